@@ -1,0 +1,87 @@
+package connectors
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Connector is one configured account at a payment provider. All methods are safe for concurrent use
+// and respect the deadline of ctx.
+type Connector interface {
+	// Submit asks the provider to execute the command. It sends exactly one request, or none where the
+	// provider needs none, and it is called at most once for an order unless the provider later said
+	// that it does not know the order. The observation is Accepted, or Paid where a provider answers
+	// with the outcome. Every error is classified, see [ClassOf]; what is not is in doubt.
+	Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error)
+
+	// Lookup asks the provider about an order by our order number. It changes nothing there and may be
+	// repeated. "I do not know this order" is an observation (payment.Unknown), not an error; an error
+	// says that nothing was learned.
+	Lookup(ctx context.Context, q Query) (payment.Observation, error)
+
+	// Traits returns what the provider's documents promise. It is constant.
+	Traits() Traits
+}
+
+// Query names the payment that a lookup is about.
+type Query struct {
+	payment.Ref
+	Operation payment.Operation
+	Reference string        // the provider's number, where it is known
+	Amount    payment.Money // what was ordered
+}
+
+// Webhooks is the capability of a provider that calls us. All of payonce's providers have it.
+type Webhooks interface {
+	// Webhook verifies and reads one call of the provider, from the header and body exactly as
+	// received at the given time. It is pure: the ingress calls it to let the call in, the worker calls
+	// it again to use it. Errors are a [*WebhookError].
+	Webhook(header http.Header, body []byte, receivedAt time.Time) (Notice, error)
+}
+
+// Checker is the capability to refuse, before anything is written or sent, a command that the provider
+// would refuse: a field that is missing, an amount out of its limits.
+type Checker interface {
+	// Check returns a [*payment.FieldError] for the first thing that the provider would not take.
+	// It is pure.
+	Check(cmd payment.Command) error
+}
+
+// Notice is what a webhook says.
+type Notice struct {
+	Order       string
+	Operation   payment.Operation // empty when the call does not say
+	Observation payment.Observation
+	// Answer is what this provider expects as the answer to a call that was taken.
+	Answer Answer
+}
+
+// Answer is the body and media type of the answer to a webhook; its status is 200.
+type Answer struct {
+	ContentType string
+	Body        string
+}
+
+// Traits are promises of a provider's documents, each with a source in the connector that makes it.
+type Traits struct {
+	// Kind is the connector's name, e.g. "teemopay".
+	Kind string
+	// Operations that the provider executes.
+	Operations []payment.Operation
+	// Currencies that it takes, ISO 4217.
+	Currencies []string
+	// MaxOrderLength is the longest order number it takes.
+	MaxOrderLength int
+	// Methods are the accepted values of Command.Method by operation; the first is the default. No
+	// entry means that the method must be empty.
+	Methods map[payment.Operation][]string
+	// RefusesDuplicates says that the provider executes an order number once and refuses it the second
+	// time. It is the last guard behind our own.
+	RefusesDuplicates bool
+	// SettlingDelay is how long after a request the provider's lookup may not know the order yet.
+	// "Unknown" before that is not believed.
+	SettlingDelay time.Duration
+}

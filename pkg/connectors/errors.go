@@ -1,0 +1,113 @@
+package connectors
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Class says what an error of Submit means for the money.
+type Class int
+
+// The classes. The zero class is InDoubt, so that an error that nobody classified is in doubt.
+const (
+	// InDoubt: the request may have been executed.
+	InDoubt Class = iota
+	// Rejected: the provider decided, by a documented answer, that it will not execute this payment.
+	Rejected
+	// NotSent: it is proven that nothing was executed: no byte of the request was written, or the
+	// provider documents the answer as "not processed".
+	NotSent
+	// Throttled: the provider documents the answer as "not processed, come back later".
+	Throttled
+)
+
+// String returns the class as it stands in metrics and logs.
+func (c Class) String() string {
+	switch c {
+	case Rejected:
+		return "rejected"
+	case NotSent:
+		return "not_sent"
+	case Throttled:
+		return "throttled"
+	default:
+		return "in_doubt"
+	}
+}
+
+// Error is a failed call of a provider, with the evidence for its class. It holds no secret and no
+// personal data: never put a request or a customer's field into it.
+type Error struct {
+	Class Class
+	// Code is one of the payment.Reason… constants.
+	Code string
+	// ProviderCode is the provider's own code as written, e.g. "426", or "http_503".
+	ProviderCode string
+	// Message is the provider's text, or ours, for people; cut to a sane length.
+	Message string
+	// Evidence says why the class is justified: the document, or what was seen on the wire.
+	Evidence string
+	// RetryAfter is how long the provider asks to wait; zero when it does not say.
+	RetryAfter time.Duration
+	// Known says that the answer shows that the provider has this order (a refused duplicate): look it
+	// up and adopt it.
+	Known bool
+	// Err is the cause, if there is one.
+	Err error
+}
+
+func (e *Error) Error() string {
+	text := e.Class.String() + ": " + e.Code
+	if e.ProviderCode != "" {
+		text += " (" + e.ProviderCode + ")"
+	}
+	if e.Message != "" {
+		text += ": " + e.Message
+	}
+	if e.Err != nil {
+		text += fmt.Sprintf(": %v", e.Err)
+	}
+	return text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Reason returns what the payment's event says about this error.
+func (e *Error) Reason() *payment.Reason {
+	return &payment.Reason{Code: e.Code, ProviderCode: e.ProviderCode, Message: e.Message}
+}
+
+// Classify returns the classified error in err's chain. An error that no connector classified becomes
+// InDoubt with payment.ReasonNoAnswer.
+func Classify(err error) *Error {
+	var classified *Error
+	if errors.As(err, &classified) {
+		return classified
+	}
+	return &Error{Class: InDoubt, Code: payment.ReasonNoAnswer, Evidence: "not classified", Err: err}
+}
+
+// ClassOf returns the class of err; InDoubt for everything that no connector classified.
+func ClassOf(err error) Class { return Classify(err).Class }
+
+// WebhookRefusal says why a webhook was not let in. Its text stands in metrics and dead letters.
+type WebhookRefusal string
+
+// The refusals.
+const (
+	BadSignature  WebhookRefusal = "bad_signature"  // missing, wrong, doubled, or made with another key
+	StaleWebhook  WebhookRefusal = "stale"          // its time is too far from ours
+	BadWebhook    WebhookRefusal = "malformed"      // signed, but not readable
+	WrongProvider WebhookRefusal = "wrong_provider" // signed, but for another account
+)
+
+// WebhookError is a webhook that was refused. It never holds the body.
+type WebhookError struct {
+	Refusal WebhookRefusal
+	Problem string
+}
+
+func (e *WebhookError) Error() string { return string(e.Refusal) + ": " + e.Problem }

@@ -1,0 +1,99 @@
+package events
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Message is a message of the queue as a handler sees it, free of any broker's types.
+type Message struct {
+	Subject    string
+	Header     Header
+	Data       []byte
+	Sequence   uint64    // in its stream
+	Deliveries int       // how often it was delivered, this time included
+	StoredAt   time.Time // when the broker took it
+}
+
+// Header is a set of message headers. Keys are compared without regard to case, as NATS says.
+type Header map[string][]string
+
+// Verdict is what a handler decides about a message. The log adapter, and nobody else, turns it into
+// acknowledgements.
+type Verdict struct {
+	Kind   VerdictKind
+	Delay  time.Duration // for Retry
+	At     time.Time     // for Park
+	Reason DeadReason    // for Dead
+	Detail string        // for Dead, for people; without personal data
+	// Subject is where to send the message on, for Forward.
+	Subject string
+}
+
+// VerdictKind says what happens to a message.
+type VerdictKind int
+
+// The verdicts. The zero verdict retries, so that a forgotten one loses nothing.
+const (
+	Retry   VerdictKind = iota // deliver again after Delay
+	Done                       // finished: acknowledge
+	Park                       // hold in the broker and deliver again at At
+	Dead                       // keep in DEADLETTERS with the reason, then remove
+	Forward                    // publish under Subject, then acknowledge
+)
+
+// DoneVerdict acknowledges.
+func DoneVerdict() Verdict { return Verdict{Kind: Done} }
+
+// RetryVerdict asks for the message again after a delay.
+func RetryVerdict(delay time.Duration) Verdict { return Verdict{Kind: Retry, Delay: delay} }
+
+// ParkVerdict asks for the message again at a time.
+func ParkVerdict(at time.Time) Verdict { return Verdict{Kind: Park, At: at} }
+
+// DeadVerdict gives the message up, with the reason.
+func DeadVerdict(reason DeadReason, detail string) Verdict {
+	return Verdict{Kind: Dead, Reason: reason, Detail: detail}
+}
+
+// ForwardVerdict sends the message on.
+func ForwardVerdict(subject string) Verdict { return Verdict{Kind: Forward, Subject: subject} }
+
+// DeadReason says why a message lies in DEADLETTERS. Its text is on the wire and only ever added to.
+type DeadReason string
+
+// The reasons of dead letters.
+const (
+	DeadUndecodable     DeadReason = "undecodable"      // not JSON, or not the JSON of a command
+	DeadTooBig          DeadReason = "too_big"          // more bytes than a command may have
+	DeadInvalid         DeadReason = "invalid"          // a field is not acceptable
+	DeadUnknownProvider DeadReason = "unknown_provider" // nobody configured this provider
+	DeadMismatch        DeadReason = "subject_mismatch" // subject and body name different payments
+	DeadOrderReused     DeadReason = "order_reused"     // another command under a known order
+	DeadTooOld          DeadReason = "too_old"          // requested before the log's retention
+	DeadUnknownOrder    DeadReason = "unknown_order"    // a webhook for an order that never came
+	DeadBadWebhook      DeadReason = "bad_webhook"      // a webhook that does not verify or cannot be read
+)
+
+// Handler works on one message. It must not keep the message. ctx ends when the process must stop or
+// the lease of the message ends.
+type Handler func(ctx context.Context, m Message) Verdict
+
+// Record is one event of a payment as it stands in the log.
+type Record struct {
+	Sequence uint64
+	ID       string // ce-id
+	StoredAt time.Time
+	Payment  payment.Payment
+}
+
+// Errors of the log.
+var (
+	// ErrStale: the payment has moved on since it was read; read it again and decide again.
+	ErrStale = errors.New("the payment has moved on")
+	// ErrNoPayment: the log does not know the order.
+	ErrNoPayment = errors.New("the log does not know this order")
+)

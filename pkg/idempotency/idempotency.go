@@ -1,0 +1,80 @@
+// Package idempotency is the gate in front of a payment: the claim that says who works on an order
+// now. It keeps concurrent workers and duplicate commands away cheaply. It is not the truth: when it is
+// empty, stale or down, the log of payments refuses what would be wrong.
+package idempotency
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// ErrLost says that the claim is not the caller's any more: its lease ran out and another took it, or
+// the store forgot it. The caller must stop writing to the store; what it does to the log is refused
+// there if it is wrong.
+var ErrLost = errors.New("the claim is lost")
+
+// Store keeps claims. All methods are safe for concurrent use. Every error other than ErrLost means
+// that the store could not be asked: nothing is known, and nothing may be concluded from it.
+type Store interface {
+	// Claim tries to take the order for owner, for the length of the lease. It is idempotent: asked
+	// again by the owner that holds the claim (because a reply was lost), it gives the same claim with
+	// the same fence and a new lease.
+	Claim(ctx context.Context, ref payment.Ref, req Request) (Claim, error)
+
+	// Renew makes the lease of a claim that is held begin anew.
+	Renew(ctx context.Context, ref payment.Ref, held Held, lease time.Duration) error
+
+	// Complete remembers the payment as it stands now and gives the claim back. The record, with the
+	// fingerprint, is kept for the retention.
+	Complete(ctx context.Context, ref payment.Ref, held Held, last Snapshot, retention time.Duration) error
+
+	// Release gives the claim back and leaves the last snapshot as it was. To release a claim that is
+	// lost is no error.
+	Release(ctx context.Context, ref payment.Ref, held Held) error
+}
+
+// Request is what a worker asks for.
+type Request struct {
+	Owner       string        // unique for each piece of work, e.g. a UUID; asked again with the same after a lost reply
+	Fingerprint string        // of the command, see payment.Command.Fingerprint
+	Lease       time.Duration // counted by the server's clock
+	Retention   time.Duration // how long the record lives at least after the last change; more than Lease
+}
+
+// Held names a claim that its owner holds. The fence grows with every new owner of an order, so that a
+// late one is recognised.
+type Held struct {
+	Owner string
+	Fence int64
+}
+
+// Outcome says how a Claim ended.
+type Outcome int
+
+// The outcomes. The zero Outcome is none of them, so that a forgotten one is never a "go ahead".
+const (
+	_ Outcome = iota
+	// Won: the caller holds the order until the lease ends.
+	Won
+	// Busy: another owner holds it, see Claim.Wait.
+	Busy
+	// Reused: the order is known with another fingerprint.
+	Reused
+)
+
+// Claim is the store's answer.
+type Claim struct {
+	Outcome Outcome
+	Held    Held          // when Won
+	Wait    time.Duration // when Busy: how long the other's lease still runs
+	Last    Snapshot      // when Won: the payment as it was completed last; zero when there is none
+}
+
+// Snapshot is a payment as it stood at a sequence of the log. It may be older than the log.
+type Snapshot struct {
+	Sequence uint64 // of the payment's last event in the log; 0 for none
+	Payment  []byte // the event's data
+}

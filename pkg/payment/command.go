@@ -1,0 +1,166 @@
+package payment
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"time"
+	"unicode/utf8"
+)
+
+// Command is what an upstream service asks for: one deposit or one payout. It holds personal data of
+// the customer, so it is never logged and never written to the log of payments; it lives in the
+// command queue until the payment has left it.
+type Command struct {
+	Ref
+	Operation Operation `json:"operation"`
+	Amount    Money     `json:"amount"`
+	// Method chooses one of the provider's ways of paying, e.g. "va"; empty takes its default.
+	Method   string   `json:"method,omitempty"`
+	Customer Customer `json:"customer,omitzero"`
+	// Account is where a payout goes, or where a deposit comes from.
+	Account Account `json:"account,omitzero"`
+	// ReturnURL is where the provider sends the customer's browser afterwards.
+	ReturnURL string `json:"return_url,omitempty"`
+	// Language of the provider's pages, e.g. "ko".
+	Language string `json:"language,omitempty"`
+	// Description is shown to the customer where the provider does so.
+	Description string `json:"description,omitempty"`
+	// RequestedAt is when the upstream made the command. It is no part of the fingerprint, so that an
+	// upstream may send a command again with a new time.
+	RequestedAt time.Time `json:"requested_at,omitzero"`
+	// ExpiresAt is when the customer's patience ends: after it the payment is not begun any more.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Metadata belongs to the upstream; it comes back unchanged in every event.
+	Metadata map[string]string `json:"metadata,omitempty"`
+}
+
+// Customer is the person who pays or is paid.
+type Customer struct {
+	ID        string `json:"id,omitempty"`   // the merchant's own number for this person
+	Name      string `json:"name,omitempty"` // full name as the bank knows it
+	FirstName string `json:"first_name,omitempty"`
+	LastName  string `json:"last_name,omitempty"`
+	Email     string `json:"email,omitempty"`
+	Phone     string `json:"phone,omitempty"` // national form, digits only: "01012345678"
+	IPAddress string `json:"ip_address,omitempty"`
+	// IDType and IDNumber name an identity document where a provider asks for one, e.g. "RRN", "CO".
+	IDType   string `json:"id_type,omitempty"`
+	IDNumber string `json:"id_number,omitempty"`
+}
+
+// Account is a bank account.
+type Account struct {
+	Number   string `json:"number,omitempty"`
+	Holder   string `json:"holder,omitempty"`
+	BankCode string `json:"bank_code,omitempty"` // the provider's code or id of the bank
+	BankName string `json:"bank_name,omitempty"`
+	// LastDigits holds the last five digits of each account that a deposit may come from (Taiwan).
+	LastDigits []string `json:"last_digits,omitempty"`
+}
+
+// Limits of a command. They bound what one message can cost, not what a provider accepts.
+const (
+	MaxMetadataKeys  = 32
+	MaxMetadataKey   = 64   // bytes of one key
+	MaxMetadataValue = 1024 // bytes of one value
+	MaxText          = 256  // characters of any other text
+	MaxURL           = 2048 // bytes
+	MaxLastDigits    = 10
+)
+
+// Validate checks everything about a command that holds for every provider. It returns a [*FieldError]
+// for the first field that is not acceptable. A provider's own rules are checked by its connector.
+func (c Command) Validate() error {
+	if err := c.Ref.Validate(); err != nil {
+		return err
+	}
+	if !c.Operation.Valid() {
+		return &FieldError{Field: "operation", Problem: "must be deposit or payout"}
+	}
+	if c.Amount.IsZero() {
+		return &FieldError{Field: "amount", Problem: "is required"}
+	}
+	if _, known := Decimals(c.Amount.Currency); !known || c.Amount.Minor <= 0 {
+		return &FieldError{Field: "amount.value", Problem: "must be more than 0"}
+	}
+	if c.Customer.IPAddress != "" {
+		if _, err := netip.ParseAddr(c.Customer.IPAddress); err != nil {
+			return &FieldError{Field: "customer.ip_address", Problem: "must be an IP address"}
+		}
+	}
+	if err := c.validateTexts(); err != nil {
+		return err
+	}
+	return validateMetadata(c.Metadata)
+}
+
+func (c Command) validateTexts() error {
+	texts := []struct{ field, text string }{
+		{"method", c.Method}, {"language", c.Language}, {"description", c.Description},
+		{"customer.id", c.Customer.ID}, {"customer.name", c.Customer.Name},
+		{"customer.first_name", c.Customer.FirstName}, {"customer.last_name", c.Customer.LastName},
+		{"customer.email", c.Customer.Email}, {"customer.phone", c.Customer.Phone},
+		{"customer.id_type", c.Customer.IDType}, {"customer.id_number", c.Customer.IDNumber},
+		{"account.number", c.Account.Number}, {"account.holder", c.Account.Holder},
+		{"account.bank_code", c.Account.BankCode}, {"account.bank_name", c.Account.BankName},
+	}
+	if len(c.Account.LastDigits) > MaxLastDigits {
+		return &FieldError{Field: "account.last_digits", Problem: fmt.Sprintf("must have at most %d entries", MaxLastDigits)}
+	}
+	for i, digits := range c.Account.LastDigits {
+		texts = append(texts, struct{ field, text string }{fmt.Sprintf("account.last_digits[%d]", i), digits})
+	}
+	for _, t := range texts {
+		if err := validateText(t.field, t.text); err != nil {
+			return err
+		}
+	}
+	if len(c.ReturnURL) > MaxURL {
+		return &FieldError{Field: "return_url", Problem: fmt.Sprintf("must have at most %d bytes", MaxURL)}
+	}
+	return nil
+}
+
+func validateText(field, text string) error {
+	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > MaxText {
+		return &FieldError{Field: field, Problem: fmt.Sprintf("must be UTF-8 of at most %d characters", MaxText)}
+	}
+	for _, r := range text {
+		if r < ' ' || r == 0x7f {
+			return &FieldError{Field: field, Problem: "must have no control characters"}
+		}
+	}
+	return nil
+}
+
+func validateMetadata(metadata map[string]string) error {
+	if len(metadata) > MaxMetadataKeys {
+		return &FieldError{Field: "metadata", Problem: fmt.Sprintf("must have at most %d keys", MaxMetadataKeys)}
+	}
+	for key, value := range metadata {
+		if key == "" || len(key) > MaxMetadataKey {
+			return &FieldError{Field: "metadata", Problem: fmt.Sprintf("keys must have 1 to %d bytes", MaxMetadataKey)}
+		}
+		if len(value) > MaxMetadataValue {
+			return &FieldError{Field: "metadata", Problem: fmt.Sprintf("values must have at most %d bytes", MaxMetadataValue)}
+		}
+	}
+	return nil
+}
+
+// Fingerprint is the SHA-256 of the command's meaning, in hex. Two commands with the same fingerprint
+// ask for the same thing: field order, blanks and the way of writing an amount do not matter, and
+// neither does RequestedAt. Everything else does, Metadata too.
+func (c Command) Fingerprint() string {
+	c.RequestedAt = time.Time{}
+	c.ExpiresAt = c.ExpiresAt.UTC()
+	canonical, err := json.Marshal(c) // struct order is fixed and map keys are sorted
+	if err != nil {
+		panic("payment: a command cannot fail to encode: " + err.Error())
+	}
+	sum := sha256.Sum256(canonical)
+	return hex.EncodeToString(sum[:])
+}

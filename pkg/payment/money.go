@@ -1,0 +1,141 @@
+package payment
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+)
+
+// Money is an amount of one currency, held as whole ISO 4217 minor units. The won has no minor unit,
+// so 10,000 KRW is Minor 10000; the New Taiwan dollar has two decimals, so 483.89 TWD is Minor 48389.
+// Providers that want another unit convert in their connector, nowhere else. The zero Money is "no
+// amount" and is left out of JSON.
+type Money struct {
+	Minor    int64
+	Currency string // ISO 4217 code, upper case
+}
+
+// currencies maps an ISO 4217 code to its number of decimals (ISO 4217 list one, "minor unit").
+var currencies = map[string]int{"KRW": 0, "TWD": 2}
+
+// maxIntegerDigits bounds a decimal string: 15 digits of major units and two decimals fit an int64
+// with room for sums.
+const maxIntegerDigits = 15
+
+// KRW returns won, a currency without decimals.
+func KRW(won int64) Money { return Money{Minor: won, Currency: "KRW"} }
+
+// TWD returns an amount in cents of the New Taiwan dollar.
+func TWD(cents int64) Money { return Money{Minor: cents, Currency: "TWD"} }
+
+// Decimals returns the number of decimals of a currency, and whether the currency is known.
+func Decimals(currency string) (int, bool) {
+	d, ok := currencies[currency]
+	return d, ok
+}
+
+// ParseMoney reads a decimal string in major units, as it stands at the border: "10000" KRW, "483.89"
+// TWD. Trailing zeros beyond the currency's decimals are an over-precise amount like any other. It
+// refuses signs, exponents, blanks, separators, leading zeros, more decimals than the currency has,
+// and amounts of more than 15 integer digits. Zero is read; whether zero is acceptable is the
+// caller's rule. Errors are a [*FieldError] with Field "value" or "currency".
+func ParseMoney(value, currency string) (Money, error) {
+	decimals, ok := currencies[currency]
+	if !ok {
+		return Money{}, &FieldError{Field: "currency", Problem: "must be one of KRW, TWD"}
+	}
+	whole, fraction, dotted := strings.Cut(value, ".")
+	switch {
+	case !digits(whole) || dotted && !digits(fraction):
+		return Money{}, &FieldError{Field: "value", Problem: `must be a decimal number of digits, like "10000"`}
+	case len(whole) > 1 && whole[0] == '0':
+		return Money{}, &FieldError{Field: "value", Problem: "must not begin with 0"}
+	case len(whole) > maxIntegerDigits:
+		return Money{}, &FieldError{Field: "value", Problem: fmt.Sprintf("must have at most %d digits before the point", maxIntegerDigits)}
+	case len(fraction) > decimals:
+		return Money{}, &FieldError{Field: "value", Problem: fmt.Sprintf("%s has %d decimals", currency, decimals)}
+	}
+	var minor int64
+	for _, c := range whole + fraction + strings.Repeat("0", decimals-len(fraction)) {
+		minor = minor*10 + int64(c-'0')
+	}
+	return Money{Minor: minor, Currency: currency}, nil
+}
+
+func digits(s string) bool {
+	for _, c := range []byte(s) {
+		if c < '0' || c > '9' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// IsZero reports whether m is no amount at all. Zero won is an amount; Money{} is not.
+func (m Money) IsZero() bool { return m == Money{} }
+
+// Value returns the amount in major units with all decimals of its currency: "10000", "483.89".
+func (m Money) Value() string {
+	decimals := currencies[m.Currency]
+	sign, n := "", m.Minor
+	if n < 0 {
+		sign, n = "-", -n
+	}
+	text := fmt.Sprintf("%0*d", decimals+1, n)
+	if decimals == 0 {
+		return sign + text
+	}
+	return sign + text[:len(text)-decimals] + "." + text[len(text)-decimals:]
+}
+
+// String returns the amount for people: "10000 KRW".
+func (m Money) String() string { return m.Value() + " " + m.Currency }
+
+// Add returns the sum. It refuses two currencies, and sums that do not fit.
+func (m Money) Add(n Money) (Money, error) {
+	if m.IsZero() {
+		return n, nil
+	}
+	sum := m.Minor + n.Minor
+	if m.Currency != n.Currency {
+		return Money{}, fmt.Errorf("add %s to %s: two currencies", n.Currency, m.Currency)
+	}
+	if (sum > m.Minor) != (n.Minor > 0) && n.Minor != 0 {
+		return Money{}, fmt.Errorf("add %s to %s: too large", n, m)
+	}
+	return Money{Minor: sum, Currency: m.Currency}, nil
+}
+
+type moneyJSON struct {
+	Value    string `json:"value"`
+	Currency string `json:"currency"`
+}
+
+// MarshalJSON writes {"value":"10000","currency":"KRW"}.
+func (m Money) MarshalJSON() ([]byte, error) {
+	return json.Marshal(moneyJSON{Value: m.Value(), Currency: m.Currency})
+}
+
+// UnmarshalJSON reads what MarshalJSON writes; the value must be a JSON string. A [*FieldError] names
+// "value" or "currency".
+func (m *Money) UnmarshalJSON(data []byte) error {
+	var raw struct {
+		Value    json.RawMessage `json:"value"`
+		Currency string          `json:"currency"`
+	}
+	dec := json.NewDecoder(strings.NewReader(string(data)))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&raw); err != nil {
+		return &FieldError{Field: "", Problem: `must be an object like {"value":"10000","currency":"KRW"}`}
+	}
+	var value string
+	if err := json.Unmarshal(raw.Value, &value); err != nil || len(raw.Value) == 0 || raw.Value[0] != '"' {
+		return &FieldError{Field: "value", Problem: `must be a decimal string, like "10000"`}
+	}
+	parsed, err := ParseMoney(value, raw.Currency)
+	if err != nil {
+		return err
+	}
+	*m = parsed
+	return nil
+}

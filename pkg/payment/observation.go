@@ -1,0 +1,75 @@
+package payment
+
+import "time"
+
+// Kind says what was learned or decided about a payment. Its text stands in docs and metrics.
+type Kind string
+
+// The kinds of observations.
+const (
+	// Intend: a worker is about to send the request. Whoever appends the result may send it.
+	Intend Kind = "intend"
+	// Park: it was decided, before any request, to try later.
+	Park Kind = "park"
+	// Refuse: it was decided, before any request, never to try (expired, invalid, cancelled).
+	Refuse Kind = "refuse"
+	// NotExecuted: a request was tried and it is proven that nothing was executed.
+	NotExecuted Kind = "not_executed"
+	// Unclear: a request was made or an answer came, and its meaning is not known.
+	Unclear Kind = "unclear"
+	// Accepted: the provider has the payment and has not finished it.
+	Accepted Kind = "accepted"
+	// Paid: the provider says money moved.
+	Paid Kind = "paid"
+	// Declined: the provider says no money moved and none will.
+	Declined Kind = "declined"
+	// Unknown: asked by our order number, the provider says it does not know the order.
+	Unknown Kind = "unknown"
+	// TakenBack: the provider says a settled payment was refunded, reversed or charged back.
+	TakenBack Kind = "taken_back"
+	// PersonSettled and PersonFailed: a named person decided, with a reason.
+	PersonSettled Kind = "person_settled"
+	PersonFailed  Kind = "person_failed"
+)
+
+// Source says where an observation comes from. All sources take the same way into the log.
+type Source string
+
+// The sources.
+const (
+	FromWorker    Source = "worker"
+	FromSubmit    Source = "submit"
+	FromWebhook   Source = "webhook"
+	FromLookup    Source = "lookup"
+	FromStatement Source = "statement"
+	FromPerson    Source = "person"
+)
+
+// Observation is what was learned about one payment at one time. Connectors make them from replies and
+// webhooks, the worker from its own decisions, people by command.
+type Observation struct {
+	Kind   Kind
+	Source Source
+	Reason *Reason
+	// Reference is the provider's number of the payment.
+	Reference string
+	// Amount is the ordered amount as the provider echoes it; zero when it does not.
+	Amount Money
+	// SettledAmount is what moved, for Paid; zero takes the ordered amount.
+	SettledAmount Money
+	// Receipts are the single transfers, for Paid, where the provider tells them apart.
+	Receipts []Receipt
+	// Action is what the customer must do, for Accepted.
+	Action *Action
+	// ResumeAt is when to try again, for Park and NotExecuted.
+	ResumeAt time.Time
+	// Attempt is the attempt that a submit's result belongs to, for observations FromSubmit; a late
+	// result of an earlier attempt says nothing about the attempt under way.
+	Attempt int
+	// Known says that the provider showed that it has the order, for Unclear (a duplicate refused, a
+	// status nobody documented).
+	Known bool
+	// Settling is how long after a request the provider may still not know an order that it has, for
+	// Unknown and Intend. An Unknown before that is not believed.
+	Settling time.Duration
+}

@@ -1,0 +1,143 @@
+package payment
+
+import (
+	"time"
+)
+
+// Payment is one payment as it stands. Every event in the log carries it whole, so the last event of
+// an order is the payment. It holds what a ledger needs and no personal data beyond what the customer
+// must be shown to pay ([Action]).
+type Payment struct {
+	Ref
+	Operation Operation `json:"operation"`
+	Status    Status    `json:"status"`
+	// Revision counts the events of this payment from 1. A reader that has seen revision n can drop
+	// everything up to n.
+	Revision int `json:"revision"`
+	// Reason says why the payment is in this status, where that is not plain.
+	Reason *Reason `json:"reason,omitempty"`
+	// Amount is what was asked for. It is missing only where a command was refused because of it.
+	Amount Money `json:"amount,omitzero"`
+	// SettledAmount is what the provider says moved; it can differ from Amount.
+	SettledAmount Money `json:"settled_amount,omitzero"`
+	// Receipts are the single transfers that make SettledAmount, where the provider tells them apart.
+	Receipts []Receipt `json:"receipts,omitempty"`
+	// ProviderReference is the provider's own number of this payment.
+	ProviderReference string `json:"provider_reference,omitempty"`
+	// Attempts counts how often a request to pay may have been sent.
+	Attempts int `json:"attempts"`
+	// ResumeAt is when a parked payment is tried again.
+	ResumeAt time.Time `json:"resume_at,omitzero"`
+	// Action is what the customer must do now.
+	Action *Action `json:"action,omitempty"`
+	// SubmittedAt is when the last attempt began.
+	SubmittedAt time.Time `json:"submitted_at,omitzero"`
+	// Known is true once the provider has spoken of this payment. From then on its "I do not know this
+	// order" is not believed any more, and the order is never sent again.
+	Known bool `json:"known,omitempty"`
+	// NotFound counts the provider's answers "I do not know this order" since the last attempt that
+	// were given late enough to be believed; NotFoundAt is when the last of them came.
+	NotFound   int       `json:"not_found,omitempty"`
+	NotFoundAt time.Time `json:"not_found_at,omitzero"`
+	// Fingerprint of the command, so that another command under the same order is noticed even when
+	// Redis has forgotten the first.
+	Fingerprint string            `json:"fingerprint,omitempty"`
+	RequestedAt time.Time         `json:"requested_at,omitzero"`
+	UpdatedAt   time.Time         `json:"updated_at"`
+	Metadata    map[string]string `json:"metadata,omitempty"`
+}
+
+// New returns the payment that a command asks for, in status [Requested]. It is not in the log yet.
+func New(c Command) Payment {
+	return Payment{
+		Ref: c.Ref, Operation: c.Operation, Status: Requested, Amount: c.Amount,
+		Fingerprint: c.Fingerprint(), RequestedAt: c.RequestedAt.UTC(), UpdatedAt: c.RequestedAt.UTC(),
+		Metadata: c.Metadata,
+	}
+}
+
+// Reason says why a payment stands where it stands. Code is one of the Reason… constants; a provider's
+// own code and text stand in ProviderCode and Message.
+type Reason struct {
+	Code         string `json:"code"`
+	ProviderCode string `json:"provider_code,omitempty"` // as the provider wrote it, e.g. "426"
+	Message      string `json:"message,omitempty"`       // for people; without personal data and secrets
+}
+
+// The reason codes. They are on the wire and only ever added to.
+const (
+	ReasonDeclined          = "declined"             // the provider refused this payment, see provider_code
+	ReasonUnreachable       = "provider_unreachable" // no byte of the request could be sent
+	ReasonThrottled         = "throttled"            // the provider asks to come back later
+	ReasonClosed            = "provider_closed"      // outside the provider's opening hours
+	ReasonBalance           = "low_balance"          // the merchant's balance at the provider is too low
+	ReasonStopping          = "worker_stopping"      // the worker stopped before anything was sent
+	ReasonNoAnswer          = "no_answer"            // a request was made, no usable answer came
+	ReasonUnclear           = "unclear_answer"       // an answer came that nobody documented
+	ReasonInterrupted       = "interrupted"          // a worker ended between the request and its result
+	ReasonNotFound          = "provider_unknown"     // the provider says it does not know the order
+	ReasonAmountMismatch    = "amount_mismatch"      // the provider speaks of another amount
+	ReasonContradiction     = "contradiction"        // the provider says the opposite of the outcome
+	ReasonExtraReceipt      = "extra_receipt"        // more money arrived after the outcome
+	ReasonReversed          = "reversed"             // the provider took the payment back
+	ReasonExpired           = "expired"              // the command's expires_at passed before anything was sent
+	ReasonInvalid           = "invalid_command"      // the command cannot be executed as it is
+	ReasonResolvedByPerson  = "resolved_by_person"   // a named person decided, see message
+	ReasonReversalOfUnknown = "settled_by_reversal"  // a reversal proved that the payment had settled
+)
+
+// Receipt is one transfer of money that belongs to a payment.
+type Receipt struct {
+	Reference string `json:"reference"` // the provider's number of this transfer
+	Amount    Money  `json:"amount"`
+}
+
+// ActionType says what kind of thing the customer must do.
+type ActionType string
+
+// The action types.
+const (
+	ActionRedirect      ActionType = "redirect"      // open or post to a URL
+	ActionTransfer      ActionType = "transfer"      // transfer money to an account
+	ActionClarification ActionType = "clarification" // tell the provider more
+)
+
+// Action is what the customer, or the upstream for the customer, must do next. Exactly one of the
+// pointers is set, the one that Type names.
+type Action struct {
+	Type          ActionType     `json:"type"`
+	Redirect      *Redirect      `json:"redirect,omitempty"`
+	Transfer      *Transfer      `json:"transfer,omitempty"`
+	Clarification *Clarification `json:"clarification,omitempty"`
+}
+
+// Redirect sends the customer's browser to the provider's page.
+type Redirect struct {
+	Method string            `json:"method"` // GET or POST
+	URL    string            `json:"url"`
+	Fields map[string]string `json:"fields,omitempty"` // form fields of a POST
+	// RegisterURL is where a customer goes who uses this channel for the first time.
+	RegisterURL string `json:"register_url,omitempty"`
+}
+
+// Transfer tells the customer where to transfer money to.
+type Transfer struct {
+	AccountNumber string `json:"account_number"`
+	AccountHolder string `json:"account_holder,omitempty"`
+	BankCode      string `json:"bank_code,omitempty"`
+	BankName      string `json:"bank_name,omitempty"`
+	BankBranch    string `json:"bank_branch,omitempty"`
+	// Amount that the customer must transfer, where the provider wants another than was asked for.
+	Amount    Money             `json:"amount,omitzero"`
+	Reference string            `json:"reference,omitempty"` // text that the transfer must carry
+	QRCode    string            `json:"qr_code,omitempty"`   // content of a QR code
+	ExpiresAt time.Time         `json:"expires_at,omitzero"`
+	Messages  map[string]string `json:"messages,omitempty"` // language code → text for the customer
+}
+
+// Clarification lists what the provider wants to know. Fields maps a group to its field names, or
+// Schema is the provider's JSON Schema as text.
+type Clarification struct {
+	Fields map[string][]string `json:"fields,omitempty"`
+	Schema string              `json:"schema,omitempty"`
+}

@@ -1,0 +1,64 @@
+package payment
+
+import (
+	"fmt"
+	"regexp"
+)
+
+// Ref names one payment: the configured account at a payment provider, and the merchant's order
+// number there. It is the idempotency key everywhere: in Redis, in the log, at the provider.
+type Ref struct {
+	Provider string `json:"provider"` // configured name of the account, e.g. "teemopay-kr"
+	Order    string `json:"order"`    // merchant's order number, e.g. "D-20261122-0001"
+}
+
+// String returns "provider/order", for messages to people.
+func (r Ref) String() string { return r.Provider + "/" + r.Order }
+
+var (
+	providerPattern = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
+	orderPattern    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+)
+
+// ValidProvider reports whether name can be a provider's name: 1 to 32 of a-z, 0-9 and "-". Such a
+// name is one token of a NATS subject and one segment of a URL path.
+func ValidProvider(name string) bool { return providerPattern.MatchString(name) }
+
+// ValidOrder reports whether order can be an order number: 1 to 64 of A-Z, a-z, 0-9, "_" and "-".
+// A provider may allow fewer characters or a shorter number; its connector's traits say so.
+func ValidOrder(order string) bool { return orderPattern.MatchString(order) }
+
+// Validate returns a [FieldError] for the first part of r that is not valid.
+func (r Ref) Validate() error {
+	if !ValidProvider(r.Provider) {
+		return &FieldError{Field: "provider", Problem: `must be 1 to 32 characters of a-z, 0-9 and "-"`}
+	}
+	if !ValidOrder(r.Order) {
+		return &FieldError{Field: "order", Problem: `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`}
+	}
+	return nil
+}
+
+// FieldError says which field of a command is not acceptable, and why. It never holds the value,
+// because the value can be personal data.
+type FieldError struct {
+	Field   string // path in the JSON document, e.g. "amount.value"
+	Problem string // for people, e.g. "must be a positive whole number of won"
+}
+
+func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Problem) }
+
+// Operation says in which direction money is to move.
+type Operation string
+
+// The operations. Their text is on the wire: in subjects, events, URLs and configuration.
+const (
+	Deposit Operation = "deposit" // from the customer to the merchant
+	Payout  Operation = "payout"  // from the merchant to the customer
+)
+
+// Operations lists all operations.
+func Operations() []Operation { return []Operation{Deposit, Payout} }
+
+// Valid reports whether o is a known operation.
+func (o Operation) Valid() bool { return o == Deposit || o == Payout }

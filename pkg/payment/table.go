@@ -1,0 +1,100 @@
+package payment
+
+// Move is a cell of the table: the status to go to, or one of the two that go nowhere.
+type Move string
+
+const (
+	// forbidden: the caller must not do this; Decide returns ErrForbidden. The zero Move, so that a
+	// pair that somebody forgot is forbidden.
+	forbidden Move = ""
+	// stay: nothing new was learned; nothing is written.
+	stay Move = "stay"
+)
+
+// Next returns the table's cell for a status and a piece of evidence: the next status, "stay", or
+// empty when it is forbidden. For documentation and tests.
+func Next(s Status, e Evidence) Move { return table[s][e] }
+
+// table is the whole state machine: every status × every evidence. Three rules stand behind it:
+//
+//   - Only Intend leads to submitting, only from a payment of which nothing was sent, or of which the
+//     provider said, twice and late enough, that it does not know it. So an order is sent once.
+//   - What the provider says about the order itself outranks what we believed, until there is an
+//     outcome; after an outcome it makes a conflict. So there is one outcome.
+//   - What is not clear changes nothing that is known, and time alone changes nothing at all.
+var table = map[Status]map[Evidence]Move{
+	Requested: { // not in the log: only our own decisions apply; evidence must wait for the command
+		Evidence(Intend): to(Submitting), intendAgain: forbidden,
+		Evidence(Park): to(Parked), Evidence(Refuse): to(Failed),
+		Evidence(NotExecuted): forbidden, Evidence(Unclear): forbidden, Evidence(Accepted): forbidden,
+		Evidence(Paid): forbidden, paidAgain: forbidden, paidDifferently: forbidden, mismatch: forbidden,
+		Evidence(Declined): forbidden, Evidence(Unknown): forbidden, lagging: forbidden, stale: forbidden,
+		Evidence(TakenBack): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+	},
+	Parked: { // nothing was executed, so news from the provider is a surprise, and true all the same
+		Evidence(Intend): to(Submitting), intendAgain: forbidden,
+		Evidence(Park): to(Parked), Evidence(Refuse): to(Failed),
+		Evidence(NotExecuted): stay, Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
+		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
+		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Settled), Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+	},
+	Submitting: { // a request may be under way: whoever did not send it must look up
+		Evidence(Intend): forbidden, intendAgain: forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): to(Parked), Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
+		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
+		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Settled), Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+	},
+	InDoubt: {
+		Evidence(Intend): forbidden, intendAgain: to(Submitting),
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): stay, Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
+		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
+		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Settled), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+	},
+	Pending: { // the provider has it: "unknown" is not believed any more
+		Evidence(Intend): forbidden, intendAgain: forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): to(Pending),
+		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
+		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Settled), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+	},
+	Settled: {
+		Evidence(Intend): forbidden, intendAgain: forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
+		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
+		Evidence(Declined): to(Conflict), Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Reversed), Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+	},
+	Failed: {
+		Evidence(Intend): forbidden, intendAgain: forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
+		Evidence(Paid): to(Conflict), paidAgain: to(Conflict), paidDifferently: to(Conflict), mismatch: to(Conflict),
+		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Conflict), Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+	},
+	Conflict: { // further money is written down; only a person decides
+		Evidence(Intend): forbidden, intendAgain: forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
+		Evidence(Paid): to(Conflict), paidAgain: stay, paidDifferently: to(Conflict), mismatch: stay,
+		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): stay, Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+	},
+	Reversed: {
+		Evidence(Intend): forbidden, intendAgain: forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
+		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
+		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): stay, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+	},
+}
+
+func to(s Status) Move { return Move(s) }
