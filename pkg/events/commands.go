@@ -1,0 +1,311 @@
+package events
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"mime"
+	"strings"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// MaxCommandBytes is the largest command, as JSON.
+const MaxCommandBytes = 64 << 10
+
+// HeaderRequestedAt carries the time at which a command was first stored, through parking and sending
+// on. It is used where the command itself has no requested_at.
+const HeaderRequestedAt = "Payonce-Requested-At"
+
+// CommandType is the CloudEvents type of a command, e.g. "deposit.requested".
+func CommandType(op payment.Operation) string { return ShortSubject(op) }
+
+// EncodeCommand returns the message that asks for a payment, on its long subject. id must be unique.
+func EncodeCommand(cmd payment.Command, id string) (Outgoing, error) {
+	if err := cmd.Ref.Validate(); err != nil {
+		return Outgoing{}, fmt.Errorf("encode command: %w", err)
+	}
+	data, err := json.Marshal(cmd)
+	if err != nil {
+		return Outgoing{}, fmt.Errorf("encode command %s: %w", cmd.Ref, err)
+	}
+	attributes := Attributes{
+		ID: id, Source: Source, Type: CommandType(cmd.Operation), Subject: cmd.Ref.String(), Time: cmd.RequestedAt,
+		ContentType: contentJSON, Schema: CommandSchemaID,
+	}
+	return Outgoing{Subject: CommandSubject(cmd.Operation, cmd.Ref), Header: attributes.header(), Data: data}, nil
+}
+
+// CommandError is a command that cannot be taken. It holds no value of the command but its name.
+type CommandError struct {
+	Reason DeadReason
+	// Field that is wrong, as a path in the JSON document; empty when the document itself is.
+	Field   string
+	Problem string
+	// Ref and Operation name the payment where the command could be read so far; Ref is valid or zero.
+	Ref       payment.Ref
+	Operation payment.Operation
+}
+
+func (e *CommandError) Error() string {
+	if e.Field == "" {
+		return e.Problem
+	}
+	return e.Field + ": " + e.Problem
+}
+
+// DecodeCommand reads a command from a message of the queue: a CloudEvent in binary or structured mode,
+// or plain JSON without any "ce-" header. The subject decides the operation; provider and order of the
+// body must be those of a long subject. RequestedAt is filled in from when the message was first
+// stored, if the command does not say. Errors are a [*CommandError].
+func DecodeCommand(m Message) (payment.Command, error) {
+	op, known := SubjectOperation(m.Subject)
+	if !known {
+		return payment.Command{}, &CommandError{Reason: DeadMismatch, Problem: "the subject is not that of a command"}
+	}
+	if len(m.Data) > MaxCommandBytes {
+		ref, _ := SubjectRef(m.Subject)
+		return payment.Command{}, &CommandError{
+			Reason: DeadTooBig, Ref: ref, Operation: op,
+			Problem: fmt.Sprintf("%d bytes, a command may have %d", len(m.Data), MaxCommandBytes),
+		}
+	}
+	body, attributes, err := openEnvelope(m)
+	if err == nil && attributes.Type != "" && attributes.Type != CommandType(op) {
+		err = fmt.Errorf("ce-type must be %q", CommandType(op))
+	}
+	if err != nil {
+		ref, _ := SubjectRef(m.Subject)
+		return payment.Command{}, &CommandError{Reason: DeadUndecodable, Ref: ref, Operation: op, Problem: err.Error()}
+	}
+	cmd, err := ParseCommand(op, body)
+	if err != nil {
+		return payment.Command{}, err
+	}
+	if ref, long := SubjectRef(m.Subject); long && ref != cmd.Ref {
+		return payment.Command{}, &CommandError{
+			Reason: DeadMismatch, Operation: op, Problem: "the subject names another provider or order than the body",
+		}
+	}
+	if cmd.RequestedAt.IsZero() {
+		cmd.RequestedAt = firstStored(m)
+	}
+	return cmd, nil
+}
+
+func firstStored(m Message) time.Time {
+	if t, err := time.Parse(time.RFC3339Nano, m.Header.Get(HeaderRequestedAt)); err == nil {
+		return t
+	}
+	return m.StoredAt
+}
+
+// openEnvelope returns the command's JSON and the event's attributes, if it is a CloudEvent.
+func openEnvelope(m Message) ([]byte, Attributes, error) {
+	if media, _, _ := mime.ParseMediaType(m.Header.Get("Content-Type")); strings.HasPrefix(media, "application/cloudevents") {
+		return openStructured(m.Data)
+	}
+	attributes, err := parseAttributes(m.Header)
+	if errors.Is(err, errNotCloudEvent) {
+		return m.Data, Attributes{}, nil
+	}
+	if err != nil {
+		return nil, Attributes{}, err
+	}
+	if !isJSON(attributes.ContentType) {
+		return nil, Attributes{}, errors.New("ce-datacontenttype must be application/json")
+	}
+	return m.Data, attributes, nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "" {
+		return true
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return err == nil && (media == contentJSON || strings.HasSuffix(media, "+json"))
+}
+
+// openStructured reads the CloudEvents JSON format.
+func openStructured(data []byte) ([]byte, Attributes, error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(data, &raw); err != nil {
+		return nil, Attributes{}, errors.New("the CloudEvent is not a JSON object")
+	}
+	values := map[string]string{}
+	for name, value := range raw {
+		var text string
+		if name != "data" && json.Unmarshal(value, &text) == nil {
+			values[name] = text
+		}
+	}
+	attributes, err := attributesOf(values)
+	if err != nil {
+		return nil, Attributes{}, err
+	}
+	if len(raw["data"]) == 0 || !isJSON(attributes.ContentType) {
+		return nil, Attributes{}, errors.New("the CloudEvent has no JSON data")
+	}
+	return raw["data"], attributes, nil
+}
+
+// ParseCommand reads the JSON of a command for an operation. It is strict: unknown and doubled fields,
+// more than one document, and values of the wrong type are errors, because a misspelt field of a
+// payment must not be dropped in silence. It does not call Validate. Errors are a [*CommandError].
+func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
+	if len(body) > MaxCommandBytes {
+		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, a command may have %d", len(body), MaxCommandBytes)}
+	}
+	if err := checkDocument(body); err != nil {
+		err.Operation = op
+		return payment.Command{}, err
+	}
+	// The outer fields stand before the embedded ones of the same name, so that a time that cannot be
+	// read is named.
+	var wire struct {
+		payment.Command
+		RequestedAt wireTime `json:"requested_at"`
+		ExpiresAt   wireTime `json:"expires_at"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&wire); err != nil {
+		return payment.Command{}, decodeError(op, body, err)
+	}
+	cmd := wire.Command
+	for field, text := range map[string]wireTime{"requested_at": wire.RequestedAt, "expires_at": wire.ExpiresAt} {
+		t, err := text.parse()
+		if err != nil {
+			return payment.Command{}, invalid(op, body, field, "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00")
+		}
+		if field == "requested_at" {
+			cmd.RequestedAt = t
+		} else {
+			cmd.ExpiresAt = t
+		}
+	}
+	if cmd.Operation == "" {
+		cmd.Operation = op
+	}
+	if cmd.Operation != op {
+		return payment.Command{}, invalid(op, body, "operation", fmt.Sprintf("must be %q here, or left out", op))
+	}
+	return cmd, nil
+}
+
+type wireTime string
+
+func (w wireTime) parse() (time.Time, error) {
+	if w == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339Nano, string(w))
+	return t.UTC(), err
+}
+
+func invalid(op payment.Operation, body []byte, field, problem string) *CommandError {
+	return &CommandError{Reason: DeadInvalid, Field: field, Problem: problem, Operation: op, Ref: nameOf(body)}
+}
+
+// nameOf reads who a refused command is about, as far as that can be read.
+func nameOf(body []byte) payment.Ref {
+	var name struct {
+		Provider json.RawMessage `json:"provider"`
+		Order    json.RawMessage `json:"order"`
+	}
+	var ref payment.Ref
+	if json.Unmarshal(body, &name) != nil ||
+		json.Unmarshal(name.Provider, &ref.Provider) != nil || json.Unmarshal(name.Order, &ref.Order) != nil ||
+		ref.Validate() != nil {
+		return payment.Ref{}
+	}
+	return ref
+}
+
+// decodeError names the field that could not be decoded.
+func decodeError(op payment.Operation, body []byte, err error) *CommandError {
+	var field *payment.FieldError
+	if errors.As(err, &field) { // only amounts report their own fields
+		return invalid(op, body, strings.TrimSuffix("amount."+field.Field, "."), field.Problem)
+	}
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		return invalid(op, body, strings.TrimPrefix(wrongType.Field, "Command."), "must not be a "+wrongType.Value)
+	}
+	if name, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
+		return invalid(op, body, strings.Trim(name, `"`), "is not a field of a command")
+	}
+	return &CommandError{Reason: DeadUndecodable, Operation: op, Problem: "the body is not the JSON of a command"}
+}
+
+// checkDocument makes sure that the body is one JSON object in which no name stands twice, with names
+// compared as encoding/json compares them: without regard to case.
+func checkDocument(body []byte) *CommandError {
+	dec := json.NewDecoder(bytes.NewReader(body))
+	dec.UseNumber()
+	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
+		return &CommandError{Reason: DeadUndecodable, Problem: "the body is not a JSON object"}
+	}
+	doubled, err := walkObject(dec, "")
+	if err != nil {
+		return &CommandError{Reason: DeadUndecodable, Problem: "the body is not well-formed JSON"}
+	}
+	if doubled != "" {
+		return &CommandError{Reason: DeadInvalid, Field: doubled, Problem: "stands twice", Ref: payment.Ref{}}
+	}
+	if dec.More() {
+		return &CommandError{Reason: DeadUndecodable, Problem: "there is more than one JSON document"}
+	}
+	return nil
+}
+
+// walkObject reads an object whose "{" was read, and returns the path of the first doubled name.
+func walkObject(dec *json.Decoder, path string) (doubled string, err error) {
+	seen := map[string]bool{}
+	for dec.More() {
+		token, err := dec.Token()
+		if err != nil {
+			return "", err
+		}
+		name, _ := token.(string)
+		at := strings.TrimPrefix(path+"."+name, ".")
+		if seen[strings.ToLower(name)] && doubled == "" {
+			doubled = at
+		}
+		seen[strings.ToLower(name)] = true
+		inner, err := walkValue(dec, at)
+		if err != nil {
+			return "", err
+		}
+		if doubled == "" {
+			doubled = inner
+		}
+	}
+	_, err = dec.Token()
+	return doubled, err
+}
+
+func walkValue(dec *json.Decoder, path string) (doubled string, err error) {
+	token, err := dec.Token()
+	if err != nil {
+		return "", err
+	}
+	switch token {
+	case json.Delim('{'):
+		return walkObject(dec, path)
+	case json.Delim('['):
+		for dec.More() {
+			inner, err := walkValue(dec, path)
+			if err != nil {
+				return "", err
+			}
+			if doubled == "" {
+				doubled = inner
+			}
+		}
+		_, err = dec.Token()
+	}
+	return doubled, err
+}

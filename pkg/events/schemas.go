@@ -1,0 +1,19 @@
+package events
+
+import _ "embed" // the schemas are files, so that other languages can use them
+
+// The identifiers of the schemas; they stand in the dataschema attribute.
+const (
+	CommandSchemaID = "urn:payonce:schema:command:v1"
+	PaymentSchemaID = "urn:payonce:schema:payment:v1"
+)
+
+// CommandSchema is the JSON Schema (2020-12) of the data of deposit.requested and payout.requested.
+//
+//go:embed schemas/command.v1.json
+var CommandSchema []byte
+
+// PaymentSchema is the JSON Schema (2020-12) of the data of every payment.… event.
+//
+//go:embed schemas/payment.v1.json
+var PaymentSchema []byte

@@ -1,0 +1,76 @@
+package events
+
+import (
+	"strings"
+
+	"payonce/pkg/payment"
+)
+
+// The streams. Who may read and write them stands in deploy/nats.
+const (
+	StreamCommands    = "COMMANDS"    // work queue of commands, and parked commands
+	StreamWebhooks    = "WEBHOOKS"    // verified webhooks as received
+	StreamPayments    = "PAYMENTS"    // the log
+	StreamDeadLetters = "DEADLETTERS" // what could not be worked, with the reason
+)
+
+// CommandSubject is where a command for one payment is published, e.g.
+// "deposit.requested.teemopay-kr.D-1".
+func CommandSubject(op payment.Operation, ref payment.Ref) string {
+	return join(string(op), "requested", ref.Provider, ref.Order)
+}
+
+// ShortSubject is where an upstream may publish that names provider and order only in the body, e.g.
+// "deposit.requested". A worker sends it on to the long form.
+func ShortSubject(op payment.Operation) string { return join(string(op), "requested") }
+
+// ParkedSubject is where the broker holds a command that is to be tried later.
+func ParkedSubject(ref payment.Ref) string { return join("parked", ref.Provider, ref.Order) }
+
+// PaymentSubject is where an event of a payment stands in the log, e.g.
+// "payment.settled.teemopay-kr.D-1".
+func PaymentSubject(s payment.Status, ref payment.Ref) string {
+	return join("payment", string(s), ref.Provider, ref.Order)
+}
+
+// PaymentFilter matches all events of one payment: "payment.*.teemopay-kr.D-1".
+func PaymentFilter(ref payment.Ref) string { return join("payment", "*", ref.Provider, ref.Order) }
+
+// CommandFilter matches the queued commands of one payment, whatever the operation.
+func CommandFilter(ref payment.Ref) string { return join("*", "requested", ref.Provider, ref.Order) }
+
+// WebhookSubject is where a verified webhook is published.
+func WebhookSubject(ref payment.Ref) string {
+	return join("webhook", "received", ref.Provider, ref.Order)
+}
+
+// NoProvider stands in a dead letter's subject where the message named no valid provider.
+const NoProvider = "unknown"
+
+// DeadLetterSubject is where a message of a stream is kept that could not be worked, e.g.
+// "deadletter.commands.teemopay-kr".
+func DeadLetterSubject(stream, provider string) string {
+	if !payment.ValidProvider(provider) {
+		provider = NoProvider
+	}
+	return join("deadletter", strings.ToLower(stream), provider)
+}
+
+// SubjectRef returns the payment that a subject names, and whether it names one.
+func SubjectRef(subject string) (payment.Ref, bool) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) == 3 && tokens[0] == "parked" || len(tokens) == 4 && tokens[0] != "parked" {
+		ref := payment.Ref{Provider: tokens[len(tokens)-2], Order: tokens[len(tokens)-1]}
+		return ref, ref.Validate() == nil
+	}
+	return payment.Ref{}, false
+}
+
+// SubjectOperation returns the operation of a command's subject, long or short.
+func SubjectOperation(subject string) (payment.Operation, bool) {
+	first, rest, _ := strings.Cut(subject, ".")
+	op := payment.Operation(first)
+	return op, op.Valid() && (rest == "requested" || strings.HasPrefix(rest, "requested."))
+}
+
+func join(tokens ...string) string { return strings.Join(tokens, ".") }
