@@ -90,10 +90,14 @@ type Record struct {
 	Payment  payment.Payment
 }
 
-// Errors of the log.
+// Errors of the log and of the queue.
 var (
 	// ErrStale: the payment has moved on since it was read; read it again and decide again.
 	ErrStale = errors.New("the payment has moved on")
 	// ErrNoPayment: the log does not know the order.
 	ErrNoPayment = errors.New("the log does not know this order")
+	// ErrQueued: a command of this order waits in the queue already.
+	ErrQueued = errors.New("a command of this order is queued already")
+	// ErrNotQueued: no command of this order waits in the queue.
+	ErrNotQueued = errors.New("no command of this order is queued")
 )
