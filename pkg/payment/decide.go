@@ -19,6 +19,7 @@ type Evidence string
 // The evidence that is not simply the observation's kind.
 const (
 	intendAgain     Evidence = "intend_again"     // Intend, after the provider said twice that it does not know the order
+	refuseProven    Evidence = "refuse_proven"    // Refuse, after the provider said twice that it does not know the order
 	paidAgain       Evidence = "paid_again"       // Paid, and everything in it is known already
 	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further receipt than the outcome
 	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered
@@ -29,7 +30,7 @@ const (
 // Evidences lists all columns of the table.
 func Evidences() []Evidence {
 	return []Evidence{
-		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), Evidence(NotExecuted), Evidence(Unclear),
+		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear),
 		Evidence(Accepted), Evidence(Paid), paidAgain, paidDifferently, mismatch, Evidence(Declined), Evidence(Unknown),
 		lagging, stale, Evidence(TakenBack), Evidence(PersonSettled), Evidence(PersonFailed),
 	}
@@ -66,8 +67,12 @@ func Decide(p Payment, o Observation, now time.Time) (next Payment, changed bool
 func classify(p Payment, o Observation, now time.Time) Evidence {
 	switch o.Kind {
 	case Intend:
-		if p.Status == InDoubt && p.NotFound >= believedNotFound && !p.Known {
+		if provenUnknown(p) {
 			return intendAgain
+		}
+	case Refuse:
+		if provenUnknown(p) {
+			return refuseProven
 		}
 	case Unknown:
 		if now.Before(p.SubmittedAt.Add(o.Settling)) || p.NotFound > 0 && now.Before(p.NotFoundAt.Add(o.Settling)) {
@@ -88,6 +93,11 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 		return paidAgain
 	}
 	return Evidence(o.Kind)
+}
+
+// provenUnknown reports whether a doubt ended with the provider's word that nothing was executed.
+func provenUnknown(p Payment) bool {
+	return p.Status == InDoubt && p.NotFound >= believedNotFound && !p.Known
 }
 
 // echoDiffers reports whether the provider speaks of another amount than was ordered. What arrived

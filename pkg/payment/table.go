@@ -25,7 +25,7 @@ func Next(s Status, e Evidence) Move { return table[s][e] }
 var table = map[Status]map[Evidence]Move{
 	Requested: { // not in the log: only our own decisions apply; evidence must wait for the command
 		Evidence(Intend): to(Submitting), intendAgain: forbidden,
-		Evidence(Park): to(Parked), Evidence(Refuse): to(Failed),
+		Evidence(Park): to(Parked), Evidence(Refuse): to(Failed), refuseProven: forbidden,
 		Evidence(NotExecuted): forbidden, Evidence(Unclear): forbidden, Evidence(Accepted): forbidden,
 		Evidence(Paid): forbidden, paidAgain: forbidden, paidDifferently: forbidden, mismatch: forbidden,
 		Evidence(Declined): forbidden, Evidence(Unknown): forbidden, lagging: forbidden, stale: forbidden,
@@ -33,7 +33,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Parked: { // nothing was executed, so news from the provider is a surprise, and true all the same
 		Evidence(Intend): to(Submitting), intendAgain: forbidden,
-		Evidence(Park): to(Parked), Evidence(Refuse): to(Failed),
+		Evidence(Park): to(Parked), Evidence(Refuse): to(Failed), refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, stale: stay,
@@ -41,7 +41,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Submitting: { // a request may be under way: whoever did not send it must look up
 		Evidence(Intend): forbidden, intendAgain: forbidden,
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): to(Parked), Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, stale: stay,
@@ -49,7 +49,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	InDoubt: {
 		Evidence(Intend): forbidden, intendAgain: to(Submitting),
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: to(Failed),
 		Evidence(NotExecuted): stay, Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, stale: stay,
@@ -57,7 +57,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Pending: { // the provider has it: "unknown" is not believed any more
 		Evidence(Intend): forbidden, intendAgain: forbidden,
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, stale: stay,
@@ -65,7 +65,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Settled: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): to(Conflict), Evidence(Unknown): stay, lagging: stay, stale: stay,
@@ -73,7 +73,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Failed: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): to(Conflict), paidAgain: to(Conflict), paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
@@ -81,7 +81,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Conflict: { // further money is written down; only a person decides
 		Evidence(Intend): forbidden, intendAgain: forbidden,
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): to(Conflict), paidAgain: stay, paidDifferently: to(Conflict), mismatch: stay,
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
@@ -89,7 +89,7 @@ var table = map[Status]map[Evidence]Move{
 	},
 	Reversed: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
-		Evidence(Park): forbidden, Evidence(Refuse): forbidden,
+		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
