@@ -1,0 +1,159 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// maxMoves bounds how often one delivery of a message follows a payment that others keep moving.
+const maxMoves = 20
+
+// pauseAfterError is how long a message waits whose payment could not be read or written.
+const pauseAfterError = 2 * time.Second
+
+// job is the work on one order during one delivery of one message.
+type job struct {
+	ref     payment.Ref
+	cmd     payment.Command // empty for a webhook
+	conn    connectors.Connector
+	payment payment.Payment // as it was read or written last; may be older than the log
+	seq     uint64          // of that event; 0 when the log is believed to know nothing
+	started time.Time       // when the lease began, or will begin at the earliest
+	held    *held           // nil when the claim store cannot be asked
+	looked  bool            // a look-up was made already
+}
+
+// Command executes one command: [DESIGN.md, path of a command]. ctx ends when the process stops; what
+// was begun is then finished, within the lease, and nothing new is begun.
+func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
+	cmd, err := events.DecodeCommand(m)
+	if err != nil {
+		return w.refuseUndecodable(ctx, err)
+	}
+	conn, known := w.Connectors.Get(cmd.Provider)
+	if !known {
+		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: nobody configured it here")
+	}
+	now := w.Now()
+	if cmd.RequestedAt.Before(now.Add(-w.Timing.Retention)) {
+		return events.DeadVerdict(events.DeadTooOld, "requested_at: before all that the log remembers")
+	}
+	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: now}
+	if verdict, held := w.claim(ctx, j); !held {
+		return verdict
+	}
+	defer w.giveBack(j)
+	w.OnStep(StepClaimed, j.ref)
+	verdict := w.advance(ctx, j)
+	w.complete(j)
+	w.OnStep(StepFinished, j.ref)
+	return verdict
+}
+
+// advance moves the payment until there is nothing more to do for this delivery.
+func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
+	for range maxMoves {
+		verdict, finished, err := w.step(ctx, j)
+		if errors.Is(err, events.ErrStale) {
+			err = w.reload(ctx, j)
+		}
+		if err != nil {
+			w.Logger.WarnContext(ctx, "the payment cannot be moved now", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)
+			return events.RetryVerdict(pauseAfterError)
+		}
+		if finished {
+			return verdict
+		}
+	}
+	return events.RetryVerdict(pauseAfterError)
+}
+
+// step does the next thing for a payment in its status. finished says that the verdict counts.
+func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, finished bool, err error) {
+	p := j.payment
+	if p.Fingerprint != j.cmd.Fingerprint() {
+		return events.DeadVerdict(events.DeadOrderReused, "order: another command was taken under this order number"), true, nil
+	}
+	switch p.Status {
+	case payment.Requested, payment.Parked:
+		return w.begin(ctx, j)
+	case payment.Submitting, payment.InDoubt:
+		return w.resolve(ctx, j)
+	default: // the provider has it, or it has ended
+		return events.DoneVerdict(), true, nil
+	}
+}
+
+// begin sends a payment of which nothing was sent, if it may be sent now.
+func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error) {
+	now := w.Now()
+	if now.Before(j.payment.ResumeAt) {
+		return events.ParkVerdict(j.payment.ResumeAt), true, nil
+	}
+	if expired(j.cmd, now) {
+		return events.DoneVerdict(), true, w.observe(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed"))
+	}
+	if err := connectors.Check(j.conn, j.cmd); err != nil {
+		return events.DeadVerdict(events.DeadInvalid, err.Error()), true, w.observe(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
+	}
+	if ctx.Err() != nil { // stopping: leave it to another worker
+		return events.RetryVerdict(0), true, nil
+	}
+	return events.Verdict{}, false, w.submit(ctx, j)
+}
+
+// resolve finds out about a payment that may have been sent.
+func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, error) {
+	if err := w.sendAgain(ctx, j); !errors.Is(err, payment.ErrForbidden) {
+		return events.Verdict{}, false, err
+	}
+	if j.looked || w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
+		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
+	}
+	if ctx.Err() != nil { // stopping: let another worker ask
+		return events.RetryVerdict(0), true, nil
+	}
+	j.looked = true
+	return events.Verdict{}, false, w.lookUp(ctx, j)
+}
+
+// sendAgain sends the same order once more, or gives it up if it has expired. It returns
+// payment.ErrForbidden unless the provider has said, twice and late enough, that it does not know it.
+func (w *Worker) sendAgain(ctx context.Context, j *job) error {
+	if _, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend}, w.Now()); err != nil {
+		return err
+	}
+	if expired(j.cmd, w.Now()) {
+		return w.observe(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
+	}
+	return w.submit(ctx, j)
+}
+
+func expired(cmd payment.Command, now time.Time) bool {
+	return !cmd.ExpiresAt.IsZero() && !now.Before(cmd.ExpiresAt)
+}
+
+func refusal(code, message string) payment.Observation {
+	return payment.Observation{
+		Kind: payment.Refuse, Source: payment.FromWorker, Reason: &payment.Reason{Code: code, Message: message},
+	}
+}
+
+// nextLookup says when to ask the provider again: the longer the doubt, the longer the pause.
+func (w *Worker) nextLookup(p payment.Payment) time.Time {
+	now := w.Now()
+	pause := min(max(now.Sub(p.SubmittedAt)/2, w.Timing.LookupMin), w.Timing.LookupMax)
+	return now.Add(pause)
+}
+
+// spent is how long the job has held its lease, by the clock that has moved further: the monotonic
+// clock stands still while a machine is suspended, and the wall clock can be set back.
+func (w *Worker) spent(j *job) time.Duration {
+	now := w.Now()
+	return max(now.Sub(j.started), now.Round(0).Sub(j.started.Round(0)))
+}

@@ -1,0 +1,177 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// submit writes the intent and, if that append was won, calls the provider and writes what it said.
+func (w *Worker) submit(ctx context.Context, j *job) error {
+	next, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker}, w.Now())
+	if err != nil {
+		return err
+	}
+	// Only the append's success allows the call: no reload and no second try here.
+	if err := w.append(ctx, j, next); err != nil {
+		return err
+	}
+	w.OnStep(StepIntended, j.ref)
+	observation := w.call(ctx, j)
+	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
+	w.OnStep(StepCalled, j.ref)
+	if err := w.observe(ctx, j, observation); err != nil {
+		return err
+	}
+	w.OnStep(StepAppended, j.ref)
+	return nil
+}
+
+// errLeaseSpent says that too little of the lease is left to call the provider.
+var errLeaseSpent = errors.New("the lease is nearly over")
+
+// call asks the provider to execute the command. A request that is proven not to have been sent is
+// tried again for a short time; nothing else ever is.
+func (w *Worker) call(ctx context.Context, j *job) payment.Observation {
+	pause := backoff.NewExponentialBackOff(
+		backoff.WithInitialInterval(w.Timing.RetryInitial), backoff.WithMaxElapsedTime(w.Timing.RetryFor))
+	var observation payment.Observation
+	var failed error // of the last call: Retry itself returns the context's error when the process stops
+	_ = backoff.Retry(func() error {
+		if w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
+			failed = notSent(payment.ReasonInterrupted, errLeaseSpent)
+		} else {
+			observation, failed = w.callOnce(ctx, j)
+		}
+		if failed != nil && !mayCallAgain(failed) {
+			return backoff.Permanent(failed)
+		}
+		return failed
+	}, backoff.WithContext(pause, ctx))
+	if failed != nil {
+		return w.observationOf(ctx, j, failed)
+	}
+	return observation
+}
+
+// mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in
+// a moment.
+func mayCallAgain(err error) bool {
+	failed := connectors.Classify(err)
+	return failed.Class == connectors.NotSent && failed.Code == payment.ReasonUnreachable
+}
+
+func notSent(code string, cause error) error {
+	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "the request was not begun", Err: cause}
+}
+
+// callOnce makes exactly one call. It is cut off by its timeout only: a process that stops lets it end.
+func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	began := w.Now()
+	observation, err := j.conn.Submit(ctx, j.cmd)
+	w.metrics.called(ctx, j, "submit", w.Now().Sub(began), err)
+	return observation, err
+}
+
+// observationOf turns a failed call into what was learned from it.
+func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.Observation {
+	failed := connectors.Classify(err)
+	w.Logger.WarnContext(ctx, "the provider did not take the payment", "provider", j.ref.Provider, "order", j.ref.Order,
+		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
+	observation := payment.Observation{Reason: failed.Reason(), Known: failed.Known}
+	switch failed.Class {
+	case connectors.Rejected:
+		observation.Kind = payment.Declined
+	case connectors.NotSent, connectors.Throttled:
+		observation.Kind = payment.NotExecuted
+		if ctx.Err() != nil && failed.Code == payment.ReasonUnreachable {
+			observation.Reason = &payment.Reason{Code: payment.ReasonStopping}
+		}
+		observation.ResumeAt = w.Now().Add(max(failed.RetryAfter, w.parkFor(j.payment.Attempts)))
+	default:
+		observation.Kind = payment.Unclear
+	}
+	return observation
+}
+
+// parkFor doubles with every attempt.
+func (w *Worker) parkFor(attempts int) time.Duration {
+	pause := w.Timing.ParkMin
+	for range attempts - 1 {
+		if pause *= 2; pause >= w.Timing.ParkMax {
+			return w.Timing.ParkMax
+		}
+	}
+	return pause
+}
+
+// lookUp asks the provider about the order and writes what it said. An answer that could not be had
+// says nothing about the payment, but one that was interrupted is then seen to be in doubt.
+func (w *Worker) lookUp(ctx context.Context, j *job) error {
+	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	began := w.Now()
+	observation, err := j.conn.Lookup(callCtx, connectors.Query{
+		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
+	})
+	w.metrics.called(ctx, j, "lookup", w.Now().Sub(began), err)
+	if err != nil {
+		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		observation = payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
+	}
+	observation.Source = payment.FromLookup
+	return w.observe(ctx, j, observation)
+}
+
+// observe applies an observation to the payment and writes the result, following the payment if others
+// moved it. A process that stops still writes what it has learned.
+func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observation) error {
+	for range maxMoves {
+		next, changed, err := payment.Decide(j.payment, observation, w.Now())
+		if err != nil || !changed {
+			return err
+		}
+		err = w.append(ctx, j, next)
+		if errors.Is(err, events.ErrStale) {
+			err = w.reload(ctx, j)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return events.ErrStale
+}
+
+// append writes the next event of the payment.
+func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	seq, err := w.Log.Append(ctx, next, j.seq)
+	if err != nil {
+		return err
+	}
+	from := j.payment.Status
+	j.payment, j.seq = next, seq
+	w.announce(ctx, from, next)
+	return nil
+}
+
+// reload reads the payment from the log.
+func (w *Worker) reload(ctx context.Context, j *job) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	current, seq, err := w.Log.Last(ctx, j.ref)
+	if err != nil {
+		return err
+	}
+	j.payment, j.seq = current, seq
+	return nil
+}

@@ -1,0 +1,85 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// webhookPauseMax bounds the pause of a webhook that waits for its command.
+const webhookPauseMax = time.Minute
+
+// Webhook takes in one verified call of a provider: [DESIGN.md, path of a webhook]. It verifies the
+// signature again, so that a message on the webhook stream proves nothing by itself.
+func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
+	call, err := events.DecodeWebhook(m)
+	if err != nil {
+		return events.DeadVerdict(events.DeadBadWebhook, err.Error())
+	}
+	conn, known := w.Connectors.Get(call.Provider)
+	if !known {
+		return events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here")
+	}
+	receiver, able := conn.(connectors.Webhooks)
+	if !able {
+		return events.DeadVerdict(events.DeadBadWebhook, "this provider sends no webhooks")
+	}
+	notice, err := receiver.Webhook(call.Header, call.Body, call.ReceivedAt)
+	if err != nil {
+		return events.DeadVerdict(events.DeadBadWebhook, err.Error())
+	}
+	if notice.Order != call.Order {
+		return events.DeadVerdict(events.DeadBadWebhook, "the subject names another order than the body")
+	}
+	return w.takeIn(ctx, m, call, conn, notice)
+}
+
+// takeIn applies a notice to its payment.
+func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webhook, conn connectors.Connector, notice connectors.Notice) events.Verdict {
+	j := &job{ref: call.Ref, conn: conn, started: w.Now()}
+	err := w.reload(ctx, j)
+	if errors.Is(err, events.ErrNoPayment) {
+		return w.awaitCommand(m, call)
+	}
+	if err == nil && notice.Operation != "" && notice.Operation != j.payment.Operation {
+		return events.DeadVerdict(events.DeadUnknownOrder, "the order is known as a "+string(j.payment.Operation)+" only")
+	}
+	if err == nil {
+		notice.Observation.Source = payment.FromWebhook
+		err = w.observe(ctx, j, notice.Observation)
+	}
+	w.metrics.tookIn(ctx, call.Provider, notice.Observation.Kind, err)
+	if err != nil {
+		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	return events.DoneVerdict()
+}
+
+// awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.
+func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verdict {
+	if w.Now().Sub(call.ReceivedAt) > w.Timing.UnknownOrderFor {
+		return events.DeadVerdict(events.DeadUnknownOrder, "no command came for this order")
+	}
+	pause := busyMin
+	for range min(m.Deliveries, 20) {
+		pause = min(2*pause, webhookPauseMax)
+	}
+	return events.RetryVerdict(pause)
+}
+
+// Intake sends a command that was published on a short subject on to its long subject.
+func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
+	cmd, err := events.DecodeCommand(m)
+	if err != nil {
+		return w.refuseUndecodable(ctx, err)
+	}
+	if err := cmd.Ref.Validate(); err != nil {
+		return events.DeadVerdict(events.DeadInvalid, err.Error())
+	}
+	return events.ForwardVerdict(events.CommandSubject(cmd.Operation, cmd.Ref))
+}

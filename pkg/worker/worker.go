@@ -1,0 +1,177 @@
+// Package worker is the engine: it takes a command or a webhook from the queue, claims the order,
+// decides, calls the provider once, and writes what it learned into the log. Its two entry points,
+// [Worker.Command] and [Worker.Webhook], turn a message into a verdict and know no broker, so they run
+// the same under NATS and in a simulation.
+//
+// The rules that keep the promise stand here, and each has a test that fails without it:
+//
+//  1. The intent is appended before the request leaves, and only who wins that append may send.
+//  2. A payment that may have been sent is looked up, never sent again, until the provider has said
+//     twice and late enough that it does not know it.
+//  3. What is learned is appended before the claim is completed, and the claim is completed before the
+//     message is acknowledged. A crash after any step leaves a message that finds the log.
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/payment"
+)
+
+// Log is the log of payments: the truth.
+type Log interface {
+	// Append writes the next event of a payment if its last event still stands at the sequence after
+	// (0: the payment has no event). It returns the new sequence, or events.ErrStale when the payment
+	// has moved on. Any other error means that it is not known whether the event was written.
+	Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error)
+	// Last returns a payment as it stands and the sequence of its last event, or events.ErrNoPayment.
+	Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error)
+}
+
+// Options are what a worker is made of. Log, Claims, Connectors, Now and NewID are required.
+type Options struct {
+	Log        Log
+	Claims     idempotency.Store
+	Connectors *connectors.Registry
+	Timing     Timing
+	// ClaimsRequired makes the worker wait while the claim store cannot be asked. The default is to go
+	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
+	ClaimsRequired bool
+	Now            func() time.Time
+	NewID          func() string // unique for each call, e.g. a UUID
+	Logger         *slog.Logger  // nil discards
+	// OnStep, if set, is called between the steps of a command. Fault tests stop the process there.
+	OnStep func(Step, payment.Ref)
+}
+
+// Timing holds the engine's durations.
+type Timing struct {
+	// SubmitTimeout bounds one call of a provider.
+	SubmitTimeout time.Duration
+	// RetryFor bounds the time in which a request that was proven not sent is tried again at once.
+	// Afterwards the payment is parked.
+	RetryFor time.Duration
+	// RetryInitial is the first pause of those retries; it grows, with jitter.
+	RetryInitial time.Duration
+	// Lease is how long a worker may hold an order. RetryFor + 2 × SubmitTimeout must fit into it: one
+	// call and one look-up after it.
+	Lease time.Duration
+	// LookupMin and LookupMax bound the pause between two look-ups of a payment in doubt. The pause is
+	// half the age of the doubt.
+	LookupMin, LookupMax time.Duration
+	// ParkMin and ParkMax bound how long a payment is parked that could not be sent. The pause doubles
+	// with every attempt.
+	ParkMin, ParkMax time.Duration
+	// Retention is how long the log and the claims remember a payment. Older commands are refused.
+	Retention time.Duration
+	// UnknownOrderFor is how long a webhook waits for the command of its order.
+	UnknownOrderFor time.Duration
+}
+
+// DefaultTiming returns the timing for production.
+func DefaultTiming() Timing {
+	return Timing{
+		SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
+		Lease: 40 * time.Second, LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute,
+		ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
+		Retention: 400 * 24 * time.Hour, UnknownOrderFor: 24 * time.Hour,
+	}
+}
+
+// Validate returns every problem of the timing, joined.
+func (t Timing) Validate() error {
+	var problems []error
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"submit_timeout", t.SubmitTimeout}, {"retry_for", t.RetryFor}, {"retry_initial", t.RetryInitial},
+		{"lease", t.Lease}, {"lookup_min", t.LookupMin}, {"lookup_max", t.LookupMax}, {"park_min", t.ParkMin},
+		{"park_max", t.ParkMax}, {"retention", t.Retention}, {"unknown_order_for", t.UnknownOrderFor},
+	} {
+		if d.d <= 0 {
+			problems = append(problems, fmt.Errorf("%s: must be more than 0", d.name))
+		}
+	}
+	if t.RetryFor+2*t.SubmitTimeout >= t.Lease {
+		problems = append(problems, fmt.Errorf("lease: %s must be more than retry_for + 2 × submit_timeout = %s, so that a call and the look-up after it end while the order is held", t.Lease, t.RetryFor+2*t.SubmitTimeout))
+	}
+	if t.LookupMin > t.LookupMax {
+		problems = append(problems, errors.New("lookup_min: must not be more than lookup_max"))
+	}
+	if t.ParkMin > t.ParkMax {
+		problems = append(problems, errors.New("park_min: must not be more than park_max"))
+	}
+	return errors.Join(problems...)
+}
+
+// CheckSettling returns an error if a provider's settling delay is too short for this timing: a worker
+// that was frozen between its intent and its call could then still send after another was told that
+// the order is not known.
+func (t Timing) CheckSettling(delay time.Duration) error {
+	if least := t.Lease + t.SubmitTimeout; delay < least {
+		return fmt.Errorf("settling_delay: %s must be at least lease + submit_timeout = %s", delay, least)
+	}
+	return nil
+}
+
+// Worker executes commands and takes in webhooks. It is safe for concurrent use; any number of workers
+// may work on the same queue.
+type Worker struct {
+	Options
+	metrics *instruments
+	// claimsDownUntil is when to ask the claim store again after it failed, in Unix nanoseconds.
+	claimsDownUntil atomic.Int64
+}
+
+// New returns a worker. It returns every problem of the options, joined.
+func New(o Options) (*Worker, error) {
+	if o.Log == nil || o.Claims == nil || o.Connectors == nil || o.Now == nil || o.NewID == nil {
+		return nil, errors.New("worker: Log, Claims, Connectors, Now and NewID are required")
+	}
+	problems := []error{o.Timing.Validate()}
+	for _, name := range o.Connectors.Names() {
+		conn, _ := o.Connectors.Get(name)
+		if err := o.Timing.CheckSettling(conn.Traits().SettlingDelay); err != nil {
+			problems = append(problems, fmt.Errorf("provider %s: %w", name, err))
+		}
+	}
+	if err := errors.Join(problems...); err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.OnStep == nil {
+		o.OnStep = func(Step, payment.Ref) {}
+	}
+	metrics, err := newInstruments()
+	if err != nil {
+		return nil, fmt.Errorf("worker: %w", err)
+	}
+	return &Worker{Options: o, metrics: metrics}, nil
+}
+
+// Step names a place between two steps of a command, where a crash must do no harm.
+type Step string
+
+// The steps, in order.
+const (
+	StepClaimed  Step = "claimed"  // the order is held, nothing is written
+	StepIntended Step = "intended" // the intent stands in the log, nothing was sent
+	StepCalled   Step = "called"   // the provider was called, its answer is written nowhere
+	StepAppended Step = "appended" // the answer stands in the log, the claim is open
+	StepFinished Step = "finished" // all is written, the message is not acknowledged
+)
+
+// Steps lists all steps.
+func Steps() []Step {
+	return []Step{StepClaimed, StepIntended, StepCalled, StepAppended, StepFinished}
+}
