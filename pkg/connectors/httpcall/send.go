@@ -1,0 +1,134 @@
+package httpcall
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"sync/atomic"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// DefaultReplyLimit is how many bytes of a reply's body are read, 1 MiB.
+const DefaultReplyLimit = 1 << 20
+
+// Request is one HTTP request.
+type Request struct {
+	Method string
+	URL    string // absolute, http or https
+	// Header is written with its keys spelled as they are: put a key like "app_code" into the map, as
+	// Set would change it.
+	Header http.Header
+	Body   []byte
+	// ReplyLimit is the longest body of a reply in bytes; 0 takes DefaultReplyLimit.
+	ReplyLimit int64
+}
+
+// Reply is a whole HTTP reply, of any status: a redirect and an error page are replies too.
+type Reply struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Send makes the request once, and at most once, and returns the whole reply. client must come from
+// [NewClient]; its transport is used and nothing else of it. Send is safe for concurrent use and
+// respects the deadline of ctx, also while the body arrives.
+//
+// The error is always a [*connectors.Error]. It is NotSent only when the end of the request's header
+// was never handed to the connection, which no server can have executed; in every other case it is
+// InDoubt. It holds nothing of the URL's query, of a header or of a body.
+func Send(ctx context.Context, client *http.Client, r Request) (Reply, error) {
+	transport, ok := provable(client)
+	if !ok {
+		return Reply{}, notSent("nothing was tried", errors.New("the HTTP client was not made by httpcall.NewClient"))
+	}
+	if err := ctx.Err(); err != nil {
+		return Reply{}, notSent("the call's time had ended before anything was tried", &cause{plain(err), err})
+	}
+	var written atomic.Bool
+	req, err := build(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		// Called when the header is complete in the write buffer, so always before its end leaves.
+		WroteHeaders: func() { written.Store(true) },
+	}), r)
+	if err != nil {
+		return Reply{}, notSent("nothing was tried", err)
+	}
+	// The transport itself, not client.Do, which follows redirects and names the URL in its errors.
+	// When RoundTrip fails it has closed the connection, so nothing can be written after this check.
+	res, err := transport.RoundTrip(req)
+	switch {
+	case err != nil && !written.Load():
+		return Reply{}, notSent("the header of the request was never written (httptrace)", &cause{plain(err), err})
+	case err != nil:
+		return Reply{}, inDoubt("the request was written and no reply came", "", &cause{plain(err), err})
+	}
+	return read(res, r.ReplyLimit)
+}
+
+// build makes a request that Go's transport cannot repeat: a body without GetBody, and never nil for
+// the methods that the transport repeats on its own.
+func build(ctx context.Context, r Request) (*http.Request, error) {
+	for key := range r.Header {
+		switch http.CanonicalHeaderKey(key) {
+		case "Idempotency-Key", "X-Idempotency-Key":
+			return nil, fmt.Errorf("the header %s makes Go send a request twice", key)
+		}
+	}
+	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, nil)
+	if err != nil {
+		return nil, errors.New("the method or the URL is malformed") // err names the whole URL
+	}
+	if scheme := req.URL.Scheme; scheme != "http" && scheme != "https" || req.URL.Host == "" {
+		return nil, errors.New("the URL must be absolute, http or https")
+	}
+	req.Header = r.Header.Clone()
+	if req.Header == nil {
+		req.Header = http.Header{}
+	}
+	if _, ok := req.Header["User-Agent"]; !ok {
+		req.Header["User-Agent"] = []string{"payonce"}
+	}
+	switch {
+	case len(r.Body) > 0:
+		req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(r.Body)), int64(len(r.Body))
+	case r.Method == http.MethodGet || r.Method == http.MethodHead:
+		req.Body = io.NopCloser(bytes.NewReader(nil)) // sent without a body, but not repeated
+	default:
+		req.Body = http.NoBody
+	}
+	req.GetBody = nil
+	return req, nil
+}
+
+// read takes the reply's whole body or fails in doubt: half an answer is no answer.
+func read(res *http.Response, limit int64) (Reply, error) {
+	defer func() { _ = res.Body.Close() }() // everything that matters was read
+	if limit <= 0 {
+		limit = DefaultReplyLimit
+	}
+	status := fmt.Sprintf("http_%d", res.StatusCode)
+	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
+	switch {
+	case err != nil:
+		return Reply{}, inDoubt("the body of the reply broke off", status, &cause{plain(err), err})
+	case int64(len(body)) > limit:
+		e := inDoubt(fmt.Sprintf("the body of the reply is longer than %d bytes", limit), status, nil)
+		e.Code, e.Message = payment.ReasonUnclear, "the reply is too long"
+		return Reply{}, e
+	}
+	return Reply{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+}
+
+func notSent(evidence string, err error) *connectors.Error {
+	return &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: evidence, Err: err}
+}
+
+func inDoubt(evidence, status string, err error) *connectors.Error {
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonNoAnswer, ProviderCode: status, Evidence: evidence, Err: err}
+}
