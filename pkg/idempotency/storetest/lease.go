@@ -1,0 +1,138 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"payonce/pkg/idempotency"
+)
+
+func oneWins(s suite) {
+	const owners = 100
+	var wait sync.WaitGroup
+	claims, errs := make([]idempotency.Claim, owners), make([]error, owners)
+	for i := range owners {
+		wait.Go(func() {
+			claims[i], errs[i] = s.store.Claim(s.Context(), order, request(fmt.Sprintf("owner-%d", i), long))
+		})
+	}
+	wait.Wait()
+	won, busy := 0, 0
+	for i := range owners {
+		s.ok(errs[i], "claim")
+		switch claims[i].Outcome {
+		case idempotency.Won:
+			won++
+		case idempotency.Busy:
+			busy++
+		}
+	}
+	s.must(won == 1 && busy == owners-1, "%d won and %d found it busy, of %d", won, busy, owners)
+}
+
+func claimAgain(s suite) {
+	first := s.claim(request("a", short), idempotency.Won)
+	s.must(first.Held.Fence > 0, "fence %d", first.Held.Fence)
+	again := s.claim(request("a", long), idempotency.Won)
+	s.must(again.Held == first.Held, "held %+v, then %+v", first.Held, again.Held)
+	s.advance(short + tick)
+	s.claim(request("b", long), idempotency.Busy) // the second lease counts
+	s.must(s.win("a") == first.Held, "another fence while the claim is held")
+}
+
+func busy(s suite) {
+	held := s.win("a")
+	got := s.claim(request("b", short), idempotency.Busy)
+	s.must(got.Wait > 0 && got.Wait <= long, "wait %s for a lease of %s", got.Wait, long)
+	s.advance(time.Second)
+	later := s.claim(request("b", short), idempotency.Busy)
+	s.must(later.Wait <= long-time.Second, "wait %s after a second of %s", later.Wait, long)
+	s.ok(s.renew(held), "renew by the owner after others found it busy")
+}
+
+func leaseEnds(s suite) {
+	first := s.claim(request("a", short), idempotency.Won)
+	s.ok(s.complete(first.Held, snapshot(7)), "complete")
+	second := s.claim(request("b", short), idempotency.Won)
+	s.advance(short + tick)
+	third := s.claim(request("c", long), idempotency.Won)
+	s.must(second.Held.Fence == first.Held.Fence+1 && third.Held.Fence == second.Held.Fence+1,
+		"fences %d, %d, %d", first.Held.Fence, second.Held.Fence, third.Held.Fence)
+	s.must(third.Last.Sequence == 7 && string(third.Last.Payment) == `{"at":7}`, "last %+v", third.Last)
+}
+
+func leaseEndsUntaken(s suite) {
+	first := s.claim(request("a", short), idempotency.Won)
+	s.advance(short + tick)
+	s.ok(s.renew(first.Held), "renew of a lease that ran out")
+	s.claim(request("b", long), idempotency.Busy)
+
+	again := s.claim(request("a", short), idempotency.Won)
+	s.advance(short + tick)
+	again = s.claim(request("a", short), idempotency.Won)
+	s.must(again.Held == first.Held, "held %+v, then %+v", first.Held, again.Held)
+
+	s.advance(short + tick)
+	s.ok(s.complete(first.Held, snapshot(3)), "complete after the lease ran out")
+	s.must(s.claim(request("b", long), idempotency.Won).Last.Sequence == 3, "the snapshot is not kept")
+}
+
+func lateOwner(s suite) {
+	late := s.claim(request("a", short), idempotency.Won).Held
+	s.advance(short + tick)
+	now := s.win("b")
+	s.lost(late)
+	s.ok(s.renew(now), "renew by the new owner")
+	s.ok(s.complete(now, snapshot(5)), "complete by the new owner")
+	s.lost(late)
+	s.must(s.claim(request("c", long), idempotency.Won).Last.Sequence == 5, "the new owner's snapshot is not kept")
+}
+
+// lost tests that what was held is no more, and that trying to use it changes nothing.
+func (s suite) lost(held idempotency.Held) {
+	s.Helper()
+	s.must(errors.Is(s.renew(held), idempotency.ErrLost), "renew by a late owner is not refused")
+	s.must(errors.Is(s.complete(held, snapshot(99)), idempotency.ErrLost), "complete by a late owner is not refused")
+	s.release(held)
+}
+
+func foreignOwner(s suite) {
+	held := s.win("a")
+	s.lost(idempotency.Held{Owner: "b", Fence: held.Fence})
+	s.lost(idempotency.Held{Owner: "a", Fence: held.Fence + 1})
+	s.claim(request("b", long), idempotency.Busy) // neither release did anything
+	s.must(s.claim(request("a", long), idempotency.Won).Last.Sequence == 0, "a snapshot came from nowhere")
+}
+
+func renew(s suite) {
+	held := s.claim(request("a", short), idempotency.Won).Held
+	s.ok(s.renew(held), "renew")
+	s.ok(s.renew(held), "renew, repeated")
+	s.advance(short + tick)
+	got := s.claim(request("b", long), idempotency.Busy)
+	s.must(got.Wait > long/2 && got.Wait <= long, "wait %s for a renewed lease of %s", got.Wait, long)
+}
+
+func release(s suite) {
+	first := s.win("a")
+	s.ok(s.complete(first, snapshot(4)), "complete")
+	second := s.win("b")
+	s.release(second)
+	third := s.claim(request("c", long), idempotency.Won)
+	s.must(third.Held.Fence == second.Fence+1, "fence %d after %d", third.Held.Fence, second.Fence)
+	s.must(third.Last.Sequence == 4, "last %+v", third.Last)
+	s.release(second) // repeated, late
+	s.claim(request("d", long), idempotency.Busy)
+}
+
+func releasedIsLost(s suite) {
+	held := s.win("a")
+	s.release(held)
+	s.lost(held)
+	next := s.win("a")
+	s.must(next.Fence == held.Fence+1, "fence %d after %d was given back", next.Fence, held.Fence)
+	s.lost(held)
+	s.claim(request("b", long), idempotency.Busy)
+}
