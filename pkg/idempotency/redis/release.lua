@@ -1,0 +1,19 @@
+-- Release gives the claim back and leaves the snapshot as it was.
+--
+-- KEYS[1]  the order's claim
+-- ARGV[1]  owner
+-- ARGV[2]  fence
+--
+-- Returns 1, or 0 when there was nothing of the caller's to give back.
+
+-- A write that changes nothing: a replica answers READONLY to it, and not from its old knowledge. Unlike
+-- a claim it needs no memory, so that what was begun can end on a server whose memory is full.
+redis.call('HDEL', KEYS[1], '')
+
+local record = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'lease_until', 'retention')
+if record[1] ~= ARGV[1] or record[2] ~= ARGV[2] or record[3] == '0' then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'lease_until', '0')
+redis.call('PEXPIRE', KEYS[1], record[4])
+return 1

@@ -1,0 +1,84 @@
+package redis_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+
+	"payonce/pkg/idempotency/redis"
+)
+
+// TestOneKey: a script that touches a key that is not declared, or two keys, fails on a Cluster of
+// several nodes, which no test here has.
+func TestOneKey(t *testing.T) {
+	server := miniredis.RunT(t)
+	client := connect(t, redis.Config{Addresses: []string{server.Addr()}})
+	var seen requests
+	client.AddHook(&seen)
+	loadScripts(t, redis.New(client, redis.Options{}))
+	scripts := make(map[any]bool)
+	for _, args := range seen.sent {
+		if name := args[0]; name == "hello" { // of a new connection
+			continue
+		} else if name != "evalsha" && name != "eval" {
+			t.Fatalf("the store sent %q", name)
+		}
+		scripts[args[1]] = true
+		if args[2] != 1 || args[3] != "payonce:claim:{warm:up}" {
+			t.Errorf("%v has %v keys, the first is %q", args[0], args[2], args[3])
+		}
+	}
+	if len(scripts) != 8 { // four by hash, and four by text because the server did not know them
+		t.Errorf("%d different scripts were sent", len(scripts))
+	}
+}
+
+func TestScriptsTouchOneKey(t *testing.T) {
+	files, err := filepath.Glob("*.lua")
+	if err != nil || len(files) != 4 {
+		t.Fatalf("scripts %q, %v", files, err)
+	}
+	call := regexp.MustCompile(`redis\.p?call\(([^,)]*)(?:, ([^,)]*))?`)
+	keys := regexp.MustCompile(`KEYS\b(\[1\])?`)
+	for _, file := range files {
+		source, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := call.FindAllStringSubmatch(string(source), -1)
+		if len(calls) < 3 {
+			t.Errorf("%s: only %d calls were found", file, len(calls))
+		}
+		for _, c := range calls {
+			if c[1] != "'TIME'" && c[2] != "KEYS[1]" {
+				t.Errorf("%s: %s touches %q", file, c[0], c[2])
+			}
+		}
+		for _, k := range keys.FindAllString(string(source), -1) {
+			if k != "KEYS[1]" {
+				t.Errorf("%s uses %s", file, k)
+			}
+		}
+	}
+}
+
+// requests is a go-redis hook that keeps what is sent.
+type requests struct{ sent [][]any }
+
+func (r *requests) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (r *requests) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		r.sent = append(r.sent, cmd.Args())
+		return next(ctx, cmd)
+	}
+}
+
+func (r *requests) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return next
+}

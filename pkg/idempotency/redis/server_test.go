@@ -1,0 +1,368 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+
+	"payonce/internal/redistest"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/idempotency/redis"
+	"payonce/pkg/payment"
+)
+
+const hour = time.Hour
+
+var (
+	order = payment.Ref{Provider: "teemopay-kr", Order: "D-1"}
+	last  = idempotency.Snapshot{Sequence: 3, Payment: []byte("\x00{}")}
+)
+
+func request(owner string) idempotency.Request {
+	return idempotency.Request{Owner: owner, Fingerprint: "f-1", Lease: time.Minute, Retention: hour}
+}
+
+func claim(t *testing.T, store *redis.Store, owner string, want idempotency.Outcome) idempotency.Claim {
+	t.Helper()
+	got, err := store.Claim(t.Context(), order, request(owner))
+	if err != nil || got.Outcome != want {
+		t.Fatalf("%s claims: outcome %d, %v; want outcome %d", owner, got.Outcome, err, want)
+	}
+	return got
+}
+
+// reach waits until the client tries a server that is back. After some failed dials go-redis answers
+// with the last failure and looks for the server only once a second.
+func reach(t *testing.T, client goredis.UniversalClient) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for err := errors.New("not asked"); err != nil; err = client.Ping(ctx).Err() {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("the server is not reached again: %v", err)
+		}
+	}
+}
+
+// nothingKnown tests that each method returns an error from which nothing can be concluded.
+func nothingKnown(t *testing.T, store *redis.Store, owner string) {
+	t.Helper()
+	// A frozen server is given up at this deadline.
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	got, err := store.Claim(ctx, order, request(owner))
+	if err == nil || errors.Is(err, idempotency.ErrLost) || got.Outcome != 0 {
+		t.Errorf("claim: %+v, %v", got, err)
+	}
+	held := idempotency.Held{Owner: owner, Fence: 1}
+	for name, err := range map[string]error{
+		"renew":    store.Renew(ctx, order, held, time.Minute),
+		"complete": store.Complete(ctx, order, held, last, hour),
+		"release":  store.Release(ctx, order, held),
+	} {
+		if err == nil || errors.Is(err, idempotency.ErrLost) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestLostReply loses the reply of each request once. go-redis, with its own default of three retries,
+// asks again, and must be told the truth; of a plain SETNX it would hear that another holds the key.
+func TestLostReply(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	proxy := redistest.StartProxy(t, server.Addr())
+	client := goredis.NewClient(&goredis.Options{Addr: proxy.Addr(), ReadTimeout: 30 * time.Second})
+	t.Cleanup(func() { _ = client.Close() })
+	store := redis.New(client, redis.Options{})
+	direct := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	loadScripts(t, direct)
+
+	losses := 0
+	lose := func() {
+		t.Helper()
+		if proxy.Lost() != losses {
+			t.Fatalf("%d replies were lost, want %d", proxy.Lost(), losses)
+		}
+		losses++
+		proxy.LoseReply("evalsha")
+	}
+	lose()
+	first := claim(t, store, "a", idempotency.Won)
+	if first.Held.Fence != 1 {
+		t.Errorf("fence %d", first.Held.Fence)
+	}
+	claim(t, direct, "b", idempotency.Busy)
+	lose()
+	if err := store.Renew(t.Context(), order, first.Held, time.Minute); err != nil {
+		t.Error(err)
+	}
+	lose()
+	if err := store.Complete(t.Context(), order, first.Held, last, hour); err != nil {
+		t.Error(err)
+	}
+	second := claim(t, direct, "b", idempotency.Won)
+	if second.Last.Sequence != last.Sequence || second.Held.Fence != 2 {
+		t.Errorf("after the lost reply of complete: %+v", second)
+	}
+	lose()
+	if err := store.Release(t.Context(), order, second.Held); err != nil {
+		t.Error(err)
+	}
+	if third := claim(t, direct, "c", idempotency.Won); third.Held.Fence != 3 {
+		t.Errorf("after the lost reply of release: fence %d", third.Held.Fence)
+	}
+	lose() // counts the last one
+}
+
+// loadScripts makes the server know all scripts, with an order that is used for nothing else.
+func loadScripts(t *testing.T, store *redis.Store) {
+	t.Helper()
+	ref := payment.Ref{Provider: "warm", Order: "up"}
+	got, err := store.Claim(t.Context(), ref, request("a"))
+	err = errors.Join(err,
+		store.Renew(t.Context(), ref, got.Held, time.Minute),
+		store.Release(t.Context(), ref, got.Held))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := store.Complete(t.Context(), ref, got.Held, last, hour); !errors.Is(err, idempotency.ErrLost) {
+		t.Fatal(err)
+	}
+}
+
+func TestServerDown(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := connect(t, redis.Config{Addresses: []string{server.Addr()}})
+	store := redis.New(client, redis.Options{})
+	held := claim(t, store, "a", idempotency.Won).Held
+	server.Stop()
+	nothingKnown(t, store, "a")
+	nothingKnown(t, store, "b")
+	server.Restart() // appendfsync always: nothing is lost
+	reach(t, client)
+	if again := claim(t, store, "a", idempotency.Won); again.Held != held {
+		t.Errorf("held %+v, after the restart %+v", held, again.Held)
+	}
+	if err := store.Complete(t.Context(), order, held, last, hour); err != nil {
+		t.Fatal(err)
+	}
+	server.Kill9()
+	nothingKnown(t, store, "b")
+	server.Restart()
+	reach(t, client)
+	got := claim(t, store, "b", idempotency.Won)
+	if got.Held.Fence != held.Fence+1 || got.Last.Sequence != last.Sequence || string(got.Last.Payment) != string(last.Payment) {
+		t.Errorf("after the crash: %+v", got)
+	}
+}
+
+// TestServerFrozen gives up on a server that may have taken the request, and finds out afterwards.
+func TestServerFrozen(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := connect(t, redis.Config{Addresses: []string{server.Addr()}})
+	store := redis.New(client, redis.Options{})
+	loadScripts(t, store)
+	server.Freeze()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if got, err := store.Claim(ctx, order, request("a")); err == nil || got.Outcome != 0 {
+		t.Errorf("claim: %+v, %v", got, err)
+	}
+	nothingKnown(t, store, "a")
+	server.Continue()
+	reach(t, client)
+	if got := claim(t, store, "a", idempotency.Won); got.Last.Sequence != 0 && got.Last.Sequence != last.Sequence {
+		t.Errorf("after the server went on: %+v", got)
+	}
+	claim(t, store, "b", idempotency.Busy)
+}
+
+// TestServerForgets: claims are gone, the store works on, and an owner from before is lost.
+func TestServerForgets(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	before := claim(t, store, "a", idempotency.Won).Held
+	if err := store.Complete(t.Context(), order, before, last, hour); err != nil {
+		t.Fatal(err)
+	}
+	server.FlushAll()
+	if err := store.Renew(t.Context(), order, before, time.Minute); !errors.Is(err, idempotency.ErrLost) {
+		t.Errorf("renew: %v", err)
+	}
+	now := claim(t, store, "b", idempotency.Won)
+	if now.Held.Fence != 1 || now.Last.Sequence != 0 {
+		t.Errorf("after the flush: %+v", now)
+	}
+	// The fence began anew, so it is the same number: the owner makes the difference.
+	if err := store.Complete(t.Context(), order, before, last, hour); !errors.Is(err, idempotency.ErrLost) {
+		t.Errorf("complete: %v", err)
+	}
+	server.FlushAll()
+	if err := store.Release(t.Context(), order, now.Held); err != nil {
+		t.Errorf("release: %v", err)
+	}
+}
+
+// TestReplica asks a server that became a replica, and knows the claim, but may be behind.
+func TestReplica(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	claim(t, store, "a", idempotency.Won)
+	server.MustDo("REPLICAOF 127.0.0.1 1") // nobody listens there
+	nothingKnown(t, store, "a")
+	nothingKnown(t, store, "b")
+	reused := request("b")
+	reused.Fingerprint = "f-2"
+	if got, err := store.Claim(t.Context(), order, reused); err == nil || !strings.Contains(err.Error(), "READONLY") {
+		t.Errorf("claim with another fingerprint: %+v, %v", got, err)
+	}
+	server.MustDo("REPLICAOF NO ONE")
+	claim(t, store, "b", idempotency.Busy)
+}
+
+// TestServerFull: a server without memory takes no new claim, and lets the claims that it has end.
+func TestServerFull(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	held := claim(t, store, "a", idempotency.Won).Held
+	server.MustDo("CONFIG SET maxmemory 1")
+	other := payment.Ref{Provider: order.Provider, Order: "D-2"}
+	if got, err := store.Claim(t.Context(), other, request("a")); err == nil || !strings.Contains(err.Error(), "OOM") {
+		t.Errorf("claim: %+v, %v", got, err)
+	}
+	if err := store.Renew(t.Context(), order, held, time.Minute); err != nil {
+		t.Errorf("renew: %v", err)
+	}
+	if err := store.Complete(t.Context(), order, held, last, hour); err != nil {
+		t.Errorf("complete: %v", err)
+	}
+	server.MustDo("CONFIG SET maxmemory 0")
+	if got, err := store.Claim(t.Context(), other, request("b")); err != nil || got.Held.Fence != 1 {
+		t.Errorf("the refused claim was made: %+v, %v", got, err)
+	}
+	if got := claim(t, store, "b", idempotency.Won); got.Last.Sequence != last.Sequence {
+		t.Errorf("completed on a full server: %+v", got)
+	}
+}
+
+// TestWrongNode asks a node of a Cluster that does not own the slot, without following it.
+func TestWrongNode(t *testing.T) {
+	t.Parallel()
+	server := redistest.StartCluster(t)
+	server.MustDo("CLUSTER DELSLOTSRANGE 0 16383")
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	nothingKnown(t, store, "a")
+	if _, err := store.Claim(t.Context(), order, request("a")); err == nil || !strings.Contains(err.Error(), "CLUSTERDOWN") {
+		t.Errorf("claim: %v", err)
+	}
+}
+
+// TestRefusals sends the errors of a server that cannot serve, as bytes.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	claim(t, store, "a", idempotency.Won)
+	for _, refusal := range []string{
+		"LOADING Redis is loading the dataset in memory",
+		"READONLY You can't write against a read only replica.",
+		"MOVED 3999 127.0.0.1:1",
+		"MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.",
+		"OOM command not allowed when used memory > 'maxmemory'.",
+		"NOAUTH Authentication required.",
+		"NOPERM this user has no permissions to run the 'evalsha' command",
+		"ERR unknown command 'evalsha'",
+	} {
+		t.Run(strings.Fields(refusal)[0], func(t *testing.T) {
+			server.SetError(refusal)
+			nothingKnown(t, store, "a")
+			nothingKnown(t, store, "b")
+		})
+	}
+	server.SetError("")
+	claim(t, store, "b", idempotency.Busy)
+}
+
+// TestDamagedRecord finds at the key what no claim wrote.
+func TestDamagedRecord(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	const key = "payonce:claim:{teemopay-kr:D-1}"
+	for name, write := range map[string]func(){
+		"another type":    func() { _ = server.Set(key, "x") },
+		"a sequence text": func() { server.HSet(key, "sequence", "many") },
+		"a lease text":    func() { server.HSet(key, "lease_until", "soon") },
+		"a fence text":    func() { server.HSet(key, "fence", "high") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			server.FlushAll()
+			write()
+			got, err := store.Claim(t.Context(), order, request("a"))
+			if err == nil || errors.Is(err, idempotency.ErrLost) || got.Outcome != 0 {
+				t.Errorf("claim: %+v, %v", got, err)
+			}
+		})
+	}
+}
+
+// TestRecordLives reads how long the server keeps the key after each change: the longest retention that
+// was asked for, and never less than the lease.
+func TestRecordLives(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	const key = "payonce:claim:{teemopay-kr:D-1}"
+	lives := func(after string, want time.Duration, err error) {
+		t.Helper()
+		if err != nil || server.TTL(key) != want {
+			t.Errorf("after %s: %v, and it lives %s; want %s", after, err, server.TTL(key), want)
+		}
+		server.FastForward(time.Second)
+	}
+	got, err := store.Claim(t.Context(), order, request("a"))
+	lives("claim", hour, err)
+	lives("renew", hour, store.Renew(t.Context(), order, got.Held, time.Minute))
+	lives("renew for longer", 2*hour, store.Renew(t.Context(), order, got.Held, 2*hour))
+	lives("complete", 3*hour, store.Complete(t.Context(), order, got.Held, last, 3*hour))
+	lives("complete for shorter", 3*hour, store.Complete(t.Context(), order, got.Held, last, time.Minute))
+	got, err = store.Claim(t.Context(), order, request("b"))
+	lives("claim for shorter", 3*hour, err)
+	lives("release", 3*hour, store.Release(t.Context(), order, got.Held))
+	if keys := server.Keys(); len(keys) != 1 || keys[0] != key {
+		t.Errorf("the server has the keys %q", keys)
+	}
+}
+
+func BenchmarkClaimComplete(b *testing.B) {
+	server := redistest.Start(b)
+	store := redis.New(connect(b, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	snapshot := idempotency.Snapshot{Sequence: 1, Payment: make([]byte, 600)}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		ref := payment.Ref{Provider: "bench", Order: fmt.Sprintf("D-%d", i)}
+		got, err := store.Claim(b.Context(), ref, request("a"))
+		if err == nil {
+			err = store.Complete(b.Context(), ref, got.Held, snapshot, hour)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}

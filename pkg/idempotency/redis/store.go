@@ -1,0 +1,188 @@
+// Package redis keeps claims in Redis 5 or newer, or in a server that speaks like it: one node,
+// Sentinel or Cluster. It is the only package that knows go-redis.
+//
+// Each order has one key, a hash that ends by itself:
+//
+//	owner        who took the order last
+//	fence        grows by one with every new owner
+//	lease_until  server time in ms; 0 when the claim was given back
+//	fingerprint  of the command, from the first Claim on
+//	sequence     of the snapshot in the log
+//	snapshot     the payment as it was completed last
+//	done_by      fence and owner of the last Complete, which may be repeated
+//	retention    ms that the key lives after each change: the longest that was asked for
+//
+// Every change is one Lua script on that one key, and leases are counted by the server's clock. All
+// scripts may be repeated with the same arguments, because go-redis does so by itself when a reply is
+// lost.
+package redis
+
+import (
+	"context"
+	_ "embed" // the scripts
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+
+	"payonce/pkg/idempotency"
+	"payonce/pkg/payment"
+)
+
+var (
+	//go:embed claim.lua
+	claimSource string
+	//go:embed renew.lua
+	renewSource string
+	//go:embed complete.lua
+	completeSource string
+	//go:embed release.lua
+	releaseSource string
+
+	claimScript    = goredis.NewScript(claimSource)
+	renewScript    = goredis.NewScript(renewSource)
+	completeScript = goredis.NewScript(completeSource)
+	releaseScript  = goredis.NewScript(releaseSource)
+)
+
+// DefaultPrefix begins the keys of claims.
+const DefaultPrefix = "payonce:claim"
+
+// Options of a Store.
+type Options struct {
+	// Prefix begins every key; empty takes DefaultPrefix. It has no braces, because they would move
+	// the hash tag.
+	Prefix string
+}
+
+// Validate reports a prefix that cannot be.
+func (o Options) Validate() error {
+	if strings.ContainsAny(o.Prefix, "{}") {
+		return errors.New("redis: the prefix of keys must have no braces")
+	}
+	return nil
+}
+
+// Store is an [idempotency.Store] in Redis. It is safe for concurrent use. An error that is not
+// [idempotency.ErrLost] says nothing about the claim: the request may have been executed or not.
+type Store struct {
+	client goredis.UniversalClient
+	prefix string
+}
+
+var _ idempotency.Store = (*Store)(nil)
+
+// New returns a Store on a client, see [NewClient], which the caller closes. It asks nothing of the
+// server. It panics on options that do not validate.
+func New(client goredis.UniversalClient, options Options) *Store {
+	if err := options.Validate(); err != nil {
+		panic(err)
+	}
+	if options.Prefix == "" {
+		options.Prefix = DefaultPrefix
+	}
+	return &Store{client: client, prefix: options.Prefix}
+}
+
+// key names the claim of an order. The hash tag keeps everything of one order on one node of a Cluster.
+func (s *Store) key(ref payment.Ref) string {
+	return s.prefix + ":{" + ref.Provider + ":" + ref.Order + "}"
+}
+
+// Claim implements [idempotency.Store].
+func (s *Store) Claim(ctx context.Context, ref payment.Ref, req idempotency.Request) (idempotency.Claim, error) {
+	if err := errors.Join(ref.Validate(), req.Validate()); err != nil {
+		return idempotency.Claim{}, fmt.Errorf("redis: claim: %w", err)
+	}
+	reply, err := s.run(ctx, claimScript, ref,
+		req.Owner, req.Fingerprint, req.Lease.Milliseconds(), req.Retention.Milliseconds()).StringSlice()
+	if err != nil {
+		return idempotency.Claim{}, fmt.Errorf("redis: claim %s: %w", ref, err)
+	}
+	claim, err := readClaim(reply, req.Owner)
+	if err != nil {
+		return idempotency.Claim{}, fmt.Errorf("redis: claim %s: %w", ref, err)
+	}
+	return claim, nil
+}
+
+// Renew implements [idempotency.Store]. A lease that ran out, and that nobody else took, is renewed too.
+func (s *Store) Renew(ctx context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
+	if err := errors.Join(ref.Validate(), held.Validate(), idempotency.ValidateLease(lease)); err != nil {
+		return fmt.Errorf("redis: renew: %w", err)
+	}
+	return s.change(ctx, "renew", renewScript, ref, held, lease.Milliseconds())
+}
+
+// Complete implements [idempotency.Store]. A snapshot of an older sequence than the one that is kept
+// changes nothing and is no error. A lease that ran out, and that nobody else took, is completed too.
+func (s *Store) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, last idempotency.Snapshot, retention time.Duration) error {
+	err := errors.Join(ref.Validate(), held.Validate(), last.Validate(), idempotency.ValidateRetention(retention))
+	if err != nil {
+		return fmt.Errorf("redis: complete: %w", err)
+	}
+	sequence := strconv.FormatUint(last.Sequence, 10)
+	return s.change(ctx, "complete", completeScript, ref, held, sequence, last.Payment, retention.Milliseconds())
+}
+
+// Release implements [idempotency.Store].
+func (s *Store) Release(ctx context.Context, ref payment.Ref, held idempotency.Held) error {
+	if err := errors.Join(ref.Validate(), held.Validate()); err != nil {
+		return fmt.Errorf("redis: release: %w", err)
+	}
+	err := s.change(ctx, "release", releaseScript, ref, held)
+	if errors.Is(err, idempotency.ErrLost) {
+		return nil
+	}
+	return err
+}
+
+// change runs a script that begins with owner and fence, and that answers 1 for done and 0 for lost.
+func (s *Store) change(ctx context.Context, operation string, script *goredis.Script, ref payment.Ref, held idempotency.Held, args ...any) error {
+	args = append([]any{held.Owner, held.Fence}, args...)
+	done, err := s.run(ctx, script, ref, args...).Int64()
+	switch {
+	case err != nil:
+		return fmt.Errorf("redis: %s %s: %w", operation, ref, err)
+	case done == 1:
+		return nil
+	case done == 0:
+		return fmt.Errorf("redis: %s %s: %w", operation, ref, idempotency.ErrLost)
+	}
+	return fmt.Errorf("redis: %s %s: the script answered %d", operation, ref, done)
+}
+
+// run is the only place that asks the server to change something: one script, one key. A server that
+// does not know the script (restarted, flushed) is sent its text.
+func (s *Store) run(ctx context.Context, script *goredis.Script, ref payment.Ref, args ...any) *goredis.Cmd {
+	return script.Run(ctx, s.client, []string{s.key(ref)}, args...)
+}
+
+// readClaim reads the answer of claim.lua. What it does not know is an error, never a "go ahead".
+func readClaim(reply []string, owner string) (idempotency.Claim, error) {
+	switch {
+	case len(reply) == 4 && reply[0] == "won":
+		fence, fenceErr := strconv.ParseInt(reply[1], 10, 64)
+		sequence, sequenceErr := strconv.ParseUint(reply[2], 10, 64)
+		if err := errors.Join(fenceErr, sequenceErr); err != nil {
+			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
+		}
+		claim := idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: owner, Fence: fence}}
+		if sequence > 0 {
+			claim.Last = idempotency.Snapshot{Sequence: sequence, Payment: []byte(reply[3])}
+		}
+		return claim, nil
+	case len(reply) == 2 && reply[0] == "busy":
+		wait, err := strconv.ParseInt(reply[1], 10, 64)
+		if err != nil {
+			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
+		}
+		return idempotency.Claim{Outcome: idempotency.Busy, Wait: time.Duration(wait) * time.Millisecond}, nil
+	case len(reply) == 1 && reply[0] == "reused":
+		return idempotency.Claim{Outcome: idempotency.Reused}, nil
+	}
+	return idempotency.Claim{}, fmt.Errorf("the script answered %d unknown fields", len(reply))
+}
