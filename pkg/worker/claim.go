@@ -33,7 +33,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 	askCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	claim, err := w.Claims.Claim(askCtx, j.ref, idempotency.Request{
-		Owner: w.NewID(), Fingerprint: j.cmd.Fingerprint(), Lease: w.Timing.Lease, Retention: w.Timing.Retention,
+		Owner: w.NewID(), Fingerprint: j.cmd.Fingerprint(), Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
 	})
 	if err != nil {
 		w.claimsDownUntil.Store(w.Now().Add(claimPause).UnixNano())
@@ -83,7 +83,7 @@ func (w *Worker) complete(j *job) {
 	defer cancel()
 	out, err := events.EncodePayment(j.payment, "snapshot")
 	if err == nil {
-		err = w.Claims.Complete(ctx, j.ref, j.held.Held, idempotency.Snapshot{Sequence: j.seq, Payment: out.Data}, w.Timing.Retention)
+		err = w.Claims.Complete(ctx, j.ref, j.held.Held, idempotency.Snapshot{Sequence: j.seq, Payment: out.Data}, w.Timing.ClaimRetention)
 	}
 	if err != nil {
 		w.Logger.Warn("the claim could not be completed", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)

@@ -69,8 +69,10 @@ type Timing struct {
 	// ParkMin and ParkMax bound how long a payment is parked that could not be sent. The pause doubles
 	// with every attempt.
 	ParkMin, ParkMax time.Duration
-	// Retention is how long the log and the claims remember a payment. Older commands are refused.
+	// Retention is how long the log remembers a payment. Older commands are refused.
 	Retention time.Duration
+	// ClaimRetention is how long a claim is remembered after its last change, at least Retention.
+	ClaimRetention time.Duration
 	// UnknownOrderFor is how long a webhook waits for the command of its order.
 	UnknownOrderFor time.Duration
 }
@@ -81,7 +83,7 @@ func DefaultTiming() Timing {
 		SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
 		Lease: 40 * time.Second, LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute,
 		ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
-		Retention: 400 * 24 * time.Hour, UnknownOrderFor: 24 * time.Hour,
+		Retention: 90 * 24 * time.Hour, ClaimRetention: 90 * 24 * time.Hour, UnknownOrderFor: 24 * time.Hour,
 	}
 }
 
@@ -102,6 +104,9 @@ func (t Timing) Validate() error {
 	}
 	if t.RetryFor+2*t.SubmitTimeout >= t.Lease {
 		problems = append(problems, fmt.Errorf("lease: %s must be more than retry_for + 2 × submit_timeout = %s, so that a call and the look-up after it end while the order is held", t.Lease, t.RetryFor+2*t.SubmitTimeout))
+	}
+	if t.ClaimRetention < t.Retention {
+		problems = append(problems, errors.New("claim_retention: must not be less than retention"))
 	}
 	if t.LookupMin > t.LookupMax {
 		problems = append(problems, errors.New("lookup_min: must not be more than lookup_max"))
