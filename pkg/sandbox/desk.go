@@ -1,0 +1,185 @@
+package sandbox
+
+import (
+	"fmt"
+	"regexp"
+	"sync"
+	"time"
+)
+
+// Desk is what a protocol sees of its account: the ledger, with the faults in front of it. All methods
+// are safe for concurrent use.
+type Desk struct {
+	box     *Sandbox
+	account Account
+
+	mu       sync.Mutex // guards everything below, and the records
+	defaults []Fault    // switches of new orders
+	records  map[string]*record
+	charges  []chargeAt // all charges by serial
+	refused  []Request  // requests that name no readable order
+	serial   int64
+	total    int64 // the balance
+	frozen   int64 // the part of it that pending payouts will take
+}
+
+// record is one order and what is needed to work on it.
+type record struct {
+	Order
+	switches switches
+	released bool          // held requests go on, and none is held any more
+	release  chan struct{} // closed when released
+	changed  chan struct{} // closed at the next change; nil when nobody waits
+}
+
+// chargeAt finds a charge.
+type chargeAt struct {
+	record *record
+	index  int
+}
+
+func (c chargeAt) charge() *Charge { return &c.record.Charges[c.index] }
+
+func newDesk(s *Sandbox, a Account) *Desk {
+	return &Desk{box: s, account: a, defaults: a.Faults, records: map[string]*record{}, total: a.Balance}
+}
+
+// Now is the provider's clock.
+func (d *Desk) Now() time.Time { return d.box.options.Now() }
+
+// CallbackURL is where callbacks go when a request names no address; empty when nothing is configured.
+func (d *Desk) CallbackURL() string { return d.account.CallbackURL }
+
+// Balance returns the account's money and the part of it that pending payouts will take.
+func (d *Desk) Balance() (total, frozen int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.total, d.frozen
+}
+
+// orderName is what payonce allows as an order number; anything else is not kept by its name.
+var orderName = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// record returns the record of an order, new when there is none. mu is held.
+func (d *Desk) record(order string) (*record, error) {
+	if r := d.records[order]; r != nil {
+		return r, nil
+	}
+	if !orderName.MatchString(order) {
+		return nil, fmt.Errorf("%w: an order number is [A-Za-z0-9_-]{1,64}", ErrInvalid)
+	}
+	if len(d.records) >= d.box.options.MaxOrders {
+		return nil, ErrFull
+	}
+	r := &record{
+		Order:    Order{Provider: d.account.Name, Order: order, State: Unknown},
+		switches: newSwitches(append(faultsInOrder(order), d.defaults...)),
+		release:  make(chan struct{}),
+	}
+	d.records[order] = r
+	return r, nil
+}
+
+// tell wakes those who wait for a change of the record. mu is held.
+func (r *record) tell() {
+	if r.changed != nil {
+		close(r.changed)
+		r.changed = nil
+	}
+}
+
+// nextSerial numbers charges and movements. mu is held.
+func (d *Desk) nextSerial() int64 {
+	d.serial++
+	return d.serial
+}
+
+// Refused writes down a request that the protocol refused: what it was, why, and the HTTP status of the
+// reply. order may be empty or unreadable.
+func (d *Desk) Refused(order, action, reason string, reply int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	request := Request{At: d.Now(), Action: action, Outcome: Refused, Reason: reason, Reply: reply}
+	r, err := d.record(order)
+	if err != nil {
+		if len(d.refused) < MaxKept {
+			d.refused = append(d.refused, request)
+		}
+		return
+	}
+	r.keep(request)
+	r.tell()
+}
+
+// keep counts a request and keeps it while there is room. It returns its index, or -1. mu is held.
+func (r *record) keep(request Request) int {
+	switch request.Action {
+	case ActionCreate:
+		r.Creates++
+	case ActionQuery:
+		r.Queries++
+	}
+	if len(r.Requests) >= MaxKept {
+		return -1
+	}
+	r.Requests = append(r.Requests, request)
+	return len(r.Requests) - 1
+}
+
+// The actions that the frame knows.
+const (
+	ActionCreate = "create"
+	ActionQuery  = "query"
+)
+
+// visit is one valid request that is being worked on.
+type visit struct {
+	desk   *Desk
+	record *record
+	index  int // in record.Requests, -1 when not kept
+}
+
+// visit begins a request: it is written down before anything is done with it.
+func (d *Desk) visit(order, action string) (*visit, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, err := d.record(order)
+	if err != nil {
+		return nil, err
+	}
+	index := r.keep(Request{At: d.Now(), Action: action, Outcome: Received})
+	r.tell()
+	return &visit{desk: d, record: r, index: index}, nil
+}
+
+// take uses a fault of the order and writes down that it acted on this request.
+func (v *visit) take(name FaultName) (Fault, bool) {
+	v.desk.mu.Lock()
+	defer v.desk.mu.Unlock()
+	return v.takeHeld(name)
+}
+
+// takeHeld is take for callers that hold mu.
+func (v *visit) takeHeld(name FaultName) (Fault, bool) {
+	if (name == Hang || name == HangBefore) && v.record.released {
+		return Fault{}, false
+	}
+	f, ok := v.record.switches.take(name)
+	if ok && v.index >= 0 {
+		request := &v.record.Requests[v.index]
+		request.Faults = append(request.Faults, name)
+		v.record.tell()
+	}
+	return f, ok
+}
+
+// done writes down how the request ended. reply is the HTTP status, 0 for a dropped connection.
+func (v *visit) done(outcome Outcome, reason string, reply int) {
+	v.desk.mu.Lock()
+	defer v.desk.mu.Unlock()
+	if v.index >= 0 {
+		request := &v.record.Requests[v.index]
+		request.Outcome, request.Reason, request.Reply = outcome, reason, reply
+	}
+	v.record.tell()
+}
