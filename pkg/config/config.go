@@ -1,0 +1,201 @@
+package config
+
+import (
+	"net/netip"
+	"time"
+
+	"payonce/pkg/payment"
+	"payonce/pkg/secret"
+)
+
+// Config is the whole configuration. It is constant after [Load].
+type Config struct {
+	NATS    NATS    `yaml:"nats"`
+	Redis   Redis   `yaml:"redis"`
+	Ingress Ingress `yaml:"ingress"`
+	Worker  Worker  `yaml:"worker"`
+	// Providers are the accounts at payment providers, by name. At least one is needed.
+	Providers map[string]Provider `yaml:"providers"`
+	Log       Log                 `yaml:"log"`
+
+	origin *origin
+}
+
+// NATS says where the broker is and how long its streams keep what they hold.
+type NATS struct {
+	// URLs of the servers. No user or password stands in them.
+	URLs []string `yaml:"urls"`
+	// Credentials is the content of a ".creds" file: a JWT and an nkey seed.
+	Credentials secret.Value `yaml:"credentials"`
+	// User and Password, where credentials are not used.
+	User     string       `yaml:"user"`
+	Password secret.Value `yaml:"password"`
+	TLS      TLS          `yaml:"tls"`
+	// Replicas of every stream: 1, 3 or 5.
+	Replicas int `yaml:"replicas"`
+	// PaymentsRetention is how long the log keeps an event of a payment. Each payment costs the server
+	// about 0.8 KB of memory for that long. A command that is older is refused.
+	PaymentsRetention time.Duration `yaml:"payments_retention"`
+	// WebhooksRetention is how long a webhook is kept as it was received.
+	WebhooksRetention time.Duration `yaml:"webhooks_retention"`
+	// DeadLettersRetention is how long a message that was given up is kept.
+	DeadLettersRetention time.Duration `yaml:"dead_letters_retention"`
+}
+
+// Redis says where the claims are kept.
+type Redis struct {
+	// Addresses as host:port: one server, the Sentinels where SentinelMaster is set, else the nodes of a
+	// Cluster.
+	Addresses      []string     `yaml:"addresses"`
+	SentinelMaster string       `yaml:"sentinel_master"`
+	Username       string       `yaml:"username"`
+	Password       secret.Value `yaml:"password"`
+	// DB is the database's number. A Cluster has only 0.
+	DB  int `yaml:"db"`
+	TLS TLS `yaml:"tls"`
+	// Required makes workers wait when Redis is down, instead of going on with the log alone.
+	Required bool `yaml:"required"`
+	// ClaimRetention is how long an order is remembered after its last change, at least the log's
+	// payments_retention, which is also its default.
+	ClaimRetention time.Duration `yaml:"claim_retention"`
+}
+
+// Ingress is the HTTP side: commands and status for upstream services, webhooks from providers.
+type Ingress struct {
+	// Listen is host:port.
+	Listen string `yaml:"listen"`
+	// PublicURL is where providers reach the ingress, e.g. https://pay.example.com. It may be empty; the
+	// summary names the webhook URLs with it.
+	PublicURL string `yaml:"public_url"`
+	// APIKeys of the upstream services. The ingress needs at least one.
+	APIKeys []APIKey `yaml:"api_keys"`
+	// TrustedProxies are the networks of our own reverse proxies; ProxyHeader is the header in which they
+	// write the client's address.
+	TrustedProxies []netip.Prefix `yaml:"trusted_proxies"`
+	ProxyHeader    string         `yaml:"proxy_header"`
+	// MaxWait is the longest time that a request may wait for an outcome (Prefer: wait); MaxWaiting is
+	// how many may wait at the same time.
+	MaxWait    time.Duration `yaml:"max_wait"`
+	MaxWaiting int           `yaml:"max_waiting"`
+}
+
+// APIKey lets one upstream service in. The file holds the key's hash only.
+type APIKey struct {
+	Name string `yaml:"name"`
+	// SHA256 of the key in lower case hexadecimal, as sha256sum prints it.
+	SHA256 string `yaml:"sha256"`
+	// Providers and Operations that the key is good for; empty means all.
+	Providers  []string            `yaml:"providers"`
+	Operations []payment.Operation `yaml:"operations"`
+}
+
+// Worker says how payments are executed.
+type Worker struct {
+	// Slots is how many payments of one provider a worker works on at the same time.
+	Slots int `yaml:"slots"`
+	// SubmitTimeout bounds one call of a provider.
+	SubmitTimeout time.Duration `yaml:"submit_timeout"`
+	// RetryFor bounds the time in which a request that was proven not sent is tried again at once, with a
+	// pause that begins at RetryInitial and grows. Afterwards the payment is parked.
+	RetryFor     time.Duration `yaml:"retry_for"`
+	RetryInitial time.Duration `yaml:"retry_initial"`
+	// Lease is how long a worker may hold an order: more than RetryFor + 2 × SubmitTimeout, less than
+	// AckWait.
+	Lease time.Duration `yaml:"lease"`
+	// AckWait is how long the broker waits for a sign of life before it delivers a message again.
+	AckWait time.Duration `yaml:"ack_wait"`
+	// LookupMin and LookupMax bound the pause between two look-ups of a payment in doubt.
+	LookupMin time.Duration `yaml:"lookup_min"`
+	LookupMax time.Duration `yaml:"lookup_max"`
+	// ParkMin and ParkMax bound how long a payment is parked that could not be sent.
+	ParkMin time.Duration `yaml:"park_min"`
+	ParkMax time.Duration `yaml:"park_max"`
+	// UnknownOrderFor is how long a webhook waits for the command of its order. Webhooks are kept longer
+	// than that.
+	UnknownOrderFor time.Duration `yaml:"unknown_order_for"`
+	// ShutdownTimeout is how long a stopping worker waits for the calls that are under way, at least
+	// SubmitTimeout.
+	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+}
+
+// Provider is one account at a payment provider.
+type Provider struct {
+	// Kind names the connector, e.g. "teemopay".
+	Kind string `yaml:"kind"`
+	// WebhookSources are the networks from which webhooks are taken; empty means all.
+	WebhookSources []netip.Prefix `yaml:"webhook_sources"`
+	// Slots for this provider; 0 means worker.slots.
+	Slots int `yaml:"slots"`
+	// Settings are the kind's own keys.
+	Settings *Settings `yaml:"settings"`
+}
+
+// Log says what a binary writes to its standard error.
+type Log struct {
+	// Level is debug, info, warn or error.
+	Level string `yaml:"level"`
+	// Format is json or text.
+	Format string `yaml:"format"`
+}
+
+// The default durations and limits.
+const (
+	DefaultPaymentsRetention    = 400 * day
+	DefaultWebhooksRetention    = 30 * day
+	DefaultDeadLettersRetention = 400 * day
+	DefaultSlots                = 32
+	DefaultSubmitTimeout        = 15 * time.Second
+	DefaultRetryFor             = 5 * time.Second
+	DefaultRetryInitial         = 100 * time.Millisecond
+	DefaultLease                = 40 * time.Second
+	DefaultAckWait              = 60 * time.Second
+	DefaultLookupMin            = 5 * time.Second
+	DefaultLookupMax            = 15 * time.Minute
+	DefaultParkMin              = 10 * time.Second
+	DefaultParkMax              = 10 * time.Minute
+	DefaultUnknownOrderFor      = day
+	DefaultShutdownTimeout      = 30 * time.Second
+	DefaultMaxWait              = time.Minute
+	DefaultMaxWaiting           = 1024
+)
+
+const day = 24 * time.Hour
+
+// Defaults returns the configuration of an empty file. It has no provider, so it is not valid yet.
+func Defaults() Config {
+	return Config{
+		NATS: NATS{
+			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
+			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention,
+		},
+		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}},
+		Ingress: Ingress{
+			Listen: "127.0.0.1:8080", ProxyHeader: "X-Forwarded-For",
+			MaxWait: DefaultMaxWait, MaxWaiting: DefaultMaxWaiting,
+		},
+		Worker: Worker{
+			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
+			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait,
+			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
+			ParkMax: DefaultParkMax, UnknownOrderFor: DefaultUnknownOrderFor, ShutdownTimeout: DefaultShutdownTimeout,
+		},
+		Log: Log{Level: "info", Format: "json"},
+	}
+}
+
+// ProviderSlots returns how many payments of a provider a worker works on at the same time.
+func (c *Config) ProviderSlots(provider string) int {
+	if own := c.Providers[provider].Slots; own > 0 {
+		return own
+	}
+	return c.Worker.Slots
+}
+
+// Warnings lists what is risky in the file but works, e.g. a secret's file that others can read. It is
+// complete after [Config.Connectors].
+func (c *Config) Warnings() []string {
+	if c.origin == nil {
+		return nil
+	}
+	return c.origin.warnings
+}

@@ -1,0 +1,8 @@
+// Package config reads the one YAML file that all of payonce's binaries share. It reports every problem
+// of the file at once, each with its line, and warns of what is risky but works.
+//
+// Any key x of text can be given as x_file, a path relative to the configuration file, and any text can
+// hold ${NAME}, which is replaced from the environment ("$$" is a dollar sign). Keys of type
+// [secret.Value] take nothing else: a secret written into the YAML itself is refused. Errors and
+// [Config.Summary] never show a value that came from a file or from the environment as a secret.
+package config

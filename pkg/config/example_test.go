@@ -1,0 +1,97 @@
+package config_test
+
+import (
+	"os"
+	"reflect"
+	"regexp"
+	"strings"
+	"testing"
+
+	"payonce/pkg/config"
+)
+
+const exampleFile = "../../payonce.example.yaml"
+
+// optional finds the keys of the example that are commented out: "  # user: payonce".
+var optional = regexp.MustCompile(`(?m)^( *)# ([a-z0-9_]+: \S.*)$`)
+
+func TestExampleLoadsWithTheDefaults(t *testing.T) {
+	yaml, err := os.ReadFile(exampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{"conf/secrets/payonce.creds": "a nkey seed and more"}
+	source := fake(string(yaml), map[string]string{"REDIS_PASSWORD": password}, files)
+	c, err := config.Load(testFile, source, config.RoleIngress, config.RoleWorker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := config.Defaults()
+	want.Redis.ClaimRetention = config.DefaultPaymentsRetention
+	if c.Worker != want.Worker || c.Log != want.Log || c.Redis.ClaimRetention != want.Redis.ClaimRetention ||
+		c.NATS.PaymentsRetention != want.NATS.PaymentsRetention || c.NATS.WebhooksRetention != want.NATS.WebhooksRetention ||
+		c.NATS.DeadLettersRetention != want.NATS.DeadLettersRetention || c.NATS.URLs[0] != want.NATS.URLs[0] ||
+		c.Redis.Addresses[0] != want.Redis.Addresses[0] || c.Ingress.Listen != want.Ingress.Listen ||
+		c.Ingress.MaxWait != want.Ingress.MaxWait || c.Ingress.MaxWaiting != want.Ingress.MaxWaiting ||
+		c.Ingress.ProxyHeader != want.Ingress.ProxyHeader || c.NATS.Replicas != want.NATS.Replicas {
+		t.Errorf("the example says that these are the defaults:\n%s", c.Summary())
+	}
+}
+
+// TestExampleHoldsEveryKey also proves that the keys that are commented out are right: with them, no
+// key is unknown.
+func TestExampleHoldsEveryKey(t *testing.T) {
+	yaml, err := os.ReadFile(exampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	full := optional.ReplaceAllString(string(yaml), "$1$2")
+	if strings.Count(full, "\n") != strings.Count(string(yaml), "\n") || full == string(yaml) {
+		t.Fatal("nothing is commented out")
+	}
+	_, err = config.Load(testFile, fake(full, nil, nil))
+	if err == nil || strings.Contains(err.Error(), "is not a known key") || strings.Contains(err.Error(), "not YAML") {
+		t.Errorf("with all keys: %v", err)
+	}
+	var missing []string
+	walkKeys(reflect.TypeFor[config.Config](), "", func(section, key string) {
+		if !regexp.MustCompile(`(?m)^[ -]*` + key + `(_file)?:`).MatchString(sectionOf(full, section)) {
+			missing = append(missing, section+"."+key)
+		}
+	})
+	if len(missing) > 0 {
+		t.Errorf("the example lacks %v", missing)
+	}
+}
+
+// walkKeys calls see for each YAML key with the top section that it stands in.
+func walkKeys(t reflect.Type, section string, see func(section, key string)) {
+	for t.Kind() == reflect.Map || t.Kind() == reflect.Slice {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return
+	}
+	for i := range t.NumField() {
+		key := t.Field(i).Tag.Get("yaml")
+		if key == "" {
+			continue
+		}
+		top := section
+		if top == "" {
+			top = key
+		}
+		see(top, key)
+		walkKeys(t.Field(i).Type, top, see)
+	}
+}
+
+// sectionOf returns the part of the file from a top key to the next.
+func sectionOf(yaml, section string) string {
+	_, after, _ := strings.Cut("\n"+yaml, "\n"+section+":")
+	end := regexp.MustCompile(`(?m)^[a-z]+:`).FindStringIndex(after)
+	if end != nil {
+		after = after[:end[0]]
+	}
+	return section + ":" + after
+}

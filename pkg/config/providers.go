@@ -1,0 +1,141 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v4"
+
+	"payonce/pkg/connectors"
+)
+
+// Settings are the keys of a provider that only its kind understands. They are read when the kind asks
+// for them.
+type Settings struct {
+	origin *origin
+	node   *yaml.Node
+	key    string
+	read   reflect.Value // what they were read into, for Summary
+}
+
+// Decode fills a pointer to the kind's own settings struct, whose fields have "yaml" tags. It is as
+// strict as the rest of the file. The error is an [*Error] with all problems. It is to be called while
+// the program starts, not concurrently.
+func (p Provider) Decode(settings any) error {
+	target := reflect.ValueOf(settings)
+	if target.Kind() != reflect.Pointer || target.IsNil() || target.Elem().Kind() != reflect.Struct {
+		return fmt.Errorf("decode settings of kind %s: want a pointer to a struct, have %T", p.Kind, settings)
+	}
+	if p.Settings == nil {
+		return nil // nothing given: the kind says what is missing
+	}
+	d := decoder{problems: &problems{origin: p.Settings.origin}}
+	d.value(p.Settings.node, target.Elem(), p.Settings.key)
+	p.Settings.read = target.Elem()
+	return d.err()
+}
+
+// Connectors makes the connectors of all providers. The error is an [*Error] with all problems of all
+// providers: those of the file, those that the kinds find, and those between a connector's traits and
+// the worker's times. now is the clock that the connectors get.
+func (c *Config) Connectors(kinds []connectors.Kind, now func() time.Time) (*connectors.Registry, error) {
+	at := c.origin
+	if at == nil {
+		at = &origin{}
+	}
+	found := &problems{origin: at}
+	byKind, names := map[string]connectors.Kind{}, []string{}
+	for _, kind := range kinds {
+		byKind[kind.Name] = kind
+		names = append(names, kind.Name)
+	}
+	slices.Sort(names)
+	made := map[string]connectors.Connector{}
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
+		key, provider := join("providers", name), c.Providers[name]
+		kind, known := byKind[provider.Kind]
+		if !known {
+			found.add(key+".kind", "must be one of %s", strings.Join(names, ", "))
+			continue
+		}
+		if connector := c.connector(found, key, name, kind, now); connector != nil {
+			made[name] = connector
+		}
+	}
+	if err := found.err(); err != nil {
+		return nil, err
+	}
+	return connectors.NewRegistry(made), nil
+}
+
+// connector makes one connector, or reports its problems and returns nil.
+func (c *Config) connector(found *problems, key, name string, kind connectors.Kind, now func() time.Time) connectors.Connector {
+	known := map[string]reflect.Value{} // the keys of the settings that the kind asked for
+	decode := func(settings any) error {
+		if target := reflect.ValueOf(settings); target.Kind() == reflect.Pointer && target.Elem().Kind() == reflect.Struct {
+			fieldsOf(target.Elem(), known)
+		}
+		return c.Providers[name].Decode(settings)
+	}
+	connector, err := kind.New(name, decode, now)
+	if err != nil {
+		found.addErrors(key+".settings", err, known)
+		return nil
+	}
+	c.checkSettling(found, key, connector.Traits())
+	return connector
+}
+
+// checkSettling makes sure that "I do not know this order" is not believed while a paused worker could
+// still send it: its lease may have just begun, and its call may take the whole timeout.
+func (c *Config) checkSettling(found *problems, key string, traits connectors.Traits) {
+	least := c.Worker.Lease + c.Worker.SubmitTimeout
+	if traits.SettlingDelay >= least {
+		return
+	}
+	found.add(key+".settings.settling_delay", "is %s and must be at least worker.lease + worker.submit_timeout (%s), "+
+		"so that a worker that was paused cannot send after another was told that the order is unknown",
+		showDuration(traits.SettlingDelay), showDuration(least))
+}
+
+// fieldProblem is how a kind speaks of one of its keys: "base_url: must be https", or without the colon.
+var fieldProblem = regexp.MustCompile(`^([a-z][a-z0-9_]*)((?:\[\d+\]|\.[a-z][a-z0-9_]*)*):? (.+)$`)
+
+// addErrors reports what a kind found, problem by problem. One that begins with a key of the settings
+// gets the line of that key.
+func (p *problems) addErrors(key string, err error, settings map[string]reflect.Value) {
+	for _, leaf := range leaves(err) {
+		var known *Error
+		if errors.As(leaf, &known) {
+			p.list = append(p.list, known.Problems...)
+			continue
+		}
+		text, at := strings.ReplaceAll(leaf.Error(), "\n", "; "), key
+		if parts := fieldProblem.FindStringSubmatch(text); parts != nil && settings[parts[1]].IsValid() {
+			at, text = key+"."+parts[1]+parts[2], parts[3]
+		}
+		p.check(false, at, "%s", text)
+	}
+}
+
+// leaves takes joined errors apart, also those that were wrapped after they were joined.
+func leaves(err error) []error {
+	for outer := err; outer != nil; outer = errors.Unwrap(outer) {
+		joined, ok := outer.(interface{ Unwrap() []error })
+		if !ok {
+			continue
+		}
+		var all []error
+		for _, inner := range joined.Unwrap() {
+			all = append(all, leaves(inner)...)
+		}
+		return all
+	}
+	return []error{err}
+}

@@ -1,0 +1,242 @@
+package config
+
+import (
+	"encoding/hex"
+	"fmt"
+	"maps"
+	"net"
+	"net/netip"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"payonce/pkg/payment"
+	"payonce/pkg/secret"
+)
+
+// Limits of numbers, so that a slip of the finger is noticed at start and not as a memory fault.
+const (
+	minSecret  = 16 // bytes of a password
+	maxSlots   = 10_000
+	maxWaiting = 100_000
+	maxDB      = 1_023
+)
+
+var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
+
+// Validate checks a configuration that was made or changed by a program; [Load] does so itself. The
+// error is an [*Error] with all problems.
+func (c *Config) Validate(roles ...Role) error {
+	at := c.origin
+	if at == nil {
+		at = &origin{}
+	}
+	found := &problems{origin: at}
+	c.validate(found, roles)
+	return found.err()
+}
+
+func (c *Config) validate(p *problems, roles []Role) {
+	c.NATS.validate(p)
+	c.Redis.validate(p)
+	p.notShorter("redis.claim_retention", c.Redis.ClaimRetention, "nats.payments_retention", c.NATS.PaymentsRetention,
+		"an order must not be forgotten before its log is")
+	p.notShorter("nats.webhooks_retention", c.NATS.WebhooksRetention, "worker.unknown_order_for", c.Worker.UnknownOrderFor,
+		"a webhook that waits for its order must not be forgotten")
+	c.Ingress.validate(p, slices.Contains(roles, RoleIngress))
+	c.validateAPIKeys(p)
+	c.Worker.validate(p)
+	c.validateProviders(p)
+	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
+	p.oneOf("log.format", c.Log.Format, "json", "text")
+}
+
+// check reports a problem with key unless ok, or unless the key is known to be wrong.
+func (p *problems) check(ok bool, key, format string, args ...any) {
+	if !ok && !p.has(key) {
+		p.add(key, format, args...)
+	}
+}
+
+func (p *problems) oneOf(key, value string, allowed ...string) {
+	p.check(slices.Contains(allowed, value), key, "must be one of %s", strings.Join(allowed, ", "))
+}
+
+func (p *problems) within(key string, n, low, high int) {
+	p.check(low <= n && n <= high, key, "must be between %d and %d", low, high)
+}
+
+func (p *problems) positive(key string, length time.Duration) {
+	p.check(length > 0, key, "must be longer than nothing")
+}
+
+// shorter and notShorter check a relation between two lengths that are right by themselves.
+func (p *problems) shorter(key string, length time.Duration, otherKey string, other time.Duration, why string) {
+	if !p.has(key, otherKey) {
+		p.check(length < other, key, "must be shorter than %s (%s): %s", otherKey, showDuration(other), why)
+	}
+}
+
+func (p *problems) notShorter(key string, length time.Duration, otherKey string, other time.Duration, why string) {
+	if !p.has(key, otherKey) {
+		p.check(length >= other, key, "must be at least %s (%s): %s", otherKey, showDuration(other), why)
+	}
+}
+
+func (p *problems) longEnough(key string, value secret.Value) {
+	p.check(value.Empty() || len(value.Reveal()) >= minSecret, key, "must have at least %d bytes", minSecret)
+}
+
+func (p *problems) tls(key string, t TLS) {
+	if _, err := t.Client(); err != nil && !p.has(key+".enabled", key+".ca", key+".cert", key+".key") {
+		p.add(key, "%v", err)
+	}
+}
+
+func (n NATS) validate(p *problems) {
+	p.check(len(n.URLs) > 0, "nats.urls", "needs at least one server")
+	for i, text := range n.URLs {
+		p.checkNATSURL(index("nats.urls", i), text)
+	}
+	p.longEnough("nats.password", n.Password)
+	p.check((n.User == "") == n.Password.Empty() || p.has("nats.password"), "nats.user", "must be given together with password")
+	p.check(n.Credentials.Empty() || n.User == "", "nats.credentials", "must not stand beside user and password")
+	p.tls("nats.tls", n.TLS)
+	p.check(slices.Contains([]int{1, 3, 5}, n.Replicas), "nats.replicas", "must be 1, 3 or 5")
+	p.positive("nats.payments_retention", n.PaymentsRetention)
+	p.positive("nats.webhooks_retention", n.WebhooksRetention)
+	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
+}
+
+func (p *problems) checkNATSURL(key, text string) {
+	u, err := url.Parse(text)
+	switch {
+	case p.has(key):
+	case err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
+		p.add(key, "must be a URL like nats://host:4222")
+	case u.User != nil:
+		p.add(key, "must not hold a user or password: use nats.user and nats.password")
+	}
+}
+
+func (r Redis) validate(p *problems) {
+	p.check(len(r.Addresses) > 0, "redis.addresses", "needs at least one server")
+	for i, address := range r.Addresses {
+		p.checkAddress(index("redis.addresses", i), address, true)
+	}
+	p.longEnough("redis.password", r.Password)
+	p.check(r.Username == "" || !r.Password.Empty() || p.has("redis.password"), "redis.username", "needs a password")
+	p.within("redis.db", r.DB, 0, maxDB)
+	p.check(r.DB == 0 || len(r.Addresses) == 1 || r.SentinelMaster != "", "redis.db", "must be 0: a Redis Cluster has no other")
+	p.tls("redis.tls", r.TLS)
+}
+
+// checkAddress wants host:port; an address to listen on may leave out the host.
+func (p *problems) checkAddress(key, address string, needsHost bool) {
+	host, port, err := net.SplitHostPort(address)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	ok := err == nil && portErr == nil && (host != "" || !needsHost) && (number > 0 || !needsHost)
+	p.check(ok, key, "must be host:port, with a port as a number")
+}
+
+func (in Ingress) validate(p *problems, used bool) {
+	p.checkAddress("ingress.listen", in.Listen, false)
+	p.check(in.PublicURL == "" || publicURL(in.PublicURL), "ingress.public_url",
+		"must be an https URL without user, query and fragment; http is for loopback only")
+	p.check(len(in.APIKeys) > 0 || !used, "ingress.api_keys", "needs at least one key: nobody could ask for a payment")
+	p.check(headerName.MatchString(in.ProxyHeader), "ingress.proxy_header", "must be the name of an HTTP header")
+	p.positive("ingress.max_wait", in.MaxWait)
+	p.within("ingress.max_waiting", in.MaxWaiting, 1, maxWaiting)
+	for i, network := range in.TrustedProxies {
+		p.check(network.Bits() != 0, index("ingress.trusted_proxies", i), "would believe everybody")
+	}
+}
+
+func publicURL(text string) bool {
+	u, err := url.Parse(text)
+	if err != nil || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
+}
+
+func loopback(host string) bool {
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
+func (c *Config) validateAPIKeys(p *problems) {
+	names, hashes := map[string]bool{}, map[string]bool{}
+	for i, k := range c.Ingress.APIKeys {
+		key := index("ingress.api_keys", i)
+		p.check(plainKey.MatchString(k.Name), key+".name", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
+		p.check(!names[k.Name], key+".name", "stands twice")
+		sum, err := hex.DecodeString(k.SHA256)
+		p.check(err == nil && len(sum) == 32 && strings.ToLower(k.SHA256) == k.SHA256, key+".sha256",
+			"must be the SHA-256 of the key as 64 hexadecimal digits in lower case")
+		p.check(!hashes[k.SHA256], key+".sha256", "is the hash of another key too")
+		names[k.Name], hashes[k.SHA256] = true, true
+		for j, provider := range k.Providers {
+			_, known := c.Providers[provider]
+			p.check(known, index(key+".providers", j), "is not one of the providers of this file")
+		}
+		for j, operation := range k.Operations {
+			p.check(operation.Valid(), index(key+".operations", j), "must be deposit or payout")
+		}
+	}
+}
+
+func (w Worker) validate(p *problems) {
+	p.within("worker.slots", w.Slots, 1, maxSlots)
+	for key, length := range map[string]time.Duration{
+		"submit_timeout": w.SubmitTimeout, "lease": w.Lease, "ack_wait": w.AckWait,
+		"retry_for": w.RetryFor, "retry_initial": w.RetryInitial, "lookup_min": w.LookupMin, "lookup_max": w.LookupMax,
+		"park_min": w.ParkMin, "park_max": w.ParkMax, "unknown_order_for": w.UnknownOrderFor, "shutdown_timeout": w.ShutdownTimeout,
+	} {
+		p.positive("worker."+key, length)
+	}
+	p.shorter("worker.submit_timeout", w.SubmitTimeout, "worker.lease", w.Lease,
+		"a call must have ended before another worker may take the order")
+	p.shorter("worker.lease", w.Lease, "worker.ack_wait", w.AckWait,
+		"the claim must have ended before the message is delivered again")
+	held := w.RetryFor + 2*w.SubmitTimeout
+	p.check(w.Lease > held || p.has("worker.retry_for", "worker.submit_timeout") || w.SubmitTimeout >= w.Lease, "worker.lease",
+		"must be longer than worker.retry_for + 2 × worker.submit_timeout (%s): a call and the look-up after it must end while the order is held",
+		showDuration(held))
+	p.notShorter("worker.lookup_max", w.LookupMax, "worker.lookup_min", w.LookupMin, "the pause grows from one to the other")
+	p.notShorter("worker.park_max", w.ParkMax, "worker.park_min", w.ParkMin, "the pause grows from one to the other")
+	p.notShorter("worker.shutdown_timeout", w.ShutdownTimeout, "worker.submit_timeout", w.SubmitTimeout,
+		"a call that is under way is waited for, so that its result is known")
+}
+
+func (c *Config) validateProviders(p *problems) {
+	p.check(len(c.Providers) > 0, "providers", "needs at least one provider")
+	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
+		key, provider := join("providers", name), c.Providers[name]
+		p.check(payment.ValidProvider(name), key, `a provider's name must be 1 to 32 characters of a-z, 0-9 and "-"`)
+		p.check(provider.Kind != "" || p.has(key), key+".kind", "is missing")
+		p.within(key+".slots", provider.Slots, 0, maxSlots)
+		for i, network := range provider.WebhookSources {
+			p.check(network.IsValid(), index(key+".webhook_sources", i), "must be a network like 203.0.113.0/24")
+		}
+	}
+}
+
+// showDuration writes a length of time as the file does: whole days as "90d".
+func showDuration(length time.Duration) string {
+	if length != 0 && length%day == 0 {
+		return fmt.Sprintf("%dd", length/day)
+	}
+	text := length.String()
+	text = strings.TrimSuffix(text, "0s")
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	if text == "" || !strings.HasSuffix(text, "h") && !strings.HasSuffix(text, "m") {
+		return length.String()
+	}
+	return text
+}
