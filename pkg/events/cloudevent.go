@@ -60,8 +60,8 @@ const (
 func (a Attributes) header() Header {
 	h := Header{"ce-specversion": {specVersion}}
 	put := func(name, value string) {
-		if value != "" {
-			h["ce-"+name] = []string{percentEncode(value)}
+		if value != "" { // an attribute is Unicode; a webhook's Content-Type need not be
+			h["ce-"+name] = []string{percentEncode(strings.ToValidUTF8(value, "\ufffd"))}
 		}
 	}
 	put("id", a.ID)
@@ -80,13 +80,16 @@ func (a Attributes) header() Header {
 var errNotCloudEvent = errors.New("no ce- headers")
 
 // parseAttributes reads the attributes of a binary-mode message. A message without any "ce-" header
-// gives errNotCloudEvent.
+// gives errNotCloudEvent. An attribute that stands twice is refused: nobody could say which counts.
 func parseAttributes(h Header) (Attributes, error) {
 	values := map[string]string{}
 	for key, list := range h {
 		name := strings.ToLower(key)
 		if !strings.HasPrefix(name, "ce-") || len(list) == 0 {
 			continue
+		}
+		if _, doubled := values[strings.TrimPrefix(name, "ce-")]; doubled || len(list) > 1 {
+			return Attributes{}, fmt.Errorf("header %s stands twice", name)
 		}
 		value, err := percentDecode(list[0])
 		if err != nil {
@@ -143,7 +146,15 @@ func percentEncode(value string) string {
 // their backslash escapes, accepts what is encoded without need and lower-case hex, and refuses bytes
 // that are not UTF-8.
 func percentDecode(value string) (string, error) {
-	value = unquote(value)
+	text, err := unescape(unquote(value))
+	if err == nil && !utf8.ValidString(text) {
+		return "", errors.New("not UTF-8 after percent decoding")
+	}
+	return text, err
+}
+
+// unescape turns each %XY into its byte.
+func unescape(value string) (string, error) {
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
 		if value[i] != '%' {
@@ -159,9 +170,6 @@ func percentDecode(value string) (string, error) {
 		}
 		b.WriteByte(byte(high<<4 | low))
 		i += 2
-	}
-	if !utf8.ValidString(b.String()) {
-		return "", errors.New("not UTF-8 after percent decoding")
 	}
 	return b.String(), nil
 }

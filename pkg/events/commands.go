@@ -81,13 +81,8 @@ func DecodeCommand(m Message) (payment.Command, error) {
 		return payment.Command{}, &CommandError{Reason: DeadUndecodable, Ref: ref, Operation: op, Problem: err.Error()}
 	}
 	cmd, err := ParseCommand(op, body)
-	if err != nil {
+	if err := matchSubject(m.Subject, op, cmd.Ref, err); err != nil {
 		return payment.Command{}, err
-	}
-	if ref, long := SubjectRef(m.Subject); long && ref != cmd.Ref {
-		return payment.Command{}, &CommandError{
-			Reason: DeadMismatch, Operation: op, Problem: "the subject names another provider or order than the body",
-		}
 	}
 	if cmd.RequestedAt.IsZero() {
 		cmd.RequestedAt = firstStored(m)
@@ -95,8 +90,29 @@ func DecodeCommand(m Message) (payment.Command, error) {
 	return cmd, nil
 }
 
+// matchSubject checks the body's payment against a long subject. A body that could not be read is about
+// the payment that the subject names, unless it names another: then it must not speak for either.
+func matchSubject(subject string, op payment.Operation, named payment.Ref, err error) error {
+	var refused *CommandError
+	if errors.As(err, &refused) {
+		named = refused.Ref
+	}
+	ref, long := SubjectRef(subject)
+	switch {
+	case !long && subject != ShortSubject(op):
+		return &CommandError{Reason: DeadMismatch, Operation: op, Problem: "the subject names no valid provider and order"}
+	case !long:
+		return err
+	case refused != nil && named == (payment.Ref{}):
+		refused.Ref = ref
+	case named != ref:
+		return &CommandError{Reason: DeadMismatch, Operation: op, Problem: "the subject names another provider or order than the body"}
+	}
+	return err
+}
+
 func firstStored(m Message) time.Time {
-	if t, err := time.Parse(time.RFC3339Nano, m.Header.Get(HeaderRequestedAt)); err == nil {
+	if t, err := wireTime(m.Header.Get(HeaderRequestedAt)).parse(); err == nil && !t.IsZero() {
 		return t
 	}
 	return m.StoredAt
@@ -128,8 +144,17 @@ func isJSON(contentType string) bool {
 	return err == nil && (media == contentJSON || strings.HasSuffix(media, "+json"))
 }
 
-// openStructured reads the CloudEvents JSON format.
+// openStructured reads the CloudEvents JSON format. What is doubled inside data is left to ParseCommand.
 func openStructured(data []byte) ([]byte, Attributes, error) {
+	doubled, problem := checkDocument(data)
+	if problem != "" {
+		return nil, Attributes{}, errors.New("the CloudEvent: " + problem)
+	}
+	for _, path := range doubled {
+		if !strings.Contains(path, ".") {
+			return nil, Attributes{}, errors.New("an attribute of the CloudEvent stands twice")
+		}
+	}
 	var raw map[string]json.RawMessage
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return nil, Attributes{}, errors.New("the CloudEvent is not a JSON object")
@@ -158,9 +183,12 @@ func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if len(body) > MaxCommandBytes {
 		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, a command may have %d", len(body), MaxCommandBytes)}
 	}
-	if err := checkDocument(body); err != nil {
-		err.Operation = op
-		return payment.Command{}, err
+	doubled, problem := checkDocument(body)
+	if problem != "" {
+		return payment.Command{}, &CommandError{Reason: DeadUndecodable, Operation: op, Problem: problem}
+	}
+	if len(doubled) > 0 {
+		return payment.Command{}, doubledError(op, body, doubled)
 	}
 	// The outer fields stand before the embedded ones of the same name, so that a time that cannot be
 	// read is named.
@@ -174,17 +202,13 @@ func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if err := dec.Decode(&wire); err != nil {
 		return payment.Command{}, decodeError(op, body, err)
 	}
-	cmd := wire.Command
-	for field, text := range map[string]wireTime{"requested_at": wire.RequestedAt, "expires_at": wire.ExpiresAt} {
-		t, err := text.parse()
-		if err != nil {
-			return payment.Command{}, invalid(op, body, field, "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00")
-		}
-		if field == "requested_at" {
-			cmd.RequestedAt = t
-		} else {
-			cmd.ExpiresAt = t
-		}
+	cmd, problem := wire.Command, "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00"
+	var err error
+	if cmd.RequestedAt, err = wire.RequestedAt.parse(); err != nil {
+		return payment.Command{}, invalid(op, body, "requested_at", problem)
+	}
+	if cmd.ExpiresAt, err = wire.ExpiresAt.parse(); err != nil {
+		return payment.Command{}, invalid(op, body, "expires_at", problem)
 	}
 	if cmd.Operation == "" {
 		cmd.Operation = op
@@ -197,16 +221,38 @@ func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 
 type wireTime string
 
-func (w wireTime) parse() (time.Time, error) {
+// parse reads RFC 3339 as strictly as the JSON Schema's date-time, which time.Parse does not. A time
+// that has no four-digit year in UTC could not be written again.
+func (w wireTime) parse() (t time.Time, err error) {
 	if w == "" {
 		return time.Time{}, nil
 	}
-	t, err := time.Parse(time.RFC3339Nano, string(w))
-	return t.UTC(), err
+	if err := t.UnmarshalText([]byte(w)); err != nil || !payment.ValidTime(t) {
+		return time.Time{}, errors.New("not an RFC 3339 time")
+	}
+	return t.UTC(), nil
 }
 
+// maxShownField bounds what an error says of a field's name, which the sender chose.
+const maxShownField = 128
+
 func invalid(op payment.Operation, body []byte, field, problem string) *CommandError {
+	if len(field) > maxShownField {
+		field = strings.ToValidUTF8(field[:maxShownField], "") + "…"
+	}
 	return &CommandError{Reason: DeadInvalid, Field: field, Problem: problem, Operation: op, Ref: nameOf(body)}
+}
+
+// doubledError names the first doubled field. Where the payment's name itself is doubled, it is not
+// known which payment is meant.
+func doubledError(op payment.Operation, body []byte, doubled []string) *CommandError {
+	err := invalid(op, body, doubled[0], "stands twice")
+	for _, path := range doubled {
+		if name := fold(path); name == "provider" || name == "order" {
+			err.Ref = payment.Ref{}
+		}
+	}
+	return err
 }
 
 // nameOf reads who a refused command is about, as far as that can be read.
@@ -232,80 +278,11 @@ func decodeError(op payment.Operation, body []byte, err error) *CommandError {
 	}
 	var wrongType *json.UnmarshalTypeError
 	if errors.As(err, &wrongType) {
-		return invalid(op, body, strings.TrimPrefix(wrongType.Field, "Command."), "must not be a "+wrongType.Value)
+		field := strings.TrimPrefix(strings.TrimPrefix(wrongType.Field, "Command."), "Ref.") // embedded structs
+		return invalid(op, body, field, "must not be a JSON "+wrongType.Value)
 	}
 	if name, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
 		return invalid(op, body, strings.Trim(name, `"`), "is not a field of a command")
 	}
 	return &CommandError{Reason: DeadUndecodable, Operation: op, Problem: "the body is not the JSON of a command"}
-}
-
-// checkDocument makes sure that the body is one JSON object in which no name stands twice, with names
-// compared as encoding/json compares them: without regard to case.
-func checkDocument(body []byte) *CommandError {
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
-		return &CommandError{Reason: DeadUndecodable, Problem: "the body is not a JSON object"}
-	}
-	doubled, err := walkObject(dec, "")
-	if err != nil {
-		return &CommandError{Reason: DeadUndecodable, Problem: "the body is not well-formed JSON"}
-	}
-	if doubled != "" {
-		return &CommandError{Reason: DeadInvalid, Field: doubled, Problem: "stands twice", Ref: payment.Ref{}}
-	}
-	if dec.More() {
-		return &CommandError{Reason: DeadUndecodable, Problem: "there is more than one JSON document"}
-	}
-	return nil
-}
-
-// walkObject reads an object whose "{" was read, and returns the path of the first doubled name.
-func walkObject(dec *json.Decoder, path string) (doubled string, err error) {
-	seen := map[string]bool{}
-	for dec.More() {
-		token, err := dec.Token()
-		if err != nil {
-			return "", err
-		}
-		name, _ := token.(string)
-		at := strings.TrimPrefix(path+"."+name, ".")
-		if seen[strings.ToLower(name)] && doubled == "" {
-			doubled = at
-		}
-		seen[strings.ToLower(name)] = true
-		inner, err := walkValue(dec, at)
-		if err != nil {
-			return "", err
-		}
-		if doubled == "" {
-			doubled = inner
-		}
-	}
-	_, err = dec.Token()
-	return doubled, err
-}
-
-func walkValue(dec *json.Decoder, path string) (doubled string, err error) {
-	token, err := dec.Token()
-	if err != nil {
-		return "", err
-	}
-	switch token {
-	case json.Delim('{'):
-		return walkObject(dec, path)
-	case json.Delim('['):
-		for dec.More() {
-			inner, err := walkValue(dec, path)
-			if err != nil {
-				return "", err
-			}
-			if doubled == "" {
-				doubled = inner
-			}
-		}
-		_, err = dec.Token()
-	}
-	return doubled, err
 }

@@ -19,6 +19,9 @@ func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
 	if !p.Status.Valid() || p.Status == payment.Requested {
 		return Outgoing{}, fmt.Errorf("encode payment %s: status %q is not written to the log", p.Ref, p.Status)
 	}
+	if !p.Operation.Valid() {
+		return Outgoing{}, fmt.Errorf("encode payment %s: operation %q", p.Ref, p.Operation)
+	}
 	data, err := json.Marshal(p)
 	if err != nil {
 		return Outgoing{}, fmt.Errorf("encode payment %s: %w", p.Ref, err)

@@ -29,7 +29,8 @@ type Webhook struct {
 	ReceivedAt time.Time
 }
 
-// dropped are headers that can carry somebody's credentials and no provider's signature.
+// dropped are headers, in canonical form, that can carry somebody's credentials and no provider's
+// signature.
 var dropped = []string{"Authorization", "Cookie", "Proxy-Authorization"}
 
 // EncodeWebhook returns the message that keeps a webhook: the body and the header exactly as received,
@@ -43,11 +44,12 @@ func EncodeWebhook(w Webhook, id string) (Outgoing, error) {
 		ContentType: w.Header.Get("Content-Type"),
 	}
 	header, size := attributes.header(), 0
-	for _, name := range slices.Sorted(maps.Keys(w.Header)) {
+	for _, key := range slices.Sorted(maps.Keys(w.Header)) {
+		name := http.CanonicalHeaderKey(key)
 		if slices.Contains(dropped, name) {
 			continue
 		}
-		for _, value := range w.Header[name] {
+		for _, value := range w.Header[key] {
 			encoded := percentEncode(value)
 			if size += len(name) + len(encoded); size > maxWebhookHeader {
 				return Outgoing{}, fmt.Errorf("encode webhook %s: more than %d bytes of headers", w.Ref, maxWebhookHeader)
@@ -77,7 +79,7 @@ func DecodeWebhook(m Message) (Webhook, error) {
 			continue
 		}
 		for _, value := range values {
-			decoded, err := percentDecode(value)
+			decoded, err := unescape(value) // bytes, not text: a header may be Latin-1
 			if err != nil {
 				return Webhook{}, fmt.Errorf("decode webhook %s: header %s: %w", ref, name, err)
 			}

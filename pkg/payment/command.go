@@ -83,11 +83,19 @@ func (c Command) Validate() error {
 	if c.Amount.IsZero() {
 		return &FieldError{Field: "amount", Problem: "is required"}
 	}
-	if _, known := Decimals(c.Amount.Currency); !known || c.Amount.Minor <= 0 {
-		return &FieldError{Field: "amount.value", Problem: "must be more than 0"}
+	if !c.Amount.writable() || c.Amount.Minor == 0 {
+		return &FieldError{Field: "amount.value", Problem: fmt.Sprintf("must be more than 0, with at most %d digits before the point", maxIntegerDigits)}
+	}
+	for _, t := range []struct {
+		field string
+		time  time.Time
+	}{{"requested_at", c.RequestedAt}, {"expires_at", c.ExpiresAt}} {
+		if !ValidTime(t.time) {
+			return &FieldError{Field: t.field, Problem: "must be in the years 0 to 9999 UTC"}
+		}
 	}
 	if c.Customer.IPAddress != "" {
-		if _, err := netip.ParseAddr(c.Customer.IPAddress); err != nil {
+		if ip, err := netip.ParseAddr(c.Customer.IPAddress); err != nil || ip.Zone() != "" { // a zone can be any text
 			return &FieldError{Field: "customer.ip_address", Problem: "must be an IP address"}
 		}
 	}
@@ -121,12 +129,26 @@ func (c Command) validateTexts() error {
 	if len(c.ReturnURL) > MaxURL {
 		return &FieldError{Field: "return_url", Problem: fmt.Sprintf("must have at most %d bytes", MaxURL)}
 	}
-	return nil
+	return validateCharacters("return_url", c.ReturnURL)
+}
+
+// ValidTime reports whether t can be written as RFC 3339 in UTC, which has four digits for the year.
+// 9999-12-31T23:59:59-01:00 cannot.
+func ValidTime(t time.Time) bool {
+	year := t.UTC().Year()
+	return 0 <= year && year <= 9999
 }
 
 func validateText(field, text string) error {
-	if !utf8.ValidString(text) || utf8.RuneCountInString(text) > MaxText {
-		return &FieldError{Field: field, Problem: fmt.Sprintf("must be UTF-8 of at most %d characters", MaxText)}
+	if utf8.RuneCountInString(text) > MaxText {
+		return &FieldError{Field: field, Problem: fmt.Sprintf("must have at most %d characters", MaxText)}
+	}
+	return validateCharacters(field, text)
+}
+
+func validateCharacters(field, text string) error {
+	if !utf8.ValidString(text) {
+		return &FieldError{Field: field, Problem: "must be UTF-8"}
 	}
 	for _, r := range text {
 		if r < ' ' || r == 0x7f {
@@ -141,6 +163,9 @@ func validateMetadata(metadata map[string]string) error {
 		return &FieldError{Field: "metadata", Problem: fmt.Sprintf("must have at most %d keys", MaxMetadataKeys)}
 	}
 	for key, value := range metadata {
+		if !utf8.ValidString(key) || !utf8.ValidString(value) {
+			return &FieldError{Field: "metadata", Problem: "must be UTF-8"}
+		}
 		if key == "" || len(key) > MaxMetadataKey {
 			return &FieldError{Field: "metadata", Problem: fmt.Sprintf("keys must have 1 to %d bytes", MaxMetadataKey)}
 		}
@@ -153,10 +178,14 @@ func validateMetadata(metadata map[string]string) error {
 
 // Fingerprint is the SHA-256 of the command's meaning, in hex. Two commands with the same fingerprint
 // ask for the same thing: field order, blanks and the way of writing an amount do not matter, and
-// neither does RequestedAt. Everything else does, Metadata too.
+// neither does RequestedAt. Everything else does, Metadata too. It panics for an amount or a time that
+// cannot be written as JSON; no decoded command has one, and Validate refuses them.
 func (c Command) Fingerprint() string {
 	c.RequestedAt = time.Time{}
 	c.ExpiresAt = c.ExpiresAt.UTC()
+	if len(c.Account.LastDigits) == 0 {
+		c.Account.LastDigits = nil // an empty list says nothing
+	}
 	canonical, err := json.Marshal(c) // struct order is fixed and map keys are sorted
 	if err != nil {
 		panic("payment: a command cannot fail to encode: " + err.Error())

@@ -1,9 +1,10 @@
 package payment
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 )
@@ -22,8 +23,8 @@ const (
 	refuseProven    Evidence = "refuse_proven"    // Refuse, after the provider said twice that it does not know the order
 	paidAgain       Evidence = "paid_again"       // Paid, and everything in it is known already
 	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further receipt than the outcome
-	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered
-	lagging         Evidence = "lagging"          // Unknown, too early after the request to be believed
+	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered, or speaks of money that cannot be this order's
+	lagging         Evidence = "lagging"          // Unknown, too early after the request or the last Unknown to be believed
 	stale           Evidence = "stale"            // a bad result of an attempt that is not the last one
 )
 
@@ -44,7 +45,8 @@ const believedNotFound = 2
 // made. An [ErrForbidden] leaves the payment as it was.
 //
 // An observation can need more than one step (a reversal of a payment whose settlement was missed
-// settles it first): call Decide with the result until changed is false.
+// settles it first): call Decide with the result until changed is false. What may be done only once
+// (Intend, Refuse, a person's decision) is then answered with [ErrForbidden], which changes nothing.
 func Decide(p Payment, o Observation, now time.Time) (next Payment, changed bool, err error) {
 	evidence := classify(p, o, now)
 	move := table[p.Status][evidence]
@@ -55,6 +57,9 @@ func Decide(p Payment, o Observation, now time.Time) (next Payment, changed bool
 		return p, false, nil
 	}
 	next = apply(p, o, evidence, Status(move), now)
+	if next.Status == Settled && next.SettledAmount.IsZero() { // a person settles a payment that never had an amount
+		return p, false, fmt.Errorf("%s without an amount: %w", evidence, ErrForbidden)
+	}
 	if same(p, next) {
 		return p, false, nil
 	}
@@ -75,19 +80,26 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 			return refuseProven
 		}
 	case Unknown:
-		if now.Before(p.SubmittedAt.Add(o.Settling)) || p.NotFound > 0 && now.Before(p.NotFoundAt.Add(o.Settling)) {
+		// One answer counts once: at the same instant it is the same answer.
+		again := p.NotFound > 0 && (!now.After(p.NotFoundAt) || now.Before(p.NotFoundAt.Add(o.Settling)))
+		if again || now.Before(p.SubmittedAt.Add(o.Settling)) {
 			return lagging
 		}
 	case NotExecuted, Unclear, Declined:
 		if o.Source == FromSubmit && o.Attempt != p.Attempts {
 			return stale
 		}
+		if o.Kind == NotExecuted && o.Known { // nothing executed, and yet the provider has the order
+			return Evidence(Unclear)
+		}
 	}
 	if echoDiffers(p, o) {
 		return mismatch
 	}
 	if o.Kind == Paid && (p.Status == Settled || p.Status == Reversed) {
-		if amount, receipts := paid(p, o); amount != p.SettledAmount || !slices.Equal(receipts, p.Receipts) {
+		// Receipts are compared by themselves: a person may have settled on another amount than their sum.
+		amount, receipts, _ := paid(p, o)
+		if !slices.Equal(receipts, p.Receipts) || len(o.Receipts) == 0 && amount != p.SettledAmount {
 			return paidDifferently
 		}
 		return paidAgain
@@ -100,30 +112,30 @@ func provenUnknown(p Payment) bool {
 	return p.Status == InDoubt && p.NotFound >= believedNotFound && !p.Known
 }
 
-// echoDiffers reports whether the provider speaks of another amount than was ordered. What arrived
-// may differ from what was ordered; what the provider repeats as the order may not.
+// echoDiffers reports whether the provider speaks of another amount than was ordered, or of money that
+// cannot be this order's. What arrived may differ from what was ordered; what the provider repeats as
+// the order may not.
 func echoDiffers(p Payment, o Observation) bool {
 	switch o.Kind {
 	case Accepted, Paid, Declined:
-	default:
-		return false
+		_, _, possible := paid(p, o)
+		return !possible || !o.Amount.IsZero() && o.Amount != p.Amount
 	}
-	if !o.Amount.IsZero() && o.Amount != p.Amount {
-		return true
-	}
-	for _, r := range o.Receipts {
-		if r.Amount.Currency != p.Amount.Currency {
-			return true
-		}
-	}
-	return !o.SettledAmount.IsZero() && o.SettledAmount.Currency != p.Amount.Currency
+	return false
 }
 
 // paid returns the settled amount and the receipts of p after the Paid observation o. Receipts are told
-// apart by their reference, so that a receipt seen twice counts once.
-func paid(p Payment, o Observation) (Money, []Receipt) {
-	receipts := slices.Clone(p.Receipts)
+// apart by their reference, so that a receipt seen twice counts once. possible is false when the money
+// cannot be this order's: another currency, nothing or less, or more than an amount can hold.
+func paid(p Payment, o Observation) (amount Money, receipts []Receipt, possible bool) {
+	if !o.SettledAmount.IsZero() && !arrives(p, o.SettledAmount) {
+		return Money{}, nil, false
+	}
+	receipts = slices.Clone(p.Receipts)
 	for _, r := range o.Receipts {
+		if !arrives(p, r.Amount) {
+			return Money{}, nil, false
+		}
 		at := slices.IndexFunc(receipts, func(known Receipt) bool { return known.Reference == r.Reference })
 		if at < 0 {
 			receipts = append(receipts, r)
@@ -132,129 +144,42 @@ func paid(p Payment, o Observation) (Money, []Receipt) {
 		}
 	}
 	switch {
+	case len(o.Receipts) == 0 && !o.SettledAmount.IsZero():
+		return o.SettledAmount, receipts, true
 	case len(receipts) > 0:
-		var sum Money
-		for _, r := range receipts {
-			total, err := sum.Add(r.Amount)
-			if err != nil { // an overflow: keep what the provider said in total, a person will look
-				return o.SettledAmount, receipts
-			}
-			sum = total
-		}
-		if len(o.Receipts) == 0 && !o.SettledAmount.IsZero() {
-			sum = o.SettledAmount
-		}
-		return sum, receipts
-	case !o.SettledAmount.IsZero():
-		return o.SettledAmount, nil
-	case !p.SettledAmount.IsZero():
-		return p.SettledAmount, nil
+		return sum(receipts)
 	default:
-		return p.Amount, nil
+		return firstAmount(p.SettledAmount, p.Amount), receipts, true
 	}
 }
 
-// apply fills the fields of the payment for its next status.
-func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time) Payment {
-	next := p
-	next.Status, next.Reason, next.ResumeAt = to, o.Reason, time.Time{}
-	if o.Reference != "" {
-		next.ProviderReference = o.Reference
-	}
-	if providerSpoke(o) {
-		next.Known = true
-	}
-	switch to {
-	case Submitting:
-		next.Attempts++
-		next.SubmittedAt = now.UTC()
-		next.NotFound, next.NotFoundAt, next.Action = 0, time.Time{}, nil
-	case Parked:
-		next.ResumeAt = o.ResumeAt.UTC()
-	case InDoubt:
-		applyDoubt(&next, p, o, evidence, now)
-	case Pending:
-		if o.Action != nil {
-			next.Action = o.Action
+func arrives(p Payment, m Money) bool {
+	return m.Currency == p.Amount.Currency && m.Minor > 0 && m.writable()
+}
+
+func sum(receipts []Receipt) (Money, []Receipt, bool) {
+	var total Money
+	for _, r := range receipts {
+		next, err := total.Add(r.Amount)
+		if err != nil {
+			return Money{}, nil, false
 		}
-	default:
-		next.Action = nil
+		total = next
 	}
-	switch {
-	case o.Kind == Paid && (to == Settled || to == Conflict):
-		next.SettledAmount, next.Receipts = paid(p, o)
-	case evidence == Evidence(TakenBack) && to == Settled:
-		next.SettledAmount = p.Amount
-		next.Reason = &Reason{Code: ReasonReversalOfUnknown}
-	case o.Kind == PersonSettled:
-		next.SettledAmount = firstAmount(o.SettledAmount, p.SettledAmount, p.Amount)
-	case o.Kind == PersonFailed:
-		next.SettledAmount, next.Receipts = Money{}, nil
-	}
-	if next.Reason == nil {
-		next.Reason = defaultReason(p, o, evidence, to)
-	}
-	return next
+	return total, receipts, true
 }
 
-// applyDoubt keeps the first reason of a doubt, unless an amount that differs gives a worse one.
-func applyDoubt(next *Payment, p Payment, o Observation, evidence Evidence, now time.Time) {
-	if evidence == Evidence(Unknown) {
-		next.NotFound++
-		next.NotFoundAt = now.UTC()
-	}
-	if evidence == mismatch {
-		next.Reason = nil // the default says what differs
-	} else if p.Status == InDoubt {
-		next.Reason = p.Reason
-	}
-	next.Action = nil
-}
-
-func providerSpoke(o Observation) bool {
-	switch o.Kind {
-	case Accepted, Paid, Declined, TakenBack:
-		return true
-	}
-	return o.Known
-}
-
-// defaultReason explains a status whose observation brought no reason of its own.
-func defaultReason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
-	switch {
-	case evidence == mismatch:
-		return &Reason{Code: ReasonAmountMismatch, Message: fmt.Sprintf("ordered %s, the provider speaks of %s", p.Amount, firstAmount(o.Amount, o.SettledAmount))}
-	case to == Conflict && evidence == paidDifferently && len(o.Receipts) > 0:
-		return &Reason{Code: ReasonExtraReceipt}
-	case to == Conflict && evidence == paidDifferently:
-		return &Reason{Code: ReasonAmountMismatch}
-	case to == Conflict && p.Status == Conflict:
-		return p.Reason
-	case to == Conflict:
-		return &Reason{Code: ReasonContradiction, Message: fmt.Sprintf("%s after %s", o.Kind, p.Status)}
-	case evidence == Evidence(Unknown):
-		return &Reason{Code: ReasonNotFound}
-	case to == InDoubt:
-		return &Reason{Code: ReasonUnclear}
-	case to == Failed && o.Kind == Declined:
-		return &Reason{Code: ReasonDeclined}
-	case to == Reversed:
-		return &Reason{Code: ReasonReversed}
-	}
-	return nil
-}
-
-func firstAmount(amounts ...Money) Money {
-	for _, m := range amounts {
-		if !m.IsZero() {
-			return m
-		}
-	}
-	return Money{}
-}
-
-// same reports whether nothing but the time would change.
+// same reports whether nothing but the time would change in what is written. It compares the JSON,
+// because an observation's times and empty maps differ in memory from those that were read back.
 func same(p, next Payment) bool {
+	if p.Status != next.Status {
+		return false
+	}
 	next.UpdatedAt = p.UpdatedAt
-	return reflect.DeepEqual(p, next)
+	before, err := json.Marshal(p)
+	if err != nil {
+		return false
+	}
+	after, err := json.Marshal(next)
+	return err == nil && bytes.Equal(before, after)
 }

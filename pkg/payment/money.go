@@ -77,8 +77,8 @@ func (m Money) IsZero() bool { return m == Money{} }
 // Value returns the amount in major units with all decimals of its currency: "10000", "483.89".
 func (m Money) Value() string {
 	decimals := currencies[m.Currency]
-	sign, n := "", m.Minor
-	if n < 0 {
+	sign, n := "", uint64(m.Minor)
+	if m.Minor < 0 {
 		sign, n = "-", -n
 	}
 	text := fmt.Sprintf("%0*d", decimals+1, n)
@@ -91,7 +91,22 @@ func (m Money) Value() string {
 // String returns the amount for people: "10000 KRW".
 func (m Money) String() string { return m.Value() + " " + m.Currency }
 
-// Add returns the sum. It refuses two currencies, and sums that do not fit.
+// most is the largest amount that ParseMoney reads in a currency, in minor units.
+func most(currency string) int64 {
+	limit := int64(1)
+	for range maxIntegerDigits + currencies[currency] {
+		limit *= 10
+	}
+	return limit - 1
+}
+
+// writable reports whether ParseMoney would read what Value writes.
+func (m Money) writable() bool {
+	_, known := currencies[m.Currency]
+	return known && m.Minor >= 0 && m.Minor <= most(m.Currency)
+}
+
+// Add returns the sum. It refuses two currencies, and sums that ParseMoney would not read.
 func (m Money) Add(n Money) (Money, error) {
 	if m.IsZero() {
 		return n, nil
@@ -100,7 +115,8 @@ func (m Money) Add(n Money) (Money, error) {
 	if m.Currency != n.Currency {
 		return Money{}, fmt.Errorf("add %s to %s: two currencies", n.Currency, m.Currency)
 	}
-	if (sum > m.Minor) != (n.Minor > 0) && n.Minor != 0 {
+	overflow := (sum > m.Minor) != (n.Minor > 0) && n.Minor != 0
+	if limit := most(m.Currency); overflow || sum > limit || sum < -limit {
 		return Money{}, fmt.Errorf("add %s to %s: too large", n, m)
 	}
 	return Money{Minor: sum, Currency: m.Currency}, nil
@@ -111,8 +127,13 @@ type moneyJSON struct {
 	Currency string `json:"currency"`
 }
 
-// MarshalJSON writes {"value":"10000","currency":"KRW"}.
+// MarshalJSON writes {"value":"10000","currency":"KRW"}. It refuses what UnmarshalJSON would refuse
+// (less than zero, too large, an unknown currency), because an event with such an amount could never be
+// read again. The zero Money, which fields leave out, is written all the same.
 func (m Money) MarshalJSON() ([]byte, error) {
+	if !m.IsZero() && !m.writable() {
+		return nil, fmt.Errorf("write %s: not an amount that can be read again", m)
+	}
 	return json.Marshal(moneyJSON{Value: m.Value(), Currency: m.Currency})
 }
 

@@ -27,9 +27,10 @@ const (
 	Unknown Kind = "unknown"
 	// TakenBack: the provider says a settled payment was refunded, reversed or charged back.
 	TakenBack Kind = "taken_back"
-	// PersonSettled and PersonFailed: a named person decided, with a reason.
+	// PersonSettled: a named person decided, with a reason, that money moved.
 	PersonSettled Kind = "person_settled"
-	PersonFailed  Kind = "person_failed"
+	// PersonFailed: a named person decided, with a reason, that no money moved and none will.
+	PersonFailed Kind = "person_failed"
 )
 
 // Source says where an observation comes from. All sources take the same way into the log.
@@ -67,9 +68,10 @@ type Observation struct {
 	// result of an earlier attempt says nothing about the attempt under way.
 	Attempt int
 	// Known says that the provider showed that it has the order, for Unclear (a duplicate refused, a
-	// status nobody documented).
+	// status nobody documented). A webhook shows that without it.
 	Known bool
 	// Settling is how long after a request the provider may still not know an order that it has, for
-	// Unknown and Intend. An Unknown before that is not believed.
+	// Unknown. An Unknown before that is not believed. It must be longer than a request can be under
+	// way.
 	Settling time.Duration
 }

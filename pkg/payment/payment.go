@@ -16,7 +16,8 @@ type Payment struct {
 	Revision int `json:"revision"`
 	// Reason says why the payment is in this status, where that is not plain.
 	Reason *Reason `json:"reason,omitempty"`
-	// Amount is what was asked for. It is missing only where a command was refused because of it.
+	// Amount is what was asked for. It is missing only where a command was refused because of it: in
+	// failed, and in what came of that: a conflict, and what a person made of it.
 	Amount Money `json:"amount,omitzero"`
 	// SettledAmount is what the provider says moved; it can differ from Amount.
 	SettledAmount Money `json:"settled_amount,omitzero"`
@@ -48,12 +49,16 @@ type Payment struct {
 }
 
 // New returns the payment that a command asks for, in status [Requested]. It is not in the log yet.
+// Metadata that Validate refuses is left out, so that the event of a refused command keeps its schema.
 func New(c Command) Payment {
-	return Payment{
+	p := Payment{
 		Ref: c.Ref, Operation: c.Operation, Status: Requested, Amount: c.Amount,
 		Fingerprint: c.Fingerprint(), RequestedAt: c.RequestedAt.UTC(), UpdatedAt: c.RequestedAt.UTC(),
-		Metadata: c.Metadata,
 	}
+	if validateMetadata(c.Metadata) == nil {
+		p.Metadata = c.Metadata
+	}
+	return p
 }
 
 // Reason says why a payment stands where it stands. Code is one of the Reason… constants; a provider's
@@ -71,6 +76,7 @@ const (
 	ReasonThrottled         = "throttled"            // the provider asks to come back later
 	ReasonClosed            = "provider_closed"      // outside the provider's opening hours
 	ReasonBalance           = "low_balance"          // the merchant's balance at the provider is too low
+	ReasonNotExecuted       = "not_executed"         // nothing was executed, and nobody said why
 	ReasonStopping          = "worker_stopping"      // the worker stopped before anything was sent
 	ReasonNoAnswer          = "no_answer"            // a request was made, no usable answer came
 	ReasonUnclear           = "unclear_answer"       // an answer came that nobody documented

@@ -1,0 +1,144 @@
+package payment
+
+import (
+	"fmt"
+	"time"
+)
+
+// apply fills the fields of the payment for its next status.
+func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time) Payment {
+	next := p
+	next.Status, next.Reason, next.ResumeAt = to, reason(p, o, evidence, to), time.Time{}
+	if o.Reference != "" {
+		next.ProviderReference = o.Reference
+	}
+	if providerSpoke(o) {
+		next.Known = true
+	}
+	switch to {
+	case Submitting:
+		next.Attempts++
+		next.SubmittedAt = now.UTC()
+		next.NotFound, next.NotFoundAt, next.Action = 0, time.Time{}, nil
+	case Parked:
+		next.ResumeAt = o.ResumeAt.UTC()
+		if o.ResumeAt.IsZero() {
+			next.ResumeAt = now.UTC() // nobody wants to wait
+		}
+	case InDoubt:
+		next.Action = nil
+		if evidence == Evidence(Unknown) && !p.Known {
+			next.NotFound, next.NotFoundAt = p.NotFound+1, now.UTC()
+		}
+	case Pending:
+		if o.Action != nil {
+			next.Action = o.Action
+		}
+	default:
+		next.Action = nil
+	}
+	applyAmounts(&next, p, o, evidence, to)
+	return next
+}
+
+// applyAmounts says what moved.
+func applyAmounts(next *Payment, p Payment, o Observation, evidence Evidence, to Status) {
+	switch {
+	case o.Kind == Paid && (to == Settled || to == Conflict):
+		if amount, receipts, possible := paid(p, o); possible {
+			next.SettledAmount, next.Receipts = amount, receipts
+		}
+	case evidence == Evidence(TakenBack) && to == Settled:
+		next.SettledAmount = p.Amount
+	case o.Kind == PersonSettled:
+		next.SettledAmount = firstAmount(o.SettledAmount, p.SettledAmount, p.Amount)
+	case o.Kind == PersonFailed:
+		next.SettledAmount, next.Receipts = Money{}, nil
+	}
+}
+
+// providerSpoke reports whether o shows that the provider has the order.
+func providerSpoke(o Observation) bool {
+	switch o.Kind {
+	case Accepted, Paid, Declined, TakenBack:
+		return true
+	case Unclear: // a webhook is about an order that the provider has, even when nobody understands it
+		return o.Known || o.Source == FromWebhook
+	case NotExecuted:
+		return o.Known
+	}
+	return false
+}
+
+// reason says why the payment goes to a status. A conflict and a differing amount are named as such,
+// a doubt keeps its first reason, and else the observation's own reason stands.
+func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
+	switch {
+	case to == Conflict && p.Status == Conflict:
+		return p.Reason
+	case evidence == mismatch:
+		return because(ReasonAmountMismatch, fmt.Sprintf("ordered %s, the provider speaks of %s", p.Amount, spokenOf(p, o)), o.Reason)
+	case evidence == paidDifferently && to == Conflict && len(o.Receipts) > 0:
+		return because(ReasonExtraReceipt, "", o.Reason)
+	case evidence == paidDifferently && to == Conflict:
+		return because(ReasonAmountMismatch, fmt.Sprintf("settled %s, the provider speaks of %s", p.SettledAmount, o.SettledAmount), o.Reason)
+	case to == Conflict:
+		return because(ReasonContradiction, fmt.Sprintf("%s after %s", o.Kind, p.Status), o.Reason)
+	case to == InDoubt && p.Status == InDoubt:
+		return p.Reason
+	case evidence == Evidence(TakenBack) && to == Settled:
+		return because(ReasonReversalOfUnknown, "", o.Reason)
+	case o.Reason != nil:
+		return o.Reason
+	}
+	if code := defaultCodes[evidence]; code != "" {
+		return &Reason{Code: code}
+	}
+	return nil
+}
+
+// defaultCodes are the reasons of observations that bring none.
+var defaultCodes = map[Evidence]string{
+	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound,
+	Evidence(Unclear): ReasonUnclear, Evidence(Unknown): ReasonNotFound, Evidence(Declined): ReasonDeclined,
+	Evidence(TakenBack): ReasonReversed, Evidence(PersonSettled): ReasonResolvedByPerson, Evidence(PersonFailed): ReasonResolvedByPerson,
+}
+
+// because returns our reason with the provider's own code and text, if it gave any.
+func because(code, message string, given *Reason) *Reason {
+	r := &Reason{Code: code, Message: message}
+	if given == nil {
+		return r
+	}
+	r.ProviderCode = given.ProviderCode
+	if message != "" && given.Message != "" {
+		r.Message += ": "
+	}
+	r.Message += given.Message
+	return r
+}
+
+// spokenOf names the money that made a mismatch.
+func spokenOf(p Payment, o Observation) string {
+	switch _, _, possible := paid(p, o); {
+	case possible:
+		return o.Amount.String()
+	case !o.SettledAmount.IsZero() && !arrives(p, o.SettledAmount):
+		return o.SettledAmount.String()
+	}
+	for _, r := range o.Receipts {
+		if !arrives(p, r.Amount) {
+			return "a receipt of " + r.Amount.String()
+		}
+	}
+	return "receipts that are too large to add"
+}
+
+func firstAmount(amounts ...Money) Money {
+	for _, m := range amounts {
+		if !m.IsZero() {
+			return m
+		}
+	}
+	return Money{}
+}

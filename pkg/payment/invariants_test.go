@@ -1,0 +1,218 @@
+package payment_test
+
+import (
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"payonce/pkg/payment"
+)
+
+// drawAmount draws amounts from few, so that they meet: none, the ordered one, others, and some that
+// cannot be.
+func drawAmount(t *rapid.T, label string) payment.Money {
+	return rapid.SampledFrom([]payment.Money{
+		{}, {}, payment.KRW(10000), payment.KRW(10000), payment.KRW(9000), payment.KRW(5000), payment.KRW(0), payment.KRW(-5000),
+		payment.TWD(10000), {Minor: 5, Currency: "USD"}, payment.KRW(999_999_999_999_999), {Minor: 1<<63 - 1, Currency: "KRW"},
+	}).Draw(t, label)
+}
+
+func drawReason(t *rapid.T) *payment.Reason {
+	return rapid.SampledFrom([]*payment.Reason{nil, nil, {Code: payment.ReasonDeclined, ProviderCode: "426", Message: "no"}}).Draw(t, "reason")
+}
+
+func drawAction(t *rapid.T) *payment.Action {
+	seoul := time.FixedZone("KST", 9*3600)
+	return rapid.SampledFrom([]*payment.Action{
+		nil,
+		{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/1", Fields: map[string]string{}}},
+		{Type: payment.ActionTransfer, Transfer: &payment.Transfer{AccountNumber: "1", ExpiresAt: begin.In(seoul)}},
+	}).Draw(t, "action")
+}
+
+var (
+	kinds = []payment.Kind{
+		payment.Intend, payment.Intend, payment.Park, payment.Refuse, payment.NotExecuted, payment.Unclear, payment.Accepted, payment.Paid, payment.Paid,
+		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.TakenBack, payment.PersonSettled, payment.PersonFailed,
+	}
+	sources = []payment.Source{payment.FromWorker, payment.FromSubmit, payment.FromWebhook, payment.FromLookup, payment.FromStatement}
+)
+
+func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
+	o := payment.Observation{
+		Kind: rapid.SampledFrom(kinds).Draw(t, "kind"), Source: rapid.SampledFrom(sources).Draw(t, "source"),
+		Reason: drawReason(t), Reference: rapid.SampledFrom([]string{"", "P1", "P2"}).Draw(t, "reference"),
+		Attempt: p.Attempts - rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "attempts ago"),
+		Known:   rapid.IntRange(0, 4).Draw(t, "known") == 0,
+		// Without a settling delay the same answer must still count once.
+		Settling: rapid.SampledFrom([]time.Duration{0, settling}).Draw(t, "settling"),
+	}
+	switch o.Kind {
+	case payment.Accepted:
+		o.Amount, o.Action = drawAmount(t, "echo"), drawAction(t)
+	case payment.Declined:
+		o.Amount = drawAmount(t, "echo")
+	case payment.Paid:
+		o.Amount, o.SettledAmount = drawAmount(t, "echo"), drawAmount(t, "settled")
+		for range rapid.IntRange(0, 3).Draw(t, "receipts") {
+			o.Receipts = append(o.Receipts, payment.Receipt{
+				Reference: rapid.SampledFrom([]string{"r1", "r2", "r3"}).Draw(t, "receipt"), Amount: drawAmount(t, "receipt amount"),
+			})
+		}
+	case payment.Park, payment.NotExecuted:
+		o.ResumeAt = rapid.SampledFrom([]time.Time{{}, begin, begin.Add(time.Hour)}).Draw(t, "resume")
+	case payment.PersonSettled:
+		o.SettledAmount = rapid.SampledFrom([]payment.Money{{}, payment.KRW(10000), payment.KRW(1)}).Draw(t, "decided")
+	}
+	return o
+}
+
+// history is what a test remembers of a payment beside the payment.
+type history struct {
+	outcome  payment.Status // the last of settled and failed that no conflict followed
+	believed int            // answers "unknown" since the last attempt, counted by the test
+	lastAt   time.Time
+}
+
+func TestInvariants(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := deposit()
+		if rapid.IntRange(0, 9).Draw(t, "without amount") == 0 {
+			c.Amount = payment.Money{} // a command that is refused because of it
+		}
+		p, h, now := payment.New(c), history{}, begin
+		if c.Amount.IsZero() {
+			p, _, _ = payment.Decide(p, payment.Observation{Kind: payment.Refuse}, now)
+			h.outcome = payment.Failed
+		}
+		for range rapid.IntRange(1, 30).Draw(t, "observations") {
+			now = now.Add(rapid.SampledFrom([]time.Duration{0, time.Second, settling, time.Hour}).Draw(t, "passed"))
+			p = observe(t, p, drawObservation(t, p), now, &h)
+		}
+	})
+}
+
+// observe applies an observation to the fixpoint and checks every step.
+func observe(t *rapid.T, p payment.Payment, o payment.Observation, now time.Time, h *history) payment.Payment {
+	timeAloneChangesNothing(t, p, now)
+	for steps := 0; ; steps++ {
+		next, changed, err := payment.Decide(p, o, now)
+		if err != nil && (changed || !errors.Is(err, payment.ErrForbidden)) {
+			t.Fatalf("%s on %s: changed %v, %v", o.Kind, p.Status, changed, err)
+		}
+		if !changed {
+			if !reflect.DeepEqual(next, p) {
+				t.Fatalf("unchanged, and yet %+v became %+v", p, next)
+			}
+			break
+		}
+		if steps == 3 {
+			t.Fatalf("%+v still changes %+v after 3 steps", o, p)
+		}
+		checkStep(t, p, next, o, now, h)
+		p = checkWritten(t, next)
+	}
+	repeatedLater(t, p, o, now)
+	return p
+}
+
+// timeAloneChangesNothing asks with no observation at all, at any time.
+func timeAloneChangesNothing(t *rapid.T, p payment.Payment, now time.Time) {
+	at := now.Add(time.Duration(rapid.Int64Range(-1e18, 1e18).Draw(t, "any time")))
+	next, changed, err := payment.Decide(p, payment.Observation{}, at)
+	if changed || !errors.Is(err, payment.ErrForbidden) || !reflect.DeepEqual(next, p) {
+		t.Fatalf("no observation at %s makes %+v of %+v, %v", at, next, p, err)
+	}
+}
+
+// repeatedLater tells the same again, however much later. Only "I do not know it" is new each time.
+func repeatedLater(t *rapid.T, p payment.Payment, o payment.Observation, now time.Time) {
+	if o.Kind == payment.Unknown {
+		return
+	}
+	at := now.Add(time.Duration(rapid.Int64Range(0, 1e18).Draw(t, "later")))
+	if next, _, _ := payment.Decide(p, o, at); next.Status != p.Status {
+		t.Fatalf("%+v told again at %s makes %s of %s", o, at, next.Status, p.Status)
+	}
+}
+
+func checkStep(t *rapid.T, p, next payment.Payment, o payment.Observation, now time.Time, h *history) {
+	if next.Revision != p.Revision+1 {
+		t.Fatalf("revision %d follows %d", next.Revision, p.Revision)
+	}
+	if p.Known && !next.Known {
+		t.Fatalf("%s made a known payment unknown", o.Kind)
+	}
+	attempts := p.Attempts
+	if next.Status == payment.Submitting {
+		attempts++
+		checkIntent(t, p, h)
+		h.believed, h.lastAt = 0, time.Time{}
+	}
+	if next.Attempts != attempts {
+		t.Fatalf("%s → %s makes %d attempts of %d", p.Status, next.Status, next.Attempts, p.Attempts)
+	}
+	if o.Kind == payment.Unknown && !p.Known {
+		if !h.lastAt.IsZero() && !now.After(h.lastAt) {
+			t.Fatalf("one answer counted twice at %s", now)
+		}
+		h.believed, h.lastAt = h.believed+1, now
+	}
+	checkOutcome(t, next, h)
+	checkAmounts(t, p, next, o)
+}
+
+func checkIntent(t *rapid.T, p payment.Payment, h *history) {
+	switch {
+	case p.Status == payment.Requested || p.Status == payment.Parked:
+	case p.Status == payment.InDoubt && h.believed >= 2 && !p.Known:
+	default:
+		t.Fatalf("sent again from %s, known %v, after %d answers that nobody knows it", p.Status, p.Known, h.believed)
+	}
+	if p.Known {
+		t.Fatalf("sent again although the provider has the order: %+v", p)
+	}
+}
+
+func checkOutcome(t *rapid.T, next payment.Payment, h *history) {
+	switch next.Status {
+	case payment.Conflict:
+		h.outcome = ""
+	case payment.Settled, payment.Failed:
+		if h.outcome != "" {
+			t.Fatalf("%s after %s without a conflict in between", next.Status, h.outcome)
+		}
+		h.outcome = next.Status
+	case payment.Reversed:
+		if h.outcome != payment.Settled {
+			t.Fatalf("reversed after %q", h.outcome)
+		}
+	default:
+		if h.outcome != "" {
+			t.Fatalf("%s after %s", next.Status, h.outcome)
+		}
+	}
+}
+
+func checkAmounts(t *rapid.T, p, next payment.Payment, o payment.Observation) {
+	if next.Amount != p.Amount {
+		t.Fatalf("the ordered amount became %s", next.Amount)
+	}
+	seen, sum := map[string]bool{}, int64(0)
+	for _, r := range next.Receipts {
+		if seen[r.Reference] {
+			t.Fatalf("receipt %s stands twice", r.Reference)
+		}
+		seen[r.Reference] = true
+		sum += r.Amount.Minor
+	}
+	if next.Status == payment.Settled && o.Kind == payment.Paid && len(next.Receipts) > 0 && next.SettledAmount != payment.KRW(sum) {
+		t.Fatalf("settled %s with receipts of %d", next.SettledAmount, sum)
+	}
+	if !next.SettledAmount.IsZero() && next.SettledAmount.Currency != p.Amount.Currency && p.Amount.Currency != "" {
+		t.Fatalf("%s settled for an order of %s", next.SettledAmount, p.Amount)
+	}
+}
