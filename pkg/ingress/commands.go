@@ -1,0 +1,168 @@
+package ingress
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// maxClockSkew is how far an upstream's clock may be ahead of ours. A command from the future would
+// never become too old for the log's retention, and a forgotten order could come back to life.
+const maxClockSkew = 5 * time.Minute
+
+// accepted is the answer to a command: the payment, as its events have it.
+type accepted struct {
+	payment.Payment
+	Duplicate bool `json:"duplicate"`
+}
+
+func (s *Server) deposit(w http.ResponseWriter, r *http.Request) *problem {
+	return s.command(w, r, payment.Deposit)
+}
+
+func (s *Server) payout(w http.ResponseWriter, r *http.Request) *problem {
+	return s.command(w, r, payment.Payout)
+}
+
+func (s *Server) command(w http.ResponseWriter, r *http.Request, op payment.Operation) *problem {
+	answer, refused := s.take(w, r, op)
+	if refused != nil {
+		s.counters.commandRefused(r.Context(), op, refused.kind())
+		return refused
+	}
+	s.counters.commandAccepted(r.Context(), answer.Payment, answer.Duplicate)
+	w.Header().Set("Location", "/v1/payments/"+answer.Ref.String())
+	writeJSON(w, http.StatusAccepted, answer)
+	return nil
+}
+
+func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operation) (accepted, *problem) {
+	key := requestOf(r).key
+	if !key.allowsOperation(op) {
+		return accepted{}, newProblem(kindForbidden, "This API key is not for this operation.")
+	}
+	if !plainJSON(r.Header) {
+		return accepted{}, newProblem(kindMediaType, "Send application/json in UTF-8, not compressed.")
+	}
+	body, refused := readBody(w, r, events.MaxCommandBytes)
+	if refused != nil {
+		return accepted{}, refused
+	}
+	cmd, refused := s.parse(op, body, key)
+	if refused != nil {
+		return accepted{}, refused
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
+	defer cancel()
+	p, duplicate, err := s.enqueue(ctx, cmd)
+	switch {
+	case errors.Is(err, errReused):
+		refused := newProblem(kindReused, "The order number was used for another command. The first one stands.")
+		refused.Field = "order"
+		return accepted{}, refused
+	case err != nil:
+		return accepted{}, s.failed(r, err, "The command may have been taken: send the same request again.",
+			"provider", cmd.Provider, "order", cmd.Order)
+	}
+	return accepted{Payment: p, Duplicate: duplicate}, nil
+}
+
+// parse reads and checks a command for the connector that will execute it.
+func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.Command, *problem) {
+	if !utf8.Valid(body) || !json.Valid(body) {
+		return payment.Command{}, newProblem(kindMalformed, "The body is not one JSON document in UTF-8.")
+	}
+	cmd, err := events.ParseCommand(op, body)
+	var wrong *events.CommandError
+	switch {
+	case errors.As(err, &wrong) && wrong.Reason == events.DeadInvalid:
+		return payment.Command{}, fieldProblem(strings.TrimPrefix(wrong.Field, "Ref."), wrong.Problem)
+	case err != nil:
+		return payment.Command{}, newProblem(kindMalformed, "The body is not the JSON of a command.")
+	}
+	if !key.allowsProvider(cmd.Provider) {
+		refused := newProblem(kindForbidden, "This API key is not for this provider.")
+		refused.Field = "provider"
+		return payment.Command{}, refused
+	}
+	connector, known := s.registry.Get(cmd.Provider)
+	if !known {
+		return payment.Command{}, fieldProblem("provider", "there is no such provider, see /v1/providers")
+	}
+	if refused := s.checkTimes(&cmd); refused != nil {
+		return payment.Command{}, refused
+	}
+	return cmd, problemOf(connectors.Check(connector, cmd))
+}
+
+// checkTimes fills in RequestedAt and refuses times that no command can have. A year that JSON cannot
+// write (RFC 3339 has four digits) would make the command impossible to store.
+func (s *Server) checkTimes(cmd *payment.Command) *problem {
+	now := s.now().UTC()
+	if cmd.RequestedAt.IsZero() {
+		cmd.RequestedAt = now
+	}
+	if year := cmd.RequestedAt.UTC().Year(); year < 1 || cmd.RequestedAt.After(now.Add(maxClockSkew)) {
+		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of receipt")
+	}
+	if year := cmd.ExpiresAt.UTC().Year(); year < 1 || year > 9999 {
+		return fieldProblem("expires_at", "must be in the years 1 to 9999, in UTC")
+	}
+	return nil
+}
+
+// problemOf turns what connectors.Check says into a problem; nil stays nil.
+func problemOf(err error) *problem {
+	var wrong *payment.FieldError
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &wrong):
+		return fieldProblem(wrong.Field, wrong.Problem)
+	default: // its text is not known to be free of values
+		return fieldProblem("", "this provider does not take the command")
+	}
+}
+
+func plainJSON(header http.Header) bool {
+	media, params, err := mime.ParseMediaType(header.Get("Content-Type"))
+	charset, encoding := params["charset"], header.Get("Content-Encoding")
+	return err == nil && media == "application/json" &&
+		(charset == "" || strings.EqualFold(charset, "utf-8")) &&
+		(encoding == "" || strings.EqualFold(encoding, "identity"))
+}
+
+// readBody reads the body once, byte for byte. After a refusal the connection is closed, because the
+// rest of the body is still on its way.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem) {
+	var tooLarge *http.MaxBytesError
+	var body []byte
+	err := error(&http.MaxBytesError{Limit: limit})
+	if r.ContentLength <= limit { // one that says it is larger need not be read
+		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
+	}
+	switch {
+	case err == nil:
+		return body, nil
+	case errors.As(err, &tooLarge):
+		w.Header().Set("Connection", "close")
+		return nil, newProblem(kindTooLarge, "The body is larger than this path takes.")
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		w.Header().Set("Connection", "close")
+		return nil, newProblem(kindTimeout, "The body did not arrive in time.")
+	default:
+		w.Header().Set("Connection", "close")
+		return nil, newProblem(kindMalformed, "The body did not arrive whole.")
+	}
+}

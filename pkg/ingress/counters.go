@@ -1,0 +1,69 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"payonce/pkg/payment"
+)
+
+// The names of the meter, its counters and their attributes.
+const (
+	MeterName = "payonce/ingress"
+
+	// CounterWebhooks counts webhooks by AttributeProvider, AttributeOutcome and AttributeRefusal.
+	CounterWebhooks = "payonce.webhooks"
+	// CounterCommandsAccepted counts commands answered with 202, by AttributeProvider,
+	// AttributeOperation and AttributeDuplicate.
+	CounterCommandsAccepted = "payonce.commands.accepted"
+	// CounterCommandsRefused counts commands answered with a problem, by AttributeOperation and
+	// AttributeProblem.
+	CounterCommandsRefused = "payonce.commands.refused"
+
+	AttributeProvider  = "provider" // a configured provider, or events.NoProvider
+	AttributeOutcome   = "outcome"  // OutcomeAccepted or OutcomeRefused
+	AttributeRefusal   = "refusal"  // a connectors.WebhookRefusal or one of the Refused… constants; empty when accepted
+	AttributeOperation = "operation"
+	AttributeDuplicate = "duplicate"
+	AttributeProblem   = "problem" // the last part of the problem's type
+
+	OutcomeAccepted = "accepted"
+	OutcomeRefused  = "refused"
+)
+
+type counters struct{ webhooks, accepted, refused metric.Int64Counter }
+
+// newCounters makes the counters with the global meter provider, which does nothing until the program
+// sets one.
+func newCounters() (counters, error) {
+	meter := otel.Meter(MeterName)
+	webhooks, err1 := meter.Int64Counter(CounterWebhooks, metric.WithDescription("Webhooks received from payment providers"))
+	accepted, err2 := meter.Int64Counter(CounterCommandsAccepted, metric.WithDescription("Commands taken over HTTP, duplicates included"))
+	refused, err3 := meter.Int64Counter(CounterCommandsRefused, metric.WithDescription("Commands refused over HTTP"))
+	if err := errors.Join(err1, err2, err3); err != nil {
+		return counters{}, fmt.Errorf("make the counters: %w", err)
+	}
+	return counters{webhooks, accepted, refused}, nil
+}
+
+func (c counters) webhook(ctx context.Context, provider, outcome, refusal string) {
+	c.webhooks.Add(ctx, 1, metric.WithAttributes(
+		attribute.String(AttributeProvider, provider), attribute.String(AttributeOutcome, outcome),
+		attribute.String(AttributeRefusal, refusal)))
+}
+
+func (c counters) commandAccepted(ctx context.Context, p payment.Payment, duplicate bool) {
+	c.accepted.Add(ctx, 1, metric.WithAttributes(
+		attribute.String(AttributeProvider, p.Provider), attribute.String(AttributeOperation, string(p.Operation)),
+		attribute.Bool(AttributeDuplicate, duplicate)))
+}
+
+func (c counters) commandRefused(ctx context.Context, op payment.Operation, problem string) {
+	c.refused.Add(ctx, 1, metric.WithAttributes(
+		attribute.String(AttributeOperation, string(op)), attribute.String(AttributeProblem, problem)))
+}

@@ -1,0 +1,89 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+var (
+	// errReused: the order is known with another command.
+	errReused = errors.New("the order is known with another command")
+	// errUnsettled: queue and log contradicted each other each time they were asked.
+	errUnsettled = errors.New("the order moves too fast between queue and log")
+)
+
+// enqueueRounds bounds how often a command is tried whose order leaves the queue while it is looked at.
+const enqueueRounds = 3
+
+// enqueue stores a command, unless its order is known. It returns the payment as it stands, and whether
+// the same command was there before. After an error other than errReused the command may have been
+// stored.
+func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Payment, duplicate bool, err error) {
+	command, err := events.EncodeCommand(cmd, s.newID())
+	if err != nil {
+		return payment.Payment{}, false, err
+	}
+	for range enqueueRounds {
+		p, _, err := s.log.Last(ctx, cmd.Ref)
+		if err == nil {
+			return p, true, sameCommand(p, cmd)
+		}
+		if !errors.Is(err, events.ErrNoPayment) {
+			return payment.Payment{}, false, fmt.Errorf("read %s before publishing: %w", cmd.Ref, err)
+		}
+		switch err := s.commands.PublishCommand(ctx, command); {
+		case err == nil:
+			p, err := s.published(ctx, cmd)
+			return p, false, err
+		case !errors.Is(err, events.ErrQueued):
+			return payment.Payment{}, false, fmt.Errorf("publish %s: %w", cmd.Ref, err)
+		}
+		p, ours, err := s.queued(ctx, cmd.Ref, command)
+		if err == nil {
+			return p, !ours, sameCommand(p, cmd)
+		}
+		if !errors.Is(err, events.ErrNotQueued) { // else it left the queue meanwhile: the log knows it now
+			return payment.Payment{}, false, err
+		}
+	}
+	return payment.Payment{}, false, fmt.Errorf("%s: %w", cmd.Ref, errUnsettled)
+}
+
+// published looks at the log once more: another command of this order may have gone through the queue
+// between our first look and our publishing. Ours is then refused by the worker.
+func (s *Server) published(ctx context.Context, cmd payment.Command) (payment.Payment, error) {
+	p, _, err := s.log.Last(ctx, cmd.Ref)
+	if errors.Is(err, events.ErrNoPayment) {
+		return payment.New(cmd), nil
+	}
+	if err != nil {
+		return payment.Payment{}, fmt.Errorf("read %s after publishing: %w", cmd.Ref, err)
+	}
+	return p, sameCommand(p, cmd)
+}
+
+// queued returns the payment of the command that waits in the queue, and whether it is the one that we
+// published ourselves, when the answer to an earlier try was lost. A command that cannot be read is
+// another one than any that was accepted here.
+func (s *Server) queued(ctx context.Context, ref payment.Ref, ours events.Outgoing) (payment.Payment, bool, error) {
+	m, err := s.commands.QueuedCommand(ctx, ref)
+	if err != nil {
+		return payment.Payment{}, false, fmt.Errorf("read the queued command of %s: %w", ref, err)
+	}
+	cmd, err := events.DecodeCommand(m)
+	if err != nil {
+		return payment.Payment{}, false, errReused
+	}
+	return payment.New(cmd), m.Header.Get("ce-id") == ours.Header.Get("ce-id"), nil
+}
+
+func sameCommand(p payment.Payment, cmd payment.Command) error {
+	if p.Fingerprint != cmd.Fingerprint() {
+		return errReused
+	}
+	return nil
+}

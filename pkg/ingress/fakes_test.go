@@ -1,0 +1,197 @@
+package ingress_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// fakeQueue holds one command for each order, like the broker.
+type fakeQueue struct {
+	mu        sync.Mutex
+	commands  map[payment.Ref]events.Message
+	published []context.Context
+	publish   func() error                   // runs before a command is stored
+	stored    func()                         // runs after a command was stored
+	read      func() (events.Message, error) // replaces QueuedCommand
+}
+
+func newFakeQueue() *fakeQueue { return &fakeQueue{commands: map[payment.Ref]events.Message{}} }
+
+func (q *fakeQueue) PublishCommand(ctx context.Context, out events.Outgoing) error {
+	if err := q.try(ctx, out); err != nil {
+		return err
+	}
+	if q.stored != nil {
+		q.stored()
+	}
+	return nil
+}
+
+func (q *fakeQueue) try(ctx context.Context, out events.Outgoing) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.published = append(q.published, ctx)
+	if q.publish != nil {
+		if err := q.publish(); err != nil {
+			return err
+		}
+	}
+	ref, _ := events.SubjectRef(out.Subject)
+	if _, there := q.commands[ref]; there {
+		return fmt.Errorf("publish: %w", events.ErrQueued)
+	}
+	q.commands[ref] = events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, StoredAt: start}
+	return nil
+}
+
+func (q *fakeQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Message, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.read != nil {
+		return q.read()
+	}
+	m, there := q.commands[ref]
+	if !there {
+		return events.Message{}, fmt.Errorf("read: %w", events.ErrNotQueued)
+	}
+	return m, nil
+}
+
+func (q *fakeQueue) put(m events.Message) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	ref, _ := events.SubjectRef(m.Subject)
+	q.commands[ref] = m
+}
+
+func (q *fakeQueue) publishes() int {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.published)
+}
+
+type storedWebhook struct {
+	out events.Outgoing
+	id  string
+}
+
+type fakeSink struct {
+	mu       sync.Mutex
+	webhooks []storedWebhook
+	err      error
+}
+
+func (s *fakeSink) PublishWebhook(_ context.Context, out events.Outgoing, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	s.webhooks = append(s.webhooks, storedWebhook{out, id})
+	return nil
+}
+
+// fakeLog keeps events in memory and tells who watches.
+type fakeLog struct {
+	mu       sync.Mutex
+	records  map[payment.Ref][]events.Record
+	watchers map[chan struct{}]bool
+	watched  chan struct{}        // gets a value for each Watch
+	last     func(call int) error // runs before each Last
+	calls    int
+	history  error
+}
+
+func newFakeLog() *fakeLog {
+	return &fakeLog{records: map[payment.Ref][]events.Record{}, watchers: map[chan struct{}]bool{}, watched: make(chan struct{}, 100)}
+}
+
+// append adds an event without telling anybody.
+func (l *fakeLog) append(p payment.Payment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records := l.records[p.Ref]
+	n := len(records) + 1
+	p.Revision = n
+	l.records[p.Ref] = append(records, events.Record{Sequence: uint64(100 + n), ID: fmt.Sprintf("event-%d", n), StoredAt: start, Payment: p})
+}
+
+// tell wakes who watches.
+func (l *fakeLog) tell() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for watcher := range l.watchers {
+		select {
+		case watcher <- struct{}{}:
+		default:
+		}
+	}
+}
+
+func (l *fakeLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	l.mu.Lock()
+	l.calls++
+	hook, call := l.last, l.calls
+	l.mu.Unlock()
+	if hook != nil {
+		if err := hook(call); err != nil {
+			return payment.Payment{}, 0, err
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return payment.Payment{}, 0, err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	records := l.records[ref]
+	if len(records) == 0 {
+		return payment.Payment{}, 0, fmt.Errorf("last: %w", events.ErrNoPayment)
+	}
+	record := records[len(records)-1]
+	return record.Payment, record.Sequence, nil
+}
+
+func (l *fakeLog) History(_ context.Context, ref payment.Ref) ([]events.Record, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.history != nil {
+		return nil, l.history
+	}
+	if len(l.records[ref]) == 0 {
+		return nil, events.ErrNoPayment
+	}
+	return l.records[ref], nil
+}
+
+func (l *fakeLog) Watch(payment.Ref) (<-chan struct{}, func()) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	watcher := make(chan struct{}, 1)
+	l.watchers[watcher] = true
+	l.watched <- struct{}{}
+	return watcher, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.watchers, watcher)
+	}
+}
+
+// closeAll ends all watching from the log's side.
+func (l *fakeLog) closeAll() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for watcher := range l.watchers {
+		close(watcher)
+		delete(l.watchers, watcher)
+	}
+}
+
+func (l *fakeLog) watching() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.watchers)
+}

@@ -1,0 +1,123 @@
+package ingress
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// MinKeyLength is the shortest API key, in bytes.
+const MinKeyLength = 32
+
+// APIKey lets one upstream service use /v1. The service sends the key itself as
+// "Authorization: Bearer <key>"; the configuration holds only its hash. A key must be random, because
+// a plain hash does not protect one that can be guessed: make it with
+//
+//	openssl rand -hex 32
+type APIKey struct {
+	// Name of the service, for the access log.
+	Name string
+	// SHA256 of the key in hex, see [HashKey].
+	SHA256 string
+	// Providers and Operations that the key is for, for commands and for reading alike; empty means all.
+	Providers  []string
+	Operations []payment.Operation
+}
+
+// HashKey returns what the configuration holds for an API key. It refuses keys of less than
+// [MinKeyLength] bytes or with characters that no Authorization header can carry.
+func HashKey(key string) (string, error) {
+	if len(key) < MinKeyLength {
+		return "", fmt.Errorf("an API key needs at least %d characters: make one with openssl rand -hex 32", MinKeyLength)
+	}
+	for _, c := range []byte(key) {
+		if c <= ' ' || c > '~' {
+			return "", errors.New("an API key must be printable ASCII without blanks")
+		}
+	}
+	sum := sha256.Sum256([]byte(key))
+	return hex.EncodeToString(sum[:]), nil
+}
+
+func validateKeys(keys []APIKey, registry *connectors.Registry) error {
+	var problems []error
+	names, hashes := map[string]bool{}, map[string]bool{}
+	for _, key := range keys {
+		sum, err := hex.DecodeString(key.SHA256)
+		switch {
+		case key.Name == "" || names[key.Name]:
+			problems = append(problems, fmt.Errorf("API key %q: needs a name of its own", key.Name))
+		case err != nil || len(sum) != sha256.Size:
+			problems = append(problems, fmt.Errorf("API key %q: needs a SHA-256 in hex", key.Name))
+		case hashes[string(sum)]:
+			problems = append(problems, fmt.Errorf("API key %q: another name has the same key", key.Name))
+		}
+		names[key.Name], hashes[string(sum)] = true, true
+		for _, provider := range key.Providers {
+			if _, known := registry.Get(provider); !known {
+				problems = append(problems, fmt.Errorf("API key %q: no provider is called %q", key.Name, provider))
+			}
+		}
+		for _, op := range key.Operations {
+			if !op.Valid() {
+				problems = append(problems, fmt.Errorf("API key %q: there is no operation %q", key.Name, op))
+			}
+		}
+	}
+	return errors.Join(problems...)
+}
+
+func (k *APIKey) allowsProvider(name string) bool {
+	return len(k.Providers) == 0 || slices.Contains(k.Providers, name)
+}
+
+func (k *APIKey) allowsOperation(op payment.Operation) bool {
+	return len(k.Operations) == 0 || slices.Contains(k.Operations, op)
+}
+
+// keyring finds a key by what a client sent, in a time that does not depend on which key it is or how
+// much of it is right.
+type keyring struct {
+	keys   []APIKey
+	hashes [][]byte
+}
+
+// newKeyring takes keys that validateKeys has accepted.
+func newKeyring(keys []APIKey) keyring {
+	ring := keyring{keys: slices.Clone(keys)}
+	for _, key := range keys {
+		sum, _ := hex.DecodeString(key.SHA256)
+		ring.hashes = append(ring.hashes, sum)
+	}
+	return ring
+}
+
+// find returns the key of a request, or nil.
+func (k keyring) find(header http.Header) *APIKey {
+	values := header.Values("Authorization")
+	if len(values) != 1 {
+		return nil
+	}
+	scheme, token, _ := strings.Cut(values[0], " ")
+	token = strings.TrimLeft(token, " ")
+	if !strings.EqualFold(scheme, "Bearer") || len(token) < MinKeyLength {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(token))
+	found := -1
+	for i, hash := range k.hashes {
+		found = subtle.ConstantTimeSelect(subtle.ConstantTimeCompare(sum[:], hash), i, found)
+	}
+	if found < 0 {
+		return nil
+	}
+	return &k.keys[found]
+}

@@ -1,0 +1,93 @@
+package ingress
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+// MaxWebhookBytes is the largest body of a webhook. A command may have events.MaxCommandBytes.
+const MaxWebhookBytes = 256 << 10
+
+// Limits bound what one request may cost.
+type Limits struct {
+	// HeaderBytes bounds the request line and the headers.
+	HeaderBytes int
+	// ReadHeaderTimeout and ReadTimeout bound how long a client may take to send the headers and the
+	// whole request; IdleTimeout how long a connection may stay unused.
+	ReadHeaderTimeout, ReadTimeout, IdleTimeout time.Duration
+	// WriteTimeout is how long, from the end of its headers, a request may take. A request that waits
+	// (Prefer: wait) gets its waiting time on top.
+	WriteTimeout time.Duration
+	// BackendTimeout bounds what queue and log together may take for one request.
+	BackendTimeout time.Duration
+	// MaxWait is the longest time that Prefer: wait is given.
+	MaxWait time.Duration
+	// MaxWaiting is how many requests may wait at the same time; further ones are answered at once.
+	MaxWaiting int
+}
+
+// DefaultLimits returns the limits that zero fields take.
+func DefaultLimits() Limits {
+	return Limits{
+		HeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
+		MaxWait: time.Minute, MaxWaiting: 1024,
+	}
+}
+
+func (l Limits) withDefaults() Limits {
+	d := DefaultLimits()
+	return Limits{
+		HeaderBytes:       cmp.Or(l.HeaderBytes, d.HeaderBytes),
+		ReadHeaderTimeout: cmp.Or(l.ReadHeaderTimeout, d.ReadHeaderTimeout),
+		ReadTimeout:       cmp.Or(l.ReadTimeout, d.ReadTimeout),
+		WriteTimeout:      cmp.Or(l.WriteTimeout, d.WriteTimeout),
+		IdleTimeout:       cmp.Or(l.IdleTimeout, d.IdleTimeout),
+		BackendTimeout:    cmp.Or(l.BackendTimeout, d.BackendTimeout),
+		MaxWait:           cmp.Or(l.MaxWait, d.MaxWait),
+		MaxWaiting:        cmp.Or(l.MaxWaiting, d.MaxWaiting),
+	}
+}
+
+// Validate reports every limit that is not more than 0, and timeouts that contradict each other.
+func (l Limits) Validate() error {
+	var problems []error
+	positive := func(name string, ok bool) {
+		if !ok {
+			problems = append(problems, fmt.Errorf("%s must be more than 0", name))
+		}
+	}
+	positive("HeaderBytes", l.HeaderBytes > 0)
+	positive("ReadHeaderTimeout", l.ReadHeaderTimeout > 0)
+	positive("ReadTimeout", l.ReadTimeout > 0)
+	positive("WriteTimeout", l.WriteTimeout > 0)
+	positive("IdleTimeout", l.IdleTimeout > 0)
+	positive("BackendTimeout", l.BackendTimeout > 0)
+	positive("MaxWait", l.MaxWait > 0)
+	positive("MaxWaiting", l.MaxWaiting > 0)
+	if l.ReadTimeout+l.BackendTimeout >= l.WriteTimeout {
+		problems = append(problems, errors.New("WriteTimeout must be more than ReadTimeout and BackendTimeout together, or answers are cut off"))
+	}
+	return errors.Join(problems...)
+}
+
+// NewHTTPServer returns an HTTP server with the limits set; zero fields take the defaults. When the
+// handler is a [*Server], shutting the HTTP server down also ends the waiting of its requests, and what
+// the HTTP server has to say goes to the Server's logger.
+func NewHTTPServer(handler http.Handler, limits Limits) *http.Server {
+	limits = limits.withDefaults()
+	server := &http.Server{
+		Handler: handler, MaxHeaderBytes: limits.HeaderBytes,
+		ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,
+		WriteTimeout: limits.WriteTimeout, IdleTimeout: limits.IdleTimeout,
+	}
+	if s, ok := handler.(*Server); ok {
+		server.RegisterOnShutdown(s.StopWaiting)
+		server.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
+	}
+	return server
+}

@@ -1,0 +1,100 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Commands is the queue of commands. Its methods are safe for concurrent use.
+type Commands interface {
+	// PublishCommand stores a command and returns once it is stored. It returns events.ErrQueued when a
+	// command of this order waits in the queue already; after any other error the command may have
+	// been stored or not.
+	PublishCommand(ctx context.Context, command events.Outgoing) error
+	// QueuedCommand returns the command of an order that waits in the queue, or events.ErrNotQueued.
+	QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error)
+}
+
+// WebhookSink keeps verified webhooks for the worker. It is safe for concurrent use.
+type WebhookSink interface {
+	// PublishWebhook stores a webhook and returns once it is stored. The id is the same for the same
+	// call sent again, so that a store may keep it once.
+	PublishWebhook(ctx context.Context, webhook events.Outgoing, id string) error
+}
+
+// Log is the log of payments, as a reader sees it. Its methods are safe for concurrent use.
+type Log interface {
+	// Last returns the payment as it stands and the sequence of its last event, or events.ErrNoPayment.
+	Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error)
+	// History returns all events of a payment, oldest first, or events.ErrNoPayment.
+	History(ctx context.Context, ref payment.Ref) ([]events.Record, error)
+	// Watch returns a channel that gets a value whenever the order's events may have changed, and a
+	// function that ends the watching.
+	Watch(ref payment.Ref) (<-chan struct{}, func())
+}
+
+// Options are what a Server is made of. All fields without a word about their absence are required.
+type Options struct {
+	Registry *connectors.Registry
+	Commands Commands
+	Webhooks WebhookSink
+	Log      Log
+	// Keys let upstream services in. Without one nobody can use /v1.
+	Keys []APIKey
+	// WebhookSources lists, by provider, the networks its webhooks may come from. A provider without an
+	// entry may call from anywhere; its signature is checked all the same.
+	WebhookSources map[string][]netip.Prefix
+	// TrustedProxies are the networks of our own reverse proxies, and ProxyHeader is the header in
+	// which they write the client's address, e.g. "X-Forwarded-For". Both or none.
+	TrustedProxies []netip.Prefix
+	ProxyHeader    string
+	// Limits bound what a request may cost; zero fields take the defaults.
+	Limits Limits
+	// Now gives the time at which commands and webhooks are received.
+	Now func() time.Time
+	// NewID gives a new unique id of printable ASCII without blanks, e.g. a UUID.
+	NewID  func() string
+	Logger *slog.Logger
+	// Ready says what is missing to work, for /readyz. Its text is shown to whoever asks: name the
+	// parts that are missing, and no addresses or secrets.
+	Ready func(ctx context.Context) error
+}
+
+// validate reports all problems at once.
+func (o Options) validate() error {
+	var problems []error
+	need := func(name string, missing bool) {
+		if missing {
+			problems = append(problems, fmt.Errorf("%s is required", name))
+		}
+	}
+	need("Registry", o.Registry == nil)
+	need("Commands", o.Commands == nil)
+	need("Webhooks", o.Webhooks == nil)
+	need("Log", o.Log == nil)
+	need("Now", o.Now == nil)
+	need("NewID", o.NewID == nil)
+	need("Logger", o.Logger == nil)
+	need("Ready", o.Ready == nil)
+	if (o.ProxyHeader == "") != (len(o.TrustedProxies) == 0) {
+		problems = append(problems, errors.New("ProxyHeader and TrustedProxies need each other"))
+	}
+	problems = append(problems, o.Limits.withDefaults().Validate())
+	if o.Registry != nil { // a name that nobody has would leave a door open, or closed for ever
+		for provider := range o.WebhookSources {
+			if _, known := o.Registry.Get(provider); !known {
+				problems = append(problems, fmt.Errorf("webhook sources: no provider is called %q", provider))
+			}
+		}
+		problems = append(problems, validateKeys(o.Keys, o.Registry))
+	}
+	return errors.Join(problems...)
+}

@@ -1,0 +1,72 @@
+package ingress_test
+
+import (
+	"net/netip"
+	"strings"
+	"testing"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/ingress"
+	"payonce/pkg/payment"
+)
+
+func TestNewReportsAllProblemsAtOnce(t *testing.T) {
+	hash := mustHash(t, apiKey)
+	_, err := ingress.New(ingress.Options{
+		Registry: connectors.NewRegistry(nil),
+		Keys: []ingress.APIKey{
+			{Name: "", SHA256: hash}, {Name: "a", SHA256: "00"}, {Name: "b", SHA256: strings.ToUpper(hash)},
+			{Name: "c", SHA256: strings.Repeat("00", 32), Providers: []string{"nobody"}, Operations: []payment.Operation{"refund"}},
+			{Name: "c", SHA256: strings.Repeat("11", 32)},
+		},
+		WebhookSources: map[string][]netip.Prefix{"nobody-else": nil},
+		ProxyHeader:    "X-Forwarded-For",
+		Limits: ingress.Limits{
+			HeaderBytes: -1, ReadHeaderTimeout: -1, ReadTimeout: -1, WriteTimeout: -1, IdleTimeout: -1, BackendTimeout: -1, MaxWait: -1, MaxWaiting: -1,
+		},
+	})
+	if err == nil {
+		t.Fatal("accepted")
+	}
+	for _, want := range []string{
+		"Commands is required", "Webhooks is required", "Log is required", "Now is required", "NewID is required",
+		"Logger is required", "Ready is required", `API key "": needs a name`, `API key "a": needs a SHA-256`,
+		`API key "b": another name has the same key`, `API key "c": no provider is called "nobody"`,
+		`API key "c": there is no operation "refund"`, `API key "c": needs a name of its own`,
+		`no provider is called "nobody-else"`, "ProxyHeader and TrustedProxies need each other",
+		"HeaderBytes must", "ReadHeaderTimeout must", "ReadTimeout must", "WriteTimeout must", "IdleTimeout must",
+		"BackendTimeout must", "MaxWait must", "MaxWaiting must",
+	} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q is missing in: %v", want, err)
+		}
+	}
+	if _, err := ingress.New(ingress.Options{}); err == nil || !strings.Contains(err.Error(), "Registry is required") {
+		t.Errorf("without a registry: %v", err)
+	}
+}
+
+func TestLimitsMustFitTogether(t *testing.T) {
+	if err := ingress.DefaultLimits().Validate(); err != nil {
+		t.Error(err)
+	}
+	limits := ingress.DefaultLimits()
+	limits.WriteTimeout = limits.ReadTimeout + limits.BackendTimeout
+	if err := limits.Validate(); err == nil || !strings.Contains(err.Error(), "answers are cut off") {
+		t.Errorf("answers would be cut off: %v", err)
+	}
+}
+
+func TestHashKey(t *testing.T) {
+	// printf %s 0123…cdef | sha256sum
+	if got := mustHash(t, apiKey); got != "a8ae6e6ee929abea3afcfc5258c8ccd6f85273e0d4626d26c7279f3250f77c8e" {
+		t.Errorf("hash %s", got)
+	}
+	for _, weak := range []string{"", "secret", strings.Repeat("x", ingress.MinKeyLength-1), strings.Repeat("x", 40) + " ", strings.Repeat("x", 40) + "\n", strings.Repeat("é", 40)} {
+		if _, err := ingress.HashKey(weak); err == nil {
+			t.Errorf("a key of %d bytes is accepted", len(weak))
+		} else if weak != "" && strings.Contains(err.Error(), weak) {
+			t.Errorf("the error shows the key: %v", err)
+		}
+	}
+}

@@ -1,0 +1,167 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// event is one entry of a payment's timeline.
+type event struct {
+	Sequence uint64          `json:"sequence"` // in the log
+	ID       string          `json:"id"`       // the event's CloudEvents id
+	StoredAt time.Time       `json:"stored_at"`
+	Payment  payment.Payment `json:"payment"`
+}
+
+type timeline struct {
+	payment.Ref
+	Events []event `json:"events"`
+}
+
+// provider is what an upstream may know about a configured provider.
+type provider struct {
+	Name           string                         `json:"name"`
+	Kind           string                         `json:"kind"`
+	Operations     []payment.Operation            `json:"operations"`
+	Currencies     []string                       `json:"currencies"`
+	Methods        map[payment.Operation][]string `json:"methods"`
+	MaxOrderLength int                            `json:"max_order_length"`
+}
+
+const unreadable = "The payment could not be read: ask again."
+
+// payment shows a payment, after waiting for it where the client prefers that.
+func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
+	ref, refused := refOf(r)
+	if refused != nil {
+		return refused
+	}
+	wait := min(preferredWait(r.Header.Values("Prefer")), s.limits.MaxWait)
+	waits := wait > 0 && s.beginWaiting()
+	var p payment.Payment
+	var err error
+	if waits {
+		defer s.endWaiting()
+		s.outlive(w, wait)
+		p, err = s.await(r.Context(), ref, wait)
+	} else {
+		p, err = s.find(r.Context(), ref)
+	}
+	if refused := s.readable(r, p, err, ref); refused != nil {
+		return refused
+	}
+	tag := `"` + strconv.Itoa(p.Revision) + `"`
+	w.Header().Set("ETag", tag)
+	switch {
+	case waits:
+		w.Header().Set("Preference-Applied", fmt.Sprintf("wait=%d", wait/time.Second))
+	case matches(r.Header.Values("If-None-Match"), tag):
+		w.WriteHeader(http.StatusNotModified)
+		return nil
+	}
+	writeJSON(w, http.StatusOK, p)
+	return nil
+}
+
+// timeline shows all events of a payment; none for one that waits in the queue.
+func (s *Server) timeline(w http.ResponseWriter, r *http.Request) *problem {
+	ref, refused := refOf(r)
+	if refused != nil {
+		return refused
+	}
+	p, err := s.find(r.Context(), ref)
+	if refused := s.readable(r, p, err, ref); refused != nil {
+		return refused
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
+	defer cancel()
+	records, err := s.log.History(ctx, ref)
+	if err != nil && !errors.Is(err, events.ErrNoPayment) {
+		return s.failed(r, err, unreadable, "provider", ref.Provider, "order", ref.Order)
+	}
+	answer := timeline{Ref: ref, Events: make([]event, 0, len(records))}
+	for _, record := range records {
+		answer.Events = append(answer.Events, event(record))
+	}
+	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// providers shows the providers that the API key is for.
+func (s *Server) providers(w http.ResponseWriter, r *http.Request) *problem {
+	list := []provider{}
+	for _, name := range s.registry.Names() {
+		if c, _ := s.registry.Get(name); requestOf(r).key.allowsProvider(name) {
+			t := c.Traits()
+			list = append(list, provider{
+				Name: name, Kind: t.Kind, Operations: t.Operations, Currencies: t.Currencies,
+				Methods: t.Methods, MaxOrderLength: t.MaxOrderLength,
+			})
+		}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"providers": list})
+	return nil
+}
+
+// refOf reads the payment's names from the path and asks whether the key is for its provider.
+func refOf(r *http.Request) (payment.Ref, *problem) {
+	ref := payment.Ref{Provider: r.PathValue("provider"), Order: r.PathValue("order")}
+	if ref.Validate() != nil {
+		return payment.Ref{}, newProblem(kindNotFound, "No such payment can exist.")
+	}
+	if !requestOf(r).key.allowsProvider(ref.Provider) {
+		return payment.Ref{}, newProblem(kindForbidden, "This API key is not for this provider.")
+	}
+	return ref, nil
+}
+
+// readable returns why a payment that was looked for cannot be shown to who asks; nil if it can.
+func (s *Server) readable(r *http.Request, p payment.Payment, err error, ref payment.Ref) *problem {
+	switch {
+	case errors.Is(err, events.ErrNoPayment):
+		return newProblem(kindNotFound, "No payment of this order is known here.")
+	case err != nil:
+		return s.failed(r, err, unreadable, "provider", ref.Provider, "order", ref.Order)
+	case !requestOf(r).key.allowsOperation(p.Operation):
+		return newProblem(kindForbidden, "This API key is not for this operation.")
+	}
+	return nil
+}
+
+// find returns the payment as it stands in the log or, before its first event, as the queued command
+// has it.
+func (s *Server) find(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.limits.BackendTimeout)
+	defer cancel()
+	p, _, err := s.log.Last(ctx, ref)
+	if !errors.Is(err, events.ErrNoPayment) {
+		return p, err
+	}
+	p, _, err = s.queued(ctx, ref, events.Outgoing{})
+	if err == nil || !errors.Is(err, events.ErrNotQueued) && !errors.Is(err, errReused) {
+		return p, err
+	}
+	// A worker may have begun between the two looks: it writes to the log before it leaves the queue.
+	p, _, err = s.log.Last(ctx, ref)
+	return p, err
+}
+
+// matches reports whether an If-None-Match names the tag (RFC 9110, 13.1.2: weak comparison).
+func matches(values []string, tag string) bool {
+	for _, value := range values {
+		for one := range strings.SplitSeq(value, ",") {
+			if one = strings.TrimSpace(one); one == "*" || strings.TrimPrefix(one, "W/") == tag {
+				return true
+			}
+		}
+	}
+	return false
+}

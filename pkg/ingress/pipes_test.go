@@ -1,0 +1,80 @@
+package ingress_test
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"payonce/pkg/ingress"
+)
+
+// pipes is a network in memory, so that a real HTTP server and real bytes run by the fake clock of a
+// testing/synctest bubble.
+type pipes struct {
+	incoming chan net.Conn
+	closed   chan struct{}
+	once     sync.Once
+}
+
+// newPiped serves an ingress through pipes. Call it inside a bubble.
+func newPiped(t *testing.T, change ...func(*ingress.Options)) (*border, *pipes) {
+	t.Helper()
+	b, lines, _ := newPipedServer(t, change...)
+	return b, lines
+}
+
+func newPipedServer(t *testing.T, change ...func(*ingress.Options)) (*border, *pipes, *http.Server) {
+	t.Helper()
+	b := newServer(t, change...)
+	lines := &pipes{incoming: make(chan net.Conn), closed: make(chan struct{})}
+	web := ingress.NewHTTPServer(b.server, ingress.Limits{})
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		_ = web.Serve(lines)
+	}()
+	t.Cleanup(func() {
+		_ = web.Close()
+		<-served
+		time.Sleep(time.Minute) // the bubble's clock: net/http lingers before it closes a connection
+	})
+	b.url = "http://ingress"
+	return b, lines, web
+}
+
+func (p *pipes) Accept() (net.Conn, error) {
+	select {
+	case c := <-p.incoming:
+		return c, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) Close() error {
+	p.once.Do(func() { close(p.closed) })
+	return nil
+}
+
+func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
+
+// dial returns the client's end of a new connection.
+func (p *pipes) dial() (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case p.incoming <- server:
+		return client, nil
+	case <-p.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (p *pipes) transport() *http.Transport {
+	return &http.Transport{
+		DisableKeepAlives: true,
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return p.dial() },
+	}
+}

@@ -1,0 +1,127 @@
+package ingress
+
+import (
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// ProblemPrefix begins the type of every problem.
+const ProblemPrefix = "urn:payonce:problem:"
+
+// requestPrefix begins the instance of every problem; the request id follows.
+const requestPrefix = "urn:payonce:request:"
+
+// retryAfter is how many seconds a client is asked to wait before it sends a request again.
+const retryAfter = "5"
+
+// problem is a refusal as RFC 9457 writes it. It never holds a value of the request.
+type problem struct {
+	Type     string `json:"type"`
+	Title    string `json:"title"`
+	Status   int    `json:"status"`
+	Detail   string `json:"detail,omitempty"`
+	Field    string `json:"field,omitempty"`
+	Instance string `json:"instance,omitempty"`
+}
+
+// The kinds of problems: the last part of their type. They are on the wire and only ever added to.
+const (
+	kindUnauthorized   = "unauthorized"
+	kindForbidden      = "forbidden"
+	kindNotFound       = "not_found"
+	kindMethod         = "method_not_allowed"
+	kindMediaType      = "unsupported_media_type"
+	kindTooLarge       = "too_large"
+	kindHeaders        = "headers_too_large"
+	kindTimeout        = "request_timeout"
+	kindMalformed      = "malformed"
+	kindInvalid        = "invalid_field"
+	kindReused         = "order_reused"
+	kindWebhookRefused = "webhook_refused"
+	kindWebhookInvalid = "webhook_invalid"
+	kindGone           = "client_gone"
+	kindInternal       = "internal"
+	kindUnavailable    = "unavailable"
+	kindNotReady       = "not_ready"
+)
+
+// statusGone stands in the access log for a client that did not wait for its answer.
+const statusGone = 499
+
+var problems = map[string]struct {
+	status int
+	title  string
+}{
+	kindUnauthorized:   {http.StatusUnauthorized, "API key missing or unknown"},
+	kindForbidden:      {http.StatusForbidden, "Not allowed"},
+	kindNotFound:       {http.StatusNotFound, "Not found"},
+	kindMethod:         {http.StatusMethodNotAllowed, "Method not allowed"},
+	kindMediaType:      {http.StatusUnsupportedMediaType, "Media type not supported"},
+	kindTooLarge:       {http.StatusRequestEntityTooLarge, "Body too large"},
+	kindHeaders:        {http.StatusRequestHeaderFieldsTooLarge, "Headers too large"},
+	kindTimeout:        {http.StatusRequestTimeout, "Request took too long"},
+	kindMalformed:      {http.StatusBadRequest, "Body not readable"},
+	kindInvalid:        {http.StatusUnprocessableEntity, "Field not acceptable"},
+	kindReused:         {http.StatusConflict, "Order known with another command"},
+	kindWebhookRefused: {http.StatusUnauthorized, "Webhook refused"},
+	kindWebhookInvalid: {http.StatusBadRequest, "Webhook not readable"},
+	kindGone:           {statusGone, "Client gone"},
+	kindInternal:       {http.StatusInternalServerError, "Internal error"},
+	kindUnavailable:    {http.StatusServiceUnavailable, "Temporarily unavailable"},
+	kindNotReady:       {http.StatusServiceUnavailable, "Not ready"},
+}
+
+func newProblem(kind, detail string) *problem {
+	known := problems[kind]
+	return &problem{Type: ProblemPrefix + kind, Title: known.title, Status: known.status, Detail: detail}
+}
+
+func fieldProblem(field, detail string) *problem {
+	p := newProblem(kindInvalid, detail)
+	p.Field = showableField(field)
+	return p
+}
+
+// kind returns the last part of the type.
+func (p *problem) kind() string { return strings.TrimPrefix(p.Type, ProblemPrefix) }
+
+// fieldPattern is what the names of our own fields look like.
+var fieldPattern = regexp.MustCompile(`^[a-z_]{1,32}(\.[a-z_]{1,32}|\[[0-9]{1,2}\])*$`)
+
+// showableField returns the part of a field's path that may be shown: a name that the client chose
+// itself, like a key of its metadata, can be personal data.
+func showableField(field string) string {
+	if field == "metadata" || strings.HasPrefix(field, "metadata.") {
+		return "metadata"
+	}
+	if len(field) > 64 || !fieldPattern.MatchString(field) {
+		return ""
+	}
+	return field
+}
+
+func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
+	p.Instance = requestPrefix + requestOf(r).id
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	write(w, p.Status, "application/problem+json", p)
+}
+
+func writeJSON(w http.ResponseWriter, status int, body any) {
+	write(w, status, "application/json", body)
+}
+
+// write sends a body that always encodes: our own types, with times that were read from JSON. A client
+// that does not take its answer has no one to tell.
+func write(w http.ResponseWriter, status int, contentType string, body any) {
+	data, err := json.Marshal(body)
+	if err != nil {
+		panic("ingress: an answer cannot fail to encode: " + err.Error())
+	}
+	w.Header().Set("Content-Type", contentType)
+	w.WriteHeader(status)
+	_, _ = w.Write(append(data, '\n'))
+}

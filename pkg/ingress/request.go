@@ -1,0 +1,121 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+)
+
+// request is what is known about a request besides its bytes.
+type request struct {
+	id    string
+	route string  // pattern of the endpoint
+	key   *APIKey // who asks, under /v1
+}
+
+type requestKey struct{}
+
+// requestOf returns what ServeHTTP put into the context.
+func requestOf(r *http.Request) *request {
+	known, _ := r.Context().Value(requestKey{}).(*request)
+	return known
+}
+
+// ServeHTTP answers one request, whatever it is, and writes one line about it.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	began := s.now()
+	known := &request{id: s.newID(), route: "none"}
+	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, known))
+	answer := &answerWriter{ResponseWriter: w}
+	answer.Header().Set("X-Content-Type-Options", "nosniff")
+	answer.Header().Set("Cache-Control", "no-store")
+	answer.Header().Set("X-Request-Id", known.id)
+	defer func() {
+		s.recovered(answer, r, recover())
+		s.access(r, known, answer.status, s.now().Sub(began))
+	}()
+	s.route(answer, r)
+}
+
+// answerWriter remembers the status that was sent; 0 for none.
+type answerWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (a *answerWriter) WriteHeader(status int) {
+	if a.status == 0 {
+		a.status = status
+	}
+	a.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (a *answerWriter) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+// recovered answers a request whose endpoint panicked. The value of a panic can hold anything, so only
+// the runtime's own errors are logged with their text.
+func (s *Server) recovered(w *answerWriter, r *http.Request, value any) {
+	if value == nil {
+		return
+	}
+	text := fmt.Sprintf("%T", value)
+	if err, ok := value.(runtime.Error); ok {
+		text = err.Error()
+	}
+	s.logger.ErrorContext(r.Context(), "panic", "panic", text, "request_id", requestOf(r).id, "stack", string(debug.Stack()))
+	if w.status == 0 {
+		writeProblem(w, r, newProblem(kindInternal, "Something went wrong here. If this was a command, it may have been taken: send the same request again."))
+	}
+}
+
+// access writes the line about a request: nothing that the client chose, except a known method.
+func (s *Server) access(r *http.Request, known *request, status int, took time.Duration) {
+	method := r.Method
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	default:
+		method = "other"
+	}
+	level := slog.LevelInfo
+	if known.route == "GET /healthz" || known.route == "GET /readyz" {
+		level = slog.LevelDebug
+	}
+	key := ""
+	if known.key != nil {
+		key = known.key.Name
+	}
+	s.logger.Log(r.Context(), level, "request", "method", method, "route", known.route, "status", status,
+		"duration", took, "request_id", known.id, "key", key)
+}
+
+// authorized lets only requests with an API key through, and lets those continue the caller's trace.
+func (s *Server) authorized(serve endpoint) endpoint {
+	return func(w http.ResponseWriter, r *http.Request) *problem {
+		key := s.keys.find(r.Header)
+		if key == nil {
+			w.Header().Set("WWW-Authenticate", `Bearer realm="payonce"`)
+			return newProblem(kindUnauthorized, "Send an API key as Authorization: Bearer.")
+		}
+		requestOf(r).key = key
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		return serve(w, r.WithContext(ctx))
+	}
+}
+
+// failed turns an error of a port into a problem and logs it with the names of the payment.
+func (s *Server) failed(r *http.Request, err error, detail string, names ...any) *problem {
+	if r.Context().Err() != nil {
+		return newProblem(kindGone, "")
+	}
+	known := requestOf(r)
+	s.logger.ErrorContext(r.Context(), "request failed",
+		append([]any{"route", known.route, "request_id", known.id, "error", err}, names...)...)
+	return newProblem(kindUnavailable, detail)
+}

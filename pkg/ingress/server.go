@@ -1,0 +1,128 @@
+package ingress
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"sync"
+	"time"
+
+	"payonce/pkg/connectors"
+)
+
+// Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
+type Server struct {
+	registry *connectors.Registry
+	commands Commands
+	sink     WebhookSink
+	log      Log
+	keys     keyring
+	clients  clients
+	limits   Limits
+	now      func() time.Time
+	newID    func() string
+	logger   *slog.Logger
+	ready    func(context.Context) error
+	counters counters
+
+	mux      *http.ServeMux
+	waiting  chan struct{} // one value for each request that waits
+	stopping chan struct{} // closed when nobody may wait any more
+	stop     func()
+}
+
+// New returns a Server, or all problems of its options at once.
+func New(o Options) (*Server, error) {
+	if err := o.validate(); err != nil {
+		return nil, fmt.Errorf("ingress options: %w", err)
+	}
+	counters, err := newCounters()
+	if err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
+	}
+	limits := o.Limits.withDefaults()
+	s := &Server{
+		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log,
+		keys:    newKeyring(o.Keys),
+		clients: clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
+		limits:  limits, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
+		mux: http.NewServeMux(), waiting: make(chan struct{}, limits.MaxWaiting), stopping: make(chan struct{}),
+	}
+	s.stop = sync.OnceFunc(func() { close(s.stopping) })
+	s.routes()
+	return s, nil
+}
+
+// StopWaiting answers all requests that wait (Prefer: wait) with what there is now, and lets no further
+// one wait. It may be called more than once.
+func (s *Server) StopWaiting() { s.stop() }
+
+// endpoint answers a request, or returns why it does not.
+type endpoint func(w http.ResponseWriter, r *http.Request) *problem
+
+func (s *Server) routes() {
+	handle := func(pattern string, serve endpoint) {
+		s.mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
+			requestOf(r).route = pattern
+			if refused := serve(w, r); refused != nil {
+				writeProblem(w, r, refused)
+			}
+		})
+	}
+	handle("POST /v1/deposits", s.authorized(s.deposit))
+	handle("POST /v1/payouts", s.authorized(s.payout))
+	handle("GET /v1/payments/{provider}/{order}", s.authorized(s.payment))
+	handle("GET /v1/payments/{provider}/{order}/events", s.authorized(s.timeline))
+	handle("GET /v1/providers", s.authorized(s.providers))
+	handle("POST /webhooks/{provider}", s.webhook)
+	handle("GET /healthz", s.healthz)
+	handle("GET /readyz", s.readyz)
+}
+
+// route gives the request to its endpoint. What ServeMux would answer itself, in plain text or with a
+// redirect that turns a POST into a GET, becomes a problem.
+func (s *Server) route(w http.ResponseWriter, r *http.Request) {
+	handler, pattern := s.mux.Handler(r)
+	switch {
+	case r.URL.Path != path.Clean(r.URL.Path):
+		writeProblem(w, r, newProblem(kindNotFound, "There is nothing at this path."))
+	case pattern != "":
+		s.mux.ServeHTTP(w, r)
+	default:
+		refusal := &probe{header: http.Header{}}
+		handler.ServeHTTP(refusal, r)
+		if refusal.status == http.StatusMethodNotAllowed {
+			w.Header()["Allow"] = refusal.header["Allow"]
+			writeProblem(w, r, newProblem(kindMethod, "See the Allow header for the methods of this path."))
+			return
+		}
+		writeProblem(w, r, newProblem(kindNotFound, "There is nothing at this path."))
+	}
+}
+
+// probe takes an answer that nobody gets to see.
+type probe struct {
+	header http.Header
+	status int
+}
+
+func (p *probe) Header() http.Header            { return p.header }
+func (p *probe) Write(data []byte) (int, error) { return len(data), nil }
+func (p *probe) WriteHeader(status int)         { p.status = status }
+
+func (s *Server) healthz(w http.ResponseWriter, _ *http.Request) *problem {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+func (s *Server) readyz(w http.ResponseWriter, r *http.Request) *problem {
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
+	defer cancel()
+	if err := s.ready(ctx); err != nil {
+		return newProblem(kindNotReady, err.Error())
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	return nil
+}

@@ -1,0 +1,115 @@
+package ingress
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"net/http"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Refusals of webhooks that are not the connector's, as they stand in CounterWebhooks.
+const (
+	RefusedProvider     = "unknown_provider" // nobody of this name can call us
+	RefusedSource       = "source"           // from a network that is not the provider's
+	RefusedTooLarge     = "too_large"        // body or headers
+	RefusedIncomplete   = "incomplete"       // the body did not arrive
+	RefusedUnclassified = "unclassified"     // the connector did not say why
+	RefusedOrder        = "bad_order"        // signed, but for an order number that we cannot have made
+	RefusedNotStored    = "not_stored"       // the provider must call again
+)
+
+// webhook lets a provider's call in once it is verified, and answers only after it is stored.
+func (s *Server) webhook(w http.ResponseWriter, r *http.Request) *problem {
+	name := r.PathValue("provider")
+	connector, _ := s.registry.Get(name)
+	hooks, known := connector.(connectors.Webhooks)
+	if !known {
+		name = events.NoProvider // what stands in the path is the caller's invention
+	}
+	answer, refusal, refused := s.receive(w, r, name, hooks)
+	if refused != nil {
+		s.counters.webhook(r.Context(), name, OutcomeRefused, refusal)
+		s.logger.WarnContext(r.Context(), "webhook refused", "provider", name, "refusal", refusal, "request_id", requestOf(r).id)
+		return refused
+	}
+	s.counters.webhook(r.Context(), name, OutcomeAccepted, "")
+	w.Header()["Content-Type"] = nil // also keeps net/http from guessing
+	if answer.ContentType != "" {
+		w.Header().Set("Content-Type", answer.ContentType)
+	}
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write([]byte(answer.Body)) // a provider that does not listen calls again
+	return nil
+}
+
+func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, hooks connectors.Webhooks) (connectors.Answer, string, *problem) {
+	none := connectors.Answer{}
+	if hooks == nil {
+		return none, RefusedProvider, newProblem(kindNotFound, "There is no such provider.")
+	}
+	if !s.clients.mayCall(name, r) {
+		return none, RefusedSource, newProblem(kindForbidden, "Not from here.")
+	}
+	body, refused := readBody(w, r, MaxWebhookBytes)
+	if refused != nil {
+		if refused.kind() == kindTooLarge {
+			return none, RefusedTooLarge, refused
+		}
+		return none, RefusedIncomplete, refused
+	}
+	now := s.now().UTC()
+	notice, err := hooks.Webhook(r.Header.Clone(), body, now)
+	if err != nil {
+		refusal, refused := refusedWebhook(w, err)
+		return none, refusal, refused
+	}
+	if !payment.ValidOrder(notice.Order) {
+		return none, RefusedOrder, newProblem(kindWebhookInvalid, "This order number is none of ours.")
+	}
+	webhook := events.Webhook{Ref: payment.Ref{Provider: name, Order: notice.Order}, Header: r.Header, Body: body, ReceivedAt: now}
+	refusal, refused := s.store(r, webhook)
+	return notice.Answer, refusal, refused
+}
+
+// store keeps a verified webhook; without the store's word for it the provider must call again.
+func (s *Server) store(r *http.Request, webhook events.Webhook) (string, *problem) {
+	message, err := events.EncodeWebhook(webhook, s.newID())
+	if err != nil {
+		return RefusedTooLarge, newProblem(kindHeaders, "There are more headers than can be kept.")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
+	defer cancel()
+	if err := s.sink.PublishWebhook(ctx, message, webhookID(webhook)); err != nil {
+		return RefusedNotStored, s.failed(r, err, "The webhook may not have been stored: send it again.",
+			"provider", webhook.Provider, "order", webhook.Order)
+	}
+	return "", nil
+}
+
+// refusedWebhook tells a caller that is not proven to be the provider nothing about why.
+func refusedWebhook(w http.ResponseWriter, err error) (string, *problem) {
+	var refusal *connectors.WebhookError
+	switch {
+	case !errors.As(err, &refusal): // our mistake, so a true provider shall try again
+		return RefusedUnclassified, newProblem(kindInternal, "")
+	case refusal.Refusal == connectors.BadWebhook:
+		return string(refusal.Refusal), newProblem(kindWebhookInvalid, "The call is signed but cannot be read.")
+	}
+	w.Header().Set("WWW-Authenticate", "Signature") // RFC 9110 wants a 401 to name a scheme
+	return string(refusal.Refusal), newProblem(kindWebhookRefused, "")
+}
+
+// webhookID is the same for the same call sent again: the SHA-256 of provider and body, in hex. The
+// headers are no part of it, because a provider that repeats a call may sign it anew.
+func webhookID(w events.Webhook) string {
+	hash := sha256.New()
+	hash.Write([]byte(w.Provider)) // no provider's name holds the zero byte
+	hash.Write([]byte{0})
+	hash.Write(w.Body)
+	return hex.EncodeToString(hash.Sum(nil))
+}
