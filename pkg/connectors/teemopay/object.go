@@ -1,0 +1,125 @@
+package teemopay
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"payonce/pkg/payment"
+)
+
+// object is a JSON object with exact names and without doubles: encoding/json alone ignores the case of
+// names and takes the last of two.
+type object map[string]json.RawMessage
+
+var errNotAnObject = errors.New("not one JSON object in UTF-8 with distinct names")
+
+func parseObject(data []byte) (object, error) {
+	if !utf8.Valid(data) {
+		return nil, errNotAnObject
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, errNotAnObject
+	}
+	o := object{}
+	for dec.More() {
+		token, err := dec.Token()
+		name, ok := token.(string)
+		if err != nil || !ok {
+			return nil, errNotAnObject
+		}
+		var value json.RawMessage
+		if _, double := o[name]; double || dec.Decode(&value) != nil {
+			return nil, errNotAnObject
+		}
+		o[name] = value
+	}
+	if _, err := dec.Token(); err != nil { // the closing brace
+		return nil, errNotAnObject
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errNotAnObject
+	}
+	return o, nil
+}
+
+// missing reports whether there is no such value, or null.
+func (o object) missing(name string) bool {
+	return len(o[name]) == 0 || string(o[name]) == "null"
+}
+
+// object returns the object under name, nil when there is none.
+func (o object) object(name string) (object, error) {
+	if o.missing(name) {
+		return nil, nil
+	}
+	return parseObject(o[name])
+}
+
+// list returns the objects under name, none when there is no list.
+func (o object) list(name string) ([]object, error) {
+	if o.missing(name) {
+		return nil, nil
+	}
+	var raw []json.RawMessage
+	if err := json.Unmarshal(o[name], &raw); err != nil {
+		return nil, errNotAnObject
+	}
+	objects := make([]object, len(raw))
+	for i, r := range raw {
+		var err error
+		if objects[i], err = parseObject(r); err != nil {
+			return nil, err
+		}
+	}
+	return objects, nil
+}
+
+// fields are the values of an object that TeemoPay calls "with a value": neither null nor blank.
+// Numbers and booleans stand as they were written, so that 801 and "801" are the same.
+type fields map[string]string
+
+// fields returns the plain values of o; nested is the name of a value that is an object or a list.
+func (o object) fields() (f fields, nested string) {
+	f = make(fields, len(o))
+	for name, raw := range o {
+		switch raw[0] {
+		case '{', '[':
+			nested = name
+		case 'n': // null
+		case '"':
+			var text string
+			if err := json.Unmarshal(raw, &text); err == nil && !blank(text) {
+				f[name] = text
+			}
+		default:
+			f[name] = string(raw)
+		}
+	}
+	return f, nested
+}
+
+// integer returns a whole number; ok is false when it is missing or something else.
+func (f fields) integer(name string) (n int, ok bool) {
+	n, err := strconv.Atoi(f[name])
+	return n, err == nil
+}
+
+// won returns an amount like "1000.00" as won, and no amount when it is missing. Won have no
+// fraction: an amount with another fraction than zeros is an error.
+func (f fields) won(name string) (payment.Money, error) {
+	text, ok := f[name]
+	if !ok {
+		return payment.Money{}, nil
+	}
+	whole, fraction, dotted := strings.Cut(text, ".")
+	if dotted && (fraction == "" || strings.Trim(fraction, "0") != "") {
+		return payment.Money{}, errors.New("not a whole number of won")
+	}
+	return payment.ParseMoney(whole, "KRW")
+}

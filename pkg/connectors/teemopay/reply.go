@@ -1,0 +1,151 @@
+package teemopay
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+)
+
+// envelope is what every answer of the API is wrapped in (guides/authentication).
+type envelope struct {
+	code    int
+	message string
+	data    object // nil when there is none
+}
+
+// codeProcessed says that the request was processed; what came of it stands in the data.
+const codeProcessed = 200
+
+// envelope reads an answer. Only HTTP 200 with an envelope is documented; anything else, whoever sent
+// it, says nothing about the payment.
+func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error) {
+	status := "http_" + strconv.Itoa(reply.Status)
+	if reply.Status != http.StatusOK {
+		e := unclear(status, "", "only HTTP 200 is documented")
+		e.RetryAfter, _ = httpcall.RetryAfter(reply.Header, c.now())
+		return envelope{}, e
+	}
+	o, err := parseObject(reply.Body)
+	if err != nil {
+		return envelope{}, unclear(status, "", "the body is "+err.Error())
+	}
+	f, _ := o.fields()
+	code, ok := f.integer("code")
+	data, err := o.object("data")
+	if !ok || err != nil {
+		return envelope{}, unclear(status, "", "the body is no envelope with a code and data")
+	}
+	return envelope{code: code, message: f["msg"], data: data}, nil
+}
+
+// submitted reads the answer to a create request.
+func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (payment.Observation, error) {
+	env, bad := c.envelope(reply)
+	if bad != nil {
+		return payment.Observation{}, bad
+	}
+	code := strconv.Itoa(env.code)
+	if env.code != codeProcessed {
+		m := meaningOf(cmd.Operation, env.code)
+		if m.class != connectors.InDoubt && len(env.data) > 0 {
+			m = doubtIn("", "a refusal that carries data is not documented")
+		}
+		return payment.Observation{}, &connectors.Error{
+			Class: m.class, Code: m.reason, ProviderCode: code, Message: forPeople(env.message, cmd), Evidence: m.evidence, Known: m.known,
+		}
+	}
+	f, _ := env.data.fields()
+	if f["merchantOrderNo"] != cmd.Order {
+		return payment.Observation{}, unclear(code, "", "the answer does not name our order")
+	}
+	amount, err := f.won("amount")
+	if err != nil {
+		return payment.Observation{}, known(unclear(code, "", "the answer's amount is no whole number of won"))
+	}
+	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f["tradeNo"], Amount: amount}
+	return c.outcome(cmd, o, f, env.data)
+}
+
+// outcome reads the status of an order that the provider has made: 1 in payment, 3 failed (seed 003,
+// korea/payout/create), 0 accepted for a KYC deposit whose customer was not checked yet
+// (zh korea/payin/create).
+func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields, data object) (payment.Observation, error) {
+	kind := depositTypes[cmd.Method]
+	status, ok := f.integer("status")
+	deposit := cmd.Operation == payment.Deposit
+	switch {
+	case ok && status == 3 && !o.Amount.IsZero() && o.Amount != cmd.Amount:
+		return payment.Observation{}, known(unclear("3", "", "the refusal speaks of another amount"))
+	case ok && status == 3:
+		return payment.Observation{}, &connectors.Error{
+			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "3",
+			Message: forPeople(f["errorMsg"], cmd), Evidence: "code 200 with status 3: the order failed (seed 003, docs.teemopay.com korea/payout/create)",
+		}
+	case ok && (status == 1 || status == 0 && deposit && kind == typeKYCVA):
+		if deposit {
+			if o.Action = c.depositAction(kind, data); o.Action == nil {
+				return payment.Observation{}, known(unclear(f["status"], "", "the provider has the order and does not say where to pay"))
+			}
+		}
+		return o, nil
+	}
+	return payment.Observation{}, known(unclear(short(f["status"]), "", "no page documents this status for this request"))
+}
+
+func unclear(providerCode, message, evidence string) *connectors.Error {
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
+}
+
+// known marks an answer that names our order: the provider has it.
+func known(e *connectors.Error) *connectors.Error {
+	e.Known = true
+	return e
+}
+
+// maxMessage is how many characters of the provider's text are kept.
+const maxMessage = 200
+
+var (
+	longNumber = regexp.MustCompile(`[0-9][0-9 -]{4,}[0-9]`)
+	mailbox    = regexp.MustCompile(`\S+@\S+`)
+)
+
+// forPeople makes the provider's text fit to be shown: the texts of some codes are free ("414 *") and
+// can repeat what we sent, so everything personal of the command, every long number and every mail
+// address is covered.
+func forPeople(text string, cmd payment.Command) string {
+	for _, private := range []string{
+		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,
+		cmd.Customer.IPAddress, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder,
+	} {
+		if utf8.RuneCountInString(private) > 1 {
+			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(private)).ReplaceAllLiteralString(text, "…")
+		}
+	}
+	text = longNumber.ReplaceAllLiteralString(mailbox.ReplaceAllLiteralString(text, "…"), "…")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return firstRunes(strings.TrimSpace(text), maxMessage)
+}
+
+// short cuts a code or status that should be a small number.
+func short(text string) string { return firstRunes(text, 16) }
+
+func firstRunes(text string, n int) string {
+	if runes := []rune(text); len(runes) > n {
+		return fmt.Sprintf("%s…", string(runes[:n]))
+	}
+	return text
+}

@@ -1,0 +1,128 @@
+package teemopay
+
+import (
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"payonce/pkg/secret"
+)
+
+// Settings of one account (an "application") at TeemoPay.
+type Settings struct {
+	// BaseURL of the gateway, e.g. "https://…-gateway.teemopay.com". https is required except on a
+	// loopback host. The docs do not publish the host of the Korean production system: ask TeemoPay.
+	BaseURL string `yaml:"base_url"`
+	// AppCode is the application's code, at most 32 characters. It is no secret.
+	AppCode string `yaml:"app_code"`
+	// Country is "KR", also when empty. The payment types and the currency here are those of Korea.
+	Country string `yaml:"country"`
+	// PrivateKey signs our requests, see [ParsePrivateKey] for its forms.
+	PrivateKey secret.Value `yaml:"private_key"`
+	// PlatformPublicKeys verify the provider's callbacks, see [ParsePublicKey]. At least one; several
+	// while the provider changes its key.
+	PlatformPublicKeys []string `yaml:"platform_public_keys"`
+	// MerchantName is shown to the paying customer, at most 64 characters.
+	MerchantName string `yaml:"merchant_name"`
+	// CallbackURL is sent with each deposit and payout, at most 200 characters. Empty takes what the
+	// merchant's dashboard says (seed 003).
+	CallbackURL string `yaml:"callback_url"`
+	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
+	// [DefaultSettlingDelay].
+	SettlingDelay time.Duration `yaml:"settling_delay"`
+	// WebhookTolerance refuses callbacks whose timestamp is further away than this; 0, the default,
+	// does not look. The docs give a window only for our requests, do not say whether a repeated
+	// callback gets a new timestamp, and leave the timestamp out of the signature, so that looking
+	// keeps no attacker away.
+	WebhookTolerance time.Duration `yaml:"webhook_tolerance"`
+}
+
+// DefaultSettlingDelay is an assumption: no page says how soon the lookup knows a new order.
+const DefaultSettlingDelay = 60 * time.Second
+
+const (
+	country        = "KR"
+	maxAppCode     = 32  // guides/authentication
+	maxMerchant    = 64  // seed 003
+	maxCallbackURL = 200 // seed 003
+)
+
+// keys are the parsed keys of the settings.
+type keys struct {
+	private  *rsa.PrivateKey
+	platform []*rsa.PublicKey
+}
+
+// validate fills the defaults and returns all problems, joined. No problem holds a secret.
+func (s *Settings) validate() (keys, error) {
+	if s.Country == "" {
+		s.Country = country
+	}
+	if s.SettlingDelay == 0 {
+		s.SettlingDelay = DefaultSettlingDelay
+	}
+	var problems []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	must(checkURL(s.BaseURL, false) == "", "base_url %s", checkURL(s.BaseURL, false))
+	must(s.AppCode != "" && len(s.AppCode) <= maxAppCode && headerSafe(s.AppCode), "app_code must have 1 to %d printable characters", maxAppCode)
+	must(s.Country == country, "country must be %s", country)
+	must(strings.TrimSpace(s.MerchantName) != "" && utf8.RuneCountInString(s.MerchantName) <= maxMerchant, "merchant_name must have 1 to %d characters", maxMerchant)
+	must(s.CallbackURL == "" || checkURL(s.CallbackURL, true) == "", "callback_url %s", checkURL(s.CallbackURL, true))
+	must(len(s.CallbackURL) <= maxCallbackURL, "callback_url must have at most %d characters", maxCallbackURL)
+	must(s.SettlingDelay > 0, "settling_delay must not be negative")
+	must(s.WebhookTolerance >= 0, "webhook_tolerance must not be negative")
+	k, err := s.parseKeys()
+	return k, errors.Join(append(problems, err)...)
+}
+
+func (s *Settings) parseKeys() (k keys, err error) {
+	var problems []error
+	if k.private, err = ParsePrivateKey(s.PrivateKey.Reveal()); err != nil {
+		problems = append(problems, fmt.Errorf("private_key: %w", err))
+	} else if _, err = Sign(k.private, []byte(`{}`), "0"); err != nil {
+		problems = append(problems, fmt.Errorf("private_key: %w", err))
+	}
+	if len(s.PlatformPublicKeys) == 0 {
+		problems = append(problems, errors.New("platform_public_keys must have at least one key"))
+	}
+	for i, text := range s.PlatformPublicKeys {
+		key, err := ParsePublicKey(text)
+		if err != nil {
+			problems = append(problems, fmt.Errorf("platform_public_keys[%d]: %w", i, err))
+		}
+		k.platform = append(k.platform, key)
+	}
+	return k, errors.Join(problems...)
+}
+
+// checkURL returns what is wrong with an absolute URL, or nothing.
+func checkURL(text string, queryAllowed bool) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "must be an absolute URL"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "must begin with https://"
+	case u.User != nil || u.Fragment != "" || u.RawQuery != "" && !queryAllowed:
+		return "must have no user, query or fragment"
+	}
+	return ""
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func headerSafe(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' })
+}

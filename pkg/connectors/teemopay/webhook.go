@@ -1,0 +1,99 @@
+package teemopay
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// answer is what the provider expects; anything else makes it call again (korea/payin/callback).
+var answer = connectors.Answer{ContentType: "text/plain", Body: "SUCCESS"}
+
+// Webhook reads a callback about a deposit or a payout (korea/payin/callback, korea/payout/callback).
+// The signature covers the fields with a value and the nonce of the header, not the other headers:
+// appCode and country tell accounts apart and prove nothing. Only signed fields are read.
+func (c *Connector) Webhook(header http.Header, body []byte, receivedAt time.Time) (connectors.Notice, error) {
+	nonce, _ := single(header, "nonce")
+	f, err := verified(c.keys.platform, body, nonce)
+	if err != nil {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: err.Error()}
+	}
+	if code, ok := single(header, "appCode"); !ok || code != c.settings.AppCode {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.WrongProvider, Problem: "the header appCode is missing or another account's"}
+	}
+	if where, ok := single(header, "country"); !ok || where != c.settings.Country {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.WrongProvider, Problem: "the header country is missing or another country"}
+	}
+	if !c.timely(header, receivedAt) {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.StaleWebhook, Problem: "the header timestamp is missing or too far from our time"}
+	}
+	return notice(f)
+}
+
+// single returns the value of a header that must occur once, in any spelling of its name.
+func single(header http.Header, name string) (value string, ok bool) {
+	var all []string
+	for key, values := range header {
+		if strings.EqualFold(key, name) {
+			all = append(all, values...)
+		}
+	}
+	if len(all) != 1 {
+		return "", false
+	}
+	return all[0], true
+}
+
+func (c *Connector) timely(header http.Header, receivedAt time.Time) bool {
+	if c.settings.WebhookTolerance == 0 {
+		return true
+	}
+	text, _ := single(header, "timestamp")
+	ms, err := strconv.ParseInt(text, 10, 64)
+	return err == nil && receivedAt.Sub(time.UnixMilli(ms)).Abs() <= c.settings.WebhookTolerance
+}
+
+// notice reads the signed fields.
+func notice(f fields) (connectors.Notice, error) {
+	order := f["merchantOrderNo"]
+	if !payment.ValidOrder(order) {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "merchantOrderNo is missing or no order number of ours"}
+	}
+	n := connectors.Notice{Order: order, Operation: payment.Payout, Answer: answer}
+	if aboutDeposit(f) {
+		n.Operation, n.Observation = payment.Deposit, depositCallback(f)
+	} else {
+		n.Observation = payoutObservation(payment.FromWebhook, f)
+	}
+	return n, nil
+}
+
+// aboutDeposit tells the two callbacks apart by the fields that only a deposit's has.
+func aboutDeposit(f fields) bool {
+	for _, name := range []string{"paymentOrderNo", "paymentAmount", "paymentInfo", "paymentType"} {
+		if _, ok := f[name]; ok {
+			return true
+		}
+	}
+	return false
+}
+
+// depositCallback reads one payment of a deposit. Only status 2, paid, is documented; paymentAmount is
+// the amount of this one payment, and a deposit can have several.
+func depositCallback(f fields) payment.Observation {
+	if f["status"] != "2" {
+		return doubtful(payment.FromWebhook, f, "no page documents this status of a deposit's callback")
+	}
+	r, err := receipt(f["paymentOrderNo"], f, "paymentAmount")
+	if err != nil {
+		return doubtful(payment.FromWebhook, f, err.Error())
+	}
+	return payment.Observation{
+		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f["tradeNo"],
+		Receipts: []payment.Receipt{r},
+	}
+}
