@@ -1,0 +1,74 @@
+// Package natstest runs a real nats-server with JetStream inside a test.
+package natstest
+
+import (
+	"net"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// startTimeout bounds how long a server may take to start or to stop. Machines that run tests are slow.
+const startTimeout = 30 * time.Second
+
+// Server is a nats-server on a free loopback port that keeps its streams under the test's temporary
+// directory. It is stopped when the test ends. Its methods are not for concurrent use.
+type Server struct {
+	t        testing.TB
+	options  server.Options
+	instance *server.Server
+}
+
+// Start starts a server for the length of the test.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	s := &Server{t: t, options: server.Options{
+		ServerName: "natstest", Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+	}}
+	t.Cleanup(s.Stop)
+	s.start()
+	s.options.Port = s.instance.Addr().(*net.TCPAddr).Port
+	return s
+}
+
+// URL is where clients connect to. It stays the same over a Restart.
+func (s *Server) URL() string { return "nats://" + s.Addr() }
+
+// Addr is the host and port of URL.
+func (s *Server) Addr() string {
+	return net.JoinHostPort(s.options.Host, strconv.Itoa(s.options.Port))
+}
+
+// Stop ends the server and leaves its streams on disk. To stop twice does nothing.
+func (s *Server) Stop() {
+	if s.instance == nil {
+		return
+	}
+	s.instance.Shutdown()
+	s.instance.WaitForShutdown()
+	s.instance = nil
+}
+
+// Restart stops the server, if it runs, and starts it on the same port with the same streams.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.Stop()
+	s.start()
+}
+
+func (s *Server) start() {
+	s.t.Helper()
+	options := s.options // the server writes into what it is given
+	instance, err := server.NewServer(&options)
+	if err != nil {
+		s.t.Fatalf("natstest: %v", err)
+	}
+	instance.Start()
+	s.instance = instance
+	if !instance.ReadyForConnections(startTimeout) {
+		s.t.Fatalf("natstest: the server is not ready after %v", startTimeout)
+	}
+}
