@@ -1,0 +1,93 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Append writes how a payment stands now as the next event of its order, if the order's last event is
+// still the one with sequence after (0: the order has none). It returns the new event's sequence. Of
+// any number of appends after the same event, one is written.
+//
+//   - nil: this event is in the log, once.
+//   - [events.ErrStale]: the payment has moved on since it was read. Read it again and decide again. After
+//     a lost acknowledgement this is also the answer when the event was written and a further one
+//     followed it.
+//   - any other error: it is not known whether the event was written. Read it again.
+//
+// A lost acknowledgement is resolved by asking the log, until ctx ends.
+func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
+	id, err := newID()
+	if err != nil {
+		return 0, fmt.Errorf("append %s: %w", p.Ref, err)
+	}
+	out, err := events.EncodePayment(p, id)
+	if err != nil {
+		return 0, fmt.Errorf("append: %w", err)
+	}
+	msg := newMessage(ctx, out, id)
+	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
+	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
+	seq, err := c.append(ctx, msg, p.Ref, after)
+	if err != nil {
+		return 0, fmt.Errorf("append %s %s after %d: %w", p.Ref, p.Status, after, err)
+	}
+	return seq, nil
+}
+
+func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after uint64) (uint64, error) {
+	seq, err := c.send(ctx, msg)
+	switch replyOf(err) {
+	case acked:
+		return seq, nil
+	case wrongSequence, contended:
+		return 0, events.ErrStale // nothing of ours was sent before, so nothing of ours is stored
+	case refused:
+		return 0, err
+	}
+	for wait := newBackoff(); c.again(ctx, wait); {
+		last, found := c.lastEvent(ctx, ref)
+		switch {
+		case found != nil:
+			err = found
+			continue
+		case last.id == msg.Header.Get(headerMessageID):
+			return last.sequence, nil
+		case last.sequence > after:
+			return 0, events.ErrStale
+		}
+		// Ours is not there, as far as this replica knows. Ask again under the same id: whatever became
+		// of the first, one is stored. A refusal is checked against the log once more, because a single
+		// server refuses the repetition of an event that it has stored.
+		if seq, err = c.send(ctx, msg); err == nil {
+			return seq, nil
+		}
+	}
+	return 0, errors.Join(context.Cause(ctx), err)
+}
+
+// place is where an event stands in the log. The zero place is before the first.
+type place struct {
+	id       string
+	sequence uint64
+}
+
+// lastEvent returns the place of an order's last event; zero when there is none.
+func (c *Conn) lastEvent(ctx context.Context, ref payment.Ref) (place, error) {
+	raw, err := c.last(ctx, ref)
+	if errors.Is(err, events.ErrNoPayment) {
+		return place{}, nil
+	}
+	if err != nil {
+		return place{}, err
+	}
+	return place{id: raw.Header.Get(headerMessageID), sequence: raw.Sequence}, nil
+}

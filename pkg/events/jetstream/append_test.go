@@ -1,0 +1,204 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"payonce/internal/natstest"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+)
+
+func mustAppend(t *testing.T, c *jetstream.Conn, p payment.Payment, after uint64) uint64 {
+	t.Helper()
+	seq, err := c.Append(testContext(t), p, after)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+func TestAppendThenRead(t *testing.T) {
+	_, c := start(t)
+	ctx, r := testContext(t), ref("D-1")
+	if _, _, err := c.Last(ctx, r); !errors.Is(err, events.ErrNoPayment) {
+		t.Fatalf("Last of an unknown order: %v", err)
+	}
+	if _, err := c.History(ctx, r); !errors.Is(err, events.ErrNoPayment) {
+		t.Fatalf("History of an unknown order: %v", err)
+	}
+	var after uint64
+	statuses := []payment.Status{payment.Submitting, payment.Pending, payment.Settled}
+	for i, status := range statuses {
+		after = mustAppend(t, c, paymentOf(r, status), after)
+		mustAppend(t, c, paymentOf(ref(fmt.Sprintf("other-%d", i)), status), 0)
+	}
+	last, seq, err := c.Last(ctx, r)
+	if err != nil || seq != after || last.Status != payment.Settled || last.Ref != r {
+		t.Fatalf("Last: %v %d %v, want settled at %d", last.Status, seq, err, after)
+	}
+	history, err := c.History(ctx, r)
+	if err != nil || len(history) != len(statuses) {
+		t.Fatalf("History: %d events, %v", len(history), err)
+	}
+	ids := map[string]bool{}
+	for i, record := range history {
+		if record.Payment.Status != statuses[i] || record.Payment.Ref != r || record.StoredAt.IsZero() || record.ID == "" {
+			t.Errorf("event %d: %+v", i, record)
+		}
+		ids[record.ID] = true
+	}
+	if len(ids) != len(statuses) || history[2].Sequence != after {
+		t.Errorf("ids %v, last sequence %d, want %d", ids, history[2].Sequence, after)
+	}
+}
+
+func TestAppendRefusesStale(t *testing.T) {
+	_, c := start(t)
+	r := ref("D-1")
+	first := mustAppend(t, c, paymentOf(r, payment.Submitting), 0)
+	for _, after := range []uint64{0, first + 1, first + 100} {
+		if _, err := c.Append(testContext(t), paymentOf(r, payment.Settled), after); !errors.Is(err, events.ErrStale) {
+			t.Errorf("after %d: %v, want ErrStale", after, err)
+		}
+	}
+	if _, err := c.Append(testContext(t), paymentOf(payment.Ref{Provider: "acme", Order: "*"}, payment.Settled), 0); err == nil {
+		t.Error("an order with a wildcard was taken")
+	}
+	if _, _, err := c.Last(testContext(t), payment.Ref{Provider: "acme", Order: "*"}); err == nil || errors.Is(err, events.ErrNoPayment) {
+		t.Errorf("a read with a wildcard: %v", err)
+	}
+}
+
+func TestOfTwoAppendsOneWins(t *testing.T) {
+	server, first := start(t)
+	second := connect(t, server.URL(), testConfig())
+	const races = 1000
+	var workers sync.WaitGroup
+	for worker := range 4 {
+		workers.Go(func() {
+			for race := worker; race < races; race += 4 {
+				raceOnce(t, first, second, ref(fmt.Sprintf("R-%d", race)))
+			}
+		})
+	}
+	workers.Wait()
+}
+
+func raceOnce(t *testing.T, first, second *jetstream.Conn, r payment.Ref) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	begun, err := first.Append(ctx, paymentOf(r, payment.Submitting), 0)
+	if err != nil {
+		t.Errorf("%s: %v", r, err)
+		return
+	}
+	var errs [2]error
+	var both sync.WaitGroup
+	both.Go(func() { _, errs[0] = first.Append(ctx, paymentOf(r, payment.Settled), begun) })
+	both.Go(func() { _, errs[1] = second.Append(ctx, paymentOf(r, payment.Failed), begun) })
+	both.Wait()
+	if (errs[0] == nil) == (errs[1] == nil) {
+		t.Errorf("%s: not exactly one winner: %v, %v", r, errs[0], errs[1])
+		return
+	}
+	want := payment.Settled
+	if errs[0] != nil {
+		want = payment.Failed
+	}
+	if lost := errors.Join(errs[0], errs[1]); !errors.Is(lost, events.ErrStale) {
+		t.Errorf("%s: the loser got %v", r, lost)
+	}
+	if history, err := first.History(ctx, r); err != nil || len(history) != 2 || history[1].Payment.Status != want {
+		t.Errorf("%s: history %v, %v, want it to end with %s", r, history, err, want)
+	}
+}
+
+func TestAppendWithLostAcknowledgement(t *testing.T) {
+	for _, hangUp := range []bool{false, true} {
+		t.Run(fmt.Sprintf("connection lost too %v", hangUp), func(t *testing.T) {
+			t.Parallel()
+			server := natstest.Start(t)
+			between := startProxy(t, server.Addr())
+			c := connect(t, between.url(), testConfig())
+			r := ref("D-1")
+			begun := mustAppend(t, c, paymentOf(r, payment.Submitting), 0)
+			between.hangUp.Store(hangUp)
+			between.lose.Store(1)
+			seq, err := c.Append(testContext(t), paymentOf(r, payment.Settled), begun)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if between.lost.Load() != 1 {
+				t.Fatal("the proxy lost nothing: the test proves nothing")
+			}
+			history, err := c.History(testContext(t), r)
+			if err != nil || len(history) != 2 || history[1].Sequence != seq {
+				t.Errorf("history %v, %v, want 2 events ending at %d", history, err, seq)
+			}
+		})
+	}
+}
+
+// After a lost acknowledgement the log decides, and another's event is never taken for ours.
+func TestAppendWithLostAcknowledgementAndRival(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	between := startProxy(t, server.Addr())
+	cfg := testConfig()
+	cfg.PublishTimeout = 2 * time.Second // long enough for the rival
+	late, rival := connect(t, between.url(), cfg), connect(t, server.URL(), cfg)
+	r := ref("D-1")
+	between.lose.Store(1)
+	result := make(chan error, 1)
+	go func() {
+		_, err := late.Append(testContext(t), paymentOf(r, payment.Submitting), 0)
+		result <- err
+	}()
+	var begun uint64
+	eventually(t, "the first event is stored", func() bool {
+		_, seq, err := rival.Last(testContext(t), r)
+		begun = seq
+		return err == nil
+	})
+	mustAppend(t, rival, paymentOf(r, payment.InDoubt), begun)
+	if err := receive(t, result, "the late append"); !errors.Is(err, events.ErrStale) {
+		t.Errorf("got %v, want ErrStale, because the payment has moved on", err)
+	}
+}
+
+func TestAppendOverARestart(t *testing.T) {
+	server, c := start(t)
+	r := ref("D-1")
+	begun := mustAppend(t, c, paymentOf(r, payment.Submitting), 0)
+	server.Stop()
+	if err := c.Ready(); err == nil {
+		eventually(t, "not ready without a server", func() bool { return c.Ready() != nil })
+	}
+	short, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := c.Append(short, paymentOf(r, payment.Failed), begun); err == nil || errors.Is(err, events.ErrStale) {
+		t.Errorf("an append without a server: %v", err)
+	}
+	result := make(chan error, 1)
+	go func() {
+		_, err := c.Append(testContext(t), paymentOf(r, payment.Settled), begun)
+		result <- err
+	}()
+	server.Restart()
+	if err := receive(t, result, "the append"); err != nil {
+		t.Fatal(err)
+	}
+	history, err := c.History(testContext(t), r)
+	if err != nil || len(history) != 2 || history[1].Payment.Status != payment.Settled {
+		t.Errorf("history %v, %v: nothing may be written after its caller gave up", history, err)
+	}
+	if c.Stats().Reconnects == 0 || c.Stats().PublishRetries == 0 {
+		t.Errorf("not counted: %+v", c.Stats())
+	}
+}

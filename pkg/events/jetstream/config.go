@@ -1,0 +1,95 @@
+package jetstream
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// MaxMessageBytes is the largest message, header included, that COMMANDS and WEBHOOKS take. It leaves
+// room under the server's default max_payload of 1 MiB, so that every message can also become a dead
+// letter, which has more headers.
+const MaxMessageBytes = 512 << 10
+
+// Config says how streams and consumers are set up. All workers of one system must use the same.
+type Config struct {
+	// Replicas of each stream: 1, 3 or 5. Production uses 3.
+	Replicas int
+	// PaymentRetention is how long the log remembers an event. A command that is older must not be
+	// worked any more.
+	PaymentRetention time.Duration
+	// WebhookRetention is how long webhooks are kept, worked or not.
+	WebhookRetention time.Duration
+	// DeadLetterRetention is how long dead letters are kept.
+	DeadLetterRetention time.Duration
+
+	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
+	// give a sign of life every third of it.
+	AckWait time.Duration
+	// MaxAckPending is how many commands of one provider may be in work or waiting for a retry, over
+	// all workers. It must be larger than workers × slots.
+	MaxAckPending int
+	// WebhookMaxAckPending is the same for webhooks.
+	WebhookMaxAckPending int
+	// RetryDelay is how long a message waits after its handler panicked or its verdict could not be
+	// carried out.
+	RetryDelay time.Duration
+	// StallAfter is how long nothing may be delivered, though messages wait and slots are free, before
+	// the subscription is made anew.
+	StallAfter time.Duration
+	// StrayAfter is the age at which a command that nobody consumes becomes a dead letter.
+	StrayAfter time.Duration
+	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
+	PublishTimeout time.Duration
+}
+
+// DefaultConfig returns the configuration for one server. Set Replicas to 3 for a cluster.
+func DefaultConfig() Config {
+	const day = 24 * time.Hour
+	return Config{
+		Replicas:         1,
+		PaymentRetention: 90 * day, WebhookRetention: 7 * day, DeadLetterRetention: 90 * day,
+		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
+		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
+		PublishTimeout: 2 * time.Second,
+	}
+}
+
+// Validate reports everything that is wrong, joined.
+func (c Config) Validate() error {
+	var problems []error
+	if c.Replicas != 1 && c.Replicas != 3 && c.Replicas != 5 {
+		problems = append(problems, fmt.Errorf("replicas must be 1, 3 or 5, not %d", c.Replicas))
+	}
+	durations := []struct {
+		name       string
+		value, min time.Duration
+	}{
+		{"payment_retention", c.PaymentRetention, time.Hour},
+		{"webhook_retention", c.WebhookRetention, time.Hour},
+		{"dead_letter_retention", c.DeadLetterRetention, time.Hour},
+		{"ack_wait", c.AckWait, time.Second},
+		{"retry_delay", c.RetryDelay, time.Millisecond},
+		{"stall_after", c.StallAfter, 100 * time.Millisecond},
+		{"stray_after", c.StrayAfter, time.Millisecond},
+		{"publish_timeout", c.PublishTimeout, 10 * time.Millisecond},
+	}
+	for _, d := range durations {
+		if d.value < d.min {
+			problems = append(problems, fmt.Errorf("%s must be at least %v, not %v", d.name, d.min, d.value))
+		}
+	}
+	if c.MaxAckPending < 1 {
+		problems = append(problems, errors.New("max_ack_pending must be at least 1"))
+	}
+	if c.WebhookMaxAckPending < 1 {
+		problems = append(problems, errors.New("webhook_max_ack_pending must be at least 1"))
+	}
+	if c.PublishTimeout >= c.AckWait {
+		problems = append(problems, errors.New("publish_timeout must be shorter than ack_wait"))
+	}
+	if c.WebhookRetention > c.PaymentRetention {
+		problems = append(problems, errors.New("webhook_retention must not be longer than payment_retention: a late webhook would find no payment"))
+	}
+	return errors.Join(problems...)
+}

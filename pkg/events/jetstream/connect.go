@@ -1,0 +1,251 @@
+package jetstream
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"payonce/pkg/secret"
+)
+
+// Options says where NATS is and who connects. At most one way to log in may be set.
+type Options struct {
+	URLs []string // e.g. "nats://127.0.0.1:4222"
+	Name string   // of this client, shown by the server's monitoring
+
+	CredentialsFile string       // path of a .creds file (JWT and seed)
+	NKeySeed        secret.Value // seed of a user nkey, "SU…"
+	User            string
+	Password        secret.Value
+
+	TLS    *tls.Config // nil connects in the clear, unless a URL says tls://
+	Config Config
+	Logger *slog.Logger
+	// Now is the clock for ages and headers. Timers do not use it.
+	Now func() time.Time
+}
+
+// Validate reports everything that is wrong, joined.
+func (o Options) Validate() error {
+	var problems []error
+	if len(o.URLs) == 0 {
+		problems = append(problems, errors.New("at least one URL of NATS is required"))
+	}
+	if o.Name == "" {
+		problems = append(problems, errors.New("the client needs a name"))
+	}
+	if o.Logger == nil || o.Now == nil {
+		problems = append(problems, errors.New("a logger and a clock are required"))
+	}
+	ways := 0
+	for _, set := range []bool{o.CredentialsFile != "", !o.NKeySeed.Empty(), o.User != ""} {
+		if set {
+			ways++
+		}
+	}
+	if ways > 1 {
+		problems = append(problems, errors.New("set only one of credentials file, nkey seed and user"))
+	}
+	if err := o.Config.Validate(); err != nil {
+		problems = append(problems, err)
+	}
+	return errors.Join(problems...)
+}
+
+// How the connection behaves. A dead peer is noticed after about two ping intervals.
+const (
+	dialTimeout   = 5 * time.Second
+	pingInterval  = 10 * time.Second
+	reconnectWait = 500 * time.Millisecond
+	flushTimeout  = 5 * time.Second
+)
+
+// Conn is a connection to NATS with everything payonce does there. It reconnects by itself, for ever.
+// All methods are safe for concurrent use.
+type Conn struct {
+	cfg  Config
+	log  *slog.Logger
+	now  func() time.Time
+	nc   *nats.Conn
+	js   njs.JetStream
+	hub  *hub
+	stat counters
+
+	reconnected broadcast
+	streams     sync.Map // name → njs.Stream
+
+	stopping context.Context // ends when Close begins
+	stop     context.CancelFunc
+
+	mu        sync.Mutex
+	closed    bool
+	consumers map[*consumer]struct{}
+	work      sync.WaitGroup // consumers and the hub
+}
+
+// ErrClosed says that Close was called.
+var ErrClosed = errors.New("the connection to NATS is closed")
+
+// Connect connects and checks that the server has what payonce needs: JetStream, and at least version
+// 2.12 for scheduled messages. It does not wait for a server that is down.
+func Connect(ctx context.Context, o Options) (*Conn, error) {
+	if err := o.Validate(); err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}}
+	c.stopping, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	c.hub = newHub(c)
+	options, err := c.natsOptions(ctx, o)
+	if err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	if c.nc, err = nats.Connect(strings.Join(o.URLs, ","), options...); err != nil {
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	if c.js, err = njs.New(c.nc); err == nil {
+		err = c.checkServer(ctx)
+	}
+	if err != nil {
+		c.nc.Close()
+		return nil, fmt.Errorf("connect to NATS: %w", err)
+	}
+	return c, nil
+}
+
+func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error) {
+	timeout := dialTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		timeout = min(timeout, time.Until(deadline))
+	}
+	options := []nats.Option{
+		nats.Name(o.Name), nats.Timeout(timeout),
+		nats.MaxReconnects(-1), nats.ReconnectWait(reconnectWait), nats.ReconnectJitter(reconnectWait/5, reconnectWait/5),
+		// Credentials may be rotated while we are away.
+		nats.IgnoreAuthErrorAbort(),
+		// Nothing is written later than its caller believes: no buffer while the connection is down.
+		nats.ReconnectBufSize(-1),
+		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Warn("NATS: disconnected", "error", err) }),
+		nats.ReconnectHandler(func(nc *nats.Conn) {
+			c.log.Info("NATS: connected again", "server", nc.ConnectedServerName())
+			c.stat.reconnects.Add(1)
+			c.reconnected.send()
+		}),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			c.log.Error("NATS: asynchronous error", "error", err)
+		}),
+	}
+	if o.TLS != nil {
+		options = append(options, nats.Secure(o.TLS))
+	}
+	switch {
+	case o.CredentialsFile != "":
+		options = append(options, nats.UserCredentials(o.CredentialsFile))
+	case o.User != "":
+		options = append(options, nats.UserInfo(o.User, o.Password.Reveal()))
+	case !o.NKeySeed.Empty():
+		login, err := nkeyLogin(o.NKeySeed)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, login)
+	}
+	return options, nil
+}
+
+func nkeyLogin(seed secret.Value) (nats.Option, error) {
+	pair, err := nkeys.FromSeed([]byte(seed.Reveal()))
+	if err != nil {
+		return nil, errors.New("the nkey seed is not valid") // the cause could show it
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		return nil, fmt.Errorf("nkey: %w", err)
+	}
+	return nats.Nkey(public, pair.Sign), nil
+}
+
+func (c *Conn) checkServer(ctx context.Context) error {
+	if err := checkVersion(c.nc.ConnectedServerVersion()); err != nil {
+		return err
+	}
+	if _, err := c.js.AccountInfo(ctx); err != nil {
+		return fmt.Errorf("JetStream is not available to this account: %w", err)
+	}
+	return nil
+}
+
+// Oldest server that knows scheduled messages (ADR-51).
+const oldestMajor, oldestMinor = 2, 12
+
+func checkVersion(version string) error {
+	parts := strings.SplitN(version, ".", 3)
+	if len(parts) == 3 {
+		major, errMajor := strconv.Atoi(parts[0])
+		minor, errMinor := strconv.Atoi(parts[1])
+		if errMajor == nil && errMinor == nil {
+			if major > oldestMajor || major == oldestMajor && minor >= oldestMinor {
+				return nil
+			}
+			return fmt.Errorf("nats-server %s is too old: %d.%d or newer is needed for scheduled messages", version, oldestMajor, oldestMinor)
+		}
+	}
+	return fmt.Errorf("nats-server has version %q, which is not understood; %d.%d or newer is needed", version, oldestMajor, oldestMinor)
+}
+
+// Ready returns nil when the connection stands and no consumer is in trouble, and else says why not.
+func (c *Conn) Ready() error {
+	if status := c.nc.Status(); status != nats.CONNECTED {
+		return fmt.Errorf("NATS: %s", strings.ToLower(status.String()))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var problems []error
+	for consumer := range c.consumers {
+		if err := consumer.trouble(); err != nil {
+			problems = append(problems, err)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// Close stops all consumers, waits for their handlers, flushes what they acknowledged and closes the
+// connection, in this order: to close earlier would lose acknowledgements and repeat work. To close
+// twice does nothing.
+func (c *Conn) Close() error {
+	c.mu.Lock()
+	first := !c.closed
+	c.closed = true
+	c.mu.Unlock()
+	c.stop()
+	c.work.Wait()
+	if !first {
+		return nil
+	}
+	defer c.nc.Close()
+	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
+		return fmt.Errorf("close NATS: acknowledgements may be lost and their messages repeated: %w", err)
+	}
+	return nil
+}
+
+// begin registers long-lived work that Close waits for. It is false when Close was called.
+func (c *Conn) begin() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return false
+	}
+	c.work.Add(1)
+	return true
+}

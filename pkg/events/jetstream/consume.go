@@ -1,0 +1,199 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// intakeConsumer reads the short subjects. Providers' consumers have a prefix, so that no provider's
+// name can take this one.
+const intakeConsumer = "intake"
+
+// ConsumeCommands gives the commands of one provider to handler, at most slots at a time, until ctx
+// ends. Any number of processes may do so; each command goes to one of them.
+//
+// A handler's context ends with ctx, with its cause. ConsumeCommands then waits for the handlers, sends
+// what they acknowledged and returns nil. It returns an error only when it could not begin. Trouble
+// afterwards is repaired for ever; [Conn.Ready] tells of it.
+func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, handler events.Handler) error {
+	if !payment.ValidProvider(provider) {
+		return fmt.Errorf("consume commands: %q cannot be a provider", provider)
+	}
+	return c.consume(ctx, events.StreamCommands, slots, handler,
+		c.consumerConfig("commands-"+provider, c.cfg.MaxAckPending, "*.requested."+provider+".*"))
+}
+
+// ConsumeIntake gives the commands on the two short subjects to handler, as ConsumeCommands does.
+func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler events.Handler) error {
+	return c.consume(ctx, events.StreamCommands, slots, handler,
+		c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending, events.ShortSubject(payment.Deposit), events.ShortSubject(payment.Payout)))
+}
+
+// ConsumeWebhooks gives the webhooks of one provider to handler, as ConsumeCommands does.
+func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, handler events.Handler) error {
+	if !payment.ValidProvider(provider) {
+		return fmt.Errorf("consume webhooks: %q cannot be a provider", provider)
+	}
+	return c.consume(ctx, events.StreamWebhooks, slots, handler,
+		c.consumerConfig("webhooks-"+provider, c.cfg.WebhookMaxAckPending, "webhook.received."+provider+".*"))
+}
+
+// consumerConfig has no BackOff, because that would replace AckWait, and no MaxDeliver, because a
+// message beyond it stays in a work queue where nobody can reach it (nats-server#5564).
+func (c *Conn) consumerConfig(name string, maxAckPending int, filters ...string) njs.ConsumerConfig {
+	config := njs.ConsumerConfig{
+		Durable: name, DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy,
+		AckWait: c.cfg.AckWait, MaxDeliver: -1, MaxAckPending: maxAckPending,
+	}
+	if len(filters) == 1 {
+		config.FilterSubject = filters[0]
+	} else {
+		config.FilterSubjects = filters
+	}
+	return config
+}
+
+// consumer is one running Consume… call.
+type consumer struct {
+	conn     *Conn
+	stream   string
+	config   njs.ConsumerConfig
+	handler  events.Handler
+	slots    chan struct{} // a token for each free slot
+	handlers sync.WaitGroup
+
+	mu      sync.Mutex
+	problem error
+}
+
+func (c *Conn) consume(ctx context.Context, stream string, slots int, handler events.Handler, config njs.ConsumerConfig) error {
+	if slots < 1 || slots > config.MaxAckPending {
+		return fmt.Errorf("consume %s: slots must be 1 to %d, not %d", config.Durable, config.MaxAckPending, slots)
+	}
+	if !c.begin() {
+		return fmt.Errorf("consume %s: %w", config.Durable, ErrClosed)
+	}
+	defer c.work.Done()
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer context.AfterFunc(c.stopping, func() { cancel(ErrClosed) })()
+
+	s := &consumer{conn: c, stream: stream, config: config, handler: handler, slots: make(chan struct{}, slots)}
+	s.release(slots)
+	first, err := s.subscribe(ctx)
+	if ctx.Err() != nil && err != nil {
+		return nil // told to stop before it began
+	}
+	if err != nil {
+		return fmt.Errorf("consume %s: %w", config.Durable, err)
+	}
+	c.track(s, true)
+	defer c.track(s, false)
+	s.run(ctx, first)
+	s.handlers.Wait()
+	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
+		// No error of the caller's work: what was not acknowledged comes again and is recognised.
+		c.log.Warn("acknowledgements may be lost", "consumer", config.Durable, "error", err)
+	}
+	return nil
+}
+
+func (c *Conn) track(s *consumer, running bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if running {
+		c.consumers[s] = struct{}{}
+	} else {
+		delete(c.consumers, s)
+	}
+}
+
+// run keeps a subscription alive until ctx ends.
+func (s *consumer) run(ctx context.Context, sub *subscription) {
+	wait := newBackoff()
+	for {
+		err := sub.run(ctx)
+		sub.close()
+		if ctx.Err() != nil {
+			return
+		}
+		s.conn.log.Warn("subscription is made anew", "consumer", s.config.Durable, "error", err)
+		s.conn.stat.resubscribes.Add(1)
+		if sub.received {
+			wait = newBackoff()
+		}
+		for sub = nil; sub == nil; {
+			if !wait.sleep(ctx) {
+				return
+			}
+			if sub, err = s.subscribe(ctx); err != nil {
+				s.setTrouble(err)
+			}
+		}
+	}
+}
+
+// trouble returns what keeps messages from coming, or nil.
+func (s *consumer) trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.problem
+}
+
+func (s *consumer) setTrouble(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.problem = err; err != nil {
+		s.problem = fmt.Errorf("consumer %s: %w", s.config.Durable, err)
+	}
+}
+
+// acquire waits for a free slot and takes all that are free.
+func (s *consumer) acquire(ctx context.Context) (int, error) {
+	select {
+	case <-ctx.Done():
+		return 0, context.Cause(ctx)
+	case <-s.slots:
+	}
+	for n := 1; ; n++ {
+		select {
+		case <-s.slots:
+		default:
+			return n, nil
+		}
+	}
+}
+
+func (s *consumer) release(n int) {
+	for range n {
+		s.slots <- struct{}{}
+	}
+}
+
+// ensure creates the durable consumer or brings it to the configuration. One that fits is left alone.
+func (s *consumer) ensure(ctx context.Context) error {
+	_, err := s.conn.js.CreateOrUpdateConsumer(ctx, s.stream, s.config)
+	return err
+}
+
+// pending returns how many messages wait on the server for the consumer, without those in work.
+func (s *consumer) pending(ctx context.Context) (uint64, error) {
+	handle, err := s.conn.js.Consumer(ctx, s.stream, s.config.Durable)
+	if err != nil {
+		return 0, err
+	}
+	info := handle.CachedInfo()
+	if info.Paused { // by an operator
+		return 0, nil
+	}
+	return info.NumPending, nil
+}
+
+var errStalled = errors.New("messages wait and nothing is delivered")

@@ -1,0 +1,88 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// maxDetail bounds the detail of a dead letter, in bytes.
+const maxDetail = 500
+
+// deadLetter returns the message that keeps d with the reason why it was given up.
+func (c *Conn) deadLetter(d *delivery, reason events.DeadReason, detail string) *nats.Msg {
+	ref, _ := events.SubjectRef(d.message.Subject)
+	msg := &nats.Msg{
+		Subject: events.DeadLetterSubject(d.stream, ref.Provider),
+		Header:  copyHeader(d.message.Header), Data: d.message.Data,
+	}
+	for name, value := range map[string]string{
+		HeaderDeadReason:     headerSafe(string(reason), maxDetail),
+		HeaderDeadDetail:     headerSafe(detail, maxDetail),
+		HeaderDeadSubject:    d.message.Subject,
+		HeaderDeadStream:     d.stream,
+		HeaderDeadSequence:   strconv.FormatUint(d.message.Sequence, 10),
+		HeaderDeadDeliveries: strconv.Itoa(d.message.Deliveries),
+		HeaderDeadAt:         c.now().UTC().Format(time.RFC3339Nano),
+		headerMessageID:      d.id("dead"),
+	} {
+		events.Header(msg.Header).Set(name, value)
+	}
+	return msg
+}
+
+// DeadLetter is a message that was given up.
+type DeadLetter struct {
+	Sequence uint64            // of the dead letter, in DEADLETTERS
+	At       time.Time         // when it was given up
+	Reason   events.DeadReason // why
+	Detail   string            // for people
+	Stream   string            // where the message was
+	// Message as it was. Its StoredAt is not known any more and zero; Header has the Payonce-Dead- headers
+	// too and lacks those of the broker.
+	Message events.Message
+}
+
+// DeadLetters returns at most max dead letters after a sequence, oldest first; 0 begins at the first.
+// Fewer than max means that there are no more.
+func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) ([]DeadLetter, error) {
+	stream, err := c.stream(ctx, events.StreamDeadLetters)
+	if err != nil {
+		return nil, fmt.Errorf("dead letters: %w", err)
+	}
+	var letters []DeadLetter
+	for len(letters) < max {
+		raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject("deadletter.>"))
+		if errors.Is(err, njs.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("dead letters after %d: %w", after, err)
+		}
+		letters = append(letters, deadLetterOf(raw))
+		after = raw.Sequence
+	}
+	return letters, nil
+}
+
+// deadLetterOf reads a dead letter. A header that cannot be read leaves its field empty: whoever looks
+// at dead letters wants to see the broken ones too.
+func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
+	header := events.Header(copyHeader(raw.Header))
+	letter := DeadLetter{
+		Sequence: raw.Sequence, Reason: events.DeadReason(header.Get(HeaderDeadReason)),
+		Detail: header.Get(HeaderDeadDetail), Stream: header.Get(HeaderDeadStream),
+		Message: events.Message{Subject: header.Get(HeaderDeadSubject), Header: header, Data: raw.Data},
+	}
+	letter.At, _ = time.Parse(time.RFC3339Nano, header.Get(HeaderDeadAt))
+	letter.Message.Sequence, _ = strconv.ParseUint(header.Get(HeaderDeadSequence), 10, 64)
+	letter.Message.Deliveries, _ = strconv.Atoi(header.Get(HeaderDeadDeliveries))
+	return letter
+}

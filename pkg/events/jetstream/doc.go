@@ -1,0 +1,11 @@
+// Package jetstream keeps payonce's events in NATS JetStream: the log of payments with its
+// compare-and-set append, the queue of commands with its parking, the webhooks and the dead letters.
+// It is the only package that knows nats.go.
+//
+// Everything hangs on a [Conn], which is safe for concurrent use. Delivery is at least once: handlers
+// see a message again after a crash, a lost acknowledgement or a restart of the server. What must not
+// happen twice is guarded by [Conn.Append], which one of any number of rivals wins.
+//
+// A publish whose acknowledgement is lost is repeated under the same Nats-Msg-Id until the context
+// ends, so contexts given to this package should have a deadline.
+package jetstream

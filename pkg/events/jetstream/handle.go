@@ -1,0 +1,112 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"payonce/pkg/events"
+)
+
+// delivery is one message in hand.
+type delivery struct {
+	raw     *nats.Msg
+	stream  string
+	message events.Message
+}
+
+func newDelivery(m *nats.Msg) (*delivery, error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return nil, err
+	}
+	return &delivery{raw: m, stream: meta.Stream, message: events.Message{
+		Subject: m.Subject, Header: events.Header(m.Header), Data: m.Data,
+		Sequence: meta.Sequence.Stream, Deliveries: int(meta.NumDelivered), StoredAt: meta.Timestamp.UTC(),
+	}}, nil
+}
+
+// id names the message and one thing done with it, the same at every delivery. The time tells streams
+// apart that were deleted and made again.
+func (d *delivery) id(deed string) string {
+	return fmt.Sprintf("%s-%s-%d-%d", deed, d.stream, d.message.Sequence, d.message.StoredAt.UnixNano())
+}
+
+// dispatch works on a message in a goroutine of its own and frees its slot afterwards.
+func (s *consumer) dispatch(ctx context.Context, m *nats.Msg) {
+	c := s.conn
+	c.stat.inHand.Add(1)
+	alive := c.keepAlive(m)
+	s.handlers.Go(func() {
+		defer s.release(1)
+		defer c.stat.inHand.Add(-1)
+		defer alive.stop()
+		s.work(ctx, m)
+	})
+}
+
+func (s *consumer) work(ctx context.Context, m *nats.Msg) {
+	c := s.conn
+	d, err := newDelivery(m)
+	if err != nil {
+		c.log.Error("a delivery that is not of JetStream", "subject", m.Subject, "error", err)
+		return
+	}
+	c.stat.deliveries.Add(1)
+	if d.message.Deliveries > 1 {
+		c.stat.redeliveries.Add(1)
+	}
+	verdict := c.judge(extractTrace(ctx, d.message.Header), s.handler, d)
+	// Settling goes on when the process is told to stop, or else the work would be done again.
+	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
+	defer cancel()
+	c.settle(settling, d, verdict)
+}
+
+// judge calls the handler. A panic becomes a retry.
+func (c *Conn) judge(ctx context.Context, handler events.Handler, d *delivery) (verdict events.Verdict) {
+	defer func() {
+		if cause := recover(); cause != nil {
+			c.stat.panics.Add(1)
+			c.log.Error("a handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
+				"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			verdict = events.RetryVerdict(c.cfg.RetryDelay)
+		}
+	}()
+	return handler(ctx, d.message)
+}
+
+// heartbeat tells the server that a message is in work, every third of AckWait.
+type heartbeat struct {
+	mu    sync.Mutex
+	timer *time.Timer // nil when stopped
+}
+
+func (c *Conn) keepAlive(m *nats.Msg) *heartbeat {
+	h, every := &heartbeat{}, c.cfg.AckWait/3
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = time.AfterFunc(every, func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.timer == nil {
+			return
+		}
+		if err := c.nc.Publish(m.Reply, progressText); err != nil {
+			c.log.Warn("a sign of life was not sent", "subject", m.Subject, "error", err)
+		}
+		h.timer.Reset(every)
+	})
+	return h
+}
+
+func (h *heartbeat) stop() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer.Stop()
+	h.timer = nil
+}

@@ -1,0 +1,118 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+)
+
+func TestReplyOf(t *testing.T) {
+	api := func(code int, errorCode njs.ErrorCode) error {
+		return fmt.Errorf("nats: %w", &njs.APIError{Code: code, ErrorCode: errorCode})
+	}
+	for name, test := range map[string]struct {
+		err  error
+		want reply
+	}{
+		"acknowledged":            {nil, acked},
+		"wrong last sequence":     {api(400, 10071), wrongSequence},
+		"rival in process":        {api(400, 10164), contended},
+		"own id in process":       {api(409, 10158), lost},
+		"too many requests":       {api(429, 10167), lost},
+		"store failed":            {api(503, 10077), lost},
+		"no leader":               {api(500, 10009), lost},
+		"message too large":       {api(400, 10054), refused},
+		"larger than max_payload": {nats.ErrMaxPayload, refused},
+		"time over":               {context.DeadlineExceeded, lost},
+		"no responders":           {njs.ErrNoStreamResponse, lost},
+		"disconnected":            {nats.ErrReconnectBufExceeded, lost},
+		"connection closed":       {nats.ErrConnectionClosed, lost},
+		"broken acknowledgement":  {njs.ErrInvalidJSAck, lost},
+	} {
+		if got := replyOf(test.err); got != test.want {
+			t.Errorf("%s: %d, want %d", name, got, test.want)
+		}
+	}
+}
+
+func TestCheckVersion(t *testing.T) {
+	for version, problem := range map[string]string{
+		"2.12.0": "", "2.15.2": "", "3.0.0": "", "2.12.0-RC.1": "",
+		"2.11.9": "too old", "1.99.0": "too old", "": "not understood", "dev": "not understood", "2.x.1": "not understood",
+	} {
+		err := checkVersion(version)
+		if problem == "" && err != nil || problem != "" && (err == nil || !strings.Contains(err.Error(), problem)) {
+			t.Errorf("%q: %v, want %q", version, err, problem)
+		}
+	}
+}
+
+func TestSubjectMatches(t *testing.T) {
+	for _, test := range []struct {
+		filter, subject string
+		want            bool
+	}{
+		{"*.requested.acme.*", "deposit.requested.acme.D-1", true},
+		{"*.requested.acme.*", "deposit.requested.acme2.D-1", false},
+		{"*.requested.acme.*", "deposit.requested.acme", false},
+		{"*.requested.acme.*", "deposit.requested.acme.D.1", false},
+		{"deposit.requested", "deposit.requested", true},
+		{"deposit.requested", "deposit.requested.acme.D-1", false},
+		{">", "deposit.requested.acme.D-1", true},
+		{"deposit.>", "deposit.requested.acme.D-1", true},
+		{"deposit.>", "deposit", false},
+		{"payout.>", "deposit.requested.acme.D-1", false},
+	} {
+		if got := subjectMatches(test.filter, test.subject); got != test.want {
+			t.Errorf("%s on %s: %v", test.filter, test.subject, got)
+		}
+	}
+}
+
+func TestHeaderSafe(t *testing.T) {
+	long := headerSafe(strings.Repeat("é", 400), 501)
+	if len(long) != 500 || !utf8.ValidString(long) {
+		t.Errorf("cut to %d bytes, valid %v", len(long), utf8.ValidString(long))
+	}
+	if got := headerSafe("a\r\nNats-Rollup: all\x00\xff", 100); got != "a  Nats-Rollup: all ?" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWholeSecond(t *testing.T) {
+	whole := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
+	for at, want := range map[time.Time]time.Time{
+		whole: whole, whole.Add(1): whole.Add(time.Second), whole.Add(999 * time.Millisecond): whole.Add(time.Second),
+		whole.In(time.FixedZone("KST", 9*3600)): whole,
+	} {
+		if got := wholeSecond(at); !got.Equal(want) {
+			t.Errorf("%v: %v, want %v", at, got, want)
+		}
+	}
+}
+
+func TestPullStatus(t *testing.T) {
+	for status, want := range map[string]struct{ over, failed bool }{
+		"100": {}, "404": {over: true}, "408": {over: true}, "409": {true, true}, "503": {true, true}, "": {true, true},
+	} {
+		over, err := pullStatus(&nats.Msg{Header: nats.Header{"Status": {status}}})
+		if over != want.over || (err != nil) != want.failed {
+			t.Errorf("%q: %v, %v", status, over, err)
+		}
+	}
+}
+
+func TestBackoffEndsWithItsContext(t *testing.T) {
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(errors.New("over"))
+	if newBackoff().sleep(ctx) {
+		t.Error("slept on after the end")
+	}
+}

@@ -1,0 +1,130 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// The acknowledgements of JetStream's wire protocol.
+var (
+	ackText      = []byte("+ACK")
+	termText     = []byte("+TERM")
+	progressText = []byte("+WPI")
+)
+
+// nakText gives a message back, to be delivered again after the delay.
+func nakText(delay time.Duration) []byte {
+	if delay <= 0 {
+		return []byte("-NAK")
+	}
+	return fmt.Appendf(nil, `-NAK {"delay": %d}`, delay.Nanoseconds())
+}
+
+// settle carries out a verdict. This is the only place where messages are acknowledged, and none is
+// before what replaces it is stored. A verdict that cannot be carried out becomes a retry.
+func (c *Conn) settle(ctx context.Context, d *delivery, v events.Verdict) {
+	answer, err := ackText, error(nil)
+	switch v.Kind {
+	case events.Done:
+	case events.Retry:
+		c.stat.retries.Add(1)
+		answer = nakText(v.Delay)
+	case events.Dead:
+		answer, err = termText, c.bury(ctx, d, v)
+	case events.Park:
+		err = c.park(ctx, d, v.At)
+	case events.Forward:
+		err = c.forward(ctx, d, v.Subject)
+	default:
+		err = fmt.Errorf("verdict %d is not known", v.Kind)
+	}
+	if err != nil {
+		c.stat.unsettled.Add(1)
+		c.log.Error("a verdict could not be carried out", "stream", d.stream, "sequence", d.message.Sequence, "error", err)
+		answer = nakText(c.cfg.RetryDelay)
+	}
+	c.answer(d.raw, answer)
+}
+
+// answer sends an acknowledgement, again while the connection is down, for at most AckWait: after it
+// the server does not wait for it any more.
+func (c *Conn) answer(m *nats.Msg, text []byte) {
+	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AckWait)
+	defer cancel()
+	for wait := newBackoff(); ; {
+		err := c.nc.Publish(m.Reply, text)
+		if err == nil {
+			return
+		}
+		if c.nc.IsClosed() || !wait.sleep(ctx) {
+			c.log.Warn("an acknowledgement was not sent", "subject", m.Subject, "error", err)
+			return
+		}
+	}
+}
+
+// bury keeps the message in DEADLETTERS.
+func (c *Conn) bury(ctx context.Context, d *delivery, v events.Verdict) error {
+	if err := c.publish(ctx, c.deadLetter(d, v.Reason, v.Detail)); err != nil {
+		return fmt.Errorf("dead letter (%s): %w", v.Reason, err)
+	}
+	c.stat.deadLetters.Add(1)
+	return nil
+}
+
+// park lets the broker hold the command and deliver it again at a time. One that is parked already is
+// enough: there is one command per order.
+func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
+	ref, ok := events.SubjectRef(d.message.Subject)
+	if !ok || d.stream != events.StreamCommands {
+		return fmt.Errorf("park: %s has no place to be parked", d.message.Subject)
+	}
+	msg := c.resend(d, events.ParkedSubject(ref), "park")
+	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
+	msg.Header.Set(njs.ScheduleHeader, "@at "+wholeSecond(at).Format(time.RFC3339))
+	msg.Header.Set(njs.ScheduleTargetHeader, d.message.Subject)
+	if err := c.publish(ctx, msg); err != nil && !errors.Is(err, errTaken) {
+		return fmt.Errorf("park: %w", err)
+	}
+	c.stat.parked.Add(1)
+	return nil
+}
+
+// wholeSecond rounds up: schedules have whole seconds, and cut down they would fire too early.
+func wholeSecond(at time.Time) time.Time {
+	at = at.UTC()
+	if whole := at.Truncate(time.Second); !whole.Equal(at) {
+		return whole.Add(time.Second)
+	}
+	return at
+}
+
+// forward sends the message on under another subject, which must name a payment: the broker would take
+// one with a wildcard, too.
+func (c *Conn) forward(ctx context.Context, d *delivery, subject string) error {
+	if _, ok := events.SubjectRef(subject); !ok {
+		return fmt.Errorf("forward: %q does not name a payment", subject)
+	}
+	if err := c.publish(ctx, c.resend(d, subject, "forward")); err != nil {
+		return fmt.Errorf("forward to %s: %w", subject, err)
+	}
+	c.stat.forwarded.Add(1)
+	return nil
+}
+
+// resend copies the message to another subject. It remembers when the first of its kind was stored.
+func (c *Conn) resend(d *delivery, subject, deed string) *nats.Msg {
+	msg := &nats.Msg{Subject: subject, Header: copyHeader(d.message.Header), Data: d.message.Data}
+	if d.message.Header.Get(events.HeaderRequestedAt) == "" {
+		msg.Header.Set(events.HeaderRequestedAt, d.message.StoredAt.Format(time.RFC3339Nano))
+	}
+	msg.Header.Set(headerMessageID, d.id(deed))
+	return msg
+}

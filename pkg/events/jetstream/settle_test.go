@@ -1,0 +1,250 @@
+package jetstream_test
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+)
+
+func TestParkHoldsTheCommandUntilItsTime(t *testing.T) {
+	server, c := start(t)
+	_, js := foreign(t, server.URL())
+	r := ref("D-1")
+	type arrival struct {
+		at time.Time
+		m  events.Message
+	}
+	arrivals := make(chan arrival, 4)
+	until := make(chan time.Time, 4)
+	handler := func(_ context.Context, m events.Message) events.Verdict {
+		arrivals <- arrival{time.Now(), m}
+		if at := <-until; !at.IsZero() {
+			return events.ParkVerdict(at)
+		}
+		return events.DoneVerdict()
+	}
+	consuming(t, c, 1, handler)
+	publish(t, c, r)
+	first := receive(t, arrivals, "the command")
+
+	due := time.Now().Add(3 * time.Second)
+	until <- due
+	eventually(t, "the command is parked and nowhere else", func() bool {
+		_, err := js.Stream(testContext(t), events.StreamCommands)
+		return err == nil && c.Stats().Parked == 1 && messages(t, js, events.StreamCommands) == 1
+	})
+	held, err := c.QueuedCommand(testContext(t), r)
+	if err != nil || held.Subject != "parked.acme.D-1" || string(held.Data) != "body of D-1" {
+		t.Fatalf("held: %+v, %v", held, err)
+	}
+	server.Restart()
+	second := receive(t, arrivals, "the parked command")
+	if second.at.Before(due) {
+		t.Errorf("came %v before its time", due.Sub(second.at))
+	}
+
+	// Parked again: what the broker added the first time must not hinder the second.
+	due = time.Now().Add(time.Second)
+	until <- due
+	third := receive(t, arrivals, "the command parked again")
+	until <- time.Time{}
+	if third.at.Before(due) {
+		t.Errorf("came %v before its second time", due.Sub(third.at))
+	}
+	for _, again := range []arrival{second, third} {
+		m := again.m
+		if m.Subject != first.m.Subject || string(m.Data) != "body of D-1" || m.Header.Get("X-Upstream") != "kept" || m.Header.Get("ce-id") != "c-D-1" {
+			t.Errorf("came back as %+v", m)
+		}
+		if at, err := time.Parse(time.RFC3339Nano, m.Header.Get(events.HeaderRequestedAt)); err != nil || !at.Equal(first.m.StoredAt) {
+			t.Errorf("requested at %v (%v), want %v", at, err, first.m.StoredAt)
+		}
+	}
+	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
+}
+
+func TestParkTwiceHoldsOne(t *testing.T) {
+	server, c := start(t)
+	_, js := foreign(t, server.URL())
+	r := ref("D-1")
+	consuming(t, c, 1, func(context.Context, events.Message) events.Verdict {
+		return events.ParkVerdict(time.Now().Add(time.Hour))
+	})
+	for n := range uint64(2) {
+		publish(t, c, r) // a parked command does not refuse it
+		eventually(t, "it is parked", func() bool { return c.Stats().Parked == n+1 })
+	}
+	eventually(t, "one is left", func() bool { return messages(t, js, events.StreamCommands) == 1 })
+	if held, err := c.QueuedCommand(testContext(t), r); err != nil || held.Subject != "parked.acme.D-1" || held.Sequence != 2 {
+		t.Errorf("held: %+v, %v, want the first", held, err)
+	}
+}
+
+func TestWebhooksCannotBeParked(t *testing.T) {
+	_, c := start(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	again, ended := make(chan struct{}, 1), make(chan error, 1)
+	go func() {
+		ended <- c.ConsumeWebhooks(ctx, "acme", 1, func(_ context.Context, m events.Message) events.Verdict {
+			if m.Deliveries == 1 {
+				return events.ParkVerdict(time.Now())
+			}
+			again <- struct{}{}
+			return events.DoneVerdict()
+		})
+	}()
+	if err := c.PublishWebhook(ctx, events.Outgoing{Subject: events.WebhookSubject(ref("D-1"))}, "1"); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, again, "the webhook again")
+	cancel()
+	if err := receive(t, ended, "the end"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDeadLetterSaysEverything(t *testing.T) {
+	server, c := start(t)
+	_, js := foreign(t, server.URL())
+	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+		if m.Deliveries == 1 {
+			return events.RetryVerdict(0)
+		}
+		return events.DeadVerdict(events.DeadInvalid, "line one\r\nNats-Rollup: all "+strings.Repeat("x", 600))
+	})
+	publish(t, c, ref("D-1"))
+	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
+	letters, err := c.DeadLetters(testContext(t), 0, 10)
+	if err != nil || len(letters) != 1 {
+		t.Fatalf("%d dead letters, %v", len(letters), err)
+	}
+	l := letters[0]
+	if l.Reason != events.DeadInvalid || l.Stream != events.StreamCommands || l.Message.Subject != "deposit.requested.acme.D-1" ||
+		l.Message.Sequence != 1 || l.Message.Deliveries != 2 || string(l.Message.Data) != "body of D-1" ||
+		time.Since(l.At) > time.Hour || l.Message.Header.Get("x-upstream") != "kept" || l.Message.Header.Get("ce-id") != "c-D-1" {
+		t.Errorf("got %+v", l)
+	}
+	if len(l.Detail) != 500 || !strings.HasPrefix(l.Detail, "line one  Nats-Rollup: all xxx") {
+		t.Errorf("detail of %d bytes: %q", len(l.Detail), l.Detail)
+	}
+	raw := lastDeadLetter(t, js)
+	if raw.Subject != "deadletter.commands.acme" || raw.Header.Get(jetstream.HeaderDeadSequence) != "1" {
+		t.Errorf("stored as %s %v", raw.Subject, raw.Header)
+	}
+	if s := c.Stats(); s.DeadLetters != 1 {
+		t.Errorf("stats %+v", s)
+	}
+	if rest, err := c.DeadLetters(testContext(t), l.Sequence, 10); err != nil || len(rest) != 0 {
+		t.Errorf("after the last: %v, %v", rest, err)
+	}
+}
+
+func lastDeadLetter(t *testing.T, js njs.JetStream) *njs.RawStreamMsg {
+	t.Helper()
+	stream, err := js.Stream(testContext(t), events.StreamDeadLetters)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := stream.GetLastMsgForSubject(testContext(t), "deadletter.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return raw
+}
+
+// The message is not let go before its dead letter is stored.
+func TestDeadLetterThatCannotBeStored(t *testing.T) {
+	server, _ := start(t)
+	cfg := testConfig()
+	cfg.AckWait, cfg.PublishTimeout = time.Second, 200*time.Millisecond
+	c := connect(t, server.URL(), cfg)
+	_, js := foreign(t, server.URL())
+	if err := js.DeleteStream(testContext(t), events.StreamDeadLetters); err != nil {
+		t.Fatal(err)
+	}
+	var deliveries atomic.Int64
+	consuming(t, c, 1, func(context.Context, events.Message) events.Verdict {
+		deliveries.Add(1)
+		return events.DeadVerdict(events.DeadUndecodable, "")
+	})
+	publish(t, c, ref("D-1"))
+	eventually(t, "it is tried again", func() bool { return deliveries.Load() >= 2 })
+	if n := messages(t, js, events.StreamCommands); n != 1 {
+		t.Fatalf("%d messages in the queue without a dead letter, want 1", n)
+	}
+	if err := c.EnsureStreams(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
+	if n := messages(t, js, events.StreamDeadLetters); n != 1 {
+		t.Errorf("%d dead letters, want 1", n)
+	}
+}
+
+func TestSweepStrays(t *testing.T) {
+	server, _ := start(t)
+	cfg := testConfig()
+	cfg.StrayAfter = time.Hour
+	young := connect(t, server.URL(), cfg)
+	cfg.StrayAfter = time.Millisecond
+	workers := []*jetstream.Conn{connect(t, server.URL(), cfg), connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)}
+	_, js := foreign(t, server.URL())
+	stop := consuming(t, young, 1, doneAfter(make(chan struct{}, 100)))
+	eventually(t, "the consumer exists", func() bool {
+		_, err := js.Consumer(testContext(t), events.StreamCommands, "commands-acme")
+		return err == nil
+	})
+	stop() // its consumer stays: the provider is known
+	publish(t, young, ref("known"))
+	const strays = 20
+	for _, r := range orders("S", strays-2) {
+		r.Provider = "nobody"
+		publish(t, young, r)
+	}
+	for _, subject := range []string{"deposit.requested.No_Provider.S-1", "deposit.requested.*.known"} { // the "*" is meant
+		if _, err := js.Publish(testContext(t), subject, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := young.SweepStrays(testContext(t)); n != 0 || err != nil {
+		t.Fatalf("young ones: %d, %v", n, err)
+	}
+	type result struct {
+		n   int
+		err error
+	}
+	results := make(chan result, len(workers))
+	for _, worker := range workers {
+		go func() {
+			n, err := worker.SweepStrays(testContext(t))
+			results <- result{n, err}
+		}()
+	}
+	total := 0
+	for range workers {
+		r := receive(t, results, "a sweep")
+		if r.err != nil {
+			t.Error(r.err)
+		}
+		total += r.n
+	}
+	letters, err := young.DeadLetters(testContext(t), 0, 1000)
+	if err != nil || total != strays || len(letters) != strays {
+		t.Fatalf("%d swept, %d dead letters, %v, want %d", total, len(letters), err, strays)
+	}
+	for _, letter := range letters {
+		if letter.Reason != events.DeadUnknownProvider || len(letter.Message.Data) == 0 {
+			t.Errorf("got %+v", letter)
+		}
+	}
+	if n := messages(t, js, events.StreamCommands); n != 1 {
+		t.Errorf("%d messages left, want the known provider's", n)
+	}
+}

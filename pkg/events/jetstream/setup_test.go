@@ -1,0 +1,160 @@
+package jetstream_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/natstest"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+)
+
+// patience bounds waits for what must happen. The machine can be slow.
+const patience = 30 * time.Second
+
+func testConfig() jetstream.Config {
+	cfg := jetstream.DefaultConfig()
+	cfg.PublishTimeout = 500 * time.Millisecond
+	cfg.RetryDelay = 50 * time.Millisecond
+	return cfg
+}
+
+func options(t *testing.T, url string, cfg jetstream.Config) jetstream.Options {
+	return jetstream.Options{
+		URLs: []string{url}, Name: t.Name(), Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	}
+}
+
+func testContext(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+// connect connects and makes the streams.
+func connect(t *testing.T, url string, cfg jetstream.Config) *jetstream.Conn {
+	t.Helper()
+	c, err := jetstream.Connect(testContext(t), options(t, url, cfg))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.EnsureStreams(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func start(t *testing.T) (*natstest.Server, *jetstream.Conn) {
+	t.Helper()
+	t.Parallel()
+	server := natstest.Start(t)
+	return server, connect(t, server.URL(), testConfig())
+}
+
+// foreign is somebody else on the same server, who does not use the package.
+func foreign(t *testing.T, url string) (*nats.Conn, njs.JetStream) {
+	t.Helper()
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := njs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nc, js
+}
+
+func ref(order string) payment.Ref { return payment.Ref{Provider: "acme", Order: order} }
+
+func paymentOf(r payment.Ref, status payment.Status) payment.Payment {
+	return payment.Payment{
+		Ref: r, Operation: payment.Deposit, Status: status, Revision: 1,
+		Amount: payment.Money{Minor: 10_000, Currency: "KRW"}, UpdatedAt: time.Now().UTC(),
+	}
+}
+
+func command(r payment.Ref, body string) events.Outgoing {
+	return events.Outgoing{
+		Subject: events.CommandSubject(payment.Deposit, r), Data: []byte(body),
+		Header: events.Header{"ce-id": {"c-" + r.Order}, "X-Upstream": {"kept"}},
+	}
+}
+
+func publish(t *testing.T, c *jetstream.Conn, r payment.Ref) {
+	t.Helper()
+	if err := c.PublishCommand(testContext(t), command(r, "body of "+r.Order)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// consuming runs ConsumeCommands for acme until the returned function is called or the test ends. The
+// function waits for the end.
+func consuming(t *testing.T, c *jetstream.Conn, slots int, handler events.Handler) (stop func()) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.ConsumeCommands(ctx, "acme", slots, handler) }()
+	stopped := false
+	stop = func() {
+		if stopped {
+			return
+		}
+		stopped = true
+		cancel()
+		if err := receive(t, done, "the end of ConsumeCommands"); err != nil {
+			t.Errorf("ConsumeCommands: %v", err)
+		}
+	}
+	t.Cleanup(stop)
+	return stop
+}
+
+func receive[T any](t *testing.T, ch <-chan T, what string) T {
+	t.Helper()
+	select {
+	case v := <-ch:
+		return v
+	case <-time.After(patience):
+		t.Fatalf("%s did not come within %v", what, patience)
+		panic("unreachable")
+	}
+}
+
+// eventually polls a condition on the server, for which there is no signal.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		if condition() {
+			return
+		}
+	}
+	t.Fatalf("not within %v: %s", patience, what)
+}
+
+func messages(t *testing.T, js njs.JetStream, stream string) uint64 {
+	t.Helper()
+	handle, err := js.Stream(testContext(t), stream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return handle.CachedInfo().State.Msgs
+}
+
+func orders(prefix string, n int) []payment.Ref {
+	refs := make([]payment.Ref, n)
+	for i := range refs {
+		refs[i] = ref(fmt.Sprintf("%s-%d", prefix, i))
+	}
+	return refs
+}

@@ -1,0 +1,40 @@
+package jetstream
+
+import "sync/atomic"
+
+// Stats counts what happened since Connect. InHand is a level, all others only grow.
+type Stats struct {
+	InHand         int64  // messages that handlers work on now
+	Deliveries     uint64 // messages given to handlers
+	Redeliveries   uint64 // of these, those that were delivered before
+	Retries        uint64 // verdict Retry
+	Parked         uint64
+	Forwarded      uint64
+	DeadLetters    uint64 // by verdict and by SweepStrays
+	Strays         uint64 // of these, by SweepStrays
+	Panics         uint64 // of handlers
+	Unsettled      uint64 // verdicts that could not be carried out and became retries
+	Stalls         uint64 // subscriptions made anew because nothing came though messages waited
+	Resubscribes   uint64 // subscriptions made anew for any reason
+	PublishRetries uint64 // publishes that were repeated because no acknowledgement came
+	Reconnects     uint64
+}
+
+type counters struct {
+	inHand                                                       atomic.Int64
+	deliveries, redeliveries, retries, parked, forwarded         atomic.Uint64
+	deadLetters, strays, panics, unsettled, stalls, resubscribes atomic.Uint64
+	publishRetries, reconnects                                   atomic.Uint64
+}
+
+// Stats returns the counters.
+func (c *Conn) Stats() Stats {
+	s := &c.stat
+	return Stats{
+		InHand: s.inHand.Load(), Deliveries: s.deliveries.Load(), Redeliveries: s.redeliveries.Load(),
+		Retries: s.retries.Load(), Parked: s.parked.Load(), Forwarded: s.forwarded.Load(),
+		DeadLetters: s.deadLetters.Load(), Strays: s.strays.Load(), Panics: s.panics.Load(),
+		Unsettled: s.unsettled.Load(), Stalls: s.stalls.Load(), Resubscribes: s.resubscribes.Load(),
+		PublishRetries: s.publishRetries.Load(), Reconnects: s.reconnects.Load(),
+	}
+}

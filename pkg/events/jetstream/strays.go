@@ -1,0 +1,193 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// Bounds of one sweep.
+const (
+	maxStrayPages = 10 // pages of subjects, each of up to 100,000 as the server cuts them
+	maxStrays     = 1000
+)
+
+// SweepStrays moves commands for providers that nobody consumes to DEADLETTERS, with the reason
+// [events.DeadUnknownProvider], and returns how many. Commands younger than Config.StrayAfter are left,
+// for a worker that is about to start. One sweep moves at most 1,000; several workers may sweep at the
+// same time, each stray becomes one dead letter.
+//
+// A provider counts as known as long as its durable consumer exists, running or not: delete the
+// consumer to give the provider up.
+func (c *Conn) SweepStrays(ctx context.Context) (int, error) {
+	filters, err := c.commandFilters(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("sweep strays: %w", err)
+	}
+	subjects, err := c.straySubjects(ctx, filters)
+	if err != nil {
+		return 0, fmt.Errorf("sweep strays: %w", err)
+	}
+	swept := 0
+	for _, subject := range subjects {
+		if swept >= maxStrays {
+			break
+		}
+		n, err := c.sweepSubject(ctx, subject, maxStrays-swept)
+		swept += n
+		if err != nil {
+			return swept, fmt.Errorf("sweep strays: %s: %w", subject, err)
+		}
+	}
+	return swept, nil
+}
+
+// commandFilters returns what the consumers of COMMANDS are interested in.
+func (c *Conn) commandFilters(ctx context.Context) ([]string, error) {
+	stream, err := c.stream(ctx, events.StreamCommands)
+	if err != nil {
+		return nil, err
+	}
+	var filters []string
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		filters = append(filters, info.Config.FilterSubjects...)
+		if info.Config.FilterSubject != "" {
+			filters = append(filters, info.Config.FilterSubject)
+		} else if len(info.Config.FilterSubjects) == 0 {
+			filters = append(filters, ">") // a consumer without a filter takes everything
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list consumers: %w", err)
+	}
+	return filters, nil
+}
+
+// straySubjects returns the queued subjects that no filter matches.
+func (c *Conn) straySubjects(ctx context.Context, filters []string) ([]string, error) {
+	var strays []string
+	for page, offset := 0, 0; page < maxStrayPages; page++ {
+		subjects, total, err := c.queuedSubjects(ctx, offset)
+		if err != nil {
+			return nil, err
+		}
+		for subject := range subjects {
+			if !slices.ContainsFunc(filters, func(filter string) bool { return subjectMatches(filter, subject) }) {
+				strays = append(strays, subject)
+			}
+		}
+		offset += len(subjects)
+		if len(subjects) == 0 || offset >= total {
+			break
+		}
+	}
+	slices.Sort(strays)
+	return strays, nil
+}
+
+// queuedSubjects returns one page of the subjects with queued commands and how many there are. The
+// client library would read all pages.
+func (c *Conn) queuedSubjects(ctx context.Context, offset int) (map[string]uint64, int, error) {
+	request, err := json.Marshal(map[string]any{"subjects_filter": "*.requested.*.*", "offset": offset})
+	if err != nil {
+		return nil, 0, fmt.Errorf("queued subjects: %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+events.StreamCommands, request)
+	if err != nil {
+		return nil, 0, fmt.Errorf("queued subjects: %w", err)
+	}
+	var info struct {
+		Total int           `json:"total"`
+		Error *njs.APIError `json:"error"`
+		State struct {
+			Subjects map[string]uint64 `json:"subjects"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal(answer.Data, &info); err != nil {
+		return nil, 0, fmt.Errorf("queued subjects: %w", err)
+	}
+	if info.Error != nil {
+		return nil, 0, fmt.Errorf("queued subjects: %w", info.Error)
+	}
+	return info.State.Subjects, info.Total, nil
+}
+
+// subjectMatches reports whether a subject without wildcards matches a filter.
+func subjectMatches(filter, subject string) bool {
+	want, have := strings.Split(filter, "."), strings.Split(subject, ".")
+	for i, token := range want {
+		switch {
+		case token == ">":
+			return len(have) > i
+		case i >= len(have), token != "*" && token != have[i]:
+			return false
+		}
+	}
+	return len(want) == len(have)
+}
+
+// sweepSubject moves at most max old messages of one subject.
+func (c *Conn) sweepSubject(ctx context.Context, subject string, max int) (int, error) {
+	stream, err := c.stream(ctx, events.StreamCommands)
+	if err != nil {
+		return 0, err
+	}
+	swept := 0
+	for next := uint64(1); swept < max; {
+		raw, err := stream.GetMsg(ctx, next, njs.WithGetMsgSubject(subject))
+		if errors.Is(err, njs.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			return swept, err
+		}
+		next = raw.Sequence + 1
+		if raw.Subject != subject { // the broker takes subjects with a "*" and reads them as wildcards here
+			continue
+		}
+		if c.now().Sub(raw.Time) < c.cfg.StrayAfter {
+			break
+		}
+		moved, err := c.buryStray(ctx, stream, raw)
+		if err != nil {
+			return swept, err
+		}
+		if moved {
+			swept++
+		}
+	}
+	return swept, nil
+}
+
+// buryStray keeps a message as a dead letter and then deletes it. moved is false when a rival deleted
+// it first; the dead letter has the same id then and is kept once.
+func (c *Conn) buryStray(ctx context.Context, stream njs.Stream, raw *njs.RawStreamMsg) (moved bool, err error) {
+	d := &delivery{stream: events.StreamCommands, message: rawMessage(raw)}
+	provider := "none"
+	if ref, ok := events.SubjectRef(raw.Subject); ok {
+		provider = ref.Provider
+	}
+	letter := c.deadLetter(d, events.DeadUnknownProvider, "nobody consumes commands of provider "+provider)
+	if err := c.publish(ctx, letter); err != nil {
+		return false, fmt.Errorf("dead letter: %w", err)
+	}
+	if err := stream.DeleteMsg(ctx, raw.Sequence); err != nil {
+		if _, getErr := stream.GetMsg(ctx, raw.Sequence); errors.Is(getErr, njs.ErrMsgNotFound) {
+			return false, nil
+		}
+		return false, fmt.Errorf("delete sequence %d: %w", raw.Sequence, err)
+	}
+	c.stat.deadLetters.Add(1)
+	c.stat.strays.Add(1)
+	return true, nil
+}
