@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"mime"
@@ -10,7 +9,6 @@ import (
 	"os"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
@@ -80,16 +78,9 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 
 // parse reads and checks a command for the connector that will execute it.
 func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.Command, *problem) {
-	if !utf8.Valid(body) || !json.Valid(body) {
-		return payment.Command{}, newProblem(kindMalformed, "The body is not one JSON document in UTF-8.")
-	}
 	cmd, err := events.ParseCommand(op, body)
-	var wrong *events.CommandError
-	switch {
-	case errors.As(err, &wrong) && wrong.Reason == events.DeadInvalid:
-		return payment.Command{}, fieldProblem(strings.TrimPrefix(wrong.Field, "Ref."), wrong.Problem)
-	case err != nil:
-		return payment.Command{}, newProblem(kindMalformed, "The body is not the JSON of a command.")
+	if err != nil {
+		return payment.Command{}, unreadableCommand(err)
 	}
 	if !key.allowsProvider(cmd.Provider) {
 		refused := newProblem(kindForbidden, "This API key is not for this provider.")
@@ -100,26 +91,27 @@ func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.
 	if !known {
 		return payment.Command{}, fieldProblem("provider", "there is no such provider, see /v1/providers")
 	}
-	if refused := s.checkTimes(&cmd); refused != nil {
-		return payment.Command{}, refused
-	}
-	return cmd, problemOf(connectors.Check(connector, cmd))
-}
-
-// checkTimes fills in RequestedAt and refuses times that no command can have. A year that JSON cannot
-// write (RFC 3339 has four digits) would make the command impossible to store.
-func (s *Server) checkTimes(cmd *payment.Command) *problem {
 	now := s.now().UTC()
 	if cmd.RequestedAt.IsZero() {
 		cmd.RequestedAt = now
 	}
-	if year := cmd.RequestedAt.UTC().Year(); year < 1 || cmd.RequestedAt.After(now.Add(maxClockSkew)) {
-		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of receipt")
+	if cmd.RequestedAt.After(now.Add(maxClockSkew)) {
+		return payment.Command{}, fieldProblem("requested_at", "must not be in the future; leave it out to take the time of receipt")
 	}
-	if year := cmd.ExpiresAt.UTC().Year(); year < 1 || year > 9999 {
-		return fieldProblem("expires_at", "must be in the years 1 to 9999, in UTC")
+	return cmd, problemOf(connectors.Check(connector, cmd))
+}
+
+// unreadableCommand tells a document that is none from a field that is wrong.
+func unreadableCommand(err error) *problem {
+	var wrong *events.CommandError
+	switch {
+	case !errors.As(err, &wrong):
+		return newProblem(kindMalformed, "")
+	case wrong.Reason == events.DeadInvalid:
+		return fieldProblem(wrong.Field, wrong.Problem)
+	default:
+		return newProblem(kindMalformed, wrong.Problem)
 	}
-	return nil
 }
 
 // problemOf turns what connectors.Check says into a problem; nil stays nil.

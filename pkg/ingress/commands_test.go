@@ -173,7 +173,6 @@ func TestCommandWithAFieldThatIsNotAcceptable(t *testing.T) {
 		"connector's secret": {change(`"order"`, `"description":"broken connector","order"`), ""},
 		"not a time":         {change(`"order"`, `"requested_at":"01098765432","order"`), "requested_at"},
 		"future":             {change(`"order"`, `"requested_at":"2026-11-22T00:05:01Z","order"`), "requested_at"},
-		"before all years":   {change(`"order"`, `"requested_at":"0000-01-01T00:00:00Z","order"`), "requested_at"},
 		"after all years":    {change(`"order"`, `"expires_at":"9999-12-31T23:59:59-01:00","order"`), "expires_at"},
 	} {
 		t.Run(name, func(t *testing.T) {

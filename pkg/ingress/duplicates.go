@@ -42,9 +42,9 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Pa
 		case !errors.Is(err, events.ErrQueued):
 			return payment.Payment{}, false, fmt.Errorf("publish %s: %w", cmd.Ref, err)
 		}
-		p, ours, err := s.queued(ctx, cmd.Ref, command)
+		p, err = s.queued(ctx, cmd.Ref)
 		if err == nil {
-			return p, !ours, sameCommand(p, cmd)
+			return p, true, sameCommand(p, cmd)
 		}
 		if !errors.Is(err, events.ErrNotQueued) { // else it left the queue meanwhile: the log knows it now
 			return payment.Payment{}, false, err
@@ -66,19 +66,21 @@ func (s *Server) published(ctx context.Context, cmd payment.Command) (payment.Pa
 	return p, sameCommand(p, cmd)
 }
 
-// queued returns the payment of the command that waits in the queue, and whether it is the one that we
-// published ourselves, when the answer to an earlier try was lost. A command that cannot be read is
-// another one than any that was accepted here.
-func (s *Server) queued(ctx context.Context, ref payment.Ref, ours events.Outgoing) (payment.Payment, bool, error) {
+// queued returns the payment of the command that waits in the queue, or events.ErrNotQueued. A command
+// that cannot be read is another one than any that was accepted here: errReused.
+func (s *Server) queued(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
 	m, err := s.commands.QueuedCommand(ctx, ref)
 	if err != nil {
-		return payment.Payment{}, false, fmt.Errorf("read the queued command of %s: %w", ref, err)
+		return payment.Payment{}, fmt.Errorf("read the queued command of %s: %w", ref, err)
+	}
+	if _, waits := events.SubjectOperation(m.Subject); !waits { // parked: the log knows more than its message
+		return payment.Payment{}, events.ErrNotQueued
 	}
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
-		return payment.Payment{}, false, errReused
+		return payment.Payment{}, errReused
 	}
-	return payment.New(cmd), m.Header.Get("ce-id") == ours.Header.Get("ce-id"), nil
+	return payment.New(cmd), nil
 }
 
 func sameCommand(p payment.Payment, cmd payment.Command) error {

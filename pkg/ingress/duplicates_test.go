@@ -63,17 +63,35 @@ func TestQueuedCommandThatCannotBeReadIsAnother(t *testing.T) {
 	b.do("GET", "/v1/payments/fake-kr/D-1", "").mustRefuse(t, 404, "not_found", "")
 }
 
-// The broker stored the command, its acknowledgement was lost, and the client library tried again.
-func TestOwnCommandFoundInTheQueueIsNoDuplicate(t *testing.T) {
-	b := newBorder(t)
-	b.queue.publish = func() error {
-		b.queue.commands[ref] = queuedMessage(t, payment.Deposit, depositBody, "id-2") // id-1 is the request
-		return nil
+// The worker parks a command: it writes to the log, then the message moves to another subject.
+func TestCommandIsParkedMeanwhile(t *testing.T) {
+	park := func(b *border) func() (events.Message, error) {
+		return func() (events.Message, error) {
+			m := b.queue.commands[ref]
+			m.Subject = events.ParkedSubject(ref)
+			delete(b.queue.commands, ref)
+			b.log.append(paymentOf(t, payment.Deposit, depositBody, payment.Parked))
+			return m, nil
+		}
 	}
-	b.do("POST", "/v1/deposits", depositBody).mustBeDuplicate(t, false, payment.Requested)
+	for body, check := range map[string]func(answer){
+		depositBody: func(a answer) { a.mustBeDuplicate(t, true, payment.Parked) },
+		different:   func(a answer) { a.mustRefuse(t, 409, "order_reused", "order") },
+	} {
+		b := newBorder(t)
+		b.queue.put(queuedMessage(t, payment.Deposit, depositBody, "x"))
+		b.queue.read = park(b)
+		check(b.do("POST", "/v1/deposits", body))
+	}
+	b := newBorder(t)
+	b.queue.put(queuedMessage(t, payment.Deposit, depositBody, "x"))
+	b.queue.read = park(b)
+	if view := b.do("GET", "/v1/payments/fake-kr/D-1", "").mustBe(t, 200); view["status"] != "parked" {
+		t.Errorf("status %v", view["status"])
+	}
 }
 
-// race scripts what a worker does while a command is being taken.
+// The worker ends with the order's command while ours is being taken.
 func TestCommandLeavesTheQueueMeanwhile(t *testing.T) {
 	for name, c := range map[string]struct {
 		first string

@@ -15,11 +15,12 @@ import (
 
 // Commands is the queue of commands. Its methods are safe for concurrent use.
 type Commands interface {
-	// PublishCommand stores a command and returns once it is stored. It returns events.ErrQueued when a
-	// command of this order waits in the queue already; after any other error the command may have
-	// been stored or not.
+	// PublishCommand stores a command and returns once it is stored. It returns events.ErrQueued when
+	// another command of this order waits in the queue already; after any other error the command may
+	// have been stored or not.
 	PublishCommand(ctx context.Context, command events.Outgoing) error
-	// QueuedCommand returns the command of an order that waits in the queue, or events.ErrNotQueued.
+	// QueuedCommand returns the command of an order that waits in the queue or is parked, or
+	// events.ErrNotQueued.
 	QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error)
 }
 

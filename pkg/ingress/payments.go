@@ -145,7 +145,7 @@ func (s *Server) find(ctx context.Context, ref payment.Ref) (payment.Payment, er
 	if !errors.Is(err, events.ErrNoPayment) {
 		return p, err
 	}
-	p, _, err = s.queued(ctx, ref, events.Outgoing{})
+	p, err = s.queued(ctx, ref)
 	if err == nil || !errors.Is(err, events.ErrNotQueued) && !errors.Is(err, errReused) {
 		return p, err
 	}
