@@ -1,13 +1,20 @@
 package config_test
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"os"
 	"reflect"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"payonce/pkg/config"
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/teemopay"
 )
 
 const exampleFile = "../../payonce.example.yaml"
@@ -36,6 +43,48 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 		c.Ingress.ProxyHeader != want.Ingress.ProxyHeader || c.NATS.Replicas != want.NATS.Replicas {
 		t.Errorf("the example says that these are the defaults:\n%s", c.Summary())
 	}
+}
+
+// TestExampleMakesItsProviders reads the settings with the real kinds, and wants every key of them.
+func TestExampleMakesItsProviders(t *testing.T) {
+	yaml, err := os.ReadFile(exampleFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	private, public := rsaPair(t)
+	c := load(t, string(yaml), map[string]string{"REDIS_PASSWORD": password}, map[string]string{
+		"conf/secrets/payonce.creds": "a nkey seed and more", "conf/secrets/teemopay-kr.pem": private,
+		"conf/secrets/teemopay-platform.pem": public,
+	})
+	if _, err := c.Connectors([]connectors.Kind{teemopay.Kind}, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	settings := reflect.TypeFor[teemopay.Settings]()
+	for i := range settings.NumField() {
+		key := settings.Field(i).Tag.Get("yaml")
+		if key == "" || !regexp.MustCompile(`(?m)^      (# )?`+key+`(_file)?:`).Match(yaml) {
+			t.Errorf("the example lacks the setting %s %q of teemopay", settings.Field(i).Name, key)
+		}
+	}
+}
+
+// rsaPair returns a private key and its public key in PEM form.
+func rsaPair(t *testing.T) (private, public string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	privateDER, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	publicDER, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: privateDER})),
+		string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: publicDER}))
 }
 
 // TestExampleHoldsEveryKey also proves that the keys that are commented out are right: with them, no
