@@ -1,0 +1,132 @@
+package archtest
+
+import "strings"
+
+// rule forbids imports. Patterns are import paths within the module, or of other modules; "/..." at the
+// end means the path and everything below it.
+type rule struct {
+	of     []string // packages that the rule is about
+	except []string // of these, packages that it is not about
+	ban    []string // what they must not import
+	allow  []string // of these, what they may import
+	// direct means that only the package's own imports count. Otherwise everything that would be
+	// linked counts.
+	direct bool
+	reason string
+}
+
+const (
+	nats      = "github.com/nats-io/..."
+	goRedis   = "github.com/redis/..."
+	miniredis = "github.com/alicebob/..."
+	yamlV4    = "go.yaml.in/..."
+	jetstream = "pkg/events/jetstream/..."
+	redis     = "pkg/idempotency/redis/..."
+)
+
+// notKinds are packages below pkg/connectors that are no provider.
+var notKinds = []string{"pkg/connectors/connectortest", "pkg/connectors/httpcall"}
+
+var core = []string{
+	"pkg/payment/...", "pkg/events", "pkg/connectors", "pkg/idempotency", "pkg/secret", "pkg/calendar/...", "pkg/reconcile",
+}
+
+var rules = []rule{
+	{
+		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/app", "cmd/demo/..."},
+		ban: []string{nats}, direct: true,
+		reason: "only pkg/events/jetstream knows the broker, so that its traps are handled in one place",
+	},
+	{
+		of: []string{"..."}, except: []string{redis, "internal/redistest", "internal/app", "cmd/demo/..."},
+		ban: []string{goRedis}, direct: true,
+		reason: "only pkg/idempotency/redis knows Redis: a retry of go-redis in the wrong place makes a claim lie",
+	},
+	{
+		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},
+		reason: "the rules about money build and are tested without a broker, a store, a provider or a file format",
+	},
+	{
+		of: []string{"pkg/payment/..."}, ban: []string{"...", "third party"}, allow: []string{"pkg/payment/..."},
+		reason: "the domain knows nothing but the standard library",
+	},
+	{
+		of: []string{"pkg/worker/...", "pkg/reconcile/...", "pkg/ingress/..."}, ban: []string{nats, goRedis, miniredis, jetstream, redis},
+		reason: "engines see ports, so that every fault can be played in a test",
+	},
+	{
+		of: []string{"pkg/connectors/..."}, except: append([]string{"pkg/connectors"}, notKinds...),
+		ban:    []string{"pkg/connectors/...", "pkg/worker/...", "pkg/ingress/...", "pkg/config/...", "pkg/sandbox/...", jetstream, redis, nats, goRedis},
+		allow:  append([]string{"pkg/connectors", "self"}, notKinds...),
+		reason: "a connector speaks one provider's protocol and can be read, tested and removed alone",
+	},
+	{
+		of: []string{"pkg/connectors/..."}, ban: []string{"log/slog", "log"}, direct: true,
+		reason: "a connector returns what it learned; who calls it writes the log, without personal data",
+	},
+	{
+		of: []string{"pkg/sandbox/..."}, ban: []string{"pkg/connectors/..."},
+		reason: "a simulator is written from the provider's documents: with our own code in it, one mistake would be made twice and seen by no test",
+	},
+	{
+		of: []string{"pkg/..."}, ban: []string{"cmd/...", "internal/app/..."},
+		reason: "wiring knows the packages, never the other way round",
+	},
+	{
+		of:     []string{"cmd/worker/...", "cmd/ingress/...", "internal/app/..."},
+		ban:    []string{"pkg/sandbox/...", "testing", miniredis, "github.com/nats-io/nats-server/..."},
+		reason: "a simulator or a test server that can be reached in production lets anyone settle payments",
+	},
+}
+
+// clockFiles may read the clock besides cmd, internal and packages for tests.
+var clockFiles = map[string]string{
+	"pkg/ingress/wait.go":             "deadlines of a network connection are in real time",
+	"pkg/events/jetstream/connect.go": "the deadline of a context is in real time",
+}
+
+// sleepFiles may call time.Sleep besides test files that import testing/synctest: in its bubbles a
+// sleep moves the clock and takes no time.
+var sleepFiles = map[string]string{
+	"pkg/worker/doubt_test.go":           "runs in the bubble of desk_test.go",
+	"pkg/worker/submit_test.go":          "runs in the bubble of desk_test.go",
+	"pkg/ingress/pipes_test.go":          "runs in the bubbles of its callers",
+	"pkg/events/jetstream/setup_test.go": "asks a real server until it says what is expected; the server gives no signal",
+}
+
+// badNames say nothing about what is inside.
+var badNames = []string{"utils", "util", "common", "helpers", "helper", "models", "model", "manager", "misc", "shared", "base"}
+
+// maxLines is how long a file that is no test may be.
+const maxLines = 450
+
+// matches reports whether the path of a package matches one of the patterns. self is the package that
+// imports it.
+func matches(path, self string, patterns []string) bool {
+	for _, pattern := range patterns {
+		prefix, below := strings.CutSuffix(pattern, "...")
+		switch {
+		case pattern == "self":
+			if path == self || strings.HasPrefix(path, self+"/") {
+				return true
+			}
+		case pattern == "...":
+			if inside(path) {
+				return true
+			}
+		case pattern == "third party":
+			if strings.Contains(strings.Split(path, "/")[0], ".") {
+				return true
+			}
+		case path == pattern || below && (path == strings.TrimSuffix(prefix, "/") || strings.HasPrefix(path, prefix)):
+			return true
+		}
+	}
+	return false
+}
+
+// inside reports whether a path is one of this module's packages.
+func inside(path string) bool {
+	top, _, _ := strings.Cut(path, "/")
+	return top == "pkg" || top == "cmd" || top == "internal" && path != "internal"
+}
