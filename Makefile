@@ -1,0 +1,63 @@
+# Everything that a developer does here. Only Go and make are needed; with redis-server on the machine the
+# tests also run against real servers.
+
+GO       ?= go
+FUZZTIME ?= 30s
+
+# Packages of which 90 % of the statements must be run by tests.
+COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonce/pkg/idempotency/...,payonce/pkg/connectors,payonce/pkg/connectors/...,payonce/pkg/config
+
+# The race detector needs a C compiler. Where there is none, tests run without it and say so.
+RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test lint fuzz update cover bench build clean
+
+help: ## show this text
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## play a whole story of payments on this machine, then stop
+	$(GO) run ./cmd/demo
+
+run: ## start the same system and keep it up until Ctrl-C
+	$(GO) run ./cmd/demo --keep
+
+test: ## run all tests with the race detector and check the coverage (REQUIRE_SERVICES=1: real servers must be there)
+	@command -v redis-server >/dev/null || [ "$$REQUIRE_SERVICES" = 1 ] || \
+		echo "note: redis-server is not installed; tests on real Redis servers are left out (apt-get install redis-server)"
+	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
+	$(GO) test $(RACE) -count=1 -covermode=atomic -coverprofile=coverage.out ./...
+	@$(GO) run ./internal/covercheck -min 90 -of "$(COVERED)" coverage.out
+	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"
+	@[ -n "$(RACE)" ] || echo "note: the race detector was left out"
+
+lint: ## check formatting, go vet and staticcheck
+	@unformatted=$$(gofmt -l cmd internal pkg); \
+		[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
+	$(GO) vet ./...
+	$(GO) tool staticcheck ./...
+
+fuzz: ## run every fuzz target for FUZZTIME (30s)
+	@grep -rl --include='*_test.go' '^func Fuzz' pkg cmd internal | while read -r file; do \
+		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
+			echo "== $$target in $$(dirname "$$file")"; \
+			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null || exit 1; \
+		done; \
+	done
+
+update: ## write golden files and generated documents anew
+	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \
+		$(GO) test -count=1 "./$$dir" -update || exit 1; \
+	done
+
+cover: ## open the lines that the last make test ran in a browser
+	$(GO) tool cover -html=coverage.out
+
+bench: ## run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+build: ## build all programs into bin/
+	$(GO) build -trimpath -o bin/ ./cmd/...
+
+clean: ## remove what the other targets made
+	rm -rf bin coverage.out
