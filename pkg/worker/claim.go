@@ -45,10 +45,28 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 		j.recall(claim.Last)
 		return events.Verdict{}, true
 	case idempotency.Reused:
-		return events.DeadVerdict(events.DeadOrderReused, "order: another command was taken under this order number"), false
+		return w.reused(ctx, j)
 	default:
 		return events.RetryVerdict(min(max(claim.Wait, busyMin), busyMax)), false
 	}
+}
+
+// reused asks the log whether the order is another command's. The store alone is not believed: after it
+// forgot everything, a command that the log refuses can have been the first to claim the order there.
+func (w *Worker) reused(ctx context.Context, j *job) (events.Verdict, bool) {
+	err := w.reload(ctx, j)
+	switch {
+	case err == nil && j.payment.Fingerprint == j.cmd.Fingerprint():
+		return events.Verdict{}, true
+	case err == nil || errors.Is(err, events.ErrNoPayment):
+		return orderReused(), false
+	}
+	w.Logger.WarnContext(ctx, "the log cannot be asked whose order this is", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+	return events.RetryVerdict(pauseAfterError), false
+}
+
+func orderReused() events.Verdict {
+	return events.DeadVerdict(events.DeadOrderReused, "order: another command was taken under this order number")
 }
 
 // withoutClaim goes on with the log alone, or waits, as configured.
@@ -69,7 +87,7 @@ func (j *job) recall(last idempotency.Snapshot) {
 	if last.Sequence == 0 {
 		return
 	}
-	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Ref == j.ref {
+	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Ref == j.ref && remembered.Fingerprint == j.cmd.Fingerprint() {
 		j.payment, j.seq = remembered, last.Sequence
 	}
 }
@@ -120,13 +138,16 @@ func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.De
 }
 
 // refuseUndecodable gives a message up that is no command, and fails its payment if that has a name.
-func (w *Worker) refuseUndecodable(ctx context.Context, err error) events.Verdict {
+func (w *Worker) refuseUndecodable(ctx context.Context, m events.Message, err error) events.Verdict {
 	var bad *events.CommandError
 	if !errors.As(err, &bad) {
 		return events.DeadVerdict(events.DeadUndecodable, err.Error())
 	}
 	if bad.Ref.Validate() != nil {
 		return events.DeadVerdict(bad.Reason, bad.Error())
+	}
+	if ref, long := events.SubjectRef(m.Subject); long && ref != bad.Ref { // else one order's subject could fail another
+		return events.DeadVerdict(events.DeadMismatch, bad.Error())
 	}
 	now := w.Now().UTC()
 	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now}

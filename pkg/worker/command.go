@@ -33,7 +33,11 @@ type job struct {
 func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
-		return w.refuseUndecodable(ctx, err)
+		return w.refuseUndecodable(ctx, m, err)
+	}
+	// A subject that names no payment can carry any order, also one that no log and no claim can hold.
+	if err := cmd.Ref.Validate(); err != nil {
+		return events.DeadVerdict(events.DeadInvalid, err.Error())
 	}
 	conn, known := w.Connectors.Get(cmd.Provider)
 	if !known {
@@ -59,8 +63,10 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 	for range maxMoves {
 		verdict, finished, err := w.step(ctx, j)
-		if errors.Is(err, events.ErrStale) {
-			err = w.reload(ctx, j)
+		if errors.Is(err, events.ErrStale) { // nothing was decided: read what moved and begin anew
+			if err = w.reload(ctx, j); err == nil {
+				continue
+			}
 		}
 		if err != nil {
 			w.Logger.WarnContext(ctx, "the payment cannot be moved now", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)
@@ -77,7 +83,7 @@ func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, finished bool, err error) {
 	p := j.payment
 	if p.Fingerprint != j.cmd.Fingerprint() {
-		return events.DeadVerdict(events.DeadOrderReused, "order: another command was taken under this order number"), true, nil
+		return orderReused(), true, nil
 	}
 	switch p.Status {
 	case payment.Requested, payment.Parked:
@@ -96,10 +102,10 @@ func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error
 		return events.ParkVerdict(j.payment.ResumeAt), true, nil
 	}
 	if expired(j.cmd, now) {
-		return events.DoneVerdict(), true, w.observe(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed"))
+		return events.DoneVerdict(), true, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed"))
 	}
 	if err := connectors.Check(j.conn, j.cmd); err != nil {
-		return events.DeadVerdict(events.DeadInvalid, err.Error()), true, w.observe(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
+		return events.DeadVerdict(events.DeadInvalid, err.Error()), true, w.decide(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
 	}
 	if ctx.Err() != nil { // stopping: leave it to another worker
 		return events.RetryVerdict(0), true, nil
@@ -129,7 +135,7 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) error {
 		return err
 	}
 	if expired(j.cmd, w.Now()) {
-		return w.observe(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
+		return w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
 	return w.submit(ctx, j)
 }

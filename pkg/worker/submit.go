@@ -14,19 +14,15 @@ import (
 
 // submit writes the intent and, if that append was won, calls the provider and writes what it said.
 func (w *Worker) submit(ctx context.Context, j *job) error {
-	next, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker}, w.Now())
-	if err != nil {
-		return err
-	}
-	// Only the append's success allows the call: no reload and no second try here.
-	if err := w.append(ctx, j, next); err != nil {
+	// Only the append's success allows the call.
+	if err := w.decide(ctx, j, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker}); err != nil {
 		return err
 	}
 	w.OnStep(StepIntended, j.ref)
 	observation := w.call(ctx, j)
 	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
 	w.OnStep(StepCalled, j.ref)
-	if err := w.observe(ctx, j, observation); err != nil {
+	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
 		return err
 	}
 	w.OnStep(StepAppended, j.ref)
@@ -128,14 +124,26 @@ func (w *Worker) lookUp(ctx context.Context, j *job) error {
 		observation = payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 	}
 	observation.Source = payment.FromLookup
-	return w.observe(ctx, j, observation)
+	return w.observe(ctx, j, observation, began)
+}
+
+// decide writes a decision of our own, made on the payment as the job knows it. It never follows a
+// payment that others moved: what they wrote can be another command's, or another worker's request.
+func (w *Worker) decide(ctx context.Context, j *job, decision payment.Observation) error {
+	next, _, err := payment.Decide(j.payment, decision, w.Now())
+	if err != nil {
+		return err
+	}
+	return w.append(ctx, j, next)
 }
 
 // observe applies an observation to the payment and writes the result, following the payment if others
-// moved it. A process that stops still writes what it has learned.
-func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observation) error {
+// moved it. A process that stops still writes what it has learned. at is when the provider was asked:
+// an "unknown" that waited for its append must not count against an attempt made since.
+func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observation, at time.Time) error {
+	observation.Settling = max(observation.Settling, j.conn.Traits().SettlingDelay)
 	for range maxMoves {
-		next, changed, err := payment.Decide(j.payment, observation, w.Now())
+		next, changed, err := payment.Decide(j.payment, observation, at)
 		if err != nil || !changed {
 			return err
 		}

@@ -50,7 +50,7 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	}
 	if err == nil {
 		notice.Observation.Source = payment.FromWebhook
-		err = w.observe(ctx, j, notice.Observation)
+		err = w.observe(ctx, j, notice.Observation, w.Now())
 	}
 	w.metrics.tookIn(ctx, call.Provider, notice.Observation.Kind, err)
 	if err != nil {
@@ -76,7 +76,7 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verd
 func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
-		return w.refuseUndecodable(ctx, err)
+		return w.refuseUndecodable(ctx, m, err)
 	}
 	if err := cmd.Ref.Validate(); err != nil {
 		return events.DeadVerdict(events.DeadInvalid, err.Error())

@@ -1,0 +1,41 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+func TestDepositSettlesOnce(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p, m := d.start(), d.message(d.order("o-1"))
+		again := func(statuses ...payment.Status) {
+			t.Helper()
+			lookups := d.provider.lookups
+			for range 3 {
+				d.want(p.Command(context.Background(), m), events.Done)
+			}
+			d.log.want("o-1", statuses...)
+			d.sent("o-1", 1, 1)
+			if d.provider.lookups != lookups {
+				t.Error("a redelivered command asked the provider")
+			}
+		}
+		again(payment.Submitting, payment.Pending)
+		is := d.log.now("o-1")
+		if is.ProviderReference != "ref-o-1" || is.Action == nil || is.Attempts != 1 || !is.Known {
+			t.Errorf("pending: %+v", is)
+		}
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		again(payment.Submitting, payment.Pending, payment.Settled)
+		if is := d.log.now("o-1"); is.SettledAmount != payment.KRW(10000) || is.Metadata[upstreams[1]] != upstreams[0] {
+			t.Errorf("settled: %+v", is)
+		}
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", payment.Observation{Kind: payment.TakenBack})), events.Done)
+		again(payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid(func(o *payment.Observation) { o.SettledAmount = payment.KRW(1) }))), events.Done)
+		again(payment.Submitting, payment.Pending, payment.Settled, payment.Reversed, payment.Conflict)
+	})
+}

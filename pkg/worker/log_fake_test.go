@@ -1,0 +1,158 @@
+package worker_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// errUnknownWrite is what a log says whose reply was lost: it is not known whether it wrote.
+var errUnknownWrite = errors.New("no reply from the log")
+
+type logEvent struct {
+	seq  uint64
+	data []byte
+}
+
+// memoryLog is a log with a true compare-and-set. It keeps bytes, as a broker does, so that what cannot
+// be encoded cannot be written and what was read shares nothing with what was written.
+type memoryLog struct {
+	t     *testing.T
+	mu    sync.Mutex
+	seq   uint64
+	lists map[payment.Ref][]logEvent
+	// behind makes that many calls of Last answer with the event before the last one.
+	behind int
+	// beforeAppend, if set, runs once before the next append: somebody else moves first.
+	beforeAppend func(payment.Payment)
+}
+
+func newMemoryLog(t *testing.T) *memoryLog {
+	return &memoryLog{t: t, lists: map[payment.Ref][]logEvent{}}
+}
+
+func (l *memoryLog) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
+	if hook := l.takeHook(); hook != nil {
+		hook(p)
+	}
+	out, err := events.EncodePayment(p, "event")
+	if err != nil {
+		return 0, err
+	}
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	if person := personIn(string(out.Data)); person != "" {
+		l.t.Errorf("an event holds personal data: %s", person)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := l.lists[p.Ref]
+	if last(list).seq != after {
+		return 0, events.ErrStale
+	}
+	l.seq++
+	l.lists[p.Ref] = append(list, logEvent{l.seq, out.Data})
+	return l.seq, nil
+}
+
+func (l *memoryLog) takeHook() func(payment.Payment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	hook := l.beforeAppend
+	l.beforeAppend = nil
+	return hook
+}
+
+func (l *memoryLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := l.lists[ref]
+	if l.behind > 0 && len(list) > 1 {
+		l.behind--
+		list = list[:len(list)-1]
+	}
+	if err := ctx.Err(); err != nil {
+		return payment.Payment{}, 0, err
+	}
+	if len(list) == 0 {
+		return payment.Payment{}, 0, events.ErrNoPayment
+	}
+	p, err := events.DecodePayment(last(list).data)
+	return p, last(list).seq, err
+}
+
+func last(list []logEvent) logEvent {
+	if len(list) == 0 {
+		return logEvent{}
+	}
+	return list[len(list)-1]
+}
+
+// history returns all events of an order.
+func (l *memoryLog) history(order string) []payment.Payment {
+	l.t.Helper()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var all []payment.Payment
+	for _, event := range l.lists[payment.Ref{Provider: acme, Order: order}] {
+		p, err := events.DecodePayment(event.data)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// now returns an order as it stands; its status is empty when the log does not know it.
+func (l *memoryLog) now(order string) payment.Payment {
+	l.t.Helper()
+	all := l.history(order)
+	if len(all) == 0 {
+		return payment.Payment{}
+	}
+	return all[len(all)-1]
+}
+
+// statuses returns the statuses of an order, in order, in one text.
+func (l *memoryLog) statuses(order string) string {
+	l.t.Helper()
+	var all []string
+	for _, p := range l.history(order) {
+		all = append(all, string(p.Status))
+	}
+	return strings.Join(all, " ")
+}
+
+// want fails the test unless the order has exactly these events.
+func (l *memoryLog) want(order string, statuses ...payment.Status) {
+	l.t.Helper()
+	var all []payment.Status
+	for i, p := range l.history(order) {
+		if p.Revision != i+1 {
+			l.t.Errorf("%s: event %d has revision %d", order, i+1, p.Revision)
+		}
+		all = append(all, p.Status)
+	}
+	if !slices.Equal(all, statuses) {
+		l.t.Errorf("%s: the log says %v, want %v", order, all, statuses)
+	}
+}
+
+// put writes an event as it is, as another worker would.
+func (l *memoryLog) put(p payment.Payment) {
+	l.t.Helper()
+	l.mu.Lock()
+	after := last(l.lists[p.Ref]).seq
+	l.mu.Unlock()
+	if _, err := l.Append(context.Background(), p, after); err != nil {
+		l.t.Fatal(err)
+	}
+}

@@ -1,0 +1,259 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+func TestRejectedFails(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errRefused})
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Failed)
+		d.reason("o-1", payment.ReasonDeclined, "51")
+		d.sent("o-1", 1, 0)
+		if d.provider.lookups != 0 {
+			t.Error("a documented decision was looked up")
+		}
+	})
+}
+
+func TestPaidAtOnceSettles(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{execute: true, says: paid()})
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Settled)
+	})
+}
+
+func TestUnreachableIsTriedAgainAtOnceThenParked(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
+		began := time.Now()
+		v := d.start().Command(context.Background(), d.message(d.order("o-1")))
+		took := time.Since(began)
+		delay := d.want(v, events.Park)
+		if delay != d.options.Timing.ParkMin {
+			t.Errorf("parked for %s, want %s", delay, d.options.Timing.ParkMin)
+		}
+		if tries := d.provider.of("o-1").submitted; tries < 4 || tries > 40 {
+			t.Errorf("%d tries, want some, with growing pauses", tries)
+		}
+		if least, most := d.options.Timing.RetryFor/2, d.options.Timing.RetryFor; took < least || took > most {
+			t.Errorf("tried for %s, want %s to %s", took, least, most)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Parked)
+		d.reason("o-1", payment.ReasonUnreachable, "")
+		if is := d.log.now("o-1"); !is.ResumeAt.Equal(v.At) || is.Attempts != 1 {
+			t.Errorf("resume at %s with %d attempts, the verdict says %s", is.ResumeAt, is.Attempts, v.At)
+		}
+	})
+}
+
+func TestUnreachableForAMomentIsOneIntent(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errUnreached}, reply{err: errUnreached})
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+		d.sent("o-1", 3, 1)
+	})
+}
+
+func TestRetriesEndWithTheFirstCallThatMayHaveArrived(t *testing.T) {
+	for name, err := range map[string]error{"timed out": errTimedOut, "not classified": errPlain} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				d.provider.script("o-1", reply{err: errUnreached}, reply{execute: true, err: err})
+				d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
+				d.sent("o-1", 2, 1)
+			})
+		})
+	}
+}
+
+func TestParkingDoublesUpToItsMost(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", repeat(reply{err: errBalance}, 9)...)
+		p, m := d.start(), d.message(d.order("o-1"))
+		for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 600, 600, 600} {
+			if delay := d.want(p.Command(context.Background(), m), events.Park); delay != want*time.Second {
+				t.Errorf("parked for %s, want %ds", delay, want)
+			}
+			time.Sleep(time.Until(d.log.now("o-1").ResumeAt))
+		}
+		d.want(p.Command(context.Background(), m), events.Done)
+		d.sent("o-1", 10, 1)
+	})
+}
+
+func TestLowBalanceIsNotTriedAgainAtOnce(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errBalance})
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.sent("o-1", 1, 0)
+		d.log.want("o-1", payment.Submitting, payment.Parked)
+		d.reason("o-1", payment.ReasonBalance, "309")
+	})
+}
+
+func TestThrottledIsParkedAsLongAsAsked(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errThrottled})
+		p, m := d.start(), d.message(d.order("o-1"))
+		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != errThrottled.RetryAfter {
+			t.Errorf("parked for %s, the provider asked for %s", delay, errThrottled.RetryAfter)
+		}
+		d.sent("o-1", 1, 0)
+		d.reason("o-1", payment.ReasonThrottled, "http_429")
+		d.want(d.settle(p, m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
+	})
+}
+
+func TestParkedIsNotBegunBeforeItsTime(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errThrottled})
+		p, m := d.start(), d.message(d.order("o-1"))
+		first := p.Command(context.Background(), m)
+		time.Sleep(errThrottled.RetryAfter - time.Nanosecond) // a schedule may fire early
+		for _, q := range []*process{p, d.start()} {
+			if v := q.Command(context.Background(), m); v != first {
+				t.Errorf("early: %+v, want the same %+v", v, first)
+			}
+		}
+		d.server.FlushAll()
+		if v := p.Command(context.Background(), m); v.Kind != events.Park || !v.At.Equal(first.At) {
+			t.Errorf("early, without Redis: %+v, want %+v", v, first)
+		}
+		d.sent("o-1", 1, 0)
+		time.Sleep(time.Nanosecond)
+		d.want(p.Command(context.Background(), m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
+		if is := d.log.now("o-1"); is.Attempts != 2 || !is.ResumeAt.IsZero() {
+			t.Errorf("%d attempts, resume at %s", is.Attempts, is.ResumeAt)
+		}
+	})
+}
+
+func TestExpiredIsNotBegun(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		cmd := d.order("o-1")
+		cmd.ExpiresAt = time.Now()
+		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
+		d.log.want("o-1", payment.Failed)
+		d.reason("o-1", payment.ReasonExpired, "")
+		d.sent("o-1", 0, 0)
+	})
+}
+
+func TestExpiredWhileParkedFails(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		cmd := d.order("o-1")
+		cmd.ExpiresAt = time.Now().Add(time.Minute)
+		d.provider.script("o-1", reply{err: errThrottled})
+		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Failed)
+		d.reason("o-1", payment.ReasonExpired, "")
+		d.sent("o-1", 1, 0)
+	})
+}
+
+func TestStoppingBeginsNothing(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		ctx, stop := context.WithCancel(context.Background())
+		stop()
+		p, m := d.start(), d.message(d.order("o-1"))
+		if delay := d.want(p.Command(ctx, m), events.Retry); delay != 0 {
+			t.Errorf("delivered again after %s, want at once", delay)
+		}
+		d.log.want("o-1")
+		d.sent("o-1", 0, 0)
+		d.want(d.start().Command(context.Background(), m), events.Done) // the claim was given back
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func TestStoppingAsksNothing(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		m := d.message(d.order("o-1"))
+		p := d.start()
+		p.ports.on("append", 2, failBefore)
+		d.want(p.Command(context.Background(), m), events.Retry)
+		ctx, stop := context.WithCancel(context.Background())
+		stop()
+		if delay := d.want(d.start().Command(ctx, m), events.Retry); delay != 0 || d.provider.lookups != 0 {
+			t.Errorf("delivered again after %s, %d look-ups", delay, d.provider.lookups)
+		}
+	})
+}
+
+func TestStoppingDuringTheRetriesParks(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
+		ctx, stop := context.WithCancel(context.Background())
+		time.AfterFunc(time.Second, stop)
+		m, began := d.message(d.order("o-1")), time.Now()
+		v := d.start().Command(ctx, m)
+		d.want(v, events.Park)
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("stopped after %s, want 1 s", took)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Parked)
+		d.reason("o-1", payment.ReasonStopping, "")
+		d.provider.script("o-1")
+		time.Sleep(time.Until(v.At))
+		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
+	})
+}
+
+func TestStoppingLetsTheCallEnd(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
+		ctx, stop := context.WithCancel(context.Background())
+		time.AfterFunc(time.Second, stop)
+		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func TestStoppingBetweenIntentAndCallSendsAllTheSame(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		ctx, stop := context.WithCancel(context.Background())
+		d.options.OnStep = func(s worker.Step, _ payment.Ref) {
+			if s == worker.StepIntended {
+				stop()
+			}
+		}
+		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+	})
+}
+
+func TestACallIsCutOffByItsTimeout(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{execute: true, takes: time.Hour})
+		began := time.Now()
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		if took := time.Since(began); took != d.options.Timing.SubmitTimeout {
+			t.Errorf("took %s", took)
+		}
+		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func repeat(r reply, n int) []reply {
+	all := make([]reply, n)
+	for i := range all {
+		all[i] = r
+	}
+	return all
+}
