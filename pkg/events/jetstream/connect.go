@@ -23,10 +23,10 @@ type Options struct {
 	URLs []string // e.g. "nats://127.0.0.1:4222"
 	Name string   // of this client, shown by the server's monitoring
 
-	CredentialsFile string       // path of a .creds file (JWT and seed)
-	NKeySeed        secret.Value // seed of a user nkey, "SU…"
-	User            string
-	Password        secret.Value
+	Credentials secret.Value // content of a .creds file (JWT and seed)
+	NKeySeed    secret.Value // seed of a user nkey, "SU…"
+	User        string
+	Password    secret.Value
 
 	TLS    *tls.Config // nil connects in the clear, unless a URL says tls://
 	Config Config
@@ -48,13 +48,13 @@ func (o Options) Validate() error {
 		problems = append(problems, errors.New("a logger and a clock are required"))
 	}
 	ways := 0
-	for _, set := range []bool{o.CredentialsFile != "", !o.NKeySeed.Empty(), o.User != ""} {
+	for _, set := range []bool{!o.Credentials.Empty(), !o.NKeySeed.Empty(), o.User != ""} {
 		if set {
 			ways++
 		}
 	}
 	if ways > 1 {
-		problems = append(problems, errors.New("set only one of credentials file, nkey seed and user"))
+		problems = append(problems, errors.New("set only one of credentials, nkey seed and user"))
 	}
 	if err := o.Config.Validate(); err != nil {
 		problems = append(problems, err)
@@ -149,8 +149,11 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		options = append(options, nats.Secure(o.TLS))
 	}
 	switch {
-	case o.CredentialsFile != "":
-		options = append(options, nats.UserCredentials(o.CredentialsFile))
+	case !o.Credentials.Empty():
+		if _, err := nkeys.ParseDecoratedUserNKey([]byte(o.Credentials.Reveal())); err != nil {
+			return nil, errors.New("the credentials are not the content of a .creds file") // the cause could show it
+		}
+		options = append(options, nats.UserCredentialBytes([]byte(o.Credentials.Reveal())))
 	case o.User != "":
 		options = append(options, nats.UserInfo(o.User, o.Password.Reveal()))
 	case !o.NKeySeed.Empty():

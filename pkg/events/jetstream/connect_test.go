@@ -20,7 +20,7 @@ import (
 )
 
 func TestOptionsValidate(t *testing.T) {
-	_, err := jetstream.Connect(t.Context(), jetstream.Options{User: "u", CredentialsFile: "f", Password: secret.New("hunter2-hunter2")})
+	_, err := jetstream.Connect(t.Context(), jetstream.Options{User: "u", Credentials: secret.New("f"), Password: secret.New("hunter2-hunter2")})
 	if err == nil {
 		t.Fatal("no problem found")
 	}
@@ -52,7 +52,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 		"no server":       {func(o *jetstream.Options) { o.URLs = []string{stopped.URL()} }, "no servers available"},
 		"no JetStream":    {func(o *jetstream.Options) { o.URLs = []string{plain.ClientURL()} }, "JetStream is not available"},
 		"broken nkey":     {func(o *jetstream.Options) { o.NKeySeed = secret.New("SUBROKEN") }, "nkey seed is not valid"},
-		"no credentials":  {func(o *jetstream.Options) { o.CredentialsFile = "/nowhere.creds" }, "nowhere.creds"},
+		"broken creds":    {func(o *jetstream.Options) { o.Credentials = secret.New("no jwt") }, "credentials are not"},
 		"TLS not offered": {func(o *jetstream.Options) { o.TLS = &tls.Config{MinVersion: tls.VersionTLS12} }, "secure"},
 	} {
 		o := options(t, running.URL(), testConfig())

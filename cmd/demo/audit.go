@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+// audit compares what the log says with what really happened at the provider.
+func (t *teller) audit(ctx context.Context) error {
+	fmt.Fprintf(t.out, "\nAll payments, from the log:\n\n")
+	table := tabwriter.NewWriter(t.out, 2, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "  ORDER\tOUTCOME\tAMOUNT\tMONEY MOVED AT THE PROVIDER\tTIMELINE")
+	var lost, wrong []string
+	for _, want := range t.expected {
+		records, err := t.stack.log.History(ctx, payment.Ref{Provider: provider, Order: want.order})
+		if errors.Is(err, events.ErrNoPayment) {
+			lost = append(lost, want.order)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		truth, err := t.stack.sandbox.Order(provider, want.order)
+		if err != nil {
+			return err
+		}
+		last := records[len(records)-1].Payment
+		moved := movements(truth)
+		if last.Status != want.status || (moved == 1) != (want.status == payment.Settled) || moved > 1 {
+			wrong = append(wrong, fmt.Sprintf("%s is %s, money moved %d times", want.order, last.Status, moved))
+		}
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%d ×\t%s\n", want.order, last.Status, amountOf(last), moved, timeline(records))
+	}
+	_ = table.Flush()
+	return t.count(lost, wrong)
+}
+
+// count prints the two counts that the promise is about.
+func (t *teller) count(lost, wrong []string) error {
+	summary := t.stack.sandbox.Truth().Summary()
+	payments, eventCount := t.stack.ledger.counts()
+	fmt.Fprintf(t.out, "\nThe ledger booked %d payments from %d events.\n", payments, eventCount)
+	fmt.Fprintf(t.out, "From the provider's own books:\n  charged more than once: %d\n  lost: %d\n", len(summary.ChargedTwice), len(lost))
+	fmt.Fprintf(t.out, "The story took %.1f s.\n", time.Since(t.began).Seconds())
+	var problems []error
+	if len(summary.ChargedTwice) > 0 {
+		problems = append(problems, fmt.Errorf("charged more than once: %s", strings.Join(summary.ChargedTwice, ", ")))
+	}
+	if len(lost) > 0 {
+		problems = append(problems, fmt.Errorf("lost: %s", strings.Join(lost, ", ")))
+	}
+	if len(wrong) > 0 {
+		problems = append(problems, fmt.Errorf("not as at the provider: %s", strings.Join(wrong, "; ")))
+	}
+	if payments != eventCount {
+		problems = append(problems, fmt.Errorf("%d outcomes for %d payments", eventCount, payments))
+	}
+	return errors.Join(problems...)
+}
+
+func movements(o sandbox.Order) int {
+	return len(slices.DeleteFunc(slices.Clone(o.Movements), func(m sandbox.Movement) bool { return m.Kind != sandbox.Paid }))
+}
+
+func amountOf(p payment.Payment) string {
+	switch {
+	case !p.SettledAmount.IsZero():
+		return p.SettledAmount.String()
+	case !p.Amount.IsZero():
+		return p.Amount.String()
+	default:
+		return "-"
+	}
+}
+
+// timeline shows the statuses with the time between them.
+func timeline(records []events.Record) string {
+	parts := make([]string, len(records))
+	for i, r := range records {
+		parts[i] = string(r.Payment.Status)
+		if i > 0 {
+			parts[i] = fmt.Sprintf("%s +%s", parts[i], r.StoredAt.Sub(records[i-1].StoredAt).Round(time.Millisecond))
+		}
+	}
+	return strings.Join(parts, " → ")
+}

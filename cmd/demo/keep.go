@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+)
+
+// keepUp shows how to use the running system and waits until it is to end.
+func keepUp(ctx context.Context, s *stack, out io.Writer) error {
+	fmt.Fprintf(out, `The system is up. Ctrl-C ends it.
+
+  ingress   %[1]s
+  sandbox   %[2]s   (GET / explains its admin API and its faults)
+  NATS      %[3]s
+  logs      %[4]s
+
+A deposit, and what the customer must do:
+
+  curl -s %[1]s/v1/deposits -H 'Authorization: Bearer %[5]s' -H 'Content-Type: application/json' \
+    -d '%[6]s'
+  curl -s %[1]s/v1/payments/%[7]s/D-1 -H 'Authorization: Bearer %[5]s' -H 'Prefer: wait=10'
+
+The customer pays, and the payment settles:
+
+  curl -s -X POST %[2]s/admin/%[7]s/orders/D-1/pay -d '{}'
+  curl -s %[1]s/v1/payments/%[7]s/D-1/events -H 'Authorization: Bearer %[5]s'
+
+A payout whose reply the provider drops:
+
+  curl -s %[1]s/v1/payouts -H 'Authorization: Bearer %[5]s' -H 'Content-Type: application/json' \
+    -d '%[8]s'
+  curl -s %[1]s/v1/payments/%[7]s/P-x-drop-1 -H 'Authorization: Bearer %[5]s' -H 'Prefer: wait=10'
+
+What the provider's books say:
+
+  curl -s %[2]s/admin/truth
+`, s.ingress, s.sandboxAt, s.natsURL, s.dir, s.apiKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"))
+	<-ctx.Done()
+	fmt.Fprintln(out, "\nStopping.")
+	return nil
+}

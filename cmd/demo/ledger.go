@@ -1,0 +1,96 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// ledger is what a user of payonce writes: a durable consumer of outcomes. It knows nothing of payonce
+// but the subjects and the JSON, and books each payment once.
+type ledger struct {
+	mu      sync.Mutex
+	booked  map[string]payment.Payment // by order
+	events  int
+	changed chan struct{} // closed and replaced at each change
+}
+
+func (s *stack) startLedger(ctx context.Context) error {
+	conn, err := nats.Connect(s.natsURL, nats.Name("ledger"))
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	s.closers = append(s.closers, conn.Close)
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	consumer, err := js.CreateOrUpdateConsumer(ctx, events.StreamPayments, jetstream.ConsumerConfig{
+		Durable: "ledger", FilterSubjects: []string{"payment.settled.>", "payment.failed.>"}, AckPolicy: jetstream.AckExplicitPolicy,
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	s.ledger = &ledger{booked: map[string]payment.Payment{}, changed: make(chan struct{})}
+	consuming, err := consumer.Consume(func(m jetstream.Msg) {
+		if s.ledger.book(m.Data()) == nil {
+			_ = m.Ack()
+		}
+	})
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	s.closers = append(s.closers, consuming.Stop)
+	return nil
+}
+
+func (l *ledger) book(data []byte) error {
+	p, err := events.DecodePayment(data)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.events++
+	if known, seen := l.booked[p.Order]; !seen || known.Revision < p.Revision {
+		l.booked[p.Order] = p
+	}
+	close(l.changed)
+	l.changed = make(chan struct{})
+	return nil
+}
+
+// outcome waits for an order's outcome.
+func (l *ledger) outcome(ctx context.Context, order string) (payment.Payment, error) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	for {
+		l.mu.Lock()
+		p, booked := l.booked[order]
+		changed := l.changed
+		l.mu.Unlock()
+		if booked {
+			return p, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return payment.Payment{}, errors.Join(fmt.Errorf("the ledger heard of no outcome for %s", order), ctx.Err())
+		}
+	}
+}
+
+// counts returns how many payments are booked, and from how many events.
+func (l *ledger) counts() (payments, events int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.booked), l.events
+}

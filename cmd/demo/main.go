@@ -1,0 +1,81 @@
+// Demo runs the whole system on embedded parts and plays a story with it: a real nats-server with
+// JetStream on disk, miniredis, the provider sandbox, the ingress, and two workers that are processes of
+// their own, so that one can be killed.
+//
+//	go run ./cmd/demo          plays the story and ends with exit code 0 only if all is as it must be
+//	go run ./cmd/demo --keep   keeps the system up and prints commands to try
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"payonce/internal/app"
+)
+
+// workerArgument makes this program a worker: the demo starts itself again for each of its workers.
+const workerArgument = "worker"
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == workerArgument {
+		os.Exit(app.Main(app.Worker(), os.Args[2:], os.Stdout, os.Stderr))
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// storyTimeout bounds the whole story; it takes about 25 s.
+const storyTimeout = 90 * time.Second
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	set := flag.NewFlagSet("demo", flag.ContinueOnError)
+	set.SetOutput(stderr)
+	keep := set.Bool("keep", false, "keep the system up and print commands to try, instead of playing the story")
+	listen := set.String("listen", "", "loopback `address` of the ingress; default: a free port, with --keep 127.0.0.1:8080")
+	if err := set.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return app.ExitOK
+		}
+		return app.ExitUsage
+	}
+	if *keep && *listen == "" {
+		*listen = "127.0.0.1:8080"
+	}
+	began := time.Now()
+	s, err := startStack(ctx, *listen)
+	if err != nil {
+		fmt.Fprintf(stderr, "demo: %v\n", err)
+		return app.ExitFailed
+	}
+	defer s.close()
+	if *keep {
+		err = keepUp(ctx, s, stdout)
+	} else {
+		err = play(ctx, s, stdout, began)
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "demo: %v\nThe logs are in %s\n", err, s.dir)
+		s.keepFiles = true
+		return app.ExitFailed
+	}
+	return app.ExitOK
+}
+
+// play tells the story and says whether everything was as it must be.
+func play(ctx context.Context, s *stack, stdout io.Writer, began time.Time) error {
+	ctx, cancel := context.WithTimeout(ctx, storyTimeout)
+	defer cancel()
+	t := &teller{out: stdout, began: began, stack: s}
+	t.introduce()
+	err := t.tell(ctx)
+	return errors.Join(err, t.audit(ctx))
+}

@@ -1,0 +1,26 @@
+//go:build crash
+
+package main
+
+import (
+	"os"
+	"strings"
+	"syscall"
+
+	"payonce/internal/app"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// A worker built with the tag "crash" kills itself, as kill -9 would, at the step that
+// PAYONCE_CRASH_AT names, when it works on an order that contains PAYONCE_CRASH_ORDER.
+// The programs that are shipped are built without this file.
+func init() {
+	at, order := worker.Step(os.Getenv("PAYONCE_CRASH_AT")), os.Getenv("PAYONCE_CRASH_ORDER")
+	app.OnStep = func(step worker.Step, ref payment.Ref) {
+		if step == at && strings.Contains(ref.Order, order) {
+			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
+			select {} // the signal ends the process
+		}
+	}
+}

@@ -1,0 +1,177 @@
+// Package app wires the parts of payonce into its programs: flags, configuration, connections, signals.
+// It is the only place where connectors, NATS and Redis meet. Programs in cmd call [Main]; the demo and
+// the fault tests call the same functions.
+package app
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"payonce/pkg/config"
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/teemopay"
+)
+
+// Exit codes of all programs.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // it could not run, or could not go on
+	ExitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// Kinds lists the connectors that configuration can name.
+func Kinds() []connectors.Kind {
+	return []connectors.Kind{teemopay.Kind}
+}
+
+// Runtime is what every service is started with.
+type Runtime struct {
+	Name       string // of this process, shown by NATS and in logs
+	Config     config.Config
+	Connectors *connectors.Registry
+	Logger     *slog.Logger
+	Now        func() time.Time
+}
+
+// Service is a program that runs until ctx ends.
+type Service struct {
+	Name    string
+	Summary string
+	// Role says which parts of the configuration the service needs.
+	Role config.Role
+	// Run works until ctx ends and then stops in good order. It calls ready once, when it has begun to work.
+	Run func(ctx context.Context, rt Runtime, ready func(message string)) error
+}
+
+// Main is the whole of a service's main function: it reads flags and configuration, runs the service
+// until SIGINT or SIGTERM, and returns the exit code. A second signal ends the process at once.
+func Main(service Service, args []string, stdout, stderr io.Writer) int {
+	options, code, done := parseFlags(service, args, stdout, stderr)
+	if done {
+		return code
+	}
+	rt, err := Load(service, options.config, stderr)
+	if err != nil {
+		fmt.Fprintf(stderr, "%v\n\nMend the file and check it with: %s --check-config --config %s\n", err, service.Name, options.config)
+		return ExitUsage
+	}
+	for _, warning := range rt.Config.Warnings() {
+		rt.Logger.Warn("configuration", "warning", warning)
+	}
+	if options.check {
+		fmt.Fprintf(stdout, "%s\nThe configuration is good.\n", rt.Config.Summary())
+		return ExitOK
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal then has its default effect
+	defer stop()
+	err = service.Run(ctx, rt, func(message string) { rt.Logger.Info(message) })
+	if err != nil && !errors.Is(err, context.Canceled) {
+		rt.Logger.Error("ended", "error", err)
+		return ExitFailed
+	}
+	rt.Logger.Info("stopped")
+	return ExitOK
+}
+
+type flags struct {
+	config string
+	check  bool
+}
+
+func parseFlags(service Service, args []string, stdout, stderr io.Writer) (options flags, code int, done bool) {
+	set := flag.NewFlagSet(service.Name, flag.ContinueOnError)
+	set.SetOutput(stderr)
+	set.StringVar(&options.config, "config", "payonce.yaml", "the configuration `file`; payonce.example.yaml shows every key")
+	set.BoolVar(&options.check, "check-config", false, "say all that is wrong with the configuration and end")
+	version := set.Bool("version", false, "print the version and end")
+	set.Usage = func() {
+		fmt.Fprintf(set.Output(), `%s: %s
+
+Usage:
+  %[1]s [--config FILE]
+
+Examples:
+  %[1]s --config /etc/payonce/payonce.yaml
+  %[1]s --config payonce.yaml --check-config
+
+Flags:
+`, service.Name, service.Summary)
+		set.PrintDefaults()
+	}
+	for _, arg := range args {
+		if arg == "-h" || arg == "--help" || arg == "-help" {
+			set.SetOutput(stdout)
+		}
+	}
+	switch err := set.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return options, ExitOK, true
+	case err != nil:
+		return options, ExitUsage, true
+	case set.NArg() > 0:
+		fmt.Fprintf(stderr, "%s takes no arguments, only flags; see %[1]s --help\n", service.Name)
+		return options, ExitUsage, true
+	case *version:
+		fmt.Fprintln(stdout, service.Name, Version())
+		return options, ExitOK, true
+	}
+	return options, ExitOK, false
+}
+
+// Version returns the module's version and the commit it was built from, as far as the build knows.
+func Version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	version := info.Main.Version
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			version += " " + s.Value
+		}
+	}
+	return version
+}
+
+// Load reads the configuration and makes the connectors. The error lists every problem.
+func Load(service Service, path string, logs io.Writer) (Runtime, error) {
+	cfg, err := config.Load(path, config.OS(), service.Role)
+	if err != nil {
+		return Runtime{}, err
+	}
+	registry, err := cfg.Connectors(Kinds(), time.Now)
+	if err != nil {
+		return Runtime{}, err
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	return Runtime{
+		Name: fmt.Sprintf("%s@%s:%d", service.Name, host, os.Getpid()), Config: cfg, Connectors: registry,
+		Logger: NewLogger(cfg.Log, logs), Now: time.Now,
+	}, nil
+}
+
+// NewLogger returns a logger as configured.
+func NewLogger(cfg config.Log, w io.Writer) *slog.Logger {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		level = slog.LevelInfo // the configuration was validated before
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.Format == "text" {
+		return slog.New(slog.NewTextHandler(w, options))
+	}
+	return slog.New(slog.NewJSONHandler(w, options))
+}

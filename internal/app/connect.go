@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/idempotency/redis"
+)
+
+// startTimeout bounds what a service asks of NATS and Redis before it begins.
+const startTimeout = 30 * time.Second
+
+// connectNATS connects and makes sure that the streams are as they are declared.
+func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	cfg := rt.Config.NATS
+	tlsConfig, err := cfg.TLS.Client()
+	if err != nil {
+		return nil, fmt.Errorf("nats.tls: %w", err)
+	}
+	conn, err := jetstream.Connect(ctx, jetstream.Options{
+		URLs: cfg.URLs, Name: rt.Name, Credentials: cfg.Credentials, User: cfg.User, Password: cfg.Password,
+		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := conn.EnsureStreams(ctx); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// StreamConfig returns the part of the configuration that streams and consumers are made from.
+func StreamConfig(cfg config.Config) jetstream.Config {
+	streams := jetstream.DefaultConfig()
+	streams.Replicas = cfg.NATS.Replicas
+	streams.PaymentRetention = cfg.NATS.PaymentsRetention
+	streams.WebhookRetention = cfg.NATS.WebhooksRetention
+	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
+	streams.AckWait = cfg.Worker.AckWait
+	return streams
+}
+
+// connectRedis makes the claim store. A Redis that is down is no reason not to start, unless the
+// configuration says that claims are required; one that throws keys away is.
+func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, closeClient func(), err error) {
+	cfg := rt.Config.Redis
+	tlsConfig, err := cfg.TLS.Client()
+	if err != nil {
+		return nil, nil, fmt.Errorf("redis.tls: %w", err)
+	}
+	client, err := redis.NewClient(redis.Config{
+		Addresses: cfg.Addresses, MasterName: cfg.SentinelMaster, Username: cfg.Username, Password: cfg.Password,
+		Database: cfg.DB, TLS: tlsConfig,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	store = redis.New(client, redis.Options{})
+	if err := checkRedis(ctx, rt, store); err != nil {
+		_ = client.Close()
+		return nil, nil, err
+	}
+	return store, func() { _ = client.Close() }, nil
+}

@@ -1,0 +1,110 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/idempotency/redis"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// OnStep is called between the steps of a command. It is nil but in programs that are built to be
+// killed at a step by a fault test.
+var OnStep func(worker.Step, payment.Ref)
+
+// Worker is the service that executes payments.
+func Worker() Service {
+	return Service{
+		Name:    "worker",
+		Summary: "executes payments from the queue; start as many as you like",
+		Role:    config.RoleWorker,
+		Run:     runWorker,
+	}
+}
+
+func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
+	claims, closeRedis, err := connectRedis(ctx, rt)
+	if err != nil {
+		return err
+	}
+	defer closeRedis()
+	conn, err := connectNATS(ctx, rt)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	engine, err := worker.New(worker.Options{
+		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
+		Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+	})
+	if err != nil {
+		return err
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return engine.Run(ctx, conn, rt.Config.ProviderSlots) })
+	group.Go(func() error { return sweep(ctx, rt, conn) })
+	ready("working")
+	return group.Wait()
+}
+
+// Timing returns the engine's durations from the configuration.
+func Timing(cfg config.Config) worker.Timing {
+	t := worker.DefaultTiming()
+	t.SubmitTimeout, t.Lease = cfg.Worker.SubmitTimeout, cfg.Worker.Lease
+	t.RetryFor, t.RetryInitial = cfg.Worker.RetryFor, cfg.Worker.RetryInitial
+	t.LookupMin, t.LookupMax = cfg.Worker.LookupMin, cfg.Worker.LookupMax
+	t.ParkMin, t.ParkMax = cfg.Worker.ParkMin, cfg.Worker.ParkMax
+	t.Retention = cfg.NATS.PaymentsRetention
+	t.ClaimRetention = cfg.Redis.ClaimRetention
+	return t
+}
+
+// sweepEvery is how often a worker looks for commands of providers that nobody works on.
+const sweepEvery = 30 * time.Second
+
+// sweep gives commands up that no worker of any configuration will ever take.
+func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
+	ticker := time.NewTicker(sweepEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		n, err := conn.SweepStrays(ctx)
+		if err != nil && ctx.Err() == nil {
+			rt.Logger.Warn("the queue could not be swept", "error", err)
+		}
+		if n > 0 {
+			rt.Logger.Error("commands for a provider that nobody works on became dead letters", "count", n)
+		}
+	}
+}
+
+// checkRedis refuses a Redis that forgets claims by itself, and warns of the rest.
+func checkRedis(ctx context.Context, rt Runtime, store *redis.Store) error {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	warnings, err := store.Check(ctx)
+	for _, warning := range warnings {
+		rt.Logger.Warn("redis", "warning", warning)
+	}
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, redis.ErrEvicts) || rt.Config.Redis.Required:
+		return fmt.Errorf("redis: %w", err)
+	default:
+		rt.Logger.Error("Redis cannot be asked; going on with the log alone", "error", err)
+		return nil
+	}
+}
