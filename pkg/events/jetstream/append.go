@@ -34,6 +34,7 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (uin
 		return 0, fmt.Errorf("append: %w", err)
 	}
 	msg := newMessage(ctx, out, id)
+	msg.Header.Set(HeaderPrevious, strconv.FormatUint(after, 10))
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
 	seq, err := c.append(ctx, msg, p.Ref, after)

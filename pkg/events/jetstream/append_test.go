@@ -4,9 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
@@ -55,6 +58,26 @@ func TestAppendThenRead(t *testing.T) {
 	}
 	if len(ids) != len(statuses) || history[2].Sequence != after {
 		t.Errorf("ids %v, last sequence %d, want %d", ids, history[2].Sequence, after)
+	}
+}
+
+// An event that somebody else wrote past Append is no part of a history that can be told.
+func TestHistoryOfAForeignEvent(t *testing.T) {
+	server, c := start(t)
+	_, js := foreign(t, server.URL())
+	mine := mustAppend(t, c, paymentOf(ref("mine"), payment.Submitting), 0)
+	for order, previous := range map[string]string{"none": "", "itself": "100", "other": strconv.FormatUint(mine, 10)} {
+		out, err := events.EncodePayment(paymentOf(ref(order), payment.Settled), order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		msg := &nats.Msg{Subject: out.Subject, Data: out.Data, Header: nats.Header{jetstream.HeaderPrevious: {previous}}}
+		if _, err := js.PublishMsg(testContext(t), msg); err != nil {
+			t.Fatal(err)
+		}
+		if history, err := c.History(testContext(t), ref(order)); err == nil {
+			t.Errorf("%s: %v", order, history)
+		}
 	}
 }
 

@@ -135,6 +135,8 @@ func (s *consumer) run(ctx context.Context, sub *subscription) {
 			}
 			if sub, err = s.subscribe(ctx); err != nil {
 				s.setTrouble(err)
+			} else if !errors.Is(s.trouble(), errStalled) { // a stall is over when a message comes
+				s.setTrouble(nil)
 			}
 		}
 	}

@@ -12,6 +12,10 @@ import (
 	"payonce/pkg/events"
 )
 
+// HeaderPrevious of an event of the log is the sequence of the event before it of the same order, 0 for
+// the first.
+const HeaderPrevious = "Payonce-Previous"
+
 // Headers of a dead letter, beside those of the message itself.
 const (
 	HeaderDeadReason     = "Payonce-Dead-Reason"     // an events.DeadReason
