@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"regexp"
 	"strings"
 	"time"
 
@@ -221,13 +222,17 @@ func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 
 type wireTime string
 
-// parse reads RFC 3339 as strictly as the JSON Schema's date-time, which time.Parse does not. A time
-// that has no four-digit year in UTC could not be written again.
-func (w wireTime) parse() (t time.Time, err error) {
+// time.Parse also takes "T9:00:00Z" and "00,5Z" (go.dev/issue/54580), which JSON Schema's date-time does
+// not.
+var wireTimePattern = regexp.MustCompile(`^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)$`)
+
+// parse reads an RFC 3339 time. One that has no four-digit year in UTC could not be written again.
+func (w wireTime) parse() (time.Time, error) {
 	if w == "" {
 		return time.Time{}, nil
 	}
-	if err := t.UnmarshalText([]byte(w)); err != nil || !payment.ValidTime(t) {
+	t, err := time.Parse(time.RFC3339Nano, string(w))
+	if err != nil || !wireTimePattern.MatchString(string(w)) || !payment.ValidTime(t) {
 		return time.Time{}, errors.New("not an RFC 3339 time")
 	}
 	return t.UTC(), nil

@@ -61,7 +61,9 @@ func SubjectRef(subject string) (payment.Ref, bool) {
 	tokens := strings.Split(subject, ".")
 	if len(tokens) == 3 && tokens[0] == "parked" || len(tokens) == 4 && tokens[0] != "parked" {
 		ref := payment.Ref{Provider: tokens[len(tokens)-2], Order: tokens[len(tokens)-1]}
-		return ref, ref.Validate() == nil
+		if ref.Validate() == nil {
+			return ref, true
+		}
 	}
 	return payment.Ref{}, false
 }

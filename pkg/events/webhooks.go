@@ -39,6 +39,9 @@ func EncodeWebhook(w Webhook, id string) (Outgoing, error) {
 	if err := w.Ref.Validate(); err != nil {
 		return Outgoing{}, fmt.Errorf("encode webhook: %w", err)
 	}
+	if w.ReceivedAt.IsZero() {
+		return Outgoing{}, fmt.Errorf("encode webhook %s: it has no time", w.Ref)
+	}
 	attributes := Attributes{
 		ID: id, Source: Source, Type: WebhookType, Subject: w.Ref.String(), Time: w.ReceivedAt,
 		ContentType: w.Header.Get("Content-Type"),

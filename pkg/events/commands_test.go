@@ -1,0 +1,265 @@
+package events_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// refuse decodes a message and expects it to be refused in exactly this way.
+func refuse(t *testing.T, m events.Message, reason events.DeadReason, field, problem string, named payment.Ref) {
+	t.Helper()
+	cmd, err := events.DecodeCommand(m)
+	var got *events.CommandError
+	if !errors.As(err, &got) {
+		t.Errorf("%.200s: got %+v, %v", m.Data, cmd, err)
+		return
+	}
+	want := events.CommandError{Reason: reason, Field: field, Problem: problem, Ref: named, Operation: got.Operation}
+	if *got != want {
+		t.Errorf("%.200s:\ngot  %+v\nwant %+v", m.Data, *got, want)
+	}
+	if text := strings.TrimPrefix(field+": "+problem, ": "); err.Error() != text {
+		t.Errorf("the error says %q", err)
+	}
+	if cmd.Order != "" || cmd.Fingerprint() != (payment.Command{}).Fingerprint() {
+		t.Errorf("a refused command came out: %+v", cmd)
+	}
+}
+
+// body returns the JSON of a small command with more fields.
+func body(more string) string {
+	return `{"provider":"teemopay-kr","order":"D-20261122-0001","amount":{"value":"10000","currency":"KRW"}` + more + `}`
+}
+
+func short(text string) events.Message {
+	return events.Message{Subject: "deposit.requested", Data: []byte(text)}
+}
+
+func TestStrictCommands(t *testing.T) {
+	none := payment.Ref{}
+	amount := func(text string) string {
+		return `{"provider":"teemopay-kr","order":"D-20261122-0001","amount":` + text + `}`
+	}
+	for _, c := range []struct {
+		body, field, problem string
+		named                payment.Ref
+	}{
+		{body(`,"retrun_url":"x"`), "retrun_url", "is not a field of a command", ref},
+		{body(`,"customer":{"nmae":"x"}`), "nmae", "is not a field of a command", ref},
+		{body(`,"Command":{}`), "Command", "is not a field of a command", ref},
+		{body(`,"Ref":{"order":"x"}`), "Ref", "is not a field of a command", ref},
+		{body(`,"` + strings.Repeat("길", 60) + `":1`), strings.Repeat("길", 42) + "…", "is not a field of a command", ref},
+
+		{body(`,"order":"D-2"`), "order", "stands twice", none},
+		{body(`,"Provider":"p"`), "Provider", "stands twice", none},
+		{body(`,"method":"a","method":"a"`), "method", "stands twice", ref},
+		{body(`,"method":"a","Method":"b"`), "Method", "stands twice", ref},
+		{body(`,"cu\u017ftomer":{},"customer":{}`), "customer", "stands twice", ref},
+		{body(`,"customer":{"name":"a","name":"b"}`), "customer.name", "stands twice", ref},
+		{body(`,"customer":{"name":"a","NAME":"b"}`), "customer.NAME", "stands twice", ref},
+		{body(`,"customer":{"name":"a","n\u0061me":"b"}`), "customer.name", "stands twice", ref},
+		{body(`,"metadata":{"a":"1","a":"2"}`), "metadata.a", "stands twice", ref},
+		{body(`,"customer":{"name":"a","name":"b"},"ORDER":"x"`), "customer.name", "stands twice", none},
+		{amount(`{"value":"1","value":"2","currency":"KRW"}`), "amount.value", "stands twice", ref},
+
+		{`{"provider":5,"order":"D-1"}`, "provider", "must not be a JSON number", none},
+		{`{"provider":"p","order":["D-1"]}`, "order", "must not be a JSON array", none},
+		{body(`,"customer":{"name":5}`), "customer.name", "must not be a JSON number", ref},
+		{body(`,"customer":"Hong"`), "customer", "must not be a JSON string", ref},
+		{body(`,"account":{"last_digits":"12345"}`), "account.last_digits", "must not be a JSON string", ref},
+		{body(`,"metadata":{"cart":9}`), "metadata", "must not be a JSON number", ref},
+		{body(`,"operation":true`), "operation", "must not be a JSON bool", ref},
+		{body(`,"expires_at":1795305600`), "expires_at", "must not be a JSON number", ref},
+		{body(`,"operation":"payout"`), "operation", `must be "deposit" here, or left out`, ref},
+
+		{amount(`{"value":"10.5","currency":"KRW"}`), "amount.value", "KRW has 0 decimals", ref},
+		{amount(`{"value":"1.234","currency":"TWD"}`), "amount.value", "TWD has 2 decimals", ref},
+		{amount(`{"value":"-1","currency":"KRW"}`), "amount.value", `must be a decimal number of digits, like "10000"`, ref},
+		{amount(`{"value":"1000000000000000","currency":"KRW"}`), "amount.value", "must have at most 15 digits before the point", ref},
+		{amount(`{"value":10000,"currency":"KRW"}`), "amount.value", `must be a decimal string, like "10000"`, ref},
+		{amount(`{"value":"1","currency":"USD"}`), "amount.currency", "must be one of KRW, TWD", ref},
+		{amount(`{"value":"1","currency":"KRW","unit":"x"}`), "amount", `must be an object like {"value":"10000","currency":"KRW"}`, ref},
+		{amount(`10000`), "amount", `must be an object like {"value":"10000","currency":"KRW"}`, ref},
+		{`{"provider":"p","order":"D 1","x":1}`, "x", "is not a field of a command", none},
+	} {
+		refuse(t, short(c.body), events.DeadInvalid, c.field, c.problem, c.named)
+	}
+	const problem = "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00"
+	for _, bad := range []string{
+		"tomorrow", "2026-11-22", "2026-11-22 09:00:00Z", "2026-11-22T9:00:00Z", "2026-11-22T09:00:00,5Z", "2026-11-22T09:00:00", "2026-02-30T09:00:00Z",
+		"2026-11-22T24:00:00Z", "2026-11-22T09:00:00+25:00", "9999-12-31T23:59:59-01:00", "0000-01-01T00:00:00+01:00", "+10000-01-01T00:00:00Z",
+	} {
+		refuse(t, short(body(`,"expires_at":"`+bad+`"`)), events.DeadInvalid, "expires_at", problem, ref)
+		refuse(t, short(body(`,"requested_at":"`+bad+`","expires_at":"`+bad+`"`)), events.DeadInvalid, "requested_at", problem, ref)
+	}
+}
+
+func TestUndecodableCommands(t *testing.T) {
+	const malformed, notObject, several = "the body is not well-formed JSON", "the body is not a JSON object", "there is more than one JSON document"
+	for text, problem := range map[string]string{
+		"": notObject, "null": notObject, "[]": notObject, `"x"`: notObject, "nonsense": notObject, "\x00": notObject,
+		"{": malformed, `{"a"}`: malformed, `{"a":}`: malformed, `{a:1}`: malformed, `{"a":[1,}`: malformed, `{"a":[1 2]}`: malformed, `{"a":"` + "\x00" + `"}`: malformed,
+		`{"a":1,}`: malformed, `{"a":01}`: malformed, `{"a":"\x"}`: malformed, `{,}`: malformed,
+		`{"a":[tru`: malformed, `{"a":`: malformed,
+		body("") + body(""): several, body("") + "x": several, body("") + "}": several, body("") + "]": several, body("") + " {": several, body("") + "\x00": several,
+		"\xef\xbb\xbf" + body(""):                                                 notObject, // a byte order mark
+		body(`,"method":"` + "\xff" + `"`):                                        "the body is not UTF-8",
+		body(`,"method":"` + "\xed\xa0\x80" + `"`):                                "the body is not UTF-8",
+		body(`,"x":` + strings.Repeat("[", 30_000) + strings.Repeat("]", 30_000)): "the body is nested too deeply",
+		strings.Repeat(`{"a":`, 10_000):                                           "the body is nested too deeply",
+	} {
+		refuse(t, short(text), events.DeadUndecodable, "", problem, payment.Ref{})
+		// The subject still names the payment.
+		refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-20261122-0001", Data: []byte(text)}, events.DeadUndecodable, "", problem, ref)
+	}
+	// A NUL in a text is JSON, but no text of a command.
+	cmd, err := events.DecodeCommand(short(body(`,"method":"a\u0000"`)))
+	if err != nil || cmd.Validate() == nil {
+		t.Errorf("got %q, %v", cmd.Method, err)
+	}
+}
+
+func TestTooBigCommand(t *testing.T) {
+	fits := body(`,"x":"` + strings.Repeat("x", events.MaxCommandBytes-len(body(`,"x":""`))) + `"`)
+	refuse(t, short(fits), events.DeadInvalid, "x", "is not a field of a command", ref)
+	problem := fmt.Sprintf("%d bytes, a command may have %d", events.MaxCommandBytes+1, events.MaxCommandBytes)
+	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-20261122-0001", Data: []byte(fits + " ")}, events.DeadTooBig, "", problem, ref)
+	_, err := events.ParseCommand(payment.Deposit, []byte(fits+" "))
+	var got *events.CommandError
+	if !errors.As(err, &got) || got.Reason != events.DeadTooBig || got.Problem != problem {
+		t.Errorf("got %v", err)
+	}
+}
+
+// A subject and a body that speak of different payments speak for neither.
+func TestSubjectMismatch(t *testing.T) {
+	const other, invalid = "the subject names another provider or order than the body", "the subject names no valid provider and order"
+	for subject, problem := range map[string]string{
+		"deposit.requested.teemopay-kr.D-2":               other,
+		"deposit.requested.teemopay-tw.D-20261122-0001":   other,
+		"deposit.requested.teemopay-kr":                   invalid,
+		"deposit.requested.":                              invalid,
+		"deposit.requested.Teemo.D-1":                     invalid,
+		"deposit.requested.teemopay-kr.D~1":               invalid,
+		"deposit.requested.teemopay-kr.D-20261122-0001.x": invalid,
+		"deposit.requestedx":                              "the subject is not that of a command",
+		"refund.requested.teemopay-kr.D-20261122-0001":    "the subject is not that of a command",
+		"payment.settled.teemopay-kr.D-20261122-0001":     "the subject is not that of a command",
+		"parked.teemopay-kr.D-20261122-0001":              "the subject is not that of a command",
+		"":                                                "the subject is not that of a command",
+	} {
+		refuse(t, events.Message{Subject: subject, Data: []byte(body(""))}, events.DeadMismatch, "", problem, payment.Ref{})
+	}
+	// Neither may a wrong body under another's subject make an event for that other.
+	wrong := []byte(body(`,"retrun_url":"x"`))
+	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-2", Data: wrong}, events.DeadMismatch, "", other, payment.Ref{})
+	unnamed := []byte(`{"order":5}`)
+	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-20261122-0001", Data: unnamed}, events.DeadInvalid, "order", "must not be a JSON number", ref)
+}
+
+func TestLenientWhereNothingIsLost(t *testing.T) {
+	for _, text := range []string{
+		"\n\t " + body("") + " \r\n", body(`,"operation":"deposit"`), body(`,"METHOD":"va"`), body(`,"customer":null,"metadata":null,"expires_at":null`),
+		body(`,"metadata":{"id":"1","ID":"2","customer.id":"3"}`), // the upstream's own names differ in case
+		body(`,"expires_at":"","requested_at":"2026-11-22T09:00:00.5+09:00"`),
+	} {
+		if cmd, err := events.DecodeCommand(short(text)); err != nil || cmd.Ref != ref || cmd.Operation != payment.Deposit || cmd.Validate() != nil {
+			t.Errorf("%s: got %+v, %v", text, cmd, err)
+		}
+	}
+	cmd, err := events.DecodeCommand(short(body(`,"metadata":{"id":"1","ID":"2"}`)))
+	if err != nil || cmd.Metadata["id"] != "1" || cmd.Metadata["ID"] != "2" {
+		t.Errorf("got %v, %v", cmd.Metadata, err)
+	}
+}
+
+func TestRequestedAt(t *testing.T) {
+	stored, first, said := begin.Add(2*time.Hour), begin.Add(time.Hour), begin
+	for name, c := range map[string]struct {
+		more, header string
+		want         time.Time
+	}{
+		"the command says":     {`,"requested_at":"2026-11-22T09:00:00.123456789+09:00"`, first.Format(time.RFC3339Nano), said},
+		"the header says":      {"", first.In(time.FixedZone("KST", 9*3600)).Format(time.RFC3339Nano), first},
+		"nobody says":          {"", "", stored},
+		"the header is wrong":  {"", "yesterday", stored},
+		"the header overflows": {"", "9999-12-31T23:59:59-01:00", stored},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := events.Message{Subject: "deposit.requested", Data: []byte(body(c.more)), StoredAt: stored, Header: events.Header{}}
+			if c.header != "" {
+				m.Header["payonce-requested-at"] = []string{c.header}
+			}
+			if got, err := events.DecodeCommand(m); err != nil || !got.RequestedAt.Equal(c.want) {
+				t.Errorf("got %s, %v, want %s", got.RequestedAt, err, c.want)
+			}
+		})
+	}
+}
+
+func TestEncodeCommandRefuses(t *testing.T) {
+	wrong := fullCommand(payment.Deposit)
+	wrong.Order = "a.b"
+	if _, err := events.EncodeCommand(wrong, "1"); err == nil {
+		t.Error("an order of two subject tokens")
+	}
+	wrong = fullCommand(payment.Deposit)
+	wrong.Amount = payment.KRW(-1)
+	if _, err := events.EncodeCommand(wrong, "1"); err == nil || strings.Contains(err.Error(), "hong@") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func FuzzDecodeCommand(f *testing.F) {
+	for _, subject := range []string{"deposit.requested", "payout.requested.teemopay-kr.D-20261122-0001", "deposit.requested.x", "parked.a.b"} {
+		for _, text := range []string{body(""), body(`,"customer":{"name":"a","NAME":"b"}`), body("") + "}", `{"specversion":"1.0","data":{}}`, "{"} {
+			f.Add(subject, "", "", []byte(text))
+			f.Add(subject, "Content-Type", "application/cloudevents+json", []byte(text))
+			f.Add(subject, "ce-id", "%C0%A0", []byte(text))
+		}
+	}
+	f.Fuzz(func(t *testing.T, subject, header, value string, data []byte) {
+		m := events.Message{Subject: subject, Data: bytes.Clone(data), Header: events.Header{header: {value}}, StoredAt: begin}
+		cmd, err := events.DecodeCommand(m)
+		if !bytes.Equal(m.Data, data) {
+			t.Fatal("the message changed")
+		}
+		if err != nil {
+			var refused *events.CommandError
+			if !errors.As(err, &refused) || refused.Reason == "" || refused.Problem == "" {
+				t.Fatalf("got %v", err)
+			}
+			if refused.Ref != (payment.Ref{}) && refused.Ref.Validate() != nil {
+				t.Fatalf("an invalid name %q", refused.Ref)
+			}
+			if named, long := events.SubjectRef(subject); long && refused.Ref != (payment.Ref{}) && refused.Ref != named {
+				t.Fatalf("%s makes an error about %s", subject, refused.Ref)
+			}
+			return
+		}
+		if len(cmd.Fingerprint()) != 64 {
+			t.Fatal("no fingerprint")
+		}
+		if cmd.Validate() != nil {
+			return
+		}
+		out, err := events.EncodeCommand(cmd, "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(commandSchema, out.Data); err != nil {
+			t.Fatal(err)
+		}
+		again, err := events.DecodeCommand(events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data})
+		if err != nil || again.Fingerprint() != cmd.Fingerprint() {
+			t.Fatalf("got %+v, %v, want %+v", again, err, cmd)
+		}
+	})
+}

@@ -1,0 +1,228 @@
+package events_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+var update = flag.Bool("update", false, "write golden files and generated documents anew")
+
+var (
+	begin = time.Date(2026, 11, 22, 0, 0, 0, 123456789, time.UTC)
+	ref   = payment.Ref{Provider: "teemopay-kr", Order: "D-20261122-0001"}
+)
+
+func fullCommand(op payment.Operation) payment.Command {
+	return payment.Command{
+		Ref: ref, Operation: op, Amount: payment.KRW(10000), Method: "va", ReturnURL: "https://shop.example/back?order=D-20261122-0001",
+		Customer: payment.Customer{
+			ID: "C-7", Name: "홍길동", FirstName: "길동", LastName: "홍", Email: "hong@shop.example", Phone: "01012345678",
+			IPAddress: "203.0.113.7", IDType: "RRN", IDNumber: "8001011234567",
+		},
+		Account:  payment.Account{Number: "110123456789", Holder: "홍길동", BankCode: "088", BankName: "Shinhan", LastDigits: []string{"56789"}},
+		Language: "ko", Description: "Order <1> & more", RequestedAt: begin, ExpiresAt: begin.Add(30 * time.Minute),
+		Metadata: map[string]string{"cart": "9", "shop": "seoul"},
+	}
+}
+
+func redirect() *payment.Action {
+	return &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{
+		Method: "POST", URL: "https://pay.example/1", Fields: map[string]string{"token": "abc"}, RegisterURL: "https://pay.example/register",
+	}}
+}
+
+func transfer() *payment.Action {
+	return &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{
+		AccountNumber: "9001", AccountHolder: "Shop", BankCode: "812", BankName: "Taishin", BankBranch: "0012", Amount: payment.TWD(48389),
+		Reference: "A-17", QRCode: "TWQRP://9001", ExpiresAt: begin.Add(time.Hour), Messages: map[string]string{"en": "Transfer the exact amount."},
+	}}
+}
+
+func clarification() *payment.Action {
+	return &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{
+		Fields: map[string][]string{"customer": {"first_name", "id_number"}}, Schema: `{"type":"object"}`,
+	}}
+}
+
+// exampleEvents returns an event for each status and each action, by the name of its golden file.
+func exampleEvents() map[string]payment.Payment {
+	base := payment.New(fullCommand(payment.Deposit))
+	list := map[string]payment.Payment{}
+	add := func(name string, s payment.Status, revision int, change func(*payment.Payment)) {
+		p := base
+		p.Status, p.Revision, p.UpdatedAt = s, revision, begin.Add(time.Duration(revision)*time.Second)
+		if s != payment.Parked {
+			p.Attempts, p.SubmittedAt = 1, begin.Add(time.Second)
+		}
+		change(&p)
+		list["payment."+name] = p
+	}
+	receipts := []payment.Receipt{{Reference: "T-1", Amount: payment.KRW(6000)}, {Reference: "T-2", Amount: payment.KRW(4000)}}
+	settled := func(p *payment.Payment) {
+		p.Known, p.ProviderReference, p.SettledAmount, p.Receipts = true, "P-1", payment.KRW(10000), receipts
+	}
+	add("parked", payment.Parked, 1, func(p *payment.Payment) {
+		p.ResumeAt, p.Reason = begin.Add(8*time.Hour), &payment.Reason{Code: payment.ReasonClosed, Message: "opens 08:00 Asia/Seoul"}
+	})
+	add("submitting", payment.Submitting, 1, func(*payment.Payment) {})
+	add("in_doubt", payment.InDoubt, 2, func(p *payment.Payment) {
+		p.Reason, p.NotFound, p.NotFoundAt = &payment.Reason{Code: payment.ReasonNotFound}, 1, begin.Add(time.Minute)
+	})
+	add("pending", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.ProviderReference = true, "P-1" })
+	add("pending.redirect", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, redirect() })
+	add("pending.transfer", payment.Pending, 2, func(p *payment.Payment) {
+		p.Provider, p.Known, p.Amount, p.Action = "topay-tw", true, payment.TWD(48400), transfer()
+	})
+	add("pending.clarification", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, clarification() })
+	add("settled", payment.Settled, 3, settled)
+	add("failed", payment.Failed, 2, func(p *payment.Payment) {
+		p.Known, p.Operation = true, payment.Payout
+		p.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "426", Message: "the account does not exist"}
+	})
+	add("conflict", payment.Conflict, 4, func(p *payment.Payment) {
+		settled(p)
+		p.Reason = &payment.Reason{Code: payment.ReasonContradiction, ProviderCode: "426", Message: "declined after settled"}
+	})
+	add("reversed", payment.Reversed, 4, func(p *payment.Payment) {
+		settled(p)
+		p.Reason = &payment.Reason{Code: payment.ReasonReversed}
+	})
+	return list
+}
+
+const exampleID = "0b9f2a52-7f5e-4d6b-9a53-2f6c1d1f6f10"
+
+// goldenMessages returns every example by the name of its golden file.
+func goldenMessages(t *testing.T) map[string]events.Outgoing {
+	t.Helper()
+	all := map[string]events.Outgoing{}
+	keep := func(name string, m events.Outgoing, err error) {
+		if err != nil {
+			t.Fatal(name, err)
+		}
+		all[name] = m
+	}
+	for _, op := range payment.Operations() {
+		m, err := events.EncodeCommand(fullCommand(op), exampleID)
+		keep("command."+string(op), m, err)
+	}
+	smallest := payment.Command{Ref: ref, Operation: payment.Deposit, Amount: payment.KRW(10000)}
+	m, err := events.EncodeCommand(smallest, exampleID)
+	keep("command.deposit.smallest", m, err)
+	for name, p := range exampleEvents() {
+		m, err := events.EncodePayment(p, exampleID)
+		keep(name, m, err)
+	}
+	m, err = events.EncodeWebhook(exampleWebhook(), exampleID)
+	keep("webhook", m, err)
+	return all
+}
+
+func exampleWebhook() events.Webhook {
+	return events.Webhook{
+		Ref: ref, ReceivedAt: begin, Body: []byte("{\"order\":\"D-20261122-0001\",\n \"status\":\"완료\"}\n"),
+		Header: http.Header{"Content-Type": {"application/json; charset=utf-8"}, "X-Signature": {"sha256=00ff", "sha256=11ee"}, "X-Note": {`100% "sure" € 😀`}},
+	}
+}
+
+// onWire writes a message as it stands on the wire: subject, headers by name, an empty line, the data.
+func onWire(m events.Outgoing) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "%s\n", m.Subject)
+	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
+		for _, value := range m.Header[name] {
+			fmt.Fprintf(&b, "%s: %s\n", name, value)
+		}
+	}
+	fmt.Fprintf(&b, "\n%s", m.Data)
+	return b.Bytes()
+}
+
+func goldenPath(name string) string { return filepath.Join("testdata", "golden", name+".txt") }
+
+// TestGolden compares every message byte by byte with what was on the wire before. A golden file changes
+// only by addition: everything that stands there is read by somebody.
+func TestGolden(t *testing.T) {
+	all := goldenMessages(t)
+	for name, m := range all {
+		t.Run(name, func(t *testing.T) {
+			if *update {
+				if err := os.WriteFile(goldenPath(name), onWire(m), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(goldenPath(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := onWire(m); !bytes.Equal(got, want) {
+				t.Errorf("got\n%s\nwant\n%s", got, want)
+			}
+		})
+	}
+	files, err := filepath.Glob(goldenPath("*"))
+	if err != nil || len(files) != len(all) {
+		t.Errorf("%d golden files for %d messages, %v", len(files), len(all), err)
+	}
+}
+
+// TestGoldenCoversEverything fails when a status, an action, an operation or a field has no example.
+func TestGoldenCoversEverything(t *testing.T) {
+	names := map[string]bool{}
+	subjects := map[string]bool{}
+	for _, m := range goldenMessages(t) {
+		subjects[strings.Join(strings.Split(m.Subject, ".")[:2], ".")] = true
+		if strings.HasPrefix(m.Subject, "webhook.") {
+			continue
+		}
+		var doc any
+		if err := json.Unmarshal(m.Data, &doc); err != nil {
+			t.Fatal(err)
+		}
+		collectNames(doc, names)
+	}
+	for _, op := range payment.Operations() {
+		if !subjects[events.CommandType(op)] {
+			t.Errorf("no golden command of %s", op)
+		}
+	}
+	for _, s := range payment.Statuses() {
+		if s != payment.Requested && !subjects[events.PaymentType(s)] {
+			t.Errorf("no golden event of %s", s)
+		}
+	}
+	for _, typ := range wireTypes() {
+		for name := range jsonNames(typ) {
+			if !names[name] {
+				t.Errorf("%s of %s stands in no golden file", name, typ)
+			}
+		}
+	}
+}
+
+func collectNames(doc any, names map[string]bool) {
+	switch x := doc.(type) {
+	case map[string]any:
+		for name, value := range x {
+			names[name] = true
+			collectNames(value, names)
+		}
+	case []any:
+		for _, value := range x {
+			collectNames(value, names)
+		}
+	}
+}

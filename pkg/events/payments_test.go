@@ -1,0 +1,139 @@
+package events_test
+
+import (
+	"bytes"
+	"context"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+func TestDecodePayment(t *testing.T) {
+	for name, p := range exampleEvents() {
+		m, err := events.EncodePayment(p, exampleID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := events.DecodePayment(m.Data); err != nil || !reflect.DeepEqual(got, p) {
+			t.Errorf("%s: got %+v, %v, want %+v", name, got, err, p)
+		}
+		newer := bytes.Replace(m.Data, []byte("{"), []byte(`{"a_later_field":{"x":[1]},`), 1)
+		if got, err := events.DecodePayment(newer); err != nil || !reflect.DeepEqual(got, p) {
+			t.Errorf("%s: with a later field: %+v, %v", name, got, err)
+		}
+	}
+}
+
+func TestDecodePaymentRefuses(t *testing.T) {
+	m := goldenMessages(t)["payment.settled"].Data
+	for old, changed := range map[string]string{
+		`"provider":"teemopay-kr"`: `"provider":"Teemo"`, `"status":"settled"`: `"status":"done"`, `"operation":"deposit"`: `"operation":"refund"`,
+		`"value":"10000"`: `"value":"-10000"`, `"revision":3`: `"revision":"3"`, `{"provider"`: `{{"provider"`,
+	} {
+		if !bytes.Contains(m, []byte(old)) {
+			t.Fatalf("the example has no %s", old)
+		}
+		if got, err := events.DecodePayment(bytes.Replace(m, []byte(old), []byte(changed), 1)); err == nil || !reflect.DeepEqual(got, payment.Payment{}) {
+			t.Errorf("%s: got %+v", changed, got)
+		}
+	}
+}
+
+// What DecodePayment would not read is not written: the log could never be read past it.
+func TestEncodePaymentRefuses(t *testing.T) {
+	for name, change := range map[string]func(*payment.Payment){
+		"no order":          func(p *payment.Payment) { p.Order = "" },
+		"requested":         func(p *payment.Payment) { p.Status = payment.Requested },
+		"no status":         func(p *payment.Payment) { p.Status = "" },
+		"no operation":      func(p *payment.Payment) { p.Operation = "" },
+		"a negative amount": func(p *payment.Payment) { p.SettledAmount = payment.KRW(-1) },
+		"another currency": func(p *payment.Payment) {
+			p.Receipts = []payment.Receipt{{Amount: payment.Money{Minor: 1, Currency: "USD"}}}
+		},
+		"the year 10000": func(p *payment.Payment) { p.UpdatedAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+	} {
+		p := exampleEvents()["payment.settled"]
+		change(&p)
+		if out, err := events.EncodePayment(p, "1"); err == nil {
+			t.Errorf("%s was written: %s", name, out.Data)
+		}
+	}
+}
+
+func FuzzDecodePayment(f *testing.F) {
+	for _, p := range exampleEvents() {
+		m, err := events.EncodePayment(p, exampleID)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(m.Data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		p, err := events.DecodePayment(data)
+		if err != nil || p.Status == payment.Requested {
+			return
+		}
+		out, err := events.EncodePayment(p, "1")
+		if err != nil {
+			t.Fatalf("%s was read and cannot be written: %v", data, err)
+		}
+		again, err := events.DecodePayment(out.Data)
+		if err != nil {
+			t.Fatalf("%s cannot be read: %v", out.Data, err)
+		}
+		twice, err := events.EncodePayment(again, "1")
+		if err != nil || !bytes.Equal(twice.Data, out.Data) {
+			t.Fatalf("%s became %s, %v", out.Data, twice.Data, err)
+		}
+	})
+}
+
+func TestSubjects(t *testing.T) {
+	for want, got := range map[string]string{
+		"deposit.requested.teemopay-kr.D-20261122-0001": events.CommandSubject(payment.Deposit, ref),
+		"payout.requested":                             events.ShortSubject(payment.Payout),
+		"parked.teemopay-kr.D-20261122-0001":           events.ParkedSubject(ref),
+		"payment.in_doubt.teemopay-kr.D-20261122-0001": events.PaymentSubject(payment.InDoubt, ref),
+		"payment.*.teemopay-kr.D-20261122-0001":        events.PaymentFilter(ref),
+		"*.requested.teemopay-kr.D-20261122-0001":      events.CommandFilter(ref),
+		"webhook.received.teemopay-kr.D-20261122-0001": events.WebhookSubject(ref),
+		"deadletter.commands.teemopay-kr":              events.DeadLetterSubject(events.StreamCommands, "teemopay-kr"),
+		"deadletter.webhooks.unknown":                  events.DeadLetterSubject(events.StreamWebhooks, "a.b"),
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		named, ok := events.SubjectRef(want)
+		if names := strings.Contains(want, "D-2026"); ok != names || ok && named != ref {
+			t.Errorf("%s names %v, %v", want, named, ok)
+		}
+	}
+	for _, subject := range []string{"", "a.b.c", "parked.a.b.c", "parked.a", "payment.settled.A.b", "a.b.c.d.e", "payment.settled.a.*"} {
+		if got, ok := events.SubjectRef(subject); ok || got != (payment.Ref{}) {
+			t.Errorf("%s names %v, %v", subject, got, ok)
+		}
+	}
+}
+
+func TestVerdicts(t *testing.T) {
+	for want, got := range map[events.Verdict]events.Verdict{
+		{}:                                       events.RetryVerdict(0), // a forgotten verdict loses nothing
+		{Kind: events.Done}:                      events.DoneVerdict(),
+		{Kind: events.Retry, Delay: time.Second}: events.RetryVerdict(time.Second),
+		{Kind: events.Park, At: begin}:           events.ParkVerdict(begin),
+		{Kind: events.Dead, Reason: events.DeadTooOld, Detail: "two months"}: events.DeadVerdict(events.DeadTooOld, "two months"),
+		{Kind: events.Forward, Subject: "a.b"}:                               events.ForwardVerdict("a.b"),
+	} {
+		if got != want {
+			t.Errorf("got %+v, want %+v", got, want)
+		}
+	}
+	var forgotten events.Handler = func(context.Context, events.Message) (v events.Verdict) { return }
+	if forgotten(context.Background(), events.Message{}).Kind != events.Retry {
+		t.Error("a forgotten verdict must retry")
+	}
+}
