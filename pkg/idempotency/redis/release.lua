@@ -1,4 +1,4 @@
--- Release gives the claim back and leaves the snapshot as it was.
+-- Release gives the claim back and leaves the snapshot as it was. It may be repeated.
 --
 -- KEYS[1]  the order's claim
 -- ARGV[1]  owner
@@ -10,10 +10,10 @@
 -- a claim it needs no memory, so that what was begun can end on a server whose memory is full.
 redis.call('HDEL', KEYS[1], '')
 
-local record = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'lease_until', 'retention')
-if record[1] ~= ARGV[1] or record[2] ~= ARGV[2] or record[3] == '0' then
+local record = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'retention')
+if record[1] ~= ARGV[1] or record[2] ~= ARGV[2] then
   return 0
 end
 redis.call('HSET', KEYS[1], 'lease_until', '0')
-redis.call('PEXPIRE', KEYS[1], record[4])
+redis.call('PEXPIRE', KEYS[1], record[3])
 return 1

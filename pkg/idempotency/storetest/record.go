@@ -36,6 +36,7 @@ func completeAgain(s suite) {
 	first := s.win("a")
 	s.ok(s.complete(first, snapshot(1)), "complete")
 	s.ok(s.complete(first, snapshot(1)), "complete, repeated")
+	s.lost(idempotency.Held{Owner: "b", Fence: first.Fence}) // a fence of before the store forgot
 	second := s.win("b")
 	s.ok(s.complete(first, snapshot(1)), "complete, repeated after another owner came")
 	s.ok(s.renew(second), "renew by the other owner")
