@@ -27,8 +27,8 @@ type Desk struct {
 type record struct {
 	Order
 	switches switches
-	released bool          // held requests go on, and none is held any more
-	release  chan struct{} // closed when released
+	released bool
+	release  chan struct{} // closed when released: held requests go on, and none is held any more
 	changed  chan struct{} // closed at the next change; nil when nobody waits
 }
 
@@ -161,9 +161,6 @@ func (v *visit) take(name FaultName) (Fault, bool) {
 
 // takeHeld is take for callers that hold mu.
 func (v *visit) takeHeld(name FaultName) (Fault, bool) {
-	if (name == Hang || name == HangBefore) && v.record.released {
-		return Fault{}, false
-	}
 	f, ok := v.record.switches.take(name)
 	if ok && v.index >= 0 {
 		request := &v.record.Requests[v.index]

@@ -173,7 +173,7 @@ func TestHangHoldsTheAnswerOfAnAcceptedOrder(t *testing.T) {
 	g := newRig(t, nil)
 	const order = "P1-x-hang-7"
 	got := hanging(t.Context(), g, order)
-	o := g.wait(order, sandbox.Acknowledged(1)) // money moves meanwhile
+	o := g.wait(order, func(o sandbox.Order) bool { return held(o) && sandbox.Acknowledged(1)(o) }) // money moves meanwhile
 	noAnswerYet(t, got)
 	if truth := lastRequest(o); truth != `create received "" [hang] 0` || len(o.Charges) != 1 || o.State != sandbox.Paid {
 		t.Errorf("%s, %+v", truth, o)

@@ -128,6 +128,27 @@ func TestPayByHand(t *testing.T) {
 	}
 }
 
+func TestPayoutPaidByHandIsNotPaidAgainByTime(t *testing.T) {
+	accepted, due := make(chan struct{}), make(chan struct{})
+	g := newRig(t, func(o *sandbox.Options, _ *sandbox.Account) {
+		o.Wait = func(context.Context, time.Duration) error {
+			close(accepted)
+			<-due
+			return nil
+		}
+	})
+	g.payout("P1")
+	<-accepted
+	if err := g.box.Pay(account, "P1", 0); err != nil {
+		t.Fatal(err)
+	}
+	close(due)
+	g.box.Close() // waits for the scheduled work
+	if o := g.order("P1"); len(o.Movements) != 1 {
+		t.Errorf("%+v", o.Movements)
+	}
+}
+
 func TestWaitForEnds(t *testing.T) {
 	g := newRig(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -234,14 +255,15 @@ func BenchmarkDeposit(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	box, err := sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{Name: account, Protocol: protocol, CallbackURL: "http://127.0.0.1:1"}}})
+	began := time.Now() // the clock stands still, so that requests signed beforehand do not get stale
+	box, err := sandbox.New(sandbox.Options{Now: func() time.Time { return began }, Accounts: []sandbox.Account{{Name: account, Protocol: protocol, CallbackURL: "http://127.0.0.1:1"}}})
 	if err != nil {
 		b.Fatal(err)
 	}
 	defer box.Close()
 	requests := make([]*http.Request, b.N)
 	for i := range requests {
-		header, body, err := teemopay.SignedRequest(keys().Merchant, appCode, depositOf(fmt.Sprintf("D%d", i)), time.Now())
+		header, body, err := teemopay.SignedRequest(keys().Merchant, appCode, depositOf(fmt.Sprintf("D%d", i)), began)
 		if err != nil {
 			b.Fatal(err)
 		}
