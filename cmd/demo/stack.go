@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -18,18 +16,20 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
+	"payonce/internal/trial"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/sandbox"
 	"payonce/pkg/sandbox/teemopay"
 )
 
 // provider is the one account of the demo.
-const provider = "teemopay-kr"
+const provider = trial.Provider
 
 // stack is the whole system.
 type stack struct {
 	dir       string
 	keepFiles bool
+	config    string // path of the configuration of ingress and workers
 	apiKey    string
 	ingress   string // base URL
 	sandboxAt string // base URL
@@ -38,7 +38,7 @@ type stack struct {
 	sandbox *sandbox.Sandbox
 	redis   *miniredis.Miniredis
 	log     *jetstream.Conn // reads the log and the dead letters
-	workers []*workerProcess
+	workers []worker
 	ledger  *ledger
 
 	closers []func() // run in reverse
@@ -108,12 +108,12 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 	if err != nil {
 		return err
 	}
-	protocol, err := teemopay.New(teemopay.Settings{AppCode: "demo-app", MerchantKey: &keys.Merchant.PublicKey, PlatformKey: keys.Platform})
+	protocol, err := teemopay.New(teemopay.Settings{AppCode: trial.AppCode, MerchantKey: &keys.Merchant.PublicKey, PlatformKey: keys.Platform})
 	if err != nil {
 		return err
 	}
 	if listen == "" {
-		if listen, err = freeAddress(ctx); err != nil {
+		if listen, err = trial.FreeAddress(ctx); err != nil {
 			return err
 		}
 	}
@@ -129,7 +129,10 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 	if s.sandboxAt, err = s.serve(ctx, s.sandbox); err != nil {
 		return err
 	}
-	return s.writeConfig(keys, listen)
+	s.config, s.apiKey, err = trial.WriteConfig(s.dir, keys, trial.Addresses{
+		NATS: s.natsURL, Redis: s.redis.Addr(), Listen: listen, Sandbox: s.sandboxAt,
+	})
+	return err
 }
 
 // serve answers on a free loopback port and returns the base URL.
@@ -145,22 +148,13 @@ func (s *stack) serve(ctx context.Context, handler http.Handler) (string, error)
 	return "http://" + listener.Addr().String(), nil
 }
 
-func freeAddress(ctx context.Context) (string, error) {
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return listener.Addr().String(), listener.Close()
-}
-
 // startIngress runs the ingress service in this process, from the same configuration as the workers.
 func (s *stack) startIngress(ctx context.Context) error {
 	logs, err := os.Create(filepath.Join(s.dir, "ingress.log"))
 	if err != nil {
 		return err
 	}
-	rt, err := app.Load(app.Ingress(), s.configFile(), logs)
+	rt, err := app.Load(app.Ingress(), s.config, logs)
 	if err != nil {
 		return err
 	}
@@ -185,31 +179,4 @@ func (s *stack) startIngress(ctx context.Context) error {
 	}
 	s.closers = append(s.closers, func() { _ = s.log.Close() })
 	return nil
-}
-
-func (s *stack) configFile() string { return filepath.Join(s.dir, "payonce.yaml") }
-
-// writeConfig writes the configuration of ingress and workers. The times are short, so that the story
-// need not wait long for the end of a lease.
-func (s *stack) writeConfig(keys teemopay.Keys, listen string) error {
-	if err := keys.Write(filepath.Join(s.dir, "keys")); err != nil {
-		return err
-	}
-	public, err := os.ReadFile(filepath.Join(s.dir, "keys", teemopay.PlatformPublicFile))
-	if err != nil {
-		return err
-	}
-	secret := make([]byte, 32)
-	if _, err := rand.Read(secret); err != nil {
-		return err
-	}
-	s.apiKey = hex.EncodeToString(secret)
-	text, err := demoConfig(configValues{
-		NATS: s.natsURL, Redis: s.redis.Addr(), Listen: listen, APIKey: s.apiKey, Provider: provider,
-		Sandbox: s.sandboxAt, Ingress: s.ingress, PublicKey: string(public),
-	})
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(s.configFile(), text, 0o600)
 }

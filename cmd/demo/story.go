@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"time"
 
+	"payonce/internal/trial"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -53,7 +54,7 @@ func (t *teller) say(format string, args ...any) {
 
 func (t *teller) introduce() {
 	t.say("The system is up: nats-server with JetStream on disk, miniredis, the provider's sandbox,")
-	t.say("the ingress at %s, two workers (pids %d and %d), and a ledger.", t.stack.ingress, t.stack.workers[0].cmd.Process.Pid, t.stack.workers[1].cmd.Process.Pid)
+	t.say("the ingress at %s, two workers (pids %d and %d), and a ledger.", t.stack.ingress, t.stack.workers[0].Pid(), t.stack.workers[1].Pid())
 }
 
 func (t *teller) tell(ctx context.Context) error {
@@ -211,8 +212,8 @@ func killedWorker(ctx context.Context, t *teller) error {
 	if err != nil {
 		return err
 	}
-	victim.kill()
-	t.say("the provider has the order; %s (pid %d), which called it, is dead", victim.name, victim.cmd.Process.Pid)
+	victim.Kill()
+	t.say("the provider has the order; %s (pid %d), which called it, is dead", victim.name, victim.Pid())
 	if err := t.stack.sandbox.Release(provider, order); err != nil {
 		return err
 	}
@@ -242,7 +243,7 @@ func earlyWebhook(ctx context.Context, t *teller) error {
 func badInput(ctx context.Context, t *teller) error {
 	forged, err := t.stack.request(ctx, http.MethodPost, "/webhooks/"+provider,
 		`{"merchantOrderNo":"D-1001","tradeNo":"TS1","paymentOrderNo":"TSO1","status":2,"paymentAmount":"99.00","sign":"Zm9yZ2Vk"}`,
-		http.Header{"Nonce": {"0123456789abcdef0123456789abcdef"}, "Timestamp": {"1"}, "Country": {"KR"}, "Appcode": {"demo-app"}})
+		http.Header{"Nonce": {"0123456789abcdef0123456789abcdef"}, "Timestamp": {"1"}, "Country": {"KR"}, "Appcode": {trial.AppCode}})
 	if err != nil {
 		return err
 	}

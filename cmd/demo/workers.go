@@ -1,30 +1,29 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
+
+	"payonce/internal/trial"
 )
 
-// workerProcess is one worker: this program, started once more.
-type workerProcess struct {
+// worker is one worker: this program, started once more.
+type worker struct {
+	*trial.Process
 	name string
-	cmd  *exec.Cmd
-	done chan struct{}
 }
 
 func (s *stack) startWorkers(ctx context.Context) error {
+	s.closers = append(s.closers, s.stopWorkers)
 	for range 2 {
 		if err := s.startWorker(ctx); err != nil {
 			return err
 		}
 	}
-	s.closers = append(s.closers, s.stopWorkers)
 	return nil
 }
 
@@ -34,67 +33,34 @@ func (s *stack) startWorker(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := &workerProcess{name: fmt.Sprintf("worker %d", len(s.workers)+1), done: make(chan struct{})}
-	logs, err := os.Create(filepath.Join(s.dir, strings.ReplaceAll(w.name, " ", "-")+".log"))
+	name := fmt.Sprintf("worker %d", len(s.workers)+1)
+	logs, err := os.Create(filepath.Join(s.dir, strings.ReplaceAll(name, " ", "-")+".log"))
 	if err != nil {
 		return err
 	}
-	w.cmd = exec.CommandContext(context.WithoutCancel(ctx), self, workerArgument, "--config", s.configFile())
-	stderr, err := w.cmd.StderrPipe()
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, workerArgument, "--config", s.config)
+	process, err := trial.Start(ctx, cmd, logs, "msg=working")
 	if err != nil {
 		return err
 	}
-	if err := w.cmd.Start(); err != nil {
-		return err
-	}
-	s.workers = append(s.workers, w)
-	working := make(chan struct{})
-	go func() {
-		defer close(w.done)
-		lines := bufio.NewScanner(stderr)
-		for seen := false; lines.Scan(); {
-			fmt.Fprintln(logs, lines.Text())
-			if !seen && strings.Contains(lines.Text(), "msg=working") {
-				seen = true
-				close(working)
-			}
-		}
-		_ = w.cmd.Wait()
-		_ = logs.Close()
-	}()
-	select {
-	case <-working:
-		return nil
-	case <-w.done:
-		return fmt.Errorf("%s ended at once", w.name)
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	s.workers = append(s.workers, worker{process, name})
+	return nil
 }
 
 // ownerOf returns the worker that holds an order's claim.
-func (s *stack) ownerOf(order string) (*workerProcess, error) {
+func (s *stack) ownerOf(order string) (worker, error) {
 	key := fmt.Sprintf("payonce:claim:{%s:%s}", provider, order)
 	owner := s.redis.HGet(key, "owner") // "worker@host:pid/…"
 	for _, w := range s.workers {
-		if strings.Contains(owner, fmt.Sprintf(":%d/", w.cmd.Process.Pid)) {
+		if strings.Contains(owner, fmt.Sprintf(":%d/", w.Pid())) {
 			return w, nil
 		}
 	}
-	return nil, fmt.Errorf("no worker holds %s (owner %q)", order, owner)
-}
-
-// kill ends a worker as kill -9 does.
-func (w *workerProcess) kill() {
-	_ = w.cmd.Process.Kill()
-	<-w.done
+	return worker{}, fmt.Errorf("no worker holds %s (owner %q)", order, owner)
 }
 
 func (s *stack) stopWorkers() {
 	for _, w := range s.workers {
-		_ = w.cmd.Process.Signal(syscall.SIGTERM)
-	}
-	for _, w := range s.workers {
-		<-w.done
+		w.Stop()
 	}
 }

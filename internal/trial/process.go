@@ -1,0 +1,96 @@
+package trial
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+)
+
+// Process is a service that runs as a process of its own.
+type Process struct {
+	cmd  *exec.Cmd
+	done chan struct{} // closed when it has ended and its output is read
+	err  error         // of Wait, after done
+}
+
+// Start runs a command, copies what it logs to logs, and returns once it has logged a line that contains
+// working. It is an error if the process ends before.
+func Start(ctx context.Context, cmd *exec.Cmd, logs io.Writer, working string) (*Process, error) {
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // never outlive the trial
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &Process{cmd: cmd, done: make(chan struct{})}
+	works := make(chan struct{})
+	go p.follow(stderr, logs, working, works)
+	select {
+	case <-works:
+		return p, nil
+	case <-p.done:
+		return nil, fmt.Errorf("%s ended at once: %w", cmd.Path, errors.Join(p.err, errors.New("see its log")))
+	case <-ctx.Done():
+		p.Kill()
+		return nil, fmt.Errorf("%s does not begin to work: %w", cmd.Path, ctx.Err())
+	}
+}
+
+func (p *Process) follow(stderr io.Reader, logs io.Writer, working string, works chan<- struct{}) {
+	defer close(p.done)
+	lines := bufio.NewScanner(stderr)
+	for seen := false; lines.Scan(); {
+		_, _ = fmt.Fprintln(logs, lines.Text())
+		if !seen && strings.Contains(lines.Text(), working) {
+			seen = true
+			close(works)
+		}
+	}
+	p.err = p.cmd.Wait()
+}
+
+// Pid returns the process's id.
+func (p *Process) Pid() int { return p.cmd.Process.Pid }
+
+// Done is closed when the process has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// Killed reports whether the process was ended by SIGKILL. Call it after Done.
+func (p *Process) Killed() bool {
+	status, ok := p.cmd.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
+}
+
+// Kill ends the process as kill -9 does, and waits for its end.
+func (p *Process) Kill() {
+	_ = p.cmd.Process.Kill()
+	<-p.done
+}
+
+// Stop asks the process to end in good order, and waits for its end.
+func (p *Process) Stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM)
+	<-p.done
+}
+
+// Signal sends a signal, e.g. SIGSTOP to freeze the process.
+func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+
+// FreeAddress returns a loopback address that nobody listens on now.
+func FreeAddress(ctx context.Context) (string, error) {
+	var listen net.ListenConfig
+	listener, err := listen.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return listener.Addr().String(), listener.Close()
+}
