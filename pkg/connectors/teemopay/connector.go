@@ -3,6 +3,7 @@ package teemopay
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,8 +13,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"crypto/rand"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"

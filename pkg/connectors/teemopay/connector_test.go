@@ -43,23 +43,14 @@ var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 
 func clock() time.Time { return now }
 
-// newKey makes a key of the length that the provider prescribes.
-func newKey(t testing.TB) *rsa.PrivateKey {
-	t.Helper()
-	key, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
+// Keys of the length that the provider prescribes, made anew in each run.
 var (
-	merchantKey = sync.OnceValue(func() *rsa.PrivateKey { return mustKey() })
-	platformKey = sync.OnceValue(func() *rsa.PrivateKey { return mustKey() })
-	retiredKey  = sync.OnceValue(func() *rsa.PrivateKey { return mustKey() })
+	merchantKey = sync.OnceValue(newKey)
+	platformKey = sync.OnceValue(newKey)
+	retiredKey  = sync.OnceValue(newKey)
 )
 
-func mustKey() *rsa.PrivateKey {
+func newKey() *rsa.PrivateKey {
 	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
 		panic(err)

@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 )
 
@@ -34,9 +35,18 @@ func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Obs
 	if err != nil {
 		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
 	}
+	o, err := c.answered(q, reply)
+	if err != nil {
+		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
+	}
+	return o, nil
+}
+
+// answered reads the answer to a query.
+func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, error) {
 	env, bad := c.envelope(reply)
 	if bad != nil {
-		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, bad)
+		return payment.Observation{}, bad
 	}
 	f, _ := env.data.fields()
 	switch {
@@ -46,15 +56,13 @@ func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Obs
 			Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: strconv.Itoa(env.code)},
 		}, nil
 	case env.code != codeProcessed:
-		bad = unclear(strconv.Itoa(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, unclear(strconv.Itoa(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
 	case f["merchantOrderNo"] != q.Order:
-		bad = unclear("200", "", "the answer does not name our order")
+		return payment.Observation{}, unclear("200", "", "the answer does not name our order")
 	case q.Operation == payment.Payout:
 		return payoutObservation(payment.FromLookup, f), nil
-	default:
-		return c.depositObservation(f, env.data), nil
 	}
-	return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, bad)
+	return c.depositObservation(f, env.data), nil
 }
 
 // notFound recognises the documented answers for an order that does not exist: 434 (zh korea/payin/query,

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
 )
@@ -194,4 +195,15 @@ func TestLookupErrors(t *testing.T) {
 		}
 	}
 	g.only(t)
+}
+
+// A sandbox on this machine may send the customer to a plain page there; a real gateway may not.
+func TestPlainPageOfASandbox(t *testing.T) {
+	answer := httpcall.Reply{Status: 200, Body: []byte(data(`"transactionAmount":"1000.00","paymentType":803,"paymentInfo":"http://127.0.0.1:8080/pay","status":1`))}
+	for gateway, shown := range map[string]bool{"http://127.0.0.1:8080": true, "https://gateway.example.com": false} {
+		o, err := connect(t, settings(t, gateway), rand.Reader).Answered(query(payment.Deposit), answer)
+		if err != nil || o.Kind != payment.Accepted || (o.Action != nil) != shown {
+			t.Errorf("%s: got %+v, %v", gateway, o, err)
+		}
+	}
 }

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
 )
 
@@ -324,5 +323,3 @@ func TestCheck(t *testing.T) {
 		}
 	}
 }
-
-var _ = teemopay.Kind
