@@ -1,0 +1,77 @@
+package faults
+
+import (
+	"context"
+	"testing"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+	"payonce/pkg/worker"
+)
+
+// A worker is killed with SIGKILL at each step of a deposit and of a payout: before its intent, between
+// intent and call, after the call, before the append, and before the acknowledgement.
+func TestWorkerKilledAtEachStep(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var orders []order
+	for _, step := range worker.Steps() {
+		for _, op := range payment.Operations() {
+			o := order{payment.Ref{Provider: trial.Provider, Order: "kill-" + string(op) + "-" + string(step)}, op}
+			doomed := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
+			s.publish(ctx, o)
+			select {
+			case <-doomed.Done():
+			case <-ctx.Done():
+				t.Fatalf("%s: the worker was not killed", o.ref)
+			}
+			if !doomed.Killed() {
+				t.Fatalf("%s: the worker ended by itself", o.ref)
+			}
+			orders = append(orders, o)
+		}
+	}
+	s.worker(s.programs.worker)
+	s.worker(s.programs.worker)
+	for _, o := range orders {
+		records := s.ended(ctx, o)
+		s.check(o, records)
+		t.Logf("%s: %v", o.ref, statuses(records))
+	}
+	s.checkIntended(ctx)
+}
+
+// checkIntended makes sure that the kill between intent and call took the way that it must: nothing
+// was sent before the provider had said twice that it does not know the order.
+func (s *system) checkIntended(ctx context.Context) {
+	o := order{payment.Ref{Provider: trial.Provider, Order: "kill-payout-" + string(worker.StepIntended)}, payment.Payout}
+	truth, err := s.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1))
+	s.must(err)
+	if truth.Creates != 1 || truth.Queries < 2 {
+		s.t.Errorf("%s: %d creates and %d queries, want 1 and at least 2", o.ref, truth.Creates, truth.Queries)
+	}
+	p, _, err := s.log.Last(ctx, o.ref)
+	s.must(err)
+	if p.Attempts != 2 {
+		s.t.Errorf("%s: %d attempts, want 2: the one that was killed and the one that was sent", o.ref, p.Attempts)
+	}
+}
+
+// Nothing may be left behind: no dead letter, and no command in the queue.
+func (s *system) checkQuiet(ctx context.Context, orders []order) {
+	s.t.Helper()
+	letters, err := s.log.DeadLetters(ctx, 0, 10)
+	s.must(err)
+	for _, letter := range letters {
+		s.t.Errorf("dead letter: %s: %s (%s)", letter.Reason, letter.Detail, letter.Message.Subject)
+	}
+	for _, o := range orders {
+		if m, err := s.log.QueuedCommand(ctx, o.ref); err == nil && events.ParkedSubject(o.ref) != m.Subject {
+			s.t.Logf("%s is still queued: its acknowledgement is on the way", o.ref)
+		}
+	}
+}

@@ -1,0 +1,6 @@
+// Package faults holds tests that kill real processes: a nats-server, a redis-server, an ingress and
+// workers, against the provider's sandbox. In all of them the sandbox accepts an order number as often
+// as it is sent, each time as a charge of its own, so that what keeps a payment single is payonce alone.
+//
+// The tests need Go and redis-server. They fail without them when REQUIRE_SERVICES=1 is set.
+package faults

@@ -1,0 +1,55 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"payonce/internal/trial"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+const flushed = 500
+
+// Redis is flushed three times, and workers are killed twice, in the middle of 500 payments.
+func TestRedisFlushedInTheMiddle(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	orders := make([]order, flushed)
+	for i := range orders {
+		orders[i] = order{payment.Ref{Provider: trial.Provider, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
+	}
+	doomed := []*trial.Process{s.worker(s.programs.worker), s.worker(s.programs.worker)}
+	s.worker(s.programs.worker)
+	var group errgroup.Group
+	group.SetLimit(8)
+	for i, o := range orders {
+		group.Go(func() error { s.publish(ctx, o); return nil })
+		if i%(flushed/4) == flushed/8 { // wait until a payment is under way, and strike
+			if _, err := s.sandbox.WaitFor(ctx, trial.Provider, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
+				t.Fatal(err)
+			}
+			s.redis.FlushAll()
+			if len(doomed) > 0 {
+				doomed[0].Kill()
+				doomed = doomed[1:]
+				s.worker(s.programs.worker)
+			}
+		}
+	}
+	_ = group.Wait()
+	for _, o := range orders {
+		s.check(o, s.ended(ctx, o))
+	}
+	s.checkQuiet(ctx, orders)
+	summary := s.sandbox.Truth().Summary()
+	if len(summary.ChargedTwice) > 0 || summary.Movements != flushed {
+		t.Errorf("charged twice: %v; %d movements for %d payments", summary.ChargedTwice, summary.Movements, flushed)
+	}
+	t.Logf("%d payments, 4 flushes, 2 kills: %d charges, %d movements", flushed, summary.Charges, summary.Movements)
+}

@@ -1,0 +1,238 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"payonce/internal/redistest"
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+	"payonce/pkg/sandbox/teemopay"
+)
+
+// patience bounds every wait for something that must happen.
+const patience = 2 * time.Minute
+
+// programs are built once for all tests.
+type programs struct{ worker, crashWorker, ingress, nats string }
+
+var build = sync.OnceValues(func() (programs, error) {
+	dir, err := os.MkdirTemp("", "payonce-faults-")
+	if err != nil {
+		return programs{}, err
+	}
+	built := programs{filepath.Join(dir, "worker"), filepath.Join(dir, "crash-worker"), filepath.Join(dir, "ingress"), filepath.Join(dir, "nats-server")}
+	for path, args := range map[string][]string{
+		built.worker:      {"payonce/cmd/worker"},
+		built.crashWorker: {"-tags", "crash", "payonce/cmd/worker"},
+		built.ingress:     {"payonce/cmd/ingress"},
+		built.nats:        {"github.com/nats-io/nats-server/v2"},
+	} {
+		out, err := exec.Command("go", append([]string{"build", "-o", path}, args...)...).CombinedOutput()
+		if err != nil {
+			return programs{}, fmt.Errorf("go build %v: %w\n%s", args, err, out)
+		}
+	}
+	return built, nil
+})
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if built, err := build(); err == nil {
+		_ = os.RemoveAll(filepath.Dir(built.worker))
+	}
+	os.Exit(code)
+}
+
+// system is everything but the workers.
+type system struct {
+	t        *testing.T
+	dir      string
+	programs programs
+	config   string
+	redis    *redistest.Server
+	sandbox  *sandbox.Sandbox
+	log      *jetstream.Conn
+	workers  int
+}
+
+func start(t *testing.T) *system {
+	built, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	at := trial.Addresses{Redis: s.redis.Addr(), NATS: s.startNATS(ctx), Listen: s.free(ctx)}
+	keys, err := teemopay.NewKeys()
+	s.must(err)
+	at.Sandbox = s.startSandbox(keys, at)
+	s.config, _, err = trial.WriteConfig(s.dir, keys, at)
+	s.must(err)
+	s.process(ctx, built.ingress, "ingress", "listening on")
+	s.log, err = jetstream.Connect(ctx, jetstream.Options{
+		URLs: []string{at.NATS}, Name: "faults", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	s.must(err)
+	t.Cleanup(func() { _ = s.log.Close() })
+	return s
+}
+
+func (s *system) must(err error) {
+	s.t.Helper()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *system) free(ctx context.Context) string {
+	address, err := trial.FreeAddress(ctx)
+	s.must(err)
+	return address
+}
+
+// startNATS runs a nats-server process that syncs every write to disk, as production does.
+func (s *system) startNATS(ctx context.Context) string {
+	address := s.free(ctx)
+	_, port, err := net.SplitHostPort(address)
+	s.must(err)
+	config := fmt.Sprintf("listen: 127.0.0.1:%s\njetstream { store_dir: %q, sync_interval: always }\n", port, filepath.Join(s.dir, "nats"))
+	path := filepath.Join(s.dir, "nats.conf")
+	s.must(os.WriteFile(path, []byte(config), 0o600))
+	s.run(ctx, exec.Command(s.programs.nats, "--config", path), "nats", "Server is ready")
+	return "nats://" + address
+}
+
+func (s *system) startSandbox(keys teemopay.Keys, at trial.Addresses) string {
+	protocol, err := teemopay.New(teemopay.Settings{AppCode: trial.AppCode, MerchantKey: &keys.Merchant.PublicKey, PlatformKey: keys.Platform})
+	s.must(err)
+	s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{
+		Name: trial.Provider, Protocol: protocol, CallbackURL: at.CallbackURL(), AutoPay: true, MoveDelay: 50 * time.Millisecond,
+		Faults: []sandbox.Fault{{Name: sandbox.AcceptDuplicates}},
+		Retry:  sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 100},
+	}}})
+	s.must(err)
+	s.t.Cleanup(s.sandbox.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	s.must(err)
+	server := &http.Server{Handler: s.sandbox, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }()
+	s.t.Cleanup(func() { _ = server.Close() })
+	return "http://" + listener.Addr().String()
+}
+
+// process starts one of our services.
+func (s *system) process(ctx context.Context, program, name, working string, env ...string) *trial.Process {
+	s.t.Helper()
+	cmd := exec.Command(program, "--config", s.config)
+	cmd.Env = append(os.Environ(), env...)
+	return s.run(ctx, cmd, name, working)
+}
+
+// run starts a process and stops it when the test ends; its log is printed if the test failed.
+func (s *system) run(ctx context.Context, cmd *exec.Cmd, name, working string) *trial.Process {
+	s.t.Helper()
+	path := filepath.Join(s.dir, name+".log")
+	logs, err := os.Create(path)
+	s.must(err)
+	process, err := trial.Start(ctx, cmd, logs, working)
+	if err != nil {
+		text, _ := os.ReadFile(path)
+		s.t.Fatalf("%v\n%s", err, text)
+	}
+	s.t.Cleanup(func() {
+		process.Stop()
+		_ = logs.Close()
+		if text, err := os.ReadFile(path); err == nil && s.t.Failed() {
+			s.t.Logf("the last of %s:\n%s", name, text[max(0, len(text)-8000):])
+		}
+	})
+	return process
+}
+
+// worker starts one more worker.
+func (s *system) worker(program string, env ...string) *trial.Process {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	s.workers++
+	return s.process(ctx, program, fmt.Sprintf("worker-%d", s.workers), "msg=working", env...)
+}
+
+// order is one payment of a test.
+type order struct {
+	ref payment.Ref
+	op  payment.Operation
+}
+
+// publish puts the command of an order into the queue.
+func (s *system) publish(ctx context.Context, o order) {
+	s.t.Helper()
+	cmd := payment.Command{Ref: o.ref, Operation: o.op, Amount: payment.KRW(10_000), RequestedAt: time.Now()}
+	cmd.Customer.Name = "홍길동"
+	if o.op == payment.Payout {
+		cmd.Customer.IDType = "RRN"
+		cmd.Account = payment.Account{Number: "29900000000000", BankCode: "003"}
+	}
+	out, err := events.EncodeCommand(cmd, "fault-"+o.ref.Order)
+	s.must(err)
+	s.must(s.log.PublishCommand(ctx, out))
+}
+
+// ended waits until the payment has ended and returns its events.
+func (s *system) ended(ctx context.Context, o order) []events.Record {
+	s.t.Helper()
+	changed, stop := s.log.Watch(o.ref)
+	defer stop()
+	for {
+		p, _, err := s.log.Last(ctx, o.ref)
+		if err == nil && p.Status.Ended() {
+			records, err := s.log.History(ctx, o.ref)
+			s.must(err)
+			return records
+		}
+		select {
+		case <-changed:
+		case <-time.After(5 * time.Second): // a replica may lag behind the watch
+		case <-ctx.Done():
+			s.t.Fatalf("%s has not ended: status %q, %v", o.ref, p.Status, err)
+		}
+	}
+}
+
+// check compares the log with the provider's books: one charge, one movement, one outcome.
+func (s *system) check(o order, records []events.Record) {
+	s.t.Helper()
+	truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
+	s.must(err)
+	outcomes := 0
+	for _, r := range records {
+		if r.Payment.Status.Ended() {
+			outcomes++
+		}
+	}
+	last := records[len(records)-1].Payment
+	if len(truth.Charges) != 1 || len(truth.Movements) != 1 || outcomes != 1 || last.Status != payment.Settled || last.SettledAmount != payment.KRW(10_000) {
+		s.t.Errorf("%s: %d charges, %d movements, %d outcomes, %s of %s; events: %s", o.ref, len(truth.Charges), len(truth.Movements), outcomes, last.Status, last.SettledAmount, statuses(records))
+	}
+}
+
+func statuses(records []events.Record) (all []payment.Status) {
+	for _, r := range records {
+		all = append(all, r.Payment.Status)
+	}
+	return all
+}
