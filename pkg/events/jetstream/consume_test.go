@@ -144,8 +144,8 @@ func TestVerdictThatCannotBeCarriedOutIsRetried(t *testing.T) {
 	}
 }
 
-// Two workers with one slot each, and work that takes longer than AckWait: no message may be handled
-// twice, and none may wait in the hands of a busy worker.
+// Work takes longer than AckWait. No message may be handled twice, though there are free slots for it,
+// and none may wait in the hands of a busy worker.
 func TestSlotsAndSignsOfLife(t *testing.T) {
 	server, _ := start(t)
 	cfg := testConfig()
@@ -158,7 +158,7 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 			most.Store(now)
 		}
 		defer inHand.Add(-1)
-		work := time.NewTimer(cfg.AckWait + cfg.AckWait/2)
+		work := time.NewTimer(2*cfg.AckWait + cfg.AckWait/2)
 		defer work.Stop()
 		select {
 		case <-work.C:
@@ -168,17 +168,18 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 		return events.DoneVerdict()
 	}
 	first, second := connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)
-	refs := orders("D", 4)
+	const slots = 4
+	refs := orders("D", slots+1) // the last is worked while other slots are free
 	for _, r := range refs {
 		publish(t, first, r)
 	}
 	consuming(t, first, 1, handler)
-	consuming(t, second, 1, handler)
+	consuming(t, second, slots-1, handler)
 	for range refs {
 		receive(t, finished, "the end of a handler")
 	}
-	if deliveries.Load() != int64(len(refs)) || most.Load() > 2 {
-		t.Errorf("%d deliveries of %d messages, %d at once with 2 slots", deliveries.Load(), len(refs), most.Load())
+	if deliveries.Load() != int64(len(refs)) || most.Load() > slots {
+		t.Errorf("%d deliveries of %d messages, %d at once with %d slots", deliveries.Load(), len(refs), most.Load(), slots)
 	}
 	if first.Stats().Deliveries == 0 || second.Stats().Deliveries == 0 {
 		t.Error("one worker took everything")
@@ -226,8 +227,8 @@ func TestStopWaitsForHandlersAndKeepsTheirWork(t *testing.T) {
 	}
 }
 
-// A worker stops in the middle of the traffic. What was on its way to it goes to the other at once:
-// with this AckWait the test would not end otherwise.
+// A worker stops in the middle of a large pull. What was on its way to it goes to the other at once: with
+// this AckWait the test would not end otherwise.
 func TestStopUnderLoadLosesNothing(t *testing.T) {
 	server, _ := start(t)
 	cfg := testConfig()
@@ -235,29 +236,30 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 	first, second := connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)
 	_, js := foreign(t, server.URL())
 	refs := orders("D", 1000)
+	body := make([]byte, 20<<10) // large, so that many are on their way when the worker stops
 	for _, r := range refs {
-		if _, err := js.PublishAsync(events.CommandSubject(payment.Deposit, r), []byte("x")); err != nil {
+		if _, err := js.PublishAsync(events.CommandSubject(payment.Deposit, r), body); err != nil {
 			t.Fatal(err)
 		}
 	}
 	receive(t, js.PublishAsyncComplete(), "the publishes")
 	var mu sync.Mutex
 	handled := map[string]int{}
-	third, all := make(chan struct{}), make(chan struct{})
+	some, all := make(chan struct{}), make(chan struct{})
 	handler := func(_ context.Context, m events.Message) events.Verdict {
 		mu.Lock()
 		defer mu.Unlock()
 		handled[m.Subject]++
-		if len(handled) == len(refs)/3 && handled[m.Subject] == 1 {
-			close(third)
+		if len(handled) == 1 && handled[m.Subject] == 1 {
+			close(some)
 		}
 		if len(handled) == len(refs) && handled[m.Subject] == 1 {
 			close(all)
 		}
 		return events.DoneVerdict()
 	}
-	stop := consuming(t, first, 16, handler)
-	receive(t, third, "a third of the work")
+	stop := consuming(t, first, len(refs), handler)
+	receive(t, some, "some of the work")
 	stop()
 	consuming(t, second, 16, handler)
 	receive(t, all, "the rest")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -11,6 +12,9 @@ import (
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/natstest"
+	"payonce/pkg/events"
 )
 
 func TestReplyOf(t *testing.T) {
@@ -114,5 +118,48 @@ func TestBackoffEndsWithItsContext(t *testing.T) {
 	cancel(errors.New("over"))
 	if newBackoff().sleep(ctx) {
 		t.Error("slept on after the end")
+	}
+}
+
+// What was delivered to a subscription and reached no handler is given back when it closes, at once:
+// with this AckWait it would not come again otherwise.
+func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
+	t.Parallel()
+	cfg := DefaultConfig()
+	cfg.AckWait = time.Hour
+	c, err := Connect(t.Context(), Options{
+		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.EnsureStreams(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	const n = 10
+	for i := range n {
+		if _, err := c.js.Publish(t.Context(), fmt.Sprintf("deposit.requested.acme.D-%d", i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := &consumer{
+		conn: c, stream: events.StreamCommands, slots: make(chan struct{}, n),
+		config: c.consumerConfig("commands-acme", n, "*.requested.acme.*"),
+	}
+	for range 2 {
+		sub, err := s.subscribe(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := sub.request(sub.inbox+".1", n); err != nil {
+			t.Fatal(err)
+		}
+		for deadline := time.Now().Add(30 * time.Second); len(sub.messages) < n; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("%d of %d messages came", len(sub.messages), n)
+			}
+		}
+		sub.close()
 	}
 }
