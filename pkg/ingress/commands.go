@@ -139,11 +139,7 @@ func plainJSON(header http.Header) bool {
 // rest of the body is still on its way.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem) {
 	var tooLarge *http.MaxBytesError
-	var body []byte
-	err := error(&http.MaxBytesError{Limit: limit})
-	if r.ContentLength <= limit { // one that says it is larger need not be read
-		body, err = io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	switch {
 	case err == nil:
 		return body, nil

@@ -1,6 +1,8 @@
 package ingress_test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"net/netip"
 	"strings"
 	"testing"
@@ -68,5 +70,16 @@ func TestHashKey(t *testing.T) {
 		} else if weak != "" && strings.Contains(err.Error(), weak) {
 			t.Errorf("the error shows the key: %v", err)
 		}
+	}
+}
+
+// A hash can be configured without HashKey; a key that could be guessed is refused all the same.
+func TestShortKeyNeverOpens(t *testing.T) {
+	for _, weak := range []string{"", "secret", strings.Repeat("x", ingress.MinKeyLength-1)} {
+		sum := sha256.Sum256([]byte(weak))
+		b := newBorder(t, func(o *ingress.Options) {
+			o.Keys = []ingress.APIKey{{Name: "weak", SHA256: hex.EncodeToString(sum[:])}}
+		})
+		b.do("GET", "/v1/providers", "", "Authorization", "Bearer "+weak).mustRefuse(t, 401, "unauthorized", "")
 	}
 }

@@ -66,15 +66,11 @@ func (s *Server) beginWaiting() bool {
 
 func (s *Server) endWaiting() { <-s.waiting }
 
-// outlive moves the connection's deadlines behind the time that the request may wait. The read deadline
-// must move too: net/http reads ahead to notice a client that leaves, and takes a deadline for one.
-// These are deadlines of the operating system, so they are counted by its clock. A connection without
-// deadlines has none to outlive.
+// outlive moves the connection's write deadline behind the time that the request may wait. It is a
+// deadline of the operating system, so it is counted by its clock. A connection without deadlines has
+// none to outlive. (While a request is worked on, net/http itself sets no read deadline.)
 func (s *Server) outlive(w http.ResponseWriter, wait time.Duration) {
-	connection := http.NewResponseController(w)
-	end := time.Now().Add(wait + s.limits.WriteTimeout)
-	_ = connection.SetReadDeadline(end)
-	_ = connection.SetWriteDeadline(end)
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + s.limits.WriteTimeout))
 }
 
 // await returns the payment as soon as the customer can go on with it or it has ended, and after the
