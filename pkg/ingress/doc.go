@@ -18,7 +18,7 @@
 // data. The checks of a command run in this order:
 //
 //	401 unauthorized            no API key, or an unknown one
-//	403 forbidden               the key is not for this operation or provider
+//	403 forbidden               the key is not for this operation; for this provider: once the body was read
 //	415 unsupported_media_type  anything but uncompressed application/json
 //	413 too_large               more than [events.MaxCommandBytes]
 //	400 malformed               not one well-formed JSON object
