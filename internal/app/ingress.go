@@ -35,8 +35,9 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	defer func() { _ = conn.Close() }()
 	handler, err := ingress.New(ingress.Options{
 		Registry: rt.Connectors, Commands: conn, Webhooks: conn, Log: conn, Keys: apiKeys(rt.Config.Ingress.APIKeys),
-		WebhookSources: webhookSources(rt.Config), TrustedProxies: rt.Config.Ingress.TrustedProxies, ProxyHeader: proxyHeader(rt.Config),
-		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
+		WebhookSources: webhookSources(rt.Config), TrustedProxies: rt.Config.Ingress.TrustedProxies, ProxyHeader: rt.Config.Ingress.ProxyHeader,
+		Limits: limits(rt.Config.Ingress),
+		Now:    rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
 		Ready: func(context.Context) error { return conn.Ready() },
 	})
 	if err != nil {
@@ -47,7 +48,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return fmt.Errorf("ingress.listen: %w", err)
 	}
-	server := ingress.NewHTTPServer(handler, ingress.DefaultLimits())
+	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
 	ready("listening on " + listener.Addr().String())
 	return serve(ctx, rt, server, listener)
 }
@@ -77,12 +78,9 @@ func apiKeys(configured []config.APIKey) []ingress.APIKey {
 	return keys
 }
 
-// proxyHeader is where a trusted proxy writes the client's address.
-func proxyHeader(cfg config.Config) string {
-	if len(cfg.Ingress.TrustedProxies) == 0 {
-		return ""
-	}
-	return "X-Forwarded-For"
+// limits are the configured ones; the rest takes its default.
+func limits(cfg config.Ingress) ingress.Limits {
+	return ingress.Limits{MaxWait: cfg.MaxWait, MaxWaiting: cfg.MaxWaiting}
 }
 
 func webhookSources(cfg config.Config) map[string][]netip.Prefix {

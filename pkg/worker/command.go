@@ -13,6 +13,9 @@ import (
 // maxMoves bounds how often one delivery of a message follows a payment that others keep moving.
 const maxMoves = 20
 
+// maxAhead is how far an upstream's clock may be ahead of ours.
+const maxAhead = 5 * time.Minute
+
 // pauseAfterError is how long a message waits whose payment could not be read or written.
 const pauseAfterError = 2 * time.Second
 
@@ -46,6 +49,9 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	now := w.Now()
 	if cmd.RequestedAt.Before(now.Add(-w.Timing.Retention)) {
 		return events.DeadVerdict(events.DeadTooOld, "requested_at: before all that the log remembers")
+	}
+	if cmd.RequestedAt.After(now.Add(maxAhead)) { // it would outlive the log's memory and be paid anew
+		return w.refuse(ctx, payment.New(cmd), events.DeadInvalid, "requested_at: must not be in the future")
 	}
 	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: now}
 	if verdict, held := w.claim(ctx, j); !held {
