@@ -18,7 +18,6 @@ type teller struct {
 	out   io.Writer
 	began time.Time
 	stack *stack
-	act   int
 	// expected is the outcome that each order of the story must have in the end.
 	expected []expectation
 }

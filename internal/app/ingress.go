@@ -35,7 +35,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	defer func() { _ = conn.Close() }()
 	handler, err := ingress.New(ingress.Options{
 		Registry: rt.Connectors, Commands: conn, Webhooks: conn, Log: conn, Keys: apiKeys(rt.Config.Ingress.APIKeys),
-		WebhookSources: webhookSources(rt.Config), TrustedProxies: rt.Config.Ingress.TrustedProxies, ProxyHeader: rt.Config.Ingress.ProxyHeader,
+		WebhookSources: webhookSources(rt.Config), TrustedProxies: rt.Config.Ingress.TrustedProxies, ProxyHeader: proxyHeader(rt.Config.Ingress),
 		Limits: limits(rt.Config.Ingress),
 		Now:    rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
 		Ready: func(context.Context) error { return conn.Ready() },
@@ -76,6 +76,14 @@ func apiKeys(configured []config.APIKey) []ingress.APIKey {
 		keys = append(keys, ingress.APIKey(key))
 	}
 	return keys
+}
+
+// proxyHeader is where a trusted proxy writes the client's address, if there is one.
+func proxyHeader(cfg config.Ingress) string {
+	if len(cfg.TrustedProxies) == 0 {
+		return ""
+	}
+	return cfg.ProxyHeader
 }
 
 // limits are the configured ones; the rest takes its default.
