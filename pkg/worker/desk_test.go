@@ -16,7 +16,6 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	goredis "github.com/redis/go-redis/v9"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
@@ -65,23 +64,19 @@ func inBubble(t *testing.T, test func(d *desk)) {
 	synctest.Test(t, func(t *testing.T) { test(newDesk(t, server)) })
 }
 
+// newDesk returns a desk whose claims are in Redis, or in memory when there is no server.
 func newDesk(t *testing.T, server *miniredis.Miniredis) *desk {
 	t.Helper()
-	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}, ReadTimeout: time.Minute})
-	if err != nil {
-		t.Fatal(err)
+	d := &desk{t: t, log: newMemoryLog(t), server: server, provider: newProvider(), logs: &syncBuffer{}}
+	if d.claims = newMemoryClaims(time.Now); server != nil {
+		d.claims = redisClaims(t, server)
 	}
-	server.FlushAll()
-	d := &desk{t: t, log: newMemoryLog(t), server: server, claims: redisClaims(client, server), provider: newProvider(), logs: &syncBuffer{}}
 	d.options = worker.Options{
 		Timing: worker.DefaultTiming(), Now: d.now,
 		NewID:  func() string { return fmt.Sprintf("id-%d", d.ids.Add(1)) },
 		Logger: slog.New(slog.NewJSONHandler(d.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
-	t.Cleanup(func() {
-		_ = client.Close()
-		d.checkLogs()
-	})
+	t.Cleanup(d.checkLogs)
 	return d
 }
 
@@ -101,7 +96,12 @@ func (d *desk) checkLogs() {
 }
 
 // redisClaims is the real store; the server's clock follows the bubble's.
-func redisClaims(client goredis.UniversalClient, server *miniredis.Miniredis) idempotency.Store {
+func redisClaims(t *testing.T, server *miniredis.Miniredis) idempotency.Store {
+	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}, ReadTimeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
 	return timedStore{redis.New(client, redis.Options{}), server}
 }
 

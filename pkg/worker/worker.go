@@ -105,6 +105,9 @@ func (t Timing) Validate() error {
 	if t.RetryFor+2*t.SubmitTimeout >= t.Lease {
 		problems = append(problems, fmt.Errorf("lease: %s must be more than retry_for + 2 × submit_timeout = %s, so that a call and the look-up after it end while the order is held", t.Lease, t.RetryFor+2*t.SubmitTimeout))
 	}
+	if t.Retention <= t.Lease {
+		problems = append(problems, errors.New("retention: must be more than the lease"))
+	}
 	if t.ClaimRetention < t.Retention {
 		problems = append(problems, errors.New("claim_retention: must not be less than retention"))
 	}

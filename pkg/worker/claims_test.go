@@ -1,0 +1,357 @@
+package worker_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+func TestTwoWorkersWithClaims(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		m := d.message(d.order("o-1"))
+		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
+		first := make(chan events.Verdict)
+		go func() { first <- d.start().Command(context.Background(), m) }()
+		time.Sleep(time.Second)
+		second := d.start()
+		delay := d.want(second.Command(context.Background(), m), events.Retry)
+		if delay <= 0 || delay > 2*time.Second {
+			t.Errorf("busy: delivered again after %s", delay)
+		}
+		if n := second.ports.count(""); n != 1 {
+			t.Errorf("the busy worker called %v", second.ports.calls)
+		}
+		d.want(<-first, events.Done)
+		d.want(second.Command(context.Background(), m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func TestBusyWaitsNoLongerThanTheLease(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		m := d.message(d.order("o-1"))
+		p := d.start()
+		p.ports.crashAt = worker.StepClaimed
+		if _, crashed := p.command(context.Background(), m); !crashed {
+			t.Fatal("not crashed")
+		}
+		time.Sleep(d.options.Timing.Lease - 300*time.Millisecond)
+		if delay := d.want(d.start().Command(context.Background(), m), events.Retry); delay != 300*time.Millisecond {
+			t.Errorf("delivered again after %s, the lease ends in 300 ms", delay)
+		}
+	})
+}
+
+// Without claims both begin at once; the intent's append decides.
+func TestTwoWorkersWithoutClaims(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.server.SetError("LOADING")
+		m := d.message(d.order("o-1"))
+		d.provider.script("o-1", reply{execute: true, takes: time.Second, says: accepted("o-1")})
+		workers, verdicts := []*process{d.start(), d.start(), d.start()}, make(chan events.Verdict)
+		for _, p := range workers {
+			go func() { verdicts <- p.Command(context.Background(), m) }()
+		}
+		submits, lookups := 0, 0
+		for range workers {
+			if v := <-verdicts; v.Kind != events.Done && v.Kind != events.Park {
+				t.Errorf("the verdict is %+v", v)
+			}
+		}
+		for _, p := range workers {
+			submits, lookups = submits+p.ports.count("submit"), lookups+p.ports.count("lookup")
+		}
+		if submits != 1 || lookups == 0 { // a third one may see already what the second was told
+			t.Errorf("%d submits and %d look-ups, want one worker to send and the others to ask", submits, lookups)
+		}
+		d.sent("o-1", 1, 1)
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+	})
+}
+
+func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.server.SetError("LOADING")
+		p := d.start()
+		for range 5 {
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done)
+		}
+		if n := p.ports.count("claim"); n != 1 {
+			t.Errorf("the store was asked %d times within its pause", n)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+		d.log.want("o-2", payment.Submitting, payment.Pending)
+		d.sent("o-1", 1, 1)
+		time.Sleep(time.Second)
+		d.server.SetError("")
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		if n := p.ports.count("claim"); n != 2 || p.ports.count("complete") != 1 {
+			t.Errorf("after the pause: %v", p.ports.calls)
+		}
+	})
+}
+
+func TestStoreDownAndRequiredWaits(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.server.SetError("LOADING")
+		d.options.ClaimsRequired = true
+		p, m := d.start(), d.message(d.order("o-1"))
+		for range 3 {
+			if delay := d.want(p.Command(context.Background(), m), events.Retry); delay <= 0 {
+				t.Error("delivered again at once")
+			}
+		}
+		if n := p.ports.count(""); n != 1 {
+			t.Errorf("calls: %v", p.ports.calls)
+		}
+		d.log.want("o-1")
+		d.sent("o-1", 0, 0)
+		d.server.SetError("")
+		d.want(d.settle(p, m), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+// A store that hangs must not eat the lease that is being asked for.
+func TestAHangingStoreIsNotWaitedForLong(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.claims = hanging{d.claims}
+		began := time.Now()
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		if took := time.Since(began); took > d.options.Timing.SubmitTimeout {
+			t.Errorf("took %s", took)
+		}
+		d.sent("o-1", 1, 1)
+	})
+}
+
+type hanging struct{ idempotency.Store }
+
+func (hanging) Claim(ctx context.Context, _ payment.Ref, _ idempotency.Request) (idempotency.Claim, error) {
+	<-ctx.Done()
+	return idempotency.Claim{}, ctx.Err()
+}
+
+// An outcome that nobody knows is not a "go ahead".
+func TestAnUnknownOutcomeOfAClaimWaits(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.claims = silentStore{d.claims}
+		if delay := d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Retry); delay <= 0 {
+			t.Error("delivered again at once")
+		}
+		d.sent("o-1", 0, 0)
+	})
+}
+
+type silentStore struct{ idempotency.Store }
+
+func (silentStore) Claim(context.Context, payment.Ref, idempotency.Request) (idempotency.Claim, error) {
+	return idempotency.Claim{}, nil
+}
+
+func TestRedisFlushedBetweenAnyTwoSteps(t *testing.T) {
+	for _, at := range worker.Steps() {
+		t.Run(string(at), func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				m, second := d.message(d.order("o-1")), events.Verdict{}
+				d.options.OnStep = func(s worker.Step, _ payment.Ref) {
+					if s == at {
+						d.options.OnStep = nil
+						d.server.FlushAll()
+						second = d.start().Command(context.Background(), m) // nothing holds it back now
+					}
+				}
+				first := d.start()
+				v := first.Command(context.Background(), m)
+				for _, v := range []events.Verdict{v, second} {
+					if v.Kind != events.Done && v.Kind != events.Park {
+						t.Errorf("the verdict is %+v", v)
+					}
+				}
+				d.want(d.settle(d.start(), m), events.Done)
+				d.sent("o-1", 1, 1)
+				if is := d.log.now("o-1"); is.Status != payment.Pending || is.Attempts != 1 {
+					t.Errorf("the log says %s", d.log.statuses("o-1"))
+				}
+			})
+		})
+	}
+}
+
+// snapshots makes every claim bring this snapshot, as after a failover to a replica that lagged behind.
+type snapshots struct {
+	idempotency.Store
+	last idempotency.Snapshot
+}
+
+func (s snapshots) Claim(ctx context.Context, ref payment.Ref, req idempotency.Request) (idempotency.Claim, error) {
+	claim, err := s.Store.Claim(ctx, ref, req)
+	claim.Last = s.last
+	return claim, err
+}
+
+func TestAnOlderSnapshotIsRefusedByTheLog(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errThrottled})
+		m := d.message(d.order("o-1"))
+		d.want(d.settle(d.start(), m), events.Done) // submitting, parked, submitting, pending
+		all := d.log.lists[d.order("o-1").Ref]
+		for i, old := range all {
+			d.claims = snapshots{d.claims, idempotency.Snapshot{Sequence: old.seq, Payment: old.data}}
+			d.want(d.start().Command(context.Background(), m), events.Done)
+			d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
+			d.sent("o-1", 2, 1)
+			if t.Failed() {
+				t.Fatalf("with the snapshot of event %d", i+1)
+			}
+		}
+	})
+}
+
+func TestAProvenDoubtOfAnOlderSnapshotSendsNothing(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errTimedOut})
+		m := d.message(d.order("o-1"))
+		d.want(d.settle(d.start(), m), events.Done)
+		proven := d.log.lists[d.order("o-1").Ref][3]
+		d.claims = snapshots{d.claims, idempotency.Snapshot{Sequence: proven.seq, Payment: proven.data}}
+		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.sent("o-1", 2, 1)
+	})
+}
+
+func TestGarbageInTheSnapshotIsIgnored(t *testing.T) {
+	other := `{"provider":"acme-kr","order":"o-2","operation":"deposit","status":"settled","attempts":0}`
+	reused := `{"provider":"acme-kr","order":"o-1","operation":"deposit","status":"settled","attempts":0,"fingerprint":"x"}`
+	for _, garbage := range []string{"", "{", "null", other, reused} {
+		t.Run(garbage, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				d.claims = snapshots{d.claims, idempotency.Snapshot{Sequence: 7, Payment: []byte(garbage)}}
+				p, m := d.start(), d.message(d.order("o-1"))
+				d.want(p.Command(context.Background(), m), events.Done)
+				d.want(p.Command(context.Background(), m), events.Done)
+				d.log.want("o-1", payment.Submitting, payment.Pending)
+				d.sent("o-1", 1, 1)
+			})
+		})
+	}
+}
+
+func TestOrderReused(t *testing.T) {
+	for name, forget := range map[string]func(d *desk){
+		"known to Redis":                func(*desk) {},
+		"known to the log alone":        func(d *desk) { d.server.FlushAll() },
+		"Redis down":                    func(d *desk) { d.server.SetError("LOADING") },
+		"known to Redis with a bad log": nil,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				p := d.start()
+				d.provider.script("o-1", reply{err: errThrottled})
+				first := d.message(d.order("o-1"))
+				d.want(p.Command(context.Background(), first), events.Park)
+				for edit, change := range reusing(d) {
+					cmd := d.order("o-1")
+					change(&cmd)
+					q := d.start()
+					if forget == nil {
+						q.ports.on("last", 1, failBefore)
+						d.want(q.Command(context.Background(), d.message(cmd)), events.Retry)
+						continue
+					}
+					forget(d)
+					v := q.Command(context.Background(), d.message(cmd))
+					d.want(v, events.Dead, events.DeadOrderReused)
+					if n := q.ports.count("submit") + q.ports.count("lookup"); n != 0 {
+						t.Errorf("%s: calls %v", edit, q.ports.calls)
+					}
+				}
+				d.log.want("o-1", payment.Submitting, payment.Parked)
+				d.sent("o-1", 1, 0)
+				d.want(d.settle(d.start(), first), events.Done) // the first is still taken for the first
+				d.sent("o-1", 2, 1)
+				d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
+			})
+		})
+	}
+}
+
+// reusing are commands that ask for something else under the same order number.
+func reusing(d *desk) map[string]func(*payment.Command) {
+	return map[string]func(*payment.Command){
+		"another amount":   func(c *payment.Command) { c.Amount = payment.KRW(10001) },
+		"a payout":         func(c *payment.Command) { c.Operation = payment.Payout },
+		"other metadata":   func(c *payment.Command) { c.Metadata = nil },
+		"expired":          func(c *payment.Command) { c.ExpiresAt = d.now().Add(-time.Hour) },
+		"not acceptable":   func(c *payment.Command) { c.Amount = payment.TWD(100) },
+		"another customer": func(c *payment.Command) { c.Customer.Name += "2" },
+	}
+}
+
+func TestTheSameCommandWrittenDifferentlyIsTheSame(t *testing.T) {
+	for _, flush := range []bool{false, true} {
+		inBubble(t, func(d *desk) {
+			cmd := d.order("o-1")
+			cmd.ExpiresAt = d.now().Add(time.Hour)
+			p, m := d.start(), d.message(cmd)
+			d.want(p.Command(context.Background(), m), events.Done)
+			if flush {
+				d.server.FlushAll()
+			}
+			cmd.RequestedAt = cmd.RequestedAt.Add(time.Minute)
+			again := d.message(cmd)
+			text := string(again.Data)
+			order, amount := `"order":"o-1",`, `"amount":{"value":"10000","currency":"KRW"},`
+			if !strings.Contains(text, order) || !strings.Contains(text, amount) {
+				t.Fatalf("the command is %s", text)
+			}
+			text = strings.Replace(strings.Replace(text, order, "", 1), amount, "", 1)
+			again.Data = []byte(`{ "amount" : {"currency":"KRW", "value":"10000"}, "order":"o-1", ` + text[1:])
+			d.want(p.Command(context.Background(), again), events.Done)
+			d.sent("o-1", 1, 1)
+			d.log.want("o-1", payment.Submitting, payment.Pending)
+		})
+	}
+}
+
+// The claim is given back with every verdict, so that a redelivery need not wait for the lease.
+func TestTheClaimIsGivenBack(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		m := d.message(d.order("o-1"))
+		p := d.start()
+		p.ports.on("append", 1, failBefore)
+		d.want(p.Command(context.Background(), m), events.Retry)
+		p.ports.on("complete", 1, failBefore) // the claim is then released instead
+		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+// A claim that was lost is left alone: whoever holds it now keeps it.
+func TestALostClaimIsNotGivenBack(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		m := d.message(d.order("o-1"))
+		d.options.OnStep = func(s worker.Step, ref payment.Ref) {
+			if s == worker.StepAppended {
+				time.Sleep(d.options.Timing.Lease)
+				claim, err := d.claims.Claim(context.Background(), ref, idempotency.Request{
+					Owner: "other", Fingerprint: d.order("o-1").Fingerprint(), Lease: time.Hour, Retention: 2 * time.Hour})
+				if err != nil || claim.Outcome != idempotency.Won {
+					t.Errorf("not taken over: %+v %v", claim, err)
+				}
+			}
+		}
+		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.options.OnStep = nil
+		d.want(d.start().Command(context.Background(), m), events.Retry)
+	})
+}

@@ -1,0 +1,117 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdk "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+func TestMetrics(t *testing.T) {
+	reader := sdk.NewManualReader()
+	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
+	t.Cleanup(func() { otel.SetMeterProvider(noop.NewMeterProvider()) })
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.provider.script("o-2", reply{err: errRefused})
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done)
+		d.provider.script("o-3", reply{execute: true, err: errTimedOut})
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"last": failBefore}[name] }
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Retry)
+		d.server.SetError("LOADING")
+		d.want(p.Command(context.Background(), d.message(d.order("o-4"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-5"))), events.Done)
+	})
+	got := collect(t, reader)
+	for want, n := range map[string]int64{
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=submitting":        5,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=pending":           4,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason=declined status=failed":    1,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason=no_answer status=in_doubt": 1,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=settled":           1,
+		worker.MetricCalls + " call=submit class=ok provider=acme-kr":                                     3,
+		worker.MetricCalls + " call=submit class=rejected provider=acme-kr":                               1,
+		worker.MetricCalls + " call=submit class=in_doubt provider=acme-kr":                               1,
+		worker.MetricCalls + " call=lookup class=ok provider=acme-kr":                                     1,
+		worker.MetricWebhooks + " kind=paid provider=acme-kr result=done":                                 1,
+		worker.MetricWebhooks + " kind=paid provider=acme-kr result=retry":                                1,
+		worker.MetricClaimsDown: 2,
+	} {
+		if got[want] != n {
+			t.Errorf("%s: %d, want %d", want, got[want], n)
+		}
+		delete(got, want)
+	}
+	if len(got) > 0 {
+		t.Errorf("also: %v", got)
+	}
+}
+
+// collect returns the counts of all series, by name and attributes.
+func collect(t *testing.T, reader *sdk.ManualReader) map[string]int64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, m := range all.ScopeMetrics[0].Metrics {
+		switch data := m.Data.(type) {
+		case metricdata.Sum[int64]:
+			for _, point := range data.DataPoints {
+				got[series(m.Name, point.Attributes)] = point.Value
+			}
+		case metricdata.Histogram[float64]:
+			for _, point := range data.DataPoints {
+				got[series(m.Name, point.Attributes)] = int64(point.Count)
+			}
+		default:
+			t.Errorf("%s is a %T", m.Name, data)
+		}
+	}
+	return got
+}
+
+func series(name string, set attribute.Set) string {
+	parts := []string{name}
+	for _, a := range set.ToSlice() {
+		parts = append(parts, fmt.Sprintf("%s=%s", a.Key, a.Value.String()))
+	}
+	slices.Sort(parts[1:])
+	return strings.Join(parts, " ")
+}
+
+// What needs a person is logged as an error, and nothing else is.
+func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
+	for name, o := range map[string]payment.Observation{
+		"conflict":     {Kind: payment.Declined},
+		"other amount": {Kind: payment.Paid, Amount: payment.KRW(1)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after(t, func(d *desk, take take) {
+				d.want(take(paid()), events.Done)
+				if strings.Contains(d.logs.String(), "ERROR") {
+					t.Errorf("an error without a reason: %s", d.logs)
+				}
+				d.want(take(o), events.Done)
+				if !strings.Contains(d.logs.String(), `"level":"ERROR"`) {
+					t.Errorf("no error: %s", d.logs)
+				}
+			})
+		})
+	}
+}

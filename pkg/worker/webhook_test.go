@@ -1,0 +1,271 @@
+package worker_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// after runs a test on an order that is pending, with its webhooks.
+func after(t *testing.T, test func(d *desk, take func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict)) {
+	t.Helper()
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		test(d, func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict {
+			return p.Webhook(context.Background(), d.webhook("o-1", o, edit...))
+		})
+	})
+}
+
+type take = func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict
+
+func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p, m := d.start(), d.webhook("o-1", paid())
+		began, before := time.Now(), time.Duration(0)
+		for {
+			v := p.Webhook(context.Background(), m)
+			if time.Since(began) > d.options.Timing.UnknownOrderFor {
+				d.want(v, events.Dead, events.DeadUnknownOrder)
+				break
+			}
+			delay := d.want(v, events.Retry)
+			if delay <= before && delay != time.Minute {
+				t.Errorf("delivery %d: pause %s after %s", m.Deliveries, delay, before)
+			}
+			before = delay
+			m.Deliveries++
+			time.Sleep(max(delay, time.Second))
+		}
+		if before != time.Minute {
+			t.Errorf("the last pause is %s", before)
+		}
+		d.log.want("o-1")
+	})
+}
+
+func TestWebhookBeforeItsCommandIsKept(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p, m := d.start(), d.webhook("o-1", paid())
+		d.want(p.Webhook(context.Background(), m), events.Retry)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Webhook(context.Background(), m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+	})
+}
+
+func TestWebhookBeforeTheReplySettles(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
+		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done) })
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Settled)
+	})
+}
+
+// The reply's append loses against the webhook's and follows it.
+func TestAReplyThatContradictsAnEarlierWebhookIsAConflict(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, err: errRefused})
+		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done) })
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Settled, payment.Conflict)
+	})
+}
+
+func TestWebhooksThatAreNotLetIn(t *testing.T) {
+	for name, r := range map[string]struct {
+		reason events.DeadReason
+		edit   func(*call, http.Header)
+	}{
+		"bad signature":   {events.DeadBadWebhook, func(_ *call, h http.Header) { h.Set("X-Signature", "bad") }},
+		"no signature":    {events.DeadBadWebhook, func(_ *call, h http.Header) { h.Del("X-Signature") }},
+		"another order":   {events.DeadBadWebhook, func(c *call, _ http.Header) { c.Order = "o-2" }},
+		"wrong operation": {events.DeadUnknownOrder, func(c *call, _ http.Header) { c.Operation = payment.Payout }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after(t, func(d *desk, take take) {
+				d.want(take(paid(), r.edit), events.Dead, r.reason)
+				d.log.want("o-1", payment.Submitting, payment.Pending)
+			})
+		})
+	}
+}
+
+func TestMessagesThatAreNoWebhooks(t *testing.T) {
+	for name, r := range map[string]struct {
+		reason events.DeadReason
+		edit   func(m *events.Message)
+	}{
+		"no webhook":       {events.DeadBadWebhook, func(m *events.Message) { m.Header = nil }},
+		"unknown provider": {events.DeadUnknownProvider, func(m *events.Message) { m.Subject = "webhook.received.nobody.o-1" }},
+		"silent provider":  {events.DeadBadWebhook, func(m *events.Message) { m.Subject = "webhook.received.silent.o-1" }},
+		"not readable":     {events.DeadBadWebhook, func(m *events.Message) { m.Data = []byte("HONG-GILDONG") }},
+		"another subject":  {events.DeadBadWebhook, func(m *events.Message) { m.Subject = "webhook.received.acme-kr.o-2" }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				p, m := d.start(), d.webhook("o-1", paid())
+				r.edit(&m)
+				d.want(p.Webhook(context.Background(), m), events.Dead, r.reason)
+				if n := p.ports.count(""); n != 0 {
+					t.Errorf("calls: %v", p.ports.calls)
+				}
+			})
+		})
+	}
+}
+
+func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
+	after(t, func(d *desk, take take) {
+		d.want(take(paid(), func(c *call, _ http.Header) { c.Operation = "" }), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+	})
+}
+
+func TestWebhookThatCannotBeWrittenIsTriedAgain(t *testing.T) {
+	for _, name := range []string{"last", "append"} {
+		for _, f := range []fault{failBefore, failAfter} {
+			t.Run(name+" "+f.String(), func(t *testing.T) {
+				after(t, func(d *desk, _ take) {
+					p, m := d.start(), d.webhook("o-1", paid())
+					p.ports.on(name, 1, f)
+					if delay := d.want(p.Webhook(context.Background(), m), events.Retry); delay <= 0 {
+						t.Error("delivered again at once")
+					}
+					d.want(p.Webhook(context.Background(), m), events.Done)
+					d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+				})
+			})
+		}
+	}
+}
+
+func TestContradictionIsAConflict(t *testing.T) {
+	declined := payment.Observation{Kind: payment.Declined, Amount: payment.KRW(10000)}
+	for name, o := range map[string][2]payment.Observation{
+		"declined after paid": {paid(), declined}, "paid after declined": {declined, paid()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			after(t, func(d *desk, take take) {
+				d.want(take(o[0]), events.Done)
+				first := d.log.now("o-1").Status
+				d.want(take(o[1]), events.Done)
+				d.want(take(o[1]), events.Done)
+				d.log.want("o-1", payment.Submitting, payment.Pending, first, payment.Conflict)
+				d.reason("o-1", payment.ReasonContradiction, "")
+			})
+		})
+	}
+}
+
+func TestAnotherAmountIsInDoubtOrAConflict(t *testing.T) {
+	other := paid(func(o *payment.Observation) { o.Amount = payment.KRW(1000000) })
+	after(t, func(d *desk, take take) {
+		d.want(take(other), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt)
+		d.reason("o-1", payment.ReasonAmountMismatch, "")
+		d.want(take(paid()), events.Done)
+		d.want(take(other), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.Settled, payment.Conflict)
+		d.reason("o-1", payment.ReasonAmountMismatch, "")
+	})
+}
+
+func TestAThousandDuplicatesAreOneEvent(t *testing.T) {
+	after(t, func(d *desk, take take) {
+		for range 1000 {
+			d.want(take(paid()), events.Done)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+	})
+}
+
+func TestReversal(t *testing.T) {
+	back := payment.Observation{Kind: payment.TakenBack}
+	after(t, func(d *desk, take take) {
+		d.want(take(paid()), events.Done)
+		d.want(take(back), events.Done)
+		d.want(take(back), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
+	})
+}
+
+func TestReversalOfAMissedSettlementSettlesFirst(t *testing.T) {
+	back := payment.Observation{Kind: payment.TakenBack}
+	after(t, func(d *desk, take take) {
+		d.want(take(back), events.Done)
+		d.want(take(paid()), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
+		if settled := d.log.history("o-1")[2]; settled.Reason.Code != payment.ReasonReversalOfUnknown || settled.SettledAmount != payment.KRW(10000) {
+			t.Errorf("settled: %+v", settled.Reason)
+		}
+	})
+	after(t, func(d *desk, _ take) { // and a crash between the two
+		p := d.start()
+		p.ports.on("append", 2, failBefore)
+		m := d.webhook("o-1", back)
+		d.want(p.Webhook(context.Background(), m), events.Retry)
+		d.want(p.Webhook(context.Background(), m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
+	})
+}
+
+func TestAFurtherReceiptIsAConflictWithTheSum(t *testing.T) {
+	receipt := func(reference string, won int64) payment.Observation {
+		return paid(func(o *payment.Observation) {
+			o.Receipts = []payment.Receipt{{Reference: reference, Amount: payment.KRW(won)}}
+		})
+	}
+	after(t, func(d *desk, take take) {
+		d.want(take(receipt("r-1", 10000)), events.Done)
+		d.want(take(receipt("r-1", 10000)), events.Done)
+		d.want(take(receipt("r-2", 500)), events.Done)
+		d.want(take(receipt("r-2", 500)), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Conflict)
+		d.reason("o-1", payment.ReasonExtraReceipt, "")
+		if sum := d.log.now("o-1").SettledAmount; sum != payment.KRW(10500) {
+			t.Errorf("settled %s", sum)
+		}
+	})
+}
+
+// Somebody else moves the payment between the webhook's read and its append.
+func TestAWebhookFollowsAPaymentThatMoves(t *testing.T) {
+	after(t, func(d *desk, take take) {
+		d.log.beforeAppend = func(payment.Payment) {
+			p := d.log.now("o-1")
+			p.Status, p.Revision, p.SettledAmount = payment.Settled, 3, payment.KRW(10000)
+			d.log.put(p)
+		}
+		d.want(take(payment.Observation{Kind: payment.Declined}), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Conflict)
+	})
+}
+
+func TestIntake(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p, m := d.start(), d.message(d.order("o-1"))
+		long := m.Subject
+		m.Subject = events.ShortSubject(payment.Deposit)
+		if v := p.Intake(context.Background(), m); v.Kind != events.Forward || v.Subject != long {
+			t.Errorf("the verdict is %+v, want %s", v, long)
+		}
+		bad := m
+		bad.Data = []byte("garbage")
+		d.want(p.Intake(context.Background(), bad), events.Dead, events.DeadUndecodable)
+		replaced(`"o-1"`, `"o 1"`)(d, &m)
+		d.want(p.Intake(context.Background(), m), events.Dead, events.DeadInvalid)
+		m = d.message(d.order("o-1"))
+		m.Subject = events.ShortSubject(payment.Deposit)
+		replaced(`"10000"`, `"-1"`)(d, &m)
+		d.want(p.Intake(context.Background(), m), events.Dead, events.DeadInvalid)
+		d.log.want("o-1", payment.Failed)
+		d.sent("o-1", 0, 0)
+	})
+}
