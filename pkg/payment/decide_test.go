@@ -309,3 +309,28 @@ func TestUnwritableIsNotTheSame(t *testing.T) {
 		t.Error("what cannot be written is taken for the same")
 	}
 }
+
+// Twice "I do not know it" proves nothing once the provider has shown that it has the order.
+func TestProofEndsWhenTheOrderIsKnown(t *testing.T) {
+	p := decideAll(t, payment.New(deposit()), intend, unknown, unknown, payment.Observation{Kind: payment.Unclear, Known: true})
+	if p.Status != payment.InDoubt || p.NotFound != 2 || !p.Known {
+		t.Fatalf("got %+v", p)
+	}
+	for _, kind := range []payment.Kind{payment.Intend, payment.Refuse} {
+		if next, changed, err := payment.Decide(p, payment.Observation{Kind: kind}, begin.Add(time.Hour)); changed || !errors.Is(err, payment.ErrForbidden) {
+			t.Errorf("%s leads to %s, %v", kind, next.Status, err)
+		}
+	}
+}
+
+// Decide never writes into the payment that it was given.
+func TestDecideLeavesTheGivenReceipts(t *testing.T) {
+	one := []payment.Receipt{{Reference: "a", Amount: payment.KRW(10000)}}
+	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Paid, Receipts: one})
+	other := []payment.Receipt{{Reference: "a", Amount: payment.KRW(1)}}
+	next, _, err := payment.Decide(p, payment.Observation{Kind: payment.Paid, Receipts: other}, begin.Add(time.Hour))
+	expect(t, next, payment.Conflict, payment.ReasonExtraReceipt)
+	if err != nil || p.Receipts[0].Amount != payment.KRW(10000) || next.Receipts[0].Amount != payment.KRW(1) {
+		t.Errorf("given %v, next %v, %v", p.Receipts, next.Receipts, err)
+	}
+}
