@@ -2,6 +2,7 @@ package payment
 
 import (
 	"fmt"
+	"reflect"
 	"time"
 )
 
@@ -31,7 +32,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 			next.NotFound, next.NotFoundAt = p.NotFound+1, now.UTC()
 		}
 	case Pending:
-		if o.Action != nil {
+		if o.Action != nil || o.ActionDone != nil && reflect.DeepEqual(o.ActionDone, p.Action) {
 			next.Action = o.Action
 		}
 	default:

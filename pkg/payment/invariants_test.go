@@ -53,6 +53,7 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 	switch o.Kind {
 	case payment.Accepted:
 		o.Amount, o.Action = drawAmount(t, "echo"), drawAction(t)
+		o.ActionDone = rapid.SampledFrom([]*payment.Action{nil, drawAction(t), p.Action}).Draw(t, "done")
 	case payment.Declined:
 		o.Amount = drawAmount(t, "echo")
 	case payment.Paid:
@@ -160,6 +161,9 @@ func checkStep(t *rapid.T, p, next payment.Payment, o payment.Observation, now t
 			t.Fatalf("one answer counted twice at %s", now)
 		}
 		h.believed, h.lastAt = h.believed+1, now
+	}
+	if next.Status == payment.Pending && p.Action != nil && next.Action == nil && !reflect.DeepEqual(o.ActionDone, p.Action) {
+		t.Fatalf("%+v made the payment forget %+v", o, p.Action)
 	}
 	checkOutcome(t, next, h)
 	checkAmounts(t, p, next, o)

@@ -62,6 +62,9 @@ type Observation struct {
 	Receipts []Receipt
 	// Action is what the customer must do, for Accepted.
 	Action *Action
+	// ActionDone is the action that was done, for Accepted without an Action. The payment forgets it,
+	// unless it asks for another one by now.
+	ActionDone *Action
 	// ResumeAt is when to try again, for Park and NotExecuted.
 	ResumeAt time.Time
 	// Attempt is the attempt that a submit's result belongs to, for observations FromSubmit; a late
