@@ -122,6 +122,8 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	smallest := payment.Command{Ref: ref, Operation: payment.Deposit, Amount: payment.KRW(10000)}
 	m, err := events.EncodeCommand(smallest, exampleID)
 	keep("command.deposit.smallest", m, err)
+	m, err = events.EncodeClarification(exampleClarification(), exampleID)
+	keep("clarification", m, err)
 	for name, p := range exampleEvents() {
 		m, err := events.EncodePayment(p, exampleID)
 		keep(name, m, err)
@@ -129,6 +131,13 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	m, err = events.EncodeWebhook(exampleWebhook(), exampleID)
 	keep("webhook", m, err)
 	return all
+}
+
+func exampleClarification() events.Clarification {
+	return events.Clarification{
+		Ref: ref, Revision: 2, RequestedAt: begin,
+		Fields: map[string]map[string]string{"customer": {"first_name": "길동", "id_number": "8001011234567"}},
+	}
 }
 
 func exampleWebhook() events.Webhook {
@@ -193,6 +202,9 @@ func TestGoldenCoversEverything(t *testing.T) {
 			t.Fatal(err)
 		}
 		collectNames(doc, names)
+	}
+	if !subjects[events.ClarificationType] {
+		t.Error("no golden clarification")
 	}
 	for _, op := range payment.Operations() {
 		if !subjects[events.CommandType(op)] {

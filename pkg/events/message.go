@@ -67,13 +67,13 @@ type DeadReason string
 
 // The reasons of dead letters.
 const (
-	DeadUndecodable     DeadReason = "undecodable"      // not JSON, or not the JSON of a command
+	DeadUndecodable     DeadReason = "undecodable"      // not JSON, or not the JSON of a command or a clarification
 	DeadTooBig          DeadReason = "too_big"          // more bytes than a command may have
 	DeadInvalid         DeadReason = "invalid"          // a field is not acceptable
 	DeadUnknownProvider DeadReason = "unknown_provider" // nobody configured this provider
 	DeadMismatch        DeadReason = "subject_mismatch" // subject and body name different payments
 	DeadOrderReused     DeadReason = "order_reused"     // another command under a known order
-	DeadTooOld          DeadReason = "too_old"          // requested before the log's retention
+	DeadTooOld          DeadReason = "too_old"          // requested before the log's retention, or a clarification that came too late
 	DeadUnknownOrder    DeadReason = "unknown_order"    // a webhook for an order that never came
 	DeadBadWebhook      DeadReason = "bad_webhook"      // a webhook that does not verify or cannot be read
 )

@@ -33,7 +33,15 @@ func compile(text []byte, id string) *jsonschema.Schema {
 var (
 	commandSchema = compile(events.CommandSchema, events.CommandSchemaID)
 	paymentSchema = compile(events.PaymentSchema, events.PaymentSchemaID)
+
+	clarificationSchema = compile(events.ClarificationSchema, events.ClarificationSchemaID)
 )
+
+// schemaOf returns the schema of a golden message by its name; nil where the data has none.
+func schemaOf(golden string) *jsonschema.Schema {
+	kind, _, _ := strings.Cut(golden, ".")
+	return map[string]*jsonschema.Schema{"command": commandSchema, "clarification": clarificationSchema, "payment": paymentSchema}[kind]
+}
 
 func validate(s *jsonschema.Schema, data []byte) error {
 	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(data))
@@ -45,7 +53,7 @@ func validate(s *jsonschema.Schema, data []byte) error {
 
 func TestGoldenIsWhatTheSchemasSay(t *testing.T) {
 	for name, m := range goldenMessages(t) {
-		if schema, ok := map[string]*jsonschema.Schema{"command": commandSchema, "payment": paymentSchema}[strings.Split(name, ".")[0]]; ok {
+		if schema := schemaOf(name); schema != nil {
 			if err := validate(schema, m.Data); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -180,6 +188,11 @@ func TestSchemasRefuse(t *testing.T) {
 		{"command.deposit", "expires_at", "tomorrow"}, {"command.deposit", "expires_at", "2026-11-22"}, {"command.deposit", "requested_at", 5},
 		{"command.deposit", "metadata.k", 5}, {"command.deposit", "metadata.", "x"}, {"command.deposit", "metadata.k", strings.Repeat("v", payment.MaxMetadataValue+1)},
 		{"command.deposit", "description", strings.Repeat("v", payment.MaxText+1)}, {"command.deposit", "return_url", strings.Repeat("v", payment.MaxURL+1)},
+		{"clarification", "provider", nil}, {"clarification", "order", nil}, {"clarification", "fields", nil}, {"clarification", "fields", map[string]any{}},
+		{"clarification", "order", "a.b"}, {"clarification", "fields.customer", map[string]any{}}, {"clarification", "fields.customer", "x"},
+		{"clarification", "fields.customer.first_name", ""}, {"clarification", "fields.customer.first_name", 5}, {"clarification", "feilds", "x"},
+		{"clarification", "fields.customer.first_name", strings.Repeat("v", payment.MaxClarifiedValue+1)}, {"clarification", "fields.customer.", "x"},
+		{"clarification", "revision", -1}, {"clarification", "requested_at", "tomorrow"},
 		{"payment.parked", "resume_at", nil}, {"payment.parked", "reason", nil}, {"payment.parked", "amount", nil}, {"payment.settled", "settled_amount", nil},
 		{"payment.failed", "reason", nil}, {"payment.in_doubt", "reason", nil}, {"payment.conflict", "reason", nil}, {"payment.reversed", "reason", nil},
 		{"payment.pending", "amount", nil}, {"payment.submitting", "amount", nil}, {"payment.in_doubt", "amount", nil},
@@ -205,7 +218,7 @@ func TestSchemasRefuse(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if schema := map[bool]*jsonschema.Schema{true: commandSchema, false: paymentSchema}[strings.HasPrefix(c.golden, "command")]; validate(schema, data) == nil {
+		if validate(schemaOf(c.golden), data) == nil {
 			t.Errorf("%s with %s = %v is accepted", c.golden, c.path, c.value)
 		}
 	}
@@ -217,6 +230,7 @@ func wireTypes() []reflect.Type {
 		reflect.TypeFor[payment.Command](), reflect.TypeFor[payment.Customer](), reflect.TypeFor[payment.Account](),
 		reflect.TypeFor[payment.Payment](), reflect.TypeFor[payment.Reason](), reflect.TypeFor[payment.Receipt](), reflect.TypeFor[payment.Action](),
 		reflect.TypeFor[payment.Redirect](), reflect.TypeFor[payment.Transfer](), reflect.TypeFor[payment.Clarification](),
+		reflect.TypeFor[events.Clarification](),
 	}
 }
 
@@ -236,14 +250,18 @@ func TestSchemasNameTheFieldsOfTheCode(t *testing.T) {
 	for _, c := range []struct {
 		typ    reflect.Type
 		schema []byte
-	}{{reflect.TypeFor[payment.Command](), events.CommandSchema}, {reflect.TypeFor[payment.Payment](), events.PaymentSchema}} {
+		types  int // that are compared at least, this one counted
+	}{
+		{reflect.TypeFor[payment.Command](), events.CommandSchema, 4}, {reflect.TypeFor[payment.Payment](), events.PaymentSchema, 4},
+		{reflect.TypeFor[events.Clarification](), events.ClarificationSchema, 1},
+	} {
 		var doc map[string]any
 		if err := json.Unmarshal(c.schema, &doc); err != nil {
 			t.Fatal(err)
 		}
 		seen := map[reflect.Type]bool{}
 		compareNames(t, doc, doc, c.typ, seen)
-		if len(seen) < 4 { // the type itself, money, and two more at least
+		if len(seen) < c.types {
 			t.Errorf("only %v were compared", seen)
 		}
 	}
@@ -288,8 +306,8 @@ func compareNames(t *testing.T, root, schema map[string]any, typ reflect.Type, s
 
 // TestSchemasHaveTheLimitsOfTheCode compares numbers and lists.
 func TestSchemasHaveTheLimitsOfTheCode(t *testing.T) {
-	var command, event map[string]any
-	for target, data := range map[*map[string]any][]byte{&command: events.CommandSchema, &event: events.PaymentSchema} {
+	var command, event, clarification map[string]any
+	for target, data := range map[*map[string]any][]byte{&command: events.CommandSchema, &event: events.PaymentSchema, &clarification: events.ClarificationSchema} {
 		if err := json.Unmarshal(data, target); err != nil {
 			t.Fatal(err)
 		}
@@ -333,6 +351,20 @@ func TestSchemasHaveTheLimitsOfTheCode(t *testing.T) {
 	number("properties/metadata/propertyNames/maxLength", payment.MaxMetadataKey)
 	number("properties/metadata/additionalProperties/maxLength", payment.MaxMetadataValue)
 
+	for path, want := range map[string]int{
+		"maxProperties": payment.MaxClarifiedGroups, "propertyNames/maxLength": payment.MaxClarifiedName,
+		"additionalProperties/maxProperties": payment.MaxClarifiedFields, "additionalProperties/propertyNames/maxLength": payment.MaxClarifiedName,
+		"additionalProperties/additionalProperties/maxLength": payment.MaxClarifiedValue,
+	} {
+		if got := at(clarification, "properties/fields/"+path); got != float64(want) {
+			t.Errorf("fields/%s is %v, the code says %d", path, got, want)
+		}
+	}
+	for _, path := range []string{"properties/provider/pattern", "properties/order/pattern"} {
+		if !reflect.DeepEqual(at(command, path), at(clarification, path)) {
+			t.Errorf("the schemas differ in %s", path)
+		}
+	}
 	for _, path := range []string{"properties/metadata", "properties/provider/pattern", "properties/order/pattern", "properties/operation", "$defs/money"} {
 		if !reflect.DeepEqual(at(command, path), at(event, path)) {
 			t.Errorf("the schemas differ in %s", path)

@@ -4,14 +4,20 @@ import _ "embed" // the schemas are files, so that other languages can use them
 
 // The identifiers of the schemas; they stand in the dataschema attribute.
 const (
-	CommandSchemaID = "urn:payonce:schema:command:v1"
-	PaymentSchemaID = "urn:payonce:schema:payment:v1"
+	CommandSchemaID       = "urn:payonce:schema:command:v1"
+	ClarificationSchemaID = "urn:payonce:schema:clarification:v1"
+	PaymentSchemaID       = "urn:payonce:schema:payment:v1"
 )
 
 // CommandSchema is the JSON Schema (2020-12) of the data of deposit.requested and payout.requested.
 //
 //go:embed schemas/command.v1.json
 var CommandSchema []byte
+
+// ClarificationSchema is the JSON Schema (2020-12) of the data of clarification.requested.
+//
+//go:embed schemas/clarification.v1.json
+var ClarificationSchema []byte
 
 // PaymentSchema is the JSON Schema (2020-12) of the data of every payment.… event.
 //

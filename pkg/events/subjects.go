@@ -36,8 +36,24 @@ func PaymentSubject(s payment.Status, ref payment.Ref) string {
 // PaymentFilter matches all events of one payment: "payment.*.teemopay-kr.D-1".
 func PaymentFilter(ref payment.Ref) string { return join("payment", "*", ref.Provider, ref.Order) }
 
-// CommandFilter matches the queued commands of one payment, whatever the operation.
+// CommandFilter matches the queued commands of one payment, whatever the operation, and its queued
+// clarification: ask [IsClarification] what was found.
 func CommandFilter(ref payment.Ref) string { return join("*", "requested", ref.Provider, ref.Order) }
+
+// clarification is the first token of ClarificationSubject.
+const clarification = "clarification"
+
+// ClarificationSubject is where an upstream answers a provider that wants to know more about a payment,
+// e.g. "clarification.requested.ecommpay-kr.D-1". It stands among the commands of the provider, so
+// that the same workers take it, and it is no command to pay. There is no short form.
+func ClarificationSubject(ref payment.Ref) string {
+	return join(clarification, "requested", ref.Provider, ref.Order)
+}
+
+// IsClarification reports whether a subject is that of a clarification.
+func IsClarification(subject string) bool {
+	return strings.HasPrefix(subject, clarification+".requested.")
+}
 
 // WebhookSubject is where a verified webhook is published.
 func WebhookSubject(ref payment.Ref) string {
@@ -68,7 +84,7 @@ func SubjectRef(subject string) (payment.Ref, bool) {
 	return payment.Ref{}, false
 }
 
-// SubjectOperation returns the operation of a command's subject, long or short.
+// SubjectOperation returns the operation of a command's subject, long or short. A clarification has none.
 func SubjectOperation(subject string) (payment.Operation, bool) {
 	first, rest, _ := strings.Cut(subject, ".")
 	op := payment.Operation(first)

@@ -16,7 +16,7 @@ import (
 // name can take this one.
 const intakeConsumer = "intake"
 
-// ConsumeCommands gives the commands of one provider to handler, at most slots at a time, until ctx
+// ConsumeCommands gives the commands and clarifications of one provider to handler, at most slots at a time, until ctx
 // ends. Any number of processes may do so; each command goes to one of them.
 //
 // A handler's context ends with ctx, with its cause. ConsumeCommands then waits for the handlers, sends

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
@@ -13,7 +14,7 @@ import (
 
 // PublishCommand puts a command on its long subject into the queue. A nil error means that the broker
 // keeps it. It returns [events.ErrQueued] when a command of the same order waits there already or is in
-// work; a parked one does not count. After any other error the command may be queued or not: publish it
+// work; a parked one and a clarification do not count. After any other error the command may be queued or not: publish it
 // again.
 func (c *Conn) PublishCommand(ctx context.Context, out events.Outgoing) error {
 	ref, ok := events.SubjectRef(out.Subject)
@@ -25,15 +26,16 @@ func (c *Conn) PublishCommand(ctx context.Context, out events.Outgoing) error {
 		return fmt.Errorf("publish command %s: %w", ref, err)
 	}
 	msg := newMessage(ctx, out, id)
-	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.CommandFilter(ref))
+	after := uint64(0)
 	for wait := newBackoff(); ; {
+		msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
 		err = c.publish(ctx, msg)
 		if errors.Is(err, errTaken) {
-			err = c.whoIsQueued(ctx, ref, id)
+			after, err = c.whoIsQueued(ctx, ref, id)
 		}
 		if errors.Is(err, events.ErrNotQueued) && c.again(ctx, wait) {
-			continue // what was in the way is gone; if that was this command, its id says so
+			continue // what was in the way is gone, or is no command; if it was this command, its id says so
 		}
 		if err != nil {
 			return fmt.Errorf("publish command %s: %w", ref, err)
@@ -44,26 +46,80 @@ func (c *Conn) PublishCommand(ctx context.Context, out events.Outgoing) error {
 
 // whoIsQueued returns nil when the queued command is the one with this message id, because its
 // acknowledgement was lost, [events.ErrQueued] when it is another, and [events.ErrNotQueued] when there
-// is none.
-func (c *Conn) whoIsQueued(ctx context.Context, ref payment.Ref, id string) error {
-	queued, err := c.lastCommand(ctx, events.CommandFilter(ref))
+// is none; a command may then be published after the sequence, which is that of a clarification or 0.
+func (c *Conn) whoIsQueued(ctx context.Context, ref payment.Ref, id string) (after uint64, err error) {
+	queued, after, err := c.queued(ctx, ref)
 	if err == nil && queued.Header.Get(headerMessageID) != id {
-		return events.ErrQueued
+		return 0, events.ErrQueued
 	}
-	return err
+	return after, err
+}
+
+// queued returns the queued command of an order. With [events.ErrNotQueued] it returns the sequence of
+// the order's last message in the queue, which is then a clarification; 0 for none.
+//
+// A clarification matches the filter of commands, and a command can stand before it. The clarification is
+// read first: whatever comes after it moves the last sequence.
+func (c *Conn) queued(ctx context.Context, ref payment.Ref) (m events.Message, last uint64, err error) {
+	m, err = c.lastCommand(ctx, events.CommandFilter(ref))
+	if err != nil || !events.IsClarification(m.Subject) {
+		return m, 0, err
+	}
+	last = m.Sequence
+	for _, op := range payment.Operations() {
+		if m, err = c.lastCommand(ctx, events.CommandSubject(op, ref)); !errors.Is(err, events.ErrNotQueued) {
+			return m, 0, err
+		}
+	}
+	return events.Message{}, last, events.ErrNotQueued
+}
+
+// PublishClarification puts a clarification on its subject into the queue. Published again with the same
+// id within two minutes, it is kept once. It returns [events.ErrQueued] when another clarification of the
+// order waits there already or is in work; commands do not count. After any other error the
+// clarification may be queued or not: publish it again with the same id.
+func (c *Conn) PublishClarification(ctx context.Context, out events.Outgoing, id string) error {
+	ref, ok := events.SubjectRef(out.Subject)
+	if !ok || !events.IsClarification(out.Subject) || id == "" {
+		return fmt.Errorf("publish clarification: %q is not the subject of a clarification, or it has no id", out.Subject)
+	}
+	msg := newMessage(ctx, out, id)
+	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
+	for wait := newBackoff(); ; {
+		err := c.publish(ctx, msg)
+		if errors.Is(err, errTaken) {
+			var queued events.Message
+			queued, err = c.lastCommand(ctx, out.Subject)
+			if err == nil && queued.Header.Get(headerMessageID) != id {
+				err = events.ErrQueued
+			}
+		}
+		if errors.Is(err, events.ErrNotQueued) && c.again(ctx, wait) {
+			continue // what was in the way is gone
+		}
+		if err != nil {
+			return fmt.Errorf("publish clarification of %s: %w", ref, err)
+		}
+		return nil
+	}
 }
 
 // QueuedCommand returns the command of an order that waits in the queue, is in work, or is parked. The
-// error is [events.ErrNotQueued] when there is none. Message.Deliveries is not known here and 0.
+// error is [events.ErrNotQueued] when there is none; a clarification is none. Message.Deliveries is not known here and 0.
 func (c *Conn) QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error) {
 	if err := ref.Validate(); err != nil {
 		return events.Message{}, fmt.Errorf("queued command: %w", err)
 	}
+	queued := func() (events.Message, error) {
+		m, _, err := c.queued(ctx, ref)
+		return m, err
+	}
+	parked := func() (events.Message, error) { return c.lastCommand(ctx, events.ParkedSubject(ref)) }
 	// A command moves between the two places; it is missed in at most one of three looks.
 	err := events.ErrNotQueued
-	for _, filter := range []string{events.CommandFilter(ref), events.ParkedSubject(ref), events.CommandFilter(ref)} {
+	for _, look := range []func() (events.Message, error){queued, parked, queued} {
 		var m events.Message
-		if m, err = c.lastCommand(ctx, filter); err == nil {
+		if m, err = look(); err == nil {
 			return m, nil
 		}
 		if !errors.Is(err, events.ErrNotQueued) {

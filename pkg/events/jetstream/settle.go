@@ -83,7 +83,7 @@ func (c *Conn) bury(ctx context.Context, d *delivery, v events.Verdict) error {
 // enough: there is one command per order.
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	ref, ok := events.SubjectRef(d.message.Subject)
-	if !ok || d.stream != events.StreamCommands {
+	if _, command := events.SubjectOperation(d.message.Subject); !ok || !command || d.stream != events.StreamCommands {
 		return fmt.Errorf("park: %s has no place to be parked", d.message.Subject)
 	}
 	msg := c.resend(d, events.ParkedSubject(ref), "park")

@@ -22,8 +22,8 @@ const duplicateWindow = 2 * time.Minute
 // streamConfigs is the one definition of the streams. deploy/nats/streams is written from it. No field
 // is left to the server's defaults, so that every difference shows.
 func streamConfigs(c Config) []njs.StreamConfig {
-	commands := baseStream(c, events.StreamCommands, "Commands to pay, and parked commands",
-		"deposit.requested", "payout.requested", "deposit.requested.*.*", "payout.requested.*.*", "parked.*.*")
+	commands := baseStream(c, events.StreamCommands, "Commands to pay, parked commands, and clarifications",
+		"deposit.requested", "payout.requested", "deposit.requested.*.*", "payout.requested.*.*", "clarification.requested.*.*", "parked.*.*")
 	commands.Retention = njs.WorkQueuePolicy
 	commands.MaxMsgSize = MaxMessageBytes
 	// The server refuses schedules together with DiscardNew (2.15: "message scheduling cannot use
