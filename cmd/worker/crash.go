@@ -13,14 +13,18 @@ import (
 )
 
 // A worker built with the tag "crash" kills itself, as kill -9 would, at the step that
-// PAYONCE_CRASH_AT names, when it works on an order that contains PAYONCE_CRASH_ORDER.
+// PAYONCE_CRASH_AT names, when it works on an order that contains PAYONCE_CRASH_ORDER. With
+// PAYONCE_CRASH_SIGNAL=STOP it freezes instead, until it gets SIGCONT.
 // The programs that are shipped are built without this file.
 func init() {
 	at, order := worker.Step(os.Getenv("PAYONCE_CRASH_AT")), os.Getenv("PAYONCE_CRASH_ORDER")
+	signal := syscall.SIGKILL
+	if os.Getenv("PAYONCE_CRASH_SIGNAL") == "STOP" {
+		signal = syscall.SIGSTOP
+	}
 	app.OnStep = func(step worker.Step, ref payment.Ref) {
 		if step == at && strings.Contains(ref.Order, order) {
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-			select {} // the signal ends the process
+			_ = syscall.Kill(os.Getpid(), signal)
 		}
 	}
 }

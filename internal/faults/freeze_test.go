@@ -1,0 +1,69 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"payonce/internal/trial"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// A worker freezes (a paused container, a suspended machine) at each step, for longer than its lease.
+// Another takes the payment over and ends it. Then the frozen one wakes up in the middle of its work: it
+// must notice, and send nothing.
+func TestWorkerFrozenPastItsLease(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	frozen := map[order]*trial.Process{}
+	for _, step := range worker.Steps() {
+		o := order{payment.Ref{Provider: trial.Provider, Order: "freeze-" + string(step)}, payment.Payout}
+		sleeper := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_SIGNAL=STOP", "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
+		s.publish(ctx, o)
+		s.untilFrozen(ctx, sleeper)
+		frozen[o] = sleeper
+	}
+	s.worker(s.programs.worker)
+	for o := range frozen {
+		s.check(o, s.ended(ctx, o))
+	}
+	for _, sleeper := range frozen {
+		s.must(sleeper.Signal(syscall.SIGCONT))
+	}
+	for o, sleeper := range frozen {
+		sleeper.Stop() // it finishes what it has in hand first
+		s.check(o, s.ended(ctx, o))
+		truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
+		s.must(err)
+		if truth.Creates != 1 {
+			t.Errorf("%s: the provider was asked %d times to pay", o.ref, truth.Creates)
+		}
+	}
+}
+
+// untilFrozen waits until the kernel shows the process as stopped.
+func (s *system) untilFrozen(ctx context.Context, p *trial.Process) {
+	s.t.Helper()
+	ticker := time.NewTicker(20 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
+		s.must(err)
+		// "pid (name) state …": the name can hold blanks, the state follows the last parenthesis.
+		if _, rest, found := strings.Cut(string(stat), ") "); found && rest[0] == 'T' {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			s.t.Fatal("the worker was not frozen")
+		}
+	}
+}
