@@ -1,0 +1,94 @@
+package diamondpay
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+)
+
+// parseAnswer reads an object of an answer, where the seeds allow themselves two liberties: a comma after
+// the last value (seed 001), and names in camelCase instead of snake_case (seed 002). The object returned
+// has snake_case names. Notifications have neither.
+func parseAnswer(data []byte) (object, error) {
+	o, err := parseObject(withoutTrailingCommas(data))
+	if err != nil {
+		return nil, err
+	}
+	answer := make(object, len(o))
+	for name, value := range o {
+		name = snakeCase(name)
+		if _, double := answer[name]; double {
+			return nil, errNotAnObject
+		}
+		answer[name] = value
+	}
+	return answer, nil
+}
+
+// object returns the object under name, nil when there is none.
+func (o object) object(name string) (object, error) {
+	if o.missing(name) {
+		return nil, nil
+	}
+	return parseAnswer(o[name])
+}
+
+// list returns the objects of the list under name; ok is false when there is no such list.
+func (o object) list(name string) (objects []object, ok bool) {
+	var raw []json.RawMessage
+	if o.missing(name) || o[name][0] != '[' || json.Unmarshal(o[name], &raw) != nil {
+		return nil, false
+	}
+	for _, r := range raw {
+		item, err := parseAnswer(r)
+		if err != nil {
+			return nil, false
+		}
+		objects = append(objects, item)
+	}
+	return objects, true
+}
+
+// withoutTrailingCommas removes, outside of texts, a comma between a value and the closing bracket. Any
+// other comma that JSON does not allow stays, and stays an error.
+func withoutTrailingCommas(data []byte) []byte {
+	var out []byte // copied on the first comma
+	copied, inText, comma, last := 0, false, -1, byte(0)
+	for i := 0; i < len(data); i++ {
+		b := data[i]
+		switch {
+		case inText && b == '\\':
+			i++
+		case b == '"':
+			inText = !inText
+			comma = -1
+		case inText || b == ' ' || b == '\t' || b == '\n' || b == '\r':
+			continue
+		case (b == '}' || b == ']') && comma >= 0:
+			out = append(out, data[copied:comma]...)
+			copied, comma = comma+1, -1
+		case b == ',' && !strings.ContainsRune("{[,:\x00", rune(last)):
+			comma = i
+		default:
+			comma = -1
+		}
+		last = b
+	}
+	if copied == 0 {
+		return data
+	}
+	return append(out, data[copied:]...)
+}
+
+var (
+	camelCase = regexp.MustCompile(`^[a-z]+([A-Z][a-z]*)+$`)
+	upper     = regexp.MustCompile(`[A-Z]`)
+)
+
+// snakeCase turns "paymentClId" into "payment_cl_id" and leaves every other kind of name alone.
+func snakeCase(name string) string {
+	if !camelCase.MatchString(name) {
+		return name
+	}
+	return upper.ReplaceAllStringFunc(name, func(letter string) string { return "_" + strings.ToLower(letter) })
+}

@@ -1,0 +1,84 @@
+package diamondpay
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+)
+
+// Balance asks for the account's totals (showdoc and apayasia, balance). It is assumed that total_balance
+// does not include total_frozen_balance. Fees can leave a fraction of a won; it is cut off. An error is
+// a [*connectors.Error] and says that nothing was learned.
+func (c *Connector) Balance(ctx context.Context) ([]connectors.Balance, error) {
+	reply, err := c.get(ctx, "/gateway/api/"+c.settings.Version+"/platforms/balance")
+	if err != nil {
+		return nil, fmt.Errorf("balance: %w", err)
+	}
+	balance, err := c.balance(reply)
+	if err != nil {
+		return nil, fmt.Errorf("balance: %w", err)
+	}
+	return []connectors.Balance{balance}, nil
+}
+
+func (c *Connector) balance(reply httpcall.Reply) (connectors.Balance, error) {
+	env, bad := c.envelope(reply)
+	if bad != nil {
+		return connectors.Balance{}, bad
+	}
+	if env.code != codeProcessed {
+		return connectors.Balance{}, unclear(short(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
+	}
+	data, err := env.body.object("data")
+	if err != nil || len(data) == 0 {
+		return connectors.Balance{}, unclear(env.code, "", "the answer has no data")
+	}
+	f, err := c.verifiedBalance(data)
+	if err != nil {
+		return connectors.Balance{}, unclear(env.code, "", err.Error())
+	}
+	available, err := f.total("total_balance", c.settings.Currency)
+	if err != nil {
+		return connectors.Balance{}, unclear(env.code, "", err.Error())
+	}
+	frozen, err := f.total("total_frozen_balance", c.settings.Currency)
+	if err != nil {
+		return connectors.Balance{}, unclear(env.code, "", err.Error())
+	}
+	return connectors.Balance{Currency: c.settings.Currency, Available: available, Frozen: frozen}, nil
+}
+
+// verifiedBalance returns the totals. In v1 every channel is signed, and so is everything but the
+// channels; v2 documents no signature.
+func (c *Connector) verifiedBalance(data object) (fields, error) {
+	if c.settings.Version == v2 {
+		return c.order(data, data.missing(signName))
+	}
+	channels, ok := data.list("platform_channels")
+	if !ok && !data.missing("platform_channels") {
+		return nil, errNotAnObject
+	}
+	for _, channel := range channels {
+		if _, err := channel.verified(c.settings.SignType, c.settings.secrets()); err != nil {
+			return nil, err
+		}
+	}
+	delete(data, "platform_channels")
+	return c.order(data, false)
+}
+
+// total reads an amount that can have a fraction of a won, and must be there.
+func (f fields) total(name, currency string) (payment.Money, error) {
+	n, err := strconv.ParseUint(f[name], 10, 63)
+	if err != nil || len(f[name]) > maxDigits {
+		return payment.Money{}, errAmount
+	}
+	if currency == krw {
+		n /= perWon
+	}
+	return payment.Money{Minor: int64(n), Currency: currency}, nil
+}

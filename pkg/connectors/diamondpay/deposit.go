@@ -1,0 +1,138 @@
+package diamondpay
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"payonce/pkg/payment"
+)
+
+const (
+	depositPathV1 = "/gateway/api/v1/payments" // seeds 000 and 002
+	depositPathV2 = "/gateway/api/v2/payments" // seed 001
+)
+
+// The bodies of the create requests, each in the order and with the JSON types of its seed's example: in
+// won the numbers are texts, in TWD they are numbers. The signature is the same for both.
+type (
+	// wonRequest is that of seed 000 with all fields, and that of seed 001 without the customer's.
+	wonRequest struct {
+		Amount      string `json:"amount"`
+		Name        string `json:"name,omitempty"`
+		UserID      string `json:"user_id,omitempty"`
+		LastNumber  string `json:"last_number,omitempty"`
+		BankName    string `json:"bank_name,omitempty"`
+		NotifyURL   string `json:"notify_url"`
+		PaymentClID string `json:"payment_cl_id"`
+		PlatformID  string `json:"platform_id"`
+		RequestTime string `json:"request_time"`
+		ServiceID   string `json:"service_id"`
+	}
+	// dollarRequest is that of seed 002, in snake_case: the provider's own Java demo signs and sends these
+	// names.
+	dollarRequest struct {
+		Amount      int64    `json:"amount"`
+		LastNumbers []string `json:"last_numbers"`
+		BankCode    string   `json:"bank_code,omitempty"`
+		Name        string   `json:"name"`
+		NotifyURL   string   `json:"notify_url"`
+		PaymentClID string   `json:"payment_cl_id"`
+		PlatformID  string   `json:"platform_id"`
+		RequestTime int64    `json:"request_time"`
+		ServiceID   string   `json:"service_id"`
+	}
+)
+
+// depositRequest maps a command to the path and the body of its request.
+func (c *Connector) depositRequest(cmd payment.Command) (path string, body any) {
+	s, now := c.settings, c.now().Unix()
+	if s.Currency == twd {
+		return depositPathV1, dollarRequest{
+			Amount: units(cmd.Amount), LastNumbers: cmd.Account.LastDigits, BankCode: c.bankCode(cmd.Account), Name: payer(cmd),
+			NotifyURL: s.NotifyURL, PaymentClID: cmd.Order, PlatformID: s.PlatformID, RequestTime: now, ServiceID: c.serviceID(cmd.Method),
+		}
+	}
+	r := wonRequest{
+		Amount: strconv.FormatInt(units(cmd.Amount), 10), NotifyURL: s.NotifyURL, PaymentClID: cmd.Order, PlatformID: s.PlatformID,
+		RequestTime: strconv.FormatInt(now, 10), ServiceID: c.serviceID(cmd.Method),
+	}
+	if s.Version == v2 {
+		return depositPathV2, r
+	}
+	r.Name, r.UserID, r.LastNumber, r.BankName = payer(cmd), cmd.Customer.ID, cmd.Account.Number, c.payerBank(cmd.Account)
+	return depositPathV1, r
+}
+
+// payer is the name of the person who pays.
+func payer(cmd payment.Command) string {
+	if cmd.Customer.Name != "" {
+		return cmd.Customer.Name
+	}
+	return cmd.Account.Holder
+}
+
+// payerBank is the remitter's bank: the page wants it from the provider's list.
+func (c *Connector) payerBank(account payment.Account) string {
+	if code := c.bankCode(account); code != "" {
+		return code
+	}
+	return account.BankName
+}
+
+// bankCode returns the provider's code of an account's bank, see [Settings].BankCodes.
+func (c *Connector) bankCode(account payment.Account) string {
+	if code, ok := c.settings.BankCodes[account.BankCode]; ok {
+		return code
+	}
+	return account.BankCode
+}
+
+var (
+	lastDigitsPattern = regexp.MustCompile(`^[0-9]{5}$`)
+	taiwanBankPattern = regexp.MustCompile(`^[0-9]{3}$`)
+)
+
+// checkDeposit holds the rules of seeds 000 to 002. Lengths are in characters.
+func (c *Connector) checkDeposit(cmd payment.Command) error {
+	if c.settings.Currency == twd {
+		return c.checkDollars(cmd)
+	}
+	if c.settings.Version == v2 {
+		return first(checkAmount(cmd.Amount)) // nothing about the customer is sent
+	}
+	return first(
+		checkAmount(cmd.Amount),
+		optional("customer.name", payer(cmd), 16),
+		optional("customer.id", cmd.Customer.ID, 16),
+		optional("account.number", cmd.Account.Number, 32),
+		optional("account.bank_code", c.payerBank(cmd.Account), 32),
+	)
+}
+
+func (c *Connector) checkDollars(cmd payment.Command) error {
+	rules := []rule{
+		checkAmount(cmd.Amount),
+		required("customer.name", payer(cmd)),
+		optional("customer.name", payer(cmd), 32),
+		{len(cmd.Account.LastDigits) >= 1 && len(cmd.Account.LastDigits) <= 10, "account.last_digits", "must have 1 to 10 entries"},
+	}
+	for i, digits := range cmd.Account.LastDigits {
+		field := "account.last_digits[" + strconv.Itoa(i) + "]"
+		rules = append(rules, rule{lastDigitsPattern.MatchString(digits), field, "must be the last five digits of an account"})
+	}
+	bank := c.bankCode(cmd.Account)
+	return first(append(rules, rule{bank == "" || taiwanBankPattern.MatchString(bank), "account.bank_code", "must have three digits"})...)
+}
+
+// required refuses what is missing or only blanks.
+func required(field, text string) rule {
+	return rule{strings.TrimSpace(text) != "", field, "is required"}
+}
+
+// optional refuses what is only blanks or too long.
+func optional(field, text string, most int) rule {
+	ok := text == "" || strings.TrimSpace(text) != "" && utf8.RuneCountInString(text) <= most
+	return rule{ok, field, "must have 1 to " + strconv.Itoa(most) + " characters, not only blanks"}
+}

@@ -1,0 +1,191 @@
+package diamondpay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+)
+
+// Lookup asks by our order number (showdoc and apayasia, order queries). v1 answers with a list of signed
+// rows, v2 with one unsigned order. An error is a [*connectors.Error] in doubt or not sent, and says that
+// nothing was learned.
+func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Observation, error) {
+	if err := q.Validate(); err != nil || !q.Operation.Valid() {
+		return payment.Observation{}, fmt.Errorf("look up %s: not a valid query: %w", q.Ref, notSent(payment.ReasonInvalid, err))
+	}
+	reply, err := c.get(ctx, c.queryPath(q))
+	if err != nil {
+		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
+	}
+	o, err := c.answered(q, reply)
+	if err != nil {
+		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
+	}
+	return o, nil
+}
+
+// queryVersion returns the version of the API that answers for an operation.
+func (c *Connector) queryVersion(operation payment.Operation) string {
+	if operation == payment.Payout {
+		return c.settings.PayoutQueryVersion
+	}
+	return c.settings.Version
+}
+
+func (c *Connector) queryPath(q connectors.Query) string {
+	version, kind := c.queryVersion(q.Operation), kindOf(q.Operation)
+	path := "/gateway/api/" + version + "/" + kind + "s"
+	if version == v1 {
+		return path + "?" + url.Values{kind + "_cl_id": {q.Order}}.Encode()
+	}
+	return path + "/" + url.PathEscape(q.Order)
+}
+
+// kindOf is how the provider begins the names of an operation: payment_cl_id, payout_cl_id.
+func kindOf(operation payment.Operation) string {
+	if operation == payment.Payout {
+		return "payout"
+	}
+	return "payment"
+}
+
+// answered reads the answer to a query.
+func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, error) {
+	env, bad := c.envelope(reply)
+	if bad != nil {
+		return payment.Observation{}, bad
+	}
+	switch {
+	case slices.Contains(unknownOrder[q.Operation], env.code) && env.empty():
+		return c.unknown(env.code), nil
+	case env.code != codeProcessed:
+		return payment.Observation{}, unclear(short(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
+	case c.queryVersion(q.Operation) == v1:
+		return c.answeredList(q, env)
+	}
+	data, err := env.body.object("data")
+	if err != nil || len(data) == 0 {
+		return payment.Observation{}, unclear(env.code, "", "the answer has no data")
+	}
+	f, err := c.order(data, data.missing(signName)) // v2 documents no signature
+	if err != nil || f[kindOf(q.Operation)+"_cl_id"] != q.Order {
+		return payment.Observation{}, unclear(env.code, "", problem(err, "the answer does not name our order"))
+	}
+	return c.observed(payment.FromLookup, q.Operation, f), nil
+}
+
+// unknown is the provider's word that it does not know an order.
+func (c *Connector) unknown(code string) payment.Observation {
+	return payment.Observation{
+		Kind: payment.Unknown, Source: payment.FromLookup, Settling: c.settings.SettlingDelay,
+		Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: code},
+	}
+}
+
+// answeredList reads the rows of v1. An empty list says that the order does not exist; a list without
+// our order says nothing, because then the filter was not applied.
+func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Observation, error) {
+	rows, ok := env.body.list("data")
+	total, hasTotal := env.body.fields()["total"]
+	switch {
+	case !ok:
+		return payment.Observation{}, unclear(env.code, "", "the answer has no list of orders")
+	case len(rows) == 0 && hasTotal && total != "0":
+		return payment.Observation{}, unclear(env.code, "", "the list is empty, and its total is not 0")
+	case len(rows) == 0:
+		return c.unknown(env.code), nil
+	}
+	var found []fields
+	for _, row := range rows {
+		f, err := c.order(row, false)
+		if err != nil {
+			return payment.Observation{}, unclear(env.code, "", problem(err, ""))
+		}
+		if f[kindOf(q.Operation)+"_cl_id"] == q.Order {
+			found = append(found, f)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return payment.Observation{}, unclear(env.code, "", "the answer does not name our order")
+	case 1:
+		return c.observed(payment.FromLookup, q.Operation, found[0]), nil
+	}
+	return doubtful(payment.FromLookup, q.Operation, found[0], "the list has our order more than once"), nil
+}
+
+// order returns the fields of an order that was asked for: verified, unless it is allowed to have no
+// signature, and of our account.
+func (c *Connector) order(o object, unsigned bool) (f fields, err error) {
+	f = o.fields()
+	if !unsigned {
+		if f, err = o.verified(c.settings.SignType, c.settings.secrets()); err != nil {
+			return nil, err
+		}
+	}
+	if platform, named := f["platform_id"]; platform != c.settings.PlatformID && (named || !unsigned) {
+		return nil, errors.New("the order is another platform's")
+	}
+	return f, nil
+}
+
+func problem(err error, otherwise string) string {
+	if err != nil {
+		return err.Error()
+	}
+	return otherwise
+}
+
+// observed reads the state of an order from a query or a notification. It is only believed to be paid
+// with its amount, so that it can be compared with ours; a deposit also with the real_amount, which is
+// what is to be credited (seed 000), where an older payout may have none. The fee is the merchant's
+// business with the provider.
+func (c *Connector) observed(source payment.Source, operation payment.Operation, f fields) payment.Observation {
+	amount, err := f.amount("amount", c.settings.Currency)
+	arrived, err2 := f.amount("real_amount", c.settings.Currency)
+	if err := errors.Join(err, err2); err != nil {
+		return doubtful(source, operation, f, "an amount cannot be read")
+	}
+	o := payment.Observation{Source: source, Reference: reference(operation, f), Amount: amount}
+	switch c.statuses[operation][f["status"]] {
+	case statusPending:
+		o.Kind = payment.Accepted
+	case statusPaid:
+		credited := arrived.Minor > 0 || arrived.IsZero() && operation == payment.Payout
+		if amount.Minor == 0 || !credited {
+			return doubtful(source, operation, f, "paid, but an amount is missing or zero")
+		}
+		o.Kind, o.SettledAmount = payment.Paid, arrived
+	case statusFailed:
+		if arrived.Minor > 0 {
+			return doubtful(source, operation, f, "not paid, but money moved")
+		}
+		o.Kind = payment.Declined
+		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: f["status"], Message: forPeople(f["error_msg"], payment.Command{})}
+	default:
+		return doubtful(source, operation, f, "no page documents this status")
+	}
+	return o
+}
+
+// reference is the provider's number of an order, where it is of a sane length.
+func reference(operation payment.Operation, f fields) string {
+	if number := f[kindOf(operation)+"_id"]; len(number) <= payment.MaxText {
+		return number
+	}
+	return ""
+}
+
+// doubtful is an answer about our order whose meaning nobody documents.
+func doubtful(source payment.Source, operation payment.Operation, f fields, why string) payment.Observation {
+	return payment.Observation{
+		Kind: payment.Unclear, Source: source, Reference: reference(operation, f), Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: short(f["status"]), Message: why},
+	}
+}

@@ -1,0 +1,194 @@
+package diamondpay
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+)
+
+// envelope is what every answer is wrapped in (seeds 000 to 002).
+type envelope struct {
+	body    object
+	code    string
+	message string
+}
+
+// envelope reads an answer. Only HTTP 200 is documented with one; HTTP 500 says to look the order up
+// (apayasia create-withdraw), and so does anything else, whoever sent it.
+func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error) {
+	status := "http_" + strconv.Itoa(reply.Status)
+	if reply.Status != http.StatusOK {
+		e := unclear(status, "", "only HTTP 200 is documented to decide anything")
+		e.RetryAfter, _ = httpcall.RetryAfter(reply.Header, c.now())
+		return envelope{}, e
+	}
+	o, err := parseAnswer(reply.Body)
+	if err != nil {
+		return envelope{}, unclear(status, "", "the body is "+err.Error())
+	}
+	f := o.fields()
+	if f["error_code"] == "" {
+		return envelope{}, unclear(status, "", "the body has no error_code")
+	}
+	return envelope{body: o, code: f["error_code"], message: f["error_msg"]}, nil
+}
+
+// empty reports whether an answer carries nothing, as in the error examples of seeds 000 to 002.
+func (e envelope) empty() bool {
+	if list, ok := e.body.list("data"); ok {
+		return len(list) == 0
+	}
+	data, err := e.body.object("data")
+	return err == nil && len(data) == 0
+}
+
+// submitted reads the answer to a create request. An answer with code 0000 must not speak of another
+// order; what it repeats of the amount goes to the domain, which compares it with ours.
+func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (payment.Observation, error) {
+	env, bad := c.envelope(reply)
+	if bad != nil {
+		return payment.Observation{}, bad
+	}
+	if env.code != codeProcessed {
+		m, evidence := c.meaningOf(env.code)
+		if m.class != connectors.InDoubt && !env.empty() {
+			m, evidence = meanings[meansInDoubt], "a refusal that carries data is not documented"
+		}
+		return payment.Observation{}, &connectors.Error{
+			Class: m.class, Code: m.reason, ProviderCode: short(env.code), Message: forPeople(env.message, cmd), Evidence: evidence, Known: m.known,
+		}
+	}
+	data, err := env.body.object("data")
+	if err != nil || len(data) == 0 {
+		return payment.Observation{}, unclear(env.code, "", "the answer has no data")
+	}
+	if cmd.Operation == payment.Payout {
+		return c.submittedPayout(cmd, data)
+	}
+	return c.submittedDeposit(cmd, data)
+}
+
+// submittedPayout reads data that holds the payout_id and nothing else (apayasia create-withdraw).
+func (c *Connector) submittedPayout(cmd payment.Command, data object) (payment.Observation, error) {
+	echoed, o, err := c.echo(cmd, "payout", data)
+	switch {
+	case err != nil:
+		return payment.Observation{}, err
+	case o.Reference == "" && echoed:
+		return payment.Observation{}, known(unclear(codeProcessed, "", "the answer has no payout_id"))
+	case o.Reference == "":
+		return payment.Observation{}, unclear(codeProcessed, "", "the answer has no payout_id")
+	}
+	return o, nil
+}
+
+// submittedDeposit reads the data of a deposit. v2 names the order in it (seed 001), v1 in payment_info
+// (seeds 000 and 002), and the plain answer of v1 nowhere (seed 000).
+func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.Observation, error) {
+	info, err := data.object("payment_info")
+	if err != nil {
+		return payment.Observation{}, unclear(codeProcessed, "", "payment_info cannot be read")
+	}
+	echoed, o, err := c.echo(cmd, "payment", data, info)
+	if err != nil {
+		return payment.Observation{}, err
+	}
+	if !echoed && (c.settings.Version == v2 || info != nil) {
+		return payment.Observation{}, unclear(codeProcessed, "", "the answer does not name our order")
+	}
+	if o.Action = c.depositAction(data, info); o.Action == nil {
+		e := unclear(codeProcessed, "", "the answer does not say, in a way that can be used, where to pay")
+		e.Known = echoed
+		return payment.Observation{}, e
+	}
+	return o, nil
+}
+
+// echo reads what the parts of an answer repeat of the order; none of them may contradict the others.
+func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (echoed bool, o payment.Observation, err error) {
+	o = payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit}
+	var unreadable *connectors.Error
+	for _, part := range parts {
+		f := part.fields()
+		if order := f[kind+"_cl_id"]; order != "" && order != cmd.Order {
+			return false, o, unclear(codeProcessed, "", "the answer names another order")
+		} else if order != "" {
+			echoed = true
+		}
+		amount, err := f.amount("amount", c.settings.Currency)
+		if err != nil {
+			unreadable = unclear(codeProcessed, "", err.Error())
+		}
+		if !o.Amount.IsZero() && !amount.IsZero() && amount != o.Amount {
+			unreadable = unclear(codeProcessed, "", "the answer names two amounts")
+		}
+		if !amount.IsZero() {
+			o.Amount = amount
+		}
+		if reference := f[kind+"_id"]; reference != "" && len(reference) <= payment.MaxText {
+			o.Reference = reference
+		}
+	}
+	if unreadable != nil {
+		unreadable.Known = echoed
+		return echoed, o, unreadable
+	}
+	return echoed, o, nil
+}
+
+func unclear(providerCode, message, evidence string) *connectors.Error {
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
+}
+
+// known marks an answer that names our order: the provider has it.
+func known(e *connectors.Error) *connectors.Error {
+	e.Known = true
+	return e
+}
+
+// maxMessage is how many characters of the provider's text are kept.
+const maxMessage = 200
+
+var (
+	longNumber = regexp.MustCompile(`[0-9][0-9 -]{4,}[0-9]`)
+	mailbox    = regexp.MustCompile(`\S+@\S+`)
+)
+
+// forPeople makes the provider's text fit to be shown: it is free and can repeat what we sent, so
+// everything personal of the command, every long number and every mail address is covered.
+func forPeople(text string, cmd payment.Command) string {
+	for _, private := range []string{
+		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,
+		cmd.Customer.IPAddress, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder,
+	} {
+		if utf8.RuneCountInString(private) > 1 {
+			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(private)).ReplaceAllLiteralString(text, "…")
+		}
+	}
+	text = longNumber.ReplaceAllLiteralString(mailbox.ReplaceAllLiteralString(text, "…"), "…")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return firstRunes(strings.TrimSpace(text), maxMessage)
+}
+
+// short cuts a code or status that should be a small number.
+func short(text string) string { return firstRunes(text, 16) }
+
+func firstRunes(text string, n int) string {
+	if runes := []rune(text); len(runes) > n {
+		return fmt.Sprintf("%s…", string(runes[:n]))
+	}
+	return text
+}

@@ -1,0 +1,188 @@
+package diamondpay
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"payonce/pkg/payment"
+	"payonce/pkg/secret"
+)
+
+// Settings of one account (a "platform") at Diamond Pay.
+type Settings struct {
+	// BaseURL of the gateway; the provider names it to each merchant. https is required except on a
+	// loopback host.
+	BaseURL string `yaml:"base_url"`
+	// PlatformID is the merchant's number, e.g. "PF0002". It is no secret.
+	PlatformID string `yaml:"platform_id"`
+	// Secret signs requests and verifies what the provider signs; at least 16 bytes.
+	Secret secret.Value `yaml:"secret"`
+	// PreviousSecrets still verify what the provider signs, while the secret is changed.
+	PreviousSecrets []secret.Value `yaml:"previous_secrets"`
+	// SignType is "MD5" or "HMAC-SHA256". The provider wants to end MD5 (apayasia). With HMAC-SHA256
+	// nothing that is signed with MD5 is believed any more, also of older orders.
+	SignType string `yaml:"sign_type"`
+	// Authorization is the platform's token for lookups and balances (showdoc). Without it none is sent,
+	// and the provider answers them with code 0005.
+	Authorization secret.Value `yaml:"authorization"`
+	// Currency is "KRW" or "TWD".
+	Currency string `yaml:"currency"`
+	// Version of the API for deposits, lookups of deposits, and balances: "v1" or "v2". TWD has only v1.
+	Version string `yaml:"version"`
+	// PayoutQueryVersion is the version for lookups of payouts; empty takes "v2", with which they are
+	// created.
+	PayoutQueryVersion string `yaml:"payout_query_version"`
+	// Operations of the account: "deposit", "payout"; empty takes all that the currency has. No page
+	// describes payouts in TWD.
+	Operations []string `yaml:"operations"`
+	// DepositMethods that the account may use, the default first; empty takes all of the version: v1
+	// "atm", v2 "card", "direct", "qr".
+	DepositMethods []string `yaml:"deposit_methods"`
+	// NotifyURL receives the notifications of deposits, at most 256 characters.
+	NotifyURL string `yaml:"notify_url"`
+	// PayoutNotifyURL receives those of payouts; empty sends none, and payouts are then looked up.
+	PayoutNotifyURL string `yaml:"payout_notify_url"`
+	// BankCodes maps an upstream's bank code to the provider's, e.g. "004": "KBSTAR_KR". A code that is
+	// not in it is sent as it is, because the provider's whole list is not published.
+	BankCodes map[string]string `yaml:"bank_codes"`
+	// DepositStatuses and PayoutStatuses change the meaning of single statuses: "2": "paid". Meanings are
+	// "pending", "paid", "failed" and "unclear". Very old documents call payout status 2 a success; the
+	// default is 3.
+	DepositStatuses map[string]string `yaml:"deposit_statuses"`
+	PayoutStatuses  map[string]string `yaml:"payout_statuses"`
+	// Codes changes the meaning of single error codes of create requests, which is an assumption:
+	// "0011": "rejected". Meanings are "in_doubt" (look up), "duplicate" (the provider has the order, look
+	// it up), "low_balance" (nothing was made, park) and "rejected" (final).
+	Codes map[string]string `yaml:"codes"`
+	// AllowPlainLinks lets customers be sent to http:// pages. The examples of seeds 000 and 002 have
+	// such links; whoever changes one on the way changes the account that the customer pays to.
+	AllowPlainLinks bool `yaml:"allow_plain_links"`
+	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
+	// [DefaultSettlingDelay].
+	SettlingDelay time.Duration `yaml:"settling_delay"`
+}
+
+// DefaultSettlingDelay is an assumption: no page says how soon the lookup knows a new order.
+const DefaultSettlingDelay = 60 * time.Second
+
+const (
+	minSecret    = 16  // the length of the published test key
+	maxNotifyURL = 256 // seeds 000 to 002
+	v1, v2       = "v1", "v2"
+	krw, twd     = "KRW", "TWD"
+)
+
+// platformPattern: seeds 000 and 002 give 7 characters, seed 001 gives 6.
+var platformPattern = regexp.MustCompile(`^[A-Za-z0-9]{1,7}$`)
+
+// checks collects problems of settings.
+type checks []error
+
+func (c *checks) must(ok bool, format string, args ...any) {
+	if !ok {
+		*c = append(*c, fmt.Errorf(format, args...))
+	}
+}
+
+// validate fills the defaults and returns all problems, joined. No problem holds a secret.
+func (s *Settings) validate() error {
+	if s.SettlingDelay == 0 {
+		s.SettlingDelay = DefaultSettlingDelay
+	}
+	if s.PayoutQueryVersion == "" {
+		s.PayoutQueryVersion = v2
+	}
+	var c checks
+	c.must(checkURL(s.BaseURL, false) == "", "base_url %s", checkURL(s.BaseURL, false))
+	c.must(platformPattern.MatchString(s.PlatformID), "platform_id must have 1 to 7 letters and digits")
+	c.must(s.Currency == krw || s.Currency == twd, "currency must be KRW or TWD")
+	c.must(s.Version == v1 || s.Version == v2 && s.Currency != twd, "version must be v1, or v2 for KRW")
+	c.must(s.PayoutQueryVersion == v1 || s.PayoutQueryVersion == v2, "payout_query_version must be v1 or v2")
+	c.must(s.SettlingDelay > 0, "settling_delay must not be negative")
+	s.validateSecrets(&c)
+	s.validateServices(&c)
+	validateMeanings(&c, "deposit_statuses", s.DepositStatuses, statusPattern, statusMeanings)
+	validateMeanings(&c, "payout_statuses", s.PayoutStatuses, statusPattern, statusMeanings)
+	validateMeanings(&c, "codes", s.Codes, codePattern, slices.Sorted(maps.Keys(meanings)))
+	_, processed := s.Codes[codeProcessed]
+	c.must(!processed, "codes: %s is no error", codeProcessed)
+	for _, name := range slices.Sorted(maps.Keys(s.BankCodes)) {
+		code := s.BankCodes[name]
+		c.must(code != "" && len(code) <= maxBankCode, "bank_codes: %.16q must map to a code of 1 to %d characters", name, maxBankCode)
+	}
+	return errors.Join(c...)
+}
+
+func (s *Settings) validateSecrets(c *checks) {
+	c.must(s.SignType == MD5 || s.SignType == HMACSHA256, "sign_type must be %s or %s", MD5, HMACSHA256)
+	c.must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
+	for i, previous := range s.PreviousSecrets {
+		c.must(len(previous.Reveal()) >= minSecret, "previous_secrets[%d] must have at least %d bytes", i, minSecret)
+	}
+	token := s.Authorization.Reveal()
+	c.must(!strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' }), "authorization must have printable characters only")
+}
+
+// validateServices checks what the account can do, and where it is told about it.
+func (s *Settings) validateServices(c *checks) {
+	possible := methodsOf(s.Currency, s.Version)
+	if len(s.DepositMethods) == 0 {
+		s.DepositMethods = possible
+	}
+	for i, method := range s.DepositMethods {
+		ok := slices.Contains(possible, method) && !slices.Contains(s.DepositMethods[:i], method)
+		c.must(ok, "deposit_methods[%d] must be one of %s, once", i, strings.Join(possible, ", "))
+	}
+	operations := operationsOf(s.Currency)
+	if len(s.Operations) == 0 {
+		s.Operations = operations
+	}
+	for i, operation := range s.Operations {
+		ok := slices.Contains(operations, operation) && !slices.Contains(s.Operations[:i], operation)
+		c.must(ok, "operations[%d] must be one of %s, once", i, strings.Join(operations, ", "))
+	}
+	c.mustNotify("notify_url", s.NotifyURL)
+	c.mustNotify("payout_notify_url", s.PayoutNotifyURL)
+	deposits := slices.Contains(s.Operations, string(payment.Deposit))
+	c.must(!deposits || s.NotifyURL != "", "notify_url is required for deposits")
+}
+
+func (c *checks) mustNotify(key, address string) {
+	c.must(address == "" || checkURL(address, true) == "", "%s %s", key, checkURL(address, true))
+	c.must(len(address) <= maxNotifyURL, "%s must have at most %d characters", key, maxNotifyURL)
+}
+
+// validateMeanings checks a table that changes the meaning of statuses or codes.
+func validateMeanings(c *checks, key string, table map[string]string, pattern *regexp.Regexp, meanings []string) {
+	for _, name := range slices.Sorted(maps.Keys(table)) {
+		meaning := table[name]
+		c.must(pattern.MatchString(name), "%s: %.16q is not the provider's way of writing one", key, name)
+		c.must(slices.Contains(meanings, meaning), "%s: %.16q must be one of %s", key, name, strings.Join(meanings, ", "))
+	}
+}
+
+// checkURL returns what is wrong with an absolute URL, or nothing.
+func checkURL(text string, queryAllowed bool) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "must be an absolute URL"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "must begin with https://"
+	case u.User != nil || u.Fragment != "" || u.RawQuery != "" && !queryAllowed:
+		return "must have no user, query or fragment"
+	}
+	return ""
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}

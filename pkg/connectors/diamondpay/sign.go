@@ -1,0 +1,170 @@
+package diamondpay
+
+import (
+	"bytes"
+	"crypto/hmac"
+	"crypto/md5"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The sign types, as they stand in configuration and in the field "sign_type". Where that field is
+// missing, documents say MD5.
+const (
+	MD5        = "MD5"
+	HMACSHA256 = "HMAC-SHA256"
+)
+
+// The fields that are never part of what is signed.
+const (
+	signName     = "sign"
+	signTypeName = "sign_type"
+)
+
+// SigningString returns the text that is signed for a JSON object (showdoc, signature page): all fields
+// with a value but "sign" and "sign_type", in ASCII order, as a=1&b=2. Zero is a value, null and "" are
+// none. Numbers and booleans enter as they are written, texts raw, lists as compact JSON. Nobody documents
+// the text of an object inside, so it is an error, and so are doubled names.
+func SigningString(body []byte) (string, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return "", err
+	}
+	f, err := o.signable()
+	if err != nil {
+		return "", err
+	}
+	return f.signingString(), nil
+}
+
+// signable returns all fields that are signed.
+func (o object) signable() (fields, error) {
+	f := o.fields()
+	delete(f, signName)
+	delete(f, signTypeName)
+	for name, raw := range o {
+		switch raw[0] {
+		case '{':
+			return nil, errors.New("an object inside cannot be signed")
+		case '[':
+			var list bytes.Buffer
+			if err := json.Compact(&list, raw); err != nil {
+				return nil, errNotAnObject
+			}
+			f[name] = list.String()
+		}
+	}
+	return f, nil
+}
+
+func (f fields) signingString() string {
+	names := make([]string, 0, len(f))
+	for name := range f {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		names[i] = name + "=" + f[name]
+	}
+	return strings.Join(names, "&")
+}
+
+// Sign returns the signature of a JSON object, for its field "sign", in lowercase hex: the MD5 of the
+// [SigningString], "&" and the secret, or the HMAC-SHA256 of the SigningString. signType is [MD5] or
+// [HMACSHA256], whatever the body's own "sign_type" says. For users who test their own webhooks, too.
+func Sign(signType, secret string, body []byte) (string, error) {
+	if signType != MD5 && signType != HMACSHA256 {
+		return "", errors.New("sign: the sign type must be MD5 or HMAC-SHA256")
+	}
+	text, err := SigningString(body)
+	if err != nil {
+		return "", fmt.Errorf("sign: %w", err)
+	}
+	return signature(signType, secret, text), nil
+}
+
+func signature(signType, secret, text string) string {
+	if signType == HMACSHA256 {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(text))
+		return hex.EncodeToString(mac.Sum(nil))
+	}
+	sum := md5.Sum([]byte(text + "&" + secret))
+	return hex.EncodeToString(sum[:])
+}
+
+// Verify checks the field "sign" of a JSON object against the secrets, in constant time; one that fits is
+// enough. signType is what the account is configured for. It is used where the body names none; where the
+// body names one, that is used, but a body never lowers [HMACSHA256] to [MD5]. Beyond the signature it
+// refuses what could be read in two ways: doubled names, objects inside, and texts that make the signed
+// string fit another set of fields ("a":"1&b=2").
+func Verify(signType string, secrets []string, body []byte) error {
+	o, err := parseObject(body)
+	if err != nil {
+		return err
+	}
+	_, err = o.verified(signType, secrets)
+	return err
+}
+
+// verified returns the plain fields that the signature covers, and nothing else of o.
+func (o object) verified(signType string, secrets []string) (fields, error) {
+	signable, err := o.signable()
+	if err != nil {
+		return nil, err
+	}
+	f := o.fields()
+	sign, named := f[signName], f[signTypeName]
+	delete(f, signName)
+	delete(f, signTypeName)
+	switch {
+	case o.isList(signName) || o.isList(signTypeName) || sign == "":
+		return nil, errors.New("there is no signature")
+	case named != "" && named != MD5 && named != HMACSHA256:
+		return nil, errors.New("the sign_type is unknown")
+	case named == MD5 && signType != MD5:
+		return nil, errors.New("the sign_type is weaker than the account's")
+	case signable.ambiguous():
+		return nil, errors.New("the signed text could mean other fields")
+	}
+	if named != "" {
+		signType = named
+	}
+	text, fits := signable.signingString(), 0
+	for _, secret := range secrets {
+		fits |= subtle.ConstantTimeCompare([]byte(signature(signType, secret, text)), []byte(sign))
+	}
+	if fits == 0 {
+		return nil, errors.New("the signature fits no secret")
+	}
+	return f, nil
+}
+
+func (o object) isList(name string) bool { return len(o[name]) > 0 && o[name][0] == '[' }
+
+// ambiguous reports whether another set of fields has the same signing string: a name with a separator,
+// or a value that goes on like a further field.
+func (f fields) ambiguous() bool {
+	for name, value := range f {
+		_, further, _ := strings.Cut(value, "&")
+		if name == "" || strings.ContainsAny(name, "&=") || strings.Contains(further, "=") {
+			return true
+		}
+	}
+	return false
+}
+
+// secrets returns what the provider may have signed with, the current one first.
+func (s Settings) secrets() []string {
+	all := []string{s.Secret.Reveal()}
+	for _, previous := range s.PreviousSecrets {
+		all = append(all, previous.Reveal())
+	}
+	return all
+}

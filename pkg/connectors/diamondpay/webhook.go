@@ -1,0 +1,51 @@
+package diamondpay
+
+import (
+	"net/http"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// answer is what the provider expects; anything else makes it call again, up to ten times in an hour
+// (showdoc, deposit notification).
+var answer = connectors.Answer{ContentType: "application/json", Body: `{"error_code":"0000"}`}
+
+// Webhook reads a notification about a deposit or a payout (showdoc, apayasia). It is signed over all
+// fields that it has, known to us or not, and only signed fields are read. Nothing of the header is
+// documented, and no time limit.
+func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors.Notice, error) {
+	o, err := parseObject(body)
+	if err != nil {
+		return connectors.Notice{}, refuse(connectors.BadSignature, err.Error())
+	}
+	f, err := o.verified(c.settings.SignType, c.settings.secrets())
+	if err != nil {
+		return connectors.Notice{}, refuse(connectors.BadSignature, err.Error())
+	}
+	if f["platform_id"] != c.settings.PlatformID {
+		return connectors.Notice{}, refuse(connectors.WrongProvider, "platform_id is missing or another account's")
+	}
+	return c.notice(f)
+}
+
+// notice reads the signed fields. The two notifications differ in the name of our order number.
+func (c *Connector) notice(f fields) (connectors.Notice, error) {
+	operation := payment.Deposit
+	deposit, payout := f["payment_cl_id"], f["payout_cl_id"]
+	if payout != "" {
+		operation = payment.Payout
+	}
+	order := deposit + payout
+	if deposit != "" && payout != "" || !payment.ValidOrder(order) {
+		return connectors.Notice{}, refuse(connectors.BadWebhook, "not one of payment_cl_id and payout_cl_id, or no order number of ours")
+	}
+	return connectors.Notice{
+		Order: order, Operation: operation, Observation: c.observed(payment.FromWebhook, operation, f), Answer: answer,
+	}, nil
+}
+
+func refuse(refusal connectors.WebhookRefusal, problem string) *connectors.WebhookError {
+	return &connectors.WebhookError{Refusal: refusal, Problem: problem}
+}
