@@ -41,6 +41,18 @@ func ValidateClarified(values map[string]map[string]string) error {
 	return nil
 }
 
+// Clarification returns what the provider wants to know before it goes on; false when it does not wait
+// for an answer.
+func (p Payment) Clarification() (Clarification, bool) {
+	if p.Status != Pending || p.Action == nil || p.Action.Type != ActionClarification {
+		return Clarification{}, false
+	}
+	if p.Action.Clarification == nil { // it asks without saying for what
+		return Clarification{}, true
+	}
+	return *p.Action.Clarification, true
+}
+
 // Check reports whether values answer what the provider wants to know: no more and, where it lists the
 // fields, no less. A [Clarification.Schema] is not applied, the provider does that. It returns a
 // [*FieldError] that names only what the provider itself named.

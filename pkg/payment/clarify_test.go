@@ -118,3 +118,25 @@ func TestActionDone(t *testing.T) {
 		t.Errorf("nothing was to be done: %v, %v", changed, err)
 	}
 }
+
+func TestPaymentAsksForAClarification(t *testing.T) {
+	question := &payment.Clarification{Schema: "{}"}
+	asks := &payment.Action{Type: payment.ActionClarification, Clarification: question}
+	for name, c := range map[string]struct {
+		p    payment.Payment
+		want string
+		asks bool
+	}{
+		"it asks":                  {payment.Payment{Status: payment.Pending, Action: asks}, "{}", true},
+		"without saying for what":  {payment.Payment{Status: payment.Pending, Action: &payment.Action{Type: payment.ActionClarification}}, "", true},
+		"it wants something else":  {payment.Payment{Status: payment.Pending, Action: &payment.Action{Type: payment.ActionRedirect, Clarification: question}}, "", false},
+		"it wants nothing":         {payment.Payment{Status: payment.Pending}, "", false},
+		"it does not wait, ended":  {payment.Payment{Status: payment.Failed, Action: asks}, "", false},
+		"it does not wait, parked": {payment.Payment{Status: payment.Parked, Action: asks}, "", false},
+		"there is no payment":      {payment.Payment{}, "", false},
+	} {
+		if got, asks := c.p.Clarification(); asks != c.asks || got.Schema != c.want {
+			t.Errorf("%s: %+v, %v", name, got, asks)
+		}
+	}
+}

@@ -32,8 +32,12 @@ type job struct {
 }
 
 // Command executes one command: [DESIGN.md, path of a command]. ctx ends when the process stops; what
-// was begun is then finished, within the lease, and nothing new is begun.
+// was begun is then finished, within the lease, and nothing new is begun. A clarification comes the same
+// way and pays nothing.
 func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
+	if events.IsClarification(m.Subject) {
+		return w.clarification(ctx, m)
+	}
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
 		return w.refuseUndecodable(ctx, m, err)

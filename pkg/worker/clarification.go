@@ -1,0 +1,121 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+const (
+	// clarifyFor is how long an answer to the provider's question is worth sending. ECommPay, the only
+	// provider that asks, waits 30 minutes and then declines (en_Gate_Clarification).
+	clarifyFor = 30 * time.Minute
+	// clarifyPauseMin and clarifyPauseMax bound the pause between two tries of an answer.
+	clarifyPauseMin, clarifyPauseMax = 500 * time.Millisecond, time.Minute
+)
+
+// clarification gives a provider the values that it asked for. It needs no claim, because it can start no
+// payment: the same values sent twice, by whomever, leave one payment. For the same reason a request
+// whose result is not known is simply sent again, once for each delivery.
+func (w *Worker) clarification(ctx context.Context, m events.Message) events.Verdict {
+	c, err := events.DecodeClarification(m)
+	var bad *events.CommandError
+	switch {
+	case errors.As(err, &bad): // its payment stands as it did
+		return events.DeadVerdict(bad.Reason, bad.Error())
+	case err != nil:
+		return events.DeadVerdict(events.DeadUndecodable, err.Error())
+	}
+	conn, known := w.Connectors.Get(c.Provider)
+	if !known {
+		return events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here")
+	}
+	clarifier, able := conn.(connectors.Clarifier)
+	if !able {
+		return events.DeadVerdict(events.DeadInvalid, "provider: it takes no clarifications")
+	}
+	j := &job{ref: c.Ref, conn: conn, started: w.Now()}
+	if err := w.reload(ctx, j); err != nil && !errors.Is(err, events.ErrNoPayment) {
+		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	if verdict, wanted := w.wanted(m, c, j.payment); !wanted {
+		return verdict
+	}
+	if ctx.Err() != nil { // stopping: leave it to another worker
+		return events.RetryVerdict(0)
+	}
+	return w.clarify(ctx, m, c, j, clarifier)
+}
+
+// wanted reports whether the provider waits for these values. p is the zero payment when the log has none.
+func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Payment) (events.Verdict, bool) {
+	question, asks := p.Clarification()
+	first := c.RequestedAt
+	if m.StoredAt.Before(first) { // the upstream's clock must not make an answer younger than it is
+		first = m.StoredAt
+	}
+	switch {
+	case p.Status.Ended():
+		return events.DoneVerdict(), false
+	case w.Now().Sub(first) > clarifyFor:
+		return events.DeadVerdict(events.DeadTooOld, "the provider does not wait that long for an answer"), false
+	case p.Revision < c.Revision: // a replica of the log that lags behind what the upstream saw
+		return events.RetryVerdict(w.clarifyPause(m)), false
+	case !asks && m.Deliveries > 1: // an earlier delivery was taken, and its acknowledgement was lost
+		return events.DoneVerdict(), false
+	case !asks:
+		return events.DeadVerdict(events.DeadInvalid, "the provider does not wait for an answer"), false
+	}
+	if err := question.Check(c.Fields); err != nil {
+		return events.DeadVerdict(events.DeadInvalid, err.Error()), false
+	}
+	return events.Verdict{}, true
+}
+
+// clarify sends the values once and writes that the provider has them.
+func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarification, j *job, clarifier connectors.Clarifier) events.Verdict {
+	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	began, done := w.Now(), j.payment.Action
+	observation, err := clarifier.Clarify(callCtx, connectors.Query{
+		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
+	}, c.Fields)
+	w.metrics.called(ctx, j, "clarify", w.Now().Sub(began), err)
+	if err != nil {
+		return w.notClarified(ctx, m, j, connectors.Classify(err))
+	}
+	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
+	if observation.Kind == payment.Accepted {
+		observation.ActionDone = done
+	}
+	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
+		w.Logger.WarnContext(ctx, "the provider's answer to a clarification cannot be written now", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	return events.DoneVerdict()
+}
+
+// notClarified says what to do with values that the provider did not take, or perhaps did not take. What
+// it says of the values it says of nothing else: the payment stays as it is.
+func (w *Worker) notClarified(ctx context.Context, m events.Message, j *job, failed *connectors.Error) events.Verdict {
+	w.Logger.WarnContext(ctx, "the provider did not take a clarification", "provider", j.ref.Provider, "order", j.ref.Order,
+		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
+	if failed.Class == connectors.Rejected || failed.Class == connectors.NotSent && failed.Code == payment.ReasonInvalid {
+		return events.DeadVerdict(events.DeadInvalid, "the provider does not take these values: "+failed.Code+" "+failed.ProviderCode)
+	}
+	return events.RetryVerdict(max(failed.RetryAfter, w.clarifyPause(m)))
+}
+
+// clarifyPause doubles with every delivery.
+func (w *Worker) clarifyPause(m events.Message) time.Duration {
+	pause := clarifyPauseMin
+	for range min(m.Deliveries, 20) {
+		pause = min(2*pause, clarifyPauseMax)
+	}
+	return pause
+}
