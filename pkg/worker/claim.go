@@ -81,13 +81,13 @@ func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (events.Ve
 	return events.Verdict{}, true
 }
 
-// recall starts from the snapshot. One that cannot be read or that is older than the log does no harm:
-// the log then refuses the next append.
+// recall starts from the snapshot. One that cannot be read, that is of another command or that is older
+// than the log does no harm: the log then refuses the next append.
 func (j *job) recall(last idempotency.Snapshot) {
 	if last.Sequence == 0 {
 		return
 	}
-	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Ref == j.ref && remembered.Fingerprint == j.cmd.Fingerprint() {
+	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Fingerprint == j.cmd.Fingerprint() {
 		j.payment, j.seq = remembered, last.Sequence
 	}
 }
@@ -138,16 +138,13 @@ func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.De
 }
 
 // refuseUndecodable gives a message up that is no command, and fails its payment if that has a name.
-func (w *Worker) refuseUndecodable(ctx context.Context, m events.Message, err error) events.Verdict {
+func (w *Worker) refuseUndecodable(ctx context.Context, err error) events.Verdict {
 	var bad *events.CommandError
 	if !errors.As(err, &bad) {
 		return events.DeadVerdict(events.DeadUndecodable, err.Error())
 	}
 	if bad.Ref.Validate() != nil {
 		return events.DeadVerdict(bad.Reason, bad.Error())
-	}
-	if ref, long := events.SubjectRef(m.Subject); long && ref != bad.Ref { // else one order's subject could fail another
-		return events.DeadVerdict(events.DeadMismatch, bad.Error())
 	}
 	now := w.Now().UTC()
 	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now}

@@ -40,7 +40,7 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	}
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
-		return w.refuseUndecodable(ctx, m, err)
+		return w.refuseUndecodable(ctx, err)
 	}
 	// A subject that names no payment can carry any order, also one that no log and no claim can hold.
 	if err := cmd.Ref.Validate(); err != nil {

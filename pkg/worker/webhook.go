@@ -76,7 +76,7 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verd
 func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
-		return w.refuseUndecodable(ctx, m, err)
+		return w.refuseUndecodable(ctx, err)
 	}
 	if err := cmd.Ref.Validate(); err != nil {
 		return events.DeadVerdict(events.DeadInvalid, err.Error())
