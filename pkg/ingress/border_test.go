@@ -149,7 +149,11 @@ func (b *border) send(transport http.RoundTripper, req *http.Request) answer {
 		b.t.Fatal(err)
 	}
 	a := answer{resp.StatusCode, resp.Header, string(body), resp.Close}
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
+	cache := "no-store"
+	if strings.HasSuffix(req.URL.Path, "/banks") && a.status == http.StatusOK {
+		cache = "private, max-age=300"
+	}
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": cache} {
 		if got := a.header.Get(name); got != want {
 			b.t.Errorf("%s %s: header %s is %q, want %q", req.Method, req.URL.Path, name, got, want)
 		}

@@ -2,12 +2,15 @@
 // providers, and shows payments. It decides nothing about money: what it takes goes into the queue,
 // and what it shows stands in the log.
 //
-//	POST /v1/deposits, POST /v1/payouts          take a command           202
-//	GET  /v1/payments/{provider}/{order}         the payment as it stands 200, 304
-//	GET  /v1/payments/{provider}/{order}/events  its timeline             200
-//	GET  /v1/providers                           what can be paid where   200
-//	POST /webhooks/{provider}                    a provider's call        200
-//	GET  /healthz, GET /readyz                   for the orchestrator     200
+//	POST /v1/deposits, POST /v1/payouts                  take a command           202
+//	GET  /v1/payments/{provider}/{order}                 the payment as it stands 200, 304
+//	GET  /v1/payments/{provider}/{order}/events          its timeline             200
+//	POST /v1/payments/{provider}/{order}/clarification   answer the provider      202
+//	GET  /v1/providers                                   what can be paid where   200
+//	GET  /v1/providers/{provider}/banks?operation=payout the banks it serves      200
+//	GET  /v1/providers/{provider}/balance                what the account holds   200
+//	POST /webhooks/{provider}                            a provider's call        200
+//	GET  /healthz, GET /readyz                           for the orchestrator     200
 //
 // Everything under /v1 needs an API key (see [APIKey]); a webhook needs its provider's signature.
 //
@@ -25,6 +28,32 @@
 //	422 invalid_field           well-formed, and a field is not acceptable; an unknown provider too
 //	409 order_reused            the order is known with another command
 //	503 unavailable             not stored for sure: send the same request again
+//
+// # Clarifications
+//
+// A payment whose action has the type clarification waits for an answer:
+//
+//	POST /v1/payments/ecommpay-kr/D-1/clarification
+//	{"fields": {"customer": {"last_name": "…"}}}
+//
+// fields has what the action lists, no more and no less; where it has only a schema, the provider checks
+// the values. A revision beside fields is that of the payment that was read, and refuses an answer to a
+// question that has changed since. The answer is 202 with the payment as it stands: it asks until a worker
+// has told the provider. The same answer sent again is the same. Besides the refusals of a command:
+//
+//	404 not_found               no payment of this order is known
+//	409 clarification_not_asked the payment does not wait for an answer
+//	409 clarification_queued    another answer is on its way to the provider
+//	422 invalid_field           a field that was not asked for, or one that is missing
+//
+// # What a provider says of itself
+//
+// The list of banks needs a key for the operation, the balance a key for payouts; both need one for the
+// provider. A list of banks may be kept by the client for five minutes, a balance is asked for each time.
+//
+//	404 not_found               no such provider, or it does not tell this
+//	502 provider_failed         it was asked and gave no usable answer
+//	503 unavailable             it cannot be asked now
 //
 // # Duplicates
 //

@@ -17,9 +17,12 @@ type fakeQueue struct {
 	publish   func() error                   // runs before a command is stored
 	stored    func()                         // runs after a command was stored
 	read      func() (events.Message, error) // replaces QueuedCommand
+	answers   map[string]events.Outgoing     // clarifications by id
 }
 
-func newFakeQueue() *fakeQueue { return &fakeQueue{commands: map[payment.Ref]events.Message{}} }
+func newFakeQueue() *fakeQueue {
+	return &fakeQueue{commands: map[payment.Ref]events.Message{}, answers: map[string]events.Outgoing{}}
+}
 
 func (q *fakeQueue) PublishCommand(ctx context.Context, out events.Outgoing) error {
 	if err := q.try(ctx, out); err != nil {
@@ -59,6 +62,25 @@ func (q *fakeQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Me
 		return events.Message{}, fmt.Errorf("read: %w", events.ErrNotQueued)
 	}
 	return m, nil
+}
+
+func (q *fakeQueue) PublishClarification(_ context.Context, out events.Outgoing, id string) error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.publish != nil {
+		if err := q.publish(); err != nil {
+			return err
+		}
+	}
+	for other, queued := range q.answers {
+		if other != id && queued.Subject == out.Subject {
+			return fmt.Errorf("publish: %w", events.ErrQueued)
+		}
+	}
+	if _, there := q.answers[id]; !there { // kept once
+		q.answers[id] = out
+	}
+	return nil
 }
 
 func (q *fakeQueue) put(m events.Message) {

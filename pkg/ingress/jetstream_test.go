@@ -37,7 +37,7 @@ func (l watchedLog) Watch(ref payment.Ref) (<-chan struct{}, func()) {
 }
 
 // onNATS is an ingress on a real nats-server.
-func onNATS(t *testing.T) (*border, watchedLog) {
+func onNATS(t *testing.T, change ...func(*ingress.Options)) (*border, watchedLog) {
 	t.Helper()
 	conn, err := jetstream.Connect(t.Context(), jetstream.Options{
 		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: jetstream.DefaultConfig(),
@@ -51,7 +51,7 @@ func onNATS(t *testing.T) (*border, watchedLog) {
 		t.Fatal(err)
 	}
 	log := watchedLog{conn, make(chan struct{}, 1)}
-	b := newBorder(t, func(o *ingress.Options) { o.Commands, o.Webhooks, o.Log = conn, conn, log })
+	b := newBorder(t, append(change, func(o *ingress.Options) { o.Commands, o.Webhooks, o.Log = conn, conn, log })...)
 	return b, log
 }
 

@@ -13,7 +13,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Commands is the queue of commands. Its methods are safe for concurrent use.
+// Commands is the queue of commands and clarifications. Its methods are safe for concurrent use.
 type Commands interface {
 	// PublishCommand stores a command and returns once it is stored. It returns events.ErrQueued when
 	// another command of this order waits in the queue already; after any other error the command may
@@ -22,6 +22,11 @@ type Commands interface {
 	// QueuedCommand returns the command of an order that waits in the queue or is parked, or
 	// events.ErrNotQueued.
 	QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error)
+	// PublishClarification stores an answer to a provider's question and returns once it is stored. The
+	// id is the same for the same answer sent again, so that a store may keep it once. It returns
+	// events.ErrQueued when another answer of this order waits in the queue already; after any other
+	// error the answer may have been stored or not.
+	PublishClarification(ctx context.Context, clarification events.Outgoing, id string) error
 }
 
 // WebhookSink keeps verified webhooks for the worker. It is safe for concurrent use.

@@ -39,6 +39,9 @@ const (
 	kindMalformed      = "malformed"
 	kindInvalid        = "invalid_field"
 	kindReused         = "order_reused"
+	kindNotAsked       = "clarification_not_asked"
+	kindClarified      = "clarification_queued"
+	kindProvider       = "provider_failed"
 	kindWebhookRefused = "webhook_refused"
 	kindWebhookInvalid = "webhook_invalid"
 	kindGone           = "client_gone"
@@ -65,6 +68,9 @@ var problems = map[string]struct {
 	kindMalformed:      {http.StatusBadRequest, "Body not readable"},
 	kindInvalid:        {http.StatusUnprocessableEntity, "Field not acceptable"},
 	kindReused:         {http.StatusConflict, "Order known with another command"},
+	kindNotAsked:       {http.StatusConflict, "Provider does not wait for this"},
+	kindClarified:      {http.StatusConflict, "Another answer is on its way"},
+	kindProvider:       {http.StatusBadGateway, "Provider gave no usable answer"},
 	kindWebhookRefused: {http.StatusUnauthorized, "Webhook refused"},
 	kindWebhookInvalid: {http.StatusBadRequest, "Webhook not readable"},
 	kindGone:           {statusGone, "Client gone"},
