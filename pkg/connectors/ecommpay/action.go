@@ -1,0 +1,170 @@
+package ecommpay
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Bounds of what is passed on to the customer.
+const (
+	maxQRCode = 4096 // bytes; a QR code holds less
+	maxSchema = 16 << 10
+)
+
+// actionOf says what the customer must do, nil when a document asks for nothing that can be shown. at is
+// when the provider wrote the document.
+func (c *Connector) actionOf(doc *node, at time.Time) *payment.Action {
+	switch plain(doc.value("payment", "status")) {
+	case "awaiting clarification", "awaiting clarify data":
+		if clarification := clarificationOf(doc.at("clarification_fields")); clarification != nil {
+			return &payment.Action{Type: payment.ActionClarification, Clarification: clarification}
+		}
+		return nil
+	}
+	for _, name := range []string{"redirect_data", "redirectData", "return_url"} {
+		if redirect := c.redirectOf(doc.at(name)); redirect != nil {
+			return &payment.Action{Type: payment.ActionRedirect, Redirect: redirect}
+		}
+	}
+	if transfer := transferOf(doc, at); transfer != nil {
+		return &payment.Action{Type: payment.ActionTransfer, Transfer: transfer}
+	}
+	return nil
+}
+
+// redirectOf reads {"method","url","body","encrypted"} (seed 004). What stands in "encrypted" is not
+// documented, so that a redirect that needs it is none.
+func (c *Connector) redirectOf(data *node) *payment.Redirect {
+	page := data.value("url")
+	if page == "" || len(page) > payment.MaxURL || !c.safePage(page) || !vacant(data.at("encrypted")) {
+		return nil
+	}
+	fields, ok := formFields(data.at("body"))
+	if !ok {
+		return nil
+	}
+	switch strings.ToUpper(data.value("method")) {
+	case http.MethodPost:
+		return &payment.Redirect{Method: http.MethodPost, URL: page, Fields: fields}
+	case http.MethodGet:
+		return &payment.Redirect{Method: http.MethodGet, URL: withQuery(page, fields)}
+	}
+	return nil
+}
+
+// safePage takes https pages, and http ones on a loopback host when the gate is a sandbox there.
+func (c *Connector) safePage(page string) bool {
+	u, err := url.Parse(page)
+	if err != nil || u.Host == "" || u.User != nil {
+		return false
+	}
+	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) && strings.HasPrefix(c.gate, "http://")
+}
+
+// formFields reads a form; an empty list is PHP's empty form. ok is false for what a form cannot hold.
+func formFields(body *node) (fields map[string]string, ok bool) {
+	if vacant(body) {
+		return nil, true
+	}
+	if body.kind != isObject {
+		return nil, false
+	}
+	fields = map[string]string{}
+	for name, value := range body.fields {
+		if value.kind != isText && value.kind != isNumber && value.kind != isNull {
+			return nil, false
+		}
+		fields[name] = value.text
+	}
+	return fields, true
+}
+
+// withQuery adds the fields of a GET form to the page's own query.
+func withQuery(page string, fields map[string]string) string {
+	if len(fields) == 0 {
+		return page
+	}
+	u, _ := url.Parse(page) // parsed before
+	query := u.Query()
+	for name, value := range fields {
+		query.Set(name, value)
+	}
+	u.RawQuery = query.Encode()
+	return u.String()
+}
+
+// vacant reports whether there is nothing: no value, null, or an empty text, list or object.
+func vacant(n *node) bool {
+	return n == nil || n.kind == isNull || n.kind == isText && n.text == "" ||
+		n.kind == isList && len(n.items) == 0 || n.kind == isObject && len(n.fields) == 0
+}
+
+// transferOf reads provider_extra_fields (seed 004): where to transfer to and within how many seconds.
+// The time runs from when the provider wrote it, so that a repeated callback does not prolong it.
+func transferOf(doc *node, at time.Time) *payment.Transfer {
+	extra := doc.at("provider_extra_fields")
+	t := &payment.Transfer{
+		AccountNumber: extra.value("merchant_bank_account"),
+		AccountHolder: extra.value("merchant_bank_account_name"),
+		BankName:      extra.value("merchant_bank"),
+		QRCode:        qrCode(doc),
+		Messages:      transferMessages(),
+	}
+	if t.AccountNumber == "" && t.QRCode == "" || max(len(t.AccountNumber), len(t.AccountHolder), len(t.BankName)) > payment.MaxText || len(t.QRCode) > maxQRCode {
+		return nil
+	}
+	if seconds := extra.seconds("timeout"); seconds > 0 && !at.IsZero() {
+		t.ExpiresAt = at.Add(time.Duration(seconds) * time.Second)
+	}
+	return t
+}
+
+// qrCode returns the content of a QR code to show (en_Gate_payment_status_request, display_data).
+func qrCode(doc *node) string {
+	if list := doc.at("display_data"); list != nil {
+		for _, item := range list.items {
+			if item.value("type") == "qr_data" {
+				return item.value("data")
+			}
+		}
+	}
+	return ""
+}
+
+// clarificationOf reads what the provider wants to know (en_Gate_Clarification): lists of field names by
+// group, or a JSON schema by group.
+func clarificationOf(wanted *node) *payment.Clarification {
+	if wanted == nil || wanted.kind != isObject || len(wanted.fields) == 0 {
+		return nil
+	}
+	if schema := wanted.encode(); describes(wanted) && len(schema) <= maxSchema {
+		return &payment.Clarification{Schema: string(schema)}
+	}
+	fields := map[string][]string{}
+	for group, list := range wanted.fields {
+		for _, name := range list.items {
+			if name.kind != isText || name.text == "" {
+				return nil
+			}
+			fields[group] = append(fields[group], name.text)
+		}
+		if len(fields[group]) == 0 {
+			return nil
+		}
+	}
+	return &payment.Clarification{Fields: fields}
+}
+
+// describes reports whether any group is described by a schema instead of a list of names.
+func describes(wanted *node) bool {
+	for _, group := range wanted.fields {
+		if group.kind == isObject {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,39 @@
+package ecommpay
+
+import (
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+	"payonce/pkg/secret"
+)
+
+// CompareNatural is the order of PHP's SORT_NATURAL.
+var CompareNatural = compareNatural
+
+// Link makes a link to the Payment Page from names and values.
+func Link(page string, key secret.Value, namesAndValues ...string) string {
+	var parameters []parameter
+	for i := 0; i < len(namesAndValues); i += 2 {
+		parameters = append(parameters, parameter{name: namesAndValues[i], value: namesAndValues[i+1]})
+	}
+	return signedLink(page, parameters, key)
+}
+
+// Accepted reads an answer of Gate without the network, which a fuzzer's coverage cannot stand.
+func (c *Connector) Accepted(cmd payment.Command, reply httpcall.Reply) *connectors.Error {
+	return c.accepted(cmd.Order, cmd, reply)
+}
+
+// Answered does the same for a query.
+func (c *Connector) Answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, *connectors.Error) {
+	return c.answered(q, reply)
+}
+
+// Statuses returns the table of payment statuses.
+func Statuses() map[string]payment.Kind { return paymentStatuses }
+
+// DocumentedCodes returns how many codes the table holds, and whether it has this one.
+func DocumentedCodes(code string) (n int, known bool) {
+	_, known = codes[code]
+	return len(codes), known
+}

@@ -1,0 +1,138 @@
+package ecommpay
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+)
+
+// codeNotFound: the payment was not registered (en_Gate_payment_status_request). That is also the answer
+// for a link to the Payment Page whose customer has not confirmed the payment there.
+const codeNotFound = "3061"
+
+// Lookup asks by our order number. An error is a [*connectors.Error] in doubt or not sent, and says that
+// nothing was learned. The provider wants to be asked 10 s after the request at the earliest, see
+// [MinSettlingDelay].
+func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Observation, error) {
+	if err := q.Validate(); err != nil || !q.Operation.Valid() {
+		return payment.Observation{}, fmt.Errorf("look up %s: not a valid query: %w", q.Ref, notSent(payment.ReasonInvalid, err))
+	}
+	reply, err := c.call(ctx, statusPath, c.about(q.Order))
+	if err != nil {
+		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
+	}
+	o, refusal := c.answered(q, reply)
+	if refusal != nil {
+		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, refusal)
+	}
+	return o, nil
+}
+
+// answered reads the answer to a status query. Only a signed one is believed; the answer that there is no
+// such payment is documented without a signature.
+func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, *connectors.Error) {
+	status := "http_" + strconv.Itoa(reply.Status)
+	doc, err := parseObject(reply.Body)
+	switch {
+	case err != nil:
+		return payment.Observation{}, c.later(reply, unclear(status, "", "the body is "+err.Error()))
+	case !c.ours(doc, q.Order):
+		return payment.Observation{}, unclear(status, "", "the answer is about another payment or project")
+	case c.notFound(reply.Status, doc):
+		return payment.Observation{
+			Kind: payment.Unknown, Source: payment.FromLookup, Settling: c.settings.SettlingDelay,
+			Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: codeNotFound},
+		}, nil
+	case reply.Status != http.StatusOK:
+		message := forPeople(doc.value("message"), payment.Command{})
+		return payment.Observation{}, c.later(reply, unclear(short(errorCode(doc)), message, "a query that was not answered: "+status))
+	}
+	signature, err := signatureIn(doc)
+	if err == nil {
+		err = verify(c.keys, doc, signature)
+	}
+	if err != nil {
+		return payment.Observation{}, unclear(status, "", "the answer is not verified: "+err.Error())
+	}
+	if named(doc) != q.Order {
+		return payment.Observation{}, unclear(status, "", "the answer does not name our payment")
+	}
+	return observe(payment.FromLookup, c.lookedUp(q, doc)), nil
+}
+
+// notFound recognises {"payment":{"status":"error"},"errors":[{"code":"3061"}]}, and the same code in
+// Gate's common form of an error. A wrong signature makes it nothing.
+func (c *Connector) notFound(status int, doc *node) bool {
+	if status != http.StatusOK && !refusing(status) || errorCode(doc) != codeNotFound {
+		return false
+	}
+	if signature, err := signatureIn(doc); err == nil && verify(c.keys, doc, signature) != nil {
+		return false
+	}
+	own, common := doc.value("payment", "status"), doc.value("status")
+	return (own == "error" || own == "" && common == "error") && vacant(doc.at("operations")) && vacant(doc.at("transaction"))
+}
+
+// named returns our payment id. In the status format payment.id can be another number.
+func named(doc *node) string {
+	if id := doc.value(generalName, "payment_id"); id != "" {
+		return id
+	}
+	return doc.value("payment", "id")
+}
+
+// lookedUp reads a status answer. sum_request is what was ordered and sum_real what was processed
+// (en_Gate_payment_status_request).
+func (c *Connector) lookedUp(q connectors.Query, doc *node) report {
+	r := report{
+		status: doc.value("payment", "status"), code: doc.value("payment", "result_code"), message: doc.value("payment", "result_message"),
+		retry: doc.truth("payment", "is_new_attempts_available"),
+	}
+	written, _ := wireTime(doc.value("payment", "date"))
+	r.action = c.actionOf(doc, written)
+	var err error
+	if r.amount, err = doc.won("sum_request"); err == nil {
+		r.settled, err = doc.won("sum_real")
+	}
+	if err != nil {
+		r.problem = "the amounts cannot be read"
+	}
+	r.readOperations(q.Operation, doc)
+	return r
+}
+
+// readOperations looks at the single operations: several sales or payouts are attempts at the same
+// payment, of which one may succeed.
+func (r *report) readOperations(want payment.Operation, doc *node) {
+	var operations []*node
+	if list := doc.at("operations"); list != nil {
+		operations = list.items
+	}
+	if len(operations) == 0 && !doc.missing("transaction") {
+		operations = []*node{doc.at("transaction")}
+	}
+	whole := r.code != "" // the code is the payment's own
+	for _, operation := range operations {
+		direction, itself := paymentTypes[plain(operation.value("type"))]
+		switch {
+		case !itself:
+			continue
+		case direction != want:
+			r.problem = "the provider knows the payment in the other direction"
+		case plain(r.outcome) == "success":
+			if plain(operation.value("status")) == "success" {
+				r.problem = "two operations of one payment succeeded"
+			}
+			continue
+		}
+		r.reference, r.outcome = operation.value("id"), operation.value("status")
+		if !whole {
+			r.code, r.message = operation.value("code"), operation.value("message")
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package ecommpay
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+)
+
+// accepted returns nil when Gate took a request about an order: HTTP 200 with status "success" and our
+// payment id. Everything else is an error, classified by its code if Gate refused it as documented
+// (en_gate_interaction_organisation: not 200, status "error", a code).
+func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.Reply) *connectors.Error {
+	status := "http_" + strconv.Itoa(reply.Status)
+	doc, err := parseObject(reply.Body)
+	switch {
+	case err != nil:
+		return c.later(reply, unclear(status, "", "the body is "+err.Error()))
+	case !c.ours(doc, order):
+		return unclear(status, "", "the answer is about another payment or project")
+	case reply.Status == http.StatusOK && doc.value("status") == "success" && doc.value("payment_id") == order:
+		return nil
+	case doc.value("status") != "error":
+		return c.later(reply, unclear(status, "", "neither accepted nor refused as documented"))
+	}
+	code := errorCode(doc)
+	m := meaningOf(code)
+	if !refusing(reply.Status) && !m.known {
+		m = undocumented
+		m.evidence = "an error with this HTTP status is not documented as not processed"
+	}
+	return c.later(reply, &connectors.Error{
+		Class: m.class, Code: m.reason, ProviderCode: short(code), Message: forPeople(doc.value("message"), cmd), Evidence: m.evidence, Known: m.known,
+	})
+}
+
+// refusing reports whether an HTTP status is one of a request that was refused. 408, 429 and 5xx are to
+// be sent again, without a word about what was done.
+func refusing(status int) bool {
+	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
+}
+
+// errorCode returns the code of an error answer: the one that tells most about the payment, if there are
+// several.
+func errorCode(doc *node) string {
+	code := doc.value("code")
+	if list := doc.at("errors"); list != nil {
+		for _, e := range list.items {
+			if further := e.value("code"); code == "" || meaningOf(further).known {
+				code = further
+			}
+		}
+	}
+	return code
+}
+
+// ours reports whether an answer or a callback, where it says, is about our project and the order.
+func (c *Connector) ours(doc *node, order string) bool {
+	for _, id := range []string{doc.value("payment_id"), doc.value(generalName, "payment_id")} {
+		if id != "" && id != order {
+			return false
+		}
+	}
+	return c.ourProject(doc)
+}
+
+func (c *Connector) ourProject(doc *node) bool {
+	for _, path := range [][]string{{"project_id"}, {generalName, "project_id"}} {
+		if !doc.missing(path...) && doc.value(path...) != strconv.FormatInt(c.settings.ProjectID, 10) {
+			return false
+		}
+	}
+	return true
+}
+
+// later adds how long the provider asks to wait.
+func (c *Connector) later(reply httpcall.Reply, e *connectors.Error) *connectors.Error {
+	e.RetryAfter, _ = httpcall.RetryAfter(reply.Header, c.now())
+	return e
+}
+
+func unclear(providerCode, message, evidence string) *connectors.Error {
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
+}
+
+// maxMessage is how many characters of the provider's text are kept.
+const maxMessage = 200
+
+var (
+	longNumber = regexp.MustCompile(`[0-9][0-9 -]{4,}[0-9]`)
+	mailbox    = regexp.MustCompile(`\S+@\S+`)
+)
+
+// forPeople makes the provider's text fit to be shown: it can repeat what we sent, so everything personal
+// of the command, every long number and every mail address is covered.
+func forPeople(text string, cmd payment.Command) string {
+	text = firstRunes(text, 10*maxMessage)
+	personal := []string{
+		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,
+		cmd.Customer.IPAddress, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder,
+	}
+	// The longest first: a short name inside a longer one would leave the rest of that standing.
+	slices.SortFunc(personal, func(a, b string) int { return len(b) - len(a) })
+	for _, private := range personal {
+		if utf8.RuneCountInString(private) > 1 {
+			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(private)).ReplaceAllLiteralString(text, "…")
+		}
+	}
+	text = longNumber.ReplaceAllLiteralString(mailbox.ReplaceAllLiteralString(text, "…"), "…")
+	text = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
+	return firstRunes(strings.TrimSpace(text), maxMessage)
+}
+
+// short cuts a code that should be a small number.
+func short(text string) string { return firstRunes(text, 16) }
+
+func firstRunes(text string, n int) string {
+	if runes := []rune(text); len(runes) > n {
+		return fmt.Sprintf("%s…", string(runes[:n]))
+	}
+	return text
+}

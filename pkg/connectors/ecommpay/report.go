@@ -1,0 +1,84 @@
+package ecommpay
+
+import (
+	"payonce/pkg/payment"
+)
+
+// report is what a callback or a lookup says about one payment.
+type report struct {
+	status        string // of the payment
+	operation     string // type of the operation that it speaks of; empty when it does not say
+	outcome       string // status of that operation
+	code, message string
+	reference     string // number of the operation, if it is the payment itself
+	amount        payment.Money
+	settled       payment.Money
+	retry         bool // the customer may try again within this payment
+	action        *payment.Action
+	problem       string // why nothing of it can be believed
+}
+
+// observe says what a report means. Everything that is not documented, or contradicts itself, is unclear.
+func observe(source payment.Source, r report) payment.Observation {
+	o := payment.Observation{Source: source, Reference: r.reference, Amount: r.amount, Kind: paymentStatuses[plain(r.status)]}
+	reason := payment.Reason{ProviderCode: short(r.code), Message: forPeople(r.message, payment.Command{})}
+	if problem := r.contradiction(o.Kind); problem != "" {
+		return doubtful(source, r, problem)
+	}
+	switch o.Kind {
+	case payment.Accepted:
+		o.Action = r.action
+	case payment.Paid:
+		o.SettledAmount = r.settled
+	case payment.Declined:
+		if r.retry { // en_PP_Try_Again: the end comes when no attempt is left
+			o.Kind = payment.Accepted
+			return o
+		}
+		reason.Code = payment.ReasonDeclined
+		o.Reason = &reason
+	case payment.TakenBack:
+		reason.Code = payment.ReasonReversed
+		o.Reason, o.Amount = &reason, payment.Money{} // of what was taken back
+	}
+	return o
+}
+
+// contradiction returns why a report does not mean what its status says, or nothing.
+func (r report) contradiction(means payment.Kind) string {
+	does, settles := operationTypes[plain(r.operation)], true
+	if r.operation != "" {
+		settles = does == payment.Paid
+	}
+	switch {
+	case r.problem != "":
+		return r.problem
+	case means == "":
+		return "no page documents this status"
+	case means == payment.Unclear:
+		return "the provider is not sure, or part of the money is elsewhere"
+	case means == payment.Paid && !settles, means == payment.Declined && !settles:
+		return "this operation is not the payment itself"
+	case means == payment.Paid && r.outcome != "" && plain(r.outcome) != "success":
+		return "paid, but its operation did not succeed"
+	case means == payment.Paid && r.code != "" && r.code != "0":
+		return "paid, but with the code of something else"
+	case means == payment.Paid && r.amount.Minor <= 0 && r.settled.Minor <= 0:
+		return "paid, but nothing says how much"
+	case means == payment.Declined && plain(r.outcome) == "success":
+		return "declined, but its operation succeeded"
+	case means == payment.Declined && !r.retry && meaningOf(r.code).open:
+		return "declined, but its code says that this is not the end"
+	case means == payment.TakenBack && r.operation != "" && (does != payment.TakenBack || r.outcome != "" && plain(r.outcome) != "success"):
+		return "taken back, but its operation does not say so"
+	}
+	return ""
+}
+
+// doubtful is a report about our order whose meaning nobody can know.
+func doubtful(source payment.Source, r report, why string) payment.Observation {
+	return payment.Observation{
+		Kind: payment.Unclear, Source: source, Reference: r.reference, Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: short(r.status), Message: why},
+	}
+}

@@ -1,0 +1,128 @@
+package ecommpay
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"payonce/pkg/payment"
+	"payonce/pkg/secret"
+)
+
+// Settings of one project at ECommPay.
+type Settings struct {
+	// ProjectID is the project's number. It is no secret.
+	ProjectID int64 `yaml:"project_id"`
+	// Secret signs our requests and verifies the provider's callbacks and answers, at least 16 bytes.
+	Secret secret.Value `yaml:"secret"`
+	// SecretsPrevious verify callbacks and answers too, while the secret is being changed.
+	SecretsPrevious []secret.Value `yaml:"secrets_previous"`
+	// GateURL of the Gate API; empty takes [DefaultGateURL]. https is required except on a loopback host.
+	GateURL string `yaml:"gate_url"`
+	// PaymentPageURL of the Payment Page; empty takes [DefaultPaymentPageURL].
+	PaymentPageURL string `yaml:"payment_page_url"`
+	// MerchantCallbackURL is sent with each payment. Empty takes what the project's settings say.
+	MerchantCallbackURL string `yaml:"merchant_callback_url"`
+	// ReturnURL is where the customer's browser goes afterwards, for commands that do not say.
+	ReturnURL string `yaml:"return_url"`
+	// Language of the provider's pages for commands that do not say, two letters; empty takes
+	// [DefaultLanguage], as the provider's own default is English (seed 004).
+	Language string `yaml:"language"`
+	// DepositMethod is the way of paying for commands that name none, see [MethodPage]; empty takes
+	// MethodPage.
+	DepositMethod string `yaml:"deposit_method"`
+	// SettlingDelay is how long after a request the lookup may not know the payment yet; 0 takes
+	// [DefaultSettlingDelay]. It is at least [MinSettlingDelay].
+	SettlingDelay time.Duration `yaml:"settling_delay"`
+	// BankListCache is how long a list of banks is used before it is asked for again; 0 takes
+	// [DefaultBankListCache].
+	BankListCache time.Duration `yaml:"bank_list_cache"`
+}
+
+// Defaults and bounds of [Settings].
+const (
+	DefaultGateURL        = "https://api.ecommpay.com"                 // en_gate_interaction_organisation
+	DefaultPaymentPageURL = "https://paymentpage.ecommpay.com/payment" // the provider's SDKs
+	DefaultLanguage       = "ko"
+	// DefaultSettlingDelay is an assumption, well above what the provider asks for.
+	DefaultSettlingDelay = 60 * time.Second
+	// MinSettlingDelay: a payment that is asked for earlier may be reported as missing
+	// (en_Gate_payment_status_request).
+	MinSettlingDelay     = 10 * time.Second
+	DefaultBankListCache = time.Hour
+)
+
+// minSecret is our own bound: a short secret can be guessed from one signed message.
+const minSecret = 16
+
+var languagePattern = regexp.MustCompile(`^[a-z]{2}$`)
+
+// validate fills the defaults and returns all problems, joined. No problem holds a secret.
+func (s *Settings) validate() error {
+	setDefault(&s.GateURL, DefaultGateURL)
+	setDefault(&s.PaymentPageURL, DefaultPaymentPageURL)
+	setDefault(&s.Language, DefaultLanguage)
+	setDefault(&s.DepositMethod, MethodPage)
+	setDefault(&s.SettlingDelay, DefaultSettlingDelay)
+	setDefault(&s.BankListCache, DefaultBankListCache)
+	var problems []error
+	must := func(ok bool, format string, args ...any) {
+		if !ok {
+			problems = append(problems, fmt.Errorf(format, args...))
+		}
+	}
+	must(s.ProjectID > 0, "project_id must be more than 0")
+	must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
+	for i, previous := range s.SecretsPrevious {
+		must(len(previous.Reveal()) >= minSecret, "secrets_previous[%d] must have at least %d bytes", i, minSecret)
+	}
+	must(checkURL(s.GateURL, false) == "", "gate_url %s", checkURL(s.GateURL, false))
+	must(checkURL(s.PaymentPageURL, false) == "", "payment_page_url %s", checkURL(s.PaymentPageURL, false))
+	must(s.MerchantCallbackURL == "" || checkURL(s.MerchantCallbackURL, true) == "", "merchant_callback_url %s", checkURL(s.MerchantCallbackURL, true))
+	must(!strings.Contains(s.MerchantCallbackURL, ";"), "merchant_callback_url must have no semicolon")
+	must(s.ReturnURL == "" || returnable(s.ReturnURL), "return_url must be an absolute URL without a semicolon")
+	must(len(s.MerchantCallbackURL) <= payment.MaxURL && len(s.ReturnURL) <= payment.MaxURL, "merchant_callback_url and return_url must have at most %d bytes", payment.MaxURL)
+	must(languagePattern.MatchString(s.Language), "language must be two small letters")
+	must(slices.Contains(depositMethods, s.DepositMethod), "deposit_method must be one of %s", strings.Join(depositMethods, ", "))
+	must(s.SettlingDelay >= MinSettlingDelay, "settling_delay must be at least %v", MinSettlingDelay)
+	must(s.BankListCache > 0, "bank_list_cache must not be negative")
+	return errors.Join(problems...)
+}
+
+func setDefault[T comparable](value *T, byDefault T) {
+	var none T
+	if *value == none {
+		*value = byDefault
+	}
+}
+
+// checkURL returns what is wrong with an absolute URL, or nothing.
+func checkURL(text string, queryAllowed bool) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return "must be an absolute URL"
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return "must begin with https://"
+	case u.User != nil || u.Fragment != "" || u.RawQuery != "" && !queryAllowed:
+		return "must have no user, query or fragment"
+	}
+	return ""
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// returnable reports whether the customer's browser can be sent to a URL of the merchant's. The
+// provider's own example has a plain http one.
+func returnable(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil && !strings.Contains(text, ";")
+}

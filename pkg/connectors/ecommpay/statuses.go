@@ -1,0 +1,75 @@
+package ecommpay
+
+import (
+	"strings"
+
+	"payonce/pkg/payment"
+)
+
+// paymentStatuses are the statuses of a payment and what they mean. Unclear are those that need a person:
+// part of the money is somewhere else (partially …), nobody documents whether money can still come
+// (expired), the provider itself is not sure (internal and external error), or they belong to payments
+// that are never made here. Sources: en_gate_sms_model and en_gate_payout_model, developers.rocketpay.kz
+// en_gate_payout_statuses, and the provider's plugins.
+var paymentStatuses = map[string]payment.Kind{
+	"success": payment.Paid,
+
+	"decline":   payment.Declined,
+	"canceled":  payment.Declined,
+	"cancelled": payment.Declined,
+
+	"processing":                     payment.Accepted,
+	"external processing":            payment.Accepted,
+	"clearing processing":            payment.Accepted,
+	"scheduled recurring processing": payment.Accepted,
+	"awaiting 3ds result":            payment.Accepted,
+	"awaiting approval":              payment.Accepted,
+	"awaiting capture":               payment.Accepted,
+	"awaiting clarification":         payment.Accepted,
+	"awaiting clarify data":          payment.Accepted,
+	"awaiting clearing":              payment.Accepted,
+	"awaiting confirmation":          payment.Accepted,
+	"awaiting customer":              payment.Accepted,
+	"awaiting customer action":       payment.Accepted,
+	"awaiting finalization":          payment.Accepted,
+	"awaiting merchant auth":         payment.Accepted,
+	"awaiting partially clearing":    payment.Accepted,
+	"awaiting payment":               payment.Accepted,
+	"awaiting redirect result":       payment.Accepted,
+	"awaiting retry":                 payment.Accepted,
+	"invoice sent":                   payment.Accepted,
+
+	"refunded": payment.TakenBack,
+	"reversed": payment.TakenBack,
+
+	"error":              payment.Unclear,
+	"internal error":     payment.Unclear,
+	"external error":     payment.Unclear,
+	"expired":            payment.Unclear,
+	"partially paid":     payment.Unclear,
+	"partially paid out": payment.Unclear,
+	"partially refunded": payment.Unclear,
+	"partially reversed": payment.Unclear,
+	"invoice cancelled":  payment.Unclear,
+	"decline renewal":    payment.Unclear,
+}
+
+// operationTypes say what an operation inside a payment does to its money. Only a sale and a payout are
+// the payment itself; those that are missing here, e.g. auth or customer action, decide nothing.
+var operationTypes = map[string]payment.Kind{
+	"sale":            payment.Paid,
+	"payout":          payment.Paid,
+	"refund":          payment.TakenBack,
+	"reversal":        payment.TakenBack,
+	"payout reversal": payment.TakenBack, // en_gate_payout_model
+}
+
+// paymentTypes tell a payment's direction, by its own type or that of its operation (seed 004).
+var paymentTypes = map[string]payment.Operation{
+	"purchase": payment.Deposit,
+	"sale":     payment.Deposit,
+	"payout":   payment.Payout,
+}
+
+// plain spells a status or a type as the tables do; "partially_paid_out" occurs too.
+func plain(name string) string { return strings.ReplaceAll(name, "_", " ") }

@@ -1,0 +1,96 @@
+package ecommpay
+
+import (
+	"net/http"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// answer is what the provider expects; any status but 200 makes it call again (en_Gate_Callbacks).
+var answer = connectors.Answer{ContentType: "text/plain", Body: "OK"}
+
+// Webhook reads a callback. Everything that is read is covered by the signature, which stands in the
+// body; no header means anything. Callbacks that name no payment (a token, a recurring registration) are
+// refused: nothing here asks for them.
+func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (connectors.Notice, error) {
+	doc, err := verified(c.keys, body)
+	if err != nil {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: err.Error()}
+	}
+	if !c.ourProject(doc) {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.WrongProvider, Problem: "project_id is another project's"}
+	}
+	order := named(doc)
+	if !payment.ValidOrder(order) {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "the payment's id is missing or no order number of ours"}
+	}
+	return connectors.Notice{
+		Order: order, Operation: direction(doc), Answer: answer,
+		Observation: observe(payment.FromWebhook, c.called(doc, receivedAt)),
+	}, nil
+}
+
+// direction says whether a callback is about a deposit or a payout; empty when it does not say.
+func direction(doc *node) payment.Operation {
+	for _, path := range [][]string{{"payment", "type"}, {"operation", "type"}, {"transaction", "type"}} {
+		if operation, ok := paymentTypes[plain(doc.value(path...))]; ok {
+			return operation
+		}
+	}
+	return ""
+}
+
+// called reads a callback in the standard format (seed 004), or one that only brings a redirect
+// (redirectData in the provider's SDKs).
+func (c *Connector) called(doc *node, receivedAt time.Time) report {
+	r := report{
+		status: doc.value("payment", "status"), operation: doc.value("operation", "type"), outcome: doc.value("operation", "status"),
+		code: doc.value("operation", "code"), message: doc.value("operation", "message"),
+		retry: doc.truth("payment", "is_new_attempts_available"),
+	}
+	if operationTypes[plain(r.operation)] == payment.Paid {
+		r.reference = doc.value("operation", "id")
+		if paymentTypes[plain(r.operation)] != direction(doc) {
+			r.problem = "the payment and its operation have different directions"
+		}
+	}
+	r.action = c.actionOf(doc, written(doc, receivedAt))
+	if r.status == "" && r.action != nil && r.action.Type == payment.ActionRedirect && doc.missing("operation") {
+		r.status = "awaiting redirect result"
+	}
+	r.readSums(doc)
+	return r
+}
+
+// readSums reads the payment's amount. The operation's own amount must not differ: which of the two was
+// ordered and which arrived is not documented.
+func (r *report) readSums(doc *node) {
+	sum, err := doc.won("payment", "sum")
+	if operationTypes[plain(r.operation)] == payment.Paid && err == nil {
+		initial, err2 := doc.won("operation", "sum_initial")
+		switch {
+		case err2 != nil:
+			err = err2
+		case sum.IsZero():
+			sum = initial
+		case !initial.IsZero() && initial != sum:
+			r.problem = "the payment and its operation speak of different amounts"
+		}
+	}
+	if err != nil {
+		r.problem = "the amounts cannot be read"
+	}
+	r.amount = sum
+}
+
+// written returns when the provider wrote a callback; a repeated one keeps its time.
+func written(doc *node, receivedAt time.Time) time.Time {
+	for _, path := range [][]string{{"operation", "date"}, {"payment", "date"}} {
+		if t, ok := wireTime(doc.value(path...)); ok {
+			return t
+		}
+	}
+	return receivedAt
+}
