@@ -152,7 +152,7 @@ func (c accountConfig) account() (sandbox.Account, error) {
 	}
 	account := sandbox.Account{
 		Name: c.Name, Protocol: protocol, CallbackURL: c.CallbackURL, AutoPay: c.AutoPay, MoveDelay: c.MoveDelay,
-		Balance: c.Balance, Retry: sandbox.Retry(c.Retry),
+		Balance: c.Balance, Retry: sandbox.Retry{First: c.Retry.First, Factor: c.Retry.Factor, Max: c.Retry.Max, Attempts: c.Retry.Attempts},
 	}
 	for _, f := range c.Faults {
 		account.Faults = append(account.Faults, sandbox.Fault{

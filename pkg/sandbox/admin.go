@@ -16,14 +16,16 @@ const manual = `Simulated payment providers. No money moves here.
 
 The base URL of an account is /<provider>. Accounts:
 %s
-Admin API. Amounts are ISO 4217 minor units (won).
+Admin API. Amounts are ISO 4217 minor units of the account's currency (won, cents).
   GET  /admin/truth                                  everything that happened
   GET  /admin/summary                                orders, charges, orders charged twice, movements
   GET  /admin/{provider}/orders/{order}              the truth about one order
   GET  /admin/{provider}/orders/{order}/wait         blocks; ?for=seen|queried|charged|moved|acknowledged&n=1&timeout=30s
   POST /admin/{provider}/orders/{order}/pay          {"amount":"1000"}: the customer pays; no amount pays what was ordered
   POST /admin/{provider}/orders/{order}/fail         ends the order without money
-  POST /admin/{provider}/orders/{order}/refund       takes a paid payout back
+  POST /admin/{provider}/orders/{order}/refund       takes a paid payout back, at some providers a deposit too
+  POST /admin/{provider}/orders/{order}/clarify      asks for more data about a deposit, where that is documented
+  POST /admin/{provider}/visit                       {"link":"https://..."}: the customer opens a payment page
   POST /admin/{provider}/orders/{order}/release      lets requests go on that hang or hang-before holds
   POST /admin/{provider}/orders/{order}/faults       [{"fault":"drop","times":1}]: replaces the order's faults
   POST /admin/{provider}/faults                      the same for orders that come later
@@ -32,12 +34,13 @@ Faults. An order number that contains x-<fault> between dashes switches it on (D
 x-<fault>_<n> only for the first n times (D1-x-drop_1-7). In JSON: fault, times, ms, amount.
   before accepting:  refuse503 answers 503; blackhole drops the connection; hang-before waits for release;
                      slow waits ms, then accepts, and answers late
-  deciding:          accept-duplicates charges an order again; decline refuses a deposit, fails a payout;
-                     channel answers that the channel failed
+  deciding:          accept-duplicates charges an order again; decline refuses a deposit or fails it, fails a payout;
+                     channel answers that the channel failed; clarification asks for more data
   after accepting:   drop drops the connection; error500; garbage answers HTML; hang waits for release;
                      early-callback calls back before the answer; wrong-amount repeats another amount
   queries:           lag does not know the order for ms; query503
-  money:             multi pays a deposit twice; refund takes a payout back
+  money:             multi pays a deposit twice; other-amount pays another amount; refund takes
+                     the money back
   callbacks:         duplicate-callback sends again what was acknowledged; lost-callback never sends
 `
 
@@ -61,6 +64,10 @@ func (s *Sandbox) adminRoutes(mux *http.ServeMux) {
 	mux.HandleFunc("POST "+order+"/pay", adminOrder(s, s.adminPay))
 	mux.HandleFunc("POST "+order+"/fail", adminOrder(s, func(provider, order string, _ *http.Request) error { return s.Fail(provider, order) }))
 	mux.HandleFunc("POST "+order+"/refund", adminOrder(s, func(provider, order string, _ *http.Request) error { return s.Refund(provider, order) }))
+	mux.HandleFunc("POST "+order+"/clarify", adminOrder(s, func(provider, order string, _ *http.Request) error {
+		return s.AskClarification(provider, order)
+	}))
+	mux.HandleFunc("POST /admin/{provider}/visit", s.adminVisit)
 	mux.HandleFunc("POST "+order+"/release", adminOrder(s, func(provider, order string, _ *http.Request) error { return s.Release(provider, order) }))
 	mux.HandleFunc("POST "+order+"/faults", adminOrder(s, func(provider, order string, r *http.Request) error {
 		faults, err := decodeFaults(r)
@@ -106,6 +113,22 @@ func (s *Sandbox) adminPay(provider, order string, r *http.Request) error {
 		}
 	}
 	return s.Pay(provider, order, amount)
+}
+
+// adminVisit answers with the page that the customer sees.
+func (s *Sandbox) adminVisit(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Link string `json:"link"`
+	}
+	err := decodeJSON(r, &body)
+	if err == nil {
+		var page Reply
+		if page, err = s.Visit(r.Context(), r.PathValue("provider"), body.Link); err == nil {
+			writeJSON(w, map[string]any{"status": page.Status, "page": string(page.Body)}, nil)
+			return
+		}
+	}
+	writeJSON(w, nil, err)
 }
 
 // maxAdminWait bounds how long the admin API blocks.

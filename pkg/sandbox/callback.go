@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 )
@@ -17,6 +18,8 @@ type Retry struct {
 	Factor   float64
 	Max      time.Duration
 	Attempts int
+	// Waits are the waits one by one. They replace all the above: there is one attempt more than waits.
+	Waits []time.Duration
 }
 
 // The bounds of a retry.
@@ -28,7 +31,7 @@ const (
 )
 
 func (r Retry) validate() error {
-	if r.First < 0 || r.Max < 0 || r.Attempts < 0 || r.Attempts > MaxKept/2 || r.Factor != 0 && r.Factor < 1 {
+	if len(r.Waits) >= MaxKept/2 || slices.ContainsFunc(r.Waits, func(w time.Duration) bool { return w < 0 }) || r.First < 0 || r.Max < 0 || r.Attempts < 0 || r.Attempts > MaxKept/2 || r.Factor != 0 && r.Factor < 1 {
 		return fmt.Errorf("retry: times must not be negative, the factor at least 1, attempts at most %d", MaxKept/2)
 	}
 	return nil
@@ -36,6 +39,9 @@ func (r Retry) validate() error {
 
 // attempts is how often a callback is sent at most.
 func (r Retry) attempts() int {
+	if len(r.Waits) > 0 {
+		return len(r.Waits) + 1
+	}
 	if r.Attempts == 0 {
 		return defaultRetryAttempts
 	}
@@ -44,6 +50,9 @@ func (r Retry) attempts() int {
 
 // wait is the time after attempt n, counted from 1.
 func (r Retry) wait(n int) time.Duration {
+	if len(r.Waits) > 0 {
+		return r.Waits[min(n, len(r.Waits))-1]
+	}
 	wait, factor, most := r.First, r.Factor, r.Max
 	if wait == 0 {
 		wait = defaultRetryFirst
@@ -84,14 +93,20 @@ type delivering struct {
 // answered, or will never be. mu is held.
 func (d *Desk) notify(at chargeAt, state State, m Movement) <-chan struct{} {
 	r, charge := at.record, *at.charge()
-	callback := Callback{Charge: charge.Reference, Movement: m.Reference, State: state}
+	notice := Notice{
+		Order: r.Order.Order, Charge: charge, State: state, Movement: m, Received: at.view(0).Received(),
+	}
+	if p, ok := d.account.Protocol.(Selective); ok && !p.Tells(notice) {
+		return closedChannel()
+	}
+	notice.Echo = r.echo(charge.Amount)
+	callback := Callback{Charge: charge.Reference, Movement: m.Reference, State: state, Stage: charge.Stage}
 	_, lost := r.switches.take(LostCallback)
 	callback.Lost = lost || charge.CallbackURL == ""
 	r.Callbacks = append(r.Callbacks, callback)
 	r.tell()
 	job := &delivering{
-		desk: d, record: r, index: len(r.Callbacks) - 1, repeats: 1, answered: make(chan struct{}),
-		notice: Notice{Order: r.Order.Order, Charge: charge, State: state, Movement: m, Echo: r.echo(charge.Amount)},
+		desk: d, record: r, index: len(r.Callbacks) - 1, repeats: 1, answered: make(chan struct{}), notice: notice,
 	}
 	if callback.Lost || !d.box.begin() {
 		close(job.answered)
@@ -110,6 +125,12 @@ func (d *Desk) notify(at chargeAt, state State, m Movement) <-chan struct{} {
 		}
 	}()
 	return job.answered
+}
+
+func closedChannel() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
 }
 
 // untilAcknowledged sends the callback until the merchant takes it or the attempts are used up.
@@ -150,9 +171,12 @@ const (
 	maxAnswerKept = 128     // what is kept of it
 )
 
-// deliver sends the callback once, when there is a free slot.
+// deliver sends the callback once, when the provider is open and there is a free slot.
 func (j *delivering) deliver() (Delivery, bool) {
 	box := j.desk.box
+	if j.desk.untilOpen() != nil {
+		return Delivery{}, false
+	}
 	select {
 	case box.slots <- struct{}{}:
 		defer func() { <-box.slots }()

@@ -13,6 +13,15 @@ type Create struct {
 	Method      string
 	CallbackURL string
 	ExpiresAt   time.Time
+	Details     map[string]string // kept with the charge
+	// Tells: the merchant is told by a callback what the customer has to do, before the customer can pay.
+	Tells bool
+	// Clarify: before that, the merchant is asked for more data.
+	Clarify bool
+	// Deferred: the answer says nothing about the outcome, so every failure is told by a callback.
+	Deferred bool
+	// Doom is why the order fails after it was accepted; empty when it does not.
+	Doom Failure
 }
 
 // Result is what became of a create request, for the protocol to put into words.
@@ -134,22 +143,32 @@ func (v *visit) accept(c Create) (Result, []<-chan struct{}) {
 		}
 	}
 	if c.Operation == Deposit {
-		if _, ok := v.takeHeld(Decline); ok {
+		if _, ok := v.takeHeld(Decline); ok && !c.Deferred {
 			return Result{Verdict: Declined}, nil
+		} else if ok {
+			c.Doom = DeclinedByBank
 		}
 	} else if d.total-d.frozen < c.Amount {
 		return Result{Verdict: NoBalance}, nil
 	}
+	_, channel := v.takeHeld(Channel)
+	if channel && c.Deferred {
+		c.Doom = ChannelError
+	}
+	if c.Tells {
+		_, ok := v.takeHeld(Clarification)
+		c.Clarify = c.Clarify || ok
+	}
 	at := d.charge(v.record, c)
 	verdict := Charged
 	var callbacks []<-chan struct{}
-	if _, ok := v.takeHeld(Channel); ok {
+	if channel && !c.Deferred {
 		verdict = ChannelFailed
 		d.fail(at, ChannelError)
-	} else if _, ok := v.takeHeld(EarlyCallback); ok {
-		callbacks = d.settle(at)
+	} else if _, ok := v.takeHeld(EarlyCallback); ok && d.account.Hours.Until(d.Now()) == 0 {
+		callbacks = d.hurry(at)
 	} else {
-		d.schedule(at)
+		d.proceed(at)
 	}
 	return Result{Verdict: verdict, Charge: *at.charge(), Echo: v.record.echo(c.Amount)}, callbacks
 }
@@ -165,6 +184,13 @@ func (d *Desk) charge(r *record, c Create) chargeAt {
 	charge := Charge{
 		Serial: d.nextSerial(), Operation: c.Operation, Amount: c.Amount, Method: c.Method, At: now,
 		CallbackURL: c.CallbackURL, ExpiresAt: c.ExpiresAt, State: Pending,
+		Details: c.Details, doom: c.Doom, deferred: c.Deferred,
+	}
+	switch {
+	case c.Clarify:
+		charge.next = AwaitingClarification
+	case c.Tells:
+		charge.next = AwaitingCustomer
 	}
 	if charge.CallbackURL == "" {
 		charge.CallbackURL = d.account.CallbackURL

@@ -12,6 +12,8 @@ import (
 type Desk struct {
 	box     *Sandbox
 	account Account
+	// currency is the ISO 4217 code of all amounts.
+	currency string
 
 	mu       sync.Mutex // guards everything below, and the records
 	defaults []Fault    // switches of new orders
@@ -41,7 +43,11 @@ type chargeAt struct {
 func (c chargeAt) charge() *Charge { return &c.record.Charges[c.index] }
 
 func newDesk(s *Sandbox, a Account) *Desk {
-	return &Desk{box: s, account: a, defaults: a.Faults, records: map[string]*record{}, total: a.Balance}
+	currency := "KRW"
+	if p, ok := a.Protocol.(Currencied); ok {
+		currency = p.Currency()
+	}
+	return &Desk{box: s, account: a, currency: currency, defaults: a.Faults, records: map[string]*record{}, total: a.Balance}
 }
 
 // Now is the provider's clock.

@@ -25,9 +25,11 @@ const (
 	Slow FaultName = "slow"
 	// AcceptDuplicates accepts an order number again, as a separate charge.
 	AcceptDuplicates FaultName = "accept-duplicates"
-	// Decline refuses a deposit with a documented code. A payout is accepted and fails later.
+	// Decline refuses a deposit with a documented code. A payout is accepted and fails later, and so is a
+	// deposit where the provider's answer says nothing about the outcome.
 	Decline FaultName = "decline"
-	// Channel accepts the order and answers at once that the channel failed. No money moves.
+	// Channel accepts the order and answers at once that the channel failed, or calls back where the
+	// answer says nothing about the outcome. No money moves.
 	Channel FaultName = "channel"
 	// EarlyCallback moves the money and delivers the callback before the create's answer leaves.
 	EarlyCallback FaultName = "early-callback"
@@ -41,13 +43,18 @@ const (
 	Garbage FaultName = "garbage"
 	// WrongAmount repeats another ordered amount (one more than ordered, or amount).
 	WrongAmount FaultName = "wrong-amount"
+	// OtherAmount lets the customer pay another amount than ordered (one less, or amount).
+	OtherAmount FaultName = "other-amount"
+	// Clarification asks for more data about a deposit, where the provider documents that. Other
+	// providers ignore it.
+	Clarification FaultName = "clarification"
 	// Lag answers queries with "not found" until ms after the create.
 	Lag FaultName = "lag"
 	// Query503 answers queries with 503.
 	Query503 FaultName = "query503"
 	// Multi lets the customer pay a deposit in full twice: two movements, two callbacks.
 	Multi FaultName = "multi"
-	// Refund takes a payout back after it was paid.
+	// Refund takes a payout back after it was paid, and a deposit where the provider does that.
 	Refund FaultName = "refund"
 	// DuplicateCallback delivers a callback again after it was acknowledged.
 	DuplicateCallback FaultName = "duplicate-callback"
@@ -60,6 +67,7 @@ func FaultNames() []FaultName {
 	return []FaultName{
 		Refuse503, Blackhole, HangBefore, Slow, AcceptDuplicates, Decline, Channel, EarlyCallback, Hang, Drop,
 		Error500, Garbage, WrongAmount, Lag, Query503, Multi, Refund, DuplicateCallback, LostCallback,
+		OtherAmount, Clarification,
 	}
 }
 
@@ -70,7 +78,7 @@ type Fault struct {
 	Times int `json:"times,omitempty"`
 	// Millis is the wait of slow (default 2000) and lag (default 2000).
 	Millis int64 `json:"ms,omitempty"`
-	// Amount is what wrong-amount repeats, in minor units.
+	// Amount is what wrong-amount repeats and other-amount pays, in minor units.
 	Amount int64 `json:"amount,omitempty"`
 }
 

@@ -11,40 +11,62 @@ func (d *Desk) schedule(at chargeAt) {
 	if at.charge().Operation == Deposit && !d.account.AutoPay {
 		return
 	}
-	d.box.after(d.account.MoveDelay, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		d.settle(at)
-	})
+	d.later(d.account.MoveDelay, func() { d.settle(at) })
 }
 
 // settle ends a pending charge as its faults say. The channels are closed when the first delivery of
 // each callback was answered. mu is held.
 func (d *Desk) settle(at chargeAt) []<-chan struct{} {
 	charge := at.charge()
-	if charge.State != Pending {
+	if charge.State != Pending || charge.Stage == AwaitingClarification {
 		return nil
+	}
+	if charge.doom != "" {
+		return []<-chan struct{}{d.fail(at, charge.doom)}
 	}
 	if charge.Operation == Payout {
 		if _, ok := at.record.switches.take(Decline); ok {
 			return []<-chan struct{}{d.fail(at, DeclinedByBank)}
 		}
 	}
-	answered := []<-chan struct{}{d.pay(at, charge.Amount)}
+	amount := at.paidAmount()
+	answered := []<-chan struct{}{d.pay(at, amount)}
 	if charge.Operation == Deposit {
 		if _, ok := at.record.switches.take(Multi); ok {
-			answered = append(answered, d.pay(at, charge.Amount))
+			answered = append(answered, d.pay(at, amount))
 		}
-		return answered
+		if !d.refundsDeposits() {
+			return answered
+		}
 	}
 	if _, ok := at.record.switches.take(Refund); ok {
-		d.box.after(d.account.MoveDelay, func() {
-			d.mu.Lock()
-			defer d.mu.Unlock()
-			d.refund(at)
-		})
+		d.later(d.account.MoveDelay, func() { d.refund(at) })
 	}
 	return answered
+}
+
+// paidAmount is what the customer pays. mu is held.
+func (c chargeAt) paidAmount() int64 {
+	ordered := c.charge().Amount
+	if c.charge().Operation == Payout {
+		return ordered
+	}
+	f, ok := c.record.switches.take(OtherAmount)
+	switch {
+	case !ok:
+		return ordered
+	case f.Amount > 0:
+		return f.Amount
+	case ordered == 1: // nothing is no payment
+		return 2
+	default:
+		return ordered - 1
+	}
+}
+
+func (d *Desk) refundsDeposits() bool {
+	p, ok := d.account.Protocol.(DepositRefunder)
+	return ok && p.RefundsDeposits()
 }
 
 // pay moves money and tells the merchant. mu is held.
@@ -58,10 +80,19 @@ func (d *Desk) pay(at chargeAt, amount int64) <-chan struct{} {
 	return d.move(at, Paid, amount)
 }
 
-// refund takes a payout back. mu is held.
+// refund takes a payout back, or all that was received for a deposit. mu is held.
 func (d *Desk) refund(at chargeAt) <-chan struct{} {
-	d.total += at.charge().Amount
-	return d.move(at, Refunded, at.charge().Amount)
+	if at.charge().State != Paid {
+		return nil
+	}
+	amount := at.charge().Amount
+	if at.charge().Operation == Payout {
+		d.total += amount
+	} else {
+		amount = at.view(0).Received()
+		d.total -= amount
+	}
+	return d.move(at, Refunded, amount)
 }
 
 // fail ends a charge without money and, unless the answer to the create says so already, tells the
@@ -69,10 +100,10 @@ func (d *Desk) refund(at chargeAt) <-chan struct{} {
 func (d *Desk) fail(at chargeAt, why Failure) <-chan struct{} {
 	d.thaw(at)
 	charge := at.charge()
-	charge.State, charge.Failure, charge.CompletedAt = Failed, why, d.Now()
+	charge.State, charge.Stage, charge.Failure, charge.CompletedAt = Failed, "", why, d.Now()
 	at.record.State = Failed
 	at.record.tell()
-	if why == ChannelError {
+	if why == ChannelError && !charge.deferred {
 		return nil
 	}
 	return d.notify(at, Failed, Movement{})
@@ -91,7 +122,7 @@ func (d *Desk) move(at chargeAt, kind State, amount int64) <-chan struct{} {
 	now := d.Now()
 	m := Movement{Serial: d.nextSerial(), Charge: charge.Reference, Kind: kind, Amount: amount, At: now}
 	m.Reference = d.account.Protocol.Reference(MovementReference, m.Serial, now)
-	charge.State, charge.Failure, charge.CompletedAt = kind, "", now
+	charge.State, charge.Stage, charge.Failure, charge.CompletedAt = kind, "", "", now
 	at.record.State = kind
 	at.record.Movements = append(at.record.Movements, m)
 	at.record.tell()
@@ -120,7 +151,7 @@ func (s *Sandbox) byHand(provider, order string, wish func(d *Desk, at chargeAt)
 }
 
 // Pay lets the customer pay an amount in minor units for an accepted deposit, as often as it is called,
-// also after the deposit failed. Amount 0 is what was ordered. A payout takes it once, while pending.
+// also after the deposit failed or while the provider is closed (then only the callback waits). Amount 0 is what was ordered. A payout takes it once, while pending.
 func (s *Sandbox) Pay(provider, order string, amount int64) error {
 	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {
 		charge := at.charge()
@@ -145,11 +176,11 @@ func (s *Sandbox) Fail(provider, order string) error {
 	})
 }
 
-// Refund takes a paid payout back.
+// Refund takes a paid payout back, and where the provider does that also a paid deposit.
 func (s *Sandbox) Refund(provider, order string) error {
 	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {
-		if charge := at.charge(); charge.Operation != Payout || charge.State != Paid {
-			return fmt.Errorf("%w: only a paid payout is refunded", ErrInvalid)
+		if charge := at.charge(); charge.Operation != Payout && !d.refundsDeposits() || charge.State != Paid {
+			return fmt.Errorf("%w: only a paid payout is refunded, and a paid deposit by some providers", ErrInvalid)
 		}
 		d.refund(at)
 		return nil

@@ -26,8 +26,8 @@ const (
 	Refunded State = "refunded"
 )
 
-// Order is the whole truth about one order number of an account. Amounts are ISO 4217 minor units
-// (won), as everywhere in this package.
+// Order is the whole truth about one order number of an account. Amounts are ISO 4217 minor units of the
+// account's currency (won, or cents of the New Taiwan dollar), as everywhere in this package.
 type Order struct {
 	Provider string `json:"provider"`
 	Order    string `json:"order"`
@@ -83,9 +83,17 @@ type Charge struct {
 	At          time.Time `json:"at"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	State       State     `json:"state"`
+	// Stage is what a pending charge waits for; empty where the provider does not tell.
+	Stage Stage `json:"stage,omitempty"`
 	// Failure is why the state is Failed.
 	Failure     Failure   `json:"failure,omitzero"`
 	CompletedAt time.Time `json:"completed_at,omitzero"`
+	// Details are what the protocol wants to remember of the request. Never written to.
+	Details map[string]string `json:"details,omitempty"`
+
+	next     Stage   // is told to the merchant next
+	doom     Failure // how it will end
+	deferred bool    // see Create
 }
 
 // Failure says in general words why no money moved; the protocol has its own codes for it.
@@ -96,6 +104,8 @@ const (
 	DeclinedByBank Failure = "declined"
 	ChannelError   Failure = "channel"
 	FailedByHand   Failure = "by_hand"
+	LimitExceeded  Failure = "limit"         // the amount is outside the provider's limits
+	NotClarified   Failure = "not_clarified" // the merchant did not send what was asked for
 )
 
 // Movement is money that moved.
@@ -113,6 +123,7 @@ type Callback struct {
 	Charge     string     `json:"charge"`
 	Movement   string     `json:"movement,omitempty"`
 	State      State      `json:"state"`
+	Stage      Stage      `json:"stage,omitempty"` // what the merchant has to do, when the state is pending
 	Deliveries []Delivery `json:"deliveries"`
 	// Acknowledged counts the deliveries that the merchant took.
 	Acknowledged int  `json:"acknowledged"`

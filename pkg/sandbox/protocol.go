@@ -18,6 +18,24 @@ type Protocol interface {
 	Callback(n Notice, at time.Time) (Call, error)
 }
 
+// Currencied is a protocol of another currency than the won.
+type Currencied interface {
+	// Currency is the ISO 4217 code of all amounts of the account.
+	Currency() string
+}
+
+// Selective is a protocol of a provider that does not tell everything.
+type Selective interface {
+	// Tells reports whether there is a callback for this. It runs inside the ledger and must not call
+	// the desk.
+	Tells(n Notice) bool
+}
+
+// DepositRefunder is a protocol of a provider that takes paid deposits back.
+type DepositRefunder interface {
+	RefundsDeposits() bool
+}
+
 // ReferenceKind says what a reference names.
 type ReferenceKind int
 
@@ -32,11 +50,13 @@ const (
 type Notice struct {
 	Order  string
 	Charge Charge // as it was when the notice was made
-	State  State  // what is told: paid, failed or refunded
+	State  State  // what is told: paid, failed or refunded; pending, when Charge.Stage says what to do
 	// Movement is the money that moved; its zero value when none did.
 	Movement Movement
 	// Echo is the ordered amount as the provider repeats it: wrong under the fault wrong-amount.
 	Echo int64
+	// Received is all money that was paid for the charge until then, refunds not taken off.
+	Received int64
 }
 
 // Call is one callback on the wire, sent as a POST.

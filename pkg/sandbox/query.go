@@ -27,7 +27,7 @@ func (v View) Received() int64 {
 }
 
 // Query looks an order up through its faults and answers. An order that was charged twice shows its last
-// charge; an order of the other operation is not found.
+// charge; an order of the other operation is not found. An empty operation finds both.
 func (d *Desk) Query(w http.ResponseWriter, order string, operation Operation, answer func(v View, found bool) Reply) {
 	v, err := d.visit(order, ActionQuery)
 	if err != nil {
@@ -54,7 +54,7 @@ func (v *visit) view(operation Operation) (View, bool) {
 	v.desk.mu.Lock()
 	defer v.desk.mu.Unlock()
 	last := len(v.record.Charges) - 1
-	if last < 0 || v.record.Charges[last].Operation != operation {
+	if last < 0 || operation != "" && v.record.Charges[last].Operation != operation {
 		return View{}, false
 	}
 	at := chargeAt{v.record, last}
@@ -74,7 +74,7 @@ func (c chargeAt) view(echo int64) View {
 
 // Statement asks for a part of the account's charges.
 type Statement struct {
-	Operation Operation
+	Operation Operation // empty is both
 	From, To  time.Time // acceptance, both included
 	State     State     // empty is all
 	After     int64     // only charges with a greater serial
@@ -94,7 +94,7 @@ func (d *Desk) Statement(q Statement) []View {
 		if len(views) == q.Limit {
 			break
 		}
-		if c.Operation == q.Operation && !c.At.Before(q.From) && !c.At.After(q.To) && (q.State == "" || q.State == c.State) {
+		if (q.Operation == "" || c.Operation == q.Operation) && !c.At.Before(q.From) && !c.At.After(q.To) && (q.State == "" || q.State == c.State) {
 			views = append(views, at.view(c.Amount))
 		}
 	}

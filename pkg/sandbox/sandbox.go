@@ -39,7 +39,13 @@ type Account struct {
 	// MoveDelay is how long after its acceptance a payout is paid, and how long after that a refund
 	// comes.
 	MoveDelay time.Duration
-	// Balance at the start in minor units; 0 is 1,000,000,000,000.
+	// TellDelay is how long after its acceptance the merchant is told by callback what the customer has
+	// to do, where the provider tells it so. Customers who pay by themselves wait for that, and then for
+	// MoveDelay.
+	TellDelay time.Duration
+	// Hours of the provider; the zero Hours are always.
+	Hours Hours
+	// Balance at the start in minor units of the protocol's currency; 0 is 1,000,000,000,000.
 	Balance int64
 	// Faults that every order of the account begins with; counts are for each order.
 	Faults []Fault
@@ -130,6 +136,9 @@ func (s *Sandbox) open(a Account) error {
 		return err
 	}
 	if err := a.Retry.validate(); err != nil {
+		return err
+	}
+	if err := a.Hours.validate(); err != nil {
 		return err
 	}
 	if a.Balance == 0 {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -222,6 +223,12 @@ func TestNewRefusesWrongOptions(t *testing.T) {
 		"unknown fault": {with(func(a *sandbox.Account) { a.Faults = []sandbox.Fault{{Name: "x"}} })},
 		"fault time":    {with(func(a *sandbox.Account) { a.Faults = []sandbox.Fault{{Name: sandbox.Lag, Millis: -1}} })},
 		"retry":         {with(func(a *sandbox.Account) { a.Retry.Factor = 0.5 })},
+		"waits":         {with(func(a *sandbox.Account) { a.Retry.Waits = []time.Duration{-1} })},
+		"many waits":    {with(func(a *sandbox.Account) { a.Retry.Waits = make([]time.Duration, sandbox.MaxKept/2) })},
+		"hours": {with(func(a *sandbox.Account) {
+			a.Hours = sandbox.Hours{Zone: time.UTC, From: 2, To: 1, Days: []time.Weekday{1}}
+		})},
+		"no days": {with(func(a *sandbox.Account) { a.Hours = sandbox.Hours{Zone: time.UTC, To: time.Hour} })},
 	} {
 		if _, err := sandbox.New(sandbox.Options{Accounts: accounts, Now: time.Now}); err == nil {
 			t.Errorf("%s was taken", name)
@@ -244,8 +251,10 @@ func TestImportsNoConnector(t *testing.T) {
 			t.Errorf("the sandbox imports %s", dep)
 		}
 	}
-	if !bytes.Contains(out, []byte("payonce/pkg/sandbox/teemopay")) {
-		t.Errorf("go list said %d packages, not this one", len(deps))
+	for _, kind := range []string{"teemopay", "ecommpay", "diamondpay"} {
+		if !slices.Contains(deps, "payonce/pkg/sandbox/"+kind) {
+			t.Errorf("go list said %d packages, without %s", len(deps), kind)
+		}
 	}
 }
 

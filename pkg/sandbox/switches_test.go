@@ -58,6 +58,10 @@ func TestRetryGrows(t *testing.T) {
 	if got := (Retry{First: 2 * time.Minute}).wait(3); got != 2*time.Minute {
 		t.Error(got)
 	}
+	one := Retry{Waits: []time.Duration{s, 3 * s}, Attempts: 9, First: time.Hour}
+	if one.attempts() != 3 || one.wait(1) != s || one.wait(2) != 3*s {
+		t.Errorf("%d attempts, %s, %s", one.attempts(), one.wait(1), one.wait(2))
+	}
 	if (Retry{}).attempts() != 20 {
 		t.Error("the default number of attempts changed")
 	}

@@ -15,7 +15,8 @@ type Truth struct {
 // AccountTruth is everything that happened at one account.
 type AccountTruth struct {
 	Provider string  `json:"provider"`
-	Orders   []Order `json:"orders"` // by order number
+	Currency string  `json:"currency"` // ISO 4217 code of all amounts of the account
+	Orders   []Order `json:"orders"`   // by order number
 	// Refused are requests that name no readable order; the first of them are kept, see [MaxKept].
 	Refused []Request `json:"refused"`
 }
@@ -25,11 +26,20 @@ type Summary struct {
 	Orders  int `json:"orders"`  // that were accepted at least once
 	Charges int `json:"charges"` // accepted create requests
 	// ChargedTwice names provider/order of each order that was accepted more than once.
-	ChargedTwice []string      `json:"charged_twice"`
-	Movements    int           `json:"movements"`
-	Deposited    int64         `json:"deposited"` // minor units
-	PaidOut      int64         `json:"paid_out"`  // refunds taken off
-	States       map[State]int `json:"states"`    // orders by state, unknown ones too
+	ChargedTwice []string `json:"charged_twice"`
+	Movements    int      `json:"movements"`
+	// Deposited and PaidOut are minor units, refunds taken off, over all currencies; Currencies has them
+	// one by one.
+	Deposited  int64           `json:"deposited"`
+	PaidOut    int64           `json:"paid_out"`
+	Currencies map[string]Sums `json:"currencies"`
+	States     map[State]int   `json:"states"` // orders by state, unknown ones too
+}
+
+// Sums are the movements of one currency in minor units, refunds taken off.
+type Sums struct {
+	Deposited int64 `json:"deposited"`
+	PaidOut   int64 `json:"paid_out"`
 }
 
 // Truth returns a copy of everything. It stops each account for as long as the copying takes.
@@ -44,7 +54,7 @@ func (s *Sandbox) Truth() Truth {
 func (d *Desk) truth() AccountTruth {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	truth := AccountTruth{Provider: d.account.Name, Orders: []Order{}, Refused: slices.Clone(d.refused)}
+	truth := AccountTruth{Provider: d.account.Name, Currency: d.currency, Orders: []Order{}, Refused: slices.Clone(d.refused)}
 	for _, r := range d.records {
 		truth.Orders = append(truth.Orders, r.Order.clone())
 	}
@@ -68,16 +78,16 @@ func (s *Sandbox) Order(provider, order string) (Order, error) {
 
 // Summary counts the truth.
 func (t Truth) Summary() Summary {
-	sum := Summary{ChargedTwice: []string{}, States: map[State]int{}}
+	sum := Summary{ChargedTwice: []string{}, States: map[State]int{}, Currencies: map[string]Sums{}}
 	for _, account := range t.Accounts {
 		for _, order := range account.Orders {
-			sum.add(order)
+			sum.add(order, account.Currency)
 		}
 	}
 	return sum
 }
 
-func (s *Summary) add(o Order) {
+func (s *Summary) add(o Order, currency string) {
 	s.States[o.State]++
 	s.Charges += len(o.Charges)
 	s.Movements += len(o.Movements)
@@ -88,16 +98,21 @@ func (s *Summary) add(o Order) {
 	if len(o.Charges) > 1 {
 		s.ChargedTwice = append(s.ChargedTwice, o.Provider+"/"+o.Order)
 	}
+	sums := s.Currencies[currency]
 	for _, m := range o.Movements {
-		switch {
-		case o.Charges[0].Operation == Deposit:
-			s.Deposited += m.Amount
-		case m.Kind == Refunded:
-			s.PaidOut -= m.Amount
-		default:
-			s.PaidOut += m.Amount
+		amount := m.Amount
+		if m.Kind == Refunded {
+			amount = -amount
+		}
+		if o.Charges[0].Operation == Deposit {
+			s.Deposited += amount
+			sums.Deposited += amount
+		} else {
+			s.PaidOut += amount
+			sums.PaidOut += amount
 		}
 	}
+	s.Currencies[currency] = sums
 }
 
 // Condition is something to wait for. It gets a copy of the order.
