@@ -11,10 +11,10 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fuzz update cover bench build clean
+.PHONY: help demo run test lint fuzz update cover bench build connector clean
 
 help: ## show this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## play a whole story of payments on this machine, then stop
 	$(GO) run ./cmd/demo
@@ -58,6 +58,9 @@ bench: ## run the benchmarks
 
 build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
+
+connector: ## lay out the folder of a new provider: make connector NAME=acme (see docs/connectors.md)
+	@$(GO) run ./internal/newconnector -name "$(NAME)"
 
 clean: ## remove what the other targets made
 	rm -rf bin coverage.out
