@@ -65,6 +65,7 @@ func WriteConfig(dir string, keys teemopay.Keys, at Addresses) (path, apiKey str
 }
 
 var configTemplate = template.Must(template.New("config").Parse(`# Written for a trial. The times are far too short for production.
+environment: test
 nats:
   urls: ["{{.At.NATS}}"]
 redis:

@@ -10,10 +10,13 @@ import (
 
 // Config is the whole configuration. It is constant after [Load].
 type Config struct {
-	NATS    NATS    `yaml:"nats"`
-	Redis   Redis   `yaml:"redis"`
-	Ingress Ingress `yaml:"ingress"`
-	Worker  Worker  `yaml:"worker"`
+	// Environment is "production", the default, or "test". In production no key of the sandbox is taken;
+	// the sandbox in turn refuses to start in production.
+	Environment string  `yaml:"environment"`
+	NATS        NATS    `yaml:"nats"`
+	Redis       Redis   `yaml:"redis"`
+	Ingress     Ingress `yaml:"ingress"`
+	Worker      Worker  `yaml:"worker"`
 	// Providers are the accounts at payment providers, by name. At least one is needed.
 	Providers map[string]Provider `yaml:"providers"`
 	Log       Log                 `yaml:"log"`
@@ -159,11 +162,18 @@ const (
 	DefaultMaxWaiting           = 1024
 )
 
+// The environments.
+const (
+	Production = "production"
+	Test       = "test"
+)
+
 const day = 24 * time.Hour
 
 // Defaults returns the configuration of an empty file. It has no provider, so it is not valid yet.
 func Defaults() Config {
 	return Config{
+		Environment: Production,
 		NATS: NATS{
 			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
 			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention,

@@ -148,6 +148,7 @@ func (d decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
 		d.addAt(n.Line, key, "is a secret: it must come from %s or ${ENV}, not stand in this file", lastName(key)+fileSuffix)
 		return
 	}
+	d.refuseSandboxKey(text, n.Line, key)
 	// A quoted number is text, unless it was put together from the environment.
 	number := expanded || n.ShortTag() == "!!int"
 	if problem := set(v, text, number); problem != "" {

@@ -53,6 +53,7 @@ func Load(path string, source Source, roles ...Role) (Config, error) {
 	root := parse(found)
 	if root != nil {
 		found.walk(root, "")
+		c.origin.test = environmentOf(root) == Test
 		d := decoder{problems: found}
 		d.value(root, reflect.ValueOf(&c).Elem(), "")
 		if c.Redis.ClaimRetention == 0 && !found.has("redis.claim_retention") {
@@ -64,6 +65,16 @@ func Load(path string, source Source, roles ...Role) (Config, error) {
 		return Config{}, err
 	}
 	return c, nil
+}
+
+// environmentOf reads one key before all others, because it decides which secrets are taken.
+func environmentOf(root *yaml.Node) string {
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if root.Content[i].Value == "environment" {
+			return root.Content[i+1].Value
+		}
+	}
+	return ""
 }
 
 // parse returns the root of the document, or nil after a problem.

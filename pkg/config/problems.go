@@ -51,6 +51,7 @@ type origin struct {
 	source   Source
 	lines    map[string]int // by path of the key
 	warnings []string
+	test     bool // the environment is Test: keys of the sandbox are taken
 }
 
 // line returns where key stands; for a key that is left out, where the mapping stands that lacks it.

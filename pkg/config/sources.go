@@ -85,12 +85,28 @@ func (d decoder) file(n *yaml.Node, v reflect.Value, key string) {
 	case len(content) > maxFile:
 		d.addAt(n.Line, key, "the file has more than %d bytes", maxFile)
 	case v.Type() != secretType:
+		d.refuseSandboxKey(string(content), n.Line, key)
 		v.SetString(trimNewline(string(content)))
 	case trimNewline(string(content)) == "":
 		d.addAt(n.Line, key, "is an empty secret")
 	default:
+		d.refuseSandboxKey(string(content), n.Line, key)
 		v.Set(reflect.ValueOf(secret.New(trimNewline(string(content)))))
 		d.warnOfReaders(path, n.Line, key)
+	}
+}
+
+// The marks that the sandbox puts on the keys and secrets that it makes.
+const (
+	sandboxSecret = "sandbox-"         // begins a secret text
+	sandboxPEM    = "Sandbox: payonce" // header of a PEM block
+)
+
+// refuseSandboxKey keeps the sandbox's keys out of production: with one of them anybody who has the
+// sandbox could settle payments.
+func (d decoder) refuseSandboxKey(text string, line int, key string) {
+	if !d.origin.test && (strings.HasPrefix(text, sandboxSecret) || strings.Contains(text, sandboxPEM)) {
+		d.addAt(line, key, "is a key of the sandbox: it is taken only with environment: test")
 	}
 }
 

@@ -40,6 +40,7 @@ func (c *Config) Validate(roles ...Role) error {
 }
 
 func (c *Config) validate(p *problems, roles []Role) {
+	p.oneOf("environment", c.Environment, Production, Test)
 	c.NATS.validate(p)
 	c.Redis.validate(p)
 	p.notShorter("redis.claim_retention", c.Redis.ClaimRetention, "nats.payments_retention", c.NATS.PaymentsRetention,
