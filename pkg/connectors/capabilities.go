@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"context"
+	"time"
 
 	"payonce/pkg/payment"
 )
@@ -12,7 +13,7 @@ type Clarifier interface {
 	// Clarify sends the values that the provider asked for, by group and field name. It makes exactly one
 	// request. The observation is Accepted: the provider took the values and goes on. Every error is a
 	// classified [*Error] and speaks of this request only: it is never Rejected, because values that were
-	// refused leave the payment where it was.
+	// refused leave the payment where it was. Such a refusal is NotSent with payment.ReasonInvalid.
 	Clarify(ctx context.Context, q Query, fields map[string]map[string]string) (payment.Observation, error)
 }
 
@@ -41,4 +42,23 @@ type Balance struct {
 	Currency  string        // ISO 4217
 	Available payment.Money // can be paid out now
 	Frozen    payment.Money // is there and cannot be paid out yet
+}
+
+// StatementReader is the capability to read a provider's books, to compare them with the log.
+type StatementReader interface {
+	// Statement returns one page of the payments of an operation that the provider made between from and
+	// to, both included, in the provider's order. cursor is empty for the first page and else the next of
+	// the page before; next is empty after the last page. It makes exactly one request. An error says
+	// that nothing was learned.
+	Statement(ctx context.Context, from, to time.Time, op payment.Operation, cursor string) (lines []StatementLine, next string, err error)
+}
+
+// StatementLine is one payment in a provider's books.
+type StatementLine struct {
+	Order       string // as the provider has it; it can be one that we never made
+	Operation   payment.Operation
+	CreatedAt   time.Time
+	CompletedAt time.Time // zero where the provider gives none
+	// Observation is what the line says about the payment, FromStatement.
+	Observation payment.Observation
 }

@@ -1,5 +1,15 @@
 package teemopay
 
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
 // bank is a bank by the three-digit code of the Korea Financial Telecommunications and Clearings
 // Institute.
 type bank struct {
@@ -41,4 +51,21 @@ var banks = map[string]bank{
 	"089": {"KBank", true},
 	"090": {"Kakao Bank", true},
 	"092": {"Toss Bank", true},
+}
+
+var payoutBanks = sync.OnceValue(func() []connectors.Bank {
+	list := make([]connectors.Bank, 0, len(banks))
+	for _, code := range slices.Sorted(maps.Keys(banks)) { // as the page has them
+		list = append(list, connectors.Bank{Code: code, Name: banks[code].name})
+	}
+	return list
+})
+
+// Banks returns the banks that payouts go to (korea/payout/bank), and none for deposits, for which a
+// customer chooses the bank. The provider has no request for them, so that none is made.
+func (c *Connector) Banks(_ context.Context, op payment.Operation) ([]connectors.Bank, error) {
+	if op != payment.Payout {
+		return nil, nil
+	}
+	return payoutBanks(), nil
 }

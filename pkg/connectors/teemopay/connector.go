@@ -49,9 +49,12 @@ type Connector struct {
 }
 
 var (
-	_ connectors.Connector = (*Connector)(nil)
-	_ connectors.Webhooks  = (*Connector)(nil)
-	_ connectors.Checker   = (*Connector)(nil)
+	_ connectors.Connector       = (*Connector)(nil)
+	_ connectors.Webhooks        = (*Connector)(nil)
+	_ connectors.Checker         = (*Connector)(nil)
+	_ connectors.BankLister      = (*Connector)(nil)
+	_ connectors.Balancer        = (*Connector)(nil)
+	_ connectors.StatementReader = (*Connector)(nil)
 )
 
 // New returns the connector of the account called provider. client must come from
@@ -162,7 +165,10 @@ func (c *Connector) signed(request any, nonce string) ([]byte, error) {
 		return nil, err
 	}
 	open := bytes.TrimSuffix(unsigned, []byte("}"))
-	return append(open, `,"`+signName+`":"`+sign+`"}`...), nil // base64 needs no escapes
+	if len(open) > 1 { // the balance is asked with a signature alone
+		open = append(open, ',')
+	}
+	return append(open, `"`+signName+`":"`+sign+`"}`...), nil // base64 needs no escapes
 }
 
 func notSent(code string, err error) *connectors.Error {

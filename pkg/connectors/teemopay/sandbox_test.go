@@ -1,0 +1,148 @@
+package teemopay_test
+
+import (
+	"crypto/rand"
+	"net/http/httptest"
+	"slices"
+	"testing"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/teemopay"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+	simulated "payonce/pkg/sandbox/teemopay"
+)
+
+// simulate connects to the provider's simulator, which was written from the provider's pages apart from
+// the connector. Its clock is that of these tests.
+func simulate(t *testing.T) (*sandbox.Sandbox, *teemopay.Connector) {
+	t.Helper()
+	protocol, err := simulated.New(simulated.Settings{AppCode: "app-code-1", MerchantKey: &merchantKey().PublicKey, PlatformKey: platformKey()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	box, err := sandbox.New(sandbox.Options{Now: clock, Accounts: []sandbox.Account{{
+		Name: "teemopay-kr", Protocol: protocol, Balance: 1_000_000, MoveDelay: time.Millisecond,
+		Faults: []sandbox.Fault{{Name: sandbox.LostCallback}}, // there is nobody to call
+	}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(box)
+	t.Cleanup(func() { server.Close(); box.Close() })
+	return box, connect(t, settings(t, server.URL+"/teemopay-kr"), rand.Reader)
+}
+
+// place submits an order of 1000 won.
+func place(t *testing.T, c *teemopay.Connector, cmd payment.Command, order string) payment.Command {
+	t.Helper()
+	cmd.Order = order
+	if o, err := c.Submit(testContext(t), cmd); err != nil || o.Kind != payment.Accepted {
+		t.Fatalf("%s: %+v, %v", order, o, err)
+	}
+	return cmd
+}
+
+func within(t *testing.T, box *sandbox.Sandbox, order string, until sandbox.Condition) {
+	t.Helper()
+	if _, err := box.WaitFor(testContext(t), "teemopay-kr", order, until); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSimulatedBalance(t *testing.T) {
+	box, c := simulate(t)
+	mustHold := func(available, frozen int64) {
+		t.Helper()
+		got, err := c.Balance(testContext(t))
+		if err != nil || !slices.Equal(got, []connectors.Balance{{Currency: "KRW", Available: payment.KRW(available), Frozen: payment.KRW(frozen)}}) {
+			t.Errorf("%+v, %v, want %d and %d", got, err, available, frozen)
+		}
+	}
+	mustHold(1_000_000, 0)
+	place(t, c, deposit(""), "D-1")
+	if err := box.Pay("teemopay-kr", "D-1", 500); err != nil {
+		t.Fatal(err)
+	}
+	mustHold(1_000_500, 0)
+	place(t, c, payout(""), "P-1")
+	within(t, box, "P-1", sandbox.Moved(1))
+	mustHold(999_500, 0)
+}
+
+// The books, the query and the callbacks must tell the same of each payment.
+func TestSimulatedStatement(t *testing.T) {
+	box, c := simulate(t)
+	for _, order := range []string{"waits", "paid", "twice"} {
+		place(t, c, deposit(""), order)
+	}
+	for order, amounts := range map[string][]int64{"paid": {1000}, "twice": {1000, 700}} {
+		for _, amount := range amounts {
+			if err := box.Pay("teemopay-kr", order, amount); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for order, want := range map[string]struct {
+		fault sandbox.FaultName
+		until sandbox.Condition
+	}{"sent": {sandbox.LostCallback, sandbox.Moved(1)}, "declined": {sandbox.Decline, sandbox.InState(sandbox.Failed)}, "refunded": {sandbox.Refund, sandbox.InState(sandbox.Refunded)}} {
+		if err := box.SetFaults("teemopay-kr", order, sandbox.Fault{Name: want.fault}, sandbox.Fault{Name: sandbox.LostCallback}); err != nil {
+			t.Fatal(err)
+		}
+		place(t, c, payout(""), order)
+		within(t, box, order, want.until)
+	}
+	for op, orders := range map[payment.Operation]map[string]payment.Kind{
+		payment.Deposit: {"waits": payment.Accepted, "paid": payment.Paid, "twice": payment.Paid},
+		payment.Payout:  {"sent": payment.Paid, "declined": payment.Declined, "refunded": payment.TakenBack},
+	} {
+		lines, next, err := c.Statement(testContext(t), now.Add(-time.Hour), now, op, "")
+		if err != nil || next != "" || len(lines) != len(orders) {
+			t.Fatalf("%s: %+v, %q, %v", op, lines, next, err)
+		}
+		for _, line := range lines {
+			o := line.Observation
+			if o.Kind != orders[line.Order] || o.Amount != payment.KRW(1000) || !line.CreatedAt.Equal(now) || o.Reference == "" {
+				t.Errorf("%s: %+v", line.Order, line)
+			}
+			q := query(op)
+			q.Order = line.Order
+			asked, err := c.Lookup(testContext(t), q)
+			if err != nil || asked.Kind != o.Kind || asked.Reference != o.Reference || !slices.Equal(asked.Receipts, o.Receipts) {
+				t.Errorf("%s: the query says %+v, %v, the books %+v", line.Order, asked, err, o)
+			}
+			if received := map[string]int64{"paid": 1000, "twice": 1700}[line.Order]; op == payment.Deposit && o.SettledAmount.Minor != received {
+				t.Errorf("%s: received %s, want %d", line.Order, o.SettledAmount, received)
+			}
+		}
+	}
+	if lines, _, err := c.Statement(testContext(t), now.Add(-time.Hour), now.Add(-time.Minute), payment.Deposit, ""); err != nil || len(lines) != 0 {
+		t.Errorf("before the first: %+v, %v", lines, err)
+	}
+}
+
+func TestSimulatedStatementPages(t *testing.T) {
+	_, c := simulate(t)
+	const orders = 501 // one more than a page
+	for i := range orders {
+		place(t, c, deposit(""), "D-"+time.Duration(i).String())
+	}
+	seen, cursor := map[string]bool{}, ""
+	for page := 1; ; page++ {
+		lines, next, err := c.Statement(testContext(t), now, now, payment.Deposit, cursor)
+		if err != nil || page > 2 {
+			t.Fatalf("page %d: %v", page, err)
+		}
+		for _, line := range lines {
+			seen[line.Order] = true
+		}
+		if cursor = next; cursor == "" {
+			break
+		}
+	}
+	if len(seen) != orders {
+		t.Errorf("%d orders on all pages, want %d", len(seen), orders)
+	}
+}

@@ -1,0 +1,159 @@
+package teemopay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// Limits and forms of korea/inquire/bill.
+const (
+	statementPath = "/api/pay/transaction/queryList"
+	statementPage = 500 // records; the default, of at most 1000
+	statementMost = 31 * 24 * time.Hour
+	billTime      = "2006-01-02 15:04:05.000"
+)
+
+// korea is the zone of all times without one (guides/timezone). It has no summer time.
+var korea = time.FixedZone("KST", 9*60*60)
+
+var statementTypes = map[payment.Operation]string{payment.Deposit: "PAYIN", payment.Payout: "PAYOUT"}
+
+// statementRequest is the body of a query, in the order of the page's example.
+type statementRequest struct {
+	PageIndex string `json:"pageIndex,omitempty"`
+	PageSize  int    `json:"pageSize"`
+	Type      string `json:"type"`
+	BeginTime string `json:"beginTime"`
+	EndTime   string `json:"endTime"`
+}
+
+// Statement returns at most 500 payments of at most 31 days. The provider looks back 90 days and counts
+// in milliseconds, by when it made the order.
+func (c *Connector) Statement(ctx context.Context, from, to time.Time, op payment.Operation, cursor string) (lines []connectors.StatementLine, next string, err error) {
+	if !op.Valid() || from.After(to) || to.Sub(from) > statementMost {
+		return nil, "", fmt.Errorf("read the statement: %w", notSent(payment.ReasonInvalid, errors.New("not an operation, or not a range of at most 31 days")))
+	}
+	data, err := c.inquire(ctx, statementPath, statementRequest{
+		PageIndex: cursor, PageSize: statementPage, Type: statementTypes[op],
+		BeginTime: from.In(korea).Format(billTime), EndTime: to.In(korea).Format(billTime),
+	})
+	if err != nil {
+		return nil, "", fmt.Errorf("read the statement: %w", err)
+	}
+	lines, next, err = readStatement(data, op, cursor)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the statement: %w", unclear("200", "", err.Error()))
+	}
+	return lines, next, nil
+}
+
+// readStatement reads a page. The docs do not say how the last one looks, so it is the one that is not
+// full.
+func readStatement(data object, op payment.Operation, cursor string) (lines []connectors.StatementLine, next string, err error) {
+	records, err := data.list("records")
+	if err != nil || data.missing("records") {
+		return nil, "", errors.New("there is no list of records")
+	}
+	for i, record := range records {
+		line, err := readRecord(record, op)
+		if err != nil {
+			return nil, "", fmt.Errorf("record %d: %w", i, err)
+		}
+		lines = append(lines, line)
+	}
+	if len(records) < statementPage {
+		return lines, "", nil
+	}
+	f, _ := data.fields()
+	if next = f["pageIndex"]; next == "" || next == cursor {
+		return nil, "", errors.New("the page is full and does not name the next one")
+	}
+	return lines, next, nil
+}
+
+func readRecord(record object, op payment.Operation) (connectors.StatementLine, error) {
+	f, _ := record.fields()
+	if f["type"] != statementTypes[op] || f["merchantOrderNo"] == "" {
+		return connectors.StatementLine{}, errors.New("it has no order number, or is of another operation")
+	}
+	created, err1 := koreanTime(f["createTime"])
+	completed, err2 := koreanTime(f["completeTime"])
+	if err := errors.Join(err1, err2); err != nil {
+		return connectors.StatementLine{}, err
+	}
+	return connectors.StatementLine{
+		Order: f["merchantOrderNo"], Operation: op, CreatedAt: created, CompletedAt: completed, Observation: recorded(f, record, op),
+	}, nil
+}
+
+// koreanTime reads a time of the country; none is the zero time.
+func koreanTime(text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.ParseInLocation(time.DateTime, text, korea)
+	if err != nil {
+		return time.Time{}, errors.New("a time that cannot be read")
+	}
+	return t.UTC(), nil
+}
+
+// recorded says what a record means for its payment: status 1 in payment, 2 paid, 3 failed, 4 refunded,
+// which the page says to treat as taken back, 5 refunded in part, which no status of ours can say. amount
+// is what was ordered, transactionAmount what moved.
+func recorded(f fields, record object, op payment.Operation) payment.Observation {
+	const source = payment.FromStatement
+	ordered, err1 := f.won("amount")
+	moved, err2 := f.won("transactionAmount")
+	receipts, total, err3 := billReceipts(record)
+	if errors.Join(err1, err2, err3) != nil || ordered.IsZero() {
+		return doubtful(source, f, "the amounts or the list of payments cannot be read")
+	}
+	o := payment.Observation{Source: source, Reference: f["tradeNo"], Amount: ordered}
+	reason := &payment.Reason{ProviderCode: short(f["status"]), Message: forPeople(f["failReason"], payment.Command{})}
+	status, _ := strconv.Atoi(f["status"])
+	still := moved.Minor == 0 && len(receipts) == 0
+	switch {
+	case status == 1 && still:
+		o.Kind = payment.Accepted
+	case status == 2 && moved.Minor > 0 && (len(receipts) == 0 || op == payment.Deposit && total == moved):
+		o.Kind, o.SettledAmount, o.Receipts = payment.Paid, moved, receipts
+	case status == 3 && still:
+		o.Kind, o.Reason, reason.Code = payment.Declined, reason, payment.ReasonDeclined
+	case status == 4:
+		o.Kind, o.Reason, reason.Code = payment.TakenBack, reason, payment.ReasonReversed
+	case status == 5:
+		return doubtful(source, f, "refunded in part")
+	default:
+		return doubtful(source, f, "no page documents this status, or the amounts do not fit it")
+	}
+	return o
+}
+
+// billReceipts returns the single payments of a deposit and their sum.
+func billReceipts(record object) (receipts []payment.Receipt, total payment.Money, err error) {
+	list, err := record.list("paymentList")
+	if err != nil {
+		return nil, payment.Money{}, err
+	}
+	seen := map[string]bool{}
+	for _, entry := range list {
+		f, _ := entry.fields()
+		r, err := receipt(f["paymentSingleOrderNo"], f, "paymentStatementAmount")
+		if err != nil || seen[r.Reference] {
+			return nil, payment.Money{}, errors.New("a payment without a number or an amount, or twice")
+		}
+		seen[r.Reference] = true
+		if total, err = total.Add(r.Amount); err != nil {
+			return nil, payment.Money{}, err
+		}
+		receipts = append(receipts, r)
+	}
+	return receipts, total, nil
+}
