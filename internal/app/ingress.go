@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"sync"
 
 	"github.com/google/uuid"
 
@@ -48,6 +49,11 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return fmt.Errorf("ingress.listen: %w", err)
 	}
+	var background sync.WaitGroup
+	asking, stop := context.WithCancel(ctx)
+	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
+	defer background.Wait()
+	defer stop()
 	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
 	ready("listening on " + listener.Addr().String())
 	return serve(ctx, rt, server, listener)
