@@ -390,7 +390,7 @@ func (c *acme) fits(header http.Header, body []byte) bool {
 	if len(signs) == 0 && c.m == unsignedWebhooks {
 		return true
 	}
-	if len(signs) == 0 || len(signs) > 1 && c.m != firstSignature {
+	if len(signs) == 0 || len(signs) > 1 && c.m != firstSignature || len(header.Values("X-Time")) != 1 && c.m != firstTime {
 		return false
 	}
 	signed := string(body)

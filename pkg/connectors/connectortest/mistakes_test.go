@@ -44,6 +44,7 @@ const (
 	paidWithoutEcho    mistake = "settles without comparing the amount"
 	unsignedWebhooks   mistake = "accepts webhooks without a signature"
 	firstSignature     mistake = "takes the first of two signatures"
+	firstTime          mistake = "takes the first of two signed headers"
 	oneKey             mistake = "forgets the rotated key"
 	signatureOfHalf    mistake = "verifies the beginning of the body only"
 	comparesPrefix     mistake = "compares only as much of the signature as there is"
@@ -103,6 +104,7 @@ var mistakes = []struct {
 	{paidWithoutEcho, "a webhook with another amount does not settle as ordered"},
 	{unsignedWebhooks, "a webhook with a missing, cut or doubled signature is refused"},
 	{firstSignature, "a webhook with a missing, cut or doubled signature is refused"},
+	{firstTime, "a webhook with a missing, cut or doubled signature is refused"},
 	{oneKey, "a signed webhook is let in and means what the documents say"},
 	{signatureOfHalf, "a webhook with any bit flipped is refused"},
 	{comparesPrefix, "a webhook with a missing, cut or doubled signature is refused"},

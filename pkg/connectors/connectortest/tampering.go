@@ -3,6 +3,7 @@ package connectortest
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"reflect"
@@ -10,13 +11,20 @@ import (
 	"slices"
 )
 
-// resigned returns a call with its signature missing, empty, cut, and doubled.
+// resigned returns a call with its signature missing, empty, cut, and doubled, and with the headers that
+// it covers doubled.
 func (s *trial) resigned(good Call) map[string]Call {
 	w := s.h.Webhooks
-	if w.SignatureHeader == "" {
-		return s.resignedBody(good)
-	}
 	all := map[string]Call{}
+	for _, name := range w.SignedHeaders {
+		header := good.Header.Clone()
+		header.Add(name, header.Get(name))
+		all["with the header "+name+" twice"] = Call{Header: header, Body: good.Body}
+	}
+	if w.SignatureHeader == "" {
+		maps.Copy(all, s.resignedBody(good))
+		return all
+	}
 	variant := func(name string, change func(h http.Header)) {
 		header := good.Header.Clone()
 		change(header)
