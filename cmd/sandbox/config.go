@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -11,7 +11,6 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"payonce/pkg/sandbox"
-	"payonce/pkg/sandbox/teemopay"
 )
 
 // flags of the server.
@@ -24,12 +23,15 @@ type flags struct {
 
 func defaultFlags() *flags {
 	return &flags{
-		listen:  "127.0.0.1:8090",
-		account: accountConfig{Name: "teemopay-kr", Kind: "teemopay", AppCode: "sandbox-app", MoveDelay: 100 * time.Millisecond},
+		listen: "127.0.0.1:8090",
+		account: accountConfig{
+			Name: "teemopay-kr", Keys: "sandbox-keys", MoveDelay: 100 * time.Millisecond,
+			Teemopay: teemopayConfig{AppCode: "sandbox-app"},
+		},
 	}
 }
 
-// accountFlags describe one account; they exclude --config.
+// accountFlags describe the demo accounts; they exclude --config.
 var accountFlags = []string{"provider", "app-code", "keys", "callback-url", "auto-pay", "move-delay"}
 
 func (f *flags) bind(set *pflag.FlagSet) {
@@ -37,10 +39,10 @@ func (f *flags) bind(set *pflag.FlagSet) {
 	set.StringVar(&f.listen, "listen", f.listen, "address to serve on; port 0 takes a free one")
 	set.BoolVar(&f.allowNonLoopback, "allow-non-loopback", false, "let --listen be reachable from other machines")
 	set.StringVar(&f.config, "config", "", "YAML file with the accounts")
-	set.StringVar(&a.Name, "provider", a.Name, "name of the account")
-	set.StringVar(&a.AppCode, "app-code", a.AppCode, "the account's app_code")
-	set.StringVar(&a.Keys, "keys", "", "folder with the key files of 'sandbox keys'")
-	set.StringVar(&a.CallbackURL, "callback-url", "", "where callbacks go when a request names no address")
+	set.StringVar(&a.Name, "provider", a.Name, "name of the TeemoPay account")
+	set.StringVar(&a.Teemopay.AppCode, "app-code", a.Teemopay.AppCode, "the TeemoPay account's app_code")
+	set.StringVar(&a.Keys, "keys", a.Keys, "folder with the files of 'sandbox keys'; made when it is missing")
+	set.StringVar(&a.CallbackURL, "callback-url", "", "where callbacks go when a request names no address; {provider} is the account's name")
 	set.BoolVar(&a.AutoPay, "auto-pay", false, "customers pay their deposits by themselves")
 	set.DurationVar(&a.MoveDelay, "move-delay", a.MoveDelay, "time until the money of an order moves")
 }
@@ -50,55 +52,14 @@ type fileConfig struct {
 	Accounts []accountConfig `yaml:"accounts"`
 }
 
-// accountConfig is one account. Relative paths in a file begin at the file's folder.
-type accountConfig struct {
-	Name                string        `yaml:"name"`
-	Kind                string        `yaml:"kind"`
-	AppCode             string        `yaml:"app_code"`
-	Keys                string        `yaml:"keys"`
-	RefusalCode         int           `yaml:"refusal_code"`
-	CashierURL          string        `yaml:"cashier_url"`
-	RequireHolderNumber bool          `yaml:"require_holder_number"`
-	CallbackURL         string        `yaml:"callback_url"`
-	AutoPay             bool          `yaml:"auto_pay"`
-	MoveDelay           time.Duration `yaml:"move_delay"`
-	Balance             int64         `yaml:"balance"`
-	Faults              []faultConfig `yaml:"faults"`
-	Retry               retryConfig   `yaml:"retry"`
-}
-
-type faultConfig struct {
-	Fault  string `yaml:"fault"`
-	Times  int    `yaml:"times"`
-	Millis int64  `yaml:"ms"`
-	Amount int64  `yaml:"amount"`
-}
-
-type retryConfig struct {
-	First    time.Duration `yaml:"first"`
-	Factor   float64       `yaml:"factor"`
-	Max      time.Duration `yaml:"max"`
-	Attempts int           `yaml:"attempts"`
-}
-
 // maxConfig bounds the file.
 const maxConfig = 1 << 20
 
 // accounts reads what the flags or the file describe.
-func (f *flags) accounts(changed func(flag string) bool) ([]sandbox.Account, error) {
-	configs := []accountConfig{f.account}
-	if f.config != "" {
-		for _, name := range accountFlags {
-			if changed(name) {
-				return nil, usageError{fmt.Errorf("--%s and --config exclude each other", name)}
-			}
-		}
-		var err error
-		if configs, err = readConfig(f.config); err != nil {
-			return nil, usageError{err}
-		}
-	} else if f.account.Keys == "" {
-		return nil, usageError{errors.New("--keys or --config is required; make keys with: sandbox keys --dir keys")}
+func (f *flags) accounts(changed func(flag string) bool, stdout io.Writer) ([]sandbox.Account, error) {
+	configs, err := f.configs(changed, stdout)
+	if err != nil {
+		return nil, usageError{err}
 	}
 	var accounts []sandbox.Account
 	for _, c := range configs {
@@ -111,6 +72,21 @@ func (f *flags) accounts(changed func(flag string) bool) ([]sandbox.Account, err
 	return accounts, nil
 }
 
+func (f *flags) configs(changed func(flag string) bool, stdout io.Writer) ([]accountConfig, error) {
+	if f.config == "" {
+		return demoAccounts(f.account), makeMissingKeys(f.account.Keys, stdout)
+	}
+	for _, name := range accountFlags {
+		if changed(name) {
+			return nil, fmt.Errorf("--%s and --config exclude each other", name)
+		}
+	}
+	return readConfig(f.config)
+}
+
+// payonceKeys stand at the top of a configuration of payonce itself, and never in one of the sandbox.
+var payonceKeys = []string{"nats", "redis", "ingress", "worker", "providers"}
+
 func readConfig(path string) ([]accountConfig, error) {
 	content, err := os.ReadFile(path)
 	if err != nil {
@@ -118,6 +94,13 @@ func readConfig(path string) ([]accountConfig, error) {
 	}
 	if len(content) > maxConfig {
 		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxConfig)
+	}
+	var top map[string]any
+	_ = yaml.Load(content, &top) // what is wrong with it is said below
+	for _, key := range payonceKeys {
+		if _, found := top[key]; found {
+			return nil, fmt.Errorf("%s: a configuration of payonce (it has %q): the sandbox does not run beside real payments", path, key)
+		}
 	}
 	var config fileConfig
 	if err := yaml.Load(content, &config, yaml.WithKnownFields()); err != nil {
@@ -127,37 +110,9 @@ func readConfig(path string) ([]accountConfig, error) {
 		return nil, fmt.Errorf("%s: no accounts", path)
 	}
 	for i := range config.Accounts {
-		if keys := config.Accounts[i].Keys; keys != "" && !filepath.IsAbs(keys) {
+		if keys := config.Accounts[i].Keys; !filepath.IsAbs(keys) {
 			config.Accounts[i].Keys = filepath.Join(filepath.Dir(path), keys)
 		}
 	}
 	return config.Accounts, nil
-}
-
-func (c accountConfig) account() (sandbox.Account, error) {
-	if c.Kind != "teemopay" {
-		return sandbox.Account{}, fmt.Errorf("kind %q is not known; there is teemopay", c.Kind)
-	}
-	merchant, errMerchant := teemopay.ReadPublic(filepath.Join(c.Keys, teemopay.MerchantPublicFile))
-	platform, errPlatform := teemopay.ReadPrivate(filepath.Join(c.Keys, teemopay.PlatformPrivateFile))
-	if err := errors.Join(errMerchant, errPlatform); err != nil {
-		return sandbox.Account{}, err
-	}
-	protocol, err := teemopay.New(teemopay.Settings{
-		AppCode: c.AppCode, MerchantKey: merchant, PlatformKey: platform, RefusalCode: c.RefusalCode,
-		CashierURL: c.CashierURL, RequireHolderNumber: c.RequireHolderNumber,
-	})
-	if err != nil {
-		return sandbox.Account{}, err
-	}
-	account := sandbox.Account{
-		Name: c.Name, Protocol: protocol, CallbackURL: c.CallbackURL, AutoPay: c.AutoPay, MoveDelay: c.MoveDelay,
-		Balance: c.Balance, Retry: sandbox.Retry{First: c.Retry.First, Factor: c.Retry.Factor, Max: c.Retry.Max, Attempts: c.Retry.Attempts},
-	}
-	for _, f := range c.Faults {
-		account.Faults = append(account.Faults, sandbox.Fault{
-			Name: sandbox.FaultName(f.Fault), Times: f.Times, Millis: f.Millis, Amount: f.Amount,
-		})
-	}
-	return account, nil
 }

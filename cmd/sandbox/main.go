@@ -14,8 +14,6 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-
-	"payonce/pkg/sandbox/teemopay"
 )
 
 func main() {
@@ -76,55 +74,55 @@ func serveCommand() *cobra.Command {
 		Long: `Serve simulated payment providers; no money moves here.
 
 Each account has the base URL http://<listen>/<provider>. GET / explains the admin API and the faults.
-With --config the accounts come from a file; otherwise the flags describe one account of TeemoPay.
-It refuses to run when the environment says PAYONCE_ENV=production.`,
-		Example: `  sandbox keys --dir keys
-  sandbox --keys keys --callback-url http://127.0.0.1:8080/webhooks/teemopay-kr --auto-pay
+Without --config there is a demo set: teemopay-kr, ecommpay-kr (project 200, with redirection),
+ecommpay-kr-direct (project 1840, with instructions), diamondpay-kr (PF0002, HMAC-SHA256) and diamondpay-tw
+(PF0003, MD5, camelCase). Their keys and secrets are made when the folder of --keys is missing.
+With --config the accounts come from a file. Amounts in it are minor units of the account's currency.
+
+It refuses to run when the environment says PAYONCE_ENV=production, and from a configuration of payonce.`,
+		Example: `  sandbox --auto-pay --callback-url http://127.0.0.1:8080/webhooks/{provider}
+  sandbox keys --dir keys
   sandbox --config sandbox.yaml --listen 127.0.0.1:9000
 
   # sandbox.yaml
   accounts:
     - name: teemopay-kr
       kind: teemopay
-      app_code: sandbox-app
-      keys: keys
+      keys: keys                     # folder of 'sandbox keys'
       callback_url: http://127.0.0.1:8080/webhooks/teemopay-kr
       auto_pay: true
       move_delay: 100ms
+      balance: 1000000
       faults: [{fault: lag, ms: 500}]
-      retry: {first: 1s, factor: 2, max: 1m, attempts: 20}`,
+      retry: {first: 1s, factor: 2, max: 1m, attempts: 20}
+      app_code: sandbox-app          # also refusal_code, cashier_url, require_holder_number
+    - name: ecommpay-kr
+      kind: ecommpay
+      keys: keys
+      callback_url: http://127.0.0.1:8080/webhooks/ecommpay-kr
+      tell_delay: 100ms              # until the merchant hears what the customer has to do
+      retry: {speed: 100}            # the documented schedule, so many times as fast
+      project_id: 200
+      redirect: true                 # false: the merchant shows instructions
+      sign_general: false            # callbacks are signed in general.signature, not in the root
+      office_hours: false            # Monday to Friday, 08:00 to 23:59 GMT+9
+      min_deposit: 10000             # also max_deposit, min_payout, max_payout
+      refuse_limits: false           # true: at once, with 3358 and 2642, not by callback
+      banks: [{id: 140, name: Bank}] # more than seed 004 lists; also timeout, bank_url
+    - name: diamondpay-tw
+      kind: diamondpay
+      keys: keys
+      platform_id: PF0003
+      currency: TWD                  # or KRW
+      sign_type: HMAC-SHA256         # or MD5
+      camel_case: true               # names in answers to TWD deposits
+      payment_info: false            # in answers to KRW v1 deposits
+      old_payouts: false             # without phone_number and currency
+      min_amount: 100                # also max_amount, portal_url`,
 	})
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return serve(c.Context(), f, c.Flags().Changed, c.OutOrStdout())
 	}
 	f.bind(c.Flags())
-	return c
-}
-
-func keysCommand() *cobra.Command {
-	var dir string
-	c := strict(&cobra.Command{
-		Use:   "keys",
-		Short: "Make the key pairs of a TeemoPay sandbox account",
-		Long: `Make the key pairs of a TeemoPay sandbox account: four PEM files, marked "Sandbox: payonce", readable
-by their owner only. The merchant signs requests, the platform signs callbacks. No file is replaced.`,
-		Example: "  sandbox keys --dir keys",
-	})
-	c.Flags().StringVar(&dir, "dir", "", "folder for the files, made when it is missing")
-	c.RunE = func(c *cobra.Command, _ []string) error {
-		if dir == "" {
-			return usageError{errors.New("--dir is required")}
-		}
-		keys, err := teemopay.NewKeys()
-		if err != nil {
-			return err
-		}
-		if err := keys.Write(dir); err != nil {
-			return fmt.Errorf("write the keys: %w", err)
-		}
-		_, err = fmt.Fprintf(c.OutOrStdout(), "wrote %s, %s, %s and %s to %s\n", teemopay.MerchantPrivateFile,
-			teemopay.MerchantPublicFile, teemopay.PlatformPrivateFile, teemopay.PlatformPublicFile, dir)
-		return err
-	}
 	return c
 }

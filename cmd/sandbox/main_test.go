@@ -15,6 +15,9 @@ import (
 
 	"go.uber.org/goleak"
 
+	"payonce/pkg/sandbox"
+	"payonce/pkg/sandbox/diamondpay"
+	"payonce/pkg/sandbox/ecommpay"
 	"payonce/pkg/sandbox/teemopay"
 )
 
@@ -142,6 +145,114 @@ func TestServeByFile(t *testing.T) {
 	}
 }
 
+// base is the base URL of another account of the demo set.
+func base(url, name string) string { return strings.Replace(url, "/teemopay-kr", "/"+name, 1) }
+
+// TestDemoSet sends one deposit to each account with the secrets that were made.
+func TestDemoSet(t *testing.T) {
+	dir := keysIn(t)
+	secret, err := sandbox.ReadSecret(filepath.Join(dir, ecommpaySecretFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	gateway, err := sandbox.ReadSecret(filepath.Join(dir, diamondpaySecretFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := start(t, "--listen", "127.0.0.1:0", "--keys", dir, "--auto-pay", "--callback-url", "http://127.0.0.1:1/{provider}")
+	sale := func(project int) []byte {
+		body, err := ecommpay.SignedRequest(secret, map[string]any{
+			"general":    map[string]any{"project_id": project, "payment_id": "D1"},
+			"payment":    map[string]any{"amount": 10000, "currency": "KRW"},
+			"customer":   map[string]any{"id": "1", "ip_address": "127.0.0.1", "first_name": "A", "last_name": "B", "email": "a@b.kr"},
+			"return_url": map[string]any{"success": "http://127.0.0.1:1", "decline": "http://127.0.0.1:1"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	payment := func(how diamondpay.SignType, platform, service string) []byte {
+		body, err := diamondpay.SignedRequest(how, gateway, map[string]any{
+			"platform_id": platform, "service_id": service, "payment_cl_id": "D1", "amount": 1000000, "request_time": 1595504136,
+			"notify_url": "http://127.0.0.1:1", "name": "A", "last_numbers": []string{"12345"},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return body
+	}
+	for name, c := range map[string]struct {
+		path string
+		body []byte
+		want string
+	}{
+		"ecommpay-kr":        {"/v2/payment/banks/korea/sale", sale(200), `"status":"success"`},
+		"ecommpay-kr-direct": {"/v2/payment/banks/korea/sale", sale(1840), `"status":"success"`},
+		"diamondpay-kr":      {"/gateway/api/v1/payments", payment(diamondpay.HMACSHA256, "PF0002", "SVC0026"), `"error_code":"0000"`},
+		"diamondpay-tw":      {"/gateway/api/v1/payments", payment(diamondpay.MD5, "PF0003", "SVC0025"), `"errorCode":"0000"`},
+	} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, base(url, name)+c.path, bytes.NewReader(c.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Content-Type", "application/json")
+		if status, body := do(t, request); status != 200 || !strings.Contains(body, c.want) {
+			t.Errorf("%s: %d %s", name, status, body)
+		}
+	}
+	look, err := http.NewRequestWithContext(t.Context(), http.MethodGet, base(url, "admin/ecommpay-kr/orders/D1"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, body := do(t, look); !strings.Contains(body, `"callback_url":"http://127.0.0.1:1/ecommpay-kr"`) {
+		t.Error(body)
+	}
+}
+
+// TestKeysAreMadeWhenTheFolderIsMissing starts the program without any setting.
+func TestKeysAreMadeWhenTheFolderIsMissing(t *testing.T) {
+	t.Chdir(t.TempDir())
+	if said := start(t, "--listen", "127.0.0.1:0"); !strings.Contains(said, "sandbox-keys") {
+		t.Error(said)
+	}
+	if _, err := sandbox.ReadSecret(filepath.Join("sandbox-keys", diamondpayTokenFile)); err != nil {
+		t.Error(err)
+	}
+	if url := start(t, "--listen", "127.0.0.1:0"); !strings.HasSuffix(url, "/teemopay-kr") { // the same keys again
+		t.Error(url)
+	}
+}
+
+// TestFileOfEveryKind takes the example of --help as it is.
+func TestFileOfEveryKind(t *testing.T) {
+	dir := keysIn(t)
+	var help bytes.Buffer
+	if err := run(t.Context(), []string{"--help"}, &help, io.Discard); err != nil {
+		t.Fatal(err)
+	}
+	_, example, _ := strings.Cut(help.String(), "# sandbox.yaml\n")
+	example, _, _ = strings.Cut(example, "\n\n")
+	if strings.Count(example, "kind: ") != 3 {
+		t.Fatalf("the example is %s", example)
+	}
+	config := filepath.Join(filepath.Dir(dir), "sandbox.yaml")
+	write(t, config, example)
+	if url := start(t, "--listen", "127.0.0.1:0", "--config", config); !strings.HasSuffix(url, "/teemopay-kr") {
+		t.Error(url)
+	}
+	office := filepath.Join(filepath.Dir(dir), "office.yaml")
+	write(t, office, "accounts: [{name: a, kind: ecommpay, keys: keys, project_id: 1, office_hours: true, retry: {speed: 100}}]")
+	configs, err := readConfig(office)
+	if err != nil {
+		t.Fatal(err)
+	}
+	account, err := configs[0].account()
+	if err != nil || account.Hours.Zone == nil || len(account.Retry.Waits) == 0 {
+		t.Errorf("%v %+v", err, account)
+	}
+}
+
 func write(t *testing.T, path, content string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -160,7 +271,6 @@ func TestUsageErrors(t *testing.T) {
 		args []string
 		says string
 	}{
-		{[]string{}, "--keys or --config is required"},
 		{[]string{"--nonsense"}, "unknown flag"},
 		{[]string{"serve"}, `unknown command or argument "serve"`},
 		{[]string{"keys"}, "--dir is required"},
@@ -177,6 +287,15 @@ func TestUsageErrors(t *testing.T) {
 		{[]string{"--config", bad("accounts: []")}, "no accounts"},
 		{[]string{"--config", bad("acounts: []")}, "acounts"},
 		{[]string{"--config", bad("accounts: [{name: a, kind: other}]")}, `kind "other" is not known`},
+		{[]string{"--config", bad("accounts: [{name: a, kind: teemopay, project_id: 1}]")}, "keys of kind ecommpay"},
+		{[]string{"--config", bad("accounts: [{name: a, kind: ecommpay, keys: " + dir + "}]")}, "project id"},
+		{[]string{"--config", bad("accounts: [{name: a, kind: ecommpay, project_id: 1, keys: " + t.TempDir() + "}]")}, "no such file"},
+		{[]string{"--config", bad("accounts: [{name: a, kind: diamondpay, platform_id: P, keys: " + t.TempDir() + "}]")}, "no such file"},
+		{[]string{"--config", bad("accounts: [{name: a, kind: diamondpay, platform_id: P, sign_type: SHA1, keys: " + dir + "}]")}, "sign type"},
+		{[]string{"--config", bad("accounts: [{name: a, kind: teemopay, app_code: a, retry: {speed: 2}, keys: " + dir + "}]")}, "documents its schedule"},
+		{[]string{"--config", bad("accounts: [{name: a, kind: diamondpay, platform_id: P, retry: {speed: 2, first: 1s}, keys: " + dir + "}]")}, "stand alone"},
+		{[]string{"--config", bad("nats: {}\naccounts: []")}, "a configuration of payonce"},
+		{[]string{"--config", filepath.Join("..", "..", "payonce.example.yaml")}, "a configuration of payonce"},
 		{[]string{"--config", bad("#" + strings.Repeat("x", maxConfig))}, "larger than"},
 	} {
 		var out, problems bytes.Buffer
@@ -188,11 +307,14 @@ func TestUsageErrors(t *testing.T) {
 }
 
 func TestRefusesProduction(t *testing.T) {
-	t.Setenv("PAYONCE_ENV", "production")
-	var problems bytes.Buffer
-	err := run(t.Context(), []string{"--listen", "127.0.0.1:0", "--keys", keysIn(t)}, io.Discard, &problems)
-	if exitCode(err) != 2 || !strings.Contains(problems.String(), "PAYONCE_ENV=production") {
-		t.Errorf("exit %d, %s", exitCode(err), problems.String())
+	dir := keysIn(t)
+	for _, env := range []string{"production", "Production", " PRODUCTION "} {
+		t.Setenv("PAYONCE_ENV", env)
+		var problems bytes.Buffer
+		err := run(t.Context(), []string{"--listen", "127.0.0.1:0", "--keys", dir}, io.Discard, &problems)
+		if exitCode(err) != 2 || !strings.Contains(problems.String(), "PAYONCE_ENV=production") {
+			t.Errorf("%q: exit %d, %s", env, exitCode(err), problems.String())
+		}
 	}
 }
 
@@ -213,7 +335,7 @@ func TestHelp(t *testing.T) {
 	if err := run(t.Context(), []string{"--help"}, &out, io.Discard); err != nil || exitCode(err) != 0 {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Examples:", "--listen", "--allow-non-loopback", "sandbox keys --dir keys", "PAYONCE_ENV"} {
+	for _, want := range []string{"Examples:", "--listen", "--allow-non-loopback", "sandbox keys --dir keys", "PAYONCE_ENV", "kind: ecommpay", "kind: diamondpay"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("--help does not mention %s:\n%s", want, out.String())
 		}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"payonce/pkg/sandbox"
@@ -24,13 +25,13 @@ const (
 
 // serve runs the sandbox until ctx ends.
 func serve(ctx context.Context, f *flags, changed func(flag string) bool, stdout io.Writer) error {
-	if os.Getenv("PAYONCE_ENV") == "production" {
+	if strings.EqualFold(strings.TrimSpace(os.Getenv("PAYONCE_ENV")), "production") {
 		return usageError{errors.New("PAYONCE_ENV=production: the sandbox does not run beside real payments")}
 	}
 	if err := checkListen(f.listen, f.allowNonLoopback); err != nil {
 		return usageError{err}
 	}
-	accounts, err := f.accounts(changed)
+	accounts, err := f.accounts(changed, stdout)
 	if err != nil {
 		return err
 	}
