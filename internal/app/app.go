@@ -18,6 +18,8 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/diamondpay"
+	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/teemopay"
 )
 
@@ -30,7 +32,7 @@ const (
 
 // Kinds lists the connectors that configuration can name.
 func Kinds() []connectors.Kind {
-	return []connectors.Kind{teemopay.Kind}
+	return []connectors.Kind{teemopay.Kind, ecommpay.Kind, diamondpay.Kind}
 }
 
 // Runtime is what every service is started with.

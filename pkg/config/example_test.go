@@ -5,6 +5,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"reflect"
 	"regexp"
@@ -12,9 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/app"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
-	"payonce/pkg/connectors/teemopay"
 )
 
 const exampleFile = "../../payonce.example.yaml"
@@ -45,7 +46,7 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 	}
 }
 
-// TestExampleMakesItsProviders reads the settings with the real kinds, and wants every key of them.
+// TestExampleMakesItsProviders reads the settings with the real kinds, and wants every key of every kind.
 func TestExampleMakesItsProviders(t *testing.T) {
 	yaml, err := os.ReadFile(exampleFile)
 	if err != nil {
@@ -53,19 +54,41 @@ func TestExampleMakesItsProviders(t *testing.T) {
 	}
 	private, public := rsaPair(t)
 	c := load(t, string(yaml), map[string]string{"REDIS_PASSWORD": password}, map[string]string{
-		"conf/secrets/payonce.creds": "a nkey seed and more", "conf/secrets/teemopay-kr.pem": private,
-		"conf/secrets/teemopay-platform.pem": public,
+		"conf/secrets/payonce.creds": "a nkey seed and more", "conf/secrets/teemopay-kr.pem": private, "conf/secrets/teemopay-platform.pem": public,
+		"conf/secrets/ecommpay-kr.secret": password, "conf/secrets/diamondpay-kr.secret": password, "conf/secrets/diamondpay-kr.token": password,
 	})
-	if _, err := c.Connectors([]connectors.Kind{teemopay.Kind}, time.Now); err != nil {
+	if _, err := c.Connectors(app.Kinds(), time.Now); err != nil {
 		t.Fatal(err)
 	}
-	settings := reflect.TypeFor[teemopay.Settings]()
-	for i := range settings.NumField() {
-		key := settings.Field(i).Tag.Get("yaml")
-		if key == "" || !regexp.MustCompile(`(?m)^      (# )?`+key+`(_file)?:`).Match(yaml) {
-			t.Errorf("the example lacks the setting %s %q of teemopay", settings.Field(i).Name, key)
+	providers := sectionOf(string(yaml), "providers")
+	for _, kind := range app.Kinds() {
+		_, account, found := strings.Cut(providers, "    kind: "+kind.Name+"\n")
+		if !found {
+			t.Errorf("the example has no account of the kind %s", kind.Name)
+			continue
+		}
+		if end := regexp.MustCompile(`(?m)^  [a-z]`).FindStringIndex(account); end != nil {
+			account = account[:end[0]]
+		}
+		settings := settingsOf(t, kind)
+		for i := range settings.NumField() {
+			key := settings.Field(i).Tag.Get("yaml")
+			if key == "" || !regexp.MustCompile(`(?m)^      (# )?`+key+`(_file)?:`).MatchString(account) {
+				t.Errorf("the example lacks the setting %s %q of %s", settings.Field(i).Name, key, kind.Name)
+			}
 		}
 	}
+}
+
+// settingsOf returns the type that a kind reads its settings into.
+func settingsOf(t *testing.T, kind connectors.Kind) (settings reflect.Type) {
+	t.Helper()
+	enough := errors.New("enough")
+	decode := func(into any) error { settings = reflect.TypeOf(into).Elem(); return enough }
+	if _, err := kind.New("any", decode, time.Now); !errors.Is(err, enough) || settings.NumField() == 0 {
+		t.Fatalf("%s: %v", kind.Name, err)
+	}
+	return settings
 }
 
 // rsaPair returns a private key and its public key in PEM form.
