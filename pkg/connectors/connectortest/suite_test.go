@@ -197,9 +197,10 @@ func record(t *testing.T, r rule, h Harness, patience time.Duration) []string {
 
 // TestMistakesAreCaught makes the honest connector careless in one way at a time.
 func TestMistakesAreCaught(t *testing.T) {
-	proven := map[string]bool{}
+	proven, played := map[string]bool{}, 0
 	for _, test := range mistakes {
 		t.Run(string(test.m), func(t *testing.T) {
+			played++
 			h, wait := acmeHarness(test.m), patience
 			switch test.m {
 			case pageCalls:
@@ -223,7 +224,7 @@ func TestMistakesAreCaught(t *testing.T) {
 		})
 	}
 	for _, r := range rules {
-		if !proven[r.name] {
+		if !proven[r.name] && played == len(mistakes) { // not when -run chose some
 			t.Errorf("no mistake is caught by the rule %q: nothing shows that it bites", r.name)
 		}
 	}
