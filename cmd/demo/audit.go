@@ -18,27 +18,27 @@ import (
 func (t *teller) audit(ctx context.Context) error {
 	fmt.Fprintf(t.out, "\nAll payments, from the log:\n\n")
 	table := tabwriter.NewWriter(t.out, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  ORDER\tOUTCOME\tAMOUNT\tMONEY MOVED AT THE PROVIDER\tTIMELINE")
+	fmt.Fprintln(table, "  PAYMENT\tOUTCOME\tAMOUNT\tMONEY MOVED AT THE PROVIDER\tTIMELINE")
 	var lost, wrong []string
 	for _, want := range t.expected {
-		records, err := t.stack.log.History(ctx, payment.Ref{Provider: provider, Order: want.order})
+		records, err := t.stack.log.History(ctx, want.ref)
 		if errors.Is(err, events.ErrNoPayment) {
-			lost = append(lost, want.order)
+			lost = append(lost, want.ref.String())
 			continue
 		}
 		if err != nil {
 			return err
 		}
-		truth, err := t.stack.sandbox.Order(provider, want.order)
+		truth, err := t.stack.sandbox.Order(want.ref.Provider, want.ref.Order)
 		if err != nil {
 			return err
 		}
 		last := records[len(records)-1].Payment
 		moved := movements(truth)
 		if last.Status != want.status || (moved == 1) != (want.status == payment.Settled) || moved > 1 {
-			wrong = append(wrong, fmt.Sprintf("%s is %s, money moved %d times", want.order, last.Status, moved))
+			wrong = append(wrong, fmt.Sprintf("%s is %s, money moved %d times", want.ref, last.Status, moved))
 		}
-		fmt.Fprintf(table, "  %s\t%s\t%s\t%d ×\t%s\n", want.order, last.Status, amountOf(last), moved, timeline(records))
+		fmt.Fprintf(table, "  %s\t%s\t%s\t%d ×\t%s\n", want.ref, last.Status, amountOf(last), moved, timeline(records))
 	}
 	_ = table.Flush()
 	return t.count(lost, wrong)

@@ -60,10 +60,10 @@ func (s *stack) request(ctx context.Context, method, path, body string, header h
 }
 
 // get reads a payment, waiting until the customer has something to do or the payment has ended.
-func (s *stack) get(ctx context.Context, order string) (payment.Payment, error) {
-	a, err := s.request(ctx, http.MethodGet, "/v1/payments/"+provider+"/"+order, "", http.Header{"Prefer": {"wait=20"}})
+func (s *stack) get(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	a, err := s.request(ctx, http.MethodGet, "/v1/payments/"+ref.String(), "", http.Header{"Prefer": {"wait=20"}})
 	if err == nil && a.status != http.StatusOK {
-		err = fmt.Errorf("GET of %s: status %d", order, a.status)
+		err = fmt.Errorf("GET of %s: status %d", ref, a.status)
 	}
 	return a.view.Payment, err
 }

@@ -18,7 +18,7 @@ import (
 // but the subjects and the JSON, and books each payment once.
 type ledger struct {
 	mu      sync.Mutex
-	booked  map[string]payment.Payment // by order
+	booked  map[payment.Ref]payment.Payment
 	events  int
 	changed chan struct{} // closed and replaced at each change
 }
@@ -39,7 +39,7 @@ func (s *stack) startLedger(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	s.ledger = &ledger{booked: map[string]payment.Payment{}, changed: make(chan struct{})}
+	s.ledger = &ledger{booked: map[payment.Ref]payment.Payment{}, changed: make(chan struct{})}
 	consuming, err := consumer.Consume(func(m jetstream.Msg) {
 		if s.ledger.book(m.Data()) == nil {
 			_ = m.Ack()
@@ -60,8 +60,8 @@ func (l *ledger) book(data []byte) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.events++
-	if known, seen := l.booked[p.Order]; !seen || known.Revision < p.Revision {
-		l.booked[p.Order] = p
+	if known, seen := l.booked[p.Ref]; !seen || known.Revision < p.Revision {
+		l.booked[p.Ref] = p
 	}
 	close(l.changed)
 	l.changed = make(chan struct{})
@@ -69,12 +69,12 @@ func (l *ledger) book(data []byte) error {
 }
 
 // outcome waits for an order's outcome.
-func (l *ledger) outcome(ctx context.Context, order string) (payment.Payment, error) {
+func (l *ledger) outcome(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	for {
 		l.mu.Lock()
-		p, booked := l.booked[order]
+		p, booked := l.booked[ref]
 		changed := l.changed
 		l.mu.Unlock()
 		if booked {
@@ -83,7 +83,7 @@ func (l *ledger) outcome(ctx context.Context, order string) (payment.Payment, er
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return payment.Payment{}, errors.Join(fmt.Errorf("the ledger heard of no outcome for %s", order), ctx.Err())
+			return payment.Payment{}, errors.Join(fmt.Errorf("the ledger heard of no outcome for %s", ref), ctx.Err())
 		}
 	}
 }

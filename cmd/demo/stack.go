@@ -19,11 +19,10 @@ import (
 	"payonce/internal/trial"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/sandbox"
-	"payonce/pkg/sandbox/teemopay"
 )
 
-// provider is the one account of the demo.
-const provider = trial.Provider
+// provider is the account that most of the story is about.
+const provider = trial.TeemoPay
 
 // stack is the whole system.
 type stack struct {
@@ -102,13 +101,9 @@ func (s *stack) startRedis(context.Context) error {
 	return nil
 }
 
-// startSandbox runs the provider's simulator and writes the configuration that points to it.
+// startSandbox runs the providers' simulator and writes the configuration that points to it.
 func (s *stack) startSandbox(ctx context.Context, listen string) error {
-	keys, err := teemopay.NewKeys()
-	if err != nil {
-		return err
-	}
-	protocol, err := teemopay.New(teemopay.Settings{AppCode: trial.AppCode, MerchantKey: &keys.Merchant.PublicKey, PlatformKey: keys.Platform})
+	keys, err := trial.NewKeys()
 	if err != nil {
 		return err
 	}
@@ -117,21 +112,20 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 			return err
 		}
 	}
-	s.ingress = "http://" + listen
-	s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{
-		Name: provider, Protocol: protocol, CallbackURL: s.ingress + "/webhooks/" + provider, MoveDelay: 300 * time.Millisecond,
-		Retry: sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 30},
-	}}})
+	at := trial.Addresses{NATS: s.natsURL, Redis: s.redis.Addr(), Listen: listen}
+	accounts, err := keys.Accounts(at, nil)
 	if err != nil {
 		return err
 	}
-	s.closers = append(s.closers, s.sandbox.Close)
-	if s.sandboxAt, err = s.serve(ctx, s.sandbox); err != nil {
+	if s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts}); err != nil {
 		return err
 	}
-	s.config, s.apiKey, err = trial.WriteConfig(s.dir, keys, trial.Addresses{
-		NATS: s.natsURL, Redis: s.redis.Addr(), Listen: listen, Sandbox: s.sandboxAt,
-	})
+	s.closers = append(s.closers, s.sandbox.Close)
+	if at.Sandbox, err = s.serve(ctx, s.sandbox); err != nil {
+		return err
+	}
+	s.ingress, s.sandboxAt = "http://"+listen, at.Sandbox
+	s.config, s.apiKey, err = keys.WriteConfig(s.dir, at)
 	return err
 }
 

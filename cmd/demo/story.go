@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"time"
 
-	"payonce/internal/trial"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -23,9 +22,12 @@ type teller struct {
 }
 
 type expectation struct {
-	order  string
+	ref    payment.Ref
 	status payment.Status
 }
+
+// of is an order of the account that most of the story is about.
+func of(order string) payment.Ref { return payment.Ref{Provider: provider, Order: order} }
 
 // act is one part of the story.
 type act struct {
@@ -43,6 +45,7 @@ func story() []act {
 		{"The provider takes a deposit, and its reply is lost.", lostReply},
 		{"A worker is killed with -9 while the provider works on its call.", killedWorker},
 		{"The provider's webhook comes before the reply to the call.", earlyWebhook},
+		{"Every provider and every way of paying, in both currencies.", everyVariant},
 		{"Bad input: a forged webhook, an amount of half a won, and garbage.", badInput},
 	}
 }
@@ -68,14 +71,14 @@ func (t *teller) tell(ctx context.Context) error {
 }
 
 // expect waits for the ledger's news of an order and checks it.
-func (t *teller) expect(ctx context.Context, order string, status payment.Status) error {
-	t.expected = append(t.expected, expectation{order, status})
-	p, err := t.stack.ledger.outcome(ctx, order)
+func (t *teller) expect(ctx context.Context, ref payment.Ref, status payment.Status) error {
+	t.expected = append(t.expected, expectation{ref, status})
+	p, err := t.stack.ledger.outcome(ctx, ref)
 	if err != nil {
 		return err
 	}
 	if p.Status != status {
-		return fmt.Errorf("%s ended as %s, not as %s", order, p.Status, status)
+		return fmt.Errorf("%s ended as %s, not as %s", ref, p.Status, status)
 	}
 	what := "payment.settled, " + p.SettledAmount.String()
 	if status == payment.Failed {
@@ -96,7 +99,7 @@ func (t *teller) post(ctx context.Context, path, body string, status int) (answe
 
 // instructions waits for the account that the customer must pay to.
 func (t *teller) instructions(ctx context.Context, order string) error {
-	p, err := t.stack.get(ctx, order)
+	p, err := t.stack.get(ctx, of(order))
 	if err != nil {
 		return err
 	}
@@ -117,7 +120,7 @@ func (t *teller) pay(ctx context.Context, order string) error {
 		return err
 	}
 	t.say("the customer has paid; the provider sends its signed webhook")
-	return t.expect(ctx, order, payment.Settled)
+	return t.expect(ctx, of(order), payment.Settled)
 }
 
 func depositByHTTP(ctx context.Context, t *teller) error {
@@ -150,14 +153,14 @@ func payoutByHTTP(ctx context.Context, t *teller) error {
 		return err
 	}
 	t.say("POST /v1/payouts: 202")
-	return t.expect(ctx, "P-2001", payment.Settled)
+	return t.expect(ctx, of("P-2001"), payment.Settled)
 }
 
 func declinedPayout(ctx context.Context, t *teller) error {
 	if _, err := t.post(ctx, "/v1/payouts", payout("P-x-decline-2002", "80000"), http.StatusAccepted); err != nil {
 		return err
 	}
-	return t.expect(ctx, "P-x-decline-2002", payment.Failed)
+	return t.expect(ctx, of("P-x-decline-2002"), payment.Failed)
 }
 
 func duplicates(ctx context.Context, t *teller) error {
@@ -232,7 +235,7 @@ func earlyWebhook(ctx context.Context, t *teller) error {
 	if _, err := t.post(ctx, "/v1/payouts", payout(order, "50000"), http.StatusAccepted); err != nil {
 		return err
 	}
-	if err := t.expect(ctx, order, payment.Settled); err != nil {
+	if err := t.expect(ctx, of(order), payment.Settled); err != nil {
 		return err
 	}
 	t.say("the reply, which says \"in payment\", came later and changed nothing")
@@ -242,7 +245,7 @@ func earlyWebhook(ctx context.Context, t *teller) error {
 func badInput(ctx context.Context, t *teller) error {
 	forged, err := t.stack.request(ctx, http.MethodPost, "/webhooks/"+provider,
 		`{"merchantOrderNo":"D-1001","tradeNo":"TS1","paymentOrderNo":"TSO1","status":2,"paymentAmount":"99.00","sign":"Zm9yZ2Vk"}`,
-		http.Header{"Nonce": {"0123456789abcdef0123456789abcdef"}, "Timestamp": {"1"}, "Country": {"KR"}, "Appcode": {trial.AppCode}})
+		http.Header{"Nonce": {"0123456789abcdef0123456789abcdef"}, "Timestamp": {"1"}, "Country": {"KR"}, "Appcode": {"trial-app"}})
 	if err != nil {
 		return err
 	}
@@ -258,7 +261,7 @@ func badInput(ctx context.Context, t *teller) error {
 	if err := t.stack.publish(ctx, events.CommandSubject(payment.Payout, payment.Ref{Provider: provider, Order: "P-2005"}), payout("P-2005", "10.5")); err != nil {
 		return err
 	}
-	if err := t.expect(ctx, "P-2005", payment.Failed); err != nil {
+	if err := t.expect(ctx, of("P-2005"), payment.Failed); err != nil {
 		return err
 	}
 	if err := t.stack.publish(ctx, events.ShortSubject(payment.Deposit), "not even JSON"); err != nil {

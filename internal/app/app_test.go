@@ -9,7 +9,6 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/trial"
-	"payonce/pkg/sandbox/teemopay"
 )
 
 // call runs a service's main function as a shell would.
@@ -57,11 +56,11 @@ func TestBadConfigurationListsEveryProblem(t *testing.T) {
 }
 
 func TestGoodConfiguration(t *testing.T) {
-	keys, err := teemopay.NewKeys()
+	keys, err := trial.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, key, err := trial.WriteConfig(t.TempDir(), keys, trial.Addresses{
+	path, key, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
 		NATS: "nats://127.0.0.1:1", Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {

@@ -21,7 +21,7 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 	var orders []order
 	for _, step := range worker.Steps() {
 		for _, op := range payment.Operations() {
-			o := order{payment.Ref{Provider: trial.Provider, Order: "kill-" + string(op) + "-" + string(step)}, op}
+			o := order{payment.Ref{Provider: trial.TeemoPay, Order: "kill-" + string(op) + "-" + string(step)}, op}
 			doomed := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
 			s.publish(ctx, o)
 			select {
@@ -48,7 +48,7 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 // checkIntended makes sure that the kill between intent and call took the way that it must: nothing
 // was sent before the provider had said twice that it does not know the order.
 func (s *system) checkIntended(ctx context.Context) {
-	o := order{payment.Ref{Provider: trial.Provider, Order: "kill-payout-" + string(worker.StepIntended)}, payment.Payout}
+	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "kill-payout-" + string(worker.StepIntended)}, payment.Payout}
 	truth, err := s.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1))
 	s.must(err)
 	if truth.Creates != 1 || truth.Queries < 2 {

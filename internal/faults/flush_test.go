@@ -22,7 +22,7 @@ func TestRedisFlushedInTheMiddle(t *testing.T) {
 	defer cancel()
 	orders := make([]order, flushed)
 	for i := range orders {
-		orders[i] = order{payment.Ref{Provider: trial.Provider, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
+		orders[i] = order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
 	}
 	doomed := []*trial.Process{s.worker(s.programs.worker), s.worker(s.programs.worker)}
 	s.worker(s.programs.worker)
@@ -31,7 +31,7 @@ func TestRedisFlushedInTheMiddle(t *testing.T) {
 	for i, o := range orders {
 		group.Go(func() error { s.publish(ctx, o); return nil })
 		if i%(flushed/4) == flushed/8 { // wait until a payment is under way, and strike
-			if _, err := s.sandbox.WaitFor(ctx, trial.Provider, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
+			if _, err := s.sandbox.WaitFor(ctx, trial.TeemoPay, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
 				t.Fatal(err)
 			}
 			s.redis.FlushAll()

@@ -24,7 +24,7 @@ func TestWorkerFrozenPastItsLease(t *testing.T) {
 	defer cancel()
 	frozen := map[order]*trial.Process{}
 	for _, step := range worker.Steps() {
-		o := order{payment.Ref{Provider: trial.Provider, Order: "freeze-" + string(step)}, payment.Payout}
+		o := order{payment.Ref{Provider: trial.TeemoPay, Order: "freeze-" + string(step)}, payment.Payout}
 		sleeper := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_SIGNAL=STOP", "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
 		s.publish(ctx, o)
 		s.untilFrozen(ctx, sleeper)

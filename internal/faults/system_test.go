@@ -19,7 +19,6 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
-	"payonce/pkg/sandbox/teemopay"
 )
 
 // patience bounds every wait for something that must happen.
@@ -77,10 +76,10 @@ func start(t *testing.T) *system {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	at := trial.Addresses{Redis: s.redis.Addr(), NATS: s.startNATS(ctx), Listen: s.free(ctx)}
-	keys, err := teemopay.NewKeys()
+	keys, err := trial.NewKeys()
 	s.must(err)
 	at.Sandbox = s.startSandbox(keys, at)
-	s.config, _, err = trial.WriteConfig(s.dir, keys, at)
+	s.config, _, err = keys.WriteConfig(s.dir, at)
 	s.must(err)
 	s.process(ctx, built.ingress, "ingress", "listening on")
 	s.log, err = jetstream.Connect(ctx, jetstream.Options{
@@ -116,14 +115,14 @@ func (s *system) startNATS(ctx context.Context) string {
 	return "nats://" + address
 }
 
-func (s *system) startSandbox(keys teemopay.Keys, at trial.Addresses) string {
-	protocol, err := teemopay.New(teemopay.Settings{AppCode: trial.AppCode, MerchantKey: &keys.Merchant.PublicKey, PlatformKey: keys.Platform})
+// startSandbox runs the sandbox, which accepts every order as often as it is sent.
+func (s *system) startSandbox(keys trial.Keys, at trial.Addresses) string {
+	accounts, err := keys.Accounts(at, func(a *sandbox.Account) {
+		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
+		a.Faults = []sandbox.Fault{{Name: sandbox.AcceptDuplicates}}
+	})
 	s.must(err)
-	s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{
-		Name: trial.Provider, Protocol: protocol, CallbackURL: at.CallbackURL(), AutoPay: true, MoveDelay: 50 * time.Millisecond,
-		Faults: []sandbox.Fault{{Name: sandbox.AcceptDuplicates}},
-		Retry:  sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 100},
-	}}})
+	s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts})
 	s.must(err)
 	s.t.Cleanup(s.sandbox.Close)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,25 +1,19 @@
-// Package trial sets up what the demo and the fault tests have in common: a configuration for one
-// account at the provider's sandbox, and workers that are processes, so that they can be killed.
+// Package trial sets up what the demo and the fault tests have in common: accounts at the providers'
+// sandbox, the configuration that belongs to them, and workers that are processes, so that they can be
+// killed.
 package trial
 
 import (
 	"bytes"
 	"crypto/rand"
+	_ "embed"
 	"encoding/hex"
 	"os"
 	"path/filepath"
-	"strings"
 	"text/template"
 
 	"payonce/pkg/ingress"
-	"payonce/pkg/sandbox/teemopay"
 )
-
-// Provider is the name of the account.
-const Provider = "teemopay-kr"
-
-// AppCode is the application's code at the sandbox.
-const AppCode = "trial-app"
 
 // Addresses say where the parts of a trial are.
 type Addresses struct {
@@ -29,18 +23,21 @@ type Addresses struct {
 	Sandbox string // base URL
 }
 
-// CallbackURL is where the sandbox sends its callbacks.
-func (a Addresses) CallbackURL() string { return "http://" + a.Listen + "/webhooks/" + Provider }
+// CallbackURL is where the sandbox sends the callbacks of a provider.
+func (a Addresses) CallbackURL(provider string) string {
+	return "http://" + a.Listen + "/webhooks/" + provider
+}
 
-// WriteConfig writes the configuration of ingress and workers into dir, with the account's keys beside
-// it, and returns the file's path and the API key of the ingress. The times in it are short, so that a
-// trial need not wait long for the end of a lease.
-func WriteConfig(dir string, keys teemopay.Keys, at Addresses) (path, apiKey string, err error) {
-	if err := keys.Write(filepath.Join(dir, "keys")); err != nil {
-		return "", "", err
-	}
-	public, err := os.ReadFile(filepath.Join(dir, "keys", teemopay.PlatformPublicFile))
-	if err != nil {
+//go:embed config.yaml.tmpl
+var configText string
+
+var configTemplate = template.Must(template.New("config").Parse(configText))
+
+// WriteConfig writes the configuration of ingress and workers into dir, with the keys beside it, and
+// returns the file's path and the API key of the ingress. The times in it are short, so that a trial
+// need not wait long for the end of a lease.
+func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err error) {
+	if err := k.write(filepath.Join(dir, "keys")); err != nil {
 		return "", "", err
 	}
 	secret := make([]byte, 32)
@@ -54,8 +51,7 @@ func WriteConfig(dir string, keys teemopay.Keys, at Addresses) (path, apiKey str
 	}
 	var text bytes.Buffer
 	err = configTemplate.Execute(&text, map[string]any{
-		"At": at, "Hash": hash, "Provider": Provider, "AppCode": AppCode,
-		"PublicKey": strings.ReplaceAll(strings.TrimSpace(string(public)), "\n", "\n          "),
+		"At": at, "Hash": hash, "AppCode": appCode, "ProjectID": projectID, "PlatformID": platformID,
 	})
 	if err != nil {
 		return "", "", err
@@ -64,40 +60,14 @@ func WriteConfig(dir string, keys teemopay.Keys, at Addresses) (path, apiKey str
 	return path, apiKey, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
-var configTemplate = template.Must(template.New("config").Parse(`# Written for a trial. The times are far too short for production.
-environment: test
-nats:
-  urls: ["{{.At.NATS}}"]
-redis:
-  addresses: ["{{.At.Redis}}"]
-ingress:
-  listen: "{{.At.Listen}}"
-  api_keys:
-    - name: trial
-      sha256: {{.Hash}}
-worker:
-  submit_timeout: 1s
-  retry_for: 500ms
-  lease: 3s
-  ack_wait: 4s
-  lookup_min: 1s
-  lookup_max: 5s
-  park_min: 1s
-  park_max: 5s
-log:
-  level: debug
-  format: text
-providers:
-  {{.Provider}}:
-    kind: teemopay
-    settings:
-      base_url: {{.At.Sandbox}}/{{.Provider}}
-      app_code: {{.AppCode}}
-      private_key_file: keys/merchant_private.pem
-      platform_public_keys:
-        - |
-          {{.PublicKey}}
-      merchant_name: Trial Shop
-      callback_url: {{.At.CallbackURL}}
-      settling_delay: 5s
-`))
+func (k Keys) write(dir string) error {
+	if err := k.teemopay.Write(dir); err != nil { // makes the folder
+		return err
+	}
+	for name, text := range map[string]string{"shared_secret": k.shared, "token": k.token} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}

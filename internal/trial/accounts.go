@@ -1,0 +1,87 @@
+package trial
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"time"
+
+	"payonce/pkg/sandbox"
+	"payonce/pkg/sandbox/diamondpay"
+	"payonce/pkg/sandbox/ecommpay"
+	"payonce/pkg/sandbox/teemopay"
+)
+
+// The accounts of a trial: every provider, with an account for each way in which a provider can be set
+// up for a merchant.
+const (
+	TeemoPay         = "teemopay-kr"
+	ECommPay         = "ecommpay-kr"           // customers get transfer instructions
+	ECommPayRedirect = "ecommpay-kr-redirect"  // customers are redirected
+	DiamondPayV1     = "diamondpay-kr-v1"      // signed with MD5; answers with links
+	DiamondPayInfo   = "diamondpay-kr-v1-info" // answers with payment_info
+	DiamondPayV2     = "diamondpay-kr-v2"      // signed with HMAC-SHA256
+	DiamondPayTWD    = "diamondpay-tw"         // New Taiwan dollars; answers in camelCase
+)
+
+// Numbers of the accounts at their providers. They are no secrets.
+const (
+	appCode    = "trial-app"
+	projectID  = 1770
+	platformID = "PF0002"
+)
+
+// Keys are the secrets of all accounts, made anew for each trial and marked as the sandbox's.
+type Keys struct {
+	teemopay teemopay.Keys
+	shared   string // secret of the accounts that sign with a shared one
+	token    string // of Diamond Pay's queries
+}
+
+// NewKeys makes keys.
+func NewKeys() (Keys, error) {
+	pairs, err := teemopay.NewKeys()
+	if err != nil {
+		return Keys{}, err
+	}
+	text := make([]byte, 32)
+	if _, err := rand.Read(text); err != nil {
+		return Keys{}, err
+	}
+	return Keys{teemopay: pairs, shared: "sandbox-" + hex.EncodeToString(text[:16]), token: "sandbox-" + hex.EncodeToString(text[16:])}, nil
+}
+
+// Accounts returns the accounts at the sandbox, as the configuration of [Keys.WriteConfig] uses them.
+// edit, if set, may change each of them.
+func (k Keys) Accounts(at Addresses, edit func(*sandbox.Account)) ([]sandbox.Account, error) {
+	var accounts []sandbox.Account
+	for _, name := range []string{TeemoPay, ECommPay, ECommPayRedirect, DiamondPayV1, DiamondPayInfo, DiamondPayV2, DiamondPayTWD} {
+		protocol, err := k.protocol(name)
+		if err != nil {
+			return nil, err
+		}
+		account := sandbox.Account{
+			Name: name, Protocol: protocol, CallbackURL: at.CallbackURL(name), MoveDelay: 300 * time.Millisecond,
+			Retry: sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 30},
+		}
+		if edit != nil {
+			edit(&account)
+		}
+		accounts = append(accounts, account)
+	}
+	return accounts, nil
+}
+
+func (k Keys) protocol(name string) (sandbox.Protocol, error) {
+	switch name {
+	case TeemoPay:
+		return teemopay.New(teemopay.Settings{AppCode: appCode, MerchantKey: &k.teemopay.Merchant.PublicKey, PlatformKey: k.teemopay.Platform})
+	case ECommPay, ECommPayRedirect:
+		return ecommpay.New(ecommpay.Settings{ProjectID: projectID, Secret: k.shared, Redirect: name == ECommPayRedirect, SignGeneral: name == ECommPayRedirect})
+	case DiamondPayV2:
+		return diamondpay.New(diamondpay.Settings{PlatformID: platformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "KRW"})
+	case DiamondPayTWD:
+		return diamondpay.New(diamondpay.Settings{PlatformID: platformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "TWD", CamelCase: true})
+	default:
+		return diamondpay.New(diamondpay.Settings{PlatformID: platformID, Secret: k.shared, SignType: diamondpay.MD5, Token: k.token, Currency: "KRW", PaymentInfo: name == DiamondPayInfo})
+	}
+}
