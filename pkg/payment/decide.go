@@ -96,6 +96,9 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 	if echoDiffers(p, o) {
 		return mismatch
 	}
+	if o.Kind == Paid && amountDoubted(p) && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Receipts) == 0 {
+		return Evidence(Unclear) // paid, but how much is what is in doubt
+	}
 	if o.Kind == Paid && (p.Status == Settled || p.Status == Reversed) {
 		// Receipts are compared by themselves: a person may have settled on another amount than their sum.
 		amount, receipts, _ := paid(p, o)
@@ -105,6 +108,11 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 		return paidAgain
 	}
 	return Evidence(o.Kind)
+}
+
+// amountDoubted reports whether a payment is in doubt because the provider spoke of another amount.
+func amountDoubted(p Payment) bool {
+	return p.Status == InDoubt && p.Reason != nil && p.Reason.Code == ReasonAmountMismatch
 }
 
 // provenUnknown reports whether a doubt ended with the provider's word that nothing was executed.
