@@ -1,0 +1,26 @@
+// Command payctl is the operator's tool: signatures, timelines, banks and mass payouts. See docs/payctl.md.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"golang.org/x/term"
+
+	"payonce/internal/app"
+	"payonce/internal/payctl"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal then has its default effect
+	code := payctl.Run(ctx, os.Args[1:], payctl.Env{
+		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
+	})
+	stop()
+	os.Exit(code)
+}

@@ -1,0 +1,107 @@
+package payctl
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+
+	"payonce/pkg/payment"
+)
+
+// column is one field of a payout as the provider's Gate takes it (seed 004, "Payouts by using Gate").
+type column struct {
+	name  string
+	field string // of a command, as a payment.FieldError names it
+	set   func(*payment.Command, string)
+}
+
+// The columns that are more than a text of the command.
+const (
+	projectColumn  = "general.project_id"
+	orderColumn    = "general.payment_id"
+	amountColumn   = "payment.amount"
+	currencyColumn = "payment.currency"
+)
+
+// columns are all that a file has: what the Gate's payout requires, except for the signature.
+var columns = []column{
+	{projectColumn, "", func(*payment.Command, string) {}},
+	{orderColumn, "order", func(c *payment.Command, v string) { c.Order = v }},
+	{"customer.id", "customer.id", func(c *payment.Command, v string) { c.Customer.ID = v }},
+	{"customer.first_name", "customer.first_name", func(c *payment.Command, v string) { c.Customer.FirstName = v }},
+	{"customer.last_name", "customer.last_name", func(c *payment.Command, v string) { c.Customer.LastName = v }},
+	{"customer.email", "customer.email", func(c *payment.Command, v string) { c.Customer.Email = v }},
+	{"customer.ip_address", "customer.ip_address", func(c *payment.Command, v string) { c.Customer.IPAddress = v }},
+	{"account.number", "account.number", func(c *payment.Command, v string) { c.Account.Number = v }},
+	{"account.customer_name", "account.holder", func(c *payment.Command, v string) { c.Account.Holder = v }},
+	{"account.bank_id", "account.bank_code", func(c *payment.Command, v string) { c.Account.BankCode = v }},
+	{amountColumn, "amount", func(*payment.Command, string) {}},
+	{currencyColumn, "amount.currency", func(*payment.Command, string) {}},
+}
+
+// spellings maps what a header may call a column to its index: "customer.first_name",
+// "customer_first_name", or "first_name" where that is plain.
+var spellings = func() map[string]int {
+	all := map[string]int{}
+	for i, c := range columns {
+		group, bare, _ := strings.Cut(c.name, ".")
+		all[c.name], all[group+"_"+bare] = i, i
+		if bare != "id" && bare != "number" {
+			all[bare] = i
+		}
+	}
+	return all
+}()
+
+// columnOf names the column that a field of a command comes from; the field itself if none does.
+func columnOf(field string) string {
+	if field == "amount.value" {
+		return amountColumn
+	}
+	for _, c := range columns {
+		if c.field == field {
+			return c.name
+		}
+	}
+	return field
+}
+
+// readHeader returns for each place of a row the index of its column.
+func readHeader(line int, header []string) ([]int, []problem) {
+	var found []problem
+	order, seen := make([]int, len(header)), map[int]bool{}
+	for place, name := range header {
+		i, known := spellings[name]
+		switch {
+		case name == "signature" || name == "general.signature" || name == "general_signature":
+			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "signature is no column of this file: each request is signed when it is sent"})
+		case !known: // not shown: without a header it is somebody's data
+			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "is not a column of a payout; the first line must name the columns"})
+		case seen[i]:
+			found = append(found, problem{line, columns[i].name, "stands twice"})
+		}
+		order[place], seen[i] = i, seen[i] || known
+	}
+	for i, c := range columns {
+		if !seen[i] {
+			found = append(found, problem{line, c.name, "the column is missing"})
+		}
+	}
+	return order, found
+}
+
+// scientific is how a spreadsheet writes a long number whose digits it has dropped.
+var scientific = regexp.MustCompile(`^[0-9]([.,][0-9]+)?[Ee]\+[0-9]+$`)
+
+// checkValue returns what is wrong with a value whatever its column, or nothing.
+func checkValue(value string) string {
+	switch {
+	case value == "":
+		return "is required"
+	case strings.TrimSpace(value) != value:
+		return "begins or ends with a blank"
+	case scientific.MatchString(value):
+		return "was shortened by a spreadsheet: format the column as text"
+	}
+	return ""
+}

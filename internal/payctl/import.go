@@ -1,0 +1,169 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/connectors/ecommpay"
+	"payonce/pkg/payment"
+)
+
+func payoutsCommand(env Env) *cobra.Command {
+	parent := group("payouts", "Send many payouts at once", "  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run")
+	c := &cobra.Command{
+		Use:   "import FILE.csv",
+		Short: "Send the payouts of a CSV file, as ECommPay's Dashboard takes it",
+		Long: `Send the payouts of a CSV file, as ECommPay's Dashboard takes it for mass payouts: the first line names the
+columns, which are the fields of a payout by Gate without the signature:
+
+  general.project_id, general.payment_id, customer.id, customer.first_name, customer.last_name,
+  customer.email, customer.ip_address, account.number, account.customer_name, account.bank_id,
+  payment.amount, payment.currency
+
+The columns may stand in any order and be separated by "," or ";". The file is UTF-8, with or without BOM.
+
+The whole file is checked before anything is sent; what is wrong is shown with its line and column, and
+nothing is sent. Running the same file again is safe: a payout that was sent is recognised. A payout whose
+payment_id was used for another payment is a conflict: it is not sent, and the exit code is 1.`,
+		Example: `  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run
+  payctl payouts import payouts.csv --provider ecommpay-kr
+  payctl payouts import payouts.csv --provider ecommpay-kr --json --config /etc/payonce/payonce.yaml`,
+		Args: arguments("FILE.csv"),
+	}
+	configPath, asJSON := addConfig(c), addJSON(c)
+	provider := c.Flags().String("provider", "", "the configured account that pays")
+	dryRun := c.Flags().Bool("dry-run", false, "check the file and send nothing; NATS is not needed")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if *provider == "" {
+			return usagef("--provider is required: the configured account that pays")
+		}
+		cfg, err := load(*configPath)
+		if err != nil {
+			return err
+		}
+		r := report{File: args[0], Provider: *provider, DryRun: *dryRun}
+		err = env.importFile(c.Context(), cfg, &r)
+		var usage usageError
+		if errors.As(err, &usage) {
+			return err
+		}
+		if written := r.write(c.OutOrStdout(), *asJSON); written != nil {
+			return written
+		}
+		return err
+	}
+	parent.AddCommand(c)
+	return parent
+}
+
+// importFile does the whole work and fills r with what came of it.
+func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error {
+	to, err := e.target(cfg, r.Provider)
+	if err != nil {
+		return err
+	}
+	f, err := readPayouts(r.File, to)
+	if err != nil {
+		return usageError{err}
+	}
+	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
+	if len(f.problems) > 0 {
+		return fmt.Errorf("the file is not good (problems: %d): nothing was sent", len(f.problems))
+	}
+	if r.DryRun {
+		return nil
+	}
+	conn, err := e.connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = conn.Close() }()
+	results, err := send(ctx, conn, f.payouts, newProgress(e, len(f.payouts)), e.Timeout)
+	r.count(f.payouts, results)
+	switch {
+	case err != nil:
+		return fmt.Errorf("stopped: %w\nRun the same command again to continue: what was sent is recognised and not sent twice", err)
+	case len(r.Conflicts) > 0:
+		return fmt.Errorf("conflicts: %d; these payouts were not sent", len(r.Conflicts))
+	}
+	return nil
+}
+
+// target finds the account. A file of ECommPay's Dashboard names a project, which only an account there has.
+func (e Env) target(cfg config.Config, provider string) (target, error) {
+	connector, err := e.connector(cfg, provider)
+	if err != nil {
+		return target{}, err
+	}
+	if kind := cfg.Providers[provider].Kind; kind != ecommpay.Kind.Name {
+		return target{}, usagef("%s is of kind %s: the file is one of ECommPay's Dashboard, with its projects and bank numbers", provider, kind)
+	}
+	var settings ecommpay.Settings
+	if err := cfg.Providers[provider].Decode(&settings); err != nil {
+		return target{}, usageError{err}
+	}
+	return target{provider: provider, project: strconv.FormatInt(settings.ProjectID, 10), connector: connector, now: e.Now()}, nil
+}
+
+// report is what came of an import.
+type report struct {
+	File     string        `json:"file"`
+	Provider string        `json:"provider"`
+	DryRun   bool          `json:"dry_run"`
+	Payouts  int           `json:"payouts"` // good lines
+	Total    payment.Money `json:"total,omitzero"`
+	Problems []problem     `json:"problems,omitempty"`
+	New      int           `json:"new"`
+	Already  int           `json:"already_there"`
+	// Conflicts are lines whose order is known with another command.
+	Conflicts []int `json:"conflicts,omitempty"`
+	// Unsent are those of which it is not known that they are in the queue.
+	Unsent int `json:"unsent"`
+}
+
+func (r *report) count(payouts []payout, results []result) {
+	for i, result := range results {
+		switch result {
+		case sent:
+			r.New++
+		case alreadyThere:
+			r.Already++
+		case conflict:
+			r.Conflicts = append(r.Conflicts, payouts[i].line)
+		default:
+			r.Unsent++
+		}
+	}
+}
+
+func (r *report) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return writeJSON(w, r)
+	}
+	for _, p := range r.Problems {
+		place := fmt.Sprintf("line %d", p.Line)
+		if p.Column != "" {
+			place += ", " + p.Column
+		}
+		_, _ = fmt.Fprintf(w, "%s: %s\n", place, p.Problem)
+	}
+	for _, line := range r.Conflicts {
+		_, _ = fmt.Fprintf(w, "line %d: conflict: its payment_id was used for another payment\n", line)
+	}
+	var err error
+	switch {
+	case len(r.Problems) > 0:
+	case r.DryRun:
+		_, err = fmt.Fprintf(w, "%d payouts, %s in all: the file is good. Nothing was sent.\n", r.Payouts, r.Total)
+	default:
+		_, err = fmt.Fprintf(w, "%d payouts, %s in all: %d new, %d already there, %d conflicts, %d not sent.\n",
+			r.Payouts, r.Total, r.New, r.Already, len(r.Conflicts), r.Unsent)
+	}
+	return err
+}

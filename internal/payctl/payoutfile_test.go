@@ -1,0 +1,146 @@
+package payctl_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// header and line are a file as the seed's example of a payout by Gate has it.
+const (
+	header = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
+	line   = "200,P-1,100,Kon,Do,do@mail.com,248.1.1.1,950-001413-01-010,Do,140,10000,KRW"
+)
+
+func nth(n int) string { return strings.Replace(line, "P-1", fmt.Sprintf("P-%d", n), 1) }
+
+// swap changes one value of the line.
+func swap(old, with string) string { return strings.Replace(line, old, with, 1) }
+
+func dryRun(t *testing.T, config, content string) outcome {
+	t.Helper()
+	return run(t, "", "payouts", "import", file(t, "payouts.csv", content), "--provider", shop, "--dry-run", "--config", config)
+}
+
+func TestGoodFiles(t *testing.T) {
+	t.Parallel()
+	config := configuration(t, "nats://127.0.0.1:1", nowhere)
+	underscored := strings.ReplaceAll(strings.ReplaceAll(header, ".", "_"), "ip_address", "ip_address")
+	bare := "project_id,payment_id,customer_id,first_name,last_name,email,ip_address,account_number,customer_name,bank_id,amount,currency"
+	for name, content := range map[string]string{
+		"plain":            header + "\n" + line + "\n" + nth(2) + "\n",
+		"no line end":      header + "\n" + line + "\n" + nth(2),
+		"BOM and CRLF":     "\ufeff" + header + "\r\n" + line + "\r\n" + nth(2) + "\r\n",
+		"semicolons":       strings.ReplaceAll(header+"\n"+line+"\n"+nth(2), ",", ";"),
+		"empty lines":      header + "\n\n" + line + "\n\n" + nth(2) + "\n\n",
+		"Korean":           header + "\n" + strings.Replace(line, "Kon,Do", "길동,홍", 1) + "\n" + strings.Replace(nth(2), "010,Do", "010,주식회사 홍", 1),
+		"quotes":           header + "\n" + strings.Replace(line, "010,Do", `010,"Do, ""Kon"""`, 1) + "\n" + nth(2),
+		"quoted semicolon": strings.ReplaceAll(header+"\n"+line+"\n"+nth(2), ",", ";") + "\n",
+		"underscores":      underscored + "\n" + line + "\n" + nth(2),
+		"bare names":       bare + "\n" + line + "\n" + nth(2),
+		"another order":    "payment.currency,payment.amount," + strings.TrimSuffix(header, ",payment.amount,payment.currency") + "\nKRW,10000," + strings.TrimSuffix(line, ",10000,KRW") + "\nKRW,10000," + strings.TrimSuffix(nth(2), ",10000,KRW"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			dryRun(t, config, content).expect(t, 0, "2 payouts, 20000 KRW in all: the file is good. Nothing was sent.\n", "")
+		})
+	}
+}
+
+func TestBadFiles(t *testing.T) {
+	t.Parallel()
+	config := configuration(t, "nats://127.0.0.1:1", nowhere)
+	for _, c := range []struct{ name, content, says string }{
+		{"empty", "", "line 1: the file is empty"},
+		{"only a header", header, "line 1: there are no payouts"},
+		{"no header", line, "line 1, column 1: is not a column"},
+		{"a column is missing", strings.Replace(header, "customer.email,", "", 1), "line 1, customer.email: the column is missing"},
+		{"an unknown column", header + ",customer.phone", "line 1, column 13: is not a column"},
+		{"the signature", header + ",general.signature", "line 1, column 13: signature is no column"},
+		{"a column twice", header + ",payment_id", "line 1, general.payment_id: stands twice"},
+		{"two separators", strings.Replace(header, ",", ";", 1), "line 1: the first line has both"},
+		{"too few values", header + "\n" + strings.TrimSuffix(line, ",KRW"), "line 2: has 11 columns, the first line has 12"},
+		{"a line of nothing", header + "\n" + line + "\n,,,,,,,,,,,", "line 3: is empty"},
+		{"a value is missing", header + "\n" + line + "\n" + swap("Kon", ""), "line 3, customer.first_name: is required"},
+		{"a blank", header + "\n" + swap("Kon", "Kon "), "line 2, customer.first_name: begins or ends with a blank"},
+		{"a spreadsheet's number", header + "\n" + swap("950-001413-01-010", "9.50001E+13"), "line 2, account.number: was shortened by a spreadsheet"},
+		{"another project", header + "\n" + swap("200", "0200"), "line 2, general.project_id: is not the project"},
+		{"an order number", header + "\n" + swap("P-1", "P 1"), "line 2, general.payment_id: must be 1 to 64 characters"},
+		{"an order twice", header + "\n" + line + "\n" + nth(2) + "\n" + line, "line 4, general.payment_id: stands in line 2 already"},
+		{"an amount", header + "\n" + swap("10000", "10000.5"), "line 2, payment.amount: KRW has 0 decimals"},
+		{"an amount with separators", header + "\n" + swap("10000", `"10,000"`), "line 2, payment.amount: must be a decimal number"},
+		{"nothing to pay", header + "\n" + swap("10000", "0"), "line 2, payment.amount: must be more than 0"},
+		{"a debt", header + "\n" + swap("10000", "-1"), "line 2, payment.amount: must be a decimal number"},
+		{"a currency", header + "\n" + swap("KRW", "TWD"), "line 2, payment.currency: this provider takes [KRW]"},
+		{"an unknown currency", header + "\n" + swap("KRW", "krw"), "line 2, payment.currency: must be one of"},
+		{"an email", header + "\n" + swap("do@mail.com", "do"), "line 2, customer.email: must be an email"},
+		{"an address", header + "\n" + swap("248.1.1.1", "248.1.1"), "line 2, customer.ip_address: must be an IP"},
+		{"a bank", header + "\n" + swap(",140,", ",KB,"), "line 2, account.bank_id: must be the provider's number"},
+		{"a long name", header + "\n" + swap("010,Do", "010,"+strings.Repeat("길", 257)), "line 2, account.customer_name: must have at most 256 characters"},
+		{"a name over two lines", header + "\n" + swap("010,Do", "010,\"D\no\""), "line 2, account.customer_name: must have no control characters"},
+		{"a lone quote", header + "\n" + swap("010,Do", `010,D"o`) + "\n" + swap("KRW", "TWD"), "line 2: is not CSV"},
+		{"after a lone quote", header + "\n" + swap("010,Do", `010,D"o`) + "\n" + swap("KRW", "TWD"), "line 3, payment.currency"},
+		{"a quote in the header", `"` + header, "line 1: is not CSV"},
+		{"EUC-KR", header + "\n" + line + "\n" + strings.Replace(nth(2), "Kon", "\xb1\xe6\xb5\xbf", 1), "line 3: is not UTF-8"},
+		{"UTF-16", "\xff\xfeg\x00", "line 1: is not UTF-8"},
+		{"too much money", header + strings.Repeat("\n"+swap("10000", "999999999999999"), 1) + "\n" + strings.Replace(nth(2), "10000", "999999999999999", 1), "line 3, payment.amount: the amounts of the file are too large"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			o := dryRun(t, config, c.content)
+			o.expect(t, 1, c.says, "the file is not good (problems: ")
+			for _, private := range []string{"Kon", "길", "do@mail", "950-001413", "248.1.1"} {
+				if strings.Contains(o.out+o.errors, private) {
+					t.Errorf("%q is shown: %s", private, o.out)
+				}
+			}
+		})
+	}
+}
+
+// Every bad line is shown, not only the first.
+func TestAllProblemsAreShown(t *testing.T) {
+	t.Parallel()
+	config := configuration(t, "nats://127.0.0.1:1", nowhere)
+	o := dryRun(t, config, header+"\n"+swap("Kon,Do", ",")+"\n"+nth(2)+"\n"+strings.Replace(nth(3), "KRW", "USD", 1)+"\n")
+	want := "line 2, customer.first_name: is required\nline 2, customer.last_name: is required\nline 4, payment.currency: must be one of KRW, TWD\n"
+	if o.out != want {
+		t.Errorf("got %s", o.out)
+	}
+	path := file(t, "p.csv", header+"\n"+swap("Kon", ""))
+	run(t, "", "payouts", "import", path, "--provider", shop, "--json", "--config", config).expect(t, 1,
+		"\"problems\": [\n {\n \"line\": 2,\n \"column\": \"customer.first_name\",\n \"problem\": \"is required\"\n }\n ]", "nothing was sent")
+}
+
+func TestImportUsage(t *testing.T) {
+	t.Parallel()
+	config := configuration(t, "nats://127.0.0.1:1", nowhere)
+	path := file(t, "payouts.csv", header+"\n"+line)
+	for _, c := range []struct {
+		says string
+		args []string
+	}{
+		{"--provider is required", []string{path}},
+		{"takes FILE.csv, not 0 arguments", []string{"--provider", shop}},
+		{`no provider "acme"`, []string{path, "--provider", "acme"}},
+		{"teemopay-kr is of kind teemopay", []string{path, "--provider", other}},
+		{"no such file", []string{filepath.Join(t.TempDir(), "none.csv"), "--provider", shop}},
+		{"not a regular file", []string{t.TempDir(), "--provider", shop}},
+	} {
+		run(t, "", append([]string{"payouts", "import", "--config", config}, c.args...)...).expect(t, 2, "", c.says)
+	}
+	run(t, "", "payouts", "import", path, "--provider", shop, "--config", "none.yaml").expect(t, 2, "", "cannot be read")
+	run(t, "", "payouts", "import", path, "--provider", shop, "--config", config).expect(t, 1, "1 payouts, 10000 KRW in all: 0 new", "connect to NATS")
+}
+
+// The bounds of a file hold.
+func TestFileBounds(t *testing.T) {
+	t.Parallel()
+	config := configuration(t, "nats://127.0.0.1:1", nowhere)
+	dryRun(t, config, header+strings.Repeat("\nx", 100_001)).expect(t, 1, "line 100002: a file may have at most 100000 payouts", "")
+	path := file(t, "huge.csv", header)
+	if err := os.Truncate(path, 64<<20+1); err != nil {
+		t.Fatal(err)
+	}
+	importFile(t, config, path).expect(t, 2, "", "more than 64 MiB")
+}

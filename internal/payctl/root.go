@@ -1,0 +1,136 @@
+package payctl
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/connectors"
+)
+
+// Exit codes.
+const (
+	ExitOK     = 0
+	ExitFailed = 1 // not valid, not known, or it could not be done
+	ExitUsage  = 2 // the command line or the configuration is wrong
+)
+
+// Env is what a run has of the world around it.
+type Env struct {
+	Stdin          io.Reader
+	Stdout, Stderr io.Writer
+	// Terminal says that Stderr is one: progress is then drawn as a bar.
+	Terminal bool
+	// LookupEnv returns a variable of the environment, and whether it is set.
+	LookupEnv func(name string) (string, bool)
+	Now       func() time.Time
+	// Kinds are the connectors that the configuration can name.
+	Kinds []connectors.Kind
+	// Timeout bounds what one step asks of NATS or of a provider; 0 takes [DefaultTimeout].
+	Timeout time.Duration
+}
+
+// DefaultTimeout is long enough for a broker that is busy.
+const DefaultTimeout = 30 * time.Second
+
+// Run is the whole program. It ends early, in good order, when ctx ends. It returns the exit code; what
+// went wrong has been printed.
+func Run(ctx context.Context, args []string, env Env) int {
+	if env.Timeout == 0 {
+		env.Timeout = DefaultTimeout
+	}
+	root := rootCommand(env)
+	root.SetArgs(args)
+	root.SetIn(env.Stdin)
+	root.SetOut(env.Stdout)
+	root.SetErr(env.Stderr)
+	err := root.ExecuteContext(ctx)
+	if err != nil {
+		_, _ = fmt.Fprintf(env.Stderr, "payctl: %v\n", err)
+	}
+	var usage usageError
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &usage):
+		return ExitUsage
+	default:
+		return ExitFailed
+	}
+}
+
+// usageError is a mistake in the command line or in the configuration.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+func rootCommand(env Env) *cobra.Command {
+	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
+  payctl payment show ecommpay-kr P-1001
+  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run`)
+	root.Long = root.Short + `.
+
+It exits with 0 when all is well, 1 when something is not valid, not known or could not be done, and 2
+when the command line or the configuration is wrong.`
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env))
+	return root
+}
+
+// group returns a command that only holds others.
+func group(use, short, example string) *cobra.Command {
+	return &cobra.Command{
+		Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs,
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case len(args) > 0:
+				return usagef("%s has no command %q; see %[1]s --help", c.CommandPath(), args[0])
+			case c.HasParent():
+				return usagef("%s needs a command: %s; see %[1]s --help", c.CommandPath(), strings.Join(names(c), ", "))
+			}
+			return c.Help()
+		},
+	}
+}
+
+func names(c *cobra.Command) []string {
+	var all []string
+	for _, child := range c.Commands() {
+		if child.IsAvailableCommand() {
+			all = append(all, child.Name())
+		}
+	}
+	return all
+}
+
+// arguments makes a command take exactly the named arguments.
+func arguments(names ...string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) == len(names) {
+			return nil
+		}
+		want := "no arguments"
+		if len(names) > 0 {
+			want = strings.Join(names, " ")
+		}
+		return usagef("%s takes %s, not %d arguments; see %[1]s --help", c.CommandPath(), want, len(args))
+	}
+}
+
+// writeJSON prints v as indented JSON, with its texts as they are.
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,146 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+)
+
+func paymentCommand(env Env) *cobra.Command {
+	parent := group("payment", "Look at one payment", "  payctl payment show ecommpay-kr P-1001")
+	c := &cobra.Command{
+		Use:   "show PROVIDER ORDER",
+		Short: "Show a payment as it stands, and how it came there",
+		Long: `Show a payment as it stands, and how it came there: one line for each event of the log, with the time in
+UTC, the time where the provider is, and how long it took since the event before.
+
+An order that has no event yet is looked for in the queue. It exits with 1 when nobody knows the order.`,
+		Example: `  payctl payment show ecommpay-kr P-1001
+  payctl payment show ecommpay-kr P-1001 --json --config /etc/payonce/payonce.yaml`,
+		Args: arguments("PROVIDER", "ORDER"),
+	}
+	configPath, asJSON := addConfig(c), addJSON(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ref := payment.Ref{Provider: args[0], Order: args[1]}
+		if err := ref.Validate(); err != nil {
+			return usageError{err}
+		}
+		cfg, err := load(*configPath)
+		if err != nil {
+			return err
+		}
+		s, err := env.show(c.Context(), cfg, ref)
+		if err != nil {
+			return err
+		}
+		if *asJSON {
+			return writeJSON(c.OutOrStdout(), s)
+		}
+		return s.print(c.OutOrStdout())
+	}
+	parent.AddCommand(c)
+	return parent
+}
+
+// place says where the command of an order is.
+type place string
+
+// The places.
+const (
+	inQueue place = "queued" // waits, or is in work
+	parked  place = "parked" // held by the broker until a time
+	nowhere place = "none"   // has left the queue
+)
+
+// story is a payment and how it came to stand as it does.
+type story struct {
+	payment.Ref
+	Payment payment.Payment `json:"payment"`
+	Command place           `json:"command"`
+	// QueuedAt is when the command that is queued or parked was stored.
+	QueuedAt time.Time `json:"queued_at,omitzero"`
+	Events   []event   `json:"events"`
+}
+
+// event is one event of the log, in the form of the HTTP border's timeline.
+type event struct {
+	Sequence uint64          `json:"sequence"`
+	ID       string          `json:"id"`
+	StoredAt time.Time       `json:"stored_at"`
+	Payment  payment.Payment `json:"payment"`
+}
+
+func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (story, error) {
+	conn, err := e.connect(ctx, cfg)
+	if err != nil {
+		return story{}, err
+	}
+	defer func() { _ = conn.Close() }()
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	s, err := tell(ctx, conn, ref)
+	if errors.Is(err, events.ErrNoPayment) {
+		hint := ""
+		if _, known := cfg.Providers[ref.Provider]; !known {
+			hint = fmt.Sprintf("; the configuration has no provider %q, it has %s", ref.Provider, providers(cfg))
+		}
+		return story{}, fmt.Errorf("nobody knows %s: it has no event in the log and no command in the queue; "+
+			"a command that could not be read lies in DEADLETTERS%s", ref, hint)
+	}
+	return s, err
+}
+
+// tell reads the log, and the queue where that can say more. The error is events.ErrNoPayment when neither
+// knows the order.
+func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, error) {
+	s := story{Ref: ref, Command: nowhere, Events: []event{}}
+	records, err := conn.History(ctx, ref)
+	if err != nil && !errors.Is(err, events.ErrNoPayment) {
+		return story{}, err
+	}
+	if queued, err := conn.QueuedCommand(ctx, ref); err == nil {
+		s.Command, s.QueuedAt = placeOf(queued), queued.StoredAt
+		if len(records) == 0 {
+			s.Payment = asQueued(queued, ref)
+			return s, nil
+		}
+	} else if !errors.Is(err, events.ErrNotQueued) {
+		return story{}, err
+	}
+	if len(records) == 0 {
+		// A worker may have begun between the two looks: it writes to the log before it leaves the queue.
+		if records, err = conn.History(ctx, ref); err != nil {
+			return story{}, err
+		}
+	}
+	for _, record := range records {
+		s.Events = append(s.Events, event(record))
+	}
+	s.Payment = records[len(records)-1].Payment
+	return s, nil
+}
+
+func placeOf(m events.Message) place {
+	if _, waits := events.SubjectOperation(m.Subject); waits {
+		return inQueue
+	}
+	return parked
+}
+
+// asQueued is the payment of a command that nobody has begun. Of one that cannot be read only the name is
+// known; it will become a dead letter.
+func asQueued(m events.Message, ref payment.Ref) payment.Payment {
+	cmd, err := events.DecodeCommand(m)
+	if err != nil {
+		return payment.Payment{Ref: ref, Status: payment.Requested, Reason: &payment.Reason{Code: payment.ReasonInvalid}}
+	}
+	return payment.New(cmd)
+}

@@ -1,0 +1,231 @@
+package payctl_test
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"payonce/internal/natstest"
+	"payonce/internal/payctl"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+)
+
+func command(order string) payment.Command {
+	return payment.Command{
+		Ref: payment.Ref{Provider: shop, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10000),
+		Customer: payment.Customer{ID: "7", Name: "홍길동"}, RequestedAt: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
+		Metadata: map[string]string{"cart": "77"},
+	}
+}
+
+func publish(t testing.TB, conn *jetstream.Conn, cmd payment.Command) {
+	t.Helper()
+	out, err := events.EncodeCommand(cmd, uuid.NewString())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.PublishCommand(bounded(t), out); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// live appends the events of a payment in the order of its life and returns the last.
+func live(t testing.TB, conn *jetstream.Conn, p payment.Payment, steps ...func(*payment.Payment)) {
+	t.Helper()
+	var after uint64
+	for i, step := range steps {
+		step(&p)
+		p.Revision, p.UpdatedAt = i+1, p.RequestedAt.Add(time.Duration(i)*time.Second)
+		var err error
+		if after, err = conn.Append(bounded(t), p, after); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func submitting(p *payment.Payment) {
+	p.Status, p.Attempts, p.SubmittedAt = payment.Submitting, 1, p.RequestedAt.Add(time.Second)
+}
+
+func pending(p *payment.Payment) {
+	p.Status = payment.Pending
+	p.Action = &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{
+		AccountNumber: "110-1", BankName: "Shinhan", Reference: "REF", Amount: payment.KRW(10000), ExpiresAt: p.RequestedAt.Add(time.Hour),
+	}}
+}
+
+func settled(p *payment.Payment) {
+	p.Status, p.Action, p.SettledAmount, p.ProviderReference = payment.Settled, nil, payment.KRW(9000), "PR-1"
+	p.Reason = &payment.Reason{Code: payment.ReasonAmountMismatch, ProviderCode: "42", Message: "odd\x1b[2J\ttext"}
+	p.Receipts = []payment.Receipt{{Reference: "R-1", Amount: payment.KRW(9000)}}
+}
+
+func TestShow(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	live(t, conn, payment.New(command("D-1")), submitting, pending, settled)
+	o := run(t, "", "payment", "show", shop, "D-1", "--config", config)
+	o.expect(t, 0, "", "")
+	text := blanks.ReplaceAllString(o.out, " ")
+	for _, line := range []string{
+		"payment ecommpay-kr/D-1", "status settled", "reason amount_mismatch (42): odd\ufffd[2J\ufffdtext",
+		"amount 10000 KRW", "settled amount 9000 KRW", "provider's number PR-1", "receipt R-1 9000 KRW", "attempts 1",
+		"submitted at 2026-11-22T00:00:01Z (2026-11-22T09:00:01+09:00)", "metadata cart 77",
+		"REVISION UTC ", "LOCAL ", "from the first event to the last.",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is not in\n%s", line, text)
+		}
+	}
+	for i, status := range []string{"submitting", "pending", "settled"} {
+		line := o.out[strings.Index(o.out, "REVISION"):]
+		if fields := strings.Fields(strings.Split(line, "\n")[i+1]); len(fields) < 6 || fields[4] != status || !strings.HasSuffix(fields[1], "Z") || !strings.HasSuffix(fields[2], "+09:00") {
+			t.Errorf("line %d: %v", i, fields)
+		}
+	}
+	if strings.Contains(o.out, "command") || strings.Contains(o.out, "resume") || strings.Contains(o.out, "홍") {
+		t.Errorf("too much is shown: %s", o.out)
+	}
+}
+
+func TestShowJSON(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	live(t, conn, payment.New(command("D-1")), submitting, pending)
+	o := run(t, "", "payment", "show", shop, "D-1", "--json", "--config", config)
+	o.expect(t, 0, "", "")
+	var s struct {
+		Provider, Order, Command string
+		Payment                  payment.Payment
+		Events                   []struct {
+			Sequence uint64
+			ID       string
+			StoredAt time.Time `json:"stored_at"`
+			Payment  payment.Payment
+		}
+	}
+	if err := json.Unmarshal([]byte(o.out), &s); err != nil {
+		t.Fatal(err)
+	}
+	if s.Provider != shop || s.Order != "D-1" || s.Command != "none" || s.Payment.Status != payment.Pending || len(s.Events) != 2 ||
+		s.Events[1].Payment.Revision != 2 || s.Events[0].Sequence == 0 || s.Events[0].ID == "" || s.Events[0].StoredAt.IsZero() {
+		t.Errorf("%+v", s)
+	}
+}
+
+func TestShowActions(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	live(t, conn, payment.New(command("A-1")), submitting, pending)
+	run(t, "", "payment", "show", shop, "A-1", "--config", config).expect(t, 0, "action account Shinhan 110-1", "")
+	live(t, conn, payment.New(command("A-2")), submitting, func(p *payment.Payment) {
+		p.Status = payment.Pending
+		p.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/1"}}
+	})
+	run(t, "", "payment", "show", shop, "A-2", "--config", config).expect(t, 0, "action url GET https://pay.example/1", "")
+	live(t, conn, payment.New(command("A-3")), submitting, func(p *payment.Payment) {
+		p.Status = payment.Pending
+		p.Action = &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{Fields: map[string][]string{"customer": {"first_name", "last_name"}}}}
+	})
+	run(t, "", "payment", "show", shop, "A-3", "--config", config).expect(t, 0, "action wants customer: first_name, last_name", "")
+}
+
+func TestShowQueued(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	publish(t, conn, command("Q-1"))
+	o := run(t, "", "payment", "show", shop, "Q-1", "--config", config)
+	o.expect(t, 0, "waits in the queue since ", "")
+	o.expect(t, 0, "status requested", "")
+	if strings.Contains(o.out, "REVISION") {
+		t.Errorf("a timeline without events: %s", o.out)
+	}
+	live(t, conn, payment.New(command("Q-1")), submitting)
+	run(t, "", "payment", "show", shop, "Q-1", "--config", config).expect(t, 0, "is in the queue or in work since ", "")
+
+	unreadable := events.Outgoing{Subject: events.CommandSubject(payment.Deposit, payment.Ref{Provider: shop, Order: "Q-2"}), Data: []byte("{")}
+	if err := conn.PublishCommand(bounded(t), unreadable); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "payment", "show", shop, "Q-2", "--config", config).expect(t, 0, "invalid_command", "")
+}
+
+// A payment that is parked while nothing holds its command would wait for ever: the operator must see it.
+func TestShowParked(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	until := time.Now().Add(time.Hour).UTC()
+	park := func(p *payment.Payment) {
+		p.Status, p.ResumeAt, p.Reason = payment.Parked, until, &payment.Reason{Code: payment.ReasonClosed}
+	}
+	live(t, conn, payment.New(command("P-1")), park)
+	o := run(t, "", "payment", "show", shop, "P-1", "--config", config)
+	o.expect(t, 0, "WARNING: the payment is parked", "")
+	o.expect(t, 0, "resume at "+until.Format(time.RFC3339), "")
+
+	parkInBroker(t, conn, command("P-2"), until)
+	live(t, conn, payment.New(command("P-2")), park)
+	run(t, "", "payment", "show", shop, "P-2", "--config", config).expect(t, 0, "is parked in the broker", "")
+}
+
+// parkInBroker lets a worker's verdict park a command.
+func parkInBroker(t *testing.T, conn *jetstream.Conn, cmd payment.Command, until time.Time) {
+	t.Helper()
+	publish(t, conn, cmd)
+	ctx, cancel := context.WithCancel(bounded(t))
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		ended <- conn.ConsumeCommands(ctx, cmd.Provider, 1, func(context.Context, events.Message) events.Verdict { return events.ParkVerdict(until) })
+	}()
+	for deadline := time.After(patience); conn.Stats().Parked == 0; {
+		select {
+		case <-deadline:
+			t.Fatal("nothing was parked")
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestShowUnknown(t *testing.T) {
+	t.Parallel()
+	_, config := system(t)
+	o := run(t, "", "payment", "show", shop, "X-1", "--config", config)
+	o.expect(t, 1, "", "nobody knows ecommpay-kr/X-1")
+	if strings.Contains(o.errors, "the configuration has no provider") {
+		t.Error(o.errors)
+	}
+	run(t, "", "payment", "show", "acme", "X-1", "--config", config).expect(t, 1, "", `the configuration has no provider "acme", it has ecommpay-kr, teemopay-kr`)
+	run(t, "", "payment", "show", "acme", "X.1", "--config", config).expect(t, 2, "", "order: must be")
+	run(t, "", "payment", "show", "acme", "--config", config).expect(t, 2, "", "takes PROVIDER ORDER, not 1 arguments")
+	run(t, "", "payment", "show", shop, "X-1", "--config", "/nowhere/at/all.yaml").expect(t, 2, "", "cannot be read")
+}
+
+func TestShowWithoutStreams(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	config := configuration(t, server.URL(), nowhere)
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS: start a worker")
+	server.Stop()
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "connect to NATS")
+}
+
+func TestHelp(t *testing.T) {
+	t.Parallel()
+	for _, path := range payctl.Paths() {
+		o := run(t, "", append(strings.Fields(path)[1:], "--help")...)
+		o.expect(t, 0, "Examples:\n ", "")
+		o.expect(t, 0, "Usage:\n payctl", "")
+	}
+	run(t, "").expect(t, 0, "Available Commands:", "")
+}

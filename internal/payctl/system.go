@@ -1,0 +1,89 @@
+package payctl
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"payonce/internal/app"
+	"payonce/pkg/config"
+	"payonce/pkg/connectors"
+	"payonce/pkg/events/jetstream"
+)
+
+// addConfig adds the flag that names the configuration, which is the file of the services.
+func addConfig(c *cobra.Command) *string {
+	return c.Flags().String("config", "payonce.yaml", "the configuration `FILE` of the services")
+}
+
+func addJSON(c *cobra.Command) *bool {
+	return c.Flags().Bool("json", false, "print JSON")
+}
+
+// load reads the configuration. Operators need no role: nothing of it is required of them but what is
+// required of all.
+func load(path string) (config.Config, error) {
+	cfg, err := config.Load(path, config.OS())
+	if err != nil {
+		return config.Config{}, usageError{err}
+	}
+	return cfg, nil
+}
+
+// connector makes the connector of one provider, which needs the provider's secrets.
+func (e Env) connector(cfg config.Config, provider string) (connectors.Connector, error) {
+	if _, known := cfg.Providers[provider]; !known {
+		return nil, usagef("the configuration has no provider %q; it has %s", provider, providers(cfg))
+	}
+	registry, err := cfg.Connectors(e.Kinds, e.Now)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	c, _ := registry.Get(provider)
+	return c, nil
+}
+
+// connect connects to NATS. It makes no streams: that is the services' work.
+func (e Env) connect(ctx context.Context, cfg config.Config) (*jetstream.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	tlsConfig, err := cfg.NATS.TLS.Client()
+	if err != nil {
+		return nil, usagef("nats.tls: %w", err)
+	}
+	conn, err := jetstream.Connect(ctx, jetstream.Options{
+		URLs: cfg.NATS.URLs, Name: "payctl", Credentials: cfg.NATS.Credentials, User: cfg.NATS.User, Password: cfg.NATS.Password,
+		TLS: tlsConfig, Config: app.StreamConfig(cfg), Now: e.Now,
+		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
+	if err != nil {
+		return nil, err
+	}
+	if err := checkStreams(ctx, conn); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// checkStreams wants all streams to exist. That one is set up differently is the services' matter.
+func checkStreams(ctx context.Context, conn *jetstream.Conn) error {
+	differences, err := conn.CheckStreams(ctx)
+	if err != nil {
+		return err
+	}
+	var missing []string
+	for _, d := range differences {
+		if d.Field == "" {
+			missing = append(missing, d.Stream)
+		}
+	}
+	if len(missing) > 0 {
+		return fmt.Errorf("NATS has no stream %s: start a worker, which makes the streams, or add deploy/nats/streams; payctl makes none",
+			strings.Join(missing, ", "))
+	}
+	return nil
+}

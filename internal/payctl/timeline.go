@@ -1,0 +1,178 @@
+package payctl
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+	"unicode"
+
+	"payonce/pkg/payment"
+)
+
+// zones are where the providers of a currency are. Neither country changes its clocks over the year.
+var zones = map[string]*time.Location{
+	"KRW": time.FixedZone("KST", 9*60*60),
+	"TWD": time.FixedZone("CST", 8*60*60),
+}
+
+// print writes the payment for people.
+func (s story) print(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, line := range s.header() {
+		_, _ = fmt.Fprintf(table, "%s\t%s\n", line[0], printable(line[1]))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if len(s.Events) == 0 {
+		return nil
+	}
+	zone := zones[s.Payment.Amount.Currency]
+	titles := []string{"REVISION", "UTC"}
+	if zone != nil {
+		titles = append(titles, "LOCAL")
+	}
+	_, _ = fmt.Fprintf(table, "\n%s\n", strings.Join(append(titles, "AFTER", "STATUS", "ATTEMPT", "REASON"), "\t"))
+	for i, e := range s.Events {
+		cells := []string{fmt.Sprint(e.Payment.Revision), stamp(e.StoredAt, time.UTC)}
+		if zone != nil {
+			cells = append(cells, stamp(e.StoredAt, zone))
+		}
+		after := "-"
+		if i > 0 {
+			after = took(e.StoredAt.Sub(s.Events[i-1].StoredAt))
+		}
+		cells = append(cells, after, string(e.Payment.Status), fmt.Sprint(e.Payment.Attempts), reason(e.Payment.Reason))
+		_, _ = fmt.Fprintln(table, printable(strings.Join(cells, "\x00")))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	if n := len(s.Events); n > 1 {
+		_, err := fmt.Fprintf(w, "\n%s from the first event to the last.\n", took(s.Events[n-1].StoredAt.Sub(s.Events[0].StoredAt)))
+		return err
+	}
+	return nil
+}
+
+// header is what stands above the timeline: names and values, without those that are empty.
+func (s story) header() [][2]string {
+	p := s.Payment
+	lines := [][2]string{
+		{"payment", p.Ref.String()}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
+		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's number", p.ProviderReference},
+	}
+	for _, r := range p.Receipts {
+		lines = append(lines, [2]string{"receipt", r.Reference + " " + money(r.Amount)})
+	}
+	lines = append(lines, [2]string{"attempts", fmt.Sprint(p.Attempts)},
+		[2]string{"requested at", moment(p.RequestedAt, p)}, [2]string{"submitted at", moment(p.SubmittedAt, p)},
+		[2]string{"resume at", moment(p.ResumeAt, p)})
+	lines = append(lines, actionLines(p.Action)...)
+	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
+		lines = append(lines, [2]string{"metadata " + key, p.Metadata[key]})
+	}
+	lines = append(lines, [2]string{"command", s.commandLine()})
+	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
+}
+
+// commandLine says where the command is, and whether that is as it should be.
+func (s story) commandLine() string {
+	switch {
+	case s.Command == inQueue && len(s.Events) == 0:
+		return "waits in the queue since " + moment(s.QueuedAt, s.Payment) + "; no worker has begun it"
+	case s.Command == inQueue:
+		return "is in the queue or in work since " + moment(s.QueuedAt, s.Payment)
+	case s.Command == parked:
+		return "is parked in the broker"
+	case s.Payment.Status == payment.Parked:
+		return "WARNING: the payment is parked and its command is neither parked nor queued; look again, and publish the command again if it stays so"
+	}
+	return ""
+}
+
+func actionLines(a *payment.Action) [][2]string {
+	if a == nil {
+		return nil
+	}
+	lines := [][2]string{{"action", string(a.Type)}}
+	switch {
+	case a.Redirect != nil:
+		lines = append(lines, [2]string{"action url", a.Redirect.Method + " " + a.Redirect.URL})
+	case a.Transfer != nil:
+		t := a.Transfer
+		lines = append(lines, [2]string{"action account", strings.Join(strings.Fields(t.BankName+" "+t.BankCode+" "+t.AccountNumber), " ")},
+			[2]string{"action amount", money(t.Amount)}, [2]string{"action text", t.Reference})
+		if !t.ExpiresAt.IsZero() {
+			lines = append(lines, [2]string{"action until", t.ExpiresAt.UTC().Format(time.RFC3339)})
+		}
+	case a.Clarification != nil:
+		for _, group := range slices.Sorted(maps.Keys(a.Clarification.Fields)) {
+			lines = append(lines, [2]string{"action wants", group + ": " + strings.Join(a.Clarification.Fields[group], ", ")})
+		}
+	}
+	return lines
+}
+
+func reason(r *payment.Reason) string {
+	if r == nil {
+		return ""
+	}
+	text := r.Code
+	if r.ProviderCode != "" {
+		text += " (" + r.ProviderCode + ")"
+	}
+	if r.Message != "" {
+		text += ": " + r.Message
+	}
+	return text
+}
+
+func money(m payment.Money) string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.String()
+}
+
+// moment writes a time in UTC and where the provider is.
+func moment(t time.Time, p payment.Payment) string {
+	if t.IsZero() {
+		return ""
+	}
+	text := t.UTC().Format(time.RFC3339)
+	if zone := zones[p.Amount.Currency]; zone != nil {
+		text += " (" + t.In(zone).Format(time.RFC3339) + ")"
+	}
+	return text
+}
+
+// stamp writes a time with milliseconds, so that events of one second keep their order for the eye.
+func stamp(t time.Time, zone *time.Location) string {
+	return t.In(zone).Format("2006-01-02T15:04:05.000Z07:00")
+}
+
+func took(d time.Duration) string {
+	if d < time.Minute {
+		return d.Round(time.Millisecond).String()
+	}
+	return d.Round(time.Second).String()
+}
+
+// printable replaces what could move a terminal's cursor or break a table; the zero byte becomes the
+// table's own separator. Providers write some of these texts.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == 0:
+			return '\t'
+		case unicode.IsControl(r) || unicode.Is(unicode.Cf, r):
+			return '\ufffd'
+		}
+		return r
+	}, text)
+}
