@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"slices"
 	"testing"
 
 	"payonce/pkg/events"
@@ -37,5 +38,16 @@ func TestDepositSettlesOnce(t *testing.T) {
 		again(payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid(func(o *payment.Observation) { o.SettledAmount = payment.KRW(1) }))), events.Done)
 		again(payment.Submitting, payment.Pending, payment.Settled, payment.Reversed, payment.Conflict)
+	})
+}
+
+// What is learned is written before the claim is given back, and the claim before the message.
+func TestTheOrderOfTheSteps(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		if want := []string{"claim", "append", "submit", "append", "complete"}; !slices.Equal(p.ports.calls, want) {
+			t.Errorf("calls %v, want %v", p.ports.calls, want)
+		}
 	})
 }

@@ -97,17 +97,17 @@ func series(name string, set attribute.Set) string {
 
 // What needs a person is logged as an error, and nothing else is.
 func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
-	for name, o := range map[string]payment.Observation{
-		"conflict":     {Kind: payment.Declined},
-		"other amount": {Kind: payment.Paid, Amount: payment.KRW(1)},
+	for name, calls := range map[string][]payment.Observation{
+		"conflict":     {paid(), {Kind: payment.Declined}},
+		"other amount": {accepted("o-1"), {Kind: payment.Paid, Amount: payment.KRW(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			after(t, func(d *desk, take take) {
-				d.want(take(paid()), events.Done)
+				d.want(take(calls[0]), events.Done)
 				if strings.Contains(d.logs.String(), "ERROR") {
 					t.Errorf("an error without a reason: %s", d.logs)
 				}
-				d.want(take(o), events.Done)
+				d.want(take(calls[1]), events.Done)
 				if !strings.Contains(d.logs.String(), `"level":"ERROR"`) {
 					t.Errorf("no error: %s", d.logs)
 				}
