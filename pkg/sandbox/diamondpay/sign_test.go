@@ -65,6 +65,10 @@ func TestTheWayOfSigningMustBeTheAccounts(t *testing.T) {
 		if !verify(how, secret, f) || verify(map[SignType]SignType{MD5: HMACSHA256, HMACSHA256: MD5}[how], secret, f) {
 			t.Errorf("%s: %s", how, body)
 		}
+		f["sign_type"] = map[SignType]any{MD5: string(HMACSHA256), HMACSHA256: nil}[how]
+		if verify(how, secret, f) {
+			t.Errorf("%s is taken under the other name", how)
+		}
 	}
 	if _, err := SignedRequest(MD5, secret, change{"x": func() {}}); err == nil {
 		t.Error("a function was signed")

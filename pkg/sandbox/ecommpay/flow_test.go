@@ -321,3 +321,40 @@ func TestRetryIsTheDocumentedOne(t *testing.T) {
 		t.Error(fast.Waits[0])
 	}
 }
+
+func TestOnlyHTTP200Acknowledges(t *testing.T) {
+	p, err := New(Settings{ProjectID: 200, Secret: secret})
+	if err != nil {
+		t.Fatal(err)
+	}
+	call, err := p.Callback(sandbox.Notice{Order: "D1", State: sandbox.Paid}, wednesday)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for status, want := range map[int]bool{200: true, 201: false, 204: false, 302: false, 400: false, 500: false} {
+		if call.Acknowledged(status, nil) != want {
+			t.Errorf("%d", status)
+		}
+	}
+}
+
+func TestRefundDoesNotFollowAFailureByHand(t *testing.T) {
+	s := newStand(t, nil)
+	s.taken(payoutPath, payoutOf("P-x-refund", nil))
+	s.clock.until(t, wednesday.Add(time.Second))
+	s.clock.set(wednesday.Add(time.Second))
+	s.wait("P-x-refund", sandbox.Acknowledged(1))
+	s.clock.until(t, wednesday.Add(2*time.Second)) // the refund is on its way
+	if err := s.box.Fail(provider, "P-x-refund"); err != nil {
+		t.Fatal(err)
+	}
+	s.clock.set(wednesday.Add(2 * time.Second))
+	// A later payout takes the same way behind the refund, so the refund has had its turn or never will.
+	s.taken(payoutPath, payoutOf("P2", nil))
+	s.clock.until(t, wednesday.Add(3*time.Second))
+	s.clock.set(wednesday.Add(3 * time.Second))
+	s.wait("P2", sandbox.Acknowledged(1))
+	if o := s.order("P-x-refund"); o.State != sandbox.Failed || len(o.Movements) != 1 {
+		t.Errorf("%+v", o)
+	}
+}
