@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,7 +79,7 @@ func TestLookupRequests(t *testing.T) {
 			t.Errorf("got %+v, %v", o, err)
 		}
 		r := g.only(t)
-		if r.path != c.path || len(r.body) != 0 || fmt.Sprint(r.header["Authorization"]) != fmt.Sprint(c.token) {
+		if r.path != c.path || len(r.body) != 0 || !slices.Equal(r.header["Authorization"], c.token) {
 			t.Errorf("sent %s %v %s, want %s", r.path, r.header, r.body, c.path)
 		}
 	}

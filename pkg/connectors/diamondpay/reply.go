@@ -35,9 +35,6 @@ func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error)
 		return envelope{}, unclear(status, "", "the body is "+err.Error())
 	}
 	f := o.fields()
-	if f["error_code"] == "" {
-		return envelope{}, unclear(status, "", "the body has no error_code")
-	}
 	return envelope{body: o, code: f["error_code"], message: f["error_msg"]}, nil
 }
 

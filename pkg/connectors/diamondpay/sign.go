@@ -46,8 +46,6 @@ func SigningString(body []byte) (string, error) {
 // signable returns all fields that are signed.
 func (o object) signable() (fields, error) {
 	f := o.fields()
-	delete(f, signName)
-	delete(f, signTypeName)
 	for name, raw := range o {
 		switch raw[0] {
 		case '{':
@@ -60,6 +58,8 @@ func (o object) signable() (fields, error) {
 			f[name] = list.String()
 		}
 	}
+	delete(f, signName)
+	delete(f, signTypeName)
 	return f, nil
 }
 

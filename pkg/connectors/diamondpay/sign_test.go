@@ -158,6 +158,7 @@ func TestSigningString(t *testing.T) {
 		{"values are not trimmed and not encoded", `{"a":" x?y=1 "}`, "a= x?y=1 "},
 		{"escapes are read", `{"a":"\ud64d\u0026"}`, "a=홍&"},
 		{"a list is compact JSON", "{\"a\":[ \"12345\",\n \"67890\" ]}", `a=["12345","67890"]`},
+		{"lists of signatures left out", `{"a":1,"sign":["x"],"sign_type":["y"]}`, "a=1"},
 		{"an empty list", `{"a":[]}`, `a=[]`},
 	}
 	for _, c := range cases {

@@ -11,6 +11,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/diamondpay"
+	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 )
 
@@ -474,6 +475,17 @@ func TestAmounts(t *testing.T) {
 		dec.UseNumber()
 		if err := dec.Decode(&sent); err != nil || fmt.Sprint(sent.Amount) != c.sent {
 			t.Errorf("%s is sent as %v, %v", c.amount, sent.Amount, err)
+		}
+	}
+}
+
+// A sandbox on this machine may send the customer to a plain page there; a real gateway may not.
+func TestPlainPageOfASandbox(t *testing.T) {
+	answer := httpcall.Reply{Status: 200, Body: []byte(`{"error_code":"0000","data":{"link":"http://127.0.0.1:8889/pay"}}`)}
+	for gateway, shown := range map[string]bool{"http://127.0.0.1:8080": true, "https://gateway.example.com": false} {
+		o, err := connect(t, krwV1(gateway)).Submitted(deposit(payment.KRW(500)), answer)
+		if (err == nil) != shown || (o.Action != nil) != shown {
+			t.Errorf("%s: got %+v, %v", gateway, o, err)
 		}
 	}
 }
