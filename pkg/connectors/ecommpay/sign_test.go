@@ -1,6 +1,9 @@
 package ecommpay_test
 
 import (
+	"crypto/hmac"
+	"crypto/sha512"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -87,7 +90,7 @@ func TestVectors(t *testing.T) {
 // Every single bit of a signed callback counts, as does every bit of its signature.
 func TestTampering(t *testing.T) {
 	body := []byte(signedBy(t, current, `{"project_id":200,"payment":{"id":"A1","sum":{"amount":10000,"currency":"KRW"},"status":"success","is_new_attempts_available":false},"note":null}`))
-	keys := []secret.Value{current, previous}
+	keys := []secret.Value{current}
 	if err := ecommpay.Verify(keys, body, ""); err != nil {
 		t.Fatal(err)
 	}
@@ -167,6 +170,12 @@ func TestVerifyRefuses(t *testing.T) {
 		if err := ecommpay.Verify([]secret.Value{current, previous}, []byte(body), ""); err != nil {
 			t.Errorf("%s: %v for %s", name, err, body)
 		}
+	}
+	// Anybody can sign with an empty secret.
+	empty := hmac.New(sha512.New, nil)
+	empty.Write([]byte("a:1"))
+	if err := ecommpay.Verify([]secret.Value{{}, secret.New("")}, []byte(`{"a":1}`), base64.StdEncoding.EncodeToString(empty.Sum(nil))); err == nil {
+		t.Error("verified with an empty secret")
 	}
 	// A signature beside the body counts before the one inside.
 	if err := ecommpay.Verify([]secret.Value{current}, []byte(good), signature[:10]); err == nil {

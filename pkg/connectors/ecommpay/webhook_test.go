@@ -222,6 +222,11 @@ func TestActions(t *testing.T) {
 			t.Errorf("%s: got %+v, %v", status, got, err)
 		}
 	}
+	// The operation's time counts before the payment's.
+	body := strings.Replace(callback("purchase", "awaiting customer", "sale", "awaiting customer", "", extraFields), "2019-10-16T09:41:26+0000", "2019-10-16T09:00:00+0000", 1)
+	if got, err := c.Webhook(nil, []byte(signedBy(t, current, body)), now); err != nil || !got.Observation.Action.Transfer.ExpiresAt.Equal(at.Add(time.Minute)) {
+		t.Errorf("got %+v, %v", got, err)
+	}
 	// A newer way of writing a time, and the time of receipt where there is none.
 	for written, want := range map[string]time.Time{"2019-10-16T09:41:26+0000": at, "2019-10-16T18:41:26+09:00": at, "yesterday": now} {
 		body := strings.ReplaceAll(callback("purchase", "awaiting customer", "sale", "awaiting customer", "", extraFields), "2019-10-16T09:41:26+0000", written)
@@ -241,6 +246,10 @@ func TestRedirectOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustEqual(t, got, notice("", payment.Observation{Kind: payment.Accepted, Action: &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://bank.example.com/"}}}))
+	finished := strings.Replace(body, `"payment":`, `"operation":{"type":"sale","status":"success","id":1},"payment":`, 1)
+	if got, err = c.Webhook(nil, []byte(signedBy(t, current, finished)), now); err != nil || got.Observation.Kind != payment.Unclear {
+		t.Errorf("got %+v, %v", got, err)
+	}
 	if got, err = c.Webhook(nil, []byte(signedBy(t, current, strings.Replace(body, "https", "gopher", 1))), now); err != nil || got.Observation.Kind != payment.Unclear {
 		t.Errorf("got %+v, %v", got, err)
 	}
