@@ -238,7 +238,7 @@ func TestTenMegabytesAreNotRead(t *testing.T) {
 					req.ContentLength = length
 					req.Header.Set("Authorization", "Bearer "+apiKey)
 					req.Header.Set("Content-Type", "application/json")
-					a := b.send(lines.transport(), req)
+					a := b.send(stubborn{lines}, req)
 					a.mustRefuse(t, 413, "too_large", "")
 					if !a.closed {
 						t.Error("the connection stays open")

@@ -1,6 +1,7 @@
 package ingress_test
 
 import (
+	"bufio"
 	"context"
 	"net"
 	"net/http"
@@ -77,4 +78,17 @@ func (p *pipes) transport() *http.Transport {
 		DisableKeepAlives: true,
 		DialContext:       func(context.Context, string, string) (net.Conn, error) { return p.dial() },
 	}
+}
+
+// stubborn sends a request and reads the answer though the server stops reading in the middle of the
+// body. Go's own transport then reports the failed write, or the answer, as chance has it.
+type stubborn struct{ *pipes }
+
+func (s stubborn) RoundTrip(req *http.Request) (*http.Response, error) {
+	conn, err := s.dial()
+	if err != nil {
+		return nil, err
+	}
+	go func() { _ = req.Write(conn) }() // ends with an error when the server hangs up
+	return http.ReadResponse(bufio.NewReader(conn), req)
 }

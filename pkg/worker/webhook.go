@@ -53,6 +53,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		err = w.observe(ctx, j, notice.Observation, w.Now())
 	}
 	w.metrics.tookIn(ctx, call.Provider, notice.Observation.Kind, err)
+	if errors.Is(err, payment.ErrForbidden) { // no provider's webhook has such a meaning: it would come again for ever
+		return events.DeadVerdict(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
+	}
 	if err != nil {
 		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
