@@ -46,6 +46,7 @@ func story() []act {
 		{"A worker is killed with -9 while the provider works on its call.", killedWorker},
 		{"The provider's webhook comes before the reply to the call.", earlyWebhook},
 		{"Every provider and every way of paying, in both currencies.", everyVariant},
+		{"The provider wants to know more before it takes the money.", clarified},
 		{"Bad input: a forged webhook, an amount of half a won, and garbage.", badInput},
 	}
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 
@@ -135,4 +136,69 @@ func (v variant) lastDigits() string {
 		return ""
 	}
 	return `, "last_digits": ["12345", "67890"]`
+}
+
+// clarified is a deposit for which the provider asks for a field, which the upstream then sends.
+func clarified(ctx context.Context, t *teller) error {
+	v := variant{trial.ECommPay, "gate", payment.Deposit, payment.KRW(10_000)}
+	ref := payment.Ref{Provider: v.account, Order: "D-x-clarification-1005"}
+	if _, err := t.post(ctx, "/v1/deposits", v.command(ref), http.StatusAccepted); err != nil {
+		return err
+	}
+	p, err := t.stack.get(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if p.Action == nil || p.Action.Clarification == nil {
+		return fmt.Errorf("%s is %s and asks for nothing", ref, p.Status)
+	}
+	answers, err := json.Marshal(map[string]any{"fields": answersTo(p.Action.Clarification.Fields)})
+	if err != nil {
+		return err
+	}
+	t.say("the webhook asks for %v", p.Action.Clarification.Fields)
+	if _, err := t.post(ctx, "/v1/payments/"+ref.String()+"/clarification", string(answers), http.StatusAccepted); err != nil {
+		return err
+	}
+	t.say("POST …/clarification: 202, the worker tells the provider")
+	if err := t.untilTransfer(ctx, ref); err != nil {
+		return err
+	}
+	if err := t.stack.sandbox.Pay(ref.Provider, ref.Order, 0); err != nil {
+		return err
+	}
+	return t.expect(ctx, ref, payment.Settled)
+}
+
+// answersTo invents a value for each field that is asked for.
+func answersTo(asked map[string][]string) map[string]map[string]string {
+	answers := map[string]map[string]string{}
+	for group, names := range asked {
+		answers[group] = map[string]string{}
+		for _, name := range names {
+			answers[group][name] = "Hong"
+		}
+	}
+	return answers
+}
+
+// untilTransfer waits until the customer has an account to pay to.
+func (t *teller) untilTransfer(ctx context.Context, ref payment.Ref) error {
+	changed, stop := t.stack.log.Watch(ref)
+	defer stop()
+	for {
+		p, _, err := t.stack.log.Last(ctx, ref)
+		if err != nil {
+			return err
+		}
+		if p.Action != nil && p.Action.Transfer != nil {
+			t.say("%s: transfer to account %s", p.Status, p.Action.Transfer.AccountNumber)
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%s is %s and has no account to pay to: %w", ref, p.Status, ctx.Err())
+		}
+	}
 }
