@@ -1,0 +1,152 @@
+package simulation
+
+import (
+	"context"
+	"time"
+
+	"payonce/pkg/idempotency"
+	"payonce/pkg/payment"
+)
+
+// memoryClaims is a claim store that can forget.
+type memoryClaims struct {
+	w       *world
+	records map[payment.Ref]claimRecord
+	down    bool
+}
+
+type claimRecord struct {
+	held        idempotency.Held
+	free        bool
+	until       time.Duration
+	fingerprint string
+	last        idempotency.Snapshot
+	doneBy      idempotency.Held
+}
+
+func newMemoryClaims(w *world) *memoryClaims {
+	return &memoryClaims{w: w, records: map[payment.Ref]claimRecord{}}
+}
+
+// planClaims draws when the store forgets, is down, or goes back to an older state.
+func (w *world) planClaims() {
+	for range 4 {
+		if w.chance(claimsFlushed) {
+			w.after(w.between(0, w.calm), func() { w.note("claims are flushed"); w.claims.records = map[payment.Ref]claimRecord{} })
+		}
+		if w.chance(claimsDown) {
+			from := w.between(0, w.calm)
+			w.after(from, func() { w.note("claims are down"); w.claims.down = true })
+			w.after(w.between(from, w.calm), func() { w.note("claims are back"); w.claims.down = false })
+		}
+		if w.chance(claimsFailOver) {
+			w.after(w.between(0, w.calm), w.failOver)
+		}
+	}
+}
+
+// failOver brings the state of now back a while later.
+func (w *world) failOver() {
+	old := make(map[payment.Ref]claimRecord, len(w.claims.records))
+	for ref, r := range w.claims.records {
+		old[ref] = r
+	}
+	w.after(w.between(0, time.Minute), func() {
+		w.note("claims fail over to an older state")
+		w.claims.records = old
+	})
+}
+
+func (c *memoryClaims) claim(ref payment.Ref, req idempotency.Request) idempotency.Claim {
+	r, known := c.records[ref]
+	if !known {
+		r = claimRecord{fingerprint: req.Fingerprint, free: true}
+	}
+	now := c.w.now
+	switch {
+	case r.fingerprint != req.Fingerprint:
+		return idempotency.Claim{Outcome: idempotency.Reused}
+	case !r.free && r.held.Owner != req.Owner && now < r.until:
+		return idempotency.Claim{Outcome: idempotency.Busy, Wait: r.until - now}
+	case r.free || r.held.Owner != req.Owner:
+		r.held.Fence++
+	}
+	r.held.Owner, r.free, r.until = req.Owner, false, now+req.Lease
+	c.records[ref] = r
+	return idempotency.Claim{Outcome: idempotency.Won, Held: r.held, Last: r.last}
+}
+
+func (c *memoryClaims) complete(ref payment.Ref, held idempotency.Held, s idempotency.Snapshot) error {
+	r, known := c.records[ref]
+	switch {
+	case known && r.doneBy == held && r.held != held:
+		return nil
+	case !known || r.held != held || r.free && r.doneBy != held:
+		return idempotency.ErrLost
+	}
+	if s.Sequence > r.last.Sequence {
+		r.last = s
+	}
+	r.free, r.doneBy = true, held
+	c.records[ref] = r
+	return nil
+}
+
+func (c *memoryClaims) release(ref payment.Ref, held idempotency.Held) {
+	if r, known := c.records[ref]; known && r.held == held && !r.free {
+		r.free = true
+		c.records[ref] = r
+	}
+}
+
+// claimsPort is the store as one process reaches it.
+type claimsPort struct{ p *process }
+
+// do makes a call, or not.
+func (c claimsPort) do(what string, ref payment.Ref, run func()) error {
+	t, err := c.p.call()
+	if err != nil {
+		return err
+	}
+	w := c.p.w
+	t.travel()
+	if w.claims.down || w.fails(claimFails) {
+		w.note("%s %s %s: fails", c.p.name, what, ref.Order)
+		return errPort
+	}
+	run()
+	unheard := w.fails(claimUnheard)
+	t.travel()
+	if unheard {
+		w.note("%s %s %s: the reply is lost", c.p.name, what, ref.Order)
+		return errPort
+	}
+	return nil
+}
+
+func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Request) (claim idempotency.Claim, err error) {
+	err = c.do("claim", ref, func() {
+		claim = c.p.w.claims.claim(ref, req)
+		c.p.w.note("%s claims %s: %s", c.p.name, ref.Order, [...]string{"", "won", "busy", "reused"}[claim.Outcome])
+	})
+	if err != nil {
+		return idempotency.Claim{}, err
+	}
+	return claim, nil
+}
+
+func (c claimsPort) Renew(context.Context, payment.Ref, idempotency.Held, time.Duration) error {
+	return errPort // the engine never renews: a lease covers its whole work
+}
+
+func (c claimsPort) Complete(_ context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, _ time.Duration) error {
+	var result error
+	if err := c.do("complete", ref, func() { result = c.p.w.claims.complete(ref, held, s) }); err != nil {
+		return err
+	}
+	return result
+}
+
+func (c claimsPort) Release(_ context.Context, ref payment.Ref, held idempotency.Held) error {
+	return c.do("release", ref, func() { c.p.w.claims.release(ref, held) })
+}

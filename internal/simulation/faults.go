@@ -1,0 +1,72 @@
+package simulation
+
+import "math/rand/v2"
+
+// fault is one thing that can happen. Most are mistakes of the world, some are customs of a provider.
+type fault int
+
+const (
+	crash           fault = iota // a process ends, with all its work
+	freeze                       // a process stands still, perhaps for longer than a lease
+	stop                         // a process is told to stop
+	appendUnwritten              // the log did not write and gives an error
+	appendUnheard                // the log wrote and gives an error
+	appendLate                   // the log gives an error and writes later, if it still may
+	readStale                    // a replica of the log is behind
+	readFails                    // the log cannot be read
+	slowPort                     // a call takes up to its timeout
+	claimFails                   // the claim store did nothing and gives an error
+	claimUnheard                 // the claim store did it and gives an error
+	claimsFlushed                // the claim store forgets everything
+	claimsDown                   // the claim store is down for a while
+	claimsFailOver               // the claim store goes back to an older state
+	ackLost                      // an acknowledgement is lost
+	ackLate                      // an acknowledgement comes late
+	settleFails                  // the broker does not take a parked message or a dead letter
+	deliveryLate                 // a message is delivered after younger ones
+	commandAgain                 // a command is published twice
+	commandRival                 // another command is published under the same order
+	commandShort                 // a command is published on the short subject
+	commandExpires               // a command expires soon
+	commandOld                   // a command is older than the log's memory
+	requestLost                  // a request is lost on its way
+	replyLost                    // a request is executed and its reply is lost
+	acceptLate                   // a request is executed after its caller was told that nobody knows
+	notSent                      // the provider cannot be reached
+	throttled                    // the provider asks to come back later
+	lowBalance                   // the provider documents that it executed nothing
+	rejected                     // the provider refuses the payment
+	lookupFails                  // a look-up gives an error
+	lookupLags                   // look-ups do not know the order until its settling delay is over
+	paidAtOnce                   // the reply to the request brings the outcome
+	declined                     // the payment fails at the provider
+	endless                      // the payment never ends at the provider
+	webhookMissing               // the outcome's webhook is never sent
+	webhookTwice                 // a webhook is sent again
+	webhookLate                  // a webhook is late
+	webhookEarly                 // a webhook comes while the request is still under way
+	webhookStray                 // a webhook comes for an order that nobody knows
+	otherEcho                    // the provider speaks of another amount than was ordered
+	otherAmount                  // another amount arrives
+	reversal                     // a settled payment is taken back
+	extraReceipt                 // the customer pays once more
+	contradiction                // the provider says the opposite of its outcome
+	faults
+)
+
+// rates are the probabilities of the faults in one run. A run knows about half of them, so that each is
+// also seen without the noise of the others.
+type rates [faults]float64
+
+func drawRates(rng *rand.Rand) rates {
+	var r rates
+	for f := range r {
+		if rng.IntN(2) == 0 {
+			r[f] = [...]float64{0.02, 0.1, 0.3}[rng.IntN(3)]
+		}
+	}
+	for _, f := range []fault{crash, freeze, stop} { // drawn at every call, some dozens for each payment
+		r[f] /= 5
+	}
+	return r
+}

@@ -1,0 +1,144 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// errUnheard is what a log says whose reply was lost: it is not known whether it wrote.
+var errUnheard = errors.New("no reply from the log")
+
+// maxBehind is how far a replica of the log can be behind.
+const maxBehind = 1500 * time.Millisecond
+
+type logEvent struct {
+	seq  uint64
+	at   time.Duration
+	data []byte
+}
+
+// memoryLog is a log with a true compare-and-set.
+type memoryLog struct {
+	w     *world
+	seq   uint64
+	lists map[payment.Ref][]logEvent
+}
+
+func newMemoryLog(w *world) *memoryLog {
+	return &memoryLog{w: w, lists: map[payment.Ref][]logEvent{}}
+}
+
+func (l *memoryLog) last(ref payment.Ref) logEvent {
+	if list := l.lists[ref]; len(list) > 0 {
+		return list[len(list)-1]
+	}
+	return logEvent{}
+}
+
+// write is the compare-and-set.
+func (l *memoryLog) write(p payment.Payment, data []byte, after uint64) (uint64, error) {
+	if l.last(p.Ref).seq != after {
+		l.w.note("  log %s: %s after %d is stale", p.Order, p.Status, after)
+		return 0, events.ErrStale
+	}
+	return l.force(p, data), nil
+}
+
+// force writes without a look at what stands there.
+func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
+	l.seq++
+	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, data})
+	l.w.note("  log %s: %s is event %d, revision %d, attempts %d%s", p.Order, p.Status, l.seq, p.Revision, p.Attempts, because(p))
+	return l.seq
+}
+
+func because(p payment.Payment) string {
+	if p.Reason == nil {
+		return ""
+	}
+	return ", " + p.Reason.Code
+}
+
+// read returns a payment as it stood a while ago.
+func (l *memoryLog) read(ref payment.Ref, behind time.Duration) (payment.Payment, uint64, error) {
+	list := l.lists[ref]
+	for len(list) > 0 && behind > 0 && list[len(list)-1].at > l.w.now-behind {
+		list = list[:len(list)-1]
+	}
+	if len(list) == 0 {
+		return payment.Payment{}, 0, events.ErrNoPayment
+	}
+	last := list[len(list)-1]
+	p, err := events.DecodePayment(last.data)
+	return p, last.seq, err
+}
+
+// history returns all events of an order.
+func (l *memoryLog) history(ref payment.Ref) []payment.Payment {
+	var all []payment.Payment
+	for _, event := range l.lists[ref] {
+		p, err := events.DecodePayment(event.data)
+		if err != nil {
+			l.w.problem("%s: an event cannot be read: %v", ref.Order, err)
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+// logPort is the log as one process reaches it.
+type logPort struct{ p *process }
+
+func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (uint64, error) {
+	out, err := events.EncodePayment(next, "event")
+	if err != nil {
+		return 0, err
+	}
+	t, err := l.p.call()
+	if err != nil {
+		return 0, err
+	}
+	w := l.p.w
+	t.travel()
+	switch {
+	case w.fails(appendUnwritten):
+		w.note("%s append %s: not written, no reply", l.p.name, next.Order)
+		return 0, errUnheard
+	case w.fails(appendLate):
+		w.note("%s append %s: no reply yet", l.p.name, next.Order)
+		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.log.write(next, out.Data, after) })
+		return 0, errUnheard
+	}
+	seq, err := w.log.write(next, out.Data, after)
+	unheard := w.fails(appendUnheard)
+	t.travel()
+	if unheard {
+		w.note("%s append %s: the reply is lost", l.p.name, next.Order)
+		return 0, errUnheard
+	}
+	return seq, err
+}
+
+func (l logPort) Last(_ context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	t, err := l.p.call()
+	if err != nil {
+		return payment.Payment{}, 0, err
+	}
+	w := l.p.w
+	t.travel()
+	if w.fails(readFails) {
+		return payment.Payment{}, 0, errPort
+	}
+	behind := time.Duration(0)
+	if w.fails(readStale) {
+		behind = w.between(0, maxBehind)
+		w.note("%s reads %s as it was %s ago", l.p.name, ref.Order, behind)
+	}
+	p, seq, err := w.log.read(ref, behind)
+	t.travel()
+	return p, seq, err
+}

@@ -1,0 +1,61 @@
+package simulation
+
+import (
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/worker"
+)
+
+// Mutant is a mistake that is put around the engine, to see that the oracle finds it. The zero Mutant is
+// none.
+type Mutant struct {
+	Name string
+	// Harmless says that the mistake costs speed and nothing else, because the log is the truth.
+	Harmless bool
+
+	log              func(*world, worker.Log) worker.Log
+	claims           func(idempotency.Store) idempotency.Store
+	connector        func(*world, providerPort) connectors.Connector
+	verdict          func(*message, events.Verdict) events.Verdict
+	acknowledgeFirst bool // when a message is delivered
+	dropUnheard      bool // a message of whose handler nothing is heard is not delivered again
+	loseParked       bool // what is parked never comes back
+}
+
+func (m Mutant) store(s idempotency.Store) idempotency.Store {
+	if m.claims == nil {
+		return s
+	}
+	return m.claims(s)
+}
+
+// Mutants returns all mistakes that the oracle is tried on.
+func Mutants() []Mutant {
+	all := []Mutant{
+		{Name: "acknowledge before the work", acknowledgeFirst: true},
+		{Name: "drop what nobody answered", dropUnheard: true},
+		{Name: "lose what is parked", loseParked: true},
+		{Name: "acknowledge instead of trying again", verdict: acknowledge(events.Retry, events.StreamCommands)},
+		{Name: "drop a webhook that cannot be taken in yet", verdict: acknowledge(events.Retry, events.StreamWebhooks)},
+		{Name: "lose dead letters", verdict: acknowledge(events.Dead, events.StreamCommands)},
+		{Name: "lose what is sent on", verdict: acknowledge(events.Forward, events.StreamCommands)},
+		{Name: "acknowledge instead of parking", verdict: acknowledge(events.Park, events.StreamCommands)},
+	}
+	all = append(all, logMutants()...)
+	all = append(all, connectorMutants()...)
+	return append(all,
+		Mutant{Name: "every claim is won", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
+		Mutant{Name: "no claim store at all", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return noGate{s} }},
+	)
+}
+
+// acknowledge drops the messages of a stream that should go on in a way.
+func acknowledge(kind events.VerdictKind, stream string) func(*message, events.Verdict) events.Verdict {
+	return func(m *message, v events.Verdict) events.Verdict {
+		if v.Kind == kind && m.stream == stream {
+			return events.DoneVerdict()
+		}
+		return v
+	}
+}

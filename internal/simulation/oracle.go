@@ -1,0 +1,155 @@
+package simulation
+
+import (
+	"slices"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// judge holds what is left at the end of a run against the truth.
+func (w *world) judge() {
+	for _, o := range w.orders {
+		history := w.log.history(o.ref)
+		w.judgeHistory(o, history)
+		w.judgeCommands(o, history)
+		if len(history) > 0 {
+			w.judgeOutcome(o, history)
+		}
+	}
+	w.judgeQueue()
+}
+
+// judgeHistory checks what holds for every list of events.
+func (w *world) judgeHistory(o *order, history []payment.Payment) {
+	attempts, outcome := 0, payment.Status("")
+	for i, p := range history {
+		if p.Revision != i+1 {
+			w.problem("%s: event %d has revision %d", o.ref.Order, i+1, p.Revision)
+		}
+		if p.Status == payment.Submitting {
+			attempts++
+		}
+		if p.Attempts != attempts {
+			w.problem("%s: event %d has %d attempts after %d intents", o.ref.Order, i+1, p.Attempts, attempts)
+		}
+		if p.Fingerprint != history[0].Fingerprint {
+			w.problem("%s: event %d is another command's", o.ref.Order, i+1)
+		}
+		if outcome.Ended() && !follows(outcome, p.Status) {
+			w.problem("%s: %s after %s", o.ref.Order, p.Status, outcome)
+		}
+		outcome = p.Status
+	}
+}
+
+// follows reports whether a status may come after an outcome, when no person acts.
+func follows(outcome, next payment.Status) bool {
+	return next == payment.Conflict || outcome == payment.Settled && next == payment.Reversed
+}
+
+// judgeCommands checks that every command is in the log or among the dead letters, for a good reason.
+func (w *world) judgeCommands(o *order, history []payment.Payment) {
+	for _, fingerprint := range o.commands {
+		inLog := len(history) > 0 && history[0].Fingerprint == fingerprint
+		reasons := map[events.DeadReason]bool{}
+		for _, d := range w.dead {
+			if d.ref == o.ref && d.fingerprint == fingerprint {
+				reasons[d.reason] = true
+			}
+		}
+		want := events.DeadOrderReused
+		if o.old {
+			want = events.DeadTooOld
+		}
+		switch {
+		case inLog && len(reasons) > 0:
+			w.problem("%s: the command in the log is a dead letter, too: %v", o.ref.Order, reasons)
+		case !inLog && (len(reasons) != 1 || !reasons[want]):
+			w.problem("%s: a command is not in the log, and its dead letters are %v, want %s", o.ref.Order, reasons, want)
+		}
+	}
+}
+
+// judgeOutcome compares the last event with the truth.
+func (w *world) judgeOutcome(o *order, history []payment.Payment) {
+	p, want := history[len(history)-1], expected(o)
+	if reversedFirst(o, history) {
+		want = append(want, payment.Conflict)
+	}
+	if !slices.Contains(want, p.Status) {
+		w.problem("%s: the log says %s, the truth allows %v", o.ref.Order, p.Status, want)
+		return
+	}
+	d := o.deal
+	switch {
+	case p.Status == payment.Settled && p.SettledAmount != d.moved():
+		w.problem("%s: settled %s, and %s moved", o.ref.Order, p.SettledAmount, d.moved())
+	case p.Status != payment.Settled && p.Status != payment.Pending && p.Reason == nil:
+		w.problem("%s: %s without a reason", o.ref.Order, p.Status)
+	}
+}
+
+// reversedFirst reports whether the log heard of the reversal before it heard of the payment, and the
+// payment's report then says more than the reversal did: receipts, or an amount that is not the ordered one. A person must look
+// at that, because the program cannot tell it from a second payment.
+func reversedFirst(o *order, history []payment.Payment) bool {
+	missed := slices.ContainsFunc(history, func(p payment.Payment) bool {
+		return p.Reason != nil && p.Reason.Code == payment.ReasonReversalOfUnknown
+	})
+	d := o.deal
+	return missed && (d.single || d.moved() != d.ordered || d.echo != d.ordered)
+}
+
+// expected lists the statuses that agree with the truth and with what was told about it.
+func expected(o *order) []payment.Status {
+	d := o.deal
+	switch {
+	case d == nil: // rejected, expired
+		return []payment.Status{payment.Failed}
+	case d.echo != d.ordered && d.reversed: // what was taken back is not in doubt any more
+		return []payment.Status{payment.Reversed}
+	case d.echo != d.ordered:
+		return []payment.Status{payment.InDoubt}
+	case d.contradicted:
+		return []payment.Status{payment.Conflict}
+	case d.state == payment.Accepted:
+		return []payment.Status{payment.Pending}
+	case d.state == payment.TakenBack:
+		return []payment.Status{payment.Reversed}
+	}
+	final := payment.Failed
+	if d.state == payment.Paid {
+		final = payment.Settled
+	}
+	want := []payment.Status{final}
+	if d.extra {
+		want = append(want, payment.Conflict)
+	}
+	if !d.told && !d.extra { // nobody said it, and a pending payment is not looked up by the engine
+		want = append(want, payment.Pending)
+	}
+	return want
+}
+
+// judgeQueue checks that nothing waits, but for payments that are in doubt for a reason.
+func (w *world) judgeQueue() {
+	for ref := range w.parked {
+		history := w.log.history(ref)
+		if len(history) == 0 || history[len(history)-1].Status != payment.InDoubt {
+			w.problem("%s: parked at the end", ref.Order)
+		}
+	}
+	for _, m := range w.messages {
+		if !m.gone {
+			w.problem("%s: %s %d waits at the end", m.ref.Order, m.stream, m.Sequence)
+		}
+	}
+	for n, said := range w.notices {
+		stray := said.ref.Order == "stray"
+		buried := slices.ContainsFunc(w.dead, func(d deadLetter) bool { return d.stream == events.StreamWebhooks && d.ref == said.ref })
+		if stray != buried {
+			w.problem("webhook %d for %s: a dead letter: %t", n, said.ref.Order, buried)
+		}
+	}
+}

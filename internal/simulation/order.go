@@ -1,0 +1,82 @@
+package simulation
+
+import (
+	"fmt"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// order is one order number, with the truth about it.
+type order struct {
+	ref      payment.Ref
+	cmd      payment.Command
+	commands []string // fingerprints of all commands under this number
+	old      bool     // the command is older than the log's memory
+	requests int      // that the provider received
+	deal     *deal    // nil: the provider executed nothing
+}
+
+// order draws what is asked for under one order number.
+func (w *world) order(n int) {
+	ref := payment.Ref{Provider: acme, Order: fmt.Sprintf("o-%d", n+1)}
+	cmd := payment.Command{
+		Ref: ref, Operation: payment.Operations()[w.rng.IntN(2)], Amount: payment.KRW(10000), RequestedAt: epoch,
+	}
+	o := &order{ref: ref}
+	if w.chance(commandExpires) {
+		cmd.ExpiresAt = epoch.Add(w.between(time.Minute, 10*time.Minute))
+	}
+	if w.chance(commandOld) {
+		o.old, cmd.RequestedAt = true, epoch.Add(-timing().Retention-time.Second)
+	}
+	o.cmd = cmd
+	w.orders = append(w.orders, o)
+	w.ask(o, cmd, w.between(0, 2*time.Minute))
+	if w.chance(commandAgain) {
+		w.ask(o, cmd, w.between(0, 20*time.Minute))
+	}
+	if !o.old && w.chance(commandRival) {
+		cmd.Amount = payment.KRW(20000)
+		w.ask(o, cmd, w.between(0, 2*time.Minute))
+	}
+}
+
+// ask publishes a command after a while.
+func (w *world) ask(o *order, cmd payment.Command, wait time.Duration) {
+	out, err := events.EncodeCommand(cmd, w.id())
+	if err != nil {
+		panic(err)
+	}
+	if w.chance(commandShort) {
+		out.Subject = events.ShortSubject(cmd.Operation)
+	}
+	o.commands = append(o.commands, cmd.Fingerprint())
+	w.after(wait, func() {
+		w.publish(message{
+			stream: events.StreamCommands, ref: o.ref, fingerprint: cmd.Fingerprint(),
+			Message: events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data},
+		})
+	})
+}
+
+func (w *world) orderOf(ref payment.Ref) *order {
+	for _, o := range w.orders {
+		if o.ref == ref {
+			return o
+		}
+	}
+	panic("an order that nobody made: " + ref.Order)
+}
+
+// intents counts the requests that the log allowed.
+func (w *world) intents(ref payment.Ref) int {
+	n := 0
+	for _, p := range w.log.history(ref) {
+		if p.Status == payment.Submitting {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,203 @@
+package simulation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/worker"
+)
+
+var (
+	errCrash = errors.New("the process ended")
+	errPort  = errors.New("the port failed")
+)
+
+// process is one worker process.
+type process struct {
+	w      *world
+	name   string
+	skew   time.Duration // its clock is ahead by this much
+	engine *worker.Worker
+	ctx    context.Context
+	stop   context.CancelFunc
+	dead   bool
+	frozen time.Duration // until then nothing in it moves
+	tasks  []*task
+}
+
+// startProcess starts a worker.
+func (w *world) startProcess() {
+	p := &process{w: w, name: fmt.Sprintf("w%d", len(w.processes)+1), skew: w.between(-time.Second, time.Second)}
+	p.ctx, p.stop = context.WithCancel(context.Background())
+	var log worker.Log = logPort{p}
+	if w.mutant.log != nil {
+		log = w.mutant.log(w, log)
+	}
+	var conn connectors.Connector = providerPort{p}
+	if w.mutant.connector != nil {
+		conn = w.mutant.connector(w, providerPort{p})
+	}
+	engine, err := worker.New(worker.Options{
+		Log: log, Claims: w.mutant.store(claimsPort{p}), Timing: timing(), Now: p.now, NewID: w.id,
+		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
+	})
+	if err != nil {
+		panic(err) // the timing of this package does not fit the engine
+	}
+	p.engine = engine
+	w.processes = append(w.processes, p)
+	w.note("%s starts", p.name)
+}
+
+// kill ends a process: whatever it was doing stops where it is.
+func (w *world) kill(p *process) {
+	p.dead = true
+	p.stop()
+	for _, t := range p.tasks {
+		t.end()
+	}
+	p.tasks = nil
+}
+
+// task is one handler at work on one delivery, as a coroutine.
+type task struct {
+	p       *process
+	m       *message
+	n       int // of the delivery
+	resume  func() (time.Duration, bool)
+	end     func()
+	yield   func(time.Duration) bool
+	asked   time.Duration // when it asked for the time last
+	verdict events.Verdict
+	ended   bool // with a verdict
+}
+
+// begin lets a process work on a delivery.
+func (p *process) begin(m *message, h events.Handler) {
+	t := &task{p: p, m: m, n: m.Deliveries}
+	t.resume, t.end = iter.Pull(func(yield func(time.Duration) bool) {
+		defer func() {
+			if cause := recover(); cause != nil && cause != errCrash {
+				panic(cause)
+			}
+		}()
+		t.yield = yield
+		t.verdict = h(p.ctx, m.Message)
+		t.ended = true
+	})
+	p.tasks = append(p.tasks, t)
+	p.w.advance(t)
+}
+
+// advance lets a task run until its next call of a port.
+func (w *world) advance(t *task) {
+	p := t.p
+	switch {
+	case p.dead:
+		return
+	case p.frozen > w.now:
+		w.after(p.frozen-w.now, func() { w.advance(t) })
+		return
+	}
+	w.current = t
+	pause, more := t.resume()
+	w.current = nil
+	switch {
+	case more:
+		w.after(pause, func() { w.advance(t) })
+	case t.ended:
+		p.forget(t)
+		w.settle(t)
+	default:
+		w.crashed(p)
+	}
+}
+
+func (p *process) forget(done *task) {
+	for i, t := range p.tasks {
+		if t == done {
+			p.tasks = append(p.tasks[:i], p.tasks[i+1:]...)
+			return
+		}
+	}
+}
+
+// crashed cleans up after a process that died by itself.
+func (w *world) crashed(p *process) {
+	w.note("%s crashes", p.name)
+	for _, t := range p.tasks {
+		w.silent(t.m, t.n)
+	}
+	w.kill(p)
+	w.after(w.between(0, 30*time.Second), w.startProcess)
+}
+
+// silent delivers a message again of whose handler the queue hears nothing more.
+func (w *world) silent(m *message, n int) {
+	w.after(w.between(ackWait*2/3, ackWait), func() { w.redeliver(m, n) })
+}
+
+// now is the engine's clock. A process can be suspended just before it looks.
+func (p *process) now() time.Time {
+	if t := p.w.current; t != nil && !p.dead {
+		t.asked = p.w.now
+		t.disturb()
+	}
+	return p.w.time().Add(p.skew)
+}
+
+// disturb lets happen to the process what can happen at every call.
+func (t *task) disturb() {
+	p, w := t.p, t.p.w
+	switch {
+	case w.fails(crash):
+		p.dead = true
+		panic(errCrash)
+	case w.fails(freeze):
+		long := w.between(time.Second, 5*time.Minute)
+		w.note("%s freezes for %s", p.name, long)
+		p.frozen = w.now + long
+		for _, other := range p.tasks {
+			if long > ackWait*2/3 {
+				w.silent(other.m, other.n)
+			}
+		}
+		t.wait(0)
+	case w.fails(stop) && p.ctx.Err() == nil:
+		w.note("%s is told to stop", p.name)
+		p.stop()
+		w.after(w.between(0, 30*time.Second), w.startProcess)
+	}
+}
+
+// wait gives control back to the world.
+func (t *task) wait(d time.Duration) {
+	if !t.yield(d) {
+		panic(errCrash)
+	}
+}
+
+// call is the way of every call to a port: what can happen to the process, and the time that it takes
+// until the call is there. It returns the task, or an error when the process is dead.
+func (p *process) call() (*task, error) {
+	t := p.w.current
+	if p.dead || t == nil {
+		return nil, errPort
+	}
+	t.disturb()
+	return t, nil
+}
+
+// travel is the time that a call or its answer needs.
+func (t *task) travel() {
+	if t.p.w.fails(slowPort) {
+		t.wait(t.p.w.between(0, 5*time.Second))
+		return
+	}
+	t.wait(t.p.w.latency())
+}

@@ -1,0 +1,277 @@
+package simulation
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// deal is what the provider really has of an order. No worker sees it.
+type deal struct {
+	state    payment.Kind // Accepted, Paid, Declined or TakenBack
+	ordered  payment.Money
+	echo     payment.Money // what the provider says was ordered
+	receipts []payment.Receipt
+	single   bool          // reports tell the receipts apart
+	visible  time.Duration // since when look-ups know it
+
+	told                          bool // the outcome's webhook is sent
+	reversed, extra, contradicted bool // it happens, and a webhook says so
+}
+
+func (d *deal) moved() payment.Money {
+	total := payment.Money{Currency: "KRW"}
+	for _, r := range d.receipts {
+		total.Minor += r.Amount.Minor
+	}
+	return total
+}
+
+// report is what the provider says now.
+func (d *deal) report() payment.Observation {
+	o := payment.Observation{Kind: d.state, Reference: "ref", Amount: d.echo}
+	switch d.state {
+	case payment.Accepted:
+		o.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/"}}
+	case payment.Paid:
+		if d.single {
+			o.Receipts = append(o.Receipts, d.receipts...)
+		} else {
+			o.SettledAmount = d.moved()
+		}
+	case payment.Declined:
+		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "51"}
+	}
+	return o
+}
+
+// arrive is the provider's work on one request.
+func (w *world) arrive(o *order, cmd payment.Command, sent time.Duration) (payment.Observation, error) {
+	o.requests++
+	if intents := w.intents(o.ref); o.requests > intents {
+		w.problem("%s: request %d, and the log has %d intents", o.ref.Order, o.requests, intents)
+	}
+	switch {
+	case o.deal != nil:
+		w.problem("%s: sent again while the provider has it", o.ref.Order)
+		return o.deal.report(), nil
+	case w.fails(throttled):
+		return payment.Observation{}, &connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled, RetryAfter: w.between(0, 2*time.Minute)}
+	case w.fails(lowBalance):
+		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonBalance}
+	case w.chance(rejected):
+		w.note("provider rejects %s", o.ref.Order)
+		return payment.Observation{}, &connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "51"}
+	}
+	return w.accept(o, cmd, sent).report(), nil
+}
+
+// accept makes the deal and draws its whole life.
+func (w *world) accept(o *order, cmd payment.Command, sent time.Duration) *deal {
+	d := &deal{state: payment.Accepted, ordered: cmd.Amount, echo: cmd.Amount, single: w.rng.IntN(2) == 0, visible: w.now}
+	o.deal = d
+	w.note("provider accepts %s", o.ref.Order)
+	if w.chance(lookupLags) {
+		d.visible = max(w.now, sent+w.between(0, settling()))
+	}
+	if w.chance(otherEcho) {
+		d.echo.Minor++
+	}
+	if w.rng.IntN(3) == 0 {
+		w.tell(o, d.report())
+	}
+	outcome := payment.Paid
+	switch {
+	case w.chance(endless):
+		return d
+	case w.chance(declined):
+		outcome = payment.Declined
+	}
+	d.told = !w.chance(webhookMissing)
+	if w.chance(paidAtOnce) {
+		w.finish(o, d, outcome)
+	} else {
+		w.after(w.between(0, 10*time.Minute), func() { w.finish(o, d, outcome) })
+	}
+	return d
+}
+
+// finish is the outcome at the provider, and what comes after it.
+func (w *world) finish(o *order, d *deal, outcome payment.Kind) {
+	w.note("provider: %s is %s", o.ref.Order, outcome)
+	d.state = outcome
+	if outcome == payment.Paid {
+		arrived := d.ordered
+		if w.chance(otherAmount) {
+			arrived.Minor -= 1000
+		}
+		d.receipts = []payment.Receipt{{Reference: "r-1", Amount: arrived}}
+	}
+	d.contradicted = w.chance(contradiction) && d.echo == d.ordered
+	d.told = d.told || d.contradicted
+	if d.told {
+		w.tell(o, d.report())
+	}
+	switch {
+	case d.contradicted:
+		w.tell(o, w.opposite(d))
+	case outcome == payment.Paid && w.chance(reversal):
+		d.reversed = true
+		w.after(w.between(0, 30*time.Minute), func() {
+			w.note("provider takes %s back", o.ref.Order)
+			d.state = payment.TakenBack
+			w.tell(o, d.report())
+		})
+	case outcome == payment.Paid && d.single && w.chance(extraReceipt):
+		d.extra = true
+		w.after(w.between(0, 30*time.Minute), func() {
+			w.note("provider: %s is paid once more", o.ref.Order)
+			d.receipts = append(d.receipts, payment.Receipt{Reference: "r-2", Amount: d.ordered})
+			w.tell(o, d.report())
+		})
+	}
+}
+
+// opposite contradicts the outcome.
+func (w *world) opposite(d *deal) payment.Observation {
+	if d.state == payment.Declined {
+		return payment.Observation{Kind: payment.Paid, Amount: d.echo}
+	}
+	return payment.Observation{Kind: payment.Declined, Amount: d.echo}
+}
+
+// notice is what a webhook says; its body is the notice's number.
+type notice struct {
+	ref         payment.Ref
+	operation   payment.Operation
+	observation payment.Observation
+}
+
+// tell sends a webhook.
+func (w *world) tell(o *order, says payment.Observation) {
+	w.notices = append(w.notices, notice{o.ref, o.cmd.Operation, says})
+	n := len(w.notices) - 1
+	times := 1
+	if w.chance(webhookTwice) {
+		times = 2
+	}
+	for range times {
+		wait := w.between(0, 5*time.Second)
+		if w.chance(webhookLate) {
+			wait = w.between(0, 30*time.Minute)
+		}
+		w.after(wait, func() { w.receive(n) })
+	}
+}
+
+// receive is the ingress.
+func (w *world) receive(n int) {
+	said := w.notices[n]
+	out, err := events.EncodeWebhook(events.Webhook{
+		Ref: said.ref, Header: http.Header{}, Body: []byte(strconv.Itoa(n)), ReceivedAt: w.time(),
+	}, w.id())
+	if err != nil {
+		panic(err)
+	}
+	w.note("webhook for %s: %s", said.ref.Order, said.observation.Kind)
+	w.publish(message{
+		stream: events.StreamWebhooks, ref: said.ref,
+		Message: events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data},
+	})
+}
+
+// strayWebhook comes for an order that nobody made.
+func (w *world) strayWebhook() {
+	stray := &order{ref: payment.Ref{Provider: acme, Order: "stray"}, cmd: payment.Command{Operation: payment.Deposit}}
+	w.after(w.between(0, w.calm), func() { w.tell(stray, payment.Observation{Kind: payment.Declined}) })
+}
+
+// providerPort is the connector of one process.
+type providerPort struct{ p *process }
+
+func (c providerPort) Traits() connectors.Traits {
+	return connectors.Traits{
+		Kind: "simulated", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
+		SettlingDelay: settling(),
+	}
+}
+
+// Submit sends a request. It leaves the process at once or, after its deadline, never; what becomes of it
+// then does not depend on the process any more.
+func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Observation, error) {
+	w, timeout := c.p.w, timing().SubmitTimeout
+	began := w.now
+	if w.current != nil {
+		began = w.current.asked // the engine looks at the clock after it sets the deadline
+	}
+	t, err := c.p.call()
+	if err != nil || w.now >= began+timeout {
+		return payment.Observation{}, context.DeadlineExceeded
+	}
+	w.note("%s submits %s", c.p.name, cmd.Order)
+	if w.fails(notSent) {
+		t.wait(w.between(time.Millisecond, 10*time.Second))
+		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: "dial"}
+	}
+	return c.exchange(t, cmd, began+timeout)
+}
+
+func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Duration) (says payment.Observation, err error) {
+	w, sent, o := c.p.w, c.p.w.now, c.p.w.orderOf(cmd.Ref)
+	if w.fails(requestLost) {
+		t.wait(deadline - sent)
+		return says, context.DeadlineExceeded
+	}
+	if w.fails(acceptLate) {
+		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.arrive(o, cmd, sent) })
+		t.wait(w.between(0, deadline-sent))
+		return says, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_502"}
+	}
+	way := w.latency()
+	w.after(way, func() { says, err = w.arrive(o, cmd, sent) })
+	back := w.latency()
+	if w.fails(webhookEarly) {
+		back = w.between(0, timing().SubmitTimeout)
+	}
+	t.wait(way + time.Nanosecond + back)
+	if w.now > deadline || w.fails(replyLost) {
+		t.wait(max(deadline-w.now, 0))
+		return payment.Observation{}, context.DeadlineExceeded
+	}
+	return says, err
+}
+
+func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Observation, error) {
+	t, err := c.p.call()
+	if err != nil {
+		return payment.Observation{}, err
+	}
+	w := c.p.w
+	t.travel()
+	if w.fails(lookupFails) {
+		t.travel()
+		return payment.Observation{}, errPort
+	}
+	says := payment.Observation{Kind: payment.Unknown, Settling: settling()}
+	if d := w.orderOf(q.Ref).deal; d != nil && w.now >= d.visible {
+		says = d.report()
+	}
+	w.note("%s looks %s up: %s", c.p.name, q.Order, says.Kind)
+	t.travel()
+	return says, nil
+}
+
+// Webhook reads what tell wrote.
+func (c providerPort) Webhook(_ http.Header, body []byte, _ time.Time) (connectors.Notice, error) {
+	n, err := strconv.Atoi(string(body))
+	if err != nil {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "no number"}
+	}
+	said := c.p.w.notices[n]
+	return connectors.Notice{Order: said.ref.Order, Operation: said.operation, Observation: said.observation}, nil
+}

@@ -1,0 +1,168 @@
+package simulation
+
+import (
+	"context"
+	"maps"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// message is one message of a stream.
+type message struct {
+	events.Message
+	stream      string
+	ref         payment.Ref
+	fingerprint string // of a command
+	gone        bool   // acknowledged
+}
+
+// deadLetter is a message that was given up.
+type deadLetter struct {
+	*message
+	reason events.DeadReason
+}
+
+// publish stores a message and has it delivered.
+func (w *world) publish(m message) {
+	kept := &m
+	kept.Sequence, kept.StoredAt, kept.Deliveries = uint64(len(w.messages)+1), w.time(), 0
+	w.messages = append(w.messages, kept)
+	w.note("queue: %s is %s %d", m.Subject, m.stream, kept.Sequence)
+	wait := w.latency()
+	if w.fails(deliveryLate) {
+		wait = w.between(0, time.Minute)
+	}
+	w.after(wait, func() { w.deliver(kept) })
+}
+
+// deliver hands a message to a process.
+func (w *world) deliver(m *message) {
+	if m.gone {
+		return
+	}
+	p := w.anyProcess()
+	if p == nil {
+		w.after(time.Second, func() { w.deliver(m) })
+		return
+	}
+	m.Deliveries++
+	w.note("%s gets %s %d, delivery %d", p.name, m.stream, m.Sequence, m.Deliveries)
+	m.gone = w.mutant.acknowledgeFirst
+	if p.frozen > w.now {
+		w.silent(m, m.Deliveries)
+	}
+	handle := p.engine.Command
+	switch _, long := events.SubjectRef(m.Subject); {
+	case m.stream == events.StreamWebhooks:
+		handle = p.engine.Webhook
+	case !long:
+		handle = p.engine.Intake
+	}
+	p.begin(m, func(ctx context.Context, m events.Message) events.Verdict { return handle(ctx, m) })
+}
+
+// anyProcess draws one that takes messages.
+func (w *world) anyProcess() *process {
+	var able []*process
+	for _, p := range w.processes {
+		if !p.dead && p.ctx.Err() == nil {
+			able = append(able, p)
+		}
+	}
+	if len(able) == 0 {
+		return nil
+	}
+	return able[w.rng.IntN(len(able))]
+}
+
+// redeliver delivers a message again if its n-th delivery is still the last.
+func (w *world) redeliver(m *message, n int) {
+	if m.Deliveries != n || m.gone {
+		return
+	}
+	if w.mutant.dropUnheard {
+		m.gone = true
+		return
+	}
+	w.deliver(m)
+}
+
+// settle carries out a verdict, as pkg/events/jetstream does.
+func (w *world) settle(t *task) {
+	m, v := t.m, t.verdict
+	if w.mutant.verdict != nil {
+		v = w.mutant.verdict(m, v)
+	}
+	w.note("%s is done with %s %d: %s", t.p.name, m.stream, m.Sequence,
+		[...]string{"retry in " + v.Delay.String(), "done", "park until " + v.At.Format(time.TimeOnly), "dead, " + string(v.Reason) + ": " + v.Detail, "forward"}[v.Kind])
+	if v.Kind == events.Retry {
+		w.after(max(v.Delay, time.Millisecond), func() {
+			if m.Deliveries == t.n {
+				w.deliver(m)
+			}
+		})
+		return
+	}
+	if v.Kind != events.Done && w.fails(settleFails) {
+		w.after(5*time.Second, func() { w.redeliver(m, t.n) })
+		return
+	}
+	switch v.Kind {
+	case events.Park:
+		w.park(m, v.At)
+	case events.Dead:
+		w.dead = append(w.dead, deadLetter{m, v.Reason})
+	case events.Forward:
+		on := m.again()
+		on.Subject = v.Subject
+		w.publish(on)
+	}
+	w.acknowledge(m, t.n)
+}
+
+func (w *world) acknowledge(m *message, n int) {
+	switch {
+	case w.fails(ackLost):
+		w.silent(m, n)
+	case w.fails(ackLate):
+		w.silent(m, n)
+		w.after(w.between(0, 2*ackWait), func() { m.gone = true })
+	default:
+		m.gone = true
+	}
+}
+
+// again is a message to publish once more, which remembers when the first of its kind was stored.
+func (m *message) again() message {
+	next := *m
+	next.gone = false
+	if m.Header.Get(events.HeaderRequestedAt) == "" {
+		next.Header = maps.Clone(m.Header)
+		next.Header[events.HeaderRequestedAt] = []string{m.StoredAt.Format(time.RFC3339Nano)}
+	}
+	return next
+}
+
+// park holds a command until at. There is one parked command for each order. Schedules have whole
+// seconds and may fire up to a second early.
+func (w *world) park(m *message, at time.Time) {
+	if w.parked[m.ref] != nil {
+		return
+	}
+	w.parked[m.ref] = m
+	next := m.again()
+	whole := at.Truncate(time.Second)
+	if !whole.Equal(at) {
+		whole = whole.Add(time.Second)
+	}
+	wait := whole.Sub(w.time()) - w.between(0, time.Second)
+	if w.mutant.loseParked {
+		return
+	}
+	w.after(max(wait, 0), func() {
+		delete(w.parked, m.ref)
+		w.publish(next)
+	})
+}

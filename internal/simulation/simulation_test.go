@@ -1,0 +1,69 @@
+package simulation_test
+
+import (
+	"flag"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"payonce/internal/simulation"
+)
+
+var (
+	seed = flag.Uint64("seed", 1, "first seed of the simulation")
+	runs = flag.Uint64("runs", 4000, "number of seeds")
+)
+
+// Every seed from -seed on, -runs of them. The first that fails is told from its beginning.
+func TestSimulation(t *testing.T) {
+	began := time.Now()
+	var next, events atomic.Uint64
+	var failed atomic.Uint64 // seed+1
+	var group sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for n := next.Add(1) - 1; n < *runs && failed.Load() == 0; n = next.Add(1) - 1 {
+				r := simulation.Run(*seed+n, simulation.Mutant{}, false)
+				events.Add(uint64(r.Events))
+				if len(r.Problems) > 0 {
+					failed.Store(*seed + n + 1)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if s := failed.Load(); s > 0 {
+		tell(t, s-1)
+	}
+	if events.Load() < *runs {
+		t.Errorf("%d runs wrote only %d events", *runs, events.Load())
+	}
+	t.Logf("%d runs from seed %d: %d events in the log, %.0f runs/s", *runs, *seed, events.Load(), float64(*runs)/time.Since(began).Seconds())
+}
+
+// tell prints a run that failed.
+func tell(t *testing.T, seed uint64) {
+	t.Helper()
+	again := simulation.Run(seed, simulation.Mutant{}, true)
+	t.Fatalf("seed %d:\n%s\n\n%s\n\nreplay: go test ./internal/simulation -run 'Simulation$' -seed %d -runs 1",
+		seed, strings.Join(again.Trace, "\n"), strings.Join(again.Problems, "\n"), seed)
+}
+
+// The same seed tells the same story, event by event.
+func TestSameSeedSameTrace(t *testing.T) {
+	lengths := map[int]bool{}
+	for s := *seed; s < *seed+100; s++ {
+		a, b := simulation.Run(s, simulation.Mutant{}, true), simulation.Run(s, simulation.Mutant{}, true)
+		if !slices.Equal(a.Trace, b.Trace) {
+			t.Fatalf("seed %d: two traces", s)
+		}
+		lengths[len(a.Trace)] = true
+	}
+	if len(lengths) < 50 {
+		t.Errorf("100 seeds tell only %d stories", len(lengths))
+	}
+}

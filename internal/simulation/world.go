@@ -1,0 +1,167 @@
+package simulation
+
+import (
+	"container/heap"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// acme is the provider of all runs.
+const acme = "acme-kr"
+
+// ackWait is how long the queue waits for a sign of life.
+const ackWait = 90 * time.Second
+
+// quiet is how long a run goes on after the last fault: longer than everything that waits.
+const quiet = 3 * time.Hour
+
+// epoch is where the virtual clock begins.
+var epoch = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+
+// timing is the engine's. RetryFor and RetryInitial are the only durations that a library counts in real
+// time: the pause is a nanosecond, and not RetryFor but the lease, in virtual time, ends the retries.
+func timing() worker.Timing {
+	t := worker.DefaultTiming()
+	t.RetryFor, t.RetryInitial = 20*time.Second, time.Nanosecond
+	t.Lease = time.Minute
+	t.UnknownOrderFor = time.Hour
+	return t
+}
+
+// settling is the shortest delay that the engine takes with this timing.
+func settling() time.Duration { return timing().Lease + timing().SubmitTimeout }
+
+// world is one run.
+type world struct {
+	rng     *rand.Rand
+	rates   rates
+	mutant  Mutant
+	now     time.Duration // since epoch
+	calm    time.Duration // when faults end
+	agenda  agenda
+	ids     int
+	current *task
+
+	log       *memoryLog
+	claims    *memoryClaims
+	parked    map[payment.Ref]*message
+	messages  []*message
+	dead      []deadLetter
+	notices   []notice
+	processes []*process
+	orders    []*order
+
+	tracing  bool
+	trace    []string
+	problems []string
+}
+
+// newWorld draws everything that happens by itself in a run.
+func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
+	w := &world{
+		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing,
+		parked: map[payment.Ref]*message{},
+	}
+	w.rates = drawRates(w.rng)
+	w.calm = w.between(5*time.Minute, 20*time.Minute)
+	w.log, w.claims = newMemoryLog(w), newMemoryClaims(w)
+	for range 1 + w.rng.IntN(3) {
+		w.startProcess()
+	}
+	for n := range 1 + w.rng.IntN(3) {
+		w.order(n)
+	}
+	if w.chance(webhookStray) {
+		w.strayWebhook()
+	}
+	w.planClaims()
+	return w
+}
+
+// run plays the world to its end.
+func (w *world) run() {
+	for w.agenda.Len() > 0 && len(w.problems) == 0 {
+		next := heap.Pop(&w.agenda).(entry)
+		if next.at > w.calm+quiet {
+			break
+		}
+		w.now = next.at
+		next.do()
+	}
+	for _, p := range w.processes {
+		w.kill(p)
+	}
+	if len(w.problems) == 0 {
+		w.judge()
+	}
+}
+
+// chance draws what belongs to the world, at any time.
+func (w *world) chance(f fault) bool { return w.rates[f] > 0 && w.rng.Float64() < w.rates[f] }
+
+// fails draws a fault, as long as there are any.
+func (w *world) fails(f fault) bool { return w.now < w.calm && w.chance(f) }
+
+// between draws a duration.
+func (w *world) between(from, to time.Duration) time.Duration {
+	return from + time.Duration(w.rng.Int64N(int64(to-from)+1))
+}
+
+// latency of a call that nothing delays.
+func (w *world) latency() time.Duration { return w.between(time.Millisecond, 80*time.Millisecond) }
+
+func (w *world) time() time.Time { return epoch.Add(w.now) }
+
+func (w *world) id() string {
+	w.ids++
+	return fmt.Sprintf("id-%d", w.ids)
+}
+
+func (w *world) note(format string, args ...any) {
+	if w.tracing {
+		w.trace = append(w.trace, fmt.Sprintf("%12s  ", w.now)+fmt.Sprintf(format, args...))
+	}
+}
+
+// problem writes down that a promise was broken.
+func (w *world) problem(format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	w.problems = append(w.problems, text)
+	w.note("PROBLEM %s", text)
+}
+
+// after puts something on the agenda.
+func (w *world) after(d time.Duration, do func()) {
+	w.agenda.made++
+	heap.Push(&w.agenda, entry{w.now + d, w.agenda.made, do})
+}
+
+// entry is what will happen at a time. What is planned for the same time happens in the order of planning.
+type entry struct {
+	at time.Duration
+	n  int
+	do func()
+}
+
+// agenda is a heap of entries.
+type agenda struct {
+	entries []entry
+	made    int
+}
+
+func (a *agenda) Len() int { return len(a.entries) }
+func (a *agenda) Less(i, j int) bool {
+	x, y := a.entries[i], a.entries[j]
+	return x.at < y.at || x.at == y.at && x.n < y.n
+}
+func (a *agenda) Swap(i, j int) { a.entries[i], a.entries[j] = a.entries[j], a.entries[i] }
+func (a *agenda) Push(x any)    { a.entries = append(a.entries, x.(entry)) }
+func (a *agenda) Pop() any {
+	last := a.entries[len(a.entries)-1]
+	a.entries = a.entries[:len(a.entries)-1]
+	return last
+}
