@@ -24,8 +24,11 @@ func variants() []variant {
 	krw, twd := payment.KRW(10_000), payment.TWD(48_389)
 	return []variant{
 		{trial.TeemoPay, "va", payment.Deposit, krw},
+		{trial.TeemoPay, "kyc_va", payment.Deposit, krw},
 		{trial.TeemoPay, "kakaopay", payment.Deposit, krw},
-		{trial.TeemoPay, "", payment.Payout, krw},
+		{trial.TeemoPay, "tosspay", payment.Deposit, krw},
+		{trial.TeemoPay, "bank_transfer", payment.Payout, krw},
+		{trial.TeemoPay, "bank_transfer_kyc", payment.Payout, krw},
 		{trial.ECommPay, "page_direct", payment.Deposit, krw},
 		{trial.ECommPay, "gate", payment.Deposit, krw},
 		{trial.ECommPayRedirect, "page", payment.Deposit, krw},

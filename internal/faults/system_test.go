@@ -61,6 +61,7 @@ type system struct {
 	dir      string
 	programs programs
 	config   string
+	natsURL  string
 	redis    *redistest.Server
 	sandbox  *sandbox.Sandbox
 	log      *jetstream.Conn
@@ -76,6 +77,7 @@ func start(t *testing.T) *system {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	at := trial.Addresses{Redis: s.redis.Addr(), NATS: s.startNATS(ctx), Listen: s.free(ctx)}
+	s.natsURL = at.NATS
 	keys, err := trial.NewKeys()
 	s.must(err)
 	at.Sandbox = s.startSandbox(keys, at)

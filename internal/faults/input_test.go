@@ -1,0 +1,89 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Whatever an upstream publishes lies in DEADLETTERS with its reason, and the payments around it settle.
+func TestBadCommandsBecomeDeadLetters(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Minute) // a provider is unknown after a minute
+	defer cancel()
+	s.worker(s.programs.worker)
+	body := func(provider, order, value string) string {
+		return fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":%q,"currency":"KRW"},"customer":{"name":"홍길동"}}`, provider, order, value)
+	}
+	bad := []struct {
+		subject, body string
+		reason        events.DeadReason
+	}{
+		{"deposit.requested", "garbage", events.DeadUndecodable},
+		{"deposit.requested." + trial.TeemoPay + ".bad-1", "\x00\xff", events.DeadUndecodable},
+		{"deposit.requested", body("nobody-kr", "bad-2", "1000"), events.DeadUnknownProvider},
+		{"payout.requested.nobody-kr.bad-3", body("nobody-kr", "bad-3", "1000"), events.DeadUnknownProvider},
+		{"deposit.requested." + trial.TeemoPay + ".bad-4", body(trial.TeemoPay, "bad-4", "1000") + strings.Repeat(" ", events.MaxCommandBytes), events.DeadTooBig},
+		{"deposit.requested", body(trial.TeemoPay, "bad-5", "10.5"), events.DeadInvalid},
+		{"deposit.requested", body(trial.TeemoPay, "bad-6", "-1000"), events.DeadInvalid},
+		{"deposit.requested." + trial.TeemoPay + ".bad-7", body(trial.TeemoPay, "bad-8", "1000"), events.DeadMismatch},
+	}
+	conn, err := nats.Connect(s.natsURL)
+	s.must(err)
+	t.Cleanup(conn.Close)
+	js, err := jetstream.New(conn)
+	s.must(err)
+	want := map[events.DeadReason]int{}
+	var good []order
+	for i, b := range bad {
+		_, err := js.Publish(ctx, b.subject, []byte(b.body))
+		s.must(err)
+		want[b.reason]++
+		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("good-%d", i)}, payment.Deposit}
+		s.publish(ctx, o)
+		good = append(good, o)
+	}
+	for _, o := range good {
+		s.check(o, s.ended(ctx, o))
+	}
+	s.untilDead(ctx, want)
+	for _, named := range []string{"bad-1", "bad-4", "bad-5", "bad-6"} { // they could be named, so they failed
+		p, _, err := s.log.Last(ctx, payment.Ref{Provider: trial.TeemoPay, Order: named})
+		if err != nil || p.Status != payment.Failed {
+			t.Errorf("%s: %s, %v", named, p.Status, err)
+		}
+	}
+}
+
+// untilDead waits until the dead letters are these.
+func (s *system) untilDead(ctx context.Context, want map[events.DeadReason]int) {
+	s.t.Helper()
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		letters, err := s.log.DeadLetters(ctx, 0, 100)
+		s.must(err)
+		have := map[events.DeadReason]int{}
+		for _, letter := range letters {
+			have[letter.Reason]++
+		}
+		if fmt.Sprint(have) == fmt.Sprint(want) {
+			return
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			s.t.Fatalf("the dead letters are %v, want %v", have, want)
+		}
+	}
+}
