@@ -3,6 +3,8 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+RUNS     ?= 100000
+SEED     ?= 1
 
 # Packages of which 90 % of the statements must be run by tests.
 COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonce/pkg/idempotency/...,payonce/pkg/connectors,payonce/pkg/connectors/...,payonce/pkg/config
@@ -11,7 +13,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fuzz update cover bench build connector clean
+.PHONY: help demo run test lint fuzz update simulate cover bench build connector clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +46,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null || exit 1; \
 		done; \
 	done
+
+simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, see docs/reliability.md
+	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$' -v -seed $(SEED) -runs $(RUNS)
 
 update: ## write golden files and generated documents anew
 	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \

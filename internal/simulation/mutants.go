@@ -21,6 +21,7 @@ type Mutant struct {
 	acknowledgeFirst bool // when a message is delivered
 	dropUnheard      bool // a message of whose handler nothing is heard is not delivered again
 	loseParked       bool // what is parked never comes back
+	sendLate         bool // a request leaves even when its deadline has passed
 }
 
 func (m Mutant) store(s idempotency.Store) idempotency.Store {
@@ -36,6 +37,7 @@ func Mutants() []Mutant {
 		{Name: "acknowledge before the work", acknowledgeFirst: true},
 		{Name: "drop what nobody answered", dropUnheard: true},
 		{Name: "lose what is parked", loseParked: true},
+		{Name: "send after the deadline", sendLate: true},
 		{Name: "acknowledge instead of trying again", verdict: acknowledge(events.Retry, events.StreamCommands)},
 		{Name: "drop a webhook that cannot be taken in yet", verdict: acknowledge(events.Retry, events.StreamWebhooks)},
 		{Name: "lose dead letters", verdict: acknowledge(events.Dead, events.StreamCommands)},

@@ -63,12 +63,21 @@ func (w *world) judgeCommands(o *order, history []payment.Payment) {
 			want = events.DeadTooOld
 		}
 		switch {
+		case inLog && reasons[events.DeadOrderReused] && w.storeForgot(o): // see docs/reliability.md
 		case inLog && len(reasons) > 0:
 			w.problem("%s: the command in the log is a dead letter, too: %v", o.ref.Order, reasons)
 		case !inLog && (len(reasons) != 1 || !reasons[want]):
 			w.problem("%s: a command is not in the log, and its dead letters are %v, want %s", o.ref.Order, reasons, want)
 		}
 	}
+}
+
+// storeForgot reports whether the claim store can have changed its mind, or been out of reach, about which
+// of two commands came first, before the log knew either.
+func (w *world) storeForgot(o *order) bool {
+	rivals := slices.ContainsFunc(o.commands, func(f string) bool { return f != o.commands[0] })
+	r := w.rates
+	return rivals && r[claimsFlushed]+r[claimsFailOver]+r[claimsDown]+r[claimFails]+r[claimUnheard] > 0
 }
 
 // judgeOutcome compares the last event with the truth.
@@ -135,13 +144,12 @@ func expected(o *order) []payment.Status {
 // judgeQueue checks that nothing waits, but for payments that are in doubt for a reason.
 func (w *world) judgeQueue() {
 	for ref := range w.parked {
-		history := w.log.history(ref)
-		if len(history) == 0 || history[len(history)-1].Status != payment.InDoubt {
+		if !w.doubted(ref) {
 			w.problem("%s: parked at the end", ref.Order)
 		}
 	}
 	for _, m := range w.messages {
-		if !m.gone {
+		if !m.gone && (m.stream != events.StreamCommands || !w.doubted(m.ref)) {
 			w.problem("%s: %s %d waits at the end", m.ref.Order, m.stream, m.Sequence)
 		}
 	}
@@ -152,4 +160,10 @@ func (w *world) judgeQueue() {
 			w.problem("webhook %d for %s: a dead letter: %t", n, said.ref.Order, buried)
 		}
 	}
+}
+
+// doubted reports whether a payment is in doubt. Its command is parked again and again, or just at work.
+func (w *world) doubted(ref payment.Ref) bool {
+	p, _, err := w.log.read(ref, 0)
+	return err == nil && p.Status == payment.InDoubt
 }

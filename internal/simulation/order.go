@@ -29,7 +29,7 @@ func (w *world) order(n int) {
 		cmd.ExpiresAt = epoch.Add(w.between(time.Minute, 10*time.Minute))
 	}
 	if w.chance(commandOld) {
-		o.old, cmd.RequestedAt = true, epoch.Add(-timing().Retention-time.Second)
+		o.old, cmd.RequestedAt = true, epoch.Add(-timing().Retention-time.Hour)
 	}
 	o.cmd = cmd
 	w.orders = append(w.orders, o)

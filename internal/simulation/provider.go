@@ -210,7 +210,7 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 		began = w.current.asked // the engine looks at the clock after it sets the deadline
 	}
 	t, err := c.p.call()
-	if err != nil || w.now >= began+timeout {
+	if err != nil || w.now >= began+timeout && !w.mutant.sendLate {
 		return payment.Observation{}, context.DeadlineExceeded
 	}
 	w.note("%s submits %s", c.p.name, cmd.Order)
@@ -224,12 +224,12 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Duration) (says payment.Observation, err error) {
 	w, sent, o := c.p.w, c.p.w.now, c.p.w.orderOf(cmd.Ref)
 	if w.fails(requestLost) {
-		t.wait(deadline - sent)
+		t.wait(max(deadline-sent, 0))
 		return says, context.DeadlineExceeded
 	}
 	if w.fails(acceptLate) {
 		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.arrive(o, cmd, sent) })
-		t.wait(w.between(0, deadline-sent))
+		t.wait(w.between(0, max(deadline-sent, 0)))
 		return says, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_502"}
 	}
 	way := w.latency()

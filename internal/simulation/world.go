@@ -37,14 +37,15 @@ func settling() time.Duration { return timing().Lease + timing().SubmitTimeout }
 
 // world is one run.
 type world struct {
-	rng     *rand.Rand
-	rates   rates
-	mutant  Mutant
-	now     time.Duration // since epoch
-	calm    time.Duration // when faults end
-	agenda  agenda
-	ids     int
-	current *task
+	rng      *rand.Rand
+	rates    rates
+	happened [faults]int
+	mutant   Mutant
+	now      time.Duration // since epoch
+	calm     time.Duration // when faults end
+	agenda   agenda
+	ids      int
+	current  *task
 
 	log       *memoryLog
 	claims    *memoryClaims
@@ -101,7 +102,13 @@ func (w *world) run() {
 }
 
 // chance draws what belongs to the world, at any time.
-func (w *world) chance(f fault) bool { return w.rates[f] > 0 && w.rng.Float64() < w.rates[f] }
+func (w *world) chance(f fault) bool {
+	happens := w.rates[f] > 0 && w.rng.Float64() < w.rates[f]
+	if happens {
+		w.happened[f]++
+	}
+	return happens
+}
 
 // fails draws a fault, as long as there are any.
 func (w *world) fails(f fault) bool { return w.now < w.calm && w.chance(f) }
