@@ -9,11 +9,8 @@ import (
 	"payonce/internal/simulation"
 )
 
-// harmlessRuns is how long the oracle must be silent about what costs only speed.
-const harmlessRuns = 300
-
 // The oracle must find every mistake of the table in docs/reliability.md within the runs that stand there,
-// and be silent about those that cost only speed.
+// and be silent, for harmlessRuns, about those that cost only speed.
 func TestOracleFindsMistakes(t *testing.T) {
 	most := documented(t)
 	for _, m := range simulation.Mutants() {
@@ -21,6 +18,10 @@ func TestOracleFindsMistakes(t *testing.T) {
 		delete(most, m.Name)
 		if !named || m.Harmless != (last == 0) {
 			t.Errorf("docs/reliability.md does not say what the code says of: %s", m.Name)
+			continue
+		}
+		if last > mostRuns {
+			t.Logf("%s: tried without the race detector only", m.Name)
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {

@@ -16,7 +16,7 @@ import (
 
 var (
 	seed = flag.Uint64("seed", 1, "first seed of the simulation")
-	runs = flag.Uint64("runs", 2500, "number of seeds")
+	runs = flag.Uint64("runs", defaultRuns, "number of seeds")
 )
 
 // Every seed from -seed on, -runs of them. The first that fails is told from its beginning.
@@ -37,6 +37,9 @@ func TestSimulation(t *testing.T) {
 		})
 	}
 	group.Wait()
+	if *runs == 1 && testing.Verbose() {
+		t.Log("\n" + strings.Join(simulation.Run(*seed, simulation.Mutant{}, true).Trace, "\n"))
+	}
 	if s := failed.Load(); s > 0 {
 		tell(t, s-1)
 	}
