@@ -24,8 +24,10 @@ const (
 	redis     = "pkg/idempotency/redis/..."
 )
 
-// notKinds are packages below pkg/connectors that are no provider.
-var notKinds = []string{"pkg/connectors/connectortest", "pkg/connectors/httpcall"}
+// notKinds are packages below pkg/connectors that are no provider: connectors may import them.
+var notKinds = []string{
+	"pkg/connectors/connectortest", "pkg/connectors/httpcall", "pkg/connectors/masking",
+}
 
 var core = []string{
 	"pkg/payment/...", "pkg/events", "pkg/connectors", "pkg/idempotency", "pkg/secret", "pkg/calendar/...", "pkg/reconcile",
@@ -59,6 +61,11 @@ var rules = []rule{
 		ban:    []string{"pkg/connectors/...", "pkg/worker/...", "pkg/ingress/...", "pkg/config/...", "pkg/sandbox/...", jetstream, redis, nats, goRedis},
 		allow:  append([]string{"pkg/connectors", "self"}, notKinds...),
 		reason: "a connector speaks one provider's protocol and can be read, tested and removed alone",
+	},
+	{
+		of: []string{"pkg/connectors/masking"}, ban: []string{"..."},
+		allow:  []string{"pkg/payment"},
+		reason: "what connectors share knows no provider, no port and none of the others, so that each can be read alone",
 	},
 	{
 		of: []string{"pkg/connectors/..."}, ban: []string{"log/slog", "log"}, direct: true,

@@ -61,7 +61,10 @@ func run(args []string, out io.Writer) error {
 var validName = regexp.MustCompile(`^[a-z][a-z0-9]{1,31}$`)
 
 // taken are names of packages that a connector uses.
-var taken = map[string]bool{"connectors": true, "connectortest": true, "httpcall": true, "payment": true, "secret": true, "context": true, "errors": true, "http": true, "time": true, "fmt": true}
+var taken = map[string]bool{
+	"connectors": true, "connectortest": true, "httpcall": true, "masking": true, "payment": true, "secret": true,
+	"context": true, "errors": true, "http": true, "time": true, "fmt": true,
+}
 
 // render returns the files of a connector by name.
 func render(name string) (map[string][]byte, error) {

@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -31,7 +32,7 @@ func (c *Connector) balance(reply httpcall.Reply) (connectors.Balance, error) {
 		return connectors.Balance{}, bad
 	}
 	if env.code != codeProcessed {
-		return connectors.Balance{}, unclear(short(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
+		return connectors.Balance{}, unclear(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
 	}
 	data, err := env.body.object("data")
 	if err != nil || len(data) == 0 {

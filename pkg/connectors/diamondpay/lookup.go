@@ -9,6 +9,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -65,7 +66,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 	case slices.Contains(unknownOrder[q.Operation], env.code) && env.empty():
 		return c.unknown(env.code), nil
 	case env.code != codeProcessed:
-		return payment.Observation{}, unclear(short(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, unclear(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
 	case c.queryVersion(q.Operation) == v1:
 		return c.answeredList(q, env)
 	}
@@ -167,7 +168,7 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 			return doubtful(source, operation, f, "not paid, but money moved")
 		}
 		o.Kind = payment.Declined
-		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: f["status"], Message: forPeople(f["error_msg"], payment.Command{})}
+		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: f["status"], Message: masking.Text(f["error_msg"], payment.Command{})}
 	default:
 		return doubtful(source, operation, f, "no page documents this status")
 	}
@@ -186,6 +187,6 @@ func reference(operation payment.Operation, f fields) string {
 func doubtful(source payment.Source, operation payment.Operation, f fields, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Unclear, Source: source, Reference: reference(operation, f), Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: short(f["status"]), Message: why},
+		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(f["status"]), Message: why},
 	}
 }

@@ -1,16 +1,12 @@
 package diamondpay
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -60,7 +56,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 			m, evidence = meanings[meansInDoubt], "a refusal that carries data is not documented"
 		}
 		return payment.Observation{}, &connectors.Error{
-			Class: m.class, Code: m.reason, ProviderCode: short(env.code), Message: forPeople(env.message, cmd), Evidence: evidence, Known: m.known,
+			Class: m.class, Code: m.reason, ProviderCode: masking.Code(env.code), Message: masking.Text(env.message, cmd), Evidence: evidence, Known: m.known,
 		}
 	}
 	data, err := env.body.object("data")
@@ -149,43 +145,4 @@ func unclear(providerCode, message, evidence string) *connectors.Error {
 func known(e *connectors.Error) *connectors.Error {
 	e.Known = true
 	return e
-}
-
-// maxMessage is how many characters of the provider's text are kept.
-const maxMessage = 200
-
-var (
-	longNumber = regexp.MustCompile(`[0-9][0-9 -]{4,}[0-9]`)
-	mailbox    = regexp.MustCompile(`\S+@\S+`)
-)
-
-// forPeople makes the provider's text fit to be shown: it is free and can repeat what we sent, so
-// everything personal of the command, every long number and every mail address is covered.
-func forPeople(text string, cmd payment.Command) string {
-	for _, private := range []string{
-		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,
-		cmd.Customer.IPAddress, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder,
-	} {
-		if utf8.RuneCountInString(private) > 1 {
-			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(private)).ReplaceAllLiteralString(text, "…")
-		}
-	}
-	text = longNumber.ReplaceAllLiteralString(mailbox.ReplaceAllLiteralString(text, "…"), "…")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	return firstRunes(strings.TrimSpace(text), maxMessage)
-}
-
-// short cuts a code or status that should be a small number.
-func short(text string) string { return firstRunes(text, 16) }
-
-func firstRunes(text string, n int) string {
-	if runes := []rune(text); len(runes) > n {
-		return fmt.Sprintf("%s…", string(runes[:n]))
-	}
-	return text
 }

@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -49,8 +50,8 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 			Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: codeNotFound},
 		}, nil
 	case reply.Status != http.StatusOK:
-		message := forPeople(doc.value("message"), payment.Command{})
-		return payment.Observation{}, c.later(reply, unclear(short(errorCode(doc)), message, "a query that was not answered: "+status))
+		message := masking.Text(doc.value("message"), payment.Command{})
+		return payment.Observation{}, c.later(reply, unclear(masking.Code(errorCode(doc)), message, "a query that was not answered: "+status))
 	}
 	signature, err := signatureIn(doc)
 	if err == nil {

@@ -1,17 +1,12 @@
 package ecommpay
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
-	"slices"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -38,7 +33,7 @@ func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.R
 		m.evidence = "an error with this HTTP status is not documented as not processed"
 	}
 	return c.later(reply, &connectors.Error{
-		Class: m.class, Code: m.reason, ProviderCode: short(code), Message: forPeople(doc.value("message"), cmd), Evidence: m.evidence, Known: m.known,
+		Class: m.class, Code: m.reason, ProviderCode: masking.Code(code), Message: masking.Text(doc.value("message"), cmd), Evidence: m.evidence, Known: m.known,
 	})
 }
 
@@ -89,47 +84,4 @@ func (c *Connector) later(reply httpcall.Reply, e *connectors.Error) *connectors
 
 func unclear(providerCode, message, evidence string) *connectors.Error {
 	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
-}
-
-// maxMessage is how many characters of the provider's text are kept.
-const maxMessage = 200
-
-var (
-	longNumber = regexp.MustCompile(`[0-9][0-9 -]{4,}[0-9]`)
-	mailbox    = regexp.MustCompile(`\S+@\S+`)
-)
-
-// forPeople makes the provider's text fit to be shown: it can repeat what we sent, so everything personal
-// of the command, every long number and every mail address is covered.
-func forPeople(text string, cmd payment.Command) string {
-	text = firstRunes(text, 10*maxMessage)
-	personal := []string{
-		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,
-		cmd.Customer.IPAddress, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder,
-	}
-	// The longest first: a short name inside a longer one would leave the rest of that standing.
-	slices.SortFunc(personal, func(a, b string) int { return len(b) - len(a) })
-	for _, private := range personal {
-		if utf8.RuneCountInString(private) > 1 {
-			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(private)).ReplaceAllLiteralString(text, "…")
-		}
-	}
-	text = longNumber.ReplaceAllLiteralString(mailbox.ReplaceAllLiteralString(text, "…"), "…")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	return firstRunes(strings.TrimSpace(text), maxMessage)
-}
-
-// short cuts a code that should be a small number.
-func short(text string) string { return firstRunes(text, 16) }
-
-func firstRunes(text string, n int) string {
-	if runes := []rune(text); len(runes) > n {
-		return fmt.Sprintf("%s…", string(runes[:n]))
-	}
-	return text
 }

@@ -1,6 +1,7 @@
 package ecommpay
 
 import (
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -21,7 +22,7 @@ type report struct {
 // observe says what a report means. Everything that is not documented, or contradicts itself, is unclear.
 func observe(source payment.Source, r report) payment.Observation {
 	o := payment.Observation{Source: source, Reference: r.reference, Amount: r.amount, Kind: paymentStatuses[plain(r.status)]}
-	reason := payment.Reason{ProviderCode: short(r.code), Message: forPeople(r.message, payment.Command{})}
+	reason := payment.Reason{ProviderCode: masking.Code(r.code), Message: masking.Text(r.message, payment.Command{})}
 	if problem := r.contradiction(o.Kind); problem != "" {
 		return doubtful(source, r, problem)
 	}
@@ -79,6 +80,6 @@ func (r report) contradiction(means payment.Kind) string {
 func doubtful(source payment.Source, r report, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Unclear, Source: source, Reference: r.reference, Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: short(r.status), Message: why},
+		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(r.status), Message: why},
 	}
 }

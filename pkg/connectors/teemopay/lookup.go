@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -56,7 +57,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 			Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: strconv.Itoa(env.code)},
 		}, nil
 	case env.code != codeProcessed:
-		return payment.Observation{}, unclear(strconv.Itoa(env.code), forPeople(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, unclear(strconv.Itoa(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
 	case f["merchantOrderNo"] != q.Order:
 		return payment.Observation{}, unclear("200", "", "the answer does not name our order")
 	case q.Operation == payment.Payout:
@@ -102,7 +103,7 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 		return doubtful(payment.FromLookup, f, "paid, but the amount received and the single payments differ")
 	case status == 3 && len(receipts) == 0 && received.Minor == 0:
 		o.Kind = payment.Declined
-		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "3", Message: forPeople(f["errorMessage"], payment.Command{})}
+		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "3", Message: masking.Text(f["errorMessage"], payment.Command{})}
 		return o
 	case status == 1 || status == 3:
 		return doubtful(payment.FromLookup, f, "not paid, but money was received")
@@ -158,7 +159,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 		return doubtful(source, f, "the amount cannot be read")
 	}
 	o := payment.Observation{Source: source, Reference: f["tradeNo"], Amount: amount}
-	reason := &payment.Reason{ProviderCode: short(f["errorCode"]), Message: forPeople(f["errorMessage"], payment.Command{})}
+	reason := &payment.Reason{ProviderCode: masking.Code(f["errorCode"]), Message: masking.Text(f["errorMessage"], payment.Command{})}
 	switch status, ok := f.integer("status"); {
 	case ok && status == 1 && source == payment.FromLookup:
 		o.Kind = payment.Accepted
@@ -178,6 +179,6 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 func doubtful(source payment.Source, f fields, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Unclear, Source: source, Reference: f["tradeNo"], Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: short(f["status"]), Message: why},
+		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(f["status"]), Message: why},
 	}
 }

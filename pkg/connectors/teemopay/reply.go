@@ -1,16 +1,12 @@
 package teemopay
 
 import (
-	"fmt"
 	"net/http"
-	"regexp"
 	"strconv"
-	"strings"
-	"unicode"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -59,7 +55,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 			m = doubtIn("", "a refusal that carries data is not documented")
 		}
 		return payment.Observation{}, &connectors.Error{
-			Class: m.class, Code: m.reason, ProviderCode: code, Message: forPeople(env.message, cmd), Evidence: m.evidence, Known: m.known,
+			Class: m.class, Code: m.reason, ProviderCode: code, Message: masking.Text(env.message, cmd), Evidence: m.evidence, Known: m.known,
 		}
 	}
 	f, _ := env.data.fields()
@@ -87,7 +83,7 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 	case ok && status == 3:
 		return payment.Observation{}, &connectors.Error{
 			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "3",
-			Message: forPeople(f["errorMsg"], cmd), Evidence: "code 200 with status 3: the order failed (seed 003, docs.teemopay.com korea/payout/create)",
+			Message: masking.Text(f["errorMsg"], cmd), Evidence: "code 200 with status 3: the order failed (seed 003, docs.teemopay.com korea/payout/create)",
 		}
 	case ok && (status == 1 || status == 0 && deposit && kind == typeKYCVA):
 		if deposit {
@@ -97,7 +93,7 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 		}
 		return o, nil
 	}
-	return payment.Observation{}, known(unclear(short(f["status"]), "", "no page documents this status for this request"))
+	return payment.Observation{}, known(unclear(masking.Code(f["status"]), "", "no page documents this status for this request"))
 }
 
 func unclear(providerCode, message, evidence string) *connectors.Error {
@@ -108,44 +104,4 @@ func unclear(providerCode, message, evidence string) *connectors.Error {
 func known(e *connectors.Error) *connectors.Error {
 	e.Known = true
 	return e
-}
-
-// maxMessage is how many characters of the provider's text are kept.
-const maxMessage = 200
-
-var (
-	longNumber = regexp.MustCompile(`[0-9][0-9 -]{4,}[0-9]`)
-	mailbox    = regexp.MustCompile(`\S+@\S+`)
-)
-
-// forPeople makes the provider's text fit to be shown: the texts of some codes are free ("414 *") and
-// can repeat what we sent, so everything personal of the command, every long number and every mail
-// address is covered.
-func forPeople(text string, cmd payment.Command) string {
-	for _, private := range []string{
-		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,
-		cmd.Customer.IPAddress, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder,
-	} {
-		if utf8.RuneCountInString(private) > 1 {
-			text = regexp.MustCompile(`(?i)`+regexp.QuoteMeta(private)).ReplaceAllLiteralString(text, "…")
-		}
-	}
-	text = longNumber.ReplaceAllLiteralString(mailbox.ReplaceAllLiteralString(text, "…"), "…")
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, text)
-	return firstRunes(strings.TrimSpace(text), maxMessage)
-}
-
-// short cuts a code or status that should be a small number.
-func short(text string) string { return firstRunes(text, 16) }
-
-func firstRunes(text string, n int) string {
-	if runes := []rune(text); len(runes) > n {
-		return fmt.Sprintf("%s…", string(runes[:n]))
-	}
-	return text
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -116,7 +117,7 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 		return doubtful(source, f, "the amounts or the list of payments cannot be read")
 	}
 	o := payment.Observation{Source: source, Reference: f["tradeNo"], Amount: ordered}
-	reason := &payment.Reason{ProviderCode: short(f["status"]), Message: forPeople(f["failReason"], payment.Command{})}
+	reason := &payment.Reason{ProviderCode: masking.Code(f["status"]), Message: masking.Text(f["failReason"], payment.Command{})}
 	status, _ := strconv.Atoi(f["status"])
 	still := moved.Minor == 0 && len(receipts) == 0
 	switch {
