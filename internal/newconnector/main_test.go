@@ -10,7 +10,10 @@ import (
 )
 
 // copied are the files of the module that a connector needs.
-var copied = []string{"go.mod", "go.sum", "pkg/connectors/*.go", "pkg/connectors/httpcall/*.go", "pkg/connectors/connectortest/*.go", "pkg/payment/*.go", "pkg/secret/*.go"}
+var copied = []string{
+	"go.mod", "go.sum", "pkg/connectors/*.go", "pkg/connectors/check/*.go", "pkg/connectors/httpcall/*.go", "pkg/connectors/connectortest/*.go",
+	"pkg/payment/*.go", "pkg/secret/*.go",
+}
 
 // module copies what a connector needs into a folder of its own.
 func module(t *testing.T) (root string) {
@@ -76,7 +79,7 @@ func TestRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{}, {"-name", "Acme"}, {"-name", "a/b"}, {"-name", ".."}, {"-name", "func"}, {"-name", "payment"}, {"-name", "acmetest"}, {"-name", "x"},
+		{}, {"-name", "Acme"}, {"-name", "a/b"}, {"-name", ".."}, {"-name", "func"}, {"-name", "payment"}, {"-name", "check"}, {"-name", "acmetest"}, {"-name", "x"},
 		{"-name", "acme", "-in", folder}, {"-name", "other", "-in", filepath.Join(folder, "missing")}, {"-no-such-flag"},
 	} {
 		if err := run(args, &bytes.Buffer{}); err == nil {

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -92,8 +93,8 @@ func (c *Connector) safePage(page string) bool {
 	}
 	plain, isPlain := strings.CutPrefix(page, "http://")
 	if isPlain && c.settings.AllowPlainLinks {
-		return checkURL("https://"+plain, true) == ""
+		return check.URL("https://"+plain, true) == ""
 	}
 	sandbox := strings.HasPrefix(c.base, "http://")
-	return checkURL(page, true) == "" && (sandbox || strings.HasPrefix(page, "https://"))
+	return check.URL(page, true) == "" && (sandbox || strings.HasPrefix(page, "https://"))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strconv"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -26,12 +27,12 @@ func units(m payment.Money) int64 {
 }
 
 // checkAmount refuses what a request cannot hold, without overflow.
-func checkAmount(m payment.Money) rule {
+func checkAmount(m payment.Money) check.Rule {
 	limit := int64(maxUnits)
 	if m.Currency == krw {
 		limit /= perWon
 	}
-	return rule{m.Minor <= limit, "amount.value", "must fit ten digits in hundredths of the currency"}
+	return check.That(m.Minor <= limit, "amount.value", "must fit ten digits in hundredths of the currency")
 }
 
 var errAmount = errors.New("an amount is not a whole number of the currency's smallest unit")

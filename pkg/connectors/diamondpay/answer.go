@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
+
+	"payonce/pkg/connectors/strictjson"
 )
 
 // parseAnswer reads an object of an answer, where the seeds allow themselves two liberties: a comma after
@@ -18,7 +20,7 @@ func parseAnswer(data []byte) (object, error) {
 	for name, value := range o {
 		name = snakeCase(name)
 		if _, double := answer[name]; double {
-			return nil, errNotAnObject
+			return nil, strictjson.ErrNotAnObject
 		}
 		answer[name] = value
 	}

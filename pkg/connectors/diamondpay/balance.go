@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/masking"
+	"payonce/pkg/connectors/strictjson"
 	"payonce/pkg/payment"
 )
 
@@ -61,7 +62,7 @@ func (c *Connector) verifiedBalance(data object) (fields, error) {
 	}
 	channels, ok := data.list("platform_channels")
 	if !ok && !data.missing("platform_channels") {
-		return nil, errNotAnObject
+		return nil, strictjson.ErrNotAnObject
 	}
 	for _, channel := range channels {
 		if _, err := channel.verified(c.settings.SignType, c.settings.secrets()); err != nil {

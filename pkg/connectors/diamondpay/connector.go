@@ -133,19 +133,3 @@ func (c *Connector) signed(request any) ([]byte, error) {
 func notSent(code string, err error) *connectors.Error {
 	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "no request was made", Err: err}
 }
-
-// rule is one thing that must hold about a field of a command.
-type rule struct {
-	holds          bool
-	field, problem string
-}
-
-// first returns a [*payment.FieldError] for the first rule that does not hold.
-func first(rules ...rule) error {
-	for _, r := range rules {
-		if !r.holds {
-			return &payment.FieldError{Field: r.field, Problem: r.problem}
-		}
-	}
-	return nil
-}

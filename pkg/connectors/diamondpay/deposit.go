@@ -6,6 +6,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -100,9 +101,9 @@ func (c *Connector) checkDeposit(cmd payment.Command) error {
 		return c.checkDollars(cmd)
 	}
 	if c.settings.Version == v2 {
-		return first(checkAmount(cmd.Amount)) // nothing about the customer is sent
+		return check.First(checkAmount(cmd.Amount)) // nothing about the customer is sent
 	}
-	return first(
+	return check.First(
 		checkAmount(cmd.Amount),
 		optional("customer.name", payer(cmd), 16),
 		optional("customer.id", cmd.Customer.ID, 16),
@@ -112,27 +113,27 @@ func (c *Connector) checkDeposit(cmd payment.Command) error {
 }
 
 func (c *Connector) checkDollars(cmd payment.Command) error {
-	rules := []rule{
+	rules := []check.Rule{
 		checkAmount(cmd.Amount),
 		required("customer.name", payer(cmd)),
 		optional("customer.name", payer(cmd), 32),
-		{len(cmd.Account.LastDigits) >= 1 && len(cmd.Account.LastDigits) <= 10, "account.last_digits", "must have 1 to 10 entries"},
+		check.That(len(cmd.Account.LastDigits) >= 1 && len(cmd.Account.LastDigits) <= 10, "account.last_digits", "must have 1 to 10 entries"),
 	}
 	for i, digits := range cmd.Account.LastDigits {
 		field := "account.last_digits[" + strconv.Itoa(i) + "]"
-		rules = append(rules, rule{lastDigitsPattern.MatchString(digits), field, "must be the last five digits of an account"})
+		rules = append(rules, check.That(lastDigitsPattern.MatchString(digits), field, "must be the last five digits of an account"))
 	}
 	bank := c.bankCode(cmd.Account)
-	return first(append(rules, rule{bank == "" || taiwanBankPattern.MatchString(bank), "account.bank_code", "must have three digits"})...)
+	return check.First(append(rules, check.That(bank == "" || taiwanBankPattern.MatchString(bank), "account.bank_code", "must have three digits"))...)
 }
 
 // required refuses what is missing or only blanks.
-func required(field, text string) rule {
-	return rule{strings.TrimSpace(text) != "", field, "is required"}
+func required(field, text string) check.Rule {
+	return check.That(strings.TrimSpace(text) != "", field, "is required")
 }
 
 // optional refuses what is only blanks or too long.
-func optional(field, text string, most int) rule {
+func optional(field, text string, most int) check.Rule {
 	ok := text == "" || strings.TrimSpace(text) != "" && utf8.RuneCountInString(text) <= most
-	return rule{ok, field, "must have 1 to " + strconv.Itoa(most) + " characters, not only blanks"}
+	return check.That(ok, field, "must have 1 to "+strconv.Itoa(most)+" characters, not only blanks")
 }

@@ -3,6 +3,7 @@ package diamondpay
 import (
 	"regexp"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -52,7 +53,7 @@ var phonePattern = regexp.MustCompile(`^[0-9]{1,11}$`)
 // has no phone number; the newer one requires it.
 func (c *Connector) checkPayout(cmd payment.Command) error {
 	bank := c.bankCode(cmd.Account)
-	return first(
+	return check.First(
 		checkAmount(cmd.Amount),
 		required("account.holder", receiver(cmd)),
 		optional("account.holder", receiver(cmd), maxReceiver),
@@ -60,6 +61,6 @@ func (c *Connector) checkPayout(cmd payment.Command) error {
 		optional("account.number", cmd.Account.Number, maxAccount),
 		required("account.bank_code", bank),
 		optional("account.bank_code", bank, maxBankCode),
-		rule{phonePattern.MatchString(cmd.Customer.Phone), "customer.phone", "is required, with at most 11 digits"},
+		check.That(phonePattern.MatchString(cmd.Customer.Phone), "customer.phone", "is required, with at most 11 digits"),
 	)
 }

@@ -1,16 +1,13 @@
 package diamondpay
 
 import (
-	"errors"
-	"fmt"
 	"maps"
-	"net"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
 )
@@ -82,15 +79,6 @@ const (
 // platformPattern: seeds 000 and 002 give 7 characters, seed 001 gives 6.
 var platformPattern = regexp.MustCompile(`^[A-Za-z0-9]{1,7}$`)
 
-// checks collects problems of settings.
-type checks []error
-
-func (c *checks) must(ok bool, format string, args ...any) {
-	if !ok {
-		*c = append(*c, fmt.Errorf(format, args...))
-	}
-}
-
 // validate fills the defaults and returns all problems, joined. No problem holds a secret.
 func (s *Settings) validate() error {
 	if s.SettlingDelay == 0 {
@@ -99,46 +87,46 @@ func (s *Settings) validate() error {
 	if s.PayoutQueryVersion == "" {
 		s.PayoutQueryVersion = v2
 	}
-	var c checks
-	c.must(checkURL(s.BaseURL, false) == "", "base_url %s", checkURL(s.BaseURL, false))
-	c.must(platformPattern.MatchString(s.PlatformID), "platform_id must have 1 to 7 letters and digits")
-	c.must(s.Currency == krw || s.Currency == twd, "currency must be KRW or TWD")
-	c.must(s.Version == v1 || s.Version == v2 && s.Currency != twd, "version must be v1, or v2 for KRW")
-	c.must(s.PayoutQueryVersion == v1 || s.PayoutQueryVersion == v2, "payout_query_version must be v1 or v2")
-	c.must(s.SettlingDelay > 0, "settling_delay must not be negative")
-	s.validateSecrets(&c)
-	s.validateServices(&c)
-	validateMeanings(&c, "deposit_statuses", s.DepositStatuses, statusPattern, statusMeanings)
-	validateMeanings(&c, "payout_statuses", s.PayoutStatuses, statusPattern, statusMeanings)
-	validateMeanings(&c, "codes", s.Codes, codePattern, slices.Sorted(maps.Keys(meanings)))
+	var p check.Problems
+	p.Must(check.URL(s.BaseURL, false) == "", "base_url %s", check.URL(s.BaseURL, false))
+	p.Must(platformPattern.MatchString(s.PlatformID), "platform_id must have 1 to 7 letters and digits")
+	p.Must(s.Currency == krw || s.Currency == twd, "currency must be KRW or TWD")
+	p.Must(s.Version == v1 || s.Version == v2 && s.Currency != twd, "version must be v1, or v2 for KRW")
+	p.Must(s.PayoutQueryVersion == v1 || s.PayoutQueryVersion == v2, "payout_query_version must be v1 or v2")
+	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")
+	s.validateSecrets(&p)
+	s.validateServices(&p)
+	validateMeanings(&p, "deposit_statuses", s.DepositStatuses, statusPattern, statusMeanings)
+	validateMeanings(&p, "payout_statuses", s.PayoutStatuses, statusPattern, statusMeanings)
+	validateMeanings(&p, "codes", s.Codes, codePattern, slices.Sorted(maps.Keys(meanings)))
 	_, processed := s.Codes[codeProcessed]
-	c.must(!processed, "codes: %s is no error", codeProcessed)
+	p.Must(!processed, "codes: %s is no error", codeProcessed)
 	for _, name := range slices.Sorted(maps.Keys(s.BankCodes)) {
 		code := s.BankCodes[name]
-		c.must(code != "" && len(code) <= maxBankCode, "bank_codes: %.16q must map to a code of 1 to %d characters", name, maxBankCode)
+		p.Must(code != "" && len(code) <= maxBankCode, "bank_codes: %.16q must map to a code of 1 to %d characters", name, maxBankCode)
 	}
-	return errors.Join(c...)
+	return p.Err()
 }
 
-func (s *Settings) validateSecrets(c *checks) {
-	c.must(s.SignType == MD5 || s.SignType == HMACSHA256, "sign_type must be %s or %s", MD5, HMACSHA256)
-	c.must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
+func (s *Settings) validateSecrets(p *check.Problems) {
+	p.Must(s.SignType == MD5 || s.SignType == HMACSHA256, "sign_type must be %s or %s", MD5, HMACSHA256)
+	p.Must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
 	for i, previous := range s.PreviousSecrets {
-		c.must(len(previous.Reveal()) >= minSecret, "previous_secrets[%d] must have at least %d bytes", i, minSecret)
+		p.Must(len(previous.Reveal()) >= minSecret, "previous_secrets[%d] must have at least %d bytes", i, minSecret)
 	}
 	token := s.Authorization.Reveal()
-	c.must(!strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' }), "authorization must have printable characters only")
+	p.Must(!strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' }), "authorization must have printable characters only")
 }
 
 // validateServices checks what the account can do, and where it is told about it.
-func (s *Settings) validateServices(c *checks) {
+func (s *Settings) validateServices(p *check.Problems) {
 	possible := methodsOf(s.Currency, s.Version)
 	if len(s.DepositMethods) == 0 {
 		s.DepositMethods = possible
 	}
 	for i, method := range s.DepositMethods {
 		ok := slices.Contains(possible, method) && !slices.Contains(s.DepositMethods[:i], method)
-		c.must(ok, "deposit_methods[%d] must be one of %s, once", i, strings.Join(possible, ", "))
+		p.Must(ok, "deposit_methods[%d] must be one of %s, once", i, strings.Join(possible, ", "))
 	}
 	operations := operationsOf(s.Currency)
 	if len(s.Operations) == 0 {
@@ -146,43 +134,24 @@ func (s *Settings) validateServices(c *checks) {
 	}
 	for i, operation := range s.Operations {
 		ok := slices.Contains(operations, operation) && !slices.Contains(s.Operations[:i], operation)
-		c.must(ok, "operations[%d] must be one of %s, once", i, strings.Join(operations, ", "))
+		p.Must(ok, "operations[%d] must be one of %s, once", i, strings.Join(operations, ", "))
 	}
-	c.mustNotify("notify_url", s.NotifyURL)
-	c.mustNotify("payout_notify_url", s.PayoutNotifyURL)
+	mustNotify(p, "notify_url", s.NotifyURL)
+	mustNotify(p, "payout_notify_url", s.PayoutNotifyURL)
 	deposits := slices.Contains(s.Operations, string(payment.Deposit))
-	c.must(!deposits || s.NotifyURL != "", "notify_url is required for deposits")
+	p.Must(!deposits || s.NotifyURL != "", "notify_url is required for deposits")
 }
 
-func (c *checks) mustNotify(key, address string) {
-	c.must(address == "" || checkURL(address, true) == "", "%s %s", key, checkURL(address, true))
-	c.must(len(address) <= maxNotifyURL, "%s must have at most %d characters", key, maxNotifyURL)
+func mustNotify(p *check.Problems, key, address string) {
+	p.Must(address == "" || check.URL(address, true) == "", "%s %s", key, check.URL(address, true))
+	p.Must(len(address) <= maxNotifyURL, "%s must have at most %d characters", key, maxNotifyURL)
 }
 
 // validateMeanings checks a table that changes the meaning of statuses or codes.
-func validateMeanings(c *checks, key string, table map[string]string, pattern *regexp.Regexp, meanings []string) {
+func validateMeanings(p *check.Problems, key string, table map[string]string, pattern *regexp.Regexp, meanings []string) {
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		meaning := table[name]
-		c.must(pattern.MatchString(name), "%s: %.16q is not the provider's way of writing one", key, name)
-		c.must(slices.Contains(meanings, meaning), "%s: %.16q must be one of %s", key, name, strings.Join(meanings, ", "))
+		p.Must(pattern.MatchString(name), "%s: %.16q is not the provider's way of writing one", key, name)
+		p.Must(slices.Contains(meanings, meaning), "%s: %.16q must be one of %s", key, name, strings.Join(meanings, ", "))
 	}
-}
-
-// checkURL returns what is wrong with an absolute URL, or nothing.
-func checkURL(text string, queryAllowed bool) string {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "must be an absolute URL"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must begin with https://"
-	case u.User != nil || u.Fragment != "" || u.RawQuery != "" && !queryAllowed:
-		return "must have no user, query or fragment"
-	}
-	return ""
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"payonce/pkg/connectors/strictjson"
 )
 
 // The sign types, as they stand in configuration and in the field "sign_type". Where that field is
@@ -53,7 +55,7 @@ func (o object) signable() (fields, error) {
 		case '[':
 			var list bytes.Buffer
 			if err := json.Compact(&list, raw); err != nil {
-				return nil, errNotAnObject
+				return nil, strictjson.ErrNotAnObject
 			}
 			f[name] = list.String()
 		}

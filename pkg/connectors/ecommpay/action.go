@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -62,7 +63,7 @@ func (c *Connector) safePage(page string) bool {
 	if err != nil || u.Host == "" || u.User != nil {
 		return false
 	}
-	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname()) && strings.HasPrefix(c.gate, "http://")
+	return u.Scheme == "https" || u.Scheme == "http" && check.Loopback(u.Hostname()) && strings.HasPrefix(c.gate, "http://")
 }
 
 // formFields reads a form; an empty list is PHP's empty form. ok is false for what a form cannot hold.

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strings"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -22,49 +23,49 @@ var (
 // Check refuses what seed 004 says the provider would refuse. A payout's bank is compared with the list
 // of banks if [Connector.Banks] brought one a short time ago.
 func (c *Connector) Check(cmd payment.Command) error {
-	if err := first(
-		rule{given(cmd.Customer.ID), "customer.id", "is required"},
-		rule{cmd.Customer.Email == "" || emailPattern.MatchString(cmd.Customer.Email), "customer.email", "must be an email address"},
-		rule{cmd.Language == "" || languagePattern.MatchString(cmd.Language), "language", "must be two small letters"},
-		rule{cmd.ReturnURL == "" || returnable(cmd.ReturnURL), "return_url", "must be an absolute URL without a semicolon"},
+	if err := check.First(
+		check.That(given(cmd.Customer.ID), "customer.id", "is required"),
+		check.That(cmd.Customer.Email == "" || emailPattern.MatchString(cmd.Customer.Email), "customer.email", "must be an email address"),
+		check.That(cmd.Language == "" || languagePattern.MatchString(cmd.Language), "language", "must be two small letters"),
+		check.That(cmd.ReturnURL == "" || returnable(cmd.ReturnURL), "return_url", "must be an absolute URL without a semicolon"),
 	); err != nil {
 		return err
 	}
 	if cmd.Operation == payment.Payout {
 		return c.checkPayout(cmd)
 	}
-	if err := first(
-		rule{cmd.Amount.Minor >= minDeposit, "amount.value", fmt.Sprintf("must be at least %d", minDeposit)},
-		rule{cmd.Amount.Minor <= maxDeposit, "amount.value", fmt.Sprintf("must be at most %d", maxDeposit)},
+	if err := check.First(
+		check.That(cmd.Amount.Minor >= minDeposit, "amount.value", fmt.Sprintf("must be at least %d", minDeposit)),
+		check.That(cmd.Amount.Minor <= maxDeposit, "amount.value", fmt.Sprintf("must be at most %d", maxDeposit)),
 	); err != nil {
 		return err
 	}
 	switch c.method(cmd) {
 	case MethodGateRedirect:
-		return first(append(person(cmd), rule{c.returnURL(cmd) != "", "return_url", "is required for this method"})...)
+		return check.First(append(person(cmd), check.That(c.returnURL(cmd) != "", "return_url", "is required for this method"))...)
 	case MethodGate: // the names are asked for in a clarification if they are missing
-		return first(rule{cmd.Customer.IPAddress != "", "customer.ip_address", "is required for this method"})
+		return check.First(check.That(cmd.Customer.IPAddress != "", "customer.ip_address", "is required for this method"))
 	default:
 		return c.checkPage(cmd)
 	}
 }
 
 // person is what the provider must know about the customer of a redirected deposit or a payout.
-func person(cmd payment.Command) []rule {
-	return []rule{
-		{given(cmd.Customer.FirstName), "customer.first_name", "is required"},
-		{given(cmd.Customer.LastName), "customer.last_name", "is required"},
-		{cmd.Customer.Email != "", "customer.email", "is required"},
-		{cmd.Customer.IPAddress != "", "customer.ip_address", "is required"},
+func person(cmd payment.Command) []check.Rule {
+	return []check.Rule{
+		check.That(given(cmd.Customer.FirstName), "customer.first_name", "is required"),
+		check.That(given(cmd.Customer.LastName), "customer.last_name", "is required"),
+		check.That(cmd.Customer.Email != "", "customer.email", "is required"),
+		check.That(cmd.Customer.IPAddress != "", "customer.ip_address", "is required"),
 	}
 }
 
 func (c *Connector) checkPayout(cmd payment.Command) error {
-	return first(append(person(cmd),
-		rule{given(cmd.Account.Number), "account.number", "is required"},
-		rule{given(receiver(cmd)), "account.holder", "is required"},
-		rule{bankPattern.MatchString(cmd.Account.BankCode), "account.bank_code", "must be the provider's number of the bank"},
-		rule{c.mayServe(payment.Payout, cmd.Account.BankCode), "account.bank_code", "is not in the provider's list of banks"},
+	return check.First(append(person(cmd),
+		check.That(given(cmd.Account.Number), "account.number", "is required"),
+		check.That(given(receiver(cmd)), "account.holder", "is required"),
+		check.That(bankPattern.MatchString(cmd.Account.BankCode), "account.bank_code", "must be the provider's number of the bank"),
+		check.That(c.mayServe(payment.Payout, cmd.Account.BankCode), "account.bank_code", "is not in the provider's list of banks"),
 	)...)
 }
 
@@ -83,19 +84,3 @@ func (c *Connector) checkPage(cmd payment.Command) error {
 }
 
 func given(text string) bool { return strings.TrimSpace(text) != "" }
-
-// rule is one thing that must hold about a field of a command.
-type rule struct {
-	holds          bool
-	field, problem string
-}
-
-// first returns a [*payment.FieldError] for the first rule that does not hold.
-func first(rules ...rule) error {
-	for _, r := range rules {
-		if !r.holds {
-			return &payment.FieldError{Field: r.field, Problem: r.problem}
-		}
-	}
-	return nil
-}

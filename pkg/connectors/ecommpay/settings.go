@@ -1,15 +1,13 @@
 package ecommpay
 
 import (
-	"errors"
-	"fmt"
-	"net"
 	"net/url"
 	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
 )
@@ -70,28 +68,23 @@ func (s *Settings) validate() error {
 	setDefault(&s.DepositMethod, MethodPage)
 	setDefault(&s.SettlingDelay, DefaultSettlingDelay)
 	setDefault(&s.BankListCache, DefaultBankListCache)
-	var problems []error
-	must := func(ok bool, format string, args ...any) {
-		if !ok {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
-	must(s.ProjectID > 0, "project_id must be more than 0")
-	must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
+	var p check.Problems
+	p.Must(s.ProjectID > 0, "project_id must be more than 0")
+	p.Must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
 	for i, previous := range s.SecretsPrevious {
-		must(len(previous.Reveal()) >= minSecret, "secrets_previous[%d] must have at least %d bytes", i, minSecret)
+		p.Must(len(previous.Reveal()) >= minSecret, "secrets_previous[%d] must have at least %d bytes", i, minSecret)
 	}
-	must(checkURL(s.GateURL, false) == "", "gate_url %s", checkURL(s.GateURL, false))
-	must(checkURL(s.PaymentPageURL, false) == "", "payment_page_url %s", checkURL(s.PaymentPageURL, false))
-	must(s.MerchantCallbackURL == "" || checkURL(s.MerchantCallbackURL, true) == "", "merchant_callback_url %s", checkURL(s.MerchantCallbackURL, true))
-	must(!strings.Contains(s.MerchantCallbackURL, ";"), "merchant_callback_url must have no semicolon")
-	must(s.ReturnURL == "" || returnable(s.ReturnURL), "return_url must be an absolute URL without a semicolon")
-	must(len(s.MerchantCallbackURL) <= payment.MaxURL && len(s.ReturnURL) <= payment.MaxURL, "merchant_callback_url and return_url must have at most %d bytes", payment.MaxURL)
-	must(languagePattern.MatchString(s.Language), "language must be two small letters")
-	must(slices.Contains(depositMethods, s.DepositMethod), "deposit_method must be one of %s", strings.Join(depositMethods, ", "))
-	must(s.SettlingDelay >= MinSettlingDelay, "settling_delay must be at least %v", MinSettlingDelay)
-	must(s.BankListCache > 0, "bank_list_cache must not be negative")
-	return errors.Join(problems...)
+	p.Must(check.URL(s.GateURL, false) == "", "gate_url %s", check.URL(s.GateURL, false))
+	p.Must(check.URL(s.PaymentPageURL, false) == "", "payment_page_url %s", check.URL(s.PaymentPageURL, false))
+	p.Must(s.MerchantCallbackURL == "" || check.URL(s.MerchantCallbackURL, true) == "", "merchant_callback_url %s", check.URL(s.MerchantCallbackURL, true))
+	p.Must(!strings.Contains(s.MerchantCallbackURL, ";"), "merchant_callback_url must have no semicolon")
+	p.Must(s.ReturnURL == "" || returnable(s.ReturnURL), "return_url must be an absolute URL without a semicolon")
+	p.Must(len(s.MerchantCallbackURL) <= payment.MaxURL && len(s.ReturnURL) <= payment.MaxURL, "merchant_callback_url and return_url must have at most %d bytes", payment.MaxURL)
+	p.Must(languagePattern.MatchString(s.Language), "language must be two small letters")
+	p.Must(slices.Contains(depositMethods, s.DepositMethod), "deposit_method must be one of %s", strings.Join(depositMethods, ", "))
+	p.Must(s.SettlingDelay >= MinSettlingDelay, "settling_delay must be at least %v", MinSettlingDelay)
+	p.Must(s.BankListCache > 0, "bank_list_cache must not be negative")
+	return p.Err()
 }
 
 func setDefault[T comparable](value *T, byDefault T) {
@@ -99,25 +92,6 @@ func setDefault[T comparable](value *T, byDefault T) {
 	if *value == none {
 		*value = byDefault
 	}
-}
-
-// checkURL returns what is wrong with an absolute URL, or nothing.
-func checkURL(text string, queryAllowed bool) string {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "must be an absolute URL"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must begin with https://"
-	case u.User != nil || u.Fragment != "" || u.RawQuery != "" && !queryAllowed:
-		return "must have no user, query or fragment"
-	}
-	return ""
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 // returnable reports whether the customer's browser can be sent to a URL of the merchant's. The

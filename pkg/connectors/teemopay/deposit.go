@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -108,38 +109,22 @@ func checkDeposit(cmd payment.Command) error {
 	kind := depositTypes[cmd.Method]
 	kyc, wallet := kind == typeKYCVA, kind == typeKakaoPay || kind == typeTossPay
 	name := payer(cmd)
-	return first(
-		rule{!blank(name), "customer.name", "is required"},
-		rule{utf8.RuneCountInString(name) <= maxPayer, "customer.name", "must have at most 20 characters"},
-		rule{!wallet || customer.Phone != "", "customer.phone", "is required for this method"},
-		rule{customer.Phone == "" || phonePattern.MatchString(customer.Phone), "customer.phone", "must have 11 digits and begin with 010"},
-		rule{!wallet || customer.Email != "", "customer.email", "is required for this method"},
-		rule{customer.Email == "" || emailPattern.MatchString(customer.Email), "customer.email", "must be an email address"},
-		rule{utf8.RuneCountInString(customer.Email) <= maxEmail, "customer.email", "must have at most 50 characters"},
-		rule{!wallet || customer.IPAddress != "", "customer.ip_address", "is required for this method"},
-		rule{!wallet || len(customer.IPAddress) <= maxIP, "customer.ip_address", "must have at most 64 characters"},
-		rule{kind == typeVA || customer.IDNumber != "", "customer.id_number", "is required for this method"},
-		rule{customer.IDNumber == "" || holderPattern.MatchString(customer.IDNumber), "customer.id_number", "must be the date of birth as YYMMDD or a business number of 10 digits"},
-		rule{!kyc || account.BankCode == "" || banks[account.BankCode].kyc, "account.bank_code", "is not in the provider's list of banks for this method"},
-		rule{!kyc || account.Number == "" || !blank(account.Number), "account.number", "must not be blank"},
-		rule{!kyc || utf8.RuneCountInString(account.Number) <= maxBankAccount, "account.number", "must have at most 20 characters"},
+	return check.First(
+		check.That(!blank(name), "customer.name", "is required"),
+		check.That(utf8.RuneCountInString(name) <= maxPayer, "customer.name", "must have at most 20 characters"),
+		check.That(!wallet || customer.Phone != "", "customer.phone", "is required for this method"),
+		check.That(customer.Phone == "" || phonePattern.MatchString(customer.Phone), "customer.phone", "must have 11 digits and begin with 010"),
+		check.That(!wallet || customer.Email != "", "customer.email", "is required for this method"),
+		check.That(customer.Email == "" || emailPattern.MatchString(customer.Email), "customer.email", "must be an email address"),
+		check.That(utf8.RuneCountInString(customer.Email) <= maxEmail, "customer.email", "must have at most 50 characters"),
+		check.That(!wallet || customer.IPAddress != "", "customer.ip_address", "is required for this method"),
+		check.That(!wallet || len(customer.IPAddress) <= maxIP, "customer.ip_address", "must have at most 64 characters"),
+		check.That(kind == typeVA || customer.IDNumber != "", "customer.id_number", "is required for this method"),
+		check.That(customer.IDNumber == "" || holderPattern.MatchString(customer.IDNumber), "customer.id_number", "must be the date of birth as YYMMDD or a business number of 10 digits"),
+		check.That(!kyc || account.BankCode == "" || banks[account.BankCode].kyc, "account.bank_code", "is not in the provider's list of banks for this method"),
+		check.That(!kyc || account.Number == "" || !blank(account.Number), "account.number", "must not be blank"),
+		check.That(!kyc || utf8.RuneCountInString(account.Number) <= maxBankAccount, "account.number", "must have at most 20 characters"),
 	)
-}
-
-// rule is one thing that must hold about a field of a command.
-type rule struct {
-	holds          bool
-	field, problem string
-}
-
-// first returns a [*payment.FieldError] for the first rule that does not hold.
-func first(rules ...rule) error {
-	for _, r := range rules {
-		if !r.holds {
-			return &payment.FieldError{Field: r.field, Problem: r.problem}
-		}
-	}
-	return nil
 }
 
 // depositAction says what the customer must do: transfer to a virtual account, or open a page. There
@@ -173,5 +158,5 @@ func (c *Connector) depositAction(kind int, data object) *payment.Action {
 // safePage takes https pages, and http ones on a loopback host when the gateway is a sandbox there.
 func (c *Connector) safePage(page string) bool {
 	sandbox := strings.HasPrefix(c.base, "http://")
-	return checkURL(page, true) == "" && (sandbox || strings.HasPrefix(page, "https://"))
+	return check.URL(page, true) == "" && (sandbox || strings.HasPrefix(page, "https://"))
 }

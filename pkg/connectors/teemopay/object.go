@@ -1,52 +1,19 @@
 package teemopay
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 
+	"payonce/pkg/connectors/strictjson"
 	"payonce/pkg/payment"
 )
 
-// object is a JSON object with exact names and without doubles: encoding/json alone ignores the case of
-// names and takes the last of two.
+// object is a JSON object as [strictjson.Object] reads it.
 type object map[string]json.RawMessage
 
-var errNotAnObject = errors.New("not one JSON object in UTF-8 with distinct names")
-
-func parseObject(data []byte) (object, error) {
-	if !utf8.Valid(data) {
-		return nil, errNotAnObject
-	}
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return nil, errNotAnObject
-	}
-	o := object{}
-	for dec.More() {
-		token, err := dec.Token()
-		name, ok := token.(string)
-		if err != nil || !ok {
-			return nil, errNotAnObject
-		}
-		var value json.RawMessage
-		if _, double := o[name]; double || dec.Decode(&value) != nil {
-			return nil, errNotAnObject
-		}
-		o[name] = value
-	}
-	if _, err := dec.Token(); err != nil { // the closing brace
-		return nil, errNotAnObject
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errNotAnObject
-	}
-	return o, nil
-}
+func parseObject(data []byte) (object, error) { return strictjson.Object(data) }
 
 // missing reports whether there is no such value, or null.
 func (o object) missing(name string) bool {
@@ -68,7 +35,7 @@ func (o object) list(name string) ([]object, error) {
 	}
 	var raw []json.RawMessage
 	if err := json.Unmarshal(o[name], &raw); err != nil {
-		return nil, errNotAnObject
+		return nil, strictjson.ErrNotAnObject
 	}
 	objects := make([]object, len(raw))
 	for i, r := range raw {

@@ -3,6 +3,7 @@ package teemopay
 import (
 	"unicode/utf8"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -55,15 +56,15 @@ func checkPayout(cmd payment.Command) error {
 	account, name := cmd.Account, receiver(cmd)
 	_, listed := banks[account.BankCode]
 	letters := utf8.RuneCountInString(name)
-	return first(
-		rule{!blank(name), "account.holder", "is required"},
-		rule{letters >= 2 && letters <= 40, "account.holder", "must have 2 to 40 characters"},
-		rule{!blank(account.Number), "account.number", "is required"},
-		rule{utf8.RuneCountInString(account.Number) <= 50, "account.number", "must have at most 50 characters"},
-		rule{account.BankCode != "", "account.bank_code", "is required"},
-		rule{listed, "account.bank_code", "is not in the provider's list of banks"},
-		rule{account.BankName == "" || !blank(account.BankName), "account.bank_name", "must not be blank"},
-		rule{utf8.RuneCountInString(account.BankName) <= 50, "account.bank_name", "must have at most 50 characters"},
-		rule{cmd.Customer.IDType == "RRN" || cmd.Customer.IDType == "CO", "customer.id_type", "must be RRN (a person) or CO (a company)"},
+	return check.First(
+		check.That(!blank(name), "account.holder", "is required"),
+		check.That(letters >= 2 && letters <= 40, "account.holder", "must have 2 to 40 characters"),
+		check.That(!blank(account.Number), "account.number", "is required"),
+		check.That(utf8.RuneCountInString(account.Number) <= 50, "account.number", "must have at most 50 characters"),
+		check.That(account.BankCode != "", "account.bank_code", "is required"),
+		check.That(listed, "account.bank_code", "is not in the provider's list of banks"),
+		check.That(account.BankName == "" || !blank(account.BankName), "account.bank_name", "must not be blank"),
+		check.That(utf8.RuneCountInString(account.BankName) <= 50, "account.bank_name", "must have at most 50 characters"),
+		check.That(cmd.Customer.IDType == "RRN" || cmd.Customer.IDType == "CO", "customer.id_type", "must be RRN (a person) or CO (a company)"),
 	)
 }

@@ -4,12 +4,11 @@ import (
 	"crypto/rsa"
 	"errors"
 	"fmt"
-	"net"
-	"net/url"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/secret"
 )
 
@@ -66,22 +65,17 @@ func (s *Settings) validate() (keys, error) {
 	if s.SettlingDelay == 0 {
 		s.SettlingDelay = DefaultSettlingDelay
 	}
-	var problems []error
-	must := func(ok bool, format string, args ...any) {
-		if !ok {
-			problems = append(problems, fmt.Errorf(format, args...))
-		}
-	}
-	must(checkURL(s.BaseURL, false) == "", "base_url %s", checkURL(s.BaseURL, false))
-	must(s.AppCode != "" && len(s.AppCode) <= maxAppCode && headerSafe(s.AppCode), "app_code must have 1 to %d printable characters", maxAppCode)
-	must(s.Country == country, "country must be %s", country)
-	must(strings.TrimSpace(s.MerchantName) != "" && utf8.RuneCountInString(s.MerchantName) <= maxMerchant, "merchant_name must have 1 to %d characters", maxMerchant)
-	must(s.CallbackURL == "" || checkURL(s.CallbackURL, true) == "", "callback_url %s", checkURL(s.CallbackURL, true))
-	must(len(s.CallbackURL) <= maxCallbackURL, "callback_url must have at most %d characters", maxCallbackURL)
-	must(s.SettlingDelay > 0, "settling_delay must not be negative")
-	must(s.WebhookTolerance >= 0, "webhook_tolerance must not be negative")
+	var p check.Problems
+	p.Must(check.URL(s.BaseURL, false) == "", "base_url %s", check.URL(s.BaseURL, false))
+	p.Must(s.AppCode != "" && len(s.AppCode) <= maxAppCode && headerSafe(s.AppCode), "app_code must have 1 to %d printable characters", maxAppCode)
+	p.Must(s.Country == country, "country must be %s", country)
+	p.Must(strings.TrimSpace(s.MerchantName) != "" && utf8.RuneCountInString(s.MerchantName) <= maxMerchant, "merchant_name must have 1 to %d characters", maxMerchant)
+	p.Must(s.CallbackURL == "" || check.URL(s.CallbackURL, true) == "", "callback_url %s", check.URL(s.CallbackURL, true))
+	p.Must(len(s.CallbackURL) <= maxCallbackURL, "callback_url must have at most %d characters", maxCallbackURL)
+	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")
+	p.Must(s.WebhookTolerance >= 0, "webhook_tolerance must not be negative")
 	k, err := s.parseKeys()
-	return k, errors.Join(append(problems, err)...)
+	return k, errors.Join(p.Err(), err)
 }
 
 func (s *Settings) parseKeys() (k keys, err error) {
@@ -102,25 +96,6 @@ func (s *Settings) parseKeys() (k keys, err error) {
 		k.platform = append(k.platform, key)
 	}
 	return k, errors.Join(problems...)
-}
-
-// checkURL returns what is wrong with an absolute URL, or nothing.
-func checkURL(text string, queryAllowed bool) string {
-	u, err := url.Parse(text)
-	switch {
-	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
-		return "must be an absolute URL"
-	case u.Scheme == "http" && !loopback(u.Hostname()):
-		return "must begin with https://"
-	case u.User != nil || u.Fragment != "" || u.RawQuery != "" && !queryAllowed:
-		return "must have no user, query or fragment"
-	}
-	return ""
-}
-
-func loopback(host string) bool {
-	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
 func headerSafe(s string) bool {
