@@ -117,6 +117,11 @@ func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error
 	if err := connectors.Check(j.conn, j.cmd); err != nil {
 		return events.DeadVerdict(events.DeadInvalid, err.Error()), true, w.decide(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
 	}
+	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
+		return events.ParkVerdict(decision.ResumeAt), true, w.decide(ctx, j, decision)
+	} else if shut {
+		return events.DoneVerdict(), true, w.decide(ctx, j, decision)
+	}
 	if ctx.Err() != nil { // stopping: leave it to another worker
 		return events.RetryVerdict(0), true, nil
 	}
@@ -125,8 +130,8 @@ func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error
 
 // resolve finds out about a payment that may have been sent.
 func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, error) {
-	if err := w.sendAgain(ctx, j); !errors.Is(err, payment.ErrForbidden) {
-		return events.Verdict{}, false, err
+	if w.mayIntend(j) {
+		return w.sendAgain(ctx, j)
 	}
 	if j.looked || w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
 		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
@@ -138,16 +143,27 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 	return events.Verdict{}, false, w.lookUp(ctx, j)
 }
 
-// sendAgain sends the same order once more, or gives it up if it has expired. It returns
-// payment.ErrForbidden unless the provider has said, twice and late enough, that it does not know it.
-func (w *Worker) sendAgain(ctx context.Context, j *job) error {
-	if _, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend}, w.Now()); err != nil {
-		return err
+// mayIntend reports whether the provider has said, twice and late enough, that it does not know the order,
+// the last time just now: after a night in which it was closed it is asked once more.
+func (w *Worker) mayIntend(j *job) bool {
+	now := w.Now()
+	_, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend}, now)
+	return err == nil && now.Sub(j.payment.NotFoundAt) <= w.Timing.Lease
+}
+
+// sendAgain sends an order that the provider does not know once more, or gives it up if it has expired.
+// While the provider is closed it stays in doubt.
+func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, error) {
+	now := w.Now()
+	if expired(j.cmd, now) {
+		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
-	if expired(j.cmd, w.Now()) {
-		return w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
+	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
+		return events.ParkVerdict(decision.ResumeAt), true, nil
+	} else if shut {
+		return events.Verdict{}, false, w.decide(ctx, j, decision)
 	}
-	return w.submit(ctx, j)
+	return events.Verdict{}, false, w.submit(ctx, j)
 }
 
 func expired(cmd payment.Command, now time.Time) bool {

@@ -32,6 +32,7 @@ func TestTimingNamesEveryProblem(t *testing.T) {
 		"lease: 35s must be more":      func(t *worker.Timing) { t.Lease = 35 * time.Second },
 		"lookup_min: must not":         func(t *worker.Timing) { t.LookupMin = time.Hour },
 		"park_min: must not":           func(t *worker.Timing) { t.ParkMin = time.Hour },
+		"resume_spread: must not":      func(t *worker.Timing) { t.ResumeSpread = -1 },
 		"claim_retention: must not":    func(t *worker.Timing) { t.ClaimRetention = time.Hour },
 		"retention: must be more than": func(t *worker.Timing) { t.Retention, t.ClaimRetention = t.Lease, t.Lease },
 	} {

@@ -41,6 +41,9 @@ type Options struct {
 	Claims     idempotency.Store
 	Connectors *connectors.Registry
 	Timing     Timing
+	// Opening says when a provider takes payments of an operation; nil is always open. It is called
+	// concurrently.
+	Opening func(provider string, op payment.Operation) Opening
 	// ClaimsRequired makes the worker wait while the claim store cannot be asked. The default is to go
 	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
 	ClaimsRequired bool
@@ -69,6 +72,9 @@ type Timing struct {
 	// ParkMin and ParkMax bound how long a payment is parked that could not be sent. The pause doubles
 	// with every attempt.
 	ParkMin, ParkMax time.Duration
+	// ResumeSpread is the time after an opening over which payments are resumed that waited for it; 0
+	// resumes all at once.
+	ResumeSpread time.Duration
 	// Retention is how long the log remembers a payment. Older commands are refused.
 	Retention time.Duration
 	// ClaimRetention is how long a claim is remembered after its last change, at least Retention.
@@ -82,7 +88,7 @@ func DefaultTiming() Timing {
 	return Timing{
 		SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
 		Lease: 40 * time.Second, LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute,
-		ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
+		ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute, ResumeSpread: 10 * time.Minute,
 		Retention: 90 * 24 * time.Hour, ClaimRetention: 90 * 24 * time.Hour, UnknownOrderFor: 24 * time.Hour,
 	}
 }
@@ -113,6 +119,9 @@ func (t Timing) Validate() error {
 	}
 	if t.LookupMin > t.LookupMax {
 		problems = append(problems, errors.New("lookup_min: must not be more than lookup_max"))
+	}
+	if t.ResumeSpread < 0 {
+		problems = append(problems, errors.New("resume_spread: must not be less than 0"))
 	}
 	if t.ParkMin > t.ParkMax {
 		problems = append(problems, errors.New("park_min: must not be more than park_max"))
@@ -156,6 +165,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Opening == nil {
+		o.Opening = func(string, payment.Operation) Opening { return Opening{} }
 	}
 	if o.OnStep == nil {
 		o.OnStep = func(Step, payment.Ref) {}
