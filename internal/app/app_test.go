@@ -66,6 +66,7 @@ func TestGoodConfiguration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	trialIsAlwaysOpen(t, path)
 	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
 		code, out, problems := call(service, "--check-config", "--config", path)
 		if code != app.ExitOK || !strings.Contains(out, "The configuration is good.") {

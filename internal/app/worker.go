@@ -43,7 +43,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	defer func() { _ = conn.Close() }()
 	engine, err := worker.New(worker.Options{
 		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
-		Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+		Opening: Opening(rt.Config), Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
 		return err
@@ -62,10 +62,18 @@ func Timing(cfg config.Config) worker.Timing {
 	t.SubmitTimeout, t.Lease = cfg.Worker.SubmitTimeout, cfg.Worker.Lease
 	t.RetryFor, t.RetryInitial = cfg.Worker.RetryFor, cfg.Worker.RetryInitial
 	t.LookupMin, t.LookupMax = cfg.Worker.LookupMin, cfg.Worker.LookupMax
-	t.ParkMin, t.ParkMax = cfg.Worker.ParkMin, cfg.Worker.ParkMax
+	t.ParkMin, t.ParkMax, t.ResumeSpread = cfg.Worker.ParkMin, cfg.Worker.ParkMax, cfg.Worker.ResumeSpread
 	t.Retention = cfg.NATS.PaymentsRetention
 	t.ClaimRetention = cfg.Redis.ClaimRetention
 	return t
+}
+
+// Opening returns when each provider is open, from a configuration whose connectors were made.
+func Opening(cfg config.Config) func(provider string, op payment.Operation) worker.Opening {
+	return func(provider string, op payment.Operation) worker.Opening {
+		hours := cfg.Providers[provider].Hours
+		return worker.Opening{Hours: hours.Calendar(), Closed: worker.ClosedPolicy(hours.WhenClosed.For(op))}
+	}
 }
 
 // sweepEvery is how often a worker looks for commands of providers that nobody works on.

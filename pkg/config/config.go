@@ -8,7 +8,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-// Config is the whole configuration. It is constant after [Load].
+// Config is the whole configuration. It is constant after [Load] and [Config.Connectors].
 type Config struct {
 	// Environment is "production", the default, or "test". In production no key of the sandbox is taken;
 	// the sandbox in turn refuses to start in production.
@@ -113,6 +113,9 @@ type Worker struct {
 	// ParkMin and ParkMax bound how long a payment is parked that could not be sent.
 	ParkMin time.Duration `yaml:"park_min"`
 	ParkMax time.Duration `yaml:"park_max"`
+	// ResumeSpread is the time after a provider's opening over which payments are resumed that waited for
+	// it; 0 resumes all at once.
+	ResumeSpread time.Duration `yaml:"resume_spread"`
 	// UnknownOrderFor is how long a webhook waits for the command of its order. Webhooks are kept longer
 	// than that.
 	UnknownOrderFor time.Duration `yaml:"unknown_order_for"`
@@ -129,6 +132,8 @@ type Provider struct {
 	WebhookSources []netip.Prefix `yaml:"webhook_sources"`
 	// Slots for this provider; 0 means worker.slots.
 	Slots int `yaml:"slots"`
+	// Hours in which it takes payments; the default is as its kind says.
+	Hours Hours `yaml:"hours"`
 	// Settings are the kind's own keys.
 	Settings *Settings `yaml:"settings"`
 }
@@ -156,6 +161,7 @@ const (
 	DefaultLookupMax            = 15 * time.Minute
 	DefaultParkMin              = 10 * time.Second
 	DefaultParkMax              = 10 * time.Minute
+	DefaultResumeSpread         = 10 * time.Minute
 	DefaultUnknownOrderFor      = day
 	DefaultShutdownTimeout      = 30 * time.Second
 	DefaultMaxWait              = time.Minute
@@ -187,7 +193,7 @@ func Defaults() Config {
 			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
 			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait,
 			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
-			ParkMax: DefaultParkMax, UnknownOrderFor: DefaultUnknownOrderFor, ShutdownTimeout: DefaultShutdownTimeout,
+			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor, ShutdownTimeout: DefaultShutdownTimeout,
 		},
 		Log: Log{Level: "info", Format: "json"},
 	}

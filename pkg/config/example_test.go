@@ -146,6 +146,9 @@ func walkKeys(t reflect.Type, section string, see func(section, key string)) {
 	}
 	for i := range t.NumField() {
 		key := t.Field(i).Tag.Get("yaml")
+		if t.Field(i).Anonymous {
+			walkKeys(t.Field(i).Type, section, see)
+		}
 		if key == "" {
 			continue
 		}

@@ -14,7 +14,8 @@ import (
 )
 
 // Summary returns the configuration as it is in effect, defaults included, in the form of the file.
-// Secrets show only that they are set. The settings of providers are in it after [Config.Connectors].
+// Secrets show only that they are set. The settings of providers and
+// the hours of their kinds are in it after [Config.Connectors].
 func (c *Config) Summary() string {
 	var out strings.Builder
 	writeStruct(&out, reflect.ValueOf(*c), "")

@@ -209,6 +209,7 @@ func (w Worker) validate(p *problems) {
 		showDuration(held))
 	p.notShorter("worker.lookup_max", w.LookupMax, "worker.lookup_min", w.LookupMin, "the pause grows from one to the other")
 	p.notShorter("worker.park_max", w.ParkMax, "worker.park_min", w.ParkMin, "the pause grows from one to the other")
+	p.check(w.ResumeSpread >= 0, "worker.resume_spread", "must not be less than nothing")
 	p.notShorter("worker.shutdown_timeout", w.ShutdownTimeout, "worker.submit_timeout", w.SubmitTimeout,
 		"a call that is under way is waited for, so that its result is known")
 }
@@ -220,6 +221,7 @@ func (c *Config) validateProviders(p *problems) {
 		p.check(payment.ValidProvider(name), key, `a provider's name must be 1 to 32 characters of a-z, 0-9 and "-"`)
 		p.check(provider.Kind != "" || p.has(key), key+".kind", "is missing")
 		p.within(key+".slots", provider.Slots, 0, maxSlots)
+		provider.Hours.validate(p, key+".hours")
 		for i, network := range provider.WebhookSources {
 			p.check(network.IsValid(), index(key+".webhook_sources", i), "must be a network like 203.0.113.0/24")
 		}

@@ -16,6 +16,7 @@ func TestRelations(t *testing.T) {
 		"lease as long as ack":    {"worker: {lease: 60s}", "2: worker.lease: must be shorter than worker.ack_wait (1m): the claim must have ended"},
 		"lease too short":         {"worker: {lease: 35s}", "2: worker.lease: must be longer than worker.retry_for + 2 × worker.submit_timeout (35s)"},
 		"lookup backwards":        {"worker: {lookup_min: 16m}", "2: worker.lookup_max: must be at least worker.lookup_min (16m)"},
+		"spread backwards":        {"worker: {resume_spread: -1s}", "2: worker.resume_spread: must not be less than nothing"},
 		"park backwards":          {"worker: {park_max: 9s}", "2: worker.park_max: must be at least worker.park_min (10s)"},
 		"stop before a call ends": {"worker: {shutdown_timeout: 14s}", "2: worker.shutdown_timeout: must be at least worker.submit_timeout (15s)"},
 		"no time":                 {"worker: {retry_initial: 0s}", "2: worker.retry_initial: must be longer than nothing"},
@@ -79,7 +80,7 @@ var hash = strings.Repeat("0f", 32)
 func TestLimitsOfRelationsAreTaken(t *testing.T) {
 	for _, yaml := range []string{
 		"worker: {lease: 35001ms}", "worker: {lease: 59999ms}", "worker: {shutdown_timeout: 15s}",
-		"worker: {lookup_min: 15m}", "worker: {park_max: 10s}",
+		"worker: {lookup_min: 15m}", "worker: {park_max: 10s}", "worker: {resume_spread: 0s}",
 		"redis: {claim_retention: 400d}", "nats: {webhooks_retention: 24h}",
 		"redis: {addresses: [\"a:1\", \"b:1\"], sentinel_master: m, db: 1}",
 		"ingress: {listen: \":0\"}", "ingress: {public_url: \"http://localhost:1/x\"}",

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"time"
 
+	"payonce/pkg/calendar"
 	"payonce/pkg/payment"
 )
 
@@ -84,4 +85,7 @@ type Traits struct {
 	// SettlingDelay is how long after a request the provider's lookup may not know the order yet.
 	// "Unknown" before that is not believed.
 	SettlingDelay time.Duration
+	// Hours in which the provider takes payments, as its documents say; the zero Config is always open. A
+	// configuration may say otherwise.
+	Hours calendar.Config
 }

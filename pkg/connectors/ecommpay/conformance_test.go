@@ -16,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/ecommpay"
@@ -74,6 +75,7 @@ func harness(cmd payment.Command) connectortest.Harness {
 		Traits: connectors.Traits{
 			Kind: "ecommpay", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64, RefusesDuplicates: true, SettlingDelay: time.Minute,
 			Methods: map[payment.Operation][]string{payment.Deposit: {"page", "page_direct", "gate_redirect", "gate"}, payment.Payout: {"gate"}},
+			Hours:   calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"}, // seed 004
 		},
 		Submit: connectortest.Submit{Verify: verifyRequest, Amount: func(m payment.Money) string { return strconv.FormatInt(m.Minor, 10) }},
 		Lookup: connectortest.Lookup{

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
@@ -88,7 +89,8 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			Kind:           kindName,
 			Operations:     payment.Operations(),
 			Currencies:     []string{"KRW"}, // seed 004
-			MaxOrderLength: 64,              // ours; the provider documents no shorter one
+			Hours:          calendar.ECommPayKorea(),
+			MaxOrderLength: 64, // ours; the provider documents no shorter one
 			Methods: map[payment.Operation][]string{
 				payment.Deposit: methods,
 				payment.Payout:  {MethodGate},

@@ -1,0 +1,88 @@
+package app_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/internal/app"
+	"payonce/internal/trial"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// saturday is closed at ECommPay; monday is its first instant after it.
+var (
+	saturday = time.Date(2026, 11, 21, 12, 0, 0, 0, time.FixedZone("KST", 9*3600))
+	monday   = time.Date(2026, 11, 23, 8, 0, 0, 0, time.FixedZone("KST", 9*3600))
+)
+
+// trialIsAlwaysOpen fails the test unless every account of the trial takes payments on a Saturday.
+func trialIsAlwaysOpen(t *testing.T, path string) {
+	t.Helper()
+	rt, err := app.Load(app.Worker(), path, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range rt.Connectors.Names() {
+		for _, op := range payment.Operations() {
+			if !app.Opening(rt.Config)(name, op).Hours.Open(saturday) {
+				t.Errorf("%s is closed for a %s", name, op)
+			}
+		}
+	}
+}
+
+func TestOpeningIsWhatTheConfigurationSays(t *testing.T) {
+	keys, err := trial.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	folder := t.TempDir()
+	path, _, err := keys.WriteConfig(folder, trial.Addresses{
+		NATS: "nats://127.0.0.1:1", Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.Replace(string(text), "hours: {always_open: true}", "hours: {when_closed: {deposit: reject, payout: send}}", 1)
+	edited = strings.Replace(edited, "    hours: {always_open: true}\n", "", 1)
+	if strings.Contains(edited, "always_open") {
+		t.Fatal("the trial's file is another one")
+	}
+	if err := os.WriteFile(filepath.Join(folder, "edited.yaml"), []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	rt, err := app.Load(app.Worker(), filepath.Join(folder, "edited.yaml"), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	opening := app.Opening(rt.Config)
+	for _, c := range []struct {
+		provider string
+		op       payment.Operation
+		want     worker.ClosedPolicy
+		open     bool
+	}{
+		{"ecommpay-kr", payment.Deposit, worker.RejectClosed, false},
+		{"ecommpay-kr", payment.Payout, worker.SendClosed, false},
+		{"ecommpay-kr-redirect", payment.Deposit, worker.ParkClosed, false},
+		{"ecommpay-kr-redirect", payment.Payout, worker.ParkClosed, false},
+		{"teemopay-kr", payment.Payout, worker.ParkClosed, true},
+	} {
+		is := opening(c.provider, c.op)
+		if is.Closed != c.want || is.Hours.Open(saturday) != c.open {
+			t.Errorf("%s %s: %s, open %v", c.provider, c.op, is.Closed, is.Hours.Open(saturday))
+		}
+		if opens, ever := is.Hours.NextOpening(saturday); !c.open && (!ever || !opens.Equal(monday)) {
+			t.Errorf("%s %s opens %s", c.provider, c.op, opens)
+		}
+	}
+}

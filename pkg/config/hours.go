@@ -1,0 +1,85 @@
+package config
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"time"
+
+	"payonce/pkg/calendar"
+	"payonce/pkg/payment"
+)
+
+// Hours say when a provider takes payments. Where zone, days, hours and week are all left out, those of the
+// kind stand in their place, and the other keys complete them; most kinds are always open.
+type Hours struct {
+	// AlwaysOpen, whatever the kind says.
+	AlwaysOpen bool `yaml:"always_open"`
+	calendar.Config
+	WhenClosed WhenClosed `yaml:"when_closed"`
+
+	parsed calendar.Hours // what is in effect, after [Config.Connectors]
+}
+
+// WhenClosed says, by operation, what becomes of a payment that comes while the provider is closed: "park",
+// the default, "reject" or "send".
+type WhenClosed struct {
+	Deposit string `yaml:"deposit"`
+	Payout  string `yaml:"payout"`
+}
+
+// What becomes of a payment while its provider is closed.
+const (
+	Park   = "park"   // it waits for the next opening
+	Reject = "reject" // it fails at once
+	Send   = "send"   // it is sent all the same
+)
+
+// For returns what is to be done for an operation.
+func (w WhenClosed) For(op payment.Operation) string {
+	if op == payment.Payout {
+		return cmp.Or(w.Payout, Park)
+	}
+	return cmp.Or(w.Deposit, Park)
+}
+
+// Calendar returns the hours that are in effect. They are known after [Config.Connectors].
+func (h Hours) Calendar() calendar.Hours { return h.parsed }
+
+func (h Hours) validate(p *problems, key string) {
+	for name, policy := range map[string]string{"deposit": h.WhenClosed.Deposit, "payout": h.WhenClosed.Payout} {
+		p.oneOf(key+".when_closed."+name, cmp.Or(policy, Park), Park, Reject, Send)
+	}
+	p.check(!h.AlwaysOpen || reflect.ValueOf(h.Config).IsZero(), key+".always_open", "stands beside hours: give one of them")
+}
+
+// completed returns the kind's hours with what an account has beside them.
+func completed(kind, own calendar.Config) calendar.Config {
+	kind.Closed = append(slices.Clone(kind.Closed), own.Closed...)
+	kind.ClosedKnownUntil = cmp.Or(own.ClosedKnownUntil, kind.ClosedKnownUntil)
+	kind.MarginAfterOpening = cmp.Or(own.MarginAfterOpening, kind.MarginAfterOpening)
+	kind.MarginBeforeClosing = cmp.Or(own.MarginBeforeClosing, kind.MarginBeforeClosing)
+	return kind
+}
+
+// resolveHours puts the hours in effect that the file and the kind give together. Their problems have the
+// lines of the file.
+func (c *Config) resolveHours(found *problems, key, name string, kind calendar.Config, now time.Time) {
+	provider := c.Providers[name]
+	h := &provider.Hours
+	if !h.AlwaysOpen && h.Zone == "" && h.Days == "" && h.Hours == "" && len(h.Week) == 0 {
+		h.Config = completed(kind, h.Config)
+	}
+	h.WhenClosed = WhenClosed{Deposit: h.WhenClosed.For(payment.Deposit), Payout: h.WhenClosed.For(payment.Payout)}
+	var err error
+	if h.parsed, err = calendar.Parse(h.Config); err != nil {
+		keys := map[string]reflect.Value{}
+		fieldsOf(reflect.ValueOf(h.Config), keys)
+		found.addErrors(key+".hours", err, keys)
+		return
+	}
+	if warning := h.parsed.Warning(now); warning != "" {
+		found.origin.warnings = append(found.origin.warnings, key+".hours: "+warning)
+	}
+	c.Providers[name] = provider
+}
