@@ -11,7 +11,7 @@ import (
 
 // copied are the files of the module that a connector needs.
 var copied = []string{
-	"go.mod", "go.sum", "pkg/connectors/*.go", "pkg/connectors/check/*.go", "pkg/connectors/httpcall/*.go", "pkg/connectors/connectortest/*.go",
+	"go.mod", "go.sum", "pkg/calendar/*.go", "pkg/connectors/*.go", "pkg/connectors/check/*.go", "pkg/connectors/httpcall/*.go", "pkg/connectors/connectortest/*.go",
 	"pkg/payment/*.go", "pkg/secret/*.go",
 }
 
