@@ -155,6 +155,9 @@ func percentDecode(value string) (string, error) {
 
 // unescape turns each %XY into its byte.
 func unescape(value string) (string, error) {
+	if !strings.Contains(value, "%") {
+		return value, nil
+	}
 	var b strings.Builder
 	for i := 0; i < len(value); i++ {
 		if value[i] != '%' {

@@ -146,6 +146,33 @@ func TestMoneyJSON(t *testing.T) {
 	}
 }
 
+// What MarshalJSON writes is read by a shorter way: it must not change what is read.
+func TestMoneyJSONOfOthers(t *testing.T) {
+	for text, want := range map[string]payment.Money{
+		`{"value":"1","currency":"KRW"}`:                  payment.KRW(1),
+		` { "currency" : "TWD" , "value" : "1" } `:        payment.TWD(100),
+		`{"value":"\u0031","currency":"KRW"}`:             payment.KRW(1),
+		`{"value":"1","currency":"K\u0052W"}`:             payment.KRW(1),
+		`{"Value":"1","CURRENCY":"KRW"}`:                  payment.KRW(1),
+		`{"value":"1","currency":"KRW","currency":"TWD"}`: payment.TWD(100),
+		`{"value":"1","currency":"KRW","value":"2"}`:      payment.KRW(2),
+	} {
+		var got payment.Money
+		if err := json.Unmarshal([]byte(text), &got); err != nil || got != want {
+			t.Errorf("%s: got %s, %v, want %s", text, got, err, want)
+		}
+	}
+	for _, text := range []string{
+		`{"value":"1","currency":"KRW","unit":"KRW"}`, `{"value":"1","currency":"KRW","currency":"EUR"}`, `{"value":"1\"","currency":"KRW"}`,
+		`{"value":"","currency":"KRW"}`, `{"value":"1","currency":""}`,
+	} {
+		var got payment.Money
+		if err := got.UnmarshalJSON([]byte(text)); err == nil || !got.IsZero() {
+			t.Errorf("%s: read as %s", text, got)
+		}
+	}
+}
+
 // An event with such an amount could never be read again.
 func TestMoneyRefusesToWriteWhatItDoesNotRead(t *testing.T) {
 	for _, m := range []payment.Money{

@@ -33,7 +33,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 	askCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	claim, err := w.Claims.Claim(askCtx, j.ref, idempotency.Request{
-		Owner: w.NewID(), Fingerprint: j.cmd.Fingerprint(), Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
+		Owner: w.NewID(), Fingerprint: j.meaning, Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
 	})
 	if err != nil {
 		w.claimsDownUntil.Store(w.Now().Add(claimPause).UnixNano())
@@ -56,7 +56,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 func (w *Worker) reused(ctx context.Context, j *job) (events.Verdict, bool) {
 	err := w.reload(ctx, j)
 	switch {
-	case err == nil && j.payment.Fingerprint == j.cmd.Fingerprint():
+	case err == nil && j.payment.Fingerprint == j.meaning:
 		return events.Verdict{}, true
 	case err == nil || errors.Is(err, events.ErrNoPayment):
 		return orderReused(), false
@@ -87,7 +87,7 @@ func (j *job) recall(last idempotency.Snapshot) {
 	if last.Sequence == 0 {
 		return
 	}
-	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Fingerprint == j.cmd.Fingerprint() {
+	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Fingerprint == j.meaning {
 		j.payment, j.seq = remembered, last.Sequence
 	}
 }

@@ -23,6 +23,7 @@ const pauseAfterError = 2 * time.Second
 type job struct {
 	ref     payment.Ref
 	cmd     payment.Command // empty for a webhook
+	meaning string          // cmd's fingerprint
 	conn    connectors.Connector
 	payment payment.Payment // as it was read or written last; may be older than the log
 	seq     uint64          // of that event; 0 when the log is believed to know nothing
@@ -58,6 +59,7 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 		return w.refuse(ctx, payment.New(cmd), events.DeadInvalid, "requested_at: must not be in the future")
 	}
 	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: now}
+	j.meaning = j.payment.Fingerprint
 	if verdict, held := w.claim(ctx, j); !held {
 		return verdict
 	}
@@ -92,7 +94,7 @@ func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 // step does the next thing for a payment in its status. finished says that the verdict counts.
 func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, finished bool, err error) {
 	p := j.payment
-	if p.Fingerprint != j.cmd.Fingerprint() {
+	if p.Fingerprint != j.meaning {
 		return orderReused(), true, nil
 	}
 	switch p.Status {
