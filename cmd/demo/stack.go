@@ -112,7 +112,7 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 			return err
 		}
 	}
-	at := trial.Addresses{NATS: s.natsURL, Redis: s.redis.Addr(), Listen: listen}
+	at := trial.Addresses{NATS: []string{s.natsURL}, Redis: s.redis.Addr(), Listen: listen}
 	accounts, err := keys.Accounts(at, nil)
 	if err != nil {
 		return err

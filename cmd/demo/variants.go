@@ -11,54 +11,21 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// variant is one way of paying at one provider.
-type variant struct {
-	account string
-	method  string // empty takes the provider's default
-	op      payment.Operation
-	amount  payment.Money
-}
-
-// variants are all ways of paying that the providers' documents describe.
-func variants() []variant {
-	krw, twd := payment.KRW(10_000), payment.TWD(48_389)
-	return []variant{
-		{trial.TeemoPay, "va", payment.Deposit, krw},
-		{trial.TeemoPay, "kyc_va", payment.Deposit, krw},
-		{trial.TeemoPay, "kakaopay", payment.Deposit, krw},
-		{trial.TeemoPay, "tosspay", payment.Deposit, krw},
-		{trial.TeemoPay, "bank_transfer", payment.Payout, krw},
-		{trial.TeemoPay, "bank_transfer_kyc", payment.Payout, krw},
-		{trial.ECommPay, "page_direct", payment.Deposit, krw},
-		{trial.ECommPay, "gate", payment.Deposit, krw},
-		{trial.ECommPayRedirect, "page", payment.Deposit, krw},
-		{trial.ECommPayRedirect, "gate_redirect", payment.Deposit, krw},
-		{trial.ECommPay, "", payment.Payout, krw},
-		{trial.DiamondPayV1, "atm", payment.Deposit, krw},
-		{trial.DiamondPayInfo, "atm", payment.Deposit, krw},
-		{trial.DiamondPayV2, "card", payment.Deposit, krw},
-		{trial.DiamondPayV2, "direct", payment.Deposit, krw},
-		{trial.DiamondPayV2, "qr", payment.Deposit, krw},
-		{trial.DiamondPayV2, "", payment.Payout, krw},
-		{trial.DiamondPayTWD, "atm", payment.Deposit, twd},
-	}
-}
-
 func everyVariant(ctx context.Context, t *teller) error {
-	for i, v := range variants() {
-		if err := t.playVariant(ctx, v, payment.Ref{Provider: v.account, Order: fmt.Sprintf("V-%d", i+1)}); err != nil {
-			return fmt.Errorf("%s %s %s: %w", v.account, v.op, v.method, err)
+	for i, v := range trial.Variants() {
+		if err := t.playVariant(ctx, v, payment.Ref{Provider: v.Account, Order: fmt.Sprintf("V-%d", i+1)}); err != nil {
+			return fmt.Errorf("%s %s %s: %w", v.Account, v.Operation, v.Method, err)
 		}
 	}
 	return nil
 }
 
-func (t *teller) playVariant(ctx context.Context, v variant, ref payment.Ref) error {
-	t.say("%s, %s %s of %s", v.account, v.op, v.method, v.amount)
-	if _, err := t.post(ctx, "/v1/"+string(v.op)+"s", v.command(ref), http.StatusAccepted); err != nil {
+func (t *teller) playVariant(ctx context.Context, v trial.Variant, ref payment.Ref) error {
+	t.say("%s, %s %s of %s", v.Account, v.Operation, v.Method, v.Amount)
+	if _, err := t.post(ctx, "/v1/"+string(v.Operation)+"s", v.Command(ref), http.StatusAccepted); err != nil {
 		return err
 	}
-	if v.op == payment.Deposit {
+	if v.Operation == payment.Deposit {
 		if err := t.customerPays(ctx, ref); err != nil {
 			return err
 		}
@@ -110,42 +77,11 @@ func shorten(text string) string {
 	return text[:most] + "…"
 }
 
-// command returns the JSON that an upstream service sends.
-func (v variant) command(ref payment.Ref) string {
-	return fmt.Sprintf(`{
-  "provider": %q, "order": %q, "method": %q, "amount": {"value": %q, "currency": %q},
-  "customer": {"id": "c-77", "name": "홍길동", "first_name": "길동", "last_name": "홍", "email": "hong@example.com",
-    "phone": "01012345678", "ip_address": "198.51.100.7", "id_type": "RRN", "id_number": "900101"},
-  "account": {"number": "29900000000000", "holder": "홍길동", "bank_code": %q%s},
-  "return_url": "https://shop.example/back", "metadata": {"cart": "77"}
-}`, ref.Provider, ref.Order, v.method, v.amount.Value(), v.amount.Currency, v.bankCode(), v.lastDigits())
-}
-
-// bankCode is a bank as the provider names it.
-func (v variant) bankCode() string {
-	switch v.account {
-	case trial.ECommPay, trial.ECommPayRedirect:
-		return "771" // Kookmin, seed 004
-	case trial.DiamondPayV1, trial.DiamondPayInfo, trial.DiamondPayV2:
-		return "KBSTAR_KR"
-	case trial.DiamondPayTWD:
-		return "004"
-	}
-	return "003" // IBK
-}
-
-func (v variant) lastDigits() string {
-	if v.account != trial.DiamondPayTWD {
-		return ""
-	}
-	return `, "last_digits": ["12345", "67890"]`
-}
-
 // clarified is a deposit for which the provider asks for a field, which the upstream then sends.
 func clarified(ctx context.Context, t *teller) error {
-	v := variant{trial.ECommPay, "gate", payment.Deposit, payment.KRW(10_000)}
-	ref := payment.Ref{Provider: v.account, Order: "D-x-clarification-1005"}
-	if _, err := t.post(ctx, "/v1/deposits", v.command(ref), http.StatusAccepted); err != nil {
+	v := trial.Variant{Account: trial.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	ref := payment.Ref{Provider: v.Account, Order: "D-x-clarification-1005"}
+	if _, err := t.post(ctx, "/v1/deposits", v.Command(ref), http.StatusAccepted); err != nil {
 		return err
 	}
 	p, err := t.stack.get(ctx, ref)

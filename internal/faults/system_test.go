@@ -76,8 +76,8 @@ func start(t *testing.T) *system {
 	s := &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	at := trial.Addresses{Redis: s.redis.Addr(), NATS: s.startNATS(ctx), Listen: s.free(ctx)}
-	s.natsURL = at.NATS
+	at := trial.Addresses{Redis: s.redis.Addr(), NATS: []string{s.startNATS(ctx)}, Listen: s.free(ctx)}
+	s.natsURL = at.NATS[0]
 	keys, err := trial.NewKeys()
 	s.must(err)
 	at.Sandbox = s.startSandbox(keys, at)
@@ -85,7 +85,7 @@ func start(t *testing.T) *system {
 	s.must(err)
 	s.process(ctx, built.ingress, "ingress", "listening on")
 	s.log, err = jetstream.Connect(ctx, jetstream.Options{
-		URLs: []string{at.NATS}, Name: "faults", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		URLs: at.NATS, Name: "faults", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	s.must(err)
 	t.Cleanup(func() { _ = s.log.Close() })

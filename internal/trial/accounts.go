@@ -3,6 +3,8 @@ package trial
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
+	"path/filepath"
 	"time"
 
 	"payonce/pkg/sandbox"
@@ -48,6 +50,19 @@ func NewKeys() (Keys, error) {
 		return Keys{}, err
 	}
 	return Keys{teemopay: pairs, shared: "sandbox-" + hex.EncodeToString(text[:16]), token: "sandbox-" + hex.EncodeToString(text[16:])}, nil
+}
+
+// ReadKeys reads the keys that [Keys.WriteConfig] wrote into dir, for a sandbox that is a process of its
+// own.
+func ReadKeys(dir string) (Keys, error) {
+	dir = filepath.Join(dir, keysFolder)
+	var k Keys
+	var errs [4]error
+	k.teemopay.Merchant, errs[0] = teemopay.ReadPrivate(filepath.Join(dir, teemopay.MerchantPrivateFile))
+	k.teemopay.Platform, errs[1] = teemopay.ReadPrivate(filepath.Join(dir, teemopay.PlatformPrivateFile))
+	k.shared, errs[2] = sandbox.ReadSecret(filepath.Join(dir, sharedFile))
+	k.token, errs[3] = sandbox.ReadSecret(filepath.Join(dir, tokenFile))
+	return k, errors.Join(errs[:]...)
 }
 
 // Accounts returns the accounts at the sandbox, as the configuration of [Keys.WriteConfig] uses them.

@@ -1,10 +1,11 @@
-// Package trial sets up what the demo and the fault tests have in common: accounts at the providers'
-// sandbox, the configuration that belongs to them, and workers that are processes, so that they can be
-// killed.
+// Package trial sets up what the demo, the campaign and the fault tests have in common: accounts at the
+// providers' sandbox, the configuration that belongs to them, all ways of paying, and services that are
+// processes, so that they can be killed.
 package trial
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
@@ -17,15 +18,18 @@ import (
 
 // Addresses say where the parts of a trial are.
 type Addresses struct {
-	NATS    string // URL
-	Redis   string // host:port
-	Listen  string // host:port of the ingress
-	Sandbox string // base URL
+	NATS     []string // URLs
+	Replicas int      // of each stream; 0 is one
+	Redis    string   // host:port
+	Listen   string   // host:port of the ingress
+	Sandbox  string   // base URL
+	// Callbacks is the host:port that the sandbox calls back at; empty is Listen.
+	Callbacks string
 }
 
 // CallbackURL is where the sandbox sends the callbacks of a provider.
 func (a Addresses) CallbackURL(provider string) string {
-	return "http://" + a.Listen + "/webhooks/" + provider
+	return "http://" + cmp.Or(a.Callbacks, a.Listen) + "/webhooks/" + provider
 }
 
 //go:embed config.yaml.tmpl
@@ -37,7 +41,7 @@ var configTemplate = template.Must(template.New("config").Parse(configText))
 // returns the file's path and the API key of the ingress. The times in it are short, so that a trial
 // need not wait long for the end of a lease.
 func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err error) {
-	if err := k.write(filepath.Join(dir, "keys")); err != nil {
+	if err := k.write(filepath.Join(dir, keysFolder)); err != nil {
 		return "", "", err
 	}
 	secret := make([]byte, 32)
@@ -60,11 +64,18 @@ func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err er
 	return path, apiKey, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
+// Where the keys stand, beside the configuration, which names them.
+const (
+	keysFolder = "keys"
+	sharedFile = "shared_secret"
+	tokenFile  = "token"
+)
+
 func (k Keys) write(dir string) error {
 	if err := k.teemopay.Write(dir); err != nil { // makes the folder
 		return err
 	}
-	for name, text := range map[string]string{"shared_secret": k.shared, "token": k.token} {
+	for name, text := range map[string]string{sharedFile: k.shared, tokenFile: k.token} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			return err
 		}
