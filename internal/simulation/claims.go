@@ -65,7 +65,7 @@ func (c *memoryClaims) claim(ref payment.Ref, req idempotency.Request) idempoten
 	now := c.w.now
 	switch {
 	case r.fingerprint != req.Fingerprint:
-		return idempotency.Claim{Outcome: idempotency.Reused}
+		return idempotency.Claim{Outcome: idempotency.Reused, Last: r.last}
 	case !r.free && r.held.Owner != req.Owner && now < r.until:
 		return idempotency.Claim{Outcome: idempotency.Busy, Wait: r.until - now}
 	case r.free || r.held.Owner != req.Owner:

@@ -63,21 +63,12 @@ func (w *world) judgeCommands(o *order, history []payment.Payment) {
 			want = events.DeadTooOld
 		}
 		switch {
-		case inLog && reasons[events.DeadOrderReused] && w.storeForgot(o): // see docs/reliability.md
 		case inLog && len(reasons) > 0:
 			w.problem("%s: the command in the log is a dead letter, too: %v", o.ref.Order, reasons)
 		case !inLog && (len(reasons) != 1 || !reasons[want]):
 			w.problem("%s: a command is not in the log, and its dead letters are %v, want %s", o.ref.Order, reasons, want)
 		}
 	}
-}
-
-// storeForgot reports whether the claim store can have changed its mind, or been out of reach, about which
-// of two commands came first, before the log knew either.
-func (w *world) storeForgot(o *order) bool {
-	rivals := slices.ContainsFunc(o.commands, func(f string) bool { return f != o.commands[0] })
-	r := w.rates
-	return rivals && r[claimsFlushed]+r[claimsFailOver]+r[claimsDown]+r[claimFails]+r[claimUnheard] > 0
 }
 
 // judgeOutcome compares the last event with the truth.

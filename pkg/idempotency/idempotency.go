@@ -61,7 +61,7 @@ const (
 	Won
 	// Busy: another owner holds it, see Claim.Wait.
 	Busy
-	// Reused: the order is known with another fingerprint.
+	// Reused: the order is known with another fingerprint. Whether the log ever knew it, Claim.Last says.
 	Reused
 )
 
@@ -70,7 +70,7 @@ type Claim struct {
 	Outcome Outcome
 	Held    Held          // when Won
 	Wait    time.Duration // when Busy: how long the other's lease still runs
-	Last    Snapshot      // when Won: the payment as it was completed last; zero when there is none
+	Last    Snapshot      // when Won or Reused: the payment as it was completed last; zero when there is none
 }
 
 // Snapshot is a payment as it stood at a sequence of the log. It may be older than the log.

@@ -45,21 +45,28 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 		j.recall(claim.Last)
 		return events.Verdict{}, true
 	case idempotency.Reused:
-		return w.reused(ctx, j)
+		return w.reused(ctx, j, claim.Last)
 	default:
 		return events.RetryVerdict(min(max(claim.Wait, busyMin), busyMax)), false
 	}
 }
 
-// reused asks the log whether the order is another command's. The store alone is not believed: after it
-// forgot everything, a command that the log refuses can have been the first to claim the order there.
-func (w *Worker) reused(ctx context.Context, j *job) (events.Verdict, bool) {
+// reused asks the log whether the order is another command's. The store's fingerprint alone is not
+// believed: it is of whoever claimed the order first since the store forgot, and the log may have refused
+// that one. Only where the log has forgotten a payment that the store still knows does the store decide.
+func (w *Worker) reused(ctx context.Context, j *job, last idempotency.Snapshot) (events.Verdict, bool) {
 	err := w.reload(ctx, j)
 	switch {
 	case err == nil && j.payment.Fingerprint == j.meaning:
 		return events.Verdict{}, true
-	case err == nil || errors.Is(err, events.ErrNoPayment):
+	case err == nil:
 		return orderReused(), false
+	case errors.Is(err, events.ErrNoPayment):
+		j.recall(last)
+		if last.Sequence > 0 && j.seq == 0 { // the log knew another command's payment
+			return orderReused(), false
+		}
+		return events.Verdict{}, true // without the claim: the append decides which command is taken
 	}
 	w.Logger.WarnContext(ctx, "the log cannot be asked whose order this is", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	return events.RetryVerdict(pauseAfterError), false

@@ -60,7 +60,7 @@ func (c *memoryClaims) Claim(ctx context.Context, ref payment.Ref, req idempoten
 	}
 	switch {
 	case r.fingerprint != req.Fingerprint:
-		return idempotency.Claim{Outcome: idempotency.Reused}, nil
+		return idempotency.Claim{Outcome: idempotency.Reused, Last: r.last}, nil
 	case !r.free && r.held.Owner != req.Owner && c.now().Before(r.until):
 		return idempotency.Claim{Outcome: idempotency.Busy, Wait: r.until.Sub(c.now())}, nil
 	case r.free || r.held.Owner != req.Owner:

@@ -9,7 +9,7 @@
 --
 -- Returns {'won', fence, sequence, snapshot}: the caller holds the order; '0' and '' without a snapshot
 --         {'busy', ms}: another owner's lease still runs that long
---         {'reused'}: the order is known with another fingerprint
+--         {'reused', sequence, snapshot}: the order is known with another fingerprint
 -- Busy and reused change nothing.
 
 -- The first write comes first: a replica answers READONLY to it, and not from its old knowledge, and a
@@ -23,7 +23,8 @@ local fingerprint, owner = record[1], record[2]
 local lease_until, retention = tonumber(record[3] or 0), tonumber(record[4] or 0)
 
 if fingerprint and fingerprint ~= ARGV[2] then
-  return {'reused'}
+  local known = redis.call('HMGET', KEYS[1], 'sequence', 'snapshot')
+  return {'reused', known[1] or '0', known[2] or ''}
 end
 local held = lease_until > 0 -- 0: given back, or never taken
 if held and owner ~= ARGV[1] and lease_until > now then

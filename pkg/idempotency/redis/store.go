@@ -166,23 +166,32 @@ func readClaim(reply []string, owner string) (idempotency.Claim, error) {
 	switch {
 	case len(reply) == 4 && reply[0] == "won":
 		fence, fenceErr := strconv.ParseInt(reply[1], 10, 64)
-		sequence, sequenceErr := strconv.ParseUint(reply[2], 10, 64)
-		if err := errors.Join(fenceErr, sequenceErr); err != nil {
+		last, lastErr := readSnapshot(reply[2:])
+		if err := errors.Join(fenceErr, lastErr); err != nil {
 			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
 		}
-		claim := idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: owner, Fence: fence}}
-		if sequence > 0 {
-			claim.Last = idempotency.Snapshot{Sequence: sequence, Payment: []byte(reply[3])}
-		}
-		return claim, nil
+		return idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: owner, Fence: fence}, Last: last}, nil
 	case len(reply) == 2 && reply[0] == "busy":
 		wait, err := strconv.ParseInt(reply[1], 10, 64)
 		if err != nil {
 			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
 		}
 		return idempotency.Claim{Outcome: idempotency.Busy, Wait: time.Duration(wait) * time.Millisecond}, nil
-	case len(reply) == 1 && reply[0] == "reused":
-		return idempotency.Claim{Outcome: idempotency.Reused}, nil
+	case len(reply) == 3 && reply[0] == "reused":
+		last, err := readSnapshot(reply[1:])
+		if err != nil {
+			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
+		}
+		return idempotency.Claim{Outcome: idempotency.Reused, Last: last}, nil
 	}
 	return idempotency.Claim{}, fmt.Errorf("the script answered %d unknown fields", len(reply))
+}
+
+// readSnapshot reads a sequence and a payment; sequence 0 is none.
+func readSnapshot(fields []string) (idempotency.Snapshot, error) {
+	sequence, err := strconv.ParseUint(fields[0], 10, 64)
+	if err != nil || sequence == 0 {
+		return idempotency.Snapshot{}, err
+	}
+	return idempotency.Snapshot{Sequence: sequence, Payment: []byte(fields[1])}, nil
 }

@@ -77,13 +77,22 @@ func reused(s suite) {
 	other := request("b", long)
 	other.Fingerprint = "f-2"
 	held := s.win("a")
-	s.claim(other, idempotency.Reused) // while it is held
+	known := func(sequence uint64, when string) {
+		s.Helper()
+		last := s.claim(other, idempotency.Reused).Last
+		want := idempotency.Snapshot{}
+		if sequence > 0 {
+			want = snapshot(sequence)
+		}
+		s.must(last.Sequence == want.Sequence && bytes.Equal(last.Payment, want.Payment), "reused %s: %+v", when, last)
+	}
+	known(0, "while it is held")
 	other.Owner = "a"
-	s.claim(other, idempotency.Reused) // by the same owner
+	known(0, "by the same owner")
 	s.claim(request("c", long), idempotency.Busy)
 	s.ok(s.renew(held), "renew after a reuse was refused")
 	s.ok(s.complete(held, snapshot(2)), "complete after a reuse was refused")
-	s.claim(other, idempotency.Reused) // when it is completed
+	known(2, "when it is completed")
 	last := s.claim(request("c", long), idempotency.Won)
 	s.must(last.Held.Fence == held.Fence+1 && last.Last.Sequence == 2, "the first payment was disturbed: %+v", last)
 }
