@@ -61,7 +61,7 @@ func TestGoodConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	path, key, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
-		NATS: "nats://127.0.0.1:1", Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
+		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {
 		t.Fatal(err)

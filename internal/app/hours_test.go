@@ -43,7 +43,7 @@ func TestOpeningIsWhatTheConfigurationSays(t *testing.T) {
 	}
 	folder := t.TempDir()
 	path, _, err := keys.WriteConfig(folder, trial.Addresses{
-		NATS: "nats://127.0.0.1:1", Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
+		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {
 		t.Fatal(err)
