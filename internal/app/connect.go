@@ -43,6 +43,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.PaymentRetention = cfg.NATS.PaymentsRetention
 	streams.WebhookRetention = cfg.NATS.WebhooksRetention
 	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
+	streams.AuditRetention = cfg.NATS.AuditRetention
 	streams.AckWait = cfg.Worker.AckWait
 	return streams
 }

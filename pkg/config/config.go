@@ -43,6 +43,8 @@ type NATS struct {
 	WebhooksRetention time.Duration `yaml:"webhooks_retention"`
 	// DeadLettersRetention is how long a message that was given up is kept.
 	DeadLettersRetention time.Duration `yaml:"dead_letters_retention"`
+	// AuditRetention is how long it is kept what people did by hand, and why.
+	AuditRetention time.Duration `yaml:"audit_retention"`
 }
 
 // Redis says where the claims are kept.
@@ -151,6 +153,7 @@ const (
 	DefaultPaymentsRetention    = 400 * day
 	DefaultWebhooksRetention    = 30 * day
 	DefaultDeadLettersRetention = 400 * day
+	DefaultAuditRetention       = 5 * 365 * day
 	DefaultSlots                = 32
 	DefaultSubmitTimeout        = 15 * time.Second
 	DefaultRetryFor             = 5 * time.Second
@@ -182,7 +185,7 @@ func Defaults() Config {
 		Environment: Production,
 		NATS: NATS{
 			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
-			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention,
+			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention, AuditRetention: DefaultAuditRetention,
 		},
 		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}},
 		Ingress: Ingress{

@@ -38,7 +38,7 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 	want.Redis.ClaimRetention = config.DefaultPaymentsRetention
 	if c.Worker != want.Worker || c.Log != want.Log || c.Redis.ClaimRetention != want.Redis.ClaimRetention ||
 		c.NATS.PaymentsRetention != want.NATS.PaymentsRetention || c.NATS.WebhooksRetention != want.NATS.WebhooksRetention ||
-		c.NATS.DeadLettersRetention != want.NATS.DeadLettersRetention || c.NATS.URLs[0] != want.NATS.URLs[0] ||
+		c.NATS.DeadLettersRetention != want.NATS.DeadLettersRetention || c.NATS.AuditRetention != want.NATS.AuditRetention || c.NATS.URLs[0] != want.NATS.URLs[0] ||
 		c.Redis.Addresses[0] != want.Redis.Addresses[0] || c.Ingress.Listen != want.Ingress.Listen ||
 		c.Ingress.MaxWait != want.Ingress.MaxWait || c.Ingress.MaxWaiting != want.Ingress.MaxWaiting ||
 		c.Ingress.ProxyHeader != want.Ingress.ProxyHeader || c.NATS.Replicas != want.NATS.Replicas {

@@ -110,6 +110,7 @@ func (n NATS) validate(p *problems) {
 	p.positive("nats.payments_retention", n.PaymentsRetention)
 	p.positive("nats.webhooks_retention", n.WebhooksRetention)
 	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
+	p.positive("nats.audit_retention", n.AuditRetention)
 }
 
 func (p *problems) checkNATSURL(key, text string) {

@@ -26,6 +26,7 @@ func TestRelations(t *testing.T) {
 		"webhooks forgotten":      {"nats: {webhooks_retention: 23h}", "2: nats.webhooks_retention: must be at least worker.unknown_order_for (1d)"},
 		"no log":                  {"nats: {payments_retention: 0s}", "2: nats.payments_retention: must be longer than nothing"},
 		"no dead letters":         {"nats: {dead_letters_retention: 0s}", "2: nats.dead_letters_retention: must be longer than nothing"},
+		"no audit":                {"nats: {audit_retention: 0s}", "2: nats.audit_retention: must be longer than nothing"},
 		"no broker":               {"nats: {urls: []}", "2: nats.urls: needs at least one server"},
 		"even replicas":           {"nats: {replicas: 4}", "2: nats.replicas: must be 1, 3 or 5"},
 		"user alone":              {"nats: {user: me}", "2: nats.user: must be given together with password"},

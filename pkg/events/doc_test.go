@@ -29,6 +29,7 @@ func TestEventsDoc(t *testing.T) {
 	want, shown := withExamples(t, string(doc))
 	want = withList(t, want, "reasons", constants(t, "../payment/payment.go", "Reason"))
 	want = withList(t, want, "dead letters", constants(t, "message.go", "Dead"))
+	want = withList(t, want, "deeds", constants(t, "audit.go", "Deed"))
 	if *update {
 		if err := os.WriteFile(eventsDoc, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

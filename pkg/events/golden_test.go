@@ -88,6 +88,18 @@ func exampleEvents() map[string]payment.Payment {
 	})
 	add("pending.clarification", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, clarification() })
 	add("settled", payment.Settled, 3, settled)
+	add("settled.by_person", payment.Settled, 3, func(p *payment.Payment) {
+		p.Known, p.SettledAmount = true, payment.KRW(10000)
+		p.Reason = &payment.Reason{Code: payment.ReasonResolvedByPerson, By: "kim", Message: "the provider's desk confirmed it, ticket 4711"}
+	})
+	add("parked.released", payment.Parked, 2, func(p *payment.Payment) {
+		p.ResumeAt = begin.Add(time.Minute)
+		p.Reason = &payment.Reason{Code: payment.ReasonReleased, By: "kim", Message: "the provider opened early"}
+	})
+	add("failed.cancelled", payment.Failed, 2, func(p *payment.Payment) {
+		p.Attempts, p.SubmittedAt = 0, time.Time{}
+		p.Reason = &payment.Reason{Code: payment.ReasonCancelled, By: "kim", Message: "the customer withdrew it"}
+	})
 	add("failed", payment.Failed, 2, func(p *payment.Payment) {
 		p.Known, p.Operation = true, payment.Payout
 		p.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "426", Message: "the account does not exist"}
@@ -130,6 +142,10 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	}
 	m, err = events.EncodeWebhook(exampleWebhook(), exampleID)
 	keep("webhook", m, err)
+	for name, r := range exampleAudits() {
+		m, err = events.EncodeAudit(r, exampleID)
+		keep("operator."+name, m, err)
+	}
 	return all
 }
 
@@ -138,6 +154,36 @@ func exampleClarification() events.Clarification {
 		Ref: ref, Revision: 2, RequestedAt: begin,
 		Fields: map[string]map[string]string{"customer": {"first_name": "길동", "id_number": "8001011234567"}},
 	}
+}
+
+// exampleAudits returns the records of three deeds, and the result of one.
+func exampleAudits() map[string]events.AuditRecord {
+	const deed = "01939c3e-5a00-7000-8000-000000000001"
+	list := map[string]events.AuditRecord{}
+	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay} {
+		r := events.AuditRecord{
+			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
+			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
+		}
+		switch d {
+		case events.DeedRelease:
+			r.Order, r.Filter = "", map[string]string{"reason": payment.ReasonClosed, "operation": "deposit"}
+			r.Items = append(r.Items, events.AuditItem{Order: "D-20261122-0002", Before: payment.InDoubt})
+			result := r
+			result.Stage, result.At = events.Finished, begin.Add(time.Second)
+			result.Items = []events.AuditItem{
+				{Order: ref.Order, Before: payment.Parked, After: payment.Parked, Result: "released"},
+				{Order: "D-20261122-0002", Before: payment.InDoubt, After: payment.InDoubt, Result: "released"},
+			}
+			list["release.finished"] = result
+		case events.DeedSettle:
+			r.Amount, r.Items[0].Before = payment.KRW(10000), payment.InDoubt
+		case events.DeedReplay:
+			r.Items = []events.AuditItem{{Order: ref.Order, DeadLetter: 17}}
+		}
+		list[string(d)] = r
+	}
+	return list
 }
 
 func exampleWebhook() events.Webhook {

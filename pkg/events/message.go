@@ -76,6 +76,8 @@ const (
 	DeadTooOld          DeadReason = "too_old"          // requested before the log's retention, or a clarification that came too late
 	DeadUnknownOrder    DeadReason = "unknown_order"    // a webhook for an order that never came
 	DeadBadWebhook      DeadReason = "bad_webhook"      // a webhook that does not verify or cannot be read
+	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker delivers it no more: somebody gave a consumer a limit
+	DeadTerminated      DeadReason = "terminated"       // somebody terminated it by hand
 )
 
 // Handler works on one message. It must not keep the message. ctx ends when the process must stop or
@@ -100,4 +102,8 @@ var (
 	ErrQueued = errors.New("a command of this order is queued already")
 	// ErrNotQueued: no command of this order waits in the queue.
 	ErrNotQueued = errors.New("no command of this order is queued")
+	// ErrNotParked: the broker holds no parked command of this order, or not any more.
+	ErrNotParked = errors.New("no command of this order is parked")
+	// ErrNoDeadLetter: there is no dead letter with this sequence, or not any more.
+	ErrNoDeadLetter = errors.New("there is no such dead letter")
 )

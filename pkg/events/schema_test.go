@@ -230,7 +230,7 @@ func wireTypes() []reflect.Type {
 		reflect.TypeFor[payment.Command](), reflect.TypeFor[payment.Customer](), reflect.TypeFor[payment.Account](),
 		reflect.TypeFor[payment.Payment](), reflect.TypeFor[payment.Reason](), reflect.TypeFor[payment.Receipt](), reflect.TypeFor[payment.Action](),
 		reflect.TypeFor[payment.Redirect](), reflect.TypeFor[payment.Transfer](), reflect.TypeFor[payment.Clarification](),
-		reflect.TypeFor[events.Clarification](),
+		reflect.TypeFor[events.Clarification](), reflect.TypeFor[events.AuditRecord](), reflect.TypeFor[events.AuditItem](),
 	}
 }
 

@@ -12,6 +12,7 @@ const (
 	StreamWebhooks    = "WEBHOOKS"    // verified webhooks as received
 	StreamPayments    = "PAYMENTS"    // the log
 	StreamDeadLetters = "DEADLETTERS" // what could not be worked, with the reason
+	StreamAudit       = "AUDIT"       // what people did by hand, and why
 )
 
 // CommandSubject is where a command for one payment is published, e.g.

@@ -67,6 +67,7 @@ type Reason struct {
 	Code         string `json:"code"`
 	ProviderCode string `json:"provider_code,omitempty"` // as the provider wrote it, e.g. "426"
 	Message      string `json:"message,omitempty"`       // for people; without personal data and secrets
+	By           string `json:"by,omitempty"`            // who decided, where a person did
 }
 
 // The reason codes. They are on the wire and only ever added to.
@@ -88,7 +89,9 @@ const (
 	ReasonReversed          = "reversed"             // the provider took the payment back
 	ReasonExpired           = "expired"              // the command's expires_at passed before anything was sent
 	ReasonInvalid           = "invalid_command"      // the command cannot be executed as it is
-	ReasonResolvedByPerson  = "resolved_by_person"   // a named person decided, see message
+	ReasonResolvedByPerson  = "resolved_by_person"   // a named person decided, see by and message
+	ReasonReleased          = "released"             // a named person let it be tried before its time, see by and message
+	ReasonCancelled         = "cancelled"            // a named person gave it up before anything was sent, see by and message
 	ReasonReversalOfUnknown = "settled_by_reversal"  // a reversal proved that the payment had settled
 )
 

@@ -95,7 +95,7 @@ func (j *job) recall(last idempotency.Snapshot) {
 		return
 	}
 	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Fingerprint == j.meaning {
-		j.payment, j.seq = remembered, last.Sequence
+		j.payment, j.seq, j.remembered = remembered, last.Sequence, true
 	}
 }
 

@@ -30,6 +30,8 @@ type job struct {
 	started time.Time       // when the lease began, or will begin at the earliest
 	held    *held           // nil when the claim store cannot be asked
 	looked  bool            // a look-up was made already
+	// remembered says that the payment comes from the claim store and not from the log.
+	remembered bool
 }
 
 // Command executes one command: [DESIGN.md, path of a command]. ctx ends when the process stops; what
@@ -97,6 +99,10 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, fini
 	if p.Fingerprint != j.meaning {
 		return orderReused(), true, nil
 	}
+	if j.remembered && mustWait(p, w.Now()) {
+		// A person may have released or resolved it since, or a webhook: then there is nothing to wait for.
+		return events.Verdict{}, false, w.reload(ctx, j)
+	}
 	switch p.Status {
 	case payment.Requested, payment.Parked:
 		return w.begin(ctx, j)
@@ -105,6 +111,11 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, fini
 	default: // the provider has it, or it has ended
 		return events.DoneVerdict(), true, nil
 	}
+}
+
+// mustWait reports whether a payment, as it stands, is parked until later or must be asked about.
+func mustWait(p payment.Payment, now time.Time) bool {
+	return p.Status == payment.Parked && now.Before(p.ResumeAt) || p.Status == payment.Submitting || p.Status == payment.InDoubt
 }
 
 // begin sends a payment of which nothing was sent, if it may be sent now.

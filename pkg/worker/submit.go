@@ -167,7 +167,7 @@ func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error
 		return err
 	}
 	from := j.payment.Status
-	j.payment, j.seq = next, seq
+	j.payment, j.seq, j.remembered = next, seq, false
 	w.announce(ctx, from, next)
 	return nil
 }
@@ -180,6 +180,6 @@ func (w *Worker) reload(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	j.payment, j.seq = current, seq
+	j.payment, j.seq, j.remembered = current, seq, false
 	return nil
 }

@@ -22,6 +22,8 @@ type Config struct {
 	WebhookRetention time.Duration
 	// DeadLetterRetention is how long dead letters are kept.
 	DeadLetterRetention time.Duration
+	// AuditRetention is how long it is kept what people did by hand.
+	AuditRetention time.Duration
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
 	// give a sign of life every third of it.
@@ -48,7 +50,7 @@ func DefaultConfig() Config {
 	const day = 24 * time.Hour
 	return Config{
 		Replicas:         1,
-		PaymentRetention: 90 * day, WebhookRetention: 7 * day, DeadLetterRetention: 90 * day,
+		PaymentRetention: 90 * day, WebhookRetention: 7 * day, DeadLetterRetention: 90 * day, AuditRetention: 5 * 365 * day,
 		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
 		PublishTimeout: 2 * time.Second,
@@ -68,6 +70,7 @@ func (c Config) Validate() error {
 		{"payment_retention", c.PaymentRetention, time.Hour},
 		{"webhook_retention", c.WebhookRetention, time.Hour},
 		{"dead_letter_retention", c.DeadLetterRetention, time.Hour},
+		{"audit_retention", c.AuditRetention, time.Hour},
 		{"ack_wait", c.AckWait, time.Second},
 		{"retry_delay", c.RetryDelay, time.Millisecond},
 		{"stall_after", c.StallAfter, 100 * time.Millisecond},

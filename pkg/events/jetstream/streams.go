@@ -40,7 +40,11 @@ func streamConfigs(c Config) []njs.StreamConfig {
 
 	deadLetters := baseStream(c, events.StreamDeadLetters, "What could not be worked, with the reason", "deadletter.*.*")
 	deadLetters.MaxAge = c.DeadLetterRetention
-	return []njs.StreamConfig{commands, webhooks, payments, deadLetters}
+
+	audit := baseStream(c, events.StreamAudit, "What people did by hand, and why", "operator.*.*.*")
+	audit.MaxAge = c.AuditRetention
+	audit.DenyDelete, audit.DenyPurge = true, true
+	return []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit}
 }
 
 func baseStream(c Config, name, description string, subjects ...string) njs.StreamConfig {

@@ -75,7 +75,7 @@ func TestEnsureStreams(t *testing.T) {
 	}
 	defer c.Close()
 	missing, err := c.CheckStreams(ctx)
-	if err != nil || len(missing) != 4 || missing[0].String() != "COMMANDS: missing" {
+	if err != nil || len(missing) != 5 || missing[0].String() != "COMMANDS: missing" {
 		t.Fatalf("before: %v, %v", missing, err)
 	}
 	for range 2 {

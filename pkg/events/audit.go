@@ -1,0 +1,108 @@
+package events
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Deed is what a person did by hand. Its text is on the wire and only ever added to.
+type Deed string
+
+// The deeds.
+const (
+	DeedRelease Deed = "release" // parked commands delivered before their time
+	DeedCancel  Deed = "cancel"  // payments given up of which nothing was sent
+	DeedSettle  Deed = "settle"  // a payment said to have moved money
+	DeedFail    Deed = "fail"    // a payment said to have moved no money
+	DeedReplay  Deed = "replay"  // dead letters sent to where they came from
+	DeedDrop    Deed = "drop"    // dead letters deleted
+	DeedUnmask  Deed = "unmask"  // personal data looked at
+)
+
+// Deeds lists all deeds.
+func Deeds() []Deed {
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedReplay, DeedDrop, DeedUnmask}
+}
+
+// Stage says which of the two records of a deed this is. An intent without a result was interrupted:
+// what it names may be done or not.
+type Stage string
+
+// The stages.
+const (
+	Intended Stage = "intended" // written before the deed
+	Finished Stage = "finished" // written after it, with what came of it
+)
+
+// AuditRecord is one record of the stream AUDIT. The JSON is on the wire and only ever added to.
+type AuditRecord struct {
+	ID       string    `json:"id"` // of the deed: its intent and its result have the same
+	Stage    Stage     `json:"stage"`
+	Deed     Deed      `json:"deed"`
+	Provider string    `json:"provider"`        // [NoProvider] where it is not known
+	Order    string    `json:"order,omitempty"` // where the deed is about one order
+	By       string    `json:"by"`              // the person
+	Reason   string    `json:"reason"`          // in the person's words
+	At       time.Time `json:"at"`
+	// Filter is what was asked for, by the names of the command's flags.
+	Filter map[string]string `json:"filter,omitempty"`
+	// Amount is what a person says was settled.
+	Amount payment.Money `json:"amount,omitzero"`
+	Items  []AuditItem   `json:"items"`
+}
+
+// AuditItem is one thing that a deed was done to.
+type AuditItem struct {
+	Order      string         `json:"order,omitempty"`
+	DeadLetter uint64         `json:"dead_letter,omitempty"` // its sequence in DEADLETTERS
+	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the deed was decided
+	After      payment.Status `json:"after,omitempty"`       // the payment's status afterwards
+	Result     string         `json:"result,omitempty"`      // in a result: what came of it, for people
+}
+
+// auditNone stands in the subject of an audit record that is not about one order.
+const auditNone = "-"
+
+// AuditSubject is where the audit record of a deed is kept: "operator.release.teemopay-kr.D-1", or with
+// "-" in the place of the order where it is about several.
+func AuditSubject(deed Deed, provider, order string) string {
+	if !payment.ValidProvider(provider) {
+		provider = NoProvider
+	}
+	if !payment.ValidOrder(order) {
+		order = auditNone
+	}
+	return join("operator", string(deed), provider, order)
+}
+
+// EncodeAudit returns the message that keeps an audit record. eventID must be unique.
+func EncodeAudit(r AuditRecord, eventID string) (Outgoing, error) {
+	if r.ID == "" || r.By == "" || r.Reason == "" || r.At.IsZero() || r.Deed == "" || r.Stage == "" {
+		return Outgoing{}, errors.New("encode audit: id, stage, deed, by, reason and at are required")
+	}
+	data, err := json.Marshal(r)
+	if err != nil {
+		return Outgoing{}, fmt.Errorf("encode audit: %w", err)
+	}
+	attributes := Attributes{
+		ID: eventID, Source: Source, Type: "operator." + string(r.Deed), Time: r.At, ContentType: contentJSON,
+		Subject: r.Provider,
+	}
+	if r.Order != "" {
+		attributes.Subject = payment.Ref{Provider: r.Provider, Order: r.Order}.String()
+	}
+	return Outgoing{Subject: AuditSubject(r.Deed, r.Provider, r.Order), Header: attributes.header(), Data: data}, nil
+}
+
+// DecodeAudit reads an audit record. Fields that this version does not know are ignored.
+func DecodeAudit(data []byte) (AuditRecord, error) {
+	var r AuditRecord
+	if err := json.Unmarshal(data, &r); err != nil {
+		return AuditRecord{}, fmt.Errorf("decode audit: %w", err)
+	}
+	return r, nil
+}
