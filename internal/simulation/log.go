@@ -16,9 +16,9 @@ var errUnheard = errors.New("no reply from the log")
 const maxBehind = 1500 * time.Millisecond
 
 type logEvent struct {
-	seq  uint64
-	at   time.Duration
-	data []byte
+	seq    uint64
+	at     time.Duration
+	stands payment.Payment // as it is read from the event's bytes
 }
 
 // memoryLog is a log with a true compare-and-set.
@@ -50,8 +50,12 @@ func (l *memoryLog) write(p payment.Payment, data []byte, after uint64) (uint64,
 
 // force writes without a look at what stands there.
 func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
+	stands, err := events.DecodePayment(data)
+	if err != nil {
+		l.w.problem("%s: an event cannot be read: %v", p.Order, err)
+	}
 	l.seq++
-	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, data})
+	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, stands})
 	l.w.note("  log %s: %s is event %d, revision %d, attempts %d%s", p.Order, p.Status, l.seq, p.Revision, p.Attempts, because(p))
 	return l.seq
 }
@@ -73,19 +77,14 @@ func (l *memoryLog) read(ref payment.Ref, behind time.Duration) (payment.Payment
 		return payment.Payment{}, 0, events.ErrNoPayment
 	}
 	last := list[len(list)-1]
-	p, err := events.DecodePayment(last.data)
-	return p, last.seq, err
+	return last.stands, last.seq, nil
 }
 
 // history returns all events of an order.
 func (l *memoryLog) history(ref payment.Ref) []payment.Payment {
 	var all []payment.Payment
 	for _, event := range l.lists[ref] {
-		p, err := events.DecodePayment(event.data)
-		if err != nil {
-			l.w.problem("%s: an event cannot be read: %v", ref.Order, err)
-		}
-		all = append(all, p)
+		all = append(all, event.stands)
 	}
 	return all
 }

@@ -73,8 +73,8 @@ func (w *world) orderOf(ref payment.Ref) *order {
 // intents counts the requests that the log allowed.
 func (w *world) intents(ref payment.Ref) int {
 	n := 0
-	for _, p := range w.log.history(ref) {
-		if p.Status == payment.Submitting {
+	for _, event := range w.log.lists[ref] {
+		if event.stands.Status == payment.Submitting {
 			n++
 		}
 	}

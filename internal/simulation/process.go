@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -59,37 +58,29 @@ func (w *world) kill(p *process) {
 	p.dead = true
 	p.stop()
 	for _, t := range p.tasks {
-		t.end()
+		if t.coroutine != nil {
+			t.coroutine.resume() // to find that its process is dead
+			t.coroutine = nil
+		}
 	}
 	p.tasks = nil
 }
 
-// task is one handler at work on one delivery, as a coroutine.
+// task is one handler at work on one delivery.
 type task struct {
-	p       *process
-	m       *message
-	n       int // of the delivery
-	resume  func() (time.Duration, bool)
-	end     func()
-	yield   func(time.Duration) bool
-	asked   time.Duration // when it asked for the time last
-	verdict events.Verdict
-	ended   bool // with a verdict
+	p         *process
+	m         *message
+	n         int // of the delivery
+	handle    events.Handler
+	coroutine *coroutine    // nil before the first step and after the last
+	asked     time.Duration // when it asked for the time last
+	verdict   events.Verdict
+	ended     bool // with a verdict
 }
 
 // begin lets a process work on a delivery.
 func (p *process) begin(m *message, h events.Handler) {
-	t := &task{p: p, m: m, n: m.Deliveries}
-	t.resume, t.end = iter.Pull(func(yield func(time.Duration) bool) {
-		defer func() {
-			if cause := recover(); cause != nil && cause != errCrash {
-				panic(cause)
-			}
-		}()
-		t.yield = yield
-		t.verdict = h(p.ctx, m.Message)
-		t.ended = true
-	})
+	t := &task{p: p, m: m, n: m.Deliveries, handle: h}
 	p.tasks = append(p.tasks, t)
 	p.w.advance(t)
 }
@@ -104,12 +95,18 @@ func (w *world) advance(t *task) {
 		w.after(p.frozen-w.now, func() { w.advance(t) })
 		return
 	}
+	if t.coroutine == nil {
+		t.coroutine = w.coroutineFor(t)
+	}
 	w.current = t
-	pause, more := t.resume()
+	pause, more := t.coroutine.resume()
 	w.current = nil
-	switch {
-	case more:
+	if more {
 		w.after(pause, func() { w.advance(t) })
+		return
+	}
+	t.coroutine = nil
+	switch {
 	case t.ended:
 		p.forget(t)
 		w.settle(t)
@@ -177,7 +174,7 @@ func (t *task) disturb() {
 
 // wait gives control back to the world.
 func (t *task) wait(d time.Duration) {
-	if !t.yield(d) {
+	if !t.coroutine.yield(d) {
 		panic(errCrash)
 	}
 }

@@ -95,8 +95,10 @@ func (w *world) settle(t *task) {
 	if w.mutant.verdict != nil {
 		v = w.mutant.verdict(m, v)
 	}
-	w.note("%s is done with %s %d: %s", t.p.name, m.stream, m.Sequence,
-		[...]string{"retry in " + v.Delay.String(), "done", "park until " + v.At.Format(time.TimeOnly), "dead, " + string(v.Reason) + ": " + v.Detail, "forward"}[v.Kind])
+	if w.tracing {
+		w.note("%s is done with %s %d: %s", t.p.name, m.stream, m.Sequence,
+			[...]string{"retry in " + v.Delay.String(), "done", "park until " + v.At.Format(time.TimeOnly), "dead, " + string(v.Reason) + ": " + v.Detail, "forward"}[v.Kind])
+	}
 	if v.Kind == events.Retry {
 		w.after(max(v.Delay, time.Millisecond), func() {
 			if m.Deliveries == t.n {

@@ -2,7 +2,9 @@ package simulation_test
 
 import (
 	"flag"
+	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,12 @@ var (
 	seed = flag.Uint64("seed", 1, "first seed of the simulation")
 	runs = flag.Uint64("runs", defaultRuns, "number of seeds")
 )
+
+// The heap of a run is small and all of it is garbage soon.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // Every seed from -seed on, -runs of them. The first that fails is told from its beginning.
 func TestSimulation(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"fmt"
 	"math/rand/v2"
+	"strconv"
 	"time"
 
 	"payonce/pkg/payment"
@@ -46,6 +47,7 @@ type world struct {
 	agenda   agenda
 	ids      int
 	current  *task
+	idle     []*coroutine
 
 	log       *memoryLog
 	claims    *memoryClaims
@@ -96,6 +98,9 @@ func (w *world) run() {
 	for _, p := range w.processes {
 		w.kill(p)
 	}
+	for _, c := range w.idle {
+		c.end()
+	}
 	if len(w.problems) == 0 {
 		w.judge()
 	}
@@ -125,7 +130,7 @@ func (w *world) time() time.Time { return epoch.Add(w.now) }
 
 func (w *world) id() string {
 	w.ids++
-	return fmt.Sprintf("id-%d", w.ids)
+	return "id-" + strconv.Itoa(w.ids)
 }
 
 func (w *world) note(format string, args ...any) {
