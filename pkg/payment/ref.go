@@ -2,7 +2,7 @@ package payment
 
 import (
 	"fmt"
-	"regexp"
+	"strings"
 )
 
 // Ref names one payment: the configured account at a payment provider, and the merchant's order
@@ -15,18 +15,24 @@ type Ref struct {
 // String returns "provider/order", for messages to people.
 func (r Ref) String() string { return r.Provider + "/" + r.Order }
 
-var (
-	providerPattern = regexp.MustCompile(`^[a-z0-9-]{1,32}$`)
-	orderPattern    = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+// What the names are made of.
+const (
+	providerCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	orderCharacters    = providerCharacters + "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
 )
+
+// named reports whether text is 1 to most of the characters. It is asked several times for every message.
+func named(text string, most int, characters string) bool {
+	return text != "" && len(text) <= most && strings.Trim(text, characters) == ""
+}
 
 // ValidProvider reports whether name can be a provider's name: 1 to 32 of a-z, 0-9 and "-". Such a
 // name is one token of a NATS subject and one segment of a URL path.
-func ValidProvider(name string) bool { return providerPattern.MatchString(name) }
+func ValidProvider(name string) bool { return named(name, 32, providerCharacters) }
 
 // ValidOrder reports whether order can be an order number: 1 to 64 of A-Z, a-z, 0-9, "_" and "-".
 // A provider may allow fewer characters or a shorter number; its connector's traits say so.
-func ValidOrder(order string) bool { return orderPattern.MatchString(order) }
+func ValidOrder(order string) bool { return named(order, 64, orderCharacters) }
 
 // Validate returns a [FieldError] for the first part of r that is not valid.
 func (r Ref) Validate() error {
