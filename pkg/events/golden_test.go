@@ -87,6 +87,10 @@ func exampleEvents() map[string]payment.Payment {
 		p.Provider, p.Known, p.Amount, p.Action = "topay-tw", true, payment.TWD(48400), transfer()
 	})
 	add("pending.clarification", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, clarification() })
+	add("pending.overdue", payment.Pending, 3, func(p *payment.Payment) {
+		p.Known, p.Reason, p.UpdatedAt = true, &payment.Reason{Code: payment.ReasonOverdue}, begin.Add(48*time.Hour)
+		p.OverdueAt = p.UpdatedAt
+	})
 	add("settled", payment.Settled, 3, settled)
 	add("settled.by_person", payment.Settled, 3, func(p *payment.Payment) {
 		p.Known, p.SettledAmount = true, payment.KRW(10000)

@@ -16,6 +16,11 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	if providerSpoke(o) {
 		next.Known = true
 	}
+	if to != Pending && to != InDoubt {
+		next.OverdueAt = time.Time{}
+	} else if o.Kind == Overdue {
+		next.OverdueAt = now.UTC()
+	}
 	switch to {
 	case Submitting:
 		next.Attempts++
@@ -87,6 +92,8 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return because(ReasonContradiction, fmt.Sprintf("%s after %s", o.Kind, p.Status), o.Reason)
 	case to == InDoubt && p.Status == InDoubt:
 		return p.Reason
+	case to == Pending && p.overdue() && o.Reason == nil: // the same answer again is no news
+		return p.Reason
 	case evidence == Evidence(TakenBack) && to == Settled:
 		return because(ReasonReversalOfUnknown, "", o.Reason)
 	case o.Reason != nil:
@@ -98,11 +105,15 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 	return nil
 }
 
+func (p Payment) overdue() bool {
+	return p.Status == Pending && p.Reason != nil && p.Reason.Code == ReasonOverdue
+}
+
 // defaultCodes are the reasons of observations that bring none.
 var defaultCodes = map[Evidence]string{
 	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound,
 	Evidence(Unclear): ReasonUnclear, Evidence(Unknown): ReasonNotFound, Evidence(Declined): ReasonDeclined,
-	Evidence(TakenBack): ReasonReversed, Evidence(PersonSettled): ReasonResolvedByPerson, Evidence(PersonFailed): ReasonResolvedByPerson,
+	Evidence(TakenBack): ReasonReversed, Evidence(Overdue): ReasonOverdue, Evidence(PersonSettled): ReasonResolvedByPerson, Evidence(PersonFailed): ReasonResolvedByPerson,
 }
 
 // because returns our reason with the provider's own code and text, if it gave any.

@@ -33,7 +33,7 @@ func Evidences() []Evidence {
 	return []Evidence{
 		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear),
 		Evidence(Accepted), Evidence(Paid), paidAgain, paidDifferently, mismatch, Evidence(Declined), Evidence(Unknown),
-		lagging, stale, Evidence(TakenBack), Evidence(PersonSettled), Evidence(PersonFailed),
+		lagging, stale, Evidence(TakenBack), Evidence(Overdue), Evidence(PersonSettled), Evidence(PersonFailed),
 	}
 }
 
@@ -46,7 +46,7 @@ const believedNotFound = 2
 //
 // An observation can need more than one step (a reversal of a payment whose settlement was missed
 // settles it first): call Decide with the result until changed is false. What may be done only once
-// (Intend, Refuse, a person's decision) is then answered with [ErrForbidden], which changes nothing.
+// (Intend, Refuse, Overdue, a person's decision) is then answered with [ErrForbidden], which changes nothing.
 func Decide(p Payment, o Observation, now time.Time) (next Payment, changed bool, err error) {
 	evidence := classify(p, o, now)
 	move := table[p.Status][evidence]

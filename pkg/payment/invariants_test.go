@@ -36,7 +36,7 @@ func drawAction(t *rapid.T) *payment.Action {
 var (
 	kinds = []payment.Kind{
 		payment.Intend, payment.Intend, payment.Park, payment.Refuse, payment.NotExecuted, payment.Unclear, payment.Accepted, payment.Paid, payment.Paid,
-		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.TakenBack, payment.PersonSettled, payment.PersonFailed,
+		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.TakenBack, payment.Overdue, payment.PersonSettled, payment.PersonFailed,
 	}
 	sources = []payment.Source{payment.FromWorker, payment.FromSubmit, payment.FromWebhook, payment.FromLookup, payment.FromStatement}
 )

@@ -27,6 +27,9 @@ const (
 	Unknown Kind = "unknown"
 	// TakenBack: the provider says a settled payment was refunded, reversed or charged back.
 	TakenBack Kind = "taken_back"
+	// Overdue: it was decided, right after the provider was asked, that the payment has been open for longer
+	// than its provider needs. A person is told; nothing else changes.
+	Overdue Kind = "overdue"
 	// PersonSettled: a named person decided, with a reason, that money moved.
 	PersonSettled Kind = "person_settled"
 	// PersonFailed: a named person decided, with a reason, that no money moved and none will.

@@ -40,6 +40,9 @@ type Payment struct {
 	// were given late enough to be believed; NotFoundAt is when the last of them came.
 	NotFound   int       `json:"not_found,omitempty"`
 	NotFoundAt time.Time `json:"not_found_at,omitzero"`
+	// OverdueAt is when a person was told last that the payment has been open for too long. It is zero
+	// until then, and again when the payment is open no more.
+	OverdueAt time.Time `json:"overdue_at,omitzero"`
 	// Fingerprint of the command, so that another command under the same order is noticed even when
 	// Redis has forgotten the first.
 	Fingerprint string            `json:"fingerprint,omitempty"`
@@ -93,6 +96,7 @@ const (
 	ReasonReleased          = "released"             // a named person let it be tried before its time, see by and message
 	ReasonCancelled         = "cancelled"            // a named person gave it up before anything was sent, see by and message
 	ReasonReversalOfUnknown = "settled_by_reversal"  // a reversal proved that the payment had settled
+	ReasonOverdue           = "overdue"              // still pending after the longest time that the provider needs
 )
 
 // Receipt is one transfer of money that belongs to a payment.

@@ -34,6 +34,7 @@ unknown           -           .           in_doubt    in_doubt    .           . 
 lagging           -?          .           .           .           .           .           .           .           .
 stale             -           .           .           .           .           .           .           .           .
 taken_back        -           settled     settled     settled     settled     reversed    conflict    .           .
+overdue           -           -           -           in_doubt    pending     -           -           -           -
 person_settled    -           -           -           settled     settled     -           -           settled     -
 person_failed     -           -           -           failed      failed      -           -           failed      -
 `
