@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -149,6 +150,10 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 	if j.looked || w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
 		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
 	}
+	// An answer that could lead to nothing before the provider opens is not asked for.
+	if decision, shut := w.closed(j.cmd, w.Now()); shut && decision.Kind == payment.Park {
+		return events.ParkVerdict(decision.ResumeAt), true, nil
+	}
 	if ctx.Err() != nil { // stopping: let another worker ask
 		return events.RetryVerdict(0), true, nil
 	}
@@ -189,10 +194,17 @@ func refusal(code, message string) payment.Observation {
 	}
 }
 
-// nextLookup says when to ask the provider again: the longer the doubt, the longer the pause.
+// nextLookup says when to ask the provider again: the longer the doubt, the longer the pause. Where payments
+// wait for the opening, only the time in which the provider is open counts.
 func (w *Worker) nextLookup(p payment.Payment) time.Time {
-	now := w.Now()
-	pause := min(max(now.Sub(p.SubmittedAt)/2, w.Timing.LookupMin), w.Timing.LookupMax)
+	now, hours := w.Now(), calendar.Hours{}
+	if opening := w.Opening(p.Provider, p.Operation); opening.Closed != RejectClosed && opening.Closed != SendClosed {
+		hours = opening.Hours
+	}
+	pause := min(max(hours.OpenDuration(p.SubmittedAt, now)/2, w.Timing.LookupMin), w.Timing.LookupMax)
+	if at, ever := hours.AddOpen(now, pause); ever {
+		return at
+	}
 	return now.Add(pause)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/pkg/calendar"
+	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
@@ -233,15 +234,11 @@ func TestNothingIsSentAgainWhileClosed(t *testing.T) {
 		for time.Now().Before(monday) {
 			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
 		}
-		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt)
+		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.sent("o-1", 1, 0)
-		lookups := d.provider.lookups
 		d.want(d.settle(p, m), events.Done)
-		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
+		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
 		d.sent("o-1", 2, 1)
-		if d.provider.lookups != lookups+1 {
-			t.Errorf("%d look-ups before it was sent again", d.provider.lookups-lookups)
-		}
 	})
 }
 
@@ -251,9 +248,68 @@ func TestFoundAfterTheWeekendIsNotSentAgain(t *testing.T) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.provider.hidden = time.Hour // far longer than it promises
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
-		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Pending)
+		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
+}
+
+// What was unknown twice before the weekend is asked for once more after it.
+func TestUnknownBeforeTheWeekendIsNotEnough(t *testing.T) {
+	atHours(t, friday.Add(-5*time.Minute), worker.ParkClosed, func(d *desk) {
+		d.provider.script("o-1", reply{err: errTimedOut})
+		p, m := d.start(), d.message(d.order("o-1"))
+		for d.log.now("o-1").NotFound < 2 {
+			if d.log.now("o-1").NotFound == 1 {
+				time.Sleep(time.Until(friday.Add(-time.Second)))
+				d.provider.takes = 2 * time.Second // the answer comes after the closing
+			}
+			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+		}
+		d.sent("o-1", 1, 0)
+		lookups := d.provider.lookups
+		d.want(d.settle(p, m), events.Done)
+		d.sent("o-1", 2, 1)
+		if d.provider.lookups != lookups+1 {
+			t.Errorf("%d look-ups before it was sent again", d.provider.lookups-lookups)
+		}
+	})
+}
+
+// Where payments wait for the opening, nothing that a look-up says while it is closed leads to anything.
+func TestTheLadderCountsOpenTime(t *testing.T) {
+	for _, policy := range []worker.ClosedPolicy{worker.ParkClosed, worker.RejectClosed, worker.SendClosed} {
+		t.Run(string(policy), func(t *testing.T) {
+			atHours(t, friday.Add(-40*time.Minute), policy, func(d *desk) {
+				passed := time.Time.Sub
+				if hours := d.options.Opening(acme, payment.Deposit).Hours; policy == worker.ParkClosed {
+					passed = func(to, from time.Time) time.Duration { return hours.OpenDuration(from, to) }
+				}
+				var asked []time.Time
+				d.provider.script("o-1", reply{execute: true, err: errTimedOut})
+				d.provider.lookup = func(connectors.Query) (payment.Observation, error) {
+					asked = append(asked, time.Now())
+					return payment.Observation{}, errPlain
+				}
+				p, m := d.start(), d.message(d.order("o-1"))
+				began := time.Now()
+				for time.Now().Before(monday.Add(time.Hour)) {
+					time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+				}
+				for i, at := range asked[1:] {
+					if got, want := passed(at, asked[i]), min(max(passed(asked[i], began)/2, 5*time.Second), 15*time.Minute); got != want {
+						t.Errorf("asked at %s and at %s, %s later, want %s", asked[i].In(kst), at.In(kst), got, want)
+					}
+					if policy == worker.ParkClosed && !at.Before(friday) && at.Before(monday) {
+						t.Errorf("asked at %s", at.In(kst))
+					}
+				}
+				if last := asked[len(asked)-1]; last.Before(monday) {
+					t.Errorf("asked last at %s", last.In(kst))
+				}
+				d.log.want("o-1", payment.Submitting, payment.InDoubt)
+			})
+		})
+	}
 }
 
 func TestProvenUnknownIsRefusedWhereItMayNotWait(t *testing.T) {

@@ -112,19 +112,25 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 // lookUp asks the provider about the order and writes what it said. An answer that could not be had
 // says nothing about the payment, but one that was interrupted is then seen to be in doubt.
 func (w *Worker) lookUp(ctx context.Context, j *job) error {
+	observation, asked := w.ask(ctx, j)
+	return w.observe(ctx, j, observation, asked)
+}
+
+// ask looks an order up at the provider. asked is when.
+func (w *Worker) ask(ctx context.Context, j *job) (observation payment.Observation, asked time.Time) {
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	began := w.Now()
+	asked = w.Now()
 	observation, err := j.conn.Lookup(callCtx, connectors.Query{
 		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
 	})
-	w.metrics.called(ctx, j, "lookup", w.Now().Sub(began), err)
+	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
 	if err != nil {
 		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 		observation = payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 	}
 	observation.Source = payment.FromLookup
-	return w.observe(ctx, j, observation, began)
+	return observation, asked
 }
 
 // decide writes a decision of our own, made on the payment as the job knows it. It never follows a

@@ -20,21 +20,28 @@ const (
 	MetricCalls       = "payonce.provider.call"        // seconds, by provider, call, class
 	MetricWebhooks    = "payonce.webhooks.taken_in"    // webhooks worked, by provider, kind, result
 	MetricClaimsDown  = "payonce.claims.unavailable"   // commands that went on, or waited, without the claim store
+	MetricOverdue     = "payonce.payments.overdue"     // payments of which a person should know, by provider, operation, status
+	// MetricOpenAge is how long payments were open, in seconds since they were sent, that a look-up did not
+	// end, by provider, operation, status. Its maximum is the oldest payment in doubt.
+	MetricOpenAge = "payonce.payments.open_age"
 )
 
 type instruments struct {
-	transitions, webhooks, claimsDown metric.Int64Counter
-	calls                             metric.Float64Histogram
+	transitions, webhooks, claimsDown, overdue metric.Int64Counter
+	calls, openAge                             metric.Float64Histogram
 }
 
 func newInstruments() (*instruments, error) {
 	meter := otel.Meter("payonce/worker")
 	var i instruments
-	var errs [4]error
+	var errs [6]error
 	i.transitions, errs[0] = meter.Int64Counter(MetricTransitions)
 	i.webhooks, errs[1] = meter.Int64Counter(MetricWebhooks)
 	i.claimsDown, errs[2] = meter.Int64Counter(MetricClaimsDown)
 	i.calls, errs[3] = meter.Float64Histogram(MetricCalls, metric.WithUnit("s"))
+	i.overdue, errs[4] = meter.Int64Counter(MetricOverdue)
+	i.openAge, errs[5] = meter.Float64Histogram(MetricOpenAge, metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(60, 600, 3600, 6*3600, 24*3600, 48*3600, 96*3600, 7*24*3600, 30*24*3600))
 	return &i, errors.Join(errs[:]...)
 }
 
@@ -58,6 +65,16 @@ func (i *instruments) tookIn(ctx context.Context, provider string, kind payment.
 		attribute.String("provider", provider), attribute.String("kind", string(kind)), attribute.String("result", result)))
 }
 
+// stillOpen counts one payment that a look-up did not end.
+func (i *instruments) stillOpen(ctx context.Context, p payment.Payment, age time.Duration) {
+	i.openAge.Record(ctx, age.Seconds(), about(p))
+}
+
+func about(p payment.Payment) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
+		attribute.String("status", string(p.Status)))
+}
+
 // announce counts and logs an event that was written. What needs a person is logged as an error.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
 	reason := ""
@@ -67,10 +84,15 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	w.metrics.transitions.Add(ctx, 1, metric.WithAttributes(
 		attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
 		attribute.String("status", string(p.Status)), attribute.String("reason", reason)))
+	overdue := !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) // this event, and no later one, says so
+	if overdue {
+		w.metrics.overdue.Add(ctx, 1, about(p))
+	}
 	level := slog.LevelInfo
-	if p.Status == payment.Conflict || reason == payment.ReasonAmountMismatch {
+	if p.Status == payment.Conflict || reason == payment.ReasonAmountMismatch || overdue {
 		level = slog.LevelError
 	}
 	w.Logger.Log(ctx, level, "payment", "provider", p.Provider, "order", p.Order, "operation", string(p.Operation),
-		"from", string(from), "status", string(p.Status), "reason", reason, "revision", p.Revision, "attempts", p.Attempts)
+		"from", string(from), "status", string(p.Status), "reason", reason, "revision", p.Revision, "attempts", p.Attempts,
+		"overdue", overdue)
 }

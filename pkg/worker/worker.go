@@ -67,7 +67,7 @@ type Timing struct {
 	// call and one look-up after it.
 	Lease time.Duration
 	// LookupMin and LookupMax bound the pause between two look-ups of a payment in doubt. The pause is
-	// half the age of the doubt.
+	// half the age of the doubt, counted in the provider's open time.
 	LookupMin, LookupMax time.Duration
 	// ParkMin and ParkMax bound how long a payment is parked that could not be sent. The pause doubles
 	// with every attempt.

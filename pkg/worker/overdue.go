@@ -1,0 +1,111 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Overdue asks the provider about a payment of which nothing was heard since the event m, and writes what
+// it says. It never sends a payment: one that the provider does not know stays as it is, unless a command
+// in the queue leads it on.
+//
+// A payment that is still open afterwards, and that has been open for limit of the provider's open time
+// since it was sent or since a person was told last, becomes overdue: an event, an error in the log and a
+// count, nothing more. limit 0 makes it overdue in any case.
+//
+// An event that is not the payment's last one any more is done with: the newer one has its own time.
+// While the provider is closed it is not asked; the verdict then asks for the message at the opening.
+func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict {
+	ref, named := events.SubjectRef(m.Subject)
+	conn, known := w.Connectors.Get(ref.Provider)
+	if !named || !known { // no event of a payment that is worked on here
+		return events.DoneVerdict()
+	}
+	j := &job{ref: ref, conn: conn, started: w.Now()}
+	err := w.reload(ctx, j)
+	switch {
+	case errors.Is(err, events.ErrNoPayment): // older than the log's memory
+		return events.DoneVerdict()
+	case err != nil:
+		w.Logger.WarnContext(ctx, "the log cannot be asked about a payment that is open for long", "provider", ref.Provider, "order", ref.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	case j.seq > m.Sequence || !open(j.payment):
+		return events.DoneVerdict()
+	case j.seq < m.Sequence: // a replica of the log that lags behind
+		return events.RetryVerdict(pauseAfterError)
+	}
+	if opens, shut := w.shut(ref.Provider, j.payment.Operation); shut {
+		return events.RetryVerdict(opens.Sub(w.Now()))
+	}
+	if ctx.Err() != nil { // stopping: leave it to another worker
+		return events.RetryVerdict(0)
+	}
+	return w.lookUpOpen(ctx, j, limit)
+}
+
+// open reports whether the provider may still end a payment.
+func open(p payment.Payment) bool {
+	return p.Status == payment.Submitting || p.Status == payment.InDoubt || p.Status == payment.Pending
+}
+
+// lookUpOpen asks once and tells a person if that did not end a wait that is too long.
+func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration) events.Verdict {
+	observation, asked := w.ask(ctx, j)
+	var err error
+	if !knownUnknown(j.payment, observation) {
+		err = w.observe(ctx, j, observation, asked)
+	}
+	if err == nil && w.tooLong(j.payment, limit) {
+		err = w.decide(ctx, j, payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker})
+	}
+	if err != nil { // also when others moved it: their event then has its own time
+		w.Logger.WarnContext(ctx, "what the provider said of a payment that is open for long cannot be written now",
+			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	if open(j.payment) {
+		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(openSince(j.payment)))
+	}
+	return events.DoneVerdict()
+}
+
+// knownUnknown reports whether the provider says once more what it said twice. Written down each time, every
+// "unknown" would begin the wait anew, and no person would ever be told.
+func knownUnknown(p payment.Payment, o payment.Observation) bool {
+	return o.Kind == payment.Unknown && p.Status == payment.InDoubt && p.NotFound > 1
+}
+
+// tooLong reports whether a person should be told that a payment is still open.
+func (w *Worker) tooLong(p payment.Payment, limit time.Duration) bool {
+	if p.Status != payment.Pending && p.Status != payment.InDoubt {
+		return false
+	}
+	since := openSince(p)
+	if p.OverdueAt.After(since) {
+		since = p.OverdueAt
+	}
+	return w.Opening(p.Provider, p.Operation).Hours.OpenDuration(since, w.Now()) >= limit
+}
+
+// openSince is when a payment was sent. One that came back to life from parked was never sent by us.
+func openSince(p payment.Payment) time.Time {
+	if p.SubmittedAt.IsZero() {
+		return p.UpdatedAt
+	}
+	return p.SubmittedAt
+}
+
+// shut reports whether a provider is closed, and when it opens. Nothing is processed while it is closed, so
+// an answer would be the same as at the closing. One of which no opening is known is not taken for closed:
+// to ask in vain does no harm.
+func (w *Worker) shut(provider string, op payment.Operation) (opens time.Time, shut bool) {
+	hours, now := w.Opening(provider, op).Hours, w.Now()
+	if hours.Open(now) {
+		return time.Time{}, false
+	}
+	return hours.NextOpening(now)
+}
