@@ -42,6 +42,10 @@ type Runtime struct {
 	Connectors *connectors.Registry
 	Logger     *slog.Logger
 	Now        func() time.Time
+
+	path  string        // of the configuration
+	role  config.Role   // what it is for
+	files *config.Files // what it was read from
 }
 
 // Service is a program that runs until ctx ends.
@@ -147,11 +151,7 @@ func Version() string {
 
 // Load reads the configuration and makes the connectors. The error lists every problem.
 func Load(service Service, path string, logs io.Writer) (Runtime, error) {
-	cfg, err := config.Load(path, config.OS(), service.Role)
-	if err != nil {
-		return Runtime{}, err
-	}
-	registry, err := cfg.Connectors(Kinds(), time.Now)
+	cfg, registry, files, err := read(path, service.Role)
 	if err != nil {
 		return Runtime{}, err
 	}
@@ -162,7 +162,20 @@ func Load(service Service, path string, logs io.Writer) (Runtime, error) {
 	return Runtime{
 		Name: fmt.Sprintf("%s@%s:%d", service.Name, host, os.Getpid()), Config: cfg, Connectors: registry,
 		Logger: NewLogger(cfg.Log, logs), Now: time.Now,
+		path: path, role: service.Role, files: files,
 	}, nil
+}
+
+// read reads the configuration and makes its connectors. The files are those that were read, also after an
+// error.
+func read(path string, role config.Role) (config.Config, *connectors.Registry, *config.Files, error) {
+	source, files := config.OS().Watched()
+	cfg, err := config.Load(path, source, role)
+	if err != nil {
+		return config.Config{}, nil, files, err
+	}
+	registry, err := cfg.Connectors(Kinds(), time.Now)
+	return cfg, registry, files, err
 }
 
 // NewLogger returns a logger as configured.

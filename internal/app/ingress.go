@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/google/uuid"
 
 	"payonce/pkg/config"
+	"payonce/pkg/events/jetstream"
 	"payonce/pkg/ingress"
 )
 
@@ -34,29 +36,52 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	handler, err := ingress.New(ingress.Options{
-		Registry: rt.Connectors, Commands: conn, Webhooks: conn, Log: conn, Keys: apiKeys(rt.Config.Ingress.APIKeys),
-		WebhookSources: webhookSources(rt.Config), TrustedProxies: rt.Config.Ingress.TrustedProxies, ProxyHeader: proxyHeader(rt.Config.Ingress),
-		Limits: limits(rt.Config.Ingress),
-		Now:    rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
-		Ready: func(context.Context) error { return conn.Ready() },
-	})
+	handler, err := newHandler(rt, conn)
 	if err != nil {
 		return err
 	}
-	var listen net.ListenConfig
-	listener, err := listen.Listen(ctx, "tcp", rt.Config.Ingress.Listen)
+	door, err := listen(ctx, rt.Config.Ingress)
 	if err != nil {
-		return fmt.Errorf("ingress.listen: %w", err)
+		return err
 	}
 	var background sync.WaitGroup
 	asking, stop := context.WithCancel(ctx)
 	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
+	background.Go(func() {
+		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, door) })
+		if err != nil {
+			rt.Logger.Error("changes of the configuration are not noticed", "error", err)
+		}
+	})
 	defer background.Wait()
 	defer stop()
 	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
-	ready("listening on " + listener.Addr().String())
-	return serve(ctx, rt, server, listener)
+	ready("listening on " + door.Addr().String())
+	return serve(ctx, rt, server, door)
+}
+
+func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {
+	cfg := rt.Config.Ingress
+	return ingress.New(ingress.Options{
+		Registry: rt.Connectors, Commands: conn, Webhooks: conn, Log: conn, Keys: apiKeys(cfg.APIKeys),
+		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
+		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg),
+		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
+		Ready: func(context.Context) error { return conn.Ready() },
+	})
+}
+
+// take puts the keys and certificates of a new configuration in effect.
+func take(cfg config.Config, handler *ingress.Server, door *door) error {
+	certificates, err := cfg.Ingress.TLS.Server()
+	if err != nil {
+		return fmt.Errorf("ingress.tls: %w", err)
+	}
+	if err := handler.ReplaceKeys(apiKeys(cfg.Ingress.APIKeys)); err != nil {
+		return err
+	}
+	door.replace(certificates)
+	return nil
 }
 
 // serve answers until ctx ends, and then lets the requests under way end.
@@ -79,7 +104,10 @@ func serve(ctx context.Context, rt Runtime, server *http.Server, listener net.Li
 func apiKeys(configured []config.APIKey) []ingress.APIKey {
 	keys := make([]ingress.APIKey, 0, len(configured))
 	for _, key := range configured {
-		keys = append(keys, ingress.APIKey(key))
+		keys = append(keys, ingress.APIKey{
+			Name: key.Name, SHA256: key.SHA256, PreviousSHA256: key.PreviousSHA256, Providers: key.Providers,
+			Operations: key.Operations, RequestsPerSecond: key.RequestsPerSecond, Burst: key.Burst,
+		})
 	}
 	return keys
 }
@@ -92,9 +120,17 @@ func proxyHeader(cfg config.Ingress) string {
 	return cfg.ProxyHeader
 }
 
-// limits are the configured ones; the rest takes its default.
+// answerTime is what an answer may take to be written, beside reading the request and asking NATS.
+const answerTime = 15 * time.Second
+
+// limits are the configured ones.
 func limits(cfg config.Ingress) ingress.Limits {
-	return ingress.Limits{MaxWait: cfg.MaxWait, MaxWaiting: cfg.MaxWaiting}
+	return ingress.Limits{
+		HeaderBytes: cfg.HeaderBytes, ReadHeaderTimeout: cfg.ReadHeaderTimeout, ReadTimeout: cfg.ReadTimeout, IdleTimeout: cfg.IdleTimeout,
+		WriteTimeout: cfg.ReadTimeout + cfg.BackendTimeout + answerTime, BackendTimeout: cfg.BackendTimeout,
+		MaxWait: cfg.MaxWait, MaxWaiting: cfg.MaxWaiting, MaxRequests: cfg.MaxRequests,
+		RequestsPerSecond: cfg.RequestsPerSecond, Burst: cfg.Burst,
+	}
 }
 
 func webhookSources(cfg config.Config) map[string][]netip.Prefix {

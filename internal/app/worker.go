@@ -51,6 +51,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return engine.Run(ctx, conn, rt.Config.ProviderSlots) })
 	group.Go(func() error { return sweep(ctx, rt, conn) })
+	group.Go(func() error { return reload(ctx, rt, nil) })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")
 	return group.Wait()

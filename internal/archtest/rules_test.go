@@ -88,7 +88,7 @@ var rules = []rule{
 
 // clockFiles may read the clock besides cmd, internal and packages for tests.
 var clockFiles = map[string]string{
-	"pkg/ingress/wait.go":             "deadlines of a network connection are in real time",
+	"pkg/ingress/deadlines.go":        "deadlines of a network connection are in real time",
 	"pkg/events/jetstream/connect.go": "the deadline of a context is in real time",
 }
 

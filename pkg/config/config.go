@@ -20,6 +20,9 @@ type Config struct {
 	// Providers are the accounts at payment providers, by name. At least one is needed.
 	Providers map[string]Provider `yaml:"providers"`
 	Log       Log                 `yaml:"log"`
+	// ReloadEvery is how often a service looks whether this file, or one that it names, has changed; 0
+	// never. Keys, secrets and certificates are then taken without a restart.
+	ReloadEvery time.Duration `yaml:"reload_every"`
 
 	origin *origin
 }
@@ -82,6 +85,25 @@ type Ingress struct {
 	// how many may wait at the same time.
 	MaxWait    time.Duration `yaml:"max_wait"`
 	MaxWaiting int           `yaml:"max_waiting"`
+	// TLS of the listener. Without it, something in front of the ingress must encrypt.
+	TLS ServerTLS `yaml:"tls"`
+	// MaxConnections is how many connections may be open; further ones wait to be accepted.
+	MaxConnections int `yaml:"max_connections"`
+	// MaxRequests is how many requests of upstream services are worked on at the same time, and how many
+	// webhooks besides; further ones are refused with 503.
+	MaxRequests int `yaml:"max_requests"`
+	// RequestsPerSecond is what each API key may send on average, and Burst how many at once; further
+	// requests are refused with 429.
+	RequestsPerSecond int `yaml:"requests_per_second"`
+	Burst             int `yaml:"burst"`
+	// HeaderBytes bounds the headers of a request, and the timeouts what a client may take to send them
+	// and the whole request, and how long a connection may stay unused.
+	HeaderBytes       int           `yaml:"header_bytes"`
+	ReadHeaderTimeout time.Duration `yaml:"read_header_timeout"`
+	ReadTimeout       time.Duration `yaml:"read_timeout"`
+	IdleTimeout       time.Duration `yaml:"idle_timeout"`
+	// BackendTimeout bounds what NATS may take for one request.
+	BackendTimeout time.Duration `yaml:"backend_timeout"`
 }
 
 // APIKey lets one upstream service in. The file holds the key's hash only.
@@ -89,9 +111,14 @@ type APIKey struct {
 	Name string `yaml:"name"`
 	// SHA256 of the key in lower case hexadecimal, as sha256sum prints it.
 	SHA256 string `yaml:"sha256"`
+	// PreviousSHA256 are hashes of keys that are still taken while the service changes to the new one.
+	PreviousSHA256 []string `yaml:"previous_sha256"`
 	// Providers and Operations that the key is good for; empty means all.
 	Providers  []string            `yaml:"providers"`
 	Operations []payment.Operation `yaml:"operations"`
+	// RequestsPerSecond and Burst of this key; 0 means those of the ingress.
+	RequestsPerSecond int `yaml:"requests_per_second"`
+	Burst             int `yaml:"burst"`
 }
 
 // Worker says how payments are executed.
@@ -169,6 +196,16 @@ const (
 	DefaultShutdownTimeout      = 30 * time.Second
 	DefaultMaxWait              = time.Minute
 	DefaultMaxWaiting           = 1024
+	DefaultReloadEvery          = 15 * time.Second
+	DefaultMaxConnections       = 4096
+	DefaultMaxRequests          = 256
+	DefaultRequestsPerSecond    = 200
+	DefaultBurst                = 400
+	DefaultHeaderBytes          = 16 << 10
+	DefaultReadHeaderTimeout    = 5 * time.Second
+	DefaultReadTimeout          = 15 * time.Second
+	DefaultIdleTimeout          = 2 * time.Minute
+	DefaultBackendTimeout       = 10 * time.Second
 )
 
 // The environments.
@@ -190,7 +227,11 @@ func Defaults() Config {
 		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}},
 		Ingress: Ingress{
 			Listen: "127.0.0.1:8080", ProxyHeader: "X-Forwarded-For",
-			MaxWait: DefaultMaxWait, MaxWaiting: DefaultMaxWaiting,
+			MaxWait: DefaultMaxWait, MaxWaiting: DefaultMaxWaiting, TLS: ServerTLS{ClientCertificates: CertificatesAPI},
+			MaxConnections: DefaultMaxConnections, MaxRequests: DefaultMaxRequests,
+			RequestsPerSecond: DefaultRequestsPerSecond, Burst: DefaultBurst, HeaderBytes: DefaultHeaderBytes,
+			ReadHeaderTimeout: DefaultReadHeaderTimeout, ReadTimeout: DefaultReadTimeout,
+			IdleTimeout: DefaultIdleTimeout, BackendTimeout: DefaultBackendTimeout,
 		},
 		Worker: Worker{
 			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
@@ -198,7 +239,8 @@ func Defaults() Config {
 			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
 			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor, ShutdownTimeout: DefaultShutdownTimeout,
 		},
-		Log: Log{Level: "info", Format: "json"},
+		Log:         Log{Level: "info", Format: "json"},
+		ReloadEvery: DefaultReloadEvery,
 	}
 }
 

@@ -41,8 +41,17 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 		c.NATS.DeadLettersRetention != want.NATS.DeadLettersRetention || c.NATS.AuditRetention != want.NATS.AuditRetention || c.NATS.URLs[0] != want.NATS.URLs[0] ||
 		c.Redis.Addresses[0] != want.Redis.Addresses[0] || c.Ingress.Listen != want.Ingress.Listen ||
 		c.Ingress.MaxWait != want.Ingress.MaxWait || c.Ingress.MaxWaiting != want.Ingress.MaxWaiting ||
+		limitsOf(c.Ingress) != limitsOf(want.Ingress) || c.Ingress.TLS.ClientCertificates != want.Ingress.TLS.ClientCertificates || c.ReloadEvery != want.ReloadEvery ||
 		c.Ingress.ProxyHeader != want.Ingress.ProxyHeader || c.NATS.Replicas != want.NATS.Replicas {
 		t.Errorf("the example says that these are the defaults:\n%s", c.Summary())
+	}
+}
+
+// limitsOf are the limits of the ingress, in a form that can be compared.
+func limitsOf(in config.Ingress) [9]int64 {
+	return [...]int64{
+		int64(in.MaxConnections), int64(in.MaxRequests), int64(in.RequestsPerSecond), int64(in.Burst), int64(in.HeaderBytes),
+		int64(in.ReadHeaderTimeout), int64(in.ReadTimeout), int64(in.IdleTimeout), int64(in.BackendTimeout),
 	}
 }
 

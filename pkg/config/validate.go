@@ -22,6 +22,9 @@ const (
 	minSecret  = 16 // bytes of a password
 	maxSlots   = 10_000
 	maxWaiting = 100_000
+	maxRate    = 1_000_000
+	minHeaders = 4 << 10
+	maxHeaders = 1 << 20
 	maxDB      = 1_023
 )
 
@@ -51,6 +54,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.validateAPIKeys(p)
 	c.Worker.validate(p)
 	c.validateProviders(p)
+	p.check(c.ReloadEvery >= 0, "reload_every", "must not be less than nothing; 0s means never")
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "json", "text")
 }
@@ -152,6 +156,18 @@ func (in Ingress) validate(p *problems, used bool) {
 	p.check(headerName.MatchString(in.ProxyHeader), "ingress.proxy_header", "must be the name of an HTTP header")
 	p.positive("ingress.max_wait", in.MaxWait)
 	p.within("ingress.max_waiting", in.MaxWaiting, 1, maxWaiting)
+	p.within("ingress.max_connections", in.MaxConnections, 1, maxWaiting)
+	p.within("ingress.max_requests", in.MaxRequests, 1, maxWaiting)
+	p.within("ingress.requests_per_second", in.RequestsPerSecond, 1, maxRate)
+	p.within("ingress.burst", in.Burst, 1, maxRate)
+	p.within("ingress.header_bytes", in.HeaderBytes, minHeaders, maxHeaders)
+	p.positive("ingress.read_header_timeout", in.ReadHeaderTimeout)
+	p.positive("ingress.idle_timeout", in.IdleTimeout)
+	p.positive("ingress.backend_timeout", in.BackendTimeout)
+	p.notShorter("ingress.read_timeout", in.ReadTimeout, "ingress.read_header_timeout", in.ReadHeaderTimeout, "it counts the headers too")
+	if _, err := in.TLS.Server(); err != nil && !p.has("ingress.tls.enabled", "ingress.tls.cert", "ingress.tls.key", "ingress.tls.client_ca", "ingress.tls.client_certificates") {
+		p.add("ingress.tls", "%v", err)
+	}
 	for i, network := range in.TrustedProxies {
 		p.check(network.Bits() != 0, index("ingress.trusted_proxies", i), "would believe everybody")
 	}
@@ -176,11 +192,13 @@ func (c *Config) validateAPIKeys(p *problems) {
 		key := index("ingress.api_keys", i)
 		p.check(plainKey.MatchString(k.Name), key+".name", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
 		p.check(!names[k.Name], key+".name", "stands twice")
-		sum, err := hex.DecodeString(k.SHA256)
-		p.check(err == nil && len(sum) == 32 && strings.ToLower(k.SHA256) == k.SHA256, key+".sha256",
-			"must be the SHA-256 of the key as 64 hexadecimal digits in lower case")
-		p.check(!hashes[k.SHA256], key+".sha256", "is the hash of another key too")
-		names[k.Name], hashes[k.SHA256] = true, true
+		names[k.Name] = true
+		p.checkHash(key+".sha256", k.SHA256, hashes)
+		for j, hash := range k.PreviousSHA256 {
+			p.checkHash(index(key+".previous_sha256", j), hash, hashes)
+		}
+		p.within(key+".requests_per_second", k.RequestsPerSecond, 0, maxRate)
+		p.within(key+".burst", k.Burst, 0, maxRate)
 		for j, provider := range k.Providers {
 			_, known := c.Providers[provider]
 			p.check(known, index(key+".providers", j), "is not one of the providers of this file")
@@ -189,6 +207,15 @@ func (c *Config) validateAPIKeys(p *problems) {
 			p.check(operation.Valid(), index(key+".operations", j), "must be deposit or payout")
 		}
 	}
+}
+
+// checkHash checks the hash of an API key, which must be of no other key.
+func (p *problems) checkHash(key, hash string, known map[string]bool) {
+	sum, err := hex.DecodeString(hash)
+	p.check(err == nil && len(sum) == 32 && strings.ToLower(hash) == hash, key,
+		"must be the SHA-256 of the key as 64 hexadecimal digits in lower case")
+	p.check(!known[hash], key, "is the hash of another key too")
+	known[hash] = true
 }
 
 func (w Worker) validate(p *problems) {

@@ -1,8 +1,11 @@
 package connectors
 
 import (
+	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"payonce/pkg/payment"
@@ -17,26 +20,45 @@ type Kind struct {
 	New func(provider string, decode func(settings any) error, now func() time.Time) (Connector, error)
 }
 
-// Registry holds the configured providers by name. It is made at start and constant afterwards.
-type Registry struct{ byName map[string]Connector }
+// Registry holds the configured providers by name. Which providers there are is constant; their connectors
+// can be replaced all at once. It is safe for concurrent use.
+type Registry struct {
+	byName atomic.Pointer[map[string]Connector]
+}
 
 // NewRegistry returns a registry of these connectors by provider name.
-func NewRegistry(byName map[string]Connector) *Registry { return &Registry{byName: byName} }
+func NewRegistry(byName map[string]Connector) *Registry {
+	r := &Registry{}
+	r.byName.Store(&byName)
+	return r
+}
+
+// ErrOtherProviders says that connectors cannot take the place of others, because they are not for the same
+// providers.
+var ErrOtherProviders = errors.New("a provider was added or removed, or its kind was changed")
+
+// Replace puts the connectors of next in the place of ours, e.g. with new secrets. Calls that are under way
+// end with the connectors that they began with. next must have the same providers of the same kinds, else
+// nothing is replaced and the error is [ErrOtherProviders].
+func (r *Registry) Replace(next *Registry) error {
+	replacing := *next.byName.Load()
+	sameKind := func(a, b Connector) bool { return a.Traits().Kind == b.Traits().Kind }
+	if !maps.EqualFunc(*r.byName.Load(), replacing, sameKind) {
+		return ErrOtherProviders
+	}
+	r.byName.Store(&replacing)
+	return nil
+}
 
 // Get returns the connector of a provider.
 func (r *Registry) Get(provider string) (Connector, bool) {
-	c, ok := r.byName[provider]
+	c, ok := (*r.byName.Load())[provider]
 	return c, ok
 }
 
 // Names returns the providers' names, sorted.
 func (r *Registry) Names() []string {
-	names := make([]string, 0, len(r.byName))
-	for name := range r.byName {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
+	return slices.Sorted(maps.Keys(*r.byName.Load()))
 }
 
 // Check validates a command for the connector that will execute it: the general rules, the traits, and

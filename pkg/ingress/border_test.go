@@ -153,7 +153,10 @@ func (b *border) send(transport http.RoundTripper, req *http.Request) answer {
 	if strings.HasSuffix(req.URL.Path, "/banks") && a.status == http.StatusOK {
 		cache = "private, max-age=300"
 	}
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": cache} {
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "Cache-Control": cache, "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+	} {
 		if got := a.header.Get(name); got != want {
 			b.t.Errorf("%s %s: header %s is %q, want %q", req.Method, req.URL.Path, name, got, want)
 		}
@@ -193,7 +196,7 @@ func (a answer) mustRefuse(t *testing.T, status int, kind, field string) {
 	if p["instance"] != "urn:payonce:request:"+a.header.Get("X-Request-Id") {
 		t.Errorf("instance %v does not name request %s", p["instance"], a.header.Get("X-Request-Id"))
 	}
-	if retry := a.header.Get("Retry-After"); (retry != "") != (status == http.StatusServiceUnavailable) {
+	if retry := a.header.Get("Retry-After"); (retry != "") != (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) {
 		t.Errorf("Retry-After %q with status %d", retry, status)
 	}
 	mustHideAll(t, "a problem", a.body)

@@ -21,7 +21,7 @@ func (s *Server) clarify(w http.ResponseWriter, r *http.Request) *problem {
 	if refused != nil {
 		return refused
 	}
-	c, refused := readClarification(w, r, ref)
+	c, refused := s.readClarification(w, r, ref)
 	if refused != nil {
 		return refused
 	}
@@ -50,11 +50,11 @@ func (s *Server) clarify(w http.ResponseWriter, r *http.Request) *problem {
 }
 
 // readClarification reads the body, which need not name the payment again.
-func readClarification(w http.ResponseWriter, r *http.Request, ref payment.Ref) (events.Clarification, *problem) {
+func (s *Server) readClarification(w http.ResponseWriter, r *http.Request, ref payment.Ref) (events.Clarification, *problem) {
 	if !plainJSON(r.Header) {
 		return events.Clarification{}, newProblem(kindMediaType, "Send application/json in UTF-8, not compressed.")
 	}
-	body, refused := readBody(w, r, events.MaxCommandBytes)
+	body, refused := s.readBody(w, r, events.MaxCommandBytes)
 	if refused != nil {
 		return events.Clarification{}, refused
 	}

@@ -53,11 +53,11 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	if !plainJSON(r.Header) {
 		return accepted{}, newProblem(kindMediaType, "Send application/json in UTF-8, not compressed.")
 	}
-	body, refused := readBody(w, r, events.MaxCommandBytes)
+	body, refused := s.readBody(w, r, events.MaxCommandBytes)
 	if refused != nil {
 		return accepted{}, refused
 	}
-	cmd, refused := s.parse(op, body, key)
+	cmd, refused := s.parse(op, body, &key.APIKey)
 	if refused != nil {
 		return accepted{}, refused
 	}
@@ -137,7 +137,8 @@ func plainJSON(header http.Header) bool {
 
 // readBody reads the body once, byte for byte. After a refusal the connection is closed, because the
 // rest of the body is still on its way.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem) {
+func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem) {
+	s.hurry(w, r.ContentLength)
 	var tooLarge *http.MaxBytesError
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	switch {

@@ -24,6 +24,9 @@ const (
 	// CounterCommandsRefused counts commands answered with a problem, by AttributeOperation and
 	// AttributeProblem.
 	CounterCommandsRefused = "payonce.commands.refused"
+	// CounterRequestsLimited counts requests under /v1 that were refused unread, because their key had sent
+	// too many or too many were under way, by AttributeKey and AttributeProblem.
+	CounterRequestsLimited = "payonce.requests.limited"
 
 	AttributeProvider  = "provider" // a configured provider, or events.NoProvider
 	AttributeOutcome   = "outcome"  // OutcomeAccepted or OutcomeRefused
@@ -31,12 +34,13 @@ const (
 	AttributeOperation = "operation"
 	AttributeDuplicate = "duplicate"
 	AttributeProblem   = "problem" // the last part of the problem's type
+	AttributeKey       = "key"     // the name of an API key
 
 	OutcomeAccepted = "accepted"
 	OutcomeRefused  = "refused"
 )
 
-type counters struct{ webhooks, accepted, refused metric.Int64Counter }
+type counters struct{ webhooks, accepted, refused, limited metric.Int64Counter }
 
 // newCounters makes the counters with the global meter provider, which does nothing until the program
 // sets one.
@@ -45,10 +49,11 @@ func newCounters() (counters, error) {
 	webhooks, err1 := meter.Int64Counter(CounterWebhooks, metric.WithDescription("Webhooks received from payment providers"))
 	accepted, err2 := meter.Int64Counter(CounterCommandsAccepted, metric.WithDescription("Commands taken over HTTP, duplicates included"))
 	refused, err3 := meter.Int64Counter(CounterCommandsRefused, metric.WithDescription("Commands refused over HTTP"))
-	if err := errors.Join(err1, err2, err3); err != nil {
+	limited, err4 := meter.Int64Counter(CounterRequestsLimited, metric.WithDescription("Requests with a key that were refused unread: too many of the key, or too many under way"))
+	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return counters{}, fmt.Errorf("make the counters: %w", err)
 	}
-	return counters{webhooks, accepted, refused}, nil
+	return counters{webhooks, accepted, refused, limited}, nil
 }
 
 func (c counters) webhook(ctx context.Context, provider, outcome, refusal string) {
@@ -66,4 +71,8 @@ func (c counters) commandAccepted(ctx context.Context, p payment.Payment, duplic
 func (c counters) commandRefused(ctx context.Context, op payment.Operation, problem string) {
 	c.refused.Add(ctx, 1, metric.WithAttributes(
 		attribute.String(AttributeOperation, string(op)), attribute.String(AttributeProblem, problem)))
+}
+
+func (c counters) limit(ctx context.Context, key, problem string) {
+	c.limited.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeKey, key), attribute.String(AttributeProblem, problem)))
 }

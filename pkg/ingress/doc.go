@@ -20,7 +20,10 @@
 // "urn:payonce:problem:". It names a field and never repeats a value, because a value can be personal
 // data. The checks of a command run in this order:
 //
+//	403 certificate_required    client certificates are demanded, and none was shown
 //	401 unauthorized            no API key, or an unknown one
+//	429 rate_limited            more requests than the key may send; Retry-After says when to go on
+//	503 overloaded              too many requests are worked on; nothing was read
 //	403 forbidden               the key is not for this operation; for this provider: once the body was read
 //	415 unsupported_media_type  anything but uncompressed application/json
 //	413 too_large               more than [events.MaxCommandBytes]

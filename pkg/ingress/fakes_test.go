@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"payonce/pkg/events"
+	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
 )
 
@@ -115,6 +116,22 @@ func (s *fakeSink) PublishWebhook(_ context.Context, out events.Outgoing, id str
 	}
 	s.webhooks = append(s.webhooks, storedWebhook{out, id})
 	return nil
+}
+
+// slowSink stores once goOn is closed.
+type slowSink struct {
+	ingress.WebhookSink
+	busy chan<- struct{}
+	goOn <-chan struct{}
+}
+
+func (s slowSink) PublishWebhook(ctx context.Context, out events.Outgoing, id string) error {
+	select {
+	case s.busy <- struct{}{}:
+	default:
+	}
+	<-s.goOn
+	return s.WebhookSink.PublishWebhook(ctx, out, id)
 }
 
 // fakeLog keeps events in memory and tells who watches.

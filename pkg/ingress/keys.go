@@ -1,6 +1,7 @@
 package ingress
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -9,6 +10,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"golang.org/x/time/rate"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
@@ -27,9 +30,13 @@ type APIKey struct {
 	Name string
 	// SHA256 of the key in hex, see [HashKey].
 	SHA256 string
+	// PreviousSHA256 are hashes of keys that are still taken while the service changes to the new one.
+	PreviousSHA256 []string
 	// Providers and Operations that the key is for, for commands and for reading alike; empty means all.
 	Providers  []string
 	Operations []payment.Operation
+	// RequestsPerSecond and Burst of this service; 0 means those of Limits.
+	RequestsPerSecond, Burst int
 }
 
 // HashKey returns what the configuration holds for an API key. It refuses keys of less than
@@ -51,16 +58,23 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 	var problems []error
 	names, hashes := map[string]bool{}, map[string]bool{}
 	for _, key := range keys {
-		sum, err := hex.DecodeString(key.SHA256)
-		switch {
-		case key.Name == "" || names[key.Name]:
+		if key.Name == "" || names[key.Name] {
 			problems = append(problems, fmt.Errorf("API key %q: needs a name of its own", key.Name))
-		case err != nil || len(sum) != sha256.Size:
-			problems = append(problems, fmt.Errorf("API key %q: needs a SHA-256 in hex", key.Name))
-		case hashes[string(sum)]:
-			problems = append(problems, fmt.Errorf("API key %q: another name has the same key", key.Name))
 		}
-		names[key.Name], hashes[string(sum)] = true, true
+		names[key.Name] = true
+		for _, hash := range key.hashes() {
+			sum, err := hex.DecodeString(hash)
+			switch {
+			case err != nil || len(sum) != sha256.Size:
+				problems = append(problems, fmt.Errorf("API key %q: needs a SHA-256 in hex", key.Name))
+			case hashes[string(sum)]:
+				problems = append(problems, fmt.Errorf("API key %q: another name has the same key", key.Name))
+			}
+			hashes[string(sum)] = true
+		}
+		if key.RequestsPerSecond < 0 || key.Burst < 0 {
+			problems = append(problems, fmt.Errorf("API key %q: a rate must not be less than 0", key.Name))
+		}
 		for _, provider := range key.Providers {
 			if _, known := registry.Get(provider); !known {
 				problems = append(problems, fmt.Errorf("API key %q: no provider is called %q", key.Name, provider))
@@ -75,6 +89,9 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 	return errors.Join(problems...)
 }
 
+// hashes returns the hashes of all keys that are taken now.
+func (k *APIKey) hashes() []string { return append([]string{k.SHA256}, k.PreviousSHA256...) }
+
 func (k *APIKey) allowsProvider(name string) bool {
 	return len(k.Providers) == 0 || slices.Contains(k.Providers, name)
 }
@@ -86,22 +103,51 @@ func (k *APIKey) allowsOperation(op payment.Operation) bool {
 // keyring finds a key by what a client sent, in a time that does not depend on which key it is or how
 // much of it is right.
 type keyring struct {
-	keys   []APIKey
-	hashes [][]byte
+	holders []holder
+	hashes  [][]byte
+	owner   []int // of each hash, in holders
 }
 
-// newKeyring takes keys that validateKeys has accepted.
-func newKeyring(keys []APIKey) keyring {
-	ring := keyring{keys: slices.Clone(keys)}
-	for _, key := range keys {
-		sum, _ := hex.DecodeString(key.SHA256)
-		ring.hashes = append(ring.hashes, sum)
+// holder is an upstream service that has a key.
+type holder struct {
+	APIKey
+	rate *rate.Limiter
+}
+
+// newKeyring takes keys that validateKeys has accepted. A service that was known before goes on with what
+// is left of its rate.
+func newKeyring(keys []APIKey, limits Limits, before *keyring) *keyring {
+	ring := &keyring{}
+	for i, key := range keys {
+		perSecond, burst := cmp.Or(key.RequestsPerSecond, limits.RequestsPerSecond), cmp.Or(key.Burst, limits.Burst)
+		limiter := before.rateOf(key.Name)
+		if limiter == nil || limiter.Limit() != rate.Limit(perSecond) || limiter.Burst() != burst {
+			limiter = rate.NewLimiter(rate.Limit(perSecond), burst)
+		}
+		ring.holders = append(ring.holders, holder{key, limiter})
+		for _, hash := range key.hashes() {
+			sum, _ := hex.DecodeString(hash)
+			ring.hashes, ring.owner = append(ring.hashes, sum), append(ring.owner, i)
+		}
 	}
 	return ring
 }
 
-// find returns the key of a request, or nil.
-func (k keyring) find(header http.Header) *APIKey {
+// rateOf returns the limiter of a service, or nil.
+func (k *keyring) rateOf(name string) *rate.Limiter {
+	if k == nil {
+		return nil
+	}
+	for _, h := range k.holders {
+		if h.Name == name {
+			return h.rate
+		}
+	}
+	return nil
+}
+
+// find returns who holds the key of a request, or nil.
+func (k *keyring) find(header http.Header) *holder {
 	values := header.Values("Authorization")
 	if len(values) != 1 {
 		return nil
@@ -119,5 +165,5 @@ func (k keyring) find(header http.Header) *APIKey {
 	if found < 0 {
 		return nil
 	}
-	return &k.keys[found]
+	return &k.holders[k.owner[found]]
 }

@@ -28,6 +28,13 @@ type Limits struct {
 	MaxWait time.Duration
 	// MaxWaiting is how many requests may wait at the same time; further ones are answered at once.
 	MaxWaiting int
+	// MaxRequests is how many requests under /v1 are worked on at the same time, and how many webhooks
+	// besides; further ones are refused with 503. Requests that wait are not counted here. With the
+	// largest bodies it bounds the memory that requests can hold.
+	MaxRequests int
+	// RequestsPerSecond is what each API key may send, on average, and Burst how many of them at once,
+	// unless the key has its own. Further requests are refused with 429.
+	RequestsPerSecond, Burst int
 }
 
 // DefaultLimits returns the limits that zero fields take.
@@ -35,7 +42,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		HeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
-		MaxWait: time.Minute, MaxWaiting: 1024,
+		MaxWait: time.Minute, MaxWaiting: 1024, MaxRequests: 256, RequestsPerSecond: 200, Burst: 400,
 	}
 }
 
@@ -50,6 +57,9 @@ func (l Limits) withDefaults() Limits {
 		BackendTimeout:    cmp.Or(l.BackendTimeout, d.BackendTimeout),
 		MaxWait:           cmp.Or(l.MaxWait, d.MaxWait),
 		MaxWaiting:        cmp.Or(l.MaxWaiting, d.MaxWaiting),
+		MaxRequests:       cmp.Or(l.MaxRequests, d.MaxRequests),
+		RequestsPerSecond: cmp.Or(l.RequestsPerSecond, d.RequestsPerSecond),
+		Burst:             cmp.Or(l.Burst, d.Burst),
 	}
 }
 
@@ -69,6 +79,9 @@ func (l Limits) Validate() error {
 	positive("BackendTimeout", l.BackendTimeout > 0)
 	positive("MaxWait", l.MaxWait > 0)
 	positive("MaxWaiting", l.MaxWaiting > 0)
+	positive("MaxRequests", l.MaxRequests > 0)
+	positive("RequestsPerSecond", l.RequestsPerSecond > 0)
+	positive("Burst", l.Burst > 0)
 	if l.ReadTimeout+l.BackendTimeout >= l.WriteTimeout {
 		problems = append(problems, errors.New("WriteTimeout must be more than ReadTimeout and BackendTimeout together, or answers are cut off"))
 	}

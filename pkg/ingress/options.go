@@ -62,6 +62,9 @@ type Options struct {
 	// which they write the client's address, e.g. "X-Forwarded-For". Both or none.
 	TrustedProxies []netip.Prefix
 	ProxyHeader    string
+	// ClientCertificates makes /v1 demand, beside the key, a TLS connection whose client certificate was
+	// verified. The listener's TLS settings say by which authorities.
+	ClientCertificates bool
 	// Limits bound what a request may cost; zero fields take the defaults.
 	Limits Limits
 	// Now gives the time at which commands and webhooks are received.

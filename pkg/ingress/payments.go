@@ -50,6 +50,7 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 	var err error
 	if waits {
 		defer s.endWaiting()
+		requestOf(r).leave() // it has a place among those that wait
 		s.outlive(w, wait)
 		p, err = s.await(r.Context(), ref, wait)
 	} else {

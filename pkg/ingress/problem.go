@@ -1,10 +1,13 @@
 package ingress
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // ProblemPrefix begins the type of every problem.
@@ -13,8 +16,9 @@ const ProblemPrefix = "urn:payonce:problem:"
 // requestPrefix begins the instance of every problem; the request id follows.
 const requestPrefix = "urn:payonce:request:"
 
-// retryAfter is how many seconds a client is asked to wait before it sends a request again.
-const retryAfter = "5"
+// retryAfter is how long a client is asked to wait before it sends a request again, where nothing else is
+// known.
+const retryAfter = 5 * time.Second
 
 // problem is a refusal as RFC 9457 writes it. It never holds a value of the request.
 type problem struct {
@@ -24,6 +28,8 @@ type problem struct {
 	Detail   string `json:"detail,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Instance string `json:"instance,omitempty"`
+
+	after time.Duration // when to try again, for Retry-After; 0 for the usual pause
 }
 
 // The kinds of problems: the last part of their type. They are on the wire and only ever added to.
@@ -47,6 +53,9 @@ const (
 	kindGone           = "client_gone"
 	kindInternal       = "internal"
 	kindUnavailable    = "unavailable"
+	kindRate           = "rate_limited"
+	kindOverloaded     = "overloaded"
+	kindCertificate    = "certificate_required"
 	kindNotReady       = "not_ready"
 )
 
@@ -76,6 +85,9 @@ var problems = map[string]struct {
 	kindGone:           {statusGone, "Client gone"},
 	kindInternal:       {http.StatusInternalServerError, "Internal error"},
 	kindUnavailable:    {http.StatusServiceUnavailable, "Temporarily unavailable"},
+	kindRate:           {http.StatusTooManyRequests, "Too many requests"},
+	kindOverloaded:     {http.StatusServiceUnavailable, "Too much to do"},
+	kindCertificate:    {http.StatusForbidden, "Client certificate missing"},
 	kindNotReady:       {http.StatusServiceUnavailable, "Not ready"},
 }
 
@@ -110,8 +122,9 @@ func showableField(field string) string {
 
 func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
 	p.Instance = requestPrefix + requestOf(r).id
-	if p.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
+	if p.Status == http.StatusServiceUnavailable || p.Status == http.StatusTooManyRequests {
+		after := cmp.Or(p.after, retryAfter)
+		w.Header().Set("Retry-After", strconv.Itoa(int((after+time.Second-1)/time.Second))) // whole seconds, rounded up
 	}
 	write(w, p.Status, "application/problem+json", p)
 }

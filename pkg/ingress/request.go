@@ -16,7 +16,8 @@ import (
 type request struct {
 	id    string
 	route string  // pattern of the endpoint
-	key   *APIKey // who asks, under /v1
+	key   *holder // who asks, under /v1
+	leave func()  // gives the place among the requests that are worked on back; may be called again
 }
 
 type requestKey struct{}
@@ -33,14 +34,24 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	known := &request{id: s.newID(), route: "none"}
 	r = r.WithContext(context.WithValue(r.Context(), requestKey{}, known))
 	answer := &answerWriter{ResponseWriter: w}
-	answer.Header().Set("X-Content-Type-Options", "nosniff")
-	answer.Header().Set("Cache-Control", "no-store")
+	secure(answer.Header(), r)
 	answer.Header().Set("X-Request-Id", known.id)
 	defer func() {
 		s.recovered(answer, r, recover())
 		s.access(r, known, answer.status, s.now().Sub(began))
 	}()
 	s.route(answer, r)
+}
+
+// secure sets what every answer says to browsers and caches, although no browser should ever ask.
+func secure(header http.Header, r *http.Request) {
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Cache-Control", "no-store")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	header.Set("Referrer-Policy", "no-referrer")
+	if r.TLS != nil {
+		header.Set("Strict-Transport-Security", "max-age=31536000")
+	}
 }
 
 // answerWriter remembers the status that was sent; 0 for none.
@@ -95,15 +106,25 @@ func (s *Server) access(r *http.Request, known *request, status int, took time.D
 		"duration", took, "request_id", known.id, "key", key)
 }
 
-// authorized lets only requests with an API key through, and lets those continue the caller's trace.
+// authorized lets only requests with an API key through, as many as the key may send and as can be worked
+// on, and lets those continue the caller's trace.
 func (s *Server) authorized(serve endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
-		key := s.keys.find(r.Header)
+		if s.certificates && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
+			return newProblem(kindCertificate, "Show a client certificate.")
+		}
+		key := s.keys.Load().find(r.Header)
 		if key == nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="payonce"`)
 			return newProblem(kindUnauthorized, "Send an API key as Authorization: Bearer.")
 		}
 		requestOf(r).key = key
+		refused := s.admit(r, key)
+		if refused != nil {
+			s.counters.limit(r.Context(), key.Name, refused.kind())
+			return refused
+		}
+		defer requestOf(r).leave()
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
 		return serve(w, r.WithContext(ctx))
 	}

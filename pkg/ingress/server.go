@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -18,7 +19,7 @@ type Server struct {
 	commands Commands
 	sink     WebhookSink
 	log      Log
-	keys     keyring
+	keys     atomic.Pointer[keyring]
 	clients  clients
 	limits   Limits
 	now      func() time.Time
@@ -27,10 +28,12 @@ type Server struct {
 	ready    func(context.Context) error
 	counters counters
 
-	mux      *http.ServeMux
-	waiting  chan struct{} // one value for each request that waits
-	stopping chan struct{} // closed when nobody may wait any more
-	stop     func()
+	certificates bool          // /v1 needs one of the client
+	api, hooks   chan struct{} // one value for each request that is worked on, under /v1 and of providers
+	mux          *http.ServeMux
+	waiting      chan struct{} // one value for each request that waits
+	stopping     chan struct{} // closed when nobody may wait any more
+	stop         func()
 }
 
 // New returns a Server, or all problems of its options at once.
@@ -45,14 +48,25 @@ func New(o Options) (*Server, error) {
 	limits := o.Limits.withDefaults()
 	s := &Server{
 		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log,
-		keys:    newKeyring(o.Keys),
 		clients: clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
 		limits:  limits, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
 		mux: http.NewServeMux(), waiting: make(chan struct{}, limits.MaxWaiting), stopping: make(chan struct{}),
+		certificates: o.ClientCertificates, api: make(chan struct{}, limits.MaxRequests), hooks: make(chan struct{}, limits.MaxRequests),
 	}
+	s.keys.Store(newKeyring(o.Keys, limits, nil))
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.routes()
 	return s, nil
+}
+
+// ReplaceKeys lets requests from now on in with these keys only. After an error, which names all problems,
+// the keys stay as they are.
+func (s *Server) ReplaceKeys(keys []APIKey) error {
+	if err := validateKeys(keys, s.registry); err != nil {
+		return fmt.Errorf("ingress keys: %w", err)
+	}
+	s.keys.Store(newKeyring(keys, s.limits, s.keys.Load()))
+	return nil
 }
 
 // StopWaiting answers all requests that wait (Prefer: wait) with what there is now, and lets no further

@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"context"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -65,13 +64,6 @@ func (s *Server) beginWaiting() bool {
 }
 
 func (s *Server) endWaiting() { <-s.waiting }
-
-// outlive moves the connection's write deadline behind the time that the request may wait. It is a
-// deadline of the operating system, so it is counted by its clock. A connection without deadlines has
-// none to outlive. (While a request is worked on, net/http itself sets no read deadline.)
-func (s *Server) outlive(w http.ResponseWriter, wait time.Duration) {
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(wait + s.limits.WriteTimeout))
-}
 
 // await returns the payment as soon as the customer can go on with it or it has ended, and after the
 // wait as it then stands.

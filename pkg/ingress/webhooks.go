@@ -16,6 +16,7 @@ import (
 const (
 	RefusedProvider     = "unknown_provider" // nobody of this name can call us
 	RefusedSource       = "source"           // from a network that is not the provider's
+	RefusedOverloaded   = "overloaded"       // too many are worked on
 	RefusedTooLarge     = "too_large"        // body or headers
 	RefusedIncomplete   = "incomplete"       // the body did not arrive
 	RefusedUnclassified = "unclassified"     // the connector did not say why
@@ -55,7 +56,11 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 	if !s.clients.mayCall(name, r) {
 		return none, RefusedSource, newProblem(kindForbidden, "Not from here.")
 	}
-	body, refused := readBody(w, r, MaxWebhookBytes)
+	if refused := s.enter(r, s.hooks); refused != nil {
+		return none, RefusedOverloaded, refused
+	}
+	defer requestOf(r).leave()
+	body, refused := s.readBody(w, r, MaxWebhookBytes)
 	if refused != nil {
 		if refused.kind() == kindTooLarge {
 			return none, RefusedTooLarge, refused

@@ -1,0 +1,48 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"sync/atomic"
+
+	"golang.org/x/net/netutil"
+
+	"payonce/pkg/config"
+)
+
+// door is where the ingress listens: with a bound on open connections, and with TLS whose certificates can
+// be replaced.
+type door struct {
+	net.Listener
+	certificates atomic.Pointer[tls.Config]
+}
+
+func listen(ctx context.Context, cfg config.Ingress) (*door, error) {
+	certificates, err := cfg.TLS.Server()
+	if err != nil {
+		return nil, fmt.Errorf("ingress.tls: %w", err)
+	}
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", cfg.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("ingress.listen: %w", err)
+	}
+	d := &door{Listener: netutil.LimitListener(listener, cfg.MaxConnections)}
+	if certificates != nil {
+		d.certificates.Store(certificates)
+		d.Listener = tls.NewListener(d.Listener, &tls.Config{
+			MinVersion:         certificates.MinVersion,
+			GetConfigForClient: func(*tls.ClientHelloInfo) (*tls.Config, error) { return d.certificates.Load(), nil },
+		})
+	}
+	return d, nil
+}
+
+// replace lets connections from now on have other certificates. Whether there is TLS at all stays as it is.
+func (d *door) replace(certificates *tls.Config) {
+	if certificates != nil && d.certificates.Load() != nil {
+		d.certificates.Store(certificates)
+	}
+}

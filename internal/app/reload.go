@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+
+	"payonce/pkg/config"
+)
+
+// The counter of configurations that were read anew, by AttributeOutcome.
+const (
+	CounterReloads   = "payonce.configuration.reloads"
+	AttributeOutcome = "outcome"
+	ReloadTaken      = "taken"
+	ReloadRefused    = "refused" // the one before stays in effect
+)
+
+// reload looks for changes of the configuration's files until ctx ends, and takes the connectors and what
+// take makes of a new one. Files are compared by content at intervals, and not watched by the operating
+// system, because secrets are replaced in ways that its notices miss: links that are moved, network file
+// systems. take either takes all or returns an error; it is nil for a service that has nothing to take.
+func reload(ctx context.Context, rt Runtime, take func(config.Config) error) error {
+	reloads, err := otel.Meter("payonce/app").Int64Counter(CounterReloads,
+		metric.WithDescription("Configurations that were read anew because a file had changed"))
+	if err != nil {
+		return fmt.Errorf("make the counter of reloads: %w", err)
+	}
+	if rt.Config.ReloadEvery == 0 {
+		return nil
+	}
+	ticker := time.NewTicker(rt.Config.ReloadEvery)
+	defer ticker.Stop()
+	for last := rt.files.Read(); ; {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+		now := rt.files.Now()
+		settled := now == last // else it may be half written
+		last = now
+		if !settled || now == rt.files.Read() {
+			continue
+		}
+		outcome := ReloadTaken
+		if err := rt.replace(take); err != nil {
+			outcome = ReloadRefused
+			rt.Logger.Error("the changed configuration is not taken, the one before stays in effect", "error", err)
+		}
+		reloads.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeOutcome, outcome)))
+	}
+}
+
+// replace reads the configuration anew and takes from it what can be taken while the service runs. After
+// an error nothing is taken, and the same files are not read again.
+func (rt *Runtime) replace(take func(config.Config) error) error {
+	cfg, registry, files, err := read(rt.path, rt.role)
+	rt.files = files
+	if err != nil {
+		return err
+	}
+	for _, warning := range cfg.Warnings() {
+		rt.Logger.Warn("configuration", "warning", warning)
+	}
+	waits := rt.Config.WaitsForRestart(&cfg)
+	if err := rt.Connectors.Replace(registry); err != nil {
+		return fmt.Errorf("providers: %w: restart the service", err)
+	}
+	if take != nil { // it was validated with the same providers, so this takes all
+		if err := take(cfg); err != nil {
+			return err
+		}
+	}
+	rt.Logger.Info("the changed configuration is taken: keys, secrets, certificates and settings of providers")
+	if len(waits) > 0 {
+		rt.Logger.Warn("parts of the changed configuration wait for a restart", "keys", waits)
+	}
+	return nil
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+
+	"payonce/pkg/secret"
+)
+
+// Who must show a client certificate where ServerTLS has a ClientCA.
+const (
+	CertificatesAPI = "api" // upstream services; providers and probes need none
+	CertificatesAll = "all" // everybody
+)
+
+// ServerTLS says how the ingress encrypts. Cert, Key and ClientCA are PEM texts, so they are given as
+// cert_file, key_file and client_ca_file. They are taken anew when the files change.
+type ServerTLS struct {
+	Enabled bool         `yaml:"enabled"`
+	Cert    string       `yaml:"cert"`
+	Key     secret.Value `yaml:"key"`
+	// ClientCA signs the certificates of clients; empty means that none is asked for.
+	ClientCA string `yaml:"client_ca"`
+	// ClientCertificates says who must show one where ClientCA is set: "api", the default, or "all".
+	ClientCertificates string `yaml:"client_certificates"`
+}
+
+// Server returns the settings of a TLS server that speaks HTTP/1.1, or nil where TLS is not enabled. A
+// certificate that a client shows is always verified.
+func (t ServerTLS) Server() (*tls.Config, error) {
+	if t.ClientCertificates != CertificatesAPI && t.ClientCertificates != CertificatesAll {
+		return nil, errors.New("client_certificates must be api or all")
+	}
+	if !t.Enabled {
+		if t.Cert != "" || !t.Key.Empty() || t.ClientCA != "" {
+			return nil, errors.New("enabled must be true where cert, key or client_ca is given")
+		}
+		return nil, nil
+	}
+	pair, err := tls.X509KeyPair([]byte(t.Cert), []byte(t.Key.Reveal()))
+	if err != nil {
+		return nil, errors.New("cert and key are not a pair in PEM form") // the cause could hold a part of the key
+	}
+	// HTTP/1.1 only: the limits of the ingress count connections and requests, and a connection of HTTP/2
+	// can hold many.
+	out := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
+	if t.ClientCA == "" {
+		return out, nil
+	}
+	out.ClientCAs = x509.NewCertPool()
+	if !out.ClientCAs.AppendCertsFromPEM([]byte(t.ClientCA)) {
+		return nil, errors.New("client_ca holds no certificate in PEM form")
+	}
+	out.ClientAuth = tls.VerifyClientCertIfGiven
+	if t.ClientCertificates == CertificatesAll {
+		out.ClientAuth = tls.RequireAndVerifyClientCert
+	}
+	return out, nil
+}
