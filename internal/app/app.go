@@ -37,6 +37,7 @@ func Kinds() []connectors.Kind {
 
 // Runtime is what every service is started with.
 type Runtime struct {
+	Service    string // the service's name
 	Name       string // of this process, shown by NATS and in logs
 	Config     config.Config
 	Connectors *connectors.Registry
@@ -160,7 +161,7 @@ func Load(service Service, path string, logs io.Writer) (Runtime, error) {
 		host = "unknown"
 	}
 	return Runtime{
-		Name: fmt.Sprintf("%s@%s:%d", service.Name, host, os.Getpid()), Config: cfg, Connectors: registry,
+		Service: service.Name, Name: fmt.Sprintf("%s@%s:%d", service.Name, host, os.Getpid()), Config: cfg, Connectors: registry,
 		Logger: NewLogger(cfg.Log, logs), Now: time.Now,
 		path: path, role: service.Role, files: files,
 	}, nil

@@ -23,7 +23,8 @@ func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 		return nil, fmt.Errorf("nats.tls: %w", err)
 	}
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: cfg.URLs, Name: rt.Name, Credentials: cfg.Credentials, User: cfg.User, Password: cfg.Password,
+		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service),
+		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
 		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now,
 	})
 	if err != nil {
@@ -36,6 +37,10 @@ func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	return conn, nil
 }
 
+// Inbox is where a program gets its answers from NATS: each kind of program has its own prefix, so that
+// the server's permissions can keep the others away (deploy/nats/accounts.conf).
+func Inbox(program string) string { return "_INBOX." + program }
+
 // StreamConfig returns the part of the configuration that streams and consumers are made from.
 func StreamConfig(cfg config.Config) jetstream.Config {
 	streams := jetstream.DefaultConfig()
@@ -45,6 +50,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
 	streams.AuditRetention = cfg.NATS.AuditRetention
 	streams.AckWait = cfg.Worker.AckWait
+	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
 	return streams
 }
 

@@ -55,7 +55,8 @@ func (e Env) connect(ctx context.Context, cfg config.Config) (*jetstream.Conn, e
 		return nil, usagef("nats.tls: %w", err)
 	}
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: cfg.NATS.URLs, Name: "payctl", Credentials: cfg.NATS.Credentials, User: cfg.NATS.User, Password: cfg.NATS.Password,
+		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"),
+		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
 		TLS: tlsConfig, Config: app.StreamConfig(cfg), Now: e.Now,
 		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})

@@ -33,7 +33,9 @@ type NATS struct {
 	URLs []string `yaml:"urls"`
 	// Credentials is the content of a ".creds" file: a JWT and an nkey seed.
 	Credentials secret.Value `yaml:"credentials"`
-	// User and Password, where credentials are not used.
+	// NKeySeed is the seed of a user's nkey ("SU…"), where credentials are not used.
+	NKeySeed secret.Value `yaml:"nkey_seed"`
+	// User and Password, where neither is used.
 	User     string       `yaml:"user"`
 	Password secret.Value `yaml:"password"`
 	TLS      TLS          `yaml:"tls"`
@@ -48,6 +50,10 @@ type NATS struct {
 	DeadLettersRetention time.Duration `yaml:"dead_letters_retention"`
 	// AuditRetention is how long it is kept what people did by hand, and why.
 	AuditRetention time.Duration `yaml:"audit_retention"`
+	// Upstreams are the services that publish commands by NATS under an account of their own, and Ledgers
+	// those that read outcomes that way. See docs/deploy-nats.md.
+	Upstreams []string `yaml:"upstreams"`
+	Ledgers   []string `yaml:"ledgers"`
 }
 
 // Redis says where the claims are kept.

@@ -109,12 +109,23 @@ func (n NATS) validate(p *problems) {
 	p.longEnough("nats.password", n.Password)
 	p.check((n.User == "") == n.Password.Empty() || p.has("nats.password"), "nats.user", "must be given together with password")
 	p.check(n.Credentials.Empty() || n.User == "", "nats.credentials", "must not stand beside user and password")
+	p.check(n.NKeySeed.Empty() || n.User == "" && n.Credentials.Empty(), "nats.nkey_seed", "must not stand beside credentials or user and password")
+	p.names("nats.upstreams", n.Upstreams)
+	p.names("nats.ledgers", n.Ledgers)
 	p.tls("nats.tls", n.TLS)
 	p.check(slices.Contains([]int{1, 3, 5}, n.Replicas), "nats.replicas", "must be 1, 3 or 5")
 	p.positive("nats.payments_retention", n.PaymentsRetention)
 	p.positive("nats.webhooks_retention", n.WebhooksRetention)
 	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
 	p.positive("nats.audit_retention", n.AuditRetention)
+}
+
+// names checks names that become a part of subjects and streams, as a provider's does.
+func (p *problems) names(key string, names []string) {
+	for i, name := range names {
+		p.check(payment.ValidProvider(name), index(key, i), `must be 1 to 32 characters of a-z, 0-9 and "-"`)
+		p.check(!slices.Contains(names[:i], name), index(key, i), "stands twice")
+	}
 }
 
 func (p *problems) checkNATSURL(key, text string) {

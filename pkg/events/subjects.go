@@ -15,6 +15,28 @@ const (
 	StreamAudit       = "AUDIT"       // what people did by hand, and why
 )
 
+// IntakeStream is the stream into which one upstream publishes by NATS, e.g. "INTAKE-shop". It is not
+// COMMANDS, because a stream with schedules lets every publisher remove and forge messages by headers
+// (Nats-Rollup, Nats-Schedule), and because upstreams of one stream could take each other's Nats-Msg-Id.
+func IntakeStream(upstream string) string { return "INTAKE-" + upstream }
+
+// IntakeSubject is where the broker puts what an upstream publishes to a long subject, e.g.
+// "intake.shop.deposit.requested.teemopay-kr.D-1". The broker writes the upstream's name, not the
+// upstream.
+func IntakeSubject(upstream, subject string) string { return join(intake, upstream, subject) }
+
+// CutIntake returns the subject that the upstream published to, and whether this is an intake subject.
+func CutIntake(subject string) (published string, ok bool) {
+	tokens := strings.SplitN(subject, ".", 3)
+	if len(tokens) < 3 || tokens[0] != intake {
+		return subject, false
+	}
+	return tokens[2], true
+}
+
+// intake is the first token of IntakeSubject.
+const intake = "intake"
+
 // CommandSubject is where a command for one payment is published, e.g.
 // "deposit.requested.teemopay-kr.D-1".
 func CommandSubject(op payment.Operation, ref payment.Ref) string {

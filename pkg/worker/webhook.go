@@ -75,8 +75,16 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verd
 	return events.RetryVerdict(pause)
 }
 
-// Intake sends a command that was published on a short subject on to its long subject.
+// Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a
+// clarification out of an upstream's own stream. Only what can be read is sent on.
 func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
+	if events.IsClarification(m.Subject) {
+		c, err := events.DecodeClarification(m)
+		if err != nil {
+			return w.refuseUndecodable(ctx, err)
+		}
+		return events.ForwardVerdict(events.ClarificationSubject(c.Ref))
+	}
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
 		return w.refuseUndecodable(ctx, err)

@@ -3,7 +3,10 @@ package jetstream
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"payonce/pkg/payment"
 )
 
 // MaxMessageBytes is the largest message, header included, that COMMANDS and WEBHOOKS take. It leaves
@@ -24,6 +27,11 @@ type Config struct {
 	DeadLetterRetention time.Duration
 	// AuditRetention is how long it is kept what people did by hand.
 	AuditRetention time.Duration
+	// Upstreams that publish by NATS: each has a stream of its own, see [events.IntakeStream].
+	Upstreams []string
+	// Ledgers that read outcomes by NATS without rights of their own: each has a durable consumer that is
+	// made for it, see [LedgerConsumer].
+	Ledgers []string
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
 	// give a sign of life every third of it.
@@ -87,6 +95,11 @@ func (c Config) Validate() error {
 	}
 	if c.WebhookMaxAckPending < 1 {
 		problems = append(problems, errors.New("webhook_max_ack_pending must be at least 1"))
+	}
+	for _, name := range slices.Concat(c.Upstreams, c.Ledgers) {
+		if !payment.ValidProvider(name) { // the same form: one token, short
+			problems = append(problems, fmt.Errorf(`upstream or ledger %q must be 1 to 32 characters of a-z, 0-9 and "-"`, name))
+		}
 	}
 	if c.PublishTimeout >= c.AckWait {
 		problems = append(problems, errors.New("publish_timeout must be shorter than ack_wait"))

@@ -28,6 +28,10 @@ type Options struct {
 	User        string
 	Password    secret.Value
 
+	// Inbox is the prefix of the subjects on which answers come, e.g. "_INBOX.worker"; empty takes "_INBOX".
+	// Where each program has its own, none can read another's answers.
+	Inbox string
+
 	TLS    *tls.Config // nil connects in the clear, unless a URL says tls://
 	Config Config
 	Logger *slog.Logger
@@ -144,6 +148,9 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			c.log.Error("NATS: asynchronous error", "error", err)
 		}),
+	}
+	if o.Inbox != "" {
+		options = append(options, nats.CustomInboxPrefix(o.Inbox))
 	}
 	if o.TLS != nil {
 		options = append(options, nats.Secure(o.TLS))

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	njs "github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -30,10 +31,21 @@ func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, 
 		c.consumerConfig("commands-"+provider, c.cfg.MaxAckPending, "*.requested."+provider+".*"))
 }
 
-// ConsumeIntake gives the commands on the two short subjects to handler, as ConsumeCommands does.
+// ConsumeIntake gives the commands on the two short subjects, and all that stands in the streams of the
+// upstreams, to handler, as ConsumeCommands does; slots is for each of these streams. A message of an
+// upstream's stream has the subject that the upstream published to.
 func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler events.Handler) error {
-	return c.consume(ctx, events.StreamCommands, slots, handler,
-		c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending, events.ShortSubject(payment.Deposit), events.ShortSubject(payment.Payout)))
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		return c.consume(ctx, events.StreamCommands, slots, handler,
+			c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending, events.ShortSubject(payment.Deposit), events.ShortSubject(payment.Payout)))
+	})
+	for _, upstream := range c.cfg.Upstreams {
+		group.Go(func() error {
+			return c.consume(ctx, events.IntakeStream(upstream), slots, handler, c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending))
+		})
+	}
+	return group.Wait()
 }
 
 // ConsumeWebhooks gives the webhooks of one provider to handler, as ConsumeCommands does.
@@ -52,9 +64,11 @@ func (c *Conn) consumerConfig(name string, maxAckPending int, filters ...string)
 		Durable: name, DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy,
 		AckWait: c.cfg.AckWait, MaxDeliver: -1, MaxAckPending: maxAckPending,
 	}
-	if len(filters) == 1 {
+	switch len(filters) {
+	case 0: // all of the stream
+	case 1:
 		config.FilterSubject = filters[0]
-	} else {
+	default:
 		config.FilterSubjects = filters
 	}
 	return config

@@ -24,8 +24,9 @@ func newDelivery(m *nats.Msg) (*delivery, error) {
 	if err != nil {
 		return nil, err
 	}
+	subject, _ := events.CutIntake(m.Subject)
 	return &delivery{raw: m, stream: meta.Stream, message: events.Message{
-		Subject: m.Subject, Header: events.Header(m.Header), Data: m.Data,
+		Subject: subject, Header: events.Header(m.Header), Data: m.Data,
 		Sequence: meta.Sequence.Stream, Deliveries: int(meta.NumDelivered), StoredAt: meta.Timestamp.UTC(),
 	}}, nil
 }
