@@ -76,14 +76,14 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verd
 }
 
 // Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a
-// clarification out of an upstream's own stream. Only what can be read is sent on.
+// clarification out of an upstream's own stream. Commands are read first, so that a message never reaches
+// a subject that its body does not name; a clarification is read by who takes it, and changes no payment.
 func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 	if events.IsClarification(m.Subject) {
-		c, err := events.DecodeClarification(m)
-		if err != nil {
-			return w.refuseUndecodable(ctx, err)
+		if _, ok := events.SubjectRef(m.Subject); !ok {
+			return events.DeadVerdict(events.DeadMismatch, "the subject names no valid provider and order")
 		}
-		return events.ForwardVerdict(events.ClarificationSubject(c.Ref))
+		return events.ForwardVerdict(m.Subject)
 	}
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {

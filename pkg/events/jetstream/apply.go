@@ -64,7 +64,7 @@ func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference
 		return nil, err
 	}
 	if update {
-		risky := slices.DeleteFunc(slices.Clone(differences), Difference.safe)
+		risky := slices.DeleteFunc(slices.Clone(differences), Difference.Safe)
 		if len(risky) > 0 {
 			return nil, &MismatchError{Differences: risky}
 		}
@@ -117,9 +117,9 @@ func (c *Conn) createStream(ctx context.Context, want njs.StreamConfig) error {
 	return err
 }
 
-// safe reports whether a difference can be changed without losing a message or refusing one that was
+// Safe reports whether a difference can be changed without losing a message or refusing one that was
 // taken before: what is kept may grow, what is taken may grow. A missing stream can be created.
-func (d Difference) safe() bool {
+func (d Difference) Safe() bool {
 	switch d.Field {
 	case "", "description", "filter_subjects", "filter_subject", "ack_wait", "max_ack_pending", "max_waiting", "allow_direct":
 		// A consumer's filters choose what a ledger reads, not what is kept.
