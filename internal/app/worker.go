@@ -64,6 +64,7 @@ func Timing(cfg config.Config) worker.Timing {
 	t.RetryFor, t.RetryInitial = cfg.Worker.RetryFor, cfg.Worker.RetryInitial
 	t.LookupMin, t.LookupMax = cfg.Worker.LookupMin, cfg.Worker.LookupMax
 	t.ParkMin, t.ParkMax, t.ResumeSpread = cfg.Worker.ParkMin, cfg.Worker.ParkMax, cfg.Worker.ResumeSpread
+	t.UnknownOrderFor = cfg.Worker.UnknownOrderFor
 	t.Retention = cfg.NATS.PaymentsRetention
 	t.ClaimRetention = cfg.Redis.ClaimRetention
 	return t

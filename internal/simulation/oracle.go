@@ -107,8 +107,6 @@ func expected(o *order) []payment.Status {
 	switch {
 	case d == nil: // rejected, expired
 		return []payment.Status{payment.Failed}
-	case d.echo != d.ordered && d.reversed: // what was taken back is not in doubt any more
-		return []payment.Status{payment.Reversed}
 	case d.echo != d.ordered:
 		return []payment.Status{payment.InDoubt}
 	case d.contradicted:

@@ -82,6 +82,10 @@ type Traits struct {
 	// RefusesDuplicates says that the provider executes an order number once and refuses it the second
 	// time. It is the last guard behind our own.
 	RefusesDuplicates bool
+	// OneReference says that the provider has one number for an order, for ever. Another number under the
+	// same order is then another payment, and a person is called. Leave it out where each attempt of the
+	// customer has a number of its own.
+	OneReference bool
 	// SettlingDelay is how long after a request the provider's lookup may not know the order yet.
 	// "Unknown" before that is not believed.
 	SettlingDelay time.Duration

@@ -111,6 +111,7 @@ func exampleEvents() map[string]payment.Payment {
 	add("conflict", payment.Conflict, 4, func(p *payment.Payment) {
 		settled(p)
 		p.Reason = &payment.Reason{Code: payment.ReasonContradiction, ProviderCode: "426", Message: "declined after settled"}
+		p.Heard = []payment.Kind{payment.Declined, payment.Paid}
 	})
 	add("reversed", payment.Reversed, 4, func(p *payment.Payment) {
 		settled(p)

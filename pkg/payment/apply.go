@@ -3,6 +3,7 @@ package payment
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"time"
 )
 
@@ -10,7 +11,7 @@ import (
 func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time) Payment {
 	next := p
 	next.Status, next.Reason, next.ResumeAt = to, reason(p, o, evidence, to), time.Time{}
-	if o.Reference != "" {
+	if o.Reference != "" && (p.ProviderReference == "" || !o.OneReference) { // the first stays, see secondReference
 		next.ProviderReference = o.Reference
 	}
 	if providerSpoke(o) {
@@ -43,8 +44,27 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	default:
 		next.Action = nil
 	}
+	next.Heard = heard(p, o, to)
 	applyAmounts(&next, p, o, evidence, to)
 	return next
+}
+
+// heard adds what the provider says to what it has said of a payment in conflict.
+func heard(p Payment, o Observation, to Status) []Kind {
+	if to != Conflict {
+		return nil
+	}
+	all := append(slices.Clone(p.Heard), o.Kind)
+	switch {
+	case p.Status == Settled:
+		all = append(all, Paid)
+	case p.Status == Reversed:
+		all = append(all, Paid, TakenBack)
+	case p.Status == Failed && p.Known:
+		all = append(all, Declined)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // applyAmounts says what moved.
@@ -66,7 +86,7 @@ func applyAmounts(next *Payment, p Payment, o Observation, evidence Evidence, to
 // providerSpoke reports whether o shows that the provider has the order.
 func providerSpoke(o Observation) bool {
 	switch o.Kind {
-	case Accepted, Paid, Declined, TakenBack:
+	case Accepted, Paid, Declined, TakenBack, PartlyTakenBack:
 		return true
 	case Unclear: // a webhook is about an order that the provider has, even when nobody understands it
 		return o.Known || o.Source == FromWebhook
@@ -82,6 +102,12 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 	switch {
 	case to == Conflict && p.Status == Conflict:
 		return p.Reason
+	case to == InDoubt && waitsForPerson(p):
+		return p.Reason
+	case evidence == secondReference:
+		return because(ReasonSecondReference, fmt.Sprintf("%s of %s, known as %s", o.Kind, o.Reference, p.ProviderReference), o.Reason)
+	case evidence == Evidence(PartlyTakenBack):
+		return because(ReasonPartlyReversed, "", o.Reason)
 	case evidence == mismatch:
 		return because(ReasonAmountMismatch, fmt.Sprintf("ordered %s, the provider speaks of %s", p.Amount, spokenOf(p, o)), o.Reason)
 	case evidence == paidDifferently && to == Conflict && len(o.Receipts) > 0:

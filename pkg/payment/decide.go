@@ -26,6 +26,7 @@ const (
 	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered, or speaks of money that cannot be this order's
 	lagging         Evidence = "lagging"          // Unknown, too early after the request or the last Unknown to be believed
 	stale           Evidence = "stale"            // a bad result of an attempt that is not the last one
+	secondReference Evidence = "second_reference" // the provider has another number for the order than before, where an order has one: perhaps two payments
 )
 
 // Evidences lists all columns of the table.
@@ -33,7 +34,7 @@ func Evidences() []Evidence {
 	return []Evidence{
 		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear),
 		Evidence(Accepted), Evidence(Paid), paidAgain, paidDifferently, mismatch, Evidence(Declined), Evidence(Unknown),
-		lagging, stale, Evidence(TakenBack), Evidence(Overdue), Evidence(PersonSettled), Evidence(PersonFailed),
+		lagging, stale, Evidence(TakenBack), Evidence(PartlyTakenBack), secondReference, Evidence(Overdue), Evidence(PersonSettled), Evidence(PersonFailed),
 	}
 }
 
@@ -93,6 +94,12 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 			return Evidence(Unclear)
 		}
 	}
+	switch {
+	case providerSpoke(o) && waitsForPerson(p):
+		return Evidence(Unclear)
+	case providerSpoke(o) && o.OneReference && o.Reference != "" && p.ProviderReference != "" && o.Reference != p.ProviderReference:
+		return secondReference
+	}
 	if echoDiffers(p, o) {
 		return mismatch
 	}
@@ -115,6 +122,13 @@ func amountDoubted(p Payment) bool {
 	return p.Status == InDoubt && p.Reason != nil && p.Reason.Code == ReasonAmountMismatch
 }
 
+// waitsForPerson reports whether a doubt is one that nothing from the provider can end: whatever it says
+// may be said of the other of two payments, or of what was there before part of it went back.
+func waitsForPerson(p Payment) bool {
+	return p.Status == InDoubt && p.Reason != nil &&
+		(p.Reason.Code == ReasonSecondReference || p.Reason.Code == ReasonPartlyReversed)
+}
+
 // provenUnknown reports whether a doubt ended with the provider's word that nothing was executed.
 func provenUnknown(p Payment) bool {
 	return p.Status == InDoubt && p.NotFound >= believedNotFound && !p.Known
@@ -125,7 +139,7 @@ func provenUnknown(p Payment) bool {
 // the order may not.
 func echoDiffers(p Payment, o Observation) bool {
 	switch o.Kind {
-	case Accepted, Paid, Declined:
+	case Accepted, Paid, Declined, TakenBack:
 		_, _, possible := paid(p, o)
 		return !possible || !o.Amount.IsZero() && o.Amount != p.Amount
 	}

@@ -36,7 +36,7 @@ func drawAction(t *rapid.T) *payment.Action {
 var (
 	kinds = []payment.Kind{
 		payment.Intend, payment.Intend, payment.Park, payment.Refuse, payment.NotExecuted, payment.Unclear, payment.Accepted, payment.Paid, payment.Paid,
-		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.TakenBack, payment.Overdue, payment.PersonSettled, payment.PersonFailed,
+		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.TakenBack, payment.PartlyTakenBack, payment.Overdue, payment.PersonSettled, payment.PersonFailed,
 	}
 	sources = []payment.Source{payment.FromWorker, payment.FromSubmit, payment.FromWebhook, payment.FromLookup, payment.FromStatement}
 )
@@ -48,13 +48,14 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 		Attempt: p.Attempts - rapid.SampledFrom([]int{0, 0, 0, 1}).Draw(t, "attempts ago"),
 		Known:   rapid.IntRange(0, 4).Draw(t, "known") == 0,
 		// Without a settling delay the same answer must still count once.
-		Settling: rapid.SampledFrom([]time.Duration{0, settling}).Draw(t, "settling"),
+		Settling:     rapid.SampledFrom([]time.Duration{0, settling}).Draw(t, "settling"),
+		OneReference: rapid.Bool().Draw(t, "one reference"),
 	}
 	switch o.Kind {
 	case payment.Accepted:
 		o.Amount, o.Action = drawAmount(t, "echo"), drawAction(t)
 		o.ActionDone = rapid.SampledFrom([]*payment.Action{nil, drawAction(t), p.Action}).Draw(t, "done")
-	case payment.Declined:
+	case payment.Declined, payment.TakenBack:
 		o.Amount = drawAmount(t, "echo")
 	case payment.Paid:
 		o.Amount, o.SettledAmount = drawAmount(t, "echo"), drawAmount(t, "settled")

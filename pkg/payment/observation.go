@@ -27,6 +27,8 @@ const (
 	Unknown Kind = "unknown"
 	// TakenBack: the provider says a settled payment was refunded, reversed or charged back.
 	TakenBack Kind = "taken_back"
+	// PartlyTakenBack: the provider says that part of a settled payment was refunded, reversed or charged back.
+	PartlyTakenBack Kind = "partly_taken_back"
 	// Overdue: it was decided, right after the provider was asked, that the payment has been open for longer
 	// than its provider needs. A person is told; nothing else changes.
 	Overdue Kind = "overdue"
@@ -57,6 +59,9 @@ type Observation struct {
 	Reason *Reason
 	// Reference is the provider's number of the payment.
 	Reference string
+	// OneReference says that the provider has one number for an order, for ever: another one is another
+	// payment.
+	OneReference bool
 	// Amount is the ordered amount as the provider echoes it; zero when it does not.
 	Amount Money
 	// SettledAmount is what moved, for Paid; zero takes the ordered amount.

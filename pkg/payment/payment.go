@@ -23,6 +23,9 @@ type Payment struct {
 	SettledAmount Money `json:"settled_amount,omitzero"`
 	// Receipts are the single transfers that make SettledAmount, where the provider tells them apart.
 	Receipts []Receipt `json:"receipts,omitempty"`
+	// Heard lists what the provider has said of a payment in conflict, each kind once, in the order of the
+	// alphabet: accepted, declined, paid, partly_taken_back, taken_back.
+	Heard []Kind `json:"heard,omitempty"`
 	// ProviderReference is the provider's own number of this payment.
 	ProviderReference string `json:"provider_reference,omitempty"`
 	// Attempts counts how often a request to pay may have been sent.
@@ -95,6 +98,8 @@ const (
 	ReasonResolvedByPerson  = "resolved_by_person"   // a named person decided, see by and message
 	ReasonReleased          = "released"             // a named person let it be tried before its time, see by and message
 	ReasonCancelled         = "cancelled"            // a named person gave it up before anything was sent, see by and message
+	ReasonSecondReference   = "second_reference"     // the provider has a second number for the order: perhaps two payments
+	ReasonPartlyReversed    = "partly_reversed"      // the provider took part of the payment back
 	ReasonReversalOfUnknown = "settled_by_reversal"  // a reversal proved that the payment had settled
 	ReasonOverdue           = "overdue"              // still pending after the longest time that the provider needs
 )

@@ -29,7 +29,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): forbidden, Evidence(Unclear): forbidden, Evidence(Accepted): forbidden,
 		Evidence(Paid): forbidden, paidAgain: forbidden, paidDifferently: forbidden, mismatch: forbidden,
 		Evidence(Declined): forbidden, Evidence(Unknown): forbidden, lagging: forbidden, stale: forbidden,
-		Evidence(TakenBack): forbidden, Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(TakenBack): forbidden, Evidence(PartlyTakenBack): forbidden, secondReference: forbidden,
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Parked: { // nothing was executed, so news from the provider is a surprise, and true all the same
 		Evidence(Intend): to(Submitting), intendAgain: forbidden,
@@ -37,7 +38,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): stay, Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, stale: stay,
-		Evidence(TakenBack): to(Settled), Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Submitting: { // a request may be under way: whoever did not send it must look up
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -45,7 +47,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): to(Parked), Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, stale: stay,
-		Evidence(TakenBack): to(Settled), Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	InDoubt: {
 		Evidence(Intend): forbidden, intendAgain: to(Submitting),
@@ -53,7 +56,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): stay, Evidence(Unclear): to(InDoubt), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, stale: stay,
-		Evidence(TakenBack): to(Settled), Evidence(Overdue): to(InDoubt), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
+		Evidence(Overdue): to(InDoubt), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
 	},
 	Pending: { // the provider has it: "unknown" is not believed any more
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -61,7 +65,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, stale: stay,
-		Evidence(TakenBack): to(Settled), Evidence(Overdue): to(Pending), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
+		Evidence(Overdue): to(Pending), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
 	},
 	Settled: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -69,7 +74,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): to(Conflict), Evidence(Unknown): stay, lagging: stay, stale: stay,
-		Evidence(TakenBack): to(Reversed), Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(TakenBack): to(Reversed), Evidence(PartlyTakenBack): to(Conflict), secondReference: to(Conflict),
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Failed: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -77,15 +83,17 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): to(Conflict), paidAgain: to(Conflict), paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
-		Evidence(TakenBack): to(Conflict), Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(TakenBack): to(Conflict), Evidence(PartlyTakenBack): to(Conflict), secondReference: to(Conflict),
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
-	Conflict: { // further money is written down; only a person decides
+	Conflict: { // what is said further is written down; only a person decides
 		Evidence(Intend): forbidden, intendAgain: forbidden,
 		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
-		Evidence(Paid): to(Conflict), paidAgain: stay, paidDifferently: to(Conflict), mismatch: stay,
-		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
-		Evidence(TakenBack): stay, Evidence(Overdue): forbidden, Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+		Evidence(Paid): to(Conflict), paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
+		Evidence(Declined): to(Conflict), Evidence(Unknown): stay, lagging: stay, stale: stay,
+		Evidence(TakenBack): to(Conflict), Evidence(PartlyTakenBack): to(Conflict), secondReference: to(Conflict),
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
 	},
 	Reversed: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -93,7 +101,8 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(NotExecuted): stay, Evidence(Unclear): stay, Evidence(Accepted): stay,
 		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, stale: stay,
-		Evidence(TakenBack): stay, Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(TakenBack): stay, Evidence(PartlyTakenBack): stay, secondReference: to(Conflict),
+		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 }
 

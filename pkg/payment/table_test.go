@@ -28,12 +28,14 @@ accepted          -           pending     pending     pending     pending     . 
 paid              -           settled     settled     settled     settled     .?          conflict    conflict    .?
 paid_again        -?          .?          .?          .?          .?          .           conflict?   .?          .
 paid_differently  -?          settled?    settled?    settled?    settled?    conflict    conflict?   conflict?   conflict
-mismatch          -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    .           conflict
-declined          -           failed      failed      failed      failed      conflict    .           .           .
+mismatch          -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    conflict    conflict
+declined          -           failed      failed      failed      failed      conflict    .           conflict    .
 unknown           -           .           in_doubt    in_doubt    .           .           .           .           .
 lagging           -?          .           .           .           .           .           .           .           .
 stale             -           .           .           .           .           .           .           .           .
-taken_back        -           settled     settled     settled     settled     reversed    conflict    .           .
+taken_back        -           settled     settled     settled     settled     reversed    conflict    conflict    .
+partly_taken_back -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    conflict    .
+second_reference  -?          in_doubt?   in_doubt?   in_doubt    in_doubt    conflict    conflict    conflict    conflict
 overdue           -           -           -           in_doubt    pending     -           -           -           -
 person_settled    -           -           -           settled     settled     -           -           settled     -
 person_failed     -           -           -           failed      failed      -           -           failed      -
@@ -46,6 +48,7 @@ var unreachable = map[string]string{
 	"paid":             "Paid after a settlement is always paid_again or paid_differently",
 	"paid_again":       "Paid is compared with an outcome only where there is a settlement: settled and reversed",
 	"paid_differently": "Paid is compared with an outcome only where there is a settlement: settled and reversed",
+	"second_reference": "a provider that gave the order a number has the order: it is not sent any more",
 	"lagging":          "a payment of which nothing was ever sent has no request to lag behind",
 }
 
@@ -185,12 +188,12 @@ func paymentsAt(t *testing.T, s payment.Status) []payment.Payment {
 		payment.Requested:  {{}},
 		payment.Parked:     {{{Kind: payment.Park, ResumeAt: begin, Reason: why}}, {intend, notSent}},
 		payment.Submitting: {{intend}, {intend, notSent, intend}, {intend, unknown, unknown, intend}},
-		payment.InDoubt:    {{intend, unclear}, {intend, unknown}, {intend, unknown, unknown}, {intend, unknown, unknown, {Kind: payment.Unclear, Known: true}}},
+		payment.InDoubt:    {{intend, unclear}, {intend, unknown}, {intend, unknown, unknown}, {intend, unknown, unknown, {Kind: payment.Unclear, Known: true}}, {intend, {Kind: payment.Unclear, Known: true, Reference: "P1"}}},
 		payment.Pending:    {{intend, {Kind: payment.Accepted, Reference: "P1"}}},
-		payment.Settled:    {{intend, paid}, {intend, receipts}},
-		payment.Failed:     {{intend, {Kind: payment.Declined}}, {{Kind: payment.Refuse}}},
-		payment.Conflict:   {{intend, paid, {Kind: payment.Declined}}, {intend, {Kind: payment.Declined}, receipts}},
-		payment.Reversed:   {{intend, receipts, backs}, {intend, paid, backs}},
+		payment.Settled:    {{intend, paid}, {intend, receipts}, {intend, {Kind: payment.Paid, Reference: "P1"}}},
+		payment.Failed:     {{intend, {Kind: payment.Declined}}, {{Kind: payment.Refuse}}, {intend, {Kind: payment.Declined, Reference: "P1"}}},
+		payment.Conflict:   {{intend, paid, {Kind: payment.Declined}}, {intend, paid, {Kind: payment.Declined, Reference: "P1"}}, {intend, {Kind: payment.Declined}, receipts}},
+		payment.Reversed:   {{intend, receipts, backs}, {intend, paid, backs}, {intend, {Kind: payment.Paid, Reference: "P1"}, backs}},
 	}
 	var reached []payment.Payment
 	for _, way := range ways[s] {
@@ -234,10 +237,15 @@ func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observatio
 	case "mismatch":
 		return []payment.Observation{
 			{Kind: payment.Paid, Amount: payment.KRW(1000000), Reason: why}, {Kind: payment.Accepted, Amount: payment.TWD(10000)},
-			{Kind: payment.Declined, Amount: payment.KRW(1)}, {Kind: payment.Paid, SettledAmount: payment.TWD(10000)},
+			{Kind: payment.Declined, Amount: payment.KRW(1)}, {Kind: payment.TakenBack, Amount: payment.KRW(1)}, {Kind: payment.Paid, SettledAmount: payment.TWD(10000)},
 			{Kind: payment.Paid, SettledAmount: payment.KRW(0)}, {Kind: payment.Paid, Receipts: receipts(20000, -10000)},
 			{Kind: payment.Paid, Receipts: receipts(999_999_999_999_999, 1)},
 			{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "r7", Amount: payment.Money{Minor: 1, Currency: "USD"}}}},
+		}
+	case "second_reference":
+		return []payment.Observation{
+			{Kind: payment.Paid, Reference: "P2", OneReference: true}, {Kind: payment.Accepted, Reference: "P2", OneReference: true, Reason: why},
+			{Kind: payment.Declined, Reference: "P2", OneReference: true}, {Kind: payment.TakenBack, Reference: "P2", OneReference: true},
 		}
 	case "lagging":
 		return []payment.Observation{{Kind: payment.Unknown, Settling: 1000 * time.Hour}}

@@ -147,7 +147,8 @@ func (w *Worker) decide(ctx context.Context, j *job, decision payment.Observatio
 // moved it. A process that stops still writes what it has learned. at is when the provider was asked:
 // an "unknown" that waited for its append must not count against an attempt made since.
 func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observation, at time.Time) error {
-	observation.Settling = max(observation.Settling, j.conn.Traits().SettlingDelay)
+	traits := j.conn.Traits()
+	observation.Settling, observation.OneReference = max(observation.Settling, traits.SettlingDelay), traits.OneReference
 	for range maxMoves {
 		next, changed, err := payment.Decide(j.payment, observation, at)
 		if err != nil || !changed {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"time"
 
 	"go.opentelemetry.io/otel"
@@ -75,6 +76,9 @@ func about(p payment.Payment) metric.MeasurementOption {
 		attribute.String("status", string(p.Status)))
 }
 
+// alarming are the reasons of payments that need a person.
+var alarming = []string{payment.ReasonAmountMismatch, payment.ReasonSecondReference, payment.ReasonPartlyReversed}
+
 // announce counts and logs an event that was written. What needs a person is logged as an error.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
 	reason := ""
@@ -89,7 +93,7 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 		w.metrics.overdue.Add(ctx, 1, about(p))
 	}
 	level := slog.LevelInfo
-	if p.Status == payment.Conflict || reason == payment.ReasonAmountMismatch || overdue {
+	if p.Status == payment.Conflict || slices.Contains(alarming, reason) || overdue {
 		level = slog.LevelError
 	}
 	w.Logger.Log(ctx, level, "payment", "provider", p.Provider, "order", p.Order, "operation", string(p.Operation),

@@ -60,7 +60,18 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}
+	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() { // it changes nothing, and may speak of money
+		w.Logger.ErrorContext(ctx, "a webhook that nobody understands, about a payment that has ended", "provider", call.Provider,
+			"order", call.Order, "status", j.payment.Status, "provider_code", codeOf(notice.Observation))
+	}
 	return events.DoneVerdict()
+}
+
+func codeOf(o payment.Observation) string {
+	if o.Reason == nil {
+		return ""
+	}
+	return o.Reason.ProviderCode
 }
 
 // awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.

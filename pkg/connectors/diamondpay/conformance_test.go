@@ -130,7 +130,7 @@ func harness(v variant, signType string) connectortest.Harness {
 func traits(v variant) connectors.Traits {
 	s := v.account("http://127.0.0.1:1")
 	t := connectors.Traits{
-		Kind: "diamondpay", Operations: payment.Operations(), Currencies: []string{s.Currency}, MaxOrderLength: 32, RefusesDuplicates: true, SettlingDelay: time.Minute,
+		Kind: "diamondpay", Operations: payment.Operations(), Currencies: []string{s.Currency}, MaxOrderLength: 32, RefusesDuplicates: true, OneReference: true, SettlingDelay: time.Minute,
 		Methods: map[payment.Operation][]string{payment.Deposit: {"atm"}, payment.Payout: {"bank"}},
 	}
 	switch {

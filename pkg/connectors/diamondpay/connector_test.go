@@ -401,7 +401,7 @@ func TestTraits(t *testing.T) {
 				Methods: map[payment.Operation][]string{payment.Payout: {"bank"}}}},
 	}
 	for _, c := range cases {
-		c.want.Kind, c.want.RefusesDuplicates, c.want.SettlingDelay = diamondpay.Kind.Name, true, diamondpay.DefaultSettlingDelay
+		c.want.Kind, c.want.RefusesDuplicates, c.want.OneReference, c.want.SettlingDelay = diamondpay.Kind.Name, true, true, diamondpay.DefaultSettlingDelay
 		t.Run(c.name, func(t *testing.T) { mustEqual(t, connect(t, c.account("http://127.0.0.1:1")).Traits(), c.want) })
 	}
 }

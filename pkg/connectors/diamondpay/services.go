@@ -71,6 +71,7 @@ func (s Settings) traits() connectors.Traits {
 		MaxOrderLength:    maxOrderV1,
 		Methods:           map[payment.Operation][]string{},
 		RefusesDuplicates: true, // showdoc: code 0014
+		OneReference:      true, // payment_id and payout_id are the platform's numbers of the order (showdoc, order states)
 		SettlingDelay:     s.SettlingDelay,
 	}
 	if s.Version == v2 {

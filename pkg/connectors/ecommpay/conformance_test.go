@@ -104,10 +104,10 @@ func harness(cmd payment.Command) connectortest.Harness {
 		Secrets: []string{current.Reveal(), previous.Reveal()},
 	}
 	for kind, list := range map[payment.Kind]string{ // en_gate_sms_model, en_gate_payout_model
-		payment.Paid: "success", payment.Declined: "decline|canceled|cancelled", payment.TakenBack: "refunded|reversed",
+		payment.Paid: "success", payment.Declined: "decline|canceled|cancelled", payment.TakenBack: "refunded|reversed", payment.PartlyTakenBack: "partially refunded|partially reversed",
 		payment.Accepted: "processing|external processing|awaiting 3ds result|awaiting clarification|awaiting confirmation|awaiting customer|awaiting customer action|" +
 			"awaiting approval|awaiting merchant auth|awaiting payment|awaiting redirect result|awaiting retry|awaiting_redirect_result",
-		payment.Unclear: "error|internal error|external error|expired|partially paid|partially paid out|partially_paid_out|partially refunded|partially reversed",
+		payment.Unclear: "error|internal error|external error|expired|partially paid|partially paid out|partially_paid_out",
 	} {
 		for status := range strings.SplitSeq(list, "|") {
 			h.Lookup.Statuses = append(h.Lookup.Statuses, connectortest.Meaning{Text: status, Kind: kind})
@@ -190,9 +190,9 @@ func signedCallback(operation payment.Operation, e connectortest.Event) connecto
 	switch e.Status {
 	case "decline", "canceled", "cancelled":
 		code = "20000"
-	case "refunded":
+	case "refunded", "partially refunded":
 		does, ended = "refund", "success"
-	case "reversed":
+	case "reversed", "partially reversed":
 		does, ended = "reversal", "success"
 	}
 	sum := fmt.Sprintf(`{"amount":%d,"currency":"KRW"}`, e.Amount.Minor)

@@ -55,8 +55,8 @@ var kinds = map[payment.Kind]string{
 	payment.Declined: "decline|canceled|cancelled",
 	payment.Accepted: "processing|external processing|clearing processing|scheduled recurring processing|awaiting 3ds result|awaiting approval|awaiting capture|awaiting clarification|awaiting clarify data|" +
 		"awaiting clearing|awaiting confirmation|awaiting customer|awaiting customer action|awaiting finalization|awaiting merchant auth|awaiting partially clearing|awaiting payment|awaiting redirect result|awaiting retry|invoice sent",
-	payment.TakenBack: "refunded|reversed",
-	payment.Unclear: "error|internal error|external error|expired|partially paid|partially paid out|partially refunded|partially reversed|invoice cancelled|decline renewal|" +
+	payment.TakenBack: "refunded|reversed", payment.PartlyTakenBack: "partially refunded|partially reversed",
+	payment.Unclear: "error|internal error|external error|expired|partially paid|partially paid out|invoice cancelled|decline renewal|" +
 		// documented for operations only, or not at all
 		"unknown|Success|SUCCESS| success|settled|paid|ok|0|refund|declined|awaiting|awaiting something|success\\u0000|",
 }

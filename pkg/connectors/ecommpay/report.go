@@ -38,8 +38,11 @@ func observe(source payment.Source, r report) payment.Observation {
 		}
 		reason.Code = payment.ReasonDeclined
 		o.Reason = &reason
-	case payment.TakenBack:
+	case payment.TakenBack, payment.PartlyTakenBack:
 		reason.Code = payment.ReasonReversed
+		if o.Kind == payment.PartlyTakenBack {
+			reason.Code = payment.ReasonPartlyReversed
+		}
 		o.Reason, o.Amount = &reason, payment.Money{} // of what was taken back
 	}
 	return o
@@ -70,7 +73,7 @@ func (r report) contradiction(means payment.Kind) string {
 		return "declined, but its operation succeeded"
 	case means == payment.Declined && !r.retry && meaningOf(r.code).open:
 		return "declined, but its code says that this is not the end"
-	case means == payment.TakenBack && r.operation != "" && (does != payment.TakenBack || r.outcome != "" && plain(r.outcome) != "success"):
+	case (means == payment.TakenBack || means == payment.PartlyTakenBack) && r.operation != "" && (does != payment.TakenBack || r.outcome != "" && plain(r.outcome) != "success"):
 		return "taken back, but its operation does not say so"
 	}
 	return ""

@@ -42,14 +42,15 @@ var paymentStatuses = map[string]payment.Kind{
 	"refunded": payment.TakenBack,
 	"reversed": payment.TakenBack,
 
+	"partially refunded": payment.PartlyTakenBack,
+	"partially reversed": payment.PartlyTakenBack,
+
 	"error":              payment.Unclear,
 	"internal error":     payment.Unclear,
 	"external error":     payment.Unclear,
 	"expired":            payment.Unclear,
 	"partially paid":     payment.Unclear,
 	"partially paid out": payment.Unclear,
-	"partially refunded": payment.Unclear,
-	"partially reversed": payment.Unclear,
 	"invoice cancelled":  payment.Unclear,
 	"decline renewal":    payment.Unclear,
 }

@@ -45,6 +45,7 @@ func TestWebhook(t *testing.T) {
 		return payment.Observation{Kind: payment.Declined, Reference: number, Amount: won, Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: code, Message: "Some text"}}
 	}
 	accepted := payment.Observation{Kind: payment.Accepted, Reference: number, Amount: won}
+	partlyTakenBack := payment.Observation{Kind: payment.PartlyTakenBack, Reason: &payment.Reason{Code: payment.ReasonPartlyReversed, ProviderCode: "0", Message: "Some text"}}
 	takenBack := payment.Observation{Kind: payment.TakenBack, Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "0", Message: "Some text"}}
 	unclear := func(reference, status, why string) payment.Observation {
 		return payment.Observation{Kind: payment.Unclear, Known: true, Reference: reference, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: status, Message: why}}
@@ -67,7 +68,7 @@ func TestWebhook(t *testing.T) {
 		{"payout reversed", callback("payout", "reversed", "payout reversal", "success", "0"), notice(out, takenBack)},
 		{"refund under way", callback("purchase", "refunded", "refund", "processing", "9999"), notice(in, unclear("", "refunded", "taken back, but its operation does not say so"))},
 		{"refunded by a sale", callback("purchase", "refunded", "sale", "success", "0"), notice(in, unclear(number, "refunded", "taken back, but its operation does not say so"))},
-		{"partially refunded", callback("purchase", "partially refunded", "refund", "success", "0"), notice(in, unclear("", "partially refunded"[:16]+"…", elsewhere))},
+		{"partially refunded", callback("purchase", "partially refunded", "refund", "success", "0"), notice(in, partlyTakenBack)},
 		{"refund declined", callback("purchase", "success", "refund", "decline", "903"), notice(in, unclear("", "success", notItself))},
 		{"refund of a payment called success", callback("purchase", "success", "refund", "success", "0"), notice(in, unclear("", "success", notItself))},
 		{"refund called decline", callback("purchase", "decline", "refund", "decline", "903"), notice(in, unclear("", "decline", notItself))},

@@ -60,7 +60,7 @@ func harness(cmd payment.Command, path, example string) connectortest.Harness {
 		},
 		Now: now, Command: cmd,
 		Traits: connectors.Traits{
-			Kind: "teemopay", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 32, RefusesDuplicates: true, SettlingDelay: time.Minute,
+			Kind: "teemopay", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 32, RefusesDuplicates: true, OneReference: true, SettlingDelay: time.Minute,
 			Methods: map[payment.Operation][]string{payment.Deposit: {"va", "kyc_va", "kakaopay", "tosspay"}, payment.Payout: {"bank_transfer", "bank_transfer_kyc"}},
 		},
 		Submit: connectortest.Submit{

@@ -78,6 +78,7 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 				payment.Payout:  {methodBank, methodBankKYC},                            // korea/payout/create
 			},
 			RefusesDuplicates: true, // seed 003: code 426
+			OneReference:      true, // tradeNo is the platform's number of the order (seed 003; korea/payin/query)
 			SettlingDelay:     s.SettlingDelay,
 		},
 	}, nil

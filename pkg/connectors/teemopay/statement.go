@@ -106,7 +106,7 @@ func koreanTime(text string) (time.Time, error) {
 }
 
 // recorded says what a record means for its payment: status 1 in payment, 2 paid, 3 failed, 4 refunded,
-// which the page says to treat as taken back, 5 refunded in part, which no status of ours can say. amount
+// which the page says to treat as taken back, 5 refunded in part. amount
 // is what was ordered, transactionAmount what moved.
 func recorded(f fields, record object, op payment.Operation) payment.Observation {
 	const source = payment.FromStatement
@@ -130,7 +130,7 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 	case status == 4:
 		o.Kind, o.Reason, reason.Code = payment.TakenBack, reason, payment.ReasonReversed
 	case status == 5:
-		return doubtful(source, f, "refunded in part")
+		o.Kind, o.Reason, reason.Code = payment.PartlyTakenBack, reason, payment.ReasonPartlyReversed
 	default:
 		return doubtful(source, f, "no page documents this status, or the amounts do not fit it")
 	}

@@ -1,0 +1,109 @@
+package payment_test
+
+import (
+	"slices"
+	"testing"
+
+	"payonce/pkg/payment"
+)
+
+// numbered returns an observation of a provider that has one number for an order.
+func numbered(k payment.Kind, reference string) payment.Observation {
+	return payment.Observation{Kind: k, Source: payment.FromWebhook, Reference: reference, OneReference: true}
+}
+
+// Two numbers for one order are perhaps two payments at the provider: a person looks, whatever else the
+// provider says of either.
+func TestASecondReferenceIsForAPerson(t *testing.T) {
+	accepted, paidB := numbered(payment.Accepted, "A"), numbered(payment.Paid, "B")
+	p := decideAll(t, payment.New(deposit()), intend, accepted, paidB)
+	expect(t, p, payment.InDoubt, payment.ReasonSecondReference)
+	if p.ProviderReference != "A" || !p.SettledAmount.IsZero() {
+		t.Errorf("the first number became %s, settled %s", p.ProviderReference, p.SettledAmount)
+	}
+	again := decideAll(t, p, paidB, numbered(payment.Paid, "A"), numbered(payment.Declined, "A"), numbered(payment.TakenBack, "B"), intend, unknown, unknown, intend)
+	if again.Revision != p.Revision {
+		t.Errorf("%s of revision %d, want nothing new", again.Status, again.Revision)
+	}
+	expect(t, decideAll(t, p, payment.Observation{Kind: payment.PersonSettled}), payment.Settled, payment.ReasonResolvedByPerson)
+
+	p = decideAll(t, payment.New(deposit()), intend, accepted, numbered(payment.Paid, "A"), numbered(payment.Accepted, "B"))
+	expect(t, p, payment.Conflict, payment.ReasonSecondReference)
+	if p.ProviderReference != "A" {
+		t.Errorf("the first number became %s", p.ProviderReference)
+	}
+}
+
+// Where each attempt of the customer has a number of its own, another number is nothing to worry about.
+func TestAReferenceMayChangeWhereTheProviderHasMany(t *testing.T) {
+	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Accepted, Reference: "1"}, payment.Observation{Kind: payment.Paid, Reference: "2"})
+	if p.Status != payment.Settled || p.ProviderReference != "2" {
+		t.Errorf("%s as %s", p.Status, p.ProviderReference)
+	}
+}
+
+// Part of the money went back: no status says how much is left, so a person does.
+func TestAPartialReversalIsForAPerson(t *testing.T) {
+	partly := payment.Observation{Kind: payment.PartlyTakenBack, Source: payment.FromWebhook}
+	settled := decideAll(t, payment.New(deposit()), intend, paid)
+	expect(t, decideAll(t, settled, partly), payment.Conflict, payment.ReasonPartlyReversed)
+	// The settlement was missed, and told late: the amount of then is not that of now.
+	p := decideAll(t, payment.New(deposit()), intend, partly, paid)
+	expect(t, p, payment.InDoubt, payment.ReasonPartlyReversed)
+	back := decideAll(t, settled, payment.Observation{Kind: payment.TakenBack})
+	if late := decideAll(t, back, partly); late.Revision != back.Revision {
+		t.Errorf("%s after all went back", late.Status)
+	}
+}
+
+// What is taken back must be what was ordered.
+func TestAReversalOfAnotherAmountIsForAPerson(t *testing.T) {
+	back := payment.Observation{Kind: payment.TakenBack, Amount: payment.KRW(4000)}
+	settled := decideAll(t, payment.New(deposit()), intend, paid)
+	expect(t, decideAll(t, settled, back), payment.Conflict, payment.ReasonAmountMismatch)
+	expect(t, decideAll(t, payment.New(deposit()), intend, back), payment.InDoubt, payment.ReasonAmountMismatch)
+	back.Amount = payment.KRW(10000)
+	expect(t, decideAll(t, settled, back), payment.Reversed, payment.ReasonReversed)
+}
+
+// A payment in conflict tells whoever decides all that the provider has said, each once.
+func TestAConflictKeepsWhatWasSaid(t *testing.T) {
+	heard := func(p payment.Payment, want ...payment.Kind) {
+		t.Helper()
+		if p.Status != payment.Conflict || !slices.Equal(p.Heard, want) {
+			t.Errorf("%s, heard %v, want %v", p.Status, p.Heard, want)
+		}
+	}
+	declined, back := payment.Observation{Kind: payment.Declined}, payment.Observation{Kind: payment.TakenBack}
+	p := decideAll(t, payment.New(deposit()), intend, paid, declined)
+	heard(p, payment.Declined, payment.Paid)
+	if again := decideAll(t, p, paid, declined, declined); again.Revision != p.Revision {
+		t.Error("what was said before made a new event")
+	}
+	p = decideAll(t, p, back, back)
+	heard(p, payment.Declined, payment.Paid, payment.TakenBack)
+	expect(t, p, payment.Conflict, payment.ReasonContradiction)
+	if p = decideAll(t, p, payment.Observation{Kind: payment.PersonFailed}); p.Heard != nil {
+		t.Errorf("after the decision: %v", p.Heard)
+	}
+	heard(decideAll(t, payment.New(deposit()), intend, declined, paid), payment.Declined, payment.Paid)
+	heard(decideAll(t, payment.New(deposit()), intend, paid, back, payment.Observation{Kind: payment.Paid, SettledAmount: payment.KRW(1)}), payment.Paid, payment.TakenBack)
+}
+
+// A settlement that named no transfer, and then a transfer of just this amount: it may be the same money
+// or more. To take it for the same without an event would hide the next transfer of this amount, and a
+// second settled event would be paid out twice by a ledger. So a person looks.
+func TestTheSameTotalIsNotTheSameMoney(t *testing.T) {
+	looked := payment.Observation{Kind: payment.Paid, Source: payment.FromLookup, Amount: payment.KRW(10000), SettledAmount: payment.KRW(10000)}
+	receipt := payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Receipts: []payment.Receipt{{Reference: "r1", Amount: payment.KRW(10000)}}}
+	p := decideAll(t, payment.New(deposit()), intend, looked, receipt)
+	expect(t, p, payment.Conflict, payment.ReasonExtraReceipt)
+	if p.SettledAmount != payment.KRW(10000) || len(p.Receipts) != 1 {
+		t.Errorf("settled %s with %v", p.SettledAmount, p.Receipts)
+	}
+	// The other way round the look-up says nothing new.
+	settled := decideAll(t, payment.New(deposit()), intend, receipt)
+	if after := decideAll(t, settled, payment.Observation{Kind: payment.Paid, Receipts: receipt.Receipts, SettledAmount: payment.KRW(10000)}); after.Revision != settled.Revision {
+		t.Errorf("%s after the same receipt", after.Status)
+	}
+}
