@@ -22,6 +22,7 @@ const (
 	yamlV4    = "go.yaml.in/..."
 	jetstream = "pkg/events/jetstream/..."
 	redis     = "pkg/idempotency/redis/..."
+	budget    = "pkg/limits/redis/..."
 )
 
 // notKinds are packages below pkg/connectors that are no provider: connectors may import them.
@@ -30,7 +31,7 @@ var notKinds = []string{
 }
 
 var core = []string{
-	"pkg/payment/...", "pkg/events", "pkg/connectors", "pkg/idempotency", "pkg/secret", "pkg/calendar/...", "pkg/reconcile",
+	"pkg/payment/...", "pkg/events", "pkg/connectors", "pkg/idempotency", "pkg/secret", "pkg/calendar/...", "pkg/reconcile", "pkg/limits",
 }
 
 var rules = []rule{
@@ -40,12 +41,12 @@ var rules = []rule{
 		reason: "only pkg/events/jetstream knows the broker, so that its traps are handled in one place",
 	},
 	{
-		of: []string{"..."}, except: []string{redis, "internal/redistest", "internal/app", "cmd/demo/..."},
+		of: []string{"..."}, except: []string{redis, budget, "internal/redistest", "internal/app", "cmd/demo/..."},
 		ban: []string{goRedis}, direct: true,
-		reason: "only pkg/idempotency/redis knows Redis: a retry of go-redis in the wrong place makes a claim lie",
+		reason: "only pkg/idempotency/redis and pkg/limits/redis know Redis: a retry of go-redis in the wrong place makes a claim lie",
 	},
 	{
-		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},
+		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},
 		reason: "the rules about money build and are tested without a broker, a store, a provider or a file format",
 	},
 	{
@@ -53,7 +54,7 @@ var rules = []rule{
 		reason: "the domain knows nothing but the standard library",
 	},
 	{
-		of: []string{"pkg/worker/...", "pkg/reconcile/...", "pkg/ingress/..."}, ban: []string{nats, goRedis, miniredis, jetstream, redis},
+		of: []string{"pkg/worker/...", "pkg/reconcile/...", "pkg/ingress/..."}, ban: []string{nats, goRedis, miniredis, jetstream, redis, budget},
 		reason: "engines see ports, so that every fault can be played in a test",
 	},
 	{

@@ -1,0 +1,108 @@
+package limits
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/sony/gobreaker/v2"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// probePause bounds how long a call is told to wait that comes while others are trying whether the
+// provider is back.
+const probePause = 5 * time.Second
+
+// errNotCalled says that nothing was learned about the provider.
+var errNotCalled = errors.New("no call was made")
+
+// breaker stops the calls of one provider.
+type breaker struct {
+	Breaker
+	gate *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// again is when an open breaker lets calls through, in Unix nanoseconds.
+	again atomic.Int64
+}
+
+func (l *Limits) newBreaker(name string, config Breaker) *breaker {
+	b := &breaker{Breaker: config}
+	b.gate = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
+		Name: name, MaxRequests: uint32(config.Probes), Timeout: config.OpenFor,
+		ReadyToTrip:  func(c gobreaker.Counts) bool { return int64(c.ConsecutiveFailures) >= int64(config.Failures) },
+		IsSuccessful: func(err error) bool { return !Unavailable(err) },
+		IsExcluded:   func(err error) bool { return errors.Is(err, errNotCalled) },
+		OnStateChange: func(_ string, from, to gobreaker.State) {
+			if to == gobreaker.StateOpen { // a little later than the gate's own time, which must have passed
+				b.again.Store(l.now().Add(config.OpenFor + time.Millisecond).UnixNano())
+			}
+			l.stateChanged(name, from, to)
+		},
+	})
+	l.metrics.breakerIs(context.Background(), name, gobreaker.StateClosed)
+	return b
+}
+
+// Enter asks whether a call of the provider makes sense now. If it does, done must be called once: with
+// called and the call's error when a call was made, and with false when none was. If the provider is not
+// available ok is false, and again says when to ask anew.
+func (l *Limits) Enter(name string) (done func(called bool, err error), again time.Time, ok bool) {
+	p := l.providers[name]
+	if p == nil || p.breaker == nil {
+		return func(bool, error) {}, time.Time{}, true
+	}
+	b := p.breaker
+	report, err := b.gate.Allow()
+	switch {
+	case err == nil:
+		return func(called bool, err error) {
+			if !called {
+				err = errNotCalled
+			}
+			report(err)
+		}, time.Time{}, true
+	case errors.Is(err, gobreaker.ErrOpenState):
+		again = time.Unix(0, b.again.Load())
+	default: // others are trying
+		again = l.now().Add(min(b.OpenFor, probePause))
+	}
+	l.metrics.refusedCall(context.Background(), name)
+	return nil, again, false
+}
+
+// Unavailable reports whether a call's error says that the provider cannot do its work now: nothing reached
+// it, nothing usable came back, its server failed, or it asks to come back later. What a provider decides
+// about one payment, and every other answer, shows that it is there.
+func Unavailable(err error) bool {
+	if err == nil {
+		return false
+	}
+	failed := connectors.Classify(err)
+	switch failed.Class {
+	case connectors.Throttled:
+		return true
+	case connectors.NotSent:
+		return failed.Code == payment.ReasonUnreachable
+	case connectors.InDoubt:
+		return failed.Code == payment.ReasonNoAnswer || strings.HasPrefix(failed.ProviderCode, "http_5")
+	}
+	return false
+}
+
+// stateChanged tells people. The metric shows what the log may not keep.
+func (l *Limits) stateChanged(name string, from, to gobreaker.State) {
+	l.metrics.breakerIs(context.Background(), name, to)
+	switch to {
+	case gobreaker.StateOpen:
+		l.log.Warn("the provider is not available: its calls are stopped for a while", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
+	case gobreaker.StateClosed:
+		l.log.Info("the provider is available again", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
+	}
+}
+
+var stateNames = map[gobreaker.State]string{
+	gobreaker.StateClosed: "closed", gobreaker.StateHalfOpen: "half_open", gobreaker.StateOpen: "open",
+}

@@ -1,0 +1,218 @@
+package limits_test
+
+import (
+	"bytes"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/limits"
+	"payonce/pkg/payment"
+)
+
+const acme = "acme-kr"
+
+var (
+	unreached = &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable}
+	declined  = &connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined}
+	config    = limits.Breaker{Failures: 3, OpenFor: time.Minute, Probes: 2}
+)
+
+func open(t *testing.T, policy limits.Policy, edit ...func(*limits.Options)) (*limits.Limits, *bytes.Buffer) {
+	t.Helper()
+	logs := &bytes.Buffer{}
+	o := limits.Options{
+		Policies: map[string]limits.Policy{acme: policy}, Now: time.Now, Logger: slog.New(slog.NewTextHandler(logs, nil)),
+	}
+	for _, e := range edit {
+		e(&o)
+	}
+	l, err := limits.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, logs
+}
+
+// call makes a call that ends with err and reports whether it was let through.
+func call(l *limits.Limits, err error) bool {
+	done, _, ok := l.Enter(acme)
+	if ok {
+		done(true, err)
+	}
+	return ok
+}
+
+// opened returns limits whose breaker has just opened.
+func opened(t *testing.T) (*limits.Limits, *bytes.Buffer) {
+	t.Helper()
+	l, logs := open(t, limits.Policy{Breaker: config})
+	for range config.Failures {
+		if !call(l, unreached) {
+			t.Fatal("it opens too early")
+		}
+	}
+	return l, logs
+}
+
+func TestWhatIsUnavailable(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want bool
+	}{
+		"an answer":               {nil, false},
+		"unreachable":             {unreached, true},
+		"no answer":               {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonNoAnswer}, true},
+		"not classified":          {errors.New("reset"), true},
+		"a server's fault":        {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_503"}, true},
+		"throttled":               {&connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled}, true},
+		"declined":                {declined, false},
+		"declined with a 5xx":     {&connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "http_500"}, false},
+		"low balance":             {&connectors.Error{Class: connectors.NotSent, Code: payment.ReasonBalance}, false},
+		"an undocumented answer":  {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_404"}, false},
+		"a code like a 5xx's end": {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "5"}, false},
+	} {
+		if got := limits.Unavailable(c.err); got != c.want {
+			t.Errorf("%s: %t", name, got)
+		}
+	}
+}
+
+func TestTheBreakerOpensAfterFailuresInARow(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, logs := open(t, limits.Policy{Breaker: config})
+		for range 10 { // never three in a row
+			if !call(l, unreached) || !call(l, unreached) || !call(l, declined) {
+				t.Fatal("it opened although the provider answered")
+			}
+		}
+		call(l, unreached)
+		call(l, unreached)
+		if done, _, ok := l.Enter(acme); !ok {
+			t.Fatal("it opened too early")
+		} else {
+			done(false, unreached) // no call was made
+		}
+		if !call(l, unreached) {
+			t.Fatal("what was not called was counted")
+		}
+		if _, again, ok := l.Enter(acme); ok || again.Sub(time.Now()) < config.OpenFor || again.Sub(time.Now()) > config.OpenFor+time.Second {
+			t.Errorf("open: let through %t, again in %s", ok, again.Sub(time.Now()))
+		}
+		if n := strings.Count(logs.String(), "not available"); n != 1 {
+			t.Errorf("%d log lines: %s", n, logs)
+		}
+		if _, _, ok := l.Enter("other"); !ok {
+			t.Error("another provider is stopped too")
+		}
+	})
+}
+
+func TestHalfOpenLetsExactlyTheProbesThrough(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, logs := opened(t)
+		_, again, _ := l.Enter(acme)
+		time.Sleep(time.Until(again) - 2*time.Millisecond)
+		if call(l, nil) {
+			t.Error("it let a call through before its time")
+		}
+		time.Sleep(2 * time.Millisecond)
+		var mu sync.Mutex
+		var probes []func(bool, error)
+		var all sync.WaitGroup
+		for range 100 {
+			all.Go(func() {
+				done, again, ok := l.Enter(acme)
+				mu.Lock()
+				defer mu.Unlock()
+				if ok {
+					probes = append(probes, done)
+				} else if !again.After(time.Now()) {
+					t.Errorf("told to come again at %s", again)
+				}
+			})
+		}
+		all.Wait()
+		if len(probes) != config.Probes {
+			t.Fatalf("%d calls of 100 are let through, want %d", len(probes), config.Probes)
+		}
+		probes[0](false, nil) // it made no call: another may
+		if done, _, ok := l.Enter(acme); !ok {
+			t.Error("the place of a probe that was none is lost")
+		} else {
+			probes[0] = done
+		}
+		if call(l, nil) {
+			t.Error("one too many")
+		}
+		probes[0](true, declined) // the provider answers
+		if call(l, nil) {
+			t.Error("one good probe of two closed it")
+		}
+		probes[1](true, nil)
+		for range 10 {
+			if !call(l, nil) {
+				t.Fatal("it did not close")
+			}
+		}
+		if !strings.Contains(logs.String(), "available again") {
+			t.Errorf("logs: %s", logs)
+		}
+	})
+}
+
+func TestABadProbeOpensAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := opened(t)
+		time.Sleep(config.OpenFor + time.Second)
+		first, _, _ := l.Enter(acme)
+		second, _, _ := l.Enter(acme)
+		first(true, unreached)
+		second(true, nil) // late: it belongs to no probing any more
+		if _, again, ok := l.Enter(acme); ok || time.Until(again) < config.OpenFor {
+			t.Errorf("let through %t, again in %s", ok, time.Until(again))
+		}
+	})
+}
+
+func TestWithoutABreakerEverythingGoes(t *testing.T) {
+	l, _ := open(t, limits.Policy{})
+	for range 100 {
+		if !call(l, unreached) {
+			t.Fatal("stopped")
+		}
+	}
+}
+
+func TestProblemsOfPolicies(t *testing.T) {
+	good := limits.Policy{Rate: limits.Rate{Calls: 1, Per: time.Second, Burst: 1}, Breaker: config}
+	if _, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: good}}); err == nil {
+		t.Error("without a clock, and taken")
+	}
+	for name, edit := range map[string]func(*limits.Policy){
+		"rate: calls":     func(p *limits.Policy) { p.Rate.Calls = -1 },
+		"rate: calls ":    func(p *limits.Policy) { p.Rate.Per = 0 },
+		"rate: calls m":   func(p *limits.Policy) { p.Rate.Burst = 0 },
+		"rate: more than": func(p *limits.Policy) { p.Rate.Calls = 2_000_000 },
+		"breaker: f":      func(p *limits.Policy) { p.Breaker.Failures = -1 },
+		"breaker: fa":     func(p *limits.Policy) { p.Breaker.OpenFor = 0 },
+		"breaker: fai":    func(p *limits.Policy) { p.Breaker.Probes = 0 },
+	} {
+		bad := good
+		edit(&bad)
+		_, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: bad, "other": bad}, Now: time.Now})
+		for _, provider := range []string{acme, "other"} {
+			if err == nil || !strings.Contains(err.Error(), provider+": "+name) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+	if _, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: good}, Now: time.Now}); err != nil {
+		t.Error(err)
+	}
+}
