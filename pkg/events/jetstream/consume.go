@@ -209,6 +209,9 @@ func (s *consumer) pending(ctx context.Context) (uint64, error) {
 	if info.Paused { // by an operator
 		return 0, nil
 	}
+	if s.stream == events.StreamPayments && info.NumAckPending >= s.config.MaxAckPending { // a timer whose oldest events wait
+		return 0, nil
+	}
 	return info.NumPending, nil
 }
 

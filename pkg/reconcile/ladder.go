@@ -1,0 +1,63 @@
+package reconcile
+
+import (
+	"errors"
+	"slices"
+	"strconv"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Ladder says when a payment of which nothing is heard is looked up. Durations count in the provider's open
+// time, from the payment's last event.
+type Ladder struct {
+	// BasicTime is after how long a result is usually there. The first look-up is made then; each further one
+	// when six times as long has passed, until Threshold.
+	BasicTime time.Duration
+	// Threshold is the longest time in which a result comes. A payment that is still open is looked up once
+	// more, and a person is told.
+	Threshold time.Duration
+}
+
+// growth is how much longer each rung is than the one before: four rungs from ten minutes to two days.
+const growth = 6
+
+// Validate returns an error unless 0 < BasicTime < Threshold.
+func (l Ladder) Validate() error {
+	if l.BasicTime <= 0 || l.BasicTime >= l.Threshold {
+		return errors.New("the basic time must be more than 0 and less than the threshold")
+	}
+	return nil
+}
+
+// Times returns the ages at which an event's payment is looked up; the last is the threshold.
+func (l Ladder) Times() []time.Duration {
+	var times []time.Duration
+	for _, r := range l.rungs() {
+		times = append(times, r.after)
+	}
+	return times
+}
+
+// rung is one step of a ladder.
+type rung struct {
+	name     string // of its timer; the last is "threshold", whatever stands before it
+	after    time.Duration
+	statuses []payment.Status
+	last     bool
+}
+
+// rungs returns the steps of a ladder. The first also finds intents whose result nobody wrote: a worker died
+// and its command is gone. What it makes of them has a ladder of its own.
+func (l Ladder) rungs() []rung {
+	var rungs []rung
+	open := []payment.Status{payment.InDoubt, payment.Pending}
+	for after := l.BasicTime; after <= l.Threshold/2 || len(rungs) == 0; after *= growth {
+		rungs = append(rungs, rung{name: strconv.Itoa(len(rungs) + 1), after: after, statuses: open})
+	}
+	rungs[0].statuses = append([]payment.Status{payment.Submitting}, open...)
+	return append(rungs, rung{name: "threshold", after: l.Threshold, statuses: open, last: true})
+}
+
+func (r rung) takes(s payment.Status) bool { return slices.Contains(r.statuses, s) }

@@ -1,0 +1,121 @@
+// Package reconcile keeps the time of payments that are open: it has each of them looked up at its provider
+// when nothing was heard of it for a while, again after longer whiles, and a last time at the provider's
+// threshold, at which a person is told.
+//
+// The log itself is the clock. For each provider and each rung of its ladder a timer reads the events of
+// open payments in the order in which they were written, and an event is due when it is as old as the
+// rung. The oldest event is always due first, so a timer that waits for it misses nothing, and no payment
+// costs a write of its own. Only the time in which the provider is open counts.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"payonce/pkg/calendar"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Queue delivers events of the log to handlers, see jetstream.Conn.
+type Queue interface {
+	// ConsumePayments gives each event of a provider's payments in these statuses to handler, oldest first,
+	// at most slots at a time. It blocks until ctx ends and its handlers have returned; it returns nil then,
+	// and an error only when it cannot go on. Readers of the same timer share its events.
+	ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h events.Handler) error
+}
+
+// Engine looks up the payment of an event, if that is still its last one, and writes what the provider says.
+// A payment that has then been open for limit of the provider's open time needs a person. See
+// worker.Worker.Overdue.
+type Engine interface {
+	Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict
+}
+
+// Provider is what is to be known of one provider.
+type Provider struct {
+	Name   string
+	Ladder Ladder
+	Slots  int // look-ups of one rung at the same time
+	// Hours says when the provider is open. It is called concurrently.
+	Hours func(op payment.Operation) calendar.Hours
+}
+
+// recheck bounds how long an event is put off at once, so that a ladder or hours that were changed take effect
+// soon. The oldest events alone are asked for again, 256 at most.
+const recheck = 5 * time.Minute
+
+// Run has the open payments of all providers looked up until ctx ends. Any number of processes may do so.
+// It returns an error when the providers are not valid or the queue cannot go on.
+func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now func() time.Time) error {
+	for _, p := range providers {
+		if err := p.Ladder.Validate(); err != nil {
+			return fmt.Errorf("reconcile: %s: %w", p.Name, err)
+		}
+		if p.Hours == nil || p.Slots < 1 || now == nil {
+			return fmt.Errorf("reconcile: %s: %w", p.Name, errors.New("hours, slots and a clock are required"))
+		}
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for _, p := range providers {
+		rungs := p.Ladder.rungs()
+		for i, rung := range rungs {
+			t := timer{provider: p, engine: engine, now: now, rung: rung, next: rung, limit: p.Ladder.Threshold}
+			if rung.last {
+				t.limit = 0 // whatever the clocks say, this was the last chance to tell somebody
+			} else {
+				t.next = rungs[i+1]
+			}
+			group.Go(func() error {
+				if err := q.ConsumePayments(ctx, p.Name, rung.name, rung.statuses, p.Slots, t.handle); err != nil {
+					return fmt.Errorf("timer %s of %s: %w", rung.name, p.Name, err)
+				}
+				return nil
+			})
+		}
+	}
+	return group.Wait()
+}
+
+// timer handles the events of one rung.
+type timer struct {
+	provider Provider
+	engine   Engine
+	now      func() time.Time
+	rung     rung
+	next     rung // the same for the last
+	limit    time.Duration
+}
+
+// handle puts an event off that is not old enough and leaves one that is old enough for the next rung to that:
+// after an outage a payment is looked up once, not once for each rung.
+func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
+	p, err := events.DecodePayment(m.Data)
+	if err != nil { // nobody can look up what nobody can read
+		return events.DeadVerdict(events.DeadUndecodable, err.Error())
+	}
+	now := t.now()
+	due, ever := t.due(p, m, t.rung)
+	if !ever {
+		return events.RetryVerdict(recheck)
+	}
+	if now.Before(due) {
+		return events.RetryVerdict(min(due.Sub(now), recheck))
+	}
+	if later, ever := t.due(p, m, t.next); ever && !t.rung.last && !now.Before(later) && t.next.takes(p.Status) {
+		return events.DoneVerdict()
+	}
+	verdict := t.engine.Overdue(ctx, m, t.limit)
+	verdict.Delay = min(verdict.Delay, recheck)
+	return verdict
+}
+
+// due is when an event is as old as a rung. Events are as old as the log says, so that they become due in the
+// order of the log.
+func (t timer) due(p payment.Payment, m events.Message, r rung) (time.Time, bool) {
+	return t.provider.Hours(p.Operation).AddOpen(m.StoredAt, r.after)
+}
