@@ -9,10 +9,12 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
+	"payonce/pkg/reconcile"
 	"payonce/pkg/worker"
 )
 
@@ -50,6 +52,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return engine.Run(ctx, conn, rt.Config.ProviderSlots) })
+	group.Go(func() error { return reconcile.Run(ctx, conn, engine, Open(rt), rt.Now) })
 	group.Go(func() error { return sweep(ctx, rt, conn) })
 	group.Go(func() error { return reload(ctx, rt, nil) })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
@@ -76,6 +79,24 @@ func Opening(cfg config.Config) func(provider string, op payment.Operation) work
 		hours := cfg.Providers[provider].Hours
 		return worker.Opening{Hours: hours.Calendar(), Closed: worker.ClosedPolicy(hours.WhenClosed.For(op))}
 	}
+}
+
+// lookupSlots is how many payments of one rung of a provider's ladder a worker looks up at the same time:
+// nobody waits for them, and they must not crowd out what somebody waits for.
+const lookupSlots = 4
+
+// Open returns how the open payments of each provider are looked up.
+func Open(rt Runtime) []reconcile.Provider {
+	opening := Opening(rt.Config)
+	var providers []reconcile.Provider
+	for _, name := range rt.Connectors.Names() {
+		of := rt.Config.Providers[name]
+		providers = append(providers, reconcile.Provider{
+			Name: name, Slots: lookupSlots, Ladder: reconcile.Ladder{BasicTime: of.BasicTime, Threshold: of.Threshold},
+			Hours: func(op payment.Operation) calendar.Hours { return opening(name, op).Hours },
+		})
+	}
+	return providers
 }
 
 // sweepEvery is how often a worker looks for commands of providers that nobody works on.

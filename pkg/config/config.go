@@ -167,6 +167,11 @@ type Provider struct {
 	WebhookSources []netip.Prefix `yaml:"webhook_sources"`
 	// Slots for this provider; 0 means worker.slots.
 	Slots int `yaml:"slots"`
+	// BasicTime is when a payment is looked up of which nothing was heard, then ever later until Threshold.
+	// A payment that is still open then is overdue: a person is told. Both count in open time; 0 is as the
+	// kind says, or else [DefaultBasicTime] and [DefaultThreshold].
+	BasicTime time.Duration `yaml:"basic_time"`
+	Threshold time.Duration `yaml:"threshold"`
 	// Hours in which it takes payments; the default is as its kind says.
 	Hours Hours `yaml:"hours"`
 	// Settings are the kind's own keys.
@@ -202,6 +207,8 @@ const (
 	DefaultShutdownTimeout      = 30 * time.Second
 	DefaultMaxWait              = time.Minute
 	DefaultMaxWaiting           = 1024
+	DefaultBasicTime            = 10 * time.Minute // as ECommPay's; the others document none
+	DefaultThreshold            = 48 * time.Hour
 	DefaultReloadEvery          = 15 * time.Second
 	DefaultMaxConnections       = 4096
 	DefaultMaxRequests          = 256

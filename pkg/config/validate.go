@@ -260,6 +260,8 @@ func (c *Config) validateProviders(p *problems) {
 		p.check(payment.ValidProvider(name), key, `a provider's name must be 1 to 32 characters of a-z, 0-9 and "-"`)
 		p.check(provider.Kind != "" || p.has(key), key+".kind", "is missing")
 		p.within(key+".slots", provider.Slots, 0, maxSlots)
+		p.check(provider.BasicTime >= 0, key+".basic_time", "must not be less than nothing")
+		p.check(provider.Threshold >= 0, key+".threshold", "must not be less than nothing")
 		provider.Hours.validate(p, key+".hours")
 		for i, network := range provider.WebhookSources {
 			p.check(network.IsValid(), index(key+".webhook_sources", i), "must be a network like 203.0.113.0/24")

@@ -89,6 +89,10 @@ type Traits struct {
 	// SettlingDelay is how long after a request the provider's lookup may not know the order yet.
 	// "Unknown" before that is not believed.
 	SettlingDelay time.Duration
+	// BasicTime is after how long the result of a payment is usually there, and Threshold is the longest time
+	// until it is. Both count while the provider is open; 0 is not documented. A configuration may say
+	// otherwise.
+	BasicTime, Threshold time.Duration
 	// Hours in which the provider takes payments, as its documents say; the zero Config is always open. A
 	// configuration may say otherwise.
 	Hours calendar.Config

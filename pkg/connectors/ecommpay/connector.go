@@ -90,6 +90,8 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			Operations:     payment.Operations(),
 			Currencies:     []string{"KRW"}, // seed 004
 			Hours:          calendar.ECommPayKorea(),
+			// Operations support of seed 004, for payouts. For purchases it names the account manager.
+			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,
 			MaxOrderLength: 64, // ours; the provider documents no shorter one
 			Methods: map[payment.Operation][]string{
 				payment.Deposit: methods,
