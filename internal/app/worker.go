@@ -55,6 +55,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return reconcile.Run(ctx, conn, engine, Open(rt), rt.Now) })
 	group.Go(func() error { return sweep(ctx, rt, conn) })
 	group.Go(func() error { return reload(ctx, rt, nil) })
+	group.Go(func() error { return conn.WatchAdvisories(ctx) })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")
 	return group.Wait()

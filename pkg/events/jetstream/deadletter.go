@@ -35,12 +35,16 @@ func (c *Conn) deadLetter(d *delivery, reason events.DeadReason, detail string) 
 	} {
 		events.Header(msg.Header).Set(name, value)
 	}
+	if d.stream == events.StreamCommands {
+		setRequestedAt(msg.Header, d)
+	}
 	return msg
 }
 
 // DeadLetter is a message that was given up.
 type DeadLetter struct {
 	Sequence uint64            // of the dead letter, in DEADLETTERS
+	StoredAt time.Time         // when the broker took it
 	At       time.Time         // when it was given up
 	Reason   events.DeadReason // why
 	Detail   string            // for people
@@ -77,7 +81,7 @@ func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) ([]DeadLe
 func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
 	header := events.Header(copyHeader(raw.Header))
 	letter := DeadLetter{
-		Sequence: raw.Sequence, Reason: events.DeadReason(header.Get(HeaderDeadReason)),
+		Sequence: raw.Sequence, StoredAt: raw.Time, Reason: events.DeadReason(header.Get(HeaderDeadReason)),
 		Detail: header.Get(HeaderDeadDetail), Stream: header.Get(HeaderDeadStream),
 		Message: events.Message{Subject: header.Get(HeaderDeadSubject), Header: header, Data: raw.Data},
 	}

@@ -63,31 +63,41 @@ var errTaken = errors.New("another message is there already")
 
 // send publishes once and waits for the acknowledgement, at most Config.PublishTimeout.
 func (c *Conn) send(ctx context.Context, msg *nats.Msg) (uint64, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
-	defer cancel()
-	ack, err := c.js.PublishMsg(ctx, msg, njs.WithRetryAttempts(0))
+	ack, err := c.sendOnce(ctx, msg)
 	if err != nil {
 		return 0, err
 	}
 	return ack.Sequence, nil
 }
 
+func (c *Conn) sendOnce(ctx context.Context, msg *nats.Msg) (*njs.PubAck, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
+	defer cancel()
+	return c.js.PublishMsg(ctx, msg, njs.WithRetryAttempts(0))
+}
+
 // publish sends a message, which must carry a Nats-Msg-Id, until it is acknowledged, refused, or ctx
 // ends. errTaken says that an expected sequence did not hold; after a lost acknowledgement the message
 // that is in the way can be this one, because a single server compares sequences before ids.
 func (c *Conn) publish(ctx context.Context, msg *nats.Msg) error {
+	_, err := c.store(ctx, msg)
+	return err
+}
+
+// store is publish, and tells whether the message was there already.
+func (c *Conn) store(ctx context.Context, msg *nats.Msg) (*njs.PubAck, error) {
 	for wait := newBackoff(); ; {
-		_, err := c.send(ctx, msg)
+		ack, err := c.sendOnce(ctx, msg)
 		switch replyOf(err) {
 		case acked:
-			return nil
+			return ack, nil
 		case wrongSequence:
-			return errTaken
+			return nil, errTaken
 		case refused:
-			return err
+			return nil, err
 		}
 		if !c.again(ctx, wait) {
-			return fmt.Errorf("%w; last: %w", context.Cause(ctx), err)
+			return nil, fmt.Errorf("%w; last: %w", context.Cause(ctx), err)
 		}
 	}
 }

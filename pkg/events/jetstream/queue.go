@@ -17,20 +17,24 @@ import (
 // work; a parked one and a clarification do not count. After any other error the command may be queued or not: publish it
 // again.
 func (c *Conn) PublishCommand(ctx context.Context, out events.Outgoing) error {
+	id, err := newID()
+	if err != nil {
+		return fmt.Errorf("publish command: %w", err)
+	}
+	return c.publishCommand(ctx, out, id)
+}
+
+func (c *Conn) publishCommand(ctx context.Context, out events.Outgoing, id string) error {
 	ref, ok := events.SubjectRef(out.Subject)
 	if _, command := events.SubjectOperation(out.Subject); !ok || !command {
 		return fmt.Errorf("publish command: %q is not the long subject of a command", out.Subject)
-	}
-	id, err := newID()
-	if err != nil {
-		return fmt.Errorf("publish command %s: %w", ref, err)
 	}
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.CommandFilter(ref))
 	after := uint64(0)
 	for wait := newBackoff(); ; {
 		msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
-		err = c.publish(ctx, msg)
+		err := c.publish(ctx, msg)
 		if errors.Is(err, errTaken) {
 			after, err = c.whoIsQueued(ctx, ref, id)
 		}

@@ -15,9 +15,12 @@ import (
 // The acknowledgements of JetStream's wire protocol.
 var (
 	ackText      = []byte("+ACK")
-	termText     = []byte("+TERM")
+	termText     = []byte("+TERM " + termReason)
 	progressText = []byte("+WPI")
 )
+
+// termReason tells those who hear of a termination that it was ours, after the dead letter was stored.
+const termReason = "kept in DEADLETTERS"
 
 // nakText gives a message back, to be delivered again after the delay.
 func nakText(delay time.Duration) []byte {
@@ -122,9 +125,14 @@ func (c *Conn) forward(ctx context.Context, d *delivery, subject string) error {
 // resend copies the message to another subject. It remembers when the first of its kind was stored.
 func (c *Conn) resend(d *delivery, subject, deed string) *nats.Msg {
 	msg := &nats.Msg{Subject: subject, Header: copyHeader(d.message.Header), Data: d.message.Data}
-	if d.message.Header.Get(events.HeaderRequestedAt) == "" {
-		msg.Header.Set(events.HeaderRequestedAt, d.message.StoredAt.Format(time.RFC3339Nano))
-	}
+	setRequestedAt(msg.Header, d)
 	msg.Header.Set(headerMessageID, d.id(deed))
 	return msg
+}
+
+// setRequestedAt lets a copy of a command remember when the first of its kind was stored.
+func setRequestedAt(header nats.Header, d *delivery) {
+	if d.message.Header.Get(events.HeaderRequestedAt) == "" {
+		header.Set(events.HeaderRequestedAt, d.message.StoredAt.Format(time.RFC3339Nano))
+	}
 }

@@ -10,8 +10,9 @@ type Stats struct {
 	Retries        uint64 // verdict Retry
 	Parked         uint64
 	Forwarded      uint64
-	DeadLetters    uint64 // by verdict and by SweepStrays
+	DeadLetters    uint64 // by verdict, by SweepStrays and by WatchAdvisories
 	Strays         uint64 // of these, by SweepStrays
+	GivenUp        uint64 // messages that the broker gave up without us, heard of by WatchAdvisories
 	Panics         uint64 // of handlers
 	Unsettled      uint64 // verdicts that could not be carried out and became retries
 	Stalls         uint64 // subscriptions made anew because nothing came though messages waited
@@ -24,7 +25,7 @@ type counters struct {
 	inHand                                                       atomic.Int64
 	deliveries, redeliveries, retries, parked, forwarded         atomic.Uint64
 	deadLetters, strays, panics, unsettled, stalls, resubscribes atomic.Uint64
-	publishRetries, reconnects                                   atomic.Uint64
+	publishRetries, reconnects, givenUp                          atomic.Uint64
 }
 
 // Stats returns the counters.
@@ -35,6 +36,6 @@ func (c *Conn) Stats() Stats {
 		Retries: s.retries.Load(), Parked: s.parked.Load(), Forwarded: s.forwarded.Load(),
 		DeadLetters: s.deadLetters.Load(), Strays: s.strays.Load(), Panics: s.panics.Load(),
 		Unsettled: s.unsettled.Load(), Stalls: s.stalls.Load(), Resubscribes: s.resubscribes.Load(),
-		PublishRetries: s.publishRetries.Load(), Reconnects: s.reconnects.Load(),
+		GivenUp: s.givenUp.Load(), PublishRetries: s.publishRetries.Load(), Reconnects: s.reconnects.Load(),
 	}
 }

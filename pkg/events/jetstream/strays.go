@@ -75,7 +75,7 @@ func (c *Conn) commandFilters(ctx context.Context) ([]string, error) {
 func (c *Conn) straySubjects(ctx context.Context, filters []string) ([]string, error) {
 	var strays []string
 	for page, offset := 0, 0; page < maxStrayPages; page++ {
-		subjects, total, err := c.queuedSubjects(ctx, offset)
+		subjects, total, err := c.queuedSubjects(ctx, "*.requested.*.*", offset)
 		if err != nil {
 			return nil, err
 		}
@@ -93,10 +93,10 @@ func (c *Conn) straySubjects(ctx context.Context, filters []string) ([]string, e
 	return strays, nil
 }
 
-// queuedSubjects returns one page of the subjects with queued commands and how many there are. The
-// client library would read all pages.
-func (c *Conn) queuedSubjects(ctx context.Context, offset int) (map[string]uint64, int, error) {
-	request, err := json.Marshal(map[string]any{"subjects_filter": "*.requested.*.*", "offset": offset})
+// queuedSubjects returns one page of the subjects in COMMANDS that a filter matches, and how many there
+// are. The client library would read all pages.
+func (c *Conn) queuedSubjects(ctx context.Context, filter string, offset int) (map[string]uint64, int, error) {
+	request, err := json.Marshal(map[string]any{"subjects_filter": filter, "offset": offset})
 	if err != nil {
 		return nil, 0, fmt.Errorf("queued subjects: %w", err)
 	}
@@ -158,7 +158,7 @@ func (c *Conn) sweepSubject(ctx context.Context, subject string, max int) (int, 
 		if c.now().Sub(raw.Time) < c.cfg.StrayAfter {
 			break
 		}
-		moved, err := c.buryStray(ctx, stream, raw)
+		moved, err := c.buryStray(ctx, raw)
 		if err != nil {
 			return swept, err
 		}
@@ -171,7 +171,7 @@ func (c *Conn) sweepSubject(ctx context.Context, subject string, max int) (int, 
 
 // buryStray keeps a message as a dead letter and then deletes it. moved is false when a rival deleted
 // it first; the dead letter has the same id then and is kept once.
-func (c *Conn) buryStray(ctx context.Context, stream njs.Stream, raw *njs.RawStreamMsg) (moved bool, err error) {
+func (c *Conn) buryStray(ctx context.Context, raw *njs.RawStreamMsg) (moved bool, err error) {
 	d := &delivery{stream: events.StreamCommands, message: rawMessage(raw)}
 	provider := "none"
 	if ref, ok := events.SubjectRef(raw.Subject); ok {
@@ -181,11 +181,8 @@ func (c *Conn) buryStray(ctx context.Context, stream njs.Stream, raw *njs.RawStr
 	if err := c.publish(ctx, letter); err != nil {
 		return false, fmt.Errorf("dead letter: %w", err)
 	}
-	if err := stream.DeleteMsg(ctx, raw.Sequence); err != nil {
-		if _, getErr := stream.GetMsg(ctx, raw.Sequence); errors.Is(getErr, njs.ErrMsgNotFound) {
-			return false, nil
-		}
-		return false, fmt.Errorf("delete sequence %d: %w", raw.Sequence, err)
+	if moved, err = c.remove(ctx, events.StreamCommands, raw.Sequence); !moved {
+		return false, err
 	}
 	c.stat.deadLetters.Add(1)
 	c.stat.strays.Add(1)

@@ -1,0 +1,123 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// What the server says when a consumer gives a message up (ADR-1 of NATS). Advisories are plain messages:
+// who is not connected misses them.
+const (
+	adviceMaxDeliveries = "$JS.EVENT.ADVISORY.CONSUMER.MAX_DELIVERIES"
+	adviceTerminated    = "$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED"
+	adviceQueue         = "payonce-advisories"
+	adviceRoom          = 1024
+)
+
+// advisory is the part that both have and that counts here.
+type advisory struct {
+	Stream     string `json:"stream"`
+	Consumer   string `json:"consumer"`
+	Sequence   uint64 `json:"stream_seq"`
+	Deliveries int    `json:"deliveries"`
+	Reason     string `json:"reason"` // of a termination
+}
+
+// WatchAdvisories keeps what the broker gives up, until ctx ends: a net under the consumers, which have no
+// limit of deliveries and terminate nothing without its dead letter, for the day when somebody changes a
+// consumer by hand. Of any number of processes that watch, one takes each advisory.
+//
+// A message of ours that reached a limit becomes a dead letter with [events.DeadMaxDeliveries], and leaves
+// COMMANDS, where nobody could reach it and it would be in the way of its replay. A message that was
+// terminated without a dead letter becomes one with [events.DeadTerminated], if it can still be read: a
+// work queue deletes it at once, and then only the error in the log tells of it.
+func (c *Conn) WatchAdvisories(ctx context.Context) error {
+	if !c.begin() {
+		return fmt.Errorf("watch advisories: %w", ErrClosed)
+	}
+	defer c.work.Done()
+	heard := make(chan *nats.Msg, adviceRoom)
+	for _, subject := range []string{adviceMaxDeliveries, adviceTerminated} {
+		sub, err := c.nc.ChanQueueSubscribe(subject+".>", adviceQueue, heard)
+		if err != nil {
+			return fmt.Errorf("watch advisories: %w", err)
+		}
+		defer func() { _ = sub.Unsubscribe() }()
+	}
+	if err := c.nc.FlushTimeout(flushTimeout); err != nil { // from here on nothing is missed
+		c.log.Warn("advisories may be missed", "error", err)
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-c.stopping.Done():
+			return nil
+		case m := <-heard:
+			c.heed(ctx, m)
+		}
+	}
+}
+
+// heed keeps what an advisory is about.
+func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
+	var a advisory
+	if err := json.Unmarshal(m.Data, &a); err != nil {
+		c.log.Warn("an advisory that cannot be read", "subject", m.Subject, "error", err)
+		return
+	}
+	if a.Stream != events.StreamCommands && a.Stream != events.StreamWebhooks || a.Reason == termReason {
+		return
+	}
+	reason, detail := events.DeadMaxDeliveries, fmt.Sprintf("consumer %s gave it up after %d deliveries", a.Consumer, a.Deliveries)
+	if subjectMatches(adviceTerminated+".>", m.Subject) {
+		reason, detail = events.DeadTerminated, fmt.Sprintf("terminated at consumer %s: %s", a.Consumer, a.Reason)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
+	defer cancel()
+	known, err := c.keepGivenUp(ctx, a, reason, detail)
+	if known {
+		return
+	}
+	c.stat.givenUp.Add(1)
+	c.log.Error("the broker gave a message up: somebody changed a consumer or terminated it by hand", "stream", a.Stream,
+		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "deliveries", a.Deliveries, "kept", err == nil, "error", err)
+}
+
+// keepGivenUp makes a dead letter of a message that the broker gave up. known is true when it had one.
+func (c *Conn) keepGivenUp(ctx context.Context, a advisory, reason events.DeadReason, detail string) (known bool, err error) {
+	stream, err := c.stream(ctx, a.Stream)
+	if err != nil {
+		return false, err
+	}
+	raw, err := stream.GetMsg(ctx, a.Sequence)
+	if errors.Is(err, njs.ErrMsgNotFound) {
+		// What reached a limit is not deleted by the broker: it was worked after all, or moved by a rival.
+		return reason == events.DeadMaxDeliveries, errors.New("it cannot be read any more")
+	}
+	if err != nil {
+		return false, err
+	}
+	d := &delivery{stream: a.Stream, message: rawMessage(raw)}
+	d.message.Deliveries = a.Deliveries
+	ack, err := c.store(ctx, c.deadLetter(d, reason, detail))
+	if err != nil {
+		return false, fmt.Errorf("dead letter: %w", err)
+	}
+	if !ack.Duplicate {
+		c.stat.deadLetters.Add(1)
+	}
+	if a.Stream == events.StreamCommands {
+		if _, err := c.remove(ctx, a.Stream, a.Sequence); err != nil {
+			return ack.Duplicate, fmt.Errorf("kept, but: %w", err)
+		}
+	}
+	return ack.Duplicate, nil
+}
