@@ -5,6 +5,8 @@ GO       ?= go
 FUZZTIME ?= 30s
 RUNS     ?= 100000
 SEED     ?= 1
+ORDERS   ?= 5400
+DURATION ?= 60s
 
 # Packages of which 90 % of the statements must be run by tests.
 COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonce/pkg/idempotency/...,payonce/pkg/connectors,payonce/pkg/connectors/...,payonce/pkg/config
@@ -13,7 +15,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test lint fuzz update simulate cover bench build connector clean
+.PHONY: help demo run campaign test lint fuzz update simulate cover bench build connector clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -23,6 +25,9 @@ demo: ## play a whole story of payments on this machine, then stop
 
 run: ## start the same system and keep it up until Ctrl-C
 	$(GO) run ./cmd/demo --keep
+
+campaign: ## break everything under load, then audit: SEED (1), ORDERS (5400), DURATION (60s), see docs/reliability.md
+	$(GO) run ./cmd/campaign --seed $(SEED) --orders $(ORDERS) --duration $(DURATION)
 
 test: ## run all tests with the race detector and check the coverage (REQUIRE_SERVICES=1: real servers must be there)
 	@command -v redis-server >/dev/null || [ "$$REQUIRE_SERVICES" = 1 ] || \

@@ -1,0 +1,193 @@
+package campaign
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+// Evidence is what is left when nothing moves any more.
+type Evidence struct {
+	Orders []*Order
+	// Log holds all events of the log, by payment, in their order.
+	Log   map[payment.Ref][]events.Record
+	Truth sandbox.Truth
+	// Dead are the reasons of the dead letters, by payment.
+	Dead map[payment.Ref][]string
+}
+
+// Finding is something that is not as it must be.
+type Finding struct {
+	Ref     payment.Ref
+	Problem string
+}
+
+// Verdict is what the audit found.
+type Verdict struct {
+	Orders   int                    // accepted
+	Statuses map[payment.Status]int // of all orders
+	// ChargedTwice: the provider executed an order more than once. Lost: an accepted order of which the
+	// log says nothing, or nothing that explains where it is. WrongOutcome: the log and the provider's
+	// books, or the events of one payment, contradict each other.
+	ChargedTwice, Lost, WrongOutcome []Finding
+}
+
+// Good reports whether the promise held.
+func (v Verdict) Good() bool { return len(v.ChargedTwice)+len(v.Lost)+len(v.WrongOutcome) == 0 }
+
+// Audit holds every order against the log, and the log against the provider's books.
+func Audit(e Evidence) Verdict {
+	v := Verdict{Statuses: map[payment.Status]int{}}
+	books := map[payment.Ref]sandbox.Order{}
+	for _, account := range e.Truth.Accounts {
+		for _, o := range account.Orders {
+			books[payment.Ref{Provider: o.Provider, Order: o.Order}] = o
+		}
+	}
+	known := map[payment.Ref]bool{}
+	for _, o := range e.Orders {
+		known[o.Ref] = true
+		v.auditOrder(o, e.Log[o.Ref], books[o.Ref], e.Dead[o.Ref])
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(books), compareRefs) {
+		if !known[ref] && len(books[ref].Charges) > 0 {
+			v.wrong(ref, "the provider executed it, and nobody ordered it")
+		}
+	}
+	for _, ref := range slices.SortedFunc(maps.Keys(e.Log), compareRefs) {
+		if !known[ref] {
+			v.wrong(ref, "it is in the log, and nobody ordered it")
+		}
+	}
+	return v
+}
+
+func compareRefs(a, b payment.Ref) int { return strings.Compare(a.String(), b.String()) }
+
+func (v *Verdict) wrong(ref payment.Ref, format string, args ...any) {
+	v.WrongOutcome = append(v.WrongOutcome, Finding{ref, fmt.Sprintf(format, args...)})
+}
+
+func (v *Verdict) lost(ref payment.Ref, format string, args ...any) {
+	v.Lost = append(v.Lost, Finding{ref, fmt.Sprintf(format, args...)})
+}
+
+func (v *Verdict) auditOrder(o *Order, history []events.Record, truth sandbox.Order, dead []string) {
+	if o.Accepted {
+		v.Orders++
+	}
+	v.auditCharges(o, truth)
+	if len(history) == 0 {
+		switch {
+		case o.Accepted:
+			v.lost(o.Ref, "it was accepted (%s), and the log knows nothing of it; dead letters: %v", o.Way, dead)
+		case len(truth.Charges) > 0:
+			v.wrong(o.Ref, "the provider executed it, and the log knows nothing of it")
+		}
+		return
+	}
+	last := history[len(history)-1].Payment
+	v.Statuses[last.Status]++
+	v.auditHistory(o, history)
+	v.auditOutcome(o, last, truth)
+	if len(dead) > 0 {
+		v.wrong(o.Ref, "it is %s, and there are dead letters: %v", last.Status, dead)
+	}
+}
+
+// auditCharges looks for money that moved more than once. A customer who pays twice by herself is no
+// second charge.
+func (v *Verdict) auditCharges(o *Order, truth sandbox.Order) {
+	paid := 0
+	for _, m := range truth.Movements {
+		if m.Kind == sandbox.Paid {
+			paid++
+		}
+	}
+	if len(truth.Charges) > 1 || paid > 1 && !slices.Contains(o.Faults, sandbox.Multi) {
+		v.ChargedTwice = append(v.ChargedTwice, Finding{o.Ref, fmt.Sprintf("the provider executed it %d times, money moved %d times", len(truth.Charges), paid)})
+	}
+}
+
+// auditHistory checks what holds for the events of every payment, whatever happened.
+func (v *Verdict) auditHistory(o *Order, history []events.Record) {
+	attempts := 0
+	for i, r := range history {
+		p := r.Payment
+		if p.Revision != i+1 {
+			v.wrong(o.Ref, "event %d has revision %d", i+1, p.Revision)
+		}
+		if p.Status == payment.Submitting {
+			attempts++
+		}
+		if p.Attempts != attempts {
+			v.wrong(o.Ref, "event %d has %d attempts after %d intents", i+1, p.Attempts, attempts)
+		}
+		if p.Operation != o.Operation || p.Amount != o.Amount || p.Fingerprint != history[0].Payment.Fingerprint {
+			v.wrong(o.Ref, "event %d is a %s of %s: another command's", i+1, p.Operation, p.Amount)
+		}
+		if i > 0 && history[i-1].Payment.Status.Ended() && !mayFollow(history[i-1].Payment.Status, p.Status) {
+			v.wrong(o.Ref, "%s after %s", p.Status, history[i-1].Payment.Status)
+		}
+	}
+}
+
+// mayFollow reports whether a status may come after an outcome, when no person acts.
+func mayFollow(outcome, next payment.Status) bool {
+	return next == payment.Conflict || outcome == payment.Settled && next == payment.Reversed
+}
+
+// auditOutcome compares how a payment stands with the provider's books.
+func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Order) {
+	want, received := allowed(o, truth)
+	switch {
+	case last.Status == payment.Submitting:
+		v.lost(o.Ref, "it stands at submitting, and nobody works on it")
+		return
+	case last.Status != payment.Settled && last.Status != payment.Pending && last.Reason == nil:
+		v.lost(o.Ref, "it is %s without a reason", last.Status)
+		return
+	case !slices.Contains(want, last.Status):
+		v.wrong(o.Ref, "the log says %s, the books allow %v (provider: %s, %d charges, %d moved)", last.Status, want, truth.State, len(truth.Charges), received)
+		return
+	}
+	if got := last.SettledAmount; last.Status == payment.Settled && (got.Minor != received || got.Currency != o.Amount.Currency) {
+		v.wrong(o.Ref, "the log says %s arrived, the books say %d minor units", got, received)
+	}
+}
+
+// allowed returns the statuses that agree with the books, and how much was paid.
+func allowed(o *Order, truth sandbox.Order) (statuses []payment.Status, received int64) {
+	times, takenBack := 0, false
+	for _, m := range truth.Movements {
+		if m.Kind == sandbox.Refunded {
+			takenBack = true
+			continue
+		}
+		received += m.Amount
+		times++
+	}
+	switch {
+	case slices.Contains(o.Faults, sandbox.WrongAmount): // the doubt is for a person
+		return []payment.Status{payment.InDoubt, payment.Conflict}, received
+	case takenBack:
+		return []payment.Status{payment.Reversed}, received
+	case times > 1: // the rest can come after the outcome
+		return []payment.Status{payment.Settled, payment.Conflict}, received
+	case times == 1:
+		return []payment.Status{payment.Settled}, received
+	case truth.State == sandbox.Failed:
+		return []payment.Status{payment.Failed}, received
+	case len(truth.Charges) > 0:
+		return []payment.Status{payment.Pending}, received
+	case o.Page: // the provider hears of it when the customer comes
+		return []payment.Status{payment.Failed, payment.Parked, payment.Pending, payment.InDoubt}, received
+	default: // the provider refused it, or does not know it
+		return []payment.Status{payment.Failed, payment.Parked, payment.InDoubt}, received
+	}
+}

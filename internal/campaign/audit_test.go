@@ -1,0 +1,162 @@
+package campaign
+
+import (
+	"bytes"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+const account = "teemopay-kr"
+
+// world is an order that went well, for a test to spoil.
+type world struct {
+	order Order
+	log   []payment.Payment
+	books sandbox.Order
+	dead  []string
+	extra *sandbox.Order // another one at the provider
+}
+
+func good() *world {
+	ref := payment.Ref{Provider: account, Order: "c1"}
+	event := func(n int, status payment.Status) payment.Payment {
+		return payment.Payment{Ref: ref, Operation: payment.Deposit, Amount: payment.KRW(10_000), Status: status, Revision: n, Attempts: 1, Fingerprint: "f"}
+	}
+	settled := event(3, payment.Settled)
+	settled.SettledAmount = payment.KRW(10_000)
+	return &world{
+		order: Order{Ref: ref, Operation: payment.Deposit, Amount: payment.KRW(10_000), Way: ByHTTP, Accepted: true},
+		log:   []payment.Payment{event(1, payment.Submitting), event(2, payment.Pending), settled},
+		books: sandbox.Order{
+			Provider: account, Order: "c1", State: sandbox.Paid,
+			Charges:   []sandbox.Charge{{Reference: "r1", Operation: sandbox.Deposit, Amount: 10_000, State: sandbox.Paid}},
+			Movements: []sandbox.Movement{{Charge: "r1", Kind: sandbox.Paid, Amount: 10_000}},
+		},
+	}
+}
+
+func (w *world) evidence() Evidence {
+	e := Evidence{Orders: []*Order{&w.order}, Log: map[payment.Ref][]events.Record{}, Dead: map[payment.Ref][]string{}}
+	for i, p := range w.log {
+		e.Log[p.Ref] = append(e.Log[p.Ref], events.Record{Sequence: uint64(i + 1), StoredAt: time.Unix(int64(i), 0), Payment: p})
+	}
+	account := sandbox.AccountTruth{Provider: account, Currency: "KRW", Orders: []sandbox.Order{w.books}}
+	if w.extra != nil {
+		account.Orders = append(account.Orders, *w.extra)
+	}
+	e.Truth.Accounts = []sandbox.AccountTruth{account}
+	if w.dead != nil {
+		e.Dead[w.order.Ref] = w.dead
+	}
+	return e
+}
+
+// last replaces the last event's status; a reason is given where one is needed.
+func (w *world) last(status payment.Status) *payment.Payment {
+	p := &w.log[len(w.log)-1]
+	p.Status, p.SettledAmount, p.Reason = status, payment.Money{}, &payment.Reason{Code: payment.ReasonNoAnswer}
+	return p
+}
+
+func (w *world) unpaid(state sandbox.State) {
+	w.books.State, w.books.Movements = state, nil
+	w.books.Charges[0].State = state
+}
+
+// The audit finds what is planted, counts it where it belongs, and the exit code follows.
+func TestAudit(t *testing.T) {
+	for name, test := range map[string]struct {
+		spoil func(w *world)
+		want  string // charged_twice lost wrong_outcome
+	}{
+		"good":           {func(*world) {}, "0 0 0"},
+		"executed twice": {func(w *world) { w.books.Charges = append(w.books.Charges, w.books.Charges[0]) }, "1 0 0"},
+		"paid twice":     {func(w *world) { w.books.Movements = append(w.books.Movements, w.books.Movements[0]) }, "1 0 1"},
+		"executed twice, not accepted": {func(w *world) {
+			w.order.Accepted = false
+			w.books.Charges = append(w.books.Charges, w.books.Charges[0])
+		}, "1 0 0"},
+		"not in the log":               {func(w *world) { w.log, w.books = nil, sandbox.Order{} }, "0 1 0"},
+		"a dead letter only":           {func(w *world) { w.log, w.books, w.dead = nil, sandbox.Order{}, []string{"order_reused"} }, "0 1 0"},
+		"not in the log, not accepted": {func(w *world) { w.log, w.books, w.order.Accepted = nil, sandbox.Order{}, false }, "0 0 0"},
+		"executed, never accepted":     {func(w *world) { w.log, w.order.Accepted = nil, false }, "0 0 1"},
+		"left at submitting":           {func(w *world) { w.log = w.log[:1]; w.unpaid(sandbox.Pending) }, "0 1 0"},
+		"in doubt without a reason":    {func(w *world) { w.last(payment.InDoubt).Reason = nil; w.books = sandbox.Order{} }, "0 1 0"},
+		"in doubt, unknown there":      {func(w *world) { w.last(payment.InDoubt); w.books = sandbox.Order{} }, "0 0 0"},
+		"in doubt, known there":        {func(w *world) { w.last(payment.InDoubt) }, "0 0 1"},
+		"in doubt, amounts differ":     {func(w *world) { w.last(payment.InDoubt); w.order.Faults = []sandbox.FaultName{sandbox.WrongAmount} }, "0 0 0"},
+		"settled without money":        {func(w *world) { w.unpaid(sandbox.Failed) }, "0 0 1"},
+		"settled, still open there":    {func(w *world) { w.unpaid(sandbox.Pending) }, "0 0 1"},
+		"settled, unknown there":       {func(w *world) { w.books = sandbox.Order{} }, "0 0 1"},
+		"failed with money":            {func(w *world) { w.last(payment.Failed) }, "0 0 1"},
+		"failed, still open there":     {func(w *world) { w.last(payment.Failed); w.unpaid(sandbox.Pending) }, "0 0 1"},
+		"failed":                       {func(w *world) { w.last(payment.Failed); w.unpaid(sandbox.Failed) }, "0 0 0"},
+		"pending, paid there":          {func(w *world) { w.last(payment.Pending) }, "0 0 1"},
+		"pending, failed there":        {func(w *world) { w.last(payment.Pending); w.unpaid(sandbox.Failed) }, "0 0 1"},
+		"pending":                      {func(w *world) { w.last(payment.Pending); w.unpaid(sandbox.Pending) }, "0 0 0"},
+		"pending, unknown there":       {func(w *world) { w.last(payment.Pending); w.books = sandbox.Order{} }, "0 0 1"},
+		"pending before the page":      {func(w *world) { w.last(payment.Pending); w.books = sandbox.Order{}; w.order.Page = true }, "0 0 0"},
+		"parked, executed there":       {func(w *world) { w.last(payment.Parked); w.unpaid(sandbox.Pending) }, "0 0 1"},
+		"another amount arrived":       {func(w *world) { w.books.Movements[0].Amount = 9_999 }, "0 0 1"},
+		"another currency":             {func(w *world) { w.log[2].SettledAmount.Currency = "TWD" }, "0 0 1"},
+		"conflict about nothing":       {func(w *world) { w.last(payment.Conflict) }, "0 0 1"},
+		"taken back, not told":         {takenBack, "0 0 1"},
+		"taken back":                   {func(w *world) { takenBack(w); w.last(payment.Reversed) }, "0 0 0"},
+		"paid twice by the customer": {func(w *world) {
+			w.books.Movements = append(w.books.Movements, w.books.Movements[0])
+			w.order.Faults = []sandbox.FaultName{sandbox.Multi}
+			w.last(payment.Conflict)
+		}, "0 0 0"},
+		"two outcomes": {func(w *world) {
+			failed := w.log[2]
+			failed.Status, failed.Revision, failed.Reason = payment.Failed, 4, &payment.Reason{Code: payment.ReasonDeclined}
+			settled := w.log[2]
+			settled.Revision = 5
+			w.log = append(w.log, failed, settled)
+		}, "0 0 2"},
+		"a revision twice":   {func(w *world) { w.log[1].Revision = 1 }, "0 0 1"},
+		"an event missing":   {func(w *world) { w.log = append(w.log[:1], w.log[2]) }, "0 0 1"},
+		"an unwritten try":   {func(w *world) { w.log[2].Attempts = 2 }, "0 0 1"},
+		"another's command":  {func(w *world) { w.log[2].Fingerprint = "g" }, "0 0 1"},
+		"another's amount":   {func(w *world) { w.log[1].Amount = payment.KRW(10_001) }, "0 0 1"},
+		"also a dead letter": {func(w *world) { w.dead = []string{"invalid: no"} }, "0 0 1"},
+		"ordered by nobody": {func(w *world) {
+			w.extra = &sandbox.Order{Provider: account, Order: "c2", Charges: w.books.Charges, Movements: w.books.Movements}
+		}, "0 0 1"},
+		"in the log by nobody": {func(w *world) {
+			stranger := w.log[0]
+			stranger.Order = "c3"
+			w.log = append(w.log, stranger)
+		}, "0 0 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := good()
+			test.spoil(w)
+			evidence := w.evidence()
+			found := &findings{Audit(evidence), evidence}
+			var out bytes.Buffer
+			c := &run{Options: Options{Out: &out, Orders: 1}, system: &system{}, strike: &striker{}}
+			err := c.tell(found)
+			counts := strings.Fields(test.want)
+			if want := "charged_twice=" + counts[0] + " lost=" + counts[1] + " wrong_outcome=" + counts[2] + " "; !strings.Contains(c.line(found.Verdict), want) {
+				t.Errorf("%s, want %s\n%s", c.line(found.Verdict), want, out.String())
+			}
+			if broken := test.want != "0 0 0"; errors.Is(err, ErrBroken) != broken {
+				t.Errorf("the error is %v", err)
+			} else if broken && !strings.Contains(out.String(), account+"/c") {
+				t.Errorf("the order is not told: %s", out.String())
+			}
+		})
+	}
+}
+
+func takenBack(w *world) {
+	w.books.State = sandbox.Refunded
+	w.books.Movements = append(w.books.Movements, sandbox.Movement{Charge: "r1", Kind: sandbox.Refunded, Amount: 10_000})
+}

@@ -1,0 +1,218 @@
+package campaign
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+// Options of a campaign.
+type Options struct {
+	Seed     uint64        // decides the orders and the strikes
+	Orders   int           // how many are made
+	Duration time.Duration // how long they take to come in, and how long the strikes go on
+	Workers  int
+	// DrainFor bounds the time until nothing moves any more.
+	DrainFor time.Duration
+	// Program is the program to start as nats-server, sandbox, ingress and worker: one whose main
+	// function calls [Child] first.
+	Program string
+	Out     io.Writer
+}
+
+// The defaults of the program.
+const (
+	DefaultOrders   = 5400
+	DefaultDuration = 60 * time.Second
+	DefaultWorkers  = 4
+	DefaultDrainFor = 5 * time.Minute
+)
+
+// Validate reports what is wrong, joined.
+func (o Options) Validate() error {
+	var problems []error
+	if o.Orders < 1 || o.Orders > 99_999 {
+		problems = append(problems, errors.New("orders must be 1 to 99999"))
+	}
+	if o.Duration < time.Second || o.Duration > 24*time.Hour {
+		problems = append(problems, errors.New("duration must be 1s to 24h"))
+	}
+	if o.Workers < 1 || o.Workers > 64 {
+		problems = append(problems, errors.New("workers must be 1 to 64"))
+	}
+	if o.DrainFor < time.Second {
+		problems = append(problems, errors.New("drain must be at least 1s"))
+	}
+	return errors.Join(problems...)
+}
+
+// ErrBroken says that the audit found something.
+var ErrBroken = errors.New("the promise was broken")
+
+// Run runs a campaign and prints what happens. The error is [ErrBroken] if the audit found something, and
+// another one if there could be no audit. The folder with logs and data is kept after an error.
+func Run(ctx context.Context, o Options) error {
+	if err := o.Validate(); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "payonce-campaign-")
+	if err != nil {
+		return err
+	}
+	c := &run{Options: o, dir: dir, began: time.Now(), board: newBoard()}
+	c.system = &system{dir: dir, program: o.Program, note: c.note}
+	found, err := c.play(ctx)
+	c.system.stop()
+	if err == nil {
+		err = c.tell(found)
+	}
+	if err != nil {
+		c.print("Logs, configuration and data are kept in %s; each *.log names its process.\n", dir)
+		c.print("The same orders and strikes again: make campaign SEED=%d ORDERS=%d DURATION=%s\n", o.Seed, o.Orders, o.Duration)
+	} else {
+		err = os.RemoveAll(dir)
+	}
+	if found != nil {
+		c.print("%s\n", c.line(found.Verdict))
+	}
+	return err
+}
+
+// run is one campaign.
+type run struct {
+	Options
+	dir    string
+	began  time.Time
+	system *system
+	board  *board
+	load   *load
+	strike *striker
+
+	printing sync.Mutex
+}
+
+func (c *run) print(format string, args ...any) {
+	c.printing.Lock()
+	defer c.printing.Unlock()
+	fmt.Fprintf(c.Out, format, args...)
+}
+
+// note prints a line with the time.
+func (c *run) note(format string, args ...any) {
+	c.print("%7.1fs  %s\n", time.Since(c.began).Seconds(), fmt.Sprintf(format, args...))
+}
+
+// findings are the verdict with what it was made from.
+type findings struct {
+	Verdict
+	Evidence
+}
+
+// play starts everything, lets it be struck, lets it drain and audits it.
+func (c *run) play(ctx context.Context) (*findings, error) {
+	c.note("seed %d: %d orders in %s; three nats-servers, redis-server, sandbox, ingress and %d workers start in %s", c.Seed, c.Orders, c.Duration, c.Workers, c.dir)
+	starting, cancel := context.WithTimeout(ctx, 2*startPatience)
+	defer cancel()
+	if err := startSystem(starting, c.system, c.Workers); err != nil {
+		return nil, err
+	}
+	orders := makeOrders(c.Seed, c.Orders)
+	provider := newProvider(c.system.sandboxAt)
+	c.load, c.strike = newLoad(c.system), &striker{system: c.system, note: c.note}
+
+	customers := newCustomers(provider)
+	following, stop := context.WithCancel(ctx)
+	var background sync.WaitGroup
+	background.Go(func() {
+		c.board.follow(following, c.system.js, func(p payment.Payment) { customers.hear(following, p) })
+	})
+	background.Go(func() { c.tellProgress(following) })
+	defer func() { stop(); background.Wait(); customers.visits.Wait() }()
+
+	if err := c.strikeAndLoad(ctx, orders); err != nil {
+		return nil, err
+	}
+	c.note("the faults are over; draining")
+	if err := c.drain(ctx, provider, orders); err != nil {
+		return nil, err
+	}
+	evidence, err := c.collect(ctx, provider, orders)
+	if err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	verdict := Audit(evidence)
+	verdict.WrongOutcome = append(verdict.WrongOutcome, c.load.problems...)
+	return &findings{verdict, evidence}, nil
+}
+
+// strikeAndLoad sends the orders while the plan is carried out. It returns when the time is over and all
+// orders are accepted.
+func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
+	strikes := plan(c.Seed, c.Duration, c.Workers, c.system.links.names())
+	striking, enough := context.WithTimeout(ctx, c.Duration)
+	defer enough()
+	var both sync.WaitGroup
+	both.Go(func() { c.strike.run(striking, strikes) })
+	loading, cancel := context.WithTimeout(ctx, c.Duration+c.DrainFor)
+	defer cancel()
+	c.load.run(loading, orders, c.Duration)
+	both.Wait()
+	return ctx.Err()
+}
+
+// collect reads the log and the books.
+func (c *run) collect(ctx context.Context, provider *provider, orders []*Order) (Evidence, error) {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	log, err := readAll(ctx, c.system.js)
+	if err != nil {
+		return Evidence{}, fmt.Errorf("read the log: %w", err)
+	}
+	truth, err := provider.truth(ctx)
+	if err != nil {
+		return Evidence{}, err
+	}
+	dead, err := c.deadLetters(ctx)
+	return Evidence{Orders: orders, Log: log, Truth: truth, Dead: dead}, err
+}
+
+func (c *run) deadLetters(ctx context.Context) (map[payment.Ref][]string, error) {
+	dead := map[payment.Ref][]string{}
+	for after := uint64(0); ; {
+		letters, err := c.system.log.DeadLetters(ctx, after, 100)
+		if err != nil || len(letters) == 0 {
+			return dead, err
+		}
+		for _, letter := range letters {
+			after = letter.Sequence
+			ref, _ := events.SubjectRef(letter.Message.Subject)
+			dead[ref] = append(dead[ref], fmt.Sprintf("%s: %s", letter.Reason, letter.Detail))
+		}
+	}
+}
+
+// unsettledCallbacks counts what the provider still wants to tell, and charges that will still end.
+func unsettledCallbacks(truth sandbox.Truth) int {
+	count := 0
+	for _, account := range truth.Accounts {
+		for _, o := range account.Orders {
+			for _, callback := range o.Callbacks {
+				if !callback.Lost && !callback.GivenUp && callback.Acknowledged == 0 {
+					count++
+				}
+			}
+			if o.State == sandbox.Pending {
+				count++
+			}
+		}
+	}
+	return count
+}
