@@ -148,17 +148,29 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 		return w.sendAgain(ctx, j)
 	}
 	if j.looked || w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
-		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
+		return w.lookLater(ctx, j, w.nextLookup(j.payment))
 	}
 	// An answer that could lead to nothing before the provider opens is not asked for.
 	if decision, shut := w.closed(j.cmd, w.Now()); shut && decision.Kind == payment.Park {
-		return events.ParkVerdict(decision.ResumeAt), true, nil
+		return w.lookLater(ctx, j, decision.ResumeAt)
 	}
 	if ctx.Err() != nil { // stopping: let another worker ask
 		return events.RetryVerdict(0), true, nil
 	}
 	j.looked = true
 	return events.Verdict{}, false, w.lookUp(ctx, j)
+}
+
+// lookLater parks a payment until it can be asked about. When that is after a night or a weekend, what was
+// interrupted does not stand as submitting until then: it is in doubt, with its reason.
+func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (events.Verdict, bool, error) {
+	now := w.Now()
+	if j.payment.Status == payment.InDoubt || at.Sub(now) <= w.Timing.LookupMax {
+		return events.ParkVerdict(at), true, nil
+	}
+	return events.Verdict{}, false, w.observe(ctx, j, payment.Observation{
+		Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted},
+	}, now)
 }
 
 // mayIntend reports whether the provider has said, twice and late enough, that it does not know the order,

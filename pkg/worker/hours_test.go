@@ -242,6 +242,25 @@ func TestNothingIsSentAgainWhileClosed(t *testing.T) {
 	})
 }
 
+// A worker that ends on Friday night leaves a payment behind that is in doubt over the weekend, and says why.
+func TestInterruptedBeforeTheWeekendIsInDoubt(t *testing.T) {
+	atHours(t, friday.Add(-time.Second), worker.ParkClosed, func(d *desk) {
+		m := d.message(d.order("o-1"))
+		p := d.start()
+		p.ports.crashAt = worker.StepIntended
+		if _, crashed := p.command(context.Background(), m); !crashed {
+			t.Fatal("it did not crash")
+		}
+		time.Sleep(d.options.Timing.Lease)
+		d.want(d.start().Command(context.Background(), m), events.Park)
+		d.log.want("o-1", payment.Submitting, payment.InDoubt)
+		d.reason("o-1", payment.ReasonInterrupted, "")
+		d.want(d.settle(d.start(), m), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
+		d.sent("o-1", 1, 1)
+	})
+}
+
 // What the provider learned over the weekend is seen before anything is sent.
 func TestFoundAfterTheWeekendIsNotSentAgain(t *testing.T) {
 	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *desk) {
