@@ -29,6 +29,7 @@ const (
 	commandShort                 // a command is published on the short subject
 	commandExpires               // a command expires soon
 	commandOld                   // a command is older than the log's memory
+	providerClosed               // a command meets closed hours; drawn by drawHours
 	requestLost                  // a request is lost on its way
 	replyLost                    // a request is executed and its reply is lost
 	acceptLate                   // a request is executed after its caller was told that nobody knows

@@ -1,6 +1,8 @@
 package simulation
 
 import (
+	"time"
+
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
@@ -18,10 +20,21 @@ type Mutant struct {
 	claims           func(idempotency.Store) idempotency.Store
 	connector        func(*world, providerPort) connectors.Connector
 	verdict          func(*message, events.Verdict) events.Verdict
-	acknowledgeFirst bool // when a message is delivered
-	dropUnheard      bool // a message of whose handler nothing is heard is not delivered again
-	loseParked       bool // what is parked never comes back
-	sendLate         bool // a request leaves even when its deadline has passed
+	opening          func(*world, hours) worker.Opening
+	timing           func(*worker.Timing)
+	schedule         func(time.Time) time.Time // makes whole seconds
+	acknowledgeFirst bool                      // when a message is delivered
+	dropUnheard      bool                      // a message of whose handler nothing is heard is not delivered again
+	loseParked       bool                      // what is parked never comes back
+	sendLate         bool                      // a request leaves even when its deadline has passed
+	forgetExpiry     bool                      // a command is published without its expires_at
+}
+
+func (m Mutant) timed(t worker.Timing) worker.Timing {
+	if m.timing != nil {
+		m.timing(&t)
+	}
+	return t
 }
 
 func (m Mutant) store(s idempotency.Store) idempotency.Store {
@@ -34,7 +47,7 @@ func (m Mutant) store(s idempotency.Store) idempotency.Store {
 // Mutants returns all mistakes that the oracle is tried on.
 func Mutants() []Mutant {
 	all := []Mutant{
-		{Name: "acknowledge before the work", acknowledgeFirst: true},
+		{Name: "ack before append", acknowledgeFirst: true},
 		{Name: "drop what nobody answered", dropUnheard: true},
 		{Name: "lose what is parked", loseParked: true},
 		{Name: "send after the deadline", sendLate: true},
@@ -46,8 +59,10 @@ func Mutants() []Mutant {
 	}
 	all = append(all, logMutants()...)
 	all = append(all, connectorMutants()...)
+	all = append(all, hoursMutants()...)
 	return append(all,
 		Mutant{Name: "every claim is won", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
+		Mutant{Name: "ignore fence", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},
 		Mutant{Name: "no claim store at all", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return noGate{s} }},
 	)
 }

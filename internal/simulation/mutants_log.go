@@ -3,6 +3,7 @@ package simulation
 import (
 	"context"
 	"errors"
+	"time"
 
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
@@ -63,6 +64,7 @@ func logMutants() []Mutant {
 			}
 			return seq, err
 		}),
+		{Name: "complete before append", log: func(w *world, l worker.Log) worker.Log { return hastyLog{l, w} }},
 		{Name: "trust the snapshot over the log", log: func(w *world, l worker.Log) worker.Log { return snapshotLog{l, w} }},
 	}
 }
@@ -79,6 +81,41 @@ func (l snapshotLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment
 		return p, l.w.log.last(ref).seq, err
 	}
 	return l.Log.Last(ctx, ref)
+}
+
+// hastyLog completes the claim with what is about to be appended.
+type hastyLog struct {
+	worker.Log
+	w *world
+}
+
+func (l hastyLog) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
+	out, err := events.EncodePayment(p, "snapshot")
+	if err != nil {
+		return 0, err
+	}
+	if r, known := l.w.claims.records[p.Ref]; known && l.w.current != nil {
+		r.free, r.doneBy, r.last = true, r.held, idempotency.Snapshot{Sequence: l.w.log.seq + 1, Payment: out.Data}
+		l.w.claims.records[p.Ref] = r
+	}
+	return l.Log.Append(ctx, p, after)
+}
+
+// noFence completes and releases whatever claim there is.
+type noFence struct{ idempotency.Store }
+
+func (s noFence) Complete(ctx context.Context, ref payment.Ref, _ idempotency.Held, last idempotency.Snapshot, keep time.Duration) error {
+	port := s.Store.(claimsPort)
+	return port.do("complete", ref, func() {
+		r := port.p.w.claims.records[ref]
+		r.free, r.doneBy, r.last = true, r.held, last
+		port.p.w.claims.records[ref] = r
+	})
+}
+
+func (s noFence) Release(ctx context.Context, ref payment.Ref, _ idempotency.Held) error {
+	port := s.Store.(claimsPort)
+	return port.do("release", ref, func() { port.p.w.claims.release(ref, port.p.w.claims.records[ref].held) })
 }
 
 // openGate lets everyone through.

@@ -79,11 +79,11 @@ func connectorMutants() []Mutant {
 		}}
 	}
 	return []Mutant{
-		broken("take a timeout for a refusal", brokenConnector{submit: doubtIs(connectors.Rejected, payment.ReasonDeclined)}),
+		broken("treat timeout as failed", brokenConnector{submit: doubtIs(connectors.Rejected, payment.ReasonDeclined)}),
 		broken("take a timeout for not sent", brokenConnector{submit: doubtIs(connectors.NotSent, payment.ReasonUnreachable)}),
 		broken("take a timeout for throttled", brokenConnector{submit: doubtIs(connectors.Throttled, payment.ReasonThrottled)}),
 		broken("believe 'unknown' before the settling delay", brokenConnector{hasty: new(int)}),
-		broken("send again without a look-up", brokenConnector{hasty: new(int), lookup: func(payment.Observation, error) (payment.Observation, error) {
+		broken("resubmit without lookup", brokenConnector{hasty: new(int), lookup: func(payment.Observation, error) (payment.Observation, error) {
 			return payment.Observation{Kind: payment.Unknown}, nil
 		}}),
 		broken("take a failed look-up for 'unknown'", brokenConnector{lookup: failedLookupIs(payment.Unknown)}),

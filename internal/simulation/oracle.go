@@ -5,6 +5,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/worker"
 )
 
 // judge holds what is left at the end of a run against the truth.
@@ -35,6 +36,9 @@ func (w *world) judgeHistory(o *order, history []payment.Payment) {
 		}
 		if p.Fingerprint != history[0].Fingerprint {
 			w.problem("%s: event %d is another command's", o.ref.Order, i+1)
+		}
+		if p.Reason != nil && p.Reason.Code == payment.ReasonClosed {
+			w.judgeClosed(o, p)
 		}
 		if outcome.Ended() && !follows(outcome, p.Status) {
 			w.problem("%s: %s after %s", o.ref.Order, p.Status, outcome)
@@ -73,7 +77,7 @@ func (w *world) judgeCommands(o *order, history []payment.Payment) {
 
 // judgeOutcome compares the last event with the truth.
 func (w *world) judgeOutcome(o *order, history []payment.Payment) {
-	p, want := history[len(history)-1], expected(o)
+	p, want := history[len(history)-1], w.expected(o)
 	if reversedFirst(o, history) {
 		want = append(want, payment.Conflict)
 	}
@@ -102,15 +106,19 @@ func reversedFirst(o *order, history []payment.Payment) bool {
 }
 
 // expected lists the statuses that agree with the truth and with what was told about it.
-func expected(o *order) []payment.Status {
+func (w *world) expected(o *order) []payment.Status {
 	d := o.deal
 	switch {
+	case d == nil && w.waits(o): // to be sent or to be sent again
+		return []payment.Status{payment.Failed, payment.Parked, payment.InDoubt}
 	case d == nil: // rejected, expired
 		return []payment.Status{payment.Failed}
 	case d.echo != d.ordered:
 		return []payment.Status{payment.InDoubt}
 	case d.contradicted:
 		return []payment.Status{payment.Conflict}
+	case d.state == payment.Accepted && w.waits(o): // to be looked up
+		return []payment.Status{payment.Pending, payment.InDoubt}
 	case d.state == payment.Accepted:
 		return []payment.Status{payment.Pending}
 	case d.state == payment.TakenBack:
@@ -127,13 +135,16 @@ func expected(o *order) []payment.Status {
 	if !d.told && !d.extra { // nobody said it, and a pending payment is not looked up by the engine
 		want = append(want, payment.Pending)
 	}
+	if !d.told && !d.extra && w.waits(o) { // to be looked up
+		want = append(want, payment.InDoubt)
+	}
 	return want
 }
 
 // judgeQueue checks that nothing waits, but for payments that are in doubt for a reason.
 func (w *world) judgeQueue() {
 	for ref := range w.parked {
-		if !w.doubted(ref) {
+		if !w.doubted(ref) && !w.waits(w.orderOf(ref)) {
 			w.problem("%s: parked at the end", ref.Order)
 		}
 	}
@@ -155,4 +166,10 @@ func (w *world) judgeQueue() {
 func (w *world) doubted(ref payment.Ref) bool {
 	p, _, err := w.log.read(ref, 0)
 	return err == nil && p.Status == payment.InDoubt
+}
+
+// waits reports whether commands wait for an opening that lies behind the end of the run.
+func (w *world) waits(o *order) bool {
+	h := w.hours[o.cmd.Operation]
+	return h.shut && h.policy == worker.ParkClosed
 }

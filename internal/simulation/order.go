@@ -20,13 +20,13 @@ type order struct {
 
 // order draws what is asked for under one order number.
 func (w *world) order(n int) {
-	ref := payment.Ref{Provider: acme, Order: fmt.Sprintf("o-%d", n+1)}
+	ref := payment.Ref{Provider: acme, Order: fmt.Sprintf("o%d-%d", n+1, w.rng.IntN(1000))} // its place after an opening depends on it
 	cmd := payment.Command{
 		Ref: ref, Operation: payment.Operations()[w.rng.IntN(2)], Amount: payment.KRW(10000), RequestedAt: epoch,
 	}
 	o := &order{ref: ref}
 	if w.chance(commandExpires) {
-		cmd.ExpiresAt = epoch.Add(w.between(time.Minute, 10*time.Minute))
+		cmd.ExpiresAt = epoch.Add(w.between(time.Minute, [...]time.Duration{10 * time.Minute, time.Hour}[w.rng.IntN(2)]))
 	}
 	if w.chance(commandOld) {
 		o.old, cmd.RequestedAt = true, epoch.Add(-timing().Retention-time.Hour)
@@ -45,6 +45,9 @@ func (w *world) order(n int) {
 
 // ask publishes a command after a while.
 func (w *world) ask(o *order, cmd payment.Command, wait time.Duration) {
+	if w.mutant.forgetExpiry {
+		cmd.ExpiresAt = time.Time{}
+	}
 	out, err := events.EncodeCommand(cmd, w.id())
 	if err != nil {
 		panic(err)

@@ -31,7 +31,7 @@ type process struct {
 
 // startProcess starts a worker.
 func (w *world) startProcess() {
-	p := &process{w: w, name: fmt.Sprintf("w%d", len(w.processes)+1), skew: w.between(-time.Second, time.Second)}
+	p := &process{w: w, name: fmt.Sprintf("w%d", len(w.processes)+1), skew: w.between(-maxSkew, maxSkew)}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	var log worker.Log = logPort{p}
 	if w.mutant.log != nil {
@@ -42,7 +42,7 @@ func (w *world) startProcess() {
 		conn = w.mutant.connector(w, providerPort{p})
 	}
 	engine, err := worker.New(worker.Options{
-		Log: log, Claims: w.mutant.store(claimsPort{p}), Timing: timing(), Now: p.now, NewID: w.id,
+		Log: log, Claims: w.mutant.store(claimsPort{p}), Timing: w.mutant.timed(timing()), Now: p.now, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
 	if err != nil {
@@ -74,6 +74,8 @@ type task struct {
 	handle    events.Handler
 	coroutine *coroutine    // nil before the first step and after the last
 	asked     time.Duration // when it asked for the time last
+	sawOpen   bool          // that the provider was open, when it asked for the hours last
+	openAt    time.Duration // when it saw that
 	verdict   events.Verdict
 	ended     bool // with a verdict
 }
@@ -145,8 +147,11 @@ func (p *process) now() time.Time {
 		t.asked = p.w.now
 		t.disturb()
 	}
-	return p.w.time().Add(p.skew)
+	return p.clock()
 }
+
+// clock is what the process would see now.
+func (p *process) clock() time.Time { return p.w.time().Add(p.skew) }
 
 // disturb lets happen to the process what can happen at every call.
 func (t *task) disturb() {
@@ -156,7 +161,7 @@ func (t *task) disturb() {
 		p.dead = true
 		panic(errCrash)
 	case w.fails(freeze):
-		long := w.between(time.Second, 5*time.Minute)
+		long := w.between(time.Second, maxFreeze)
 		w.note("%s freezes for %s", p.name, long)
 		p.frozen = w.now + long
 		for _, other := range p.tasks {

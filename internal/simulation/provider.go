@@ -223,6 +223,7 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 
 func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Duration) (says payment.Observation, err error) {
 	w, sent, o := c.p.w, c.p.w.now, c.p.w.orderOf(cmd.Ref)
+	w.judgeRequest(t, o)
 	if w.fails(requestLost) {
 		t.wait(max(deadline-sent, 0))
 		return says, context.DeadlineExceeded

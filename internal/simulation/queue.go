@@ -155,11 +155,11 @@ func (w *world) park(m *message, at time.Time) {
 	}
 	w.parked[m.ref] = m
 	next := m.again()
-	whole := at.Truncate(time.Second)
-	if !whole.Equal(at) {
-		whole = whole.Add(time.Second)
+	schedule := w.mutant.schedule
+	if schedule == nil {
+		schedule = roundUp
 	}
-	wait := whole.Sub(w.time()) - w.between(0, time.Second)
+	wait := schedule(at).Sub(w.time()) - w.between(0, time.Second)
 	if w.mutant.loseParked {
 		return
 	}
@@ -168,3 +168,6 @@ func (w *world) park(m *message, at time.Time) {
 		w.publish(next)
 	})
 }
+
+// roundUp makes whole seconds that are not too early.
+func roundUp(at time.Time) time.Time { return at.Add(time.Second - 1).Truncate(time.Second) }

@@ -44,7 +44,17 @@ func TestSimulation(t *testing.T) {
 			}
 		})
 	}
-	group.Wait()
+	ended := make(chan struct{})
+	go func() { group.Wait(); close(ended) }()
+	for tick := time.NewTicker(5 * time.Second); ; {
+		select {
+		case <-ended:
+		case <-tick.C:
+			t.Logf("%d of %d runs", min(next.Load(), *runs), *runs)
+			continue
+		}
+		break
+	}
 	if *runs == 1 && testing.Verbose() {
 		t.Log("\n" + strings.Join(simulation.Run(*seed, simulation.Mutant{}, true).Trace, "\n"))
 	}
@@ -101,7 +111,7 @@ func TestEverythingHappens(t *testing.T) {
 			t.Errorf("fault %d never happens", f)
 		}
 	}
-	for _, status := range []payment.Status{payment.InDoubt, payment.Pending, payment.Settled, payment.Failed, payment.Conflict, payment.Reversed} {
+	for _, status := range []payment.Status{payment.Parked, payment.InDoubt, payment.Pending, payment.Settled, payment.Failed, payment.Conflict, payment.Reversed} {
 		if ends[status] < 10 {
 			t.Errorf("only %d orders end %s", ends[status], status)
 		}

@@ -18,7 +18,7 @@ const acme = "acme-kr"
 const ackWait = 90 * time.Second
 
 // quiet is how long a run goes on after the last fault: longer than everything that waits.
-const quiet = 3 * time.Hour
+const quiet = 4 * time.Hour
 
 // epoch is where the virtual clock begins.
 var epoch = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -51,7 +51,9 @@ type world struct {
 
 	log       *memoryLog
 	claims    *memoryClaims
+	hours     map[payment.Operation]hours
 	parked    map[payment.Ref]*message
+	resumed   map[time.Time]*order // by when it is to go on after closed hours
 	messages  []*message
 	dead      []deadLetter
 	notices   []notice
@@ -67,10 +69,11 @@ type world struct {
 func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing,
-		parked: map[payment.Ref]*message{},
+		parked: map[payment.Ref]*message{}, resumed: map[time.Time]*order{},
 	}
 	w.rates = drawRates(w.rng)
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
+	w.hours = map[payment.Operation]hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
 	w.log, w.claims = newMemoryLog(w), newMemoryClaims(w)
 	for range 1 + w.rng.IntN(3) {
 		w.startProcess()
