@@ -25,6 +25,7 @@ func TestOracleFindsMistakes(t *testing.T) {
 			continue
 		}
 		t.Run(m.Name, func(t *testing.T) {
+			t.Parallel()
 			if m.Harmless {
 				last = harmlessRuns
 			}
