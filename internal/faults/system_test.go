@@ -117,10 +117,14 @@ func (s *system) startNATS(ctx context.Context) string {
 	return "nats://" + address
 }
 
+// unpaid is the provider whose customers pay when a test says so; all others pay at once.
+const unpaid = trial.DiamondPayV2
+
 // startSandbox runs the sandbox, which accepts every order as often as it is sent.
 func (s *system) startSandbox(keys trial.Keys, at trial.Addresses) string {
 	accounts, err := keys.Accounts(at, func(a *sandbox.Account) {
-		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
+		a.MoveDelay, a.Retry.Attempts = 50*time.Millisecond, 100
+		a.AutoPay = a.Name != unpaid
 		a.Faults = []sandbox.Fault{{Name: sandbox.AcceptDuplicates}}
 	})
 	s.must(err)

@@ -1,0 +1,141 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+// configure puts lines into the configuration of a provider, for the workers that are started afterwards.
+func (s *system) configure(provider, lines string) {
+	s.t.Helper()
+	text, err := os.ReadFile(s.config)
+	s.must(err)
+	head := "\n  " + provider + ":\n"
+	if strings.Count(string(text), head) != 1 {
+		s.t.Fatalf("the configuration of %s is not found", provider)
+	}
+	s.must(os.WriteFile(s.config, []byte(strings.Replace(string(text), head, head+"    "+strings.ReplaceAll(lines, "\n", "\n    ")+"\n", 1)), 0o600))
+}
+
+// until waits for an event of a payment and returns all.
+func (s *system) until(ctx context.Context, o order, what string, is func(payment.Payment) bool) []events.Record {
+	s.t.Helper()
+	changed, stop := s.log.Watch(o.ref)
+	defer stop()
+	for {
+		p, _, err := s.log.Last(ctx, o.ref)
+		if err == nil && is(p) {
+			records, err := s.log.History(ctx, o.ref)
+			s.must(err)
+			return records
+		}
+		select {
+		case <-changed:
+		case <-time.After(5 * time.Second): // a replica may lag behind the watch
+		case <-ctx.Done():
+			s.t.Fatalf("%s is not %s: %s, %v", o.ref, what, p.Status, err)
+		}
+	}
+}
+
+// The provider pays and never calls back, not even for what two workers have in their hands while one of them
+// is killed.
+func TestACallbackThatNeverComes(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s.configure(trial.TeemoPay, "basic_time: 5s\nthreshold: 1m")
+	var orders []order
+	for n, op := range []payment.Operation{payment.Deposit, payment.Payout, payment.Deposit, payment.Payout} {
+		orders = append(orders, order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("quiet-%d-x-lost-callback", n)}, op})
+		s.publish(ctx, orders[n])
+	}
+	doomed := s.worker(s.programs.worker)
+	s.worker(s.programs.worker)
+	for _, o := range orders {
+		s.until(ctx, o, "pending", func(p payment.Payment) bool { return p.Status == payment.Pending })
+	}
+	doomed.Kill()
+	for _, o := range orders {
+		records := s.ended(ctx, o)
+		s.check(o, records)
+		last := records[len(records)-1].Payment
+		if age := last.UpdatedAt.Sub(last.SubmittedAt); age < 5*time.Second {
+			t.Errorf("%s: ended after %s", o.ref, age)
+		}
+	}
+}
+
+// The customer never pays, for longer than the threshold: a person is told, nothing is assumed, and when the
+// customer pays after all, that is the outcome.
+func TestAPaymentBeyondItsThreshold(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	s.configure(unpaid, "basic_time: 5s\nthreshold: 8s")
+	o := order{payment.Ref{Provider: unpaid, Order: "late-1"}, payment.Deposit}
+	s.publish(ctx, o)
+	s.worker(s.programs.worker)
+	s.worker(s.programs.worker)
+	overdue := func(p payment.Payment) bool { return !p.OverdueAt.IsZero() }
+	records := s.until(ctx, o, "overdue", overdue)
+	first := records[len(records)-1].Payment
+	if first.Status != payment.Pending || first.Reason == nil || first.Reason.Code != payment.ReasonOverdue || first.Action == nil || len(records) != 3 {
+		t.Errorf("%v, the last is %+v", statuses(records), first)
+	}
+	if age := first.OverdueAt.Sub(first.SubmittedAt); age < 8*time.Second {
+		t.Errorf("overdue after %s", age)
+	}
+	records = s.until(ctx, o, "overdue again", func(p payment.Payment) bool { return p.OverdueAt.After(first.OverdueAt) })
+	again := records[len(records)-1].Payment
+	if pause := again.OverdueAt.Sub(first.OverdueAt); len(records) != 4 || pause < 8*time.Second {
+		t.Errorf("%v, the last %s after the one before", statuses(records), pause)
+	}
+	s.must(s.sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
+	s.check(o, s.ended(ctx, o))
+}
+
+// While the provider is closed it is not asked, whatever was sent to it.
+func TestAClosedProviderIsAskedWhenItOpens(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	opens := time.Now().UTC().Add(15*time.Second + time.Minute).Truncate(time.Minute) // hours have whole minutes
+	ctx, cancel := context.WithDeadline(t.Context(), opens.Add(patience))
+	defer cancel()
+	// The day goes on after midnight, and begins one minute late.
+	closed := opens.Add(-time.Minute)
+	s.configure(trial.TeemoPay, fmt.Sprintf("basic_time: 5s\nthreshold: 1m\nhours:\n  zone: \"+00:00\"\n  days: mon-sun\n  hours: \"%s-%s\"\n  when_closed: {deposit: send}",
+		opens.Format("15:04"), closed.Add(-time.Minute).Format("15:04")))
+	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "night-x-lost-callback"}, payment.Deposit}
+	s.publish(ctx, o)
+	s.worker(s.programs.worker)
+	records := s.ended(ctx, o)
+	s.check(o, records)
+	truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
+	s.must(err)
+	asked := 0
+	for _, r := range truth.Requests {
+		if r.Action == sandbox.ActionQuery {
+			asked++
+			if r.At.Before(opens.Add(5 * time.Second)) {
+				t.Errorf("asked at %s, it opens at %s", r.At, opens)
+			}
+		} else if !r.At.Before(opens) {
+			t.Errorf("sent at %s: the machine is so slow that the provider was open", r.At)
+		}
+	}
+	if asked == 0 {
+		t.Error("nobody asked")
+	}
+}
