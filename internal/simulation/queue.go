@@ -147,13 +147,16 @@ func (m *message) again() message {
 	return next
 }
 
-// park holds a command until at. There is one parked command for each order. Schedules have whole
+// park holds a command or a webhook until at. There is one parked command for each order. Schedules have whole
 // seconds and may fire up to a second early.
 func (w *world) park(m *message, at time.Time) {
-	if w.parked[m.ref] != nil {
+	command := m.stream == events.StreamCommands // webhooks of one order are held side by side
+	if command && w.parked[m.ref] != nil {
 		return
 	}
-	w.parked[m.ref] = m
+	if command {
+		w.parked[m.ref] = m
+	}
 	next := m.again()
 	schedule := w.mutant.schedule
 	if schedule == nil {
@@ -164,7 +167,9 @@ func (w *world) park(m *message, at time.Time) {
 		return
 	}
 	w.after(max(wait, 0), func() {
-		delete(w.parked, m.ref)
+		if command {
+			delete(w.parked, m.ref)
+		}
 		w.publish(next)
 	})
 }

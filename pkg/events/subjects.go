@@ -83,6 +83,12 @@ func WebhookSubject(ref payment.Ref) string {
 	return join("webhook", "received", ref.Provider, ref.Order)
 }
 
+// WaitingSubject is where the broker holds a webhook whose order is not known yet. digest tells the
+// webhooks of an order apart; the same one twice is held once.
+func WaitingSubject(ref payment.Ref, digest string) string {
+	return join("webhook", "waiting", ref.Provider, ref.Order, digest)
+}
+
 // NoProvider stands in a dead letter's subject where the message named no valid provider.
 const NoProvider = "unknown"
 

@@ -12,32 +12,35 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
 // The names of the engine's metrics.
 const (
-	MetricTransitions = "payonce.payments.transitions" // events written, by provider, operation, status, reason
-	MetricCalls       = "payonce.provider.call"        // seconds, by provider, call, class
-	MetricWebhooks    = "payonce.webhooks.taken_in"    // webhooks worked, by provider, kind, result
-	MetricClaimsDown  = "payonce.claims.unavailable"   // commands that went on, or waited, without the claim store
-	MetricOverdue     = "payonce.payments.overdue"     // payments of which a person should know, by provider, operation, status
+	MetricTransitions  = "payonce.payments.transitions" // events written, by provider, operation, status, reason
+	MetricCalls        = "payonce.provider.call"        // seconds, by provider, call, class
+	MetricWebhooks     = "payonce.webhooks.taken_in"    // webhooks worked, by provider, kind, result
+	MetricWebhooksDead = "payonce.webhooks.given_up"    // webhooks that became dead letters, by provider, reason
+	MetricClaimsDown   = "payonce.claims.unavailable"   // commands that went on, or waited, without the claim store
+	MetricOverdue      = "payonce.payments.overdue"     // payments of which a person should know, by provider, operation, status
 	// MetricOpenAge is how long payments were open, in seconds since they were sent, that a look-up did not
 	// end, by provider, operation, status. Its maximum is the oldest payment in doubt.
 	MetricOpenAge = "payonce.payments.open_age"
 )
 
 type instruments struct {
-	transitions, webhooks, claimsDown, overdue metric.Int64Counter
-	calls, openAge                             metric.Float64Histogram
+	transitions, webhooks, webhooksDead, claimsDown, overdue metric.Int64Counter
+	calls, openAge                                           metric.Float64Histogram
 }
 
 func newInstruments() (*instruments, error) {
 	meter := otel.Meter("payonce/worker")
 	var i instruments
-	var errs [6]error
+	var errs [7]error
 	i.transitions, errs[0] = meter.Int64Counter(MetricTransitions)
 	i.webhooks, errs[1] = meter.Int64Counter(MetricWebhooks)
+	i.webhooksDead, errs[6] = meter.Int64Counter(MetricWebhooksDead)
 	i.claimsDown, errs[2] = meter.Int64Counter(MetricClaimsDown)
 	i.calls, errs[3] = meter.Float64Histogram(MetricCalls, metric.WithUnit("s"))
 	i.overdue, errs[4] = meter.Int64Counter(MetricOverdue)
@@ -54,6 +57,11 @@ func (i *instruments) called(ctx context.Context, j *job, call string, took time
 	}
 	i.calls.Record(ctx, took.Seconds(), metric.WithAttributes(
 		attribute.String("provider", j.ref.Provider), attribute.String("call", call), attribute.String("class", class)))
+}
+
+// webhookGivenUp counts one webhook that becomes a dead letter.
+func (i *instruments) webhookGivenUp(ctx context.Context, provider string, reason events.DeadReason) {
+	i.webhooksDead.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", provider), attribute.String("reason", string(reason))))
 }
 
 // tookIn counts one webhook.

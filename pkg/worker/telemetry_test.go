@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -32,6 +33,8 @@ func TestMetrics(t *testing.T) {
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
 		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"last": failBefore}[name] }
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Retry)
+		forged := d.webhook("o-1", paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "bad") })
+		d.want(p.Webhook(context.Background(), forged), events.Dead, events.DeadBadWebhook)
 		d.server.SetError("LOADING")
 		d.want(p.Command(context.Background(), d.message(d.order("o-4"))), events.Done)
 		d.want(p.Command(context.Background(), d.message(d.order("o-5"))), events.Done)
@@ -49,6 +52,7 @@ func TestMetrics(t *testing.T) {
 		worker.MetricCalls + " call=lookup class=ok provider=acme-kr":                                     1,
 		worker.MetricWebhooks + " kind=paid provider=acme-kr result=done":                                 1,
 		worker.MetricWebhooks + " kind=paid provider=acme-kr result=retry":                                1,
+		worker.MetricWebhooksDead + " provider=acme-kr reason=bad_webhook":                                1,
 		worker.MetricClaimsDown: 2,
 	} {
 		if got[want] != n {

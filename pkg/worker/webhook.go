@@ -10,12 +10,29 @@ import (
 	"payonce/pkg/payment"
 )
 
-// webhookPauseMax bounds the pause of a webhook that waits for its command.
-const webhookPauseMax = time.Minute
+const (
+	// heldFor and heldTries bound how long a webhook whose order is not known is held by the consumer, for a
+	// command that is just on its way. Later the broker holds it, because what a consumer holds counts
+	// against its limit, and too many of another system's webhooks would stop ours.
+	heldFor, heldTries = 5 * time.Second, 8
+	// waitMin is the shortest time for which the broker holds a webhook; later it is half the webhook's age.
+	waitMin = 5 * time.Second
+)
 
 // Webhook takes in one verified call of a provider: [DESIGN.md, path of a webhook]. It verifies the
 // signature again, so that a message on the webhook stream proves nothing by itself.
 func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
+	verdict := w.webhook(ctx, m)
+	if verdict.Kind == events.Dead { // each was signed by a provider, or is a hole in our own walls
+		ref, _ := events.SubjectRef(m.Subject)
+		w.metrics.webhookGivenUp(ctx, ref.Provider, verdict.Reason)
+		w.Logger.ErrorContext(ctx, "a webhook is given up", "provider", ref.Provider, "order", ref.Order,
+			"reason", string(verdict.Reason), "detail", verdict.Detail)
+	}
+	return verdict
+}
+
+func (w *Worker) webhook(ctx context.Context, m events.Message) events.Verdict {
 	call, err := events.DecodeWebhook(m)
 	if err != nil {
 		return events.DeadVerdict(events.DeadBadWebhook, err.Error())
@@ -76,12 +93,17 @@ func codeOf(o payment.Observation) string {
 
 // awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.
 func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verdict {
-	if w.Now().Sub(call.ReceivedAt) > w.Timing.UnknownOrderFor {
+	now := w.Now()
+	age := now.Sub(call.ReceivedAt)
+	switch {
+	case age > w.Timing.UnknownOrderFor:
 		return events.DeadVerdict(events.DeadUnknownOrder, "no command came for this order")
+	case age >= heldFor || m.Deliveries > heldTries:
+		return events.ParkVerdict(now.Add(max(age/2, waitMin)))
 	}
 	pause := busyMin
-	for range min(m.Deliveries, 20) {
-		pause = min(2*pause, webhookPauseMax)
+	for range m.Deliveries {
+		pause = min(2*pause, busyMax)
 	}
 	return events.RetryVerdict(pause)
 }

@@ -2,7 +2,9 @@ package worker_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -24,28 +26,53 @@ func after(t *testing.T, test func(d *desk, take func(o payment.Observation, edi
 
 type take = func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict
 
+// A command that is just on its way is awaited by the consumer; later the broker holds the webhook, for half
+// its age each time, and in the end it is a dead letter with an alarm.
 func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
+	var logs strings.Builder
 	inBubble(t, func(d *desk) {
+		d.options.Logger = slog.New(slog.NewTextHandler(&logs, nil))
 		p, m := d.start(), d.webhook("o-1", paid())
-		began, before := time.Now(), time.Duration(0)
-		for {
+		began, parked := time.Now(), 0
+		for ended := false; !ended; {
 			v := p.Webhook(context.Background(), m)
-			if time.Since(began) > d.options.Timing.UnknownOrderFor {
+			age := time.Since(began)
+			switch {
+			case age > d.options.Timing.UnknownOrderFor:
 				d.want(v, events.Dead, events.DeadUnknownOrder)
-				break
+				ended = true
+			case age < 5*time.Second:
+				if delay := d.want(v, events.Retry); delay <= 0 || delay > 2*time.Second {
+					t.Errorf("held by the consumer for %s", delay)
+				}
+				m.Deliveries++
+				time.Sleep(v.Delay)
+			default:
+				d.want(v, events.Park)
+				if pause := time.Until(v.At); pause != max(age/2, 5*time.Second) {
+					t.Errorf("%s old: held by the broker for %s", age, pause)
+				}
+				parked++
+				m.Deliveries = 1 // as the broker counts a message that it held
+				time.Sleep(time.Until(v.At))
 			}
-			delay := d.want(v, events.Retry)
-			if delay <= before && delay != time.Minute {
-				t.Errorf("delivery %d: pause %s after %s", m.Deliveries, delay, before)
-			}
-			before = delay
-			m.Deliveries++
-			time.Sleep(max(delay, time.Second))
 		}
-		if before != time.Minute {
-			t.Errorf("the last pause is %s", before)
+		if parked > 30 {
+			t.Errorf("it came %d times", parked)
 		}
 		d.log.want("o-1")
+	})
+	if text := logs.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "reason=unknown_order") || !strings.Contains(text, "order=o-1") {
+		t.Errorf("no alarm: %s", text)
+	}
+}
+
+// The ingress's clock can be ahead of ours: what nobody knows must leave the consumer all the same.
+func TestAWebhookFromTheFutureIsNotHeldByTheConsumer(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p, m := d.start(), d.webhook("o-1", paid())
+		m.Deliveries = 9
+		d.want(p.Webhook(context.Background(), m), events.Park)
 	})
 }
 
@@ -285,4 +312,25 @@ func TestIntake(t *testing.T) {
 		d.log.want("o-1", payment.Failed)
 		d.sent("o-1", 0, 0)
 	})
+}
+
+// What nobody understands changes nothing after the end, and may speak of money: a person is told.
+func TestAnUnclearWebhookAfterTheEndIsAnAlarm(t *testing.T) {
+	var logs strings.Builder
+	unclear := payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "77"}}
+	inBubble(t, func(d *desk) {
+		d.options.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", unclear)), events.Done)
+		if strings.Contains(logs.String(), "level=ERROR") {
+			t.Errorf("an alarm while the payment is open: %s", logs.String())
+		}
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", unclear)), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+	})
+	if text := logs.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, "provider_code=77") {
+		t.Errorf("alarms: %s", text)
+	}
 }

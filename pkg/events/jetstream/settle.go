@@ -2,6 +2,8 @@ package jetstream
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -82,14 +84,14 @@ func (c *Conn) bury(ctx context.Context, d *delivery, v events.Verdict) error {
 	return nil
 }
 
-// park lets the broker hold the command and deliver it again at a time. One that is parked already is
-// enough: there is one command per order.
+// park lets the broker hold a command or a webhook and deliver it again at a time. One that is parked
+// already is enough: there is one command per order, and the same webhook says nothing new.
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
-	ref, ok := events.SubjectRef(d.message.Subject)
-	if _, command := events.SubjectOperation(d.message.Subject); !ok || !command || d.stream != events.StreamCommands {
+	place, ok := parkingPlace(d)
+	if !ok {
 		return fmt.Errorf("park: %s has no place to be parked", d.message.Subject)
 	}
-	msg := c.resend(d, events.ParkedSubject(ref), "park")
+	msg := c.resend(d, place, "park")
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
 	msg.Header.Set(njs.ScheduleHeader, "@at "+wholeSecond(at).Format(time.RFC3339))
 	msg.Header.Set(njs.ScheduleTargetHeader, d.message.Subject)
@@ -98,6 +100,20 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	}
 	c.stat.parked.Add(1)
 	return nil
+}
+
+// parkingPlace is the subject under which a message is parked, if it can be.
+func parkingPlace(d *delivery) (subject string, ok bool) {
+	ref, named := events.SubjectRef(d.message.Subject)
+	_, command := events.SubjectOperation(d.message.Subject)
+	switch {
+	case named && command && d.stream == events.StreamCommands:
+		return events.ParkedSubject(ref), true
+	case named && d.stream == events.StreamWebhooks:
+		digest := sha256.Sum256(d.message.Data)
+		return events.WaitingSubject(ref, hex.EncodeToString(digest[:8])), true
+	}
+	return "", false
 }
 
 // wholeSecond rounds up: schedules have whole seconds, and cut down they would fire too early.

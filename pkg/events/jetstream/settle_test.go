@@ -87,29 +87,6 @@ func TestParkTwiceHoldsOne(t *testing.T) {
 	}
 }
 
-func TestWebhooksCannotBeParked(t *testing.T) {
-	_, c := start(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	again, ended := make(chan struct{}, 1), make(chan error, 1)
-	go func() {
-		ended <- c.ConsumeWebhooks(ctx, "acme", 1, func(_ context.Context, m events.Message) events.Verdict {
-			if m.Deliveries == 1 {
-				return events.ParkVerdict(time.Now())
-			}
-			again <- struct{}{}
-			return events.DoneVerdict()
-		})
-	}()
-	if err := c.PublishWebhook(ctx, events.Outgoing{Subject: events.WebhookSubject(ref("D-1"))}, "1"); err != nil {
-		t.Fatal(err)
-	}
-	receive(t, again, "the webhook again")
-	cancel()
-	if err := receive(t, ended, "the end"); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestDeadLetterSaysEverything(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())

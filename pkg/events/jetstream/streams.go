@@ -26,8 +26,10 @@ func streamConfigs(c Config) []njs.StreamConfig {
 	// has no limit of messages, bytes or age. It must not get one.
 	commands.AllowMsgSchedules, commands.AllowRollup, commands.Discard = true, true, njs.DiscardOld
 
-	webhooks := baseStream(c, events.StreamWebhooks, "Verified webhooks as received", "webhook.received.*.*")
+	webhooks := baseStream(c, events.StreamWebhooks, "Verified webhooks as received", "webhook.received.*.*", "webhook.waiting.*.*.*")
 	webhooks.MaxAge, webhooks.MaxMsgSize = c.WebhookRetention, MaxMessageBytes
+	// Schedules for those that wait for their command; without limits nothing is ever discarded, as above.
+	webhooks.AllowMsgSchedules, webhooks.AllowRollup, webhooks.Discard = true, true, njs.DiscardOld
 
 	payments := baseStream(c, events.StreamPayments, "The log of payments", "payment.*.*.*")
 	payments.MaxAge = c.PaymentRetention
