@@ -33,8 +33,8 @@ func webhook(order, body string) events.Outgoing {
 	return events.Outgoing{Subject: events.WebhookSubject(ref(order)), Header: events.Header{"ce-id": {"w-" + order}}, Data: []byte(body)}
 }
 
-// waiting counts the webhooks that the broker holds.
-func waiting(t *testing.T, js njs.JetStream) int {
+// heldWebhooks counts the webhooks that the broker holds.
+func heldWebhooks(t *testing.T, js njs.JetStream) int {
 	t.Helper()
 	stream, err := js.Stream(testContext(t), events.StreamWebhooks)
 	if err != nil {
@@ -84,7 +84,7 @@ func TestWaitingWebhooksDoNotHoldUpOthers(t *testing.T) {
 	receive(t, good, "the webhook of a good order")
 	eventually(t, "all were parked", func() bool { return c.Stats().Parked == unknown })
 	eventually(t, "all come again", func() bool { return back.Load() == unknown })
-	eventually(t, "none waits", func() bool { return waiting(t, js) == 0 })
+	eventually(t, "none waits", func() bool { return heldWebhooks(t, js) == 0 })
 }
 
 // A webhook that waits survives a restart, comes with its header and body, and is held once however often
@@ -106,7 +106,7 @@ func TestAWaitingWebhookIsHeldOnceAndComesWhole(t *testing.T) {
 		}
 	}
 	eventually(t, "all were parked", func() bool { return c.Stats().Parked == 4 })
-	if n := waiting(t, js); n != 2 {
+	if n := heldWebhooks(t, js); n != 2 {
 		t.Errorf("%d are held, want 2", n)
 	}
 	server.Restart()
