@@ -19,7 +19,8 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal then has its default effect
 	code := payctl.Run(ctx, os.Args[1:], payctl.Env{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Terminal: term.IsTerminal(int(os.Stderr.Fd())),
-		LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
+		Interactive: term.IsTerminal(int(os.Stdin.Fd())),
+		LookupEnv:   os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
 	})
 	stop()
 	os.Exit(code)

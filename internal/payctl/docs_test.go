@@ -10,6 +10,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/internal/payctl"
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
@@ -54,6 +55,12 @@ func workshop(t *testing.T, page string) string {
 		t.Fatal(err)
 	}
 	live(t, conn, payment.New(command("P-1001")), submitting, pending)
+	for _, order := range []string{"P-3001", "P-3002", "P-3003"} {
+		parkedPayment(t, conn, order)
+	}
+	for _, order := range []string{"P-4001", "P-4002"} {
+		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here"))
+	}
 	dir := filepath.Dir(configuration(t, server.URL(), gate(t, 200, twoBanks)))
 	for name, content := range map[string]string{
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,

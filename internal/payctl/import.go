@@ -84,7 +84,7 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	results, err := send(ctx, conn, f.payouts, newProgress(e, len(f.payouts)), e.Timeout)
+	results, err := send(ctx, conn, f.payouts, newProgress(e, len(f.payouts), "payouts"), e.Timeout)
 	r.count(f.payouts, results)
 	switch {
 	case err != nil:

@@ -16,13 +16,13 @@ type progress interface {
 }
 
 // newProgress draws a bar on a terminal and writes a line now and then elsewhere.
-func newProgress(e Env, total int) progress {
+func newProgress(e Env, total int, unit string) progress {
 	if !e.Terminal {
-		return &lines{w: e.Stderr, total: total}
+		return &lines{w: e.Stderr, total: total, unit: unit}
 	}
 	return bar{progressbar.NewOptions(total,
-		progressbar.OptionSetWriter(e.Stderr), progressbar.OptionSetDescription("payouts"),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString("payouts"),
+		progressbar.OptionSetWriter(e.Stderr), progressbar.OptionSetDescription(unit),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(unit),
 		progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionSetWidth(30),
 	), e.Stderr}
 }
@@ -44,6 +44,7 @@ type lines struct {
 	w           io.Writer
 	mu          sync.Mutex
 	total, done int
+	unit        string
 }
 
 func (l *lines) add() {
@@ -51,7 +52,7 @@ func (l *lines) add() {
 	defer l.mu.Unlock()
 	l.done++
 	if l.done*10/l.total > (l.done-1)*10/l.total {
-		_, _ = fmt.Fprintf(l.w, "%d of %d payouts\n", l.done, l.total)
+		_, _ = fmt.Fprintf(l.w, "%d of %d %s\n", l.done, l.total, l.unit)
 	}
 }
 

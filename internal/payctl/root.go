@@ -27,6 +27,8 @@ type Env struct {
 	Stdout, Stderr io.Writer
 	// Terminal says that Stderr is one: progress is then drawn as a bar.
 	Terminal bool
+	// Interactive says that Stdin is a terminal, where a person can be asked.
+	Interactive bool
 	// LookupEnv returns a variable of the environment, and whether it is set.
 	LookupEnv func(name string) (string, bool)
 	Now       func() time.Time
@@ -73,7 +75,7 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func rootCommand(env Env) *cobra.Command {
-	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
+	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts, parked payments, dead letters", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
   payctl payment show ecommpay-kr P-1001
   payctl payouts import payouts.csv --provider ecommpay-kr --dry-run`)
 	root.Long = root.Short + `.
@@ -83,7 +85,8 @@ when the command line or the configuration is wrong.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env))
+	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env),
+		parkedCommand(env), deadLettersCommand(env), auditCommand(env))
 	return root
 }
 

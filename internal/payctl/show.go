@@ -15,7 +15,7 @@ import (
 )
 
 func paymentCommand(env Env) *cobra.Command {
-	parent := group("payment", "Look at one payment", "  payctl payment show ecommpay-kr P-1001")
+	parent := group("payment", "Look at one payment, or decide about it", "  payctl payment show ecommpay-kr P-1001")
 	c := &cobra.Command{
 		Use:   "show PROVIDER ORDER",
 		Short: "Show a payment as it stands, and how it came there",
@@ -46,7 +46,7 @@ An order that has no event yet is looked for in the queue. It exits with 1 when 
 		}
 		return s.print(c.OutOrStdout())
 	}
-	parent.AddCommand(c)
+	parent.AddCommand(c, resolveCommand(env))
 	return parent
 }
 

@@ -177,17 +177,24 @@ func TestShowParked(t *testing.T) {
 // parkInBroker lets a worker's verdict park a command.
 func parkInBroker(t *testing.T, conn *jetstream.Conn, cmd payment.Command, until time.Time) {
 	t.Helper()
+	give(t, conn, cmd, events.ParkVerdict(until))
+}
+
+// give publishes a command and lets a worker's verdict be carried out about it.
+func give(t *testing.T, conn *jetstream.Conn, cmd payment.Command, verdict events.Verdict) {
+	t.Helper()
+	before := conn.Stats()
 	publish(t, conn, cmd)
 	ctx, cancel := context.WithCancel(bounded(t))
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- conn.ConsumeCommands(ctx, cmd.Provider, 1, func(context.Context, events.Message) events.Verdict { return events.ParkVerdict(until) })
+		ended <- conn.ConsumeCommands(ctx, cmd.Provider, 1, func(context.Context, events.Message) events.Verdict { return verdict })
 	}()
-	for deadline := time.After(patience); conn.Stats().Parked == 0; {
+	for deadline := time.After(patience); conn.Stats().Parked+conn.Stats().DeadLetters == before.Parked+before.DeadLetters; {
 		select {
 		case <-deadline:
-			t.Fatal("nothing was parked")
+			t.Fatal("the verdict was not carried out")
 		case <-time.After(10 * time.Millisecond):
 		}
 	}

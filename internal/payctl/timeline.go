@@ -126,6 +126,9 @@ func reason(r *payment.Reason) string {
 	if r.ProviderCode != "" {
 		text += " (" + r.ProviderCode + ")"
 	}
+	if r.By != "" {
+		text += " by " + r.By
+	}
 	if r.Message != "" {
 		text += ": " + r.Message
 	}

@@ -15,6 +15,9 @@ import (
 // HeaderReplayOf, on a message that a person sent again, is the sequence of its dead letter.
 const HeaderReplayOf = "Payonce-Replay-Of"
 
+// ErrNoPlace says that a dead letter does not name a place to send it to.
+var ErrNoPlace = errors.New("this is no place to send a message to")
+
 const deadPrefix = "Payonce-Dead-"
 
 // DeadLetter returns one dead letter, or [events.ErrNoDeadLetter].
@@ -80,7 +83,7 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 	case l.Stream == events.StreamWebhooks && named && strings.HasPrefix(m.Subject, events.WebhookType+"."):
 		return c.PublishWebhook(ctx, out, id)
 	}
-	return fmt.Errorf("%q of stream %q is no place to send it to", m.Subject, l.Stream)
+	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, ErrNoPlace)
 }
 
 // DropDeadLetter deletes a dead letter. One that is gone already is no error.

@@ -1,0 +1,145 @@
+package payctl
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+)
+
+func auditCommand(env Env) *cobra.Command {
+	parent := group("audit", "Look at what people did by hand", "  payctl audit list --provider ecommpay-kr")
+	c := &cobra.Command{
+		Use: "list", Short: "List what people did by hand, and why",
+		Long: `List what people did by hand, and why. Each deed has an intent, kept before it, and a result, kept after it. An intent
+without a result is marked: it was interrupted, and what it names may be done or not.`,
+		Example: `  payctl audit list
+  payctl audit list --provider ecommpay-kr --order P-1001 --json
+  payctl audit list --deed release --since 2026-11-22T00:00:00Z`,
+		Args: arguments(),
+	}
+	var s auditSieve
+	configPath, asJSON := addConfig(c), addJSON(c)
+	c.Flags().StringVar(&s.provider, "provider", "", "only about this account")
+	c.Flags().StringVar(&s.order, "order", "", "only about this order")
+	c.Flags().StringVar(&s.deed, "deed", "", "only this deed: release, cancel, settle, fail, replay, drop or unmask")
+	c.Flags().StringVar(&s.since, "since", "", "only from this `TIME` on, e.g. 2026-11-22T00:00:00Z")
+	c.RunE = func(c *cobra.Command, _ []string) error {
+		if s.deed != "" && !slices.Contains(events.Deeds(), events.Deed(s.deed)) {
+			return usagef("--deed: %q is none of %v", s.deed, events.Deeds())
+		}
+		if err := validTime("--since", s.since); err != nil {
+			return err
+		}
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+			deeds, err := env.readAudit(ctx, conn, s)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return writeJSON(c.OutOrStdout(), deeds)
+			}
+			return printAudit(c.OutOrStdout(), deeds)
+		})
+	}
+	parent.AddCommand(c)
+	return parent
+}
+
+type auditSieve struct{ provider, order, deed, since string }
+
+func (s auditSieve) matches(r events.AuditRecord) bool {
+	since, _ := time.Parse(time.RFC3339, s.since)
+	return (s.provider == "" || r.Provider == s.provider) && (s.deed == "" || string(r.Deed) == s.deed) &&
+		(s.since == "" || !r.At.Before(since)) &&
+		(s.order == "" || slices.ContainsFunc(r.Items, func(i events.AuditItem) bool { return i.Order == s.order }))
+}
+
+// done is a deed with its result, if it has one.
+type done struct {
+	Sequence uint64              `json:"sequence"`
+	Intent   events.AuditRecord  `json:"intent"`
+	Result   *events.AuditRecord `json:"result"` // null: it was interrupted, or is under way
+	Problem  string              `json:"problem,omitempty"`
+}
+
+func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) ([]*done, error) {
+	deeds, byID := []*done{}, map[string]*done{}
+	for after := uint64(0); ; {
+		own, cancel := context.WithTimeout(ctx, e.Timeout)
+		page, err := conn.Audits(own, after, batch)
+		cancel()
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range page {
+			after = entry.Sequence
+			switch known := byID[entry.Record.ID]; {
+			case entry.Problem != "":
+				deeds = append(deeds, &done{Sequence: entry.Sequence, Problem: entry.Subject + ": " + entry.Problem})
+			case entry.Record.Stage == events.Finished && known != nil:
+				known.Result = &entry.Record
+			case entry.Record.Stage == events.Intended && s.matches(entry.Record):
+				byID[entry.Record.ID] = &done{Sequence: entry.Sequence, Intent: entry.Record}
+				deeds = append(deeds, byID[entry.Record.ID])
+			}
+		}
+		if len(page) < batch {
+			return deeds, nil
+		}
+	}
+}
+
+func printAudit(w io.Writer, deeds []*done) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	if len(deeds) > 0 {
+		_, _ = fmt.Fprintln(table, "AT\tDEED\tPROVIDER\tORDER\tBY\tREASON\tRESULT")
+	}
+	for _, d := range deeds {
+		if d.Problem != "" {
+			_, _ = fmt.Fprintln(table, printable("?\x00?\x00?\x00?\x00?\x00"+d.Problem))
+			continue
+		}
+		r := d.Intent
+		order := r.Order
+		if order == "" {
+			order = fmt.Sprintf("(%d)", len(r.Items))
+		}
+		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", r.At.UTC().Format(time.RFC3339),
+			r.Deed, r.Provider, order, r.By, r.Reason, resultText(d.Result))))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "%d deeds.\n", len(deeds))
+	return err
+}
+
+// resultText counts the results of a deed's items.
+func resultText(r *events.AuditRecord) string {
+	if r == nil {
+		return "NO RESULT: interrupted or under way"
+	}
+	counts, order := map[string]int{}, []string{}
+	for _, item := range r.Items {
+		if counts[item.Result]++; counts[item.Result] == 1 {
+			order = append(order, item.Result)
+		}
+	}
+	text := ""
+	for i, result := range order {
+		if i > 0 {
+			text += "; "
+		}
+		text += fmt.Sprintf("%d %s", counts[result], result)
+	}
+	return text
+}

@@ -1,0 +1,149 @@
+package payctl
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
+)
+
+// hand is what every command that changes something is given.
+type hand struct {
+	config, by, because *string
+	yes, dryRun         *bool
+}
+
+// addHand adds the flags of a deed. whyFlag is the flag of the reason: --reason is a filter elsewhere.
+func addHand(c *cobra.Command, whyFlag string) hand {
+	return hand{
+		config:  addConfig(c),
+		by:      c.Flags().String("by", "", "your `NAME`, as colleagues know it; required, and kept for ever beside what you did"),
+		because: c.Flags().String(whyFlag, "", "why, in your own `WORDS`; required"),
+		yes:     c.Flags().Bool("yes", false, "do not ask, for scripts"),
+		dryRun:  c.Flags().Bool("dry-run", false, "show what would be done, and do nothing"),
+	}
+}
+
+// person is who decides. The login of the machine is no default: operators share machines and accounts,
+// and money wants a name that somebody typed.
+func (h hand) person(whyFlag string) (operator.Person, error) {
+	p := operator.Person{Name: *h.by, Why: *h.because}
+	if err := p.Validate(); err != nil {
+		return p, usagef("--by NAME and --%s WORDS are required: %w", whyFlag, err)
+	}
+	return p, nil
+}
+
+// confirm asks for a word to be typed. Without a terminal only --yes will do.
+func (e Env) confirm(h hand, question, word string) error {
+	if *h.yes {
+		return nil
+	}
+	if !e.Interactive {
+		return usagef("nobody can be asked here: give --yes to do it, or --dry-run to look")
+	}
+	_, _ = fmt.Fprintf(e.Stderr, "%s\nType %s to do it: ", question, word)
+	answer, err := e.line()
+	if err != nil || strings.TrimSpace(answer) != word {
+		return errors.New("not confirmed; nothing was done")
+	}
+	return nil
+}
+
+// line reads one line and no further, so that a second question finds the second answer.
+func (e Env) line() (string, error) {
+	if reader, ok := e.Stdin.(*bufio.Reader); ok {
+		return reader.ReadString('\n')
+	}
+	var line strings.Builder
+	for one := make([]byte, 1); ; {
+		if _, err := e.Stdin.Read(one); err != nil {
+			return line.String(), err
+		}
+		if one[0] == '\n' {
+			return line.String(), nil
+		}
+		line.WriteByte(one[0])
+	}
+}
+
+const (
+	// batch is how many things one pair of audit records is about.
+	batch = 500
+	// hands is how many things are done at the same time.
+	hands = 16
+)
+
+// deed does one thing of a batch and fills in what came of it. An error ends the work; what is only not
+// possible for this one is a result.
+type deed func(ctx context.Context, item *events.AuditItem) error
+
+// carryOut does a deed to all items, batch by batch: the intent is kept, then it is done, then its result
+// is kept. record holds what all batches have in common. When ctx ends, the batch under way is finished.
+func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do deed) (map[string]int, error) {
+	results := map[string]int{}
+	if len(items) == 0 {
+		return results, nil
+	}
+	shown := newProgress(e, len(items), unit)
+	defer shown.end()
+	for len(items) > 0 {
+		if ctx.Err() != nil {
+			return results, fmt.Errorf("interrupted, %d left; run the same command again to continue", len(items))
+		}
+		n := min(batch, len(items))
+		record.ID, record.Items, items = uuid.NewString(), items[:n], items[n:]
+		err := e.carryOutBatch(context.WithoutCancel(ctx), conn, record, shown, do)
+		for _, item := range record.Items {
+			results[item.Result]++
+		}
+		if err != nil {
+			return results, fmt.Errorf("stopped: %w\nRun the same command again to continue", err)
+		}
+	}
+	return results, nil
+}
+
+func (e Env) carryOutBatch(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, shown progress, do deed) error {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout+batch*time.Second)
+	defer cancel()
+	record.Stage, record.At = events.Intended, e.Now().UTC()
+	if len(record.Items) == 1 {
+		record.Order = record.Items[0].Order
+	}
+	if err := conn.Audit(ctx, record); err != nil {
+		return fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(hands)
+	for i := range record.Items {
+		group.Go(func() error {
+			if groupCtx.Err() != nil {
+				record.Items[i].Result = "not begun"
+				return nil
+			}
+			if err := do(ctx, &record.Items[i]); err != nil {
+				record.Items[i].Result = "not known"
+				return err
+			}
+			shown.add()
+			return nil
+		})
+	}
+	err := group.Wait()
+	record.Stage, record.At = events.Finished, e.Now().UTC()
+	if auditErr := conn.Audit(ctx, record); auditErr != nil {
+		err = errors.Join(err, fmt.Errorf("it was done, and its result could not be recorded: %w", auditErr))
+	}
+	return err
+}

@@ -1,0 +1,71 @@
+package payctl
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+const mask = "…"
+
+// plainFields are shown of a content that is masked: what names and measures a payment.
+var plainFields = []string{"provider", "order", "operation", "amount", "value", "currency", "requested_at", "expires_at", "method", "revision"}
+
+// fieldName is what a field is called by those who design formats. Any other name can be somebody's.
+var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.-]{0,39}$`)
+
+// plainHeader reports whether a header is ours and holds nothing personal. An HTTP header of a webhook can
+// hold a signature or an address.
+func plainHeader(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.HasPrefix(lower, "ce-") || strings.HasPrefix(lower, "payonce-") && !strings.HasPrefix(lower, "payonce-http-")
+}
+
+// maskBody shows the shape of a JSON document, and of anything else its size.
+func maskBody(body []byte) string {
+	var doc any
+	if json.Unmarshal(body, &doc) != nil {
+		return fmt.Sprintf("(%d bytes, not JSON; --unmask shows them)", len(body))
+	}
+	shown, err := json.MarshalIndent(masked("", doc), "", "  ")
+	if err != nil {
+		return mask
+	}
+	return printableLines(string(shown))
+}
+
+func masked(name string, value any) any {
+	switch x := value.(type) {
+	case map[string]any:
+		out := map[string]any{}
+		for key, inner := range x {
+			if !fieldName.MatchString(key) {
+				key = mask
+			}
+			out[key] = masked(key, inner)
+		}
+		return out
+	case []any:
+		out := make([]any, len(x))
+		for i, inner := range x {
+			out[i] = masked("", inner)
+		}
+		return out
+	case nil, bool:
+		return x
+	}
+	if slices.Contains(plainFields, name) {
+		return value
+	}
+	return mask
+}
+
+func printableLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = printable(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,275 @@
+package payctl_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/internal/payctl"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+)
+
+var by = []string{"--by", "kim", "--because", "ticket 4711"}
+
+// parkedPayment leaves a payment that is parked in the log and in the broker, for an hour.
+func parkedPayment(t *testing.T, conn *jetstream.Conn, order string) {
+	t.Helper()
+	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	live(t, conn, payment.New(command(order)), func(p *payment.Payment) {
+		p.Status, p.ResumeAt, p.Reason = payment.Parked, until, &payment.Reason{Code: payment.ReasonClosed}
+	})
+	parkInBroker(t, conn, command(order), until)
+}
+
+func inDoubt(p *payment.Payment) {
+	p.Status, p.Reason = payment.InDoubt, &payment.Reason{Code: payment.ReasonNoAnswer}
+}
+
+func last(t *testing.T, conn *jetstream.Conn, order string) payment.Payment {
+	t.Helper()
+	p, _, err := conn.Last(bounded(t), command(order).Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+// asked runs payctl for a person who types the answers.
+func asked(t *testing.T, answers string, args ...string) outcome {
+	t.Helper()
+	var out, problems bytes.Buffer
+	e := env(answers, &out, &problems)
+	e.Interactive = true
+	code := payctl.Run(t.Context(), args, e)
+	return outcome{code, out.String(), problems.String()}
+}
+
+func with(config string, more []string, args ...string) []string {
+	return append(append(args, more...), "--config", config)
+}
+
+func TestParkedListFilters(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	parkedPayment(t, conn, "P-1")
+	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
+	parkInBroker(t, conn, command("P-2"), time.Now().Add(2*time.Hour))
+	o := run(t, "", with(config, nil, "parked", "list")...)
+	o.expect(t, 0, "2 shown of 2 that match; the broker holds 2.", "")
+	o.expect(t, 0, "ecommpay-kr P-1 deposit ", "")
+	run(t, "", with(config, nil, "parked", "list", "--limit", "1")...).expect(t, 0, "1 shown of 2 that match; the broker holds 2.", "")
+	for _, filter := range [][]string{
+		{"--reason", "provider_closed"}, {"--due-before", time.Now().Add(90 * time.Minute).UTC().Format(time.RFC3339)},
+	} {
+		o := run(t, "", with(config, filter, "parked", "list")...)
+		if o.expect(t, 0, "1 shown of 1 that match; the broker holds 2.", ""); strings.Contains(o.out, "P-2") {
+			t.Errorf("%v: %s", filter, o.out)
+		}
+	}
+	run(t, "", with(config, nil, "parked", "list", "--provider", other)...).expect(t, 0, "the broker holds 0", "")
+	run(t, "", with(config, nil, "parked", "list", "--operation", "payout", "--json")...).expect(t, 0, `"matching": 0`, "")
+	run(t, "", with(config, nil, "parked", "list", "--due-before", "monday")...).expect(t, 2, "", "--due-before must be a time")
+}
+
+func TestDeedsWantAPersonAndAnAnswer(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	parkedPayment(t, conn, "P-1")
+	release := []string{"parked", "release", shop, "P-1"}
+	run(t, "", with(config, nil, release...)...).expect(t, 2, "", "--by NAME and --because WORDS are required")
+	run(t, "", with(config, []string{"--by", "kim", "--because", " "}, release...)...).expect(t, 2, "", "--because WORDS")
+	run(t, "", with(config, by, release...)...).expect(t, 2, "", "nobody can be asked here")
+	asked(t, "2\n", with(config, by, release...)...).expect(t, 1, "", "not confirmed; nothing was done")
+	run(t, "", with(config, by, append(release, "--dry-run")...)...).expect(t, 0, "1 payments would be chosen. Nothing was done.", "")
+	run(t, "", with(config, by, "parked", "release", shop, "--yes")...).expect(t, 2, "", "name orders, or say which")
+	run(t, "", with(config, by, "parked", "release", shop, "P-1", "--all", "--yes")...).expect(t, 2, "", "not both")
+	if p := last(t, conn, "P-1"); p.Revision != 1 {
+		t.Errorf("written: %+v", p)
+	}
+	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 0 {
+		t.Errorf("recorded %+v, %v", entries, err)
+	}
+	asked(t, "1\n", with(config, by, release...)...).expect(t, 0, "1: released", "Type 1 to do it")
+	if p := last(t, conn, "P-1"); p.Status != payment.Parked || p.Reason.Code != payment.ReasonReleased || p.Reason.By != "kim" ||
+		p.Reason.Message != "ticket 4711" || time.Until(p.ResumeAt) > time.Minute {
+		t.Errorf("%+v, %+v", p, p.Reason)
+	}
+	run(t, "", "payment", "show", shop, "P-1", "--config", config).expect(t, 0, "reason released by kim: ticket 4711", "")
+}
+
+func TestReleaseAllIsRecorded(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	for _, order := range []string{"P-1", "P-2", "P-3"} {
+		parkedPayment(t, conn, order)
+	}
+	o := run(t, "", with(config, by, "parked", "release", shop, "--reason", "provider_closed", "--yes", "--json")...)
+	o.expect(t, 0, `"released": 3`, "note: ecommpay-kr is closed for the deposit")
+	entries, err := conn.Audits(bounded(t), 0, 10)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%+v, %v", entries, err)
+	}
+	intent, result := entries[0].Record, entries[1].Record
+	if intent.Stage != events.Intended || result.Stage != events.Finished || intent.ID != result.ID || intent.Deed != events.DeedRelease ||
+		intent.By != "kim" || intent.Reason != "ticket 4711" || intent.Filter["reason"] != "provider_closed" || len(intent.Items) != 3 ||
+		result.Items[2].Result != "released" || result.Items[0].Before != payment.Parked || intent.Order != "" {
+		t.Errorf("intent %+v\nresult %+v", intent, result)
+	}
+	var deeds []struct{ Intent, Result *events.AuditRecord }
+	list := run(t, "", "audit", "list", "--order", "P-2", "--json", "--config", config)
+	if err := json.Unmarshal([]byte(list.out), &deeds); err != nil || len(deeds) != 1 || deeds[0].Result == nil {
+		t.Errorf("%s, %v", list.out, err)
+	}
+	intent.ID = "interrupted"
+	if err := conn.Audit(bounded(t), intent); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "audit", "list", "--config", config).expect(t, 0, "NO RESULT", "")
+}
+
+func TestCancelOnlyWhatWasNotSent(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	parkedPayment(t, conn, "P-1")
+	publish(t, conn, command("P-2")) // requested
+	for order, step := range map[string]func(*payment.Payment){"P-3": submitting, "P-4": inDoubt, "P-5": pending, "P-6": settled} {
+		live(t, conn, payment.New(command(order)), submitting, func(p *payment.Payment) { p.NotFound, p.Attempts = 2, 1; step(p) })
+	}
+	o := run(t, "", with(config, by, "parked", "cancel", shop, "P-1", "P-2", "P-3", "P-4", "P-5", "P-6", "P-7", "--yes")...)
+	o.expect(t, 1, "2: cancelled", "5 were not done")
+	o.expect(t, 1, "payctl payment resolve", "")
+	for order, status := range map[string]payment.Status{
+		"P-1": payment.Failed, "P-2": payment.Failed, "P-3": payment.Submitting, "P-4": payment.InDoubt, "P-5": payment.Pending, "P-6": payment.Settled,
+	} {
+		p := last(t, conn, order)
+		if p.Status != status || status == payment.Failed && (p.Reason.Code != payment.ReasonCancelled || p.Reason.By != "kim") {
+			t.Errorf("%s: %s %+v", order, p.Status, p.Reason)
+		}
+	}
+	if refs, err := conn.ParkedOrders(bounded(t), ""); err != nil || len(refs) != 0 {
+		t.Errorf("parked still: %v, %v", refs, err)
+	}
+}
+
+func TestResolve(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	why := []string{"--by", "kim", "--reason", "ticket 4711"}
+	resolve := func(order string, more ...string) []string {
+		return with(config, append(why, more...), "payment", "resolve", shop, order)
+	}
+	live(t, conn, payment.New(command("P-1")), submitting, inDoubt)
+	run(t, "", resolve("P-1", "--settled", "--failed", "--yes")...).expect(t, 2, "", "say --settled")
+	run(t, "", resolve("P-1", "--settled")...).expect(t, 2, "", "nobody can be asked")
+	run(t, "", resolve("P-1", "--settled", "--amount", "99.5", "--yes")...).expect(t, 2, "", "--amount")
+	run(t, "", resolve("P-1", "--settled", "--dry-run")...).expect(t, 0, "status in_doubt", "")
+	asked(t, "P-1\n", resolve("P-1", "--settled", "--amount", "9900")...).expect(t, 0, "resolved_by_person by kim: ticket 4711", "It will be settled, 9900 KRW")
+	if p := last(t, conn, "P-1"); p.Status != payment.Settled || p.SettledAmount != payment.KRW(9900) || p.Reason.By != "kim" {
+		t.Errorf("%+v", p)
+	}
+	run(t, "", resolve("P-1", "--failed", "--yes")...).expect(t, 1, "", "nothing to resolve")
+
+	live(t, conn, payment.New(command("P-2")), submitting, pending)
+	run(t, "", resolve("P-2", "--failed", "--yes")...).expect(t, 0, "status failed", "")
+	parkedPayment(t, conn, "P-3")
+	run(t, "", resolve("P-3", "--failed", "--yes")...).expect(t, 1, "", "payctl parked cancel")
+	live(t, conn, payment.New(command("P-4")), submitting)
+	run(t, "", resolve("P-4", "--failed", "--yes")...).expect(t, 1, "", "a worker is at it")
+	run(t, "", resolve("P-5", "--failed", "--yes")...).expect(t, 1, "", "does not know this order")
+
+	entries, err := conn.Audits(bounded(t), 0, 10)
+	if err != nil || len(entries) != 4 || entries[0].Record.Deed != events.DeedSettle || entries[0].Record.Amount != payment.KRW(9900) ||
+		entries[1].Record.Items[0].After != payment.Settled || entries[2].Record.Deed != events.DeedFail {
+		t.Errorf("%+v, %v", entries, err)
+	}
+}
+
+// mover moves the payment on when the person is asked the first time.
+type mover struct {
+	answers *strings.Reader
+	move    func()
+}
+
+func (m *mover) Read(p []byte) (int, error) {
+	if m.move != nil {
+		m.move()
+		m.move = nil
+	}
+	return m.answers.Read(p)
+}
+
+func TestResolveAsksAgainWhenThePaymentMovedOn(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	live(t, conn, payment.New(command("P-1")), submitting, inDoubt)
+	var out, problems bytes.Buffer
+	e := env("", &out, &problems)
+	e.Interactive = true
+	e.Stdin = &mover{strings.NewReader("P-1\nno\n"), func() {
+		p, seq, err := conn.Last(context.WithoutCancel(t.Context()), command("P-1").Ref)
+		if err == nil {
+			pending(&p)
+			p.Revision++
+			_, err = conn.Append(context.WithoutCancel(t.Context()), p, seq)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+	}}
+	code := payctl.Run(t.Context(), []string{"payment", "resolve", shop, "P-1", "--failed", "--by", "kim", "--reason", "why", "--config", config}, e)
+	text := problems.String()
+	if code != 1 || !strings.Contains(text, "is in_doubt") || !strings.Contains(text, "moved on") || !strings.Contains(text, "is pending") {
+		t.Errorf("exit %d: %s", code, text)
+	}
+	if p := last(t, conn, "P-1"); p.Status != payment.Pending {
+		t.Errorf("it is %s", p.Status)
+	}
+}
+
+func TestDeadLettersAreMasked(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	give(t, conn, command("P-1"), events.DeadVerdict(events.DeadInvalid, "customer.name: must be longer"))
+	o := run(t, "", with(config, nil, "deadletters", "show", "1")...)
+	o.expect(t, 0, `"order": "P-1"`, "")
+	o.expect(t, 0, `"value": "10000"`, "")
+	if strings.Contains(o.out, "홍") || strings.Contains(o.out, "77") {
+		t.Errorf("personal data is shown: %s", o.out)
+	}
+	run(t, "", with(config, nil, "deadletters", "show", "1", "--unmask")...).expect(t, 2, "", "--by NAME")
+	run(t, "", with(config, by, "deadletters", "show", "1", "--unmask")...).expect(t, 0, "홍길동", "")
+	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 2 || entries[0].Record.Deed != events.DeedUnmask || entries[0].Record.Items[0].DeadLetter != 1 {
+		t.Errorf("%+v, %v", entries, err)
+	}
+	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter")
+}
+
+func TestDeadLettersReplayAndDrop(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	for _, order := range []string{"P-1", "P-2", "P-3"} {
+		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, ""))
+	}
+	run(t, "", with(config, nil, "deadletters", "list", "--reason", "too_old")...).expect(t, 0, "0 dead letters", "")
+	run(t, "", with(config, nil, "deadletters", "list", "--before", "2020-01-01T00:00:00Z")...).expect(t, 0, "0 dead letters", "")
+	run(t, "", with(config, nil, "deadletters", "list", "--provider", shop, "--stream", "COMMANDS", "--since", "2020-01-01T00:00:00Z")...).expect(t, 0, "3 dead letters", "")
+	run(t, "", with(config, by, "deadletters", "replay", "--yes")...).expect(t, 2, "", "say which")
+	run(t, "", with(config, by, "deadletters", "replay", "--all", "--dry-run")...).expect(t, 0, "Nothing was done", "")
+	publish(t, conn, command("P-2"))
+	o := run(t, "", with(config, by, "deadletters", "replay", "--reason", "unknown_provider", "--yes")...)
+	o.expect(t, 1, "2: replayed", "1 were not done")
+	o.expect(t, 1, "1: left: another command of the order is queued", "")
+	for _, order := range []string{"P-1", "P-2", "P-3"} {
+		if _, err := conn.QueuedCommand(bounded(t), command(order).Ref); err != nil {
+			t.Errorf("%s: %v", order, err)
+		}
+	}
+	run(t, "", with(config, by, "deadletters", "drop", "2", "--yes")...).expect(t, 0, "1: dropped", "")
+	run(t, "", with(config, nil, "deadletters", "list", "--json")...).expect(t, 0, "[]", "")
+	run(t, "", "audit", "list", "--deed", "drop", "--config", config).expect(t, 0, "1 dropped", "")
+}

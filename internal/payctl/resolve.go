@@ -1,0 +1,171 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+)
+
+func resolveCommand(env Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "resolve PROVIDER ORDER --settled|--failed",
+		Short: "Decide what became of a payment that is in doubt, pending or in conflict",
+		Long: `Decide what became of a payment that is in doubt, pending or in conflict, after you have found out at the provider.
+The log says who decided and why. Nothing is sent to the provider.
+
+A wrong word here pays twice or not at all: look into the provider's own list first, by our order number.`,
+		Example: `  payctl payment resolve ecommpay-kr P-1001 --settled --by kim --reason "in the provider's list, ticket 4711"
+  payctl payment resolve ecommpay-kr P-1001 --settled --amount 9900 --by kim --reason "ticket 4711"
+  payctl payment resolve ecommpay-kr P-1001 --failed --by kim --reason "the provider's desk says it never came, ticket 4711"`,
+		Args: arguments("PROVIDER", "ORDER"),
+	}
+	h, asJSON := addHand(c, "reason"), addJSON(c)
+	settled := c.Flags().Bool("settled", false, "money moved")
+	failed := c.Flags().Bool("failed", false, "no money moved, and none will")
+	amount := c.Flags().String("amount", "", "what moved, where it is not what was ordered, e.g. 9900")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ref := payment.Ref{Provider: args[0], Order: args[1]}
+		if err := ref.Validate(); err != nil {
+			return usageError{err}
+		}
+		if *settled == *failed || *failed && *amount != "" {
+			return usagef("say --settled, perhaps with --amount, or --failed")
+		}
+		who, err := h.person("reason")
+		if err != nil {
+			return err
+		}
+		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+			r := resolution{env: env, hand: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
+			s, err := r.run(ctx)
+			if err != nil {
+				return err
+			}
+			if *asJSON {
+				return writeJSON(c.OutOrStdout(), s)
+			}
+			return s.print(c.OutOrStdout())
+		})
+	}
+	return c
+}
+
+// resolution is one run of resolve.
+type resolution struct {
+	env     Env
+	hand    hand
+	conn    *jetstream.Conn
+	ref     payment.Ref
+	settled bool
+	amount  string
+	who     operator.Person
+}
+
+// run shows the payment, asks, and decides; again when it moved on meanwhile. It returns the payment's
+// story as it stands then.
+func (r resolution) run(ctx context.Context) (story, error) {
+	for {
+		shown, seq, decision, err := r.look(ctx)
+		if err != nil {
+			return story{}, err
+		}
+		if *r.hand.dryRun {
+			return r.story(ctx)
+		}
+		word := "failed"
+		if r.settled {
+			word = "settled, " + money(decision.Amount)
+		}
+		question := fmt.Sprintf("%s is %s (%s). It will be %s, as %s says: %s", r.ref, shown.Status, reason(shown.Reason), word, r.who.Name, r.who.Why)
+		if err := r.env.confirm(r.hand, printable(question), r.ref.Order); err != nil {
+			return story{}, err
+		}
+		err = r.decide(ctx, shown, seq, decision)
+		switch {
+		case errors.Is(err, events.ErrStale) && !*r.hand.yes:
+			_, _ = fmt.Fprintln(r.env.Stderr, "The payment has moved on meanwhile; look again.")
+			continue
+		case errors.Is(err, events.ErrStale):
+			return story{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+		case err != nil:
+			return story{}, err
+		}
+		return r.story(ctx)
+	}
+}
+
+// look reads the payment and what can be decided about it.
+func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator.Decision, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.env.Timeout)
+	defer cancel()
+	p, seq, err := r.conn.Last(ctx, r.ref)
+	if err != nil {
+		return p, 0, operator.Decision{}, err
+	}
+	switch p.Status {
+	case payment.InDoubt, payment.Pending, payment.Conflict:
+	case payment.Parked:
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is parked, nothing was sent: payctl parked cancel gives it up", r.ref)
+	case payment.Submitting:
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is submitting, a worker is at it: payctl parked release lets it be looked up; then resolve it if it stays in doubt", r.ref)
+	default:
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s: there is nothing to resolve", r.ref, p.Status)
+	}
+	decision := operator.Decision{Settled: r.settled}
+	if !r.settled {
+		return p, seq, decision, nil
+	}
+	decision.Amount = p.SettledAmount
+	if decision.Amount.IsZero() {
+		decision.Amount = p.Amount
+	}
+	if r.amount != "" {
+		if decision.Amount, err = payment.ParseMoney(r.amount, p.Amount.Currency); err != nil {
+			return p, 0, decision, usagef("--amount: %w", err)
+		}
+	}
+	return p, seq, decision, nil
+}
+
+// decide keeps the intent, writes the decision and keeps what came of it.
+func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, decision operator.Decision) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.env.Timeout)
+	defer cancel()
+	record := events.AuditRecord{
+		ID: uuid.NewString(), Stage: events.Intended, Deed: events.DeedFail, Provider: r.ref.Provider, Order: r.ref.Order,
+		By: r.who.Name, Reason: r.who.Why, At: r.env.Now().UTC(), Amount: decision.Amount,
+		Items: []events.AuditItem{{Order: r.ref.Order, Before: p.Status}},
+	}
+	if r.settled {
+		record.Deed = events.DeedSettle
+	}
+	if err := r.conn.Audit(ctx, record); err != nil {
+		return fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+	}
+	desk := operator.Desk{Log: r.conn, Queue: r.conn, Now: r.env.Now}
+	next, err := desk.Resolve(ctx, p, seq, r.who, decision)
+	record.Stage, record.At = events.Finished, r.env.Now().UTC()
+	record.Items = []events.AuditItem{{Order: r.ref.Order, Before: p.Status, After: next.Status, Result: operator.Resolved}}
+	if err != nil {
+		record.Items[0].Result = "not done: " + err.Error()
+	}
+	if auditErr := r.conn.Audit(ctx, record); auditErr != nil {
+		err = errors.Join(err, fmt.Errorf("the result could not be recorded: %w", auditErr))
+	}
+	return err
+}
+
+func (r resolution) story(ctx context.Context) (story, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.env.Timeout)
+	defer cancel()
+	return tell(ctx, r.conn, r.ref)
+}
