@@ -15,7 +15,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate cover bench build connector clean
+.PHONY: help demo run campaign test lint fuzz update simulate cover bench load build connector clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ cover: ## open the lines that the last make test ran in a browser
 
 bench: ## run the benchmarks
 	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker, flood one key, see docs/ingress.md
+	$(GO) run ./internal/load $(LOADFLAGS)
 
 build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...

@@ -29,7 +29,7 @@ const (
 const (
 	appCode    = "trial-app"
 	projectID  = 1770
-	platformID = "PF0002"
+	PlatformID = "PF0002" // of Diamond Pay
 )
 
 // Keys are the secrets of all accounts, made anew for each trial and marked as the sandbox's.
@@ -65,6 +65,9 @@ func ReadKeys(dir string) (Keys, error) {
 	return k, errors.Join(errs[:]...)
 }
 
+// SharedSecret signs for the accounts of ECommPay and Diamond Pay.
+func (k Keys) SharedSecret() string { return k.shared }
+
 // Accounts returns the accounts at the sandbox, as the configuration of [Keys.WriteConfig] uses them.
 // edit, if set, may change each of them.
 func (k Keys) Accounts(at Addresses, edit func(*sandbox.Account)) ([]sandbox.Account, error) {
@@ -93,10 +96,10 @@ func (k Keys) protocol(name string) (sandbox.Protocol, error) {
 	case ECommPay, ECommPayRedirect:
 		return ecommpay.New(ecommpay.Settings{ProjectID: projectID, Secret: k.shared, Redirect: name == ECommPayRedirect, SignGeneral: name == ECommPayRedirect})
 	case DiamondPayV2:
-		return diamondpay.New(diamondpay.Settings{PlatformID: platformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "KRW"})
+		return diamondpay.New(diamondpay.Settings{PlatformID: PlatformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "KRW"})
 	case DiamondPayTWD:
-		return diamondpay.New(diamondpay.Settings{PlatformID: platformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "TWD", CamelCase: true})
+		return diamondpay.New(diamondpay.Settings{PlatformID: PlatformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "TWD", CamelCase: true})
 	default:
-		return diamondpay.New(diamondpay.Settings{PlatformID: platformID, Secret: k.shared, SignType: diamondpay.MD5, Token: k.token, Currency: "KRW", PaymentInfo: name == DiamondPayInfo})
+		return diamondpay.New(diamondpay.Settings{PlatformID: PlatformID, Secret: k.shared, SignType: diamondpay.MD5, Token: k.token, Currency: "KRW", PaymentInfo: name == DiamondPayInfo})
 	}
 }

@@ -55,7 +55,7 @@ func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err er
 	}
 	var text bytes.Buffer
 	err = configTemplate.Execute(&text, map[string]any{
-		"At": at, "Hash": hash, "AppCode": appCode, "ProjectID": projectID, "PlatformID": platformID,
+		"At": at, "Hash": hash, "AppCode": appCode, "ProjectID": projectID, "PlatformID": PlatformID,
 	})
 	if err != nil {
 		return "", "", err

@@ -74,7 +74,7 @@ func TestTLSServer(t *testing.T) {
 		if ok := serverErr == nil && clientErr == nil; ok != c.ok {
 			t.Errorf("%s: server says %v, client %v", name, serverErr, clientErr)
 		}
-		client.MaxVersion = tls.VersionTLS11
+		client.MinVersion, client.MaxVersion = tls.VersionTLS10, tls.VersionTLS11
 		if serverErr, _ := handshake(server, client); serverErr == nil {
 			t.Errorf("%s: TLS 1.1 is spoken", name)
 		}

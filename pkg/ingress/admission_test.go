@@ -167,6 +167,18 @@ func TestTwoKeysOfOneService(t *testing.T) {
 	list(newKey).mustBe(t, 200)
 }
 
+// A second key of one service opens what the first one opens, and not what another service's does.
+func TestPreviousKeyHasTheRightsOfItsService(t *testing.T) {
+	oldKey := strings.Repeat("o", 40)
+	b := newBorder(t, func(o *ingress.Options) { o.Keys[0].PreviousSHA256 = []string{mustHash(t, oldKey)} })
+	for key, want := range map[string]int{oldKey: 1, narrowKey: 1, apiKey: 3} {
+		view := b.do("GET", "/v1/providers", "", "Authorization", "Bearer "+key).mustBe(t, 200)
+		if list, _ := view["providers"].([]any); len(list) != want {
+			t.Errorf("a key sees %v, want %d providers", view, want)
+		}
+	}
+}
+
 // Upstream services must show a certificate beside their key, and one that nobody verified is none. That a
 // verified one opens is shown with real files in internal/app.
 func TestClientCertificates(t *testing.T) {
