@@ -31,6 +31,9 @@ func (w *world) judgeHistory(o *order, history []payment.Payment) {
 		if p.Status == payment.Submitting {
 			attempts++
 		}
+		if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == payment.ReasonStopping { // withdrawn
+			attempts--
+		}
 		if p.Attempts != attempts {
 			w.problem("%s: event %d has %d attempts after %d intents", o.ref.Order, i+1, p.Attempts, attempts)
 		}

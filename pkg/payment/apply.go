@@ -28,6 +28,9 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		next.SubmittedAt = now.UTC()
 		next.NotFound, next.NotFoundAt, next.Action = 0, time.Time{}, nil
 	case Parked:
+		if evidence == Evidence(NotExecuted) && o.Withdrawn {
+			next.Attempts--
+		}
 		next.ResumeAt = o.ResumeAt.UTC()
 		if o.ResumeAt.IsZero() {
 			next.ResumeAt = now.UTC() // nobody wants to wait

@@ -78,6 +78,9 @@ type Observation struct {
 	// Attempt is the attempt that a submit's result belongs to, for observations FromSubmit; a late
 	// result of an earlier attempt says nothing about the attempt under way.
 	Attempt int
+	// Withdrawn says, for NotExecuted FromSubmit, that our own stop cut the attempt short before anything was
+	// sent: it does not count.
+	Withdrawn bool
 	// Known says that the provider showed that it has the order, for Unclear (a duplicate refused, a
 	// status nobody documented). A webhook shows that without it.
 	Known bool

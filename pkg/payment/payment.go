@@ -28,7 +28,8 @@ type Payment struct {
 	Heard []Kind `json:"heard,omitempty"`
 	// ProviderReference is the provider's own number of this payment.
 	ProviderReference string `json:"provider_reference,omitempty"`
-	// Attempts counts how often a request to pay may have been sent.
+	// Attempts counts how often it was tried to send a request to pay. One that a stopping worker withdrew,
+	// because nothing had been sent, does not count.
 	Attempts int `json:"attempts"`
 	// ResumeAt is when a parked payment is tried again.
 	ResumeAt time.Time `json:"resume_at,omitzero"`
@@ -84,6 +85,9 @@ const (
 	ReasonClosed            = "provider_closed"      // outside the provider's opening hours
 	ReasonBalance           = "low_balance"          // the merchant's balance at the provider is too low
 	ReasonNotExecuted       = "not_executed"         // nothing was executed, and nobody said why
+	ReasonBreakerOpen       = "breaker_open"         // the provider was not available to other payments: it is left in peace for a while
+	ReasonRateLimited       = "rate_limited"         // the budget of calls to the provider is used up for long
+	ReasonGaveUp            = "gave_up"              // nothing could be executed within the configured time
 	ReasonStopping          = "worker_stopping"      // the worker stopped before anything was sent
 	ReasonNoAnswer          = "no_answer"            // a request was made, no usable answer came
 	ReasonUnclear           = "unclear_answer"       // an answer came that nobody documented

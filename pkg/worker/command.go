@@ -31,6 +31,7 @@ type job struct {
 	started time.Time       // when the lease began, or will begin at the earliest
 	held    *held           // nil when the claim store cannot be asked
 	looked  bool            // a look-up was made already
+	placed  bool            // a place in the provider's budget was waited for, and is not used yet
 	// remembered says that the payment comes from the claim store and not from the log.
 	remembered bool
 }
@@ -125,8 +126,8 @@ func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error
 	if now.Before(j.payment.ResumeAt) {
 		return events.ParkVerdict(j.payment.ResumeAt), true, nil
 	}
-	if expired(j.cmd, now) {
-		return events.DoneVerdict(), true, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed"))
+	if decision, late := w.tooLate(j, now); late {
+		return events.DoneVerdict(), true, w.decide(ctx, j, decision)
 	}
 	if err := connectors.Check(j.conn, j.cmd); err != nil {
 		return events.DeadVerdict(events.DeadInvalid, err.Error()), true, w.decide(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
@@ -139,7 +140,14 @@ func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error
 	if ctx.Err() != nil { // stopping: leave it to another worker
 		return events.RetryVerdict(0), true, nil
 	}
-	return events.Verdict{}, false, w.submit(ctx, j)
+	done, why, err := w.admit(ctx, j)
+	switch {
+	case done != nil:
+		return events.Verdict{}, false, w.submit(ctx, j, done)
+	case why.code != "":
+		return w.hold(ctx, j, why)
+	}
+	return events.Verdict{}, false, err
 }
 
 // resolve finds out about a payment that may have been sent.
@@ -157,8 +165,15 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 	if ctx.Err() != nil { // stopping: let another worker ask
 		return events.RetryVerdict(0), true, nil
 	}
-	j.looked = true
-	return events.Verdict{}, false, w.lookUp(ctx, j)
+	done, why, err := w.admit(ctx, j)
+	switch {
+	case done != nil:
+		j.looked = true
+		return events.Verdict{}, false, w.lookUp(ctx, j, done)
+	case why.code != "":
+		return events.ParkVerdict(why.again.Add(place(j.ref, why.again.Sub(w.Now())/2))), true, nil
+	}
+	return events.Verdict{}, false, err
 }
 
 // lookLater parks a payment until it can be asked about. When that is after a night or a weekend, what was
@@ -182,7 +197,8 @@ func (w *Worker) mayIntend(j *job) bool {
 }
 
 // sendAgain sends an order that the provider does not know once more, or gives it up if it has expired.
-// While the provider is closed it stays in doubt.
+// While the provider is closed or not available it stays in doubt. The place of the look-up in the provider's
+// budget does for this call, too: the answer is worth nothing after a wait.
 func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, error) {
 	now := w.Now()
 	if expired(j.cmd, now) {
@@ -193,7 +209,15 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, e
 	} else if shut {
 		return events.Verdict{}, false, w.decide(ctx, j, decision)
 	}
-	return events.Verdict{}, false, w.submit(ctx, j)
+	j.placed = true
+	done, why, err := w.admit(ctx, j)
+	if why.code != "" {
+		return events.ParkVerdict(why.again), true, nil
+	}
+	if err != nil {
+		return events.Verdict{}, false, err
+	}
+	return events.Verdict{}, false, w.submit(ctx, j, done)
 }
 
 func expired(cmd payment.Command, now time.Time) bool {

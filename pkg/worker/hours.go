@@ -60,9 +60,14 @@ func (w *Worker) resumeAt(cmd payment.Command, hours calendar.Hours, opens time.
 	if !cmd.ExpiresAt.IsZero() {
 		window = min(window, cmd.ExpiresAt.Sub(opens)/2)
 	}
+	return opens.Add(place(cmd.Ref, window))
+}
+
+// place gives every order its own place in a window, the same each time.
+func place(ref payment.Ref, window time.Duration) time.Duration {
 	if window <= 0 {
-		return opens
+		return 0
 	}
-	sum := sha256.Sum256([]byte(cmd.Provider + "/" + cmd.Order))
-	return opens.Add(time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(window)))
+	sum := sha256.Sum256([]byte(ref.Provider + "/" + ref.Order))
+	return time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(window))
 }

@@ -44,7 +44,23 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 	if ctx.Err() != nil { // stopping: leave it to another worker
 		return events.RetryVerdict(0)
 	}
-	return w.lookUpOpen(ctx, j, limit)
+	done, again := w.admitted(ctx, j)
+	if done == nil {
+		return events.RetryVerdict(max(again.Sub(w.Now()), 0))
+	}
+	return w.lookUpOpen(ctx, j, limit, done)
+}
+
+// admitted waits until the provider may be called. If it may not, done is nil, and again says when to try
+// anew: at once when the process stops.
+func (w *Worker) admitted(ctx context.Context, j *job) (done func(bool, error), again time.Time) {
+	for ctx.Err() == nil {
+		done, why, err := w.admit(ctx, j)
+		if done != nil || why.code != "" || err != nil {
+			return done, why.again
+		}
+	}
+	return nil, time.Time{}
 }
 
 // open reports whether the provider may still end a payment.
@@ -53,8 +69,8 @@ func open(p payment.Payment) bool {
 }
 
 // lookUpOpen asks once and tells a person if that did not end a wait that is too long.
-func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration) events.Verdict {
-	observation, asked := w.ask(ctx, j)
+func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, done func(called bool, err error)) events.Verdict {
+	observation, asked := w.ask(ctx, j, done)
 	var err error
 	if !knownUnknown(j.payment, observation) {
 		err = w.observe(ctx, j, observation, asked)

@@ -133,8 +133,8 @@ func (c claimsPort) Claim(ctx context.Context, ref payment.Ref, req idempotency.
 	return claim, err
 }
 
-func (c claimsPort) Renew(context.Context, payment.Ref, idempotency.Held, time.Duration) error {
-	return errPort // the engine never renews: a lease covers its whole work
+func (c claimsPort) Renew(ctx context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
+	return c.p.do("renew", errPort, func() error { return c.p.desk.claims.Renew(ctx, ref, held, lease) })
 }
 
 func (c claimsPort) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, retention time.Duration) error {

@@ -98,7 +98,7 @@ func TestTheStoreDoesNotDecideWhichCommandIsFirst(t *testing.T) {
 		"another command, and no payment": {func(d *desk, rival payment.Command) { d.claimOnly(rival) }, events.Done},
 		"another command, with our payment": {func(d *desk, rival payment.Command) {
 			d.completeWith(rival, payment.New(d.order("o-1")))
-		}, events.Park}, // it may have been sent, so it is looked up
+		}, events.Retry}, // the log is behind
 		"another command, with its payment that the log forgot": {func(d *desk, rival payment.Command) {
 			d.completeWith(rival, payment.New(rival))
 		}, events.Dead},

@@ -12,14 +12,19 @@ import (
 	"payonce/pkg/payment"
 )
 
-// submit writes the intent and, if that append was won, calls the provider and writes what it said.
-func (w *Worker) submit(ctx context.Context, j *job) error {
+// submit writes the intent and, if that append was won, calls the provider and writes what it said. done
+// is told how the call ended.
+func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err error)) error {
+	called, failed := false, error(nil)
+	defer func() { done(called, failed) }() // also after a panic: a probe's place must not be lost
 	// Only the append's success allows the call.
 	if err := w.decide(ctx, j, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker}); err != nil {
 		return err
 	}
 	w.OnStep(StepIntended, j.ref)
-	observation := w.call(ctx, j)
+	var observation payment.Observation
+	observation, failed = w.call(ctx, j)
+	called = !errors.Is(failed, errLeaseSpent)
 	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
 	w.OnStep(StepCalled, j.ref)
 	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
@@ -34,11 +39,10 @@ var errLeaseSpent = errors.New("the lease is nearly over")
 
 // call asks the provider to execute the command. A request that is proven not to have been sent is
 // tried again for a short time; nothing else ever is.
-func (w *Worker) call(ctx context.Context, j *job) payment.Observation {
+func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observation, failed error) {
 	pause := backoff.NewExponentialBackOff(
 		backoff.WithInitialInterval(w.Timing.RetryInitial), backoff.WithMaxElapsedTime(w.Timing.RetryFor))
-	var observation payment.Observation
-	var failed error // of the last call: Retry itself returns the context's error when the process stops
+	// failed is of the last call: Retry itself returns the context's error when the process stops.
 	_ = backoff.Retry(func() error {
 		if w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
 			failed = notSent(payment.ReasonInterrupted, errLeaseSpent)
@@ -51,9 +55,9 @@ func (w *Worker) call(ctx context.Context, j *job) payment.Observation {
 		return failed
 	}, backoff.WithContext(pause, ctx))
 	if failed != nil {
-		return w.observationOf(ctx, j, failed)
+		observation = w.observationOf(ctx, j, failed)
 	}
-	return observation
+	return observation, failed
 }
 
 // mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in
@@ -88,14 +92,23 @@ func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.O
 		observation.Kind = payment.Declined
 	case connectors.NotSent, connectors.Throttled:
 		observation.Kind = payment.NotExecuted
-		if ctx.Err() != nil && failed.Code == payment.ReasonUnreachable {
-			observation.Reason = &payment.Reason{Code: payment.ReasonStopping}
+		if stopping(ctx) && failed.Code == payment.ReasonUnreachable {
+			return withdrawn(j.payment)
 		}
-		observation.ResumeAt = w.Now().Add(max(failed.RetryAfter, w.parkFor(j.payment.Attempts)))
+		observation.ResumeAt = w.inTime(j.cmd, w.Now().Add(max(failed.RetryAfter, w.parkFor(j.payment.Attempts))))
 	default:
 		observation.Kind = payment.Unclear
 	}
 	return observation
+}
+
+// withdrawn takes back an attempt that the process's own stop cut short while nothing could be sent. It
+// does not count, and another worker goes on at once: the payment resumes when the attempt began, which is
+// over for any worker's clock.
+func withdrawn(p payment.Payment) payment.Observation {
+	return payment.Observation{
+		Kind: payment.NotExecuted, Withdrawn: true, ResumeAt: p.SubmittedAt, Reason: &payment.Reason{Code: payment.ReasonStopping},
+	}
 }
 
 // parkFor doubles with every attempt.
@@ -111,19 +124,22 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 
 // lookUp asks the provider about the order and writes what it said. An answer that could not be had
 // says nothing about the payment, but one that was interrupted is then seen to be in doubt.
-func (w *Worker) lookUp(ctx context.Context, j *job) error {
-	observation, asked := w.ask(ctx, j)
+func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
+	observation, asked := w.ask(ctx, j, done)
 	return w.observe(ctx, j, observation, asked)
 }
 
-// ask looks an order up at the provider. asked is when.
-func (w *Worker) ask(ctx context.Context, j *job) (observation payment.Observation, asked time.Time) {
+// ask looks an order up at the provider. asked is when; done is told how the call ended.
+func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err error)) (observation payment.Observation, asked time.Time) {
+	called, err := false, error(nil)
+	defer func() { done(called, err) }()
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	asked = w.Now()
-	observation, err := j.conn.Lookup(callCtx, connectors.Query{
+	observation, err = j.conn.Lookup(callCtx, connectors.Query{
 		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
 	})
+	called = true
 	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
 	if err != nil {
 		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)

@@ -193,23 +193,44 @@ func TestStoppingAsksNothing(t *testing.T) {
 	})
 }
 
-func TestStoppingDuringTheRetriesParks(t *testing.T) {
+func TestStoppingDuringTheRetriesCostsNothing(t *testing.T) {
 	inBubble(t, func(d *desk) {
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
 		ctx, stop := context.WithCancel(context.Background())
 		time.AfterFunc(time.Second, stop)
 		m, began := d.message(d.order("o-1")), time.Now()
 		v := d.start().Command(ctx, m)
-		d.want(v, events.Park)
+		if delay := d.want(v, events.Retry); delay != 0 {
+			t.Errorf("delivered again after %s, want at once", delay)
+		}
 		if took := time.Since(began); took != time.Second {
 			t.Errorf("stopped after %s, want 1 s", took)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Parked)
 		d.reason("o-1", payment.ReasonStopping, "")
+		if is := d.log.now("o-1"); is.Attempts != 0 || is.ResumeAt.After(began) {
+			t.Errorf("%d attempts, resumes at %s", is.Attempts, is.ResumeAt)
+		}
 		d.provider.script("o-1")
-		time.Sleep(time.Until(v.At))
-		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.want(d.start().Command(context.Background(), m), events.Done) // another worker, at once
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
+		if is := d.log.now("o-1"); is.Attempts != 1 {
+			t.Errorf("%d attempts", is.Attempts)
+		}
+	})
+}
+
+// A time that runs out is no stop: what was tried counts.
+func TestATimeThatRunsOutIsNoStop(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Park)
+		d.reason("o-1", payment.ReasonUnreachable, "")
+		if is := d.log.now("o-1"); is.Attempts != 1 {
+			t.Errorf("%d attempts", is.Attempts)
+		}
 	})
 }
 

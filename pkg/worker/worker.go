@@ -44,6 +44,11 @@ type Options struct {
 	// Opening says when a provider takes payments of an operation; nil is always open. It is called
 	// concurrently.
 	Opening func(provider string, op payment.Operation) Opening
+	// Patience says how long payments of an operation wait for their provider; nil waits for ever. It is
+	// called concurrently.
+	Patience func(provider string, op payment.Operation) Patience
+	// Limits keep providers from being overrun; nil limits nothing.
+	Limits Limits
 	// ClaimsRequired makes the worker wait while the claim store cannot be asked. The default is to go
 	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
 	ClaimsRequired bool
@@ -168,6 +173,12 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Opening == nil {
 		o.Opening = func(string, payment.Operation) Opening { return Opening{} }
+	}
+	if o.Patience == nil {
+		o.Patience = func(string, payment.Operation) Patience { return Patience{} }
+	}
+	if o.Limits == nil {
+		o.Limits = unlimited{}
 	}
 	if o.OnStep == nil {
 		o.OnStep = func(Step, payment.Ref) {}

@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/payment"
+)
+
+// Limits keep a provider from being overrun. Each method is called concurrently.
+type Limits interface {
+	// Enter asks whether a call of the provider makes sense now. If it does, done is called once: with
+	// called and the call's error when a call was made, and with false when none was. If the provider is
+	// not available ok is false, and again says when to ask anew.
+	Enter(provider string) (done func(called bool, err error), again time.Time, ok bool)
+	// Reserve takes one call out of the provider's budget and returns how long it must wait. If that is
+	// longer than patience it takes nothing, and ok is false.
+	Reserve(ctx context.Context, provider string, patience time.Duration) (wait time.Duration, ok bool)
+}
+
+// unlimited is a world without limits.
+type unlimited struct{}
+
+func (unlimited) Enter(string) (func(bool, error), time.Time, bool) {
+	return func(bool, error) {}, time.Time{}, true
+}
+
+func (unlimited) Reserve(context.Context, string, time.Duration) (time.Duration, bool) {
+	return 0, true
+}
+
+// budgetPatience is how long a command waits in its handler for a place in the provider's budget. It keeps
+// its slot meanwhile, so that the rest of the queue stays where it is; parked instead, a whole queue would
+// be written into the log and come back, again and again.
+const budgetPatience = time.Minute
+
+// hindrance is why no call may be made now.
+type hindrance struct {
+	code  string // a Reason… constant; empty for none
+	again time.Time
+}
+
+// admit asks for one call of the provider. done is nil when it may not be made now: for the hindrance, or,
+// without one, because the job has waited for its place and must look around before it asks again.
+func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why hindrance, err error) {
+	done, again, ok := w.Limits.Enter(j.ref.Provider)
+	if !ok {
+		return nil, hindrance{payment.ReasonBreakerOpen, again}, nil
+	}
+	if j.placed {
+		j.placed = false
+		return done, hindrance{}, nil
+	}
+	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetPatience)
+	if ok && wait <= 0 {
+		return done, hindrance{}, nil
+	}
+	done(false, nil) // the breaker's place is another's meanwhile
+	if !ok {
+		return nil, hindrance{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
+	}
+	return nil, hindrance{}, w.awaitPlace(ctx, j, wait)
+}
+
+// awaitPlace waits for the place that was taken in the budget, or until the process stops, and makes sure
+// that the rest of the lease is long enough for a call.
+func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) error {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+		return nil // the caller sees it
+	}
+	j.placed = true
+	if w.spent(j)+w.Timing.RetryFor+2*w.Timing.SubmitTimeout < w.Timing.Lease {
+		return nil
+	}
+	began := w.Now()
+	if err := w.renew(ctx, j); err != nil {
+		return err
+	}
+	j.started = began
+	return nil
+}
+
+// renew makes the lease begin anew. Without the claim store the worker goes on with the log alone, or not,
+// as configured.
+func (w *Worker) renew(ctx context.Context, j *job) error {
+	if j.held == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	err := w.Claims.Renew(ctx, j.ref, j.held.Held, w.Timing.Lease)
+	if err == nil || errors.Is(err, idempotency.ErrLost) || w.ClaimsRequired {
+		return err
+	}
+	w.metrics.claimsDown.Add(ctx, 1)
+	w.Logger.ErrorContext(ctx, "the claim could not be renewed; going on with the log alone", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+	return nil
+}
+
+// hold keeps a payment back of which nothing was sent, or refuses it, as configured.
+func (w *Worker) hold(ctx context.Context, j *job, why hindrance) (events.Verdict, bool, error) {
+	if why.code == payment.ReasonBreakerOpen && w.Patience(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
+		return events.DoneVerdict(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
+	}
+	at, news := w.holdUntil(j, why)
+	if !news {
+		return events.ParkVerdict(at), true, nil
+	}
+	return events.ParkVerdict(at), true, w.decide(ctx, j, payment.Observation{
+		Kind: payment.Park, Source: payment.FromWorker, ResumeAt: at, Reason: &payment.Reason{Code: why.code},
+	})
+}
+
+// holdUntil says when a payment is tried again that is kept back, spread a bit, and whether that is worth an
+// event. Kept back again for the same reason it waits twice as long as before, each time with an event, until
+// the pause has reached ParkMax. From then on it comes back every ParkMax and writes nothing: its resume_at
+// has passed, and nothing else is new. So 50,000 payments that wait for an hour write a few events each.
+func (w *Worker) holdUntil(j *job, why hindrance) (at time.Time, news bool) {
+	p, now := j.payment, w.Now()
+	pause, news := max(why.again.Sub(now), time.Second), true
+	if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == why.code {
+		last := p.ResumeAt.Sub(p.UpdatedAt)
+		pause, news = max(pause, min(2*last, w.Timing.ParkMax)), last < w.Timing.ParkMax
+	}
+	return w.inTime(j.cmd, now.Add(pause+place(j.ref, pause/2))), news
+}

@@ -1,0 +1,341 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/limits"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+var breaker = limits.Breaker{Failures: 3, OpenFor: 30 * time.Second, Probes: 2}
+
+// limited runs a test whose provider has a policy.
+func limited(t *testing.T, policy limits.Policy, test func(d *desk)) {
+	t.Helper()
+	inBubble(t, func(d *desk) {
+		d.limit(policy)
+		test(d)
+	})
+}
+
+func (d *desk) limit(policy limits.Policy) {
+	d.t.Helper()
+	l, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: policy}, Now: d.now})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.options.Limits = l
+}
+
+// trip lets payments fail until the breaker is open.
+func (d *desk) trip(p *process) {
+	d.t.Helper()
+	for range breaker.Failures {
+		name := fmt.Sprintf("trip-%d", d.ids.Add(1))
+		d.provider.script(name, repeat(reply{err: errThrottled}, 1000)...)
+		p.Command(context.Background(), d.message(d.order(name)))
+	}
+	if _, _, ok := d.options.Limits.Enter(acme); ok {
+		d.t.Fatal("the breaker is not open")
+	}
+}
+
+func TestAnOpenBreakerParksAndSendsNothing(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		p := d.start()
+		d.trip(p)
+		m := d.message(d.order("o-1"))
+		v := p.Command(context.Background(), m)
+		delay := d.want(v, events.Park)
+		d.log.want("o-1", payment.Parked)
+		d.reason("o-1", payment.ReasonBreakerOpen, "")
+		is := d.log.now("o-1")
+		if delay < breaker.OpenFor || delay > 2*breaker.OpenFor || !is.ResumeAt.Equal(v.At) || is.Attempts != 0 {
+			t.Errorf("parked for %s, the log says %s with %d attempts", delay, is.ResumeAt.Sub(d.now()), is.Attempts)
+		}
+		d.sent("o-1", 0, 0)
+		d.want(d.settle(p, m), events.Done) // the provider is back
+		d.log.want("o-1", payment.Parked, payment.Submitting, payment.Pending)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func TestDeclinesAndLowBalanceDoNotOpenTheBreaker(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		p := d.start()
+		for n := range 10 {
+			name := fmt.Sprintf("n-%d", n)
+			d.provider.script(name, reply{err: errRefused})
+			if n%2 == 0 {
+				d.provider.script(name, reply{err: errBalance})
+			}
+			p.Command(context.Background(), d.message(d.order(name)))
+			d.sent(name, 1, 0)
+		}
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+// Many payments wait for an hour: each writes a few events, and none while the pause has its full length.
+func TestWaitingForLongWritesFewEvents(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		p := d.start()
+		down := d.now()
+		m := d.message(d.order("o-1"))
+		visits, resumes := 0, time.Time{}
+		for d.now().Sub(down) < 3*time.Hour {
+			d.trip(p) // somebody tries again and again
+			v := p.Command(context.Background(), m)
+			delay := d.want(v, events.Park)
+			if delay <= 0 {
+				t.Fatal("it would come back at once")
+			}
+			is := d.log.now("o-1")
+			if delay < breaker.OpenFor || delay > d.options.Timing.ParkMax*3/2 {
+				t.Errorf("parked for %s", delay)
+			}
+			if is.ResumeAt.Before(resumes) || is.ResumeAt.After(v.At) {
+				t.Errorf("the log says %s, the verdict %s", is.ResumeAt, v.At)
+			}
+			visits, resumes = visits+1, is.ResumeAt
+			time.Sleep(delay)
+		}
+		if n := len(d.log.history("o-1")); n > 6 || n < 3 || visits < 10 {
+			t.Errorf("%d events after %d visits", n, visits)
+		}
+		d.sent("o-1", 0, 0)
+		time.Sleep(breaker.OpenFor + time.Second)
+		d.want(d.settle(p, m), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func TestExactlyTheProbesAreSentOverAllSlots(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		p := d.start()
+		d.trip(p)
+		time.Sleep(breaker.OpenFor + time.Second)
+		verdicts := make(chan events.Verdict)
+		const slots = 20
+		for n := range slots {
+			name := fmt.Sprintf("p-%d", n)
+			d.provider.script(name, reply{execute: true, takes: 5 * time.Second, says: accepted(name)})
+			go func() { verdicts <- p.Command(context.Background(), d.message(d.order(name))) }()
+		}
+		count := map[events.VerdictKind]int{}
+		for range slots {
+			count[(<-verdicts).Kind]++
+		}
+		if count[events.Done] != breaker.Probes || count[events.Park] != slots-breaker.Probes {
+			t.Errorf("verdicts: %v", count)
+		}
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done) // it has closed
+	})
+}
+
+// A probe that ends without a call gives its place back, also when the process breaks off.
+func TestAProbeThatSendsNothingGivesItsPlaceBack(t *testing.T) {
+	one := breaker
+	one.Probes = 1
+	limited(t, limits.Policy{Breaker: one}, func(d *desk) {
+		p := d.start()
+		d.trip(p)
+		time.Sleep(breaker.OpenFor + time.Second)
+		p.ports.on("append", 1, failBefore) // the intent
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Retry)
+		q := d.start()
+		q.ports.crashAt = worker.StepIntended // a panic
+		if _, crashed := q.command(context.Background(), d.message(d.order("o-2"))); !crashed {
+			t.Fatal("no crash")
+		}
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.sent("o-3", 1, 1)
+	})
+}
+
+func TestDepositsCanBeRejectedWhileTheProviderIsDown(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		d.options.Patience = func(provider string, op payment.Operation) worker.Patience {
+			if provider == acme && op == payment.Deposit {
+				return worker.Patience{Down: worker.RejectDown}
+			}
+			return worker.Patience{}
+		}
+		p := d.start()
+		d.trip(p)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Failed)
+		d.reason("o-1", payment.ReasonBreakerOpen, "")
+		payout := d.order("o-2")
+		payout.Operation = payment.Payout
+		d.want(p.Command(context.Background(), d.message(payout)), events.Park)
+		d.sent("o-1", 0, 0)
+	})
+}
+
+// A payment that may have been sent is neither failed nor written anew while the provider is down.
+func TestADoubtWaitsWhileTheBreakerIsOpen(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		d.options.Patience = func(string, payment.Operation) worker.Patience {
+			return worker.Patience{Down: worker.RejectDown, GiveUpAfter: time.Second}
+		}
+		p, m := d.start(), d.message(d.order("o-1"))
+		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
+		p.ports.on("lookup", 1, failBefore)
+		d.want(p.Command(context.Background(), m), events.Park)
+		before := d.log.statuses("o-1")
+		d.trip(p)
+		lookups := p.ports.count("lookup")
+		if delay := d.want(p.Command(context.Background(), m), events.Park); delay < breaker.OpenFor-time.Second || delay > 2*breaker.OpenFor {
+			t.Errorf("asked again after %s", delay)
+		}
+		if is := d.log.statuses("o-1"); is != before || p.ports.count("lookup") != lookups {
+			t.Errorf("%s, then %s; %d look-ups", before, is, p.ports.count("lookup")-lookups)
+		}
+		d.want(d.settle(p, m), events.Done) // a look-up is a probe, too
+		d.sent("o-1", 1, 1)
+	})
+}
+
+func TestTheRateIsKeptByWaitingInTheHandler(t *testing.T) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 2, Per: time.Second, Burst: 1}}, func(d *desk) {
+		p := d.start()
+		verdicts := make(chan events.Verdict)
+		const slots = 100 // the last waits for nearly 50 s: longer than a lease
+		began := time.Now()
+		for n := range slots {
+			go func() { verdicts <- p.Command(context.Background(), d.message(d.order(fmt.Sprintf("p-%d", n)))) }()
+		}
+		for range slots {
+			d.want(<-verdicts, events.Done)
+		}
+		if took := time.Since(began); took != (slots-1)*500*time.Millisecond {
+			t.Errorf("%d payments took %s", slots, took)
+		}
+		for n := range slots {
+			name := fmt.Sprintf("p-%d", n)
+			d.sent(name, 1, 1)
+			d.log.want(name, payment.Submitting, payment.Pending)
+		}
+	})
+}
+
+func TestLookupsTakeBudgetToo(t *testing.T) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 10 * time.Second, Burst: 1}}, func(d *desk) {
+		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
+		began := time.Now()
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		if took := time.Since(began); took != 10*time.Second || d.provider.lookups != 1 {
+			t.Errorf("took %s for a request and %d look-ups", took, d.provider.lookups)
+		}
+	})
+}
+
+func TestABudgetThatIsFarAwayParks(t *testing.T) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Minute, Burst: 1}}, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		began, m := time.Now(), d.message(d.order("o-1"))
+		delay := d.want(p.Command(context.Background(), m), events.Park)
+		if took := time.Since(began); took != 0 || delay < 2*time.Minute || delay > 3*time.Minute {
+			t.Errorf("took %s, parked for %s", took, delay)
+		}
+		d.reason("o-1", payment.ReasonRateLimited, "")
+		d.want(d.settle(p, m), events.Done)
+		d.log.want("o-1", payment.Parked, payment.Submitting, payment.Pending)
+	})
+}
+
+func TestStoppingWhileWaitingForTheBudget(t *testing.T) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 30 * time.Second, Burst: 1}}, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		ctx, stop := context.WithCancel(context.Background())
+		time.AfterFunc(time.Second, stop)
+		began, m := time.Now(), d.message(d.order("o-1"))
+		if delay := d.want(p.Command(ctx, m), events.Retry); delay != 0 || time.Since(began) != time.Second {
+			t.Errorf("after %s: again in %s", time.Since(began), delay)
+		}
+		d.log.want("o-1") // no park, no attempt
+		d.want(d.settle(d.start(), m), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+// While a worker waits for the budget its lease can run out, and another can take the order.
+func TestAWaitLongerThanTheLease(t *testing.T) {
+	for name, taken := range map[string]bool{"nobody took the order": false, "another took the order": true} {
+		t.Run(name, func(t *testing.T) {
+			limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *desk) {
+				p := d.start()
+				d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+				m := d.message(d.order("o-1"))
+				verdict := make(chan events.Verdict)
+				go func() { verdict <- p.Command(context.Background(), m) }()
+				time.Sleep(d.options.Timing.Lease + time.Second)
+				if taken {
+					d.options.Limits = nil
+					d.want(d.start().Command(context.Background(), m), events.Done)
+				}
+				want := events.Done
+				if taken {
+					want = events.Retry
+				}
+				d.want(<-verdict, want)
+				d.sent("o-1", 1, 1)
+				d.log.want("o-1", payment.Submitting, payment.Pending)
+			})
+		})
+	}
+}
+
+// The claim store is gone after the wait: the log alone is enough, unless claims are required.
+func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
+	for _, required := range []bool{false, true} {
+		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *desk) {
+			d.options.ClaimsRequired = required
+			p := d.start()
+			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+			verdict := make(chan events.Verdict)
+			go func() { verdict <- p.Command(context.Background(), d.message(d.order("o-1"))) }()
+			synctest.Wait()
+			time.Sleep(time.Second)
+			p.ports.fault = func(_ int, name string) fault { return map[string]fault{"renew": failBefore}[name] }
+			if required {
+				d.want(<-verdict, events.Retry)
+				d.sent("o-1", 0, 0)
+				return
+			}
+			d.want(<-verdict, events.Done)
+			d.sent("o-1", 1, 1)
+			if !strings.Contains(d.logs.String(), "could not be renewed") {
+				t.Error("nobody is told")
+			}
+		})
+	}
+}
+
+func TestWhatExpiresIsNotKeptBackBeyondThat(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		p := d.start()
+		d.trip(p)
+		cmd := d.order("o-1")
+		cmd.ExpiresAt = d.now().Add(10 * time.Second)
+		m := d.message(cmd)
+		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != 10*time.Second {
+			t.Errorf("parked for %s", delay)
+		}
+		d.want(d.settle(p, m), events.Done)
+		d.log.want("o-1", payment.Parked, payment.Failed)
+		d.reason("o-1", payment.ReasonExpired, "")
+		d.sent("o-1", 0, 0)
+	})
+}

@@ -1,0 +1,114 @@
+package worker_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/limits"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// impatient gives deposits up after a time.
+func (d *desk) impatient(after time.Duration) {
+	d.options.Patience = func(provider string, op payment.Operation) worker.Patience {
+		if provider != acme || op != payment.Deposit {
+			return worker.Patience{}
+		}
+		return worker.Patience{GiveUpAfter: after}
+	}
+}
+
+func TestWhatCannotBeSentIsGivenUp(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.impatient(time.Hour)
+		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
+		began := d.now()
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		if took := d.now().Sub(began); took != time.Hour {
+			t.Errorf("given up after %s", took)
+		}
+		all := d.log.history("o-1")
+		d.reason("o-1", payment.ReasonGaveUp, "")
+		if is := all[len(all)-1]; is.Status != payment.Failed || !strings.Contains(is.Reason.Message, payment.ReasonBalance) {
+			t.Errorf("%s: %+v", is.Status, is.Reason)
+		}
+		if n := d.provider.of("o-1").submitted; n != all[len(all)-1].Attempts || n < 5 {
+			t.Errorf("%d requests, %d attempts", n, all[len(all)-1].Attempts)
+		}
+	})
+}
+
+func TestOtherOperationsAreNotGivenUp(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.impatient(time.Minute)
+		cmd := d.order("o-1")
+		cmd.Operation = payment.Payout
+		d.provider.script("o-1", repeat(reply{err: errBalance}, 20)...)
+		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.sent("o-1", 21, 1)
+	})
+}
+
+func TestWhatMayHaveBeenSentIsNeverGivenUp(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.impatient(time.Second)
+		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
+		d.provider.hidden = 50 * time.Second
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+// What lay in the queue for long is tried once all the same.
+func TestWhatWasNeverKeptBackIsTried(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.impatient(time.Minute)
+		m := d.message(d.order("o-1"))
+		time.Sleep(time.Hour)
+		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
+
+// A weekend does not use the patience up.
+func TestOnlyOpenTimeCounts(t *testing.T) {
+	atHours(t, friday.Add(-30*time.Minute), worker.ParkClosed, func(d *desk) {
+		d.impatient(time.Hour)
+		d.options.Timing.ResumeSpread = 0
+		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.reason("o-1", payment.ReasonGaveUp, "")
+		if at := d.log.now("o-1").UpdatedAt; !at.Equal(monday.Add(30 * time.Minute)) {
+			t.Errorf("given up at %s", at.In(kst))
+		}
+	})
+	atHours(t, friday.Add(-30*time.Minute), worker.SendClosed, func(d *desk) {
+		d.impatient(time.Hour)
+		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		if at := d.log.now("o-1").UpdatedAt; !at.Equal(friday.Add(30 * time.Minute)) {
+			t.Errorf("always sent, given up at %s", at.In(kst))
+		}
+	})
+}
+
+func TestWhatIsKeptBackIsGivenUpInTime(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		d.impatient(20 * time.Second)
+		p := d.start()
+		d.trip(p)
+		m := d.message(d.order("o-1"))
+		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != 20*time.Second {
+			t.Errorf("parked for %s", delay)
+		}
+		d.want(d.settle(p, m), events.Done)
+		d.log.want("o-1", payment.Parked, payment.Failed)
+		d.reason("o-1", payment.ReasonGaveUp, "")
+		d.sent("o-1", 0, 0)
+	})
+}
