@@ -36,7 +36,7 @@ var core = []string{
 
 var rules = []rule{
 	{
-		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/app", "internal/campaign", "cmd/demo/..."},
+		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/..."},
 		ban: []string{nats}, direct: true,
 		reason: "only pkg/events/jetstream knows the broker, so that its traps are handled in one place",
 	},

@@ -108,7 +108,7 @@ func TestImportConflictsWithOthers(t *testing.T) {
 func TestImportWithoutStreams(t *testing.T) {
 	t.Parallel()
 	config := configuration(t, natstest.Start(t).URL(), nowhere)
-	importFile(t, config, file(t, "a.csv", header+"\n"+line)).expect(t, 1, "0 new, 0 already there, 0 conflicts", "start a worker, which makes the streams")
+	importFile(t, config, file(t, "a.csv", header+"\n"+line)).expect(t, 1, "0 new, 0 already there, 0 conflicts", "make it with payctl streams apply")
 }
 
 func largeFile(t testing.TB, payouts int) string {

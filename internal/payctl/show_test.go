@@ -222,7 +222,7 @@ func TestShowWithoutStreams(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	config := configuration(t, server.URL(), nowhere)
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT: start a worker")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT: make it with payctl streams apply")
 	server.Stop()
 	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "connect to NATS")
 }

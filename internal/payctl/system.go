@@ -46,20 +46,12 @@ func (e Env) connector(cfg config.Config, provider string) (connectors.Connector
 	return c, nil
 }
 
-// connect connects to NATS. It makes no streams: that is the services' work.
+// connect connects to NATS and wants the streams to exist: payctl streams apply makes them, and services
+// that may.
 func (e Env) connect(ctx context.Context, cfg config.Config) (*jetstream.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
-	tlsConfig, err := cfg.NATS.TLS.Client()
-	if err != nil {
-		return nil, usagef("nats.tls: %w", err)
-	}
-	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"),
-		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
-		TLS: tlsConfig, Config: app.StreamConfig(cfg), Now: e.Now,
-		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
-	})
+	conn, err := e.dial(ctx, cfg)
 	if err != nil {
 		return nil, err
 	}
@@ -68,6 +60,20 @@ func (e Env) connect(ctx context.Context, cfg config.Config) (*jetstream.Conn, e
 		return nil, err
 	}
 	return conn, nil
+}
+
+// dial connects to NATS and looks at nothing there.
+func (e Env) dial(ctx context.Context, cfg config.Config) (*jetstream.Conn, error) {
+	tlsConfig, err := cfg.NATS.TLS.Client()
+	if err != nil {
+		return nil, usagef("nats.tls: %w", err)
+	}
+	return jetstream.Connect(ctx, jetstream.Options{
+		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"),
+		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
+		TLS: tlsConfig, Config: app.StreamConfig(cfg), Now: e.Now,
+		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
+	})
 }
 
 // checkStreams wants all streams to exist. That one is set up differently is the services' matter.
@@ -79,11 +85,11 @@ func checkStreams(ctx context.Context, conn *jetstream.Conn) error {
 	var missing []string
 	for _, d := range differences {
 		if d.Field == "" {
-			missing = append(missing, d.Stream)
+			missing = append(missing, d.Name())
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("NATS has no stream %s: start a worker, which makes the streams, or add deploy/nats/streams; payctl makes none",
+		return fmt.Errorf("NATS has no stream %s: make it with payctl streams apply",
 			strings.Join(missing, ", "))
 	}
 	return nil

@@ -1,0 +1,154 @@
+package deploytest
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+)
+
+// victims are messages that wait and that no upstream may be able to remove, hold back or forge. Nobody
+// works on the provider, so they stay.
+var victims = []string{"deposit.requested.nobody.V-1", "deposit.requested.nobody.V-2", "payout.requested.nobody.V-3"}
+
+// attack tries, with the rights of an upstream and of a ledger, what headers and reply subjects can do
+// although permissions do not see them. Each of these worked in an account that was shared.
+func attack(t *testing.T, s *system) {
+	t.Helper()
+	s.stopWorker() // nothing but the attacks shall change what is compared
+	ingress, err := njs.New(s.login(t, "ingress"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, subject := range victims {
+		if _, err := ingress.Publish(bounded(t), subject, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	worker, err := njs.New(s.login(t, "worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 * len(targets) { // events that the ledger has not read yet
+		if _, err := worker.Publish(bounded(t), fmt.Sprintf("payment.settled.nobody.L-%d", i), []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := s.state(t, ingress)
+	headers(t, s)
+	replies(t, s)
+	if after := s.state(t, ingress); after != before {
+		t.Errorf("the streams were %+v and are %+v", before, after)
+	}
+	for _, subject := range victims {
+		stream, err := ingress.Stream(bounded(t), events.StreamCommands)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := stream.GetLastMsgForSubject(bounded(t), subject); err != nil {
+			t.Errorf("%s is lost: %v", subject, err)
+		}
+	}
+	stolenID(t, s)
+}
+
+// state is how much stands in the streams, and up to where they went.
+type state struct {
+	commands, log, lastInLog uint64
+}
+
+func (s *system) state(t *testing.T, js njs.JetStream) state {
+	t.Helper()
+	var all []njs.StreamState
+	for _, name := range []string{events.StreamCommands, events.StreamPayments} {
+		stream, err := js.Stream(bounded(t), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, stream.CachedInfo().State)
+	}
+	return state{all[0].Msgs, all[1].Msgs, all[1].LastSeq}
+}
+
+// headers sends every header that orders the broker about. All are refused.
+func headers(t *testing.T, s *system) {
+	t.Helper()
+	js, err := njs.New(s.login(t, "upstream-shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, header := range [][]string{
+		{"Nats-Rollup", "all"}, {"Nats-Rollup", "sub"}, {"Nats-TTL", "1s"}, {"Nats-Incr", "+1"},
+		{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", victims[0]},
+		{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", "intake.game.deposit.requested.diamondpay-tw.F"},
+		{"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1"},
+		{"Nats-Expected-Last-Sequence", "999999"}, {"Nats-Expected-Stream", events.StreamPayments},
+	} {
+		msg := &nats.Msg{Subject: fmt.Sprintf("deposit.requested.ecommpay-kr.A-%d", i), Header: nats.Header{}, Data: []byte("{}")}
+		for j := 0; j < len(header); j += 2 {
+			msg.Header.Set(header[j], header[j+1])
+		}
+		if ack, err := js.PublishMsg(bounded(t), msg, njs.WithRetryAttempts(0)); err == nil {
+			t.Errorf("%v was taken: %+v", header, ack)
+		}
+	}
+}
+
+// targets are subjects that a third party can name as where the server's answer goes.
+var targets = append([]string{
+	"payment.settled.teemopay-kr.N-1", "payment.failed.nobody.V-1", "parked.nobody.V-1", "webhook.received.teemopay-kr.N-1",
+	"$JS.API.STREAM.PURGE.COMMANDS", "$JS.API.STREAM.DELETE.COMMANDS", "$JS.API.STREAM.MSG.DELETE.COMMANDS",
+}, victims...)
+
+// replies names subjects of others as where the server's answers go. An upstream gets acknowledgements, a
+// ledger gets events of the log; neither may land there.
+func replies(t *testing.T, s *system) {
+	t.Helper()
+	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+books)
+	for _, target := range targets {
+		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
+		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
+		if err := upstream.PublishMsg(msg); err != nil {
+			t.Fatal(err)
+		}
+		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(books)
+		if err := ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, nc := range []*nats.Conn{upstream, ledger} {
+		if err := nc.FlushTimeout(patience); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// What the server still does for these requests is done before it answers later ones of the same users.
+	js, err := njs.New(upstream)
+	if err != nil {
+		t.Fatal(err)
+	}
+	msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
+	if _, err := js.PublishMsg(bounded(t), msg, njs.WithRetryAttempts(0)); err == nil {
+		t.Error("an impossible sequence was expected and found")
+	}
+}
+
+// stolenID publishes under the message id that another upstream is about to use.
+func stolenID(t *testing.T, s *system) {
+	t.Helper()
+	for i, publish := range []struct{ user, subject string }{
+		{"upstream-shop", "deposit.requested.ecommpay-kr.I-1"}, {"upstream-game", "deposit.requested.diamondpay-tw.I-1"},
+	} {
+		js, err := njs.New(s.login(t, publish.user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		ack, err := js.Publish(bounded(t), publish.subject, []byte("{}"), njs.WithMsgID("guessed"))
+		if err != nil || ack.Duplicate {
+			t.Errorf("publish %d: %+v: %v", i, ack, err)
+		}
+	}
+}

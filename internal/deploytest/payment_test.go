@@ -1,0 +1,250 @@
+package deploytest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/app"
+	"payonce/internal/payctl"
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+)
+
+// system is payonce on a secured broker: each program logs in as its own user.
+type system struct {
+	broker
+	listen, apiKey string
+	sandbox        *sandbox.Sandbox
+	stopWorker     func() // and wait for its end
+	logs           lockedBuffer
+}
+
+// startSystem makes the streams as operator and starts an ingress and a worker.
+func startSystem(t *testing.T, b broker, replicas int) *system {
+	t.Helper()
+	s := &system{broker: b}
+	redis := miniredis.RunT(t)
+	var err error
+	if s.listen, err = trial.FreeAddress(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	at := trial.Addresses{NATS: b.urls(), Redis: redis.Addr(), Listen: s.listen}
+	keys, err := trial.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	at.Sandbox = s.startSandbox(t, keys, at)
+	path, apiKey, err := keys.WriteConfig(t.TempDir(), at)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.apiKey = apiKey
+	var out bytes.Buffer
+	code := payctl.Run(t.Context(), []string{"streams", "apply", "--config", s.config(t, path, "operator", replicas)}, payctl.Env{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
+	})
+	if code != payctl.ExitOK || !strings.Contains(out.String(), "INTAKE-shop: missing") {
+		t.Fatalf("payctl streams apply: exit %d\n%s", code, out.String())
+	}
+	s.stopWorker = s.run(t, app.Worker(), s.config(t, path, "worker", replicas))
+	s.run(t, app.Ingress(), s.config(t, path, "ingress", replicas))
+	return s
+}
+
+// config writes the configuration of one program: the common one with its own login.
+func (b broker) config(t *testing.T, path, user string, replicas int) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := fmt.Sprintf("nats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  upstreams: [shop, game]\n  ledgers: [books]\n",
+		b.seedFile(user), b.ca(), replicas)
+	own := filepath.Join(filepath.Dir(path), user+".yaml")
+	if err := os.WriteFile(own, []byte(strings.Replace(string(text), "nats:\n", login, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return own
+}
+
+func (s *system) startSandbox(t *testing.T, keys trial.Keys, at trial.Addresses) string {
+	t.Helper()
+	accounts, err := keys.Accounts(at, func(a *sandbox.Account) {
+		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.sandbox.Close)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := &http.Server{Handler: s.sandbox, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = srv.Serve(listener) }()
+	t.Cleanup(func() { _ = srv.Close() })
+	return "http://" + listener.Addr().String()
+}
+
+// run runs a service in this process until the test ends or stop is called.
+func (s *system) run(t *testing.T, service app.Service, config string) (stop func()) {
+	t.Helper()
+	rt, err := app.Load(service, config, &s.logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	var once sync.Once
+	go func() { ended <- service.Run(ctx, rt, func(string) { once.Do(func() { close(ready) }) }) }()
+	stop = sync.OnceFunc(func() { cancel(); <-ended })
+	t.Cleanup(func() {
+		stop()
+		if t.Failed() {
+			t.Logf("%s", s.logs.String())
+		}
+	})
+	select {
+	case <-ready:
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("%s: %v\n%s", service.Name, err, s.logs.String())
+	case <-time.After(2 * patience):
+		t.Fatalf("%s is not ready\n%s", service.Name, s.logs.String())
+	}
+	return stop
+}
+
+type lockedBuffer struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buffer.String()
+}
+
+// payAsUpstream publishes a deposit as an upstream does: plain JSON on the long subject.
+func (s *system) payAsUpstream(t *testing.T, order string) payment.Ref {
+	t.Helper()
+	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	js, err := njs.New(s.login(t, "upstream-shop"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`, ref.Provider, ref.Order)
+	ack, err := js.Publish(bounded(t), events.CommandSubject(payment.Deposit, ref), []byte(body))
+	if err != nil || ack.Stream != events.IntakeStream("shop") {
+		t.Fatalf("publish as upstream: %+v: %v", ack, err)
+	}
+	return ref
+}
+
+// payByHTTP asks the ingress for a deposit.
+func (s *system) payByHTTP(t *testing.T, order string) payment.Ref {
+	t.Helper()
+	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	body := fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`, ref.Provider, ref.Order)
+	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+s.apiKey)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Prefer", "wait=20")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	if response.StatusCode/100 != 2 {
+		t.Fatalf("POST /v1/deposits: %s", response.Status)
+	}
+	return ref
+}
+
+// settled waits, as the ledger, until both payments have settled.
+func (s *system) settled(t *testing.T, refs ...payment.Ref) {
+	t.Helper()
+	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+books), "PAYONCE")
+	if err != nil {
+		t.Fatal(err)
+	}
+	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(books))
+	if err != nil {
+		t.Fatal(err)
+	}
+	waiting := map[payment.Ref]bool{}
+	for _, ref := range refs {
+		waiting[ref] = true
+	}
+	for deadline := time.Now().Add(patience); len(waiting) > 0; {
+		if time.Now().After(deadline) {
+			t.Fatalf("not settled: %v\n%s", waiting, s.logs.String())
+		}
+		m, err := consumer.Next(njs.FetchMaxWait(2 * time.Second))
+		if err != nil {
+			continue
+		}
+		p, err := events.DecodePayment(m.Data())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.Status != payment.Settled || m.Subject() != events.PaymentSubject(payment.Settled, p.Ref) {
+			t.Errorf("%s: %s on %s", p.Ref, p.Status, m.Subject())
+		}
+		delete(waiting, p.Ref)
+		if err := m.DoubleAck(bounded(t)); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// pay takes one payment by NATS and one by HTTP through, and wants no refusal of the broker on the way.
+func (s *system) pay(t *testing.T) {
+	t.Helper()
+	s.settled(t, s.payAsUpstream(t, "N-1"), s.payByHTTP(t, "H-1"))
+	if logs := s.logs.String(); strings.Contains(strings.ToLower(logs), "permissions violation") {
+		t.Errorf("a program lacks a right:\n%s", logs)
+	}
+}
+
+func TestPaymentOnOneServer(t *testing.T) {
+	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
+	s.pay(t)
+	attack(t, s)
+	tryEverything(t, s.broker)
+}
+
+func TestPaymentOnACluster(t *testing.T) {
+	s := startSystem(t, startBroker(t, "cluster.conf", "nats-1", "nats-2", "nats-3"), 3)
+	s.pay(t)
+	attack(t, s)
+	tryEverything(t, s.broker)
+}

@@ -1,0 +1,167 @@
+package deploytest
+
+import (
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+)
+
+// attempt is one thing that a user tries. Nothing stands behind the subject in most cases: only the right to
+// use it is tried.
+type attempt struct {
+	user    string
+	deed    string // "publish" or "subscribe"
+	subject string
+	allowed bool
+}
+
+// attempts are what each user may and must not do. Each line is tried on a real server.
+var attempts = []attempt{
+	{"ingress", "publish", "deposit.requested.teemopay-kr.X", true},
+	{"ingress", "publish", "clarification.requested.teemopay-kr.X", true},
+	{"ingress", "publish", "webhook.received.teemopay-kr.X", true},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.*.teemopay-kr.X", true},
+	{"ingress", "publish", "payment.settled.teemopay-kr.X", false},
+	{"ingress", "publish", "parked.teemopay-kr.X", false},
+	{"ingress", "publish", "deadletter.commands.teemopay-kr", false},
+	{"ingress", "publish", "operator.release.teemopay-kr.X", false},
+	{"ingress", "publish", "$JS.API.STREAM.CREATE.OTHER", false},
+	{"ingress", "publish", "$JS.API.STREAM.UPDATE.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.DELETE.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.intake", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.ledger-books", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.ledger-books", false},
+	{"ingress", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"ingress", "subscribe", "_INBOX.ingress.x", true},
+	{"ingress", "subscribe", "_INBOX.worker.>", false},
+	{"ingress", "subscribe", ">", false},
+	{"ingress", "subscribe", "deposit.requested.>", false},
+
+	{"worker", "publish", "payment.settled.teemopay-kr.X", true},
+	{"worker", "publish", "parked.teemopay-kr.X", true},
+	{"worker", "publish", "deadletter.commands.teemopay-kr", true},
+	{"worker", "publish", "$JS.API.CONSUMER.CREATE.INTAKE-shop.intake", true},
+	{"worker", "publish", "webhook.waiting.teemopay-kr.X.0", true},
+	{"worker", "publish", "webhook.received.teemopay-kr.X", false},
+	{"worker", "publish", "operator.release.teemopay-kr.X", false},
+	{"worker", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"worker", "publish", "$JS.API.STREAM.CREATE.OTHER", false},
+	{"worker", "publish", "$JS.API.STREAM.DELETE.COMMANDS", false},
+	{"worker", "publish", "$JS.API.STREAM.PURGE.DEADLETTERS", false},
+	{"worker", "publish", "$JS.API.STREAM.MSG.DELETE.PAYMENTS", false},
+	{"worker", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", false},
+	{"worker", "publish", "$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.1", false},
+	{"worker", "subscribe", "_INBOX.worker.x", true},
+	{"worker", "subscribe", "_INBOX.payctl.>", false},
+	{"worker", "subscribe", "payment.>", false},
+
+	{"operator", "publish", "operator.release.teemopay-kr.X", true},
+	{"operator", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
+	{"operator", "publish", "payment.settled.teemopay-kr.X", true},
+	{"operator", "publish", "$JS.API.STREAM.DELETE.COMMANDS", false},
+	{"operator", "publish", "$JS.API.STREAM.PURGE.PAYMENTS", false},
+	{"operator", "publish", "$JS.API.STREAM.PURGE.AUDIT", false},
+	{"operator", "publish", "$SYS.REQ.SERVER.PING", false},
+	{"operator", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"operator", "subscribe", "_INBOX.payctl.x", true},
+	{"operator", "subscribe", "_INBOX.worker.>", false},
+	{"operator", "subscribe", "payment.>", false},
+
+	{"monitor", "publish", "$SYS.REQ.SERVER.PING.JSZ", true},
+	{"monitor", "publish", "$SYS.REQ.SERVER.PING.HEALTHZ", true},
+	{"monitor", "publish", "$SYS.REQ.SERVER.X.RELOAD", false},
+	{"monitor", "publish", "$SYS.REQ.SERVER.X.KICK", false},
+	{"monitor", "publish", "$JS.API.STREAM.INFO.PAYMENTS", false},
+	{"monitor", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"monitor", "subscribe", "$SYS.SERVER.*.STATSZ", true},
+	{"monitor", "subscribe", "$SYS.>", false},
+
+	{"upstream-shop", "publish", "deposit.requested.teemopay-kr.X", true},
+	{"upstream-shop", "publish", "payout.requested.ecommpay-kr.X", true},
+	{"upstream-shop", "publish", "clarification.requested.ecommpay-kr.X", true},
+	{"upstream-shop", "publish", "deposit.requested.diamondpay-tw.X", false},
+	{"upstream-shop", "publish", "deposit.requested", false},
+	{"upstream-shop", "publish", "parked.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "payment.settled.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "webhook.received.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "intake.game.deposit.requested.diamondpay-tw.X", false},
+	{"upstream-shop", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"upstream-shop", "publish", "$JS.API.STREAM.INFO.COMMANDS", false},
+	{"upstream-shop", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"upstream-shop", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.>", false},
+	{"upstream-shop", "subscribe", "payment.>", false},
+	{"upstream-shop", "subscribe", "deposit.requested.>", false},
+	{"upstream-game", "publish", "deposit.requested.diamondpay-tw.X", true},
+	{"upstream-game", "publish", "deposit.requested.teemopay-kr.X", false},
+
+	{"ledger-books", "publish", "PAYONCE.CONSUMER.INFO.PAYMENTS.ledger-books", true},
+	{"ledger-books", "publish", "PAYONCE.CONSUMER.INFO.PAYMENTS.ledger-other", false},
+	{"ledger-books", "publish", "PAYONCE.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"ledger-books", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"ledger-books", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.>", false},
+	{"ledger-books", "publish", "$JS.ACK.COMMANDS.intake.1.1.1.1.1", false},
+	{"ledger-books", "publish", "payment.settled.teemopay-kr.X", false},
+	{"ledger-books", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"ledger-books", "subscribe", "payment.>", false},
+}
+
+// tryEverything tries the whole table, and who has no key at all.
+func tryEverything(t *testing.T, b broker) {
+	t.Helper()
+	for _, a := range attempts {
+		if allowed := b.try(t, a); allowed != a.allowed {
+			t.Errorf("%s may %s %s: %t, must be %t", a.user, a.deed, a.subject, allowed, a.allowed)
+		}
+	}
+	url := strings.Join(b.urls(), ",")
+	if nc, err := nats.Connect(url, nats.RootCAs(b.ca())); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("without a key: %v", err)
+		nc.Close()
+	}
+	if nc, err := nats.Connect(strings.ReplaceAll(url, "tls://", "nats://"), nats.UserInfo("worker", "worker"), nats.RootCAs(b.ca())); err == nil {
+		t.Error("with a password: let in")
+		nc.Close()
+	}
+	if nc, err := nats.Connect(url); err == nil {
+		t.Error("without our CA: connected")
+		nc.Close()
+	}
+}
+
+// try does one thing on a connection of its own and reports whether the server let it. What is published is
+// empty and asks for an answer on the user's own inbox, so that nothing of it is work for a program.
+func (b broker) try(t *testing.T, a attempt) bool {
+	t.Helper()
+	nc := b.login(t, a.user)
+	defer nc.Close()
+	switch a.deed {
+	case "publish":
+		if err := nc.PublishRequest(a.subject, nc.NewInbox(), []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+	case "subscribe":
+		if _, err := nc.SubscribeSync(a.subject); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Fatalf("what is %q?", a.deed)
+	}
+	// The server refuses before it answers the ping of the flush.
+	if err := nc.FlushTimeout(patience); err != nil {
+		t.Fatal(err)
+	}
+	switch err := nc.LastError(); {
+	case err == nil:
+		return true
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return false
+	default:
+		t.Fatalf("%+v: %v", a, err)
+		return false
+	}
+}

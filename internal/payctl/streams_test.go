@@ -1,0 +1,93 @@
+package payctl_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"payonce/internal/natstest"
+)
+
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	path := configuration(t, natstest.Start(t).URL(), nowhere)
+	with := func(more string) string {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := filepath.Join(filepath.Dir(path), "other.yaml")
+		if err := os.WriteFile(other, []byte(strings.Replace(string(text), "nats: {", "nats: {"+more, 1)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return other
+	}
+	run(t, "", "streams", "diff", "--config", path).expect(t, 1, "PAYMENTS: missing", "payctl streams apply")
+	run(t, "", "streams", "apply", "--config", path).expect(t, 0, "done: PAYMENTS: missing\n", "")
+	run(t, "", "streams", "diff", "--config", path).expect(t, 0, "", "All streams are as they are defined.")
+	if again := run(t, "", "streams", "apply", "--config", path); again.code != 0 || strings.Contains(again.out, "done") {
+		t.Errorf("applied twice: %+v", again)
+	}
+	longer := with("payments_retention: 500d, ledgers: [books], ")
+	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: PAYMENTS consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "1 differences are left")
+	run(t, "", "streams", "diff", "--json", "--config", longer).expect(t, 1, `"field": "max_age"`, "--update")
+	run(t, "", "streams", "apply", "--update", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
+	// A shorter memory would forget payments: nobody gets that by a flag.
+	run(t, "", "streams", "apply", "--update", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
+	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "as they are defined")
+	run(t, "", "streams", "apply", "X").expect(t, 2, "", "takes no arguments")
+	run(t, "", "streams", "diff", "--config", configuration(t, "nats://127.0.0.1:1", nowhere)).expect(t, 1, "", "connect to NATS")
+}
+
+func TestCredentialsMake(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "nats")
+	run(t, "", "credentials", "make", dir, "--upstream", "shop=acme-kr,acme-tw", "--ledger", "books", "--host", "nats-1").
+		expect(t, 0, "clients", "")
+	seeds := 0
+	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s is open to others: %v", path, info.Mode())
+		}
+		if strings.HasSuffix(path, ".seed") {
+			seeds++
+		}
+		return err
+	})
+	if err != nil || seeds != 6 {
+		t.Errorf("%d seeds: %v", seeds, err)
+	}
+	key := filepath.Join(dir, "server", "nats.env")
+	before, err := os.ReadFile(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// One file that is there keeps all others from being written.
+	if err := os.Remove(filepath.Join(dir, "ca.key")); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "credentials", "make", dir).expect(t, 1, "", "is there already; nothing was written")
+	if after, err := os.ReadFile(key); err != nil || string(after) != string(before) {
+		t.Errorf("nats.env was changed: %v", err)
+	}
+	if _, err := os.Lstat(filepath.Join(dir, "ca.key")); err == nil {
+		t.Error("ca.key was written beside old files")
+	}
+	for _, test := range [][]string{
+		{"--upstream", "shop"}, {"--upstream", "Shop=acme"}, {"--upstream", "shop=acme.>"}, {"--upstream", "shop="},
+		{"--upstream", "shop=a", "--upstream", "shop=b"}, {"--ledger", "a.b"}, {"--upstream", "ledger-a=x", "--ledger", "a"}, {"--host", ""},
+	} {
+		fresh := filepath.Join(t.TempDir(), "nats")
+		if got := run(t, "", append([]string{"credentials", "make", fresh}, test...)...); got.code == 0 {
+			t.Errorf("%v was taken", test)
+		}
+		if _, err := os.Lstat(fresh); err == nil {
+			t.Errorf("%v: something was written", test)
+		}
+	}
+}
