@@ -298,7 +298,7 @@ func TestUnknownBeforeTheWeekendIsNotEnough(t *testing.T) {
 func TestTheLadderCountsOpenTime(t *testing.T) {
 	for _, policy := range []worker.ClosedPolicy{worker.ParkClosed, worker.RejectClosed, worker.SendClosed} {
 		t.Run(string(policy), func(t *testing.T) {
-			atHours(t, friday.Add(-40*time.Minute), policy, func(d *desk) {
+			atHours(t, friday.Add(-10*time.Minute), policy, func(d *desk) {
 				passed := time.Time.Sub
 				if hours := d.options.Opening(acme, payment.Deposit).Hours; policy == worker.ParkClosed {
 					passed = func(to, from time.Time) time.Duration { return hours.OpenDuration(from, to) }
