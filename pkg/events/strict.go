@@ -3,11 +3,15 @@ package events
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"strings"
 	"unicode/utf8"
 )
+
+// maxDepth bounds the nesting, because each level costs memory. A command in a CloudEvent has three.
+const maxDepth = 16
+
+// blanks stand between the tokens of JSON.
+const blanks = " \t\r\n"
 
 // checkDocument makes sure that the body is one JSON object in UTF-8, and returns the paths of the names
 // that stand twice, with names compared as encoding/json compares them: without regard to case, except
@@ -16,43 +20,58 @@ func checkDocument(body []byte) (doubled []string, problem string) {
 	if !utf8.Valid(body) { // encoding/json would replace what is not, in silence
 		return nil, "the body is not UTF-8"
 	}
-	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.UseNumber()
-	if token, err := dec.Token(); err != nil || token != json.Delim('{') {
+	if !bytes.HasPrefix(bytes.TrimLeft(body, blanks), []byte("{")) {
 		return nil, "the body is not a JSON object"
 	}
-	w := walker{dec: dec}
-	if err := w.object("", 1); errors.Is(err, errTooDeep) {
-		return nil, err.Error()
-	} else if err != nil {
-		return nil, "the body is not well-formed JSON"
-	}
-	if _, err := dec.Token(); err != io.EOF {
+	w := walker{rest: body}
+	w.value("", 0)
+	switch {
+	case w.tooDeep:
+		return nil, "the body is nested too deeply"
+	case json.Valid(body):
+		return w.doubled, ""
+	case json.NewDecoder(bytes.NewReader(body)).Decode(new(json.RawMessage)) == nil:
 		return nil, "there is more than one JSON document"
 	}
-	return w.doubled, ""
+	return nil, "the body is not well-formed JSON"
 }
 
-// maxDepth bounds the nesting, because each level costs memory. A command in a CloudEvent has three.
-const maxDepth = 16
-
-var errTooDeep = errors.New("the body is nested too deeply")
-
-// walker looks for names that stand twice in one object.
+// walker looks for names that stand twice in one object. It finds them in JSON; of anything else it only
+// makes sure to come to an end.
 type walker struct {
-	dec     *json.Decoder
+	rest    []byte
 	doubled []string // paths
+	tooDeep bool
 }
 
-// object walks an object whose "{" was read.
-func (w *walker) object(path string, depth int) error {
-	seen := map[string]bool{}
-	for w.dec.More() {
-		token, err := w.dec.Token()
-		if err != nil {
-			return err
+// value walks the next value.
+func (w *walker) value(path string, depth int) {
+	if depth > maxDepth {
+		w.tooDeep, w.rest = true, nil
+		return
+	}
+	switch w.peek() {
+	case '{':
+		w.skip(1)
+		w.object(path, depth+1)
+	case '[':
+		w.skip(1)
+		for next := w.peek(); next != ']' && next != 0; next = w.peek() {
+			w.value(path, depth+1)
 		}
-		name, _ := token.(string)
+		w.skip(1)
+	case '"':
+		w.text()
+	default:
+		w.skip(max(1, bytes.IndexAny(w.rest, ",:]}"+blanks)))
+	}
+}
+
+// object walks an object behind its "{".
+func (w *walker) object(path string, depth int) {
+	seen := map[string]bool{}
+	for w.peek() == '"' {
+		name := w.text()
 		at, key := strings.TrimPrefix(path+"."+name, "."), name
 		if fold(path) != "metadata" {
 			key = fold(name)
@@ -61,35 +80,41 @@ func (w *walker) object(path string, depth int) error {
 			w.doubled = append(w.doubled, at)
 		}
 		seen[key] = true
-		if err := w.value(at, depth); err != nil {
-			return err
-		}
+		w.value(at, depth)
 	}
-	_, err := w.dec.Token()
-	return err
+	w.skip(1)
 }
 
-func (w *walker) value(path string, depth int) error {
-	if depth > maxDepth {
-		return errTooDeep
-	}
-	token, err := w.dec.Token()
-	if err != nil {
-		return err
-	}
-	switch token {
-	case json.Delim('{'):
-		return w.object(path, depth+1)
-	case json.Delim('['):
-		for w.dec.More() {
-			if err := w.value(path, depth+1); err != nil {
-				return err
-			}
+// text reads a string.
+func (w *walker) text() string {
+	end := 1
+	for end < len(w.rest) && w.rest[end] != '"' {
+		if w.rest[end] == '\\' {
+			end++
 		}
-		_, err = w.dec.Token()
+		end++
 	}
-	return err
+	quoted := w.rest[:min(end+1, len(w.rest))]
+	w.skip(len(quoted))
+	var s string
+	if bytes.IndexByte(quoted, '\\') < 0 {
+		s = string(bytes.Trim(quoted, `"`))
+	} else if json.Unmarshal(quoted, &s) != nil {
+		return "" // and json.Valid says so
+	}
+	return s
 }
+
+// peek returns the first byte of the next token, 0 at the end.
+func (w *walker) peek() byte {
+	w.rest = bytes.TrimLeft(w.rest, ",:"+blanks)
+	if len(w.rest) == 0 {
+		return 0
+	}
+	return w.rest[0]
+}
+
+func (w *walker) skip(n int) { w.rest = w.rest[min(n, len(w.rest)):] }
 
 // fold makes names equal that encoding/json takes for one field. "ſ" is there, because its upper case
 // is "S".
