@@ -84,6 +84,9 @@ func (w *world) judgeOutcome(o *order, history []payment.Payment) {
 	if reversedFirst(o, history) {
 		want = append(want, payment.Conflict)
 	}
+	if o.overslept && w.waits(o) { // see docs/reliability.md
+		want = append(want, payment.Submitting)
+	}
 	if !slices.Contains(want, p.Status) {
 		w.problem("%s: the log says %s, the truth allows %v", o.ref.Order, p.Status, want)
 		return
@@ -92,7 +95,7 @@ func (w *world) judgeOutcome(o *order, history []payment.Payment) {
 	switch {
 	case p.Status == payment.Settled && p.SettledAmount != d.moved():
 		w.problem("%s: settled %s, and %s moved", o.ref.Order, p.SettledAmount, d.moved())
-	case p.Status != payment.Settled && p.Status != payment.Pending && p.Reason == nil:
+	case p.Status != payment.Settled && p.Status != payment.Pending && p.Status != payment.Submitting && p.Reason == nil:
 		w.problem("%s: %s without a reason", o.ref.Order, p.Status)
 	}
 }

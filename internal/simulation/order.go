@@ -16,6 +16,8 @@ type order struct {
 	old      bool     // the command is older than the log's memory
 	requests int      // that the provider received
 	deal     *deal    // nil: the provider executed nothing
+	// overslept: one copy of the command is parked already, until later than another should be.
+	overslept bool
 }
 
 // order draws what is asked for under one order number.

@@ -14,8 +14,9 @@ type message struct {
 	events.Message
 	stream      string
 	ref         payment.Ref
-	fingerprint string // of a command
-	gone        bool   // acknowledged
+	fingerprint string    // of a command
+	gone        bool      // acknowledged
+	until       time.Time // when it was parked: until then
 }
 
 // deadLetter is a message that was given up.
@@ -151,10 +152,14 @@ func (m *message) again() message {
 // seconds and may fire up to a second early.
 func (w *world) park(m *message, at time.Time) {
 	command := m.stream == events.StreamCommands // webhooks of one order are held side by side
-	if command && w.parked[m.ref] != nil {
+	if held := w.parked[m.ref]; command && held != nil {
+		if at.Before(held.until) {
+			w.orderOf(m.ref).overslept = true
+		}
 		return
 	}
 	if command {
+		m.until = at
 		w.parked[m.ref] = m
 	}
 	next := m.again()
