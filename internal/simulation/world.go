@@ -78,7 +78,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	for range 1 + w.rng.IntN(3) {
 		w.startProcess()
 	}
-	for n := range 1 + w.rng.IntN(3) {
+	for n := range [...]int{1, 2, 3, 3}[w.rng.IntN(4)] {
 		w.order(n)
 	}
 	if w.chance(webhookStray) {
