@@ -74,7 +74,8 @@ func parseHours(c calendar.Config) calendar.Hours {
 func (p *process) opening(_ string, op payment.Operation) worker.Opening {
 	h, t := p.w.hours[op], p.w.current
 	if t != nil {
-		if t.sawOpen = h.engine.Open(p.clock()); t.sawOpen {
+		t.sawOpen = h.engine.Open(p.clock())
+		if t.sawClosed = !t.sawOpen; t.sawOpen {
 			t.openAt = p.w.now
 		} else {
 			p.w.happened[providerClosed]++
@@ -104,6 +105,13 @@ func (w *world) judgeRequest(t *task, o *order) {
 	}
 }
 
+// judgeReason checks that who writes of closed hours has just seen, by its own clock, that they are.
+func (w *world) judgeReason(t *task, p payment.Payment) {
+	if p.Reason != nil && p.Reason.Code == payment.ReasonClosed && !t.sawClosed {
+		w.problem("%s: %s by closed hours while the provider was open", p.Order, p.Status)
+	}
+}
+
 // judgeClosed checks an event that is there because the provider was closed.
 func (w *world) judgeClosed(o *order, p payment.Payment) {
 	h := w.hours[o.cmd.Operation]
@@ -113,10 +121,6 @@ func (w *world) judgeClosed(o *order, p payment.Payment) {
 	}
 	if h.policy != policy {
 		w.problem("%s: %s by closed hours, whose policy is %q", o.ref.Order, p.Status, h.policy)
-	}
-	// Between the look at the hours and the writing of the event a process can have stood still once.
-	if closes, ever := h.engine.NextClosing(p.UpdatedAt.Add(-maxFreeze)); !ever || closes.After(p.UpdatedAt) {
-		w.problem("%s: %s by closed hours while the provider was open", o.ref.Order, p.Status)
 	}
 	if p.Status != payment.Parked {
 		return

@@ -102,6 +102,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 		return 0, err
 	}
 	w := l.p.w
+	w.judgeReason(t, next)
 	t.travel()
 	switch {
 	case w.fails(appendUnwritten):

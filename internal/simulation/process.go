@@ -76,6 +76,7 @@ type task struct {
 	asked     time.Duration // when it asked for the time last
 	sawOpen   bool          // that the provider was open, when it asked for the hours last
 	openAt    time.Duration // when it saw that
+	sawClosed bool          // that the provider was closed, when it asked for the hours last
 	verdict   events.Verdict
 	ended     bool // with a verdict
 }
