@@ -50,6 +50,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set.DurationVar(&o.Duration, "duration", campaign.DefaultDuration, "how long they take to come in, and the faults go on")
 	set.IntVar(&o.Workers, "workers", campaign.DefaultWorkers, "how many workers there are")
 	set.DurationVar(&o.DrainFor, "drain", campaign.DefaultDrainFor, "how long to wait at most until nothing moves any more")
+	set.BoolVar(&o.Keep, "keep", false, "keep logs and data also when all is well")
 	set.Usage = func() {
 		fmt.Fprint(set.Output(), usage)
 		set.PrintDefaults()

@@ -17,6 +17,8 @@ type Evidence struct {
 	// Log holds all events of the log, by payment, in their order.
 	Log   map[payment.Ref][]events.Record
 	Truth sandbox.Truth
+	// Queued are the payments whose command waits in the queue, parked or not.
+	Queued map[payment.Ref]bool
 	// Dead are the reasons of the dead letters, by payment.
 	Dead map[payment.Ref][]string
 }
@@ -52,7 +54,7 @@ func Audit(e Evidence) Verdict {
 	known := map[payment.Ref]bool{}
 	for _, o := range e.Orders {
 		known[o.Ref] = true
-		v.auditOrder(o, e.Log[o.Ref], books[o.Ref], e.Dead[o.Ref])
+		v.auditOrder(e, o, books[o.Ref])
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(books), compareRefs) {
 		if !known[ref] && len(books[ref].Charges) > 0 {
@@ -77,7 +79,8 @@ func (v *Verdict) lost(ref payment.Ref, format string, args ...any) {
 	v.Lost = append(v.Lost, Finding{ref, fmt.Sprintf(format, args...)})
 }
 
-func (v *Verdict) auditOrder(o *Order, history []events.Record, truth sandbox.Order, dead []string) {
+func (v *Verdict) auditOrder(e Evidence, o *Order, truth sandbox.Order) {
+	history, dead := e.Log[o.Ref], e.Dead[o.Ref]
 	if o.Accepted {
 		v.Orders++
 	}
@@ -95,6 +98,7 @@ func (v *Verdict) auditOrder(o *Order, history []events.Record, truth sandbox.Or
 	v.Statuses[last.Status]++
 	v.auditHistory(o, history)
 	v.auditOutcome(o, last, truth)
+	v.auditQueue(o, last, e.Queued[o.Ref])
 	if len(dead) > 0 {
 		v.wrong(o.Ref, "it is %s, and there are dead letters: %v", last.Status, dead)
 	}
@@ -158,6 +162,15 @@ func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Ord
 	}
 	if got := last.SettledAmount; last.Status == payment.Settled && (got.Minor != received || got.Currency != o.Amount.Currency) {
 		v.wrong(o.Ref, "the log says %s arrived, the books say %d minor units", got, received)
+	}
+}
+
+// auditQueue looks for payments of which something is still to be done, and nobody will do it: their command
+// has left the queue. A doubt about the amount is for a person.
+func (v *Verdict) auditQueue(o *Order, last payment.Payment, queued bool) {
+	undone := last.Status == payment.Parked || last.Status == payment.InDoubt && !slices.Contains(o.Faults, sandbox.WrongAmount)
+	if undone && !queued {
+		v.lost(o.Ref, "it is %s, and its command is not in the queue any more", last.Status)
 	}
 }
 

@@ -20,6 +20,7 @@ type world struct {
 	log   []payment.Payment
 	books sandbox.Order
 	dead  []string
+	queue bool           // whether the command waits
 	extra *sandbox.Order // another one at the provider
 }
 
@@ -51,6 +52,7 @@ func (w *world) evidence() Evidence {
 		account.Orders = append(account.Orders, *w.extra)
 	}
 	e.Truth.Accounts = []sandbox.AccountTruth{account}
+	e.Queued = map[payment.Ref]bool{w.order.Ref: w.queue}
 	if w.dead != nil {
 		e.Dead[w.order.Ref] = w.dead
 	}
@@ -87,9 +89,10 @@ func TestAudit(t *testing.T) {
 		"not in the log, not accepted": {func(w *world) { w.log, w.books, w.order.Accepted = nil, sandbox.Order{}, false }, "0 0 0"},
 		"executed, never accepted":     {func(w *world) { w.log, w.order.Accepted = nil, false }, "0 0 1"},
 		"left at submitting":           {func(w *world) { w.log = w.log[:1]; w.unpaid(sandbox.Pending) }, "0 1 0"},
-		"in doubt without a reason":    {func(w *world) { w.last(payment.InDoubt).Reason = nil; w.books = sandbox.Order{} }, "0 1 0"},
-		"in doubt, unknown there":      {func(w *world) { w.last(payment.InDoubt); w.books = sandbox.Order{} }, "0 0 0"},
-		"in doubt, known there":        {func(w *world) { w.last(payment.InDoubt) }, "0 0 1"},
+		"in doubt without a reason":    {func(w *world) { w.last(payment.InDoubt).Reason = nil; w.books, w.queue = sandbox.Order{}, true }, "0 1 0"},
+		"in doubt, unknown there":      {func(w *world) { w.last(payment.InDoubt); w.books, w.queue = sandbox.Order{}, true }, "0 0 0"},
+		"in doubt, nobody asks":        {func(w *world) { w.last(payment.InDoubt); w.books = sandbox.Order{} }, "0 1 0"},
+		"in doubt, known there":        {func(w *world) { w.last(payment.InDoubt); w.queue = true }, "0 0 1"},
 		"in doubt, amounts differ":     {func(w *world) { w.last(payment.InDoubt); w.order.Faults = []sandbox.FaultName{sandbox.WrongAmount} }, "0 0 0"},
 		"settled without money":        {func(w *world) { w.unpaid(sandbox.Failed) }, "0 0 1"},
 		"settled, still open there":    {func(w *world) { w.unpaid(sandbox.Pending) }, "0 0 1"},
@@ -102,7 +105,9 @@ func TestAudit(t *testing.T) {
 		"pending":                      {func(w *world) { w.last(payment.Pending); w.unpaid(sandbox.Pending) }, "0 0 0"},
 		"pending, unknown there":       {func(w *world) { w.last(payment.Pending); w.books = sandbox.Order{} }, "0 0 1"},
 		"pending before the page":      {func(w *world) { w.last(payment.Pending); w.books = sandbox.Order{}; w.order.Page = true }, "0 0 0"},
-		"parked, executed there":       {func(w *world) { w.last(payment.Parked); w.unpaid(sandbox.Pending) }, "0 0 1"},
+		"parked, executed there":       {func(w *world) { w.last(payment.Parked); w.unpaid(sandbox.Pending); w.queue = true }, "0 0 1"},
+		"parked":                       {func(w *world) { w.last(payment.Parked); w.books, w.queue = sandbox.Order{}, true }, "0 0 0"},
+		"parked for ever":              {func(w *world) { w.last(payment.Parked); w.books = sandbox.Order{} }, "0 1 0"},
 		"another amount arrived":       {func(w *world) { w.books.Movements[0].Amount = 9_999 }, "0 0 1"},
 		"another currency":             {func(w *world) { w.log[2].SettledAmount.Currency = "TWD" }, "0 0 1"},
 		"conflict about nothing":       {func(w *world) { w.last(payment.Conflict) }, "0 0 1"},

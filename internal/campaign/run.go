@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go/jetstream"
+
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -25,7 +27,9 @@ type Options struct {
 	// Program is the program to start as nats-server, sandbox, ingress and worker: one whose main
 	// function calls [Child] first.
 	Program string
-	Out     io.Writer
+	// Keep keeps the folder with logs and data also when all is well.
+	Keep bool
+	Out  io.Writer
 }
 
 // The defaults of the program.
@@ -58,7 +62,7 @@ func (o Options) Validate() error {
 var ErrBroken = errors.New("the promise was broken")
 
 // Run runs a campaign and prints what happens. The error is [ErrBroken] if the audit found something, and
-// another one if there could be no audit. The folder with logs and data is kept after an error.
+// another one if there could be no audit. The folder with logs and data is kept then.
 func Run(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return err
@@ -74,7 +78,7 @@ func Run(ctx context.Context, o Options) error {
 	if err == nil {
 		err = c.tell(found)
 	}
-	if err != nil {
+	if err != nil || o.Keep {
 		c.print("Logs, configuration and data are kept in %s; each *.log names its process.\n", dir)
 		c.print("The same orders and strikes again: make campaign SEED=%d ORDERS=%d DURATION=%s\n", o.Seed, o.Orders, o.Duration)
 	} else {
@@ -180,8 +184,30 @@ func (c *run) collect(ctx context.Context, provider *provider, orders []*Order) 
 	if err != nil {
 		return Evidence{}, err
 	}
+	queued, err := c.queued(ctx)
+	if err != nil {
+		return Evidence{}, fmt.Errorf("read the queue: %w", err)
+	}
 	dead, err := c.deadLetters(ctx)
-	return Evidence{Orders: orders, Log: log, Truth: truth, Dead: dead}, err
+	return Evidence{Orders: orders, Log: log, Truth: truth, Queued: queued, Dead: dead}, err
+}
+
+func (c *run) queued(ctx context.Context) (map[payment.Ref]bool, error) {
+	stream, err := c.system.js.Stream(ctx, events.StreamCommands)
+	if err != nil {
+		return nil, err
+	}
+	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(">"))
+	if err != nil {
+		return nil, err
+	}
+	queued := map[payment.Ref]bool{}
+	for subject := range info.State.Subjects {
+		if ref, ok := events.SubjectRef(subject); ok {
+			queued[ref] = true
+		}
+	}
+	return queued, nil
 }
 
 func (c *run) deadLetters(ctx context.Context) (map[payment.Ref][]string, error) {

@@ -34,6 +34,8 @@ type service struct {
 	done chan struct{} // closed when it is stopped for good
 	// starts counts how often it began to work.
 	starts atomic.Int64
+	// ownEnds counts how often it ended though nobody killed it.
+	ownEnds atomic.Int64
 
 	// strike is held by who does something to the process, so that what is frozen is not killed.
 	strike sync.Mutex
@@ -71,6 +73,7 @@ func (s *service) keepRunning(ctx context.Context, works func()) {
 			case <-process.Done():
 				if !process.Killed() {
 					s.note("%s ended by itself, see its log", s.name)
+					s.ownEnds.Add(1)
 				}
 			case <-ctx.Done():
 				end(process)

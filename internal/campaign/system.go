@@ -102,6 +102,8 @@ func (s *system) startNATS(ctx context.Context) error {
 		s.natsURLs = append(s.natsURLs, "nats://"+clients[i])
 		text := fmt.Sprintf(`server_name: %[1]s
 listen: %[2]q
+logtime: true
+logtime_utc: true
 client_advertise: %[3]q
 jetstream { store_dir: %[4]q, sync_interval: always }
 cluster { name: campaign, listen: %[5]q, routes: ["%[6]s"] }

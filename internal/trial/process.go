@@ -3,7 +3,6 @@ package trial
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -38,7 +37,7 @@ func Start(ctx context.Context, cmd *exec.Cmd, logs io.Writer, working string) (
 	case <-works:
 		return p, nil
 	case <-p.done:
-		return nil, fmt.Errorf("%s ended at once: %w", cmd.Path, errors.Join(p.err, errors.New("see its log")))
+		return nil, fmt.Errorf("%s ended at once, see its log: %w", cmd.Path, p.err)
 	case <-ctx.Done():
 		p.Kill()
 		return nil, fmt.Errorf("%s does not begin to work: %w", cmd.Path, ctx.Err())

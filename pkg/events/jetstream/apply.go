@@ -70,16 +70,20 @@ func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference
 		}
 	}
 	for _, want := range streamConfigs(c.cfg) {
-		found, err := c.apply(differences, Difference{Stream: want.Name}, update, func() error { return c.createStream(ctx, want) },
-			func() error { _, err := c.js.UpdateStream(ctx, want); return err })
+		found, err := c.apply(ctx, differences, Difference{Stream: want.Name}, update,
+			func(ctx context.Context) error { return c.createStream(ctx, want) },
+			func(ctx context.Context) error { _, err := c.js.UpdateStream(ctx, want); return err })
 		done = append(done, found...)
 		if err != nil {
 			return done, err
 		}
 	}
 	for _, want := range ledgerConsumers(c.cfg) {
-		put := func() error { _, err := c.js.CreateOrUpdateConsumer(ctx, events.StreamPayments, want); return err }
-		found, err := c.apply(differences, Difference{Stream: events.StreamPayments, Consumer: want.Durable}, update, put, put)
+		put := func(ctx context.Context) error {
+			_, err := c.js.CreateOrUpdateConsumer(ctx, events.StreamPayments, want)
+			return err
+		}
+		found, err := c.apply(ctx, differences, Difference{Stream: events.StreamPayments, Consumer: want.Durable}, update, put, put)
 		done = append(done, found...)
 		if err != nil {
 			return done, err
@@ -89,7 +93,7 @@ func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference
 }
 
 // apply creates or updates one stream or consumer, if a difference says so, and returns what it did.
-func (c *Conn) apply(differences []Difference, of Difference, update bool, create, change func() error) ([]Difference, error) {
+func (c *Conn) apply(ctx context.Context, differences []Difference, of Difference, update bool, create, change func(context.Context) error) ([]Difference, error) {
 	own := slices.DeleteFunc(slices.Clone(differences), func(d Difference) bool { return d.Name() != of.Name() })
 	if len(own) == 0 {
 		return nil, nil
@@ -101,7 +105,7 @@ func (c *Conn) apply(differences []Difference, of Difference, update bool, creat
 		}
 		step, what = change, "update"
 	}
-	if err := step(); err != nil {
+	if err := c.ask(ctx, step); err != nil {
 		return nil, fmt.Errorf("%s %s (does this user have the right? payctl streams apply does it as operator): %w", what, of.Name(), err)
 	}
 	c.streams.Delete(of.Stream) // what is remembered of it may have changed

@@ -101,7 +101,8 @@ type Conn struct {
 var ErrClosed = errors.New("the connection to NATS is closed")
 
 // Connect connects and checks that the server has what payonce needs: JetStream, and at least version
-// 2.12 for scheduled messages. It does not wait for a server that is down.
+// 2.12 for scheduled messages. It does not wait for a server that is down, but until ctx ends for a
+// cluster that has no leader yet.
 func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
@@ -189,7 +190,11 @@ func (c *Conn) checkServer(ctx context.Context) error {
 	if err := checkVersion(c.nc.ConnectedServerVersion()); err != nil {
 		return err
 	}
-	if _, err := c.js.AccountInfo(ctx); err != nil {
+	err := c.ask(ctx, func(ctx context.Context) error {
+		_, err := c.js.AccountInfo(ctx)
+		return err
+	})
+	if err != nil {
 		return fmt.Errorf("JetStream is not available to this account: %w", err)
 	}
 	return nil

@@ -101,15 +101,15 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler ev
 
 	s := &consumer{conn: c, stream: stream, config: config, handler: handler, slots: make(chan struct{}, slots)}
 	s.release(slots)
-	first, err := s.subscribe(ctx)
+	c.track(s, true)
+	defer c.track(s, false)
+	first, err := s.begin(ctx)
 	if ctx.Err() != nil && err != nil {
 		return nil // told to stop before it began
 	}
 	if err != nil {
 		return fmt.Errorf("consume %s: %w", config.Durable, err)
 	}
-	c.track(s, true)
-	defer c.track(s, false)
 	s.run(ctx, first)
 	s.handlers.Wait()
 	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
@@ -126,6 +126,23 @@ func (c *Conn) track(s *consumer, running bool) {
 		c.consumers[s] = struct{}{}
 	} else {
 		delete(c.consumers, s)
+	}
+}
+
+// begin makes the first subscription. It goes on while the cluster elects a leader: to end the process for
+// that would only make it begin again.
+func (s *consumer) begin(ctx context.Context) (*subscription, error) {
+	for wait := newBackoff(); ; {
+		sub, err := s.subscribe(ctx)
+		if err == nil {
+			s.setTrouble(nil)
+			return sub, nil
+		}
+		if !notReady(err) || !wait.sleep(ctx) {
+			return nil, err
+		}
+		s.setTrouble(err)
+		s.conn.log.Warn("the consumer cannot begin yet", "consumer", s.config.Durable, "error", err)
 	}
 }
 

@@ -73,7 +73,11 @@ func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 }
 
 func (c *Conn) checkStream(ctx context.Context, want njs.StreamConfig) ([]Difference, error) {
-	stream, err := c.js.Stream(ctx, want.Name)
+	var stream njs.Stream
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		stream, err = c.js.Stream(ctx, want.Name)
+		return err
+	})
 	if errors.Is(err, njs.ErrStreamNotFound) {
 		return []Difference{{Stream: want.Name}}, nil
 	}
@@ -91,7 +95,11 @@ func (c *Conn) checkStream(ctx context.Context, want njs.StreamConfig) ([]Differ
 
 func (c *Conn) checkConsumer(ctx context.Context, stream string, want njs.ConsumerConfig) ([]Difference, error) {
 	of := Difference{Stream: stream, Consumer: want.Durable}
-	consumer, err := c.js.Consumer(ctx, stream, want.Durable)
+	var consumer njs.Consumer
+	err := c.ask(ctx, func(ctx context.Context) (err error) {
+		consumer, err = c.js.Consumer(ctx, stream, want.Durable)
+		return err
+	})
 	if errors.Is(err, njs.ErrConsumerNotFound) || errors.Is(err, njs.ErrStreamNotFound) {
 		return []Difference{of}, nil
 	}
