@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"time"
 
+	goredis "github.com/redis/go-redis/v9"
+
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
@@ -54,15 +56,15 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	return streams
 }
 
-// connectRedis makes the claim store. A Redis that is down is no reason not to start, unless the
+// connectRedis makes the claim store and its client, which the caller closes. A Redis that is down is no reason not to start, unless the
 // configuration says that claims are required; one that throws keys away is.
-func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, closeClient func(), err error) {
+func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, client goredis.UniversalClient, err error) {
 	cfg := rt.Config.Redis
 	tlsConfig, err := cfg.TLS.Client()
 	if err != nil {
 		return nil, nil, fmt.Errorf("redis.tls: %w", err)
 	}
-	client, err := redis.NewClient(redis.Config{
+	client, err = redis.NewClient(redis.Config{
 		Addresses: cfg.Addresses, MasterName: cfg.SentinelMaster, Username: cfg.Username, Password: cfg.Password,
 		Database: cfg.DB, TLS: tlsConfig,
 	})
@@ -74,5 +76,5 @@ func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, closeCli
 		_ = client.Close()
 		return nil, nil, err
 	}
-	return store, func() { _ = client.Close() }, nil
+	return store, client, nil
 }

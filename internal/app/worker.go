@@ -33,19 +33,23 @@ func Worker() Service {
 }
 
 func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
-	claims, closeRedis, err := connectRedis(ctx, rt)
+	claims, client, err := connectRedis(ctx, rt)
 	if err != nil {
 		return err
 	}
-	defer closeRedis()
+	defer func() { _ = client.Close() }()
 	conn, err := connectNATS(ctx, rt)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	spare, err := newLimits(rt, client)
+	if err != nil {
+		return err
+	}
 	engine, err := worker.New(worker.Options{
 		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
-		Opening: Opening(rt.Config), Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+		Opening: Opening(rt.Config), Patience: Patience(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
 		return err

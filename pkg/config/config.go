@@ -174,6 +174,14 @@ type Provider struct {
 	Threshold time.Duration `yaml:"threshold"`
 	// Hours in which it takes payments; the default is as its kind says.
 	Hours Hours `yaml:"hours"`
+	// Rate bounds the calls of all workers together.
+	Rate Rate `yaml:"rate"`
+	// Breaker stops the calls of a worker while the provider is not available.
+	Breaker Breaker `yaml:"breaker"`
+	// WhenDown says what becomes of payments while calls are stopped.
+	WhenDown WhenDown `yaml:"when_down"`
+	// GiveUpAfter ends payments of which nothing could be executed.
+	GiveUpAfter GiveUpAfter `yaml:"give_up_after"`
 	// Settings are the kind's own keys.
 	Settings *Settings `yaml:"settings"`
 }

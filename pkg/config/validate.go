@@ -263,6 +263,7 @@ func (c *Config) validateProviders(p *problems) {
 		p.check(provider.BasicTime >= 0, key+".basic_time", "must not be less than nothing")
 		p.check(provider.Threshold >= 0, key+".threshold", "must not be less than nothing")
 		provider.Hours.validate(p, key+".hours")
+		provider.validateLimits(p, key)
 		for i, network := range provider.WebhookSources {
 			p.check(network.IsValid(), index(key+".webhook_sources", i), "must be a network like 203.0.113.0/24")
 		}

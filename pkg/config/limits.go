@@ -1,0 +1,109 @@
+package config
+
+import (
+	"cmp"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// Rate is how many calls of a provider all workers together make; no Calls means as many as there are.
+type Rate struct {
+	Calls int `yaml:"calls"`
+	// Per is the time for these Calls; 0 means a second.
+	Per time.Duration `yaml:"per"`
+	// Burst is how many of them may be made at once; 0 means 1.
+	Burst int `yaml:"burst"`
+}
+
+// Breaker says when a worker leaves a provider in peace that is not available.
+type Breaker struct {
+	// Off lets every call through.
+	Off bool `yaml:"off"`
+	// Failures is how many calls in a row find the provider unavailable before calls are stopped; 0 means
+	// DefaultBreakerFailures.
+	Failures int `yaml:"failures"`
+	// OpenFor is how long they are stopped; 0 means DefaultBreakerOpenFor.
+	OpenFor time.Duration `yaml:"open_for"`
+	// Probes is how many calls then find out whether it is back; 0 means DefaultBreakerProbes.
+	Probes int `yaml:"probes"`
+}
+
+// WhenDown says, by operation, what becomes of a payment that comes while calls are stopped: "park", the
+// default, or "reject".
+type WhenDown struct {
+	Deposit string `yaml:"deposit"`
+	Payout  string `yaml:"payout"`
+}
+
+// GiveUpAfter says, by operation, how long a payment is tried again of which nothing was executed, counted
+// in the provider's opening hours; 0 is for ever.
+type GiveUpAfter struct {
+	Deposit time.Duration `yaml:"deposit"`
+	Payout  time.Duration `yaml:"payout"`
+}
+
+// What a breaker is where the file does not say.
+const (
+	DefaultBreakerFailures = 5
+	DefaultBreakerOpenFor  = 30 * time.Second
+	DefaultBreakerProbes   = 1
+)
+
+// maxFailures bounds the failures and probes of a breaker, maxCalls the calls and the burst of a rate.
+const (
+	maxFailures = 10_000
+	maxCalls    = 100_000
+)
+
+// InEffect returns the rate with its defaults.
+func (r Rate) InEffect() Rate {
+	return Rate{Calls: r.Calls, Per: cmp.Or(r.Per, time.Second), Burst: cmp.Or(r.Burst, 1)}
+}
+
+// InEffect returns the breaker with its defaults.
+func (b Breaker) InEffect() Breaker {
+	return Breaker{
+		Off: b.Off, Failures: cmp.Or(b.Failures, DefaultBreakerFailures),
+		OpenFor: cmp.Or(b.OpenFor, DefaultBreakerOpenFor), Probes: cmp.Or(b.Probes, DefaultBreakerProbes),
+	}
+}
+
+// For returns what is to be done for an operation.
+func (w WhenDown) For(op payment.Operation) string {
+	if op == payment.Payout {
+		return cmp.Or(w.Payout, Park)
+	}
+	return cmp.Or(w.Deposit, Park)
+}
+
+// For returns the time for an operation.
+func (g GiveUpAfter) For(op payment.Operation) time.Duration {
+	if op == payment.Payout {
+		return g.Payout
+	}
+	return g.Deposit
+}
+
+func (provider Provider) validateLimits(p *problems, key string) {
+	p.within(key+".rate.calls", provider.Rate.Calls, 0, maxCalls)
+	p.within(key+".rate.burst", provider.Rate.Burst, 0, maxCalls)
+	p.check(provider.Rate.Per >= 0, key+".rate.per", "must not be less than nothing")
+	p.within(key+".breaker.failures", provider.Breaker.Failures, 0, maxFailures)
+	p.within(key+".breaker.probes", provider.Breaker.Probes, 0, maxFailures)
+	p.check(provider.Breaker.OpenFor >= 0, key+".breaker.open_for", "must not be less than nothing")
+	for name, policy := range map[string]string{"deposit": provider.WhenDown.Deposit, "payout": provider.WhenDown.Payout} {
+		p.oneOf(key+".when_down."+name, cmp.Or(policy, Park), Park, Reject)
+	}
+	for name, length := range map[string]time.Duration{"deposit": provider.GiveUpAfter.Deposit, "payout": provider.GiveUpAfter.Payout} {
+		p.check(length >= 0, key+".give_up_after."+name, "must not be less than nothing")
+	}
+}
+
+// resolveLimits puts the defaults in effect, so that the summary shows them.
+func (c *Config) resolveLimits(name string) {
+	provider := c.Providers[name]
+	provider.Rate, provider.Breaker = provider.Rate.InEffect(), provider.Breaker.InEffect()
+	provider.WhenDown = WhenDown{Deposit: provider.WhenDown.For(payment.Deposit), Payout: provider.WhenDown.For(payment.Payout)}
+	c.Providers[name] = provider
+}
