@@ -15,7 +15,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate cover bench load build connector clean
+.PHONY: help demo run campaign test lint fuzz update simulate cover bench load contracts build connector clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -68,6 +68,9 @@ bench: ## run the benchmarks
 
 load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker, flood one key, see docs/ingress.md
 	$(GO) run ./internal/load $(LOADFLAGS)
+
+contracts: ## validate the OpenAPI document with its own tools (needs npm)
+	npx --yes @redocly/cli@2.77.0 lint --extends=spec docs/contracts/openapi.yaml
 
 build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
