@@ -282,7 +282,7 @@ func TestAClosedProviderIsNotAsked(t *testing.T) {
 			if d.provider.lookups != 0 {
 				t.Errorf("%d look-ups while it was closed", d.provider.lookups)
 			}
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			d.want(p.Overdue(context.Background(), m, threshold), events.Done)
 			if d.provider.lookups != 1 {
 				t.Errorf("%d look-ups at the opening", d.provider.lookups)

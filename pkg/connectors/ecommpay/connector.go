@@ -86,10 +86,10 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 		settings: s, keys: append([]secret.Value{s.Secret}, s.SecretsPrevious...), gate: strings.TrimRight(s.GateURL, "/"),
 		client: client, now: now, lists: map[payment.Operation]bankList{},
 		traits: connectors.Traits{
-			Kind:           kindName,
-			Operations:     payment.Operations(),
-			Currencies:     []string{"KRW"}, // seed 004
-			Hours:          calendar.ECommPayKorea(),
+			Kind:       kindName,
+			Operations: payment.Operations(),
+			Currencies: []string{"KRW"}, // seed 004
+			Hours:      calendar.ECommPayKorea(),
 			// Operations support of seed 004, for payouts. For purchases it names the account manager.
 			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,
 			MaxOrderLength: 64, // ours; the provider documents no shorter one
