@@ -24,9 +24,20 @@ type Server struct {
 // Start starts a server for the length of the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return start(t, false)
+}
+
+// StartSynced is Start with "sync_interval: always", as in production: what is acknowledged is on disk.
+func StartSynced(t testing.TB) *Server {
+	t.Helper()
+	return start(t, true)
+}
+
+func start(t testing.TB, sync bool) *Server {
+	t.Helper()
 	s := &Server{t: t, options: server.Options{
 		ServerName: "natstest", Host: "127.0.0.1", Port: server.RANDOM_PORT,
-		JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true,
+		JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, SyncAlways: sync,
 	}}
 	t.Cleanup(s.Stop)
 	s.start()
