@@ -5,6 +5,7 @@ GO       ?= go
 FUZZTIME ?= 30s
 RUNS     ?= 100000
 SEED     ?= 1
+PARKED   ?= 50000
 ORDERS   ?= 5400
 DURATION ?= 60s
 
@@ -15,7 +16,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate cover bench load contracts build connector clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench load contracts build connector clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,6 +55,9 @@ fuzz: ## run every fuzz target for FUZZTIME (30s)
 
 simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, see docs/reliability.md
 	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$' -v -seed $(SEED) -runs $(RUNS)
+
+weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
+	$(GO) test ./internal/weekend -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
 
 update: ## write golden files and generated documents anew
 	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -26,6 +27,18 @@ func TestPaymentIsShownAsItsEventHasIt(t *testing.T) {
 	}
 	if a.header.Get("ETag") != `"2"` || a.header.Get("Preference-Applied") != "" {
 		t.Errorf("header %v", a.header)
+	}
+}
+
+func TestParkedPaymentShowsWhyAndUntilWhen(t *testing.T) {
+	b := newBorder(t)
+	p := paymentOf(t, payment.Deposit, depositBody, payment.Parked)
+	p.ResumeAt, p.Reason = p.RequestedAt.Add(time.Hour), &payment.Reason{Code: payment.ReasonReleased, By: "kim", Message: "ticket 4711"}
+	b.log.append(p)
+	view := b.do("GET", "/v1/payments/fake-kr/"+p.Order, "").mustBe(t, 200)
+	reason, _ := view["reason"].(map[string]any)
+	if view["status"] != "parked" || view["resume_at"] != p.ResumeAt.Format(time.RFC3339Nano) || reason["code"] != "released" || reason["by"] != "kim" {
+		t.Errorf("got %v", view)
 	}
 }
 
