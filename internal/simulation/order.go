@@ -16,7 +16,7 @@ type order struct {
 	old      bool     // the command is older than the log's memory
 	requests int      // that the provider received
 	deal     *deal    // nil: the provider executed nothing
-	// overslept: one copy of the command is parked already, until later than another should be.
+	// overslept: a schedule holds the command until later than the slower of two deliveries would.
 	overslept bool
 }
 
