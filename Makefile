@@ -3,6 +3,7 @@
 
 GO       ?= go
 FUZZTIME ?= 30s
+FUZZJOBS ?= 4
 RUNS     ?= 100000
 SEED     ?= 1
 PARKED   ?= 50000
@@ -45,13 +46,8 @@ lint: ## check formatting, go vet and staticcheck
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
 
-fuzz: ## run every fuzz target for FUZZTIME (30s)
-	@grep -rl --include='*_test.go' '^func Fuzz' pkg cmd internal | while read -r file; do \
-		for target in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\)(.*/\1/p' "$$file"); do \
-			echo "== $$target in $$(dirname "$$file")"; \
-			$(GO) test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x "./$$(dirname "$$file")" </dev/null || exit 1; \
-		done; \
-	done
+fuzz: ## run every fuzz target for FUZZTIME (30s), FUZZJOBS (4) of them side by side
+	@$(GO) run ./internal/fuzzrun -time $(FUZZTIME) -jobs $(FUZZJOBS)
 
 simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, see docs/reliability.md
 	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$' -v -seed $(SEED) -runs $(RUNS)

@@ -57,21 +57,25 @@ func readPayouts(path string, to target) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := &file{name: filepath.Base(path), to: to, lines: map[string]int{}}
+	return parsePayouts(filepath.Base(path), text, to), nil
+}
+
+func parsePayouts(name string, text []byte, to target) *file {
+	f := &file{name: name, to: to, lines: map[string]int{}}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if line := notUTF8(text); line > 0 {
 		f.report(line, "", "is not UTF-8: save the file as CSV UTF-8")
-		return f, nil
+		return f
 	}
 	separator, err := separatorOf(text)
 	if err != nil {
 		f.report(1, "", err.Error())
-		return f, nil
+		return f
 	}
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comma, r.FieldsPerRecord = separator, -1
 	f.read(r)
-	return f, nil
+	return f
 }
 
 func readFile(path string) ([]byte, error) {

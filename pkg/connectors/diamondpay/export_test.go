@@ -21,3 +21,8 @@ var WithoutTrailingCommas = withoutTrailingCommas
 
 // SnakeCase shows the renaming of answers to its tests.
 var SnakeCase = snakeCase
+
+// ReadBalance reads an answer about the balance without the network.
+func (c *Connector) ReadBalance(reply httpcall.Reply) (connectors.Balance, error) {
+	return c.balance(reply)
+}

@@ -17,7 +17,7 @@ import (
 func FuzzReply(f *testing.F) {
 	for _, body := range []string{standardV1, detailedV1, acceptedV2, acceptedTWD, snakeTWD, seedError, acceptedPayout, `{"error_code":"0050"}`, list(), `<html>`, ``, `[]`,
 		list(signedRow(f, diamondpay.MD5, payment.Deposit, `"amount":1000000,"real_amount":1000000,"status":2`)), one(row(payment.Payout, `"amount":1000000,"status":3`)),
-		`{"error_code":"0018","data":null}`, one(row(payment.Deposit, `"amount":1000000,"status":1`))} {
+		`{"error_code":"0018","data":null}`, `{"error_code":"0000","data":{"total_balance":100,"total_frozen_balance":1}}`, one(row(payment.Deposit, `"amount":1000000,"status":1`))} {
 		f.Add([]byte(body))
 	}
 	accounts := map[string]*diamondpay.Connector{}
@@ -28,6 +28,9 @@ func FuzzReply(f *testing.F) {
 		reply := httpcall.Reply{Status: 200, Body: answer}
 		named := bytes.Contains(answer, []byte(order)) || bytes.Contains(answer, []byte(`\`)) // it may be escaped
 		for version, c := range accounts {
+			if b, err := c.ReadBalance(reply); err == nil && (b.Currency != "KRW" || b.Available.Minor < 0 || b.Frozen.Minor < 0) {
+				t.Errorf("a balance of %q: %+v", answer, b)
+			}
 			for _, cmd := range []payment.Command{deposit(payment.KRW(10000)), payout()} {
 				o, err := c.Submitted(cmd, reply)
 				if err == nil && (o.Kind != payment.Accepted || cmd.Operation == payment.Deposit && (o.Action == nil || version == "v2" && !named)) {

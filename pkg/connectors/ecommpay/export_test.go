@@ -29,6 +29,9 @@ func (c *Connector) Answered(q connectors.Query, reply httpcall.Reply) (payment.
 	return c.answered(q, reply)
 }
 
+// ReadBanks reads a list of banks without the network.
+var ReadBanks = readBanks
+
 // Statuses returns the table of payment statuses.
 func Statuses() map[string]payment.Kind { return paymentStatuses }
 

@@ -90,7 +90,7 @@ func FuzzWebhook(f *testing.F) {
 // a documented refusal, and nothing unsigned is believed but "not found".
 func FuzzAnswers(f *testing.F) {
 	for _, body := range []string{taken, gateError("3041", "x"), gateError("3028", ""), gateError("3061", ""), `{"payment":{"status":"error"},"errors":[{"code":"3061"}]}`,
-		statusAnswer(`"status":"success"`), statusAnswer(`"status":"decline"`, sumRequest, operations(operation("1", "sale", "decline", "603"))), `<html>`, ``, `[]`} {
+		statusAnswer(`"status":"success"`), statusAnswer(`"status":"decline"`, sumRequest, operations(operation("1", "sale", "decline", "603"))), `<html>`, ``, `[]`, `[{"id":771,"name":"Kookmin Bank","nativeName":"x"}]`} {
 		for _, status := range []int{200, 400, 503} {
 			f.Add(status, []byte(body))
 		}
@@ -104,6 +104,9 @@ func FuzzAnswers(f *testing.F) {
 			t.Errorf("taken by %d %q", status, body)
 		case e != nil && e.Class != connectors.InDoubt && (status < 400 || status > 499):
 			t.Errorf("%v by %d %q", e, status, body)
+		}
+		if banks, err := ecommpay.ReadBanks(body); err == nil && (len(banks) == 0 || banks[0].Code == "") {
+			t.Errorf("no banks in %q: %+v", body, banks)
 		}
 		if o, err := c.Answered(query(payment.Deposit), answer); err == nil && o.Kind != payment.Unknown {
 			t.Errorf("learned without a signature from %d %q: %+v", status, body, o)

@@ -15,3 +15,12 @@ func (c *Connector) Submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 func (c *Connector) Answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, error) {
 	return c.answered(q, reply)
 }
+
+// ReadStatement reads a page of the books without the network.
+func ReadStatement(page []byte, op payment.Operation) ([]connectors.StatementLine, string, error) {
+	data, err := parseObject(page)
+	if err != nil {
+		return nil, "", err
+	}
+	return readStatement(data, op, "")
+}

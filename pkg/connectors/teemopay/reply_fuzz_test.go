@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
 )
 
@@ -14,13 +15,21 @@ import (
 // than a doubt, and nothing makes it panic.
 func FuzzReply(f *testing.F) {
 	for _, body := range []string{acceptedVA, duplicate, declined, data(`"status":1,"amount":"1000.00"`), data(`"status":2,"amount":"1000.00","transactionAmount":"1000.00","statementList":[` + statement("A", "1000.00", 2) + `]`),
-		`{"code":425,"msg":"Insufficient merchant balance"}`, `{"code":434}`, `{"code":400,"msg":"Order not found"}`, `<html>`, ``, `[]`} {
+		`{"code":425,"msg":"Insufficient merchant balance"}`, `{"code":434}`, `{"code":400,"msg":"Order not found"}`, `<html>`, ``, `[]`, `{"records":[{"type":"1","merchantOrderNo":"D-1","amount":"5000.00","transactionAmount":"5000.00","status":2,"createTime":"2025-05-01 00:00:00","tradeNo":"T1"}]}`} {
 		f.Add([]byte(body))
 	}
 	c := connect(f, settings(f, "https://gateway.example.com"), rand.Reader)
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		reply := httpcall.Reply{Status: 200, Body: answer}
 		named := bytes.Contains(answer, []byte(order)) || bytes.Contains(answer, []byte(`\`)) // it may be escaped
+		for _, op := range payment.Operations() {
+			lines, _, err := teemopay.ReadStatement(answer, op)
+			for _, l := range lines {
+				if err != nil || l.Order == "" || l.Observation.Source != payment.FromStatement || l.Observation.Amount.Minor < 0 {
+					t.Errorf("a line of %q: %+v, %v", answer, l, err)
+				}
+			}
+		}
 		for _, cmd := range []payment.Command{deposit(""), payout("")} {
 			o, err := c.Submitted(cmd, reply)
 			if err == nil && (o.Kind != payment.Accepted || !named) {

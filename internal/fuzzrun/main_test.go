@@ -1,0 +1,49 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// module writes a module with one fuzz target whose body is given.
+func module(t *testing.T, body string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"go.mod":    "module tiny\n\ngo 1.26\n",
+		"a_test.go": "package tiny\n\nimport \"testing\"\n\nfunc FuzzTiny(f *testing.F) {\n\tf.Add(1)\n\tf.Fuzz(func(t *testing.T, n int) {\n" + body + "\n\t})\n}\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestAFindingFailsAndSaysHowToRepeatIt(t *testing.T) {
+	var out strings.Builder
+	dir := module(t, "\t\tif n != 1 {\n\t\t\tt.Error(\"found\")\n\t\t}")
+	err := run(t.Context(), dir, 20*time.Second, 1, &out)
+	if err == nil || !strings.Contains(err.Error(), "FuzzTiny") || !strings.Contains(err.Error(), "repeat it: cd . && go test") {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+	if kept, err := os.ReadDir(filepath.Join(dir, "testdata", "fuzz", "FuzzTiny")); err != nil || len(kept) == 0 {
+		t.Errorf("the input is not kept: %v", err)
+	}
+}
+
+func TestATargetWithoutAFindingPasses(t *testing.T) {
+	var out strings.Builder
+	if err := run(t.Context(), module(t, ""), time.Second, 1, &out); err != nil || !strings.Contains(out.String(), "FuzzTiny") {
+		t.Errorf("got %v, %s", err, out.String())
+	}
+}
+
+func TestNoTargetIsAnError(t *testing.T) {
+	if err := run(t.Context(), t.TempDir(), time.Second, 1, &strings.Builder{}); err == nil {
+		t.Error("nothing was run and nothing was said")
+	}
+}

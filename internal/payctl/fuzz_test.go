@@ -1,0 +1,81 @@
+package payctl
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/connectors/ecommpay"
+	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/secret"
+)
+
+// FuzzPayoutFile reads anything as a file of payouts. What has no problem is a list of valid commands, and
+// every problem stands at a line of the file.
+func FuzzPayoutFile(f *testing.F) {
+	const header = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
+	const line = "200,P-1,100,Kon,Do,do@mail.com,248.1.1.1,950-001413-01-010,Do,140,10000,KRW"
+	for _, text := range []string{header + "\n" + line, header + "\r\n" + strings.Replace(line, "P-1", "P 1", 1), strings.ReplaceAll(header+"\n"+line, ",", ";"), "\ufeff" + header, "\"", "", "\xff"} {
+		f.Add([]byte(text))
+	}
+	now := time.Unix(1_790_000_000, 0)
+	s := ecommpay.Settings{
+		ProjectID: 200, Secret: secret.New("0123456789abcdef0123456789abcdef"), GateURL: "https://api.example.com",
+		MerchantCallbackURL: "https://pay.example.com/webhooks/ecommpay-kr", ReturnURL: "https://shop.example/back",
+	}
+	conn, err := ecommpay.New("ecommpay-kr", s, httpcall.NewClient(httpcall.Options{}), func() time.Time { return now })
+	if err != nil {
+		f.Fatal(err)
+	}
+	to := target{provider: "ecommpay-kr", project: "200", connector: conn, now: now}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		got := parsePayouts("payouts.csv", text, to)
+		if len(got.problems) > 0 {
+			return
+		}
+		if len(got.payouts) == 0 {
+			t.Errorf("%q: no payouts and no problem", text)
+		}
+		for _, p := range got.payouts {
+			if err := p.cmd.Validate(); err != nil || p.cmd.Provider != to.provider || p.line < 2 {
+				t.Errorf("%q: %+v, %v", text, p, err)
+			}
+		}
+	})
+}
+
+// FuzzVerify signs anything in every provider's way and changes one bit of the signature: it never
+// verifies. (Every bit of every provider's own webhooks is changed in the conformance suite.)
+func FuzzVerify(f *testing.F) {
+	private, err := rsa.GenerateKey(rand.Reader, 1024)
+	if err != nil {
+		f.Fatal(err)
+	}
+	key := secret.New("0123456789abcdef0123456789abcdef")
+	schemes := []scheme{
+		&ecommpayScheme{key: key}, &diamondpayScheme{key: key, signType: "MD5"}, &diamondpayScheme{key: key, signType: "HMAC-SHA256"},
+		&teemopayScheme{nonce: "0123456789abcdef0123456789abcdef", private: private, public: &private.PublicKey},
+	}
+	for _, body := range []string{`{"a":1}`, `{"merchantOrderNo":"D-1","amount":"1000.00","status":2}`, `{"general":{"project_id":1},"l":[1,{"b":null}]}`} {
+		f.Add([]byte(body), uint16(7))
+	}
+	f.Fuzz(func(t *testing.T, body []byte, at uint16) {
+		for i, s := range schemes {
+			signature, err := s.sign(body)
+			if err != nil {
+				continue
+			}
+			if _, err := s.verify(body, &signature); err != nil {
+				t.Errorf("scheme %d: its own signature of %q: %v", i, body, err)
+			}
+			bad := []byte(signature)
+			bad[int(at/8)%len(bad)] ^= 1 << (at % 8)
+			changed := string(bad)
+			if _, err := s.verify(body, &changed); err == nil {
+				t.Errorf("scheme %d: bit %d of the signature of %q does not count", i, at, body)
+			}
+		}
+	})
+}
