@@ -163,3 +163,62 @@ func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
 		sub.close()
 	}
 }
+
+// In a cluster, the server that leads the consumer can deliver what a schedule fired before the one that
+// leads the stream has taken the schedule away. The command must not be dropped for that schedule's sake.
+func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	c, err := Connect(ctx, Options{URLs: []string{server.URL()}, Name: t.Name(), Config: DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.EnsureStreams(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const place, subject = "parked.acme.D-1", "deposit.requested.acme.D-1"
+	command := func(sequence uint64, header events.Header) *delivery {
+		return &delivery{stream: events.StreamCommands, message: events.Message{
+			Subject: subject, Header: header, Data: []byte("body"), Sequence: sequence, StoredAt: time.Unix(int64(sequence), 0).UTC(),
+		}}
+	}
+	later := time.Now().Add(time.Hour)
+	if err := c.park(ctx, command(1, nil), later); err != nil { // it takes sequence 1
+		t.Fatal(err)
+	}
+	if err := c.park(ctx, command(7, nil), later); err != nil { // a second copy from outside: one is enough
+		t.Fatal(err)
+	}
+	fired := events.Header{njs.SchedulerHeader: {place}}
+	newer := command(0, fired) // delivered by a schedule that was there before the one that stands
+	if err := c.park(ctx, newer, later); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	before := c.Stats().PublishRetries
+	go func() { done <- c.park(ctx, command(9, fired), later) }()
+	for c.Stats().PublishRetries == before {
+		select {
+		case err := <-done:
+			t.Fatalf("the command was dropped for a schedule that is spent: %v", err)
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+	stream, err := c.js.Stream(ctx, events.StreamCommands)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.Purge(ctx, njs.WithPurgeSubject(place)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	held, err := stream.GetLastMsgForSubject(ctx, place)
+	if err != nil || held.Header.Get(headerMessageID) != command(9, fired).id("park") {
+		t.Errorf("the command is not parked: %+v, %v", held, err)
+	}
+}

@@ -95,10 +95,43 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
 	msg.Header.Set(njs.ScheduleHeader, "@at "+wholeSecond(at).Format(time.RFC3339))
 	msg.Header.Set(njs.ScheduleTargetHeader, d.message.Subject)
-	if err := c.publish(ctx, msg); err != nil && !errors.Is(err, errTaken) {
-		return fmt.Errorf("park: %w", err)
+	for wait := newBackoff(); ; {
+		err := c.publish(ctx, msg)
+		if errors.Is(err, errTaken) {
+			err = c.heldAlready(ctx, d, place)
+		}
+		if errors.Is(err, errGoing) && c.again(ctx, wait) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("park: %w", err)
+		}
+		c.stat.parked.Add(1)
+		return nil
 	}
-	c.stat.parked.Add(1)
+}
+
+// errGoing says that a schedule stands in the way that will not deliver anything any more.
+var errGoing = errors.New("the schedule in the way is being taken away")
+
+// heldAlready returns nil when the schedule that stands in the way will deliver the message in hand again.
+// One that is older than a message which a schedule delivered will not: with that message the broker takes
+// the schedule away, but every server of a cluster in its own time. The server that leads the consumer can
+// deliver before the one that leads the stream has taken away what we are shown here.
+func (c *Conn) heldAlready(ctx context.Context, d *delivery, place string) error {
+	stream, err := c.stream(ctx, d.stream)
+	if err != nil {
+		return err
+	}
+	standing, err := stream.GetLastMsgForSubject(ctx, place)
+	switch {
+	case errors.Is(err, njs.ErrMsgNotFound):
+		return errGoing
+	case err != nil:
+		return err
+	case d.message.Header.Get(njs.SchedulerHeader) != "" && standing.Sequence < d.message.Sequence:
+		return errGoing
+	}
 	return nil
 }
 
