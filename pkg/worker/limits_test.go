@@ -161,6 +161,44 @@ func TestAProbeThatSendsNothingGivesItsPlaceBack(t *testing.T) {
 	})
 }
 
+// A probe that finds no place in the budget gives its place in the breaker back.
+func TestAProbeWithoutBudgetGivesItsPlaceBack(t *testing.T) {
+	one := breaker
+	one.Probes = 1
+	limited(t, limits.Policy{Breaker: one, Rate: limits.Rate{Calls: 1, Per: 5 * time.Minute, Burst: breaker.Failures + 1}}, func(d *desk) {
+		p := d.start()
+		d.trip(p)
+		time.Sleep(breaker.OpenFor + time.Second)
+		p.ports.on("append", 1, failBefore) // uses the last place of the budget
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Retry)
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Park)
+		d.reason("o-2", payment.ReasonRateLimited, "")
+		time.Sleep(10 * time.Minute)
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.sent("o-3", 1, 1)
+	})
+}
+
+// A look-up that gets no answer counts like a request.
+func TestLookupsOpenTheBreakerToo(t *testing.T) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+		p, m := d.start(), d.message(d.order("o-1"))
+		d.provider.script("o-1", reply{execute: true, err: errTimedOut}) // the first failure
+		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"lookup": failBefore}[name] }
+		for n := range breaker.Failures - 1 {
+			if done, _, ok := d.options.Limits.Enter(acme); !ok {
+				t.Fatalf("open after %d look-ups", n)
+			} else {
+				done(false, nil)
+			}
+			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+		}
+		if _, _, ok := d.options.Limits.Enter(acme); ok {
+			t.Error("the breaker is closed")
+		}
+	})
+}
+
 func TestDepositsCanBeRejectedWhileTheProviderIsDown(t *testing.T) {
 	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
 		d.options.Patience = func(provider string, op payment.Operation) worker.Patience {
