@@ -85,13 +85,19 @@ func TestReceipts(t *testing.T) {
 // what came last then tells that everything before it was worked.
 func (s *system) inOrder() {
 	s.t.Helper()
+	s.change("\nworker:\n", "\nworker:\n  slots: 1\n")
+}
+
+// change writes the configuration anew for the services that are started next.
+func (s *system) change(old, with string) {
+	s.t.Helper()
 	text, err := os.ReadFile(s.config)
 	s.must(err)
-	changed := strings.Replace(string(text), "\nworker:\n", "\nworker:\n  slots: 1\n", 1)
+	changed := strings.Replace(string(text), old, with, 1)
 	if changed == string(text) {
-		s.t.Fatal("the configuration has no place for slots")
+		s.t.Fatalf("the configuration has no %q", old)
 	}
-	s.config = filepath.Join(s.dir, "in-order.yaml")
+	s.config = filepath.Join(s.dir, "changed.yaml")
 	s.must(os.WriteFile(s.config, []byte(changed), 0o600))
 }
 

@@ -62,6 +62,8 @@ type system struct {
 	programs programs
 	config   string
 	natsURL  string
+	keys     trial.Keys
+	at       trial.Addresses
 	redis    *redistest.Server
 	sandbox  *sandbox.Sandbox
 	log      *jetstream.Conn
@@ -81,6 +83,7 @@ func start(t *testing.T) *system {
 	keys, err := trial.NewKeys()
 	s.must(err)
 	at.Sandbox = s.startSandbox(keys, at)
+	s.keys, s.at = keys, at
 	s.config, _, err = keys.WriteConfig(s.dir, at)
 	s.must(err)
 	s.process(ctx, built.ingress, "ingress", "listening on")
@@ -191,6 +194,11 @@ func (s *system) publish(ctx context.Context, o order) {
 	if o.op == payment.Payout {
 		cmd.Customer.IDType = "RRN"
 		cmd.Account = payment.Account{Number: "29900000000000", BankCode: "003"}
+	}
+	if o.op == payment.Payout && o.ref.Provider == trial.ECommPay {
+		cmd.Customer.ID, cmd.Customer.FirstName, cmd.Customer.LastName = "c-77", "길동", "홍"
+		cmd.Customer.Email, cmd.Customer.IPAddress = "hong@example.com", "198.51.100.7"
+		cmd.Account.Holder, cmd.Account.BankCode = "홍길동", "771"
 	}
 	out, err := events.EncodeCommand(cmd, "fault-"+o.ref.Order)
 	s.must(err)
