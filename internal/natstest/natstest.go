@@ -45,6 +45,13 @@ func start(t testing.TB, sync bool) *Server {
 	return s
 }
 
+// LimitStore restarts the server with so many bytes for all streams, as a full disk would; 0 is no limit.
+func (s *Server) LimitStore(bytes int64) {
+	s.t.Helper()
+	s.options.JetStreamMaxStore = bytes
+	s.Restart()
+}
+
 // URL is where clients connect to. It stays the same over a Restart.
 func (s *Server) URL() string { return "nats://" + s.Addr() }
 

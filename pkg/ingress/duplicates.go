@@ -30,7 +30,10 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Pa
 	for range enqueueRounds {
 		p, _, err := s.log.Last(ctx, cmd.Ref)
 		if err == nil {
-			return p, true, sameCommand(p, cmd)
+			if err := sameCommand(p, cmd); err != nil || p.Status != payment.Parked {
+				return p, true, err
+			}
+			return p, true, s.restore(ctx, cmd.Ref, command)
 		}
 		if !errors.Is(err, events.ErrNoPayment) {
 			return payment.Payment{}, false, fmt.Errorf("read %s before publishing: %w", cmd.Ref, err)
@@ -51,6 +54,21 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Pa
 		}
 	}
 	return payment.Payment{}, false, fmt.Errorf("%s: %w", cmd.Ref, errUnsettled)
+}
+
+// restore publishes the command of a parked payment again if nothing holds it any more, because somebody
+// purged the queue: nothing but its command brings such a payment on its way.
+func (s *Server) restore(ctx context.Context, ref payment.Ref, command events.Outgoing) error {
+	_, err := s.commands.QueuedCommand(ctx, ref)
+	if errors.Is(err, events.ErrNotQueued) {
+		if err = s.commands.PublishCommand(ctx, command); errors.Is(err, events.ErrQueued) {
+			err = nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("restore the command of %s: %w", ref, err)
+	}
+	return nil
 }
 
 // published looks at the log once more: another command of this order may have gone through the queue

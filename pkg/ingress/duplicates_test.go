@@ -36,6 +36,9 @@ func TestOrderKnownInTheLog(t *testing.T) {
 		t.Run(string(status), func(t *testing.T) {
 			b := newBorder(t)
 			b.log.append(paymentOf(t, payment.Deposit, depositBody, status))
+			if status == payment.Parked {
+				b.queue.put(events.Message{Subject: events.ParkedSubject(ref)})
+			}
 			mustCount(t, ingress.CounterCommandsAccepted, []attribute.KeyValue{
 				attribute.String("provider", "fake-kr"), attribute.String("operation", "deposit"), attribute.Bool("duplicate", true),
 			}, func() { b.do("POST", "/v1/deposits", rewritten).mustBeDuplicate(t, true, status) })
@@ -45,6 +48,21 @@ func TestOrderKnownInTheLog(t *testing.T) {
 				t.Errorf("%d commands were published for a known order", n)
 			}
 		})
+	}
+}
+
+// Somebody purged the queue: the upstream sends the command of a parked payment again, and it is on its way.
+func TestTheCommandOfAParkedPaymentIsRestored(t *testing.T) {
+	b := newBorder(t)
+	b.log.append(paymentOf(t, payment.Deposit, depositBody, payment.Parked))
+	b.do("POST", "/v1/deposits", different).mustRefuse(t, 409, "order_reused", "order")
+	if n := b.queue.publishes(); n != 0 {
+		t.Errorf("another command was published %d times", n)
+	}
+	b.do("POST", "/v1/deposits", rewritten).mustBeDuplicate(t, true, payment.Parked)
+	b.do("POST", "/v1/deposits", rewritten).mustBeDuplicate(t, true, payment.Parked)
+	if n := b.queue.publishes(); n != 1 {
+		t.Errorf("the command was published %d times, want once", n)
 	}
 }
 
