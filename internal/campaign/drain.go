@@ -28,7 +28,7 @@ func (c *run) drain(ctx context.Context, provider *provider, orders []*Order) er
 		}
 		open := c.open(orders)
 		_, quiet := c.board.counts()
-		if open == 0 && quiet > quietWhenEnded || quiet > quietElse {
+		if (open == 0 && quiet > quietWhenEnded || quiet > quietElse) && c.board.current(ctx, c.system.js) {
 			truth, err := provider.truth(ctx)
 			if err != nil {
 				return err

@@ -2,6 +2,7 @@ package campaign
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -12,49 +13,27 @@ import (
 	"payonce/pkg/payment"
 )
 
-// read hands over the events of the log from a sequence on, in order, until handle returns false or ctx
-// ends. The error says what broke.
-func read(ctx context.Context, js njs.JetStream, from uint64, handle func(events.Record) bool) error {
-	consumer, err := js.OrderedConsumer(ctx, events.StreamPayments, njs.OrderedConsumerConfig{
-		DeliverPolicy: njs.DeliverByStartSequencePolicy, OptStartSeq: from,
-	})
-	if err != nil {
-		return err
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return err
-	}
-	defer context.AfterFunc(ctx, messages.Stop)()
-	defer messages.Stop()
-	for {
-		m, err := messages.Next()
-		if err != nil {
-			return err
-		}
-		record, err := recordOf(m)
-		if err != nil {
-			return err
-		}
-		if !handle(record) {
-			return nil
-		}
-	}
-}
+// patience bounds one question to the cluster: while it elects a leader it drops what it is asked.
+const patience = 3 * time.Second
 
-func recordOf(m njs.Msg) (events.Record, error) {
-	meta, err := m.Metadata()
+// readFrom returns one event of the log. The log has no holes, so who reads sequence by sequence sees all of
+// it, without a consumer that the cluster could lose with a server. The error is jetstream.ErrMsgNotFound
+// where there is no event yet, as far as the server knows that was asked.
+func readFrom(ctx context.Context, stream njs.Stream, sequence uint64) (events.Record, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	raw, err := stream.GetMsg(ctx, sequence)
 	if err != nil {
 		return events.Record{}, err
 	}
-	p, err := events.DecodePayment(m.Data())
+	p, err := events.DecodePayment(raw.Data)
 	if err != nil {
-		return events.Record{}, fmt.Errorf("sequence %d: %w", meta.Sequence.Stream, err)
+		return events.Record{}, fmt.Errorf("sequence %d: %w", sequence, err)
 	}
-	if want := events.PaymentSubject(p.Status, p.Ref); want != m.Subject() {
-		return events.Record{}, fmt.Errorf("sequence %d: %s holds an event of %s", meta.Sequence.Stream, m.Subject(), want)
+	if want := events.PaymentSubject(p.Status, p.Ref); want != raw.Subject {
+		return events.Record{}, fmt.Errorf("sequence %d: %s holds an event of %s", sequence, raw.Subject, want)
 	}
-	return events.Record{Sequence: meta.Sequence.Stream, StoredAt: meta.Timestamp, Payment: p}, nil
+	return events.Record{Sequence: raw.Sequence, StoredAt: raw.Time, Payment: p}, nil
 }
 
 // readAll reads the whole log.
@@ -63,23 +42,24 @@ func readAll(ctx context.Context, js njs.JetStream) (map[payment.Ref][]events.Re
 	if err != nil {
 		return nil, err
 	}
-	state := stream.CachedInfo().State
-	all, count := map[payment.Ref][]events.Record{}, uint64(0)
-	if state.Msgs == 0 {
-		return all, nil
-	}
-	err = read(ctx, js, state.FirstSeq, func(r events.Record) bool {
-		if r.Sequence > state.LastSeq {
-			return false
+	state, all := stream.CachedInfo().State, map[payment.Ref][]events.Record{}
+	for sequence := state.FirstSeq; sequence <= state.LastSeq && state.Msgs > 0; {
+		record, err := readFrom(ctx, stream, sequence)
+		if errors.Is(err, njs.ErrMsgNotFound) || errors.Is(err, context.DeadlineExceeded) { // a replica lags behind
+			select {
+			case <-ctx.Done():
+				return nil, fmt.Errorf("sequence %d: %w", sequence, err)
+			case <-time.After(100 * time.Millisecond):
+				continue
+			}
 		}
-		all[r.Payment.Ref] = append(all[r.Payment.Ref], r)
-		count++
-		return r.Sequence < state.LastSeq
-	})
-	if err == nil && count != state.Msgs {
-		err = fmt.Errorf("the log has %d events, and %d came", state.Msgs, count)
+		if err != nil {
+			return nil, err
+		}
+		all[record.Payment.Ref] = append(all[record.Payment.Ref], record)
+		sequence++
 	}
-	return all, err
+	return all, nil
 }
 
 // board knows how every payment stands, from following the log.
@@ -87,35 +67,65 @@ type board struct {
 	mu      sync.Mutex
 	last    map[payment.Ref]payment.Payment
 	changed time.Time // when the last event came
-	seq     uint64
+	seq     uint64    // of that event
 }
 
 func newBoard() *board { return &board{last: map[payment.Ref]payment.Payment{}, changed: time.Now()} }
 
-// follow keeps the board up to date until ctx ends. each, if it returns, has seen every event once.
+// follow keeps the board up to date until ctx ends. each sees every event once.
 func (b *board) follow(ctx context.Context, js njs.JetStream, each func(payment.Payment)) {
+	var stream njs.Stream
 	for ctx.Err() == nil {
-		_ = read(ctx, js, b.seq+1, func(r events.Record) bool { // whatever broke: go on after the last event
-			if r.Sequence <= b.seq {
-				return true
-			}
-			b.seq = r.Sequence
-			b.put(r.Payment)
-			each(r.Payment)
-			return true
-		})
-		select {
+		err := b.next(ctx, js, &stream, each)
+		if err == nil {
+			continue
+		}
+		select { // nothing new, or nobody answers
 		case <-ctx.Done():
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(50 * time.Millisecond):
 		}
 	}
 }
 
-func (b *board) put(p payment.Payment) {
+// next takes in one event.
+func (b *board) next(ctx context.Context, js njs.JetStream, stream *njs.Stream, each func(payment.Payment)) error {
+	if *stream == nil {
+		asking, cancel := context.WithTimeout(ctx, patience)
+		defer cancel()
+		found, err := js.Stream(asking, events.StreamPayments)
+		if err != nil {
+			return err
+		}
+		*stream = found
+	}
+	record, err := readFrom(ctx, *stream, b.sequence()+1)
+	if err != nil {
+		return err
+	}
+	b.put(record)
+	each(record.Payment)
+	return nil
+}
+
+func (b *board) put(r events.Record) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.last[p.Ref] = p
-	b.changed = time.Now()
+	b.seq, b.last[r.Payment.Ref], b.changed = r.Sequence, r.Payment, time.Now()
+}
+
+// sequence is that of the last event that was seen.
+func (b *board) sequence() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.seq
+}
+
+// current reports whether the board has seen the whole log.
+func (b *board) current(ctx context.Context, js njs.JetStream) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	stream, err := js.Stream(ctx, events.StreamPayments)
+	return err == nil && stream.CachedInfo().State.LastSeq == b.sequence()
 }
 
 // counts returns how many payments stand in each status, and for how long nothing has changed.
