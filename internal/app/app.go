@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"payonce/internal/telemetry"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/diamondpay"
@@ -47,6 +48,9 @@ type Runtime struct {
 	path  string        // of the configuration
 	role  config.Role   // what it is for
 	files *config.Files // what it was read from
+
+	health   *health // nil where nobody asks
+	measured bool    // whether somebody is given metrics
 }
 
 // Service is a program that runs until ctx ends.
@@ -179,7 +183,7 @@ func read(path string, role config.Role) (config.Config, *connectors.Registry, *
 	return cfg, registry, files, err
 }
 
-// NewLogger returns a logger as configured.
+// NewLogger returns a logger as configured. Lines that are written within a trace name it.
 func NewLogger(cfg config.Log, w io.Writer) *slog.Logger {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
@@ -187,7 +191,7 @@ func NewLogger(cfg config.Log, w io.Writer) *slog.Logger {
 	}
 	options := &slog.HandlerOptions{Level: level}
 	if cfg.Format == "text" {
-		return slog.New(slog.NewTextHandler(w, options))
+		return slog.New(telemetry.Logs(slog.NewTextHandler(w, options)))
 	}
-	return slog.New(slog.NewJSONHandler(w, options))
+	return slog.New(telemetry.Logs(slog.NewJSONHandler(w, options)))
 }

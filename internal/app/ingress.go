@@ -23,7 +23,7 @@ func Ingress() Service {
 		Name:    "ingress",
 		Summary: "takes commands and webhooks by HTTP and shows payments",
 		Role:    config.RoleIngress,
-		Run:     runIngress,
+		Run:     observed(runIngress, func(cfg config.Config) string { return cfg.Ingress.AdminListen }),
 	}
 }
 
@@ -36,6 +36,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	rt.health.becomes(conn.Ready)
 	handler, err := newHandler(rt, conn)
 	if err != nil {
 		return err
@@ -55,6 +56,13 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	})
 	defer background.Wait()
 	defer stop()
+	if rt.measured {
+		background.Go(func() {
+			if err := conn.ReportLevels(asking, rt.Connectors.Names()); err != nil {
+				rt.Logger.Error("the levels of the queue are not reported", "error", err)
+			}
+		})
+	}
 	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
 	ready("listening on " + door.Addr().String())
 	return serve(ctx, rt, server, door)

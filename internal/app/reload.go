@@ -18,6 +18,9 @@ const (
 	AttributeOutcome = "outcome"
 	ReloadTaken      = "taken"
 	ReloadRefused    = "refused" // the one before stays in effect
+
+	// MetricStale is 1 while the files hold a configuration that was refused, else 0.
+	MetricStale = "payonce.configuration.stale"
 )
 
 // reload looks for changes of the configuration's files until ctx ends, and takes the connectors and what
@@ -30,6 +33,12 @@ func reload(ctx context.Context, rt Runtime, take func(config.Config) error) err
 	if err != nil {
 		return fmt.Errorf("make the counter of reloads: %w", err)
 	}
+	stale, err := otel.Meter("payonce/app").Int64Gauge(MetricStale,
+		metric.WithDescription("1 while the configuration's files are not in effect because they were refused"))
+	if err != nil {
+		return fmt.Errorf("make the gauge of the configuration: %w", err)
+	}
+	stale.Record(ctx, 0)
 	if rt.Config.ReloadEvery == 0 {
 		return nil
 	}
@@ -47,11 +56,12 @@ func reload(ctx context.Context, rt Runtime, take func(config.Config) error) err
 		if !settled || now == rt.files.Read() {
 			continue
 		}
-		outcome := ReloadTaken
+		outcome, refused := ReloadTaken, int64(0)
 		if err := rt.replace(take); err != nil {
-			outcome = ReloadRefused
+			outcome, refused = ReloadRefused, 1
 			rt.Logger.Error("the changed configuration is not taken, the one before stays in effect", "error", err)
 		}
+		stale.Record(ctx, refused)
 		reloads.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeOutcome, outcome)))
 	}
 }

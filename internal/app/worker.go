@@ -28,7 +28,7 @@ func Worker() Service {
 		Name:    "worker",
 		Summary: "executes payments from the queue; start as many as you like",
 		Role:    config.RoleWorker,
-		Run:     runWorker,
+		Run:     observed(runWorker, func(cfg config.Config) string { return cfg.Worker.AdminListen }),
 	}
 }
 
@@ -43,6 +43,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	rt.health.becomes(conn.Ready)
 	spare, err := newLimits(rt, client)
 	if err != nil {
 		return err
@@ -52,6 +53,9 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 		Opening: Opening(rt.Config), Patience: Patience(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
+		return err
+	}
+	if err := reportClosedDays(rt); err != nil {
 		return err
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -110,6 +110,9 @@ type Ingress struct {
 	IdleTimeout       time.Duration `yaml:"idle_timeout"`
 	// BackendTimeout bounds what NATS may take for one request.
 	BackendTimeout time.Duration `yaml:"backend_timeout"`
+	// AdminListen is host:port of a listener of its own for /metrics, /healthz and /readyz; empty for none.
+	// It asks nobody who they are: keep it off the public network.
+	AdminListen string `yaml:"admin_listen"`
 }
 
 // APIKey lets one upstream service in. The file holds the key's hash only.
@@ -157,6 +160,8 @@ type Worker struct {
 	// ShutdownTimeout is how long a stopping worker waits for the calls that are under way, at least
 	// SubmitTimeout.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
+	// AdminListen is as that of the ingress. Workers on one machine need a port each, e.g. 127.0.0.1:0.
+	AdminListen string `yaml:"admin_listen"`
 }
 
 // Provider is one account at a payment provider.

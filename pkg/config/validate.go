@@ -161,6 +161,9 @@ func (p *problems) checkAddress(key, address string, needsHost bool) {
 
 func (in Ingress) validate(p *problems, used bool) {
 	p.checkAddress("ingress.listen", in.Listen, false)
+	if in.AdminListen != "" {
+		p.checkAddress("ingress.admin_listen", in.AdminListen, false)
+	}
 	p.check(in.PublicURL == "" || publicURL(in.PublicURL), "ingress.public_url",
 		"must be an https URL without user, query and fragment; http is for loopback only")
 	p.check(len(in.APIKeys) > 0 || !used, "ingress.api_keys", "needs at least one key: nobody could ask for a payment")
@@ -231,6 +234,9 @@ func (p *problems) checkHash(key, hash string, known map[string]bool) {
 
 func (w Worker) validate(p *problems) {
 	p.within("worker.slots", w.Slots, 1, maxSlots)
+	if w.AdminListen != "" {
+		p.checkAddress("worker.admin_listen", w.AdminListen, false)
+	}
 	for key, length := range map[string]time.Duration{
 		"submit_timeout": w.SubmitTimeout, "lease": w.Lease, "ack_wait": w.AckWait,
 		"retry_for": w.RetryFor, "retry_initial": w.RetryInitial, "lookup_min": w.LookupMin, "lookup_max": w.LookupMax,

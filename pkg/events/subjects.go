@@ -101,6 +101,24 @@ func DeadLetterSubject(stream, provider string) string {
 	return join("deadletter", strings.ToLower(stream), provider)
 }
 
+// DeadLetterOf returns the stream and provider of a dead letter's subject.
+func DeadLetterOf(subject string) (stream, provider string, ok bool) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 3 || tokens[0] != "deadletter" {
+		return "", "", false
+	}
+	return strings.ToUpper(tokens[1]), tokens[2], true
+}
+
+// SubjectStatus returns the status that a subject of the log names.
+func SubjectStatus(subject string) (payment.Status, bool) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 4 || tokens[0] != "payment" || !payment.Status(tokens[1]).Valid() {
+		return "", false
+	}
+	return payment.Status(tokens[1]), true
+}
+
 // SubjectRef returns the payment that a subject names, and whether it names one.
 func SubjectRef(subject string) (payment.Ref, bool) {
 	tokens := strings.Split(subject, ".")

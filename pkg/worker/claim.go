@@ -42,6 +42,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 	switch claim.Outcome {
 	case idempotency.Won:
 		j.held = &held{Held: claim.Held}
+		w.metrics.claimsHeld.Add(ctx, 1)
 		j.recall(claim.Last)
 		return events.Verdict{}, true
 	case idempotency.Reused:
@@ -119,7 +120,11 @@ func (w *Worker) complete(j *job) {
 
 // giveBack releases a claim that was not completed, so that a redelivery need not wait for the lease.
 func (w *Worker) giveBack(j *job) {
-	if j.held == nil || j.held.completed {
+	if j.held == nil {
+		return
+	}
+	w.metrics.claimsHeld.Add(context.Background(), -1)
+	if j.held.completed {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), w.Timing.SubmitTimeout)

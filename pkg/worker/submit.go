@@ -47,6 +47,9 @@ func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observat
 		if w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
 			failed = notSent(payment.ReasonInterrupted, errLeaseSpent)
 		} else {
+			if failed != nil {
+				w.metrics.again(ctx, j)
+			}
 			observation, failed = w.callOnce(ctx, j)
 		}
 		if failed != nil && !mayCallAgain(failed) {

@@ -27,17 +27,26 @@ const (
 	// MetricOpenAge is how long payments were open, in seconds since they were sent, that a look-up did not
 	// end, by provider, operation, status. Its maximum is the oldest payment in doubt.
 	MetricOpenAge = "payonce.payments.open_age"
+	// MetricTimeToOutcome is the time from a payment's requested_at to its first outcome in seconds, by provider,
+	// operation, status.
+	MetricTimeToOutcome = "payonce.payments.time_to_outcome"
+	// MetricTriedAgain counts requests that were made again within one attempt, because it was proven that the
+	// one before was not sent, by provider.
+	MetricTriedAgain = "payonce.provider.tried_again"
+	MetricClaimsHeld = "payonce.claims.held" // orders that this worker holds now
 )
 
 type instruments struct {
 	transitions, webhooks, webhooksDead, claimsDown, overdue metric.Int64Counter
-	calls, openAge                                           metric.Float64Histogram
+	triedAgain                                               metric.Int64Counter
+	claimsHeld                                               metric.Int64UpDownCounter
+	calls, openAge, timeToOutcome                            metric.Float64Histogram
 }
 
 func newInstruments() (*instruments, error) {
 	meter := otel.Meter("payonce/worker")
 	var i instruments
-	var errs [7]error
+	var errs [10]error
 	i.transitions, errs[0] = meter.Int64Counter(MetricTransitions)
 	i.webhooks, errs[1] = meter.Int64Counter(MetricWebhooks)
 	i.webhooksDead, errs[6] = meter.Int64Counter(MetricWebhooksDead)
@@ -46,6 +55,10 @@ func newInstruments() (*instruments, error) {
 	i.overdue, errs[4] = meter.Int64Counter(MetricOverdue)
 	i.openAge, errs[5] = meter.Float64Histogram(MetricOpenAge, metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(60, 600, 3600, 6*3600, 24*3600, 48*3600, 96*3600, 7*24*3600, 30*24*3600))
+	i.timeToOutcome, errs[7] = meter.Float64Histogram(MetricTimeToOutcome, metric.WithUnit("s"),
+		metric.WithExplicitBucketBoundaries(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6*3600, 24*3600, 48*3600, 7*24*3600))
+	i.triedAgain, errs[8] = meter.Int64Counter(MetricTriedAgain)
+	i.claimsHeld, errs[9] = meter.Int64UpDownCounter(MetricClaimsHeld)
 	return &i, errors.Join(errs[:]...)
 }
 
@@ -57,6 +70,11 @@ func (i *instruments) called(ctx context.Context, j *job, call string, took time
 	}
 	i.calls.Record(ctx, took.Seconds(), metric.WithAttributes(
 		attribute.String("provider", j.ref.Provider), attribute.String("call", call), attribute.String("class", class)))
+}
+
+// again counts one more request of the same attempt.
+func (i *instruments) again(ctx context.Context, j *job) {
+	i.triedAgain.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", j.ref.Provider)))
 }
 
 // webhookGivenUp counts one webhook that becomes a dead letter.
@@ -96,6 +114,9 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	w.metrics.transitions.Add(ctx, 1, metric.WithAttributes(
 		attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
 		attribute.String("status", string(p.Status)), attribute.String("reason", reason)))
+	if p.Status.Ended() && !from.Ended() {
+		w.metrics.timeToOutcome.Record(ctx, p.UpdatedAt.Sub(p.RequestedAt).Seconds(), about(p))
+	}
 	overdue := !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) // this event, and no later one, says so
 	if overdue {
 		w.metrics.overdue.Add(ctx, 1, about(p))

@@ -54,6 +54,9 @@ func TestMetrics(t *testing.T) {
 		worker.MetricWebhooks + " kind=paid provider=acme-kr result=retry":                                1,
 		worker.MetricWebhooksDead + " provider=acme-kr reason=bad_webhook":                                1,
 		worker.MetricClaimsDown: 2,
+		worker.MetricClaimsHeld: 0, // all were given back
+		worker.MetricTimeToOutcome + " operation=deposit provider=acme-kr status=failed":  1,
+		worker.MetricTimeToOutcome + " operation=deposit provider=acme-kr status=settled": 1,
 	} {
 		if got[want] != n {
 			t.Errorf("%s: %d, want %d", want, got[want], n)

@@ -51,6 +51,8 @@ type Config struct {
 	StrayAfter time.Duration
 	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
 	PublishTimeout time.Duration
+	// LevelsEvery is how often [Conn.ReportLevels] reads how full the queue is.
+	LevelsEvery time.Duration
 }
 
 // DefaultConfig returns the configuration for one server. Set Replicas to 3 for a cluster.
@@ -61,7 +63,7 @@ func DefaultConfig() Config {
 		PaymentRetention: 90 * day, WebhookRetention: 7 * day, DeadLetterRetention: 90 * day, AuditRetention: 5 * 365 * day,
 		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
-		PublishTimeout: 2 * time.Second,
+		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second,
 	}
 }
 
@@ -84,6 +86,7 @@ func (c Config) Validate() error {
 		{"stall_after", c.StallAfter, 100 * time.Millisecond},
 		{"stray_after", c.StrayAfter, time.Millisecond},
 		{"publish_timeout", c.PublishTimeout, 10 * time.Millisecond},
+		{"levels_every", c.LevelsEvery, 10 * time.Millisecond},
 	}
 	for _, d := range durations {
 		if d.value < d.min {

@@ -14,6 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
+	"go.opentelemetry.io/otel/trace"
 
 	"payonce/pkg/secret"
 )
@@ -37,6 +40,16 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock for ages and headers. Timers do not use it.
 	Now func() time.Time
+	// Meters and Tracers take the metrics and traces; nil takes the global ones.
+	Meters  metric.MeterProvider
+	Tracers trace.TracerProvider
+}
+
+func (o Options) tracers() trace.TracerProvider {
+	if o.Tracers == nil {
+		return otel.GetTracerProvider()
+	}
+	return o.Tracers
 }
 
 // Validate reports everything that is wrong, joined.
@@ -77,13 +90,17 @@ const (
 // Conn is a connection to NATS with everything payonce does there. It reconnects by itself, for ever.
 // All methods are safe for concurrent use.
 type Conn struct {
-	cfg  Config
-	log  *slog.Logger
-	now  func() time.Time
-	nc   *nats.Conn
-	js   njs.JetStream
-	hub  *hub
-	stat counters
+	cfg    Config
+	log    *slog.Logger
+	now    func() time.Time
+	nc     *nats.Conn
+	js     njs.JetStream
+	hub    *hub
+	stat   counters
+	meters metric.MeterProvider
+	tracer trace.Tracer
+	// endStats ends the report of stat as metrics.
+	endStats func() error
 
 	reconnected broadcast
 	streams     sync.Map // name → njs.Stream
@@ -108,6 +125,10 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}}
+	c.meters, c.tracer = o.Meters, o.tracers().Tracer(meterName)
+	if c.meters == nil {
+		c.meters = otel.GetMeterProvider()
+	}
 	c.stopping, c.stop = context.WithCancel(context.WithoutCancel(ctx))
 	c.hub = newHub(c)
 	options, err := c.natsOptions(ctx, o)
@@ -119,6 +140,9 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	}
 	if c.js, err = njs.New(c.nc); err == nil {
 		err = c.checkServer(ctx)
+	}
+	if err == nil {
+		c.endStats, err = c.registerStats()
 	}
 	if err != nil {
 		c.nc.Close()
@@ -248,6 +272,7 @@ func (c *Conn) Close() error {
 		return nil
 	}
 	defer c.nc.Close()
+	_ = c.endStats() // it cannot fail
 	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
 		return fmt.Errorf("close NATS: acknowledgements may be lost and their messages repeated: %w", err)
 	}

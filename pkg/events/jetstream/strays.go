@@ -96,15 +96,19 @@ func (c *Conn) straySubjects(ctx context.Context, filters []string) ([]string, e
 // queuedSubjects returns one page of the subjects in COMMANDS that a filter matches, and how many there
 // are. The client library would read all pages.
 func (c *Conn) queuedSubjects(ctx context.Context, filter string, offset int) (map[string]uint64, int, error) {
+	return c.streamSubjects(ctx, events.StreamCommands, filter, offset)
+}
+
+func (c *Conn) streamSubjects(ctx context.Context, stream, filter string, offset int) (map[string]uint64, int, error) {
 	request, err := json.Marshal(map[string]any{"subjects_filter": filter, "offset": offset})
 	if err != nil {
-		return nil, 0, fmt.Errorf("queued subjects: %w", err)
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
 	defer cancel()
-	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+events.StreamCommands, request)
+	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream, request)
 	if err != nil {
-		return nil, 0, fmt.Errorf("queued subjects: %w", err)
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", err)
 	}
 	var info struct {
 		Total int           `json:"total"`
@@ -114,10 +118,10 @@ func (c *Conn) queuedSubjects(ctx context.Context, filter string, offset int) (m
 		} `json:"state"`
 	}
 	if err := json.Unmarshal(answer.Data, &info); err != nil {
-		return nil, 0, fmt.Errorf("queued subjects: %w", err)
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", err)
 	}
 	if info.Error != nil {
-		return nil, 0, fmt.Errorf("queued subjects: %w", info.Error)
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", info.Error)
 	}
 	return info.State.Subjects, info.Total, nil
 }

@@ -1,0 +1,86 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+)
+
+const meterName = "payonce/jetstream"
+
+// The names of the metrics of one process. All but MetricInHand only grow; they are the counters of [Stats].
+const (
+	MetricInHand         = "payonce.queue.in_hand"
+	MetricDeliveries     = "payonce.queue.deliveries"
+	MetricRedeliveries   = "payonce.queue.redeliveries"
+	MetricRetries        = "payonce.queue.retries"
+	MetricParked         = "payonce.queue.parked"
+	MetricForwarded      = "payonce.queue.forwarded"
+	MetricBuried         = "payonce.queue.dead_letters"
+	MetricStrays         = "payonce.queue.strays"
+	MetricGivenUp        = "payonce.queue.given_up"
+	MetricPanics         = "payonce.queue.panics"
+	MetricUnsettled      = "payonce.queue.unsettled"
+	MetricStalls         = "payonce.queue.stalls"
+	MetricResubscribes   = "payonce.queue.resubscribes"
+	MetricPublishRetries = "payonce.queue.publish_retries"
+	MetricReconnects     = "payonce.queue.reconnects"
+)
+
+// registerStats lets the counters of the connection be read as metrics. The returned function ends that.
+func (c *Conn) registerStats() (end func() error, err error) {
+	meter := c.meters.Meter(meterName)
+	var errs []error
+	var all []metric.Observable
+	counter := func(i metric.Int64ObservableCounter, err error) metric.Int64ObservableCounter {
+		all, errs = append(all, i), append(errs, err)
+		return i
+	}
+	inHand, err := meter.Int64ObservableGauge(MetricInHand)
+	all, errs = append(all, inHand), append(errs, err)
+	deliveries := counter(meter.Int64ObservableCounter(MetricDeliveries))
+	redeliveries := counter(meter.Int64ObservableCounter(MetricRedeliveries))
+	retries := counter(meter.Int64ObservableCounter(MetricRetries))
+	parked := counter(meter.Int64ObservableCounter(MetricParked))
+	forwarded := counter(meter.Int64ObservableCounter(MetricForwarded))
+	buried := counter(meter.Int64ObservableCounter(MetricBuried))
+	strays := counter(meter.Int64ObservableCounter(MetricStrays))
+	givenUp := counter(meter.Int64ObservableCounter(MetricGivenUp))
+	panics := counter(meter.Int64ObservableCounter(MetricPanics))
+	unsettled := counter(meter.Int64ObservableCounter(MetricUnsettled))
+	stalls := counter(meter.Int64ObservableCounter(MetricStalls))
+	resubscribes := counter(meter.Int64ObservableCounter(MetricResubscribes))
+	publishRetries := counter(meter.Int64ObservableCounter(MetricPublishRetries))
+	reconnects := counter(meter.Int64ObservableCounter(MetricReconnects))
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("make the counters: %w", err)
+	}
+	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		s := c.Stats()
+		o.ObserveInt64(inHand, s.InHand)
+		for instrument, n := range map[metric.Int64Observable]uint64{
+			deliveries: s.Deliveries, redeliveries: s.Redeliveries, retries: s.Retries, parked: s.Parked,
+			forwarded: s.Forwarded, buried: s.DeadLetters, strays: s.Strays, givenUp: s.GivenUp, panics: s.Panics,
+			unsettled: s.Unsettled, stalls: s.Stalls, resubscribes: s.Resubscribes,
+			publishRetries: s.PublishRetries, reconnects: s.Reconnects,
+		} {
+			o.ObserveInt64(instrument, int64(n))
+		}
+		return nil
+	}, all...)
+	if err != nil {
+		return nil, fmt.Errorf("register the counters: %w", err)
+	}
+	return registered.Unregister, nil
+}
+
+func by(pairs ...string) metric.MeasurementOption {
+	var attributes []attribute.KeyValue
+	for i := 0; i+1 < len(pairs); i += 2 {
+		attributes = append(attributes, attribute.String(pairs[i], pairs[i+1]))
+	}
+	return metric.WithAttributes(attributes...)
+}
