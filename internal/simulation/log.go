@@ -54,9 +54,6 @@ func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 	if err != nil {
 		l.w.problem("%s: an event cannot be read: %v", p.Order, err)
 	}
-	if stands.Status == payment.Submitting && l.w.parked[p.Ref] != nil { // by a delivery that was slower than another
-		l.w.orderOf(p.Ref).overslept = true
-	}
 	l.seq++
 	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, stands})
 	l.w.note("  log %s: %s is event %d, revision %d, attempts %d%s", p.Order, p.Status, l.seq, p.Revision, p.Attempts, because(p))

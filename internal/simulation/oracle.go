@@ -84,9 +84,6 @@ func (w *world) judgeOutcome(o *order, history []payment.Payment) {
 	if reversedFirst(o, history) {
 		want = append(want, payment.Conflict)
 	}
-	if o.overslept && w.waits(o) { // see docs/reliability.md
-		want = append(want, payment.Submitting)
-	}
 	if !slices.Contains(want, p.Status) {
 		w.problem("%s: the log says %s, the truth allows %v", o.ref.Order, p.Status, want)
 		return

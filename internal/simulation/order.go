@@ -16,8 +16,6 @@ type order struct {
 	old      bool     // the command is older than the log's memory
 	requests int      // that the provider received
 	deal     *deal    // nil: the provider executed nothing
-	// overslept: a schedule holds the command until later than the slower of two deliveries would.
-	overslept bool
 }
 
 // order draws what is asked for under one order number.

@@ -14,9 +14,8 @@ type message struct {
 	events.Message
 	stream      string
 	ref         payment.Ref
-	fingerprint string    // of a command
-	gone        bool      // acknowledged
-	until       time.Time // when it was parked: until then
+	fingerprint string // of a command
+	gone        bool   // acknowledged
 }
 
 // deadLetter is a message that was given up.
@@ -148,35 +147,49 @@ func (m *message) again() message {
 	return next
 }
 
-// park holds a command or a webhook until at. There is one parked command for each order. Schedules have whole
-// seconds and may fire up to a second early.
+// schedule is a parked command. The broker delivers it unless another took its place.
+type schedule struct {
+	m   message
+	due time.Time
+}
+
+// park holds a command or a webhook until at. There is one parked command for each order, and of two times the
+// earlier counts.
 func (w *world) park(m *message, at time.Time) {
-	command := m.stream == events.StreamCommands // webhooks of one order are held side by side
-	if held := w.parked[m.ref]; command && held != nil {
-		if at.Before(held.until) {
-			w.orderOf(m.ref).overslept = true
-		}
+	round := w.mutant.schedule
+	if round == nil {
+		round = roundUp
+	}
+	s := &schedule{m: m.again(), due: round(at)}
+	if m.stream != events.StreamCommands { // webhooks of one order are held side by side
+		w.fire(s.due, func() { w.publish(s.m) })
 		return
 	}
-	if command {
-		m.until = at
-		w.parked[m.ref] = m
-	}
-	next := m.again()
-	schedule := w.mutant.schedule
-	if schedule == nil {
-		schedule = roundUp
-	}
-	wait := schedule(at).Sub(w.time()) - w.between(0, time.Second)
-	if w.mutant.loseParked {
-		return
-	}
-	w.after(max(wait, 0), func() {
-		if command {
-			delete(w.parked, m.ref)
+	if held := w.parked[m.ref]; held != nil {
+		if !s.due.Before(held.due) {
+			return
 		}
-		w.publish(next)
+		s.m = held.m
+	}
+	w.hold(s)
+}
+
+// hold puts a schedule in the place of any other of its order.
+func (w *world) hold(s *schedule) {
+	w.parked[s.m.ref] = s
+	w.fire(s.due, func() {
+		if w.parked[s.m.ref] == s {
+			delete(w.parked, s.m.ref)
+			w.publish(s.m)
+		}
 	})
+}
+
+// fire delivers what was parked: schedules have whole seconds and may fire up to a second early.
+func (w *world) fire(due time.Time, do func()) {
+	if !w.mutant.loseParked {
+		w.after(max(due.Sub(w.time())-w.between(0, time.Second), 0), do)
+	}
 }
 
 // roundUp makes whole seconds that are not too early.

@@ -52,7 +52,7 @@ type world struct {
 	log       *memoryLog
 	claims    *memoryClaims
 	hours     map[payment.Operation]hours
-	parked    map[payment.Ref]*message
+	parked    map[payment.Ref]*schedule
 	resumed   map[time.Time]*order // by when it is to go on after closed hours
 	messages  []*message
 	dead      []deadLetter
@@ -69,7 +69,7 @@ type world struct {
 func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing,
-		parked: map[payment.Ref]*message{}, resumed: map[time.Time]*order{},
+		parked: map[payment.Ref]*schedule{}, resumed: map[time.Time]*order{},
 	}
 	w.rates = drawRates(w.rng)
 	w.calm = w.between(5*time.Minute, 20*time.Minute)

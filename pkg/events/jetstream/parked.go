@@ -72,10 +72,21 @@ func (c *Conn) ParkedCommand(ctx context.Context, ref payment.Ref) (Parked, erro
 	p := Parked{Message: m}
 	p.Subject = m.Header.Get(njs.ScheduleTargetHeader)
 	p.Header = events.Header(copyHeader(m.Header))
-	if at, found := strings.CutPrefix(m.Header.Get(njs.ScheduleHeader), "@at "); found {
-		p.Due, _ = time.Parse(time.RFC3339, at)
-	}
+	p.Due = scheduledFor(m)
 	return p, nil
+}
+
+// scheduledFor returns when the broker will deliver a parked message; zero when that cannot be read.
+func scheduledFor(m events.Message) time.Time {
+	at, found := strings.CutPrefix(m.Header.Get(njs.ScheduleHeader), "@at ")
+	if !found {
+		return time.Time{}
+	}
+	due, err := time.Parse(time.RFC3339, at)
+	if err != nil {
+		return time.Time{}
+	}
+	return due
 }
 
 func (c *Conn) lastParked(ctx context.Context, ref payment.Ref) (events.Message, error) {

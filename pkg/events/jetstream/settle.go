@@ -84,8 +84,9 @@ func (c *Conn) bury(ctx context.Context, d *delivery, v events.Verdict) error {
 	return nil
 }
 
-// park lets the broker hold a command or a webhook and deliver it again at a time. One that is parked
-// already is enough: there is one command per order, and the same webhook says nothing new.
+// park lets the broker hold a command or a webhook and deliver it again at a time. There is one schedule for
+// each order's command and for each webhook. Where one stands already the earlier time counts: two deliveries
+// of one command can end with different times, and who is woken too early parks again.
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	place, ok := parkingPlace(d)
 	if !ok {
@@ -96,9 +97,13 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	msg.Header.Set(njs.ScheduleHeader, "@at "+wholeSecond(at).Format(time.RFC3339))
 	msg.Header.Set(njs.ScheduleTargetHeader, d.message.Subject)
 	for wait := newBackoff(); ; {
-		err := c.publish(ctx, msg)
-		if errors.Is(err, errTaken) {
-			err = c.heldAlready(ctx, d, place)
+		ack, err := c.store(ctx, msg)
+		again := err == nil && ack.Duplicate // a cluster compares ids before sequences
+		if errors.Is(err, errTaken) || again {
+			err = c.bringForward(ctx, d, place, at)
+		}
+		if again && errors.Is(err, errGoing) { // what another delivery of this message parked was delivered
+			err = nil
 		}
 		if errors.Is(err, errGoing) && c.again(ctx, wait) {
 			continue
@@ -111,28 +116,43 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	}
 }
 
-// errGoing says that a schedule stands in the way that will not deliver anything any more.
+// errGoing says that a schedule stands in the way that will not deliver anything any more, or that it has
+// just changed.
 var errGoing = errors.New("the schedule in the way is being taken away")
 
-// heldAlready returns nil when the schedule that stands in the way will deliver the message in hand again.
-// One that is older than a message which a schedule delivered will not: with that message the broker takes
-// the schedule away, but every server of a cluster in its own time. The server that leads the consumer can
-// deliver before the one that leads the stream has taken away what we are shown here.
-func (c *Conn) heldAlready(ctx context.Context, d *delivery, place string) error {
+// bringForward returns nil when the schedule that stands in the way will deliver the message in hand again,
+// not later than at. One that is later is replaced, in one step that the server compares: if it fires at that
+// moment it has delivered the message, and nothing is replaced.
+//
+// One that is older than a message which a schedule delivered will deliver nothing: with that message the
+// broker takes the schedule away, but every server of a cluster in its own time. The server that leads the
+// consumer can deliver before the one that leads the stream has taken away what we are shown here.
+func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at time.Time) error {
 	stream, err := c.stream(ctx, d.stream)
 	if err != nil {
 		return err
 	}
-	standing, err := stream.GetLastMsgForSubject(ctx, place)
+	raw, err := stream.GetLastMsgForSubject(ctx, place)
 	switch {
 	case errors.Is(err, njs.ErrMsgNotFound):
 		return errGoing
 	case err != nil:
 		return err
-	case d.message.Header.Get(njs.SchedulerHeader) != "" && standing.Sequence < d.message.Sequence:
+	case d.message.Header.Get(njs.SchedulerHeader) != "" && raw.Sequence < d.message.Sequence:
 		return errGoing
 	}
-	return nil
+	standing := rawMessage(raw)
+	if due := scheduledFor(standing); !due.After(wholeSecond(at)) {
+		return nil
+	}
+	id, err := newID()
+	if err != nil {
+		return err
+	}
+	if err = c.publish(ctx, reschedule(standing, at, id)); errors.Is(err, errTaken) {
+		return errGoing
+	}
+	return err
 }
 
 // parkingPlace is the subject under which a message is parked, if it can be.
