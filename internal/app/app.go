@@ -70,6 +70,9 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 	if done {
 		return code
 	}
+	if options.selfCheck {
+		return check(context.Background(), service, options.config, stdout, stderr)
+	}
 	rt, err := Load(service, options.config, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "%v\n\nMend the file and check it with: %s --check-config --config %s\n", err, service.Name, options.config)
@@ -78,7 +81,7 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 	for _, warning := range rt.Config.Warnings() {
 		rt.Logger.Warn("configuration", "warning", warning)
 	}
-	if options.check {
+	if options.checkConfig {
 		fmt.Fprintf(stdout, "%s\nThe configuration is good.\n", rt.Config.Summary())
 		return ExitOK
 	}
@@ -87,7 +90,7 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	err = service.Run(ctx, rt, func(message string) { rt.Logger.Info(message) })
 	if err != nil && !errors.Is(err, context.Canceled) {
-		rt.Logger.Error("ended", "error", err)
+		rt.Logger.Error("ended", append([]any{"error", err}, next(err)...)...)
 		return ExitFailed
 	}
 	rt.Logger.Info("stopped")
@@ -95,15 +98,17 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 }
 
 type flags struct {
-	config string
-	check  bool
+	config      string
+	checkConfig bool
+	selfCheck   bool
 }
 
 func parseFlags(service Service, args []string, stdout, stderr io.Writer) (options flags, code int, done bool) {
 	set := flag.NewFlagSet(service.Name, flag.ContinueOnError)
 	set.SetOutput(stderr)
 	set.StringVar(&options.config, "config", "payonce.yaml", "the configuration `file`; payonce.example.yaml shows every key")
-	set.BoolVar(&options.check, "check-config", false, "say all that is wrong with the configuration and end")
+	set.BoolVar(&options.checkConfig, "check-config", false, "say all that is wrong with the configuration and end")
+	set.BoolVar(&options.selfCheck, "check", false, "ask everything that the service depends on, print what was found and what to do, and end with 0 or 1")
 	version := set.Bool("version", false, "print the version and end")
 	set.Usage = func() {
 		fmt.Fprintf(set.Output(), `%s: %s
@@ -114,6 +119,7 @@ Usage:
 Examples:
   %[1]s --config /etc/payonce/payonce.yaml
   %[1]s --config payonce.yaml --check-config
+  %[1]s --config payonce.yaml --check
 
 Flags:
 `, service.Name, service.Summary)

@@ -19,24 +19,28 @@ const startTimeout = 30 * time.Second
 func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
+	conn, err := dialNATS(ctx, rt)
+	if err != nil {
+		return nil, &startError{err, adviceForNATS(err)}
+	}
+	if err := conn.EnsureStreams(ctx); err != nil {
+		_ = conn.Close()
+		return nil, &startError{err, adviceForStreams}
+	}
+	return conn, nil
+}
+
+func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	cfg := rt.Config.NATS
 	tlsConfig, err := cfg.TLS.Client()
 	if err != nil {
 		return nil, fmt.Errorf("nats.tls: %w", err)
 	}
-	conn, err := jetstream.Connect(ctx, jetstream.Options{
+	return jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service),
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
 		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now,
 	})
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.EnsureStreams(ctx); err != nil {
-		_ = conn.Close()
-		return nil, err
-	}
-	return conn, nil
 }
 
 // Inbox is where a program gets its answers from NATS: each kind of program has its own prefix, so that
@@ -59,22 +63,32 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 // connectRedis makes the claim store and its client, which the caller closes. A Redis that is down is no reason not to start, unless the
 // configuration says that claims are required; one that throws keys away is.
 func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, client goredis.UniversalClient, err error) {
+	store, client, err = dialRedis(rt)
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	if err := logFindings(rt, askRedis(ctx, rt, store)); err != nil {
+		_ = client.Close()
+		return nil, nil, err
+	}
+	return store, client, nil
+}
+
+// dialRedis makes the claim store and its client, which connects when it is used.
+func dialRedis(rt Runtime) (*redis.Store, goredis.UniversalClient, error) {
 	cfg := rt.Config.Redis
 	tlsConfig, err := cfg.TLS.Client()
 	if err != nil {
 		return nil, nil, fmt.Errorf("redis.tls: %w", err)
 	}
-	client, err = redis.NewClient(redis.Config{
+	client, err := redis.NewClient(redis.Config{
 		Addresses: cfg.Addresses, MasterName: cfg.SentinelMaster, Username: cfg.Username, Password: cfg.Password,
 		Database: cfg.DB, TLS: tlsConfig,
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	store = redis.New(client, redis.Options{})
-	if err := checkRedis(ctx, rt, store); err != nil {
-		_ = client.Close()
-		return nil, nil, err
-	}
-	return store, client, nil
+	return redis.New(client, redis.Options{}), client, nil
 }

@@ -47,6 +47,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	var background sync.WaitGroup
 	asking, stop := context.WithCancel(ctx)
+	background.Go(func() { logClocks(asking, rt, conn) })
 	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
 	background.Go(func() {
 		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, door) })

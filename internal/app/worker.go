@@ -2,8 +2,6 @@ package app
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,7 +10,6 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
-	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/worker"
@@ -64,6 +61,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return sweep(ctx, rt, conn) })
 	group.Go(func() error { return reload(ctx, rt, nil) })
 	group.Go(func() error { return conn.WatchAdvisories(ctx) })
+	group.Go(func() error { logClocks(ctx, rt, conn); return nil })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")
 	return group.Wait()
@@ -128,24 +126,5 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 		if n > 0 {
 			rt.Logger.Error("commands for a provider that nobody works on became dead letters", "count", n)
 		}
-	}
-}
-
-// checkRedis refuses a Redis that forgets claims by itself, and warns of the rest.
-func checkRedis(ctx context.Context, rt Runtime, store *redis.Store) error {
-	ctx, cancel := context.WithTimeout(ctx, startTimeout)
-	defer cancel()
-	warnings, err := store.Check(ctx)
-	for _, warning := range warnings {
-		rt.Logger.Warn("redis", "warning", warning)
-	}
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, redis.ErrEvicts) || rt.Config.Redis.Required:
-		return fmt.Errorf("redis: %w", err)
-	default:
-		rt.Logger.Error("Redis cannot be asked; going on with the log alone", "error", err)
-		return nil
 	}
 }

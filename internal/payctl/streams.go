@@ -2,12 +2,18 @@ package payctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
 )
 
 func streamsCommand(env Env) *cobra.Command {
@@ -53,31 +59,85 @@ func streamsApplyCommand(env Env) *cobra.Command {
 		Long: `Make the streams and the ledgers' consumers that are missing.
 
 What exists and differs is left as it is, unless --update is given. It then is changed if nothing can be lost
-by that: what is kept and what is taken may grow. Other differences are shown, and nothing is changed.`,
+by that: what is kept and what is taken may grow. Other differences are shown, and nothing is changed.
+
+What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
 		Example: `  payctl streams apply --config operator.yaml
-  payctl streams apply --config operator.yaml --update`, Args: arguments(),
+  payctl streams apply --config operator.yaml --update --by kim --because "keep payments longer, ticket 4716"`, Args: arguments(),
 	}
 	path, update := addConfig(c), c.Flags().Bool("update", false, "also change what differs, where that loses nothing")
+	by := c.Flags().String("by", unattended.Name, "your `NAME`, as colleagues know it; required with --update, and kept for ever beside what you did")
+	because := c.Flags().String("because", unattended.Why, "why, in your own `WORDS`; required with --update")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		who := operator.Person{Name: *by, Why: *because}
+		if err := who.Validate(); err != nil || *update && (who.Name == unattended.Name || who.Why == unattended.Why) {
+			return usagef("--by NAME and --because WORDS are required with --update: %w", err)
+		}
 		return env.onNATS(c.Context(), *path, func(ctx context.Context, conn *jetstream.Conn) error {
-			done, err := conn.ApplyStreams(ctx, *update)
-			list(env, "done: ", done)
-			if err != nil {
-				return err
-			}
-			left, err := conn.CheckStreams(ctx)
-			if err != nil {
-				return err
-			}
-			list(env, "left: ", left)
-			if len(left) > 0 {
-				return fmt.Errorf("%d differences are left", len(left))
-			}
-			_, err = fmt.Fprintln(env.Stdout, "All streams are as they are defined.")
-			return err
+			return env.applyStreams(ctx, conn, *update, who)
 		})
 	}
 	return c
+}
+
+// unattended stands in the audit where a script makes what is missing, which takes nothing from anybody.
+var unattended = operator.Person{Name: "unattended", Why: "make what is missing"}
+
+func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool, who operator.Person) error {
+	record := events.AuditRecord{
+		ID: uuid.NewString(), Deed: events.DeedApply, Provider: events.NoProvider, By: who.Name, Reason: who.Why,
+		Filter: map[string]string{"update": strconv.FormatBool(update)},
+	}
+	done, err := e.applyRecorded(ctx, conn, update, record)
+	list(e, "done: ", done)
+	if err != nil {
+		return err
+	}
+	left, err := conn.CheckStreams(ctx)
+	if err != nil {
+		return err
+	}
+	list(e, "left: ", left)
+	if len(left) > 0 {
+		return fmt.Errorf("%d differences are left", len(left))
+	}
+	_, err = fmt.Fprintln(e.Stdout, "All streams are as they are defined.")
+	return err
+}
+
+// applyRecorded keeps the intent, applies, and keeps the result. Where AUDIT itself is missing the intent is
+// kept right after it was made. Nothing is kept where there is nothing to do.
+func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update bool, record events.AuditRecord) ([]jetstream.Difference, error) {
+	planned, err := conn.CheckStreams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	noAudit := slices.Contains(planned, jetstream.Difference{Stream: events.StreamAudit})
+	planned = slices.DeleteFunc(planned, func(d jetstream.Difference) bool { return d.Field != "" && !update })
+	if len(planned) == 0 {
+		return nil, nil
+	}
+	for _, d := range planned {
+		record.Items = append(record.Items, events.AuditItem{Stream: d.String()})
+	}
+	record.Stage, record.At = events.Intended, e.Now().UTC()
+	if !noAudit {
+		if err := conn.Audit(ctx, record); err != nil {
+			return nil, fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+		}
+	}
+	done, err := conn.ApplyStreams(ctx, update)
+	if noAudit {
+		err = errors.Join(err, conn.Audit(ctx, record))
+	}
+	for i, d := range planned {
+		record.Items[i].Result = "not done"
+		if slices.Contains(done, d) {
+			record.Items[i].Result = "done"
+		}
+	}
+	record.Stage, record.At = events.Finished, e.Now().UTC()
+	return done, errors.Join(err, conn.Audit(ctx, record))
 }
 
 // onNATS connects, whether or not the streams are there, and calls do.

@@ -32,10 +32,19 @@ func TestStreams(t *testing.T) {
 	longer := with("payments_retention: 500d, ledgers: [books], ")
 	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: PAYMENTS consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "1 differences are left")
 	run(t, "", "streams", "diff", "--json", "--config", longer).expect(t, 1, `"field": "max_age"`, "--update")
-	run(t, "", "streams", "apply", "--update", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
+	run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "ticket 7", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
 	// A shorter memory would forget payments: nobody gets that by a flag.
-	run(t, "", "streams", "apply", "--update", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
+	run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
 	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "as they are defined")
+	// Each of the three that did or tried something left its intent and its result; applying nothing left none.
+	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "unattended make what is missing 5 done", "")
+	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "kim ticket 7 1 done", "")
+	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "kim ticket 8 1 not done", "")
+	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "4 deeds.", "")
+	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-books: missing"`, "")
+	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--because", "ticket"}, {"--by", " ", "--because", "ticket"}} {
+		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --because WORDS are required")
+	}
 	run(t, "", "streams", "apply", "X").expect(t, 2, "", "takes no arguments")
 	run(t, "", "streams", "diff", "--config", configuration(t, "nats://127.0.0.1:1", nowhere)).expect(t, 1, "", "connect to NATS")
 }

@@ -62,3 +62,12 @@ type StatementLine struct {
 	// Observation is what the line says about the payment, FromStatement.
 	Observation payment.Observation
 }
+
+// Clock is the capability to ask a provider's server for its time. Some providers refuse requests whose
+// timestamp is too far from theirs, and webhooks carry their times.
+type Clock interface {
+	// Time returns the time of the provider's server, in whole seconds. It makes exactly one request, which
+	// carries no credentials and asks for nothing that could be executed. An error says that nothing was
+	// learned.
+	Time(ctx context.Context) (time.Time, error)
+}

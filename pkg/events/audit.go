@@ -21,11 +21,12 @@ const (
 	DeedReplay  Deed = "replay"  // dead letters sent to where they came from
 	DeedDrop    Deed = "drop"    // dead letters deleted
 	DeedUnmask  Deed = "unmask"  // personal data looked at
+	DeedApply   Deed = "apply"   // streams made or changed
 )
 
 // Deeds lists all deeds.
 func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedReplay, DeedDrop, DeedUnmask}
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedReplay, DeedDrop, DeedUnmask, DeedApply}
 }
 
 // Stage says which of the two records of a deed this is. An intent without a result was interrupted:
@@ -59,6 +60,7 @@ type AuditRecord struct {
 type AuditItem struct {
 	Order      string         `json:"order,omitempty"`
 	DeadLetter uint64         `json:"dead_letter,omitempty"` // its sequence in DEADLETTERS
+	Stream     string         `json:"stream,omitempty"`      // a stream or consumer, and how it differs from its definition
 	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the deed was decided
 	After      payment.Status `json:"after,omitempty"`       // the payment's status afterwards
 	Result     string         `json:"result,omitempty"`      // in a result: what came of it, for people

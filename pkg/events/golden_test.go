@@ -161,11 +161,11 @@ func exampleClarification() events.Clarification {
 	}
 }
 
-// exampleAudits returns the records of three deeds, and the result of one.
+// exampleAudits returns the records of four deeds, and the result of one.
 func exampleAudits() map[string]events.AuditRecord {
 	const deed = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay} {
+	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply} {
 		r := events.AuditRecord{
 			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
@@ -185,6 +185,9 @@ func exampleAudits() map[string]events.AuditRecord {
 			r.Amount, r.Items[0].Before = payment.KRW(10000), payment.InDoubt
 		case events.DeedReplay:
 			r.Items = []events.AuditItem{{Order: ref.Order, DeadLetter: 17}}
+		case events.DeedApply:
+			r.Provider, r.Order, r.Filter = events.NoProvider, "", map[string]string{"update": "true"}
+			r.Items = []events.AuditItem{{Stream: "PAYMENTS: max_age is 1, want 2"}}
 		}
 		list[string(d)] = r
 	}

@@ -236,7 +236,7 @@ func checkVersion(version string) error {
 			if major > oldestMajor || major == oldestMajor && minor >= oldestMinor {
 				return nil
 			}
-			return fmt.Errorf("nats-server %s is too old: %d.%d or newer is needed for scheduled messages", version, oldestMajor, oldestMinor)
+			return fmt.Errorf("%w: it is %s, and %d.%d or newer is needed for scheduled messages", ErrServerTooOld, version, oldestMajor, oldestMinor)
 		}
 	}
 	return fmt.Errorf("nats-server has version %q, which is not understood; %d.%d or newer is needed", version, oldestMajor, oldestMinor)

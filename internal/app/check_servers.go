@@ -1,0 +1,119 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/idempotency/redis"
+)
+
+// What to do about NATS.
+const (
+	adviceForStreams = "look with: payctl streams diff; then, as operator: payctl streams apply, with --update where something differs"
+	adviceForSync    = "see that each server's file says sync_interval: always, as deploy/nats/server.conf does"
+)
+
+// adviceForNATS says what to do when a connection cannot be made.
+func adviceForNATS(err error) string {
+	switch text := err.Error(); {
+	case errors.Is(err, jetstream.ErrServerTooOld):
+		return "update nats-server; its streams are kept"
+	case strings.Contains(text, "nats.tls"), strings.Contains(text, "x509"), strings.Contains(text, "tls:"):
+		return "check nats.tls and the server's certificate"
+	case strings.Contains(strings.ToLower(text), "authorization"), strings.Contains(text, "nkey"), strings.Contains(text, "credentials"):
+		return "check the user's key in nats, and that the server knows it"
+	case strings.Contains(text, "JetStream"):
+		return "turn JetStream on for this account; a cluster needs most of its servers"
+	}
+	return "check nats.urls, that the servers run, and that nothing between blocks the port"
+}
+
+// checkNATS connects for itself and looks at the server and its streams, without changing them.
+func checkNATS(ctx context.Context, rt Runtime) []finding {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	conn, err := dialNATS(ctx, rt)
+	if err != nil {
+		return []finding{{check: "NATS", state: failed, result: err.Error(), next: adviceForNATS(err)}}
+	}
+	defer func() { _ = conn.Close() }() // nothing was written
+	return []finding{
+		{check: "NATS", state: good, result: "nats-server " + conn.ServerVersion() + " with JetStream"},
+		{check: "NATS sync_interval", state: unchecked, result: "a server does not tell it to its clients", next: adviceForSync},
+		checkStreams(ctx, conn),
+		natsClock(ctx, rt, conn),
+	}
+}
+
+// checkStreams shows all that differs from the definitions, a line each.
+func checkStreams(ctx context.Context, conn *jetstream.Conn) finding {
+	row := finding{check: "NATS streams", state: good, result: "as they are declared"}
+	differences, err := conn.CheckStreams(ctx)
+	if err != nil {
+		row.state, row.result, row.next = failed, err.Error(), "try again; a cluster may be choosing leaders, or this user may not ask for streams"
+		return row
+	}
+	lines := make([]string, len(differences))
+	for i, d := range differences {
+		lines[i] = d.String()
+	}
+	if len(lines) > 0 {
+		row.state, row.result, row.next = failed, strings.Join(lines, "\n"), adviceForStreams
+	}
+	return row
+}
+
+// checkRedisServer connects for itself. Only workers use Redis.
+func checkRedisServer(ctx context.Context, rt Runtime) []finding {
+	if rt.role != config.RoleWorker {
+		return nil
+	}
+	store, client, err := dialRedis(rt)
+	if err != nil {
+		return []finding{{check: "Redis", state: failed, result: err.Error(), next: "mend redis in the configuration"}}
+	}
+	defer func() { _ = client.Close() }() // nothing was written
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	return askRedis(ctx, rt, store)
+}
+
+// askRedis looks at how Redis keeps claims. It is fatal when it forgets claims by itself; where it cannot be
+// asked only if claims are required, because the log alone holds the promise.
+func askRedis(ctx context.Context, rt Runtime, store *redis.Store) []finding {
+	warnings, err := store.Check(ctx)
+	var rows []finding
+	for _, warning := range warnings {
+		rows = append(rows, finding{check: "Redis", state: warned, result: warning, next: "set maxmemory-policy noeviction, appendonly yes, appendfsync always"})
+	}
+	switch {
+	case err == nil && len(rows) == 0:
+		return []finding{{check: "Redis", state: good, result: "noeviction, appendonly yes, appendfsync always"}}
+	case err == nil:
+		return rows
+	}
+	row := finding{check: "Redis", state: failed, result: err.Error(), next: "check redis in the configuration and that the server runs; until then workers go on with the log alone"}
+	if errors.Is(err, redis.ErrEvicts) {
+		row.next = "set maxmemory-policy noeviction in Redis: it would forget claims that are held"
+	}
+	if rt.Config.Redis.Required && !errors.Is(err, redis.ErrEvicts) {
+		row.next = "check redis in the configuration and that the server runs, or set redis.required: false"
+	}
+	if errors.Is(err, redis.ErrEvicts) || rt.Config.Redis.Required {
+		row.fatal = fmt.Errorf("redis: %w", err)
+	}
+	return append(rows, row)
+}
+
+// next returns what is to be done about the end of a service, for its log.
+func next(err error) []any {
+	var start *startError
+	if errors.As(err, &start) {
+		return []any{"next", start.next}
+	}
+	return nil
+}
