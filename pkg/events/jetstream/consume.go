@@ -28,8 +28,11 @@ func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, 
 		return fmt.Errorf("consume commands: %q cannot be a provider", provider)
 	}
 	return c.consume(ctx, events.StreamCommands, slots, handler,
-		c.consumerConfig("commands-"+provider, c.cfg.MaxAckPending, "*.requested."+provider+".*"))
+		c.consumerConfig(commandsConsumer(provider), c.cfg.MaxAckPending, "*.requested."+provider+".*"))
 }
+
+// commandsConsumer is the name of the durable consumer of a provider's commands.
+func commandsConsumer(provider string) string { return "commands-" + provider }
 
 // ConsumeIntake gives the commands on the two short subjects, and all that stands in the streams of the
 // upstreams, to handler, as ConsumeCommands does; slots is for each of these streams. A message of an

@@ -222,3 +222,35 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 		t.Errorf("the command is not parked: %+v, %v", held, err)
 	}
 }
+
+// A cluster can leave consumers out of its list.
+func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	cfg := DefaultConfig()
+	cfg.StrayAfter = time.Millisecond
+	c, err := Connect(ctx, Options{URLs: []string{server.URL()}, Name: t.Name(), Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(time.Hour) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.EnsureStreams(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.js.CreateConsumer(ctx, events.StreamCommands, c.consumerConfig(commandsConsumer("acme"), 1, "*.requested.acme.*")); err != nil {
+		t.Fatal(err)
+	}
+	for _, provider := range []string{"acme", "nobody"} {
+		if _, err := c.js.Publish(ctx, "deposit.requested."+provider+".D-1", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := c.sweepAllBut(ctx, nil); n != 1 || err != nil {
+		t.Errorf("%d swept, %v; want that of nobody only", n, err)
+	}
+	if _, err := c.lastCommand(ctx, "deposit.requested.acme.D-1"); err != nil {
+		t.Errorf("the command of a provider with a consumer: %v", err)
+	}
+}

@@ -31,7 +31,15 @@ func (c *Conn) SweepStrays(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("sweep strays: %w", err)
 	}
+	return c.sweepAllBut(ctx, filters)
+}
+
+// sweepAllBut moves what none of the filters matches and no consumer of its provider takes.
+func (c *Conn) sweepAllBut(ctx context.Context, filters []string) (int, error) {
 	subjects, err := c.straySubjects(ctx, filters)
+	if err == nil {
+		subjects, err = c.withoutConsumer(ctx, subjects)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("sweep strays: %w", err)
 	}
@@ -47,6 +55,42 @@ func (c *Conn) SweepStrays(ctx context.Context) (int, error) {
 		}
 	}
 	return swept, nil
+}
+
+// withoutConsumer returns the subjects whose provider has no consumer. Each provider is asked for by name,
+// because a cluster can leave consumers out of its list (the answer's "missing", which the client library
+// does not show), and a command that a worker is about to take must not become a dead letter.
+func (c *Conn) withoutConsumer(ctx context.Context, subjects []string) ([]string, error) {
+	consumed := map[string]bool{}
+	var strays []string
+	for _, subject := range subjects {
+		ref, named := events.SubjectRef(subject)
+		if _, asked := consumed[ref.Provider]; named && !asked {
+			found, err := c.isConsumed(ctx, ref.Provider)
+			if err != nil {
+				return nil, err
+			}
+			consumed[ref.Provider] = found
+		}
+		if !consumed[ref.Provider] {
+			strays = append(strays, subject)
+		}
+	}
+	return strays, nil
+}
+
+// isConsumed reports whether the commands of a provider have a consumer. Only the word of the cluster that
+// there is none counts as no.
+func (c *Conn) isConsumed(ctx context.Context, provider string) (bool, error) {
+	_, err := c.js.Consumer(ctx, events.StreamCommands, commandsConsumer(provider))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, njs.ErrConsumerNotFound):
+		return false, nil
+	default:
+		return false, fmt.Errorf("consumer of %s: %w", provider, err)
+	}
 }
 
 // commandFilters returns what the consumers of COMMANDS are interested in.
