@@ -69,8 +69,9 @@ bench: ## run the benchmarks
 load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker, flood one key, see docs/ingress.md
 	$(GO) run ./internal/load $(LOADFLAGS)
 
-contracts: ## validate the OpenAPI document with its own tools (needs npm)
+contracts: ## validate the OpenAPI and AsyncAPI documents with their own tools (needs npm)
 	npx --yes @redocly/cli@2.77.0 lint --extends=spec docs/contracts/openapi.yaml
+	npx --yes --package=@asyncapi/parser@3.4.0 -- node internal/contracts/asyncapi.mjs docs/contracts/asyncapi.yaml
 
 build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
