@@ -14,10 +14,11 @@ import (
 
 // request is what is known about a request besides its bytes.
 type request struct {
-	id    string
-	route string  // pattern of the endpoint
-	key   *holder // who asks, under /v1
-	leave func()  // gives the place among the requests that are worked on back; may be called again
+	id     string
+	route  string          // pattern of the endpoint
+	key    *holder         // who asks, under /v1
+	traced context.Context // with its span, once it has one
+	leave  func()          // gives the place among the requests that are worked on back; may be called again
 }
 
 type requestKey struct{}
@@ -102,7 +103,11 @@ func (s *Server) access(r *http.Request, known *request, status int, took time.D
 	if known.key != nil {
 		key = known.key.Name
 	}
-	s.logger.Log(r.Context(), level, "request", "method", method, "route", known.route, "status", status,
+	ctx := r.Context()
+	if known.traced != nil {
+		ctx = known.traced
+	}
+	s.logger.Log(ctx, level, "request", "method", method, "route", known.route, "status", status,
 		"duration", took, "request_id", known.id, "key", key)
 }
 
@@ -126,7 +131,7 @@ func (s *Server) authorized(serve endpoint) endpoint {
 		}
 		defer requestOf(r).leave()
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		return serve(w, r.WithContext(ctx))
+		return traced(w, r.WithContext(ctx), serve)
 	}
 }
 

@@ -79,7 +79,9 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began := w.Now()
+	ctx, end := traceCall(ctx, j, "submit")
 	observation, err := j.conn.Submit(ctx, j.cmd)
+	end(err)
 	w.metrics.called(ctx, j, "submit", w.Now().Sub(began), err)
 	return observation, err
 }
@@ -138,11 +140,13 @@ func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err err
 	defer func() { done(called, err) }()
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
+	callCtx, end := traceCall(callCtx, j, "lookup")
 	asked = w.Now()
 	observation, err = j.conn.Lookup(callCtx, connectors.Query{
 		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
 	})
 	called = true
+	end(err)
 	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
 	if err != nil {
 		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)

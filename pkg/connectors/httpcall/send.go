@@ -43,7 +43,7 @@ type Reply struct {
 // The error is always a [*connectors.Error]. It is NotSent only when the end of the request's header
 // was never handed to the connection, which no server can have executed; in every other case it is
 // InDoubt. It holds nothing of the URL's query, of a header or of a body.
-func Send(ctx context.Context, client *http.Client, r Request) (Reply, error) {
+func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err error) {
 	transport, ok := provable(client)
 	if !ok {
 		return Reply{}, notSent("nothing was tried", errors.New("the HTTP client was not made by httpcall.NewClient"))
@@ -59,6 +59,8 @@ func Send(ctx context.Context, client *http.Client, r Request) (Reply, error) {
 	if err != nil {
 		return Reply{}, notSent("nothing was tried", err)
 	}
+	_, span := startSpan(ctx, r.Method, req.URL)
+	defer func() { endSpan(span, reply.Status, err) }()
 	// The transport itself, not client.Do, which follows redirects and names the URL in its errors.
 	// When RoundTrip fails it has closed the connection, so nothing can be written after this check.
 	res, err := transport.RoundTrip(req)

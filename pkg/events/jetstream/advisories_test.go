@@ -90,7 +90,9 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	}
 
 	// Ours in the work queue cannot be read any more either, and is no alarm.
-	stop := consuming(t, c, 1, func(context.Context, events.Message) events.Verdict { return events.DeadVerdict(events.DeadInvalid, "") })
+	stop := consuming(t, c, 1, func(context.Context, events.Message) events.Verdict {
+		return events.DeadVerdict(events.DeadInvalid, "")
+	})
 	publish(t, c, ref("D-0"))
 	eventually(t, "it is buried", func() bool { return messages(t, js, events.StreamCommands) == 0 })
 	stop()

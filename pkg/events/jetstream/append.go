@@ -24,7 +24,7 @@ import (
 //   - any other error: it is not known whether the event was written. Read it again.
 //
 // A lost acknowledgement is resolved by asking the log, until ctx ends.
-func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
+func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq uint64, err error) {
 	id, err := newID()
 	if err != nil {
 		return 0, fmt.Errorf("append %s: %w", p.Ref, err)
@@ -33,11 +33,13 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (uin
 	if err != nil {
 		return 0, fmt.Errorf("append: %w", err)
 	}
+	ctx, span := c.startAppend(ctx, p)
+	defer func() { finish(span, err) }()
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(HeaderPrevious, strconv.FormatUint(after, 10))
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
-	seq, err := c.append(ctx, msg, p.Ref, after)
+	seq, err = c.append(ctx, msg, p.Ref, after)
 	if err != nil {
 		return 0, fmt.Errorf("append %s %s after %d: %w", p.Ref, p.Status, after, err)
 	}

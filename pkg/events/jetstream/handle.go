@@ -61,11 +61,13 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg) {
 	if d.message.Deliveries > 1 {
 		c.stat.redeliveries.Add(1)
 	}
-	verdict := c.judge(extractTrace(ctx, d.message.Header), s.handler, d)
+	ctx, span := c.startProcess(ctx, d)
+	verdict := c.judge(ctx, s.handler, d)
 	// Settling goes on when the process is told to stop, or else the work would be done again.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
 	c.settle(settling, d, verdict)
+	endProcess(span, verdict)
 }
 
 // judge calls the handler. A panic becomes a retry.

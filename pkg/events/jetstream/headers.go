@@ -30,6 +30,7 @@ const (
 const (
 	headerMessageID = "Nats-Msg-Id"
 	headerEventID   = "ce-id"
+	cePrefix        = "ce-"
 	// natsPrefix marks headers that tell the broker what to do (expected sequences, schedules, rollups,
 	// ids) or that the broker added. They belong to one publish and are never copied to another.
 	natsPrefix = "Nats-"
@@ -71,15 +72,26 @@ func cutUTF8(text string, max int) string {
 
 var traceContext = propagation.TraceContext{}
 
-// injectTrace adds the W3C trace context of ctx, if it has one.
+// injectTrace adds the W3C trace context of ctx, if it has one: as a header, and as the distributed tracing
+// extension of CloudEvents, for readers that know only these.
 func injectTrace(ctx context.Context, header nats.Header) {
 	if trace.SpanContextFromContext(ctx).IsValid() {
 		traceContext.Inject(ctx, headerCarrier(header))
+		for _, name := range traceContext.Fields() { // where CloudEvents keep it
+			if value := events.Header(header).Get(name); value != "" {
+				events.Header(header).Set(cePrefix+name, value)
+			}
+		}
 	}
 }
 
 // extractTrace returns ctx with the W3C trace context of the header, if it has one.
 func extractTrace(ctx context.Context, header events.Header) context.Context {
+	if header.Get("traceparent") == "" && header.Get(cePrefix+"traceparent") != "" {
+		return traceContext.Extract(ctx, propagation.MapCarrier{
+			"traceparent": header.Get(cePrefix + "traceparent"), "tracestate": header.Get(cePrefix + "tracestate"),
+		})
+	}
 	return traceContext.Extract(ctx, headerCarrier(header))
 }
 

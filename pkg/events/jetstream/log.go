@@ -21,6 +21,7 @@ func (c *Conn) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint
 	if err != nil {
 		return payment.Payment{}, 0, fmt.Errorf("last event of %s: %w", ref, err)
 	}
+	tellStory(ctx, events.Header(raw.Header))
 	p, err := events.DecodePayment(raw.Data)
 	if err != nil {
 		return payment.Payment{}, 0, fmt.Errorf("last event of %s, sequence %d: %w", ref, raw.Sequence, err)

@@ -24,11 +24,13 @@ func (c *Conn) PublishCommand(ctx context.Context, out events.Outgoing) error {
 	return c.publishCommand(ctx, out, id)
 }
 
-func (c *Conn) publishCommand(ctx context.Context, out events.Outgoing, id string) error {
+func (c *Conn) publishCommand(ctx context.Context, out events.Outgoing, id string) (err error) {
 	ref, ok := events.SubjectRef(out.Subject)
 	if _, command := events.SubjectOperation(out.Subject); !ok || !command {
 		return fmt.Errorf("publish command: %q is not the long subject of a command", out.Subject)
 	}
+	ctx, span := c.startSend(ctx, events.StreamCommands, out.Subject)
+	defer func() { finish(span, err) }()
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.CommandFilter(ref))
 	after := uint64(0)
@@ -82,11 +84,13 @@ func (c *Conn) queued(ctx context.Context, ref payment.Ref) (m events.Message, l
 // id within two minutes, it is kept once. It returns [events.ErrQueued] when another clarification of the
 // order waits there already or is in work; commands do not count. After any other error the
 // clarification may be queued or not: publish it again with the same id.
-func (c *Conn) PublishClarification(ctx context.Context, out events.Outgoing, id string) error {
+func (c *Conn) PublishClarification(ctx context.Context, out events.Outgoing, id string) (err error) {
 	ref, ok := events.SubjectRef(out.Subject)
 	if !ok || !events.IsClarification(out.Subject) || id == "" {
 		return fmt.Errorf("publish clarification: %q is not the subject of a clarification, or it has no id", out.Subject)
 	}
+	ctx, span := c.startSend(ctx, events.StreamCommands, out.Subject)
+	defer func() { finish(span, err) }()
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
 	for wait := newBackoff(); ; {
@@ -162,7 +166,10 @@ func (c *Conn) PublishWebhook(ctx context.Context, out events.Outgoing, id strin
 	if id == "" {
 		return errors.New("publish webhook: an id is required")
 	}
-	if err := c.publish(ctx, newMessage(ctx, out, id)); err != nil {
+	ctx, span := c.startSend(ctx, events.StreamWebhooks, out.Subject)
+	err := c.publish(ctx, newMessage(ctx, out, id))
+	finish(span, err)
+	if err != nil {
 		return fmt.Errorf("publish webhook to %s: %w", out.Subject, err)
 	}
 	return nil
