@@ -40,7 +40,7 @@ type Options struct {
 type Telemetry struct {
 	metrics  http.Handler
 	measures bool
-	stop    []func(context.Context) error
+	stop     []func(context.Context) error
 }
 
 // Start sets the providers of the OpenTelemetry API for the whole process. Traces and metrics go by OTLP over
