@@ -41,7 +41,7 @@ test: ## run all tests with the race detector and check the coverage (REQUIRE_SE
 	@[ -n "$(RACE)" ] || echo "note: the race detector was left out"
 
 lint: ## check formatting, go vet and staticcheck
-	@unformatted=$$(gofmt -l cmd internal pkg); \
+	@unformatted=$$(gofmt -l cmd examples internal pkg); \
 		[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...

@@ -36,7 +36,7 @@ var core = []string{
 
 var rules = []rule{
 	{
-		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/..."},
+		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/...", "examples/..."},
 		ban: []string{nats}, direct: true,
 		reason: "only pkg/events/jetstream knows the broker, so that its traps are handled in one place",
 	},
@@ -75,6 +75,10 @@ var rules = []rule{
 	{
 		of: []string{"pkg/sandbox/..."}, ban: []string{"pkg/connectors/..."},
 		reason: "a simulator is written from the provider's documents: with our own code in it, one mistake would be made twice and seen by no test",
+	},
+	{
+		of: []string{"examples/..."}, ban: []string{"pkg/...", "cmd/...", "internal/..."},
+		reason: "an example shows what others can do, who have the contracts and none of our code",
 	},
 	{
 		of: []string{"pkg/..."}, ban: []string{"cmd/...", "internal/app/..."},

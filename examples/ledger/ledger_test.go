@@ -1,0 +1,253 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"payonce/internal/natstest"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	domain "payonce/pkg/payment"
+)
+
+// TestMain is the ledger itself in the processes that a test starts and kills.
+func TestMain(m *testing.M) {
+	if os.Getenv("BE_THE_LEDGER") == "1" {
+		main()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+type broker struct {
+	t   *testing.T
+	ctx context.Context
+	url string
+	nc  *nats.Conn
+}
+
+func newBroker(t *testing.T) *broker {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	b := &broker{t: t, ctx: ctx, url: natstest.Start(t).URL()}
+	conn, err := jetstream.Connect(ctx, jetstream.Options{
+		URLs: []string{b.url}, Name: "test", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	if err := conn.EnsureStreams(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if b.nc, err = nats.Connect(b.url); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.nc.Close)
+	return b
+}
+
+// log writes an event as a worker does.
+func (b *broker) log(order string, status domain.Status, revision int) {
+	b.t.Helper()
+	p := domain.Payment{Ref: domain.Ref{Provider: "acme-kr", Order: order}, Operation: domain.Deposit, Status: status, Revision: revision,
+		Amount: domain.KRW(10000), RequestedAt: time.Now(), UpdatedAt: time.Now()}
+	if status == domain.Settled {
+		p.SettledAmount = domain.KRW(9900)
+	}
+	m, err := events.EncodePayment(p, fmt.Sprintf("%s-%d", order, revision))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if _, err := b.nc.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, 30*time.Second); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// start runs the ledger as a process of its own and returns its lines.
+func (b *broker) start(journal string) (*exec.Cmd, *bufio.Scanner) {
+	b.t.Helper()
+	cmd := exec.CommandContext(b.ctx, os.Args[0], "--nats", b.url, "--journal", journal, "--create")
+	cmd.Env = append(os.Environ(), "BE_THE_LEDGER=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		b.t.Fatal(err)
+	}
+	return cmd, bufio.NewScanner(out)
+}
+
+func entries(t *testing.T, journal string) (all []entry) {
+	t.Helper()
+	text, err := os.ReadFile(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range bytes.Lines(text) {
+		var e entry
+		if err := json.Unmarshal(line, &e); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// The ledger is killed again and again right after it wrote and before it acknowledges; every outcome is in the
+// journal once.
+func TestKilledLedgerBooksEachOutcomeOnce(t *testing.T) {
+	b, journal := newBroker(t), filepath.Join(t.TempDir(), "ledger.jsonl")
+	const orders = 300
+	for i := range orders {
+		order := fmt.Sprintf("D-%d", i)
+		b.log(order, domain.Pending, 1)
+		b.log(order, []domain.Status{domain.Settled, domain.Failed, domain.Conflict}[i%3], 2)
+	}
+	kills := 0
+	for lines := 0; len(entriesIfAny(t, journal)) < orders; {
+		cmd, out := b.start(journal)
+		for n := 0; n < 37 && lines < orders && out.Scan(); n++ {
+			lines++
+		}
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		kills++
+		lines = len(entriesIfAny(t, journal))
+		if b.ctx.Err() != nil {
+			t.Fatalf("%d of %d were booked", lines, orders)
+		}
+	}
+	if kills < 2 {
+		t.Fatalf("it was killed %d times only", kills)
+	}
+	// All is delivered once more, and nothing is booked again.
+	cmd, out := b.start(journal)
+	b.log("D-last", domain.Settled, 1)
+	for out.Scan() && !strings.Contains(out.Text(), "D-last") {
+		t.Errorf("booked again: %s", out.Text())
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	seen := map[string]int{}
+	for _, e := range entries(t, journal) {
+		seen[e.Order]++
+		if e.Status == "settled" && e.To != (amount{"9900", "KRW"}) {
+			t.Errorf("booked %+v", e)
+		}
+	}
+	for i := range orders {
+		if n := seen[fmt.Sprintf("D-%d", i)]; n != 1 {
+			t.Errorf("D-%d was booked %d times", i, n)
+		}
+	}
+}
+
+// entriesIfAny is entries of a file that may not be there yet or end in an unfinished line.
+func entriesIfAny(t *testing.T, journal string) []entry {
+	t.Helper()
+	j, err := openJournal(journal)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = j.close()
+	return entries(t, journal)
+}
+
+func TestWhatIsBooked(t *testing.T) {
+	of := func(status string, revision int, value string) payment {
+		p := payment{Event: "e", Provider: "acme", Order: "D-1", Operation: "deposit", Status: status, Revision: revision}
+		if value != "" {
+			p.Settled = &amount{value, "KRW"}
+		}
+		return p
+	}
+	for name, c := range map[string]struct {
+		outcomes []payment
+		want     string // from>to of each entry
+	}{
+		"settled":               {[]payment{of("settled", 2, "9900")}, ">9900 "},
+		"the same twice":        {[]payment{of("settled", 2, "9900"), of("settled", 2, "9900")}, ">9900 "},
+		"failed":                {[]payment{of("failed", 2, "")}, ">0 "},
+		"reversed":              {[]payment{of("settled", 2, "9900"), of("reversed", 3, "9900")}, ">9900 9900>0 "},
+		"out of order":          {[]payment{of("reversed", 3, "9900"), of("settled", 2, "9900")}, ">0 "},
+		"conflict and a person": {[]payment{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("settled", 4, "500")}, ">9900 9900>9900! 9900>500 "},
+		"a person says no":      {[]payment{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("failed", 4, "")}, ">9900 9900>9900! 9900>0 "},
+	} {
+		path := filepath.Join(t.TempDir(), "j")
+		for _, p := range c.outcomes {
+			j, err := openJournal(path) // as after a restart each time
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := j.post(p); err != nil {
+				t.Fatal(err)
+			}
+			if err := j.sync(); err != nil {
+				t.Fatal(err)
+			}
+			_ = j.close()
+		}
+		got := ""
+		for _, e := range entries(t, path) {
+			got += e.From.Value + ">" + e.To.Value + map[bool]string{true: "!"}[e.Stop] + " "
+		}
+		if got != c.want {
+			t.Errorf("%s: %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestUnfinishedLineIsCut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	if err := os.WriteFile(path, []byte(`{"provider":"acme","order":"D-1","revision":2,"to":{"value":"5"}}`+"\n"+`{"provider":"acme","ord`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openJournal(path); err == nil {
+		t.Error("two ledgers book into one file")
+	}
+	if err := j.close(); err != nil {
+		t.Error(err)
+	}
+	if all := entries(t, path); len(all) != 1 || all[0].To.Value != "5" {
+		t.Errorf("%+v", all)
+	}
+}
+
+func TestUnknownVersionsAreNotBooked(t *testing.T) {
+	good := map[string]string{"ce-specversion": "1.0", "Ce-Type": "payment.settled", "ce-id": "e", "ce-dataschema": "urn:payonce:schema:payment:v1"}
+	data := []byte(`{"provider":"acme","order":"D-1","operation":"deposit","status":"settled","revision":1,"later":"added"}`)
+	for name, value := range map[string]string{"": "", "ce-specversion": "2.0", "Ce-Type": "payment.failed", "ce-dataschema": "urn:payonce:schema:payment:v2", "ce-id": ""} {
+		header := nats.Header{}
+		for key, own := range good {
+			header[key] = []string{own}
+		}
+		if name != "" {
+			header[name] = []string{value}
+		}
+		if _, err := decode(header, data); (err == nil) != (name == "") {
+			t.Errorf("%s %q: %v", name, value, err)
+		}
+	}
+}

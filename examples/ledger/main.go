@@ -1,0 +1,168 @@
+// Ledger is an example of a service that books the outcomes of payonce. It uses nothing of payonce but its
+// subjects, headers and JSON. See README.md beside it.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && ctx.Err() == nil {
+		fmt.Fprintln(os.Stderr, "ledger:", err)
+		os.Exit(1)
+	}
+}
+
+// outcomes are the statuses that a ledger books. The consumer ledger-<name> of deploy/nats gets the same.
+var outcomes = []string{"settled", "failed", "reversed", "conflict"}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	set := flag.NewFlagSet("ledger", flag.ContinueOnError)
+	url := set.String("nats", "nats://127.0.0.1:4222", "`URL` of NATS")
+	seed := set.String("seed", "", "`FILE` with this ledger's nkey seed, on a secured NATS")
+	ca := set.String("ca", "", "`FILE` with the CA of a secured NATS")
+	prefix := set.String("api-prefix", "$JS.API", "of the JetStream API; PAYONCE in an account of deploy/nats")
+	name := set.String("consumer", "ledger-books", "the durable consumer")
+	create := set.Bool("create", false, "make the consumer, where NATS has no accounts and nobody made it")
+	path := set.String("journal", "ledger.jsonl", "the `FILE` to book into")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	book, err := openJournal(*path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = book.close() }()
+	options := []nats.Option{nats.Name(*name), nats.MaxReconnects(-1)}
+	if *seed != "" {
+		login, err := nats.NkeyOptionFromSeed(*seed)
+		if err != nil {
+			return err
+		}
+		options = append(options, login)
+	}
+	if *ca != "" {
+		options = append(options, nats.RootCAs(*ca))
+	}
+	nc, err := nats.Connect(*url, options...)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	consumer, err := open(ctx, nc, *prefix, *name, *create)
+	if err != nil {
+		return fmt.Errorf("consumer %s: %w", *name, err)
+	}
+	return follow(ctx, consumer, book, out)
+}
+
+func open(ctx context.Context, nc *nats.Conn, prefix, name string, create bool) (jetstream.Consumer, error) {
+	js, err := jetstream.NewWithAPIPrefix(nc, prefix)
+	if err != nil {
+		return nil, err
+	}
+	if !create {
+		return js.Consumer(ctx, "PAYMENTS", name)
+	}
+	config := jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second}
+	for _, status := range outcomes {
+		config.FilterSubjects = append(config.FilterSubjects, "payment."+status+".>")
+	}
+	return js.CreateOrUpdateConsumer(ctx, "PAYMENTS", config)
+}
+
+// follow books what comes until ctx ends. A message is acknowledged only after it is on the disk: whatever
+// dies in between, it comes again, and the journal knows it.
+func follow(ctx context.Context, consumer jetstream.Consumer, book *journal, out io.Writer) error {
+	for ctx.Err() == nil {
+		batch, err := consumer.Fetch(100, jetstream.FetchMaxWait(2*time.Second))
+		if err != nil {
+			return err
+		}
+		var taken []jetstream.Msg
+		for m := range batch.Messages() {
+			p, err := decode(m.Headers(), m.Data())
+			if err != nil {
+				return fmt.Errorf("%s is not acknowledged: %w", m.Subject(), err)
+			}
+			line, err := book.post(p)
+			if err != nil {
+				return err
+			}
+			if line != "" {
+				_, _ = fmt.Fprintln(out, line)
+			}
+			taken = append(taken, m)
+		}
+		if err := book.sync(); err != nil {
+			return err
+		}
+		for _, m := range taken {
+			if err := m.Ack(); err != nil {
+				return err
+			}
+		}
+		if err := batch.Error(); err != nil && !errors.Is(err, nats.ErrTimeout) {
+			_, _ = fmt.Fprintln(os.Stderr, "ledger: trying again:", err) // e.g. NATS was restarted
+		}
+	}
+	return nil
+}
+
+// payment is what a ledger needs of an event. What else stands in it is ignored: fields are only added.
+type payment struct {
+	Event     string  `json:"-"` // ce-id
+	Provider  string  `json:"provider"`
+	Order     string  `json:"order"`
+	Operation string  `json:"operation"`
+	Status    string  `json:"status"`
+	Revision  int     `json:"revision"`
+	Settled   *amount `json:"settled_amount"`
+}
+
+type amount struct {
+	Value    string `json:"value"`
+	Currency string `json:"currency"`
+}
+
+// decode checks the version of what it reads. What it does not know it must not book, and not acknowledge
+// either: an operator updates the ledger, and then it comes again.
+func decode(header nats.Header, data []byte) (payment, error) {
+	get := func(name string) string { // header names have no case
+		for key, values := range header {
+			if strings.EqualFold(key, name) && len(values) > 0 {
+				return values[0]
+			}
+		}
+		return ""
+	}
+	if version, schema := get("ce-specversion"), get("ce-dataschema"); version != "1.0" || schema != "urn:payonce:schema:payment:v1" {
+		return payment{}, fmt.Errorf("CloudEvents %q with schema %q is not known here", version, schema)
+	}
+	p := payment{Event: get("ce-id")}
+	if err := json.Unmarshal(data, &p); err != nil {
+		return payment{}, err
+	}
+	if kind := get("ce-type"); kind != "payment."+p.Status {
+		return payment{}, fmt.Errorf("ce-type is %q and the status %q", kind, p.Status)
+	}
+	if p.Event == "" || p.Provider == "" || p.Order == "" || p.Revision < 1 || p.Operation != "deposit" && p.Operation != "payout" {
+		return payment{}, errors.New("it names no payment")
+	}
+	return p, nil
+}
