@@ -21,6 +21,11 @@ const (
 	adviceRoom          = 1024
 )
 
+// reasonDeleted is the server's reason for a message that was deleted while its consumer waited for an
+// acknowledgement (consumer.go of nats-server 2.15). In a work queue an acknowledgement deletes, and a server of a
+// cluster that has just become the consumer's leader may not have heard of it. What is purged has another reason.
+const reasonDeleted = "Unacknowledged message was deleted"
+
 // advisory is the part that both have and that counts here.
 type advisory struct {
 	Stream     string `json:"stream"`
@@ -83,13 +88,19 @@ func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
 	known, err := c.keepGivenUp(ctx, a, reason, detail)
+	if errors.Is(err, errUnreadable) && a.Reason == reasonDeleted {
+		c.log.Warn("a message was deleted while it was in work", "stream", a.Stream, "sequence", a.Sequence, "consumer", a.Consumer)
+		return
+	}
 	if known {
 		return
 	}
 	c.stat.givenUp.Add(1)
 	c.log.Error("the broker gave a message up: somebody changed a consumer or terminated it by hand", "stream", a.Stream,
-		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "deliveries", a.Deliveries, "kept", err == nil, "error", err)
+		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "said", a.Reason, "deliveries", a.Deliveries, "kept", err == nil, "error", err)
 }
+
+var errUnreadable = errors.New("it cannot be read any more")
 
 // keepGivenUp makes a dead letter of a message that the broker gave up. known is true when it had one.
 func (c *Conn) keepGivenUp(ctx context.Context, a advisory, reason events.DeadReason, detail string) (known bool, err error) {
@@ -100,7 +111,7 @@ func (c *Conn) keepGivenUp(ctx context.Context, a advisory, reason events.DeadRe
 	raw, err := stream.GetMsg(ctx, a.Sequence)
 	if errors.Is(err, njs.ErrMsgNotFound) {
 		// What reached a limit is not deleted by the broker: it was worked after all, or moved by a rival.
-		return reason == events.DeadMaxDeliveries, errors.New("it cannot be read any more")
+		return reason == events.DeadMaxDeliveries, errUnreadable
 	}
 	if err != nil {
 		return false, err

@@ -97,29 +97,13 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	eventually(t, "it is buried", func() bool { return messages(t, js, events.StreamCommands) == 0 })
 	stop()
 
-	terminate := func(stream, durable, filter string) {
-		t.Helper()
-		consumer, err := js.CreateOrUpdateConsumer(testContext(t), stream, njs.ConsumerConfig{
-			Durable: durable, AckPolicy: njs.AckExplicitPolicy, FilterSubject: filter,
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch, err := consumer.Fetch(1, njs.FetchMaxWait(patience))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := receive(t, batch.Messages(), "a message").Term(); err != nil {
-			t.Fatal(err)
-		}
-	}
 	publish(t, c, ref("D-2"))
-	terminate(events.StreamCommands, "commands-acme", "*.requested.acme.*") // deleted by the broker at once
+	terminateByHand(t, js, events.StreamCommands, "commands-acme", "*.requested.acme.*") // deleted by the broker at once
 	hook.Subject = events.WebhookSubject(ref("D-3"))
 	if err := c.PublishWebhook(testContext(t), hook, "3"); err != nil {
 		t.Fatal(err)
 	}
-	terminate(events.StreamWebhooks, "by-hand", "webhook.received.acme.D-3")
+	terminateByHand(t, js, events.StreamWebhooks, "by-hand", "webhook.received.acme.D-3")
 	var letters []jetstream.DeadLetter
 	eventually(t, "the webhook is kept", func() bool {
 		letters, _ = c.DeadLetters(testContext(t), 0, 10)
@@ -128,5 +112,64 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	eventually(t, "both by hand are counted, once", func() bool { return c.Stats().GivenUp+other.Stats().GivenUp == 2 })
 	if l := letters[2]; l.Reason != events.DeadTerminated || l.Message.Subject != hook.Subject || string(l.Message.Data) != "hook" {
 		t.Errorf("%+v", l)
+	}
+}
+
+// The broker also reports what was deleted while a worker had it. In a cluster that follows many an
+// ordinary acknowledgement, so it is no alarm.
+func TestAMessageDeletedInWorkIsNoAlarm(t *testing.T) {
+	server, c := start(t)
+	nc, js := foreign(t, server.URL())
+	watching(t, c)
+	advice, err := nc.SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	arrived, deleted := make(chan events.Message, 8), make(chan struct{})
+	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+		arrived <- m
+		<-deleted
+		return events.DoneVerdict()
+	})
+	publish(t, c, ref("D-1"))
+	m := receive(t, arrived, "the command")
+	stream, err := js.Stream(testContext(t), events.StreamCommands)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := stream.DeleteMsg(testContext(t), m.Sequence); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := advice.NextMsg(patience); err != nil {
+		t.Fatalf("the broker does not report it: %v", err)
+	}
+	close(deleted)
+	// Advisories are heeded in order: after the next one, this one is done with.
+	hook := events.Outgoing{Subject: events.WebhookSubject(ref("D-2")), Data: []byte("hook")}
+	if err := c.PublishWebhook(testContext(t), hook, "2"); err != nil {
+		t.Fatal(err)
+	}
+	terminateByHand(t, js, events.StreamWebhooks, "by-hand", "webhook.received.acme.D-2")
+	eventually(t, "what was terminated by hand is counted", func() bool { return c.Stats().GivenUp > 0 })
+	if n := c.Stats().GivenUp; n != 1 {
+		t.Errorf("%d given up", n)
+	}
+}
+
+// terminateByHand takes the next message of a consumer and terminates it.
+func terminateByHand(t *testing.T, js njs.JetStream, stream, durable, filter string) {
+	t.Helper()
+	consumer, err := js.CreateOrUpdateConsumer(testContext(t), stream, njs.ConsumerConfig{
+		Durable: durable, AckPolicy: njs.AckExplicitPolicy, FilterSubject: filter,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch, err := consumer.Fetch(1, njs.FetchMaxWait(patience))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := receive(t, batch.Messages(), "a message").Term(); err != nil {
+		t.Fatal(err)
 	}
 }
