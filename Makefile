@@ -17,7 +17,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench load contracts build connector clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench load contracts alerts build connector clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,10 @@ load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker
 contracts: ## validate the OpenAPI and AsyncAPI documents with their own tools (needs npm)
 	npx --yes @redocly/cli@2.77.0 lint --extends=spec docs/contracts/openapi.yaml
 	npx --yes --package=@asyncapi/parser@3.4.0 -- node internal/contracts/asyncapi.mjs docs/contracts/asyncapi.yaml
+
+alerts: ## check the alerts and play their tests (needs promtool: apt-get install prometheus)
+	promtool check rules deploy/observability/payonce.rules.yaml
+	promtool test rules deploy/observability/payonce.rules_test.yaml
 
 build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
