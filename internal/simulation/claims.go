@@ -76,6 +76,16 @@ func (c *memoryClaims) claim(ref payment.Ref, req idempotency.Request) idempoten
 	return idempotency.Claim{Outcome: idempotency.Won, Held: r.held, Last: r.last}
 }
 
+func (c *memoryClaims) renew(ref payment.Ref, held idempotency.Held, lease time.Duration) error {
+	r, known := c.records[ref]
+	if !known || r.held != held || r.free {
+		return idempotency.ErrLost
+	}
+	r.until = c.w.now + lease
+	c.records[ref] = r
+	return nil
+}
+
 func (c *memoryClaims) complete(ref payment.Ref, held idempotency.Held, s idempotency.Snapshot) error {
 	r, known := c.records[ref]
 	switch {
@@ -135,8 +145,12 @@ func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Re
 	return claim, nil
 }
 
-func (c claimsPort) Renew(context.Context, payment.Ref, idempotency.Held, time.Duration) error {
-	return errPort // the engine never renews: a lease covers its whole work
+func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
+	var result error
+	if err := c.do("renew", ref, func() { result = c.p.w.claims.renew(ref, held, lease) }); err != nil {
+		return err
+	}
+	return result
 }
 
 func (c claimsPort) Complete(_ context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, _ time.Duration) error {

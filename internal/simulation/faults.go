@@ -23,6 +23,8 @@ const (
 	ackLost                      // an acknowledgement is lost
 	ackLate                      // an acknowledgement comes late
 	settleFails                  // the broker does not take a parked message or a dead letter
+	timerEarly                   // a timer gets an event long before it is due
+	timerLate                    // a timer gets an event late
 	deliveryLate                 // a message is delivered after younger ones
 	commandAgain                 // a command is published twice
 	commandRival                 // another command is published under the same order
@@ -30,6 +32,11 @@ const (
 	commandExpires               // a command expires soon
 	commandOld                   // a command is older than the log's memory
 	providerClosed               // a command meets closed hours; drawn by drawHours
+	breakerOpen                  // a call is stopped by the breaker; drawn by drawLimits
+	budgetSpent                  // a call must wait for the budget; drawn by drawLimits
+	cancels                      // a person gives a payment up
+	releases                     // a person lets a payment be tried
+	purges                       // the command of a payment that may have been sent is deleted from the queue
 	requestLost                  // a request is lost on its way
 	replyLost                    // a request is executed and its reply is lost
 	acceptLate                   // a request is executed after its caller was told that nobody knows

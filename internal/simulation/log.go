@@ -56,6 +56,7 @@ func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 	}
 	l.seq++
 	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, stands})
+	l.w.remind(stands, l.seq, data)
 	l.w.note("  log %s: %s is event %d, revision %d, attempts %d%s", p.Order, p.Status, l.seq, p.Revision, p.Attempts, because(p))
 	return l.seq
 }
@@ -103,6 +104,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 	}
 	w := l.p.w
 	w.judgeReason(t, next)
+	w.judgeDown(t, next)
 	t.travel()
 	switch {
 	case w.fails(appendUnwritten):

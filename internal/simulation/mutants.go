@@ -6,6 +6,9 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+	"payonce/pkg/reconcile"
 	"payonce/pkg/worker"
 )
 
@@ -22,6 +25,11 @@ type Mutant struct {
 	verdict          func(*message, events.Verdict) events.Verdict
 	opening          func(*world, hours) worker.Opening
 	timing           func(*worker.Timing)
+	engine           func(reconcile.Engine) reconcile.Engine
+	limits           func(*world, *gate) worker.Limits
+	unavailable      func(error) bool
+	desk             func(operator.Log) operator.Log
+	forgetTimer      func(name string, s payment.Status) bool
 	schedule         func(time.Time) time.Time // makes whole seconds
 	acknowledgeFirst bool                      // when a message is delivered
 	dropUnheard      bool                      // a message of whose handler nothing is heard is not delivered again
@@ -60,6 +68,7 @@ func Mutants() []Mutant {
 	all = append(all, logMutants()...)
 	all = append(all, connectorMutants()...)
 	all = append(all, hoursMutants()...)
+	all = append(all, openMutants()...)
 	return append(all,
 		Mutant{Name: "every claim is won", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
 		Mutant{Name: "ignore fence", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},

@@ -43,6 +43,12 @@ func (w *world) judgeHistory(o *order, history []payment.Payment) {
 		if p.Reason != nil && p.Reason.Code == payment.ReasonClosed {
 			w.judgeClosed(o, p)
 		}
+		if i > 0 && p.Status == payment.Failed && p.Reason != nil && p.Reason.Code == payment.ReasonBreakerOpen && outcome != payment.Parked {
+			w.problem("%s: refused by the breaker when it was %s", o.ref.Order, outcome)
+		}
+		if !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) && i > 0 {
+			w.judgeOverdue(o, history[i-1], p)
+		}
 		if outcome.Ended() && !follows(outcome, p.Status) {
 			w.problem("%s: %s after %s", o.ref.Order, p.Status, outcome)
 		}
@@ -108,8 +114,20 @@ func reversedFirst(o *order, history []payment.Payment) bool {
 	return missed && (d.single || d.moved() != d.ordered || d.echo != d.ordered)
 }
 
-// expected lists the statuses that agree with the truth and with what was told about it.
+// expected lists the statuses that agree with the truth and with what could be learned of it.
 func (w *world) expected(o *order) []payment.Status {
+	want := w.known(o)
+	if o.deal == nil && o.purged { // nobody sends it again: in doubt it is looked up for ever, parked it shows its time
+		want = append(want, payment.InDoubt, payment.Parked)
+	}
+	if w.hours[o.cmd.Operation].shut && o.purged { // to be looked up at the opening
+		want = append(want, payment.InDoubt, payment.Submitting)
+	}
+	return want
+}
+
+// known lists the statuses of an order whose command was not deleted.
+func (w *world) known(o *order) []payment.Status {
 	d := o.deal
 	switch {
 	case d == nil && w.waits(o): // to be sent or to be sent again
@@ -135,7 +153,7 @@ func (w *world) expected(o *order) []payment.Status {
 	if d.extra {
 		want = append(want, payment.Conflict)
 	}
-	if !d.told && !d.extra { // nobody said it, and a pending payment is not looked up by the engine
+	if !d.told && !d.extra && w.hours[o.cmd.Operation].shut { // to be looked up at the opening
 		want = append(want, payment.Pending)
 	}
 	if !d.told && !d.extra && w.waits(o) { // to be looked up
@@ -149,6 +167,11 @@ func (w *world) judgeQueue() {
 	for ref := range w.parked {
 		if !w.doubted(ref) && !w.waits(w.orderOf(ref)) {
 			w.problem("%s: parked at the end", ref.Order)
+		}
+	}
+	for _, d := range w.dead {
+		if d.stream == events.StreamPayments {
+			w.problem("%s: an event of the log is a dead letter: %s", d.ref.Order, d.reason)
 		}
 	}
 	for _, m := range w.messages {

@@ -16,6 +16,7 @@ type order struct {
 	old      bool     // the command is older than the log's memory
 	requests int      // that the provider received
 	deal     *deal    // nil: the provider executed nothing
+	purged   bool     // its command was deleted from the queue after it may have been sent
 }
 
 // order draws what is asked for under one order number.
@@ -33,6 +34,9 @@ func (w *world) order(n int) {
 	}
 	o.cmd = cmd
 	w.orders = append(w.orders, o)
+	if !o.old {
+		w.planPeople(o)
+	}
 	w.ask(o, cmd, w.between(0, 2*time.Minute))
 	if w.chance(commandAgain) {
 		w.ask(o, cmd, w.between(0, 20*time.Minute))

@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
 
@@ -24,6 +25,9 @@ type process struct {
 	engine *worker.Worker
 	ctx    context.Context
 	stop   context.CancelFunc
+	timers []timer
+	gate   *gate
+	person bool // somebody at the operators' desk
 	dead   bool
 	frozen time.Duration // until then nothing in it moves
 	tasks  []*task
@@ -41,7 +45,13 @@ func (w *world) startProcess() {
 	if w.mutant.connector != nil {
 		conn = w.mutant.connector(w, providerPort{p})
 	}
+	p.gate = p.newGate()
+	var spare worker.Limits
+	if spare = p.gate; w.mutant.limits != nil {
+		spare = w.mutant.limits(w, p.gate)
+	}
 	engine, err := worker.New(worker.Options{
+		Limits: spare, Wait: p.wait, Patience: func(_ string, op payment.Operation) worker.Patience { return w.limits.patience[op] },
 		Log: log, Claims: w.mutant.store(claimsPort{p}), Timing: w.mutant.timed(timing()), Now: p.now, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
@@ -49,6 +59,7 @@ func (w *world) startProcess() {
 		panic(err) // the timing of this package does not fit the engine
 	}
 	p.engine = engine
+	p.timers = p.startTimers()
 	w.processes = append(w.processes, p)
 	w.note("%s starts", p.name)
 }
@@ -76,6 +87,7 @@ type task struct {
 	asked     time.Duration // when it asked for the time last
 	sawOpen   bool          // that the provider was open, when it asked for the hours last
 	openAt    time.Duration // when it saw that
+	refused   bool          // by the breaker, when it asked last
 	sawClosed bool          // that the provider was closed, when it asked for the hours last
 	verdict   events.Verdict
 	ended     bool // with a verdict
@@ -134,7 +146,9 @@ func (w *world) crashed(p *process) {
 		w.silent(t.m, t.n)
 	}
 	w.kill(p)
-	w.after(w.between(0, 30*time.Second), w.startProcess)
+	if !p.person {
+		w.after(w.between(0, 30*time.Second), w.startProcess)
+	}
 }
 
 // silent delivers a message again of whose handler the queue hears nothing more.
@@ -171,7 +185,7 @@ func (t *task) disturb() {
 			}
 		}
 		t.wait(0)
-	case w.fails(stop) && p.ctx.Err() == nil:
+	case !p.person && w.fails(stop) && p.ctx.Err() == nil:
 		w.note("%s is told to stop", p.name)
 		p.stop()
 		w.after(w.between(0, 30*time.Second), w.startProcess)

@@ -211,10 +211,12 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 	}
 	t, err := c.p.call()
 	if err != nil || w.now >= began+timeout && !w.mutant.sendLate {
+		c.p.gate.truly++
 		return payment.Observation{}, context.DeadlineExceeded
 	}
 	w.note("%s submits %s", c.p.name, cmd.Order)
 	if w.fails(notSent) {
+		c.p.gate.truly++
 		t.wait(w.between(time.Millisecond, 10*time.Second))
 		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: "dial"}
 	}
@@ -225,10 +227,12 @@ func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Durat
 	w, sent, o := c.p.w, c.p.w.now, c.p.w.orderOf(cmd.Ref)
 	w.judgeRequest(t, o)
 	if w.fails(requestLost) {
+		c.p.gate.truly++
 		t.wait(max(deadline-sent, 0))
 		return says, context.DeadlineExceeded
 	}
 	if w.fails(acceptLate) {
+		c.p.gate.truly++
 		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.arrive(o, cmd, sent) })
 		t.wait(w.between(0, max(deadline-sent, 0)))
 		return says, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_502"}
@@ -241,8 +245,12 @@ func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Durat
 	}
 	t.wait(way + time.Nanosecond + back)
 	if w.now > deadline || w.fails(replyLost) {
+		c.p.gate.truly++
 		t.wait(max(deadline-w.now, 0))
 		return payment.Observation{}, context.DeadlineExceeded
+	}
+	if err != nil && connectors.ClassOf(err) == connectors.Throttled {
+		c.p.gate.truly++
 	}
 	return says, err
 }
@@ -253,8 +261,10 @@ func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Obs
 		return payment.Observation{}, err
 	}
 	w := c.p.w
+	w.judgeLookup(t)
 	t.travel()
 	if w.fails(lookupFails) {
+		c.p.gate.truly++
 		t.travel()
 		return payment.Observation{}, errPort
 	}

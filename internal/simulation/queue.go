@@ -16,6 +16,7 @@ type message struct {
 	ref         payment.Ref
 	fingerprint string // of a command
 	gone        bool   // acknowledged
+	rung        int    // of the timer, for an event of the log
 }
 
 // deadLetter is a message that was given up.
@@ -55,6 +56,8 @@ func (w *world) deliver(m *message) {
 	}
 	handle := p.engine.Command
 	switch _, long := events.SubjectRef(m.Subject); {
+	case m.stream == events.StreamPayments:
+		handle = p.timers[m.rung].handle
 	case m.stream == events.StreamWebhooks:
 		handle = p.engine.Webhook
 	case !long:
@@ -67,7 +70,7 @@ func (w *world) deliver(m *message) {
 func (w *world) anyProcess() *process {
 	var able []*process
 	for _, p := range w.processes {
-		if !p.dead && p.ctx.Err() == nil {
+		if !p.dead && !p.person && p.ctx.Err() == nil {
 			able = append(able, p)
 		}
 	}

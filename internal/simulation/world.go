@@ -52,6 +52,7 @@ type world struct {
 	log       *memoryLog
 	claims    *memoryClaims
 	hours     map[payment.Operation]hours
+	limits    spared
 	parked    map[payment.Ref]*schedule
 	resumed   map[time.Time]*order // by when it is to go on after closed hours
 	messages  []*message
@@ -74,6 +75,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	w.rates = drawRates(w.rng)
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
 	w.hours = map[payment.Operation]hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
+	w.limits = w.drawLimits()
 	w.log, w.claims = newMemoryLog(w), newMemoryClaims(w)
 	for range 1 + w.rng.IntN(3) {
 		w.startProcess()

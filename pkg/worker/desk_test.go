@@ -97,7 +97,7 @@ func (d *desk) checkLogs() {
 
 // redisClaims is the real store; the server's clock follows the bubble's.
 func redisClaims(t *testing.T, server *miniredis.Miniredis) idempotency.Store {
-	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}, ReadTimeout: time.Minute})
+	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}, DialTimeout: time.Minute, ReadTimeout: time.Minute, WriteTimeout: time.Minute})
 	if err != nil {
 		t.Fatal(err)
 	}

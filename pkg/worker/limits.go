@@ -68,11 +68,7 @@ func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why
 // awaitPlace waits for the place that was taken in the budget, or until the process stops, and makes sure
 // that the rest of the lease is long enough for a call.
 func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) error {
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
+	if w.Wait(ctx, wait); ctx.Err() != nil {
 		return nil // the caller sees it
 	}
 	j.placed = true
@@ -85,6 +81,16 @@ func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) err
 	}
 	j.started = began
 	return nil
+}
+
+// wait returns after d or when ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // renew makes the lease begin anew. Without the claim store the worker goes on with the log alone, or not,

@@ -75,6 +75,12 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 	if !knownUnknown(j.payment, observation) {
 		err = w.observe(ctx, j, observation, asked)
 	}
+	if err == nil && j.payment.Status == payment.Submitting { // "unknown", too early to be believed
+		// No timer but this one reads intents. In doubt it is asked about again.
+		err = w.observe(ctx, j, payment.Observation{
+			Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted},
+		}, w.Now())
+	}
 	if err == nil && w.tooLong(j.payment, limit) {
 		err = w.decide(ctx, j, payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker})
 	}

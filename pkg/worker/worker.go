@@ -53,8 +53,10 @@ type Options struct {
 	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
 	ClaimsRequired bool
 	Now            func() time.Time
-	NewID          func() string // unique for each call, e.g. a UUID
-	Logger         *slog.Logger  // nil discards
+	// Wait returns after d or when ctx ends; nil waits in real time. Simulations have a time of their own.
+	Wait   func(ctx context.Context, d time.Duration)
+	NewID  func() string // unique for each call, e.g. a UUID
+	Logger *slog.Logger  // nil discards
 	// OnStep, if set, is called between the steps of a command. Fault tests stop the process there.
 	OnStep func(Step, payment.Ref)
 }
@@ -179,6 +181,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Limits == nil {
 		o.Limits = unlimited{}
+	}
+	if o.Wait == nil {
+		o.Wait = wait
 	}
 	if o.OnStep == nil {
 		o.OnStep = func(Step, payment.Ref) {}

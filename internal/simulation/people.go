@@ -1,0 +1,110 @@
+package simulation
+
+import (
+	"context"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+)
+
+// planPeople draws what people do about an order.
+func (w *world) planPeople(o *order) {
+	someone := operator.Person{Name: "kim", Why: "asked by the merchant"}
+	if w.chance(cancels) {
+		w.atDesk(o, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+			return d.Cancel(ctx, o.ref, someone)
+		})
+	}
+	if w.chance(releases) {
+		w.atDesk(o, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+			return d.Release(ctx, o.ref, someone, d.Now())
+		})
+	}
+	if w.chance(purges) {
+		for range 3 { // most come when nothing is in doubt
+			w.after(w.between(0, w.calm), func() { w.purge(o) })
+		}
+	}
+}
+
+// atDesk lets a person decide at any time. The desk is a process like the others, but it takes no messages.
+func (w *world) atDesk(o *order, decide func(context.Context, operator.Desk) (operator.Outcome, error)) {
+	w.after(w.between(0, w.calm), func() {
+		p := &process{w: w, name: "desk", person: true, skew: w.between(-maxSkew, maxSkew)}
+		p.ctx, p.stop = context.WithCancel(context.Background())
+		w.processes = append(w.processes, p)
+		var log operator.Log = logPort{p}
+		if w.mutant.desk != nil {
+			log = w.mutant.desk(log)
+		}
+		p.begin(&message{ref: o.ref, gone: true}, func(ctx context.Context, _ events.Message) events.Verdict {
+			outcome, err := decide(ctx, operator.Desk{Log: log, Queue: deskQueue{p}, Now: p.now})
+			w.note("desk: %s: %s, %v", o.ref.Order, outcome.Result, err)
+			return events.DoneVerdict()
+		})
+	})
+}
+
+// purge takes the command of a payment that may have been sent out of the queue, as an operator can by mistake.
+func (w *world) purge(o *order) {
+	p, _, err := w.log.read(o.ref, 0)
+	if err != nil || p.Status != payment.InDoubt && p.Status != payment.Submitting {
+		return
+	}
+	w.note("the command of %s is purged", o.ref.Order)
+	o.purged = true
+	if s := w.parked[o.ref]; s != nil && s.m.fingerprint == p.Fingerprint {
+		delete(w.parked, o.ref)
+	}
+	for _, m := range w.messages {
+		if m.stream == events.StreamCommands && m.ref == o.ref && m.fingerprint == p.Fingerprint {
+			m.gone = true
+		}
+	}
+}
+
+// deskQueue is the queue as a person reaches it.
+type deskQueue struct{ p *process }
+
+func (q deskQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Message, error) {
+	t, err := q.p.call()
+	if err != nil {
+		return events.Message{}, err
+	}
+	t.travel()
+	for _, m := range q.p.w.messages {
+		if m.stream == events.StreamCommands && m.ref == ref && !m.gone {
+			return m.Message, nil
+		}
+	}
+	if s := q.p.w.parked[ref]; s != nil {
+		return s.m.Message, nil
+	}
+	return events.Message{}, events.ErrNotQueued
+}
+
+func (q deskQueue) ReleaseParked(_ context.Context, ref payment.Ref, at time.Time) error {
+	t, err := q.p.call()
+	if err != nil {
+		return err
+	}
+	t.travel()
+	held := q.p.w.parked[ref]
+	if held == nil {
+		return events.ErrNotParked
+	}
+	q.p.w.hold(&schedule{m: held.m, due: roundUp(at)})
+	return nil
+}
+
+func (q deskQueue) DropParked(_ context.Context, ref payment.Ref) error {
+	t, err := q.p.call()
+	if err != nil {
+		return err
+	}
+	t.travel()
+	delete(q.p.w.parked, ref)
+	return nil
+}

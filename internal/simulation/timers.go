@@ -1,0 +1,116 @@
+package simulation
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"payonce/pkg/calendar"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/reconcile"
+)
+
+// ladder begins as early as the configuration allows.
+func ladder() reconcile.Ladder {
+	return reconcile.Ladder{BasicTime: settling(), Threshold: time.Hour}
+}
+
+// timer reads the events of open payments for one rung of the ladder.
+type timer struct {
+	name     string
+	after    time.Duration
+	statuses []payment.Status
+	handle   events.Handler
+}
+
+// registry is the queue that pkg/reconcile is started with: it writes down what it is asked for and delivers
+// nothing by itself.
+type registry struct {
+	mu     sync.Mutex
+	timers []timer
+}
+
+func (r *registry) ConsumePayments(_ context.Context, _, name string, statuses []payment.Status, _ int, h events.Handler) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.timers = append(r.timers, timer{name: name, statuses: statuses, handle: h})
+	return nil
+}
+
+// startTimers returns the timers of a process, in the order of the ladder.
+func (p *process) startTimers() []timer {
+	var r registry
+	var engine reconcile.Engine = p.engine
+	if p.w.mutant.engine != nil {
+		engine = p.w.mutant.engine(engine)
+	}
+	of := reconcile.Provider{
+		Name: acme, Ladder: ladder(), Slots: 1,
+		Hours: func(op payment.Operation) calendar.Hours { return p.w.hours[op].engine },
+	}
+	if err := reconcile.Run(p.ctx, &r, engine, []reconcile.Provider{of}, p.clock); err != nil {
+		panic(err) // the ladder of this package is not valid
+	}
+	slices.SortFunc(r.timers, func(a, b timer) int { return strings.Compare(a.name, b.name) }) // "1", "2", "threshold"
+	for i, after := range ladder().Times() {
+		r.timers[i].after = after
+	}
+	return r.timers
+}
+
+// remind has the broker give an event of an open payment to the timers, about when it is due: a consumer has
+// room for some events only, so most are delivered first when older ones are done with.
+func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
+	for rung, t := range w.processes[0].timers {
+		if !slices.Contains(t.statuses, p.Status) || w.mutant.forgetTimer != nil && w.mutant.forgetTimer(t.name, p.Status) {
+			continue
+		}
+		due, ever := w.hours[p.Operation].engine.AddOpen(w.time(), t.after)
+		if !ever {
+			continue
+		}
+		wait := due.Sub(w.time()) + w.between(0, 2*maxSkew)
+		if w.fails(timerEarly) {
+			wait = w.between(0, t.after)
+		}
+		if w.fails(timerLate) {
+			wait += w.between(0, 20*time.Minute)
+		}
+		m := &message{stream: events.StreamPayments, ref: p.Ref, rung: rung, Message: events.Message{
+			Subject: events.PaymentSubject(p.Status, p.Ref), Data: data, Sequence: seq, StoredAt: w.time(),
+		}}
+		w.after(wait, func() {
+			// Nothing comes of an event that is not the last one: three of four are left out, to save time.
+			if w.log.last(m.ref).seq == seq || w.rng.IntN(4) == 0 {
+				w.deliver(m)
+			}
+		})
+	}
+}
+
+// judgeOverdue checks an event that tells a person: nothing else happened, and the threshold has passed since
+// the payment was sent and since a person was told last.
+func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
+	if before.Status != p.Status || before.Attempts != p.Attempts || p.Status != payment.Pending && p.Status != payment.InDoubt {
+		w.problem("%s: %s became %s by being overdue", o.ref.Order, before.Status, p.Status)
+	}
+	since := p.SubmittedAt
+	if before.OverdueAt.After(since) {
+		since = before.OverdueAt
+	}
+	if waited := w.hours[o.cmd.Operation].engine.OpenDuration(since, p.OverdueAt); waited < ladder().Threshold-2*maxSkew {
+		w.problem("%s: a person is told after %s", o.ref.Order, waited)
+	}
+}
+
+// judgeLookup checks that a timer asks while the provider is open: it has seen that within a lease and the
+// longest wait for a place in the provider's budget, but for a time in which its process stood still.
+func (w *world) judgeLookup(t *task) {
+	seen := max(t.openAt, t.p.frozen)
+	if t.m.stream == events.StreamPayments && (!t.sawOpen || w.now-seen > timing().Lease+time.Minute) {
+		w.problem("%s: looked up by a timer while the provider is closed", t.m.ref.Order)
+	}
+}
