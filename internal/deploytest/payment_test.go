@@ -1,12 +1,14 @@
 package deploytest
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -226,10 +228,41 @@ func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	}
 }
 
+// bookedByExample waits until examples/ledger, a process of its own with the ledger's key, has booked a payment.
+func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "ledger")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "payonce/examples/ledger").CombinedOutput(); err != nil {
+		t.Fatalf("build the example: %v\n%s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, binary, "--nats", strings.Join(s.urls(), ","), "--seed", s.seedFile("ledger-"+books), "--ca", s.ca(),
+		"--api-prefix", "PAYONCE", "--consumer", jetstream.LedgerConsumer(books), "--journal", filepath.Join(t.TempDir(), "journal"))
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	booked := false
+	for lines := bufio.NewScanner(out); !booked && lines.Scan(); {
+		booked = strings.Contains(lines.Text(), `"order":"`+ref.Order+`"`) && strings.Contains(lines.Text(), `"status":"settled"`)
+	}
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+	if !booked {
+		t.Errorf("the example did not book %s", ref)
+	}
+}
+
 // pay takes one payment by NATS and one by HTTP through, and wants no refusal of the broker on the way.
 func (s *system) pay(t *testing.T) {
 	t.Helper()
 	s.settled(t, s.payAsUpstream(t, "N-1"), s.payByHTTP(t, "H-1"))
+	s.bookedByExample(t, s.payByHTTP(t, "H-2"))
 	if logs := s.logs.String(); strings.Contains(strings.ToLower(logs), "permissions violation") {
 		t.Errorf("a program lacks a right:\n%s", logs)
 	}
