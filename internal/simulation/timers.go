@@ -106,11 +106,13 @@ func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 	}
 }
 
-// judgeLookup checks that a timer asks while the provider is open: it has seen that within a lease and the
-// longest wait for a place in the provider's budget, but for a time in which its process stood still.
+// judgeLookup checks that a timer asks while the provider is open, or was a lease and the longest wait for a place
+// in the provider's budget ago, not counting a time in which its process stood still.
 func (w *world) judgeLookup(t *task) {
-	seen := max(t.openAt, t.p.frozen)
-	if t.m.stream == events.StreamPayments && (!t.sawOpen || w.now-seen > timing().Lease+time.Minute) {
+	if t.m.stream != events.StreamPayments || w.hours[w.orderOf(t.m.ref).cmd.Operation].engine.Open(t.p.clock()) {
+		return
+	}
+	if seen := max(t.openAt, t.p.frozen); !t.sawOpen || w.now-seen > timing().Lease+time.Minute {
 		w.problem("%s: looked up by a timer while the provider is closed", t.m.ref.Order)
 	}
 }
