@@ -17,10 +17,10 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench load contracts alerts build connector clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench load contracts alerts build connector compose-images compose-test clean
 
 help: ## show this text
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## play a whole story of payments on this machine, then stop
 	$(GO) run ./cmd/demo
@@ -82,6 +82,13 @@ build: ## build all programs into bin/
 
 connector: ## lay out the folder of a new provider: make connector NAME=acme (see docs/connectors.md)
 	@$(GO) run ./internal/newconnector -name "$(NAME)"
+
+compose-images: ## print the base images of the containers
+	@{ sed -n 's/^ARG [A-Z_]*=\(.*:.*\)/\1/p' Dockerfile | grep -v //; sed -n 's/^ *image: *//p' docker-compose.yml | grep -v :local; } | sort -u
+
+compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS=-ha, BEFORE=a command to run first
+	$(BEFORE)
+	$(GO) run ./internal/composetest $(COMPOSEFLAGS)
 
 clean: ## remove what the other targets made
 	rm -rf bin coverage.out

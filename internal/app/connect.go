@@ -85,7 +85,7 @@ func dialRedis(rt Runtime) (*redis.Store, goredis.UniversalClient, error) {
 	}
 	client, err := redis.NewClient(redis.Config{
 		Addresses: cfg.Addresses, MasterName: cfg.SentinelMaster, Username: cfg.Username, Password: cfg.Password,
-		Database: cfg.DB, TLS: tlsConfig,
+		SentinelPassword: cfg.SentinelPassword, Database: cfg.DB, TLS: tlsConfig,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -86,7 +86,7 @@ when the command line or the configuration is wrong.`
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env),
-		parkedCommand(env), deadLettersCommand(env), auditCommand(env), streamsCommand(env), credentialsCommand(env))
+		parkedCommand(env), deadLettersCommand(env), auditCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
 	return root
 }
 

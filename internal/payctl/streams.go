@@ -66,6 +66,7 @@ What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
   payctl streams apply --config operator.yaml --update --by kim --because "keep payments longer, ticket 4716"`, Args: arguments(),
 	}
 	path, update := addConfig(c), c.Flags().Bool("update", false, "also change what differs, where that loses nothing")
+	wait := c.Flags().Duration("wait", 0, "try again for so `long`, while servers begin to work or find each other")
 	by := c.Flags().String("by", unattended.Name, "your `NAME`, as colleagues know it; required with --update, and kept for ever beside what you did")
 	because := c.Flags().String("because", unattended.Why, "why, in your own `WORDS`; required with --update")
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -73,7 +74,7 @@ What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
 		if err := who.Validate(); err != nil || *update && (who.Name == unattended.Name || who.Why == unattended.Why) {
 			return usagef("--by NAME and --because WORDS are required with --update: %w", err)
 		}
-		return env.onNATS(c.Context(), *path, func(ctx context.Context, conn *jetstream.Conn) error {
+		return env.patiently(c.Context(), *wait, *path, func(ctx context.Context, conn *jetstream.Conn) error {
 			return env.applyStreams(ctx, conn, *update, who)
 		})
 	}
@@ -155,6 +156,26 @@ func (e Env) onNATS(ctx context.Context, path string, do func(context.Context, *
 	defer func() { _ = conn.Close() }()
 	return do(ctx, conn)
 }
+
+// patiently is onNATS, again and again for a time. A wrong command line or configuration does not mend itself.
+func (e Env) patiently(ctx context.Context, wait time.Duration, path string, do func(context.Context, *jetstream.Conn) error) error {
+	for deadline := e.Now().Add(wait); ; {
+		err := e.onNATS(ctx, path, do)
+		var usage usageError
+		if err == nil || errors.As(err, &usage) || ctx.Err() != nil || !e.Now().Before(deadline) {
+			return err
+		}
+		_, _ = fmt.Fprintf(e.Stderr, "not yet: %v\n", err)
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(streamsAgain):
+		}
+	}
+}
+
+// streamsAgain is the pause between two tries.
+const streamsAgain = time.Second
 
 // streamsTimeout is long enough for a cluster to choose leaders for all streams.
 const streamsTimeout = 2 * time.Minute

@@ -64,6 +64,8 @@ type Redis struct {
 	SentinelMaster string       `yaml:"sentinel_master"`
 	Username       string       `yaml:"username"`
 	Password       secret.Value `yaml:"password"`
+	// SentinelPassword is for the Sentinels themselves, which may have another one.
+	SentinelPassword secret.Value `yaml:"sentinel_password"`
 	// DB is the database's number. A Cluster has only 0.
 	DB  int `yaml:"db"`
 	TLS TLS `yaml:"tls"`

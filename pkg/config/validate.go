@@ -145,6 +145,7 @@ func (r Redis) validate(p *problems) {
 		p.checkAddress(index("redis.addresses", i), address, true)
 	}
 	p.longEnough("redis.password", r.Password)
+	p.longEnough("redis.sentinel_password", r.SentinelPassword)
 	p.check(r.Username == "" || !r.Password.Empty() || p.has("redis.password"), "redis.username", "needs a password")
 	p.within("redis.db", r.DB, 0, maxDB)
 	p.check(r.DB == 0 || len(r.Addresses) == 1 || r.SentinelMaster != "", "redis.db", "must be 0: a Redis Cluster has no other")
