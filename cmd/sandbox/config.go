@@ -16,6 +16,7 @@ import (
 // flags of the server.
 type flags struct {
 	listen           string
+	certificate, key string // files; both or none
 	allowNonLoopback bool
 	config           string
 	account          accountConfig
@@ -37,6 +38,8 @@ var accountFlags = []string{"provider", "app-code", "keys", "callback-url", "aut
 func (f *flags) bind(set *pflag.FlagSet) {
 	a := &f.account
 	set.StringVar(&f.listen, "listen", f.listen, "address to serve on; port 0 takes a free one")
+	set.StringVar(&f.certificate, "tls-cert", "", "`FILE` with a certificate: serve https, which payonce wants of providers on other machines")
+	set.StringVar(&f.key, "tls-key", "", "`FILE` with its key")
 	set.BoolVar(&f.allowNonLoopback, "allow-non-loopback", false, "let --listen be reachable from other machines")
 	set.StringVar(&f.config, "config", "", "YAML file with the accounts")
 	set.StringVar(&a.Name, "provider", a.Name, "name of the TeemoPay account")

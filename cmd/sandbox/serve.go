@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -40,15 +41,34 @@ func serve(ctx context.Context, f *flags, changed func(flag string) bool, stdout
 		return usageError{err}
 	}
 	defer box.Close()
-	listener, err := net.Listen("tcp", f.listen)
+	listener, scheme, err := f.open()
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return err
 	}
 	for _, a := range accounts {
-		_, _ = fmt.Fprintf(stdout, "%s: http://%s/%s\n", a.Name, listener.Addr(), a.Name)
+		_, _ = fmt.Fprintf(stdout, "%s: %s://%s/%s\n", a.Name, scheme, listener.Addr(), a.Name)
 	}
-	_, _ = fmt.Fprintf(stdout, "listening on http://%s\n", listener.Addr())
+	_, _ = fmt.Fprintf(stdout, "listening on %s://%s\n", scheme, listener.Addr())
 	return serveUntil(ctx, listener, box)
+}
+
+// open listens, with TLS where there is a certificate.
+func (f *flags) open() (listener net.Listener, scheme string, err error) {
+	var config *tls.Config
+	if f.certificate != "" || f.key != "" {
+		pair, err := tls.LoadX509KeyPair(f.certificate, f.key)
+		if err != nil {
+			return nil, "", usageError{fmt.Errorf("--tls-cert, --tls-key: %w", err)}
+		}
+		config = &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
+	}
+	if listener, err = net.Listen("tcp", f.listen); err != nil {
+		return nil, "", fmt.Errorf("listen: %w", err)
+	}
+	if config != nil {
+		return tls.NewListener(listener, config), "https", nil
+	}
+	return listener, "http", nil
 }
 
 // serveUntil serves until ctx ends, lets go of what is held, and waits for the rest.

@@ -32,12 +32,13 @@ func main() {
 func payCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "pay", Short: "Send payments of every provider to a running ingress, play the customers, and print the outcomes",
-		Example: "  trial pay --ingress http://127.0.0.1:8080 --sandbox http://127.0.0.1:8090 --key-file secrets/ingress/api.key",
+		Example: "  trial pay --ingress https://127.0.0.1:8080 --sandbox https://127.0.0.1:8090 --key-file secrets/ingress/api.key",
 		Args:    cobra.NoArgs,
 	}
-	ingress := c.Flags().String("ingress", "http://127.0.0.1:8080", "base `URL` of the ingress")
-	sandbox := c.Flags().String("sandbox", "http://127.0.0.1:8090", "base `URL` of the providers' sandbox")
+	ingress := c.Flags().String("ingress", "https://127.0.0.1:8080", "base `URL` of the ingress")
+	sandbox := c.Flags().String("sandbox", "https://127.0.0.1:8090", "base `URL` of the providers' sandbox")
 	key := c.Flags().String("key-file", "secrets/ingress/api.key", "`FILE` with a key of the ingress")
+	ca := c.Flags().String("ca-file", "secrets/nats/clients/ca.pem", "`FILE` with the CA of their certificates")
 	timeout := c.Flags().Duration("timeout", 2*time.Minute, "how long all of it may take")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		text, err := os.ReadFile(*key)
@@ -47,6 +48,9 @@ func payCommand() *cobra.Command {
 		ctx, cancel := context.WithTimeout(c.Context(), *timeout)
 		defer cancel()
 		s := shop.Shop{Ingress: *ingress, Sandbox: *sandbox, Key: strings.TrimSpace(string(text))}
+		if err := s.Trust(*ca); err != nil {
+			return err
+		}
 		// The time makes order numbers of another run others.
 		outcomes := s.Round(ctx, fmt.Sprintf("T%d", time.Now().Unix()), 1, nil)
 		if shop.Print(c.OutOrStdout(), outcomes) > 0 {

@@ -104,7 +104,7 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 	}
 	s.command = append(s.command, "--project-name", project)
 	s.env = append(os.Environ(), "PAYONCE_SECRETS="+s.secrets, "PAYONCE_PORT="+ports[0], "SANDBOX_PORT="+ports[1])
-	s.shop = shop.Shop{Ingress: "http://127.0.0.1:" + ports[0], Sandbox: "http://127.0.0.1:" + ports[1]}
+	s.shop = shop.Shop{Ingress: "https://127.0.0.1:" + ports[0], Sandbox: "https://127.0.0.1:" + ports[1]}
 	s.strikes = strikes(o.ha, o.times*len(trial.Variants()))
 	return s, nil
 }
@@ -136,8 +136,11 @@ func (s *stack) up(ctx context.Context) error {
 		return err
 	}
 	key, err := os.ReadFile(filepath.Join(s.secrets, "ingress", "api.key"))
+	if err != nil {
+		return err
+	}
 	s.shop.Key = strings.TrimSpace(string(key))
-	return err
+	return s.shop.Trust(filepath.Join(s.secrets, "nats", "clients", "ca.pem"))
 }
 
 func (s *stack) down() error {

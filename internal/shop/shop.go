@@ -6,11 +6,14 @@ package shop
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"time"
 
 	"payonce/internal/trial"
@@ -23,6 +26,22 @@ type Shop struct {
 	Ingress string // base URL
 	Sandbox string // base URL
 	Key     string // of the ingress
+
+	client http.Client
+}
+
+// Trust takes certificates of the CA in a file, and no others.
+func (s *Shop) Trust(caFile string) error {
+	text, err := os.ReadFile(caFile)
+	if err != nil {
+		return err
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return fmt.Errorf("%s has no certificate", caFile)
+	}
+	s.client.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}
+	return nil
 }
 
 // Outcome is how a payment ended.
@@ -43,7 +62,7 @@ func (o Outcome) Good() bool {
 }
 
 // Pay sends the command of a variant and sees the payment through.
-func (s Shop) Pay(ctx context.Context, v trial.Variant, order string) Outcome {
+func (s *Shop) Pay(ctx context.Context, v trial.Variant, order string) Outcome {
 	began := time.Now()
 	o := Outcome{Variant: v, Ref: payment.Ref{Provider: v.Account, Order: order}}
 	o.Err = s.pay(ctx, &o)
@@ -51,7 +70,7 @@ func (s Shop) Pay(ctx context.Context, v trial.Variant, order string) Outcome {
 	return o
 }
 
-func (s Shop) pay(ctx context.Context, o *Outcome) error {
+func (s *Shop) pay(ctx context.Context, o *Outcome) error {
 	// The same command again is no second payment, so that an answer that got lost costs nothing.
 	err := s.call(ctx, http.MethodPost, s.Ingress+"/v1/"+string(o.Variant.Operation)+"s", o.Variant.Command(o.Ref), http.StatusAccepted, nil)
 	if err != nil {
@@ -73,7 +92,7 @@ func (s Shop) pay(ctx context.Context, o *Outcome) error {
 }
 
 // customerPays does what the action of the payment says.
-func (s Shop) customerPays(ctx context.Context, ref payment.Ref) error {
+func (s *Shop) customerPays(ctx context.Context, ref payment.Ref) error {
 	p, err := s.until(ctx, ref, func(p payment.Payment) bool { return p.Action != nil || p.Status.Ended() })
 	if err != nil {
 		return err
@@ -101,12 +120,12 @@ func isECommPay(ref payment.Ref) bool {
 	return ref.Provider == trial.ECommPay || ref.Provider == trial.ECommPayRedirect
 }
 
-func (s Shop) order(ref payment.Ref) string {
+func (s *Shop) order(ref payment.Ref) string {
 	return s.Sandbox + "/admin/" + ref.Provider + "/orders/" + ref.Order
 }
 
 // until reads a payment until it is as wanted.
-func (s Shop) until(ctx context.Context, ref payment.Ref, wanted func(payment.Payment) bool) (payment.Payment, error) {
+func (s *Shop) until(ctx context.Context, ref payment.Ref, wanted func(payment.Payment) bool) (payment.Payment, error) {
 	for {
 		var p payment.Payment
 		err := s.call(ctx, http.MethodGet, s.Ingress+"/v1/payments/"+ref.String(), "", http.StatusOK, &p)
@@ -136,7 +155,7 @@ const requestTimeout = 30 * time.Second
 
 // call repeats a request until it is answered as it must be: services are restarted under it, and an
 // order is not known for a moment. The answer to a bad request never changes.
-func (s Shop) call(ctx context.Context, method, url, body string, status int, into any) error {
+func (s *Shop) call(ctx context.Context, method, url, body string, status int, into any) error {
 	for {
 		err := s.once(ctx, method, url, body, status, into)
 		var refused refusal
@@ -158,7 +177,7 @@ type refusal struct {
 
 func (r refusal) Error() string { return fmt.Sprintf("%s: status %d", r.what, r.status) }
 
-func (s Shop) once(ctx context.Context, method, url, body string, status int, into any) error {
+func (s *Shop) once(ctx context.Context, method, url, body string, status int, into any) error {
 	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, url, bytes.NewReader([]byte(body)))
@@ -166,7 +185,7 @@ func (s Shop) once(ctx context.Context, method, url, body string, status int, in
 		return err
 	}
 	req.Header = http.Header{"Authorization": {"Bearer " + s.Key}, "Content-Type": {"application/json"}}
-	reply, err := http.DefaultClient.Do(req)
+	reply, err := s.client.Do(req)
 	if err != nil {
 		return err
 	}
