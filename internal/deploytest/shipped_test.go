@@ -29,6 +29,12 @@ var shippedRules = []rule{
 	{`^deploy/nats/server\.conf$`, `(?m)^http: "127\.0\.0\.1:`, true, "the monitoring port does not leave the machine"},
 	{`^deploy/nats/.*\.conf$`, `(?m)^\s*(no_auth_user|password|token):`, false, "a login that is no key"},
 	{`^deploy/nats/cluster\.conf$`, `verify: true`, true, "routes show certificates"},
+	{`^deploy/docker/redis\.conf$`, `(?m)^appendonly yes$`, true, "claims survive a restart"},
+	{`^deploy/docker/redis\.conf$`, `(?m)^appendfsync always$`, true, "claims survive a loss of power"},
+	{`^deploy/docker/redis\.conf$`, `(?m)^maxmemory-policy noeviction$`, true, "no claim is thrown away"},
+	{`^deploy/docker/ha\.env$`, `(?m)^NATS_REPLICAS=3$`, true, "a cluster keeps every message three times"},
+	{`^deploy/docker/trial\.yaml$`, `(?m)^environment: test$`, true, "the sandbox is for tests"},
+	{`^docker-compose\.yml$`, `(?i)sandbox:`, false, "the sandbox is in production's file"},
 	{`^payonce\.example\.yaml$`, `replicas: 1 .*use 3 in production`, true, "the example says what production needs"},
 }
 
@@ -68,7 +74,9 @@ func TestShippedFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check("payonce.example.yaml")
+	for _, path := range []string{"payonce.example.yaml", "docker-compose.yml", "docker-compose.override.yml", "Dockerfile"} {
+		check(path)
+	}
 	for _, r := range shippedRules {
 		used := false
 		for path := range seen {
