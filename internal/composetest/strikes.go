@@ -75,8 +75,10 @@ func (s *stack) kill(ctx context.Context, service string) error {
 func (s *stack) master(ctx context.Context) (string, error) {
 	answer, err := s.read(ctx, "exec", "-T", "sentinel-1", "/bin/sh", "-c",
 		`REDISCLI_AUTH="$(cat /run/secrets/sentinel.password)" redis-cli -p 26379 sentinel get-master-addr-by-name payonce`)
-	if fields := strings.Fields(answer); err == nil && len(fields) > 0 {
-		return fields[0], nil
+	// As docker-compose.yml says.
+	names := map[string]string{"172.31.250.11": "redis-1", "172.31.250.12": "redis-2"}
+	if fields := strings.Fields(answer); err == nil && len(fields) > 0 && names[fields[0]] != "" {
+		return names[fields[0]], nil
 	}
 	return "", fmt.Errorf("no Sentinel knows the master: %q %w", answer, err)
 }
