@@ -9,6 +9,9 @@ SEED     ?= 1
 PARKED   ?= 50000
 ORDERS   ?= 5400
 DURATION ?= 60s
+PAYMENTS ?= 10000
+ROUNDS   ?= 5
+STORE    ?= /tmp
 
 # Packages of which 90 % of the statements must be run by tests.
 COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonce/pkg/idempotency/...,payonce/pkg/connectors,payonce/pkg/connectors/...,payonce/pkg/config
@@ -17,7 +20,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench load contracts alerts build connector compose-images compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench microbench load contracts alerts build connector compose-images compose-test clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,7 +66,10 @@ update: ## write golden files and generated documents anew
 cover: ## open the lines that the last make test ran in a browser
 	$(GO) tool cover -html=coverage.out
 
-bench: ## run the benchmarks
+bench: ## measure beside a bare loop and Watermill, write docs/performance.md: PAYMENTS (10000), ROUNDS (5), STORE (/tmp)
+	$(GO) run ./internal/bench --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --write docs/performance.md $(BENCHFLAGS)
+
+microbench: ## run the benchmarks of single functions
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker, flood one key, see docs/ingress.md

@@ -36,12 +36,12 @@ var core = []string{
 
 var rules = []rule{
 	{
-		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/...", "examples/..."},
+		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/bench/...", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/...", "examples/..."},
 		ban: []string{nats}, direct: true,
 		reason: "only pkg/events/jetstream knows the broker, so that its traps are handled in one place",
 	},
 	{
-		of: []string{"..."}, except: []string{redis, budget, "internal/redistest", "internal/app", "cmd/demo/..."},
+		of: []string{"..."}, except: []string{redis, budget, "internal/redistest", "internal/bench/...", "internal/app", "cmd/demo/..."},
 		ban: []string{goRedis}, direct: true,
 		reason: "only pkg/idempotency/redis and pkg/limits/redis know Redis: a retry of go-redis in the wrong place makes a claim lie",
 	},

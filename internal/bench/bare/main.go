@@ -1,0 +1,100 @@
+// Command bare is the loop that somebody writes by hand on an afternoon: take a command, SET NX in Redis,
+// call the provider, publish the event, acknowledge. Whatever goes wrong in between loses a payment or pays
+// it twice. It is the yardstick for what safety costs, see docs/performance.md.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/bench/yardstick"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bare:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string) error {
+	o, err := yardstick.Parse(args)
+	if err != nil {
+		return err
+	}
+	desk, err := yardstick.NewDesk(o)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = desk.Close() }()
+	conn, err := nats.Connect(o.NATS)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	js, err := jetstream.New(conn)
+	if err != nil {
+		return err
+	}
+	consumer, err := js.CreateOrUpdateConsumer(ctx, yardstick.CommandStream, jetstream.ConsumerConfig{
+		Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: yardstick.CommandFilter, MaxAckPending: 10_000,
+	})
+	if err != nil {
+		return err
+	}
+	return work(js, consumer, desk, o.Slots, ctx.Done())
+}
+
+// work consumes until stop is closed, with as many goroutines as there are slots.
+func work(js jetstream.JetStream, consumer jetstream.Consumer, desk *yardstick.Desk, slots int, stop <-chan struct{}) error {
+	messages := make(chan jetstream.Msg)
+	var workers sync.WaitGroup
+	for range slots {
+		workers.Go(func() {
+			for m := range messages {
+				if err := handle(context.Background(), js, desk, m); err != nil {
+					fmt.Fprintln(os.Stderr, "bare:", err)
+				}
+			}
+		})
+	}
+	consuming, err := consumer.Consume(func(m jetstream.Msg) { messages <- m })
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, yardstick.Ready)
+	<-stop
+	consuming.Drain()
+	<-consuming.Closed()
+	close(messages)
+	workers.Wait()
+	return nil
+}
+
+func handle(ctx context.Context, js jetstream.JetStream, desk *yardstick.Desk, m jetstream.Msg) error {
+	cmd, err := yardstick.Order(m.Data())
+	if err != nil {
+		return err
+	}
+	if first, err := desk.First(ctx, cmd.Order); err != nil || !first {
+		return err
+	}
+	subject, data, err := desk.Call(ctx, cmd)
+	if err != nil {
+		return err
+	}
+	if _, err := js.Publish(ctx, subject, data); err != nil {
+		return err
+	}
+	return m.Ack()
+}
