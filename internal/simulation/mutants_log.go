@@ -125,7 +125,9 @@ func (openGate) Claim(_ context.Context, _ payment.Ref, req idempotency.Request)
 	return idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: req.Owner, Fence: 1}}, nil
 }
 
-func (openGate) Renew(context.Context, payment.Ref, idempotency.Held, time.Duration) error { return nil }
+func (openGate) Renew(context.Context, payment.Ref, idempotency.Held, time.Duration) error {
+	return nil
+}
 
 // noGate is never there.
 type noGate struct{ idempotency.Store }
