@@ -67,11 +67,27 @@ func TestReadmeCommands(t *testing.T) {
 			}
 			continue
 		}
+		if strings.HasPrefix(block[1], "docker-compose ") { // really run by make compose-test
+			checkCompose(t, block[1])
+			continue
+		}
 		curls++
 		checkPayment(t, shell(t, s, strings.ReplaceAll(block[1], "http://127.0.0.1:8080", s.ingress)))
 	}
 	if curls == 0 {
 		t.Error("README shows no command that was run")
+	}
+}
+
+// checkCompose sees that the services that README runs are there.
+func checkCompose(t *testing.T, script string) {
+	t.Helper()
+	files := read(t, "../../docker-compose.yml") + read(t, "../../docker-compose.override.yml")
+	for line := range strings.Lines(strings.TrimSpace(script)) {
+		service, run := strings.CutPrefix(strings.TrimSpace(line), "docker-compose run --rm ")
+		if !run || !strings.Contains(files, "\n  "+service+":\n") {
+			t.Errorf("%s: there is no such service", strings.TrimSpace(line))
+		}
 	}
 }
 
