@@ -18,27 +18,27 @@ redis.call('HSETNX', KEYS[1], 'fence', '0')
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'owner', 'lease_until', 'retention')
+local record = redis.call('HMGET', KEYS[1], 'fingerprint', 'owner', 'lease_until', 'retention', 'fence', 'sequence', 'snapshot')
 local fingerprint, owner = record[1], record[2]
 local lease_until, retention = tonumber(record[3] or 0), tonumber(record[4] or 0)
+local fence, sequence, snapshot = record[5], record[6] or '0', record[7] or ''
 
 if fingerprint and fingerprint ~= ARGV[2] then
-  local known = redis.call('HMGET', KEYS[1], 'sequence', 'snapshot')
-  return {'reused', known[1] or '0', known[2] or ''}
+  return {'reused', sequence, snapshot}
 end
 local held = lease_until > 0 -- 0: given back, or never taken
 if held and owner ~= ARGV[1] and lease_until > now then
   return {'busy', string.format('%.0f', lease_until - now)}
 end
 if not held or owner ~= ARGV[1] then
-  redis.call('HINCRBY', KEYS[1], 'fence', 1)
+  fence = string.format('%.0f', tonumber(fence) + 1)
 end
 retention = math.max(retention, tonumber(ARGV[4])) -- what was promised before is kept
 redis.call('HSET', KEYS[1],
   'fingerprint', ARGV[2],
+  'fence', fence,
   'owner', ARGV[1],
   'lease_until', string.format('%.0f', now + tonumber(ARGV[3])),
   'retention', string.format('%.0f', retention))
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', retention))
-local won = redis.call('HMGET', KEYS[1], 'fence', 'sequence', 'snapshot')
-return {'won', won[1], won[2] or '0', won[3] or ''}
+return {'won', fence, sequence, snapshot}

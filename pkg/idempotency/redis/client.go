@@ -98,6 +98,8 @@ func NewClient(c Config) (goredis.UniversalClient, error) {
 		MaxRetries:            retries,
 		DialerRetries:         1, // a request that is tried again dials again; five dials each would be ten
 		ContextTimeoutEnabled: true,
+		// RESP3 looks for messages of the server before and after each request; we have asked for none.
+		Protocol: 2,
 		// Managed Redis Enterprise only; elsewhere one refused command for each connection.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
 	}), nil

@@ -24,12 +24,13 @@ if record[3] == '0' and not again then
   return 0
 end
 
+local retention = string.format('%.0f', math.max(tonumber(record[4]), tonumber(ARGV[5])))
+local change = {'lease_until', '0', 'done_by', caller, 'retention', retention}
 -- A sequence can be larger than what a Lua number holds exactly, so it is compared as text.
 local stored = record[5]
 if not stored or #ARGV[3] > #stored or (#ARGV[3] == #stored and ARGV[3] > stored) then
-  redis.call('HSET', KEYS[1], 'sequence', ARGV[3], 'snapshot', ARGV[4])
+  change = {'lease_until', '0', 'done_by', caller, 'retention', retention, 'sequence', ARGV[3], 'snapshot', ARGV[4]}
 end
-local retention = string.format('%.0f', math.max(tonumber(record[4]), tonumber(ARGV[5])))
-redis.call('HSET', KEYS[1], 'lease_until', '0', 'done_by', caller, 'retention', retention)
+redis.call('HSET', KEYS[1], unpack(change))
 redis.call('PEXPIRE', KEYS[1], retention)
 return 1
