@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"time"
 )
@@ -198,6 +199,9 @@ func same(p, next Payment) bool {
 		return false
 	}
 	next.UpdatedAt = p.UpdatedAt
+	if reflect.DeepEqual(p, next) { // what is the same in memory is so in JSON, and cheaper to compare
+		return true
+	}
 	before, err := json.Marshal(p)
 	if err != nil {
 		return false
