@@ -41,6 +41,8 @@ type instruments struct {
 	triedAgain                                               metric.Int64Counter
 	claimsHeld                                               metric.Int64UpDownCounter
 	calls, openAge, timeToOutcome                            metric.Float64Histogram
+
+	callLabels, transitionLabels labelCache
 }
 
 func newInstruments() (*instruments, error) {
@@ -68,8 +70,10 @@ func (i *instruments) called(ctx context.Context, j *job, call string, took time
 	if err != nil {
 		class = connectors.ClassOf(err).String()
 	}
-	i.calls.Record(ctx, took.Seconds(), metric.WithAttributes(
-		attribute.String("provider", j.ref.Provider), attribute.String("call", call), attribute.String("class", class)))
+	i.calls.Record(ctx, took.Seconds(), i.callLabels.of(labels{j.ref.Provider, call, class}, func() metric.MeasurementOption {
+		return metric.WithAttributes(
+			attribute.String("provider", j.ref.Provider), attribute.String("call", call), attribute.String("class", class))
+	}))
 }
 
 // again counts one more request of the same attempt.
@@ -111,9 +115,11 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	if p.Reason != nil {
 		reason = p.Reason.Code
 	}
-	w.metrics.transitions.Add(ctx, 1, metric.WithAttributes(
-		attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
-		attribute.String("status", string(p.Status)), attribute.String("reason", reason)))
+	w.metrics.transitions.Add(ctx, 1, w.metrics.transitionLabels.of(labels{p.Provider, string(p.Operation), string(p.Status), reason}, func() metric.MeasurementOption {
+		return metric.WithAttributes(
+			attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
+			attribute.String("status", string(p.Status)), attribute.String("reason", reason))
+	}))
 	if p.Status.Ended() && !from.Ended() {
 		w.metrics.timeToOutcome.Record(ctx, p.UpdatedAt.Sub(p.RequestedAt).Seconds(), about(p))
 	}
