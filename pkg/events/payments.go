@@ -13,24 +13,33 @@ func PaymentType(s payment.Status) string { return "payment." + string(s) }
 // EncodePayment returns the event that says how a payment stands now. id must be unique; it becomes the
 // event's CloudEvents id.
 func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
-	if err := p.Ref.Validate(); err != nil {
-		return Outgoing{}, fmt.Errorf("encode payment: %w", err)
-	}
-	if !p.Status.Valid() || p.Status == payment.Requested {
-		return Outgoing{}, fmt.Errorf("encode payment %s: status %q is not written to the log", p.Ref, p.Status)
-	}
-	if !p.Operation.Valid() {
-		return Outgoing{}, fmt.Errorf("encode payment %s: operation %q", p.Ref, p.Operation)
-	}
-	data, err := json.Marshal(p)
+	data, err := EncodeSnapshot(p)
 	if err != nil {
-		return Outgoing{}, fmt.Errorf("encode payment %s: %w", p.Ref, err)
+		return Outgoing{}, err
 	}
 	attributes := Attributes{
 		ID: id, Source: Source, Type: PaymentType(p.Status), Subject: p.Ref.String(), Time: p.UpdatedAt,
 		ContentType: contentJSON, Schema: PaymentSchemaID,
 	}
 	return Outgoing{Subject: PaymentSubject(p.Status, p.Ref), Header: attributes.header(), Data: data}, nil
+}
+
+// EncodeSnapshot returns the data of the event alone, for those who remember a payment and publish nothing.
+func EncodeSnapshot(p payment.Payment) ([]byte, error) {
+	if err := p.Ref.Validate(); err != nil {
+		return nil, fmt.Errorf("encode payment: %w", err)
+	}
+	if !p.Status.Valid() || p.Status == payment.Requested {
+		return nil, fmt.Errorf("encode payment %s: status %q is not written to the log", p.Ref, p.Status)
+	}
+	if !p.Operation.Valid() {
+		return nil, fmt.Errorf("encode payment %s: operation %q", p.Ref, p.Operation)
+	}
+	data, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("encode payment %s: %w", p.Ref, err)
+	}
+	return data, nil
 }
 
 // DecodePayment reads the data of an event of the log. Fields that this version does not know are

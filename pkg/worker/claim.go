@@ -107,9 +107,9 @@ func (w *Worker) complete(j *job) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), w.Timing.SubmitTimeout)
 	defer cancel()
-	out, err := events.EncodePayment(j.payment, "snapshot")
+	data, err := events.EncodeSnapshot(j.payment)
 	if err == nil {
-		err = w.Claims.Complete(ctx, j.ref, j.held.Held, idempotency.Snapshot{Sequence: j.seq, Payment: out.Data}, w.Timing.ClaimRetention)
+		err = w.Claims.Complete(ctx, j.ref, j.held.Held, idempotency.Snapshot{Sequence: j.seq, Payment: data}, w.Timing.ClaimRetention)
 	}
 	if err != nil {
 		w.Logger.Warn("the claim could not be completed", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
