@@ -84,13 +84,34 @@ func newBuilds(ctx context.Context, programs []program) (*builds, error) {
 			}
 			continue
 		}
-		build := exec.CommandContext(ctx, "go", "build", "-C", filepath.Join(strings.TrimSpace(string(root)), p.module), "-o", b.path(p.name), p.source)
+		folder := filepath.Join(strings.TrimSpace(string(root)), p.module)
+		// Another module than ours is brought up to date in a copy: what we import changes more often than it.
+		copied := filepath.Join(dir, p.name+".mod")
+		if err := copyModule(folder, copied); err != nil {
+			b.remove()
+			return nil, err
+		}
+		build := exec.CommandContext(ctx, "go", "build", "-C", folder, "-mod=mod", "-modfile", copied, "-o", b.path(p.name), p.source)
 		if out, err := build.CombinedOutput(); err != nil {
 			b.remove()
 			return nil, fmt.Errorf("build %s: %w\n%s", p.name, err, out)
 		}
 	}
 	return b, nil
+}
+
+// copyModule copies a folder's go.mod and go.sum. Paths in it stay relative to the folder.
+func copyModule(folder, to string) error {
+	for file, copied := range map[string]string{"go.mod": to, "go.sum": strings.TrimSuffix(to, ".mod") + ".sum"} {
+		text, err := os.ReadFile(filepath.Join(folder, file))
+		if err == nil {
+			err = os.WriteFile(copied, text, 0o600)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *builds) path(name string) string { return filepath.Join(b.dir, name) }
