@@ -106,15 +106,18 @@ func TestAdminListener(t *testing.T) {
 				want = append(want, `payonce_queue_oldest_ready_seconds{provider="teemopay-kr",stream="COMMANDS"} 0`, `payonce_parked{provider="teemopay-kr"} 0`)
 			}
 			var metrics string
-			for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); {
-				if _, metrics = get(t, at+"/metrics"); !strings.Contains(metrics, want[len(want)-1]) {
-					continue
+			missing := func() (lines []string) {
+				_, metrics = get(t, at+"/metrics")
+				for _, line := range want {
+					if !strings.Contains(metrics, line) {
+						lines = append(lines, line)
+					}
 				}
-				break
+				return lines
 			}
-			for _, line := range want {
-				if !strings.Contains(metrics, line) {
-					t.Errorf("/metrics has no %s:\n%s", line, metrics)
+			for deadline := time.Now().Add(time.Minute); len(missing()) > 0; {
+				if time.Now().After(deadline) {
+					t.Fatalf("/metrics has no %q:\n%s", missing(), metrics)
 				}
 			}
 			nats.Stop()
