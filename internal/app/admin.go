@@ -66,9 +66,11 @@ func observed(run func(context.Context, Runtime, func(string)) error, address fu
 			}
 		}()
 		rt.health, rt.measured = &health{}, seen.Measures()
-		if err := registerHealth(rt); err != nil {
+		forget, err := registerHealth(rt)
+		if err != nil {
 			return err
 		}
+		defer forget()
 		stop, err := openAdmin(ctx, rt, at, seen.Metrics())
 		if err != nil {
 			return err
@@ -104,25 +106,30 @@ func openAdmin(ctx context.Context, rt Runtime, address string, metrics http.Han
 	return func() { _ = server.Close() }, nil
 }
 
-// registerHealth makes the gauges of a service.
-func registerHealth(rt Runtime) error {
+// registerHealth makes the gauges of a service. forget ends the gauge of readiness: a process can hold
+// several services one after another, and the one that ended must not speak for the next.
+func registerHealth(rt Runtime) (forget func(), err error) {
 	meter := otel.Meter("payonce/app")
 	service := attribute.String("service", rt.Service)
-	_, err := meter.Int64ObservableGauge(MetricReady, metric.WithInt64Callback(func(_ context.Context, o metric.Int64Observer) error {
+	gauge, err := meter.Int64ObservableGauge(MetricReady)
+	if err != nil {
+		return nil, fmt.Errorf("make the gauge of readiness: %w", err)
+	}
+	registration, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		ready := int64(1)
 		if rt.health.check() != nil {
 			ready = 0
 		}
-		o.Observe(ready, metric.WithAttributes(service))
+		o.ObserveInt64(gauge, ready, metric.WithAttributes(service))
 		return nil
-	}))
+	}, gauge)
 	if err != nil {
-		return fmt.Errorf("make the gauge of readiness: %w", err)
+		return nil, fmt.Errorf("make the gauge of readiness: %w", err)
 	}
 	build, err := meter.Int64Gauge(MetricBuild)
 	if err != nil {
-		return fmt.Errorf("make the gauge of the build: %w", err)
+		return nil, fmt.Errorf("make the gauge of the build: %w", err)
 	}
 	build.Record(context.Background(), 1, metric.WithAttributes(service, attribute.String("version", Version())))
-	return nil
+	return func() { _ = registration.Unregister() }, nil // it cannot fail
 }
