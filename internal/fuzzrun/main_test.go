@@ -47,3 +47,19 @@ func TestNoTargetIsAnError(t *testing.T) {
 		t.Error("nothing was run and nothing was said")
 	}
 }
+
+// What Go's fuzzer printed when its time ended in the middle of an input, and findings that look alike.
+func TestOnlyTheEndOfTheTimeIsNoFinding(t *testing.T) {
+	const late = "fuzz: elapsed: 1s, execs: 22660 (22114/sec), new interesting: 0 (total: 1)\n--- FAIL: FuzzTiny (1.03s)\n    context deadline exceeded\nFAIL\n"
+	for text, want := range map[string]bool{
+		late: true,
+		strings.Replace(late, "FAIL\n", "\n    Failing input written to testdata/fuzz/FuzzTiny/1\nFAIL\n", 1):                               false,
+		strings.Replace(late, "context deadline exceeded", "--- FAIL: FuzzTiny (0.00s)\n        a_test.go:7: context deadline exceeded", 1): false,
+		strings.Replace(late, "    context", "    a_test.go:7: found\n    context", 1):                                                      false,
+		"PASS\n": false,
+	} {
+		if got := endedByTheClock(text); got != want {
+			t.Errorf("%t for:\n%s", got, text)
+		}
+	}
+}
