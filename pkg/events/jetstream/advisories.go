@@ -81,6 +81,11 @@ func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
 	if a.Stream != events.StreamCommands && a.Stream != events.StreamWebhooks || a.Reason == termReason {
 		return
 	}
+	if a.Stream == events.StreamCommands && a.Reason == reasonDeleted {
+		// No dead letter even if a server that is behind still shows the message: most likely it was worked.
+		c.log.Warn("a message was deleted while it was in work", "stream", a.Stream, "sequence", a.Sequence, "consumer", a.Consumer)
+		return
+	}
 	reason, detail := events.DeadMaxDeliveries, fmt.Sprintf("consumer %s gave it up after %d deliveries", a.Consumer, a.Deliveries)
 	if subjectMatches(adviceTerminated+".>", m.Subject) {
 		reason, detail = events.DeadTerminated, fmt.Sprintf("terminated at consumer %s: %s", a.Consumer, a.Reason)
@@ -88,10 +93,6 @@ func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
 	known, err := c.keepGivenUp(ctx, a, reason, detail)
-	if errors.Is(err, errUnreadable) && a.Reason == reasonDeleted {
-		c.log.Warn("a message was deleted while it was in work", "stream", a.Stream, "sequence", a.Sequence, "consumer", a.Consumer)
-		return
-	}
 	if known {
 		return
 	}
@@ -99,8 +100,6 @@ func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
 	c.log.Error("the broker gave a message up: somebody changed a consumer or terminated it by hand", "stream", a.Stream,
 		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "said", a.Reason, "deliveries", a.Deliveries, "kept", err == nil, "error", err)
 }
-
-var errUnreadable = errors.New("it cannot be read any more")
 
 // keepGivenUp makes a dead letter of a message that the broker gave up. known is true when it had one.
 func (c *Conn) keepGivenUp(ctx context.Context, a advisory, reason events.DeadReason, detail string) (known bool, err error) {
@@ -111,7 +110,7 @@ func (c *Conn) keepGivenUp(ctx context.Context, a advisory, reason events.DeadRe
 	raw, err := stream.GetMsg(ctx, a.Sequence)
 	if errors.Is(err, njs.ErrMsgNotFound) {
 		// What reached a limit is not deleted by the broker: it was worked after all, or moved by a rival.
-		return reason == events.DeadMaxDeliveries, errUnreadable
+		return reason == events.DeadMaxDeliveries, errors.New("it cannot be read any more")
 	}
 	if err != nil {
 		return false, err

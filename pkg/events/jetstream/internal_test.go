@@ -254,3 +254,35 @@ func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
 		t.Errorf("the command of a provider with a consumer: %v", err)
 	}
 }
+
+// A server of a cluster that is behind can report a message as deleted and still show it.
+func TestACommandThatIsReportedAsDeletedIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	t.Cleanup(cancel)
+	c, err := Connect(ctx, Options{URLs: []string{server.URL()}, Name: t.Name(), Config: DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.EnsureStreams(ctx); err != nil {
+		t.Fatal(err)
+	}
+	const subject = "deposit.requested.acme.D-1"
+	if _, err := c.js.Publish(ctx, subject, []byte("x")); err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range []string{reasonDeleted, termReason} {
+		c.heed(ctx, &nats.Msg{
+			Subject: adviceTerminated + ".COMMANDS.commands-acme",
+			Data:    fmt.Appendf(nil, `{"stream":"COMMANDS","consumer":"commands-acme","stream_seq":1,"deliveries":1,"reason":%q}`, reason),
+		})
+	}
+	if _, err := c.lastCommand(ctx, subject); err != nil {
+		t.Errorf("the command: %v", err)
+	}
+	if letters, err := c.DeadLetters(ctx, 0, 10); len(letters) > 0 || err != nil {
+		t.Errorf("%d dead letters, %v", len(letters), err)
+	}
+}
