@@ -44,6 +44,7 @@ func (e *engine) Overdue(_ context.Context, m events.Message, limit time.Duratio
 
 func (e *engine) want(t *testing.T, asked ...string) {
 	t.Helper()
+	synctest.Wait() // what is due now is done, and may be read
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if !slices.Equal(e.asked, asked) {
@@ -94,6 +95,7 @@ func TestWhichEventsAreTimed(t *testing.T) {
 		}
 		l.append("other-kr", "other", payment.Deposit, payment.Pending)
 		time.Sleep(1000 * time.Hour)
+		synctest.Wait()
 		count := map[string]int{}
 		for _, line := range e.asked {
 			order, _, _ := strings.Cut(line, " ")
