@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"payonce/pkg/events"
@@ -342,11 +341,9 @@ func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
 			d.options.ClaimsRequired = required
 			p := d.start()
 			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+			p.ports.fault = func(_ int, name string) fault { return map[string]fault{"renew": failBefore}[name] }
 			verdict := make(chan events.Verdict)
 			go func() { verdict <- p.Command(context.Background(), d.message(d.order("o-1"))) }()
-			synctest.Wait()
-			time.Sleep(time.Second)
-			p.ports.fault = func(_ int, name string) fault { return map[string]fault{"renew": failBefore}[name] }
 			if required {
 				d.want(<-verdict, events.Retry)
 				d.sent("o-1", 0, 0)
