@@ -123,6 +123,9 @@ func (w *world) expected(o *order) []payment.Status {
 	if w.hours[o.cmd.Operation].shut && o.purged { // to be looked up at the opening
 		want = append(want, payment.InDoubt, payment.Submitting)
 	}
+	if w.hours[o.cmd.Operation].shut && o.late { // its command was parked before the intent appeared
+		want = append(want, payment.Submitting)
+	}
 	return want
 }
 

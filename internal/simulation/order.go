@@ -17,6 +17,7 @@ type order struct {
 	requests int      // that the provider received
 	deal     *deal    // nil: the provider executed nothing
 	purged   bool     // its command was deleted from the queue after it may have been sent
+	late     bool     // an intent was written after its writer had given it up
 }
 
 // order draws what is asked for under one order number.
