@@ -20,7 +20,7 @@ func command(order string) payment.Command {
 	return payment.Command{
 		Ref: payment.Ref{Provider: shop, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10000),
 		Customer: payment.Customer{ID: "7", Name: "홍길동"}, RequestedAt: time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC),
-		Metadata: map[string]string{"cart": "77"},
+		Metadata: map[string]string{"cart": "cart-of-hong"},
 	}
 }
 
@@ -76,7 +76,7 @@ func TestShow(t *testing.T) {
 	for _, line := range []string{
 		"payment ecommpay-kr/D-1", "status settled", "reason amount_mismatch (42): odd\ufffd[2J\ufffdtext",
 		"amount 10000 KRW", "settled amount 9000 KRW", "provider's number PR-1", "receipt R-1 9000 KRW", "attempts 1",
-		"submitted at 2026-11-22T00:00:01Z (2026-11-22T09:00:01+09:00)", "metadata cart 77",
+		"submitted at 2026-11-22T00:00:01Z (2026-11-22T09:00:01+09:00)", "metadata cart cart-of-hong",
 		"REVISION UTC ", "LOCAL ", "from the first event to the last.",
 	} {
 		if !strings.Contains(text, line) {
