@@ -45,6 +45,8 @@ type provider struct {
 	takes   time.Duration // a look-up
 	lookups int
 	traits  connectors.Traits
+	// signature is the one of a good webhook.
+	signature string
 }
 
 func newProvider() *provider {
@@ -54,6 +56,7 @@ func newProvider() *provider {
 			Kind: "scripted", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
 			SettlingDelay: settling,
 		},
+		signature: "good",
 	}
 }
 
@@ -151,7 +154,7 @@ func (p *provider) Webhook(header http.Header, body []byte, _ time.Time) (connec
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "not readable"}
 	}
 	notice := connectors.Notice{Order: c.Order, Operation: c.Operation, Observation: c.Observation}
-	if header.Get("X-Signature") != "good" {
+	if header.Get("X-Signature") != p.signature {
 		return notice, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: "wrong"}
 	}
 	return notice, nil

@@ -33,7 +33,7 @@ func TestMetrics(t *testing.T) {
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
 		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"last": failBefore}[name] }
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Retry)
-		forged := d.webhook("o-1", paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "bad") })
+		forged := d.webhook("o-1", paid(), func(c *call, _ http.Header) { c.Order = "o-2" })
 		d.want(p.Webhook(context.Background(), forged), events.Dead, events.DeadBadWebhook)
 		d.server.SetError("LOADING")
 		d.want(p.Command(context.Background(), d.message(d.order("o-4"))), events.Done)

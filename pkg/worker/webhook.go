@@ -17,6 +17,9 @@ const (
 	heldFor, heldTries = 5 * time.Second, 8
 	// waitMin is the shortest time for which the broker holds a webhook; later it is half the webhook's age.
 	waitMin = 5 * time.Second
+	// secretsFor is how long a webhook waits for the secret that it was signed with: the ingress that let it
+	// in may have read a new one before this worker. It is many times the default interval of such looks.
+	secretsFor = 10 * time.Minute
 )
 
 // Webhook takes in one verified call of a provider: [DESIGN.md, path of a webhook]. It verifies the
@@ -47,12 +50,24 @@ func (w *Worker) webhook(ctx context.Context, m events.Message) events.Verdict {
 	}
 	notice, err := receiver.Webhook(call.Header, call.Body, call.ReceivedAt)
 	if err != nil {
-		return events.DeadVerdict(events.DeadBadWebhook, err.Error())
+		return w.unverified(call, err)
 	}
 	if notice.Order != call.Order {
 		return events.DeadVerdict(events.DeadBadWebhook, "the subject names another order than the body")
 	}
 	return w.takeIn(ctx, m, call, conn, notice)
+}
+
+// unverified gives up a webhook that its connector refuses. One with a signature that does not fit is held by the
+// broker for a while first: it may be made with a secret that the ingress has read and this worker has not yet.
+func (w *Worker) unverified(call events.Webhook, err error) events.Verdict {
+	now := w.Now()
+	age := now.Sub(call.ReceivedAt).Abs() // the ingress's clock may be ahead of ours
+	var refused *connectors.WebhookError
+	if errors.As(err, &refused) && refused.Refusal == connectors.BadSignature && age < secretsFor {
+		return events.ParkVerdict(now.Add(max(age/2, waitMin)))
+	}
+	return events.DeadVerdict(events.DeadBadWebhook, err.Error())
 }
 
 // takeIn applies a notice to its payment.
