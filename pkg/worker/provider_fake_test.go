@@ -76,7 +76,11 @@ func (p *provider) of(order string) truth {
 	return *p.order(order)
 }
 
-func (p *provider) script(order string, replies ...reply) { p.replies[order] = replies }
+func (p *provider) script(order string, replies ...reply) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.replies[order] = replies
+}
 
 func (p *provider) Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error) {
 	r := p.take(cmd)
