@@ -18,11 +18,17 @@ import (
 // the connector. Its clock is that of these tests.
 func simulate(t *testing.T) (*sandbox.Sandbox, *teemopay.Connector) {
 	t.Helper()
+	return simulateAt(t, clock)
+}
+
+// simulateAt is simulate with another clock of the provider.
+func simulateAt(t *testing.T, providers func() time.Time) (*sandbox.Sandbox, *teemopay.Connector) {
+	t.Helper()
 	protocol, err := simulated.New(simulated.Settings{AppCode: "app-code-1", MerchantKey: &merchantKey().PublicKey, PlatformKey: platformKey()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := sandbox.New(sandbox.Options{Now: clock, Accounts: []sandbox.Account{{
+	box, err := sandbox.New(sandbox.Options{Now: providers, Accounts: []sandbox.Account{{
 		Name: "teemopay-kr", Protocol: protocol, Balance: 1_000_000, MoveDelay: time.Millisecond,
 		Faults: []sandbox.Fault{{Name: sandbox.LostCallback}}, // there is nobody to call
 	}}})
@@ -48,6 +54,32 @@ func within(t *testing.T, box *sandbox.Sandbox, order string, until sandbox.Cond
 	t.Helper()
 	if _, err := box.WaitFor(testContext(t), "teemopay-kr", order, until); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A clock that is off by more than the 30 s that the provider allows: nothing is executed, and a look-up
+// learns nothing, above all not that an order is unknown.
+func TestSimulatedClockDiffers(t *testing.T) {
+	for _, off := range []time.Duration{-time.Minute, time.Minute} {
+		var skew time.Duration
+		box, c := simulateAt(t, func() time.Time { return clock().Add(skew) })
+		early := place(t, c, deposit(""), "D-early")
+		skew = off
+		late := deposit("")
+		late.Order = "D-late"
+		if o, err := c.Submit(testContext(t), late); err == nil {
+			t.Errorf("%s: taken: %+v", off, o)
+		}
+		if truth, err := box.Order("teemopay-kr", late.Order); err == nil && len(truth.Charges) > 0 {
+			t.Errorf("%s: %d charges", off, len(truth.Charges))
+		}
+		q := query(payment.Deposit)
+		q.Order = early.Order
+		if o, err := c.Lookup(testContext(t), q); err == nil {
+			t.Errorf("%s: learned: %+v", off, o)
+		}
+		skew = off / 2 // at the limit
+		place(t, c, deposit(""), "D-limit")
 	}
 }
 
