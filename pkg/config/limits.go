@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"payonce/pkg/payment"
@@ -100,10 +101,19 @@ func (provider Provider) validateLimits(p *problems, key string) {
 	}
 }
 
-// resolveLimits puts the defaults in effect, so that the summary shows them.
-func (c *Config) resolveLimits(name string) {
+// budgetPatience is how long a worker lets a command wait in its slot for a place in the rate before it parks it.
+const budgetPatience = time.Minute
+
+// resolveLimits puts the defaults in effect, so that the summary shows them, and warns of a rate that parks
+// commands although the queue could hold them.
+func (c *Config) resolveLimits(found *problems, key, name string) {
 	provider := c.Providers[name]
 	provider.Rate, provider.Breaker = provider.Rate.InEffect(), provider.Breaker.InEffect()
 	provider.WhenDown = WhenDown{Deposit: provider.WhenDown.For(payment.Deposit), Payout: provider.WhenDown.For(payment.Payout)}
 	c.Providers[name] = provider
+	rate, slots := provider.Rate, c.ProviderSlots(name)
+	if rate.Calls > 0 && time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*budgetPatience {
+		found.origin.warnings = append(found.origin.warnings, fmt.Sprintf(
+			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, budgetPatience))
+	}
 }

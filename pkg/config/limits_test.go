@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -39,6 +40,26 @@ func TestLimitsInEffect(t *testing.T) {
 	times := config.GiveUpAfter{Deposit: 1, Payout: 2}
 	if times.For(payment.Deposit) != 1 || times.For(payment.Payout) != 2 {
 		t.Error("the operations of give_up_after are mixed up")
+	}
+}
+
+func TestARateTooSlowForItsSlotsIsWarnedOf(t *testing.T) {
+	for keys, warned := range map[string]bool{
+		"slots: 32":                                   false,
+		"slots: 32, rate: {calls: 32, per: 1m}":       false,
+		"slots: 33, rate: {calls: 32, per: 1m}":       true,
+		"rate: {calls: 1, per: 2s}":                   true, // 32 slots by default
+		"slots: 30, rate: {calls: 1, per: 2s}":        false,
+		"slots: 32, rate: {calls: 40000, per: 1200h}": true,
+	} {
+		c := load(t, "providers: {one: {kind: acme, settings: {merchant: m}, "+keys+"}}\n", nil, nil)
+		if _, err := c.Connectors(kinds, time.Now); err != nil {
+			t.Fatal(err)
+		}
+		warnings := c.Warnings()
+		if (len(warnings) == 1) != warned || warned && !strings.HasPrefix(warnings[0], "providers.one.rate: 3") {
+			t.Errorf("%s: %q", keys, warnings)
+		}
 	}
 }
 
