@@ -41,6 +41,7 @@ test: ## run all tests with the race detector and check the coverage (REQUIRE_SE
 	$(GO) test $(RACE) -p 3 -parallel 4 -count=1 -covermode=atomic -coverprofile=coverage.out ./...
 	@$(GO) run ./internal/covercheck -min 90 -of "$(COVERED)" coverage.out
 	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"
+	@command -v npm >/dev/null && [ "$$WITHOUT_NODE" != 1 ] || echo "note: the test of the example in JavaScript was left out"
 	@[ -n "$(RACE)" ] || echo "note: the race detector was left out"
 
 lint: ## check formatting, go vet and staticcheck
@@ -75,9 +76,14 @@ microbench: ## run the benchmarks of single functions
 load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker, flood one key, see docs/ingress.md
 	$(GO) run ./internal/load $(LOADFLAGS)
 
-contracts: ## validate the OpenAPI and AsyncAPI documents with their own tools (needs npm)
-	npx --yes @redocly/cli@2.77.0 lint --extends=spec docs/contracts/openapi.yaml
-	npx --yes --package=@asyncapi/parser@3.4.0 -- node internal/contracts/asyncapi.mjs docs/contracts/asyncapi.yaml
+VALIDATORS := internal/contracts/_validators
+$(VALIDATORS)/node_modules/.package-lock.json: $(VALIDATORS)/package-lock.json
+	npm ci --prefix $(VALIDATORS) --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+contracts: $(VALIDATORS)/node_modules/.package-lock.json ## validate the OpenAPI and AsyncAPI documents with their own tools (needs npm)
+	node $(VALIDATORS)/openapi.mjs docs/contracts/openapi.yaml
+	node $(VALIDATORS)/asyncapi.mjs docs/contracts/asyncapi.yaml
 
 alerts: ## check the alerts and play their tests (needs promtool: apt-get install prometheus)
 	promtool check rules deploy/observability/payonce.rules.yaml

@@ -1,12 +1,8 @@
-// Validates the AsyncAPI document with AsyncAPI's own parser: node asyncapi.mjs FILE
-import { createRequire } from 'node:module';
+// Validates an AsyncAPI document with AsyncAPI's own parser: node asyncapi.mjs FILE
 import { readFileSync } from 'node:fs';
-import { pathToFileURL } from 'node:url';
+import { Parser } from '@asyncapi/parser';
 
-// npx puts the parser's folder into PATH, not where import looks.
-const [path] = process.env.PATH.split(':').filter((folder) => folder.endsWith('node_modules/.bin'));
-const { Parser } = createRequire(pathToFileURL(path + '/../'))('@asyncapi/parser');
-const file = process.argv[2];
+const [file] = process.argv.slice(2);
 const { document, diagnostics } = await new Parser().parse(readFileSync(file, 'utf8'), { source: file });
 const errors = diagnostics.filter(({ severity }) => severity === 0);
 for (const { path, message } of errors) console.error(`${path.join('/')}: ${message}`);

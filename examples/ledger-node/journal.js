@@ -1,0 +1,65 @@
+// A file of entries, one line each, and what they come to. Each outcome says what an order's booked amount is
+// now, so nothing is added up and nothing can be added twice. Put a table with the key (provider, order) in
+// its place.
+import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
+
+export class Journal {
+  #file;
+  #last = new Map(); // by provider/order
+  #dirty = true; // what was read may not be on the disk yet
+
+  // The constructor cuts off a line that a crash left unfinished: it was never acknowledged.
+  constructor(path) {
+    this.#file = openSync(path, 'a+', 0o600);
+    const text = readFileSync(path);
+    const whole = text.subarray(0, text.lastIndexOf('\n') + 1);
+    ftruncateSync(this.#file, whole.length);
+    for (const line of whole.toString().split('\n').filter(Boolean)) {
+      const entry = JSON.parse(line);
+      this.#last.set(`${entry.provider}/${entry.order}`, entry);
+    }
+    this.sync();
+  }
+
+  // post writes what an outcome changes and returns the line, or '' if the order's journal is as far already.
+  // It is on the disk after sync.
+  post({ event, provider, order, operation, revision, status, settled_amount }) {
+    const key = `${provider}/${order}`;
+    const before = this.#last.get(key);
+    if (revision <= (before?.revision ?? 0)) return ''; // delivered again, or out of order: a later event has said it all
+    const from = before?.to ?? { value: '', currency: '' };
+    const entry = { event, provider, order, operation, revision, status, from };
+    switch (status) {
+      case 'settled':
+        if (!settled_amount) throw new Error(`${key} is settled without settled_amount`);
+        entry.to = settled_amount; // not what was asked for: what the provider says arrived
+        break;
+      case 'failed':
+      case 'reversed':
+        entry.to = { value: '0', currency: from.currency };
+        break;
+      case 'conflict': // nobody knows: a settled or failed follows, by a person
+        entry.to = from;
+        entry.stop = true;
+        break;
+      default:
+        throw new Error(`${key}: the status "${status}" is not an outcome`);
+    }
+    const line = Buffer.from(JSON.stringify(entry) + '\n');
+    if (writeSync(this.#file, line) !== line.length) throw new Error('the disk is full');
+    this.#last.set(key, entry);
+    this.#dirty = true;
+    return line.toString().trimEnd();
+  }
+
+  // sync returns when all that was posted is on the disk.
+  sync() {
+    if (!this.#dirty) return;
+    fsyncSync(this.#file);
+    this.#dirty = false;
+  }
+
+  close() {
+    closeSync(this.#file);
+  }
+}

@@ -1,0 +1,126 @@
+// A ledger that books the outcomes of payonce, each once. See README.md beside it.
+import net from 'node:net';
+import { resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { AckPolicy, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { connectionFlags, forbidden, open } from './connect.js';
+import { Journal } from './journal.js';
+
+// outcomes are the statuses that a ledger books. The consumer ledger-<name> of deploy/nats gets the same.
+const outcomes = ['settled', 'failed', 'reversed', 'conflict'];
+
+const { values: flags } = parseArgs({
+  options: {
+    ...connectionFlags,
+    'api-prefix': { type: 'string', default: '$JS.API' }, // of the JetStream API; PAYONCE in an account of deploy/nats
+    consumer: { type: 'string', default: 'ledger-books' }, // the durable consumer
+    create: { type: 'boolean', default: false }, // make the consumer, where NATS has no accounts and nobody made it
+    journal: { type: 'string', default: 'ledger.jsonl' }, // the file to book into
+  },
+});
+
+let stopping = false;
+let fetched; // the batch that is under way
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    stopping = true;
+    fetched?.stop();
+  });
+}
+
+// alone ends the program if another one books into the same file: two would not know of each other's entries.
+// The name is one of Linux's own and goes with the process, however that ends; elsewhere nobody is watching.
+function alone(path) {
+  return new Promise((done, failed) => {
+    const door = net.createServer().unref();
+    door.once('error', (error) => (error.code === 'EADDRINUSE' ? failed(new Error(`another ledger books into ${path}`)) : done()));
+    door.listen(`\0payonce-ledger:${resolve(path)}`, done);
+  });
+}
+
+async function consumerOf(nc) {
+  const options = { apiPrefix: flags['api-prefix'] };
+  if (flags.create) {
+    const manager = await jetstreamManager(nc, options);
+    await manager.consumers.add('PAYMENTS', {
+      durable_name: flags.consumer,
+      ack_policy: AckPolicy.Explicit,
+      ack_wait: 30e9, // nanoseconds
+      filter_subjects: outcomes.map((status) => `payment.${status}.>`),
+    });
+  }
+  return jetstream(nc, options).consumers.get('PAYMENTS', flags.consumer);
+}
+
+// persist does what only a lost connection can hinder until it is done. What NATS refuses it does not repeat.
+async function persist(deed, nc) {
+  for (;;) {
+    try {
+      return await deed(nc);
+    } catch (error) {
+      if (stopping || nc.isClosed() || error instanceof JetStreamApiError || forbidden(error)) throw error;
+      console.error('ledger: trying again:', error.message);
+    }
+  }
+}
+
+// decode checks the version of what it reads. What it does not know it must not book, and not acknowledge
+// either: an operator updates the ledger, and then it comes again.
+function decode(message) {
+  const header = {}; // header names have no case
+  for (const [name, values] of message.headers ?? []) header[name.toLowerCase()] = values[0];
+  if (header['ce-specversion'] !== '1.0' || header['ce-dataschema'] !== 'urn:payonce:schema:payment:v1') {
+    throw new Error(`CloudEvents ${header['ce-specversion']} with schema ${header['ce-dataschema']} is not known here`);
+  }
+  const payment = { ...message.json(), event: header['ce-id'] };
+  if (header['ce-type'] !== `payment.${payment.status}`) {
+    throw new Error(`ce-type is ${header['ce-type']} and the status ${payment.status}`);
+  }
+  const named = payment.event && payment.provider && payment.order && ['deposit', 'payout'].includes(payment.operation);
+  if (!named || !Number.isSafeInteger(payment.revision) || payment.revision < 1) throw new Error('it names no payment');
+  return payment;
+}
+
+// follow books what comes until it is told to stop. A message is acknowledged only after it is on the disk:
+// whatever dies in between, it comes again, and the journal knows it.
+async function follow(consumer, journal) {
+  while (!stopping) {
+    const taken = [];
+    // A fetch whose connection is lost may never end by itself.
+    const patience = setTimeout(() => fetched?.stop(), 10_000);
+    try {
+      fetched = await consumer.fetch({ max_messages: 100, expires: 2000 });
+      for await (const message of fetched) taken.push(message);
+    } catch (error) {
+      console.error('ledger: trying again:', error.message); // e.g. NATS was restarted
+      await new Promise((done) => setTimeout(done, 500));
+    } finally {
+      clearTimeout(patience);
+    }
+    for (const message of taken) {
+      try {
+        const line = journal.post(decode(message));
+        if (line) console.log(line);
+      } catch (error) {
+        throw new Error(`${message.subject} is not acknowledged: ${error.message}`);
+      }
+    }
+    journal.sync();
+    for (const message of taken) message.ack();
+  }
+}
+
+try {
+  await alone(flags.journal);
+  const journal = new Journal(flags.journal);
+  const nc = await open(flags, flags.consumer);
+  try {
+    await follow(await persist(consumerOf, nc), journal);
+  } finally {
+    await nc.drain(); // the last acknowledgements go out
+    journal.close();
+  }
+} catch (error) {
+  console.error('ledger:', error.message);
+  process.exitCode = 1;
+}
