@@ -1,11 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -30,6 +32,10 @@ func TestStory(t *testing.T) {
 	if code != app.ExitOK {
 		t.Fatalf("exit code %d: %s", code, problems.String())
 	}
+	transcript := transcriptOf(t, read(t, "../../README.md"))
+	if wrong := firstWrong(transcript, out.String()); wrong != "" || len(transcript) < 40 {
+		t.Errorf("README shows %d lines, and the story did not print %q there", len(transcript), wrong)
+	}
 	for _, line := range []string{"charged more than once: 0\n", "lost: 0\n"} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("%q is not told", line)
@@ -49,45 +55,23 @@ func TestUsage(t *testing.T) {
 
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
-// The commands of README are true: each make target exists, and the curl commands get a payment that
-// the customer can act on.
+// The curl commands of README get a payment that the customer can act on. All other commands are checked by
+// internal/docstest, and those of Compose are run by make compose-test.
 func TestReadmeCommands(t *testing.T) {
-	readme := read(t, "../../README.md")
-	makefile := read(t, "../../Makefile")
 	s, err := startStack(t.Context(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.close)
 	curls := 0
-	for _, block := range shellBlock.FindAllStringSubmatch(readme, -1) {
-		if target, found := strings.CutPrefix(strings.TrimSpace(block[1]), "make "); found {
-			if !strings.Contains(makefile, "\n"+target+": ") {
-				t.Errorf("make %s: there is no such target", target)
-			}
-			continue
+	for _, block := range shellBlock.FindAllStringSubmatch(read(t, "../../README.md"), -1) {
+		if strings.HasPrefix(block[1], "curl ") {
+			curls++
+			checkPayment(t, shell(t, s, strings.ReplaceAll(block[1], "http://127.0.0.1:8080", s.ingress)))
 		}
-		if strings.HasPrefix(block[1], "docker-compose ") { // really run by make compose-test
-			checkCompose(t, block[1])
-			continue
-		}
-		curls++
-		checkPayment(t, shell(t, s, strings.ReplaceAll(block[1], "http://127.0.0.1:8080", s.ingress)))
 	}
 	if curls == 0 {
 		t.Error("README shows no command that was run")
-	}
-}
-
-// checkCompose sees that the services that README runs are there.
-func checkCompose(t *testing.T, script string) {
-	t.Helper()
-	files := read(t, "../../docker-compose.yml") + read(t, "../../docker-compose.override.yml")
-	for line := range strings.Lines(strings.TrimSpace(script)) {
-		service, run := strings.CutPrefix(strings.TrimSpace(line), "docker-compose run --rm ")
-		if !run || !strings.Contains(files, "\n  "+service+":\n") {
-			t.Errorf("%s: there is no such service", strings.TrimSpace(line))
-		}
 	}
 }
 
@@ -158,4 +142,40 @@ func TestKeepPrintsCommandsThatWork(t *testing.T) {
 		}
 	}
 	t.Logf("%d commands took %s", len(script), time.Since(began))
+	printedLedger(t, out.String())
+}
+
+// printedLedger runs the ledger as --keep says, until it has booked the payment that the lines before paid.
+func printedLedger(t *testing.T, printed string) {
+	t.Helper()
+	line := regexp.MustCompile(`(?m)^  go run (\./examples/ledger .*)$`).FindStringSubmatch(printed)
+	if line == nil {
+		t.Fatal("no ledger is printed")
+	}
+	args, program := strings.Fields(line[1]), filepath.Join(t.TempDir(), "ledger")
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../examples/ledger").CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, program, args[1:]...)
+	cmd.Dir = t.TempDir()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	booked := ""
+	for lines := bufio.NewScanner(out); lines.Scan() && booked == ""; {
+		if strings.Contains(lines.Text(), "D-1") {
+			booked = lines.Text()
+			cancel()
+		}
+	}
+	_ = cmd.Wait() // it was stopped
+	if booked == "" {
+		t.Errorf("%s booked nothing", line[1])
+	}
 }

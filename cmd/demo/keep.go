@@ -35,6 +35,10 @@ A payout whose reply the provider drops:
 What the provider's books say:
 
   curl -s %[2]s/admin/truth
+
+A ledger that books the outcomes, in another terminal, into ledger.jsonl:
+
+  go run ./examples/ledger --nats %[3]s --create
 `, s.ingress, s.sandboxAt, s.natsURL, s.dir, s.apiKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"))
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nStopping.")

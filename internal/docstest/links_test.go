@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"unicode"
@@ -12,7 +13,8 @@ import (
 var (
 	aLink     = regexp.MustCompile(`\]\(([^()\s]+)\)`)
 	aTitle    = regexp.MustCompile(`(?m)^#{1,6} +(.*?) *#*$`)
-	aFootnote = regexp.MustCompile(`\[\^([a-z0-9-]+)\](:?)`)
+	aFootnote = regexp.MustCompile(`(?m)^\[\^([a-z0-9-]+)\]:`)
+	aNote     = regexp.MustCompile(`\[\^([a-z0-9-]+)\]`)
 )
 
 // anchors returns the names by which a page's headings are linked to, as GitHub makes them.
@@ -55,17 +57,12 @@ func badLinks(page aPage, headings map[string]map[string]bool) (bad []string) {
 			bad = append(bad, link[1])
 		}
 	}
-	notes := map[string]int{} // 1: used, 2: given
-	for _, note := range aFootnote.FindAllStringSubmatch(outside, -1) {
-		if note[2] == "" {
-			notes[note[1]] |= 1
-		} else {
-			notes[note[1]] |= 2
-		}
-	}
-	for name, state := range notes {
-		if state != 3 {
-			bad = append(bad, "[^"+name+"]")
+	given, used := aFootnote.FindAllStringSubmatch(outside, -1), aNote.FindAllStringSubmatch(aFootnote.ReplaceAllString(outside, ""), -1)
+	for _, pair := range [][2][][]string{{given, used}, {used, given}} {
+		for _, note := range pair[0] {
+			if !slices.ContainsFunc(pair[1], func(other []string) bool { return other[1] == note[1] }) {
+				bad = append(bad, "[^"+note[1]+"]")
+			}
 		}
 	}
 	return bad

@@ -2,6 +2,7 @@ package docstest
 
 import (
 	"encoding/json"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -184,6 +185,15 @@ func TestAlertsHaveRunbooks(t *testing.T) {
 			if !strings.Contains(payctl, typed) {
 				t.Errorf("the page of %s says %q, which docs/payctl.md does not know", a.Alert, typed)
 			}
+		}
+	}
+	index := part(t, text(t, "docs/operators.md"), "alerts")
+	for _, a := range alerts(t) { // every alert stands in the index with what its page says first
+		_, after, _ := strings.Cut(text(t, "docs/runbooks/"+a.Alert+".md"), "\n\n")
+		first, _, _ := strings.Cut(after, "\n")
+		what, severity, found := strings.Cut(strings.TrimSuffix(first, "."), ". Severity: ")
+		if row := fmt.Sprintf("| [%[1]s](runbooks/%[1]s.md) | %[2]s | %[3]s |", a.Alert, severity, what); !found || !strings.Contains(index, row) {
+			t.Errorf("docs/operators.md has no row %s", row)
 		}
 	}
 	pages, err := os.ReadDir(filepath.Join(root, "docs/runbooks"))

@@ -53,6 +53,32 @@ func TestLedgerPageIsTheExample(t *testing.T) {
 	}
 }
 
+// README shows lines of the example, in its order.
+func TestReadmeShowsTheLedger(t *testing.T) {
+	fenced, _ := blocks(text(t, "README.md"))
+	code, shown := text(t, "examples/ledger/main.go"), 0
+	for _, b := range fenced {
+		if b.language != "go" {
+			continue
+		}
+		rest := code
+		for line := range strings.Lines(b.text) {
+			if strings.TrimSpace(line) == "// …" {
+				continue
+			}
+			_, after, found := strings.Cut(rest, line)
+			if !found {
+				t.Fatalf("examples/ledger/main.go has no line %q there", line)
+			}
+			rest = after
+			shown++
+		}
+	}
+	if shown < 10 {
+		t.Errorf("README shows %d lines", shown)
+	}
+}
+
 // The page for upstream services sends what README sends, and names every problem of the ingress.
 func TestUpstreamPageIsTheIngress(t *testing.T) {
 	text := page(t, filepath.Join(docs, "upstream.md"))

@@ -20,30 +20,55 @@ var (
 	csvBlock   = regexp.MustCompile("(?s)```csv\n(.*?)```")
 )
 
-// The commands of docs/payctl.md do what the page says, in a shell, one block after the other.
+// The commands of docs/payctl.md, docs/operators.md and the pages for alerts do what the pages say, in a
+// shell, one block after the other. Lines of other programs are left out; internal/docstest checks them.
 func TestDocumentedCommands(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../../docs/payctl.md")
-	if err != nil {
-		t.Fatal(err)
+	runbooks, err := filepath.Glob("../../docs/runbooks/*.md")
+	if err != nil || len(runbooks) < 20 {
+		t.Fatalf("%d pages for alerts, %v", len(runbooks), err)
 	}
-	dir, blocks := workshop(t, string(page)), shellBlock.FindAllStringSubmatch(string(page), -1)
-	if len(blocks) < 6 {
-		t.Fatalf("%d blocks", len(blocks))
-	}
-	for _, block := range blocks {
-		shell := exec.CommandContext(t.Context(), "sh", "-ec", block[1])
-		shell.Dir = dir
-		shell.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "DIAMONDPAY_SECRET=secret")
-		if out, err := shell.CombinedOutput(); err != nil || len(out) == 0 {
-			t.Errorf("%v:\n%s\n%s", err, block[1], out)
-		}
+	for name, pages := range map[string][]string{
+		"payctl": {"../../docs/payctl.md"}, "operators": {"../../docs/operators.md"}, "runbooks": runbooks,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir, count := workshop(t), 0
+			for _, path := range pages {
+				for _, block := range shellBlock.FindAllStringSubmatch(read(t, path), -1) {
+					script := otherPrograms.ReplaceAllString(block[1], "")
+					if strings.TrimSpace(script) == "" {
+						continue
+					}
+					count++
+					shell := exec.CommandContext(t.Context(), "sh", "-ec", script)
+					shell.Dir = dir
+					shell.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"), "DIAMONDPAY_SECRET=secret")
+					if out, err := shell.CombinedOutput(); err != nil || len(out) == 0 {
+						t.Errorf("%s: %v:\n%s\n%s", filepath.Base(path), err, script, out)
+					}
+				}
+			}
+			if count < 7 {
+				t.Errorf("%d blocks are run", count)
+			}
+		})
 	}
 }
 
-// workshop is a folder with everything that the page's commands name, payctl itself included, which is
+var otherPrograms = regexp.MustCompile(`(?m)^(worker|ingress) .*\n`)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// workshop is a folder with everything that the pages' commands name, payctl itself included, which is
 // this test program under another name.
-func workshop(t *testing.T, page string) string {
+func workshop(t *testing.T) string {
 	t.Helper()
 	server := natstest.Start(t)
 	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
@@ -66,12 +91,14 @@ func workshop(t *testing.T, page string) string {
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,
 		"callback.json":     `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,
 		"notification.json": `{"payment_id":"PM1","amount":400000,"sign":"804628be9f30b9ff048a05177fc41e14"}`,
-		"payouts.csv":       csvBlock.FindStringSubmatch(page)[1],
+		"payouts.csv":       csvBlock.FindStringSubmatch(read(t, "../../docs/payctl.md"))[1],
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
+	made := run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "as the configuration says", "--config", filepath.Join(dir, "payonce.yaml"))
+	made.expect(t, payctl.ExitOK, "", "")
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -85,12 +112,9 @@ func workshop(t *testing.T, page string) string {
 // The page names every command.
 func TestAllCommandsAreDocumented(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/payctl.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	page := read(t, "../../docs/payctl.md")
 	for _, path := range payctl.Leaves() {
-		if !strings.Contains(string(page), path+" ") {
+		if !strings.Contains(page, path+" ") {
 			t.Errorf("%s is not in docs/payctl.md", path)
 		}
 	}
