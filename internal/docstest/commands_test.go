@@ -35,6 +35,7 @@ var unchecked = map[string]string{
 var checkers = map[string]func(args []string) error{
 	"make": checkMake, "go": checkGo, "payctl": checkPayctl, "worker": checkService(app.Worker()), "ingress": checkService(app.Ingress()),
 	"docker-compose": checkCompose, "kubectl": checkKubectl, "curl": checkCurl, "nats": checkNATS,
+	"node": checkNode, "npm": checkNPM, "cd": checkFolder,
 }
 
 // checkCommand says what is wrong with a command of a page.
@@ -110,7 +111,7 @@ func TestWrongCommandsAreSeen(t *testing.T) {
 		"docker-compose run --rm sekrets", "docker-compose --env-file deploy/none.env up", "docker-compose explode", "kubectl apply -k deploy/kubernetes/none", "kubectl scale --replicas 3",
 		"curl -s http://127.0.0.1:8080/v1/deposit -d '{}'", "curl -s http://127.0.0.1:8080/v1/deposits", "curl -s -X DELETE http://127.0.0.1:8080/v1/payments/a/b",
 		`nats req deposits.requested.a.b '{}'`, `nats req deposit.requested.a.b '{"provider": "x", "order": "b", "amount": {"value": "1", "currency": "KRW"}}'`, "nats stream rm PAYMENTS",
-		"rm -rf /", "payctl streams diff && make demmo", "x=$(payctl nonsense)",
+		"rm -rf /", "cd examples/none", "npm install", "node none.js", "node ledger.js --natz x", "payctl streams diff && make demmo", "x=$(payctl nonsense)",
 	} {
 		seen := false
 		for _, words := range script(wrong) {
@@ -275,6 +276,33 @@ func checkKubectl(args []string) error {
 	}
 	return exists(filepath.Join(args[2], "kustomization.yaml"))
 }
+
+// nodeExample is where the programs for Node are.
+const nodeExample = "examples/ledger-node"
+
+// checkNode wants a program, with flags that it or what it shares with the others names.
+func checkNode(args []string) error {
+	if len(args) == 0 || exists(filepath.Join(nodeExample, args[0])) != nil {
+		return errors.New("there is no such program")
+	}
+	code := file(filepath.Join(nodeExample, args[0])) + file(filepath.Join(nodeExample, "connect.js"))
+	for _, arg := range args[1:] {
+		flag, found := strings.CutPrefix(arg, "--")
+		if found && !regexp.MustCompile(`(?m)^ *'?`+regexp.QuoteMeta(flag)+`'?: \{ ?type`).MatchString(code) {
+			return fmt.Errorf("there is no flag %s", arg)
+		}
+	}
+	return nil
+}
+
+func checkNPM(args []string) error {
+	if !slices.Equal(args, []string{"ci"}) {
+		return errors.New("npm ci is expected")
+	}
+	return exists(filepath.Join(nodeExample, "package-lock.json"))
+}
+
+func checkFolder(args []string) error { return exists(args[0]) }
 
 // checkCurl wants a path and a method of the API.
 func checkCurl(args []string) error {
