@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
+	"payonce/internal/freeport"
 	"payonce/internal/trial"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/sandbox"
@@ -108,7 +109,7 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 		return err
 	}
 	if listen == "" {
-		if listen, err = trial.FreeAddress(ctx); err != nil {
+		if listen, err = freeport.Address(ctx); err != nil {
 			return err
 		}
 	}

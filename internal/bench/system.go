@@ -19,6 +19,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/bench/yardstick"
+	"payonce/internal/freeport"
 	"payonce/internal/trial"
 	"payonce/pkg/events/jetstream"
 )
@@ -70,11 +71,11 @@ func start(ctx context.Context, b *builds, store string, slots int, sync bool) (
 }
 
 func (s *system) startNATS(ctx context.Context, binary string, sync bool) error {
-	address, err := trial.FreeAddress(ctx)
+	address, err := freeport.Address(ctx)
 	if err != nil {
 		return err
 	}
-	monitor, err := trial.FreeAddress(ctx)
+	monitor, err := freeport.Address(ctx)
 	if err != nil {
 		return err
 	}
@@ -93,7 +94,7 @@ func (s *system) startNATS(ctx context.Context, binary string, sync bool) error 
 }
 
 func (s *system) startRedis(ctx context.Context, sync bool) (err error) {
-	if s.redis, err = trial.FreeAddress(ctx); err != nil {
+	if s.redis, err = freeport.Address(ctx); err != nil {
 		return err
 	}
 	_, port, err := net.SplitHostPort(s.redis)

@@ -12,7 +12,7 @@ import (
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 
-	"payonce/internal/trial"
+	"payonce/internal/freeport"
 )
 
 // links are proxies on all ways between processes that can be cut.
@@ -31,7 +31,7 @@ func newLinks() *links {
 // add opens a way to upstream and returns its host:port.
 func (l *links) add(ctx context.Context, name, upstream string) (string, error) {
 	// A fixed address, so that it stays the same when the way is closed and opened again.
-	address, err := trial.FreeAddress(ctx)
+	address, err := freeport.Address(ctx)
 	if err != nil {
 		return "", err
 	}

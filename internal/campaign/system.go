@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/freeport"
 	"payonce/internal/trial"
 	"payonce/pkg/events/jetstream"
 )
@@ -83,11 +84,11 @@ func (s *system) startNATS(ctx context.Context) error {
 	s.links = newLinks()
 	var clients, routes, routeURLs, proxies []string
 	for i := range natsNodes {
-		client, err := trial.FreeAddress(ctx)
+		client, err := freeport.Address(ctx)
 		if err != nil {
 			return err
 		}
-		route, err := trial.FreeAddress(ctx)
+		route, err := freeport.Address(ctx)
 		if err != nil {
 			return err
 		}
@@ -128,7 +129,7 @@ func (s *system) startRedis(ctx context.Context) error {
 	if err != nil {
 		return ErrNoRedis
 	}
-	if s.redisAt, err = trial.FreeAddress(ctx); err != nil {
+	if s.redisAt, err = freeport.Address(ctx); err != nil {
 		return err
 	}
 	_, port, err := net.SplitHostPort(s.redisAt)
@@ -155,9 +156,9 @@ func (s *system) startServices(ctx context.Context) error {
 	for i := range natsNodes {
 		at.NATS = append(at.NATS, "nats://"+s.links.proxies[natsName(i)].Listen)
 	}
-	box, err := trial.FreeAddress(ctx)
+	box, err := freeport.Address(ctx)
 	if err == nil {
-		at.Listen, err = trial.FreeAddress(ctx)
+		at.Listen, err = freeport.Address(ctx)
 	}
 	if err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"payonce/internal/freeport"
 	"payonce/internal/shop"
 	"payonce/internal/trial"
 )
@@ -91,7 +92,7 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 	}
 	var ports [2]string
 	for i := range ports {
-		address, err := trial.FreeAddress(ctx)
+		address, err := freeport.Address(ctx)
 		if err != nil {
 			return nil, err
 		}

@@ -19,6 +19,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
+	"payonce/internal/freeport"
 	"payonce/internal/payctl"
 	"payonce/internal/trial"
 	"payonce/pkg/events"
@@ -42,7 +43,7 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	s := &system{broker: b}
 	redis := miniredis.RunT(t)
 	var err error
-	if s.listen, err = trial.FreeAddress(bounded(t)); err != nil {
+	if s.listen, err = freeport.Address(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
 	at := trial.Addresses{NATS: b.urls(), Redis: redis.Addr(), Listen: s.listen}

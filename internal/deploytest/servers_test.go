@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/internal/credentials"
+	"payonce/internal/freeport"
 )
 
 // patience bounds waits for what must happen. The machine can be slow.
@@ -59,7 +60,11 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 	environ(t, filepath.Join(b.dir, credentials.ServerDir, "nats.env"))
 	routes := make([]string, len(names))
 	for i := range names {
-		routes[i] = fmt.Sprintf("nats-route://127.0.0.1:%d", freePort(t))
+		address, err := freeport.Address(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		routes[i] = "nats-route://" + address
 	}
 	for i, name := range names {
 		t.Setenv("NATS_NAME", name)
@@ -119,16 +124,6 @@ func environ(t *testing.T, file string) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		t.Setenv(name, value)
 	}
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port
 }
 
 // login connects as a user, with the inbox that its program has.

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/freeport"
 	"payonce/internal/redistest"
 	"payonce/internal/trial"
 	"payonce/pkg/events"
@@ -103,7 +104,7 @@ func (s *system) must(err error) {
 }
 
 func (s *system) free(ctx context.Context) string {
-	address, err := trial.FreeAddress(ctx)
+	address, err := freeport.Address(ctx)
 	s.must(err)
 	return address
 }

@@ -19,6 +19,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
+	"payonce/internal/freeport"
 	"payonce/internal/trial"
 	"payonce/pkg/sandbox/diamondpay"
 )
@@ -69,7 +70,7 @@ func start(ctx context.Context, store string) (_ *system, err error) {
 
 // startNATS runs a nats-server that syncs every write to the disk, as production does.
 func (s *system) startNATS(ctx context.Context) error {
-	address, err := trial.FreeAddress(ctx)
+	address, err := freeport.Address(ctx)
 	if err != nil {
 		return err
 	}
@@ -89,7 +90,7 @@ func (s *system) startNATS(ctx context.Context) error {
 
 // startIngress runs an ingress with the limits that a file has which says nothing of them.
 func (s *system) startIngress(ctx context.Context) error {
-	listen, err := trial.FreeAddress(ctx)
+	listen, err := freeport.Address(ctx)
 	if err != nil {
 		return err
 	}

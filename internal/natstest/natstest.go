@@ -36,12 +36,11 @@ func StartSynced(t testing.TB) *Server {
 func start(t testing.TB, sync bool) *Server {
 	t.Helper()
 	s := &Server{t: t, options: server.Options{
-		ServerName: "natstest", Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		ServerName: "natstest", Host: "127.0.0.1", Port: freePort(t),
 		JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, SyncAlways: sync,
 	}}
 	t.Cleanup(s.Stop)
 	s.start()
-	s.options.Port = s.instance.Addr().(*net.TCPAddr).Port
 	return s
 }
 

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"payonce/internal/freeport"
 )
 
 // patience is how long a server may take for what it must do.
@@ -41,16 +43,12 @@ func Start(t testing.TB, args ...string) *Server {
 			s.Kill9()
 		}
 	})
-	// A port that was free a moment ago can be taken by another process: try some.
-	for attempt := 1; ; attempt++ {
-		s.addr = freeAddr(t)
-		s.args = append(s.ownArgs(), args...)
-		if err := s.launch(); err == nil {
-			return s
-		} else if attempt == 5 {
-			t.Fatalf("start redis-server: %v\n%s", err, s.log())
-		}
+	s.addr = freeAddr(t)
+	s.args = append(s.ownArgs(), args...)
+	if err := s.launch(); err != nil {
+		t.Fatalf("start redis-server: %v\n%s", err, s.log())
 	}
+	return s
 }
 
 // StartCluster runs a Redis Cluster of one node that owns all slots.
@@ -82,12 +80,11 @@ func find(t testing.TB) string {
 
 func freeAddr(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	address, err := freeport.Address(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = l.Close() }()
-	return l.Addr().String()
+	return address
 }
 
 func (s *Server) ownArgs() []string {

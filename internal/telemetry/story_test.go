@@ -29,6 +29,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
+	"payonce/internal/freeport"
 	"payonce/internal/natstest"
 	"payonce/internal/trial"
 	"payonce/pkg/config"
@@ -80,7 +81,7 @@ func (s *system) must(err error) {
 }
 
 func (s *system) free() string {
-	address, err := trial.FreeAddress(s.t.Context())
+	address, err := freeport.Address(s.t.Context())
 	s.must(err)
 	return address
 }
