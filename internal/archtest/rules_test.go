@@ -100,10 +100,8 @@ var clockFiles = map[string]string{
 // sleepFiles may call time.Sleep besides test files that import testing/synctest: in its bubbles a
 // sleep moves the clock and takes no time. A folder stands for all its test files.
 var sleepFiles = map[string]string{
-	"pkg/worker/":                           "all its tests run in the bubble of desk_test.go",
-	"pkg/ingress/pipes_test.go":             "runs in the bubbles of its callers",
-	"pkg/events/jetstream/setup_test.go":    "asks a real server until it says what is expected; the server gives no signal",
-	"pkg/events/jetstream/internal_test.go": "waits until a real server has sent; the client gives no signal",
+	"pkg/worker/":               "all its tests run in the bubble of desk_test.go",
+	"pkg/ingress/pipes_test.go": "runs in the bubbles of its callers",
 }
 
 // badNames say nothing about what is inside.

@@ -110,15 +110,15 @@ func TestAPaymentBeyondItsThreshold(t *testing.T) {
 func TestAClosedProviderIsAskedWhenItOpens(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	opens := time.Now().UTC().Add(15*time.Second + time.Minute).Truncate(time.Minute) // hours have whole minutes
+	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "night-x-lost-callback"}, payment.Deposit}
+	s.publish(t.Context(), o)
+	opens := time.Now().UTC().Add(20*time.Second + time.Minute).Truncate(time.Minute) // hours have whole minutes
 	ctx, cancel := context.WithDeadline(t.Context(), opens.Add(patience))
 	defer cancel()
 	// The day goes on after midnight, and begins one minute late.
 	closed := opens.Add(-time.Minute)
 	s.configure(trial.TeemoPay, fmt.Sprintf("basic_time: 5s\nthreshold: 1m\nhours:\n  zone: \"+00:00\"\n  days: mon-sun\n  hours: \"%s-%s\"\n  when_closed: {deposit: send}",
 		opens.Format("15:04"), closed.Add(-time.Minute).Format("15:04")))
-	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "night-x-lost-callback"}, payment.Deposit}
-	s.publish(ctx, o)
 	s.worker(s.programs.worker)
 	records := s.ended(ctx, o)
 	s.check(o, records)

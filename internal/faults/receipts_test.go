@@ -20,6 +20,7 @@ const teemopayKR = "teemopay-kr"
 // TestReceipts lets customers pay more than once and a bank give a payout back: nothing that the
 // provider's books hold is lost, and nothing is counted twice.
 func TestReceipts(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.inOrder()
 	s.worker(s.programs.worker)

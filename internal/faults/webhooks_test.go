@@ -170,6 +170,7 @@ const (
 // TestWebhookCases sends what providers send at bad times, over real HTTP with real signatures, and holds
 // each case to the one answer that docs/webhooks.md gives.
 func TestWebhookCases(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.change("\nworker:\n", "\nworker:\n  slots: 1\n")
 	s.worker(s.programs.worker)
@@ -349,6 +350,7 @@ func (s *system) webhooksAt(ctx context.Context, filter string) (n uint64, err e
 // A webhook of an order that never gets a command is kept, tried again, and then a dead letter with an
 // alarm. Webhooks of good orders pass it meanwhile.
 func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
+	t.Parallel()
 	s := start(t)
 	s.change("\nworker:\n", "\nworker:\n  unknown_order_for: 12s\n")
 	s.worker(s.programs.worker)

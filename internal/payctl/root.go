@@ -48,7 +48,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 		env.Timeout = DefaultTimeout
 	}
 	root := rootCommand(env)
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // for nil it would take those of the process
 	root.SetIn(env.Stdin)
 	root.SetOut(env.Stdout)
 	root.SetErr(env.Stderr)

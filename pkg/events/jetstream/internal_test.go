@@ -121,25 +121,34 @@ func TestBackoffEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What was delivered to a subscription and reached no handler is given back when it closes, at once:
-// with this AckWait it would not come again otherwise.
-func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
+// begin starts a server and connects to it; the streams are there.
+func begin(t *testing.T, cfg Config, now func() time.Time) (context.Context, *Conn) {
+	t.Helper()
 	t.Parallel()
-	cfg := DefaultConfig()
-	cfg.AckWait = time.Hour
-	c, err := Connect(t.Context(), Options{
-		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	t.Cleanup(cancel)
+	c, err := Connect(ctx, Options{
+		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	if err := c.EnsureStreams(t.Context()); err != nil {
+	t.Cleanup(func() { _ = c.Close() })
+	if err := c.EnsureStreams(ctx); err != nil {
 		t.Fatal(err)
 	}
+	return ctx, c
+}
+
+// What was delivered to a subscription and reached no handler is given back when it closes, at once:
+// with this AckWait it would not come again otherwise.
+func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
+	cfg := DefaultConfig()
+	cfg.AckWait = time.Hour
+	ctx, c := begin(t, cfg, time.Now)
 	const n = 10
 	for i := range n {
-		if _, err := c.js.Publish(t.Context(), fmt.Sprintf("deposit.requested.acme.D-%d", i), nil); err != nil {
+		if _, err := c.js.Publish(ctx, fmt.Sprintf("deposit.requested.acme.D-%d", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -148,17 +157,24 @@ func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
 		config: c.consumerConfig("commands-acme", n, "*.requested.acme.*"),
 	}
 	for range 2 {
-		sub, err := s.subscribe(t.Context())
+		sub, err := s.subscribe(ctx)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if err := sub.request(sub.inbox+".1", n); err != nil {
 			t.Fatal(err)
 		}
-		for deadline := time.Now().Add(30 * time.Second); len(sub.messages) < n; time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("%d of %d messages came", len(sub.messages), n)
+		var came []*nats.Msg
+		for range n {
+			select {
+			case m := <-sub.messages:
+				came = append(came, m)
+			case <-ctx.Done():
+				t.Fatalf("%d of %d messages came", len(came), n)
 			}
+		}
+		for _, m := range came { // nobody has handled them
+			sub.messages <- m
 		}
 		sub.close()
 	}
@@ -167,18 +183,7 @@ func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
 // In a cluster, the server that leads the consumer can deliver what a schedule fired before the one that
 // leads the stream has taken the schedule away. The command must not be dropped for that schedule's sake.
 func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
-	t.Parallel()
-	server := natstest.Start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	c, err := Connect(ctx, Options{URLs: []string{server.URL()}, Name: t.Name(), Config: DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.EnsureStreams(ctx); err != nil {
-		t.Fatal(err)
-	}
+	ctx, c := begin(t, DefaultConfig(), time.Now)
 	const place, subject = "parked.acme.D-1", "deposit.requested.acme.D-1"
 	command := func(sequence uint64, header events.Header) *delivery {
 		return &delivery{stream: events.StreamCommands, message: events.Message{
@@ -225,20 +230,9 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 
 // A cluster can leave consumers out of its list.
 func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
-	t.Parallel()
-	server := natstest.Start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
 	cfg := DefaultConfig()
 	cfg.StrayAfter = time.Millisecond
-	c, err := Connect(ctx, Options{URLs: []string{server.URL()}, Name: t.Name(), Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: func() time.Time { return time.Now().Add(time.Hour) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.EnsureStreams(ctx); err != nil {
-		t.Fatal(err)
-	}
+	ctx, c := begin(t, cfg, func() time.Time { return time.Now().Add(time.Hour) })
 	if _, err := c.js.CreateConsumer(ctx, events.StreamCommands, c.consumerConfig(commandsConsumer("acme"), 1, "*.requested.acme.*")); err != nil {
 		t.Fatal(err)
 	}
@@ -257,18 +251,7 @@ func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
 
 // A server of a cluster that is behind can report a message as deleted and still show it.
 func TestACommandThatIsReportedAsDeletedIsLeftAlone(t *testing.T) {
-	t.Parallel()
-	server := natstest.Start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-	t.Cleanup(cancel)
-	c, err := Connect(ctx, Options{URLs: []string{server.URL()}, Name: t.Name(), Config: DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.EnsureStreams(ctx); err != nil {
-		t.Fatal(err)
-	}
+	ctx, c := begin(t, DefaultConfig(), time.Now)
 	const subject = "deposit.requested.acme.D-1"
 	if _, err := c.js.Publish(ctx, subject, []byte("x")); err != nil {
 		t.Fatal(err)

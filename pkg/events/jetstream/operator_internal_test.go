@@ -3,34 +3,16 @@ package jetstream
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
-func connectAlone(t *testing.T) *Conn {
-	t.Helper()
-	t.Parallel()
-	c, err := Connect(t.Context(), Options{
-		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	if err := c.EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // ParkedOrders goes on where a page ended. The server's pages are of 100,000.
 func TestAPageOfSubjectsBeginsAtItsOffset(t *testing.T) {
-	c := connectAlone(t)
+	_, c := begin(t, DefaultConfig(), time.Now)
 	for i := range 5 {
 		if _, err := c.js.Publish(t.Context(), fmt.Sprintf("parked.acme.D-%d", i), nil); err != nil {
 			t.Fatal(err)
@@ -45,7 +27,7 @@ func TestAPageOfSubjectsBeginsAtItsOffset(t *testing.T) {
 // The process ended between the publish of a replay and the deletion of its dead letter: the dead letter
 // is still there, and to replay it again sends nothing a second time, even after the first was worked.
 func TestReplayAfterACrash(t *testing.T) {
-	c := connectAlone(t)
+	_, c := begin(t, DefaultConfig(), time.Now)
 	ref := payment.Ref{Provider: "acme", Order: "D-1"}
 	for name, d := range map[string]*delivery{
 		"command": {stream: events.StreamCommands, message: events.Message{Subject: events.CommandSubject(payment.Deposit, ref), StoredAt: time.Now()}},

@@ -70,8 +70,7 @@ func TestParkEarlierWhileTheScheduleFires(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	refs := orders("D", 60)
-	due := time.Now().Add(4 * time.Second).Truncate(time.Second)
-	parkBefore(t, c, refs, func(payment.Ref) time.Time { return due })
+	due := parkUntilSoon(t, c, refs, 4*time.Second)
 	var mu sync.Mutex
 	commands, copies := map[string]int{}, map[string]int{}
 	consuming(t, c, 16, func(_ context.Context, m events.Message) events.Verdict {

@@ -17,7 +17,7 @@ import (
 )
 
 // patience bounds waits for what must happen. The machine can be slow.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func testConfig() jetstream.Config {
 	cfg := jetstream.DefaultConfig()
@@ -134,12 +134,15 @@ func receive[T any](t *testing.T, ch <-chan T, what string) T {
 // eventually polls a condition on the server, for which there is no signal.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if condition() {
-			return
+	limit, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
+	defer tick.Stop()
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-limit:
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
-	t.Fatalf("not within %v: %s", patience, what)
 }
 
 func messages(t *testing.T, js njs.JetStream, stream string) uint64 {

@@ -95,7 +95,7 @@ func TestAWaitingWebhookIsHeldOnceAndComesWhole(t *testing.T) {
 	arrived := make(chan events.Message, 8)
 	taking(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
 		if m.Header.Get(events.HeaderRequestedAt) == "" {
-			return events.ParkVerdict(time.Now().Add(4 * time.Second))
+			return events.ParkVerdict(time.Now().Add(10 * time.Second)) // they are counted before, and the server has stopped
 		}
 		arrived <- m
 		return events.DoneVerdict()
