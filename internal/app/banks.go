@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+	"payonce/pkg/tracing"
 )
 
 const (
@@ -44,7 +46,9 @@ func listBanks(ctx context.Context, registry *connectors.Registry, logger *slog.
 		}
 		for _, op := range connector.Traits().Operations {
 			call, cancel := context.WithTimeout(ctx, banksTimeout)
+			call, span := tracing.StartCall(call, "banks", payment.Ref{Provider: name}, 0)
 			banks, err := lister.Banks(call, op)
+			span.End(err)
 			cancel()
 			if ctx.Err() != nil {
 				return false
@@ -52,11 +56,11 @@ func listBanks(ctx context.Context, registry *connectors.Registry, logger *slog.
 			if err != nil {
 				all = false
 				failed := connectors.Classify(err)
-				logger.Warn("the banks are not known now", "provider", name, "operation", string(op),
+				logger.WarnContext(call, "the banks are not known now", "provider", name, "operation", string(op),
 					"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode)
 				continue
 			}
-			logger.Debug("the banks are known", "provider", name, "operation", string(op), "count", len(banks))
+			logger.DebugContext(call, "the banks are known", "provider", name, "operation", string(op), "count", len(banks))
 		}
 	}
 	return all

@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
+	"payonce/pkg/tracing"
 )
 
 // banksMaxAge is how long a client may keep a list of banks. The connector keeps one for longer.
@@ -57,7 +58,9 @@ func (s *Server) banks(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
+	ctx, call := tracing.StartCall(ctx, "banks", payment.Ref{Provider: name}, 0)
 	list, err := lister.Banks(ctx, op)
+	call.End(err)
 	if err != nil {
 		return s.notTold(r, name, err)
 	}
@@ -89,7 +92,9 @@ func (s *Server) balance(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
+	ctx, call := tracing.StartCall(ctx, "balance", payment.Ref{Provider: name}, 0)
 	list, err := balancer.Balance(ctx)
+	call.End(err)
 	if err != nil {
 		return s.notTold(r, name, err)
 	}

@@ -57,22 +57,33 @@ func newCounters() (counters, error) {
 }
 
 func (c counters) webhook(ctx context.Context, provider, outcome, refusal string) {
+	if !c.webhooks.Enabled(ctx) { // attributes would be made for nobody
+		return
+	}
 	c.webhooks.Add(ctx, 1, metric.WithAttributes(
 		attribute.String(AttributeProvider, provider), attribute.String(AttributeOutcome, outcome),
 		attribute.String(AttributeRefusal, refusal)))
 }
 
 func (c counters) commandAccepted(ctx context.Context, p payment.Payment, duplicate bool) {
+	if !c.accepted.Enabled(ctx) {
+		return
+	}
 	c.accepted.Add(ctx, 1, metric.WithAttributes(
 		attribute.String(AttributeProvider, p.Provider), attribute.String(AttributeOperation, string(p.Operation)),
 		attribute.Bool(AttributeDuplicate, duplicate)))
 }
 
 func (c counters) commandRefused(ctx context.Context, op payment.Operation, problem string) {
+	if !c.refused.Enabled(ctx) {
+		return
+	}
 	c.refused.Add(ctx, 1, metric.WithAttributes(
 		attribute.String(AttributeOperation, string(op)), attribute.String(AttributeProblem, problem)))
 }
 
 func (c counters) limit(ctx context.Context, key, problem string) {
-	c.limited.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeKey, key), attribute.String(AttributeProblem, problem)))
+	if c.limited.Enabled(ctx) {
+		c.limited.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeKey, key), attribute.String(AttributeProblem, problem)))
+	}
 }

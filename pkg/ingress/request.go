@@ -23,6 +23,14 @@ type request struct {
 
 type requestKey struct{}
 
+// within returns the context that names the request's span, if it has one.
+func (k *request) within(r *http.Request) context.Context {
+	if k.traced != nil {
+		return k.traced
+	}
+	return r.Context()
+}
+
 // requestOf returns what ServeHTTP put into the context.
 func requestOf(r *http.Request) *request {
 	known, _ := r.Context().Value(requestKey{}).(*request)
@@ -81,7 +89,7 @@ func (s *Server) recovered(w *answerWriter, r *http.Request, value any) {
 	if err, ok := value.(runtime.Error); ok {
 		text = err.Error()
 	}
-	s.logger.ErrorContext(r.Context(), "panic", "panic", text, "request_id", requestOf(r).id, "stack", string(debug.Stack()))
+	s.logger.ErrorContext(requestOf(r).within(r), "panic", "panic", text, "request_id", requestOf(r).id, "stack", string(debug.Stack()))
 	if w.status == 0 {
 		writeProblem(w, r, newProblem(kindInternal, "Something went wrong here. If this was a command, it may have been taken: send the same request again."))
 	}
@@ -103,36 +111,35 @@ func (s *Server) access(r *http.Request, known *request, status int, took time.D
 	if known.key != nil {
 		key = known.key.Name
 	}
-	ctx := r.Context()
-	if known.traced != nil {
-		ctx = known.traced
-	}
-	s.logger.Log(ctx, level, "request", "method", method, "route", known.route, "status", status,
+	s.logger.Log(known.within(r), level, "request", "method", method, "route", known.route, "status", status,
 		"duration", took, "request_id", known.id, "key", key)
 }
 
 // authorized lets only requests with an API key through, as many as the key may send and as can be worked
-// on, and lets those continue the caller's trace.
+// on, and lets those continue the caller's trace. Nobody else continues a trace of ours.
 func (s *Server) authorized(serve endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		if s.certificates && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
-			return newProblem(kindCertificate, "Show a client certificate.")
+			return traced(r.Context(), w, r, refuse(newProblem(kindCertificate, "Show a client certificate.")))
 		}
 		key := s.keys.Load().find(r.Header)
 		if key == nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="payonce"`)
-			return newProblem(kindUnauthorized, "Send an API key as Authorization: Bearer.")
+			return traced(r.Context(), w, r, refuse(newProblem(kindUnauthorized, "Send an API key as Authorization: Bearer.")))
 		}
 		requestOf(r).key = key
-		refused := s.admit(r, key)
-		if refused != nil {
+		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+		if refused := s.admit(r, key); refused != nil {
 			s.counters.limit(r.Context(), key.Name, refused.kind())
-			return refused
+			return traced(ctx, w, r, refuse(refused))
 		}
 		defer requestOf(r).leave()
-		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		return traced(w, r.WithContext(ctx), serve)
+		return traced(ctx, w, r, serve)
 	}
+}
+
+func refuse(why *problem) endpoint {
+	return func(http.ResponseWriter, *http.Request) *problem { return why }
 }
 
 // failed turns an error of a port into a problem and logs it with the names of the payment.

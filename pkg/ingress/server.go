@@ -93,7 +93,7 @@ func (s *Server) routes() {
 	handle("GET /v1/providers", s.authorized(s.providers))
 	handle("GET /v1/providers/{provider}/banks", s.authorized(s.banks))
 	handle("GET /v1/providers/{provider}/balance", s.authorized(s.balance))
-	handle("POST /webhooks/{provider}", func(w http.ResponseWriter, r *http.Request) *problem { return traced(w, r, s.webhook) })
+	handle("POST /webhooks/{provider}", func(w http.ResponseWriter, r *http.Request) *problem { return traced(r.Context(), w, r, s.webhook) })
 	handle("GET /healthz", s.healthz)
 	handle("GET /readyz", s.readyz)
 }

@@ -42,12 +42,12 @@ func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, patienc
 	wait, ok, err := l.shared.Reserve(ctx, name, r, patience)
 	if err != nil {
 		if was := l.sharedDownUntil.Swap(l.now().Add(sharedPause).UnixNano()); was == 0 { // once for each outage
-			l.log.Error("the shared budget of calls cannot be asked: each worker has the whole rate for itself", "provider", name, "error", err)
+			l.log.ErrorContext(ctx, "the shared budget of calls cannot be asked: each worker has the whole rate for itself", "provider", name, "error", err)
 		}
 		return 0, false, false
 	}
 	if l.sharedDownUntil.Load() != 0 && l.sharedDownUntil.Swap(0) != 0 {
-		l.log.Info("the shared budget of calls answers again")
+		l.log.InfoContext(ctx, "the shared budget of calls answers again")
 	}
 	return wait, ok, true
 }

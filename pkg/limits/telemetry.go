@@ -41,14 +41,21 @@ func of(provider string, more ...attribute.KeyValue) metric.MeasurementOption {
 }
 
 func (i *instruments) breakerIs(ctx context.Context, provider string, s gobreaker.State) {
-	i.breaker.Record(ctx, int64(s), of(provider))
+	if i.breaker.Enabled(ctx) { // else attributes would be made for nobody
+		i.breaker.Record(ctx, int64(s), of(provider))
+	}
 }
 
 func (i *instruments) refusedCall(ctx context.Context, provider string) {
-	i.refused.Add(ctx, 1, of(provider))
+	if i.refused.Enabled(ctx) {
+		i.refused.Add(ctx, 1, of(provider))
+	}
 }
 
 func (i *instruments) reserved(ctx context.Context, provider string, wait time.Duration, ok, shared bool) {
+	if !i.rateWait.Enabled(ctx) {
+		return
+	}
 	result := "waits"
 	if !ok {
 		result = "refused"

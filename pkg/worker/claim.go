@@ -101,36 +101,36 @@ func (j *job) recall(last idempotency.Snapshot) {
 }
 
 // complete remembers the payment with its claim. A failure costs a look into the log later, no more.
-func (w *Worker) complete(j *job) {
+func (w *Worker) complete(ctx context.Context, j *job) {
 	if j.held == nil || j.seq == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), w.Timing.SubmitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	data, err := events.EncodeSnapshot(j.payment)
 	if err == nil {
 		err = w.Claims.Complete(ctx, j.ref, j.held.Held, idempotency.Snapshot{Sequence: j.seq, Payment: data}, w.Timing.ClaimRetention)
 	}
 	if err != nil {
-		w.Logger.Warn("the claim could not be completed", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		w.Logger.WarnContext(ctx, "the claim could not be completed", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 		return
 	}
 	j.held.completed = true
 }
 
 // giveBack releases a claim that was not completed, so that a redelivery need not wait for the lease.
-func (w *Worker) giveBack(j *job) {
+func (w *Worker) giveBack(ctx context.Context, j *job) {
 	if j.held == nil {
 		return
 	}
-	w.metrics.claimsHeld.Add(context.Background(), -1)
+	w.metrics.claimsHeld.Add(ctx, -1)
 	if j.held.completed {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), w.Timing.SubmitTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	if err := w.Claims.Release(ctx, j.ref, j.held.Held); err != nil && !errors.Is(err, idempotency.ErrLost) {
-		w.Logger.Warn("the claim could not be released", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		w.Logger.WarnContext(ctx, "the claim could not be released", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/tracing"
 )
 
 const (
@@ -82,11 +83,11 @@ func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarifi
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began, done := w.Now(), j.payment.Action
-	callCtx, end := traceCall(callCtx, j, "clarify")
+	callCtx, span := tracing.StartCall(callCtx, "clarify", j.ref, j.payment.Attempts)
 	observation, err := clarifier.Clarify(callCtx, connectors.Query{
 		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
 	}, c.Fields)
-	end(err)
+	span.End(err)
 	w.metrics.called(ctx, j, "clarify", w.Now().Sub(began), err)
 	if err != nil {
 		return w.notClarified(ctx, m, j, connectors.Classify(err))

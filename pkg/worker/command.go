@@ -67,10 +67,10 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	if verdict, held := w.claim(ctx, j); !held {
 		return verdict
 	}
-	defer w.giveBack(j)
+	defer w.giveBack(ctx, j)
 	w.OnStep(StepClaimed, j.ref)
 	verdict := w.advance(ctx, j)
-	w.complete(j)
+	w.complete(ctx, j)
 	w.OnStep(StepFinished, j.ref)
 	return verdict
 }

@@ -17,7 +17,7 @@ type labelCache struct {
 	size  atomic.Int64
 }
 
-// maxLabels bounds the cache: a command can name a provider that nobody configured.
+// maxLabels bounds the cache, whatever becomes a label one day.
 const maxLabels = 1000
 
 // of returns the attributes of the labels, which are made where they are not known.

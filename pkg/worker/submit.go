@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/tracing"
 )
 
 // submit writes the intent and, if that append was won, calls the provider and writes what it said. done
@@ -79,9 +80,9 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began := w.Now()
-	ctx, end := traceCall(ctx, j, "submit")
+	ctx, span := tracing.StartCall(ctx, "submit", j.ref, j.payment.Attempts)
 	observation, err := j.conn.Submit(ctx, j.cmd)
-	end(err)
+	span.End(err)
 	w.metrics.called(ctx, j, "submit", w.Now().Sub(began), err)
 	return observation, err
 }
@@ -140,16 +141,18 @@ func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err err
 	defer func() { done(called, err) }()
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	callCtx, end := traceCall(callCtx, j, "lookup")
+	callCtx, span := tracing.StartCall(callCtx, "lookup", j.ref, j.payment.Attempts)
 	asked = w.Now()
 	observation, err = j.conn.Lookup(callCtx, connectors.Query{
 		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
 	})
 	called = true
-	end(err)
+	span.End(err)
 	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
 	if err != nil {
-		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		failed := connectors.Classify(err) // its text stays out: nobody knows here whose name the provider repeats
+		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order,
+			"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 		observation = payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 	}
 	observation.Source = payment.FromLookup

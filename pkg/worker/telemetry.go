@@ -43,11 +43,12 @@ type instruments struct {
 	calls, openAge, timeToOutcome                            metric.Float64Histogram
 
 	callLabels, transitionLabels labelCache
+	registry                     *connectors.Registry
 }
 
-func newInstruments() (*instruments, error) {
+func newInstruments(registry *connectors.Registry) (*instruments, error) {
 	meter := otel.Meter("payonce/worker")
-	var i instruments
+	i := instruments{registry: registry}
 	var errs [10]error
 	i.transitions, errs[0] = meter.Int64Counter(MetricTransitions)
 	i.webhooks, errs[1] = meter.Int64Counter(MetricWebhooks)
@@ -66,6 +67,9 @@ func newInstruments() (*instruments, error) {
 
 // called counts one call of a provider.
 func (i *instruments) called(ctx context.Context, j *job, call string, took time.Duration, err error) {
+	if !i.calls.Enabled(ctx) { // attributes would be made for nobody
+		return
+	}
 	class := "ok"
 	if err != nil {
 		class = connectors.ClassOf(err).String()
@@ -78,16 +82,23 @@ func (i *instruments) called(ctx context.Context, j *job, call string, took time
 
 // again counts one more request of the same attempt.
 func (i *instruments) again(ctx context.Context, j *job) {
-	i.triedAgain.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", j.ref.Provider)))
+	if i.triedAgain.Enabled(ctx) {
+		i.triedAgain.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", j.ref.Provider)))
+	}
 }
 
 // webhookGivenUp counts one webhook that becomes a dead letter.
 func (i *instruments) webhookGivenUp(ctx context.Context, provider string, reason events.DeadReason) {
-	i.webhooksDead.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", provider), attribute.String("reason", string(reason))))
+	if i.webhooksDead.Enabled(ctx) {
+		i.webhooksDead.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", i.named(provider)), attribute.String("reason", string(reason))))
+	}
 }
 
 // tookIn counts one webhook.
 func (i *instruments) tookIn(ctx context.Context, provider string, kind payment.Kind, err error) {
+	if !i.webhooks.Enabled(ctx) {
+		return
+	}
 	result := "done"
 	if err != nil {
 		result = "retry"
@@ -98,16 +109,46 @@ func (i *instruments) tookIn(ctx context.Context, provider string, kind payment.
 
 // stillOpen counts one payment that a look-up did not end.
 func (i *instruments) stillOpen(ctx context.Context, p payment.Payment, age time.Duration) {
-	i.openAge.Record(ctx, age.Seconds(), about(p))
+	if i.openAge.Enabled(ctx) {
+		i.openAge.Record(ctx, age.Seconds(), i.about(p))
+	}
 }
 
-func about(p payment.Payment) metric.MeasurementOption {
-	return metric.WithAttributes(attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
+// named returns the name of a configured provider. What else an upstream writes there is its own invention,
+// and each would be a series of its own.
+func (i *instruments) named(provider string) string {
+	if _, known := i.registry.Get(provider); known {
+		return provider
+	}
+	return events.NoProvider
+}
+
+func (i *instruments) about(p payment.Payment) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("provider", i.named(p.Provider)), attribute.String("operation", string(p.Operation)),
 		attribute.String("status", string(p.Status)))
 }
 
 // alarming are the reasons of payments that need a person.
 var alarming = []string{payment.ReasonAmountMismatch, payment.ReasonSecondReference, payment.ReasonPartlyReversed}
+
+// moved counts an event that was written.
+func (i *instruments) moved(ctx context.Context, from payment.Status, p payment.Payment, reason string, overdue bool) {
+	if !i.transitions.Enabled(ctx) {
+		return
+	}
+	provider := i.named(p.Provider)
+	i.transitions.Add(ctx, 1, i.transitionLabels.of(labels{provider, string(p.Operation), string(p.Status), reason}, func() metric.MeasurementOption {
+		return metric.WithAttributes(
+			attribute.String("provider", provider), attribute.String("operation", string(p.Operation)),
+			attribute.String("status", string(p.Status)), attribute.String("reason", reason))
+	}))
+	if p.Status.Ended() && !from.Ended() {
+		i.timeToOutcome.Record(ctx, p.UpdatedAt.Sub(p.RequestedAt).Seconds(), i.about(p))
+	}
+	if overdue {
+		i.overdue.Add(ctx, 1, i.about(p))
+	}
+}
 
 // announce counts and logs an event that was written. What needs a person is logged as an error.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
@@ -115,18 +156,8 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	if p.Reason != nil {
 		reason = p.Reason.Code
 	}
-	w.metrics.transitions.Add(ctx, 1, w.metrics.transitionLabels.of(labels{p.Provider, string(p.Operation), string(p.Status), reason}, func() metric.MeasurementOption {
-		return metric.WithAttributes(
-			attribute.String("provider", p.Provider), attribute.String("operation", string(p.Operation)),
-			attribute.String("status", string(p.Status)), attribute.String("reason", reason))
-	}))
-	if p.Status.Ended() && !from.Ended() {
-		w.metrics.timeToOutcome.Record(ctx, p.UpdatedAt.Sub(p.RequestedAt).Seconds(), about(p))
-	}
 	overdue := !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) // this event, and no later one, says so
-	if overdue {
-		w.metrics.overdue.Add(ctx, 1, about(p))
-	}
+	w.metrics.moved(ctx, from, p, reason, overdue)
 	level := slog.LevelInfo
 	if p.Status == payment.Conflict || slices.Contains(alarming, reason) || overdue {
 		level = slog.LevelError

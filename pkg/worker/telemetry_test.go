@@ -35,24 +35,29 @@ func TestMetrics(t *testing.T) {
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Retry)
 		forged := d.webhook("o-1", paid(), func(c *call, _ http.Header) { c.Order = "o-2" })
 		d.want(p.Webhook(context.Background(), forged), events.Dead, events.DeadBadWebhook)
+		nobodys := d.order("o-6")
+		nobodys.Provider = "nobody" // an invention of the upstream, and no series of its own
+		d.want(p.Command(context.Background(), d.message(nobodys)), events.Dead, events.DeadUnknownProvider)
 		d.server.SetError("LOADING")
 		d.want(p.Command(context.Background(), d.message(d.order("o-4"))), events.Done)
 		d.want(p.Command(context.Background(), d.message(d.order("o-5"))), events.Done)
 	})
 	got := collect(t, reader)
 	for want, n := range map[string]int64{
-		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=submitting":        5,
-		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=pending":           4,
-		worker.MetricTransitions + " operation=deposit provider=acme-kr reason=declined status=failed":    1,
-		worker.MetricTransitions + " operation=deposit provider=acme-kr reason=no_answer status=in_doubt": 1,
-		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=settled":           1,
-		worker.MetricCalls + " call=submit class=ok provider=acme-kr":                                     3,
-		worker.MetricCalls + " call=submit class=rejected provider=acme-kr":                               1,
-		worker.MetricCalls + " call=submit class=in_doubt provider=acme-kr":                               1,
-		worker.MetricCalls + " call=lookup class=ok provider=acme-kr":                                     1,
-		worker.MetricWebhooks + " kind=paid provider=acme-kr result=done":                                 1,
-		worker.MetricWebhooks + " kind=paid provider=acme-kr result=retry":                                1,
-		worker.MetricWebhooksDead + " provider=acme-kr reason=bad_webhook":                                1,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=submitting":            5,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=pending":               4,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason=declined status=failed":        1,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason=no_answer status=in_doubt":     1,
+		worker.MetricTransitions + " operation=deposit provider=acme-kr reason= status=settled":               1,
+		worker.MetricCalls + " call=submit class=ok provider=acme-kr":                                         3,
+		worker.MetricCalls + " call=submit class=rejected provider=acme-kr":                                   1,
+		worker.MetricCalls + " call=submit class=in_doubt provider=acme-kr":                                   1,
+		worker.MetricCalls + " call=lookup class=ok provider=acme-kr":                                         1,
+		worker.MetricWebhooks + " kind=paid provider=acme-kr result=done":                                     1,
+		worker.MetricWebhooks + " kind=paid provider=acme-kr result=retry":                                    1,
+		worker.MetricWebhooksDead + " provider=acme-kr reason=bad_webhook":                                    1,
+		worker.MetricTransitions + " operation=deposit provider=unknown reason=invalid_command status=failed": 1,
+		worker.MetricTimeToOutcome + " operation=deposit provider=unknown status=failed":                      1,
 		worker.MetricClaimsDown: 2,
 		worker.MetricClaimsHeld: 0, // all were given back
 		worker.MetricTimeToOutcome + " operation=deposit provider=acme-kr status=failed":  1,

@@ -188,7 +188,7 @@ func New(o Options) (*Worker, error) {
 	if o.OnStep == nil {
 		o.OnStep = func(Step, payment.Ref) {}
 	}
-	metrics, err := newInstruments()
+	metrics, err := newInstruments(o.Connectors)
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}

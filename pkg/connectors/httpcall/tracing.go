@@ -11,11 +11,18 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
+// noSpan does nothing.
+var noSpan = trace.SpanFromContext(context.Background())
+
 // startSpan begins the span of a request, where the caller has one. It names the server and nothing else of the
 // URL: paths and queries of providers hold order numbers, tokens and signatures. The provider is sent no trace
 // context: it is ours.
 func startSpan(ctx context.Context, method string, to *url.URL) (context.Context, trace.Span) {
-	ctx, span := trace.SpanFromContext(ctx).TracerProvider().Tracer("payonce/httpcall").
+	parent := trace.SpanFromContext(ctx)
+	if !parent.IsRecording() {
+		return ctx, noSpan
+	}
+	ctx, span := parent.TracerProvider().Tracer("payonce/httpcall").
 		Start(ctx, method, trace.WithSpanKind(trace.SpanKindClient))
 	if span.IsRecording() {
 		span.SetAttributes(semconv.HTTPRequestMethodKey.String(method), semconv.URLScheme(to.Scheme), semconv.ServerAddress(to.Hostname()))

@@ -58,9 +58,18 @@ func personal(cmd payment.Command) []string {
 	return values
 }
 
-// Code returns a provider's code or status, which should be a small number, with at most [MaxCode]
-// characters. It covers nothing.
-func Code(code string) string { return cut(code, MaxCode) }
+// code is what codes and statuses of providers look like: short numbers and words of ASCII.
+var code = regexp.MustCompile(`^[A-Za-z0-9_.: -]*$`)
+
+// Code returns a provider's code or status, which should be a small number or a few words, with at most [MaxCode]
+// characters. What is no such thing is covered as a whole: it can be a name, and a number of six digits or more
+// that of an account.
+func Code(text string) string {
+	if !code.MatchString(text) || longNumber.MatchString(text) {
+		return mask
+	}
+	return cut(text, MaxCode)
+}
 
 // cut keeps the first n characters and marks that there were more.
 func cut(text string, n int) string {

@@ -88,7 +88,8 @@ func TestLength(t *testing.T) {
 
 func TestCode(t *testing.T) {
 	for code, want := range map[string]string{
-		"": "", "426": "426", "0123456789abcdef": "0123456789abcdef", "0123456789abcdefg": "0123456789abcdef…", strings.Repeat("실", 20): strings.Repeat("실", 16) + "…",
+		"": "", "426": "426", "30401": "30401", "awaiting_3ds-res": "awaiting_3ds-res", "awaiting 3ds result": "awaiting 3ds res…", "홍길동": "…", "01012345678": "…",
+		"123456": "…", "ann@example.com": "…", "internal error": "internal error",
 	} {
 		if got := masking.Code(code); got != want {
 			t.Errorf("%q: have %q, want %q", code, got, want)

@@ -42,7 +42,7 @@ func (c *Connector) inquire(ctx context.Context, path string, request any) (obje
 	case bad != nil:
 		return nil, bad
 	case env.code != codeProcessed:
-		return nil, unclear(strconv.Itoa(env.code), masking.Text(env.message, payment.Command{}), "a question that was not answered")
+		return nil, unclear(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a question that was not answered")
 	case env.data == nil:
 		return nil, unclear("200", "", "an answer without data")
 	}

@@ -48,7 +48,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	if bad != nil {
 		return payment.Observation{}, bad
 	}
-	code := strconv.Itoa(env.code)
+	code := masking.Code(strconv.Itoa(env.code))
 	if env.code != codeProcessed {
 		m := meaningOf(cmd.Operation, env.code)
 		if m.class != connectors.InDoubt && len(env.data) > 0 {

@@ -33,7 +33,7 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 	if err != nil {
 		return 0, fmt.Errorf("append: %w", err)
 	}
-	ctx, span := c.startAppend(ctx, p)
+	ctx, span := c.startAppend(ctx, p, id)
 	defer func() { finish(span, err) }()
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(HeaderPrevious, strconv.FormatUint(after, 10))

@@ -99,6 +99,8 @@ type Conn struct {
 	stat   counters
 	meters metric.MeterProvider
 	tracer trace.Tracer
+	// ownTracer says that tracer is not the global one.
+	ownTracer bool
 	// endStats ends the report of stat as metrics.
 	endStats func() error
 
@@ -125,7 +127,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}}
-	c.meters, c.tracer = o.Meters, o.tracers().Tracer(meterName)
+	c.meters, c.tracer, c.ownTracer = o.Meters, o.tracers().Tracer(meterName), o.Tracers != nil
 	if c.meters == nil {
 		c.meters = otel.GetMeterProvider()
 	}

@@ -3,6 +3,7 @@ package jetstream
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -17,6 +18,7 @@ type delivery struct {
 	raw     *nats.Msg
 	stream  string
 	message events.Message
+	story   story
 }
 
 func newDelivery(m *nats.Msg) (*delivery, error) {
@@ -46,11 +48,11 @@ func (s *consumer) dispatch(ctx context.Context, m *nats.Msg) {
 		defer s.release(1)
 		defer c.stat.inHand.Add(-1)
 		defer alive.stop()
-		s.work(ctx, m)
+		s.work(ctx, m, alive)
 	})
 }
 
-func (s *consumer) work(ctx context.Context, m *nats.Msg) {
+func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	c := s.conn
 	d, err := newDelivery(m)
 	if err != nil {
@@ -61,7 +63,8 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg) {
 	if d.message.Deliveries > 1 {
 		c.stat.redeliveries.Add(1)
 	}
-	ctx, span := c.startProcess(ctx, d)
+	ctx, span := c.startProcess(ctx, d, s.config.Durable)
+	alive.within(ctx)
 	verdict := c.judge(ctx, s.handler, d)
 	// Settling goes on when the process is told to stop, or else the work would be done again.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
@@ -75,22 +78,32 @@ func (c *Conn) judge(ctx context.Context, handler events.Handler, d *delivery) (
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.stat.panics.Add(1)
-			c.log.Error("a handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
-				"panic", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			c.log.ErrorContext(ctx, "a handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
+				"panic", panicText(cause), "stack", string(debug.Stack()))
 			verdict = events.RetryVerdict(c.cfg.RetryDelay)
 		}
 	}()
 	return handler(ctx, d.message)
 }
 
+// panicText says what a handler panicked with. The value can hold anything, also a customer's name, so only
+// the runtime's own errors are shown with their text.
+func panicText(cause any) string {
+	if err, ok := cause.(runtime.Error); ok {
+		return err.Error()
+	}
+	return fmt.Sprintf("%T", cause)
+}
+
 // heartbeat tells the server that a message is in work, every third of AckWait.
 type heartbeat struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil when stopped
+	ctx   context.Context
 }
 
 func (c *Conn) keepAlive(m *nats.Msg) *heartbeat {
-	h, every := &heartbeat{}, c.cfg.AckWait/3
+	h, every := &heartbeat{ctx: context.Background()}, c.cfg.AckWait/3
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.timer = time.AfterFunc(every, func() {
@@ -100,11 +113,18 @@ func (c *Conn) keepAlive(m *nats.Msg) *heartbeat {
 			return
 		}
 		if err := c.nc.Publish(m.Reply, progressText); err != nil {
-			c.log.Warn("a sign of life was not sent", "subject", m.Subject, "error", err)
+			c.log.WarnContext(h.ctx, "a sign of life was not sent", "subject", m.Subject, "error", err)
 		}
 		h.timer.Reset(every)
 	})
 	return h
+}
+
+// within names the span of the work for the log.
+func (h *heartbeat) within(ctx context.Context) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ctx = ctx
 }
 
 func (h *heartbeat) stop() {

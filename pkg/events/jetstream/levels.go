@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -115,7 +116,7 @@ func (c *Conn) readLevels(ctx context.Context, into *levels, providers []string)
 		next.parked[provider] = parked
 	}
 	var err error
-	if next.dead, err = c.countDeadLetters(ctx); err != nil {
+	if next.dead, err = c.countDeadLetters(ctx, providers); err != nil {
 		return err
 	}
 	into.mu.Lock()
@@ -186,7 +187,9 @@ func (c *Conn) countMessages(ctx context.Context, stream, filter string) (int64,
 	return int64(n), err
 }
 
-func (c *Conn) countDeadLetters(ctx context.Context) (map[[2]string]int64, error) {
+// countDeadLetters counts by stream and provider. A name that nobody configured is an upstream's invention, and
+// each would be a series of its own: they count as [events.NoProvider].
+func (c *Conn) countDeadLetters(ctx context.Context, providers []string) (map[[2]string]int64, error) {
 	subjects, _, err := c.streamSubjects(ctx, events.StreamDeadLetters, "deadletter.*.*", 0)
 	if err != nil {
 		return nil, err
@@ -194,7 +197,10 @@ func (c *Conn) countDeadLetters(ctx context.Context) (map[[2]string]int64, error
 	counts := map[[2]string]int64{}
 	for subject, n := range subjects {
 		if stream, provider, ok := events.DeadLetterOf(subject); ok {
-			counts[[2]string{stream, provider}] = int64(n)
+			if !slices.Contains(providers, provider) {
+				provider = events.NoProvider
+			}
+			counts[[2]string{stream, provider}] += int64(n)
 		}
 	}
 	return counts, nil

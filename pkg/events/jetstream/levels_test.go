@@ -12,6 +12,8 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"github.com/nats-io/nats.go"
+
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -144,8 +146,19 @@ func TestLevelsOfTheQueue(t *testing.T) {
 		jetstream.MetricParkedNow + ofAcme: 1, jetstream.MetricInHand + "{}": 1,
 	})
 	close(release)
+	nc, err := nats.Connect(r.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for _, invented := range []string{"invented-1", "invented-2"} { // no series for each
+		if _, err := nc.Request(events.DeadLetterSubject(events.StreamCommands, invented), nil, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
 	r.until(map[string]float64{
-		jetstream.MetricReadyMessages + ofCommands: 0, jetstream.MetricUnacknowledged + ofCommands: 0,
+		jetstream.MetricDeadLettersNow + "{provider=unknown stream=COMMANDS}": 2,
+		jetstream.MetricReadyMessages + ofCommands:                            0, jetstream.MetricUnacknowledged + ofCommands: 0,
 		jetstream.MetricOldestUnfinished + ofCommands: 0, jetstream.MetricDeadLettersNow + ofCommands: 1,
 		jetstream.MetricParkedNow + ofAcme: 1, jetstream.MetricLevelsAge + "{}": -1,
 	})

@@ -29,7 +29,7 @@ func (c *Conn) publishCommand(ctx context.Context, out events.Outgoing, id strin
 	if _, command := events.SubjectOperation(out.Subject); !ok || !command {
 		return fmt.Errorf("publish command: %q is not the long subject of a command", out.Subject)
 	}
-	ctx, span := c.startSend(ctx, events.StreamCommands, out.Subject)
+	ctx, span := c.startSend(ctx, events.StreamCommands, out.Subject, id)
 	defer func() { finish(span, err) }()
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.CommandFilter(ref))
@@ -89,7 +89,7 @@ func (c *Conn) PublishClarification(ctx context.Context, out events.Outgoing, id
 	if !ok || !events.IsClarification(out.Subject) || id == "" {
 		return fmt.Errorf("publish clarification: %q is not the subject of a clarification, or it has no id", out.Subject)
 	}
-	ctx, span := c.startSend(ctx, events.StreamCommands, out.Subject)
+	ctx, span := c.startSend(ctx, events.StreamCommands, out.Subject, id)
 	defer func() { finish(span, err) }()
 	msg := newMessage(ctx, out, id)
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
@@ -166,7 +166,7 @@ func (c *Conn) PublishWebhook(ctx context.Context, out events.Outgoing, id strin
 	if id == "" {
 		return errors.New("publish webhook: an id is required")
 	}
-	ctx, span := c.startSend(ctx, events.StreamWebhooks, out.Subject)
+	ctx, span := c.startSend(ctx, events.StreamWebhooks, out.Subject, id)
 	err := c.publish(ctx, newMessage(ctx, out, id))
 	finish(span, err)
 	if err != nil {

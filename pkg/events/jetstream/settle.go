@@ -52,16 +52,16 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v events.Verdict) {
 	}
 	if err != nil {
 		c.stat.unsettled.Add(1)
-		c.log.Error("a verdict could not be carried out", "stream", d.stream, "sequence", d.message.Sequence, "error", err)
+		c.log.ErrorContext(ctx, "a verdict could not be carried out", "stream", d.stream, "sequence", d.message.Sequence, "error", err)
 		answer = nakText(c.cfg.RetryDelay)
 	}
-	c.answer(d.raw, answer)
+	c.answer(ctx, d.raw, answer)
 }
 
 // answer sends an acknowledgement, again while the connection is down, for at most AckWait: after it
 // the server does not wait for it any more.
-func (c *Conn) answer(m *nats.Msg, text []byte) {
-	ctx, cancel := context.WithTimeout(context.Background(), c.cfg.AckWait)
+func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
 	for wait := newBackoff(); ; {
 		err := c.nc.Publish(m.Reply, text)
@@ -69,7 +69,7 @@ func (c *Conn) answer(m *nats.Msg, text []byte) {
 			return
 		}
 		if c.nc.IsClosed() || !wait.sleep(ctx) {
-			c.log.Warn("an acknowledgement was not sent", "subject", m.Subject, "error", err)
+			c.log.WarnContext(ctx, "an acknowledgement was not sent", "subject", m.Subject, "error", err)
 			return
 		}
 	}

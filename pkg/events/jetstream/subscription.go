@@ -180,7 +180,7 @@ func (s *subscription) close() {
 		select {
 		case m := <-s.messages:
 			if !s.isStatus(m) {
-				s.consumer.conn.answer(m, nakText(0))
+				s.consumer.conn.answer(context.Background(), m, nakText(0))
 			}
 		default:
 			return

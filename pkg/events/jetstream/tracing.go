@@ -2,6 +2,9 @@ package jetstream
 
 import (
 	"context"
+	"errors"
+	"net"
+	"strconv"
 	"sync"
 
 	"go.opentelemetry.io/otel/attribute"
@@ -11,6 +14,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/tracing"
 )
 
 // The semantic conventions of messaging, in one place. A payment has one trace, from its command to its last
@@ -33,22 +37,37 @@ var verdictNames = map[events.VerdictKind]string{
 	events.Retry: "retry", events.Done: "done", events.Park: "park", events.Dead: "dead", events.Forward: "forward",
 }
 
-// story is the trace of the payment that a handler works on, as the log tells it.
+// story is the trace of the payment that a handler works on, as the log tells it. It is also the context that
+// carries it, so that it is part of the delivery and costs nothing where nobody traces.
 type story struct {
+	context.Context
 	mu   sync.Mutex
 	last trace.SpanContext
 }
 
 type storyKey struct{}
 
+func (s *story) Value(key any) any {
+	if key == (storyKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
+}
+
+// traces reports whether spans are made.
+func (c *Conn) traces() bool { return c.ownTracer || tracing.On() }
+
 // startProcess begins the span of one delivery.
-func (c *Conn) startProcess(ctx context.Context, d *delivery) (context.Context, trace.Span) {
-	ctx = context.WithValue(extractTrace(ctx, d.message.Header), storyKey{}, &story{})
-	ctx, span := c.tracer.Start(ctx, "process "+d.stream, trace.WithSpanKind(trace.SpanKindConsumer))
+func (c *Conn) startProcess(ctx context.Context, d *delivery, consumer string) (context.Context, trace.Span) {
+	d.story.Context = extractTrace(ctx, d.message.Header)
+	if !c.traces() {
+		return &d.story, tracing.None
+	}
+	ctx, span := c.tracer.Start(&d.story, "process "+d.stream, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
-		span.SetAttributes(messagingNATS, semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"),
-			semconv.MessagingDestinationName(d.stream), semconv.MessagingMessageID(d.message.Header.Get(headerMessageID)),
-			attributeDeliveries.Int(d.message.Deliveries))
+		span.SetAttributes(semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"),
+			semconv.MessagingConsumerGroupName(consumer), attributeDeliveries.Int(d.message.Deliveries))
+		c.aboutMessage(span, d.stream, d.message.Header.Get(headerMessageID))
 		aboutPayment(span, d.message.Subject)
 	}
 	return ctx, span
@@ -59,35 +78,57 @@ func endProcess(span trace.Span, v events.Verdict) {
 	if span.IsRecording() {
 		span.SetAttributes(attributeVerdict.String(verdictNames[v.Kind]))
 		if v.Kind == events.Dead {
+			span.SetAttributes(semconv.ErrorTypeKey.String(string(v.Reason)))
 			span.SetStatus(codes.Error, string(v.Reason))
 		}
 	}
 	span.End()
 }
 
-// startSend begins the span of a message that is published.
-func (c *Conn) startSend(ctx context.Context, stream, subject string, links ...trace.Link) (context.Context, trace.Span) {
-	ctx, span := c.tracer.Start(ctx, "send "+stream, trace.WithSpanKind(trace.SpanKindProducer), trace.WithLinks(links...))
+// startSend begins the span of a message that is published under an id.
+func (c *Conn) startSend(ctx context.Context, stream, subject, id string) (context.Context, trace.Span) {
+	if !c.traces() {
+		return ctx, tracing.None
+	}
+	ctx, span := c.tracer.Start(ctx, "send "+stream, trace.WithSpanKind(trace.SpanKindProducer))
 	if span.IsRecording() {
-		span.SetAttributes(messagingNATS, semconv.MessagingOperationTypeSend, semconv.MessagingOperationName("publish"), semconv.MessagingDestinationName(stream))
+		span.SetAttributes(semconv.MessagingOperationTypeSend, semconv.MessagingOperationName("send"))
+		c.aboutMessage(span, stream, id)
 		aboutPayment(span, subject)
 	}
 	return ctx, span
 }
 
 // startAppend begins the span of an event, under the payment's event before it.
-func (c *Conn) startAppend(ctx context.Context, p payment.Payment) (context.Context, trace.Span) {
-	var links []trace.Link
-	here := trace.SpanContextFromContext(ctx)
-	if told := toldStory(ctx); told.IsValid() && told.TraceID() != here.TraceID() {
-		if here.IsValid() {
-			links = append(links, trace.Link{SpanContext: here})
-		}
+func (c *Conn) startAppend(ctx context.Context, p payment.Payment, id string) (context.Context, trace.Span) {
+	here, told := trace.SpanContextFromContext(ctx), toldStory(ctx)
+	elsewhere := told.IsValid() && told.TraceID() != here.TraceID()
+	if elsewhere {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, told)
 	}
-	ctx, span := c.startSend(ctx, events.StreamPayments, events.PaymentSubject(p.Status, p.Ref), links...)
+	if !c.traces() {
+		return ctx, tracing.None
+	}
+	ctx, span := c.startSend(ctx, events.StreamPayments, events.PaymentSubject(p.Status, p.Ref), id)
+	if elsewhere && here.IsValid() {
+		span.AddLink(trace.Link{SpanContext: here})
+	}
 	span.SetAttributes(attributeStatus.String(string(p.Status)))
 	return ctx, span
+}
+
+// aboutMessage says what the semantic conventions want to know of a message and its broker.
+func (c *Conn) aboutMessage(span trace.Span, stream, id string) {
+	span.SetAttributes(messagingNATS, semconv.MessagingDestinationName(stream))
+	if id != "" {
+		span.SetAttributes(semconv.MessagingMessageID(id))
+	}
+	if host, port, err := net.SplitHostPort(c.nc.ConnectedAddr()); err == nil { // not while the connection is down
+		span.SetAttributes(semconv.ServerAddress(host))
+		if number, err := strconv.Atoi(port); err == nil {
+			span.SetAttributes(semconv.ServerPort(number))
+		}
+	}
 }
 
 func aboutPayment(span trace.Span, subject string) {
@@ -126,8 +167,24 @@ func tellStory(ctx context.Context, header events.Header) {
 
 // finish ends a span with its error, if there was one. The error's text stays out: it can be anything.
 func finish(span trace.Span, err error) {
-	if err != nil {
+	if err != nil && span.IsRecording() {
+		span.SetAttributes(semconv.ErrorTypeKey.String(errorType(err)))
 		span.SetStatus(codes.Error, "")
 	}
 	span.End()
+}
+
+// errorType names a failure for dashboards, with a word out of few.
+func errorType(err error) string {
+	switch {
+	case errors.Is(err, events.ErrStale):
+		return "stale"
+	case errors.Is(err, events.ErrQueued):
+		return "queued"
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timeout"
+	case errors.Is(err, context.Canceled):
+		return "cancelled"
+	}
+	return semconv.ErrorTypeOther.Value.AsString()
 }
