@@ -25,6 +25,7 @@ var languages = []string{"sh", "text", "yaml", "json", "go", "csv", "promql", "m
 
 // unchecked are the commands that no checker here knows, with the reason why that is so.
 var unchecked = map[string]string{
+	"kind load docker-image payonce-trial:local": "a local cluster's own tool",
 	"set -a":                 "of the shell",
 	"set +a":                 "of the shell",
 	". nats/server/nats.env": "made by payctl credentials; internal/deploytest starts servers with it",
@@ -34,7 +35,7 @@ var unchecked = map[string]string{
 // checkers know whether a command can be typed as it stands, by the program.
 var checkers = map[string]func(args []string) error{
 	"make": checkMake, "go": checkGo, "payctl": checkPayctl, "worker": checkService(app.Worker()), "ingress": checkService(app.Ingress()),
-	"docker-compose": checkCompose, "kubectl": checkKubectl, "curl": checkCurl, "nats": checkNATS,
+	"docker-compose": checkCompose, "kubectl": checkKubectl, "docker": checkDocker, "curl": checkCurl, "nats": checkNATS,
 	"node": checkNode, "npm": checkNPM, "cd": checkFolder,
 }
 
@@ -108,7 +109,8 @@ func TestWrongCommandsAreSeen(t *testing.T) {
 	for _, wrong := range []string{
 		"make demmo", "make simulate RUN=1", "go run ./cmd/dema", "go run ./cmd/demo --kep", "go test ./internal/simulaton", "go test ./internal/simulation -run 'Simulatoin$'",
 		"payctl parked relaese x", "payctl parked release --bye kim", "payctl nonsense", "worker --chek", "worker check", "ingress --cheque",
-		"docker-compose run --rm sekrets", "docker-compose --env-file deploy/none.env up", "docker-compose explode", "kubectl apply -k deploy/kubernetes/none", "kubectl scale --replicas 3",
+		"docker-compose run --rm sekrets", "docker-compose --env-file deploy/none.env up", "docker-compose explode", "kubectl apply -k deploy/kubernetes/none", "kubectl scale --replicas 3", "kubectl apply -f deploy/none.yaml", "kubectl -n payonce rollout status deployment/none",
+		"kubectl -n payonce port-forward service/none 1:1", "kubectl create secret generic payonce-none --from-file=a", "kubectl label namespace nats payonce/none=allowed", "docker build --target none .",
 		"curl -s http://127.0.0.1:8080/v1/deposit -d '{}'", "curl -s http://127.0.0.1:8080/v1/deposits", "curl -s -X DELETE http://127.0.0.1:8080/v1/payments/a/b",
 		`nats req deposits.requested.a.b '{}'`, `nats req deposit.requested.a.b '{"provider": "x", "order": "b", "amount": {"value": "1", "currency": "KRW"}}'`, "nats stream rm PAYMENTS",
 		"rm -rf /", "cd examples/none", "npm install", "node none.js", "node ledger.js --natz x", "payctl streams diff && make demmo", "x=$(payctl nonsense)",
@@ -269,12 +271,60 @@ func checkCompose(args []string) error {
 	return nil
 }
 
-// checkKubectl wants the folder of a kustomization.
+// checkKubectl wants the files that are applied, and the names that the manifests have.
 func checkKubectl(args []string) error {
-	if len(args) != 3 || !slices.Contains([]string{"apply", "diff"}, args[0]) || args[1] != "-k" {
-		return errors.New("kubectl apply -k FOLDER is expected")
+	if len(args) > 2 && args[0] == "-n" {
+		args = args[2:]
 	}
-	return exists(filepath.Join(args[2], "kustomization.yaml"))
+	switch verb := strings.Join(args[:min(2, len(args))], " "); {
+	case verb == "apply", verb == "diff":
+		return nil
+	case verb == "apply -k" || verb == "diff -k":
+		return exists(filepath.Join(args[2], "kustomization.yaml"))
+	case verb == "apply -f":
+		return exists(args[2])
+	case verb == "rollout status" || args[0] == "port-forward":
+		kind, name, _ := strings.Cut(args[len(args)-1], "/")
+		if args[0] == "port-forward" {
+			kind, name, _ = strings.Cut(args[1], "/")
+		}
+		return inManifests(`(?si)\nkind: `+kind+`\n.*\bname: `+name+`\b`, kind+" "+name)
+	case verb == "create secret" && len(args) > 3:
+		return inManifests(`(?m)(secretName|name): `+args[3]+`\b`, "secret "+args[3])
+	case verb == "label namespace" && len(args) > 3:
+		for _, label := range args[3:] {
+			name, value, _ := strings.Cut(label, "=")
+			if err := inManifests(regexp.QuoteMeta(name)+`"?: "?`+value, "label "+label); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	return errors.New("this use of kubectl is not known here")
+}
+
+// inManifests wants a pattern in one of the documents of deploy/kubernetes.
+func inManifests(pattern, what string) error {
+	files, _ := filepath.Glob(filepath.Join(root, "deploy/kubernetes/*/*.yaml"))
+	more, _ := filepath.Glob(filepath.Join(root, "deploy/kubernetes/*/*/*.yaml"))
+	for _, path := range append(files, more...) {
+		data, _ := os.ReadFile(path)
+		for document := range strings.SplitSeq(string(data), "\n---\n") {
+			if regexp.MustCompile(pattern).MatchString("\n" + document + "\n") {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("no manifest has %s", what)
+}
+
+// checkDocker wants a stage of the Dockerfile that is there.
+func checkDocker(args []string) error {
+	i := slices.Index(args, "--target")
+	if args[0] != "build" || i > 0 && !strings.Contains(strings.ToLower(file("Dockerfile")), " as "+args[i+1]+"\n") {
+		return errors.New("docker build of a stage that is there is expected")
+	}
+	return nil
 }
 
 // nodeExample is where the programs for Node are.
