@@ -20,7 +20,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench microbench load contracts alerts kubernetes build connector compose-images compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench microbench load contracts alerts kubernetes build connector compose-images compose-pin compose-test clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -102,7 +102,10 @@ connector: ## lay out the folder of a new provider: make connector NAME=acme (se
 compose-images: ## print the base images of the containers
 	@{ sed -n 's/^ARG [A-Z_]*=\(.*:.*\)/\1/p' Dockerfile | grep -v //; sed -n 's/^ *image: *//p' docker-compose.yml | grep -v :local; } | sort -u
 
-compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS=-ha, BEFORE=a command to run first
+compose-pin: ## ask registries for the digests of these images, write docker-compose.pinned.yml (needs Docker with buildx)
+	$(GO) run ./internal/composepin
+
+compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS="-ha -observability", BEFORE=a command to run first
 	$(BEFORE)
 	$(GO) run ./internal/composetest $(COMPOSEFLAGS)
 

@@ -24,18 +24,22 @@ const (
 	natsDir      = "nats"
 	redisDir     = "redis"
 	ingressDir   = "ingress"
+	grafanaDir   = "grafana"
 	providersDir = "providers" // as "sandbox keys" writes it
 )
 
-// apiKeyFile is for who starts the trial. Containers have a copy that they may read.
-const apiKeyFile = "api.key"
+// For who starts the trial. Containers have copies that they may read.
+const (
+	apiKeyFile        = "api.key"
+	adminPasswordFile = "admin.password" // of Grafana
+)
 
 func secretsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "secrets DIR", Short: "Make all secrets of a trial in a folder; nothing is overwritten",
-		Long: `Make all secrets of a trial in a folder: NATS (as "payctl credentials make" does), Redis, an API key, and the
-sandbox's keys. If they are there already, nothing is done. Run by root, the files belong to --owner, which is the
-user of the containers, and the API key to the owner of the folder.`,
+		Long: `Make all secrets of a trial in a folder: NATS (as "payctl credentials make" does), Redis, an API key, Grafana, and
+the sandbox's keys. If they are there already, nothing is done. Run by root, the files belong to --owner, which is the
+user of the containers, and the API key and Grafana's password to the owner of the folder.`,
 		Example: "  trial secrets secrets --owner 65532", Args: cobra.ExactArgs(1),
 	}
 	owner := c.Flags().Int("owner", os.Getuid(), "the `UID` and group that the files belong to")
@@ -47,7 +51,7 @@ user of the containers, and the API key to the owner of the folder.`,
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := errors.Join(makeRedis(dir), makeAPIKey(dir), makeProviders(dir), makeNATS(dir)); err != nil {
+		if err := errors.Join(makeRedis(dir), makeAPIKey(dir), makeGrafana(dir), makeProviders(dir), makeNATS(dir)); err != nil {
 			return err
 		}
 		if err := give(dir, *owner); err != nil {
@@ -90,6 +94,11 @@ func makeAPIKey(dir string) error {
 		write(dir, ingressDir, "api.sha256", hash+"\n"))
 }
 
+func makeGrafana(dir string) error {
+	password := random()
+	return errors.Join(write(dir, grafanaDir, adminPasswordFile, password+"\n"), write(dir, grafanaDir, "password", password+"\n"))
+}
+
 func makeProviders(dir string) error {
 	dir = filepath.Join(dir, providersDir)
 	keys, err := teemopay.NewKeys()
@@ -124,7 +133,7 @@ func write(dir, folder, name, text string) error {
 }
 
 // give makes owner the owner of all files. The folders may be passed through, so that the one who has the
-// folder can read the API key in it.
+// folder can read the API key and Grafana's password in it.
 func give(dir string, owner int) error {
 	info, err := os.Stat(dir)
 	if err != nil {
@@ -141,7 +150,7 @@ func give(dir string, owner int) error {
 			return err
 		case entry.IsDir():
 			return errors.Join(os.Chmod(path, 0o711), os.Lchown(path, owner, owner))
-		case entry.Name() == apiKeyFile:
+		case entry.Name() == apiKeyFile, entry.Name() == adminPasswordFile:
 			return os.Lchown(path, person, person)
 		case entry.Name() == "ca.pem": // no secret: whoever connects needs it
 			return errors.Join(os.Chmod(path, 0o644), os.Lchown(path, owner, owner))

@@ -1,6 +1,7 @@
 // Composetest builds and starts docker-compose.yml as a trial, pays through it from outside in every way that the
-// providers have, kills containers on the way, checks every outcome, and takes everything down again. It wants
-// Docker, Compose, and the base images or a way to them. See docs/deploy-docker.md.
+// providers have, kills containers on the way, compares every outcome with the books of the providers' sandbox, and
+// takes everything down again. It wants Docker, Compose, and the base images or a way to them. See
+// docs/deploy-docker.md.
 package main
 
 import (
@@ -8,14 +9,14 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"payonce/internal/freeport"
 	"payonce/internal/shop"
@@ -28,27 +29,31 @@ func main() {
 	o := options{}
 	flag.StringVar(&o.compose, "compose", "", "the command; by default docker-compose, or docker compose where it is missing")
 	flag.BoolVar(&o.ha, "ha", false, "three NATS servers and Redis with Sentinel; also stops the masters")
+	flag.BoolVar(&o.observability, "observability", false, "Prometheus, Grafana and Jaeger too; also asks them what they saw")
+	flag.StringVar(&o.without, "without", "", "services that are left out, by commas: of which there is no image, or to see what is missed")
 	flag.BoolVar(&o.built, "built", false, "the images are built already")
-	flag.IntVar(&o.times, "times", 2, "how often every way of paying is taken")
-	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "of everything")
+	flag.IntVar(&o.times, "times", 4, "how often every way of paying is taken")
+	flag.DurationVar(&o.timeout, "timeout", 40*time.Minute, "of everything; the payments have a quarter of it")
 	flag.BoolVar(&o.keep, "keep", false, "leave it running")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(ctx, o.timeout)
 	defer cancel()
 	if err := run(ctx, o); err != nil {
-		fmt.Fprintln(os.Stderr, "compose-test:", err)
+		fmt.Fprintln(os.Stderr, "compose-test: FAILED:", err)
 		cancel()
 		stop()
 		os.Exit(1)
 	}
+	fmt.Println("compose-test: all as it must be")
 }
 
 type options struct {
-	compose  string
-	ha, keep bool
-	built    bool
-	times    int
-	timeout  time.Duration
+	compose           string
+	ha, observability bool
+	without           string
+	built, keep       bool
+	times             int
+	timeout           time.Duration
 }
 
 func run(ctx context.Context, o options) (err error) {
@@ -56,7 +61,9 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	if !o.keep {
+	if o.keep {
+		fmt.Println("==> take it down with:", strings.Join(s.command, " "), "down --volumes; rm -r", s.secrets)
+	} else {
 		defer func() { err = errors.Join(err, s.down()) }()
 	}
 	if err := s.up(ctx); err != nil {
@@ -65,76 +72,82 @@ func run(ctx context.Context, o options) (err error) {
 	if err := s.pay(ctx); err != nil {
 		return errors.Join(err, s.logs(ctx))
 	}
-	return s.audit(ctx)
+	if err := s.audit(ctx); err != nil {
+		return err
+	}
+	if o.observability {
+		return s.observe(ctx)
+	}
+	return nil
 }
 
 // stack is one trial: a project of Compose with its own name, secrets and ports.
 type stack struct {
 	options
-	command []string
-	env     []string
-	secrets string
-	shop    shop.Shop
-	strikes []strike
+	command                     []string
+	env                         []string
+	secrets                     string
+	prometheus, grafana, jaeger string // base URLs
+	shop                        shop.Shop
+	strikes                     []strike
+	aftermath                   errgroup.Group // what goes on after a kill
+	taken                       []shop.Outcome // of payments that were under way in a call at a kill
+	payments                    int            // so many were made, of which all must be in the books
 }
 
 func newStack(ctx context.Context, o options) (*stack, error) {
-	s := &stack{options: o, command: strings.Fields(o.compose)}
-	if len(s.command) == 0 {
-		s.command = []string{"docker-compose"}
-		if _, err := exec.LookPath("docker-compose"); err != nil {
-			s.command = []string{"docker", "compose"}
-		}
-	}
+	s := &stack{options: o, command: composeCommand(o.compose)}
 	var err error
 	if s.secrets, err = os.MkdirTemp("", "payonce-compose-"); err != nil {
 		return nil, err
 	}
-	var ports [2]string
-	for i := range ports {
-		address, err := freeport.Address(ctx)
-		if err != nil {
+	s.env = append(os.Environ(), "PAYONCE_SECRETS="+s.secrets)
+	var urls [5]string
+	for i, name := range []string{"PAYONCE_PORT", "SANDBOX_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT"} {
+		if urls[i], err = freeport.Address(ctx); err != nil {
 			return nil, err
 		}
-		ports[i] = address[strings.LastIndexByte(address, ':')+1:]
+		s.env = append(s.env, name+"="+urls[i][strings.LastIndexByte(urls[i], ':')+1:])
 	}
-	project := "payonce-test"
-	if o.ha {
+	s.shop = shop.Shop{Ingress: "https://" + urls[0], Sandbox: "https://" + urls[1]}
+	s.prometheus, s.grafana, s.jaeger = "http://"+urls[2], "http://"+urls[3], "http://"+urls[4]
+	switch {
+	case o.ha && o.observability: // Compose 1 takes one file only, and what is set counts more
 		s.command = append(s.command, "--env-file", "deploy/docker/ha.env")
-		project += "-ha"
+		s.env = append(s.env, "COMPOSE_PROFILES=ha,observability", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://jaeger:4318/v1/traces")
+	case o.ha:
+		s.command = append(s.command, "--env-file", "deploy/docker/ha.env")
+	case o.observability:
+		s.command = append(s.command, "--env-file", "deploy/docker/observability.env")
 	}
-	s.command = append(s.command, "--project-name", project)
-	s.env = append(os.Environ(), "PAYONCE_SECRETS="+s.secrets, "PAYONCE_PORT="+ports[0], "SANDBOX_PORT="+ports[1])
-	s.shop = shop.Shop{Ingress: "https://127.0.0.1:" + ports[0], Sandbox: "https://127.0.0.1:" + ports[1]}
+	// No other project has this name, so that nothing of anybody else is taken down.
+	s.command = append(s.command, "--project-name", fmt.Sprintf("payonce-test-%d", os.Getpid()))
 	s.strikes = strikes(o.ha, o.times*len(trial.Variants()))
 	return s, nil
 }
 
-// compose runs a command of Compose and shows what it says.
-func (s *stack) compose(ctx context.Context, args ...string) error {
-	fmt.Printf("==> %s\n", strings.Join(args, " "))
-	return s.prepare(ctx, os.Stdout, args...).Run()
-}
-
-func (s *stack) prepare(ctx context.Context, out io.Writer, args ...string) *exec.Cmd {
-	all := append(append([]string{}, s.command...), args...)
-	cmd := exec.CommandContext(ctx, all[0], all[1:]...)
-	cmd.Env, cmd.Stdout, cmd.Stderr = s.env, out, os.Stderr
-	return cmd
-}
-
+// up does what README says, and then starts a second worker. With profile ha everything must be started before
+// the first payment.
 func (s *stack) up(ctx context.Context) error {
-	build := "--build"
-	if s.built {
-		build = "--no-build"
-	} else if err := s.compose(ctx, "build", "secrets"); err != nil {
-		return err
+	var steps [][]string
+	if !s.built {
+		steps = append(steps, []string{"build", "streams", "sandbox"}) // the others have their images
 	}
-	if err := s.compose(ctx, "run", "--rm", "secrets"); err != nil {
-		return err
+	steps = append(steps, []string{"run", "--rm", "secrets"})
+	if !s.ha {
+		steps = append(steps, []string{"run", "--rm", "shop"})
+		s.payments += len(trial.Variants())
 	}
-	if err := s.compose(ctx, "up", build, "-d", "--scale", "worker=2"); err != nil {
-		return err
+	start := []string{"up", "--no-build", "-d", "--scale", "worker=2"}
+	for name := range strings.SplitSeq(s.without, ",") {
+		if name != "" {
+			start = append(start, "--scale", name+"=0")
+		}
+	}
+	for _, step := range append(steps, start) {
+		if err := s.compose(ctx, step...); err != nil {
+			return fmt.Errorf("%s: %w", strings.Join(step, " "), err)
+		}
 	}
 	key, err := os.ReadFile(filepath.Join(s.secrets, "ingress", "api.key"))
 	if err != nil {
@@ -145,19 +158,9 @@ func (s *stack) up(ctx context.Context) error {
 }
 
 func (s *stack) down() error {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
 	return errors.Join(s.compose(ctx, "down", "--volumes", "--remove-orphans"), s.removeSecrets(ctx))
-}
-
-// removeSecrets needs root, as which the container made them.
-func (s *stack) removeSecrets(ctx context.Context) error {
-	if os.RemoveAll(s.secrets) == nil {
-		return nil
-	}
-	cmd := exec.CommandContext(ctx, "docker", "run", "--rm", "--volume", s.secrets+":/secrets", "--entrypoint", "rm", "redis:7.2.7-alpine",
-		"-rf", "/secrets/nats", "/secrets/redis", "/secrets/ingress", "/secrets/providers")
-	return errors.Join(cmd.Run(), os.RemoveAll(s.secrets))
 }
 
 func (s *stack) logs(ctx context.Context) error {

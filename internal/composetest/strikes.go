@@ -1,15 +1,16 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"payonce/internal/shop"
+	"payonce/internal/trial"
 )
 
 // strike is something that is broken while payments are under way.
@@ -20,7 +21,7 @@ type strike struct {
 }
 
 func strikes(ha bool, payments int) []strike {
-	all := []strike{{payments / 4, "kill -9 of a worker", func(ctx context.Context, s *stack) error { return s.kill(ctx, "worker") }}}
+	all := []strike{{payments / 4, "kill -9 of a worker in the middle of calls", func(ctx context.Context, s *stack) error { return s.killInCalls(ctx) }}}
 	if ha {
 		all = append(all,
 			strike{payments / 2, "kill -9 of the Redis master", func(ctx context.Context, s *stack) error {
@@ -29,46 +30,56 @@ func strikes(ha bool, payments int) []strike {
 					return err
 				}
 				fmt.Println("    the master is", master)
-				return s.kill(ctx, master)
+				return s.killService(ctx, master)
 			}},
-			strike{payments * 3 / 4, "kill -9 of a NATS server", func(ctx context.Context, s *stack) error { return s.kill(ctx, "nats-2") }},
+			strike{payments * 3 / 4, "kill -9 of a NATS server", func(ctx context.Context, s *stack) error { return s.killService(ctx, "nats-2") }},
 		)
 	}
 	return all
 }
 
-// pay makes the payments, and breaks things between them.
+// pay makes the payments, breaks things between them, and compares each outcome with the sandbox's books.
 func (s *stack) pay(ctx context.Context) error {
-	began := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, s.timeout/4)
+	defer cancel()
+	began, struck := time.Now(), 0
+	var errs []error
 	outcomes := s.shop.Round(ctx, fmt.Sprintf("C%d", began.Unix()), s.times, func(done int) {
 		for _, strike := range s.strikes {
-			if strike.after == done {
-				fmt.Printf("==> after %d payments: %s\n", done, strike.what)
-				if err := strike.do(ctx, s); err != nil {
-					fmt.Fprintln(os.Stderr, "compose-test:", strike.what, "failed:", err)
-				}
+			if strike.after != done {
+				continue
 			}
+			fmt.Printf("==> after %d payments: %s\n", done, strike.what)
+			if err := strike.do(ctx, s); err != nil {
+				errs = append(errs, fmt.Errorf("%s: %w", strike.what, err))
+				continue
+			}
+			struck++
 		}
 	})
+	errs = append(errs, everyWayTaken(outcomes, s.times), s.aftermath.Wait())
+	outcomes = append(outcomes, s.taken...)
+	s.payments += len(outcomes)
 	bad := shop.Print(os.Stdout, outcomes)
-	fmt.Printf("in %s\n", time.Since(began).Round(100*time.Millisecond))
+	fmt.Printf("in %s, with %d killed by SIGKILL\n", time.Since(began).Round(100*time.Millisecond), struck)
 	if bad > 0 {
-		return fmt.Errorf("%d payments did not end as they must", bad)
+		errs = append(errs, fmt.Errorf("%d payments did not end as they must", bad))
 	}
-	return nil
+	if struck != len(s.strikes) {
+		errs = append(errs, fmt.Errorf("%d of %d kills were done", struck, len(s.strikes)))
+	}
+	return errors.Join(errs...)
 }
 
-// kill ends one container of a service with SIGKILL. Docker does not restart what was killed by hand.
-func (s *stack) kill(ctx context.Context, service string) error {
-	ids, err := s.read(ctx, "ps", "-q", service)
-	if err != nil {
-		return err
+// everyWayTaken sees that no way of paying was left out.
+func everyWayTaken(outcomes []shop.Outcome, times int) error {
+	for _, v := range trial.Variants() {
+		taken := len(slices.DeleteFunc(slices.Clone(outcomes), func(o shop.Outcome) bool { return o.Variant != v }))
+		if taken != times {
+			return fmt.Errorf("%s %s %s was paid %d times", v.Account, v.Operation, v.Method, taken)
+		}
 	}
-	all := strings.Fields(ids)
-	if len(all) == 0 {
-		return fmt.Errorf("%s has no container", service)
-	}
-	return exec.CommandContext(ctx, "docker", "kill", all[0]).Run()
+	return nil
 }
 
 // master asks a Sentinel for the name of the Redis master.
@@ -77,32 +88,11 @@ func (s *stack) master(ctx context.Context) (string, error) {
 		`REDISCLI_AUTH="$(cat /run/secrets/sentinel.password)" redis-cli -p 26379 sentinel get-master-addr-by-name payonce`)
 	// As docker-compose.yml says.
 	names := map[string]string{"172.31.250.11": "redis-1", "172.31.250.12": "redis-2"}
-	if fields := strings.Fields(answer); err == nil && len(fields) > 0 && names[fields[0]] != "" {
+	if err != nil {
+		return "", fmt.Errorf("ask Sentinel for the master: %w", err)
+	}
+	if fields := strings.Fields(answer); len(fields) > 0 && names[fields[0]] != "" {
 		return names[fields[0]], nil
 	}
-	return "", fmt.Errorf("no Sentinel knows the master: %q %w", answer, err)
-}
-
-func (s *stack) read(ctx context.Context, args ...string) (string, error) {
-	var out bytes.Buffer
-	err := s.prepare(ctx, &out, args...).Run()
-	return out.String(), err
-}
-
-// audit looks at the whole from outside once more: the streams are as declared, with their replicas, and with
-// profile ha another Redis is the master.
-func (s *stack) audit(ctx context.Context) error {
-	diff := []string{"run", "--rm", "--no-deps", "streams", "/usr/local/bin/payctl", "streams", "diff", "--config", "/etc/payonce/payonce.yaml"}
-	if err := s.compose(ctx, diff...); err != nil {
-		return fmt.Errorf("streams: %w", err)
-	}
-	if !s.ha {
-		return nil
-	}
-	master, err := s.master(ctx)
-	if err == nil && master != "redis-2" {
-		err = fmt.Errorf("the Redis master is %s: there was no failover", master)
-	}
-	fmt.Println("==> the Redis master is now", master)
-	return err
+	return "", fmt.Errorf("the master is %q, says Sentinel", answer)
 }

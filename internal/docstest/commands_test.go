@@ -29,7 +29,9 @@ var unchecked = map[string]string{
 	"set -a":                 "of the shell",
 	"set +a":                 "of the shell",
 	". nats/server/nats.env": "made by payctl credentials; internal/deploytest starts servers with it",
-	"nats-server --config nats/server/node.conf -t": "made by payctl credentials; internal/deploytest starts servers with it",
+	"nats-server --config nats/server/node.conf -t":                                                          "made by payctl credentials; internal/deploytest starts servers with it",
+	"sh deploy/docker/secrets.sh secrets":                                                                    "run by internal/deploytest",
+	"sudo chown -R 65532:65532 secrets/nats secrets/redis secrets/ingress secrets/grafana secrets/providers": "of the shell",
 }
 
 // checkers know whether a command can be typed as it stands, by the program.
@@ -107,7 +109,7 @@ func TestCommandsWithinSentences(t *testing.T) {
 // Each kind of mistake is seen.
 func TestWrongCommandsAreSeen(t *testing.T) {
 	for _, wrong := range []string{
-		"make demmo", "make simulate RUN=1", "go run ./cmd/dema", "go run ./cmd/demo --kep", "go test ./internal/simulaton", "go test ./internal/simulation -run 'Simulatoin$'",
+		"make demmo", "make simulate RUN=1", "make compose-test COMPOSEFLAGS=-hah", "go run ./cmd/dema", "go run ./cmd/demo --kep", "go test ./internal/simulaton", "go test ./internal/simulation -run 'Simulatoin$'",
 		"payctl parked relaese x", "payctl parked release --bye kim", "payctl nonsense", "worker --chek", "worker check", "ingress --cheque",
 		"docker-compose run --rm sekrets", "docker-compose --env-file deploy/none.env up", "docker-compose explode", "kubectl apply -k deploy/kubernetes/none", "kubectl scale --replicas 3", "kubectl apply -f deploy/none.yaml", "kubectl -n payonce rollout status deployment/none",
 		"kubectl -n payonce port-forward service/none 1:1", "kubectl create secret generic payonce-none --from-file=a", "kubectl label namespace nats payonce/none=allowed", "docker build --target none .",
@@ -145,6 +147,11 @@ func checkMake(args []string) error {
 		name, _, variable := strings.Cut(arg, "=")
 		if variable && i > 0 && !strings.Contains(makefile, "$("+name+")") {
 			return fmt.Errorf("the Makefile does not know %s", name)
+		}
+		if name == "COMPOSEFLAGS" {
+			if err := checkGoFlags("internal/composetest", "run", strings.Fields(strings.TrimPrefix(arg, name+"="))); err != nil {
+				return err
+			}
 		}
 		if !variable && !regexp.MustCompile(`(?m)^`+regexp.QuoteMeta(arg)+`:.*## `).MatchString(makefile) {
 			return fmt.Errorf("there is no target %s", arg)
@@ -250,7 +257,7 @@ func checkCompose(args []string) error {
 			if arg == "--profile" && !strings.Contains(files, args[i]) {
 				return fmt.Errorf("there is no profile %s", args[i])
 			}
-			if arg != "--profile" && exists(args[i]) != nil {
+			if arg != "--profile" && exists(args[i]) != nil && args[i] != "docker-compose.pinned.yml" { // make compose-pin writes it
 				return fmt.Errorf("there is no file %s", args[i])
 			}
 		case strings.HasPrefix(arg, "-"):

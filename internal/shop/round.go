@@ -17,11 +17,12 @@ import (
 const customers = 6
 
 // Round sends every way of paying so many times, and returns the outcomes in the order of the variants.
-// Order numbers begin with prefix. after, if set, is called after each payment with how many are done.
+// Order numbers begin with prefix. after, if set, is called after each payment with how many are done; the others
+// go on meanwhile.
 func (s *Shop) Round(ctx context.Context, prefix string, times int, after func(done int)) []Outcome {
 	variants := slices.Repeat(trial.Variants(), times)
 	outcomes := make([]Outcome, len(variants))
-	done := make(chan struct{})
+	done := make(chan struct{}, len(variants))
 	var group errgroup.Group
 	group.SetLimit(customers)
 	go func() {

@@ -110,7 +110,7 @@ func (s *Shop) customerPays(ctx context.Context, ref payment.Ref) error {
 			return err
 		}
 	}
-	if err := s.call(ctx, http.MethodGet, s.order(ref)+"/wait?for=charged&timeout=20s", "", http.StatusOK, nil); err != nil {
+	if err := s.Charged(ctx, ref); err != nil {
 		return err
 	}
 	return s.call(ctx, http.MethodPost, s.order(ref)+"/pay", "{}", http.StatusOK, nil)
@@ -118,6 +118,33 @@ func (s *Shop) customerPays(ctx context.Context, ref payment.Ref) error {
 
 func isECommPay(ref payment.Ref) bool {
 	return ref.Provider == trial.ECommPay || ref.Provider == trial.ECommPayRedirect
+}
+
+// Hold sends the command of a variant for an order of which the provider holds the answer back, after it has taken it,
+// and of which it never sends a webhook: only who asks the provider hears of it.
+func (s *Shop) Hold(ctx context.Context, v trial.Variant, ref payment.Ref) error {
+	faults := fmt.Sprintf(`[{"fault":%q,"times":1},{"fault":%q}]`, sandbox.Hang, sandbox.LostCallback)
+	if err := s.call(ctx, http.MethodPost, s.order(ref)+"/faults", faults, http.StatusOK, nil); err != nil {
+		return err
+	}
+	return s.call(ctx, http.MethodPost, s.Ingress+"/v1/"+string(v.Operation)+"s", v.Command(ref), http.StatusAccepted, nil)
+}
+
+// Charged waits until the provider has taken an order.
+func (s *Shop) Charged(ctx context.Context, ref payment.Ref) error {
+	return s.call(ctx, http.MethodGet, s.order(ref)+"/wait?for=charged&timeout=20s", "", http.StatusOK, nil)
+}
+
+// Payment returns how a payment stands.
+func (s *Shop) Payment(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+	return s.until(ctx, ref, func(payment.Payment) bool { return true })
+}
+
+// Books returns what the sandbox's own books say of all payments.
+func (s *Shop) Books(ctx context.Context) (sandbox.Summary, error) {
+	var books sandbox.Summary
+	err := s.call(ctx, http.MethodGet, s.Sandbox+"/admin/summary", "", http.StatusOK, &books)
+	return books, err
 }
 
 func (s *Shop) order(ref payment.Ref) string {

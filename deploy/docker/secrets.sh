@@ -1,0 +1,19 @@
+#!/bin/sh
+# Makes the secrets of production that are not NATS's: passwords of Redis, Sentinel and Grafana, and a key of the ingress.
+# Usage: sh deploy/docker/secrets.sh FOLDER. Nothing is overwritten. See docs/deploy-docker.md.
+set -eu
+umask 077
+folder=${1:?which folder?}
+for part in redis ingress grafana; do
+	mkdir "$folder/$part"
+done
+mkdir -p "$folder/providers"
+random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
+redis=$(random) sentinel=$(random) key=$(random)
+echo "$redis" >"$folder/redis/password"
+printf 'requirepass %s\nmasterauth %s\n' "$redis" "$redis" >"$folder/redis/server.conf"
+echo "$sentinel" >"$folder/redis/sentinel.password"
+printf 'sentinel auth-pass payonce %s\nrequirepass %s\nsentinel sentinel-pass %s\n' "$redis" "$sentinel" "$sentinel" >"$folder/redis/sentinel.conf"
+echo "$key" >"$folder/ingress/api.key"
+printf %s "$key" | sha256sum | cut -c1-64 >"$folder/ingress/api.sha256"
+random >"$folder/grafana/password"
