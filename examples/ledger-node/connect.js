@@ -8,12 +8,13 @@ export const connectionFlags = {
   ca: { type: 'string' }, // file with the CA of a secured NATS
 };
 
-// open connects, and from then on reconnects for as long as it takes.
+// open connects, and reconnects, for as long as it takes. It gives up only where NATS does not let this user in.
 export function open(flags, name) {
   return connect({
     name,
     servers: flags.nats.split(','),
     maxReconnectAttempts: -1,
+    waitOnFirstConnect: true,
     ...(flags.seed && { authenticator: nkeyAuthenticator(new TextEncoder().encode(readFileSync(flags.seed, 'utf8').trim())) }),
     ...(flags.ca && { tls: { caFile: flags.ca } }),
   });

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"io"
 	"log/slog"
@@ -23,6 +24,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
+	"payonce/internal/contracts"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/ingress"
@@ -50,7 +52,30 @@ var (
 
 func TestMain(m *testing.M) {
 	otel.SetMeterProvider(metric.NewMeterProvider(metric.WithReader(reader)))
-	os.Exit(m.Run())
+	var err error
+	if document, err = contracts.OpenOpenAPI("../../docs/contracts/openapi.yaml"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if all := flag.Lookup("test.run").Value.String() == "" && flag.Lookup("test.skip").Value.String() == "" &&
+		flag.Lookup("test.list").Value.String() == "" && flag.Lookup("test.fuzz").Value.String() == "" && flag.Lookup("test.bench").Value.String() == ""; all && code == 0 {
+		code = unseen()
+	}
+	os.Exit(code)
+}
+
+// document is what every answer of these tests is held against.
+var document *contracts.OpenAPI
+
+// unseen fails where openapi.yaml promises what no test of this package was answered.
+func unseen() int {
+	promises, err := document.Unseen()
+	if err != nil || len(promises) > 0 {
+		fmt.Fprintf(os.Stderr, "openapi.yaml promises what no test was answered: %v\n%s\n", err, strings.Join(promises, "\n"))
+		return 1
+	}
+	return 0
 }
 
 // border is an ingress with fakes behind its ports and a real HTTP server before it.
@@ -163,6 +188,9 @@ func (b *border) send(transport http.RoundTripper, req *http.Request) answer {
 	}
 	if a.header.Get("X-Request-Id") == "" {
 		b.t.Errorf("%s %s: no X-Request-Id", req.Method, req.URL.Path)
+	}
+	if err := document.Check(req.Method, req.URL.EscapedPath(), a.status, a.header, body); err != nil {
+		b.t.Errorf("not as in openapi.yaml: %s %s: %v", req.Method, req.URL.Path, err)
 	}
 	return a
 }

@@ -1,9 +1,11 @@
 package ingress_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
+	"time"
 
 	"payonce/pkg/events"
 	"payonce/pkg/ingress"
@@ -155,8 +157,23 @@ func (l *fakeLog) append(p payment.Payment) {
 	defer l.mu.Unlock()
 	records := l.records[p.Ref]
 	n := len(records) + 1
+	p = whole(p)
 	p.Revision = n
 	l.records[p.Ref] = append(records, events.Record{Sequence: uint64(100 + n), ID: fmt.Sprintf("event-%d", n), StoredAt: start, Payment: p})
+}
+
+// whole adds what every event of a payment in its status has.
+func whole(p payment.Payment) payment.Payment {
+	switch p.Status {
+	case payment.Parked:
+		p.ResumeAt = cmp.Or(p.ResumeAt, start.Add(time.Hour))
+		p.Reason = cmp.Or(p.Reason, &payment.Reason{Code: payment.ReasonClosed})
+	case payment.InDoubt, payment.Failed, payment.Conflict, payment.Reversed:
+		p.Reason = cmp.Or(p.Reason, &payment.Reason{Code: payment.ReasonDeclined})
+	case payment.Settled:
+		p.SettledAmount = cmp.Or(p.SettledAmount, p.Amount)
+	}
+	return p
 }
 
 // tell wakes who watches.

@@ -1,0 +1,227 @@
+package contracts
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+const openAPI = "../../docs/contracts/openapi.yaml"
+
+// client sends the document's examples and holds every answer against it.
+type client struct {
+	*stack
+	t    *testing.T
+	doc  *OpenAPI
+	sent map[string]int // by operation
+}
+
+// example sends an operation as its examples say, and returns the body of the answer that must have the status.
+func (c *client) example(id string, status int, header http.Header) []byte {
+	c.t.Helper()
+	at := slices.IndexFunc(c.doc.operations, func(o operation) bool { return o.id == id })
+	if at < 0 {
+		c.t.Fatalf("there is no operation %s", id)
+	}
+	o := c.doc.operations[at]
+	item := c.doc.root["paths"].(map[string]any)[o.path].(map[string]any)
+	described := item[strings.ToLower(o.method)].(map[string]any)
+	shared, _ := item["parameters"].([]any)
+	own, _ := described["parameters"].([]any)
+	path, query := o.path, url.Values{}
+	for _, value := range slices.Concat(shared, own) {
+		_, parameter := c.doc.follow("", value)
+		name, text := parameter["name"].(string), parameter["example"].(string)
+		switch parameter["in"] {
+		case "path":
+			path = strings.ReplaceAll(path, "{"+name+"}", text)
+		case "query":
+			query.Set(name, text)
+		}
+	}
+	if len(query) > 0 {
+		path += "?" + query.Encode()
+	}
+	body := ""
+	request, _ := described["requestBody"].(map[string]any)
+	content, _ := request["content"].(map[string]any)
+	if media, ok := content["application/json"].(map[string]any); ok {
+		text, err := json.Marshal(media["example"])
+		if err != nil || media["example"] == nil {
+			c.t.Fatalf("%s has no example: %v", id, err)
+		}
+		body = string(text)
+	}
+	c.sent[id]++
+	return c.send(o.method, path, body, status, header)
+}
+
+func (c *client) send(method, path, body string, status int, header http.Header) []byte {
+	c.t.Helper()
+	req, err := http.NewRequestWithContext(c.t.Context(), method, c.ingress+path, strings.NewReader(body))
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+c.apiKey)
+	req.Header.Set("Content-Type", "application/json")
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	reply, err := (&http.Client{Timeout: 2 * patience}).Do(req)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	defer func() { _ = reply.Body.Close() }()
+	text, err := io.ReadAll(reply.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	if err := c.doc.Check(method, path, reply.StatusCode, reply.Header, text); err != nil {
+		c.t.Errorf("not as in openapi.yaml: %v", err)
+	}
+	if reply.StatusCode != status {
+		c.t.Fatalf("%s %s: %d, want %d: %s", method, path, reply.StatusCode, status, text)
+	}
+	return text
+}
+
+// until reads a payment, waiting, until it is as wanted.
+func (c *client) until(ref payment.Ref, wanted func(payment.Payment) bool) {
+	c.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		var p payment.Payment
+		if err := json.Unmarshal(c.send("GET", "/v1/payments/"+ref.String(), "", 200, http.Header{"Prefer": {"wait=5"}}), &p); err != nil {
+			c.t.Fatal(err)
+		}
+		if wanted(p) {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("%s is %s", ref, p.Status)
+		}
+	}
+}
+
+// Every operation is sent with its examples, by HTTP to a real ingress with a worker and the sandbox behind it, and
+// taken; every answer is as the document says.
+func TestOpenAPIExamplesAreTaken(t *testing.T) {
+	doc, err := OpenOpenAPI(openAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &client{stack: startStack(t), t: t, doc: doc, sent: map[string]int{}}
+	for _, id := range []string{"healthz", "readyz", "providers", "banks", "balance"} {
+		c.example(id, 200, nil)
+	}
+	deposit, payout := payment.Ref{Provider: trial.TeemoPay, Order: "D-1001"}, payment.Ref{Provider: trial.TeemoPay, Order: "P-1001"}
+	for _, want := range []string{`"duplicate":false`, `"duplicate":true`} {
+		for _, id := range []string{"deposit", "payout"} {
+			if body := c.example(id, 202, nil); !strings.Contains(string(body), want) {
+				t.Errorf("%s is not %s: %s", id, want, body)
+			}
+		}
+	}
+	c.until(deposit, func(p payment.Payment) bool { return p.Action != nil })
+	if err := c.sandbox.Pay(deposit.Provider, deposit.Order, 0); err != nil {
+		t.Fatal(err)
+	}
+	ended := func(p payment.Payment) bool { return p.Status == payment.Settled }
+	c.until(deposit, ended)
+	c.until(payout, ended)
+	c.example("payment", 200, nil)
+	c.example("payment", 200, http.Header{"Prefer": {"wait=1"}})
+	if body := c.example("timeline", 200, nil); strings.Count(string(body), `"sequence"`) < 3 {
+		t.Errorf("the timeline is %s", body)
+	}
+	c.clarification()
+	c.example("webhook", 401, nil) // only a provider can sign one; those of the sandbox settled the payments
+	if len(c.sent) != len(doc.operations) {
+		t.Errorf("%v were sent, the document has %d", c.sent, len(doc.operations))
+	}
+}
+
+// clarification answers the question of the provider whose payment is the example's.
+func (c *client) clarification() {
+	c.t.Helper()
+	ref := payment.Ref{Provider: trial.ECommPay, Order: "D-x-clarification-1005"}
+	v := trial.Variant{Account: ref.Provider, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	c.send("POST", "/v1/deposits", v.Command(ref), 202, nil)
+	c.until(ref, func(p payment.Payment) bool { return p.Action != nil && p.Action.Clarification != nil })
+	c.example("clarify", 202, nil)
+	c.until(ref, func(p payment.Payment) bool { return p.Action != nil && p.Action.Transfer != nil })
+}
+
+// What the document says must fail where it is wrong: each of these answers has one mistake.
+func TestWrongAnswersAreFound(t *testing.T) {
+	doc, err := OpenOpenAPI(openAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queued, err := json.Marshal(payment.New(payment.Command{Ref: payment.Ref{Provider: "p", Order: "o"}, Operation: payment.Deposit, Amount: payment.KRW(1)}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	view := string(queued)
+	accepted := strings.TrimSuffix(view, "}") + `,"duplicate":false}`
+	refusal := `{"type":"urn:payonce:problem:rate_limited","title":"t","status":429,"instance":"urn:payonce:request:1"}`
+	plain := func() http.Header { return http.Header{"Content-Type": {"application/json"}, "X-Request-Id": {"1"}} }
+	located := func() http.Header { h := plain(); h.Set("Location", "/v1/payments/p/o"); return h }
+	later := func() http.Header {
+		return http.Header{"Content-Type": {"application/problem+json"}, "X-Request-Id": {"1"}, "Retry-After": {"5"}}
+	}
+	for name, c := range map[string]struct {
+		status int
+		header http.Header
+		body   string
+		good   bool
+	}{
+		"taken":                     {202, located(), accepted, true},
+		"refused":                   {429, later(), refusal, true},
+		"another status":            {201, located(), accepted, false},
+		"an unknown property":       {202, located(), strings.Replace(accepted, "{", `{"colour":"red",`, 1), false},
+		"a property is missing":     {202, located(), view, false},
+		"a type is wrong":           {202, located(), strings.Replace(accepted, "false", `"no"`, 1), false},
+		"no Location":               {202, plain(), accepted, false},
+		"a wrong Location":          {202, func() http.Header { h := located(); h.Set("Location", "/elsewhere"); return h }(), accepted, false},
+		"an unknown header":         {202, func() http.Header { h := located(); h.Set("X-New", "1"); return h }(), accepted, false},
+		"another media type":        {202, func() http.Header { h := located(); h.Set("Content-Type", "text/plain"); return h }(), accepted, false},
+		"no Retry-After":            {429, func() http.Header { h := later(); h.Del("Retry-After"); return h }(), refusal, false},
+		"a Retry-After as a date":   {429, func() http.Header { h := later(); h.Set("Retry-After", "tomorrow"); return h }(), refusal, false},
+		"a problem of another":      {429, later(), strings.Replace(refusal, "rate_limited", "not_found", 1), false},
+		"a problem with more in it": {429, later(), strings.Replace(refusal, "{", `{"colour":"red",`, 1), false},
+	} {
+		if err := doc.Check("POST", "/v1/deposits", c.status, c.header, []byte(c.body)); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := doc.Check("GET", "/v1/nothing", 200, plain(), []byte("{}")); err == nil {
+		t.Error("a path that is not in the document is answered 200")
+	}
+}
+
+// The payment of the document has every field of the events' schema, and no other.
+func TestOpenAPIHasTheFieldsOfTheEvents(t *testing.T) {
+	doc, err := OpenOpenAPI(openAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var event struct{ Properties map[string]any }
+	if err := json.Unmarshal(events.PaymentSchema, &event); err != nil {
+		t.Fatal(err)
+	}
+	_, accepted := doc.follow("", map[string]any{"$ref": "#/components/schemas/accepted"})
+	has := accepted["oneOf"].([]any)[1].(map[string]any)["properties"].(map[string]any)
+	delete(has, "duplicate")
+	if got, want := keysOf(has), keysOf(event.Properties); !slices.Equal(got, want) {
+		t.Errorf("the answer to a command has\n%v\nevents have\n%v", got, want)
+	}
+}
