@@ -39,7 +39,7 @@ func readSource(t *testing.T) source {
 		if err != nil {
 			return err
 		}
-		if entry.IsDir() && (len(entry.Name()) > 2 && entry.Name()[0] == '.' || entry.Name() == "docstest" || entry.Name() == "bin") {
+		if entry.IsDir() && (len(entry.Name()) > 2 && entry.Name()[0] == '.' || entry.Name() == "docstest" || entry.Name() == "bin" || entry.Name() == "node_modules") {
 			return fs.SkipDir
 		}
 		if entry.IsDir() || !slices.Contains(ofText, filepath.Ext(path)) {

@@ -20,7 +20,7 @@ func allPages(t *testing.T) (pages []aPage) {
 			return err
 		}
 		name := entry.Name()
-		if entry.IsDir() && (name == "testdata" || len(name) > 2 && name[0] == '.') {
+		if entry.IsDir() && (name == "testdata" || name == "node_modules" || len(name) > 2 && name[0] == '.') {
 			return fs.SkipDir
 		}
 		if entry.IsDir() || filepath.Ext(name) != ".md" {
