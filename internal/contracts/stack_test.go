@@ -12,6 +12,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"payonce/internal/app"
+	"payonce/internal/freeport"
 	"payonce/internal/natstest"
 	"payonce/internal/trial"
 	"payonce/pkg/sandbox"
@@ -30,7 +31,7 @@ func startStack(t *testing.T) *stack {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	listen, err := trial.FreeAddress(ctx)
+	listen, err := freeport.Address(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
