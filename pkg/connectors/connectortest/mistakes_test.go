@@ -111,3 +111,20 @@ var mistakes = []struct {
 	{ignoresCase, "a webhook with any bit flipped is refused"},
 	{anyTime, "a webhook's time is judged as the settings say"},
 }
+
+// alsoCaught are mistakes that prove the rules which stand beside none above.
+var alsoCaught = []struct {
+	m    mistake
+	rule string
+}{
+	{signsLess, "each request has the time of its own"},
+	{anyStatusAccepted, "each documented status means what the documents say"},
+	{plainErrors, "a broken TLS handshake is not sent"},
+	{plainErrors, "nothing is sent to a server that is not trusted"},
+	{plainErrors, "a call whose time is over is not sent"},
+	{anyStatusPaid, "a lookup with an undocumented status is unclear"},
+	{paidWithoutEcho, "a lookup with another amount does not settle"},
+	{followsDeadline, "a lookup that fails on the way learns nothing"},
+	{signatureOfHalf, "a webhook that comes twice says the same"},
+	{comparesPrefix, "a webhook with random changes is refused"},
+}

@@ -21,13 +21,21 @@ func (c *Connector) Balance(ctx context.Context) ([]connectors.Balance, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the balance: %w", err)
 	}
+	balance, err := readBalance(data)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the balance: %w", unclear("200", "", err.Error()))
+	}
+	return []connectors.Balance{balance}, nil
+}
+
+func readBalance(data object) (connectors.Balance, error) {
 	f, _ := data.fields()
 	available, err1 := f.wonCut("availAmount")
 	frozen, err2 := f.wonCut("frozenAmount")
 	if err := errors.Join(err1, err2); err != nil {
-		return nil, fmt.Errorf("ask for the balance: %w", unclear("200", "", err.Error()))
+		return connectors.Balance{}, err
 	}
-	return []connectors.Balance{{Currency: available.Currency, Available: available, Frozen: frozen}}, nil
+	return connectors.Balance{Currency: available.Currency, Available: available, Frozen: frozen}, nil
 }
 
 // inquire makes one request that changes nothing, and returns the data of an answer with code 200. An

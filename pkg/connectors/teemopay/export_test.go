@@ -24,3 +24,12 @@ func ReadStatement(page []byte, op payment.Operation) ([]connectors.StatementLin
 	}
 	return readStatement(data, op, "")
 }
+
+// ReadBalance reads what the account holds without the network.
+func ReadBalance(answer []byte) (connectors.Balance, error) {
+	data, err := parseObject(answer)
+	if err != nil {
+		return connectors.Balance{}, err
+	}
+	return readBalance(data)
+}

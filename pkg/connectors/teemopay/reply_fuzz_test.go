@@ -12,16 +12,22 @@ import (
 )
 
 // FuzzReply reads anything as an answer. Only an answer that names our order can be more
-// than a doubt, and nothing makes it panic.
+// than a doubt, no account holds less than nothing, and nothing makes it panic.
 func FuzzReply(f *testing.F) {
 	for _, body := range []string{acceptedVA, duplicate, declined, data(`"status":1,"amount":"1000.00"`), data(`"status":2,"amount":"1000.00","transactionAmount":"1000.00","statementList":[` + statement("A", "1000.00", 2) + `]`),
-		`{"code":425,"msg":"Insufficient merchant balance"}`, `{"code":434}`, `{"code":400,"msg":"Order not found"}`, `<html>`, ``, `[]`, `{"records":[{"type":"1","merchantOrderNo":"D-1","amount":"5000.00","transactionAmount":"5000.00","status":2,"createTime":"2025-05-01 00:00:00","tradeNo":"T1"}]}`} {
+		`{"code":425,"msg":"Insufficient merchant balance"}`, `{"code":434}`, `{"code":400,"msg":"Order not found"}`, `<html>`, ``, `[]`, `{"records":[{"type":"1","merchantOrderNo":"D-1","amount":"5000.00","transactionAmount":"5000.00","status":2,"createTime":"2025-05-01 00:00:00","tradeNo":"T1"}]}`,
+		`{"totalAmount":"12000.00","frozenAmount":"2000.00","availAmount":"10000.00"}`, `{"frozenAmount":"15.15","availAmount":984.85}`, `{"frozenAmount":"0.00","availAmount":"-1.00"}`} {
 		f.Add([]byte(body))
 	}
 	c := connect(f, settings(f, "https://gateway.example.com"), rand.Reader)
 	f.Fuzz(func(t *testing.T, answer []byte) {
 		reply := httpcall.Reply{Status: 200, Body: answer}
 		named := bytes.Contains(answer, []byte(order)) || bytes.Contains(answer, []byte(`\`)) // it may be escaped
+		if holds, err := teemopay.ReadBalance(answer); err == nil && (holds.Currency != "KRW" || holds.Available.Minor < 0 || holds.Frozen.Minor < 0) {
+			t.Errorf("the balance of %q: %+v", answer, holds)
+		} else if err == nil && (!bytes.Contains(answer, []byte("Amount")) && !bytes.Contains(answer, []byte(`\`))) {
+			t.Errorf("a balance from %q: %+v", answer, holds)
+		}
 		for _, op := range payment.Operations() {
 			lines, _, err := teemopay.ReadStatement(answer, op)
 			for _, l := range lines {
