@@ -21,7 +21,7 @@ type rule struct {
 // kind of file gets its own lines.
 var shippedRules = []rule{
 	{`.`, `image: *["']?[^\s"']+:latest|FROM +\S+:latest`, false, "an image that changes by itself"},
-	{`.`, `(?i)(password|secret|seed|api_?key|token): *["']?(changeme|secret|password|admin|test|default|payonce)["']?\s*$`, false, "a default secret"},
+	{`.`, `(?im)(password|secret|seed|api_?key|token): *["']?(changeme|secret|password|admin|test|default|payonce)["']?\s*$`, false, "a default secret"},
 	{`.`, `(?i)(password|secret|seed|api_?key|token): *["']{2}`, false, "an empty secret"},
 	{`.`, `SU[A-Z2-7]{56}|-----BEGIN [A-Z ]*PRIVATE KEY-----`, false, "a private key"},
 	{`^deploy/nats/server\.conf$`, `(?m)^  sync_interval: always$`, true, "acknowledged messages survive a loss of power"},
@@ -34,6 +34,7 @@ var shippedRules = []rule{
 	{`redis\.conf$`, `(?m)^maxmemory-policy noeviction$`, true, "no claim is thrown away"},
 	{`^deploy/docker/ha\.env$`, `(?m)^NATS_REPLICAS=3$`, true, "a cluster keeps every message three times"},
 	{`^deploy/docker/trial\.yaml$`, `(?m)^environment: test$`, true, "the sandbox is for tests"},
+	{`^docker-compose\.yml$`, `(?m)^ +GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/`, true, "Grafana has the password that everybody knows"},
 	{`^docker-compose\.yml$`, `(?i)sandbox:`, false, "the sandbox is in production's file"},
 	{`^payonce\.example\.yaml$`, `replicas: 1 .*use 3 in production`, true, "the example says what production needs"},
 }
@@ -94,7 +95,8 @@ func TestShippedFiles(t *testing.T) {
 // TestShippedRulesBite plays the rules against what they must refuse.
 func TestShippedRulesBite(t *testing.T) {
 	for _, test := range []struct{ path, text string }{
-		{"docker-compose.yml", "    image: nats:latest\n"}, {"Dockerfile", "FROM golang:latest\n"},
+		{"docker-compose.yml", "    image: nats:latest\n      GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/x\n"},
+		{"docker-compose.yml", "      GF_SECURITY_ADMIN_PASSWORD__FILE: ./x\n"}, {"deploy/x.yaml", "password: admin\nuser: kim\n"}, {"Dockerfile", "FROM golang:latest\n"},
 		{"deploy/x.yaml", "password: changeme\n"}, {"deploy/x.yaml", "  secret: \"\"\n"},
 		{"deploy/x.yaml", "key: SU" + strings.Repeat("A", 56)}, {"deploy/x.pem", "-----BEGIN PRIVATE KEY-----"},
 		{"deploy/nats/server.conf", "  sync_interval: \"2m\"\n  key: $NATS_STORE_KEY\nhttp: \"127.0.0.1:8222\"\n"},
