@@ -95,13 +95,25 @@ func TestProductionHasThreeReplicas(t *testing.T) {
 	}
 }
 
-// TestStreamsOfNACK compares the resources with the streams that production's configuration makes.
-func TestStreamsOfNACK(t *testing.T) {
-	cfg := config.Defaults()
-	cfg.NATS.Replicas = 3
-	files, err := jetstream.StreamFiles(app.StreamConfig(cfg))
+// TestShippedStreamsAreTheDefaults: deploy/nats/streams is what "payctl streams apply" makes of a file that says
+// nothing about streams.
+func TestShippedStreamsAreTheDefaults(t *testing.T) {
+	files, err := jetstream.StreamFiles(app.StreamConfig(config.Defaults()))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for name, want := range files {
+		if shippedText(t, "deploy/nats/streams/"+name) != string(want) {
+			t.Errorf("deploy/nats/streams/%s is not what the default configuration makes:\n%s", name, want)
+		}
+	}
+}
+
+// TestStreamsOfNACK compares the resources with deploy/nats/streams; production has three replicas of each.
+func TestStreamsOfNACK(t *testing.T) {
+	files, err := filepath.Glob("../../deploy/nats/streams/*.json")
+	if err != nil || len(files) != 5 {
+		t.Fatal(err, files)
 	}
 	resources := documents(t, "deploy/kubernetes/overlays/production/streams.yaml")
 	if len(resources) != len(files) {
@@ -110,10 +122,11 @@ func TestStreamsOfNACK(t *testing.T) {
 	for _, resource := range resources {
 		name := fmt.Sprint(at(resource, "spec", "name"))
 		var want njs.StreamConfig
-		if err := json.Unmarshal(files[strings.ToLower(name)+".json"], &want); err != nil {
+		if err := json.Unmarshal([]byte(shippedText(t, "deploy/nats/streams/"+strings.ToLower(name)+".json")), &want); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
+		want.Replicas = 3
 		text, err := json.Marshal(resource["spec"])
 		if err != nil {
 			t.Fatal(err)

@@ -60,7 +60,7 @@ func DefaultConfig() Config {
 	const day = 24 * time.Hour
 	return Config{
 		Replicas:         1,
-		PaymentRetention: 90 * day, WebhookRetention: 7 * day, DeadLetterRetention: 90 * day, AuditRetention: 5 * 365 * day,
+		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
 		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
 		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second,
