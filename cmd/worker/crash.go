@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"strings"
+	"sync/atomic"
 	"syscall"
 
 	"payonce/internal/app"
@@ -14,7 +15,8 @@ import (
 
 // A worker built with the tag "crash" kills itself, as kill -9 would, at the step that
 // PAYONCE_CRASH_AT names, when it works on an order that contains PAYONCE_CRASH_ORDER. With
-// PAYONCE_CRASH_SIGNAL=STOP it freezes instead, until it gets SIGCONT.
+// PAYONCE_CRASH_SIGNAL=STOP it freezes instead, until it gets SIGCONT. With PAYONCE_CRASH_PANIC it panics
+// with that text instead, once.
 // The programs that are shipped are built without this file.
 func init() {
 	at, order := worker.Step(os.Getenv("PAYONCE_CRASH_AT")), os.Getenv("PAYONCE_CRASH_ORDER")
@@ -22,8 +24,16 @@ func init() {
 	if os.Getenv("PAYONCE_CRASH_SIGNAL") == "STOP" {
 		signal = syscall.SIGSTOP
 	}
+	text := os.Getenv("PAYONCE_CRASH_PANIC")
+	var panicked atomic.Bool
 	app.OnStep = func(step worker.Step, ref payment.Ref) {
 		if step == at && strings.Contains(ref.Order, order) {
+			if text != "" {
+				if !panicked.Swap(true) {
+					panic(text)
+				}
+				return
+			}
 			_ = syscall.Kill(os.Getpid(), signal)
 		}
 	}

@@ -78,6 +78,7 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "%v\n\nMend the file and check it with: %s --check-config --config %s\n", err, service.Name, options.config)
 		return ExitUsage
 	}
+	logLibraries(rt.Logger)
 	for _, warning := range rt.Config.Warnings() {
 		rt.Logger.Warn("configuration", "warning", warning)
 	}

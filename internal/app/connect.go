@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -74,6 +75,20 @@ func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, client g
 		return nil, nil, err
 	}
 	return store, client, nil
+}
+
+// logLibraries lets what libraries say go where our own lines go, in the same format.
+func logLibraries(logger *slog.Logger) {
+	slog.SetDefault(logger) // takes what is written with package log, too
+	goredis.SetLogger(redisLines{logger})
+}
+
+// redisLines takes what go-redis says. It repeats what our own lines say of a call that failed, so it is for
+// those who look closely.
+type redisLines struct{ *slog.Logger }
+
+func (l redisLines) Printf(ctx context.Context, format string, values ...any) {
+	l.DebugContext(ctx, "Redis client", "says", fmt.Sprintf(format, values...))
 }
 
 // dialRedis makes the claim store and its client, which connects when it is used.

@@ -19,7 +19,11 @@ const root = "../.."
 var (
 	namedMetric = regexp.MustCompile(`\b((?:Metric|Counter)[A-Za-z]+) += "(payonce\.[a-z_.]+)"`)
 	madeMetric  = regexp.MustCompile(`\.(Int64|Float64)(Observable)?(Counter|UpDownCounter|Gauge|Histogram)\(((?:Metric|Counter)[A-Za-z]+)(, metric\.WithUnit\("s"\))?`)
-	metricRow   = regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| `([a-z_]+)` \\| (\\w+) \\|")
+	metricRow   = regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\| `([a-z_]+)` \\| (\\w+) \\| ([a-z_, –]+) \\|")
+	grouping    = regexp.MustCompile(`\b(?:by|without|on|ignoring|group_left|group_right) ?\(([^)]*)\)`)
+	selector    = regexp.MustCompile(`(payonce_[a-z_]+)(?:\{([^}]*)\})?`)
+	matcher     = regexp.MustCompile(`(\w+) ?(?:=~|!~|!=|=)`)
+	templated   = regexp.MustCompile(`\$labels\.(\w+)`)
 	usedMetric  = regexp.MustCompile(`payonce_[a-z_]+`)
 )
 
@@ -110,6 +114,65 @@ func series(t *testing.T) map[string]bool {
 	return known
 }
 
+// scrapedLabels are the labels that the scraper itself adds.
+var scrapedLabels = []string{"job", "instance", "le"}
+
+// labelsOfSeries are the labels of each series, as docs/metrics.md has them. A test of internal/faults compares
+// that page with what the programs show.
+func labelsOfSeries(t *testing.T) map[string][]string {
+	t.Helper()
+	labels := map[string][]string{}
+	for _, row := range metricRow.FindAllStringSubmatch(text(t, "docs/metrics.md"), -1) {
+		of := slices.Concat(scrapedLabels, strings.Split(row[4], ", "))
+		for _, end := range []string{"", "_bucket", "_sum", "_count"} {
+			labels[row[2]+end] = of
+		}
+	}
+	return labels
+}
+
+// unknownLabels lists labels that an expression, or the text of its alert, names and its series lack.
+func unknownLabels(expr, text string, labels map[string][]string) (wrong []string) {
+	var named []string
+	for _, m := range grouping.FindAllStringSubmatch(expr, -1) {
+		for name := range strings.SplitSeq(m[1], ",") {
+			named = append(named, strings.TrimSpace(name))
+		}
+	}
+	for _, m := range templated.FindAllStringSubmatch(text, -1) {
+		named = append(named, m[1])
+	}
+	for _, m := range selector.FindAllStringSubmatch(grouping.ReplaceAllString(expr, ""), -1) {
+		of := named
+		for _, l := range matcher.FindAllStringSubmatch(m[2], -1) {
+			of = append(slices.Clone(of), l[1])
+		}
+		for _, name := range of {
+			if name != "" && !slices.Contains(labels[m[1]], name) {
+				wrong = append(wrong, m[1]+" has no label "+name)
+			}
+		}
+	}
+	return wrong
+}
+
+func TestUnknownLabelsAreFound(t *testing.T) {
+	labels := map[string][]string{"payonce_ready": {"service"}}
+	for expr, want := range map[string]int{
+		`max by (service) (payonce_ready{service="worker"})`:       0,
+		`max by (servce) (payonce_ready)`:                          1,
+		`max(payonce_ready{servce=~"worker|ingress"})`:             1,
+		`sum by (provider, service) (payonce_ready{provider="x"})`: 2,
+	} {
+		if wrong := unknownLabels(expr, "", labels); len(wrong) != want {
+			t.Errorf("%s: %q", expr, wrong)
+		}
+	}
+	if wrong := unknownLabels("payonce_ready == 0", "No {{ $labels.servce }}.", labels); len(wrong) != 1 {
+		t.Errorf("a text: %q", wrong)
+	}
+}
+
 type alert struct {
 	Alert       string            `yaml:"alert"`
 	Expr        string            `yaml:"expr"`
@@ -134,7 +197,11 @@ func alerts(t *testing.T) (all []alert) {
 
 func TestAlertsAndDashboardUseMetricsThatExist(t *testing.T) {
 	known := series(t)
-	check := func(where, expr string) {
+	labels := labelsOfSeries(t)
+	check := func(where, expr, text string) {
+		for _, wrong := range unknownLabels(expr, text, labels) {
+			t.Errorf("%s: %s", where, wrong)
+		}
 		used := usedMetric.FindAllString(expr, -1)
 		if len(used) == 0 {
 			t.Errorf("%s uses no metric", where)
@@ -146,7 +213,7 @@ func TestAlertsAndDashboardUseMetricsThatExist(t *testing.T) {
 		}
 	}
 	for _, a := range alerts(t) {
-		check(a.Alert, a.Expr)
+		check(a.Alert, a.Expr, a.Annotations["summary"])
 	}
 	var dashboard struct {
 		Panels []struct {
@@ -162,7 +229,7 @@ func TestAlertsAndDashboardUseMetricsThatExist(t *testing.T) {
 	}
 	for _, panel := range dashboard.Panels {
 		for _, target := range panel.Targets {
-			check("panel "+panel.Title, target.Expr)
+			check("panel "+panel.Title, target.Expr, "")
 		}
 	}
 }

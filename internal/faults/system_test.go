@@ -26,18 +26,19 @@ import (
 const patience = 2 * time.Minute
 
 // programs are built once for all tests.
-type programs struct{ worker, crashWorker, ingress, nats string }
+type programs struct{ worker, crashWorker, ingress, sandbox, nats string }
 
 var build = sync.OnceValues(func() (programs, error) {
 	dir, err := os.MkdirTemp("", "payonce-faults-")
 	if err != nil {
 		return programs{}, err
 	}
-	built := programs{filepath.Join(dir, "worker"), filepath.Join(dir, "crash-worker"), filepath.Join(dir, "ingress"), filepath.Join(dir, "nats-server")}
+	built := programs{filepath.Join(dir, "worker"), filepath.Join(dir, "crash-worker"), filepath.Join(dir, "ingress"), filepath.Join(dir, "sandbox"), filepath.Join(dir, "nats-server")}
 	for path, args := range map[string][]string{
 		built.worker:      {"payonce/cmd/worker"},
 		built.crashWorker: {"-tags", "crash", "payonce/cmd/worker"},
 		built.ingress:     {"payonce/cmd/ingress"},
+		built.sandbox:     {"payonce/cmd/sandbox"},
 		built.nats:        {"github.com/nats-io/nats-server/v2"},
 	} {
 		out, err := exec.Command("go", append([]string{"build", "-o", path}, args...)...).CombinedOutput()

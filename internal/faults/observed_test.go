@@ -1,0 +1,257 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"payonce/internal/redistest"
+	"payonce/internal/shop"
+	"payonce/internal/trial"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/ingress"
+	"payonce/pkg/secret"
+)
+
+// What a person would not want to find anywhere, and what nobody may know. The commands of a trial hold these.
+var personal = []string{"홍길동", "길동", "hong@example.com", "01012345678", "198.51.100.7", "29900000000000", clarified}
+
+// clarified is what the customer answers to the provider's question.
+const clarified = "Clarissa-Hongsworth"
+
+// unreachable is a provider at whose address nobody listens.
+const unreachable = "unreachable-kr"
+
+// observed is the whole system as processes, as talkative as they can be: ingress, workers and the providers'
+// sandbox; NATS and Redis with passwords; and a collector.
+type observed struct {
+	*system
+	collector        *collector
+	shop             *shop.Shop
+	limited          string // an API key that may do little
+	env              []string
+	secrets          []string
+	admins           map[string]string // by service
+	ingress, working interface{ Stop() }
+
+	mu      sync.Mutex
+	answers bytes.Buffer // what the ingress told its clients when it refused
+}
+
+func random() string {
+	text := make([]byte, 24)
+	_, _ = rand.Read(text)
+	return hex.EncodeToString(text)
+}
+
+func observe(t *testing.T) *observed {
+	built, err := build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &observed{
+		system:    &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)},
+		collector: startCollector(t), limited: random(), admins: map[string]string{},
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	passwords := map[string]string{"TELEMETRY_NATS": random(), "TELEMETRY_REDIS": random(), "TELEMETRY_COLLECTOR": random()}
+	for name, value := range passwords {
+		o.env, o.secrets = append(o.env, name+"="+value), append(o.secrets, value)
+	}
+	o.env = append(o.env, "OTEL_EXPORTER_OTLP_ENDPOINT="+o.collector.url, "OTEL_EXPORTER_OTLP_HEADERS=x-key="+passwords["TELEMETRY_COLLECTOR"],
+		"OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_METRIC_EXPORT_INTERVAL=1000")
+	o.redis.MustDo("CONFIG SET requirepass " + passwords["TELEMETRY_REDIS"])
+	at := trial.Addresses{Redis: o.redis.Addr(), NATS: []string{o.startGuardedNATS(ctx, passwords["TELEMETRY_NATS"])}, Listen: o.free(ctx)}
+	if o.keys, err = trial.NewKeys(); err != nil {
+		t.Fatal(err)
+	}
+	sandboxAt := o.free(ctx)
+	at.Sandbox = o.startFront("http://" + sandboxAt)
+	o.natsURL, o.at = at.NATS[0], at
+	var key string
+	o.config, key, err = o.keys.WriteConfig(o.dir, at)
+	o.must(err)
+	o.shop = &shop.Shop{Ingress: "http://" + at.Listen, Sandbox: "http://" + sandboxAt, Key: key}
+	o.secrets = append(o.secrets, key, o.limited, o.keys.SharedSecret(), o.token())
+	o.configure(ctx)
+	o.startSandboxProgram(ctx, sandboxAt)
+	o.ingress = o.launch(ctx, built.ingress, "ingress", "listening on")
+	o.log, err = jetstream.Connect(ctx, jetstream.Options{
+		URLs: at.NATS, Name: "faults", User: "payonce", Password: secret.New(passwords["TELEMETRY_NATS"]),
+		Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	o.must(err)
+	t.Cleanup(func() { _ = o.log.Close() })
+	return o
+}
+
+func (o *observed) token() string {
+	token, err := os.ReadFile(filepath.Join(o.dir, "keys", "token"))
+	o.must(err)
+	return string(token)
+}
+
+func (o *observed) startGuardedNATS(ctx context.Context, password string) string {
+	address := o.free(ctx)
+	_, port, err := net.SplitHostPort(address)
+	o.must(err)
+	config := fmt.Sprintf("listen: 127.0.0.1:%s\njetstream { store_dir: %q, sync_interval: always }\nauthorization { user: payonce, password: %q }\n",
+		port, filepath.Join(o.dir, "nats"), password)
+	path := filepath.Join(o.dir, "nats.conf")
+	o.must(os.WriteFile(path, []byte(config), 0o600))
+	o.run(ctx, exec.Command(o.programs.nats, "--config", path), "nats", "Server is ready")
+	return "nats://" + address
+}
+
+// configure makes the trial's configuration one with passwords, metrics, short times, a second API key, and a
+// provider that nobody can reach.
+func (o *observed) configure(ctx context.Context) {
+	hash, err := ingress.HashKey(o.limited)
+	o.must(err)
+	for _, service := range []string{"ingress", "worker"} {
+		o.admins[service] = o.free(ctx)
+		o.change("\n"+service+":\n", "\n"+service+":\n  admin_listen: "+o.admins[service]+"\n")
+	}
+	o.change("environment: test\n", "environment: test\nreload_every: 1s\n")
+	o.change("\nnats:\n", "\nnats:\n  user: payonce\n  password: ${TELEMETRY_NATS}\n")
+	o.change("\nredis:\n", "\nredis:\n  password: ${TELEMETRY_REDIS}\n")
+	o.change("  api_keys:\n", "  api_keys:\n    - {name: limited, sha256: "+hash+", requests_per_second: 1, burst: 1}\n")
+	o.change("format: text", "format: json")
+	o.change("  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 5s\n    threshold: 6s\n")
+	o.change("  teemopay-kr:\n", fmt.Sprintf(`  %s:
+    kind: teemopay
+    breaker: {failures: 2, open_for: 2s}
+    rate: {calls: 1000, burst: 1000}
+    hours: {zone: "+09:00", days: mon-sun, hours: "00:00-24:00", closed: [2098-01-01], closed_known_until: 2098-12-31}
+    settings:
+      base_url: http://%s
+      app_code: trial-app
+      private_key_file: keys/merchant_private.pem
+      platform_public_keys_file: [keys/platform_public.pem]
+      merchant_name: Trial Shop
+      settling_delay: 5s
+  teemopay-kr:
+    basic_time: 5s
+    rate: {calls: 1000, burst: 1000}
+`, unreachable, o.free(ctx)))
+}
+
+// launch starts one of our programs. Both its outputs go to one file.
+func (o *observed) launch(ctx context.Context, program, name, working string, env ...string) *trial.Process {
+	o.t.Helper()
+	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, program, "--config", o.config)
+	cmd.Env = append(append(os.Environ(), o.env...), env...)
+	return o.run(ctx, cmd, name, working)
+}
+
+// startSandboxProgram runs the shipped sandbox with the accounts of a trial.
+func (o *observed) startSandboxProgram(ctx context.Context, listen string) {
+	for _, name := range []string{"ecommpay_secret.txt", "diamondpay_secret.txt"} {
+		o.must(os.WriteFile(filepath.Join(o.dir, "keys", name), []byte(o.keys.SharedSecret()), 0o600))
+	}
+	o.must(os.WriteFile(filepath.Join(o.dir, "keys", "diamondpay_token.txt"), []byte(o.token()), 0o600))
+	var accounts strings.Builder
+	accounts.WriteString("accounts:\n")
+	for _, a := range [][2]string{
+		{trial.TeemoPay, "kind: teemopay, app_code: trial-app"},
+		{trial.ECommPay, "kind: ecommpay, project_id: 1770"},
+		{trial.ECommPayRedirect, "kind: ecommpay, project_id: 1770, redirect: true, sign_general: true"},
+		{trial.DiamondPayV1, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5"},
+		{trial.DiamondPayInfo, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: true"},
+		{trial.DiamondPayV2, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: HMAC-SHA256"},
+		{trial.DiamondPayTWD, "kind: diamondpay, platform_id: PF0002, currency: TWD, sign_type: HMAC-SHA256, camel_case: true"},
+	} {
+		fmt.Fprintf(&accounts, "  - {name: %s, %s, keys: keys, callback_url: %q, move_delay: 50ms, retry: {first: 200ms, factor: 1.5, max: 2s, attempts: 30}}\n",
+			a[0], a[1], o.at.CallbackURL(a[0]))
+	}
+	path := filepath.Join(o.dir, "sandbox.yaml")
+	o.must(os.WriteFile(path, []byte(accounts.String()), 0o600))
+	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, o.programs.sandbox, "--config", path, "--listen", listen)
+	o.run(ctx, cmd, "sandbox", "listening on")
+}
+
+// startFront puts a server before the sandbox that says to some orders what no simulator of an honest provider
+// says: it repeats what it was sent, as a text, as a code and as a message.
+func (o *observed) startFront(sandbox string) string {
+	to, err := url.Parse(sandbox)
+	o.must(err)
+	proxy := &httputil.ReverseProxy{
+		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a dropped connection is part of the story
+	}
+	var poor sync.Once
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		asked := r.URL.String() + string(body)
+		said := strings.Join(append([]string{"refused: "}, personal...), " ")
+		answered := true
+		switch {
+		case strings.Contains(asked, "ECHOTEXT"):
+			w.WriteHeader(http.StatusInternalServerError)
+			_, _ = fmt.Fprintf(w, "cannot %s %s %v", r.Method, asked, r.Header)
+		case strings.Contains(asked, "ECHOCODE"):
+			_, _ = fmt.Fprintf(w, `{"code": 29900000000000, "status": "29900000000000", "error_code": "홍길동", "msg": %q, "message": %[1]q, "error_msg": %[1]q, "data": {}}`, said)
+		case strings.Contains(asked, "LOWBALANCE"):
+			answered = false
+			poor.Do(func() {
+				answered = true
+				_, _ = fmt.Fprintf(w, `{"error_code": "0018", "error_msg": %q, "data": {}}`, said)
+			})
+		default:
+			answered = false
+		}
+		if !answered {
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			proxy.ServeHTTP(w, r)
+		}
+	}))
+	o.t.Cleanup(front.Close)
+	return front.URL
+}
+
+// ask sends a request to the ingress and returns the status. What is refused is kept, to be searched.
+func (o *observed) ask(method, path, key, body string, header ...string) (int, string) {
+	o.t.Helper()
+	r, err := http.NewRequestWithContext(o.t.Context(), method, o.shop.Ingress+path, strings.NewReader(body))
+	o.must(err)
+	r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + key}}
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	return o.exchange(r)
+}
+
+func (o *observed) exchange(r *http.Request) (int, string) {
+	o.t.Helper()
+	reply, err := http.DefaultClient.Do(r)
+	o.must(err)
+	defer func() { _ = reply.Body.Close() }()
+	text, err := io.ReadAll(reply.Body)
+	o.must(err)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if reply.StatusCode >= http.StatusBadRequest {
+		_, _ = fmt.Fprintf(&o.answers, "%v %s\n", reply.Header, text)
+	}
+	return reply.StatusCode, string(text)
+}

@@ -1,0 +1,290 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+	"golang.org/x/sync/errgroup"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// The orders of which the traces are followed.
+const (
+	byHTTP   = "TRACE-HTTP"
+	byNATS   = "TRACE-NATS"                   // on a short subject
+	parked   = "TRACE-LOWBALANCE"             // released by its schedule
+	killed   = "TRACE-KILLED"                 // its worker was killed after the call
+	lookedUp = "T-x-drop_1-x-lost-callback-1" // neither a reply nor a webhook
+)
+
+// traceOf is the trace of the upstream that sent an order.
+func traceOf(order string) string { return fmt.Sprintf("%032x", "trace of "+order)[:32] }
+
+const callersSpan = "00f067aa0ba902b7"
+
+func traceparent(order string) string { return "00-" + traceOf(order) + "-" + callersSpan + "-01" }
+
+// Programs at their most talkative tell a story in traces, metrics and logs, and nothing about its people.
+func TestWhatTheProgramsTell(t *testing.T) {
+	o := observe(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	o.play(ctx)
+	pages := o.pages(t)
+	var letters []string
+	for header := range o.outcomes(ctx) {
+		letters = append(letters, header)
+	}
+	o.working.Stop() // what was not sent yet is sent now
+	o.ingress.Stop()
+	o.badStarts(ctx)
+	t.Run("traces", func(t *testing.T) { o.checkTraces(t, letters) })
+	t.Run("metrics", func(t *testing.T) { o.checkMetrics(t, pages) })
+	t.Run("logs", o.checkLogs)
+	t.Run("masking", func(t *testing.T) { o.checkMasking(t, pages) })
+}
+
+// play lets everything happen that the programs can speak of.
+func (o *observed) play(ctx context.Context) {
+	conn, err := nats.Connect(o.natsURL, nats.UserInfo("payonce", strings.TrimPrefix(o.env[o.natsPassword()], "TELEMETRY_NATS=")))
+	o.must(err)
+	o.t.Cleanup(conn.Close)
+	js, err := njs.New(conn)
+	o.must(err)
+	send := func(subject, order, body string) {
+		o.t.Helper()
+		m := &nats.Msg{Subject: subject, Header: nats.Header{"traceparent": {traceparent(order)}}, Data: []byte(body)}
+		_, err := js.PublishMsg(ctx, m)
+		o.must(err)
+	}
+	payout := func(provider, order string) {
+		o.t.Helper()
+		v := trial.Variant{Account: provider, Operation: payment.Payout, Amount: payment.KRW(10_000), Method: map[string]string{trial.TeemoPay: "bank_transfer", unreachable: "bank_transfer"}[provider]}
+		send("payout.requested", order, v.Command(payment.Ref{Provider: provider, Order: order}))
+	}
+	doomed := o.launch(ctx, o.programs.crashWorker, "doomed", `"msg":"working"`, "PAYONCE_CRASH_AT="+string(worker.StepCalled), "PAYONCE_CRASH_ORDER="+killed)
+	payout(trial.TeemoPay, killed)
+	select {
+	case <-doomed.Done():
+	case <-ctx.Done():
+		o.t.Fatal("the worker was not killed")
+	}
+	o.working = o.launch(ctx, o.programs.crashWorker, "worker", `"msg":"working"`,
+		"PAYONCE_CRASH_AT="+string(worker.StepClaimed), "PAYONCE_CRASH_ORDER=PANIC", "PAYONCE_CRASH_PANIC="+strings.Join(personal, " "))
+	for _, order := range []string{byNATS, lookedUp, "PANIC", "x-decline-1", "ECHOTEXT-1", "ECHOCODE-1"} {
+		payout(trial.TeemoPay, order)
+	}
+	for _, provider := range []string{trial.ECommPay, trial.DiamondPayV2} {
+		payout(provider, "ECHOTEXT-2")
+		payout(provider, "ECHOCODE-2")
+	}
+	payout(trial.DiamondPayV2, parked)
+	for i := range 4 {
+		payout(unreachable, fmt.Sprintf("UNSENT-%d", i))
+	}
+	o.badInput(send)
+	var steps errgroup.Group
+	steps.Go(func() error { return o.everyWay(ctx) })
+	steps.Go(func() error { return o.traced(ctx) })
+	steps.Go(func() error { return o.asked(ctx) })
+	o.must(steps.Wait())
+	o.ask(http.MethodGet, "/v1/providers/"+trial.ECommPay+"/banks?operation=payout", o.shop.Key, "")
+	o.ask(http.MethodGet, "/v1/providers/"+trial.TeemoPay+"/balance", o.shop.Key, "")
+	unpaid := trial.Variant{Account: trial.DiamondPayV2, Method: "card", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, unpaid.Command(payment.Ref{Provider: unpaid.Account, Order: "UNPAID"}))
+	for _, order := range []string{byNATS, parked, killed, lookedUp, "PANIC", "x-decline-1"} {
+		provider := trial.TeemoPay
+		if order == parked {
+			provider = trial.DiamondPayV2
+		}
+		o.ended(ctx, orderOf(provider, order))
+	}
+	o.until(ctx, func() bool { return strings.Contains(o.page("worker", "/metrics"), "payonce_payments_overdue_total{") })
+	o.redis.Stop() // the worker goes on without
+	payout(trial.TeemoPay, "NOREDIS")
+	o.ended(ctx, orderOf(trial.TeemoPay, "NOREDIS"))
+	o.must(os.WriteFile(o.config, append(o.configText(), "# changed\n"...), 0o600))
+	for _, late := range []string{"payonce_dead_letters", "payonce_configuration_reloads_total"} {
+		o.until(ctx, func() bool { return strings.Contains(o.page("ingress", "/metrics"), late+"{") })
+	}
+	for _, late := range []string{"payonce.dead_letters", "payonce.configuration.reloads", "payonce.payments.overdue"} {
+		o.until(ctx, func() bool { return o.collector.has(late) })
+	}
+}
+
+func (o *observed) configText() []byte {
+	text, err := os.ReadFile(o.config)
+	o.must(err)
+	return text
+}
+
+func orderOf(provider, name string) order {
+	return order{payment.Ref{Provider: provider, Order: name}, payment.Payout}
+}
+
+func (o *observed) natsPassword() int {
+	return slices.IndexFunc(o.env, func(text string) bool { return strings.HasPrefix(text, "TELEMETRY_NATS=") })
+}
+
+// until waits for something that must come.
+func (o *observed) until(ctx context.Context, holds func() bool) {
+	o.t.Helper()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			o.t.Fatal("it did not come")
+		}
+	}
+}
+
+// everyWay pays in every way of every provider.
+func (o *observed) everyWay(ctx context.Context) error {
+	for _, outcome := range o.shop.Round(ctx, "MASKED", 1, nil) {
+		if !outcome.Good() {
+			return fmt.Errorf("%s by %s: %s, %w", outcome.Ref, outcome.Variant.Method, outcome.Status, outcome.Err)
+		}
+	}
+	return nil
+}
+
+// traced is a deposit whose upstream has a trace.
+func (o *observed) traced(ctx context.Context) error {
+	v := trial.Variant{Account: trial.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	ref := payment.Ref{Provider: v.Account, Order: byHTTP}
+	if status, text := o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, v.Command(ref), "Traceparent", traceparent(byHTTP)); status != http.StatusAccepted {
+		return fmt.Errorf("the deposit is answered %d %s", status, text)
+	}
+	outcome := o.shop.Pay(ctx, v, byHTTP) // the same command again, and what the customer does
+	if !outcome.Good() {
+		return fmt.Errorf("%s: %s, %w", ref, outcome.Status, outcome.Err)
+	}
+	return nil
+}
+
+// asked is a deposit about which the provider wants to know more.
+func (o *observed) asked(ctx context.Context) error {
+	v := trial.Variant{Account: trial.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	ref := payment.Ref{Provider: v.Account, Order: "D-x-clarification-1"}
+	if status, text := o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, v.Command(ref)); status != http.StatusAccepted {
+		return fmt.Errorf("the deposit is answered %d %s", status, text)
+	}
+	var p payment.Payment
+	o.until(ctx, func() bool {
+		p, _, _ = o.log.Last(ctx, ref)
+		return p.Action != nil && p.Action.Clarification != nil
+	})
+	var fields []string
+	for group, names := range p.Action.Clarification.Fields {
+		var of []string
+		for _, name := range names {
+			of = append(of, fmt.Sprintf("%q: %q", name, clarified))
+		}
+		fields = append(fields, fmt.Sprintf("%q: {%s}", group, strings.Join(of, ", ")))
+	}
+	body := `{"fields": {` + strings.Join(fields, ", ") + `}}`
+	if status, text := o.ask(http.MethodPost, "/v1/payments/"+ref.String()+"/clarification", o.shop.Key, body); status != http.StatusAccepted {
+		return fmt.Errorf("the clarification is answered %d %s", status, text)
+	}
+	o.until(ctx, func() bool {
+		p, _, _ = o.log.Last(ctx, ref)
+		return p.Action == nil || p.Action.Clarification == nil
+	})
+	return nil
+}
+
+// badInput is everything that is refused.
+func (o *observed) badInput(send func(subject, order, body string)) {
+	said := strings.Join(personal, " ")
+	good := trial.Variant{Account: trial.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.Command(payment.Ref{Provider: trial.TeemoPay, Order: "BAD"})
+	for _, refused := range []struct{ path, key, body string }{
+		{"/v1/deposits", o.shop.Key, "garbage " + said},
+		{"/v1/deposits", o.shop.Key, strings.Replace(good, `"metadata"`, `"`+said+`": 1, "metadata"`, 1)},
+		{"/v1/deposits", o.shop.Key, strings.Replace(good, `"KRW"`, `"`+said+`"`, 1)},
+		{"/v1/deposits", o.shop.Key, strings.Replace(good, trial.TeemoPay, "hong-gildong", 1)},
+		{"/v1/deposits", o.shop.Key + "0", good},
+		{"/v1/deposits", o.limited, good}, {"/v1/deposits", o.limited, good}, {"/v1/deposits", o.limited, good},
+		{"/v1/" + "홍길동", o.shop.Key, good},
+		{"/webhooks/" + "홍길동", "", said},
+		{"/webhooks/" + trial.TeemoPay, "", `{"name":"` + said + `"}`},
+		{"/webhooks/" + trial.ECommPay, "", `{"payment":{"id":"1"},"signature":"` + said + `"}`},
+		{"/webhooks/" + trial.DiamondPayV2, "", `{"sign":"` + said + `"}`},
+	} {
+		if status, text := o.ask(http.MethodPost, refused.path, refused.key, refused.body); status < http.StatusBadRequest && refused.key != o.limited {
+			o.t.Errorf("%s is answered %d %s", refused.path, status, text)
+		}
+	}
+	send("deposit.requested", "bad", "garbage "+said)
+	send("deposit.requested."+trial.TeemoPay+".bad-1", "bad", said)
+	send("deposit.requested", "bad", strings.Replace(good, `"KRW"`, `"`+said+`"`, 1))
+	send("webhook.received."+trial.TeemoPay+".bad-2", "bad", said)
+}
+
+// badStarts are programs that do not start, because their configuration or a password is wrong.
+func (o *observed) badStarts(ctx context.Context) {
+	text := o.configText()
+	var env []string
+	for _, pair := range o.env {
+		name, _, _ := strings.Cut(pair, "=")
+		env = append(env, pair)
+		if name == "TELEMETRY_NATS" {
+			env[len(env)-1] += "-wrong"
+		}
+	}
+	for name, bad := range map[string]string{
+		"password": string(text),
+		"inline":   strings.Replace(string(text), "${TELEMETRY_NATS}", o.secrets[0]+o.secrets[1], 1),
+		"url":      strings.Replace(string(text), "nats://", "nats://payonce:"+o.secrets[0]+"@", 1),
+		"key":      strings.Replace(string(text), "secret_file: keys/shared_secret", "secret: "+o.keys.SharedSecret(), 1),
+		"number":   strings.Replace(string(text), "replicas: 0", "replicas: "+o.secrets[0], 1) + "\nnats: " + o.secrets[0] + "\n",
+	} {
+		path := filepath.Join(o.dir, "bad.yaml")
+		o.must(os.WriteFile(path, []byte(bad), 0o600))
+		for _, program := range []string{o.programs.worker, o.programs.ingress} {
+			cmd := exec.CommandContext(ctx, program, "--config", path)
+			cmd.Env = append(os.Environ(), env...)
+			out, err := cmd.CombinedOutput()
+			if err == nil || len(out) == 0 {
+				o.t.Errorf("%s starts with a bad %s: %s", filepath.Base(program), name, out)
+			}
+			o.must(os.WriteFile(filepath.Join(o.dir, "bad-"+name+"-"+filepath.Base(program)+".log"), out, 0o600))
+		}
+	}
+}
+
+// outcomes are the headers of settled payments as a ledger gets them: what it reads of CloudEvents, by order.
+func (o *observed) outcomes(ctx context.Context) map[string]struct{} {
+	found := map[string]struct{}{}
+	conn, err := nats.Connect(o.natsURL, nats.UserInfo("payonce", strings.TrimPrefix(o.env[o.natsPassword()], "TELEMETRY_NATS=")))
+	o.must(err)
+	defer conn.Close()
+	js, err := njs.New(conn)
+	o.must(err)
+	consumer, err := js.CreateConsumer(ctx, events.StreamPayments, njs.ConsumerConfig{Durable: "books", FilterSubject: "payment.settled.>", AckPolicy: njs.AckExplicitPolicy})
+	o.must(err)
+	batch, err := consumer.FetchNoWait(1000)
+	o.must(err)
+	for m := range batch.Messages() {
+		ref, _ := events.SubjectRef(m.Subject())
+		found[ref.Order+" "+events.Header(m.Headers()).Get("ce-traceparent")] = struct{}{}
+		o.must(m.Ack())
+	}
+	o.must(batch.Error())
+	return found
+}
