@@ -4,11 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -30,7 +32,6 @@ var update = flag.Bool("update", false, "write the AsyncAPI document anew")
 const (
 	asyncAPI = "../../docs/contracts/asyncapi.yaml"
 	golden   = "../../pkg/events/testdata/golden"
-	streams  = "../../deploy/nats/streams"
 )
 
 type object = map[string]any
@@ -46,39 +47,85 @@ type channel struct {
 	examples                       []string          // golden files
 }
 
+// guarded are headers by which NATS takes a message only if nothing else came before.
+var guarded = map[string]string{
+	"Nats-Expected-Last-Subject-Sequence":         "NATS takes the message only if this is the last sequence of the subject",
+	"Nats-Expected-Last-Subject-Sequence-Subject": "where that is another subject, or a filter",
+}
+
+// traced are the headers of every message that payonce sends within a trace; who sends a command may set them.
+var traced = map[string]string{
+	"traceparent": "W3C trace context, where there is a trace", "tracestate": "W3C trace context",
+	"ce-traceparent": "the same, as the distributed tracing extension of CloudEvents", "ce-tracestate": "the same",
+	"Nats-Msg-Id": "NATS keeps a message with the same id once, for two minutes in one stream",
+}
+
 // channels lists every subject. Statuses and deeds come from the code.
 func channels() []channel {
-	waited := map[string]string{"Payonce-Requested-At": "when a command that waited was first stored"}
-	replayed := map[string]string{"Payonce-Replay-Of": "of what a person sent again: its sequence in DEADLETTERS"}
+	waited := map[string]string{events.HeaderRequestedAt: "when a command that waited was first stored"}
+	replayed := map[string]string{jetstream.HeaderReplayOf: "of what a person sent again: its sequence in DEADLETTERS"}
 	maps.Copy(replayed, waited)
+	maps.Copy(replayed, guarded)
+	scheduled := map[string]string{"Nats-Schedule": "when the broker delivers it: @at and RFC 3339", "Nats-Schedule-Target": "the subject under which the broker delivers it"}
+	maps.Copy(scheduled, waited)
+	maps.Copy(scheduled, map[string]string{"Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"]})
+	received := map[string]string{events.HTTPHeaderPrefix + "Content-Type": "each HTTP header as received, without credentials, as Payonce-Http-<name>"}
+	held := maps.Clone(received)
+	maps.Copy(held, scheduled)
 	list := []channel{
 		{"depositRequested", "deposit.requested.{provider}.{order}", events.StreamCommands, "A deposit to be made.", "receive", "command.v1.json", []string{"deposit.requested"}, events.CommandSchemaID, replayed, []string{"command.deposit.smallest", "command.deposit"}},
 		{"payoutRequested", "payout.requested.{provider}.{order}", events.StreamCommands, "A payout to be made.", "receive", "command.v1.json", []string{"payout.requested"}, events.CommandSchemaID, replayed, []string{"command.payout"}},
 		{"depositRequestedShort", "deposit.requested", events.StreamCommands, "A deposit whose provider and order stand in the body only. Not on a NATS with accounts.", "receive", "command.v1.json", []string{"deposit.requested"}, events.CommandSchemaID, nil, []string{"command.deposit.smallest"}},
 		{"payoutRequestedShort", "payout.requested", events.StreamCommands, "A payout whose provider and order stand in the body only. Not on a NATS with accounts.", "receive", "command.v1.json", []string{"payout.requested"}, events.CommandSchemaID, nil, []string{"command.payout"}},
 		{"clarificationRequested", "clarification.requested.{provider}.{order}", events.StreamCommands, "The answer to a provider that wants to know more.", "receive", "clarification.v1.json", []string{"clarification.requested"}, events.ClarificationSchemaID, replayed, []string{"clarification"}},
-		{"parked", "parked.{provider}.{order}", events.StreamCommands, "A command that the broker holds until later. For workers only.", "send", "command.v1.json", []string{"deposit.requested", "payout.requested"}, events.CommandSchemaID, waited, []string{"command.deposit.smallest"}},
-		{"webhookReceived", "webhook.received.{provider}.{order}", events.StreamWebhooks, "A verified webhook, exactly as received. For workers only.", "send", "", []string{events.WebhookType}, "", map[string]string{"Payonce-Http-Content-Type": "each HTTP header as received, without credentials, as Payonce-Http-<name>"}, []string{"webhook"}},
-		{"webhookWaiting", "webhook.waiting.{provider}.{order}.{digest}", events.StreamWebhooks, "A webhook that the broker holds until its order is known. For workers only.", "send", "", []string{events.WebhookType}, "", nil, []string{"webhook"}},
-		{"deadLetter", "deadletter.{stream}.{provider}", events.StreamDeadLetters, "A message that could not be worked: its own headers and data, and why.", "send", "", nil, "", map[string]string{
-			jetstream.HeaderDeadReason: "why, a word", jetstream.HeaderDeadDetail: "why, for people", jetstream.HeaderDeadSubject: "the message's subject",
-			jetstream.HeaderDeadStream: "the message's stream", jetstream.HeaderDeadSequence: "the message's sequence there",
-			jetstream.HeaderDeadDeliveries: "how often it was delivered", jetstream.HeaderDeadAt: "when it was given up, RFC 3339",
-		}, nil},
+		{"parked", "parked.{provider}.{order}", events.StreamCommands, "A command that the broker holds until later. For workers only.", "send", "command.v1.json", []string{"deposit.requested", "payout.requested"}, events.CommandSchemaID, scheduled, []string{"command.deposit.smallest"}},
+		{"webhookReceived", "webhook.received.{provider}.{order}", events.StreamWebhooks, "A verified webhook, exactly as received. For workers only.", "send", "", []string{events.WebhookType}, "", received, []string{"webhook"}},
+		{"webhookWaiting", "webhook.waiting.{provider}.{order}.{digest}", events.StreamWebhooks, "A webhook that the broker holds until its order is known. For workers only.", "send", "", []string{events.WebhookType}, "", held, []string{"webhook"}},
+		{"deadLetter", "deadletter.{stream}.{provider}", events.StreamDeadLetters, "A message that could not be worked: its own headers and data, and why.", "send", "", nil, "", deadHeaders(received, waited), []string{deadLetterExample}},
 	}
+	for _, kind := range []string{"deposit", "payout", "clarification"} {
+		schema, id, golden := "command.v1.json", events.CommandSchemaID, "command."+kind
+		if kind == "clarification" {
+			schema, id, golden = "clarification.v1.json", events.ClarificationSchemaID, kind
+		}
+		subject := kind + ".requested.{provider}.{order}"
+		list = append(list, channel{"intake" + pascal(kind), events.IntakeSubject("{upstream}", subject), events.IntakeStream("{upstream}"),
+			"What an upstream with an account of its own published to " + subject + ": NATS moves it here, and the upstream's user sees only its own subject. A worker checks it and sends it on there. For workers only.",
+			"receive", schema, []string{kind + ".requested"}, id, nil, []string{golden}})
+	}
+	previous := map[string]string{jetstream.HeaderPrevious: "the sequence of the order's event before this one, 0 for the first"}
+	maps.Copy(previous, guarded)
 	for _, status := range payment.Statuses() {
 		if status == payment.Requested {
 			continue // never written
 		}
 		list = append(list, channel{"payment" + pascal(string(status)), "payment." + string(status) + ".{provider}.{order}", events.StreamPayments,
 			"A payment that is " + string(status) + ", as a whole.", "send", "payment.v1.json", []string{"payment." + string(status)}, events.PaymentSchemaID,
-			map[string]string{jetstream.HeaderPrevious: "the sequence of the order's event before this one, 0 for the first"}, goldenOf("payment." + string(status))})
+			previous, goldenOf("payment." + string(status))})
 	}
 	for _, deed := range events.Deeds() {
 		list = append(list, channel{"operator" + pascal(string(deed)), "operator." + string(deed) + ".{provider}.{order}", events.StreamAudit,
-			"What a person did by hand; order is - where it is about several.", "send", "", []string{"operator." + string(deed)}, "", nil, goldenOf("operator." + string(deed))})
+			"What a person did by hand; order is - where it is about several.", "send", auditSchema, []string{"operator." + string(deed)}, "", nil, goldenOf("operator." + string(deed))})
 	}
 	return list
+}
+
+// auditSchema stands for the schema that is made from events.AuditRecord.
+const auditSchema = "the code"
+
+// deadHeaders are those of a dead letter, beside those of any message that can become one.
+func deadHeaders(more ...map[string]string) map[string]string {
+	headers := map[string]string{
+		jetstream.HeaderDeadReason: "why, a word", jetstream.HeaderDeadDetail: "why, for people", jetstream.HeaderDeadSubject: "the message's subject",
+		jetstream.HeaderDeadStream: "the message's stream", jetstream.HeaderDeadSequence: "the message's sequence there",
+		jetstream.HeaderDeadDeliveries: "how often it was delivered", jetstream.HeaderDeadAt: "when it was given up, RFC 3339",
+		jetstream.HeaderReplayOf: "of what a person sent again before: its sequence in DEADLETTERS then",
+		"ce-dataschema":          "the message's",
+	}
+	for _, one := range more {
+		maps.Copy(headers, one)
+	}
+	return headers
 }
 
 func pascal(text string) (out string) {
@@ -99,7 +146,11 @@ func goldenOf(prefix string) (names []string) {
 // example reads a golden file: subject, headers, an empty line, the data.
 func example(t *testing.T, name string) (subject string, header map[string][]string, data []byte) {
 	t.Helper()
-	head, body, ok := bytes.Cut(read(t, filepath.Join(golden, name+".txt")), []byte("\n\n"))
+	file := filepath.Join(golden, name+".txt")
+	if name == deadLetterExample {
+		file = filepath.Join("testdata", name+".txt")
+	}
+	head, body, ok := bytes.Cut(read(t, file), []byte("\n\n"))
 	if !ok {
 		t.Fatalf("%s has no empty line", name)
 	}
@@ -119,6 +170,7 @@ var parameters = map[string]string{
 	"order":    "The merchant's order number, 1 to 64 of A-Z, a-z, 0-9, _ and -.",
 	"digest":   "Tells the webhooks of an order apart.",
 	"stream":   "The stream of the message, in lower case.",
+	"upstream": "The upstream's account, as nats.upstreams has it. NATS writes it, not the upstream.",
 }
 
 func asyncAPIDocument(t *testing.T) object {
@@ -162,6 +214,9 @@ func (c channel) message(t *testing.T) object {
 	if c.dataschema != "" {
 		properties["ce-dataschema"] = object{"const": c.dataschema}
 	}
+	for name, description := range traced {
+		properties[name] = text(description)
+	}
 	for name, description := range c.headers {
 		properties[name] = text(description)
 	}
@@ -170,7 +225,11 @@ func (c channel) message(t *testing.T) object {
 		headers["required"] = required
 	}
 	m := object{"name": c.name, "summary": c.summary, "headers": headers}
-	if c.schema != "" {
+	switch c.schema {
+	case "":
+	case auditSchema:
+		m["payload"] = schemaOf(reflect.TypeFor[events.AuditRecord]())
+	default:
 		m["payload"] = object{"$ref": "../../pkg/events/schemas/" + c.schema}
 	}
 	var list []object
@@ -213,8 +272,10 @@ func TestAsyncAPIIsTheCode(t *testing.T) {
 // Each subject that a stream takes has a channel, and each channel stands in its stream.
 func TestAsyncAPIHasEverySubject(t *testing.T) {
 	open := map[string]map[string]bool{}
-	files, err := filepath.Glob(filepath.Join(streams, "*.json"))
-	if err != nil || len(files) < 5 {
+	config := jetstream.DefaultConfig()
+	config.Upstreams = []string{"shop"}
+	files, err := jetstream.StreamFiles(config)
+	if err != nil || len(files) < 6 {
 		t.Fatalf("%d streams: %v", len(files), err)
 	}
 	for _, file := range files {
@@ -222,7 +283,7 @@ func TestAsyncAPIHasEverySubject(t *testing.T) {
 			Name     string
 			Subjects []string
 		}
-		if err := json.Unmarshal(read(t, file), &stream); err != nil {
+		if err := json.Unmarshal(file, &stream); err != nil {
 			t.Fatal(err)
 		}
 		open[stream.Name] = map[string]bool{}
@@ -233,8 +294,9 @@ func TestAsyncAPIHasEverySubject(t *testing.T) {
 	used := map[string]bool{}
 	for _, c := range channels() {
 		found := false
-		for subject := range open[c.stream] {
-			if within(parameter.ReplaceAllString(c.address, "x"), subject) {
+		address := strings.ReplaceAll(c.address, "{upstream}", "shop")
+		for subject := range open[strings.ReplaceAll(c.stream, "{upstream}", "shop")] {
+			if within(parameter.ReplaceAllString(address, "x"), subject) {
 				found, used[subject] = true, true
 			}
 		}
@@ -274,19 +336,23 @@ func TestAsyncAPIExamplesAreSent(t *testing.T) {
 		}
 		for _, name := range c.examples {
 			subject, header, data := example(t, name)
-			if !strings.Contains(c.address, "{") {
+			stream := strings.ReplaceAll(c.stream, "{upstream}", "shop")
+			switch {
+			case !strings.Contains(c.address, "{"):
 				subject = c.address
+			case stream != c.stream: // as the server moves it there
+				subject = events.IntakeSubject("shop", subject)
 			}
 			ack, err := js.PublishMsg(ctx, &nats.Msg{Subject: subject, Header: header, Data: data})
-			if err != nil || ack.Stream != c.stream {
+			if err != nil || ack.Stream != stream {
 				t.Errorf("%s to %s: %v, %v", name, subject, ack, err)
 				continue
 			}
-			stream, err := js.Stream(ctx, c.stream)
+			kept, err := js.Stream(ctx, stream)
 			if err != nil {
 				t.Fatal(err)
 			}
-			raw, err := stream.GetMsg(ctx, ack.Sequence)
+			raw, err := kept.GetMsg(ctx, ack.Sequence)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -294,19 +360,24 @@ func TestAsyncAPIExamplesAreSent(t *testing.T) {
 			if err := decoded(c, m); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
-			if kind := m.Header.Get("ce-type"); !slices.Contains(c.types, kind) {
+			if kind := m.Header.Get("ce-type"); len(c.types) > 0 && !slices.Contains(c.types, kind) {
 				t.Errorf("%s: ce-type is %s, want one of %v", name, kind, c.types)
 			}
 			sent++
 		}
 	}
-	if sent < 22 {
+	if sent < 26 {
 		t.Errorf("%d examples were sent", sent)
 	}
 }
 
 func decoded(c channel, m events.Message) (err error) {
+	m.Subject, _ = events.CutIntake(m.Subject)
 	switch c.stream {
+	case events.StreamDeadLetters:
+		if stream, provider, ok := events.DeadLetterOf(m.Subject); !ok || stream != events.StreamCommands || provider != "teemopay-kr" {
+			err = errors.New("it is no dead letter of a command")
+		}
 	case events.StreamPayments:
 		_, err = events.DecodePayment(m.Data)
 	case events.StreamAudit:
@@ -325,14 +396,25 @@ func decoded(c channel, m events.Message) (err error) {
 
 func natsWithStreams(ctx context.Context, t *testing.T) njs.JetStream {
 	t.Helper()
-	url := natstest.Start(t).URL()
-	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: []string{url}, Name: "contracts", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
+	_, nc := openConn(ctx, t)
+	js, err := njs.New(nc)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = conn.Close() }()
+	return js
+}
+
+// openConn connects as our programs do to a real server with all streams and one upstream, and as anybody.
+func openConn(ctx context.Context, t *testing.T) (*jetstream.Conn, *nats.Conn) {
+	t.Helper()
+	url := natstest.Start(t).URL()
+	config := jetstream.DefaultConfig()
+	config.Upstreams = []string{"shop"}
+	conn, err := jetstream.Connect(ctx, jetstream.Options{URLs: []string{url}, Name: "contracts", Config: config, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
 	if err := conn.EnsureStreams(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -341,9 +423,5 @@ func natsWithStreams(ctx context.Context, t *testing.T) njs.JetStream {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := njs.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return js
+	return conn, nc
 }

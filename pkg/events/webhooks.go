@@ -15,8 +15,8 @@ import (
 // WebhookType is the CloudEvents type of a verified webhook.
 const WebhookType = "webhook.received"
 
-// httpHeaderPrefix marks the HTTP headers of a webhook among the message's headers.
-const httpHeaderPrefix = "Payonce-Http-"
+// HTTPHeaderPrefix marks the HTTP headers of a webhook among the message's headers.
+const HTTPHeaderPrefix = "Payonce-Http-"
 
 // maxWebhookHeader bounds the HTTP headers that are kept with a webhook, in bytes.
 const maxWebhookHeader = 16 << 10
@@ -57,7 +57,7 @@ func EncodeWebhook(w Webhook, id string) (Outgoing, error) {
 			if size += len(name) + len(encoded); size > maxWebhookHeader {
 				return Outgoing{}, fmt.Errorf("encode webhook %s: more than %d bytes of headers", w.Ref, maxWebhookHeader)
 			}
-			header[httpHeaderPrefix+name] = append(header[httpHeaderPrefix+name], encoded)
+			header[HTTPHeaderPrefix+name] = append(header[HTTPHeaderPrefix+name], encoded)
 		}
 	}
 	return Outgoing{Subject: WebhookSubject(w.Ref), Header: header, Data: w.Body}, nil
@@ -77,7 +77,7 @@ func DecodeWebhook(m Message) (Webhook, error) {
 	}
 	w := Webhook{Ref: ref, Header: http.Header{}, Body: m.Data, ReceivedAt: attributes.Time}
 	for key, values := range m.Header {
-		name, found := cutPrefixFold(key, httpHeaderPrefix)
+		name, found := cutPrefixFold(key, HTTPHeaderPrefix)
 		if !found {
 			continue
 		}

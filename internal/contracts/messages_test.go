@@ -1,0 +1,232 @@
+package contracts
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// deadLetterExample is a file in testdata, which is written from a real dead letter.
+const deadLetterExample = "deadletter.commands"
+
+// tap keeps all messages that are published to a server.
+type tap struct {
+	mu   sync.Mutex
+	all  []*nats.Msg
+	more chan struct{}
+}
+
+func openTap(t *testing.T, nc *nats.Conn) *tap {
+	t.Helper()
+	all := &tap{more: make(chan struct{}, 1)}
+	if _, err := nc.Subscribe(">", func(m *nats.Msg) {
+		all.mu.Lock()
+		all.all = append(all.all, m)
+		all.mu.Unlock()
+		select {
+		case all.more <- struct{}{}:
+		default:
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// of returns the messages to a channel's address, after waiting until there is one.
+func (p *tap) of(ctx context.Context, t *testing.T, address string) []*nats.Msg {
+	t.Helper()
+	filter := parameter.ReplaceAllString(address, "*")
+	for {
+		p.mu.Lock()
+		found := slices.DeleteFunc(slices.Clone(p.all), func(m *nats.Msg) bool { return !within(m.Subject, filter) })
+		p.mu.Unlock()
+		if len(found) > 0 {
+			return found
+		}
+		select {
+		case <-p.more:
+		case <-ctx.Done():
+			t.Fatalf("nothing was sent to %s", address)
+		}
+	}
+}
+
+// inTrace returns ctx within a trace that has a state.
+func inTrace(ctx context.Context, t *testing.T) context.Context {
+	t.Helper()
+	state, err := trace.ParseTraceState("vendor=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return trace.ContextWithSpanContext(ctx, trace.NewSpanContext(trace.SpanContextConfig{
+		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: trace.FlagsSampled, TraceState: state, Remote: true,
+	}))
+}
+
+// sendEverything lets the adapter that our programs use send a message of every kind.
+func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
+	t.Helper()
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
+	command := func(op payment.Operation, order string) events.Outgoing {
+		out, err := events.EncodeCommand(payment.Command{Ref: payment.Ref{Provider: "teemopay-kr", Order: order}, Operation: op, Amount: payment.KRW(10000), RequestedAt: now}, "id-"+order)
+		must(err)
+		return out
+	}
+	must(conn.PublishCommand(ctx, command(payment.Deposit, "dead")))
+	must(conn.PublishCommand(ctx, command(payment.Payout, "parked")))
+	ref := payment.Ref{Provider: "teemopay-kr", Order: "D-1"}
+	answer, err := events.EncodeClarification(events.Clarification{Ref: ref, Fields: map[string]map[string]string{"a": {"b": "c"}}, RequestedAt: now}, "clarified")
+	must(err)
+	must(conn.PublishClarification(ctx, answer, "clarified"))
+	hook, err := events.EncodeWebhook(events.Webhook{Ref: ref, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte("{}"), ReceivedAt: now}, "hook")
+	must(err)
+	must(conn.PublishWebhook(ctx, hook, "hook"))
+	statuses := slices.DeleteFunc(payment.Statuses(), func(s payment.Status) bool { return s == payment.Requested })
+	for i, status := range statuses {
+		of := payment.Ref{Provider: "teemopay-kr", Order: fmt.Sprintf("S-%d", i)}
+		_, err := conn.Append(ctx, payment.Payment{Ref: of, Operation: payment.Deposit, Status: status, Revision: 1, Amount: payment.KRW(1), UpdatedAt: now}, 0)
+		must(err)
+	}
+	for _, deed := range events.Deeds() {
+		must(conn.Audit(ctx, events.AuditRecord{ID: "audit-" + string(deed), Stage: events.Intended, Deed: deed, Provider: "teemopay-kr", By: "kim", Reason: "asked", At: now}))
+	}
+	working, stop := context.WithCancel(ctx)
+	var workers sync.WaitGroup
+	workers.Go(func() { _ = conn.ConsumeCommands(working, "teemopay-kr", 4, verdicts(now)) })
+	workers.Go(func() { _ = conn.ConsumeWebhooks(working, "teemopay-kr", 4, verdicts(now)) })
+	for _, address := range []string{"deadletter.*.*", "parked.*.*", "webhook.waiting.*.*.*"} {
+		all.of(ctx, t, address)
+	}
+	stop()
+	workers.Wait()
+	must(conn.Replay(ctx, 1))
+}
+
+// sender is what of the adapter sends.
+type sender interface {
+	PublishCommand(context.Context, events.Outgoing) error
+	PublishClarification(context.Context, events.Outgoing, string) error
+	PublishWebhook(context.Context, events.Outgoing, string) error
+	Append(context.Context, payment.Payment, uint64) (uint64, error)
+	Audit(context.Context, events.AuditRecord) error
+	ConsumeCommands(context.Context, string, int, events.Handler) error
+	ConsumeWebhooks(context.Context, string, int, events.Handler) error
+	Replay(context.Context, uint64) error
+}
+
+func verdicts(now time.Time) events.Handler {
+	return func(_ context.Context, m events.Message) events.Verdict {
+		switch ref, _ := events.SubjectRef(m.Subject); {
+		case ref.Order == "dead":
+			return events.DeadVerdict(events.DeadOrderReused, "another command under a known order")
+		case events.IsClarification(m.Subject):
+			return events.DoneVerdict()
+		}
+		return events.ParkVerdict(now.Add(24 * 365 * time.Hour))
+	}
+}
+
+// Every header of every message that the code sends is in the document, and every one that the document names is
+// sent, to the subjects that it names.
+func TestAsyncAPIHasTheHeadersOfTheCode(t *testing.T) {
+	ctx, cancel := context.WithTimeout(inTrace(t.Context(), t), patience)
+	defer cancel()
+	conn, nc := openConn(ctx, t)
+	all := openTap(t, nc)
+	sendEverything(ctx, t, all, conn)
+	doc, err := yamlDocument(asyncAPI)
+	if err != nil {
+		t.Fatal(err)
+	}
+	messages := doc["components"].(map[string]any)["messages"].(map[string]any)
+	documented, sent := map[string]bool{}, map[string]bool{}
+	for name, value := range doc["channels"].(map[string]any) {
+		address := value.(map[string]any)["address"].(string)
+		headers := messages[name].(map[string]any)["headers"].(map[string]any)
+		known := headers["properties"].(map[string]any)
+		for header := range known {
+			documented[header] = true
+		}
+		if strings.HasPrefix(address, "intake.") || !strings.Contains(address, "{") {
+			continue // written by upstreams
+		}
+		for _, m := range all.of(ctx, t, address) {
+			for header := range m.Header {
+				sent[header] = true
+				if known[header] == nil {
+					t.Errorf("%s has the header %s, which %s has not", m.Subject, header, name)
+				}
+			}
+			required, _ := headers["required"].([]any)
+			for _, header := range required {
+				if m.Header[header.(string)] == nil {
+					t.Errorf("%s has no header %s", m.Subject, header)
+				}
+			}
+		}
+	}
+	if got, want := slices.Sorted(maps.Keys(documented)), slices.Sorted(maps.Keys(sent)); !slices.Equal(got, want) {
+		t.Errorf("the document has\n%v\nsent were\n%v", got, want)
+	}
+	deadLetterIsTheExample(t, all.of(ctx, t, "deadletter.*.*")[0])
+}
+
+// changing are values of a dead letter that are others each time.
+var changing = map[string]string{
+	"Payonce-Dead-At": "2026-11-22T00:00:00.123456789Z", "Payonce-Requested-At": "2026-11-22T00:00:00.123456789Z",
+	"Nats-Msg-Id": "dead-COMMANDS-1-1795305600123456789",
+}
+
+// deadLetterIsTheExample compares a real dead letter with the one in the document.
+func deadLetterIsTheExample(t *testing.T, m *nats.Msg) {
+	t.Helper()
+	text := m.Subject + "\n"
+	for _, name := range slices.Sorted(maps.Keys(m.Header)) {
+		value := m.Header[name][0]
+		if strings.HasSuffix(name, "traceparent") {
+			value = regexp.MustCompile(`-[0-9a-f]{16}-`).ReplaceAllString(value, "-0200000000000000-")
+		}
+		if fixed, found := changing[name]; found {
+			value = fixed
+		}
+		text += name + ": " + value + "\n"
+	}
+	text += "\n" + string(m.Data) + "\n"
+	file := filepath.Join("testdata", deadLetterExample+".txt")
+	if *update {
+		if err := os.MkdirAll("testdata", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := string(read(t, file)); got != text {
+		t.Errorf("the example is\n%s\nthe code writes\n%s", got, text)
+	}
+}
