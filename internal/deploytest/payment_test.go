@@ -238,8 +238,8 @@ func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, "--nats", strings.Join(s.urls(), ","), "--seed", s.seedFile("ledger-"+books), "--ca", s.ca(),
-		"--api-prefix", "PAYONCE", "--consumer", jetstream.LedgerConsumer(books), "--journal", filepath.Join(t.TempDir(), "journal"))
+	lines := documented(t, "ledger.md", "commands", "go")
+	cmd := exec.CommandContext(ctx, binary, append(s.here(lines[1][2:]), "--journal", filepath.Join(t.TempDir(), "journal"))...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -249,8 +249,8 @@ func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
 		t.Fatal(err)
 	}
 	booked := false
-	for lines := bufio.NewScanner(out); !booked && lines.Scan(); {
-		booked = strings.Contains(lines.Text(), `"order":"`+ref.Order+`"`) && strings.Contains(lines.Text(), `"status":"settled"`)
+	for output := bufio.NewScanner(out); !booked && output.Scan(); {
+		booked = strings.Contains(output.Text(), `"order":"`+ref.Order+`"`) && strings.Contains(output.Text(), `"status":"settled"`)
 	}
 	_ = cmd.Process.Kill()
 	_ = cmd.Wait()
@@ -262,7 +262,11 @@ func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
 // pay takes one payment by NATS and one by HTTP through, and wants no refusal of the broker on the way.
 func (s *system) pay(t *testing.T) {
 	t.Helper()
-	s.settled(t, s.payAsUpstream(t, "N-1"), s.payByHTTP(t, "H-1"))
+	documented := s.payAsDocumented(t)
+	s.settled(t, documented, s.payAsUpstream(t, "N-1"), s.payByHTTP(t, "H-1"))
+	if o, err := s.sandbox.Order(documented.Provider, documented.Order); err != nil || len(o.Charges) != 1 {
+		t.Errorf("the lines of docs/upstream.md came to %d charges: %v", len(o.Charges), err)
+	}
 	s.bookedByExample(t, s.payByHTTP(t, "H-2"))
 	if logs := s.logs.String(); strings.Contains(strings.ToLower(logs), "permissions violation") {
 		t.Errorf("a program lacks a right:\n%s", logs)

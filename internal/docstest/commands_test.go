@@ -395,6 +395,9 @@ func checkCurl(args []string) error {
 
 // checkNATS wants a command that a worker would read, under its own subject.
 func checkNATS(args []string) error {
+	for len(args) > 2 && slices.Contains([]string{"--server", "--nkey", "--tlsca", "-H"}, args[1]) {
+		args = append(args[:1:1], args[3:]...)
+	}
 	if len(args) != 3 || args[0] != "req" && args[0] != "pub" {
 		return errors.New("nats req SUBJECT BODY is expected")
 	}
