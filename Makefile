@@ -53,8 +53,8 @@ lint: ## check formatting, go vet and staticcheck
 fuzz: ## run every fuzz target for FUZZTIME (30s), FUZZJOBS (4) of them side by side
 	@$(GO) run ./internal/fuzzrun -time $(FUZZTIME) -jobs $(FUZZJOBS)
 
-simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, see docs/reliability.md
-	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$' -v -seed $(SEED) -runs $(RUNS)
+simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all mistakes, see docs/reliability.md
+	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v -seed $(SEED) -runs $(RUNS)
 
 weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
 	$(GO) test ./internal/weekend -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)

@@ -2,25 +2,26 @@ package main
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"payonce/internal/disk"
 )
 
 // report writes the results as a table: medians of the rounds, and ratios of payonce with their spread.
 func (p plan) report(results []result) (string, error) {
 	var text strings.Builder
-	disk, err := syncedWrites(p.store)
+	writes, err := disk.SyncedWrites(p.store)
 	if err != nil {
 		return "", err
 	}
 	fmt.Fprintf(&text, "%d processors, %s, %d slots in each worker, rounds of %d payments, %d of each program in each setting. ",
 		runtime.NumCPU(), runtime.Version(), p.slots, p.payments, p.rounds)
-	fmt.Fprintf(&text, "The disk takes %.0f synced writes of 1 KiB a second.\n\n", disk)
+	fmt.Fprintf(&text, "The disk takes %.0f synced writes of 1 KiB a second.\n\n", writes)
 	fmt.Fprintln(&text, "| setting | program | payments a second | payonce beside it | p50 | p99 | µs of processor: worker | broker | Redis | to the broker | to Redis |")
 	fmt.Fprintln(&text, "|---|---|---|---|---|---|---|---|---|---|---|")
 	for _, s := range p.settings {
@@ -70,27 +71,6 @@ func ratio(payonce, other []result) string {
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
-
-// syncedWrites measures how many small writes a second a disk takes when each is synced before the next
-// one, as a nats-server without replicas writes with sync_interval: always.
-func syncedWrites(folder string) (perSecond float64, err error) {
-	file, err := os.CreateTemp(folder, "payonce-bench-sync-")
-	if err != nil {
-		return 0, err
-	}
-	defer func() { err = errors.Join(err, file.Close(), os.Remove(file.Name())) }()
-	block, began, n := make([]byte, 1<<10), time.Now(), 0
-	for time.Since(began) < time.Second {
-		if _, err := file.Write(block); err != nil {
-			return 0, err
-		}
-		if err := file.Sync(); err != nil {
-			return 0, err
-		}
-		n++
-	}
-	return float64(n) / time.Since(began).Seconds(), nil
-}
 
 // The table stands between these lines of the page.
 const (

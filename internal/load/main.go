@@ -14,6 +14,8 @@ import (
 	"os"
 	"os/signal"
 	"time"
+
+	"payonce/internal/disk"
 )
 
 func main() {
@@ -50,7 +52,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	synced, err := syncedWrites(p.store)
+	synced, err := disk.SyncedWrites(p.store)
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,7 @@ var (
 )
 
 func TestAParkedWeekendIsReleasedOnce(t *testing.T) {
-	const payouts = 2000
+	const payouts = 1000
 	s := start(t)
 	s.park(payouts)
 	if done, _ := s.doneOnce(); done != 0 {
@@ -37,7 +37,7 @@ func TestAParkedWeekendIsReleasedOnce(t *testing.T) {
 // that holds the parked payouts, and on one that holds none.
 func TestMeasureWeekend(t *testing.T) {
 	if *measure == 0 { // only to see that the measurement itself works
-		*measure, *over, *rounds = 100, time.Second, 2
+		*measure, *over, *rounds, each = 100, time.Second, 2, 20
 	}
 	empty, full := start(t), start(t)
 	began := time.Now()
@@ -57,7 +57,10 @@ func TestMeasureWeekend(t *testing.T) {
 	}
 }
 
-// compare runs 200 payments a round on the one and on the other, in turn. The yardstick is the empty system against
+// each is how many payments make a run.
+var each = 200
+
+// compare runs so many payments a round on the one and on the other, in turn. The yardstick is the empty system against
 // itself: the odd runs against the even ones.
 func compare(empty, full *system, name string) string {
 	var with, without, odd, even []time.Duration
@@ -77,7 +80,7 @@ func compare(empty, full *system, name string) string {
 
 func run(s *system, name string) []time.Duration {
 	var took []time.Duration
-	for i := range 200 {
+	for i := range each {
 		took = append(took, s.pay(fmt.Sprintf("%s-%d", name, i)))
 	}
 	return took
