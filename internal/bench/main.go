@@ -36,7 +36,7 @@ type plan struct {
 	slots    int    // payments at the same time, in each worker
 	store    string // a folder on the disk of the broker and of Redis
 	before   string // another build of payonce's worker, to be measured beside this one; empty for none
-	profile  string // a folder for CPU and allocation profiles of payonce; empty for none
+	profile  string // a folder for profiles of payonce and of the broker; empty for none
 	settings []setting
 	programs []program
 }
@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.StringVar(&workers, "workers", "1,2", "how many processes work")
 	flags.StringVar(&programs, "programs", "bare,payonce,watermill", "what to measure")
 	flags.StringVar(&p.before, "before", "", "a `file`: an older build of internal/bench/worker, which is measured too")
-	flags.StringVar(&p.profile, "profile", "", "a `folder` for profiles of payonce")
+	flags.StringVar(&p.profile, "profile", "", "a `folder` for profiles of payonce and of the broker")
 	flags.StringVar(&page, "write", "", "a `file` whose table is replaced, e.g. docs/performance.md")
 	if err := flags.Parse(args); err != nil {
 		return err

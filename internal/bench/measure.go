@@ -116,6 +116,10 @@ func (p plan) throughput(ctx context.Context, s *system, b *builds, of program, 
 		return 0, c, err
 	}
 	defer fleet.stop()
+	profiled := func() error { return nil }
+	if p.profile != "" {
+		profiled = s.profileBroker(ctx, filepath.Join(p.profile, of.name))
+	}
 	if err := s.await(ctx, (p.paced+p.payments)*of.events); err != nil {
 		return 0, c, err
 	}
@@ -126,6 +130,9 @@ func (p plan) throughput(ctx context.Context, s *system, b *builds, of program, 
 	after.worker, err = fleet.spent()
 	if err != nil {
 		return 0, c, err
+	}
+	if err := profiled(); err != nil {
+		return 0, c, fmt.Errorf("profile: %w", err)
 	}
 	outcomes, err := s.outcomes(ctx)
 	if err != nil {

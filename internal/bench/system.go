@@ -34,6 +34,7 @@ type system struct {
 	provider *httptest.Server
 	natsURL  string
 	monitor  string // base URL of the broker's monitoring
+	profiles string // base URL of its profiles
 	redis    string
 	config   string // file
 	conn     *nats.Conn
@@ -79,16 +80,24 @@ func (s *system) startNATS(ctx context.Context, binary string, sync bool) error 
 	if err != nil {
 		return err
 	}
+	profiles, err := freeport.Address(ctx)
+	if err != nil {
+		return err
+	}
 	always := ""
 	if sync {
 		always = ", sync_interval: always"
 	}
-	text := fmt.Sprintf("listen: %q\nhttp: %q\njetstream { store_dir: %q%s }\n", address, monitor, filepath.Join(s.dir, "nats"), always)
+	_, port, err := net.SplitHostPort(profiles)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("listen: %q\nhttp: %q\nprof_port: %s\njetstream { store_dir: %q%s }\n", address, monitor, port, filepath.Join(s.dir, "nats"), always)
 	file := filepath.Join(s.dir, "nats.conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return err
 	}
-	s.natsURL, s.monitor = "nats://"+address, "http://"+monitor
+	s.natsURL, s.monitor, s.profiles = "nats://"+address, "http://"+monitor, "http://"+profiles
 	s.nats, err = trial.Start(ctx, exec.Command(binary, "--config", file), io.Discard, "Server is ready")
 	return err
 }
