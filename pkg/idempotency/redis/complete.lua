@@ -24,7 +24,10 @@ if record[3] == '0' and not again then
   return 0
 end
 
-local retention = string.format('%.0f', math.max(tonumber(record[4]), tonumber(ARGV[5])))
+local retention = record[4]
+if tonumber(retention) < tonumber(ARGV[5]) then
+  retention = ARGV[5]
+end
 local change = {'lease_until', '0', 'done_by', caller, 'retention', retention}
 -- A sequence can be larger than what a Lua number holds exactly, so it is compared as text.
 local stored = record[5]
