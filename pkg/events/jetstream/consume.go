@@ -84,6 +84,8 @@ type consumer struct {
 	config   njs.ConsumerConfig
 	handler  events.Handler
 	slots    chan struct{} // a token for each free slot
+	jobs     chan job      // messages in hand that no goroutine has taken yet
+	working  int           // goroutines that take them, at most one for each slot
 	handlers sync.WaitGroup
 
 	mu      sync.Mutex
@@ -102,7 +104,7 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler ev
 	defer cancel(nil)
 	defer context.AfterFunc(c.stopping, func() { cancel(ErrClosed) })()
 
-	s := &consumer{conn: c, stream: stream, config: config, handler: handler, slots: make(chan struct{}, slots)}
+	s := &consumer{conn: c, stream: stream, config: config, handler: handler, slots: make(chan struct{}, slots), jobs: make(chan job, slots)}
 	s.release(slots)
 	c.track(s, true)
 	defer c.track(s, false)
@@ -114,6 +116,7 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler ev
 		return fmt.Errorf("consume %s: %w", config.Durable, err)
 	}
 	s.run(ctx, first)
+	close(s.jobs)
 	s.handlers.Wait()
 	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
 		// No error of the caller's work: what was not acknowledged comes again and is recognised.
