@@ -58,20 +58,21 @@ const (
 
 // header returns the attributes as NATS headers in binary mode.
 func (a Attributes) header() Header {
-	h := Header{"ce-specversion": {specVersion}}
+	h := make(Header, 12) // room for what a publisher adds
+	h["ce-specversion"] = []string{specVersion}
 	put := func(name, value string) {
 		if value != "" { // an attribute is Unicode; a webhook's Content-Type need not be
-			h["ce-"+name] = []string{percentEncode(strings.ToValidUTF8(value, "\ufffd"))}
+			h[name] = []string{percentEncode(strings.ToValidUTF8(value, "\ufffd"))}
 		}
 	}
-	put("id", a.ID)
-	put("source", a.Source)
-	put("type", a.Type)
-	put("subject", a.Subject)
-	put("datacontenttype", a.ContentType)
-	put("dataschema", a.Schema)
+	put("ce-id", a.ID)
+	put("ce-source", a.Source)
+	put("ce-type", a.Type)
+	put("ce-subject", a.Subject)
+	put("ce-datacontenttype", a.ContentType)
+	put("ce-dataschema", a.Schema)
 	if !a.Time.IsZero() {
-		put("time", a.Time.UTC().Format(time.RFC3339Nano))
+		put("ce-time", a.Time.UTC().Format(time.RFC3339Nano))
 	}
 	return h
 }
@@ -131,9 +132,12 @@ const upperHex = "0123456789ABCDEF"
 // percentEncode writes a header value as section 3.1.3.2 of the CloudEvents NATS binding says: blanks,
 // quotes, "%" and all that is not printable ASCII become %XY per UTF-8 byte.
 func percentEncode(value string) string {
+	if strings.IndexFunc(value, mustEncode) < 0 {
+		return value
+	}
 	var b strings.Builder
 	for i := range len(value) {
-		if c := value[i]; c <= ' ' || c > '~' || c == '"' || c == '%' {
+		if c := value[i]; mustEncode(rune(c)) {
 			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
 		} else {
 			b.WriteByte(c)
@@ -141,6 +145,8 @@ func percentEncode(value string) string {
 	}
 	return b.String()
 }
+
+func mustEncode(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
 
 // percentDecode undoes percentEncode. As the binding demands, it first takes off double quotes with
 // their backslash escapes, accepts what is encoded without need and lower-case hex, and refuses bytes

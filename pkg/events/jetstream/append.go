@@ -35,9 +35,12 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 	}
 	ctx, span := c.startAppend(ctx, p, id)
 	defer func() { finish(span, err) }()
-	msg := newMessage(ctx, out, id)
-	msg.Header.Set(HeaderPrevious, strconv.FormatUint(after, 10))
-	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
+	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data} // nobody else has the header
+	injectTrace(ctx, msg.Header)
+	last := strconv.FormatUint(after, 10)
+	msg.Header.Set(headerMessageID, id)
+	msg.Header.Set(HeaderPrevious, last)
+	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, last)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
 	seq, err = c.append(ctx, msg, p.Ref, after)
 	if err != nil {
