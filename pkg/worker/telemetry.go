@@ -150,7 +150,8 @@ func (i *instruments) moved(ctx context.Context, from payment.Status, p payment.
 	}
 }
 
-// announce counts and logs an event that was written. What needs a person is logged as an error.
+// announce counts and logs an event that was written. What needs a person is logged as an error, and an intent
+// where somebody looks for details.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
 	reason := ""
 	if p.Reason != nil {
@@ -159,10 +160,13 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	overdue := !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) // this event, and no later one, says so
 	w.metrics.moved(ctx, from, p, reason, overdue)
 	level := slog.LevelInfo
-	if p.Status == payment.Conflict || slices.Contains(alarming, reason) || overdue {
+	switch {
+	case p.Status == payment.Conflict || slices.Contains(alarming, reason) || overdue:
 		level = slog.LevelError
+	case p.Status == payment.Submitting: // what came of it follows, and the log of payments has both
+		level = slog.LevelDebug
 	}
-	w.Logger.Log(ctx, level, "payment", "provider", p.Provider, "order", p.Order, "operation", string(p.Operation),
-		"from", string(from), "status", string(p.Status), "reason", reason, "revision", p.Revision, "attempts", p.Attempts,
-		"overdue", overdue)
+	w.Logger.LogAttrs(ctx, level, "payment", slog.String("provider", p.Provider), slog.String("order", p.Order),
+		slog.String("operation", string(p.Operation)), slog.String("from", string(from)), slog.String("status", string(p.Status)),
+		slog.String("reason", reason), slog.Int("revision", p.Revision), slog.Int("attempts", p.Attempts), slog.Bool("overdue", overdue))
 }

@@ -1,8 +1,10 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
@@ -124,6 +126,23 @@ func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
 					t.Errorf("no error: %s", d.logs)
 				}
 			})
+		})
+	}
+}
+
+// An event makes one line, but for the intent, which would double them.
+func TestIntentsAreLoggedAsDetails(t *testing.T) {
+	for level, intents := range map[slog.Level]int{slog.LevelInfo: 0, slog.LevelDebug: 1} {
+		inBubble(t, func(d *desk) {
+			var lines bytes.Buffer
+			d.options.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: level}))
+			p := d.start()
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			for status, want := range map[payment.Status]int{payment.Submitting: intents, payment.Pending: 1} {
+				if n := strings.Count(lines.String(), fmt.Sprintf(`"status":%q`, status)); n != want {
+					t.Errorf("at %s: %d lines of %s, want %d:\n%s", level, n, status, want, &lines)
+				}
+			}
 		})
 	}
 }
