@@ -30,6 +30,7 @@ func Worker() Service {
 }
 
 func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
+	collectLess()
 	claims, client, err := connectRedis(ctx, rt)
 	if err != nil {
 		return err
