@@ -7,9 +7,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/signal"
 	"sync"
-	"syscall"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -17,26 +15,9 @@ import (
 	"payonce/internal/bench/yardstick"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bare:", err)
-		os.Exit(1)
-	}
-}
+func main() { yardstick.Main("bare", run) }
 
-func run(ctx context.Context, args []string) error {
-	o, err := yardstick.Parse(args)
-	if err != nil {
-		return err
-	}
-	desk, err := yardstick.NewDesk(o)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = desk.Close() }()
+func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
 	conn, err := nats.Connect(o.NATS)
 	if err != nil {
 		return err

@@ -9,8 +9,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/ThreeDotsLabs/watermill"
@@ -22,29 +20,12 @@ import (
 	"payonce/internal/bench/yardstick"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:])
-	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "watermill:", err)
-		os.Exit(1)
-	}
-}
+func main() { yardstick.Main("watermill", run) }
 
 // callTimeout is that of payonce.
 const callTimeout = 15 * time.Second
 
-func run(ctx context.Context, args []string) error {
-	o, err := yardstick.Parse(args)
-	if err != nil {
-		return err
-	}
-	desk, err := yardstick.NewDesk(o)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = desk.Close() }()
+func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
 	logger := watermill.NewStdLogger(false, false)
 	publisher, err := wmnats.NewPublisher(wmnats.PublisherConfig{URL: o.NATS}, logger)
 	if err != nil {

@@ -8,6 +8,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -46,15 +49,33 @@ type Options struct {
 	Slots                    int // commands at the same time
 }
 
-// Parse reads the flags.
-func Parse(args []string) (Options, error) {
+// Main is the whole of a program's main function: it reads the flags, lets the program work until SIGINT or
+// SIGTERM, and ends the process.
+func Main(name string, work func(context.Context, Options, *Desk) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], work)
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", name, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, work func(context.Context, Options, *Desk) error) error {
 	var o Options
 	set := flag.NewFlagSet("yardstick", flag.ContinueOnError)
 	set.StringVar(&o.NATS, "nats", "", "`URL` of NATS")
 	set.StringVar(&o.Redis, "redis", "", "`host:port` of Redis")
 	set.StringVar(&o.ProviderURL, "provider", "", "base `URL` of the provider")
 	set.IntVar(&o.Slots, "slots", 32, "commands at the same time")
-	return o, set.Parse(args)
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	desk, err := newDesk(o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(work(ctx, o, desk), desk.redis.Close())
 }
 
 // Desk does for one command what every program here does.
@@ -63,8 +84,7 @@ type Desk struct {
 	redis *goredis.Client
 }
 
-// NewDesk makes the connector and the client of Redis. Close it.
-func NewDesk(o Options) (*Desk, error) {
+func newDesk(o Options) (*Desk, error) {
 	conn, err := diamondpay.New(Provider, diamondpay.Settings{
 		BaseURL: o.ProviderURL, PlatformID: PlatformID, Secret: secret.New(Secret), SignType: diamondpay.HMACSHA256,
 		Currency: "KRW", Version: "v2", NotifyURL: NotifyURL, AllowPlainLinks: true,
@@ -74,9 +94,6 @@ func NewDesk(o Options) (*Desk, error) {
 	}
 	return &Desk{conn: conn, redis: goredis.NewClient(&goredis.Options{Addr: o.Redis, PoolSize: o.Slots})}, nil
 }
-
-// Close closes the connections to Redis.
-func (d *Desk) Close() error { return d.redis.Close() }
 
 // First reports whether the key was not seen before, and remembers it.
 func (d *Desk) First(ctx context.Context, key string) (bool, error) {
