@@ -97,6 +97,13 @@ func TestDocumentsOnlyGrow(t *testing.T) {
 
 // What must never be released is planted into today's documents, and additions that may.
 func TestBreaksOfDocumentsAreFound(t *testing.T) {
+	today := map[string]map[string]any{}
+	for _, file := range []string{openAPI, asyncAPI} {
+		var err error
+		if today[file], err = yamlDocument(file); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct{ file, replace, with, want string }{
 		"a subject is renamed":           {asyncAPI, "address: payment.settled.{provider}.{order}", "address: payments.settled.{provider}.{order}", "/channels/paymentSettled/address: was payment.settled.{provider}.{order} and is payments.settled.{provider}.{order}"},
 		"a subject moves in its order":   {asyncAPI, "address: deadletter.{stream}.{provider}", "address: deadletter.{provider}.{stream}", "/channels/deadLetter/address: was"},
@@ -133,15 +140,11 @@ func TestBreaksOfDocumentsAreFound(t *testing.T) {
 		if err := os.WriteFile(file, []byte(planted), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		old, err := yamlDocument(c.file)
-		if err != nil {
-			t.Fatal(err)
-		}
 		now, err := yamlDocument(file)
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		got := gone("", old, now)
+		got := gone("", today[c.file], now)
 		if c.want == "" && len(got) > 0 || c.want != "" && (len(got) == 0 || !strings.Contains(got[0], c.want)) {
 			t.Errorf("%s: have %q, want %q", name, got, c.want)
 		}
