@@ -15,7 +15,7 @@ import (
 
 // A worker built with the tag "crash" kills itself, as kill -9 would, at the step that
 // PAYONCE_CRASH_AT names, when it works on an order that contains PAYONCE_CRASH_ORDER. With
-// PAYONCE_CRASH_SIGNAL=STOP it freezes instead, until it gets SIGCONT. With PAYONCE_CRASH_PANIC it panics
+// PAYONCE_CRASH_SIGNAL=STOP it freezes instead, once, until it gets SIGCONT. With PAYONCE_CRASH_PANIC it panics
 // with that text instead, once.
 // The programs that are shipped are built without this file.
 func init() {
@@ -25,16 +25,14 @@ func init() {
 		signal = syscall.SIGSTOP
 	}
 	text := os.Getenv("PAYONCE_CRASH_PANIC")
-	var panicked atomic.Bool
+	var struck atomic.Bool // a worker that woke up may get the same order again
 	app.OnStep = func(step worker.Step, ref payment.Ref) {
-		if step == at && strings.Contains(ref.Order, order) {
-			if text != "" {
-				if !panicked.Swap(true) {
-					panic(text)
-				}
-				return
-			}
-			_ = syscall.Kill(os.Getpid(), signal)
+		if step != at || !strings.Contains(ref.Order, order) || struck.Swap(true) {
+			return
 		}
+		if text != "" {
+			panic(text)
+		}
+		_ = syscall.Kill(os.Getpid(), signal)
 	}
 }
