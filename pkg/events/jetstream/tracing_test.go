@@ -64,7 +64,7 @@ func (s *traced) span(name, order string, after trace.SpanContext) sdktrace.Read
 func attributeOf(span sdktrace.ReadOnlySpan, key string) string {
 	for _, a := range span.Attributes() {
 		if string(a.Key) == key {
-			return a.Value.Emit()
+			return a.Value.String()
 		}
 	}
 	return ""
