@@ -159,7 +159,7 @@ func (s *system) publish(order string) error {
 		return err
 	}
 	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}
-	msg.Header.Set("_watermill_message_uuid", id) // Watermill's name of a message
+	msg.Header.Set("_watermill_message_uuid", id)                      // Watermill's name of a message
 	_, err = s.js.PublishMsgAsync(msg, njs.WithStallWait(time.Minute)) // a synced disk is slower than this loop
 	return err
 }
