@@ -72,11 +72,11 @@ func TestEachKeyHasItsRate(t *testing.T) {
 	list(apiKey).mustBe(t, 200) // a new rate counts at once
 }
 
-// While as many requests are worked on as may be, others are refused unread, and webhooks have places of
-// their own.
-func TestOverloadIsRefusedAtOnce(t *testing.T) {
+// occupied is a border whose only place is taken by a deposit, until goOn is closed; its answer comes by first.
+func occupied(t *testing.T) (b *border, goOn chan struct{}, first chan answer) {
+	t.Helper()
 	busy, goOn := make(chan struct{}), make(chan struct{})
-	b := newBorder(t, func(o *ingress.Options) { o.Limits.MaxRequests = 1 })
+	b = newBorder(t, func(o *ingress.Options) { o.Limits.MaxRequests = 1 })
 	b.log.last = func(call int) error {
 		if call == 1 {
 			close(busy)
@@ -84,9 +84,16 @@ func TestOverloadIsRefusedAtOnce(t *testing.T) {
 		}
 		return nil
 	}
-	first := make(chan answer)
+	first = make(chan answer)
 	go func() { first <- b.do("POST", "/v1/deposits", depositBody) }()
 	<-busy
+	return b, goOn, first
+}
+
+// While as many requests are worked on as may be, others are refused unread, and webhooks have places of
+// their own.
+func TestOverloadIsRefusedAtOnce(t *testing.T) {
+	b, goOn, first := occupied(t)
 	mustCount(t, ingress.CounterRequestsLimited, limited("shop", "overloaded"), func() {
 		a := b.do("POST", "/v1/deposits", strings.Replace(depositBody, "D-1", "D-2", 1))
 		a.mustRefuse(t, 503, "overloaded", "")

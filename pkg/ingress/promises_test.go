@@ -59,18 +59,7 @@ func TestEveryOperationIsGuarded(t *testing.T) {
 
 // While there is no place, nothing under /v1 is begun.
 func TestEveryOperationIsRefusedWithoutAPlace(t *testing.T) {
-	busy, goOn := make(chan struct{}), make(chan struct{})
-	b := newBorder(t, func(o *ingress.Options) { o.Limits.MaxRequests = 1 })
-	b.log.last = func(call int) error {
-		if call == 1 {
-			close(busy)
-			<-goOn
-		}
-		return nil
-	}
-	first := make(chan answer)
-	go func() { first <- b.do("POST", "/v1/deposits", depositBody) }()
-	<-busy
+	b, goOn, first := occupied(t)
 	for _, r := range everyRequest {
 		b.do(r.method, r.path, r.body).mustRefuse(t, 503, "overloaded", "")
 	}

@@ -89,14 +89,7 @@ func TestAppendWhileLeadersChange(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	t.Cleanup(cancel)
-	conn, err := jetstream.Connect(ctx, clusterOptions(t, nodes))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.EnsureStreams(ctx); err != nil {
-		t.Fatal(err)
-	}
+	conn := clusterConnection(ctx, t, nodes)
 	const writers, each, changes = 4, 60, 3
 	ended := make(chan error, writers)
 	for i := range writers {
@@ -122,6 +115,7 @@ func TestAppendWhileLeadersChange(t *testing.T) {
 		for _, r := range orders("w"+string(rune('a'+i)), each) {
 			var records []events.Record
 			eventually(t, "both events of "+r.String(), func() bool { // a replica may lag behind
+				var err error
 				records, err = conn.History(ctx, r)
 				return err == nil && len(records) >= 2
 			})
