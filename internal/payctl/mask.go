@@ -11,10 +11,16 @@ import (
 const mask = "…"
 
 // plainFields are shown of a content that is masked: what names and measures a payment.
-var plainFields = []string{"provider", "order", "operation", "amount", "value", "currency", "requested_at", "expires_at", "method", "revision"}
+var plainFields = []string{"provider", "order", "operation", "amount", "currency", "requested_at", "expires_at", "method", "revision"}
 
 // fieldName is what a field is called by those who design formats. Any other name can be somebody's.
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.-]{0,39}$`)
+
+// What an amount consists of, also one that is refused.
+var (
+	amountValue    = regexp.MustCompile(`^[-+0-9.,e]{1,24}$`)
+	amountCurrency = regexp.MustCompile(`^[A-Za-z]{3}$`)
+)
 
 // plainHeader reports whether a header is ours and holds nothing personal. An HTTP header of a webhook can
 // hold a signature or an address.
@@ -39,6 +45,9 @@ func maskBody(body []byte) string {
 func masked(name string, value any) any {
 	switch x := value.(type) {
 	case map[string]any:
+		if isAmount(x) {
+			return x
+		}
 		out := map[string]any{}
 		for key, inner := range x {
 			if !fieldName.MatchString(key) {
@@ -60,6 +69,13 @@ func masked(name string, value any) any {
 		return value
 	}
 	return mask
+}
+
+// isAmount reports whether an object is meant as an amount, which can be a bad one. The value of anything
+// else can be a name.
+func isAmount(object map[string]any) bool {
+	value, currency := fmt.Sprint(object["value"]), fmt.Sprint(object["currency"])
+	return len(object) == 2 && amountValue.MatchString(value) && amountCurrency.MatchString(currency)
 }
 
 func printableLines(text string) string {
