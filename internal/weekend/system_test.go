@@ -170,6 +170,33 @@ func (s *system) open(over time.Duration) {
 	}
 }
 
+// trickle opens the provider and sends new payouts for it at a steady pace until it is stopped.
+func (s *system) trickle(pace time.Duration) (stop func()) {
+	s.mu.Lock()
+	s.closed = false
+	s.mu.Unlock()
+	ctx, cancel := context.WithCancel(s.t.Context())
+	var group errgroup.Group
+	group.Go(func() error {
+		tick := time.NewTicker(pace)
+		defer tick.Stop()
+		for i := 0; ; i++ {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-tick.C:
+				group.Go(func() error { return s.publish(s.t.Context(), away, fmt.Sprintf("N-%d", i)) })
+			}
+		}
+	})
+	return func() {
+		cancel()
+		if err := group.Wait(); err != nil {
+			s.t.Error(err)
+		}
+	}
+}
+
 // pay sends a command for the other provider and returns how long its outcome took.
 func (s *system) pay(order string) time.Duration {
 	s.t.Helper()

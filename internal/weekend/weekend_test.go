@@ -34,7 +34,8 @@ func TestAParkedWeekendIsReleasedOnce(t *testing.T) {
 }
 
 // TestMeasureWeekend compares, in pairs of runs, how long a command of another provider takes on a system
-// that holds the parked payouts, and on one that holds none.
+// that holds the parked payouts, and on one that holds none; and at the opening also on one that gets new
+// payouts at the same rate, which shows what comes from their having been parked.
 func TestMeasureWeekend(t *testing.T) {
 	if *measure == 0 { // only to see that the measurement itself works
 		*measure, *over, *rounds, each = 100, time.Second, 2, 20
@@ -50,6 +51,10 @@ func TestMeasureWeekend(t *testing.T) {
 	t.Logf("all released over %s, in %s", *over, time.Since(began).Round(time.Second))
 	began = time.Now()
 	t.Log(compare(empty, full, "opening"))
+	busy := start(t)
+	stop := busy.trickle(*over / time.Duration(*measure))
+	t.Log(compare(busy, full, "opening-as-many-new"))
+	stop()
 	done, twice := full.doneOnce()
 	t.Logf("meanwhile %.0f payouts a second were executed, %d in all, %d more than once", float64(done-first)/time.Since(began).Seconds(), done, twice)
 	if twice > 0 {
