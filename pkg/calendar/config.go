@@ -41,8 +41,8 @@ type Rule struct {
 	// Days, e.g. "mon-fri", "sat" or "mon-thu, sat".
 	Days string `yaml:"days"`
 	// Hours, e.g. "08:00-23:59" or "09:00-12:00, 13:00-18:00". At the second time it is closed:
-	// "08:00-23:59" is closed from 23:59:00 on. The end may be 24:00, or lie on the next day:
-	// "22:00-02:00".
+	// "08:00-23:59" is closed from 23:59:00 on. Seconds may be given: "08:00-23:59:30". The end may be
+	// 24:00, or lie on the next day: "22:00-02:00".
 	Hours string `yaml:"hours"`
 }
 
@@ -246,14 +246,18 @@ func parseIntervals(text string) (intervals []interval, problem string) {
 	return intervals, ""
 }
 
-// parseClock reads "08:00", to "24:00", as seconds since midnight.
+// parseClock reads "08:00" or "08:00:30", to "24:00", as seconds since midnight.
 func parseClock(text string) (int64, bool) {
 	if text == "24:00" {
 		return fullDay, true
 	}
-	at, err := time.Parse("15:04", text)
-	if err != nil || len(text) != len("15:04") {
+	layout := time.TimeOnly
+	if len(text) == len("15:04") {
+		layout = "15:04"
+	}
+	at, err := time.Parse(layout, text)
+	if err != nil || len(text) != len(layout) { // time.Parse also takes fractions, and hours of one digit
 		return 0, false
 	}
-	return int64(at.Hour()*3600 + at.Minute()*60), true
+	return int64(at.Hour()*3600 + at.Minute()*60 + at.Second()), true
 }
