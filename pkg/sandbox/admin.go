@@ -29,6 +29,7 @@ Admin API. Amounts are ISO 4217 minor units of the account's currency (won, cent
   POST /admin/{provider}/orders/{order}/release      lets requests go on that hang or hang-before holds
   POST /admin/{provider}/orders/{order}/faults       [{"fault":"drop","times":1}]: replaces the order's faults
   POST /admin/{provider}/faults                      the same for orders that come later
+  POST /admin/{provider}/fund                        {"amount":"1000"}: the merchant puts money into the account
 
 Faults. An order number that contains x-<fault> between dashes switches it on (D1-x-drop-7),
 x-<fault>_<n> only for the first n times (D1-x-drop_1-7). In JSON: fault, times, ms, amount.
@@ -76,6 +77,7 @@ func (s *Sandbox) adminRoutes(mux *http.ServeMux) {
 		}
 		return s.SetFaults(provider, order, faults...)
 	}))
+	mux.HandleFunc("POST /admin/{provider}/fund", s.adminFund)
 	mux.HandleFunc("POST /admin/{provider}/faults", func(w http.ResponseWriter, r *http.Request) {
 		faults, err := decodeFaults(r)
 		if err == nil {
@@ -99,20 +101,43 @@ func adminOrder(s *Sandbox, do func(provider, order string, r *http.Request) err
 }
 
 func (s *Sandbox) adminPay(provider, order string, r *http.Request) error {
+	amount, err := decodeAmount(r)
+	if err != nil {
+		return err
+	}
+	return s.Pay(provider, order, amount)
+}
+
+// adminFund answers with the account's money.
+func (s *Sandbox) adminFund(w http.ResponseWriter, r *http.Request) {
+	amount, err := decodeAmount(r)
+	if err == nil {
+		err = s.Fund(r.PathValue("provider"), amount)
+	}
+	if err != nil {
+		writeJSON(w, nil, err)
+		return
+	}
+	total, frozen := s.desks[r.PathValue("provider")].Balance()
+	writeJSON(w, map[string]string{"balance": strconv.FormatInt(total, 10), "frozen": strconv.FormatInt(frozen, 10)}, nil)
+}
+
+// decodeAmount reads an amount in minor units; 0 when none is given.
+func decodeAmount(r *http.Request) (int64, error) {
 	var body struct {
 		Amount string `json:"amount"`
 	}
 	if err := decodeJSON(r, &body); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return 0, err
 	}
-	var amount int64
-	if body.Amount != "" {
-		var err error
-		if amount, err = strconv.ParseInt(body.Amount, 10, 64); err != nil || amount <= 0 {
-			return fmt.Errorf("%w: amount must be a whole number of minor units, as a string", ErrInvalid)
-		}
+	if body.Amount == "" {
+		return 0, nil
 	}
-	return s.Pay(provider, order, amount)
+	amount, err := strconv.ParseInt(body.Amount, 10, 64)
+	if err != nil || amount <= 0 {
+		return 0, fmt.Errorf("%w: amount must be a whole number of minor units, as a string", ErrInvalid)
+	}
+	return amount, nil
 }
 
 // adminVisit answers with the page that the customer sees.

@@ -58,6 +58,20 @@ func TestAdminDoesWhatTheGoAPIDoes(t *testing.T) {
 	}
 }
 
+// An account that is overdrawn refuses payouts until money is put into it.
+func TestFund(t *testing.T) {
+	g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) { a.Balance = -5 })
+	g.payout("P1")
+	if truth := lastRequest(g.order("P1")); truth != `create refused "no_balance" [] 200` {
+		t.Errorf("%s", truth)
+	}
+	if a := g.admin("POST", "/admin/"+account+"/fund", `{"amount":"1000000"}`); a.status != 200 || !strings.Contains(a.body, `"balance":"999995"`) {
+		t.Errorf("%+v", a)
+	}
+	g.payout("P1")
+	g.wait("P1", sandbox.Moved(1))
+}
+
 func TestAdminTruth(t *testing.T) {
 	g := newRig(t, nil)
 	g.deposit("D2")
@@ -105,6 +119,10 @@ func TestAdminRefuses(t *testing.T) {
 		{"POST", base + "/orders/D1/pay", `{"amount":"-1"}`, 400},
 		{"POST", base + "/orders/D1/pay", `{"sum":"1"}`, 400},
 		{"POST", base + "/orders/D1/refund", "", 400},
+		{"POST", "/admin/nobody/fund", `{"amount":"1"}`, 404},
+		{"POST", base + "/fund", "", 400},
+		{"POST", base + "/fund", `{"amount":"-1"}`, 400},
+		{"POST", base + "/fund", `{"amount":"1000000000000001"}`, 400},
 		{"POST", base + "/orders/D1/faults", `{"fault":"drop"}`, 400},
 		{"POST", base + "/orders/D1/faults", `[{"fault":"nonsense"}]`, 400},
 		{"POST", base + "/orders/D1/faults", `[{"fault":"lag","ms":700000}]`, 400},

@@ -168,6 +168,21 @@ func (s *Sandbox) Pay(provider, order string, amount int64) error {
 	})
 }
 
+// Fund puts the merchant's own money into an account: 1 to 1,000,000,000,000,000 minor units.
+func (s *Sandbox) Fund(provider string, amount int64) error {
+	d, err := s.desk(provider)
+	if err != nil {
+		return err
+	}
+	if amount <= 0 || amount > 1_000_000_000_000_000 {
+		return fmt.Errorf("%w: the amount", ErrInvalid)
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.total += amount
+	return nil
+}
+
 // Fail ends an accepted order without money, also one that was paid: providers do that.
 func (s *Sandbox) Fail(provider, order string) error {
 	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {

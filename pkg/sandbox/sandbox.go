@@ -45,7 +45,8 @@ type Account struct {
 	TellDelay time.Duration
 	// Hours of the provider; the zero Hours are always.
 	Hours Hours
-	// Balance at the start in minor units of the protocol's currency; 0 is 1,000,000,000,000.
+	// Balance at the start in minor units of the protocol's currency; 0 is 1,000,000,000,000. While it is
+	// less than a payout, payouts are refused, see [Sandbox.Fund].
 	Balance int64
 	// Faults that every order of the account begins with; counts are for each order.
 	Faults []Fault
