@@ -61,6 +61,8 @@ func (s *stack) ownerOf(order string) (worker, error) {
 
 func (s *stack) stopWorkers() {
 	for _, w := range s.workers {
-		w.Stop()
+		if err := w.Stop(trial.StopPatience); err != nil {
+			fmt.Fprintln(os.Stderr, "demo:", err)
+		}
 	}
 }

@@ -251,7 +251,9 @@ func (p plan) startFleet(ctx context.Context, s *system, b *builds, of program, 
 
 func (f fleet) stop() {
 	for _, process := range f {
-		process.Stop()
+		if err := process.Stop(trial.StopPatience); err != nil {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
 	}
 }
 

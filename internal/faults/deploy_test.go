@@ -40,7 +40,7 @@ func TestDeploysCostNoAttempt(t *testing.T) {
 	for n := range deploys {
 		old := s.worker(s.programs.worker)
 		s.submitting(ctx, add(fmt.Sprintf("deploy-%d", n)))
-		old.Stop()
+		s.must(old.Stop(trial.StopPatience))
 	}
 	s.lightUp(dark)
 	s.worker(s.programs.worker)

@@ -38,7 +38,7 @@ func TestWorkerFrozenPastItsLease(t *testing.T) {
 		s.must(sleeper.Signal(syscall.SIGCONT))
 	}
 	for o, sleeper := range frozen {
-		sleeper.Stop() // it finishes what it has in hand first
+		s.must(sleeper.Stop(trial.StopPatience)) // it finishes what it has in hand first
 		s.check(o, s.ended(ctx, o))
 		truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
 		s.must(err)

@@ -48,7 +48,7 @@ type observed struct {
 	env              []string
 	secrets          []string
 	admins           map[string]string // by service
-	ingress, working interface{ Stop() }
+	ingress, working *trial.Process
 
 	mu      sync.Mutex
 	answers bytes.Buffer // what the ingress told its clients when it refused

@@ -164,7 +164,9 @@ func (s *system) run(ctx context.Context, cmd *exec.Cmd, name, working string) *
 		s.t.Fatalf("%v\n%s", err, text)
 	}
 	s.t.Cleanup(func() {
-		process.Stop()
+		if err := process.Stop(trial.StopPatience); err != nil {
+			s.t.Errorf("%s: %v", name, err)
+		}
 		_ = logs.Close()
 		if text, err := os.ReadFile(path); err == nil && s.t.Failed() {
 			s.t.Logf("the last of %s:\n%s", name, text[max(0, len(text)-8000):])

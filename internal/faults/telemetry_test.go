@@ -49,8 +49,8 @@ func TestWhatTheProgramsTell(t *testing.T) {
 	for header := range o.outcomes(ctx) {
 		letters = append(letters, header)
 	}
-	o.working.Stop() // what was not sent yet is sent now
-	o.ingress.Stop()
+	o.must(o.working.Stop(trial.StopPatience)) // what was not sent yet is sent now
+	o.must(o.ingress.Stop(trial.StopPatience))
 	o.badStarts(ctx)
 	t.Run("traces", func(t *testing.T) { o.checkTraces(t, letters) })
 	t.Run("metrics", func(t *testing.T) { o.checkMetrics(t, pages) })

@@ -3,12 +3,14 @@ package trial
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // Process is a service that runs as a process of its own.
@@ -74,10 +76,26 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// Stop asks the process to end in good order, and waits for its end.
-func (p *Process) Stop() {
+// StopPatience is how long a process that was told to stop may take: longer than a worker's default
+// shutdown_timeout.
+const StopPatience = 45 * time.Second
+
+// ErrHung says that a process did not end when it was told to.
+var ErrHung = errors.New("it did not end and was killed")
+
+// Stop asks the process to end in good order and waits for its end. One that takes longer than patience is
+// killed, and the error is [ErrHung] then. A process that had ended before is no error.
+func (p *Process) Stop(patience time.Duration) error {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	<-p.done
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return nil
+	case <-timer.C:
+	}
+	p.Kill()
+	return fmt.Errorf("%s, %s after it was told to stop: %w", p.cmd.Path, patience, ErrHung)
 }
 
 // Signal sends a signal, e.g. SIGSTOP to freeze the process.

@@ -1,0 +1,46 @@
+package trial
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// A process that does not listen is killed, and whoever stopped it is told. One that listens is not.
+func TestStopIsBounded(t *testing.T) {
+	for name, test := range map[string]struct {
+		script   string
+		patience time.Duration
+		want     error
+	}{
+		"hung":  {`trap "" TERM; echo working >&2; exec sleep 600`, 100 * time.Millisecond, ErrHung},
+		"good":  {`echo working >&2; exec sleep 600`, time.Minute, nil},
+		"ended": {`echo working >&2`, time.Minute, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			process, err := Start(ctx, exec.Command("sh", "-c", test.script), io.Discard, "working")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if name == "ended" {
+				<-process.Done()
+			}
+			if err := process.Stop(test.patience); !errors.Is(err, test.want) {
+				t.Errorf("%v, want %v", err, test.want)
+			}
+			select {
+			case <-process.Done():
+			default:
+				t.Error("it still runs")
+			}
+			if killed := test.want != nil; process.Killed() != killed {
+				t.Errorf("killed: %t", process.Killed())
+			}
+		})
+	}
+}
