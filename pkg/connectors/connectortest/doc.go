@@ -4,4 +4,6 @@
 // the faults of a network between the two: refused and reset connections, deadlines, half and endless
 // replies, redirects. What leaves the connector is judged as bytes, and what it learns is judged by
 // payment.Decide, so that a rule fails only where money could go wrong.
+//
+// A [Gateway] and what stands beside it serve the tests that a connector has of its own.
 package connectortest

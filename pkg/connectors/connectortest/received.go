@@ -21,6 +21,9 @@ type Received struct {
 	Body   []byte
 }
 
+// String returns the method and the target.
+func (r Received) String() string { return r.Method + " " + r.Target }
+
 // Line returns the value of the header that is spelled exactly so, and occurs once.
 func (r Received) Line(name string) (value string, ok bool) {
 	for _, line := range r.Lines {

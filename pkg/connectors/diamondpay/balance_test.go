@@ -27,9 +27,9 @@ func balance(t testing.TB, a account, body string) ([]connectors.Balance, error)
 	g := newGateway(t, reply(body))
 	s := a(g.URL)
 	b, err := connect(t, s).Balance(testContext(t))
-	r := g.only(t)
-	if r.path != "GET /gateway/api/"+s.Version+"/platforms/balance" || r.header.Get("Authorization") != token || len(r.body) != 0 {
-		t.Errorf("sent %s %v %s", r.path, r.header, r.body)
+	r := g.Only(t)
+	if r.String() != "GET /gateway/api/"+s.Version+"/platforms/balance" || r.Header.Get("Authorization") != token || len(r.Body) != 0 {
+		t.Errorf("sent %s %v %s", r.String(), r.Header, r.Body)
 	}
 	return b, err
 }

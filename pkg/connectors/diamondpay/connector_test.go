@@ -3,21 +3,18 @@ package diamondpay_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
@@ -27,15 +24,24 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 30 * time.Second
-	order    = "DEVPM00014581"
-	key      = "2I9Q4nExEddsH6zo" // the published test key
-	oldKey   = "an-older-secret-of-ours"
-	token    = "token-8842-of-the-platform"
+	order  = "DEVPM00014581"
+	key    = "2I9Q4nExEddsH6zo" // the published test key
+	oldKey = "an-older-secret-of-ours"
+	token  = "token-8842-of-the-platform"
 )
 
 // now is the request_time of seeds 000 and 001.
 var now = time.Unix(1595504136, 0)
+
+// Of the connectors' tests.
+var (
+	newGateway  = connectortest.NewGateway
+	testContext = connectortest.Context
+	classified  = connectortest.Classified
+	mustEqual   = connectortest.SameJSON
+)
+
+func reply(body string) http.HandlerFunc { return connectortest.Answer(http.StatusOK, body) }
 
 func clock() time.Time { return now }
 
@@ -93,51 +99,6 @@ func connectAt(t testing.TB, s diamondpay.Settings, clock func() time.Time) *dia
 	return c
 }
 
-// gateway is a real HTTP server that keeps what it received.
-type gateway struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []received
-}
-
-type received struct {
-	path   string // with the query
-	header http.Header
-	body   []byte
-}
-
-func newGateway(t testing.TB, answer http.HandlerFunc) *gateway {
-	t.Helper()
-	g := &gateway{}
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		g.mu.Lock()
-		g.requests = append(g.requests, received{r.Method + " " + r.URL.RequestURI(), r.Header, body})
-		g.mu.Unlock()
-		answer(w, r)
-	}))
-	t.Cleanup(g.Close)
-	return g
-}
-
-func reply(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
-}
-
-// only returns the one request that arrived.
-func (g *gateway) only(t testing.TB) received {
-	t.Helper()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.requests) != 1 {
-		t.Fatalf("%d requests arrived, want exactly 1", len(g.requests))
-	}
-	return g.requests[0]
-}
-
 func deposit(amount payment.Money) payment.Command {
 	return payment.Command{
 		Ref: payment.Ref{Provider: "diamondpay", Order: order}, Operation: payment.Deposit, Amount: amount,
@@ -160,79 +121,23 @@ func payout() payment.Command {
 	}
 }
 
-func testContext(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // submit sends cmd to a gateway that answers with body, and asserts that exactly one request arrived.
 func submit(t testing.TB, a account, cmd payment.Command, body string) (payment.Observation, error) {
 	t.Helper()
 	g := newGateway(t, reply(body))
 	o, err := connect(t, a(g.URL)).Submit(testContext(t), cmd)
-	g.only(t)
+	g.Only(t)
 	return o, err
-}
-
-func mustEqual(t testing.TB, got, want any) {
-	t.Helper()
-	g, err := json.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(g) != string(w) {
-		t.Errorf("got\n%s\nwant\n%s", g, w)
-	}
-}
-
-func classified(t testing.TB, err error) *connectors.Error {
-	t.Helper()
-	var e *connectors.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %T %v, want a *connectors.Error", err, err)
-	}
-	if e.Evidence == "" {
-		t.Errorf("no evidence: %v", e)
-	}
-	return e
 }
 
 // The request as it leaves: every byte of the body, and every header.
 func TestBytesOnTheWire(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var done sync.WaitGroup
-	var raw []byte
-	done.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		buf := make([]byte, 8192)
-		for !strings.HasSuffix(string(raw), `"}`) {
-			n, err := conn.Read(buf)
-			if err != nil {
-				return
-			}
-			raw = append(raw, buf[:n]...)
-		}
-	})
-	_, err = connect(t, krwV1("http://"+listener.Addr().String()+"/")).Submit(testContext(t), deposit(payment.KRW(1300000)))
-	done.Wait()
-	_ = listener.Close()
+	url, sent := connectortest.Swallow(t, `"}`)
+	_, err := connect(t, krwV1(url)).Submit(testContext(t), deposit(payment.KRW(1300000)))
 	if e := classified(t, err); e.Class != connectors.InDoubt || e.Code != payment.ReasonNoAnswer { // dropped after the body
 		t.Errorf("got %+v", e)
 	}
-	header, body, _ := strings.Cut(string(raw), "\r\n\r\n")
+	header, body, _ := strings.Cut(string(sent()), "\r\n\r\n")
 	want := `{"amount":"130000000","name":"테스","user_id":"playerA","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
 		`"platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026","sign":"9ef51adb106ce5fed356bae50b9eaf3a"}` // vector seed000-krw-v1-md5
 	if body != want {
@@ -266,15 +171,15 @@ func TestConcurrentSubmits(t *testing.T) {
 	}
 	group.Wait()
 	seen := map[string]bool{}
-	for _, r := range g.requests {
-		if err := diamondpay.Verify(diamondpay.MD5, []string{key}, r.body); err != nil {
+	for _, r := range g.Requests() {
+		if err := diamondpay.Verify(diamondpay.MD5, []string{key}, r.Body); err != nil {
 			t.Error(err)
 		}
 		var sent struct {
 			Amount string `json:"amount"`
 			Order  string `json:"payment_cl_id"`
 		}
-		if err := json.Unmarshal(r.body, &sent); err != nil {
+		if err := json.Unmarshal(r.Body, &sent); err != nil {
 			t.Fatal(err)
 		}
 		var i int
@@ -283,8 +188,8 @@ func TestConcurrentSubmits(t *testing.T) {
 		}
 		seen[sent.Order] = true
 	}
-	if len(seen) != workers || len(g.requests) != workers {
-		t.Errorf("%d requests, %d orders for %d submits", len(g.requests), len(seen), workers)
+	if len(seen) != workers || len(g.Requests()) != workers {
+		t.Errorf("%d requests, %d orders for %d submits", len(g.Requests()), len(seen), workers)
 	}
 }
 
@@ -310,24 +215,14 @@ func TestUnreachable(t *testing.T) {
 func TestOneSubmitIsOneRequest(t *testing.T) {
 	for name, cmd := range map[string]payment.Command{"deposit": deposit(payment.KRW(500)), "payout": payout()} {
 		t.Run(name, func(t *testing.T) {
-			var calls atomic.Int64
-			g := newGateway(t, func(w http.ResponseWriter, _ *http.Request) {
-				if calls.Add(1) == 1 {
-					_, _ = io.WriteString(w, `{"error_code":"0000","data":{"link":"http://127.0.0.1/pay","payout_id":"POT00000001"}}`)
-					return
-				}
-				conn, _, err := http.NewResponseController(w).Hijack()
-				if err == nil {
-					_ = conn.Close()
-				}
-			})
+			g := newGateway(t, connectortest.ThenDrop(reply(`{"error_code":"0000","data":{"link":"http://127.0.0.1/pay","payout_id":"POT00000001"}}`)))
 			c := connect(t, krwV1(g.URL))
 			if _, err := c.Submit(testContext(t), cmd); err != nil {
 				t.Fatal(err)
 			}
 			_, err := c.Submit(testContext(t), cmd)
-			if e := classified(t, err); e.Class != connectors.InDoubt || calls.Load() != 2 {
-				t.Errorf("got %+v after %d requests", e, calls.Load())
+			if e := classified(t, err); e.Class != connectors.InDoubt || len(g.Requests()) != 2 {
+				t.Errorf("got %+v after %d requests", e, len(g.Requests()))
 			}
 		})
 	}
@@ -344,7 +239,7 @@ func TestTimeout(t *testing.T) {
 	if e := classified(t, err); e.Class != connectors.InDoubt || e.Code != payment.ReasonNoAnswer {
 		t.Errorf("got %+v", e)
 	}
-	g.only(t)
+	g.Only(t)
 }
 
 func TestSecretsAreNotShown(t *testing.T) {

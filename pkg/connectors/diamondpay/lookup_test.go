@@ -22,7 +22,7 @@ func lookup(t testing.TB, a account, operation payment.Operation, body string) (
 	t.Helper()
 	g := newGateway(t, reply(body))
 	o, err := connect(t, a(g.URL)).Lookup(testContext(t), query(operation))
-	g.only(t)
+	g.Only(t)
 	return o, err
 }
 
@@ -78,9 +78,9 @@ func TestLookupRequests(t *testing.T) {
 		if err != nil || o.Kind != payment.Unknown {
 			t.Errorf("got %+v, %v", o, err)
 		}
-		r := g.only(t)
-		if r.path != c.path || len(r.body) != 0 || !slices.Equal(r.header["Authorization"], c.token) {
-			t.Errorf("sent %s %v %s, want %s", r.path, r.header, r.body, c.path)
+		r := g.Only(t)
+		if r.String() != c.path || len(r.Body) != 0 || !slices.Equal(r.Header["Authorization"], c.token) {
+			t.Errorf("sent %s %v %s, want %s", r.String(), r.Header, r.Body, c.path)
 		}
 	}
 }
@@ -347,6 +347,6 @@ func TestLookupHTTPStatusAndQuery(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		}
-		g.only(t)
+		g.Only(t)
 	}
 }

@@ -228,8 +228,8 @@ func TestRequests(t *testing.T) {
 				if err := second(connectAt(t, a(g.URL), func() time.Time { return at }).Submit(testContext(t), c.cmd)); classified(t, err).Class != connectors.Rejected {
 					t.Fatal(err)
 				}
-				r := g.only(t)
-				sign, err := diamondpay.Sign(signType, key, r.body)
+				r := g.Only(t)
+				sign, err := diamondpay.Sign(signType, key, r.Body)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -237,10 +237,10 @@ func TestRequests(t *testing.T) {
 				if signType == diamondpay.HMACSHA256 {
 					want = c.want + `,"sign_type":"HMAC-SHA256","sign":"` + sign + `"}`
 				}
-				if r.path != c.path || string(r.body) != want {
-					t.Errorf("sent %s\n%s\nwant %s\n%s", r.path, r.body, c.path, want)
+				if r.String() != c.path || string(r.Body) != want {
+					t.Errorf("sent %s\n%s\nwant %s\n%s", r.String(), r.Body, c.path, want)
 				}
-				if err := diamondpay.Verify(signType, []string{key}, r.body); err != nil {
+				if err := diamondpay.Verify(signType, []string{key}, r.Body); err != nil {
 					t.Error(err)
 				}
 			})
@@ -429,7 +429,7 @@ func TestHTTPStatuses(t *testing.T) {
 		if e.Class != connectors.InDoubt || e.ProviderCode != fmt.Sprintf("http_%d", status) || e.RetryAfter != 30*time.Second || e.Known {
 			t.Errorf("%d: got %+v", status, e)
 		}
-		g.only(t)
+		g.Only(t)
 	}
 }
 
@@ -471,7 +471,7 @@ func TestAmounts(t *testing.T) {
 		var sent struct {
 			Amount any `json:"amount"`
 		}
-		dec := json.NewDecoder(strings.NewReader(string(g.only(t).body)))
+		dec := json.NewDecoder(strings.NewReader(string(g.Only(t).Body)))
 		dec.UseNumber()
 		if err := dec.Decode(&sent); err != nil || fmt.Sprint(sent.Amount) != c.sent {
 			t.Errorf("%s is sent as %v, %v", c.amount, sent.Amount, err)

@@ -19,14 +19,14 @@ func TestClarify(t *testing.T) {
 		t.Fatal(err)
 	}
 	mustEqual(t, o, payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit})
-	r := g.only(t)
-	signature, err := ecommpay.Sign(current, r.body)
+	r := g.Only(t)
+	signature, err := ecommpay.Sign(current, r.Body)
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"` + signature + `"},"additional_data":{"avs_data":{"avs_post_code":"1;2"},"customer":{"first_name":"길동","last_name":"홍"}}}`
-	if r.path != "POST /v2/payment/clarification" || string(r.body) != want {
-		t.Errorf("%s\n%s", r.path, r.body)
+	if r.String() != "POST /v2/payment/clarification" || string(r.Body) != want {
+		t.Errorf("%s\n%s", r.String(), r.Body)
 	}
 }
 
@@ -46,7 +46,7 @@ func TestClarifyIsNeverTheEndOfAPayment(t *testing.T) {
 		if e := classified(t, err); e.Class != want || strings.Contains(err.Error(), "홍") {
 			t.Errorf("%s: got %+v, want %v", answer, e, want)
 		}
-		g.only(t)
+		g.Only(t)
 		g.Close()
 	}
 }
@@ -81,13 +81,13 @@ func TestBanks(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEqual(t, banks, want)
-		if g.count() != requests {
-			t.Errorf("%d requests, want %d", g.count(), requests)
+		if len(g.Requests()) != requests {
+			t.Errorf("%d requests, want %d", len(g.Requests()), requests)
 		}
 	}
 	unlisted := payout()
 	unlisted.Account.BankCode = "141"
-	if err := c.Check(unlisted); err != nil || g.count() != 0 { // nothing is known, and nothing is asked
+	if err := c.Check(unlisted); err != nil || len(g.Requests()) != 0 { // nothing is known, and nothing is asked
 		t.Errorf("got %v", err)
 	}
 	list(payment.Payout, 1)
@@ -95,13 +95,13 @@ func TestBanks(t *testing.T) {
 	list(payment.Deposit, 2)
 	const general = `{"general":{"project_id":200,"payment_id":"bank-list","signature":"`
 	for i, op := range []string{"payout", "sale"} {
-		r := g.requests[i]
-		signature, err := ecommpay.Sign(current, r.body)
+		r := g.Requests()[i]
+		signature, err := ecommpay.Sign(current, r.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.path != "POST /v2/info/banks/korea/"+op+"/list" || string(r.body) != general+signature+`"},"payment":{"amount":10000,"currency":"KRW"}}` {
-			t.Errorf("%s\n%s", r.path, r.body)
+		if r.String() != "POST /v2/info/banks/korea/"+op+"/list" || string(r.Body) != general+signature+`"},"payment":{"amount":10000,"currency":"KRW"}}` {
+			t.Errorf("%s\n%s", r.String(), r.Body)
 		}
 	}
 	if err := c.Check(payout()); err != nil {
@@ -110,8 +110,8 @@ func TestBanks(t *testing.T) {
 	if err := c.Check(unlisted); err == nil || !strings.HasPrefix(err.Error(), "account.bank_code") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := c.Submit(testContext(t), unlisted); classified(t, err).Class != connectors.NotSent || g.count() != 2 {
-		t.Errorf("got %v after %d requests", err, g.count())
+	if _, err := c.Submit(testContext(t), unlisted); classified(t, err).Class != connectors.NotSent || len(g.Requests()) != 2 {
+		t.Errorf("got %v after %d requests", err, len(g.Requests()))
 	}
 	at = at.Add(ecommpay.DefaultBankListCache - 1)
 	list(payment.Payout, 2)
@@ -122,8 +122,8 @@ func TestBanks(t *testing.T) {
 	// An answer that cannot be used leaves the next call to ask again.
 	for i, bad := range []string{``, `[]`, `{}`, `[{"name":"x"}]`, `[{"id":0}]`, `[1]`, `{"status":"error","code":"3261"}`, `[{"id":771}`} {
 		body = bad
-		if _, err := c.Banks(testContext(t), payment.Payout); classified(t, err).Class != connectors.InDoubt || g.count() != 3+i {
-			t.Errorf("%q: got %v after %d requests", bad, err, g.count())
+		if _, err := c.Banks(testContext(t), payment.Payout); classified(t, err).Class != connectors.InDoubt || len(g.Requests()) != 3+i {
+			t.Errorf("%q: got %v after %d requests", bad, err, len(g.Requests()))
 		}
 	}
 	body, status = banksAnswer, 500
@@ -131,15 +131,15 @@ func TestBanks(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	status = 200
-	list(payment.Payout, g.count()+1)
+	list(payment.Payout, len(g.Requests())+1)
 	banks, err := c.Banks(testContext(t), payment.Payout)
 	if err != nil {
 		t.Fatal(err)
 	}
 	banks[0].Code = "changed"
-	list(payment.Payout, g.count())
+	list(payment.Payout, len(g.Requests()))
 	at = now // a clock that was set back
-	list(payment.Payout, g.count()+1)
+	list(payment.Payout, len(g.Requests())+1)
 	if _, err := c.Banks(testContext(t), "refund"); classified(t, err).Class != connectors.NotSent {
 		t.Errorf("got %v", err)
 	}

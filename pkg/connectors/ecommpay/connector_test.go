@@ -1,15 +1,11 @@
 package ecommpay_test
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
@@ -20,6 +16,7 @@ import (
 	"go.uber.org/goleak"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
@@ -29,7 +26,6 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience   = 30 * time.Second
 	order      = "TEST_15710440622623432441"
 	secretText = "current-secret-of-the-project-7731"
 )
@@ -39,6 +35,15 @@ var (
 	previous = secret.New("previous-secret-of-the-project-7731")
 	foreign  = secret.New("secret-of-another-project-7731")
 	now      = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+)
+
+// Of the connectors' tests.
+var (
+	newGate     = connectortest.NewGateway
+	testContext = connectortest.Context
+	classified  = connectortest.Classified
+	mustEqual   = connectortest.SameJSON
+	reply       = connectortest.Answer
 )
 
 func clock() time.Time { return now }
@@ -66,58 +71,6 @@ func connectAt(t testing.TB, s ecommpay.Settings, now func() time.Time) *ecommpa
 	return c
 }
 
-// gate is a real HTTP server that keeps what it received.
-type gate struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []received
-}
-
-type received struct {
-	path   string
-	header http.Header
-	body   []byte
-}
-
-func newGate(t testing.TB, answer http.HandlerFunc) *gate {
-	t.Helper()
-	g := &gate{}
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		g.mu.Lock()
-		g.requests = append(g.requests, received{r.Method + " " + r.URL.RequestURI(), r.Header, body})
-		g.mu.Unlock()
-		answer(w, r)
-	}))
-	t.Cleanup(g.Close)
-	return g
-}
-
-func (g *gate) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.requests)
-}
-
-// only returns the one request that arrived.
-func (g *gate) only(t testing.TB) received {
-	t.Helper()
-	if n := g.count(); n != 1 {
-		t.Fatalf("%d requests arrived, want exactly 1", n)
-	}
-	return g.requests[0]
-}
-
-func reply(status int, body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) {
-		w.WriteHeader(status)
-		_, _ = io.WriteString(w, body)
-	}
-}
-
 // taken is Gate's answer to a request that it took.
 var taken = fmt.Sprintf(`{"status":"success","request_id":"f5e71b1b-00000001","project_id":200,"payment_id":%q}`, order)
 
@@ -139,40 +92,6 @@ func payout() payment.Command {
 
 func query(operation payment.Operation) connectors.Query {
 	return connectors.Query{Ref: ref(), Operation: operation, Amount: payment.KRW(10000)}
-}
-
-func testContext(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func classified(t testing.TB, err error) *connectors.Error {
-	t.Helper()
-	var e *connectors.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %T %v, want a *connectors.Error", err, err)
-	}
-	if e.Evidence == "" {
-		t.Errorf("no evidence: %v", e)
-	}
-	return e
-}
-
-func mustEqual(t testing.TB, got, want any) {
-	t.Helper()
-	g, err := json.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(g) != string(w) {
-		t.Errorf("got\n%s\nwant\n%s", g, w)
-	}
 }
 
 // signedBy puts the signature of a secret into general, or into the root where there is no general.
@@ -308,36 +227,14 @@ func TestSecretsAreNotShown(t *testing.T) {
 
 // What leaves is read from the bytes of the connection.
 func TestRequestOnTheWire(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var done sync.WaitGroup
-	var raw []byte
-	done.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		in := bufio.NewReader(conn)
-		for !strings.HasSuffix(string(raw), `}}`) {
-			b, err := in.ReadByte()
-			if err != nil {
-				return
-			}
-			raw = append(raw, b)
-		}
-	})
-	s := settings("http://" + listener.Addr().String() + "/")
+	url, sent := connectortest.Swallow(t, `}}`)
+	s := settings(url)
 	s.MerchantCallbackURL = ""
-	_, err = connect(t, s).Submit(testContext(t), payout())
-	done.Wait()
-	_ = listener.Close()
+	_, err := connect(t, s).Submit(testContext(t), payout())
 	if e := classified(t, err); e.Class != connectors.InDoubt || e.Code != payment.ReasonNoAnswer { // dropped after the body
 		t.Errorf("got %+v", e)
 	}
-	head, body, _ := strings.Cut(string(raw), "\r\n\r\n")
+	head, body, _ := strings.Cut(string(sent()), "\r\n\r\n")
 	if !strings.HasPrefix(head, "POST /v2/payment/banks/korea/payout HTTP/1.1\r\n") || !strings.Contains(head, "\r\nContent-Type: application/json") || strings.Count(head, "\r\n") != 4 {
 		t.Errorf("head\n%s", head)
 	}
@@ -375,24 +272,14 @@ func TestUnreachable(t *testing.T) {
 
 // A kept connection that drops after the second request was read: one request, in doubt.
 func TestOneSubmitIsOneRequest(t *testing.T) {
-	var calls atomic.Int64
-	g := newGate(t, func(w http.ResponseWriter, _ *http.Request) {
-		if calls.Add(1) == 1 {
-			_, _ = io.WriteString(w, taken)
-			return
-		}
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err == nil {
-			_ = conn.Close()
-		}
-	})
+	g := newGate(t, connectortest.ThenDrop(reply(200, taken)))
 	c := connect(t, settings(g.URL))
 	if _, err := c.Submit(testContext(t), payout()); err != nil {
 		t.Fatal(err)
 	}
 	_, err := c.Submit(testContext(t), payout())
-	if e := classified(t, err); e.Class != connectors.InDoubt || calls.Load() != 2 {
-		t.Errorf("got %+v after %d requests", e, calls.Load())
+	if e := classified(t, err); e.Class != connectors.InDoubt || len(g.Requests()) != 2 {
+		t.Errorf("got %+v after %d requests", e, len(g.Requests()))
 	}
 }
 
@@ -432,12 +319,12 @@ func TestConcurrentUse(t *testing.T) {
 		})
 	}
 	group.Wait()
-	if n := g.count(); n != 4*workers {
+	if n := len(g.Requests()); n != 4*workers {
 		t.Errorf("%d requests for %d calls", n, 4*workers)
 	}
-	for _, r := range g.requests {
-		if err := ecommpay.Verify([]secret.Value{current}, r.body, ""); err != nil {
-			t.Errorf("%s: %v", r.path, err)
+	for _, r := range g.Requests() {
+		if err := ecommpay.Verify([]secret.Value{current}, r.Body, ""); err != nil {
+			t.Errorf("%s: %v", r.String(), err)
 		}
 	}
 }

@@ -38,13 +38,13 @@ func lookUp(t testing.TB, operation payment.Operation, status int, body string) 
 	t.Helper()
 	g := newGate(t, reply(status, body))
 	o, err := connect(t, settings(g.URL)).Lookup(testContext(t), query(operation))
-	r := g.only(t)
-	signature, signError := ecommpay.Sign(current, r.body)
+	r := g.Only(t)
+	signature, signError := ecommpay.Sign(current, r.Body)
 	if signError != nil {
 		t.Fatal(signError)
 	}
-	if r.path != "POST /v2/payment/status" || string(r.body) != `{"general":{"project_id":200,"payment_id":"`+order+`","signature":"`+signature+`"}}` {
-		t.Errorf("asked %s\n%s", r.path, r.body)
+	if r.String() != "POST /v2/payment/status" || string(r.Body) != `{"general":{"project_id":200,"payment_id":"`+order+`","signature":"`+signature+`"}}` {
+		t.Errorf("asked %s\n%s", r.String(), r.Body)
 	}
 	return o, err
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
@@ -109,11 +110,11 @@ func TestPaymentPage(t *testing.T) {
 }
 
 // submitTo sends cmd to a gate that answers so, and asserts that exactly one request arrived.
-func submitTo(t *testing.T, cmd payment.Command, status int, body string) (received, payment.Observation, error) {
+func submitTo(t *testing.T, cmd payment.Command, status int, body string) (connectortest.Received, payment.Observation, error) {
 	t.Helper()
 	g := newGate(t, reply(status, body))
 	o, err := connect(t, settings(g.URL)).Submit(testContext(t), cmd)
-	return g.only(t), o, err
+	return g.Only(t), o, err
 }
 
 func TestGateRequests(t *testing.T) {
@@ -143,15 +144,15 @@ func TestGateRequests(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEqual(t, o, payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit}) // the request's number is none of the payment
-		if r.path != "POST /v2/payment/banks/korea/"+c.path || r.header.Get("Content-Type") != "application/json" {
-			t.Errorf("%s %v", r.path, r.header)
+		if r.String() != "POST /v2/payment/banks/korea/"+c.path || r.Header.Get("Content-Type") != "application/json" {
+			t.Errorf("%s %v", r.String(), r.Header)
 		}
-		signature, err := ecommpay.Sign(current, r.body)
+		signature, err := ecommpay.Sign(current, r.Body)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := `{"general":{"project_id":200,"payment_id":"` + order + `",` + callback + `"signature":"` + signature + `"},` + c.rest; string(r.body) != want {
-			t.Errorf("got\n%s\nwant\n%s", r.body, want)
+		if want := `{"general":{"project_id":200,"payment_id":"` + order + `",` + callback + `"signature":"` + signature + `"},` + c.rest; string(r.Body) != want {
+			t.Errorf("got\n%s\nwant\n%s", r.Body, want)
 		}
 	}
 }

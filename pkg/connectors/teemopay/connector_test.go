@@ -1,7 +1,6 @@
 package teemopay_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -9,22 +8,19 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
@@ -34,12 +30,21 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	patience = 30 * time.Second
-	order    = "2C2741241kCApltr2IATMy0c992278"
-	nonce    = "0123456789abcdef0123456789abcdef"
+	order = "2C2741241kCApltr2IATMy0c992278"
+	nonce = "0123456789abcdef0123456789abcdef"
 )
 
 var now = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+
+// Of the connectors' tests.
+var (
+	newGateway  = connectortest.NewGateway
+	testContext = connectortest.Context
+	classified  = connectortest.Classified
+	mustEqual   = connectortest.SameJSON
+)
+
+func reply(body string) http.HandlerFunc { return connectortest.Answer(http.StatusOK, body) }
 
 func clock() time.Time { return now }
 
@@ -111,51 +116,6 @@ func connect(t testing.TB, s teemopay.Settings, random io.Reader) *teemopay.Conn
 	return c
 }
 
-// gateway is a real HTTP server that answers every request with reply and keeps what it received.
-type gateway struct {
-	*httptest.Server
-	mu       sync.Mutex
-	requests []received
-}
-
-type received struct {
-	path   string
-	header http.Header
-	body   []byte
-}
-
-func newGateway(t testing.TB, answer http.HandlerFunc) *gateway {
-	t.Helper()
-	g := &gateway{}
-	g.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			t.Error(err)
-		}
-		g.mu.Lock()
-		g.requests = append(g.requests, received{r.Method + " " + r.URL.Path, r.Header, body})
-		g.mu.Unlock()
-		answer(w, r)
-	}))
-	t.Cleanup(g.Close)
-	return g
-}
-
-func reply(body string) http.HandlerFunc {
-	return func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) }
-}
-
-// only returns the one request that arrived.
-func (g *gateway) only(t testing.TB) received {
-	t.Helper()
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.requests) != 1 {
-		t.Fatalf("%d requests arrived, want exactly 1", len(g.requests))
-	}
-	return g.requests[0]
-}
-
 func deposit(method string) payment.Command {
 	return payment.Command{
 		Ref: payment.Ref{Provider: "teemopay-kr", Order: order}, Operation: payment.Deposit, Amount: payment.KRW(1000), Method: method,
@@ -179,19 +139,12 @@ func payout(method string) payment.Command {
 	}
 }
 
-func testContext(t testing.TB) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // submit sends cmd to a gateway that answers with body, and asserts that exactly one request arrived.
 func submit(t testing.TB, cmd payment.Command, body string) (payment.Observation, error) {
 	t.Helper()
 	g := newGateway(t, reply(body))
 	o, err := connect(t, settings(t, g.URL), rand.Reader).Submit(testContext(t), cmd)
-	g.only(t)
+	g.Only(t)
 	return o, err
 }
 
@@ -211,26 +164,26 @@ func TestSubmitSendsTheRequestOfTheSeed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := g.only(t)
+	r := g.Only(t)
 	const seed = `{"realName":"TeemoPay","merchantName":"MerchantNameExample","amount":"1000","phone":"01012345678",` +
 		`"callbackUrl":"https://www.callbackexample.com","merchantOrderNo":"2C2741241kCApltr2IATMy0c992278",` +
 		`"email":"TeemoPay@example.com","paymentType":801,"sign":"`
-	sign, ok := strings.CutPrefix(string(r.body), seed)
-	if r.path != "POST /api/pay/payment/create/v1" || !ok || !strings.HasSuffix(sign, `"}`) {
-		t.Fatalf("sent %s %s", r.path, r.body)
+	sign, ok := strings.CutPrefix(string(r.Body), seed)
+	if r.String() != "POST /api/pay/payment/create/v1" || !ok || !strings.HasSuffix(sign, `"}`) {
+		t.Fatalf("sent %s %s", r.String(), r.Body)
 	}
-	if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.body, nonce); err != nil {
+	if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.Body, nonce); err != nil {
 		t.Errorf("our own signature: %v", err)
 	}
 	// With the published key's signature in its place, the vector must fit our body.
 	v := vectors(t)
-	asVector := strings.Replace(string(r.body), strings.TrimSuffix(sign, `"}`), v.byID("kr-payin-create").Sign, 1)
+	asVector := strings.Replace(string(r.Body), strings.TrimSuffix(sign, `"}`), v.byID("kr-payin-create").Sign, 1)
 	if err := teemopay.Verify([]*rsa.PublicKey{v.key}, []byte(asVector), nonce); err != nil {
 		t.Errorf("the vector's signature does not fit our body: %v", err)
 	}
-	if r.header.Get("Content-Type") != "application/json" || r.header.Get("app_code") != "app-code-1" || r.header.Get("country") != "KR" ||
-		r.header.Get("nonce") != nonce || r.header.Get("timestamp") != "1795428000000" {
-		t.Errorf("header %v", r.header)
+	if r.Header.Get("Content-Type") != "application/json" || r.Header.Get("app_code") != "app-code-1" || r.Header.Get("country") != "KR" ||
+		r.Header.Get("nonce") != nonce || r.Header.Get("timestamp") != "1795428000000" {
+		t.Errorf("header %v", r.Header)
 	}
 	want := payment.Observation{
 		Kind: payment.Accepted, Source: payment.FromSubmit, Reference: "TS2405220001KR0000430564883184", Amount: payment.KRW(1000),
@@ -241,70 +194,22 @@ func TestSubmitSendsTheRequestOfTheSeed(t *testing.T) {
 	mustEqual(t, o, want)
 }
 
-func mustEqual(t testing.TB, got, want any) {
-	t.Helper()
-	g, err := json.Marshal(got)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w, err := json.Marshal(want)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(g) != string(w) {
-		t.Errorf("got\n%s\nwant\n%s", g, w)
-	}
-}
-
 // The header names leave as the seed spells them: read from the bytes, as a server folds them.
 func TestHeaderNamesOnTheWire(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var done sync.WaitGroup
-	var raw []byte
-	done.Go(func() {
-		conn, err := listener.Accept()
-		if err != nil {
-			return
-		}
-		defer func() { _ = conn.Close() }()
-		buf := make([]byte, 8192)
-		for !strings.HasSuffix(string(raw), `"}`) {
-			n, err := conn.Read(buf)
-			if err != nil {
-				return
-			}
-			raw = append(raw, buf[:n]...)
-		}
-	})
-	_, err = connect(t, settings(t, "http://"+listener.Addr().String()+"/"), rand.Reader).Submit(testContext(t), deposit(""))
-	done.Wait()
-	_ = listener.Close()
+	url, sent := connectortest.Swallow(t, `"}`)
+	_, err := connect(t, settings(t, url), rand.Reader).Submit(testContext(t), deposit(""))
+	raw := string(sent())
 	if e := classified(t, err); e.Class != connectors.InDoubt || e.Code != payment.ReasonNoAnswer { // dropped after the body
 		t.Errorf("got %+v", e)
 	}
 	for _, line := range []string{"POST /api/pay/payment/create/v1 HTTP/1.1\r\n", "\r\napp_code: app-code-1\r\n", "\r\ncountry: KR\r\n", "\r\nnonce: ", "\r\ntimestamp: 1795428000000\r\n", "\r\nContent-Type: application/json\r\n"} {
-		if !strings.Contains(string(raw), line) {
+		if !strings.Contains(raw, line) {
 			t.Errorf("no %q in\n%s", line, raw)
 		}
 	}
-	if header, _, _ := strings.Cut(string(raw), "\r\n\r\n"); strings.Count(header, "\r\n") != 8 {
+	if header, _, _ := strings.Cut(raw, "\r\n\r\n"); strings.Count(header, "\r\n") != 8 {
 		t.Errorf("not the eight header lines that are wanted:\n%s", header)
 	}
-}
-
-func classified(t testing.TB, err error) *connectors.Error {
-	t.Helper()
-	var e *connectors.Error
-	if !errors.As(err, &e) {
-		t.Fatalf("got %T %v, want a *connectors.Error", err, err)
-	}
-	if e.Evidence == "" {
-		t.Errorf("no evidence: %v", e)
-	}
-	return e
 }
 
 func TestNoncesAndSignaturesAreFresh(t *testing.T) {
@@ -321,18 +226,18 @@ func TestNoncesAndSignaturesAreFresh(t *testing.T) {
 	}
 	group.Wait()
 	seen := map[string]bool{}
-	for _, r := range g.requests {
-		n := r.header.Get("nonce")
+	for _, r := range g.Requests() {
+		n := r.Header.Get("nonce")
 		if len(n) != 32 || seen[n] {
 			t.Errorf("nonce %q is not 32 characters or not fresh", n)
 		}
 		seen[n] = true
-		if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.body, n); err != nil {
+		if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.Body, n); err != nil {
 			t.Error(err)
 		}
 	}
-	if len(g.requests) != workers {
-		t.Errorf("%d requests for %d submits", len(g.requests), workers)
+	if len(g.Requests()) != workers {
+		t.Errorf("%d requests for %d submits", len(g.Requests()), workers)
 	}
 }
 
@@ -340,8 +245,8 @@ func TestNothingIsSentWithoutRandomness(t *testing.T) {
 	g := newGateway(t, reply(acceptedVA))
 	c := connect(t, settings(t, g.URL), strings.NewReader("too short"))
 	_, err := c.Submit(testContext(t), deposit(""))
-	if e := classified(t, err); e.Class != connectors.NotSent || len(g.requests) != 0 {
-		t.Errorf("got %+v and %d requests", e, len(g.requests))
+	if e := classified(t, err); e.Class != connectors.NotSent || len(g.Requests()) != 0 {
+		t.Errorf("got %+v and %d requests", e, len(g.Requests()))
 	}
 }
 
@@ -361,24 +266,14 @@ func TestUnreachable(t *testing.T) {
 
 // A kept connection that drops after the second request was read: one request, in doubt.
 func TestOneSubmitIsOneRequest(t *testing.T) {
-	var calls atomic.Int64
-	g := newGateway(t, func(w http.ResponseWriter, _ *http.Request) {
-		if calls.Add(1) == 1 {
-			_, _ = io.WriteString(w, acceptedVA)
-			return
-		}
-		conn, _, err := http.NewResponseController(w).Hijack()
-		if err == nil {
-			_ = conn.Close()
-		}
-	})
+	g := newGateway(t, connectortest.ThenDrop(reply(acceptedVA)))
 	c := connect(t, settings(t, g.URL), rand.Reader)
 	if _, err := c.Submit(testContext(t), deposit("")); err != nil {
 		t.Fatal(err)
 	}
 	_, err := c.Submit(testContext(t), deposit(""))
-	if e := classified(t, err); e.Class != connectors.InDoubt || calls.Load() != 2 {
-		t.Errorf("got %+v after %d requests", e, calls.Load())
+	if e := classified(t, err); e.Class != connectors.InDoubt || len(g.Requests()) != 2 {
+		t.Errorf("got %+v after %d requests", e, len(g.Requests()))
 	}
 }
 

@@ -24,7 +24,7 @@ func lookup(t testing.TB, operation payment.Operation, body string) (payment.Obs
 	t.Helper()
 	g := newGateway(t, reply(body))
 	o, err := connect(t, settings(t, g.URL), rand.Reader).Lookup(testContext(t), query(operation))
-	g.only(t)
+	g.Only(t)
 	return o, err
 }
 
@@ -34,11 +34,11 @@ func TestLookupSendsASignedQuery(t *testing.T) {
 		if _, err := connect(t, settings(t, g.URL), rand.Reader).Lookup(testContext(t), query(operation)); err != nil {
 			t.Fatal(err)
 		}
-		r := g.only(t)
-		if f := fieldsOf(t, r.body); r.path != path || len(f) != 2 || f["merchantOrderNo"] != order {
-			t.Errorf("sent %s %s", r.path, r.body)
+		r := g.Only(t)
+		if f := fieldsOf(t, r.Body); r.String() != path || len(f) != 2 || f["merchantOrderNo"] != order {
+			t.Errorf("sent %s %s", r.String(), r.Body)
 		}
-		if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.body, r.header.Get("nonce")); err != nil {
+		if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.Body, r.Header.Get("nonce")); err != nil {
 			t.Error(err)
 		}
 	}
@@ -194,7 +194,7 @@ func TestLookupErrors(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	}
-	g.only(t)
+	g.Only(t)
 }
 
 // A sandbox on this machine may send the customer to a plain page there; a real gateway may not.

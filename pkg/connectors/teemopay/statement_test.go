@@ -46,7 +46,7 @@ func TestBanksAreThoseOfPayouts(t *testing.T) {
 	if list, err := c.Banks(testContext(t), payment.Deposit); list != nil || err != nil {
 		t.Errorf("for deposits: %v, %v", list, err)
 	}
-	if len(g.requests) != 0 {
+	if len(g.Requests()) != 0 {
 		t.Error("the provider was asked")
 	}
 }
@@ -58,11 +58,11 @@ func TestBalanceSendsASignatureAlone(t *testing.T) {
 	if want := []connectors.Balance{{Currency: "KRW", Available: payment.KRW(10000), Frozen: payment.KRW(2000)}}; err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	r := g.only(t)
-	if f := fieldsOf(t, r.body); r.path != "POST /api/pay/merchant/balance" || len(f) != 1 || !strings.HasPrefix(string(r.body), `{"sign":"`) {
-		t.Errorf("sent %s %s", r.path, r.body)
+	r := g.Only(t)
+	if f := fieldsOf(t, r.Body); r.String() != "POST /api/pay/merchant/balance" || len(f) != 1 || !strings.HasPrefix(string(r.Body), `{"sign":"`) {
+		t.Errorf("sent %s %s", r.String(), r.Body)
 	}
-	if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.body, nonce); err != nil {
+	if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.Body, nonce); err != nil {
 		t.Error(err)
 	}
 }
@@ -88,7 +88,7 @@ func TestBalance(t *testing.T) {
 	} {
 		g := newGateway(t, reply(envelopeOf(body)))
 		got, err := connect(t, settings(t, g.URL), rand.Reader).Balance(testContext(t))
-		g.only(t)
+		g.Only(t)
 		if want.code != "" {
 			if mustLearnNothing(t, err, connectors.InDoubt, want.code); got != nil {
 				t.Errorf("%s: %+v", body, got)
@@ -111,7 +111,7 @@ func statementOf(t testing.TB, op payment.Operation, cursor, body string) ([]con
 	t.Helper()
 	g := newGateway(t, reply(body))
 	lines, next, err := connect(t, settings(t, g.URL), rand.Reader).Statement(testContext(t), billFrom, billTo, op, cursor)
-	g.only(t)
+	g.Only(t)
 	return lines, next, err
 }
 
@@ -145,17 +145,17 @@ func TestStatementSendsASignedQuery(t *testing.T) {
 			if len(lines) != 0 || next != "" || err != nil {
 				t.Errorf("%v, %q, %v", lines, next, err)
 			}
-			r := g.only(t)
+			r := g.Only(t)
 			want := map[string]any{"type": kind, "pageSize": 500.0, "beginTime": "2026-03-01 00:00:00.000", "endTime": "2026-03-01 23:59:59.999"}
 			if cursor != "" {
 				want["pageIndex"] = cursor
 			}
-			sent := fieldsOf(t, r.body)
+			sent := fieldsOf(t, r.Body)
 			delete(sent, "sign")
-			if r.path != "POST /api/pay/transaction/queryList" || !reflect.DeepEqual(sent, want) {
-				t.Errorf("sent %s %s", r.path, r.body)
+			if r.String() != "POST /api/pay/transaction/queryList" || !reflect.DeepEqual(sent, want) {
+				t.Errorf("sent %s %s", r.String(), r.Body)
 			}
-			if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.body, r.header.Get("nonce")); err != nil {
+			if err := teemopay.Verify([]*rsa.PublicKey{&merchantKey().PublicKey}, r.Body, r.Header.Get("nonce")); err != nil {
 				t.Error(err)
 			}
 		}
@@ -174,7 +174,7 @@ func TestStatementRefusesARangeThatTheProviderDoesNotTake(t *testing.T) {
 		_, _, err := c.Statement(testContext(t), ask.from, ask.to, ask.op, "")
 		mustLearnNothing(t, err, connectors.NotSent, "")
 	}
-	if len(g.requests) != 0 {
+	if len(g.Requests()) != 0 {
 		t.Error("the provider was asked")
 	}
 }

@@ -50,7 +50,7 @@ func TestDepositMethods(t *testing.T) {
 			if o.Action.Redirect != nil && (o.Action.Redirect.URL != page || o.Action.Redirect.Method != "GET") {
 				t.Errorf("redirect %+v", o.Action.Redirect)
 			}
-			f := fieldsOf(t, g.only(t).body)
+			f := fieldsOf(t, g.Only(t).Body)
 			want := map[string]string{"realName": "TeemoPay", "merchantName": "MerchantNameExample", "amount": "1000", "phone": "01012345678",
 				"callbackUrl": "https://www.callbackexample.com", "merchantOrderNo": order, "email": "TeemoPay@example.com"}
 			for _, pair := range strings.Fields(c.sent) {
@@ -80,7 +80,7 @@ func TestExpirationTime(t *testing.T) {
 		if _, err := connect(t, settings(t, g.URL), rand.Reader).Submit(testContext(t), cmd); err != nil {
 			t.Fatal(err)
 		}
-		if got := fieldsOf(t, g.only(t).body)["expirationTime"]; got != want {
+		if got := fieldsOf(t, g.Only(t).Body)["expirationTime"]; got != want {
 			t.Errorf("%v left: sent %v, want %v", left, got, want)
 		}
 	}
@@ -88,8 +88,8 @@ func TestExpirationTime(t *testing.T) {
 	cmd := deposit("")
 	cmd.ExpiresAt = now
 	_, err := connect(t, settings(t, g.URL), rand.Reader).Submit(testContext(t), cmd)
-	if e := classified(t, err); e.Class != connectors.NotSent || e.Code != payment.ReasonExpired || len(g.requests) != 0 {
-		t.Errorf("got %+v and %d requests", e, len(g.requests))
+	if e := classified(t, err); e.Class != connectors.NotSent || e.Code != payment.ReasonExpired || len(g.Requests()) != 0 {
+		t.Errorf("got %+v and %d requests", e, len(g.Requests()))
 	}
 }
 
@@ -101,13 +101,13 @@ func TestPayout(t *testing.T) {
 			t.Fatal(err)
 		}
 		mustEqual(t, o, payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: "T1", Amount: payment.KRW(1000)})
-		r := g.only(t)
-		f := fieldsOf(t, r.body)
+		r := g.Only(t)
+		f := fieldsOf(t, r.Body)
 		delete(f, "sign")
 		mustEqual(t, f, map[string]any{"merchantOrderNo": order, "amount": "1000", "bankCode": "088", "bankName": "Shinhan Bank", "accountType": kind,
 			"bankAccount": "12345678998765", "realName": "TeemoPay", "idType": "RRN", "callbackUrl": "https://www.callbackexample.com"})
-		if r.path != "POST /api/pay/payout/create/v1" {
-			t.Errorf("sent to %s", r.path)
+		if r.String() != "POST /api/pay/payout/create/v1" {
+			t.Errorf("sent to %s", r.String())
 		}
 	}
 	// The page's own example has no amount; a bank's name from the command goes out as it is.
@@ -117,7 +117,7 @@ func TestPayout(t *testing.T) {
 	if o, err := connect(t, settings(t, g.URL), rand.Reader).Submit(testContext(t), cmd); err != nil || !o.Amount.IsZero() {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	if f := fieldsOf(t, g.only(t).body); f["bankName"] != "My Bank" || f["realName"] != "Hong" {
+	if f := fieldsOf(t, g.Only(t).Body); f["bankName"] != "My Bank" || f["realName"] != "Hong" {
 		t.Errorf("sent %v", f)
 	}
 }
@@ -237,7 +237,7 @@ func TestHTTPStatuses(t *testing.T) {
 		if e.Class != connectors.InDoubt || e.ProviderCode != fmt.Sprintf("http_%d", status) || e.RetryAfter != 30*time.Second || e.Known {
 			t.Errorf("%d: got %+v", status, e)
 		}
-		g.only(t)
+		g.Only(t)
 	}
 }
 
