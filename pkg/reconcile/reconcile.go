@@ -1,6 +1,7 @@
 // Package reconcile keeps the time of payments that are open: it has each of them looked up at its provider
 // when nothing was heard of it for a while, again after longer whiles, and a last time at the provider's
-// threshold, at which a person is told.
+// threshold, at which a person is told. And it compares a provider's books with the log, both ways, see
+// [Comparison].
 //
 // The log itself is the clock. For each provider and each rung of its ladder a timer reads the events of
 // open payments in the order in which they were written, and an event is due when it is as old as the

@@ -1,0 +1,95 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+const (
+	// sentPrefetch is how many events wait in the client's memory while they are read through.
+	sentPrefetch = 256
+	// sentPatience is how long the next event may take that the server has.
+	sentPatience = 30 * time.Second
+)
+
+// SentPayments gives each event of one provider's payments that says that a payment was sent (submitting), or that it
+// settled, and that the log stored from from until to, oldest first. Every payment that was ever sent has such an
+// event, which was written before it was sent, and one that came to an outcome unsent has settled. An order can come
+// more than once; ask [Conn.Last] how it stands.
+//
+// Nothing is kept in memory, nothing is acknowledged, and no consumer is left behind. It ends at the first error of
+// each and returns it.
+func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
+	if !payment.ValidProvider(provider) || from.IsZero() {
+		return fmt.Errorf("sent payments: %q cannot be a provider, or there is no time to begin with", provider)
+	}
+	if err := c.readSent(ctx, provider, from, to, each); err != nil {
+		return fmt.Errorf("sent payments of %s: %w", provider, err)
+	}
+	return nil
+}
+
+func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
+	stream, err := c.stream(ctx, events.StreamPayments)
+	if err != nil {
+		return err
+	}
+	all := payment.Ref{Provider: provider, Order: "*"}
+	consumer, err := stream.OrderedConsumer(ctx, njs.OrderedConsumerConfig{
+		FilterSubjects: []string{events.PaymentSubject(payment.Submitting, all), events.PaymentSubject(payment.Settled, all)},
+		DeliverPolicy:  njs.DeliverByStartTimePolicy, OptStartTime: &from,
+	})
+	if err != nil {
+		return fmt.Errorf("ordered consumer: %w", err)
+	}
+	defer func() { // the server would do it too, five minutes later
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		_ = stream.DeleteConsumer(ctx, consumer.CachedInfo().Name)
+	}()
+	if consumer.CachedInfo().NumPending == 0 {
+		return nil
+	}
+	messages, err := consumer.Messages(njs.PullMaxMessages(sentPrefetch))
+	if err != nil {
+		return fmt.Errorf("read: %w", err)
+	}
+	defer messages.Stop()
+	for {
+		m, err := nextSent(ctx, messages)
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+		if more, err := sentOne(m, to, each); err != nil || !more {
+			return err
+		}
+	}
+}
+
+func nextSent(ctx context.Context, messages njs.MessagesContext) (njs.Msg, error) {
+	ctx, cancel := context.WithTimeout(ctx, sentPatience)
+	defer cancel()
+	return messages.Next(njs.NextContext(ctx))
+}
+
+// sentOne hands one event on. more is false when there are no others in the time.
+func sentOne(m njs.Msg, to time.Time, each func(payment.Payment) error) (more bool, err error) {
+	meta, err := m.Metadata()
+	if err != nil {
+		return false, err
+	}
+	if !meta.Timestamp.Before(to) {
+		return false, nil
+	}
+	p, err := events.DecodePayment(m.Data())
+	if err != nil {
+		return false, fmt.Errorf("sequence %d: %w", meta.Sequence.Stream, err)
+	}
+	return meta.NumPending > 0, each(p)
+}

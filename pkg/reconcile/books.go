@@ -1,0 +1,142 @@
+package reconcile
+
+import (
+	"fmt"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
+)
+
+// MaxLines is how many lines books may have: at most some 150 MB of memory. Who has more compares shorter times.
+const MaxLines = 500_000
+
+// ErrTooManyLines says that books have more than MaxLines.
+var ErrTooManyLines = fmt.Errorf("the books have more than %d lines: compare a shorter time", MaxLines)
+
+// Interval is the time from From until To, which it does not hold.
+type Interval struct{ From, To time.Time }
+
+// Holds reports whether t is in the interval.
+func (i Interval) Holds(t time.Time) bool { return !t.Before(i.From) && t.Before(i.To) }
+
+// Widened returns the interval with a margin on both sides.
+func (i Interval) Widened(margin time.Duration) Interval {
+	return Interval{i.From.Add(-margin), i.To.Add(margin)}
+}
+
+// Books are the lines of a provider's books, by order and operation. The zero value is not ready, see NewBooks.
+// Not for concurrent use while lines are added.
+type Books struct {
+	// AsOf is when the books were read, or made. What changed since they cannot know.
+	AsOf time.Time
+	// Covered is the time of which the books have every payment that the provider made.
+	Covered Interval
+
+	lines []line
+	first map[paymentKey]int32 // → its first line
+}
+
+type paymentKey struct {
+	operation payment.Operation
+	order     string
+}
+
+// line is what is kept of a line of books.
+type line struct {
+	key                paymentKey
+	created, completed time.Time
+	kind               payment.Kind
+	reference          string
+	amount, settled    payment.Money
+	next               int32 // the next line of the same payment, 0 for none: no line follows itself
+}
+
+// NewBooks returns books without lines.
+func NewBooks(asOf time.Time, covered Interval) *Books {
+	return &Books{AsOf: asOf, Covered: covered, first: map[paymentKey]int32{}}
+}
+
+// Add takes a line. A line of the same order, operation and reference takes the place of the one before: pages
+// move while they are read, and what was read last counts. The error is [ErrTooManyLines].
+func (b *Books) Add(s connectors.StatementLine) error {
+	o := s.Observation
+	added := line{
+		key: paymentKey{s.Operation, s.Order}, created: s.CreatedAt, completed: s.CompletedAt, kind: o.Kind,
+		reference: o.Reference, amount: o.Amount, settled: o.SettledAmount,
+	}
+	at, known := b.first[added.key]
+	if !known {
+		return b.push(added, nil)
+	}
+	for {
+		one := &b.lines[at]
+		if one.reference != "" && one.reference == added.reference {
+			added.next = one.next
+			*one = added
+			return nil
+		}
+		if one.next == 0 {
+			return b.push(added, one)
+		}
+		at = one.next
+	}
+}
+
+// push appends a line; after is the last one of the same payment, if there is one.
+func (b *Books) push(added line, after *line) error {
+	if len(b.lines) == MaxLines {
+		return ErrTooManyLines
+	}
+	at := int32(len(b.lines))
+	if after != nil {
+		after.next = at
+	} else {
+		b.first[added.key] = at
+	}
+	b.lines = append(b.lines, added)
+	return nil
+}
+
+// Len returns how many lines there are.
+func (b *Books) Len() int { return len(b.lines) }
+
+// CoverLines widens Covered to the time between the first line and the last: a list that has both has all
+// between them.
+func (b *Books) CoverLines() {
+	for _, l := range b.lines {
+		if l.created.Before(b.Covered.From) {
+			b.Covered.From = l.created
+		}
+		if l.created.After(b.Covered.To) {
+			b.Covered.To = l.created
+		}
+	}
+}
+
+// of returns all lines of a payment.
+func (b *Books) of(key paymentKey) []line {
+	at, known := b.first[key]
+	if !known {
+		return nil
+	}
+	lines := []line{b.lines[at]}
+	for next := b.lines[at].next; next != 0; next = b.lines[next].next {
+		lines = append(lines, b.lines[next])
+	}
+	return lines
+}
+
+// heads returns the payments that have a line in the interval, in the order of the books. A line without a time is
+// in every interval: it was asked for.
+func (b *Books) heads(in Interval) []paymentKey {
+	var keys []paymentKey
+	seen := map[paymentKey]bool{}
+	for _, l := range b.lines {
+		if (l.created.IsZero() || in.Holds(l.created)) && !seen[l.key] {
+			seen[l.key] = true
+			keys = append(keys, l.key)
+		}
+	}
+	return keys
+}

@@ -1,0 +1,195 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// Log is our log as a comparison reads it, see jetstream.Conn.
+type Log interface {
+	// Last returns a payment as it stands, or events.ErrNoPayment.
+	Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error)
+	// History returns all events of an order, oldest first.
+	History(ctx context.Context, ref payment.Ref) ([]events.Record, error)
+	// SentPayments gives each event that a payment of a provider was sent, or settled, and that was written from
+	// from until to, oldest first. It ends at the first error of each and returns it.
+	SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error
+}
+
+// Comparison compares a provider's books with our log, both ways: each payment of theirs is looked for in our log by
+// its order, and each payment that we sent in their books. It changes nothing on either side. Memory is that of the
+// books: the log is read through and not kept.
+//
+// Each payment belongs to one interval: one that the books have to that in which the provider made it, any other to
+// that in which we sent it last. So intervals that follow each other judge every payment, and judge it once.
+type Comparison struct {
+	Log   Log
+	Books *Books
+	Rules Rules
+	// Operations that the books are about; others are left out.
+	Operations []payment.Operation
+	// Found takes each finding and note, first those of payments that the books have, in their order, then those of
+	// payments that only we have, in the order of the log. An error of it ends the comparison.
+	Found func(Finding) error
+	// Step is called after each payment that was compared; nil does nothing. Never concurrently.
+	Step func()
+}
+
+// Summary counts what was compared.
+type Summary struct {
+	Compared int `json:"compared"` // payments that were judged
+	Matched  int `json:"matched"`  // of these, those on which both agree
+	Findings int `json:"findings"` // a payment can have several
+	Noted    int `json:"noted"`    // differences that are no findings
+	Lines    int `json:"lines"`    // of the books, with those beside the interval
+}
+
+const (
+	lookers = 16  // how many payments are looked up in the log at once
+	batch   = 256 // how many are looked up before they are judged
+)
+
+// Theirs returns how many payments of the books Run will judge.
+func (c Comparison) Theirs() int { return len(c.Books.heads(c.Rules.Interval)) }
+
+// Run compares. The summary counts up to an error.
+func (c Comparison) Run(ctx context.Context) (Summary, error) {
+	s := &Summary{Lines: c.Books.Len()}
+	if err := c.theirs(ctx, s); err != nil {
+		return *s, fmt.Errorf("compare books of %s: %w", c.Rules.Provider, err)
+	}
+	if err := c.ours(ctx, s); err != nil {
+		return *s, fmt.Errorf("compare payments of %s: %w", c.Rules.Provider, err)
+	}
+	return *s, nil
+}
+
+// theirs judges the payments that the books have.
+func (c Comparison) theirs(ctx context.Context, s *Summary) error {
+	keys := c.Books.heads(c.Rules.Interval)
+	for len(keys) > 0 {
+		some := keys[:min(batch, len(keys))]
+		keys = keys[len(some):]
+		ours := make([]*payment.Payment, len(some))
+		group, own := errgroup.WithContext(ctx)
+		group.SetLimit(lookers)
+		for i, key := range some {
+			group.Go(func() (err error) {
+				ours[i], err = c.look(own, key.order)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
+		}
+		for i, key := range some {
+			if err := c.count(s, c.Rules.present(c.Books.of(key), ours[i], c.Books.AsOf)); err != nil {
+				return err
+			}
+		}
+	}
+	return ctx.Err()
+}
+
+// look returns our payment of an order, nil when there is none. Books can have orders that no log can.
+func (c Comparison) look(ctx context.Context, order string) (*payment.Payment, error) {
+	ref := payment.Ref{Provider: c.Rules.Provider, Order: order}
+	if ref.Validate() != nil {
+		return nil, nil
+	}
+	p, _, err := c.Log.Last(ctx, ref)
+	switch {
+	case errors.Is(err, events.ErrNoPayment):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	return &p, nil
+}
+
+// ours judges the payments that only we have. An event is as old as its worker's clock and the log's may differ.
+func (c Comparison) ours(ctx context.Context, s *Summary) error {
+	read := c.Rules.Interval.Widened(c.Rules.Margin)
+	return c.Log.SentPayments(ctx, c.Rules.Provider, read.From, read.To, func(sent payment.Payment) error {
+		if !c.mine(sent) || len(c.Books.of(paymentKey{sent.Operation, sent.Order})) > 0 {
+			return nil
+		}
+		p, err := c.look(ctx, sent.Order)
+		if err != nil {
+			return err
+		}
+		// A payment that was sent again is judged by the last time.
+		if p == nil || !sentAt(*p).Equal(sentAt(sent)) || p.Attempts != sent.Attempts {
+			return nil
+		}
+		first, err := c.firstSent(ctx, *p)
+		if err != nil {
+			return err
+		}
+		f, differs := c.Rules.absent(*p, first, c.Books)
+		if !differs {
+			return c.count(s, nil)
+		}
+		return c.count(s, []Finding{f})
+	})
+}
+
+// mine reports whether an event's payment is one to judge. A settled one was sent before, unless it never was.
+func (c Comparison) mine(sent payment.Payment) bool {
+	again := sent.Status == payment.Settled && !sent.SubmittedAt.IsZero()
+	for _, op := range c.Operations {
+		if op == sent.Operation {
+			return !again && c.Rules.Holds(sentAt(sent))
+		}
+	}
+	return false
+}
+
+// firstSent is when a payment was sent for the first time, or when it can have been made at the earliest.
+func (c Comparison) firstSent(ctx context.Context, p payment.Payment) (time.Time, error) {
+	switch {
+	case p.SubmittedAt.IsZero():
+		return p.RequestedAt, nil
+	case p.Attempts <= 1:
+		return p.SubmittedAt, nil
+	}
+	records, err := c.Log.History(ctx, p.Ref)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, r := range records {
+		if !r.Payment.SubmittedAt.IsZero() {
+			return r.Payment.SubmittedAt, nil
+		}
+	}
+	return p.RequestedAt, nil
+}
+
+// count hands on what was found about one payment.
+func (c Comparison) count(s *Summary, found []Finding) error {
+	s.Compared++
+	if len(found) == 0 {
+		s.Matched++
+	}
+	for _, f := range found {
+		if f.Kind.Note() {
+			s.Noted++
+		} else {
+			s.Findings++
+		}
+		if err := c.Found(f); err != nil {
+			return err
+		}
+	}
+	if c.Step != nil {
+		c.Step()
+	}
+	return nil
+}
