@@ -167,7 +167,14 @@ func TestResolve(t *testing.T) {
 	run(t, "", resolve("P-1", "--settled", "--failed", "--yes")...).expect(t, 2, "", "say --settled")
 	run(t, "", resolve("P-1", "--settled")...).expect(t, 2, "", "nobody can be asked")
 	run(t, "", resolve("P-1", "--settled", "--amount", "99.5", "--yes")...).expect(t, 2, "", "--amount")
-	run(t, "", resolve("P-1", "--settled", "--dry-run")...).expect(t, 0, "status in_doubt", "")
+	run(t, "", resolve("P-1", "--settled", "--amount", "0", "--yes")...).expect(t, 2, "", "say --failed if none did")
+	o := run(t, "", resolve("P-1", "--settled", "--dry-run")...)
+	o.expect(t, 0, "status in_doubt", "It will be settled, 10000 KRW; kim says: ticket 4711\nNothing was done: this is a dry run.")
+	if strings.Contains(o.errors, "WARNING") {
+		t.Errorf("warned of the amount that was ordered: %s", o.errors)
+	}
+	run(t, "", resolve("P-1", "--settled", "--amount", "1000000", "--dry-run")...).expect(t, 0, "status in_doubt",
+		"WARNING: 10000 KRW was ordered. Ledgers will book 1000000 KRW.")
 	asked(t, "P-1\n", resolve("P-1", "--settled", "--amount", "9900")...).expect(t, 0, "resolved_by_person by kim: ticket 4711", "It will be settled, 9900 KRW")
 	if p := last(t, conn, "P-1"); p.Status != payment.Settled || p.SettledAmount != payment.KRW(9900) || p.Reason.By != "kim" {
 		t.Errorf("%+v", p)
@@ -180,7 +187,7 @@ func TestResolve(t *testing.T) {
 	run(t, "", resolve("P-3", "--failed", "--yes")...).expect(t, 1, "", "payctl parked cancel")
 	live(t, conn, payment.New(command("P-4")), submitting)
 	run(t, "", resolve("P-4", "--failed", "--yes")...).expect(t, 1, "", "a worker is at it")
-	run(t, "", resolve("P-5", "--failed", "--yes")...).expect(t, 1, "", "does not know this order")
+	run(t, "", resolve("P-5", "--failed", "--yes")...).expect(t, 1, "", "nobody knows ecommpay-kr/P-5")
 
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 4 || entries[0].Record.Deed != events.DeedSettle || entries[0].Record.Amount != payment.KRW(9900) ||

@@ -44,11 +44,11 @@ A wrong word here pays twice or not at all: look into the provider's own list fi
 		if err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
 			r := resolution{env: env, hand: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			s, err := r.run(ctx)
 			if err != nil {
-				return err
+				return unknownTo(cfg, r.ref, err)
 			}
 			if *asJSON {
 				return writeJSON(c.OutOrStdout(), s)
@@ -78,15 +78,15 @@ func (r resolution) run(ctx context.Context) (story, error) {
 		if err != nil {
 			return story{}, err
 		}
+		question := r.question(shown, decision)
 		if *r.hand.dryRun {
+			_, _ = fmt.Fprintln(r.env.Stderr, question+"\nNothing was done: this is a dry run.")
 			return r.story(ctx)
 		}
-		word := "failed"
-		if r.settled {
-			word = "settled, " + money(decision.Amount)
+		if *r.hand.yes {
+			_, _ = fmt.Fprintln(r.env.Stderr, question)
 		}
-		question := fmt.Sprintf("%s is %s (%s). It will be %s, as %s says: %s", r.ref, shown.Status, reason(shown.Reason), word, r.who.Name, r.who.Why)
-		if err := r.env.confirm(r.hand, printable(question), r.ref.Order); err != nil {
+		if err := r.env.confirm(r.hand, question, r.ref.Order); err != nil {
 			return story{}, err
 		}
 		err = r.decide(ctx, shown, seq, decision)
@@ -101,6 +101,18 @@ func (r resolution) run(ctx context.Context) (story, error) {
 		}
 		return r.story(ctx)
 	}
+}
+
+// question says what will be written, and warns where it is not what the customer was asked for.
+func (r resolution) question(shown payment.Payment, decision operator.Decision) string {
+	word, warning := "failed: no money moved, and none will", ""
+	if r.settled {
+		word = "settled, " + money(decision.Amount)
+	}
+	if r.settled && !shown.Amount.IsZero() && decision.Amount != shown.Amount {
+		warning = fmt.Sprintf("\nWARNING: %s was ordered. Ledgers will book %s.", money(shown.Amount), money(decision.Amount))
+	}
+	return printable(fmt.Sprintf("%s is %s (%s). It will be %s; %s says: %s", r.ref, shown.Status, reason(shown.Reason), word, r.who.Name, r.who.Why)) + warning
 }
 
 // look reads the payment and what can be decided about it.
@@ -118,7 +130,7 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 	case payment.Submitting:
 		return p, 0, operator.Decision{}, fmt.Errorf("%s is submitting, a worker is at it: payctl parked release lets it be looked up; then resolve it if it stays in doubt", r.ref)
 	default:
-		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s: there is nothing to resolve", r.ref, p.Status)
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s (%s): there is nothing to resolve", r.ref, p.Status, reason(p.Reason))
 	}
 	decision := operator.Decision{Settled: r.settled}
 	if !r.settled {
@@ -131,6 +143,9 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 	if r.amount != "" {
 		if decision.Amount, err = payment.ParseMoney(r.amount, p.Amount.Currency); err != nil {
 			return p, 0, decision, usagef("--amount: %w", err)
+		}
+		if decision.Amount.Minor <= 0 {
+			return p, 0, decision, usagef("--amount: settled means that money moved; say --failed if none did")
 		}
 	}
 	return p, seq, decision, nil

@@ -11,6 +11,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -65,6 +66,10 @@ type story struct {
 	payment.Ref
 	Payment payment.Payment `json:"payment"`
 	Command place           `json:"command"`
+	// Next is what a person does about it, in words that may change.
+	Next string `json:"next"`
+	// Due is when the command that is parked comes back: a payment in doubt is then looked up.
+	Due time.Time `json:"due,omitzero"`
 	// QueuedAt is when the command that is queued or parked was stored.
 	QueuedAt time.Time `json:"queued_at,omitzero"`
 	Events   []event   `json:"events"`
@@ -87,15 +92,20 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (stor
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	s, err := tell(ctx, conn, ref)
-	if errors.Is(err, events.ErrNoPayment) {
-		hint := ""
-		if _, known := cfg.Providers[ref.Provider]; !known {
-			hint = fmt.Sprintf("; the configuration has no provider %q, it has %s", ref.Provider, providers(cfg))
-		}
-		return story{}, fmt.Errorf("nobody knows %s: it has no event in the log and no command in the queue; "+
-			"a command that could not be read lies in DEADLETTERS%s", ref, hint)
+	return s, unknownTo(cfg, ref, err)
+}
+
+// unknownTo says more than that the log does not know an order: where it may lie, and that its provider is none of ours.
+func unknownTo(cfg config.Config, ref payment.Ref, err error) error {
+	if !errors.Is(err, events.ErrNoPayment) {
+		return err
 	}
-	return s, err
+	hint := ""
+	if _, known := cfg.Providers[ref.Provider]; !known {
+		hint = fmt.Sprintf("; the configuration has no provider %q, it has %s", ref.Provider, providers(cfg))
+	}
+	return fmt.Errorf("nobody knows %s: the log has no event and the queue no command of it; "+
+		"a command that could not be read is shown by payctl deadletters list --provider %s%s", ref, ref.Provider, hint)
 }
 
 // tell reads the log, and the queue where that can say more. The error is events.ErrNoPayment when neither
@@ -110,7 +120,14 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 		s.Command, s.QueuedAt = placeOf(queued), queued.StoredAt
 		if len(records) == 0 {
 			s.Payment = asQueued(queued, ref)
+			s.Next = operator.Next(s.Payment)
 			return s, nil
+		}
+		if s.Command == parked {
+			s.Due, err = due(ctx, conn, ref)
+			if err != nil {
+				return story{}, err
+			}
 		}
 	} else if !errors.Is(err, events.ErrNotQueued) {
 		return story{}, err
@@ -125,7 +142,17 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 		s.Events = append(s.Events, event(record))
 	}
 	s.Payment = records[len(records)-1].Payment
+	s.Next = operator.Next(s.Payment)
 	return s, nil
+}
+
+// due is when a parked command comes back; zero when it has just come.
+func due(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (time.Time, error) {
+	held, err := conn.ParkedCommand(ctx, ref)
+	if errors.Is(err, events.ErrNotParked) {
+		return time.Time{}, nil
+	}
+	return held.Due, err
 }
 
 func placeOf(m events.Message) place {

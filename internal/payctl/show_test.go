@@ -204,6 +204,29 @@ func give(t *testing.T, conn *jetstream.Conn, cmd payment.Command, verdict event
 	}
 }
 
+// TestShowSaysWhatIsNext: where the command waits, until when, and what a person does.
+func TestShowSaysWhatIsNext(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	parkedPayment(t, conn, "P-1")
+	p := last(t, conn, "P-1")
+	o := run(t, "", "payment", "show", shop, "P-1", "--config", config)
+	o.expect(t, 0, "command is parked in the broker until "+p.ResumeAt.Format(time.RFC3339), "")
+	o.expect(t, 0, "if it must not wait: payctl parked release ecommpay-kr P-1", "")
+	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
+	parkInBroker(t, conn, command("P-2"), time.Now().Add(time.Hour))
+	o = run(t, "", "payment", "show", shop, "P-2", "--config", config)
+	o.expect(t, 0, "; then the provider is asked", "")
+	o.expect(t, 0, "Then: payctl payment resolve ecommpay-kr P-2 --settled or --failed", "")
+	o = run(t, "", "payment", "show", shop, "P-2", "--json", "--config", config)
+	o.expect(t, 0, `"next": "nothing for an hour`, "")
+	o.expect(t, 0, `"due": "2`, "")
+	run(t, "", "payment", "resolve", shop, "P-2", "--settled", "--by", "kim", "--reason", "why", "--yes", "--config", config).
+		expect(t, 0, "; it will find the outcome and do nothing", "It will be settled, 10000 KRW; kim says: why")
+	publish(t, conn, command("P-3"))
+	run(t, "", "payment", "show", shop, "P-3", "--config", config).expect(t, 0, "next see that workers run and are ready", "")
+}
+
 func TestShowUnknown(t *testing.T) {
 	t.Parallel()
 	_, config := system(t)

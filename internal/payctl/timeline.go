@@ -76,7 +76,7 @@ func (s story) header() [][2]string {
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		lines = append(lines, [2]string{"metadata " + key, p.Metadata[key]})
 	}
-	lines = append(lines, [2]string{"command", s.commandLine()})
+	lines = append(lines, [2]string{"command", s.commandLine()}, [2]string{"next", s.Next})
 	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
 }
 
@@ -88,11 +88,25 @@ func (s story) commandLine() string {
 	case s.Command == inQueue:
 		return "is in the queue or in work since " + moment(s.QueuedAt, s.Payment)
 	case s.Command == parked:
-		return "is parked in the broker"
+		return s.parkedLine()
 	case s.Payment.Status == payment.Parked:
 		return "WARNING: the payment is parked and its command is neither parked nor queued; look again, and publish the command again if it stays so"
 	}
 	return ""
+}
+
+func (s story) parkedLine() string {
+	line := "is parked in the broker"
+	if !s.Due.IsZero() {
+		line += " until " + moment(s.Due, s.Payment)
+	}
+	switch {
+	case s.Payment.Status == payment.InDoubt:
+		return line + "; then the provider is asked"
+	case s.Payment.Status.Ended():
+		return line + "; it will find the outcome and do nothing"
+	}
+	return line
 }
 
 func actionLines(a *payment.Action) [][2]string {

@@ -190,6 +190,9 @@ func (d Desk) Resolve(ctx context.Context, p payment.Payment, seq uint64, who Pe
 	if decision.Settled {
 		o.Kind, o.SettledAmount = payment.PersonSettled, decision.Amount
 	}
+	if decision.Settled && !decision.Amount.IsZero() && decision.Amount.Minor <= 0 {
+		return p, fmt.Errorf("settled means that money moved; say failed if none did: %w", ErrNotNow)
+	}
 	if decision.Settled && !decision.Amount.IsZero() && !p.Amount.IsZero() && decision.Amount.Currency != p.Amount.Currency {
 		return p, fmt.Errorf("the payment is in %s: %w", p.Amount.Currency, ErrNotNow)
 	}

@@ -202,6 +202,11 @@ func TestResolve(t *testing.T) {
 			if _, err := desk.Resolve(t.Context(), seen, seq, kim, operator.Decision{Settled: true, Amount: payment.TWD(100)}); !errors.Is(err, operator.ErrNotNow) {
 				t.Errorf("another currency: %v", err)
 			}
+			for _, none := range []int64{0, -1} {
+				if _, err := desk.Resolve(t.Context(), seen, seq, kim, operator.Decision{Settled: true, Amount: payment.KRW(none)}); !errors.Is(err, operator.ErrNotNow) || w.seq != seq {
+					t.Errorf("settled with %d won: %v", none, err)
+				}
+			}
 			next, err := desk.Resolve(t.Context(), seen, seq, kim, operator.Decision{Settled: true, Amount: payment.KRW(9000)})
 			if err != nil || next.Status != payment.Settled || next.SettledAmount != payment.KRW(9000) || next.Reason.By != "kim" || w.p.Status != payment.Settled {
 				t.Errorf("%+v, %v", next, err)
