@@ -13,6 +13,9 @@ type memoryClaims struct {
 	w       *world
 	records map[payment.Ref]claimRecord
 	down    bool
+
+	forgot  int                    // how often
+	holders map[payment.Ref]holder // since then, see exclusive
 }
 
 type claimRecord struct {
@@ -25,14 +28,20 @@ type claimRecord struct {
 }
 
 func newMemoryClaims(w *world) *memoryClaims {
-	return &memoryClaims{w: w, records: map[payment.Ref]claimRecord{}}
+	return &memoryClaims{w: w, records: map[payment.Ref]claimRecord{}, holders: map[payment.Ref]holder{}}
+}
+
+// become gives the store other records than it had.
+func (c *memoryClaims) become(records map[payment.Ref]claimRecord) {
+	c.records, c.holders = records, map[payment.Ref]holder{}
+	c.forgot++
 }
 
 // planClaims draws when the store forgets, is down, or goes back to an older state.
 func (w *world) planClaims() {
 	for range 4 {
 		if w.chance(claimsFlushed) {
-			w.after(w.between(0, w.calm), func() { w.note("claims are flushed"); w.claims.records = map[payment.Ref]claimRecord{} })
+			w.after(w.between(0, w.calm), func() { w.note("claims are flushed"); w.claims.become(map[payment.Ref]claimRecord{}) })
 		}
 		if w.chance(claimsDown) {
 			from := w.between(0, w.calm)
@@ -53,7 +62,7 @@ func (w *world) failOver() {
 	}
 	w.after(w.between(0, time.Minute), func() {
 		w.note("claims fail over to an older state")
-		w.claims.records = old
+		w.claims.become(old)
 	})
 }
 

@@ -70,8 +70,8 @@ func Mutants() []Mutant {
 	all = append(all, hoursMutants()...)
 	all = append(all, openMutants()...)
 	return append(all,
-		Mutant{Name: "every claim is won", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
-		Mutant{Name: "ignore fence", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},
+		Mutant{Name: "every claim is won", claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
+		Mutant{Name: "ignore fence", claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},
 		Mutant{Name: "no claim store at all", Harmless: true, claims: func(s idempotency.Store) idempotency.Store { return noGate{s} }},
 	)
 }

@@ -52,7 +52,7 @@ func (w *world) startProcess() {
 	}
 	engine, err := worker.New(worker.Options{
 		Limits: spare, Wait: p.wait, Patience: func(_ string, op payment.Operation) worker.Patience { return w.limits.patience[op] },
-		Log: log, Claims: w.mutant.store(claimsPort{p}), Timing: w.mutant.timed(timing()), Now: p.now, NewID: w.id, Opening: p.opening,
+		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
 	if err != nil {
