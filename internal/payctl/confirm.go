@@ -39,7 +39,7 @@ func addHand(c *cobra.Command, whyFlag string) hand {
 func (h hand) person(whyFlag string) (operator.Person, error) {
 	p := operator.Person{Name: *h.by, Why: *h.because}
 	if err := p.Validate(); err != nil {
-		return p, usagef("--by NAME and --%s WORDS are required: %w", whyFlag, err)
+		return p, usagef("--by NAME and --%s WORDS are required: %s", whyFlag, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return p, nil
 }

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -18,12 +19,6 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
-)
-
-// The results of deeds on dead letters.
-const (
-	replayed = "replayed"
-	dropped  = "dropped"
 )
 
 func deadLettersCommand(env Env) *cobra.Command {
@@ -80,23 +75,26 @@ func letterRef(l jetstream.DeadLetter) payment.Ref {
 	return payment.Ref{Provider: events.NoProvider}
 }
 
-// sift reads the dead letters that are meant, without their bodies' content being looked at.
-func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s sieve) ([]jetstream.DeadLetter, error) {
+// sift reads the dead letters that are meant, without their bodies' content being looked at. It also counts
+// all that there are by their reasons.
+func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s sieve) ([]jetstream.DeadLetter, map[string]int, error) {
 	var found []jetstream.DeadLetter
+	reasons := map[string]int{}
 	for after := uint64(0); ; {
 		page, err := readPage(ctx, e.Timeout, conn, after)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		for _, l := range page {
 			after = l.Sequence
+			reasons[string(l.Reason)]++
 			if s.matches(l) {
 				l.Message.Data = nil // a list of 100,000 needs no bodies
 				found = append(found, l)
 			}
 		}
 		if len(page) < batch {
-			return found, nil
+			return found, reasons, nil
 		}
 	}
 }
@@ -118,11 +116,25 @@ type letterLine struct {
 	Subject    string            `json:"subject"`
 	Deliveries int               `json:"deliveries"`
 	Detail     string            `json:"detail"`
+	// ReplayOf is the dead letter that it was before, which was replayed without success.
+	ReplayOf uint64 `json:"replay_of,omitempty"`
+	// Next is what a person does about it, in words that may change.
+	Next string `json:"next"`
 }
 
 func lineOf(l jetstream.DeadLetter) letterLine {
 	ref := letterRef(l)
-	return letterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail}
+	before, _ := strconv.ParseUint(l.Message.Header.Get(jetstream.HeaderReplayOf), 10, 64)
+	return letterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
+		before, operator.NextOfDeadLetter(l.Reason)}
+}
+
+func linesOf(letters []jetstream.DeadLetter) []letterLine {
+	lines := make([]letterLine, len(letters))
+	for i, l := range letters {
+		lines[i] = lineOf(l)
+	}
+	return lines
 }
 
 func deadLettersList(env Env) *cobra.Command {
@@ -140,37 +152,54 @@ func deadLettersList(env Env) *cobra.Command {
 			return err
 		}
 		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			found, err := env.sift(ctx, conn, s)
+			found, reasons, err := env.sift(ctx, conn, s)
 			if err != nil {
 				return err
 			}
-			lines := make([]letterLine, len(found))
-			for i, l := range found {
-				lines[i] = lineOf(l)
-			}
+			lines := linesOf(found)
 			if *asJSON {
 				return writeJSON(c.OutOrStdout(), lines)
 			}
-			return printLetters(c.OutOrStdout(), lines)
+			return printLetters(c.OutOrStdout(), lines, reasons)
 		})
 	}
 	return c
 }
 
-func printLetters(w io.Writer, lines []letterLine) error {
+// printLetters prints a table, how many there are, and for each reason what a person does next. Where a filter
+// found none, all counts what there is.
+func printLetters(w io.Writer, lines []letterLine, all map[string]int) error {
+	if err := letterTable(w, lines); err != nil {
+		return err
+	}
+	if len(lines) == 0 && len(all) > 0 {
+		_, err := fmt.Fprintf(w, "0 dead letters are meant; there are%s.\n", strings.TrimPrefix(byReason(all), ":"))
+		return err
+	}
+	_, _ = fmt.Fprintf(w, "%s.\n", counted(len(lines), "dead letter"))
+	next := map[events.DeadReason]string{}
+	for _, l := range lines {
+		next[l.Reason] = l.Next
+	}
+	for _, reason := range slices.Sorted(maps.Keys(next)) {
+		_, _ = fmt.Fprintf(w, "%s: %s\n", printable(string(reason)), next[reason])
+	}
+	return nil
+}
+
+func letterTable(w io.Writer, lines []letterLine) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(lines) > 0 {
 		_, _ = fmt.Fprintln(table, "SEQ\tAT\tREASON\tSTREAM\tPROVIDER\tORDER\tDELIVERIES\tDETAIL")
 	}
 	for _, l := range lines {
+		if l.ReplayOf != 0 {
+			l.Detail += fmt.Sprintf(" (came back: it was replayed as %d)", l.ReplayOf)
+		}
 		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%d\x00%s\x00%s\x00%s\x00%s\x00%s\x00%d\x00%s", l.Sequence, l.At.UTC().Format(time.RFC3339),
 			l.Reason, l.Stream, l.Provider, l.Order, l.Deliveries, l.Detail)))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%d dead letters.\n", len(lines))
-	return err
+	return table.Flush()
 }
 
 func deadLettersShow(env Env) *cobra.Command {
@@ -182,7 +211,7 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
   payctl deadletters show 1 --unmask --by kim --because "the upstream asks what it sent, ticket 4711"`,
 		Args: arguments("SEQ"),
 	}
-	h := addHand(c, "because")
+	h, asJSON := addHand(c, "because"), addJSON(c)
 	for _, name := range []string{"yes", "dry-run"} {
 		_ = c.Flags().MarkHidden(name)
 	}
@@ -204,14 +233,14 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 				return err
 			}
 			if !*unmask {
-				return printLetter(c.OutOrStdout(), l, false)
+				return openLetter(l, false).write(c.OutOrStdout(), *asJSON)
 			}
 			ref := letterRef(l)
 			record := events.AuditRecord{Deed: events.DeedUnmask, Provider: ref.Provider, By: who.Name, Reason: who.Why}
 			_, err = env.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, DeadLetter: seq}}, "dead letters",
 				func(_ context.Context, item *events.AuditItem) error {
 					item.Result = "shown"
-					return printLetter(c.OutOrStdout(), l, true)
+					return openLetter(l, true).write(c.OutOrStdout(), *asJSON)
 				})
 			return err
 		})
@@ -219,120 +248,42 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 	return c
 }
 
-func printLetter(w io.Writer, l jetstream.DeadLetter, unmask bool) error {
-	if err := printLetters(w, []letterLine{lineOf(l)}); err != nil {
-		return err
+// shownLetter is a dead letter with its content, masked or not.
+type shownLetter struct {
+	letterLine
+	Header  map[string][]string `json:"header"`
+	Content string              `json:"content"` // for people: JSON is laid out, and what is masked is …
+}
+
+func openLetter(l jetstream.DeadLetter, unmask bool) shownLetter {
+	s := shownLetter{letterLine: lineOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
+	if unmask {
+		s.Content = printable(string(l.Message.Data))
 	}
-	_, _ = fmt.Fprintf(w, "\nsubject: %s\n", printable(l.Message.Subject))
-	for _, name := range slices.Sorted(maps.Keys(l.Message.Header)) {
-		for _, value := range l.Message.Header[name] {
+	for name, values := range l.Message.Header {
+		for _, value := range values {
 			if !unmask && !plainHeader(name) {
 				value = mask
 			}
+			s.Header[name] = append(s.Header[name], value)
+		}
+	}
+	return s
+}
+
+func (s shownLetter) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return writeJSON(w, s)
+	}
+	if err := letterTable(w, []letterLine{s.letterLine}); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(w, "next: %s\n\nsubject: %s\n", s.Next, printable(s.Subject))
+	for _, name := range slices.Sorted(maps.Keys(s.Header)) {
+		for _, value := range s.Header[name] {
 			_, _ = fmt.Fprintf(w, "%s: %s\n", printable(name), printable(value))
 		}
 	}
-	body := printable(string(l.Message.Data))
-	if !unmask {
-		body = maskBody(l.Message.Data)
-	}
-	_, err := fmt.Fprintf(w, "\n%s\n", body)
-	return err
-}
-
-// deadLettersDeed is replay or drop.
-func deadLettersDeed(env Env, what events.Deed) *cobra.Command {
-	c := &cobra.Command{
-		Use: "replay [SEQ...]", Short: "Send dead letters to where they came from, after their cause was mended",
-		Long: `Send dead letters to where they came from, after their cause was mended, and delete them here. A command whose order
-has another one in the queue is left. Nothing is paid twice: the log decides about a replayed command as about any.
-
-A dead letter that was sent and not deleted, because payctl was killed in between, is still listed, and its audit
-record has no result. To replay it again does no harm.`,
-		Example: `  payctl deadletters replay --reason unknown_provider --by kim --because "the account is configured now" --dry-run
-  payctl deadletters replay 17 18 --by kim --because "ticket 4711" --yes`,
-		Args: cobra.ArbitraryArgs,
-	}
-	if what == events.DeedDrop {
-		c.Use, c.Short, c.Long = "drop [SEQ...]", "Delete dead letters", "Delete dead letters for ever. The audit says which and why."
-		c.Example = `  payctl deadletters drop --reason bad_webhook --before 2026-11-22T00:00:00Z --by kim --because "scans" --dry-run
-  payctl deadletters drop 17 --by kim --because "a test" --yes`
-	}
-	var s sieve
-	h, all := addHand(c, "because"), false
-	s.addFilters(c)
-	c.Flags().BoolVar(&all, "all", false, "all dead letters")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		s.sequences = append(s.sequences, args...)
-		if !all && len(s.filter()) == 0 && len(s.sequences) == 0 {
-			return usagef("say which dead letters: by number, with a filter, or --all")
-		}
-		if err := s.validate(); err != nil {
-			return err
-		}
-		who, err := h.person("because")
-		if err != nil {
-			return err
-		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			return env.doToLetters(ctx, conn, what, s, h, who, c.OutOrStdout())
-		})
-	}
-	return c
-}
-
-func (e Env) doToLetters(ctx context.Context, conn *jetstream.Conn, what events.Deed, s sieve, h hand, who operator.Person, w io.Writer) error {
-	found, err := e.sift(ctx, conn, s)
-	if err != nil {
-		return err
-	}
-	groups, lines := map[string][]events.AuditItem{}, make([]letterLine, len(found))
-	for i, l := range found {
-		lines[i] = lineOf(l)
-		groups[lines[i].Provider] = append(groups[lines[i].Provider], events.AuditItem{Order: lines[i].Order, DeadLetter: l.Sequence})
-	}
-	if *h.dryRun || len(found) == 0 {
-		if err := printLetters(w, lines); err != nil {
-			return err
-		}
-		return printResults(w, nil, "Nothing was done.")
-	}
-	if err := printLetters(e.Stderr, lines[:min(10, len(lines))]); err != nil {
-		return err
-	}
-	if err := e.confirm(h, fmt.Sprintf("%s %d dead letters, as %s: %s", what, len(found), who.Name, who.Why), fmt.Sprint(len(found))); err != nil {
-		return err
-	}
-	results := map[string]int{}
-	for _, provider := range slices.Sorted(maps.Keys(groups)) {
-		record := events.AuditRecord{Deed: what, Provider: provider, By: who.Name, Reason: who.Why, Filter: s.filter()}
-		done, err := e.carryOut(ctx, conn, record, groups[provider], "dead letters", func(ctx context.Context, item *events.AuditItem) error {
-			return doToLetter(ctx, conn, what, item)
-		})
-		for result, n := range done {
-			results[result] += n
-		}
-		if err != nil {
-			return errors.Join(printResults(w, results, ""), err)
-		}
-	}
-	return errors.Join(printResults(w, results, ""), leftAlone(results))
-}
-
-func doToLetter(ctx context.Context, conn *jetstream.Conn, what events.Deed, item *events.AuditItem) error {
-	if what == events.DeedDrop {
-		item.Result = dropped
-		return conn.DropDeadLetter(ctx, item.DeadLetter)
-	}
-	err := conn.Replay(ctx, item.DeadLetter)
-	item.Result = replayed
-	switch {
-	case errors.Is(err, events.ErrQueued):
-		item.Result, err = "left: another command of the order is queued", nil
-	case errors.Is(err, events.ErrNoDeadLetter):
-		item.Result, err = "gone already", nil
-	case errors.Is(err, jetstream.ErrNoPlace):
-		item.Result, err = "left: it names no place to send it to", nil
-	}
+	_, err := fmt.Fprintf(w, "\n%s\n", s.Content)
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,9 @@ func TestParkedListFilters(t *testing.T) {
 		}
 	}
 	run(t, "", with(config, nil, "parked", "list", "--provider", other)...).expect(t, 0, "the broker holds 0", "")
+	run(t, "", with(config, nil, "parked", "list", "--provider", "acme")...).expect(t, 2, "", `no provider "acme", and the broker holds nothing of it; it has ecommpay-kr`)
+	run(t, "", with(config, nil, "parked", "list", "--reason", "provder_closed")...).expect(t, 0, "0 shown of 0 that match; the broker holds 2: 1 no_answer, 1 provider_closed.", "")
+	run(t, "", with(config, nil, "parked", "list", "--limit", "1")...).expect(t, 0, "These are the first by their order numbers, not the first due", "")
 	run(t, "", with(config, nil, "parked", "list", "--operation", "payout", "--json")...).expect(t, 0, `"matching": 0`, "")
 	run(t, "", with(config, nil, "parked", "list", "--due-before", "monday")...).expect(t, 2, "", "--due-before must be a time")
 }
@@ -85,7 +89,7 @@ func TestDeedsWantAPersonAndAnAnswer(t *testing.T) {
 	run(t, "", with(config, []string{"--by", "kim", "--because", " "}, release...)...).expect(t, 2, "", "--because WORDS")
 	run(t, "", with(config, by, release...)...).expect(t, 2, "", "nobody can be asked here")
 	asked(t, "2\n", with(config, by, release...)...).expect(t, 1, "", "not confirmed; nothing was done")
-	run(t, "", with(config, by, append(release, "--dry-run")...)...).expect(t, 0, "1 payments would be chosen. Nothing was done.", "")
+	run(t, "", with(config, by, append(release, "--dry-run")...)...).expect(t, 0, "1 payment would be chosen. Nothing was done.", "")
 	run(t, "", with(config, by, "parked", "release", shop, "--yes")...).expect(t, 2, "", "name orders, or say which")
 	run(t, "", with(config, by, "parked", "release", shop, "P-1", "--all", "--yes")...).expect(t, 2, "", "not both")
 	if p := last(t, conn, "P-1"); p.Revision != 1 {
@@ -102,6 +106,36 @@ func TestDeedsWantAPersonAndAnAnswer(t *testing.T) {
 	run(t, "", "payment", "show", shop, "P-1", "--config", config).expect(t, 0, "reason released by kim: ticket 4711", "")
 }
 
+// TestADeedShowsWhatItIsAbout before it is done, and which of it was not done.
+func TestADeedShowsWhatItIsAbout(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	for i := range 12 {
+		parkedPayment(t, conn, fmt.Sprintf("P-%02d", i))
+	}
+	o := run(t, "", with(config, by, "parked", "cancel", shop, "P-01", "P-99", "--dry-run")...)
+	o.expect(t, 0, "ecommpay-kr P-01 deposit", "")
+	o.expect(t, 0, "\nP-99: the broker holds nothing of it; see payctl payment show ecommpay-kr P-99\n2 payments would be chosen. Nothing was done.", "")
+	o = run(t, "", with(config, by, "parked", "cancel", shop, "--all", "--dry-run")...)
+	if n := strings.Count(o.out, "\necommpay-kr "); n != 12 {
+		t.Errorf("%d of 12 are shown: %s", n, o.out)
+	}
+	run(t, "", with(config, by, "parked", "cancel", shop, "--reason", "closed", "--dry-run")...).expect(t, 0,
+		"0 payments would be chosen; the broker holds 12: 12 provider_closed. Nothing was done.", "")
+	run(t, "", with(config, by, "parked", "cancel", "acme", "--all", "--yes")...).expect(t, 2, "", `no provider "acme"`)
+	o = asked(t, "no\n", with(config, by, "parked", "cancel", shop, "--all")...)
+	o.expect(t, 1, "", "… and 2 more; --dry-run shows them all\ncancel 12 payments of ecommpay-kr, as kim: ticket 4711\nType 12 to do it: ")
+	if n := strings.Count(o.errors, "\necommpay-kr "); n != 10 {
+		t.Errorf("%d of the first 10 are shown: %s", n, o.errors)
+	}
+	o = run(t, "", with(config, by, "parked", "cancel", shop, "P-01", "P-99", "--yes", "--json")...)
+	var report struct{ Items []events.AuditItem }
+	if err := json.Unmarshal([]byte(o.out), &report); err != nil || len(report.Items) != 2 || report.Items[0].After != payment.Failed ||
+		report.Items[0].Result != "cancelled" || !strings.HasPrefix(report.Items[1].Result, "left as it is") {
+		t.Errorf("%s, %v", o.out, err)
+	}
+}
+
 func TestReleaseAllIsRecorded(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
@@ -109,7 +143,7 @@ func TestReleaseAllIsRecorded(t *testing.T) {
 		parkedPayment(t, conn, order)
 	}
 	o := run(t, "", with(config, by, "parked", "release", shop, "--reason", "provider_closed", "--yes", "--json")...)
-	o.expect(t, 0, `"released": 3`, "note: ecommpay-kr is closed for the deposit")
+	o.expect(t, 0, `"released": 3`, "note: ecommpay-kr is closed for deposits now")
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("%+v, %v", entries, err)
@@ -141,8 +175,12 @@ func TestCancelOnlyWhatWasNotSent(t *testing.T) {
 		live(t, conn, payment.New(command(order)), submitting, func(p *payment.Payment) { p.NotFound, p.Attempts = 2, 1; step(p) })
 	}
 	o := run(t, "", with(config, by, "parked", "cancel", shop, "P-1", "P-2", "P-3", "P-4", "P-5", "P-6", "P-7", "--yes")...)
-	o.expect(t, 1, "2: cancelled", "5 were not done")
-	o.expect(t, 1, "payctl payment resolve", "")
+	o.expect(t, 1, "2: cancelled", "5 not done")
+	o.expect(t, 1, "\n P-5: left as it is: the payment is pending, a request may have been executed: find out at the provider, then payctl payment resolve\n", "")
+	o.expect(t, 1, "\n P-7: left as it is: nobody knows the order: it is neither in the log nor in the queue", "")
+	if strings.Contains(o.out, " P-1:") {
+		t.Errorf("what was done is named among what was not: %s", o.out)
+	}
 	for order, status := range map[string]payment.Status{
 		"P-1": payment.Failed, "P-2": payment.Failed, "P-3": payment.Submitting, "P-4": payment.InDoubt, "P-5": payment.Pending, "P-6": payment.Settled,
 	} {
@@ -253,6 +291,11 @@ func TestDeadLettersAreMasked(t *testing.T) {
 	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 2 || entries[0].Record.Deed != events.DeedUnmask || entries[0].Record.Items[0].DeadLetter != 1 {
 		t.Errorf("%+v, %v", entries, err)
 	}
+	run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...).expect(t, 0, `"next": "the upstream must mend the field`, "")
+	run(t, "", with(config, nil, "deadletters", "show", "1")...).expect(t, 0, "next: the upstream must mend the field", "")
+	if o := run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...); strings.Contains(o.out, "홍") {
+		t.Errorf("personal data is shown: %s", o.out)
+	}
 	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter")
 }
 
@@ -262,20 +305,24 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	for _, order := range []string{"P-1", "P-2", "P-3"} {
 		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, ""))
 	}
-	run(t, "", with(config, nil, "deadletters", "list", "--reason", "too_old")...).expect(t, 0, "0 dead letters", "")
+	run(t, "", with(config, nil, "deadletters", "list", "--reason", "too_old")...).expect(t, 0, "0 dead letters are meant; there are 3 unknown_provider.", "")
+	o := run(t, "", with(config, nil, "deadletters", "list")...)
+	o.expect(t, 0, "3 dead letters.\nunknown_provider: configure the account", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--before", "2020-01-01T00:00:00Z")...).expect(t, 0, "0 dead letters", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--provider", shop, "--stream", "COMMANDS", "--since", "2020-01-01T00:00:00Z")...).expect(t, 0, "3 dead letters", "")
 	run(t, "", with(config, by, "deadletters", "replay", "--yes")...).expect(t, 2, "", "say which")
 	run(t, "", with(config, by, "deadletters", "replay", "--all", "--dry-run")...).expect(t, 0, "Nothing was done", "")
 	publish(t, conn, command("P-2"))
-	o := run(t, "", with(config, by, "deadletters", "replay", "--reason", "unknown_provider", "--yes")...)
-	o.expect(t, 1, "2: replayed", "1 were not done")
-	o.expect(t, 1, "1: left: another command of the order is queued", "")
+	o = run(t, "", with(config, by, "deadletters", "replay", "--reason", "unknown_provider", "--yes")...)
+	o.expect(t, 1, "2: replayed", "1 not done")
+	o.expect(t, 1, "\n dead letter 2 (P-2): left: another command of the order is queued\n", "comes back under a new number")
 	for _, order := range []string{"P-1", "P-2", "P-3"} {
 		if _, err := conn.QueuedCommand(bounded(t), command(order).Ref); err != nil {
 			t.Errorf("%s: %v", order, err)
 		}
 	}
+	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--dry-run")...).expect(t, 1, "\n dead letter 99: gone already, or there never was one\nNothing was done.", "1 not done")
+	run(t, "", with(config, by, "deadletters", "drop", "99", "--yes")...).expect(t, 1, "0 dead letters are meant; there are 1 unknown_provider.", "1 not done")
 	run(t, "", with(config, by, "deadletters", "drop", "2", "--yes")...).expect(t, 0, "1: dropped", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--json")...).expect(t, 0, "[]", "")
 	run(t, "", "audit", "list", "--deed", "drop", "--config", config).expect(t, 0, "1 dropped", "")

@@ -13,11 +13,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
-	"payonce/internal/app"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
-	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -35,6 +33,14 @@ type waiting struct {
 	Status    payment.Status    `json:"status"`
 	Reason    *payment.Reason   `json:"reason,omitempty"`
 	Amount    payment.Money     `json:"amount,omitzero"`
+}
+
+// code is the reason's, or the status where there is none.
+func (w waiting) code() string {
+	if w.Reason == nil {
+		return string(w.Status)
+	}
+	return w.Reason.Code
 }
 
 // choice says which parked payments are meant.
@@ -111,33 +117,65 @@ Names alone are read to count; only what is shown is read whole.`,
 		if err := w.validate(); err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			refs, err := conn.ParkedOrders(ctx, w.provider)
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+			l, err := env.listParked(ctx, cfg, conn, w, *limit)
 			if err != nil {
 				return err
-			}
-			wanted := refs
-			if !w.filtered() && *limit > 0 {
-				wanted = refs[:min(*limit, len(refs))]
-			}
-			found, err := env.readWaiting(ctx, conn, wanted, w)
-			if err != nil {
-				return err
-			}
-			matching := len(found)
-			if !w.filtered() {
-				matching = len(refs)
-			}
-			if *limit > 0 {
-				found = found[:min(*limit, len(found))]
 			}
 			if *asJSON {
-				return writeJSON(c.OutOrStdout(), map[string]any{"held": len(refs), "matching": matching, "parked": found})
+				return writeJSON(c.OutOrStdout(), l)
 			}
-			return printWaiting(c.OutOrStdout(), found, len(refs), matching)
+			return l.print(c.OutOrStdout())
 		})
 	}
 	return c
+}
+
+// parkedListing is what the list shows.
+type parkedListing struct {
+	Held     int       `json:"held"`
+	Matching int       `json:"matching"`
+	Parked   []waiting `json:"parked"`
+	// Reasons counts what is held by its reason, where a filter found none of it.
+	Reasons map[string]int `json:"reasons,omitempty"`
+	byName  bool           // only the first by name were read, so these are not the first due
+}
+
+func (e Env) listParked(ctx context.Context, cfg config.Config, conn *jetstream.Conn, w choice, limit int) (parkedListing, error) {
+	refs, err := conn.ParkedOrders(ctx, w.provider)
+	if err != nil {
+		return parkedListing{}, err
+	}
+	if err := w.mustExist(cfg, refs); err != nil {
+		return parkedListing{}, err
+	}
+	l := parkedListing{Held: len(refs), Matching: len(refs), byName: !w.filtered() && limit > 0 && limit < len(refs)}
+	wanted := refs
+	if l.byName {
+		wanted = refs[:limit]
+	}
+	if l.Parked, l.Reasons, err = e.readWaiting(ctx, conn, wanted, w); err != nil {
+		return parkedListing{}, err
+	}
+	if w.filtered() {
+		l.Matching = len(l.Parked)
+	}
+	if l.Matching > 0 {
+		l.Reasons = nil
+	}
+	if limit > 0 {
+		l.Parked = l.Parked[:min(limit, len(l.Parked))]
+	}
+	return l, nil
+}
+
+// mustExist says that a provider's name is wrong, rather than that it holds nothing. One that was taken out of the
+// configuration is still asked for what it holds.
+func (w choice) mustExist(cfg config.Config, refs []payment.Ref) error {
+	if _, known := cfg.Providers[w.provider]; w.provider == "" || known || len(refs) > 0 {
+		return nil
+	}
+	return usagef("the configuration has no provider %q, and the broker holds nothing of it; it has %s", w.provider, providers(cfg))
 }
 
 // withNATS loads the configuration and connects.
@@ -155,10 +193,30 @@ func (e Env) withNATS(ctx context.Context, path string, do func(context.Context,
 }
 
 // readWaiting reads the commands and the payments, and keeps what was chosen, the first due first. What is
-// not parked any more is left out.
-func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref, w choice) ([]waiting, error) {
+// not parked any more is left out. It also counts all that it read by their reasons.
+func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref, w choice) ([]waiting, map[string]int, error) {
+	all, err := e.readAll(ctx, conn, refs)
+	if err != nil {
+		return nil, nil, err
+	}
+	found, reasons := []waiting{}, map[string]int{}
+	for _, one := range all {
+		if one == nil {
+			continue
+		}
+		reasons[one.code()]++
+		if w.matches(*one) {
+			found = append(found, *one)
+		}
+	}
+	slices.SortStableFunc(found, func(a, b waiting) int { return a.Due.Compare(b.Due) })
+	return found, reasons, nil
+}
+
+// readAll reads what is held of each order; nil for what is not held any more.
+func (e Env) readAll(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref) ([]*waiting, error) {
 	if len(refs) == 0 {
-		return []waiting{}, nil
+		return nil, nil
 	}
 	all, shown := make([]*waiting, len(refs)), progress(&lines{w: io.Discard, total: len(refs)})
 	if len(refs) > batch {
@@ -172,7 +230,7 @@ func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payme
 			own, cancel := context.WithTimeout(ctx, e.Timeout)
 			defer cancel()
 			one, err := readOne(own, conn, ref)
-			if err == nil && w.matches(one) {
+			if err == nil {
 				all[i] = &one
 			}
 			shown.add()
@@ -182,17 +240,7 @@ func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payme
 			return err
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return nil, err
-	}
-	found := []waiting{}
-	for _, one := range all {
-		if one != nil {
-			found = append(found, *one)
-		}
-	}
-	slices.SortStableFunc(found, func(a, b waiting) int { return a.Due.Compare(b.Due) })
-	return found, nil
+	return all, group.Wait()
 }
 
 func readOne(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (waiting, error) {
@@ -213,7 +261,33 @@ func readOne(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (waitin
 	return one, nil
 }
 
-func printWaiting(w io.Writer, found []waiting, held, matching int) error {
+func (l parkedListing) print(w io.Writer) error {
+	if err := printWaiting(w, l.Parked); err != nil {
+		return err
+	}
+	_, _ = fmt.Fprintf(w, "%d shown of %d that match; the broker holds %d%s.\n", len(l.Parked), l.Matching, l.Held, byReason(l.Reasons))
+	if l.byName {
+		_, _ = fmt.Fprintln(w, "These are the first by their order numbers, not the first due: --limit 0 or a filter reads all.")
+	}
+	return nil
+}
+
+// byReason says what there is where a filter found nothing: perhaps its word was misspelt.
+func byReason(counts map[string]int) string {
+	text := ""
+	for i, code := range slices.Sorted(maps.Keys(counts)) {
+		if i > 0 {
+			text += ","
+		}
+		text += fmt.Sprintf(" %d %s", counts[code], code)
+	}
+	if text == "" {
+		return ""
+	}
+	return ":" + text
+}
+
+func printWaiting(w io.Writer, found []waiting) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(found) > 0 {
 		_, _ = fmt.Fprintln(table, "PROVIDER\tORDER\tOPERATION\tDUE\tSTATUS\tAMOUNT\tREASON")
@@ -222,189 +296,5 @@ func printWaiting(w io.Writer, found []waiting, held, matching int) error {
 		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", one.Provider, one.Order, one.Operation,
 			one.Due.UTC().Format(time.RFC3339), one.Status, money(one.Amount), reason(one.Reason))))
 	}
-	if err := table.Flush(); err != nil {
-		return err
-	}
-	_, err := fmt.Fprintf(w, "%d shown of %d that match; the broker holds %d.\n", len(found), matching, held)
-	return err
-}
-
-// parkedDeed is release or cancel.
-func parkedDeed(env Env, what events.Deed) *cobra.Command {
-	c := &cobra.Command{
-		Use:   "release PROVIDER [ORDER...]",
-		Short: "Let parked payments be tried now",
-		Long: `Let parked payments be tried now. The log says who released them and why. A payment in doubt is looked up now.
-While the provider is closed a released payment is parked again, with the true reason; payctl says so before it asks.
-
-What was released before is released once more without harm, so an interrupted command can be run again.`,
-		Example: `  payctl parked release ecommpay-kr P-1001 P-1002 --by kim --because "the provider opened early, ticket 4711"
-  payctl parked release ecommpay-kr --reason provider_closed --by kim --because "ticket 4711" --dry-run
-  payctl parked release ecommpay-kr --all --over 10m --by kim --because "ticket 4711" --yes`,
-		Args: cobra.ArbitraryArgs,
-	}
-	if what == events.DeedCancel {
-		c.Use, c.Short = "cancel PROVIDER [ORDER...]", "Give parked payments up for ever"
-		c.Long = `Give payments up for ever of which nothing was sent: they fail with the reason cancelled, and the log says who
-did it and why. A payment that may have been sent is left as it is; payctl payment resolve is for those.`
-		c.Example = `  payctl parked cancel ecommpay-kr P-1001 --by kim --because "the customer withdrew it, ticket 4711"
-  payctl parked cancel ecommpay-kr --operation payout --by kim --because "ticket 4711" --dry-run`
-	}
-	var w choice
-	var over time.Duration
-	h, asJSON := addHand(c, "because"), addJSON(c)
-	w.addFilters(c)
-	c.Flags().BoolVar(&w.all, "all", false, "all that the provider has parked")
-	if what == events.DeedRelease {
-		c.Flags().DurationVar(&over, "over", 0, "spread them evenly over this time, e.g. 10m")
-	}
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) == 0 {
-			return usagef("%s needs a PROVIDER; see %[1]s --help", c.CommandPath())
-		}
-		w.provider, w.orders = args[0], args[1:]
-		if (len(w.orders) > 0) == (w.all || w.filtered()) {
-			return usagef("name orders, or say which with --all, --reason, --operation or --due-before; not both")
-		}
-		if err := w.validate(); err != nil {
-			return err
-		}
-		who, err := h.person("because")
-		if err != nil {
-			return err
-		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
-			d := parkedWork{env: env, hand: h, deed: what, choice: w, over: over, who: who, json: *asJSON, out: c.OutOrStdout()}
-			return d.run(ctx, cfg, conn)
-		})
-	}
-	return c
-}
-
-// parkedWork is one run of release or cancel.
-type parkedWork struct {
-	env    Env
-	hand   hand
-	deed   events.Deed
-	choice choice
-	over   time.Duration
-	who    operator.Person
-	json   bool
-	out    io.Writer
-}
-
-func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
-	items, found, err := d.chosen(ctx, conn)
-	if err != nil {
-		return err
-	}
-	if d.deed == events.DeedRelease {
-		d.warnOfClosed(cfg, found)
-	}
-	report := map[string]any{"deed": d.deed, "provider": d.choice.provider, "chosen": len(items), "dry_run": *d.hand.dryRun}
-	if *d.hand.dryRun || len(items) == 0 {
-		return d.write(report, nil, fmt.Sprintf("%d payments would be chosen. Nothing was done.", len(items)))
-	}
-	if err := d.env.confirm(d.hand, fmt.Sprintf("%s %d payments of %s, as %s: %s", d.deed, len(items), d.choice.provider, d.who.Name, d.who.Why), fmt.Sprint(len(items))); err != nil {
-		return err
-	}
-	record := events.AuditRecord{
-		Deed: d.deed, Provider: d.choice.provider, By: d.who.Name, Reason: d.who.Why, Filter: d.choice.filter(),
-	}
-	desk := operator.Desk{Log: conn, Queue: conn, Now: d.env.Now}
-	began, places := d.env.Now(), map[string]int{}
-	for i, item := range items {
-		places[item.Order] = i
-	}
-	results, err := d.env.carryOut(ctx, conn, record, items, "payments", func(ctx context.Context, item *events.AuditItem) error {
-		ref := payment.Ref{Provider: d.choice.provider, Order: item.Order}
-		at := began.Add(d.over / time.Duration(len(items)) * time.Duration(places[item.Order]))
-		o, err := operator.Outcome{}, error(nil)
-		if d.deed == events.DeedCancel {
-			o, err = desk.Cancel(ctx, ref, d.who)
-		} else {
-			o, err = desk.Release(ctx, ref, d.who, at)
-		}
-		item.Before, item.After, item.Result = o.Before, o.After, o.Result
-		if errors.Is(err, operator.ErrNotNow) || errors.Is(err, events.ErrNotQueued) || errors.Is(err, events.ErrStale) {
-			item.Result, err = "left as it is: "+err.Error(), nil
-		}
-		return err
-	})
-	return errors.Join(d.write(report, results, ""), err, leftAlone(results))
-}
-
-// leftAlone makes the exit code say that not all was done.
-func leftAlone(results map[string]int) error {
-	left := 0
-	for result, n := range results {
-		if result != operator.Released && result != operator.LookedUp && result != operator.Cancelled && result != replayed && result != dropped {
-			left += n
-		}
-	}
-	if left > 0 {
-		return fmt.Errorf("%d were not done", left)
-	}
-	return nil
-}
-
-// chosen returns what the deed is to be done to.
-func (d parkedWork) chosen(ctx context.Context, conn *jetstream.Conn) ([]events.AuditItem, []waiting, error) {
-	var items []events.AuditItem
-	if len(d.choice.orders) > 0 {
-		slices.Sort(d.choice.orders)
-		var refs []payment.Ref
-		for _, order := range slices.Compact(d.choice.orders) {
-			items = append(items, events.AuditItem{Order: order})
-			refs = append(refs, payment.Ref{Provider: d.choice.provider, Order: order})
-		}
-		found, err := d.env.readWaiting(ctx, conn, refs, choice{})
-		return items, found, err
-	}
-	refs, err := conn.ParkedOrders(ctx, d.choice.provider)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, err := d.env.readWaiting(ctx, conn, refs, d.choice)
-	for _, one := range found {
-		items = append(items, events.AuditItem{Order: one.Order, Before: one.Status})
-	}
-	return items, found, err
-}
-
-// warnOfClosed says what will become of a release while the provider is closed.
-func (d parkedWork) warnOfClosed(cfg config.Config, found []waiting) {
-	if _, err := cfg.Connectors(d.env.Kinds, d.env.Now); err != nil {
-		_, _ = fmt.Fprintln(d.env.Stderr, "note: the opening hours are not known here, because the configuration's providers cannot be read")
-		return
-	}
-	closed := map[payment.Operation]int{}
-	for _, one := range found {
-		if opening := app.Opening(cfg)(one.Provider, one.Operation); !opening.Hours.Open(d.env.Now()) {
-			closed[one.Operation]++
-		}
-	}
-	for op, n := range closed {
-		_, _ = fmt.Fprintf(d.env.Stderr, "note: %s is closed for the %s now: %d will be parked again with the reason provider_closed, unless its policy sends or rejects them\n",
-			d.choice.provider, op, n)
-	}
-}
-
-func (d parkedWork) write(report map[string]any, results map[string]int, none string) error {
-	if d.json {
-		report["results"] = results
-		return writeJSON(d.out, report)
-	}
-	return printResults(d.out, results, none)
-}
-
-func printResults(w io.Writer, results map[string]int, none string) error {
-	for _, result := range slices.Sorted(maps.Keys(results)) {
-		_, _ = fmt.Fprintf(w, "%d: %s\n", results[result], printable(result))
-	}
-	if none != "" {
-		_, err := fmt.Fprintln(w, none)
-		return err
-	}
-	return nil
+	return table.Flush()
 }
