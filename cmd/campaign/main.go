@@ -31,7 +31,8 @@ const usage = `campaign: many orders, and everything that can break breaks
 It runs three nats-servers, a redis-server, the providers' sandbox, an ingress and workers as processes on
 the loopback, kills, freezes and cuts off these processes while orders come in, lets everything drain, and
 holds every order against the log and the log against the sandbox's books. Exit code 0 means that no order
-was charged twice, lost, or ended wrongly; 1 that one was; 2 that the command line is wrong.
+was charged twice, lost, or ended wrongly; 1 that one was, or that something planned never happened;
+2 that the command line is wrong.
 
 Examples:
   campaign
@@ -80,7 +81,7 @@ func exitCode(err error, stderr io.Writer) int {
 	switch {
 	case err == nil:
 		return app.ExitOK
-	case !errors.Is(err, campaign.ErrBroken):
+	case !errors.Is(err, campaign.ErrBroken) && !errors.Is(err, campaign.ErrNotPlayed):
 		fmt.Fprintf(stderr, "campaign: %v\n", err)
 	}
 	return app.ExitFailed

@@ -3,8 +3,10 @@ package campaign
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -19,8 +21,17 @@ type Evidence struct {
 	Truth sandbox.Truth
 	// Queued are the payments whose command waits in the queue, parked or not.
 	Queued map[payment.Ref]bool
-	// Dead are the reasons of the dead letters, by payment.
-	Dead map[payment.Ref][]string
+	// Dead are the dead letters, by payment.
+	Dead map[payment.Ref][]Letter
+	// Deeds are what was done to payments besides ordering them.
+	Deeds map[payment.Ref]Deeds
+	// Strangers are orders that another system made at the providers.
+	Strangers map[payment.Ref]bool
+	// Closings are when providers were closed, by account, without any margin.
+	Closings map[string][]closing
+	Forged   []Forgery
+	Deploys  int64     // in which workers were replaced
+	At       time.Time // when it was collected
 }
 
 // Finding is something that is not as it must be.
@@ -57,17 +68,51 @@ func Audit(e Evidence) Verdict {
 		v.auditOrder(e, o, books[o.Ref])
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(books), compareRefs) {
-		if !known[ref] && len(books[ref].Charges) > 0 {
+		if !known[ref] && !e.Strangers[ref] && len(books[ref].Charges) > 0 {
 			v.wrong(ref, "the provider executed it, and nobody ordered it")
 		}
+		v.auditHours(e, ref, books[ref])
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(e.Log), compareRefs) {
 		if !known[ref] {
 			v.wrong(ref, "it is in the log, and nobody ordered it")
 		}
 	}
+	v.auditLetters(e)
+	for _, forgery := range e.Forged {
+		if forgery.Status != http.StatusUnauthorized {
+			v.wrong(forgery.Ref, "a forged webhook was answered %d", forgery.Status)
+		}
+	}
 	return v
 }
+
+// auditLetters looks for dead letters that nothing explains, and for what should have become one.
+func (v *Verdict) auditLetters(e Evidence) {
+	for _, ref := range slices.SortedFunc(maps.Keys(e.Dead), compareRefs) {
+		for _, letter := range e.Dead[ref] {
+			if ref != (payment.Ref{}) && !e.excused(letter) {
+				v.wrong(ref, "there is a dead letter: %s", letter)
+			}
+		}
+	}
+	v.Lost = append(v.Lost, owed(e)...)
+}
+
+// auditHours looks for requests to pay that reached a provider while it was closed.
+func (v *Verdict) auditHours(e Evidence, ref payment.Ref, truth sandbox.Order) {
+	for _, request := range truth.Requests {
+		for _, shut := range e.Closings[ref.Provider] {
+			if request.Action == sandbox.ActionCreate && !request.At.Before(shut.from) && request.At.Before(shut.to) {
+				v.wrong(ref, "a request to pay came at %s, and the provider was closed from %s to %s",
+					request.At.UTC().Format(clock), shut.from.UTC().Format(clock), shut.to.UTC().Format(clock))
+			}
+		}
+	}
+}
+
+// clock shows times of a run.
+const clock = "15:04:05.000"
 
 func compareRefs(a, b payment.Ref) int { return strings.Compare(a.String(), b.String()) }
 
@@ -98,9 +143,27 @@ func (v *Verdict) auditOrder(e Evidence, o *Order, truth sandbox.Order) {
 	v.Statuses[last.Status]++
 	v.auditHistory(o, history)
 	v.auditOutcome(o, last, truth)
-	v.auditQueue(o, last, e.Queued[o.Ref])
-	if len(dead) > 0 {
-		v.wrong(o.Ref, "it is %s, and there are dead letters: %v", last.Status, dead)
+	v.auditQueue(e, o, last)
+	v.auditDeeds(e.Deeds[o.Ref], last, truth)
+}
+
+// auditDeeds checks that what payonce took besides the order came true.
+func (v *Verdict) auditDeeds(deeds Deeds, last payment.Payment, truth sandbox.Order) {
+	cancelled := last.Status == payment.Failed && last.Reason != nil && last.Reason.Code == payment.ReasonCancelled
+	if deeds.Cancelled && !cancelled {
+		v.wrong(last.Ref, "a person was told that it is cancelled, and it is %s", last.Status)
+	}
+	if len(truth.Charges) == 0 {
+		return
+	}
+	charge := truth.Charges[len(truth.Charges)-1]
+	if charge.State != sandbox.Pending || charge.Stage != sandbox.AwaitingClarification {
+		return
+	}
+	if _, asked := last.Clarification(); !asked {
+		v.lost(last.Ref, "the provider waits for an answer, and nobody was told")
+	} else if deeds.AnswersTaken > 0 {
+		v.lost(last.Ref, "an answer to the provider was taken, and the provider still waits for it")
 	}
 }
 
@@ -128,6 +191,9 @@ func (v *Verdict) auditHistory(o *Order, history []events.Record) {
 		}
 		if p.Status == payment.Submitting {
 			attempts++
+		}
+		if isParkedFor(p, payment.ReasonStopping) { // a deploy costs no attempt
+			attempts--
 		}
 		if p.Attempts != attempts {
 			v.wrong(o.Ref, "event %d has %d attempts after %d intents", i+1, p.Attempts, attempts)
@@ -167,12 +233,18 @@ func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Ord
 
 // auditQueue looks for payments of which something is still to be done, and nobody will do it: their command
 // has left the queue. A doubt about the amount is for a person.
-func (v *Verdict) auditQueue(o *Order, last payment.Payment, queued bool) {
+func (v *Verdict) auditQueue(e Evidence, o *Order, last payment.Payment) {
 	undone := last.Status == payment.Parked || last.Status == payment.InDoubt && !slices.Contains(o.Faults, sandbox.WrongAmount)
-	if undone && !queued {
+	switch {
+	case undone && !e.Queued[o.Ref]:
 		v.lost(o.Ref, "it is %s, and its command is not in the queue any more", last.Status)
+	case last.Status == payment.Parked && e.At.Sub(last.ResumeAt) > overslept:
+		v.lost(o.Ref, "it was parked until %s, and nobody took it up", last.ResumeAt.UTC().Format(clock))
 	}
 }
+
+// overslept is how late a parked payment may be taken up when everything runs.
+const overslept = time.Minute
 
 // allowed returns the statuses that agree with the books, and how much was paid.
 func allowed(o *Order, truth sandbox.Order) (statuses []payment.Status, received int64) {

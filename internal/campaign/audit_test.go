@@ -19,9 +19,14 @@ type world struct {
 	order Order
 	log   []payment.Payment
 	books sandbox.Order
-	dead  []string
+	dead  []Letter
 	queue bool           // whether the command waits
 	extra *sandbox.Order // another one at the provider
+	deeds Deeds
+	// stranger says that the order was made past payonce.
+	stranger bool
+	closings []closing
+	forged   []Forgery
 }
 
 func good() *world {
@@ -43,7 +48,7 @@ func good() *world {
 }
 
 func (w *world) evidence() Evidence {
-	e := Evidence{Orders: []*Order{&w.order}, Log: map[payment.Ref][]events.Record{}, Dead: map[payment.Ref][]string{}}
+	e := Evidence{Orders: []*Order{&w.order}, Log: map[payment.Ref][]events.Record{}, Dead: map[payment.Ref][]Letter{}}
 	for i, p := range w.log {
 		e.Log[p.Ref] = append(e.Log[p.Ref], events.Record{Sequence: uint64(i + 1), StoredAt: time.Unix(int64(i), 0), Payment: p})
 	}
@@ -56,7 +61,38 @@ func (w *world) evidence() Evidence {
 	if w.dead != nil {
 		e.Dead[w.order.Ref] = w.dead
 	}
+	e.Deeds, e.Strangers = map[payment.Ref]Deeds{w.order.Ref: w.deeds}, map[payment.Ref]bool{}
+	if w.stranger {
+		e.Orders, e.Strangers[w.order.Ref] = nil, true
+	}
+	e.Closings, e.Forged, e.At = map[string][]closing{account.Provider: w.closings}, w.forged, noon
 	return e
+}
+
+// noon is when the evidence was collected.
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
+func letter(reason events.DeadReason) []Letter {
+	return []Letter{{Reason: reason, Subject: "deposit.requested.teemopay-kr.c1", Ref: payment.Ref{Provider: account, Order: "c1"}}}
+}
+
+// asks makes the provider wait for an answer, as the log knows it.
+func (w *world) asks() {
+	p := w.last(payment.Pending)
+	p.Action = &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{}}
+	w.unpaid(sandbox.Pending)
+	w.books.Charges[0].Stage = sandbox.AwaitingClarification
+}
+
+// strange makes the order one that another system made past payonce.
+func (w *world) strange() {
+	w.stranger, w.log = true, nil
+	w.books.Callbacks = []sandbox.Callback{{Acknowledged: 1}}
+}
+
+// late answers too late to what nobody asks any more.
+func late() []Letter {
+	return []Letter{{Reason: events.DeadInvalid, Subject: "clarification.requested.teemopay-kr.c1", Ref: payment.Ref{Provider: account, Order: "c1"}}}
 }
 
 // last replaces the last event's status; a reason is given where one is needed.
@@ -85,7 +121,7 @@ func TestAudit(t *testing.T) {
 			w.books.Charges = append(w.books.Charges, w.books.Charges[0])
 		}, "1 0 0"},
 		"not in the log":               {func(w *world) { w.log, w.books = nil, sandbox.Order{} }, "0 1 0"},
-		"a dead letter only":           {func(w *world) { w.log, w.books, w.dead = nil, sandbox.Order{}, []string{"order_reused"} }, "0 1 0"},
+		"a dead letter only":           {func(w *world) { w.log, w.books, w.dead = nil, sandbox.Order{}, letter(events.DeadOrderReused) }, "0 1 1"},
 		"not in the log, not accepted": {func(w *world) { w.log, w.books, w.order.Accepted = nil, sandbox.Order{}, false }, "0 0 0"},
 		"executed, never accepted":     {func(w *world) { w.log, w.order.Accepted = nil, false }, "0 0 1"},
 		"left at submitting":           {func(w *world) { w.log = w.log[:1]; w.unpaid(sandbox.Pending) }, "0 1 0"},
@@ -105,8 +141,8 @@ func TestAudit(t *testing.T) {
 		"pending":                      {func(w *world) { w.last(payment.Pending); w.unpaid(sandbox.Pending) }, "0 0 0"},
 		"pending, unknown there":       {func(w *world) { w.last(payment.Pending); w.books = sandbox.Order{} }, "0 0 1"},
 		"pending before the page":      {func(w *world) { w.last(payment.Pending); w.books = sandbox.Order{}; w.order.Page = true }, "0 0 0"},
-		"parked, executed there":       {func(w *world) { w.last(payment.Parked); w.unpaid(sandbox.Pending); w.queue = true }, "0 0 1"},
-		"parked":                       {func(w *world) { w.last(payment.Parked); w.books, w.queue = sandbox.Order{}, true }, "0 0 0"},
+		"parked, executed there":       {func(w *world) { w.last(payment.Parked).ResumeAt = noon; w.unpaid(sandbox.Pending); w.queue = true }, "0 0 1"},
+		"parked":                       {func(w *world) { w.last(payment.Parked).ResumeAt = noon; w.books, w.queue = sandbox.Order{}, true }, "0 0 0"},
 		"parked for ever":              {func(w *world) { w.last(payment.Parked); w.books = sandbox.Order{} }, "0 1 0"},
 		"another amount arrived":       {func(w *world) { w.books.Movements[0].Amount = 9_999 }, "0 0 1"},
 		"another currency":             {func(w *world) { w.log[2].SettledAmount.Currency = "TWD" }, "0 0 1"},
@@ -130,7 +166,48 @@ func TestAudit(t *testing.T) {
 		"an unwritten try":   {func(w *world) { w.log[2].Attempts = 2 }, "0 0 1"},
 		"another's command":  {func(w *world) { w.log[2].Fingerprint = "g" }, "0 0 1"},
 		"another's amount":   {func(w *world) { w.log[1].Amount = payment.KRW(10_001) }, "0 0 1"},
-		"also a dead letter": {func(w *world) { w.dead = []string{"invalid: no"} }, "0 0 1"},
+		"also a dead letter": {func(w *world) { w.dead = letter(events.DeadInvalid) }, "0 0 1"},
+		"reused": {func(w *world) {
+			w.deeds.OthersTried, w.deeds.OthersTaken, w.dead = 1, 1, letter(events.DeadOrderReused)
+		}, "0 0 0"},
+		"reused, the letter dropped": {func(w *world) { w.deeds.OthersTried, w.deeds.OthersTaken, w.deeds.Dropped = 1, 1, 1 }, "0 0 0"},
+		"reused, refused":            {func(w *world) { w.deeds.OthersTried, w.deeds.OthersRefused = 1, 1 }, "0 0 0"},
+		"reused, and no letter":      {func(w *world) { w.deeds.OthersTried, w.deeds.OthersTaken = 1, 1 }, "0 1 0"},
+		"reused, the wrong letter":   {func(w *world) { w.deeds.OthersTried, w.dead = 1, letter(events.DeadInvalid) }, "0 0 1"},
+		"reused, the other one paid": {func(w *world) {
+			w.deeds.OthersTried, w.log[2].Amount, w.log[2].Fingerprint = 1, payment.KRW(15_000), "g"
+		}, "0 0 1"},
+		"repeated, and a letter":      {func(w *world) { w.deeds.Repeated, w.dead = 1, letter(events.DeadOrderReused) }, "0 0 1"},
+		"answered":                    {func(w *world) { w.asks(); w.deeds.AnswersTried = 1 }, "0 0 0"},
+		"answered, and not delivered": {func(w *world) { w.asks(); w.deeds.AnswersTried, w.deeds.AnswersTaken = 1, 1 }, "0 1 0"},
+		"asked, and nobody told":      {func(w *world) { w.asks(); w.log[2].Action = nil }, "0 1 0"},
+		"answered twice":              {func(w *world) { w.deeds.AnswersTried, w.deeds.AnswersTaken, w.dead = 2, 2, late() }, "0 0 0"},
+		"answered once, and a letter": {func(w *world) { w.deeds.AnswersTried, w.deeds.AnswersTaken, w.dead = 1, 1, late() }, "0 0 1"},
+		"stranger":                    {func(w *world) { w.strange(); w.dead = letter(events.DeadUnknownOrder) }, "0 0 0"},
+		"stranger, not heard":         {func(w *world) { w.strange(); w.books.Callbacks = nil }, "0 0 0"},
+		"stranger, dropped":           {func(w *world) { w.strange(); w.deeds.Dropped = 1 }, "0 0 0"},
+		"stranger's webhook lost":     {(*world).strange, "0 1 0"},
+		"stranger, the wrong letter":  {func(w *world) { w.strange(); w.deeds.Dropped, w.dead = 1, letter(events.DeadBadWebhook) }, "0 0 1"},
+		"stranger in the log":         {func(w *world) { w.stranger = true }, "0 0 1"},
+		"forged":                      {func(w *world) { w.forged = []Forgery{{w.order.Ref, 401}} }, "0 0 0"},
+		"forged and taken":            {func(w *world) { w.forged = []Forgery{{w.order.Ref, 200}} }, "0 0 1"},
+		"sent while closed":           {func(w *world) { w.sentAt(noon.Add(time.Second)) }, "0 0 1"},
+		"sent at the closing":         {func(w *world) { w.sentAt(noon) }, "0 0 1"},
+		"sent before the closing":     {func(w *world) { w.sentAt(noon.Add(-1)) }, "0 0 0"},
+		"sent at the opening":         {func(w *world) { w.sentAt(noon.Add(time.Minute)) }, "0 0 0"},
+		"asked while closed":          {func(w *world) { w.sentAt(noon); w.books.Requests[0].Action = sandbox.ActionQuery }, "0 0 0"},
+		"cancelled": {func(w *world) {
+			w.last(payment.Failed).Reason.Code = payment.ReasonCancelled
+			w.books, w.deeds.Cancelled = sandbox.Order{}, true
+		}, "0 0 0"},
+		"cancelled and paid":           {func(w *world) { w.deeds.Cancelled = true }, "0 0 1"},
+		"cancelled, failed for others": {func(w *world) { w.last(payment.Failed); w.unpaid(sandbox.Failed); w.deeds.Cancelled = true }, "0 0 1"},
+		"overslept": {func(w *world) {
+			w.last(payment.Parked).ResumeAt = noon.Add(-2 * time.Minute)
+			w.books, w.queue = sandbox.Order{}, true
+		}, "0 1 0"},
+		"withdrawn":          {withdrawn(0), "0 0 0"},
+		"a deploy's attempt": {withdrawn(1), "0 0 1"},
 		"ordered by nobody": {func(w *world) {
 			w.extra = &sandbox.Order{Provider: account, Order: "c2", Charges: w.books.Charges, Movements: w.books.Movements}
 		}, "0 0 1"},
@@ -158,6 +235,22 @@ func TestAudit(t *testing.T) {
 				t.Errorf("the order is not told: %s", out.String())
 			}
 		})
+	}
+}
+
+// sentAt puts a request to pay into the books of a provider that is closed for a minute from noon on.
+func (w *world) sentAt(at time.Time) {
+	w.closings = []closing{{noon, noon.Add(time.Minute)}}
+	w.books.Requests = []sandbox.Request{{At: at, Action: sandbox.ActionCreate}}
+}
+
+// withdrawn is a payment whose only attempt was taken back by a stopping worker, which then has so many.
+func withdrawn(attempts int) func(w *world) {
+	return func(w *world) {
+		w.log = w.log[:2]
+		p := w.last(payment.Parked)
+		p.Reason.Code, p.Attempts, p.ResumeAt = payment.ReasonStopping, attempts, noon
+		w.books, w.queue = sandbox.Order{}, true
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -23,6 +24,9 @@ func TestMain(m *testing.M) {
 
 var lastLine = regexp.MustCompile(`\ncampaign: orders=(\d+) settled=\d+ failed=\d+ parked=\d+ pending=\d+ in_doubt=\d+ conflict=\d+ charged_twice=0 lost=0 wrong_outcome=0 kills=[1-9]\d* flushes=[1-9]\d* cuts=\d+\n$`)
 
+// smallest is the campaign of the tests.
+var smallest = Options{Seed: 1, Orders: 150, Duration: 8 * time.Second, Workers: 2, DrainFor: 4 * time.Minute}
+
 // A small campaign, with real processes: the promise holds, and the last line says so.
 func TestCampaign(t *testing.T) {
 	self, err := os.Executable()
@@ -32,7 +36,9 @@ func TestCampaign(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 8*time.Minute)
 	defer cancel()
 	var out bytes.Buffer
-	err = Run(ctx, Options{Seed: 1, Orders: 150, Duration: 6 * time.Second, Workers: 2, DrainFor: 4 * time.Minute, Program: self, Out: &out})
+	o := smallest
+	o.Program, o.Out = self, &out
+	err = Run(ctx, o)
 	if errors.Is(err, ErrNoRedis) {
 		if os.Getenv("REQUIRE_SERVICES") == "1" {
 			t.Fatal(err)
@@ -42,6 +48,9 @@ func TestCampaign(t *testing.T) {
 	t.Logf("\n%s", out.String())
 	if err != nil {
 		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), "\nplayed: lost_webhooks=") {
+		t.Error("it does not tell what was played")
 	}
 	line := lastLine.FindStringSubmatch(out.String())
 	if line == nil || line[1] != "150" {
@@ -66,7 +75,7 @@ func TestPlan(t *testing.T) {
 				t.Errorf("%s: strike %d is at %s", length, i, s.At)
 			}
 		}
-		for _, kind := range []Kind{KillWorker, KillIngress, KillLeader, KillRedis, FlushRedis, Cut, Freeze} {
+		for _, kind := range []Kind{KillWorker, KillIngress, KillLeader, KillRedis, FlushRedis, Cut, Freeze, Deploy} {
 			if !seen[kind] {
 				t.Errorf("%s: there is no %s in %v", length, kind, strikes)
 			}
@@ -80,19 +89,26 @@ func TestPlan(t *testing.T) {
 // The orders of a run are all ways of paying, all ways to send, and all misfortunes.
 func TestOrders(t *testing.T) {
 	orders := makeOrders(3, 2000)
-	numbers, ways, faults, currencies := map[payment.Ref]bool{}, map[Way]int{}, map[string]bool{}, map[string]bool{}
+	numbers, ways, faults, currencies, again := map[payment.Ref]bool{}, map[Way]int{}, map[string]bool{}, map[string]bool{}, map[Again]int{}
 	for _, o := range orders {
 		if err := o.Ref.Validate(); err != nil || len(o.Ref.Order) > 32 { // TeemoPay's limit
 			t.Errorf("%s: %v", o.Ref, err)
 		}
 		numbers[o.Ref], currencies[o.Amount.Currency] = true, true
 		ways[o.Way]++
+		again[o.Again]++
+		if o.Other == o.Command || o.Again != NotAgain && o.AgainBy == "" {
+			t.Errorf("%s: sent again %q by %q", o.Ref, o.Again, o.AgainBy)
+		}
 		for _, f := range o.Faults {
 			faults[string(f)] = true
 		}
 	}
 	if len(numbers) != 2000 || len(ways) != 3 || ways[ByHTTP] < 1000 || !currencies["KRW"] || !currencies["TWD"] {
 		t.Errorf("%d numbers, %v, %v", len(numbers), ways, currencies)
+	}
+	if again[SameCommand] < 50 || again[OtherCommand] < 50 || again[NotAgain] < 1000 {
+		t.Errorf("sent again: %v", again)
 	}
 	for _, m := range misfortunes {
 		for _, f := range m.faults {

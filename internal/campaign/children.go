@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
+	"payonce/internal/payctl"
 	"payonce/internal/trial"
 	"payonce/pkg/sandbox"
 )
@@ -27,6 +29,14 @@ const (
 	roleSandbox = "run-sandbox"
 	roleIngress = "run-ingress"
 	roleWorker  = "run-worker"
+	rolePayctl  = "run-payctl"
+)
+
+// overdrawn is an account that refuses payouts until it is funded.
+const (
+	overdrawn = trial.TeemoPay
+	overdraft = 1_000_000_000
+	funding   = 1_000_000_000_000
 )
 
 // Child plays the role that the first argument names. It is false when the arguments name none. The main
@@ -41,6 +51,11 @@ func Child(args []string, stdout, stderr io.Writer) (code int, child bool) {
 		return app.Main(app.Worker(), args[1:], stdout, stderr), true
 	case roleIngress:
 		return app.Main(app.Ingress(), args[1:], stdout, stderr), true
+	case rolePayctl:
+		return payctl.Run(context.Background(), args[1:], payctl.Env{
+			Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, LookupEnv: os.LookupEnv, Now: time.Now,
+			Kinds: app.Kinds(), Timeout: 5 * time.Second,
+		}), true
 	case roleNATS:
 		err = runNATS(args[1:])
 	case roleSandbox:
@@ -105,6 +120,9 @@ func runSandbox(args []string, stderr io.Writer) error {
 	accounts, err := keys.Accounts(file.At, func(a *sandbox.Account) {
 		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 200*time.Millisecond, 100
 		a.Faults = []sandbox.Fault{{Name: sandbox.AcceptDuplicates}}
+		if a.Name == overdrawn {
+			a.Balance = -overdraft
+		}
 	})
 	if err != nil {
 		return err

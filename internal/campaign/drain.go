@@ -12,11 +12,11 @@ import (
 // How long nothing must have moved.
 const (
 	quietWhenEnded = 5 * time.Second  // when every payment has ended
-	quietElse      = 60 * time.Second // a doubt rests for longer than the longest settling delay and two schedules
+	quietElse      = 80 * time.Second // the second rung of the ladder comes a minute after the last event
 )
 
 // drain waits until nothing moves any more, for at most DrainFor.
-func (c *run) drain(ctx context.Context, provider *provider, orders []*Order) error {
+func (c *run) drain(ctx context.Context, provider *provider, orders []*Order, cast *cast) error {
 	deadline := time.Now().Add(c.DrainFor)
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -29,12 +29,13 @@ func (c *run) drain(ctx context.Context, provider *provider, orders []*Order) er
 		open := c.open(orders)
 		_, quiet := c.board.counts()
 		if (open == 0 && quiet > quietWhenEnded || quiet > quietElse) && c.board.current(ctx, c.system.js) {
-			truth, err := provider.truth(ctx)
+			evidence, err := c.aside(ctx, provider, cast)
 			if err != nil {
 				return err
 			}
-			if told := unsettledCallbacks(truth); told == 0 || quiet > quietElse {
-				c.note("nothing moves: %d payments have not ended, the provider has still %d things to tell", open, told)
+			told, dead := unsettledCallbacks(evidence.Truth), len(owed(evidence))
+			if told+dead == 0 || quiet > quietElse {
+				c.note("nothing moves: %d payments have not ended, the provider has still %d things to tell, %d dead letters are missing", open, told, dead)
 				return nil
 			}
 		}

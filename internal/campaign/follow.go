@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -145,4 +146,18 @@ func (b *board) of(ref payment.Ref) (payment.Payment, bool) {
 	defer b.mu.Unlock()
 	p, found := b.last[ref]
 	return p, found
+}
+
+// in returns the payments that stand in a status.
+func (b *board) in(status payment.Status) []payment.Payment {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var all []payment.Payment
+	for _, p := range b.last {
+		if p.Status == status {
+			all = append(all, p)
+		}
+	}
+	slices.SortFunc(all, func(a, b payment.Payment) int { return compareRefs(a.Ref, b.Ref) })
+	return all
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 // load sends orders at a steady rate, each until it is accepted.
@@ -60,9 +61,7 @@ func (l *load) send(ctx context.Context, o *Order) {
 			l.accepted.Add(1)
 		}
 		if refused != nil {
-			l.mu.Lock()
-			l.problems = append(l.problems, Finding{o.Ref, "it was refused: " + refused.Error()})
-			l.mu.Unlock()
+			l.problem(o.Ref, "it was refused: %v", refused)
 		}
 		if accepted || refused != nil {
 			return
@@ -75,17 +74,24 @@ func (l *load) send(ctx context.Context, o *Order) {
 	}
 }
 
+// problem keeps an answer that must not come.
+func (l *load) problem(ref payment.Ref, format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.problems = append(l.problems, Finding{ref, fmt.Sprintf(format, args...)})
+}
+
 // sendOnce returns whether the order was accepted; an error says that it never will be.
 func (l *load) sendOnce(ctx context.Context, o *Order) (accepted bool, refused error) {
 	switch o.Way {
 	case ByNATS:
-		return l.publish(ctx, events.CommandSubject(o.Operation, o.Ref), o), nil
+		return l.publish(ctx, events.CommandSubject(o.Operation, o.Ref), o.Command), nil
 	case ByShort:
-		return l.publish(ctx, events.ShortSubject(o.Operation), o), nil
+		return l.publish(ctx, events.ShortSubject(o.Operation), o.Command), nil
 	}
-	status, body, err := l.post(ctx, o)
+	status, body, err := l.post(ctx, "/v1/"+string(o.Operation)+"s", o.Command)
 	switch {
-	case err != nil || status >= http.StatusInternalServerError || status == http.StatusTooManyRequests:
+	case err != nil || mayComeAgain(status):
 		return false, nil
 	case status == http.StatusAccepted:
 		return true, nil
@@ -93,17 +99,17 @@ func (l *load) sendOnce(ctx context.Context, o *Order) (accepted bool, refused e
 	return false, fmt.Errorf("status %d: %s", status, body)
 }
 
-// publish puts the command on a subject, as `nats pub --jetstream` does. The acknowledgement is what
+// publish puts a command on a subject, as `nats pub --jetstream` does. The acknowledgement is what
 // "accepted" means. A repetition has no id, so that the broker keeps it twice.
-func (l *load) publish(ctx context.Context, subject string, o *Order) bool {
+func (l *load) publish(ctx context.Context, subject, text string) bool {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	_, err := l.system.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: []byte(o.Command)})
+	_, err := l.system.js.PublishMsg(ctx, &nats.Msg{Subject: subject, Data: []byte(text)})
 	return err == nil
 }
 
-func (l *load) post(ctx context.Context, o *Order) (status int, body []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.system.ingressAt+"/v1/"+string(o.Operation)+"s", strings.NewReader(o.Command))
+func (l *load) post(ctx context.Context, path, text string) (status int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, l.system.ingressAt+path, strings.NewReader(text))
 	if err != nil {
 		return 0, nil, err
 	}

@@ -23,9 +23,24 @@ type Order struct {
 	Command string
 	// Way is how it is sent.
 	Way Way
+	// Again is what is sent under its number once it is in the log, and AgainBy how. Other is the JSON of
+	// another command: the same with another amount.
+	Again   Again
+	AgainBy Way
+	Other   string
 	// Accepted is true once payonce has said that it has the order.
 	Accepted bool
 }
+
+// Again is what comes in under the number of an order that payonce has.
+type Again string
+
+// What can come.
+const (
+	NotAgain     Again = ""
+	SameCommand  Again = "same"
+	OtherCommand Again = "other"
+)
 
 // Way is how an order comes in.
 type Way string
@@ -42,12 +57,11 @@ type misfortune struct {
 	weight int
 	text   string // for the order number, see the sandbox's admin API
 	faults []sandbox.FaultName
-	// only, if set, is the account that can play it; op the operation.
-	only string
-	op   payment.Operation
+	// able, if set, says which ways of paying can play it.
+	able func(trial.Variant) bool
 }
 
-// misfortunes of orders, of 100. Each has a known right end, and most of them settle.
+// misfortunes of orders, by weight. Each has a known right end, and most of them settle.
 var misfortunes = []misfortune{
 	{weight: 52},
 	// The provider executes and says nothing, or nothing that can be understood.
@@ -65,13 +79,32 @@ var misfortunes = []misfortune{
 	{weight: 2, text: "x-blackhole_1", faults: []sandbox.FaultName{sandbox.Blackhole}},
 	{weight: 4, text: "x-decline", faults: []sandbox.FaultName{sandbox.Decline}},
 	{weight: 2, text: "x-channel", faults: []sandbox.FaultName{sandbox.Channel}},
-	// Its webhooks come early or twice.
+	// Its webhooks come early, twice, or never.
 	{weight: 5, text: "x-early-callback", faults: []sandbox.FaultName{sandbox.EarlyCallback}},
 	{weight: 5, text: "x-duplicate-callback", faults: []sandbox.FaultName{sandbox.DuplicateCallback}},
-	// The money is not as ordered.
-	{weight: 1, text: "x-multi", faults: []sandbox.FaultName{sandbox.Multi}, only: trial.TeemoPay, op: payment.Deposit},
-	{weight: 1, text: "x-other-amount", faults: []sandbox.FaultName{sandbox.OtherAmount}, only: trial.TeemoPay, op: payment.Deposit},
-	{weight: 1, text: "x-refund", faults: []sandbox.FaultName{sandbox.Refund}, only: trial.TeemoPay, op: payment.Payout},
+	{weight: 5, text: "x-lost-callback", faults: []sandbox.FaultName{sandbox.LostCallback}},
+	{weight: 1, text: "x-drop-x-lost-callback", faults: []sandbox.FaultName{sandbox.Drop, sandbox.LostCallback}},
+	{weight: 1, text: "x-decline-x-lost-callback", faults: []sandbox.FaultName{sandbox.Decline, sandbox.LostCallback}, able: isPayout},
+	// The provider wants to know more.
+	{weight: 90, text: "x-clarification", faults: []sandbox.FaultName{sandbox.Clarification}, able: asksForMore},
+	// The money is not as ordered, or is taken back.
+	{weight: 2, text: "x-multi", faults: []sandbox.FaultName{sandbox.Multi}, able: isTeemoPayDeposit},
+	{weight: 2, text: "x-other-amount", faults: []sandbox.FaultName{sandbox.OtherAmount}, able: isTeemoPayDeposit},
+	{weight: 14, text: "x-refund", faults: []sandbox.FaultName{sandbox.Refund}, able: canBeTakenBack},
+}
+
+func isPayout(v trial.Variant) bool { return v.Operation == payment.Payout }
+
+func isTeemoPayDeposit(v trial.Variant) bool {
+	return v.Account == trial.TeemoPay && v.Operation == payment.Deposit
+}
+
+// asksForMore reports whether the provider can ask for a clarification: ECommPay does, of purchases by Gate.
+func asksForMore(v trial.Variant) bool { return v.Method == "gate" || v.Method == "gate_redirect" }
+
+// canBeTakenBack reports whether the provider tells of payments that were taken back.
+func canBeTakenBack(v trial.Variant) bool {
+	return v.Account == trial.TeemoPay && v.Operation == payment.Payout || v.Account == trial.ECommPay || v.Account == trial.ECommPayRedirect
 }
 
 // makeOrders returns the orders of a seed: all ways of paying in turn, each with its own amount.
@@ -97,28 +130,43 @@ func makeOrders(seed uint64, count int) []*Order {
 			Ref: ref, Operation: v.Operation, Amount: v.Amount, Faults: bad.faults,
 			Page: strings.HasPrefix(v.Method, "page"), Command: v.Command(ref), Way: wayOf(random),
 		}
+		orders[i].Again, orders[i].AgainBy = againOf(random)
+		v.Amount.Minor += 5000 * step // as no other order of this way of paying has
+		orders[i].Other = v.Command(ref)
 	}
 	return orders
 }
 
-// misfortuneOf draws until it has one that the account can play.
+// misfortuneOf draws one of those that the way of paying can play.
 func misfortuneOf(random *rand.Rand, v trial.Variant) misfortune {
 	total := 0
 	for _, m := range misfortunes {
-		total += m.weight
-	}
-	for {
-		at := random.IntN(total)
-		for _, m := range misfortunes {
-			if at -= m.weight; at >= 0 {
-				continue
-			}
-			if m.only == "" || m.only == v.Account && m.op == v.Operation {
-				return m
-			}
-			break
+		if m.able == nil || m.able(v) {
+			total += m.weight
 		}
 	}
+	at := random.IntN(total)
+	for _, m := range misfortunes {
+		if m.able != nil && !m.able(v) {
+			continue
+		}
+		if at -= m.weight; at < 0 {
+			return m
+		}
+	}
+	panic("campaign: the weights do not add up")
+}
+
+// againOf lets one order of eight come in once more, half of them with another amount.
+func againOf(random *rand.Rand) (Again, Way) {
+	way := []Way{ByHTTP, ByNATS}[random.IntN(2)]
+	switch random.IntN(16) {
+	case 0:
+		return SameCommand, way
+	case 1:
+		return OtherCommand, way
+	}
+	return NotAgain, ""
 }
 
 // wayOf sends three of four by HTTP.

@@ -20,6 +20,7 @@ const (
 	FlushRedis  Kind = "flush redis"
 	Cut         Kind = "cut"
 	Freeze      Kind = "freeze"
+	Deploy      Kind = "deploy" // all workers, one after the other: SIGTERM, then a new one
 )
 
 // Strike is one fault of the plan.
@@ -48,7 +49,7 @@ func (s Strike) String() string {
 // round is what happens in each round of the plan, in an order of its own each time.
 var round = []Kind{
 	KillWorker, KillWorker, KillWorker, KillIngress, KillLeader, KillRedis, FlushRedis, FlushRedis,
-	Cut, Cut, Cut, Cut, Freeze, Freeze,
+	Cut, Cut, Cut, Cut, Freeze, Freeze, Deploy,
 }
 
 // How close strikes follow each other.
@@ -64,7 +65,7 @@ func plan(seed uint64, length time.Duration, workers int, ways []string) []Strik
 	random := rand.New(rand.NewPCG(seed, 2))
 	pause := min(max(length/strikesWanted, closest), loosest)
 	var strikes []Strike
-	next := []Kind{KillWorker, FlushRedis, Cut, KillLeader, Freeze, KillIngress, KillRedis}
+	next := []Kind{KillWorker, FlushRedis, Cut, KillLeader, Freeze, KillIngress, KillRedis, Deploy}
 	random.Shuffle(len(next), func(i, j int) { next[i], next[j] = next[j], next[i] })
 	for at := pause; at < length; at += pause/2 + time.Duration(random.Int64N(int64(pause))) {
 		if len(next) == 0 {

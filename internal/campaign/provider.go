@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
 	"sync"
 	"time"
 
@@ -48,6 +49,12 @@ func (p *provider) ask(ctx context.Context, method, path string, body, into any)
 func (p *provider) truth(ctx context.Context) (sandbox.Truth, error) {
 	var truth sandbox.Truth
 	return truth, p.ask(ctx, http.MethodGet, "/admin/truth", nil, &truth)
+}
+
+// fund puts money into an account that is overdrawn.
+func (p *provider) fund(ctx context.Context, account string, amount int64) error {
+	var balance map[string]string
+	return p.ask(ctx, http.MethodPost, "/admin/"+account+"/fund", map[string]string{"amount": strconv.FormatInt(amount, 10)}, &balance)
 }
 
 // customers open the payment pages that they are sent to: only with that the provider hears of the

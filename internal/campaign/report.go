@@ -29,7 +29,7 @@ func (c *run) tellProgress(ctx context.Context) {
 }
 
 func (s *striker) String() string {
-	return fmt.Sprintf("kills=%d flushes=%d cuts=%d freezes=%d", s.kills.Load(), s.flushes.Load(), s.cuts.Load(), s.freezes.Load())
+	return fmt.Sprintf("kills=%d flushes=%d cuts=%d freezes=%d deploys=%d", s.kills.Load(), s.flushes.Load(), s.cuts.Load(), s.freezes.Load(), s.deploys.Load())
 }
 
 // statusText lists all statuses that somebody has.
@@ -69,6 +69,8 @@ func (c *run) tell(f *findings) error {
 	if strays := f.Dead[payment.Ref{}]; len(strays) > 0 {
 		c.note("%d dead letters name no payment: %v", len(strays), strays[:min(3, len(strays))])
 	}
+	played, missing := playedLine(playedIn(f.Evidence))
+	c.print("%s\n", played)
 	for _, sort := range []struct {
 		name string
 		list []Finding
@@ -81,8 +83,12 @@ func (c *run) tell(f *findings) error {
 			c.print("\n%s: %s: %s\n%s", strings.ToUpper(sort.name), found.Ref, found.Problem, story(f.Evidence, found.Ref))
 		}
 	}
-	if !f.Good() {
+	switch {
+	case !f.Good():
 		return ErrBroken
+	case len(missing) > 0:
+		c.print("PLANNED AND NEVER HAPPENED: %s\n", strings.Join(missing, ", "))
+		return ErrNotPlayed
 	}
 	return nil
 }
@@ -99,7 +105,7 @@ func (c *run) restarts() int64 {
 func story(e Evidence, ref payment.Ref) string {
 	var text strings.Builder
 	line := func(at time.Time, format string, args ...any) {
-		fmt.Fprintf(&text, "  %s  %s\n", at.UTC().Format("15:04:05.000"), fmt.Sprintf(format, args...))
+		fmt.Fprintf(&text, "  %s  %s\n", at.UTC().Format(clock), fmt.Sprintf(format, args...))
 	}
 	for _, r := range e.Log[ref] {
 		line(r.StoredAt, "log: %s", eventText(r))
@@ -113,6 +119,9 @@ func story(e Evidence, ref payment.Ref) string {
 	}
 	for _, letter := range e.Dead[ref] {
 		fmt.Fprintf(&text, "  dead letter: %s\n", letter)
+	}
+	if deeds, any := e.Deeds[ref]; any {
+		fmt.Fprintf(&text, "  done besides: %+v\n", deeds)
 	}
 	return text.String()
 }

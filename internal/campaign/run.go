@@ -61,8 +61,11 @@ func (o Options) Validate() error {
 // ErrBroken says that the audit found something.
 var ErrBroken = errors.New("the promise was broken")
 
-// Run runs a campaign and prints what happens. The error is [ErrBroken] if the audit found something, and
-// another one if there could be no audit. The folder with logs and data is kept then.
+// ErrNotPlayed says that something that was planned never happened, so the run proves less than it should.
+var ErrNotPlayed = errors.New("not all that was planned happened")
+
+// Run runs a campaign and prints what happens. The error is [ErrBroken] if the audit found something,
+// [ErrNotPlayed], and another one if there could be no audit. The folder with logs and data is kept then.
 func Run(ctx context.Context, o Options) error {
 	if err := o.Validate(); err != nil {
 		return err
@@ -71,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	c := &run{Options: o, dir: dir, began: time.Now(), board: newBoard()}
+	c := &run{Options: o, dir: dir, began: time.Now(), board: newBoard(), deeds: newDeeds()}
 	c.system = &system{dir: dir, program: o.Program, note: c.note}
 	found, err := c.play(ctx)
 	c.system.stop()
@@ -99,6 +102,7 @@ type run struct {
 	board  *board
 	load   *load
 	strike *striker
+	deeds  *deeds
 
 	printing sync.Mutex
 }
@@ -125,30 +129,33 @@ func (c *run) play(ctx context.Context) (*findings, error) {
 	c.note("seed %d: %d orders in %s; three nats-servers, redis-server, sandbox, ingress and %d workers start in %s", c.Seed, c.Orders, c.Duration, c.Workers, c.dir)
 	starting, cancel := context.WithTimeout(ctx, 2*startPatience)
 	defer cancel()
-	if err := startSystem(starting, c.system, c.Workers); err != nil {
+	if err := startSystem(starting, c.system, c.Workers, c.Duration); err != nil {
 		return nil, err
 	}
 	orders := makeOrders(c.Seed, c.Orders)
 	provider := newProvider(c.system.sandboxAt)
 	c.load, c.strike = newLoad(c.system), &striker{system: c.system, note: c.note}
-
-	customers := newCustomers(provider)
+	cast, err := c.newCast(provider, orders)
+	if err != nil {
+		return nil, err
+	}
 	following, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	background.Go(func() {
-		c.board.follow(following, c.system.js, func(p payment.Payment) { customers.hear(following, p) })
-	})
+	background.Go(func() { c.board.follow(following, c.system.js, func(p payment.Payment) { cast.hear(following, p) }) })
 	background.Go(func() { c.tellProgress(following) })
-	defer func() { stop(); background.Wait(); customers.visits.Wait() }()
+	defer func() { stop(); background.Wait(); cast.wait() }()
 
-	if err := c.strikeAndLoad(ctx, orders); err != nil {
+	acting := cast.act(ctx)
+	err = c.strikeAndLoad(ctx, orders)
+	acting()
+	if err != nil {
 		return nil, err
 	}
 	c.note("the faults are over; draining")
-	if err := c.drain(ctx, provider, orders); err != nil {
+	if err := c.drain(ctx, provider, orders, cast); err != nil {
 		return nil, err
 	}
-	evidence, err := c.collect(ctx, provider, orders)
+	evidence, err := c.collect(ctx, provider, orders, cast)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
@@ -173,23 +180,38 @@ func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
 }
 
 // collect reads the log and the books.
-func (c *run) collect(ctx context.Context, provider *provider, orders []*Order) (Evidence, error) {
+func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, cast *cast) (Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	log, err := readAll(ctx, c.system.js)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("read the log: %w", err)
 	}
+	e, err := c.aside(ctx, provider, cast)
+	if err != nil {
+		return Evidence{}, err
+	}
+	e.Queued, err = c.queued(ctx)
+	if err != nil {
+		return Evidence{}, fmt.Errorf("read the queue: %w", err)
+	}
+	e.Orders, e.Log, e.Forged, e.At = orders, log, cast.forger.all(), time.Now()
+	e.Deploys = c.strike.deploys.Load()
+	e.Closings = map[string][]closing{closes: c.system.closings}
+	return e, nil
+}
+
+// aside is the evidence beside the log and the queue: enough for [owed].
+func (c *run) aside(ctx context.Context, provider *provider, cast *cast) (Evidence, error) {
 	truth, err := provider.truth(ctx)
 	if err != nil {
 		return Evidence{}, err
 	}
-	queued, err := c.queued(ctx)
+	letters, err := c.system.readLetters(ctx)
 	if err != nil {
-		return Evidence{}, fmt.Errorf("read the queue: %w", err)
+		return Evidence{}, fmt.Errorf("read the dead letters: %w", err)
 	}
-	dead, err := c.deadLetters(ctx)
-	return Evidence{Orders: orders, Log: log, Truth: truth, Queued: queued, Dead: dead}, err
+	return Evidence{Truth: truth, Dead: byPayment(letters), Deeds: c.deeds.copied(), Strangers: cast.strangers.refs()}, nil
 }
 
 func (c *run) queued(ctx context.Context) (map[payment.Ref]bool, error) {
@@ -208,21 +230,6 @@ func (c *run) queued(ctx context.Context) (map[payment.Ref]bool, error) {
 		}
 	}
 	return queued, nil
-}
-
-func (c *run) deadLetters(ctx context.Context) (map[payment.Ref][]string, error) {
-	dead := map[payment.Ref][]string{}
-	for after := uint64(0); ; {
-		letters, err := c.system.log.DeadLetters(ctx, after, 100)
-		if err != nil || len(letters) == 0 {
-			return dead, err
-		}
-		for _, letter := range letters {
-			after = letter.Sequence
-			ref, _ := events.SubjectRef(letter.Message.Subject)
-			dead[ref] = append(dead[ref], fmt.Sprintf("%s: %s", letter.Reason, letter.Detail))
-		}
-	}
 }
 
 // unsettledCallbacks counts what the provider still wants to tell, and charges that will still end.

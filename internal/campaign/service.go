@@ -18,7 +18,7 @@ import (
 const (
 	startPatience = 60 * time.Second       // until a process must have begun to work
 	restartPause  = 500 * time.Millisecond // as a container's restart takes
-	stopPatience  = 20 * time.Second       // until a process that was told to end is killed
+	stopPatience  = 20 * time.Second       // until a process that was told to end is killed; more than shutdown_timeout
 )
 
 // service is a process that is started again whenever it ends, as an orchestrator does.
@@ -42,6 +42,7 @@ type service struct {
 
 	mu      sync.Mutex
 	process *trial.Process // nil while it does not run
+	leaving *trial.Process // was told to end
 }
 
 // launch keeps the process running until end is called, and returns when it works for the first time.
@@ -71,12 +72,14 @@ func (s *service) keepRunning(ctx context.Context, works func()) {
 			works()
 			select {
 			case <-process.Done():
-				if !process.Killed() {
+				if !process.Killed() && !s.told(process) {
 					s.note("%s ended by itself, see its log", s.name)
 					s.ownEnds.Add(1)
 				}
 			case <-ctx.Done():
-				end(process)
+				if err := process.Stop(stopPatience); err != nil {
+					s.note("%s: %v", s.name, err)
+				}
 			}
 			s.set(nil)
 		}
@@ -143,6 +146,44 @@ func (s *service) freeze(ctx context.Context, length time.Duration) bool {
 	return process.Signal(syscall.SIGCONT) == nil
 }
 
+// replace ends the process in good order, as a deploy does, and returns when the next one works or ctx has
+// ended. It is false if there was none.
+func (s *service) replace(ctx context.Context) bool {
+	s.strike.Lock()
+	defer s.strike.Unlock()
+	process := s.running()
+	if process == nil {
+		return false
+	}
+	s.mu.Lock()
+	s.leaving = process
+	s.mu.Unlock()
+	if err := process.Stop(stopPatience); err != nil {
+		s.note("%s: %v", s.name, err)
+		return false
+	}
+	if process.Killed() { // by somebody else, before it could
+		return false
+	}
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for next := s.running(); next == nil || next == process; next = s.running() {
+		select {
+		case <-ctx.Done():
+			return true
+		case <-ticker.C:
+		}
+	}
+	return true
+}
+
+// told reports whether a process ended because it was told to.
+func (s *service) told(process *trial.Process) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.leaving == process
+}
+
 // end stops the process for good, if it was launched.
 func (s *service) end() {
 	if s.stop == nil {
@@ -150,14 +191,4 @@ func (s *service) end() {
 	}
 	s.stop()
 	<-s.done
-}
-
-// end asks a process to end, and kills it if it does not.
-func end(process *trial.Process) {
-	_ = process.Signal(syscall.SIGTERM)
-	select {
-	case <-process.Done():
-	case <-time.After(stopPatience):
-		process.Kill()
-	}
 }

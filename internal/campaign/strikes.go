@@ -15,7 +15,7 @@ type striker struct {
 	system *system
 	note   func(format string, args ...any)
 
-	kills, flushes, cuts, freezes, missed atomic.Int64
+	kills, flushes, cuts, freezes, deploys, missed atomic.Int64
 }
 
 // run strikes at the planned times and returns when the last strike is over, or ctx ends.
@@ -62,6 +62,8 @@ func (s *striker) carryOut(ctx context.Context, strike Strike) bool {
 		count, struck = &s.cuts, s.system.links.cut(ctx, strike.Target, strike.How, strike.For)
 	case Freeze:
 		count, struck = &s.freezes, s.system.named(strike.Target).freeze(ctx, strike.For)
+	case Deploy:
+		count, struck = &s.deploys, s.system.deploy(ctx)
 	default:
 		panic("campaign: there is no strike " + string(strike.Kind))
 	}
@@ -69,6 +71,17 @@ func (s *striker) carryOut(ctx context.Context, strike Strike) bool {
 		count.Add(1)
 	}
 	return struck
+}
+
+// deploy replaces all workers, one after the other, as a rolling deploy does. It is false if none could be.
+func (s *system) deploy(ctx context.Context) bool {
+	replaced := false
+	for _, worker := range s.workers {
+		if ctx.Err() == nil && worker.replace(ctx) {
+			replaced = true
+		}
+	}
+	return replaced
 }
 
 // named finds a service.

@@ -37,11 +37,13 @@ type system struct {
 	workers []*service
 	links   *links
 
-	natsURLs  []string // without a proxy
-	redisAt   string   // without a proxy
-	sandboxAt string   // base URL, without a proxy
-	ingressAt string   // base URL
-	config    string   // file of ingress and workers
+	natsURLs  []string  // without a proxy
+	redisAt   string    // without a proxy
+	sandboxAt string    // base URL, without a proxy
+	ingressAt string    // base URL
+	config    string    // file of ingress and workers
+	begin     time.Time // of the load
+	closings  []closing
 	apiKey    string
 
 	conn *nats.Conn
@@ -53,11 +55,17 @@ type system struct {
 var ErrNoRedis = errors.New("redis-server is not installed (apt-get install redis-server, brew install redis)")
 
 // startSystem starts everything in a folder. What was started must be stopped also after an error.
-func startSystem(ctx context.Context, s *system, workers int) error {
+func startSystem(ctx context.Context, s *system, workers int, length time.Duration) error {
 	for _, step := range []func(context.Context) error{s.startNATS, s.startRedis, s.startServices, s.connect} {
 		if err := step(ctx); err != nil {
 			return err
 		}
+	}
+	// About when all will run: workers begin with the hours of the provider that closes.
+	s.begin = time.Now().Add(2*time.Second + time.Duration(workers)*500*time.Millisecond)
+	s.closings = closings(s.begin, length)
+	if err := edit(s.config, hoursOf(s.closings)); err != nil {
+		return err
 	}
 	// The ingress makes the streams; workers that begin at the same time would only get in its way.
 	s.ingress = s.own("ingress", "listening on", roleIngress, "--config", s.config)
@@ -71,7 +79,11 @@ func startSystem(ctx context.Context, s *system, workers int) error {
 			return err
 		}
 	}
-	return nil
+	select {
+	case <-time.After(time.Until(s.begin)):
+	case <-ctx.Done():
+	}
+	return ctx.Err()
 }
 
 // own makes a service that is this program in another role.

@@ -1,0 +1,82 @@
+package campaign
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"payonce/internal/trial"
+	"payonce/pkg/calendar"
+)
+
+// Times of the services under trial, short enough for a run of a minute.
+const (
+	basicTime       = 10 * time.Second // a payment of which nothing was heard is looked up; the longest settling delay
+	unknownOrderFor = 15 * time.Second // a webhook waits for the command of its order
+	resumeSpread    = 3 * time.Second
+	shutdownTimeout = 4 * time.Second
+	// The margins are as documented: a lease (3 s) and the difference of the clocks before the closing, the
+	// difference of the clocks after the opening.
+	marginBeforeClosing = 4 * time.Second
+	marginAfterOpening  = time.Second
+)
+
+// closes is the account that closes and opens. It has deposits and payouts, and no payment pages: a customer
+// who opens one asks the provider at any hour.
+const closes = trial.DiamondPayV2
+
+// It goes on closing for a while when the load is in, because a machine that is busy works it off late. In a
+// long run it stops after so many closings.
+const (
+	closesOn    = 2 * time.Minute
+	maxClosings = 30
+)
+
+// closing is a time in which a provider is closed: from the first instant until the second, which is open.
+type closing struct{ from, to time.Time }
+
+// closings returns when a provider is closed during a load that begins at the given time: in a third of it,
+// in whole seconds.
+func closings(begin time.Time, length time.Duration) []closing {
+	period := min(max(length/2, 12*time.Second), time.Minute)
+	var all []closing
+	for at := begin.Add(period / 4); at.Before(begin.Add(length+closesOn)) && len(all) < maxClosings; at = at.Add(period) {
+		from := at.Truncate(time.Second)
+		all = append(all, closing{from, from.Add((period / 3).Truncate(time.Second))})
+	}
+	return all
+}
+
+// hoursOf writes closings as opening hours, without margins. The zone makes it noon, so that no closing
+// meets midnight.
+func hoursOf(all []closing) calendar.Config {
+	offset := 12 - all[0].from.UTC().Hour()
+	zone := time.FixedZone("noon", offset*3600)
+	text := "00:00"
+	for _, one := range all {
+		text += fmt.Sprintf("-%s, %s", one.from.In(zone).Format(time.TimeOnly), one.to.In(zone).Format(time.TimeOnly))
+	}
+	return calendar.Config{Zone: fmt.Sprintf("%+03d:00", offset), Days: "sun-sat", Hours: text + "-24:00"}
+}
+
+// edit changes the trial's configuration file to the times of a campaign.
+func edit(path string, hours calendar.Config) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	edited := string(text)
+	for _, change := range []struct{ what, with string }{
+		{"\nworker:\n", fmt.Sprintf("\nworker:\n  unknown_order_for: %s\n  resume_spread: %s\n  shutdown_timeout: %s\n", unknownOrderFor, resumeSpread, shutdownTimeout)},
+		{"    breaker: {open_for: 2s}\n", fmt.Sprintf("    breaker: {open_for: 2s}\n    basic_time: %s\n", basicTime)},
+		{"\n  " + closes + ":\n", fmt.Sprintf("\n  %s:\n    hours: {zone: %q, days: %q, hours: %q, margin_before_closing: %s, margin_after_opening: %s}\n",
+			closes, hours.Zone, hours.Days, hours.Hours, marginBeforeClosing, marginAfterOpening)},
+	} {
+		if !strings.Contains(edited, change.what) {
+			return fmt.Errorf("%s: there is no %q in it", path, change.what)
+		}
+		edited = strings.ReplaceAll(edited, change.what, change.with)
+	}
+	return os.WriteFile(path, []byte(edited), 0o600)
+}

@@ -1,0 +1,94 @@
+package campaign
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/internal/app"
+	"payonce/internal/trial"
+	"payonce/pkg/calendar"
+	"payonce/pkg/config"
+	"payonce/pkg/payment"
+)
+
+// The hours that are written close exactly when the audit believes, at any hour of the day, and a load of any
+// length has a closing that ends within it.
+func TestClosingsAreTheHours(t *testing.T) {
+	for hour := range 24 {
+		for _, length := range []time.Duration{8 * time.Second, 25 * time.Second, time.Minute, time.Hour} {
+			begin := time.Date(2026, 11, 22, hour, 59, 58, 123, time.UTC)
+			all := closings(begin, length)
+			if len(all) == 0 || !all[0].to.Before(begin.Add(length)) || all[0].to.Sub(all[0].from) < 4*time.Second {
+				t.Fatalf("%d h, %s: %v", hour, length, all)
+			}
+			hours, err := calendar.Parse(hoursOf(all))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, one := range all {
+				for _, at := range []struct {
+					instant time.Time
+					open    bool
+				}{{one.from.Add(-1), true}, {one.from, false}, {one.to.Add(-1), false}, {one.to, true}} {
+					if hours.Open(at.instant) != at.open {
+						t.Errorf("%s is open: %t, closing %v", at.instant, !at.open, one)
+					}
+				}
+			}
+		}
+	}
+}
+
+// What is edited is in effect in the services' own eyes.
+func TestEdit(t *testing.T) {
+	keys, err := trial.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, _, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	all := closings(begin, 12*time.Second)
+	if err := edit(path, hoursOf(all)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Load(path, config.OS())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := cfg.Connectors(app.Kinds(), time.Now); err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Worker.UnknownOrderFor != unknownOrderFor || cfg.Worker.ResumeSpread != resumeSpread || cfg.Worker.ShutdownTimeout != shutdownTimeout {
+		t.Errorf("%+v", cfg.Worker)
+	}
+	if cfg.Worker.Lease >= marginBeforeClosing {
+		t.Errorf("a lease of %s needs a longer margin", cfg.Worker.Lease)
+	}
+	for name, provider := range cfg.Providers {
+		if provider.BasicTime != basicTime {
+			t.Errorf("%s: the basic time is %s", name, provider.BasicTime)
+		}
+		hours := app.Opening(cfg)(name, payment.Payout).Hours
+		for at, open := range map[time.Time]bool{
+			all[0].from.Add(-marginBeforeClosing): name != closes, all[0].to.Add(marginAfterOpening - 1): name != closes,
+			all[0].from.Add(-marginBeforeClosing - 1): true, all[0].to.Add(marginAfterOpening): true,
+		} {
+			if hours.Open(at) != open {
+				t.Errorf("%s at %s: open is %t", name, at, !open)
+			}
+		}
+	}
+	if err := os.WriteFile(path, []byte("environment: test\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := edit(path, hoursOf(all)); err == nil || !strings.Contains(err.Error(), "worker:") {
+		t.Errorf("another file was edited: %v", err)
+	}
+}
