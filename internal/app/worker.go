@@ -110,7 +110,8 @@ func Open(rt Runtime) []reconcile.Provider {
 // sweepEvery is how often a worker looks for commands of providers that nobody works on.
 const sweepEvery = 30 * time.Second
 
-// sweep gives commands up that no worker of any configuration will ever take.
+// sweep gives commands up that no worker of any configuration will ever take, and puts those back that the
+// broker delivers to none.
 func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 	ticker := time.NewTicker(sweepEvery)
 	defer ticker.Stop()
@@ -126,6 +127,9 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 		}
 		if n > 0 {
 			rt.Logger.Error("commands for a provider that nobody works on became dead letters", "count", n)
+		}
+		if _, err := conn.RescueStranded(ctx); err != nil && ctx.Err() == nil {
+			rt.Logger.Warn("commands that the broker delivers no more could not be put back", "error", err)
 		}
 	}
 }

@@ -3,11 +3,13 @@ package jetstream_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
 )
 
 func watching(t *testing.T, c *jetstream.Conn) {
@@ -23,7 +25,21 @@ func watching(t *testing.T, c *jetstream.Conn) {
 	})
 }
 
-// Somebody gives our consumer a limit of deliveries by hand.
+// limit gives our consumer a limit of deliveries, as somebody could by hand.
+func limit(t *testing.T, js njs.JetStream, deliveries int) njs.Consumer {
+	t.Helper()
+	consumer, err := js.Consumer(testContext(t), events.StreamCommands, "commands-acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	changed := consumer.CachedInfo().Config
+	changed.MaxDeliver = deliveries
+	if consumer, err = js.UpdateConsumer(testContext(t), events.StreamCommands, changed); err != nil {
+		t.Fatal(err)
+	}
+	return consumer
+}
+
 func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
@@ -41,15 +57,7 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	})
 	publish(t, c, ref("D-1"))
 	receive(t, arrivals, "the command")
-	consumer, err := js.Consumer(testContext(t), events.StreamCommands, "commands-acme")
-	if err != nil {
-		t.Fatal(err)
-	}
-	changed := consumer.CachedInfo().Config
-	changed.MaxDeliver = 2
-	if _, err := js.UpdateConsumer(testContext(t), events.StreamCommands, changed); err != nil {
-		t.Fatal(err)
-	}
+	limit(t, js, 2)
 	close(limited)
 	letter := onlyLetter(t, c)
 	if letter.Reason != events.DeadMaxDeliveries || letter.Message.Subject != "deposit.requested.acme.D-1" ||
@@ -62,6 +70,80 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	}
 	for again := receive(t, arrivals, "the replayed command"); again.Header.Get(jetstream.HeaderReplayOf) != "1"; {
 		again = receive(t, arrivals, "the replayed command")
+	}
+}
+
+// Nobody hears the broker give a command up: no worker runs. Later it is put back, and nothing else is touched.
+func TestACommandGivenUpUnheardIsPutBack(t *testing.T) {
+	server, c := start(t)
+	_, js := foreign(t, server.URL())
+	parkBefore(t, c, []payment.Ref{ref("parked")}, func(payment.Ref) time.Time { return time.Now().Add(time.Hour) })
+	consumer := limit(t, js, 1)
+	publish(t, c, ref("D-1"))
+	if _, err := js.Publish(testContext(t), "deposit.requested.acme.no=name", []byte("no name")); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		m, err := consumer.Next(njs.FetchMaxWait(patience))
+		if err == nil {
+			err = m.Nak()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "both are given up", func() bool { // which the broker does when it would deliver them
+		batch, err := consumer.FetchNoWait(2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m, more := <-batch.Messages(); more {
+			t.Fatalf("delivered beyond the limit: %s", m.Subject())
+		}
+		info, err := consumer.Info(testContext(t))
+		return err == nil && info.NumAckPending == 0
+	})
+
+	arrivals := make(chan events.Message, 64)
+	consuming(t, c, 3, func(ctx context.Context, m events.Message) events.Verdict { // takes the limit away
+		arrivals <- m
+		switch r, _ := events.SubjectRef(m.Subject); r.Order {
+		case "given-back":
+			return events.RetryVerdict(time.Hour)
+		case "in-work":
+			<-ctx.Done()
+		}
+		return events.DoneVerdict()
+	})
+	for _, order := range []string{"at-once", "given-back", "in-work"} { // the first leaves nothing in hand
+		publish(t, c, ref(order))
+		if m := receive(t, arrivals, "a command"); m.Subject != events.CommandSubject(payment.Deposit, ref(order)) {
+			t.Fatalf("the broker delivers it again by itself: %+v", m)
+		}
+		eventually(t, "the first is done", func() bool { return order != "at-once" || messages(t, js, events.StreamCommands) == 3 })
+	}
+	other := connect(t, server.URL(), testConfig())
+	for _, rescuer := range []*jetstream.Conn{c, other} {
+		if n, err := rescuer.RescueStranded(testContext(t)); n != 0 || err != nil {
+			t.Fatalf("at the first look %d are put back, %v", n, err)
+		}
+	}
+	if n, err := c.RescueStranded(testContext(t)); n != 2 || err != nil {
+		t.Fatalf("%d are put back, %v", n, err)
+	}
+	if letter := onlyLetter(t, c); letter.Reason != events.DeadMaxDeliveries || string(letter.Message.Data) != "no name" {
+		t.Errorf("%+v", letter)
+	}
+	if n, err := other.RescueStranded(testContext(t)); n != 0 || err != nil {
+		t.Errorf("another worker puts back %d, %v", n, err)
+	}
+	m := receive(t, arrivals, "the command that was given up")
+	if m.Subject != "deposit.requested.acme.D-1" || string(m.Data) != "body of D-1" || m.Header.Get("X-Upstream") != "kept" || m.Header.Get(events.HeaderRequestedAt) == "" {
+		t.Errorf("%+v", m)
+	}
+	eventually(t, "what waits is left alone", func() bool { return messages(t, js, events.StreamCommands) == 3 })
+	if n := c.Stats().GivenUp + other.Stats().GivenUp; n != 2 {
+		t.Errorf("%d given up", n)
 	}
 }
 

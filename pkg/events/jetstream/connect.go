@@ -105,7 +105,8 @@ type Conn struct {
 	endStats func() error
 
 	reconnected broadcast
-	streams     sync.Map // name → njs.Stream
+	streams     sync.Map        // name → njs.Stream
+	lain        map[uint64]bool // sequences that the last RescueStranded found
 
 	stopping context.Context // ends when Close begins
 	stop     context.CancelFunc

@@ -12,7 +12,7 @@ type Stats struct {
 	Forwarded      uint64
 	DeadLetters    uint64 // by verdict, by SweepStrays and by WatchAdvisories
 	Strays         uint64 // of these, by SweepStrays
-	GivenUp        uint64 // messages that the broker gave up without us, heard of by WatchAdvisories
+	GivenUp        uint64 // messages that the broker gave up without us, heard of by WatchAdvisories or found by RescueStranded
 	Panics         uint64 // of handlers
 	Unsettled      uint64 // verdicts that could not be carried out and became retries
 	Stalls         uint64 // subscriptions made anew because nothing came though messages waited
