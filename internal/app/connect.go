@@ -56,7 +56,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.WebhookRetention = cfg.NATS.WebhooksRetention
 	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
 	streams.AuditRetention = cfg.NATS.AuditRetention
-	streams.AckWait = cfg.Worker.AckWait
+	streams.AckWait, streams.StrayAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
 	return streams
 }

@@ -107,13 +107,13 @@ func Open(rt Runtime) []reconcile.Provider {
 	return providers
 }
 
-// sweepEvery is how often a worker looks for commands of providers that nobody works on.
+// sweepEvery is how often a worker looks for commands of providers that nobody works on, at most.
 const sweepEvery = 30 * time.Second
 
 // sweep gives commands up that no worker of any configuration will ever take, and puts those back that the
 // broker delivers to none.
 func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
-	ticker := time.NewTicker(sweepEvery)
+	ticker := time.NewTicker(min(sweepEvery, rt.Config.Worker.UnknownProviderFor))
 	defer ticker.Stop()
 	for {
 		select {
@@ -121,12 +121,9 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 			return nil
 		case <-ticker.C:
 		}
-		n, err := conn.SweepStrays(ctx)
+		_, err := conn.SweepStrays(ctx)
 		if err != nil && ctx.Err() == nil {
 			rt.Logger.Warn("the queue could not be swept", "error", err)
-		}
-		if n > 0 {
-			rt.Logger.Error("commands for a provider that nobody works on became dead letters", "count", n)
 		}
 		if _, err := conn.RescueStranded(ctx); err != nil && ctx.Err() == nil {
 			rt.Logger.Warn("commands that the broker delivers no more could not be put back", "error", err)

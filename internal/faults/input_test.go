@@ -19,8 +19,9 @@ import (
 func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience+time.Minute) // a provider is unknown after a minute
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
+	s.change("\nworker:\n", "\nworker:\n  unknown_provider_for: 1s\n")
 	s.worker(s.programs.worker)
 	body := func(provider, order, value string) string {
 		return fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":%q,"currency":"KRW"},"customer":{"name":"홍길동"}}`, provider, order, value)

@@ -64,7 +64,7 @@ func (p *process) newGate() *gate {
 	return g
 }
 
-func (g *gate) Enter(string) (done func(called bool, err error), again time.Time, ok bool) {
+func (g *gate) Enter(context.Context, string) (done func(called bool, err error), again time.Time, ok bool) {
 	w, t := g.p.w, g.p.w.current
 	switch {
 	case !g.open:

@@ -48,8 +48,8 @@ type rejecting struct {
 	w *world
 }
 
-func (l rejecting) Enter(provider string) (func(bool, error), time.Time, bool) {
-	done, again, ok := l.gate.Enter(provider)
+func (l rejecting) Enter(ctx context.Context, provider string) (func(bool, error), time.Time, bool) {
+	done, again, ok := l.gate.Enter(ctx, provider)
 	if ok || l.w.current == nil {
 		return done, again, ok
 	}

@@ -159,6 +159,8 @@ type Worker struct {
 	// UnknownOrderFor is how long a webhook waits for the command of its order. Webhooks are kept longer
 	// than that.
 	UnknownOrderFor time.Duration `yaml:"unknown_order_for"`
+	// UnknownProviderFor is how long a command waits for a worker that knows its provider: longer than a deploy.
+	UnknownProviderFor time.Duration `yaml:"unknown_provider_for"`
 	// ShutdownTimeout is how long a stopping worker waits for the calls that are under way, at least
 	// SubmitTimeout.
 	ShutdownTimeout time.Duration `yaml:"shutdown_timeout"`
@@ -219,6 +221,7 @@ const (
 	DefaultParkMax              = 10 * time.Minute
 	DefaultResumeSpread         = 10 * time.Minute
 	DefaultUnknownOrderFor      = day
+	DefaultUnknownProviderFor   = time.Minute
 	DefaultShutdownTimeout      = 30 * time.Second
 	DefaultMaxWait              = time.Minute
 	DefaultMaxWaiting           = 1024
@@ -265,7 +268,8 @@ func Defaults() Config {
 			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
 			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait,
 			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
-			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor, ShutdownTimeout: DefaultShutdownTimeout,
+			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor,
+			UnknownProviderFor: DefaultUnknownProviderFor, ShutdownTimeout: DefaultShutdownTimeout,
 		},
 		Log:         Log{Level: "info", Format: "json"},
 		ReloadEvery: DefaultReloadEvery,

@@ -241,7 +241,8 @@ func (w Worker) validate(p *problems) {
 	for key, length := range map[string]time.Duration{
 		"submit_timeout": w.SubmitTimeout, "lease": w.Lease, "ack_wait": w.AckWait,
 		"retry_for": w.RetryFor, "retry_initial": w.RetryInitial, "lookup_min": w.LookupMin, "lookup_max": w.LookupMax,
-		"park_min": w.ParkMin, "park_max": w.ParkMax, "unknown_order_for": w.UnknownOrderFor, "shutdown_timeout": w.ShutdownTimeout,
+		"park_min": w.ParkMin, "park_max": w.ParkMax, "unknown_order_for": w.UnknownOrderFor, "unknown_provider_for": w.UnknownProviderFor,
+		"shutdown_timeout": w.ShutdownTimeout,
 	} {
 		p.positive("worker."+key, length)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -24,12 +25,16 @@ var errNotCalled = errors.New("no call was made")
 type breaker struct {
 	Breaker
 	gate *gobreaker.TwoStepCircuitBreaker[struct{}]
+	// mu is held while the gate is asked or told, and caller is who does it: a change of its state is then logged
+	// with the caller's trace.
+	mu     sync.Mutex
+	caller context.Context
 	// again is when an open breaker lets calls through, in Unix nanoseconds.
 	again atomic.Int64
 }
 
 func (l *Limits) newBreaker(name string, config Breaker) *breaker {
-	b := &breaker{Breaker: config}
+	b := &breaker{Breaker: config, caller: context.Background()}
 	b.gate = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: uint32(config.Probes), Timeout: config.OpenFor,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return int64(c.ConsecutiveFailures) >= int64(config.Failures) },
@@ -39,37 +44,49 @@ func (l *Limits) newBreaker(name string, config Breaker) *breaker {
 			if to == gobreaker.StateOpen { // a little later than the gate's own time, which must have passed
 				b.again.Store(l.now().Add(config.OpenFor + time.Millisecond).UnixNano())
 			}
-			l.stateChanged(name, from, to)
+			l.stateChanged(b.caller, name, from, to)
 		},
 	})
 	l.metrics.breakerIs(context.Background(), name, gobreaker.StateClosed)
 	return b
 }
 
+// by does something with the gate for a caller. The gate changes its state only within such a call.
+func (b *breaker) by(ctx context.Context, do func()) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.caller = ctx
+	defer func() { b.caller = context.Background() }()
+	do()
+}
+
 // Enter asks whether a call of the provider makes sense now. If it does, done must be called once: with
 // called and the call's error when a call was made, and with false when none was. If the provider is not
-// available ok is false, and again says when to ask anew.
-func (l *Limits) Enter(name string) (done func(called bool, err error), again time.Time, ok bool) {
+// available ok is false, and again says when to ask anew. ctx holds the trace that the log names when the
+// breaker opens or closes.
+func (l *Limits) Enter(ctx context.Context, name string) (done func(called bool, err error), again time.Time, ok bool) {
 	p := l.providers[name]
 	if p == nil || p.breaker == nil {
 		return func(bool, error) {}, time.Time{}, true
 	}
 	b := p.breaker
-	report, err := b.gate.Allow()
+	var report func(error)
+	var err error
+	b.by(ctx, func() { report, err = b.gate.Allow() })
 	switch {
 	case err == nil:
 		return func(called bool, err error) {
 			if !called {
 				err = errNotCalled
 			}
-			report(err)
+			b.by(ctx, func() { report(err) })
 		}, time.Time{}, true
 	case errors.Is(err, gobreaker.ErrOpenState):
 		again = time.Unix(0, b.again.Load())
 	default: // others are trying
 		again = l.now().Add(min(b.OpenFor, probePause))
 	}
-	l.metrics.refusedCall(context.Background(), name)
+	l.metrics.refusedCall(ctx, name)
 	return nil, again, false
 }
 
@@ -93,13 +110,14 @@ func Unavailable(err error) bool {
 }
 
 // stateChanged tells people. The metric shows what the log may not keep.
-func (l *Limits) stateChanged(name string, from, to gobreaker.State) {
-	l.metrics.breakerIs(context.Background(), name, to)
+func (l *Limits) stateChanged(ctx context.Context, name string, from, to gobreaker.State) {
+	l.metrics.breakerIs(ctx, name, to)
 	switch to {
 	case gobreaker.StateOpen:
-		l.log.Warn("the provider is not available: its calls are stopped for a while", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
+		l.log.WarnContext(ctx, "the provider is not available: its calls are stopped for a while", "provider", name, "breaker", stateNames[to], "was", stateNames[from],
+			"next", "nothing if it is short: payments are parked and tried again by themselves; look with payctl parked list --provider "+name)
 	case gobreaker.StateClosed:
-		l.log.Info("the provider is available again", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
+		l.log.InfoContext(ctx, "the provider is available again", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
 	}
 }
 

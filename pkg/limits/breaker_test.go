@@ -2,7 +2,9 @@ package limits_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -41,7 +43,7 @@ func open(t *testing.T, policy limits.Policy, edit ...func(*limits.Options)) (*l
 
 // call makes a call that ends with err and reports whether it was let through.
 func call(l *limits.Limits, err error) bool {
-	done, _, ok := l.Enter(acme)
+	done, _, ok := l.Enter(context.Background(), acme)
 	if ok {
 		done(true, err)
 	}
@@ -95,7 +97,7 @@ func TestTheBreakerOpensAfterFailuresInARow(t *testing.T) {
 		}
 		call(l, unreached)
 		call(l, unreached)
-		if done, _, ok := l.Enter(acme); !ok {
+		if done, _, ok := l.Enter(context.Background(), acme); !ok {
 			t.Fatal("it opened too early")
 		} else {
 			done(false, unreached) // no call was made
@@ -103,14 +105,60 @@ func TestTheBreakerOpensAfterFailuresInARow(t *testing.T) {
 		if !call(l, unreached) {
 			t.Fatal("what was not called was counted")
 		}
-		if _, again, ok := l.Enter(acme); ok || time.Until(again) < config.OpenFor || time.Until(again) > config.OpenFor+time.Second {
+		if _, again, ok := l.Enter(context.Background(), acme); ok || time.Until(again) < config.OpenFor || time.Until(again) > config.OpenFor+time.Second {
 			t.Errorf("open: let through %t, again in %s", ok, time.Until(again))
 		}
 		if n := strings.Count(logs.String(), "not available"); n != 1 {
 			t.Errorf("%d log lines: %s", n, logs)
 		}
-		if _, _, ok := l.Enter("other"); !ok {
+		if _, _, ok := l.Enter(context.Background(), "other"); !ok {
 			t.Error("another provider is stopped too")
+		}
+	})
+}
+
+// tracing writes into each line whose call it was, as the services' handler does with traces.
+type tracing struct{ slog.Handler }
+
+type caller struct{}
+
+func (h tracing) Handle(ctx context.Context, line slog.Record) error {
+	line.AddAttrs(slog.Any("trace", ctx.Value(caller{})))
+	return h.Handler.Handle(ctx, line)
+}
+
+// TestTheBreakersLinesBelongToACall: to the one that opened it, and to the one that closed it.
+func TestTheBreakersLinesBelongToACall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		logs := &bytes.Buffer{}
+		l, err := limits.New(limits.Options{
+			Policies: map[string]limits.Policy{acme: {Breaker: config}}, Now: time.Now,
+			Logger: slog.New(tracing{slog.NewTextHandler(logs, nil)}),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		as := func(name string, err error) {
+			done, _, ok := l.Enter(context.WithValue(context.Background(), caller{}, name), acme)
+			if !ok {
+				t.Fatalf("%s is not let through", name)
+			}
+			done(true, err)
+		}
+		for i := range config.Failures {
+			as(fmt.Sprintf("bad-%d", i), unreached)
+		}
+		time.Sleep(config.OpenFor + time.Second)
+		for i := range config.Probes {
+			as(fmt.Sprintf("good-%d", i), nil)
+		}
+		opens, closes, _ := strings.Cut(strings.TrimSpace(logs.String()), "\n")
+		if want := fmt.Sprintf("trace=bad-%d", config.Failures-1); !strings.Contains(opens, "not available") || !strings.Contains(opens, want) ||
+			!strings.Contains(opens, "payctl parked list --provider "+acme) {
+			t.Errorf("opened: %s, want %s", opens, want)
+		}
+		if want := fmt.Sprintf("trace=good-%d", config.Probes-1); !strings.Contains(closes, "available again") || !strings.Contains(closes, want) {
+			t.Errorf("closed: %s, want %s", closes, want)
 		}
 	})
 }
@@ -118,7 +166,7 @@ func TestTheBreakerOpensAfterFailuresInARow(t *testing.T) {
 func TestHalfOpenLetsExactlyTheProbesThrough(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, logs := opened(t)
-		_, again, _ := l.Enter(acme)
+		_, again, _ := l.Enter(context.Background(), acme)
 		time.Sleep(time.Until(again) - 2*time.Millisecond)
 		if call(l, nil) {
 			t.Error("it let a call through before its time")
@@ -129,7 +177,7 @@ func TestHalfOpenLetsExactlyTheProbesThrough(t *testing.T) {
 		var all sync.WaitGroup
 		for range 100 {
 			all.Go(func() {
-				done, again, ok := l.Enter(acme)
+				done, again, ok := l.Enter(context.Background(), acme)
 				mu.Lock()
 				defer mu.Unlock()
 				if ok {
@@ -144,7 +192,7 @@ func TestHalfOpenLetsExactlyTheProbesThrough(t *testing.T) {
 			t.Fatalf("%d calls of 100 are let through, want %d", len(probes), config.Probes)
 		}
 		probes[0](false, nil) // it made no call: another may
-		if done, _, ok := l.Enter(acme); !ok {
+		if done, _, ok := l.Enter(context.Background(), acme); !ok {
 			t.Error("the place of a probe that was none is lost")
 		} else {
 			probes[0] = done
@@ -172,11 +220,11 @@ func TestABadProbeOpensAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := opened(t)
 		time.Sleep(config.OpenFor + time.Second)
-		first, _, _ := l.Enter(acme)
-		second, _, _ := l.Enter(acme)
+		first, _, _ := l.Enter(context.Background(), acme)
+		second, _, _ := l.Enter(context.Background(), acme)
 		first(true, unreached)
 		second(true, nil) // late: it belongs to no probing any more
-		if _, again, ok := l.Enter(acme); ok || time.Until(again) < config.OpenFor {
+		if _, again, ok := l.Enter(context.Background(), acme); ok || time.Until(again) < config.OpenFor {
 			t.Errorf("let through %t, again in %s", ok, time.Until(again))
 		}
 	})

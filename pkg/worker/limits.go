@@ -15,7 +15,7 @@ type Limits interface {
 	// Enter asks whether a call of the provider makes sense now. If it does, done is called once: with
 	// called and the call's error when a call was made, and with false when none was. If the provider is
 	// not available ok is false, and again says when to ask anew.
-	Enter(provider string) (done func(called bool, err error), again time.Time, ok bool)
+	Enter(ctx context.Context, provider string) (done func(called bool, err error), again time.Time, ok bool)
 	// Reserve takes one call out of the provider's budget and returns how long it must wait. If that is
 	// longer than patience it takes nothing, and ok is false.
 	Reserve(ctx context.Context, provider string, patience time.Duration) (wait time.Duration, ok bool)
@@ -24,7 +24,7 @@ type Limits interface {
 // unlimited is a world without limits.
 type unlimited struct{}
 
-func (unlimited) Enter(string) (func(bool, error), time.Time, bool) {
+func (unlimited) Enter(context.Context, string) (func(bool, error), time.Time, bool) {
 	return func(bool, error) {}, time.Time{}, true
 }
 
@@ -46,7 +46,7 @@ type hindrance struct {
 // admit asks for one call of the provider. done is nil when it may not be made now: for the hindrance, or,
 // without one, because the job has waited for its place and must look around before it asks again.
 func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why hindrance, err error) {
-	done, again, ok := w.Limits.Enter(j.ref.Provider)
+	done, again, ok := w.Limits.Enter(ctx, j.ref.Provider)
 	if !ok {
 		return nil, hindrance{payment.ReasonBreakerOpen, again}, nil
 	}

@@ -41,7 +41,7 @@ func (d *desk) trip(p *process) {
 		d.provider.script(name, repeat(reply{err: errThrottled}, 1000)...)
 		p.Command(context.Background(), d.message(d.order(name)))
 	}
-	if _, _, ok := d.options.Limits.Enter(acme); ok {
+	if _, _, ok := d.options.Limits.Enter(context.Background(), acme); ok {
 		d.t.Fatal("the breaker is not open")
 	}
 }
@@ -185,14 +185,14 @@ func TestLookupsOpenTheBreakerToo(t *testing.T) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut}) // the first failure
 		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"lookup": failBefore}[name] }
 		for n := range breaker.Failures - 1 {
-			if done, _, ok := d.options.Limits.Enter(acme); !ok {
+			if done, _, ok := d.options.Limits.Enter(context.Background(), acme); !ok {
 				t.Fatalf("open after %d look-ups", n)
 			} else {
 				done(false, nil)
 			}
 			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
 		}
-		if _, _, ok := d.options.Limits.Enter(acme); ok {
+		if _, _, ok := d.options.Limits.Enter(context.Background(), acme); ok {
 			t.Error("the breaker is closed")
 		}
 	})

@@ -13,6 +13,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -166,7 +167,11 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	case p.Status == payment.Submitting: // what came of it follows, and the log of payments has both
 		level = slog.LevelDebug
 	}
-	w.Logger.LogAttrs(ctx, level, "payment", slog.String("provider", p.Provider), slog.String("order", p.Order),
+	line := []slog.Attr{slog.String("provider", p.Provider), slog.String("order", p.Order),
 		slog.String("operation", string(p.Operation)), slog.String("from", string(from)), slog.String("status", string(p.Status)),
-		slog.String("reason", reason), slog.Int("revision", p.Revision), slog.Int("attempts", p.Attempts), slog.Bool("overdue", overdue))
+		slog.String("reason", reason), slog.Int("revision", p.Revision), slog.Int("attempts", p.Attempts), slog.Bool("overdue", overdue)}
+	if level == slog.LevelError {
+		line = append(line, slog.String("next", operator.Next(p)))
+	}
+	w.Logger.LogAttrs(ctx, level, "payment", line...)
 }

@@ -122,7 +122,7 @@ func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
 					t.Errorf("an error without a reason: %s", d.logs)
 				}
 				d.want(take(calls[1]), events.Done)
-				if !strings.Contains(d.logs.String(), `"level":"ERROR"`) {
+				if text := d.logs.String(); !strings.Contains(text, `"level":"ERROR"`) || !strings.Contains(text, `"next":"`) {
 					t.Errorf("no error: %s", d.logs)
 				}
 			})

@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -30,7 +31,7 @@ func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
 		ref, _ := events.SubjectRef(m.Subject)
 		w.metrics.webhookGivenUp(ctx, ref.Provider, verdict.Reason)
 		w.Logger.ErrorContext(ctx, "a webhook is given up", "provider", ref.Provider, "order", ref.Order,
-			"reason", string(verdict.Reason), "detail", verdict.Detail)
+			"reason", string(verdict.Reason), "detail", verdict.Detail, "next", operator.NextOfDeadLetter(verdict.Reason))
 	}
 	return verdict
 }
@@ -94,7 +95,8 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	}
 	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() { // it changes nothing, and may speak of money
 		w.Logger.ErrorContext(ctx, "a webhook that nobody understands, about a payment that has ended", "provider", call.Provider,
-			"order", call.Order, "status", j.payment.Status, "provider_code", codeOf(notice.Observation))
+			"order", call.Order, "status", j.payment.Status, "provider_code", codeOf(notice.Observation),
+			"next", "ask the provider what it means: it may speak of money; payctl payment show "+call.Provider+" "+call.Order)
 	}
 	return events.DoneVerdict()
 }

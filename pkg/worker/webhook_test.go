@@ -62,7 +62,7 @@ func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
 		}
 		d.log.want("o-1")
 	})
-	if text := logs.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "reason=unknown_order") || !strings.Contains(text, "order=o-1") {
+	if text := logs.String(); !strings.Contains(text, "level=ERROR") || !strings.Contains(text, "reason=unknown_order") || !strings.Contains(text, "order=o-1") || !strings.Contains(text, `next="ask the provider what it is`) {
 		t.Errorf("no alarm: %s", text)
 	}
 }
@@ -377,7 +377,7 @@ func TestAnUnclearWebhookAfterTheEndIsAnAlarm(t *testing.T) {
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", unclear)), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
-	if text := logs.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, "provider_code=77") {
+	if text := logs.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, "provider_code=77") || !strings.Contains(text, "payctl payment show") {
 		t.Errorf("alarms: %s", text)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -43,18 +44,36 @@ func (c *Conn) sweepAllBut(ctx context.Context, filters []string) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("sweep strays: %w", err)
 	}
-	swept := 0
+	swept, of := 0, map[string]int{}
+	defer func() { c.tellStrays(ctx, of) }()
 	for _, subject := range subjects {
 		if swept >= maxStrays {
 			break
 		}
 		n, err := c.sweepSubject(ctx, subject, maxStrays-swept)
 		swept += n
+		ref, _ := events.SubjectRef(subject)
+		of[ref.Provider] += n
 		if err != nil {
 			return swept, fmt.Errorf("sweep strays: %s: %w", subject, err)
 		}
 	}
 	return swept, nil
+}
+
+// tellStrays tells people, in one line for each provider, what became a dead letter.
+func (c *Conn) tellStrays(ctx context.Context, of map[string]int) {
+	for _, provider := range slices.Sorted(maps.Keys(of)) {
+		if of[provider] == 0 {
+			continue
+		}
+		name := provider
+		if name == "" { // no valid one
+			name = events.NoProvider
+		}
+		c.log.ErrorContext(ctx, "commands for a provider that nobody works on became dead letters", "provider", name, "count", of[provider],
+			"reason", string(events.DeadUnknownProvider), "next", "payctl deadletters list --provider "+name)
+	}
 }
 
 // withoutConsumer returns the subjects whose provider has no consumer. Each provider is asked for by name,
