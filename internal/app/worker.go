@@ -99,8 +99,10 @@ func Open(rt Runtime) []reconcile.Provider {
 	var providers []reconcile.Provider
 	for _, name := range rt.Connectors.Names() {
 		of := rt.Config.Providers[name]
+		connector, _ := rt.Connectors.Get(name)
 		providers = append(providers, reconcile.Provider{
 			Name: name, Slots: lookupSlots, Ladder: reconcile.Ladder{BasicTime: of.BasicTime, Threshold: of.Threshold},
+			Pages: reconcile.Pages{Grace: connector.Traits().PageGrace, Lives: reconcile.PageLives(), Kept: rt.Config.NATS.PaymentsRetention},
 			Hours: func(op payment.Operation) calendar.Hours { return opening(name, op).Hours },
 		})
 	}

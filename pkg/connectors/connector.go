@@ -93,6 +93,10 @@ type Traits struct {
 	// until it is. Both count while the provider is open; 0 is not documented. A configuration may say
 	// otherwise.
 	BasicTime, Threshold time.Duration
+	// PageGrace is, for a connector that makes links to a page without a request (PageClosesAt of the
+	// observation), how long after the page has closed a lookup may still not know what was confirmed there. It
+	// counts while the provider is open; 0 is not known, and then no such payment ends by not being known.
+	PageGrace time.Duration
 	// Hours in which the provider takes payments, as its documents say; the zero Config is always open. A
 	// configuration may say otherwise.
 	Hours calendar.Config

@@ -83,6 +83,7 @@ func exampleEvents() map[string]payment.Payment {
 	})
 	add("pending", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.ProviderReference = true, "P-1" })
 	add("pending.redirect", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, redirect() })
+	add("pending.page", payment.Pending, 2, func(p *payment.Payment) { p.Action, p.PageClosesAt = redirect(), begin.Add(24*time.Hour) })
 	add("pending.transfer", payment.Pending, 2, func(p *payment.Payment) {
 		p.Provider, p.Known, p.Amount, p.Action = "topay-tw", true, payment.TWD(48400), transfer()
 	})
@@ -107,6 +108,11 @@ func exampleEvents() map[string]payment.Payment {
 	add("failed", payment.Failed, 2, func(p *payment.Payment) {
 		p.Known, p.Operation = true, payment.Payout
 		p.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "426", Message: "the account does not exist"}
+	})
+	add("failed.abandoned", payment.Failed, 4, func(p *payment.Payment) {
+		p.PageClosesAt, p.NotFound, p.NotFoundAt = begin.Add(24*time.Hour), 2, begin.Add(72*time.Hour+11*time.Minute)
+		p.UpdatedAt = p.NotFoundAt
+		p.Reason = &payment.Reason{Code: payment.ReasonAbandoned, ProviderCode: "3061", Message: "the page closed 2026-11-23T00:00:00Z"}
 	})
 	add("conflict", payment.Conflict, 4, func(p *payment.Payment) {
 		settled(p)

@@ -26,7 +26,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	case Submitting:
 		next.Attempts++
 		next.SubmittedAt = now.UTC()
-		next.NotFound, next.NotFoundAt, next.Action = 0, time.Time{}, nil
+		next.NotFound, next.NotFoundAt, next.Action, next.PageClosesAt = 0, time.Time{}, nil, time.Time{}
 	case Parked:
 		if evidence == Evidence(NotExecuted) && o.Withdrawn {
 			next.Attempts--
@@ -47,6 +47,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	default:
 		next.Action = nil
 	}
+	applyPage(&next, o, evidence, to, now)
 	next.Heard = heard(p, o, to)
 	applyAmounts(&next, p, o, evidence, to)
 	return next
@@ -89,7 +90,9 @@ func applyAmounts(next *Payment, p Payment, o Observation, evidence Evidence, to
 // providerSpoke reports whether o shows that the provider has the order.
 func providerSpoke(o Observation) bool {
 	switch o.Kind {
-	case Accepted, Paid, Declined, TakenBack, PartlyTakenBack:
+	case Accepted:
+		return !pageLink(o)
+	case Paid, Declined, TakenBack, PartlyTakenBack:
 		return true
 	case Unclear: // a webhook is about an order that the provider has, even when nobody understands it
 		return o.Known || o.Source == FromWebhook
@@ -109,6 +112,8 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return p.Reason
 	case evidence == secondReference:
 		return because(ReasonSecondReference, fmt.Sprintf("%s of %s, known as %s", o.Kind, o.Reference, p.ProviderReference), o.Reason)
+	case evidence == abandoned:
+		return because(ReasonAbandoned, "the page closed "+p.PageClosesAt.UTC().Format(time.RFC3339), o.Reason)
 	case evidence == Evidence(PartlyTakenBack):
 		return because(ReasonPartlyReversed, "", o.Reason)
 	case evidence == mismatch:
@@ -140,7 +145,7 @@ func (p Payment) overdue() bool {
 
 // defaultCodes are the reasons of observations that bring none.
 var defaultCodes = map[Evidence]string{
-	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound,
+	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound, unconfirmed: ReasonNotFound, firstHeard: ReasonUnclear,
 	Evidence(Unclear): ReasonUnclear, Evidence(Unknown): ReasonNotFound, Evidence(Declined): ReasonDeclined,
 	Evidence(TakenBack): ReasonReversed, Evidence(Overdue): ReasonOverdue, Evidence(PersonSettled): ReasonResolvedByPerson, Evidence(PersonFailed): ReasonResolvedByPerson,
 }

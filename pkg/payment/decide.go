@@ -25,17 +25,20 @@ const (
 	paidAgain       Evidence = "paid_again"       // Paid, and everything in it is known already
 	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further receipt than the outcome
 	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered, or speaks of money that cannot be this order's
-	lagging         Evidence = "lagging"          // Unknown, too early after the request or the last Unknown to be believed
+	lagging         Evidence = "lagging"          // Unknown, too early after the request, the last Unknown or the end of the customer's page to be believed
 	stale           Evidence = "stale"            // a bad result of an attempt that is not the last one
+	unconfirmed     Evidence = "unconfirmed"      // Unknown, long after the customer's page closed, of a payment of which the provider never spoke
+	abandoned       Evidence = "abandoned"        // unconfirmed, once more, after another settling delay: nobody confirmed the payment, and nobody can any more
+	firstHeard      Evidence = "first_heard"      // Unclear, and the first that the provider says of a payment whose customer was given a page
 	secondReference Evidence = "second_reference" // the provider has another number for the order than before, where an order has one: perhaps two payments
 )
 
 // Evidences lists all columns of the table.
 func Evidences() []Evidence {
 	return []Evidence{
-		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear),
+		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear), firstHeard,
 		Evidence(Accepted), Evidence(Paid), paidAgain, paidDifferently, mismatch, Evidence(Declined), Evidence(Unknown),
-		lagging, stale, Evidence(TakenBack), Evidence(PartlyTakenBack), secondReference, Evidence(Overdue), Evidence(PersonSettled), Evidence(PersonFailed),
+		lagging, unconfirmed, abandoned, stale, Evidence(TakenBack), Evidence(PartlyTakenBack), secondReference, Evidence(Overdue), Evidence(PersonSettled), Evidence(PersonFailed),
 	}
 }
 
@@ -87,16 +90,22 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 		if again || now.Before(p.SubmittedAt.Add(o.Settling)) {
 			return lagging
 		}
+		if p.AwaitsPage() {
+			return pageEvidence(p, o, now)
+		}
 	case NotExecuted, Unclear, Declined:
 		if o.Source == FromSubmit && o.Attempt != p.Attempts {
 			return stale
+		}
+		if o.Kind != Declined && p.AwaitsPage() && providerSpoke(o) {
+			return firstHeard
 		}
 		if o.Kind == NotExecuted && o.Known { // nothing executed, and yet the provider has the order
 			return Evidence(Unclear)
 		}
 	}
 	switch {
-	case providerSpoke(o) && waitsForPerson(p):
+	case (providerSpoke(o) || pageLink(o)) && waitsForPerson(p):
 		return Evidence(Unclear)
 	case providerSpoke(o) && o.OneReference && o.Reference != "" && p.ProviderReference != "" && o.Reference != p.ProviderReference:
 		return secondReference

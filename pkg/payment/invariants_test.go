@@ -50,10 +50,12 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 		// Without a settling delay the same answer must still count once.
 		Settling:     rapid.SampledFrom([]time.Duration{0, settling}).Draw(t, "settling"),
 		OneReference: rapid.Bool().Draw(t, "one reference"),
+		PageGrace:    rapid.SampledFrom([]time.Duration{0, settling, time.Hour}).Draw(t, "grace"),
 	}
 	switch o.Kind {
 	case payment.Accepted:
 		o.Amount, o.Action = drawAmount(t, "echo"), drawAction(t)
+		o.PageClosesAt = rapid.SampledFrom([]time.Time{{}, {}, begin, begin.Add(2 * time.Hour)}).Draw(t, "page closes")
 		o.ActionDone = rapid.SampledFrom([]*payment.Action{nil, drawAction(t), p.Action}).Draw(t, "done")
 	case payment.Declined, payment.TakenBack:
 		o.Amount = drawAmount(t, "echo")
@@ -77,6 +79,10 @@ type history struct {
 	outcome  payment.Status // the last of settled and failed that no conflict followed
 	believed int            // answers "unknown" since the last attempt, counted by the test
 	lastAt   time.Time
+	closesAt time.Time // of the last page that the customer was given
+	heard    bool      // the provider spoke of the order
+	unknown  int       // answers "unknown" since that page was over, at least a settling delay apart
+	lapsedAt time.Time // when the last of them came
 }
 
 func TestInvariants(t *testing.T) {
@@ -166,8 +172,50 @@ func checkStep(t *rapid.T, p, next payment.Payment, o payment.Observation, now t
 	if next.Status == payment.Pending && p.Action != nil && next.Action == nil && !reflect.DeepEqual(o.ActionDone, p.Action) {
 		t.Fatalf("%+v made the payment forget %+v", o, p.Action)
 	}
+	checkPage(t, p, next, o, now, h)
 	checkOutcome(t, next, h)
 	checkAmounts(t, p, next, o)
+}
+
+// checkPage keeps its own count of what is known of a page and holds the end by it against that.
+func checkPage(t *rapid.T, p, next payment.Payment, o payment.Observation, now time.Time, h *history) {
+	if next.Status == payment.Submitting {
+		h.closesAt, h.unknown = time.Time{}, 0
+	}
+	link := o.Kind == payment.Accepted && !o.PageClosesAt.IsZero()
+	switch o.Kind {
+	case payment.Paid, payment.Declined, payment.TakenBack, payment.PartlyTakenBack:
+		h.heard = true
+	case payment.Accepted:
+		h.heard = h.heard || !link
+	case payment.Unclear:
+		h.heard = h.heard || o.Known || o.Source == payment.FromWebhook
+	case payment.NotExecuted:
+		h.heard = h.heard || o.Known
+	}
+	if link && o.PageClosesAt.After(h.closesAt) {
+		h.closesAt = o.PageClosesAt
+	}
+	if link {
+		h.unknown = 0
+	}
+	if p.Status != payment.Pending || o.Kind != payment.Unknown {
+		return
+	}
+	over := h.closesAt.Add(max(o.PageGrace, o.Settling))
+	if h.heard || o.PageGrace == 0 || o.Source != payment.FromLookup || h.closesAt.IsZero() || now.Before(over) {
+		t.Fatalf("%+v at %s makes %s of a page that closes %s; heard of: %v", o, now, next.Status, h.closesAt, h.heard)
+	}
+	if h.unknown > 0 && now.Before(h.lapsedAt.Add(o.Settling)) {
+		t.Fatalf("%s after the last answer: %s", now.Sub(h.lapsedAt), next.Status)
+	}
+	if h.lapsedAt.Before(over) { // with another grace the one before did not count
+		h.unknown = 0
+	}
+	h.unknown, h.lapsedAt = h.unknown+1, now
+	if want := map[bool]payment.Status{false: payment.Pending, true: payment.Failed}[h.unknown > 1]; next.Status != want {
+		t.Fatalf("%s after %d answers", next.Status, h.unknown)
+	}
 }
 
 func checkIntent(t *rapid.T, p payment.Payment, h *history) {

@@ -70,6 +70,10 @@ type Observation struct {
 	Receipts []Receipt
 	// Action is what the customer must do, for Accepted.
 	Action *Action
+	// PageClosesAt says, for Accepted, that nothing was sent: the action is the link to a page of the provider's,
+	// made here, and this is until when the customer can confirm the payment there. It is zero where the
+	// provider itself accepted the payment, and where its page does not close.
+	PageClosesAt time.Time
 	// ActionDone is the action that was done, for Accepted without an Action. The payment forgets it,
 	// unless it asks for another one by now.
 	ActionDone *Action
@@ -88,4 +92,7 @@ type Observation struct {
 	// Unknown. An Unknown before that is not believed. It must be longer than a request can be under
 	// way.
 	Settling time.Duration
+	// PageGrace is how long after a page closed the provider may still not know an order that was confirmed
+	// there, for Unknown FromLookup. An Unknown that was asked for before that is not believed; 0 believes none.
+	PageGrace time.Duration
 }

@@ -35,13 +35,16 @@ type Payment struct {
 	ResumeAt time.Time `json:"resume_at,omitzero"`
 	// Action is what the customer must do now.
 	Action *Action `json:"action,omitempty"`
+	// PageClosesAt is until when the customer can confirm the payment on the provider's page, where the link to
+	// it was made here and nothing was sent. See [Payment.AwaitsPage].
+	PageClosesAt time.Time `json:"page_closes_at,omitzero"`
 	// SubmittedAt is when the last attempt began.
 	SubmittedAt time.Time `json:"submitted_at,omitzero"`
 	// Known is true once the provider has spoken of this payment. From then on its "I do not know this
 	// order" is not believed any more, and the order is never sent again.
 	Known bool `json:"known,omitempty"`
 	// NotFound counts the provider's answers "I do not know this order" since the last attempt that
-	// were given late enough to be believed; NotFoundAt is when the last of them came.
+	// were given late enough to be believed, or since the customer's page closed; NotFoundAt is when the last of them came.
 	NotFound   int       `json:"not_found,omitempty"`
 	NotFoundAt time.Time `json:"not_found_at,omitzero"`
 	// OverdueAt is when a person was told last that the payment has been open for too long. It is zero
@@ -98,6 +101,7 @@ const (
 	ReasonExtraReceipt      = "extra_receipt"        // more money arrived after the outcome
 	ReasonReversed          = "reversed"             // the provider took the payment back
 	ReasonExpired           = "expired"              // the command's expires_at passed before anything was sent
+	ReasonAbandoned         = "abandoned"            // the customer's page closed, and long after the provider said twice that it does not know the order
 	ReasonInvalid           = "invalid_command"      // the command cannot be executed as it is
 	ReasonResolvedByPerson  = "resolved_by_person"   // a named person decided, see by and message
 	ReasonReleased          = "released"             // a named person let it be tried before its time, see by and message

@@ -14,7 +14,8 @@ const (
 	Submitting Status = "submitting"
 	// InDoubt: a request was made and its result is not known.
 	InDoubt Status = "in_doubt"
-	// Pending: the provider has the payment and has not finished it.
+	// Pending: the provider has the payment and has not finished it, or its customer was given the link to the
+	// provider's page.
 	Pending Status = "pending"
 	// Settled: money moved.
 	Settled Status = "settled"

@@ -24,6 +24,7 @@ refuse            failed      failed      -           -           -           - 
 refuse_proven     -?          -?          -?          failed      -?          -?          -?          -?          -?
 not_executed      -           .           parked      .           .           .           .           .           .
 unclear           -           in_doubt    in_doubt    in_doubt    .           .           .           .           .
+first_heard       -?          in_doubt?   in_doubt?   in_doubt?   pending     .?          .?          .?          .?
 accepted          -           pending     pending     pending     pending     .           .           .           .
 paid              -           settled     settled     settled     settled     .?          conflict    conflict    .?
 paid_again        -?          .?          .?          .?          .?          .           conflict?   .?          .
@@ -32,6 +33,8 @@ mismatch          -           in_doubt    in_doubt    in_doubt    in_doubt    co
 declined          -           failed      failed      failed      failed      conflict    .           conflict    .
 unknown           -           .           in_doubt    in_doubt    .           .           .           .           .
 lagging           -?          .           .           .           .           .           .           .           .
+unconfirmed       -?          .?          .?          .?          pending     .?          .?          .?          .?
+abandoned         -?          .?          .?          .?          failed      .?          .?          .?          .?
 stale             -           .           .           .           .           .           .           .           .
 taken_back        -           settled     settled     settled     settled     reversed    conflict    conflict    .
 partly_taken_back -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    conflict    .
@@ -49,6 +52,9 @@ var unreachable = map[string]string{
 	"paid_again":       "Paid is compared with an outcome only where there is a settlement: settled and reversed",
 	"paid_differently": "Paid is compared with an outcome only where there is a settlement: settled and reversed",
 	"second_reference": "a provider that gave the order a number has the order: it is not sent any more",
+	"first_heard":      "only a pending payment can have a page and no word of its provider",
+	"unconfirmed":      "only a pending payment can have a page and no word of its provider",
+	"abandoned":        "only a pending payment can have a page and no word of its provider",
 	"lagging":          "a payment of which nothing was ever sent has no request to lag behind",
 }
 
@@ -181,6 +187,8 @@ func paymentsAt(t *testing.T, s payment.Status) []payment.Payment {
 	intend, paid := payment.Observation{Kind: payment.Intend}, payment.Observation{Kind: payment.Paid}
 	notSent := payment.Observation{Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: 1, ResumeAt: begin, Reason: why}
 	unknown := payment.Observation{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling}
+	page := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, PageClosesAt: begin}
+	lapsed := payment.Observation{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling, PageGrace: settling}
 	unclear := payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1}
 	receipts := payment.Observation{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "r1", Amount: payment.KRW(10000)}}}
 	backs := payment.Observation{Kind: payment.TakenBack}
@@ -189,7 +197,7 @@ func paymentsAt(t *testing.T, s payment.Status) []payment.Payment {
 		payment.Parked:     {{{Kind: payment.Park, ResumeAt: begin, Reason: why}}, {intend, notSent}},
 		payment.Submitting: {{intend}, {intend, notSent, intend}, {intend, unknown, unknown, intend}},
 		payment.InDoubt:    {{intend, unclear}, {intend, unknown}, {intend, unknown, unknown}, {intend, unknown, unknown, {Kind: payment.Unclear, Known: true}}, {intend, {Kind: payment.Unclear, Known: true, Reference: "P1"}}},
-		payment.Pending:    {{intend, {Kind: payment.Accepted, Reference: "P1"}}},
+		payment.Pending:    {{intend, {Kind: payment.Accepted, Reference: "P1"}}, {intend, page}, {intend, page, lapsed}},
 		payment.Settled:    {{intend, paid}, {intend, receipts}, {intend, {Kind: payment.Paid, Reference: "P1"}}},
 		payment.Failed:     {{intend, {Kind: payment.Declined}}, {{Kind: payment.Refuse}}, {intend, {Kind: payment.Declined, Reference: "P1"}}},
 		payment.Conflict:   {{intend, paid, {Kind: payment.Declined}}, {intend, paid, {Kind: payment.Declined, Reference: "P1"}}, {intend, {Kind: payment.Declined}, receipts}},
@@ -255,7 +263,9 @@ func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observatio
 			{Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: p.Attempts - 1},
 			{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: p.Attempts + 7},
 		}
-	case "unclear":
+	case "unconfirmed", "abandoned":
+		return []payment.Observation{{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling, PageGrace: settling}}
+	case "unclear", "first_heard":
 		return []payment.Observation{
 			{Kind: payment.Unclear}, {Kind: payment.Unclear, Reason: why, Known: true},
 			{Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: p.Attempts, Known: true},

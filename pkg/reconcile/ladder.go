@@ -42,10 +42,10 @@ func (l Ladder) Times() []time.Duration {
 
 // rung is one step of a ladder.
 type rung struct {
-	name     string // of its timer; the last is "threshold", whatever stands before it
-	after    time.Duration
+	name     string        // of its timer; the last of a ladder is "threshold", whatever stands before it
+	life     time.Duration // of the pages that it is for, in any time; 0 for a rung that is for all payments
+	after    time.Duration // that life, in the provider's open time
 	statuses []payment.Status
-	last     bool
 }
 
 // rungs returns the steps of a ladder. The first also finds intents whose result nobody wrote: a worker died
@@ -57,7 +57,7 @@ func (l Ladder) rungs() []rung {
 		rungs = append(rungs, rung{name: strconv.Itoa(len(rungs) + 1), after: after, statuses: open})
 	}
 	rungs[0].statuses = append([]payment.Status{payment.Submitting}, open...)
-	return append(rungs, rung{name: "threshold", after: l.Threshold, statuses: open, last: true})
+	return append(rungs, rung{name: "threshold", after: l.Threshold, statuses: open})
 }
 
 func (r rung) takes(s payment.Status) bool { return slices.Contains(r.statuses, s) }

@@ -34,9 +34,12 @@ func newLog(t *testing.T) *fakeLog {
 // append writes an event of a payment now.
 func (l *fakeLog) append(provider, order string, op payment.Operation, s payment.Status) {
 	l.t.Helper()
-	p := payment.Payment{
-		Ref: payment.Ref{Provider: provider, Order: order}, Operation: op, Status: s, Revision: 1, Amount: payment.KRW(10000), UpdatedAt: time.Now(),
-	}
+	l.write(payment.Payment{Ref: payment.Ref{Provider: provider, Order: order}, Operation: op, Status: s})
+}
+
+func (l *fakeLog) write(p payment.Payment) {
+	l.t.Helper()
+	p.Revision, p.Amount, p.UpdatedAt = 1, payment.KRW(10000), time.Now()
 	out, err := events.EncodePayment(p, "event")
 	if err != nil {
 		l.t.Fatal(err)

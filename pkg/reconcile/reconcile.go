@@ -1,7 +1,8 @@
 // Package reconcile keeps the time of payments that are open: it has each of them looked up at its provider
 // when nothing was heard of it for a while, again after longer whiles, and a last time at the provider's
-// threshold, at which a person is told. And it compares a provider's books with the log, both ways, see
-// [Comparison].
+// threshold, at which a person is told. A customer who was given a page and does not come is asked about until
+// the page is over, and nobody is told before that. And it compares a provider's books with the log, both ways,
+// see [Comparison].
 //
 // The log itself is the clock. For each provider and each rung of its ladder a timer reads the events of
 // open payments in the order in which they were written, and an event is due when it is as old as the
@@ -42,6 +43,8 @@ type Provider struct {
 	Name   string
 	Ladder Ladder
 	Slots  int // look-ups of one rung at the same time
+	// Pages says how long pages of customers are waited for; the zero Pages waits for none.
+	Pages Pages
 	// Hours says when the provider is open. It is called concurrently.
 	Hours func(op payment.Operation) calendar.Hours
 }
@@ -57,20 +60,18 @@ func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now 
 		if err := p.Ladder.Validate(); err != nil {
 			return fmt.Errorf("reconcile: %s: %w", p.Name, err)
 		}
+		if err := p.Pages.validate(); err != nil {
+			return fmt.Errorf("reconcile: %s: %w", p.Name, err)
+		}
 		if p.Hours == nil || p.Slots < 1 || now == nil {
 			return fmt.Errorf("reconcile: %s: %w", p.Name, errors.New("hours, slots and a clock are required"))
 		}
 	}
 	group, ctx := errgroup.WithContext(ctx)
 	for _, p := range providers {
-		rungs := p.Ladder.rungs()
+		rungs := append(p.Ladder.rungs(), p.Pages.rungs()...)
 		for i, rung := range rungs {
-			t := timer{provider: p, engine: engine, now: now, rung: rung, next: rung, limit: p.Ladder.Threshold}
-			if rung.last {
-				t.limit = 0 // whatever the clocks say, this was the last chance to tell somebody
-			} else {
-				t.next = rungs[i+1]
-			}
+			t := timer{provider: p, engine: engine, now: now, rung: rung, later: rungs[i+1:]}
 			group.Go(func() error {
 				if err := q.ConsumePayments(ctx, p.Name, rung.name, rung.statuses, p.Slots, t.handle); err != nil {
 					return fmt.Errorf("timer %s of %s: %w", rung.name, p.Name, err)
@@ -88,8 +89,7 @@ type timer struct {
 	engine   Engine
 	now      func() time.Time
 	rung     rung
-	next     rung // the same for the last
-	limit    time.Duration
+	later    []rung // in their order
 }
 
 // handle puts an event off that is not old enough and leaves one that is old enough for the next rung to that:
@@ -101,22 +101,51 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 	}
 	now := t.now()
 	due, ever := t.due(p, m, t.rung)
+	if !t.concerns(p, m, t.rung) {
+		return events.DoneVerdict()
+	}
 	if !ever {
 		return events.RetryVerdict(recheck)
 	}
 	if now.Before(due) {
 		return events.RetryVerdict(min(due.Sub(now), recheck))
 	}
-	if later, ever := t.due(p, m, t.next); ever && !t.rung.last && !now.Before(later) && t.next.takes(p.Status) {
+	next, more := t.next(p, m)
+	if due, ever := t.due(p, m, next); more && ever && !now.Before(due) && next.takes(p.Status) {
 		return events.DoneVerdict()
 	}
-	verdict := t.engine.Overdue(ctx, m, t.limit)
+	limit := t.provider.Ladder.Threshold
+	if !more {
+		limit = 0 // whatever the clocks say, this was the last chance to tell somebody
+	}
+	verdict := t.engine.Overdue(ctx, m, limit)
 	verdict.Delay = min(verdict.Delay, recheck)
 	return verdict
+}
+
+// next is the rung that comes after this one for an event; more is false when there is none.
+func (t timer) next(p payment.Payment, m events.Message) (r rung, more bool) {
+	for _, r := range t.later {
+		if t.concerns(p, m, r) {
+			return r, true
+		}
+	}
+	return rung{}, false
+}
+
+// concerns reports whether a rung is for an event. A rung of pages is for those that closed in its time, if the
+// log still has the event then.
+func (t timer) concerns(p payment.Payment, m events.Message, r rung) bool {
+	if r.life == 0 {
+		return true
+	}
+	due, ever := t.due(p, m, r)
+	kept := t.provider.Pages.Kept == 0 || !ever || due.Sub(m.StoredAt) < t.provider.Pages.Kept
+	return kept && p.AwaitsPage() && !p.PageClosesAt.After(m.StoredAt.Add(r.life))
 }
 
 // due is when an event is as old as a rung. Events are as old as the log says, so that they become due in the
 // order of the log.
 func (t timer) due(p payment.Payment, m events.Message, r rung) (time.Time, bool) {
-	return t.provider.Hours(p.Operation).AddOpen(m.StoredAt, r.after)
+	return t.provider.Hours(p.Operation).AddOpen(m.StoredAt.Add(r.life), r.after)
 }

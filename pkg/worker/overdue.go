@@ -11,11 +11,11 @@ import (
 
 // Overdue asks the provider about a payment of which nothing was heard since the event m, and writes what
 // it says. It never sends a payment: one that the provider does not know stays as it is, unless a command
-// in the queue leads it on.
+// in the queue leads it on, or its customer's page closed long ago ([payment.Payment.AwaitsPage]).
 //
 // A payment that is still open afterwards, and that has been open for limit of the provider's open time
-// since it was sent or since a person was told last, becomes overdue: an event, an error in the log and a
-// count, nothing more. limit 0 makes it overdue in any case.
+// since it was sent, since its page was over or since a person was told last, becomes overdue: an event, an
+// error in the log and a count, nothing more. limit 0 makes it overdue in any case.
 //
 // An event that is not the payment's last one any more is done with: the newer one has its own time.
 // While the provider is closed it is not asked; the verdict then asks for the message at the opening.
@@ -81,7 +81,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 			Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted},
 		}, w.Now())
 	}
-	if err == nil && w.tooLong(j.payment, limit) {
+	if err == nil && w.tooLong(j, limit) {
 		err = w.decide(ctx, j, payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker})
 	}
 	if err != nil { // also when others moved it: their event then has its own time
@@ -102,15 +102,31 @@ func knownUnknown(p payment.Payment, o payment.Observation) bool {
 }
 
 // tooLong reports whether a person should be told that a payment is still open.
-func (w *Worker) tooLong(p payment.Payment, limit time.Duration) bool {
+func (w *Worker) tooLong(j *job, limit time.Duration) bool {
+	p := j.payment
 	if p.Status != payment.Pending && p.Status != payment.InDoubt {
 		return false
 	}
-	since := openSince(p)
-	if p.OverdueAt.After(since) {
-		since = p.OverdueAt
+	if limit <= 0 {
+		return true
 	}
+	since := openSince(p)
+	if p.AwaitsPage() { // only now an answer counts, and after it there is one more to wait for
+		over, ever := w.pageOver(p, j.conn.Traits())
+		if !ever {
+			over = p.PageClosesAt
+		}
+		since = later(later(since, over), p.NotFoundAt)
+	}
+	since = later(since, p.OverdueAt)
 	return w.Opening(p.Provider, p.Operation).Hours.OpenDuration(since, w.Now()) >= limit
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // openSince is when a payment was sent. One that came back to life from parked was never sent by us.

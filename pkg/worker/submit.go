@@ -176,6 +176,7 @@ func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observ
 	traits := j.conn.Traits()
 	observation.Settling, observation.OneReference = max(observation.Settling, traits.SettlingDelay), traits.OneReference
 	for range maxMoves {
+		observation.PageGrace = w.pageGrace(j.payment, traits)
 		next, changed, err := payment.Decide(j.payment, observation, at)
 		if err != nil || !changed {
 			return err

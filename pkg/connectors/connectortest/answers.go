@@ -63,6 +63,9 @@ func (s *trial) taken(cmd payment.Command, o payment.Observation, e *connectors.
 	if next := s.decide(s.submitting(cmd), o); o.Kind != kind || next.Status != status {
 		s.Errorf("an accepted payment is %s and becomes %s, want %s and %s", o.Kind, next.Status, kind, status)
 	}
+	if !s.h.Submit.Silent && !o.PageClosesAt.IsZero() {
+		s.Errorf("a payment that was sent is said to be no more than a page that closes %s", o.PageClosesAt)
+	}
 	switch action := o.Action; {
 	case action == nil && s.h.Submit.Action == "":
 	case action == nil || action.Type != s.h.Submit.Action:

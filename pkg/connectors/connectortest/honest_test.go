@@ -279,6 +279,9 @@ func (c *acme) submitted(cmd payment.Command, reply httpcall.Reply) (payment.Obs
 	if c.m == ignoresAmount {
 		o.Amount = payment.Money{}
 	}
+	if c.m == sentIsLink {
+		o.PageClosesAt = c.now().Add(time.Hour)
+	}
 	if c.m == acceptedIsPaid && r.Status == "created" {
 		o.Kind = payment.Paid
 	}

@@ -52,6 +52,7 @@ const (
 	anyWebhook         mistake = "does not verify webhooks"
 	promisesMore       mistake = "claims an operation that the provider does not have"
 	acceptedIsPaid     mistake = "treats an accepted payment as paid"
+	sentIsLink         mistake = "takes a payment that was sent for a page that closes"
 	pageCalls          mistake = "makes a request for a page that needs none"
 	anyTime            mistake = "does not look at a webhook's time"
 )
@@ -62,6 +63,7 @@ var mistakes = []struct {
 	rule string
 }{
 	{acceptedIsPaid, "an accepted payment is no more than the documents say"},
+	{sentIsLink, "an accepted payment is no more than the documents say"},
 	{pageCalls, "a submit without a request makes none"},
 	{promisesMore, "the traits are the documents' and are kept"},
 	{anyWebhook, "a webhook with a foreign key is refused"},

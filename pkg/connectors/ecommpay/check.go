@@ -72,12 +72,13 @@ func (c *Connector) checkPayout(cmd payment.Command) error {
 // checkPage looks at the link itself. The Payment Page forbids the semicolon in every value, as it
 // separates the values when they are signed (en_PP_Parameters).
 func (c *Connector) checkPage(cmd payment.Command) error {
-	for _, p := range c.pageParameters(cmd) {
+	closes := c.pageCloses(cmd, cmd.RequestedAt) // any time: each is written in as many bytes
+	for _, p := range c.pageParameters(cmd, closes) {
 		if strings.Contains(p.value, ";") {
 			return &payment.FieldError{Field: p.field, Problem: "must have no semicolon"}
 		}
 	}
-	if len(c.pageLink(cmd)) > payment.MaxURL {
+	if len(c.pageLink(cmd, closes)) > payment.MaxURL {
 		return &payment.FieldError{Field: "customer", Problem: "the texts make the link to the payment page too long"}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -77,6 +78,7 @@ func harness(cmd payment.Command) connectortest.Harness {
 			Methods:   map[payment.Operation][]string{payment.Deposit: {"page", "page_direct", "gate_redirect", "gate"}, payment.Payout: {"gate"}},
 			Hours:     calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"}, // seed 004
 			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,                            // seed 004, payouts
+			PageGrace: 48*time.Hour + time.Minute, // the threshold and the settling delay
 		},
 		Submit: connectortest.Submit{Verify: verifyRequest, Amount: func(m payment.Money) string { return strconv.FormatInt(m.Minor, 10) }},
 		Lookup: connectortest.Lookup{
@@ -125,6 +127,8 @@ func harness(cmd payment.Command) connectortest.Harness {
 func pageHarness(cmd payment.Command, target string) connectortest.Harness {
 	h := harness(cmd)
 	h.Submit.Silent, h.Submit.Action = true, payment.ActionRedirect
+	// The seed's example leaves best_before out; ours closes after the default lifetime.
+	target += "&best_before=" + url.QueryEscape(now.Add(24*time.Hour).Format("2006-01-02T15:04:05-07:00"))
 	h.Submit.Example = connectortest.Example{Method: "GET", Target: target, Fresh: []string{"signature"}}
 	h.Submit.OrderField, h.Submit.AmountField = "payment_id", "payment_amount"
 	return h

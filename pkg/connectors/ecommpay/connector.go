@@ -51,6 +51,9 @@ const (
 	MethodGate = "gate"
 )
 
+// threshold is the longest time in which a payment gets its result (Operations support of seed 004).
+const threshold = 48 * time.Hour
+
 var depositMethods = []string{MethodPage, MethodPageDirect, MethodGateRedirect, MethodGate}
 
 // Connector is one project at ECommPay. It is safe for concurrent use; after New nothing changes but the
@@ -76,7 +79,7 @@ var (
 )
 
 // New returns the connector of the account called provider. client must come from [httpcall.NewClient];
-// now dates the lists of banks. The error names every problem of the settings, joined, and no secret.
+// now dates the lists of banks and the links to the Payment Page. The error names every problem of the settings, joined, and no secret.
 func New(provider string, s Settings, client *http.Client, now func() time.Time) (*Connector, error) {
 	if err := s.validate(); err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", provider, err)
@@ -91,7 +94,10 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			Currencies: []string{"KRW"}, // seed 004
 			Hours:      calendar.ECommPayKorea(),
 			// Operations support of seed 004, for payouts. For purchases it names the account manager.
-			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,
+			BasicTime: 10 * time.Minute, Threshold: threshold,
+			// What is confirmed on the page is registered at once, for all that the pages say; how soon a lookup
+			// knows it, none says. The longest time that the provider names for anything is long enough.
+			PageGrace:      threshold + s.SettlingDelay,
 			MaxOrderLength: 64, // ours; the provider documents no shorter one
 			Methods: map[payment.Operation][]string{
 				payment.Deposit: methods,
@@ -124,7 +130,8 @@ func (c *Connector) Submit(ctx context.Context, cmd payment.Command) (payment.Ob
 	accepted := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit}
 	switch m := c.method(cmd); m {
 	case MethodPage, MethodPageDirect:
-		accepted.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: http.MethodGet, URL: c.pageLink(cmd)}}
+		accepted.PageClosesAt = c.pageCloses(cmd, c.now())
+		accepted.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: http.MethodGet, URL: c.pageLink(cmd, accepted.PageClosesAt)}}
 		return accepted, nil
 	}
 	path, request := c.gateRequest(cmd)

@@ -171,12 +171,15 @@ func TestSettings(t *testing.T) {
 		"merchant_callback_url must have no semi": func(s *ecommpay.Settings) {
 			s.MerchantCallbackURL = "https://x.example.com/a;b"
 		},
-		"at most 2048":       func(s *ecommpay.Settings) { s.ReturnURL = "https://x.example.com/" + strings.Repeat("a", 2048) },
-		"return_url must be": func(s *ecommpay.Settings) { s.ReturnURL = "javascript:alert(1)" },
-		"language must":      func(s *ecommpay.Settings) { s.Language = "ko-KR" },
-		"deposit_method":     func(s *ecommpay.Settings) { s.DepositMethod = "va" },
-		"settling_delay":     func(s *ecommpay.Settings) { s.SettlingDelay = 9 * time.Second },
-		"bank_list_cache":    func(s *ecommpay.Settings) { s.BankListCache = -1 },
+		"at most 2048":                           func(s *ecommpay.Settings) { s.ReturnURL = "https://x.example.com/" + strings.Repeat("a", 2048) },
+		"return_url must be":                     func(s *ecommpay.Settings) { s.ReturnURL = "javascript:alert(1)" },
+		"language must":                          func(s *ecommpay.Settings) { s.Language = "ko-KR" },
+		"deposit_method":                         func(s *ecommpay.Settings) { s.DepositMethod = "va" },
+		"settling_delay":                         func(s *ecommpay.Settings) { s.SettlingDelay = 9 * time.Second },
+		"bank_list_cache":                        func(s *ecommpay.Settings) { s.BankListCache = -1 },
+		"page_lifetime must be 1m0s to 719h0m0s": func(s *ecommpay.Settings) { s.PageLifetime = 719*time.Hour + 1 },
+		"page_lifetime must be":                  func(s *ecommpay.Settings) { s.PageLifetime = -time.Hour },
+		"page_lifetime":                          func(s *ecommpay.Settings) { s.PageLifetime = 24 * time.Second },
 	}
 	for want, change := range refused {
 		s := settings("https://api.example.com")

@@ -16,8 +16,21 @@ const pageMethod = "online-korean-banks"
 // parameter is one parameter of the Payment Page, with the field of the command that it comes from.
 type parameter struct{ name, value, field string }
 
+// pageCloses is until when the customer of a command can confirm the payment, when the link to the page is made
+// now. No page is open for ever, and none for longer than the provider keeps to (en_PP_Parameters).
+func (c *Connector) pageCloses(cmd payment.Command, now time.Time) time.Time {
+	closes, last := now.Add(c.settings.PageLifetime), now.Add(MaxPageLifetime)
+	if !cmd.ExpiresAt.IsZero() {
+		closes = cmd.ExpiresAt
+	}
+	if closes.After(last) {
+		closes = last
+	}
+	return closes.UTC().Truncate(time.Second) // as it is written
+}
+
 // pageParameters are those of seed 004, and others of en_PP_Parameters. Empty ones are left out.
-func (c *Connector) pageParameters(cmd payment.Command) []parameter {
+func (c *Connector) pageParameters(cmd payment.Command, closes time.Time) []parameter {
 	customer, back := cmd.Customer, c.returnURL(cmd)
 	parameters := []parameter{
 		{"project_id", strconv.FormatInt(c.settings.ProjectID, 10), ""},
@@ -32,24 +45,22 @@ func (c *Connector) pageParameters(cmd payment.Command) []parameter {
 	if c.method(cmd) == MethodPage {
 		parameters = append(parameters, parameter{"customer_email", customer.Email, "customer.email"})
 	}
-	parameters = append(parameters,
+	return append(parameters,
 		parameter{"language_code", c.language(cmd), "language"},
 		parameter{"force_payment_method", pageMethod, ""},
 		parameter{"merchant_callback_url", c.settings.MerchantCallbackURL, ""},
 		parameter{"merchant_success_url", back, "return_url"},
 		parameter{"merchant_fail_url", back, "return_url"},
+		parameter{"best_before", closes.Format(bestBefore), "expires_at"}, // 2020-04-26T13:50:37+00:00
 	)
-	if !cmd.ExpiresAt.IsZero() { // 2020-04-26T13:50:37+00:00; ignored beyond 30 days
-		parameters = append(parameters, parameter{"best_before", cmd.ExpiresAt.UTC().Format(bestBefore), "expires_at"})
-	}
-	return parameters
 }
 
 const bestBefore = "2006-01-02T15:04:05-07:00"
 
-// pageLink is the same for the same command, so that making it again does no harm.
-func (c *Connector) pageLink(cmd payment.Command) string {
-	return signedLink(c.settings.PaymentPageURL, c.pageParameters(cmd), c.settings.Secret)
+// pageLink is a link to the page of a command. Making another does no harm: both lead to the same payment, and a
+// customer is given only what stands in the log.
+func (c *Connector) pageLink(cmd payment.Command, closes time.Time) string {
+	return signedLink(c.settings.PaymentPageURL, c.pageParameters(cmd, closes), c.settings.Secret)
 }
 
 // signedLink signs the values as they are and then encodes them for the URL.

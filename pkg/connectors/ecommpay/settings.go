@@ -34,6 +34,9 @@ type Settings struct {
 	// DepositMethod is the way of paying for commands that name none, see [MethodPage]; empty takes
 	// MethodPage.
 	DepositMethod string `yaml:"deposit_method"`
+	// PageLifetime is how long the Payment Page is open to the customer of a command that has no expires_at; 0
+	// takes [DefaultPageLifetime]. It is at most [MaxPageLifetime].
+	PageLifetime time.Duration `yaml:"page_lifetime"`
 	// SettlingDelay is how long after a request the lookup may not know the payment yet; 0 takes
 	// [DefaultSettlingDelay]. It is at least [MinSettlingDelay].
 	SettlingDelay time.Duration `yaml:"settling_delay"`
@@ -53,6 +56,14 @@ const (
 	// (en_Gate_payment_status_request).
 	MinSettlingDelay     = 10 * time.Second
 	DefaultBankListCache = time.Hour
+	// DefaultPageLifetime is ours: a customer who goes on the next day to pay what was ordered is rare, and what
+	// nobody pays should end some day.
+	DefaultPageLifetime = 24 * time.Hour
+	// MaxPageLifetime: the provider ignores a best_before that is more than 30 days away (en_PP_Parameters). One
+	// hour is for a clock of the provider's that is behind ours.
+	MaxPageLifetime = 30*24*time.Hour - time.Hour
+	// MinPageLifetime is our own bound: below it a number without its unit is more likely than an intention.
+	MinPageLifetime = time.Minute
 )
 
 // minSecret is our own bound: a short secret can be guessed from one signed message.
@@ -68,6 +79,7 @@ func (s *Settings) validate() error {
 	setDefault(&s.DepositMethod, MethodPage)
 	setDefault(&s.SettlingDelay, DefaultSettlingDelay)
 	setDefault(&s.BankListCache, DefaultBankListCache)
+	setDefault(&s.PageLifetime, DefaultPageLifetime)
 	var p check.Problems
 	p.Must(s.ProjectID > 0, "project_id must be more than 0")
 	p.Must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
@@ -83,6 +95,7 @@ func (s *Settings) validate() error {
 	p.Must(languagePattern.MatchString(s.Language), "language must be two small letters")
 	p.Must(slices.Contains(depositMethods, s.DepositMethod), "deposit_method must be one of %s", strings.Join(depositMethods, ", "))
 	p.Must(s.SettlingDelay >= MinSettlingDelay, "settling_delay must be at least %v", MinSettlingDelay)
+	p.Must(s.PageLifetime >= MinPageLifetime && s.PageLifetime <= MaxPageLifetime, "page_lifetime must be %v to %v", MinPageLifetime, MaxPageLifetime)
 	p.Must(s.BankListCache > 0, "bank_list_cache must not be negative")
 	return p.Err()
 }

@@ -68,6 +68,7 @@ func TestPaymentPage(t *testing.T) {
 		"project_id": "200", "payment_id": order, "payment_amount": "10000", "payment_currency": "KRW", "customer_id": "21", "customer_first_name": "Kon",
 		"customer_last_name": "Do", "language_code": "ko", "force_payment_method": "online-korean-banks",
 		"merchant_callback_url": "https://pay.example.com/webhooks/ecommpay-kr?a=b&c=d", "merchant_success_url": "http://return.url", "merchant_fail_url": "http://return.url",
+		"best_before": clock().Add(24 * time.Hour).Format("2006-01-02T15:04:05+00:00"),
 	}
 	for method, email := range map[string]string{"": "do@mail.com", "page": "do@mail.com", "page_direct": ""} {
 		q := pageQuery(t, s, deposit(method))
@@ -98,14 +99,56 @@ func TestPaymentPage(t *testing.T) {
 		}
 	}
 	s.MerchantCallbackURL, s.ReturnURL = "", ""
-	if q := pageQuery(t, s, deposit("")); q.Has("merchant_callback_url") || q.Has("merchant_success_url") || q.Has("best_before") || q.Has("payment_description") {
+	if q := pageQuery(t, s, deposit("")); q.Has("merchant_callback_url") || q.Has("merchant_success_url") || q.Has("payment_description") {
 		t.Errorf("got %v", q)
 	}
-	// The same command gives the same link, so that it can be made again after a crash.
+	// The same command at the same time gives the same link.
 	first, _ := connect(t, s).Submit(testContext(t), deposit(""))
 	second, err := connect(t, s).Submit(testContext(t), deposit(""))
 	if err != nil || first.Action.Redirect.URL != second.Action.Redirect.URL {
 		t.Errorf("got %v, %v, %v", first, second, err)
+	}
+}
+
+// A page closes when the command expires or after the lifetime of the settings, and never later than the provider
+// keeps to. What the link says and what the payment knows is the same instant.
+func TestPagesClose(t *testing.T) {
+	at := clock()
+	for name, c := range map[string]struct {
+		lifetime time.Duration
+		expires  time.Time
+		want     time.Time
+	}{
+		"by default":                 {0, time.Time{}, at.Add(24 * time.Hour)},
+		"by the settings":            {time.Hour, time.Time{}, at.Add(time.Hour)},
+		"the longest":                {719 * time.Hour, time.Time{}, at.Add(719 * time.Hour)},
+		"by the command":             {time.Hour, at.Add(100 * time.Hour), at.Add(100 * time.Hour)},
+		"by the command, earlier":    {0, at.Add(time.Minute), at.Add(time.Minute)},
+		"within a second":            {0, at.Add(time.Minute + 999*time.Millisecond), at.Add(time.Minute)},
+		"in another zone":            {0, at.Add(time.Hour).In(time.FixedZone("KST", 9*3600)), at.Add(time.Hour)},
+		"later than is kept to":      {time.Hour, at.Add(31 * 24 * time.Hour), at.Add(719 * time.Hour)},
+		"much later than is kept to": {0, at.Add(1000 * 24 * time.Hour), at.Add(719 * time.Hour)},
+	} {
+		for _, method := range []string{"", "page_direct"} {
+			t.Run(name+" "+method, func(t *testing.T) {
+				s, cmd := settings("http://127.0.0.1:1"), deposit(method)
+				s.PageLifetime, cmd.ExpiresAt = c.lifetime, c.expires
+				o, err := connect(t, s).Submit(testContext(t), cmd)
+				if err != nil || !o.PageClosesAt.Equal(c.want) {
+					t.Fatalf("closes %s, want %s, %v", o.PageClosesAt, c.want, err)
+				}
+				if got := pageQuery(t, s, cmd).Get("best_before"); got != c.want.Format("2006-01-02T15:04:05+00:00") {
+					t.Errorf("best_before is %s, want %s", got, c.want)
+				}
+			})
+		}
+	}
+	// What Gate was asked for is more than a page.
+	for _, method := range []string{"gate", "gate_redirect"} {
+		cmd := deposit(method)
+		if _, o, err := submitTo(t, cmd, 200, `{"status":"success","request_id":"r","project_id":200,"payment_id":"`+order+`"}`); err != nil || !o.PageClosesAt.IsZero() {
+			t.Errorf("%s: closes %s, %v", method, o.PageClosesAt, err)
+		}
 	}
 }
 
