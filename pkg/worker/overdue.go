@@ -17,6 +17,9 @@ import (
 // since it was sent, since its page was over or since a person was told last, becomes overdue: an event, an
 // error in the log and a count, nothing more. limit 0 makes it overdue in any case.
 //
+// A look-up that gets no answer is repeated: the verdict asks for the message again. Whoever keeps the time
+// ends that when the next look-up is due.
+//
 // An event that is not the payment's last one any more is done with: the newer one has its own time.
 // While the provider is closed it is not asked; the verdict then asks for the message at the opening.
 func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict {
@@ -70,7 +73,8 @@ func open(p payment.Payment) bool {
 
 // lookUpOpen asks once and tells a person if that did not end a wait that is too long.
 func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, done func(called bool, err error)) events.Verdict {
-	observation, asked := w.ask(ctx, j, done)
+	before := j.seq
+	observation, asked, answered := w.ask(ctx, j, done)
 	var err error
 	if !knownUnknown(j.payment, observation) {
 		err = w.observe(ctx, j, observation, asked)
@@ -88,6 +92,9 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		w.Logger.WarnContext(ctx, "what the provider said of a payment that is open for long cannot be written now",
 			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
+	}
+	if !answered && open(j.payment) && j.seq == before { // else the new event has its own time
+		return events.RetryVerdict(w.nextLookup(j.payment).Sub(w.Now()))
 	}
 	if open(j.payment) {
 		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(openSince(j.payment)))

@@ -76,18 +76,19 @@ func TestWhatIsStillPendingWritesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		says payment.Observation
 		err  error
+		want events.VerdictKind
 	}{
-		"pending":            {accepted("o-1"), nil},
-		"unknown":            {payment.Observation{Kind: payment.Unknown}, nil}, // the provider had it: never believed
-		"unclear":            {payment.Observation{Kind: payment.Unclear, Known: true}, nil},
-		"could not be asked": {payment.Observation{}, errPlain},
+		"pending":            {accepted("o-1"), nil, events.Done},
+		"unknown":            {payment.Observation{Kind: payment.Unknown}, nil, events.Done}, // the provider had it: never believed
+		"unclear":            {payment.Observation{Kind: payment.Unclear, Known: true}, nil, events.Done},
+		"could not be asked": {payment.Observation{}, errPlain, events.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *desk) {
 				d.pendingFor("o-1", threshold-time.Second)
 				d.lookupSays(c.says, c.err)
 				for range 3 {
-					d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+					d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), c.want)
 				}
 				d.log.want("o-1", payment.Submitting, payment.Pending)
 				if d.provider.lookups != 3 || d.errorsLogged() != 0 {
@@ -271,6 +272,39 @@ func TestOverdueTriesAgain(t *testing.T) {
 			})
 		})
 	}
+}
+
+// An outage of the provider just when a payment is due must not put the payment off until the next step of
+// the ladder, which is six times as far away.
+func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.pendingFor("o-1", 10*time.Minute)
+		d.lookupSays(payment.Observation{}, errors.New("503"))
+		p, m := d.start(), d.event("o-1")
+		for n := range 3 {
+			pause := d.want(p.Overdue(context.Background(), m, threshold), events.Retry)
+			if pause <= 0 || pause > 15*time.Minute || d.provider.lookups != n+1 {
+				t.Errorf("%d look-ups, the next after %s", d.provider.lookups, pause)
+			}
+			time.Sleep(pause)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Pending)
+		d.lookupSays(paid(), nil)
+		d.want(p.Overdue(context.Background(), m, threshold), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+	})
+}
+
+// At the threshold a person is told all the same.
+func TestALookUpWithoutAnAnswerDoesNotPutThePersonOff(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.pendingFor("o-1", threshold)
+		d.lookupSays(payment.Observation{}, errors.New("503"))
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
+		if is := d.log.now("o-1"); is.OverdueAt.IsZero() || is.Status != payment.Pending {
+			t.Errorf("%s, overdue at %s", is.Status, is.OverdueAt)
+		}
+	})
 }
 
 func TestAClosedProviderIsNotAsked(t *testing.T) {

@@ -131,12 +131,13 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 // lookUp asks the provider about the order and writes what it said. An answer that could not be had
 // says nothing about the payment, but one that was interrupted is then seen to be in doubt.
 func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
-	observation, asked := w.ask(ctx, j, done)
+	observation, asked, _ := w.ask(ctx, j, done)
 	return w.observe(ctx, j, observation, asked)
 }
 
-// ask looks an order up at the provider. asked is when; done is told how the call ended.
-func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err error)) (observation payment.Observation, asked time.Time) {
+// ask looks an order up at the provider. asked is when, answered whether anything was learned; done is told
+// how the call ended.
+func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err error)) (observation payment.Observation, asked time.Time, answered bool) {
 	called, err := false, error(nil)
 	defer func() { done(called, err) }()
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
@@ -156,7 +157,7 @@ func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err err
 		observation = payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 	}
 	observation.Source = payment.FromLookup
-	return observation, asked
+	return observation, asked, err == nil
 }
 
 // decide writes a decision of our own, made on the payment as the job knows it. It never follows a
