@@ -196,7 +196,7 @@ providers:
   diamondpay-kr-v2:
     kind: diamondpay
     settings: {base_url: "http://127.0.0.1:1", platform_id: PF0002, secret_file: secret, previous_secrets_file: [previous],
-      sign_type: HMAC-SHA256, currency: KRW, version: v2, notify_url: "http://127.0.0.1:1/x", settling_delay: 5m}
+      sign_type: HMAC-SHA256, currency: KRW, version: v2, callback_url: "http://127.0.0.1:1/x", settling_delay: 5m}
 `
 
 // Secrets of the test, with the mark of the sandbox.

@@ -135,6 +135,6 @@ providers:
       sign_type: HMAC-SHA256
       currency: KRW
       version: v2
-      notify_url: ` + yardstick.NotifyURL + `
+      callback_url: ` + yardstick.NotifyURL + `
       allow_plain_links: true
 `

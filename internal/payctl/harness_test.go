@@ -113,7 +113,7 @@ nats: {urls: ["NATS"]}
 providers:
   ecommpay-kr:
     kind: ecommpay
-    settings: {project_id: 200, secret_file: DIR/secret, gate_url: "GATE"}
+    settings: {project_id: 200, secret_file: DIR/secret, base_url: "GATE"}
   teemopay-kr:
     kind: teemopay
     settings:

@@ -53,23 +53,33 @@ func (d decoder) value(n *yaml.Node, v reflect.Value, key string) {
 	}
 }
 
-// mapping fills a struct. Each key of the file must be a field, or a field and "_file".
+// mapping fills a struct. Each key of the file must be a field, or a field and "_file". A field's tag was:"name" is
+// the name that it had before, which is still taken, with a warning.
 func (d decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	if n.Kind != yaml.MappingNode {
 		d.addAt(n.Line, key, "must be a mapping of keys to values")
 		return
 	}
-	fields := map[string]reflect.Value{}
-	fieldsOf(v, fields)
-	given := map[string]bool{}
+	fields, renamed := map[string]reflect.Value{}, map[string]string{}
+	fieldsOf(v, fields, renamed)
+	given, written := map[string]bool{}, map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		name, value := n.Content[i].Value, n.Content[i+1]
-		if n.Content[i].Kind != yaml.ScalarNode || given[name] {
+		if n.Content[i].Kind != yaml.ScalarNode || written[name] {
 			continue // reported by walk
+		}
+		written[name] = true
+		at := join(key, name)
+		if now, was := newName(name, renamed); was {
+			d.warnOfOldName(n.Content[i].Line, at, now)
+			name = now
+		}
+		if given[name] {
+			d.addAt(n.Content[i].Line, at, "is given under its old name and as %s: give one of them", name)
+			continue
 		}
 		given[name] = true
 		base, named := strings.CutSuffix(name, fileSuffix)
-		at := join(key, name)
 		if field, known := fields[name]; known {
 			d.value(value, field, at)
 		} else if field, known := fields[base]; known && named && fromFile(field.Type()) {
@@ -85,14 +95,37 @@ func (d decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	}
 }
 
-// fieldsOf collects the fields of a struct, those of embedded structs included, by their YAML name.
-func fieldsOf(v reflect.Value, into map[string]reflect.Value) {
+// newName returns the name that a key has now, with its "_file", and whether it was written by an old one.
+func newName(name string, renamed map[string]string) (now string, was bool) {
+	if now, was = renamed[name]; was {
+		return now, true
+	}
+	base, named := strings.CutSuffix(name, fileSuffix)
+	if now, was = renamed[base]; was && named {
+		return now + fileSuffix, true
+	}
+	return name, false
+}
+
+func (d decoder) warnOfOldName(line int, key, now string) {
+	warning := Problem{File: d.origin.file, Line: line, Key: key, Text: "is called " + now + " now; the old name is still taken"}
+	if text := warning.String(); !slices.Contains(d.origin.warnings, text) { // settings are read more than once
+		d.origin.warnings = append(d.origin.warnings, text)
+	}
+}
+
+// fieldsOf collects the fields of a struct, those of embedded structs included, by their YAML name, and the
+// names that they had before.
+func fieldsOf(v reflect.Value, into map[string]reflect.Value, renamed map[string]string) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if field.Anonymous && field.Type.Kind() == reflect.Struct {
-			fieldsOf(v.Field(i), into)
+			fieldsOf(v.Field(i), into, renamed)
 		} else if name := yamlName(field); name != "" {
 			into[name] = v.Field(i)
+			if was := field.Tag.Get("was"); was != "" {
+				renamed[was] = name
+			}
 		}
 	}
 }

@@ -74,7 +74,7 @@ func (c *Config) resolveHours(found *problems, key, name string, kind calendar.C
 	var err error
 	if h.parsed, err = calendar.Parse(h.Config); err != nil {
 		keys := map[string]reflect.Value{}
-		fieldsOf(reflect.ValueOf(h.Config), keys)
+		fieldsOf(reflect.ValueOf(h.Config), keys, map[string]string{})
 		found.addErrors(key+".hours", err, keys)
 		return
 	}

@@ -79,7 +79,7 @@ func (c *Config) connector(found *problems, key, name string, kind connectors.Ki
 	known := map[string]reflect.Value{} // the keys of the settings that the kind asked for
 	decode := func(settings any) error {
 		if target := reflect.ValueOf(settings); target.Kind() == reflect.Pointer && target.Elem().Kind() == reflect.Struct {
-			fieldsOf(target.Elem(), known)
+			fieldsOf(target.Elem(), known, map[string]string{})
 		}
 		return c.Providers[name].Decode(settings)
 	}

@@ -43,9 +43,9 @@ type Settings struct {
 	// "atm", v2 "card", "direct", "qr".
 	DepositMethods []string `yaml:"deposit_methods"`
 	// NotifyURL receives the notifications of deposits, at most 256 characters.
-	NotifyURL string `yaml:"notify_url"`
+	NotifyURL string `yaml:"callback_url" was:"notify_url"`
 	// PayoutNotifyURL receives those of payouts; empty sends none, and payouts are then looked up.
-	PayoutNotifyURL string `yaml:"payout_notify_url"`
+	PayoutNotifyURL string `yaml:"payout_callback_url" was:"payout_notify_url"`
 	// BankCodes maps an upstream's bank code to the provider's, e.g. "004": "KBSTAR_KR". A code that is
 	// not in it is sent as it is, because the provider's whole list is not published.
 	BankCodes map[string]string `yaml:"bank_codes"`
@@ -136,10 +136,10 @@ func (s *Settings) validateServices(p *check.Problems) {
 		ok := slices.Contains(operations, operation) && !slices.Contains(s.Operations[:i], operation)
 		p.Must(ok, "operations[%d] must be one of %s, once", i, strings.Join(operations, ", "))
 	}
-	mustNotify(p, "notify_url", s.NotifyURL)
-	mustNotify(p, "payout_notify_url", s.PayoutNotifyURL)
+	mustNotify(p, "callback_url", s.NotifyURL)
+	mustNotify(p, "payout_callback_url", s.PayoutNotifyURL)
 	deposits := slices.Contains(s.Operations, string(payment.Deposit))
-	p.Must(!deposits || s.NotifyURL != "", "notify_url is required for deposits")
+	p.Must(!deposits || s.NotifyURL != "", "callback_url is required for deposits")
 }
 
 func mustNotify(p *check.Problems, key, address string) {

@@ -47,10 +47,10 @@ func TestSettings(t *testing.T) {
 		{"operations[0]", func(s *diamondpay.Settings) { s.Currency, s.Operations = "TWD", []string{"payout"} }},
 		{"deposit_methods[0]", func(s *diamondpay.Settings) { s.DepositMethods = []string{"card"} }},
 		{"deposit_methods[1]", func(s *diamondpay.Settings) { s.DepositMethods = []string{"atm", "atm"} }},
-		{"notify_url is required", func(s *diamondpay.Settings) { s.NotifyURL = "" }},
-		{"notify_url must begin", func(s *diamondpay.Settings) { s.NotifyURL = "http://example.com" }},
-		{"notify_url must have at most", func(s *diamondpay.Settings) { s.NotifyURL = "https://example.com/" + strings.Repeat("x", 256) }},
-		{"payout_notify_url must begin", func(s *diamondpay.Settings) { s.PayoutNotifyURL = "http://example.com" }},
+		{"callback_url is required", func(s *diamondpay.Settings) { s.NotifyURL = "" }},
+		{"callback_url must begin", func(s *diamondpay.Settings) { s.NotifyURL = "http://example.com" }},
+		{"callback_url must have at most", func(s *diamondpay.Settings) { s.NotifyURL = "https://example.com/" + strings.Repeat("x", 256) }},
+		{"payout_callback_url must begin", func(s *diamondpay.Settings) { s.PayoutNotifyURL = "http://example.com" }},
 		{"bank_codes", func(s *diamondpay.Settings) { s.BankCodes = map[string]string{"004": ""} }},
 		{"bank_codes", func(s *diamondpay.Settings) { s.BankCodes = map[string]string{"004": strings.Repeat("B", 17)} }},
 		{"deposit_statuses", func(s *diamondpay.Settings) { s.DepositStatuses = map[string]string{"02": "paid"} }},
@@ -67,7 +67,7 @@ func TestSettings(t *testing.T) {
 		}
 	}
 	_, err := diamondpay.New("diamondpay", diamondpay.Settings{}, nil, clock)
-	for _, field := range []string{"base_url", "platform_id", "secret", "sign_type", "currency", "version", "notify_url"} {
+	for _, field := range []string{"base_url", "platform_id", "secret", "sign_type", "currency", "version", "callback_url"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is not among all problems: %v", field, err)
 		}
@@ -76,7 +76,7 @@ func TestSettings(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	const text = `{base_url: "https://gateway.example.com", platform_id: PF0002, sign_type: HMAC-SHA256, currency: KRW, version: v2, operations: [deposit],
-		deposit_methods: [qr], notify_url: "https://example.com/n", bank_codes: {"004": KBSTAR_KR}, codes: {"0011": rejected}, payout_statuses: {"2": paid},
+		deposit_methods: [qr], callback_url: "https://example.com/n", bank_codes: {"004": KBSTAR_KR}, codes: {"0011": rejected}, payout_statuses: {"2": paid},
 		settling_delay: 2m, allow_plain_links: true, payout_query_version: v1}`
 	c, err := diamondpay.Kind.New("diamondpay-kr", func(settings any) error {
 		if err := yaml.Unmarshal([]byte(text), settings); err != nil {

@@ -160,15 +160,15 @@ func TestSettings(t *testing.T) {
 		"project_id must be more":       func(s *ecommpay.Settings) { s.ProjectID = -1 },
 		"secret must have":              func(s *ecommpay.Settings) { s.Secret = secret.Value{} },
 		"secret must have at least 16":  func(s *ecommpay.Settings) { s.Secret = secret.New("fifteen-bytes-x") },
-		"secrets_previous[0] must have": func(s *ecommpay.Settings) { s.SecretsPrevious = []secret.Value{{}} },
-		"secrets_previous[1] must have": func(s *ecommpay.Settings) { s.SecretsPrevious = []secret.Value{previous, secret.New("short")} },
-		"gate_url must begin":           func(s *ecommpay.Settings) { s.GateURL = "http://api.example.com" },
-		"gate_url must be an":           func(s *ecommpay.Settings) { s.GateURL = "api.example.com" },
-		"gate_url must have no":         func(s *ecommpay.Settings) { s.GateURL = "https://api.example.com?x=1" },
+		"previous_secrets[0] must have": func(s *ecommpay.Settings) { s.SecretsPrevious = []secret.Value{{}} },
+		"previous_secrets[1] must have": func(s *ecommpay.Settings) { s.SecretsPrevious = []secret.Value{previous, secret.New("short")} },
+		"base_url must begin":           func(s *ecommpay.Settings) { s.GateURL = "http://api.example.com" },
+		"base_url must be an":           func(s *ecommpay.Settings) { s.GateURL = "api.example.com" },
+		"base_url must have no":         func(s *ecommpay.Settings) { s.GateURL = "https://api.example.com?x=1" },
 		"payment_page_url must begin":   func(s *ecommpay.Settings) { s.PaymentPageURL = "http://paymentpage.example.com/payment" },
 		"payment_page_url must have no": func(s *ecommpay.Settings) { s.PaymentPageURL = "https://u:p@paymentpage.example.com/payment" },
-		"merchant_callback_url must be": func(s *ecommpay.Settings) { s.MerchantCallbackURL = "ftp://x" },
-		"merchant_callback_url must have no semi": func(s *ecommpay.Settings) {
+		"callback_url must be":          func(s *ecommpay.Settings) { s.MerchantCallbackURL = "ftp://x" },
+		"callback_url must have no semi": func(s *ecommpay.Settings) {
 			s.MerchantCallbackURL = "https://x.example.com/a;b"
 		},
 		"at most 2048":                           func(s *ecommpay.Settings) { s.ReturnURL = "https://x.example.com/" + strings.Repeat("a", 2048) },

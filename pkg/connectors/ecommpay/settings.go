@@ -19,13 +19,13 @@ type Settings struct {
 	// Secret signs our requests and verifies the provider's callbacks and answers, at least 16 bytes.
 	Secret secret.Value `yaml:"secret"`
 	// SecretsPrevious verify callbacks and answers too, while the secret is being changed.
-	SecretsPrevious []secret.Value `yaml:"secrets_previous"`
+	SecretsPrevious []secret.Value `yaml:"previous_secrets" was:"secrets_previous"`
 	// GateURL of the Gate API; empty takes [DefaultGateURL]. https is required except on a loopback host.
-	GateURL string `yaml:"gate_url"`
+	GateURL string `yaml:"base_url" was:"gate_url"`
 	// PaymentPageURL of the Payment Page; empty takes [DefaultPaymentPageURL].
 	PaymentPageURL string `yaml:"payment_page_url"`
 	// MerchantCallbackURL is sent with each payment. Empty takes what the project's settings say.
-	MerchantCallbackURL string `yaml:"merchant_callback_url"`
+	MerchantCallbackURL string `yaml:"callback_url" was:"merchant_callback_url"`
 	// ReturnURL is where the customer's browser goes afterwards, for commands that do not say.
 	ReturnURL string `yaml:"return_url"`
 	// Language of the provider's pages for commands that do not say, two letters; empty takes
@@ -84,14 +84,14 @@ func (s *Settings) validate() error {
 	p.Must(s.ProjectID > 0, "project_id must be more than 0")
 	p.Must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
 	for i, previous := range s.SecretsPrevious {
-		p.Must(len(previous.Reveal()) >= minSecret, "secrets_previous[%d] must have at least %d bytes", i, minSecret)
+		p.Must(len(previous.Reveal()) >= minSecret, "previous_secrets[%d] must have at least %d bytes", i, minSecret)
 	}
-	p.Must(check.URL(s.GateURL, false) == "", "gate_url %s", check.URL(s.GateURL, false))
+	p.Must(check.URL(s.GateURL, false) == "", "base_url %s", check.URL(s.GateURL, false))
 	p.Must(check.URL(s.PaymentPageURL, false) == "", "payment_page_url %s", check.URL(s.PaymentPageURL, false))
-	p.Must(s.MerchantCallbackURL == "" || check.URL(s.MerchantCallbackURL, true) == "", "merchant_callback_url %s", check.URL(s.MerchantCallbackURL, true))
-	p.Must(!strings.Contains(s.MerchantCallbackURL, ";"), "merchant_callback_url must have no semicolon")
+	p.Must(s.MerchantCallbackURL == "" || check.URL(s.MerchantCallbackURL, true) == "", "callback_url %s", check.URL(s.MerchantCallbackURL, true))
+	p.Must(!strings.Contains(s.MerchantCallbackURL, ";"), "callback_url must have no semicolon")
 	p.Must(s.ReturnURL == "" || returnable(s.ReturnURL), "return_url must be an absolute URL without a semicolon")
-	p.Must(len(s.MerchantCallbackURL) <= payment.MaxURL && len(s.ReturnURL) <= payment.MaxURL, "merchant_callback_url and return_url must have at most %d bytes", payment.MaxURL)
+	p.Must(len(s.MerchantCallbackURL) <= payment.MaxURL && len(s.ReturnURL) <= payment.MaxURL, "callback_url and return_url must have at most %d bytes", payment.MaxURL)
 	p.Must(languagePattern.MatchString(s.Language), "language must be two small letters")
 	p.Must(slices.Contains(depositMethods, s.DepositMethod), "deposit_method must be one of %s", strings.Join(depositMethods, ", "))
 	p.Must(s.SettlingDelay >= MinSettlingDelay, "settling_delay must be at least %v", MinSettlingDelay)
