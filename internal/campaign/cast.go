@@ -44,6 +44,7 @@ func (c *run) newCast(p *provider, orders []*Order) (*cast, error) {
 func (a *cast) hear(ctx context.Context, p payment.Payment) {
 	a.customers.hear(ctx, p)
 	a.upstream.hear(ctx, p)
+	a.person.hear(p)
 }
 
 // wait returns when nobody acts on an event any more.

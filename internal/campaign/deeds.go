@@ -17,8 +17,8 @@ type Deeds struct {
 	AnswersTried  int // answers to what the provider wants to know
 	AnswersTaken  int
 	Cancelled     bool // payctl said that it was cancelled
-	Released      int
-	Dropped       int // dead letters that were deleted, or may have been
+	Released      int  // events of the log that say so
+	Dropped       int  // dead letters that were deleted, or may have been
 	Replayed      int
 }
 

@@ -36,6 +36,7 @@ func playedIn(e Evidence) []act {
 		{"strangers", strangersHeard(e), len(e.Strangers) >= enough},
 		{"forged", len(e.Forged), len(e.Orders) >= 50},
 		{"parked_closed", parkedFor(e, payment.ReasonClosed), len(e.Closings) > 0 && len(e.Orders) >= 50},
+		{"resumed", settledAfter(e, payment.ReasonClosed), len(e.Closings) > 0 && len(e.Orders) >= 50},
 		{"low_balance", parkedFor(e, payment.ReasonBalance), len(e.Orders) >= 50},
 		{"funded", settledAfter(e, payment.ReasonBalance), len(e.Orders) >= 50},
 		{"deploys", int(e.Deploys), len(e.Orders) >= 50},

@@ -13,6 +13,7 @@ import (
 // Times of the services under trial, short enough for a run of a minute.
 const (
 	basicTime       = 10 * time.Second // a payment of which nothing was heard is looked up; the longest settling delay
+	threshold       = 2 * time.Minute  // until a person is told, and a new ladder begins: a customer may come late
 	unknownOrderFor = 15 * time.Second // a webhook waits for the command of its order
 	resumeSpread    = 3 * time.Second
 	shutdownTimeout = 4 * time.Second
@@ -69,7 +70,7 @@ func edit(path string, hours calendar.Config) error {
 	edited := string(text)
 	for _, change := range []struct{ what, with string }{
 		{"\nworker:\n", fmt.Sprintf("\nworker:\n  unknown_order_for: %s\n  resume_spread: %s\n  shutdown_timeout: %s\n", unknownOrderFor, resumeSpread, shutdownTimeout)},
-		{"    breaker: {open_for: 2s}\n", fmt.Sprintf("    breaker: {open_for: 2s}\n    basic_time: %s\n", basicTime)},
+		{"    breaker: {open_for: 2s}\n", fmt.Sprintf("    breaker: {open_for: 2s}\n    basic_time: %s\n    threshold: %s\n", basicTime, threshold)},
 		{"\n  " + closes + ":\n", fmt.Sprintf("\n  %s:\n    hours: {zone: %q, days: %q, hours: %q, margin_before_closing: %s, margin_after_opening: %s}\n",
 			closes, hours.Zone, hours.Days, hours.Hours, marginBeforeClosing, marginAfterOpening)},
 	} {

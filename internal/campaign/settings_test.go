@@ -72,8 +72,8 @@ func TestEdit(t *testing.T) {
 		t.Errorf("a lease of %s needs a longer margin", cfg.Worker.Lease)
 	}
 	for name, provider := range cfg.Providers {
-		if provider.BasicTime != basicTime {
-			t.Errorf("%s: the basic time is %s", name, provider.BasicTime)
+		if provider.BasicTime != basicTime || provider.Threshold != threshold {
+			t.Errorf("%s: looked up after %s until %s", name, provider.BasicTime, provider.Threshold)
 		}
 		hours := app.Opening(cfg)(name, payment.Payout).Hours
 		for at, open := range map[time.Time]bool{
