@@ -1,6 +1,10 @@
 package app
 
 import (
+	"errors"
+	"log/slog"
+	"time"
+
 	goredis "github.com/redis/go-redis/v9"
 
 	"payonce/pkg/config"
@@ -15,6 +19,20 @@ func newLimits(rt Runtime, client goredis.UniversalClient) (*calls.Limits, error
 	return calls.New(calls.Options{
 		Policies: Policies(rt.Config), Shared: budget.New(client), Now: rt.Now, Logger: rt.Logger,
 	})
+}
+
+// OpenLimits makes what keeps providers from being overrun for a program that calls them beside the workers, out of
+// the same budget. end closes its connection to Redis, which is made when it is needed.
+func OpenLimits(cfg config.Config, logger *slog.Logger, now func() time.Time) (spare *calls.Limits, end func() error, err error) {
+	rt := Runtime{Config: cfg, Logger: logger, Now: now}
+	_, client, err := dialRedis(rt)
+	if err != nil {
+		return nil, nil, err
+	}
+	if spare, err = newLimits(rt, client); err != nil {
+		return nil, nil, errors.Join(err, client.Close())
+	}
+	return spare, client.Close, nil
 }
 
 // Policies returns what each provider is spared.

@@ -91,7 +91,8 @@ func workshop(t *testing.T) string {
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,
 		"callback.json":     `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,
 		"notification.json": `{"payment_id":"PM1","amount":400000,"sign":"804628be9f30b9ff048a05177fc41e14"}`,
-		"payouts.csv":       csvBlock.FindStringSubmatch(read(t, "../../docs/payctl.md"))[1],
+		"payouts.csv":       csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[0][1],
+		"books.csv":         csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[1][1],
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)

@@ -1,6 +1,7 @@
 package payctl
 
 import (
+	"bytes"
 	"crypto/rand"
 	"crypto/rsa"
 	"strings"
@@ -9,6 +10,8 @@ import (
 
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
+	"payonce/pkg/payment"
+	"payonce/pkg/reconcile"
 	"payonce/pkg/secret"
 )
 
@@ -42,6 +45,38 @@ func FuzzPayoutFile(f *testing.F) {
 			if err := p.cmd.Validate(); err != nil || p.cmd.Provider != to.provider || p.line < 2 {
 				t.Errorf("%q: %+v, %v", text, p, err)
 			}
+		}
+	})
+}
+
+// FuzzBooksFile reads anything as a provider's books. What has no problem are lines that can be compared, no more than
+// the file has, and every problem stands at a line.
+func FuzzBooksFile(f *testing.F) {
+	const header = "order,operation,amount,settled_amount,currency,status,reference,created_at,completed_at"
+	const line = "P-1,deposit,10000,9000,KRW,paid,PR-1,2026-11-22 09:00:05,2026-11-22T09:01:00Z"
+	for _, text := range []string{header + "\n" + line, "\ufeff" + header + "\r\n" + line, strings.ReplaceAll(header+"\n"+line, ",", ";"), header, "\"", "", "\xff", header + "\n" + line + "\n" + line} {
+		f.Add([]byte(text), false)
+		f.Add([]byte(text), true)
+	}
+	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
+	f.Fuzz(func(t *testing.T, text []byte, named bool) {
+		form := bookForm{zone: time.UTC}
+		if named {
+			form = bookForm{
+				columns: map[string]string{"order": "order", "settled_amount": "amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
+				operation: payment.Payout, currency: "TWD", zone: zones["TWD"],
+			}
+		}
+		books := reconcile.NewBooks(day.To, day)
+		problems := parseBooks(text, form, books)
+		lines := bytes.Count(text, []byte("\n")) + 1
+		for _, p := range problems {
+			if p.Line < 1 || p.Line > lines || p.Problem == "" {
+				t.Errorf("%q: %+v", text, p)
+			}
+		}
+		if len(problems) == 0 && (books.Len() >= lines || books.Covered.From.After(day.From) || books.Covered.To.Before(day.To)) {
+			t.Errorf("%q: %d lines, %v", text, books.Len(), books.Covered)
 		}
 	})
 }

@@ -147,11 +147,7 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 		return writeJSON(w, r)
 	}
 	for _, p := range r.Problems {
-		place := fmt.Sprintf("line %d", p.Line)
-		if p.Column != "" {
-			place += ", " + p.Column
-		}
-		_, _ = fmt.Fprintf(w, "%s: %s\n", place, p.Problem)
+		_, _ = fmt.Fprintln(w, p)
 	}
 	for _, line := range r.Conflicts {
 		_, _ = fmt.Fprintf(w, "line %d: conflict: its payment_id was used for another payment\n", line)

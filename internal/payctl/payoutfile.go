@@ -1,40 +1,24 @@
 package payctl
 
 import (
-	"bytes"
-	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
 
-// Bounds of a file.
-const (
-	maxFileBytes = 64 << 20
-	maxPayouts   = 100_000
-)
+// maxPayouts is how many payouts a file may have.
+const maxPayouts = 100_000
 
 // The metadata of an imported payout.
 const (
 	metadataFile = "import_file" // the file's name without its folder
 	metadataLine = "import_line"
 )
-
-// problem is one thing that is wrong with a file. It holds no value of the file.
-type problem struct {
-	Line    int    `json:"line"`
-	Column  string `json:"column,omitempty"`
-	Problem string `json:"problem"`
-}
 
 // payout is one good line.
 type payout struct {
@@ -62,66 +46,11 @@ func readPayouts(path string, to target) (*file, error) {
 
 func parsePayouts(name string, text []byte, to target) *file {
 	f := &file{name: name, to: to, lines: map[string]int{}}
-	text = bytes.TrimPrefix(text, []byte("\ufeff"))
-	if line := notUTF8(text); line > 0 {
-		f.report(line, "", "is not UTF-8: save the file as CSV UTF-8")
-		return f
+	readRows(text, f.report, f.header, f.row)
+	if len(f.payouts)+len(f.problems) == 0 {
+		f.report(1, "", "there are no payouts below the names of the columns")
 	}
-	separator, err := separatorOf(text)
-	if err != nil {
-		f.report(1, "", err.Error())
-		return f
-	}
-	r := csv.NewReader(bytes.NewReader(text))
-	r.Comma, r.FieldsPerRecord = separator, -1
-	f.read(r)
 	return f
-}
-
-func readFile(path string) ([]byte, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = file.Close() }()
-	about, err := file.Stat()
-	switch {
-	case err != nil:
-		return nil, err
-	case !about.Mode().IsRegular():
-		return nil, fmt.Errorf("%s: is not a regular file", path)
-	case about.Size() > maxFileBytes:
-		return nil, fmt.Errorf("%s: has more than %d MiB", path, maxFileBytes>>20)
-	}
-	return io.ReadAll(io.LimitReader(file, about.Size()))
-}
-
-// notUTF8 returns the first line that is not UTF-8, 0 when all are.
-func notUTF8(text []byte) int {
-	if utf8.Valid(text) {
-		return 0
-	}
-	line := 1
-	for one := range bytes.SplitAfterSeq(text, []byte("\n")) {
-		if !utf8.Valid(one) {
-			break
-		}
-		line++
-	}
-	return line
-}
-
-// separatorOf looks at the first line: names of columns hold neither of the two.
-func separatorOf(text []byte) (rune, error) {
-	first, _, _ := bytes.Cut(text, []byte("\n"))
-	commas, semicolons := bytes.ContainsRune(first, ','), bytes.ContainsRune(first, ';')
-	switch {
-	case commas && semicolons:
-		return 0, errors.New("the first line has both commas and semicolons; one of them must separate the columns")
-	case semicolons:
-		return ';', nil
-	}
-	return ',', nil
 }
 
 // file is a file that is being read.
@@ -136,55 +65,27 @@ type file struct {
 	total    payment.Money  // of the payouts
 }
 
-func (f *file) read(r *csv.Reader) {
-	for header := true; ; header = false {
-		row, err := r.Read()
-		var syntax *csv.ParseError
-		switch {
-		case err == io.EOF && header:
-			f.report(1, "", "the file is empty")
-			return
-		case err == io.EOF:
-			if len(f.payouts)+len(f.problems) == 0 {
-				f.report(1, "", "there are no payouts below the names of the columns")
-			}
-			return
-		case errors.As(err, &syntax):
-			f.report(syntax.StartLine, "", "is not CSV: "+syntax.Err.Error())
-			if header {
-				return
-			}
-			continue
-		}
-		line, _ := r.FieldPos(0)
-		if header {
-			if f.order, f.problems = readHeader(line, row); len(f.problems) > 0 {
-				return
-			}
-			continue
-		}
-		if f.rows++; f.rows > maxPayouts {
-			f.report(line, "", fmt.Sprintf("a file may have at most %d payouts", maxPayouts))
-			return
-		}
-		f.row(line, row)
-	}
+// header reads the names of the columns and reports whether the lines below can be read.
+func (f *file) header(line int, names []string) bool {
+	f.order, f.problems = readHeader(line, names)
+	return len(f.problems) == 0
 }
 
 func (f *file) report(line int, column, text string) {
 	f.problems = append(f.problems, problem{line, column, text})
 }
 
-// row reads one payout, or reports everything that is wrong with it.
-func (f *file) row(line int, row []string) {
-	if len(row) != len(f.order) {
-		f.report(line, "", fmt.Sprintf("has %d columns, the first line has %d", len(row), len(f.order)))
-		return
+// row reads one payout, or reports everything that is wrong with it. It reports whether there may be more.
+func (f *file) row(line int, row []string) bool {
+	if f.rows++; f.rows > maxPayouts {
+		f.report(line, "", fmt.Sprintf("a file may have at most %d payouts", maxPayouts))
+		return false
 	}
-	if strings.Join(row, "") == "" {
-		f.report(line, "", "is empty")
-		return
-	}
+	f.payout(line, row)
+	return true
+}
+
+func (f *file) payout(line int, row []string) {
 	before := len(f.problems)
 	values := map[string]string{}
 	cmd := payment.Command{

@@ -1,0 +1,126 @@
+package payctl
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"unicode/utf8"
+)
+
+// maxFileBytes bounds a file.
+const maxFileBytes = 64 << 20
+
+// problem is one thing that is wrong with a file. It holds no value of the file.
+type problem struct {
+	Line    int    `json:"line"`
+	Column  string `json:"column,omitempty"`
+	Problem string `json:"problem"`
+}
+
+func (p problem) String() string {
+	if p.Column == "" {
+		return fmt.Sprintf("line %d: %s", p.Line, p.Problem)
+	}
+	return fmt.Sprintf("line %d, %s: %s", p.Line, p.Column, p.Problem)
+}
+
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
+	about, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !about.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: is not a regular file", path)
+	case about.Size() > maxFileBytes:
+		return nil, fmt.Errorf("%s: has more than %d MiB", path, maxFileBytes>>20)
+	}
+	return io.ReadAll(io.LimitReader(file, about.Size()))
+}
+
+// notUTF8 returns the first line that is not UTF-8, 0 when all are.
+func notUTF8(text []byte) int {
+	if utf8.Valid(text) {
+		return 0
+	}
+	line := 1
+	for one := range bytes.SplitAfterSeq(text, []byte("\n")) {
+		if !utf8.Valid(one) {
+			break
+		}
+		line++
+	}
+	return line
+}
+
+// separatorOf looks at the first line: names of columns hold neither of the two.
+func separatorOf(text []byte) (rune, error) {
+	first, _, _ := bytes.Cut(text, []byte("\n"))
+	commas, semicolons := bytes.ContainsRune(first, ','), bytes.ContainsRune(first, ';')
+	switch {
+	case commas && semicolons:
+		return 0, errors.New("the first line has both commas and semicolons; one of them must separate the columns")
+	case semicolons:
+		return ';', nil
+	}
+	return ',', nil
+}
+
+// readRows reads a CSV text: the first line by header, which reports whether the others can be read, and each of them
+// by row, which reports whether there may be more. What is wrong with the text itself is reported with its line.
+func readRows(text []byte, report func(line int, column, problem string), header, row func(line int, values []string) bool) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if line := notUTF8(text); line > 0 {
+		report(line, "", "is not UTF-8: save the file as CSV UTF-8")
+		return
+	}
+	separator, err := separatorOf(text)
+	if err != nil {
+		report(1, "", err.Error())
+		return
+	}
+	r := csv.NewReader(bytes.NewReader(text))
+	r.Comma, r.FieldsPerRecord = separator, -1
+	columns := 0
+	for {
+		values, err := r.Read()
+		var syntax *csv.ParseError
+		switch {
+		case err == io.EOF && columns == 0:
+			report(1, "", "the file is empty")
+			return
+		case err == io.EOF:
+			return
+		case errors.As(err, &syntax):
+			report(syntax.StartLine, "", "is not CSV: "+syntax.Err.Error())
+			if columns == 0 {
+				return
+			}
+			continue
+		}
+		line, _ := r.FieldPos(0)
+		more := true
+		switch {
+		case columns == 0:
+			columns = len(values)
+			more = header(line, values)
+		case len(values) != columns:
+			report(line, "", fmt.Sprintf("has %d columns, the first line has %d", len(values), columns))
+		case strings.Join(values, "") == "":
+			report(line, "", "is empty")
+		default:
+			more = row(line, values)
+		}
+		if !more {
+			return
+		}
+	}
+}
