@@ -36,8 +36,8 @@ func statementsCommand(env Env) *cobra.Command {
 is looked for in the log, and every payment that was sent on these days is looked for in the books. It reads only: no money is
 moved and no status is written.
 
-The books are read from the provider where its kind gives them (teemopay; diamondpay in version v1), out of the same budget of
-calls as the workers'. For others, download the payments from the provider's console and give them with --file. Such a
+The books are read from the provider where its kind gives them (teemopay), out of the same budget of calls as the
+workers'. For others, download the payments from the provider's console and give them with --file. Such a
 file is CSV in UTF-8, separated by "," or ";", and its first line names the columns:
 
   order, status, created_at          required
