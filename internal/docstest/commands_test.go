@@ -29,8 +29,8 @@ var unchecked = map[string]string{
 	"set -a":                 "of the shell",
 	"date -d yesterday +%F":  "of the shell",
 	"set +a":                 "of the shell",
-	". nats/server/nats.env": "made by payctl credentials; internal/deploytest starts servers with it",
-	"nats-server --config nats/server/node.conf -t":                                                          "made by payctl credentials; internal/deploytest starts servers with it",
+	". nats/server/nats.env": "typed by TestNATSPageIsTyped",
+	"nats-server --config nats/server/node.conf -t":                                                          "typed by TestNATSPageIsTyped",
 	"sh deploy/docker/secrets.sh secrets":                                                                    "run by internal/deploytest",
 	"sudo chown -R 65532:65532 secrets/nats secrets/redis secrets/ingress secrets/grafana secrets/providers": "of the shell",
 }

@@ -22,16 +22,19 @@ func healthCommand(env Env) *cobra.Command {
 	c.RunE = func(c *cobra.Command, args []string) error {
 		req, err := http.NewRequestWithContext(c.Context(), http.MethodGet, args[0], nil)
 		if err != nil {
-			return usagef("%v", err)
+			return usagef("%w; it wants a URL like http://127.0.0.1:9091/readyz", err)
+		}
+		if req.URL.Host == "" {
+			return usagef("%q is no URL like http://127.0.0.1:9091/readyz", args[0])
 		}
 		client := &http.Client{Timeout: healthTimeout}
 		reply, err := client.Do(req)
 		if err != nil {
-			return err
+			return fmt.Errorf("%w\nNext: see that the service runs, and that its admin_listen is this address", err)
 		}
 		_ = reply.Body.Close()
 		if reply.StatusCode != http.StatusOK {
-			return fmt.Errorf("%s answers %s", args[0], reply.Status)
+			return fmt.Errorf("%s answers %s; its log says what is missing, or ask: worker --check", args[0], reply.Status)
 		}
 		_, err = fmt.Fprintln(env.Stdout, "ready")
 		return err

@@ -13,8 +13,11 @@ func TestHealth(t *testing.T) {
 		}
 	}))
 	run(t, "", "health", server.URL+"/readyz").expect(t, 0, "ready\n", "")
-	run(t, "", "health", server.URL+"/other").expect(t, 1, "", "answers 503")
+	run(t, "", "health", server.URL+"/other").expect(t, 1, "", "answers 503 Service Unavailable; its log says what is missing")
 	server.Close()
-	run(t, "", "health", server.URL+"/readyz").expect(t, 1, "", "refused")
+	run(t, "", "health", server.URL+"/readyz").expect(t, 1, "", "refused\nNext: see that the service runs")
+	for _, wrong := range []string{"127.0.0.1:9091", "readyz", "http://"} {
+		run(t, "", "health", wrong).expect(t, 2, "", "URL like http://127.0.0.1:9091/readyz")
+	}
 	run(t, "", "health").expect(t, 2, "", "takes URL")
 }

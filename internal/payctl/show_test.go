@@ -247,7 +247,7 @@ func TestShowWithoutStreams(t *testing.T) {
 	config := configuration(t, server.URL(), nowhere)
 	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT: make it with payctl streams apply")
 	server.Stop()
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "connect to NATS")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "Next: see that nats-server runs and that nats.urls names it")
 }
 
 func TestHelp(t *testing.T) {

@@ -68,12 +68,30 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*jetstream.Conn, erro
 	if err != nil {
 		return nil, usagef("nats.tls: %w", err)
 	}
-	return jetstream.Connect(ctx, jetstream.Options{
+	conn, err := jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"),
 		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
 		TLS: tlsConfig, Config: app.StreamConfig(cfg), Now: e.Now,
 		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
+	if err != nil {
+		return nil, fmt.Errorf("%w\nNext: %s", err, nextToConnect(err))
+	}
+	return conn, nil
+}
+
+// nextToConnect says what to look at when NATS cannot be used. What its client and Go's TLS say is recognised by their words.
+func nextToConnect(err error) string {
+	text := strings.ToLower(err.Error())
+	switch {
+	case strings.Contains(text, "authorization") || strings.Contains(text, "authentication"):
+		return "the server does not know this user: give nats.nkey_seed_file the seed of the operator (payctl credentials make writes operator.seed)"
+	case strings.Contains(text, "tls") || strings.Contains(text, "x509"):
+		return "give nats.tls.ca_file the CA of the server, and in nats.urls a name that its certificate has"
+	case strings.Contains(text, "permission") || strings.Contains(text, "jetstream is not available"):
+		return "the server has no JetStream, or this user has not the operator's rights: give nats.nkey_seed_file the seed of the operator"
+	}
+	return "see that nats-server runs and that nats.urls names it"
 }
 
 // checkStreams wants all streams to exist. That one is set up differently is the services' matter.
