@@ -50,8 +50,8 @@ func (w *Worker) closed(cmd payment.Command, now time.Time) (decision payment.Ob
 }
 
 // resumeAt spreads commands over the time after an opening, so that it is no stampede. A command has the
-// same place each time. At least half of the open time, and half of the customer's patience, is left after
-// it: a schedule has whole seconds, and the queue may be long.
+// same place each time. At least half of the open time, and half of the customer's patience and of ours, is left
+// after it: a schedule has whole seconds, and the queue may be long.
 func (w *Worker) resumeAt(cmd payment.Command, hours calendar.Hours, opens time.Time) time.Time {
 	window := w.Timing.ResumeSpread
 	if closes, ever := hours.NextClosing(opens); ever {
@@ -59,6 +59,9 @@ func (w *Worker) resumeAt(cmd payment.Command, hours calendar.Hours, opens time.
 	}
 	if !cmd.ExpiresAt.IsZero() {
 		window = min(window, cmd.ExpiresAt.Sub(opens)/2)
+	}
+	if end := w.givesUpAt(cmd); !end.IsZero() {
+		window = min(window, end.Sub(opens)/2)
 	}
 	return opens.Add(place(cmd.Ref, window))
 }

@@ -112,3 +112,19 @@ func TestWhatIsKeptBackIsGivenUpInTime(t *testing.T) {
 		d.sent("o-1", 0, 0)
 	})
 }
+
+// What waits over a weekend is tried at the opening before it is given up, however wide the opening is spread.
+func TestWhatWaitedForTheOpeningIsTried(t *testing.T) {
+	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+		d.impatient(2 * time.Minute)
+		p := d.start()
+		for _, order := range []string{"o-1", "o-2", "o-3", "o-4", "o-5", "o-6", "o-7", "o-8"} {
+			v := p.Command(context.Background(), d.message(d.order(order)))
+			if d.want(v, events.Park); v.At.Before(monday) || v.At.After(monday.Add(time.Minute)) {
+				t.Errorf("%s waits until %s", order, v.At.In(kst))
+			}
+		}
+		d.want(d.settle(p, d.message(d.order("o-1"))), events.Done)
+		d.sent("o-1", 1, 1)
+	})
+}
