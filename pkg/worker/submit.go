@@ -45,12 +45,15 @@ func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observat
 		backoff.WithInitialInterval(w.Timing.RetryInitial), backoff.WithMaxElapsedTime(w.Timing.RetryFor))
 	// failed is of the last call: Retry itself returns the context's error when the process stops.
 	_ = backoff.Retry(func() error {
-		if w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
+		switch {
+		case w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout:
 			failed = notSent(payment.ReasonInterrupted, errLeaseSpent)
-		} else {
-			if failed != nil {
-				w.metrics.again(ctx, j)
-			}
+		case failed == nil:
+			observation, failed = w.callOnce(ctx, j)
+		case !w.timely(j.cmd):
+			return backoff.Permanent(failed)
+		default:
+			w.metrics.again(ctx, j)
 			observation, failed = w.callOnce(ctx, j)
 		}
 		if failed != nil && !mayCallAgain(failed) {
@@ -62,6 +65,13 @@ func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observat
 		observation = w.observationOf(ctx, j, failed)
 	}
 	return observation, failed
+}
+
+// timely reports whether a command has not expired and its provider has not closed during a pause.
+func (w *Worker) timely(cmd payment.Command) bool {
+	now := w.Now()
+	_, shut := w.closed(cmd, now)
+	return !shut && !expired(cmd, now)
 }
 
 // mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in

@@ -278,3 +278,29 @@ func repeat(r reply, n int) []reply {
 	}
 	return all
 }
+
+// Between two tries of one attempt the command expires, or the provider closes.
+func TestNothingIsTriedAgainTooLate(t *testing.T) {
+	unreachable := func(d *desk) {
+		d.options.Timing.RetryInitial = 2 * time.Second // the pause is one second at least
+		d.provider.script("o-1", repeat(reply{err: errUnreached}, 100)...)
+	}
+	inBubble(t, func(d *desk) {
+		unreachable(d)
+		cmd := d.order("o-1")
+		cmd.ExpiresAt = d.now().Add(500 * time.Millisecond)
+		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.sent("o-1", 1, 0)
+		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Failed)
+		d.reason("o-1", payment.ReasonExpired, "")
+	})
+	atHours(t, friday.Add(-500*time.Millisecond), worker.ParkClosed, func(d *desk) {
+		unreachable(d)
+		p, m := d.start(), d.message(d.order("o-1"))
+		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+		if v := p.Command(context.Background(), m); v.Kind != events.Park || v.At.Before(monday) {
+			t.Errorf("%+v", v)
+		}
+		d.sent("o-1", 1, 0)
+	})
+}
