@@ -18,6 +18,9 @@ import (
 // provider is back.
 const probePause = 5 * time.Second
 
+// gateSlack is how much later than the gate's own time a call is let through, because that must have passed.
+const gateSlack = time.Millisecond
+
 // errNotCalled says that nothing was learned about the provider.
 var errNotCalled = errors.New("no call was made")
 
@@ -41,8 +44,8 @@ func (l *Limits) newBreaker(name string, config Breaker) *breaker {
 		IsSuccessful: func(err error) bool { return !Unavailable(err) },
 		IsExcluded:   func(err error) bool { return errors.Is(err, errNotCalled) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
-			if to == gobreaker.StateOpen { // a little later than the gate's own time, which must have passed
-				b.again.Store(l.now().Add(config.OpenFor + time.Millisecond).UnixNano())
+			if to == gobreaker.StateOpen {
+				b.again.Store(l.now().Add(config.OpenFor + gateSlack).UnixNano())
 			}
 			l.stateChanged(b.caller, name, from, to)
 		},
@@ -83,6 +86,9 @@ func (l *Limits) Enter(ctx context.Context, name string) (done func(called bool,
 		}, time.Time{}, true
 	case errors.Is(err, gobreaker.ErrOpenState):
 		again = time.Unix(0, b.again.Load())
+		if latest := l.now().Add(b.OpenFor + gateSlack); again.After(latest) { // the clock was set back
+			again = latest
+		}
 	default: // others are trying
 		again = l.now().Add(min(b.OpenFor, probePause))
 	}

@@ -33,7 +33,11 @@ func (l *Limits) Reserve(ctx context.Context, name string, patience time.Duratio
 
 // reserveShared asks the budget of all workers. asked is false when there is none, or when it is down.
 func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, patience time.Duration) (wait time.Duration, ok, asked bool) {
-	if l.shared == nil || l.now().UnixNano() < l.sharedDownUntil.Load() {
+	if l.shared == nil {
+		return 0, false, false
+	}
+	// One that is further away was set before the clock was set back.
+	if left := l.sharedDownUntil.Load() - l.now().UnixNano(); 0 < left && left <= sharedPause.Nanoseconds() {
 		return 0, false, false
 	}
 	// A process that stops asks all the same: it says nothing about the budget's health.

@@ -135,3 +135,43 @@ func (a askable) Reserve(ctx context.Context, name string, r limits.Rate, patien
 	}
 	return a.shared.Reserve(ctx, name, r, patience)
 }
+
+// hanging is a budget that answers nothing until its asker gives up.
+type hanging struct{ shared }
+
+func (h *hanging) Reserve(ctx context.Context, _ string, _ limits.Rate, _ time.Duration) (time.Duration, bool, error) {
+	<-ctx.Done()
+	return 0, false, ctx.Err()
+}
+
+func TestASharedBudgetThatHangsIsNotWaitedForLong(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := open(t, ten, func(o *limits.Options) { o.Shared = &hanging{} })
+		began := time.Now()
+		if wait, ok := reserve(t, l, time.Minute); !ok || wait != 0 || time.Since(began) != 2*time.Second {
+			t.Errorf("after %s: waits %s, %t", time.Since(began), wait, ok)
+		}
+	})
+}
+
+// The clock is set back while the shared budget is down, or the breaker open.
+func TestAClockSetBackPutsNothingOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		budget, ahead := &shared{err: errors.New("LOADING")}, time.Hour
+		l, _ := open(t, limits.Policy{Rate: ten.Rate, Breaker: config}, func(o *limits.Options) {
+			o.Shared, o.Now = budget, func() time.Time { return time.Now().Add(ahead) }
+		})
+		reserve(t, l, time.Minute)
+		for range config.Failures {
+			call(l, unreached)
+		}
+		ahead = 0
+		budget.err, budget.wait = nil, 3*time.Second
+		if wait, _ := reserve(t, l, time.Minute); wait != 3*time.Second {
+			t.Errorf("the shared budget is not asked for an hour: waits %s", wait)
+		}
+		if _, again, ok := l.Enter(acme); ok || again.Sub(time.Now()) > config.OpenFor+time.Second {
+			t.Errorf("again in %s, %t", time.Until(again), ok)
+		}
+	})
+}

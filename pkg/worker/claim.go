@@ -26,7 +26,8 @@ const (
 
 // claim takes the order for this job. It reports false, with the verdict, when the job must not go on.
 func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
-	if w.Now().UnixNano() < w.claimsDownUntil.Load() {
+	// One that is further away was set before the clock was set back.
+	if left := w.claimsDownUntil.Load() - w.Now().UnixNano(); 0 < left && left <= claimPause.Nanoseconds() {
 		return w.withoutClaim(ctx, j, nil)
 	}
 	// Bounded, so that a slow store cannot eat the lease that is being asked for.

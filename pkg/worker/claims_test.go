@@ -277,3 +277,20 @@ func TestALostClaimIsNotGivenBack(t *testing.T) {
 		d.want(d.start().Command(context.Background(), m), events.Retry)
 	})
 }
+
+// A claim store that failed is asked again after a moment, also when the clock was set back meanwhile.
+func TestAClockSetBackDoesNotPutTheStoreOff(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.ahead = time.Hour
+		p := d.start()
+		p.ports.on("claim", 1, failBefore)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		if d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done); p.ports.count("claim") != 1 {
+			t.Fatal("it is asked for every message")
+		}
+		d.ahead = 0
+		if d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done); p.ports.count("claim") != 2 {
+			t.Error("it is not asked for an hour")
+		}
+	})
+}
