@@ -182,8 +182,8 @@ func TestHalfOpenLetsExactlyTheProbesThrough(t *testing.T) {
 				defer mu.Unlock()
 				if ok {
 					probes = append(probes, done)
-				} else if !again.After(time.Now()) {
-					t.Errorf("told to come again at %s", again)
+				} else if time.Until(again) != min(config.OpenFor, 5*time.Second) {
+					t.Errorf("told to come again in %s", time.Until(again))
 				}
 			})
 		}
@@ -265,4 +265,18 @@ func TestProblemsOfPolicies(t *testing.T) {
 	if _, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: good}, Now: time.Now}); err != nil {
 		t.Error(err)
 	}
+}
+
+// A breaker that is open for a moment only does not keep others waiting for longer than that.
+func TestOthersWaitForAProbeNoLongerThanTheBreakerIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		short := limits.Breaker{Failures: 1, OpenFor: time.Second, Probes: 1}
+		l, _ := open(t, limits.Policy{Breaker: short})
+		call(l, unreached)
+		time.Sleep(2 * time.Second)
+		l.Enter(t.Context(), acme) // the probe
+		if _, again, ok := l.Enter(t.Context(), acme); ok || time.Until(again) != time.Second {
+			t.Errorf("again in %s, %t", time.Until(again), ok)
+		}
+	})
 }

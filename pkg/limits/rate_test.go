@@ -170,7 +170,7 @@ func TestAClockSetBackPutsNothingOff(t *testing.T) {
 		if wait, _ := reserve(t, l, time.Minute); wait != 3*time.Second {
 			t.Errorf("the shared budget is not asked for an hour: waits %s", wait)
 		}
-		if _, again, ok := l.Enter(acme); ok || again.Sub(time.Now()) > config.OpenFor+time.Second {
+		if _, again, ok := l.Enter(t.Context(), acme); ok || again.Sub(time.Now()) > config.OpenFor+time.Second {
 			t.Errorf("again in %s, %t", time.Until(again), ok)
 		}
 	})

@@ -25,13 +25,14 @@ type fakeLog struct {
 	changed  chan struct{} // closed and made anew at every append
 	timers   map[string]bool
 	given    map[string]int // deliveries by timer
+	dead     []events.DeadReason
 }
 
 func newLog(t *testing.T) *fakeLog {
 	return &fakeLog{t: t, changed: make(chan struct{}), timers: map[string]bool{}, given: map[string]int{}}
 }
 
-// append writes an event of a payment now.
+// append writes an event of a payment now, by a writer whose clock is wrong: the log's counts.
 func (l *fakeLog) append(provider, order string, op payment.Operation, s payment.Status) {
 	l.t.Helper()
 	l.write(payment.Payment{Ref: payment.Ref{Provider: provider, Order: order}, Operation: op, Status: s})
@@ -39,7 +40,7 @@ func (l *fakeLog) append(provider, order string, op payment.Operation, s payment
 
 func (l *fakeLog) write(p payment.Payment) {
 	l.t.Helper()
-	p.Revision, p.Amount, p.UpdatedAt = 1, payment.KRW(10000), time.Now()
+	p.Revision, p.Amount, p.UpdatedAt = 1, payment.KRW(10000), time.Now().Add(-3*time.Minute)
 	out, err := events.EncodePayment(p, "event")
 	if err != nil {
 		l.t.Fatal(err)
@@ -112,7 +113,9 @@ func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, h
 		v := h(ctx, m)
 		if v.Kind != events.Retry {
 			if v.Kind == events.Dead {
-				l.t.Logf("dead letter: %s", v.Reason)
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.dead = append(l.dead, v.Reason)
 			}
 			return
 		}

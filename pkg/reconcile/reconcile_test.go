@@ -170,8 +170,9 @@ func TestWhatCannotBeReadIsADeadLetter(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
 		l.put(events.Message{Subject: "payment.pending." + acme + ".o-1", Data: []byte("{")})
 		time.Sleep(1000 * time.Hour)
-		if e.want(t); l.given["1"] != 1 {
-			t.Errorf("delivered %d times", l.given["1"])
+		// one for each of four timers
+		if e.want(t); l.given["1"] != 1 || fmt.Sprint(l.dead) != "[undecodable undecodable undecodable undecodable]" {
+			t.Errorf("delivered %d times, dead letters %v", l.given["1"], l.dead)
 		}
 	})
 }
@@ -221,7 +222,21 @@ func TestAProviderThatNeverOpensIsNeverDue(t *testing.T) {
 	running(t, time.Time{}, never, func(l *fakeLog, e *engine) {
 		l.append(acme, "o-1", payment.Deposit, payment.Pending)
 		time.Sleep(24 * time.Hour)
-		e.want(t)
+		if e.want(t); l.given["1"] < 24*12 || l.given["1"] > 24*12+1 {
+			t.Errorf("looked at %d times in a day", l.given["1"])
+		}
+	})
+}
+
+// A ladder or hours that were changed take effect soon: nothing is put off for longer than five minutes at once.
+func TestNothingIsPutOffForLong(t *testing.T) {
+	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
+		l.append(acme, "o-1", payment.Deposit, payment.Pending)
+		time.Sleep(24*time.Hour - time.Second)
+		synctest.Wait()
+		if n := l.given["threshold"]; n != 24*12 {
+			t.Errorf("looked at %d times in a day", n)
+		}
 	})
 }
 

@@ -365,3 +365,18 @@ func TestAProviderThatNeverOpensRefuses(t *testing.T) {
 		c.ClosedKnownUntil = "2002-01-01"
 	})
 }
+
+// The same order number at two accounts: each provider has its own spread.
+func TestEachProviderHasItsOwnSpread(t *testing.T) {
+	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+		of := d.options.Opening
+		d.options.Opening = func(_ string, op payment.Operation) worker.Opening { return of(acme, op) }
+		other := d.order("o-1")
+		other.Provider = "silent"
+		p := d.start()
+		a, b := p.Command(context.Background(), d.message(d.order("o-1"))), p.Command(context.Background(), d.message(other))
+		if d.want(b, events.Park); a.At.Equal(b.At) {
+			t.Errorf("both at %s", a.At)
+		}
+	})
+}

@@ -292,13 +292,14 @@ func TestABudgetThatIsFarAwayParks(t *testing.T) {
 }
 
 func TestStoppingWhileWaitingForTheBudget(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 30 * time.Second, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *desk) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 		ctx, stop := context.WithCancel(context.Background())
-		time.AfterFunc(time.Second, stop)
+		const long = 20 * time.Second // after which a lease is too short for a call
+		time.AfterFunc(long, stop)
 		began, m := time.Now(), d.message(d.order("o-1"))
-		if delay := d.want(p.Command(ctx, m), events.Retry); delay != 0 || time.Since(began) != time.Second {
+		if delay := d.want(p.Command(ctx, m), events.Retry); delay != 0 || time.Since(began) != long || p.ports.count("renew") != 0 {
 			t.Errorf("after %s: again in %s", time.Since(began), delay)
 		}
 		d.log.want("o-1") // no park, no attempt

@@ -44,9 +44,6 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 	if opens, shut := w.shut(ref.Provider, j.payment.Operation); shut {
 		return events.RetryVerdict(opens.Sub(w.Now()))
 	}
-	if ctx.Err() != nil { // stopping: leave it to another worker
-		return events.RetryVerdict(0)
-	}
 	done, again := w.admitted(ctx, j)
 	if done == nil {
 		return events.RetryVerdict(max(again.Sub(w.Now()), 0))

@@ -205,7 +205,7 @@ func TestAnIntentWithoutACommandIsLookedUp(t *testing.T) {
 		"sent": {true, nil, settling, payment.Pending}, "not sent": {false, nil, settling, payment.InDoubt},
 		"could not be asked": {true, errPlain, settling, payment.InDoubt},
 		// The clocks differ: "unknown" is too early to be believed, and no other timer reads intents.
-		"asked too early": {false, nil, settling - time.Second, payment.InDoubt},
+		"asked too early": {false, nil, time.Second, payment.InDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *desk) {

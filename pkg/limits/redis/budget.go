@@ -42,7 +42,7 @@ func (b *Budget) Reserve(ctx context.Context, name string, r limits.Rate, patien
 	switch {
 	case err != nil:
 		return 0, false, fmt.Errorf("redis: reserve a call of %s: %w", name, err)
-	case len(reply) != 2 || reply[0] != 0 && reply[0] != 1 || reply[1] < 0:
+	case len(reply) != 2:
 		return 0, false, fmt.Errorf("redis: reserve a call of %s: the script answered %v", name, reply)
 	}
 	return time.Duration(reply[1]) * time.Microsecond, reply[0] == 1, nil

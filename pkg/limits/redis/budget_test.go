@@ -86,6 +86,13 @@ func TestBudgetOnMiniredis(t *testing.T) {
 	}
 	server.SetTime(now.Add(-1000 * time.Hour)) // a clock that was set back does not stop payments
 	reserve(t, b, "one", 0, 0, true)
+	server.SetTime(now)
+	for n := range 9 { // until somebody waits for an hour
+		reserve(t, b, "kept", time.Hour, max(time.Duration(n-2), 0)*10*minutes, true)
+	}
+	if ttl := server.TTL(redis.DefaultPrefix + ":{kept}"); ttl < 90*time.Minute {
+		t.Errorf("places for 90 minutes are forgotten after %s", ttl)
+	}
 	for _, key := range server.Keys() {
 		if ttl := server.TTL(key); ttl <= 0 || ttl > 3*time.Hour {
 			t.Errorf("%s lives for %s", key, ttl)
