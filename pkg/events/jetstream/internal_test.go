@@ -15,6 +15,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 func TestReplyOf(t *testing.T) {
@@ -225,6 +226,25 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 	held, err := stream.GetLastMsgForSubject(ctx, place)
 	if err != nil || held.Header.Get(headerMessageID) != command(9, fired).id("park") {
 		t.Errorf("the command is not parked: %+v, %v", held, err)
+	}
+}
+
+// A command is parked, its acknowledgement is lost, the schedule fires, and the first delivery comes again: what
+// it would park was delivered since.
+func TestParkAgainAfterTheScheduleFiredIsDone(t *testing.T) {
+	ctx, c := begin(t, DefaultConfig(), time.Now)
+	d := &delivery{stream: events.StreamCommands, message: events.Message{
+		Subject: "deposit.requested.acme.D-1", Data: []byte("body"), Sequence: 1, StoredAt: time.Unix(1, 0).UTC(),
+	}}
+	if err := c.park(ctx, d, time.Now().Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.DropParked(ctx, payment.Ref{Provider: "acme", Order: "D-1"}); err != nil { // as if it had fired
+		t.Fatal(err)
+	}
+	before := c.Stats().PublishRetries
+	if err := c.park(ctx, d, time.Now().Add(time.Hour)); err != nil || c.Stats().PublishRetries != before {
+		t.Errorf("%v after %d tries", err, c.Stats().PublishRetries-before)
 	}
 }
 
