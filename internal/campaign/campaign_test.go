@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
 )
 
 // The campaign starts itself again for its processes; under test, that is this test program.
@@ -97,6 +98,9 @@ func TestOrders(t *testing.T) {
 		numbers[o.Ref], currencies[o.Amount.Currency] = true, true
 		ways[o.Way]++
 		again[o.Again]++
+		if o.Page && slices.Contains(o.Faults, sandbox.LostCallback) {
+			t.Errorf("%s: nobody would hear of it in time", o.Ref)
+		}
 		if o.Other == o.Command || o.Again != NotAgain && o.AgainBy == "" {
 			t.Errorf("%s: sent again %q by %q", o.Ref, o.Again, o.AgainBy)
 		}

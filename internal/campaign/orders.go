@@ -82,8 +82,8 @@ var misfortunes = []misfortune{
 	// Its webhooks come early, twice, or never.
 	{weight: 5, text: "x-early-callback", faults: []sandbox.FaultName{sandbox.EarlyCallback}},
 	{weight: 5, text: "x-duplicate-callback", faults: []sandbox.FaultName{sandbox.DuplicateCallback}},
-	{weight: 5, text: "x-lost-callback", faults: []sandbox.FaultName{sandbox.LostCallback}},
-	{weight: 1, text: "x-drop-x-lost-callback", faults: []sandbox.FaultName{sandbox.Drop, sandbox.LostCallback}},
+	{weight: 5, text: "x-lost-callback", faults: []sandbox.FaultName{sandbox.LostCallback}, able: notByPage},
+	{weight: 1, text: "x-drop-x-lost-callback", faults: []sandbox.FaultName{sandbox.Drop, sandbox.LostCallback}, able: notByPage},
 	{weight: 1, text: "x-decline-x-lost-callback", faults: []sandbox.FaultName{sandbox.Decline, sandbox.LostCallback}, able: isPayout},
 	// The provider wants to know more.
 	{weight: 90, text: "x-clarification", faults: []sandbox.FaultName{sandbox.Clarification}, able: asksForMore},
@@ -92,6 +92,10 @@ var misfortunes = []misfortune{
 	{weight: 2, text: "x-other-amount", faults: []sandbox.FaultName{sandbox.OtherAmount}, able: isTeemoPayDeposit},
 	{weight: 14, text: "x-refund", faults: []sandbox.FaultName{sandbox.Refund}, able: canBeTakenBack},
 }
+
+// notByPage leaves out payment pages. A customer can open one after the last look-up; if no webhook comes then,
+// nobody knows of it until the page is over, which no run waits for.
+func notByPage(v trial.Variant) bool { return !strings.HasPrefix(v.Method, "page") }
 
 func isPayout(v trial.Variant) bool { return v.Operation == payment.Payout }
 
