@@ -137,16 +137,16 @@ func (a askable) Reserve(ctx context.Context, name string, r limits.Rate, patien
 }
 
 // hanging is a budget that answers nothing until its asker gives up.
-type hanging struct{ shared }
+type hanging struct{}
 
-func (h *hanging) Reserve(ctx context.Context, _ string, _ limits.Rate, _ time.Duration) (time.Duration, bool, error) {
+func (hanging) Reserve(ctx context.Context, _ string, _ limits.Rate, _ time.Duration) (time.Duration, bool, error) {
 	<-ctx.Done()
 	return 0, false, ctx.Err()
 }
 
 func TestASharedBudgetThatHangsIsNotWaitedForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		l, _ := open(t, ten, func(o *limits.Options) { o.Shared = &hanging{} })
+		l, _ := open(t, ten, func(o *limits.Options) { o.Shared = hanging{} })
 		began := time.Now()
 		if wait, ok := reserve(t, l, time.Minute); !ok || wait != 0 || time.Since(began) != 2*time.Second {
 			t.Errorf("after %s: waits %s, %t", time.Since(began), wait, ok)
@@ -170,7 +170,7 @@ func TestAClockSetBackPutsNothingOff(t *testing.T) {
 		if wait, _ := reserve(t, l, time.Minute); wait != 3*time.Second {
 			t.Errorf("the shared budget is not asked for an hour: waits %s", wait)
 		}
-		if _, again, ok := l.Enter(t.Context(), acme); ok || again.Sub(time.Now()) > config.OpenFor+time.Second {
+		if _, again, ok := l.Enter(t.Context(), acme); ok || time.Until(again) > config.OpenFor+time.Second {
 			t.Errorf("again in %s, %t", time.Until(again), ok)
 		}
 	})
