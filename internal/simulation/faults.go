@@ -59,6 +59,11 @@ const (
 	reversal                     // a settled payment is taken back
 	extraReceipt                 // the customer pays once more
 	contradiction                // the provider says the opposite of its outcome
+	byPage                       // a deposit is paid on a page, of which the provider hears from the customer
+	pageUnused                   // the customer does not come
+	pageLastMoment               // the customer confirms just before the page closes
+	lookupForgets                // look-ups do not know an order that the provider spoke of
+	lookupBlinks                 // a look-up does not know an order for a moment
 	faults
 )
 

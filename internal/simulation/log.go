@@ -57,6 +57,8 @@ func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 	l.seq++
 	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, stands})
 	l.w.remind(stands, l.seq, data)
+	l.w.judgePage(stands)
+	l.w.handOver(stands)
 	l.w.note("  log %s: %s is event %d, revision %d, attempts %d%s", p.Order, p.Status, l.seq, p.Revision, p.Attempts, because(p))
 	return l.seq
 }

@@ -69,6 +69,7 @@ func Mutants() []Mutant {
 	all = append(all, connectorMutants()...)
 	all = append(all, hoursMutants()...)
 	all = append(all, openMutants()...)
+	all = append(all, pageMutants()...)
 	return append(all,
 		Mutant{Name: "every claim is won", claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
 		Mutant{Name: "ignore fence", claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},

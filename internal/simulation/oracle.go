@@ -133,6 +133,8 @@ func (w *world) expected(o *order) []payment.Status {
 func (w *world) known(o *order) []payment.Status {
 	d := o.deal
 	switch {
+	case d == nil && o.page > 0 && w.hours[o.cmd.Operation].shut: // to be asked about
+		return []payment.Status{payment.Pending, payment.Failed}
 	case d == nil && w.waits(o): // to be sent or to be sent again
 		return []payment.Status{payment.Failed, payment.Parked, payment.InDoubt}
 	case d == nil: // rejected, expired

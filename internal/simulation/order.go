@@ -12,12 +12,13 @@ import (
 type order struct {
 	ref      payment.Ref
 	cmd      payment.Command
-	commands []string // fingerprints of all commands under this number
-	old      bool     // the command is older than the log's memory
-	requests int      // that the provider received
-	deal     *deal    // nil: the provider executed nothing
-	purged   bool     // its command was deleted from the queue after it may have been sent
-	late     bool     // an intent was written after its writer had given it up
+	commands []string      // fingerprints of all commands under this number
+	old      bool          // the command is older than the log's memory
+	requests int           // that the provider received
+	deal     *deal         // nil: the provider executed nothing
+	purged   bool          // its command was deleted from the queue after it may have been sent
+	page     time.Duration // when the last page closes that the customer has; 0 for none
+	late     bool          // an intent was written after its writer had given it up
 }
 
 // order draws what is asked for under one order number.
@@ -32,6 +33,9 @@ func (w *world) order(n int) {
 	}
 	if w.chance(commandOld) {
 		o.old, cmd.RequestedAt = true, epoch.Add(-timing().Retention-time.Hour)
+	}
+	if cmd.Operation == payment.Deposit && w.oneOf(6, byPage) {
+		cmd.Method = methodPage
 	}
 	o.cmd = cmd
 	w.orders = append(w.orders, o)

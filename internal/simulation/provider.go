@@ -20,6 +20,9 @@ type deal struct {
 	single   bool          // reports tell the receipts apart
 	visible  time.Duration // since when look-ups know it
 
+	forgotten  bool          // look-ups know it no more, see lookupForgets
+	blindUntil time.Duration // look-ups did not know it until then, see lookupBlinks
+
 	told                          bool // the outcome's webhook is sent
 	reversed, extra, contradicted bool // it happens, and a webhook says so
 }
@@ -197,7 +200,8 @@ type providerPort struct{ p *process }
 func (c providerPort) Traits() connectors.Traits {
 	return connectors.Traits{
 		Kind: "simulated", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
-		SettlingDelay: settling(),
+		Methods:       map[payment.Operation][]string{payment.Deposit: {"", methodPage}},
+		SettlingDelay: settling(), PageGrace: pageGrace,
 	}
 }
 
@@ -213,6 +217,9 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 	if err != nil || w.now >= began+timeout && !w.mutant.sendLate {
 		c.p.gate.truly++
 		return payment.Observation{}, context.DeadlineExceeded
+	}
+	if cmd.Method == methodPage {
+		return w.makeLink(w.orderOf(cmd.Ref), cmd, c.p.clock()), nil
 	}
 	w.note("%s submits %s", c.p.name, cmd.Order)
 	if w.fails(notSent) {
@@ -269,8 +276,8 @@ func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Obs
 		return payment.Observation{}, errPort
 	}
 	says := payment.Observation{Kind: payment.Unknown, Settling: settling()}
-	if d := w.orderOf(q.Ref).deal; d != nil && w.now >= d.visible {
-		says = d.report()
+	if o := w.orderOf(q.Ref); w.sees(o) {
+		says = o.deal.report()
 	}
 	w.note("%s looks %s up: %s", c.p.name, q.Order, says.Kind)
 	t.travel()

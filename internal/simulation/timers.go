@@ -21,6 +21,7 @@ func ladder() reconcile.Ladder {
 // timer reads the events of open payments for one rung of the ladder.
 type timer struct {
 	name     string
+	life     time.Duration // of the pages that it is for
 	after    time.Duration
 	statuses []payment.Status
 	handle   events.Handler
@@ -48,15 +49,21 @@ func (p *process) startTimers() []timer {
 		engine = p.w.mutant.engine(engine)
 	}
 	of := reconcile.Provider{
-		Name: acme, Ladder: ladder(), Slots: 1,
+		Name: acme, Ladder: ladder(), Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
 		Hours: func(op payment.Operation) calendar.Hours { return p.w.hours[op].engine },
 	}
 	if err := reconcile.Run(p.ctx, &r, engine, []reconcile.Provider{of}, p.clock); err != nil {
 		panic(err) // the ladder of this package is not valid
 	}
-	slices.SortFunc(r.timers, func(a, b timer) int { return strings.Compare(a.name, b.name) }) // "1", "2", "threshold"
-	for i, after := range ladder().Times() {
-		r.timers[i].after = after
+	slices.SortFunc(r.timers, func(a, b timer) int { return strings.Compare(a.name, b.name) }) // "1", "2", "page1", "page2", "threshold"
+	times, lives := ladder().Times(), pageLives()
+	for i := range r.timers {
+		switch t := &r.timers[i]; {
+		case strings.HasPrefix(t.name, "page"):
+			t.life, t.after, lives = lives[0], pageGrace, lives[1:]
+		default:
+			t.after, times = times[0], times[1:]
+		}
 	}
 	return r.timers
 }
@@ -68,7 +75,10 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 		if !slices.Contains(t.statuses, p.Status) || w.mutant.forgetTimer != nil && w.mutant.forgetTimer(t.name, p.Status) {
 			continue
 		}
-		due, ever := w.hours[p.Operation].engine.AddOpen(w.time(), t.after)
+		if t.life > 0 && !p.AwaitsPage() { // its timer would leave it
+			continue
+		}
+		due, ever := w.hours[p.Operation].engine.AddOpen(w.time().Add(t.life), t.after)
 		if !ever {
 			continue
 		}
@@ -100,6 +110,9 @@ func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 	since := p.SubmittedAt
 	if before.OverdueAt.After(since) {
 		since = before.OverdueAt
+	}
+	if over := epoch.Add(o.page); before.AwaitsPage() && over.After(since) {
+		since = over // nobody is told of a customer who may still come
 	}
 	if waited := w.hours[o.cmd.Operation].engine.OpenDuration(since, p.OverdueAt); waited < ladder().Threshold-2*maxSkew {
 		w.problem("%s: a person is told after %s", o.ref.Order, waited)

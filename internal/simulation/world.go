@@ -58,6 +58,7 @@ type world struct {
 	messages  []*message
 	dead      []deadLetter
 	notices   []notice
+	links     []*link
 	processes []*process
 	orders    []*order
 

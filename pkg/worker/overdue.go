@@ -73,6 +73,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 	before := j.seq
 	observation, asked, answered := w.ask(ctx, j, done)
 	var err error
+	before := j.seq
 	if !knownUnknown(j.payment, observation) {
 		err = w.observe(ctx, j, observation, asked)
 	}
@@ -82,7 +83,8 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 			Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted},
 		}, w.Now())
 	}
-	if err == nil && w.tooLong(j, limit) {
+	counted := j.payment.AwaitsPage() && j.seq != before // the first answer: its event has timers of its own
+	if err == nil && !counted && w.tooLong(j, limit) {
 		err = w.decide(ctx, j, payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker})
 	}
 	if err != nil { // also when others moved it: their event then has its own time
@@ -114,16 +116,24 @@ func (w *Worker) tooLong(j *job, limit time.Duration) bool {
 	if limit <= 0 {
 		return true
 	}
-	since := openSince(p)
-	if p.AwaitsPage() { // only now an answer counts, and after it there is one more to wait for
-		over, ever := w.pageOver(p, j.conn.Traits())
-		if !ever {
-			over = p.PageClosesAt
-		}
-		since = later(later(since, over), p.NotFoundAt)
-	}
-	since = later(since, p.OverdueAt)
+	since := later(w.began(j), p.OverdueAt)
 	return w.Opening(p.Provider, p.Operation).Hours.OpenDuration(since, w.Now()) >= limit
+}
+
+// began is when the time began in which a payment should end. Where the customer has a page, that is when the
+// customer may have confirmed it, or else when an answer counts, and after the first one when that came.
+func (w *Worker) began(j *job) time.Time {
+	p := j.payment
+	since := openSince(p)
+	switch over, ever := w.pageOver(p, j.conn.Traits()); {
+	case p.PageClosesAt.IsZero():
+		return since
+	case p.AwaitsPage() && ever:
+		return later(later(since, over), p.NotFoundAt)
+	case p.UpdatedAt.Before(p.PageClosesAt): // the provider can go on telling news, but nobody confirms after the close
+		return later(since, p.UpdatedAt)
+	}
+	return later(since, p.PageClosesAt)
 }
 
 func later(a, b time.Time) time.Time {
