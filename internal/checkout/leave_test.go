@@ -90,7 +90,7 @@ func TestTheCustomerPaysWhatWasGivenUp(t *testing.T) {
 	}
 }
 
-// A look-up that fails says nothing, however late it is. The next chance comes with the pages of a week.
+// A look-up that fails says nothing, however late it is. It is asked again, and holds nobody up.
 func TestWhatCannotBeAskedDoesNotEnd(t *testing.T) {
 	s := start(t)
 	s.checkout("mute-x-query503")

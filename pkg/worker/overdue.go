@@ -73,7 +73,6 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 	before := j.seq
 	observation, asked, answered := w.ask(ctx, j, done)
 	var err error
-	before := j.seq
 	if !knownUnknown(j.payment, observation) {
 		err = w.observe(ctx, j, observation, asked)
 	}
