@@ -76,6 +76,7 @@ func TestAPageEndsByTwoAnswersAfterItsCloseOnly(t *testing.T) {
 		"before the close":             {[]told{{notThere, closes.Add(-2 * settling)}, {notThere, closes.Add(-1)}}, payment.Pending, 0},
 		"nobody knows the grace":       {[]told{{with(notThere, func(o *payment.Observation) { o.PageGrace = 0 }), over}, {with(notThere, func(o *payment.Observation) { o.PageGrace = 0 }), second.at}}, payment.Pending, 0},
 		"a grace less than settling":   {[]told{{with(notThere, func(o *payment.Observation) { o.PageGrace, o.Settling = 1, grace }), over.Add(-1)}}, payment.Pending, 0},
+		"the grace grew in between":    {[]told{{with(notThere, func(o *payment.Observation) { o.PageGrace = time.Hour }), closes.Add(time.Hour)}, first}, payment.Pending, 1},
 		"nobody was asked":             {[]told{{with(notThere, func(o *payment.Observation) { o.Source = payment.FromStatement }), over}, {with(notThere, func(o *payment.Observation) { o.Source = payment.FromWebhook }), second.at}}, payment.Pending, 0},
 		"the second is no answer":      {[]told{first, {payment.Observation{Kind: payment.Unclear, Source: payment.FromLookup}, second.at}}, payment.Pending, 1},
 		"it was heard of before":       {[]told{{webhook, begin}, first, second}, payment.Pending, 0},
