@@ -50,7 +50,7 @@ func TestAPageIsEndedByTwoLookUpsAfterItIsOver(t *testing.T) {
 		time.Sleep(d.provider.traits.SettlingDelay - 1)
 		d.overdue("o-1", threshold)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending)
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		d.overdue("o-1", threshold)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Failed)
 		d.reason("o-1", payment.ReasonAbandoned, "")
