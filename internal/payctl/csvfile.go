@@ -75,8 +75,8 @@ func separatorOf(text []byte) (rune, error) {
 }
 
 // readRows reads a CSV text: the first line by header, which reports whether the others can be read, and each of them
-// by row, which reports whether there may be more. What is wrong with the text itself is reported with its line.
-func readRows(text []byte, report func(line int, column, problem string), header, row func(line int, values []string) bool) {
+// by row, at most so many. What is wrong with the text itself is reported with its line.
+func readRows(text []byte, most int, report func(line int, column, problem string), header func(line int, values []string) bool, row func(line int, values []string)) {
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if line := notUTF8(text); line > 0 {
 		report(line, "", "is not UTF-8: save the file as CSV UTF-8")
@@ -90,7 +90,7 @@ func readRows(text []byte, report func(line int, column, problem string), header
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comma, r.FieldsPerRecord = separator, -1
 	columns := 0
-	for {
+	for read := 0; ; read++ {
 		values, err := r.Read()
 		var syntax *csv.ParseError
 		switch {
@@ -101,26 +101,26 @@ func readRows(text []byte, report func(line int, column, problem string), header
 			return
 		case errors.As(err, &syntax):
 			report(syntax.StartLine, "", "is not CSV: "+syntax.Err.Error())
-			if columns == 0 {
+			if columns == 0 || read > most {
 				return
 			}
 			continue
 		}
 		line, _ := r.FieldPos(0)
-		more := true
 		switch {
 		case columns == 0:
-			columns = len(values)
-			more = header(line, values)
+			if columns = len(values); !header(line, values) {
+				return
+			}
+		case read > most:
+			report(line, "", fmt.Sprintf("a file may have at most %d lines below the first", most))
+			return
 		case len(values) != columns:
 			report(line, "", fmt.Sprintf("has %d columns, the first line has %d", len(values), columns))
 		case strings.Join(values, "") == "":
 			report(line, "", "is empty")
 		default:
-			more = row(line, values)
-		}
-		if !more {
-			return
+			row(line, values)
 		}
 	}
 }

@@ -46,7 +46,7 @@ func readPayouts(path string, to target) (*file, error) {
 
 func parsePayouts(name string, text []byte, to target) *file {
 	f := &file{name: name, to: to, lines: map[string]int{}}
-	readRows(text, f.report, f.header, f.row)
+	readRows(text, maxPayouts, f.report, f.header, f.row)
 	if len(f.payouts)+len(f.problems) == 0 {
 		f.report(1, "", "there are no payouts below the names of the columns")
 	}
@@ -58,7 +58,6 @@ type file struct {
 	name     string
 	to       target
 	order    []int // of the columns
-	rows     int   // below the header
 	payouts  []payout
 	problems []problem
 	lines    map[string]int // order number → its first line
@@ -75,17 +74,8 @@ func (f *file) report(line int, column, text string) {
 	f.problems = append(f.problems, problem{line, column, text})
 }
 
-// row reads one payout, or reports everything that is wrong with it. It reports whether there may be more.
-func (f *file) row(line int, row []string) bool {
-	if f.rows++; f.rows > maxPayouts {
-		f.report(line, "", fmt.Sprintf("a file may have at most %d payouts", maxPayouts))
-		return false
-	}
-	f.payout(line, row)
-	return true
-}
-
-func (f *file) payout(line int, row []string) {
+// row reads one payout, or reports everything that is wrong with it.
+func (f *file) row(line int, row []string) {
 	before := len(f.problems)
 	values := map[string]string{}
 	cmd := payment.Command{

@@ -1,7 +1,6 @@
 package payctl
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -86,7 +85,7 @@ type bookFile struct {
 // parseBooks reads and checks a whole text. Where problems are returned, the books are not to be used.
 func parseBooks(text []byte, form bookForm, into *reconcile.Books) []problem {
 	f := &bookFile{form: form, into: into, place: map[string]int{}, seen: map[[3]string]int{}}
-	readRows(text, f.report, f.header, f.row)
+	readRows(text, reconcile.MaxLines, f.report, f.header, f.row)
 	if len(f.problems) == 0 {
 		into.CoverLines()
 	}
@@ -147,7 +146,7 @@ func (f *bookFile) missing(line int) {
 }
 
 // row reads one payment, or reports everything that is wrong with its line.
-func (f *bookFile) row(line int, row []string) bool {
+func (f *bookFile) row(line int, row []string) {
 	before := len(f.problems)
 	v := bookValues{file: f, line: line, row: row}
 	l := connectors.StatementLine{
@@ -156,17 +155,15 @@ func (f *bookFile) row(line int, row []string) bool {
 	}
 	l.Observation.Amount, l.Observation.SettledAmount = v.amounts()
 	if len(f.problems) > before {
-		return true
+		return
 	}
 	key := [3]string{string(l.Operation), l.Order, l.Observation.Reference}
 	if first, doubled := f.seen[key]; doubled && key[2] != "" {
 		f.report(line, bookReference, fmt.Sprintf("stands with this order in line %d already: a payment must have one line", first))
-		return true
+		return
 	}
 	f.seen[key] = line
 	if err := f.into.Add(l); err != nil {
 		f.report(line, "", err.Error())
-		return !errors.Is(err, reconcile.ErrTooManyLines)
 	}
-	return true
 }
