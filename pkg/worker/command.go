@@ -155,7 +155,7 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 	if w.mayIntend(j) {
 		return w.sendAgain(ctx, j)
 	}
-	if j.looked || w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout {
+	if j.looked || j.spent(w.Now()) > w.Timing.Lease-w.Timing.SubmitTimeout {
 		return w.lookLater(ctx, j, w.nextLookup(j.payment))
 	}
 	// An answer that could lead to nothing before the provider opens is not asked for.
@@ -246,7 +246,6 @@ func (w *Worker) nextLookup(p payment.Payment) time.Time {
 
 // spent is how long the job has held its lease, by the clock that has moved further: the monotonic
 // clock stands still while a machine is suspended, and the wall clock can be set back.
-func (w *Worker) spent(j *job) time.Duration {
-	now := w.Now()
+func (j *job) spent(now time.Time) time.Duration {
 	return max(now.Sub(j.started), now.Round(0).Sub(j.started.Round(0)))
 }

@@ -67,6 +67,27 @@ func setWall(t time.Time, by time.Duration) time.Time {
 	return t
 }
 
+// A process that stands still between two tries, after it has looked at everything but the lease, sends no more.
+func TestFrozenBetweenTwoTries(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: errUnreached})
+		p := d.start()
+		hours := p.Opening
+		p.Opening = func(provider string, op payment.Operation) worker.Opening {
+			if p.ports.count("submit") == 1 {
+				time.Sleep(p.Timing.Lease)
+			}
+			return hours(provider, op)
+		}
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		if n := p.ports.count("submit"); n != 1 {
+			t.Errorf("sent %d times", n)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Parked)
+		d.reason("o-1", payment.ReasonInterrupted, "")
+	})
+}
+
 // What others wrote while the process stood still stays.
 func TestFrozenWhileOthersMoveOn(t *testing.T) {
 	for name, others := range map[string]func(*payment.Payment){

@@ -72,7 +72,7 @@ func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) err
 		return nil // the caller sees it
 	}
 	j.placed = true
-	if w.spent(j)+w.Timing.RetryFor+2*w.Timing.SubmitTimeout < w.Timing.Lease {
+	if j.spent(w.Now())+w.Timing.RetryFor+2*w.Timing.SubmitTimeout < w.Timing.Lease {
 		return nil
 	}
 	began := w.Now()

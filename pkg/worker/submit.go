@@ -45,16 +45,13 @@ func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observat
 		backoff.WithInitialInterval(w.Timing.RetryInitial), backoff.WithMaxElapsedTime(w.Timing.RetryFor))
 	// failed is of the last call: Retry itself returns the context's error when the process stops.
 	_ = backoff.Retry(func() error {
-		switch {
-		case w.spent(j) > w.Timing.Lease-w.Timing.SubmitTimeout:
-			failed = notSent(payment.ReasonInterrupted, errLeaseSpent)
-		case failed == nil:
-			observation, failed = w.callOnce(ctx, j)
-		case !w.timely(j.cmd):
+		again := failed != nil
+		if again && !w.timely(j.cmd) {
 			return backoff.Permanent(failed)
-		default:
+		}
+		observation, failed = w.callOnce(ctx, j)
+		if again && !errors.Is(failed, errLeaseSpent) {
 			w.metrics.again(ctx, j)
-			observation, failed = w.callOnce(ctx, j)
 		}
 		if failed != nil && !mayCallAgain(failed) {
 			return backoff.Permanent(failed)
@@ -85,11 +82,16 @@ func notSent(code string, cause error) error {
 	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "the request was not begun", Err: cause}
 }
 
-// callOnce makes exactly one call. It is cut off by its timeout only: a process that stops lets it end.
+// callOnce makes exactly one call, if enough of the lease is left. It is cut off by its timeout only: a process
+// that stops lets it end. The timeout runs before the lease is looked at, so that a process that stands still
+// anywhere in between sends nothing when it wakes.
 func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began := w.Now()
+	if j.spent(began) > w.Timing.Lease-w.Timing.SubmitTimeout {
+		return payment.Observation{}, notSent(payment.ReasonInterrupted, errLeaseSpent)
+	}
 	ctx, span := tracing.StartCall(ctx, "submit", j.ref, j.payment.Attempts)
 	observation, err := j.conn.Submit(ctx, j.cmd)
 	span.End(err)
