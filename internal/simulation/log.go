@@ -114,11 +114,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 		return 0, errUnheard
 	case w.fails(appendLate):
 		w.note("%s append %s: no reply yet", l.p.name, next.Order)
-		w.after(w.between(0, timing().SubmitTimeout), func() {
-			if _, err := w.log.write(next, out.Data, after); err == nil && next.Status == payment.Submitting {
-				w.orderOf(next.Ref).late = true
-			}
-		})
+		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.log.write(next, out.Data, after) })
 		return 0, errUnheard
 	}
 	seq, err := w.log.write(next, out.Data, after)

@@ -123,7 +123,7 @@ func (w *world) expected(o *order) []payment.Status {
 	if w.hours[o.cmd.Operation].shut && o.purged { // to be looked up at the opening
 		want = append(want, payment.InDoubt, payment.Submitting)
 	}
-	if w.hours[o.cmd.Operation].shut && o.late { // its command was parked before the intent appeared
+	if w.hours[o.cmd.Operation].shut && w.parked[o.ref] != nil { // its command was parked while another delivery wrote the intent
 		want = append(want, payment.Submitting)
 	}
 	return want
@@ -139,6 +139,8 @@ func (w *world) known(o *order) []payment.Status {
 		return []payment.Status{payment.Failed, payment.Parked, payment.InDoubt}
 	case d == nil: // rejected, expired
 		return []payment.Status{payment.Failed}
+	case d.echo != d.ordered && o.page > 0 && !d.told && w.hours[o.cmd.Operation].shut: // to be looked up at the opening
+		return []payment.Status{payment.InDoubt, payment.Pending}
 	case d.echo != d.ordered:
 		return []payment.Status{payment.InDoubt}
 	case d.contradicted:

@@ -18,7 +18,6 @@ type order struct {
 	deal     *deal         // nil: the provider executed nothing
 	purged   bool          // its command was deleted from the queue after it may have been sent
 	page     time.Duration // when the last page closes that the customer has; 0 for none
-	late     bool          // an intent was written after its writer had given it up
 }
 
 // order draws what is asked for under one order number.
