@@ -17,6 +17,7 @@ func FuzzRecord(f *testing.F) {
 	f.Add("f-1", "a", "99999999999999", "3600000", "1", "3", "\x00{}")
 	f.Add("f-2", "b", "soon", "long", "high", "many", "")
 	f.Add("f-1", "", "-1", "-1", "-1", "-1", "")
+	f.Add("f-1", "b", "0", "3600000", "-1", "3", "\x00{}")
 	f.Add("f-1", "b", "1e300", "1e300", "1e300", "1e300", "nan")
 	server := miniredis.RunT(f)
 	store := redis.New(connect(f, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})

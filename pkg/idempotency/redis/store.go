@@ -175,6 +175,9 @@ func readClaim(reply []string, owner string) (idempotency.Claim, error) {
 	case len(reply) == 4 && reply[0] == "won":
 		fence, fenceErr := strconv.ParseInt(reply[1], 10, 64)
 		last, lastErr := readSnapshot(reply[2:])
+		if fence < 1 {
+			fenceErr = errors.Join(fenceErr, errors.New("its fence is not positive"))
+		}
 		if err := errors.Join(fenceErr, lastErr); err != nil {
 			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
 		}
