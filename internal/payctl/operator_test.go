@@ -143,7 +143,7 @@ func TestReleaseAllIsRecorded(t *testing.T) {
 		parkedPayment(t, conn, order)
 	}
 	o := run(t, "", with(config, by, "parked", "release", shop, "--reason", "provider_closed", "--yes", "--json")...)
-	o.expect(t, 0, `"released": 3`, "note: ecommpay-kr is closed for deposits now")
+	o.expect(t, 0, `"released": 3`, "")
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 2 {
 		t.Fatalf("%+v, %v", entries, err)
@@ -164,6 +164,23 @@ func TestReleaseAllIsRecorded(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "", "audit", "list", "--config", config).expect(t, 0, "NO RESULT", "")
+}
+
+// TestReleaseSaysThatTheProviderIsClosed, on whatever day the test runs.
+func TestReleaseSaysThatTheProviderIsClosed(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	parkedPayment(t, conn, "P-1")
+	const note = "note: ecommpay-kr is closed for deposits now: 1 will be parked again"
+	for day, closed := range map[int]bool{20: false, 21: true} { // Friday and Saturday of November 2026
+		var out, problems bytes.Buffer
+		e := env("", &out, &problems)
+		e.Now = func() time.Time { return time.Date(2026, 11, day, 12, 0, 0, 0, time.FixedZone("KST", 9*60*60)) }
+		code := payctl.Run(t.Context(), with(config, by, "parked", "release", shop, "P-1", "--dry-run"), e)
+		if code != 0 || strings.Contains(problems.String(), note) != closed {
+			t.Errorf("day %d: exit %d, %s", day, code, problems.String())
+		}
+	}
 }
 
 func TestCancelOnlyWhatWasNotSent(t *testing.T) {
