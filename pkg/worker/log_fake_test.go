@@ -62,6 +62,13 @@ func (l *memoryLog) Append(ctx context.Context, p payment.Payment, after uint64)
 	return l.seq, nil
 }
 
+// before makes hook run before the next append.
+func (l *memoryLog) before(hook func(payment.Payment)) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.beforeAppend = hook
+}
+
 func (l *memoryLog) takeHook() func(payment.Payment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -28,7 +28,11 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 	called = !errors.Is(failed, errLeaseSpent)
 	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
 	w.OnStep(StepCalled, j.ref)
-	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
+	write := func() error { return w.observe(ctx, j, observation, w.Now()) }
+	if observation.Withdrawn { // the next attempt has the same number: what others wrote meanwhile may be that one
+		write = func() error { return w.decide(ctx, j, observation) }
+	}
+	if err := write(); err != nil {
 		return err
 	}
 	w.OnStep(StepAppended, j.ref)
