@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-var lastLine = regexp.MustCompile(`\ncampaign: orders=(\d+) settled=\d+ failed=\d+ parked=\d+ pending=\d+ in_doubt=\d+ conflict=\d+ charged_twice=0 lost=0 wrong_outcome=0 kills=[1-9]\d* flushes=[1-9]\d* cuts=\d+\n$`)
+var lastLine = regexp.MustCompile(`\ncampaign: orders=(\d+) settled=\d+ failed=\d+ parked=\d+ pending=\d+ in_doubt=\d+ conflict=\d+ charged_twice=0 lost=0 wrong_outcome=0 kills=[1-9]\d* flushes=[1-9]\d* cuts=[1-9]\d*\n$`)
 
 // smallest is the campaign of the tests.
 var smallest = Options{Seed: 1, Orders: 150, Duration: 8 * time.Second, Workers: 2, DrainFor: 4 * time.Minute}

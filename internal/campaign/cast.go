@@ -20,10 +20,14 @@ type cast struct {
 	strangers *strangers
 	forger    *forger
 	person    *person
+	// payouts is how many orders meet the account without money.
+	payouts int
+	// funded is closed when that account has money.
+	funded chan struct{}
 }
 
 func (c *run) newCast(p *provider, orders []*Order) (*cast, error) {
-	others, err := newStrangers(c.system.config, c.Orders)
+	others, err := newStrangers(p, c.system.config, c.Orders)
 	if err != nil {
 		return nil, err
 	}
@@ -37,6 +41,7 @@ func (c *run) newCast(p *provider, orders []*Order) (*cast, error) {
 		person: &person{
 			system: c.system, board: c.board, deeds: c.deeds, random: rand.New(rand.NewPCG(c.Seed, 4)), letters: c.system.readLetters, logs: logs,
 		},
+		payouts: payoutsOf(orders, overdrawn), funded: make(chan struct{}),
 	}, nil
 }
 
@@ -54,7 +59,7 @@ func (a *cast) wait() {
 }
 
 // afterFaults bounds how long the operator goes on when the faults are over and not every kind of deed was
-// done yet.
+// done yet, and how long an account without money is waited for that a busy machine has not come to.
 const afterFaults = 2 * time.Minute
 
 // act lets those act who do not wait for events. The function that it returns ends that.
@@ -67,7 +72,7 @@ func (a *cast) act(ctx context.Context) (end func()) {
 	acting.Go(func() { a.fund(ctx) })
 	acting.Go(func() { a.person.run(working) })
 	return func() {
-		for deadline := time.Now().Add(afterFaults); len(a.person.undone()) > 0 && time.Now().Before(deadline) && ctx.Err() == nil; {
+		for deadline := time.Now().Add(afterFaults); a.busy() && time.Now().Before(deadline) && ctx.Err() == nil; {
 			select {
 			case <-ctx.Done():
 			case <-time.After(200 * time.Millisecond):
@@ -80,14 +85,25 @@ func (a *cast) act(ctx context.Context) (end func()) {
 	}
 }
 
-// fund puts money into the account that is overdrawn, when two fifths of the load are in and the operator has
-// cancelled and released something that was parked.
+// busy reports whether something is planned that was not done yet.
+func (a *cast) busy() bool {
+	select {
+	case <-a.funded:
+		return len(a.person.undone()) > 0
+	default:
+		return a.payouts >= enough || len(a.person.undone()) > 0
+	}
+}
+
+// fund puts money into the account that is overdrawn, when two fifths of the time are over, payouts wait for
+// it, and the operator has cancelled and released something that was parked.
 func (a *cast) fund(ctx context.Context) {
+	defer close(a.funded)
 	select {
 	case <-ctx.Done():
 	case <-time.After(a.run.Duration * 2 / 5):
 	}
-	for ctx.Err() == nil && !a.person.usedParked() {
+	for ctx.Err() == nil && (!a.person.usedParked() || a.short() < min(enough, a.payouts)) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):
@@ -98,4 +114,15 @@ func (a *cast) fund(ctx context.Context) {
 	defer cancel()
 	untilDone(last, func() bool { return a.provider.fund(last, overdrawn, funding) == nil })
 	a.run.note("%s has money for payouts now", overdrawn)
+}
+
+// short counts the payments that are parked because the account has no money.
+func (a *cast) short() int {
+	count := 0
+	for _, p := range a.run.board.in(payment.Parked) {
+		if isParkedFor(p, payment.ReasonBalance) {
+			count++
+		}
+	}
+	return count
 }

@@ -37,8 +37,8 @@ func playedIn(e Evidence) []act {
 		{"forged", len(e.Forged), len(e.Orders) >= 50},
 		{"parked_closed", parkedFor(e, payment.ReasonClosed), len(e.Closings) > 0 && len(e.Orders) >= 50},
 		{"resumed", settledAfter(e, payment.ReasonClosed), len(e.Closings) > 0 && len(e.Orders) >= 50},
-		{"low_balance", parkedFor(e, payment.ReasonBalance), len(e.Orders) >= 50},
-		{"funded", settledAfter(e, payment.ReasonBalance), len(e.Orders) >= 50},
+		{"low_balance", parkedFor(e, payment.ReasonBalance), payoutsOf(e.Orders, overdrawn) >= enough},
+		{"funded", settledAfter(e, payment.ReasonBalance), payoutsOf(e.Orders, overdrawn) >= enough},
 		{"deploys", int(e.Deploys), len(e.Orders) >= 50},
 		{"withdrawn", withdrawals(e), false}, // takes a stop in the half second of a retry
 	}
@@ -64,6 +64,17 @@ func countOrders(e Evidence, fault sandbox.FaultName) int {
 	count := 0
 	for _, o := range e.Orders {
 		if o.Accepted && slices.Contains(o.Faults, fault) {
+			count++
+		}
+	}
+	return count
+}
+
+// payoutsOf counts the payouts from an account.
+func payoutsOf(orders []*Order, account string) int {
+	count := 0
+	for _, o := range orders {
+		if o.Ref.Provider == account && o.Operation == payment.Payout {
 			count++
 		}
 	}

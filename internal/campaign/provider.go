@@ -51,6 +51,13 @@ func (p *provider) truth(ctx context.Context) (sandbox.Truth, error) {
 	return truth, p.ask(ctx, http.MethodGet, "/admin/truth", nil, &truth)
 }
 
+// knows reports whether an account has heard of an order; false also if nobody answers.
+func (p *provider) knows(ctx context.Context, ref payment.Ref) bool {
+	var order sandbox.Order
+	err := p.ask(ctx, http.MethodGet, "/admin/"+ref.Provider+"/orders/"+ref.Order, nil, &order)
+	return err == nil && (len(order.Charges) > 0 || order.State != sandbox.Unknown)
+}
+
 // fund puts money into an account that is overdrawn.
 func (p *provider) fund(ctx context.Context, account string, amount int64) error {
 	var balance map[string]string
@@ -98,10 +105,5 @@ func (c *customers) visit(ctx context.Context, ref payment.Ref, link string) boo
 		Status int `json:"status"`
 	}
 	err := c.provider.ask(short, http.MethodPost, "/admin/"+ref.Provider+"/visit", map[string]string{"link": link}, &page)
-	if err == nil && page.Status < http.StatusBadRequest {
-		return true
-	}
-	var order sandbox.Order
-	err = c.provider.ask(ctx, http.MethodGet, "/admin/"+ref.Provider+"/orders/"+ref.Order, nil, &order)
-	return err == nil && (len(order.Charges) > 0 || order.State != sandbox.Unknown)
+	return err == nil && page.Status < http.StatusBadRequest || c.provider.knows(ctx, ref)
 }

@@ -164,14 +164,17 @@ func (c *run) play(ctx context.Context) (*findings, error) {
 	return &findings{verdict, evidence}, nil
 }
 
-// strikeAndLoad sends the orders while the plan is carried out. It returns when the time is over and all
-// orders are accepted.
+// strikeAndLoad sends the orders while the plan is carried out. It returns when the time is over, all kinds of
+// strikes have struck, and all orders are accepted.
 func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
 	strikes := plan(c.Seed, c.Duration, c.Workers, c.system.links.names())
 	striking, enough := context.WithTimeout(ctx, c.Duration)
 	defer enough()
 	var both sync.WaitGroup
-	both.Go(func() { c.strike.run(striking, strikes) })
+	both.Go(func() {
+		c.strike.run(striking, strikes)
+		c.strike.makeUp(ctx, strikes)
+	})
 	loading, cancel := context.WithTimeout(ctx, c.Duration+c.DrainFor)
 	defer cancel()
 	c.load.run(loading, orders, c.Duration)

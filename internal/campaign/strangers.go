@@ -16,12 +16,13 @@ import (
 // strangers is another system under the same accounts: it orders at the providers past payonce, which then
 // gets webhooks of orders that it does not know.
 type strangers struct {
+	provider *provider
 	registry *connectors.Registry
 	commands []payment.Command
 }
 
 // newStrangers makes the orders of another system, all by server, so that nobody has to open a page.
-func newStrangers(configFile string, orders int) (*strangers, error) {
+func newStrangers(p *provider, configFile string, orders int) (*strangers, error) {
 	cfg, err := config.Load(configFile, config.OS())
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -36,7 +37,7 @@ func newStrangers(configFile string, orders int) (*strangers, error) {
 			ways = append(ways, v)
 		}
 	}
-	s := &strangers{registry: registry}
+	s := &strangers{provider: p, registry: registry}
 	for i := range max(3, orders/200) {
 		v := ways[i%len(ways)]
 		ref := payment.Ref{Provider: v.Account, Order: fmt.Sprintf("stranger%03d", i+1)}
@@ -49,8 +50,8 @@ func newStrangers(configFile string, orders int) (*strangers, error) {
 	return s, nil
 }
 
-// run sends the orders in the first half of the given time. What does not arrive is not repeated: the
-// provider's books say what did.
+// run sends the orders in the first half of the given time, or as soon as the provider can be reached, until
+// ctx ends.
 func (s *strangers) run(ctx context.Context, over time.Duration) {
 	ticker := time.NewTicker(max(over/time.Duration(2*len(s.commands)), time.Millisecond))
 	defer ticker.Stop()
@@ -60,7 +61,10 @@ func (s *strangers) run(ctx context.Context, over time.Duration) {
 			return
 		case <-ticker.C:
 		}
-		s.send(ctx, cmd)
+		untilDone(ctx, func() bool {
+			s.send(ctx, cmd)
+			return s.provider.knows(ctx, cmd.Ref)
+		})
 	}
 }
 
@@ -71,7 +75,7 @@ func (s *strangers) send(ctx context.Context, cmd payment.Command) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	_, _ = connector.Submit(ctx, cmd) // the books say what came of it
+	_, _ = connector.Submit(ctx, cmd) // its books say what came of it
 }
 
 // refs names the orders.

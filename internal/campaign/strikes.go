@@ -18,6 +18,28 @@ type striker struct {
 	kills, flushes, cuts, freezes, deploys, missed atomic.Int64
 }
 
+// makeUpFor bounds how long the kinds of strikes are made up for that all missed.
+const makeUpFor = time.Minute
+
+// makeUp carries out what was planned and struck nothing of its kind, on a machine that was too slow for the
+// plan: once, as soon as there is something to strike.
+func (s *striker) makeUp(ctx context.Context, strikes []Strike) {
+	ctx, cancel := context.WithTimeout(ctx, makeUpFor)
+	defer cancel()
+	for _, strike := range strikes {
+		for ctx.Err() == nil && s.count(strike.Kind).Load() == 0 {
+			if s.carryOut(ctx, strike) {
+				s.note("%s, made up for", strike)
+				break
+			}
+			select {
+			case <-ctx.Done():
+			case <-time.After(restartPause):
+			}
+		}
+	}
+}
+
 // run strikes at the planned times and returns when the last strike is over, or ctx ends.
 func (s *striker) run(ctx context.Context, strikes []Strike) {
 	var running sync.WaitGroup
@@ -41,7 +63,7 @@ func (s *striker) run(ctx context.Context, strikes []Strike) {
 
 // carryOut does it and reports whether it struck.
 func (s *striker) carryOut(ctx context.Context, strike Strike) bool {
-	count, struck := &s.kills, false
+	struck := false
 	switch strike.Kind {
 	case KillWorker:
 		struck = s.system.named(strike.Target).kill()
@@ -57,20 +79,35 @@ func (s *striker) carryOut(ctx context.Context, strike Strike) bool {
 		both.Go(func() { s.system.nats[1].kill() })
 		both.Wait()
 	case FlushRedis:
-		count, struck = &s.flushes, s.system.flushRedis(ctx) == nil
+		struck = s.system.flushRedis(ctx) == nil
 	case Cut:
-		count, struck = &s.cuts, s.system.links.cut(ctx, strike.Target, strike.How, strike.For)
+		struck = s.system.links.cut(ctx, strike.Target, strike.How, strike.For)
 	case Freeze:
-		count, struck = &s.freezes, s.system.named(strike.Target).freeze(ctx, strike.For)
+		struck = s.system.named(strike.Target).freeze(ctx, strike.For)
 	case Deploy:
-		count, struck = &s.deploys, s.system.deploy(ctx)
+		struck = s.system.deploy(ctx)
 	default:
 		panic("campaign: there is no strike " + string(strike.Kind))
 	}
 	if struck {
-		count.Add(1)
+		s.count(strike.Kind).Add(1)
 	}
 	return struck
+}
+
+// count returns how often a kind has struck; all kills are one.
+func (s *striker) count(kind Kind) *atomic.Int64 {
+	switch kind {
+	case FlushRedis:
+		return &s.flushes
+	case Cut:
+		return &s.cuts
+	case Freeze:
+		return &s.freezes
+	case Deploy:
+		return &s.deploys
+	}
+	return &s.kills
 }
 
 // deploy replaces all workers, one after the other, as a rolling deploy does. It is false if none could be.

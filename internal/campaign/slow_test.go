@@ -1,0 +1,52 @@
+package campaign
+
+import (
+	"io"
+	"os/exec"
+	"testing"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// On a slow machine a planned strike can find nothing to strike. Each kind strikes once all the same.
+func TestStrikesThatMissedAreMadeUpFor(t *testing.T) {
+	worker := &service{name: "worker-1"}
+	s := &striker{system: &system{workers: []*service{worker}}, note: t.Logf}
+	strike := Strike{Kind: KillWorker, Target: worker.name}
+	if s.carryOut(t.Context(), strike) {
+		t.Fatal("it killed what did not run")
+	}
+	process, err := trial.Start(t.Context(), exec.Command("sh", "-c", "echo works >&2; exec sleep 60"), io.Discard, "works")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(process.Kill)
+	worker.set(process)
+	s.makeUp(t.Context(), []Strike{strike, strike})
+	if !process.Killed() || s.kills.Load() != 1 {
+		t.Errorf("killed: %d", s.kills.Load())
+	}
+}
+
+// An account gets its money only when payouts wait for it, however late a busy machine comes to them.
+func TestFundingWaitsForPayouts(t *testing.T) {
+	c := &run{board: newBoard(), deeds: newDeeds()}
+	cast := &cast{run: c, payouts: enough, funded: make(chan struct{}), person: &person{deeds: c.deeds}}
+	for i, code := range []string{payment.ReasonBalance, payment.ReasonClosed, payment.ReasonBalance} {
+		ref := payment.Ref{Provider: overdrawn, Order: string(rune('a' + i))}
+		c.board.put(events.Record{Sequence: uint64(i + 1), Payment: payment.Payment{Ref: ref, Status: payment.Parked, Reason: &payment.Reason{Code: code}}})
+	}
+	if cast.short() != 2 {
+		t.Errorf("%d payouts wait for money", cast.short())
+	}
+	c.deeds.add(payment.Ref{}, func(d *Deeds) { *d = Deeds{Cancelled: true, Released: 1, Replayed: 1, Dropped: 1} })
+	if !cast.busy() {
+		t.Error("nobody waits for the account to be funded")
+	}
+	close(cast.funded)
+	if cast.busy() {
+		t.Error("nothing is left to do")
+	}
+}
