@@ -40,14 +40,14 @@ without a result is marked: it was interrupted, and what it names may be done or
 			return err
 		}
 		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			deeds, err := env.readAudit(ctx, conn, s)
+			deeds, all, err := env.readAudit(ctx, conn, s)
 			if err != nil {
 				return err
 			}
 			if *asJSON {
 				return writeJSON(c.OutOrStdout(), deeds)
 			}
-			return printAudit(c.OutOrStdout(), deeds)
+			return printAudit(c.OutOrStdout(), deeds, all)
 		})
 	}
 	parent.AddCommand(c)
@@ -71,17 +71,22 @@ type done struct {
 	Problem  string              `json:"problem,omitempty"`
 }
 
-func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) ([]*done, error) {
-	deeds, byID := []*done{}, map[string]*done{}
+// readAudit returns the deeds that are meant, and how many there are in all.
+func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) (deeds []*done, all int, err error) {
+	byID := map[string]*done{}
+	deeds = []*done{}
 	for after := uint64(0); ; {
 		own, cancel := context.WithTimeout(ctx, e.Timeout)
 		page, err := conn.Audits(own, after, batch)
 		cancel()
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		for _, entry := range page {
 			after = entry.Sequence
+			if entry.Problem != "" || entry.Record.Stage == events.Intended {
+				all++
+			}
 			switch known := byID[entry.Record.ID]; {
 			case entry.Problem != "":
 				deeds = append(deeds, &done{Sequence: entry.Sequence, Problem: entry.Subject + ": " + entry.Problem})
@@ -93,12 +98,16 @@ func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) 
 			}
 		}
 		if len(page) < batch {
-			return deeds, nil
+			return deeds, all, nil
 		}
 	}
 }
 
-func printAudit(w io.Writer, deeds []*done) error {
+func printAudit(w io.Writer, deeds []*done, all int) error {
+	if len(deeds) == 0 && all > 0 {
+		_, err := fmt.Fprintf(w, "0 deeds are meant; there are %d.\n", all)
+		return err
+	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(deeds) > 0 {
 		_, _ = fmt.Fprintln(table, "AT\tDEED\tPROVIDER\tORDER\tBY\tREASON\tRESULT")

@@ -219,7 +219,7 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 	c.RunE = func(c *cobra.Command, args []string) error {
 		seq, err := strconv.ParseUint(args[0], 10, 64)
 		if err != nil {
-			return usagef("%q is not the number of a dead letter", args[0])
+			return usagef("%q is not the number of a dead letter; payctl deadletters list has the numbers", args[0])
 		}
 		var who operator.Person
 		if *unmask {
@@ -229,6 +229,9 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 		}
 		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
 			l, err := conn.DeadLetter(ctx, seq)
+			if errors.Is(err, events.ErrNoDeadLetter) {
+				return fmt.Errorf("%w; payctl deadletters list has the numbers", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -258,7 +261,7 @@ type shownLetter struct {
 func openLetter(l jetstream.DeadLetter, unmask bool) shownLetter {
 	s := shownLetter{letterLine: lineOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
 	if unmask {
-		s.Content = printable(string(l.Message.Data))
+		s.Content = printableLines(string(l.Message.Data))
 	}
 	for name, values := range l.Message.Header {
 		for _, value := range values {

@@ -75,6 +75,9 @@ func env(stdin string, out, problems *bytes.Buffer) payctl.Env {
 func (o outcome) expect(t testing.TB, code int, out, problems string) {
 	t.Helper()
 	o.out = blanks.ReplaceAllString(o.out, " ")
+	if strings.Contains(o.out+o.errors, "%!") {
+		t.Errorf("a message was not made: %s%s", o.out, o.errors)
+	}
 	if o.code != code || !strings.Contains(o.out, out) || !strings.Contains(o.errors, problems) {
 		t.Errorf("exit %d, want %d\nout: %s\nwant: %s\nerrors: %s\nwant: %s", o.code, code, o.out, out, o.errors, problems)
 	}

@@ -123,6 +123,7 @@ func TestADeedShowsWhatItIsAbout(t *testing.T) {
 	run(t, "", with(config, by, "parked", "cancel", shop, "--reason", "closed", "--dry-run")...).expect(t, 0,
 		"0 payments would be chosen; the broker holds 12: 12 provider_closed. Nothing was done.", "")
 	run(t, "", with(config, by, "parked", "cancel", "acme", "--all", "--yes")...).expect(t, 2, "", `no provider "acme"`)
+	run(t, "", with(config, by, "parked", "cancel", "acme", "P-01", "--dry-run")...).expect(t, 0, "the broker holds nothing of it", `note: the configuration has no provider "acme"; it has ecommpay-kr, teemopay-kr`)
 	o = asked(t, "no\n", with(config, by, "parked", "cancel", shop, "--all")...)
 	o.expect(t, 1, "", "… and 2 more; --dry-run shows them all\ncancel 12 payments of ecommpay-kr, as kim: ticket 4711\nType 12 to do it: ")
 	if n := strings.Count(o.errors, "\necommpay-kr "); n != 10 {
@@ -183,6 +184,23 @@ func TestReleaseSaysThatTheProviderIsClosed(t *testing.T) {
 	}
 }
 
+// A release spread over longer than a payment waits must not let it wait for longer.
+func TestReleaseNeverDelays(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	parkedPayment(t, conn, "P-1")
+	parkedPayment(t, conn, "P-2") // the second half of the time: in five hours
+	before, err := conn.ParkedCommand(bounded(t), command("P-2").Ref)
+	if err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", with(config, by, "parked", "release", shop, "--all", "--over", "10h", "--yes")...).expect(t, 0, "2: released", "")
+	after, err := conn.ParkedCommand(bounded(t), command("P-2").Ref)
+	if err != nil || after.Due.After(before.Due) {
+		t.Errorf("due %s, before %s, %v", after.Due, before.Due, err)
+	}
+}
+
 func TestCancelOnlyWhatWasNotSent(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
@@ -234,10 +252,10 @@ func TestResolve(t *testing.T) {
 	if p := last(t, conn, "P-1"); p.Status != payment.Settled || p.SettledAmount != payment.KRW(9900) || p.Reason.By != "kim" {
 		t.Errorf("%+v", p)
 	}
-	run(t, "", resolve("P-1", "--failed", "--yes")...).expect(t, 1, "", "nothing to resolve")
+	run(t, "", resolve("P-1", "--failed", "--yes")...).expect(t, 1, "", "nothing to resolve; see payctl payment show ecommpay-kr P-1")
 
 	live(t, conn, payment.New(command("P-2")), submitting, pending)
-	run(t, "", resolve("P-2", "--failed", "--yes")...).expect(t, 0, "status failed", "")
+	run(t, "", resolve("P-2", "--failed", "--yes")...).expect(t, 0, "status failed", "ecommpay-kr/P-2 is pending. It will be failed")
 	parkedPayment(t, conn, "P-3")
 	run(t, "", resolve("P-3", "--failed", "--yes")...).expect(t, 1, "", "payctl parked cancel")
 	live(t, conn, payment.New(command("P-4")), submitting)
@@ -313,7 +331,17 @@ func TestDeadLettersAreMasked(t *testing.T) {
 	if o := run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...); strings.Contains(o.out, "홍") {
 		t.Errorf("personal data is shown: %s", o.out)
 	}
-	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter")
+	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter; payctl deadletters list has the numbers")
+}
+
+// What an upstream sent in several lines is shown in several lines, and moves no cursor.
+func TestUnmaskKeepsLines(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	out := encoded(t, command("P-1"))
+	out.Data = []byte("{\n  \"name\": \"\x1b[2J홍길동\"\n}\n")
+	giveMessage(t, conn, shop, out, events.DeadVerdict(events.DeadUndecodable, ""))
+	run(t, "", with(config, by, "deadletters", "show", "1", "--unmask")...).expect(t, 0, "{\n \"name\": \"\ufffd[2J홍길동\"\n}\n", "")
 }
 
 func TestDeadLettersReplayAndDrop(t *testing.T) {
@@ -343,4 +371,5 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	run(t, "", with(config, by, "deadletters", "drop", "2", "--yes")...).expect(t, 0, "1: dropped", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--json")...).expect(t, 0, "[]", "")
 	run(t, "", "audit", "list", "--deed", "drop", "--config", config).expect(t, 0, "1 dropped", "")
+	run(t, "", "audit", "list", "--provider", "typo", "--config", config).expect(t, 0, "0 deeds are meant; there are 2.", "")
 }

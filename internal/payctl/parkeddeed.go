@@ -46,7 +46,7 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 	w.addFilters(c)
 	c.Flags().BoolVar(&w.all, "all", false, "all that the provider has parked")
 	if what == events.DeedRelease {
-		c.Flags().DurationVar(&over, "over", 0, "spread them evenly over this time, e.g. 10m")
+		c.Flags().DurationVar(&over, "over", 0, "spread them evenly over this time, e.g. 10m; none later than it is due by itself")
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -55,6 +55,9 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 		w.provider, w.orders = args[0], args[1:]
 		if (len(w.orders) > 0) == (w.all || w.filtered()) {
 			return usagef("name orders, or say which with --all, --reason, --operation or --due-before; not both")
+		}
+		if over < 0 {
+			return usagef("--over must not be less than nothing")
 		}
 		if err := w.validate(); err != nil {
 			return err
@@ -89,6 +92,9 @@ func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *jetstream.
 	if err != nil {
 		return err
 	}
+	if _, known := cfg.Providers[d.choice.provider]; !known {
+		_, _ = fmt.Fprintf(d.env.Stderr, "note: the configuration has no provider %q; it has %s\n", d.choice.provider, providers(cfg))
+	}
 	if d.deed == events.DeedRelease {
 		d.warnOfClosed(cfg, found)
 	}
@@ -102,20 +108,16 @@ func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *jetstream.
 	record := events.AuditRecord{
 		Deed: d.deed, Provider: d.choice.provider, By: d.who.Name, Reason: d.who.Why, Filter: d.choice.filter(),
 	}
-	r.Results, err = d.env.carryOut(ctx, conn, record, items, "payments", d.each(conn, items))
+	r.Results, err = d.env.carryOut(ctx, conn, record, items, "payments", d.each(conn, items, found))
 	return errors.Join(r.write(d.out, d.json), err, leftAlone(r.Results))
 }
 
 // each is what is done to one payment.
-func (d parkedWork) each(conn *jetstream.Conn, items []events.AuditItem) deed {
+func (d parkedWork) each(conn *jetstream.Conn, items []events.AuditItem, found []waiting) deed {
 	desk := operator.Desk{Log: conn, Queue: conn, Now: d.env.Now}
-	began, places := d.env.Now(), map[string]int{}
-	for i, item := range items {
-		places[item.Order] = i
-	}
+	times := d.times(items, found)
 	return func(ctx context.Context, item *events.AuditItem) error {
-		ref := payment.Ref{Provider: d.choice.provider, Order: item.Order}
-		at := began.Add(d.over / time.Duration(len(items)) * time.Duration(places[item.Order]))
+		ref, at := payment.Ref{Provider: d.choice.provider, Order: item.Order}, times[item.Order]
 		o, err := operator.Outcome{}, error(nil)
 		if d.deed == events.DeedCancel {
 			o, err = desk.Cancel(ctx, ref, d.who)
@@ -128,6 +130,20 @@ func (d parkedWork) each(conn *jetstream.Conn, items []events.AuditItem) deed {
 		}
 		return err
 	}
+}
+
+// times says when each payment is tried after a release: spread, and never later than it would be by itself.
+func (d parkedWork) times(items []events.AuditItem, found []waiting) map[string]time.Time {
+	began, times := d.env.Now(), map[string]time.Time{}
+	for i, item := range items {
+		times[item.Order] = began.Add(d.over / time.Duration(len(items)) * time.Duration(i))
+	}
+	for _, one := range found {
+		if !one.Due.IsZero() && one.Due.Before(times[one.Order]) {
+			times[one.Order] = one.Due
+		}
+	}
+	return times
 }
 
 // left is why a payment was left as it is; empty for an error that ends the work.

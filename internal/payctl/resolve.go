@@ -112,7 +112,15 @@ func (r resolution) question(shown payment.Payment, decision operator.Decision) 
 	if r.settled && !shown.Amount.IsZero() && decision.Amount != shown.Amount {
 		warning = fmt.Sprintf("\nWARNING: %s was ordered. Ledgers will book %s.", money(shown.Amount), money(decision.Amount))
 	}
-	return printable(fmt.Sprintf("%s is %s (%s). It will be %s; %s says: %s", r.ref, shown.Status, reason(shown.Reason), word, r.who.Name, r.who.Why)) + warning
+	return printable(fmt.Sprintf("%s is %s. It will be %s; %s says: %s", r.ref, standing(shown), word, r.who.Name, r.who.Why)) + warning
+}
+
+// standing is the status of a payment, with its reason where it has one.
+func standing(p payment.Payment) string {
+	if why := reason(p.Reason); why != "" {
+		return fmt.Sprintf("%s (%s)", p.Status, why)
+	}
+	return string(p.Status)
 }
 
 // look reads the payment and what can be decided about it.
@@ -130,7 +138,7 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 	case payment.Submitting:
 		return p, 0, operator.Decision{}, fmt.Errorf("%s is submitting, a worker is at it: payctl parked release lets it be looked up; then resolve it if it stays in doubt", r.ref)
 	default:
-		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s (%s): there is nothing to resolve", r.ref, p.Status, reason(p.Reason))
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s: there is nothing to resolve; see payctl payment show %s %s", r.ref, standing(p), r.ref.Provider, r.ref.Order)
 	}
 	decision := operator.Decision{Settled: r.settled}
 	if !r.settled {

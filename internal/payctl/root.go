@@ -84,7 +84,7 @@ It exits with 0 when all is well, 1 when something is not valid, not known or co
 when the command line or the configuration is wrong.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env),
 		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), auditCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
 	return root

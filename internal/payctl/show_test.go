@@ -26,13 +26,18 @@ func command(order string) payment.Command {
 
 func publish(t testing.TB, conn *jetstream.Conn, cmd payment.Command) {
 	t.Helper()
+	if err := conn.PublishCommand(bounded(t), encoded(t, cmd)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func encoded(t testing.TB, cmd payment.Command) events.Outgoing {
+	t.Helper()
 	out, err := events.EncodeCommand(cmd, uuid.NewString())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := conn.PublishCommand(bounded(t), out); err != nil {
-		t.Fatal(err)
-	}
+	return out
 }
 
 // live appends the events of a payment in the order of its life and returns the last.
@@ -183,13 +188,21 @@ func parkInBroker(t *testing.T, conn *jetstream.Conn, cmd payment.Command, until
 // give publishes a command and lets a worker's verdict be carried out about it.
 func give(t *testing.T, conn *jetstream.Conn, cmd payment.Command, verdict events.Verdict) {
 	t.Helper()
+	giveMessage(t, conn, cmd.Provider, encoded(t, cmd), verdict)
+}
+
+// giveMessage is give for a message as it is.
+func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events.Outgoing, verdict events.Verdict) {
+	t.Helper()
 	before := conn.Stats()
-	publish(t, conn, cmd)
+	if err := conn.PublishCommand(bounded(t), out); err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(bounded(t))
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- conn.ConsumeCommands(ctx, cmd.Provider, 1, func(context.Context, events.Message) events.Verdict { return verdict })
+		ended <- conn.ConsumeCommands(ctx, provider, 1, func(context.Context, events.Message) events.Verdict { return verdict })
 	}()
 	for deadline := time.After(patience); conn.Stats().Parked+conn.Stats().DeadLetters == before.Parked+before.DeadLetters; {
 		select {
@@ -239,6 +252,15 @@ func TestShowUnknown(t *testing.T) {
 	run(t, "", "payment", "show", "acme", "X.1", "--config", config).expect(t, 2, "", "order: must be")
 	run(t, "", "payment", "show", "acme", "--config", config).expect(t, 2, "", "takes PROVIDER ORDER, not 1 arguments")
 	run(t, "", "payment", "show", shop, "X-1", "--config", "/nowhere/at/all.yaml").expect(t, 2, "", "cannot be read")
+}
+
+// TestWrongInputSaysWhatToDo and not only what is wrong.
+func TestWrongInputSaysWhatToDo(t *testing.T) {
+	t.Parallel()
+	run(t, "", "parked", "list", "--bogus").expect(t, 2, "", "unknown flag: --bogus; see payctl parked list --help")
+	run(t, "", "parked", "list", "--config", "no-such.yaml").expect(t, 2, "", "no such file or directory\nNext: name the configuration file of the services with --config FILE")
+	run(t, "", "deadletters", "show", "x").expect(t, 2, "", "payctl deadletters list has the numbers")
+	run(t, "", with("no-such.yaml", by, "parked", "release", shop, "--all", "--over", "-5m")...).expect(t, 2, "", "--over must not be less than nothing")
 }
 
 func TestShowWithoutStreams(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -71,8 +72,12 @@ What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
 	because := c.Flags().String("because", unattended.Why, "why, in your own `WORDS`; required with --update")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		who := operator.Person{Name: *by, Why: *because}
-		if err := who.Validate(); err != nil || *update && (who.Name == unattended.Name || who.Why == unattended.Why) {
-			return usagef("--by NAME and --because WORDS are required with --update: %w", err)
+		err := who.Validate()
+		if err == nil && *update && (who.Name == unattended.Name || who.Why == unattended.Why) {
+			err = errors.New("a script must not change what exists")
+		}
+		if err != nil {
+			return usagef("--by NAME and --because WORDS are required with --update: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 		return env.patiently(c.Context(), *wait, *path, func(ctx context.Context, conn *jetstream.Conn) error {
 			return env.applyStreams(ctx, conn, *update, who)

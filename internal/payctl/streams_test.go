@@ -43,7 +43,7 @@ func TestStreams(t *testing.T) {
 	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "4 deeds.", "")
 	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-books: missing"`, "")
 	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--because", "ticket"}, {"--by", " ", "--because", "ticket"}} {
-		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --because WORDS are required")
+		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --because WORDS are required with --update: ")
 	}
 	run(t, "", "streams", "apply", "X").expect(t, 2, "", "takes no arguments")
 	run(t, "", "streams", "diff", "--config", configuration(t, "nats://127.0.0.1:1", nowhere)).expect(t, 1, "", "connect to NATS")

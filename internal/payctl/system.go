@@ -2,8 +2,11 @@ package payctl
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -27,6 +30,9 @@ func addJSON(c *cobra.Command) *bool {
 // required of all.
 func load(path string) (config.Config, error) {
 	cfg, err := config.Load(path, config.OS())
+	if _, absent := os.Stat(path); err != nil && errors.Is(absent, fs.ErrNotExist) {
+		return config.Config{}, usagef("%w\nNext: name the configuration file of the services with --config FILE", err)
+	}
 	if err != nil {
 		return config.Config{}, usageError{err}
 	}
