@@ -72,14 +72,33 @@ func TestAListWithoutAMargin(t *testing.T) {
 	var log written
 	log.payment("o", day.From, payment.Settled)
 	books := reconcile.NewBooks(readAt, day)
-	for _, at := range []time.Time{day.From.Add(-2 * time.Hour), noon} {
+	for _, at := range []time.Time{day.From.Add(-2 * time.Hour), noon, day.To.Add(2 * time.Hour)} {
 		if err := books.Add(entry("l"+at.Format("15"), at, payment.Declined)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	books.CoverLines()
-	if want := (reconcile.Interval{From: day.From.Add(-2 * time.Hour), To: day.To}); books.Covered != want {
+	if want := (reconcile.Interval{From: day.From.Add(-2 * time.Hour), To: day.To.Add(2 * time.Hour)}); books.Covered != want {
 		t.Errorf("covered %v, want %v", books.Covered, want)
+	}
+}
+
+// The log's clock is not the workers': an event can be stored just before the interval in which it says that it sent.
+func TestClocksDiffer(t *testing.T) {
+	for _, skew := range []time.Duration{-30 * time.Minute, 30 * time.Minute} {
+		c := comparing()
+		at := day.From
+		if skew > 0 {
+			at = day.To.Add(-1)
+		}
+		p := ordered("o", at)
+		p.Status, p.SubmittedAt, p.Attempts = payment.Submitting, at.UTC(), 1
+		p = c.log.write(p, at.Add(skew))
+		p.Status, p.SettledAmount = payment.Settled, p.Amount
+		c.log.write(p, at.Add(skew))
+		if got, s := c.run(t); s.Compared != 1 || len(got) != 1 {
+			t.Errorf("stored %s after it was sent: %q, %+v", skew, got, s)
+		}
 	}
 }
 
@@ -127,8 +146,9 @@ func TestWhatChangesWhileBooksAreRead(t *testing.T) {
 		p.ProviderReference, p.Status, p.SettledAmount = "T-o", test.status, payment.KRW(10000)
 		c.log.write(p, readAt.Add(-test.updated))
 		c.lines = test.lines
-		if got, _ := c.run(t); strings.Join(got, ", ") != test.want {
-			t.Errorf("%s: %q, want %q", name, got, test.want)
+		got, s := c.run(t)
+		if strings.Join(got, ", ") != test.want || s.Noted+s.Findings != len(got) || (s.Noted == 1) != (test.want == "moving o") {
+			t.Errorf("%s: %q, want %q (%+v)", name, got, test.want, s)
 		}
 	}
 }
@@ -152,6 +172,21 @@ func TestAPaymentThatWasSentTwice(t *testing.T) {
 	c.log.became(c.log.sent(p, day.To.Add(time.Minute)), payment.Settled)
 	if got, s := c.run(t); len(got) > 0 || s.Compared != 0 {
 		t.Errorf("the last time was tomorrow: %q, %+v", got, s)
+	}
+	for name, again := range map[string]func(p payment.Payment) (payment.Payment, time.Time){
+		"taken back before it was sent, so that its attempt does not count": func(p payment.Payment) (payment.Payment, time.Time) {
+			p.Status = payment.Parked
+			p.Attempts--
+			return c.log.write(p, noon), noon.Add(time.Minute)
+		},
+		"in the same moment": func(p payment.Payment) (payment.Payment, time.Time) { return p, noon },
+	} {
+		c = comparing()
+		p, at := again(c.log.sent(ordered("o", noon), noon))
+		c.log.became(c.log.sent(p, at), payment.Settled)
+		if got, s := c.run(t); strings.Join(got, ", ") != "missing_there o" || s.Compared != 1 {
+			t.Errorf("%s: %q, %+v", name, got, s)
+		}
 	}
 	c = comparing() // never sent, and known to us for longer than the books cover
 	q := ordered("o", noon)

@@ -32,6 +32,9 @@ func (w *written) write(p payment.Payment, at time.Time) payment.Payment {
 }
 
 func (w *written) Last(_ context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	if err := ref.Validate(); err != nil { // as the log does
+		return payment.Payment{}, 0, err
+	}
 	for _, r := range slices.Backward(w.all) {
 		if r.Payment.Ref == ref {
 			return r.Payment, r.Sequence, nil

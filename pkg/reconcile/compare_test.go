@@ -138,13 +138,16 @@ func TestWhatDiffers(t *testing.T) {
 		"another number and another amount": {settled, lines{with(paid, func(l *connectors.StatementLine) {
 			l.Observation.Reference, l.Observation.Amount = "T-2", payment.KRW(1)
 		})}, "reference_differs o, amount_differs o"},
-		"declined and of another amount":     {settled, lines{with(entry("o", noon, payment.Declined), func(l *connectors.StatementLine) { l.Observation.Amount = payment.KRW(1) })}, "declined_there o, amount_differs o"},
-		"two payments":                       {settled, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
-		"two payments, ours declined late":   {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.TakenBack })}, "charged_twice o, taken_back_there o"},
-		"two payments of which none is ours": {func(c *compared) { c.log.payment("o", noon, payment.InDoubt) }, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
-		"two payments without numbers":       {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" })}, "charged_twice o"},
-		"three payments, only there":         {func(*compared) {}, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-3" })}, "charged_twice o, missing_here o"},
-		"read twice":                         {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Accepted }), paid}, ""},
+		"declined and of another amount":       {settled, lines{with(entry("o", noon, payment.Declined), func(l *connectors.StatementLine) { l.Observation.Amount = payment.KRW(1) })}, "declined_there o, amount_differs o"},
+		"two payments":                         {settled, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
+		"two payments, ours declined late":     {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.TakenBack })}, "charged_twice o, taken_back_there o"},
+		"two payments of which none is ours":   {func(c *compared) { c.log.payment("o", noon, payment.InDoubt) }, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
+		"two payments without numbers":         {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" })}, "charged_twice o"},
+		"three payments, only there":           {func(*compared) {}, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-3" })}, "charged_twice o, missing_here o"},
+		"two payments, and no number anywhere": {func(c *compared) { c.log.payment("o", noon, payment.InDoubt) }, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" })}, "charged_twice o"},
+		"two payments, the first read twice":   {settled, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), paid}, "charged_twice o"},
+		"partly taken back, and how much":      {settled, lines{with(entry("o", noon, payment.PartlyTakenBack), func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.KRW(3000) })}, "taken_back_there o"},
+		"read twice":                           {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Accepted }), paid}, ""},
 		"one read twice among two": {settled, lines{with(paid, func(l *connectors.StatementLine) {
 			l.Observation.Reference, l.Observation.Kind = "T-2", payment.Declined
 		}), with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Accepted }), paid}, ""},

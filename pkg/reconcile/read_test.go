@@ -95,12 +95,16 @@ func TestReadFailedPagesAgain(t *testing.T) {
 	lines := []connectors.StatementLine{entry("a", noon, payment.Paid), entry("b", noon, payment.Paid), entry("c", noon, payment.Paid)}
 	throttled := &connectors.Error{Class: connectors.Throttled, RetryAfter: 17 * time.Second}
 	broken := errors.New("half a page")
+	refused := &connectors.Error{Class: connectors.Rejected, Code: payment.ReasonInvalid} // it was asked
 	b := &bookkeeper{lines: lines, fail: func(n int) error {
-		return map[int]error{1: throttled, 3: broken, 4: broken}[n]
+		return map[int]error{1: throttled, 3: broken, 4: refused}[n]
 	}}
 	reading(t, b, day, func(books *reconcile.Books, err error, admitted, _ int) {
 		if err != nil || books.Len() != 3 || admitted != len(b.asked) || len(b.asked) != 6 {
 			t.Fatalf("%v, %q", err, b.asked)
+		}
+		if !books.AsOf.Equal(b.began) {
+			t.Errorf("the books are of %s, their first page of %s", books.AsOf, b.began)
 		}
 		if !strings.HasSuffix(b.asked[1], `"" 17s`) || !strings.Contains(b.asked[4], `"b"`) {
 			t.Errorf("%q", b.asked)
