@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"go.opentelemetry.io/otel/metric"
 
 	"payonce/pkg/config"
+	"payonce/pkg/connectors"
 )
 
 // The counter of configurations that were read anew, by AttributeOutcome.
@@ -77,6 +79,9 @@ func (rt *Runtime) replace(take func(config.Config) error) error {
 	for _, warning := range cfg.Warnings() {
 		rt.Logger.Warn("configuration", "warning", warning)
 	}
+	if err := rt.settles(registry); err != nil {
+		return err
+	}
 	waits := rt.Config.WaitsForRestart(&cfg)
 	if err := rt.Connectors.Replace(registry); err != nil {
 		return fmt.Errorf("providers: %w: restart the service", err)
@@ -91,4 +96,20 @@ func (rt *Runtime) replace(take func(config.Config) error) error {
 		rt.Logger.Warn("parts of the changed configuration wait for a restart", "keys", waits)
 	}
 	return nil
+}
+
+// settles returns an error if a worker cannot take connectors because a settling delay is too short for the lease that
+// is in effect. The files were checked with their own lease, and that waits for a restart.
+func (rt *Runtime) settles(registry *connectors.Registry) error {
+	if rt.role != config.RoleWorker {
+		return nil
+	}
+	var problems []error
+	for _, name := range registry.Names() {
+		connector, _ := registry.Get(name)
+		if err := Timing(rt.Config).CheckSettling(connector.Traits().SettlingDelay); err != nil {
+			problems = append(problems, fmt.Errorf("provider %s: %w of the running worker: restart the service", name, err))
+		}
+	}
+	return errors.Join(problems...)
 }
