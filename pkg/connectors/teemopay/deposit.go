@@ -143,7 +143,9 @@ func (c *Connector) depositAction(kind int, data object) *payment.Action {
 		}
 		t := &payment.Transfer{AccountNumber: info, BankCode: more["bankCode"], BankName: more["bankName"]}
 		if ms, ok := more.integer("expiredTime"); ok && ms > 0 {
-			t.ExpiresAt = time.UnixMilli(int64(ms)).UTC()
+			if at := time.UnixMilli(int64(ms)).UTC(); payment.ValidTime(at) { // else no event could hold it
+				t.ExpiresAt = at
+			}
 		}
 		return &payment.Action{Type: payment.ActionTransfer, Transfer: t}
 	}

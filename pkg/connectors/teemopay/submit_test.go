@@ -2,6 +2,7 @@ package teemopay_test
 
 import (
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +91,28 @@ func TestExpirationTime(t *testing.T) {
 	_, err := connect(t, settings(t, g.URL), rand.Reader).Submit(testContext(t), cmd)
 	if e := classified(t, err); e.Class != connectors.NotSent || e.Code != payment.ReasonExpired || len(g.Requests()) != 0 {
 		t.Errorf("got %+v and %d requests", e, len(g.Requests()))
+	}
+}
+
+// An account whose time nobody can write is given to the customer without it: an event with that time could not be
+// written, and the payment would stand as being sent for ever.
+func TestATimeThatNoEventCanHoldIsLeftOut(t *testing.T) {
+	for ms, expires := range map[string]time.Time{
+		"253402300799999":     time.UnixMilli(253402300799999).UTC(), // the end of the year 9999
+		"253402300800000":     {},
+		"1761022567000000":    {}, // microseconds
+		"9223372036854775807": {},
+	} {
+		o, err := submit(t, deposit("va"), strings.Replace(acceptedVA, "1761022567000", ms, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := o.Action.Transfer.ExpiresAt; !got.Equal(expires) || o.Action.Transfer.AccountNumber == "" {
+			t.Errorf("%s: expires at %s, want %s", ms, got, expires)
+		}
+		if _, err := json.Marshal(o.Action); err != nil {
+			t.Errorf("%s: %v", ms, err)
+		}
 	}
 }
 
