@@ -25,6 +25,32 @@ func composeCommand(wanted string) []string {
 	return []string{"docker", "compose"}
 }
 
+// leftOut returns the names of a list with commas.
+func leftOut(list string) []string {
+	return strings.FieldsFunc(list, func(r rune) bool { return r == ',' })
+}
+
+// otherImages is a file of Compose that gives services an image that is needed anyway. Compose wants the image of a
+// service of which it starts none, too.
+func otherImages(services []string) string {
+	text := "services:\n"
+	for _, name := range services {
+		text += fmt.Sprintf("  %s: {image: %q}\n", name, imageWithShell)
+	}
+	return text
+}
+
+// leaveOut makes Compose content without the images of the services that are left out.
+func (s *stack) leaveOut() error {
+	services := leftOut(s.without)
+	if len(services) == 0 {
+		return nil
+	}
+	s.override = s.secrets + "-without.yml"
+	s.env = append(s.env, "COMPOSE_PATH_SEPARATOR=:", "COMPOSE_FILE=docker-compose.yml:docker-compose.override.yml:"+s.override)
+	return os.WriteFile(s.override, []byte(otherImages(services)), 0o600)
+}
+
 // compose runs a command of Compose and shows what it says.
 func (s *stack) compose(ctx context.Context, args ...string) error {
 	fmt.Printf("==> %s\n", strings.Join(args, " "))
@@ -47,6 +73,9 @@ func (s *stack) prepare(ctx context.Context, out io.Writer, args ...string) *exe
 
 // removeSecrets needs root, as which the container made them.
 func (s *stack) removeSecrets(ctx context.Context) error {
+	if s.override != "" {
+		defer func() { _ = os.Remove(s.override) }()
+	}
 	if os.RemoveAll(s.secrets) == nil {
 		return nil
 	}

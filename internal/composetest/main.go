@@ -87,6 +87,7 @@ type stack struct {
 	command                     []string
 	env                         []string
 	secrets                     string
+	override                    string // a file of Compose, or empty
 	prometheus, grafana, jaeger string // base URLs
 	shop                        shop.Shop
 	strikes                     []strike
@@ -120,6 +121,9 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 	case o.observability:
 		s.command = append(s.command, "--env-file", "deploy/docker/observability.env")
 	}
+	if err := s.leaveOut(); err != nil {
+		return nil, err
+	}
 	// No other project has this name, so that nothing of anybody else is taken down.
 	s.command = append(s.command, "--project-name", fmt.Sprintf("payonce-test-%d", os.Getpid()))
 	s.strikes = strikes(o.ha, o.times*len(trial.Variants()))
@@ -139,10 +143,8 @@ func (s *stack) up(ctx context.Context) error {
 		s.payments += len(trial.Variants())
 	}
 	start := []string{"up", "--no-build", "-d", "--scale", "worker=2"}
-	for name := range strings.SplitSeq(s.without, ",") {
-		if name != "" {
-			start = append(start, "--scale", name+"=0")
-		}
+	for _, name := range leftOut(s.without) {
+		start = append(start, "--scale", name+"=0")
 	}
 	for _, step := range append(steps, start) {
 		if err := s.compose(ctx, step...); err != nil {
