@@ -232,6 +232,30 @@ func TestReversalProvesTheSettlement(t *testing.T) {
 	expect(t, decideAll(t, p, payment.Observation{Kind: payment.TakenBack}), payment.Reversed, payment.ReasonReversed)
 }
 
+// What the provider says against a person's decision is for a person again, and no second outcome.
+func TestAPersonCanBeWrong(t *testing.T) {
+	unclear, paid := payment.Observation{Kind: payment.Unclear}, payment.Observation{Kind: payment.Paid}
+	for name, c := range map[string]struct {
+		decided payment.Observation
+		truth   payment.Observation
+		end     payment.Status
+	}{
+		"failed, and paid":      {payment.Observation{Kind: payment.PersonFailed}, paid, payment.Settled},
+		"settled, and declined": {payment.Observation{Kind: payment.PersonSettled}, payment.Observation{Kind: payment.Declined}, payment.Failed},
+	} {
+		wrong := decideAll(t, payment.New(deposit()), intend, unclear, c.decided)
+		conflict := decideAll(t, wrong, c.truth)
+		expect(t, conflict, payment.Conflict, payment.ReasonContradiction)
+		right := payment.Observation{Kind: payment.PersonFailed}
+		if c.end == payment.Settled {
+			right.Kind = payment.PersonSettled
+		}
+		if p := decideAll(t, conflict, right); p.Status != c.end || p.Revision != conflict.Revision+1 {
+			t.Errorf("%s: %s", name, p.Status)
+		}
+	}
+}
+
 // What a person decided is not undone by a webhook that tells the known receipts again.
 func TestPersonOutlastsRepeatedReceipts(t *testing.T) {
 	extra := payment.Observation{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "b", Amount: payment.KRW(5000)}}}
