@@ -22,11 +22,17 @@ var (
 	amountCurrency = regexp.MustCompile(`^[A-Za-z]{3}$`)
 )
 
+// plainAttributes are the attributes of a CloudEvent that name a message. Others are the upstream's own and can
+// hold anything: a partition key is often the customer.
+var plainAttributes = []string{
+	"ce-specversion", "ce-id", "ce-source", "ce-type", "ce-subject", "ce-time", "ce-datacontenttype", "ce-dataschema", "ce-traceparent",
+}
+
 // plainHeader reports whether a header is ours and holds nothing personal. An HTTP header of a webhook can
 // hold a signature or an address.
 func plainHeader(name string) bool {
 	lower := strings.ToLower(name)
-	return strings.HasPrefix(lower, "ce-") || strings.HasPrefix(lower, "payonce-") && !strings.HasPrefix(lower, "payonce-http-")
+	return slices.Contains(plainAttributes, lower) || strings.HasPrefix(lower, "payonce-") && !strings.HasPrefix(lower, "payonce-http-")
 }
 
 // maskBody shows the shape of a JSON document, and of anything else its size.

@@ -334,6 +334,21 @@ func TestDeadLettersAreMasked(t *testing.T) {
 	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter; payctl deadletters list has the numbers")
 }
 
+// An upstream may add attributes of its own to a CloudEvent: a partition key is often the customer.
+func TestAttributesOfTheUpstreamAreMasked(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	out := encoded(t, command("P-1"))
+	out.Header["ce-partitionkey"] = []string{"hong@example.com"}
+	giveMessage(t, conn, shop, out, events.DeadVerdict(events.DeadInvalid, ""))
+	o := run(t, "", with(config, nil, "deadletters", "show", "1")...)
+	o.expect(t, 0, "ce-partitionkey: …", "")
+	o.expect(t, 0, "ce-subject: ecommpay-kr/P-1", "")
+	if strings.Contains(o.out, "hong") {
+		t.Errorf("personal data is shown: %s", o.out)
+	}
+}
+
 // What an upstream sent in several lines is shown in several lines, and moves no cursor.
 func TestUnmaskKeepsLines(t *testing.T) {
 	t.Parallel()
