@@ -125,8 +125,8 @@ func (c Comparison) ours(ctx context.Context, s *Summary) error {
 		if err != nil {
 			return err
 		}
-		// A payment that was sent again is judged by the last time.
-		if p == nil || !sentAt(*p).Equal(sentAt(sent)) || p.Attempts != sent.Attempts {
+		// A payment that was sent again is judged by the last time. An attempt that was taken back left no count.
+		if p == nil || !sentAt(*p).Equal(sentAt(sent)) || p.Attempts > sent.Attempts {
 			return nil
 		}
 		first, err := c.firstSent(ctx, *p)

@@ -36,7 +36,7 @@ type Reading struct {
 	Step func()
 }
 
-// Windows returns the times that are asked for one by one, at most a day each. Each begins where the one before
+// windows returns the times that are asked for one by one, at most a day each. Each begins where the one before
 // ends: a payment at that instant is in both, and counts once.
 func (r Reading) windows() []Interval {
 	var all []Interval
