@@ -36,6 +36,9 @@ func FuzzReply(f *testing.F) {
 				if err == nil && (o.Kind != payment.Accepted || cmd.Operation == payment.Deposit && (o.Action == nil || version == "v2" && !named)) {
 					t.Errorf("accepted by %q: %+v", answer, o)
 				}
+				if _, err := json.Marshal(o); err != nil {
+					t.Errorf("%q cannot be written: %v", answer, err)
+				}
 				if e := connectors.Classify(err); err != nil && e.Known && !named && e.ProviderCode != "0014" {
 					t.Errorf("known by %q: %+v", answer, e)
 				}

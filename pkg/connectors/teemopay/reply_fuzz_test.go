@@ -3,6 +3,8 @@ package teemopay_test
 import (
 	"bytes"
 	"crypto/rand"
+	"encoding/json"
+	"strings"
 	"testing"
 
 	"payonce/pkg/connectors"
@@ -15,7 +17,7 @@ import (
 // than a doubt, no account holds less than nothing, and nothing makes it panic.
 func FuzzReply(f *testing.F) {
 	for _, body := range []string{acceptedVA, duplicate, declined, data(`"status":1,"amount":"1000.00"`), data(`"status":2,"amount":"1000.00","transactionAmount":"1000.00","statementList":[` + statement("A", "1000.00", 2) + `]`),
-		`{"code":425,"msg":"Insufficient merchant balance"}`, `{"code":434}`, `{"code":400,"msg":"Order not found"}`, `<html>`, ``, `[]`, `{"records":[{"type":"1","merchantOrderNo":"D-1","amount":"5000.00","transactionAmount":"5000.00","status":2,"createTime":"2025-05-01 00:00:00","tradeNo":"T1"}]}`,
+		`{"code":425,"msg":"Insufficient merchant balance"}`, `{"code":434}`, `{"code":400,"msg":"Order not found"}`, strings.Replace(acceptedVA, "1761022567000", "1761022567000000", 1), `<html>`, ``, `[]`, `{"records":[{"type":"1","merchantOrderNo":"D-1","amount":"5000.00","transactionAmount":"5000.00","status":2,"createTime":"2025-05-01 00:00:00","tradeNo":"T1"}]}`,
 		`{"totalAmount":"12000.00","frozenAmount":"2000.00","availAmount":"10000.00"}`, `{"frozenAmount":"15.15","availAmount":984.85}`, `{"frozenAmount":"0.00","availAmount":"-1.00"}`} {
 		f.Add([]byte(body))
 	}
@@ -40,6 +42,9 @@ func FuzzReply(f *testing.F) {
 			o, err := c.Submitted(cmd, reply)
 			if err == nil && (o.Kind != payment.Accepted || !named) {
 				t.Errorf("accepted by %q: %+v", answer, o)
+			}
+			if _, err := json.Marshal(o); err != nil {
+				t.Errorf("%q cannot be written: %v", answer, err)
 			}
 			if e := connectors.Classify(err); err != nil && e.Class == connectors.InDoubt && e.Known && !named && e.ProviderCode != "426" {
 				t.Errorf("known by %q: %+v", answer, e)
