@@ -7,6 +7,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// Admit is admit.
+var Admit = admit
+
 // Paths names every command, as one would type it.
 func Paths() []string {
 	var paths []string

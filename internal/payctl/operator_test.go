@@ -199,6 +199,23 @@ func TestReleaseNeverDelays(t *testing.T) {
 	if err != nil || after.Due.After(before.Due) {
 		t.Errorf("due %s, before %s, %v", after.Due, before.Due, err)
 	}
+	if after.Due.Before(time.Now().Add(30 * time.Minute)) {
+		t.Errorf("due %s: all are released at once", after.Due)
+	}
+}
+
+// The first due stands first, what has no event in the log is shown too, and a time is not before itself.
+func TestParkedListIsInTheOrderOfTime(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	early := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
+	parkInBroker(t, conn, command("P-1"), early.Add(time.Hour))
+	parkInBroker(t, conn, command("P-2"), early)
+	o := run(t, "", with(config, nil, "parked", "list")...)
+	if o.expect(t, 0, "2 shown of 2", ""); !strings.Contains(o.out, "requested") || strings.Index(o.out, "P-2") > strings.Index(o.out, "P-1") {
+		t.Error(o.out)
+	}
+	run(t, "", with(config, nil, "parked", "list", "--due-before", early.Format(time.RFC3339))...).expect(t, 0, "0 shown of 0", "")
 }
 
 func TestCancelOnlyWhatWasNotSent(t *testing.T) {

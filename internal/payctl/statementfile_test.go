@@ -49,6 +49,8 @@ func TestCompareWithAFile(t *testing.T) {
 	t.Parallel()
 	made, compare := bookkeeping(t)
 	semicolons := strings.NewReplacer(",", ";").Replace
+	more := bookHeader + "\n" + bookLine + "\n" + strings.Replace(bookLine, "P-1,", "P-9,", 1)
+	tomorrow := made.In(time.FixedZone("KST", 9*60*60)).AddDate(0, 0, 1)
 	for name, test := range map[string]struct {
 		content  string
 		args     []string
@@ -69,6 +71,10 @@ func TestCompareWithAFile(t *testing.T) {
 		"another currency":           {bookHeader + "\n" + strings.Replace(bookLine, "KRW", "TWD", 1), nil, 1, "amount_differs deposit P-1", ""},
 		"one more":                   {bookHeader + "\n" + bookLine + "\n" + strings.Replace(bookLine, "P-1,", "=1+1,", 1), []string{"--format", "csv"}, 1, "missing_here,'=1+1,deposit", "compared=2 matched=1 findings=1"},
 		"twice":                      {bookHeader + "\n" + bookLine + "\n" + strings.Replace(bookLine, "PR-1", "PR-2", 1), nil, 1, "charged_twice deposit P-1", ""},
+		"twice, without a number":    {bookHeader + "\n" + strings.Replace(bookLine, "PR-1", "", 1) + "\n" + strings.Replace(bookLine, "PR-1", "", 1), nil, 1, "charged_twice deposit P-1", ""},
+		"a time without a zone":      {more, []string{"--format", "json"}, 1, `"at": "` + made.UTC().Format(time.RFC3339) + `"`, ""},
+		"the last day is compared":   {more, []string{"--format", "json"}, 1, `"until": "` + tomorrow.AddDate(0, 0, 1).Format(time.DateOnly) + "T00:00:00+09:00", ""},
+		"lines after it was made":    {bookHeader + "\nx,deposit,1,,KRW,declined,R," + made.Add(2*time.Hour).UTC().Format(time.RFC3339) + ",", []string{"--as-of", made.Add(30 * time.Minute).Format(time.RFC3339)}, 1, "missing_there deposit P-1", ""},
 		"a list without it":          {bookHeader + "\n" + strings.Replace(bookLine, "P-1", "x", 1), nil, 1, "missing_here deposit x", "findings: 2"},
 		"only names":                 {bookHeader, nil, 1, "missing_there deposit P-1", "findings: 1"},
 		"other days":                 {bookHeader + "\n" + bookLine, []string{"--from", made.AddDate(0, 0, -10).Format(time.DateOnly), "--to", made.AddDate(0, 0, -9).Format(time.DateOnly)}, 0, "compared=0 matched=0 findings=0 noted=0 lines=1", ""},
@@ -160,6 +166,7 @@ func TestCompareRefusesBadQuestions(t *testing.T) {
 		"at most 31 days":                       on(-40, -9),
 		"has not begun":                         {shop, "--from", "2100-01-01", "--to", "2100-01-01"},
 		"the log remembers":                     {shop, "--from", "2020-01-01", "--to", "2020-01-01"},
+		"since":                                 append(on(-399, -399), "--margin", "24h"), // of the 400 days that it remembers
 		"gives no books":                        on(-2, -2),
 		"--operation: ecommpay-kr executes":     append(slices.Clone(dated), "--operation", "refund"),
 		"--format must be":                      append(slices.Clone(dated), "--format", "xml"),

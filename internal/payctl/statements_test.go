@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"payonce/internal/natstest"
@@ -23,6 +24,7 @@ import (
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/limits"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 	simulated "payonce/pkg/sandbox/teemopay"
@@ -331,4 +333,38 @@ func TestCompareNotesWhatMoves(t *testing.T) {
 	h.compare("--grace", "15m").expect(t, 0, "compared=1 matched=0 findings=0 noted=1 lines=1", "")
 	h.compare("--grace", "15m", "--notes").expect(t, 0, "moving deposit paid pending, 1000 KRW", "")
 	h.compare().expect(t, 1, "final_there deposit paid pending, 1000 KRW", "findings: 1")
+	if strings.Contains(h.compare("--grace", "15m").out, "moving") {
+		t.Error("a note is shown that nobody asked for")
+	}
+}
+
+// The books are read with the margin around the days, so that what they lack there is proven, and not only noted.
+func TestCompareReadsTheMargin(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	lost := h.order(payment.Payout, "never-there")
+	h.observe(lost, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker})
+	h.observe(lost, payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Amount: lost.Amount})
+	now := time.Now().UTC() // in a zone where it is about noon, so that no day ends while the test runs
+	zone, day := fmt.Sprintf("Etc/GMT%+d", now.Hour()-12), now.Add(time.Duration(12-now.Hour())*time.Hour).Format(time.DateOnly)
+	h.compare("--zone", zone, "--from", day, "--to", day, "--margin", "24h").expect(t, 1, "missing_there payout never-there", "findings: 1")
+}
+
+// A place in the budget that is far away is waited for: no call is made without one.
+func TestBooksAreReadWithinTheBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		spare, err := limits.New(limits.Options{
+			Policies: map[string]limits.Policy{other: {Rate: limits.Rate{Calls: 1, Per: 5 * time.Minute, Burst: 1}}}, Now: time.Now,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		admit, began := payctl.Admit(spare, other), time.Now()
+		for i := range 3 {
+			if err := admit(t.Context()); err != nil || time.Since(began) < time.Duration(i)*5*time.Minute {
+				t.Errorf("call %d after %s, %v", i+1, time.Since(began), err)
+			}
+		}
+	})
 }

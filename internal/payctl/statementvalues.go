@@ -80,18 +80,15 @@ func (v bookValues) given(column string) bool {
 	return there && v.row[place] != ""
 }
 
-// amount reads decimal digits in major units. Zeros behind the decimals of the currency say nothing more.
+// amount reads decimal digits in major units. Zeros at the end of its decimals say nothing.
 func (v bookValues) amount(column, currency string) payment.Money {
 	text := v.text(column, false)
 	if text == "" || currency == "" {
 		return payment.Money{}
 	}
 	if whole, fraction, _ := strings.Cut(text, "."); fraction != "" {
-		decimals, _ := payment.Decimals(currency)
-		for len(fraction) > decimals && strings.HasSuffix(fraction, "0") {
-			fraction = strings.TrimSuffix(fraction, "0")
-		}
-		if text = whole; fraction != "" {
+		text = whole
+		if fraction = strings.TrimRight(fraction, "0"); fraction != "" {
 			text += "." + fraction
 		}
 	}

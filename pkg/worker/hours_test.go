@@ -252,9 +252,13 @@ func TestInterruptedBeforeTheWeekendIsInDoubt(t *testing.T) {
 			t.Fatal("it did not crash")
 		}
 		time.Sleep(d.options.Timing.Lease)
-		d.want(d.start().Command(context.Background(), m), events.Park)
+		q := d.start()
+		d.want(q.Command(context.Background(), m), events.Park)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.reason("o-1", payment.ReasonInterrupted, "")
+		if n := q.ports.count("lookup"); n != 0 {
+			t.Errorf("%d look-ups while the provider is closed", n)
+		}
 		d.want(d.settle(d.start(), m), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)

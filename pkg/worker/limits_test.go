@@ -335,6 +335,41 @@ func TestAWaitLongerThanTheLease(t *testing.T) {
 	}
 }
 
+// After a wait the rest of the lease is long enough for a call and the look-up after it, or the lease begins anew.
+func TestTheRestOfTheLeaseIsLongEnough(t *testing.T) {
+	timing := worker.DefaultTiming()
+	enough := timing.Lease - timing.RetryFor - 2*timing.SubmitTimeout
+	for wait, renewed := range map[time.Duration]int{enough - 1: 0, enough: 1} {
+		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: wait, Burst: 1}}, func(d *desk) {
+			p := d.start()
+			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			if n := p.ports.count("renew"); n != renewed {
+				t.Errorf("after %s renewed %d times, want %d", wait, n, renewed)
+			}
+		})
+	}
+}
+
+// A lease that was slow to renew counts from when that was asked for: nobody knows when the store did it.
+func TestARenewedLeaseCountsFromTheQuestion(t *testing.T) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 20 * time.Second, Burst: 1}}, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		p.ports.fault = func(_ int, name string) fault {
+			if name == "renew" {
+				time.Sleep(14 * time.Second)
+			}
+			return fine
+		}
+		d.provider.script("o-1", reply{execute: true, takes: 14 * time.Second, err: errTimedOut})
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		if n := p.ports.count("lookup"); n != 0 || p.ports.count("renew") != 1 {
+			t.Errorf("%d look-ups at the end of a lease that was renewed %d times", n, p.ports.count("renew"))
+		}
+	})
+}
+
 // The claim store is gone after the wait: the log alone is enough, unless claims are required.
 func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
 	for _, required := range []bool{false, true} {

@@ -68,10 +68,14 @@ func TestWhatMayHaveBeenSentIsNeverGivenUp(t *testing.T) {
 func TestWhatWasNeverKeptBackIsTried(t *testing.T) {
 	inBubble(t, func(d *desk) {
 		d.impatient(time.Minute)
-		m := d.message(d.order("o-1"))
+		m, failing := d.message(d.order("o-1")), d.message(d.order("o-2"))
 		time.Sleep(time.Hour)
 		d.want(d.start().Command(context.Background(), m), events.Done)
 		d.sent("o-1", 1, 1)
+		d.provider.script("o-2", reply{err: errBalance})
+		if delay := d.want(d.start().Command(context.Background(), failing), events.Park); delay != d.options.Timing.ParkMin {
+			t.Errorf("one that failed comes again after %s", delay)
+		}
 	})
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
@@ -65,7 +66,8 @@ func TestUnreachableForAMomentIsOneIntent(t *testing.T) {
 }
 
 func TestRetriesEndWithTheFirstCallThatMayHaveArrived(t *testing.T) {
-	for name, err := range map[string]error{"timed out": errTimedOut, "not classified": errPlain} {
+	named := &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnreachable, Evidence: "a code proves nothing"}
+	for name, err := range map[string]error{"timed out": errTimedOut, "not classified": errPlain, "called unreachable": named} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *desk) {
 				d.provider.script("o-1", reply{err: errUnreached}, reply{execute: true, err: err})

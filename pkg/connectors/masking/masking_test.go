@@ -62,6 +62,10 @@ func TestSingleCharacters(t *testing.T) {
 	if got := masking.Text("refused 김치", cmd); got != "refused 김치" {
 		t.Errorf("have %q", got)
 	}
+	cmd.Customer.FirstName = "김구" // two are a whole name
+	if got := masking.Text("refused 김구", cmd); got != "refused …" {
+		t.Errorf("have %q", got)
+	}
 }
 
 // TestWithoutCommand covers what looks personal where nobody knows whose text it is.

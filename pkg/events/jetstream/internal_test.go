@@ -100,6 +100,9 @@ func TestWholeSecond(t *testing.T) {
 		if got := wholeSecond(at); !got.Equal(want) {
 			t.Errorf("%v: %v, want %v", at, got, want)
 		}
+		if due := scheduledFor(events.Message{Header: events.Header(reschedule(events.Message{}, at, "id").Header)}); !due.Equal(want) {
+			t.Errorf("%v: released at %v, want %v", at, due, want)
+		}
 	}
 }
 
@@ -266,6 +269,11 @@ func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
 	}
 	if _, err := c.lastCommand(ctx, "deposit.requested.acme.D-1"); err != nil {
 		t.Errorf("the command of a provider with a consumer: %v", err)
+	}
+	silent, cancel := context.WithCancel(ctx)
+	cancel()
+	if consumed, err := c.isConsumed(silent, "acme"); err == nil {
+		t.Errorf("without an answer: consumed %v, and no error", consumed)
 	}
 }
 

@@ -2,15 +2,19 @@ package redis_test
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
+	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
+	"payonce/pkg/payment"
 )
 
 // TestOneKey: a script that touches a key that is not declared, or two keys, fails on a Cluster of
@@ -81,4 +85,27 @@ func (r *requests) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
 
 func (r *requests) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
 	return next
+}
+
+// twos answers scripts with a number that no script of ours knows.
+type twos struct{ requests }
+
+func (twos) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error {
+		err := next(ctx, cmd)
+		if script, ok := cmd.(*goredis.Cmd); ok && err == nil {
+			script.SetVal(int64(2))
+		}
+		return err
+	}
+}
+
+// TestAnAnswerNobodyKnows is neither done nor lost.
+func TestAnAnswerNobodyKnows(t *testing.T) {
+	client := connect(t, redis.Config{Addresses: []string{miniredis.RunT(t).Addr()}})
+	client.AddHook(&twos{})
+	err := redis.New(client, redis.Options{}).Renew(t.Context(), payment.Ref{Provider: "acme", Order: "o-1"}, idempotency.Held{Owner: "a", Fence: 1}, time.Second)
+	if err == nil || errors.Is(err, idempotency.ErrLost) {
+		t.Errorf("got %v", err)
+	}
 }
