@@ -121,10 +121,7 @@ func (w *world) expected(o *order) []payment.Status {
 		want = append(want, payment.InDoubt, payment.Parked)
 	}
 	if w.hours[o.cmd.Operation].shut && o.purged { // to be looked up at the opening
-		want = append(want, payment.InDoubt, payment.Submitting)
-	}
-	if w.hours[o.cmd.Operation].shut && w.parked[o.ref] != nil { // its command was parked while another delivery wrote the intent
-		want = append(want, payment.Submitting)
+		want = append(want, payment.InDoubt)
 	}
 	return want
 }

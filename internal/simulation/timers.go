@@ -79,6 +79,9 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 			continue
 		}
 		due, ever := w.hours[p.Operation].engine.AddOpen(w.time().Add(t.life), t.after)
+		if p.Status == payment.Submitting { // in any time
+			due, ever = w.time().Add(t.after), true
+		}
 		if !ever {
 			continue
 		}

@@ -48,8 +48,8 @@ type rung struct {
 	statuses []payment.Status
 }
 
-// rungs returns the steps of a ladder. The first also finds intents whose result nobody wrote: a worker died
-// and its command is gone. What it makes of them has a ladder of its own.
+// rungs returns the steps of a ladder. The first also finds intents whose result nobody wrote, in any time: a
+// worker died, and its command is gone or parked. What it makes of them has a ladder of its own.
 func (l Ladder) rungs() []rung {
 	var rungs []rung
 	open := []payment.Status{payment.InDoubt, payment.Pending}

@@ -7,7 +7,8 @@
 // The log itself is the clock. For each provider and each rung of its ladder a timer reads the events of
 // open payments in the order in which they were written, and an event is due when it is as old as the
 // rung. The oldest event is always due first, so a timer that waits for it misses nothing, and no payment
-// costs a write of its own. Only the time in which the provider is open counts.
+// costs a write of its own. Only the time in which the provider is open counts; an intent without a result is
+// found in any time.
 package reconcile
 
 import (
@@ -145,7 +146,10 @@ func (t timer) concerns(p payment.Payment, m events.Message, r rung) bool {
 }
 
 // due is when an event is as old as a rung. Events are as old as the log says, so that they become due in the
-// order of the log.
+// order of the log. An intent is a worker's work of seconds, whatever the hours: one that is old is in doubt.
 func (t timer) due(p payment.Payment, m events.Message, r rung) (time.Time, bool) {
+	if p.Status == payment.Submitting {
+		return m.StoredAt.Add(r.after), true
+	}
 	return t.provider.Hours(p.Operation).AddOpen(m.StoredAt.Add(r.life), r.after)
 }

@@ -212,6 +212,17 @@ func TestRungsCountOpenTime(t *testing.T) {
 	})
 }
 
+// An intent whose worker died on Friday night, and whose command waits for Monday, is found on Friday night.
+func TestIntentsAreFoundInAnyTime(t *testing.T) {
+	friday := time.Date(2000, 1, 7, 23, 54, 0, 0, kst)
+	running(t, friday, hoursOf(t), func(l *fakeLog, e *engine) {
+		l.append(acme, "pending", payment.Deposit, payment.Pending)
+		l.append(acme, "intent", payment.Deposit, payment.Submitting)
+		time.Sleep(time.Until(time.Date(2000, 1, 10, 8, 4, 0, 0, kst)))
+		e.want(t, "intent 10m0s 48h0m0s")
+	})
+}
+
 func TestAProviderThatNeverOpensIsNeverDue(t *testing.T) {
 	never := hoursOf(t, func(c *calendar.Config) {
 		for n := range 600 {

@@ -183,9 +183,7 @@ func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (events.Ve
 	if j.payment.Status == payment.InDoubt || at.Sub(now) <= w.Timing.LookupMax {
 		return events.ParkVerdict(at), true, nil
 	}
-	return events.Verdict{}, false, w.observe(ctx, j, payment.Observation{
-		Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted},
-	}, now)
+	return events.Verdict{}, false, w.observe(ctx, j, interruption(), now)
 }
 
 // mayIntend reports whether the provider has said, twice and late enough, that it does not know the order,

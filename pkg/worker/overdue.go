@@ -21,7 +21,8 @@ import (
 // ends that when the next look-up is due.
 //
 // An event that is not the payment's last one any more is done with: the newer one has its own time.
-// While the provider is closed it is not asked; the verdict then asks for the message at the opening.
+// While the provider is closed it is not asked; the verdict then asks for the message at the opening. An intent
+// without a result does not stand as submitting until then: it is in doubt.
 func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict {
 	ref, named := events.SubjectRef(m.Subject)
 	conn, known := w.Connectors.Get(ref.Provider)
@@ -42,13 +43,30 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 		return events.RetryVerdict(pauseAfterError)
 	}
 	if opens, shut := w.shut(ref.Provider, j.payment.Operation); shut {
-		return events.RetryVerdict(opens.Sub(w.Now()))
+		return w.closedOverdue(ctx, j, opens)
 	}
 	done, again := w.admitted(ctx, j)
 	if done == nil {
 		return events.RetryVerdict(max(again.Sub(w.Now()), 0))
 	}
 	return w.lookUpOpen(ctx, j, limit, done)
+}
+
+// closedOverdue puts an open payment off until its provider opens.
+func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) events.Verdict {
+	if j.payment.Status != payment.Submitting {
+		return events.RetryVerdict(opens.Sub(w.Now()))
+	}
+	if err := w.decide(ctx, j, interruption()); err != nil { // also when others moved it
+		w.Logger.WarnContext(ctx, "an intent without a result cannot be written as in doubt now", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	return events.DoneVerdict()
+}
+
+// interruption says that nobody knows what became of an intent.
+func interruption() payment.Observation {
+	return payment.Observation{Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 }
 
 // admitted waits until the provider may be called. If it may not, done is nil, and again says when to try
@@ -78,9 +96,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 	}
 	if err == nil && j.payment.Status == payment.Submitting { // "unknown", too early to be believed
 		// No timer but this one reads intents. In doubt it is asked about again.
-		err = w.observe(ctx, j, payment.Observation{
-			Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted},
-		}, w.Now())
+		err = w.observe(ctx, j, interruption(), w.Now())
 	}
 	counted := j.payment.AwaitsPage() && j.seq != before // the first answer: its event has timers of its own
 	if err == nil && !counted && w.tooLong(j, limit) {

@@ -329,6 +329,26 @@ func TestAClosedProviderIsNotAsked(t *testing.T) {
 	}
 }
 
+// While the provider is closed nobody asks what became of an intent, and it is seen to be in doubt.
+func TestAnIntentIsInDoubtWhileItsProviderIsClosed(t *testing.T) {
+	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *desk) {
+		p, m := d.start(), d.message(d.order("o-1"))
+		p.ports.crashAt = worker.StepIntended
+		if _, crashed := p.command(context.Background(), m); !crashed {
+			t.Fatal("it did not crash")
+		}
+		time.Sleep(2 * time.Hour)
+		intent := d.event("o-1")
+		for range 2 {
+			d.want(d.start().Overdue(context.Background(), intent, threshold), events.Done)
+			d.log.want("o-1", payment.Submitting, payment.InDoubt)
+		}
+		if is := d.log.now("o-1"); is.Reason == nil || is.Reason.Code != payment.ReasonInterrupted || d.provider.lookups != 0 {
+			t.Errorf("%+v, %d look-ups", is.Reason, d.provider.lookups)
+		}
+	})
+}
+
 // Two days from Friday night are the time until the Wednesday after.
 func TestTheThresholdCountsOpenTime(t *testing.T) {
 	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *desk) {
