@@ -9,6 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -222,6 +226,7 @@ func TestCancelOnlyWhatWasNotSent(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	parkedPayment(t, conn, "P-1")
+	parkedPayment(t, conn, "P-8")
 	publish(t, conn, command("P-2")) // requested
 	for order, step := range map[string]func(*payment.Payment){"P-3": submitting, "P-4": inDoubt, "P-5": pending, "P-6": settled} {
 		live(t, conn, payment.New(command(order)), submitting, func(p *payment.Payment) { p.NotFound, p.Attempts = 2, 1; step(p) })
@@ -230,6 +235,10 @@ func TestCancelOnlyWhatWasNotSent(t *testing.T) {
 	o.expect(t, 1, "2: cancelled", "5 not done")
 	o.expect(t, 1, "\n P-5: left as it is: the payment is pending, a request may have been executed: find out at the provider, then payctl payment resolve\n", "")
 	o.expect(t, 1, "\n P-7: left as it is: nobody knows the order: it is neither in the log nor in the queue", "")
+	run(t, "", with(config, by, "parked", "cancel", shop, "P-8", "P-8", "--yes")...).expect(t, 0, "1: cancelled", "")
+	if p := last(t, conn, "P-8"); p.Status != payment.Failed {
+		t.Errorf("one that was cancelled alone is %s", p.Status)
+	}
 	if strings.Contains(o.out, " P-1:") {
 		t.Errorf("what was done is named among what was not: %s", o.out)
 	}
@@ -278,6 +287,9 @@ func TestResolve(t *testing.T) {
 	live(t, conn, payment.New(command("P-4")), submitting)
 	run(t, "", resolve("P-4", "--failed", "--yes")...).expect(t, 1, "", "a worker is at it")
 	run(t, "", resolve("P-5", "--failed", "--yes")...).expect(t, 1, "", "nobody knows ecommpay-kr/P-5")
+	live(t, conn, payment.New(command("P-6")), submitting, settled, func(p *payment.Payment) { p.Status = payment.Conflict })
+	run(t, "", resolve("P-6", "--settled", "--dry-run")...).expect(t, 0, "", "It will be settled, 9000 KRW;") // as it was
+	run(t, "", resolve("P-6", "--failed", "--amount", "9000", "--yes")...).expect(t, 2, "", "say --settled, perhaps with --amount, or --failed")
 
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 4 || entries[0].Record.Deed != events.DeedSettle || entries[0].Record.Amount != payment.KRW(9900) ||
@@ -298,6 +310,46 @@ func (m *mover) Read(p []byte) (int, error) {
 		m.move = nil
 	}
 	return m.answers.Read(p)
+}
+
+// What cannot be recorded is not done.
+func TestNothingIsDoneWithoutARecord(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.EnsureStreams(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	config := configuration(t, server.URL(), nowhere)
+	parkedPayment(t, conn, "P-1")
+	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
+	client, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	js, err := njs.New(client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audit, err := js.Stream(bounded(t), events.StreamAudit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	refusing := audit.CachedInfo().Config
+	refusing.MaxMsgSize = 1
+	if _, err := js.UpdateStream(bounded(t), refusing); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", with(config, by, "parked", "cancel", shop, "P-1", "--yes")...).expect(t, 1, "", "nothing was done, because it could not be recorded")
+	run(t, "", "payment", "resolve", shop, "P-2", "--failed", "--yes", "--by", "kim", "--reason", "why", "--config", config).expect(t, 1, "", "nothing was done, because it could not be recorded")
+	if p, q := last(t, conn, "P-1"), last(t, conn, "P-2"); p.Status != payment.Parked || q.Status != payment.InDoubt {
+		t.Errorf("they are %s and %s", p.Status, q.Status)
+	}
 }
 
 func TestResolveAsksAgainWhenThePaymentMovedOn(t *testing.T) {
@@ -387,6 +439,8 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	o.expect(t, 0, "3 dead letters.\nunknown_provider: configure the account", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--before", "2020-01-01T00:00:00Z")...).expect(t, 0, "0 dead letters", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--provider", shop, "--stream", "COMMANDS", "--since", "2020-01-01T00:00:00Z")...).expect(t, 0, "3 dead letters", "")
+	run(t, "", with(config, nil, "deadletters", "list", "--provider", other)...).expect(t, 0, "0 dead letters are meant", "")
+	run(t, "", with(config, by, "deadletters", "drop", "99", "1", "--provider", other, "--dry-run")...).expect(t, 0, "Nothing was done", "")
 	run(t, "", with(config, by, "deadletters", "replay", "--yes")...).expect(t, 2, "", "say which")
 	run(t, "", with(config, by, "deadletters", "replay", "--all", "--dry-run")...).expect(t, 0, "Nothing was done", "")
 	publish(t, conn, command("P-2"))
