@@ -117,6 +117,7 @@ func TestLookup(t *testing.T) {
 	}{
 		{"paid", payment.Deposit, statusAnswer(`"status":"success","result_code":"0"`, amounts, sale("success", "0")), paid},
 		{"paid, by number", payment.Deposit, statusAnswer(`"status":"success","result_code":0`, amounts, `"transaction":{"id":"1737000008461","date":"x","type":"sale"}`), paid},
+		{"paid, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success","result_code":"0"`, amounts, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(paid)},
 		{"paid, amounts as texts", payment.Deposit, statusAnswer(`"status":"success"`, strings.ReplaceAll(amounts, `10000`, `"10000.00"`), sale("success", "0")), paid},
 		{"another amount arrived", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "10000", "9000", 1), sale("success", "0")), other},
 		{"paid at the second attempt", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1", "sale", "decline", "20105"), operation("1737000008461", "sale", "success", "0"))), paid},

@@ -1,6 +1,8 @@
 package ecommpay
 
 import (
+	"unicode/utf8"
+
 	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
@@ -19,9 +21,17 @@ type report struct {
 	problem       string // why nothing of it can be believed
 }
 
+// number is that of the operation; one that is longer than an event can hold is as good as none.
+func (r report) number() string {
+	if utf8.RuneCountInString(r.reference) > payment.MaxText {
+		return ""
+	}
+	return r.reference
+}
+
 // observe says what a report means. Everything that is not documented, or contradicts itself, is unclear.
 func observe(source payment.Source, r report) payment.Observation {
-	o := payment.Observation{Source: source, Reference: r.reference, Amount: r.amount, Kind: paymentStatuses[plain(r.status)]}
+	o := payment.Observation{Source: source, Reference: r.number(), Amount: r.amount, Kind: paymentStatuses[plain(r.status)]}
 	reason := payment.Reason{ProviderCode: masking.Code(r.code), Message: masking.Text(r.message, payment.Command{})}
 	if problem := r.contradiction(o.Kind); problem != "" {
 		return doubtful(source, r, problem)
@@ -82,7 +92,7 @@ func (r report) contradiction(means payment.Kind) string {
 // doubtful is a report about our order whose meaning nobody can know.
 func doubtful(source payment.Source, r report, why string) payment.Observation {
 	return payment.Observation{
-		Kind: payment.Unclear, Source: source, Reference: r.reference, Known: true,
+		Kind: payment.Unclear, Source: source, Reference: r.number(), Known: true,
 		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(r.status), Message: why},
 	}
 }

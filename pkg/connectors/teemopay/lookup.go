@@ -85,7 +85,7 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 	if err != nil || err2 != nil || err3 != nil {
 		return doubtful(payment.FromLookup, f, "the amounts or the list of payments cannot be read")
 	}
-	o := payment.Observation{Source: payment.FromLookup, Reference: f["tradeNo"], Amount: ordered}
+	o := payment.Observation{Source: payment.FromLookup, Reference: f.short("tradeNo"), Amount: ordered}
 	kind, _ := f.integer("paymentType")
 	status, ok := f.integer("status")
 	switch {
@@ -128,7 +128,7 @@ func readReceipts(data object) (receipts []payment.Receipt, total payment.Money,
 		default:
 			return nil, payment.Money{}, fmt.Errorf("a payment with an undocumented status")
 		}
-		r, err := receipt(f["paymentSingleOrderNo"], f, "paymentStatementAmount")
+		r, err := receipt(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
 		if err != nil || seen[r.Reference] {
 			return nil, payment.Money{}, fmt.Errorf("a payment without a number or an amount, or twice")
 		}
@@ -158,7 +158,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 	if err != nil {
 		return doubtful(source, f, "the amount cannot be read")
 	}
-	o := payment.Observation{Source: source, Reference: f["tradeNo"], Amount: amount}
+	o := payment.Observation{Source: source, Reference: f.short("tradeNo"), Amount: amount}
 	reason := &payment.Reason{ProviderCode: masking.Code(f["errorCode"]), Message: masking.Text(f["errorMessage"], payment.Command{})}
 	switch status, ok := f.integer("status"); {
 	case ok && status == 1 && source == payment.FromLookup:
@@ -178,7 +178,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 // doubtful is an answer about our order whose meaning nobody documents.
 func doubtful(source payment.Source, f fields, why string) payment.Observation {
 	return payment.Observation{
-		Kind: payment.Unclear, Source: source, Reference: f["tradeNo"], Known: true,
+		Kind: payment.Unclear, Source: source, Reference: f.short("tradeNo"), Known: true,
 		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(f["status"]), Message: why},
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"payonce/pkg/connectors/strictjson"
 	"payonce/pkg/payment"
@@ -69,6 +70,14 @@ func (o object) fields() (f fields, nested string) {
 		}
 	}
 	return f, nested
+}
+
+// short returns a text that an event can hold; one that is longer is as good as none.
+func (f fields) short(name string) string {
+	if utf8.RuneCountInString(f[name]) > payment.MaxText {
+		return ""
+	}
+	return f[name]
 }
 
 // integer returns a whole number; ok is false when it is missing or something else.

@@ -66,7 +66,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	if err != nil {
 		return payment.Observation{}, known(unclear(code, "", "the answer's amount is no whole number of won"))
 	}
-	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f["tradeNo"], Amount: amount}
+	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f.short("tradeNo"), Amount: amount}
 	return c.outcome(cmd, o, f, env.data)
 }
 

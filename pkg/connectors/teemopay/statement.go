@@ -116,7 +116,7 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 	if errors.Join(err1, err2, err3) != nil || ordered.IsZero() {
 		return doubtful(source, f, "the amounts or the list of payments cannot be read")
 	}
-	o := payment.Observation{Source: source, Reference: f["tradeNo"], Amount: ordered}
+	o := payment.Observation{Source: source, Reference: f.short("tradeNo"), Amount: ordered}
 	reason := &payment.Reason{ProviderCode: masking.Code(f["status"]), Message: masking.Text(f["failReason"], payment.Command{})}
 	status, _ := strconv.Atoi(f["status"])
 	still := moved.Minor == 0 && len(receipts) == 0
@@ -146,7 +146,7 @@ func billReceipts(record object) (receipts []payment.Receipt, total payment.Mone
 	seen := map[string]bool{}
 	for _, entry := range list {
 		f, _ := entry.fields()
-		r, err := receipt(f["paymentSingleOrderNo"], f, "paymentStatementAmount")
+		r, err := receipt(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
 		if err != nil || seen[r.Reference] {
 			return nil, payment.Money{}, errors.New("a payment without a number or an amount, or twice")
 		}

@@ -116,6 +116,27 @@ func TestATimeThatNoEventCanHoldIsLeftOut(t *testing.T) {
 	}
 }
 
+// Texts that no event can hold are left out, too.
+func TestTextsThatNoEventCanHoldAreLeftOut(t *testing.T) {
+	long := strings.Repeat("행", payment.MaxText)
+	fields := map[string]func(payment.Observation) string{
+		"TS2405220001KR0000430564883184": func(o payment.Observation) string { return o.Reference },
+		"IBK":                            func(o payment.Observation) string { return o.Action.Transfer.BankCode },
+		"기업은행":                           func(o payment.Observation) string { return o.Action.Transfer.BankName },
+	}
+	for field, of := range fields {
+		for text, want := range map[string]string{long: long, long + "x": ""} {
+			o, err := submit(t, deposit("va"), strings.Replace(acceptedVA, field, text, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := of(o); got != want || o.Action.Transfer.AccountNumber == "" {
+				t.Errorf("%s, %d bytes: %d bytes", field, len(text), len(got))
+			}
+		}
+	}
+}
+
 func TestPayout(t *testing.T) {
 	for method, kind := range map[string]float64{"": 801, "bank_transfer": 801, "bank_transfer_kyc": 802} {
 		g := newGateway(t, reply(data(`"amount":"1000.00","status":1`)))

@@ -88,12 +88,12 @@ func depositCallback(f fields) payment.Observation {
 	if f["status"] != "2" {
 		return doubtful(payment.FromWebhook, f, "no page documents this status of a deposit's callback")
 	}
-	r, err := receipt(f["paymentOrderNo"], f, "paymentAmount")
+	r, err := receipt(f.short("paymentOrderNo"), f, "paymentAmount")
 	if err != nil {
 		return doubtful(payment.FromWebhook, f, err.Error())
 	}
 	return payment.Observation{
-		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f["tradeNo"],
+		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f.short("tradeNo"),
 		Receipts: []payment.Receipt{r},
 	}
 }
