@@ -20,7 +20,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend cover bench microbench load contracts alerts kubernetes build connector compose-images compose-pin compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load contracts alerts kubernetes build connector compose-images compose-pin compose-test clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,7 @@ lint: ## check formatting, go vet and staticcheck
 	@unformatted=$$(gofmt -l cmd examples internal pkg); \
 		[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags measure ./internal/scale
 	$(GO) tool staticcheck ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s), FUZZJOBS (4) of them side by side
@@ -58,6 +59,9 @@ simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all m
 
 weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
 	$(GO) test ./internal/weekend -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
+
+scale: ## start beside 100,000 payments, resume 50,000, come back to 2,000, see docs/performance.md: SCALEFLAGS="-run MeasureStart -anew"
+	$(GO) test -tags measure ./internal/scale -count=1 -timeout 1h -v $(SCALEFLAGS)
 
 update: ## write golden files and generated documents anew
 	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \
