@@ -312,6 +312,42 @@ func (m *mover) Read(p []byte) (int, error) {
 	return m.answers.Read(p)
 }
 
+// client is a client of JetStream that is not ours.
+func client(t *testing.T, url string) njs.JetStream {
+	t.Helper()
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := njs.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
+// Dead letters are read in pages of 500.
+func TestAllDeadLettersAreListed(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	if err := conn.EnsureStreams(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	js := client(t, server.URL())
+	for range 501 {
+		if _, err := js.Publish(bounded(t), events.DeadLetterSubject(events.StreamCommands, shop), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	run(t, "", "deadletters", "list", "--config", configuration(t, server.URL(), nowhere)).expect(t, 0, "501 dead letters", "")
+}
+
 // What cannot be recorded is not done.
 func TestNothingIsDoneWithoutARecord(t *testing.T) {
 	t.Parallel()
@@ -327,15 +363,7 @@ func TestNothingIsDoneWithoutARecord(t *testing.T) {
 	config := configuration(t, server.URL(), nowhere)
 	parkedPayment(t, conn, "P-1")
 	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
-	client, err := nats.Connect(server.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
-	js, err := njs.New(client)
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := client(t, server.URL())
 	audit, err := js.Stream(bounded(t), events.StreamAudit)
 	if err != nil {
 		t.Fatal(err)
@@ -454,7 +482,7 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	}
 	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--dry-run")...).expect(t, 1, "\n dead letter 99: gone already, or there never was one\nNothing was done.", "1 not done")
 	run(t, "", with(config, by, "deadletters", "drop", "99", "--yes")...).expect(t, 1, "0 dead letters are meant; there are 1 unknown_provider.", "1 not done")
-	run(t, "", with(config, by, "deadletters", "drop", "2", "--yes")...).expect(t, 0, "1: dropped", "")
+	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--yes")...).expect(t, 1, "1: gone already", "1 not done")
 	run(t, "", with(config, nil, "deadletters", "list", "--json")...).expect(t, 0, "[]", "")
 	run(t, "", "audit", "list", "--deed", "drop", "--config", config).expect(t, 0, "1 dropped", "")
 	run(t, "", "audit", "list", "--provider", "typo", "--config", config).expect(t, 0, "0 deeds are meant; there are 2.", "")
