@@ -8,10 +8,8 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
 
@@ -70,15 +68,7 @@ func read(t *testing.T, path string) string {
 // this test program under another name.
 func workshop(t *testing.T) string {
 	t.Helper()
-	server := natstest.Start(t)
-	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.EnsureStreams(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
+	conn, url := streams(t)
 	live(t, conn, payment.New(command("P-1001")), submitting, pending)
 	for _, order := range []string{"P-3001", "P-3002", "P-3003"} {
 		parkedPayment(t, conn, order)
@@ -86,7 +76,7 @@ func workshop(t *testing.T) string {
 	for _, order := range []string{"P-4001", "P-4002"} {
 		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here"))
 	}
-	dir := filepath.Dir(configuration(t, server.URL(), gate(t, 200, twoBanks)))
+	dir := filepath.Dir(configuration(t, url, gate(t, 200, twoBanks)))
 	for name, content := range map[string]string{
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,
 		"callback.json":     `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,

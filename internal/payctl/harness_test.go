@@ -140,6 +140,13 @@ const nowhere = "http://127.0.0.1:1"
 // system starts a nats-server with all streams and returns a connection to it and a configuration for it.
 func system(t testing.TB) (*jetstream.Conn, string) {
 	t.Helper()
+	conn, url := streams(t)
+	return conn, configuration(t, url, nowhere)
+}
+
+// streams starts a nats-server with all streams and returns a connection to it and its address.
+func streams(t testing.TB) (conn *jetstream.Conn, url string) {
+	t.Helper()
 	server := natstest.Start(t)
 	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
 	if err != nil {
@@ -149,7 +156,7 @@ func system(t testing.TB) (*jetstream.Conn, string) {
 	if err := conn.EnsureStreams(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
-	return conn, configuration(t, server.URL(), nowhere)
+	return conn, server.URL()
 }
 
 func bounded(t testing.TB) context.Context {

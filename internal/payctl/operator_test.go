@@ -12,7 +12,6 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -330,40 +329,24 @@ func client(t *testing.T, url string) njs.JetStream {
 // Dead letters are read in pages of 500.
 func TestAllDeadLettersAreListed(t *testing.T) {
 	t.Parallel()
-	server := natstest.Start(t)
-	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.EnsureStreams(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
-	js := client(t, server.URL())
+	_, url := streams(t)
+	js := client(t, url)
 	for range 501 {
 		if _, err := js.Publish(bounded(t), events.DeadLetterSubject(events.StreamCommands, shop), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	run(t, "", "deadletters", "list", "--config", configuration(t, server.URL(), nowhere)).expect(t, 0, "501 dead letters", "")
+	run(t, "", "deadletters", "list", "--config", configuration(t, url, nowhere)).expect(t, 0, "501 dead letters", "")
 }
 
 // What cannot be recorded is not done.
 func TestNothingIsDoneWithoutARecord(t *testing.T) {
 	t.Parallel()
-	server := natstest.Start(t)
-	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.EnsureStreams(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
-	config := configuration(t, server.URL(), nowhere)
+	conn, url := streams(t)
+	config := configuration(t, url, nowhere)
 	parkedPayment(t, conn, "P-1")
 	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
-	js := client(t, server.URL())
+	js := client(t, url)
 	audit, err := js.Stream(bounded(t), events.StreamAudit)
 	if err != nil {
 		t.Fatal(err)
