@@ -127,6 +127,7 @@ func TestLookup(t *testing.T) {
 		{"paid twice", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "sale", "success", "0"))), unclear("success", "two operations of one payment succeeded")},
 		{"a payout for a deposit", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "payout", "success", "0"))), unclear("success", "the provider knows the payment in the other direction")},
 		{"paid without an amount", payment.Deposit, statusAnswer(`"status":"success"`, sale("success", "0")), unclear("success", "paid, but nothing says how much")},
+		{"unclear, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success"`, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(unclear("success", "paid, but nothing says how much"))},
 		{"paid in another currency", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "KRW", "USD", 1), sale("success", "0")), unclear("success", "the amounts cannot be read")},
 		{"paid a fraction", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "10000.5", 1), sale("success", "0")), unclear("success", "the amounts cannot be read")},
 		{"paid in an amount of powers", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "1e4", 1), sale("success", "0")), unclear("success", "the amounts cannot be read")},

@@ -207,3 +207,52 @@ func TestPlainPageOfASandbox(t *testing.T) {
 		}
 	}
 }
+
+// A number that is too long for an event is left out of what is known; a payment under one is not believed.
+func TestNumbersThatNoEventCanHoldAreLeftOut(t *testing.T) {
+	c, long := newReceiver(t), strings.Repeat("9", payment.MaxText+1)
+	looked := func(operation payment.Operation, number, fields string) func() (payment.Observation, error) {
+		return func() (payment.Observation, error) {
+			return lookup(t, operation, strings.Replace(data(fields), number, long, 1))
+		}
+	}
+	called := func(body, number string) func() (payment.Observation, error) {
+		return func() (payment.Observation, error) {
+			body := strings.Replace(body, number, long, 1)
+			notice, err := c.Webhook(callbackHeader(), signedBy(t, platformKey(), body), now)
+			return notice.Observation, err
+		}
+	}
+	listed := func(kind string, operation payment.Operation, changes ...string) func() (payment.Observation, error) {
+		return func() (payment.Observation, error) {
+			lines, _, err := statementOf(t, operation, "", envelopeOf(`{"records":[`+record(kind, changes...)+`]}`))
+			if err != nil {
+				return payment.Observation{}, err
+			}
+			return lines[0].Observation, nil
+		}
+	}
+	quoted := `"` + long + `"`
+	for name, k := range map[string]struct {
+		learn func() (payment.Observation, error)
+		want  payment.Kind
+	}{
+		"deposit looked up":                 {looked(payment.Deposit, "T1", `"transactionAmount":"1000.00","amount":"1000.00","status":2`), payment.Paid},
+		"deposit looked up, unclear":        {looked(payment.Deposit, "T1", `"transactionAmount":"1000.10","status":2`), payment.Unclear},
+		"payout looked up":                  {looked(payment.Payout, "T1", `"amount":"1000.00","status":2`), payment.Paid},
+		"deposit's callback":                {called(payinCallback, "TS2501010001MX0000000000000000"), payment.Paid},
+		"payout's callback":                 {called(payoutCallback, "TF2501010001KR0000000000000000"), payment.Paid},
+		"statement's line":                  {listed("PAYOUT", payment.Payout, "tradeNo", quoted), payment.Paid},
+		"deposit looked up, its payment":    {looked(payment.Deposit, "AA", `"transactionAmount":"1000.00","status":2,"statementList":[`+statement("AA", "1000.00", 2)+`]`), payment.Unclear},
+		"deposit's callback, its payment":   {called(payinCallback, "TSOPaymentOrderNoExample"), payment.Unclear},
+		"statement's line, one its payment": {listed("PAYIN", payment.Deposit, "paymentList", "["+paid(long, "5000.00")+"]"), payment.Unclear},
+	} {
+		o, err := k.learn()
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if o.Kind != k.want || len(o.Reference) > payment.MaxText || len(o.Receipts) > 0 && len(o.Receipts[0].Reference) > payment.MaxText {
+			t.Errorf("%s: %s, number of %d characters, receipts %.40v", name, o.Kind, len(o.Reference), o.Receipts)
+		}
+	}
+}
