@@ -55,6 +55,7 @@ func TestOnlyTheEndOfTheTimeIsNoFinding(t *testing.T) {
 		late: true,
 		strings.Replace(late, "FAIL\n", "\n    Failing input written to testdata/fuzz/FuzzTiny/1\nFAIL\n", 1):                               false,
 		strings.Replace(late, "context deadline exceeded", "--- FAIL: FuzzTiny (0.00s)\n        a_test.go:7: context deadline exceeded", 1): false,
+		"fuzz: minimizing 43-byte failing input file\n" + late:                                                                              false,
 		strings.Replace(late, "    context", "    a_test.go:7: found\n    context", 1):                                                      false,
 		"PASS\n": false,
 	} {
