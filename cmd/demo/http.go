@@ -61,11 +61,15 @@ func (s *stack) request(ctx context.Context, method, path, body string, header h
 
 // get reads a payment, waiting until the customer has something to do or the payment has ended.
 func (s *stack) get(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
-	a, err := s.request(ctx, http.MethodGet, "/v1/payments/"+ref.String(), "", http.Header{"Prefer": {"wait=20"}})
-	if err == nil && a.status != http.StatusOK {
-		err = fmt.Errorf("GET of %s: status %d", ref, a.status)
+	for {
+		a, err := s.request(ctx, http.MethodGet, "/v1/payments/"+ref.String(), "", http.Header{"Prefer": {"wait=20"}})
+		if err == nil && a.status != http.StatusOK {
+			err = fmt.Errorf("GET of %s: status %d", ref, a.status)
+		}
+		if p := a.view.Payment; err != nil || p.Action != nil || p.Status.Ended() {
+			return p, err
+		}
 	}
-	return a.view.Payment, err
 }
 
 // publish puts a command on a NATS subject, as `nats pub --jetstream` does.

@@ -86,7 +86,7 @@ func (s *stack) startNATS(context.Context) error {
 	}
 	ns.Start()
 	s.closers = append(s.closers, func() { ns.Shutdown(); ns.WaitForShutdown() })
-	if !ns.ReadyForConnections(10 * time.Second) {
+	if !ns.ReadyForConnections(time.Minute) {
 		return errors.New("nats-server does not answer")
 	}
 	s.natsURL = ns.ClientURL()
@@ -126,8 +126,10 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 		return err
 	}
 	s.ingress, s.sandboxAt = "http://"+listen, at.Sandbox
-	s.config, s.apiKey, err = keys.WriteConfig(s.dir, at)
-	return err
+	if s.config, s.apiKey, err = keys.WriteConfig(s.dir, at); err != nil {
+		return err
+	}
+	return bePatient(s.config)
 }
 
 // serve answers on a free loopback port and returns the base URL.
