@@ -45,7 +45,7 @@ type Config struct {
 	// carried out.
 	RetryDelay time.Duration
 	// StallAfter is how long nothing may be delivered, though messages wait and slots are free, before
-	// the subscription is made anew.
+	// the subscription is made anew. It is noticed within twice that.
 	StallAfter time.Duration
 	// StrayAfter is the age at which a command that nobody consumes becomes a dead letter.
 	StrayAfter time.Duration

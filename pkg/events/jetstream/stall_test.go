@@ -87,13 +87,14 @@ func TestStallIsNoticed(t *testing.T) {
 	eventually(t, "both are ready again", func() bool { return first.Ready() == nil && second.Ready() == nil })
 }
 
+// An operator pauses a consumer: messages wait at every look, and that is as it should be.
 func TestPausedConsumerIsNoStall(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	cfg := testConfig()
 	cfg.StallAfter = 100 * time.Millisecond
 	c := connect(t, server.URL(), cfg)
-	_, js := foreign(t, server.URL())
+	nc, js := foreign(t, server.URL())
 	handled := make(chan struct{}, 10)
 	consuming(t, c, 1, doneAfter(handled))
 	publish(t, c, ref("D-1"))
@@ -102,12 +103,24 @@ func TestPausedConsumerIsNoStall(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := stream.PauseConsumer(testContext(t), "commands-acme", time.Now().Add(2*time.Second)); err != nil {
+	if _, err := stream.PauseConsumer(testContext(t), "commands-acme", time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
 	publish(t, c, ref("D-2"))
-	receive(t, handled, "the command after the pause")
-	if s := c.Stats(); s.Stalls != 0 {
-		t.Errorf("stats %+v", s)
+	looks, err := nc.SubscribeSync("$JS.API.CONSUMER.INFO.COMMANDS.commands-acme")
+	if err != nil {
+		t.Fatal(err)
 	}
+	for range 5 { // a look is judged before the next begins
+		if _, err := looks.NextMsgWithContext(testContext(t)); err != nil {
+			t.Fatalf("no look for a stall: %v", err)
+		}
+	}
+	if s := c.Stats(); s.Stalls != 0 || c.Ready() != nil {
+		t.Errorf("stats %+v, %v", s, c.Ready())
+	}
+	if _, err := stream.ResumeConsumer(testContext(t), "commands-acme"); err != nil {
+		t.Fatal(err)
+	}
+	receive(t, handled, "the command after the pause")
 }

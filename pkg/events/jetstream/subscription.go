@@ -29,6 +29,7 @@ type subscription struct {
 	pulls    int
 	received bool // whether a message came
 	stall    *time.Timer
+	waiting  bool // whether messages waited at the last look for a stall, and none came since
 
 	reconnected <-chan struct{}
 }
@@ -67,7 +68,7 @@ func (s *subscription) run(ctx context.Context) error {
 			return err
 		}
 		if left == 0 {
-			s.stall.Reset(s.consumer.conn.cfg.StallAfter)
+			s.flows()
 		}
 	}
 }
@@ -124,12 +125,20 @@ func (s *subscription) request(reply string, n int) error {
 
 func (s *subscription) deliver(ctx context.Context, m *nats.Msg) {
 	s.received = true
-	s.stall.Reset(s.consumer.conn.cfg.StallAfter)
+	s.flows()
 	s.consumer.setTrouble(nil)
 	s.consumer.dispatch(ctx, m)
 }
 
-// checkStall finds out whether nothing is delivered because there is nothing.
+// flows begins the wait for a stall anew.
+func (s *subscription) flows() {
+	s.waiting = false
+	s.stall.Reset(s.consumer.conn.cfg.StallAfter)
+}
+
+// checkStall finds out whether nothing is delivered because there is nothing. What waits at one look may be
+// on its way: published a moment ago, or a pause that just ended. What waits at two, with nothing between
+// them, is stuck.
 func (s *subscription) checkStall(ctx context.Context) error {
 	s.stall.Reset(s.consumer.conn.cfg.StallAfter)
 	pending, err := s.consumer.pending(ctx)
@@ -138,7 +147,12 @@ func (s *subscription) checkStall(ctx context.Context) error {
 		return err
 	}
 	if pending == 0 {
+		s.waiting = false
 		s.consumer.setTrouble(nil)
+		return nil
+	}
+	if !s.waiting {
+		s.waiting = true
 		return nil
 	}
 	s.consumer.conn.stat.stalls.Add(1)
