@@ -182,11 +182,14 @@ func TestCloseEndsWhatIsHeld(t *testing.T) {
 	g.deposit("D1") // waits an hour for its second delivery
 	g.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && len(o.Callbacks[0].Deliveries) == 1 })
 	before, after := hanging(t.Context(), g, "P1-x-hang-before"), hanging(t.Context(), g, "P2-x-hang")
-	slow := hanging(t.Context(), g, "P3-x-slow")
-	for _, order := range []string{"P1-x-hang-before", "P2-x-hang", "P3-x-slow"} {
+	if err := g.box.SetFaults(account, "P3", sandbox.Fault{Name: sandbox.Slow, Millis: 60_000}); err != nil {
+		t.Fatal(err)
+	}
+	slow := hanging(t.Context(), g, "P3")
+	for _, order := range []string{"P1-x-hang-before", "P2-x-hang", "P3"} {
 		g.wait(order, held)
 	}
-	if err := g.box.SetFaults(account, "P3-x-slow"); err != nil {
+	if err := g.box.SetFaults(account, "P3"); err != nil {
 		t.Fatal(err)
 	}
 	g.box.Close()
@@ -195,7 +198,7 @@ func TestCloseEndsWhatIsHeld(t *testing.T) {
 			t.Errorf("%s: %+v", name, a)
 		}
 	}
-	if p1, p2, p3 := g.order("P1-x-hang-before"), g.order("P2-x-hang"), g.order("P3-x-slow"); len(p1.Charges) != 0 || len(p2.Charges) != 1 || len(p3.Charges) != 0 {
+	if p1, p2, p3 := g.order("P1-x-hang-before"), g.order("P2-x-hang"), g.order("P3"); len(p1.Charges) != 0 || len(p2.Charges) != 1 || len(p3.Charges) != 0 {
 		t.Errorf("%+v, %+v, %+v", p1, p2, p3)
 	}
 	if a := g.deposit("D2"); a.status != 503 {

@@ -113,15 +113,19 @@ func TestConfigValidate(t *testing.T) {
 
 func TestNewClient(t *testing.T) {
 	security := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: "redis.test"}
-	client := connect(t, redis.Config{
+	client, err := redis.NewClient(redis.Config{
 		Addresses: []string{"127.0.0.1:1"}, Username: "u", Password: secret.New("p"), Database: 2, TLS: security,
 	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
 	got := client.(*goredis.Client).Options()
 	if got.Addr != "127.0.0.1:1" || got.Username != "u" || got.Password != "p" || got.DB != 2 || got.TLSConfig != security {
 		t.Errorf("options %+v", got)
 	}
-	if got.DialTimeout != redis.DefaultDialTimeout || got.WriteTimeout != redis.DefaultWriteTimeout || !got.ContextTimeoutEnabled {
-		t.Errorf("timeouts %s, %s", got.DialTimeout, got.WriteTimeout)
+	if got.DialTimeout != redis.DefaultDialTimeout || got.ReadTimeout != redis.DefaultReadTimeout || got.WriteTimeout != redis.DefaultWriteTimeout || !got.ContextTimeoutEnabled {
+		t.Errorf("timeouts %s, %s, %s", got.DialTimeout, got.ReadTimeout, got.WriteTimeout)
 	}
 }
 

@@ -82,7 +82,7 @@ func TestLostReply(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server.Addr())
-	client := goredis.NewClient(&goredis.Options{Addr: proxy.Addr(), ReadTimeout: 30 * time.Second})
+	client := goredis.NewClient(&goredis.Options{Addr: proxy.Addr(), DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience})
 	t.Cleanup(func() { _ = client.Close() })
 	store := redis.New(client, redis.Options{})
 	direct := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})

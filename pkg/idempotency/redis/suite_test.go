@@ -46,9 +46,12 @@ func TestSuiteOnCluster(t *testing.T) {
 	storetest.Run(t, opener(client), waiter(t, client))
 }
 
+// patience is how long a request may take on a machine that is slow, and stands still now and then.
+const patience = 30 * time.Second
+
 func connect(t testing.TB, config redis.Config) goredis.UniversalClient {
 	t.Helper()
-	config.ReadTimeout = 30 * time.Second // the machine may be slow
+	config.DialTimeout, config.ReadTimeout, config.WriteTimeout = patience, patience, patience
 	client, err := redis.NewClient(config)
 	if err != nil {
 		t.Fatal(err)

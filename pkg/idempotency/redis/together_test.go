@@ -65,7 +65,8 @@ type crowd struct {
 func newCrowd(t *testing.T) *crowd {
 	t.Helper()
 	c := &crowd{t: t, server: redistest.Start(t), gate: &gate{open: make(chan struct{}), entered: make(chan struct{}, roundTrips), before: func() {}}}
-	client, err := NewClient(Config{Addresses: []string{c.server.Addr()}, ReadTimeout: 30 * time.Second})
+	const generous = 30 * time.Second // the machine may be slow
+	client, err := NewClient(Config{Addresses: []string{c.server.Addr()}, DialTimeout: generous, ReadTimeout: generous, WriteTimeout: generous})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -109,34 +109,49 @@ func retentionEnds(s suite) {
 	s.must(next.Held.Fence == 1 && next.Last.Sequence == 0, "a forgotten order gave %+v", next)
 }
 
-// retentionBeginsAnew goes on by a bit more than half of the retention after each change.
+// retentionBeginsAnew makes each change to an order of its own, a bit more than half of the retention after its record
+// was written, and looks for the record as long after the change.
 func retentionBeginsAnew(s suite) {
 	const step = brief * 11 / 20
 	req := request("a", short)
 	req.Retention = brief
-	held := s.claim(req, idempotency.Won).Held
-	changes := []struct {
-		name   string
-		change func() error
-	}{
-		{"claim", func() error { _, err := s.store.Claim(s.Context(), order, req); return err }},
-		{"renew", func() error { return s.store.Renew(s.Context(), order, held, short) }},
-		{"complete", func() error { return s.store.Complete(s.Context(), order, held, snapshot(6), brief) }},
-		{"claim of the next", func() error {
-			req.Owner = "b"
-			next, err := s.store.Claim(s.Context(), order, req)
-			held = next.Held
+	claim := func(owner string) func(payment.Ref, idempotency.Held) error {
+		return func(ref payment.Ref, _ idempotency.Held) error {
+			req := req
+			req.Owner = owner
+			_, err := s.store.Claim(s.Context(), ref, req)
 			return err
-		}},
-		{"release", func() error { return s.store.Release(s.Context(), order, held) }},
+		}
 	}
-	for _, c := range changes {
-		s.advance(step)
-		s.ok(c.change(), c.name)
+	changes := map[string]func(payment.Ref, idempotency.Held) error{
+		"claim":             claim("a"),
+		"claim-of-the-next": claim("b"),
+		"renew": func(ref payment.Ref, held idempotency.Held) error {
+			return s.store.Renew(s.Context(), ref, held, short)
+		},
+		"complete": func(ref payment.Ref, held idempotency.Held) error {
+			return s.store.Complete(s.Context(), ref, held, snapshot(6), brief)
+		},
+		"release": func(ref payment.Ref, held idempotency.Held) error {
+			return s.store.Release(s.Context(), ref, held)
+		},
+	}
+	ref := func(change string) payment.Ref { return payment.Ref{Provider: order.Provider, Order: change} }
+	held := map[string]idempotency.Held{}
+	for name := range changes {
+		first := s.claimOf(ref(name), req, idempotency.Won).Held
+		s.ok(s.store.Complete(s.Context(), ref(name), first, snapshot(6), brief), "complete")
+		held[name] = s.claimOf(ref(name), req, idempotency.Won).Held
 	}
 	s.advance(step)
-	last := s.claim(request("c", long), idempotency.Won)
-	s.must(last.Last.Sequence == 6, "the record ended although it was changed: %+v", last)
+	for name, change := range changes {
+		s.ok(change(ref(name), held[name]), name)
+	}
+	s.advance(step)
+	for name := range changes {
+		last := s.claimOf(ref(name), request("c", long), idempotency.Won)
+		s.must(last.Last.Sequence == 6, "the record ended although it was changed by %s: %+v", name, last)
+	}
 }
 
 func unknownIsLost(s suite) { s.lost(idempotency.Held{Owner: "a", Fence: 1}) }

@@ -17,8 +17,9 @@ const (
 	short     = 50 * time.Millisecond
 	long      = 10 * time.Minute
 	retention = time.Hour
-	// brief is a retention that is waited for; it must outlive a few requests on a slow machine.
-	brief = 4 * time.Second
+	// brief is a retention that is waited for. Less than half of it must outlive a few requests on a slow machine
+	// that stands still now and then.
+	brief = 8 * time.Second
 	// tick makes sure that a time is over, in a store that counts in milliseconds.
 	tick = 5 * time.Millisecond
 )

@@ -23,7 +23,8 @@ const minutes = time.Minute
 
 func connect(t *testing.T, config claims.Config) goredis.UniversalClient {
 	t.Helper()
-	config.ReadTimeout = 30 * time.Second
+	const generous = 30 * time.Second // the machine may be slow
+	config.DialTimeout, config.ReadTimeout, config.WriteTimeout = generous, generous, generous
 	client, err := claims.NewClient(config)
 	if err != nil {
 		t.Fatal(err)

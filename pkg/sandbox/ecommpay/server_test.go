@@ -73,20 +73,30 @@ func (c *clock) Wait(ctx context.Context, d time.Duration) error {
 // until waits until something waits for this time.
 func (c *clock) until(t *testing.T, due time.Time) {
 	t.Helper()
+	c.untilAll(t, 1, due)
+}
+
+// untilAll waits until so many wait for this time. Whoever has read the clock and does not wait yet when it is set
+// would wait from then on.
+func (c *clock) untilAll(t *testing.T, n int, due time.Time) {
+	t.Helper()
 	late := time.After(patient)
 	for {
+		waiting := 0
 		c.mu.Lock()
 		for _, w := range c.waits {
 			if w.due.Equal(due) {
-				c.mu.Unlock()
-				return
+				waiting++
 			}
 		}
 		c.mu.Unlock()
+		if waiting >= n {
+			return
+		}
 		select {
 		case <-c.changed:
 		case <-late:
-			t.Fatalf("nothing waits for %s", due)
+			t.Fatalf("%d wait for %s, want %d", waiting, due, n)
 		}
 	}
 }
