@@ -131,9 +131,17 @@ func (b *border) options(newID func() string) ingress.Options {
 			{Name: "shop", SHA256: wide},
 		},
 		Now: func() time.Time { return start }, NewID: newID,
-		Logger: slog.New(slog.NewJSONHandler(b.logged, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Logger: slog.New(slog.NewJSONHandler(b.logged, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: stopped})),
 		Ready:  func(context.Context) error { return b.ready },
 	}
+}
+
+// stopped stops the clock of the log, whose billionths of a second now and then read like somebody's id number.
+func stopped(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == slog.TimeKey {
+		a.Value = slog.TimeValue(start)
+	}
+	return a
 }
 
 type answer struct {

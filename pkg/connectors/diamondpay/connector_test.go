@@ -27,7 +27,7 @@ const (
 	order  = "DEVPM00014581"
 	key    = "2I9Q4nExEddsH6zo" // the published test key
 	oldKey = "an-older-secret-of-ours"
-	token  = "token-8842-of-the-platform"
+	token  = "token-zq8w-of-the-platform"
 )
 
 // now is the request_time of seeds 000 and 001.
@@ -265,13 +265,13 @@ func TestSecretsAreNotShown(t *testing.T) {
 	g.Close()
 	_, err := c.Submit(testContext(t), deposit(payment.KRW(1)))
 	shown = append(shown, fmt.Sprintf("%+v", classified(t, err)))
-	s.Secret, s.PreviousSecrets, s.Authorization = secret.New("short-8842"), []secret.Value{secret.New("short-8842")}, secret.New("short-8842\n")
+	s.Secret, s.PreviousSecrets, s.Authorization = secret.New("short-zq8w"), []secret.Value{secret.New("short-zq8w")}, secret.New("short-zq8w\n")
 	_, err = diamondpay.New("diamondpay", s, nil, clock)
 	if err == nil {
 		t.Fatal("short secrets are taken")
 	}
 	for _, text := range append(shown, err.Error()) {
-		for _, private := range []string{key, oldKey, "8842"} {
+		for _, private := range []string{key, oldKey, "zq8w"} {
 			if strings.Contains(text, private) {
 				t.Errorf("%q shows in %.300s", private, text)
 			}

@@ -27,13 +27,13 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
 	order      = "TEST_15710440622623432441"
-	secretText = "current-secret-of-the-project-7731"
+	secretText = "current-secret-of-the-project-zq7w"
 )
 
 var (
 	current  = secret.New(secretText)
-	previous = secret.New("previous-secret-of-the-project-7731")
-	foreign  = secret.New("secret-of-another-project-7731")
+	previous = secret.New("previous-secret-of-the-project-zq7w")
+	foreign  = secret.New("secret-of-another-project-zq7w")
 	now      = time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
 )
 
@@ -211,19 +211,19 @@ func TestSecretsAreNotShown(t *testing.T) {
 	s := settings("http://127.0.0.1:1")
 	c := connect(t, s)
 	for _, shown := range []string{fmt.Sprintf("%v %+v %#v", s, s, s), fmt.Sprintf("%v %+v %#v", c, c, c)} {
-		if strings.Contains(shown, "7731") {
+		if strings.Contains(shown, "zq7w") {
 			t.Errorf("a secret shows in %.300s", shown)
 		}
 	}
-	s.Secret, s.SecretsPrevious = secret.New("short-7731"), []secret.Value{secret.New("also-7731")}
-	if _, err := ecommpay.New("ecommpay-kr", s, nil, clock); err == nil || strings.Contains(err.Error(), "7731") {
+	s.Secret, s.SecretsPrevious = secret.New("short-zq7w"), []secret.Value{secret.New("also-zq7w")}
+	if _, err := ecommpay.New("ecommpay-kr", s, nil, clock); err == nil || strings.Contains(err.Error(), "zq7w") {
 		t.Errorf("got %v", err)
 	}
 	_, err := c.Webhook(nil, []byte(signedBy(t, foreign, `{"payment":{"id":"x","status":"success"}}`)), now)
-	if err == nil || strings.Contains(err.Error(), "7731") {
+	if err == nil || strings.Contains(err.Error(), "zq7w") {
 		t.Errorf("got %v", err)
 	}
-	if _, err := ecommpay.Sign(current, []byte(`{`)); err == nil || strings.Contains(err.Error(), "7731") {
+	if _, err := ecommpay.Sign(current, []byte(`{`)); err == nil || strings.Contains(err.Error(), "zq7w") {
 		t.Errorf("got %v", err)
 	}
 }

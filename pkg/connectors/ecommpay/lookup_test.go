@@ -257,7 +257,7 @@ func TestNotFound(t *testing.T) {
 			t.Errorf("%s: got %+v", name, o)
 			continue
 		}
-		if e := classified(t, err); e.Class != connectors.InDoubt || strings.Contains(err.Error(), "7731") {
+		if e := classified(t, err); e.Class != connectors.InDoubt || strings.Contains(err.Error(), "zq7w") {
 			t.Errorf("%s: got %+v", name, e)
 		}
 	}

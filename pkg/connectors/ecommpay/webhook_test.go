@@ -259,7 +259,7 @@ func TestRedirectOnly(t *testing.T) {
 func refused(t testing.TB, err error, want connectors.WebhookRefusal) {
 	t.Helper()
 	var e *connectors.WebhookError
-	if !errors.As(err, &e) || e.Refusal != want || strings.Contains(err.Error(), order) || strings.Contains(err.Error(), "7731") {
+	if !errors.As(err, &e) || e.Refusal != want || strings.Contains(err.Error(), order) || strings.Contains(err.Error(), "zq7w") {
 		t.Errorf("got %v, want %s", err, want)
 	}
 }
