@@ -77,7 +77,7 @@ func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) 
 	deeds = []*done{}
 	for after := uint64(0); ; {
 		own, cancel := context.WithTimeout(ctx, e.Timeout)
-		page, err := conn.Audits(own, after, batch)
+		page, err := conn.Audits(own, after, pageSize)
 		cancel()
 		if err != nil {
 			return nil, 0, err
@@ -97,7 +97,7 @@ func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) 
 				deeds = append(deeds, byID[entry.Record.ID])
 			}
 		}
-		if len(page) < batch {
+		if len(page) < pageSize {
 			return deeds, all, nil
 		}
 	}

@@ -93,7 +93,7 @@ func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s sieve) ([]jetstre
 				found = append(found, l)
 			}
 		}
-		if len(page) < batch {
+		if len(page) < pageSize {
 			return found, reasons, nil
 		}
 	}
@@ -102,7 +102,7 @@ func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s sieve) ([]jetstre
 func readPage(ctx context.Context, timeout time.Duration, conn *jetstream.Conn, after uint64) ([]jetstream.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	return conn.DeadLetters(ctx, after, batch)
+	return conn.DeadLetters(ctx, after, pageSize)
 }
 
 // letterLine is a dead letter without its content.

@@ -10,6 +10,9 @@ import (
 // Admit is admit.
 var Admit = admit
 
+// PageSize is pageSize.
+const PageSize = pageSize
+
 // Paths names every command, as one would type it.
 func Paths() []string {
 	var paths []string

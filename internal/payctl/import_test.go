@@ -190,7 +190,7 @@ func TestImportLosesNATS(t *testing.T) {
 	var out bytes.Buffer
 	problems := &stopper{stop: server.Stop}
 	e := env("", &out, &problems.Buffer)
-	e.Stderr, e.Timeout = problems, 3*time.Second
+	e.Stderr, e.Timeout = problems, 10*time.Second // a publication that gets no answer takes it all
 	code := payctl.Run(t.Context(), []string{"payouts", "import", path, "--provider", shop, "--config", config, "--json"}, e)
 	first := reportOf(t, out.String())
 	if code != 1 || first.New == large || first.New+first.Unsent != large || !strings.Contains(problems.String(), "stopped: line ") {

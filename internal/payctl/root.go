@@ -41,6 +41,10 @@ type Env struct {
 // DefaultTimeout is long enough for a broker that is busy.
 const DefaultTimeout = 30 * time.Second
 
+// pageSize is how many records one step reads. Each is a request of its own, so that a page of many could not be
+// read within the time of a step when the broker is busy or far away.
+const pageSize = 50
+
 // Run is the whole program. It ends early, in good order, when ctx ends. It returns the exit code; what
 // went wrong has been printed.
 func Run(ctx context.Context, args []string, env Env) int {

@@ -152,7 +152,7 @@ func TestCompareRefusesBadFiles(t *testing.T) {
 func TestCompareRefusesBadQuestions(t *testing.T) {
 	t.Parallel()
 	config := configuration(t, "nats://127.0.0.1:1", nowhere)
-	books, now := file(t, "books.csv", bookHeader), time.Now()
+	books, now := file(t, "books.csv", bookHeader), time.Now().In(time.FixedZone("KST", 9*60*60)) // days are meant there
 	on := func(from, to int) []string {
 		return []string{shop, "--from", now.AddDate(0, 0, from).Format(time.DateOnly), "--to", now.AddDate(0, 0, to).Format(time.DateOnly)}
 	}
