@@ -79,7 +79,7 @@ func (s *system) payAsDocumented(t *testing.T) payment.Ref {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc, err := nats.Connect(strings.Join(s.urls(), ","), login, nats.RootCAs(ca))
+		nc, err := nats.Connect(strings.Join(s.urls(), ","), login, nats.RootCAs(ca), nats.Timeout(patience))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -119,7 +119,7 @@ func tryEverything(t *testing.T, b broker) {
 		}
 	}
 	url := strings.Join(b.urls(), ",")
-	if nc, err := nats.Connect(url, nats.RootCAs(b.ca())); !errors.Is(err, nats.ErrAuthorization) {
+	if nc, err := nats.Connect(url, nats.RootCAs(b.ca()), nats.Timeout(patience)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("without a key: %v", err)
 		nc.Close()
 	}
