@@ -91,6 +91,7 @@ func observe(t *testing.T) *observed {
 	o.shop = &shop.Shop{Ingress: "http://" + at.Listen, Sandbox: "http://" + sandboxAt, Key: key}
 	o.secrets = append(o.secrets, key, o.limited, o.keys.SharedSecret(), o.token())
 	o.configure(ctx)
+	o.unhurried()
 	o.startSandboxProgram(ctx, sandboxAt)
 	o.ingress = o.launch(ctx, built.ingress, "ingress", "listening on")
 	o.log, err = jetstream.Connect(ctx, jetstream.Options{
@@ -134,7 +135,7 @@ func (o *observed) configure(ctx context.Context) {
 	o.change("\nredis:\n", "\nredis:\n  password: ${TELEMETRY_REDIS}\n")
 	o.change("  api_keys:\n", "  api_keys:\n    - {name: limited, sha256: "+hash+", requests_per_second: 1, burst: 1}\n")
 	o.change("format: text", "format: json")
-	o.change("  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 5s\n    threshold: 6s\n")
+	o.change("  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 7s\n    threshold: 8s\n")
 	o.change("  teemopay-kr:\n", fmt.Sprintf(`  %s:
     kind: teemopay
     breaker: {failures: 2, open_for: 2s}
@@ -148,7 +149,7 @@ func (o *observed) configure(ctx context.Context) {
       merchant_name: Trial Shop
       settling_delay: 5s
   teemopay-kr:
-    basic_time: 5s
+    basic_time: 7s
     rate: {calls: 1000, burst: 1000}
 `, unreachable, o.free(ctx)))
 }

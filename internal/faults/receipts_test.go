@@ -22,6 +22,7 @@ const teemopayKR = "teemopay-kr"
 func TestReceipts(t *testing.T) {
 	t.Parallel()
 	s := start(t)
+	s.unhurried()
 	s.inOrder()
 	s.worker(s.programs.worker)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)

@@ -147,19 +147,27 @@ func (p *postOffice) becomes(ctx context.Context, o order, want ...payment.Statu
 	return records[len(records)-1].Payment
 }
 
-// alarmed checks that a worker wrote an error about the order.
-func (p *postOffice) alarmed(o order, want string) {
+// alarmed waits until a worker has written an error about the order. What it did can be seen before.
+func (p *postOffice) alarmed(ctx context.Context, o order, want string) {
 	p.t.Helper()
-	text, err := os.ReadFile(filepath.Join(p.dir, "worker-1.log"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for line := range strings.Lines(string(text)) {
-		if strings.Contains(line, "level=ERROR") && strings.Contains(line, "provider="+p.provider+" order="+o.ref.Order+" ") && strings.Contains(line, want) {
-			return
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for {
+		text, err := os.ReadFile(filepath.Join(p.dir, "worker-1.log"))
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, "level=ERROR") && strings.Contains(line, "provider="+p.provider+" order="+o.ref.Order+" ") && strings.Contains(line, want) {
+				return
+			}
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			p.t.Fatalf("%s: no error with %q in the worker's log", o.ref, want)
 		}
 	}
-	p.t.Errorf("%s: no error with %q in the worker's log", o.ref, want)
 }
 
 const (
@@ -172,7 +180,8 @@ const (
 func TestWebhookCases(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.change("\nworker:\n", "\nworker:\n  slots: 1\n")
+	s.unhurried()
+	s.inOrder()
 	s.worker(s.programs.worker)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
 	defer cancel()
@@ -243,7 +252,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		if last.Reason.Code != payment.ReasonContradiction || !slices.Equal(last.Heard, []payment.Kind{payment.Declined, payment.Paid}) {
 			p.t.Errorf("%+v, heard %v", last.Reason, last.Heard)
 		}
-		p.alarmed(o, "status=conflict")
+		p.alarmed(ctx, o, "status=conflict")
 	},
 	"another amount": func(ctx context.Context, p *postOffice, name string) {
 		o := p.quiet(name, payment.Payout)
@@ -253,7 +262,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		if last.Reason.Code != payment.ReasonAmountMismatch || !last.SettledAmount.IsZero() {
 			p.t.Errorf("%+v, settled %s", last.Reason, last.SettledAmount)
 		}
-		p.alarmed(o, "reason=amount_mismatch")
+		p.alarmed(ctx, o, "reason=amount_mismatch")
 	},
 	"reversal": func(ctx context.Context, p *postOffice, name string) {
 		o := p.quiet(name, payment.Payout)
@@ -291,7 +300,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		if last.Reason.Code != payment.ReasonSecondReference || last.ProviderReference != before.ProviderReference {
 			p.t.Errorf("%+v, reference %s", last.Reason, last.ProviderReference)
 		}
-		p.alarmed(o, "reason=second_reference")
+		p.alarmed(ctx, o, "reason=second_reference")
 	},
 	"before the command": func(ctx context.Context, p *postOffice, name string) {
 		o := p.quiet(name, payment.Payout)
@@ -352,6 +361,7 @@ func (s *system) webhooksAt(ctx context.Context, filter string) (n uint64, err e
 func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
+	s.unhurried()
 	s.change("\nworker:\n", "\nworker:\n  unknown_order_for: 12s\n")
 	s.worker(s.programs.worker)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -371,6 +381,6 @@ func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
 	s.untilDead(ctx, want)
 	for _, provider := range webhookProviders {
 		p := s.office(t, provider)
-		p.alarmed(order{payment.Ref{Provider: provider, Order: "stray"}, payment.Payout}, "reason=unknown_order")
+		p.alarmed(ctx, order{payment.Ref{Provider: provider, Order: "stray"}, payment.Payout}, "reason=unknown_order")
 	}
 }

@@ -103,6 +103,11 @@ func start(t *testing.T) *system {
 	at.Sandbox, s.url = providers.URL, "http://"+at.Listen
 	path, key, err := keys.WriteConfig(s.dir, at)
 	s.must(err)
+	text, err := os.ReadFile(path)
+	s.must(err)
+	longer, err := trial.Unhurried(string(text)) // each step is wanted once
+	s.must(err)
+	s.must(os.WriteFile(path, []byte(longer), 0o600))
 	token, err := os.ReadFile(filepath.Join(s.dir, "keys", "token"))
 	s.must(err)
 	s.key, s.secrets = key, []string{key, keys.SharedSecret(), string(token)}
@@ -224,10 +229,15 @@ func (s *system) checkTrace(t *testing.T) {
 	ref := payment.Ref{Provider: trial.TeemoPay, Order: "TRACED-1"}
 	s.pay(trial.Variant{Account: trial.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}, ref, "00-"+callersTrace+"-"+callersSpan+"-01")
 	var webhooks []tracetest.SpanStub
-	for deadline := time.Now().Add(patience); len(webhooks) == 0; {
+	ticker := time.NewTicker(10 * time.Millisecond)
+	defer ticker.Stop()
+	for deadline := time.Now().Add(patience); ; <-ticker.C { // the last spans end after the outcome is seen
 		webhooks = s.find("process WEBHOOKS", ref.Order)
+		if len(webhooks) > 0 && len(s.find("process COMMANDS", ref.Order)) > 0 && len(s.find("POST /v1/deposits", "")) > 0 {
+			break
+		}
 		if time.Now().After(deadline) {
-			t.Fatal("no webhook was worked")
+			t.Fatalf("%d webhooks were worked, and not all that was before", len(webhooks))
 		}
 	}
 	one := func(name, order string) tracetest.SpanStub {

@@ -9,8 +9,10 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"text/template"
 
 	"payonce/pkg/ingress"
@@ -62,6 +64,25 @@ func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err er
 	}
 	path = filepath.Join(dir, "payonce.yaml")
 	return path, apiKey, os.WriteFile(path, text.Bytes(), 0o600)
+}
+
+// hurried are the times of a trial that a machine exceeds which stands still for a second, with longer ones that fit
+// together as the short ones do.
+var hurried = []string{
+	"submit_timeout: 1s", "submit_timeout: 2s", "lease: 3s", "lease: 5s", "ack_wait: 4s", "ack_wait: 6s",
+	"settling_delay: 5s", "settling_delay: 7s",
+}
+
+// Unhurried returns the text of a trial's configuration with longer times, for tests that count events or calls: a call
+// that is given up is then the fault of what is tested, and not of a machine that stood still. It costs seconds where a
+// process is killed. It is an error if the text has not all times that are changed.
+func Unhurried(config string) (string, error) {
+	for i := 0; i < len(hurried); i += 2 {
+		if !strings.Contains(config, hurried[i]) {
+			return "", fmt.Errorf("the configuration has no %q", hurried[i])
+		}
+	}
+	return strings.NewReplacer(hurried...).Replace(config), nil
 }
 
 // Where the keys stand, beside the configuration, which names them.
