@@ -86,8 +86,11 @@ type place struct {
 	sequence uint64
 }
 
-// lastEvent returns the place of an order's last event; zero when there is none.
+// lastEvent returns the place of an order's last event; zero when there is none. It waits no longer than a
+// publish: a server that stops takes the question with it, and it must be asked again.
 func (c *Conn) lastEvent(ctx context.Context, ref payment.Ref) (place, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
+	defer cancel()
 	raw, err := c.last(ctx, ref)
 	if errors.Is(err, events.ErrNoPayment) {
 		return place{}, nil

@@ -2,22 +2,29 @@ package jetstream_test
 
 import (
 	"bytes"
-	"io"
 	"net"
 	"sync"
 	"sync/atomic"
 	"testing"
 )
 
-// proxy stands between a client and the server and can lose acknowledgements of publishes.
+// proxy stands between a client and the server and can lose answers: acknowledgements of publishes, and messages
+// that were asked for.
 type proxy struct {
 	t        *testing.T
 	listener net.Listener
 	target   string
-	// lose is how many acknowledgements to lose; hangUp closes the connection with each.
+	// lose is how many answers to lose; hangUp closes the connection with each.
 	lose   atomic.Int32
 	hangUp atomic.Bool
 	lost   atomic.Int32
+	gate   atomic.Pointer[gate]
+}
+
+// gate is shut behind what holds a text.
+type gate struct {
+	text []byte
+	open chan struct{}
 }
 
 func startProxy(t *testing.T, target string) *proxy {
@@ -43,6 +50,15 @@ func startProxy(t *testing.T, target string) *proxy {
 
 func (p *proxy) url() string { return "nats://" + p.listener.Addr().String() }
 
+// hold lets a text through to the server, and nothing after it until the returned function is called.
+func (p *proxy) hold(text string) (release func()) {
+	g := &gate{text: []byte(text), open: make(chan struct{})}
+	release = sync.OnceFunc(func() { close(g.open) })
+	p.t.Cleanup(release)
+	p.gate.Store(g)
+	return release
+}
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", p.target)
@@ -50,17 +66,15 @@ func (p *proxy) serve(client net.Conn) {
 		return
 	}
 	defer server.Close()
-	go func() {
-		_, _ = io.Copy(server, client)
-		_ = server.Close()
-	}()
+	go p.forward(client, server)
 	buffer := make([]byte, 64<<10)
 	for {
 		n, err := server.Read(buffer)
 		if err != nil {
 			return
 		}
-		if bytes.Contains(buffer[:n], []byte(`{"stream":"`)) && p.lose.Load() > 0 {
+		answer := bytes.Contains(buffer[:n], []byte(`{"stream":"`)) || bytes.Contains(buffer[:n], []byte("\nNats-Stream: "))
+		if answer && p.lose.Load() > 0 {
 			p.lose.Add(-1)
 			p.lost.Add(1)
 			if p.hangUp.Load() {
@@ -70,6 +84,24 @@ func (p *proxy) serve(client net.Conn) {
 		}
 		if _, err := client.Write(buffer[:n]); err != nil {
 			return
+		}
+	}
+}
+
+// forward passes on what the client sends, until one of them ends.
+func (p *proxy) forward(client, server net.Conn) {
+	defer server.Close()
+	buffer := make([]byte, 64<<10)
+	for {
+		n, err := client.Read(buffer)
+		if err != nil {
+			return
+		}
+		if _, err := server.Write(buffer[:n]); err != nil {
+			return
+		}
+		if g := p.gate.Load(); g != nil && bytes.Contains(buffer[:n], g.text) {
+			<-g.open
 		}
 	}
 }

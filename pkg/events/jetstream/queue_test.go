@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
@@ -82,22 +81,27 @@ func TestPublishCommandThatWasWorkedMeanwhile(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	between := startProxy(t, server.Addr())
-	cfg := testConfig()
-	cfg.PublishTimeout = 2 * time.Second
-	late, worker := connect(t, between.url(), cfg), connect(t, server.URL(), cfg)
+	late, worker := connect(t, between.url(), testConfig()), connect(t, server.URL(), testConfig())
 	_, js := foreign(t, server.URL())
 	handled := make(chan struct{}, 10)
 	consuming(t, worker, 1, doneAfter(handled))
+	release := between.hold("deposit.requested.acme.D-1")
 	between.lose.Store(1)
 	result := make(chan error, 1)
 	go func() { result <- late.PublishCommand(testContext(t), command(ref("D-1"), "1")) }()
 	receive(t, handled, "the command")
 	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
+	eventually(t, "the acknowledgement is lost", func() bool { return between.lost.Load() == 1 })
+	release()
 	if err := receive(t, result, "the publish"); err != nil {
 		t.Fatal(err)
 	}
-	if n := messages(t, js, events.StreamCommands); n != 0 {
-		t.Errorf("the command was queued again: %d messages", n)
+	stream, err := js.Stream(testContext(t), events.StreamCommands)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := stream.CachedInfo().State.LastSeq; n != 1 {
+		t.Errorf("the command was queued %d times", n)
 	}
 }
 
