@@ -58,7 +58,7 @@ func TestBeginWhileTheClusterHasNoLeader(t *testing.T) {
 	}
 	nodes[1].Stop()
 	nodes[2].Stop()
-	got := make(chan string, 1)
+	got := make(chan string, 100) // one that was not acknowledged in time comes, too
 	consuming(t, b.conn, 1, func(_ context.Context, m events.Message) events.Verdict {
 		got <- string(m.Data)
 		return events.DoneVerdict()
@@ -115,8 +115,10 @@ func TestAppendWhileLeadersChange(t *testing.T) {
 		for _, r := range orders("w"+string(rune('a'+i)), each) {
 			var records []events.Record
 			eventually(t, "both events of "+r.String(), func() bool { // a replica may lag behind
+				short, cancel := context.WithTimeout(ctx, 10*time.Second)
+				defer cancel()
 				var err error
-				records, err = conn.History(ctx, r)
+				records, err = conn.History(short, r)
 				return err == nil && len(records) >= 2
 			})
 			if len(records) != 2 || records[0].Payment.Status != payment.Submitting || records[1].Payment.Status != payment.Settled {
@@ -151,7 +153,9 @@ func appendOnce(ctx context.Context, conn *jetstream.Conn, p payment.Payment, af
 		if err == nil || ctx.Err() != nil {
 			return seq, err
 		}
-		last, seq, err := conn.Last(ctx, p.Ref) // what became of it?
+		short, cancel = context.WithTimeout(ctx, time.Second) // a server that stops takes a question with it
+		last, seq, err := conn.Last(short, p.Ref)             // what became of it?
+		cancel()
 		if err == nil && last.Revision == p.Revision {
 			return seq, nil
 		}

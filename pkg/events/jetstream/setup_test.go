@@ -147,10 +147,14 @@ func eventually(t *testing.T, what string, condition func() bool) {
 
 func messages(t *testing.T, js njs.JetStream, stream string) uint64 {
 	t.Helper()
-	handle, err := js.Stream(testContext(t), stream)
-	if err != nil {
-		t.Fatal(err)
-	}
+	var handle njs.Stream
+	eventually(t, "an answer about "+stream, func() bool { // a cluster without a leader drops questions
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		var err error
+		handle, err = js.Stream(ctx, stream)
+		return err == nil
+	})
 	return handle.CachedInfo().State.Msgs
 }
 
