@@ -2,17 +2,20 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
 
-func watching(t *testing.T, c *jetstream.Conn) {
+// watching runs WatchAdvisories until the test ends. It returns when somebody hears advisories.
+func watching(t *testing.T, server *natstest.Server, c *jetstream.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -23,6 +26,21 @@ func watching(t *testing.T, c *jetstream.Conn) {
 			t.Error(err)
 		}
 	})
+	heard(t, server)
+}
+
+// heard waits until somebody hears advisories.
+func heard(t *testing.T, server *natstest.Server) {
+	t.Helper()
+	nc, _ := foreign(t, server.URL())
+	for _, kind := range []string{"MAX_DELIVERIES", "MSG_TERMINATED"} {
+		eventually(t, "somebody hears "+kind, func() bool {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			_, err := nc.RequestWithContext(ctx, "$JS.EVENT.ADVISORY.CONSUMER."+kind+".nobodys", []byte("{}"))
+			return errors.Is(err, context.DeadlineExceeded) // heard, and not answered
+		})
+	}
 }
 
 // limit gives our consumer a limit of deliveries, as somebody could by hand.
@@ -43,8 +61,8 @@ func limit(t *testing.T, js njs.JetStream, deliveries int) njs.Consumer {
 func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
-	watching(t, c)
-	watching(t, connect(t, server.URL(), testConfig())) // another worker
+	watching(t, server, c)
+	watching(t, server, connect(t, server.URL(), testConfig())) // another worker
 	arrivals := make(chan events.Message, 64)
 	limited := make(chan struct{})
 	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
@@ -152,8 +170,8 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	other := connect(t, server.URL(), testConfig())
-	watching(t, c)
-	watching(t, other)
+	watching(t, server, c)
+	watching(t, server, other)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
@@ -205,6 +223,7 @@ func TestAMessageDeletedInWorkIsNoAlarm(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- c.WatchAdvisories(ctx) }()
+	heard(t, server)
 	advice, err := nc.SubscribeSync("$JS.EVENT.ADVISORY.CONSUMER.MSG_TERMINATED.>")
 	if err != nil {
 		t.Fatal(err)

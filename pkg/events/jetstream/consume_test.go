@@ -130,7 +130,7 @@ func TestVerdictThatCannotBeCarriedOutIsRetried(t *testing.T) {
 			cfg := testConfig()
 			cfg.AckWait, cfg.PublishTimeout = time.Second, 200*time.Millisecond
 			c := connect(t, server.URL(), cfg)
-			again := make(chan struct{}, 1)
+			again := make(chan struct{}, 100) // this AckWait is short
 			consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
 				if c.Stats().Unsettled == 0 {
 					return verdict
@@ -149,7 +149,7 @@ func TestVerdictThatCannotBeCarriedOutIsRetried(t *testing.T) {
 func TestSlotsAndSignsOfLife(t *testing.T) {
 	server, _ := start(t)
 	cfg := testConfig()
-	cfg.AckWait = 2 * time.Second
+	cfg.AckWait = 4 * time.Second // a machine that stops between two signs of life must not use it up
 	var deliveries, inHand, most atomic.Int64
 	finished := make(chan struct{}, 10)
 	handler := func(ctx context.Context, m events.Message) events.Verdict {
@@ -158,7 +158,7 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 			most.Store(now)
 		}
 		defer inHand.Add(-1)
-		work := time.NewTimer(2*cfg.AckWait + cfg.AckWait/2)
+		work := time.NewTimer(cfg.AckWait + cfg.AckWait/2)
 		defer work.Stop()
 		select {
 		case <-work.C:

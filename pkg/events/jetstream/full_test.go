@@ -18,13 +18,13 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 	server := natstest.Start(t)
 	server.LimitStore(256 << 10)
 	c := connect(t, server.URL(), testConfig())
-	try := func(n int) error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	try := func(n int, limit time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
 		return c.PublishCommand(ctx, command(ref(fmt.Sprintf("D-%d", n)), strings.Repeat("x", 32<<10)))
 	}
 	taken := 0
-	for ; taken < 100 && try(taken) == nil; taken++ {
+	for ; taken < 100 && try(taken, 5*time.Second) == nil; taken++ {
 	}
 	if taken == 0 || taken == 100 {
 		t.Fatalf("%d commands were taken by a full disk", taken)
@@ -37,7 +37,7 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 		t.Error("an event was taken by a full disk")
 	}
 	server.LimitStore(0)
-	if err := try(taken); err != nil {
+	if err := try(taken, patience); err != nil {
 		t.Errorf("with room again: %v", err)
 	}
 	for n := range taken + 1 {

@@ -34,8 +34,7 @@ func TestParkHoldsTheCommandUntilItsTime(t *testing.T) {
 	publish(t, c, r)
 	first := receive(t, arrivals, "the command")
 
-	due := time.Now().Add(3 * time.Second)
-	until <- due
+	until <- time.Now().Add(time.Hour)
 	eventually(t, "the command is parked and nowhere else", func() bool {
 		_, err := js.Stream(testContext(t), events.StreamCommands)
 		return err == nil && c.Stats().Parked == 1 && messages(t, js, events.StreamCommands) == 1
@@ -43,6 +42,10 @@ func TestParkHoldsTheCommandUntilItsTime(t *testing.T) {
 	held, err := c.QueuedCommand(testContext(t), r)
 	if err != nil || held.Subject != "parked.acme.D-1" || string(held.Data) != "body of D-1" {
 		t.Fatalf("held: %+v, %v", held, err)
+	}
+	due := time.Now().Add(3 * time.Second)
+	if err := c.ReleaseParked(testContext(t), r, due); err != nil {
+		t.Fatal(err)
 	}
 	server.Restart()
 	second := receive(t, arrivals, "the parked command")
