@@ -34,14 +34,27 @@ func Start(ctx context.Context, cmd *exec.Cmd, logs io.Writer, working string) (
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	works := make(chan struct{})
 	go p.follow(stderr, logs, working, works)
+	if err := p.untilItWorks(ctx, works); err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+// untilItWorks waits for the line. A process that has logged it and ended since, before we looked, did work.
+func (p *Process) untilItWorks(ctx context.Context, works <-chan struct{}) error {
 	select {
 	case <-works:
-		return p, nil
+		return nil
 	case <-p.done:
-		return nil, fmt.Errorf("%s ended at once, see its log: %w", cmd.Path, p.err)
+		select {
+		case <-works:
+			return nil
+		default:
+		}
+		return fmt.Errorf("%s ended at once, see its log: %w", p.cmd.Path, p.err)
 	case <-ctx.Done():
 		p.Kill()
-		return nil, fmt.Errorf("%s does not begin to work: %w", cmd.Path, ctx.Err())
+		return fmt.Errorf("%s does not begin to work: %w", p.cmd.Path, ctx.Err())
 	}
 }
 

@@ -44,3 +44,19 @@ func TestStopIsBounded(t *testing.T) {
 		})
 	}
 }
+
+// On a machine that is busy a process can have worked and ended before it is looked at.
+func TestWhatWorkedAndEndedHasWorked(t *testing.T) {
+	works, done := make(chan struct{}), make(chan struct{})
+	close(works)
+	close(done)
+	p := &Process{cmd: exec.Command("sh"), done: done}
+	for range 100 {
+		if err := p.untilItWorks(t.Context(), works); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.untilItWorks(t.Context(), nil); err == nil {
+		t.Error("it never worked, and is said to")
+	}
+}
