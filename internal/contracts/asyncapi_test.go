@@ -326,7 +326,7 @@ func within(subject, filter string) bool {
 
 // Every example is published to a real server whose streams are as declared, read back and decoded.
 func TestAsyncAPIExamplesAreSent(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	js := natsWithStreams(ctx, t)
 	sent := 0

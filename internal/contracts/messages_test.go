@@ -117,8 +117,8 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	}
 	working, stop := context.WithCancel(ctx)
 	var workers sync.WaitGroup
-	workers.Go(func() { _ = conn.ConsumeCommands(working, "teemopay-kr", 4, verdicts(now)) })
-	workers.Go(func() { _ = conn.ConsumeWebhooks(working, "teemopay-kr", 4, verdicts(now)) })
+	workers.Go(func() { _ = conn.ConsumeCommands(working, "teemopay-kr", 4, verdicts(time.Now())) })
+	workers.Go(func() { _ = conn.ConsumeWebhooks(working, "teemopay-kr", 4, verdicts(time.Now())) })
 	for _, address := range []string{"deadletter.*.*", "parked.*.*", "webhook.waiting.*.*.*"} {
 		all.of(ctx, t, address)
 	}

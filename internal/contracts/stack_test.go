@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds waits for what must happen. The machine can be slow.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // stack is an ingress and a worker on a real nats-server, in front of the providers' sandbox.
 type stack struct {
