@@ -38,7 +38,7 @@ test: ## run all tests with the race detector and check the coverage (REQUIRE_SE
 	@command -v redis-server >/dev/null || [ "$$REQUIRE_SERVICES" = 1 ] || \
 		echo "note: redis-server is not installed; tests on real Redis servers are left out (apt-get install redis-server)"
 	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
-	$(GO) test $(RACE) -p 4 -parallel 4 -count=1 -covermode=atomic -coverprofile=coverage.out ./...
+	$(GO) test $(RACE) -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverprofile=coverage.out ./...
 	@$(GO) run ./internal/covercheck -min 90 -of "$(COVERED)" coverage.out
 	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"
 	@command -v npm >/dev/null && [ "$$WITHOUT_NODE" != 1 ] || echo "note: the test of the example in JavaScript was left out"
