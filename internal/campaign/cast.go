@@ -60,7 +60,7 @@ func (a *cast) wait() {
 
 // afterFaults bounds how long the operator goes on when the faults are over and not every kind of deed was
 // done yet, and how long an account without money is waited for that a busy machine has not come to.
-const afterFaults = 2 * time.Minute
+const afterFaults = 4 * time.Minute
 
 // act lets those act who do not wait for events. The function that it returns ends that.
 func (a *cast) act(ctx context.Context) (end func()) {

@@ -54,7 +54,7 @@ func Child(args []string, stdout, stderr io.Writer) (code int, child bool) {
 	case rolePayctl:
 		return payctl.Run(context.Background(), args[1:], payctl.Env{
 			Stdin: strings.NewReader(""), Stdout: stdout, Stderr: stderr, LookupEnv: os.LookupEnv, Now: time.Now,
-			Kinds: app.Kinds(), Timeout: 5 * time.Second,
+			Kinds: app.Kinds(), Timeout: 10 * time.Second,
 		}), true
 	case roleNATS:
 		err = runNATS(args[1:])

@@ -30,11 +30,11 @@ func (c *run) drain(ctx context.Context, provider *provider, orders []*Order, ca
 		_, quiet := c.board.counts()
 		if (open == 0 && quiet > quietWhenEnded || quiet > quietElse) && c.board.current(ctx, c.system.js) {
 			evidence, err := c.aside(ctx, provider, cast)
-			if err != nil {
-				return err
-			}
 			told, dead := unsettledCallbacks(evidence.Truth), len(owed(evidence))
-			if told+dead == 0 || quiet > quietElse {
+			switch {
+			case err != nil: // nobody answers now: asked again, and when the time is over the audit asks
+				c.note("draining: %v", err)
+			case told+dead == 0 || quiet > quietElse:
 				c.note("nothing moves: %d payments have not ended, the provider has still %d things to tell, %d dead letters are missing", open, told, dead)
 				return nil
 			}

@@ -59,8 +59,8 @@ func (p *person) run(ctx context.Context) {
 		case <-ticker.C:
 		}
 		next := handiwork[turn%len(handiwork)]
-		if open := p.undone(); len(open) > 0 && turn%2 == 0 {
-			next = handiwork[open[turn/2%len(open)]]
+		if open := p.undone(); len(open) > 0 {
+			next = handiwork[open[turn%len(open)]]
 		}
 		next.do(p, ctx)
 	}
@@ -164,7 +164,7 @@ func (p *person) letter(ctx context.Context) (Letter, bool) {
 
 // payctl runs the operator's program. The error is that of its exit code.
 func (p *person) payctl(ctx context.Context, args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	args = append([]string{rolePayctl}, args...)
 	args = append(args, "--config", p.system.config, "--by", operatorName, "--because", "the campaign", "--yes")

@@ -129,7 +129,7 @@ func (c *run) play(ctx context.Context) (*findings, error) {
 	c.note("seed %d: %d orders in %s; three nats-servers, redis-server, sandbox, ingress and %d workers start in %s", c.Seed, c.Orders, c.Duration, c.Workers, c.dir)
 	starting, cancel := context.WithTimeout(ctx, 2*startPatience)
 	defer cancel()
-	if err := startSystem(starting, c.system, c.Workers, c.Duration); err != nil {
+	if err := startSystem(starting, c.system, c.Options); err != nil {
 		return nil, err
 	}
 	orders := makeOrders(c.Seed, c.Orders)
@@ -182,10 +182,24 @@ func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
 	return ctx.Err()
 }
 
-// collect reads the log and the books.
+// collectPatience bounds how long the log and the books are asked for.
+const collectPatience = 2 * time.Minute
+
+// collect reads the log and the books, again if nobody answered: a server that stood still for a moment has lost its
+// place in the cluster, which then answers nothing until it has another leader.
 func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, cast *cast) (Evidence, error) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, collectPatience)
 	defer cancel()
+	e, err := Evidence{}, ctx.Err()
+	untilDone(ctx, func() bool {
+		e, err = c.collectOnce(ctx, provider, orders, cast)
+		return err == nil
+	})
+	return e, err
+}
+
+func (c *run) collectOnce(ctx context.Context, provider *provider, orders []*Order, cast *cast) (Evidence, error) {
+	at := time.Now() // what comes later is not in the log that is read
 	log, err := readAll(ctx, c.system.js)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("read the log: %w", err)
@@ -198,7 +212,7 @@ func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, 
 	if err != nil {
 		return Evidence{}, fmt.Errorf("read the queue: %w", err)
 	}
-	e.Orders, e.Log, e.Forged, e.At = orders, log, cast.forger.all(), time.Now()
+	e.Orders, e.Log, e.Forged, e.At = orders, log, cast.forger.all(), at
 	e.Deploys = c.strike.deploys.Load()
 	e.Closings = map[string][]closing{closes: c.system.closings}
 	return e, nil

@@ -8,6 +8,7 @@ import (
 
 	"payonce/internal/trial"
 	"payonce/pkg/calendar"
+	"payonce/pkg/config"
 )
 
 // Times of the services under trial, short enough for a run of a minute.
@@ -17,6 +18,9 @@ const (
 	unknownOrderFor = 15 * time.Second // a webhook waits for the command of its order
 	resumeSpread    = 3 * time.Second
 	shutdownTimeout = 4 * time.Second
+	// parkMax lets what is parked again and again stay so for longer each time, until payctl, which takes seconds on a
+	// machine that is busy, finds it there.
+	parkMax = 30 * time.Second
 	// The margins are as documented: a lease (3 s) and the difference of the clocks before the closing, the
 	// difference of the clocks after the opening.
 	marginBeforeClosing = 4 * time.Second
@@ -30,7 +34,7 @@ const closes = trial.DiamondPayV2
 // It goes on closing for a while when the load is in, because a machine that is busy works it off late. In a
 // long run it stops after so many closings.
 const (
-	closesOn    = 2 * time.Minute
+	closesOn    = 4 * time.Minute
 	maxClosings = 30
 )
 
@@ -61,15 +65,20 @@ func hoursOf(all []closing) calendar.Config {
 	return calendar.Config{Zone: fmt.Sprintf("%+03d:00", offset), Days: "sun-sat", Hours: text + "-24:00"}
 }
 
-// edit changes the trial's configuration file to the times of a campaign.
-func edit(path string, hours calendar.Config) error {
+// slotsFor is how many payments of one provider a worker has at the same time: few orders need few. On a machine that is
+// slow, what many do at once takes each of them longer than its timeout, is begun again, and nothing ends any more.
+func slotsFor(orders int) int { return min(max(orders/40, 4), config.DefaultSlots) }
+
+// edit changes the trial's configuration file to the times and slots of a campaign.
+func edit(path string, hours calendar.Config, slots int) error {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
 	edited := string(text)
 	for _, change := range []struct{ what, with string }{
-		{"\nworker:\n", fmt.Sprintf("\nworker:\n  unknown_order_for: %s\n  resume_spread: %s\n  shutdown_timeout: %s\n", unknownOrderFor, resumeSpread, shutdownTimeout)},
+		{"\nworker:\n", fmt.Sprintf("\nworker:\n  slots: %d\n  unknown_order_for: %s\n  resume_spread: %s\n  shutdown_timeout: %s\n", slots, unknownOrderFor, resumeSpread, shutdownTimeout)},
+		{"\n  park_max: 5s\n", fmt.Sprintf("\n  park_max: %s\n", parkMax)},
 		{"    breaker: {open_for: 2s}\n", fmt.Sprintf("    breaker: {open_for: 2s}\n    basic_time: %s\n    threshold: %s\n", basicTime, threshold)},
 		{"\n  " + closes + ":\n", fmt.Sprintf("\n  %s:\n    hours: {zone: %q, days: %q, hours: %q, margin_before_closing: %s, margin_after_opening: %s}\n",
 			closes, hours.Zone, hours.Days, hours.Hours, marginBeforeClosing, marginAfterOpening)},

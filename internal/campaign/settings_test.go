@@ -41,6 +41,13 @@ func TestClosingsAreTheHours(t *testing.T) {
 	}
 }
 
+// Few orders get few slots, and the orders of make campaign as many as a file has that says nothing of them.
+func TestSlotsAreForTheLoad(t *testing.T) {
+	if few, all := slotsFor(smallest.Orders), slotsFor(DefaultOrders); few != 4 || all != config.DefaultSlots {
+		t.Errorf("%d and %d", few, all)
+	}
+}
+
 // What is edited is in effect in the services' own eyes.
 func TestEdit(t *testing.T) {
 	keys, err := trial.NewKeys()
@@ -55,7 +62,7 @@ func TestEdit(t *testing.T) {
 	}
 	begin := time.Now()
 	all := closings(begin, 12*time.Second)
-	if err := edit(path, hoursOf(all)); err != nil {
+	if err := edit(path, hoursOf(all), slotsFor(150)); err != nil {
 		t.Fatal(err)
 	}
 	cfg, err := config.Load(path, config.OS())
@@ -65,7 +72,7 @@ func TestEdit(t *testing.T) {
 	if _, err := cfg.Connectors(app.Kinds(), time.Now); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Worker.UnknownOrderFor != unknownOrderFor || cfg.Worker.ResumeSpread != resumeSpread || cfg.Worker.ShutdownTimeout != shutdownTimeout {
+	if cfg.Worker.UnknownOrderFor != unknownOrderFor || cfg.Worker.ResumeSpread != resumeSpread || cfg.Worker.ShutdownTimeout != shutdownTimeout || cfg.Worker.ParkMax != parkMax || cfg.ProviderSlots(closes) != 4 {
 		t.Errorf("%+v", cfg.Worker)
 	}
 	if cfg.Worker.Lease >= marginBeforeClosing {
@@ -88,7 +95,7 @@ func TestEdit(t *testing.T) {
 	if err := os.WriteFile(path, []byte("environment: test\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := edit(path, hoursOf(all)); err == nil || !strings.Contains(err.Error(), "worker:") {
+	if err := edit(path, hoursOf(all), slotsFor(150)); err == nil || !strings.Contains(err.Error(), "worker:") {
 		t.Errorf("another file was edited: %v", err)
 	}
 }

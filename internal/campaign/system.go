@@ -55,16 +55,16 @@ type system struct {
 var ErrNoRedis = errors.New("redis-server is not installed (apt-get install redis-server, brew install redis)")
 
 // startSystem starts everything in a folder. What was started must be stopped also after an error.
-func startSystem(ctx context.Context, s *system, workers int, length time.Duration) error {
+func startSystem(ctx context.Context, s *system, o Options) error {
 	for _, step := range []func(context.Context) error{s.startNATS, s.startRedis, s.startServices, s.connect} {
 		if err := step(ctx); err != nil {
 			return err
 		}
 	}
 	// About when all will run: workers begin with the hours of the provider that closes.
-	s.begin = time.Now().Add(2*time.Second + time.Duration(workers)*500*time.Millisecond)
-	s.closings = closings(s.begin, length)
-	if err := edit(s.config, hoursOf(s.closings)); err != nil {
+	s.begin = time.Now().Add(2*time.Second + time.Duration(o.Workers)*500*time.Millisecond)
+	s.closings = closings(s.begin, o.Duration)
+	if err := edit(s.config, hoursOf(s.closings), slotsFor(o.Orders)); err != nil {
 		return err
 	}
 	// The ingress makes the streams; workers that begin at the same time would only get in its way.
@@ -72,7 +72,7 @@ func startSystem(ctx context.Context, s *system, workers int, length time.Durati
 	if err := s.ingress.launch(ctx, s.dir); err != nil {
 		return err
 	}
-	for i := range workers {
+	for i := range o.Workers {
 		w := s.own(fmt.Sprintf("worker-%d", i+1), "msg=working", roleWorker, "--config", s.config)
 		s.workers = append(s.workers, w)
 		if err := w.launch(ctx, s.dir); err != nil {
@@ -208,7 +208,7 @@ func (s *system) startServices(ctx context.Context) error {
 // connect connects the campaign itself, without a proxy, once the cluster has a leader.
 func (s *system) connect(ctx context.Context) error {
 	var err error
-	if s.conn, err = nats.Connect(strings.Join(s.natsURLs, ","), nats.Name("campaign"), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreDiscoveredServers()); err != nil {
+	if s.conn, err = nats.Connect(strings.Join(s.natsURLs, ","), nats.Name("campaign"), nats.Timeout(startPatience/3), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreDiscoveredServers()); err != nil {
 		return fmt.Errorf("NATS: %w", err)
 	}
 	if s.js, err = njs.New(s.conn); err != nil {

@@ -1,0 +1,71 @@
+package campaign
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/natstest"
+	"payonce/pkg/events/jetstream"
+)
+
+// A server that does not answer for a moment, when the faults are over, is asked again: the audit does not fail for
+// that.
+func TestTheAuditAsksAgain(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	url := natstest.Start(t).URL()
+	log, err := jetstream.Connect(ctx, jetstream.Options{
+		URLs: []string{url}, Name: "audit", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = log.Close() })
+	if err := log.EnsureStreams(ctx); err != nil {
+		t.Fatal(err)
+	}
+	conn, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conn.Close)
+	js, err := njs.New(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var asked atomic.Int64
+	books := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if asked.Add(1)%2 == 1 {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		_, _ = io.WriteString(w, `{"Accounts":[]}`)
+	}))
+	t.Cleanup(books.Close)
+
+	c := &run{Options: Options{DrainFor: time.Hour, Out: io.Discard}, board: newBoard(), deeds: newDeeds(), strike: &striker{}}
+	c.system = &system{js: js, log: log}
+	c.board.changed = time.Now().Add(-quietWhenEnded - time.Second)
+	all := &cast{run: c, strangers: &strangers{}, forger: newForger(c.system, 1, nil)}
+	if err := c.drain(ctx, newProvider(books.URL), nil, all); err != nil || asked.Load() != 2 {
+		t.Fatalf("drained after %d questions: %v", asked.Load(), err)
+	}
+	e, err := c.collect(ctx, newProvider(books.URL), nil, all)
+	if err != nil || e.Log == nil || e.Queued == nil || e.At.IsZero() || asked.Load() != 4 {
+		t.Errorf("collected after %d questions: %v, %+v", asked.Load(), err, e)
+	}
+	ended, end := context.WithCancel(ctx)
+	end()
+	if _, err := c.collect(ended, newProvider(books.URL), nil, all); err == nil {
+		t.Error("nothing was collected, and nobody is told")
+	}
+}
