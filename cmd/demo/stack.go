@@ -129,7 +129,9 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 	if s.config, s.apiKey, err = keys.WriteConfig(s.dir, at); err != nil {
 		return err
 	}
-	return bePatient(s.config)
+	// An answer that is given up has taken the customer's link with it, which no look-up brings back.
+	s.config, err = trial.Unhurried(s.config)
+	return err
 }
 
 // serve answers on a free loopback port and returns the base URL.

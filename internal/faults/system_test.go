@@ -147,12 +147,9 @@ func (s *system) startSandbox(keys trial.Keys, at trial.Addresses) string {
 // unhurried lets the services that are started next take the time that a machine needs which stands still for a second.
 func (s *system) unhurried() {
 	s.t.Helper()
-	text, err := os.ReadFile(s.config)
+	var err error
+	s.config, err = trial.Unhurried(s.config)
 	s.must(err)
-	longer, err := trial.Unhurried(string(text))
-	s.must(err)
-	s.config = filepath.Join(s.dir, "unhurried.yaml")
-	s.must(os.WriteFile(s.config, []byte(longer), 0o600))
 }
 
 // process starts one of our services.

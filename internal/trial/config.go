@@ -69,20 +69,26 @@ func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err er
 // hurried are the times of a trial that a machine exceeds which stands still for a second, with longer ones that fit
 // together as the short ones do.
 var hurried = []string{
-	"submit_timeout: 1s", "submit_timeout: 2s", "lease: 3s", "lease: 5s", "ack_wait: 4s", "ack_wait: 6s",
-	"settling_delay: 5s", "settling_delay: 7s",
+	"submit_timeout: 1s\n", "submit_timeout: 2s\n", "lease: 3s\n", "lease: 5s\n", "ack_wait: 4s\n", "ack_wait: 6s\n",
+	"settling_delay: 5s\n", "settling_delay: 7s\n",
 }
 
-// Unhurried returns the text of a trial's configuration with longer times, for tests that count events or calls: a call
-// that is given up is then the fault of what is tested, and not of a machine that stood still. It costs seconds where a
-// process is killed. It is an error if the text has not all times that are changed.
-func Unhurried(config string) (string, error) {
+// Unhurried writes a trial's configuration with longer times beside it and returns its path: for a demonstration, and for
+// tests that count events or calls. A call that is given up is then the fault of what is tested, and not of a machine that
+// stood still, and no answer with a customer's link is given up. It costs seconds where a process is killed. It is an
+// error if the configuration has not all times that are changed.
+func Unhurried(path string) (longer string, err error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return "", err
+	}
 	for i := 0; i < len(hurried); i += 2 {
-		if !strings.Contains(config, hurried[i]) {
-			return "", fmt.Errorf("the configuration has no %q", hurried[i])
+		if !strings.Contains(string(data), hurried[i]) {
+			return "", fmt.Errorf("%s has no %q", path, hurried[i])
 		}
 	}
-	return strings.NewReplacer(hurried...).Replace(config), nil
+	longer = filepath.Join(filepath.Dir(path), "unhurried.yaml")
+	return longer, os.WriteFile(longer, []byte(strings.NewReplacer(hurried...).Replace(string(data))), 0o600)
 }
 
 // Where the keys stand, beside the configuration, which names them.

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// All times that a machine exceeds which stands still are longer then, and a text without them is refused.
+// All times that a machine exceeds which stands still are longer then, and a configuration without them is refused.
 func TestUnhurried(t *testing.T) {
 	keys, err := NewKeys()
 	if err != nil {
@@ -16,15 +16,15 @@ func TestUnhurried(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(path)
+	longer, err := Unhurried(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	longer, err := Unhurried(string(text))
-	if err != nil || strings.Contains(longer, "submit_timeout: 1s\n") || strings.Contains(longer, "settling_delay: 5s\n") {
-		t.Errorf("%v\n%s", err, longer)
+	text, err := os.ReadFile(longer)
+	if err != nil || strings.Contains(string(text), "submit_timeout: 1s\n") || strings.Contains(string(text), "settling_delay: 5s\n") {
+		t.Errorf("%v\n%s", err, text)
 	}
 	if _, err := Unhurried(longer); err == nil {
-		t.Error("a text of which nothing was changed is taken")
+		t.Error("a configuration of which nothing was changed is taken")
 	}
 }

@@ -66,6 +66,9 @@ func TestAMessageOnItsWayIsNoStall(t *testing.T) {
 	look(nil) // nothing waits
 	publish("deposit.requested.acme.D-2")
 	look(nil)
+	sub.messages <- &nats.Msg{} // it is here, and nobody has taken it yet
+	look(nil)
+	<-sub.messages
 	if n := c.Stats().Stalls; n != 0 {
 		t.Fatalf("%d stalls", n)
 	}

@@ -151,7 +151,7 @@ func (s *subscription) checkStall(ctx context.Context) error {
 		s.consumer.setTrouble(nil)
 		return nil
 	}
-	if !s.waiting {
+	if !s.waiting || len(s.messages) > 0 { // a process that stood still finds both, the look's time and a message
 		s.waiting = true
 		return nil
 	}
