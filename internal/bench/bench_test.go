@@ -4,11 +4,12 @@ import (
 	"bytes"
 	"context"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"payonce/internal/redistest"
 )
 
 // patience bounds the whole test, building included.
@@ -17,13 +18,7 @@ const patience = 8 * time.Minute
 // TestBench is make bench with few payments: that all programs still do the work. It says nothing about
 // speed.
 func TestBench(t *testing.T) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		const how = "redis-server is not installed (apt-get install redis-server, brew install redis)"
-		if os.Getenv("REQUIRE_SERVICES") == "1" {
-			t.Fatal(how)
-		}
-		t.Skip(how)
-	}
+	redistest.Require(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	page := filepath.Join(t.TempDir(), "performance.md")

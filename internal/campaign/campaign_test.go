@@ -3,7 +3,6 @@ package campaign
 import (
 	"bytes"
 	"context"
-	"errors"
 	"os"
 	"regexp"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/redistest"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -30,6 +30,7 @@ var smallest = Options{Seed: 1, Orders: 150, Duration: 8 * time.Second, Workers:
 
 // A small campaign, with real processes: the promise holds, and the last line says so.
 func TestCampaign(t *testing.T) {
+	redistest.Require(t)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -44,12 +45,6 @@ func TestCampaign(t *testing.T) {
 	o := smallest
 	o.Program, o.Out = self, &out
 	err = Run(ctx, o)
-	if errors.Is(err, ErrNoRedis) {
-		if os.Getenv("REQUIRE_SERVICES") == "1" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
 	t.Logf("\n%s", out.String())
 	if err != nil {
 		t.Fatal(err)

@@ -42,7 +42,7 @@ func installNode(t *testing.T) string {
 		t.Skip("left out, because the environment has WITHOUT_NODE=1")
 	}
 	missing := t.Fatalf
-	if os.Getenv("REQUIRE_SERVICES") != "1" {
+	if os.Getenv("REQUIRE_SERVICES") == "" {
 		missing = t.Skipf
 	}
 	if _, err := exec.LookPath("npm"); err != nil {

@@ -37,7 +37,7 @@ type Server struct {
 // Without redis-server the test is skipped, or fails when the environment has REQUIRE_SERVICES=1.
 func Start(t testing.TB, args ...string) *Server {
 	t.Helper()
-	s := &Server{t: t, binary: find(t), dir: t.TempDir()}
+	s := &Server{t: t, binary: Require(t), dir: t.TempDir()}
 	t.Cleanup(func() {
 		if s.running() {
 			s.Kill9()
@@ -64,14 +64,16 @@ func StartCluster(t testing.TB) *Server {
 	return s
 }
 
-func find(t testing.TB) string {
+// Require returns the path of redis-server. Where it is not installed the test is left out, or fails if REQUIRE_SERVICES
+// is set.
+func Require(t testing.TB) string {
 	t.Helper()
 	binary, err := exec.LookPath("redis-server")
 	if err == nil {
 		return binary
 	}
 	const how = "redis-server is not installed (apt-get install redis-server, brew install redis)"
-	if os.Getenv("REQUIRE_SERVICES") == "1" {
+	if os.Getenv("REQUIRE_SERVICES") != "" {
 		t.Fatal(how)
 	}
 	t.Skip(how)
