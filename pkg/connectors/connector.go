@@ -82,6 +82,10 @@ type Traits struct {
 	// RefusesDuplicates says that the provider executes an order number once and refuses it the second
 	// time. It is the last guard behind our own.
 	RefusesDuplicates bool
+	// RefusalLeavesNoOrder says that a create request that was refused ([Error].Refused) leaves no order at the
+	// provider. When its look-up then says twice, late enough, that it does not know the order, the payment
+	// ends as failed instead of being sent again. Leave it out where the documents do not support it.
+	RefusalLeavesNoOrder bool
 	// OneReference says that the provider has one number for an order, for ever. Another number under the
 	// same order is then another payment, and a person is called. Leave it out where each attempt of the
 	// customer has a number of its own.

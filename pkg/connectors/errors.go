@@ -22,6 +22,10 @@ const (
 	NotSent
 	// Throttled: the provider documents the answer as "not processed, come back later".
 	Throttled
+	// Misconfigured: the provider refuses our account and not this payment (a wrong signature, an unknown
+	// merchant, a channel that is not open for us), so nothing was executed. The payment waits until the
+	// account is put right.
+	Misconfigured
 )
 
 // String returns the class as it stands in metrics and logs.
@@ -33,6 +37,8 @@ func (c Class) String() string {
 		return "not_sent"
 	case Throttled:
 		return "throttled"
+	case Misconfigured:
+		return "misconfigured"
 	default:
 		return "in_doubt"
 	}
@@ -55,6 +61,10 @@ type Error struct {
 	// Known says that the answer shows that the provider has this order (a refused duplicate): look it
 	// up and adopt it.
 	Known bool
+	// Refused says, for InDoubt, that the answer is a well-formed refusal of this request that names no order
+	// and carries no data, by a code that no page gives a meaning. It proves nothing by itself; see
+	// [Traits].RefusalLeavesNoOrder.
+	Refused bool
 	// Err is the cause, if there is one.
 	Err error
 }

@@ -88,6 +88,8 @@ type Observation struct {
 	// Known says that the provider showed that it has the order, for Unclear (a duplicate refused, a
 	// status nobody documented). A webhook shows that without it.
 	Known bool
+	// Refused says, for Unclear FromSubmit, that the answer was a refusal by a code that no page gives a meaning.
+	Refused bool
 	// Settling is how long after a request the provider may still not know an order that it has, for
 	// Unknown. An Unknown before that is not believed. It must be longer than a request can be under
 	// way.

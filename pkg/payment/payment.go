@@ -82,34 +82,36 @@ type Reason struct {
 
 // The reason codes. They are on the wire and only ever added to.
 const (
-	ReasonDeclined          = "declined"             // the provider refused this payment, see provider_code
-	ReasonUnreachable       = "provider_unreachable" // no byte of the request could be sent
-	ReasonThrottled         = "throttled"            // the provider asks to come back later
-	ReasonClosed            = "provider_closed"      // outside the provider's opening hours
-	ReasonBalance           = "low_balance"          // the merchant's balance at the provider is too low
-	ReasonNotExecuted       = "not_executed"         // nothing was executed, and nobody said why
-	ReasonBreakerOpen       = "breaker_open"         // the provider was not available to other payments: it is left in peace for a while
-	ReasonRateLimited       = "rate_limited"         // the budget of calls to the provider is used up for long
-	ReasonGaveUp            = "gave_up"              // nothing could be executed within the configured time
-	ReasonStopping          = "worker_stopping"      // the worker stopped before anything was sent
-	ReasonNoAnswer          = "no_answer"            // a request was made, no usable answer came
-	ReasonUnclear           = "unclear_answer"       // an answer came that nobody documented
-	ReasonInterrupted       = "interrupted"          // a worker ended between the request and its result
-	ReasonNotFound          = "provider_unknown"     // the provider says it does not know the order
-	ReasonAmountMismatch    = "amount_mismatch"      // the provider speaks of another amount
-	ReasonContradiction     = "contradiction"        // the provider says the opposite of the outcome
-	ReasonExtraReceipt      = "extra_receipt"        // more money arrived after the outcome
-	ReasonReversed          = "reversed"             // the provider took the payment back
-	ReasonExpired           = "expired"              // the command's expires_at passed before anything was sent
-	ReasonAbandoned         = "abandoned"            // the customer's page closed, and long after the provider said twice that it does not know the order
-	ReasonInvalid           = "invalid_command"      // the command cannot be executed as it is
-	ReasonResolvedByPerson  = "resolved_by_person"   // a named person decided, see by and message
-	ReasonReleased          = "released"             // a named person let it be tried before its time, see by and message
-	ReasonCancelled         = "cancelled"            // a named person gave it up before anything was sent, see by and message
-	ReasonSecondReference   = "second_reference"     // the provider has a second number for the order: perhaps two payments
-	ReasonPartlyReversed    = "partly_reversed"      // the provider took part of the payment back
-	ReasonReversalOfUnknown = "settled_by_reversal"  // a reversal proved that the payment had settled
-	ReasonOverdue           = "overdue"              // still pending after the longest time that the provider needs
+	ReasonDeclined    = "declined"             // the provider refused this payment, see provider_code
+	ReasonUnreachable = "provider_unreachable" // no byte of the request could be sent
+	ReasonThrottled   = "throttled"            // the provider asks to come back later
+	ReasonClosed      = "provider_closed"      // outside the provider's opening hours
+	ReasonBalance     = "low_balance"          // the merchant's balance at the provider is too low
+	// The provider refuses our account and not this payment: a key, a merchant number, a channel that is not open.
+	ReasonAccountMisconfigured = "account_misconfigured"
+	ReasonNotExecuted          = "not_executed"        // nothing was executed, and nobody said why
+	ReasonBreakerOpen          = "breaker_open"        // the provider was not available to other payments: it is left in peace for a while
+	ReasonRateLimited          = "rate_limited"        // the budget of calls to the provider is used up for long
+	ReasonGaveUp               = "gave_up"             // nothing could be executed within the configured time
+	ReasonStopping             = "worker_stopping"     // the worker stopped before anything was sent
+	ReasonNoAnswer             = "no_answer"           // a request was made, no usable answer came
+	ReasonUnclear              = "unclear_answer"      // an answer came that nobody documented
+	ReasonInterrupted          = "interrupted"         // a worker ended between the request and its result
+	ReasonNotFound             = "provider_unknown"    // the provider says it does not know the order
+	ReasonAmountMismatch       = "amount_mismatch"     // the provider speaks of another amount
+	ReasonContradiction        = "contradiction"       // the provider says the opposite of the outcome
+	ReasonExtraReceipt         = "extra_receipt"       // more money arrived after the outcome
+	ReasonReversed             = "reversed"            // the provider took the payment back
+	ReasonExpired              = "expired"             // the command's expires_at passed before anything was sent
+	ReasonAbandoned            = "abandoned"           // the customer's page closed, and long after the provider said twice that it does not know the order
+	ReasonInvalid              = "invalid_command"     // the command cannot be executed as it is
+	ReasonResolvedByPerson     = "resolved_by_person"  // a named person decided, see by and message
+	ReasonReleased             = "released"            // a named person let it be tried before its time, see by and message
+	ReasonCancelled            = "cancelled"           // a named person gave it up before anything was sent, see by and message
+	ReasonSecondReference      = "second_reference"    // the provider has a second number for the order: perhaps two payments
+	ReasonPartlyReversed       = "partly_reversed"     // the provider took part of the payment back
+	ReasonReversalOfUnknown    = "settled_by_reversal" // a reversal proved that the payment had settled
+	ReasonOverdue              = "overdue"             // still pending after the longest time that the provider needs
 )
 
 // Receipt is one transfer of money that belongs to a payment.
