@@ -52,6 +52,6 @@ func Policies(cfg config.Config) map[string]calls.Policy {
 func Patience(cfg config.Config) func(provider string, op payment.Operation) worker.Patience {
 	return func(provider string, op payment.Operation) worker.Patience {
 		p := cfg.Providers[provider]
-		return worker.Patience{Down: worker.DownPolicy(p.WhenDown.For(op)), GiveUpAfter: p.GiveUpAfter.For(op)}
+		return worker.Patience{Down: worker.DownPolicy(p.WhenDown.For(op)), GiveUpAfter: p.GiveUpAfter.For(op), MaxSubmits: p.MaxSubmits}
 	}
 }

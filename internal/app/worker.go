@@ -48,7 +48,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	engine, err := worker.New(worker.Options{
 		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
-		Opening: Opening(rt.Config), Patience: Patience(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+		Opening: Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
 		return err
@@ -87,6 +87,11 @@ func Opening(cfg config.Config) func(provider string, op payment.Operation) work
 		hours := cfg.Providers[provider].Hours
 		return worker.Opening{Hours: hours.Calendar(), Closed: worker.ClosedPolicy(hours.WhenClosed.For(op))}
 	}
+}
+
+// Threshold returns when a person is told of a payment of each provider that is still open.
+func Threshold(cfg config.Config) func(provider string) time.Duration {
+	return func(provider string) time.Duration { return cfg.Providers[provider].Threshold }
 }
 
 // lookupSlots is how many payments of one rung of a provider's ladder a worker looks up at the same time:

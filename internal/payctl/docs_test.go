@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
@@ -70,6 +71,8 @@ func workshop(t *testing.T) string {
 	t.Helper()
 	conn, url := streams(t)
 	live(t, conn, payment.New(command("P-1001")), submitting, pending)
+	live(t, conn, payment.New(command("P-1003")), submitting, atSubmitLimit)
+	parkInBroker(t, conn, command("P-1003"), time.Now().Add(time.Hour).UTC().Truncate(time.Second))
 	for _, order := range []string{"P-3001", "P-3002", "P-3003"} {
 		parkedPayment(t, conn, order)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -32,6 +33,13 @@ func parkedPayment(t *testing.T, conn *jetstream.Conn, order string) {
 
 func inDoubt(p *payment.Payment) {
 	p.Status, p.Reason = payment.InDoubt, &payment.Reason{Code: payment.ReasonNoAnswer}
+}
+
+// atSubmitLimit makes a payment one that was sent as often as configured and that its provider does not know.
+func atSubmitLimit(p *payment.Payment) {
+	inDoubt(p)
+	p.Submits, p.NotFound, p.NotFoundAt = 3, 2, p.UpdatedAt
+	p.Reason = &payment.Reason{Code: payment.ReasonSubmitLimit, ProviderCode: "440"}
 }
 
 func last(t *testing.T, conn *jetstream.Conn, order string) payment.Payment {
@@ -293,6 +301,46 @@ func TestResolve(t *testing.T) {
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 4 || entries[0].Record.Deed != events.DeedSettle || entries[0].Record.Amount != payment.KRW(9900) ||
 		entries[1].Record.Items[0].After != payment.Settled || entries[2].Record.Deed != events.DeedFail {
+		t.Errorf("%+v, %v", entries, err)
+	}
+}
+
+// Only a payment that its provider twice did not know, and whose command still waits, is sent once more.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	why := []string{"--by", "kim", "--reason", "ticket 4711"}
+	retry := func(order string, more ...string) []string {
+		return with(config, append(why, more...), "payment", "retry", shop, order)
+	}
+	live(t, conn, payment.New(command("P-1")), submitting, atSubmitLimit)
+	parkInBroker(t, conn, command("P-1"), time.Now().Add(time.Hour).UTC().Truncate(time.Second))
+	run(t, "", retry("P-1")...).expect(t, 2, "", "nobody can be asked")
+	run(t, "", retry("P-1", "--dry-run")...).expect(t, 0, "status in_doubt", "sent 3 times. It will be looked up, and sent once more")
+	if p := last(t, conn, "P-1"); p.RetryApproved {
+		t.Error("a dry run approved it")
+	}
+	asked(t, "P-1\n", retry("P-1")...).expect(t, 0, "retry_approved", "ticket 4711")
+	p := last(t, conn, "P-1")
+	if p.Status != payment.InDoubt || !p.RetryApproved || p.Reason.By != "kim" || p.Reason.ProviderCode != "440" {
+		t.Errorf("%+v", p)
+	}
+	held, err := conn.ParkedCommand(bounded(t), p.Ref)
+	if err == nil && time.Until(held.Due) > 2*time.Second || err != nil && !errors.Is(err, events.ErrNotParked) {
+		t.Errorf("looked up at %s, %v", held.Due, err)
+	}
+	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
+	run(t, "", retry("P-2", "--yes")...).expect(t, 1, "", "has not said twice that it does not know the order")
+	live(t, conn, payment.New(command("P-3")), submitting, atSubmitLimit)
+	run(t, "", retry("P-3", "--yes")...).expect(t, 1, "", "its command is not in the queue any more")
+	for _, order := range []string{"P-2", "P-3"} {
+		if p := last(t, conn, order); p.RetryApproved {
+			t.Errorf("%s was approved", order)
+		}
+	}
+	run(t, "", retry("P-4", "--yes")...).expect(t, 1, "", "nobody knows ecommpay-kr/P-4")
+	entries, err := conn.Audits(bounded(t), 0, 10)
+	if err != nil || len(entries) != 6 || entries[1].Record.Deed != events.DeedRetry || entries[1].Record.Stage != events.Finished || entries[1].Record.Items[0].After != payment.InDoubt {
 		t.Errorf("%+v, %v", entries, err)
 	}
 }

@@ -47,7 +47,7 @@ An order that has no event yet is looked for in the queue. It exits with 1 when 
 		}
 		return s.print(c.OutOrStdout())
 	}
-	parent.AddCommand(c, resolveCommand(env))
+	parent.AddCommand(c, resolveCommand(env), retryCommand(env))
 	return parent
 }
 

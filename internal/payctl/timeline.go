@@ -70,14 +70,29 @@ func (s story) header() [][2]string {
 		lines = append(lines, [2]string{"receipt", r.Reference + " " + money(r.Amount)})
 	}
 	lines = append(lines, [2]string{"attempts", fmt.Sprint(p.Attempts)},
-		[2]string{"requested at", moment(p.RequestedAt, p)}, [2]string{"submitted at", moment(p.SubmittedAt, p)},
+		[2]string{"requested at", moment(p.RequestedAt, p)}, [2]string{"submitted at", submitted(p)},
 		[2]string{"resume at", moment(p.ResumeAt, p)})
+	if !p.OverdueAt.IsZero() {
+		lines = append(lines, [2]string{"a person was told at", moment(p.OverdueAt, p)})
+	}
+	for _, a := range p.Annotations {
+		lines = append(lines, [2]string{"the " + string(a.Source) + " said", fmt.Sprintf("%s, %s, at %s", a.Kind, reason(a.Reason), moment(a.At, p))})
+	}
 	lines = append(lines, actionLines(p.Action)...)
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		lines = append(lines, [2]string{"metadata " + key, p.Metadata[key]})
 	}
 	lines = append(lines, [2]string{"command", s.commandLine()}, [2]string{"next", s.Next})
 	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
+}
+
+// submitted says when the payment was sent last, and first where that was another time.
+func submitted(p payment.Payment) string {
+	text := moment(p.SubmittedAt, p)
+	if !p.FirstSubmittedAt.IsZero() && !p.FirstSubmittedAt.Equal(p.SubmittedAt) {
+		text += ", first " + moment(p.FirstSubmittedAt, p)
+	}
+	return text
 }
 
 // commandLine says where the command is, and whether that is as it should be.

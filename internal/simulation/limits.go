@@ -128,6 +128,10 @@ func (g *gate) trip() {
 	g.next()
 }
 
+func (g *gate) EnterAccount(context.Context, string, string) (done func(called bool, err error), again time.Time, ok bool) {
+	return func(bool, error) {}, time.Time{}, true
+}
+
 func (g *gate) Reserve(ctx context.Context, provider string, patience time.Duration) (time.Duration, bool) {
 	if g.budget == nil {
 		return 0, true

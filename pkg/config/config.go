@@ -191,6 +191,10 @@ type Provider struct {
 	WhenDown WhenDown `yaml:"when_down"`
 	// GiveUpAfter ends payments of which nothing could be executed.
 	GiveUpAfter GiveUpAfter `yaml:"give_up_after"`
+	// MaxSubmits is how often an order is sent at most of which the provider says that it does not know it; 0
+	// means DefaultMaxSubmits. Then the payment stays in doubt, a person is told, and only a person has it
+	// sent again.
+	MaxSubmits int `yaml:"max_submits"`
 	// Settings are the kind's own keys.
 	Settings *Settings `yaml:"settings"`
 }

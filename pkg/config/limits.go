@@ -51,6 +51,12 @@ const (
 	DefaultBreakerProbes   = 1
 )
 
+// DefaultMaxSubmits is how often an order is sent at most that the provider does not know.
+const DefaultMaxSubmits = 3
+
+// maxSubmits bounds it: each time is a chance that the provider has the order and does not say so.
+const maxSubmits = 100
+
 // maxFailures bounds the failures and probes of a breaker, maxCalls the calls and the burst of a rate.
 const (
 	maxFailures = 10_000
@@ -96,6 +102,7 @@ func (provider Provider) validateLimits(p *problems, key string) {
 	for name, policy := range map[string]string{"deposit": provider.WhenDown.Deposit, "payout": provider.WhenDown.Payout} {
 		p.oneOf(key+".when_down."+name, cmp.Or(policy, Park), Park, Reject)
 	}
+	p.within(key+".max_submits", provider.MaxSubmits, 0, maxSubmits)
 	for name, length := range map[string]time.Duration{"deposit": provider.GiveUpAfter.Deposit, "payout": provider.GiveUpAfter.Payout} {
 		p.check(length >= 0, key+".give_up_after."+name, "must not be less than nothing")
 	}
@@ -109,6 +116,7 @@ const budgetPatience = time.Minute
 func (c *Config) resolveLimits(found *problems, key, name string) {
 	provider := c.Providers[name]
 	provider.Rate, provider.Breaker = provider.Rate.InEffect(), provider.Breaker.InEffect()
+	provider.MaxSubmits = cmp.Or(provider.MaxSubmits, DefaultMaxSubmits)
 	provider.WhenDown = WhenDown{Deposit: provider.WhenDown.For(payment.Deposit), Payout: provider.WhenDown.For(payment.Payout)}
 	c.Providers[name] = provider
 	rate, slots := provider.Rate, c.ProviderSlots(name)

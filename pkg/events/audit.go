@@ -18,6 +18,7 @@ const (
 	DeedCancel  Deed = "cancel"  // payments given up of which nothing was sent
 	DeedSettle  Deed = "settle"  // a payment said to have moved money
 	DeedFail    Deed = "fail"    // a payment said to have moved no money
+	DeedRetry   Deed = "retry"   // a payment in doubt sent once more
 	DeedReplay  Deed = "replay"  // dead letters sent to where they came from
 	DeedDrop    Deed = "drop"    // dead letters deleted
 	DeedUnmask  Deed = "unmask"  // personal data looked at
@@ -26,7 +27,7 @@ const (
 
 // Deeds lists all deeds.
 func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedReplay, DeedDrop, DeedUnmask, DeedApply}
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply}
 }
 
 // Stage says which of the two records of a deed this is. An intent without a result was interrupted:

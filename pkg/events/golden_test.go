@@ -66,6 +66,7 @@ func exampleEvents() map[string]payment.Payment {
 		p.Status, p.Revision, p.UpdatedAt = s, revision, begin.Add(time.Duration(revision)*time.Second)
 		if s != payment.Parked {
 			p.Attempts, p.SubmittedAt = 1, begin.Add(time.Second)
+			p.FirstSubmittedAt, p.Submits = p.SubmittedAt, 1
 		}
 		change(&p)
 		list["payment."+name] = p
@@ -80,6 +81,24 @@ func exampleEvents() map[string]payment.Payment {
 	add("submitting", payment.Submitting, 1, func(*payment.Payment) {})
 	add("in_doubt", payment.InDoubt, 2, func(p *payment.Payment) {
 		p.Reason, p.NotFound, p.NotFoundAt = &payment.Reason{Code: payment.ReasonNotFound}, 1, begin.Add(time.Minute)
+	})
+	add("in_doubt.submit_limit", payment.InDoubt, 14, func(p *payment.Payment) {
+		p.Attempts, p.Submits, p.SubmittedAt, p.Refused = 3, 3, begin.Add(4*time.Minute), true
+		p.NotFound, p.NotFoundAt, p.OverdueAt = 2, begin.Add(6*time.Minute), begin.Add(6*time.Minute)
+		p.Reason = &payment.Reason{Code: payment.ReasonSubmitLimit, ProviderCode: "440", Message: "sent 3 times, and the provider does not know the order"}
+	})
+	add("in_doubt.retry_approved", payment.InDoubt, 15, func(p *payment.Payment) {
+		p.Attempts, p.Submits, p.SubmittedAt, p.RetryApproved = 3, 3, begin.Add(4*time.Minute), true
+		p.NotFound, p.NotFoundAt, p.OverdueAt = 2, begin.Add(6*time.Minute), begin.Add(6*time.Minute)
+		p.Reason = &payment.Reason{Code: payment.ReasonRetryApproved, ProviderCode: "440", By: "kim", Message: "the provider corrected the account, ticket 4711"}
+	})
+	add("pending.unexplained", payment.Pending, 4, func(p *payment.Payment) {
+		p.Known, p.OverdueAt = true, begin.Add(4*time.Second)
+		p.Reason = &payment.Reason{Code: payment.ReasonUnexplained, Message: "webhook: the amount cannot be read"}
+		p.Annotations = []payment.Annotation{{
+			At: begin.Add(3 * time.Second), Source: payment.FromWebhook, Kind: payment.Unclear,
+			Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "2", Message: "the amount cannot be read"},
+		}}
 	})
 	add("pending", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.ProviderReference = true, "P-1" })
 	add("pending.redirect", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, redirect() })
@@ -102,7 +121,7 @@ func exampleEvents() map[string]payment.Payment {
 		p.Reason = &payment.Reason{Code: payment.ReasonReleased, By: "kim", Message: "the provider opened early"}
 	})
 	add("failed.cancelled", payment.Failed, 2, func(p *payment.Payment) {
-		p.Attempts, p.SubmittedAt = 0, time.Time{}
+		p.Attempts, p.SubmittedAt, p.FirstSubmittedAt, p.Submits = 0, time.Time{}, time.Time{}, 0
 		p.Reason = &payment.Reason{Code: payment.ReasonCancelled, By: "kim", Message: "the customer withdrew it"}
 	})
 	add("failed", payment.Failed, 2, func(p *payment.Payment) {

@@ -276,7 +276,8 @@ func compareNames(t *testing.T, root, schema map[string]any, typ reflect.Type, s
 		}
 	}
 	if link, ok := schema["$ref"].(string); ok {
-		schema = root["$defs"].(map[string]any)[strings.TrimPrefix(link, "#/$defs/")].(map[string]any)
+		place, name, _ := strings.Cut(strings.TrimPrefix(link, "#/"), "/") // $defs or properties
+		schema = root[place].(map[string]any)[name].(map[string]any)
 	}
 	if typ.Kind() != reflect.Struct || typ == reflect.TypeFor[time.Time]() || seen[typ] {
 		return

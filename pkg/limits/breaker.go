@@ -36,21 +36,21 @@ type breaker struct {
 	again atomic.Int64
 }
 
-func (l *Limits) newBreaker(name string, config Breaker) *breaker {
+// newBreaker returns a closed breaker that opens after calls that failed. changed is told of each new state.
+func newBreaker(name string, config Breaker, now func() time.Time, failed func(error) bool, changed func(ctx context.Context, from, to gobreaker.State)) *breaker {
 	b := &breaker{Breaker: config, caller: context.Background()}
 	b.gate = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
 		Name: name, MaxRequests: uint32(config.Probes), Timeout: config.OpenFor,
 		ReadyToTrip:  func(c gobreaker.Counts) bool { return int64(c.ConsecutiveFailures) >= int64(config.Failures) },
-		IsSuccessful: func(err error) bool { return !Unavailable(err) },
+		IsSuccessful: func(err error) bool { return !failed(err) },
 		IsExcluded:   func(err error) bool { return errors.Is(err, errNotCalled) },
 		OnStateChange: func(_ string, from, to gobreaker.State) {
 			if to == gobreaker.StateOpen {
-				b.again.Store(l.now().Add(config.OpenFor + gateSlack).UnixNano())
+				b.again.Store(now().Add(config.OpenFor + gateSlack).UnixNano())
 			}
-			l.stateChanged(b.caller, name, from, to)
+			changed(b.caller, from, to)
 		},
 	})
-	l.metrics.breakerIs(context.Background(), name, gobreaker.StateClosed)
 	return b
 }
 
@@ -72,7 +72,14 @@ func (l *Limits) Enter(ctx context.Context, name string) (done func(called bool,
 	if p == nil || p.breaker == nil {
 		return func(bool, error) {}, time.Time{}, true
 	}
-	b := p.breaker
+	if done, again, ok = p.breaker.enter(ctx, l.now); !ok {
+		l.metrics.refusedCall(ctx, name)
+	}
+	return done, again, ok
+}
+
+// enter asks the gate for one call.
+func (b *breaker) enter(ctx context.Context, now func() time.Time) (done func(called bool, err error), again time.Time, ok bool) {
 	var report func(error)
 	var err error
 	b.by(ctx, func() { report, err = b.gate.Allow() })
@@ -86,13 +93,12 @@ func (l *Limits) Enter(ctx context.Context, name string) (done func(called bool,
 		}, time.Time{}, true
 	case errors.Is(err, gobreaker.ErrOpenState):
 		again = time.Unix(0, b.again.Load())
-		if latest := l.now().Add(b.OpenFor + gateSlack); again.After(latest) { // the clock was set back
+		if latest := now().Add(b.OpenFor + gateSlack); again.After(latest) { // the clock was set back
 			again = latest
 		}
 	default: // others are trying
-		again = l.now().Add(min(b.OpenFor, probePause))
+		again = now().Add(min(b.OpenFor, probePause))
 	}
-	l.metrics.refusedCall(ctx, name)
 	return nil, again, false
 }
 

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sony/gobreaker/v2"
 	"golang.org/x/time/rate"
 )
 
@@ -69,6 +70,7 @@ type Limits struct {
 	log       *slog.Logger
 	metrics   *instruments
 	providers map[string]*provider
+	accounts  accounts
 	shared    Budget
 	// sharedDownUntil is when to ask the shared budget again after it failed, in Unix nanoseconds; 0 while
 	// it answers.
@@ -103,7 +105,10 @@ func New(o Options) (*Limits, error) {
 			p.local = rate.NewLimiter(rate.Every(policy.Rate.Interval()), policy.Rate.Burst)
 		}
 		if policy.Breaker.Failures > 0 {
-			p.breaker = l.newBreaker(name, policy.Breaker)
+			p.breaker = newBreaker(name, policy.Breaker, l.now, Unavailable, func(ctx context.Context, from, to gobreaker.State) {
+				l.stateChanged(ctx, name, from, to)
+			})
+			l.metrics.breakerIs(context.Background(), name, gobreaker.StateClosed)
 		}
 		l.providers[name] = p
 	}

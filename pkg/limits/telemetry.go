@@ -17,10 +17,13 @@ const (
 	MetricRefused  = "payonce.breaker.refused" // calls that the breaker did not let through
 	MetricRateWait = "payonce.rate.wait"       // seconds that a call must wait for the budget; result: waits, refused
 	MetricUnshared = "payonce.rate.unshared"   // places taken without the shared budget
+	// MetricAccount is 1 while the provider refuses our account for a way of paying, by provider, way and the
+	// provider's code.
+	MetricAccount = "payonce.account.misconfigured"
 )
 
 type instruments struct {
-	breaker           metric.Int64Gauge
+	breaker, account  metric.Int64Gauge
 	refused, unshared metric.Int64Counter
 	rateWait          metric.Float64Histogram
 }
@@ -28,11 +31,12 @@ type instruments struct {
 func newInstruments() (*instruments, error) {
 	meter := otel.Meter("payonce/limits")
 	var i instruments
-	var errs [4]error
+	var errs [5]error
 	i.breaker, errs[0] = meter.Int64Gauge(MetricBreaker)
 	i.refused, errs[1] = meter.Int64Counter(MetricRefused)
 	i.unshared, errs[2] = meter.Int64Counter(MetricUnshared)
 	i.rateWait, errs[3] = meter.Float64Histogram(MetricRateWait, metric.WithUnit("s"))
+	i.account, errs[4] = meter.Int64Gauge(MetricAccount)
 	return &i, errors.Join(errs[:]...)
 }
 
@@ -43,6 +47,12 @@ func of(provider string, more ...attribute.KeyValue) metric.MeasurementOption {
 func (i *instruments) breakerIs(ctx context.Context, provider string, s gobreaker.State) {
 	if i.breaker.Enabled(ctx) { // else attributes would be made for nobody
 		i.breaker.Record(ctx, int64(s), of(provider))
+	}
+}
+
+func (i *instruments) accountIs(ctx context.Context, w wayOf, code string, misconfigured int64) {
+	if i.account.Enabled(ctx) {
+		i.account.Record(ctx, misconfigured, of(w.provider, attribute.String("way", w.way), attribute.String("code", code)))
 	}
 }
 

@@ -14,6 +14,14 @@ func Next(p payment.Payment) string {
 	if open && p.Reason != nil && p.Reason.Code == payment.ReasonAmountMismatch {
 		return byHand(p, "the provider speaks of another amount: ask it by our order number what really moved.")
 	}
+	if open && p.Reason != nil {
+		switch p.Reason.Code {
+		case payment.ReasonSubmitLimit:
+			return byHand(p, fmt.Sprintf("it was sent as often as configured: ask the provider why it refuses it. To send it once more: payctl payment retry %s %s.", p.Provider, p.Order))
+		case payment.ReasonUnexplained:
+			return byHand(p, "the provider said something of it that cannot be mapped, see its annotations: ask it by our order number.")
+		}
+	}
 	switch p.Status {
 	case payment.Requested:
 		return "see that workers run and are ready: no worker has begun it"
@@ -46,6 +54,8 @@ func nextOfParked(p payment.Payment) string {
 	}
 	again := fmt.Sprintf("payctl parked release %s %s", p.Provider, p.Order)
 	switch reason {
+	case payment.ReasonAccountMisconfigured:
+		return "the provider refuses our account: put the settings right, or ask the provider to; it is then tried again by itself, or now with: " + again
 	case payment.ReasonBalance:
 		return "put money into the account at the provider; it is tried again by itself, or now with: " + again
 	case payment.ReasonUnreachable, payment.ReasonBreakerOpen, payment.ReasonThrottled:
@@ -90,6 +100,7 @@ var ofDeadLetters = map[events.DeadReason]string{
 	events.DeadTooOld:          "nobody knows any more whether it was paid: ask the provider by our order number before anybody sends it anew; drop this one",
 	events.DeadUnknownOrder:    "ask the provider what it is: perhaps somebody else sells under our account; replay, if the command came meanwhile",
 	events.DeadBadWebhook:      "if a key was taken away too early, put it back and replay; otherwise ask the provider what it sent",
+	events.DeadUnexplained:     "ask the provider what it means: it may speak of money; write down what you found, then drop this one",
 	events.DeadMaxDeliveries:   "somebody gave a consumer a limit: look with `payctl streams diff`, put it back, then replay",
 	events.DeadTerminated:      "somebody terminated it by hand: find out who and why, then replay",
 }

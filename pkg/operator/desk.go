@@ -73,6 +73,7 @@ const (
 	Delivered = "nothing is parked: its command was delivered already, or there is none"
 	Cancelled = "cancelled"
 	Resolved  = "resolved"
+	Approved  = "will be looked up, and sent once more if the provider still does not know it"
 )
 
 // ErrNotNow says that the payment's status does not allow the decision.
@@ -205,6 +206,33 @@ func (d Desk) Resolve(ctx context.Context, p payment.Payment, seq uint64, who Pe
 	}
 	if err != nil {
 		return p, err
+	}
+	return next, nil
+}
+
+// Retry lets the payment that the person saw be sent once more: p, whose last event has sequence seq. Its provider
+// must have said twice that it does not know the order, and its command must still wait in the queue. The worker
+// asks the provider once more before it sends. The errors are those of Resolve.
+func (d Desk) Retry(ctx context.Context, p payment.Payment, seq uint64, who Person) (payment.Payment, error) {
+	next, _, err := payment.Decide(p, payment.Observation{
+		Kind: payment.ApproveRetry, Source: payment.FromPerson, Reason: who.reason(payment.ReasonRetryApproved),
+	}, d.Now())
+	if errors.Is(err, payment.ErrForbidden) {
+		return p, fmt.Errorf("the payment is %s, and its provider has not said twice that it does not know the order: %w", p.Status, ErrNotNow)
+	}
+	if err != nil {
+		return p, err
+	}
+	if _, err := d.Queue.QueuedCommand(ctx, p.Ref); errors.Is(err, events.ErrNotQueued) {
+		return p, fmt.Errorf("its command is not in the queue any more, so nothing can be sent; find out at the provider, then payctl payment resolve: %w", ErrNotNow)
+	} else if err != nil {
+		return p, err
+	}
+	if _, err := d.Log.Append(ctx, next, seq); err != nil {
+		return p, err
+	}
+	if err := d.Queue.ReleaseParked(ctx, p.Ref, d.Now()); err != nil && !errors.Is(err, events.ErrNotParked) {
+		return next, fmt.Errorf("the approval is written, and the payment is looked up at its time: %w", err)
 	}
 	return next, nil
 }

@@ -22,8 +22,14 @@ func TestASecondReferenceIsForAPerson(t *testing.T) {
 		t.Errorf("the first number became %s, settled %s", p.ProviderReference, p.SettledAmount)
 	}
 	again := decideAll(t, p, paidB, numbered(payment.Paid, "A"), numbered(payment.Declined, "A"), numbered(payment.TakenBack, "B"), intend, unknown, unknown, intend)
-	if again.Revision != p.Revision {
-		t.Errorf("%s of revision %d, want nothing new", again.Status, again.Revision)
+	expect(t, again, payment.InDoubt, payment.ReasonSecondReference)
+	var said []payment.Kind
+	for _, a := range again.Annotations {
+		said = append(said, a.Kind)
+	}
+	// paidB once: a webhook that is delivered twice is no further evidence.
+	if want := []payment.Kind{payment.Paid, payment.Paid, payment.Declined, payment.TakenBack}; !slices.Equal(said, want) || again.Revision != p.Revision+3 {
+		t.Errorf("revision %d has the annotations %v, want %v", again.Revision, said, want)
 	}
 	expect(t, decideAll(t, p, payment.Observation{Kind: payment.PersonSettled}), payment.Settled, payment.ReasonResolvedByPerson)
 

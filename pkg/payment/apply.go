@@ -11,6 +11,7 @@ import (
 func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time) Payment {
 	next := p
 	next.Status, next.Reason, next.ResumeAt = to, reason(p, o, evidence, to), time.Time{}
+	next.RetryApproved, next.Refused = false, false
 	if o.Reference != "" && (p.ProviderReference == "" || !o.OneReference) { // the first stays, see secondReference
 		next.ProviderReference = o.Reference
 	}
@@ -25,9 +26,16 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	switch to {
 	case Submitting:
 		next.Attempts++
+		next.Submits++
 		next.SubmittedAt = now.UTC()
+		if p.FirstSubmittedAt.IsZero() {
+			next.FirstSubmittedAt = next.SubmittedAt
+		}
 		next.NotFound, next.NotFoundAt, next.Action, next.PageClosesAt = 0, time.Time{}, nil, time.Time{}
 	case Parked:
+		if evidence == Evidence(NotExecuted) {
+			next.Submits = max(next.Submits-1, 0)
+		}
 		if evidence == Evidence(NotExecuted) && o.Withdrawn {
 			next.Attempts--
 		}
@@ -37,6 +45,8 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		}
 	case InDoubt:
 		next.Action = nil
+		next.RetryApproved = evidence == retryProven || p.RetryApproved
+		next.Refused = p.Refused || o.Source == FromSubmit && o.Refused
 		if evidence == Evidence(Unknown) && !p.Known {
 			next.NotFound, next.NotFoundAt = p.NotFound+1, now.UTC()
 		}
@@ -48,17 +58,23 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		next.Action = nil
 	}
 	applyPage(&next, o, evidence, to, now)
-	next.Heard = heard(p, o, to)
+	next.Heard = heard(p, o, evidence, to)
+	if a, extra := annotation(p, o, evidence, to, now); extra {
+		next.Annotations = annotated(p.Annotations, a)
+	}
 	applyAmounts(&next, p, o, evidence, to)
 	return next
 }
 
 // heard adds what the provider says to what it has said of a payment in conflict.
-func heard(p Payment, o Observation, to Status) []Kind {
+func heard(p Payment, o Observation, evidence Evidence, to Status) []Kind {
 	if to != Conflict {
 		return nil
 	}
-	all := append(slices.Clone(p.Heard), o.Kind)
+	all := slices.Clone(p.Heard)
+	if evidence != Evidence(Unclear) && evidence != firstHeard {
+		all = append(all, o.Kind)
+	}
 	switch {
 	case p.Status == Settled:
 		all = append(all, Paid)
@@ -124,9 +140,13 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return because(ReasonAmountMismatch, fmt.Sprintf("settled %s, the provider speaks of %s", p.SettledAmount, o.SettledAmount), o.Reason)
 	case to == Conflict:
 		return because(ReasonContradiction, fmt.Sprintf("%s after %s", o.Kind, p.Status), o.Reason)
+	case evidence == retryProven, o.Kind == Overdue && o.Reason != nil && p.Status == InDoubt && !amountDoubted(p):
+		return of(o.Reason, p.Reason)
 	case to == InDoubt && p.Status == InDoubt:
 		return p.Reason
-	case to == Pending && p.overdue() && o.Reason == nil: // the same answer again is no news
+	case evidence == Evidence(Unclear) && to == Pending: // its annotation has the reason
+		return p.Reason
+	case to == Pending && p.told() && o.Reason == nil: // the same answer again is no news
 		return p.Reason
 	case evidence == Evidence(TakenBack) && to == Settled:
 		return because(ReasonReversalOfUnknown, "", o.Reason)
@@ -139,8 +159,9 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 	return nil
 }
 
-func (p Payment) overdue() bool {
-	return p.Status == Pending && p.Reason != nil && p.Reason.Code == ReasonOverdue
+// told reports whether a pending payment has the reason for which a person was told of it.
+func (p Payment) told() bool {
+	return p.Status == Pending && p.Reason != nil && (p.Reason.Code == ReasonOverdue || p.Reason.Code == ReasonUnexplained)
 }
 
 // defaultCodes are the reasons of observations that bring none.
@@ -148,6 +169,15 @@ var defaultCodes = map[Evidence]string{
 	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound, unconfirmed: ReasonNotFound, firstHeard: ReasonUnclear,
 	Evidence(Unclear): ReasonUnclear, Evidence(Unknown): ReasonNotFound, Evidence(Declined): ReasonDeclined,
 	Evidence(TakenBack): ReasonReversed, Evidence(Overdue): ReasonOverdue, Evidence(PersonSettled): ReasonResolvedByPerson, Evidence(PersonFailed): ReasonResolvedByPerson,
+}
+
+// of returns our reason with the provider's code of the doubt that it is about.
+func of(ours, doubt *Reason) *Reason {
+	r := *ours
+	if doubt != nil && r.ProviderCode == "" {
+		r.ProviderCode = doubt.ProviderCode
+	}
+	return &r
 }
 
 // because returns our reason with the provider's own code and text, if it gave any.

@@ -21,6 +21,7 @@ type Evidence string
 // The evidence that is not simply the observation's kind.
 const (
 	intendAgain     Evidence = "intend_again"     // Intend, after the provider said twice that it does not know the order
+	retryProven     Evidence = "retry_proven"     // ApproveRetry, after the provider said twice that it does not know the order
 	refuseProven    Evidence = "refuse_proven"    // Refuse, after the provider said twice that it does not know the order
 	paidAgain       Evidence = "paid_again"       // Paid, and everything in it is known already
 	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further receipt than the outcome
@@ -38,7 +39,8 @@ func Evidences() []Evidence {
 	return []Evidence{
 		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear), firstHeard,
 		Evidence(Accepted), Evidence(Paid), paidAgain, paidDifferently, mismatch, Evidence(Declined), Evidence(Unknown),
-		lagging, unconfirmed, abandoned, stale, Evidence(TakenBack), Evidence(PartlyTakenBack), secondReference, Evidence(Overdue), Evidence(PersonSettled), Evidence(PersonFailed),
+		lagging, unconfirmed, abandoned, stale, Evidence(TakenBack), Evidence(PartlyTakenBack), secondReference, Evidence(Overdue),
+		Evidence(ApproveRetry), retryProven, Evidence(PersonSettled), Evidence(PersonFailed),
 	}
 }
 
@@ -83,6 +85,10 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 	case Refuse:
 		if provenUnknown(p) {
 			return refuseProven
+		}
+	case ApproveRetry:
+		if provenUnknown(p) {
+			return retryProven
 		}
 	case Unknown:
 		// One answer counts once: at the same instant it is the same answer.

@@ -169,6 +169,9 @@ func checkStep(t *rapid.T, p, next payment.Payment, o payment.Observation, now t
 		}
 		h.believed, h.lastAt = h.believed+1, now
 	}
+	if o.Kind == payment.Accepted && !o.PageClosesAt.IsZero() { // what was said before is said of another page
+		h.lastAt = time.Time{}
+	}
 	if next.Status == payment.Pending && p.Action != nil && next.Action == nil && !reflect.DeepEqual(o.ActionDone, p.Action) {
 		t.Fatalf("%+v made the payment forget %+v", o, p.Action)
 	}

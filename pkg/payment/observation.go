@@ -29,9 +29,12 @@ const (
 	TakenBack Kind = "taken_back"
 	// PartlyTakenBack: the provider says that part of a settled payment was refunded, reversed or charged back.
 	PartlyTakenBack Kind = "partly_taken_back"
-	// Overdue: it was decided, right after the provider was asked, that the payment has been open for longer
-	// than its provider needs. A person is told; nothing else changes.
+	// Overdue: it was decided that a person must look at an open payment: right after the provider was asked,
+	// because it has been open for longer than its provider needs, or for the Reason of the observation. The
+	// person is told; nothing else changes.
 	Overdue Kind = "overdue"
+	// ApproveRetry: a named person lets a payment in doubt be sent once more that its provider does not know.
+	ApproveRetry Kind = "approve_retry"
 	// PersonSettled: a named person decided, with a reason, that money moved.
 	PersonSettled Kind = "person_settled"
 	// PersonFailed: a named person decided, with a reason, that no money moved and none will.

@@ -40,6 +40,20 @@ type Payment struct {
 	PageClosesAt time.Time `json:"page_closes_at,omitzero"`
 	// SubmittedAt is when the last attempt began.
 	SubmittedAt time.Time `json:"submitted_at,omitzero"`
+	// FirstSubmittedAt is when the first attempt began. The age of a doubt, the threshold at which a payment is
+	// overdue and their metrics count from it, however often the payment is sent again.
+	FirstSubmittedAt time.Time `json:"first_submitted_at,omitzero"`
+	// Submits counts the requests to pay that may have reached the provider. One that is proven not to have
+	// been executed does not count. Workers send no more than their configured limit by themselves.
+	Submits int `json:"submits,omitempty"`
+	// RetryApproved is true while a named person lets a payment be sent once more that has reached that limit.
+	RetryApproved bool `json:"retry_approved,omitempty"`
+	// Refused is true, in doubt, when the provider answered the last attempt with a refusal that its documents
+	// do not explain. It proves nothing by itself.
+	Refused bool `json:"refused,omitempty"`
+	// Annotations are what the provider said of the payment that changes no status, because it cannot be
+	// mapped to one: the last [MaxAnnotations], oldest first. See [Payment.Unexplained].
+	Annotations []Annotation `json:"annotations,omitempty"`
 	// Known is true once the provider has spoken of this payment. From then on its "I do not know this
 	// order" is not believed any more, and the order is never sent again.
 	Known bool `json:"known,omitempty"`
@@ -56,6 +70,17 @@ type Payment struct {
 	RequestedAt time.Time         `json:"requested_at,omitzero"`
 	UpdatedAt   time.Time         `json:"updated_at"`
 	Metadata    map[string]string `json:"metadata,omitempty"`
+}
+
+// OpenSince is when the payment was sent first, however often it was sent again. One that came back to life from
+// parked was never sent by us, and an event of an older version knows the last time only.
+func (p Payment) OpenSince() time.Time {
+	for _, at := range []time.Time{p.FirstSubmittedAt, p.SubmittedAt} {
+		if !at.IsZero() {
+			return at
+		}
+	}
+	return p.UpdatedAt
 }
 
 // New returns the payment that a command asks for, in status [Requested]. It is not in the log yet.
@@ -82,36 +107,38 @@ type Reason struct {
 
 // The reason codes. They are on the wire and only ever added to.
 const (
-	ReasonDeclined    = "declined"             // the provider refused this payment, see provider_code
-	ReasonUnreachable = "provider_unreachable" // no byte of the request could be sent
-	ReasonThrottled   = "throttled"            // the provider asks to come back later
-	ReasonClosed      = "provider_closed"      // outside the provider's opening hours
-	ReasonBalance     = "low_balance"          // the merchant's balance at the provider is too low
-	// The provider refuses our account and not this payment: a key, a merchant number, a channel that is not open.
-	ReasonAccountMisconfigured = "account_misconfigured"
-	ReasonNotExecuted          = "not_executed"        // nothing was executed, and nobody said why
-	ReasonBreakerOpen          = "breaker_open"        // the provider was not available to other payments: it is left in peace for a while
-	ReasonRateLimited          = "rate_limited"        // the budget of calls to the provider is used up for long
-	ReasonGaveUp               = "gave_up"             // nothing could be executed within the configured time
-	ReasonStopping             = "worker_stopping"     // the worker stopped before anything was sent
-	ReasonNoAnswer             = "no_answer"           // a request was made, no usable answer came
-	ReasonUnclear              = "unclear_answer"      // an answer came that nobody documented
-	ReasonInterrupted          = "interrupted"         // a worker ended between the request and its result
-	ReasonNotFound             = "provider_unknown"    // the provider says it does not know the order
-	ReasonAmountMismatch       = "amount_mismatch"     // the provider speaks of another amount
-	ReasonContradiction        = "contradiction"       // the provider says the opposite of the outcome
-	ReasonExtraReceipt         = "extra_receipt"       // more money arrived after the outcome
-	ReasonReversed             = "reversed"            // the provider took the payment back
-	ReasonExpired              = "expired"             // the command's expires_at passed before anything was sent
-	ReasonAbandoned            = "abandoned"           // the customer's page closed, and long after the provider said twice that it does not know the order
-	ReasonInvalid              = "invalid_command"     // the command cannot be executed as it is
-	ReasonResolvedByPerson     = "resolved_by_person"  // a named person decided, see by and message
-	ReasonReleased             = "released"            // a named person let it be tried before its time, see by and message
-	ReasonCancelled            = "cancelled"           // a named person gave it up before anything was sent, see by and message
-	ReasonSecondReference      = "second_reference"    // the provider has a second number for the order: perhaps two payments
-	ReasonPartlyReversed       = "partly_reversed"     // the provider took part of the payment back
-	ReasonReversalOfUnknown    = "settled_by_reversal" // a reversal proved that the payment had settled
-	ReasonOverdue              = "overdue"             // still pending after the longest time that the provider needs
+	ReasonDeclined             = "declined"              // the provider refused this payment, see provider_code
+	ReasonUnreachable          = "provider_unreachable"  // no byte of the request could be sent
+	ReasonThrottled            = "throttled"             // the provider asks to come back later
+	ReasonClosed               = "provider_closed"       // outside the provider's opening hours
+	ReasonBalance              = "low_balance"           // the merchant's balance at the provider is too low
+	ReasonAccountMisconfigured = "account_misconfigured" // the provider refuses our account and not this payment, see provider_code
+	ReasonNotExecuted          = "not_executed"          // nothing was executed, and nobody said why
+	ReasonBreakerOpen          = "breaker_open"          // the provider was not available to other payments: it is left in peace for a while
+	ReasonRateLimited          = "rate_limited"          // the budget of calls to the provider is used up for long
+	ReasonGaveUp               = "gave_up"               // nothing could be executed within the configured time
+	ReasonStopping             = "worker_stopping"       // the worker stopped before anything was sent
+	ReasonNoAnswer             = "no_answer"             // a request was made, no usable answer came
+	ReasonUnclear              = "unclear_answer"        // an answer came that nobody documented
+	ReasonInterrupted          = "interrupted"           // a worker ended between the request and its result
+	ReasonNotFound             = "provider_unknown"      // the provider says it does not know the order
+	ReasonAmountMismatch       = "amount_mismatch"       // the provider speaks of another amount
+	ReasonContradiction        = "contradiction"         // the provider says the opposite of the outcome
+	ReasonExtraReceipt         = "extra_receipt"         // more money arrived after the outcome
+	ReasonReversed             = "reversed"              // the provider took the payment back
+	ReasonExpired              = "expired"               // the command's expires_at passed before anything was sent
+	ReasonAbandoned            = "abandoned"             // the customer's page closed, and long after the provider said twice that it does not know the order
+	ReasonInvalid              = "invalid_command"       // the command cannot be executed as it is
+	ReasonResolvedByPerson     = "resolved_by_person"    // a named person decided, see by and message
+	ReasonReleased             = "released"              // a named person let it be tried before its time, see by and message
+	ReasonCancelled            = "cancelled"             // a named person gave it up before anything was sent, see by and message
+	ReasonSecondReference      = "second_reference"      // the provider has a second number for the order: perhaps two payments
+	ReasonPartlyReversed       = "partly_reversed"       // the provider took part of the payment back
+	ReasonReversalOfUnknown    = "settled_by_reversal"   // a reversal proved that the payment had settled
+	ReasonUnexplained          = "unexplained_evidence"  // the provider said something that cannot be mapped, and a look-up did not explain it
+	ReasonSubmitLimit          = "submit_limit"          // sent as often as configured, and the provider does not know the order: only a person sends it again
+	ReasonRetryApproved        = "retry_approved"        // a named person lets it be sent once more, see by and message
+	ReasonOverdue              = "overdue"               // still pending after the longest time that the provider needs
 )
 
 // Receipt is one transfer of money that belongs to a payment.

@@ -31,7 +31,7 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): forbidden, paidAgain: forbidden, paidDifferently: forbidden, mismatch: forbidden,
 		Evidence(Declined): forbidden, Evidence(Unknown): forbidden, lagging: forbidden, unconfirmed: forbidden, abandoned: forbidden, stale: forbidden,
 		Evidence(TakenBack): forbidden, Evidence(PartlyTakenBack): forbidden, secondReference: forbidden,
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Parked: { // nothing was executed, so news from the provider is a surprise, and true all the same
 		Evidence(Intend): to(Submitting), intendAgain: forbidden,
@@ -40,7 +40,7 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Submitting: { // a request may be under way: whoever did not send it must look up
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -49,7 +49,7 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	InDoubt: {
 		Evidence(Intend): forbidden, intendAgain: to(Submitting),
@@ -58,16 +58,16 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): to(InDoubt), lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
-		Evidence(Overdue): to(InDoubt), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+		Evidence(Overdue): to(InDoubt), Evidence(ApproveRetry): forbidden, retryProven: to(InDoubt), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
 	},
 	Pending: { // the provider has it: "unknown" is not believed, unless all that it has is a page that closed
 		Evidence(Intend): forbidden, intendAgain: forbidden,
 		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
-		Evidence(NotExecuted): stay, Evidence(Unclear): stay, firstHeard: to(Pending), Evidence(Accepted): to(Pending),
+		Evidence(NotExecuted): stay, Evidence(Unclear): to(Pending), firstHeard: to(Pending), Evidence(Accepted): to(Pending),
 		Evidence(Paid): to(Settled), paidAgain: stay, paidDifferently: to(Settled), mismatch: to(InDoubt),
 		Evidence(Declined): to(Failed), Evidence(Unknown): stay, lagging: stay, unconfirmed: to(Pending), abandoned: to(Failed), stale: stay,
 		Evidence(TakenBack): to(Settled), Evidence(PartlyTakenBack): to(InDoubt), secondReference: to(InDoubt),
-		Evidence(Overdue): to(Pending), Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+		Evidence(Overdue): to(Pending), Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
 	},
 	Settled: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -76,7 +76,7 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): to(Conflict), Evidence(Unknown): stay, lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): to(Reversed), Evidence(PartlyTakenBack): to(Conflict), secondReference: to(Conflict),
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Failed: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -85,16 +85,16 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): to(Conflict), paidAgain: to(Conflict), paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): to(Conflict), Evidence(PartlyTakenBack): to(Conflict), secondReference: to(Conflict),
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 	Conflict: { // what is said further is written down; only a person decides
 		Evidence(Intend): forbidden, intendAgain: forbidden,
 		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
-		Evidence(NotExecuted): stay, Evidence(Unclear): stay, firstHeard: stay, Evidence(Accepted): stay,
+		Evidence(NotExecuted): stay, Evidence(Unclear): to(Conflict), firstHeard: to(Conflict), Evidence(Accepted): stay,
 		Evidence(Paid): to(Conflict), paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): to(Conflict), Evidence(Unknown): stay, lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): to(Conflict), Evidence(PartlyTakenBack): to(Conflict), secondReference: to(Conflict),
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): to(Settled), Evidence(PersonFailed): to(Failed),
 	},
 	Reversed: {
 		Evidence(Intend): forbidden, intendAgain: forbidden,
@@ -103,7 +103,7 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Paid): stay, paidAgain: stay, paidDifferently: to(Conflict), mismatch: to(Conflict),
 		Evidence(Declined): stay, Evidence(Unknown): stay, lagging: stay, unconfirmed: stay, abandoned: stay, stale: stay,
 		Evidence(TakenBack): stay, Evidence(PartlyTakenBack): stay, secondReference: to(Conflict),
-		Evidence(Overdue): forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
+		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(PersonSettled): forbidden, Evidence(PersonFailed): forbidden,
 	},
 }
 

@@ -23,8 +23,8 @@ park              parked      parked      -           -           -           - 
 refuse            failed      failed      -           -           -           -           -           -           -
 refuse_proven     -?          -?          -?          failed      -?          -?          -?          -?          -?
 not_executed      -           .           parked      .           .           .           .           .           .
-unclear           -           in_doubt    in_doubt    in_doubt    .           .           .           .           .
-first_heard       -?          in_doubt?   in_doubt?   in_doubt?   pending     .?          .?          .?          .?
+unclear           -           in_doubt    in_doubt    in_doubt    pending     .           .           conflict    .
+first_heard       -?          in_doubt?   in_doubt?   in_doubt?   pending     .?          .?          conflict?   .?
 accepted          -           pending     pending     pending     pending     .           .           .           .
 paid              -           settled     settled     settled     settled     .?          conflict    conflict    .?
 paid_again        -?          .?          .?          .?          .?          .           conflict?   .?          .
@@ -40,6 +40,8 @@ taken_back        -           settled     settled     settled     settled     re
 partly_taken_back -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    conflict    .
 second_reference  -?          in_doubt?   in_doubt?   in_doubt    in_doubt    conflict    conflict    conflict    conflict
 overdue           -           -           -           in_doubt    pending     -           -           -           -
+approve_retry     -           -           -           -           -           -           -           -           -
+retry_proven      -?          -?          -?          in_doubt    -?          -?          -?          -?          -?
 person_settled    -           -           -           settled     settled     -           -           settled     -
 person_failed     -           -           -           failed      failed      -           -           failed      -
 `
@@ -47,6 +49,7 @@ person_failed     -           -           -           failed      failed      - 
 // unreachable says why the "?" cells of a row cannot happen.
 var unreachable = map[string]string{
 	"intend_again":     "only a doubt in which the provider twice did not know the order makes Intend into this",
+	"retry_proven":     "only a doubt in which the provider twice did not know the order makes ApproveRetry into this",
 	"refuse_proven":    "only a doubt in which the provider twice did not know the order makes Refuse into this",
 	"paid":             "Paid after a settlement is always paid_again or paid_differently",
 	"paid_again":       "Paid is compared with an outcome only where there is a settlement: settled and reversed",
@@ -234,6 +237,8 @@ func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observatio
 	switch e {
 	case "intend_again":
 		return []payment.Observation{{Kind: payment.Intend}}
+	case "retry_proven":
+		return []payment.Observation{{Kind: payment.ApproveRetry, Reason: why}}
 	case "refuse_proven":
 		return []payment.Observation{{Kind: payment.Refuse}}
 	case "paid", "paid_again", "paid_differently":
@@ -267,7 +272,8 @@ func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observatio
 		return []payment.Observation{{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling, PageGrace: settling}}
 	case "unclear", "first_heard":
 		return []payment.Observation{
-			{Kind: payment.Unclear}, {Kind: payment.Unclear, Reason: why, Known: true},
+			{Kind: payment.Unclear}, {Kind: payment.Unclear, Reason: why, Known: true}, {Kind: payment.Unclear, Source: payment.FromWebhook},
+			{Kind: payment.Unclear, Reason: why, Known: true, Source: payment.FromLookup},
 			{Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: p.Attempts, Known: true},
 		}
 	}

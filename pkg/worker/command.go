@@ -140,7 +140,7 @@ func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error
 	if ctx.Err() != nil { // stopping: leave it to another worker
 		return events.RetryVerdict(0), true, nil
 	}
-	done, why, err := w.admit(ctx, j)
+	done, why, err := w.admitSubmit(ctx, j)
 	switch {
 	case done != nil:
 		return events.Verdict{}, false, w.submit(ctx, j, done)
@@ -192,30 +192,6 @@ func (w *Worker) mayIntend(j *job) bool {
 	now := w.Now()
 	_, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend}, now)
 	return err == nil && now.Sub(j.payment.NotFoundAt) <= w.Timing.Lease
-}
-
-// sendAgain sends an order that the provider does not know once more, or gives it up if it has expired.
-// While the provider is closed or not available it stays in doubt. The place of the look-up in the provider's
-// budget does for this call, too: the answer is worth nothing after a wait.
-func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, error) {
-	now := w.Now()
-	if expired(j.cmd, now) {
-		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
-	}
-	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
-		return events.ParkVerdict(decision.ResumeAt), true, nil
-	} else if shut {
-		return events.Verdict{}, false, w.decide(ctx, j, decision)
-	}
-	j.placed = true
-	done, why, err := w.admit(ctx, j)
-	if why.code != "" {
-		return events.ParkVerdict(why.again), true, nil
-	}
-	if err != nil {
-		return events.Verdict{}, false, err
-	}
-	return events.Verdict{}, false, w.submit(ctx, j, done)
 }
 
 func expired(cmd payment.Command, now time.Time) bool {

@@ -25,6 +25,10 @@ func (g *gatekeeper) Enter(context.Context, string) (func(bool, error), time.Tim
 	return func(called bool, _ error) { g.called = append(g.called, called) }, time.Time{}, true
 }
 
+func (g *gatekeeper) EnterAccount(context.Context, string, string) (func(bool, error), time.Time, bool) {
+	return func(bool, error) {}, time.Time{}, true
+}
+
 func (g *gatekeeper) Reserve(context.Context, string, time.Duration) (time.Duration, bool) {
 	g.reserved++
 	return 0, true

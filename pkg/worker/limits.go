@@ -19,12 +19,19 @@ type Limits interface {
 	// Reserve takes one call out of the provider's budget and returns how long it must wait. If that is
 	// longer than patience it takes nothing, and ok is false.
 	Reserve(ctx context.Context, provider string, patience time.Duration) (wait time.Duration, ok bool)
+	// EnterAccount asks whether requests to pay in one way of paying make sense now: they do not while the
+	// provider refuses our account for it ([connectors.Misconfigured]). The results are those of Enter.
+	EnterAccount(ctx context.Context, provider, way string) (done func(called bool, err error), again time.Time, ok bool)
 }
 
 // unlimited is a world without limits.
 type unlimited struct{}
 
 func (unlimited) Enter(context.Context, string) (func(bool, error), time.Time, bool) {
+	return func(bool, error) {}, time.Time{}, true
+}
+
+func (unlimited) EnterAccount(context.Context, string, string) (func(bool, error), time.Time, bool) {
 	return func(bool, error) {}, time.Time{}, true
 }
 
@@ -63,6 +70,24 @@ func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why
 		return nil, hindrance{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
 	}
 	return nil, hindrance{}, w.awaitPlace(ctx, j, wait)
+}
+
+// admitSubmit asks for one request to pay. While the provider refuses our account for this way of paying it may
+// not be made: one payment at a time finds out whether the account was put right.
+func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error), why hindrance, err error) {
+	account, again, ok := w.Limits.EnterAccount(ctx, j.ref.Provider, string(j.cmd.Operation)+"/"+j.cmd.Method)
+	if !ok {
+		return nil, hindrance{payment.ReasonAccountMisconfigured, again}, nil
+	}
+	call, why, err := w.admit(ctx, j)
+	if call == nil {
+		account(false, nil)
+		return nil, why, err
+	}
+	return func(called bool, err error) {
+		call(called, err)
+		account(called, err)
+	}, why, err
 }
 
 // awaitPlace waits for the place that was taken in the budget, or until the process stops, and makes sure
@@ -112,7 +137,7 @@ func (w *Worker) renew(ctx context.Context, j *job) error {
 
 // hold keeps a payment back of which nothing was sent, or refuses it, as configured.
 func (w *Worker) hold(ctx context.Context, j *job, why hindrance) (events.Verdict, bool, error) {
-	if why.code == payment.ReasonBreakerOpen && w.Patience(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
+	if why.code != payment.ReasonRateLimited && w.Patience(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
 		return events.DoneVerdict(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
 	}
 	at, news := w.holdUntil(j, why)

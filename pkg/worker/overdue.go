@@ -99,8 +99,10 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		err = w.observe(ctx, j, interruption(), w.Now())
 	}
 	counted := j.payment.AwaitsPage() && j.seq != before // the first answer: its event has timers of its own
-	if err == nil && !counted && w.tooLong(j, limit) {
-		err = w.decide(ctx, j, payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker})
+	if err == nil && answered && j.payment.Unexplained() {
+		err = w.tell(ctx, j, answered)
+	} else if err == nil && !counted && w.tooLong(j, limit) {
+		err = w.decide(ctx, j, overdue(nil))
 	}
 	if err != nil { // also when others moved it: their event then has its own time
 		w.Logger.WarnContext(ctx, "what the provider said of a payment that is open for long cannot be written now",
@@ -111,15 +113,9 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		return events.RetryVerdict(w.nextLookup(j.payment).Sub(w.Now()))
 	}
 	if open(j.payment) {
-		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(openSince(j.payment)))
+		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(j.payment.OpenSince()))
 	}
 	return events.DoneVerdict()
-}
-
-// knownUnknown reports whether the provider says once more what it said twice. Written down each time, every
-// "unknown" would begin the wait anew, and no person would ever be told.
-func knownUnknown(p payment.Payment, o payment.Observation) bool {
-	return o.Kind == payment.Unknown && p.Status == payment.InDoubt && p.NotFound > 1
 }
 
 // tooLong reports whether a person should be told that a payment is still open.
@@ -139,7 +135,7 @@ func (w *Worker) tooLong(j *job, limit time.Duration) bool {
 // customer may have confirmed it, or else when an answer counts, and after the first one when that came.
 func (w *Worker) began(j *job) time.Time {
 	p := j.payment
-	since := openSince(p)
+	since := p.OpenSince()
 	switch over, ever := w.pageOver(p, j.conn.Traits()); {
 	case p.PageClosesAt.IsZero():
 		return since
@@ -156,14 +152,6 @@ func later(a, b time.Time) time.Time {
 		return b
 	}
 	return a
-}
-
-// openSince is when a payment was sent. One that came back to life from parked was never sent by us.
-func openSince(p payment.Payment) time.Time {
-	if p.SubmittedAt.IsZero() {
-		return p.UpdatedAt
-	}
-	return p.SubmittedAt
 }
 
 // shut reports whether a provider is closed, and when it opens. Nothing is processed while it is closed, so

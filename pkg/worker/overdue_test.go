@@ -80,7 +80,6 @@ func TestWhatIsStillPendingWritesNothing(t *testing.T) {
 	}{
 		"pending":            {accepted("o-1"), nil, events.Done},
 		"unknown":            {payment.Observation{Kind: payment.Unknown}, nil, events.Done}, // the provider had it: never believed
-		"unclear":            {payment.Observation{Kind: payment.Unclear, Known: true}, nil, events.Done},
 		"could not be asked": {payment.Observation{}, errPlain, events.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -189,8 +188,11 @@ func TestAnAmountInDoubtIsNotSettledByALookUp(t *testing.T) {
 		time.Sleep(threshold)
 		d.lookupSays(payment.Observation{Kind: payment.Paid}, nil) // how much, it does not say
 		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
-		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.InDoubt)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.InDoubt, payment.InDoubt)
 		d.reason("o-1", payment.ReasonAmountMismatch, "")
+		if is := d.log.now("o-1"); len(is.Annotations) != 1 || is.Annotations[0].Kind != payment.Paid || is.OverdueAt.IsZero() {
+			t.Errorf("annotations %+v, a person was told at %s", is.Annotations, is.OverdueAt)
+		}
 	})
 }
 

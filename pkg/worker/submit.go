@@ -108,11 +108,11 @@ func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.O
 	failed := connectors.Classify(err)
 	w.Logger.WarnContext(ctx, "the provider did not take the payment", "provider", j.ref.Provider, "order", j.ref.Order,
 		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
-	observation := payment.Observation{Reason: failed.Reason(), Known: failed.Known}
+	observation := payment.Observation{Reason: failed.Reason(), Known: failed.Known, Refused: failed.Refused}
 	switch failed.Class {
 	case connectors.Rejected:
 		observation.Kind = payment.Declined
-	case connectors.NotSent, connectors.Throttled:
+	case connectors.NotSent, connectors.Throttled, connectors.Misconfigured:
 		observation.Kind = payment.NotExecuted
 		if stopping(ctx) && failed.Code == payment.ReasonUnreachable {
 			return withdrawn(j.payment)
@@ -145,10 +145,16 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 }
 
 // lookUp asks the provider about the order and writes what it said. An answer that could not be had
-// says nothing about the payment, but one that was interrupted is then seen to be in doubt.
+// says nothing about the payment, but one that was interrupted is then seen to be in doubt. That the order is
+// still not known is no news where it is not sent again. A person is told of a payment that needs one.
 func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
-	observation, asked, _ := w.ask(ctx, j, done)
-	return w.observe(ctx, j, observation, asked)
+	observation, asked, answered := w.ask(ctx, j, done)
+	if !knownUnknown(j.payment, observation) || w.submitLimit(j) == nil || expired(j.cmd, w.Now()) {
+		if err := w.observe(ctx, j, observation, asked); err != nil {
+			return err
+		}
+	}
+	return w.tell(ctx, j, answered)
 }
 
 // ask looks an order up at the provider. asked is when, answered whether anything was learned; done is told

@@ -63,7 +63,29 @@ func newInstruments(registry *connectors.Registry) (*instruments, error) {
 		metric.WithExplicitBucketBoundaries(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6*3600, 24*3600, 48*3600, 7*24*3600))
 	i.triedAgain, errs[8] = meter.Int64Counter(MetricTriedAgain)
 	i.claimsHeld, errs[9] = meter.Int64UpDownCounter(MetricClaimsHeld)
-	return &i, errors.Join(errs[:]...)
+	err := errors.Join(errs[:]...)
+	if err == nil {
+		i.begin(context.Background())
+	}
+	return &i, err
+}
+
+// begin makes the series of what needs a person. An alert on an increase does not see a series that begins at 1.
+func (i *instruments) begin(ctx context.Context) {
+	if !i.transitions.Enabled(ctx) {
+		return
+	}
+	for _, provider := range i.registry.Names() {
+		for _, op := range payment.Operations() {
+			for _, status := range []payment.Status{payment.Pending, payment.InDoubt} {
+				p := payment.Payment{Ref: payment.Ref{Provider: provider}, Operation: op, Status: status}
+				i.overdue.Add(ctx, 0, i.about(p))
+				for _, reason := range alarming {
+					i.transitions.Add(ctx, 0, i.transition(p, reason))
+				}
+			}
+		}
+	}
 }
 
 // called counts one call of a provider.
@@ -130,25 +152,31 @@ func (i *instruments) about(p payment.Payment) metric.MeasurementOption {
 }
 
 // alarming are the reasons of payments that need a person.
-var alarming = []string{payment.ReasonAmountMismatch, payment.ReasonSecondReference, payment.ReasonPartlyReversed}
+var alarming = []string{
+	payment.ReasonAmountMismatch, payment.ReasonSecondReference, payment.ReasonPartlyReversed, payment.ReasonUnexplained, payment.ReasonSubmitLimit,
+}
 
 // moved counts an event that was written.
 func (i *instruments) moved(ctx context.Context, from payment.Status, p payment.Payment, reason string, overdue bool) {
 	if !i.transitions.Enabled(ctx) {
 		return
 	}
-	provider := i.named(p.Provider)
-	i.transitions.Add(ctx, 1, i.transitionLabels.of(labels{provider, string(p.Operation), string(p.Status), reason}, func() metric.MeasurementOption {
-		return metric.WithAttributes(
-			attribute.String("provider", provider), attribute.String("operation", string(p.Operation)),
-			attribute.String("status", string(p.Status)), attribute.String("reason", reason))
-	}))
+	i.transitions.Add(ctx, 1, i.transition(p, reason))
 	if p.Status.Ended() && !from.Ended() {
 		i.timeToOutcome.Record(ctx, p.UpdatedAt.Sub(p.RequestedAt).Seconds(), i.about(p))
 	}
 	if overdue {
 		i.overdue.Add(ctx, 1, i.about(p))
 	}
+}
+
+func (i *instruments) transition(p payment.Payment, reason string) metric.MeasurementOption {
+	provider := i.named(p.Provider)
+	return i.transitionLabels.of(labels{provider, string(p.Operation), string(p.Status), reason}, func() metric.MeasurementOption {
+		return metric.WithAttributes(
+			attribute.String("provider", provider), attribute.String("operation", string(p.Operation)),
+			attribute.String("status", string(p.Status)), attribute.String("reason", reason))
+	})
 }
 
 // announce counts and logs an event that was written. What needs a person is logged as an error, and an intent

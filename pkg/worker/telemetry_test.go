@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -70,6 +71,11 @@ func TestMetrics(t *testing.T) {
 		}
 		delete(got, want)
 	}
+	zero := worker.MetricTransitions + " operation=deposit provider=acme-kr reason=submit_limit status=in_doubt"
+	if n, begun := got[zero]; !begun || n != 0 {
+		t.Errorf("an alert on the increase of %s does not see the first one", zero)
+	}
+	maps.DeleteFunc(got, func(_ string, n int64) bool { return n == 0 })
 	if len(got) > 0 {
 		t.Errorf("also: %v", got)
 	}

@@ -93,19 +93,28 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}
-	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() { // it changes nothing, and may speak of money
-		w.Logger.ErrorContext(ctx, "a webhook that nobody understands, about a payment that has ended", "provider", call.Provider,
-			"order", call.Order, "status", j.payment.Status, "provider_code", codeOf(notice.Observation),
-			"next", "ask the provider what it means: it may speak of money; payctl payment show "+call.Provider+" "+call.Order)
+	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() && !j.payment.Annotated(notice.Observation) {
+		return events.DeadVerdict(events.DeadUnexplained, afterOutcome(j.payment, notice.Observation))
 	}
-	return events.DoneVerdict()
+	verdict, err := w.explain(ctx, j, call.ReceivedAt)
+	if err != nil {
+		w.Logger.WarnContext(ctx, "cannot follow up on an unrecognised webhook; will retry", "provider", call.Provider, "order", call.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	return verdict
 }
 
-func codeOf(o payment.Observation) string {
+// afterOutcome says what a webhook told of a payment that has its outcome. It changes nothing and may speak of
+// money, so it is kept as a dead letter, which a person sees.
+func afterOutcome(p payment.Payment, o payment.Observation) string {
+	detail := "unrecognised webhook for a payment that is " + string(p.Status)
 	if o.Reason == nil {
-		return ""
+		return detail
 	}
-	return o.Reason.ProviderCode
+	if o.Reason.ProviderCode != "" {
+		detail += ", provider code " + o.Reason.ProviderCode
+	}
+	return detail + ": " + o.Reason.Message
 }
 
 // awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.

@@ -360,24 +360,3 @@ func TestIntake(t *testing.T) {
 		d.sent("o-1", 0, 0)
 	})
 }
-
-// What nobody understands changes nothing after the end, and may speak of money: a person is told.
-func TestAnUnclearWebhookAfterTheEndIsAnAlarm(t *testing.T) {
-	var logs strings.Builder
-	unclear := payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "77"}}
-	inBubble(t, func(d *desk) {
-		d.options.Logger = slog.New(slog.NewTextHandler(&logs, nil))
-		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", unclear)), events.Done)
-		if strings.Contains(logs.String(), "level=ERROR") {
-			t.Errorf("an alarm while the payment is open: %s", logs.String())
-		}
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", unclear)), events.Done)
-		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
-	})
-	if text := logs.String(); strings.Count(text, "level=ERROR") != 1 || !strings.Contains(text, "provider_code=77") || !strings.Contains(text, "payctl payment show") {
-		t.Errorf("alarms: %s", text)
-	}
-}

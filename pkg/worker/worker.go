@@ -47,6 +47,9 @@ type Options struct {
 	// Patience says how long payments of an operation wait for their provider; nil waits for ever. It is
 	// called concurrently.
 	Patience func(provider string, op payment.Operation) Patience
+	// Threshold says after how much open time, from the first request on, a person is told of an open payment;
+	// nil or 0 tells nobody here. It is called concurrently.
+	Threshold func(provider string) time.Duration
 	// Limits keep providers from being overrun; nil limits nothing.
 	Limits Limits
 	// ClaimsRequired makes the worker wait while the claim store cannot be asked. The default is to go
@@ -178,6 +181,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Patience == nil {
 		o.Patience = func(string, payment.Operation) Patience { return Patience{} }
+	}
+	if o.Threshold == nil {
+		o.Threshold = func(string) time.Duration { return 0 }
 	}
 	if o.Limits == nil {
 		o.Limits = unlimited{}

@@ -125,10 +125,7 @@ func (s *standing) readAll(ctx context.Context) error {
 }
 
 func standsSince(p payment.Payment) stands {
-	if p.SubmittedAt.IsZero() {
-		return stands{p.Status, p.UpdatedAt}
-	}
-	return stands{p.Status, p.SubmittedAt}
+	return stands{p.Status, p.OpenSince()}
 }
 
 // heard takes one event in. Its body is read only when it brings a payment among those that stand.

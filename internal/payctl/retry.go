@@ -1,0 +1,90 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+)
+
+func retryCommand(env Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "retry PROVIDER ORDER",
+		Short: "Send a payment once more that its provider does not know",
+		Long: `Send a payment once more that is in doubt because it was sent as often as configured (max_submits, give_up_after) and
+its provider says that it does not know the order. The worker asks the provider first; only if it still does not know
+the order, the payment is sent, once. The log says who decided it and why.
+
+Ask the provider before: it must have no such order in its list.`,
+		Example: `  payctl payment retry ecommpay-kr P-1003 --by kim --reason "the provider corrected it, ticket 4711"
+  payctl payment retry ecommpay-kr P-1003 --by kim --reason "ticket 4711" --dry-run`,
+		Args: arguments("PROVIDER", "ORDER"),
+	}
+	h, asJSON := addHand(c, "reason"), addJSON(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ref := payment.Ref{Provider: args[0], Order: args[1]}
+		if err := ref.Validate(); err != nil {
+			return usageError{err}
+		}
+		who, err := h.person("reason")
+		if err != nil {
+			return err
+		}
+		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+			s, err := env.retry(ctx, conn, h, ref, who)
+			if err != nil {
+				return unknownTo(cfg, ref, err)
+			}
+			if *asJSON {
+				return writeJSON(c.OutOrStdout(), s)
+			}
+			return s.print(c.OutOrStdout())
+		})
+	}
+	return c
+}
+
+// retry shows the payment, asks, and has it sent once more. It returns the payment's history as it stands then.
+func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref payment.Ref, who operator.Person) (story, error) {
+	shown, seq, err := conn.Last(ctx, ref)
+	if err != nil {
+		return story{}, err
+	}
+	question := printable(fmt.Sprintf("%s is %s, sent %d times. It will be looked up, and sent once more if the provider still does not know it; %s says: %s",
+		ref, standing(shown), shown.Submits, who.Name, who.Why))
+	if *h.dryRun {
+		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
+		return tell(ctx, conn, ref)
+	}
+	if err := e.confirm(h, question, ref.Order); err != nil {
+		return story{}, err
+	}
+	service := operator.Desk{Log: conn, Queue: conn, Now: e.Now}
+	record := events.AuditRecord{Deed: events.DeedRetry, Provider: ref.Provider, By: who.Name, Reason: who.Why}
+	var refused error
+	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Before: shown.Status}}, "payments", func(ctx context.Context, item *events.AuditItem) error {
+		next, err := service.Retry(ctx, shown, seq, who)
+		item.After, item.Result = next.Status, operator.Approved
+		if errors.Is(err, operator.ErrNotNow) || errors.Is(err, events.ErrStale) {
+			item.Result, refused = "not done: "+err.Error(), err
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return story{}, err
+	case errors.Is(refused, events.ErrStale):
+		return story{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+	case refused != nil:
+		return story{}, refused
+	}
+	return tell(ctx, conn, ref)
+}

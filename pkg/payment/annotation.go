@@ -1,0 +1,81 @@
+package payment
+
+import (
+	"slices"
+	"strings"
+	"time"
+)
+
+// MaxAnnotations is how many annotations a payment keeps. The events before have the older ones.
+const MaxAnnotations = 16
+
+// Annotation is something that a provider said of a payment and that cannot be mapped to a status: an amount
+// that cannot be read, a status or code that no page lists, a partial payment.
+type Annotation struct {
+	At     time.Time `json:"at"`     // when it was learned
+	Source Source    `json:"source"` // webhook, lookup or statement
+	Kind   Kind      `json:"kind"`   // what it would have meant, where that is certain, else "unclear"
+	Reason *Reason   `json:"reason,omitempty"`
+}
+
+// Unexplained reports whether the provider has said something of an open payment that cannot be mapped, and
+// no person was told since. It must be looked up at once, and a person told if that does not end it.
+func (p Payment) Unexplained() bool {
+	if len(p.Annotations) == 0 || p.Status.Ended() {
+		return false
+	}
+	return p.Annotations[len(p.Annotations)-1].At.After(p.OverdueAt)
+}
+
+// annotating is the evidence that leaves an annotation where it does not end the payment.
+var annotating = []Evidence{Evidence(Unclear), firstHeard, secondReference, Evidence(PartlyTakenBack)}
+
+// annotation returns what an observation of the provider leaves on a payment that it does not end.
+func annotation(p Payment, o Observation, evidence Evidence, to Status, now time.Time) (a Annotation, extra bool) {
+	told := o.Source == FromWebhook || o.Source == FromLookup || o.Source == FromStatement
+	open := to == InDoubt || to == Pending || to == Conflict && evidence == Evidence(Unclear)
+	if !slices.Contains(annotating, evidence) || !told || !open || !providerSpoke(o) {
+		return Annotation{}, false
+	}
+	a = Annotation{At: now.UTC(), Source: o.Source, Kind: o.Kind, Reason: o.Reason}
+	if o.Kind != Unclear {
+		a.Reason = because(ReasonUnclear, said(p, o), o.Reason)
+	}
+	return a, true
+}
+
+// said names the reference and the amount of an observation.
+func said(p Payment, o Observation) string {
+	var parts []string
+	if o.Reference != "" {
+		parts = append(parts, "reference "+o.Reference)
+	}
+	if echoDiffers(p, o) {
+		parts = append(parts, "amount "+spokenOf(p, o))
+	} else if m := firstAmount(o.SettledAmount, o.Amount); !m.IsZero() {
+		parts = append(parts, "amount "+m.String())
+	}
+	return strings.Join(parts, ", ")
+}
+
+// Annotated reports whether the payment keeps what a webhook or look-up says already.
+func (p Payment) Annotated(o Observation) bool {
+	return slices.ContainsFunc(p.Annotations, func(a Annotation) bool {
+		return a.Source == o.Source && a.Kind == o.Kind && sameReason(a.Reason, o.Reason)
+	})
+}
+
+// annotated adds a to what there is, unless it was said before: providers repeat themselves.
+func annotated(known []Annotation, a Annotation) []Annotation {
+	for _, k := range known {
+		if k.Source == a.Source && k.Kind == a.Kind && sameReason(k.Reason, a.Reason) {
+			return known
+		}
+	}
+	all := append(slices.Clone(known), a)
+	return all[max(0, len(all)-MaxAnnotations):]
+}
+
+func sameReason(a, b *Reason) bool {
+	return a == b || a != nil && b != nil && *a == *b
+}

@@ -1,0 +1,206 @@
+package worker_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// unreadable is a signed "paid" whose amount cannot be read.
+func unreadable() payment.Observation {
+	return payment.Observation{
+		Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "2", Message: "the amount cannot be read"},
+	}
+}
+
+// What a provider says of an open payment and nobody can map is kept with its source and reason, looked up at
+// once, and a person is told when the look-up does not end the payment.
+func TestUnrecognisedWebhooksAreLookedUpAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		lookup payment.Observation
+		want   []payment.Status
+		told   bool
+	}{
+		"the look-up says paid":          {paid(), []payment.Status{"submitting", "pending", "pending", "settled"}, false},
+		"the look-up says declined":      {payment.Observation{Kind: payment.Declined}, []payment.Status{"submitting", "pending", "pending", "failed"}, false},
+		"the look-up says pending":       {accepted("o-1"), []payment.Status{"submitting", "pending", "pending", "pending"}, true},
+		"the look-up says the same":      {unreadableKnown(), []payment.Status{"submitting", "pending", "pending", "pending", "pending"}, true},
+		"the look-up knows nothing":      {payment.Observation{Kind: payment.Unknown}, []payment.Status{"submitting", "pending", "pending", "pending"}, true},
+		"the look-up has another amount": {payment.Observation{Kind: payment.Paid, Amount: payment.KRW(1)}, []payment.Status{"submitting", "pending", "pending", "in_doubt", "in_doubt"}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				p := d.start()
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.lookupSays(c.lookup, nil)
+				hook := d.webhook("o-1", unreadable())
+				for range 3 { // the acknowledgement is lost, and the provider repeats itself
+					d.want(p.Webhook(context.Background(), hook), events.Done)
+				}
+				d.log.want("o-1", c.want...)
+				is := d.log.now("o-1")
+				if len(is.Annotations) == 0 || is.Annotations[0].Source != payment.FromWebhook || is.Annotations[0].Reason.Message != "the amount cannot be read" {
+					t.Errorf("annotations: %+v", is.Annotations)
+				}
+				if c.told != (!is.OverdueAt.IsZero()) || c.told != (d.errorsLogged() > 0) || d.provider.lookups != 1 {
+					t.Errorf("told at %s, %d look-ups, logs: %s", is.OverdueAt, d.provider.lookups, d.logs)
+				}
+				if c.told && is.Status == payment.Pending {
+					d.reason("o-1", payment.ReasonUnexplained, "2")
+				}
+			})
+		})
+	}
+}
+
+func unreadableKnown() payment.Observation {
+	o := unreadable()
+	o.Known = true
+	return o
+}
+
+// A payment in any open status keeps what is said of it, and only a final status leaves it to the dead letters.
+func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		doubt := d.message(d.order("doubt"))
+		d.provider.script("doubt", reply{err: errTimedOut})
+		d.want(p.Command(context.Background(), doubt), events.Park)
+		d.provider.script("parked", reply{err: errBalance})
+		d.want(p.Command(context.Background(), d.message(d.order("parked"))), events.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("pending"))), events.Done)
+		d.lookupSays(payment.Observation{}, errPlain)
+		for _, order := range []string{"doubt", "parked", "pending"} {
+			d.want(p.Webhook(context.Background(), d.webhook(order, unreadable())), events.Park) // nobody answers
+			is := d.log.now(order)
+			if len(is.Annotations) != 1 || !is.Unexplained() || is.Status != map[string]payment.Status{"pending": payment.Pending}[order] && is.Status != payment.InDoubt {
+				t.Errorf("%s: %s, %+v", order, is.Status, is.Annotations)
+			}
+		}
+		d.lookupSays(paid(), nil)
+		for end, o := range map[string]payment.Observation{"settled": paid(), "failed": {Kind: payment.Declined}, "reversed": {Kind: payment.TakenBack}} {
+			d.want(p.Command(context.Background(), d.message(d.order(end))), events.Done)
+			d.want(p.Webhook(context.Background(), d.webhook(end, o)), events.Done)
+			revision := d.log.now(end).Revision
+			v := p.Webhook(context.Background(), d.webhook(end, unreadable()))
+			d.want(v, events.Dead, events.DeadUnexplained)
+			if is := d.log.now(end); is.Revision != revision || string(is.Status) != end || !strings.Contains(v.Detail, "is "+end) || !strings.Contains(v.Detail, "cannot be read") {
+				t.Errorf("%s of revision %d, %q", is.Status, is.Revision, v.Detail)
+			}
+		}
+		d.want(p.Command(context.Background(), d.message(d.order("conflict"))), events.Done)
+		for _, o := range []payment.Observation{paid(), {Kind: payment.Declined}, unreadable()} {
+			d.want(p.Webhook(context.Background(), d.webhook("conflict", o)), events.Done)
+		}
+		if is := d.log.now("conflict"); is.Status != payment.Conflict || len(is.Annotations) != 1 {
+			t.Errorf("%s, %+v", is.Status, is.Annotations)
+		}
+	})
+}
+
+// While nobody answers the webhook stays in the broker, and a person is told within minutes all the same.
+func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.lookupSays(payment.Observation{}, errPlain)
+		hook, began := d.webhook("o-1", unreadable()), time.Now()
+		for tries := 0; d.log.now("o-1").OverdueAt.IsZero(); tries++ {
+			if v := p.Webhook(context.Background(), hook); v.Kind == events.Park {
+				time.Sleep(v.At.Sub(d.now()))
+			}
+			if tries > 20 {
+				t.Fatal("nobody is told")
+			}
+		}
+		if took := time.Since(began); took > 10*time.Minute {
+			t.Errorf("told after %s", took)
+		}
+		d.want(p.Webhook(context.Background(), hook), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
+	})
+}
+
+// A provider that is closed is asked when it opens; the webhook waits in the broker.
+func TestAnUnrecognisedWebhookWaitsForTheOpening(t *testing.T) {
+	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *desk) { // a Friday
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		time.Sleep(2 * time.Hour)
+		v := p.Webhook(context.Background(), d.webhook("o-1", unreadable()))
+		d.want(v, events.Park)
+		monday := time.Date(2000, 1, 10, 8, 0, 0, 0, kst)
+		if v.At.Before(monday) || v.At.After(monday.Add(d.options.Timing.ResumeSpread)) || d.provider.lookups != 0 {
+			t.Errorf("looked up at %s after %d look-ups", v.At, d.provider.lookups)
+		}
+		time.Sleep(time.Until(v.At))
+		d.lookupSays(paid(), nil)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Settled)
+	})
+}
+
+// What a look-up says and nobody can map is kept and told as well, whoever asked.
+func TestUnrecognisedLookUpsAreTold(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.lookupSays(unreadableKnown(), nil)
+		d.pendingFor("o-1", time.Hour)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
+		d.reason("o-1", payment.ReasonUnexplained, "2")
+
+		d.provider.script("o-2", reply{execute: true, err: errTimedOut})
+		m := d.message(d.order("o-2"))
+		for range 5 {
+			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+		}
+		d.log.want("o-2", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt)
+		d.reason("o-2", payment.ReasonUnexplained, "2")
+		d.sent("o-2", 1, 1)
+	})
+}
+
+// A worker that cannot write keeps the webhook.
+func TestAnUnrecognisedWebhookIsNotLostWithTheLog(t *testing.T) {
+	for call := 1; call <= 3; call++ {
+		inBubble(t, func(d *desk) {
+			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			p := d.start()
+			p.ports.on("append", call, failBefore)
+			v := p.Webhook(context.Background(), d.webhook("o-1", unreadable()))
+			if is := d.log.now("o-1"); v.Kind == events.Done && (is.OverdueAt.IsZero() || len(is.Annotations) == 0) {
+				t.Errorf("append %d failed: %+v, %+v", call, v, is)
+			}
+			d.want(d.start().Webhook(context.Background(), d.webhook("o-1", unreadable())), events.Done)
+			if is := d.log.now("o-1"); is.OverdueAt.IsZero() || len(is.Annotations) != 1 {
+				t.Errorf("append %d failed: %+v", call, is)
+			}
+		})
+	}
+}
+
+// Webhooks with something new again and again must not keep a person from being told of a payment that is open
+// for too long.
+func TestNewsDoesNotResetTheThreshold(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.options.Threshold = func(string) time.Duration { return threshold }
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		for n := range 60 {
+			time.Sleep(time.Hour)
+			o := accepted("o-1")
+			o.Action.Redirect.URL += strings.Repeat("x", n)
+			d.want(p.Webhook(context.Background(), d.webhook("o-1", o)), events.Done)
+			is := d.log.now("o-1")
+			if late := time.Since(is.FirstSubmittedAt) >= threshold; late != !is.OverdueAt.IsZero() {
+				t.Fatalf("after %s: told at %s", time.Since(is.FirstSubmittedAt), is.OverdueAt)
+			}
+		}
+	})
+}

@@ -1,0 +1,82 @@
+package worker
+
+import (
+	"context"
+	"fmt"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// DefaultMaxSubmits is how often an order is sent at most of which the provider says that it does not know it.
+const DefaultMaxSubmits = 3
+
+// sendAgain sends an order that the provider does not know once more, or ends it: it was refused in a way that
+// leaves no order, or it has expired. One that was sent as often as configured stays in doubt, and a person is
+// told. While the provider is closed or not available it stays in doubt, too. The slot of the look-up in the
+// provider's budget does for this call: the answer is worth nothing after a wait.
+func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, error) {
+	now := w.Now()
+	if j.payment.Refused && j.conn.Traits().RefusalLeavesNoOrder {
+		return events.Verdict{}, false, w.decide(ctx, j, refusedForGood(j.payment))
+	}
+	if expired(j.cmd, now) {
+		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
+	}
+	if why := w.submitLimit(j); why != nil {
+		if j.payment.Reason != nil && j.payment.Reason.Code == why.Code {
+			return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
+		}
+		return events.Verdict{}, false, w.decide(ctx, j, overdue(why))
+	}
+	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
+		return events.ParkVerdict(decision.ResumeAt), true, nil
+	} else if shut {
+		return events.Verdict{}, false, w.decide(ctx, j, decision)
+	}
+	j.placed = true
+	done, why, err := w.admitSubmit(ctx, j)
+	if why.code != "" {
+		return events.ParkVerdict(why.again), true, nil
+	}
+	if err != nil {
+		return events.Verdict{}, false, err
+	}
+	return events.Verdict{}, false, w.submit(ctx, j, done)
+}
+
+// refusedForGood ends a payment whose create request was refused by a code that nobody documents, at a provider
+// where a refused request leaves no order, and which says twice that it does not know the order.
+func refusedForGood(p payment.Payment) payment.Observation {
+	end := refusal(payment.ReasonDeclined, "the provider refused the request and does not know the order")
+	if p.Reason != nil {
+		end.Reason.ProviderCode = p.Reason.ProviderCode
+	}
+	return end
+}
+
+// submitLimit says why an order that the provider does not know is not sent again by the program; nil when it is.
+func (w *Worker) submitLimit(j *job) *payment.Reason {
+	p, limit := j.payment, w.Patience(j.ref.Provider, j.cmd.Operation).MaxSubmits
+	if limit <= 0 {
+		limit = DefaultMaxSubmits
+	}
+	why := &payment.Reason{Code: payment.ReasonSubmitLimit}
+	switch end := w.givesUpAt(j.cmd); {
+	case p.RetryApproved:
+		return nil
+	case p.Submits >= limit:
+		why.Message = fmt.Sprintf("sent %d times, and the provider does not know the order", p.Submits)
+	case !end.IsZero() && !w.Now().Before(end):
+		why.Message = "give_up_after has passed, and the provider does not know the order"
+	default:
+		return nil
+	}
+	return why
+}
+
+// knownUnknown reports whether the provider says once more what it said twice. Written down each time, every
+// "unknown" would begin the wait of the log's timers again.
+func knownUnknown(p payment.Payment, o payment.Observation) bool {
+	return o.Kind == payment.Unknown && p.Status == payment.InDoubt && p.NotFound > 1
+}

@@ -1,0 +1,164 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// errUndocumented is a refusal by a code that no page lists.
+var errUndocumented = &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "440", Refused: true}
+
+// refusedFor delivers a command for a time to a provider that refuses it for ever.
+func refusedFor(d *desk, p *process, m events.Message, period time.Duration) {
+	d.t.Helper()
+	for end := time.Now().Add(period); time.Now().Before(end); {
+		m.Deliveries++
+		v := p.Command(context.Background(), m)
+		if v.Kind != events.Park && v.Kind != events.Retry {
+			d.t.Fatalf("%+v\n%s", v, d.logs)
+		}
+		time.Sleep(max(v.Delay, v.At.Sub(d.now())))
+	}
+}
+
+// A provider that refuses for ever with a code that no page lists, and says that it does not know the order, gets
+// the order as often as configured. Then the payment stays in doubt, and a person is told once.
+func TestAnOrderIsSentAsOftenAsConfigured(t *testing.T) {
+	for limit, want := range map[int]int{0: worker.DefaultMaxSubmits, 1: 1, 2: 2, 5: 5} {
+		inBubble(t, func(d *desk) {
+			d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{MaxSubmits: limit} }
+			d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
+			refusedFor(d, d.start(), d.message(d.order("o-1")), 48*time.Hour)
+			d.sent("o-1", want, 0)
+			is := d.log.now("o-1")
+			if is.Status != payment.InDoubt || is.Submits != want || is.OverdueAt.Sub(is.FirstSubmittedAt) > time.Hour || d.errorsLogged() != 1 {
+				t.Errorf("%s after %d submits, told after %s, %d errors", is.Status, is.Submits, is.OverdueAt.Sub(is.FirstSubmittedAt), d.errorsLogged())
+			}
+			d.reason("o-1", payment.ReasonSubmitLimit, "440")
+			if events := is.Revision; events > 6*want {
+				t.Errorf("%d events", events)
+			}
+		})
+	}
+}
+
+// The age of a doubt and the threshold count from the first request, however often it is sent again.
+func TestTheThresholdCountsFromTheFirstRequest(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.options.Threshold = func(string) time.Duration { return threshold }
+		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{MaxSubmits: 1000} }
+		d.provider.traits.SettlingDelay = time.Hour
+		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
+		p, m, began := d.start(), d.message(d.order("o-1")), time.Now()
+		refusedFor(d, p, m, threshold-time.Hour)
+		if is := d.log.now("o-1"); !is.OverdueAt.IsZero() || is.Submits < 10 || !is.FirstSubmittedAt.Equal(began) {
+			t.Errorf("told at %s after %d submits, the first at %s", is.OverdueAt, is.Submits, is.FirstSubmittedAt)
+		}
+		refusedFor(d, p, m, 2*time.Hour)
+		if is := d.log.now("o-1"); is.OverdueAt.Before(began.Add(threshold)) {
+			t.Errorf("told at %s after %d submits", is.OverdueAt, is.Submits)
+		}
+	})
+}
+
+// give_up_after bounds the sending, too.
+func TestAnOrderIsNotSentAgainAfterGivingUp(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{GiveUpAfter: time.Minute} }
+		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
+		refusedFor(d, d.start(), d.message(d.order("o-1")), time.Hour)
+		d.sent("o-1", 1, 0)
+		d.reason("o-1", payment.ReasonSubmitLimit, "440")
+	})
+}
+
+// expires_at ends it as before: the provider said twice that nothing is there.
+func TestAnOrderAtItsLimitExpires(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		cmd := d.order("o-1")
+		cmd.ExpiresAt = d.now().Add(6 * time.Hour)
+		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
+		p, m := d.start(), d.message(cmd)
+		refusedFor(d, p, m, 5*time.Hour)
+		d.sent("o-1", 3, 0)
+		d.want(d.settle(p, m), events.Done)
+		d.reason("o-1", payment.ReasonExpired, "")
+		d.sent("o-1", 3, 0)
+	})
+}
+
+// Only a named person has it sent once more, and once is once.
+func TestAPersonHasItSentOnceMore(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 4)...)
+		p, m := d.start(), d.message(d.order("o-1"))
+		refusedFor(d, p, m, 6*time.Hour)
+		d.sent("o-1", 3, 0)
+		d.approve("o-1")
+		refusedFor(d, p, m, 6*time.Hour)
+		d.sent("o-1", 4, 0)
+		d.reason("o-1", payment.ReasonSubmitLimit, "440")
+		d.approve("o-1")
+		d.want(d.settle(p, m), events.Done)
+		d.sent("o-1", 5, 1)
+		if is := d.log.now("o-1"); is.Status != payment.Pending || is.RetryApproved {
+			t.Errorf("%+v", is)
+		}
+	})
+}
+
+// approve writes that a person lets an order be sent once more.
+func (d *desk) approve(order string) {
+	d.t.Helper()
+	is, seq, err := d.log.Last(context.Background(), payment.Ref{Provider: acme, Order: order})
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	next, changed, err := payment.Decide(is, payment.Observation{
+		Kind: payment.ApproveRetry, Source: payment.FromPerson, Reason: &payment.Reason{Code: payment.ReasonRetryApproved, By: "kim", Message: "ticket 4711"},
+	}, d.now())
+	if err != nil || !changed {
+		d.t.Fatal(changed, err)
+	}
+	if _, err := d.log.Append(context.Background(), next, seq); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+// Where the documents say that a refused request leaves no order, an unexplained refusal and "not known" twice
+// end the payment; a doubt that came without a refusal does not.
+func TestARefusalThatLeavesNoOrderEndsByEvidence(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		want payment.Status
+	}{
+		"refused":  {errUndocumented, payment.Failed},
+		"no reply": {errTimedOut, payment.InDoubt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				d.provider.traits.RefusalLeavesNoOrder = true
+				d.provider.script("o-1", repeat(reply{err: c.err}, 1000)...)
+				p, m := d.start(), d.message(d.order("o-1"))
+				if c.want == payment.InDoubt {
+					refusedFor(d, p, m, 24*time.Hour)
+					d.sent("o-1", 3, 0)
+					return
+				}
+				d.want(d.settle(p, m), events.Done)
+				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Failed)
+				d.reason("o-1", payment.ReasonDeclined, "440")
+				d.sent("o-1", 1, 0)
+				if is := d.log.now("o-1"); is.UpdatedAt.Sub(is.SubmittedAt) < 2*settling {
+					t.Errorf("it ends %s after the request", is.UpdatedAt.Sub(is.SubmittedAt))
+				}
+			})
+		})
+	}
+}
