@@ -207,9 +207,11 @@ func (s *system) publish(ctx context.Context, o order) {
 		cmd.Customer.IDType = "RRN"
 		cmd.Account = payment.Account{Number: "29900000000000", BankCode: "003"}
 	}
-	if o.op == payment.Payout && o.ref.Provider == trial.ECommPay {
+	if o.ref.Provider == trial.ECommPay {
 		cmd.Customer.ID, cmd.Customer.FirstName, cmd.Customer.LastName = "c-77", "길동", "홍"
 		cmd.Customer.Email, cmd.Customer.IPAddress = "hong@example.com", "198.51.100.7"
+	}
+	if o.op == payment.Payout && o.ref.Provider == trial.ECommPay {
 		cmd.Account.Holder, cmd.Account.BankCode = "홍길동", "771"
 	}
 	out, err := events.EncodeCommand(cmd, "fault-"+o.ref.Order)

@@ -2,6 +2,7 @@ package trial
 
 import (
 	"crypto/rand"
+	"crypto/rsa"
 	"encoding/hex"
 	"errors"
 	"path/filepath"
@@ -67,6 +68,9 @@ func ReadKeys(dir string) (Keys, error) {
 
 // SharedSecret signs for the accounts of ECommPay and Diamond Pay.
 func (k Keys) SharedSecret() string { return k.shared }
+
+// PlatformKey signs TeemoPay's callbacks.
+func (k Keys) PlatformKey() *rsa.PrivateKey { return k.teemopay.Platform }
 
 // Accounts returns the accounts at the sandbox, as the configuration of [Keys.WriteConfig] uses them.
 // edit, if set, may change each of them.

@@ -19,9 +19,10 @@ type Annotation struct {
 }
 
 // Unexplained reports whether the provider has said something of an open payment that cannot be mapped, and
-// no person was told since. It must be looked up at once, and a person told if that does not end it.
+// no person was told since. It must be looked up at once, and a person told if that does not end it. A payment
+// whose reason calls a person by itself needs no more.
 func (p Payment) Unexplained() bool {
-	if len(p.Annotations) == 0 || p.Status.Ended() {
+	if len(p.Annotations) == 0 || p.Status.Ended() || waitsForPerson(p) || amountDoubted(p) {
 		return false
 	}
 	return p.Annotations[len(p.Annotations)-1].At.After(p.OverdueAt)
@@ -34,7 +35,7 @@ var annotating = []Evidence{Evidence(Unclear), firstHeard, secondReference, Evid
 func annotation(p Payment, o Observation, evidence Evidence, to Status, now time.Time) (a Annotation, extra bool) {
 	told := o.Source == FromWebhook || o.Source == FromLookup || o.Source == FromStatement
 	open := to == InDoubt || to == Pending || to == Conflict && evidence == Evidence(Unclear)
-	if !slices.Contains(annotating, evidence) || !told || !open || !providerSpoke(o) {
+	if !slices.Contains(annotating, evidence) || !told || !open || !providerSpoke(o) || o.Kind == Accepted && evidence != secondReference {
 		return Annotation{}, false
 	}
 	a = Annotation{At: now.UTC(), Source: o.Source, Kind: o.Kind, Reason: o.Reason}

@@ -1,0 +1,102 @@
+package faults
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"payonce/internal/trial"
+	"payonce/pkg/connectors/ecommpay"
+	"payonce/pkg/connectors/teemopay"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+	"payonce/pkg/secret"
+)
+
+// signedAnew changes the body of a true callback and signs it with the provider's own key.
+func (p *postOffice) signedAnew(call sandbox.Call, edit func(fields map[string]any)) sandbox.Call {
+	p.t.Helper()
+	var fields map[string]any
+	decoder := json.NewDecoder(bytes.NewReader(call.Body))
+	decoder.UseNumber()
+	if err := decoder.Decode(&fields); err != nil {
+		p.t.Fatal(err)
+	}
+	name, sign := "signature", func(body []byte) (string, error) { return ecommpay.Sign(secret.New(p.keys.SharedSecret()), body) }
+	if p.provider == trial.TeemoPay {
+		name, sign = "sign", func(body []byte) (string, error) {
+			return teemopay.Sign(p.keys.PlatformKey(), body, call.Header.Get("nonce"))
+		}
+	}
+	delete(fields, name)
+	edit(fields)
+	body, err := json.Marshal(fields)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if fields[name], err = sign(body); err != nil {
+		p.t.Fatal(err)
+	}
+	if call.Body, err = json.Marshal(fields); err != nil {
+		p.t.Fatal(err)
+	}
+	return call
+}
+
+// A signed callback whose amount cannot be read, or that says "partially paid", is no outcome, and it leaves a
+// trace: an annotation, a look-up at once, and a person who is told when the look-up does not end the payment.
+func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
+	t.Parallel()
+	s := start(t)
+	s.unhurried()
+	s.worker(s.programs.worker)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	amount := func(fields map[string]any) { fields["paymentAmount"] = "10,000.00" }
+	status := func(fields map[string]any) { fields["payment"].(map[string]any)["status"] = "partially paid" }
+	for name, c := range map[string]struct {
+		provider string
+		op       payment.Operation
+		paid     bool // in the provider's own records
+		edit     func(fields map[string]any)
+	}{
+		"unreadable-amount-unpaid":   {trial.TeemoPay, payment.Deposit, false, amount},
+		"unreadable-amount-paid":     {trial.TeemoPay, payment.Deposit, true, amount},
+		"partially-paid-unconfirmed": {trial.ECommPay, payment.Deposit, false, status},
+		"partially-paid-paid":        {trial.ECommPay, payment.Payout, true, status}, // the sandbox pays it by itself
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := s.office(t, c.provider)
+			o := p.quiet(name, c.op)
+			p.pending(ctx, o)
+			if c.paid && c.op == payment.Deposit {
+				s.must(p.sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
+			}
+			if c.paid {
+				_, err := p.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.Moved(1))
+				s.must(err)
+			}
+			call, err := p.protocol.Callback(p.notice(o, sandbox.Paid), time.Now())
+			s.must(err)
+			s.must(p.deliver(p.signedAnew(call, c.edit)))
+			p.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == settled || !now.OverdueAt.IsZero() })
+			now, _, err := s.log.Last(ctx, o.ref)
+			s.must(err)
+			if len(now.Annotations) == 0 || now.Annotations[0].Source != payment.FromWebhook || now.Annotations[0].Reason == nil {
+				t.Errorf("annotations: %+v", now.Annotations)
+			}
+			if c.paid {
+				if now.Status != settled {
+					t.Errorf("%s: %+v", now.Status, now.Reason)
+				}
+				return
+			}
+			if now.Status != pending || now.Reason == nil || now.Reason.Code != payment.ReasonUnexplained {
+				t.Errorf("%s: %+v", now.Status, now.Reason)
+			}
+			p.alarmed(ctx, o, "reason=unexplained_evidence")
+		})
+	}
+}
