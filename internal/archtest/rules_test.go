@@ -27,7 +27,8 @@ const (
 
 // notKinds are packages below pkg/connectors that are no provider: connectors may import them.
 var notKinds = []string{
-	"pkg/connectors/check", "pkg/connectors/connectortest", "pkg/connectors/httpcall", "pkg/connectors/masking", "pkg/connectors/strictjson",
+	"pkg/connectors/check", "pkg/connectors/connectortest", "pkg/connectors/httpcall", "pkg/connectors/masking", "pkg/connectors/signedtext",
+	"pkg/connectors/strictjson",
 }
 
 var core = []string{
@@ -64,7 +65,7 @@ var rules = []rule{
 		reason: "a connector speaks one provider's protocol and can be read, tested and removed alone",
 	},
 	{
-		of: []string{"pkg/connectors/check", "pkg/connectors/masking", "pkg/connectors/strictjson"}, ban: []string{"..."},
+		of: []string{"pkg/connectors/check", "pkg/connectors/masking", "pkg/connectors/signedtext", "pkg/connectors/strictjson"}, ban: []string{"..."},
 		allow:  []string{"pkg/payment"},
 		reason: "what connectors share knows no provider, no port and none of the others, so that each can be read alone",
 	},

@@ -62,7 +62,7 @@ var validName = regexp.MustCompile(`^[a-z][a-z0-9]{1,31}$`)
 
 // taken are names of packages that a connector uses.
 var taken = map[string]bool{
-	"connectors": true, "connectortest": true, "httpcall": true, "masking": true, "strictjson": true, "check": true, "payment": true, "secret": true,
+	"connectors": true, "connectortest": true, "httpcall": true, "masking": true, "signedtext": true, "strictjson": true, "check": true, "payment": true, "secret": true,
 	"context": true, "errors": true, "http": true, "time": true, "fmt": true,
 }
 

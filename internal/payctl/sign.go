@@ -123,7 +123,7 @@ func verify(c *cobra.Command, env Env, s scheme, signature *string, asJSON bool)
 	}
 	refused, err := s.verify(body, signature)
 	if refused != nil && err == nil {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "payctl: warning: the signature is right, but the worker would not take such a webhook: %v\n", refused)
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "payctl: warning: the signature is right, but the worker reads nothing from such a webhook: %v\n", refused)
 	}
 	if asJSON {
 		if written := writeJSON(c.OutOrStdout(), map[string]bool{"valid": err == nil}); written != nil {

@@ -10,9 +10,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 
+	"payonce/pkg/connectors/signedtext"
 	"payonce/pkg/connectors/strictjson"
 )
 
@@ -42,7 +41,7 @@ func SigningString(body []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return f.signingString(), nil
+	return signedtext.Join(f), nil
 }
 
 // signable returns all fields that are signed.
@@ -65,16 +64,28 @@ func (o object) signable() (fields, error) {
 	return f, nil
 }
 
-func (f fields) signingString() string {
-	names := make([]string, 0, len(f))
-	for name := range f {
-		names = append(names, name)
+// documents are those that the provider signs: notifications, and the rows of v1's lists (showdoc). These fields
+// are in all of them; payment_cl_name, memo and error_msg can hold what a customer typed.
+var documents = signedtext.Format{
+	Documents: []signedtext.Document{
+		{Always: []string{"amount", "payment_cl_id", "platform_id", "status"}, Never: []string{"payout_cl_id", "payout_id"}},
+		{Always: []string{"amount", "payout_cl_id", "platform_id", "status"}, Never: []string{"payment_cl_id", "payment_cl_name", "payment_id"}},
+	},
+	Plain: []string{
+		"amount", "create_time", "fee", "payment_cl_id", "payment_id", "payout_cl_id", "payout_id", "platform_channel_id", "platform_id", "real_amount",
+		"status", "success_time", "update_time",
+	},
+	Unsigned: []string{signName, signTypeName},
+	Blank:    func(value string) bool { return value == "" },
+}
+
+// reading says how the signed text of o can be read.
+func (o object) reading() signedtext.Reading {
+	f, err := o.signable()
+	if err != nil {
+		return signedtext.Reading{}
 	}
-	slices.Sort(names)
-	for i, name := range names {
-		names[i] = name + "=" + f[name]
-	}
-	return strings.Join(names, "&")
+	return documents.Read(f)
 }
 
 // Sign returns the signature of a JSON object, for its field "sign", in lowercase hex: the MD5 of the
@@ -104,18 +115,21 @@ func signature(signType, secret, text string) string {
 // Verify checks the field "sign" of a JSON object against the secrets, in constant time; one that fits is
 // enough. signType is what the account is configured for. It is used where the body names none; where the
 // body names one, that is used, but a body never lowers [HMACSHA256] to [MD5]. Beyond the signature it
-// refuses what could be read in two ways: doubled names, objects inside, and texts that make the signed
-// string fit another set of fields ("a":"1&b=2").
+// refuses what could be read in two ways: doubled names, objects inside, and values with an "&" where another
+// document could have the same signed text, see [signedtext.Format.Read].
 func Verify(signType string, secrets []string, body []byte) error {
 	o, err := parseObject(body)
 	if err != nil {
 		return err
 	}
-	_, err = o.verified(signType, secrets)
+	if _, err = o.verified(signType, secrets); err == nil && !o.reading().Unique() {
+		return errors.New(signedtext.Ambiguous)
+	}
 	return err
 }
 
-// verified returns the plain fields that the signature covers, and nothing else of o.
+// verified returns the plain fields that the signature covers, and nothing else of o. Whether they are the only
+// ones that the signature fits is for the caller to ask: a row that the provider gave us itself needs it not.
 func (o object) verified(signType string, secrets []string) (fields, error) {
 	signable, err := o.signable()
 	if err != nil {
@@ -132,13 +146,11 @@ func (o object) verified(signType string, secrets []string) (fields, error) {
 		return nil, errors.New("the sign_type is unknown")
 	case named == MD5 && signType != MD5:
 		return nil, errors.New("the sign_type is weaker than the account's")
-	case signable.ambiguous():
-		return nil, errors.New("the signed text could mean other fields")
 	}
 	if named != "" {
 		signType = named
 	}
-	text, fits := signable.signingString(), 0
+	text, fits := signedtext.Join(signable), 0
 	for _, secret := range secrets {
 		fits |= subtle.ConstantTimeCompare([]byte(signature(signType, secret, text)), []byte(sign))
 	}
@@ -149,18 +161,6 @@ func (o object) verified(signType string, secrets []string) (fields, error) {
 }
 
 func (o object) isList(name string) bool { return len(o[name]) > 0 && o[name][0] == '[' }
-
-// ambiguous reports whether another set of fields has the same signing string: a name with a separator,
-// or a value that goes on like a further field.
-func (f fields) ambiguous() bool {
-	for name, value := range f {
-		_, further, _ := strings.Cut(value, "&")
-		if name == "" || strings.ContainsAny(name, "&=") || strings.Contains(further, "=") {
-			return true
-		}
-	}
-	return false
-}
 
 // secrets returns what the provider may have signed with, the current one first.
 func (s Settings) secrets() []string {

@@ -27,6 +27,9 @@ func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors
 	if f["platform_id"] != c.settings.PlatformID {
 		return connectors.Notice{}, refuse(connectors.WrongProvider, "platform_id is missing or another account's")
 	}
+	if reading := o.reading(); !reading.Unique() {
+		return ambiguous(reading, f)
+	}
 	return c.notice(f)
 }
 

@@ -87,8 +87,11 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 // Traits returns what the documents promise; the settling delay is an assumption, see [Settings].
 func (c *Connector) Traits() connectors.Traits { return c.traits }
 
-// Check refuses what the provider's pages say it would refuse.
+// Check refuses what the provider's pages say it would refuse, and what could not be read back.
 func (c *Connector) Check(cmd payment.Command) error {
+	if err := checkTexts(cmd); err != nil {
+		return err
+	}
 	if cmd.Operation == payment.Payout {
 		return checkPayout(cmd)
 	}

@@ -21,23 +21,30 @@ func simulate(t *testing.T) (*sandbox.Sandbox, *teemopay.Connector) {
 	return simulateAt(t, clock)
 }
 
-// simulateAt is simulate with another clock of the provider.
+// simulateAt is simulate with another clock of the provider. It calls nobody.
 func simulateAt(t *testing.T, providers func() time.Time) (*sandbox.Sandbox, *teemopay.Connector) {
 	t.Helper()
-	protocol, err := simulated.New(simulated.Settings{AppCode: "app-code-1", MerchantKey: &merchantKey().PublicKey, PlatformKey: platformKey()})
+	box, url := simulateWith(t, providers, simulated.Settings{}, sandbox.Fault{Name: sandbox.LostCallback})
+	return box, connect(t, settings(t, url), rand.Reader)
+}
+
+// simulateWith starts the simulator with an account of the tests' keys, and returns its gateway's address.
+func simulateWith(t *testing.T, providers func() time.Time, s simulated.Settings, faults ...sandbox.Fault) (*sandbox.Sandbox, string) {
+	t.Helper()
+	s.AppCode, s.MerchantKey, s.PlatformKey = "app-code-1", &merchantKey().PublicKey, platformKey()
+	protocol, err := simulated.New(s)
 	if err != nil {
 		t.Fatal(err)
 	}
 	box, err := sandbox.New(sandbox.Options{Now: providers, Accounts: []sandbox.Account{{
-		Name: "teemopay-kr", Protocol: protocol, Balance: 1_000_000, MoveDelay: time.Millisecond,
-		Faults: []sandbox.Fault{{Name: sandbox.LostCallback}}, // there is nobody to call
+		Name: "teemopay-kr", Protocol: protocol, Balance: 1_000_000, MoveDelay: time.Millisecond, Faults: faults,
 	}}})
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(box)
 	t.Cleanup(func() { server.Close(); box.Close() })
-	return box, connect(t, settings(t, server.URL+"/teemopay-kr"), rand.Reader)
+	return box, server.URL + "/teemopay-kr"
 }
 
 // place submits an order of 1000 won.

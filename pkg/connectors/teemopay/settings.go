@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"payonce/pkg/connectors/check"
+	"payonce/pkg/connectors/signedtext"
 	"payonce/pkg/secret"
 )
 
@@ -29,7 +30,8 @@ type Settings struct {
 	// MerchantName is shown to the paying customer, at most 64 characters.
 	MerchantName string `yaml:"merchant_name"`
 	// CallbackURL is sent with each deposit and payout, at most 200 characters. Empty takes what the
-	// merchant's dashboard says (seed 003).
+	// merchant's dashboard says (seed 003). It can have a query with several parameters: the provider signs
+	// what it sends there, not where, and its pages repeat the address in nothing.
 	CallbackURL string `yaml:"callback_url"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
 	// [DefaultSettlingDelay].
@@ -70,6 +72,7 @@ func (s *Settings) validate() (keys, error) {
 	p.Must(s.AppCode != "" && len(s.AppCode) <= maxAppCode && headerSafe(s.AppCode), "app_code must have 1 to %d printable characters", maxAppCode)
 	p.Must(s.Country == country, "country must be %s", country)
 	p.Must(strings.TrimSpace(s.MerchantName) != "" && utf8.RuneCountInString(s.MerchantName) <= maxMerchant, "merchant_name must have 1 to %d characters", maxMerchant)
+	p.Must(!signedtext.HoldsField(s.MerchantName), "merchant_name %s", badText)
 	p.Must(s.CallbackURL == "" || check.URL(s.CallbackURL, true) == "", "callback_url %s", check.URL(s.CallbackURL, true))
 	p.Must(len(s.CallbackURL) <= maxCallbackURL, "callback_url must have at most %d characters", maxCallbackURL)
 	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")

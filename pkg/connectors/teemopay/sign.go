@@ -7,9 +7,11 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 	"unicode"
+
+	"payonce/pkg/connectors/signedtext"
 )
 
 // signName is the field that carries the signature and is never part of it.
@@ -32,18 +34,27 @@ func SigningString(body []byte, nonce string) (string, error) {
 }
 
 func (f fields) signingString(nonce string) string {
-	names := make([]string, 0, len(f))
-	for name := range f {
-		if name != signName {
-			names = append(names, name)
-		}
+	f = maps.Clone(f)
+	delete(f, signName)
+	text := signedtext.Join(f)
+	if text != "" {
+		text += "&"
 	}
-	slices.Sort(names)
-	var b strings.Builder
-	for _, name := range names {
-		b.WriteString(name + "=" + f[name] + "&")
-	}
-	return b.String() + "nonce=" + nonce
+	return text + "nonce=" + nonce
+}
+
+// callbacks are the two documents that the provider signs. Each page marks these fields as always there; the
+// fields of a text, paymentInfo and errorMessage, can hold what a customer typed or a cashier's address.
+var callbacks = signedtext.Format{
+	Documents: []signedtext.Document{
+		{Always: []string{"merchantOrderNo", "paymentAmount", "paymentOrderNo", "status"}}, // korea/payin/callback
+		{Always: []string{"merchantOrderNo", "status"}, Never: depositOnly},                // korea/payout/callback
+	},
+	Plain: []string{
+		"amount", "completeTime", "errorCode", "merchantOrderNo", "paymentAmount", "paymentOrderNo", "paymentType", "serviceAmount", "status", "tradeNo",
+	},
+	Unsigned: []string{signName},
+	Blank:    blank,
 }
 
 // blank is StringUtils.isBlank of the provider's Java: only white space, where no-break spaces are none.
@@ -77,14 +88,18 @@ func Sign(key *rsa.PrivateKey, body []byte, nonce string) (string, error) {
 }
 
 // Verify checks the field "sign" of a JSON object against the keys; one that fits is enough. Beyond the
-// signature it refuses what could be read in two ways: doubled names, nested values, and texts that
-// make the signed string fit another set of fields ("a":"1&b=2").
+// signature it refuses what could be read in two ways: doubled names, nested values, and values with an "&"
+// where another callback could have the same signed text, see [signedtext.Format.Read].
 func Verify(keys []*rsa.PublicKey, body []byte, nonce string) error {
-	_, err := verified(keys, body, nonce)
+	f, err := verified(keys, body, nonce)
+	if err == nil && !callbacks.Read(f).Unique() {
+		return errors.New(signedtext.Ambiguous)
+	}
 	return err
 }
 
-// verified returns the fields that the signature covers, and nothing else of the body.
+// verified returns the fields that the signature covers, and nothing else of the body. Whether they are the
+// only ones that the signature fits is for the caller to ask.
 func verified(keys []*rsa.PublicKey, body []byte, nonce string) (fields, error) {
 	o, err := parseObject(body)
 	if err != nil {
@@ -100,8 +115,6 @@ func verified(keys []*rsa.PublicKey, body []byte, nonce string) (fields, error) 
 		return nil, errors.New("there is no signature")
 	case !validNonce(nonce):
 		return nil, errors.New("the nonce is missing or not made of letters and digits")
-	case f.ambiguous():
-		return nil, errors.New("the signed text could mean other fields")
 	}
 	signature, err := base64.StdEncoding.Strict().DecodeString(sign)
 	if err != nil || base64.StdEncoding.EncodedLen(len(signature)) != len(sign) { // Go skips line breaks
@@ -124,16 +137,4 @@ func validNonce(nonce string) bool {
 	return nonce != "" && len(nonce) <= maxNonce && !strings.ContainsFunc(nonce, func(r rune) bool {
 		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && r != '-' && r != '_'
 	})
-}
-
-// ambiguous reports whether another set of fields has the same signing string: a name with a separator,
-// or a value that goes on like a further field.
-func (f fields) ambiguous() bool {
-	for name, value := range f {
-		_, further, _ := strings.Cut(value, "&")
-		if name == "" || strings.ContainsAny(name, "&=") || strings.Contains(further, "=") {
-			return true
-		}
-	}
-	return false
 }

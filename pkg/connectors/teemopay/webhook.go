@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/signedtext"
 	"payonce/pkg/payment"
 )
 
@@ -31,7 +32,23 @@ func (c *Connector) Webhook(header http.Header, body []byte, receivedAt time.Tim
 	if !c.timely(header, receivedAt) {
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.StaleWebhook, Problem: "the header timestamp is missing or too far from our time"}
 	}
-	return notice(f)
+	reading := callbacks.Read(f)
+	switch order := f["merchantOrderNo"]; {
+	case reading.Unique():
+		return notice(f)
+	case reading.Certain("merchantOrderNo") && payment.ValidOrder(order):
+		return ambiguous(order), nil
+	}
+	return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: signedtext.Ambiguous}
+}
+
+// ambiguous is the notice of a callback that the provider signed about this order and that could say two things.
+// Nothing else is read from it: what holds is to be asked.
+func ambiguous(order string) connectors.Notice {
+	return connectors.Notice{Order: order, Answer: answer, Observation: payment.Observation{
+		Kind: payment.Unclear, Source: payment.FromWebhook, Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: signedtext.Ambiguous},
+	}}
 }
 
 // single returns the value of a header that must occur once, in any spelling of its name.
@@ -72,9 +89,12 @@ func notice(f fields) (connectors.Notice, error) {
 	return n, nil
 }
 
-// aboutDeposit tells the two callbacks apart by the fields that only a deposit's has.
+// depositOnly are the fields that only a deposit's callback has.
+var depositOnly = []string{"paymentAmount", "paymentInfo", "paymentOrderNo", "paymentType"}
+
+// aboutDeposit tells the two callbacks apart.
 func aboutDeposit(f fields) bool {
-	for _, name := range []string{"paymentOrderNo", "paymentAmount", "paymentInfo", "paymentType"} {
+	for _, name := range depositOnly {
 		if _, ok := f[name]; ok {
 			return true
 		}
