@@ -58,6 +58,8 @@ type Error struct {
 	Evidence string
 	// RetryAfter is how long the provider asks to wait; zero when it does not say.
 	RetryAfter time.Duration
+	// Reference is the provider's number of the payment, where the answer names our order and gives one.
+	Reference string
 	// Known says that the answer shows that the provider has this order (a refused duplicate): look it
 	// up and adopt it.
 	Known bool

@@ -108,7 +108,7 @@ func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.O
 	failed := connectors.Classify(err)
 	w.Logger.WarnContext(ctx, "the provider did not take the payment", "provider", j.ref.Provider, "order", j.ref.Order,
 		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
-	observation := payment.Observation{Reason: failed.Reason(), Known: failed.Known, Refused: failed.Refused}
+	observation := payment.Observation{Reason: failed.Reason(), Known: failed.Known, Refused: failed.Refused, Reference: failed.Reference}
 	switch failed.Class {
 	case connectors.Rejected:
 		observation.Kind = payment.Declined

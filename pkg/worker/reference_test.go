@@ -1,0 +1,21 @@
+package worker_test
+
+import (
+	"context"
+	"testing"
+
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// A payment that failed at the provider is found there by the provider's number.
+func TestARejectedPaymentKeepsTheProvidersNumber(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: &connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined, Reference: "T-77"}})
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		if p := d.log.now("o-1"); p.Status != payment.Failed || p.ProviderReference != "T-77" {
+			t.Errorf("got %+v", p)
+		}
+	})
+}
