@@ -72,10 +72,10 @@ func harness(cmd payment.Command, path, example string) connectortest.Harness {
 			Amount: func(m payment.Money) string { return strconv.Quote(strconv.FormatInt(m.Minor, 10)) },
 			Unique: []string{"nonce"}, Verify: verifyRequest,
 			Code:         func(_ string, _ payment.Money, code string) connectortest.Reply { return reply(code, "null") },
-			UnknownCodes: []string{"0", "-1", "201", "400", "401", "416", "434", "999"},
+			UnknownCodes: []string{"0", "-1", "201", "400", "401", "434", "440", "999"},
 			Duplicate:    func(string, payment.Money) connectortest.Reply { return reply("426", "null") },
 			Refusal: func(_ string, _ payment.Money, text string) connectortest.Reply {
-				return connectortest.Reply{Body: `{"code":414,"data":null,"msg":` + strconv.Quote(text) + `}`}
+				return connectortest.Reply{Body: `{"code":414,"data":null,"msg":` + strconv.Quote("amount, "+text) + `}`}
 			},
 			UnknownStatuses: []string{"2", "4", "77", "null", `"success"`, "true"},
 		},
@@ -89,8 +89,9 @@ func harness(cmd payment.Command, path, example string) connectortest.Harness {
 			Answer: connectors.Answer{ContentType: "text/plain", Body: "SUCCESS"},
 		},
 	}
-	for code, class := range map[string]connectors.Class{
-		"412": connectors.InDoubt, "414": connectors.Rejected, "426": connectors.InDoubt, "427": connectors.Rejected, "473": connectors.Rejected, "500": connectors.InDoubt,
+	for code, class := range map[string]connectors.Class{ // 414 with a text that names nothing, see TestParameterTexts
+		"412": connectors.InDoubt, "414": connectors.InDoubt, "416": connectors.Misconfigured, "417": connectors.Misconfigured, "426": connectors.InDoubt,
+		"427": connectors.Misconfigured, "473": connectors.Misconfigured, "500": connectors.InDoubt,
 	} {
 		h.Submit.Codes = append(h.Submit.Codes, connectortest.Meaning{Text: code, Class: class, Known: code == "426"})
 	}
@@ -106,7 +107,9 @@ func rejected(codes ...string) (all []connectortest.Meaning) {
 
 func depositHarness(cmd payment.Command, example string) connectortest.Harness {
 	h := harness(cmd, "payment", example)
-	h.Submit.Codes = append(h.Submit.Codes, rejected("423", "466")...)
+	for _, code := range []string{"423", "466"} {
+		h.Submit.Codes = append(h.Submit.Codes, connectortest.Meaning{Text: code, Class: connectors.Misconfigured, Reason: payment.ReasonAccountMisconfigured})
+	}
 	open, info := "1", "29900000000000"
 	h.Submit.Action = payment.ActionTransfer
 	if cmd.Method != "" && cmd.Method != "va" {
@@ -146,7 +149,7 @@ func depositHarness(cmd payment.Command, example string) connectortest.Harness {
 
 func payoutHarness(cmd payment.Command, example string) connectortest.Harness {
 	h := harness(cmd, "payout", example)
-	h.Submit.Codes = append(h.Submit.Codes, rejected("417", "430", "431", "432", "455", "462", "475")...)
+	h.Submit.Codes = append(h.Submit.Codes, rejected("430", "431", "432", "455", "462", "475")...)
 	h.Submit.Codes = append(h.Submit.Codes, connectortest.Meaning{Text: "425", Class: connectors.NotSent, Reason: payment.ReasonBalance})
 	h.Submit.UnknownStatuses = append(h.Submit.UnknownStatuses, "0")
 	h.Submit.Statuses = append(rejected("3"), connectortest.Meaning{Text: "1", Kind: payment.Accepted})

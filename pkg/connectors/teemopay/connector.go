@@ -77,9 +77,10 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 				payment.Deposit: {methodVA, methodKYCVA, methodKakaoPay, methodTossPay}, // korea/payin/create
 				payment.Payout:  {methodBank, methodBankKYC},                            // korea/payout/create
 			},
-			RefusesDuplicates: true, // seed 003: code 426
-			OneReference:      true, // tradeNo is the platform's number of the order (seed 003; korea/payin/query)
-			SettlingDelay:     s.SettlingDelay,
+			RefusesDuplicates:    true, // seed 003: code 426
+			RefusalLeavesNoOrder: s.RefusalLeavesNoOrder,
+			OneReference:         true, // tradeNo is the platform's number of the order (seed 003; korea/payin/query)
+			SettlingDelay:        s.SettlingDelay,
 		},
 	}, nil
 }

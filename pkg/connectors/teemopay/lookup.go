@@ -103,7 +103,7 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 		return doubtful(payment.FromLookup, f, "paid, but the amount received and the single payments differ")
 	case status == 3 && len(receipts) == 0 && received.Minor == 0:
 		o.Kind = payment.Declined
-		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "3", Message: masking.Text(f["errorMessage"], payment.Command{})}
+		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMessage"]), Message: masking.Text(f["errorMessage"], payment.Command{})}
 		return o
 	case status == 1 || status == 3:
 		return doubtful(payment.FromLookup, f, "not paid, but money was received")
@@ -167,6 +167,9 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 		o.Kind = payment.Paid
 	case ok && status == 3:
 		o.Kind, o.Reason, reason.Code = payment.Declined, reason, payment.ReasonDeclined
+		if reason.ProviderCode == "" {
+			reason.ProviderCode = failedCode(f["errorMessage"])
+		}
 	case ok && status == 4:
 		o.Kind, o.Reason, reason.Code = payment.TakenBack, reason, payment.ReasonReversed
 	default:

@@ -50,13 +50,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	}
 	code := masking.Code(strconv.Itoa(env.code))
 	if env.code != codeProcessed {
-		m := meaningOf(cmd.Operation, env.code)
-		if m.class != connectors.InDoubt && len(env.data) > 0 {
-			m = doubtIn("", "a refusal that carries data is not documented")
-		}
-		return payment.Observation{}, &connectors.Error{
-			Class: m.class, Code: m.reason, ProviderCode: code, Message: masking.Text(env.message, cmd), Evidence: m.evidence, Known: m.known,
-		}
+		return payment.Observation{}, c.refusal(cmd, env)
 	}
 	f, _ := env.data.fields()
 	if f["merchantOrderNo"] != cmd.Order {
@@ -64,10 +58,23 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	}
 	amount, err := f.won("amount")
 	if err != nil {
-		return payment.Observation{}, known(unclear(code, "", "the answer's amount is no whole number of won"))
+		return payment.Observation{}, known(unclear(code, "", "the answer's amount is no whole number of won"), f)
 	}
 	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f.short("tradeNo"), Amount: amount}
 	return c.outcome(cmd, o, f, env.data)
+}
+
+// refusal reads an answer with another code than 200. One that carries data contradicts itself.
+func (c *Connector) refusal(cmd payment.Command, env envelope) *connectors.Error {
+	message := masking.Text(env.message, cmd)
+	m := c.meaningOf(cmd.Operation, env.code, message)
+	e, empty := m.meaning.Error(), len(env.data) == 0
+	if e.Class != connectors.InDoubt && !empty {
+		m.evidence, e = "a refusal that carries data is not documented", connectors.MeansInDoubt.Error()
+	}
+	e.ProviderCode, e.Message, e.Evidence = masking.Code(strconv.Itoa(env.code)), message, m.evidence
+	e.Refused = e.Class == connectors.InDoubt && !e.Known && empty
+	return e
 }
 
 // outcome reads the status of an order that the provider has made: 1 in payment, 3 failed (seed 003,
@@ -79,29 +86,29 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 	deposit := cmd.Operation == payment.Deposit
 	switch {
 	case ok && status == 3 && !o.Amount.IsZero() && o.Amount != cmd.Amount:
-		return payment.Observation{}, known(unclear("3", "", "the refusal speaks of another amount"))
+		return payment.Observation{}, known(unclear("3", "", "the refusal speaks of another amount"), f)
 	case ok && status == 3:
 		return payment.Observation{}, &connectors.Error{
-			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "3",
-			Message: masking.Text(f["errorMsg"], cmd), Evidence: "code 200 with status 3: the order failed (seed 003, docs.teemopay.com korea/payout/create)",
+			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMsg"]), Reference: f.short("tradeNo"),
+			Message: masking.Text(f["errorMsg"], cmd), Evidence: "code 200 with status 3: the order failed (pay-in page, docs.teemopay.com korea/payout/create)",
 		}
 	case ok && (status == 1 || status == 0 && deposit && kind == typeKYCVA):
 		if deposit {
 			if o.Action = c.depositAction(kind, data); o.Action == nil {
-				return payment.Observation{}, known(unclear(f["status"], "", "the provider has the order and does not say where to pay"))
+				return payment.Observation{}, known(unclear(f["status"], "", "the provider has the order and does not say where to pay"), f)
 			}
 		}
 		return o, nil
 	}
-	return payment.Observation{}, known(unclear(masking.Code(f["status"]), "", "no page documents this status for this request"))
+	return payment.Observation{}, known(unclear(masking.Code(f["status"]), "", "no page documents this status for this request"), f)
 }
 
 func unclear(providerCode, message, evidence string) *connectors.Error {
 	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
 }
 
-// known marks an answer that names our order: the provider has it.
-func known(e *connectors.Error) *connectors.Error {
-	e.Known = true
+// known marks an answer that names our order: the provider has it, under the number of the answer's fields.
+func known(e *connectors.Error, f fields) *connectors.Error {
+	e.Known, e.Reference = true, f.short("tradeNo")
 	return e
 }

@@ -12,6 +12,7 @@ import (
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 	simulated "payonce/pkg/sandbox/teemopay"
+	"payonce/pkg/secret"
 )
 
 // simulate connects to the provider's simulator, which was written from the provider's pages apart from
@@ -183,5 +184,40 @@ func TestSimulatedStatementPages(t *testing.T) {
 	}
 	if len(seen) != orders {
 		t.Errorf("%d orders on all pages, want %d", len(seen), orders)
+	}
+}
+
+// What the simulator refuses for the account's sake is ours, and what it refuses for the payment's sake is not. A
+// look-up then says that there is no order.
+func TestSimulatedRefusals(t *testing.T) {
+	box, url := simulateWith(t, clock, simulated.Settings{}, sandbox.Fault{Name: sandbox.LostCallback})
+	mine := map[string]func(*teemopay.Settings){
+		"another key":     func(s *teemopay.Settings) { s.PrivateKey = secret.New(base64Text(pkcs8(t, retiredKey()))) },
+		"another app":     func(s *teemopay.Settings) { s.AppCode = "app-code-2" },
+		"no callback URL": func(s *teemopay.Settings) { s.CallbackURL = "" },
+	}
+	for name, change := range mine {
+		s := settings(t, url)
+		change(&s)
+		for _, cmd := range []payment.Command{deposit(""), payout("")} {
+			if name == "no callback URL" && cmd.Operation == payment.Payout {
+				continue // not refused by the simulator
+			}
+			_, err := connect(t, s, rand.Reader).Submit(testContext(t), cmd)
+			if e := classified(t, err); e.Class != connectors.Misconfigured || e.Code != payment.ReasonAccountMisconfigured {
+				t.Errorf("%s, %s: %+v", name, cmd.Operation, e)
+			}
+		}
+	}
+	c := connect(t, settings(t, url), rand.Reader)
+	if err := box.SetFaults("teemopay-kr", order, sandbox.Fault{Name: sandbox.Decline}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := c.Submit(testContext(t), deposit(""))
+	if e := classified(t, err); e.Class != connectors.Rejected || e.ProviderCode != "414" {
+		t.Errorf("declined: %+v", e)
+	}
+	if o, err := c.Lookup(testContext(t), query(payment.Deposit)); err != nil || o.Kind != payment.Unknown {
+		t.Errorf("looked up: %+v, %v", o, err)
 	}
 }

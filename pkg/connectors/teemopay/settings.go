@@ -8,6 +8,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/connectors/signedtext"
 	"payonce/pkg/secret"
@@ -33,6 +34,14 @@ type Settings struct {
 	// merchant's dashboard says (seed 003). It can have a query with several parameters: the provider signs
 	// what it sends there, not where, and its pages repeat the address in nothing.
 	CallbackURL string `yaml:"callback_url"`
+	// Codes changes the meaning of single error codes of create requests: "423": "rejected". It goes before what
+	// the pages and the text say, for deposits and payouts. See [connectors.Meaning] for the meanings.
+	Codes map[string]connectors.Meaning `yaml:"codes"`
+	// RefusalLeavesNoOrder says that a create request that was refused with a code that no page explains left no
+	// order, so that it fails when the lookup then says twice that it does not know the order, and is not sent
+	// again. The pages call their codes those of a check before an order is made, but a code that stands on no
+	// page, and 412 and 500 that say nothing of what was done, need not be. So it is off; ask TeemoPay.
+	RefusalLeavesNoOrder bool `yaml:"refusal_leaves_no_order"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
 	// [DefaultSettlingDelay].
 	SettlingDelay time.Duration `yaml:"settling_delay"`
@@ -78,7 +87,7 @@ func (s *Settings) validate() (keys, error) {
 	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")
 	p.Must(s.WebhookTolerance >= 0, "webhook_tolerance must not be negative")
 	k, err := s.parseKeys()
-	return k, errors.Join(p.Err(), err)
+	return k, errors.Join(p.Err(), connectors.ValidateMeanings(s.Codes, validCode), err)
 }
 
 func (s *Settings) parseKeys() (k keys, err error) {

@@ -178,11 +178,12 @@ func TestSettings(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	text := fmt.Sprintf("base_url: https://gateway.example.com\napp_code: a\nprivate_key: %s\nplatform_public_keys: [%s]\nmerchant_name: M\n"+
-		"callback_url: https://example.com/hook\nsettling_delay: 90s\nwebhook_tolerance: 5m\ncountry: KR\n",
+		"callback_url: https://example.com/hook\nsettling_delay: 90s\nwebhook_tolerance: 5m\ncountry: KR\n"+
+		"codes: {\"423\": rejected}\nrefusal_leaves_no_order: true\n",
 		base64Text(pkcs8(t, merchantKey())), base64Text(spki(t, &platformKey().PublicKey)))
 	decode := func(settings any) error { return yaml.Load([]byte(text), settings, yaml.WithKnownFields(true)) }
 	c, err := teemopay.Kind.New("teemopay-kr", decode, clock)
-	if err != nil || c.Traits().SettlingDelay != 90*time.Second {
+	if err != nil || c.Traits().SettlingDelay != 90*time.Second || !c.Traits().RefusalLeavesNoOrder {
 		t.Fatalf("got %v", err)
 	}
 	broken := errors.New("broken")

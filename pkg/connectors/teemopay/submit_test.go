@@ -166,42 +166,6 @@ func TestPayout(t *testing.T) {
 	}
 }
 
-// Every documented code of both create pages, and some that are not documented there.
-func TestCodes(t *testing.T) {
-	const rejected, doubt, notSent = connectors.Rejected, connectors.InDoubt, connectors.NotSent
-	documented := map[payment.Operation]map[int]connectors.Class{
-		payment.Deposit: {412: doubt, 414: rejected, 423: rejected, 426: doubt, 427: rejected, 466: rejected, 473: rejected, 500: doubt,
-			417: doubt, 425: doubt, 416: doubt, 400: doubt, 401: doubt, 434: doubt, 0: doubt, 201: doubt, -1: doubt},
-		payment.Payout: {412: doubt, 414: rejected, 417: rejected, 425: notSent, 426: doubt, 427: rejected, 430: rejected, 431: rejected, 432: rejected,
-			455: rejected, 462: rejected, 473: rejected, 475: rejected, 500: doubt, 423: doubt, 466: doubt, 416: doubt, 429: doubt, 999: doubt},
-	}
-	for operation, codes := range documented {
-		cmd := deposit("")
-		if operation == payment.Payout {
-			cmd = payout("")
-		}
-		for code, class := range codes {
-			for _, empty := range []string{`,"data":null`, ``, `,"data":{}`} {
-				_, err := submit(t, cmd, fmt.Sprintf(`{"code":%d%s,"msg":"some text","traceId":"x"}`, code, empty))
-				e := classified(t, err)
-				if e.Class != class || e.ProviderCode != fmt.Sprint(code) || e.Known != (code == 426) || e.Message != "some text" {
-					t.Errorf("%s %d: got %+v", operation, code, e)
-				}
-				if reason := map[connectors.Class]string{rejected: payment.ReasonDeclined, doubt: payment.ReasonUnclear, notSent: payment.ReasonBalance}[class]; e.Code != reason {
-					t.Errorf("%s %d: reason %s, want %s", operation, code, e.Code, reason)
-				}
-			}
-			// A refusal with data contradicts itself.
-			if _, err := submit(t, cmd, strings.Replace(data(`"status":1`), `"code":200`, fmt.Sprintf(`"code":%d`, code), 1)); classified(t, err).Class != doubt {
-				t.Errorf("%s %d with data: %v", operation, code, err)
-			}
-		}
-	}
-	if _, err := submit(t, deposit(""), duplicate); classified(t, err).Class != doubt || !classified(t, err).Known {
-		t.Errorf("the duplicate of the seed: %v", err)
-	}
-}
-
 func TestStatuses(t *testing.T) {
 	cases := []struct {
 		name  string
@@ -278,7 +242,7 @@ func TestHTTPStatuses(t *testing.T) {
 		})
 		_, err := connect(t, settings(t, g.URL), rand.Reader).Submit(testContext(t), deposit(""))
 		e := classified(t, err)
-		if e.Class != connectors.InDoubt || e.ProviderCode != fmt.Sprintf("http_%d", status) || e.RetryAfter != 30*time.Second || e.Known {
+		if e.Class != connectors.InDoubt || e.ProviderCode != fmt.Sprintf("http_%d", status) || e.RetryAfter != 30*time.Second || e.Known || e.Refused {
 			t.Errorf("%d: got %+v", status, e)
 		}
 		g.Only(t)

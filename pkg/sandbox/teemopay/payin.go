@@ -39,7 +39,7 @@ func (p *Protocol) createDeposit(q *request) {
 		case sandbox.Duplicate:
 			return refused(codeDuplicate, "merchant order duplicate")
 		default:
-			return refused(codeParameter, "parameter error: declined")
+			return refused(codeParameter, fieldError("amount", "is declined").msg)
 		}
 	})
 }
