@@ -79,17 +79,17 @@ var accountCodes = map[int]codeMeaning{
 const codeParameter = 414
 
 // meaningOf returns what a code other than 200 means. The account's settings come first.
-func (c *Connector) meaningOf(operation payment.Operation, code int, message string) codeMeaning {
-	if m, ok := c.settings.Codes[strconv.Itoa(code)]; ok {
+func (c *Connector) meaningOf(cmd payment.Command, env envelope) codeMeaning {
+	if m, ok := c.settings.Codes[strconv.Itoa(env.code)]; ok {
 		return codeMeaning{m, "the account's settings (codes)"}
 	}
-	if code == codeParameter {
-		return parameterMeaning(message)
+	if env.code == codeParameter {
+		return parameterMeaning(env.message, cmd)
 	}
-	if m, ok := codes[operation][code]; ok {
+	if m, ok := codes[cmd.Operation][env.code]; ok {
 		return m
 	}
-	if m, ok := accountCodes[code]; ok {
+	if m, ok := accountCodes[env.code]; ok {
 		return m
 	}
 	return codeMeaning{connectors.MeansInDoubt, "no page documents this code for this request"}

@@ -90,6 +90,16 @@ func TestParameterTexts(t *testing.T) {
 			}
 		}
 	}
+	for _, sent := range []string{"sign", "APP-12345678", "key_1"} {
+		cmd := payout("")
+		cmd.Order, cmd.Account.BankName = sent, "Merchant Bank"
+		for _, text := range []string{"value too long: " + sent, sent, "Merchant Bank is unknown"} {
+			_, err := submit(t, cmd, fmt.Sprintf(`{"code":414,"msg":%q}`, text))
+			if e := classified(t, err); e.Class != doubt {
+				t.Errorf("%q: got %+v", text, e)
+			}
+		}
+	}
 	// What the text repeats of a customer says nothing about whose fault it is.
 	for _, name := range []string{"sign", "Merchant", "secret key", "IP white list"} {
 		for text, class := range map[string]connectors.Class{"parameter error: ": doubt, "realName must not be ": rejectedIs} {

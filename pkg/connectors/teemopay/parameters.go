@@ -5,6 +5,8 @@ import (
 	"unicode"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/masking"
+	"payonce/pkg/payment"
 )
 
 // paymentWords name what of a request belongs to one payment: its fields, and how people write them. One that has
@@ -34,10 +36,15 @@ var (
 
 // parameterMeaning reads the text of code 414, in which the pages give only a star. A text that names what belongs
 // to our account refuses the account; one that names a field of the payment refuses the payment. One that names
-// both or neither is in doubt: no payment fails on a guess. What the text repeats of the customer must be covered
-// already, or a name could say whose fault it is.
-func parameterMeaning(message string) codeMeaning {
-	text := words(message)
+// both or neither is in doubt: no payment fails on a guess. What the text repeats of the command is covered first, or
+// a customer's name could say whose fault it is.
+func parameterMeaning(message string, cmd payment.Command) codeMeaning {
+	for _, sent := range []string{cmd.Order, cmd.Account.BankName} {
+		if sent != "" {
+			message = strings.ReplaceAll(message, sent, "…")
+		}
+	}
+	text := words(masking.Text(message, cmd))
 	ofPayment, text := names(text, paymentWords, paymentTerms)
 	ofAccount, _ := names(text, accountWords, accountTerms)
 	switch {

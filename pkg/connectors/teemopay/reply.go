@@ -66,13 +66,12 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 
 // refusal reads an answer with another code than 200. One that carries data contradicts itself.
 func (c *Connector) refusal(cmd payment.Command, env envelope) *connectors.Error {
-	message := masking.Text(env.message, cmd)
-	m := c.meaningOf(cmd.Operation, env.code, message)
+	m := c.meaningOf(cmd, env)
 	e, empty := m.meaning.Error(), len(env.data) == 0
 	if e.Class != connectors.InDoubt && !empty {
 		m.evidence, e = "a refusal that carries data is not documented", connectors.MeansInDoubt.Error()
 	}
-	e.ProviderCode, e.Message, e.Evidence = masking.Code(strconv.Itoa(env.code)), message, m.evidence
+	e.ProviderCode, e.Message, e.Evidence = masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, cmd), m.evidence
 	e.Refused = e.Class == connectors.InDoubt && !e.Known && empty
 	return e
 }
