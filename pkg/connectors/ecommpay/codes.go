@@ -1,18 +1,19 @@
 package ecommpay
 
 import (
+	"regexp"
 	"strings"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/payment"
 )
 
 // meaning is what a code in an error answer to a create request means for the money, and who says so.
 type meaning struct {
-	class    connectors.Class
-	reason   string
-	known    bool
+	means    connectors.Meaning
 	evidence string
+	// exists says that the code speaks of a payment or an operation that is there already, so that an answer
+	// with it is no refusal.
+	exists bool
 	// open says that the code does not speak of an end, also when a status does.
 	open bool
 }
@@ -23,24 +24,28 @@ type meaning struct {
 const notCreated = "en_Gate__Unified_Codes: an error answer means that no operation was created; "
 
 var (
-	refused = meaning{class: connectors.Rejected, reason: payment.ReasonDeclined,
+	refused = meaning{means: connectors.MeansRejected,
 		evidence: notCreated + "this code asks to correct the request"}
 	// A wrong key or a project that is not set up must not fail the customers' payments for good.
-	ourAccount = meaning{class: connectors.NotSent, reason: payment.ReasonNotExecuted,
+	ourAccount = meaning{means: connectors.MeansMisconfigured,
 		evidence: notCreated + "this code speaks of our key or project, not of the payment"}
-	lowBalance = meaning{class: connectors.NotSent, reason: payment.ReasonBalance,
+	notListed = meaning{means: connectors.MeansMisconfigured,
+		evidence: notCreated + "HTTP 403 is for an IP address that is not on the white list (en_gate_interaction_organisation)"}
+	lowBalance = meaning{means: connectors.MeansLowBalance,
 		evidence: notCreated + "this code says that the merchant's balance is too low"}
-	dailyLimit = meaning{class: connectors.Throttled, reason: payment.ReasonThrottled,
+	dailyLimit = meaning{means: connectors.MeansThrottled,
 		evidence: notCreated + "this code asks to send the request again later"}
-	duplicate = meaning{class: connectors.InDoubt, reason: payment.ReasonUnclear, known: true,
+	duplicate = meaning{means: connectors.MeansDuplicate, exists: true,
 		evidence: "en_Gate__Unified_Codes 3041: the payment id exists already, so look it up and adopt it"}
-	unsure = meaning{class: connectors.InDoubt, reason: payment.ReasonUnclear,
+	existing = meaning{means: connectors.MeansInDoubt, exists: true,
+		evidence: "en_Gate__Unified_Codes: this code speaks of the state of a payment, or of an operation, that exists"}
+	unsure = meaning{means: connectors.MeansInDoubt,
 		evidence: "en_Gate__Unified_Codes: this code can speak of a payment that exists, or leaves it to the provider's support"}
-	result = meaning{class: connectors.InDoubt, reason: payment.ReasonUnclear,
+	result = meaning{means: connectors.MeansInDoubt,
 		evidence: "en_Gate__Unified_Codes: this code is the result of an operation, so there may be one"}
-	waiting = meaning{class: connectors.InDoubt, reason: payment.ReasonUnclear, open: true,
+	waiting = meaning{means: connectors.MeansInDoubt, exists: true, open: true,
 		evidence: "en_Gate__Unified_Codes: this code says that there is no end yet, or none that is sure"}
-	undocumented = meaning{class: connectors.InDoubt, reason: payment.ReasonUnclear, evidence: "no page documents this code"}
+	undocumented = meaning{means: connectors.MeansInDoubt, evidence: "no page documents this code"}
 )
 
 // codes are all codes of en_Gate__Unified_Codes. What is missing here is undocumented.
@@ -54,8 +59,9 @@ var codes = byCode(map[*meaning]string{
 	&lowBalance: `3028`,
 	&dailyLimit: `3297 3298`,
 	&duplicate:  `3041`,
-	&unsure: `2147 2466 2701 3026 3029 3060 3061 3062 3081 3102 3103 3107 3183 3184 3193 3196 3197 3198 3199 3201 3230
-		3281 3285 3288 3292 3341 3356 3363 3470 3471 3472 3610 3611 3613 3617`,
+	&existing:   `2147 3060 3081 3198 3230 3285 3288 3610 3611 3613`,
+	&unsure: `2466 2701 3026 3029 3061 3062 3102 3103 3107 3183 3184 3193 3196 3197 3199 3201 3281 3292 3341 3356
+		3363 3470 3471 3472 3617`,
 	&result: `100 104 108 109 301 314 402 501 502 504 601 602 603 604 903 904 1401 1402 1403 1404 1405 1406 1407 1408
 		1409 1410 1411 1412 1413 1414 1415 1421 1422 1431 1432 1433 1434 1435 1437 1441 1450 1451 1452 1453 1455 1456
 		1457 1458 1459 1460 1461 1462 1463 1499 3106 3108 3109 3110 3111 3112 3305 3306 3307 3308 3309 3310 3311 3312
@@ -80,9 +86,40 @@ func byCode(lists map[*meaning]string) map[string]meaning {
 	return all
 }
 
+// codeDuplicate is the code of a payment id that exists already.
+const codeDuplicate = "3041"
+
+// codePattern is what the documented codes look like.
+var codePattern = regexp.MustCompile(`^(0|[1-9][0-9]{0,5})$`)
+
+// validCode accepts what an account may give a meaning of its own: not "0", which is success.
+func validCode(code string) bool { return code != "0" && codePattern.MatchString(code) }
+
+// meaningOf returns the documented meaning of a code.
 func meaningOf(code string) meaning {
 	if m, ok := codes[code]; ok {
 		return m
 	}
 	return undocumented
+}
+
+// meaningOf returns the meaning of a code for this account.
+func (c *Connector) meaningOf(code string) meaning {
+	m := meaningOf(code)
+	if means, chosen := c.settings.Codes[code]; chosen {
+		m.means, m.evidence = means, "the account's settings give this code its meaning"
+	}
+	return m
+}
+
+// caution ranks meanings: of several codes in one answer the most cautious one counts, so that a payment is
+// failed only when all of them refuse it.
+func (m meaning) caution() int {
+	if m.means == connectors.MeansInDoubt && m.exists {
+		return 5
+	}
+	return map[connectors.Meaning]int{
+		connectors.MeansDuplicate: 6, connectors.MeansInDoubt: 4, connectors.MeansMisconfigured: 3,
+		connectors.MeansThrottled: 2, connectors.MeansLowBalance: 1, connectors.MeansRejected: 0,
+	}[m.means]
 }

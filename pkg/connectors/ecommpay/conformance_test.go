@@ -74,7 +74,7 @@ func harness(cmd payment.Command) connectortest.Harness {
 		},
 		Now: now, Command: cmd,
 		Traits: connectors.Traits{
-			Kind: "ecommpay", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64, RefusesDuplicates: true, SettlingDelay: time.Minute,
+			Kind: "ecommpay", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64, RefusesDuplicates: true, RefusalLeavesNoOrder: true, SettlingDelay: time.Minute,
 			Methods:   map[payment.Operation][]string{payment.Deposit: {"page", "page_direct", "gate_redirect", "gate"}, payment.Payout: {"gate"}},
 			Hours:     calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"}, // seed 004
 			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,                            // seed 004, payouts

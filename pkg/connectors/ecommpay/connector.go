@@ -103,8 +103,9 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 				payment.Deposit: methods,
 				payment.Payout:  {MethodGate},
 			},
-			RefusesDuplicates: true, // code 3041
-			SettlingDelay:     s.SettlingDelay,
+			RefusesDuplicates:    true, // code 3041
+			RefusalLeavesNoOrder: *s.RefusalLeavesNoOrder,
+			SettlingDelay:        s.SettlingDelay,
 		},
 	}, nil
 }

@@ -26,30 +26,59 @@ func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.R
 	case doc.value("status") != "error":
 		return c.later(reply, unclear(status, "", "neither accepted nor refused as documented"))
 	}
+	return c.later(reply, c.refusal(order, cmd, reply.Status, doc))
+}
+
+// refusal classifies an answer with status "error" by its code. A code is believed only with an HTTP status of a
+// request that was refused, and only if nothing in the answer shows an operation.
+func (c *Connector) refusal(order string, cmd payment.Command, status int, doc *node) *connectors.Error {
 	code := errorCode(doc)
-	m := meaningOf(code)
-	if !refusing(reply.Status) && !m.known {
-		m = undocumented
-		m.evidence = "an error with this HTTP status is not documented as not processed"
+	m, chosen := c.meaningOf(code), c.settings.Codes[code] != ""
+	switch {
+	case showsOperation(doc):
+		m = meaning{means: connectors.MeansInDoubt, exists: true, evidence: "an error answer that shows an operation is not documented"}
+		if namesOrder(doc, order) {
+			m.means = connectors.MeansDuplicate // the provider has the order, whatever it says of the request
+		}
+	case m.means == connectors.MeansDuplicate:
+	case !refusing(status):
+		m.means, m.evidence = connectors.MeansInDoubt, "an error with this HTTP status is not documented as not processed"
+	case status == http.StatusForbidden && m == undocumented && !chosen && codePattern.MatchString(code):
+		m = notListed
 	}
-	return c.later(reply, &connectors.Error{
-		Class: m.class, Code: m.reason, ProviderCode: masking.Code(code), Message: masking.Text(doc.value("message"), cmd), Evidence: m.evidence, Known: m.known,
-	})
+	e := m.means.Error()
+	e.ProviderCode, e.Message, e.Evidence = masking.Code(code), masking.Text(doc.value("message"), cmd), m.evidence
+	e.Refused = e.Class == connectors.InDoubt && !m.exists && refusing(status) && codePattern.MatchString(code)
+	return e
 }
 
 // refusing reports whether an HTTP status is one of a request that was refused. 408, 429 and 5xx are to
-// be sent again, without a word about what was done.
+// be sent again, without a word about what was done: a request that timed out or broke something may have been
+// executed, and something in front of the platform may have answered in its place.
 func refusing(status int) bool {
 	return status >= 400 && status < 500 && status != http.StatusRequestTimeout && status != http.StatusTooManyRequests
 }
 
-// errorCode returns the code of an error answer: the one that tells most about the payment, if there are
-// several.
+// showsOperation reports whether an error answer has what only the result of an operation has.
+func showsOperation(doc *node) bool {
+	for _, name := range []string{"operation", "operations", "transaction", "payment"} {
+		if !vacant(doc.at(name)) {
+			return true
+		}
+	}
+	return false
+}
+
+func namesOrder(doc *node, order string) bool {
+	return doc.value("payment_id") == order || named(doc) == order
+}
+
+// errorCode returns the code of an error answer, the most cautious one if there are several.
 func errorCode(doc *node) string {
 	code := doc.value("code")
 	if list := doc.at("errors"); list != nil {
 		for _, e := range list.items {
-			if further := e.value("code"); code == "" || meaningOf(further).known {
+			if further := e.value("code"); code == "" || further != "" && meaningOf(further).caution() > meaningOf(code).caution() {
 				code = further
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
@@ -43,6 +44,12 @@ type Settings struct {
 	// BankListCache is how long a list of banks is used before it is asked for again; 0 takes
 	// [DefaultBankListCache].
 	BankListCache time.Duration `yaml:"bank_list_cache"`
+	// Codes changes what single error codes of create requests mean for the money, e.g. "3299": rejected. The
+	// defaults are those of en_Gate__Unified_Codes, see [connectors.Meaning] for the values.
+	Codes map[string]connectors.Meaning `yaml:"codes"`
+	// RefusalLeavesNoOrder says that an error answer leaves no order at the provider, see [connectors.Traits].
+	// Left out, it is true: "an error answer means that no operation was created" (en_Gate__Unified_Codes).
+	RefusalLeavesNoOrder *bool `yaml:"refusal_leaves_no_order"`
 }
 
 // Defaults and bounds of [Settings].
@@ -80,7 +87,17 @@ func (s *Settings) validate() error {
 	setDefault(&s.SettlingDelay, DefaultSettlingDelay)
 	setDefault(&s.BankListCache, DefaultBankListCache)
 	setDefault(&s.PageLifetime, DefaultPageLifetime)
+	if s.RefusalLeavesNoOrder == nil {
+		byDefault := true
+		s.RefusalLeavesNoOrder = &byDefault
+	}
 	var p check.Problems
+	if err := connectors.ValidateMeanings(s.Codes, validCode); err != nil {
+		p = append(p, err)
+	}
+	exists := s.Codes[codeDuplicate]
+	p.Must(exists == "" || exists == connectors.MeansDuplicate || exists == connectors.MeansInDoubt,
+		"codes: %s must be %s or %s: the provider has the payment", codeDuplicate, connectors.MeansDuplicate, connectors.MeansInDoubt)
 	p.Must(s.ProjectID > 0, "project_id must be more than 0")
 	p.Must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
 	for i, previous := range s.SecretsPrevious {

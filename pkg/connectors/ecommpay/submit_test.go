@@ -207,8 +207,9 @@ var refusals = map[connectors.Class]string{
 		3001 3002 3003 3004 3020 3021 3022 3024 3027 3101 3104 3105 3117 3118 3119 3120 3121 3125 3141 3161 3162 3181 3182 3186 3190 3192 3194
 		3195 3221 3241 3242 3243 3244 3283 3284 3286 3287 3289 3301 3358 3360 3400 3402 3403 3404 3406 3409 3410 3411 3412 3413 3414 3415 3416
 		3417 3418 3419 3431 3432 3433 3434 3435 3436 3437 3438 3439 3480 3490 3491 3609 3612 3618 3619 3620 3621 3622 3623 3624 3625 3900 3901 `,
-	connectors.NotSent:   ` 303 310 318 2442 3023 3028 3123 3124 3261 3262 3291 3293 3299 `,
-	connectors.Throttled: ` 3297 3298 `,
+	connectors.NotSent:       ` 3028 `,
+	connectors.Misconfigured: ` 303 310 318 2442 3023 3123 3124 3261 3262 3291 3293 3299 `,
+	connectors.Throttled:     ` 3297 3298 `,
 }
 
 type code struct{ Code, Message, Action string }
@@ -263,10 +264,7 @@ func TestEveryCode(t *testing.T) {
 			t.Errorf("%s: got %+v, want %v", k.Code, e, want)
 		}
 		reason := map[connectors.Class]string{connectors.Rejected: payment.ReasonDeclined, connectors.Throttled: payment.ReasonThrottled,
-			connectors.InDoubt: payment.ReasonUnclear, connectors.NotSent: payment.ReasonNotExecuted}[want]
-		if k.Code == "3028" {
-			reason = payment.ReasonBalance
-		}
+			connectors.InDoubt: payment.ReasonUnclear, connectors.NotSent: payment.ReasonBalance, connectors.Misconfigured: payment.ReasonAccountMisconfigured}[want]
 		if e.Code != reason {
 			t.Errorf("%s: reason %s, want %s", k.Code, e.Code, reason)
 		}
@@ -290,7 +288,7 @@ func TestEveryCode(t *testing.T) {
 }
 
 func TestGateAnswers(t *testing.T) {
-	rejected, doubt, notSent := connectors.Rejected, connectors.InDoubt, connectors.NotSent
+	rejected, doubt, account := connectors.Rejected, connectors.InDoubt, connectors.Misconfigured
 	other := func(text string) string { return strings.ReplaceAll(text, order, "other") }
 	cases := []struct {
 		name, body string
@@ -298,13 +296,30 @@ func TestGateAnswers(t *testing.T) {
 		class      connectors.Class
 		known      bool
 	}{
-		{"bad signature", gateError("3261", "Invalid signature"), 401, notSent, false},
+		{"bad signature", gateError("3261", "Invalid signature"), 401, account, false},
+		{"no access, and no code that says so", `{"status":"error","message":"Unauthorized"}`, 401, doubt, false},
+		{"no access, by another code", gateError("7777", "Unauthorized"), 401, doubt, false},
+		{"address not on the list, as documented", `{"status":"error","code":"7777","message":"IP is not allowed"}`, 403, account, false},
+		{"address not on the list, by its code", gateError("303", "Access denied"), 403, account, false},
+		{"a field that is wrong, with 403", gateError("2004", ""), 403, rejected, false},
+		{"a declined operation, with 403", gateError("20000", ""), 403, doubt, false},
+		{"not on the list, no error", `{"status":"failed","code":"7777"}`, 403, doubt, false},
+		{"not on the list, a code of no form", `{"status":"error","code":"denied"}`, 403, doubt, false},
+		{"not on the list, code is a list", `{"status":"error","code":["7777"]}`, 403, doubt, false},
+		{"not on the list, another payment", other(gateError("7777", "")), 403, doubt, false},
+		{"not on the list, another project", strings.Replace(gateError("7777", ""), `:200,`, `:201,`, 1), 403, doubt, false},
+		{"not on the list, with an operation", strings.Replace(gateError("7777", ""), `{`, `{"operation":{"id":1},`, 1), 403, doubt, true},
 		{"address not on the list", `{"status":"error","message":"Access denied"}`, 403, doubt, false},
 		{"address not on the list, no JSON", `<html>403</html>`, 403, doubt, false},
 		{"duplicate", gateError("3041", "Payment ID already exists"), 400, doubt, true},
 		{"duplicate with 200", gateError("3041", "Payment ID already exists"), 200, doubt, true},
 		{"duplicate among others", `{"status":"error","code":"2004","errors":[{"code":"2004"},{"code":"3041"}]}`, 400, doubt, true},
 		{"code in the list only", `{"status":"error","errors":[{"code":"2004","field":"customer"}]}`, 400, rejected, false},
+		{"one of several errors is no refusal", `{"status":"error","code":"2004","errors":[{"code":"7777"}]}`, 400, doubt, false},
+		{"one of several errors waits", `{"status":"error","code":"2004","errors":[{"code":"2004"},{"code":"9999"}]}`, 400, doubt, false},
+		{"one of several errors is our account's", `{"status":"error","code":"2004","errors":[{"code":"3291"}]}`, 400, account, false},
+		{"refused, with an operation of the payment", strings.Replace(gateError("2004", ""), `{`, `{"operation":{"id":1,"status":"success"},`, 1), 400, doubt, true},
+		{"refused, with operations of nobody's payment", `{"status":"error","code":"2004","operations":[{"id":1}]}`, 400, doubt, false},
 		{"several errors", `{"status":"error","code":"2004","errors":[{"code":"2426"}]}`, 400, rejected, false},
 		{"refused with 200", gateError("2004", ""), 200, doubt, false},
 		{"refused with 201", gateError("2004", ""), 201, doubt, false},
