@@ -87,8 +87,7 @@ func named(doc *node) string {
 	return doc.value("payment", "id")
 }
 
-// lookedUp reads a status answer. sum_request is what was ordered and sum_real what was processed
-// (en_Gate_payment_status_request).
+// lookedUp reads a status answer.
 func (c *Connector) lookedUp(q connectors.Query, doc *node) report {
 	r := report{
 		status: doc.value("payment", "status"), code: doc.value("payment", "result_code"), message: doc.value("payment", "result_message"),
@@ -96,15 +95,31 @@ func (c *Connector) lookedUp(q connectors.Query, doc *node) report {
 	}
 	written, _ := wireTime(doc.value("payment", "date"))
 	r.action = c.actionOf(doc, written)
-	var err error
-	if r.amount, err = doc.won("sum_request"); err == nil {
-		r.settled, err = doc.won("sum_real")
-	}
-	if err != nil {
-		r.problem = "the amounts cannot be read"
-	}
 	r.readOperations(q.Operation, doc)
+	r.readAmounts(q, doc)
 	return r
+}
+
+// readAmounts reads sum_request, what was ordered, and sum_real, what was processed
+// (en_Gate_payment_status_request). A payment that is paid must have one amount, in its operation too, see
+// [report.readSums].
+func (r *report) readAmounts(q connectors.Query, doc *node) {
+	var all sums
+	all.add(doc, "", []string{"sum_request"}, []string{"sum_real"})
+	r.amount = all.first()
+	if paymentStatuses[plain(r.status)] != payment.Paid { // what was processed so far is not what was ordered
+		if r.mismatch = all.unreadable(); doc.missing("sum_request") {
+			r.amount = payment.Money{}
+		}
+		return
+	}
+	r.settled = all.first()
+	for _, operation := range r.succeeded {
+		all.add(operation, "operations.", []string{"sum"}, []string{"sum_initial"}, []string{"sum_converted"})
+	}
+	if r.mismatch = all.problem(); r.mismatch != "" && !q.Amount.IsZero() {
+		r.other, _ = all.other(q.Amount)
+	}
 }
 
 // readOperations looks at the single operations: several sales or payouts are attempts at the same
@@ -132,6 +147,9 @@ func (r *report) readOperations(want payment.Operation, doc *node) {
 			continue
 		}
 		r.reference, r.outcome = operation.value("id"), operation.value("status")
+		if plain(r.outcome) == "success" {
+			r.succeeded = append(r.succeeded, operation)
+		}
 		if !whole {
 			r.code, r.message = operation.value("code"), operation.value("message")
 		}

@@ -102,8 +102,21 @@ func TestLookup(t *testing.T) {
 		return payment.Observation{Kind: payment.Unclear, Known: true, Reference: "1737000008461", Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: status, Message: why}}
 	}
 	nameless := func(o payment.Observation) payment.Observation { o.Reference = ""; return o }
-	other := paid
-	other.SettledAmount = payment.KRW(9000)
+	other := func(won, sums string) payment.Observation { // for the domain to see that it is not what was ordered
+		amount, err := payment.ParseMoney(won, "KRW")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return payment.Observation{Kind: payment.Paid, Amount: amount, Reference: "1737000008461", Reason: &payment.Reason{ProviderCode: "0", Message: "the amounts differ: " + sums}}
+	}
+	mismatch := func(sums string) payment.Observation {
+		o := unclear("success", "not all amounts are whole won: "+sums)
+		o.Reason.Code = payment.ReasonAmountMismatch
+		return o
+	}
+	summed := func(sum string) string {
+		return strings.Replace(operation("1737000008461", "sale", "success", "0"), "{", "{"+sum+",", 1)
+	}
 	payoutPaid := paid
 	payoutPaid.Reference = "6042000008706"
 	redirected := accepted
@@ -119,7 +132,17 @@ func TestLookup(t *testing.T) {
 		{"paid, by number", payment.Deposit, statusAnswer(`"status":"success","result_code":0`, amounts, `"transaction":{"id":"1737000008461","date":"x","type":"sale"}`), paid},
 		{"paid, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success","result_code":"0"`, amounts, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(paid)},
 		{"paid, amounts as texts", payment.Deposit, statusAnswer(`"status":"success"`, strings.ReplaceAll(amounts, `10000`, `"10000.00"`), sale("success", "0")), paid},
-		{"another amount arrived", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "10000", "9000", 1), sale("success", "0")), other},
+		{"another amount arrived", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "10000", "9000", 1), sale("success", "0")), other("9000", "sum_request 10000 KRW, sum_real 9000 KRW")},
+		{"another amount was ordered there", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "9000", 1), sumReal, sale("success", "0")), other("9000", "sum_request 9000 KRW, sum_real 10000 KRW")},
+		{"another amount arrived, and its operation says so", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(summed(`"sum":{"amount":9000,"currency":"KRW"}`))), other("9000", "sum_request 10000 KRW, sum_real 10000 KRW, operations.sum 9000 KRW")},
+		{"another amount was converted", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(summed(`"sum_converted":{"amount":"9000","currency":"KRW"}`))), other("9000", "sum_request 10000 KRW, sum_real 10000 KRW, operations.sum_converted 9000 KRW")},
+		{"nothing arrived", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "10000", "0", 1), sale("success", "0")), other("0", "sum_request 10000 KRW, sum_real 0 KRW")},
+		{"the same amount everywhere", payment.Deposit, statusAnswer(`"status":"success","result_code":"0"`, amounts, operations(summed(`"sum":{"amount":"10000.00","currency":"KRW"},"sum_converted":{"amount":10000,"currency":"KRW"}`))), paid},
+		{"only what arrived", payment.Deposit, statusAnswer(`"status":"success"`, sumReal, sale("success", "0")), paid},
+		{"its operation has another currency", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(summed(`"sum":{"amount":7.35,"currency":"USD"}`))), mismatch("sum_request 10000 KRW, sum_real 10000 KRW, operations.sum 7.35 USD")},
+		{"its operation has no currency", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(summed(`"sum":{"amount":10000}`))), mismatch("sum_request 10000 KRW, sum_real 10000 KRW, operations.sum unreadable")},
+		{"a declined attempt had another amount", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(strings.Replace(operation("1", "sale", "decline", "20105"), "{", `{"sum":{"amount":5000,"currency":"KRW"},`, 1), operation("1737000008461", "sale", "success", "0"))), paid},
+		{"declined, nothing arrived", payment.Deposit, statusAnswer(`"status":"decline","result_code":"603","result_message":"Auto decline"`, sumRequest, strings.Replace(sumReal, "10000", "0", 1), sale("decline", "20000")), declined("603", "Auto decline")},
 		{"paid at the second attempt", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1", "sale", "decline", "20105"), operation("1737000008461", "sale", "success", "0"))), paid},
 		{"paid at the first of two attempts", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "sale", "decline", "20105"))), paid},
 		{"paid, with a refund that was declined", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "refund", "decline", "903"))), paid},
@@ -128,9 +151,9 @@ func TestLookup(t *testing.T) {
 		{"a payout for a deposit", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "payout", "success", "0"))), unclear("success", "the provider knows the payment in the other direction")},
 		{"paid without an amount", payment.Deposit, statusAnswer(`"status":"success"`, sale("success", "0")), unclear("success", "paid, but nothing says how much")},
 		{"unclear, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success"`, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(unclear("success", "paid, but nothing says how much"))},
-		{"paid in another currency", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "KRW", "USD", 1), sale("success", "0")), unclear("success", "the amounts cannot be read")},
-		{"paid a fraction", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "10000.5", 1), sale("success", "0")), unclear("success", "the amounts cannot be read")},
-		{"paid in an amount of powers", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "1e4", 1), sale("success", "0")), unclear("success", "the amounts cannot be read")},
+		{"paid in another currency", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "KRW", "USD", 1), sale("success", "0")), mismatch("sum_request 10000 KRW, sum_real 10000 USD")},
+		{"paid a fraction", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "10000.5", 1), sale("success", "0")), mismatch("sum_request 10000.5 KRW")},
+		{"paid in an amount of powers", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "1e4", 1), sale("success", "0")), mismatch("sum_request unreadable")},
 		{"paid, and its operation failed", payment.Deposit, statusAnswer(`"status":"success"`, amounts, sale("decline", "0")), unclear("success", "paid, but its operation did not succeed")},
 		{"paid with a code of failure", payment.Deposit, statusAnswer(`"status":"success","result_code":"20000"`, amounts, sale("success", "0")), unclear("success", "paid, but with the code of something else")},
 		{"declined", payment.Deposit, statusAnswer(`"status":"decline","result_code":"603","result_message":"Auto decline"`, amounts, sale("decline", "20000")), declined("603", "Auto decline")},

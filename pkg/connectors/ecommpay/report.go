@@ -16,9 +16,12 @@ type report struct {
 	reference     string // number of the operation, if it is the payment itself
 	amount        payment.Money
 	settled       payment.Money
-	retry         bool // the customer may try again within this payment
+	succeeded     []*node // operations of a look-up that are the payment itself
+	retry         bool    // the customer may try again within this payment
 	action        *payment.Action
-	problem       string // why nothing of it can be believed
+	problem       string        // why nothing of it can be believed
+	mismatch      string        // why the amounts cannot be believed
+	other         payment.Money // of a mismatch, if it is known not to be what was ordered
 }
 
 // number is that of the operation; one that is longer than an event can hold is as good as none.
@@ -33,8 +36,17 @@ func (r report) number() string {
 func observe(source payment.Source, r report) payment.Observation {
 	o := payment.Observation{Source: source, Reference: r.number(), Amount: r.amount, Kind: paymentStatuses[plain(r.status)]}
 	reason := payment.Reason{ProviderCode: masking.Code(r.code), Message: masking.Text(r.message, payment.Command{})}
-	if problem := r.contradiction(o.Kind); problem != "" {
-		return doubtful(source, r, problem)
+	switch problem := r.contradiction(o.Kind); {
+	case problem != "":
+		return doubtful(source, r, payment.ReasonUnclear, problem)
+	case r.mismatch != "" && o.Kind == payment.Paid && !r.other.IsZero(): // for [payment.Decide] to see
+		o.Amount, reason.Message = r.other, r.mismatch
+		o.Reason = &reason
+		return o
+	case r.mismatch != "" && o.Kind == payment.Paid:
+		return doubtful(source, r, payment.ReasonAmountMismatch, r.mismatch)
+	case r.mismatch != "":
+		return doubtful(source, r, payment.ReasonUnclear, r.mismatch)
 	}
 	switch o.Kind {
 	case payment.Accepted:
@@ -77,7 +89,7 @@ func (r report) contradiction(means payment.Kind) string {
 		return "paid, but its operation did not succeed"
 	case means == payment.Paid && r.code != "" && r.code != "0":
 		return "paid, but with the code of something else"
-	case means == payment.Paid && r.amount.Minor <= 0 && r.settled.Minor <= 0:
+	case means == payment.Paid && r.mismatch == "" && r.amount.Minor <= 0 && r.settled.Minor <= 0:
 		return "paid, but nothing says how much"
 	case means == payment.Declined && plain(r.outcome) == "success":
 		return "declined, but its operation succeeded"
@@ -90,9 +102,9 @@ func (r report) contradiction(means payment.Kind) string {
 }
 
 // doubtful is a report about our order whose meaning nobody can know.
-func doubtful(source payment.Source, r report, why string) payment.Observation {
+func doubtful(source payment.Source, r report, code, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Unclear, Source: source, Reference: r.number(), Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(r.status), Message: why},
+		Reason: &payment.Reason{Code: code, ProviderCode: masking.Code(r.status), Message: why},
 	}
 }

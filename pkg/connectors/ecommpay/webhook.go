@@ -64,25 +64,21 @@ func (c *Connector) called(doc *node, receivedAt time.Time) report {
 	return r
 }
 
-// readSums reads the payment's amount. The operation's own amount must not differ: which of the two was
-// ordered and which arrived is not documented.
+// readSums reads the payment's amount. The operation's own amounts must not differ when the payment is paid, nor
+// what was ordered in any status: no page says that a payment can succeed with another amount, or in another
+// currency, than was ordered, and the provider converts no currencies for this method.
 func (r *report) readSums(doc *node) {
-	sum, err := doc.won("payment", "sum")
-	if operationTypes[plain(r.operation)] == payment.Paid && err == nil {
-		initial, err2 := doc.won("operation", "sum_initial")
-		switch {
-		case err2 != nil:
-			err = err2
-		case sum.IsZero():
-			sum = initial
-		case !initial.IsZero() && initial != sum:
-			r.problem = "the payment and its operation speak of different amounts"
-		}
+	var all sums
+	all.add(doc, "", []string{"payment", "sum"})
+	itself := r.operation == "" || operationTypes[plain(r.operation)] == payment.Paid
+	if itself {
+		all.add(doc, "", []string{"operation", "sum_initial"})
 	}
-	if err != nil {
-		r.problem = "the amounts cannot be read"
+	r.amount = all.first()
+	if itself && paymentStatuses[plain(r.status)] == payment.Paid {
+		all.add(doc, "", []string{"operation", "sum_converted"}, []string{"sum_request"}, []string{"sum_real"})
 	}
-	r.amount = sum
+	r.mismatch = all.problem()
 }
 
 // written returns when the provider wrote a callback; a repeated one keeps its time.

@@ -50,7 +50,21 @@ func TestWebhook(t *testing.T) {
 	unclear := func(reference, status, why string) payment.Observation {
 		return payment.Observation{Kind: payment.Unclear, Known: true, Reference: reference, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: status, Message: why}}
 	}
+	nameless := func(o payment.Observation) payment.Observation { o.Reference = ""; return o }
 	const elsewhere, notItself = "the provider is not sure, or part of the money is elsewhere", "this operation is not the payment itself"
+	mismatch := func(why string) payment.Observation {
+		o := unclear(number, "success", why)
+		o.Reason.Code = payment.ReasonAmountMismatch
+		return o
+	}
+	const differ, notWon = "the amounts differ: ", "not all amounts are whole won: "
+	success := callback("purchase", "success", "sale", "success", "0")
+	sums := func(sum, initial, converted string) string {
+		body := strings.Replace(success, `"sum":{"amount":10000,"currency":"KRW"}`, `"sum":`+sum, 1)
+		body = strings.Replace(body, `"sum_initial":{"amount":10000,"currency":"KRW"}`, `"sum_initial":`+initial, 1)
+		return strings.Replace(body, `"sum_converted":{"amount":10000,"currency":"KRW"}`, `"sum_converted":`+converted, 1)
+	}
+	const plain = `{"amount":10000,"currency":"KRW"}`
 	without := func(body, part string) string { return strings.Replace(body, part, "", 1) }
 	in, out := payment.Deposit, payment.Payout
 	cases := []struct {
@@ -77,11 +91,30 @@ func TestWebhook(t *testing.T) {
 		{"paid, its operation failed", callback("purchase", "success", "sale", "decline", "0"), notice(in, unclear(number, "success", "paid, but its operation did not succeed"))},
 		{"declined, its operation succeeded", callback("purchase", "decline", "sale", "success", "20000"), notice(in, unclear(number, "decline", "declined, but its operation succeeded"))},
 		{"a payout inside a purchase", callback("purchase", "success", "payout", "success", "0"), notice(in, unclear(number, "success", "the payment and its operation have different directions"))},
-		{"two amounts", strings.Replace(callback("purchase", "success", "sale", "success", "0"), `"sum_initial":{"amount":10000`, `"sum_initial":{"amount":20000`, 1), notice(in, unclear(number, "success", "the payment and its operation speak of different amounts"))},
-		{"a fraction", strings.Replace(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000`, `"sum":{"amount":10000.10`, 1), notice(in, unclear(number, "success", "the amounts cannot be read"))},
-		{"a fraction in the operation", strings.Replace(callback("purchase", "success", "sale", "success", "0"), `"sum_initial":{"amount":10000`, `"sum_initial":{"amount":10000.10`, 1), notice(in, unclear(number, "success", "the amounts cannot be read"))},
-		{"dollars", strings.ReplaceAll(callback("purchase", "success", "sale", "success", "0"), "KRW", "USD"), notice(in, unclear(number, "success", "the amounts cannot be read"))},
-		{"a sum that is a text", strings.Replace(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000,"currency":"KRW"}`, `"sum":"10000"`, 1), notice(in, unclear(number, "success", "the amounts cannot be read"))},
+		{"two amounts", sums(plain, `{"amount":20000,"currency":"KRW"}`, plain), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 20000 KRW, operation.sum_converted 10000 KRW"))},
+		{"two amounts of a decline", strings.Replace(callback("purchase", "decline", "sale", "decline", "603"), `"sum_initial":{"amount":10000`, `"sum_initial":{"amount":20000`, 1), notice(in, unclear(number, "decline", differ+"payment.sum 10000 KRW, operation.sum_initial 20000 KRW"))},
+		{"converted to another amount", sums(plain, plain, `{"amount":9000,"currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW"))},
+		{"converted to another amount, as texts", sums(plain, plain, `{"amount":"1000000","currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 1000000 KRW"))},
+		{"converted to less, and the payment says so", sums(`{"amount":9000,"currency":"KRW"}`, plain, `{"amount":9000,"currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 9000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW"))},
+		{"converted to nothing", sums(plain, plain, `{"amount":0,"currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 0 KRW"))},
+		{"converted to dollars", sums(plain, plain, `{"amount":7.35,"currency":"USD"}`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 7.35 USD"))},
+		{"the same number of dollars", sums(plain, plain, `{"amount":10000,"currency":"USD"}`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 10000 USD"))},
+		{"the same number of small won", sums(plain, plain, `{"amount":10000,"currency":"krw"}`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted unreadable"))},
+		{"converted to no currency", sums(plain, plain, `{"amount":10000}`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted unreadable"))},
+		{"converted to a list", sums(plain, plain, `[10000]`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted unreadable"))},
+		{"converted to less than nothing", sums(plain, plain, `{"amount":-10000,"currency":"KRW"}`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted -10000 KRW"))},
+		{"converted to the same, as a text", sums(plain, plain, `{"amount":"10000.0","currency":"KRW"}`), notice(in, paid)},
+		{"not converted", sums(plain, plain, `null`), notice(in, paid)},
+		{"converted from what was paid alone", sums(`null`, `null`, `{"amount":9000,"currency":"KRW"}`), notice(in, unclear(number, "success", "paid, but nothing says how much"))},
+		{"converted by an operation without a type", strings.Replace(sums(plain, plain, `{"amount":9000,"currency":"KRW"}`), `"type":"sale",`, ``, 1), notice(in, nameless(mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW")))},
+		{"what was processed, in the root", strings.Replace(success, `{`, `{"sum_real":{"amount":9000,"currency":"KRW"},`, 1), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 10000 KRW, sum_real 9000 KRW"))},
+		{"declined, and converted to nothing", strings.Replace(callback("purchase", "decline", "sale", "decline", "603"), `"sum_converted":{"amount":10000`, `"sum_converted":{"amount":0`, 1), notice(in, declined("603"))},
+		{"processing, and not converted yet", strings.Replace(callback("payout", "processing", "payout", "processing", "9999"), `"sum_converted":{"amount":10000,"currency":"KRW"}`, `"sum_converted":{"amount":0,"currency":"USD"}`, 1), notice(out, accepted)},
+		{"payout converted to another amount", strings.Replace(callback("payout", "success", "payout", "success", "0"), `"sum_converted":{"amount":10000`, `"sum_converted":{"amount":9000`, 1), notice(out, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW"))},
+		{"a fraction", sums(`{"amount":10000.10,"currency":"KRW"}`, plain, plain), notice(in, mismatch(notWon+"payment.sum 10000.10 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 10000 KRW"))},
+		{"a fraction in the operation", sums(plain, `{"amount":10000.10,"currency":"KRW"}`, plain), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000.10 KRW, operation.sum_converted 10000 KRW"))},
+		{"dollars", strings.ReplaceAll(success, "KRW", "USD"), notice(in, mismatch(notWon+"payment.sum 10000 USD, operation.sum_initial 10000 USD, operation.sum_converted 10000 USD"))},
+		{"a sum that is a text", sums(`"10000"`, plain, plain), notice(in, mismatch(notWon+"payment.sum unreadable, operation.sum_initial 10000 KRW, operation.sum_converted 10000 KRW"))},
 		{"the operation's sum only", without(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000,"currency":"KRW"},`), notice(in, paid)},
 		{"no sum at all", without(without(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000,"currency":"KRW"},`), `"sum_initial":{"amount":10000,"currency":"KRW"},`), notice(in, unclear(number, "success", "paid, but nothing says how much"))},
 		{"nothing paid", strings.ReplaceAll(callback("purchase", "success", "sale", "success", "0"), `10000`, `0`), notice(in, unclear(number, "success", "paid, but nothing says how much"))},
