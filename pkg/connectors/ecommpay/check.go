@@ -31,6 +31,9 @@ func (c *Connector) Check(cmd payment.Command) error {
 	); err != nil {
 		return err
 	}
+	if err := c.checkReadable(cmd); err != nil {
+		return err
+	}
 	if cmd.Operation == payment.Payout {
 		return c.checkPayout(cmd)
 	}

@@ -59,7 +59,8 @@ func TestClarifyRefuses(t *testing.T) {
 	if _, err := c.Clarify(testContext(t), bad, good); classified(t, err).Class != connectors.NotSent || classified(t, err).Code != payment.ReasonInvalid {
 		t.Errorf("got %v", err)
 	}
-	for _, fields := range []map[string]map[string]string{nil, {}, {"customer": nil}, {"": {"a": "b"}}, {"customer": {"": "x"}}, {"customer": {"a": strings.Repeat("x", 3000)}}} {
+	for _, fields := range []map[string]map[string]string{nil, {}, {"customer": nil}, {"": {"a": "b"}}, {"customer": {"": "x"}}, {"customer": {"a": strings.Repeat("x", 3000)}},
+		{"customer": {"last_name": "Do;payment:status:success"}}, {"customer": {"last_name; operation : x": "Do"}}, {"a;PAYMENT:x": {"b": "c"}}} {
 		if _, err := c.Clarify(testContext(t), query(payment.Deposit), fields); classified(t, err).Code != payment.ReasonInvalid {
 			t.Errorf("%v: got %v", fields, err)
 		}

@@ -26,10 +26,20 @@ func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (c
 	if !payment.ValidOrder(order) {
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "the payment's id is missing or no order number of ours"}
 	}
-	return connectors.Notice{
-		Order: order, Operation: direction(doc), Answer: answer,
-		Observation: observe(payment.FromWebhook, c.called(doc, receivedAt)),
-	}, nil
+	notice := connectors.Notice{Order: order, Answer: answer}
+	switch hidden(doc) {
+	case numberHidden:
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: errReadings.Error() + ", also of the payment's id"}
+	case fieldHidden:
+		notice.Observation = doubtful(payment.FromWebhook, report{}, payment.ReasonUnclear, errReadings.Error())
+		return notice, nil
+	}
+	if second := doc.value("payment", "id"); second != "" && second != order {
+		notice.Observation = doubtful(payment.FromWebhook, report{}, payment.ReasonUnclear, "the callback names two payments")
+		return notice, nil
+	}
+	notice.Operation, notice.Observation = direction(doc), observe(payment.FromWebhook, c.called(doc, receivedAt))
+	return notice, nil
 }
 
 // direction says whether a callback is about a deposit or a payout; empty when it does not say.

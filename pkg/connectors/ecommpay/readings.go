@@ -1,0 +1,88 @@
+package ecommpay
+
+import (
+	"errors"
+	"regexp"
+	"strings"
+
+	"payonce/pkg/connectors/check"
+	"payonce/pkg/payment"
+)
+
+// The signed text "path:value;path:value" does not say where a value ends: the text "x;payment:status:success" of
+// a description and a description "x" beside a status look the same in it. Whoever chooses a text that the provider
+// repeats, and gets hold of a signed callback, could send it again with other fields. Three rules stand against it:
+//
+//   - A command with such a text is not sent, see [checkReadable].
+//   - In a callback no text may go on like a field that is read, see [hidden]. Then the fields that are read begin at
+//     the same places in every reading, and none can be hidden in a text or be replaced. What could still be added
+//     is a number of the payment, and so the two places of that number must agree, see [Connector.Webhook].
+//   - A callback with such a text decides nothing: the payment is looked up.
+//
+// An answer that came to a question of ours by TLS is what the provider wrote, whatever its texts look like.
+
+// readNames are the names in the root of a callback under which something is read.
+var readNames = []string{
+	"payment", "operation", "operations", "transaction", generalName, "project_id", "payment_id", "sum_request", "sum_real",
+	"redirect_data", "redirectData", "return_url", "provider_extra_fields", "display_data", "clarification_fields",
+}
+
+// paymentNames are those of them under which the payment's number stands.
+var paymentNames = []string{"payment:id", generalName, "payment_id"}
+
+// hiding says what the texts of a document go on like.
+type hiding int
+
+const (
+	nothingHidden hiding = iota
+	fieldHidden          // a field that is read: the signed text has more than one reading
+	numberHidden         // the payment's number: it is not even certain which payment it is about
+)
+
+var errReadings = errors.New("the signed text has more than one reading")
+
+// hidden looks for texts of a document, names and values alike, that go on like a field that is read. It costs no
+// more than reading the document did.
+func hidden(root *node) hiding {
+	found := nothingHidden
+	for _, p := range partsOf(root) {
+		if !strings.Contains(p.text, ";") {
+			continue
+		}
+		for _, name := range paymentNames {
+			if strings.Contains(p.text, ";"+name+":") {
+				return numberHidden
+			}
+		}
+		for _, name := range readNames {
+			if strings.Contains(p.text, ";"+name+":") {
+				found = fieldHidden
+			}
+		}
+	}
+	return found
+}
+
+// hiddenPattern is a text that goes on like a field that is read, or does so after its blanks are taken out or its
+// letters are made small.
+var hiddenPattern = regexp.MustCompile(`(?i);\s*(` + strings.Join(readNames, "|") + `)\s*:`)
+
+// readable reports whether a callback that repeats a text has one reading.
+func readable(text string) bool { return !hiddenPattern.MatchString(text) }
+
+// checkReadable refuses a command whose callback could not be read.
+func (c *Connector) checkReadable(cmd payment.Command) error {
+	const problem = "must not go on like a field of the provider's callbacks after a semicolon, e.g. ;payment:"
+	customer, account := cmd.Customer, cmd.Account
+	return check.First(
+		check.That(readable(cmd.Description), "description", problem),
+		check.That(readable(customer.ID), "customer.id", problem),
+		check.That(readable(customer.Name), "customer.name", problem),
+		check.That(readable(customer.FirstName), "customer.first_name", problem),
+		check.That(readable(customer.LastName), "customer.last_name", problem),
+		check.That(readable(customer.Email), "customer.email", problem),
+		check.That(readable(customer.IPAddress), "customer.ip_address", problem),
+		check.That(readable(account.Number), "account.number", problem),
+		check.That(readable(account.Holder), "account.holder", problem),
+	)
+}
