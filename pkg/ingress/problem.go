@@ -29,7 +29,8 @@ type problem struct {
 	Field    string `json:"field,omitempty"`
 	Instance string `json:"instance,omitempty"`
 
-	after time.Duration // when to try again, for Retry-After; 0 for the usual pause
+	after  time.Duration // when to try again, for Retry-After; 0 for the usual pause
+	reason string        // for the log only: a caller that is not proven to be the provider does not learn it
 }
 
 // The kinds of problems: the last part of their type. They are on the wire and only ever added to.

@@ -35,7 +35,7 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) *problem {
 	answer, refusal, refused := s.receive(w, r, name, hooks)
 	if refused != nil {
 		s.counters.webhook(r.Context(), name, OutcomeRefused, refusal)
-		s.logger.WarnContext(r.Context(), "webhook refused", "provider", name, "refusal", refusal, "request_id", requestOf(r).id)
+		s.logger.WarnContext(r.Context(), "webhook refused", "provider", name, "refusal", refusal, "reason", refused.reason, "request_id", requestOf(r).id)
 		return refused
 	}
 	s.counters.webhook(r.Context(), name, OutcomeAccepted, "")
@@ -103,10 +103,14 @@ func refusedWebhook(w http.ResponseWriter, err error) (string, *problem) {
 	case !errors.As(err, &refusal): // our mistake, so a true provider shall try again
 		return RefusedUnclassified, newProblem(kindInternal, "")
 	case refusal.Refusal == connectors.BadWebhook:
-		return string(refusal.Refusal), newProblem(kindWebhookInvalid, "The call is signed but cannot be read.")
+		refused := newProblem(kindWebhookInvalid, "The call is signed but cannot be read.")
+		refused.reason = refusal.Problem
+		return string(refusal.Refusal), refused
 	}
 	w.Header().Set("WWW-Authenticate", "Signature") // RFC 9110 wants a 401 to name a scheme
-	return string(refusal.Refusal), newProblem(kindWebhookRefused, "")
+	refused := newProblem(kindWebhookRefused, "")
+	refused.reason = refusal.Problem
+	return string(refusal.Refusal), refused
 }
 
 // webhookID is the same for the same call sent again: the SHA-256 of provider and body, in hex. The

@@ -134,6 +134,8 @@ func TestWebhookIsRefused(t *testing.T) {
 			}
 			if logged := b.logged.String(); !strings.Contains(logged, fmt.Sprintf(`"provider":%q,"refusal":%q`, c.provider, c.refusal)) {
 				t.Errorf("the log does not tell: %s", logged)
+			} else if c.refusal == "bad_signature" && !strings.Contains(logged, `"reason":"expected `) {
+				t.Errorf("the log does not tell why: %s", logged)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"strconv"
 	"strings"
@@ -39,6 +40,8 @@ const maxDepth = 32
 
 var errDocument = errors.New("not one JSON value in UTF-8 with distinct names")
 
+// parseDocument reads one JSON value. The error says where it stops being one and quotes nothing of it, as the
+// decoder's own errors do.
 func parseDocument(data []byte) (*node, error) {
 	if !utf8.Valid(data) {
 		return nil, errDocument
@@ -46,13 +49,13 @@ func parseDocument(data []byte) (*node, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber()
 	root, err := parseValue(dec, maxDepth)
-	if err != nil {
-		return nil, errDocument // the decoder's own errors quote the document
+	if err == nil {
+		if _, err = dec.Token(); err == io.EOF {
+			return root, nil
+		}
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errDocument
-	}
-	return root, nil
+	read := data[:min(dec.InputOffset(), int64(len(data)))]
+	return nil, fmt.Errorf("%w: it goes wrong after line %d, byte %d", errDocument, 1+bytes.Count(read, []byte("\n")), len(read)-1-bytes.LastIndexByte(read, '\n'))
 }
 
 // parseObject reads a document that must be an object.
