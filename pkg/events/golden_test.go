@@ -54,6 +54,7 @@ func transfer() *payment.Action {
 func clarification() *payment.Action {
 	return &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{
 		Fields: map[string][]string{"customer": {"first_name", "id_number"}}, Schema: `{"type":"object"}`,
+		Messages: map[string]string{"ko": "성함을 정확히 넣어주셔야 합니다."},
 	}}
 }
 

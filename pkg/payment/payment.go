@@ -193,6 +193,7 @@ type Transfer struct {
 // Clarification lists what the provider wants to know. Fields maps a group to its field names, or
 // Schema is the provider's JSON Schema as text.
 type Clarification struct {
-	Fields map[string][]string `json:"fields,omitempty"`
-	Schema string              `json:"schema,omitempty"`
+	Fields   map[string][]string `json:"fields,omitempty"`
+	Schema   string              `json:"schema,omitempty"`
+	Messages map[string]string   `json:"messages,omitempty"` // language code → text for the customer
 }

@@ -3,6 +3,7 @@ package ecommpay
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -143,7 +144,7 @@ func clarificationOf(wanted *node) *payment.Clarification {
 		return nil
 	}
 	if schema := wanted.encode(); describes(wanted) && len(schema) <= maxSchema {
-		return &payment.Clarification{Schema: string(schema)}
+		return &payment.Clarification{Schema: string(schema), Messages: messagesFor(wanted)}
 	}
 	fields := map[string][]string{}
 	for group, list := range wanted.fields {
@@ -157,7 +158,29 @@ func clarificationOf(wanted *node) *payment.Clarification {
 			return nil
 		}
 	}
-	return &payment.Clarification{Fields: fields}
+	return &payment.Clarification{Fields: fields, Messages: messagesFor(wanted)}
+}
+
+// messagesFor returns what the customer must be told beside a clarification, nil when it asks for no name.
+func messagesFor(wanted *node) map[string]string {
+	if asksForName(wanted) {
+		return namesMessages()
+	}
+	return nil
+}
+
+// asksForName reports whether a clarification, in lists or as a schema, names the first or the last name.
+func asksForName(wanted *node) bool {
+	is := func(name string) bool { return name == "first_name" || name == "last_name" }
+	if wanted.kind == isText && is(wanted.text) || slices.ContainsFunc(wanted.names, is) {
+		return true
+	}
+	for _, inner := range wanted.fields {
+		if asksForName(inner) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(wanted.items, asksForName)
 }
 
 // describes reports whether any group is described by a schema instead of a list of names.

@@ -184,9 +184,11 @@ func TestActions(t *testing.T) {
 	}
 	form := map[string]string{"sid": "2553", "tid": "1737000008461", "amount": "10000", "currency": "KRW", "payby": "p2p", "item_quantity[]": "1", "item_amount_unit[]": "1000000",
 		"firstname": "Sung", "lastname": "Do", "email": "clearskies07@gmail.com"}
-	clarification := func(fields map[string][]string, schema string) *payment.Action {
-		return &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{Fields: fields, Schema: schema}}
+	clarification := func(fields map[string][]string, schema string, messages map[string]string) *payment.Action {
+		return &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{Fields: fields, Schema: schema, Messages: messages}}
 	}
+	names := map[string]string{"ko": "은행 계좌의 소유주 명과 일치하는 성함을 정확히 넣어주셔야 합니다.", "en": "You must enter your first and last name exactly the same as those registered in your bank."}
+	const nameSchema = `{"customer":{"type":"object","required":["last_name"],"properties":{"last_name":{"type":"string"}}}}`
 	const schema = `{"avs_data":{"type":"object","properties":{"avs_post_code":{"type":"string","maxLength":10,"x":[true,false,null,"é"]}}}}`
 	bank := func(url string) string {
 		return `"redirect_data":{"method":"GET","body":[],"encrypted":[],"url":"` + url + `"}`
@@ -230,8 +232,11 @@ func TestActions(t *testing.T) {
 		{"a QR code that is too long", "awaiting customer", `"display_data":[{"type":"qr_data","data":"` + strings.Repeat("x", 5000) + `"}]`, c, nil},
 		{"display data of another form", "awaiting customer", `"display_data":{"payment_page":"x"}`, c, nil},
 		{"redirect before transfer", "awaiting redirect result", extraFields + "," + bank("https://bank.example.com/"), c, redirect("GET", "https://bank.example.com/", nil)},
-		{"clarification", "awaiting clarification", `"clarification_fields":{"customer":["last_name","first_name"],"avs_data":["avs_post_code"]}`, c, clarification(map[string][]string{"customer": {"last_name", "first_name"}, "avs_data": {"avs_post_code"}}, "")},
-		{"clarification by schema", "awaiting clarify data", `"clarification_fields":` + schema, c, clarification(nil, schema)},
+		{"clarification", "awaiting clarification", `"clarification_fields":{"customer":["last_name","first_name"],"avs_data":["avs_post_code"]}`, c, clarification(map[string][]string{"customer": {"last_name", "first_name"}, "avs_data": {"avs_post_code"}}, "", names)},
+		{"clarification of the first name", "awaiting clarification", `"clarification_fields":{"customer":["first_name"]}`, c, clarification(map[string][]string{"customer": {"first_name"}}, "", names)},
+		{"clarification of something else", "awaiting clarification", `"clarification_fields":{"customer":["email"],"avs_data":["avs_post_code"]}`, c, clarification(map[string][]string{"customer": {"email"}, "avs_data": {"avs_post_code"}}, "", nil)},
+		{"clarification of a name by schema", "awaiting clarification", `"clarification_fields":` + nameSchema, c, clarification(nil, nameSchema, names)},
+		{"clarification by schema", "awaiting clarify data", `"clarification_fields":` + schema, c, clarification(nil, schema, nil)},
 		{"a schema that is too long", "awaiting clarification", `"clarification_fields":{"a":{"b":"` + strings.Repeat("x", 20000) + `"}}`, c, nil},
 		{"clarification of texts", "awaiting clarification", `"clarification_fields":{"product_id":"12345"}`, c, nil},
 		{"clarification of a text", "awaiting clarification", `"clarification_fields":"x"`, c, nil},
