@@ -77,6 +77,10 @@ func separatorOf(text []byte) (rune, error) {
 // readRows reads a CSV text: the first line by header, which reports whether the others can be read, and each of them
 // by row, at most so many. What is wrong with the text itself is reported with its line.
 func readRows(text []byte, most int, report func(line int, column, problem string), header func(line int, values []string) bool, row func(line int, values []string)) {
+	if spreadsheet(text) {
+		report(1, "", "is a spreadsheet, not CSV: export it as CSV")
+		return
+	}
 	text = bytes.TrimPrefix(text, []byte("\ufeff"))
 	if line := notUTF8(text); line > 0 {
 		report(line, "", "is not UTF-8: save the file as CSV UTF-8")
@@ -123,4 +127,9 @@ func readRows(text []byte, most int, report func(line int, column, problem strin
 			row(line, values)
 		}
 	}
+}
+
+// spreadsheet reports whether a file is an XLS or XLSX one, by how such files begin.
+func spreadsheet(text []byte) bool {
+	return bytes.HasPrefix(text, []byte("\xd0\xcf\x11\xe0")) || bytes.HasPrefix(text, []byte("PK\x03\x04"))
 }

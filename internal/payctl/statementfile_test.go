@@ -129,6 +129,8 @@ func TestCompareRefusesBadFiles(t *testing.T) {
 		"a long text":               {swapped("PR-1", strings.Repeat("x", 300)), "line 3, reference: has more than 256 bytes", nil},
 		"one payment twice":         {bookHeader + "\n" + bookLine + "\n" + bookLine, "line 3, reference: stands with this order in line 2 already", nil},
 		"not UTF-8":                 {bookHeader + "\n" + bookLine + "\n\xff", "line 3: is not UTF-8", nil},
+		"XLS":                       {"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "line 1: is a spreadsheet, not CSV: export it as CSV", nil},
+		"XLSX":                      {"PK\x03\x04\x14\x00", "line 1: is a spreadsheet, not CSV: export it as CSV", nil},
 		"not CSV":                   {bookHeader + "\n" + `"P-1`, "line 2: is not CSV", nil},
 		"both separators":           {"order;status,amount", "line 1: the first line has both", nil},
 		"everything at once":        {bookHeader + "\n,refund,x,y,WON,,,z,z", "line 2, completed_at: must be a time", nil},
