@@ -18,6 +18,9 @@ type Ladder struct {
 	// Threshold is the longest time in which a result comes. A payment that is still open is looked up once
 	// more, and a person is told.
 	Threshold time.Duration
+	// WallThreshold says that Threshold goes on while the provider is closed. An event that became as old while it was
+	// closed is handled when it opens.
+	WallThreshold bool
 }
 
 // growth is how much longer each rung is than the one before: four rungs from ten minutes to two days.
@@ -45,6 +48,7 @@ type rung struct {
 	name     string        // of its timer; the last of a ladder is "threshold", whatever stands before it
 	life     time.Duration // of the pages that it is for, in any time; 0 for a rung that is for all payments
 	after    time.Duration // that life, in the provider's open time
+	wall     bool          // in any time instead
 	statuses []payment.Status
 }
 
@@ -57,7 +61,7 @@ func (l Ladder) rungs() []rung {
 		rungs = append(rungs, rung{name: strconv.Itoa(len(rungs) + 1), after: after, statuses: open})
 	}
 	rungs[0].statuses = append([]payment.Status{payment.Submitting}, open...)
-	return append(rungs, rung{name: "threshold", after: l.Threshold, statuses: open})
+	return append(rungs, rung{name: "threshold", after: l.Threshold, wall: l.WallThreshold, statuses: open})
 }
 
 func (r rung) takes(s payment.Status) bool { return slices.Contains(r.statuses, s) }

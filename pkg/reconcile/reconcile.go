@@ -148,7 +148,7 @@ func (t timer) concerns(p payment.Payment, m events.Message, r rung) bool {
 // due is when an event is as old as a rung. Events are as old as the log says, so that they become due in the
 // order of the log. An intent is a worker's work of seconds, whatever the hours: one that is old is in doubt.
 func (t timer) due(p payment.Payment, m events.Message, r rung) (time.Time, bool) {
-	if p.Status == payment.Submitting {
+	if p.Status == payment.Submitting || r.wall {
 		return m.StoredAt.Add(r.after), true
 	}
 	return t.provider.Hours(p.Operation).AddOpen(m.StoredAt.Add(r.life), r.after)

@@ -212,6 +212,18 @@ func TestRungsCountOpenTime(t *testing.T) {
 	})
 }
 
+// Where the threshold counts any time, its rung does; the others go on counting open time.
+func TestTheThresholdsRungCanCountAnyTime(t *testing.T) {
+	friday := time.Date(2000, 1, 7, 23, 54, 0, 0, kst)
+	p := hoursOf(t)
+	p.Ladder.WallThreshold = true
+	running(t, friday, p, func(l *fakeLog, e *engine) {
+		l.append(acme, "o-1", payment.Deposit, payment.Pending)
+		time.Sleep(time.Until(time.Date(2000, 1, 10, 9, 0, 0, 0, kst)))
+		e.want(t, "o-1 48h0m0s 0s", "o-1 56h11m0s 48h0m0s", "o-1 57h1m0s 48h0m0s")
+	})
+}
+
 // An intent whose worker died on Friday night, and whose command waits for Monday, is found on Friday night.
 func TestIntentsAreFoundInAnyTime(t *testing.T) {
 	friday := time.Date(2000, 1, 7, 23, 54, 0, 0, kst)

@@ -24,6 +24,8 @@ const (
 type Opening struct {
 	Hours  calendar.Hours
 	Closed ClosedPolicy
+	// WallThreshold says that the provider's threshold goes on while it is closed.
+	WallThreshold bool
 }
 
 // closed returns what to decide about a command that would be sent now while its provider is closed: to

@@ -13,7 +13,8 @@ import (
 // it says. It never sends a payment: one that the provider does not know stays as it is, unless a command
 // in the queue leads it on, or its customer's page closed long ago ([payment.Payment.AwaitsPage]).
 //
-// A payment that is still open afterwards, and that has been open for limit of the provider's open time
+// A payment that is still open afterwards, and that has been open for limit of the provider's open time, or
+// of any time where its threshold says so ([Opening].WallThreshold),
 // since it was sent, since its page was over or since a person was told last, becomes overdue: an event, an
 // error in the log and a count, nothing more. limit 0 makes it overdue in any case.
 //
@@ -128,7 +129,11 @@ func (w *Worker) tooLong(j *job, limit time.Duration) bool {
 		return true
 	}
 	since := later(w.began(j), p.OverdueAt)
-	return w.Opening(p.Provider, p.Operation).Hours.OpenDuration(since, w.Now()) >= limit
+	opening := w.Opening(p.Provider, p.Operation)
+	if opening.WallThreshold {
+		return w.Now().Sub(since) >= limit
+	}
+	return opening.Hours.OpenDuration(since, w.Now()) >= limit
 }
 
 // began is when the time began in which a payment should end. Where the customer has a page, that is when the

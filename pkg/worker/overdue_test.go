@@ -370,6 +370,34 @@ func TestTheThresholdCountsOpenTime(t *testing.T) {
 	})
 }
 
+// A threshold of any time goes on over the weekend, and is told of when the provider has opened and was asked.
+func TestTheThresholdCanCountAnyTime(t *testing.T) {
+	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *desk) {
+		of := d.options.Opening
+		d.options.Opening = func(provider string, op payment.Operation) worker.Opening {
+			opening := of(provider, op)
+			opening.WallThreshold = true
+			return opening
+		}
+		d.pendingFor("o-1", 0)
+		for _, step := range []struct {
+			at      time.Time
+			lookups int
+			told    bool
+		}{
+			{d.now().Add(20 * time.Minute), 1, false}, // Friday night
+			{d.now().Add(threshold), 1, false},        // Sunday night: closed, so nobody is asked
+			{monday, 2, true},
+		} {
+			time.Sleep(time.Until(step.at))
+			_ = d.start().Overdue(context.Background(), d.event("o-1"), threshold)
+			if told := !d.log.now("o-1").OverdueAt.IsZero(); told != step.told || d.provider.lookups != step.lookups {
+				t.Errorf("at %s: told %v after %d look-ups", step.at.In(kst), told, d.provider.lookups)
+			}
+		}
+	})
+}
+
 func TestOverdueIsCounted(t *testing.T) {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
