@@ -6,6 +6,11 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric/noop"
+	sdk "go.opentelemetry.io/otel/sdk/metric"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+
 	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
@@ -42,6 +47,45 @@ func atHours(t *testing.T, at time.Time, policy worker.ClosedPolicy, test func(d
 		time.Sleep(time.Until(at))
 		test(d)
 	})
+}
+
+// The time of a weekend is no open time of a payment that waits for Monday.
+func TestTimeToOutcomeCountsOpenTime(t *testing.T) {
+	reader := sdk.NewManualReader()
+	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
+	t.Cleanup(func() { otel.SetMeterProvider(noop.NewMeterProvider()) })
+	atHours(t, friday.Add(-time.Hour), "", func(d *desk) {
+		d.lookupSays(paid(), nil)
+		d.pendingFor("o-1", 0)
+		time.Sleep(time.Until(monday.Add(time.Hour)))
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+	})
+	for name, want := range map[string]float64{worker.MetricOpenTimeToOutcome: 7200, worker.MetricTimeToOutcome: monday.Sub(friday).Seconds() + 7200} {
+		if got := sumOf(t, reader, name); got != want {
+			t.Errorf("%s: %v s, want %v s", name, got, want)
+		}
+	}
+}
+
+// sumOf returns the sum of a histogram of seconds, over all labels.
+func sumOf(t *testing.T, reader sdk.Reader, name string) float64 {
+	t.Helper()
+	var all metricdata.ResourceMetrics
+	if err := reader.Collect(context.Background(), &all); err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for _, scope := range all.ScopeMetrics {
+		for _, m := range scope.Metrics {
+			if h, ok := m.Data.(metricdata.Histogram[float64]); ok && m.Name == name {
+				for _, point := range h.DataPoints {
+					sum += point.Sum
+				}
+			}
+		}
+	}
+	return sum
 }
 
 func TestFridayNightIsSentOnMondayMorning(t *testing.T) {

@@ -31,6 +31,9 @@ const (
 	// MetricTimeToOutcome is the time from a payment's requested_at to its first outcome in seconds, by provider,
 	// operation, status.
 	MetricTimeToOutcome = "payonce.payments.time_to_outcome"
+	// MetricOpenTimeToOutcome is the part of that time in which the provider was open, so that a weekend makes no
+	// payment slow.
+	MetricOpenTimeToOutcome = "payonce.payments.open_time_to_outcome"
 	// MetricTriedAgain counts requests that were made again within one attempt, because it was proven that the
 	// one before was not sent, by provider.
 	MetricTriedAgain = "payonce.provider.tried_again"
@@ -41,7 +44,7 @@ type instruments struct {
 	transitions, webhooks, webhooksDead, claimsDown, overdue metric.Int64Counter
 	triedAgain                                               metric.Int64Counter
 	claimsHeld                                               metric.Int64UpDownCounter
-	calls, openAge, timeToOutcome                            metric.Float64Histogram
+	calls, openAge, timeToOutcome, openTimeToOutcome         metric.Float64Histogram
 
 	callLabels, transitionLabels labelCache
 	registry                     *connectors.Registry
@@ -50,7 +53,7 @@ type instruments struct {
 func newInstruments(registry *connectors.Registry) (*instruments, error) {
 	meter := otel.Meter("payonce/worker")
 	i := instruments{registry: registry}
-	var errs [10]error
+	var errs [11]error
 	i.transitions, errs[0] = meter.Int64Counter(MetricTransitions)
 	i.webhooks, errs[1] = meter.Int64Counter(MetricWebhooks)
 	i.webhooksDead, errs[6] = meter.Int64Counter(MetricWebhooksDead)
@@ -59,8 +62,9 @@ func newInstruments(registry *connectors.Registry) (*instruments, error) {
 	i.overdue, errs[4] = meter.Int64Counter(MetricOverdue)
 	i.openAge, errs[5] = meter.Float64Histogram(MetricOpenAge, metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(60, 600, 3600, 6*3600, 24*3600, 48*3600, 96*3600, 7*24*3600, 30*24*3600))
-	i.timeToOutcome, errs[7] = meter.Float64Histogram(MetricTimeToOutcome, metric.WithUnit("s"),
-		metric.WithExplicitBucketBoundaries(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6*3600, 24*3600, 48*3600, 7*24*3600))
+	toOutcome := metric.WithExplicitBucketBoundaries(0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 6*3600, 24*3600, 48*3600, 7*24*3600)
+	i.timeToOutcome, errs[7] = meter.Float64Histogram(MetricTimeToOutcome, metric.WithUnit("s"), toOutcome)
+	i.openTimeToOutcome, errs[10] = meter.Float64Histogram(MetricOpenTimeToOutcome, metric.WithUnit("s"), toOutcome)
 	i.triedAgain, errs[8] = meter.Int64Counter(MetricTriedAgain)
 	i.claimsHeld, errs[9] = meter.Int64UpDownCounter(MetricClaimsHeld)
 	err := errors.Join(errs[:]...)
@@ -179,6 +183,14 @@ func (i *instruments) transition(p payment.Payment, reason string) metric.Measur
 	})
 }
 
+// ended counts the open time of a payment that has its first outcome.
+func (w *Worker) ended(ctx context.Context, p payment.Payment) {
+	if w.metrics.openTimeToOutcome.Enabled(ctx) {
+		open := w.Opening(p.Provider, p.Operation).Hours.OpenDuration(p.RequestedAt, p.UpdatedAt)
+		w.metrics.openTimeToOutcome.Record(ctx, open.Seconds(), w.metrics.about(p))
+	}
+}
+
 // announce counts and logs an event that was written. What needs a person is logged as an error, and an intent
 // where somebody looks for details.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
@@ -188,6 +200,9 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	}
 	overdue := !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) // this event, and no later one, says so
 	w.metrics.moved(ctx, from, p, reason, overdue)
+	if p.Status.Ended() && !from.Ended() {
+		w.ended(ctx, p)
+	}
 	level := slog.LevelInfo
 	switch {
 	case p.Status == payment.Conflict || slices.Contains(alarming, reason) || overdue:

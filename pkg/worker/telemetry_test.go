@@ -65,6 +65,10 @@ func TestMetrics(t *testing.T) {
 		worker.MetricClaimsHeld: 0, // all were given back
 		worker.MetricTimeToOutcome + " operation=deposit provider=acme-kr status=failed":  1,
 		worker.MetricTimeToOutcome + " operation=deposit provider=acme-kr status=settled": 1,
+
+		worker.MetricOpenTimeToOutcome + " operation=deposit provider=unknown status=failed":  1,
+		worker.MetricOpenTimeToOutcome + " operation=deposit provider=acme-kr status=failed":  1,
+		worker.MetricOpenTimeToOutcome + " operation=deposit provider=acme-kr status=settled": 1,
 	} {
 		if got[want] != n {
 			t.Errorf("%s: %d, want %d", want, got[want], n)
