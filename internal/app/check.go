@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"payonce/pkg/config"
+	"payonce/pkg/payment"
 )
 
 // state of a finding, as the table of --check shows it.
@@ -141,7 +142,7 @@ func checkHours(_ context.Context, rt Runtime) []finding {
 	var rows []finding
 	for _, name := range rt.Connectors.Names() {
 		row := finding{check: "hours of " + name, state: good, result: "nothing runs out soon"}
-		if warning := rt.Config.Providers[name].Hours.Calendar().Warning(rt.Now()); warning != "" {
+		if warning := rt.Config.Providers[name].Hours.Calendar(payment.Deposit).Warning(rt.Now()); warning != "" {
 			row.state, row.result = warned, warning
 			row.next = fmt.Sprintf("add next year's closed days and closed_known_until to providers.%s.hours", name)
 		}

@@ -9,6 +9,8 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
+
+	"payonce/pkg/payment"
 )
 
 // MetricClosedDaysLeft is for how many more days the list of a provider's extra closed days is complete, below 0
@@ -24,7 +26,7 @@ func reportClosedDays(rt Runtime) error {
 		metric.WithFloat64Callback(func(_ context.Context, o metric.Float64Observer) error {
 			now := rt.Now()
 			for name, provider := range rt.Config.Providers {
-				hours := provider.Hours.Calendar()
+				hours := provider.Hours.Calendar(payment.Deposit)
 				if hours.KnownFor(now) == endless {
 					continue
 				}

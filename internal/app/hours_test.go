@@ -85,4 +85,15 @@ func TestOpeningIsWhatTheConfigurationSays(t *testing.T) {
 			t.Errorf("%s %s opens %s", c.provider, c.op, opens)
 		}
 	}
+	// A payout that is not done on Friday night waits for longer than ECommPay's threshold, so none is sent then.
+	friday := saturday.Add(-24 * time.Hour)
+	for op, want := range map[payment.Operation]time.Duration{payment.Deposit: 11*time.Hour + 59*time.Minute, payment.Payout: 11*time.Hour + 49*time.Minute} {
+		is := opening("ecommpay-kr-redirect", op)
+		if closes, ever := is.Hours.NextClosing(friday); !ever || closes.Sub(friday) != want || !is.WallThreshold {
+			t.Errorf("ECommPay closes for a %s %s after Friday noon, want %s; %+v", op, closes.Sub(friday), want, is)
+		}
+	}
+	if opening("teemopay-kr", payment.Payout).WallThreshold {
+		t.Error("the threshold of a provider that documents none counts any time")
+	}
 }

@@ -84,8 +84,11 @@ func Timing(cfg config.Config) worker.Timing {
 // Opening returns when each provider is open, from a configuration whose connectors were made.
 func Opening(cfg config.Config) func(provider string, op payment.Operation) worker.Opening {
 	return func(provider string, op payment.Operation) worker.Opening {
-		hours := cfg.Providers[provider].Hours
-		return worker.Opening{Hours: hours.Calendar(), Closed: worker.ClosedPolicy(hours.WhenClosed.For(op))}
+		of := cfg.Providers[provider]
+		return worker.Opening{
+			Hours: of.Hours.Calendar(op), Closed: worker.ClosedPolicy(of.Hours.WhenClosed.For(op)),
+			WallThreshold: of.ThresholdClock == config.WallClock,
+		}
 	}
 }
 
@@ -106,9 +109,10 @@ func Open(rt Runtime) []reconcile.Provider {
 		of := rt.Config.Providers[name]
 		connector, _ := rt.Connectors.Get(name)
 		providers = append(providers, reconcile.Provider{
-			Name: name, Slots: lookupSlots, Ladder: reconcile.Ladder{BasicTime: of.BasicTime, Threshold: of.Threshold},
-			Pages: reconcile.Pages{Grace: connector.Traits().PageGrace, Lives: reconcile.PageLives(), Kept: rt.Config.NATS.PaymentsRetention},
-			Hours: func(op payment.Operation) calendar.Hours { return opening(name, op).Hours },
+			Name: name, Slots: lookupSlots,
+			Ladder: reconcile.Ladder{BasicTime: of.BasicTime, Threshold: of.Threshold, WallThreshold: of.ThresholdClock == config.WallClock},
+			Pages:  reconcile.Pages{Grace: connector.Traits().PageGrace, Lives: reconcile.PageLives(), Kept: rt.Config.NATS.PaymentsRetention},
+			Hours:  func(op payment.Operation) calendar.Hours { return opening(name, op).Hours },
 		})
 	}
 	return providers

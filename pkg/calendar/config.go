@@ -31,9 +31,10 @@ type Config struct {
 	ClosedKnownUntil string `yaml:"closed_known_until"`
 	// MarginAfterOpening and MarginBeforeClosing are set aside, so that nothing is sent while the
 	// provider's clock may say otherwise, or too late to be worked on. They are at most [MaxMargin]. Hours
-	// that touch, such as 00:00-24:00 on days in a row, have no closing between them.
+	// that touch, such as 00:00-24:00 on days in a row, have no closing between them. A file gives the one before
+	// closing by operation, so it is no key of this type.
 	MarginAfterOpening  time.Duration `yaml:"margin_after_opening"`
-	MarginBeforeClosing time.Duration `yaml:"margin_before_closing"`
+	MarginBeforeClosing time.Duration
 }
 
 // Rule gives the hours of some days of each week.

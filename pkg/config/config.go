@@ -181,6 +181,9 @@ type Provider struct {
 	// kind says, or else [DefaultBasicTime] and [DefaultThreshold].
 	BasicTime time.Duration `yaml:"basic_time"`
 	Threshold time.Duration `yaml:"threshold"`
+	// ThresholdClock is "wall" where Threshold goes on while the provider is closed, or "open"; empty takes what the
+	// kind says.
+	ThresholdClock string `yaml:"threshold_clock"`
 	// Hours in which it takes payments; the default is as its kind says.
 	Hours Hours `yaml:"hours"`
 	// Rate bounds the calls of all workers together.

@@ -23,6 +23,7 @@ var (
 	durationType = reflect.TypeFor[time.Duration]()
 	settingsType = reflect.TypeFor[*Settings]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
+	marginsType  = reflect.TypeFor[Margins]()
 )
 
 // value fills v from n. A problem leaves v as it was.
@@ -36,6 +37,10 @@ func (d decoder) value(n *yaml.Node, v reflect.Value, key string) {
 	case v.Kind() == reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		d.value(n, v.Elem(), key)
+	case v.Type() == marginsType && n.Kind == yaml.ScalarNode && !empty: // one value for all
+		var all *time.Duration
+		d.value(n, reflect.ValueOf(&all).Elem(), key)
+		v.Set(reflect.ValueOf(Margins{Deposit: all, Payout: all}))
 	case v.Kind() == reflect.Struct && !readsText:
 		if !empty { // an empty section has only defaults
 			d.mapping(n, v, key)

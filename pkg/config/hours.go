@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/pkg/calendar"
+	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
 
@@ -16,9 +17,25 @@ type Hours struct {
 	// AlwaysOpen, whatever the kind says.
 	AlwaysOpen bool `yaml:"always_open"`
 	calendar.Config
-	WhenClosed WhenClosed `yaml:"when_closed"`
+	// MarginBeforeClosing is what is set aside before a closing.
+	MarginBeforeClosing Margins    `yaml:"margin_before_closing"`
+	WhenClosed          WhenClosed `yaml:"when_closed"`
 
-	parsed calendar.Hours // what is in effect, after [Config.Connectors]
+	parsed map[payment.Operation]calendar.Hours // what is in effect, after [Config.Connectors]
+}
+
+// Margins are lengths of time by operation; nil takes what the kind says. One value in the file is for both.
+type Margins struct {
+	Deposit *time.Duration `yaml:"deposit"`
+	Payout  *time.Duration `yaml:"payout"`
+}
+
+// of returns the margin of an operation.
+func (m *Margins) of(op payment.Operation) **time.Duration {
+	if op == payment.Payout {
+		return &m.Payout
+	}
+	return &m.Deposit
 }
 
 // WhenClosed says, by operation, what becomes of a payment that comes while the provider is closed: "park",
@@ -43,14 +60,14 @@ func (w WhenClosed) For(op payment.Operation) string {
 	return cmp.Or(w.Deposit, Park)
 }
 
-// Calendar returns the hours that are in effect. They are known after [Config.Connectors].
-func (h Hours) Calendar() calendar.Hours { return h.parsed }
+// Calendar returns the hours that are in effect for an operation. They are known after [Config.Connectors].
+func (h Hours) Calendar(op payment.Operation) calendar.Hours { return h.parsed[op] }
 
 func (h Hours) validate(p *problems, key string) {
 	for name, policy := range map[string]string{"deposit": h.WhenClosed.Deposit, "payout": h.WhenClosed.Payout} {
 		p.oneOf(key+".when_closed."+name, cmp.Or(policy, Park), Park, Reject, Send)
 	}
-	p.check(!h.AlwaysOpen || reflect.ValueOf(h.Config).IsZero(), key+".always_open", "stands beside hours: give one of them")
+	p.check(!h.AlwaysOpen || reflect.ValueOf(h.Config).IsZero() && h.MarginBeforeClosing == Margins{}, key+".always_open", "stands beside hours: give one of them")
 }
 
 // completed returns the kind's hours with what an account has beside them.
@@ -58,28 +75,48 @@ func completed(kind, own calendar.Config) calendar.Config {
 	kind.Closed = append(slices.Clone(kind.Closed), own.Closed...)
 	kind.ClosedKnownUntil = cmp.Or(own.ClosedKnownUntil, kind.ClosedKnownUntil)
 	kind.MarginAfterOpening = cmp.Or(own.MarginAfterOpening, kind.MarginAfterOpening)
-	kind.MarginBeforeClosing = cmp.Or(own.MarginBeforeClosing, kind.MarginBeforeClosing)
 	return kind
 }
 
 // resolveHours puts the hours in effect that the file and the kind give together. Their problems have the
 // lines of the file.
-func (c *Config) resolveHours(found *problems, key, name string, kind calendar.Config, now time.Time) {
+func (c *Config) resolveHours(found *problems, key, name string, traits connectors.Traits, now time.Time) {
 	provider := c.Providers[name]
 	h := &provider.Hours
 	if !h.AlwaysOpen && h.Zone == "" && h.Days == "" && h.Hours == "" && len(h.Week) == 0 {
-		h.Config = completed(kind, h.Config)
+		h.Config = completed(traits.Hours, h.Config)
 	}
 	h.WhenClosed = WhenClosed{Deposit: h.WhenClosed.For(payment.Deposit), Payout: h.WhenClosed.For(payment.Payout)}
-	var err error
-	if h.parsed, err = calendar.Parse(h.Config); err != nil {
-		keys := map[string]reflect.Value{}
-		fieldsOf(reflect.ValueOf(h.Config), keys, map[string]string{})
-		found.addErrors(key+".hours", err, keys)
-		return
+	h.parsed = map[payment.Operation]calendar.Hours{}
+	for _, op := range payment.Operations() {
+		margin := h.resolveMargin(op, traits)
+		hours := h.Config
+		hours.MarginBeforeClosing = margin
+		parsed, err := calendar.Parse(hours)
+		if err != nil {
+			keys := map[string]reflect.Value{}
+			fieldsOf(reflect.ValueOf(*h), keys, map[string]string{})
+			found.addErrors(key+".hours", err, keys)
+			return
+		}
+		h.parsed[op] = parsed
 	}
-	if warning := h.parsed.Warning(now); warning != "" {
+	if warning := h.parsed[payment.Deposit].Warning(now); warning != "" {
 		found.origin.warnings = append(found.origin.warnings, key+".hours: "+warning)
 	}
 	c.Providers[name] = provider
+}
+
+// resolveMargin puts the margin before a closing in effect: the file's, or else the kind's for the operation, or else
+// that of the kind's hours. A provider that never closes has none of its kind's.
+func (h *Hours) resolveMargin(op payment.Operation, traits connectors.Traits) time.Duration {
+	margin := h.MarginBeforeClosing.of(op)
+	if *margin == nil {
+		kinds, given := traits.MarginBeforeClosing[op]
+		if !given || reflect.ValueOf(h.Config).IsZero() {
+			kinds = h.Config.MarginBeforeClosing
+		}
+		*margin = &kinds
+	}
+	return **margin
 }

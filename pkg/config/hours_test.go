@@ -49,10 +49,84 @@ func TestHoursInEffect(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		is := loaded.Providers["one"].Hours.Calendar()
+		is := loaded.Providers["one"].Hours.Calendar(payment.Payout)
 		if is.Open(noon) != c.noon || is.Open(late) != c.late || is.Open(night) != c.night {
 			t.Errorf("%s: open at noon %v, late %v, at night %v", name, is.Open(noon), is.Open(late), is.Open(night))
 		}
+	}
+}
+
+// shop is a kind with hours and with margins by operation.
+type shop struct{ connectors.Connector }
+
+func (shop) Traits() connectors.Traits {
+	return connectors.Traits{Kind: "shop", SettlingDelay: time.Hour, ThresholdInWallClock: true,
+		Hours:               calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"},
+		MarginBeforeClosing: map[payment.Operation]time.Duration{payment.Payout: 10 * time.Minute}}
+}
+
+var withShop = append(slices.Clone(withOffice), connectors.Kind{
+	Name: "shop", New: func(string, func(any) error, func() time.Time) (connectors.Connector, error) { return shop{}, nil },
+})
+
+// TestMarginsByOperation: the kind's margins go with all hours that close, and the file's stand in their place.
+func TestMarginsByOperation(t *testing.T) {
+	friday := func(hour, minute int) time.Time { return time.Date(2026, 11, 20, hour, minute, 0, 0, kst) }
+	for name, c := range map[string]struct {
+		kind, hours     string
+		deposit, payout time.Time // when it closes
+	}{
+		"as the kind says":          {"shop", "{}", friday(23, 59), friday(23, 49)},
+		"own hours":                 {"shop", "{zone: '+09:00', days: mon-fri, hours: 09:00-18:00}", friday(18, 0), friday(17, 50)},
+		"one for both":              {"shop", "{margin_before_closing: 1h}", friday(22, 59), friday(22, 59)},
+		"none for both":             {"shop", "{margin_before_closing: 0s}", friday(23, 59), friday(23, 59)},
+		"one for payouts":           {"shop", "{margin_before_closing: {payout: 30m}}", friday(23, 59), friday(23, 29)},
+		"none for payouts":          {"shop", "{margin_before_closing: {payout: 0s}}", friday(23, 59), friday(23, 59)},
+		"one for deposits":          {"shop", "{margin_before_closing: {deposit: 5m}}", friday(23, 54), friday(23, 49)},
+		"a kind without operations": {"office", "{}", friday(23, 58), friday(23, 58)},
+		"and one for its deposits":  {"office", "{margin_before_closing: {deposit: 0s}}", friday(23, 59), friday(23, 58)},
+	} {
+		loaded := load(t, "providers: {one: {kind: "+c.kind+", hours: "+c.hours+"}}\n", nil, nil)
+		if _, err := loaded.Connectors(withShop, time.Now); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		for op, want := range map[payment.Operation]time.Time{payment.Deposit: c.deposit, payment.Payout: c.payout} {
+			if at, closes := loaded.Providers["one"].Hours.Calendar(op).NextClosing(friday(12, 0)); !closes || !at.Equal(want) {
+				t.Errorf("%s: a %s closes %v, want %v", name, op, at, want)
+			}
+		}
+	}
+	open := load(t, "providers: {one: {kind: shop, hours: {always_open: true}}}\n", nil, nil)
+	if _, err := open.Connectors(withShop, time.Now); err != nil {
+		t.Fatal(err)
+	}
+	if _, closes := open.Providers["one"].Hours.Calendar(payment.Payout).NextClosing(friday(12, 0)); closes {
+		t.Error("what is always open closes")
+	}
+	for _, hours := range []string{"{always_open: true, margin_before_closing: 1m}", "{margin_before_closing: {payout: 13h}}", "{margin_before_closing: {refund: 1m}}", "{margin_before_closing: [1m]}", "{margin_before_closing: {payout: -1m}}"} {
+		loaded, err := config.Load(testFile, fake("providers: {one: {kind: shop, hours: "+hours+"}}\n", nil, nil))
+		if err == nil {
+			_, err = loaded.Connectors(withShop, time.Now)
+		}
+		if err == nil || strings.Contains(err.Error(), "\n") || !strings.Contains(err.Error(), "providers.one.hours") {
+			t.Errorf("%s: got %v", hours, err)
+		}
+	}
+}
+
+// TestThresholdClock: the kind says how its threshold counts, and the file can say otherwise.
+func TestThresholdClock(t *testing.T) {
+	for _, c := range []struct{ kind, key, want string }{
+		{"shop", "", "wall"}, {"office", "", "open"}, {"shop", ", threshold_clock: open", "open"}, {"office", ", threshold_clock: wall", "wall"},
+	} {
+		loaded := load(t, "providers: {one: {kind: "+c.kind+c.key+"}}\n", nil, nil)
+		if _, err := loaded.Connectors(withShop, time.Now); err != nil || loaded.Providers["one"].ThresholdClock != c.want {
+			t.Errorf("%s%s: got %q, %v", c.kind, c.key, loaded.Providers["one"].ThresholdClock, err)
+		}
+	}
+	if _, err := config.Load(testFile, fake("providers: {one: {kind: shop, threshold_clock: both}}\n", nil, nil)); err == nil || !strings.Contains(err.Error(), "providers.one.threshold_clock: must be one of wall, open") {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -91,7 +91,7 @@ func (c *Config) connector(found *problems, key, name string, kind connectors.Ki
 	c.checkSettling(found, key, connector.Traits())
 	c.resolveLadder(found, key, name, connector.Traits())
 	c.resolveLimits(found, key, name)
-	c.resolveHours(found, key, name, connector.Traits().Hours, now())
+	c.resolveHours(found, key, name, connector.Traits(), now())
 	return connector
 }
 

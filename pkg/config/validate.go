@@ -270,6 +270,9 @@ func (c *Config) validateProviders(p *problems) {
 		p.within(key+".slots", provider.Slots, 0, maxSlots)
 		p.check(provider.BasicTime >= 0, key+".basic_time", "must not be less than nothing")
 		p.check(provider.Threshold >= 0, key+".threshold", "must not be less than nothing")
+		if provider.ThresholdClock != "" {
+			p.oneOf(key+".threshold_clock", provider.ThresholdClock, WallClock, OpenClock)
+		}
 		provider.Hours.validate(p, key+".hours")
 		provider.validateLimits(p, key)
 		for i, network := range provider.WebhookSources {

@@ -97,6 +97,8 @@ type Traits struct {
 	// until it is. Both count while the provider is open; 0 is not documented. A configuration may say
 	// otherwise.
 	BasicTime, Threshold time.Duration
+	// ThresholdInWallClock says that Threshold goes on while the provider is closed.
+	ThresholdInWallClock bool
 	// PageGrace is, for a connector that makes links to a page without a request (PageClosesAt of the
 	// observation), how long after the page has closed a lookup may still not know what was confirmed there. It
 	// counts while the provider is open; 0 is not known, and then no such payment ends by not being known.
@@ -104,4 +106,8 @@ type Traits struct {
 	// Hours in which the provider takes payments, as its documents say; the zero Config is always open. A
 	// configuration may say otherwise.
 	Hours calendar.Config
+	// MarginBeforeClosing is how long before a closing no more payments of an operation are sent, so that their
+	// result comes before it. It stands in place of that of Hours, and goes with other hours too. A configuration
+	// may say otherwise.
+	MarginBeforeClosing map[payment.Operation]time.Duration
 }

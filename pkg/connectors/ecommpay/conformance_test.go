@@ -78,7 +78,8 @@ func harness(cmd payment.Command) connectortest.Harness {
 			Methods:   map[payment.Operation][]string{payment.Deposit: {"page", "page_direct", "gate_redirect", "gate"}, payment.Payout: {"gate"}},
 			Hours:     calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"}, // seed 004
 			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,                            // seed 004, payouts
-			PageGrace: 48*time.Hour + time.Minute, // the threshold and the settling delay
+			PageGrace:            48*time.Hour + time.Minute,                                                                       // the threshold and the settling delay
+			ThresholdInWallClock: true, MarginBeforeClosing: map[payment.Operation]time.Duration{payment.Payout: 10 * time.Minute}, // the basic time
 		},
 		Submit: connectortest.Submit{Verify: verifyRequest, Amount: func(m payment.Money) string { return strconv.FormatInt(m.Minor, 10) }},
 		Lookup: connectortest.Lookup{

@@ -51,8 +51,13 @@ const (
 	MethodGate = "gate"
 )
 
-// threshold is the longest time in which a payment gets its result (Operations support of seed 004).
-const threshold = 48 * time.Hour
+// The times of payouts (Operations support of the Korean banks page): when a result is usually there, and the longest
+// time "between the moment a payment is initiated" and its result, after which the platform declines it. The latter is
+// in any time: nothing is said of the provider's hours.
+const (
+	basicTime = 10 * time.Minute
+	threshold = 48 * time.Hour
+)
 
 var depositMethods = []string{MethodPage, MethodPageDirect, MethodGateRedirect, MethodGate}
 
@@ -94,7 +99,11 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			Currencies: []string{"KRW"}, // seed 004
 			Hours:      calendar.ECommPayKorea(),
 			// Operations support of seed 004, for payouts. For purchases it names the account manager.
-			BasicTime: 10 * time.Minute, Threshold: threshold,
+			BasicTime: basicTime, Threshold: threshold, ThresholdInWallClock: true,
+			// A payout that is not done at a closing waits until the next opening, which over a weekend is longer than the
+			// threshold, and would be declined by the provider itself. A deposit is the customer's transfer: no time is
+			// documented for it, and one that is declined costs nobody anything.
+			MarginBeforeClosing: map[payment.Operation]time.Duration{payment.Payout: basicTime},
 			// What is confirmed on the page is registered at once, for all that the pages say; how soon a lookup
 			// knows it, none says. The longest time that the provider names for anything is long enough.
 			PageGrace:      threshold + s.SettlingDelay,
