@@ -22,6 +22,9 @@ func Next(p payment.Payment) string {
 			return byHand(p, "the provider said something of it that cannot be mapped, see its annotations: ask it by our order number.")
 		}
 	}
+	if p.Status == payment.InDoubt && p.Reason != nil && p.Reason.Code == payment.ReasonNoInstructions {
+		return byHand(p, "the customer cannot pay: ask the provider by our order number to end it, or to tell the customer where to pay.")
+	}
 	switch p.Status {
 	case payment.Requested:
 		return "see that workers run and are ready: no worker has begun it"

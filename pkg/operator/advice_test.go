@@ -35,6 +35,7 @@ func TestNext(t *testing.T) {
 		{payment.Submitting, "", false, "looked up"},
 		{payment.InDoubt, payment.ReasonNoAnswer, false, "Then: payctl payment resolve acme-kr P-1 --settled or --failed"},
 		{payment.InDoubt, payment.ReasonAmountMismatch, false, "what really moved. Then: payctl payment resolve"},
+		{payment.InDoubt, payment.ReasonNoInstructions, false, "cannot pay"},
 		{payment.Pending, "", false, "nothing: "},
 		{payment.Pending, payment.ReasonAmountMismatch, false, "what really moved. Then: payctl payment resolve"},
 		{payment.Pending, payment.ReasonOverdue, true, "Then: payctl payment resolve acme-kr P-1"},

@@ -115,6 +115,8 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 		return Evidence(Unclear)
 	case providerSpoke(o) && o.OneReference && o.Reference != "" && p.ProviderReference != "" && o.Reference != p.ProviderReference:
 		return secondReference
+	case stillUnpayable(p, o):
+		return Evidence(Unclear)
 	}
 	if echoDiffers(p, o) {
 		return mismatch
@@ -145,6 +147,12 @@ func waitsForPerson(p Payment) bool {
 		(p.Reason.Code == ReasonSecondReference || p.Reason.Code == ReasonPartlyReversed)
 }
 
+// stillUnpayable reports whether the provider only repeats that it has a payment of which the customer was never
+// told how to pay it. As pending, nobody would be told of it for long, and nothing could happen to it.
+func stillUnpayable(p Payment, o Observation) bool {
+	return o.Kind == Accepted && o.Action == nil && p.Status == InDoubt && p.Reason != nil && p.Reason.Code == ReasonNoInstructions
+}
+
 // provenUnknown reports whether a doubt ended with the provider's word that nothing was executed.
 func provenUnknown(p Payment) bool {
 	return p.Status == InDoubt && p.NotFound >= believedNotFound && !p.Known
@@ -157,9 +165,16 @@ func echoDiffers(p Payment, o Observation) bool {
 	switch o.Kind {
 	case Accepted, Paid, Declined, TakenBack:
 		_, _, possible := paid(p, o)
-		return !possible || !o.Amount.IsZero() && o.Amount != p.Amount
+		return !possible || !o.Amount.IsZero() && !echoes(p, o)
 	}
 	return false
+}
+
+// echoes reports whether the amount that the provider repeats is the ordered one, within the observation's tolerance.
+func echoes(p Payment, o Observation) bool {
+	difference := o.Amount.Minor - p.Amount.Minor
+	return o.Amount == p.Amount ||
+		o.Amount.Currency == p.Amount.Currency && o.Amount.Minor > 0 && max(difference, -difference) <= o.AmountTolerance
 }
 
 // paid returns the settled amount and the receipts of p after the Paid observation o. Receipts are told

@@ -67,6 +67,9 @@ type Observation struct {
 	OneReference bool
 	// Amount is the ordered amount as the provider echoes it; zero when it does not.
 	Amount Money
+	// AmountTolerance is by how many minor units Amount may differ from what was ordered and still be this order's,
+	// for a provider that puts a little on or off an amount to tell transfers apart. 0 allows no difference.
+	AmountTolerance int64
 	// SettledAmount is what moved, for Paid; zero takes the ordered amount.
 	SettledAmount Money
 	// Receipts are the single transfers, for Paid, where the provider tells them apart.

@@ -122,6 +122,7 @@ const (
 	ReasonUnclear              = "unclear_answer"        // an answer came that nobody documented
 	ReasonInterrupted          = "interrupted"           // a worker ended between the request and its result
 	ReasonNotFound             = "provider_unknown"      // the provider says it does not know the order
+	ReasonNoInstructions       = "no_instructions"       // the provider took the deposit, and its answer does not say how the customer can pay
 	ReasonAmountMismatch       = "amount_mismatch"       // the provider speaks of another amount
 	ReasonContradiction        = "contradiction"         // the provider says the opposite of the outcome
 	ReasonExtraReceipt         = "extra_receipt"         // more money arrived after the outcome

@@ -158,6 +158,7 @@ func (i *instruments) about(p payment.Payment) metric.MeasurementOption {
 // alarming are the reasons of payments that need a person.
 var alarming = []string{
 	payment.ReasonAmountMismatch, payment.ReasonSecondReference, payment.ReasonPartlyReversed, payment.ReasonUnexplained, payment.ReasonSubmitLimit,
+	payment.ReasonNoInstructions,
 }
 
 // moved counts an event that was written.
