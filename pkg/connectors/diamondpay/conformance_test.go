@@ -197,9 +197,10 @@ func failure(code, message string) connectortest.Reply {
 // documentedCodes are showdoc's global error codes, and 0050 of apayasia.
 func documentedCodes() (all []connectortest.Meaning) {
 	for class, list := range map[connectors.Class]string{
-		connectors.Rejected: "0002 0003 0004 0005 0006 0008 0009 0010 0012 0015 0016 0019 0020 0021 0022 0023 0026 0027 0028 0029",
-		connectors.InDoubt:  "0001 0007 0011 0013 0014 0017 0024 0025 0050",
-		connectors.NotSent:  "0018",
+		connectors.Rejected:      "0002 0008 0012 0026 0028 0029",
+		connectors.Misconfigured: "0003 0004 0005 0006 0009 0010 0015 0016 0019 0020 0021 0022 0023 0027",
+		connectors.InDoubt:       "0001 0007 0011 0013 0014 0017 0024 0025 0050",
+		connectors.NotSent:       "0018",
 	} {
 		for _, code := range strings.Fields(list) {
 			all = append(all, connectortest.Meaning{Text: code, Class: class, Known: code == "0014"})

@@ -2,11 +2,11 @@ package diamondpay
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
-	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -34,8 +34,15 @@ func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error)
 	return envelope{body: o, code: f["error_code"], message: f["error_msg"]}, nil
 }
 
-// empty reports whether an answer carries nothing, as in the error examples of seeds 000 to 002.
+// orderNames are what an answer calls an order by, or one of its parts.
+var orderNames = []string{"payment_id", "payment_cl_id", "payout_id", "payout_cl_id", "payment_info", "link"}
+
+// empty reports whether an answer carries nothing but its code and its text, as the error examples of all pages.
 func (e envelope) empty() bool {
+	named := func(name string) bool { return !e.body.missing(name) && string(e.body[name]) != `""` }
+	if slices.ContainsFunc(orderNames, named) {
+		return false
+	}
 	if list, ok := e.body.list("data"); ok {
 		return len(list) == 0
 	}
@@ -51,13 +58,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 		return payment.Observation{}, bad
 	}
 	if env.code != codeProcessed {
-		m, evidence := c.meaningOf(env.code)
-		if m.class != connectors.InDoubt && !env.empty() {
-			m, evidence = meanings[meansInDoubt], "a refusal that carries data is not documented"
-		}
-		return payment.Observation{}, &connectors.Error{
-			Class: m.class, Code: m.reason, ProviderCode: masking.Code(env.code), Message: masking.Text(env.message, cmd), Evidence: evidence, Known: m.known,
-		}
+		return payment.Observation{}, c.refusal(cmd, env)
 	}
 	data, err := env.body.object("data")
 	if err != nil || len(data) == 0 {

@@ -73,6 +73,8 @@ func (s Settings) traits() connectors.Traits {
 		RefusesDuplicates: true, // showdoc: code 0014
 		OneReference:      true, // payment_id and payout_id are the platform's numbers of the order (showdoc, order states)
 		SettlingDelay:     s.SettlingDelay,
+
+		RefusalLeavesNoOrder: s.RefusalLeavesNoOrder,
 	}
 	if s.Version == v2 {
 		t.MaxOrderLength = maxOrderV2

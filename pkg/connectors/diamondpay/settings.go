@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
@@ -55,9 +56,12 @@ type Settings struct {
 	DepositStatuses map[string]string `yaml:"deposit_statuses"`
 	PayoutStatuses  map[string]string `yaml:"payout_statuses"`
 	// Codes changes the meaning of single error codes of create requests, which is an assumption:
-	// "0011": "rejected". Meanings are "in_doubt" (look up), "duplicate" (the provider has the order, look
-	// it up), "low_balance" (nothing was made, park) and "rejected" (final).
-	Codes map[string]string `yaml:"codes"`
+	// "0011": "rejected". See [connectors.Meaning].
+	Codes map[string]connectors.Meaning `yaml:"codes"`
+	// RefusalLeavesNoOrder says that a create request that was refused by a code of unknown meaning, without
+	// data, made no order. No page says so, so the default is false; set it when the provider confirmed it.
+	// See [connectors.Traits].
+	RefusalLeavesNoOrder bool `yaml:"refusal_leaves_no_order"`
 	// AllowPlainLinks lets customers be sent to http:// pages. The examples of seeds 000 and 002 have
 	// such links; whoever changes one on the way changes the account that the customer pays to.
 	AllowPlainLinks bool `yaml:"allow_plain_links"`
@@ -96,11 +100,11 @@ func (s *Settings) validate() error {
 	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")
 	s.validateSecrets(&p)
 	s.validateServices(&p)
-	validateMeanings(&p, "deposit_statuses", s.DepositStatuses, statusPattern, statusMeanings)
-	validateMeanings(&p, "payout_statuses", s.PayoutStatuses, statusPattern, statusMeanings)
-	validateMeanings(&p, "codes", s.Codes, codePattern, slices.Sorted(maps.Keys(meanings)))
-	_, processed := s.Codes[codeProcessed]
-	p.Must(!processed, "codes: %s is no error", codeProcessed)
+	validateStatuses(&p, "deposit_statuses", s.DepositStatuses)
+	validateStatuses(&p, "payout_statuses", s.PayoutStatuses)
+	if err := connectors.ValidateMeanings(s.Codes, isErrorCode); err != nil {
+		p = append(p, err)
+	}
 	for _, name := range slices.Sorted(maps.Keys(s.BankCodes)) {
 		code := s.BankCodes[name]
 		p.Must(code != "" && len(code) <= maxBankCode, "bank_codes: %.16q must map to a code of 1 to %d characters", name, maxBankCode)
@@ -147,11 +151,11 @@ func mustNotify(p *check.Problems, key, address string) {
 	p.Must(len(address) <= maxNotifyURL, "%s must have at most %d characters", key, maxNotifyURL)
 }
 
-// validateMeanings checks a table that changes the meaning of statuses or codes.
-func validateMeanings(p *check.Problems, key string, table map[string]string, pattern *regexp.Regexp, meanings []string) {
+// validateStatuses checks a table that changes the meaning of statuses.
+func validateStatuses(p *check.Problems, key string, table map[string]string) {
 	for _, name := range slices.Sorted(maps.Keys(table)) {
 		meaning := table[name]
-		p.Must(pattern.MatchString(name), "%s: %.16q is not the provider's way of writing one", key, name)
-		p.Must(slices.Contains(meanings, meaning), "%s: %.16q must be one of %s", key, name, strings.Join(meanings, ", "))
+		p.Must(statusPattern.MatchString(name), "%s: %.16q is not the provider's way of writing one", key, name)
+		p.Must(slices.Contains(statusMeanings, meaning), "%s: %.16q must be one of %s", key, name, strings.Join(statusMeanings, ", "))
 	}
 }

@@ -8,6 +8,7 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/secret"
@@ -56,9 +57,9 @@ func TestSettings(t *testing.T) {
 		{"deposit_statuses", func(s *diamondpay.Settings) { s.DepositStatuses = map[string]string{"02": "paid"} }},
 		{"deposit_statuses", func(s *diamondpay.Settings) { s.DepositStatuses = map[string]string{"2": "success"} }},
 		{"payout_statuses", func(s *diamondpay.Settings) { s.PayoutStatuses = map[string]string{"paid": "2"} }},
-		{"codes", func(s *diamondpay.Settings) { s.Codes = map[string]string{"0014": "ok"} }},
-		{"codes", func(s *diamondpay.Settings) { s.Codes = map[string]string{"14": "rejected"} }},
-		{"codes: 0000", func(s *diamondpay.Settings) { s.Codes = map[string]string{"0000": "rejected"} }},
+		{"codes", func(s *diamondpay.Settings) { s.Codes = map[string]connectors.Meaning{"0014": "ok"} }},
+		{"codes", func(s *diamondpay.Settings) { s.Codes = map[string]connectors.Meaning{"14": "rejected"} }},
+		{`codes: "0000" is not`, func(s *diamondpay.Settings) { s.Codes = map[string]connectors.Meaning{"0000": "rejected"} }},
 		{"settling_delay", func(s *diamondpay.Settings) { s.SettlingDelay = -1 }},
 	}
 	for _, b := range bad {
@@ -66,7 +67,15 @@ func TestSettings(t *testing.T) {
 			t.Errorf("%s: got %v", b.want, err)
 		}
 	}
-	_, err := diamondpay.New("diamondpay", diamondpay.Settings{}, nil, clock)
+	err := try(krwV1, func(s *diamondpay.Settings) {
+		s.Codes = map[string]connectors.Meaning{"0014": "ok", "14": "rejected", "0000": "paid", "0011": "misconfigured"}
+	})
+	for _, problem := range []string{`"0000" is not`, `"14" is not`, "0000 must be one of", "0014 must be one of"} {
+		if err == nil || !strings.Contains(err.Error(), problem) || strings.Contains(err.Error(), "0011") {
+			t.Errorf("%s: got %v", problem, err)
+		}
+	}
+	_, err = diamondpay.New("diamondpay", diamondpay.Settings{}, nil, clock)
 	for _, field := range []string{"base_url", "platform_id", "secret", "sign_type", "currency", "version", "callback_url"} {
 		if err == nil || !strings.Contains(err.Error(), field) {
 			t.Errorf("%s is not among all problems: %v", field, err)
@@ -76,7 +85,7 @@ func TestSettings(t *testing.T) {
 
 func TestKind(t *testing.T) {
 	const text = `{base_url: "https://gateway.example.com", platform_id: PF0002, sign_type: HMAC-SHA256, currency: KRW, version: v2, operations: [deposit],
-		deposit_methods: [qr], callback_url: "https://example.com/n", bank_codes: {"004": KBSTAR_KR}, codes: {"0011": rejected}, payout_statuses: {"2": paid},
+		deposit_methods: [qr], callback_url: "https://example.com/n", bank_codes: {"004": KBSTAR_KR}, codes: {"0011": rejected, "0030": misconfigured}, refusal_leaves_no_order: true, payout_statuses: {"2": paid},
 		settling_delay: 2m, allow_plain_links: true, payout_query_version: v1}`
 	c, err := diamondpay.Kind.New("diamondpay-kr", func(settings any) error {
 		if err := yaml.Unmarshal([]byte(text), settings); err != nil {
@@ -88,7 +97,7 @@ func TestKind(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if traits := c.Traits(); traits.SettlingDelay != 2*time.Minute || len(traits.Methods) != 1 || traits.Methods["deposit"][0] != "qr" {
+	if traits := c.Traits(); traits.SettlingDelay != 2*time.Minute || len(traits.Methods) != 1 || traits.Methods["deposit"][0] != "qr" || !traits.RefusalLeavesNoOrder {
 		t.Errorf("got %+v", traits)
 	}
 	broken := errors.New("broken")

@@ -155,7 +155,7 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 	}
 	for _, a := range []account{krwV1, krwV2} {
 		e := classified(t, second(submit(t, a, deposit(payment.KRW(500)), seedError)))
-		if e.Class != connectors.Rejected || e.ProviderCode != "0004" || e.Message != "Signature Verification Failed!" {
+		if e.Class != connectors.Misconfigured || e.ProviderCode != "0004" || e.Message != "Signature Verification Failed!" {
 			t.Errorf("the error of the seeds: %+v", e)
 		}
 	}
@@ -225,7 +225,7 @@ func TestRequests(t *testing.T) {
 				if c.cmd.Amount.Currency == "TWD" {
 					at = time.Unix(1766005863, 0)
 				}
-				if err := second(connectAt(t, a(g.URL), func() time.Time { return at }).Submit(testContext(t), c.cmd)); classified(t, err).Class != connectors.Rejected {
+				if err := second(connectAt(t, a(g.URL), func() time.Time { return at }).Submit(testContext(t), c.cmd)); classified(t, err).Class != connectors.Misconfigured {
 					t.Fatal(err)
 				}
 				r := g.Only(t)
@@ -248,31 +248,58 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// Every documented code, the assumed meaning of each, and codes that nobody documents.
+// Every documented code, the assumed meaning of each, and codes that no page has. An answer by one of the refusing
+// codes proves nothing, and says so.
 func TestCodes(t *testing.T) {
-	classes := map[string]connectors.Class{}
-	for code := range 30 {
-		classes[fmt.Sprintf("%04d", code)] = connectors.Rejected
+	meanings := map[string]string{
+		"rejected":         "0002 0008 0012 0026 0028 0029",
+		"misconfigured":    "0003 0004 0005 0006 0009 0010 0015 0016 0019 0020 0021 0022 0023 0027",
+		"low_balance":      "0018",
+		"duplicate":        "0014",
+		"doubtful refusal": "0011 0013 0017 0030 0049 0051 1001 9999",
+		"in_doubt":         "0001 0007 0024 0025 0050 4 00004 success 004a ０００４",
 	}
-	delete(classes, "0000")
-	for _, code := range []string{"0001", "0007", "0011", "0013", "0014", "0017", "0024", "0025", "0030", "0050", "0049", "1001", "9999", "4", "00004", "0000 ", "success"} {
-		classes[code] = connectors.InDoubt
+	wanted := map[string]connectors.Error{
+		"rejected":         {Class: connectors.Rejected, Code: payment.ReasonDeclined},
+		"misconfigured":    {Class: connectors.Misconfigured, Code: payment.ReasonAccountMisconfigured},
+		"low_balance":      {Class: connectors.NotSent, Code: payment.ReasonBalance},
+		"duplicate":        {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Known: true},
+		"doubtful refusal": {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Refused: true},
+		"in_doubt":         {Class: connectors.InDoubt, Code: payment.ReasonUnclear},
 	}
-	classes["0018"] = connectors.NotSent
-	reasons := map[connectors.Class]string{connectors.Rejected: payment.ReasonDeclined, connectors.InDoubt: payment.ReasonUnclear, connectors.NotSent: payment.ReasonBalance}
-	for code, class := range classes {
-		for _, cmd := range []payment.Command{deposit(payment.KRW(500)), payout()} {
-			for _, empty := range []string{``, `,"data":null`, `,"data":{}`, `,"data":[]`} {
-				e := classified(t, second(submit(t, krwV1, cmd, `{"error_code":"`+code+`","error_msg":"some text"`+empty+`}`)))
-				if e.Class != class || e.Code != reasons[class] || e.ProviderCode != code || e.Message != "some text" || e.Known != (code == "0014") {
-					t.Errorf("%s %s%s: got %+v", cmd.Operation, code, empty, e)
-				}
+	seen := 0
+	for name, codes := range meanings {
+		for _, code := range strings.Fields(codes) {
+			seen++
+			checkCode(t, code, wanted[name])
+		}
+	}
+	checkCode(t, "0000 ", wanted["in_doubt"])
+	if seen != 40 {
+		t.Errorf("%d codes", seen)
+	}
+}
+
+func checkCode(t *testing.T, code string, want connectors.Error) {
+	t.Helper()
+	answer := func(more string) string { return `{"error_code":"` + code + `","error_msg":"some text"` + more + `}` }
+	for _, cmd := range []payment.Command{deposit(payment.KRW(500)), payout()} {
+		for _, empty := range []string{``, `,"data":null`, `,"data":{}`, `,"data":[]`, `,"payment_id":"","link":null,"trace":"x"`} {
+			e := classified(t, second(submit(t, krwV1, cmd, answer(empty))))
+			if e.Class != want.Class || e.Code != want.Code || e.Message != "some text" || e.Known != want.Known || e.Refused != want.Refused || e.Evidence == "" {
+				t.Errorf("%s %s%s: got %+v", cmd.Operation, code, empty, e)
 			}
-			// A refusal that carries data contradicts itself.
-			for _, data := range []string{`{"payment_id":"PM1"}`, `[{"payment_id":"PM1"}]`, `"x"`, `[1]`} {
-				if e := classified(t, second(submit(t, krwV1, cmd, `{"error_code":"`+code+`","data":`+data+`}`))); e.Class != connectors.InDoubt {
-					t.Errorf("%s %s with data %s: got %+v", cmd.Operation, code, data, e)
-				}
+			if isASCII := len(code) == len([]rune(code)); isASCII && e.ProviderCode != code {
+				t.Errorf("%s: the provider's code is %s", code, e.ProviderCode)
+			}
+		}
+		// A refusal that carries data, or names an order, contradicts itself.
+		for _, data := range []string{
+			`,"data":{"payment_id":"PM1"}`, `,"data":[{"payment_id":"PM1"}]`, `,"data":"x"`, `,"data":[1]`, `,"payment_id":"PM1"`,
+			`,"payoutId":"POT1"`, `,"payment_cl_id":"` + order + `"`, `,"payment_info":{}`, `,"link":"https://pay.example.com/1"`,
+		} {
+			if e := classified(t, second(submit(t, krwV1, cmd, answer(data)))); e.Class != connectors.InDoubt || e.Known != want.Known || e.Refused {
+				t.Errorf("%s %s with %s: got %+v", cmd.Operation, code, data, e)
 			}
 		}
 	}
@@ -280,17 +307,19 @@ func TestCodes(t *testing.T) {
 
 func TestConfiguredCodes(t *testing.T) {
 	a := with(krwV1, func(s *diamondpay.Settings) {
-		s.Codes = map[string]string{"0011": "rejected", "0003": "low_balance", "0002": "in_doubt", "0030": "duplicate"}
+		s.Codes = map[string]connectors.Meaning{"0011": "rejected", "0003": "low_balance", "0002": "in_doubt", "0030": "duplicate", "0013": "throttled", "0028": "misconfigured"}
 	})
 	for code, want := range map[string]connectors.Error{
 		"0011": {Class: connectors.Rejected, Code: payment.ReasonDeclined},
 		"0003": {Class: connectors.NotSent, Code: payment.ReasonBalance},
-		"0002": {Class: connectors.InDoubt, Code: payment.ReasonUnclear},
+		"0002": {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Refused: true},
+		"0013": {Class: connectors.Throttled, Code: payment.ReasonThrottled},
+		"0028": {Class: connectors.Misconfigured, Code: payment.ReasonAccountMisconfigured},
 		"0030": {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Known: true},
 		"0012": {Class: connectors.Rejected, Code: payment.ReasonDeclined},
 	} {
 		e := classified(t, second(submit(t, a, payout(), `{"error_code":"`+code+`"}`)))
-		if e.Class != want.Class || e.Code != want.Code || e.Known != want.Known {
+		if e.Class != want.Class || e.Code != want.Code || e.Known != want.Known || e.Refused != want.Refused {
 			t.Errorf("%s: got %+v", code, e)
 		}
 	}

@@ -46,7 +46,7 @@ func (p *Protocol) deposit(q *request, table []field, answer func(order string, 
 		case sandbox.Duplicate:
 			return refused(q.r.URL.Path, codeDuplicate)
 		default:
-			return refused(q.r.URL.Path, codeNotEnabled)
+			return refused(q.r.URL.Path, codeCard)
 		}
 	})
 }

@@ -31,7 +31,7 @@ func TestFaults(t *testing.T) {
 		{"D-x-slow", sandbox.Deposit, false, 200, `"0000"`, 1, 1, []string{`"status":2`}},
 		{"D-x-error500", sandbox.Deposit, false, 500, "Internal", 1, 1, []string{`"status":2`}},
 		{"D-x-garbage", sandbox.Deposit, false, 200, "<html>", 1, 1, []string{`"status":2`}},
-		{"D-x-decline", sandbox.Deposit, false, 200, `"0010"`, 0, 0, nil},
+		{"D-x-decline", sandbox.Deposit, false, 200, `"0008"`, 0, 0, nil},
 		{"P-x-decline", sandbox.Payout, false, 200, `"0000"`, 1, 0, []string{`"status":5`}},
 		{"D-x-channel", sandbox.Deposit, false, 200, `"0013"`, 1, 0, nil},
 		{"P-x-channel", sandbox.Payout, false, 200, `"0017"`, 1, 0, nil},

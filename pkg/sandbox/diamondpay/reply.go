@@ -14,6 +14,7 @@ const (
 	codeSignature    = "0004"
 	codeNoToken      = "0005"
 	codeToken        = "0006"
+	codeCard         = "0008"
 	codeService      = "0009"
 	codeNotEnabled   = "0010"
 	codeBank         = "0012"
@@ -32,7 +33,7 @@ const (
 
 var messages = map[string]string{
 	codeParameters: "Invalid request parameters", codeSignature: "Signature Verification Failed!",
-	codeNoToken: "Authorization is missing", codeToken: "Authorization is invalid", codeService: "Wrong service_id",
+	codeNoToken: "Authorization is missing", codeToken: "Authorization is invalid", codeCard: "The card does not exist", codeService: "Wrong service_id",
 	codeNotEnabled: "The service is not enabled for the merchant", codeBank: "The bank does not exist or is not supported",
 	codeDepositError: "Creating the deposit record failed", codeDuplicate: "Duplicate order number",
 	codePayoutError: "Creating the payout record failed", codeBalance: "Insufficient merchant balance",
