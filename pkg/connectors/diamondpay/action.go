@@ -8,58 +8,67 @@ import (
 	"payonce/pkg/payment"
 )
 
-// noReference is what seed 002 has as the token when the transfer needs no text ("无须附言").
+// noReference is what the example of the TWD deposit page has as the token when the transfer needs no text
+// ("无须附言").
 const noReference = "无须附言"
 
 // depositAction says what the customer must do, of the several things that an answer can offer:
 //
-//  1. A register_link says that this customer must register before paying (seed 000), which only the
+//  1. A register_link says that this customer must register before paying (KRW deposit page, v1), which only the
 //     redirect can say; transfer instructions in the same answer would be too early.
 //  2. Transfer instructions hold everything that is needed, so the link beside them is left out.
-//  3. Otherwise the link leads to the provider's page.
+//  3. Otherwise the link leads to the provider's page: when the instructions are not complete, or their amount is
+//     one that nobody can transfer, so that we must say the closest.
 //
-// Transfer instructions are left out when they are not complete: without an account, or with a
-// display_amount that is no amount of the currency. That is the case in seed 000's own example, where
-// 49996 would be 499.96 won. Nobody rounds it; the provider's page knows what is meant.
-// There is no action when nothing usable is left.
-func (c *Connector) depositAction(data, info object) *payment.Action {
+// There is no action when nothing usable is left; problem then says why, for people and without personal data.
+// named is the amount that the answer repeats.
+func (c *Connector) depositAction(cmd payment.Command, data, info object, named payment.Money) (action *payment.Action, problem string) {
 	f := data.fields()
 	redirect := &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: f["link"], RegisterURL: f["register_link"]}}
-	linked := c.safePage(f["link"])
-	transfer := c.transfer(data, info)
+	linkProblem, registerProblem := c.pageProblem(f["link"]), c.pageProblem(f["register_link"])
+	transfer, exact, transferProblem := c.transfer(cmd, data, info, named)
 	switch {
-	case f["register_link"] != "" && (!linked || !c.safePage(f["register_link"])):
-		return nil // the customer must register, and we cannot say where
+	case f["register_link"] != "" && linkProblem != "":
+		return nil, "the customer must register, and link " + linkProblem
+	case f["register_link"] != "" && registerProblem != "":
+		return nil, "the customer must register, and register_link " + registerProblem
 	case f["register_link"] != "":
-		return redirect
-	case transfer != nil:
-		return &payment.Action{Type: payment.ActionTransfer, Transfer: transfer}
-	case linked:
-		return redirect
+		return redirect, ""
+	case linkProblem == "" && (transferProblem != "" || !exact):
+		return redirect, ""
+	case transferProblem == "":
+		return &payment.Action{Type: payment.ActionTransfer, Transfer: transfer}, ""
 	}
-	return nil
+	return nil, transferProblem + ", and link " + linkProblem
 }
 
-// transfer reads the instructions of v2, which stand in the data (seed 001), or of v1, which stand in
-// payment_info (seeds 000 and 002).
-func (c *Connector) transfer(data, info object) *payment.Transfer {
+// transfer reads the instructions of v2, which stand in the data, or of v1, which stand in payment_info. exact is
+// false when the customer cannot transfer what the provider displays, but only the closest to it.
+func (c *Connector) transfer(cmd payment.Command, data, info object, named payment.Money) (t *payment.Transfer, exact bool, problem string) {
 	if c.settings.Version == v2 {
 		f := data.fields()
-		t := instructions(f, f)
-		t.BankCode, t.QRCode = f["bank_code"], f["qr_code_content"]
-		return complete(t)
+		t = instructions(f, f)
+		t.BankCode, t.QRCode, exact = f["bank_code"], f["qr_code_content"], true
+	} else {
+		receiver, err := info.object("receiver")
+		if err != nil {
+			return nil, false, "receiver cannot be read"
+		}
+		t = instructions(receiver.fields(), info.fields())
+		t.BankBranch = receiver.fields()["bank_branch"]
+		order := cmd.Amount
+		if !named.IsZero() {
+			order = named
+		}
+		var ok bool
+		if t.Amount, exact, ok = displayed(info, order); !ok {
+			return nil, false, "display_amount is no amount that can be transferred"
+		}
 	}
-	receiver, err := info.object("receiver")
-	if err != nil {
-		return nil
+	if t.Amount.IsZero() && named != cmd.Amount {
+		t.Amount = named
 	}
-	f := info.fields()
-	t := instructions(receiver.fields(), f)
-	t.BankBranch = receiver.fields()["bank_branch"]
-	if t.Amount, err = f.amount("display_amount", c.settings.Currency); err != nil || f["display_amount"] != "" && t.Amount.Minor == 0 {
-		return nil
-	}
-	return complete(t)
+	return t, exact, incomplete(t)
 }
 
 func instructions(receiver, order fields) *payment.Transfer {
@@ -72,29 +81,38 @@ func instructions(receiver, order fields) *payment.Transfer {
 	return t
 }
 
-// complete returns instructions that can be followed, and nil for others.
-func complete(t *payment.Transfer) *payment.Transfer {
+// incomplete says why instructions cannot be followed, or nothing.
+func incomplete(t *payment.Transfer) (problem string) {
 	for _, text := range []string{t.AccountNumber, t.AccountHolder, t.BankCode, t.BankName, t.BankBranch, t.Reference} {
 		if utf8.RuneCountInString(text) > payment.MaxText {
-			return nil
+			return "the transfer instructions are too long"
 		}
 	}
-	if strings.TrimSpace(t.AccountNumber) == "" || len(t.QRCode) > payment.MaxURL {
-		return nil
+	switch {
+	case strings.TrimSpace(t.AccountNumber) == "":
+		return "there is no account to transfer to"
+	case len(t.QRCode) > payment.MaxURL:
+		return "the QR code is too long"
 	}
-	return t
+	return ""
 }
 
-// safePage takes https pages, http ones where the configuration allows them, and http ones on a loopback
-// host when the gateway is a sandbox there.
-func (c *Connector) safePage(page string) bool {
-	if len(page) > payment.MaxURL {
-		return false
-	}
+// pageProblem says why the customer cannot be sent to a page, or nothing. It takes https pages, http ones where
+// the configuration allows them, and http ones on a loopback host when the gateway is a sandbox there.
+func (c *Connector) pageProblem(page string) string {
 	plain, isPlain := strings.CutPrefix(page, "http://")
 	if isPlain && c.settings.AllowPlainLinks {
-		return check.URL("https://"+plain, true) == ""
+		page = "https://" + plain
 	}
 	sandbox := strings.HasPrefix(c.base, "http://")
-	return check.URL(page, true) == "" && (sandbox || strings.HasPrefix(page, "https://"))
+	switch problem := check.URL(page, true); {
+	case page == "":
+		return "is missing"
+	case len(page) > payment.MaxURL:
+		return "is too long"
+	case isPlain && !c.settings.AllowPlainLinks && (problem != "" || !sandbox):
+		return "is http, which allow_plain_links does not allow"
+	default:
+		return problem
+	}
 }

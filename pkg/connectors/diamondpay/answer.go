@@ -4,27 +4,17 @@ import (
 	"encoding/json"
 	"regexp"
 	"strings"
-
-	"payonce/pkg/connectors/strictjson"
 )
 
-// parseAnswer reads an object of an answer, where the seeds allow themselves two liberties: a comma after
-// the last value (seed 001), and names in camelCase instead of snake_case (seed 002). The object returned
-// has snake_case names. Notifications have neither.
+// parseAnswer reads an object of an answer, where the pages' examples allow themselves two liberties: a comma after
+// the last value (v2 deposits), and names in camelCase instead of snake_case (TWD deposits). The object returned
+// has snake_case names. Notifications have no such comma.
 func parseAnswer(data []byte) (object, error) {
 	o, err := parseObject(withoutTrailingCommas(data))
 	if err != nil {
 		return nil, err
 	}
-	answer := make(object, len(o))
-	for name, value := range o {
-		name = snakeCase(name)
-		if _, double := answer[name]; double {
-			return nil, strictjson.ErrNotAnObject
-		}
-		answer[name] = value
-	}
-	return answer, nil
+	return o.snakeCased()
 }
 
 // object returns the object under name, nil when there is none.
@@ -37,12 +27,24 @@ func (o object) object(name string) (object, error) {
 
 // list returns the objects of the list under name; ok is false when there is no such list.
 func (o object) list(name string) (objects []object, ok bool) {
+	rows, ok := o.rows(name)
+	for i, row := range rows {
+		var err error
+		if rows[i], err = row.snakeCased(); err != nil {
+			return nil, false
+		}
+	}
+	return rows, ok
+}
+
+// rows returns the same with the names that are written, which a signature can be over.
+func (o object) rows(name string) (objects []object, ok bool) {
 	var raw []json.RawMessage
 	if o.missing(name) || o[name][0] != '[' || json.Unmarshal(o[name], &raw) != nil {
 		return nil, false
 	}
 	for _, r := range raw {
-		item, err := parseAnswer(r)
+		item, err := parseObject(withoutTrailingCommas(r))
 		if err != nil {
 			return nil, false
 		}

@@ -92,7 +92,7 @@ func (c *Connector) unknown(code string) payment.Observation {
 // answeredList reads the rows of v1. An empty list says that the order does not exist; a list without
 // our order says nothing, because then the filter was not applied.
 func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Observation, error) {
-	rows, ok := env.body.list("data")
+	rows, ok := env.body.rows("data")
 	total, hasTotal := env.body.fields()["total"]
 	switch {
 	case !ok:
@@ -124,9 +124,9 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 // order returns the fields of an order that was asked for: verified, unless it is allowed to have no
 // signature, and of our account.
 func (c *Connector) order(o object, unsigned bool) (f fields, err error) {
-	f = o.fields()
+	f = o.withUnreadable(o.fields())
 	if !unsigned {
-		if f, err = o.verified(c.settings.SignType, c.settings.secrets()); err != nil {
+		if f, err = o.verifiedNames(c.settings.SignType, c.settings.secrets()); err != nil {
 			return nil, err
 		}
 	}
@@ -145,7 +145,7 @@ func problem(err error, otherwise string) string {
 
 // observed reads the state of an order from a query or a notification. It is only believed to be paid
 // with its amount, so that it can be compared with ours; a deposit also with the real_amount, which is
-// what is to be credited (seed 000), where an older payout may have none. The fee is the merchant's
+// what is to be credited (KRW deposit page, v1), where an older payout may have none. The fee is the merchant's
 // business with the provider.
 func (c *Connector) observed(source payment.Source, operation payment.Operation, f fields) payment.Observation {
 	amount, err := f.amount("amount", c.settings.Currency)
@@ -154,13 +154,19 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 		return doubtful(source, operation, f, "an amount cannot be read")
 	}
 	o := payment.Observation{Source: source, Reference: reference(operation, f), Amount: amount}
+	if operation == payment.Deposit {
+		o.AmountTolerance = c.settings.tolerance()
+	}
 	switch c.statuses[operation][f["status"]] {
 	case statusPending:
 		o.Kind = payment.Accepted
 	case statusPaid:
 		credited := arrived.Minor > 0 || arrived.IsZero() && operation == payment.Payout
-		if amount.Minor == 0 || !credited {
+		switch {
+		case amount.Minor == 0 || !credited:
 			return doubtful(source, operation, f, "paid, but an amount is missing or zero")
+		case hundredfold(arrived, amount):
+			return doubtful(source, operation, f, "paid, but real_amount is a hundredth or a hundredfold of the amount: perhaps in another unit")
 		}
 		o.Kind, o.SettledAmount = payment.Paid, arrived
 	case statusFailed:

@@ -107,6 +107,28 @@ func depositStates() []state {
 		{amount + `,"status":2`, payment.Unclear, none}, // credit real_amount, never amount
 		{amount + `,"real_amount":0,"status":2`, payment.Unclear, none},
 		{amount + `,"real_amount":999650,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":100,"status":2`, payment.Paid, payment.KRW(1)}, // whatever arrives, if it is whole won
+		{amount + `,"real_amount":2000000,"status":2`, payment.Paid, payment.KRW(20000)},
+		{amount + `,"real_amount":9999999900,"status":2`, payment.Paid, payment.KRW(99999999)},
+		{amount + `,"real_amount":10000000000,"status":2`, payment.Unclear, none}, // more than ten digits
+		{amount + `,"real_amount":99999999999999999900,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":999996,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":10000,"status":2`, payment.Unclear, none}, // 100 won, or 10,000 in another unit
+		{amount + `,"real_amount":9900,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":100000000,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":"1000000.00","status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":1e6,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":1000000.0,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":" 1000000","status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":"1,000,000","status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":"+1000000","status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":"-1000000","status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":true,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":null,"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":"","status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":[1000000],"status":2`, payment.Unclear, none},
+		{amount + `,"real_amount":[],"status":1`, payment.Unclear, none},
+		{`"amount":[1000000],"real_amount":1000000,"status":1`, payment.Unclear, none},
 		{amount + `,"real_amount":"9996.00","status":2`, payment.Unclear, none},
 		{amount + `,"real_amount":-1000000,"status":2`, payment.Unclear, none},
 		{`"amount":1000050,"real_amount":1000000,"status":2`, payment.Unclear, none},
@@ -139,6 +161,9 @@ func payoutStates() []state {
 		{amount + `,"status":6`, payment.Accepted, none},
 		{amount + `,"status":7`, payment.Unclear, none},
 		{amount + `,"status":3,"real_amount":0`, payment.Unclear, none},
+		{amount + `,"status":3,"real_amount":[]`, payment.Unclear, none},
+		{amount + `,"status":3,"real_amount":10000`, payment.Unclear, none},
+		{amount + `,"status":[3]`, payment.Unclear, none},
 		{amount + `,"status":5,"real_amount":1000000`, payment.Unclear, none},
 		{`"status":3`, payment.Unclear, none}, // nothing to compare with ours
 		{`"amount":1000001,"status":3`, payment.Unclear, none},

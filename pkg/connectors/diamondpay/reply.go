@@ -98,11 +98,13 @@ func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.
 	if !echoed && (c.settings.Version == v2 || info != nil) {
 		return payment.Observation{}, unclear(codeProcessed, "", "the answer does not name our order")
 	}
-	if o.Action = c.depositAction(data, info); o.Action == nil {
-		e := unclear(codeProcessed, "", "the answer does not say, in a way that can be used, where to pay")
-		e.Known = echoed
+	var problem string
+	if o.Action, problem = c.depositAction(cmd, data, info, o.Amount); o.Action == nil {
+		e := unclear(codeProcessed, "", problem)
+		e.Code, e.Known = payment.ReasonNoInstructions, echoed
 		return payment.Observation{}, e
 	}
+	o.AmountTolerance = c.settings.tolerance()
 	return o, nil
 }
 
@@ -138,7 +140,11 @@ func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (ech
 	return echoed, o, nil
 }
 
+// unclear is an answer that decides nothing. Its evidence is what people read where the provider gave no text.
 func unclear(providerCode, message, evidence string) *connectors.Error {
+	if message == "" {
+		message = evidence
+	}
 	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
 }
 

@@ -62,8 +62,13 @@ type Settings struct {
 	// data, made no order. No page says so, so the default is false; set it when the provider confirmed it.
 	// See [connectors.Traits].
 	RefusalLeavesNoOrder bool `yaml:"refusal_leaves_no_order"`
-	// AllowPlainLinks lets customers be sent to http:// pages. The examples of seeds 000 and 002 have
-	// such links; whoever changes one on the way changes the account that the customer pays to.
+	// MaxAmountDifference is by how much the amount of a deposit that the provider names may differ from the
+	// ordered one, in whole won or dollars; 0 allows none. The example of the v2 deposit page answers with
+	// another amount than its request has. Within the difference the customer is told to transfer the
+	// provider's amount, and what arrives is settled; beyond it the payment is in doubt.
+	MaxAmountDifference int64 `yaml:"max_amount_difference"`
+	// AllowPlainLinks lets customers be sent to http:// pages. The examples of the KRW v1 and TWD deposit pages
+	// have such links; whoever changes one on the way changes the account that the customer pays to.
 	AllowPlainLinks bool `yaml:"allow_plain_links"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
 	// [DefaultSettlingDelay].
@@ -98,6 +103,7 @@ func (s *Settings) validate() error {
 	p.Must(s.Version == v1 || s.Version == v2 && s.Currency != twd, "version must be v1, or v2 for KRW")
 	p.Must(s.PayoutQueryVersion == v1 || s.PayoutQueryVersion == v2, "payout_query_version must be v1 or v2")
 	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")
+	p.Must(s.MaxAmountDifference >= 0 && s.MaxAmountDifference <= maxUnits/perWon, "max_amount_difference must be 0 to %d", maxUnits/perWon)
 	s.validateSecrets(&p)
 	s.validateServices(&p)
 	validateStatuses(&p, "deposit_statuses", s.DepositStatuses)

@@ -129,6 +129,8 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 			redirect("https://xxx.xxx.xx/gateway/portal/v1/payments/GqhJK1nePB", "https://xxx.xxx.xx/gateway/register/v1/payments/GqhJK1ne"))},
 		{"seed 000, 499.96 won cannot be transferred", plainLinks(krwV1), deposit(payment.KRW(500)), detailedV1,
 			accepted("PM00161864", payment.KRW(500), redirect(linkV1, ""))},
+		{"seed 000, with https only the closest to 499.96 won", krwV1, deposit(payment.KRW(500)), detailedV1, accepted("PM00161864", payment.KRW(500), transfer(payment.Transfer{
+			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(500), Reference: "26022"}))},
 		{"seed 000, in whole won", krwV1, deposit(payment.KRW(50000)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(49996), Reference: "26022"}))},
 		{"seed 000, another amount goes to the domain", krwV1, deposit(payment.KRW(1)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
@@ -158,11 +160,6 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 		if e.Class != connectors.Misconfigured || e.ProviderCode != "0004" || e.Message != "Signature Verification Failed!" {
 			t.Errorf("the error of the seeds: %+v", e)
 		}
-	}
-	// Seed 000's own example with https only: the provider has the order, and nobody knows how to pay.
-	e := classified(t, second(submit(t, krwV1, deposit(payment.KRW(500)), detailedV1)))
-	if e.Class != connectors.InDoubt || !e.Known {
-		t.Errorf("got %+v", e)
 	}
 }
 

@@ -13,14 +13,15 @@ import (
 var answer = connectors.Answer{ContentType: "application/json", Body: `{"error_code":"0000"}`}
 
 // Webhook reads a notification about a deposit or a payout (showdoc, apayasia). It is signed over all
-// fields that it has, known to us or not, and only signed fields are read. Nothing of the header is
+// fields that it has, known to us or not, and only signed fields are read. An account in TWD also takes
+// names in camelCase, as the example of its page has them; of both spellings of one name there must be one only. Nothing of the header is
 // documented, and no time limit.
 func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors.Notice, error) {
 	o, err := parseObject(body)
 	if err != nil {
 		return connectors.Notice{}, refuse(connectors.BadSignature, err.Error())
 	}
-	f, err := o.verified(c.settings.SignType, c.settings.secrets())
+	f, err := c.verified(o)
 	if err != nil {
 		return connectors.Notice{}, refuse(connectors.BadSignature, err.Error())
 	}
@@ -31,6 +32,14 @@ func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors
 		return ambiguous(reading, f)
 	}
 	return c.notice(f)
+}
+
+func (c *Connector) verified(o object) (fields, error) {
+	if c.settings.Currency == twd {
+		return o.verifiedNames(c.settings.SignType, c.settings.secrets())
+	}
+	f, err := o.verified(c.settings.SignType, c.settings.secrets())
+	return o.withUnreadable(f), err
 }
 
 // notice reads the signed fields. The two notifications differ in the name of our order number.

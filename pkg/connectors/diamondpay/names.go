@@ -1,0 +1,73 @@
+package diamondpay
+
+import (
+	"maps"
+
+	"payonce/pkg/connectors/strictjson"
+)
+
+// snakeCased returns o with names in camelCase turned into snake_case, as the example of the TWD deposit page has
+// the former and its text the latter. An object with both spellings of a name could be read in two ways: it is
+// [strictjson.ErrNotAnObject], as one with a doubled name.
+func (o object) snakeCased() (object, error) {
+	renamed := make(object, len(o))
+	for name, value := range o {
+		name = snakeCase(name)
+		if _, double := renamed[name]; double {
+			return nil, strictjson.ErrNotAnObject
+		}
+		renamed[name] = value
+	}
+	return renamed, nil
+}
+
+// verifiedNames is [object.verified] for an object whose names can be in camelCase, and returns them in snake_case.
+// The signature is over the snake_case names, because the provider's own Java demo renames before it signs, or
+// over the names as they are written.
+func (o object) verifiedNames(signType string, secrets []string) (fields, error) {
+	renamed, err := o.snakeCased()
+	if err != nil {
+		return nil, err
+	}
+	f, err := renamed.verified(signType, secrets)
+	if err != nil {
+		written, errWritten := o.asWritten().verified(signType, secrets)
+		if errWritten != nil {
+			return nil, err
+		}
+		f = make(fields, len(written))
+		for name, value := range written {
+			f[snakeCase(name)] = value
+		}
+	}
+	return renamed.withUnreadable(f), nil
+}
+
+// asWritten returns o with the names that are written, but for sign_type, which is not signed under any name.
+func (o object) asWritten() object {
+	for name, value := range o {
+		if name != signTypeName && snakeCase(name) == signTypeName {
+			o = maps.Clone(o)
+			delete(o, name)
+			o[signTypeName] = value
+		}
+	}
+	return o
+}
+
+// decisive are the fields that decide about money.
+var decisive = []string{"status", "amount", "real_amount"}
+
+// withUnreadable adds to f what o has of the decisive fields as an object or a list, which plain fields leave out.
+// As missing, an older payout's real_amount would be taken for the ordered one.
+func (o object) withUnreadable(f fields) fields {
+	if f == nil {
+		return nil // not verified
+	}
+	for _, name := range decisive {
+		if raw := o[name]; len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') {
+			f[name] = string(raw)
+		}
+	}
+	return f
+}
