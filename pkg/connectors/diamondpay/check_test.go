@@ -28,6 +28,7 @@ func TestCheckAccepts(t *testing.T) {
 			c.Account = payment.Account{Number: strings.Repeat("1", 32), BankName: strings.Repeat("가", 32)}
 			c.Order = strings.Repeat("x", 32)
 		})},
+		{krwV1, change(deposit(won), func(c *payment.Command) { c.Customer.ID = strings.Repeat("i", 17) })},
 		{krwV2, change(deposit(won), func(c *payment.Command) {
 			c.Order, c.Customer.Name = strings.Repeat("x", 64), strings.Repeat("가", 99)
 		})},
@@ -75,7 +76,6 @@ func TestCheckRefuses(t *testing.T) {
 		{"method", krwV1, payout(), func(c *payment.Command) { c.Method = "atm" }},
 		{"customer.name", krwV1, won, func(c *payment.Command) { c.Customer.Name = strings.Repeat("가", 17) }},
 		{"customer.name", krwV1, won, func(c *payment.Command) { c.Customer.Name = "\u3000 " }},
-		{"customer.id", krwV1, won, func(c *payment.Command) { c.Customer.ID = long(17) }},
 		{"account.number", krwV1, won, func(c *payment.Command) { c.Account.Number = long(33) }},
 		{"account.bank_code", krwV1, won, func(c *payment.Command) { c.Account.BankName = long(33) }},
 		{"customer.name", twd, depositTWD(), func(c *payment.Command) { c.Customer.Name = "" }},

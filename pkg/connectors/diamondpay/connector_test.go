@@ -291,6 +291,11 @@ func TestTraits(t *testing.T) {
 			Methods: map[payment.Operation][]string{payment.Deposit: {"card", "direct", "qr"}, payment.Payout: {"bank"}}}},
 		{"dollars have no documented payouts", twd, connectors.Traits{Operations: []payment.Operation{payment.Deposit}, Currencies: []string{"TWD"},
 			MaxOrderLength: 32, Methods: map[payment.Operation][]string{payment.Deposit: {"atm"}}}},
+		{"a method of the account's own", with(krwV2, func(s *diamondpay.Settings) {
+			s.Services = map[string]string{"qr": "SVC0117", "wallet": "SVC0042", "app": "SVC0043"}
+		}),
+			connectors.Traits{Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
+				Methods: map[payment.Operation][]string{payment.Deposit: {"card", "direct", "qr", "app", "wallet"}, payment.Payout: {"bank"}}}},
 		{"payouts only", with(krwV2, func(s *diamondpay.Settings) { s.Operations, s.NotifyURL = []string{"payout"}, "" }),
 			connectors.Traits{Operations: []payment.Operation{payment.Payout}, Currencies: []string{"KRW"}, MaxOrderLength: 64,
 				Methods: map[payment.Operation][]string{payment.Payout: {"bank"}}}},

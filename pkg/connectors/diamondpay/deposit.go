@@ -62,8 +62,20 @@ func (c *Connector) depositRequest(cmd payment.Command) (path string, body any) 
 	if s.Version == v2 {
 		return depositPathV2, r
 	}
-	r.Name, r.UserID, r.LastNumber, r.BankName = payer(cmd), cmd.Customer.ID, cmd.Account.Number, c.payerBank(cmd.Account)
+	r.Name, r.UserID, r.LastNumber, r.BankName = payer(cmd), userID(cmd), cmd.Account.Number, c.payerBank(cmd.Account)
 	return depositPathV1, r
+}
+
+// maxUserID is the longest user_id, in characters (KRW deposit page, v1).
+const maxUserID = 16
+
+// userID is the customer's number with the merchant. The field is optional and no part of the payment, so a number
+// that does not fit it is left out: part of it could be another customer's.
+func userID(cmd payment.Command) string {
+	if id := cmd.Customer.ID; strings.TrimSpace(id) != "" && utf8.RuneCountInString(id) <= maxUserID {
+		return id
+	}
+	return ""
 }
 
 // payer is the name of the person who pays.
@@ -106,7 +118,6 @@ func (c *Connector) checkDeposit(cmd payment.Command) error {
 	return check.First(
 		checkAmount(cmd.Amount),
 		optional("customer.name", payer(cmd), 16),
-		optional("customer.id", cmd.Customer.ID, 16),
 		optional("account.number", cmd.Account.Number, 32),
 		optional("account.bank_code", c.payerBank(cmd.Account), 32),
 	)

@@ -35,7 +35,7 @@ func (c *Connector) payoutRequest(cmd payment.Command) payoutRequest {
 	return payoutRequest{
 		Amount: units(cmd.Amount), BankName: c.bankCode(cmd.Account), Currency: "krw", Name: receiver(cmd),
 		NotifyURL: c.settings.PayoutNotifyURL, Number: cmd.Account.Number, PayoutClID: cmd.Order,
-		PhoneNumber: cmd.Customer.Phone, PlatformID: c.settings.PlatformID, RequestTime: c.now().Unix(), ServiceID: payoutService,
+		PhoneNumber: cmd.Customer.Phone, PlatformID: c.settings.PlatformID, RequestTime: c.now().Unix(), ServiceID: c.settings.PayoutService,
 	}
 }
 

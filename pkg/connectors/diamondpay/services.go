@@ -1,6 +1,10 @@
 package diamondpay
 
 import (
+	"maps"
+	"regexp"
+	"slices"
+
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
@@ -19,23 +23,34 @@ type service struct {
 	currency, version, method, id string
 }
 
-// depositServices are those of seeds 000 to 002; the first of an account's is its default.
+// depositServices are those of the deposit pages; the first of an account's is its default. [Settings].Services
+// changes and adds some.
 var depositServices = []service{
-	{krw, v1, methodATM, "SVC0026"},    // seed 000
-	{twd, v1, methodATM, "SVC0025"},    // seed 002
-	{krw, v2, methodCard, "SVC0015"},   // seed 001
-	{krw, v2, methodDirect, "SVC0016"}, // seed 001
-	{krw, v2, methodQR, "SVC0017"},     // seed 001
+	{krw, v1, methodATM, "SVC0026"},
+	{twd, v1, methodATM, "SVC0025"},
+	{krw, v2, methodCard, "SVC0015"},
+	{krw, v2, methodDirect, "SVC0016"},
+	{krw, v2, methodQR, "SVC0017"},
 }
 
 const payoutService = "SVC0004" // apayasia korea/api/create-withdraw
 
-// methodsOf returns the methods of deposits in a currency and version.
-func methodsOf(currency, version string) []string {
+var (
+	methodPattern  = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,31}$`)
+	servicePattern = regexp.MustCompile(`^[A-Za-z0-9]{1,7}$`) // seven characters at most on all pages
+)
+
+// methods returns the methods that the account's deposits can have: those of its pages, then the configuration's own.
+func (s Settings) methods() []string {
 	var methods []string
-	for _, s := range depositServices {
-		if s.currency == currency && s.version == version {
-			methods = append(methods, s.method)
+	for _, service := range depositServices {
+		if service.currency == s.Currency && service.version == s.Version {
+			methods = append(methods, service.method)
+		}
+	}
+	for _, method := range slices.Sorted(maps.Keys(s.Services)) {
+		if !slices.Contains(methods, method) {
+			methods = append(methods, method)
 		}
 	}
 	return methods
@@ -54,6 +69,9 @@ func operationsOf(currency string) []string {
 func (c *Connector) serviceID(method string) string {
 	if method == "" {
 		method = c.settings.DepositMethods[0]
+	}
+	if id, configured := c.settings.Services[method]; configured {
+		return id
 	}
 	for _, s := range depositServices {
 		if s.currency == c.settings.Currency && s.version == c.settings.Version && s.method == method {

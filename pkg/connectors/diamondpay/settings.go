@@ -43,10 +43,18 @@ type Settings struct {
 	// DepositMethods that the account may use, the default first; empty takes all of the version: v1
 	// "atm", v2 "card", "direct", "qr".
 	DepositMethods []string `yaml:"deposit_methods"`
+	// Services are the service ids of deposits by method, where the account has others than the pages name, or
+	// more: atm: "SVC0026". A method that is not among those of the version is added to them.
+	Services map[string]string `yaml:"services"`
+	// PayoutService is the service id of payouts; empty takes "SVC0004".
+	PayoutService string `yaml:"payout_service"`
 	// NotifyURL receives the notifications of deposits, at most 256 characters.
 	NotifyURL string `yaml:"callback_url" was:"notify_url"`
 	// PayoutNotifyURL receives those of payouts; empty sends none, and payouts are then looked up.
 	PayoutNotifyURL string `yaml:"payout_callback_url" was:"payout_notify_url"`
+	// AllowPlainCallbacks lets the callback URLs begin with http://. The pages take both; an http notification
+	// can be read on its way, and not be changed, because it is signed.
+	AllowPlainCallbacks bool `yaml:"allow_plain_callbacks"`
 	// BankCodes maps an upstream's bank code to the provider's, e.g. "004": "KBSTAR_KR". A code that is
 	// not in it is sent as it is, because the provider's whole list is not published.
 	BankCodes map[string]string `yaml:"bank_codes"`
@@ -130,7 +138,15 @@ func (s *Settings) validateSecrets(p *check.Problems) {
 
 // validateServices checks what the account can do, and where it is told about it.
 func (s *Settings) validateServices(p *check.Problems) {
-	possible := methodsOf(s.Currency, s.Version)
+	for _, method := range slices.Sorted(maps.Keys(s.Services)) {
+		p.Must(methodPattern.MatchString(method), "services: %.16q must be 1 to 32 small letters, digits, - or _, a letter first", method)
+		p.Must(servicePattern.MatchString(s.Services[method]), "services: %.16q must have a service id of 1 to 7 letters and digits", method)
+	}
+	if s.PayoutService == "" {
+		s.PayoutService = payoutService
+	}
+	p.Must(servicePattern.MatchString(s.PayoutService), "payout_service must have 1 to 7 letters and digits")
+	possible := s.methods()
 	if len(s.DepositMethods) == 0 {
 		s.DepositMethods = possible
 	}
@@ -146,14 +162,18 @@ func (s *Settings) validateServices(p *check.Problems) {
 		ok := slices.Contains(operations, operation) && !slices.Contains(s.Operations[:i], operation)
 		p.Must(ok, "operations[%d] must be one of %s, once", i, strings.Join(operations, ", "))
 	}
-	mustNotify(p, "callback_url", s.NotifyURL)
-	mustNotify(p, "payout_callback_url", s.PayoutNotifyURL)
+	s.mustNotify(p, "callback_url", s.NotifyURL)
+	s.mustNotify(p, "payout_callback_url", s.PayoutNotifyURL)
 	deposits := slices.Contains(s.Operations, string(payment.Deposit))
 	p.Must(!deposits || s.NotifyURL != "", "callback_url is required for deposits")
 }
 
-func mustNotify(p *check.Problems, key, address string) {
-	p.Must(address == "" || check.URL(address, true) == "", "%s %s", key, check.URL(address, true))
+func (s *Settings) mustNotify(p *check.Problems, key, address string) {
+	secured := address
+	if plain, isPlain := strings.CutPrefix(address, "http://"); isPlain && s.AllowPlainCallbacks {
+		secured = "https://" + plain
+	}
+	p.Must(address == "" || check.URL(secured, true) == "", "%s %s", key, check.URL(secured, true))
 	p.Must(len(address) <= maxNotifyURL, "%s must have at most %d characters", key, maxNotifyURL)
 }
 

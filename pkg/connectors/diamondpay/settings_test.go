@@ -24,6 +24,19 @@ func TestSettings(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for _, f := range []func(*diamondpay.Settings){
+		func(s *diamondpay.Settings) {
+			s.AllowPlainCallbacks, s.NotifyURL, s.PayoutNotifyURL = true, "http://example.com/n", "http://example.com/n?a=1"
+		},
+		func(s *diamondpay.Settings) {
+			s.Services, s.DepositMethods = map[string]string{"phone": "SVC0009"}, []string{"phone", "atm"}
+		},
+		func(s *diamondpay.Settings) { s.MaxAmountDifference = 99_999_999 },
+	} {
+		if err := try(krwV1, f); err != nil {
+			t.Error(err)
+		}
+	}
 	bad := []struct {
 		want string
 		f    func(*diamondpay.Settings)
@@ -60,6 +73,15 @@ func TestSettings(t *testing.T) {
 		{"codes", func(s *diamondpay.Settings) { s.Codes = map[string]connectors.Meaning{"0014": "ok"} }},
 		{"codes", func(s *diamondpay.Settings) { s.Codes = map[string]connectors.Meaning{"14": "rejected"} }},
 		{`codes: "0000" is not`, func(s *diamondpay.Settings) { s.Codes = map[string]connectors.Meaning{"0000": "rejected"} }},
+		{"max_amount_difference", func(s *diamondpay.Settings) { s.MaxAmountDifference = -1 }},
+		{"max_amount_difference", func(s *diamondpay.Settings) { s.MaxAmountDifference = 100_000_000 }},
+		{"callback_url must be", func(s *diamondpay.Settings) { s.NotifyURL, s.AllowPlainCallbacks = "ftp://example.com", true }},
+		{"callback_url must have no", func(s *diamondpay.Settings) { s.NotifyURL, s.AllowPlainCallbacks = "http://a@example.com", true }},
+		{"services", func(s *diamondpay.Settings) { s.Services = map[string]string{"atm": ""} }},
+		{"services", func(s *diamondpay.Settings) { s.Services = map[string]string{"atm": "SVC00026"} }},
+		{"services", func(s *diamondpay.Settings) { s.Services = map[string]string{"": "SVC0026"} }},
+		{"services", func(s *diamondpay.Settings) { s.Services = map[string]string{"a method": "SVC0026"} }},
+		{"payout_service", func(s *diamondpay.Settings) { s.PayoutService = "SVC 004" }},
 		{"settling_delay", func(s *diamondpay.Settings) { s.SettlingDelay = -1 }},
 	}
 	for _, b := range bad {

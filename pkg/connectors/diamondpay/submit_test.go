@@ -180,6 +180,13 @@ func TestRequests(t *testing.T) {
 	banks := with(krwV2, func(s *diamondpay.Settings) {
 		s.BankCodes, s.PayoutNotifyURL = map[string]string{"004": "KBSTAR_KR"}, ""
 	})
+	own := with(krwV2, func(s *diamondpay.Settings) {
+		s.Services, s.PayoutService = map[string]string{"direct": "SVC0116", "wallet": "SVC0042"}, "SVC0104"
+	})
+	longID := deposit(payment.KRW(1300000))
+	longID.Customer.ID = "12345678-1234-1234-1234-123456789012"
+	blankID := longID
+	blankID.Customer.ID = " \u3000"
 	directOnly := with(krwV2, func(s *diamondpay.Settings) { s.DepositMethods = []string{"direct", "qr"} })
 	wonV1 := func(more string) string {
 		return `{"amount":"130000000","name":"테스","user_id":"playerA",` + more + `"notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581","platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026"`
@@ -202,6 +209,13 @@ func TestRequests(t *testing.T) {
 		{"won v1, as seed 000", krwV1, deposit(payment.KRW(1300000)), won, wonV1("")},
 		{"won v1, all fields", krwV1, full, won, wonV1(`"last_number":"345345345","bank_name":"088",`)},
 		{"won v1, a bank by name", krwV1, named, won, wonV1(`"last_number":"345345345","bank_name":"신한",`)},
+		{"won v1, a customer's number that is too long", krwV1, longID, won, strings.Replace(wonV1(""), `"user_id":"playerA",`, "", 1)},
+		{"won v1, a customer's number of blanks", krwV1, blankID, won, strings.Replace(wonV1(""), `"user_id":"playerA",`, "", 1)},
+		{"won v2, a service of the account's own", own, method("direct"), atV2, wonV2("SVC0116")},
+		{"won v2, a method of the account's own", own, method("wallet"), atV2, wonV2("SVC0042")},
+		{"won v2, a service of the pages beside them", own, method(""), atV2, wonV2("SVC0015")},
+		{"payout, a service of the account's own", own, payout(), out, `{"amount":1000000,"bank_name":"KBSTAR_KR","currency":"krw","name":"홍길동","notify_url":"https://xxx.xx/payouts","number":"110222333444",` +
+			`"payout_cl_id":"DEVPM00014581","phone_number":"01012345678","platform_id":"PF0002","request_time":1595504136,"service_id":"SVC0104"`},
 		{"won v2, as seed 001", krwV2, v2Order, atV2, wonV2("SVC0015")},
 		{"won v2, card", krwV2, method("card"), atV2, wonV2("SVC0015")},
 		{"won v2, direct", krwV2, method("direct"), atV2, wonV2("SVC0016")},
