@@ -55,15 +55,16 @@ type ecommpayConfig struct {
 }
 
 type diamondpayConfig struct {
-	PlatformID  string `yaml:"platform_id"`
-	SignType    string `yaml:"sign_type"`
-	Currency    string `yaml:"currency"`
-	PaymentInfo bool   `yaml:"payment_info"`
-	CamelCase   bool   `yaml:"camel_case"`
-	MinAmount   int64  `yaml:"min_amount"`
-	MaxAmount   int64  `yaml:"max_amount"`
-	OldPayouts  bool   `yaml:"old_payouts"`
-	PortalURL   string `yaml:"portal_url"`
+	PlatformID   string `yaml:"platform_id"`
+	SignType     string `yaml:"sign_type"`
+	Currency     string `yaml:"currency"`
+	PaymentInfo  *bool  `yaml:"payment_info"` // nil is true
+	ExactAmounts bool   `yaml:"exact_amounts"`
+	CamelCase    bool   `yaml:"camel_case"`
+	MinAmount    int64  `yaml:"min_amount"`
+	MaxAmount    int64  `yaml:"max_amount"`
+	OldPayouts   bool   `yaml:"old_payouts"`
+	PortalURL    string `yaml:"portal_url"`
 }
 
 type faultConfig struct {
@@ -196,7 +197,7 @@ func (c accountConfig) diamondpay() (sandbox.Protocol, error) {
 	s := c.Diamondpay
 	return diamondpay.New(diamondpay.Settings{
 		PlatformID: s.PlatformID, Secret: secret, SignType: diamondpay.SignType(s.SignType), Token: token,
-		Currency: s.Currency, PaymentInfo: s.PaymentInfo, CamelCase: s.CamelCase, MinAmount: s.MinAmount,
+		Currency: s.Currency, LinksOnly: s.PaymentInfo != nil && !*s.PaymentInfo, ExactAmounts: s.ExactAmounts, CamelCase: s.CamelCase, MinAmount: s.MinAmount,
 		MaxAmount: s.MaxAmount, OldPayouts: s.OldPayouts, PortalURL: s.PortalURL,
 	})
 }

@@ -116,7 +116,8 @@ It refuses to run when the environment says PAYONCE_ENV=production, and from a c
       currency: TWD                  # or KRW
       sign_type: HMAC-SHA256         # or MD5
       camel_case: true               # names in answers to TWD deposits
-      payment_info: false            # in answers to KRW v1 deposits
+      payment_info: true             # in answers to KRW v1 deposits; false: links only
+      exact_amounts: false           # true: v1 displays, and v2 answers with, the ordered amount and not one of a few won less or more
       old_payouts: false             # without phone_number and currency
       min_amount: 100                # also max_amount, portal_url`,
 	})

@@ -174,7 +174,7 @@ func (o *observed) startSandboxProgram(ctx context.Context, listen string) {
 		{trial.TeemoPay, "kind: teemopay, app_code: trial-app"},
 		{trial.ECommPay, "kind: ecommpay, project_id: 1770"},
 		{trial.ECommPayRedirect, "kind: ecommpay, project_id: 1770, redirect: true, sign_general: true"},
-		{trial.DiamondPayV1, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5"},
+		{trial.DiamondPayV1, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: false"},
 		{trial.DiamondPayInfo, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: true"},
 		{trial.DiamondPayV2, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: HMAC-SHA256"},
 		{trial.DiamondPayTWD, "kind: diamondpay, platform_id: PF0002, currency: TWD, sign_type: HMAC-SHA256, camel_case: true"},

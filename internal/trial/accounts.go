@@ -104,6 +104,6 @@ func (k Keys) protocol(name string) (sandbox.Protocol, error) {
 	case DiamondPayTWD:
 		return diamondpay.New(diamondpay.Settings{PlatformID: PlatformID, Secret: k.shared, SignType: diamondpay.HMACSHA256, Token: k.token, Currency: "TWD", CamelCase: true})
 	default:
-		return diamondpay.New(diamondpay.Settings{PlatformID: PlatformID, Secret: k.shared, SignType: diamondpay.MD5, Token: k.token, Currency: "KRW", PaymentInfo: name == DiamondPayInfo})
+		return diamondpay.New(diamondpay.Settings{PlatformID: PlatformID, Secret: k.shared, SignType: diamondpay.MD5, Token: k.token, Currency: "KRW", LinksOnly: name != DiamondPayInfo})
 	}
 }

@@ -2,6 +2,7 @@ package diamondpay
 
 import (
 	"fmt"
+	"strings"
 
 	"payonce/pkg/sandbox"
 )
@@ -87,16 +88,35 @@ type sender struct {
 	BankName   string `json:"bank_name"`
 }
 
-// answerKRW has the shapes of seed 000.
+// What the provider takes off or puts on an amount, in won: the examples have 49996 beside 50000 (v1), and 5001000 for
+// what is probably an order of 5000000 (v2). That these are whole won is an assumption: nobody can pay a fraction.
+const (
+	takenOff = 4
+	putOn    = 10
+)
+
+// displayed is what payment_info tells the customer to transfer, in won. Of an order of a few won nothing is left to
+// take off.
+func (p *Protocol) displayed(won int64) int64 {
+	if p.settings.ExactAmounts || won < 10*takenOff {
+		return won
+	}
+	return won - takenOff
+}
+
+// answerKRW has the shapes of the KRW deposit page (v1).
 func (p *Protocol) answerKRW(order string, result sandbox.Result) any {
-	reference, amount := result.Charge.Reference, p.units(result.Echo)
+	reference := result.Charge.Reference
 	answer := krwAnswer{Link: p.link("v1", reference)}
-	if !p.settings.PaymentInfo {
+	if p.settings.LinksOnly {
 		answer.RegisterLink = p.settings.PortalURL + "/gateway/register/v1/payments/" + reference
 		return answer
 	}
+	if p.settings.PortalURL == defaultPortal {
+		answer.Link = plainPortal + strings.TrimPrefix(answer.Link, defaultPortal)
+	}
 	answer.PaymentInfo = &paymentInfo{
-		Amount: amount, DisplayAmount: amount, PaymentID: reference, Order: order,
+		Amount: p.units(result.Echo), DisplayAmount: p.units(p.displayed(result.Echo)), PaymentID: reference, Order: order,
 		Receiver: receiver{CardName: "test_name", CardNumber: cardNumber(result.Charge), BankName: "test_bank"},
 		Sender:   sender{CardName: result.Charge.Details[detailName], CardNumber: "*************123456", BankName: "test_bank"},
 		Token:    fmt.Sprintf("%05d", result.Charge.Serial%100_000),
@@ -121,9 +141,12 @@ type v2Answer struct {
 }
 
 func (p *Protocol) answerV2(order string, result sandbox.Result) any {
-	c := result.Charge
+	c, named := result.Charge, result.Echo
+	if !p.settings.ExactAmounts {
+		named += putOn
+	}
 	return v2Answer{
-		Link: p.settings.PortalURL + "/cashier/" + c.Reference, PaymentID: c.Reference, Order: order, Amount: p.units(result.Echo),
+		Link: p.settings.PortalURL + "/cashier/" + c.Reference, PaymentID: c.Reference, Order: order, Amount: p.units(named),
 		QRCode: fmt.Sprintf("00020101021238600010A000000727%08d", c.Serial), Token: fmt.Sprintf("t%07d", c.Serial),
 		CardName: "TEST", CardNumber: cardNumber(c), BankName: "KB Kookmin Bank", BankCode: "KBSTAR_KR",
 	}

@@ -29,9 +29,13 @@ type Settings struct {
 	Token string
 	// Currency is KRW or TWD; the default is KRW.
 	Currency string
-	// PaymentInfo adds payment_info to the answers of KRW v1 deposits (the second answer of seed 000).
-	PaymentInfo bool
-	// CamelCase writes the names in answers of TWD deposits in camelCase, as seed 002 does.
+	// LinksOnly answers KRW v1 deposits with links alone, the first answer of their page. Without it they get the
+	// second one: payment_info, an amount to transfer that is a few won below the ordered one, and an http link.
+	LinksOnly bool
+	// ExactAmounts names no other amount than the ordered one. Without it payment_info displays a few won less, and
+	// v2 answers with a few won more, as the examples of their pages do.
+	ExactAmounts bool
+	// CamelCase writes the names in answers of TWD deposits in camelCase, as the example of their page does.
 	CamelCase bool
 	// Limits of deposits and payouts in minor units; 0 is none.
 	MinAmount, MaxAmount int64
@@ -41,7 +45,11 @@ type Settings struct {
 	PortalURL string
 }
 
-const defaultPortal = "https://portal.sandbox.invalid"
+// Where links lead by default; those of payment_info are not https in the example of its page.
+const (
+	defaultPortal = "https://portal.sandbox.invalid"
+	plainPortal   = "http://portal.sandbox.invalid"
+)
 
 // Protocol is the wire format of one account. It is safe for concurrent use.
 type Protocol struct {

@@ -11,15 +11,15 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// TestSeed000 compares with both answers of seed 000.
+// TestSeed000 compares with both answers of the KRW deposit page (v1).
 func TestSeed000(t *testing.T) {
-	s := newStand(t, byHand)
+	s := newStand(t, func(settings *Settings, a *sandbox.Account) { settings.LinksOnly, a.MoveDelay = true, time.Hour })
 	same(t, "standard", s.post(v1Path, s.seed000("DEVPM00014581")), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","register_link":"https://portal.sandbox.invalid/gateway/register/v1/payments/PM00000001"}}`)
 	if o := s.order("DEVPM00014581"); o.Charges[0].Amount != 1_300_000 || o.Charges[0].Method != "SVC0026" {
 		t.Errorf("%+v", o)
 	}
-	s = newStand(t, func(settings *Settings, a *sandbox.Account) { settings.PaymentInfo, a.MoveDelay = true, time.Hour })
-	same(t, "with the order", s.post(v1Path, with(s.seed000("DEVPM00014581"), change{"amount": 50000})), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","payment_info":{"amount":50000,"display_amount":50000,"payment_id":"PM00000001","payment_cl_id":"DEVPM00014581","receiver":{"card_name":"test_name","card_number":"201400000001","bank_name":"test_bank","bank_branch":""},"sender":{"card_name":"테스","card_number":"*************123456","bank_name":"test_bank"},"token":"00001"}}}`)
+	s = newStand(t, byHand)
+	same(t, "with the order", s.post(v1Path, with(s.seed000("DEVPM00014581"), change{"amount": 50000})), `{"error_code":"0000","data":{"link":"http://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","payment_info":{"amount":50000,"display_amount":49600,"payment_id":"PM00000001","payment_cl_id":"DEVPM00014581","receiver":{"card_name":"test_name","card_number":"201400000001","bank_name":"test_bank","bank_branch":""},"sender":{"card_name":"테스","card_number":"*************123456","bank_name":"test_bank"},"token":"00001"}}}`)
 	body, err := SignedRequest(MD5, "sandbox-other", s.seed000("D2"))
 	if err != nil {
 		t.Fatal(err)
@@ -32,11 +32,34 @@ func TestSeed000(t *testing.T) {
 	s.refusedAs("D2", ReasonSignature)
 }
 
+// Deposits of a few won are named as they are, and so are all deposits where the account says so.
+func TestNamedAmounts(t *testing.T) {
+	exact := func(settings *Settings, a *sandbox.Account) { settings.ExactAmounts, a.MoveDelay = true, time.Hour }
+	for _, c := range []struct {
+		change func(*Settings, *sandbox.Account)
+		won    int64
+		v1, v2 string
+	}{
+		{byHand, 39, `"display_amount":3900,`, `"amount":4900,`},
+		{byHand, 40, `"display_amount":3600,`, `"amount":5000,`},
+		{exact, 50_000, `"display_amount":5000000,`, `"amount":5000000,`},
+	} {
+		s := newStand(t, c.change)
+		amount := change{"amount": c.won * 100}
+		if answer := s.post(v1Path, with(s.seed000("D1"), amount)); !strings.Contains(answer, c.v1) {
+			t.Errorf("v1, %d won: %s", c.won, answer)
+		}
+		if answer := s.post(v2Path, with(s.seed001("D2"), amount)); !strings.Contains(answer, c.v2) {
+			t.Errorf("v2, %d won: %s", c.won, answer)
+		}
+	}
+}
+
 func TestSeed001(t *testing.T) {
 	s := newStand(t, byHand)
 	for n, service := range []string{"SVC0015", "SVC0016", "SVC0017"} {
 		order := fmt.Sprintf("DEVPM0001458%d", n)
-		same(t, service, s.post(v2Path, with(s.seed001(order), change{"service_id": service})), fmt.Sprintf(`{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/cashier/PM%08[1]d","payment_id":"PM%08[1]d","payment_cl_id":"%[2]s","amount":50000000,"qr_code_content":"00020101021238600010A000000727%08[1]d","token":"t%07[1]d","card_name":"TEST","card_number":"2014%08[1]d","bank_name":"KB Kookmin Bank","bank_code":"KBSTAR_KR"}}`, n+1, order))
+		same(t, service, s.post(v2Path, with(s.seed001(order), change{"service_id": service})), fmt.Sprintf(`{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/cashier/PM%08[1]d","payment_id":"PM%08[1]d","payment_cl_id":"%[2]s","amount":50001000,"qr_code_content":"00020101021238600010A000000727%08[1]d","token":"t%07[1]d","card_name":"TEST","card_number":"2014%08[1]d","bank_name":"KB Kookmin Bank","bank_code":"KBSTAR_KR"}}`, n+1, order))
 	}
 	body, err := SignedRequest(MD5, "sandbox-other", s.seed001("D2"))
 	if err != nil {
