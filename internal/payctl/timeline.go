@@ -78,7 +78,8 @@ func (s story) header() [][2]string {
 	for _, a := range p.Annotations {
 		lines = append(lines, [2]string{"the " + string(a.Source) + " said", fmt.Sprintf("%s, %s, at %s", a.Kind, reason(a.Reason), moment(a.At, p))})
 	}
-	lines = append(lines, actionLines(p.Action)...)
+	lines = append(lines, actionLines("action", p.Action)...)
+	lines = append(lines, actionLines("withheld", p.WithheldAction)...)
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		lines = append(lines, [2]string{"metadata " + key, p.Metadata[key]})
 	}
@@ -124,24 +125,25 @@ func (s story) parkedLine() string {
 	return line
 }
 
-func actionLines(a *payment.Action) [][2]string {
+// actionLines are the lines about an action, each of which begins with name.
+func actionLines(name string, a *payment.Action) [][2]string {
 	if a == nil {
 		return nil
 	}
-	lines := [][2]string{{"action", string(a.Type)}}
+	lines := [][2]string{{name, string(a.Type)}}
 	switch {
 	case a.Redirect != nil:
-		lines = append(lines, [2]string{"action url", a.Redirect.Method + " " + a.Redirect.URL})
+		lines = append(lines, [2]string{name + " url", a.Redirect.Method + " " + a.Redirect.URL})
 	case a.Transfer != nil:
 		t := a.Transfer
-		lines = append(lines, [2]string{"action account", strings.Join(strings.Fields(t.BankName+" "+t.BankCode+" "+t.AccountNumber), " ")},
-			[2]string{"action amount", money(t.Amount)}, [2]string{"action text", t.Reference})
+		lines = append(lines, [2]string{name + " account", strings.Join(strings.Fields(t.BankName+" "+t.BankCode+" "+t.AccountNumber), " ")},
+			[2]string{name + " amount", money(t.Amount)}, [2]string{name + " text", t.Reference})
 		if !t.ExpiresAt.IsZero() {
-			lines = append(lines, [2]string{"action until", t.ExpiresAt.UTC().Format(time.RFC3339)})
+			lines = append(lines, [2]string{name + " until", t.ExpiresAt.UTC().Format(time.RFC3339)})
 		}
 	case a.Clarification != nil:
 		for _, group := range slices.Sorted(maps.Keys(a.Clarification.Fields)) {
-			lines = append(lines, [2]string{"action wants", group + ": " + strings.Join(a.Clarification.Fields[group], ", ")})
+			lines = append(lines, [2]string{name + " wants", group + ": " + strings.Join(a.Clarification.Fields[group], ", ")})
 		}
 	}
 	return lines

@@ -101,6 +101,9 @@ func exampleEvents() map[string]payment.Payment {
 			Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "2", Message: "the amount cannot be read"},
 		}}
 	})
+	add("in_doubt.amount", payment.InDoubt, 2, func(p *payment.Payment) {
+		p.Known, p.Reason, p.WithheldAction = true, &payment.Reason{Code: payment.ReasonAmountMismatch, Message: "ordered 10000 KRW, the provider speaks of 10010 KRW"}, transfer()
+	})
 	add("pending", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.ProviderReference = true, "P-1" })
 	add("pending.redirect", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, redirect() })
 	add("pending.page", payment.Pending, 2, func(p *payment.Payment) { p.Action, p.PageClosesAt = redirect(), begin.Add(24*time.Hour) })

@@ -23,6 +23,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	} else if o.Kind == Overdue {
 		next.OverdueAt = now.UTC()
 	}
+	next.WithheldAction = withheld(p, o, evidence, to)
 	switch to {
 	case Submitting:
 		next.Attempts++
@@ -64,6 +65,19 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	}
 	applyAmounts(&next, p, o, evidence, to)
 	return next
+}
+
+// withheld returns the action that a doubt about the amount keeps from the customer.
+func withheld(p Payment, o Observation, evidence Evidence, to Status) *Action {
+	switch {
+	case to != InDoubt:
+		return nil
+	case evidence == mismatch && o.Action != nil:
+		return o.Action
+	case evidence == mismatch && p.Action != nil:
+		return p.Action
+	}
+	return p.WithheldAction
 }
 
 // heard adds what the provider says to what it has said of a payment in conflict.

@@ -35,6 +35,9 @@ type Payment struct {
 	ResumeAt time.Time `json:"resume_at,omitzero"`
 	// Action is what the customer must do now.
 	Action *Action `json:"action,omitempty"`
+	// WithheldAction is what the provider would have the customer do while the payment is in doubt about its amount.
+	// It is for the people who decide, and must not be shown to the customer.
+	WithheldAction *Action `json:"withheld_action,omitempty"`
 	// PageClosesAt is until when the customer can confirm the payment on the provider's page, where the link to
 	// it was made here and nothing was sent. See [Payment.AwaitsPage].
 	PageClosesAt time.Time `json:"page_closes_at,omitzero"`

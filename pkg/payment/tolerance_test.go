@@ -35,6 +35,33 @@ func TestAnEchoWithinTheTolerance(t *testing.T) {
 	}
 }
 
+// What the provider would have the customer do is kept from the customer while the amount is in doubt, and shown to
+// the people who decide. It ends with the doubt.
+func TestAnActionIsWithheldWhileTheAmountIsInDoubt(t *testing.T) {
+	other := payment.Money{Minor: deposit().Amount.Minor + 1, Currency: deposit().Amount.Currency}
+	act := func(account string) *payment.Action {
+		return &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{AccountNumber: account}}
+	}
+	accepted := func(amount payment.Money, action *payment.Action) payment.Observation {
+		return payment.Observation{Kind: payment.Accepted, Source: payment.FromLookup, Amount: amount, Action: action}
+	}
+	holds := func(p payment.Payment, want string) {
+		t.Helper()
+		if p.Status != payment.InDoubt || p.Action != nil || p.WithheldAction == nil || p.WithheldAction.Transfer.AccountNumber != want {
+			t.Errorf("%s, action %+v, withheld %+v, want %s", p.Status, p.Action, p.WithheldAction, want)
+		}
+	}
+	p := decideAll(t, payment.New(deposit()), intend, accepted(other, act("1")))
+	holds(p, "1")
+	holds(decideAll(t, p, accepted(other, nil)), "1")
+	holds(decideAll(t, payment.New(deposit()), intend, accepted(deposit().Amount, act("2")), accepted(other, nil)), "2")
+	for _, o := range []payment.Observation{accepted(deposit().Amount, nil), {Kind: payment.Paid, SettledAmount: other}, {Kind: payment.Declined}, {Kind: payment.PersonFailed}} {
+		if ended := decideAll(t, p, o); ended.Status == payment.InDoubt || ended.WithheldAction != nil {
+			t.Errorf("%s: %s, withheld %+v", o.Kind, ended.Status, ended.WithheldAction)
+		}
+	}
+}
+
 // What arrived is settled, whatever amount the provider named.
 func TestSettledWithinTheTolerance(t *testing.T) {
 	ordered := deposit().Amount
