@@ -20,7 +20,7 @@ func (s Settings) tolerance() int64 {
 	return s.MaxAmountDifference * perWon
 }
 
-// maxUnits is the largest amount that fits the ten digits of a request (seeds 000 to 002).
+// maxUnits is the largest amount that fits the ten digits of a request (the deposit pages).
 const maxUnits = 9_999_999_999
 
 // maxDigits bounds a total of a balance, so that it fits an int64 and an amount of ours.

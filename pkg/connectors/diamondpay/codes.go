@@ -96,6 +96,9 @@ func (c *Connector) refusal(cmd payment.Command, env envelope) *connectors.Error
 	}
 	e.Refused = e.Class == connectors.InDoubt && !e.Known && env.empty() && isErrorCode(env.code) && !slices.Contains(notRefusals, env.code)
 	e.ProviderCode, e.Message, e.Evidence = masking.Code(env.code), masking.Text(env.message, cmd), evidence
+	if e.Class == connectors.InDoubt && e.Message == "" {
+		e.Message = evidence
+	}
 	return e
 }
 

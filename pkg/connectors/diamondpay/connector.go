@@ -91,7 +91,7 @@ func (c *Connector) Submit(ctx context.Context, cmd payment.Command) (payment.Ob
 	}
 	reply, err := httpcall.Send(ctx, c.client, httpcall.Request{
 		Method: http.MethodPost, URL: c.base + path, Body: body,
-		Header: http.Header{"Content-Type": {"application/json;charset=utf-8"}}, // as seeds 000 to 002 write it
+		Header: http.Header{"Content-Type": {"application/json;charset=utf-8"}}, // as the deposit pages write it
 	})
 	if err != nil {
 		return payment.Observation{}, fmt.Errorf("submit %s: %w", cmd.Ref, err)

@@ -11,14 +11,14 @@ import (
 )
 
 const (
-	depositPathV1 = "/gateway/api/v1/payments" // seeds 000 and 002
-	depositPathV2 = "/gateway/api/v2/payments" // seed 001
+	depositPathV1 = "/gateway/api/v1/payments" // the v1 deposit pages
+	depositPathV2 = "/gateway/api/v2/payments" // the v2 deposit page
 )
 
-// The bodies of the create requests, each in the order and with the JSON types of its seed's example: in
+// The bodies of the create requests, each in the order and with the JSON types of its page's example: in
 // won the numbers are texts, in TWD they are numbers. The signature is the same for both.
 type (
-	// wonRequest is that of seed 000 with all fields, and that of seed 001 without the customer's.
+	// wonRequest is that of the KRW deposit page with all fields, and that of the v2 deposit page without the customer's.
 	wonRequest struct {
 		Amount      string `json:"amount"`
 		Name        string `json:"name,omitempty"`
@@ -31,7 +31,7 @@ type (
 		RequestTime string `json:"request_time"`
 		ServiceID   string `json:"service_id"`
 	}
-	// dollarRequest is that of seed 002, in snake_case: the provider's own Java demo signs and sends these
+	// dollarRequest is that of the TWD deposit page, in snake_case: the provider's own Java demo signs and sends these
 	// names.
 	dollarRequest struct {
 		Amount      int64    `json:"amount"`
@@ -107,7 +107,7 @@ var (
 	taiwanBankPattern = regexp.MustCompile(`^[0-9]{3}$`)
 )
 
-// checkDeposit holds the rules of seeds 000 to 002. Lengths are in characters.
+// checkDeposit holds the rules of the deposit pages. Lengths are in characters.
 func (c *Connector) checkDeposit(cmd payment.Command) error {
 	if c.settings.Currency == twd {
 		return c.checkDollars(cmd)

@@ -76,14 +76,13 @@ func TestNoInstructions(t *testing.T) {
 		`{"payment_info":{"payment_cl_id":"` + order + `","amount":50000,"display_amount":1,"receiver":{"card_number":"1"}},"link":"ftp://a/1"}`: "display_amount is no amount",
 	} {
 		e := classified(t, second(submit(t, krwV1, deposit(payment.KRW(500)), `{"error_code":"0000","data":`+answer+`}`)))
-		code := payment.ReasonNoInstructions
 		switch {
 		case want == "":
-			code, want = payment.ReasonUnclear, "the answer has no data"
+			want = "the answer has no data"
 		case want == "receiver is missing":
 			want = "there is no account to transfer to, and link is http, which allow_plain_links does not allow"
 		}
-		if e.Class != connectors.InDoubt || e.Code != code || !strings.Contains(e.Message, want) || strings.Contains(e.Message, "홍") || e.Known != strings.Contains(answer, order) {
+		if e.Class != connectors.InDoubt || e.Code != payment.ReasonNoInstructions || !strings.Contains(e.Message, want) || strings.Contains(e.Message, "홍") || e.Known != strings.Contains(answer, order) {
 			t.Errorf("%s: %+v, want %s", answer, e, want)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// envelope is what every answer is wrapped in (seeds 000 to 002).
+// envelope is what every answer is wrapped in (the deposit pages).
 type envelope struct {
 	body    object
 	code    string
@@ -60,11 +60,21 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	if env.code != codeProcessed {
 		return payment.Observation{}, c.refusal(cmd, env)
 	}
-	data, err := env.body.object("data")
-	if err != nil || len(data) == 0 {
-		return payment.Observation{}, unclear(env.code, "", "the answer has no data")
+	o, err := c.processed(cmd, env)
+	if err != nil && cmd.Operation == payment.Deposit {
+		// Whatever is wrong with the answer: if the provider has the order, the customer does not know how to pay.
+		connectors.Classify(err).Code = payment.ReasonNoInstructions
 	}
-	if cmd.Operation == payment.Payout {
+	return o, err
+}
+
+// processed reads an answer with code 0000.
+func (c *Connector) processed(cmd payment.Command, env envelope) (payment.Observation, error) {
+	data, err := env.body.object("data")
+	switch {
+	case err != nil || len(data) == 0:
+		return payment.Observation{}, unclear(env.code, "", "the answer has no data")
+	case cmd.Operation == payment.Payout:
 		return c.submittedPayout(cmd, data)
 	}
 	return c.submittedDeposit(cmd, data)
@@ -84,8 +94,8 @@ func (c *Connector) submittedPayout(cmd payment.Command, data object) (payment.O
 	return o, nil
 }
 
-// submittedDeposit reads the data of a deposit. v2 names the order in it (seed 001), v1 in payment_info
-// (seeds 000 and 002), and the plain answer of v1 nowhere (seed 000).
+// submittedDeposit reads the data of a deposit. v2 names the order in it (the v2 deposit page), v1 in payment_info
+// (the v1 deposit pages), and the plain answer of v1 nowhere (the KRW deposit page).
 func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.Observation, error) {
 	info, err := data.object("payment_info")
 	if err != nil {
@@ -101,7 +111,7 @@ func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.
 	var problem string
 	if o.Action, problem = c.depositAction(cmd, data, info, o.Amount); o.Action == nil {
 		e := unclear(codeProcessed, "", problem)
-		e.Code, e.Known = payment.ReasonNoInstructions, echoed
+		e.Known = echoed
 		return payment.Observation{}, e
 	}
 	o.AmountTolerance = c.settings.tolerance()
@@ -113,7 +123,7 @@ func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (ech
 	o = payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit}
 	var unreadable *connectors.Error
 	for _, part := range parts {
-		f := part.fields()
+		f := part.withUnreadable(part.fields())
 		if order := f[kind+"_cl_id"]; order != "" && order != cmd.Order {
 			return false, o, unclear(codeProcessed, "", "the answer names another order")
 		} else if order != "" {

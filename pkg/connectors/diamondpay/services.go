@@ -56,7 +56,7 @@ func (s Settings) methods() []string {
 	return methods
 }
 
-// operationsOf returns what a currency has. Only deposits are documented for TWD (seed 002); the payouts
+// operationsOf returns what a currency has. Only deposits are documented for TWD (the TWD deposit page); the payouts
 // of apayasia are in won.
 func operationsOf(currency string) []string {
 	if currency == twd {
@@ -111,6 +111,6 @@ func (s Settings) traits() connectors.Traits {
 // The longest order numbers. A trait holds for both operations, so an account with v1 deposits also has
 // payouts of 32 characters, which every version of the payouts' page takes.
 const (
-	maxOrderV1 = 32 // seeds 000 and 002; payment-docs-aay create-withdraw-krw
-	maxOrderV2 = 64 // seed 001; apayasia create-withdraw
+	maxOrderV1 = 32 // the v1 deposit pages; payment-docs-aay create-withdraw-krw
+	maxOrderV2 = 64 // the v2 deposit page; apayasia create-withdraw
 )

@@ -88,12 +88,12 @@ const DefaultSettlingDelay = 60 * time.Second
 
 const (
 	minSecret    = 16  // the length of the published test key
-	maxNotifyURL = 256 // seeds 000 to 002
+	maxNotifyURL = 256 // the deposit pages
 	v1, v2       = "v1", "v2"
 	krw, twd     = "KRW", "TWD"
 )
 
-// platformPattern: seeds 000 and 002 give 7 characters, seed 001 gives 6.
+// platformPattern: the v1 deposit pages give 7 characters, the v2 deposit page gives 6.
 var platformPattern = regexp.MustCompile(`^[A-Za-z0-9]{1,7}$`)
 
 // validate fills the defaults and returns all problems, joined. No problem holds a secret.

@@ -362,6 +362,7 @@ func TestUnclearAnswers(t *testing.T) {
 		{"an exponent", krwV2, orderV2(), v2("5001000", "5e6"), true},
 		{"an amount that overflows", krwV2, orderV2(), v2("5001000", "99999999999999999900"), true},
 		{"an amount of 18 digits", krwV2, orderV2(), v2("5001000", "100000000000000000"), true},
+		{"an amount in a list", krwV2, orderV2(), v2("5001000", "[5001000]"), true},
 		{"two amounts", plainLinks(krwV1), deposit(payment.KRW(500)), strings.Replace(detailedV1, `"data": {`, `"data": {"amount":60000,`, 1), true},
 		{"nowhere to pay, v1", krwV1, deposit(payment.KRW(500)), `{"error_code":"0000","data":{"link":""}}`, false},
 		{"nowhere to pay, v2", krwV2, orderV2(), `{"error_code":"0000","data":{"payment_cl_id":"order_20260112001"}}`, true},
@@ -402,7 +403,11 @@ func TestUnclearAnswers(t *testing.T) {
 			if err == nil {
 				t.Fatalf("got %+v", o)
 			}
-			if e := classified(t, err); e.Class != connectors.InDoubt || e.Known != c.known || len(e.ProviderCode) > 20 {
+			e, code := classified(t, err), payment.ReasonUnclear
+			if c.cmd.Operation == payment.Deposit && e.ProviderCode == "0000" { // the customer does not know how to pay
+				code = payment.ReasonNoInstructions
+			}
+			if e.Class != connectors.InDoubt || e.Known != c.known || len(e.ProviderCode) > 20 || e.Code != code || e.Message == "" {
 				t.Errorf("got %+v", e)
 			}
 		})
