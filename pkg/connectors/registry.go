@@ -64,6 +64,7 @@ func (r *Registry) Names() []string {
 // Check validates a command for the connector that will execute it: the general rules, the traits, and
 // the connector's own. It returns a [*payment.FieldError] for the first problem.
 func Check(c Connector, cmd payment.Command) error {
+	cmd = cmd.Normalised() // limits count characters as they are sent
 	if err := cmd.Validate(); err != nil {
 		return err
 	}

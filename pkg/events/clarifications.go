@@ -114,6 +114,7 @@ func ParseClarification(body []byte) (Clarification, error) {
 	if c.Revision < 0 {
 		return Clarification{}, wrongClarification("revision", "must not be negative")
 	}
+	payment.NormaliseClarified(c.Fields)
 	if err := payment.ValidateClarified(c.Fields); err != nil {
 		return Clarification{}, wrongClarification("fields", strings.TrimPrefix(err.Error(), "fields: "))
 	}

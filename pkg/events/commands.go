@@ -178,7 +178,8 @@ func openStructured(data []byte) ([]byte, Attributes, error) {
 
 // ParseCommand reads the JSON of a command for an operation. It is strict: unknown and doubled fields,
 // more than one document, and values of the wrong type are errors, because a misspelt field of a
-// payment must not be dropped in silence. It does not call Validate. Errors are a [*CommandError].
+// payment must not be dropped in silence. Texts come out in Unicode's composed form, see
+// [payment.Command.Normalised]. It does not call Validate. Errors are a [*CommandError].
 func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if len(body) > MaxCommandBytes {
 		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, a command may have %d", len(body), MaxCommandBytes)}
@@ -216,7 +217,7 @@ func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if cmd.Operation != op {
 		return payment.Command{}, invalid(op, body, "operation", fmt.Sprintf("must be %q here, or left out", op))
 	}
-	return cmd, nil
+	return cmd.Normalised(), nil
 }
 
 type wireTime string

@@ -263,3 +263,28 @@ func FuzzDecodeCommand(f *testing.F) {
 		}
 	})
 }
+
+// What is written in Unicode's other form, or with escapes, is read as the same text; half a character is none.
+func TestTextsAreReadInTheComposedForm(t *testing.T) {
+	for text, want := range map[string]string{
+		"\u1112\u1169\u11bc\u1100\u1175\u11af\u1103\u1169\u11bc": "홍길동", `\u1112\u1169\u11bc`: "홍", "홍길동": "홍길동", `\ud83d\ude00`: "😀",
+	} {
+		cmd, err := events.DecodeCommand(short(body(`,"customer":{"name":"` + text + `"},"account":{"holder":"` + text + `"}`)))
+		if err != nil || cmd.Customer.Name != want || cmd.Account.Holder != want {
+			t.Errorf("%s: %+q, %v", text, cmd.Customer.Name, err)
+		}
+	}
+	for _, half := range []string{`\ud83d`, `\ude00`, `\ude00\ud83d`, `홍\ud800길`} {
+		cmd, err := events.DecodeCommand(short(body(`,"customer":{"name":"` + half + `"}`)))
+		if err == nil {
+			err = cmd.Validate()
+		}
+		if err == nil || !strings.Contains(err.Error(), "customer.name: has a damaged character (U+FFFD) at position") {
+			t.Errorf("%s: %v", half, err)
+		}
+	}
+	c, err := events.ParseClarification([]byte(`{"fields":{"customer":{"last_name":"\u1112\u1169\u11bc"}}}`))
+	if err != nil || c.Fields["customer"]["last_name"] != "홍" {
+		t.Errorf("a clarification: %+v, %v", c.Fields, err)
+	}
+}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
 )
 
 // Limits of the values that answer a [Clarification]. They bound what one message can cost.
@@ -29,16 +31,36 @@ func ValidateClarified(values map[string]map[string]string) error {
 		}
 		for field, value := range fields {
 			for _, name := range []string{group, field} {
-				if name == "" || len(name) > MaxClarifiedName || validateCharacters("", name) != nil {
+				if name == "" || len(name) > MaxClarifiedName || characterProblem(name, UnseenCharacter) != "" {
 					return refused("names must have 1 to %d bytes of UTF-8 without control characters", MaxClarifiedName)
 				}
 			}
 			if value == "" || len(value) > MaxClarifiedValue || !utf8.ValidString(value) {
 				return refused("values must have 1 to %d bytes of UTF-8", MaxClarifiedValue)
 			}
+			if problem := characterProblem(value, unseenInLines); problem != "" {
+				return refused("a value %s", problem)
+			}
 		}
 	}
 	return nil
+}
+
+// unseenInLines takes the line breaks of an address.
+func unseenInLines(r rune) string {
+	if r == '\n' || r == '\r' {
+		return ""
+	}
+	return UnseenCharacter(r)
+}
+
+// NormaliseClarified brings values into the form that [Command.Normalised] describes, in place.
+func NormaliseClarified(values map[string]map[string]string) {
+	for _, fields := range values {
+		for field, value := range fields {
+			fields[field] = norm.NFC.String(value)
+		}
+	}
 }
 
 // Clarification returns what the provider wants to know before it goes on; false when it does not wait

@@ -77,6 +77,8 @@ func TestClarifiedLimits(t *testing.T) {
 		"longest value":    {named("g", "f", strings.Repeat("v", payment.MaxClarifiedValue)), true},
 		"value too long":   {named("g", "f", strings.Repeat("v", payment.MaxClarifiedValue+1)), false},
 		"lines in a value": {named("g", "f", "1 Main Street\nSeoul"), true},
+		"zero-width space": {named("g", "f", "홍\u200b길동"), false}, "damaged character": {named("g", "f", "홍\ufffd"), false},
+		"changed direction": {named("g", "f", "\u202e홍"), false},
 	} {
 		if err := payment.ValidateClarified(c.values); (err == nil) != c.taken {
 			t.Errorf("%s: %v", name, err)

@@ -105,57 +105,11 @@ func (c Command) Validate() error {
 	return validateMetadata(c.Metadata)
 }
 
-func (c Command) validateTexts() error {
-	texts := []struct{ field, text string }{
-		{"method", c.Method}, {"language", c.Language}, {"description", c.Description},
-		{"customer.id", c.Customer.ID}, {"customer.name", c.Customer.Name},
-		{"customer.first_name", c.Customer.FirstName}, {"customer.last_name", c.Customer.LastName},
-		{"customer.email", c.Customer.Email}, {"customer.phone", c.Customer.Phone},
-		{"customer.id_type", c.Customer.IDType}, {"customer.id_number", c.Customer.IDNumber},
-		{"account.number", c.Account.Number}, {"account.holder", c.Account.Holder},
-		{"account.bank_code", c.Account.BankCode}, {"account.bank_name", c.Account.BankName},
-	}
-	if len(c.Account.LastDigits) > MaxLastDigits {
-		return &FieldError{Field: "account.last_digits", Problem: fmt.Sprintf("must have at most %d entries", MaxLastDigits)}
-	}
-	for i, digits := range c.Account.LastDigits {
-		texts = append(texts, struct{ field, text string }{fmt.Sprintf("account.last_digits[%d]", i), digits})
-	}
-	for _, t := range texts {
-		if err := validateText(t.field, t.text); err != nil {
-			return err
-		}
-	}
-	if len(c.ReturnURL) > MaxURL {
-		return &FieldError{Field: "return_url", Problem: fmt.Sprintf("must have at most %d bytes", MaxURL)}
-	}
-	return validateCharacters("return_url", c.ReturnURL)
-}
-
 // ValidTime reports whether t can be written as RFC 3339 in UTC, which has four digits for the year.
 // 9999-12-31T23:59:59-01:00 cannot.
 func ValidTime(t time.Time) bool {
 	year := t.UTC().Year()
 	return 0 <= year && year <= 9999
-}
-
-func validateText(field, text string) error {
-	if utf8.RuneCountInString(text) > MaxText {
-		return &FieldError{Field: field, Problem: fmt.Sprintf("must have at most %d characters", MaxText)}
-	}
-	return validateCharacters(field, text)
-}
-
-func validateCharacters(field, text string) error {
-	if !utf8.ValidString(text) {
-		return &FieldError{Field: field, Problem: "must be UTF-8"}
-	}
-	for _, r := range text {
-		if r < ' ' || r == 0x7f {
-			return &FieldError{Field: field, Problem: "must have no control characters"}
-		}
-	}
-	return nil
 }
 
 func validateMetadata(metadata map[string]string) error {
@@ -177,10 +131,12 @@ func validateMetadata(metadata map[string]string) error {
 }
 
 // Fingerprint is the SHA-256 of the command's meaning, in hex. Two commands with the same fingerprint
-// ask for the same thing: field order, blanks and the way of writing an amount do not matter, and
-// neither does RequestedAt. Everything else does, Metadata too. It panics for an amount or a time that
+// ask for the same thing: field order, blanks, the way of writing an amount and Unicode's two forms of one
+// text do not matter, and neither does RequestedAt. Everything else does, Metadata too. It panics for an amount or a time that
 // cannot be written as JSON; no decoded command has one, and Validate refuses them.
 func (c Command) Fingerprint() string {
+	c = c.Normalised()
+	c.Metadata = normalisedMetadata(c.Metadata)
 	c.RequestedAt = time.Time{}
 	c.ExpiresAt = c.ExpiresAt.UTC()
 	if len(c.Account.LastDigits) == 0 {

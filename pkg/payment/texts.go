@@ -1,0 +1,105 @@
+package payment
+
+import (
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// text is one text of a command, with its path in the JSON document.
+type text struct {
+	field string
+	value *string
+}
+
+// texts returns all texts of a command except for the order, the return URL and the metadata, which have rules
+// of their own.
+func (c *Command) texts() []text {
+	all := []text{
+		{"method", &c.Method}, {"language", &c.Language}, {"description", &c.Description},
+		{"customer.id", &c.Customer.ID}, {"customer.name", &c.Customer.Name},
+		{"customer.first_name", &c.Customer.FirstName}, {"customer.last_name", &c.Customer.LastName},
+		{"customer.email", &c.Customer.Email}, {"customer.phone", &c.Customer.Phone},
+		{"customer.id_type", &c.Customer.IDType}, {"customer.id_number", &c.Customer.IDNumber},
+		{"account.number", &c.Account.Number}, {"account.holder", &c.Account.Holder},
+		{"account.bank_code", &c.Account.BankCode}, {"account.bank_name", &c.Account.BankName},
+	}
+	for i := range c.Account.LastDigits {
+		all = append(all, text{fmt.Sprintf("account.last_digits[%d]", i), &c.Account.LastDigits[i]})
+	}
+	return all
+}
+
+// Normalised returns the command with its texts in Unicode's composed form (NFC), in which a Hangul syllable is
+// one character. macOS, for one, writes file names in the other form, where it is two or three: both look the
+// same, and a bank compares them as different names. Whoever reads a command calls it once, so that what is
+// checked, compared and sent is one text. Metadata stays as it is: it belongs to the upstream.
+func (c Command) Normalised() Command {
+	c.Account.LastDigits = slices.Clone(c.Account.LastDigits)
+	for _, t := range c.texts() {
+		*t.value = norm.NFC.String(*t.value)
+	}
+	c.ReturnURL = norm.NFC.String(c.ReturnURL)
+	return c
+}
+
+// normalisedMetadata is what the fingerprint takes of the metadata. Keys that would become one are left.
+func normalisedMetadata(metadata map[string]string) map[string]string {
+	values, keys := make(map[string]string, len(metadata)), make(map[string]string, len(metadata))
+	for key, value := range metadata {
+		values[key] = norm.NFC.String(value)
+		keys[norm.NFC.String(key)] = values[key]
+	}
+	if len(keys) < len(metadata) {
+		return values
+	}
+	return keys
+}
+
+func (c Command) validateTexts() error {
+	if len(c.Account.LastDigits) > MaxLastDigits {
+		return &FieldError{Field: "account.last_digits", Problem: fmt.Sprintf("must have at most %d entries", MaxLastDigits)}
+	}
+	for _, t := range c.texts() {
+		refused := UnseenCharacter
+		if t.field == "description" {
+			refused = disruptive
+		}
+		if problem := textProblem(*t.value, refused); problem != "" {
+			return &FieldError{Field: t.field, Problem: problem}
+		}
+	}
+	if len(c.ReturnURL) > MaxURL {
+		return &FieldError{Field: "return_url", Problem: fmt.Sprintf("must have at most %d bytes", MaxURL)}
+	}
+	if problem := characterProblem(c.ReturnURL, UnseenCharacter); problem != "" {
+		return &FieldError{Field: "return_url", Problem: problem}
+	}
+	return nil
+}
+
+// TextProblem returns what is wrong with a text of one line that a provider gets, or "". It never holds the text.
+func TextProblem(text string) string { return textProblem(text, UnseenCharacter) }
+
+func textProblem(text string, refused func(rune) string) string {
+	if len(text) > MaxText && utf8.RuneCountInString(norm.NFC.String(text)) > MaxText { // a shorter one cannot have more
+		return fmt.Sprintf("must have at most %d characters", MaxText)
+	}
+	return characterProblem(text, refused)
+}
+
+func characterProblem(text string, refused func(rune) string) string {
+	if !utf8.ValidString(text) {
+		return "must be UTF-8"
+	}
+	position := 0
+	for _, r := range text {
+		position++
+		if name := refused(r); name != "" {
+			return At(name, position)
+		}
+	}
+	return ""
+}
