@@ -15,10 +15,11 @@ func gate(t *testing.T, status int, answer string) string {
 		_, _ = io.Copy(io.Discard, r.Body)
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
+		list := answer
 		if r.URL.Path == "/v2/info/banks/korea/sale/list" {
-			answer = strings.Replace(answer, "751", "752", 1)
+			list = strings.Replace(answer, "751", "752", 1)
 		}
-		_, _ = io.WriteString(w, answer)
+		_, _ = io.WriteString(w, list)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL

@@ -1,10 +1,13 @@
 package payctl
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
+	"unicode"
 
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -13,6 +16,7 @@ type column struct {
 	name  string
 	field string // of a command, as a payment.FieldError names it
 	set   func(*payment.Command, string)
+	check func(field, value string) check.Rule // what must hold about a value alone; nil for nothing special
 }
 
 // The columns that are more than a text of the command.
@@ -25,22 +29,26 @@ const (
 
 // columns are all that a file has: what the Gate's payout requires, except for the signature.
 var columns = []column{
-	{projectColumn, "", func(*payment.Command, string) {}},
-	{orderColumn, "order", func(c *payment.Command, v string) { c.Order = v }},
-	{"customer.id", "customer.id", func(c *payment.Command, v string) { c.Customer.ID = v }},
-	{"customer.first_name", "customer.first_name", func(c *payment.Command, v string) { c.Customer.FirstName = v }},
-	{"customer.last_name", "customer.last_name", func(c *payment.Command, v string) { c.Customer.LastName = v }},
-	{"customer.email", "customer.email", func(c *payment.Command, v string) { c.Customer.Email = v }},
-	{"customer.ip_address", "customer.ip_address", func(c *payment.Command, v string) { c.Customer.IPAddress = v }},
-	{"account.number", "account.number", func(c *payment.Command, v string) { c.Account.Number = v }},
-	{"account.customer_name", "account.holder", func(c *payment.Command, v string) { c.Account.Holder = v }},
-	{"account.bank_id", "account.bank_code", func(c *payment.Command, v string) { c.Account.BankCode = v }},
-	{amountColumn, "amount", func(*payment.Command, string) {}},
-	{currencyColumn, "amount.currency", func(*payment.Command, string) {}},
+	{projectColumn, "", func(*payment.Command, string) {}, check.Number},
+	{orderColumn, "order", func(c *payment.Command, v string) { c.Order = v }, nil},
+	{"customer.id", "customer.id", func(c *payment.Command, v string) { c.Customer.ID = v }, nil},
+	{"customer.first_name", "customer.first_name", func(c *payment.Command, v string) { c.Customer.FirstName = v }, check.Name},
+	{"customer.last_name", "customer.last_name", func(c *payment.Command, v string) { c.Customer.LastName = v }, check.Name},
+	{"customer.email", "customer.email", func(c *payment.Command, v string) { c.Customer.Email = v }, nil},
+	{"customer.ip_address", "customer.ip_address", func(c *payment.Command, v string) { c.Customer.IPAddress = v }, nil},
+	{"account.number", "account.number", func(c *payment.Command, v string) { c.Account.Number = v }, accountNumber},
+	{"account.customer_name", "account.holder", func(c *payment.Command, v string) { c.Account.Holder = v }, check.Name},
+	{"account.bank_id", "account.bank_code", func(c *payment.Command, v string) { c.Account.BankCode = v }, check.Number},
+	{amountColumn, "amount", func(*payment.Command, string) {}, nil},
+	{currencyColumn, "amount.currency", func(*payment.Command, string) {}, nil},
+}
+
+func accountNumber(field, value string) check.Rule {
+	return check.AccountNumber(field, value, check.MostDigits)
 }
 
 // spellings maps what a header may call a column to its index: "customer.first_name",
-// "customer_first_name", or "first_name" where that is plain.
+// "customer_first_name", or "first_name" where that is plain. They are in small letters.
 var spellings = func() map[string]int {
 	all := map[string]int{}
 	for i, c := range columns {
@@ -71,6 +79,7 @@ func readHeader(line int, header []string) ([]int, []problem) {
 	var found []problem
 	order, seen := make([]int, len(header)), map[int]bool{}
 	for place, name := range header {
+		name = strings.ToLower(columnName(name))
 		i, known := spellings[name]
 		switch {
 		case name == "signature" || name == "general.signature" || name == "general_signature":
@@ -90,10 +99,39 @@ func readHeader(line int, header []string) ([]int, []problem) {
 	return order, found
 }
 
+// columnName takes off what editors and exports put around the name of a column: blanks, also those that no
+// editor shows, and further byte order marks of files that were joined.
+func columnName(name string) string {
+	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || payment.UnseenCharacter(r) != "" })
+}
+
 // scientific is how a spreadsheet writes a long number whose digits it has dropped.
 var scientific = regexp.MustCompile(`^[0-9]([.,][0-9]+)?[Ee]\+[0-9]+$`)
 
-// checkValue returns what is wrong with a value whatever its column, or nothing.
+// asText is what to do about a value that a spreadsheet took for a number.
+const asText = ": format the column as text and enter the value again"
+
+// checkValue returns what is wrong with a value of this column, whatever the others say, or nothing.
+func (c column) checkValue(value string) string {
+	if problem := checkValue(value); problem != "" {
+		return problem
+	}
+	if problem := payment.TextProblem(value); problem != "" {
+		return problem
+	}
+	for _, rule := range []func(string, string) check.Rule{check.Text, c.check} {
+		if rule == nil {
+			continue
+		}
+		var wrong *payment.FieldError
+		if errors.As(check.First(rule(c.name, value)), &wrong) {
+			return hinted(wrong.Problem)
+		}
+	}
+	return ""
+}
+
+// checkValue returns what is wrong with a value of any column and any file, or nothing.
 func checkValue(value string) string {
 	switch {
 	case value == "":
@@ -101,7 +139,15 @@ func checkValue(value string) string {
 	case strings.TrimSpace(value) != value:
 		return "begins or ends with a blank"
 	case scientific.MatchString(value):
-		return "was shortened by a spreadsheet: format the column as text"
+		return hinted(check.RoundedNumber)
 	}
 	return ""
+}
+
+// hinted adds what to do where a spreadsheet is to blame.
+func hinted(problem string) string {
+	if strings.Contains(problem, "spreadsheet") {
+		return problem + asText
+	}
+	return problem
 }

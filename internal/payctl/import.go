@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/config"
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/payment"
 )
@@ -26,10 +28,12 @@ columns, which are the fields of a payout by Gate without the signature:
   customer.email, customer.ip_address, account.number, account.customer_name, account.bank_id,
   payment.amount, payment.currency
 
-The columns may stand in any order and be separated by "," or ";". The file is UTF-8, with or without BOM.
+The columns may stand in any order, in capital or small letters, and be separated by "," or ";". The file is
+UTF-8, with or without BOM. Lines of nothing but separators are skipped.
 
 The whole file is checked before anything is sent; what is wrong is shown with its line and column, and
-nothing is sent. Running the same file again is safe: a payout that was sent is recognised. A payout whose
+nothing is sent. The provider is asked for the banks that it serves, also with --dry-run; when it cannot be
+asked, the bank ids are not compared, and that is said. Running the same file again is safe: a payout that was sent is recognised. A payout whose
 payment_id was used for another payment is a conflict: it is not sent, and the exit code is 1.`,
 		Example: `  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run
   payctl payouts import payouts.csv --provider ecommpay-kr
@@ -38,7 +42,7 @@ payment_id was used for another payment is a conflict: it is not sent, and the e
 	}
 	configPath, asJSON := addConfig(c), addJSON(c)
 	provider := c.Flags().String("provider", "", "the configured account that pays")
-	dryRun := c.Flags().Bool("dry-run", false, "check the file and send nothing; NATS is not needed")
+	dryRun := c.Flags().Bool("dry-run", false, "check the file and send no payout; NATS is not needed")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *provider == "" {
 			return usagef("--provider is required: the configured account that pays")
@@ -68,6 +72,7 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error
 	if err != nil {
 		return err
 	}
+	r.BanksUnchecked = e.askBanks(ctx, to.connector)
 	f, err := readPayouts(r.File, to)
 	if err != nil {
 		return usageError{err}
@@ -95,6 +100,22 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error
 	return nil
 }
 
+// askBanks has the connector ask for the banks that it compares the file's with. It returns why they are not
+// compared, if they are not: a payout to a bank that is not served is then refused by the provider itself.
+func (e Env) askBanks(ctx context.Context, connector connectors.Connector) string {
+	lister, able := connector.(connectors.BankLister)
+	if !able {
+		return "the provider gives no list of banks"
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	if _, err := lister.Banks(ctx, payment.Payout); err != nil {
+		failed := connectors.Classify(err)
+		return strings.TrimSpace(fmt.Sprintf("the provider gave no list of banks: %s %s", failed.Code, failed.ProviderCode))
+	}
+	return ""
+}
+
 // target finds the account. A file of ECommPay's Dashboard names a project, which only an account there has.
 func (e Env) target(cfg config.Config, provider string) (target, error) {
 	connector, err := e.connector(cfg, provider)
@@ -119,8 +140,10 @@ type report struct {
 	Payouts  int           `json:"payouts"` // good lines
 	Total    payment.Money `json:"total,omitzero"`
 	Problems []problem     `json:"problems,omitempty"`
-	New      int           `json:"new"`
-	Already  int           `json:"already_there"`
+	// BanksUnchecked says why the bank ids were not compared with the provider's list; empty when they were.
+	BanksUnchecked string `json:"banks_unchecked,omitempty"`
+	New            int    `json:"new"`
+	Already        int    `json:"already_there"`
 	// Conflicts are lines whose order is known with another command.
 	Conflicts []int `json:"conflicts,omitempty"`
 	// Unsent are those of which it is not known that they are in the queue.
@@ -148,6 +171,9 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 	}
 	for _, p := range r.Problems {
 		_, _ = fmt.Fprintln(w, p)
+	}
+	if r.BanksUnchecked != "" && len(r.Problems) == 0 {
+		_, _ = fmt.Fprintln(w, "bank ids were not compared:", r.BanksUnchecked)
 	}
 	for _, line := range r.Conflicts {
 		_, _ = fmt.Fprintf(w, "line %d: conflict: its payment_id was used for another payment\n", line)

@@ -84,7 +84,7 @@ func (f *file) row(line int, row []string) {
 	}
 	for place, value := range row {
 		c := columns[f.order[place]]
-		if text := checkValue(value); text != "" {
+		if text := c.checkValue(value); text != "" {
 			f.report(line, c.name, text)
 			continue
 		}
@@ -94,6 +94,7 @@ func (f *file) row(line int, row []string) {
 	if project := values[projectColumn]; project != "" && project != f.to.project {
 		f.report(line, projectColumn, "is not the project of this provider")
 	}
+	cmd = cmd.Normalised()
 	f.duplicate(line, cmd.Order)
 	if len(f.problems) > before {
 		return

@@ -40,6 +40,10 @@ func TestGoodFiles(t *testing.T) {
 		"quoted semicolon": strings.ReplaceAll(header+"\n"+line+"\n"+nth(2), ",", ";") + "\n",
 		"underscores":      underscored + "\n" + line + "\n" + nth(2),
 		"bare names":       bare + "\n" + line + "\n" + nth(2),
+		"capitals":         strings.ToUpper(header) + "\n" + line + "\n" + nth(2),
+		"blanks in names":  "\ufeff\ufeff " + strings.ReplaceAll(strings.ReplaceAll(header, ",", " ,\u00a0"), "ip_address", "IP_Address") + "\n" + line + "\n" + nth(2),
+		"lines of nothing": header + "\n,,,,,,,,,,,\n" + line + "\n , ,,,,,,,,,,\n,,\n" + nth(2) + "\n,,,,,,,,,,,\n",
+		"names as typed":   header + "\n" + strings.Replace(line, "Kon,Do", "-길동,+홍", 1) + "\n" + strings.Replace(nth(2), "010,Do", "010,@홍", 1),
 		"another order":    "payment.currency,payment.amount," + strings.TrimSuffix(header, ",payment.amount,payment.currency") + "\nKRW,10000," + strings.TrimSuffix(line, ",10000,KRW") + "\nKRW,10000," + strings.TrimSuffix(nth(2), ",10000,KRW"),
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -61,10 +65,10 @@ func TestBadFiles(t *testing.T) {
 		{"a column twice", header + ",payment_id", "line 1, general.payment_id: stands twice"},
 		{"two separators", strings.Replace(header, ",", ";", 1), "line 1: the first line has both"},
 		{"too few values", header + "\n" + strings.TrimSuffix(line, ",KRW"), "line 2: has 11 columns, the first line has 12"},
-		{"a line of nothing", header + "\n" + line + "\n,,,,,,,,,,,", "line 3: is empty"},
+		{"only lines of nothing", header + "\n,,,,,,,,,,,\n,,,", "line 1: there are no payouts"},
 		{"a value is missing", header + "\n" + line + "\n" + swap("Kon", ""), "line 3, customer.first_name: is required"},
 		{"a blank", header + "\n" + swap("Kon", "Kon "), "line 2, customer.first_name: begins or ends with a blank"},
-		{"a spreadsheet's number", header + "\n" + swap("950-001413-01-010", "9.50001E+13"), "line 2, account.number: was shortened by a spreadsheet"},
+		{"a spreadsheet's number", header + "\n" + swap("950-001413-01-010", "9.50001E+13"), "line 2, account.number: looks like a number that a spreadsheet rounded: format the column as text"},
 		{"another project", header + "\n" + swap("200", "0200"), "line 2, general.project_id: is not the project"},
 		{"an order number", header + "\n" + swap("P-1", "P 1"), "line 2, general.payment_id: must be 1 to 64 characters"},
 		{"an order twice", header + "\n" + line + "\n" + nth(2) + "\n" + line, "line 4, general.payment_id: stands in line 2 already"},
@@ -78,7 +82,7 @@ func TestBadFiles(t *testing.T) {
 		{"an address", header + "\n" + swap("248.1.1.1", "248.1.1"), "line 2, customer.ip_address: must be an IP"},
 		{"a bank", header + "\n" + swap(",140,", ",KB,"), "line 2, account.bank_id: must be the provider's number"},
 		{"a long name", header + "\n" + swap("010,Do", "010,"+strings.Repeat("길", 257)), "line 2, account.customer_name: must have at most 256 characters"},
-		{"a name over two lines", header + "\n" + swap("010,Do", "010,\"D\no\""), "line 2, account.customer_name: must have no control characters"},
+		{"a name over two lines", header + "\n" + swap("010,Do", "010,\"D\no\""), "line 2, account.customer_name: has a line break at position 2"},
 		{"a lone quote", header + "\n" + swap("010,Do", `010,D"o`) + "\n" + swap("KRW", "TWD"), "line 2: is not CSV"},
 		{"after a lone quote", header + "\n" + swap("010,Do", `010,D"o`) + "\n" + swap("KRW", "TWD"), "line 3, payment.currency"},
 		{"a quote in the header", `"` + header, "line 1: is not CSV"},
@@ -142,4 +146,88 @@ func TestFileBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	importFile(t, config, path).expect(t, 2, "", "more than 64 MiB")
+}
+
+// What spreadsheets and copying make of a file is named, all of it at once, and nothing of it is sent.
+func TestDamagedFilesAreRefused(t *testing.T) {
+	t.Parallel()
+	config := configuration(t, "nats://127.0.0.1:1", nowhere)
+	const spreadsheet = ": format the column as text and enter the value again"
+	number := map[string]string{
+		"#N/A": "looks like an error value of a spreadsheet" + spreadsheet, "########": "looks like a spreadsheet's cell that was too narrow for its number" + spreadsheet,
+		"nan": "looks like a program's word for a missing value", "undefined": "looks like a program's word for a missing value",
+		"11012345678901.0": "looks like a number that a spreadsheet wrote with decimals" + spreadsheet,
+		"1.10123E11":       "looks like a number that a spreadsheet rounded" + spreadsheet, "1.10123E+11": "looks like a number that a spreadsheet rounded" + spreadsheet,
+		`="95000141301010"`: "looks like a formula of a spreadsheet" + spreadsheet, "'95000141301010": "begins with the apostrophe that a spreadsheet puts before a number kept as text" + spreadsheet,
+		"950\u200b00141301010": "has a zero-width space at position 4", "950\u00a0001413": "has a no-break space at position 4",
+		"９５０００１４１３０１０": "has a full-width digit at position 1", "950–001413–01": "has an en dash at position 4", "950 001413": "has a blank at position 4",
+		"12345": "must have 6 to 20 digits",
+	}
+	var content, want strings.Builder
+	content.WriteString(header)
+	n := 1
+	for value, problem := range number {
+		n++
+		content.WriteString("\n" + strings.Replace(nth(n), "950-001413-01-010", `"`+strings.ReplaceAll(value, `"`, `""`)+`"`, 1))
+		fmt.Fprintf(&want, "line %d, account.number: %s\n", n, problem)
+	}
+	for column, c := range map[string][2]string{
+		"account.bank_id":       {",140,", ",1.4E+02,"},
+		"account.customer_name": {"010,Do", "010,#REF!"},
+		"customer.first_name":   {"Kon", "홍\u200b"},
+		"customer.last_name":    {"Do,do@", "???,do@"},
+		"customer.id":           {",100,", ",undefined,"},
+	} {
+		n++
+		content.WriteString("\n" + strings.Replace(nth(n), c[0], c[1], 1))
+		fmt.Fprintf(&want, "line %d, %s: ", n, column)
+		switch column {
+		case "account.bank_id":
+			want.WriteString("looks like a number that a spreadsheet rounded" + spreadsheet + "\n")
+		case "account.customer_name":
+			want.WriteString("looks like an error value of a spreadsheet" + spreadsheet + "\n")
+		case "customer.first_name":
+			want.WriteString("has a zero-width space at position 2\n")
+		case "customer.last_name":
+			want.WriteString("must have a letter\n")
+		case "customer.id":
+			want.WriteString("looks like a program's word for a missing value\n")
+		}
+	}
+	n++
+	content.WriteString("\n" + strings.NewReplacer("950-001413-01-010", "#N/A", ",140,", ",140.0,", "010,Do", "010,####").Replace(nth(n)))
+	fmt.Fprintf(&want, "line %d, account.number: %s\nline %d, account.bank_id: looks like a number that a spreadsheet wrote with decimals%s\n", n, number["#N/A"], n, spreadsheet)
+	o := dryRun(t, config, content.String())
+	if o.code != 1 || o.out != want.String() {
+		t.Errorf("exit %d\ngot\n%s\nwant\n%s", o.code, o.out, want.String())
+	}
+}
+
+// The same payout with its names in Unicode's other form, as macOS writes them, is the same payout.
+func TestImportReadsTheComposedForm(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	apart := strings.Replace(line, "Kon,Do", "\u1100\u1175\u11af\u1103\u1169\u11bc,\u1112\u1169\u11bc", 1)
+	importFile(t, config, file(t, "a.csv", header+"\n"+apart)).expect(t, 0, "1 new", "")
+	if cmd := queued(t, conn, "P-1"); cmd.Customer.FirstName != "길동" || cmd.Customer.LastName != "홍" {
+		t.Errorf("queued %+q", cmd.Customer)
+	}
+	importFile(t, config, file(t, "b.csv", header+"\n"+strings.Replace(line, "Kon,Do", "길동,홍", 1))).expect(t, 0, "0 new, 1 already there", "")
+}
+
+// Bank ids are compared with what the provider says, before anything is sent; when it says nothing, that is told.
+func TestImportComparesBanks(t *testing.T) {
+	t.Parallel()
+	content := header + "\n" + swap(",140,", ",751,") + "\n" + nth(2)
+	path := file(t, "p.csv", content)
+	asked := configuration(t, "nats://127.0.0.1:1", gate(t, 200, twoBanks))
+	importFile(t, asked, path, "--dry-run").expect(t, 1, "line 3, account.bank_id: is not in the provider's list of banks", "nothing was sent")
+	importFile(t, asked, path).expect(t, 1, "line 3, account.bank_id: is not in the provider's list of banks", "nothing was sent")
+	good := file(t, "g.csv", header+"\n"+swap(",140,", ",751,"))
+	if o := importFile(t, asked, good, "--dry-run"); o.code != 0 || strings.Contains(o.out, "not compared") {
+		t.Errorf("%+v", o)
+	}
+	silent := configuration(t, "nats://127.0.0.1:1", nowhere)
+	importFile(t, silent, path, "--dry-run").expect(t, 0, "bank ids were not compared: the provider gave no list of banks: provider_unreachable\n2 payouts", "")
+	importFile(t, silent, path, "--dry-run", "--json").expect(t, 0, `"banks_unchecked": "the provider gave no list of banks: provider_unreachable"`, "")
 }

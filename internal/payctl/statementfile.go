@@ -102,13 +102,13 @@ func (f *bookFile) header(line int, names []string) bool {
 	theirs := map[string]string{} // their name → ours
 	for _, ours := range bookColumns {
 		if name := f.form.columns[ours]; name != "" {
-			theirs[name] = ours
+			theirs[strings.ToLower(columnName(name))] = ours
 		} else if len(f.form.columns) == 0 {
 			theirs[ours] = ours
 		}
 	}
 	for place, name := range names {
-		ours, wanted := theirs[strings.TrimSpace(name)]
+		ours, wanted := theirs[strings.ToLower(columnName(name))]
 		_, twice := f.place[ours]
 		switch {
 		case wanted && twice:

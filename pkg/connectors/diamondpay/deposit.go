@@ -102,10 +102,7 @@ func (c *Connector) bankCode(account payment.Account) string {
 	return account.BankCode
 }
 
-var (
-	lastDigitsPattern = regexp.MustCompile(`^[0-9]{5}$`)
-	taiwanBankPattern = regexp.MustCompile(`^[0-9]{3}$`)
-)
+var taiwanBankPattern = regexp.MustCompile(`^[0-9]{3}$`)
 
 // checkDeposit holds the rules of the deposit pages. Lengths are in characters.
 func (c *Connector) checkDeposit(cmd payment.Command) error {
@@ -118,8 +115,12 @@ func (c *Connector) checkDeposit(cmd payment.Command) error {
 	return check.First(
 		checkAmount(cmd.Amount),
 		optional("customer.name", payer(cmd), 16),
+		check.Name("customer.name", payer(cmd)),
+		check.Text("customer.id", cmd.Customer.ID),
 		optional("account.number", cmd.Account.Number, 32),
+		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
 		optional("account.bank_code", c.payerBank(cmd.Account), 32),
+		check.Number("account.bank_code", c.payerBank(cmd.Account)),
 	)
 }
 
@@ -128,11 +129,12 @@ func (c *Connector) checkDollars(cmd payment.Command) error {
 		checkAmount(cmd.Amount),
 		required("customer.name", payer(cmd)),
 		optional("customer.name", payer(cmd), 32),
+		check.Name("customer.name", payer(cmd)),
 		check.That(len(cmd.Account.LastDigits) >= 1 && len(cmd.Account.LastDigits) <= 10, "account.last_digits", "must have 1 to 10 entries"),
 	}
 	for i, digits := range cmd.Account.LastDigits {
 		field := "account.last_digits[" + strconv.Itoa(i) + "]"
-		rules = append(rules, check.That(lastDigitsPattern.MatchString(digits), field, "must be the last five digits of an account"))
+		rules = append(rules, check.LastDigits(field, digits, 5))
 	}
 	bank := c.bankCode(cmd.Account)
 	return check.First(append(rules, check.That(bank == "" || taiwanBankPattern.MatchString(bank), "account.bank_code", "must have three digits"))...)

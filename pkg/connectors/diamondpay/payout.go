@@ -57,10 +57,13 @@ func (c *Connector) checkPayout(cmd payment.Command) error {
 		checkAmount(cmd.Amount),
 		required("account.holder", receiver(cmd)),
 		optional("account.holder", receiver(cmd), maxReceiver),
+		check.Name("account.holder", receiver(cmd)),
 		required("account.number", cmd.Account.Number),
 		optional("account.number", cmd.Account.Number, maxAccount),
+		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
 		required("account.bank_code", bank),
 		optional("account.bank_code", bank, maxBankCode),
+		check.Number("account.bank_code", bank),
 		check.That(phonePattern.MatchString(cmd.Customer.Phone), "customer.phone", "is required, with at most 11 digits"),
 	)
 }

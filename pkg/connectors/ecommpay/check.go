@@ -25,6 +25,9 @@ var (
 func (c *Connector) Check(cmd payment.Command) error {
 	if err := check.First(
 		check.That(given(cmd.Customer.ID), "customer.id", "is required"),
+		check.Text("customer.id", cmd.Customer.ID),
+		check.Name("customer.first_name", cmd.Customer.FirstName),
+		check.Name("customer.last_name", cmd.Customer.LastName),
 		check.That(cmd.Customer.Email == "" || emailPattern.MatchString(cmd.Customer.Email), "customer.email", "must be an email address"),
 		check.That(cmd.Language == "" || languagePattern.MatchString(cmd.Language), "language", "must be two small letters"),
 		check.That(cmd.ReturnURL == "" || returnable(cmd.ReturnURL), "return_url", "must be an absolute URL without a semicolon"),
@@ -66,7 +69,10 @@ func person(cmd payment.Command) []check.Rule {
 func (c *Connector) checkPayout(cmd payment.Command) error {
 	return check.First(append(person(cmd),
 		check.That(given(cmd.Account.Number), "account.number", "is required"),
+		check.AccountNumber("account.number", cmd.Account.Number, check.MostDigits),
 		check.That(given(receiver(cmd)), "account.holder", "is required"),
+		check.Name("account.holder", receiver(cmd)),
+		check.Number("account.bank_code", cmd.Account.BankCode),
 		check.That(bankPattern.MatchString(cmd.Account.BankCode), "account.bank_code", "must be the provider's number of the bank"),
 		check.That(c.mayServe(payment.Payout, cmd.Account.BankCode), "account.bank_code", "is not in the provider's list of banks"),
 	)...)

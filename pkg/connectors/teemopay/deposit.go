@@ -112,6 +112,8 @@ func checkDeposit(cmd payment.Command) error {
 	return check.First(
 		check.That(!blank(name), "customer.name", "is required"),
 		check.That(utf8.RuneCountInString(name) <= maxPayer, "customer.name", "must have at most 20 characters"),
+		check.Name("customer.name", name),
+		check.PlainName("customer.name", name),
 		check.That(!wallet || customer.Phone != "", "customer.phone", "is required for this method"),
 		check.That(customer.Phone == "" || phonePattern.MatchString(customer.Phone), "customer.phone", "must have 11 digits and begin with 010"),
 		check.That(!wallet || customer.Email != "", "customer.email", "is required for this method"),
@@ -124,6 +126,7 @@ func checkDeposit(cmd payment.Command) error {
 		check.That(!kyc || account.BankCode == "" || banks[account.BankCode].kyc, "account.bank_code", "is not in the provider's list of banks for this method"),
 		check.That(!kyc || account.Number == "" || !blank(account.Number), "account.number", "must not be blank"),
 		check.That(!kyc || utf8.RuneCountInString(account.Number) <= maxBankAccount, "account.number", "must have at most 20 characters"),
+		check.When(kyc, check.AccountNumber("account.number", account.Number, maxBankAccount)),
 	)
 }
 

@@ -59,8 +59,11 @@ func checkPayout(cmd payment.Command) error {
 	return check.First(
 		check.That(!blank(name), "account.holder", "is required"),
 		check.That(letters >= 2 && letters <= 40, "account.holder", "must have 2 to 40 characters"),
+		check.Name("account.holder", name),
+		check.PlainName("account.holder", name), // "no special characters allowed"
 		check.That(!blank(account.Number), "account.number", "is required"),
 		check.That(utf8.RuneCountInString(account.Number) <= 50, "account.number", "must have at most 50 characters"),
+		check.AccountNumber("account.number", account.Number, check.MostDigits),
 		check.That(account.BankCode != "", "account.bank_code", "is required"),
 		check.That(listed, "account.bank_code", "is not in the provider's list of banks"),
 		check.That(account.BankName == "" || !blank(account.BankName), "account.bank_name", "must not be blank"),

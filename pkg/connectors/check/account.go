@@ -1,0 +1,119 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+
+	"payonce/pkg/payment"
+)
+
+// LeastDigits and MostDigits bound the digits of an account number where a provider's documents do not. They
+// are an assumption: Korean banks have 10 to 16 digits, and none is known outside of these bounds.
+const (
+	LeastDigits = 6
+	MostDigits  = 20
+)
+
+// AccountNumber is the rule for the number of a bank account: [LeastDigits] to most digits of ASCII, and single
+// hyphens between them, as banks print them. Nothing is taken out or replaced: a character that was damaged once
+// may stand for another one than it seems to, and a payout to a wrong account does not come back. It holds for
+// an empty text; whether one is required is another rule.
+func AccountNumber(field, text string, most int) Rule {
+	problem := accountProblem(text, most)
+	return That(problem == "", field, problem)
+}
+
+func accountProblem(text string, most int) string {
+	if text == "" {
+		return ""
+	}
+	if problem := digitsProblem(text, "-"); problem != "" {
+		return problem
+	}
+	digits := len(text) - strings.Count(text, "-")
+	switch {
+	case digits < LeastDigits || digits > most:
+		return fmt.Sprintf("must have %d to %d digits", LeastDigits, most)
+	case strings.HasPrefix(text, "-") || strings.HasSuffix(text, "-") || strings.Contains(text, "--"):
+		return "may have single hyphens between digits only"
+	case strings.Trim(text, "0-") == "":
+		return "has no digit but zero"
+	}
+	return ""
+}
+
+// LastDigits is the rule for the last digits of an account number, exactly so many.
+func LastDigits(field, text string, count int) Rule {
+	problem := digitsProblem(text, "")
+	if problem == "" && len(text) != count {
+		problem = fmt.Sprintf("must be the last %d digits of an account", count)
+	}
+	return That(problem == "", field, problem)
+}
+
+// Number is the rule for a code that may be of digits, like that of a bank: nothing that a spreadsheet or a
+// program made of one.
+func Number(field, text string) Rule {
+	problem := NumberDamage(text)
+	return That(problem == "", field, problem)
+}
+
+// Text is the rule for any text: no error value, no word for a missing one.
+func Text(field, text string) Rule {
+	problem := Damage(text)
+	return That(problem == "", field, problem)
+}
+
+// digitsProblem names the first character that is neither a digit of ASCII nor one of the others.
+func digitsProblem(text, others string) string {
+	if problem := NumberDamage(text); problem != "" {
+		return problem
+	}
+	position := 0
+	for _, r := range text {
+		position++
+		if (r < '0' || r > '9') && !strings.ContainsRune(others, r) {
+			return payment.At(nameOf(r), position)
+		}
+	}
+	return ""
+}
+
+// signs are characters by what they are called. The value itself is personal data: only so much of it is told.
+var signs = map[rune]string{
+	' ': "a blank", '.': "a dot", ',': "a comma", ';': "a semicolon", ':': "a colon", '/': "a slash", '\\': "a backslash", '+': "a plus sign", '-': "a hyphen",
+	'=': "an equals sign", '#': "a number sign", '*': "an asterisk", '_': "an underscore", '@': "an at sign", '!': "an exclamation mark", '?': "a question mark",
+	'\'': "an apostrophe", '’': "an apostrophe", '‘': "a quotation mark", '"': "a quotation mark", '“': "a quotation mark", '”': "a quotation mark",
+	'‐': "a hyphen that is not of ASCII", '‑': "a no-break hyphen", '‒': "a figure dash", '–': "an en dash", '—': "an em dash", '―': "a horizontal bar",
+	'−': "a minus sign", '﹣': "a small hyphen", '－': "a full-width hyphen", 'ー': "a long vowel sign", '·': "a middle dot", '…': "an ellipsis",
+}
+
+// nameOf says what a character is called, and of a letter or a digit not which.
+func nameOf(r rune) string {
+	if name := payment.UnseenCharacter(r); name != "" {
+		return name
+	}
+	if name := signs[r]; name != "" {
+		return name
+	}
+	switch {
+	case r >= '０' && r <= '９':
+		return "a full-width digit"
+	case r >= '0' && r <= '9':
+		return "a digit"
+	case unicode.Is(unicode.Pd, r):
+		return "a dash"
+	case unicode.In(r, unicode.Ps, unicode.Pe):
+		return "a bracket"
+	case unicode.In(r, unicode.Pi, unicode.Pf):
+		return "a quotation mark"
+	case unicode.IsLetter(r):
+		return "a letter"
+	case unicode.IsNumber(r):
+		return "a digit that is not of ASCII"
+	case unicode.IsMark(r):
+		return "an accent without a letter"
+	}
+	return "a special character"
+}
