@@ -74,7 +74,7 @@ func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {
 	return ingress.New(ingress.Options{
 		Registry: rt.Connectors, Commands: conn, Webhooks: conn, Log: conn, Keys: apiKeys(cfg.APIKeys),
 		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
-		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg),
+		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
 		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
 		Ready: func(context.Context) error { return conn.Ready() },
 	})

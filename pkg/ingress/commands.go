@@ -15,14 +15,30 @@ import (
 	"payonce/pkg/payment"
 )
 
-// maxClockSkew is how far an upstream's clock may be ahead of ours. A command from the future would
-// never become too old for the log's retention, and a forgotten order could come back to life.
-const maxClockSkew = 5 * time.Minute
+// maxQueued bounds the time that is kept free before the log forgets, for a command to wait in: the worker
+// gives up one that is too old when its turn comes.
+const maxQueued = 7 * 24 * time.Hour
 
 // accepted is the answer to a command: the payment, as its events have it.
 type accepted struct {
 	payment.Payment
 	Duplicate bool `json:"duplicate"`
+	// Retry says what makes another attempt, where this order makes none, and Detail says so to people.
+	Retry  string `json:"retry,omitempty"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// retryNewOrder: the command must be sent under a new order number.
+const retryNewOrder = "new_order"
+
+// answerTo returns what is said about a payment. A failed one stays failed, however often its command is sent.
+func answerTo(p payment.Payment, duplicate bool) accepted {
+	answer := accepted{Payment: p, Duplicate: duplicate}
+	if p.Status == payment.Failed {
+		answer.Retry = retryNewOrder
+		answer.Detail = "This payment failed and is not tried again. To try again, send the command under a new order number."
+	}
+	return answer
 }
 
 func (s *Server) deposit(w http.ResponseWriter, r *http.Request) *problem {
@@ -63,8 +79,11 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
-	p, duplicate, err := s.enqueue(ctx, cmd)
+	refused = s.check(cmd)
+	p, duplicate, err := s.enqueue(ctx, cmd, refused == nil)
 	switch {
+	case refused != nil && (errors.Is(err, errUnknown) || errors.Is(err, errReused)):
+		return accepted{}, refused
 	case errors.Is(err, errReused):
 		refused := newProblem(kindReused, "The order number was used for another command. The first one stands.")
 		refused.Field = "order"
@@ -73,10 +92,10 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 		return accepted{}, s.failed(r, err, "The command may have been taken: send the same request again.",
 			"provider", cmd.Provider, "order", cmd.Order)
 	}
-	return accepted{Payment: p, Duplicate: duplicate}, nil
+	return answerTo(p, duplicate), nil
 }
 
-// parse reads and checks a command for the connector that will execute it.
+// parse reads a command and finds out whether this key may send it.
 func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.Command, *problem) {
 	cmd, err := events.ParseCommand(op, body)
 	if err != nil {
@@ -87,18 +106,29 @@ func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.
 		refused.Field = "provider"
 		return payment.Command{}, refused
 	}
-	connector, known := s.registry.Get(cmd.Provider)
-	if !known {
+	if _, known := s.registry.Get(cmd.Provider); !known {
 		return payment.Command{}, fieldProblem("provider", "there is no such provider, see /v1/providers")
 	}
-	now := s.now().UTC()
 	if cmd.RequestedAt.IsZero() {
-		cmd.RequestedAt = now
+		cmd.RequestedAt = s.now().UTC()
 	}
-	if cmd.RequestedAt.After(now.Add(maxClockSkew)) {
-		return payment.Command{}, fieldProblem("requested_at", "must not be in the future; leave it out to take the time of receipt")
+	return cmd, nil
+}
+
+// check finds what a worker is sure to refuse. A command that was taken before is not refused for it: by now it
+// may have expired, or a rule may be new, and its payment goes its way all the same.
+func (s *Server) check(cmd payment.Command) *problem {
+	now := s.now()
+	switch {
+	case cmd.Ahead(now):
+		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of receipt")
+	case s.retention > 0 && cmd.TooOld(now.Add(min(s.retention/10, maxQueued)), s.retention):
+		return fieldProblem("requested_at", "is older than what the log remembers: whether this order was paid cannot be known here")
+	case cmd.Expired(now):
+		return fieldProblem("expires_at", "has passed")
 	}
-	return cmd, problemOf(connectors.Check(connector, cmd))
+	connector, _ := s.registry.Get(cmd.Provider)
+	return problemOf(connectors.Check(connector, cmd))
 }
 
 // unreadableCommand tells a document that is none from a field that is wrong.

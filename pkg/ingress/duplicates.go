@@ -12,6 +12,8 @@ import (
 var (
 	// errReused: the order is known with another command.
 	errReused = errors.New("the order is known with another command")
+	// errUnknown: the order is not known, and the command is not to be stored.
+	errUnknown = errors.New("the order is not known")
 	// errUnsettled: queue and log contradicted each other each time they were asked.
 	errUnsettled = errors.New("the order moves too fast between queue and log")
 )
@@ -19,15 +21,18 @@ var (
 // enqueueRounds bounds how often a command is tried whose order leaves the queue while it is looked at.
 const enqueueRounds = 3
 
-// enqueue stores a command, unless its order is known. It returns the payment as it stands, and whether
-// the same command was there before. After an error other than errReused the command may have been
-// stored.
-func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Payment, duplicate bool, err error) {
+// enqueue stores a command, unless its order is known or the command is not good. It returns the payment as it
+// stands, and whether the same command was there before. After an error other than errReused and errUnknown the
+// command may have been stored.
+func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p payment.Payment, duplicate bool, err error) {
 	command, err := events.EncodeCommand(cmd, s.newID())
+	if err != nil && !good { // not even its order is an order
+		return payment.Payment{}, false, errUnknown
+	}
 	if err != nil {
 		return payment.Payment{}, false, err
 	}
-	for range enqueueRounds {
+	for round := range enqueueRounds {
 		p, _, err := s.log.Last(ctx, cmd.Ref)
 		if err == nil {
 			if err := sameCommand(p, cmd); err != nil || p.Status != payment.Parked {
@@ -38,12 +43,14 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Pa
 		if !errors.Is(err, events.ErrNoPayment) {
 			return payment.Payment{}, false, fmt.Errorf("read %s before publishing: %w", cmd.Ref, err)
 		}
-		switch err := s.commands.PublishCommand(ctx, command); {
-		case err == nil:
-			p, err := s.published(ctx, cmd)
-			return p, false, err
-		case !errors.Is(err, events.ErrQueued):
-			return payment.Payment{}, false, fmt.Errorf("publish %s: %w", cmd.Ref, err)
+		if good {
+			switch err := s.commands.PublishCommand(ctx, command); {
+			case err == nil:
+				p, err := s.published(ctx, cmd)
+				return p, false, err
+			case !errors.Is(err, events.ErrQueued):
+				return payment.Payment{}, false, fmt.Errorf("publish %s: %w", cmd.Ref, err)
+			}
 		}
 		p, err = s.queued(ctx, cmd.Ref)
 		if err == nil {
@@ -51,6 +58,9 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command) (p payment.Pa
 		}
 		if !errors.Is(err, events.ErrNotQueued) { // else it left the queue meanwhile: the log knows it now
 			return payment.Payment{}, false, err
+		}
+		if !good && round > 0 { // not in the log, not in the queue, and not between them
+			return payment.Payment{}, false, errUnknown
 		}
 	}
 	return payment.Payment{}, false, fmt.Errorf("%s: %w", cmd.Ref, errUnsettled)

@@ -67,6 +67,9 @@ type Options struct {
 	ClientCertificates bool
 	// Limits bound what a request may cost; zero fields take the defaults.
 	Limits Limits
+	// Retention is how long the log remembers a payment; 0 is for ever. Commands of before are refused, and so are
+	// those that could become so old while they wait.
+	Retention time.Duration
 	// Now gives the time at which commands and webhooks are received.
 	Now func() time.Time
 	// NewID gives a new unique id of printable ASCII without blanks, e.g. a UUID.

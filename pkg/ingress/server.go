@@ -15,18 +15,19 @@ import (
 
 // Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
 type Server struct {
-	registry *connectors.Registry
-	commands Commands
-	sink     WebhookSink
-	log      Log
-	keys     atomic.Pointer[keyring]
-	clients  clients
-	limits   Limits
-	now      func() time.Time
-	newID    func() string
-	logger   *slog.Logger
-	ready    func(context.Context) error
-	counters counters
+	registry  *connectors.Registry
+	commands  Commands
+	sink      WebhookSink
+	log       Log
+	keys      atomic.Pointer[keyring]
+	clients   clients
+	limits    Limits
+	retention time.Duration
+	now       func() time.Time
+	newID     func() string
+	logger    *slog.Logger
+	ready     func(context.Context) error
+	counters  counters
 
 	certificates bool          // /v1 needs one of the client
 	api, hooks   chan struct{} // one value for each request that is worked on, under /v1 and of providers
@@ -49,7 +50,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log,
 		clients: clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
-		limits:  limits, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
+		limits:  limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
 		mux: http.NewServeMux(), waiting: make(chan struct{}, limits.MaxWaiting), stopping: make(chan struct{}),
 		certificates: o.ClientCertificates, api: make(chan struct{}, limits.MaxRequests), hooks: make(chan struct{}, limits.MaxRequests),
 	}

@@ -14,9 +14,6 @@ import (
 // maxMoves bounds how often one delivery of a message follows a payment that others keep moving.
 const maxMoves = 20
 
-// maxAhead is how far an upstream's clock may be ahead of ours.
-const maxAhead = 5 * time.Minute
-
 // pauseAfterError is how long a message waits whose payment could not be read or written.
 const pauseAfterError = 2 * time.Second
 
@@ -56,10 +53,10 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: nobody configured it here")
 	}
 	now := w.Now()
-	if cmd.RequestedAt.Before(now.Add(-w.Timing.Retention)) {
+	if cmd.TooOld(now, w.Timing.Retention) {
 		return events.DeadVerdict(events.DeadTooOld, "requested_at: before all that the log remembers")
 	}
-	if cmd.RequestedAt.After(now.Add(maxAhead)) { // it would outlive the log's memory and be paid anew
+	if cmd.Ahead(now) { // it would outlive the log's memory and be paid anew
 		return w.refuse(ctx, payment.New(cmd), events.DeadInvalid, "requested_at: must not be in the future")
 	}
 	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: now}
@@ -192,10 +189,6 @@ func (w *Worker) mayIntend(j *job) bool {
 	now := w.Now()
 	_, _, err := payment.Decide(j.payment, payment.Observation{Kind: payment.Intend}, now)
 	return err == nil && now.Sub(j.payment.NotFoundAt) <= w.Timing.Lease
-}
-
-func expired(cmd payment.Command, now time.Time) bool {
-	return !cmd.ExpiresAt.IsZero() && !now.Before(cmd.ExpiresAt)
 }
 
 func refusal(code, message string) payment.Observation {

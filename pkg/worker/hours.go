@@ -42,7 +42,7 @@ func (w *Worker) closed(cmd payment.Command, now time.Time) (decision payment.Ob
 		return refusal(payment.ReasonClosed, "no opening is known"), true
 	case opening.Closed == RejectClosed:
 		return refusal(payment.ReasonClosed, message), true
-	case expired(cmd, opens):
+	case cmd.Expired(opens):
 		return refusal(payment.ReasonExpired, "expires_at passes before the provider opens"), true
 	}
 	return payment.Observation{

@@ -48,7 +48,7 @@ func (w *Worker) givesUpAt(cmd payment.Command) time.Time {
 // tooLate returns what to decide about a payment of which nothing was executed and that is not tried any
 // more. One that was never kept back is tried once, however long it lay in the queue.
 func (w *Worker) tooLate(j *job, now time.Time) (decision payment.Observation, late bool) {
-	if expired(j.cmd, now) {
+	if j.cmd.Expired(now) {
 		return refusal(payment.ReasonExpired, "expires_at has passed"), true
 	}
 	if at := w.givesUpAt(j.cmd); j.payment.Status != payment.Parked || at.IsZero() || now.Before(at) {

@@ -20,7 +20,7 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, e
 	if j.payment.Refused && j.conn.Traits().RefusalLeavesNoOrder {
 		return events.Verdict{}, false, w.decide(ctx, j, refusedForGood(j.payment))
 	}
-	if expired(j.cmd, now) {
+	if j.cmd.Expired(now) {
 		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
 	if why := w.submitLimit(j); why != nil {

@@ -72,7 +72,7 @@ func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observat
 func (w *Worker) timely(cmd payment.Command) bool {
 	now := w.Now()
 	_, shut := w.closed(cmd, now)
-	return !shut && !expired(cmd, now)
+	return !shut && !cmd.Expired(now)
 }
 
 // mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in
@@ -149,7 +149,7 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 // still not known is no news where it is not sent again. A person is told of a payment that needs one.
 func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
 	observation, asked, answered := w.ask(ctx, j, done)
-	if !knownUnknown(j.payment, observation) || w.submitLimit(j) == nil || expired(j.cmd, w.Now()) {
+	if !knownUnknown(j.payment, observation) || w.submitLimit(j) == nil || j.cmd.Expired(w.Now()) {
 		if err := w.observe(ctx, j, observation, asked); err != nil {
 			return err
 		}
