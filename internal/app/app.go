@@ -183,6 +183,11 @@ func Load(service Service, path string, logs io.Writer) (Runtime, error) {
 func read(path string, role config.Role) (config.Config, *connectors.Registry, *config.Files, error) {
 	source, files := config.OS().Watched()
 	cfg, err := config.Load(path, source, role)
+	var problems *config.Error
+	if errors.As(err, &problems) { // those of the providers' settings are shown with them
+		_, more := cfg.Connectors(Kinds(), time.Now)
+		return config.Config{}, nil, files, problems.And(more)
+	}
 	if err != nil {
 		return config.Config{}, nil, files, err
 	}

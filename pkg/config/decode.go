@@ -187,6 +187,11 @@ func (d decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	d.refuseSandboxKey(text, n.Line, key)
+	if v.Type() == secretType {
+		for _, problem := range secretProblems(text) {
+			d.addAt(n.Line, key, "the secret in the environment %s", problem)
+		}
+	}
 	// A quoted number is text, unless it was put together from the environment.
 	number := expanded || n.ShortTag() == "!!int"
 	if problem := set(v, text, number); problem != "" {

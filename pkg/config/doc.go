@@ -3,6 +3,7 @@
 //
 // Any key x of text can be given as x_file, a path relative to the configuration file, and any text can
 // hold ${NAME}, which is replaced from the environment ("$$" is a dollar sign). Keys of type
-// [secret.Value] take nothing else: a secret written into the YAML itself is refused. Errors and
+// [secret.Value] take nothing else: a secret written into the YAML itself is refused, and so is one to which an
+// editor added something: a byte order mark, a blank at its end, quotes, a second line. Errors and
 // [Config.Summary] never show a value that came from a file or from the environment as a secret.
 package config

@@ -45,7 +45,8 @@ const (
 const maxFile = 1 << 20
 
 // Load reads and validates the configuration for these roles. The error is an [*Error] with all
-// problems of the file. The settings of the providers are read by [Config.Connectors].
+// problems of the file. The settings of the providers are read by [Config.Connectors]; beside an error the
+// configuration is good for that alone, to learn of their problems too, see [Error.And].
 func Load(path string, source Source, roles ...Role) (Config, error) {
 	c := Defaults()
 	c.origin = &origin{file: path, source: source, lines: map[string]int{}}
@@ -61,10 +62,7 @@ func Load(path string, source Source, roles ...Role) (Config, error) {
 		}
 		c.validate(found, roles)
 	}
-	if err := found.err(); err != nil {
-		return Config{}, err
-	}
-	return c, nil
+	return c, found.err()
 }
 
 // environmentOf reads one key before all others, because it decides which secrets are taken.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -42,6 +43,23 @@ func (e *Error) Error() string {
 		lines[i] = p.String()
 	}
 	return strings.Join(lines, "\n")
+}
+
+// And returns the error with the problems of another one, in the order of the lines and each once. An error that
+// is no [*Error] is left out: it can follow from the problems that are known.
+func (e *Error) And(other error) *Error {
+	var more *Error
+	if !errors.As(other, &more) {
+		return e
+	}
+	all := problems{list: slices.Clone(e.Problems)}
+	for _, p := range more.Problems {
+		if !slices.Contains(all.list, p) {
+			all.list = append(all.list, p)
+		}
+	}
+	all.sort()
+	return &Error{Problems: all.list}
 }
 
 // origin remembers where a configuration came from, so that a problem that is noticed late still has
@@ -96,10 +114,14 @@ func (p *problems) err() error {
 	if len(p.list) == 0 {
 		return nil
 	}
+	p.sort()
+	return &Error{Problems: p.list}
+}
+
+func (p *problems) sort() {
 	slices.SortStableFunc(p.list, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(a.Line, b.Line), strings.Compare(a.Key, b.Key))
 	})
-	return &Error{Problems: p.list}
 }
 
 var plainKey = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)

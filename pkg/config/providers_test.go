@@ -102,7 +102,7 @@ providers:
 
 func TestConnectorsAreMade(t *testing.T) {
 	c := load(t, goodProvider+"  acme-tw: {kind: acme, settings: {merchant: m-2, webhook_secrets_file: [open1, key.pem]}}\n",
-		map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "pem\n\n", "conf/open1": "one"})
+		map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "-----BEGIN KEY-----\n\n", "conf/open1": "one"})
 	start := time.Unix(1, 0)
 	registry, err := c.Connectors(kinds, func() time.Time { return start })
 	if err != nil {
@@ -118,7 +118,7 @@ func TestConnectorsAreMade(t *testing.T) {
 		s.Banks["kb"] != "004" || s.Limits.Max != 1000000 || s.Zone != "kr" || a.provider != "acme-kr" || a.now() != start {
 		t.Errorf("got %+v", a)
 	}
-	if s.PrivateKey.Reveal() != "pem\n" || len(s.WebhookSecrets) != 2 || s.WebhookSecrets[1].Reveal() != "x"+password {
+	if s.PrivateKey.Reveal() != "-----BEGIN KEY-----\n" || len(s.WebhookSecrets) != 2 || s.WebhookSecrets[1].Reveal() != "x"+password {
 		t.Error("the secrets are not those of the file and the environment")
 	}
 	connector, _ = registry.Get("acme-tw")

@@ -84,13 +84,18 @@ func (d decoder) file(n *yaml.Node, v reflect.Value, key string) {
 		d.addAt(n.Line, key, "cannot be read: %v", cause(err))
 	case len(content) > maxFile:
 		d.addAt(n.Line, key, "the file has more than %d bytes", maxFile)
+	case v.Type() != secretType && encodingProblem(content) != "":
+		d.addAt(n.Line, key, "the file %s", encodingProblem(content))
 	case v.Type() != secretType:
 		d.refuseSandboxKey(string(content), n.Line, key)
 		v.SetString(trimNewline(string(content)))
-	case trimNewline(string(content)) == "":
+	case strings.TrimSpace(string(content)) == "":
 		d.addAt(n.Line, key, "is an empty secret")
 	default:
 		d.refuseSandboxKey(string(content), n.Line, key)
+		for _, problem := range secretProblems(trimNewline(string(content))) {
+			d.addAt(n.Line, key, "the secret in the file %s", problem)
+		}
 		v.Set(reflect.ValueOf(secret.New(trimNewline(string(content)))))
 		d.warnOfReaders(path, n.Line, key)
 	}
