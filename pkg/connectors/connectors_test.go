@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"unicode/utf8"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -123,5 +124,26 @@ func TestRegistry(t *testing.T) {
 	}
 	if _, ok := r.Get("c"); ok {
 		t.Error("c is found")
+	}
+}
+
+// counting takes names of at most three characters.
+type counting struct{ picky }
+
+func (counting) Check(cmd payment.Command) error {
+	if utf8.RuneCountInString(cmd.Customer.Name) > 3 {
+		return &payment.FieldError{Field: "customer.name", Problem: "must have at most 3 characters"}
+	}
+	return nil
+}
+
+// A connector counts characters as they are sent, in whatever form the command has them.
+func TestCheckCountsComposedCharacters(t *testing.T) {
+	cmd := payment.Command{
+		Ref: payment.Ref{Provider: "p", Order: "1"}, Operation: payment.Deposit, Amount: payment.KRW(1),
+		Customer: payment.Customer{Name: "\u1112\u1169\u11bc\u1100\u1175\u11af\u1103\u1169\u11bc"},
+	}
+	if err := connectors.Check(counting{}, cmd); err != nil {
+		t.Error(err)
 	}
 }
