@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"payonce/pkg/payment"
 )
 
 // header and line are a file as the seed's example of a payout by Gate has it.
@@ -209,6 +211,9 @@ func TestImportReadsTheComposedForm(t *testing.T) {
 	conn, config := system(t)
 	apart := strings.Replace(line, "Kon,Do", "\u1100\u1175\u11af\u1103\u1169\u11bc,\u1112\u1169\u11bc", 1)
 	importFile(t, config, file(t, "a.csv", header+"\n"+apart)).expect(t, 0, "1 new", "")
+	if m, err := conn.QueuedCommand(bounded(t), payment.Ref{Provider: shop, Order: "P-1"}); err != nil || !strings.Contains(string(m.Data), `"first_name":"길동"`) {
+		t.Errorf("the message is not in the composed form: %v", err)
+	}
 	if cmd := queued(t, conn, "P-1"); cmd.Customer.FirstName != "길동" || cmd.Customer.LastName != "홍" {
 		t.Errorf("queued %+q", cmd.Customer)
 	}
