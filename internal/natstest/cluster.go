@@ -35,6 +35,9 @@ func NewCluster(t testing.TB) []*Server {
 	return nodes
 }
 
+// Use puts the streams of a server that was not started yet on a disk that can be full.
+func (s *Server) Use(disk *Disk) { s.options.StoreDir = disk.Dir }
+
 // Name is the server's name, as a cluster calls its leaders.
 func (s *Server) Name() string { return s.options.ServerName }
 

@@ -24,27 +24,34 @@ type Server struct {
 // Start starts a server for the length of the test.
 func Start(t testing.TB) *Server {
 	t.Helper()
-	return start(t, false)
+	return start(t, false, t.TempDir())
 }
 
 // StartSynced is Start with "sync_interval: always", as in production: what is acknowledged is on disk.
 func StartSynced(t testing.TB) *Server {
 	t.Helper()
-	return start(t, true)
+	return start(t, true, t.TempDir())
 }
 
-func start(t testing.TB, sync bool) *Server {
+// StartOn is StartSynced with the streams on a disk that can be full.
+func StartOn(t testing.TB, disk *Disk) *Server {
+	t.Helper()
+	return start(t, true, disk.Dir)
+}
+
+func start(t testing.TB, sync bool, dir string) *Server {
 	t.Helper()
 	s := &Server{t: t, options: server.Options{
 		ServerName: "natstest", Host: "127.0.0.1", Port: freePort(t),
-		JetStream: true, StoreDir: t.TempDir(), NoLog: true, NoSigs: true, SyncAlways: sync,
+		JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true, SyncAlways: sync,
 	}}
 	t.Cleanup(s.Stop)
 	s.start()
 	return s
 }
 
-// LimitStore restarts the server with so many bytes for all streams, as a full disk would; 0 is no limit.
+// LimitStore restarts the server with so many bytes for all streams; 0 is no limit. It is no full disk ([Disk]): the
+// server says that it has no room, and takes writes again when there is some.
 func (s *Server) LimitStore(bytes int64) {
 	s.t.Helper()
 	s.options.JetStreamMaxStore = bytes
