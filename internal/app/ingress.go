@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"payonce/pkg/config"
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/ingress"
 )
@@ -48,6 +49,11 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	var background sync.WaitGroup
 	asking, stop := context.WithCancel(ctx)
 	background.Go(func() { logClocks(asking, rt, conn) })
+	background.Go(func() {
+		if err := conn.WatchWrites(asking, events.StreamCommands, events.StreamWebhooks); err != nil {
+			rt.Logger.Error("streams are not probed", "error", err)
+		}
+	})
 	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
 	background.Go(func() {
 		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, door) })

@@ -62,6 +62,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return sweep(ctx, rt, conn) })
 	group.Go(func() error { return reload(ctx, rt, nil) })
 	group.Go(func() error { return conn.WatchAdvisories(ctx) })
+	group.Go(func() error { return conn.WatchWrites(ctx) })
 	group.Go(func() error { logClocks(ctx, rt, conn); return nil })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")

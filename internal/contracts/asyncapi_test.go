@@ -306,7 +306,7 @@ func TestAsyncAPIHasEverySubject(t *testing.T) {
 	}
 	for stream, subjects := range open {
 		for _, subject := range slices.Sorted(maps.Keys(subjects)) {
-			if !used[subject] {
+			if !used[subject] && !strings.HasPrefix(subject, "probe.") { // of our own programs, for nobody's reading
 				t.Errorf("%s takes %s, which is in no channel", stream, subject)
 			}
 		}

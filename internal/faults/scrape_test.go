@@ -14,6 +14,8 @@ import (
 	measured "go.opentelemetry.io/proto/otlp/metrics/v1"
 
 	common "go.opentelemetry.io/proto/otlp/common/v1"
+
+	"payonce/pkg/events"
 )
 
 // page returns what a service shows to those who look after it.
@@ -198,7 +200,7 @@ func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 		case "key":
 			return value == "trial" || value == "limited"
 		case "stream":
-			return value == "COMMANDS" || value == "WEBHOOKS"
+			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit}, value)
 		case "version":
 			return strings.HasPrefix(value, "(devel)") || strings.HasPrefix(value, "v")
 		case "duplicate":

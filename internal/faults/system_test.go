@@ -68,6 +68,7 @@ type system struct {
 	at       trial.Addresses
 	redis    *redistest.Server
 	sandbox  *sandbox.Sandbox
+	nats     *trial.Process
 	log      *jetstream.Conn
 	workers  int
 }
@@ -118,8 +119,20 @@ func (s *system) startNATS(ctx context.Context) string {
 	config := fmt.Sprintf("listen: 127.0.0.1:%s\njetstream { store_dir: %q, sync_interval: always }\n", port, filepath.Join(s.dir, "nats"))
 	path := filepath.Join(s.dir, "nats.conf")
 	s.must(os.WriteFile(path, []byte(config), 0o600))
-	s.run(ctx, exec.Command(s.programs.nats, "--config", path), "nats", "Server is ready")
+	s.t.Cleanup(func() { _ = s.nats.Stop(trial.StopPatience) }) // the one of restartNATS, after all who use it
+	s.nats = s.run(ctx, exec.Command(s.programs.nats, "--config", path), "nats", "Server is ready")
 	return "nats://" + address
+}
+
+// restartNATS restarts what startNATS has started, as an operator does.
+func (s *system) restartNATS(ctx context.Context) {
+	s.t.Helper()
+	s.must(s.nats.Stop(trial.StopPatience))
+	logs, err := os.Create(filepath.Join(s.dir, "nats-again.log"))
+	s.must(err)
+	s.t.Cleanup(func() { _ = logs.Close() })
+	s.nats, err = trial.Start(ctx, exec.Command(s.programs.nats, "--config", filepath.Join(s.dir, "nats.conf")), logs, "Server is ready")
+	s.must(err)
 }
 
 // unpaid is the provider whose customers pay when a test says so; all others pay at once.

@@ -37,6 +37,10 @@ func CutIntake(subject string) (published string, ok bool) {
 // intake is the first token of IntakeSubject.
 const intake = "intake"
 
+// ProbeSubject is where an ingress writes to find out whether COMMANDS or WEBHOOKS can be written, e.g.
+// "probe.commands". The stream holds the last probe only, and no consumer reads it.
+func ProbeSubject(stream string) string { return join("probe", strings.ToLower(stream)) }
+
 // CommandSubject is where a command for one payment is published, e.g.
 // "deposit.requested.teemopay-kr.D-1".
 func CommandSubject(op payment.Operation, ref payment.Ref) string {

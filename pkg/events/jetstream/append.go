@@ -66,6 +66,7 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 			err = found
 			continue
 		case last.id == msg.Header.Get(headerMessageID):
+			c.noteStored(events.StreamPayments)
 			return last.sequence, nil
 		case last.sequence > after:
 			return 0, events.ErrStale

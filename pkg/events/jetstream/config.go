@@ -53,6 +53,8 @@ type Config struct {
 	PublishTimeout time.Duration
 	// LevelsEvery is how often [Conn.ReportLevels] reads how full the queue is.
 	LevelsEvery time.Duration
+	// ProbeEvery is how often [Conn.WatchWrites] writes a probe to a stream that can be written.
+	ProbeEvery time.Duration
 }
 
 // DefaultConfig returns the configuration for one server. Set Replicas to 3 for a cluster.
@@ -63,7 +65,7 @@ func DefaultConfig() Config {
 		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
 		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
-		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second,
+		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
 }
 
@@ -87,6 +89,7 @@ func (c Config) Validate() error {
 		{"stray_after", c.StrayAfter, time.Millisecond},
 		{"publish_timeout", c.PublishTimeout, 10 * time.Millisecond},
 		{"levels_every", c.LevelsEvery, 10 * time.Millisecond},
+		{"probe_every", c.ProbeEvery, 10 * time.Millisecond},
 	}
 	for _, d := range durations {
 		if d.value < d.min {

@@ -97,6 +97,7 @@ type Conn struct {
 	js     njs.JetStream
 	hub    *hub
 	stat   counters
+	writes writes
 	meters metric.MeterProvider
 	tracer trace.Tracer
 	// ownTracer says that tracer is not the global one.
@@ -127,7 +128,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}}
+	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, writes: writes{streams: map[string]*failure{}}}
 	c.meters, c.tracer, c.ownTracer = o.Meters, o.tracers().Tracer(meterName), o.Tracers != nil
 	if c.meters == nil {
 		c.meters = otel.GetMeterProvider()
@@ -245,14 +246,15 @@ func checkVersion(version string) error {
 	return fmt.Errorf("nats-server has version %q, which is not understood; %d.%d or newer is needed", version, oldestMajor, oldestMinor)
 }
 
-// Ready returns nil when the connection stands and no consumer is in trouble, and else says why not.
+// Ready returns nil when the connection stands, no consumer is in trouble and each stream can be written as far
+// as is known ([Conn.WatchWrites]), and else says why not.
 func (c *Conn) Ready() error {
 	if status := c.nc.Status(); status != nats.CONNECTED {
 		return fmt.Errorf("NATS: %s", strings.ToLower(status.String()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	var problems []error
+	problems := []error{c.writes.err()}
 	for consumer := range c.consumers {
 		if err := consumer.trouble(); err != nil {
 			problems = append(problems, err)

@@ -2,47 +2,260 @@ package jetstream_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
 	"payonce/internal/natstest"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
 
-// The server's disk is full: nothing more is taken and nobody is told that it was. What was taken before
-// is there afterwards, and the log is as whole as the queue.
+// attempts is how long a test tries a write that a full disk refuses.
+const attempts = 1500 * time.Millisecond
+
+// watchWrites has a connection find out whether streams can be written, as ingress and worker do.
+func watchWrites(t *testing.T, c *jetstream.Conn, probed ...string) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- c.WatchWrites(ctx, probed...) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := receive(t, done, "the end of WatchWrites"); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// notWritable reports whether Ready names exactly these streams.
+func notWritable(c *jetstream.Conn, streams ...string) bool {
+	text := fmt.Sprint(c.Ready())
+	for _, stream := range []string{events.StreamPayments, events.StreamCommands, events.StreamWebhooks} {
+		named := strings.Contains(text, stream+" cannot be written since ")
+		wanted := false
+		for _, one := range streams {
+			wanted = wanted || one == stream
+		}
+		if named != wanted {
+			return false
+		}
+	}
+	return true
+}
+
+// writesTo are one write of each kind, by stream.
+func writesTo(c *jetstream.Conn, n int) map[string]func(context.Context) error {
+	r := ref(fmt.Sprintf("D-%d", n))
+	text := strings.Repeat("x", 16<<10)
+	p := paymentOf(r, payment.Pending)
+	p.Metadata = map[string]string{"text": text}
+	return map[string]func(context.Context) error{
+		events.StreamCommands: func(ctx context.Context) error { return c.PublishCommand(ctx, command(r, text)) },
+		events.StreamWebhooks: func(ctx context.Context) error {
+			return c.PublishWebhook(ctx, events.Outgoing{Subject: events.WebhookSubject(r), Data: []byte(text)}, r.Order)
+		},
+		events.StreamPayments: func(ctx context.Context) error { _, err := c.Append(ctx, p, 0); return err },
+	}
+}
+
+func within(t *testing.T, limit time.Duration, write func(context.Context) error) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	return write(ctx)
+}
+
+// A disk that is really full: nothing more is taken, nobody is told that it was, and readiness names each stream.
+// nats-server refuses writes until its restart, with room too. Then everything goes on without any traffic.
 func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
+	t.Parallel()
+	disk := natstest.NewDisk(t, 16<<20)
+	server := natstest.StartOn(t, disk)
+	cfg := testConfig()
+	_, js := foreign(t, server.URL())
+	ingress, worker := connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)
+	watchWrites(t, ingress, events.StreamCommands, events.StreamWebhooks)
+	watchWrites(t, worker)
+	for stream, write := range writesTo(worker, 1) {
+		if err := within(t, patience, write); err != nil {
+			t.Fatalf("%s: %v", stream, err)
+		}
+	}
+	eventually(t, "a probe in each stream", func() bool {
+		return messages(t, js, events.StreamCommands) == 2 && messages(t, js, events.StreamWebhooks) == 2
+	})
+	disk.Fill()
+	for stream, write := range writesTo(ingress, 2) {
+		if stream == events.StreamPayments {
+			write = writesTo(worker, 2)[stream]
+		}
+		if err := within(t, attempts, write); err == nil {
+			t.Errorf("%s: a full disk took a message", stream)
+		}
+	}
+	eventually(t, "an ingress that is not ready", func() bool { return notWritable(ingress, events.StreamCommands, events.StreamWebhooks) })
+	eventually(t, "a worker that is not ready", func() bool { return notWritable(worker, events.StreamPayments) })
+	if text := ingress.Ready().Error(); !strings.Contains(text, "no answer to a publish") || !strings.Contains(text, "restart that nats-server") {
+		t.Errorf("not ready: %s", text)
+	}
+	disk.MakeRoom()
+	if err := within(t, attempts, writesTo(worker, 3)[events.StreamPayments]); err == nil {
+		t.Error("nats-server took a message without a restart: correct docs/failure-modes.md and the runbook")
+	}
+	logged := messages(t, js, events.StreamPayments)
+	server.Restart()
+	eventually(t, "an ingress that is ready", func() bool { return ingress.Ready() == nil })
+	eventually(t, "a worker that is ready", func() bool { return worker.Ready() == nil })
+	if n := messages(t, js, events.StreamPayments); n != logged || n != 1 {
+		t.Errorf("the log has %d events, and had %d: readiness must not write it", n, logged)
+	}
+	for stream, write := range writesTo(worker, 2) { // what was refused comes again
+		if err := within(t, patience, write); err != nil && !errors.Is(err, events.ErrQueued) {
+			t.Errorf("%s: after the restart: %v", stream, err)
+		}
+	}
+	for n := 1; n <= 2; n++ {
+		if _, err := worker.QueuedCommand(testContext(t), ref(fmt.Sprintf("D-%d", n))); err != nil {
+			t.Errorf("D-%d: %v", n, err)
+		}
+		if records, err := worker.History(testContext(t), ref(fmt.Sprintf("D-%d", n))); err != nil || len(records) != 1 {
+			t.Errorf("D-%d: %d events, %v", n, len(records), err)
+		}
+	}
+}
+
+// A limit of JetStream is another path of the server than a full disk: it says that it has no room, and takes
+// writes again, without a restart, when there is some.
+func TestStorageLimitEndsByItself(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	server.LimitStore(256 << 10)
-	c := connect(t, server.URL(), testConfig())
-	try := func(n int, limit time.Duration) error {
-		ctx, cancel := context.WithTimeout(t.Context(), limit)
-		defer cancel()
-		return c.PublishCommand(ctx, command(ref(fmt.Sprintf("D-%d", n)), strings.Repeat("x", 32<<10)))
-	}
+	cfg := testConfig()
+	cfg.ProbeEvery = time.Second
+	c := connect(t, server.URL(), cfg)
+	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)
 	taken := 0
-	for ; taken < 100 && try(taken, 5*time.Second) == nil; taken++ {
+	for ; taken < 100 && within(t, attempts, writesTo(c, taken)[events.StreamWebhooks]) == nil; taken++ {
 	}
 	if taken == 0 || taken == 100 {
-		t.Fatalf("%d commands were taken by a full disk", taken)
+		t.Fatalf("%d webhooks were taken", taken)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
-	defer cancel()
-	big := paymentOf(ref("D-log"), payment.Pending)
-	big.Metadata = map[string]string{"text": strings.Repeat("x", 64<<10)}
-	if _, err := c.Append(ctx, big, 0); err == nil {
-		t.Error("an event was taken by a full disk")
+	eventually(t, "an ingress that is not ready", func() bool { return notWritable(c, events.StreamCommands, events.StreamWebhooks) })
+	if text := c.Ready().Error(); !strings.Contains(text, "insufficient") {
+		t.Errorf("not ready: %s", text)
 	}
-	server.LimitStore(0)
-	if err := try(taken, patience); err != nil {
-		t.Errorf("with room again: %v", err)
+	_, js := foreign(t, server.URL())
+	stream, err := js.Stream(testContext(t), events.StreamWebhooks)
+	if err == nil {
+		err = stream.Purge(testContext(t))
 	}
-	for n := range taken + 1 {
-		if _, err := c.QueuedCommand(testContext(t), ref(fmt.Sprintf("D-%d", n))); err != nil {
-			t.Errorf("D-%d: %v", n, err)
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "an ingress that is ready", func() bool { return c.Ready() == nil })
+}
+
+// A full disk is found in a night without any traffic.
+func TestFullDiskIsFoundWithoutTraffic(t *testing.T) {
+	t.Parallel()
+	disk := natstest.NewDisk(t, 16<<20)
+	cfg := testConfig()
+	cfg.ProbeEvery = time.Second
+	c := connect(t, natstest.StartOn(t, disk).URL(), cfg)
+	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)
+	disk.Fill()
+	eventually(t, "an ingress that is not ready", func() bool { return notWritable(c, events.StreamCommands, events.StreamWebhooks) })
+}
+
+// The disk of one of three servers is full, and it leads the streams: another takes over without anybody's help.
+func TestOneFullDiskOfThree(t *testing.T) {
+	t.Parallel()
+	disk := natstest.NewDisk(t, 32<<20)
+	nodes := natstest.NewCluster(t)
+	nodes[0].Use(disk)
+	for _, node := range nodes {
+		node.Restart()
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	t.Cleanup(cancel)
+	c := clusterConnection(ctx, t, nodes)
+	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)
+	streams := []string{events.StreamPayments, events.StreamCommands, events.StreamWebhooks}
+	for _, stream := range streams {
+		lead(t, nodes, nodes[0], stream)
+	}
+	disk.Fill()
+	taken := 0
+	for n := 1; n <= 10; n++ {
+		for stream, write := range writesTo(c, n) {
+			if err := untilAnswered(ctx, write); err != nil && !errors.Is(err, events.ErrQueued) {
+				t.Errorf("%s %d: %v", stream, n, err)
+			}
+		}
+		taken = n
+	}
+	eventually(t, "readiness without a restart", func() bool { return c.Ready() == nil })
+	for _, stream := range streams {
+		if leader := leaderOf(t, nodes, stream); leader == nodes[0] {
+			t.Errorf("%s is still led by the server without room", stream)
 		}
 	}
+	reports := reportingAt(t, nodes[1].URL())
+	behind := func(n float64) func() bool {
+		return func() bool {
+			have, ok := reports.levels()[jetstream.MetricReplicasBehind+"{stream=PAYMENTS}"]
+			return ok && have == n
+		}
+	}
+	eventually(t, "a replica that is behind", behind(1))
+	disk.MakeRoom()
+	nodes[0].Restart() // until then its replicas stay behind, and answer reads of the log with what they have
+	eventually(t, "no replica that is behind", behind(0))
+	for _, stream := range streams {
+		eventually(t, "whole replicas of "+stream, func() bool { return whole(t, nodes, stream) })
+	}
+	for n := 1; n <= taken; n++ {
+		r := ref(fmt.Sprintf("D-%d", n))
+		if records, err := c.History(ctx, r); err != nil || len(records) != 1 {
+			t.Errorf("%s: %d events, %v", r, len(records), err)
+		}
+		if _, err := c.QueuedCommand(ctx, r); err != nil {
+			t.Errorf("%s: %v", r, err)
+		}
+	}
+}
+
+// lead has a server lead a stream.
+func lead(t *testing.T, nodes []*natstest.Server, node *natstest.Server, stream string) {
+	t.Helper()
+	nc, _ := foreign(t, nodes[1].URL())
+	eventually(t, node.Name()+" as leader of "+stream, func() bool {
+		if leaderOf(t, nodes, stream) == node {
+			return true
+		}
+		_, _ = nc.Request("$JS.API.STREAM.LEADER.STEPDOWN."+stream, []byte(`{"placement":{"preferred":"`+node.Name()+`"}}`), time.Second)
+		return false
+	})
+}
+
+// whole reports whether all replicas of a stream have all of it.
+func whole(t *testing.T, nodes []*natstest.Server, stream string) bool {
+	t.Helper()
+	_, js := foreign(t, nodes[1].URL())
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+	defer cancel()
+	handle, err := js.Stream(ctx, stream)
+	if err != nil || handle.CachedInfo().Cluster == nil {
+		return false
+	}
+	for _, replica := range handle.CachedInfo().Cluster.Replicas {
+		if !replica.Current || replica.Offline {
+			return false
+		}
+	}
+	return len(handle.CachedInfo().Cluster.Replicas) == 2
 }

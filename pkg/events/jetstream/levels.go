@@ -57,6 +57,7 @@ type levels struct {
 	queue  []level
 	parked map[string]int64
 	dead   map[[2]string]int64 // stream and provider
+	behind map[string]int64    // replicas, by stream
 }
 
 // ReportLevels reads how full the queue is, and which payments need somebody, and gives it as metrics, until
@@ -119,9 +120,12 @@ func (c *Conn) readLevels(ctx context.Context, into *levels, providers []string)
 	if next.dead, err = c.countDeadLetters(ctx, providers); err != nil {
 		return err
 	}
+	if next.behind, err = c.replicasBehind(ctx); err != nil {
+		return err
+	}
 	into.mu.Lock()
 	defer into.mu.Unlock()
-	into.readAt, into.queue, into.parked, into.dead = c.now(), next.queue, next.parked, next.dead
+	into.readAt, into.queue, into.parked, into.dead, into.behind = c.now(), next.queue, next.parked, next.dead, next.behind
 	return nil
 }
 
@@ -218,7 +222,8 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 	stand, err6 := meter.Int64ObservableGauge(MetricStanding)
 	since, err7 := meter.Float64ObservableGauge(MetricStandingOldest, metric.WithUnit("s"))
 	age, err8 := meter.Float64ObservableGauge(MetricLevelsAge, metric.WithUnit("s"))
-	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
+	behind, err9 := meter.Int64ObservableGauge(MetricReplicasBehind)
+	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
 		return nil, fmt.Errorf("make the gauges: %w", err)
 	}
 	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -240,12 +245,15 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 		for of, n := range read.dead {
 			o.ObserveInt64(dead, n, by("stream", of[0], "provider", of[1]))
 		}
+		for stream, n := range read.behind {
+			o.ObserveInt64(behind, n, by("stream", stream))
+		}
 		for of, s := range standing.count(c.now(), providers) {
 			o.ObserveInt64(stand, s.n, by("provider", of.provider, "status", string(of.status)))
 			o.ObserveFloat64(since, s.oldest.Seconds(), by("provider", of.provider, "status", string(of.status)))
 		}
 		return nil
-	}, ready, oldest, unacked, unended, parked, dead, stand, since, age)
+	}, ready, oldest, unacked, unended, parked, dead, stand, since, age, behind)
 	if err != nil {
 		return nil, fmt.Errorf("register the gauges: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 
 const meterName = "payonce/jetstream"
 
-// The names of the metrics of one process. All but MetricInHand only grow; they are the counters of [Stats].
+// The names of the metrics of one process. All but MetricInHand and MetricWritable only grow; they are the counters of [Stats].
 const (
 	MetricInHand         = "payonce.queue.in_hand"
 	MetricDeliveries     = "payonce.queue.deliveries"
@@ -28,6 +28,8 @@ const (
 	MetricResubscribes   = "payonce.queue.resubscribes"
 	MetricPublishRetries = "payonce.queue.publish_retries"
 	MetricReconnects     = "payonce.queue.reconnects"
+	// MetricWritable is 1 for each stream that takes what this process publishes, and 0 for one that does not.
+	MetricWritable = "payonce.streams.writable"
 )
 
 // registerStats lets the counters of the connection be read as metrics. The returned function ends that.
@@ -55,6 +57,8 @@ func (c *Conn) registerStats() (end func() error, err error) {
 	resubscribes := counter(meter.Int64ObservableCounter(MetricResubscribes))
 	publishRetries := counter(meter.Int64ObservableCounter(MetricPublishRetries))
 	reconnects := counter(meter.Int64ObservableCounter(MetricReconnects))
+	writable, err := meter.Int64ObservableGauge(MetricWritable)
+	all, errs = append(all, writable), append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("make the counters: %w", err)
 	}
@@ -68,6 +72,13 @@ func (c *Conn) registerStats() (end func() error, err error) {
 			publishRetries: s.PublishRetries, reconnects: s.Reconnects,
 		} {
 			o.ObserveInt64(instrument, int64(n))
+		}
+		for stream, can := range c.writes.known() {
+			value := int64(0)
+			if can {
+				value = 1
+			}
+			o.ObserveInt64(writable, value, by("stream", stream))
 		}
 		return nil
 	}, all...)

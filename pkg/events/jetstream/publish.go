@@ -73,7 +73,10 @@ func (c *Conn) send(ctx context.Context, msg *nats.Msg) (uint64, error) {
 func (c *Conn) sendOnce(ctx context.Context, msg *nats.Msg) (*njs.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
 	defer cancel()
-	return c.js.PublishMsg(ctx, msg, njs.WithRetryAttempts(0))
+	publish := c.writes.begin()
+	ack, err := c.js.PublishMsg(ctx, msg, njs.WithRetryAttempts(0))
+	c.noteWrite(msg.Subject, publish, ack, err)
+	return ack, err
 }
 
 // publish sends a message, which must carry a Nats-Msg-Id, until it is acknowledged, refused, or ctx

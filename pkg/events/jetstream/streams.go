@@ -18,7 +18,8 @@ const duplicateWindow = 2 * time.Minute
 // is left to the server's defaults, so that every difference shows.
 func streamConfigs(c Config) []njs.StreamConfig {
 	commands := baseStream(c, events.StreamCommands, "Commands to pay, parked commands, and clarifications",
-		"deposit.requested", "payout.requested", "deposit.requested.*.*", "payout.requested.*.*", "clarification.requested.*.*", "parked.*.*")
+		"deposit.requested", "payout.requested", "deposit.requested.*.*", "payout.requested.*.*", "clarification.requested.*.*", "parked.*.*",
+		events.ProbeSubject(events.StreamCommands))
 	commands.Retention = njs.WorkQueuePolicy
 	commands.MaxMsgSize = MaxMessageBytes
 	// The server refuses schedules together with DiscardNew (2.15: "message scheduling cannot use
@@ -26,7 +27,8 @@ func streamConfigs(c Config) []njs.StreamConfig {
 	// has no limit of messages, bytes or age. It must not get one.
 	commands.AllowMsgSchedules, commands.AllowRollup, commands.Discard = true, true, njs.DiscardOld
 
-	webhooks := baseStream(c, events.StreamWebhooks, "Verified webhooks as received", "webhook.received.*.*", "webhook.waiting.*.*.*")
+	webhooks := baseStream(c, events.StreamWebhooks, "Verified webhooks as received", "webhook.received.*.*", "webhook.waiting.*.*.*",
+		events.ProbeSubject(events.StreamWebhooks))
 	webhooks.MaxAge, webhooks.MaxMsgSize = c.WebhookRetention, MaxMessageBytes
 	// Schedules for those that wait for their command; without limits nothing is ever discarded, as above.
 	webhooks.AllowMsgSchedules, webhooks.AllowRollup, webhooks.Discard = true, true, njs.DiscardOld

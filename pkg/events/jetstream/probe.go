@@ -1,0 +1,115 @@
+package jetstream
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+const (
+	// lookEvery is how often a stream is probed or looked at while it cannot be written.
+	lookEvery = time.Second
+	// probeBytes is more than a page of a file system, so that no probe fits into what is left of the last page
+	// of a full disk.
+	probeBytes = 8 << 10
+)
+
+// WatchWrites finds out, until ctx ends, whether streams can be written, for [Conn.Ready] and the metrics. What
+// this process publishes tells when a stream fails; WatchWrites tells when it works again.
+//
+// The probed streams, COMMANDS and WEBHOOKS or none, are also written: every Config.ProbeEvery, and every
+// second while the last publish to them failed. So a full disk is found while there is no traffic, and so is its
+// end. A probe replaces the one before it, and no consumer reads it.
+//
+// The others, PAYMENTS above all, are never written for a test. One that failed works again when a publish of
+// this process is stored, when another process wrote it, when it has another leader, or when the server that
+// led it was restarted.
+func (c *Conn) WatchWrites(ctx context.Context, probed ...string) error {
+	if !c.begin() {
+		return fmt.Errorf("watch writes: %w", ErrClosed)
+	}
+	defer c.work.Done()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(c.stopping, cancel)()
+	var probing sync.WaitGroup
+	defer probing.Wait()
+	for _, stream := range probed {
+		probing.Go(func() { c.keepProbing(ctx, stream) })
+	}
+	for ticker := time.NewTicker(lookEvery); ; {
+		select {
+		case <-ctx.Done():
+			ticker.Stop()
+			return nil
+		case <-ticker.C:
+		}
+		for _, stream := range c.writes.allFailing() {
+			if !slices.Contains(probed, stream) {
+				c.lookAt(ctx, stream)
+			}
+		}
+	}
+}
+
+// keepProbing probes a stream until ctx ends: seldom while it can be written, often while it cannot.
+func (c *Conn) keepProbing(ctx context.Context, stream string) {
+	ticker := time.NewTicker(lookEvery)
+	defer ticker.Stop()
+	for next := time.Duration(0); ; next -= lookEvery {
+		if next <= 0 || c.writes.failing(stream) {
+			c.probe(ctx, stream)
+			next = c.cfg.ProbeEvery
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// probe writes to a stream; what comes of it is noted as for every publish.
+func (c *Conn) probe(ctx context.Context, stream string) {
+	if !c.nc.IsConnected() {
+		return // Ready says so already
+	}
+	msg := nats.NewMsg(events.ProbeSubject(stream))
+	msg.Header.Set(njs.MsgRollup, njs.MsgRollupSubject)
+	msg.Data = make([]byte, probeBytes)
+	_, err := c.sendOnce(ctx, msg)
+	if replyOf(err) == refused && !noRoom(err) && ctx.Err() == nil {
+		c.log.Error("probe of a stream is refused", "stream", stream, "error", err)
+	}
+}
+
+// lookAt asks what became of a stream that failed and is not probed.
+func (c *Conn) lookAt(ctx context.Context, stream string) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	handle, err := c.js.Stream(ctx, stream)
+	if err != nil {
+		return // it is as it was, or gone
+	}
+	info := handle.CachedInfo()
+	now := evidence{last: info.State.LastSeq}
+	if cluster := info.Cluster; cluster != nil {
+		now.leader = cluster.Leader
+		if cluster.LeaderSince != nil {
+			now.leaderSince = *cluster.LeaderSince
+		}
+	}
+	if now.leader == "" || now.leader == c.nc.ConnectedServerName() {
+		now.server = c.nc.ConnectedServerId()
+	}
+	if c.writes.looked(stream, now) {
+		c.noteStored(stream)
+	}
+}
