@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"payonce/internal/app"
+	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 )
 
@@ -120,6 +121,12 @@ func settable(r row, kinds []connectors.Kind) (found []string) {
 	}
 	names := quoted.FindAllStringSubmatch(r.cells[2], -1)
 	for _, name := range names {
+		if r.kind == "" { // of all providers: keys beside the settings
+			if !slices.Contains(providerKeys(), name[1]) {
+				found = append(found, "a provider has no key "+name[1])
+			}
+			continue
+		}
 		if !slices.Contains(keysOf(r.kind, kinds), name[1]) {
 			found = append(found, "the kind "+r.kind+" has no setting "+name[1])
 		}
@@ -128,6 +135,26 @@ func settable(r row, kinds []connectors.Kind) (found []string) {
 		found = append(found, "it names no setting and does not say "+noSetting)
 	}
 	return found
+}
+
+// providerKeys returns the keys of every provider in the configuration, with those that are within them, and
+// settling_delay, which every kind has.
+func providerKeys() (keys []string) {
+	var add func(prefix string, typ reflect.Type)
+	add = func(prefix string, typ reflect.Type) {
+		for i := range typ.NumField() {
+			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("yaml"), ",")
+			if name == "" || name == "-" {
+				continue
+			}
+			keys = append(keys, prefix+name)
+			if field := typ.Field(i).Type; field.Kind() == reflect.Struct {
+				add(prefix+name+".", field)
+			}
+		}
+	}
+	add("", reflect.TypeFor[config.Provider]())
+	return append(keys, "settling_delay")
 }
 
 // read holds what [testsIn] has found.
@@ -194,7 +221,8 @@ func TestLiesOnTheProvidersPageAreSeen(t *testing.T) {
 		"there is no file":             {"teemopay/codes.go)", "teemopay/cods.go)"},
 		"there is no test TestCods":    {"`TestCodes`", "`TestCods`"},
 		"there is no test settings":    {"`TestCodes`", "`settings`"},
-		"has no setting setling_delay": {"`settling_delay`", "`setling_delay`"},
+		"has no key setling_delay":     {"`settling_delay`", "`setling_delay`"},
+		"has no setting bank_cache":    {"`bank_list_cache`", "`bank_cache`"},
 		"has no table of what is cove": {"(`teemopay`)", "(teemopay)"},
 		"is not checked":               {"| because | setting |", "| why | setting |"},
 		"no file or no test is named":  {"| `TestBanks` |", "| |"},
