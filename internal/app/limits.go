@@ -39,8 +39,9 @@ func OpenLimits(cfg config.Config, logger *slog.Logger, now func() time.Time) (s
 func Policies(cfg config.Config) map[string]calls.Policy {
 	policies := map[string]calls.Policy{}
 	for name, provider := range cfg.Providers {
-		policy := calls.Policy{Rate: calls.Rate(provider.Rate.InEffect())}
-		if b := provider.Breaker.InEffect(); !b.Off {
+		b := provider.Breaker.InEffect()
+		policy := calls.Policy{Rate: calls.Rate(provider.Rate.InEffect()), AccountPause: b.OpenFor}
+		if !b.Off {
 			policy.Breaker = calls.Breaker{Failures: b.Failures, OpenFor: b.OpenFor, Probes: b.Probes}
 		}
 		policies[name] = policy

@@ -10,9 +10,9 @@ import (
 	"payonce/pkg/connectors"
 )
 
-// accountBreaker stops the requests of one way of paying after one refusal of our account. Then one request a
-// minute finds out whether the account was put right.
-var accountBreaker = Breaker{Failures: 1, OpenFor: time.Minute, Probes: 1}
+// DefaultAccountPause is how long no request to pay is made in a way of paying for which the provider refused our
+// account. Then one request finds out whether the account was put right.
+const DefaultAccountPause = time.Minute
 
 // account is a breaker that opens while a provider refuses our account for one way of paying.
 type account struct {
@@ -29,8 +29,12 @@ func (l *Limits) account(of wayOf) *account {
 	if known, ok := l.accounts.byWay.Load(of); ok {
 		return known.(*account)
 	}
+	config := Breaker{Failures: 1, OpenFor: DefaultAccountPause, Probes: 1}
+	if p := l.providers[of.provider]; p != nil && p.accountPause > 0 {
+		config.OpenFor = p.accountPause
+	}
 	a := &account{}
-	a.breaker = newBreaker(of.provider, accountBreaker, l.now, misconfigured, func(ctx context.Context, _, to gobreaker.State) {
+	a.breaker = newBreaker(of.provider, config, l.now, misconfigured, func(ctx context.Context, _, to gobreaker.State) {
 		l.accountChanged(ctx, of, a.code, to)
 	})
 	known, _ := l.accounts.byWay.LoadOrStore(of, a)

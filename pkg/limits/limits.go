@@ -44,6 +44,9 @@ type Breaker struct {
 type Policy struct {
 	Rate    Rate
 	Breaker Breaker
+	// AccountPause is how long no request to pay is made after the provider refused our account; 0 takes
+	// [DefaultAccountPause].
+	AccountPause time.Duration
 }
 
 // Budget is a budget of calls that all workers share. It is safe for concurrent use.
@@ -82,6 +85,8 @@ type provider struct {
 	rate    Rate
 	local   *rate.Limiter
 	breaker *breaker // nil: none
+
+	accountPause time.Duration // 0: the default
 }
 
 // New returns limits. It returns every problem of the options, joined.
@@ -100,7 +105,7 @@ func New(o Options) (*Limits, error) {
 			problems = append(problems, fmt.Errorf("%s: %w", name, err))
 			continue
 		}
-		p := &provider{rate: policy.Rate}
+		p := &provider{rate: policy.Rate, accountPause: policy.AccountPause}
 		if policy.Rate.Calls > 0 {
 			p.local = rate.NewLimiter(rate.Every(policy.Rate.Interval()), policy.Rate.Burst)
 		}
@@ -128,6 +133,9 @@ func (p Policy) Validate() error {
 	}
 	if b := p.Breaker; b.Failures < 0 || b.Failures > 0 && (b.OpenFor <= 0 || b.Probes < 1) {
 		problems = append(problems, errors.New("breaker: failures must not be negative; with failures, open_for must be more than 0 and probes at least 1"))
+	}
+	if p.AccountPause < 0 {
+		problems = append(problems, errors.New("account pause: must not be negative"))
 	}
 	return errors.Join(problems...)
 }

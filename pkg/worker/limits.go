@@ -75,7 +75,11 @@ func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why
 // admitSubmit asks for one request to pay. While the provider refuses our account for this way of paying it may
 // not be made: one payment at a time finds out whether the account was put right.
 func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error), why hindrance, err error) {
-	account, again, ok := w.Limits.EnterAccount(ctx, j.ref.Provider, string(j.cmd.Operation)+"/"+j.cmd.Method)
+	way := string(j.cmd.Operation)
+	if j.cmd.Method != "" {
+		way += "/" + j.cmd.Method
+	}
+	account, again, ok := w.Limits.EnterAccount(ctx, j.ref.Provider, way)
 	if !ok {
 		return nil, hindrance{payment.ReasonAccountMisconfigured, again}, nil
 	}
