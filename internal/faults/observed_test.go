@@ -35,6 +35,9 @@ var personal = []string{"홍길동", "길동", "hong@example.com", "01012345678"
 // clarified is what the customer answers to the provider's question.
 const clarified = "Clarissa-Hongsworth"
 
+// wrongKeyOrder is an order at whose request the provider refuses our account, once.
+const wrongKeyOrder = "WRONGKEY"
+
 // unreachable is a provider at whose address nobody listens.
 const unreachable = "unreachable-kr"
 
@@ -197,7 +200,7 @@ func (o *observed) startFront(sandbox string) string {
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a dropped connection is part of the story
 	}
-	var poor sync.Once
+	var poor, wrongKey sync.Once
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -217,6 +220,12 @@ func (o *observed) startFront(sandbox string) string {
 			poor.Do(func() {
 				answered = true
 				_, _ = fmt.Fprintf(w, `{"error_code": "0018", "error_msg": %q, "data": {}}`, said)
+			})
+		case strings.Contains(asked, wrongKeyOrder):
+			answered = false
+			wrongKey.Do(func() {
+				answered = true
+				_, _ = fmt.Fprintf(w, `{"error_code": "0004", "error_msg": %q, "data": {}}`, said)
 			})
 		default:
 			answered = false

@@ -93,6 +93,7 @@ func (o *observed) play(ctx context.Context) {
 		payout(provider, "ECHOCODE-2")
 	}
 	payout(trial.DiamondPayV2, parked)
+	payout(trial.DiamondPayV2, wrongKeyOrder)
 	for i := range 4 {
 		payout(unreachable, fmt.Sprintf("UNSENT-%d", i))
 	}
@@ -106,9 +107,9 @@ func (o *observed) play(ctx context.Context) {
 	o.ask(http.MethodGet, "/v1/providers/"+trial.TeemoPay+"/balance", o.shop.Key, "")
 	unpaid := trial.Variant{Account: trial.DiamondPayV2, Method: "card", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
 	o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, unpaid.Command(payment.Ref{Provider: unpaid.Account, Order: "UNPAID"}))
-	for _, order := range []string{byNATS, parked, killed, lookedUp, "PANIC", "x-decline-1"} {
+	for _, order := range []string{byNATS, parked, killed, lookedUp, "PANIC", "x-decline-1", wrongKeyOrder} {
 		provider := trial.TeemoPay
-		if order == parked {
+		if order == parked || order == wrongKeyOrder {
 			provider = trial.DiamondPayV2
 		}
 		o.ended(ctx, orderOf(provider, order))

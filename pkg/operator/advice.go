@@ -22,7 +22,7 @@ func Next(p payment.Payment) string {
 			return byHand(p, "the provider said something of it that cannot be mapped, see its annotations: ask it by our order number.")
 		}
 	}
-	if p.Status == payment.InDoubt && p.Reason != nil && p.Reason.Code == payment.ReasonNoInstructions {
+	if open && p.Reason != nil && p.Reason.Code == payment.ReasonNoInstructions {
 		return byHand(p, "the customer cannot pay: ask the provider by our order number to end it, or to tell the customer where to pay.")
 	}
 	switch p.Status {

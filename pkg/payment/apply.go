@@ -9,6 +9,9 @@ import (
 
 // apply fills the fields of the payment for its next status.
 func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time) Payment {
+	if o.Kind == Accepted && noInstructions(o.Reason) && !unpayable(p, o) {
+		o.Reason = nil
+	}
 	next := p
 	next.Status, next.Reason, next.ResumeAt = to, reason(p, o, evidence, to), time.Time{}
 	next.RetryApproved, next.Refused = false, false
@@ -160,7 +163,9 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return p.Reason
 	case evidence == Evidence(Unclear) && to == Pending: // its annotation has the reason
 		return p.Reason
-	case to == Pending && p.told() && o.Reason == nil: // the same answer again is no news
+	case noInstructions(p.Reason) && o.Action != nil && o.Reason == nil: // now the customer can pay
+		return nil
+	case to == Pending && p.told() && (o.Reason == nil || noInstructions(o.Reason)): // the same answer again is no news
 		return p.Reason
 	case evidence == Evidence(TakenBack) && to == Settled:
 		return because(ReasonReversalOfUnknown, "", o.Reason)
@@ -175,8 +180,16 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 
 // told reports whether a pending payment has the reason for which a person was told of it.
 func (p Payment) told() bool {
-	return p.Status == Pending && p.Reason != nil && (p.Reason.Code == ReasonOverdue || p.Reason.Code == ReasonUnexplained)
+	return p.Status == Pending && p.Reason != nil && (p.Reason.Code == ReasonOverdue || p.Reason.Code == ReasonUnexplained || noInstructions(p.Reason))
 }
+
+// unpayable reports whether the provider has a deposit whose customer was never told how to pay it. Only a provider
+// that says so in the answer to the create request, and nowhere else, gives that reason.
+func unpayable(p Payment, o Observation) bool {
+	return o.Kind == Accepted && noInstructions(o.Reason) && p.Operation == Deposit && p.Action == nil && o.Action == nil
+}
+
+func noInstructions(r *Reason) bool { return r != nil && r.Code == ReasonNoInstructions }
 
 // defaultCodes are the reasons of observations that bring none.
 var defaultCodes = map[Evidence]string{

@@ -150,7 +150,7 @@ func waitsForPerson(p Payment) bool {
 // stillUnpayable reports whether the provider only repeats that it has a payment of which the customer was never
 // told how to pay it. As pending, nobody would be told of it for long, and nothing could happen to it.
 func stillUnpayable(p Payment, o Observation) bool {
-	return o.Kind == Accepted && o.Action == nil && p.Status == InDoubt && p.Reason != nil && p.Reason.Code == ReasonNoInstructions
+	return o.Kind == Accepted && o.Action == nil && p.Status == InDoubt && noInstructions(p.Reason)
 }
 
 // provenUnknown reports whether a doubt ended with the provider's word that nothing was executed.

@@ -93,3 +93,26 @@ func TestADepositWithoutInstructionsIsForAPerson(t *testing.T) {
 	expect(t, decideAll(t, p, payment.Observation{Kind: payment.Declined}), payment.Failed, payment.ReasonDeclined)
 	expect(t, decideAll(t, p, payment.Observation{Kind: payment.PersonFailed}), payment.Failed, payment.ReasonResolvedByPerson)
 }
+
+// A deposit whose answer was lost, found by a look-up that cannot say how to pay, is pending and for a person. One
+// whose customer was told how to pay is not.
+func TestADepositThatIsFoundWithoutInstructionsIsForAPerson(t *testing.T) {
+	lost := payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1, Reason: &payment.Reason{Code: payment.ReasonNoAnswer}}
+	found := payment.Observation{
+		Kind: payment.Accepted, Source: payment.FromLookup, Amount: deposit().Amount, Reason: &payment.Reason{Code: payment.ReasonNoInstructions},
+	}
+	action := &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/1"}}
+	p := decideAll(t, payment.New(deposit()), intend, lost, found)
+	expect(t, p, payment.Pending, payment.ReasonNoInstructions)
+	if again := decideAll(t, p, found, payment.Observation{Kind: payment.Accepted, Source: payment.FromLookup}); again.Revision != p.Revision {
+		t.Errorf("the same answer again is revision %d of %d", again.Revision, p.Revision)
+	}
+	expect(t, decideAll(t, p, payment.Observation{Kind: payment.Accepted, Source: payment.FromWebhook, Action: action}), payment.Pending, "")
+	told := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Attempt: 1, Action: action})
+	if again := decideAll(t, told, found); again.Revision != told.Revision || again.Action == nil || again.Reason != nil {
+		t.Errorf("%+v", again)
+	}
+	payout := deposit()
+	payout.Operation = payment.Payout
+	expect(t, decideAll(t, payment.New(payout), intend, lost, found), payment.Pending, "")
+}

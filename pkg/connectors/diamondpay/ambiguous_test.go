@@ -169,7 +169,7 @@ func TestTextsThatCouldNotBeReadBackDoNotLeave(t *testing.T) {
 	taiwan := deposit
 	taiwan.Amount, taiwan.Account.LastDigits, taiwan.Customer.Name = payment.TWD(10000), []string{"12345"}, "Kim"
 	payout := payment.Command{Ref: deposit.Ref, Operation: payment.Payout, Amount: payment.KRW(10000),
-		Customer: payment.Customer{Phone: "01012345678"}, Account: payment.Account{Number: "1", Holder: "Kim", BankCode: "KBSTAR_KR"}}
+		Customer: payment.Customer{Phone: "01012345678"}, Account: payment.Account{Number: "110123456789", Holder: "Kim", BankCode: "KBSTAR_KR"}}
 	const text = "Kim&a=b"
 	for _, k := range []struct {
 		c      *diamondpay.Connector

@@ -116,7 +116,7 @@ func (c *Connector) checkDeposit(cmd payment.Command) error {
 		checkAmount(cmd.Amount),
 		optional("customer.name", payer(cmd), 16),
 		check.Name("customer.name", payer(cmd)),
-		check.Text("customer.id", cmd.Customer.ID),
+		check.Text("customer.id", userID(cmd)),
 		optional("account.number", cmd.Account.Number, 32),
 		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
 		optional("account.bank_code", c.payerBank(cmd.Account), 32),

@@ -160,6 +160,9 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 	switch c.statuses[operation][f["status"]] {
 	case statusPending:
 		o.Kind = payment.Accepted
+		if operation == payment.Deposit && source == payment.FromLookup { // only the answer to the create request says where to pay
+			o.Reason = &payment.Reason{Code: payment.ReasonNoInstructions, Message: "its customer was not told where to pay"}
+		}
 	case statusPaid:
 		credited := arrived.Minor > 0 || arrived.IsZero() && operation == payment.Payout
 		switch {

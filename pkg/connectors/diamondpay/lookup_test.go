@@ -194,6 +194,11 @@ func checkState(t *testing.T, o payment.Observation, s state, source payment.Sou
 		if o.Reason == nil || o.Reason.Code != payment.ReasonDeclined || !strings.Contains(s.fields, `"status":`+o.Reason.ProviderCode) || o.Amount != payment.KRW(10000) {
 			t.Errorf("%s %s: got %+v, %+v", operation, s.fields, o, o.Reason)
 		}
+	case payment.Accepted:
+		told := operation == payment.Deposit && source == payment.FromLookup // that only the create request says where to pay
+		if o.Amount != payment.KRW(10000) || told != (o.Reason != nil && o.Reason.Code == payment.ReasonNoInstructions) || o.Action != nil {
+			t.Errorf("%s %s: got %+v, %+v", operation, s.fields, o, o.Reason)
+		}
 	default:
 		if o.Amount != payment.KRW(10000) || o.Reason != nil || o.Action != nil {
 			t.Errorf("%s %s: got %+v", operation, s.fields, o)

@@ -186,7 +186,7 @@ func TestRequests(t *testing.T) {
 	longID := deposit(payment.KRW(1300000))
 	longID.Customer.ID = "12345678-1234-1234-1234-123456789012"
 	blankID := longID
-	blankID.Customer.ID = " \u3000"
+	blankID.Customer.ID = "   "
 	directOnly := with(krwV2, func(s *diamondpay.Settings) { s.DepositMethods = []string{"direct", "qr"} })
 	wonV1 := func(more string) string {
 		return `{"amount":"130000000","name":"테스","user_id":"playerA",` + more + `"notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581","platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026"`

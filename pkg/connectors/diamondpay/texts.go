@@ -27,7 +27,7 @@ func (c *Connector) checkTexts(cmd payment.Command) error {
 	}
 	return check.First(
 		plainText("customer.name", payer(cmd)),
-		plainText("customer.id", cmd.Customer.ID),
+		plainText("customer.id", userID(cmd)),
 		plainText("account.number", cmd.Account.Number),
 		plainText(bank, c.payerBank(cmd.Account)),
 	)

@@ -196,7 +196,7 @@ func TestHarmlessTexts(t *testing.T) {
 			}
 		}
 		cmd := payout()
-		cmd.Description, cmd.Customer.LastName, cmd.Account.Holder = text, text, text
+		cmd.Description, cmd.Customer.LastName, cmd.Account.Holder = text, "Kim "+text, "Kim "+text // a name has a letter
 		if err := connectors.Check(c, cmd); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}

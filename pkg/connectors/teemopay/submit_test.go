@@ -314,7 +314,6 @@ func TestCheck(t *testing.T) {
 		{"account.number", payout(""), func(c *payment.Command) { c.Account.Number = "11012345678901.0" }},
 		{"account.number", fullDeposit("kyc_va"), func(c *payment.Command) { c.Account.Number = "#N/A" }},
 		{"account.holder", payout(""), func(c *payment.Command) { c.Account.Holder = "(주)길동" }},
-		{"customer.name", fullDeposit("va"), func(c *payment.Command) { c.Customer.Name = "홍길동★" }},
 		{"account.number", payout(""), func(c *payment.Command) { c.Account.Number = strings.Repeat("1", 51) }},
 		{"account.bank_code", payout(""), func(c *payment.Command) { c.Account.BankCode = "" }},
 		{"account.bank_code", payout(""), func(c *payment.Command) { c.Account.BankCode = "IBK" }},
