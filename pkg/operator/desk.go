@@ -214,7 +214,7 @@ func (d Desk) Resolve(ctx context.Context, p payment.Payment, seq uint64, who Pe
 // must have said twice that it does not know the order, and its command must still wait in the queue. The worker
 // asks the provider once more before it sends. The errors are those of Resolve.
 func (d Desk) Retry(ctx context.Context, p payment.Payment, seq uint64, who Person) (payment.Payment, error) {
-	next, _, err := payment.Decide(p, payment.Observation{
+	next, changed, err := payment.Decide(p, payment.Observation{
 		Kind: payment.ApproveRetry, Source: payment.FromPerson, Reason: who.reason(payment.ReasonRetryApproved),
 	}, d.Now())
 	if errors.Is(err, payment.ErrForbidden) {
@@ -228,8 +228,10 @@ func (d Desk) Retry(ctx context.Context, p payment.Payment, seq uint64, who Pers
 	} else if err != nil {
 		return p, err
 	}
-	if _, err := d.Log.Append(ctx, next, seq); err != nil {
-		return p, err
+	if changed { // the same person may have approved it before, with the same words
+		if _, err := d.Log.Append(ctx, next, seq); err != nil {
+			return p, err
+		}
 	}
 	if err := d.Queue.ReleaseParked(ctx, p.Ref, d.Now()); err != nil && !errors.Is(err, events.ErrNotParked) {
 		return next, fmt.Errorf("the approval is written, and the payment is looked up at its time: %w", err)

@@ -231,6 +231,21 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// To approve again what the same person approved with the same words changes nothing, and releases it all the same.
+func TestRetryIsApprovedOnce(t *testing.T) {
+	w, desk := at(t, intend, unclear, unknown, unknown)
+	w.queued = &events.Message{}
+	for range 2 {
+		p, err := desk.Retry(t.Context(), w.p, w.seq, kim)
+		if err != nil || !p.RetryApproved || !w.p.RetryApproved || w.seq != 5 || w.p.Revision != 5 {
+			t.Fatalf("%d events, %+v, %v", w.seq, w.p, err)
+		}
+	}
+	if len(w.released) != 2 {
+		t.Errorf("released %d times", len(w.released))
+	}
+}
+
 func TestAPersonHasANameAndAReason(t *testing.T) {
 	for _, bad := range []operator.Person{
 		{}, {Name: "kim"}, {Why: "x"}, {Name: " kim", Why: "x"}, {Name: "kim\n", Why: "x"}, {Name: "kim", Why: "a\x1bb"},
