@@ -23,10 +23,10 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, e
 	if j.cmd.Expired(now) {
 		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
+	if w.toldLimit(j) {
+		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
+	}
 	if why := w.submitLimit(j); why != nil {
-		if j.payment.Reason != nil && j.payment.Reason.Code == why.Code {
-			return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
-		}
 		return events.Verdict{}, false, w.decide(ctx, j, overdue(why))
 	}
 	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
@@ -73,6 +73,12 @@ func (w *Worker) submitLimit(j *job) *payment.Reason {
 		return nil
 	}
 	return why
+}
+
+// toldLimit reports whether a payment is at its submit limit and a person was told so.
+func (w *Worker) toldLimit(j *job) bool {
+	why, p := w.submitLimit(j), j.payment
+	return why != nil && p.Reason != nil && p.Reason.Code == why.Code
 }
 
 // knownUnknown reports whether the provider says once more what it said twice. Written down each time, every

@@ -48,6 +48,32 @@ func TestAnOrderIsSentAsOftenAsConfigured(t *testing.T) {
 	}
 }
 
+// A worker that ends after the provider's second "not known", before it told a person, leaves that to the next one.
+func TestThePersonIsToldOfTheLimitAfterACrash(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{MaxSubmits: 1} }
+		cmd := d.order("o-1")
+		is := payment.New(cmd)
+		for _, o := range []payment.Observation{
+			{Kind: payment.Intend}, {Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1}, {Kind: payment.Unknown}, {Kind: payment.Unknown},
+		} {
+			next, changed, err := payment.Decide(is, o, d.now())
+			if err != nil || !changed {
+				t.Fatal(o.Kind, changed, err)
+			}
+			is = next
+			d.log.put(is)
+			time.Sleep(settling)
+		}
+		refusedFor(d, d.start(), d.message(cmd), 6*time.Hour)
+		d.sent("o-1", 0, 0)
+		d.reason("o-1", payment.ReasonSubmitLimit, "")
+		if is := d.log.now("o-1"); is.Revision != 6 {
+			t.Errorf("%d events", is.Revision)
+		}
+	})
+}
+
 // The age of a doubt and the threshold count from the first request, however often it is sent again.
 func TestTheThresholdCountsFromTheFirstRequest(t *testing.T) {
 	inBubble(t, func(d *desk) {

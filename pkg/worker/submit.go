@@ -146,10 +146,11 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 
 // lookUp asks the provider about the order and writes what it said. An answer that could not be had
 // says nothing about the payment, but one that was interrupted is then seen to be in doubt. That the order is
-// still not known is no news where it is not sent again. A person is told of a payment that needs one.
+// still not known is no news once a person was told that it is not sent again. A person is told of a payment that
+// needs one.
 func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
 	observation, asked, answered := w.ask(ctx, j, done)
-	if !knownUnknown(j.payment, observation) || w.submitLimit(j) == nil || j.cmd.Expired(w.Now()) {
+	if !knownUnknown(j.payment, observation) || !w.toldLimit(j) || j.cmd.Expired(w.Now()) {
 		if err := w.observe(ctx, j, observation, asked); err != nil {
 			return err
 		}
