@@ -3,6 +3,7 @@ package payment_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"payonce/pkg/payment"
 )
@@ -111,5 +112,37 @@ func TestTheSameTotalIsNotTheSameMoney(t *testing.T) {
 	settled := decideAll(t, payment.New(deposit()), intend, receipt)
 	if after := decideAll(t, settled, payment.Observation{Kind: payment.Paid, Receipts: receipt.Receipts, SettledAmount: payment.KRW(10000)}); after.Revision != settled.Revision {
 		t.Errorf("%s after the same receipt", after.Status)
+	}
+}
+
+// Whatever the clocks of the workers say, and however long one waited for its append: a person who was told before a
+// statement was written was not told of it, and one who was told after it was.
+func TestAnAnnotationAndAnAlarmHaveAnOrder(t *testing.T) {
+	says := func(code string) payment.Observation {
+		return payment.Observation{Kind: payment.Unclear, Source: payment.FromWebhook, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: code}}
+	}
+	told := payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonUnexplained}}
+	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Accepted})
+	at := p.UpdatedAt
+	for n, step := range []struct {
+		o     payment.Observation
+		after time.Duration
+		want  bool
+	}{
+		{says("1"), time.Hour, true},
+		{told, time.Minute, false}, // by a slow clock
+		{says("2"), time.Second, true},
+		{told, 0, false},
+		{says("3"), 2 * time.Hour, true},
+		{told, 3 * time.Hour, false},
+	} {
+		next, changed, err := payment.Decide(p, step.o, at.Add(step.after))
+		if err != nil || !changed || next.Unexplained() != step.want {
+			t.Fatalf("step %d: changed %t, unexplained %t, %v", n, changed, next.Unexplained(), err)
+		}
+		if step.o.Kind == payment.Overdue && !next.OverdueAt.Equal(next.UpdatedAt) {
+			t.Errorf("step %d: told at %s, written at %s", n, next.OverdueAt, next.UpdatedAt)
+		}
+		p = next
 	}
 }

@@ -28,6 +28,14 @@ func (p Payment) Unexplained() bool {
 	return p.Annotations[len(p.Annotations)-1].At.After(p.OverdueAt)
 }
 
+// toldAt is when a person is told of a payment: not before what the person is told, whichever clock that has.
+func (p Payment) toldAt(now time.Time) time.Time {
+	if n := len(p.Annotations); n > 0 && p.Annotations[n-1].At.After(now) {
+		return p.Annotations[n-1].At
+	}
+	return now
+}
+
 // annotating is the evidence that leaves an annotation where it does not end the payment.
 var annotating = []Evidence{Evidence(Unclear), firstHeard, secondReference, Evidence(PartlyTakenBack)}
 
@@ -39,6 +47,9 @@ func annotation(p Payment, o Observation, evidence Evidence, to Status, now time
 		return Annotation{}, false
 	}
 	a = Annotation{At: now.UTC(), Source: o.Source, Kind: o.Kind, Reason: o.Reason}
+	if !a.At.After(p.OverdueAt) { // another worker's clock is ahead, or this one waited: no person was told of this
+		a.At = p.OverdueAt.Add(1)
+	}
 	if o.Kind != Unclear {
 		a.Reason = because(ReasonUnclear, said(p, o), o.Reason)
 	}

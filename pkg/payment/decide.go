@@ -63,6 +63,9 @@ func Decide(p Payment, o Observation, now time.Time) (next Payment, changed bool
 	case move == stay:
 		return p, false, nil
 	}
+	if o.Kind == Overdue {
+		now = p.toldAt(now)
+	}
 	next = apply(p, o, evidence, Status(move), now)
 	if next.Status == Settled && next.SettledAmount.IsZero() { // a person settles a payment that never had an amount
 		return p, false, fmt.Errorf("%s without an amount: %w", evidence, ErrForbidden)
