@@ -144,6 +144,28 @@ func TestAnUnrecognisedWebhookWaitsForTheOpening(t *testing.T) {
 	})
 }
 
+// A provider that does not answer when it opens is asked again within minutes, however long the webhook waited for
+// the opening, and a person is told.
+func TestAnUnansweredLookUpAfterTheOpeningIsRepeatedSoon(t *testing.T) {
+	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *desk) { // a Friday
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		time.Sleep(2 * time.Hour)
+		hook := d.webhook("o-1", unreadable())
+		time.Sleep(d.want(p.Webhook(context.Background(), hook), events.Park))
+		d.lookupSays(payment.Observation{}, errPlain)
+		for began := time.Now(); d.log.now("o-1").OverdueAt.IsZero(); {
+			if v := p.Webhook(context.Background(), hook); v.Kind == events.Park {
+				time.Sleep(v.At.Sub(d.now()))
+			}
+			if time.Since(began) > 10*time.Minute {
+				t.Fatalf("nobody is told %s after the opening", time.Since(began))
+			}
+		}
+		d.reason("o-1", payment.ReasonUnexplained, "2")
+	})
+}
+
 // What a look-up says and nobody can map is kept and told as well, whoever asked.
 func TestUnrecognisedLookUpsAreTold(t *testing.T) {
 	inBubble(t, func(d *desk) {

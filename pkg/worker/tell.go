@@ -15,8 +15,8 @@ const explainFor = 5 * time.Minute
 
 // explain follows up on a webhook about an open payment. If it cannot be mapped, the provider is asked at once, or
 // when it opens, and a person is told if its answer does not end the payment. The verdict asks for the webhook
-// again while that is not done.
-func (w *Worker) explain(ctx context.Context, j *job, since time.Time) (events.Verdict, error) {
+// again while that is not done, after half the time for which the provider could be asked.
+func (w *Worker) explain(ctx context.Context, j *job) (events.Verdict, error) {
 	if !open(j.payment) {
 		return events.DoneVerdict(), nil
 	}
@@ -30,7 +30,7 @@ func (w *Worker) explain(ctx context.Context, j *job, since time.Time) (events.V
 	if done == nil && again.IsZero() { // the process stops
 		return events.RetryVerdict(pauseAfterError), nil
 	}
-	answered := false
+	answered, said := false, j.payment.Annotations[len(j.payment.Annotations)-1].At
 	if done != nil {
 		var observation payment.Observation
 		var asked time.Time
@@ -40,7 +40,7 @@ func (w *Worker) explain(ctx context.Context, j *job, since time.Time) (events.V
 				return events.Verdict{}, err
 			}
 		}
-		again = w.Now().Add(max(w.Now().Sub(since)/2, waitMin))
+		again = w.Now().Add(max(w.openTime(j.payment, said)/2, waitMin))
 	}
 	if err := w.tell(ctx, j, answered); err != nil {
 		return events.Verdict{}, err

@@ -96,7 +96,7 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() && !j.payment.Annotated(notice.Observation) {
 		return events.DeadVerdict(events.DeadUnexplained, afterOutcome(j.payment, notice.Observation))
 	}
-	verdict, err := w.explain(ctx, j, call.ReceivedAt)
+	verdict, err := w.explain(ctx, j)
 	if err != nil {
 		w.Logger.WarnContext(ctx, "cannot follow up on an unrecognised webhook; will retry", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
