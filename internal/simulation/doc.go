@@ -8,6 +8,6 @@
 // port, and the world resumes them in the order of its virtual clock. The same seed gives the same trace.
 //
 // What is left out, because it is tested elsewhere with the real thing: the bytes of the providers, NATS
-// and Redis; clarifications; the breaker's library; what a person decides about an outcome. A suspended process loses its open requests at their deadline,
+// and Redis; clarifications; the breakers' library; what a person decides about an outcome. A suspended process loses its open requests at their deadline,
 // as net/http does it.
 package simulation

@@ -6,64 +6,70 @@ import "math/rand/v2"
 type fault int
 
 const (
-	crash           fault = iota // a process ends, with all its work
-	freeze                       // a process stands still, perhaps for longer than a lease
-	stop                         // a process is told to stop
-	appendUnwritten              // the log did not write and gives an error
-	appendUnheard                // the log wrote and gives an error
-	appendLate                   // the log gives an error and writes later, if it still may
-	readStale                    // a replica of the log is behind
-	readFails                    // the log cannot be read
-	slowPort                     // a call takes up to its timeout
-	claimFails                   // the claim store did nothing and gives an error
-	claimUnheard                 // the claim store did it and gives an error
-	claimsFlushed                // the claim store forgets everything
-	claimsDown                   // the claim store is down for a while
-	claimsFailOver               // the claim store goes back to an older state
-	ackLost                      // an acknowledgement is lost
-	ackLate                      // an acknowledgement comes late
-	settleFails                  // the broker does not take a parked message or a dead letter
-	timerEarly                   // a timer gets an event long before it is due
-	timerLate                    // a timer gets an event late
-	deliveryLate                 // a message is delivered after younger ones
-	commandAgain                 // a command is published twice
-	commandRival                 // another command is published under the same order
-	commandShort                 // a command is published on the short subject
-	commandExpires               // a command expires soon
-	commandOld                   // a command is older than the log's memory
-	providerClosed               // a command meets closed hours; drawn by drawHours
-	breakerOpen                  // a call is stopped by the breaker; drawn by drawLimits
-	budgetSpent                  // a call must wait for the budget; drawn by drawLimits
-	cancels                      // a person gives a payment up
-	releases                     // a person lets a payment be tried
-	purges                       // the command of a payment that may have been sent is deleted from the queue
-	requestLost                  // a request is lost on its way
-	replyLost                    // a request is executed and its reply is lost
-	acceptLate                   // a request is executed after its caller was told that nobody knows
-	notSent                      // the provider cannot be reached
-	throttled                    // the provider asks to come back later
-	lowBalance                   // the provider documents that it executed nothing
-	rejected                     // the provider refuses the payment
-	lookupFails                  // a look-up gives an error
-	lookupLags                   // look-ups do not know the order until its settling delay is over
-	paidAtOnce                   // the reply to the request brings the outcome
-	declined                     // the payment fails at the provider
-	endless                      // the payment never ends at the provider
-	webhookMissing               // the outcome's webhook is never sent
-	webhookTwice                 // a webhook is sent again
-	webhookLate                  // a webhook is late
-	webhookEarly                 // a webhook comes while the request is still under way
-	webhookStray                 // a webhook comes for an order that nobody knows
-	otherEcho                    // the provider speaks of another amount than was ordered
-	otherAmount                  // another amount arrives
-	reversal                     // a settled payment is taken back
-	extraReceipt                 // the customer pays once more
-	contradiction                // the provider says the opposite of its outcome
-	byPage                       // a deposit is paid on a page, of which the provider hears from the customer
-	pageUnused                   // the customer does not come
-	pageLastMoment               // the customer confirms just before the page closes
-	lookupForgets                // look-ups do not know an order that the provider spoke of
-	lookupBlinks                 // a look-up does not know an order for a moment
+	crash             fault = iota // a process ends, with all its work
+	freeze                         // a process stands still, perhaps for longer than a lease
+	stop                           // a process is told to stop
+	appendUnwritten                // the log did not write and gives an error
+	appendUnheard                  // the log wrote and gives an error
+	appendLate                     // the log gives an error and writes later, if it still may
+	readStale                      // a replica of the log is behind
+	readFails                      // the log cannot be read
+	slowPort                       // a call takes up to its timeout
+	claimFails                     // the claim store did nothing and gives an error
+	claimUnheard                   // the claim store did it and gives an error
+	claimsFlushed                  // the claim store forgets everything
+	claimsDown                     // the claim store is down for a while
+	claimsFailOver                 // the claim store goes back to an older state
+	ackLost                        // an acknowledgement is lost
+	ackLate                        // an acknowledgement comes late
+	settleFails                    // the broker does not take a parked message or a dead letter
+	timerEarly                     // a timer gets an event long before it is due
+	timerLate                      // a timer gets an event late
+	deliveryLate                   // a message is delivered after younger ones
+	commandAgain                   // a command is published twice
+	commandRival                   // another command is published under the same order
+	commandShort                   // a command is published on the short subject
+	commandExpires                 // a command expires soon
+	commandOld                     // a command is older than the log's memory
+	providerClosed                 // a command meets closed hours; drawn by drawHours
+	breakerOpen                    // a call is stopped by the breaker; drawn by drawLimits
+	budgetSpent                    // a call must wait for the budget; drawn by drawLimits
+	cancels                        // a person gives a payment up
+	releases                       // a person lets a payment be tried
+	purges                         // the command of a payment that may have been sent is deleted from the queue
+	requestLost                    // a request is lost on its way
+	replyLost                      // a request is executed and its reply is lost
+	acceptLate                     // a request is executed after its caller was told that nobody knows
+	notSent                        // the provider cannot be reached
+	throttled                      // the provider asks to come back later
+	lowBalance                     // the provider documents that it executed nothing
+	rejected                       // the provider refuses the payment
+	lookupFails                    // a look-up gives an error
+	lookupLags                     // look-ups do not know the order until its settling delay is over
+	paidAtOnce                     // the reply to the request brings the outcome
+	declined                       // the payment fails at the provider
+	endless                        // the payment never ends at the provider
+	webhookMissing                 // the outcome's webhook is never sent
+	webhookTwice                   // a webhook is sent again
+	webhookLate                    // a webhook is late
+	webhookEarly                   // a webhook comes while the request is still under way
+	webhookStray                   // a webhook comes for an order that nobody knows
+	otherEcho                      // the provider speaks of another amount than was ordered
+	otherAmount                    // another amount arrives
+	reversal                       // a settled payment is taken back
+	extraReceipt                   // the customer pays once more
+	contradiction                  // the provider says the opposite of its outcome
+	byPage                         // a deposit is paid on a page, of which the provider hears from the customer
+	pageUnused                     // the customer does not come
+	pageLastMoment                 // the customer confirms just before the page closes
+	lookupForgets                  // look-ups do not know an order that the provider spoke of
+	lookupBlinks                   // a look-up does not know an order for a moment
+	refusesForEver                 // the provider refuses an order for ever, by a code that nobody documents
+	refusedExecuted                // the provider executes what it refuses
+	unreadableWebhook              // webhooks about an order cannot be read
+	unreadableStatus               // nobody can read what the provider says of a payment, for a while or for ever
+	accountRefused                 // the provider refuses our account for a while
+	approves                       // a person lets a payment be sent once more
 	faults
 )
 

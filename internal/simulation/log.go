@@ -39,6 +39,16 @@ func (l *memoryLog) last(ref payment.Ref) logEvent {
 	return logEvent{}
 }
 
+// at returns a payment as an event says it.
+func (l *memoryLog) at(ref payment.Ref, seq uint64) payment.Payment {
+	for _, e := range l.lists[ref] {
+		if e.seq == seq {
+			return e.stands
+		}
+	}
+	return payment.Payment{}
+}
+
 // write is the compare-and-set.
 func (l *memoryLog) write(p payment.Payment, data []byte, after uint64) (uint64, error) {
 	if l.last(p.Ref).seq != after {
@@ -55,6 +65,7 @@ func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 		l.w.problem("%s: an event cannot be read: %v", p.Order, err)
 	}
 	l.seq++
+	l.w.countApproval(l.last(p.Ref).stands, stands)
 	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, stands})
 	l.w.remind(stands, l.seq, data)
 	l.w.judgePage(stands)
@@ -106,6 +117,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 	}
 	w := l.p.w
 	w.judgeReason(t, next)
+	w.judgeTold(t, next, after)
 	w.judgeDown(t, next)
 	t.travel()
 	switch {

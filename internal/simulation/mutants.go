@@ -25,6 +25,7 @@ type Mutant struct {
 	verdict          func(*message, events.Verdict) events.Verdict
 	opening          func(*world, hours) worker.Opening
 	timing           func(*worker.Timing)
+	patience         func(*worker.Patience)
 	engine           func(reconcile.Engine) reconcile.Engine
 	limits           func(*world, *gate) worker.Limits
 	unavailable      func(error) bool
@@ -70,6 +71,8 @@ func Mutants() []Mutant {
 	all = append(all, hoursMutants()...)
 	all = append(all, openMutants()...)
 	all = append(all, pageMutants()...)
+	all = append(all, evidenceMutants()...)
+	all = append(all, submitMutants()...)
 	return append(all,
 		Mutant{Name: "every claim is won", claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
 		Mutant{Name: "ignore fence", claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},

@@ -14,6 +14,8 @@ func (w *world) judge() {
 		history := w.log.history(o.ref)
 		w.judgeHistory(o, history)
 		w.judgeCommands(o, history)
+		w.judgeSubmits(o, history)
+		w.judgeUntold(o, history)
 		if len(history) > 0 {
 			w.judgeOutcome(o, history)
 		}
@@ -46,8 +48,11 @@ func (w *world) judgeHistory(o *order, history []payment.Payment) {
 		if i > 0 && p.Status == payment.Failed && p.Reason != nil && p.Reason.Code == payment.ReasonBreakerOpen && outcome != payment.Parked {
 			w.problem("%s: refused by the breaker when it was %s", o.ref.Order, outcome)
 		}
-		if !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) && i > 0 {
+		if i > 0 && tells(history[i-1], p) {
 			w.judgeOverdue(o, history[i-1], p)
+		}
+		if p.Status == payment.Failed {
+			w.judgeFailed(o, history[max(i-1, 0)], p)
 		}
 		if outcome.Ended() && !follows(outcome, p.Status) {
 			w.problem("%s: %s after %s", o.ref.Order, p.Status, outcome)
@@ -87,6 +92,9 @@ func (w *world) judgeCommands(o *order, history []payment.Payment) {
 // judgeOutcome compares the last event with the truth.
 func (w *world) judgeOutcome(o *order, history []payment.Payment) {
 	p, want := history[len(history)-1], w.expected(o)
+	if o.deal == nil && w.stuck(o, p) {
+		want = append(want, payment.InDoubt)
+	}
 	if reversedFirst(o, history) {
 		want = append(want, payment.Conflict)
 	}
@@ -116,7 +124,7 @@ func reversedFirst(o *order, history []payment.Payment) bool {
 
 // expected lists the statuses that agree with the truth and with what could be learned of it.
 func (w *world) expected(o *order) []payment.Status {
-	want := w.known(o)
+	want := append(w.known(o), w.afterwards(o)...)
 	if o.deal == nil && o.purged { // nobody sends it again: in doubt it is looked up for ever, parked it shows its time
 		want = append(want, payment.InDoubt, payment.Parked)
 	}
@@ -183,13 +191,7 @@ func (w *world) judgeQueue() {
 			w.problem("%s: %s %d waits at the end", m.ref.Order, m.stream, m.Sequence)
 		}
 	}
-	for n, said := range w.notices {
-		stray := said.ref.Order == "stray"
-		buried := slices.ContainsFunc(w.dead, func(d deadLetter) bool { return d.stream == events.StreamWebhooks && d.ref == said.ref })
-		if stray != buried {
-			w.problem("webhook %d for %s: a dead letter: %t", n, said.ref.Order, buried)
-		}
-	}
+	w.judgeNotices()
 }
 
 // doubted reports whether a payment is in doubt. Its command is parked again and again, or just at work.

@@ -18,6 +18,14 @@ type order struct {
 	deal     *deal         // nil: the provider executed nothing
 	purged   bool          // its command was deleted from the queue after it may have been sent
 	page     time.Duration // when the last page closes that the customer has; 0 for none
+
+	sent       int             // requests that may have been executed
+	approvals  int             // of persons, to send it once more
+	notFound   []time.Duration // when look-ups were asked that did not know it
+	refuses    bool            // the provider will refuse it for ever
+	refused    bool            // it has
+	rejected   bool            // by a documented decision
+	unreadable bool            // a webhook said something of it that cannot be read
 }
 
 // order draws what is asked for under one order number.
@@ -36,7 +44,7 @@ func (w *world) order(n int) {
 	if cmd.Operation == payment.Deposit && w.oneOf(6, byPage) {
 		cmd.Method = methodPage
 	}
-	o.cmd = cmd
+	o.cmd, o.refuses = cmd, w.oneOf(10, refusesForEver)
 	w.orders = append(w.orders, o)
 	if !o.old {
 		w.planPeople(o)

@@ -67,12 +67,13 @@ func (w *world) confirm(l *link) {
 		return
 	}
 	w.note("the customer of %s confirms", o.ref.Order)
+	w.speakUnreadably(o)
 	d := w.accept(o, l.cmd, w.now)
 	if w.chance(lookupLags) {
 		d.visible = w.now + w.between(0, pageGrace)
 	}
 	if w.chance(lookupForgets) { // look-ups know nothing of it any more, but webhooks tell all of it
-		d.forgotten, d.told = true, true
+		d.forgotten, d.told, d.unreadableUntil = true, true, 0
 		w.tell(o, d.report())
 	}
 }
@@ -84,7 +85,7 @@ func (w *world) sees(o *order) bool {
 	if d == nil || w.now < d.visible || d.forgotten {
 		return false
 	}
-	if o.page > 0 && w.now >= d.blindUntil+time.Hour && w.chance(lookupBlinks) {
+	if o.page > 0 && w.now >= d.blindUntil+time.Hour && w.rates[lookupBlinks] > 0 && w.oneOf(2, lookupBlinks) {
 		d.blindUntil = w.now + w.between(time.Second, settling()-time.Second)
 	}
 	return w.now >= d.blindUntil

@@ -13,14 +13,21 @@ import (
 func (w *world) planPeople(o *order) {
 	someone := operator.Person{Name: "kim", Why: "asked by the merchant"}
 	if w.chance(cancels) {
-		w.atDesk(o, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+		w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
 			return d.Cancel(ctx, o.ref, someone)
 		})
 	}
 	if w.chance(releases) {
-		w.atDesk(o, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+		w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
 			return d.Release(ctx, o.ref, someone, d.Now())
 		})
+	}
+	for range 3 {
+		if w.chance(approves) || o.refuses && w.rng.IntN(3) == 0 {
+			w.atDesk(o, w.calm+time.Hour, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+				return approve(ctx, d, o.ref, someone)
+			})
+		}
 	}
 	if w.chance(purges) {
 		for range 3 { // most come when nothing is in doubt
@@ -29,9 +36,19 @@ func (w *world) planPeople(o *order) {
 	}
 }
 
-// atDesk lets a person decide at any time. The desk is a process like the others, but it takes no messages.
-func (w *world) atDesk(o *order, decide func(context.Context, operator.Desk) (operator.Outcome, error)) {
-	w.after(w.between(0, w.calm), func() {
+// approve does what payctl payment retry does.
+func approve(ctx context.Context, d operator.Desk, ref payment.Ref, who operator.Person) (operator.Outcome, error) {
+	p, seq, err := d.Log.Last(ctx, ref)
+	if err != nil {
+		return operator.Outcome{}, err
+	}
+	next, err := d.Retry(ctx, p, seq, who)
+	return operator.Outcome{Before: p.Status, After: next.Status, Result: operator.Approved}, err
+}
+
+// atDesk lets a person decide at any time until then. The desk is a process like the others, but it takes no messages.
+func (w *world) atDesk(o *order, until time.Duration, decide func(context.Context, operator.Desk) (operator.Outcome, error)) {
+	w.after(w.between(0, until), func() {
 		p := &process{w: w, name: "desk", person: true, skew: w.between(-maxSkew, maxSkew)}
 		p.ctx, p.stop = context.WithCancel(context.Background())
 		w.processes = append(w.processes, p)

@@ -51,7 +51,7 @@ func (w *world) startProcess() {
 		spare = w.mutant.limits(w, p.gate)
 	}
 	engine, err := worker.New(worker.Options{
-		Limits: spare, Wait: p.wait, Patience: func(_ string, op payment.Operation) worker.Patience { return w.limits.patience[op] },
+		Limits: spare, Wait: p.wait, Patience: p.patience, Threshold: func(string) time.Duration { return ladder().Threshold },
 		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
@@ -79,18 +79,21 @@ func (w *world) kill(p *process) {
 
 // task is one handler at work on one delivery.
 type task struct {
-	p         *process
-	m         *message
-	n         int // of the delivery
-	handle    events.Handler
-	coroutine *coroutine    // nil before the first step and after the last
-	asked     time.Duration // when it asked for the time last
-	sawOpen   bool          // that the provider was open, when it asked for the hours last
-	openAt    time.Duration // when it saw that
-	refused   bool          // by the breaker, when it asked last
-	sawClosed bool          // that the provider was closed, when it asked for the hours last
-	verdict   events.Verdict
-	ended     bool // with a verdict
+	p              *process
+	m              *message
+	n              int // of the delivery
+	handle         events.Handler
+	coroutine      *coroutine           // nil before the first step and after the last
+	asked          time.Duration        // when it asked for the time last
+	sawOpen        bool                 // that the provider was open, when it asked for the hours last
+	openAt         time.Duration        // when it saw that
+	refused        bool                 // by the breaker, when it asked last
+	accountRefused bool                 // by the breaker of our account, when it asked last
+	answered       bool                 // a look-up had an answer
+	unreadable     *payment.Observation // the last answer of a look-up, when it could not be read
+	sawClosed      bool                 // that the provider was closed, when it asked for the hours last
+	verdict        events.Verdict
+	ended          bool // with a verdict
 }
 
 // begin lets a process work on a delivery.

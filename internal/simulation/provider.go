@@ -20,6 +20,9 @@ type deal struct {
 	single   bool          // reports tell the receipts apart
 	visible  time.Duration // since when look-ups know it
 
+	unreadable                      payment.Observation // what look-ups and webhooks say from then until then
+	unreadableFrom, unreadableUntil time.Duration
+
 	forgotten  bool          // look-ups know it no more, see lookupForgets
 	blindUntil time.Duration // look-ups did not know it until then, see lookupBlinks
 
@@ -59,19 +62,31 @@ func (w *world) arrive(o *order, cmd payment.Command, sent time.Duration) (payme
 	if intents := w.intents(o.ref); o.requests > intents {
 		w.problem("%s: request %d, and the log has %d intents", o.ref.Order, o.requests, intents)
 	}
+	w.speakUnreadably(o)
 	switch {
 	case o.deal != nil:
 		w.problem("%s: sent again while the provider has it", o.ref.Order)
 		return o.deal.report(), nil
+	case w.refusesAccount(cmd):
+		o.sent--
+		return payment.Observation{}, misconfigured()
 	case w.fails(throttled):
+		o.sent--
 		return payment.Observation{}, &connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled, RetryAfter: w.between(0, 2*time.Minute)}
 	case w.fails(lowBalance):
+		o.sent--
 		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonBalance}
 	case w.chance(rejected):
 		w.note("provider rejects %s", o.ref.Order)
+		o.rejected = true
 		return payment.Observation{}, &connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "51"}
+	case o.refuses:
+		return payment.Observation{}, w.refuse(o, cmd, sent)
 	}
-	return w.accept(o, cmd, sent).report(), nil
+	if d := w.accept(o, cmd, sent); w.readable(d) {
+		return d.report(), nil
+	}
+	return payment.Observation{}, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "status_99", Known: true}
 }
 
 // accept makes the deal and draws its whole life.
@@ -85,8 +100,9 @@ func (w *world) accept(o *order, cmd payment.Command, sent time.Duration) *deal 
 	if w.chance(otherEcho) {
 		d.echo.Minor++
 	}
+	w.drawUnreadable(d)
 	if w.rng.IntN(3) == 0 {
-		w.tell(o, d.report())
+		w.tell(o, w.says(d))
 	}
 	outcome := payment.Paid
 	switch {
@@ -115,10 +131,11 @@ func (w *world) finish(o *order, d *deal, outcome payment.Kind) {
 		}
 		d.receipts = []payment.Receipt{{Reference: "r-1", Amount: arrived}}
 	}
-	d.contradicted = w.chance(contradiction) && d.echo == d.ordered
+	d.contradicted = w.chance(contradiction) && d.echo == d.ordered && d.unreadableUntil == 0
 	d.told = d.told || d.contradicted
 	if d.told {
-		w.tell(o, d.report())
+		w.tell(o, w.says(d))
+		d.told = w.readable(d)
 	}
 	switch {
 	case d.contradicted:
@@ -128,9 +145,9 @@ func (w *world) finish(o *order, d *deal, outcome payment.Kind) {
 		w.after(w.between(0, 30*time.Minute), func() {
 			w.note("provider takes %s back", o.ref.Order)
 			d.state = payment.TakenBack
-			w.tell(o, d.report())
+			w.tell(o, w.says(d))
 		})
-	case outcome == payment.Paid && d.single && w.chance(extraReceipt):
+	case outcome == payment.Paid && d.single && d.unreadableUntil == 0 && w.chance(extraReceipt):
 		d.extra = true
 		w.after(w.between(0, 30*time.Minute), func() {
 			w.note("provider: %s is paid once more", o.ref.Order)
@@ -188,9 +205,11 @@ func (w *world) receive(n int) {
 	})
 }
 
+const strayOrder = "stray"
+
 // strayWebhook comes for an order that nobody made.
 func (w *world) strayWebhook() {
-	stray := &order{ref: payment.Ref{Provider: acme, Order: "stray"}, cmd: payment.Command{Operation: payment.Deposit}}
+	stray := &order{ref: payment.Ref{Provider: acme, Order: strayOrder}, cmd: payment.Command{Operation: payment.Deposit}}
 	w.after(w.between(0, w.calm), func() { w.tell(stray, payment.Observation{Kind: payment.Declined}) })
 }
 
@@ -202,6 +221,7 @@ func (c providerPort) Traits() connectors.Traits {
 		Kind: "simulated", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
 		Methods:       map[payment.Operation][]string{payment.Deposit: {"", methodPage}},
 		SettlingDelay: settling(), PageGrace: pageGrace,
+		RefusalLeavesNoOrder: c.p.w.refusalLeavesNoOrder,
 	}
 }
 
@@ -215,7 +235,7 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 	}
 	t, err := c.p.call()
 	if err != nil || w.now >= began+timeout && !w.mutant.sendLate {
-		c.p.gate.truly++
+		c.p.gate.calls.truly++
 		return payment.Observation{}, context.DeadlineExceeded
 	}
 	if cmd.Method == methodPage {
@@ -223,7 +243,7 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 	}
 	w.note("%s submits %s", c.p.name, cmd.Order)
 	if w.fails(notSent) {
-		c.p.gate.truly++
+		c.p.gate.calls.truly++
 		t.wait(w.between(time.Millisecond, 10*time.Second))
 		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: "dial"}
 	}
@@ -233,13 +253,14 @@ func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Ob
 func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Duration) (says payment.Observation, err error) {
 	w, sent, o := c.p.w, c.p.w.now, c.p.w.orderOf(cmd.Ref)
 	w.judgeRequest(t, o)
+	w.judgeSending(o)
 	if w.fails(requestLost) {
-		c.p.gate.truly++
+		c.p.gate.calls.truly++
 		t.wait(max(deadline-sent, 0))
 		return says, context.DeadlineExceeded
 	}
 	if w.fails(acceptLate) {
-		c.p.gate.truly++
+		c.p.gate.calls.truly++
 		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.arrive(o, cmd, sent) })
 		t.wait(w.between(0, max(deadline-sent, 0)))
 		return says, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_502"}
@@ -252,36 +273,18 @@ func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Durat
 	}
 	t.wait(way + time.Nanosecond + back)
 	if w.now > deadline || w.fails(replyLost) {
-		c.p.gate.truly++
+		c.p.gate.calls.truly++
 		t.wait(max(deadline-w.now, 0))
 		return payment.Observation{}, context.DeadlineExceeded
 	}
-	if err != nil && connectors.ClassOf(err) == connectors.Throttled {
-		c.p.gate.truly++
+	switch {
+	case err == nil:
+	case connectors.ClassOf(err) == connectors.Throttled:
+		c.p.gate.calls.truly++
+	case connectors.ClassOf(err) == connectors.Misconfigured:
+		c.p.gate.judgeOutage(cmd)
 	}
 	return says, err
-}
-
-func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Observation, error) {
-	t, err := c.p.call()
-	if err != nil {
-		return payment.Observation{}, err
-	}
-	w := c.p.w
-	w.judgeLookup(t)
-	t.travel()
-	if w.fails(lookupFails) {
-		c.p.gate.truly++
-		t.travel()
-		return payment.Observation{}, errPort
-	}
-	says := payment.Observation{Kind: payment.Unknown, Settling: settling()}
-	if o := w.orderOf(q.Ref); w.sees(o) {
-		says = o.deal.report()
-	}
-	w.note("%s looks %s up: %s", c.p.name, q.Order, says.Kind)
-	t.travel()
-	return says, nil
 }
 
 // Webhook reads what tell wrote.

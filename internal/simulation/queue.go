@@ -102,6 +102,7 @@ func (w *world) settle(t *task) {
 		w.note("%s is done with %s %d: %s", t.p.name, m.stream, m.Sequence,
 			[...]string{"retry in " + v.Delay.String(), "done", "park until " + v.At.Format(time.TimeOnly), "dead, " + string(v.Reason) + ": " + v.Detail, "forward"}[v.Kind])
 	}
+	w.judgeAcknowledged(t, v)
 	if v.Kind == events.Retry {
 		w.after(max(v.Delay, time.Millisecond), func() {
 			if m.Deliveries == t.n {

@@ -13,6 +13,9 @@ import (
 	"payonce/pkg/reconcile"
 )
 
+// maxLate is how late a timer gets an event.
+const maxLate = 20 * time.Minute
+
 // ladder begins as early as the configuration allows.
 func ladder() reconcile.Ladder {
 	return reconcile.Ladder{BasicTime: settling(), Threshold: time.Hour}
@@ -90,7 +93,7 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 			wait = w.between(0, t.after)
 		}
 		if w.fails(timerLate) {
-			wait += w.between(0, 20*time.Minute)
+			wait += w.between(0, maxLate)
 		}
 		m := &message{stream: events.StreamPayments, ref: p.Ref, rung: rung, Message: events.Message{
 			Subject: events.PaymentSubject(p.Status, p.Ref), Data: data, Sequence: seq, StoredAt: w.time(),
@@ -101,24 +104,6 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 				w.deliver(m)
 			}
 		})
-	}
-}
-
-// judgeOverdue checks an event that tells a person: nothing else happened, and the threshold has passed since
-// the payment was sent and since a person was told last.
-func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
-	if before.Status != p.Status || before.Attempts != p.Attempts || p.Status != payment.Pending && p.Status != payment.InDoubt {
-		w.problem("%s: %s became %s by being overdue", o.ref.Order, before.Status, p.Status)
-	}
-	since := p.SubmittedAt
-	if before.OverdueAt.After(since) {
-		since = before.OverdueAt
-	}
-	if over := epoch.Add(o.page); before.AwaitsPage() && over.After(since) {
-		since = over // nobody is told of a customer who may still come
-	}
-	if waited := w.hours[o.cmd.Operation].engine.OpenDuration(since, p.OverdueAt); waited < ladder().Threshold-2*maxSkew {
-		w.problem("%s: a person is told after %s", o.ref.Order, waited)
 	}
 }
 

@@ -18,7 +18,7 @@ const acme = "acme-kr"
 const ackWait = 90 * time.Second
 
 // quiet is how long a run goes on after the last fault: longer than everything that waits.
-const quiet = 4 * time.Hour
+const quiet = 3 * time.Hour
 
 // epoch is where the virtual clock begins.
 var epoch = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
@@ -53,6 +53,7 @@ type world struct {
 	claims    *memoryClaims
 	hours     map[payment.Operation]hours
 	limits    spared
+	outage    outage
 	parked    map[payment.Ref]*schedule
 	resumed   map[time.Time]*order // by when it is to go on after closed hours
 	messages  []*message
@@ -65,6 +66,8 @@ type world struct {
 	tracing  bool
 	trace    []string
 	problems []string
+
+	refusalLeavesNoOrder bool // the provider promises it
 }
 
 // newWorld draws everything that happens by itself in a run.
@@ -76,7 +79,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	w.rates = drawRates(w.rng)
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
 	w.hours = map[payment.Operation]hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
-	w.limits = w.drawLimits()
+	w.limits, w.outage, w.refusalLeavesNoOrder = w.drawLimits(), w.drawOutage(), w.rng.IntN(3) == 0
 	w.log, w.claims = newMemoryLog(w), newMemoryClaims(w)
 	for range 1 + w.rng.IntN(3) {
 		w.startProcess()
