@@ -188,6 +188,22 @@ func TestUnrecognisedLookUpsAreTold(t *testing.T) {
 	})
 }
 
+// A person who is told because the payment is open for too long, before a look-up has an answer, learns of the
+// unreadable statement, too: afterwards it counts as told.
+func TestTheThresholdTellsOfWhatIsUnexplained(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.pendingFor("o-1", threshold)
+		d.lookupSays(payment.Observation{}, errPlain)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), events.Park)
+		p.Overdue(context.Background(), d.event("o-1"), threshold)
+		d.reason("o-1", payment.ReasonUnexplained, "2")
+		if is := d.log.now("o-1"); is.Unexplained() || is.OverdueAt.IsZero() {
+			t.Errorf("%+v", is)
+		}
+	})
+}
+
 // A worker that cannot write keeps the webhook.
 func TestAnUnrecognisedWebhookIsNotLostWithTheLog(t *testing.T) {
 	for call := 1; call <= 3; call++ {

@@ -103,7 +103,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 	if err == nil && answered && j.payment.Unexplained() {
 		err = w.tell(ctx, j, answered)
 	} else if err == nil && !counted && w.tooLong(j, limit) {
-		err = w.decide(ctx, j, overdue(nil))
+		err = w.decide(ctx, j, overdue(whyTold(j.payment)))
 	}
 	if err != nil { // also when others moved it: their event then has its own time
 		w.Logger.WarnContext(ctx, "what the provider said of a payment that is open for long cannot be written now",

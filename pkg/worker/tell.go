@@ -64,7 +64,7 @@ func (w *Worker) tell(ctx context.Context, j *job, answered bool) error {
 		if !answered && w.openTime(p, last.At) < explainFor {
 			return nil
 		}
-		return w.decide(ctx, j, overdue(unexplained(last)))
+		return w.decide(ctx, j, overdue(whyTold(p)))
 	}
 	if limit := w.Threshold(p.Provider); limit > 0 && w.tooLong(j, limit) {
 		return w.decide(ctx, j, overdue(nil))
@@ -77,7 +77,12 @@ func overdue(why *payment.Reason) payment.Observation {
 	return payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker, Reason: why}
 }
 
-func unexplained(a payment.Annotation) *payment.Reason {
+// whyTold is why a person is told of an open payment: what its provider said, or nil for the time alone.
+func whyTold(p payment.Payment) *payment.Reason {
+	if !p.Unexplained() {
+		return nil
+	}
+	a := p.Annotations[len(p.Annotations)-1]
 	why := &payment.Reason{Code: payment.ReasonUnexplained, Message: fmt.Sprintf("%s says %s", a.Source, a.Kind)}
 	if a.Reason != nil {
 		why.ProviderCode = a.Reason.ProviderCode
