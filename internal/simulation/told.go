@@ -40,6 +40,9 @@ func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 	}
 	switch {
 	case before.Unexplained(): // see judgeTold
+		if code(p) != payment.ReasonUnexplained && code(p) != payment.ReasonAmountMismatch {
+			w.problem("%s: a person is told of %q, and not of an unreadable statement", o.ref.Order, code(p))
+		}
 	case code(p) == payment.ReasonSubmitLimit && code(before) != payment.ReasonSubmitLimit:
 		limit := w.limits.patience[p.Operation]
 		if p.Status != payment.InDoubt || p.NotFound < 2 || p.RetryApproved || p.Submits < maxSubmits(limit) && limit.GiveUpAfter == 0 {
