@@ -55,6 +55,12 @@ func evidenceMutants() []Mutant {
 		forgets("acknowledge an unreadable webhook without a trace", payment.FromWebhook),
 		forgets("leave no trace of an unreadable look-up", payment.FromLookup),
 		{Name: "tell of an unreadable webhook without a look-up", connector: func(_ *world, c providerPort) connectors.Connector { return lazyConnector{c} }},
+		rewriting("tell of the time and not of what cannot be read", func(_ *world, before, p payment.Payment) payment.Payment {
+			if tells(before, p) && code(p) == payment.ReasonUnexplained {
+				p.Reason = &payment.Reason{Code: payment.ReasonOverdue}
+			}
+			return p
+		}),
 		silent("tell nobody of an unreadable statement", payment.ReasonUnexplained),
 		silent("tell nobody of the submit limit", payment.ReasonSubmitLimit),
 		{Name: "compare an alarm and a statement by their clocks", log: func(w *world, l worker.Log) worker.Log { return clockLog{l, w} }},
