@@ -23,10 +23,15 @@ func (w *world) drawOutage() outage {
 		return outage{}
 	}
 	from := w.between(0, w.calm)
-	return outage{from, from + w.between(time.Minute, 45*time.Minute), [...]string{"", "deposit/", "payout/"}[w.rng.IntN(3)], w.rng.IntN(2) == 0}
+	return outage{from, from + w.between(time.Minute, 45*time.Minute), [...]string{"", "deposit", "payout"}[w.rng.IntN(3)], w.rng.IntN(2) == 0}
 }
 
-func wayOf(cmd payment.Command) string { return string(cmd.Operation) + "/" + cmd.Method }
+func wayOf(cmd payment.Command) string {
+	if cmd.Method == "" {
+		return string(cmd.Operation)
+	}
+	return string(cmd.Operation) + "/" + cmd.Method
+}
 
 // refusesAccount reports whether the provider refuses our account for a request that arrives now.
 func (w *world) refusesAccount(cmd payment.Command) bool {

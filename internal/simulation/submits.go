@@ -62,7 +62,9 @@ func (w *world) judgeSubmits(o *order, history []payment.Payment) {
 				first = p.SubmittedAt
 			}
 		case before.Status == payment.Submitting && p.Status == payment.Parked:
-			submits--
+			if submits--; submits == 0 {
+				first = time.Time{}
+			}
 		}
 		if p.Submits != submits || !p.FirstSubmittedAt.Equal(first) {
 			w.problem("%s: event %d counts %d requests since %s, and there are %d since %s", o.ref.Order, i+1, p.Submits, p.FirstSubmittedAt, submits, first)

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"slices"
 	"time"
 
 	"payonce/pkg/payment"
@@ -73,7 +74,7 @@ func (w *world) judgeUntold(o *order, history []payment.Payment) {
 			until = history[i+1].UpdatedAt
 		}
 		switch {
-		case p.Status.Ended() || tells(before, p):
+		case p.Status.Ended() || tells(before, p) || alarms(p):
 			since = time.Time{}
 		case said(p).After(said(before)) && since.IsZero():
 			since = later(p.UpdatedAt, calm)
@@ -94,6 +95,12 @@ func (w *world) judgeUntold(o *order, history []payment.Payment) {
 	if w.openTime(before.Operation, since, end) > ladder().Threshold+overdueBound {
 		w.problem("%s: nobody is told that it is overdue", o.ref.Order)
 	}
+}
+
+// alarms reports whether the reason of a payment in doubt calls a person by itself, with each of its events.
+func alarms(p payment.Payment) bool {
+	codes := []string{payment.ReasonAmountMismatch, payment.ReasonSecondReference, payment.ReasonPartlyReversed}
+	return p.Status == payment.InDoubt && slices.Contains(codes, code(p))
 }
 
 // said is when the provider said something unreadable last.

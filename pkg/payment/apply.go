@@ -38,7 +38,9 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		next.NotFound, next.NotFoundAt, next.Action, next.PageClosesAt = 0, time.Time{}, nil, time.Time{}
 	case Parked:
 		if evidence == Evidence(NotExecuted) {
-			next.Submits = max(next.Submits-1, 0)
+			if next.Submits = max(next.Submits-1, 0); next.Submits == 0 { // nothing can have reached the provider
+				next.FirstSubmittedAt = time.Time{}
+			}
 		}
 		if evidence == Evidence(NotExecuted) && o.Withdrawn {
 			next.Attempts--

@@ -43,8 +43,8 @@ type Payment struct {
 	PageClosesAt time.Time `json:"page_closes_at,omitzero"`
 	// SubmittedAt is when the last attempt began.
 	SubmittedAt time.Time `json:"submitted_at,omitzero"`
-	// FirstSubmittedAt is when the first attempt began. The age of a doubt, the threshold at which a payment is
-	// overdue and their metrics count from it, however often the payment is sent again.
+	// FirstSubmittedAt is when the first request began that may have reached the provider. The age of a doubt, the
+	// threshold at which a payment is overdue and their metrics count from it, however often the payment is sent again.
 	FirstSubmittedAt time.Time `json:"first_submitted_at,omitzero"`
 	// Submits counts the requests to pay that may have reached the provider. One that is proven not to have
 	// been executed does not count. Workers send no more than their configured limit by themselves.
