@@ -58,7 +58,7 @@ func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref paymen
 		return story{}, err
 	}
 	question := printable(fmt.Sprintf("%s is %s, sent %d times. It will be looked up, and sent once more if the provider still does not know it; %s says: %s",
-		ref, standing(shown), shown.Submits, who.Name, who.Why))
+		ref, standing(shown), shown.Requests(), who.Name, who.Why))
 	if *h.dryRun {
 		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
 		return tell(ctx, conn, ref)

@@ -53,6 +53,9 @@ func (w *world) judgeSubmits(o *order, history []payment.Payment) {
 	for i, p := range history {
 		switch {
 		case p.Status == payment.Submitting:
+			if submits == 0 && before.Status == payment.InDoubt { // it came back to life from parked: see [payment.Payment.Requests]
+				submits, first = before.Attempts, before.SubmittedAt
+			}
 			approved = before.RetryApproved || before.Status == payment.Parked && approved // it was not executed
 			if submits >= limit && !approved {
 				w.problem("%s: request %d without an approval", o.ref.Order, submits+1)
@@ -79,7 +82,7 @@ func (w *world) judgeSubmits(o *order, history []payment.Payment) {
 // stuck reports whether an order that the provider does not have stays in doubt for a person.
 func (w *world) stuck(o *order, p payment.Payment) bool {
 	limit := w.limits.patience[p.Operation]
-	atLimit := !p.RetryApproved && (p.Submits >= maxSubmits(limit) || limit.GiveUpAfter > 0)
+	atLimit := !p.RetryApproved && (p.Requests() >= maxSubmits(limit) || limit.GiveUpAfter > 0)
 	return p.Status == payment.InDoubt && (o.unreadable && p.Known || atLimit) && !p.OverdueAt.IsZero()
 }
 

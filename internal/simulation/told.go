@@ -46,8 +46,8 @@ func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 		}
 	case code(p) == payment.ReasonSubmitLimit && code(before) != payment.ReasonSubmitLimit:
 		limit := w.limits.patience[p.Operation]
-		if p.Status != payment.InDoubt || p.NotFound < 2 || p.RetryApproved || p.Submits < maxSubmits(limit) && limit.GiveUpAfter == 0 {
-			w.problem("%s: at its submit limit after %d requests", o.ref.Order, p.Submits)
+		if p.Status != payment.InDoubt || p.NotFound < 2 || p.RetryApproved || p.Requests() < maxSubmits(limit) && limit.GiveUpAfter == 0 {
+			w.problem("%s: at its submit limit after %d requests", o.ref.Order, p.Requests())
 		}
 	case !w.overdue(o, before, p):
 		w.problem("%s: a person is told too early", o.ref.Order)

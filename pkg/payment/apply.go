@@ -30,15 +30,17 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	switch to {
 	case Submitting:
 		next.Attempts++
-		next.Submits++
+		next.Submits = p.Requests() + 1
 		next.SubmittedAt = now.UTC()
-		if p.FirstSubmittedAt.IsZero() {
+		if next.FirstSubmittedAt = p.FirstSubmittedAt; next.Submits == 1 {
 			next.FirstSubmittedAt = next.SubmittedAt
+		} else if next.FirstSubmittedAt.IsZero() {
+			next.FirstSubmittedAt = p.SubmittedAt
 		}
 		next.NotFound, next.NotFoundAt, next.Action, next.PageClosesAt = 0, time.Time{}, nil, time.Time{}
 	case Parked:
 		if evidence == Evidence(NotExecuted) {
-			if next.Submits = max(next.Submits-1, 0); next.Submits == 0 { // nothing can have reached the provider
+			if next.Submits = max(p.Requests()-1, 0); next.Submits == 0 { // nothing can have reached the provider
 				next.FirstSubmittedAt = time.Time{}
 			}
 		}
@@ -52,7 +54,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 	case InDoubt:
 		next.Action = nil
 		next.RetryApproved = evidence == retryProven || p.RetryApproved
-		next.Refused = p.Refused || o.Source == FromSubmit && o.Refused
+		next.Refused = p.Refused || o.Source == FromSubmit && o.Refused && p.Requests() == 1
 		if evidence == Evidence(Unknown) && !p.Known {
 			next.NotFound, next.NotFoundAt = p.NotFound+1, now.UTC()
 		}

@@ -51,8 +51,9 @@ type Payment struct {
 	Submits int `json:"submits,omitempty"`
 	// RetryApproved is true while a named person lets a payment be sent once more that has reached that limit.
 	RetryApproved bool `json:"retry_approved,omitempty"`
-	// Refused is true, in doubt, when the provider answered the last attempt with a refusal that its documents
-	// do not explain. It proves nothing by itself.
+	// Refused is true, in doubt, when the provider answered the only request that may have reached it with a refusal
+	// that its documents do not explain. It proves nothing by itself. A refusal of a later request says nothing of
+	// the earlier ones.
 	Refused bool `json:"refused,omitempty"`
 	// Annotations are what the provider said of the payment that changes no status, because it cannot be
 	// mapped to one: the last [MaxAnnotations], oldest first. See [Payment.Unexplained].
@@ -84,6 +85,16 @@ func (p Payment) OpenSince() time.Time {
 		}
 	}
 	return p.UpdatedAt
+}
+
+// Requests returns how many requests to pay may have reached the provider. Where that is in doubt and no
+// [Payment.Submits] were counted, each attempt may have been one: in an event of an older version, and of a payment
+// that was parked while another worker did not know its request's result.
+func (p Payment) Requests() int {
+	if p.Submits == 0 && p.FirstSubmittedAt.IsZero() && (p.Status == Submitting || p.Status == InDoubt) {
+		return p.Attempts
+	}
+	return p.Submits
 }
 
 // New returns the payment that a command asks for, in status [Requested]. It is not in the log yet.

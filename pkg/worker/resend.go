@@ -65,8 +65,8 @@ func (w *Worker) submitLimit(j *job) *payment.Reason {
 	switch end := w.givesUpAt(j.cmd); {
 	case p.RetryApproved:
 		return nil
-	case p.Submits >= limit:
-		why.Message = fmt.Sprintf("sent %d times, and the provider does not know the order", p.Submits)
+	case p.Requests() >= limit:
+		why.Message = fmt.Sprintf("sent %d times, and the provider does not know the order", p.Requests())
 	case !end.IsZero() && !w.Now().Before(end):
 		why.Message = "give_up_after has passed, and the provider does not know the order"
 	default:

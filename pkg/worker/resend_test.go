@@ -188,3 +188,36 @@ func TestARefusalThatLeavesNoOrderEndsByEvidence(t *testing.T) {
 		})
 	}
 }
+
+// The first request got no answer and was executed, and the provider's look-ups lag behind for long. A refusal of the
+// second request must not end what the first one did.
+func TestARefusalDoesNotEndAnEarlierRequest(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.traits.RefusalLeavesNoOrder = true
+		d.provider.script("o-1", append([]reply{{err: errTimedOut}}, repeat(reply{err: errUndocumented}, 1000)...)...)
+		refusedFor(d, d.start(), d.message(d.order("o-1")), 24*time.Hour)
+		d.sent("o-1", 3, 0)
+		d.reason("o-1", payment.ReasonSubmitLimit, "440")
+		if is := d.log.now("o-1"); is.Status != payment.InDoubt {
+			t.Errorf("%s", is.Status)
+		}
+	})
+}
+
+// A doubt of the version before, which was sent three times, is not sent three times more.
+func TestADoubtOfAnOlderVersionIsBounded(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		cmd := d.order("o-1")
+		next, _, err := payment.Decide(payment.New(cmd), payment.Observation{Kind: payment.Intend}, d.now())
+		if err != nil {
+			t.Fatal(err)
+		}
+		next.Status, next.Attempts, next.Submits, next.FirstSubmittedAt = payment.InDoubt, 3, 0, time.Time{}
+		next.Reason = &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "440"}
+		d.log.put(next)
+		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
+		refusedFor(d, d.start(), d.message(cmd), 24*time.Hour)
+		d.sent("o-1", 0, 0)
+		d.reason("o-1", payment.ReasonSubmitLimit, "440")
+	})
+}
