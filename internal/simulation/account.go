@@ -7,7 +7,8 @@ import (
 	"payonce/pkg/payment"
 )
 
-// accountPause is how long a process sends nothing after one refusal of our account, as in pkg/limits.
+// accountPause is how long a process sends nothing after our account was refused for two orders in a row, as in
+// pkg/limits.
 const accountPause = time.Minute
 
 // outage is a time in which the provider refuses our account. The zero outage never is.
@@ -44,14 +45,20 @@ func misconfigured() error {
 	return &connectors.Error{Class: connectors.Misconfigured, Code: payment.ReasonAccountMisconfigured, ProviderCode: "401"}
 }
 
-// judgeOutage checks that a process, when it hears that our account is refused, has not sent much: at most one
-// request of each order before it knew, and one a minute since.
+// judgeOutage checks that a process, when it hears that our account is refused, has not sent much since it heard so for a
+// second order: at most one request of each order that was under way, and one a minute. One order alone may go on.
 func (g *gate) judgeOutage(cmd payment.Command) {
 	w, way := g.p.w, wayOf(cmd)
 	c := g.account(way)
 	c.truly++
-	if c.heard++; c.heard == 1 {
-		c.since = w.now
+	switch c.heard++; {
+	case c.known:
+	case c.first == "":
+		c.first = cmd.Order
+		return
+	default:
+		c.known, c.heard, c.since = c.first != cmd.Order, 0, w.now
+		return
 	}
 	orders := 0
 	for _, o := range w.orders {

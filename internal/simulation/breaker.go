@@ -18,8 +18,11 @@ type breaker struct {
 	trying   bool          // the trial is under way
 	truly    int           // calls that really failed at the provider, in this turn
 
-	heard int           // refusals of our account, see judgeOutage
-	since time.Duration // the first of them
+	order string        // whose request was refused last because of our account
+	first string        // the first of them, see judgeOutage
+	known bool          // another was refused, too
+	heard int           // refusals since then
+	since time.Duration // when that was
 }
 
 // enter asks for one call. Its result belongs to the turn.

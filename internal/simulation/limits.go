@@ -86,7 +86,8 @@ func (g *gate) account(way string) *breaker {
 	return g.accounts[way]
 }
 
-func (g *gate) EnterAccount(_ context.Context, _, way string) (done func(called bool, err error), again time.Time, ok bool) {
+// EnterAccount opens an account's breaker when the provider refused two orders in a row, as pkg/limits does.
+func (g *gate) EnterAccount(_ context.Context, ref payment.Ref, way string) (done func(called bool, err error), again time.Time, ok bool) {
 	account := g.account(way)
 	turn, again, ok := account.enter()
 	if t := g.p.w.current; t != nil {
@@ -96,7 +97,17 @@ func (g *gate) EnterAccount(_ context.Context, _, way string) (done func(called 
 		return nil, again, false
 	}
 	return func(called bool, err error) {
-		account.result(turn, called && !limits.Unavailable(err), err != nil && connectors.ClassOf(err) == connectors.Misconfigured)
+		called = called && !limits.Unavailable(err)
+		refused := err != nil && connectors.ClassOf(err) == connectors.Misconfigured
+		switch last := account.order; {
+		case !called:
+		case refused:
+			called = account.open || last != "" && last != ref.Order
+			account.order = ref.Order
+		default:
+			account.order = ""
+		}
+		account.result(turn, called, refused)
 	}, time.Time{}, true
 }
 

@@ -69,19 +69,19 @@ func (c promising) Traits() connectors.Traits {
 // blindToAccount has no breaker for the account.
 type blindToAccount struct{ *gate }
 
-func (blindToAccount) EnterAccount(context.Context, string, string) (func(bool, error), time.Time, bool) {
+func (blindToAccount) EnterAccount(context.Context, payment.Ref, string) (func(bool, error), time.Time, bool) {
 	return func(bool, error) {}, time.Time{}, true
 }
 
 // hopeless lets nothing through any more once the account was refused.
 type hopeless struct{ *gate }
 
-func (l hopeless) EnterAccount(ctx context.Context, provider, way string) (func(bool, error), time.Time, bool) {
+func (l hopeless) EnterAccount(ctx context.Context, ref payment.Ref, way string) (func(bool, error), time.Time, bool) {
 	if l.gate.account(way).open {
 		if t := l.gate.p.w.current; t != nil {
 			t.accountRefused = true
 		}
 		return nil, l.gate.p.clock().Add(accountPause), false
 	}
-	return l.gate.EnterAccount(ctx, provider, way)
+	return l.gate.EnterAccount(ctx, ref, way)
 }

@@ -8,16 +8,23 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
 )
 
 // DefaultAccountPause is how long no request to pay is made in a way of paying for which the provider refused our
 // account. Then one request finds out whether the account was put right.
 const DefaultAccountPause = time.Minute
 
-// account is a breaker that opens while a provider refuses our account for one way of paying.
+// account is a breaker that opens while a provider refuses our account for one way of paying. One order alone never
+// opens it, however often it is tried: what a customer typed can make a provider answer with a code of the account,
+// and must not stop the payments of all others. Two orders in a row do.
 type account struct {
 	*breaker
-	code string // the provider's code of the last refusal; guarded by the breaker's mu
+	// These are guarded by the breaker's mu.
+	open    bool   // until a request was taken; one at a time finds out
+	refused string // the order of the last refusal; empty when a request was taken since
+	told    bool   // people were told, with this code
+	code    string
 }
 
 // accounts holds the breakers by provider and way. The zero value is ready. It is safe for concurrent use.
@@ -35,45 +42,70 @@ func (l *Limits) account(of wayOf) *account {
 	}
 	a := &account{}
 	a.breaker = newBreaker(of.provider, config, l.now, misconfigured, func(ctx context.Context, _, to gobreaker.State) {
-		l.accountChanged(ctx, of, a.code, to)
+		a.open = to != gobreaker.StateClosed
+		if to == gobreaker.StateOpen {
+			l.log.WarnContext(ctx, "no requests to pay for a while: the provider refuses our account", "provider", of.provider, "way", of.way, "provider_code", a.code)
+		}
 	})
 	known, _ := l.accounts.byWay.LoadOrStore(of, a)
 	return known.(*account)
 }
 
-// EnterAccount asks whether requests to pay in one way of paying of a provider, e.g. "deposit/va", make sense
-// now. While the provider refuses our account for it ok is false, and again says when to ask again. Otherwise
-// done must be called once: with called and the request's error when one was made, and with false when none was.
-func (l *Limits) EnterAccount(ctx context.Context, provider, way string) (done func(called bool, err error), again time.Time, ok bool) {
-	a := l.account(wayOf{provider, way})
+// EnterAccount asks whether a request to pay an order makes sense now in a way of paying of its provider, e.g.
+// "deposit/va". While the provider refuses our account for it ok is false, and again says when to ask again.
+// Otherwise done must be called once: with called and the request's error when one was made, and with false when
+// none was.
+func (l *Limits) EnterAccount(ctx context.Context, ref payment.Ref, way string) (done func(called bool, err error), again time.Time, ok bool) {
+	of := wayOf{ref.Provider, way}
+	a := l.account(of)
 	report, again, ok := a.enter(ctx, l.now)
 	if !ok {
 		return nil, again, false
 	}
 	return func(called bool, err error) {
-		if called && misconfigured(err) {
-			a.mu.Lock()
-			a.code = connectors.Classify(err).ProviderCode
-			a.mu.Unlock()
+		heard := called && !Unavailable(err) // who gives no answer says nothing of our account
+		if heard {
+			heard = l.heardOfAccount(ctx, of, a, ref.Order, err)
 		}
-		report(called && !Unavailable(err), err) // who gives no answer says nothing of our account
+		report(heard, err)
 	}, time.Time{}, true
+}
+
+// heardOfAccount notes what a request's answer says of our account, tells people what is new, and reports whether
+// the breaker is to be told.
+func (l *Limits) heardOfAccount(ctx context.Context, of wayOf, a *account, order string, err error) (counts bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !misconfigured(err) {
+		a.refused = ""
+		l.tellAccount(ctx, of, a, false, a.code)
+		return true
+	}
+	counts = a.open || a.refused != "" && a.refused != order
+	a.refused = order
+	l.tellAccount(ctx, of, a, true, connectors.Classify(err).ProviderCode)
+	return counts
+}
+
+// tellAccount tells people that the provider refuses our account by a code, or takes it again.
+func (l *Limits) tellAccount(ctx context.Context, of wayOf, a *account, refused bool, code string) {
+	if a.told == refused && a.code == code {
+		return
+	}
+	if a.told { // also when it is refused by another code now
+		l.metrics.accountIs(ctx, of, a.code, 0)
+	}
+	if refused {
+		l.metrics.accountIs(ctx, of, code, 1)
+		l.log.ErrorContext(ctx, "the provider refuses our account", "provider", of.provider, "way", of.way, "provider_code", code,
+			"next", "correct the settings of the account, or ask the provider to; payments wait and go on by themselves afterwards")
+	} else {
+		l.log.InfoContext(ctx, "the provider takes our account again", "provider", of.provider, "way", of.way, "provider_code", code)
+	}
+	a.told, a.code = refused, code
 }
 
 // misconfigured reports whether a request's error says that the provider refuses our account.
 func misconfigured(err error) bool {
 	return err != nil && connectors.ClassOf(err) == connectors.Misconfigured
-}
-
-// accountChanged tells people.
-func (l *Limits) accountChanged(ctx context.Context, of wayOf, code string, to gobreaker.State) {
-	switch to {
-	case gobreaker.StateOpen:
-		l.metrics.accountIs(ctx, of, code, 1)
-		l.log.ErrorContext(ctx, "the provider refuses our account", "provider", of.provider, "way", of.way, "provider_code", code,
-			"next", "correct the settings of the account, or ask the provider to; payments wait and go on by themselves afterwards")
-	case gobreaker.StateClosed:
-		l.metrics.accountIs(ctx, of, code, 0)
-		l.log.InfoContext(ctx, "the provider takes our account again", "provider", of.provider, "way", of.way, "provider_code", code)
-	}
 }

@@ -74,7 +74,7 @@ func TestOurAccountsErrorsEndByExpiryOrPolicy(t *testing.T) {
 
 		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{Down: worker.RejectDown} }
 		p = d.start()
-		d.provider.script("o-2", reply{err: errOurAccount})
+		d.provider.script("o-2", reply{err: errOurAccount}) // the second order that is refused
 		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Park)
 		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
 		d.reason("o-3", payment.ReasonAccountMisconfigured, "")
@@ -88,9 +88,32 @@ func TestAClosedChannelStopsNoOther(t *testing.T) {
 		d.provider.traits.Methods = map[payment.Operation][]string{payment.Deposit: {"va", "kakaopay"}}
 		p, kakao, va := d.start(), d.order("o-1"), d.order("o-2")
 		kakao.Method, va.Method = "kakaopay", "va"
-		d.provider.script("o-1", reply{err: errOurAccount})
-		d.want(p.Command(context.Background(), d.message(kakao)), events.Park)
+		for _, order := range []string{"o-1", "o-3"} {
+			kakao.Order = order
+			d.provider.script(order, reply{err: errOurAccount})
+			d.want(p.Command(context.Background(), d.message(kakao)), events.Park)
+		}
 		d.want(p.Command(context.Background(), d.message(va)), events.Done)
 		d.sent("o-2", 1, 1)
+	})
+}
+
+// One order that makes the provider refuse our account waits alone.
+func TestOneOrderStopsNoOther(t *testing.T) {
+	limited(t, limits.Policy{}, func(d *desk) {
+		p := d.start()
+		d.provider.script("o-1", repeat(reply{err: errOurAccount}, 1000)...)
+		for range 20 {
+			v := p.Command(context.Background(), d.message(d.order("o-1")))
+			if d.want(v, events.Park); v.Kind != events.Park {
+				return
+			}
+			time.Sleep(v.At.Sub(d.now()))
+		}
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done)
+		d.sent("o-2", 1, 1)
+		if is := d.log.now("o-1"); is.Status != payment.Parked || is.Reason.Code != payment.ReasonAccountMisconfigured {
+			t.Errorf("%s %+v", is.Status, is.Reason)
+		}
 	})
 }

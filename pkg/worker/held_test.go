@@ -25,7 +25,7 @@ func (g *gatekeeper) Enter(context.Context, string) (func(bool, error), time.Tim
 	return func(called bool, _ error) { g.called = append(g.called, called) }, time.Time{}, true
 }
 
-func (g *gatekeeper) EnterAccount(context.Context, string, string) (func(bool, error), time.Time, bool) {
+func (g *gatekeeper) EnterAccount(context.Context, payment.Ref, string) (func(bool, error), time.Time, bool) {
 	return func(bool, error) {}, time.Time{}, true
 }
 

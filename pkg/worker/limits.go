@@ -19,9 +19,9 @@ type Limits interface {
 	// Reserve takes one call out of the provider's budget and returns how long it must wait. If that is
 	// longer than patience it takes nothing, and ok is false.
 	Reserve(ctx context.Context, provider string, patience time.Duration) (wait time.Duration, ok bool)
-	// EnterAccount asks whether requests to pay in one way of paying make sense now: they do not while the
-	// provider refuses our account for it ([connectors.Misconfigured]). The results are those of Enter.
-	EnterAccount(ctx context.Context, provider, way string) (done func(called bool, err error), again time.Time, ok bool)
+	// EnterAccount asks whether a request to pay an order in one way of paying makes sense now: it does not while
+	// the provider refuses our account for it ([connectors.Misconfigured]). The results are those of Enter.
+	EnterAccount(ctx context.Context, ref payment.Ref, way string) (done func(called bool, err error), again time.Time, ok bool)
 }
 
 // unlimited is a world without limits.
@@ -31,7 +31,7 @@ func (unlimited) Enter(context.Context, string) (func(bool, error), time.Time, b
 	return func(bool, error) {}, time.Time{}, true
 }
 
-func (unlimited) EnterAccount(context.Context, string, string) (func(bool, error), time.Time, bool) {
+func (unlimited) EnterAccount(context.Context, payment.Ref, string) (func(bool, error), time.Time, bool) {
 	return func(bool, error) {}, time.Time{}, true
 }
 
@@ -79,7 +79,7 @@ func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error
 	if j.cmd.Method != "" {
 		way += "/" + j.cmd.Method
 	}
-	account, again, ok := w.Limits.EnterAccount(ctx, j.ref.Provider, way)
+	account, again, ok := w.Limits.EnterAccount(ctx, j.ref, way)
 	if !ok {
 		return nil, hindrance{payment.ReasonAccountMisconfigured, again}, nil
 	}
