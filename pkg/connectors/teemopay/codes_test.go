@@ -113,6 +113,42 @@ func TestParameterTexts(t *testing.T) {
 	}
 }
 
+// A customer's name that the text repeats, whole or cut, or that has a word in common with it, never makes it speak
+// of our account: that would stop the payments of all others.
+func TestNoNameSpeaksOfOurAccount(t *testing.T) {
+	for _, c := range []struct {
+		name, text string
+		class      connectors.Class
+	}{
+		{"Sign Error", "parameter error: sign  error", doubt}, // other blanks
+		{"Sign Error", "parameter error: Sign", doubt},        // the first name alone
+		{"Sign-Error", "parameter error: sign error", doubt},
+		{"Kim Sign", "payer KIM SIGN SIGN is invalid", doubt},
+		{"Time Lee", "bad request Time Lee", doubt},                       // "request time" is ours
+		{"Order", "merchantOrderNo is too long", rejectedIs},              // and not "merchant"
+		{"orderno", "merchantOrderNo is too long", rejectedIs},            //
+		{"Order No", "merchant_order_no is too long", rejectedIs},         //
+		{"Code", "bankCode error", rejectedIs},                            //
+		{"No Bank", "bank account is wrong, merchantOrderNo", rejectedIs}, //
+		{"Kim Bank", "Kim Bank is invalid", doubt},
+		{"签名", "参数错误: 签名", doubt},
+		{"李签名", "参数错误: 签名", doubt},
+		{"Kim", "sign error", ours},
+		{"An Kim", "merchant not exist", ours}, // letters of a name in a word are no name
+	} {
+		for _, cmd := range []payment.Command{deposit(""), payout("")} {
+			cmd.Customer.Name, cmd.Account.Holder = c.name, c.name
+			if cmd.Operation == payment.Payout && strings.Contains(c.name, "-") {
+				continue // refused before a request
+			}
+			_, err := submit(t, cmd, fmt.Sprintf(`{"code":414,"msg":%q}`, c.text))
+			if e := classified(t, err); e.Class != c.class {
+				t.Errorf("%s: %q about %q: got %+v", cmd.Operation, c.text, c.name, e)
+			}
+		}
+	}
+}
+
 // An account can give a code another meaning; it goes before what the pages and the text say.
 func TestCodesOfTheSettings(t *testing.T) {
 	s := settings(t, "")

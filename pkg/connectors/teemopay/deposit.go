@@ -113,7 +113,6 @@ func checkDeposit(cmd payment.Command) error {
 		check.That(!blank(name), "customer.name", "is required"),
 		check.That(utf8.RuneCountInString(name) <= maxPayer, "customer.name", "must have at most 20 characters"),
 		check.Name("customer.name", name),
-		check.Name("customer.name", name),
 		check.That(!wallet || customer.Phone != "", "customer.phone", "is required for this method"),
 		check.That(customer.Phone == "" || phonePattern.MatchString(customer.Phone), "customer.phone", "must have 11 digits and begin with 010"),
 		check.That(!wallet || customer.Email != "", "customer.email", "is required for this method"),

@@ -5,7 +5,6 @@ import (
 	"unicode"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
 
@@ -36,17 +35,15 @@ var (
 
 // parameterMeaning reads the text of code 414, in which the pages give only a star. A text that names what belongs
 // to our account refuses the account; one that names a field of the payment refuses the payment. One that names
-// both or neither is in doubt: no payment fails on a guess. What the text repeats of the command is covered first, or
-// a customer's name could say whose fault it is.
+// both or neither is in doubt: no payment fails on a guess.
+//
+// The text can repeat the command, whole, cut or in other letters, and a customer's name must not say whose fault it
+// is: a word decides nothing that the command has too. For our account that holds for each word of the command by
+// itself, since it could complete a name with what stands beside it.
 func parameterMeaning(message string, cmd payment.Command) codeMeaning {
-	for _, sent := range []string{cmd.Order, cmd.Account.BankName} {
-		if sent != "" {
-			message = strings.ReplaceAll(message, sent, "…")
-		}
-	}
-	text := words(masking.Text(message, cmd))
-	ofPayment, text := names(text, paymentWords, paymentTerms)
-	ofAccount, _ := names(text, accountWords, accountTerms)
+	own := words(strings.Join(sentTexts(cmd), " , "))
+	ofPayment, text := names(words(message), paymentWords, paymentTerms, own)
+	ofAccount, _ := names(without(text, own), accountWords, accountTerms, own)
 	switch {
 	case ofAccount && !ofPayment:
 		return codeMeaning{connectors.MeansMisconfigured, createPages + "a parameter must be changed, and the text names one of our account"}
@@ -54,6 +51,14 @@ func parameterMeaning(message string, cmd payment.Command) codeMeaning {
 		return codeMeaning{connectors.MeansRejected, createPages + "a parameter must be changed, and the text names one of the payment"}
 	}
 	return codeMeaning{connectors.MeansInDoubt, createPages + "a parameter must be changed, and the text does not say whose"}
+}
+
+// sentTexts are the texts of a command that a request can hold.
+func sentTexts(cmd payment.Command) []string {
+	return []string{
+		cmd.Order, cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone, cmd.Customer.IPAddress,
+		cmd.Customer.IDType, cmd.Customer.IDNumber, cmd.Customer.ID, cmd.Account.Number, cmd.Account.Holder, cmd.Account.BankName, cmd.Account.BankCode,
+	}
 }
 
 // words returns a text in lower case, with one blank before and behind each word. The field ipAddress, the
@@ -67,16 +72,33 @@ func words(text string) string {
 	return text
 }
 
-// names reports whether a text has one of the words or terms, and returns it without them.
-func names(text string, phrases, terms []string) (found bool, rest string) {
+// names reports whether a text has one of the words or terms, but for those that own has too, and returns it
+// without any of them.
+func names(text string, phrases, terms []string, own string) (found bool, rest string) {
 	rest = text
+	take := func(phrase, mark string, sent bool) {
+		for strings.Contains(rest, phrase) { // twice, where the blank between two belongs to the first
+			rest, found = strings.ReplaceAll(rest, phrase, mark), found || !sent
+		}
+	}
 	for _, phrase := range phrases {
 		for _, form := range []string{phrase, strings.ReplaceAll(phrase, " ", "")} {
-			rest = strings.ReplaceAll(rest, " "+form+" ", " · ")
+			take(" "+form+" ", " · ", strings.Contains(own, " "+phrase+" ") || strings.Contains(own, " "+form+" "))
 		}
 	}
 	for _, term := range terms {
-		rest = strings.ReplaceAll(rest, term, "·")
+		take(term, "·", strings.Contains(own, term))
 	}
-	return rest != text, rest
+	return found, rest
+}
+
+// without covers each word of a text that own has, too.
+func without(text, own string) string {
+	all := strings.Fields(text)
+	for i, word := range all {
+		if strings.Contains(own, " "+word+" ") {
+			all[i] = "·"
+		}
+	}
+	return " " + strings.Join(all, " ") + " "
 }
