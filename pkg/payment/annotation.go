@@ -77,6 +77,13 @@ func (p Payment) Annotated(o Observation) bool {
 	})
 }
 
+// Overfull reports whether a webhook would only add one more annotation to a payment that is full of them. Each
+// would write an event, and cost a look-up and a further event, without end.
+func (p Payment) Overfull(o Observation) bool {
+	open := p.Status == Pending || p.Status == InDoubt || p.Status == Conflict
+	return o.Kind == Unclear && open && p.Known && len(p.Annotations) >= MaxAnnotations && !p.Annotated(o)
+}
+
 // annotated adds a to what there is, unless it was said before: providers repeat themselves.
 func annotated(known []Annotation, a Annotation) []Annotation {
 	for _, k := range known {

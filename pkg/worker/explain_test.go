@@ -204,6 +204,44 @@ func TestTheThresholdTellsOfWhatIsUnexplained(t *testing.T) {
 	})
 }
 
+// A provider that says something else of one payment again and again costs no more look-ups and events than a payment
+// keeps annotations; what it says further is kept as a dead letter.
+func TestManyUnrecognisedWebhooksOfOnePayment(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.lookupSays(accepted("o-1"), nil)
+		said := func(n int) payment.Observation {
+			o := unreadable()
+			o.Reason.Message = strings.Repeat("?", n+1)
+			return o
+		}
+		dead := 0
+		for n := range 100 {
+			v := p.Webhook(context.Background(), d.webhook("o-1", said(n)))
+			if dead += btoi(v.Kind == events.Dead && v.Reason == events.DeadUnexplained); v.Kind != events.Done && v.Kind != events.Dead {
+				t.Fatalf("%+v", v)
+			}
+		}
+		is := d.log.now("o-1")
+		if dead != 100-payment.MaxAnnotations || d.provider.lookups != payment.MaxAnnotations || is.Revision > 2+2*payment.MaxAnnotations {
+			t.Errorf("%d dead letters, %d look-ups, %d events", dead, d.provider.lookups, is.Revision)
+		}
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", said(3))), events.Done) // known already
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		if is := d.log.now("o-1"); is.Status != payment.Settled {
+			t.Errorf("%s", is.Status)
+		}
+	})
+}
+
+func btoi(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
 // A worker that cannot write keeps the webhook.
 func TestAnUnrecognisedWebhookIsNotLostWithTheLog(t *testing.T) {
 	for call := 1; call <= 3; call++ {

@@ -81,8 +81,11 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if err == nil && notice.Operation != "" && notice.Operation != j.payment.Operation {
 		return events.DeadVerdict(events.DeadUnknownOrder, "the order is known as a "+string(j.payment.Operation)+" only")
 	}
+	notice.Observation.Source = payment.FromWebhook
+	if err == nil && j.payment.Overfull(notice.Observation) {
+		return events.DeadVerdict(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
+	}
 	if err == nil {
-		notice.Observation.Source = payment.FromWebhook
 		err = w.observe(ctx, j, notice.Observation, w.Now())
 	}
 	w.metrics.tookIn(ctx, call.Provider, notice.Observation.Kind, err)
@@ -94,7 +97,7 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		return events.RetryVerdict(pauseAfterError)
 	}
 	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() && !j.payment.Annotated(notice.Observation) {
-		return events.DeadVerdict(events.DeadUnexplained, afterOutcome(j.payment, notice.Observation))
+		return events.DeadVerdict(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
 	}
 	verdict, err := w.explain(ctx, j)
 	if err != nil {
@@ -104,9 +107,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	return verdict
 }
 
-// afterOutcome says what a webhook told of a payment that has its outcome. It changes nothing and may speak of
-// money, so it is kept as a dead letter, which a person sees.
-func afterOutcome(p payment.Payment, o payment.Observation) string {
+// unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it
+// can. It changes nothing and may speak of money, so it is kept as a dead letter, which a person sees.
+func unexplained(p payment.Payment, o payment.Observation) string {
 	detail := "unrecognised webhook for a payment that is " + string(p.Status)
 	if o.Reason == nil {
 		return detail
