@@ -104,6 +104,24 @@ func TestCodesOfTheSettings(t *testing.T) {
 			t.Errorf("%s as %s with 503: got %+v", k.code, k.means, e)
 		}
 	}
+	// Of several codes the most cautious one counts, by the meanings of the account.
+	for errors, class := range map[string]connectors.Class{
+		`[{"code":"2801"},{"code":"2004"}]`:           connectors.InDoubt,
+		`[{"code":"2004"},{"code":"2801"}]`:           connectors.InDoubt,
+		`{"1":{"code":"2801"},"3":{"code":"2004"}}`:   connectors.InDoubt, // PHP's list with gaps
+		`{"1":{"code":"2801"},"3":{"code":"3002"}}`:   connectors.Rejected,
+		`[{"code":"2801"},{"code":"3299"}]`:           connectors.Rejected,
+		`[{"code":"2801"},{"code":"3002"},{"x":"1"}]`: connectors.Rejected,
+	} {
+		s := settings("")
+		s.Codes = map[string]connectors.Meaning{"2004": connectors.MeansInDoubt, "3299": connectors.MeansRejected}
+		several := newGate(t, reply(400, strings.Replace(gateError("2801", "x"), `"message"`, `"errors":`+errors+`,"message"`, 1)))
+		s.GateURL = several.URL
+		_, err := connect(t, s).Submit(testContext(t), payout())
+		if e := classified(t, err); e.Class != class {
+			t.Errorf("%s: got %+v", errors, e)
+		}
+	}
 	// A code that the account calls in doubt is so with HTTP 403, too.
 	s := settings("")
 	s.Codes = map[string]connectors.Meaning{"7777": connectors.MeansInDoubt}

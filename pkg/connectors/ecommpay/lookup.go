@@ -51,7 +51,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 		}, nil
 	case reply.Status != http.StatusOK:
 		message := masking.Text(doc.value("message"), payment.Command{})
-		return payment.Observation{}, c.later(reply, unclear(masking.Code(errorCode(doc)), message, "a query that was not answered: "+status))
+		return payment.Observation{}, c.later(reply, unclear(masking.Code(errorCode(doc, meaningOf)), message, "a query that was not answered: "+status))
 	}
 	signature, err := signatureIn(doc)
 	if err == nil {
@@ -69,7 +69,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 // notFound recognises {"payment":{"status":"error"},"errors":[{"code":"3061"}]}, and the same code in
 // Gate's common form of an error. A wrong signature makes it nothing.
 func (c *Connector) notFound(status int, doc *node) bool {
-	if status != http.StatusOK && !refusing(status) || errorCode(doc) != codeNotFound {
+	if status != http.StatusOK && !refusing(status) || errorCode(doc, meaningOf) != codeNotFound {
 		return false
 	}
 	if signature, err := signatureIn(doc); err == nil && verify(c.keys, doc, signature) != nil {

@@ -1,7 +1,9 @@
 package ecommpay
 
 import (
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"payonce/pkg/connectors"
@@ -32,7 +34,7 @@ func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.R
 // refusal classifies an answer with status "error" by its code. A code is believed only with an HTTP status of a
 // request that was refused, and only if nothing in the answer shows an operation.
 func (c *Connector) refusal(order string, cmd payment.Command, status int, doc *node) *connectors.Error {
-	code := errorCode(doc)
+	code := errorCode(doc, c.meaningOf)
 	m, chosen := c.meaningOf(code), c.settings.Codes[code] != ""
 	switch {
 	case showsOperation(doc):
@@ -73,12 +75,16 @@ func namesOrder(doc *node, order string) bool {
 	return doc.value("payment_id") == order || named(doc) == order
 }
 
-// errorCode returns the code of an error answer, the most cautious one if there are several.
-func errorCode(doc *node) string {
+// errorCode returns the code of an error answer, the most cautious one if there are several. PHP writes a list whose
+// numbers have gaps as an object.
+func errorCode(doc *node, meaningOf func(code string) meaning) string {
 	code := doc.value("code")
 	if list := doc.at("errors"); list != nil {
-		for _, e := range list.items {
-			if further := e.value("code"); code == "" || further != "" && meaningOf(further).caution() > meaningOf(code).caution() {
+		for _, e := range append(slices.Clone(list.items), slices.Collect(maps.Values(list.fields))...) {
+			further := e.value("code")
+			switch was, is := meaningOf(code).caution(), meaningOf(further).caution(); {
+			case further == "":
+			case code == "", is > was, is == was && list.kind == isObject && further < code: // fields have no order
 				code = further
 			}
 		}
