@@ -45,7 +45,11 @@ var errReadings = errors.New("the signed text has more than one reading")
 // more than reading the document did.
 func hidden(root *node) hiding {
 	found := nothingHidden
-	for _, p := range partsOf(root) {
+	parts, err := partsOf(root)
+	if err != nil { // it has no signed text
+		return numberHidden
+	}
+	for _, p := range parts {
 		if !strings.Contains(p.text, ";") {
 			continue
 		}

@@ -63,7 +63,11 @@ func SigningString(body []byte, sorting Sorting) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return join(partsOf(root), sorting), nil
+	parts, err := partsOf(root)
+	if err != nil {
+		return "", err
+	}
+	return join(parts, sorting), nil
 }
 
 // Sign returns the signature of a JSON object: HMAC-SHA512 of its [SigningString] sorted
@@ -133,7 +137,10 @@ func verify(keys []secret.Value, root *node, signature string) error {
 	if uncovered(root, true) {
 		return errors.New("a value inside is not covered by the signature")
 	}
-	parts := partsOf(root)
+	parts, err := partsOf(root)
+	if err != nil {
+		return err
+	}
 	for _, sorting := range Sortings() {
 		text, fits := join(parts, sorting), 0 // join sorts parts
 		for _, key := range keys {
@@ -164,43 +171,63 @@ func join(parts []part, sorting Sorting) string {
 	return strings.Join(texts, ";")
 }
 
+// maxText is the most that the parts of a document may have together, in bytes. A long name around a long list would
+// otherwise make a text that grows with the square of the body, before anything of it is verified. The provider's
+// own callbacks need some kilobytes.
+const maxText = 1 << 20
+
+var errText = errors.New("its signed text is too long")
+
 // partsOf flattens an object in the order of its writing.
-func partsOf(root *node) []part {
-	var parts []part
+func partsOf(root *node) ([]part, error) {
+	f := flattener{left: maxText}
 	for _, name := range root.names {
 		switch {
 		case name == signatureName || name == ignoredName:
 		case name == generalName && root.fields[name].kind == isObject:
 			for _, inner := range root.fields[name].names {
 				if inner != signatureName && inner != ignoredName {
-					flatten(escape(name)+":"+escape(inner), root.at(name, inner), &parts)
+					f.add(escape(name)+":"+escape(inner), root.at(name, inner))
 				}
 			}
 		default:
-			flatten(escape(name), root.fields[name], &parts)
+			f.add(escape(name), root.fields[name])
 		}
 	}
-	return parts
+	if f.left < 0 {
+		return nil, errText
+	}
+	return f.parts, nil
 }
 
-func flatten(path string, n *node, parts *[]part) {
+type flattener struct {
+	parts []part
+	left  int // bytes that may still be made; nothing is added once it is negative
+}
+
+func (f *flattener) add(path string, n *node) {
+	if f.left -= len(path) + len(n.text); f.left < 0 {
+		return
+	}
 	switch n.kind {
 	case isObject:
 		for _, name := range n.names {
-			if name != ignoredName {
-				flatten(path+":"+escape(name), n.fields[name], parts)
+			if name != ignoredName && f.left >= 0 {
+				f.add(path+":"+escape(name), n.fields[name])
 			}
 		}
 	case isList:
 		for i, item := range n.items {
-			flatten(path+":"+strconv.Itoa(i), item, parts)
+			if f.left >= 0 {
+				f.add(path+":"+strconv.Itoa(i), item)
+			}
 		}
 	case isTrue:
-		*parts = append(*parts, newPart(path, "1"))
+		f.parts = append(f.parts, newPart(path, "1"))
 	case isFalse:
-		*parts = append(*parts, newPart(path, "0"))
+		f.parts = append(f.parts, newPart(path, "0"))
 	default: // null has no text
-		*parts = append(*parts, newPart(path, n.text))
+		f.parts = append(f.parts, newPart(path, n.text))
 	}
 }
 
