@@ -73,6 +73,18 @@ func TestAReversalOfAnotherAmountIsForAPerson(t *testing.T) {
 	expect(t, decideAll(t, settled, back), payment.Reversed, payment.ReasonReversed)
 }
 
+// A conflict keeps its first reason, and so what is said later of other money as an annotation, each once.
+func TestAConflictKeepsWhatIsSaidOfOtherMoney(t *testing.T) {
+	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Declined, Source: payment.FromWebhook}, paid)
+	expect(t, p, payment.Conflict, payment.ReasonContradiction)
+	other := payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Amount: payment.KRW(4000)}
+	said := decideAll(t, p, other, other, payment.Observation{Kind: payment.Paid, Source: payment.FromLookup, Amount: payment.KRW(4001)})
+	expect(t, said, payment.Conflict, payment.ReasonContradiction)
+	if len(said.Annotations) != 2 || said.Annotations[0].Reason.Message != "amount 4000 KRW" || said.Revision != p.Revision+2 {
+		t.Errorf("revision %d has %+v", said.Revision, said.Annotations)
+	}
+}
+
 // A payment in conflict tells whoever decides all that the provider has said, each once.
 func TestAConflictKeepsWhatWasSaid(t *testing.T) {
 	heard := func(p payment.Payment, want ...payment.Kind) {

@@ -22,10 +22,16 @@ type Annotation struct {
 // no person was told since. It must be looked up at once, and a person told if that does not end it. A payment
 // whose reason calls a person by itself needs no more.
 func (p Payment) Unexplained() bool {
-	if len(p.Annotations) == 0 || p.Status.Ended() || waitsForPerson(p) || amountDoubted(p) {
+	if len(p.Annotations) == 0 || p.Status.Ended() || waitsForPerson(p) || p.AmountDoubted() {
 		return false
 	}
 	return p.Annotations[len(p.Annotations)-1].At.After(p.OverdueAt)
+}
+
+// FailedUnsaid reports whether a payment failed without the provider's word: it was never sent, the provider did not
+// know it, or a person decided so. That the provider has it after all may mean that money moves.
+func (p Payment) FailedUnsaid() bool {
+	return p.Status == Failed && (!p.Known || p.Reason != nil && p.Reason.Code == ReasonResolvedByPerson)
 }
 
 // toldAt is when a person is told of a payment: not before what the person is told, whichever clock that has.
@@ -37,13 +43,14 @@ func (p Payment) toldAt(now time.Time) time.Time {
 }
 
 // annotating is the evidence that leaves an annotation where it does not end the payment.
-var annotating = []Evidence{Evidence(Unclear), firstHeard, secondReference, Evidence(PartlyTakenBack)}
+var annotating = []Evidence{Evidence(Unclear), firstHeard, secondReference, Evidence(PartlyTakenBack), mismatch}
 
 // annotation returns what an observation of the provider leaves on a payment that it does not end.
 func annotation(p Payment, o Observation, evidence Evidence, to Status, now time.Time) (a Annotation, extra bool) {
 	told := o.Source == FromWebhook || o.Source == FromLookup || o.Source == FromStatement
-	open := to == InDoubt || to == Pending || to == Conflict && evidence == Evidence(Unclear)
-	if !slices.Contains(annotating, evidence) || !told || !open || !providerSpoke(o) || o.Kind == Accepted && evidence != secondReference {
+	open := to == InDoubt || to == Pending || to == Conflict && p.Status == Conflict // which keeps its first reason
+	again := o.Kind == Accepted && evidence != secondReference && evidence != mismatch
+	if !slices.Contains(annotating, evidence) || !told || !open || !providerSpoke(o) || again {
 		return Annotation{}, false
 	}
 	a = Annotation{At: now.UTC(), Source: o.Source, Kind: o.Kind, Reason: o.Reason}

@@ -124,7 +124,7 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 	if echoDiffers(p, o) {
 		return mismatch
 	}
-	if o.Kind == Paid && amountDoubted(p) && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Receipts) == 0 {
+	if o.Kind == Paid && p.AmountDoubted() && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Receipts) == 0 {
 		return Evidence(Unclear) // paid, but how much is what is in doubt
 	}
 	if o.Kind == Paid && (p.Status == Settled || p.Status == Reversed) {
@@ -138,8 +138,8 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 	return Evidence(o.Kind)
 }
 
-// amountDoubted reports whether a payment is in doubt because the provider spoke of another amount.
-func amountDoubted(p Payment) bool {
+// AmountDoubted reports whether a payment is in doubt because the provider spoke of another amount.
+func (p Payment) AmountDoubted() bool {
 	return p.Status == InDoubt && p.Reason != nil && p.Reason.Code == ReasonAmountMismatch
 }
 

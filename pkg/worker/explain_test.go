@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -61,6 +62,81 @@ func unreadableKnown() payment.Observation {
 	o := unreadable()
 	o.Known = true
 	return o
+}
+
+// An amount that is not the ordered one is an alarm at once; the provider is asked at once what it says itself. Where
+// that brings the payment back, what was said of the other amount is kept, and a person is told of it.
+func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
+	other := paid(func(o *payment.Observation) { o.Amount = payment.KRW(1) })
+	for name, c := range map[string]struct {
+		lookup payment.Observation
+		want   []payment.Status
+	}{
+		"the look-up says paid":     {paid(), []payment.Status{"submitting", "pending", "in_doubt", "settled"}},
+		"the look-up says the same": {other, []payment.Status{"submitting", "pending", "in_doubt", "in_doubt"}},
+		"the look-up says pending":  {accepted("o-1"), []payment.Status{"submitting", "pending", "in_doubt", "pending", "pending"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				p := d.start()
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.lookupSays(c.lookup, nil)
+				d.want(p.Webhook(context.Background(), d.webhook("o-1", other)), events.Done)
+				d.log.want("o-1", c.want...)
+				if d.provider.lookups != 1 {
+					t.Errorf("%d look-ups", d.provider.lookups)
+				}
+				is := d.log.now("o-1")
+				if len(is.Annotations) == 0 || is.Annotations[0].Kind != payment.Paid || !strings.Contains(is.Annotations[0].Reason.Message, "amount 1 KRW") {
+					t.Errorf("annotations: %+v", is.Annotations)
+				}
+				if is.Status == payment.Pending {
+					d.reason("o-1", payment.ReasonUnexplained, "")
+				}
+			})
+		})
+	}
+}
+
+// A callback of a payout about an order that is a deposit is about the order all the same: kept, looked up and told.
+func TestAWebhookOfTheOtherOperationIsKept(t *testing.T) {
+	asPayout := func(c *call, _ http.Header) { c.Operation = payment.Payout }
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.lookupSays(accepted("o-1"), nil)
+		for range 3 {
+			d.want(p.Webhook(context.Background(), d.webhook("o-1", paid(), asPayout)), events.Done)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
+		is := d.log.now("o-1")
+		if len(is.Annotations) != 1 || is.Annotations[0].Reason.Message != "paid, said of a payout" || d.provider.lookups != 1 {
+			t.Errorf("annotations: %+v, %d look-ups", is.Annotations, d.provider.lookups)
+		}
+		d.reason("o-1", payment.ReasonUnexplained, "")
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		v := p.Webhook(context.Background(), d.webhook("o-1", payment.Observation{Kind: payment.Declined}, asPayout))
+		d.want(v, events.Dead, events.DeadUnexplained)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending, payment.Settled)
+	})
+}
+
+// A provider that goes on with a payment which it did not end itself may move money: a person is told. After its own
+// word, news from before come late, and are no evidence.
+func TestNewsOfAPaymentThatFailedUnsaid(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		p := d.start()
+		late := d.order("expired")
+		late.ExpiresAt = d.now()
+		d.want(p.Command(context.Background(), d.message(late)), events.Done)
+		d.log.want("expired", payment.Failed)
+		v := p.Webhook(context.Background(), d.webhook("expired", accepted("expired")))
+		d.want(v, events.Dead, events.DeadUnexplained)
+		d.log.want("expired", payment.Failed)
+		d.want(p.Command(context.Background(), d.message(d.order("declined"))), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("declined", payment.Observation{Kind: payment.Declined})), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("declined", accepted("declined"))), events.Done)
+	})
 }
 
 // A payment in any open status keeps what is said of it, and only a final status leaves it to the dead letters.

@@ -183,6 +183,7 @@ func TestAnAmountInDoubtIsNotSettledByALookUp(t *testing.T) {
 		d.pendingFor("o-1", 0)
 		o := paid()
 		o.Amount = payment.KRW(1)
+		d.lookupSays(payment.Observation{}, errPlain)
 		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", o)), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt)
 		time.Sleep(threshold)
@@ -190,7 +191,7 @@ func TestAnAmountInDoubtIsNotSettledByALookUp(t *testing.T) {
 		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.InDoubt, payment.InDoubt)
 		d.reason("o-1", payment.ReasonAmountMismatch, "")
-		if is := d.log.now("o-1"); len(is.Annotations) != 1 || is.Annotations[0].Kind != payment.Paid || is.OverdueAt.IsZero() {
+		if is := d.log.now("o-1"); len(is.Annotations) != 2 || is.Annotations[1].Kind != payment.Paid || is.Annotations[1].Source != payment.FromLookup || is.OverdueAt.IsZero() {
 			t.Errorf("annotations %+v, a person was told at %s", is.Annotations, is.OverdueAt)
 		}
 	})

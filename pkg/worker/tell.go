@@ -15,12 +15,13 @@ const explainFor = 5 * time.Minute
 
 // explain follows up on a webhook about an open payment. If it cannot be mapped, the provider is asked at once, or
 // when it opens, and a person is told if its answer does not end the payment. The verdict asks for the webhook
-// again while that is not done, after half the time for which the provider could be asked.
-func (w *Worker) explain(ctx context.Context, j *job) (events.Verdict, error) {
+// again while that is not done, after half the time for which the provider could be asked. A payment that it brought
+// into doubt about its amount is an alarm by itself; the provider is asked once what it says of it itself.
+func (w *Worker) explain(ctx context.Context, j *job, before uint64) (events.Verdict, error) {
 	if !open(j.payment) {
 		return events.DoneVerdict(), nil
 	}
-	if !j.payment.Unexplained() { // news from the provider itself
+	if !j.payment.Unexplained() && (j.seq == before || !j.payment.AmountDoubted()) { // news from the provider itself
 		return events.DoneVerdict(), w.tell(ctx, j, true)
 	}
 	if opens, shut := w.shut(j.ref.Provider, j.payment.Operation); shut {
@@ -30,7 +31,10 @@ func (w *Worker) explain(ctx context.Context, j *job) (events.Verdict, error) {
 	if done == nil && again.IsZero() { // the process stops
 		return events.RetryVerdict(pauseAfterError), nil
 	}
-	answered, said := false, j.payment.Annotations[len(j.payment.Annotations)-1].At
+	answered, said := false, j.payment.UpdatedAt
+	if n := len(j.payment.Annotations); n > 0 {
+		said = j.payment.Annotations[n-1].At
+	}
 	if done != nil {
 		var observation payment.Observation
 		var asked time.Time

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -78,8 +79,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if errors.Is(err, events.ErrNoPayment) {
 		return w.awaitCommand(m, call)
 	}
+	before := j.seq
 	if err == nil && notice.Operation != "" && notice.Operation != j.payment.Operation {
-		return events.DeadVerdict(events.DeadUnknownOrder, "the order is known as a "+string(j.payment.Operation)+" only")
+		notice.Observation = otherOperation(notice)
 	}
 	notice.Observation.Source = payment.FromWebhook
 	if err == nil && j.payment.Overfull(notice.Observation) {
@@ -96,10 +98,10 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}
-	if notice.Observation.Kind == payment.Unclear && j.payment.Status.Ended() && !j.payment.Annotated(notice.Observation) {
+	if afterAll(j.payment, notice.Observation) && !j.payment.Annotated(notice.Observation) {
 		return events.DeadVerdict(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
 	}
-	verdict, err := w.explain(ctx, j)
+	verdict, err := w.explain(ctx, j, before)
 	if err != nil {
 		w.Logger.WarnContext(ctx, "cannot follow up on an unrecognised webhook; will retry", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
@@ -107,10 +109,33 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	return verdict
 }
 
+// otherOperation is what a webhook says that speaks of a deposit where the order is a payout, or the other way round.
+// An account has one order number for both, so it is about this payment; it may have fields too few to be told
+// apart, or the provider has made something else of the order.
+func otherOperation(n connectors.Notice) payment.Observation {
+	why := payment.Reason{Code: payment.ReasonUnclear, Message: fmt.Sprintf("%s, said of a %s", n.Observation.Kind, n.Operation)}
+	if r := n.Observation.Reason; r != nil {
+		why.ProviderCode = r.ProviderCode
+		if r.Message != "" {
+			why.Message += ": " + r.Message
+		}
+	}
+	return payment.Observation{Kind: payment.Unclear, Known: true, Reason: &why}
+}
+
+// afterAll reports whether a webhook says something of a payment that has its outcome which the outcome does not
+// explain: it cannot be mapped, or the provider goes on with a payment that failed without its word.
+func afterAll(p payment.Payment, o payment.Observation) bool {
+	return p.Status.Ended() && o.Kind == payment.Unclear || p.FailedUnsaid() && o.Kind == payment.Accepted
+}
+
 // unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it
 // can. It changes nothing and may speak of money, so it is kept as a dead letter, which a person sees.
 func unexplained(p payment.Payment, o payment.Observation) string {
 	detail := "unrecognised webhook for a payment that is " + string(p.Status)
+	if o.Kind == payment.Accepted {
+		detail = "the provider has a payment that failed without its word"
+	}
 	if o.Reason == nil {
 		return detail
 	}
