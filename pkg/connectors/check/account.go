@@ -59,6 +59,27 @@ func Number(field, text string) Rule {
 	return That(problem == "", field, problem)
 }
 
+// Code is the rule for a code or a name that a provider gave, like that of a bank, where its list is not known: what
+// [Number] takes, of letters and ASCII digits, with "_", "-", "." and blanks between them.
+func Code(field, text string) Rule {
+	problem := NumberDamage(text)
+	if problem == "" {
+		problem = codeProblem([]rune(text))
+	}
+	return That(problem == "", field, problem)
+}
+
+func codeProblem(text []rune) string {
+	for i, r := range text {
+		plain := r >= '0' && r <= '9' || unicode.IsLetter(r) && (r < 'Ａ' || r > 'ｚ')
+		between := i > 0 && i < len(text)-1 && strings.ContainsRune("_-. ", r)
+		if !plain && !between {
+			return payment.At(nameOf(r), i+1)
+		}
+	}
+	return ""
+}
+
 // Text is the rule for any text: no error value, no word for a missing one.
 func Text(field, text string) Rule {
 	problem := Damage(text)
@@ -108,6 +129,8 @@ func nameOf(r rune) string {
 		return "a bracket"
 	case unicode.In(r, unicode.Pi, unicode.Pf):
 		return "a quotation mark"
+	case r >= 'Ａ' && r <= 'ｚ':
+		return "a full-width letter"
 	case unicode.IsLetter(r):
 		return "a letter"
 	case unicode.IsNumber(r):

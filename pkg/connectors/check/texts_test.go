@@ -96,6 +96,18 @@ func TestNumberAndText(t *testing.T) {
 	}
 }
 
+func TestCode(t *testing.T) {
+	for text, want := range map[string]string{
+		"": "", "751": "", "KBSTAR_KR": "", "국민은행": "", "KB Bank": "", "KR-004.A": "", "７５１": "has a full-width digit at position 1", "75１": "has a full-width digit at position 3",
+		" 751": "has a blank at position 1", "751 ": "has a blank at position 4", "-751": "has a hyphen at position 1", "ＫＢ": "has a full-width letter at position 1", "7;5": "has a semicolon at position 2",
+		"KB&a=b": "has a special character at position 3", "751.0": withDecimals, "#N/A": errorValue,
+	} {
+		if have := problem(t, check.Code("f", text), text); have != want {
+			t.Errorf("%q: have %q, want %q", text, have, want)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	const plain = ": this provider takes letters, digits and blanks"
 	for text, want := range map[string][2]string{ // for all providers, and for one that takes no special characters

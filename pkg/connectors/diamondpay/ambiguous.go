@@ -10,8 +10,9 @@ import (
 // certain which order it is about, nothing else is read from it: what holds is to be asked. f are its plain
 // fields.
 func ambiguous(reading signedtext.Reading, f fields) (connectors.Notice, error) {
+	certain := func(name string) bool { return reading.Certain(name) || reading.Certain(camelCased(name)[0]) }
 	for name, operation := range map[string]payment.Operation{"payment_cl_id": payment.Deposit, "payout_cl_id": payment.Payout} {
-		if reading.Certain(name) && reading.Certain("platform_id") && payment.ValidOrder(f[name]) {
+		if certain(name) && certain("platform_id") && payment.ValidOrder(f[name]) {
 			return connectors.Notice{Order: f[name], Operation: operation, Answer: answer, Observation: payment.Observation{
 				Kind: payment.Unclear, Source: payment.FromWebhook, Known: true,
 				Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: signedtext.Ambiguous},

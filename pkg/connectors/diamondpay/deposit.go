@@ -120,7 +120,7 @@ func (c *Connector) checkDeposit(cmd payment.Command) error {
 		optional("account.number", cmd.Account.Number, 32),
 		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
 		optional("account.bank_code", c.payerBank(cmd.Account), 32),
-		check.Number("account.bank_code", c.payerBank(cmd.Account)),
+		check.Code("account.bank_code", c.payerBank(cmd.Account)),
 	)
 }
 

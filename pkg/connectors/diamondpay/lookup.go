@@ -126,7 +126,7 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 func (c *Connector) order(o object, unsigned bool) (f fields, err error) {
 	f = o.withUnreadable(o.fields())
 	if !unsigned {
-		if f, err = o.verifiedNames(c.settings.SignType, c.settings.secrets()); err != nil {
+		if f, _, err = o.verifiedNames(c.settings.SignType, c.settings.secrets()); err != nil {
 			return nil, err
 		}
 	}

@@ -2,6 +2,7 @@ package diamondpay
 
 import (
 	"maps"
+	"strings"
 
 	"payonce/pkg/connectors/strictjson"
 )
@@ -23,24 +24,41 @@ func (o object) snakeCased() (object, error) {
 
 // verifiedNames is [object.verified] for an object whose names can be in camelCase, and returns them in snake_case.
 // The signature is over the snake_case names, because the provider's own Java demo renames before it signs, or
-// over the names as they are written.
-func (o object) verifiedNames(signType string, secrets []string) (fields, error) {
+// over the names as they are written; signed is the object under the names that it is over.
+func (o object) verifiedNames(signType string, secrets []string) (f fields, signed object, err error) {
 	renamed, err := o.snakeCased()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	f, err := renamed.verified(signType, secrets)
+	signed = renamed
+	f, err = renamed.verified(signType, secrets)
 	if err != nil {
-		written, errWritten := o.asWritten().verified(signType, secrets)
+		signed = o.asWritten()
+		written, errWritten := signed.verified(signType, secrets)
 		if errWritten != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		f = make(fields, len(written))
 		for name, value := range written {
 			f[snakeCase(name)] = value
 		}
 	}
-	return renamed.withUnreadable(f), nil
+	return renamed.withUnreadable(f), signed, nil
+}
+
+// camelCased is the opposite of [snakeCase], for names that are ours.
+func camelCased(names ...string) []string {
+	all := make([]string, len(names))
+	for i, name := range names {
+		first, rest, _ := strings.Cut(name, "_")
+		for _, word := range strings.Split(rest, "_") {
+			if word != "" {
+				first += strings.ToUpper(word[:1]) + word[1:]
+			}
+		}
+		all[i] = first
+	}
+	return all
 }
 
 // asWritten returns o with the names that are written, but for sign_type, which is not signed under any name.

@@ -57,6 +57,38 @@ func TestNamesOfDollars(t *testing.T) {
 	}
 }
 
+// No page of the deposits in won has camelCase; a notification that has it is read all the same, for both operations.
+func TestNamesOfWon(t *testing.T) {
+	for signType, a := range map[string]account{diamondpay.MD5: krwV1, diamondpay.HMACSHA256: hmacOf(krwV1)} {
+		for notification, order := range map[string]string{depositNotification: orderIn, payoutNotification: orderOut} {
+			for spelling, body := range spellings(t, signType, notification) {
+				c := a("https://gateway.example.com")
+				c.PlatformID = "PF0014"
+				n, err := connect(t, c).Webhook(nil, []byte(body), now)
+				if err != nil || n.Order != order || n.Observation.Kind != payment.Paid {
+					t.Errorf("%s, %s: %+v, %v", signType, spelling, n, err)
+				}
+			}
+		}
+	}
+}
+
+// The texts of notifications in camelCase are read by the same rules, over the names that are signed.
+func TestReadingsOfBothSpellings(t *testing.T) {
+	c := connect(t, twd("https://gateway.example.com"))
+	for text, unique := range map[string]bool{"Kim&status=3": true, "Kim&a=b": true, "Kim&payment_cm=1&paymentCm=1": false} {
+		for spelling, body := range spellings(t, diamondpay.MD5, noted(t, dollarNotification, "payment_cl_name", text)) {
+			n, err := c.Webhook(nil, []byte(body), now)
+			switch {
+			case err != nil || n.Order != dollarOrder:
+				t.Errorf("%q, %s: %+v, %v", text, spelling, n, err)
+			case unique != (n.Observation.Kind == payment.Paid), !unique && n.Observation.Kind != payment.Unclear:
+				t.Errorf("%q, %s: %+v", text, spelling, n.Observation)
+			}
+		}
+	}
+}
+
 // What could be read in two ways is refused, however it is signed.
 func TestBothSpellingsOfOneName(t *testing.T) {
 	c := connect(t, twd("https://gateway.example.com"))

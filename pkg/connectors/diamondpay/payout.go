@@ -63,7 +63,7 @@ func (c *Connector) checkPayout(cmd payment.Command) error {
 		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
 		required("account.bank_code", bank),
 		optional("account.bank_code", bank, maxBankCode),
-		check.Number("account.bank_code", bank),
+		check.Code("account.bank_code", bank),
 		check.That(phonePattern.MatchString(cmd.Customer.Phone), "customer.phone", "is required, with at most 11 digits"),
 	)
 }

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
 	"payonce/pkg/connectors/signedtext"
 	"payonce/pkg/connectors/strictjson"
@@ -64,18 +65,29 @@ func (o object) signable() (fields, error) {
 	return f, nil
 }
 
-// documents are those that the provider signs: notifications, and the rows of v1's lists (showdoc). These fields
-// are in all of them; payment_cl_name, memo and error_msg can hold what a customer typed.
-var documents = signedtext.Format{
-	Documents: []signedtext.Document{
-		{Always: []string{"amount", "payment_cl_id", "platform_id", "status"}, Never: []string{"payout_cl_id", "payout_id"}},
-		{Always: []string{"amount", "payout_cl_id", "platform_id", "status"}, Never: []string{"payment_cl_id", "payment_cl_name", "payment_id"}},
-	},
-	Plain: []string{
+// The fields of what the provider signs: notifications, and the rows of v1's lists (showdoc). payment_cl_name, memo
+// and error_msg can hold what a customer typed.
+var (
+	depositAlways = []string{"amount", "payment_cl_id", "platform_id", "status"}
+	payoutAlways  = []string{"amount", "payout_cl_id", "platform_id", "status"}
+	depositOnly   = []string{"payment_cl_id", "payment_cl_name", "payment_id"}
+	payoutOnly    = []string{"payout_cl_id", "payout_id"}
+	plainNames    = []string{
 		"amount", "create_time", "fee", "payment_cl_id", "payment_id", "payout_cl_id", "payout_id", "platform_channel_id", "platform_id", "real_amount",
 		"status", "success_time", "update_time",
+	}
+)
+
+// documents are those that the provider signs, in either spelling of their names.
+var documents = signedtext.Format{
+	Documents: []signedtext.Document{
+		{Always: depositAlways, Never: payoutOnly},
+		{Always: payoutAlways, Never: depositOnly},
+		{Always: camelCased(depositAlways...), Never: camelCased(payoutOnly...)},
+		{Always: camelCased(payoutAlways...), Never: camelCased(depositOnly...)},
 	},
-	Unsigned: []string{signName, signTypeName},
+	Plain:    slices.Concat(plainNames, camelCased(plainNames...)),
+	Unsigned: []string{signName, signTypeName, "signType"},
 	Blank:    func(value string) bool { return value == "" },
 }
 

@@ -13,33 +13,25 @@ import (
 var answer = connectors.Answer{ContentType: "application/json", Body: `{"error_code":"0000"}`}
 
 // Webhook reads a notification about a deposit or a payout (showdoc, apayasia). It is signed over all
-// fields that it has, known to us or not, and only signed fields are read. An account in TWD also takes
-// names in camelCase, as the example of its page has them; of both spellings of one name there must be one only. Nothing of the header is
+// fields that it has, known to us or not, and only signed fields are read. Names can be in camelCase, as in the
+// example of the TWD page; of both spellings of one name there must be one only. Nothing of the header is
 // documented, and no time limit.
 func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors.Notice, error) {
 	o, err := parseObject(body)
 	if err != nil {
 		return connectors.Notice{}, refuse(connectors.BadSignature, err.Error())
 	}
-	f, err := c.verified(o)
+	f, signed, err := o.verifiedNames(c.settings.SignType, c.settings.secrets())
 	if err != nil {
 		return connectors.Notice{}, refuse(connectors.BadSignature, err.Error())
 	}
 	if f["platform_id"] != c.settings.PlatformID {
 		return connectors.Notice{}, refuse(connectors.WrongProvider, "platform_id is missing or another account's")
 	}
-	if reading := o.reading(); !reading.Unique() {
+	if reading := signed.reading(); !reading.Unique() {
 		return ambiguous(reading, f)
 	}
 	return c.notice(f)
-}
-
-func (c *Connector) verified(o object) (fields, error) {
-	if c.settings.Currency == twd {
-		return o.verifiedNames(c.settings.SignType, c.settings.secrets())
-	}
-	f, err := o.verified(c.settings.SignType, c.settings.secrets())
-	return o.withUnreadable(f), err
 }
 
 // notice reads the signed fields. The two notifications differ in the name of our order number.

@@ -123,7 +123,7 @@ func TestWebhookSignature(t *testing.T) {
 		"an object inside":    replaced(good, `{`, `{"extra":{"a":1},`),
 		"two objects":         good + good,
 		"a trailing comma":    replaced(good, `"}`, `",}`),
-		"camelCase":           replaced(good, `real_amount`, `realAmount`),
+		"both spellings":      replaced(good, `"real_amount"`, `"realAmount":1,"real_amount"`),
 		"not JSON":            "sign=" + sign,
 		"empty":               "",
 		"an amount changed":   replaced(good, `"real_amount":400000`, `"real_amount":900000`),

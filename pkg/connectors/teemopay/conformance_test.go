@@ -166,7 +166,11 @@ func payoutHarness(cmd payment.Command, example string) connectortest.Harness {
 	})
 	h.Webhooks.Statuses, h.Webhooks.UnknownStatuses = ended, []string{"1", "9"}
 	h.Webhooks.Make = func(t testing.TB, e connectortest.Event) connectortest.Call {
-		return signedCall(t, e, fmt.Sprintf(`"amount":"%d.00","serviceAmount":"10.50","errorCode":1000,"errorMessage":"Others"`, e.Amount.Minor))
+		failure := `,"errorCode":1000,"errorMessage":"Others"`
+		if e.Status == "2" {
+			failure = ""
+		}
+		return signedCall(t, e, fmt.Sprintf(`"amount":"%d.00","serviceAmount":"10.50"%s`, e.Amount.Minor, failure))
 	}
 	return h
 }

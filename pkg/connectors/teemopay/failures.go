@@ -1,6 +1,9 @@
 package teemopay
 
-import "strings"
+import (
+	"strconv"
+	"strings"
+)
 
 // statusFailed is the status of an order that failed.
 const statusFailed = "3"
@@ -12,6 +15,13 @@ var channelMessages = []struct{ begins, name string }{
 	{"channel request error", "channel_error"},
 	{"unstable network", "unstable_network"},
 	{"parameter validation error", "invalid_parameter"},
+}
+
+// failureCode reports whether a payout's errorCode is one of those that the pages list for failures: 1000 to 1016
+// and 9999. Any other beside a success says nothing.
+func failureCode(code string) bool {
+	n, err := strconv.Atoi(code)
+	return err == nil && (n >= 1000 && n <= 1016 || n == 9999)
 }
 
 // failedCode is the provider code of an order that failed: its status, and what the channel said where the page

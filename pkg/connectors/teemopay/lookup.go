@@ -163,6 +163,8 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 	switch status, ok := f.integer("status"); {
 	case ok && status == 1 && source == payment.FromLookup:
 		o.Kind = payment.Accepted
+	case ok && status == 2 && failureCode(f["errorCode"]):
+		return doubtful(source, f, "paid, but with the code of a failure")
 	case ok && status == 2 && amount.Minor > 0:
 		o.Kind = payment.Paid
 	case ok && status == 3:

@@ -118,14 +118,17 @@ func TestLookupPayout(t *testing.T) {
 		`"amount":"1000.00","status":1`:                                          payment.Accepted,
 		`"amount":"1000.00","status":2,"serviceAmount":"15.00","errorCode":null`: payment.Paid,
 		`"amount":"1000.00","status":"2"`:                                        payment.Paid,
-		`"status":2`:                                                             payment.Unclear, // nothing to compare with ours
-		`"amount":"0.00","status":2`:                                             payment.Unclear,
-		`"amount":"1000.5","status":2`:                                           payment.Unclear,
-		`"amount":null,"status":3,"errorCode":1004`:                              payment.Declined,
-		`"amount":"1000.00","status":4,"errorCode":1000`:                         payment.TakenBack,
-		`"amount":"1000.00","status":5`:                                          payment.Unclear,
-		`"amount":"1000.00","status":0`:                                          payment.Unclear,
-		`"amount":"1000.00"`:                                                     payment.Unclear,
+		`"amount":"1000.00","status":2,"errorCode":0`:                            payment.Paid,
+		`"amount":"1000.00","status":2,"errorCode":1016`:                         payment.Unclear, // given back by the bank, or paid
+		`"amount":"1000.00","status":2,"errorCode":"9999"`:                       payment.Unclear,
+		`"status":2`:                                     payment.Unclear, // nothing to compare with ours
+		`"amount":"0.00","status":2`:                     payment.Unclear,
+		`"amount":"1000.5","status":2`:                   payment.Unclear,
+		`"amount":null,"status":3,"errorCode":1004`:      payment.Declined,
+		`"amount":"1000.00","status":4,"errorCode":1000`: payment.TakenBack,
+		`"amount":"1000.00","status":5`:                  payment.Unclear,
+		`"amount":"1000.00","status":0`:                  payment.Unclear,
+		`"amount":"1000.00"`:                             payment.Unclear,
 	} {
 		o, err := lookup(t, payment.Payout, data(text))
 		if err != nil || o.Kind != kind || o.Reference != "T1" || o.Source != payment.FromLookup || o.Known != (kind == payment.Unclear) {

@@ -78,6 +78,7 @@ func TestWebhook(t *testing.T) {
 			Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "1000", Message: "The account does not exist or is restricted"}})},
 		{"payout in payment", strings.Replace(payoutCallback, `"status":2`, `"status":1`, 1), unclear(payment.Payout, payout, "1", badPayout)},
 		{"payout unknown", strings.Replace(payoutCallback, `"status":2`, `"status":9`, 1), unclear(payment.Payout, payout, "9", badPayout)},
+		{"payout paid, with the code of a failure", strings.Replace(payoutCallback, `"errorCode":null`, `"errorCode":1015`, 1), unclear(payment.Payout, payout, "2", "paid, but with the code of a failure")},
 		{"payout paid without an amount", strings.Replace(payoutCallback, `"1000.00"`, `null`, 1), unclear(payment.Payout, payout, "2", badPayout)},
 		{"payout of a fraction", strings.Replace(payoutCallback, `"1000.00"`, `"1000.10"`, 1), unclear(payment.Payout, payout, "2", "the amount cannot be read")},
 		{"a further field", strings.Replace(payoutCallback, `{`, `{"channel":"a&b","vip":true,"rate":1.50,`, 1), notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000)})},
