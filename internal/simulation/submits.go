@@ -54,7 +54,9 @@ func (w *world) judgeSubmits(o *order, history []payment.Payment) {
 		switch {
 		case p.Status == payment.Submitting:
 			if submits == 0 && before.Status == payment.InDoubt { // it came back to life from parked: see [payment.Payment.Requests]
-				submits, first = before.Attempts, before.SubmittedAt
+				if submits = before.Attempts; submits > 0 {
+					first = before.SubmittedAt
+				}
 			}
 			approved = before.RetryApproved || before.Status == payment.Parked && approved // it was not executed
 			if submits >= limit && !approved {
