@@ -129,7 +129,7 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 			redirect("https://xxx.xxx.xx/gateway/portal/v1/payments/GqhJK1nePB", "https://xxx.xxx.xx/gateway/register/v1/payments/GqhJK1ne"))},
 		{"seed 000, 499.96 won cannot be transferred", plainLinks(krwV1), deposit(payment.KRW(500)), detailedV1,
 			accepted("PM00161864", payment.KRW(500), redirect(linkV1, ""))},
-		{"seed 000, with https only the closest to 499.96 won", krwV1, deposit(payment.KRW(500)), detailedV1, accepted("PM00161864", payment.KRW(500), transfer(payment.Transfer{
+		{"the example of the KRW deposit page, with https only the closest to 499.96 won", krwV1, deposit(payment.KRW(500)), detailedV1, accepted("PM00161864", payment.KRW(500), transfer(payment.Transfer{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(500), Reference: "26022"}))},
 		{"seed 000, in whole won", krwV1, deposit(payment.KRW(50000)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(49996), Reference: "26022"}))},
