@@ -99,8 +99,9 @@ func Threshold(cfg config.Config) func(provider string) time.Duration {
 }
 
 // lookupSlots is how many payments of one rung of a provider's ladder a worker looks up at the same time:
-// nobody waits for them, and they must not crowd out what somebody waits for.
-const lookupSlots = 4
+// nobody waits for them, and they must not crowd out what somebody waits for. But each can hang for a whole
+// submit_timeout: 300 that hang take 5 minutes with the default, half of the first step.
+const lookupSlots = 16
 
 // Open returns how the open payments of each provider are looked up.
 func Open(rt Runtime) []reconcile.Provider {

@@ -16,6 +16,7 @@ type Message struct {
 	Sequence   uint64    // in its stream
 	Deliveries int       // how often it was delivered, this time included
 	StoredAt   time.Time // when the broker took it
+	Pending    uint64    // how many messages the broker has not delivered yet to any reader of the same consumer
 }
 
 // Header is a set of message headers. Keys are compared without regard to case, as NATS says.
@@ -31,6 +32,9 @@ type Verdict struct {
 	Detail string        // for Dead, for people; without personal data
 	// Subject is where to send the message on, for Forward.
 	Subject string
+	// Unanswered says, for Retry, that a provider was asked and gave no answer: whoever keeps the time may let others
+	// go first.
+	Unanswered bool
 }
 
 // VerdictKind says what happens to a message.
@@ -50,6 +54,11 @@ func DoneVerdict() Verdict { return Verdict{Kind: Done} }
 
 // RetryVerdict asks for the message again after a delay.
 func RetryVerdict(delay time.Duration) Verdict { return Verdict{Kind: Retry, Delay: delay} }
+
+// UnansweredVerdict asks for the message again after a delay, because a provider gave no answer.
+func UnansweredVerdict(delay time.Duration) Verdict {
+	return Verdict{Kind: Retry, Delay: delay, Unanswered: true}
+}
 
 // ParkVerdict asks for the message again at a time.
 func ParkVerdict(at time.Time) Verdict { return Verdict{Kind: Park, At: at} }

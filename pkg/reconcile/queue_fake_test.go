@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -66,12 +67,26 @@ func (l *fakeLog) ConsumePayments(ctx context.Context, provider, timer string, s
 	l.mu.Unlock()
 	room, work := make(chan struct{}, headroom), sync.WaitGroup{}
 	defer work.Wait()
+	concerns := func(m events.Message) bool {
+		tokens := strings.Split(m.Subject, ".")
+		return tokens[2] == provider && slices.Contains(statuses, payment.Status(tokens[1]))
+	}
+	var taken atomic.Int64 // how many messages were looked at
+	pending := func() (n uint64) {
+		for _, m := range l.messages[taken.Load():] {
+			if concerns(m) {
+				n++
+			}
+		}
+		return n
+	}
 	for next := 0; ; next++ {
 		m, more := l.wait(ctx, next)
 		if !more {
 			return nil
 		}
-		if tokens := strings.Split(m.Subject, "."); tokens[2] != provider || !slices.Contains(statuses, payment.Status(tokens[1])) {
+		if !concerns(m) {
+			taken.Add(1)
 			continue
 		}
 		select {
@@ -79,9 +94,10 @@ func (l *fakeLog) ConsumePayments(ctx context.Context, provider, timer string, s
 		case <-ctx.Done():
 			return nil
 		}
+		taken.Add(1)
 		work.Go(func() {
 			defer func() { <-room }()
-			l.deliver(ctx, timer, m, h)
+			l.deliver(ctx, timer, m, pending, h)
 		})
 	}
 }
@@ -104,11 +120,12 @@ func (l *fakeLog) wait(ctx context.Context, n int) (events.Message, bool) {
 }
 
 // deliver gives a message to the handler until it is done with it.
-func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, h events.Handler) {
+func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, pending func() uint64, h events.Handler) {
 	for ctx.Err() == nil {
 		m.Deliveries++
 		l.mu.Lock()
 		l.given[timer]++
+		m.Pending = pending()
 		l.mu.Unlock()
 		v := h(ctx, m)
 		if v.Kind != events.Retry {

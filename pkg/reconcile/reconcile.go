@@ -68,20 +68,33 @@ func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now 
 			return fmt.Errorf("reconcile: %s: %w", p.Name, errors.New("hours, slots and a clock are required"))
 		}
 	}
+	timers := timersOf(providers, engine, now)
+	end, err := watch(timers)
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
+	}
+	defer func() { _ = end() }()
 	group, ctx := errgroup.WithContext(ctx)
+	for _, t := range timers {
+		group.Go(func() error {
+			if err := q.ConsumePayments(ctx, t.provider.Name, t.rung.name, t.rung.statuses, t.provider.Slots, t.handle); err != nil {
+				return fmt.Errorf("timer %s of %s: %w", t.rung.name, t.provider.Name, err)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func timersOf(providers []Provider, engine Engine, now func() time.Time) []timer {
+	var timers []timer
 	for _, p := range providers {
 		rungs := append(p.Ladder.rungs(), p.Pages.rungs()...)
 		for i, rung := range rungs {
-			t := timer{provider: p, engine: engine, now: now, rung: rung, later: rungs[i+1:]}
-			group.Go(func() error {
-				if err := q.ConsumePayments(ctx, p.Name, rung.name, rung.statuses, p.Slots, t.handle); err != nil {
-					return fmt.Errorf("timer %s of %s: %w", rung.name, p.Name, err)
-				}
-				return nil
-			})
+			timers = append(timers, timer{provider: p, engine: engine, now: now, rung: rung, later: rungs[i+1:], progress: &progress{}})
 		}
 	}
-	return group.Wait()
+	return timers
 }
 
 // timer handles the events of one rung.
@@ -91,6 +104,7 @@ type timer struct {
 	now      func() time.Time
 	rung     rung
 	later    []rung // in their order
+	progress *progress
 }
 
 // handle puts an event off that is not old enough and leaves one that is old enough for the next rung to that:
@@ -102,6 +116,7 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 	}
 	now := t.now()
 	due, ever := t.due(p, m, t.rung)
+	t.progress.note(m, due, ever, now)
 	if !t.concerns(p, m, t.rung) {
 		return events.DoneVerdict()
 	}
@@ -121,7 +136,22 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 	}
 	verdict := t.engine.Overdue(ctx, m, limit)
 	verdict.Delay = min(verdict.Delay, recheck)
+	if verdict.Unanswered {
+		return t.unanswered(verdict, more && next.takes(p.Status))
+	}
 	return verdict
+}
+
+// unanswered has a payment asked about again of which the provider gave no answer, as long as it holds up no other:
+// the broker hands out no more events of a timer than wait for their time (see jetstream.Conn.ConsumePayments), so
+// enough of them would stop the step. While others wait that may be due, those that were asked about, which are the
+// oldest, are left to the next step of the schedule. The last step has none after it, and leaves nothing.
+func (t timer) unanswered(again events.Verdict, next bool) events.Verdict {
+	if next && t.progress.late(t.now()) > 0 {
+		return events.DoneVerdict()
+	}
+	again.Delay = min(again.Delay, t.rung.after) // so that it can give way before what comes after it is due
+	return again
 }
 
 // next is the rung that comes after this one for an event; more is false when there is none.

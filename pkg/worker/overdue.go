@@ -18,8 +18,8 @@ import (
 // since it was sent, since its page was over or since a person was told last, becomes overdue: an event, an
 // error in the log and a count, nothing more. limit 0 makes it overdue in any case.
 //
-// A look-up that gets no answer is repeated: the verdict asks for the message again. Whoever keeps the time
-// ends that when the next look-up is due.
+// A look-up that gets no answer is repeated: the verdict asks for the message again, and says why. Whoever keeps
+// the time ends that when the next look-up is due, or when others wait for theirs.
 //
 // An event that is not the payment's last one any more is done with: the newer one has its own time.
 // While the provider is closed it is not asked; the verdict then asks for the message at the opening. An intent
@@ -111,7 +111,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		return events.RetryVerdict(pauseAfterError)
 	}
 	if !answered && open(j.payment) && j.seq == before { // else the new event has its own time
-		return events.RetryVerdict(w.nextLookup(j.payment).Sub(w.Now()))
+		return events.UnansweredVerdict(w.nextLookup(j.payment).Sub(w.Now()))
 	}
 	if open(j.payment) {
 		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(j.payment.OpenSince()))

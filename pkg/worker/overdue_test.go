@@ -285,13 +285,18 @@ func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
 		d.lookupSays(payment.Observation{}, errors.New("503"))
 		p, m := d.start(), d.event("o-1")
 		for n := range 3 {
-			pause := d.want(p.Overdue(context.Background(), m, threshold), events.Retry)
-			if pause <= 0 || pause > 15*time.Minute || d.provider.lookups != n+1 {
-				t.Errorf("%d look-ups, the next after %s", d.provider.lookups, pause)
+			v := p.Overdue(context.Background(), m, threshold)
+			pause := d.want(v, events.Retry)
+			if pause <= 0 || pause > 15*time.Minute || d.provider.lookups != n+1 || !v.Unanswered {
+				t.Errorf("%d look-ups, the next after %s, unanswered: %t", d.provider.lookups, pause, v.Unanswered)
 			}
 			time.Sleep(pause)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending)
+		p.ports.on("last", 1, failBefore) // nobody was asked: it must not give way to others
+		if v := p.Overdue(context.Background(), m, threshold); d.want(v, events.Retry) <= 0 || v.Unanswered {
+			t.Errorf("the log cannot be read: %+v", v)
+		}
 		d.lookupSays(paid(), nil)
 		d.want(p.Overdue(context.Background(), m, threshold), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)

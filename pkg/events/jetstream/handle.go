@@ -30,6 +30,7 @@ func newDelivery(m *nats.Msg) (*delivery, error) {
 	return &delivery{raw: m, stream: meta.Stream, message: events.Message{
 		Subject: subject, Header: events.Header(m.Header), Data: m.Data,
 		Sequence: meta.Sequence.Stream, Deliveries: int(meta.NumDelivered), StoredAt: meta.Timestamp.UTC(),
+		Pending: meta.NumPending,
 	}}, nil
 }
 

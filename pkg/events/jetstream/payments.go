@@ -28,7 +28,8 @@ var validTimer = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 //
 // A handler that gives back what is not old enough (with [events.Retry]) makes the log a clock: the
 // oldest events wait for their time, and the others behind them. That is no stall. At most 256 wait like
-// this, so their times must not differ by much from the order of the log.
+// this, so their times must not differ by much from the order of the log, and what is given back for another
+// reason must give way when others wait (Message.Pending).
 func (c *Conn) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, handler events.Handler) error {
 	if !payment.ValidProvider(provider) || !validTimer.MatchString(timer) {
 		return fmt.Errorf("consume payments: %q of %q cannot be a timer", timer, provider)
