@@ -16,11 +16,10 @@ const DefaultMaxSubmits = 3
 // told. While the provider is closed or not available it stays in doubt, too. The slot of the look-up in the
 // provider's budget does for this call: the answer is worth nothing after a wait.
 func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, error) {
-	now := w.Now()
 	if j.payment.Refused && j.conn.Traits().RefusalLeavesNoOrder {
 		return events.Verdict{}, false, w.decide(ctx, j, refusedForGood(j.payment))
 	}
-	if j.cmd.Expired(now) {
+	if j.cmd.Expired(w.Now()) {
 		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
 	if w.toldLimit(j) {
@@ -29,7 +28,8 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, e
 	if why := w.submitLimit(j); why != nil {
 		return events.Verdict{}, false, w.decide(ctx, j, overdue(why))
 	}
-	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
+	// The time of this very moment: the process may have stood still since it looked at the limit.
+	if decision, shut := w.closed(j.cmd, w.Now()); shut && decision.Kind == payment.Park {
 		return events.ParkVerdict(decision.ResumeAt), true, nil
 	} else if shut {
 		return events.Verdict{}, false, w.decide(ctx, j, decision)
