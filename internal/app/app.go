@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 	"time"
 
@@ -45,6 +46,8 @@ type Runtime struct {
 	Logger     *slog.Logger
 	Now        func() time.Time
 
+	accept acceptance // of changed accounts, by a person
+
 	path  string        // of the configuration
 	role  config.Role   // what it is for
 	files *config.Files // what it was read from
@@ -73,11 +76,16 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 	if options.selfCheck {
 		return check(context.Background(), service, options.config, stdout, stderr)
 	}
+	if err := options.accept.validate(); err != nil {
+		fmt.Fprintf(stderr, "%s: %s\n", service.Name, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return ExitUsage
+	}
 	rt, err := Load(service, options.config, stderr)
 	if err != nil {
 		fmt.Fprintf(stderr, "%v\n\nMend the file and check it with: %s --check-config --config %s\n", err, service.Name, options.config)
 		return ExitUsage
 	}
+	rt.accept = options.accept
 	logLibraries(rt.Logger)
 	for _, warning := range rt.Config.Warnings() {
 		rt.Logger.Warn("configuration", "warning", warning)
@@ -102,6 +110,7 @@ type flags struct {
 	config      string
 	checkConfig bool
 	selfCheck   bool
+	accept      acceptance
 }
 
 func parseFlags(service Service, args []string, stdout, stderr io.Writer) (options flags, code int, done bool) {
@@ -110,6 +119,11 @@ func parseFlags(service Service, args []string, stdout, stderr io.Writer) (optio
 	set.StringVar(&options.config, "config", "payonce.yaml", "the configuration `file`; payonce.example.yaml shows every key")
 	set.BoolVar(&options.checkConfig, "check-config", false, "say all that is wrong with the configuration and end")
 	set.BoolVar(&options.selfCheck, "check", false, "ask everything that the service depends on, print what was found and what to do, and end with 0 or 1")
+	if service.Role == config.RoleWorker {
+		set.Var(&options.accept, "accept-account-change", "let a provider (`=PROVIDER`) or all be another account, although payments may have been sent to the one before; read docs/operators.md first, and give it once")
+		set.StringVar(&options.accept.by, "by", "", "your `NAME`, kept in AUDIT with an accepted change")
+		set.StringVar(&options.accept.reason, "reason", "", "why, in your own `WORDS`, kept in AUDIT with an accepted change")
+	}
 	version := set.Bool("version", false, "print the version and end")
 	set.Usage = func() {
 		fmt.Fprintf(set.Output(), `%s: %s

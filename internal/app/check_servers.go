@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"payonce/pkg/config"
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
 )
@@ -41,12 +43,52 @@ func checkNATS(ctx context.Context, rt Runtime) []finding {
 		return []finding{{check: "NATS", state: failed, result: err.Error(), next: adviceForNATS(err)}}
 	}
 	defer func() { _ = conn.Close() }() // nothing was written
-	return []finding{
+	return append([]finding{
 		{check: "NATS", state: good, result: "nats-server " + conn.ServerVersion() + " with JetStream"},
 		{check: "NATS sync_interval", state: unchecked, result: "a server does not tell it to its clients", next: adviceForSync},
 		checkStreams(ctx, conn),
 		natsClock(ctx, rt, conn),
+	}, accountRows(ctx, rt, conn)...)
+}
+
+// accountRows says which provider has another account than its workers had, and whether that is allowed now.
+func accountRows(ctx context.Context, rt Runtime, conn *jetstream.Conn) (rows []finding) {
+	if rt.role != config.RoleWorker {
+		return nil
 	}
+	for _, name := range rt.Connectors.Names() {
+		connector, _ := rt.Connectors.Get(name)
+		row := finding{check: "account of " + name, state: unchecked}
+		last, err := conn.LastAccount(ctx, name)
+		switch {
+		case err != nil:
+			row.result, row.next = err.Error(), "make the streams first"
+			rows = append(rows, row)
+		case last.Sequence > 0 && last.Record.Account != connectors.AccountOf(connector):
+			rows = append(rows, changedAccount(ctx, conn, row, events.AuditRecord{
+				Provider: name, Account: connectors.AccountOf(connector), AccountBefore: last.Record.Account,
+			}))
+		}
+	}
+	if len(rows) == 0 {
+		rows = []finding{{check: "accounts", state: good, result: "none is another than the one that was worked with last"}}
+	}
+	return rows
+}
+
+func changedAccount(ctx context.Context, conn *jetstream.Conn, row finding, r events.AuditRecord) finding {
+	open, err := conn.MaybeSent(ctx, r.Provider)
+	var refused *startError
+	switch {
+	case err != nil:
+		row.state, row.result, row.next = failed, err.Error(), "try again"
+	case len(open) > 0 && errors.As(refuseAccount(r, open), &refused):
+		row.state, row.result, row.next = failed, refused.Error(), refused.next
+	default:
+		row.state, row.result = warned, fmt.Sprintf("changed from %q to %q; no payment that may have been sent is open", r.AccountBefore, r.Account)
+		row.next = "stop all workers before one starts with the new account"
+	}
+	return row
 }
 
 // checkStreams shows all that differs from the definitions, a line each.

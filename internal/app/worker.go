@@ -41,6 +41,9 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	if err := checkAccounts(ctx, rt, conn); err != nil {
+		return err
+	}
 	rt.health.becomes(conn.Ready)
 	spare, err := newLimits(rt, client)
 	if err != nil {
@@ -61,6 +64,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return reconcile.Run(ctx, conn, engine, Open(rt), rt.Now) })
 	group.Go(func() error { return sweep(ctx, rt, conn) })
 	group.Go(func() error { return reload(ctx, rt, nil) })
+	group.Go(func() error { return watchAccounts(ctx, rt, conn) })
 	group.Go(func() error { return conn.WatchAdvisories(ctx) })
 	group.Go(func() error { return conn.WatchWrites(ctx) })
 	group.Go(func() error { logClocks(ctx, rt, conn); return nil })

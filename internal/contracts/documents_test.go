@@ -112,7 +112,7 @@ func TestBreaksOfDocumentsAreFound(t *testing.T) {
 		"a trace header goes":            {asyncAPI, "          ce-traceparent:\n", "          ce-trace:\n", "/components/messages/clarificationRequested/headers/properties/ce-traceparent: was removed"},
 		"an event's type is changed":     {asyncAPI, "              - payment.settled\n", "              - payment.paid\n", "/components/messages/paymentSettled/headers/properties/ce-type/enum: payment.settled was removed"},
 		"an event has another schema":    {asyncAPI, "const: urn:payonce:schema:payment:v1", "const: urn:payonce:schema:payment:v2", "/components/messages/paymentConflict/headers/properties/ce-dataschema/const: was"},
-		"a deed can be missing":          {asyncAPI, "          - deed\n", "", "/components/messages/operatorApply/payload/required: deed was removed"},
+		"a deed can be missing":          {asyncAPI, "          - deed\n", "", "/payload/required: deed was removed"},
 		"an event type more":             {asyncAPI, "              - payment.settled\n", "              - payment.settled\n              - payment.more\n", ""},
 		"a path is renamed":              {openAPI, "  /v1/deposits:", "  /v1/deposit:", "/paths//v1/deposits: was removed"},
 		"a status goes":                  {openAPI, `        "409": {$ref: "#/components/responses/reused"}` + "\n", "", "/paths//v1/deposits/post/responses/409: was removed"},

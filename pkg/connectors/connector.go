@@ -70,6 +70,11 @@ type Answer struct {
 type Traits struct {
 	// Kind is the connector's name, e.g. "teemopay".
 	Kind string
+	// Account names, without secrets, where orders are sent to and looked up: host, merchant, project or application,
+	// and whatever else makes another space of order numbers. It is compared as text. A payment that was sent to one
+	// account must never be looked up at another, which does not know it: it would be sent again. What can be changed
+	// while payments are open (secrets, texts, delays) is not in it.
+	Account string
 	// Operations that the provider executes.
 	Operations []payment.Operation
 	// Currencies that it takes, ISO 4217.

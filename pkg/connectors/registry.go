@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -37,14 +38,33 @@ func NewRegistry(byName map[string]Connector) *Registry {
 // providers.
 var ErrOtherProviders = errors.New("a provider was added or removed, or its kind was changed")
 
+// ErrOtherAccount says that connectors cannot take the place of others, because one works with another account
+// ([Traits].Account): payments that may have been sent to the old one would be looked up, and sent again, at the new one.
+var ErrOtherAccount = errors.New("a provider's account was changed")
+
+// AccountOf returns which account a connector works with: its kind and [Traits].Account.
+func AccountOf(c Connector) string {
+	t := c.Traits()
+	return strings.TrimSpace(t.Kind + " " + t.Account)
+}
+
 // Replace puts the connectors of next in the place of ours, e.g. with new secrets. Calls that are under way
 // end with the connectors that they began with. next must have the same providers of the same kinds, else
-// nothing is replaced and the error is [ErrOtherProviders].
+// nothing is replaced and the error is [ErrOtherProviders], and the same accounts, else it is [ErrOtherAccount].
 func (r *Registry) Replace(next *Registry) error {
-	replacing := *next.byName.Load()
+	current, replacing := *r.byName.Load(), *next.byName.Load()
 	sameKind := func(a, b Connector) bool { return a.Traits().Kind == b.Traits().Kind }
-	if !maps.EqualFunc(*r.byName.Load(), replacing, sameKind) {
+	if !maps.EqualFunc(current, replacing, sameKind) {
 		return ErrOtherProviders
+	}
+	var problems []error
+	for _, name := range slices.Sorted(maps.Keys(current)) {
+		if before, after := AccountOf(current[name]), AccountOf(replacing[name]); before != after {
+			problems = append(problems, fmt.Errorf("%s: %w from %q to %q", name, ErrOtherAccount, before, after))
+		}
+	}
+	if len(problems) > 0 {
+		return errors.Join(problems...)
 	}
 	r.byName.Store(&replacing)
 	return nil

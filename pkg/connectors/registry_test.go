@@ -11,10 +11,12 @@ import (
 // ofKind is a connector that is only asked for its kind.
 type ofKind struct {
 	connectors.Connector
-	kind, secret string
+	kind, secret, account string
 }
 
-func (c ofKind) Traits() connectors.Traits { return connectors.Traits{Kind: c.kind} }
+func (c ofKind) Traits() connectors.Traits {
+	return connectors.Traits{Kind: c.kind, Account: c.account}
+}
 
 func TestReplaceTakesAllOrNothing(t *testing.T) {
 	type accounts = map[string]connectors.Connector
@@ -48,5 +50,17 @@ func TestReplaceTakesAllOrNothing(t *testing.T) {
 	}
 	if !slices.Equal(registry.Names(), []string{"a", "b"}) {
 		t.Errorf("names %q", registry.Names())
+	}
+}
+
+func TestReplaceKeepsTheAccount(t *testing.T) {
+	type accounts = map[string]connectors.Connector
+	registry := connectors.NewRegistry(accounts{"a": ofKind{kind: "x", account: "one"}, "b": ofKind{kind: "y", account: "two"}})
+	err := registry.Replace(connectors.NewRegistry(accounts{"a": ofKind{kind: "x", account: "one", secret: "new"}, "b": ofKind{kind: "y", account: "three"}}))
+	if !errors.Is(err, connectors.ErrOtherAccount) || err.Error() != `b: a provider's account was changed from "y two" to "y three"` {
+		t.Errorf("another account: %v", err)
+	}
+	if c, _ := registry.Get("a"); c.(ofKind).secret != "" {
+		t.Error("a part was replaced")
 	}
 }

@@ -23,11 +23,12 @@ const (
 	DeedDrop    Deed = "drop"    // dead letters deleted
 	DeedUnmask  Deed = "unmask"  // personal data looked at
 	DeedApply   Deed = "apply"   // streams made or changed
+	DeedAccount Deed = "account" // workers began to work with a provider's account; also written by workers themselves
 )
 
 // Deeds lists all deeds.
 func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply}
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount}
 }
 
 // Stage says which of the two records of a deed this is. An intent without a result was interrupted:
@@ -54,7 +55,11 @@ type AuditRecord struct {
 	Filter map[string]string `json:"filter,omitempty"`
 	// Amount is what a person says was settled.
 	Amount payment.Money `json:"amount,omitzero"`
-	Items  []AuditItem   `json:"items"`
+	// Account is, for [DeedAccount], the account that is worked with from now on, and AccountBefore the one until then.
+	// Neither holds a secret.
+	Account       string      `json:"account,omitempty"`
+	AccountBefore string      `json:"account_before,omitempty"`
+	Items         []AuditItem `json:"items"`
 }
 
 // AuditItem is one thing that a deed was done to.

@@ -79,3 +79,15 @@ func TestFirst(t *testing.T) {
 		t.Errorf("have %v", err)
 	}
 }
+
+func TestEndpoint(t *testing.T) {
+	for text, want := range map[string]string{
+		"https://Pay.Example": "pay.example", "https://pay.example:443/": "pay.example", "http://localhost:80/x": "localhost/x",
+		"https://pay.example:8443/v1/": "pay.example:8443/v1", "https://pay.example./v1": "pay.example/v1", "https://pay.example:80": "pay.example:80",
+		"http://[::1]:8080": "[::1]:8080", "https://pay.example/A": "pay.example/A",
+	} {
+		if have := check.Endpoint(text); have != want {
+			t.Errorf("%s: have %q, want %q", text, have, want)
+		}
+	}
+}

@@ -22,7 +22,7 @@ type Harness struct {
 	Now time.Time
 	// Command is the command of Submit.Example. The suite changes its order and amount.
 	Command payment.Command
-	// Traits are what the documents promise, for the whole connector.
+	// Traits are what the documents promise, for the whole connector, without the Account.
 	Traits  connectors.Traits
 	Amounts Amounts
 	Submit  Submit

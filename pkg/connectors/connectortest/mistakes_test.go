@@ -51,6 +51,7 @@ const (
 	ignoresCase        mistake = "compares the signature without its case"
 	anyWebhook         mistake = "does not verify webhooks"
 	promisesMore       mistake = "claims an operation that the provider does not have"
+	noAccount          mistake = "does not say which account it works with"
 	acceptedIsPaid     mistake = "treats an accepted payment as paid"
 	sentIsLink         mistake = "takes a payment that was sent for a page that closes"
 	pageCalls          mistake = "makes a request for a page that needs none"
@@ -66,6 +67,7 @@ var mistakes = []struct {
 	{sentIsLink, "an accepted payment is no more than the documents say"},
 	{pageCalls, "a submit without a request makes none"},
 	{promisesMore, "the traits are the documents' and are kept"},
+	{noAccount, "the traits are the documents' and are kept"},
 	{anyWebhook, "a webhook with a foreign key is refused"},
 	{anyStatusAccepted, "an undocumented status is in doubt"},
 	{anyCodeDeclines, "an undocumented code is in doubt"},

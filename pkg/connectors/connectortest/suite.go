@@ -72,6 +72,9 @@ func (s *trial) advance(d time.Duration) { s.millis.Add(d.Milliseconds()) }
 // nowhere is an address where nothing listens.
 const nowhere = "http://127.0.0.1:1"
 
+// elsewhere is another one.
+const elsewhere = "http://127.0.0.1:2"
+
 // connect returns a connector of its own.
 func (s *trial) connect(url string, roots *x509.CertPool) connectors.Connector {
 	s.Helper()

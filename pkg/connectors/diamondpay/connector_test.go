@@ -302,6 +302,40 @@ func TestTraits(t *testing.T) {
 	}
 	for _, c := range cases {
 		c.want.Kind, c.want.RefusesDuplicates, c.want.OneReference, c.want.SettlingDelay = diamondpay.Kind.Name, true, true, diamondpay.DefaultSettlingDelay
-		t.Run(c.name, func(t *testing.T) { mustEqual(t, connect(t, c.account("http://127.0.0.1:1")).Traits(), c.want) })
+		t.Run(c.name, func(t *testing.T) {
+			traits := connect(t, c.account("http://127.0.0.1:1")).Traits()
+			traits.Account = "" // TestAccount has it
+			mustEqual(t, traits, c.want)
+		})
+	}
+}
+
+// A payment must not be looked up where it was not sent: what decides where that is makes another account.
+func TestAccount(t *testing.T) {
+	const base = "https://Gateway.Example:443/"
+	at := func(edit func(*diamondpay.Settings)) string {
+		return connect(t, with(krwV1, edit)(base)).Traits().Account
+	}
+	ours := at(func(*diamondpay.Settings) {})
+	if want := "at gateway.example platform_id PF0002 currency KRW version v1 payout_query_version v1"; ours != want {
+		t.Errorf("got %q, want %q", ours, want)
+	}
+	for name, edit := range map[string]func(*diamondpay.Settings){
+		"host": func(s *diamondpay.Settings) { s.BaseURL = "https://other.example" }, "port": func(s *diamondpay.Settings) { s.BaseURL = "https://gateway.example:8443" },
+		"path": func(s *diamondpay.Settings) { s.BaseURL += "tw" }, "platform": func(s *diamondpay.Settings) { s.PlatformID = "PF0003" },
+		"currency": func(s *diamondpay.Settings) { s.Currency = "TWD" }, "version": func(s *diamondpay.Settings) { s.Version = "v2" },
+		"version of look-ups": func(s *diamondpay.Settings) { s.PayoutQueryVersion = "v2" },
+	} {
+		if at(edit) == ours {
+			t.Errorf("%s: it is the same account", name)
+		}
+	}
+	for name, edit := range map[string]func(*diamondpay.Settings){
+		"secret": func(s *diamondpay.Settings) { s.Secret = secret.New("another-secret-of-the-account") }, "spelling": func(s *diamondpay.Settings) { s.BaseURL = "https://gateway.example" },
+		"callbacks": func(s *diamondpay.Settings) { s.NotifyURL = "https://other.example/x" }, "delay": func(s *diamondpay.Settings) { s.SettlingDelay *= 2 },
+	} {
+		if at(edit) != ours {
+			t.Errorf("%s: it is another account", name)
+		}
 	}
 }

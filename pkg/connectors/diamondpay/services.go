@@ -85,6 +85,7 @@ func (c *Connector) serviceID(method string) string {
 func (s Settings) traits() connectors.Traits {
 	t := connectors.Traits{
 		Kind:              kindName,
+		Account:           s.account(),
 		Currencies:        []string{s.Currency},
 		MaxOrderLength:    maxOrderV1,
 		Methods:           map[payment.Operation][]string{},

@@ -1,6 +1,7 @@
 package diamondpay
 
 import (
+	"fmt"
 	"maps"
 	"regexp"
 	"slices"
@@ -124,6 +125,13 @@ func (s *Settings) validate() error {
 		p.Must(code != "" && len(code) <= maxBankCode, "bank_codes: %.16q must map to a code of 1 to %d characters", name, maxBankCode)
 	}
 	return p.Err()
+}
+
+// account says which account valid settings are of. The versions belong to it, because orders are looked up by them and no
+// page says that one version knows the orders of the other.
+func (s *Settings) account() string {
+	return fmt.Sprintf("at %s platform_id %s currency %s version %s payout_query_version %s",
+		check.Endpoint(s.BaseURL), s.PlatformID, s.Currency, s.Version, s.PayoutQueryVersion)
 }
 
 func (s *Settings) validateSecrets(p *check.Problems) {

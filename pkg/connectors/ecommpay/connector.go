@@ -95,6 +95,7 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 		client: client, now: now, lists: map[payment.Operation]bankList{},
 		traits: connectors.Traits{
 			Kind:       kindName,
+			Account:    s.account(),
 			Operations: payment.Operations(),
 			Currencies: []string{"KRW"}, // seed 004
 			Hours:      calendar.ECommPayKorea(),

@@ -331,3 +331,32 @@ func TestConcurrentUse(t *testing.T) {
 		}
 	}
 }
+
+// A payment must not be looked up where it was not sent: what decides where that is makes another account.
+func TestAccount(t *testing.T) {
+	at := func(edit func(*ecommpay.Settings)) string {
+		s := settings("https://API.example.com/")
+		edit(&s)
+		return connect(t, s).Traits().Account
+	}
+	ours := at(func(*ecommpay.Settings) {})
+	if want := "at api.example.com and paymentpage.ecommpay.com/payment project_id 200"; ours != want {
+		t.Errorf("got %q, want %q", ours, want)
+	}
+	for name, edit := range map[string]func(*ecommpay.Settings){
+		"gate": func(s *ecommpay.Settings) { s.GateURL = "https://other.example.com" }, "page": func(s *ecommpay.Settings) { s.PaymentPageURL = "https://other.example.com" },
+		"project": func(s *ecommpay.Settings) { s.ProjectID++ },
+	} {
+		if at(edit) == ours {
+			t.Errorf("%s: it is the same account", name)
+		}
+	}
+	for name, edit := range map[string]func(*ecommpay.Settings){
+		"secret": func(s *ecommpay.Settings) { s.Secret = previous }, "spelling": func(s *ecommpay.Settings) { s.GateURL = "https://api.example.com:443" },
+		"language": func(s *ecommpay.Settings) { s.Language = "en" }, "method": func(s *ecommpay.Settings) { s.DepositMethod = ecommpay.MethodGate },
+	} {
+		if at(edit) != ours {
+			t.Errorf("%s: it is another account", name)
+		}
+	}
+}

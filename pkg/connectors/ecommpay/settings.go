@@ -1,6 +1,7 @@
 package ecommpay
 
 import (
+	"fmt"
 	"net/url"
 	"regexp"
 	"slices"
@@ -115,6 +116,12 @@ func (s *Settings) validate() error {
 	p.Must(s.PageLifetime >= MinPageLifetime && s.PageLifetime <= MaxPageLifetime, "page_lifetime must be %v to %v", MinPageLifetime, MaxPageLifetime)
 	p.Must(s.BankListCache > 0, "bank_list_cache must not be negative")
 	return p.Err()
+}
+
+// account says which account valid settings are of. A payment that a customer confirms on the Payment Page is looked up at
+// the Gate, so both belong to it.
+func (s *Settings) account() string {
+	return fmt.Sprintf("at %s and %s project_id %d", check.Endpoint(s.GateURL), check.Endpoint(s.PaymentPageURL), s.ProjectID)
 }
 
 func setDefault[T comparable](value *T, byDefault T) {

@@ -70,6 +70,7 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 		settings: s, keys: k, base: strings.TrimRight(s.BaseURL, "/"), client: client, now: now, random: random,
 		traits: connectors.Traits{
 			Kind:           kindName,
+			Account:        s.account(),
 			Operations:     payment.Operations(),
 			Currencies:     []string{"KRW"}, // seed 003: amount
 			MaxOrderLength: 32,              // seed 003: merchantOrderNo

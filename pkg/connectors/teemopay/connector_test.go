@@ -342,3 +342,31 @@ func vectors(t testing.TB) vectorFile {
 	}
 	return f
 }
+
+// A payment must not be looked up where it was not sent: what decides where that is makes another account.
+func TestAccount(t *testing.T) {
+	at := func(edit func(*teemopay.Settings)) string {
+		s := settings(t, "https://KR-gateway.example.com/")
+		edit(&s)
+		return connect(t, s, rand.Reader).Traits().Account
+	}
+	ours := at(func(*teemopay.Settings) {})
+	if want := "at kr-gateway.example.com app_code app-code-1 country KR"; ours != want {
+		t.Errorf("got %q, want %q", ours, want)
+	}
+	for name, edit := range map[string]func(*teemopay.Settings){
+		"host": func(s *teemopay.Settings) { s.BaseURL = "https://other.example.com" }, "application": func(s *teemopay.Settings) { s.AppCode = "app-code-2" },
+	} {
+		if at(edit) == ours {
+			t.Errorf("%s: it is the same account", name)
+		}
+	}
+	for name, edit := range map[string]func(*teemopay.Settings){
+		"name": func(s *teemopay.Settings) { s.MerchantName = "Another" }, "spelling": func(s *teemopay.Settings) { s.BaseURL = "https://kr-gateway.example.com:443" },
+		"keys": func(s *teemopay.Settings) { s.PlatformPublicKeys = s.PlatformPublicKeys[:1] }, "country": func(s *teemopay.Settings) { s.Country = "KR" },
+	} {
+		if at(edit) != ours {
+			t.Errorf("%s: it is another account", name)
+		}
+	}
+}

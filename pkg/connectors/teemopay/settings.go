@@ -90,6 +90,11 @@ func (s *Settings) validate() (keys, error) {
 	return k, errors.Join(p.Err(), connectors.ValidateMeanings(s.Codes, validCode), err)
 }
 
+// account says which account valid settings are of. The merchant's name is none of it: it is only shown to customers.
+func (s *Settings) account() string {
+	return fmt.Sprintf("at %s app_code %s country %s", check.Endpoint(s.BaseURL), s.AppCode, s.Country)
+}
+
 func (s *Settings) parseKeys() (k keys, err error) {
 	var problems []error
 	if k.private, err = ParsePrivateKey(s.PrivateKey.Reveal()); err != nil {

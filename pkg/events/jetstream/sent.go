@@ -36,15 +36,21 @@ func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.
 }
 
 func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
+	all := payment.Ref{Provider: provider, Order: "*"}
+	return c.readThrough(ctx, njs.OrderedConsumerConfig{
+		FilterSubjects: []string{events.PaymentSubject(payment.Submitting, all), events.PaymentSubject(payment.Settled, all)},
+		DeliverPolicy:  njs.DeliverByStartTimePolicy, OptStartTime: &from,
+	}, func(m njs.Msg) (more bool, err error) { return sentOne(m, to, each) })
+}
+
+// readThrough gives each event of the log that config chooses to each, oldest first, until there is no more, each says so,
+// or it fails. It leaves no consumer behind.
+func (c *Conn) readThrough(ctx context.Context, config njs.OrderedConsumerConfig, each func(njs.Msg) (more bool, err error)) error {
 	stream, err := c.stream(ctx, events.StreamPayments)
 	if err != nil {
 		return err
 	}
-	all := payment.Ref{Provider: provider, Order: "*"}
-	consumer, err := stream.OrderedConsumer(ctx, njs.OrderedConsumerConfig{
-		FilterSubjects: []string{events.PaymentSubject(payment.Submitting, all), events.PaymentSubject(payment.Settled, all)},
-		DeliverPolicy:  njs.DeliverByStartTimePolicy, OptStartTime: &from,
-	})
+	consumer, err := stream.OrderedConsumer(ctx, config)
 	if err != nil {
 		return fmt.Errorf("ordered consumer: %w", err)
 	}
@@ -66,7 +72,7 @@ func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time
 		if err != nil {
 			return fmt.Errorf("read: %w", err)
 		}
-		if more, err := sentOne(m, to, each); err != nil || !more {
+		if more, err := each(m); err != nil || !more {
 			return err
 		}
 	}

@@ -1,0 +1,230 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+	"payonce/pkg/sandbox/teemopay"
+)
+
+// The applications at TeemoPay's gateway. The provider's books of one know nothing of the other's orders.
+const (
+	appBefore = "trial-app"
+	appAfter  = "trial-app-2"
+)
+
+// gateway is a provider with two applications at one address.
+type gateway struct {
+	*system
+	after *sandbox.Sandbox // the books of appAfter
+	front *httptest.Server
+}
+
+// startGateway lets a system's TeemoPay have a second application. renamed says that it is the first one under another
+// code: the provider's books are the same.
+func startGateway(t *testing.T, renamed bool) *gateway {
+	s := start(t)
+	g := &gateway{system: s}
+	merchant, err := teemopay.ReadPrivate(filepath.Join(s.dir, "keys", teemopay.MerchantPrivateFile))
+	s.must(err)
+	protocol, err := teemopay.New(teemopay.Settings{AppCode: appAfter, MerchantKey: &merchant.PublicKey, PlatformKey: s.keys.PlatformKey()})
+	s.must(err)
+	g.after, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{
+		Name: trial.TeemoPay, Protocol: protocol, CallbackURL: s.at.CallbackURL(trial.TeemoPay),
+		Retry: sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 30},
+	}}})
+	s.must(err)
+	t.Cleanup(g.after.Close)
+	behind, err := url.Parse(s.at.Sandbox)
+	s.must(err)
+	before := httputil.NewSingleHostReverseProxy(behind)
+	before.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // a dropped connection stays one
+	g.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.Header.Get("app_code") != appAfter:
+			before.ServeHTTP(w, r)
+		case renamed:
+			delete(r.Header, http.CanonicalHeaderKey("app_code"))
+			r.Header.Set("app_code", appBefore)
+			before.ServeHTTP(w, r)
+		default:
+			g.after.ServeHTTP(w, r)
+		}
+	}))
+	t.Cleanup(g.front.Close)
+	g.configure(appBefore)
+	return g
+}
+
+// configure writes the configuration of the workers with one of the applications.
+func (g *gateway) configure(app string) {
+	g.t.Helper()
+	text, err := os.ReadFile(filepath.Join(g.dir, "payonce.yaml"))
+	g.must(err)
+	changed := strings.NewReplacer("base_url: "+g.at.Sandbox+"/teemopay-kr\n", "base_url: "+g.front.URL+"/teemopay-kr\n",
+		"app_code: "+appBefore+"\n", "app_code: "+app+"\n", "nats:\n", "reload_every: 200ms\nnats:\n").Replace(string(text))
+	if strings.Count(changed, g.front.URL) != 1 || !strings.Contains(changed, "app_code: "+app+"\n") || !strings.Contains(changed, "reload_every") {
+		g.t.Fatalf("the configuration is not changed as meant:\n%s", changed)
+	}
+	g.config = filepath.Join(g.dir, "gateway.yaml")
+	g.must(os.WriteFile(g.config, []byte(changed), 0o600))
+}
+
+// sentInDoubt sends ten orders that reach the provider, and waits until each is in doubt. Nobody says what became of them.
+func (g *gateway) sentInDoubt(ctx context.Context, t *testing.T) (orders []order) {
+	t.Helper()
+	g.must(g.sandbox.SetDefaultFaults(trial.TeemoPay, sandbox.Fault{Name: sandbox.Drop}, sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Query503},
+		sandbox.Fault{Name: sandbox.AcceptDuplicates}))
+	for i := range 10 {
+		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("doubt-%d", i)}, payment.Deposit}
+		orders = append(orders, o)
+		g.publish(ctx, o)
+	}
+	for _, o := range orders {
+		g.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == payment.InDoubt })
+	}
+	return orders
+}
+
+// answered lets the provider answer look-ups again, and waits until each payment has ended with one charge.
+func (g *gateway) answered(ctx context.Context, orders []order) {
+	g.t.Helper()
+	for _, o := range orders {
+		g.must(g.sandbox.SetFaults(o.ref.Provider, o.ref.Order, sandbox.Fault{Name: sandbox.AcceptDuplicates}))
+	}
+	for _, o := range orders {
+		g.check(o, g.ended(ctx, o))
+	}
+	if books := g.after.Truth().Accounts[0]; len(books.Orders) != 0 {
+		g.t.Errorf("%d orders were sent to the other account, too", len(books.Orders))
+	}
+}
+
+// logged waits until a log has a text.
+func (g *gateway) logged(ctx context.Context, name, text string) {
+	g.t.Helper()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		log, err := os.ReadFile(filepath.Join(g.dir, name+".log"))
+		g.must(err)
+		if strings.Contains(string(log), text) {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			g.t.Fatalf("%s does not log %q:\n%s", name, text, log)
+		}
+	}
+}
+
+// refused starts a worker that must not begin to work, and returns what it said.
+func (g *gateway) refused(ctx context.Context, args ...string) string {
+	g.t.Helper()
+	out, err := exec.CommandContext(ctx, g.programs.worker, append([]string{"--config", g.config}, args...)...).CombinedOutput()
+	if err == nil {
+		g.t.Fatalf("the worker worked and stopped:\n%s", out)
+	}
+	return string(out)
+}
+
+// The account of a provider is changed in the file of a running worker while ten payments are in doubt. It is refused, and
+// none is sent to the other account, where nobody knows it.
+func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	g.worker(g.programs.worker)
+	orders := g.sentInDoubt(ctx, t)
+	g.configure(appAfter)
+	g.logged(ctx, "worker-1", "the changed configuration is not taken")
+	g.logged(ctx, "worker-1", "a provider's account was changed")
+	g.answered(ctx, orders)
+}
+
+// The account is changed while no worker runs. The next one does not start while payments may have been sent to the account
+// before, and says what to do; with the old account it goes on.
+func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	first := g.worker(g.programs.worker)
+	orders := g.sentInDoubt(ctx, t)
+	g.must(first.Stop(trial.StopPatience))
+	g.configure(appAfter)
+	said := g.refused(ctx)
+	for _, part := range []string{"provider " + trial.TeemoPay + ": the account was changed while payments may have been sent", "app_code " + appAfter,
+		"10 payments, for example doubt-0", "--accept-account-change=" + trial.TeemoPay} {
+		if !strings.Contains(said, part) {
+			t.Errorf("%q is not in\n%s", part, said)
+		}
+	}
+	if said := g.refused(ctx, "--check"); !strings.Contains(said, "account of "+trial.TeemoPay) || !strings.Contains(said, "10 payments") {
+		t.Errorf("the self-check says\n%s", said)
+	}
+	g.configure(appBefore)
+	g.worker(g.programs.worker)
+	g.answered(ctx, orders)
+}
+
+// A person accepts a changed account, because it is the same one under another name. AUDIT keeps who, why and which
+// payments were open, and a worker with the old name ends.
+func TestAnAcceptedAccountIsRecorded(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, true)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	first := g.worker(g.programs.worker)
+	orders := g.sentInDoubt(ctx, t)
+	g.must(first.Stop(trial.StopPatience))
+	g.configure(appAfter)
+	g.must(g.sandbox.SetDefaultFaults(trial.TeemoPay))
+	cmd := exec.Command(g.programs.worker, "--config", g.config, "--accept-account-change="+trial.TeemoPay, "--by", "kim", "--reason", "ticket 4711")
+	g.run(ctx, cmd, "accepting", "msg=working")
+	g.answered(ctx, orders)
+	last, err := g.log.LastAccount(ctx, trial.TeemoPay)
+	g.must(err)
+	r := last.Record
+	if r.Deed != events.DeedAccount || r.Stage != events.Finished || r.By != "kim" || r.Reason != "ticket 4711" || len(r.Items) != 10 ||
+		!strings.Contains(r.Account, appAfter) || strings.Contains(r.AccountBefore, appAfter) || !strings.Contains(r.AccountBefore, appBefore) {
+		t.Errorf("AUDIT keeps %+v", r)
+	}
+}
+
+// Without a payment that may have been sent an account may change, but not beside workers with the old one.
+func TestTwoAccountsAreNeverWorkedWithAtATime(t *testing.T) {
+	t.Parallel()
+	g := startGateway(t, false)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	first := g.worker(g.programs.worker)
+	g.configure(appAfter)
+	if said := g.refused(ctx); !strings.Contains(said, "other workers still work with the account") {
+		t.Errorf("the worker said\n%s", said)
+	}
+	first.Kill() // its requests for commands are forgotten by the broker
+	g.worker(g.programs.worker)
+	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "after"}, payment.Deposit}
+	g.publish(ctx, o)
+	g.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == payment.Pending })
+	if books := g.after.Truth().Accounts[0]; len(books.Orders) != 1 {
+		t.Errorf("the other account has %d orders", len(books.Orders))
+	}
+}
