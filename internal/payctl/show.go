@@ -23,7 +23,8 @@ func paymentCommand(env Env) *cobra.Command {
 		Long: `Show a payment as it stands, and how it came there: one line for each event of the log, with the time in
 UTC, the time where the provider is, and how long it took since the event before.
 
-An order that has no event yet is looked for in the queue. It exits with 1 when nobody knows the order.`,
+An order that has no event yet is looked for in the queue. Dead letters about the order are named. It exits with 1 when nobody
+knows the order.`,
 		Example: `  payctl payment show ecommpay-kr P-1001
   payctl payment show ecommpay-kr P-1001 --json --config /etc/payonce/payonce.yaml`,
 		Args: arguments("PROVIDER", "ORDER"),
@@ -73,6 +74,8 @@ type story struct {
 	// QueuedAt is when the command that is queued or parked was stored.
 	QueuedAt time.Time `json:"queued_at,omitzero"`
 	Events   []event   `json:"events"`
+	// DeadLetters are those about the order, oldest first.
+	DeadLetters []letterLine `json:"dead_letters,omitempty"`
 }
 
 // event is one event of the log, in the form of the HTTP border's timeline.
@@ -92,6 +95,16 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (stor
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	s, err := tell(ctx, conn, ref)
+	if err != nil && !errors.Is(err, events.ErrNoPayment) {
+		return story{}, err
+	}
+	letters, lettersErr := conn.DeadLettersOf(ctx, ref)
+	if lettersErr != nil {
+		return story{}, lettersErr
+	}
+	if s.DeadLetters = linesOf(letters); err != nil && len(letters) > 0 {
+		s.Next, err = s.DeadLetters[len(letters)-1].Next, nil
+	}
 	return s, unknownTo(cfg, ref, err)
 }
 
@@ -105,7 +118,7 @@ func unknownTo(cfg config.Config, ref payment.Ref, err error) error {
 		hint = fmt.Sprintf("; the configuration has no provider %q, it has %s", ref.Provider, providers(cfg))
 	}
 	return fmt.Errorf("nobody knows %s: the log has no event and the queue no command of it; "+
-		"a command that could not be read is shown by payctl deadletters list --provider %s%s", ref, ref.Provider, hint)
+		"a command that names no order is shown by payctl deadletters list --provider %s%s", ref, events.NoProvider, hint)
 }
 
 // tell reads the log, and the queue where that can say more. The error is events.ErrNoPayment when neither
@@ -135,7 +148,8 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 	if len(records) == 0 {
 		// A worker may have begun between the two looks: it writes to the log before it leaves the queue.
 		if records, err = conn.History(ctx, ref); err != nil {
-			return story{}, err
+			s.Payment.Ref = ref
+			return s, err
 		}
 	}
 	for _, record := range records {
@@ -143,6 +157,9 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 	}
 	s.Payment = records[len(records)-1].Payment
 	s.Next = operator.Next(s.Payment)
+	if s.Command == nowhere {
+		s.Next = operator.NextWithoutCommand(s.Payment)
+	}
 	return s, nil
 }
 

@@ -179,6 +179,72 @@ func TestShowParked(t *testing.T) {
 	run(t, "", "payment", "show", shop, "P-2", "--config", config).expect(t, 0, "is parked in the broker", "")
 }
 
+// What nothing moves any more must not read as if it went on by itself.
+func TestShowWithoutACommand(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	show := func(order string) string {
+		t.Helper()
+		o := run(t, "", "payment", "show", shop, order, "--config", config)
+		o.expect(t, 0, "status ", "")
+		return blanks.ReplaceAllString(o.out, " ")
+	}
+	expect := func(order string, without string, parts ...string) {
+		t.Helper()
+		out := show(order)
+		for _, part := range parts {
+			if !strings.Contains(out, part) {
+				t.Errorf("%s: %q is not in\n%s", order, part, out)
+			}
+		}
+		if without != "" && strings.Contains(out, without) {
+			t.Errorf("%s: %q is in\n%s", order, without, out)
+		}
+	}
+	live(t, conn, payment.New(command("P-1")), func(p *payment.Payment) {
+		p.Status, p.ResumeAt, p.Reason = payment.Parked, time.Now().UTC(), &payment.Reason{Code: payment.ReasonClosed}
+	})
+	expect("P-1", "next nothing:", "WARNING: the payment is parked", "next nothing will happen by itself: no command", "payctl parked cancel ecommpay-kr P-1")
+	live(t, conn, payment.New(command("D-1")), submitting, inDoubt)
+	expect("D-1", "nothing will happen by itself", "command is neither parked nor queued: the payment is not sent again by itself",
+		"next it is looked up, and never sent again by itself", "payctl payment resolve ecommpay-kr D-1")
+	live(t, conn, payment.New(command("D-2")), submitting, func(p *payment.Payment) { inDoubt(p); p.NotFound, p.NotFoundAt = 2, p.UpdatedAt })
+	expect("D-2", "", "next nothing will happen by itself: the provider does not know it, and no command", "payctl payment resolve ecommpay-kr D-2")
+	live(t, conn, payment.New(command("D-3")), submitting, pending) // its command is done with
+	expect("D-3", "command", "next nothing: the provider waits")
+	live(t, conn, payment.New(command("D-4")), submitting, inDoubt)
+	parkInBroker(t, conn, command("D-4"), time.Now().Add(time.Hour))
+	expect("D-4", "by itself", "command is parked in the broker")
+}
+
+// Dead letters about an order are named with it, whether the log knows the order or not, and however they name it.
+func TestShowNamesDeadLetters(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	live(t, conn, payment.New(command("L-1")), submitting, pending, settled)
+	give(t, conn, command("L-1"), events.DeadVerdict(events.DeadOrderReused, "order: another command was taken"))
+	o := run(t, "", "payment", "show", shop, "L-1", "--config", config)
+	o.expect(t, 0, "status settled", "")
+	o.expect(t, 0, "order_reused: order: another command was taken; see payctl deadletters show 1", "")
+	run(t, "", "payment", "show", shop, "L-1", "--json", "--config", config).expect(t, 0, `"reason": "order_reused"`, "")
+
+	give(t, conn, command("L-2"), events.DeadVerdict(events.DeadTooOld, "requested_at: before all that the log remembers"))
+	o = run(t, "", "payment", "show", shop, "L-2", "--config", config)
+	o.expect(t, 0, "payment ecommpay-kr/L-2", "")
+	o.expect(t, 0, "too_old: requested_at: before all that the log remembers; see payctl deadletters show 2", "")
+	o.expect(t, 0, "next nobody knows any more whether it was paid", "")
+
+	mismatched := encoded(t, command("L-3"))
+	mismatched.Subject = events.CommandSubject(payment.Deposit, payment.Ref{Provider: shop, Order: "L-4"})
+	giveMessage(t, conn, shop, mismatched, events.DeadVerdict(events.DeadMismatch, "subject and body differ"))
+	for _, order := range []string{"L-3", "L-4"} {
+		run(t, "", "payment", "show", shop, order, "--config", config).expect(t, 0, "subject_mismatch: subject and body differ", "")
+	}
+	if o := run(t, "", "payment", "show", shop, "L-5", "--config", config); o.code != 1 || strings.Contains(o.out, "dead letter") {
+		t.Errorf("of an order that nothing names: %+v", o)
+	}
+}
+
 // parkInBroker lets a worker's verdict park a command.
 func parkInBroker(t *testing.T, conn *jetstream.Conn, cmd payment.Command, until time.Time) {
 	t.Helper()

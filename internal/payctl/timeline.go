@@ -69,7 +69,10 @@ func (s story) header() [][2]string {
 	for _, r := range p.Receipts {
 		lines = append(lines, [2]string{"receipt", r.Reference + " " + money(r.Amount)})
 	}
-	lines = append(lines, [2]string{"attempts", fmt.Sprint(p.Attempts)},
+	if p.Status != "" {
+		lines = append(lines, [2]string{"attempts", fmt.Sprint(p.Attempts)})
+	}
+	lines = append(lines,
 		[2]string{"requested at", moment(p.RequestedAt, p)}, [2]string{"submitted at", submitted(p)},
 		[2]string{"resume at", moment(p.ResumeAt, p)})
 	if !p.OverdueAt.IsZero() {
@@ -83,7 +86,11 @@ func (s story) header() [][2]string {
 	for _, key := range slices.Sorted(maps.Keys(p.Metadata)) {
 		lines = append(lines, [2]string{"metadata " + key, p.Metadata[key]})
 	}
-	lines = append(lines, [2]string{"command", s.commandLine()}, [2]string{"next", s.Next})
+	lines = append(lines, [2]string{"command", s.commandLine()})
+	for _, l := range s.DeadLetters {
+		lines = append(lines, [2]string{"dead letter", fmt.Sprintf("%d of %s, %s: %s; see payctl deadletters show %[1]d", l.Sequence, moment(l.At, p), l.Reason, l.Detail)})
+	}
+	lines = append(lines, [2]string{"next", s.Next})
 	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
 }
 
@@ -106,7 +113,9 @@ func (s story) commandLine() string {
 	case s.Command == parked:
 		return s.parkedLine()
 	case s.Payment.Status == payment.Parked:
-		return "WARNING: the payment is parked and its command is neither parked nor queued; look again, and publish the command again if it stays so"
+		return "WARNING: the payment is parked and its command is neither parked nor queued"
+	case s.Payment.Status == payment.InDoubt || s.Payment.Status == payment.Submitting:
+		return "is neither parked nor queued: the payment is not sent again by itself"
 	}
 	return ""
 }

@@ -45,6 +45,23 @@ func Next(p payment.Payment) string {
 	return nextOfEnded(p)
 }
 
+// NextWithoutCommand says what a person does next about a payment whose command is neither queued nor parked. Only a payment
+// that may still be sent needs one: the others are Next's.
+func NextWithoutCommand(p payment.Payment) string {
+	switch p.Status {
+	case payment.Parked:
+		return fmt.Sprintf("nothing will happen by itself: no command of it is left. Look again; then let the upstream send the same command again, "+
+			"which goes on with this payment. To end it instead, do so when its command is there: payctl parked cancel %s %s", p.Provider, p.Order)
+	case payment.Submitting, payment.InDoubt:
+		if p.NotFound == 0 {
+			return "it is looked up, and never sent again by itself: no command of it is left. " + Next(p)
+		}
+		return byHand(p, "nothing will happen by itself: the provider does not know it, and no command of it is left. "+
+			"If it shall still be paid, let the upstream send the same command again; else ask the provider by our order number.")
+	}
+	return Next(p)
+}
+
 // byHand ends with the command that writes down what a person found out.
 func byHand(p payment.Payment, first string) string {
 	return fmt.Sprintf("%s Then: payctl payment resolve %s %s --settled or --failed", first, p.Provider, p.Order)

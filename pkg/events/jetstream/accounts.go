@@ -83,7 +83,7 @@ func (c *Conn) MaybeSent(ctx context.Context, provider string) ([]payment.Ref, e
 
 func (c *Conn) readMaybeSent(ctx context.Context, provider string) (map[payment.Ref]struct{}, error) {
 	open := map[payment.Ref]struct{}{}
-	err := c.readThrough(ctx, njs.OrderedConsumerConfig{
+	err := c.readThrough(ctx, events.StreamPayments, njs.OrderedConsumerConfig{
 		FilterSubjects: []string{events.PaymentFilter(payment.Ref{Provider: provider, Order: "*"})},
 		DeliverPolicy:  njs.DeliverAllPolicy, HeadersOnly: true,
 	}, func(m njs.Msg) (more bool, err error) {

@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 // maxDetail bounds the detail of a dead letter, in bytes.
@@ -74,6 +76,42 @@ func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) ([]DeadLe
 		after = raw.Sequence
 	}
 	return letters, nil
+}
+
+// DeadLettersOf returns the dead letters about one order, oldest first, also those whose command names the order in its
+// body only.
+func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) ([]DeadLetter, error) {
+	var letters []DeadLetter
+	err := c.readThrough(ctx, events.StreamDeadLetters, njs.OrderedConsumerConfig{
+		FilterSubjects: []string{events.DeadLetterSubject("*", ref.Provider), events.DeadLetterSubject("*", events.NoProvider)},
+		DeliverPolicy:  njs.DeliverAllPolicy,
+	}, func(m njs.Msg) (more bool, err error) {
+		meta, err := m.Metadata()
+		if err != nil {
+			return false, err
+		}
+		letter := deadLetterOf(&njs.RawStreamMsg{Sequence: meta.Sequence.Stream, Time: meta.Timestamp, Header: m.Headers(), Data: m.Data()})
+		if letter.about(ref) {
+			letters = append(letters, letter)
+		}
+		return meta.NumPending > 0, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("dead letters of %s: %w", ref, err)
+	}
+	return letters, nil
+}
+
+// about reports whether a dead letter names an order.
+func (l DeadLetter) about(ref payment.Ref) bool {
+	if named, ok := events.SubjectRef(l.Message.Subject); ok && named == ref {
+		return true
+	}
+	if l.Stream == events.StreamWebhooks {
+		return false
+	}
+	var body struct{ Provider, Order any } // whatever else is wrong with it
+	return json.Unmarshal(l.Message.Data, &body) == nil && body.Provider == ref.Provider && body.Order == ref.Order
 }
 
 // deadLetterOf reads a dead letter. A header that cannot be read leaves its field empty: whoever looks

@@ -37,16 +37,16 @@ func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.
 
 func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
 	all := payment.Ref{Provider: provider, Order: "*"}
-	return c.readThrough(ctx, njs.OrderedConsumerConfig{
+	return c.readThrough(ctx, events.StreamPayments, njs.OrderedConsumerConfig{
 		FilterSubjects: []string{events.PaymentSubject(payment.Submitting, all), events.PaymentSubject(payment.Settled, all)},
 		DeliverPolicy:  njs.DeliverByStartTimePolicy, OptStartTime: &from,
 	}, func(m njs.Msg) (more bool, err error) { return sentOne(m, to, each) })
 }
 
-// readThrough gives each event of the log that config chooses to each, oldest first, until there is no more, each says so,
-// or it fails. It leaves no consumer behind.
-func (c *Conn) readThrough(ctx context.Context, config njs.OrderedConsumerConfig, each func(njs.Msg) (more bool, err error)) error {
-	stream, err := c.stream(ctx, events.StreamPayments)
+// readThrough gives each message of a stream that config chooses to each, oldest first, until there is no more, each says
+// so, or it fails. It leaves no consumer behind.
+func (c *Conn) readThrough(ctx context.Context, name string, config njs.OrderedConsumerConfig, each func(njs.Msg) (more bool, err error)) error {
+	stream, err := c.stream(ctx, name)
 	if err != nil {
 		return err
 	}
