@@ -247,7 +247,6 @@ func TestStartSaysWhatToDo(t *testing.T) {
 		want      []string
 	}{
 		"Redis evicts": {redisArgs: []string{"--maxmemory-policy", "allkeys-lru"}, want: []string{"ended", "allkeys-lru", "noeviction in Redis"}},
-		"no NATS":      {change: func(_ *testing.T, s checked) { s.nats.Stop() }, want: []string{"ended", "connect to NATS", "check nats.urls"}},
 		"a stream differs": {change: func(t *testing.T, s checked) {
 			s.makeStreams(t)
 			s.edit(t, "nats:\n", "nats:\n  payments_retention: 500d\n")

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -16,8 +17,35 @@ import (
 // startTimeout bounds what a service asks of NATS and Redis before it begins.
 const startTimeout = 30 * time.Second
 
-// connectNATS connects and makes sure that the streams are as they are declared.
+// How long a service waits before it tries again to reach NATS at its start.
+const (
+	awayFirst = time.Second
+	awayMost  = 10 * time.Second
+)
+
+// connectNATS connects and makes sure that the streams are as they are declared. While NATS is away it waits until ctx ends,
+// says so in the log, and the service is not ready. What waiting cannot change is an error at once: a login that is refused,
+// a certificate, streams with another definition.
 func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
+	for wait := awayFirst; ; wait = min(2*wait, awayMost) {
+		conn, err := tryNATS(ctx, rt)
+		var start *startError
+		if err == nil || ctx.Err() != nil || !errors.As(err, &start) || !jetstream.Away(err) {
+			rt.health.becomes(func() error { return errStarting })
+			return conn, err
+		}
+		rt.health.becomes(func() error { return fmt.Errorf("waiting for NATS: %w", err) })
+		rt.Logger.Warn("NATS cannot be reached at the start; will retry", "error", err, "wait", wait, "next", start.next)
+		select {
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
+
+// tryNATS is one attempt of connectNATS.
+func tryNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	conn, err := dialNATS(ctx, rt)

@@ -42,11 +42,11 @@ func ledgerConsumers(c Config) []njs.ConsumerConfig {
 // exist as they are, and returns a [*MismatchError] when they differ from their definition.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
 	if _, err := c.ApplyStreams(ctx, false); err != nil {
-		return err
+		return c.denied(err)
 	}
 	differences, err := c.CheckStreams(ctx)
 	if err != nil {
-		return err
+		return c.denied(err)
 	}
 	if len(differences) > 0 {
 		return &MismatchError{Differences: differences}
@@ -106,7 +106,7 @@ func (c *Conn) apply(ctx context.Context, differences []Difference, of Differenc
 		step, what = change, "update"
 	}
 	if err := c.ask(ctx, step); err != nil {
-		return nil, fmt.Errorf("%s %s (does this user have the right? payctl streams apply does it as operator): %w", what, of.Name(), err)
+		return nil, fmt.Errorf("%s %s (%w): %w", what, of.Name(), errNotMade, err)
 	}
 	c.streams.Delete(of.Stream) // what is remembered of it may have changed
 	return own, nil

@@ -149,6 +149,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		c.endStats, err = c.registerStats()
 	}
 	if err != nil {
+		err = c.denied(err)
 		c.nc.Close()
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}

@@ -1,0 +1,157 @@
+package app_test
+
+import (
+	"context"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"payonce/internal/app"
+	"payonce/internal/natstest"
+	"payonce/internal/trial"
+)
+
+// beginning is a service that has been started, whether it works yet or not.
+type beginning struct {
+	t     *testing.T
+	logs  *lockedBuffer
+	works chan struct{}
+	ended chan error
+	stop  context.CancelFunc
+}
+
+// begin starts a service with a listener for those who look after it.
+func begin(t *testing.T, service app.Service, nats string) *beginning {
+	t.Helper()
+	keys, err := trial.NewKeys()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path, _, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+		NATS: []string{nats}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edited := strings.NewReplacer("\nworker:\n", "\nworker:\n  admin_listen: 127.0.0.1:0\n", "\ningress:\n", "\ningress:\n  admin_listen: 127.0.0.1:0\n").Replace(string(text))
+	path = filepath.Join(filepath.Dir(path), "edited.yaml")
+	if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b := &beginning{t: t, logs: &lockedBuffer{}, works: make(chan struct{}), ended: make(chan error, 1)}
+	rt, err := app.Load(service, path, b.logs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ctx context.Context
+	ctx, b.stop = context.WithCancel(t.Context())
+	go func() { b.ended <- service.Run(ctx, rt, func(string) { close(b.works) }) }()
+	return b
+}
+
+// sees waits until done is true.
+func (b *beginning) sees(what string, done func() bool) {
+	b.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for late := time.After(patience); !done(); {
+		select {
+		case <-tick.C:
+		case err := <-b.ended:
+			b.t.Fatalf("it ended before %s: %v\n%s", what, err, b.logs)
+		case <-late:
+			b.t.Fatalf("%s did not happen\n%s", what, b.logs)
+		}
+	}
+}
+
+var adminAddress = regexp.MustCompile(`metrics and health at (http://127\.0\.0\.1:\d+)`)
+
+// A service that is started while NATS is away waits for it, says so, and is not ready meanwhile.
+func TestAStartWaitsForNATS(t *testing.T) {
+	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
+		t.Run(service.Name, func(t *testing.T) {
+			nats := natstest.Start(t)
+			nats.Stop()
+			b := begin(t, service, nats.URL())
+			defer b.stop()
+			const says = "NATS cannot be reached at the start; will retry"
+			b.sees("a line in the log", func() bool {
+				return strings.Contains(b.logs.String(), says) && strings.Contains(b.logs.String(), "check nats.urls")
+			})
+			at := adminAddress.FindStringSubmatch(b.logs.String())
+			if at == nil {
+				t.Fatal(b.logs)
+			}
+			if status, body := get(t, at[1]+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "waiting for NATS") {
+				t.Errorf("/readyz: %d %s", status, body)
+			}
+			if status, _ := get(t, at[1]+"/healthz"); status != http.StatusOK {
+				t.Errorf("/healthz: %d; a restart would not bring NATS back", status)
+			}
+			nats.Restart()
+			b.sees("the start", func() bool {
+				select {
+				case <-b.works:
+					return true
+				default:
+					return false
+				}
+			})
+			b.sees("readiness", func() bool { status, _ := get(t, at[1]+"/readyz"); return status == http.StatusOK })
+			b.stop()
+			if err := <-b.ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// What waiting cannot change is no outage: the service ends with what is wrong.
+func TestAStartDoesNotWaitForALogin(t *testing.T) {
+	closed, err := server.NewServer(&server.Options{
+		ServerName: "closed", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, Username: "somebody", Password: "else",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed.Start()
+	t.Cleanup(func() { closed.Shutdown(); closed.WaitForShutdown() })
+	if !closed.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	bare, err := server.NewServer(&server.Options{ServerName: "bare", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	bare.Start()
+	t.Cleanup(func() { bare.Shutdown(); bare.WaitForShutdown() })
+	if !bare.ReadyForConnections(patience) {
+		t.Fatal("the server does not start")
+	}
+	for url, says := range map[string]string{closed.ClientURL(): "Authorization", bare.ClientURL(): "JetStream"} {
+		for _, service := range []app.Service{app.Worker(), app.Ingress()} {
+			b := begin(t, service, url)
+			select {
+			case err := <-b.ended:
+				if err == nil || !strings.Contains(err.Error(), says) {
+					t.Errorf("%s: %v", service.Name, err)
+				}
+			case <-time.After(patience):
+				t.Errorf("%s waits:\n%s", service.Name, b.logs)
+			}
+			b.stop()
+		}
+	}
+}
