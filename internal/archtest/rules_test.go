@@ -95,8 +95,9 @@ var rules = []rule{
 
 // clockFiles may read the clock besides cmd, internal and packages for tests.
 var clockFiles = map[string]string{
-	"pkg/ingress/deadlines.go":        "deadlines of a network connection are in real time",
-	"pkg/events/jetstream/connect.go": "the deadline of a context is in real time",
+	"pkg/ingress/deadlines.go":              "deadlines of a network connection are in real time",
+	"pkg/events/jetstream/connect.go":       "the deadline of a context is in real time",
+	"pkg/connectors/httpcall/wire_linux.go": "the deadline of a context is in real time",
 }
 
 // sleepFiles may call time.Sleep besides test files that import testing/synctest: in its bubbles a

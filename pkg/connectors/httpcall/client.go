@@ -48,29 +48,38 @@ func NewClient(o Options) *http.Client {
 	if o.DialTimeout == 0 {
 		o.DialTimeout = DefaultDialTimeout
 	}
+	d := &dialer{
+		tcp: net.Dialer{Timeout: o.DialTimeout}, timeout: o.DialTimeout,
+		tls: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs, NextProtos: []string{"http/1.1"}},
+	}
 	protocols := new(http.Protocols)
 	protocols.SetHTTP1(true)
-	return &http.Client{Transport: &http.Transport{
+	kept := &http.Transport{
 		Protocols:              protocols,
-		DialContext:            (&net.Dialer{Timeout: o.DialTimeout}).DialContext,
-		TLSHandshakeTimeout:    o.DialTimeout,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: o.RootCAs},
+		DialContext:            d.dial,
+		DialTLSContext:         d.dialTLS,
 		MaxIdleConns:           0, // one client may serve several hosts; each has its own limit
 		MaxIdleConnsPerHost:    o.IdleConnections,
 		IdleConnTimeout:        o.IdleTimeout,
 		MaxResponseHeaderBytes: maxReplyHeader,
 		DisableCompression:     true,
-	}}
+	}
+	single := kept.Clone()
+	single.MaxIdleConnsPerHost = -1 // keeps none; unlike DisableKeepAlives it adds no header to the request
+	return &http.Client{Transport: &transport{Transport: kept, single: single}}
 }
 
-// provable reports whether the proof of Send holds for the client's transport.
-func provable(client *http.Client) (*http.Transport, bool) {
+// transport is what the proof of [Send] holds for: all its connections are made by our dialer.
+type transport struct {
+	*http.Transport
+	single *http.Transport // a connection for each request
+}
+
+// provable returns the client's transport if the proof of Send holds for it.
+func provable(client *http.Client) (*transport, bool) {
 	if client == nil {
 		return nil, false
 	}
-	t, ok := client.Transport.(*http.Transport)
-	if !ok || t.Protocols == nil {
-		return nil, false
-	}
-	return t, t.Protocols.HTTP1() && !t.Protocols.HTTP2() && !t.Protocols.UnencryptedHTTP2()
+	t, ok := client.Transport.(*transport)
+	return t, ok && t != nil
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptrace"
-	"sync/atomic"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
@@ -27,6 +25,9 @@ type Request struct {
 	Body   []byte
 	// ReplyLimit is the longest body of a reply in bytes; 0 takes DefaultReplyLimit.
 	ReplyLimit int64
+	// NewConnection sends the request over a connection that carries no other, so that the answer is its own. It
+	// costs a TCP and a TLS handshake: for requests whose answers do not say what they answer.
+	NewConnection bool
 }
 
 // Reply is a whole HTTP reply, of any status: a redirect and an error page are replies too.
@@ -34,15 +35,23 @@ type Reply struct {
 	Status int
 	Header http.Header
 	Body   []byte
+	// Reused says that the connection had carried another request. A server that answers that one twice has then
+	// answered this one with it, so that an answer which does not name what it answers proves nothing.
+	Reused bool
 }
 
 // Send makes the request once, and at most once, and returns the whole reply. client must come from
 // [NewClient]; its transport is used and nothing else of it. Send is safe for concurrent use and
 // respects the deadline of ctx, also while the body arrives.
 //
-// The error is always a [*connectors.Error]. It is NotSent only when the end of the request's header
-// was never handed to the connection, which no server can have executed; in every other case it is
-// InDoubt. It holds nothing of the URL's query, of a header or of a body.
+// The error is always a [*connectors.Error]. It is NotSent only when no byte of the request was handed to
+// the connection, and none can be any more; in every other case it is InDoubt. It holds nothing of the
+// URL's query, of a header or of a body.
+//
+// What ctx asks of the request ([connectors.WithSending]) is done. A request without its whole answer at the
+// end of the call, whatever the reason, ends its connection with a reset, so that the kernel does not deliver
+// it later; on Linux the kernel gives up what it could not deliver at the deadline of ctx, also while the
+// process stands still. On other systems such a process is not covered.
 func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err error) {
 	transport, ok := provable(client)
 	if !ok {
@@ -51,26 +60,41 @@ func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err
 	if err := ctx.Err(); err != nil {
 		return Reply{}, notSent("the call's time had ended before anything was tried", &cause{plain(err), err})
 	}
-	var written atomic.Bool
-	req, err := build(httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		// Called when the header is complete in the write buffer, so always before its end leaves.
-		WroteHeaders: func() { written.Store(true) },
-	}), r)
+	out, ctx := newOutgoing(ctx)
+	req, err := build(ctx, r)
 	if err != nil {
 		return Reply{}, notSent("nothing was tried", err)
 	}
 	_, span := startSpan(ctx, r.Method, req.URL)
 	defer func() { endSpan(span, reply.Status, err) }()
+	through := transport.Transport
+	if r.NewConnection || connectors.SendingOf(ctx).NewConnection {
+		through = transport.single
+	}
 	// The transport itself, not client.Do, which follows redirects and names the URL in its errors.
-	// When RoundTrip fails it has closed the connection, so nothing can be written after this check.
-	res, err := transport.RoundTrip(req)
-	switch {
-	case err != nil && !written.Load():
-		return Reply{}, notSent("the header of the request was never written (httptrace)", &cause{plain(err), err})
-	case err != nil:
+	res, err := through.RoundTrip(req)
+	if out.withdraw() { // from here on nothing can be written, whatever the transport does
+		return Reply{}, keptBack(out, res, err)
+	}
+	if err != nil {
 		return Reply{}, inDoubt("the request was written and no reply came", "", &cause{plain(err), err})
 	}
-	return read(res, r.ReplyLimit)
+	return read(res, out, r.ReplyLimit)
+}
+
+// keptBack is the error of a request of which no byte left.
+func keptBack(out *outgoing, res *http.Response, err error) *connectors.Error {
+	if res != nil { // an answer, and not to this request: the connection is of no more use
+		_ = res.Body.Close()
+		err = errSurplus
+	}
+	var refused *refusedError
+	if errors.As(err, &refused) {
+		e := notSent("no byte of the request was written: the last check refused it", refused.err)
+		e.Code = payment.ReasonInterrupted
+		return e
+	}
+	return notSent("no byte of the request was written", &cause{plain(err), err})
 }
 
 // build makes a request that Go's transport cannot repeat: a body without GetBody, and never nil for
@@ -109,7 +133,7 @@ func build(ctx context.Context, r Request) (*http.Request, error) {
 }
 
 // read takes the reply's whole body or fails in doubt: half an answer is no answer.
-func read(res *http.Response, limit int64) (Reply, error) {
+func read(res *http.Response, out *outgoing, limit int64) (Reply, error) {
 	defer func() { _ = res.Body.Close() }() // everything that matters was read
 	if limit <= 0 {
 		limit = DefaultReplyLimit
@@ -124,7 +148,8 @@ func read(res *http.Response, limit int64) (Reply, error) {
 		e.Code, e.Message = payment.ReasonUnclear, "the reply is too long"
 		return Reply{}, e
 	}
-	return Reply{Status: res.StatusCode, Header: res.Header, Body: body}, nil
+	out.answered.Store(true)
+	return Reply{Status: res.StatusCode, Header: res.Header, Body: body, Reused: out.reused}, nil
 }
 
 func notSent(evidence string, err error) *connectors.Error {

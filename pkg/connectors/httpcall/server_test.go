@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,7 +20,13 @@ import (
 	"payonce/pkg/connectors/httpcall"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if os.Getenv(senderURL) != "" {
+		send()
+		return
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // patience bounds what must happen; it is never what a test measures.
 const patience = 30 * time.Second
