@@ -51,7 +51,8 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	engine, err := worker.New(worker.Options{
 		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
-		Opening: Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+		FenceKeptConnections: rt.Config.Worker.FenceKeptConnections,
+		Opening:              Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
 		return err
@@ -76,7 +77,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 // Timing returns the engine's durations from the configuration.
 func Timing(cfg config.Config) worker.Timing {
 	t := worker.DefaultTiming()
-	t.SubmitTimeout, t.Lease = cfg.Worker.SubmitTimeout, cfg.Worker.Lease
+	t.SubmitTimeout, t.Lease, t.ClockBound = cfg.Worker.SubmitTimeout, cfg.Worker.Lease, cfg.Worker.ClockBound
 	t.RetryFor, t.RetryInitial = cfg.Worker.RetryFor, cfg.Worker.RetryInitial
 	t.LookupMin, t.LookupMax = cfg.Worker.LookupMin, cfg.Worker.LookupMax
 	t.ParkMin, t.ParkMax, t.ResumeSpread = cfg.Worker.ParkMin, cfg.Worker.ParkMax, cfg.Worker.ResumeSpread

@@ -95,6 +95,16 @@ func (c *memoryClaims) renew(ref payment.Ref, held idempotency.Held, lease time.
 	return nil
 }
 
+func (c *memoryClaims) verify(ref payment.Ref, held idempotency.Held, left time.Duration) error {
+	switch r, known := c.records[ref]; {
+	case !known:
+		return errPort
+	case r.held != held || r.free || r.until-c.w.now < left:
+		return idempotency.ErrLost
+	}
+	return nil
+}
+
 func (c *memoryClaims) complete(ref payment.Ref, held idempotency.Held, s idempotency.Snapshot) error {
 	r, known := c.records[ref]
 	switch {
@@ -157,6 +167,14 @@ func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Re
 func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
 	var result error
 	if err := c.do("renew", ref, func() { result = c.p.w.claims.renew(ref, held, lease) }); err != nil {
+		return err
+	}
+	return result
+}
+
+func (c claimsPort) Verify(_ context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
+	var result error
+	if err := c.do("verify", ref, func() { result = c.p.w.claims.verify(ref, held, left) }); err != nil {
 		return err
 	}
 	return result

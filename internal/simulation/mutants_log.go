@@ -129,6 +129,10 @@ func (openGate) Renew(context.Context, payment.Ref, idempotency.Held, time.Durat
 	return nil
 }
 
+func (openGate) Verify(context.Context, payment.Ref, idempotency.Held, time.Duration) error {
+	return nil
+}
+
 // noGate is never there.
 type noGate struct{ idempotency.Store }
 

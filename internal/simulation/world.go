@@ -30,11 +30,12 @@ func timing() worker.Timing {
 	t.RetryFor, t.RetryInitial = 20*time.Second, time.Nanosecond
 	t.Lease = time.Minute
 	t.UnknownOrderFor = time.Hour
+	t.ClockBound = 0 // the tightest delay that the engine could take finds the most
 	return t
 }
 
 // settling is the shortest delay that the engine takes with this timing.
-func settling() time.Duration { return timing().Lease + timing().SubmitTimeout }
+func settling() time.Duration { return timing().Settling().Least() }
 
 // world is one run.
 type world struct {

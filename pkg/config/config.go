@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
 )
@@ -145,6 +146,11 @@ type Worker struct {
 	// Lease is how long a worker may hold an order: more than RetryFor + 2 × SubmitTimeout, less than
 	// AckWait.
 	Lease time.Duration `yaml:"lease"`
+	// ClockBound is how far the clocks of two workers may differ.
+	ClockBound time.Duration `yaml:"clock_bound"`
+	// FenceKeptConnections asks Redis before each request to pay whether the order is still this worker's, also
+	// where the connection stood already.
+	FenceKeptConnections bool `yaml:"fence_kept_connections"`
 	// AckWait is how long the broker waits for a sign of life before it delivers a message again.
 	AckWait time.Duration `yaml:"ack_wait"`
 	// LookupMin and LookupMax bound the pause between two look-ups of a payment in doubt.
@@ -222,6 +228,7 @@ const (
 	DefaultRetryInitial         = 100 * time.Millisecond
 	DefaultLease                = 40 * time.Second
 	DefaultAckWait              = 60 * time.Second
+	DefaultClockBound           = connectors.DefaultClockBound
 	DefaultLookupMin            = 5 * time.Second
 	DefaultLookupMax            = 15 * time.Minute
 	DefaultParkMin              = 10 * time.Second
@@ -273,7 +280,7 @@ func Defaults() Config {
 		},
 		Worker: Worker{
 			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
-			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait,
+			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait, ClockBound: DefaultClockBound,
 			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
 			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor,
 			UnknownProviderFor: DefaultUnknownProviderFor, ShutdownTimeout: DefaultShutdownTimeout,

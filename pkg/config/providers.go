@@ -95,16 +95,19 @@ func (c *Config) connector(found *problems, key, name string, kind connectors.Ki
 	return connector
 }
 
-// checkSettling makes sure that "I do not know this order" is not believed while a paused worker could
-// still send it: its lease may have just begun, and its call may take the whole timeout.
+// checkSettling makes sure that "I do not know this order" is not believed while a request that a worker has given up
+// can still arrive.
 func (c *Config) checkSettling(found *problems, key string, traits connectors.Traits) {
-	least := c.Worker.Lease + c.Worker.SubmitTimeout
-	if traits.SettlingDelay >= least {
-		return
+	if least := c.Settling(); traits.SettlingDelay < least.Least() {
+		found.add(key+".settings.settling_delay", "is %s and must be at least worker.lease + worker.submit_timeout + worker.clock_bound (%s), "+
+			"so that a request that a worker has given up cannot arrive after another was told that the order is unknown",
+			showDuration(traits.SettlingDelay), showDuration(least.Least()))
 	}
-	found.add(key+".settings.settling_delay", "is %s and must be at least worker.lease + worker.submit_timeout (%s), "+
-		"so that a worker that was paused cannot send after another was told that the order is unknown",
-		showDuration(traits.SettlingDelay), showDuration(least))
+}
+
+// Settling returns what the least settling delay of every provider is made of.
+func (c *Config) Settling() connectors.Settling {
+	return connectors.Settling{Lease: c.Worker.Lease, SubmitTimeout: c.Worker.SubmitTimeout, ClockBound: c.Worker.ClockBound}
 }
 
 // fieldProblem is how a kind speaks of one of its keys: "base_url: must be https", or without the colon.

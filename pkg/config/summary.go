@@ -19,6 +19,7 @@ import (
 func (c *Config) Summary() string {
 	var out strings.Builder
 	writeStruct(&out, reflect.ValueOf(*c), "")
+	fmt.Fprintf(&out, "# settling_delay is at least %s\n", c.Settling())
 	if c.Ingress.PublicURL != "" {
 		for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
 			fmt.Fprintf(&out, "# webhooks of %s: %s/webhooks/%s\n", name, strings.TrimSuffix(c.Ingress.PublicURL, "/"), name)

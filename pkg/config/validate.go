@@ -256,6 +256,7 @@ func (w Worker) validate(p *problems) {
 		showDuration(held))
 	p.notShorter("worker.lookup_max", w.LookupMax, "worker.lookup_min", w.LookupMin, "the pause grows from one to the other")
 	p.notShorter("worker.park_max", w.ParkMax, "worker.park_min", w.ParkMin, "the pause grows from one to the other")
+	p.check(w.ClockBound >= 0, "worker.clock_bound", "must not be negative")
 	p.check(w.ResumeSpread >= 0, "worker.resume_spread", "must not be less than nothing")
 	p.notShorter("worker.shutdown_timeout", w.ShutdownTimeout, "worker.submit_timeout", w.SubmitTimeout,
 		"a call that is under way is waited for, so that its result is known")

@@ -27,6 +27,11 @@ type Store interface {
 	// Renew makes the lease of a claim that is held begin anew.
 	Renew(ctx context.Context, ref payment.Ref, held Held, lease time.Duration) error
 
+	// Verify returns nil if the claim is still the caller's and at least left of its lease remains, by the
+	// store's own clock. It is ErrLost if another took the order, if it was given back, and if less of the
+	// lease remains. A record that is gone is another error: the store knows nothing about it.
+	Verify(ctx context.Context, ref payment.Ref, held Held, left time.Duration) error
+
 	// Complete remembers the payment as it stands now and gives the claim back. The record, with the
 	// fingerprint, is kept for the retention.
 	Complete(ctx context.Context, ref payment.Ref, held Held, last Snapshot, retention time.Duration) error

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 	"time"
@@ -83,6 +84,21 @@ func (c *memoryClaims) Renew(ctx context.Context, ref payment.Ref, held idempote
 	}
 	r.until = c.now().Add(lease)
 	r.keep(c.now(), lease)
+	return nil
+}
+
+func (c *memoryClaims) Verify(ctx context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := firstError(ctx.Err(), ref.Validate(), held.Validate(), idempotency.ValidateLease(left)); err != nil {
+		return err
+	}
+	switch r := c.record(ref); {
+	case r == nil:
+		return errors.New("no such record")
+	case r.held != held || r.free || r.until.Sub(c.now()) < left:
+		return idempotency.ErrLost
+	}
 	return nil
 }
 

@@ -115,6 +115,11 @@ func (s timedStore) Claim(ctx context.Context, ref payment.Ref, req idempotency.
 	return s.Store.Claim(ctx, ref, req)
 }
 
+func (s timedStore) Verify(ctx context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
+	s.server.SetTime(time.Now())
+	return s.Store.Verify(ctx, ref, held, left)
+}
+
 // process is one running worker with ports of its own, so that it can be killed alone.
 type process struct {
 	*worker.Worker

@@ -32,6 +32,7 @@ func TestTimingNamesEveryProblem(t *testing.T) {
 		"lease: 35s must be more":      func(t *worker.Timing) { t.Lease = 35 * time.Second },
 		"lookup_min: must not":         func(t *worker.Timing) { t.LookupMin = time.Hour },
 		"park_min: must not":           func(t *worker.Timing) { t.ParkMin = time.Hour },
+		"clock_bound: must not":        func(t *worker.Timing) { t.ClockBound = -1 },
 		"resume_spread: must not":      func(t *worker.Timing) { t.ResumeSpread = -1 },
 		"claim_retention: must not":    func(t *worker.Timing) { t.ClaimRetention = time.Hour },
 		"retention: must be more than": func(t *worker.Timing) { t.Retention, t.ClaimRetention = t.Lease, t.Lease },
@@ -46,11 +47,18 @@ func TestTimingNamesEveryProblem(t *testing.T) {
 
 func TestSettlingMustOutliveALease(t *testing.T) {
 	timing := worker.DefaultTiming()
-	if err := timing.CheckSettling(timing.Lease + timing.SubmitTimeout); err != nil {
+	least := timing.Lease + timing.SubmitTimeout + timing.ClockBound
+	if err := timing.CheckSettling(least); err != nil {
 		t.Error(err)
 	}
-	if timing.CheckSettling(timing.Lease+timing.SubmitTimeout-1) == nil {
-		t.Error("too short, and taken")
+	err := timing.CheckSettling(least - 1)
+	if err == nil {
+		t.Fatal("too short, and taken")
+	}
+	for _, part := range []string{"lease (40s", "submit_timeout (15s", "clock_bound (5s", "= 1m0s"} {
+		if !strings.Contains(err.Error(), part) {
+			t.Errorf("the sum is not explained with %q: %v", part, err)
+		}
 	}
 }
 

@@ -137,6 +137,10 @@ func (c claimsPort) Renew(ctx context.Context, ref payment.Ref, held idempotency
 	return c.p.do("renew", errPort, func() error { return c.p.desk.claims.Renew(ctx, ref, held, lease) })
 }
 
+func (c claimsPort) Verify(ctx context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
+	return c.p.do("verify", errPort, func() error { return c.p.desk.claims.Verify(ctx, ref, held, left) })
+}
+
 func (c claimsPort) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, retention time.Duration) error {
 	return c.p.do("complete", errPort, func() error { return c.p.desk.claims.Complete(ctx, ref, held, s, retention) })
 }

@@ -45,6 +45,10 @@ type provider struct {
 	takes   time.Duration // a look-up
 	lookups int
 	traits  connectors.Traits
+	// onDial, if set, is called while each request dials; without it the connection stands already. alone
+	// says of each request whether it asked for a connection of its own.
+	onDial func()
+	alone  []bool
 	// signature is the one of a good webhook.
 	signature string
 }
@@ -83,6 +87,16 @@ func (p *provider) script(order string, replies ...reply) {
 }
 
 func (p *provider) Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error) {
+	sending := connectors.SendingOf(ctx)
+	if p.onDial != nil {
+		p.onDial()
+	}
+	if err := sending.Check(ctx, p.onDial != nil); err != nil {
+		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonInterrupted, Evidence: "fence", Err: err}
+	}
+	p.mu.Lock()
+	p.alone = append(p.alone, sending.NewConnection)
+	p.mu.Unlock()
 	r := p.take(cmd)
 	select {
 	case <-time.After(r.takes):

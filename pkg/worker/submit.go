@@ -25,7 +25,7 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 	w.OnStep(StepIntended, j.ref)
 	var observation payment.Observation
 	observation, failed = w.call(ctx, j)
-	called = !errors.Is(failed, errLeaseSpent)
+	called = !errors.Is(failed, errMayNotSend)
 	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
 	w.OnStep(StepCalled, j.ref)
 	write := func() error { return w.observe(ctx, j, observation, w.Now()) }
@@ -39,9 +39,6 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 	return nil
 }
 
-// errLeaseSpent says that too little of the lease is left to call the provider.
-var errLeaseSpent = errors.New("the lease is nearly over")
-
 // call asks the provider to execute the command. A request that is proven not to have been sent is
 // tried again for a short time; nothing else ever is.
 func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observation, failed error) {
@@ -54,7 +51,7 @@ func (w *Worker) call(ctx context.Context, j *job) (observation payment.Observat
 			return backoff.Permanent(failed)
 		}
 		observation, failed = w.callOnce(ctx, j)
-		if again && !errors.Is(failed, errLeaseSpent) {
+		if again && !errors.Is(failed, errMayNotSend) {
 			w.metrics.again(ctx, j)
 		}
 		if failed != nil && !mayCallAgain(failed) {
@@ -86,16 +83,17 @@ func notSent(code string, cause error) error {
 	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "the request was not begun", Err: cause}
 }
 
-// callOnce makes exactly one call, if enough of the lease is left. It is cut off by its timeout only: a process
-// that stops lets it end. The timeout runs before the lease is looked at, so that a process that stands still
-// anywhere in between sends nothing when it wakes.
+// callOnce makes exactly one call, if the fence lets it pass. It is cut off by its timeout only: a process that
+// stops lets it end. An order that was sent before goes over a connection of its own, so that its answer is
+// not another's.
 func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began := w.Now()
-	if j.spent(began) > w.Timing.Lease-w.Timing.SubmitTimeout {
-		return payment.Observation{}, notSent(payment.ReasonInterrupted, errLeaseSpent)
+	if err := w.inLease(j); err != nil { // the fence asks again; here it saves the dialing
+		return payment.Observation{}, notSent(payment.ReasonInterrupted, err)
 	}
+	ctx = connectors.WithSending(ctx, connectors.Sending{Check: w.fence(j), NewConnection: j.payment.Submits > 1})
 	ctx, span := tracing.StartCall(ctx, "submit", j.ref, j.payment.Attempts)
 	observation, err := j.conn.Submit(ctx, j.cmd)
 	span.End(err)

@@ -55,7 +55,10 @@ type Options struct {
 	// ClaimsRequired makes the worker wait while the claim store cannot be asked. The default is to go
 	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
 	ClaimsRequired bool
-	Now            func() time.Time
+	// FenceKeptConnections asks the claim store before each request to pay whether the order is still this
+	// worker's, also where the connection stood already. After a dial it is asked in any case.
+	FenceKeptConnections bool
+	Now                  func() time.Time
 	// Wait returns after d or when ctx ends; nil waits in real time. Simulations have a time of their own.
 	Wait   func(ctx context.Context, d time.Duration)
 	NewID  func() string // unique for each call, e.g. a UUID
@@ -91,6 +94,8 @@ type Timing struct {
 	ClaimRetention time.Duration
 	// UnknownOrderFor is how long a webhook waits for the command of its order.
 	UnknownOrderFor time.Duration
+	// ClockBound is how far the clocks of two workers may differ.
+	ClockBound time.Duration
 }
 
 // DefaultTiming returns the timing for production.
@@ -100,6 +105,7 @@ func DefaultTiming() Timing {
 		Lease: 40 * time.Second, LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute,
 		ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute, ResumeSpread: 10 * time.Minute,
 		Retention: 90 * 24 * time.Hour, ClaimRetention: 90 * 24 * time.Hour, UnknownOrderFor: 24 * time.Hour,
+		ClockBound: connectors.DefaultClockBound,
 	}
 }
 
@@ -133,18 +139,24 @@ func (t Timing) Validate() error {
 	if t.ResumeSpread < 0 {
 		problems = append(problems, errors.New("resume_spread: must not be less than 0"))
 	}
+	if t.ClockBound < 0 {
+		problems = append(problems, errors.New("clock_bound: must not be negative"))
+	}
 	if t.ParkMin > t.ParkMax {
 		problems = append(problems, errors.New("park_min: must not be more than park_max"))
 	}
 	return errors.Join(problems...)
 }
 
-// CheckSettling returns an error if a provider's settling delay is too short for this timing: a worker
-// that was frozen between its intent and its call could then still send after another was told that
-// the order is not known.
+// Settling returns what the least settling delay is made of.
+func (t Timing) Settling() connectors.Settling {
+	return connectors.Settling{Lease: t.Lease, SubmitTimeout: t.SubmitTimeout, ClockBound: t.ClockBound}
+}
+
+// CheckSettling returns an error if a provider's settling delay is too short for this timing.
 func (t Timing) CheckSettling(delay time.Duration) error {
-	if least := t.Lease + t.SubmitTimeout; delay < least {
-		return fmt.Errorf("settling_delay: %s must be at least lease + submit_timeout = %s", delay, least)
+	if least := t.Settling(); delay < least.Least() {
+		return fmt.Errorf("settling_delay: %s must be at least %s", delay, least)
 	}
 	return nil
 }

@@ -132,6 +132,7 @@ func loadScripts(t *testing.T, store *redis.Store) {
 	got, err := store.Claim(t.Context(), ref, request("a"))
 	err = errors.Join(err,
 		store.Renew(t.Context(), ref, got.Held, time.Minute),
+		store.Verify(t.Context(), ref, got.Held, time.Second),
 		store.Release(t.Context(), ref, got.Held))
 	if err != nil {
 		t.Fatal(err)

@@ -37,6 +37,8 @@ var (
 	claimSource string
 	//go:embed renew.lua
 	renewSource string
+	//go:embed verify.lua
+	verifySource string
 	//go:embed complete.lua
 	completeSource string
 	//go:embed release.lua
@@ -44,6 +46,7 @@ var (
 
 	claimScript    = goredis.NewScript(claimSource)
 	renewScript    = goredis.NewScript(renewSource)
+	verifyScript   = goredis.NewScript(verifySource)
 	completeScript = goredis.NewScript(completeSource)
 	releaseScript  = goredis.NewScript(releaseSource)
 )
@@ -122,6 +125,14 @@ func (s *Store) Renew(ctx context.Context, ref payment.Ref, held idempotency.Hel
 	return s.change(ctx, "renew", renewScript, ref, held, lease.Milliseconds())
 }
 
+// Verify implements [idempotency.Store].
+func (s *Store) Verify(ctx context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
+	if err := errors.Join(ref.Validate(), held.Validate(), idempotency.ValidateLease(left)); err != nil {
+		return fmt.Errorf("redis: verify: %w", err)
+	}
+	return s.change(ctx, "verify", verifyScript, ref, held, left.Milliseconds())
+}
+
 // Complete implements [idempotency.Store]. A snapshot of an older sequence than the one that is kept
 // changes nothing and is no error. A lease that ran out, and that nobody else took, is completed too.
 func (s *Store) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, last idempotency.Snapshot, retention time.Duration) error {
@@ -145,7 +156,8 @@ func (s *Store) Release(ctx context.Context, ref payment.Ref, held idempotency.H
 	return err
 }
 
-// change runs a script that begins with owner and fence, and that answers 1 for done and 0 for lost.
+// change runs a script that begins with owner and fence, and that answers 1 for done, 0 for lost and -1 for a record
+// that is gone.
 func (s *Store) change(ctx context.Context, operation string, script *goredis.Script, ref payment.Ref, held idempotency.Held, args ...any) error {
 	args = append([]any{held.Owner, held.Fence}, args...)
 	done, err := s.run(ctx, script, ref, args...).Int64()
@@ -154,6 +166,8 @@ func (s *Store) change(ctx context.Context, operation string, script *goredis.Sc
 		return fmt.Errorf("redis: %s %s: %w", operation, ref, err)
 	case done == 1:
 		return nil
+	case done == -1:
+		return fmt.Errorf("redis: %s %s: no such record", operation, ref)
 	case done == 0:
 		return fmt.Errorf("redis: %s %s: %w", operation, ref, idempotency.ErrLost)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/pkg/idempotency"
+	"payonce/pkg/payment"
 )
 
 func oneWins(s suite) {
@@ -93,6 +94,7 @@ func lateOwner(s suite) {
 // lost tests that what was held is no more, and that trying to use it changes nothing.
 func (s suite) lost(held idempotency.Held) {
 	s.Helper()
+	s.must(s.verify(held, time.Millisecond) != nil, "verify by a late owner is not refused")
 	s.must(errors.Is(s.renew(held), idempotency.ErrLost), "renew by a late owner is not refused")
 	s.must(errors.Is(s.complete(held, snapshot(99)), idempotency.ErrLost), "complete by a late owner is not refused")
 	s.release(held)
@@ -113,6 +115,22 @@ func renew(s suite) {
 	s.advance(short + tick)
 	got := s.claim(request("b", long), idempotency.Busy)
 	s.must(got.Wait > long/2 && got.Wait <= long, "wait %s for a renewed lease of %s", got.Wait, long)
+}
+
+func verify(s suite) {
+	held := s.claim(request("a", short), idempotency.Won).Held
+	s.ok(s.verify(held, short/2), "verify")
+	s.must(errors.Is(s.verify(held, short+tick), idempotency.ErrLost), "more of the lease is left than there was")
+	s.advance(short + tick)
+	s.must(errors.Is(s.verify(held, time.Millisecond), idempotency.ErrLost), "a lease that ran out is verified")
+	s.ok(s.renew(held), "renew")
+	s.ok(s.verify(held, short), "verify after renewing")
+	s.release(held)
+	s.must(errors.Is(s.verify(held, time.Millisecond), idempotency.ErrLost), "given back, and it is verified")
+	s.win("b")
+	s.must(errors.Is(s.verify(held, time.Millisecond), idempotency.ErrLost), "another has it, and it is verified")
+	unknown := s.store.Verify(s.Context(), payment.Ref{Provider: order.Provider, Order: "unknown"}, held, short)
+	s.must(unknown != nil && !errors.Is(unknown, idempotency.ErrLost), "of a record that is gone something is known: %v", unknown)
 }
 
 func release(s suite) {

@@ -41,6 +41,7 @@ func Run(t *testing.T, open func(t *testing.T) idempotency.Store, advance func(d
 		{"a late owner is refused", lateOwner},
 		{"another owner's token does not do", foreignOwner},
 		{"renew makes the lease begin anew", renew},
+		{"a claim is verified by the store's own clock", verify},
 		{"a release gives the order back", release},
 		{"a released claim is lost", releasedIsLost},
 		{"a completed payment is remembered", complete},
@@ -112,6 +113,10 @@ func (s suite) complete(held idempotency.Held, last idempotency.Snapshot) error 
 
 func (s suite) renew(held idempotency.Held) error {
 	return s.store.Renew(s.Context(), order, held, long)
+}
+
+func (s suite) verify(held idempotency.Held, left time.Duration) error {
+	return s.store.Verify(s.Context(), order, held, left)
 }
 
 func (s suite) release(held idempotency.Held) {

@@ -1,0 +1,30 @@
+package connectors
+
+import (
+	"fmt"
+	"time"
+)
+
+// DefaultClockBound is how far the clocks of two workers may differ where nothing else is configured.
+const DefaultClockBound = 5 * time.Second
+
+// Settling is what the least settling delay of a provider ([Traits].SettlingDelay) is made of: "I do not know
+// this order" must not be believed while a request that somebody has given up can still arrive.
+type Settling struct {
+	// Lease of a worker on an order. The first byte of a request leaves at most Lease - SubmitTimeout after it
+	// began, and what the kernel has not delivered SubmitTimeout later is thrown away.
+	Lease time.Duration
+	// SubmitTimeout is also left to the network and the provider for what arrived in the last moment.
+	SubmitTimeout time.Duration
+	// ClockBound is how far the clocks of the worker that sent and of the one that asks may differ.
+	ClockBound time.Duration
+}
+
+// Least returns the least settling delay.
+func (s Settling) Least() time.Duration { return s.Lease + s.SubmitTimeout + s.ClockBound }
+
+// String explains the sum.
+func (s Settling) String() string {
+	return fmt.Sprintf("lease (%s, until a request has left or was thrown away) + submit_timeout (%s, for one that arrived last) + "+
+		"clock_bound (%s, between two workers) = %s", s.Lease, s.SubmitTimeout, s.ClockBound, s.Least())
+}

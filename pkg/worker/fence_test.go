@@ -1,0 +1,180 @@
+package worker_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+
+	"payonce/internal/redistest"
+	"payonce/pkg/connectors"
+	"payonce/pkg/events"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/idempotency/redis"
+	"payonce/pkg/payment"
+	"payonce/pkg/worker"
+)
+
+// stopped is a desk whose workers' clocks stand still, as those of a machine that a hypervisor pauses. Only the claim
+// store's clock moves: the test moves it by pause.
+func stopped(t *testing.T) (d *desk, pause func(time.Duration)) {
+	t.Helper()
+	server := miniredis.RunT(t)
+	d = newDesk(t, server)
+	d.claims = d.claims.(timedStore).Store
+	base := time.Now()
+	server.SetTime(base)
+	d.options.Now = func() time.Time { return base }
+	return d, func(by time.Duration) { base := base.Add(by); server.SetTime(base) }
+}
+
+// A machine that is paused while it dials sends nothing when it wakes, though its clocks have seen nothing.
+func TestAPauseDuringTheDialThatStopsBothClocks(t *testing.T) {
+	timing := worker.DefaultTiming()
+	left := timing.Lease - timing.SubmitTimeout
+	move := func(d *desk) { // another worker's event
+		p := d.log.now("o-1")
+		p.Status, p.Reason = payment.InDoubt, &payment.Reason{Code: "x"}
+		p.Revision++
+		d.log.put(p)
+	}
+	for name, c := range map[string]struct {
+		during   func(d *desk, pause func(time.Duration))
+		required bool
+		sent     int
+	}{
+		"a short pause":            {func(_ *desk, pause func(time.Duration)) { pause(left) }, false, 1},
+		"too long for the lease":   {func(_ *desk, pause func(time.Duration)) { pause(left + time.Second) }, false, 0},
+		"past the lease":           {func(_ *desk, pause func(time.Duration)) { pause(2 * timing.Lease) }, false, 0},
+		"another has it":           {func(d *desk, pause func(time.Duration)) { pause(timing.Lease + time.Second); another(t, d) }, false, 0},
+		"Redis forgot":             {func(d *desk, _ func(time.Duration)) { d.server.FlushAll() }, false, 1},
+		"Redis forgot, moved on":   {func(d *desk, _ func(time.Duration)) { d.server.FlushAll(); move(d) }, false, 0},
+		"Redis is away":            {func(d *desk, _ func(time.Duration)) { d.server.SetError("LOADING") }, false, 1},
+		"Redis is away, moved on":  {func(d *desk, _ func(time.Duration)) { d.server.SetError("LOADING"); move(d) }, false, 0},
+		"Redis is away, required":  {func(d *desk, _ func(time.Duration)) { d.server.SetError("LOADING") }, true, 0},
+		"forgot, another's record": {func(d *desk, _ func(time.Duration)) { d.server.FlushAll(); another(t, d) }, false, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, pause := stopped(t)
+			d.options.ClaimsRequired = c.required
+			d.provider.onDial = func() { c.during(d, pause) }
+			d.start().Command(context.Background(), d.message(d.order("o-1")))
+			d.sent("o-1", c.sent, c.sent)
+		})
+	}
+}
+
+// another worker takes the order.
+func another(t *testing.T, d *desk) {
+	t.Helper()
+	claim, err := d.claims.Claim(context.Background(), d.order("o-1").Ref, idempotency.Request{
+		Owner: "another", Fingerprint: payment.New(d.order("o-1")).Fingerprint, Lease: time.Minute, Retention: time.Hour,
+	})
+	if err != nil || claim.Outcome != idempotency.Won {
+		t.Errorf("another worker gets %+v, %v", claim, err)
+	}
+}
+
+// The same with a real Redis. Its clock cannot be moved, so the end of the lease is moved into its past.
+func TestAPauseThatARealRedisSees(t *testing.T) {
+	server := redistest.Start(t)
+	for name, taken := range map[string]bool{"the lease has ended": false, "another has the order": true} {
+		t.Run(name, func(t *testing.T) {
+			server.FlushAll()
+			client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { _ = client.Close() })
+			d := newDesk(t, nil)
+			d.claims = redis.New(client, redis.Options{})
+			base := time.Now()
+			d.options.Now = func() time.Time { return base }
+			d.provider.onDial = func() {
+				server.MustDo("HSET " + redis.DefaultPrefix + ":{" + acme + ":o-1} lease_until 1")
+				if taken {
+					another(t, d)
+				}
+			}
+			d.start().Command(context.Background(), d.message(d.order("o-1")))
+			d.sent("o-1", 0, 0)
+		})
+	}
+}
+
+// A suspension during the dial, which stops the monotonic clock alone, is seen by the wall clock. The check of the lease
+// is the last one, whatever the others took.
+func TestTheLeaseIsCheckedLast(t *testing.T) {
+	for name, at := range map[string]string{"during the dial": "dial", "during the question to Redis": "verify"} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := stopped(t)
+			base, passed := d.options.Now(), time.Duration(0)
+			d.options.Now = func() time.Time { return base.Add(passed) }
+			step := func(is string) {
+				if is == at {
+					passed = d.options.Timing.Lease - d.options.Timing.SubmitTimeout + 1
+				}
+			}
+			d.provider.onDial = func() { step("dial") }
+			p := d.start()
+			p.ports.fault = func(_ int, is string) fault { step(is); return fine }
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+			d.sent("o-1", 0, 0)
+			d.log.want("o-1", payment.Submitting, payment.Parked)
+			d.reason("o-1", payment.ReasonInterrupted, "")
+		})
+	}
+}
+
+// On a connection that stood already only the clocks are looked at, unless the configuration wants more.
+func TestAKeptConnectionIsFencedAsConfigured(t *testing.T) {
+	for _, always := range []bool{false, true} {
+		t.Run(fmt.Sprint(always), func(t *testing.T) {
+			inBubble(t, func(d *desk) {
+				d.options.FenceKeptConnections = always
+				p := d.start()
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				if asked := p.ports.count("verify") == 1; asked != always {
+					t.Errorf("Redis was asked: %v, want %v", asked, always)
+				}
+			})
+		})
+	}
+}
+
+// A hanging Redis is not waited for until the call's time is over.
+func TestAHangingFence(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.claims = hangingFence{d.claims}
+		d.provider.onDial = func() {}
+		began := time.Now()
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("it took %s", took)
+		}
+		d.sent("o-1", 1, 1)
+	})
+}
+
+type hangingFence struct{ idempotency.Store }
+
+func (hangingFence) Verify(ctx context.Context, _ payment.Ref, _ idempotency.Held, _ time.Duration) error {
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+// What is sent again goes over a connection of its own: its answer can be no other's.
+func TestWhatIsSentAgainHasItsOwnConnection(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.script("o-1", reply{err: &connectors.Error{Code: payment.ReasonUnclear, Evidence: "on a used connection"}}, reply{err: errRefused})
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		if got := fmt.Sprint(d.provider.alone); got != "[false true]" {
+			t.Errorf("connections of their own: %s", got)
+		}
+		if p := d.log.now("o-1"); p.Status != payment.Failed {
+			t.Errorf("the payment is %s", p.Status)
+		}
+	})
+}
