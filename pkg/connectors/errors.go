@@ -67,6 +67,8 @@ type Error struct {
 	// and carries no data, by a code that no page gives a meaning. It proves nothing by itself; see
 	// [Traits].RefusalLeavesNoOrder.
 	Refused bool
+	// Claimed is, for an error that [Error.Unconfirmed] put in doubt, the class that its answer has if it is ours.
+	Claimed Class
 	// Err is the cause, if there is one.
 	Err error
 }
@@ -86,6 +88,23 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Unconfirmed puts a refusal in doubt that names no order and came over a connection which had carried another
+// request: it can be a second answer to that one, and ours be executed. A look-up tells, and an order that
+// the provider then does not know is sent again over a connection of its own.
+func (e *Error) Unconfirmed() *Error {
+	if e.Class == InDoubt {
+		return e
+	}
+	doubt := *e
+	doubt.Claimed, doubt.Class, doubt.Code = e.Class, InDoubt, payment.ReasonUnclear
+	doubt.Refused = e.Class == Rejected
+	doubt.Evidence = "names no order on a connection that carried another request, so it can be the answer to that one: " + e.Evidence
+	if doubt.Message == "" {
+		doubt.Message = "a refusal that names no order, on a connection that carried another request"
+	}
+	return &doubt
+}
 
 // Reason returns what the payment's event says about this error.
 func (e *Error) Reason() *payment.Reason {

@@ -107,5 +107,9 @@ func (l *Limits) tellAccount(ctx context.Context, of wayOf, a *account, refused 
 
 // misconfigured reports whether a request's error says that the provider refuses our account.
 func misconfigured(err error) bool {
-	return err != nil && connectors.ClassOf(err) == connectors.Misconfigured
+	if err == nil {
+		return false
+	}
+	failed := connectors.Classify(err)
+	return failed.Class == connectors.Misconfigured || failed.Claimed == connectors.Misconfigured
 }

@@ -173,3 +173,23 @@ func TestTheAccountsPauseIsNotNegative(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
+
+// A refusal that may be an answer to another request stops requests all the same: what it says of the payment is in
+// doubt, not what it says of our account.
+func TestAnUnconfirmedRefusalStopsRequests(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		refusal := ourAccount.Unconfirmed()
+		if refusal.Class != connectors.InDoubt {
+			t.Fatalf("it is %v", refusal.Class)
+		}
+		l, _ := open(t, limits.Policy{})
+		pay(l, "deposit/va", refusal)
+		if _, ok := pay(l, "deposit/va", nil); ok {
+			t.Error("the next request is let through")
+		}
+	})
+	throttled := &connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled}
+	if !limits.Unavailable(throttled.Unconfirmed()) {
+		t.Error("a provider that throttles is available")
+	}
+}

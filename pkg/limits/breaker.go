@@ -116,7 +116,7 @@ func Unavailable(err error) bool {
 	case connectors.NotSent:
 		return failed.Code == payment.ReasonUnreachable
 	case connectors.InDoubt:
-		return failed.Code == payment.ReasonNoAnswer || strings.HasPrefix(failed.ProviderCode, "http_5")
+		return failed.Claimed == connectors.Throttled || failed.Code == payment.ReasonNoAnswer || strings.HasPrefix(failed.ProviderCode, "http_5")
 	}
 	return false
 }

@@ -272,7 +272,11 @@ func (c *acme) submitted(cmd payment.Command, reply httpcall.Reply) (payment.Obs
 		return none, c.doubt("http_200", "no JSON")
 	}
 	if r.Code != "" {
-		return none, c.refused(r)
+		e := c.refused(r)
+		if reply.Reused && c.m != secondAnswers {
+			e = e.Unconfirmed()
+		}
+		return none, e
 	}
 	if r.Order != cmd.Order && c.m != ignoresOrder && c.m != readsAnything {
 		return none, c.doubt("", "another order")
@@ -337,6 +341,8 @@ func (c *acme) Lookup(ctx context.Context, q connectors.Query) (payment.Observat
 		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, connectors.Classify(err))
 	case reply.Status == 404 && c.m == pageMissing:
 		return c.unknownOrder(), nil
+	case reply.Reused && c.m != secondUnknown && reply.Status == 200 && json.Unmarshal(reply.Body, &r) == nil && r.Code == "E4":
+		return c.Lookup(httpcall.OwnConnection(ctx), q)
 	case reply.Status != 200 || json.Unmarshal(reply.Body, &r) != nil:
 		return payment.Observation{}, c.doubt(fmt.Sprintf("http_%d", reply.Status), "")
 	case r.Code == "E4":

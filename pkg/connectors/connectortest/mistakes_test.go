@@ -21,6 +21,8 @@ const (
 	serverErrorNotSent mistake = "treats HTTP 5xx as not sent"
 	forbiddenDeclines  mistake = "treats HTTP 403 as a decline"
 	noRetryAfter       mistake = "does not read Retry-After"
+	secondAnswers      mistake = "believes a second answer to another request"
+	secondUnknown      mistake = "believes that an order is unknown by a second answer about another one"
 	duplicateDeclines  mistake = "treats a refused duplicate as a decline"
 	ignoresAmount      mistake = "ignores the echo of the amount"
 	ignoresOrder       mistake = "ignores the echo of the order"
@@ -85,6 +87,8 @@ var mistakes = []struct {
 	{serverErrorNotSent, "an HTTP status alone is in doubt unless documented"},
 	{forbiddenDeclines, "an HTTP status alone is in doubt unless documented"},
 	{noRetryAfter, "both forms of Retry-After are read"},
+	{secondAnswers, "a second answer to another request decides nothing"},
+	{secondUnknown, "an order is not unknown by a second answer about another one"},
 	{duplicateDeclines, "a refused duplicate is in doubt and known"},
 	{ignoresAmount, "the echo of another amount is seen"},
 	{ignoresOrder, "the echo of another order is in doubt"},

@@ -35,6 +35,7 @@ var rules = []rule{
 	{"a deadline or cancel after the request is in doubt", requests, timeouts},
 	{"a call whose time is over is not sent", requests, cancelledBefore},
 	{"a submit is one request, also on a kept connection that drops", requests, dropped},
+	{"a second answer to another request decides nothing", requests, secondSubmit},
 	{"no redirect is followed", requests, redirects},
 	{"an endless reply is cut and in doubt", requests, endless},
 
@@ -43,6 +44,7 @@ var rules = []rule{
 	{"a lookup with another amount does not settle", nil, foundAmount},
 	{"a lookup that speaks of another order is an error", has("Lookup.OrderEcho"), foundOrder},
 	{"an unknown order is unknown, and believed only after the settling delay", has("Lookup.Unknown"), unknown},
+	{"an order is not unknown by a second answer about another one", has("Lookup.Unknown"), secondLookup},
 	{"a lookup that fails at the provider learns nothing", nil, lookupErrors},
 	{"a lookup that fails on the way learns nothing", nil, lookupFaults},
 

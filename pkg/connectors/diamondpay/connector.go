@@ -92,6 +92,9 @@ func (c *Connector) Submit(ctx context.Context, cmd payment.Command) (payment.Ob
 	reply, err := httpcall.Send(ctx, c.client, httpcall.Request{
 		Method: http.MethodPost, URL: c.base + path, Body: body,
 		Header: http.Header{"Content-Type": {"application/json;charset=utf-8"}}, // as the deposit pages write it
+		// Answers that take a payment without naming it: those of payouts (apayasia create-withdraw) and the plain
+		// ones of v1 (the KRW deposit page). Another's would send the customer to another's account.
+		NewConnection: cmd.Operation == payment.Payout || c.settings.Version == v1,
 	})
 	if err != nil {
 		return payment.Observation{}, fmt.Errorf("submit %s: %w", cmd.Ref, err)

@@ -28,6 +28,9 @@ func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Obs
 	if err != nil {
 		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
 	}
+	if o.Kind == payment.Unknown && reply.Reused { // it names no order, and can be the answer to another question
+		return c.Lookup(httpcall.OwnConnection(ctx), q)
+	}
 	return o, nil
 }
 

@@ -58,7 +58,11 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 		return payment.Observation{}, bad
 	}
 	if env.code != codeProcessed {
-		return payment.Observation{}, c.refusal(cmd, env)
+		e := c.refusal(cmd, env)
+		if reply.Reused {
+			e = e.Unconfirmed()
+		}
+		return payment.Observation{}, e
 	}
 	o, err := c.processed(cmd, env)
 	if err != nil && cmd.Operation == payment.Deposit {

@@ -28,7 +28,11 @@ func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.R
 	case doc.value("status") != "error":
 		return c.later(reply, unclear(status, "", "neither accepted nor refused as documented"))
 	}
-	return c.later(reply, c.refusal(order, cmd, reply.Status, doc))
+	refusal := c.refusal(order, cmd, reply.Status, doc)
+	if reply.Reused && !namesOrder(doc, order) {
+		refusal = refusal.Unconfirmed()
+	}
+	return c.later(reply, refusal)
 }
 
 // refusal classifies an answer with status "error" by its code. A code is believed only with an HTTP status of a

@@ -47,6 +47,13 @@ func newOutgoing(ctx context.Context) (*outgoing, context.Context) {
 	return o, o.ctx
 }
 
+// OwnConnection returns a context in which [Send] makes a connection for each request, see [Request].NewConnection.
+func OwnConnection(ctx context.Context) context.Context {
+	s := connectors.SendingOf(ctx)
+	s.NewConnection = true
+	return connectors.WithSending(ctx, s)
+}
+
 func outgoingOf(ctx context.Context) *outgoing {
 	o, _ := ctx.Value(outgoingKey{}).(*outgoing)
 	return o

@@ -50,7 +50,11 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	}
 	code := masking.Code(strconv.Itoa(env.code))
 	if env.code != codeProcessed {
-		return payment.Observation{}, c.refusal(cmd, env)
+		e := c.refusal(cmd, env)
+		if reply.Reused {
+			e = e.Unconfirmed()
+		}
+		return payment.Observation{}, e
 	}
 	f, _ := env.data.fields()
 	if f["merchantOrderNo"] != cmd.Order {
