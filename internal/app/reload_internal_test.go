@@ -13,7 +13,7 @@ const leased = `
 environment: test
 nats: {urls: ["nats://127.0.0.1:1"]}
 redis: {addresses: ["127.0.0.1:1"]}
-worker: {lease: 50s, submit_timeout: 10s}
+worker: {lease: 50s, submit_timeout: 10s, clock_bound: 0s}
 providers:
   diamondpay-kr-v2:
     kind: diamondpay

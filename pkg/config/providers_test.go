@@ -146,7 +146,7 @@ func TestProblemsOfAllProvidersAtOnce(t *testing.T) {
     kind: nobody
   c:
     kind: zeta
-    settings: {merchant: m, settling_delay: 59s}
+    settings: {merchant: m, settling_delay: 55s}
   d:
     kind: acme
   e:
@@ -172,7 +172,7 @@ func TestProblemsOfAllProvidersAtOnce(t *testing.T) {
 		`10: providers.a.settings.zone: cannot be read as config_test.zone`,
 		`11: providers.a.settings.ratio: has a type that configuration does not know: float64`,
 		`13: providers.b.kind: must be one of acme, zeta`,
-		`16: providers.c.settings.settling_delay: is 59s and must be at least worker.lease + worker.submit_timeout + worker.clock_bound (1m), so that a request that a worker has given up cannot arrive after another was told that the order is unknown`,
+		`16: providers.c.settings.settling_delay: is 55s and must be at least worker.lease + worker.submit_timeout + worker.clock_bound (56s), so that a request that a worker has given up cannot arrive after another was told that the order is unknown`,
 		`17: providers.d.settings.merchant: is missing`,
 		`21: providers.e.settings: must be a mapping of keys to values`,
 		`21: providers.e.settings.merchant: is missing`,

@@ -6,7 +6,7 @@ import (
 )
 
 // DefaultClockBound is how far the clocks of two workers may differ where nothing else is configured.
-const DefaultClockBound = 5 * time.Second
+const DefaultClockBound = time.Second
 
 // Settling is what the least settling delay of a provider ([Traits].SettlingDelay) is made of: "I do not know
 // this order" must not be believed while a request that somebody has given up can still arrive.

@@ -183,8 +183,9 @@ func TestAnUnconfirmedRefusalStopsRequests(t *testing.T) {
 			t.Fatalf("it is %v", refusal.Class)
 		}
 		l, _ := open(t, limits.Policy{})
-		pay(l, "deposit/va", refusal)
-		if _, ok := pay(l, "deposit/va", nil); ok {
+		pay(l, "deposit/va", "o-1", refusal)
+		pay(l, "deposit/va", "o-2", refusal)
+		if _, ok := pay(l, "deposit/va", "o-3", nil); ok {
 			t.Error("the next request is let through")
 		}
 	})
