@@ -1,10 +1,14 @@
 package app
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"log/slog"
+	"slices"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -108,7 +112,23 @@ func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, client g
 // logLibraries lets what libraries say go where our own lines go, in the same format.
 func logLibraries(logger *slog.Logger) {
 	slog.SetDefault(logger) // takes what is written with package log, too
+	log.SetOutput(httpLines{log.Writer()})
 	goredis.SetLogger(redisLines{logger})
+}
+
+// httpLines takes what package net/http says. Of a provider that sends more than its answer it would show what was
+// sent, with the personal data in it.
+type httpLines struct{ io.Writer }
+
+func (l httpLines) Write(line []byte) (int, error) {
+	said, _, shows := bytes.Cut(line, []byte(" starting with "))
+	if !shows {
+		return l.Writer.Write(line)
+	}
+	if _, err := l.Writer.Write(append(slices.Clone(said), '\n')); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // redisLines takes what go-redis says. It repeats what our own lines say of a call that failed, so it is for

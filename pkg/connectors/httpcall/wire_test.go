@@ -269,6 +269,8 @@ func TestASecondAnswerIsNotTheNextOnes(t *testing.T) {
 				switch {
 				case err == nil && (string(reply.Body) != "{}" || arrived != 1):
 					t.Fatalf("the next request, which arrived %d times, was answered %q", arrived, reply.Body)
+				case err != nil && connectors.ClassOf(err) == connectors.InDoubt && arrived == 1 && len(surplus) < len(second):
+					// a part of a second answer, which Go's transport had begun to read, spoils the right one
 				case err != nil && (connectors.ClassOf(err) != connectors.NotSent || arrived != 0):
 					t.Fatalf("the next request, which arrived %d times: %v", arrived, err)
 				}
