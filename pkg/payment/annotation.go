@@ -22,11 +22,15 @@ type Annotation struct {
 // no person was told since. It must be looked up at once, and a person told if that does not end it. A payment
 // whose reason calls a person by itself needs no more.
 func (p Payment) Unexplained() bool {
-	if len(p.Annotations) == 0 || p.Status.Ended() || waitsForPerson(p) || p.AmountDoubted() {
+	if len(p.Annotations) == 0 || p.Status.Ended() || p.CallsPerson() {
 		return false
 	}
 	return p.Annotations[len(p.Annotations)-1].At.After(p.OverdueAt)
 }
+
+// CallsPerson reports whether a payment is in doubt for a reason that calls a person by itself: another amount, a
+// second number, or a part that went back.
+func (p Payment) CallsPerson() bool { return p.amountDoubted() || waitsForPerson(p) }
 
 // FailedUnsaid reports whether a payment failed without the provider's word: it was never sent, the provider did not
 // know it, or a person decided so. That the provider has it after all may mean that money moves.

@@ -161,7 +161,7 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return because(ReasonAmountMismatch, fmt.Sprintf("settled %s, the provider speaks of %s", p.SettledAmount, o.SettledAmount), o.Reason)
 	case to == Conflict:
 		return because(ReasonContradiction, fmt.Sprintf("%s after %s", o.Kind, p.Status), o.Reason)
-	case evidence == retryProven, o.Kind == Overdue && o.Reason != nil && p.Status == InDoubt && !p.AmountDoubted():
+	case evidence == retryProven, o.Kind == Overdue && o.Reason != nil && p.Status == InDoubt && !p.amountDoubted():
 		return of(o.Reason, p.Reason)
 	case to == InDoubt && p.Status == InDoubt:
 		return p.Reason

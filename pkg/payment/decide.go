@@ -118,13 +118,13 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 		return Evidence(Unclear)
 	case providerSpoke(o) && o.OneReference && o.Reference != "" && p.ProviderReference != "" && o.Reference != p.ProviderReference:
 		return secondReference
-	case stillUnpayable(p, o):
+	case stillUnpayable(p, o), o.Kind == Accepted && saidPaid(p):
 		return Evidence(Unclear)
 	}
 	if echoDiffers(p, o) {
 		return mismatch
 	}
-	if o.Kind == Paid && p.AmountDoubted() && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Receipts) == 0 {
+	if o.Kind == Paid && p.amountDoubted() && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Receipts) == 0 {
 		return Evidence(Unclear) // paid, but how much is what is in doubt
 	}
 	if o.Kind == Paid && (p.Status == Settled || p.Status == Reversed) {
@@ -138,9 +138,15 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 	return Evidence(o.Kind)
 }
 
-// AmountDoubted reports whether a payment is in doubt because the provider spoke of another amount.
-func (p Payment) AmountDoubted() bool {
+// amountDoubted reports whether a payment is in doubt because the provider spoke of another amount.
+func (p Payment) amountDoubted() bool {
 	return p.Status == InDoubt && p.Reason != nil && p.Reason.Code == ReasonAmountMismatch
+}
+
+// saidPaid reports whether a payment is in doubt because the provider said that another amount was paid. That the
+// payment is open when the provider is asked does not take that back.
+func saidPaid(p Payment) bool {
+	return p.amountDoubted() && slices.ContainsFunc(p.Annotations, func(a Annotation) bool { return a.Kind == Paid })
 }
 
 // waitsForPerson reports whether a doubt is one that nothing from the provider can end: whatever it says

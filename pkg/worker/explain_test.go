@@ -64,8 +64,8 @@ func unreadableKnown() payment.Observation {
 	return o
 }
 
-// An amount that is not the ordered one is an alarm at once; the provider is asked at once what it says itself. Where
-// that brings the payment back, what was said of the other amount is kept, and a person is told of it.
+// An amount that is not the ordered one is an alarm at once; the provider is asked at once what it says itself. That
+// the payment is still open does not take back what was said of the other amount.
 func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
 	other := paid(func(o *payment.Observation) { o.Amount = payment.KRW(1) })
 	for name, c := range map[string]struct {
@@ -74,7 +74,7 @@ func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
 	}{
 		"the look-up says paid":     {paid(), []payment.Status{"submitting", "pending", "in_doubt", "settled"}},
 		"the look-up says the same": {other, []payment.Status{"submitting", "pending", "in_doubt", "in_doubt"}},
-		"the look-up says pending":  {accepted("o-1"), []payment.Status{"submitting", "pending", "in_doubt", "pending", "pending"}},
+		"the look-up says pending":  {accepted("o-1"), []payment.Status{"submitting", "pending", "in_doubt"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *desk) {
@@ -90,12 +90,32 @@ func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
 				if len(is.Annotations) == 0 || is.Annotations[0].Kind != payment.Paid || !strings.Contains(is.Annotations[0].Reason.Message, "amount 1 KRW") {
 					t.Errorf("annotations: %+v", is.Annotations)
 				}
-				if is.Status == payment.Pending {
-					d.reason("o-1", payment.ReasonUnexplained, "")
+				if is.Status == payment.InDoubt {
+					d.reason("o-1", payment.ReasonAmountMismatch, "")
 				}
 			})
 		})
 	}
+}
+
+// A doubt that only a person ends has what the provider says when it is asked, beside what it said by itself.
+func TestADoubtForAPersonIsLookedUpAtOnce(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.provider.traits.OneReference = true
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.lookupSays(paid(), nil)
+		second := paid(func(o *payment.Observation) { o.Reference = "another" })
+		for range 3 {
+			d.want(p.Webhook(context.Background(), d.webhook("o-1", second)), events.Done)
+		}
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.InDoubt)
+		d.reason("o-1", payment.ReasonSecondReference, "")
+		is := d.log.now("o-1")
+		if len(is.Annotations) != 2 || is.Annotations[1].Source != payment.FromLookup || is.Annotations[1].Kind != payment.Paid || d.provider.lookups != 1 {
+			t.Errorf("annotations: %+v, %d look-ups", is.Annotations, d.provider.lookups)
+		}
+	})
 }
 
 // A callback of a payout about an order that is a deposit is about the order all the same: kept, looked up and told.

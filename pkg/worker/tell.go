@@ -15,13 +15,13 @@ const explainFor = 5 * time.Minute
 
 // explain follows up on a webhook about an open payment. If it cannot be mapped, the provider is asked at once, or
 // when it opens, and a person is told if its answer does not end the payment. The verdict asks for the webhook
-// again while that is not done, after half the time for which the provider could be asked. A payment that it brought
-// into doubt about its amount is an alarm by itself; the provider is asked once what it says of it itself.
+// again while that is not done, after half the time for which the provider could be asked. A doubt that calls a person
+// by itself is an alarm already; the provider is asked once, so that the person has what it says when it is asked.
 func (w *Worker) explain(ctx context.Context, j *job, before uint64) (events.Verdict, error) {
 	if !open(j.payment) {
 		return events.DoneVerdict(), nil
 	}
-	if !j.payment.Unexplained() && (j.seq == before || !j.payment.AmountDoubted()) { // news from the provider itself
+	if !j.payment.Unexplained() && (j.seq == before || !j.payment.CallsPerson()) { // news from the provider itself
 		return events.DoneVerdict(), w.tell(ctx, j, true)
 	}
 	if opens, shut := w.shut(j.ref.Provider, j.payment.Operation); shut {
