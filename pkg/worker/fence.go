@@ -29,13 +29,13 @@ func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 				return err
 			}
 		}
-		return w.inLease(j) // last: nothing that takes time may follow
+		return w.inLease(j, w.Now()) // last: nothing that takes time may follow
 	}
 }
 
 // inLease returns nil if a call that begins now ends within the lease.
-func (w *Worker) inLease(j *job) error {
-	if spent := j.spent(w.Now()); spent > w.Timing.Lease-w.Timing.SubmitTimeout {
+func (w *Worker) inLease(j *job, now time.Time) error {
+	if spent := j.spent(now); spent > w.Timing.Lease-w.Timing.SubmitTimeout {
 		return fmt.Errorf("%w: %s of the lease have passed", errMayNotSend, spent)
 	}
 	return nil

@@ -90,7 +90,7 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began := w.Now()
-	if err := w.inLease(j); err != nil { // the fence asks again; here it saves the dialing
+	if err := w.inLease(j, began); err != nil { // the fence asks again; here it saves the dialing
 		return payment.Observation{}, notSent(payment.ReasonInterrupted, err)
 	}
 	ctx = connectors.WithSending(ctx, connectors.Sending{Check: w.fence(j), NewConnection: j.payment.Submits > 1})
