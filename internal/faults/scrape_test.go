@@ -205,12 +205,16 @@ func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 			return strings.HasPrefix(value, "(devel)") || strings.HasPrefix(value, "v")
 		case "code": // one that a connector or the configuration calls misconfigured
 			return value == "0004"
+		case "step": // of the look-up schedule, and of pages
+			return value == "threshold" || lookupStep.MatchString(value)
 		case "duplicate":
 			return value == "true" || value == "false"
 		}
 		return word.MatchString(value) && words[value]
 	}
 }
+
+var lookupStep = regexp.MustCompile(`^(page)?[1-9]$`)
 
 var literal = regexp.MustCompile(`"([a-z_]*)"`)
 

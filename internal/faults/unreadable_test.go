@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"payonce/internal/trial"
+	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
@@ -25,9 +26,14 @@ func (p *postOffice) signedAnew(call sandbox.Call, edit func(fields map[string]a
 		p.t.Fatal(err)
 	}
 	name, sign := "signature", func(body []byte) (string, error) { return ecommpay.Sign(secret.New(p.keys.SharedSecret()), body) }
-	if p.provider == trial.TeemoPay {
+	switch p.provider {
+	case trial.TeemoPay:
 		name, sign = "sign", func(body []byte) (string, error) {
 			return teemopay.Sign(p.keys.PlatformKey(), body, call.Header.Get("nonce"))
+		}
+	case unpaid:
+		name, sign = "sign", func(body []byte) (string, error) {
+			return diamondpay.Sign(diamondpay.HMACSHA256, p.keys.SharedSecret(), body)
 		}
 	}
 	delete(fields, name)
@@ -62,7 +68,7 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 		paid     bool // in the provider's own records
 		edit     func(fields map[string]any)
 	}{
-		"unreadable-amount-unpaid":   {trial.TeemoPay, payment.Deposit, false, amount},
+		"unreadable-amount-unpaid":   {unpaid, payment.Deposit, false, func(fields map[string]any) { fields["real_amount"] = json.Number("999996") }},
 		"unreadable-amount-paid":     {trial.TeemoPay, payment.Deposit, true, amount},
 		"partially-paid-unconfirmed": {trial.ECommPay, payment.Deposit, false, status},
 		"partially-paid-paid":        {trial.ECommPay, payment.Payout, true, status}, // the sandbox pays it by itself

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -113,9 +114,9 @@ func TestTheLatenessOfAStepIsMeasured(t *testing.T) {
 				t.Errorf("late by %v s, want %s", got, want)
 			}
 		}
-		stuck := true
+		var answers atomic.Bool
 		e.verdict = func(events.Message, int) events.Verdict {
-			if stuck {
+			if !answers.Load() {
 				return events.RetryVerdict(time.Minute)
 			}
 			return events.DoneVerdict()
@@ -127,7 +128,7 @@ func TestTheLatenessOfAStepIsMeasured(t *testing.T) {
 		late(0)
 		time.Sleep(5*time.Minute + time.Second)
 		late(5 * time.Minute)
-		stuck = false
+		answers.Store(true)
 		time.Sleep(time.Minute)
 		late(0)
 	})
