@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // pair returns a connection and its other end.
@@ -101,16 +103,15 @@ func TestWhatWaitsIsSeen(t *testing.T) {
 	}
 }
 
-// waitReadable returns when something can be read.
+// waitReadable returns when something can be read. It asks the kernel and not Go's poller, which tells only of what
+// arrives after it was asked.
 func waitReadable(c *net.TCPConn) error {
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	asked := false
-	return raw.Read(func(uintptr) bool {
-		again := asked
-		asked = true
-		return again // the first time it has not been waited for
+	return control(c, func(fd int) error {
+		fds := [1]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		for {
+			if _, err := unix.Poll(fds[:], -1); err != unix.EINTR {
+				return err
+			}
+		}
 	})
 }
