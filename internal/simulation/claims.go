@@ -8,23 +8,21 @@ import (
 	"payonce/pkg/payment"
 )
 
-// memoryClaims is a claim store that can forget.
+// memoryClaims is a claim store that can forget, and that can be made to lie, see lies.go.
 type memoryClaims struct {
 	w       *world
 	records map[payment.Ref]claimRecord
 	down    bool
 
-	forgot  int                    // how often
+	forgot  int                    // how often, or lied
 	holders map[payment.Ref]holder // since then, see exclusive
 }
 
 type claimRecord struct {
-	held        idempotency.Held
-	free        bool
-	until       time.Duration
-	fingerprint string
-	last        idempotency.Snapshot
-	doneBy      idempotency.Held
+	held   idempotency.Held
+	free   bool
+	until  time.Duration
+	memory logEvent // what the record shows of the payment; only planted mistakes look at it
 }
 
 func newMemoryClaims(w *world) *memoryClaims {
@@ -51,6 +49,9 @@ func (w *world) planClaims() {
 		if w.chance(claimsFailOver) {
 			w.after(w.between(0, w.calm), w.failOver)
 		}
+		if w.chance(claimsForged) {
+			w.after(w.between(0, w.calm), w.forgeClaims)
+		}
 	}
 }
 
@@ -69,12 +70,10 @@ func (w *world) failOver() {
 func (c *memoryClaims) claim(ref payment.Ref, req idempotency.Request) idempotency.Claim {
 	r, known := c.records[ref]
 	if !known {
-		r = claimRecord{fingerprint: req.Fingerprint, free: true}
+		r = claimRecord{free: true}
 	}
 	now := c.w.now
 	switch {
-	case r.fingerprint != req.Fingerprint:
-		return idempotency.Claim{Outcome: idempotency.Reused, Last: r.last}
 	case !r.free && r.held.Owner != req.Owner && now < r.until:
 		return idempotency.Claim{Outcome: idempotency.Busy, Wait: r.until - now}
 	case r.free || r.held.Owner != req.Owner:
@@ -82,7 +81,7 @@ func (c *memoryClaims) claim(ref payment.Ref, req idempotency.Request) idempoten
 	}
 	r.held.Owner, r.free, r.until = req.Owner, false, now+req.Lease
 	c.records[ref] = r
-	return idempotency.Claim{Outcome: idempotency.Won, Held: r.held, Last: r.last}
+	return idempotency.Claim{Outcome: idempotency.Won, Held: r.held}
 }
 
 func (c *memoryClaims) renew(ref payment.Ref, held idempotency.Held, lease time.Duration) error {
@@ -102,22 +101,6 @@ func (c *memoryClaims) verify(ref payment.Ref, held idempotency.Held, left time.
 	case r.held != held || r.free || r.until-c.w.now < left:
 		return idempotency.ErrLost
 	}
-	return nil
-}
-
-func (c *memoryClaims) complete(ref payment.Ref, held idempotency.Held, s idempotency.Snapshot) error {
-	r, known := c.records[ref]
-	switch {
-	case known && r.doneBy == held && r.held != held:
-		return nil
-	case !known || r.held != held || r.free && r.doneBy != held:
-		return idempotency.ErrLost
-	}
-	if s.Sequence > r.last.Sequence {
-		r.last = s
-	}
-	r.free, r.doneBy = true, held
-	c.records[ref] = r
 	return nil
 }
 
@@ -155,8 +138,9 @@ func (c claimsPort) do(what string, ref payment.Ref, run func()) error {
 
 func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Request) (claim idempotency.Claim, err error) {
 	err = c.do("claim", ref, func() {
-		claim = c.p.w.claims.claim(ref, req)
-		c.p.w.note("%s claims %s: %s", c.p.name, ref.Order, [...]string{"", "won", "busy", "reused"}[claim.Outcome])
+		w := c.p.w
+		claim = w.lieAboutClaim(ref, req, w.claims.claim(ref, req))
+		w.note("%s claims %s: %s, fence %d", c.p.name, ref.Order, [...]string{"", "won", "busy"}[claim.Outcome], claim.Held.Fence)
 	})
 	if err != nil {
 		return idempotency.Claim{}, err
@@ -166,7 +150,7 @@ func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Re
 
 func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
 	var result error
-	if err := c.do("renew", ref, func() { result = c.p.w.claims.renew(ref, held, lease) }); err != nil {
+	if err := c.do("renew", ref, func() { result = c.p.w.lieAboutRenewal(ref, c.p.w.claims.renew(ref, held, lease)) }); err != nil {
 		return err
 	}
 	return result
@@ -175,14 +159,6 @@ func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.H
 func (c claimsPort) Verify(_ context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
 	var result error
 	if err := c.do("verify", ref, func() { result = c.p.w.claims.verify(ref, held, left) }); err != nil {
-		return err
-	}
-	return result
-}
-
-func (c claimsPort) Complete(_ context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, _ time.Duration) error {
-	var result error
-	if err := c.do("complete", ref, func() { result = c.p.w.claims.complete(ref, held, s) }); err != nil {
 		return err
 	}
 	return result

@@ -8,8 +8,8 @@ import (
 	"payonce/pkg/payment"
 )
 
-// exclusive watches what the claim store tells the workers: as long as it forgets nothing, no two of them
-// may be told within one lease that an order is theirs.
+// exclusive watches what the claim store tells the workers: as long as it forgets nothing and does not lie, no
+// two of them may be told within one lease that an order is theirs.
 type exclusive struct {
 	idempotency.Store
 	w *world
@@ -41,11 +41,6 @@ func (e exclusive) Renew(ctx context.Context, ref payment.Ref, held idempotency.
 		e.w.claims.holders[ref] = holder{held.Owner, max(h.until, asked+lease)}
 	}
 	return err
-}
-
-func (e exclusive) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, keep time.Duration) error {
-	e.leave(ref, held)
-	return e.Store.Complete(ctx, ref, held, s, keep)
 }
 
 func (e exclusive) Release(ctx context.Context, ref payment.Ref, held idempotency.Held) error {

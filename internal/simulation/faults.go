@@ -20,6 +20,8 @@ const (
 	claimsFlushed                  // the claim store forgets everything
 	claimsDown                     // the claim store is down for a while
 	claimsFailOver                 // the claim store goes back to an older state
+	claimsForged                   // the claim store has records that no worker wrote
+	claimLies                      // the claim store gives a wrong answer
 	ackLost                        // an acknowledgement is lost
 	ackLate                        // an acknowledgement comes late
 	settleFails                    // the broker does not take a parked message or a dead letter

@@ -66,7 +66,12 @@ func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 	}
 	l.seq++
 	l.w.countApproval(l.last(p.Ref).stands, stands)
-	l.lists[p.Ref] = append(l.lists[p.Ref], logEvent{l.seq, l.w.now, stands})
+	event := logEvent{l.seq, l.w.now, stands}
+	l.lists[p.Ref] = append(l.lists[p.Ref], event)
+	if r, known := l.w.claims.records[p.Ref]; known {
+		r.memory = event
+		l.w.claims.records[p.Ref] = r
+	}
 	l.w.remind(stands, l.seq, data)
 	l.w.judgePage(stands)
 	l.w.handOver(stands)

@@ -64,54 +64,38 @@ func logMutants() []Mutant {
 			}
 			return seq, err
 		}),
-		{Name: "complete before append", log: func(w *world, l worker.Log) worker.Log { return hastyLog{l, w} }},
-		{Name: "trust the snapshot over the log", log: func(w *world, l worker.Log) worker.Log { return snapshotLog{l, w} }},
+		trusting("trust the claim for what is done", func(_ *world, p payment.Payment) bool {
+			return p.Status == payment.Pending || p.Status.Ended()
+		}),
+		trusting("trust the claim for what is parked", func(_ *world, p payment.Payment) bool { return p.Status == payment.Parked }),
+		trusting("trust the claim for whose order it is", func(w *world, p payment.Payment) bool {
+			return p.Fingerprint != w.log.last(p.Ref).stands.Fingerprint
+		}),
 	}
 }
 
-// snapshotLog reads the claim's snapshot, and the log only when there is none.
-type snapshotLog struct {
-	worker.Log
-	w *world
+// trusting reads what the claim's record shows, where it shows something that is trusted.
+func trusting(name string, trusted func(*world, payment.Payment) bool) Mutant {
+	return Mutant{Name: name, log: func(w *world, l worker.Log) worker.Log { return claimLog{l, w, trusted} }}
 }
 
-func (l snapshotLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
-	if r, known := l.w.claims.records[ref]; known && r.last.Sequence > 0 {
-		p, err := events.DecodePayment(r.last.Payment)
-		return p, l.w.log.last(ref).seq, err
+type claimLog struct {
+	worker.Log
+	w       *world
+	trusted func(*world, payment.Payment) bool
+}
+
+func (l claimLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	t := l.w.current
+	r := l.w.claims.records[ref]
+	if t != nil && !t.p.dead && t.m.stream == events.StreamCommands && r.memory.seq > 0 && l.trusted(l.w, r.memory.stands) {
+		return r.memory.stands, r.memory.seq, nil
 	}
 	return l.Log.Last(ctx, ref)
 }
 
-// hastyLog completes the claim with what is about to be appended.
-type hastyLog struct {
-	worker.Log
-	w *world
-}
-
-func (l hastyLog) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
-	out, err := events.EncodePayment(p, "snapshot")
-	if err != nil {
-		return 0, err
-	}
-	if r, known := l.w.claims.records[p.Ref]; known && l.w.current != nil {
-		r.free, r.doneBy, r.last = true, r.held, idempotency.Snapshot{Sequence: l.w.log.seq + 1, Payment: out.Data}
-		l.w.claims.records[p.Ref] = r
-	}
-	return l.Log.Append(ctx, p, after)
-}
-
-// noFence completes and releases whatever claim there is.
+// noFence releases whatever claim there is.
 type noFence struct{ idempotency.Store }
-
-func (s noFence) Complete(ctx context.Context, ref payment.Ref, _ idempotency.Held, last idempotency.Snapshot, keep time.Duration) error {
-	port := s.Store.(claimsPort)
-	return port.do("complete", ref, func() {
-		r := port.p.w.claims.records[ref]
-		r.free, r.doneBy, r.last = true, r.held, last
-		port.p.w.claims.records[ref] = r
-	})
-}
 
 func (s noFence) Release(ctx context.Context, ref payment.Ref, _ idempotency.Held) error {
 	port := s.Store.(claimsPort)

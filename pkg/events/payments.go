@@ -13,7 +13,7 @@ func PaymentType(s payment.Status) string { return "payment." + string(s) }
 // EncodePayment returns the event that says how a payment stands now. id must be unique; it becomes the
 // event's CloudEvents id.
 func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
-	data, err := EncodeSnapshot(p)
+	data, err := encodePayment(p)
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -24,8 +24,8 @@ func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
 	return Outgoing{Subject: PaymentSubject(p.Status, p.Ref), Header: attributes.header(), Data: data}, nil
 }
 
-// EncodeSnapshot returns the data of the event alone, for those who remember a payment and publish nothing.
-func EncodeSnapshot(p payment.Payment) ([]byte, error) {
+// encodePayment returns the data of the event.
+func encodePayment(p payment.Payment) ([]byte, error) {
 	if err := p.Ref.Validate(); err != nil {
 		return nil, fmt.Errorf("encode payment: %w", err)
 	}

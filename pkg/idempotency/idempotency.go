@@ -1,6 +1,6 @@
 // Package idempotency is the gate in front of a payment: the claim that says who works on an order
-// now. It keeps concurrent workers and duplicate commands away cheaply. It is not the truth: when it is
-// empty, stale or down, the log of payments refuses what would be wrong.
+// now. It keeps concurrent workers away cheaply, and says nothing about the payment: that stands in the log.
+// When the store is empty, stale, forged or down, the log refuses what would be wrong.
 package idempotency
 
 import (
@@ -32,29 +32,28 @@ type Store interface {
 	// lease remains. A record that is gone is another error: the store knows nothing about it.
 	Verify(ctx context.Context, ref payment.Ref, held Held, left time.Duration) error
 
-	// Complete remembers the payment as it stands now and gives the claim back. The record, with the
-	// fingerprint, is kept for the retention.
-	Complete(ctx context.Context, ref payment.Ref, held Held, last Snapshot, retention time.Duration) error
-
-	// Release gives the claim back and leaves the last snapshot as it was. To release a claim that is
-	// lost is no error.
+	// Release gives the claim back. The record is kept for the retention. To release a claim that is lost is
+	// no error, and changes nothing.
 	Release(ctx context.Context, ref payment.Ref, held Held) error
 }
 
 // Request is what a worker asks for.
 type Request struct {
-	Owner       string        // unique for each piece of work, e.g. a UUID; asked again with the same after a lost reply
-	Fingerprint string        // of the command, see payment.Command.Fingerprint
-	Lease       time.Duration // counted by the server's clock
-	Retention   time.Duration // how long the record lives at least after the last change; more than Lease
+	Owner     string        // unique for each piece of work, e.g. a UUID; asked again with the same after a lost reply
+	Lease     time.Duration // counted by the server's clock
+	Retention time.Duration // how long the record lives at least after the last change; more than Lease
 }
 
 // Held names a claim that its owner holds. The fence grows with every new owner of an order, so that a
-// late one is recognised.
+// late one is recognised. The first owner that the store remembers has the fence 1.
 type Held struct {
 	Owner string
 	Fence int64
 }
+
+// First reports whether the store remembers no earlier owner, so that the log probably knows no payment. It is
+// a hint only: a store that forgot everything says so of each order.
+func (h Held) First() bool { return h.Fence == 1 }
 
 // Outcome says how a Claim ended.
 type Outcome int
@@ -66,8 +65,6 @@ const (
 	Won
 	// Busy: another owner holds it, see Claim.Wait.
 	Busy
-	// Reused: the order is known with another fingerprint. Whether the log ever knew it, Claim.Last says.
-	Reused
 )
 
 // Claim is the store's answer.
@@ -75,11 +72,4 @@ type Claim struct {
 	Outcome Outcome
 	Held    Held          // when Won
 	Wait    time.Duration // when Busy: how long the other's lease still runs
-	Last    Snapshot      // when Won or Reused: the payment as it was completed last; zero when there is none
-}
-
-// Snapshot is a payment as it stood at a sequence of the log. It may be older than the log.
-type Snapshot struct {
-	Sequence uint64 // of the payment's last event in the log; 0 for none
-	Payment  []byte // the event's data
 }

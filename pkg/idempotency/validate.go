@@ -14,9 +14,6 @@ func (r Request) Validate() error {
 	if r.Owner == "" {
 		errs = append(errs, errors.New("the owner is empty"))
 	}
-	if r.Fingerprint == "" {
-		errs = append(errs, errors.New("the fingerprint is empty"))
-	}
 	errs = append(errs, ValidateLease(r.Lease))
 	if r.Retention <= r.Lease {
 		errs = append(errs, errors.New("the retention is not longer than the lease"))
@@ -32,26 +29,10 @@ func (h Held) Validate() error {
 	return nil
 }
 
-// Validate reports a snapshot that is none: every payment that can be completed has an event in the log.
-func (s Snapshot) Validate() error {
-	if s.Sequence == 0 || len(s.Payment) == 0 {
-		return errors.New("the snapshot has no sequence or no payment")
-	}
-	return nil
-}
-
 // ValidateLease reports a lease shorter than a millisecond.
 func ValidateLease(lease time.Duration) error {
 	if lease < minimum {
 		return errors.New("the lease is shorter than a millisecond")
-	}
-	return nil
-}
-
-// ValidateRetention reports a retention shorter than a millisecond.
-func ValidateRetention(retention time.Duration) error {
-	if retention < minimum {
-		return errors.New("the retention is shorter than a millisecond")
 	}
 	return nil
 }

@@ -10,12 +10,6 @@ import (
 	"payonce/pkg/payment"
 )
 
-// held is a claim of the job.
-type held struct {
-	idempotency.Held
-	completed bool
-}
-
 const (
 	// claimPause is how long the worker goes on without the claim store after it failed, so that an
 	// outage costs one slow call a second and not one for every message.
@@ -24,7 +18,8 @@ const (
 	busyMin, busyMax = 50 * time.Millisecond, 2 * time.Second
 )
 
-// claim takes the order for this job. It reports false, with the verdict, when the job must not go on.
+// claim takes the order for this job. It reports false, with the verdict, when another works on it now. Nothing
+// else is learned from the store: who forged, restored or flushed it can make this worker slower, and no more.
 func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 	// One that is further away was set before the clock was set back.
 	if left := w.claimsDownUntil.Load() - w.Now().UnixNano(); 0 < left && left <= claimPause.Nanoseconds() {
@@ -34,44 +29,18 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 	askCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	claim, err := w.Claims.Claim(askCtx, j.ref, idempotency.Request{
-		Owner: w.NewID(), Fingerprint: j.meaning, Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
+		Owner: w.NewID(), Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
 	})
 	if err != nil {
 		w.claimsDownUntil.Store(w.Now().Add(claimPause).UnixNano())
 		return w.withoutClaim(ctx, j, err)
 	}
-	switch claim.Outcome {
-	case idempotency.Won:
-		j.held = &held{Held: claim.Held}
-		w.metrics.claimsHeld.Add(ctx, 1)
-		j.recall(claim.Last)
-		return events.Verdict{}, true
-	case idempotency.Reused:
-		return w.reused(ctx, j, claim.Last)
-	default:
+	if claim.Outcome != idempotency.Won {
 		return events.RetryVerdict(min(max(claim.Wait, busyMin), busyMax)), false
 	}
-}
-
-// reused asks the log whether the order is another command's. The store's fingerprint alone is not
-// believed: it is of whoever claimed the order first since the store forgot, and the log may have refused
-// that one. Only where the log has forgotten a payment that the store still knows does the store decide.
-func (w *Worker) reused(ctx context.Context, j *job, last idempotency.Snapshot) (events.Verdict, bool) {
-	err := w.reload(ctx, j)
-	switch {
-	case err == nil && j.payment.Fingerprint == j.meaning:
-		return events.Verdict{}, true
-	case err == nil:
-		return orderReused(), false
-	case errors.Is(err, events.ErrNoPayment):
-		j.recall(last)
-		if last.Sequence > 0 && j.seq == 0 { // the log knew another command's payment
-			return orderReused(), false
-		}
-		return events.Verdict{}, true // without the claim: the append decides which command is taken
-	}
-	w.Logger.WarnContext(ctx, "the log cannot be asked whose order this is", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-	return events.RetryVerdict(pauseAfterError), false
+	j.held, j.known = &claim.Held, !claim.Held.First()
+	w.metrics.claimsHeld.Add(ctx, 1)
+	return events.Verdict{}, true
 }
 
 func orderReused() events.Verdict {
@@ -90,47 +59,17 @@ func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (events.Ve
 	return events.Verdict{}, true
 }
 
-// recall starts from the snapshot. One that cannot be read, that is of another command or that is older
-// than the log does no harm: the log then refuses the next append.
-func (j *job) recall(last idempotency.Snapshot) {
-	if last.Sequence == 0 {
-		return
-	}
-	if remembered, err := events.DecodePayment(last.Payment); err == nil && remembered.Fingerprint == j.meaning {
-		j.payment, j.seq, j.remembered = remembered, last.Sequence, true
-	}
-}
-
-// complete remembers the payment with its claim. A failure costs a look into the log later, no more.
-func (w *Worker) complete(ctx context.Context, j *job) {
-	if j.held == nil || j.seq == 0 {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
-	defer cancel()
-	data, err := events.EncodeSnapshot(j.payment)
-	if err == nil {
-		err = w.Claims.Complete(ctx, j.ref, j.held.Held, idempotency.Snapshot{Sequence: j.seq, Payment: data}, w.Timing.ClaimRetention)
-	}
-	if err != nil {
-		w.Logger.WarnContext(ctx, "the claim could not be completed", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return
-	}
-	j.held.completed = true
-}
-
-// giveBack releases a claim that was not completed, so that a redelivery need not wait for the lease.
+// giveBack releases the claim, so that a redelivery need not wait for the lease. It may be called again.
 func (w *Worker) giveBack(ctx context.Context, j *job) {
 	if j.held == nil {
 		return
 	}
+	held := *j.held
+	j.held = nil
 	w.metrics.claimsHeld.Add(ctx, -1)
-	if j.held.completed {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	if err := w.Claims.Release(ctx, j.ref, j.held.Held); err != nil && !errors.Is(err, idempotency.ErrLost) {
+	if err := w.Claims.Release(ctx, j.ref, held); err != nil && !errors.Is(err, idempotency.ErrLost) {
 		w.Logger.WarnContext(ctx, "the claim could not be released", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
 }

@@ -24,9 +24,6 @@ type claimRecord struct {
 	held        idempotency.Held
 	free        bool
 	until, ends time.Time
-	fingerprint string
-	last        idempotency.Snapshot
-	doneBy      idempotency.Held
 	retention   time.Duration
 }
 
@@ -56,12 +53,10 @@ func (c *memoryClaims) Claim(ctx context.Context, ref payment.Ref, req idempoten
 	}
 	r := c.record(ref)
 	if r == nil {
-		r = &claimRecord{fingerprint: req.Fingerprint, free: true}
+		r = &claimRecord{free: true}
 		c.records[ref] = r
 	}
 	switch {
-	case r.fingerprint != req.Fingerprint:
-		return idempotency.Claim{Outcome: idempotency.Reused, Last: r.last}, nil
 	case !r.free && r.held.Owner != req.Owner && c.now().Before(r.until):
 		return idempotency.Claim{Outcome: idempotency.Busy, Wait: r.until.Sub(c.now())}, nil
 	case r.free || r.held.Owner != req.Owner:
@@ -69,7 +64,7 @@ func (c *memoryClaims) Claim(ctx context.Context, ref payment.Ref, req idempoten
 	}
 	r.held.Owner, r.free, r.until = req.Owner, false, c.now().Add(req.Lease)
 	r.keep(c.now(), req.Retention)
-	return idempotency.Claim{Outcome: idempotency.Won, Held: r.held, Last: r.last}, nil
+	return idempotency.Claim{Outcome: idempotency.Won, Held: r.held}, nil
 }
 
 func (c *memoryClaims) Renew(ctx context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
@@ -99,28 +94,6 @@ func (c *memoryClaims) Verify(ctx context.Context, ref payment.Ref, held idempot
 	case r.held != held || r.free || r.until.Sub(c.now()) < left:
 		return idempotency.ErrLost
 	}
-	return nil
-}
-
-func (c *memoryClaims) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, retention time.Duration) error {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	err := firstError(ctx.Err(), ref.Validate(), held.Validate(), s.Validate(), idempotency.ValidateRetention(retention))
-	if err != nil {
-		return err
-	}
-	r := c.record(ref)
-	switch {
-	case r != nil && r.doneBy == held && r.held != held:
-		return nil
-	case r == nil || r.held != held || r.free && r.doneBy != held:
-		return idempotency.ErrLost
-	}
-	if s.Sequence > r.last.Sequence {
-		r.last = idempotency.Snapshot{Sequence: s.Sequence, Payment: append([]byte(nil), s.Payment...)}
-	}
-	r.free, r.doneBy = true, held
-	r.keep(c.now(), retention)
 	return nil
 }
 

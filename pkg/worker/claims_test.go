@@ -92,7 +92,7 @@ func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
 		time.Sleep(time.Second)
 		d.server.SetError("")
 		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
-		if n := p.ports.count("claim"); n != 2 || p.ports.count("complete") != 1 {
+		if n := p.ports.count("claim"); n != 2 || p.ports.count("release") != 1 {
 			t.Errorf("after the pause: %v", p.ports.calls)
 		}
 	})
@@ -185,65 +185,6 @@ func TestRedisFlushedBetweenAnyTwoSteps(t *testing.T) {
 	}
 }
 
-// snapshots makes every claim bring this snapshot, as after a failover to a replica that lagged behind.
-type snapshots struct {
-	idempotency.Store
-	last idempotency.Snapshot
-}
-
-func (s snapshots) Claim(ctx context.Context, ref payment.Ref, req idempotency.Request) (idempotency.Claim, error) {
-	claim, err := s.Store.Claim(ctx, ref, req)
-	claim.Last = s.last
-	return claim, err
-}
-
-func TestAnOlderSnapshotIsRefusedByTheLog(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.provider.script("o-1", reply{err: errThrottled})
-		m := d.message(d.order("o-1"))
-		d.want(d.settle(d.start(), m), events.Done) // submitting, parked, submitting, pending
-		all := d.log.lists[d.order("o-1").Ref]
-		for i, old := range all {
-			d.claims = snapshots{d.claims, idempotency.Snapshot{Sequence: old.seq, Payment: old.data}}
-			d.want(d.start().Command(context.Background(), m), events.Done)
-			d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
-			d.sent("o-1", 2, 1)
-			if t.Failed() {
-				t.Fatalf("with the snapshot of event %d", i+1)
-			}
-		}
-	})
-}
-
-func TestAProvenDoubtOfAnOlderSnapshotSendsNothing(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.provider.script("o-1", reply{err: errTimedOut})
-		m := d.message(d.order("o-1"))
-		d.want(d.settle(d.start(), m), events.Done)
-		proven := d.log.lists[d.order("o-1").Ref][3]
-		d.claims = snapshots{d.claims, idempotency.Snapshot{Sequence: proven.seq, Payment: proven.data}}
-		d.want(d.start().Command(context.Background(), m), events.Done)
-		d.sent("o-1", 2, 1)
-	})
-}
-
-func TestGarbageInTheSnapshotIsIgnored(t *testing.T) {
-	other := `{"provider":"acme-kr","order":"o-2","operation":"deposit","status":"settled","attempts":0}`
-	reused := `{"provider":"acme-kr","order":"o-1","operation":"deposit","status":"settled","attempts":0,"fingerprint":"x"}`
-	for _, garbage := range []string{"", "{", "null", other, reused} {
-		t.Run(garbage, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
-				d.claims = snapshots{d.claims, idempotency.Snapshot{Sequence: 7, Payment: []byte(garbage)}}
-				p, m := d.start(), d.message(d.order("o-1"))
-				d.want(p.Command(context.Background(), m), events.Done)
-				d.want(p.Command(context.Background(), m), events.Done)
-				d.log.want("o-1", payment.Submitting, payment.Pending)
-				d.sent("o-1", 1, 1)
-			})
-		})
-	}
-}
-
 // The claim is given back with every verdict, so that a redelivery need not wait for the lease.
 func TestTheClaimIsGivenBack(t *testing.T) {
 	inBubble(t, func(d *desk) {
@@ -251,9 +192,10 @@ func TestTheClaimIsGivenBack(t *testing.T) {
 		p := d.start()
 		p.ports.on("append", 1, failBefore)
 		d.want(p.Command(context.Background(), m), events.Retry)
-		p.ports.on("complete", 1, failBefore) // the claim is then released instead
 		d.want(p.Command(context.Background(), m), events.Done)
-		d.want(d.start().Command(context.Background(), m), events.Done)
+		p.ports.on("release", 1, failBefore) // then another waits for the lease
+		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(d.settle(d.start(), m), events.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -266,7 +208,7 @@ func TestALostClaimIsNotGivenBack(t *testing.T) {
 			if s == worker.StepAppended {
 				time.Sleep(d.options.Timing.Lease)
 				claim, err := d.claims.Claim(context.Background(), ref, idempotency.Request{
-					Owner: "other", Fingerprint: d.order("o-1").Fingerprint(), Lease: time.Hour, Retention: 2 * time.Hour})
+					Owner: "other", Lease: time.Hour, Retention: 2 * time.Hour})
 				if err != nil || claim.Outcome != idempotency.Won {
 					t.Errorf("not taken over: %+v %v", claim, err)
 				}

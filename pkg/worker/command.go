@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
+	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
 )
 
@@ -23,14 +24,15 @@ type job struct {
 	cmd     payment.Command // empty for a webhook
 	meaning string          // cmd's fingerprint
 	conn    connectors.Connector
-	payment payment.Payment // as it was read or written last; may be older than the log
-	seq     uint64          // of that event; 0 when the log is believed to know nothing
-	started time.Time       // when the lease began, or will begin at the earliest
-	held    *held           // nil when the claim store cannot be asked
-	looked  bool            // a look-up was made already
-	placed  bool            // a place in the provider's budget was waited for, and is not used yet
-	// remembered says that the payment comes from the claim store and not from the log.
-	remembered bool
+	payment payment.Payment   // as it was read from the log or written there last; may be older than the log
+	seq     uint64            // of that event; 0 when the log is believed to know nothing
+	started time.Time         // when the lease began, or will begin at the earliest
+	held    *idempotency.Held // nil when the claim store cannot be asked, and when the claim was given back
+	looked  bool              // a look-up was made already
+	placed  bool              // a place in the provider's budget was waited for, and is not used yet
+	// known says that somebody worked on the order before, so that the log is read first: that costs less than a
+	// place in the provider's budget for a payment of which nothing is left to do. It is a hint.
+	known bool
 }
 
 // Command executes one command: [DESIGN.md, path of a command]. ctx ends when the process stops; what
@@ -67,16 +69,18 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	defer w.giveBack(ctx, j)
 	w.OnStep(StepClaimed, j.ref)
 	verdict := w.advance(ctx, j)
-	w.complete(ctx, j)
+	w.giveBack(ctx, j)
 	w.OnStep(StepFinished, j.ref)
 	return verdict
 }
 
-// advance moves the payment until there is nothing more to do for this delivery.
+// advance moves the payment until there is nothing more to do for this delivery. A payment that was not read from
+// the log is taken for a new one: whatever is decided about that is an append, and the log refuses it if it knows
+// the order.
 func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 	for range maxMoves {
 		verdict, finished, err := w.step(ctx, j)
-		if errors.Is(err, events.ErrStale) { // nothing was decided: read what moved and begin anew
+		if errors.Is(err, events.ErrStale) { // nothing was decided: read what moved and begin again
 			if err = w.reload(ctx, j); err == nil {
 				continue
 			}
@@ -94,13 +98,15 @@ func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 
 // step does the next thing for a payment in its status. finished says that the verdict counts.
 func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, finished bool, err error) {
+	if j.known {
+		j.known = false
+		if err := w.reload(ctx, j); err != nil && !errors.Is(err, events.ErrNoPayment) {
+			return events.Verdict{}, false, err
+		}
+	}
 	p := j.payment
 	if p.Fingerprint != j.meaning {
 		return orderReused(), true, nil
-	}
-	if j.remembered && mustWait(p, w.Now()) {
-		// A person may have released or resolved it since, or a webhook: then there is nothing to wait for.
-		return events.Verdict{}, false, w.reload(ctx, j)
 	}
 	switch p.Status {
 	case payment.Requested, payment.Parked:
@@ -110,11 +116,6 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, fini
 	default: // the provider has it, or it has ended
 		return events.DoneVerdict(), true, nil
 	}
-}
-
-// mustWait reports whether a payment, as it stands, is parked until later or must be asked about.
-func mustWait(p payment.Payment, now time.Time) bool {
-	return p.Status == payment.Parked && now.Before(p.ResumeAt) || p.Status == payment.Submitting || p.Status == payment.InDoubt
 }
 
 // begin sends a payment of which nothing was sent, if it may be sent now.

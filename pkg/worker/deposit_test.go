@@ -46,7 +46,7 @@ func TestTheOrderOfTheSteps(t *testing.T) {
 	inBubble(t, func(d *desk) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
-		if want := []string{"claim", "append", "submit", "append", "complete"}; !slices.Equal(p.ports.calls, want) {
+		if want := []string{"claim", "append", "submit", "append", "release"}; !slices.Equal(p.ports.calls, want) {
 			t.Errorf("calls %v, want %v", p.ports.calls, want)
 		}
 	})

@@ -68,5 +68,5 @@ func (w *Worker) stillOurs(ctx context.Context, j *job) error {
 func (w *Worker) verify(ctx context.Context, j *job) error {
 	ctx, cancel := context.WithTimeout(ctx, min(fenceTimeout, w.Timing.SubmitTimeout))
 	defer cancel()
-	return w.Claims.Verify(ctx, j.ref, j.held.Held, w.Timing.SubmitTimeout)
+	return w.Claims.Verify(ctx, j.ref, *j.held, w.Timing.SubmitTimeout)
 }

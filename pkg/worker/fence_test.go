@@ -70,7 +70,7 @@ func TestAPauseDuringTheDialThatStopsBothClocks(t *testing.T) {
 func another(t *testing.T, d *desk) {
 	t.Helper()
 	claim, err := d.claims.Claim(context.Background(), d.order("o-1").Ref, idempotency.Request{
-		Owner: "another", Fingerprint: payment.New(d.order("o-1")).Fingerprint, Lease: time.Minute, Retention: time.Hour,
+		Owner: "another", Lease: time.Minute, Retention: time.Hour,
 	})
 	if err != nil || claim.Outcome != idempotency.Won {
 		t.Errorf("another worker gets %+v, %v", claim, err)

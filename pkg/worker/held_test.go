@@ -112,7 +112,7 @@ func TestWhatIsKeptBackIsSpread(t *testing.T) {
 func TestSendingAgainTakesNoPlace(t *testing.T) {
 	guarded(t, func(d *desk, g *gatekeeper) {
 		m := interrupted(d, d.order("o-1"), false)
-		g.reserved = -1 // and one for an intent that the log refuses
+		g.reserved = 0
 		p := d.start()
 		d.want(d.settle(p, m), events.Done)
 		d.sent("o-1", 1, 1)

@@ -130,7 +130,7 @@ func (w *Worker) renew(ctx context.Context, j *job) error {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	err := w.Claims.Renew(ctx, j.ref, j.held.Held, w.Timing.Lease)
+	err := w.Claims.Renew(ctx, j.ref, *j.held, w.Timing.Lease)
 	if err == nil || errors.Is(err, idempotency.ErrLost) || w.ClaimsRequired {
 		return err
 	}

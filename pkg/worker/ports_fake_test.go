@@ -141,10 +141,6 @@ func (c claimsPort) Verify(ctx context.Context, ref payment.Ref, held idempotenc
 	return c.p.do("verify", errPort, func() error { return c.p.desk.claims.Verify(ctx, ref, held, left) })
 }
 
-func (c claimsPort) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, s idempotency.Snapshot, retention time.Duration) error {
-	return c.p.do("complete", errPort, func() error { return c.p.desk.claims.Complete(ctx, ref, held, s, retention) })
-}
-
 func (c claimsPort) Release(ctx context.Context, ref payment.Ref, held idempotency.Held) error {
 	return c.p.do("release", errPort, func() error { return c.p.desk.claims.Release(ctx, ref, held) })
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"payonce/pkg/events"
-	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
 )
 
@@ -85,69 +84,5 @@ func TestTheSameCommandWrittenDifferentlyIsTheSame(t *testing.T) {
 			d.sent("o-1", 1, 1)
 			d.log.want("o-1", payment.Submitting, payment.Pending)
 		})
-	}
-}
-
-// Two commands under one order number, and a claim store that knows the one that the log refused: the other
-// must not become a dead letter, whatever the store says.
-func TestTheStoreDoesNotDecideWhichCommandIsFirst(t *testing.T) {
-	for name, c := range map[string]struct {
-		store func(d *desk, rival payment.Command) // what the store knows when the command comes
-		want  events.VerdictKind
-	}{
-		"another command, and no payment": {func(d *desk, rival payment.Command) { d.claimOnly(rival) }, events.Done},
-		"another command, with our payment": {func(d *desk, rival payment.Command) {
-			d.completeWith(rival, payment.New(d.order("o-1")))
-		}, events.Retry}, // the log is behind
-		"another command, with its payment that the log forgot": {func(d *desk, rival payment.Command) {
-			d.completeWith(rival, payment.New(rival))
-		}, events.Dead},
-	} {
-		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
-				rival := d.order("o-1")
-				rival.Amount = payment.KRW(20000)
-				c.store(d, rival)
-				m := d.message(d.order("o-1"))
-				d.want(d.start().Command(context.Background(), m), c.want)
-				if c.want != events.Done {
-					d.sent("o-1", 0, 0)
-					return
-				}
-				d.log.want("o-1", payment.Submitting, payment.Pending)
-				d.want(d.settle(d.start(), d.message(rival)), events.Dead, events.DeadOrderReused) // the log knows whose it is
-				d.want(d.settle(d.start(), m), events.Done)
-				d.sent("o-1", 1, 1)
-			})
-		})
-	}
-}
-
-// claimOnly claims an order for a command.
-func (d *desk) claimOnly(cmd payment.Command) idempotency.Held {
-	d.t.Helper()
-	claim, err := d.claims.Claim(context.Background(), cmd.Ref, idempotency.Request{
-		Owner: "rival", Fingerprint: cmd.Fingerprint(), Lease: d.options.Timing.Lease, Retention: d.options.Timing.ClaimRetention,
-	})
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	return claim.Held
-}
-
-// completeWith completes a command's claim with a payment that the log does not have.
-func (d *desk) completeWith(cmd payment.Command, p payment.Payment) {
-	d.t.Helper()
-	next, _, err := payment.Decide(p, payment.Observation{Kind: payment.Intend}, d.now())
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	out, err := events.EncodePayment(next, "snapshot")
-	if err != nil {
-		d.t.Fatal(err)
-	}
-	last := idempotency.Snapshot{Sequence: 7, Payment: out.Data}
-	if err := d.claims.Complete(context.Background(), cmd.Ref, d.claimOnly(cmd), last, d.options.Timing.ClaimRetention); err != nil {
-		d.t.Fatal(err)
 	}
 }

@@ -223,7 +223,7 @@ func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error
 		return err
 	}
 	from := j.payment.Status
-	j.payment, j.seq, j.remembered = next, seq, false
+	j.payment, j.seq = next, seq
 	w.announce(ctx, from, next)
 	return nil
 }
@@ -236,6 +236,6 @@ func (w *Worker) reload(ctx context.Context, j *job) error {
 	if err != nil {
 		return err
 	}
-	j.payment, j.seq, j.remembered = current, seq, false
+	j.payment, j.seq = current, seq
 	return nil
 }

@@ -8,8 +8,10 @@
 //  1. The intent is appended before the request leaves, and only who wins that append may send.
 //  2. A payment that may have been sent is looked up, never sent again, until the provider has said
 //     twice and late enough that it does not know it.
-//  3. What is learned is appended before the claim is completed, and the claim is completed before the
-//     message is acknowledged. A crash after any step leaves a message that finds the log.
+//  3. What is learned is appended before the message is acknowledged. A crash after any step leaves a
+//     message that finds the log.
+//  4. The log decides alone. What a payment is, whose it is and whether there is anything left to do is read
+//     from the log, or proven by the append of this very step. A claim says who works now, nothing else.
 package worker
 
 import (
@@ -90,7 +92,8 @@ type Timing struct {
 	ResumeSpread time.Duration
 	// Retention is how long the log remembers a payment. Older commands are refused.
 	Retention time.Duration
-	// ClaimRetention is how long a claim is remembered after its last change, at least Retention.
+	// ClaimRetention is how long a claim is remembered after its last change, at least Retention: a command that
+	// comes again is then recognised before it takes a place in the provider's budget.
 	ClaimRetention time.Duration
 	// UnknownOrderFor is how long a webhook waits for the command of its order.
 	UnknownOrderFor time.Duration

@@ -13,19 +13,18 @@ import (
 // on: what was won can be renewed and given back with its fence, and nobody is told to wait for less than
 // nothing.
 func FuzzRecord(f *testing.F) {
-	f.Add("f-1", "b", "0", "3600000", "1", "3", "\x00{}")
-	f.Add("f-1", "a", "99999999999999", "3600000", "1", "3", "\x00{}")
-	f.Add("f-2", "b", "soon", "long", "high", "many", "")
-	f.Add("f-1", "", "-1", "-1", "-1", "-1", "")
-	f.Add("f-1", "b", "0", "3600000", "-1", "3", "\x00{}")
-	f.Add("f-1", "b", "1e300", "1e300", "1e300", "1e300", "nan")
+	f.Add("b", "0", "3600000", "1")
+	f.Add("a", "99999999999999", "3600000", "1")
+	f.Add("b", "soon", "long", "high")
+	f.Add("", "-1", "-1", "-1")
+	f.Add("b", "0", "3600000", "-1")
+	f.Add("b", "1e300", "1e300", "1e300")
 	server := miniredis.RunT(f)
 	store := redis.New(connect(f, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
 	const key = "payonce:claim:{teemopay-kr:D-1}"
-	f.Fuzz(func(t *testing.T, fingerprint, owner, lease, retention, fence, sequence, snapshot string) {
+	f.Fuzz(func(t *testing.T, owner, lease, retention, fence string) {
 		server.FlushDB()
-		server.HSet(key, "fingerprint", fingerprint, "owner", owner, "lease_until", lease, "retention", retention,
-			"fence", fence, "sequence", sequence, "snapshot", snapshot)
+		server.HSet(key, "owner", owner, "lease_until", lease, "retention", retention, "fence", fence)
 		got, err := store.Claim(t.Context(), order, request("a"))
 		switch {
 		case err != nil && got.Outcome != 0:
@@ -33,8 +32,6 @@ func FuzzRecord(f *testing.F) {
 		case err != nil:
 		case got.Outcome == idempotency.Busy && got.Wait < 0:
 			t.Errorf("busy for %s", got.Wait)
-		case got.Last.Sequence > 0 && string(got.Last.Payment) != snapshot:
-			t.Errorf("the snapshot is %q", got.Last.Payment)
 		case got.Outcome == idempotency.Won:
 			checkWon(t, store, got)
 		}

@@ -37,14 +37,14 @@ func TestOneKey(t *testing.T) {
 			t.Errorf("%v has %v keys, the first is %q", args[0], args[2], args[3])
 		}
 	}
-	if len(scripts) != 10 { // five by hash, and five by text because the server did not know them
+	if len(scripts) != 8 { // four by hash, and four by text because the server did not know them
 		t.Errorf("%d different scripts were sent", len(scripts))
 	}
 }
 
 func TestScriptsTouchOneKey(t *testing.T) {
 	files, err := filepath.Glob("*.lua")
-	if err != nil || len(files) != 5 {
+	if err != nil || len(files) != 4 {
 		t.Fatalf("scripts %q, %v", files, err)
 	}
 	call := regexp.MustCompile(`redis\.p?call\(([^,)]*)(?:, ([^,)]*))?`)

@@ -19,13 +19,10 @@ import (
 
 const hour = time.Hour
 
-var (
-	order = payment.Ref{Provider: "teemopay-kr", Order: "D-1"}
-	last  = idempotency.Snapshot{Sequence: 3, Payment: []byte("\x00{}")}
-)
+var order = payment.Ref{Provider: "teemopay-kr", Order: "D-1"}
 
 func request(owner string) idempotency.Request {
-	return idempotency.Request{Owner: owner, Fingerprint: "f-1", Lease: time.Minute, Retention: hour}
+	return idempotency.Request{Owner: owner, Lease: time.Minute, Retention: hour}
 }
 
 func claim(t *testing.T, store *redis.Store, owner string, want idempotency.Outcome) idempotency.Claim {
@@ -66,9 +63,8 @@ func nothingKnown(t *testing.T, store *redis.Store, owner string) {
 	}
 	held := idempotency.Held{Owner: owner, Fence: 1}
 	for name, err := range map[string]error{
-		"renew":    store.Renew(ctx, order, held, time.Minute),
-		"complete": store.Complete(ctx, order, held, last, hour),
-		"release":  store.Release(ctx, order, held),
+		"renew":   store.Renew(ctx, order, held, time.Minute),
+		"release": store.Release(ctx, order, held),
 	} {
 		if err == nil || errors.Is(err, idempotency.ErrLost) {
 			t.Errorf("%s: %v", name, err)
@@ -108,19 +104,11 @@ func TestLostReply(t *testing.T) {
 		t.Error(err)
 	}
 	lose()
-	if err := store.Complete(t.Context(), order, first.Held, last, hour); err != nil {
+	if err := store.Release(t.Context(), order, first.Held); err != nil {
 		t.Error(err)
 	}
-	second := claim(t, direct, "b", idempotency.Won)
-	if second.Last.Sequence != last.Sequence || second.Held.Fence != 2 {
-		t.Errorf("after the lost reply of complete: %+v", second)
-	}
-	lose()
-	if err := store.Release(t.Context(), order, second.Held); err != nil {
-		t.Error(err)
-	}
-	if third := claim(t, direct, "c", idempotency.Won); third.Held.Fence != 3 {
-		t.Errorf("after the lost reply of release: fence %d", third.Held.Fence)
+	if second := claim(t, direct, "b", idempotency.Won); second.Held.Fence != 2 {
+		t.Errorf("after the lost reply of release: fence %d", second.Held.Fence)
 	}
 	lose() // counts the last one
 }
@@ -135,9 +123,6 @@ func loadScripts(t *testing.T, store *redis.Store) {
 		store.Verify(t.Context(), ref, got.Held, time.Second),
 		store.Release(t.Context(), ref, got.Held))
 	if err != nil {
-		t.Fatal(err)
-	}
-	if err := store.Complete(t.Context(), ref, got.Held, last, hour); !errors.Is(err, idempotency.ErrLost) {
 		t.Fatal(err)
 	}
 }
@@ -156,15 +141,14 @@ func TestServerDown(t *testing.T) {
 	if again := claim(t, store, "a", idempotency.Won); again.Held != held {
 		t.Errorf("held %+v, after the restart %+v", held, again.Held)
 	}
-	if err := store.Complete(t.Context(), order, held, last, hour); err != nil {
+	if err := store.Release(t.Context(), order, held); err != nil {
 		t.Fatal(err)
 	}
 	server.Kill9()
 	nothingKnown(t, store, "b")
 	server.Restart()
 	reach(t, client)
-	got := claim(t, store, "b", idempotency.Won)
-	if got.Held.Fence != held.Fence+1 || got.Last.Sequence != last.Sequence || string(got.Last.Payment) != string(last.Payment) {
+	if got := claim(t, store, "b", idempotency.Won); got.Held.Fence != held.Fence+1 {
 		t.Errorf("after the crash: %+v", got)
 	}
 }
@@ -185,9 +169,7 @@ func TestServerFrozen(t *testing.T) {
 	nothingKnown(t, store, "a")
 	server.Continue()
 	reach(t, client)
-	if got := claim(t, store, "a", idempotency.Won); got.Last.Sequence != 0 && got.Last.Sequence != last.Sequence {
-		t.Errorf("after the server went on: %+v", got)
-	}
+	claim(t, store, "a", idempotency.Won)
 	claim(t, store, "b", idempotency.Busy)
 }
 
@@ -197,21 +179,22 @@ func TestServerForgets(t *testing.T) {
 	server := redistest.Start(t)
 	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
 	before := claim(t, store, "a", idempotency.Won).Held
-	if err := store.Complete(t.Context(), order, before, last, hour); err != nil {
-		t.Fatal(err)
-	}
 	server.FlushAll()
 	if err := store.Renew(t.Context(), order, before, time.Minute); !errors.Is(err, idempotency.ErrLost) {
 		t.Errorf("renew: %v", err)
 	}
 	now := claim(t, store, "b", idempotency.Won)
-	if now.Held.Fence != 1 || now.Last.Sequence != 0 {
+	if !now.Held.First() {
 		t.Errorf("after the flush: %+v", now)
 	}
 	// The fence began anew, so it is the same number: the owner makes the difference.
-	if err := store.Complete(t.Context(), order, before, last, hour); !errors.Is(err, idempotency.ErrLost) {
-		t.Errorf("complete: %v", err)
+	if err := store.Renew(t.Context(), order, before, time.Minute); !errors.Is(err, idempotency.ErrLost) {
+		t.Errorf("renew: %v", err)
 	}
+	if err := store.Release(t.Context(), order, before); err != nil {
+		t.Errorf("release: %v", err)
+	}
+	claim(t, store, "c", idempotency.Busy) // the late owner gave back nothing of another's
 	server.FlushAll()
 	if err := store.Release(t.Context(), order, now.Held); err != nil {
 		t.Errorf("release: %v", err)
@@ -227,10 +210,8 @@ func TestReplica(t *testing.T) {
 	server.MustDo("REPLICAOF 127.0.0.1 1") // nobody listens there
 	nothingKnown(t, store, "a")
 	nothingKnown(t, store, "b")
-	reused := request("b")
-	reused.Fingerprint = "f-2"
-	if got, err := store.Claim(t.Context(), order, reused); err == nil || !strings.Contains(err.Error(), "READONLY") {
-		t.Errorf("claim with another fingerprint: %+v, %v", got, err)
+	if got, err := store.Claim(t.Context(), order, request("b")); err == nil || !strings.Contains(err.Error(), "READONLY") {
+		t.Errorf("claim: %+v, %v", got, err)
 	}
 	server.MustDo("REPLICAOF NO ONE")
 	claim(t, store, "b", idempotency.Busy)
@@ -250,15 +231,15 @@ func TestServerFull(t *testing.T) {
 	if err := store.Renew(t.Context(), order, held, time.Minute); err != nil {
 		t.Errorf("renew: %v", err)
 	}
-	if err := store.Complete(t.Context(), order, held, last, hour); err != nil {
-		t.Errorf("complete: %v", err)
+	if err := store.Release(t.Context(), order, held); err != nil {
+		t.Errorf("release: %v", err)
 	}
 	server.MustDo("CONFIG SET maxmemory 0")
 	if got, err := store.Claim(t.Context(), other, request("b")); err != nil || got.Held.Fence != 1 {
 		t.Errorf("the refused claim was made: %+v, %v", got, err)
 	}
-	if got := claim(t, store, "b", idempotency.Won); got.Last.Sequence != last.Sequence {
-		t.Errorf("completed on a full server: %+v", got)
+	if got := claim(t, store, "b", idempotency.Won); got.Held.Fence != held.Fence+1 {
+		t.Errorf("released on a full server: %+v", got)
 	}
 }
 
@@ -300,6 +281,18 @@ func TestRefusals(t *testing.T) {
 	claim(t, store, "b", idempotency.Busy)
 }
 
+// TestRecordOfAnOlderVersion: what else a record holds, a fingerprint or a payment, says nothing any more.
+func TestRecordOfAnOlderVersion(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	server.HSet("payonce:claim:{teemopay-kr:D-1}", "fingerprint", "f-2", "owner", "b", "fence", "4", "lease_until", "0",
+		"retention", "3600000", "sequence", "7", "snapshot", "{}", "done_by", "4 b")
+	if got := claim(t, store, "a", idempotency.Won); got.Held.Fence != 5 {
+		t.Errorf("claim: %+v", got)
+	}
+}
+
 // TestDamagedRecord finds at the key what no claim wrote.
 func TestDamagedRecord(t *testing.T) {
 	t.Parallel()
@@ -307,10 +300,9 @@ func TestDamagedRecord(t *testing.T) {
 	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
 	const key = "payonce:claim:{teemopay-kr:D-1}"
 	for name, write := range map[string]func(){
-		"another type":    func() { _ = server.Set(key, "x") },
-		"a sequence text": func() { server.HSet(key, "sequence", "many") },
-		"a lease text":    func() { server.HSet(key, "lease_until", "soon") },
-		"a fence text":    func() { server.HSet(key, "fence", "high") },
+		"another type": func() { _ = server.Set(key, "x") },
+		"a lease text": func() { server.HSet(key, "lease_until", "soon") },
+		"a fence text": func() { server.HSet(key, "fence", "high") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			server.FlushAll()
@@ -341,9 +333,13 @@ func TestRecordLives(t *testing.T) {
 	lives("claim", hour, err)
 	lives("renew", hour, store.Renew(t.Context(), order, got.Held, time.Minute))
 	lives("renew for longer", 2*hour, store.Renew(t.Context(), order, got.Held, 2*hour))
-	lives("complete", 3*hour, store.Complete(t.Context(), order, got.Held, last, 3*hour))
-	lives("complete for shorter", 3*hour, store.Complete(t.Context(), order, got.Held, last, time.Minute))
-	got, err = store.Claim(t.Context(), order, request("b"))
+	lives("release", hour, store.Release(t.Context(), order, got.Held))
+	longer := request("b")
+	longer.Retention = 3 * hour
+	got, err = store.Claim(t.Context(), order, longer)
+	lives("claim for longer", 3*hour, err)
+	lives("release", 3*hour, store.Release(t.Context(), order, got.Held))
+	got, err = store.Claim(t.Context(), order, request("c"))
 	lives("claim for shorter", 3*hour, err)
 	lives("release", 3*hour, store.Release(t.Context(), order, got.Held))
 	if keys := server.Keys(); len(keys) != 1 || keys[0] != key {
@@ -351,16 +347,15 @@ func TestRecordLives(t *testing.T) {
 	}
 }
 
-func BenchmarkClaimComplete(b *testing.B) {
+func BenchmarkClaimRelease(b *testing.B) {
 	server := redistest.Start(b)
 	store := redis.New(connect(b, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
-	snapshot := idempotency.Snapshot{Sequence: 1, Payment: make([]byte, 600)}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		ref := payment.Ref{Provider: "bench", Order: fmt.Sprintf("D-%d", i)}
 		got, err := store.Claim(b.Context(), ref, request("a"))
 		if err == nil {
-			err = store.Complete(b.Context(), ref, got.Held, snapshot, hour)
+			err = store.Release(b.Context(), ref, got.Held)
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -6,10 +6,6 @@
 //	owner        who took the order last
 //	fence        grows by one with every new owner
 //	lease_until  server time in ms; 0 when the claim was given back
-//	fingerprint  of the command, from the first Claim on
-//	sequence     of the snapshot in the log
-//	snapshot     the payment as it was completed last
-//	done_by      fence and owner of the last Complete, which may be repeated
 //	retention    ms that the key lives after each change: the longest that was asked for
 //
 // Every change is one Lua script on that one key, and leases are counted by the server's clock. All
@@ -39,16 +35,13 @@ var (
 	renewSource string
 	//go:embed verify.lua
 	verifySource string
-	//go:embed complete.lua
-	completeSource string
 	//go:embed release.lua
 	releaseSource string
 
-	claimScript    = goredis.NewScript(claimSource)
-	renewScript    = goredis.NewScript(renewSource)
-	verifyScript   = goredis.NewScript(verifySource)
-	completeScript = goredis.NewScript(completeSource)
-	releaseScript  = goredis.NewScript(releaseSource)
+	claimScript   = goredis.NewScript(claimSource)
+	renewScript   = goredis.NewScript(renewSource)
+	verifyScript  = goredis.NewScript(verifySource)
+	releaseScript = goredis.NewScript(releaseSource)
 )
 
 // DefaultPrefix begins the keys of claims.
@@ -106,7 +99,7 @@ func (s *Store) Claim(ctx context.Context, ref payment.Ref, req idempotency.Requ
 		return idempotency.Claim{}, fmt.Errorf("redis: claim: %w", err)
 	}
 	reply, err := s.run(ctx, claimScript, ref,
-		req.Owner, req.Fingerprint, req.Lease.Milliseconds(), req.Retention.Milliseconds()).StringSlice()
+		req.Owner, req.Lease.Milliseconds(), req.Retention.Milliseconds()).StringSlice()
 	if err != nil {
 		return idempotency.Claim{}, fmt.Errorf("redis: claim %s: %w", ref, err)
 	}
@@ -131,17 +124,6 @@ func (s *Store) Verify(ctx context.Context, ref payment.Ref, held idempotency.He
 		return fmt.Errorf("redis: verify: %w", err)
 	}
 	return s.change(ctx, "verify", verifyScript, ref, held, left.Milliseconds())
-}
-
-// Complete implements [idempotency.Store]. A snapshot of an older sequence than the one that is kept
-// changes nothing and is no error. A lease that ran out, and that nobody else took, is completed too.
-func (s *Store) Complete(ctx context.Context, ref payment.Ref, held idempotency.Held, last idempotency.Snapshot, retention time.Duration) error {
-	err := errors.Join(ref.Validate(), held.Validate(), last.Validate(), idempotency.ValidateRetention(retention))
-	if err != nil {
-		return fmt.Errorf("redis: complete: %w", err)
-	}
-	sequence := strconv.FormatUint(last.Sequence, 10)
-	return s.change(ctx, "complete", completeScript, ref, held, sequence, last.Payment, retention.Milliseconds())
 }
 
 // Release implements [idempotency.Store].
@@ -186,37 +168,21 @@ func (s *Store) run(ctx context.Context, script *goredis.Script, ref payment.Ref
 // readClaim reads the answer of claim.lua. What it does not know is an error, never a "go ahead".
 func readClaim(reply []string, owner string) (idempotency.Claim, error) {
 	switch {
-	case len(reply) == 4 && reply[0] == "won":
-		fence, fenceErr := strconv.ParseInt(reply[1], 10, 64)
-		last, lastErr := readSnapshot(reply[2:])
-		if fence < 1 {
-			fenceErr = errors.Join(fenceErr, errors.New("its fence is not positive"))
+	case len(reply) == 2 && reply[0] == "won":
+		fence, err := strconv.ParseInt(reply[1], 10, 64)
+		if err == nil && fence < 1 {
+			err = errors.New("its fence is not positive")
 		}
-		if err := errors.Join(fenceErr, lastErr); err != nil {
+		if err != nil {
 			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
 		}
-		return idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: owner, Fence: fence}, Last: last}, nil
+		return idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: owner, Fence: fence}}, nil
 	case len(reply) == 2 && reply[0] == "busy":
 		wait, err := strconv.ParseInt(reply[1], 10, 64)
 		if err != nil {
 			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
 		}
 		return idempotency.Claim{Outcome: idempotency.Busy, Wait: time.Duration(wait) * time.Millisecond}, nil
-	case len(reply) == 3 && reply[0] == "reused":
-		last, err := readSnapshot(reply[1:])
-		if err != nil {
-			return idempotency.Claim{}, fmt.Errorf("the record is damaged: %w", err)
-		}
-		return idempotency.Claim{Outcome: idempotency.Reused, Last: last}, nil
 	}
 	return idempotency.Claim{}, fmt.Errorf("the script answered %d unknown fields", len(reply))
-}
-
-// readSnapshot reads a sequence and a payment; sequence 0 is none.
-func readSnapshot(fields []string) (idempotency.Snapshot, error) {
-	sequence, err := strconv.ParseUint(fields[0], 10, 64)
-	if err != nil || sequence == 0 {
-		return idempotency.Snapshot{}, err
-	}
-	return idempotency.Snapshot{Sequence: sequence, Payment: []byte(fields[1])}, nil
 }

@@ -72,14 +72,15 @@ func newCrowd(t *testing.T) *crowd {
 	}
 	t.Cleanup(func() { _ = client.Close() })
 	c.store = New(client, Options{})
-	for i := range 3 { // what the server knows before: another sequence for each order
-		ref := refOf(i)
-		got, err := c.store.Claim(t.Context(), ref, requestOf("before"))
-		if err == nil {
-			err = c.store.Complete(t.Context(), ref, got.Held, idempotency.Snapshot{Sequence: uint64(100 + i), Payment: []byte("{}")}, time.Hour)
-		}
-		if err != nil {
-			t.Fatal(err)
+	for i := range 3 { // what the server knows before: another number of owners for each order
+		for range i + 1 {
+			got, err := c.store.Claim(t.Context(), refOf(i), requestOf("before"))
+			if err == nil {
+				err = c.store.Release(t.Context(), refOf(i), got.Held)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	client.AddHook(c.gate)
@@ -91,7 +92,7 @@ func refOf(i int) payment.Ref {
 }
 
 func requestOf(owner string) idempotency.Request {
-	return idempotency.Request{Owner: owner, Fingerprint: "f-1", Lease: time.Minute, Retention: time.Hour}
+	return idempotency.Request{Owner: owner, Lease: time.Minute, Retention: time.Hour}
 }
 
 // fill lets requests go until the next must wait.
@@ -179,7 +180,7 @@ func TestTogether(t *testing.T) {
 			all.Wait()
 			c.firsts.Wait()
 			for i := range 3 {
-				if got := won()[refOf(i)]; got.Last.Sequence != uint64(100+i) || got.Held.Fence != 2 {
+				if got := won()[refOf(i)]; got.Held.Fence != int64(i+2) {
 					t.Errorf("%s: %+v", refOf(i), got)
 				}
 			}

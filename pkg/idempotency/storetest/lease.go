@@ -55,13 +55,12 @@ func busy(s suite) {
 
 func leaseEnds(s suite) {
 	first := s.claim(request("a", short), idempotency.Won)
-	s.ok(s.complete(first.Held, snapshot(7)), "complete")
+	s.release(first.Held)
 	second := s.claim(request("b", short), idempotency.Won)
 	s.advance(short + tick)
 	third := s.claim(request("c", long), idempotency.Won)
 	s.must(second.Held.Fence == first.Held.Fence+1 && third.Held.Fence == second.Held.Fence+1,
 		"fences %d, %d, %d", first.Held.Fence, second.Held.Fence, third.Held.Fence)
-	s.must(third.Last.Sequence == 7 && string(third.Last.Payment) == `{"at":7}`, "last %+v", third.Last)
 }
 
 func leaseEndsUntaken(s suite) {
@@ -76,8 +75,8 @@ func leaseEndsUntaken(s suite) {
 	s.must(again.Held == first.Held, "held %+v, then %+v", first.Held, again.Held)
 
 	s.advance(short + tick)
-	s.ok(s.complete(first.Held, snapshot(3)), "complete after the lease ran out")
-	s.must(s.claim(request("b", long), idempotency.Won).Last.Sequence == 3, "the snapshot is not kept")
+	s.release(first.Held)
+	s.must(s.win("b").Fence == first.Held.Fence+1, "a release after the lease ran out")
 }
 
 func lateOwner(s suite) {
@@ -86,9 +85,9 @@ func lateOwner(s suite) {
 	now := s.win("b")
 	s.lost(late)
 	s.ok(s.renew(now), "renew by the new owner")
-	s.ok(s.complete(now, snapshot(5)), "complete by the new owner")
+	s.release(now)
 	s.lost(late)
-	s.must(s.claim(request("c", long), idempotency.Won).Last.Sequence == 5, "the new owner's snapshot is not kept")
+	s.must(s.win("c").Fence == now.Fence+1, "the new owner's release does not count")
 }
 
 // lost tests that what was held is no more, and that trying to use it changes nothing.
@@ -96,7 +95,6 @@ func (s suite) lost(held idempotency.Held) {
 	s.Helper()
 	s.must(s.verify(held, time.Millisecond) != nil, "verify by a late owner is not refused")
 	s.must(errors.Is(s.renew(held), idempotency.ErrLost), "renew by a late owner is not refused")
-	s.must(errors.Is(s.complete(held, snapshot(99)), idempotency.ErrLost), "complete by a late owner is not refused")
 	s.release(held)
 }
 
@@ -105,7 +103,7 @@ func foreignOwner(s suite) {
 	s.lost(idempotency.Held{Owner: "b", Fence: held.Fence})
 	s.lost(idempotency.Held{Owner: "a", Fence: held.Fence + 1})
 	s.claim(request("b", long), idempotency.Busy) // neither release did anything
-	s.must(s.claim(request("a", long), idempotency.Won).Last.Sequence == 0, "a snapshot came from nowhere")
+	s.must(s.win("a") == held, "the claim changed")
 }
 
 func renew(s suite) {
@@ -135,14 +133,13 @@ func verify(s suite) {
 
 func release(s suite) {
 	first := s.win("a")
-	s.ok(s.complete(first, snapshot(4)), "complete")
+	s.must(first.First(), "a new order begins with fence %d", first.Fence)
+	s.release(first)
+	s.release(first) // repeated
 	second := s.win("b")
-	s.release(second)
-	third := s.claim(request("c", long), idempotency.Won)
-	s.must(third.Held.Fence == second.Fence+1, "fence %d after %d", third.Held.Fence, second.Fence)
-	s.must(third.Last.Sequence == 4, "last %+v", third.Last)
-	s.release(second) // repeated, late
-	s.claim(request("d", long), idempotency.Busy)
+	s.must(second.Fence == first.Fence+1 && !second.First(), "fence %d after %d", second.Fence, first.Fence)
+	s.release(first) // repeated, late
+	s.claim(request("c", long), idempotency.Busy)
 }
 
 func releasedIsLost(s suite) {

@@ -3,7 +3,6 @@ package storetest
 
 import (
 	"context"
-	"fmt"
 	"testing"
 	"time"
 
@@ -44,12 +43,6 @@ func Run(t *testing.T, open func(t *testing.T) idempotency.Store, advance func(d
 		{"a claim is verified by the store's own clock", verify},
 		{"a release gives the order back", release},
 		{"a released claim is lost", releasedIsLost},
-		{"a completed payment is remembered", complete},
-		{"a completed claim is given back", completedIsGivenBack},
-		{"complete may be repeated", completeAgain},
-		{"an older sequence does not replace a newer one", olderSequence},
-		{"any bytes are kept", anyBytes},
-		{"an order with another fingerprint is reused", reused},
 		{"the record ends after the retention", retentionEnds},
 		{"every change begins the retention anew", retentionBeginsAnew},
 		{"an unknown claim is lost", unknownIsLost},
@@ -72,11 +65,7 @@ type suite struct {
 }
 
 func request(owner string, lease time.Duration) idempotency.Request {
-	return idempotency.Request{Owner: owner, Fingerprint: "f-1", Lease: lease, Retention: retention}
-}
-
-func snapshot(sequence uint64) idempotency.Snapshot {
-	return idempotency.Snapshot{Sequence: sequence, Payment: fmt.Appendf(nil, `{"at":%d}`, sequence)}
+	return idempotency.Request{Owner: owner, Lease: lease, Retention: retention}
 }
 
 // claim asks for the order and fails the test unless the outcome is the one wanted.
@@ -94,8 +83,7 @@ func (s suite) claimOf(ref payment.Ref, req idempotency.Request, want idempotenc
 	if want == idempotency.Won && got.Held.Owner != req.Owner {
 		s.Fatalf("%s won a claim held by %q", req.Owner, got.Held.Owner)
 	}
-	told := got.Held != idempotency.Held{} || want != idempotency.Reused && (got.Last.Sequence != 0 || got.Last.Payment != nil)
-	if want != idempotency.Won && told {
+	if want != idempotency.Won && got.Held != (idempotency.Held{}) {
 		s.Fatalf("%s did not win and was told %+v", req.Owner, got)
 	}
 	return got
@@ -105,10 +93,6 @@ func (s suite) claimOf(ref payment.Ref, req idempotency.Request, want idempotenc
 func (s suite) win(owner string) idempotency.Held {
 	s.Helper()
 	return s.claim(request(owner, long), idempotency.Won).Held
-}
-
-func (s suite) complete(held idempotency.Held, last idempotency.Snapshot) error {
-	return s.store.Complete(s.Context(), order, held, last, retention)
 }
 
 func (s suite) renew(held idempotency.Held) error {
