@@ -41,10 +41,13 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	rt.health.becomes(conn.Ready)
+	if err := conn.GuardLog(ctx, claims); err != nil {
+		return err
+	}
 	if err := checkAccounts(ctx, rt, conn); err != nil {
 		return err
 	}
-	rt.health.becomes(conn.Ready)
 	spare, err := newLimits(rt, client)
 	if err != nil {
 		return err

@@ -24,11 +24,12 @@ const (
 	DeedUnmask  Deed = "unmask"  // personal data looked at
 	DeedApply   Deed = "apply"   // streams made or changed
 	DeedAccount Deed = "account" // workers began to work with a provider's account; also written by workers themselves
+	DeedAccept  Deed = "accept"  // a log of payments accepted that has lost its past
 )
 
 // Deeds lists all deeds.
 func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount}
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount, DeedAccept}
 }
 
 // Stage says which of the two records of a deed this is. An intent without a result was interrupted:
@@ -57,9 +58,12 @@ type AuditRecord struct {
 	Amount payment.Money `json:"amount,omitzero"`
 	// Account is, for [DeedAccount], the account that is worked with from now on, and AccountBefore the one until then.
 	// Neither holds a secret.
-	Account       string      `json:"account,omitempty"`
-	AccountBefore string      `json:"account_before,omitempty"`
-	Items         []AuditItem `json:"items"`
+	Account       string `json:"account,omitempty"`
+	AccountBefore string `json:"account_before,omitempty"`
+	// Log and LogSequence are, for [DeedAccept], the log that is accepted ([LogMark]), and where it ended then.
+	Log         string      `json:"log,omitempty"`
+	LogSequence uint64      `json:"log_sequence,omitempty"`
+	Items       []AuditItem `json:"items"`
 }
 
 // AuditItem is one thing that a deed was done to.

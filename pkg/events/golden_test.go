@@ -194,7 +194,7 @@ func exampleClarification() events.Clarification {
 func exampleAudits() map[string]events.AuditRecord {
 	const deed = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount} {
+	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount, events.DeedAccept} {
 		r := events.AuditRecord{
 			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
@@ -217,6 +217,9 @@ func exampleAudits() map[string]events.AuditRecord {
 		case events.DeedApply:
 			r.Provider, r.Order, r.Filter = events.NoProvider, "", map[string]string{"update": "true"}
 			r.Items = []events.AuditItem{{Stream: "PAYMENTS: max_age is 1, want 2"}}
+		case events.DeedAccept:
+			r.Provider, r.Order, r.Stage, r.Log, r.LogSequence = events.NoProvider, "", events.Finished, "2026-08-01T03:00:00.000000001Z", 120345
+			r.Items = []events.AuditItem{{Stream: events.StreamPayments, Result: "accepted"}}
 		case events.DeedAccount:
 			r.Order, r.Items = "", []events.AuditItem{{Order: ref.Order}}
 			r.Account, r.AccountBefore = "teemopay at new.example app_code app-1 country KR", "teemopay at old.example app_code app-1 country KR"

@@ -42,10 +42,13 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 	msg.Header.Set(HeaderPrevious, last)
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, last)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
-	seq, err = c.append(ctx, msg, p.Ref, after)
+	if err = c.past.wait(ctx); err == nil {
+		seq, err = c.append(ctx, msg, p.Ref, after)
+	}
 	if err != nil {
 		return 0, fmt.Errorf("append %s %s after %d: %w", p.Ref, p.Status, after, err)
 	}
+	c.past.stored(seq)
 	return seq, nil
 }
 

@@ -98,6 +98,7 @@ type Conn struct {
 	hub    *hub
 	stat   counters
 	writes writes
+	past   *past
 	meters metric.MeterProvider
 	tracer trace.Tracer
 	// ownTracer says that tracer is not the global one.
@@ -128,7 +129,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, writes: writes{streams: map[string]*failure{}}}
+	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, past: newPast(), writes: writes{streams: map[string]*failure{}}}
 	c.meters, c.tracer, c.ownTracer = o.Meters, o.tracers().Tracer(meterName), o.Tracers != nil
 	if c.meters == nil {
 		c.meters = otel.GetMeterProvider()
@@ -169,10 +170,14 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		// Nothing is written later than its caller believes: no buffer while the connection is down.
 		nats.ReconnectBufSize(-1),
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.log.Warn("NATS: disconnected", "error", err) }),
+		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
+			c.past.disconnected()
+			c.log.Warn("NATS: disconnected", "error", err)
+		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.log.Info("NATS: connected again", "server", nc.ConnectedServerName())
 			c.stat.reconnects.Add(1)
+			nudge(c.past.look)
 			c.reconnected.send()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -247,7 +252,7 @@ func checkVersion(version string) error {
 	return fmt.Errorf("nats-server has version %q, which is not understood; %d.%d or newer is needed", version, oldestMajor, oldestMinor)
 }
 
-// Ready returns nil when the connection stands, no consumer is in trouble and each stream can be written as far
+// Ready returns nil when the connection stands, the log has not lost its past ([Conn.GuardLog]), no consumer is in trouble and each stream can be written as far
 // as is known ([Conn.WatchWrites]), and else says why not.
 func (c *Conn) Ready() error {
 	if status := c.nc.Status(); status != nats.CONNECTED {
@@ -255,7 +260,7 @@ func (c *Conn) Ready() error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	problems := []error{c.writes.err()}
+	problems := []error{c.past.ready(), c.writes.err()}
 	for consumer := range c.consumers {
 		if err := consumer.trouble(); err != nil {
 			problems = append(problems, err)

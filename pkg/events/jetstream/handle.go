@@ -83,7 +83,10 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	}
 	ctx, span := c.startProcess(ctx, d, s.config.Durable)
 	alive.within(ctx)
-	verdict := c.judge(ctx, s.handler, d)
+	verdict := events.RetryVerdict(c.cfg.RetryDelay)
+	if !c.past.shut.Load() { // else it was on its way when the log was found to have lost its past
+		verdict = c.judge(ctx, s.handler, d)
+	}
 	// Settling goes on when the process is told to stop, or else the work would be done again.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()

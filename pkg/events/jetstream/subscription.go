@@ -58,6 +58,9 @@ func (s *subscription) run(ctx context.Context) error {
 	s.stall = time.NewTimer(s.consumer.conn.cfg.StallAfter)
 	defer s.stall.Stop()
 	for {
+		if err := s.consumer.conn.past.wait(ctx); err != nil {
+			return err
+		}
 		n, err := s.consumer.acquire(ctx)
 		if err != nil {
 			return err

@@ -1,0 +1,269 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// LogMarks keeps how far the log was seen, where a restore of the broker does not reach.
+type LogMarks interface {
+	// Raise remembers now, unless the log that stands there has lost what was seen before; ok is false then. It returns
+	// the mark that is kept.
+	Raise(ctx context.Context, now events.LogMark, accepted time.Time) (kept events.LogMark, ok bool, err error)
+}
+
+// ErrLogLost says that the log ends before what was seen of it, or is another one.
+var ErrLogLost = errors.New("the log of payments has lost its past, as after a restore from an older copy")
+
+// NextLogLost is what a person does about a log that lost its past.
+const NextLogLost = "nothing is executed until a person accepts the log: docs/operators.md#a-log-that-lost-its-past, then payctl log accept"
+
+const (
+	// pastEvery is how often the log is compared with what was seen of it.
+	pastEvery = time.Second
+	// marksTimeout bounds one question to the marks, so that a store that hangs does not hold up a reconnected worker.
+	marksTimeout = time.Second
+)
+
+// past compares the log with what was seen of it, and stops all work while it lacks something. It is closed from the moment
+// in which the connection is lost until the log was compared again: the broker can come back with an older copy.
+// Without [Conn.GuardLog] it is open.
+type past struct {
+	acked atomic.Uint64 // the highest sequence that an append of this process was told
+	shut  atomic.Bool
+	look  chan struct{} // asks for a comparison now
+
+	mu      sync.Mutex
+	changed chan struct{} // closed at the next change
+	problem error         // why it is shut
+	guarded bool          // by GuardLog; else it is never shut
+	losses  uint64        // of the connection: an answer from before one says nothing of what came back
+
+	// Only the goroutine of GuardLog uses these.
+	seen   events.LogMark
+	silent bool // the marks did not answer last time
+}
+
+func newPast() *past { return &past{look: make(chan struct{}, 1), changed: make(chan struct{})} }
+
+// stored notes the sequence of an event that was appended.
+func (p *past) stored(sequence uint64) {
+	for known := p.acked.Load(); sequence > known && !p.acked.CompareAndSwap(known, sequence); known = p.acked.Load() {
+	}
+}
+
+// set opens or shuts it. It reports whether that is news. It is not opened by what was learned before the connection was
+// lost once more.
+func (p *past) set(problem error, losses uint64) (news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if problem == nil && losses != p.losses {
+		return false
+	}
+	return p.become(problem)
+}
+
+// become needs the lock.
+func (p *past) become(problem error) (news bool) {
+	news = (problem == nil) != (p.problem == nil) || errors.Is(problem, ErrLogLost) != errors.Is(p.problem, ErrLogLost)
+	p.problem = problem
+	p.shut.Store(problem != nil)
+	close(p.changed)
+	p.changed = make(chan struct{})
+	return news
+}
+
+// disconnected shuts it until the log was compared again.
+func (p *past) disconnected() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.losses++
+	if p.guarded && !errors.Is(p.problem, ErrLogLost) {
+		p.become(errors.New("the log was not compared since the connection to NATS was lost"))
+	}
+}
+
+// guard shuts it until the log was compared for the first time.
+func (p *past) guard() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.guarded = true
+	p.become(errors.New("the log was not compared yet"))
+}
+
+// lossCount counts how often the connection was lost.
+func (p *past) lossCount() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.losses
+}
+
+func (p *past) err() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.problem
+}
+
+// ready is err with what to do.
+func (p *past) ready() error {
+	err := p.err()
+	if errors.Is(err, ErrLogLost) {
+		return fmt.Errorf("%w; next: %s", err, NextLogLost)
+	}
+	return err
+}
+
+// wait returns nil when the log has all that was seen of it, at the latest when ctx ends.
+func (p *past) wait(ctx context.Context) error {
+	for p.shut.Load() {
+		p.mu.Lock()
+		problem, changed := p.problem, p.changed
+		p.mu.Unlock()
+		if problem == nil {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return errors.Join(problem, context.Cause(ctx))
+		}
+	}
+	return nil
+}
+
+// GuardLog lets this connection append and deliver nothing unless the log has all that was seen of it, by this process and
+// according to marks. It compares at once, after each loss of the connection, and every second until Close. It returns when
+// the log may be worked with, or ctx ends. Marks that do not answer say nothing against the log.
+//
+// After a loss a person decides ([Conn.LogAccepted]); the log is then worked with again by itself.
+func (c *Conn) GuardLog(ctx context.Context, marks LogMarks) error {
+	if !c.begin() {
+		return fmt.Errorf("guard the log: %w", ErrClosed)
+	}
+	c.past.guard()
+	go func() {
+		defer c.work.Done()
+		ticker := time.NewTicker(pastEvery)
+		defer ticker.Stop()
+		for {
+			c.compareLog(c.stopping, marks)
+			select {
+			case <-c.stopping.Done():
+				return
+			case <-ticker.C:
+			case <-c.past.look:
+			}
+		}
+	}()
+	return c.past.wait(ctx)
+}
+
+// compareLog looks once. A log that cannot be read stays as it was believed to be.
+func (c *Conn) compareLog(ctx context.Context, marks LogMarks) {
+	losses := c.past.lossCount()
+	acked := c.past.acked.Load() // before the question, so that the answer knows of it
+	now, err := c.LogEnd(ctx)
+	if err != nil {
+		return
+	}
+	kept, err := c.judgeLog(ctx, marks, now, acked, time.Time{})
+	if errors.Is(err, ErrLogLost) {
+		accepted, acceptErr := c.LogAccepted(ctx, now)
+		if acceptErr != nil || !accepted.After(kept.At) {
+			c.reportLog(err, losses, now, kept)
+			return
+		}
+		c.past.acked.Store(0)
+		kept, err = c.judgeLog(ctx, marks, now, 0, accepted)
+	}
+	c.reportLog(err, losses, now, kept)
+}
+
+// judgeLog compares the log with what this process saw and with the marks, and remembers it if nothing is missing.
+func (c *Conn) judgeLog(ctx context.Context, marks LogMarks, now events.LogMark, acked uint64, accepted time.Time) (events.LogMark, error) {
+	own := c.past.seen
+	if acked > own.Sequence {
+		own.Sequence = acked
+	}
+	if own.Lost(now, accepted) {
+		return own, lostError(now, own)
+	}
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
+	defer cancel()
+	kept, ok, err := marks.Raise(ctx, now, accepted)
+	if silent := err != nil; silent != c.past.silent && c.stopping.Err() == nil {
+		if c.past.silent = silent; silent {
+			c.log.Warn("mark of the log cannot be read; only this process's own is compared", "error", err)
+		}
+	}
+	if err == nil && !ok {
+		return kept, lostError(now, kept)
+	}
+	if own.At.After(now.At) { // two servers' clocks
+		now.At = own.At
+	}
+	c.past.seen = now
+	return now, nil
+}
+
+func lostError(now, kept events.LogMark) error {
+	if now.Log != kept.Log {
+		return fmt.Errorf("%w: it was made at %s, and one made at %s was worked with until %s", ErrLogLost, now.Log, kept.Log, kept.At.UTC().Format(time.RFC3339))
+	}
+	return fmt.Errorf("%w: it ends at sequence %d, and %d was seen at %s", ErrLogLost, now.Sequence, kept.Sequence, kept.At.UTC().Format(time.RFC3339))
+}
+
+// reportLog opens or shuts the work, and says so when that is news.
+func (c *Conn) reportLog(err error, losses uint64, now, kept events.LogMark) {
+	wasLost := errors.Is(c.past.err(), ErrLogLost)
+	news := c.past.set(err, losses)
+	switch {
+	case news && err != nil:
+		c.log.Error("nothing is executed: the log lacks what was seen of it", "error", err, "sequence", now.Sequence, "seen", kept.Sequence, "next", NextLogLost)
+	case news && wasLost:
+		c.log.Info("the log is worked with again", "sequence", now.Sequence)
+	}
+}
+
+// LogEnd returns where the log ends, according to the server that leads it.
+func (c *Conn) LogEnd(ctx context.Context) (events.LogMark, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	stream, err := c.js.Stream(ctx, events.StreamPayments)
+	if err != nil {
+		return events.LogMark{}, fmt.Errorf("end of the log: %w", err)
+	}
+	info := stream.CachedInfo()
+	return events.LogMark{Log: info.Created.UTC().Format(time.RFC3339Nano), Sequence: info.State.LastSeq, At: info.TimeStamp}, nil
+}
+
+// LogAccepted returns when a person accepted the log as it stands, by the broker's clock; zero when nobody did. What the
+// person saw must be in the log still.
+func (c *Conn) LogAccepted(ctx context.Context, now events.LogMark) (time.Time, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	stream, err := c.stream(ctx, events.StreamAudit)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
+	}
+	raw, err := stream.GetLastMsgForSubject(ctx, events.AuditSubject(events.DeedAccept, "", ""))
+	if errors.Is(err, njs.ErrMsgNotFound) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
+	}
+	r, err := events.DecodeAudit(raw.Data)
+	if err != nil || r.Stage != events.Finished || r.Log != now.Log || r.LogSequence > now.Sequence {
+		return time.Time{}, err
+	}
+	return raw.Time, nil
+}

@@ -1,0 +1,158 @@
+package jetstream_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
+)
+
+// marks are kept in memory, and can be silent.
+type marks struct {
+	mu     sync.Mutex
+	kept   events.LogMark
+	silent bool
+	asked  int
+}
+
+func (m *marks) Raise(_ context.Context, now events.LogMark, accepted time.Time) (events.LogMark, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.asked++
+	if m.silent {
+		return events.LogMark{}, false, errors.New("silent")
+	}
+	if m.kept.Lost(now, accepted) {
+		return m.kept, false, nil
+	}
+	m.kept = now
+	return now, true, nil
+}
+
+func (m *marks) set(change func(*marks)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(m)
+}
+
+// accept is what payctl log accept writes.
+func accept(t *testing.T, c *jetstream.Conn) {
+	t.Helper()
+	end, err := c.LogEnd(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, stage := range []events.Stage{events.Intended, events.Finished} {
+		err := c.Audit(testContext(t), events.AuditRecord{
+			ID: "accepted-" + time.Now().String(), Stage: stage, Deed: events.DeedAccept, Provider: events.NoProvider, By: "kim", Reason: "test", At: time.Now(),
+			Log: end.Log, LogSequence: end.Sequence,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// lost reports whether the connection says that the log lost its past, with what to do.
+func lost(c *jetstream.Conn) bool {
+	err := c.Ready()
+	return errors.Is(err, jetstream.ErrLogLost) && strings.Contains(err.Error(), "payctl log accept")
+}
+
+// A log that ends before its mark takes no event and delivers nothing, until a person accepts it.
+func TestALogThatEndsBeforeItsMark(t *testing.T) {
+	server, c := start(t)
+	mustAppend(t, c, paymentOf(ref("a"), payment.Submitting), 0)
+	end, err := c.LogEnd(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &marks{kept: events.LogMark{Log: end.Log, Sequence: end.Sequence + 1, At: end.At}}
+	worker := connect(t, server.URL(), testConfig())
+	guarded := make(chan error, 1)
+	go func() { guarded <- worker.GuardLog(testContext(t), m) }()
+	eventually(t, "not ready", func() bool { return lost(worker) })
+	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	if _, err := worker.Append(short, paymentOf(ref("b"), payment.Submitting), 0); !errors.Is(err, jetstream.ErrLogLost) {
+		t.Errorf("append: %v", err)
+	}
+	delivered := make(chan payment.Ref, 10)
+	stop := consuming(t, worker, 1, func(_ context.Context, m events.Message) events.Verdict {
+		r, _ := events.SubjectRef(m.Subject)
+		delivered <- r
+		return events.DoneVerdict()
+	})
+	defer stop()
+	publish(t, c, ref("c"))
+	asked := func() (n int) { m.set(func(m *marks) { n = m.asked }); return n }
+	for before := asked(); asked() < before+2; {
+		select {
+		case r := <-delivered:
+			t.Fatalf("%s was delivered", r)
+		case err := <-guarded:
+			t.Fatalf("it may be worked with: %v", err)
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	accept(t, c)
+	if err := receive(t, guarded, "the end of the wait"); err != nil {
+		t.Fatal(err)
+	}
+	if r := receive(t, delivered, "the command"); r != ref("c") {
+		t.Errorf("delivered %s", r)
+	}
+	if _, err := worker.Append(testContext(t), paymentOf(ref("b"), payment.Submitting), 0); err != nil {
+		t.Error(err)
+	}
+	eventually(t, "ready", func() bool { return worker.Ready() == nil })
+	m.set(func(m *marks) { m.kept.Sequence += 100 }) // restored once more: the acceptance of before does not count
+	eventually(t, "not ready again", func() bool { return lost(worker) })
+}
+
+// What this process saw itself counts also where the marks are silent: another log in the place of the first.
+func TestAnotherLogIsNoticedWithoutMarks(t *testing.T) {
+	server, c := start(t)
+	m := &marks{silent: true}
+	worker := connect(t, server.URL(), testConfig())
+	if err := worker.GuardLog(testContext(t), m); err != nil {
+		t.Fatalf("marks that do not answer say nothing: %v", err)
+	}
+	mustAppend(t, worker, paymentOf(ref("a"), payment.Submitting), 0)
+	_, js := foreign(t, server.URL())
+	if err := js.DeleteStream(testContext(t), events.StreamPayments); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.EnsureStreams(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "not ready", func() bool { return lost(worker) })
+	accept(t, c)
+	eventually(t, "ready", func() bool { return worker.Ready() == nil })
+}
+
+// After each loss of the connection nothing is appended before the log was compared: the broker can be back with a copy.
+func TestNothingIsAppendedBeforeTheLogWasComparedAgain(t *testing.T) {
+	server, _ := start(t)
+	m := &marks{}
+	worker := connect(t, server.URL(), testConfig())
+	if err := worker.GuardLog(testContext(t), m); err != nil {
+		t.Fatal(err)
+	}
+	server.Stop()
+	eventually(t, "the loss is noticed", func() bool { return worker.Ready() != nil })
+	m.set(func(m *marks) { m.kept.Sequence += 100 })
+	server.Restart()
+	short, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	if _, err := worker.Append(short, paymentOf(ref("a"), payment.Submitting), 0); err == nil {
+		t.Errorf("an event was appended; %+v", m)
+	}
+	eventually(t, "the refusal", func() bool { return lost(worker) })
+}
