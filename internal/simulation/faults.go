@@ -27,6 +27,7 @@ const (
 	settleFails                    // the broker does not take a parked message or a dead letter
 	timerEarly                     // a timer gets an event long before it is due
 	timerLate                      // a timer gets an event late
+	timerCrowded                   // others wait behind an event that a timer gets
 	deliveryLate                   // a message is delivered after younger ones
 	commandAgain                   // a command is published twice
 	commandRival                   // another command is published under the same order

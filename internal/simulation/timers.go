@@ -98,6 +98,9 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 		m := &message{stream: events.StreamPayments, ref: p.Ref, rung: rung, Message: events.Message{
 			Subject: events.PaymentSubject(p.Status, p.Ref), Data: data, Sequence: seq, StoredAt: w.time(),
 		}}
+		if w.fails(timerCrowded) {
+			m.Pending = 1
+		}
 		w.after(wait, func() {
 			// Nothing comes of an event that is not the last one: three of four are left out, to save time.
 			if w.log.last(m.ref).seq == seq || w.rng.IntN(4) == 0 {
