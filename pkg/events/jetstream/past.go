@@ -15,6 +15,8 @@ import (
 
 // LogMarks keeps how far the log was seen, where a restore of the broker does not reach.
 type LogMarks interface {
+	// Mark returns how far the log was seen; zero when that is not known.
+	Mark(ctx context.Context) (events.LogMark, error)
 	// Raise remembers now, unless the log that stands there has lost what was seen before; ok is false then. It returns
 	// the mark that is kept.
 	Raise(ctx context.Context, now events.LogMark, accepted time.Time) (kept events.LogMark, ok bool, err error)
@@ -29,6 +31,9 @@ const NextLogLost = "nothing is executed until a person accepts the log: docs/op
 const (
 	// pastEvery is how often the log is compared with what was seen of it.
 	pastEvery = time.Second
+	// A leader that was just elected may know less for a moment: what lacks something is asked so many times, at this
+	// pause, before a person is told. Nothing is executed meanwhile.
+	pastTries, pastAgain = 5, 200 * time.Millisecond
 	// marksTimeout bounds one question to the marks, so that a store that hangs does not hold up a reconnected worker.
 	marksTimeout = time.Second
 )
@@ -50,6 +55,7 @@ type past struct {
 	// Only the goroutine of GuardLog uses these.
 	seen   events.LogMark
 	silent bool // the marks did not answer last time
+	short  int  // so many answers in a row lacked something
 }
 
 func newPast() *past { return &past{look: make(chan struct{}, 1), changed: make(chan struct{})} }
@@ -151,67 +157,87 @@ func (c *Conn) GuardLog(ctx context.Context, marks LogMarks) error {
 	c.past.guard()
 	go func() {
 		defer c.work.Done()
-		ticker := time.NewTicker(pastEvery)
-		defer ticker.Stop()
 		for {
-			c.compareLog(c.stopping, marks)
+			pause := pastEvery
+			if c.compareLog(c.stopping, marks); 0 < c.past.short && c.past.short < pastTries {
+				pause = pastAgain
+			}
+			timer := time.NewTimer(pause)
 			select {
 			case <-c.stopping.Done():
+				timer.Stop()
 				return
-			case <-ticker.C:
+			case <-timer.C:
 			case <-c.past.look:
+				timer.Stop()
 			}
 		}
 	}()
 	return c.past.wait(ctx)
 }
 
-// compareLog looks once. A log that cannot be read stays as it was believed to be.
+// compareLog looks once. A log that cannot be read stays as it was believed to be. What was seen is read before the log:
+// what others see meanwhile says nothing against this answer.
 func (c *Conn) compareLog(ctx context.Context, marks LogMarks) {
 	losses := c.past.lossCount()
-	acked := c.past.acked.Load() // before the question, so that the answer knows of it
+	own := c.past.seen
+	own.Sequence = max(own.Sequence, c.past.acked.Load())
+	mark := c.askMark(ctx, marks)
 	now, err := c.LogEnd(ctx)
 	if err != nil {
 		return
 	}
-	kept, err := c.judgeLog(ctx, marks, now, acked, time.Time{})
-	if errors.Is(err, ErrLogLost) {
-		accepted, acceptErr := c.LogAccepted(ctx, now)
-		if acceptErr != nil || !accepted.After(kept.At) {
-			c.reportLog(err, losses, now, kept)
+	var accepted time.Time
+	if kept, lost := firstLost(now, own, mark); lost {
+		accepted, err = c.LogAccepted(ctx, now)
+		if err != nil || !accepted.After(kept.At) {
+			c.past.short++
+			c.reportLog(lostError(now, kept), losses, now, kept)
 			return
 		}
 		c.past.acked.Store(0)
-		kept, err = c.judgeLog(ctx, marks, now, 0, accepted)
+		own.At = accepted
 	}
-	c.reportLog(err, losses, now, kept)
+	c.past.short = 0
+	if own.At.After(now.At) { // two servers' clocks
+		now.At = own.At
+	}
+	c.past.seen = now
+	c.raiseMark(ctx, marks, now, accepted)
+	c.reportLog(nil, losses, now, now)
 }
 
-// judgeLog compares the log with what this process saw and with the marks, and remembers it if nothing is missing.
-func (c *Conn) judgeLog(ctx context.Context, marks LogMarks, now events.LogMark, acked uint64, accepted time.Time) (events.LogMark, error) {
-	own := c.past.seen
-	if acked > own.Sequence {
-		own.Sequence = acked
+func firstLost(now events.LogMark, seen ...events.LogMark) (events.LogMark, bool) {
+	for _, m := range seen {
+		if m.Lost(now, time.Time{}) {
+			return m, true
+		}
 	}
-	if own.Lost(now, accepted) {
-		return own, lostError(now, own)
-	}
+	return events.LogMark{}, false
+}
+
+// askMark returns the mark, or zero while the marks do not answer.
+func (c *Conn) askMark(ctx context.Context, marks LogMarks) events.LogMark {
 	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
 	defer cancel()
-	kept, ok, err := marks.Raise(ctx, now, accepted)
+	mark, err := marks.Mark(ctx)
 	if silent := err != nil; silent != c.past.silent && c.stopping.Err() == nil {
 		if c.past.silent = silent; silent {
 			c.log.Warn("mark of the log cannot be read; only this process's own is compared", "error", err)
 		}
 	}
-	if err == nil && !ok {
-		return kept, lostError(now, kept)
+	return mark
+}
+
+// raiseMark remembers now. That it is refused says only that another has seen more meanwhile, and that it fails is seen
+// by askMark.
+func (c *Conn) raiseMark(ctx context.Context, marks LogMarks, now events.LogMark, accepted time.Time) {
+	if c.past.silent {
+		return
 	}
-	if own.At.After(now.At) { // two servers' clocks
-		now.At = own.At
-	}
-	c.past.seen = now
-	return now, nil
+	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
+	defer cancel()
+	_, _, _ = marks.Raise(ctx, now, accepted)
 }
 
 func lostError(now, kept events.LogMark) error {
@@ -223,6 +249,11 @@ func lostError(now, kept events.LogMark) error {
 
 // reportLog opens or shuts the work, and says so when that is news.
 func (c *Conn) reportLog(err error, losses uint64, now, kept events.LogMark) {
+	if err != nil && c.past.short < pastTries && !errors.Is(c.past.err(), ErrLogLost) {
+		err = fmt.Errorf("the log is asked again, it lacks what was seen: it ends at sequence %d, and %d was seen", now.Sequence, kept.Sequence)
+		c.past.set(err, losses)
+		return
+	}
 	wasLost := errors.Is(c.past.err(), ErrLogLost)
 	news := c.past.set(err, losses)
 	switch {

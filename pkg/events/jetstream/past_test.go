@@ -1,8 +1,11 @@
 package jetstream_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -21,13 +24,19 @@ type marks struct {
 	asked  int
 }
 
-func (m *marks) Raise(_ context.Context, now events.LogMark, accepted time.Time) (events.LogMark, bool, error) {
+func (m *marks) Mark(context.Context) (events.LogMark, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.asked++
 	if m.silent {
-		return events.LogMark{}, false, errors.New("silent")
+		return events.LogMark{}, errors.New("silent")
 	}
+	return m.kept, nil
+}
+
+func (m *marks) Raise(_ context.Context, now events.LogMark, accepted time.Time) (events.LogMark, bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	if m.kept.Lost(now, accepted) {
 		return m.kept, false, nil
 	}
@@ -135,6 +144,85 @@ func TestAnotherLogIsNoticedWithoutMarks(t *testing.T) {
 	eventually(t, "not ready", func() bool { return lost(worker) })
 	accept(t, c)
 	eventually(t, "ready", func() bool { return worker.Ready() == nil })
+}
+
+// overtaken are marks that another worker raises whenever this one has read them: it saw more of the log than this one,
+// which asked earlier.
+type overtaken struct {
+	marks
+	others *jetstream.Conn
+	t      *testing.T
+	raised int
+}
+
+func (o *overtaken) Raise(ctx context.Context, now events.LogMark, accepted time.Time) (events.LogMark, bool, error) {
+	seq, err := o.others.Append(ctx, paymentOf(ref(fmt.Sprint("other-", now.Sequence)), payment.Submitting), 0)
+	if err != nil {
+		o.t.Error(err)
+	}
+	o.set(func(m *marks) { m.kept = events.LogMark{Log: now.Log, Sequence: seq, At: now.At}; o.raised++ })
+	return o.marks.Raise(ctx, now, accepted)
+}
+
+// Another worker that sees more of the log between this one's question and its mark is no loss.
+func TestAnOlderAnswerIsNoLoss(t *testing.T) {
+	server, c := start(t)
+	o := &overtaken{others: c, t: t}
+	worker := connect(t, server.URL(), testConfig())
+	if err := worker.GuardLog(testContext(t), o); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "three comparisons", func() (done bool) {
+		if err := worker.Ready(); err != nil {
+			t.Error(err)
+		}
+		o.set(func(*marks) { done = o.raised >= 3 })
+		return done
+	})
+}
+
+// ahead are marks of which the first answers say that more was seen than there is.
+type ahead struct {
+	marks
+	answers int
+}
+
+func (a *ahead) Mark(ctx context.Context) (events.LogMark, error) {
+	m, err := a.marks.Mark(ctx)
+	a.set(func(*marks) {
+		if a.answers--; a.answers >= 0 {
+			m.Sequence++
+		}
+	})
+	return m, err
+}
+
+// A leader that knows less for a moment stops the work for that moment, and nobody is told.
+func TestAMomentaryLossHealsByItself(t *testing.T) {
+	server, c := start(t)
+	mustAppend(t, c, paymentOf(ref("a"), payment.Submitting), 0)
+	end, err := c.LogEnd(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for answers, told := range map[int]bool{4: false, 5: true} {
+		m := &ahead{marks: marks{kept: events.LogMark{Log: end.Log, Sequence: end.Sequence, At: end.At}}, answers: answers}
+		var lines bytes.Buffer // complete when GuardLog has returned
+		o := options(t, server.URL(), testConfig())
+		o.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelError}))
+		worker, err := jetstream.Connect(testContext(t), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = worker.GuardLog(testContext(t), m)
+		_ = worker.Close()
+		if err != nil {
+			t.Error(err)
+		}
+		if got := strings.Contains(lines.String(), "lacks what was seen"); got != told || m.asked <= answers {
+			t.Errorf("after %d answers told is %t, asked %d times\n%s", answers, got, m.asked, &lines)
+		}
+	}
 }
 
 // After each loss of the connection nothing is appended before the log was compared: the broker can be back with a copy.
