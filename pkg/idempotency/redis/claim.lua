@@ -8,7 +8,8 @@
 --
 -- Returns {'won', fence}: the caller holds the order; the fence is 1 when no earlier owner is known
 --         {'busy', ms}: another owner's lease still runs that long
--- Busy changes nothing.
+-- Busy changes nothing. A lease that runs on for an hour, and for ten of the caller's leases, is none of a worker, and
+-- is over: a record that was forged, or written by a clock far ahead, must not hold an order for ever.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -16,7 +17,8 @@ local record = redis.call('HMGET', KEYS[1], 'owner', 'lease_until', 'retention',
 local owner, lease_until, retention, fence = record[1], tonumber(record[2] or 0), record[3], record[4]
 
 local held = lease_until > 0 -- 0: given back, or never taken
-if held and owner ~= ARGV[1] and lease_until > now then
+local longest = now + math.max(10 * tonumber(ARGV[2]), 3600000)
+if held and owner ~= ARGV[1] and lease_until > now and lease_until <= longest then
   -- A write that changes nothing: a replica answers READONLY to it, and not from its old knowledge, and a
   -- server whose memory is full answers OOM. A claim that is won is such a write itself, and comes before any
   -- other: after the first one Redis lets a script write in any case.

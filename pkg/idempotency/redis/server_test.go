@@ -201,6 +201,29 @@ func TestServerForgets(t *testing.T) {
 	}
 }
 
+// A lease that no worker asks for is over: of a forged record, or of a server whose clock was set back since.
+func TestALeaseWithoutEndIsOver(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
+	lease := request("b").Lease
+	for name, c := range map[string]struct {
+		left time.Duration
+		want idempotency.Outcome
+	}{
+		"of one with a longer lease": {9 * lease, idempotency.Busy},
+		"of nobody":                  {max(11*lease, 61*time.Minute), idempotency.Won},
+		"in ten years":               {87_600 * time.Hour, idempotency.Won},
+	} {
+		server.FlushAll()
+		claim(t, store, "a", idempotency.Won)
+		server.MustDo(fmt.Sprintf("HSET %s:{%s:%s} lease_until %d", redis.DefaultPrefix, order.Provider, order.Order, time.Now().Add(c.left).UnixMilli()))
+		if got, err := store.Claim(t.Context(), order, request("b")); err != nil || got.Outcome != c.want {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+}
+
 // TestReplica asks a server that became a replica, and knows the claim, but may be behind.
 func TestReplica(t *testing.T) {
 	t.Parallel()
