@@ -123,18 +123,28 @@ func logFindings(rt Runtime, rows []finding) error {
 func checkConfiguration(_ context.Context, rt Runtime) []finding {
 	rows := []finding{{check: "configuration", state: good,
 		result: fmt.Sprintf("environment %s, %d providers", rt.Config.Environment, len(rt.Config.Providers))}}
-	keys := finding{check: "credentials", state: good, result: "every provider has its own, and none is the sandbox's"}
-	if rt.Config.Environment != config.Production {
-		keys = finding{check: "credentials", state: warned, result: "every provider has its own; the sandbox's are taken",
-			next: "leave environment out of the file where real money moves"}
-	}
-	rows = append(rows, keys)
+	rows = append(rows, checkCredentials(rt))
 	for _, warning := range rt.Config.Warnings() {
 		if !strings.Contains(warning, ".hours: ") { // they have rows of their own
-			rows = append(rows, finding{check: "configuration", state: warned, result: warning, next: "change it, or live with it"})
+			rows = append(rows, finding{check: "configuration", state: warned, result: strings.TrimPrefix(warning, rt.path+":"), next: "change it, or live with it"})
 		}
 	}
 	return rows
+}
+
+// checkCredentials says what was proven when the configuration was read.
+func checkCredentials(rt Runtime) finding {
+	row := finding{check: "credentials", state: good,
+		result: "every provider is an account of its own with secrets of its own; none is short, repeats itself, is published or the sandbox's"}
+	if rt.Config.Environment == config.Production {
+		return row
+	}
+	row.state, row.next = warned, "leave environment out of the file where real money moves"
+	row.result = "every provider is an account of its own with secrets of its own; the sandbox's are taken"
+	if rt.Config.SecretsWarned() {
+		row.result = "every provider is an account of its own; weak and shared secrets and the sandbox's are taken"
+	}
+	return row
 }
 
 // checkHours tells when the closed days of a provider are not known for long any more.

@@ -11,8 +11,9 @@ import (
 
 // Config is the whole configuration. It is constant after [Load] and [Config.Connectors].
 type Config struct {
-	// Environment is "production", the default, or "test". In production no key of the sandbox is taken;
-	// the sandbox in turn refuses to start in production.
+	// Environment is "production", the default, or "test". In production no key of the sandbox is taken, no weak or
+	// shared secret, and nothing insecure that AllowInsecure does not name; the sandbox in turn refuses to start in
+	// production.
 	Environment string  `yaml:"environment"`
 	NATS        NATS    `yaml:"nats"`
 	Redis       Redis   `yaml:"redis"`
@@ -24,8 +25,13 @@ type Config struct {
 	// ReloadEvery is how often a service looks whether this file, or one that it names, has changed; 0
 	// never. Keys, secrets and certificates are then taken without a restart.
 	ReloadEvery time.Duration `yaml:"reload_every"`
+	// AllowInsecure names what production refuses otherwise: [PlainNATS], [PlainRedis], [RedisWithoutPassword],
+	// [WideTrustedProxies]. It is warned of all the same.
+	AllowInsecure []string `yaml:"allow_insecure"`
 
 	origin *origin
+	// badSecret is true where a secret was warned of that production would refuse.
+	badSecret bool
 }
 
 // NATS says where the broker is and how long its streams keep what they hold.
@@ -297,6 +303,10 @@ func (c *Config) ProviderSlots(provider string) int {
 	}
 	return c.Worker.Slots
 }
+
+// SecretsWarned reports whether [Config.Warnings] has a secret that production would refuse: one that is weak, published,
+// or of two providers. It is complete after [Config.Connectors].
+func (c *Config) SecretsWarned() bool { return c.badSecret }
 
 // Warnings lists what is risky in the file but works, e.g. a secret's file that others can read. It is
 // complete after [Config.Connectors].

@@ -62,7 +62,7 @@ func TestProductionRefusesSandboxKeys(t *testing.T) {
 	late := source
 	late.ReadFile = func(path string) ([]byte, error) {
 		if strings.HasSuffix(path, "payonce.yaml") {
-			return []byte(strings.Replace(text(""), "  password: ${REDIS}\n", "", 1)), nil
+			return []byte(strings.Replace(text("allow_insecure: [redis_without_password]\n"), "  password: ${REDIS}\n", "", 1)), nil
 		}
 		return source.ReadFile(path)
 	}

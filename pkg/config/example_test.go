@@ -64,7 +64,7 @@ func TestExampleMakesItsProviders(t *testing.T) {
 	private, public := rsaPair(t)
 	c := load(t, string(yaml), map[string]string{"REDIS_PASSWORD": password}, map[string]string{
 		"conf/secrets/payonce.creds": "a nkey seed and more", "conf/secrets/teemopay-kr.pem": private, "conf/secrets/teemopay-platform.pem": public,
-		"conf/secrets/ecommpay-kr.secret": password, "conf/secrets/diamondpay-kr.secret": password, "conf/secrets/diamondpay-kr.token": password,
+		"conf/secrets/ecommpay-kr.secret": "ecommpay-" + password, "conf/secrets/diamondpay-kr.secret": password, "conf/secrets/diamondpay-kr.token": password,
 	})
 	if _, err := c.Connectors(app.Kinds(), time.Now); err != nil {
 		t.Fatal(err)

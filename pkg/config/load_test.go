@@ -91,9 +91,9 @@ func TestClaimRetentionFollowsTheLog(t *testing.T) {
 
 func TestValuesAreRead(t *testing.T) {
 	c := load(t, `
-nats: {urls: ["nats://a:4222", "tls://b"], user: me, password_file: keys/nats, replicas: 3}
+nats: {urls: ["nats://127.0.0.1:4222", "tls://b"], user: me, password_file: keys/nats, replicas: 3}
 redis: {addresses: [a:1, b:2], password: "${PREFIX}-$${PASS}", required: true, claim_retention: 500d12h}
-ingress: {public_url: http://127.0.0.1:8080, trusted_proxies: [10.0.0.0/8, "fd00::/8"], max_waiting: "${N}"}
+ingress: {public_url: http://127.0.0.1:8080, trusted_proxies: [10.0.0.0/24, "fd00::/64"], max_waiting: "${N}"}
 worker:
 providers:
   acme-kr: {kind: acme, slots: 7, webhook_sources: [203.0.113.0/24]}
@@ -108,7 +108,7 @@ log: {level: debug, format_file: /abs/format}
 	if c.Redis.ClaimRetention != (500*24+12)*time.Hour || !c.Redis.Required || c.NATS.Replicas != 3 || len(c.NATS.URLs) != 2 {
 		t.Errorf("got %+v %+v", c.NATS, c.Redis)
 	}
-	if len(c.Ingress.TrustedProxies) != 2 || c.Ingress.TrustedProxies[1].String() != "fd00::/8" || c.Ingress.MaxWaiting != 12 {
+	if len(c.Ingress.TrustedProxies) != 2 || c.Ingress.TrustedProxies[1].String() != "fd00::/64" || c.Ingress.MaxWaiting != 12 {
 		t.Errorf("got %+v", c.Ingress)
 	}
 	if c.ProviderSlots("acme-kr") != 7 || c.ProviderSlots("other") != config.DefaultSlots || c.Log.Format != "text" {
@@ -143,7 +143,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 func TestProblemsOfReading(t *testing.T) {
 	for name, test := range map[string]struct{ yaml, want string }{
-		"unknown section":     {least + "nat: {}\n", "2: nat: is not a known key; known are environment, ingress, log, nats, providers, redis, reload_every, worker"},
+		"unknown section":     {least + "nat: {}\n", "2: nat: is not a known key; known are allow_insecure, environment, ingress, log, nats, providers, redis, reload_every, worker"},
 		"strange key":         {least + "\"a b\\n\": 1\n", `2: "a b\n": is not a known key`},
 		"doubled key":         {least + "log:\n  level: info\n  level: warn\n", "4: log.level: stands twice, first in line 3"},
 		"doubled section":     {least + "log: {}\nlog: {}\n", "3: log: stands twice, first in line 2"},

@@ -99,6 +99,14 @@ func (p *problems) addAt(line int, key, format string, args ...any) {
 	p.list = append(p.list, Problem{File: p.origin.file, Line: line, Key: key, Text: fmt.Sprintf(format, args...)})
 }
 
+// warn notes what works and should be looked at, once: settings are read more than once.
+func (p *problems) warn(key, format string, args ...any) {
+	warning := Problem{File: p.origin.file, Line: p.origin.line(key), Key: key, Text: fmt.Sprintf(format, args...)}
+	if text := warning.String(); !slices.Contains(p.origin.warnings, text) {
+		p.origin.warnings = append(p.origin.warnings, text)
+	}
+}
+
 // has reports whether one of the keys, or a part of it, is wrong already, so that what follows from it
 // is not reported too.
 func (p *problems) has(keys ...string) bool {

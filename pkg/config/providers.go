@@ -68,6 +68,8 @@ func (c *Config) Connectors(kinds []connectors.Kind, now func() time.Time) (*con
 			made[name] = connector
 		}
 	}
+	c.checkAccounts(found, made)
+	c.checkSecrets(found)
 	if err := found.err(); err != nil {
 		return nil, err
 	}

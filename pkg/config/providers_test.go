@@ -101,8 +101,8 @@ providers:
 `
 
 func TestConnectorsAreMade(t *testing.T) {
-	c := load(t, goodProvider+"  acme-tw: {kind: acme, settings: {merchant: m-2, webhook_secrets_file: [open1, key.pem]}}\n",
-		map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "-----BEGIN KEY-----\n\n", "conf/open1": "one"})
+	c := load(t, goodProvider+"  acme-tw: {kind: acme, settings: {merchant: m-2, webhook_secrets_file: [open1, other.pem]}}\n",
+		map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "-----BEGIN KEY-----\n\n", "conf/other.pem": "-----BEGIN OTHER KEY-----\n\n", "conf/open1": "one-" + password})
 	start := time.Unix(1, 0)
 	registry, err := c.Connectors(kinds, func() time.Time { return start })
 	if err != nil {
@@ -122,7 +122,7 @@ func TestConnectorsAreMade(t *testing.T) {
 		t.Error("the secrets are not those of the file and the environment")
 	}
 	connector, _ = registry.Get("acme-tw")
-	if s := connector.(acme).settings; len(s.WebhookSecrets) != 2 || s.WebhookSecrets[0].Reveal() != "one" || s.SettlingDelay != 5*time.Minute {
+	if s := connector.(acme).settings; len(s.WebhookSecrets) != 2 || s.WebhookSecrets[0].Reveal() != "one-"+password || s.SettlingDelay != 5*time.Minute {
 		t.Errorf("got %+v", s)
 	}
 	if got := c.Warnings(); len(got) != 1 || !strings.Contains(got[0], "acme-tw.settings.webhook_secrets_file[0]") {

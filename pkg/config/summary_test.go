@@ -18,7 +18,7 @@ ingress:
   public_url: https://pay.example.com/
   api_keys: [{name: shop, sha256: `+hash+`, operations: [deposit]}]
 redis: {claim_retention: 400d12h}
-`, map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "hunter2"})
+`, map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "hunter2-of-acme-kr"})
 	if got := c.Summary(); strings.Contains(got, "m-1") {
 		t.Errorf("settings are shown before their secrets are known:\n%s", got)
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"net"
-	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -54,6 +53,8 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.validateAPIKeys(p)
 	c.Worker.validate(p)
 	c.validateProviders(p)
+	c.checkInsecure(p, slices.Contains(roles, RoleWorker))
+	c.checkOwnSecrets(p)
 	p.check(c.ReloadEvery >= 0, "reload_every", "must not be less than nothing; 0s means never")
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "json", "text")
@@ -194,11 +195,6 @@ func publicURL(text string) bool {
 		return false
 	}
 	return u.Scheme == "https" || u.Scheme == "http" && loopback(u.Hostname())
-}
-
-func loopback(host string) bool {
-	address, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && address.IsLoopback()
 }
 
 func (c *Config) validateAPIKeys(p *problems) {

@@ -109,7 +109,7 @@ func TestLimitsOfRelationsAreTaken(t *testing.T) {
 		"redis: {password: \"${SIXTEEN}\", username: me}", "reload_every: 0s", "ingress: {read_timeout: 5s}",
 		"ingress: {api_keys: [{name: a, sha256: " + hash + ", previous_sha256: [" + strings.Repeat("1a", 32) + "]}]}",
 	} {
-		if _, err := config.Load(testFile, fake(least+yaml+"\n", map[string]string{"SIXTEEN": "0123456789abcdef"}, nil)); err != nil {
+		if _, err := config.Load(testFile, fake(least+yaml+"\n", map[string]string{"SIXTEEN": "b3k9-zq7w-0m4x-8"}, nil)); err != nil {
 			t.Errorf("%s: %v", yaml, err)
 		}
 	}
@@ -125,7 +125,7 @@ func TestOneMistakeIsReportedOnce(t *testing.T) {
 }
 
 func TestRolesNeedTheirParts(t *testing.T) {
-	if _, err := config.Load(testFile, fake(least, nil, nil), config.RoleWorker); err != nil {
+	if _, err := config.Load(testFile, fake(least+"allow_insecure: [redis_without_password]\n", nil, nil), config.RoleWorker); err != nil {
 		t.Error(err)
 	}
 	_, err := config.Load(testFile, fake("ingress: {}\n"+least, nil, nil), config.RoleIngress)
@@ -138,6 +138,7 @@ func TestValidateWithoutAFile(t *testing.T) {
 	c := config.Defaults()
 	c.Redis.ClaimRetention = c.NATS.PaymentsRetention
 	c.Providers = map[string]config.Provider{"acme-kr": {Kind: "acme"}}
+	c.Redis.Password = secret.New(password)
 	if err := c.Validate(config.RoleWorker); err != nil {
 		t.Error(err)
 	}

@@ -33,6 +33,9 @@ type Query struct {
 	Operation payment.Operation
 	Reference string        // the provider's number, where it is known
 	Amount    payment.Money // what was ordered
+	// Method is the command's, where it is known; empty is the provider's default or not known. A provider with an
+	// interface for each method is asked where the order was sent to.
+	Method string
 }
 
 // Webhooks is the capability of a provider that calls us. All of payonce's providers have it.
@@ -75,6 +78,11 @@ type Traits struct {
 	// account must never be looked up at another, which does not know it: it would be sent again. What can be changed
 	// while payments are open (secrets, texts, delays) is not in it.
 	Account string
+	// Merchant is the part of Account that the provider gave us (a platform, a project, an application), and Endpoints
+	// are the base URLs at which it is served. Two providers of one kind that share both share their order numbers, so
+	// a configuration with two of them is refused.
+	Merchant  string
+	Endpoints []string
 	// Operations that the provider executes.
 	Operations []payment.Operation
 	// Currencies that it takes, ISO 4217.

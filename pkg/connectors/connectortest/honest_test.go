@@ -54,7 +54,10 @@ func (c *acme) Traits() connectors.Traits {
 	t := connectors.Traits{
 		Kind: "acme", Operations: []payment.Operation{payment.Deposit}, Currencies: []string{"KRW"}, MaxOrderLength: 20,
 		Methods: map[payment.Operation][]string{payment.Deposit: {"card"}}, RefusesDuplicates: true, SettlingDelay: acmeSettling,
-		Account: "at " + c.base,
+		Account: "at " + c.base, Merchant: "m-1", Endpoints: []string{c.base},
+	}
+	if c.m == noMerchant {
+		t.Merchant, t.Endpoints = "", nil
 	}
 	if c.m == noAccount {
 		t.Account = ""

@@ -54,6 +54,7 @@ const (
 	anyWebhook         mistake = "does not verify webhooks"
 	promisesMore       mistake = "claims an operation that the provider does not have"
 	noAccount          mistake = "does not say which account it works with"
+	noMerchant         mistake = "does not say which merchant it is at which addresses"
 	acceptedIsPaid     mistake = "treats an accepted payment as paid"
 	sentIsLink         mistake = "takes a payment that was sent for a page that closes"
 	pageCalls          mistake = "makes a request for a page that needs none"
@@ -70,6 +71,7 @@ var mistakes = []struct {
 	{pageCalls, "a submit without a request makes none"},
 	{promisesMore, "the traits are the documents' and are kept"},
 	{noAccount, "the traits are the documents' and are kept"},
+	{noMerchant, "the traits are the documents' and are kept"},
 	{anyWebhook, "a webhook with a foreign key is refused"},
 	{anyStatusAccepted, "an undocumented status is in doubt"},
 	{anyCodeDeclines, "an undocumented code is in doubt"},

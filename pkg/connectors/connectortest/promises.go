@@ -17,12 +17,16 @@ func traits(s *trial) {
 	c := s.connect(nowhere, nil)
 	t, cmd := c.Traits(), s.h.Command
 	documented := s.h.Traits
-	documented.Account = t.Account // it holds the address, which the harness does not know
+	// They hold the address, which the harness does not know.
+	documented.Account, documented.Merchant, documented.Endpoints = t.Account, t.Merchant, t.Endpoints
 	if !reflect.DeepEqual(t, documented) || !reflect.DeepEqual(c.Traits(), t) {
 		s.Errorf("the traits are %+v, the documents promise %+v", t, documented)
 	}
 	if other := s.connect(elsewhere, nil).Traits().Account; t.Account == "" || t.Account == other {
 		s.Errorf("the account is %q at one address and %q at another: it must name the provider's host", t.Account, other)
+	}
+	if t.Merchant == "" || len(t.Endpoints) == 0 || slices.Equal(t.Endpoints, s.connect(elsewhere, nil).Traits().Endpoints) {
+		s.Errorf("the merchant is %q at %q: two providers that are one account must be seen", t.Merchant, t.Endpoints)
 	}
 	taken := func(what string, cmd payment.Command, want bool) {
 		s.Helper()

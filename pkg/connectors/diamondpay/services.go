@@ -86,6 +86,8 @@ func (s Settings) traits() connectors.Traits {
 	t := connectors.Traits{
 		Kind:              kindName,
 		Account:           s.account(),
+		Merchant:          s.PlatformID,
+		Endpoints:         []string{s.BaseURL},
 		Currencies:        []string{s.Currency},
 		MaxOrderLength:    maxOrderV1,
 		Methods:           map[payment.Operation][]string{},

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -96,6 +97,8 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 		traits: connectors.Traits{
 			Kind:       kindName,
 			Account:    s.account(),
+			Merchant:   strconv.FormatInt(s.ProjectID, 10),
+			Endpoints:  []string{s.GateURL, s.PaymentPageURL},
 			Operations: payment.Operations(),
 			Currencies: []string{"KRW"}, // seed 004
 			Hours:      calendar.ECommPayKorea(),

@@ -71,6 +71,8 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 		traits: connectors.Traits{
 			Kind:           kindName,
 			Account:        s.account(),
+			Merchant:       s.AppCode,
+			Endpoints:      []string{s.BaseURL},
 			Operations:     payment.Operations(),
 			Currencies:     []string{"KRW"}, // seed 003: amount
 			MaxOrderLength: 32,              // seed 003: merchantOrderNo
