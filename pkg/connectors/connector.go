@@ -33,9 +33,6 @@ type Query struct {
 	Operation payment.Operation
 	Reference string        // the provider's number, where it is known
 	Amount    payment.Money // what was ordered
-	// Method is the command's, where it is known; empty is the provider's default or not known. A provider with an
-	// interface for each method is asked where the order was sent to.
-	Method string
 }
 
 // Webhooks is the capability of a provider that calls us. All of payonce's providers have it.
@@ -59,6 +56,9 @@ type Notice struct {
 	Order       string
 	Operation   payment.Operation // empty when the call does not say
 	Observation payment.Observation
+	// In, where it is set, reads the call as one about an order in this currency, and Observation says nothing yet: the
+	// provider names amounts without a currency, and the account has several. It is empty for one that the account does not have.
+	In func(currency string) payment.Observation `json:"-"`
 	// Answer is what this provider expects as the answer to a call that was taken.
 	Answer Answer
 }

@@ -206,7 +206,7 @@ func (d *desk) message(cmd payment.Command) events.Message {
 // webhook is a provider's call as the queue delivers it.
 func (d *desk) webhook(order string, o payment.Observation, edit ...func(*call, http.Header)) events.Message {
 	d.t.Helper()
-	c, header := call{order, payment.Deposit, o, persons[0]}, http.Header{"X-Signature": {"good"}}
+	c, header := call{Order: order, Operation: payment.Deposit, Observation: o, Customer: persons[0]}, http.Header{"X-Signature": {"good"}}
 	for _, e := range edit {
 		e(&c, header)
 	}

@@ -163,6 +163,7 @@ type call struct {
 	Operation   payment.Operation
 	Observation payment.Observation
 	Customer    string // personal data, as real ones carry it
+	NoCurrency  bool   // the amount of Observation is in the order's
 }
 
 // Webhook gives out what it read with its refusal too, to tempt its caller.
@@ -172,6 +173,14 @@ func (p *provider) Webhook(header http.Header, body []byte, _ time.Time) (connec
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "not readable"}
 	}
 	notice := connectors.Notice{Order: c.Order, Operation: c.Operation, Observation: c.Observation}
+	if c.NoCurrency {
+		notice.Observation = payment.Observation{Kind: payment.Unclear}
+		notice.In = func(currency string) payment.Observation {
+			o := c.Observation
+			o.Amount.Currency, o.SettledAmount.Currency = currency, currency
+			return o
+		}
+	}
 	if header.Get("X-Signature") != p.signature {
 		return notice, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: "wrong"}
 	}

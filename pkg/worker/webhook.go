@@ -80,6 +80,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		return w.awaitCommand(m, call)
 	}
 	before := j.seq
+	if err == nil && notice.In != nil {
+		notice.Observation = notice.In(j.payment.Amount.Currency)
+	}
 	if err == nil && notice.Operation != "" && notice.Operation != j.payment.Operation {
 		notice.Observation = otherOperation(notice)
 	}

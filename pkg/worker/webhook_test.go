@@ -201,6 +201,18 @@ func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
 	})
 }
 
+// A provider that names no currency speaks of the order's, and never of another account's of ours.
+func TestWebhookWithoutACurrencyIsReadInTheOrders(t *testing.T) {
+	after(t, func(d *desk, take take) {
+		o := paid(func(o *payment.Observation) { o.Amount.Currency, o.SettledAmount = "", payment.Money{Minor: 10000} })
+		d.want(take(o, func(c *call, _ http.Header) { c.NoCurrency = true }), events.Done)
+		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
+		if is := d.log.now("o-1"); is.SettledAmount != payment.KRW(10000) {
+			t.Errorf("settled with %s", is.SettledAmount)
+		}
+	})
+}
+
 func TestWebhookThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	for _, name := range []string{"last", "append"} {
 		for _, f := range []fault{failBefore, failAfter} {

@@ -45,7 +45,7 @@ func (c *Connector) depositAction(cmd payment.Command, data, info object, named 
 // transfer reads the instructions of v2, which stand in the data, or of v1, which stand in payment_info. exact is
 // false when the customer cannot transfer what the provider displays, but only the closest to it.
 func (c *Connector) transfer(cmd payment.Command, data, info object, named payment.Money) (t *payment.Transfer, exact bool, problem string) {
-	if c.settings.Version == v2 {
+	if c.way(cmd).version == v2 {
 		f := data.fields()
 		t = instructions(f, f)
 		t.BankCode, t.QRCode, exact = f["bank_code"], f["qr_code_content"], true

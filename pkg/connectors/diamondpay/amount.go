@@ -12,9 +12,9 @@ import (
 // multiply by 100, pass in 1000000"). The cents of TWD are the provider's unit already.
 const perWon = 100
 
-// tolerance returns MaxAmountDifference in minor units.
-func (s Settings) tolerance() int64 {
-	if s.Currency == krw {
+// tolerance returns MaxAmountDifference in minor units of a currency.
+func (s Settings) tolerance(currency string) int64 {
+	if currency == krw {
 		return s.MaxAmountDifference
 	}
 	return s.MaxAmountDifference * perWon

@@ -2,6 +2,7 @@ package diamondpay
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -16,7 +17,10 @@ import (
 // does not include total_frozen_balance. Fees can leave a fraction of a won; it is cut off. An error is
 // a [*connectors.Error] and says that nothing was learned.
 func (c *Connector) Balance(ctx context.Context) ([]connectors.Balance, error) {
-	reply, err := c.get(ctx, "/gateway/api/"+c.settings.Version+"/platforms/balance")
+	if len(c.settings.Currencies) > 1 {
+		return nil, fmt.Errorf("balance: %w", notSent(payment.ReasonInvalid, errors.New("the provider's totals name no currency, and this account has several")))
+	}
+	reply, err := c.get(ctx, "/gateway/api/"+c.settings.Versions[0]+"/platforms/balance")
 	if err != nil {
 		return nil, fmt.Errorf("balance: %w", err)
 	}
@@ -43,21 +47,21 @@ func (c *Connector) balance(reply httpcall.Reply) (connectors.Balance, error) {
 	if err != nil {
 		return connectors.Balance{}, unclear(env.code, "", err.Error())
 	}
-	available, err := f.total("total_balance", c.settings.Currency)
+	available, err := f.total("total_balance", c.settings.Currencies[0])
 	if err != nil {
 		return connectors.Balance{}, unclear(env.code, "", err.Error())
 	}
-	frozen, err := f.total("total_frozen_balance", c.settings.Currency)
+	frozen, err := f.total("total_frozen_balance", c.settings.Currencies[0])
 	if err != nil {
 		return connectors.Balance{}, unclear(env.code, "", err.Error())
 	}
-	return connectors.Balance{Currency: c.settings.Currency, Available: available, Frozen: frozen}, nil
+	return connectors.Balance{Currency: c.settings.Currencies[0], Available: available, Frozen: frozen}, nil
 }
 
 // verifiedBalance returns the totals. In v1 every channel is signed, and so is everything but the
 // channels; v2 documents no signature.
 func (c *Connector) verifiedBalance(data object) (fields, error) {
-	if c.settings.Version == v2 {
+	if c.settings.Versions[0] == v2 {
 		return c.order(data, data.missing(signName))
 	}
 	channels, ok := data.list("platform_channels")

@@ -40,6 +40,7 @@ type Connector struct {
 	now      func() time.Time
 	traits   connectors.Traits
 	statuses map[payment.Operation]statuses
+	services []service // of deposits
 }
 
 var (
@@ -56,7 +57,9 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 	if err := s.validate(); err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", provider, err)
 	}
+	services, _ := s.services()
 	return &Connector{
+		services: services,
 		settings: s, base: strings.TrimRight(s.BaseURL, "/"), client: client, now: now,
 		traits: s.traits(), statuses: s.statusTables(),
 	}, nil
@@ -67,6 +70,9 @@ func (c *Connector) Traits() connectors.Traits { return c.traits }
 
 // Check refuses what the provider's pages say it would refuse, and what could not be read back.
 func (c *Connector) Check(cmd payment.Command) error {
+	if err := c.checkWay(cmd); err != nil {
+		return err
+	}
 	if err := c.checkTexts(cmd); err != nil {
 		return err
 	}
@@ -94,7 +100,7 @@ func (c *Connector) Submit(ctx context.Context, cmd payment.Command) (payment.Ob
 		Header: http.Header{"Content-Type": {"application/json;charset=utf-8"}}, // as the deposit pages write it
 		// Answers that take a payment without naming it: those of payouts (apayasia create-withdraw) and the plain
 		// ones of v1 (the KRW deposit page). Another's would send the customer to another's account.
-		NewConnection: cmd.Operation == payment.Payout || c.settings.Version == v1,
+		NewConnection: cmd.Operation == payment.Payout || c.way(cmd).version == v1,
 	})
 	if err != nil {
 		return payment.Observation{}, fmt.Errorf("submit %s: %w", cmd.Ref, err)

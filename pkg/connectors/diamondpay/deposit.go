@@ -48,18 +48,18 @@ type (
 
 // depositRequest maps a command to the path and the body of its request.
 func (c *Connector) depositRequest(cmd payment.Command) (path string, body any) {
-	s, now := c.settings, c.now().Unix()
-	if s.Currency == twd {
+	s, way, now := c.settings, c.way(cmd), c.now().Unix()
+	if way.currency == twd {
 		return depositPathV1, dollarRequest{
 			Amount: units(cmd.Amount), LastNumbers: cmd.Account.LastDigits, BankCode: c.bankCode(cmd.Account), Name: payer(cmd),
-			NotifyURL: s.NotifyURL, PaymentClID: cmd.Order, PlatformID: s.PlatformID, RequestTime: now, ServiceID: c.serviceID(cmd.Method),
+			NotifyURL: s.NotifyURL, PaymentClID: cmd.Order, PlatformID: s.PlatformID, RequestTime: now, ServiceID: way.id,
 		}
 	}
 	r := wonRequest{
 		Amount: strconv.FormatInt(units(cmd.Amount), 10), NotifyURL: s.NotifyURL, PaymentClID: cmd.Order, PlatformID: s.PlatformID,
-		RequestTime: strconv.FormatInt(now, 10), ServiceID: c.serviceID(cmd.Method),
+		RequestTime: strconv.FormatInt(now, 10), ServiceID: way.id,
 	}
-	if s.Version == v2 {
+	if way.version == v2 {
 		return depositPathV2, r
 	}
 	r.Name, r.UserID, r.LastNumber, r.BankName = payer(cmd), userID(cmd), cmd.Account.Number, c.payerBank(cmd.Account)
@@ -106,10 +106,11 @@ var taiwanBankPattern = regexp.MustCompile(`^[0-9]{3}$`)
 
 // checkDeposit holds the rules of the deposit pages. Lengths are in characters.
 func (c *Connector) checkDeposit(cmd payment.Command) error {
-	if c.settings.Currency == twd {
+	way := c.way(cmd)
+	if way.currency == twd {
 		return c.checkDollars(cmd)
 	}
-	if c.settings.Version == v2 {
+	if way.version == v2 {
 		return check.First(checkAmount(cmd.Amount)) // nothing about the customer is sent
 	}
 	return check.First(

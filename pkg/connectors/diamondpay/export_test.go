@@ -13,7 +13,7 @@ func (c *Connector) Submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 
 // Answered does the same for a query.
 func (c *Connector) Answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, error) {
-	return c.answered(q, reply)
+	return c.answered(q, c.queryVersions(q)[0], reply)
 }
 
 // WithoutTrailingCommas shows the repair of answers to its tests.

@@ -14,36 +14,74 @@ import (
 )
 
 // Lookup asks by our order number (showdoc and apayasia, order queries). v1 answers with a list of signed
-// rows, v2 with one unsigned order. An error is a [*connectors.Error] in doubt or not sent, and says that
-// nothing was learned.
+// rows, v2 with one unsigned order. No page says that one version knows the orders of the other, so each that the order
+// can have been sent to is asked until one knows it, and the order is unknown when none does. An error is a
+// [*connectors.Error] in doubt or not sent, and says that nothing was learned.
 func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Observation, error) {
 	if err := q.Validate(); err != nil || !q.Operation.Valid() {
 		return payment.Observation{}, fmt.Errorf("look up %s: not a valid query: %w", q.Ref, notSent(payment.ReasonInvalid, err))
 	}
-	reply, err := c.get(ctx, c.queryPath(q))
-	if err != nil {
-		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
+	var unknown payment.Observation
+	var failed error
+	for _, version := range c.queryVersions(q) {
+		o, err := c.lookup(ctx, q, version)
+		switch {
+		case err != nil && failed == nil:
+			failed = fmt.Errorf("look up %s: %w", q.Ref, err)
+		case err == nil && o.Kind != payment.Unknown:
+			return o, nil
+		case err == nil:
+			unknown = o
+		}
 	}
-	o, err := c.answered(q, reply)
-	if err != nil {
-		return payment.Observation{}, fmt.Errorf("look up %s: %w", q.Ref, err)
+	if failed != nil {
+		return payment.Observation{}, failed
 	}
-	if o.Kind == payment.Unknown && reply.Reused { // it names no order, and can be the answer to another question
-		return c.Lookup(httpcall.OwnConnection(ctx), q)
-	}
-	return o, nil
+	return unknown, nil
 }
 
-// queryVersion returns the version of the API that answers for an operation.
-func (c *Connector) queryVersion(operation payment.Operation) string {
-	if operation == payment.Payout {
-		return c.settings.PayoutQueryVersion
+// lookup asks one version.
+func (c *Connector) lookup(ctx context.Context, q connectors.Query, version string) (payment.Observation, error) {
+	reply, err := c.get(ctx, queryPath(q, version))
+	if err != nil {
+		return payment.Observation{}, err
 	}
-	return c.settings.Version
+	o, err := c.answered(q, version, reply)
+	if err == nil && o.Kind == payment.Unknown && reply.Reused { // it names no order, and can be the answer to another question
+		return c.lookup(httpcall.OwnConnection(ctx), q, version)
+	}
+	return o, err
 }
 
-func (c *Connector) queryPath(q connectors.Query) string {
-	version, kind := c.queryVersion(q.Operation), kindOf(q.Operation)
+// queryVersions returns the versions of the API that can know an order.
+func (c *Connector) queryVersions(q connectors.Query) (versions []string) {
+	if q.Operation == payment.Payout {
+		return []string{c.settings.PayoutQueryVersion}
+	}
+	for _, at := range c.settings.interfaces() {
+		if (at.currency == q.Amount.Currency || !slices.Contains(c.settings.Currencies, q.Amount.Currency)) && !slices.Contains(versions, at.version) {
+			versions = append(versions, at.version)
+		}
+	}
+	return versions
+}
+
+// currencyOf returns the currency of an order's amounts, which the provider does not name: the ordered one, or the only
+// one of the account; empty where that is not known.
+func (c *Connector) currencyOf(operation payment.Operation, ordered string) string {
+	switch {
+	case operation == payment.Payout:
+		return krw
+	case len(c.settings.Currencies) == 1:
+		return c.settings.Currencies[0]
+	case slices.Contains(c.settings.Currencies, ordered):
+		return ordered
+	}
+	return ""
+}
+
+func queryPath(q connectors.Query, version string) string {
+	kind := kindOf(q.Operation)
 	path := "/gateway/api/" + version + "/" + kind + "s"
 	if version == v1 {
 		return path + "?" + url.Values{kind + "_cl_id": {q.Order}}.Encode()
@@ -60,7 +98,7 @@ func kindOf(operation payment.Operation) string {
 }
 
 // answered reads the answer to a query.
-func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, error) {
+func (c *Connector) answered(q connectors.Query, version string, reply httpcall.Reply) (payment.Observation, error) {
 	env, bad := c.envelope(reply)
 	if bad != nil {
 		return payment.Observation{}, bad
@@ -70,7 +108,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 		return c.unknown(env.code), nil
 	case env.code != codeProcessed:
 		return payment.Observation{}, unclear(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
-	case c.queryVersion(q.Operation) == v1:
+	case version == v1:
 		return c.answeredList(q, env)
 	}
 	data, err := env.body.object("data")
@@ -81,7 +119,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 	if err != nil || f[kindOf(q.Operation)+"_cl_id"] != q.Order {
 		return payment.Observation{}, unclear(env.code, "", problem(err, "the answer does not name our order"))
 	}
-	return c.observed(payment.FromLookup, q.Operation, f), nil
+	return c.observed(payment.FromLookup, q.Operation, c.currencyOf(q.Operation, q.Amount.Currency), f), nil
 }
 
 // unknown is the provider's word that it does not know an order.
@@ -119,7 +157,7 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 	case 0:
 		return payment.Observation{}, unclear(env.code, "", "the answer does not name our order")
 	case 1:
-		return c.observed(payment.FromLookup, q.Operation, found[0]), nil
+		return c.observed(payment.FromLookup, q.Operation, c.currencyOf(q.Operation, q.Amount.Currency), found[0]), nil
 	}
 	return doubtful(payment.FromLookup, q.Operation, found[0], "the list has our order more than once"), nil
 }
@@ -150,15 +188,18 @@ func problem(err error, otherwise string) string {
 // with its amount, so that it can be compared with ours; a deposit also with the real_amount, which is
 // what is to be credited (KRW deposit page, v1), where an older payout may have none. The fee is the merchant's
 // business with the provider.
-func (c *Connector) observed(source payment.Source, operation payment.Operation, f fields) payment.Observation {
-	amount, err := f.amount("amount", c.settings.Currency)
-	arrived, err2 := f.amount("real_amount", c.settings.Currency)
+func (c *Connector) observed(source payment.Source, operation payment.Operation, currency string, f fields) payment.Observation {
+	if currency == "" {
+		return doubtful(source, operation, f, "the provider names no currency, and this account has several or another one")
+	}
+	amount, err := f.amount("amount", currency)
+	arrived, err2 := f.amount("real_amount", currency)
 	if err := errors.Join(err, err2); err != nil {
 		return doubtful(source, operation, f, "an amount cannot be read")
 	}
 	o := payment.Observation{Source: source, Reference: reference(operation, f), Amount: amount}
 	if operation == payment.Deposit {
-		o.AmountTolerance = c.settings.tolerance()
+		o.AmountTolerance = c.settings.tolerance(currency)
 	}
 	switch c.statuses[operation][f["status"]] {
 	case statusPending:

@@ -109,7 +109,7 @@ func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.
 	if err != nil {
 		return payment.Observation{}, err
 	}
-	if !echoed && (c.settings.Version == v2 || info != nil) {
+	if !echoed && (c.way(cmd).version == v2 || info != nil) {
 		return payment.Observation{}, unclear(codeProcessed, "", "the answer does not name our order")
 	}
 	var problem string
@@ -118,7 +118,7 @@ func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.
 		e.Known = echoed
 		return payment.Observation{}, e
 	}
-	o.AmountTolerance = c.settings.tolerance()
+	o.AmountTolerance = c.settings.tolerance(cmd.Amount.Currency)
 	return o, nil
 }
 
@@ -133,7 +133,7 @@ func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (ech
 		} else if order != "" {
 			echoed = true
 		}
-		amount, err := f.amount("amount", c.settings.Currency)
+		amount, err := f.amount("amount", cmd.Amount.Currency)
 		if err != nil {
 			unreadable = unclear(codeProcessed, "", err.Error())
 		}

@@ -4,8 +4,10 @@ import (
 	"maps"
 	"regexp"
 	"slices"
+	"strings"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -22,6 +24,9 @@ const (
 type service struct {
 	currency, version, method, id string
 }
+
+// name is how [Settings].Services names a service where the method alone could be another one.
+func (s service) name() string { return s.currency + "/" + s.version + "/" + s.method }
 
 // depositServices are those of the deposit pages; the first of an account's is its default. [Settings].Services
 // changes and adds some.
@@ -40,45 +45,123 @@ var (
 	servicePattern = regexp.MustCompile(`^[A-Za-z0-9]{1,7}$`) // seven characters at most on all pages
 )
 
-// methods returns the methods that the account's deposits can have: those of its pages, then the configuration's own.
-func (s Settings) methods() []string {
-	var methods []string
-	for _, service := range depositServices {
-		if service.currency == s.Currency && service.version == s.Version {
-			methods = append(methods, service.method)
+// interfaces returns the pairs of currency and version that the account has, without a method, in the order of its versions.
+func (s Settings) interfaces() (all []service) {
+	for _, version := range s.Versions {
+		for _, currency := range s.Currencies {
+			if version == v1 || currency == krw {
+				all = append(all, service{currency: currency, version: version})
+			}
 		}
 	}
-	for _, method := range slices.Sorted(maps.Keys(s.Services)) {
-		if !slices.Contains(methods, method) {
-			methods = append(methods, method)
+	return all
+}
+
+// services returns the services of the account's deposits, those of its pages first, and what is wrong with those of the
+// configuration.
+func (s Settings) services() (all []service, problems check.Problems) {
+	for _, at := range s.interfaces() {
+		for _, service := range depositServices {
+			if service.currency == at.currency && service.version == at.version {
+				all = append(all, service)
+			}
+		}
+	}
+	ofPages := len(all)
+	for _, name := range slices.Sorted(maps.Keys(s.Services)) {
+		meant := s.meant(all[:ofPages], name)
+		problems.Must(len(meant) == 1, "services: %.40q must be a method of one currency and version of the account: write it as KRW/v2/method", name)
+		if len(meant) != 1 {
+			continue
+		}
+		one := meant[0]
+		one.id = s.Services[name]
+		problems.Must(methodPattern.MatchString(one.method), "services: %.40q must be 1 to 32 small letters, digits, - or _, a letter first", name)
+		problems.Must(servicePattern.MatchString(one.id), "services: %.40q must have a service id of 1 to 7 letters and digits", name)
+		same := func(other service) bool { return other.currency == one.currency && other.method == one.method }
+		i := slices.IndexFunc(all, same)
+		switch {
+		case i < 0:
+			all = append(all, one)
+		case all[i].version == one.version && i < ofPages:
+			all[i] = one
+		default:
+			problems.Must(false, "services: %.40q stands twice, or the method is another version's", name)
+		}
+	}
+	return all, problems
+}
+
+// meant returns the services that a name of [Settings].Services can mean: a method of the pages, or else one of any
+// interface of the account.
+func (s Settings) meant(ofPages []service, name string) (all []service) {
+	for _, service := range ofPages {
+		if service.method == name {
+			all = append(all, service)
+		}
+	}
+	if len(all) > 0 {
+		return all
+	}
+	for _, at := range s.interfaces() {
+		prefix := service{currency: at.currency, version: at.version}.name()
+		at.method = name
+		if method, exact := strings.CutPrefix(name, prefix); exact {
+			at.method = method
+			return []service{at}
+		}
+		all = append(all, at)
+	}
+	if strings.Contains(name, "/") {
+		return nil
+	}
+	return all
+}
+
+// methodsOf returns the methods of services, each once.
+func methodsOf(services []service) (methods []string) {
+	for _, service := range services {
+		if !slices.Contains(methods, service.method) {
+			methods = append(methods, service.method)
 		}
 	}
 	return methods
 }
 
-// operationsOf returns what a currency has. Only deposits are documented for TWD (the TWD deposit page); the payouts
-// of apayasia are in won.
-func operationsOf(currency string) []string {
-	if currency == twd {
+// operations returns what the account's currencies have. Only deposits are documented for TWD (the TWD deposit page); the
+// payouts of apayasia are in won.
+func (s Settings) operations() []string {
+	if !slices.Contains(s.Currencies, krw) {
 		return []string{string(payment.Deposit)}
 	}
 	return []string{string(payment.Deposit), string(payment.Payout)}
 }
 
-// serviceID returns the service of a deposit.
-func (c *Connector) serviceID(method string) string {
-	if method == "" {
-		method = c.settings.DepositMethods[0]
-	}
-	if id, configured := c.settings.Services[method]; configured {
-		return id
-	}
-	for _, s := range depositServices {
-		if s.currency == c.settings.Currency && s.version == c.settings.Version && s.method == method {
-			return s.id
+// service returns the service of a deposit; without a method the first of the account's methods that has the currency.
+func (c *Connector) service(currency, method string) (found service, ok bool) {
+	for _, allowed := range c.settings.DepositMethods {
+		for _, service := range c.services {
+			if service.currency == currency && service.method == allowed && (method == "" || method == allowed) {
+				return service, true
+			}
 		}
 	}
-	return ""
+	return service{}, false
+}
+
+// way returns the service of a deposit that passed [Connector.Check].
+func (c *Connector) way(cmd payment.Command) service {
+	found, _ := c.service(cmd.Amount.Currency, cmd.Method)
+	return found
+}
+
+// checkWay refuses a method of another currency, and payouts in a currency that has none.
+func (c *Connector) checkWay(cmd payment.Command) error {
+	if cmd.Operation == payment.Payout {
+		return check.First(check.That(cmd.Amount.Currency == krw, "amount.currency", "this provider pays out KRW only"))
+	}
+	_, ok := c.service(cmd.Amount.Currency, cmd.Method)
+	return check.First(check.That(ok, "method", "this provider has it in another currency, or none for this one"))
 }
 
 // traits are the promises of the pages for a valid configuration.
@@ -88,7 +171,7 @@ func (s Settings) traits() connectors.Traits {
 		Account:           s.account(),
 		Merchant:          s.PlatformID,
 		Endpoints:         []string{s.BaseURL},
-		Currencies:        []string{s.Currency},
+		Currencies:        s.Currencies,
 		MaxOrderLength:    maxOrderV1,
 		Methods:           map[payment.Operation][]string{},
 		RefusesDuplicates: true, // showdoc: code 0014
@@ -97,7 +180,7 @@ func (s Settings) traits() connectors.Traits {
 
 		RefusalLeavesNoOrder: s.RefusalLeavesNoOrder,
 	}
-	if s.Version == v2 {
+	if !slices.Contains(s.Versions, v1) {
 		t.MaxOrderLength = maxOrderV2
 	}
 	for _, name := range s.Operations {

@@ -31,10 +31,14 @@ type Settings struct {
 	// Authorization is the platform's token for lookups and balances (showdoc). Without it none is sent,
 	// and the provider answers them with code 0005.
 	Authorization secret.Value `yaml:"authorization"`
-	// Currency is "KRW" or "TWD".
-	Currency string `yaml:"currency"`
-	// Version of the API for deposits, lookups of deposits, and balances: "v1" or "v2". TWD has only v1.
-	Version string `yaml:"version"`
+	// Currency is "KRW" or "TWD", and Currencies are several, the default first: one of the two is given. Both
+	// currencies of a platform have one space of order numbers.
+	Currency   string   `yaml:"currency"`
+	Currencies []string `yaml:"currencies"`
+	// Version of the API for deposits, lookups of deposits, and balances: "v1" or "v2"; Versions are several, the default
+	// first. The method of a command chooses among them. TWD has only v1.
+	Version  string   `yaml:"version"`
+	Versions []string `yaml:"versions"`
 	// PayoutQueryVersion is the version for lookups of payouts; empty takes "v2", with which they are
 	// created.
 	PayoutQueryVersion string `yaml:"payout_query_version"`
@@ -45,7 +49,8 @@ type Settings struct {
 	// "atm", v2 "card", "direct", "qr".
 	DepositMethods []string `yaml:"deposit_methods"`
 	// Services are the service ids of deposits by method, where the account has others than the pages name, or
-	// more: atm: "SVC0026". A method that is not among those of the version is added to them.
+	// more: atm: "SVC0026". A method that is not among those of the version is added to them. Where it could be of
+	// several currencies or versions it is written with them: KRW/v2/wallet.
 	Services map[string]string `yaml:"services"`
 	// PayoutService is the service id of payouts; empty takes "SVC0004".
 	PayoutService string `yaml:"payout_service"`
@@ -108,8 +113,7 @@ func (s *Settings) validate() error {
 	var p check.Problems
 	p.Must(check.URL(s.BaseURL, false) == "", "base_url %s", check.URL(s.BaseURL, false))
 	p.Must(platformPattern.MatchString(s.PlatformID), "platform_id must have 1 to 7 letters and digits")
-	p.Must(s.Currency == krw || s.Currency == twd, "currency must be KRW or TWD")
-	p.Must(s.Version == v1 || s.Version == v2 && s.Currency != twd, "version must be v1, or v2 for KRW")
+	s.validateInterfaces(&p)
 	p.Must(s.PayoutQueryVersion == v1 || s.PayoutQueryVersion == v2, "payout_query_version must be v1 or v2")
 	p.Must(s.SettlingDelay > 0, "settling_delay must not be negative")
 	p.Must(s.MaxAmountDifference >= 0 && s.MaxAmountDifference <= maxUnits/perWon, "max_amount_difference must be 0 to %d", maxUnits/perWon)
@@ -131,7 +135,37 @@ func (s *Settings) validate() error {
 // page says that one version knows the orders of the other.
 func (s *Settings) account() string {
 	return fmt.Sprintf("at %s platform_id %s currency %s version %s payout_query_version %s",
-		check.Endpoint(s.BaseURL), s.PlatformID, s.Currency, s.Version, s.PayoutQueryVersion)
+		check.Endpoint(s.BaseURL), s.PlatformID, listed(s.Currencies), listed(s.Versions), s.PayoutQueryVersion)
+}
+
+// listed writes a list in an order that does not depend on which is the default.
+func listed(values []string) string {
+	return strings.Join(slices.Sorted(slices.Values(values)), ",")
+}
+
+// validateInterfaces makes lists of what is given alone.
+func (s *Settings) validateInterfaces(p *check.Problems) {
+	one := func(key, list, value string, values *[]string, allowed ...string) {
+		p.Must(value == "" || len(*values) == 0, "%s must be left out beside %s", key, list)
+		if value != "" {
+			*values = []string{value}
+		} else if len(*values) > 0 {
+			key = list
+		}
+		ok := len(*values) > 0
+		for i, value := range *values {
+			ok = ok && slices.Contains(allowed, value) && !slices.Contains((*values)[:i], value)
+		}
+		p.Must(ok, "%s must be %s", key, strings.Join(allowed, " or "))
+	}
+	one("currency", "currencies", s.Currency, &s.Currencies, krw, twd)
+	one("version", "versions", s.Version, &s.Versions, v1, v2)
+	key := "version"
+	if s.Version == "" {
+		key = "versions"
+	}
+	has := func(version string) bool { return slices.Contains(s.Versions, version) }
+	p.Must((!has(v2) || slices.Contains(s.Currencies, krw)) && (has(v1) || !slices.Contains(s.Currencies, twd)), "%s must be v1, or v2 for KRW", key)
 }
 
 func (s *Settings) validateSecrets(p *check.Problems) {
@@ -146,15 +180,13 @@ func (s *Settings) validateSecrets(p *check.Problems) {
 
 // validateServices checks what the account can do, and where it is told about it.
 func (s *Settings) validateServices(p *check.Problems) {
-	for _, method := range slices.Sorted(maps.Keys(s.Services)) {
-		p.Must(methodPattern.MatchString(method), "services: %.16q must be 1 to 32 small letters, digits, - or _, a letter first", method)
-		p.Must(servicePattern.MatchString(s.Services[method]), "services: %.16q must have a service id of 1 to 7 letters and digits", method)
-	}
+	services, problems := s.services()
+	*p = append(*p, problems...)
 	if s.PayoutService == "" {
 		s.PayoutService = payoutService
 	}
 	p.Must(servicePattern.MatchString(s.PayoutService), "payout_service must have 1 to 7 letters and digits")
-	possible := s.methods()
+	possible := methodsOf(services)
 	if len(s.DepositMethods) == 0 {
 		s.DepositMethods = possible
 	}
@@ -162,7 +194,7 @@ func (s *Settings) validateServices(p *check.Problems) {
 		ok := slices.Contains(possible, method) && !slices.Contains(s.DepositMethods[:i], method)
 		p.Must(ok, "deposit_methods[%d] must be one of %s, once", i, strings.Join(possible, ", "))
 	}
-	operations := operationsOf(s.Currency)
+	operations := s.operations()
 	if len(s.Operations) == 0 {
 		s.Operations = operations
 	}

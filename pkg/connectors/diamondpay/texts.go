@@ -9,6 +9,7 @@ import (
 // checkTexts refuses texts of a command that the provider could repeat in a notification and that would make the
 // signed text of it readable in two ways, so that it settled nothing. Only what is sent is looked at.
 func (c *Connector) checkTexts(cmd payment.Command) error {
+	way := c.way(cmd)
 	switch {
 	case cmd.Operation == payment.Payout:
 		return check.First(
@@ -16,9 +17,9 @@ func (c *Connector) checkTexts(cmd payment.Command) error {
 			plainText("account.number", cmd.Account.Number),
 			plainText("account.bank_code", c.bankCode(cmd.Account)),
 		)
-	case c.settings.Version == v2:
+	case way.version == v2:
 		return nil // nothing about the customer is sent
-	case c.settings.Currency == twd:
+	case way.currency == twd:
 		return check.First(plainText("customer.name", payer(cmd)))
 	}
 	bank := "account.bank_code"

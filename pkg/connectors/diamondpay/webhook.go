@@ -2,6 +2,8 @@ package diamondpay
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -28,6 +30,9 @@ func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors
 	if f["platform_id"] != c.settings.PlatformID {
 		return connectors.Notice{}, refuse(connectors.WrongProvider, "platform_id is missing or another account's")
 	}
+	if currency := f["currency"]; currency != "" && !slices.Contains(c.settings.Currencies, strings.ToUpper(currency)) {
+		return connectors.Notice{}, refuse(connectors.WrongProvider, "currency is none of the account's")
+	}
 	if reading := signed.reading(); !reading.Unique() {
 		return ambiguous(reading, f)
 	}
@@ -45,9 +50,21 @@ func (c *Connector) notice(f fields) (connectors.Notice, error) {
 	if deposit != "" && payout != "" || !payment.ValidOrder(order) {
 		return connectors.Notice{}, refuse(connectors.BadWebhook, "not one of payment_cl_id and payout_cl_id, or no order number of ours")
 	}
-	return connectors.Notice{
-		Order: order, Operation: operation, Observation: c.observed(payment.FromWebhook, operation, f), Answer: answer,
-	}, nil
+	if !slices.Contains(c.settings.Operations, string(operation)) {
+		return connectors.Notice{}, refuse(connectors.WrongProvider, "the account has no "+string(operation)+"s")
+	}
+	n := connectors.Notice{Order: order, Operation: operation, Answer: answer}
+	named := strings.ToUpper(f["currency"])
+	if operation == payment.Payout && named != "" && named != krw {
+		return connectors.Notice{}, refuse(connectors.WrongProvider, "currency is not that of payouts")
+	}
+	n.Observation = c.observed(payment.FromWebhook, operation, c.currencyOf(operation, named), f)
+	if named == "" && operation == payment.Deposit && len(c.settings.Currencies) > 1 {
+		n.In = func(currency string) payment.Observation {
+			return c.observed(payment.FromWebhook, operation, c.currencyOf(operation, currency), f)
+		}
+	}
+	return n, nil
 }
 
 func refuse(refusal connectors.WebhookRefusal, problem string) *connectors.WebhookError {
