@@ -8,6 +8,8 @@ import (
 	"io"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -134,10 +136,27 @@ func arguments(names ...string) cobra.PositionalArgs {
 	}
 }
 
-// writeJSON prints v as indented JSON, with its texts as they are.
+// writeJSON prints v as indented JSON. Characters that a terminal obeys or does not show are escaped: a text of a provider's
+// or an upstream's must not move the cursor, nor show its parts in another order. The values stay the same.
 func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	var shown strings.Builder
+	for _, r := range text.String() { // between texts JSON has blanks and line ends only
+		switch {
+		case r == '\n' || unicode.IsPrint(r):
+			shown.WriteRune(r)
+		default:
+			for _, unit := range utf16.AppendRune(nil, r) {
+				_, _ = fmt.Fprintf(&shown, `\u%04x`, unit)
+			}
+		}
+	}
+	_, err := io.WriteString(w, shown.String())
+	return err
 }

@@ -107,6 +107,20 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%s: %v", field, err)
 		}
 	}
+	for text, taken := range map[string]bool{
+		"https://shop.example/back?a=1#x": true, "http://shop.example": true, "HTTPS://shop.example:8443/": true, "https://xn--9k3b21f.example/%EA%B0%80": true, "": true,
+		"javascript:alert(1)": false, "JavaScript://shop.example/%0aalert(1)": false, "data:text/html,x": false, "file:///etc/passwd": false, "ftp://shop.example": false,
+		"shop://back": false, "/back": false, "//shop.example/back": false, "https:/shop.example": false, "https:shop.example": false, "https://": false, "https://:443/": false,
+		"https://shop.example@evil.example/": false, "https://a:b@shop.example/": false, "https:\\\\evil.example": false, "https://shop.example\\@evil.example": false, "https://shop .example/": false,
+		"intent://x#Intent;end": false, "vbscript:x": false, "blob:https://shop.example/1": false,
+	} {
+		cmd := good
+		cmd.ReturnURL = text
+		var problem *payment.FieldError
+		if err := connectors.Check(picky{}, cmd); taken != (err == nil) || err != nil && (!errors.As(err, &problem) || problem.Field != "return_url") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 	withoutRule := good
 	withoutRule.Customer.Name = ""
 	if err := connectors.Check(narrow{}, withoutRule); err != nil {

@@ -88,6 +88,11 @@ func Check(c Connector, cmd payment.Command) error {
 	if err := cmd.Validate(); err != nil {
 		return err
 	}
+	if cmd.ReturnURL != "" {
+		if problem := payment.ReturnURLProblem(cmd.ReturnURL); problem != "" {
+			return &payment.FieldError{Field: "return_url", Problem: problem}
+		}
+	}
 	t := c.Traits()
 	if len(cmd.Order) > t.MaxOrderLength {
 		return &payment.FieldError{Field: "order", Problem: fmt.Sprintf("this provider takes at most %d characters", t.MaxOrderLength)}

@@ -2,7 +2,9 @@ package payment
 
 import (
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
@@ -78,6 +80,19 @@ func (c Command) validateTexts() error {
 		return &FieldError{Field: "return_url", Problem: problem}
 	}
 	return nil
+}
+
+// ReturnURLProblem returns what is wrong with an address that a customer's browser is sent to, or "". Only https and http
+// lead to a page: javascript, data and the like run in the page of whoever follows them.
+func ReturnURLProblem(text string) string {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" || strings.ContainsAny(text, "\\ "):
+		return "must be an absolute https or http URL"
+	case u.User != nil:
+		return "must have no user or password"
+	}
+	return ""
 }
 
 // TextProblem returns what is wrong with a text of one line that a provider gets, or "". It never holds the text.

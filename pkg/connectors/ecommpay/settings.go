@@ -2,7 +2,6 @@ package ecommpay
 
 import (
 	"fmt"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -134,6 +133,5 @@ func setDefault[T comparable](value *T, byDefault T) {
 // returnable reports whether the customer's browser can be sent to a URL of the merchant's. The
 // provider's own example has a plain http one.
 func returnable(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") && u.User == nil && !strings.Contains(text, ";")
+	return payment.ReturnURLProblem(text) == "" && !strings.Contains(text, ";")
 }
