@@ -85,7 +85,10 @@ func (o Options) validate() error {
 			return fmt.Errorf("upstream %s has no providers; * means all", u.Name)
 		}
 		for _, provider := range u.Providers {
-			if provider != "*" && !payment.ValidProvider(provider) {
+			switch {
+			case provider == "*" && len(u.Providers) > 1:
+				return fmt.Errorf("upstream %s: * means all providers and stands alone", u.Name)
+			case provider != "*" && !payment.ValidProvider(provider):
 				return fmt.Errorf("upstream %s: %q cannot be a provider", u.Name, provider)
 			}
 		}

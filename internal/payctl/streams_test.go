@@ -88,7 +88,7 @@ func TestCredentialsMake(t *testing.T) {
 		t.Error("ca.key was written beside old files")
 	}
 	for _, test := range [][]string{
-		{"--upstream", "shop"}, {"--upstream", "Shop=acme"}, {"--upstream", "shop=acme.>"}, {"--upstream", "shop="},
+		{"--upstream", "shop"}, {"--upstream", "Shop=acme"}, {"--upstream", "shop=acme.>"}, {"--upstream", "shop="}, {"--upstream", "shop=ac*"}, {"--upstream", "shop=>"}, {"--upstream", "shop=*,acme"},
 		{"--upstream", "shop=a", "--upstream", "shop=b"}, {"--ledger", "a.b"}, {"--upstream", "ledger-a=x", "--ledger", "a"}, {"--host", ""},
 	} {
 		fresh := filepath.Join(t.TempDir(), "nats")

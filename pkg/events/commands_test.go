@@ -149,6 +149,12 @@ func TestSubjectMismatch(t *testing.T) {
 		"deposit.requested.Teemo.D-1":                     invalid,
 		"deposit.requested.teemopay-kr.D~1":               invalid,
 		"deposit.requested.teemopay-kr.D-20261122-0001.x": invalid,
+		"deposit.requested.*.D-20261122-0001":             invalid, // the broker stores what is published to it, as it is
+		"deposit.requested.teemopay-kr.*":                 invalid,
+		"deposit.requested.teemopay-kr.>":                 invalid,
+		"deposit.requested.>":                             invalid,
+		"deposit.requested.*":                             invalid,
+		"deposit.requested.*.*":                           invalid,
 		"deposit.requestedx":                              "the subject is not that of a command",
 		"refund.requested.teemopay-kr.D-20261122-0001":    "the subject is not that of a command",
 		"payment.settled.teemopay-kr.D-20261122-0001":     "the subject is not that of a command",

@@ -141,6 +141,10 @@ func TestNotificationsOfAWholeAccount(t *testing.T) {
 	}
 	_, err = c.Webhook(nil, signed(`,"currency":"USD"`), now)
 	refused(t, err, connectors.WrongProvider)
+	o, err := lookup(t, krwV1, payment.Deposit, list(signedRow(t, diamondpay.MD5, payment.Deposit, `"status":2,"amount":1000000,"real_amount":1000000,"currency":"TWD"`)))
+	if err != nil || o.Kind != payment.Unclear || !o.Known {
+		t.Errorf("a row in another currency: got %+v, %v", o, err)
+	}
 }
 
 func TestNotificationsOfAnotherCurrencyOrOperation(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
@@ -191,6 +192,9 @@ func problem(err error, otherwise string) string {
 func (c *Connector) observed(source payment.Source, operation payment.Operation, currency string, f fields) payment.Observation {
 	if currency == "" {
 		return doubtful(source, operation, f, "the provider names no currency, and this account has several or another one")
+	}
+	if named := f["currency"]; named != "" && !strings.EqualFold(named, currency) {
+		return doubtful(source, operation, f, "the provider names another currency than was ordered")
 	}
 	amount, err := f.amount("amount", currency)
 	arrived, err2 := f.amount("real_amount", currency)

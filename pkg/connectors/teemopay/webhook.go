@@ -29,6 +29,9 @@ func (c *Connector) Webhook(header http.Header, body []byte, receivedAt time.Tim
 	if where, ok := single(header, "country"); !ok || where != c.settings.Country {
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.WrongProvider, Problem: "the header country is missing or another country"}
 	}
+	if name := c.foreign(f); name != "" {
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.WrongProvider, Problem: name + " is another account's"}
+	}
 	if !c.timely(header, receivedAt) {
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.StaleWebhook, Problem: "the header timestamp is missing or too far from our time"}
 	}
@@ -49,6 +52,17 @@ func ambiguous(order string) connectors.Notice {
 		Kind: payment.Unclear, Source: payment.FromWebhook, Known: true,
 		Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: signedtext.Ambiguous},
 	}}
+}
+
+// foreign returns the name of a signed field that speaks of another account, or "". No page has these fields in a callback;
+// one that has them means what it says.
+func (c *Connector) foreign(f fields) string {
+	for name, ours := range map[string]string{"appCode": c.settings.AppCode, "country": c.settings.Country, "currency": "KRW"} {
+		if f[name] != "" && f[name] != ours {
+			return name
+		}
+	}
+	return ""
 }
 
 // single returns the value of a header that must occur once, in any spelling of its name.

@@ -237,6 +237,20 @@ func TestWebhookOfAnotherAccount(t *testing.T) {
 	}
 }
 
+func TestWebhookWhoseBodyNamesAnotherAccount(t *testing.T) {
+	c := newReceiver(t)
+	for field, isRefused := range map[string]bool{
+		`"currency":"TWD",`: true, `"country":"MX",`: true, `"appCode":"app-code-2",`: true, `"currency":"KRW","country":"KR",`: false, `"currency":"",`: false,
+	} {
+		_, err := c.Webhook(callbackHeader(), signedBy(t, platformKey(), strings.Replace(payinCallback, "{", "{"+field, 1)), now)
+		if isRefused {
+			refused(t, err, connectors.WrongProvider)
+		} else if err != nil {
+			t.Errorf("%s: %v", field, err)
+		}
+	}
+}
+
 func TestWebhookThatCannotBeRead(t *testing.T) {
 	c := newReceiver(t)
 	for _, order := range []string{`null`, `""`, `"a b"`, `"a.b"`, `"` + strings.Repeat("x", 65) + `"`} {
