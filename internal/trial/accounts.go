@@ -22,7 +22,7 @@ const (
 	ECommPayRedirect = "ecommpay-kr-redirect"  // customers are redirected
 	DiamondPayV1     = "diamondpay-kr-v1"      // signed with MD5; answers with links
 	DiamondPayInfo   = "diamondpay-kr-v1-info" // answers with payment_info
-	DiamondPayV2     = "diamondpay-kr-v2"      // signed with HMAC-SHA256
+	DiamondPayV2     = "diamondpay-kr-v2"      // signed with HMAC-SHA256; v2 and v1
 	DiamondPayTWD    = "diamondpay-tw"         // New Taiwan dollars; answers in camelCase
 )
 

@@ -38,8 +38,16 @@ func TestDiamondPayDepositsCanBePaid(t *testing.T) {
 	server := httptest.NewServer(box)
 	t.Cleanup(server.Close)
 	settings := diamondPaySettings(t, keys, server.URL)
-	for account, due := range map[string]payment.Money{DiamondPayInfo: payment.KRW(49_996), DiamondPayV2: payment.KRW(50_010)} {
-		t.Run(account, func(t *testing.T) {
+	for _, c := range []struct {
+		account, method string
+		due             payment.Money
+	}{
+		{DiamondPayInfo, "", payment.KRW(49_996)},
+		{DiamondPayV2, "", payment.KRW(50_010)},
+		{DiamondPayV2, "atm", payment.KRW(49_996)}, // the other version of the same account
+	} {
+		t.Run(c.account+" "+c.method, func(t *testing.T) {
+			account, due := c.account, c.due
 			s := settings[account]
 			s.AllowPlainLinks = false
 			client := httpcall.NewClient(httpcall.Options{})
@@ -48,8 +56,8 @@ func TestDiamondPayDepositsCanBePaid(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			ref := payment.Ref{Provider: account, Order: "o-1"}
-			cmd, err := events.ParseCommand(payment.Deposit, []byte(Variant{Account: account, Amount: payment.KRW(50_000)}.Command(ref)))
+			ref := payment.Ref{Provider: account, Order: "o-1" + c.method}
+			cmd, err := events.ParseCommand(payment.Deposit, []byte(Variant{Account: account, Method: c.method, Amount: payment.KRW(50_000)}.Command(ref)))
 			if err != nil {
 				t.Fatal(err)
 			}

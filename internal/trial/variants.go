@@ -34,6 +34,7 @@ func Variants() []Variant {
 		{DiamondPayV2, "card", payment.Deposit, krw},
 		{DiamondPayV2, "direct", payment.Deposit, krw},
 		{DiamondPayV2, "qr", payment.Deposit, krw},
+		{DiamondPayV2, "atm", payment.Deposit, krw}, // v1 of the same account
 		{DiamondPayV2, "", payment.Payout, krw},
 		{DiamondPayTWD, "atm", payment.Deposit, twd},
 	}
