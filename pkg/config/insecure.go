@@ -152,6 +152,7 @@ func (c *Config) weak(p *problems, key, why string) {
 type text struct {
 	key, text string
 	secret    bool
+	anyLength bool // the field's tag is length:"any": its length is the provider's to choose
 }
 
 // weakness says what is wrong with a secret. Of other texts only a key that is published is looked for.
@@ -159,14 +160,18 @@ func (t text) weakness() string {
 	if !t.secret && rsaModulus(t.text) == nil {
 		return ""
 	}
-	return weakness(t.text)
+	why := weakness(t.text)
+	if why == short && t.anyLength {
+		return ""
+	}
+	return why
 }
 
 // secretsIn returns the texts of settings, with the paths of their keys.
 func secretsIn(v reflect.Value, key string) (found []text) {
 	if v.Type() == secretType {
 		if value := v.Interface().(secret.Value); !value.Empty() {
-			found = append(found, text{key, value.Reveal(), true})
+			found = append(found, text{key: key, text: value.Reveal(), secret: true})
 		}
 		return found
 	}
@@ -181,7 +186,11 @@ func secretsIn(v reflect.Value, key string) (found []text) {
 			if field.Anonymous && field.Type.Kind() == reflect.Struct {
 				found = append(found, secretsIn(v.Field(i), key)...)
 			} else if name := yamlName(field); name != "" {
-				found = append(found, secretsIn(v.Field(i), join(key, name))...)
+				inner := secretsIn(v.Field(i), join(key, name))
+				for j := range inner {
+					inner[j].anyLength = inner[j].anyLength || field.Tag.Get("length") == "any"
+				}
+				found = append(found, inner...)
 			}
 		}
 	case reflect.Slice:
@@ -195,7 +204,7 @@ func secretsIn(v reflect.Value, key string) (found []text) {
 			found = append(found, secretsIn(v.MapIndex(name), join(key, name.String()))...)
 		}
 	case reflect.String:
-		found = append(found, text{key, v.String(), false})
+		found = append(found, text{key: key, text: v.String()})
 	}
 	return found
 }

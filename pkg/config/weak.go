@@ -78,17 +78,20 @@ func weakness(text string) string {
 	}
 	text = strings.TrimSpace(text)
 	switch {
-	case len(text) < minSecret:
-		return "has less than 16 bytes"
 	case repeats(text):
 		return "repeats itself"
 	case distinct(text) < minDistinct:
 		return "has few different characters"
 	case sequence(text):
 		return "counts up or down"
+	case len(text) < minSecret:
+		return short
 	}
 	return ""
 }
+
+// short is the weakness of a secret that is otherwise good.
+const short = "has less than 16 bytes"
 
 // minDistinct is how many different bytes a secret has at least. One of 16 random decimal digits has fewer once in
 // ten thousand times, one of hexadecimal digits once in a million.

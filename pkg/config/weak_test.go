@@ -113,6 +113,17 @@ func bare(key string) string {
 	return strings.Join(lines[1:len(lines)-1], "")
 }
 
+// How long the token of Diamond Pay's look-ups is, the provider says; a secret that signs is never short.
+func TestATokenOfTheProvidersMayBeShort(t *testing.T) {
+	yaml := "providers:\n" + strings.Replace(diamond("first", "https://gateway.example", "PF0001", won), "sign_type", "authorization: \"${TOKEN}\", sign_type", 1)
+	for token, taken := range map[string]bool{"k7Q-x2vP9": true, "abababab": false} {
+		_, err := connect(t, yaml, map[string]string{"FIRST": ownSecrets["FIRST"], "TOKEN": token}, nil)
+		if (err == nil) != taken {
+			t.Errorf("%s: %v", token, err)
+		}
+	}
+}
+
 func TestWeakPasswordsAndAPIKeys(t *testing.T) {
 	yaml := "nats: {user: me, password: \"${A}\"}\nredis: {password: \"${B}\", sentinel_password: \"${C}\"}\n" +
 		"ingress: {api_keys: [{name: shop, sha256: 3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9, " +

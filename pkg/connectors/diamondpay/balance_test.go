@@ -85,3 +85,11 @@ func TestBalanceErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The totals name no currency, so with two of them they mean nothing.
+func TestNoBalanceOfTwoCurrencies(t *testing.T) {
+	_, err := connect(t, whole("https://gateway.example")).Balance(testContext(t))
+	if e := classified(t, err); e.Class != connectors.NotSent {
+		t.Errorf("got %+v", e)
+	}
+}

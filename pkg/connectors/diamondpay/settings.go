@@ -29,8 +29,8 @@ type Settings struct {
 	// nothing that is signed with MD5 is believed any more, also of older orders.
 	SignType string `yaml:"sign_type"`
 	// Authorization is the platform's token for lookups and balances (showdoc). Without it none is sent,
-	// and the provider answers them with code 0005.
-	Authorization secret.Value `yaml:"authorization"`
+	// and the provider answers them with code 0005. The provider makes it, and no page says how long it is.
+	Authorization secret.Value `yaml:"authorization" length:"any"`
 	// Currency is "KRW" or "TWD", and Currencies are several, the default first: one of the two is given. Both
 	// currencies of a platform have one space of order numbers.
 	Currency   string   `yaml:"currency"`
