@@ -56,6 +56,10 @@ var rules = []rule{
 		reason: "the domain knows nothing but the standard library, and Unicode's normal forms, which are missing there",
 	},
 	{
+		of: []string{"pkg/boundedjson"}, ban: []string{"...", "third party"},
+		reason: "what reads the bytes of strangers can be read and fuzzed alone",
+	},
+	{
 		of: []string{"pkg/worker/...", "pkg/reconcile/...", "pkg/ingress/..."}, ban: []string{nats, goRedis, miniredis, jetstream, redis, budget},
 		reason: "engines see ports, so that every fault can be played in a test",
 	},
@@ -67,7 +71,7 @@ var rules = []rule{
 	},
 	{
 		of: []string{"pkg/connectors/check", "pkg/connectors/masking", "pkg/connectors/signedtext", "pkg/connectors/strictjson"}, ban: []string{"..."},
-		allow:  []string{"pkg/payment"},
+		allow:  []string{"pkg/payment", "pkg/boundedjson"},
 		reason: "what connectors share knows no provider, no port and none of the others, so that each can be read alone",
 	},
 	{

@@ -2,6 +2,7 @@ package connectors
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"time"
 
@@ -59,6 +60,9 @@ type Notice struct {
 	// In, where it is set, reads the call as one about an order in this currency, and Observation says nothing yet: the
 	// provider names amounts without a currency, and the account has several. It is empty for one that the account does not have.
 	In func(currency string) payment.Observation `json:"-"`
+	// Digest is the same for calls with the same signed fields, however they are written: with other blanks, in another
+	// order, or signed again with another nonce. Without one, only calls of the same bytes are the same call.
+	Digest [sha256.Size]byte
 	// Answer is what this provider expects as the answer to a call that was taken.
 	Answer Answer
 }

@@ -1,6 +1,8 @@
 package connectortest
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -130,6 +132,15 @@ func callsTwice(s *trial) {
 	}
 	if string(call.Body) != body || !reflect.DeepEqual(call.Header, header) {
 		s.Errorf("the call was changed")
+	}
+	// The same call with other blanks, where the signature does not cover them.
+	var spaced bytes.Buffer
+	if json.Indent(&spaced, call.Body, "", "\t") != nil || first.Order == "" {
+		return
+	}
+	other, err := s.hear(w, Call{Header: call.Header, Body: spaced.Bytes()})
+	if err == nil && (other.Digest != first.Digest || other.Digest == connectors.Notice{}.Digest) {
+		s.Errorf("the same call with other blanks has another digest, or none: it would be stored again")
 	}
 }
 

@@ -1,9 +1,11 @@
 package diamondpay
 
 import (
-	"encoding/json"
+	"iter"
 	"regexp"
 	"strings"
+
+	"payonce/pkg/connectors/strictjson"
 )
 
 // parseAnswer reads an object of an answer, where the pages' examples allow themselves two liberties: a comma after
@@ -25,32 +27,37 @@ func (o object) object(name string) (object, error) {
 	return parseAnswer(o[name])
 }
 
-// list returns the objects of the list under name; ok is false when there is no such list.
-func (o object) list(name string) (objects []object, ok bool) {
-	rows, ok := o.rows(name)
-	for i, row := range rows {
-		var err error
-		if rows[i], err = row.snakeCased(); err != nil {
-			return nil, false
+// list returns the objects of the list under name one after the other; ok is false when there is no such list.
+func (o object) list(name string) (objects iter.Seq2[object, error], length int, ok bool) {
+	rows, length, ok := o.rows(name)
+	return func(yield func(object, error) bool) {
+		for row, err := range rows {
+			if err == nil {
+				row, err = row.snakeCased()
+			}
+			if !yield(row, err) || err != nil {
+				return
+			}
 		}
-	}
-	return rows, ok
+	}, length, ok
 }
 
 // rows returns the same with the names that are written, which a signature can be over.
-func (o object) rows(name string) (objects []object, ok bool) {
-	var raw []json.RawMessage
-	if o.missing(name) || o[name][0] != '[' || json.Unmarshal(o[name], &raw) != nil {
-		return nil, false
+func (o object) rows(name string) (objects iter.Seq2[object, error], length int, ok bool) {
+	if o.missing(name) {
+		return nil, 0, false
 	}
-	for _, r := range raw {
-		item, err := parseObject(withoutTrailingCommas(r))
-		if err != nil {
-			return nil, false
+	items, length, err := strictjson.List(o[name])
+	if err != nil {
+		return nil, 0, false
+	}
+	return func(yield func(object, error) bool) {
+		for raw := range items {
+			if item, err := parseObject(withoutTrailingCommas(raw)); !yield(item, err) || err != nil {
+				return
+			}
 		}
-		objects = append(objects, item)
-	}
-	return objects, true
+	}, length, true
 }
 
 // withoutTrailingCommas removes, outside of texts, a comma between a value and the closing bracket. Any
@@ -84,15 +91,21 @@ func withoutTrailingCommas(data []byte) []byte {
 	return append(out, data[copied:]...)
 }
 
-var (
-	camelCase = regexp.MustCompile(`^[a-z]+([A-Z][a-z]*)+$`)
-	upper     = regexp.MustCompile(`[A-Z]`)
-)
+var camelCase = regexp.MustCompile(`^[a-z]+([A-Z][a-z]*)+$`)
 
 // snakeCase turns "paymentClId" into "payment_cl_id" and leaves every other kind of name alone.
 func snakeCase(name string) string {
-	if !camelCase.MatchString(name) {
+	if strings.IndexFunc(name, capital) < 0 || !camelCase.MatchString(name) {
 		return name
 	}
-	return upper.ReplaceAllStringFunc(name, func(letter string) string { return "_" + strings.ToLower(letter) })
+	snake := make([]byte, 0, 2*len(name))
+	for _, letter := range []byte(name) {
+		if capital(rune(letter)) {
+			snake, letter = append(snake, '_'), letter+'a'-'A'
+		}
+		snake = append(snake, letter)
+	}
+	return string(snake)
 }
+
+func capital(r rune) bool { return 'A' <= r && r <= 'Z' }

@@ -64,11 +64,17 @@ func (c *Connector) verifiedBalance(data object) (fields, error) {
 	if c.settings.Versions[0] == v2 {
 		return c.order(data, data.missing(signName))
 	}
-	channels, ok := data.list("platform_channels")
+	channels, _, ok := data.list("platform_channels")
 	if !ok && !data.missing("platform_channels") {
-		return nil, strictjson.ErrNotAnObject
+		return nil, strictjson.ErrNotAList
 	}
-	for _, channel := range channels {
+	if !ok {
+		channels = func(func(object, error) bool) {}
+	}
+	for channel, err := range channels {
+		if err != nil {
+			return nil, err
+		}
 		if _, err := channel.verified(c.settings.SignType, c.settings.secrets()); err != nil {
 			return nil, err
 		}

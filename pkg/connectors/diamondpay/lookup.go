@@ -134,19 +134,22 @@ func (c *Connector) unknown(code string) payment.Observation {
 // answeredList reads the rows of v1. An empty list says that the order does not exist; a list without
 // our order says nothing, because then the filter was not applied.
 func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Observation, error) {
-	rows, ok := env.body.rows("data")
+	rows, length, ok := env.body.rows("data")
 	total, hasTotal := env.body.fields()["total"]
 	switch {
 	case !ok:
 		return payment.Observation{}, unclear(env.code, "", "the answer has no list of orders")
-	case len(rows) == 0 && hasTotal && total != "0":
+	case length == 0 && hasTotal && total != "0":
 		return payment.Observation{}, unclear(env.code, "", "the list is empty, and its total is not 0")
-	case len(rows) == 0:
+	case length == 0:
 		return c.unknown(env.code), nil
 	}
 	var found []fields
-	for _, row := range rows {
-		f, err := c.order(row, false)
+	for row, err := range rows {
+		var f fields
+		if err == nil {
+			f, err = c.order(row, false)
+		}
 		if err != nil {
 			return payment.Observation{}, unclear(env.code, "", problem(err, ""))
 		}

@@ -11,6 +11,9 @@ import (
 // the former and its text the latter. An object with both spellings of a name could be read in two ways: it is
 // [strictjson.ErrNotAnObject], as one with a doubled name.
 func (o object) snakeCased() (object, error) {
+	if !o.hasCamelCase() {
+		return o, nil
+	}
 	renamed := make(object, len(o))
 	for name, value := range o {
 		name = snakeCase(name)
@@ -20,6 +23,15 @@ func (o object) snakeCased() (object, error) {
 		renamed[name] = value
 	}
 	return renamed, nil
+}
+
+func (o object) hasCamelCase() bool {
+	for name := range o {
+		if snakeCase(name) != name {
+			return true
+		}
+	}
+	return false
 }
 
 // verifiedNames is [object.verified] for an object whose names can be in camelCase, and returns them in snake_case.
@@ -32,6 +44,9 @@ func (o object) verifiedNames(signType string, secrets []string) (f fields, sign
 	}
 	signed = renamed
 	f, err = renamed.verified(signType, secrets)
+	if err != nil && !o.hasCamelCase() {
+		return nil, nil, err
+	}
 	if err != nil {
 		signed = o.asWritten()
 		written, errWritten := signed.verified(signType, secrets)

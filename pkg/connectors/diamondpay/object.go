@@ -24,9 +24,6 @@ type fields map[string]string
 func (o object) fields() fields {
 	f := make(fields, len(o))
 	for name, raw := range o {
-		if raw[0] == '{' || raw[0] == '[' {
-			continue
-		}
 		if text := plain(raw); text != "" {
 			f[name] = text
 		}
@@ -34,14 +31,22 @@ func (o object) fields() fields {
 	return f
 }
 
-// plain returns the text of a value that is no object and no list; null is empty.
-func plain(raw json.RawMessage) string {
-	var text *string
-	switch {
-	case raw[0] != '"' && raw[0] != 'n':
-		return string(raw)
-	case json.Unmarshal(raw, &text) != nil || text == nil:
+// text returns one plain value, as [object.fields] has it.
+func (o object) text(name string) string {
+	if len(o[name]) == 0 {
 		return ""
 	}
-	return *text
+	return plain(o[name])
+}
+
+// plain returns the text of a value; null, an object and a list are empty.
+func plain(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{', '[', 'n':
+		return ""
+	case '"':
+		text, _ := strictjson.Text(raw)
+		return text
+	}
+	return string(raw)
 }

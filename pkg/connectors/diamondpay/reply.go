@@ -43,8 +43,8 @@ func (e envelope) empty() bool {
 	if slices.ContainsFunc(orderNames, named) {
 		return false
 	}
-	if list, ok := e.body.list("data"); ok {
-		return len(list) == 0
+	if _, length, ok := e.body.rows("data"); ok {
+		return length == 0
 	}
 	data, err := e.body.object("data")
 	return err == nil && len(data) == 0

@@ -111,17 +111,19 @@ func Sign(signType, secret string, body []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign: %w", err)
 	}
-	return signature(signType, secret, text), nil
+	return signature(signType, secret, []byte(text)), nil
 }
 
-func signature(signType, secret, text string) string {
+func signature(signType, secret string, text []byte) string {
 	if signType == HMACSHA256 {
 		mac := hmac.New(sha256.New, []byte(secret))
-		mac.Write([]byte(text))
+		mac.Write(text)
 		return hex.EncodeToString(mac.Sum(nil))
 	}
-	sum := md5.Sum([]byte(text + "&" + secret))
-	return hex.EncodeToString(sum[:])
+	sum := md5.New()
+	sum.Write(text)
+	sum.Write([]byte("&" + secret))
+	return hex.EncodeToString(sum.Sum(nil))
 }
 
 // Verify checks the field "sign" of a JSON object against the secrets, in constant time; one that fits is
@@ -147,12 +149,9 @@ func (o object) verified(signType string, secrets []string) (fields, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := o.fields()
-	sign, named := f[signName], f[signTypeName]
-	delete(f, signName)
-	delete(f, signTypeName)
+	sign, named := o.text(signName), o.text(signTypeName)
 	switch {
-	case o.isList(signName) || o.isList(signTypeName) || sign == "":
+	case sign == "" || o.isList(signTypeName):
 		return nil, errors.New("there is no signature")
 	case named != "" && named != MD5 && named != HMACSHA256:
 		return nil, errors.New("the sign_type is unknown")
@@ -162,14 +161,19 @@ func (o object) verified(signType string, secrets []string) (fields, error) {
 	if named != "" {
 		signType = named
 	}
-	text, fits := signedtext.Join(signable), 0
+	text, fits := []byte(signedtext.Join(signable)), 0
 	for _, secret := range secrets {
 		fits |= subtle.ConstantTimeCompare([]byte(signature(signType, secret, text)), []byte(sign))
 	}
 	if fits == 0 {
 		return nil, errors.New("the signature fits no secret")
 	}
-	return f, nil
+	for name := range o {
+		if o.isList(name) {
+			delete(signable, name)
+		}
+	}
+	return signable, nil
 }
 
 func (o object) isList(name string) bool { return len(o[name]) > 0 && o[name][0] == '[' }

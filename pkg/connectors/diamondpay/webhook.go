@@ -1,12 +1,14 @@
 package diamondpay
 
 import (
+	"crypto/sha256"
 	"net/http"
 	"slices"
 	"strings"
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/signedtext"
 	"payonce/pkg/payment"
 )
 
@@ -33,10 +35,30 @@ func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors
 	if currency := f["currency"]; currency != "" && !slices.Contains(c.settings.Currencies, strings.ToUpper(currency)) {
 		return connectors.Notice{}, refuse(connectors.WrongProvider, "currency is none of the account's")
 	}
-	if reading := signed.reading(); !reading.Unique() {
-		return ambiguous(reading, f)
+	var n connectors.Notice
+	if reading := signed.reading(); reading.Unique() {
+		n, err = c.notice(f)
+	} else {
+		n, err = ambiguous(reading, f)
 	}
-	return c.notice(f)
+	if err != nil {
+		return connectors.Notice{}, err
+	}
+	n.Digest, err = o.digest()
+	return n, err
+}
+
+// digest is that of the signed fields under their names in snake_case, which a signature fits in either spelling.
+func (o object) digest() ([sha256.Size]byte, error) {
+	renamed, err := o.snakeCased()
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	f, err := renamed.signable()
+	if err != nil {
+		return [sha256.Size]byte{}, err
+	}
+	return signedtext.Digest(f), nil
 }
 
 // notice reads the signed fields. The two notifications differ in the name of our order number.

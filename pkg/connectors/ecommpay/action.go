@@ -3,10 +3,10 @@ package ecommpay
 import (
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
+	"payonce/pkg/boundedjson"
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
@@ -19,7 +19,7 @@ const (
 
 // actionOf says what the customer must do, nil when a document asks for nothing that can be shown. at is
 // when the provider wrote the document.
-func (c *Connector) actionOf(doc *node, at time.Time) *payment.Action {
+func (c *Connector) actionOf(doc node, at time.Time) *payment.Action {
 	switch plain(doc.value("payment", "status")) {
 	case "awaiting clarification", "awaiting clarify data":
 		if clarification := clarificationOf(doc.at("clarification_fields")); clarification != nil {
@@ -40,7 +40,7 @@ func (c *Connector) actionOf(doc *node, at time.Time) *payment.Action {
 
 // redirectOf reads {"method","url","body","encrypted"} (seed 004). What stands in "encrypted" is not
 // documented, so that a redirect that needs it is none.
-func (c *Connector) redirectOf(data *node) *payment.Redirect {
+func (c *Connector) redirectOf(data node) *payment.Redirect {
 	page := data.value("url")
 	if page == "" || len(page) > payment.MaxURL || !c.safePage(page) || !vacant(data.at("encrypted")) {
 		return nil
@@ -68,19 +68,19 @@ func (c *Connector) safePage(page string) bool {
 }
 
 // formFields reads a form; an empty list is PHP's empty form. ok is false for what a form cannot hold.
-func formFields(body *node) (fields map[string]string, ok bool) {
+func formFields(body node) (fields map[string]string, ok bool) {
 	if vacant(body) {
 		return nil, true
 	}
-	if body.kind != isObject {
+	if body.Kind() != boundedjson.Object {
 		return nil, false
 	}
 	fields = map[string]string{}
-	for name, value := range body.fields {
-		if value.kind != isText && value.kind != isNumber && value.kind != isNull {
+	for field := range body.Inner() {
+		if kind := field.Kind(); kind != boundedjson.Text && kind != boundedjson.Number && kind != boundedjson.Null {
 			return nil, false
 		}
-		fields[name] = value.text
+		fields[field.Name()] = field.Text()
 	}
 	return fields, true
 }
@@ -100,14 +100,19 @@ func withQuery(page string, fields map[string]string) string {
 }
 
 // vacant reports whether there is nothing: no value, null, or an empty text, list or object.
-func vacant(n *node) bool {
-	return n == nil || n.kind == isNull || n.kind == isText && n.text == "" ||
-		n.kind == isList && len(n.items) == 0 || n.kind == isObject && len(n.fields) == 0
+func vacant(n node) bool {
+	switch n.Kind() {
+	case boundedjson.Text:
+		return n.Text() == ""
+	case boundedjson.List, boundedjson.Object:
+		return n.Empty()
+	}
+	return n.missing()
 }
 
 // transferOf reads provider_extra_fields (seed 004): where to transfer to and within how many seconds.
 // The time runs from when the provider wrote it, so that a repeated callback does not prolong it.
-func transferOf(doc *node, at time.Time) *payment.Transfer {
+func transferOf(doc node, at time.Time) *payment.Transfer {
 	extra := doc.at("provider_extra_fields")
 	t := &payment.Transfer{
 		AccountNumber: extra.value("merchant_bank_account"),
@@ -126,12 +131,14 @@ func transferOf(doc *node, at time.Time) *payment.Transfer {
 }
 
 // qrCode returns the content of a QR code to show (en_Gate_payment_status_request, display_data).
-func qrCode(doc *node) string {
-	if list := doc.at("display_data"); list != nil {
-		for _, item := range list.items {
-			if item.value("type") == "qr_data" {
-				return item.value("data")
-			}
+func qrCode(doc node) string {
+	list := doc.at("display_data")
+	if list.Kind() != boundedjson.List {
+		return ""
+	}
+	for item := range list.Inner() {
+		if item.Get("type").Text() == "qr_data" {
+			return item.Get("data").Text()
 		}
 	}
 	return ""
@@ -139,54 +146,58 @@ func qrCode(doc *node) string {
 
 // clarificationOf reads what the provider wants to know (en_Gate_Clarification): lists of field names by
 // group, or a JSON schema by group.
-func clarificationOf(wanted *node) *payment.Clarification {
-	if wanted == nil || wanted.kind != isObject || len(wanted.fields) == 0 {
+func clarificationOf(wanted node) *payment.Clarification {
+	if wanted.Kind() != boundedjson.Object || wanted.Empty() {
 		return nil
 	}
-	if schema := wanted.encode(); describes(wanted) && len(schema) <= maxSchema {
-		return &payment.Clarification{Schema: string(schema), Messages: messagesFor(wanted)}
+	if describes(wanted) {
+		if schema := appendJSON(nil, wanted.Value); len(schema) <= maxSchema {
+			return &payment.Clarification{Schema: string(schema), Messages: messagesFor(wanted)}
+		}
 	}
 	fields := map[string][]string{}
-	for group, list := range wanted.fields {
-		for _, name := range list.items {
-			if name.kind != isText || name.text == "" {
-				return nil
-			}
-			fields[group] = append(fields[group], name.text)
-		}
-		if len(fields[group]) == 0 {
+	for group := range wanted.Inner() {
+		if group.Kind() != boundedjson.List || group.Empty() {
 			return nil
 		}
+		names := make([]string, 0, group.Count())
+		for name := range group.Inner() {
+			if name.Kind() != boundedjson.Text || name.Text() == "" {
+				return nil
+			}
+			names = append(names, name.Text())
+		}
+		fields[group.Name()] = names
 	}
 	return &payment.Clarification{Fields: fields, Messages: messagesFor(wanted)}
 }
 
 // messagesFor returns what the customer must be told beside a clarification, nil when it asks for no name.
-func messagesFor(wanted *node) map[string]string {
-	if asksForName(wanted) {
+func messagesFor(wanted node) map[string]string {
+	if asksForName(wanted.Value) {
 		return namesMessages()
 	}
 	return nil
 }
 
 // asksForName reports whether a clarification, in lists or as a schema, names the first or the last name.
-func asksForName(wanted *node) bool {
+func asksForName(wanted boundedjson.Value) bool {
 	is := func(name string) bool { return name == "first_name" || name == "last_name" }
-	if wanted.kind == isText && is(wanted.text) || slices.ContainsFunc(wanted.names, is) {
+	if wanted.Kind() == boundedjson.Text && is(wanted.Text()) {
 		return true
 	}
-	for _, inner := range wanted.fields {
-		if asksForName(inner) {
+	for inner := range wanted.Inner() {
+		if is(inner.Name()) || asksForName(inner) {
 			return true
 		}
 	}
-	return slices.ContainsFunc(wanted.items, asksForName)
+	return false
 }
 
 // describes reports whether any group is described by a schema instead of a list of names.
-func describes(wanted *node) bool {
-	for _, group := range wanted.fields {
-		if group.kind == isObject {
+func describes(wanted node) bool {
+	for group := range wanted.Inner() {
+		if group.Kind() == boundedjson.Object {
 			return true
 		}
 	}

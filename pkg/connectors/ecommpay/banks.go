@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"time"
 
+	"payonce/pkg/boundedjson"
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
@@ -72,13 +73,13 @@ func (c *Connector) mayServe(op payment.Operation, code string) bool {
 // readBanks reads [{"id":771,"name":"Kookmin Bank","nativeName":…}]. A list without a single bank, or with
 // one that cannot be named, would refuse every payout, so it is no list.
 func readBanks(body []byte) ([]connectors.Bank, error) {
-	list, err := parseDocument(body)
-	if err != nil || list.kind != isList || len(list.items) == 0 {
+	list, err := parseDocument(body, answerLimits)
+	if err != nil || list.Kind() != boundedjson.List || list.Empty() {
 		return nil, errDocument
 	}
 	var banks []connectors.Bank
-	for _, item := range list.items {
-		bank := connectors.Bank{Code: item.value("id"), Name: item.value("name"), NativeName: item.value("nativeName")}
+	for item := range list.Inner() {
+		bank := connectors.Bank{Code: item.Get("id").Text(), Name: item.Get("name").Text(), NativeName: item.Get("nativeName").Text()}
 		if !bankPattern.MatchString(bank.Code) {
 			return nil, errDocument
 		}

@@ -3,9 +3,11 @@ package ecommpay
 import (
 	"context"
 	"fmt"
+	"iter"
 	"net/http"
 	"strconv"
 
+	"payonce/pkg/boundedjson"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/masking"
@@ -41,7 +43,7 @@ func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Obs
 // such payment is documented without a signature.
 func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, *connectors.Error) {
 	status := "http_" + strconv.Itoa(reply.Status)
-	doc, err := parseObject(reply.Body)
+	doc, err := parseObject(reply.Body, answerLimits)
 	switch {
 	case err != nil:
 		return payment.Observation{}, c.later(reply, unclear(status, "", "the body is "+err.Error()))
@@ -58,7 +60,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 	}
 	signature, err := signatureIn(doc)
 	if err == nil {
-		err = verify(c.keys, doc, signature)
+		_, err = verify(c.keys, doc, signature)
 	}
 	if err != nil {
 		return payment.Observation{}, unclear(status, "", "the answer is not verified: "+err.Error())
@@ -71,19 +73,21 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 
 // notFound recognises {"payment":{"status":"error"},"errors":[{"code":"3061"}]}, and the same code in
 // Gate's common form of an error. A wrong signature makes it nothing.
-func (c *Connector) notFound(status int, doc *node) bool {
+func (c *Connector) notFound(status int, doc node) bool {
 	if status != http.StatusOK && !refusing(status) || errorCode(doc, meaningOf) != codeNotFound {
 		return false
 	}
-	if signature, err := signatureIn(doc); err == nil && verify(c.keys, doc, signature) != nil {
-		return false
+	if signature, err := signatureIn(doc); err == nil {
+		if _, err := verify(c.keys, doc, signature); err != nil {
+			return false
+		}
 	}
 	own, common := doc.value("payment", "status"), doc.value("status")
 	return (own == "error" || own == "" && common == "error") && vacant(doc.at("operations")) && vacant(doc.at("transaction"))
 }
 
 // named returns our payment id. In the status format payment.id can be another number.
-func named(doc *node) string {
+func named(doc node) string {
 	if id := doc.value(generalName, "payment_id"); id != "" {
 		return id
 	}
@@ -91,7 +95,7 @@ func named(doc *node) string {
 }
 
 // lookedUp reads a status answer.
-func (c *Connector) lookedUp(q connectors.Query, doc *node) report {
+func (c *Connector) lookedUp(q connectors.Query, doc node) report {
 	r := report{
 		status: doc.value("payment", "status"), code: doc.value("payment", "result_code"), message: doc.value("payment", "result_message"),
 		retry: doc.truth("payment", "is_new_attempts_available"),
@@ -106,7 +110,7 @@ func (c *Connector) lookedUp(q connectors.Query, doc *node) report {
 // readAmounts reads sum_request, what was ordered, and sum_real, what was processed
 // (en_Gate_payment_status_request). A payment that is paid must have one amount, in its operation too, see
 // [report.readSums].
-func (r *report) readAmounts(q connectors.Query, doc *node) {
+func (r *report) readAmounts(q connectors.Query, doc node) {
 	var all sums
 	all.add(doc, "", []string{"sum_request"}, []string{"sum_real"})
 	r.amount = all.first()
@@ -127,16 +131,9 @@ func (r *report) readAmounts(q connectors.Query, doc *node) {
 
 // readOperations looks at the single operations: several sales or payouts are attempts at the same
 // payment, of which one may succeed.
-func (r *report) readOperations(want payment.Operation, doc *node) {
-	var operations []*node
-	if list := doc.at("operations"); list != nil {
-		operations = list.items
-	}
-	if len(operations) == 0 && !doc.missing("transaction") {
-		operations = []*node{doc.at("transaction")}
-	}
+func (r *report) readOperations(want payment.Operation, doc node) {
 	whole := r.code != "" // the code is the payment's own
-	for _, operation := range operations {
+	for operation := range operationsOf(doc) {
 		direction, itself := paymentTypes[plain(operation.value("type"))]
 		switch {
 		case !itself:
@@ -155,6 +152,24 @@ func (r *report) readOperations(want payment.Operation, doc *node) {
 		}
 		if !whole {
 			r.code, r.message = operation.value("code"), operation.value("message")
+		}
+	}
+}
+
+// operationsOf returns the items of operations or, where there are none, the transaction.
+func operationsOf(doc node) iter.Seq[node] {
+	return func(yield func(node) bool) {
+		list := doc.at("operations")
+		if list.Kind() != boundedjson.List || list.Empty() {
+			if !doc.missing("transaction") {
+				yield(doc.at("transaction"))
+			}
+			return
+		}
+		for item := range list.Inner() {
+			if !yield(node{item}) {
+				return
+			}
 		}
 	}
 }

@@ -6,7 +6,11 @@ import "strings"
 // that 2 stands before 10; leading zeros and white space do not count. The platform is written in PHP
 // and sorts the paths so.
 func compareNatural(a, b string) int {
-	a, b = withoutLeadingZeros(a), withoutLeadingZeros(b)
+	return compareRuns(withoutLeadingZeros(a), withoutLeadingZeros(b))
+}
+
+// compareRuns compares from where leading zeros count.
+func compareRuns(a, b string) int {
 	for a != "" && b != "" {
 		a, b = strings.TrimLeft(a, phpSpace), strings.TrimLeft(b, phpSpace)
 		if startsDigit(a) && startsDigit(b) {

@@ -65,15 +65,17 @@ func (c *Connector) pageLink(cmd payment.Command, closes time.Time) string {
 
 // signedLink signs the values as they are and then encodes them for the URL.
 func signedLink(page string, parameters []parameter, key secret.Value) string {
-	var parts []part
+	var signed []string
 	var query strings.Builder
 	for _, p := range parameters {
 		if p.value != "" {
-			parts = append(parts, newPart(p.name, p.value))
+			signed = append(signed, p.name, p.value)
 			query.WriteString(p.name + "=" + url.QueryEscape(p.value) + "&")
 		}
 	}
-	return page + "?" + query.String() + signatureName + "=" + url.QueryEscape(mac(key, join(parts, NaturalByPath)))
+	all := partsOf(signed...)
+	all.sort(NaturalByPath)
+	return page + "?" + query.String() + signatureName + "=" + url.QueryEscape(mac(key, all.joined()))
 }
 
 func (c *Connector) returnURL(cmd payment.Command) string {

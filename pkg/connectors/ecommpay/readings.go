@@ -3,6 +3,7 @@ package ecommpay
 import (
 	"errors"
 	"regexp"
+	"slices"
 	"strings"
 
 	"payonce/pkg/connectors/check"
@@ -14,7 +15,7 @@ import (
 // repeats, and gets hold of a signed callback, could send it again with other fields. Three rules stand against it:
 //
 //   - A command with such a text is not sent, see [checkReadable].
-//   - In a callback no text may go on like a field that is read, see [hidden]. Then the fields that are read begin at
+//   - In a callback no text may go on like a field that is read, see [parts.hidden]. Then the fields that are read begin at
 //     the same places in every reading, and none can be hidden in a text or be replaced. What could still be added
 //     is a number of the payment, and so the two places of that number must agree, see [Connector.Webhook].
 //   - A callback with such a text decides nothing: the payment is looked up.
@@ -43,28 +44,30 @@ var errReadings = errors.New("the signed text has more than one reading")
 
 // hidden looks for texts of a document, names and values alike, that go on like a field that is read. It costs no
 // more than reading the document did.
-func hidden(root *node) hiding {
+func (p *parts) hidden() hiding {
 	found := nothingHidden
-	parts, err := partsOf(root)
-	if err != nil { // it has no signed text
-		return numberHidden
-	}
-	for _, p := range parts {
-		if !strings.Contains(p.text, ";") {
-			continue
-		}
-		for _, name := range paymentNames {
-			if strings.Contains(p.text, ";"+name+":") {
+	for _, one := range p.all {
+		text := p.text[one.start:one.end]
+		for more := true; more; {
+			if _, text, more = strings.Cut(text, ";"); !more {
+				break
+			}
+			if begins(text, paymentNames) {
 				return numberHidden
 			}
-		}
-		for _, name := range readNames {
-			if strings.Contains(p.text, ";"+name+":") {
+			if begins(text, readNames) {
 				found = fieldHidden
 			}
 		}
 	}
 	return found
+}
+
+// begins reports whether a text begins with one of the names and ":".
+func begins(text string, names []string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return len(text) > len(name) && text[len(name)] == ':' && text[:len(name)] == name
+	})
 }
 
 // hiddenPattern is a text that goes on like a field that is read, or does so after its blanks are taken out or its

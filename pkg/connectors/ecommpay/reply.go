@@ -1,11 +1,10 @@
 package ecommpay
 
 import (
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 
+	"payonce/pkg/boundedjson"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/masking"
@@ -17,7 +16,7 @@ import (
 // (en_gate_interaction_organisation: not 200, status "error", a code).
 func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.Reply) *connectors.Error {
 	status := "http_" + strconv.Itoa(reply.Status)
-	doc, err := parseObject(reply.Body)
+	doc, err := parseObject(reply.Body, answerLimits)
 	switch {
 	case err != nil:
 		return c.later(reply, unclear(status, "", "the body is "+err.Error()))
@@ -37,7 +36,7 @@ func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.R
 
 // refusal classifies an answer with status "error" by its code. A code is believed only with an HTTP status of a
 // request that was refused, and only if nothing in the answer shows an operation.
-func (c *Connector) refusal(order string, cmd payment.Command, status int, doc *node) *connectors.Error {
+func (c *Connector) refusal(order string, cmd payment.Command, status int, doc node) *connectors.Error {
 	code := errorCode(doc, c.meaningOf)
 	m, chosen := c.meaningOf(code), c.settings.Codes[code] != ""
 	switch {
@@ -66,7 +65,7 @@ func refusing(status int) bool {
 }
 
 // showsOperation reports whether an error answer has what only the result of an operation has.
-func showsOperation(doc *node) bool {
+func showsOperation(doc node) bool {
 	for _, name := range []string{"operation", "operations", "transaction", "payment"} {
 		if !vacant(doc.at(name)) {
 			return true
@@ -75,29 +74,28 @@ func showsOperation(doc *node) bool {
 	return false
 }
 
-func namesOrder(doc *node, order string) bool {
+func namesOrder(doc node, order string) bool {
 	return doc.value("payment_id") == order || named(doc) == order
 }
 
 // errorCode returns the code of an error answer, the most cautious one if there are several. PHP writes a list whose
 // numbers have gaps as an object.
-func errorCode(doc *node, meaningOf func(code string) meaning) string {
+func errorCode(doc node, meaningOf func(code string) meaning) string {
 	code := doc.value("code")
-	if list := doc.at("errors"); list != nil {
-		for _, e := range append(slices.Clone(list.items), slices.Collect(maps.Values(list.fields))...) {
-			further := e.value("code")
-			switch was, is := meaningOf(code).caution(), meaningOf(further).caution(); {
-			case further == "":
-			case code == "", is > was, is == was && list.kind == isObject && further < code: // fields have no order
-				code = further
-			}
+	list := doc.at("errors")
+	for e := range list.Inner() {
+		further := e.Get("code").Text()
+		switch was, is := meaningOf(code).caution(), meaningOf(further).caution(); {
+		case further == "":
+		case code == "", is > was, is == was && list.Kind() == boundedjson.Object && further < code: // fields have no order
+			code = further
 		}
 	}
 	return code
 }
 
 // ours reports whether an answer or a callback, where it says, is about our project and the order.
-func (c *Connector) ours(doc *node, order string) bool {
+func (c *Connector) ours(doc node, order string) bool {
 	for _, id := range []string{doc.value("payment_id"), doc.value(generalName, "payment_id")} {
 		if id != "" && id != order {
 			return false
@@ -106,7 +104,7 @@ func (c *Connector) ours(doc *node, order string) bool {
 	return c.ourProject(doc)
 }
 
-func (c *Connector) ourProject(doc *node) bool {
+func (c *Connector) ourProject(doc node) bool {
 	for _, path := range [][]string{{"project_id"}, {generalName, "project_id"}} {
 		if !doc.missing(path...) && doc.value(path...) != strconv.FormatInt(c.settings.ProjectID, 10) {
 			return false

@@ -16,8 +16,8 @@ type report struct {
 	reference     string // number of the operation, if it is the payment itself
 	amount        payment.Money
 	settled       payment.Money
-	succeeded     []*node // operations of a look-up that are the payment itself
-	retry         bool    // the customer may try again within this payment
+	succeeded     []node // operations of a look-up that are the payment itself
+	retry         bool   // the customer may try again within this payment
 	action        *payment.Action
 	problem       string        // why nothing of it can be believed
 	mismatch      string        // why the amounts cannot be believed

@@ -1,17 +1,15 @@
 package ecommpay
 
 import (
-	"cmp"
 	"crypto/hmac"
 	"crypto/sha512"
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
+	"hash"
 
+	"payonce/pkg/boundedjson"
 	"payonce/pkg/secret"
 )
 
@@ -30,22 +28,6 @@ const (
 // Sortings lists all sortings.
 func Sortings() []Sorting { return []Sorting{NaturalByPath, ByPath, ByPathAndValue} }
 
-func (s Sorting) compare(a, b part) int {
-	switch s {
-	case ByPath:
-		return cmp.Compare(a.path, b.path)
-	case ByPathAndValue:
-		return cmp.Compare(a.text, b.text)
-	default:
-		return compareNatural(a.path, b.path)
-	}
-}
-
-// part is one "path:value" of a signing string.
-type part struct{ path, text string }
-
-func newPart(path, value string) part { return part{path, path + ":" + value} }
-
 const (
 	signatureName = "signature"
 	generalName   = "general"
@@ -59,15 +41,16 @@ const (
 // objects and lists add nothing. The signature itself, in the root or in "general", and "frame_mode" are
 // left out (en_platform_signature and the provider's SDKs).
 func SigningString(body []byte, sorting Sorting) (string, error) {
-	root, err := parseObject(body)
+	root, err := parseObject(body, answerLimits)
 	if err != nil {
 		return "", err
 	}
-	parts, err := partsOf(root)
+	signed, err := signedText(root)
 	if err != nil {
 		return "", err
 	}
-	return join(parts, sorting), nil
+	signed.sort(sorting)
+	return signed.joined(), nil
 }
 
 // Sign returns the signature of a JSON object: HMAC-SHA512 of its [SigningString] sorted
@@ -83,12 +66,18 @@ func Sign(key secret.Value, body []byte) (string, error) {
 	return mac(key, text), nil
 }
 
+func mac(key secret.Value, text string) string {
+	h := hmac.New(sha512.New, []byte(key.Reveal()))
+	h.Write([]byte(text))
+	return base64.StdEncoding.EncodeToString(h.Sum(nil))
+}
+
 // Verify checks the signature of a JSON object against the secrets, in constant time for each; one that
 // fits is enough. An empty signature is taken from the body, where it may stand once, in the root or in
 // "general". Beyond the signature Verify refuses what could be read in two ways: doubled names, names
 // that the signature does not cover, and texts that go on like a further field that is read.
 func Verify(keys []secret.Value, body []byte, signature string) error {
-	root, err := parseObject(body)
+	root, err := parseObject(body, answerLimits)
 	if err != nil {
 		return err
 	}
@@ -97,151 +86,78 @@ func Verify(keys []secret.Value, body []byte, signature string) error {
 			return err
 		}
 	}
-	if err := verify(keys, root, signature); err != nil {
+	signed, err := verify(keys, root, signature)
+	if err != nil {
 		return err
 	}
-	if hidden(root) != nothingHidden {
+	if signed.hidden() != nothingHidden {
 		return errReadings
 	}
 	return nil
 }
 
-// verified reads a signed JSON object. Its text can have more than one reading, see [hidden].
-func verified(keys []secret.Value, body []byte) (*node, error) {
-	root, err := parseObject(body)
+// verified reads a signed JSON object and returns what is signed of it. Its text can have more than one reading, see
+// [parts.hidden].
+func verified(keys []secret.Value, body []byte) (node, *parts, error) {
+	root, err := parseObject(body, webhookLimits)
 	if err != nil {
-		return nil, err
+		return node{}, nil, err
 	}
 	signature, err := signatureIn(root)
 	if err != nil {
-		return nil, err
+		return node{}, nil, err
 	}
-	return root, verify(keys, root, signature)
+	signed, err := verify(keys, root, signature)
+	return root, signed, err
 }
 
-func signatureIn(root *node) (string, error) {
+func signatureIn(root node) (string, error) {
 	found := root.at(signatureName)
-	if nested := root.at(generalName, signatureName); nested != nil {
-		if found != nil {
+	if nested := root.at(generalName, signatureName); nested.exists() {
+		if found.exists() {
 			return "", errors.New("there are two signatures")
 		}
 		found = nested
 	}
-	if found == nil || found.kind != isText || found.text == "" {
+	if found.Kind() != boundedjson.Text || found.Text() == "" {
 		return "", errors.New("there is no signature in the root or in general")
 	}
-	return found.text, nil
+	return found.Text(), nil
 }
 
-func verify(keys []secret.Value, root *node, signature string) error {
-	if uncovered(root, true) {
-		return errors.New("a value inside is not covered by the signature")
-	}
-	parts, err := partsOf(root)
+// verify returns what is signed of a document, in no order that counts. A sorting that changes nothing is not tried
+// again: most documents have the same text in all of them.
+func verify(keys []secret.Value, root node, signature string) (*parts, error) {
+	signed, err := signedText(root)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for _, sorting := range Sortings() {
-		text, fits := join(parts, sorting), 0 // join sorts parts
-		for _, key := range keys {
-			if !key.Empty() { // anybody can sign with an empty secret
-				fits |= subtle.ConstantTimeCompare([]byte(mac(key, text)), []byte(signature))
-			}
+	if signed.uncovered {
+		return nil, errors.New("a value inside is not covered by the signature")
+	}
+	macs := macsOf(keys)
+	for i, sorting := range Sortings() {
+		if changed := signed.sort(sorting); i > 0 && !changed {
+			continue
+		}
+		fits := 0
+		for _, h := range macs {
+			fits |= subtle.ConstantTimeCompare([]byte(signed.mac(h)), []byte(signature))
 		}
 		if fits == 1 {
-			return nil
+			return signed, nil
 		}
 	}
-	return errors.New("the signature fits no secret")
+	return nil, errors.New("the signature fits no secret")
 }
 
-func mac(key secret.Value, text string) string {
-	h := hmac.New(sha512.New, []byte(key.Reveal()))
-	h.Write([]byte(text))
-	return base64.StdEncoding.EncodeToString(h.Sum(nil))
-}
-
-// join sorts the parts, keeping the order of equals, and joins them.
-func join(parts []part, sorting Sorting) string {
-	slices.SortStableFunc(parts, sorting.compare)
-	texts := make([]string, len(parts))
-	for i, p := range parts {
-		texts[i] = p.text
-	}
-	return strings.Join(texts, ";")
-}
-
-// maxText is the most that the parts of a document may have together, in bytes. A long name around a long list would
-// otherwise make a text that grows with the square of the body, before anything of it is verified. The provider's
-// own callbacks need some kilobytes.
-const maxText = 1 << 20
-
-var errText = errors.New("its signed text is too long")
-
-// partsOf flattens an object in the order of its writing.
-func partsOf(root *node) ([]part, error) {
-	f := flattener{left: maxText}
-	for _, name := range root.names {
-		switch {
-		case name == signatureName || name == ignoredName:
-		case name == generalName && root.fields[name].kind == isObject:
-			for _, inner := range root.fields[name].names {
-				if inner != signatureName && inner != ignoredName {
-					f.add(escape(name)+":"+escape(inner), root.at(name, inner))
-				}
-			}
-		default:
-			f.add(escape(name), root.fields[name])
+// macsOf leaves out empty secrets: anybody can sign with one.
+func macsOf(keys []secret.Value) []hash.Hash {
+	var all []hash.Hash
+	for _, key := range keys {
+		if !key.Empty() {
+			all = append(all, hmac.New(sha512.New, []byte(key.Reveal())))
 		}
 	}
-	if f.left < 0 {
-		return nil, errText
-	}
-	return f.parts, nil
-}
-
-type flattener struct {
-	parts []part
-	left  int // bytes that may still be made; nothing is added once it is negative
-}
-
-func (f *flattener) add(path string, n *node) {
-	if f.left -= len(path) + len(n.text); f.left < 0 {
-		return
-	}
-	switch n.kind {
-	case isObject:
-		for _, name := range n.names {
-			if name != ignoredName && f.left >= 0 {
-				f.add(path+":"+escape(name), n.fields[name])
-			}
-		}
-	case isList:
-		for i, item := range n.items {
-			if f.left >= 0 {
-				f.add(path+":"+strconv.Itoa(i), item)
-			}
-		}
-	case isTrue:
-		f.parts = append(f.parts, newPart(path, "1"))
-	case isFalse:
-		f.parts = append(f.parts, newPart(path, "0"))
-	default: // null has no text
-		f.parts = append(f.parts, newPart(path, n.text))
-	}
-}
-
-func escape(name string) string { return strings.ReplaceAll(name, ":", "::") }
-
-// uncovered reports whether an ignored name stands anywhere but in the root, where nothing reads it.
-func uncovered(n *node, root bool) bool {
-	if n.kind == isObject && n.fields[ignoredName] != nil && !root {
-		return true
-	}
-	for _, inner := range n.fields {
-		if uncovered(inner, false) {
-			return true
-		}
-	}
-	return slices.ContainsFunc(n.items, func(item *node) bool { return uncovered(item, false) })
+	return all
 }

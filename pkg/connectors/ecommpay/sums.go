@@ -20,7 +20,7 @@ type sums []spoken
 
 // add reads the amounts under the paths. What is missing is left out: which fields a callback has is agreed
 // with the provider.
-func (s *sums) add(doc *node, prefix string, paths ...[]string) {
+func (s *sums) add(doc node, prefix string, paths ...[]string) {
 	for _, path := range paths {
 		if doc.missing(path...) {
 			continue
@@ -83,7 +83,7 @@ func (s sums) String() string {
 var sumPattern = regexp.MustCompile(`^-?[0-9]{1,18}(\.[0-9]{1,18})? [A-Z]{3}$`)
 
 // foreignSum is the text of an amount that is no amount of won, if it is an amount at all.
-func foreignSum(sum *node) string {
+func foreignSum(sum node) string {
 	if text := sum.value("amount") + " " + sum.value("currency"); sumPattern.MatchString(text) {
 		return text
 	}

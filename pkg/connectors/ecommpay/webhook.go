@@ -15,7 +15,7 @@ var answer = connectors.Answer{ContentType: "text/plain", Body: "OK"}
 // body; no header means anything. Callbacks that name no payment (a token, a recurring registration) are
 // refused: nothing here asks for them.
 func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (connectors.Notice, error) {
-	doc, err := verified(c.keys, body)
+	doc, signed, err := verified(c.keys, body)
 	if err != nil {
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: err.Error()}
 	}
@@ -26,8 +26,8 @@ func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (c
 	if !payment.ValidOrder(order) {
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "the payment's id is missing or no order number of ours"}
 	}
-	notice := connectors.Notice{Order: order, Answer: answer}
-	switch hidden(doc) {
+	notice := connectors.Notice{Order: order, Answer: answer, Digest: signed.digest()}
+	switch signed.hidden() {
 	case numberHidden:
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: errReadings.Error() + ", also of the payment's id"}
 	case fieldHidden:
@@ -43,7 +43,7 @@ func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (c
 }
 
 // direction says whether a callback is about a deposit or a payout; empty when it does not say.
-func direction(doc *node) payment.Operation {
+func direction(doc node) payment.Operation {
 	for _, path := range [][]string{{"payment", "type"}, {"operation", "type"}, {"transaction", "type"}} {
 		if operation, ok := paymentTypes[plain(doc.value(path...))]; ok {
 			return operation
@@ -54,7 +54,7 @@ func direction(doc *node) payment.Operation {
 
 // called reads a callback in the standard format (seed 004), or one that only brings a redirect
 // (redirectData in the provider's SDKs).
-func (c *Connector) called(doc *node, receivedAt time.Time) report {
+func (c *Connector) called(doc node, receivedAt time.Time) report {
 	r := report{
 		status: doc.value("payment", "status"), operation: doc.value("operation", "type"), outcome: doc.value("operation", "status"),
 		code: doc.value("operation", "code"), message: doc.value("operation", "message"),
@@ -77,7 +77,7 @@ func (c *Connector) called(doc *node, receivedAt time.Time) report {
 // readSums reads the payment's amount. The operation's own amounts must not differ when the payment is paid, nor
 // what was ordered in any status: no page says that a payment can succeed with another amount, or in another
 // currency, than was ordered, and the provider converts no currencies for this method.
-func (r *report) readSums(doc *node) {
+func (r *report) readSums(doc node) {
 	var all sums
 	all.add(doc, "", []string{"payment", "sum"})
 	itself := r.operation == "" || operationTypes[plain(r.operation)] == payment.Paid
@@ -92,7 +92,7 @@ func (r *report) readSums(doc *node) {
 }
 
 // written returns when the provider wrote a callback; a repeated one keeps its time.
-func written(doc *node, receivedAt time.Time) time.Time {
+func written(doc node, receivedAt time.Time) time.Time {
 	for _, path := range [][]string{{"operation", "date"}, {"payment", "date"}} {
 		if t, ok := wireTime(doc.value(path...)); ok {
 			return t

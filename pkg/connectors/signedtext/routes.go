@@ -12,25 +12,77 @@ type routes struct {
 	reached  []bool // pieces at which a field of a reading from the first piece on can begin
 }
 
+// places is a set of places between pieces: at most [maxPieces] and the end.
+type places [maxPieces/64 + 1]uint64
+
+func (p *places) add(i int)      { p[i/64] |= 1 << (i % 64) }
+func (p *places) has(i int) bool { return p[i/64]&(1<<(i%64)) != 0 }
+
+// meets reports whether two sets have a place in common.
+func (p *places) meets(other *places) bool {
+	for i := range p {
+		if p[i]&other[i] != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// steps are the fields that can stand between two places: from a place, to a place, and of those from it the ones
+// that a reading can have. They serve for one kind of document after the other.
+type steps struct{ from, to, next []places }
+
+func newSteps(n int) *steps {
+	all := make([]places, 3*(n+1))
+	return &steps{all[:n+1], all[n+1 : 2*(n+1)], all[2*(n+1):]}
+}
+
 // routes finds the readings as documents of the kind d.
-func (f Format) routes(d Document, pieces []piece) *routes {
+func (f Format) routes(d Document, pieces []piece, s *steps) *routes {
 	n := len(pieces)
 	r := &routes{format: f, document: d, pieces: pieces, ways: make([]int, n+1), reached: make([]bool, n+1)}
 	r.ways[n], r.reached[0] = 1, true
-	next := make([][]int, n)
+	r.fields(s)
 	for i := n - 1; i >= 0; i-- {
 		for j := i + 1; j <= n; j++ {
-			if r.ways[j] > 0 && r.follows(i, j) {
-				next[i], r.ways[i] = append(next[i], j), min(r.ways[i]+r.ways[j], 2)
+			if r.ways[j] > 0 && s.from[i].has(j) && r.follows(i, j, s) {
+				s.next[i].add(j)
+				r.ways[i] = min(r.ways[i]+r.ways[j], 2)
 			}
 		}
 	}
 	for i := range n {
-		for _, j := range next[i] {
-			r.reached[j] = r.reached[j] || r.reached[i]
+		for j := i + 1; j <= n; j++ {
+			r.reached[j] = r.reached[j] || r.reached[i] && s.next[i].has(j)
 		}
 	}
 	return r
+}
+
+// fields fills in where one field can stand, before one at the place behind it.
+func (r *routes) fields(s *steps) {
+	for _, sets := range [][]places{s.from, s.to, s.next} {
+		clear(sets)
+	}
+	n := len(r.pieces)
+	candidates := make([]bool, n)
+	for i, p := range r.pieces {
+		candidates[i] = r.candidate(p)
+	}
+	for i, field := range r.pieces {
+		if !candidates[i] {
+			continue
+		}
+		whole, plain := !r.format.Blank(field.value), slices.Contains(r.format.Plain, field.name)
+		for j := i + 1; j <= n; j++ {
+			switch {
+			case j < n && (!candidates[j] || r.pieces[j].name <= field.name):
+			case j == i+1 && whole, j > i+1 && !plain:
+				s.from[i].add(j)
+				s.to[j].add(i)
+			}
+		}
+	}
 }
 
 // count returns the number of readings, 2 for more than one.
@@ -69,33 +121,13 @@ func (r *routes) agree(name, value string) bool {
 
 // follows reports whether a field at piece i can be followed by one at piece j, the end for len(pieces), so
 // that no field can be added in between and none is left out that is always there.
-func (r *routes) follows(i, j int) bool {
-	if !r.fit(i, j) {
-		return false
-	}
+func (r *routes) follows(i, j int, s *steps) bool {
 	for _, name := range r.document.Always {
 		if name > r.pieces[i].name && (j == len(r.pieces) || name < r.pieces[j].name) {
 			return false
 		}
 	}
-	for k := i + 1; k < j; k++ { // where several can be added, the last of them can be added alone
-		if r.fit(i, k) && r.fit(k, j) {
-			return false
-		}
-	}
-	return true
-}
-
-// fit reports whether pieces i to j, without j, can be one field, before one at piece j.
-func (r *routes) fit(i, j int) bool {
-	field := r.pieces[i]
-	switch {
-	case !r.candidate(field), j < len(r.pieces) && (!r.candidate(r.pieces[j]) || r.pieces[j].name <= field.name):
-		return false
-	case j == i+1:
-		return !r.format.Blank(field.value)
-	}
-	return !slices.Contains(r.format.Plain, field.name)
+	return !s.from[i].meets(&s.to[j]) // where several can be added, the last of them can be added alone
 }
 
 func (r *routes) candidate(p piece) bool {

@@ -5,6 +5,8 @@
 package signedtext
 
 import (
+	"crypto/sha256"
+	"encoding/binary"
 	"maps"
 	"slices"
 	"strings"
@@ -39,14 +41,45 @@ type Document struct {
 
 // Join returns the text that is signed for fields, which the caller has freed from what is not signed.
 func Join(fields map[string]string) string {
+	names, size := sorted(fields)
 	var b strings.Builder
-	for i, name := range slices.Sorted(maps.Keys(fields)) {
+	b.Grow(size + 2*len(names))
+	for i, name := range names {
 		if i > 0 {
 			b.WriteByte('&')
 		}
-		b.WriteString(name + "=" + fields[name])
+		b.WriteString(name)
+		b.WriteByte('=')
+		b.WriteString(fields[name])
 	}
 	return b.String()
+}
+
+// Digest is the same for the same fields, and for no others: unlike their text, it says where a value ends.
+func Digest(fields map[string]string) (sum [sha256.Size]byte) {
+	names, _ := sorted(fields)
+	h := sha256.New()
+	var length [4]byte
+	for _, name := range names {
+		for _, text := range []string{name, fields[name]} {
+			binary.BigEndian.PutUint32(length[:], uint32(len(text)))
+			h.Write(length[:])
+			h.Write([]byte(text))
+		}
+	}
+	h.Sum(sum[:0])
+	return sum
+}
+
+// sorted returns the names in order, and how long names and values are together.
+func sorted(fields map[string]string) (names []string, size int) {
+	names = make([]string, 0, len(fields))
+	for name, value := range fields {
+		names = append(names, name)
+		size += len(name) + len(value)
+	}
+	slices.Sort(names)
+	return names, size
 }
 
 // HoldsField reports whether a value goes on like a further field ("Kim&status=2"), so that a document with
@@ -106,10 +139,10 @@ func (f Format) Read(fields map[string]string) Reading {
 	if pieces == nil {
 		return Reading{}
 	}
-	r := Reading{fields: fields}
+	r, steps := Reading{fields: fields}, newSteps(len(pieces))
 	readings, same := 0, false
 	for _, d := range f.Documents {
-		one := f.routes(d, pieces)
+		one := f.routes(d, pieces, steps)
 		r.routes = append(r.routes, one)
 		readings += one.count()
 		same = same || one.count() == 1 && one.isGiven()

@@ -117,12 +117,11 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 // readReceipts returns the payments of a statementList that succeeded (paymentStatementStatus 2, where 3
 // is failed), and their sum.
 func readReceipts(data object) (receipts []payment.Receipt, total payment.Money, err error) {
-	statements, err := data.list("statementList")
-	if err != nil {
-		return nil, payment.Money{}, err
-	}
 	seen := map[string]bool{}
-	for _, s := range statements {
+	for s, err := range data.list("statementList") {
+		if err != nil {
+			return nil, payment.Money{}, err
+		}
 		f, _ := s.fields()
 		switch f["paymentStatementStatus"] {
 		case "3":

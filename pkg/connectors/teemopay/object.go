@@ -3,6 +3,7 @@ package teemopay
 import (
 	"encoding/json"
 	"errors"
+	"iter"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -29,23 +30,24 @@ func (o object) object(name string) (object, error) {
 	return parseObject(o[name])
 }
 
-// list returns the objects under name, none when there is no list.
-func (o object) list(name string) ([]object, error) {
-	if o.missing(name) {
-		return nil, nil
-	}
-	var raw []json.RawMessage
-	if err := json.Unmarshal(o[name], &raw); err != nil {
-		return nil, strictjson.ErrNotAnObject
-	}
-	objects := make([]object, len(raw))
-	for i, r := range raw {
-		var err error
-		if objects[i], err = parseObject(r); err != nil {
-			return nil, err
+// list returns the objects under name one after the other, so that reading can stop at the first that is not as it
+// should be; none when there is no list.
+func (o object) list(name string) iter.Seq2[object, error] {
+	return func(yield func(object, error) bool) {
+		if o.missing(name) {
+			return
+		}
+		items, _, err := strictjson.List(o[name])
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		for raw := range items {
+			if item, err := parseObject(raw); !yield(item, err) || err != nil {
+				return
+			}
 		}
 	}
-	return objects, nil
 }
 
 // fields are the values of an object that TeemoPay calls "with a value": neither null nor blank.
@@ -61,8 +63,7 @@ func (o object) fields() (f fields, nested string) {
 			nested = name
 		case 'n': // null
 		case '"':
-			var text string
-			if err := json.Unmarshal(raw, &text); err == nil && !blank(text) {
+			if text, ok := strictjson.Text(raw); ok && !blank(text) {
 				f[name] = text
 			}
 		default:

@@ -33,6 +33,9 @@ var (
 	accountTerms = []string{"签名", "验签", "应用", "随机", "时间戳", "国家", "公钥", "私钥", "密钥", "商户", "回调", "通知地址", "白名单", "请求头", "权限", "通道"}
 )
 
+// maxRefusal is the longest text of a refusal that is read for its meaning, in bytes. Those of the pages have some 50.
+const maxRefusal = 512
+
 // parameterMeaning reads the text of code 414, in which the pages give only a star. A text that names what belongs
 // to our account refuses the account; one that names a field of the payment refuses the payment. One that names
 // both or neither is in doubt: no payment fails on a guess.
@@ -41,6 +44,9 @@ var (
 // is: a word decides nothing that the command has too. For our account that holds for each word of the command by
 // itself, since it could complete a name with what stands beside it.
 func parameterMeaning(message string, cmd payment.Command) codeMeaning {
+	if len(message) > maxRefusal {
+		return codeMeaning{connectors.MeansInDoubt, createPages + "a parameter must be changed, and the text is too long to say whose"}
+	}
 	own := words(strings.Join(sentTexts(cmd), " , "))
 	ofPayment, text := names(words(message), paymentWords, paymentTerms, own)
 	ofAccount, _ := names(without(text, own), accountWords, accountTerms, own)

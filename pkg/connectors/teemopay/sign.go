@@ -34,8 +34,10 @@ func SigningString(body []byte, nonce string) (string, error) {
 }
 
 func (f fields) signingString(nonce string) string {
-	f = maps.Clone(f)
-	delete(f, signName)
+	if _, signed := f[signName]; signed {
+		f = maps.Clone(f)
+		delete(f, signName)
+	}
 	text := signedtext.Join(f)
 	if text != "" {
 		text += "&"

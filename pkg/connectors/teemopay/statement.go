@@ -57,18 +57,20 @@ func (c *Connector) Statement(ctx context.Context, from, to time.Time, op paymen
 // readStatement reads a page. The docs do not say how the last one looks, so it is the one that is not
 // full.
 func readStatement(data object, op payment.Operation, cursor string) (lines []connectors.StatementLine, next string, err error) {
-	records, err := data.list("records")
-	if err != nil || data.missing("records") {
+	if data.missing("records") {
 		return nil, "", errors.New("there is no list of records")
 	}
-	for i, record := range records {
+	for record, err := range data.list("records") {
+		if err != nil {
+			return nil, "", errors.New("there is no list of records")
+		}
 		line, err := readRecord(record, op)
 		if err != nil {
-			return nil, "", fmt.Errorf("record %d: %w", i, err)
+			return nil, "", fmt.Errorf("record %d: %w", len(lines), err)
 		}
 		lines = append(lines, line)
 	}
-	if len(records) < statementPage {
+	if len(lines) < statementPage {
 		return lines, "", nil
 	}
 	f, _ := data.fields()
@@ -139,12 +141,11 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 
 // billReceipts returns the single payments of a deposit and their sum.
 func billReceipts(record object) (receipts []payment.Receipt, total payment.Money, err error) {
-	list, err := record.list("paymentList")
-	if err != nil {
-		return nil, payment.Money{}, err
-	}
 	seen := map[string]bool{}
-	for _, entry := range list {
+	for entry, err := range record.list("paymentList") {
+		if err != nil {
+			return nil, payment.Money{}, err
+		}
 		f, _ := entry.fields()
 		r, err := receipt(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
 		if err != nil || seen[r.Reference] {

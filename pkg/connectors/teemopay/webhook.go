@@ -36,13 +36,20 @@ func (c *Connector) Webhook(header http.Header, body []byte, receivedAt time.Tim
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.StaleWebhook, Problem: "the header timestamp is missing or too far from our time"}
 	}
 	reading := callbacks.Read(f)
+	var n connectors.Notice
 	switch order := f["merchantOrderNo"]; {
 	case reading.Unique():
-		return notice(f)
+		n, err = notice(f)
 	case reading.Certain("merchantOrderNo") && payment.ValidOrder(order):
-		return ambiguous(order), nil
+		n = ambiguous(order)
+	default:
+		err = &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: signedtext.Ambiguous}
 	}
-	return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadSignature, Problem: signedtext.Ambiguous}
+	if err != nil {
+		return connectors.Notice{}, err
+	}
+	n.Digest = signedtext.Digest(f) // without the nonce, which is another where the provider signs again
+	return n, nil
 }
 
 // ambiguous is the notice of a callback that the provider signed about this order and that could say two things.

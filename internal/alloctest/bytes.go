@@ -1,0 +1,44 @@
+package alloctest
+
+import (
+	"runtime"
+	"testing"
+)
+
+// What reading bytes of strangers may cost: so many bytes of memory for each byte that is read, and as many more
+// for the whole, whatever is read.
+const (
+	PerByte = 32
+	Fixed   = 16 << 10
+)
+
+// Bytes returns how many bytes f allocates at least, in a few tries: what other goroutines of the process allocate
+// meanwhile is counted too.
+func Bytes(f func()) uint64 {
+	return within(0, f)
+}
+
+// Linear fails the test if f, which reads so many bytes, allocates more than [PerByte] for each of them and [Fixed].
+func Linear(t testing.TB, read int, f func()) {
+	t.Helper()
+	most := uint64(PerByte*read + Fixed)
+	if used := within(most, f); used > most {
+		t.Errorf("reading %d bytes allocates %d, which is %d for each: at most %d and %d for the whole are allowed", read, used, used/uint64(max(read, 1)), PerByte, Fixed)
+	}
+}
+
+// within tries until f allocates no more than enough, and returns the least that it did.
+func within(enough uint64, f func()) uint64 {
+	const tries = 5
+	least := ^uint64(0)
+	for range tries {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		f()
+		runtime.ReadMemStats(&after)
+		if least = min(least, after.TotalAlloc-before.TotalAlloc); least <= enough {
+			break
+		}
+	}
+	return least
+}
