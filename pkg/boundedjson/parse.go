@@ -18,7 +18,7 @@ type Limits struct {
 	// Shallow keeps the fields of the document, or its items, and nothing that is inside of them. What is inside is
 	// well-formed, within Depth, and otherwise not looked at.
 	Shallow bool
-	// Fold says which names are one name, by what it returns for them and for the path of the object that they stand
+	// Fold says which names are one name, by what it returns for them and for the name of the object that they stand
 	// in. Without it only names that are the same are one.
 	Fold func(object, name string) string
 	// Doubles lets names stand twice.

@@ -87,12 +87,12 @@ func ParseClarification(body []byte) (Clarification, error) {
 	if len(body) > MaxCommandBytes {
 		return Clarification{}, tooBigClarification(body)
 	}
-	doubled, problem := checkDocument(body)
+	_, doubled, problem := clarificationDocument.check(body)
 	if problem != "" {
 		return Clarification{}, &CommandError{Reason: DeadUndecodable, Problem: problem}
 	}
-	if len(doubled) > 0 {
-		return Clarification{}, wrongClarification(doubled[0], "stands twice")
+	if doubled != "" {
+		return Clarification{}, wrongClarification(doubled, "stands twice")
 	}
 	var wire struct {
 		Clarification

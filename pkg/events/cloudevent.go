@@ -77,6 +77,8 @@ func (a Attributes) header() Header {
 	return h
 }
 
+var errTooManyHeaders = fmt.Errorf("more than %d bytes of headers", maxHeader)
+
 // errNotCloudEvent says that a message has no CloudEvents headers at all.
 var errNotCloudEvent = errors.New("no ce- headers")
 

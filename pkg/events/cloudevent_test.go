@@ -8,6 +8,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"payonce/internal/alloctest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -62,6 +63,7 @@ func FuzzPercentDecode(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
+		alloctest.Linear(t, len(s), func() { _, _ = events.PercentDecode(s) })
 		decoded, err := events.PercentDecode(s)
 		if err != nil {
 			return

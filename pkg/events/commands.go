@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"payonce/pkg/boundedjson"
 	"payonce/pkg/payment"
 )
 
@@ -120,7 +121,10 @@ func firstStored(m Message) time.Time {
 
 // openEnvelope returns the command's JSON and the event's attributes, if it is a CloudEvent.
 func openEnvelope(m Message) ([]byte, Attributes, error) {
-	if media, _, _ := mime.ParseMediaType(m.Header.Get("Content-Type")); strings.HasPrefix(media, "application/cloudevents") {
+	if m.Header.tooLarge() {
+		return nil, Attributes{}, errTooManyHeaders
+	}
+	if media, _ := mediaType(m.Header.Get("Content-Type")); strings.HasPrefix(media, "application/cloudevents") {
 		return openStructured(m.Data)
 	}
 	attributes, err := parseAttributes(m.Header)
@@ -140,40 +144,47 @@ func isJSON(contentType string) bool {
 	if contentType == "" {
 		return true
 	}
-	media, _, err := mime.ParseMediaType(contentType)
+	media, err := mediaType(contentType)
 	return err == nil && (media == contentJSON || strings.HasSuffix(media, "+json"))
+}
+
+func mediaType(contentType string) (string, error) {
+	if len(contentType) > maxMediaType {
+		return "", errors.New("a content type that is too long")
+	}
+	media, _, err := mime.ParseMediaType(contentType)
+	return media, err
 }
 
 // openStructured reads the CloudEvents JSON format. What is doubled inside data is left to ParseCommand.
 func openStructured(data []byte) ([]byte, Attributes, error) {
-	doubled, problem := checkDocument(data)
-	if problem != "" {
+	event, doubled, problem := eventDocument.check(data)
+	switch {
+	case problem != "":
 		return nil, Attributes{}, errors.New("the CloudEvent: " + problem)
+	case doubled != "":
+		return nil, Attributes{}, errors.New("an attribute of the CloudEvent stands twice")
 	}
-	for _, path := range doubled {
-		if !strings.Contains(path, ".") {
-			return nil, Attributes{}, errors.New("an attribute of the CloudEvent stands twice")
-		}
-	}
-	var raw map[string]json.RawMessage
-	if err := json.Unmarshal(data, &raw); err != nil {
-		return nil, Attributes{}, errors.New("the CloudEvent is not a JSON object")
-	}
-	values := map[string]string{}
-	for name, value := range raw {
-		var text string
-		if name != "data" && json.Unmarshal(value, &text) == nil {
-			values[name] = text
+	values, body := map[string]string{}, []byte(nil)
+	for field := range event.Inner() {
+		switch {
+		case field.Name() == "data":
+			from, to := field.Offsets()
+			body = data[from:to:to]
+		case field.Kind() == boundedjson.Text:
+			values[field.Name()] = field.Text()
+		case field.Kind() == boundedjson.Null: // as if it were not there, but for those that are required
+			values[field.Name()] = ""
 		}
 	}
 	attributes, err := attributesOf(values)
 	if err != nil {
 		return nil, Attributes{}, err
 	}
-	if len(raw["data"]) == 0 || !isJSON(attributes.ContentType) {
+	if len(body) == 0 || !isJSON(attributes.ContentType) {
 		return nil, Attributes{}, errors.New("the CloudEvent has no JSON data")
 	}
-	return raw["data"], attributes, nil
+	return body, attributes, nil
 }
 
 // ParseCommand reads the JSON of a command for an operation. It is strict: unknown and doubled fields,
@@ -184,11 +195,11 @@ func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if len(body) > MaxCommandBytes {
 		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, a command may have %d", len(body), MaxCommandBytes)}
 	}
-	doubled, problem := checkDocument(body)
+	_, doubled, problem := commandDocument.check(body)
 	if problem != "" {
 		return payment.Command{}, &CommandError{Reason: DeadUndecodable, Operation: op, Problem: problem}
 	}
-	if len(doubled) > 0 {
+	if doubled != "" {
 		return payment.Command{}, doubledError(op, body, doubled)
 	}
 	// The outer fields stand before the embedded ones of the same name, so that a time that cannot be
@@ -247,12 +258,10 @@ func invalid(op payment.Operation, body []byte, field, problem string) *CommandE
 
 // doubledError names the first doubled field. Where the payment's name itself is doubled, it is not
 // known which payment is meant.
-func doubledError(op payment.Operation, body []byte, doubled []string) *CommandError {
-	err := invalid(op, body, doubled[0], "stands twice")
-	for _, path := range doubled {
-		if name := fold(path); name == "provider" || name == "order" {
-			err.Ref = payment.Ref{}
-		}
+func doubledError(op payment.Operation, body []byte, doubled string) *CommandError {
+	err := invalid(op, body, doubled, "stands twice")
+	if standsTwice(body, "provider", "order") {
+		err.Ref = payment.Ref{}
 	}
 	return err
 }

@@ -233,6 +233,7 @@ func FuzzDecodeCommand(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, subject, header, value string, data []byte) {
 		m := events.Message{Subject: subject, Data: bytes.Clone(data), Header: events.Header{header: {value}}, StoredAt: begin}
+		decodes(t, subject, m.Header, m.Data)
 		cmd, err := events.DecodeCommand(m)
 		if !bytes.Equal(m.Data, data) {
 			t.Fatal("the message changed")

@@ -25,6 +25,7 @@ func FuzzMessages(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject, name, value string, data []byte) {
 		header := events.Header{name: {value}}
 		m := events.Message{Subject: subject, Header: header, Data: bytes.Clone(data), StoredAt: begin}
+		decodes(t, subject, header, m.Data)
 		c, err := events.DecodeClarification(m)
 		var refused *events.CommandError
 		switch {

@@ -2,120 +2,109 @@ package events
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"strings"
-	"unicode/utf8"
+
+	"payonce/pkg/boundedjson"
 )
 
-// maxDepth bounds the nesting, because each level costs memory. A command in a CloudEvent has three.
-const maxDepth = 16
+// What a document may have, beside its bytes. A command in a CloudEvent has three levels, and a command some 50 names
+// and what its metadata may have; a clarification may have payment.MaxClarifiedGroups of payment.MaxClarifiedFields.
+const (
+	maxDepth         = 16
+	maxName          = 256 // bytes
+	maxCommand       = 256 // values
+	maxClarification = 1200
+	maxAttributes    = 64
+)
+
+// maxHeader bounds the headers of a message that is decoded, in bytes. A webhook keeps maxWebhookHeader of HTTP.
+const maxHeader = 64 << 10
+
+// maxMediaType bounds a content type, in bytes.
+const maxMediaType = 256
 
 // blanks stand between the tokens of JSON.
 const blanks = " \t\r\n"
 
-// checkDocument makes sure that the body is one JSON object in UTF-8, and returns the paths of the names
-// that stand twice, with names compared as encoding/json compares them: without regard to case, except
-// for the upstream's own in metadata.
-func checkDocument(body []byte) (doubled []string, problem string) {
-	if !utf8.Valid(body) { // encoding/json would replace what is not, in silence
-		return nil, "the body is not UTF-8"
-	}
-	if !bytes.HasPrefix(bytes.TrimLeft(body, blanks), []byte("{")) {
-		return nil, "the body is not a JSON object"
-	}
-	w := walker{rest: body}
-	w.value("", 0)
-	switch {
-	case w.tooDeep:
-		return nil, "the body is nested too deeply"
-	case json.Valid(body):
-		return w.doubled, ""
-	case json.NewDecoder(bytes.NewReader(body)).Decode(new(json.RawMessage)) == nil:
-		return nil, "there is more than one JSON document"
-	}
-	return nil, "the body is not well-formed JSON"
+// document says what a body may have, and which of its names are one.
+type document struct {
+	values  int
+	shallow bool // nothing that is inside of its fields is looked at
+	exact   string
 }
 
-// walker looks for names that stand twice in one object. It finds them in JSON; of anything else it only
-// makes sure to come to an end.
-type walker struct {
-	rest    []byte
-	doubled []string // paths
-	tooDeep bool
+var (
+	commandDocument       = document{values: maxCommand, exact: "metadata"} // whose names are the upstream's own
+	clarificationDocument = document{values: maxClarification}
+	eventDocument         = document{values: maxAttributes, shallow: true}
+)
+
+// check makes sure that the body is one JSON object in UTF-8 and within the limits. It returns the path of the first
+// name that stands twice, with names compared as encoding/json compares them: without regard to case, except in the
+// object whose names are exact. Reading stops at the first thing that is wrong.
+func (d document) check(body []byte) (root boundedjson.Value, doubled, problem string) {
+	root, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxDepth, Values: d.values, Name: maxName, Shallow: d.shallow, Fold: d.fold})
+	wrong := &boundedjson.Error{}
+	object := bytes.HasPrefix(bytes.TrimLeft(body, blanks), []byte("{"))
+	switch errors.As(err, &wrong); {
+	case wrong.Problem == boundedjson.NotUTF8: // encoding/json would replace what is not, in silence
+		return root, "", "the body is not UTF-8"
+	case !object:
+		return root, "", "the body is not a JSON object"
+	case wrong.Problem == boundedjson.Doubled:
+		return root, wrong.Name, ""
+	}
+	return root, "", problems[wrong.Problem]
 }
 
-// value walks the next value.
-func (w *walker) value(path string, depth int) {
-	if depth > maxDepth {
-		w.tooDeep, w.rest = true, nil
-		return
-	}
-	switch w.peek() {
-	case '{':
-		w.skip(1)
-		w.object(path, depth+1)
-	case '[':
-		w.skip(1)
-		for next := w.peek(); next != ']' && next != 0; next = w.peek() {
-			w.value(path, depth+1)
-		}
-		w.skip(1)
-	case '"':
-		w.text()
-	default:
-		w.skip(max(1, bytes.IndexAny(w.rest, ",:]}"+blanks)))
-	}
+// problems are what is said about a body.
+var problems = map[boundedjson.Problem]string{
+	boundedjson.Malformed: "the body is not well-formed JSON",
+	boundedjson.MoreThan1: "there is more than one JSON document",
+	boundedjson.TooDeep:   "the body is nested too deeply",
+	boundedjson.TooMany:   "the body has too many values",
+	boundedjson.LongName:  "a name in the body is too long",
 }
 
-// object walks an object behind its "{".
-func (w *walker) object(path string, depth int) {
-	seen := map[string]bool{}
-	for w.peek() == '"' {
-		name := w.text()
-		at, key := strings.TrimPrefix(path+"."+name, "."), name
-		if fold(path) != "metadata" {
-			key = fold(name)
-		}
-		if seen[key] {
-			w.doubled = append(w.doubled, at)
-		}
-		seen[key] = true
-		w.value(at, depth)
+func (d document) fold(object, name string) string {
+	if d.exact != "" && object != "" && fold(object) == d.exact {
+		return name
 	}
-	w.skip(1)
+	return fold(name)
 }
-
-// text reads a string.
-func (w *walker) text() string {
-	end := 1
-	for end < len(w.rest) && w.rest[end] != '"' {
-		if w.rest[end] == '\\' {
-			end++
-		}
-		end++
-	}
-	quoted := w.rest[:min(end+1, len(w.rest))]
-	w.skip(len(quoted))
-	var s string
-	if bytes.IndexByte(quoted, '\\') < 0 {
-		s = string(bytes.Trim(quoted, `"`))
-	} else if json.Unmarshal(quoted, &s) != nil {
-		return "" // and json.Valid says so
-	}
-	return s
-}
-
-// peek returns the first byte of the next token, 0 at the end.
-func (w *walker) peek() byte {
-	w.rest = bytes.TrimLeft(w.rest, ",:"+blanks)
-	if len(w.rest) == 0 {
-		return 0
-	}
-	return w.rest[0]
-}
-
-func (w *walker) skip(n int) { w.rest = w.rest[min(n, len(w.rest)):] }
 
 // fold makes names equal that encoding/json takes for one field. "ſ" is there, because its upper case
 // is "S".
 func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
+
+// standsTwice reports whether one of the names stands twice in a body that was checked.
+func standsTwice(body []byte, names ...string) bool {
+	root, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxDepth, Shallow: true, Doubles: true})
+	seen := map[string]int{}
+	for field := range root.Inner() {
+		for _, name := range names {
+			if fold(field.Name()) == name {
+				seen[name]++
+			}
+		}
+	}
+	for _, name := range names {
+		if seen[name] > 1 {
+			return true
+		}
+	}
+	return err != nil
+}
+
+// tooLarge reports whether a message has more headers than can be one of ours.
+func (h Header) tooLarge() bool {
+	size := 0
+	for key, values := range h {
+		size += len(key)
+		for _, value := range values {
+			size += len(value) + 1
+		}
+	}
+	return size > maxHeader
+}

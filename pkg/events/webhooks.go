@@ -66,6 +66,9 @@ func EncodeWebhook(w Webhook, id string) (Outgoing, error) {
 // DecodeWebhook reads what EncodeWebhook wrote.
 func DecodeWebhook(m Message) (Webhook, error) {
 	ref, named := SubjectRef(m.Subject)
+	if m.Header.tooLarge() {
+		return Webhook{}, fmt.Errorf("decode webhook: %w", errTooManyHeaders)
+	}
 	attributes, err := parseAttributes(m.Header)
 	switch {
 	case !named:

@@ -1,0 +1,142 @@
+package events_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"payonce/internal/alloctest"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// costly are bodies of about so many bytes that cost a naive reader much more than their size.
+func costly(size int) map[string]string {
+	distinct, capitals, groups := &strings.Builder{}, &strings.Builder{}, &strings.Builder{}
+	for n := 0; distinct.Len() < size; n++ {
+		fmt.Fprintf(distinct, `"%x":"",`, n)
+		fmt.Fprintf(capitals, `"ſA%X":"",`, n)
+		fmt.Fprintf(groups, `"%x":{},`, n)
+	}
+	first := func(n int, b *strings.Builder) string {
+		return strings.TrimSuffix(strings.Join(strings.SplitAfter(b.String(), ",")[:n], ""), ",")
+	}
+	whole := map[string]string{
+		"names": "{" + first(4000, distinct) + "}", "200 names": "{" + first(200, distinct) + "}", "one name": "{" + strings.Repeat(`"a":1,`, size/6) + `"a":1}`, "depth": strings.Repeat(`{"a":`, size/5), "brackets": strings.Repeat("[", size),
+		"a long name": `{"` + strings.Repeat("n", size) + `":1}`, "a literal": `{"a":` + strings.Repeat("x", size) + "}", "a number": `{"a":` + strings.Repeat("1", size) + "}", "blanks": "{" + strings.Repeat(" ", size) + "}", "documents": strings.Repeat("{}", size/2),
+		"metadata": strings.TrimSuffix(body(""), "}") + `,"metadata":{` + first(4000, distinct) + "}}", "200 of metadata": strings.TrimSuffix(body(""), "}") + `,"metadata":{` + first(200, distinct) + "}}", "metadata in capitals": strings.TrimSuffix(body(""), "}") + `,"metadata":{` + first(200, capitals) + "}}",
+		"metadata doubled": strings.TrimSuffix(body(""), "}") + `,"metadata":{` + strings.Repeat(`"a":1,`, size/6) + `"a":1}}`, "a text": strings.TrimSuffix(body(""), "}") + `,"description":"` + strings.Repeat("x", size) + `"}`, "escapes": strings.TrimSuffix(body(""), "}") + `,"description":"` + strings.Repeat(`\u1112`, size/6) + `"}`,
+		"jamo": strings.TrimSuffix(body(""), "}") + `,"description":"` + strings.Repeat("\u1112\u1169\u11bc", size/9) + `"}`, "signs": strings.TrimSuffix(body(""), "}") + `,"description":"` + strings.Repeat("\U0001d160", size/4) + `"}`, "a time": strings.TrimSuffix(body(""), "}") + `,"requested_at":"` + strings.Repeat("1", size) + `"}`,
+		"groups": `{"fields":{` + first(4000, groups) + "}}", "1000 groups": `{"fields":{` + first(1000, groups) + "}}", "fields": `{"fields":{"a":{` + first(1000, distinct) + "}}}", "folded": `{"fields":{"a":{` + first(1000, capitals) + "}}}", "lists": `{"fields":[` + strings.Repeat("[],", 1000) + "[]]}", "nothing": "",
+	}
+	all := map[string]string{}
+	for what, text := range whole {
+		all[what] = text
+		all[what+" in an event"] = `{"specversion":"1.0","id":"1","source":"a","type":"deposit.requested","data":` + text + "}"
+	}
+	all["attributes"] = `{"specversion":"1.0",` + first(4000, distinct) + "}"
+	return all
+}
+
+// Whoever may publish a command must not get more work out of it than its size is worth.
+func TestABodyCostsNoMoreThanItsSize(t *testing.T) {
+	for what, text := range costly(60 << 10) {
+		t.Run(what, func(t *testing.T) {
+			decodes(t, "deposit.requested", events.Header{}, []byte(text))
+			decodes(t, "clarification.requested.ecommpay-kr.D-1", events.Header{"Content-Type": {"application/cloudevents+json"}}, []byte(text))
+		})
+	}
+	for what, value := range map[string]string{
+		"a media type": strings.Repeat("a/b;", 15_000), "parameters": "application/json" + strings.Repeat(";a=b", 15_000), "percents": strings.Repeat("%20", 20_000), "quotes": `"` + strings.Repeat(`\"`, 30_000) + `"`, "too much": strings.Repeat("x", 1<<20),
+	} {
+		for _, name := range []string{"Content-Type", "ce-datacontenttype", "ce-id", "Payonce-Http-Nonce"} {
+			t.Run(what, func(t *testing.T) { decodes(t, "deposit.requested.teemopay-kr.D-1", events.Header{name: {value}}, nil) })
+		}
+	}
+	many := events.Header{"Payonce-Http-A": make([]string, 100_000)}
+	t.Run("headers", func(t *testing.T) { decodes(t, "webhook.received.teemopay-kr.D-1", many, make([]byte, 100_000)) })
+}
+
+// decodes holds every decoder to what a message may cost.
+func decodes(t *testing.T, subject string, header events.Header, data []byte) {
+	t.Helper()
+	size := len(data)
+	for key, values := range header {
+		size += len(key)
+		for _, value := range values {
+			size += len(value)
+		}
+	}
+	m := events.Message{Subject: subject, Header: header, Data: data, StoredAt: begin}
+	alloctest.Linear(t, size, func() { _, _ = events.DecodeCommand(m) })
+	alloctest.Linear(t, size, func() { _, _ = events.DecodeClarification(m) })
+	alloctest.Linear(t, size, func() { _, _ = events.DecodeWebhook(m) })
+	alloctest.Linear(t, len(data), func() { _, _ = events.ParseCommand(payment.Deposit, data) })
+	alloctest.Linear(t, len(data), func() { _, _ = events.ParseClarification(data) })
+}
+
+// A limit is named, and nothing of the body.
+func TestLimitsOfABody(t *testing.T) {
+	for limit, text := range map[string]string{
+		"too many values": `{"secret":[` + strings.Repeat("1,", 1200) + "1]}", "a name in the body is too long": `{"` + strings.Repeat("secret", 50) + `":1}`, "nested too deeply": `{"secret":` + strings.Repeat("[", 16) + strings.Repeat("]", 16) + "}",
+	} {
+		_, command := events.ParseCommand(payment.Deposit, []byte(text))
+		_, clarification := events.ParseClarification([]byte(text))
+		_, event := events.DecodeCommand(events.Message{Subject: "deposit.requested", Header: events.Header{"Content-Type": {"application/cloudevents+json"}}, Data: []byte(text)})
+		for _, err := range []error{command, clarification, event} {
+			var refused *events.CommandError
+			if errors.As(err, &refused); refused == nil || refused.Reason != events.DeadUndecodable || strings.Contains(err.Error(), "secret") || err != event && !strings.Contains(err.Error(), limit) {
+				t.Errorf("%s: %v", limit, err)
+			}
+		}
+	}
+	most := map[string]map[string]string{}
+	for g := range payment.MaxClarifiedGroups {
+		fields := map[string]string{}
+		for f := range payment.MaxClarifiedFields {
+			fields[fmt.Sprint(f)] = "x"
+		}
+		most[fmt.Sprint(g)] = fields
+	}
+	out, err := events.EncodeClarification(events.Clarification{Ref: ref, Fields: most, Revision: 1, RequestedAt: begin}, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := events.DecodeClarification(events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data}); err != nil {
+		t.Errorf("the largest clarification: %v", err)
+	}
+}
+
+// A name of the payment that stands twice is found behind another that does: then the payment is not known.
+func TestDoubledNameBehindAnother(t *testing.T) {
+	_, err := events.ParseCommand(payment.Deposit, []byte(`{"provider":"a","order":"b","method":"x","method":"y","ORDER":"c"}`))
+	var refused *events.CommandError
+	if errors.As(err, &refused); refused == nil || refused.Field != "method" || refused.Ref != (payment.Ref{}) {
+		t.Errorf("got %+v", refused)
+	}
+	_, err = events.ParseCommand(payment.Deposit, []byte(`{"provider":"a","order":"b","method":"x","method":"y"}`))
+	if errors.As(err, &refused); refused == nil || refused.Ref.Order != "b" {
+		t.Errorf("got %+v", refused)
+	}
+	if _, err := events.ParseClarification([]byte(`{"fields":{"metadata":{"a":"1","A":"2"}}}`)); err == nil {
+		t.Error("names of a group that differ in case only are taken")
+	}
+	event := `{"specversion":"1.0","id":"1","source":"a","type":"deposit.requested","x":{"a":1,"a":2},"id":"2","data":{}}`
+	_, err = events.DecodeCommand(events.Message{Subject: "deposit.requested", Header: events.Header{"Content-Type": {"application/cloudevents+json"}}, Data: []byte(event)})
+	if err == nil || !strings.Contains(err.Error(), "an attribute of the CloudEvent stands twice") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func BenchmarkDecode(b *testing.B) {
+	for what, text := range costly(60 << 10) {
+		b.Run(what, func(b *testing.B) {
+			for b.Loop() {
+				_, _ = events.DecodeCommand(events.Message{Subject: "deposit.requested", Header: events.Header{}, Data: []byte(text)})
+				_, _ = events.ParseClarification([]byte(text))
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/2000/float64(b.N)/float64(max(len(text), 1)), "µs/byte")
+		})
+	}
+}
