@@ -11,8 +11,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxFileBytes bounds a file.
-const maxFileBytes = 64 << 20
+// What a file may have. Who mends the first problems of a file mends the others with them.
+const (
+	maxFileBytes = 64 << 20
+	maxColumns   = 200
+	maxProblems  = 200
+)
 
 // problem is one thing that is wrong with a file. It holds no value of the file.
 type problem struct {
@@ -46,6 +50,34 @@ func readFile(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(file, about.Size()))
 }
 
+// problems are those of one file: the first ones, and that there are more.
+type problems []problem
+
+func (p *problems) report(line int, column, text string) {
+	switch len(*p) {
+	case maxProblems:
+	case maxProblems - 1:
+		*p = append(*p, problem{line, "", "there are more problems: this is the last that is shown"})
+	default:
+		*p = append(*p, problem{line, column, text})
+	}
+}
+
+// enough reports whether nothing more is taken.
+func (p *problems) enough() bool { return len(*p) == maxProblems }
+
+// wideLine returns the first line that has more columns than a file may have, 0 when there is none.
+func wideLine(text []byte, separator rune) int {
+	line := 1
+	for one := range bytes.SplitSeq(text, []byte("\n")) {
+		if bytes.Count(one, []byte(string(separator))) >= maxColumns {
+			return line
+		}
+		line++
+	}
+	return 0
+}
+
 // notUTF8 returns the first line that is not UTF-8, 0 when all are.
 func notUTF8(text []byte) int {
 	if utf8.Valid(text) {
@@ -75,8 +107,9 @@ func separatorOf(text []byte) (rune, error) {
 }
 
 // readRows reads a CSV text: the first line by header, which reports whether the others can be read, and each of them
-// by row, at most so many. What is wrong with the text itself is reported with its line.
-func readRows(text []byte, most int, report func(line int, column, problem string), header func(line int, values []string) bool, row func(line int, values []string)) {
+// by row, at most so many and until there are enough problems. What is wrong with the text itself is reported with its line.
+func readRows(text []byte, most int, found *problems, header func(line int, values []string) bool, row func(line int, values []string)) {
+	report := found.report
 	if spreadsheet(text) {
 		report(1, "", "is a spreadsheet, not CSV: export it as CSV")
 		return
@@ -91,10 +124,14 @@ func readRows(text []byte, most int, report func(line int, column, problem strin
 		report(1, "", err.Error())
 		return
 	}
+	if line := wideLine(text, separator); line > 0 {
+		report(line, "", fmt.Sprintf("has more than %d columns", maxColumns))
+		return
+	}
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comma, r.FieldsPerRecord = separator, -1
 	columns := 0
-	for read := 0; ; read++ {
+	for read := 0; !found.enough(); read++ {
 		values, err := r.Read()
 		var syntax *csv.ParseError
 		switch {

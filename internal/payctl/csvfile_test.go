@@ -4,19 +4,20 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	"payonce/internal/alloctest"
+	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 )
 
 // Lines are counted whatever stands in them: also those with too few columns, and those that are no CSV.
 func TestLinesAreBounded(t *testing.T) {
-	var problems []string
+	var found problems
 	read := 0
-	readRows([]byte("a,b\n1,2\nx\n3,4\n5,6\n"), 3, func(line int, _, problem string) {
-		problems = append(problems, fmt.Sprintf("%d: %s", line, problem))
-	}, func(int, []string) bool { return true }, func(int, []string) { read++ })
-	want := "3: has 1 columns, the first line has 2\n5: a file may have at most 3 lines below the first"
-	if got := strings.Join(problems, "\n"); got != want || read != 2 {
+	readRows([]byte("a,b\n1,2\nx\n3,4\n5,6\n"), 3, &found, func(int, []string) bool { return true }, func(int, []string) { read++ })
+	want := "[line 3: has 1 columns, the first line has 2 line 5: a file may have at most 3 lines below the first]"
+	if got := fmt.Sprint(found); got != want || read != 2 {
 		t.Errorf("read %d lines and reported\n%s", read, got)
 	}
 }
@@ -25,7 +26,7 @@ func TestLinesAreBounded(t *testing.T) {
 func TestBoundsOfLines(t *testing.T) {
 	const payouts = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
 	const books = "order,operation,amount,currency,status,created_at"
-	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\nx", most+1)) }
+	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\n,", most+1)) }
 	for name, last := range map[string]problem{
 		"payouts": lastOf(parsePayouts("p.csv", full(payouts, maxPayouts), target{}).problems),
 		"books":   lastOf(parseBooks(full(books, reconcile.MaxLines), bookForm{}, &reconcile.Books{})),
@@ -41,4 +42,55 @@ func lastOf(all []problem) problem {
 		return problem{}
 	}
 	return all[len(all)-1]
+}
+
+// costlyFiles are files of about so many bytes that cost a naive reader much more than their size.
+func costlyFiles(size int) map[string]string {
+	const books = "order,status,created_at,settled_amount\n"
+	return map[string]string{
+		"commas": strings.Repeat(",", size), "columns": strings.Repeat("a,", size/2), "lines": strings.Repeat("\n", size), "quotes": strings.Repeat(`"`, size), "quoted lines": strings.Repeat("\"\n", size/2), "bad quotes": "a,b\n" + strings.Repeat("a\"\n", size/3), "semicolons": "a;b\n" + strings.Repeat(";", size),
+		"books of nothing": books + strings.Repeat(",,,\n", size/4), "books of one letter": books + strings.Repeat("a\n", size/2), "bad books": books + strings.Repeat("a,b,c,d\n", size/8), "books of one payment": books + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": books + strings.Repeat(",", size),
+		"books": books + numbered(size/30, "a%d,ok,2026-11-22 09:00:05,1\n"), "payouts": "general.payment_id,payment.amount\n" + strings.Repeat("a,1\n", size/4), "not UTF-8": strings.Repeat("\xff\n", size/2),
+	}
+}
+
+func numbered(n int, format string) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, format, i)
+	}
+	return b.String()
+}
+
+// readsLinearly holds the readers of files to what a file may cost.
+func readsLinearly(t *testing.T, text []byte, form bookForm, to target) {
+	t.Helper()
+	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
+	alloctest.Linear(t, len(text), func() { parseBooks(text, form, reconcile.NewBooks(day.To, day)) })
+	alloctest.Linear(t, len(text), func() { parsePayouts("payouts.csv", text, to) })
+}
+
+func TestAFileCostsNoMoreThanItsSize(t *testing.T) {
+	form := bookForm{
+		columns: map[string]string{"order": "order", "settled_amount": "settled_amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
+		operation: payment.Payout, currency: "KRW", zone: time.UTC,
+	}
+	for what, text := range costlyFiles(256 << 10) {
+		t.Run(what, func(t *testing.T) {
+			readsLinearly(t, []byte(text), bookForm{zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
+			readsLinearly(t, []byte(text), form, target{provider: "ecommpay-kr", project: "200"})
+		})
+	}
+}
+
+func TestOnlyTheFirstProblemsAreKept(t *testing.T) {
+	f := parsePayouts("payouts.csv", []byte("general.payment_id,payment.amount\n"+strings.Repeat("x\n", 10)), target{})
+	if len(f.problems) == 0 || len(f.problems) > 20 {
+		t.Errorf("%d problems", len(f.problems))
+	}
+	books := reconcile.NewBooks(time.Unix(2, 0), reconcile.Interval{From: time.Unix(1, 0), To: time.Unix(2, 0)})
+	found := parseBooks([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), bookForm{zone: time.UTC}, books)
+	if len(found) != maxProblems || !strings.Contains(found[maxProblems-1].Problem, "more problems") || found[0].Line != 2 {
+		t.Errorf("%d problems, the last is %v", len(found), found[len(found)-1])
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/alloctest"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
@@ -34,6 +35,7 @@ func FuzzPayoutFile(f *testing.F) {
 	}
 	to := target{provider: "ecommpay-kr", project: "200", connector: conn, now: now}
 	f.Fuzz(func(t *testing.T, text []byte) {
+		alloctest.Linear(t, len(text), func() { parsePayouts("payouts.csv", text, to) })
 		got := parsePayouts("payouts.csv", text, to)
 		if len(got.problems) > 0 {
 			return
@@ -67,6 +69,7 @@ func FuzzBooksFile(f *testing.F) {
 				operation: payment.Payout, currency: "TWD", zone: zones["TWD"],
 			}
 		}
+		alloctest.Linear(t, len(text), func() { parseBooks(text, form, reconcile.NewBooks(day.To, day)) })
 		books := reconcile.NewBooks(day.To, day)
 		problems := parseBooks(text, form, books)
 		lines := bytes.Count(text, []byte("\n")) + 1

@@ -2,10 +2,13 @@ package payctl
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"strings"
+
+	"payonce/pkg/boundedjson"
 )
 
 const mask = "…"
@@ -38,7 +41,7 @@ func plainHeader(name string) bool {
 // maskBody shows the shape of a JSON document, and of anything else its size.
 func maskBody(body []byte) string {
 	var doc any
-	if json.Unmarshal(body, &doc) != nil {
+	if _, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxShownDepth, Doubles: true}); err != nil && deep(err) || json.Unmarshal(body, &doc) != nil {
 		return fmt.Sprintf("(%d bytes, not JSON; --unmask shows them)", len(body))
 	}
 	shown, err := json.MarshalIndent(masked("", doc), "", "  ")
@@ -46,6 +49,14 @@ func maskBody(body []byte) string {
 		return mask
 	}
 	return printableLines(string(shown))
+}
+
+// maxShownDepth bounds what is shown of a document: each level is indented further than the one around it.
+const maxShownDepth = 64
+
+func deep(err error) bool {
+	bad := new(boundedjson.Error)
+	return errors.As(err, &bad) && bad.Problem.Limit()
 }
 
 func masked(name string, value any) any {

@@ -46,7 +46,7 @@ func readPayouts(path string, to target) (*file, error) {
 
 func parsePayouts(name string, text []byte, to target) *file {
 	f := &file{name: name, to: to, lines: map[string]int{}}
-	readRows(text, maxPayouts, f.report, f.header, f.row)
+	readRows(text, maxPayouts, &f.problems, f.header, f.row)
 	if len(f.payouts)+len(f.problems) == 0 {
 		f.report(1, "", "there are no payouts below the names of the columns")
 	}
@@ -59,7 +59,7 @@ type file struct {
 	to       target
 	order    []int // of the columns
 	payouts  []payout
-	problems []problem
+	problems problems
 	lines    map[string]int // order number → its first line
 	total    payment.Money  // of the payouts
 }
@@ -71,7 +71,7 @@ func (f *file) header(line int, names []string) bool {
 }
 
 func (f *file) report(line int, column, text string) {
-	f.problems = append(f.problems, problem{line, column, text})
+	f.problems.report(line, column, text)
 }
 
 // row reads one payout, or reports everything that is wrong with it.

@@ -1,6 +1,7 @@
 package payctl
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
 	"slices"
@@ -78,14 +79,18 @@ type bookFile struct {
 	form     bookForm
 	into     *reconcile.Books
 	place    map[string]int // column → place in a row
-	problems []problem
+	problems problems
 	seen     map[[3]string]int // operation, order and reference → line
 }
+
+// shortestLine is about as short as a line of books can be, in bytes.
+const shortestLine = 16
 
 // parseBooks reads and checks a whole text. Where problems are returned, the books are not to be used.
 func parseBooks(text []byte, form bookForm, into *reconcile.Books) []problem {
 	f := &bookFile{form: form, into: into, place: map[string]int{}, seen: map[[3]string]int{}}
-	readRows(text, reconcile.MaxLines, f.report, f.header, f.row)
+	into.Grow(min(bytes.Count(text, []byte("\n")), len(text)/shortestLine))
+	readRows(text, reconcile.MaxLines, &f.problems, f.header, f.row)
 	if len(f.problems) == 0 {
 		into.CoverLines()
 	}
@@ -93,7 +98,7 @@ func parseBooks(text []byte, form bookForm, into *reconcile.Books) []problem {
 }
 
 func (f *bookFile) report(line int, column, text string) {
-	f.problems = append(f.problems, problem{line, column, text})
+	f.problems.report(line, column, text)
 }
 
 // header finds the columns. Names that nobody asked for are an error, unless the names were given: a file of
@@ -162,7 +167,9 @@ func (f *bookFile) row(line int, row []string) {
 		f.report(line, bookReference, fmt.Sprintf("stands with this order in line %d already: a payment must have one line", first))
 		return
 	}
-	f.seen[key] = line
+	if key[2] != "" {
+		f.seen[key] = line
+	}
 	if err := f.into.Add(l); err != nil {
 		f.report(line, "", err.Error())
 	}

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -13,6 +14,12 @@ const MaxLines = 500_000
 
 // ErrTooManyLines says that books have more than MaxLines.
 var ErrTooManyLines = fmt.Errorf("the books have more than %d lines: compare a shorter time", MaxLines)
+
+// MaxLinesOfOne is how many lines a payment may have. A customer's further tries make some.
+const MaxLinesOfOne = 100
+
+// ErrTooManyOfOne says that books have more than MaxLinesOfOne of one payment.
+var ErrTooManyOfOne = fmt.Errorf("the books have more than %d lines of one payment", MaxLinesOfOne)
 
 // Interval is the time from From until To, which it does not hold.
 type Interval struct{ From, To time.Time }
@@ -57,8 +64,14 @@ func NewBooks(asOf time.Time, covered Interval) *Books {
 	return &Books{AsOf: asOf, Covered: covered, first: map[paymentKey]int32{}}
 }
 
+// Grow makes room for so many further lines.
+func (b *Books) Grow(lines int) {
+	b.lines = slices.Grow(b.lines, min(lines, MaxLines-len(b.lines)))
+}
+
 // Add takes a line. A line of the same order, operation and reference takes the place of the one before: pages
-// move while they are read, and what was read last counts. The error is [ErrTooManyLines].
+// move while they are read, and what was read last counts. The error is [ErrTooManyLines] or
+// [ErrTooManyOfOne].
 func (b *Books) Add(s connectors.StatementLine) error {
 	o := s.Observation
 	added := line{
@@ -69,12 +82,15 @@ func (b *Books) Add(s connectors.StatementLine) error {
 	if !known {
 		return b.push(added, nil)
 	}
-	for {
+	for n := 1; ; n++ {
 		one := &b.lines[at]
 		if one.reference != "" && one.reference == added.reference {
 			added.next = one.next
 			*one = added
 			return nil
+		}
+		if n == MaxLinesOfOne {
+			return ErrTooManyOfOne
 		}
 		if one.next == 0 {
 			return b.push(added, one)

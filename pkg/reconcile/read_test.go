@@ -203,3 +203,19 @@ func TestBooksHaveALimit(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// Lines of one payment follow each other, and each is compared with those before it: there can only be some.
+func TestLinesOfOnePaymentHaveALimit(t *testing.T) {
+	books := reconcile.NewBooks(time.Unix(2, 0), reconcile.Interval{})
+	for n := range reconcile.MaxLinesOfOne {
+		if err := books.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Deposit}); err != nil {
+			t.Fatal(n, err)
+		}
+	}
+	if err := books.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Deposit}); !errors.Is(err, reconcile.ErrTooManyOfOne) || books.Len() != reconcile.MaxLinesOfOne {
+		t.Errorf("%d lines, %v", books.Len(), err)
+	}
+	if err := books.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Payout}); err != nil {
+		t.Errorf("another payment: %v", err)
+	}
+}

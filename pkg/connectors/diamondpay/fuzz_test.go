@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/httpcall"
@@ -28,6 +29,10 @@ func FuzzReply(f *testing.F) {
 		reply := httpcall.Reply{Status: 200, Body: answer}
 		named := bytes.Contains(answer, []byte(order)) || bytes.Contains(answer, []byte(`\`)) // it may be escaped
 		for version, c := range accounts {
+			alloctest.Linear(t, len(answer), func() { _, _ = c.ReadBalance(reply) })
+			alloctest.Linear(t, len(answer), func() { _, _ = c.Submitted(payout(), reply) })
+			alloctest.Linear(t, len(answer), func() { _, _ = c.Submitted(deposit(payment.KRW(10000)), reply) })
+			alloctest.Linear(t, len(answer), func() { _, _ = c.Answered(query(payment.Deposit), reply) })
 			if b, err := c.ReadBalance(reply); err == nil && (b.Currency != "KRW" || b.Available.Minor < 0 || b.Frozen.Minor < 0) {
 				t.Errorf("a balance of %q: %+v", answer, b)
 			}
@@ -68,6 +73,7 @@ func FuzzWebhook(f *testing.F) {
 		f.Add(signedWith(f, diamondpay.MD5, key, body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		alloctest.Linear(t, len(body), func() { _, _ = c.Webhook(nil, body, now) })
 		if notice, err := c.Webhook(nil, body, now); err == nil && !payment.ValidOrder(notice.Order) {
 			t.Errorf("taken: %+v", notice)
 		}
@@ -88,6 +94,7 @@ func FuzzWebhook(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		alloctest.Linear(t, len(whole), func() { _, _ = c.Webhook(nil, whole, now) })
 		notice, err := c.Webhook(nil, whole, now)
 		if err != nil {
 			return
@@ -106,6 +113,7 @@ func FuzzTrailingCommas(f *testing.F) {
 		f.Add([]byte(body))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		alloctest.Linear(t, len(body), func() { _ = diamondpay.WithoutTrailingCommas(body) })
 		repaired := diamondpay.WithoutTrailingCommas(body)
 		if json.Valid(body) && !bytes.Equal(body, repaired) {
 			t.Errorf("%q became %q", body, repaired)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"testing"
 
+	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
@@ -21,6 +22,8 @@ func FuzzSigning(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
+		alloctest.Linear(t, len(body), func() { _, _ = ecommpay.Sign(current, body) })
+		alloctest.Linear(t, len(body), func() { _ = ecommpay.Verify([]secret.Value{current, foreign}, body, "") })
 		signature, err := ecommpay.Sign(current, body)
 		if err != nil {
 			return
@@ -58,6 +61,7 @@ func FuzzWebhook(f *testing.F) {
 	}
 	c := connect(f, settings("https://api.example.com"))
 	f.Fuzz(func(t *testing.T, body []byte) {
+		alloctest.Linear(t, len(body), func() { _, _ = c.Webhook(nil, body, now) })
 		if n, err := c.Webhook(nil, body, now); err == nil {
 			t.Errorf("an unsigned callback was taken: %+v", n)
 		}
@@ -66,6 +70,7 @@ func FuzzWebhook(f *testing.F) {
 			return
 		}
 		signed := append([]byte(`{"signature":"`+signature+`",`), bytes.TrimSpace(body)[1:]...)
+		alloctest.Linear(t, len(signed), func() { _, _ = c.Webhook(nil, signed, now) })
 		n, err := c.Webhook(nil, signed, now)
 		if err != nil {
 			return
@@ -99,6 +104,9 @@ func FuzzAnswers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, status int, body []byte) {
 		named := bytes.Contains(body, []byte(order)) || bytes.Contains(body, []byte(`\`)) // it may be escaped
 		answer := httpcall.Reply{Status: status, Body: body}
+		alloctest.Linear(t, len(body), func() { _ = c.Accepted(payout(), answer) })
+		alloctest.Linear(t, len(body), func() { _, _ = c.Answered(query(payment.Deposit), answer) })
+		alloctest.Linear(t, len(body), func() { _, _ = ecommpay.ReadBanks(body) })
 		switch e := c.Accepted(payout(), answer); {
 		case e == nil && (!named || status != 200):
 			t.Errorf("taken by %d %q", status, body)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
@@ -30,7 +31,10 @@ func FuzzReply(f *testing.F) {
 		} else if err == nil && (!bytes.Contains(answer, []byte("Amount")) && !bytes.Contains(answer, []byte(`\`))) {
 			t.Errorf("a balance from %q: %+v", answer, holds)
 		}
+		alloctest.Linear(t, len(answer), func() { _, _ = teemopay.ReadBalance(answer) })
 		for _, op := range payment.Operations() {
+			alloctest.Linear(t, len(answer), func() { _, _, _ = teemopay.ReadStatement(answer, op) })
+			alloctest.Linear(t, len(answer), func() { _, _ = c.Answered(query(op), reply) })
 			lines, _, err := teemopay.ReadStatement(answer, op)
 			for _, l := range lines {
 				if err != nil || l.Order == "" || l.Observation.Source != payment.FromStatement || l.Observation.Amount.Minor < 0 {
@@ -39,6 +43,7 @@ func FuzzReply(f *testing.F) {
 			}
 		}
 		for _, cmd := range []payment.Command{deposit(""), payout("")} {
+			alloctest.Linear(t, len(answer), func() { _, _ = c.Submitted(cmd, reply) })
 			o, err := c.Submitted(cmd, reply)
 			if err == nil && (o.Kind != payment.Accepted || !named) {
 				t.Errorf("accepted by %q: %+v", answer, o)

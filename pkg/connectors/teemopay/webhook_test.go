@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
@@ -294,6 +295,7 @@ func FuzzWebhook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, body []byte, n string) {
 		header := callbackHeader()
 		header["Nonce"] = []string{n}
+		alloctest.Linear(t, len(body)+len(n), func() { _, _ = c.Webhook(header, body, now) })
 		if notice, err := c.Webhook(header, body, now); err == nil && !payment.ValidOrder(notice.Order) {
 			t.Errorf("taken: %+v", notice)
 		}
@@ -312,6 +314,7 @@ func FuzzWebhook(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		alloctest.Linear(t, len(whole), func() { _, _ = c.Webhook(callbackHeader(), whole, now) })
 		notice, err := c.Webhook(callbackHeader(), whole, now)
 		if err != nil {
 			return
