@@ -7,15 +7,15 @@ import (
 	"net"
 	"sync/atomic"
 
-	"golang.org/x/net/netutil"
-
 	"payonce/pkg/config"
+	"payonce/pkg/ingress"
 )
 
 // door is where the ingress listens: with a bound on open connections, and with TLS whose certificates can
 // be replaced.
 type door struct {
 	net.Listener
+	connections  *ingress.Connections
 	certificates atomic.Pointer[tls.Config]
 }
 
@@ -29,7 +29,11 @@ func listen(ctx context.Context, cfg config.Ingress) (*door, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingress.listen: %w", err)
 	}
-	d := &door{Listener: netutil.LimitListener(listener, cfg.MaxConnections)}
+	connections, err := ingress.LimitConnections(listener, cfg.MaxConnections, cfg.MaxConnectionsPerAddress, cfg.TrustedProxies)
+	if err != nil {
+		return nil, fmt.Errorf("ingress: %w", err)
+	}
+	d := &door{Listener: connections, connections: connections}
 	if certificates != nil {
 		d.certificates.Store(certificates)
 		d.Listener = tls.NewListener(d.Listener, &tls.Config{

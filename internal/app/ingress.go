@@ -71,6 +71,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		})
 	}
 	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
+	server.ConnState = door.connections.State
 	ready("listening on " + door.Addr().String())
 	return serve(ctx, rt, server, door)
 }
@@ -122,6 +123,7 @@ func apiKeys(configured []config.APIKey) []ingress.APIKey {
 		keys = append(keys, ingress.APIKey{
 			Name: key.Name, SHA256: key.SHA256, PreviousSHA256: key.PreviousSHA256, Providers: key.Providers,
 			Operations: key.Operations, RequestsPerSecond: key.RequestsPerSecond, Burst: key.Burst,
+			BytesPerSecond: key.BytesPerSecond, BytesBurst: key.BytesBurst,
 		})
 	}
 	return keys
@@ -144,7 +146,9 @@ func limits(cfg config.Ingress) ingress.Limits {
 		HeaderBytes: cfg.HeaderBytes, ReadHeaderTimeout: cfg.ReadHeaderTimeout, ReadTimeout: cfg.ReadTimeout, IdleTimeout: cfg.IdleTimeout,
 		WriteTimeout: cfg.ReadTimeout + cfg.BackendTimeout + answerTime, BackendTimeout: cfg.BackendTimeout,
 		MaxWait: cfg.MaxWait, MaxWaiting: cfg.MaxWaiting, MaxRequests: cfg.MaxRequests,
-		RequestsPerSecond: cfg.RequestsPerSecond, Burst: cfg.Burst,
+		RequestsPerSecond: cfg.RequestsPerSecond, Burst: cfg.Burst, BytesPerSecond: cfg.BytesPerSecond, BytesBurst: cfg.BytesBurst,
+		MaxWaitingPerKey: cfg.MaxWaitingPerKey, MaxRequestsPerKey: cfg.MaxRequestsPerKey, MaxRequestsPerProvider: cfg.MaxRequestsPerProvider,
+		BodyBytes: cfg.BodyBytes, BodyBytesPerSource: cfg.BodyBytesPerSource, BodyBytesPerProvider: cfg.BodyBytesPerProvider,
 	}
 }
 

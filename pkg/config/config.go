@@ -100,17 +100,35 @@ type Ingress struct {
 	// how many may wait at the same time.
 	MaxWait    time.Duration `yaml:"max_wait"`
 	MaxWaiting int           `yaml:"max_waiting"`
+	// MaxWaitingPerKey is how many requests of one API key may wait.
+	MaxWaitingPerKey int `yaml:"max_waiting_per_key"`
 	// TLS of the listener. Without it, something in front of the ingress must encrypt.
 	TLS ServerTLS `yaml:"tls"`
 	// MaxConnections is how many connections may be open; further ones wait to be accepted.
-	MaxConnections int `yaml:"max_connections"`
+	// MaxConnectionsPerAddress is how many of one address may be open, those of trusted proxies excepted; further
+	// ones are closed.
+	MaxConnections           int `yaml:"max_connections"`
+	MaxConnectionsPerAddress int `yaml:"max_connections_per_address"`
 	// MaxRequests is how many requests of upstream services are worked on at the same time, and how many
 	// webhooks besides; further ones are refused with 503.
 	MaxRequests int `yaml:"max_requests"`
+	// MaxRequestsPerKey is how many requests of one API key may be under way, and MaxRequestsPerProvider how many
+	// webhooks of one provider may be worked on.
+	MaxRequestsPerKey      int `yaml:"max_requests_per_key"`
+	MaxRequestsPerProvider int `yaml:"max_requests_per_provider"`
+	// BodyBytes bounds the memory of bodies that are being read, of upstream services and of webhooks each. Of it
+	// BodyBytesPerSource can be those of one API key or, for webhooks, of one address, and BodyBytesPerProvider those of
+	// one provider's webhooks.
+	BodyBytes            int `yaml:"body_bytes"`
+	BodyBytesPerSource   int `yaml:"body_bytes_per_source"`
+	BodyBytesPerProvider int `yaml:"body_bytes_per_provider"`
 	// RequestsPerSecond is what each API key may send on average, and Burst how many at once; further
 	// requests are refused with 429.
 	RequestsPerSecond int `yaml:"requests_per_second"`
 	Burst             int `yaml:"burst"`
+	// BytesPerSecond and BytesBurst are the same for the bytes of its bodies.
+	BytesPerSecond int `yaml:"bytes_per_second"`
+	BytesBurst     int `yaml:"bytes_burst"`
 	// HeaderBytes bounds the headers of a request, and the timeouts what a client may take to send them
 	// and the whole request, and how long a connection may stay unused.
 	HeaderBytes       int           `yaml:"header_bytes"`
@@ -137,6 +155,9 @@ type APIKey struct {
 	// RequestsPerSecond and Burst of this key; 0 means those of the ingress.
 	RequestsPerSecond int `yaml:"requests_per_second"`
 	Burst             int `yaml:"burst"`
+	// BytesPerSecond and BytesBurst of this key, likewise.
+	BytesPerSecond int `yaml:"bytes_per_second"`
+	BytesBurst     int `yaml:"bytes_burst"`
 }
 
 // Worker says how payments are executed.
@@ -250,6 +271,15 @@ const (
 	DefaultReloadEvery          = 15 * time.Second
 	DefaultMaxConnections       = 4096
 	DefaultMaxRequests          = 256
+	DefaultConnectionsOfAddress = 1024 // a quarter: services behind one address have it together
+	DefaultMaxWaitingPerKey     = 256
+	DefaultMaxRequestsPerKey    = 128 // half: one service never has all
+	DefaultRequestsOfProvider   = 192
+	DefaultBytesPerSecond       = 1 << 20 // 200 requests of 5 KB; a command has some 500 bytes
+	DefaultBytesBurst           = 4 << 20
+	DefaultBodyBytes            = 32 << 20
+	DefaultBodyBytesPerSource   = 2 << 20 // 16 of the largest, or 500 webhooks of 4 KB, in the same moment
+	DefaultBodyBytesPerProvider = 16 << 20
 	DefaultRequestsPerSecond    = 200
 	DefaultBurst                = 400
 	DefaultHeaderBytes          = 16 << 10
@@ -279,6 +309,10 @@ func Defaults() Config {
 		Ingress: Ingress{
 			Listen: "127.0.0.1:8080", ProxyHeader: "X-Forwarded-For",
 			MaxWait: DefaultMaxWait, MaxWaiting: DefaultMaxWaiting, TLS: ServerTLS{ClientCertificates: CertificatesAPI},
+			MaxWaitingPerKey: DefaultMaxWaitingPerKey, MaxConnectionsPerAddress: DefaultConnectionsOfAddress,
+			MaxRequestsPerKey: DefaultMaxRequestsPerKey, MaxRequestsPerProvider: DefaultRequestsOfProvider,
+			BodyBytes: DefaultBodyBytes, BodyBytesPerSource: DefaultBodyBytesPerSource, BodyBytesPerProvider: DefaultBodyBytesPerProvider,
+			BytesPerSecond: DefaultBytesPerSecond, BytesBurst: DefaultBytesBurst,
 			MaxConnections: DefaultMaxConnections, MaxRequests: DefaultMaxRequests,
 			RequestsPerSecond: DefaultRequestsPerSecond, Burst: DefaultBurst, HeaderBytes: DefaultHeaderBytes,
 			ReadHeaderTimeout: DefaultReadHeaderTimeout, ReadTimeout: DefaultReadTimeout,

@@ -48,10 +48,12 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 }
 
 // limitsOf are the limits of the ingress, in a form that can be compared.
-func limitsOf(in config.Ingress) [9]int64 {
+func limitsOf(in config.Ingress) [18]int64 {
 	return [...]int64{
 		int64(in.MaxConnections), int64(in.MaxRequests), int64(in.RequestsPerSecond), int64(in.Burst), int64(in.HeaderBytes),
 		int64(in.ReadHeaderTimeout), int64(in.ReadTimeout), int64(in.IdleTimeout), int64(in.BackendTimeout),
+		int64(in.MaxWaitingPerKey), int64(in.MaxConnectionsPerAddress), int64(in.MaxRequestsPerKey), int64(in.MaxRequestsPerProvider),
+		int64(in.BytesPerSecond), int64(in.BytesBurst), int64(in.BodyBytes), int64(in.BodyBytesPerSource), int64(in.BodyBytesPerProvider),
 	}
 }
 

@@ -22,6 +22,8 @@ const (
 	maxSlots   = 10_000
 	maxWaiting = 100_000
 	maxRate    = 1_000_000
+	minBodies  = 64<<10 + 1 // one body of the largest size
+	maxBodies  = 1 << 30
 	minHeaders = 4 << 10
 	maxHeaders = 1 << 20
 	maxDB      = 1_023
@@ -176,6 +178,15 @@ func (in Ingress) validate(p *problems, used bool) {
 	p.within("ingress.max_requests", in.MaxRequests, 1, maxWaiting)
 	p.within("ingress.requests_per_second", in.RequestsPerSecond, 1, maxRate)
 	p.within("ingress.burst", in.Burst, 1, maxRate)
+	p.within("ingress.max_waiting_per_key", in.MaxWaitingPerKey, 1, maxWaiting)
+	p.within("ingress.max_connections_per_address", in.MaxConnectionsPerAddress, 1, maxWaiting)
+	p.within("ingress.max_requests_per_key", in.MaxRequestsPerKey, 1, maxWaiting)
+	p.within("ingress.max_requests_per_provider", in.MaxRequestsPerProvider, 1, maxWaiting)
+	p.within("ingress.bytes_per_second", in.BytesPerSecond, 1, maxBodies)
+	p.within("ingress.bytes_burst", in.BytesBurst, minBodies, maxBodies)
+	p.within("ingress.body_bytes", in.BodyBytes, minBodies, maxBodies)
+	p.within("ingress.body_bytes_per_source", in.BodyBytesPerSource, minBodies, maxBodies)
+	p.within("ingress.body_bytes_per_provider", in.BodyBytesPerProvider, minBodies, maxBodies)
 	p.within("ingress.header_bytes", in.HeaderBytes, minHeaders, maxHeaders)
 	p.positive("ingress.read_header_timeout", in.ReadHeaderTimeout)
 	p.positive("ingress.idle_timeout", in.IdleTimeout)
@@ -210,6 +221,8 @@ func (c *Config) validateAPIKeys(p *problems) {
 		}
 		p.within(key+".requests_per_second", k.RequestsPerSecond, 0, maxRate)
 		p.within(key+".burst", k.Burst, 0, maxRate)
+		p.within(key+".bytes_per_second", k.BytesPerSecond, 0, maxBodies)
+		p.check(k.BytesBurst == 0 || k.BytesBurst >= minBodies && k.BytesBurst <= maxBodies, key+".bytes_burst", "must be 0, or between %d and %d", minBodies, maxBodies)
 		for j, provider := range k.Providers {
 			_, known := c.Providers[provider]
 			p.check(known, index(key+".providers", j), "is not one of the providers of this file")

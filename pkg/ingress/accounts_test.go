@@ -102,3 +102,7 @@ func TestProviderThatDoesNotTell(t *testing.T) {
 		t.Error("the log does not say what the provider answered")
 	}
 }
+
+func registryOf(telling *tellingConnector) *connectors.Registry {
+	return connectors.NewRegistry(map[string]connectors.Connector{"fake-kr": telling, "other-kr": telling, "mute-kr": muteConnector{}})
+}

@@ -90,7 +90,7 @@ func occupied(t *testing.T) (b *border, goOn chan struct{}, first chan answer) {
 	return b, goOn, first
 }
 
-// While as many requests are worked on as may be, others are refused unread, and webhooks have places of
+// While as many requests are worked on as may be, others are refused, and webhooks have places of
 // their own.
 func TestOverloadIsRefusedAtOnce(t *testing.T) {
 	b, goOn, first := occupied(t)

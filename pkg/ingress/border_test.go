@@ -364,7 +364,11 @@ func (fakeConnector) Webhook(header http.Header, body []byte, receivedAt time.Ti
 	if header.Get("X-Case") == "bare answer" {
 		answer = connectors.Answer{Body: "<ok>"}
 	}
-	return connectors.Notice{Order: call.Order, Answer: answer}, nil
+	notice := connectors.Notice{Order: call.Order, Answer: answer}
+	if header.Get("X-Case") == "digest" {
+		notice.Digest = sha256.Sum256([]byte(call.Order))
+	}
+	return notice, nil
 }
 
 // queuedMessage is how the queue holds a command.

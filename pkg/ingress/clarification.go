@@ -54,7 +54,7 @@ func (s *Server) readClarification(w http.ResponseWriter, r *http.Request, ref p
 	if !plainJSON(r.Header) {
 		return events.Clarification{}, newProblem(kindMediaType, "Send application/json in UTF-8, not compressed.")
 	}
-	body, refused := s.readBody(w, r, events.MaxCommandBytes)
+	body, refused := s.keyBody(w, r)
 	if refused != nil {
 		return events.Clarification{}, refused
 	}

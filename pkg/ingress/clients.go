@@ -43,6 +43,14 @@ func (c clients) address(r *http.Request) (netip.Addr, bool) {
 	return address, ok
 }
 
+// neighbours returns what counts as one address: for IPv6 the network of one customer.
+func neighbours(address netip.Addr) netip.Addr {
+	if network, err := address.Prefix(64); err == nil && address.Is6() {
+		return network.Addr()
+	}
+	return address
+}
+
 // parseAddress reads an address with or without a port. An IPv4 address written as IPv6 is IPv4.
 func parseAddress(text string) (netip.Addr, bool) {
 	if withPort, err := netip.ParseAddrPort(text); err == nil {

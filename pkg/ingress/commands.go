@@ -3,10 +3,8 @@ package ingress
 import (
 	"context"
 	"errors"
-	"io"
 	"mime"
 	"net/http"
-	"os"
 	"strings"
 	"time"
 
@@ -69,7 +67,7 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	if !plainJSON(r.Header) {
 		return accepted{}, newProblem(kindMediaType, "Send application/json in UTF-8, not compressed.")
 	}
-	body, refused := s.readBody(w, r, events.MaxCommandBytes)
+	body, refused := s.keyBody(w, r)
 	if refused != nil {
 		return accepted{}, refused
 	}
@@ -163,25 +161,4 @@ func plainJSON(header http.Header) bool {
 	return err == nil && media == "application/json" &&
 		(charset == "" || strings.EqualFold(charset, "utf-8")) &&
 		(encoding == "" || strings.EqualFold(encoding, "identity"))
-}
-
-// readBody reads the body once, byte for byte. After a refusal the connection is closed, because the
-// rest of the body is still on its way.
-func (s *Server) readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, *problem) {
-	s.hurry(w, r.ContentLength)
-	var tooLarge *http.MaxBytesError
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	switch {
-	case err == nil:
-		return body, nil
-	case errors.As(err, &tooLarge):
-		w.Header().Set("Connection", "close")
-		return nil, newProblem(kindTooLarge, "The body is larger than this path takes.")
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		w.Header().Set("Connection", "close")
-		return nil, newProblem(kindTimeout, "The body did not arrive in time.")
-	default:
-		w.Header().Set("Connection", "close")
-		return nil, newProblem(kindMalformed, "The body did not arrive whole.")
-	}
 }

@@ -24,9 +24,12 @@ const (
 	// CounterCommandsRefused counts commands answered with a problem, by AttributeOperation and
 	// AttributeProblem.
 	CounterCommandsRefused = "payonce.commands.refused"
-	// CounterRequestsLimited counts requests under /v1 that were refused unread, because their key had sent
-	// too many or too many were under way, by AttributeKey and AttributeProblem.
+	// CounterRequestsLimited counts requests under /v1 that were not worked on, because their key had sent
+	// too many, too many bytes, or too many were under way, by AttributeKey and AttributeProblem.
 	CounterRequestsLimited = "payonce.requests.limited"
+
+	// CounterConnectionsClosed counts connections that were closed because there were too many, by AttributeReason.
+	CounterConnectionsClosed = "payonce.connections.closed"
 
 	AttributeProvider  = "provider" // a configured provider, or events.NoProvider
 	AttributeOutcome   = "outcome"  // OutcomeAccepted or OutcomeRefused
@@ -35,6 +38,7 @@ const (
 	AttributeDuplicate = "duplicate"
 	AttributeProblem   = "problem" // the last part of the problem's type
 	AttributeKey       = "key"     // the name of an API key
+	AttributeReason    = "reason"  // ClosedAddress or ClosedIdle
 
 	OutcomeAccepted = "accepted"
 	OutcomeRefused  = "refused"
@@ -49,7 +53,7 @@ func newCounters() (counters, error) {
 	webhooks, err1 := meter.Int64Counter(CounterWebhooks, metric.WithDescription("Webhooks received from payment providers"))
 	accepted, err2 := meter.Int64Counter(CounterCommandsAccepted, metric.WithDescription("Commands taken over HTTP, duplicates included"))
 	refused, err3 := meter.Int64Counter(CounterCommandsRefused, metric.WithDescription("Commands refused over HTTP"))
-	limited, err4 := meter.Int64Counter(CounterRequestsLimited, metric.WithDescription("Requests with a key that were refused unread: too many of the key, or too many under way"))
+	limited, err4 := meter.Int64Counter(CounterRequestsLimited, metric.WithDescription("Requests with a key that were not worked on: too many or too much of the key, or too many under way"))
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return counters{}, fmt.Errorf("make the counters: %w", err)
 	}

@@ -22,11 +22,12 @@
 //
 //	403 certificate_required    client certificates are demanded, and none was shown
 //	401 unauthorized            no API key, or an unknown one
-//	429 rate_limited            more requests than the key may send; Retry-After says when to go on
-//	503 overloaded              too many requests are worked on; nothing was read
+//	429 rate_limited            more requests, or more of them at once, than the key may send; Retry-After says when to go on
 //	403 forbidden               the key is not for this operation; for this provider: once the body was read
 //	415 unsupported_media_type  anything but uncompressed application/json
 //	413 too_large               more than [events.MaxCommandBytes]
+//	429 rate_limited            more bytes than the key may send
+//	503 overloaded              too many requests are worked on, or being read; nothing was taken
 //	400 malformed               not one well-formed JSON object
 //	422 invalid_field           well-formed, and a field is not acceptable; an unknown provider too
 //	409 order_reused            the order is known with another command

@@ -35,8 +35,9 @@ type APIKey struct {
 	// Providers and Operations that the key is for, for commands and for reading alike; empty means all.
 	Providers  []string
 	Operations []payment.Operation
-	// RequestsPerSecond and Burst of this service; 0 means those of Limits.
-	RequestsPerSecond, Burst int
+	// RequestsPerSecond and Burst, and BytesPerSecond and BytesBurst, of this service; 0 means those of Limits.
+	RequestsPerSecond, Burst   int
+	BytesPerSecond, BytesBurst int
 }
 
 // HashKey returns what the configuration holds for an API key. It refuses keys of less than
@@ -72,7 +73,7 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 			}
 			hashes[string(sum)] = true
 		}
-		if key.RequestsPerSecond < 0 || key.Burst < 0 {
+		if key.RequestsPerSecond < 0 || key.Burst < 0 || key.BytesPerSecond < 0 || key.BytesBurst < 0 {
 			problems = append(problems, fmt.Errorf("API key %q: a rate must not be less than 0", key.Name))
 		}
 		for _, provider := range key.Providers {
@@ -111,7 +112,8 @@ type keyring struct {
 // holder is an upstream service that has a key.
 type holder struct {
 	APIKey
-	rate *rate.Limiter
+	rate, bytes     *rate.Limiter
+	places, waiting chan struct{} // one value for each request under way, and for each that waits
 }
 
 // newKeyring takes keys that validateKeys has accepted. A service that was known before goes on with what
@@ -119,12 +121,16 @@ type holder struct {
 func newKeyring(keys []APIKey, limits Limits, before *keyring) *keyring {
 	ring := &keyring{}
 	for i, key := range keys {
-		perSecond, burst := cmp.Or(key.RequestsPerSecond, limits.RequestsPerSecond), cmp.Or(key.Burst, limits.Burst)
-		limiter := before.rateOf(key.Name)
-		if limiter == nil || limiter.Limit() != rate.Limit(perSecond) || limiter.Burst() != burst {
-			limiter = rate.NewLimiter(rate.Limit(perSecond), burst)
+		h := holder{APIKey: key}
+		if known := before.of(key.Name); known != nil {
+			h = *known
+			h.APIKey = key
+		} else {
+			h.places, h.waiting = make(chan struct{}, limits.MaxRequestsPerKey), make(chan struct{}, limits.MaxWaitingPerKey)
 		}
-		ring.holders = append(ring.holders, holder{key, limiter})
+		h.rate = limiter(h.rate, cmp.Or(key.RequestsPerSecond, limits.RequestsPerSecond), cmp.Or(key.Burst, limits.Burst))
+		h.bytes = limiter(h.bytes, cmp.Or(key.BytesPerSecond, limits.BytesPerSecond), cmp.Or(key.BytesBurst, limits.BytesBurst))
+		ring.holders = append(ring.holders, h)
 		for _, hash := range key.hashes() {
 			sum, _ := hex.DecodeString(hash)
 			ring.hashes, ring.owner = append(ring.hashes, sum), append(ring.owner, i)
@@ -133,14 +139,22 @@ func newKeyring(keys []APIKey, limits Limits, before *keyring) *keyring {
 	return ring
 }
 
-// rateOf returns the limiter of a service, or nil.
-func (k *keyring) rateOf(name string) *rate.Limiter {
+// limiter returns the one of before, if it is for the same rate.
+func limiter(before *rate.Limiter, perSecond, burst int) *rate.Limiter {
+	if before != nil && before.Limit() == rate.Limit(perSecond) && before.Burst() == burst {
+		return before
+	}
+	return rate.NewLimiter(rate.Limit(perSecond), burst)
+}
+
+// of returns a service, or nil.
+func (k *keyring) of(name string) *holder {
 	if k == nil {
 		return nil
 	}
-	for _, h := range k.holders {
-		if h.Name == name {
-			return h.rate
+	for i := range k.holders {
+		if k.holders[i].Name == name {
+			return &k.holders[i]
 		}
 	}
 	return nil

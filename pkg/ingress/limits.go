@@ -9,8 +9,12 @@ import (
 	"time"
 )
 
-// MaxWebhookBytes is the largest body of a webhook. A command may have events.MaxCommandBytes.
-const MaxWebhookBytes = 256 << 10
+// MaxWebhookBytes is the largest body of a webhook. Those of the providers have some kilobytes. A command may have
+// events.MaxCommandBytes.
+const MaxWebhookBytes = 64 << 10
+
+// MinBodyBytes is the least that [Limits] may give to bodies: one of the largest, and room to see its end.
+const MinBodyBytes = MaxWebhookBytes + 1
 
 // Limits bound what one request may cost.
 type Limits struct {
@@ -26,15 +30,26 @@ type Limits struct {
 	BackendTimeout time.Duration
 	// MaxWait is the longest time that Prefer: wait is given.
 	MaxWait time.Duration
-	// MaxWaiting is how many requests may wait at the same time; further ones are answered at once.
-	MaxWaiting int
+	// MaxWaiting is how many requests may wait at the same time, and MaxWaitingPerKey how many of one API key; further
+	// ones are answered at once.
+	MaxWaiting, MaxWaitingPerKey int
 	// MaxRequests is how many requests under /v1 are worked on at the same time, and how many webhooks
 	// besides; further ones are refused with 503. Requests that wait are not counted here. With the
 	// largest bodies it bounds the memory that requests can hold.
 	MaxRequests int
+	// MaxRequestsPerKey is how many requests of one API key are under way, the reading of their bodies included;
+	// further ones are refused with 429. MaxRequestsPerProvider is how many webhooks of one provider are worked on.
+	MaxRequestsPerKey, MaxRequestsPerProvider int
 	// RequestsPerSecond is what each API key may send, on average, and Burst how many of them at once,
-	// unless the key has its own. Further requests are refused with 429.
+	// unless the key has its own. Further requests are refused with 429. A request that asks a provider or reads a
+	// whole history counts as several.
 	RequestsPerSecond, Burst int
+	// BytesPerSecond and BytesBurst are the same for the bytes of bodies.
+	BytesPerSecond, BytesBurst int
+	// BodyBytes bounds the memory of bodies that are being read, under /v1 and of webhooks each. Of it
+	// BodyBytesPerSource can be one source's, an API key or, for webhooks, an address, and BodyBytesPerProvider those
+	// of webhooks of one provider. Further bodies are refused with 503.
+	BodyBytes, BodyBytesPerSource, BodyBytesPerProvider int
 }
 
 // DefaultLimits returns the limits that zero fields take.
@@ -42,7 +57,9 @@ func DefaultLimits() Limits {
 	return Limits{
 		HeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
-		MaxWait: time.Minute, MaxWaiting: 1024, MaxRequests: 256, RequestsPerSecond: 200, Burst: 400,
+		MaxWait: time.Minute, MaxWaiting: 1024, MaxWaitingPerKey: 256, MaxRequests: 256, MaxRequestsPerKey: 128, MaxRequestsPerProvider: 192,
+		RequestsPerSecond: 200, Burst: 400, BytesPerSecond: 1 << 20, BytesBurst: 4 << 20,
+		BodyBytes: 32 << 20, BodyBytesPerSource: 2 << 20, BodyBytesPerProvider: 16 << 20,
 	}
 }
 
@@ -60,6 +77,15 @@ func (l Limits) withDefaults() Limits {
 		MaxRequests:       cmp.Or(l.MaxRequests, d.MaxRequests),
 		RequestsPerSecond: cmp.Or(l.RequestsPerSecond, d.RequestsPerSecond),
 		Burst:             cmp.Or(l.Burst, d.Burst),
+
+		MaxWaitingPerKey:       cmp.Or(l.MaxWaitingPerKey, d.MaxWaitingPerKey),
+		MaxRequestsPerKey:      cmp.Or(l.MaxRequestsPerKey, d.MaxRequestsPerKey),
+		MaxRequestsPerProvider: cmp.Or(l.MaxRequestsPerProvider, d.MaxRequestsPerProvider),
+		BytesPerSecond:         cmp.Or(l.BytesPerSecond, d.BytesPerSecond),
+		BytesBurst:             cmp.Or(l.BytesBurst, d.BytesBurst),
+		BodyBytes:              cmp.Or(l.BodyBytes, d.BodyBytes),
+		BodyBytesPerSource:     cmp.Or(l.BodyBytesPerSource, d.BodyBytesPerSource),
+		BodyBytesPerProvider:   cmp.Or(l.BodyBytesPerProvider, d.BodyBytesPerProvider),
 	}
 }
 
@@ -82,6 +108,19 @@ func (l Limits) Validate() error {
 	positive("MaxRequests", l.MaxRequests > 0)
 	positive("RequestsPerSecond", l.RequestsPerSecond > 0)
 	positive("Burst", l.Burst > 0)
+	positive("MaxWaitingPerKey", l.MaxWaitingPerKey > 0)
+	positive("MaxRequestsPerKey", l.MaxRequestsPerKey > 0)
+	positive("MaxRequestsPerProvider", l.MaxRequestsPerProvider > 0)
+	positive("BytesPerSecond", l.BytesPerSecond > 0)
+	largest := func(name string, bytes int) {
+		if bytes < MinBodyBytes {
+			problems = append(problems, fmt.Errorf("%s must be at least %d, for one body of the largest size", name, MinBodyBytes))
+		}
+	}
+	largest("BytesBurst", l.BytesBurst)
+	largest("BodyBytes", l.BodyBytes)
+	largest("BodyBytesPerSource", l.BodyBytesPerSource)
+	largest("BodyBytesPerProvider", l.BodyBytesPerProvider)
 	if l.ReadTimeout+l.BackendTimeout >= l.WriteTimeout {
 		problems = append(problems, errors.New("WriteTimeout must be more than ReadTimeout and BackendTimeout together, or answers are cut off"))
 	}

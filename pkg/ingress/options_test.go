@@ -20,12 +20,14 @@ func TestNewReportsAllProblemsAtOnce(t *testing.T) {
 			{Name: "", SHA256: hash}, {Name: "a", SHA256: "00"}, {Name: "b", SHA256: strings.ToUpper(hash)},
 			{Name: "c", SHA256: strings.Repeat("00", 32), Providers: []string{"nobody"}, Operations: []payment.Operation{"refund"}},
 			{Name: "c", SHA256: strings.Repeat("11", 32), PreviousSHA256: []string{hash}, Burst: -1},
+			{Name: "d", SHA256: strings.Repeat("22", 32), BytesBurst: -1},
 		},
 		WebhookSources: map[string][]netip.Prefix{"nobody-else": nil},
 		ProxyHeader:    "X-Forwarded-For",
 		Limits: ingress.Limits{
 			HeaderBytes: -1, ReadHeaderTimeout: -1, ReadTimeout: -1, WriteTimeout: -1, IdleTimeout: -1, BackendTimeout: -1, MaxWait: -1, MaxWaiting: -1,
-			MaxRequests: -1, RequestsPerSecond: -1, Burst: -1,
+			MaxRequests: -1, RequestsPerSecond: -1, Burst: -1, MaxWaitingPerKey: -1, MaxRequestsPerKey: -1, MaxRequestsPerProvider: -1,
+			BytesPerSecond: -1, BytesBurst: 1, BodyBytes: 1, BodyBytesPerSource: 1, BodyBytesPerProvider: 1,
 		},
 	})
 	if err == nil {
@@ -39,7 +41,8 @@ func TestNewReportsAllProblemsAtOnce(t *testing.T) {
 		`no provider is called "nobody-else"`, "ProxyHeader and TrustedProxies need each other",
 		"HeaderBytes must", "ReadHeaderTimeout must", "ReadTimeout must", "WriteTimeout must", "IdleTimeout must",
 		"BackendTimeout must", "MaxWait must", "MaxWaiting must", "MaxRequests must", "RequestsPerSecond must", "Burst must",
-		`API key "c": a rate must not`,
+		`API key "c": a rate must not`, `API key "d": a rate must not`, "MaxWaitingPerKey must", "MaxRequestsPerKey must", "MaxRequestsPerProvider must",
+		"BytesPerSecond must", "BytesBurst must", "BodyBytes must", "BodyBytesPerSource must", "BodyBytesPerProvider must",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing in: %v", want, err)

@@ -45,11 +45,14 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 		return refused
 	}
 	wait := min(preferredWait(r.Header.Values("Prefer")), s.limits.MaxWait)
-	waits := wait > 0 && s.beginWaiting()
+	var end func()
+	if wait > 0 {
+		end = s.beginWaiting(requestOf(r).key)
+	}
 	var p payment.Payment
 	var err error
-	if waits {
-		defer s.endWaiting()
+	if end != nil {
+		defer end()
 		requestOf(r).leave() // it has a place among those that wait
 		s.outlive(w, wait)
 		p, err = s.await(r.Context(), ref, wait)
@@ -62,7 +65,7 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 	tag := `"` + strconv.Itoa(p.Revision) + `"`
 	w.Header().Set("ETag", tag)
 	switch {
-	case waits:
+	case end != nil:
 		w.Header().Set("Preference-Applied", fmt.Sprintf("wait=%d", wait/time.Second))
 	case matches(r.Header.Values("If-None-Match"), tag):
 		w.WriteHeader(http.StatusNotModified)

@@ -62,9 +62,20 @@ func (p *pipes) Close() error {
 
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)} }
 
+// from is a connection from an address.
+type from struct {
+	net.Conn
+	address string
+}
+
+func (f from) RemoteAddr() net.Addr { return &net.TCPAddr{IP: net.ParseIP(f.address), Port: 4711} }
+
 // dial returns the client's end of a new connection.
-func (p *pipes) dial() (net.Conn, error) {
+func (p *pipes) dial() (net.Conn, error) { return p.dialFrom("203.0.113.1") }
+
+func (p *pipes) dialFrom(address string) (net.Conn, error) {
 	client, server := net.Pipe()
+	server = from{server, address}
 	select {
 	case p.incoming <- server:
 		return client, nil

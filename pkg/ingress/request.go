@@ -18,7 +18,17 @@ type request struct {
 	route  string          // pattern of the endpoint
 	key    *holder         // who asks, under /v1
 	traced context.Context // with its span, once it has one
-	leave  func()          // gives the place among the requests that are worked on back; may be called again
+
+	leavePlace, leaveKey func() // give back the place among the requests that are worked on, and that of the key
+}
+
+// leave gives all places back; it may be called again.
+func (k *request) leave() {
+	for _, leave := range []func(){k.leavePlace, k.leaveKey} {
+		if leave != nil {
+			leave()
+		}
+	}
 }
 
 type requestKey struct{}
@@ -115,9 +125,8 @@ func (s *Server) access(r *http.Request, known *request, status int, took time.D
 		"duration", took, "request_id", known.id, "key", key)
 }
 
-// authorized lets only requests with an API key through, as many as the key may send and as can be worked
-// on, and lets those continue the caller's trace. Nobody else continues a trace of ours.
-func (s *Server) authorized(serve endpoint) endpoint {
+// authorized lets only requests with an API key through, as many as the key may send, and lets those continue the caller's trace. Nobody else continues a trace of ours.
+func (s *Server) authorized(cost int, serve endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		if s.certificates && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
 			return traced(r.Context(), w, r, refuse(newProblem(kindCertificate, "Show a client certificate.")))
@@ -129,11 +138,15 @@ func (s *Server) authorized(serve endpoint) endpoint {
 		}
 		requestOf(r).key = key
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
-		if refused := s.admit(r, key); refused != nil {
+		defer requestOf(r).leave()
+		refused := s.admit(r, key, cost)
+		if refused == nil && r.Method != http.MethodPost { // which takes its place once its body was read
+			refused = s.enter(r, s.api)
+		}
+		if refused != nil {
 			s.counters.limit(r.Context(), key.Name, refused.kind())
 			return traced(ctx, w, r, refuse(refused))
 		}
-		defer requestOf(r).leave()
 		return traced(ctx, w, r, serve)
 	}
 }

@@ -29,8 +29,11 @@ type Server struct {
 	ready     func(context.Context) error
 	counters  counters
 
-	certificates bool          // /v1 needs one of the client
-	api, hooks   chan struct{} // one value for each request that is worked on, under /v1 and of providers
+	certificates bool                     // /v1 needs one of the client
+	api, hooks   chan struct{}            // one value for each request that is worked on, under /v1 and of providers
+	ofProvider   map[string]chan struct{} // of these, those of each provider
+	apiBodies    *bodies                  // that are being read, under /v1
+	hookBodies   *bodies                  // and of providers
 	mux          *http.ServeMux
 	waiting      chan struct{} // one value for each request that waits
 	stopping     chan struct{} // closed when nobody may wait any more
@@ -53,6 +56,10 @@ func New(o Options) (*Server, error) {
 		limits:  limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
 		mux: http.NewServeMux(), waiting: make(chan struct{}, limits.MaxWaiting), stopping: make(chan struct{}),
 		certificates: o.ClientCertificates, api: make(chan struct{}, limits.MaxRequests), hooks: make(chan struct{}, limits.MaxRequests),
+		ofProvider: map[string]chan struct{}{}, apiBodies: newBodies(limits.BodyBytes), hookBodies: newBodies(limits.BodyBytes),
+	}
+	for _, name := range o.Registry.Names() {
+		s.ofProvider[name] = make(chan struct{}, limits.MaxRequestsPerProvider)
 	}
 	s.keys.Store(newKeyring(o.Keys, limits, nil))
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
@@ -86,14 +93,14 @@ func (s *Server) routes() {
 			}
 		})
 	}
-	handle("POST /v1/deposits", s.authorized(s.deposit))
-	handle("POST /v1/payouts", s.authorized(s.payout))
-	handle("GET /v1/payments/{provider}/{order}", s.authorized(s.payment))
-	handle("GET /v1/payments/{provider}/{order}/events", s.authorized(s.timeline))
-	handle("POST /v1/payments/{provider}/{order}/clarification", s.authorized(s.clarify))
-	handle("GET /v1/providers", s.authorized(s.providers))
-	handle("GET /v1/providers/{provider}/banks", s.authorized(s.banks))
-	handle("GET /v1/providers/{provider}/balance", s.authorized(s.balance))
+	handle("POST /v1/deposits", s.authorized(costPlain, s.deposit))
+	handle("POST /v1/payouts", s.authorized(costPlain, s.payout))
+	handle("GET /v1/payments/{provider}/{order}", s.authorized(costPlain, s.payment))
+	handle("GET /v1/payments/{provider}/{order}/events", s.authorized(costTimeline, s.timeline))
+	handle("POST /v1/payments/{provider}/{order}/clarification", s.authorized(costPlain, s.clarify))
+	handle("GET /v1/providers", s.authorized(costPlain, s.providers))
+	handle("GET /v1/providers/{provider}/banks", s.authorized(costBanks, s.banks))
+	handle("GET /v1/providers/{provider}/balance", s.authorized(costBalance, s.balance))
 	handle("POST /webhooks/{provider}", func(w http.ResponseWriter, r *http.Request) *problem { return traced(r.Context(), w, r, s.webhook) })
 	handle("GET /healthz", s.healthz)
 	handle("GET /readyz", s.readyz)

@@ -53,17 +53,22 @@ func unquoted(text string) string {
 	return text
 }
 
-// beginWaiting takes one of the places for waiting requests, if one is free.
-func (s *Server) beginWaiting() bool {
+// beginWaiting takes one of the places for waiting requests, if one is free and the key has not too many of them, and
+// returns what gives it back; nil when there is none.
+func (s *Server) beginWaiting(key *holder) (end func()) {
+	select {
+	case key.waiting <- struct{}{}:
+	default:
+		return nil
+	}
 	select {
 	case s.waiting <- struct{}{}:
-		return true
+		return func() { <-s.waiting; <-key.waiting }
 	default:
-		return false
+		<-key.waiting
+		return nil
 	}
 }
-
-func (s *Server) endWaiting() { <-s.waiting }
 
 // await returns the payment as soon as the customer can go on with it or it has ended, and after the
 // wait as it then stands.

@@ -241,7 +241,7 @@ func TestSlowClientsAreCutOff(t *testing.T) {
 			"\r\nContent-Length: 60000\r\n\r\n", 6831 * time.Millisecond, "HTTP/1.1 408 Request Timeout\r\n"},
 		"webhook":        {"POST /webhooks/fake-kr HTTP/1.1\r\nHost: x\r\nContent-Length: 60000\r\n\r\n", 6831 * time.Millisecond, "HTTP/1.1 408 Request Timeout\r\n"},
 		"small webhook":  {"POST /webhooks/fake-kr HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n", 5 * time.Second, "HTTP/1.1 408 Request Timeout\r\n"},
-		"large webhook":  {"POST /webhooks/fake-kr HTTP/1.1\r\nHost: x\r\nContent-Length: 262144\r\n\r\n", 13 * time.Second, "HTTP/1.1 408 Request Timeout\r\n"},
+		"large webhook":  {"POST /webhooks/fake-kr HTTP/1.1\r\nHost: x\r\nContent-Length: 65536\r\n\r\n", 7 * time.Second, "HTTP/1.1 408 Request Timeout\r\n"},
 		"unknown length": {"POST /webhooks/fake-kr HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nfffff\r\n", limits.ReadTimeout, "HTTP/1.1 408 Request Timeout\r\n"},
 	} {
 		t.Run(name, func(t *testing.T) {

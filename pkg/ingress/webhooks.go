@@ -16,7 +16,9 @@ import (
 const (
 	RefusedProvider     = "unknown_provider" // nobody of this name can call us
 	RefusedSource       = "source"           // from a network that is not the provider's
-	RefusedOverloaded   = "overloaded"       // too many are worked on
+	RefusedOverloaded   = "overloaded"       // too many are worked on, or being read
+	RefusedBusyAddress  = "busy_address"     // too much is being read from this address
+	RefusedBusyProvider = "busy_provider"    // too many of this provider are worked on, or being read
 	RefusedTooLarge     = "too_large"        // body or headers
 	RefusedIncomplete   = "incomplete"       // the body did not arrive
 	RefusedUnclassified = "unclassified"     // the connector did not say why
@@ -56,16 +58,13 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 	if !s.clients.mayCall(name, r) {
 		return none, RefusedSource, newProblem(kindForbidden, "Not from here.")
 	}
-	if refused := s.enter(r, s.hooks); refused != nil {
-		return none, RefusedOverloaded, refused
+	body, refusal, refused := s.hookBody(w, r, name)
+	if refused != nil {
+		return none, refusal, refused
 	}
 	defer requestOf(r).leave()
-	body, refused := s.readBody(w, r, MaxWebhookBytes)
-	if refused != nil {
-		if refused.kind() == kindTooLarge {
-			return none, RefusedTooLarge, refused
-		}
-		return none, RefusedIncomplete, refused
+	if refusal, refused := s.enterHook(r, name); refused != nil {
+		return none, refusal, refused
 	}
 	now := s.now().UTC()
 	notice, err := hooks.Webhook(r.Header.Clone(), body, now)
@@ -77,19 +76,46 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 		return none, RefusedOrder, newProblem(kindWebhookInvalid, "This order number is none of ours.")
 	}
 	webhook := events.Webhook{Ref: payment.Ref{Provider: name, Order: notice.Order}, Header: r.Header, Body: body, ReceivedAt: now}
-	refusal, refused := s.store(r, webhook)
+	refusal, refused = s.store(r, webhook, webhookID(name, body, notice.Digest))
 	return notice.Answer, refusal, refused
 }
 
+// hookBody reads the body of a call, before it takes a place: anybody can send one that trickles.
+func (s *Server) hookBody(w http.ResponseWriter, r *http.Request, provider string) (body []byte, refusal string, refused *problem) {
+	address, _ := s.clients.address(r) // all whose address cannot be told are one
+	body, refused = s.readBody(w, r, s.hookBodies, MaxWebhookBytes,
+		share{neighbours(address), s.limits.BodyBytesPerSource, RefusedBusyAddress}, share{provider, s.limits.BodyBytesPerProvider, RefusedBusyProvider})
+	switch {
+	case refused == nil:
+		return body, "", nil
+	case refused.kind() == kindTooLarge:
+		return nil, RefusedTooLarge, refused
+	case refused.kind() == kindOverloaded:
+		return nil, refused.reason, refused
+	}
+	return nil, RefusedIncomplete, refused
+}
+
+// enterHook takes a place for a call, and one of its provider's.
+func (s *Server) enterHook(r *http.Request, provider string) (refusal string, refused *problem) {
+	if refused := s.enter(r, s.ofProvider[provider]); refused != nil {
+		return RefusedBusyProvider, refused
+	}
+	if refused := s.enter(r, s.hooks); refused != nil {
+		return RefusedOverloaded, refused
+	}
+	return "", nil
+}
+
 // store keeps a verified webhook; without the store's word for it the provider must call again.
-func (s *Server) store(r *http.Request, webhook events.Webhook) (string, *problem) {
+func (s *Server) store(r *http.Request, webhook events.Webhook, id string) (string, *problem) {
 	message, err := events.EncodeWebhook(webhook, s.newID())
 	if err != nil {
 		return RefusedTooLarge, newProblem(kindHeaders, "There are more headers than can be kept.")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
-	if err := s.sink.PublishWebhook(ctx, message, webhookID(webhook)); err != nil {
+	if err := s.sink.PublishWebhook(ctx, message, id); err != nil {
 		return RefusedNotStored, s.failed(r, err, "The webhook may not have been stored: send it again.",
 			"provider", webhook.Provider, "order", webhook.Order)
 	}
@@ -113,12 +139,18 @@ func refusedWebhook(w http.ResponseWriter, err error) (string, *problem) {
 	return string(refusal.Refusal), refused
 }
 
-// webhookID is the same for the same call sent again: the SHA-256 of provider and body, in hex. The
-// headers are no part of it, because a provider that repeats a call may sign it anew.
-func webhookID(w events.Webhook) string {
+// webhookID is the same for the same call sent again: the SHA-256 of provider and signed fields, in hex, or of
+// provider and body where the connector tells no fields. The headers are no part of it, because a provider that
+// repeats a call may sign it anew.
+func webhookID(provider string, body []byte, digest [sha256.Size]byte) string {
 	hash := sha256.New()
-	hash.Write([]byte(w.Provider)) // no provider's name holds the zero byte
-	hash.Write([]byte{0})
-	hash.Write(w.Body)
+	hash.Write([]byte(provider)) // no provider's name holds the bytes that follow
+	if digest == ([sha256.Size]byte{}) {
+		hash.Write([]byte{0})
+		hash.Write(body)
+	} else {
+		hash.Write([]byte{1})
+		hash.Write(digest[:])
+	}
 	return hex.EncodeToString(hash.Sum(nil))
 }

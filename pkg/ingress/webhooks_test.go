@@ -71,6 +71,18 @@ func TestWebhookIDTellsCallsApart(t *testing.T) {
 	}
 }
 
+// Where the connector tells the fields that are signed, a call with other blanks is the same call.
+func TestWebhookIDIsThatOfTheSignedFields(t *testing.T) {
+	b := newBorder(t)
+	for _, body := range []string{`{"order":"D-1"}`, ` { "order" : "D-1" } `, `{"order":"D-2"}`} {
+		b.call(body, "X-Case", "digest")
+	}
+	b.do("POST", "/webhooks/other-kr", `{"order":"D-1"}`, "X-Signature", signature(`{"order":"D-1"}`), "X-Case", "digest")
+	if w := b.sink.webhooks; len(w) != 4 || w[0].id != w[1].id || w[0].id == w[2].id || w[0].id == w[3].id {
+		t.Errorf("the ids are %+v", w)
+	}
+}
+
 func TestWebhookAnswerIsExact(t *testing.T) {
 	b := newBorder(t)
 	body := `{"order":"D-1"}`
