@@ -31,7 +31,7 @@ func TestNothingIsAnsweredThatIsNotStored(t *testing.T) {
 			t.Errorf("%s: %d accepted, %d stored", r.name, len(r.accepted), len(r.stored))
 		}
 	}
-	if len(results) != 3 {
+	if len(results) != 4 {
 		t.Errorf("%d parts", len(results))
 	}
 }
@@ -54,6 +54,7 @@ func TestProblemsAreFound(t *testing.T) {
 		"the ingress took 513 MiB":                      func(r *result) { r.resident = 513 << 20 },
 		"3 were answered 500":                           func(r *result) { r.statuses[500] = 3 },
 		"1 were answered 404":                           func(r *result) { r.statuses[404] = 1 },
+		"1 that were forged were answered 503":          func(r *result) { r.forged = map[int]int{401: 9, 503: 1} },
 		"nothing was answered 429":                      func(r *result) { r.overload = 429; delete(r.statuses, 429) },
 	} {
 		r := good()

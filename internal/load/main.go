@@ -1,6 +1,6 @@
 // Command load sends signed webhooks to a real ingress before a real nats-server that syncs every write,
 // and counts what was answered 200 against what is in the stream. Then it freezes the broker under load,
-// and floods one API key.
+// floods one API key, and forges webhooks beside signed ones.
 //
 //	go run ./internal/load --rate 2000 --duration 30s
 package main
@@ -31,7 +31,7 @@ func main() {
 // plan is what to send.
 type plan struct {
 	rate     int           // webhooks a second
-	duration time.Duration // of the webhooks, and of each of the other two parts at most
+	duration time.Duration // of the webhooks, and of each of the other parts at most
 	freeze   time.Duration // how long the broker stands still
 	store    string        // a folder on the disk that keeps the streams
 	flood    int           // commands a second of one key
@@ -79,7 +79,7 @@ func (p plan) play(ctx context.Context) ([]result, error) {
 	}
 	defer s.stop()
 	var results []result
-	for _, part := range []func(context.Context, *system) (result, error){p.steady, p.frozen, p.flooded} {
+	for _, part := range []func(context.Context, *system) (result, error){p.steady, p.forged, p.frozen, p.flooded} {
 		r, err := part(ctx, s)
 		if err != nil {
 			return nil, err

@@ -20,6 +20,7 @@ type result struct {
 	statuses map[int]int     // 0: no answer
 	accepted map[string]bool // orders that were answered 2xx
 	metrics  vegeta.Metrics
+	forged   map[int]int // answers to those that were forged beside them
 
 	stored   map[string]int // messages in the stream by order
 	resident int64          // bytes of the ingress' memory, the most since the program began
@@ -62,6 +63,9 @@ func (r result) problems() (list []string) {
 	for status, n := range r.statuses { // 0 is a client that waited too long: it knows nothing and sends again
 		refusal := status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests
 		note(status >= 300 && !refusal, "%d were answered %d", n, status)
+	}
+	for status, n := range r.forged {
+		note(status != http.StatusUnauthorized, "%d that were forged were answered %d", n, status)
 	}
 	note(r.overload != 0 && r.statuses[r.overload] == 0, "nothing was answered %d", r.overload)
 	return list

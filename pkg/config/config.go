@@ -270,11 +270,11 @@ const (
 	DefaultThreshold            = 48 * time.Hour
 	DefaultReloadEvery          = 15 * time.Second
 	DefaultMaxConnections       = 4096
-	DefaultMaxRequests          = 256
+	DefaultMaxRequests          = 512
 	DefaultConnectionsOfAddress = 1024 // a quarter: services behind one address have it together
 	DefaultMaxWaitingPerKey     = 256
-	DefaultMaxRequestsPerKey    = 128 // half: one service never has all
-	DefaultRequestsOfProvider   = 192
+	DefaultMaxRequestsPerKey    = 256 // half: one service never has all
+	DefaultRequestsOfProvider   = 256
 	DefaultBytesPerSecond       = 1 << 20 // 200 requests of 5 KB; a command has some 500 bytes
 	DefaultBytesBurst           = 4 << 20
 	DefaultBodyBytes            = 32 << 20

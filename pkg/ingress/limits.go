@@ -57,7 +57,7 @@ func DefaultLimits() Limits {
 	return Limits{
 		HeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
 		WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
-		MaxWait: time.Minute, MaxWaiting: 1024, MaxWaitingPerKey: 256, MaxRequests: 256, MaxRequestsPerKey: 128, MaxRequestsPerProvider: 192,
+		MaxWait: time.Minute, MaxWaiting: 1024, MaxWaitingPerKey: 256, MaxRequests: 512, MaxRequestsPerKey: 256, MaxRequestsPerProvider: 256,
 		RequestsPerSecond: 200, Burst: 400, BytesPerSecond: 1 << 20, BytesBurst: 4 << 20,
 		BodyBytes: 32 << 20, BodyBytesPerSource: 2 << 20, BodyBytesPerProvider: 16 << 20,
 	}
