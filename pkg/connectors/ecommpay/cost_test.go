@@ -13,6 +13,9 @@ import (
 	"payonce/pkg/payment"
 )
 
+// signed ends a body with a signature that could be one.
+const signed = `"signature":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=="}`
+
 // costly are bodies of about so many bytes that cost a naive reader much more than their size: a path is long and
 // leads to many values, names are many, sorted against the order, or nearly the same.
 func costly(size int) map[string]string {
@@ -21,7 +24,6 @@ func costly(size int) map[string]string {
 		fmt.Fprintf(distinct, `"%x":1,`, n*7919%100003)
 		fmt.Fprintf(reversed, `"long_name_of_many:%08d":"",`, size-n)
 	}
-	const signed = `"signature":"x"}`
 	return map[string]string{
 		"a long name over a list":    `{"` + name + `":[` + strings.Repeat("1,", size/4) + `1],` + signed,
 		"a short name over a list":   `{"a":[` + strings.Repeat("1,", size/2) + `1],` + signed,
@@ -56,7 +58,7 @@ func costly(size int) map[string]string {
 
 // signedToo returns the body and, where it can be signed, the body with a signature.
 func signedToo(body string) []string {
-	rest, found := strings.CutSuffix(body, `"signature":"x"}`)
+	rest, found := strings.CutSuffix(body, signed)
 	if !found {
 		return []string{body}
 	}

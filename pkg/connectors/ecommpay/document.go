@@ -20,7 +20,7 @@ type node struct{ boundedjson.Value }
 // callback has some 100 values, and an answer some 30 for each operation of a payment.
 var (
 	webhookLimits = boundedjson.Limits{Depth: 32, Values: 1024, Name: 128}
-	answerLimits  = boundedjson.Limits{Depth: 32, Values: 8192, Name: 128}
+	answerLimits  = boundedjson.Limits{Depth: 32, Values: 4096, Name: 128}
 )
 
 var errDocument = errors.New("not one JSON value in UTF-8 with distinct names")
