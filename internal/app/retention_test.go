@@ -50,7 +50,8 @@ func TestTheIngressRefusesCommandsOlderThanTheLog(t *testing.T) {
 	at := strings.TrimPrefix(<-listening, "listening on ")
 	old := time.Now().Add(-rt.Config.NATS.PaymentsRetention).UTC().Format(time.RFC3339)
 	body := `{"provider":"teemopay-kr","order":"D-1","requested_at":"` + old + `","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
-	for want, text := range map[int]string{http.StatusUnprocessableEntity: body, http.StatusAccepted: strings.Replace(body, old, time.Now().UTC().Format(time.RFC3339), 1)} {
+	young := strings.NewReplacer(old, time.Now().UTC().Format(time.RFC3339), "D-1", "D-2").Replace(body)
+	for want, text := range map[int]string{http.StatusUnprocessableEntity: body, http.StatusAccepted: young} {
 		req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+at+"/v1/deposits", strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
