@@ -77,7 +77,7 @@ func (w *Worker) giveBack(ctx context.Context, j *job) {
 // refuse writes that a payment which can be named will not be executed, and gives its message up. A
 // payment that the log knows already is left as it is.
 func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) events.Verdict {
-	j := &job{ref: p.Ref, payment: p, started: w.Now()}
+	j := &job{ref: p.Ref, payment: p, started: w.Local()}
 	next, _, err := payment.Decide(p, refusal(payment.ReasonInvalid, detail), w.Now())
 	if err == nil {
 		err = w.append(ctx, j, next)

@@ -39,7 +39,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 	if !able {
 		return events.DeadVerdict(events.DeadInvalid, "provider: it takes no clarifications")
 	}
-	j := &job{ref: c.Ref, conn: conn, started: w.Now()}
+	j := &job{ref: c.Ref, conn: conn, started: w.Local()}
 	if err := w.reload(ctx, j); err != nil && !errors.Is(err, events.ErrNoPayment) {
 		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
@@ -82,13 +82,13 @@ func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Paym
 func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarification, j *job, clarifier connectors.Clarifier) events.Verdict {
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	began, done := w.Now(), j.payment.Action
+	began, done := w.Local(), j.payment.Action
 	callCtx, span := tracing.StartCall(callCtx, "clarify", j.ref, j.payment.Attempts)
 	observation, err := clarifier.Clarify(callCtx, connectors.Query{
 		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
 	}, c.Fields)
 	span.End(err)
-	w.metrics.called(ctx, j, "clarify", w.Now().Sub(began), err)
+	w.metrics.called(ctx, j, "clarify", w.Local().Sub(began), err)
 	if err != nil {
 		return w.notClarified(ctx, m, j, connectors.Classify(err))
 	}

@@ -26,7 +26,7 @@ type job struct {
 	conn    connectors.Connector
 	payment payment.Payment   // as it was read from the log or written there last; may be older than the log
 	seq     uint64            // of that event; 0 when the log is believed to know nothing
-	started time.Time         // when the lease began, or will begin at the earliest
+	started time.Time         // when the lease began, or will begin at the earliest, by Options.Local
 	held    *idempotency.Held // nil when the claim store cannot be asked, and when the claim was given back
 	looked  bool              // a look-up was made already
 	placed  bool              // a place in the provider's budget was waited for, and is not used yet
@@ -54,14 +54,12 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	if !known {
 		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: nobody configured it here")
 	}
-	now := w.Now()
-	if cmd.TooOld(now, w.Timing.Retention) {
-		return events.DeadVerdict(events.DeadTooOld, "requested_at: before all that the log remembers")
+	if reason, detail := w.untimely(cmd, m); reason != "" {
+		if verdict, known := w.forKnown(ctx, cmd, reason, detail); !known {
+			return verdict
+		}
 	}
-	if cmd.Ahead(now) { // it would outlive the log's memory and be paid anew
-		return w.refuse(ctx, payment.New(cmd), events.DeadInvalid, "requested_at: must not be in the future")
-	}
-	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: now}
+	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: w.Local()}
 	j.meaning = j.payment.Fingerprint
 	if verdict, held := w.claim(ctx, j); !held {
 		return verdict
@@ -72,6 +70,44 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	w.giveBack(ctx, j)
 	w.OnStep(StepFinished, j.ref)
 	return verdict
+}
+
+// untimely says why a command must not be begun for when it was requested; reason is empty when it may. When the broker
+// stored the message decides about the future, so that every worker says the same of it. What the log may have
+// forgotten is too old by either clock.
+func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.DeadReason, detail string) {
+	now := w.Now()
+	stored := m.StoredAt
+	if stored.IsZero() {
+		stored = now
+	}
+	switch {
+	case cmd.TooOld(later(now, stored), w.Timing.Retention):
+		return events.DeadTooOld, "requested_at: before all that the log remembers"
+	case cmd.Ahead(stored): // it would outlive the log's memory and be paid again
+		return events.DeadInvalid, "requested_at: must not be in the future"
+	}
+	return "", ""
+}
+
+// forKnown refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any clock
+// says, because a command that is given up would leave it without an end.
+func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict events.Verdict, known bool) {
+	j := &job{ref: cmd.Ref, payment: payment.New(cmd)}
+	err := w.reload(ctx, j)
+	if errors.Is(err, events.ErrNoPayment) {
+		if reason == events.DeadTooOld { // the log may have forgotten it: nothing is written about it
+			return events.DeadVerdict(reason, detail), false
+		}
+		if err = w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err == nil {
+			return events.DeadVerdict(reason, detail), false
+		}
+	}
+	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
+		w.Logger.WarnContext(ctx, "an untimely command cannot be refused now; will retry", "provider", cmd.Provider, "order", cmd.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError), false
+	}
+	return events.Verdict{}, true
 }
 
 // advance moves the payment until there is nothing more to do for this delivery. A payment that was not read from
@@ -153,7 +189,7 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 	if w.mayIntend(j) {
 		return w.sendAgain(ctx, j)
 	}
-	if j.looked || j.spent(w.Now()) > w.Timing.Lease-w.Timing.SubmitTimeout {
+	if j.looked || j.spent(w.Local()) > w.Timing.Lease-w.Timing.SubmitTimeout {
 		return w.lookLater(ctx, j, w.nextLookup(j.payment))
 	}
 	// An answer that could lead to nothing before the provider opens is not asked for.

@@ -29,7 +29,7 @@ func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 				return err
 			}
 		}
-		return w.inLease(j, w.Now()) // last: nothing that takes time may follow
+		return w.inLease(j, w.Local()) // last: nothing that takes time may follow
 	}
 }
 

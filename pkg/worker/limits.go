@@ -101,10 +101,10 @@ func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) err
 		return nil // the caller sees it
 	}
 	j.placed = true
-	if j.spent(w.Now())+w.Timing.RetryFor+2*w.Timing.SubmitTimeout < w.Timing.Lease {
+	if j.spent(w.Local())+w.Timing.RetryFor+2*w.Timing.SubmitTimeout < w.Timing.Lease {
 		return nil
 	}
-	began := w.Now()
+	began := w.Local()
 	if err := w.renew(ctx, j); err != nil {
 		return err
 	}

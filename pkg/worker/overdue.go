@@ -30,7 +30,7 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 	if !named || !known { // no event of a payment that is worked on here
 		return events.DoneVerdict()
 	}
-	j := &job{ref: ref, conn: conn, started: w.Now()}
+	j := &job{ref: ref, conn: conn, started: w.Local()}
 	err := w.reload(ctx, j)
 	switch {
 	case errors.Is(err, events.ErrNoPayment): // older than the log's memory

@@ -35,6 +35,7 @@ type ports struct {
 	desk    *desk
 	crashAt worker.Step
 	fault   func(n int, name string) fault // n counts from 1
+	onRead  func() error                   // what the next Last returns instead, once
 
 	mu    sync.Mutex
 	dead  bool
@@ -117,6 +118,10 @@ func (l logPort) Append(ctx context.Context, next payment.Payment, after uint64)
 
 func (l logPort) Last(ctx context.Context, ref payment.Ref) (current payment.Payment, seq uint64, err error) {
 	err = l.p.do("last", errPort, func() (err error) {
+		if answer := l.p.onRead; answer != nil {
+			l.p.onRead = nil
+			return answer()
+		}
 		current, seq, err = l.p.desk.log.Last(ctx, ref)
 		return err
 	})

@@ -89,7 +89,7 @@ func notSent(code string, cause error) error {
 func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	began := w.Now()
+	began := w.Local()
 	if err := w.inLease(j, began); err != nil { // the fence asks again; here it saves the dialing
 		return payment.Observation{}, notSent(payment.ReasonInterrupted, err)
 	}
@@ -97,7 +97,7 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	ctx, span := tracing.StartCall(ctx, "submit", j.ref, j.payment.Attempts)
 	observation, err := j.conn.Submit(ctx, j.cmd)
 	span.End(err)
-	w.metrics.called(ctx, j, "submit", w.Now().Sub(began), err)
+	w.metrics.called(ctx, j, "submit", w.Local().Sub(began), err)
 	return observation, err
 }
 

@@ -74,7 +74,7 @@ func (w *Worker) unverified(call events.Webhook, err error) events.Verdict {
 
 // takeIn applies a notice to its payment.
 func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webhook, conn connectors.Connector, notice connectors.Notice) events.Verdict {
-	j := &job{ref: call.Ref, conn: conn, started: w.Now()}
+	j := &job{ref: call.Ref, conn: conn, started: w.Local()}
 	err := w.reload(ctx, j)
 	if errors.Is(err, events.ErrNoPayment) {
 		return w.awaitCommand(m, call)

@@ -60,7 +60,12 @@ type Options struct {
 	// FenceKeptConnections asks the claim store before each request to pay whether the order is still this
 	// worker's, also where the connection stood already. After a dial it is asked in any case.
 	FenceKeptConnections bool
-	Now                  func() time.Time
+	// Now is the time that is compared across processes and written into the log. All workers must agree about it
+	// within Timing.ClockBound, whatever their machines' clocks show, see package clock.
+	Now func() time.Time
+	// Local is this machine's clock, with a monotonic reading. It measures for how long a lease has been held, and
+	// is compared with nothing of another process; nil takes Now.
+	Local func() time.Time
 	// Wait returns after d or when ctx ends; nil waits in real time. Simulations have a time of their own.
 	Wait   func(ctx context.Context, d time.Duration)
 	NewID  func() string // unique for each call, e.g. a UUID
@@ -97,7 +102,7 @@ type Timing struct {
 	ClaimRetention time.Duration
 	// UnknownOrderFor is how long a webhook waits for the command of its order.
 	UnknownOrderFor time.Duration
-	// ClockBound is how far the clocks of two workers may differ.
+	// ClockBound is how far the times of two workers (Options.Now) may differ.
 	ClockBound time.Duration
 }
 
@@ -202,6 +207,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Limits == nil {
 		o.Limits = unlimited{}
+	}
+	if o.Local == nil {
+		o.Local = o.Now
 	}
 	if o.Wait == nil {
 		o.Wait = wait
