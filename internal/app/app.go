@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"payonce/internal/telemetry"
+	"payonce/pkg/clock"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/diamondpay"
@@ -44,7 +45,11 @@ type Runtime struct {
 	Config     config.Config
 	Connectors *connectors.Registry
 	Logger     *slog.Logger
-	Now        func() time.Time
+	// Now is NATS's time, as this process has measured it; before it could, this machine's.
+	Now func() time.Time
+
+	clock *clock.Clock     // what Now reads
+	local func() time.Time // this machine's clock
 
 	accept acceptance // of changed accounts, by a person
 
@@ -177,35 +182,37 @@ func Version() string {
 
 // Load reads the configuration and makes the connectors. The error lists every problem.
 func Load(service Service, path string, logs io.Writer) (Runtime, error) {
-	cfg, registry, files, err := read(path, service.Role)
+	ours := clock.New(clock.Machine(time.Now), clock.Limits{})
+	cfg, registry, files, err := read(path, service.Role, ours.Now)
 	if err != nil {
 		return Runtime{}, err
 	}
+	ours.Allow(clockLimits(cfg))
 	host, err := os.Hostname()
 	if err != nil {
 		host = "unknown"
 	}
 	return Runtime{
 		Service: service.Name, Name: fmt.Sprintf("%s@%s:%d", service.Name, host, os.Getpid()), Config: cfg, Connectors: registry,
-		Logger: NewLogger(cfg.Log, logs), Now: time.Now,
+		Logger: NewLogger(cfg.Log, logs), Now: ours.Now, clock: ours, local: time.Now,
 		path: path, role: service.Role, files: files,
 	}, nil
 }
 
-// read reads the configuration and makes its connectors. The files are those that were read, also after an
+// read reads the configuration and makes its connectors, which go by now. The files are those that were read, also after an
 // error.
-func read(path string, role config.Role) (config.Config, *connectors.Registry, *config.Files, error) {
+func read(path string, role config.Role, now func() time.Time) (config.Config, *connectors.Registry, *config.Files, error) {
 	source, files := config.OS().Watched()
 	cfg, err := config.Load(path, source, role)
 	var problems *config.Error
 	if errors.As(err, &problems) { // those of the providers' settings are shown with them
-		_, more := cfg.Connectors(Kinds(), time.Now)
+		_, more := cfg.Connectors(Kinds(), now)
 		return config.Config{}, nil, files, problems.And(more)
 	}
 	if err != nil {
 		return config.Config{}, nil, files, err
 	}
-	registry, err := cfg.Connectors(Kinds(), time.Now)
+	registry, err := cfg.Connectors(Kinds(), now)
 	return cfg, registry, files, err
 }
 

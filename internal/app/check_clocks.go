@@ -10,14 +10,11 @@ import (
 	"payonce/pkg/events/jetstream"
 )
 
-// How far a clock may be from ours. Times decide when a parked payment is tried, when a command has expired
-// and whether a provider takes a timestamp that we signed.
+// How far a provider's clock may be from ours. It decides whether a provider takes a timestamp that we signed.
 const (
 	skewWarned = 2 * time.Second
 	skewFailed = 30 * time.Second
 )
-
-const adviceForClocks = "let chrony or systemd-timesyncd keep the time of this machine, then of the other"
 
 // skew is a finding about the clock of someone else, which was at for a moment of the last took, give or
 // take what it is rounded by. Only what these cannot explain counts.
@@ -40,13 +37,33 @@ func skew(check string, now, at time.Time, took, rounded time.Duration) finding 
 	return row
 }
 
+// natsClock measures NATS's clock, as a worker does all the time.
 func natsClock(ctx context.Context, rt Runtime, conn *jetstream.Conn) finding {
-	const name = "NATS clock"
-	at, took, err := conn.ServerTime(ctx)
-	if err != nil {
-		return finding{check: name, state: unchecked, result: err.Error(), next: "make the streams first"}
+	row := finding{check: "NATS clock", state: unchecked, next: "make the streams first"}
+	if err := rt.measure(ctx, conn); err != nil {
+		row.result = err.Error()
+		return row
 	}
-	return skew(name, rt.Now(), at, took, 0)
+	w, s := rt.Config.Worker, rt.clock.State()
+	which := "ahead of" // NATS's clock
+	if s.Difference > 0 {
+		which = "behind"
+	}
+	row.result = fmt.Sprintf("at least %s %s ours", (s.Difference.Abs() - s.Uncertainty).Truncate(time.Second), which)
+	row.next = adviceForClocks
+	switch {
+	case s.Exceeds(w.ClockLimit):
+		row.state = failed
+	case s.Exceeds(w.ClockWarning):
+		row.state = warned
+	case s.Uncertainty > s.Allowed:
+		row.state, row.next = warned, "see why NATS answers so slowly, or raise worker.clock_bound"
+		row.result = fmt.Sprintf("known to %s only, and worker.clock_bound allows %s", s.Uncertainty.Round(time.Millisecond), s.Allowed)
+	default:
+		row.state, row.next = good, ""
+		row.result = fmt.Sprintf("within %s of ours", w.ClockWarning)
+	}
+	return row
 }
 
 // checkProviders asks every provider for its time, all at once. A provider that does not answer is a warning:
@@ -71,21 +88,21 @@ func providerClock(ctx context.Context, rt Runtime, name string, connector conne
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	before := rt.Now()
+	before := rt.local()
 	at, err := clock.Time(ctx)
 	if err != nil {
 		return finding{check: check, state: warned, result: err.Error(),
 			next: "check the address in providers." + name + ".settings and that this machine may reach it"}
 	}
-	now := rt.Now()
+	now := rt.local()
 	return skew(check, now, at, now.Sub(before), time.Second)
 }
 
-// logClocks logs which clocks are not as they should be. It is no reason to end.
-func logClocks(ctx context.Context, rt Runtime, conn *jetstream.Conn) {
+// logClocks logs which providers' clocks are not as they should be. It is no reason to end.
+func logClocks(ctx context.Context, rt Runtime) {
 	asking, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	rows := append(checkProviders(asking, rt), natsClock(asking, rt, conn))
+	rows := checkProviders(asking, rt)
 	if ctx.Err() != nil {
 		return // it is being stopped
 	}

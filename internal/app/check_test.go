@@ -17,6 +17,7 @@ import (
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
 	"payonce/internal/trial"
+	"payonce/pkg/clock"
 )
 
 var update = flag.Bool("update", false, "write the golden table anew")
@@ -202,12 +203,18 @@ func TestCheckOfABadFile(t *testing.T) {
 	}
 }
 
+// goBy gives a service another clock of its machine.
+func (rt *Runtime) goBy(now func() time.Time) {
+	rt.clock, rt.local = clock.New(clock.Machine(now), clockLimits(rt.Config)), now
+	rt.Now = rt.clock.Now
+}
+
 // Our own clock is the one that is wrong.
 func TestCheckFindsOurOwnClock(t *testing.T) {
 	s := system(t, exact)
 	s.makeStreams(t)
 	rt := s.load(t)
-	rt.Now = func() time.Time { return time.Now().Add(time.Minute) }
+	rt.goBy(func() time.Time { return time.Now().Add(time.Minute) })
 	rows := selfCheck(t.Context(), rt)
 	for _, check := range []string{"NATS clock", "clock of teemopay-kr"} {
 		if row := find(t, rows, check); row.state != failed || !strings.Contains(row.result, "behind ours") {

@@ -72,7 +72,7 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	return jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service),
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
-		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now,
+		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
 	})
 }
 

@@ -37,6 +37,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	rt.measureFirst(ctx, conn)
 	rt.health.becomes(conn.Ready)
 	handler, err := newHandler(rt, conn)
 	if err != nil {
@@ -48,7 +49,12 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	var background sync.WaitGroup
 	asking, stop := context.WithCancel(ctx)
-	background.Go(func() { logClocks(asking, rt, conn) })
+	background.Go(func() { logClocks(asking, rt) })
+	background.Go(func() {
+		if err := rt.keepClock(asking, conn); err != nil {
+			rt.Logger.Error("NATS's clock is not measured", "error", err)
+		}
+	})
 	background.Go(func() {
 		if err := conn.WatchWrites(asking, events.StreamCommands, events.StreamWebhooks); err != nil {
 			rt.Logger.Error("streams are not probed", "error", err)

@@ -71,7 +71,7 @@ func reload(ctx context.Context, rt Runtime, take func(config.Config) error) err
 // replace reads the configuration anew and takes from it what can be taken while the service runs. After
 // an error nothing is taken, and the same files are not read again.
 func (rt *Runtime) replace(take func(config.Config) error) error {
-	cfg, registry, files, err := read(rt.path, rt.role)
+	cfg, registry, files, err := read(rt.path, rt.role, rt.Now)
 	rt.files = files
 	if err != nil {
 		return err

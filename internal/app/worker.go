@@ -45,6 +45,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err := conn.GuardLog(ctx, claims); err != nil {
 		return err
 	}
+	rt.measureFirst(ctx, conn)
 	if err := checkAccounts(ctx, rt, conn); err != nil {
 		return err
 	}
@@ -55,7 +56,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	engine, err := worker.New(worker.Options{
 		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
 		FenceKeptConnections: rt.Config.Worker.FenceKeptConnections,
-		Opening:              Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, Now: rt.Now, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+		Opening:              Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, Now: rt.Now, Local: rt.local, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
 		return err
@@ -71,7 +72,8 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return watchAccounts(ctx, rt, conn) })
 	group.Go(func() error { return conn.WatchAdvisories(ctx) })
 	group.Go(func() error { return conn.WatchWrites(ctx) })
-	group.Go(func() error { logClocks(ctx, rt, conn); return nil })
+	group.Go(func() error { return rt.keepClock(ctx, conn) })
+	group.Go(func() error { logClocks(ctx, rt); return nil })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")
 	return group.Wait()
@@ -141,6 +143,9 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
+		}
+		if rt.clock.Check() != nil {
+			continue // how old a command is, another worker sees better
 		}
 		_, err := conn.SweepStrays(ctx)
 		if err != nil && ctx.Err() == nil {

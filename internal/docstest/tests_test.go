@@ -62,16 +62,18 @@ func TestPagesNameTestsThatExist(t *testing.T) {
 // Metrics that the pages name are those of the code.
 func TestPagesNameMetricsThatExist(t *testing.T) {
 	var code strings.Builder
-	err := filepath.WalkDir(filepath.Join("..", "..", "pkg"), func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+	for _, top := range []string{"pkg", filepath.Join("internal", "app")} {
+		err := filepath.WalkDir(filepath.Join("..", "..", top), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			text, err := os.ReadFile(path)
+			code.Write(text)
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		text, err := os.ReadFile(path)
-		code.Write(text)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	metric := regexp.MustCompile("`(payonce\\.[a-z_.]+)`")
 	for _, page := range []string{"webhooks.md", "failure-modes.md"} {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/clock"
 	"payonce/pkg/connectors"
 )
 
@@ -38,6 +39,9 @@ type Env struct {
 	Kinds []connectors.Kind
 	// Timeout bounds what one step asks of NATS or of a provider; 0 takes [DefaultTimeout].
 	Timeout time.Duration
+	// Clock is what Now reads, so that what a person does is written by NATS's time, whatever the person's machine
+	// shows. NATS is asked for it with each connection; nil leaves Now as it is.
+	Clock *clock.Clock
 }
 
 // DefaultTimeout is long enough for a broker that is busy.

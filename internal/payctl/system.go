@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -83,7 +84,28 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*jetstream.Conn, erro
 	if err != nil {
 		return nil, fmt.Errorf("%w\nNext: %s", err, nextToConnect(err))
 	}
+	if e.Clock != nil {
+		e.measure(ctx, conn)
+	}
 	return conn, nil
+}
+
+// clockWarning is how far this machine's clock may differ from NATS's before a person is told.
+const clockWarning = 2 * time.Second
+
+// measure asks NATS for its time. Where the streams do not stand yet there is no answer, and this machine's time is taken.
+func (e Env) measure(ctx context.Context, conn *jetstream.Conn) {
+	ctx, cancel := context.WithTimeout(ctx, clockWarning)
+	defer cancel()
+	sent := e.Clock.Local()
+	at, err := conn.ServerTime(ctx)
+	if err != nil {
+		return
+	}
+	e.Clock.Observe(sent, e.Clock.Local(), at)
+	if s := e.Clock.State(); s.Exceeds(clockWarning) {
+		_, _ = fmt.Fprintf(e.Stderr, "Note: this machine's clock is %s; NATS's time is taken.\n", s.Direction())
+	}
 }
 
 // nextToConnect says what to look at when NATS cannot be used. What its client and Go's TLS say is recognised by their words.

@@ -173,8 +173,12 @@ type Worker struct {
 	// Lease is how long a worker may hold an order: more than RetryFor + 2 × SubmitTimeout, less than
 	// AckWait.
 	Lease time.Duration `yaml:"lease"`
-	// ClockBound is how far the clocks of two workers may differ.
+	// ClockBound is how far the times of two workers may differ, after each has measured NATS's clock and gone by it.
 	ClockBound time.Duration `yaml:"clock_bound"`
+	// ClockWarning and ClockLimit are how far this machine's clock may differ from NATS's before a service says so, and
+	// before a worker takes no more messages.
+	ClockWarning time.Duration `yaml:"clock_warning"`
+	ClockLimit   time.Duration `yaml:"clock_limit"`
 	// FenceKeptConnections asks Redis before each request to pay whether the order is still this worker's, also
 	// where the connection stood already.
 	FenceKeptConnections bool `yaml:"fence_kept_connections"`
@@ -256,6 +260,8 @@ const (
 	DefaultLease                = 40 * time.Second
 	DefaultAckWait              = 60 * time.Second
 	DefaultClockBound           = connectors.DefaultClockBound
+	DefaultClockWarning         = 2 * time.Second
+	DefaultClockLimit           = 10 * time.Second
 	DefaultLookupMin            = 5 * time.Second
 	DefaultLookupMax            = 15 * time.Minute
 	DefaultParkMin              = 10 * time.Second
@@ -321,6 +327,7 @@ func Defaults() Config {
 		Worker: Worker{
 			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
 			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait, ClockBound: DefaultClockBound,
+			ClockWarning: DefaultClockWarning, ClockLimit: DefaultClockLimit,
 			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
 			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor,
 			UnknownProviderFor: DefaultUnknownProviderFor, ShutdownTimeout: DefaultShutdownTimeout,

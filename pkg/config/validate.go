@@ -251,7 +251,7 @@ func (w Worker) validate(p *problems) {
 		"submit_timeout": w.SubmitTimeout, "lease": w.Lease, "ack_wait": w.AckWait,
 		"retry_for": w.RetryFor, "retry_initial": w.RetryInitial, "lookup_min": w.LookupMin, "lookup_max": w.LookupMax,
 		"park_min": w.ParkMin, "park_max": w.ParkMax, "unknown_order_for": w.UnknownOrderFor, "unknown_provider_for": w.UnknownProviderFor,
-		"shutdown_timeout": w.ShutdownTimeout,
+		"shutdown_timeout": w.ShutdownTimeout, "clock_warning": w.ClockWarning, "clock_limit": w.ClockLimit,
 	} {
 		p.positive("worker."+key, length)
 	}
@@ -265,6 +265,7 @@ func (w Worker) validate(p *problems) {
 		showDuration(held))
 	p.notShorter("worker.lookup_max", w.LookupMax, "worker.lookup_min", w.LookupMin, "the pause grows from one to the other")
 	p.notShorter("worker.park_max", w.ParkMax, "worker.park_min", w.ParkMin, "the pause grows from one to the other")
+	p.notShorter("worker.clock_limit", w.ClockLimit, "worker.clock_warning", w.ClockWarning, "a person is warned before a worker stops")
 	p.check(w.ClockBound >= 0, "worker.clock_bound", "must not be negative")
 	p.check(w.ResumeSpread >= 0, "worker.resume_spread", "must not be less than nothing")
 	p.notShorter("worker.shutdown_timeout", w.ShutdownTimeout, "worker.submit_timeout", w.SubmitTimeout,

@@ -40,6 +40,10 @@ type Options struct {
 	Logger *slog.Logger
 	// Now is the clock for ages and headers. Timers do not use it.
 	Now func() time.Time
+	// Fit, if set, returns nil while this process may work on messages, and else why not. Consumers then take none, give
+	// back what comes all the same, and go on by themselves when it returns nil again. What a handler has begun it ends.
+	// It is called concurrently, before each message and several times a second.
+	Fit func() error
 	// Meters and Tracers take the metrics and traces; nil takes the global ones.
 	Meters  metric.MeterProvider
 	Tracers trace.TracerProvider
@@ -99,6 +103,7 @@ type Conn struct {
 	stat   counters
 	writes writes
 	past   *past
+	fit    fitness
 	meters metric.MeterProvider
 	tracer trace.Tracer
 	// ownTracer says that tracer is not the global one.
@@ -129,7 +134,10 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	if err := o.Validate(); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	c := &Conn{cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, past: newPast(), writes: writes{streams: map[string]*failure{}}}
+	c := &Conn{
+		cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, past: newPast(),
+		writes: writes{streams: map[string]*failure{}}, fit: fitness{ask: o.Fit},
+	}
 	c.meters, c.tracer, c.ownTracer = o.Meters, o.tracers().Tracer(meterName), o.Tracers != nil
 	if c.meters == nil {
 		c.meters = otel.GetMeterProvider()
@@ -148,6 +156,9 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 	}
 	if err == nil {
 		c.endStats, err = c.registerStats()
+	}
+	if err == nil && o.Fit != nil {
+		c.work.Go(func() { c.fit.watch(c.stopping) })
 	}
 	if err != nil {
 		err = c.denied(err)
@@ -252,15 +263,16 @@ func checkVersion(version string) error {
 	return fmt.Errorf("nats-server has version %q, which is not understood; %d.%d or newer is needed", version, oldestMajor, oldestMinor)
 }
 
-// Ready returns nil when the connection stands, the log has not lost its past ([Conn.GuardLog]), no consumer is in trouble and each stream can be written as far
-// as is known ([Conn.WatchWrites]), and else says why not.
+// Ready returns nil when the connection stands, the log has not lost its past ([Conn.GuardLog]), this process may take
+// messages (Options.Fit), no consumer is in trouble and each stream can be written as far as is known
+// ([Conn.WatchWrites]), and else says why not.
 func (c *Conn) Ready() error {
 	if status := c.nc.Status(); status != nats.CONNECTED {
 		return fmt.Errorf("NATS: %s", strings.ToLower(status.String()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	problems := []error{c.past.ready(), c.writes.err()}
+	problems := []error{c.past.ready(), c.fit.check(), c.writes.err()}
 	for consumer := range c.consumers {
 		if err := consumer.trouble(); err != nil {
 			problems = append(problems, err)

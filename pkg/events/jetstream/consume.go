@@ -161,7 +161,13 @@ func (s *consumer) run(ctx context.Context, sub *subscription) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.conn.log.Warn("subscription is made anew", "consumer", s.config.Durable, "error", err)
+		if errors.Is(err, errUnfit) { // who says so tells why
+			if s.conn.fit.await(ctx) != nil {
+				return
+			}
+		} else {
+			s.conn.log.Warn("subscription is made anew", "consumer", s.config.Durable, "error", err)
+		}
 		s.conn.stat.resubscribes.Add(1)
 		if sub.received {
 			wait = newBackoff()

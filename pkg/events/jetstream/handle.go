@@ -83,8 +83,11 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	}
 	ctx, span := c.startProcess(ctx, d, s.config.Durable)
 	alive.within(ctx)
-	verdict := events.RetryVerdict(c.cfg.RetryDelay)
-	if !c.past.shut.Load() { // else it was on its way when the log was found to have lost its past
+	verdict := events.RetryVerdict(0)
+	switch {
+	case c.past.shut.Load(): // it was on its way when the log was found to have lost its past
+		verdict = events.RetryVerdict(c.cfg.RetryDelay)
+	case c.fit.check() == nil: // else another process takes it
 		verdict = c.judge(ctx, s.handler, d)
 	}
 	// Settling goes on when the process is told to stop, or else the work would be done again.

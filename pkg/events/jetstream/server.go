@@ -15,23 +15,22 @@ var ErrServerTooOld = errors.New("nats-server is too old")
 // ServerVersion is the version of the server that answers, e.g. "2.12.1".
 func (c *Conn) ServerVersion() string { return c.nc.ConnectedServerVersion() }
 
-// ServerTime returns the time of the server that leads PAYMENTS, and how long the answer took: the time
-// is of some moment within that. It is an error when the stream is not there.
-func (c *Conn) ServerTime(ctx context.Context) (at time.Time, took time.Duration, err error) {
+// ServerTime returns the time of the server that leads PAYMENTS, of some moment during the call. It is an error when
+// the stream is not there.
+func (c *Conn) ServerTime(ctx context.Context) (at time.Time, err error) {
 	err = c.ask(ctx, func(ctx context.Context) error {
-		before := c.now()
 		stream, err := c.js.Stream(ctx, events.StreamPayments)
 		if err != nil {
 			return err
 		}
-		at, took = stream.CachedInfo().TimeStamp, c.now().Sub(before)
+		at = stream.CachedInfo().TimeStamp
 		return nil
 	})
 	if err == nil && at.IsZero() {
 		err = errors.New("its answer has no time")
 	}
 	if err != nil {
-		return time.Time{}, 0, fmt.Errorf("ask NATS for the time: %w", err)
+		return time.Time{}, fmt.Errorf("ask NATS for the time: %w", err)
 	}
-	return at, took, nil
+	return at, nil
 }

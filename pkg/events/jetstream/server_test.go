@@ -16,15 +16,15 @@ func TestServerTellsItsVersionAndTime(t *testing.T) {
 		t.Errorf("version %s, want %s", got, server.VERSION)
 	}
 	before := time.Now()
-	at, took, err := c.ServerTime(testContext(t))
-	if err != nil || took < 0 || at.Before(before.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
-		t.Errorf("it is %s there, asked for %s: %v", at, took, err)
+	at, err := c.ServerTime(testContext(t))
+	if err != nil || at.Before(before.Add(-time.Second)) || at.After(time.Now().Add(time.Second)) {
+		t.Errorf("it is %s there: %v", at, err)
 	}
 	_, js := foreign(t, nats.URL())
 	if err := js.DeleteStream(testContext(t), events.StreamPayments); err != nil {
 		t.Fatal(err)
 	}
-	if at, _, err := c.ServerTime(testContext(t)); err == nil || !at.IsZero() || !strings.Contains(err.Error(), "ask NATS for the time") {
+	if at, err := c.ServerTime(testContext(t)); err == nil || !at.IsZero() || !strings.Contains(err.Error(), "ask NATS for the time") {
 		t.Errorf("without the stream: %s, %v", at, err)
 	}
 }

@@ -32,6 +32,7 @@ type subscription struct {
 	waiting  bool // whether messages waited at the last look for a stall, and none came since
 
 	reconnected <-chan struct{}
+	unfit       <-chan struct{} // closed when this process must take no more messages
 }
 
 // subscribe makes sure that the durable consumer exists and subscribes to what it will deliver here.
@@ -65,6 +66,10 @@ func (s *subscription) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if s.unfit = s.consumer.conn.fit.changed.wait(); s.consumer.conn.fit.check() != nil {
+			s.consumer.release(n)
+			return errUnfit
+		}
 		left, err := s.pull(ctx, n)
 		s.consumer.release(left)
 		if err != nil {
@@ -91,6 +96,8 @@ func (s *subscription) pull(ctx context.Context, n int) (left int, err error) {
 			return left, context.Cause(ctx)
 		case <-s.reconnected:
 			return left, errors.New("the connection was lost")
+		case <-s.unfit:
+			return left, errUnfit
 		case <-silence.C:
 			return left, errors.New("the server is silent")
 		case <-s.stall.C:
