@@ -69,6 +69,7 @@ func makeNATS(dir string) error {
 		// In a trial the ingress and the sandbox show the same certificate.
 		Hosts:     []string{"nats", "nats-1", "nats-2", "nats-3", "ingress", "sandbox", "localhost", "127.0.0.1"},
 		Upstreams: []credentials.Upstream{{Name: "shop", Providers: []string{"*"}}}, Ledgers: []string{"books"},
+		Operators: []string{"trial"},
 	})
 }
 

@@ -70,7 +70,7 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 		return nil, fmt.Errorf("nats.tls: %w", err)
 	}
 	return jetstream.Connect(ctx, jetstream.Options{
-		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service),
+		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service), Ingress: rt.Service == Ingress().Name,
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
 		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
 	})
@@ -89,6 +89,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
 	streams.AuditRetention = cfg.NATS.AuditRetention
 	streams.AckWait, streams.StrayAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
+	streams.Accounts = cfg.NATS.Accounts
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
 	return streams
 }

@@ -56,7 +56,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		}
 	})
 	background.Go(func() {
-		if err := conn.WatchWrites(asking, events.StreamCommands, events.StreamWebhooks); err != nil {
+		if err := conn.WatchWrites(asking, probed(rt.Config)...); err != nil {
 			rt.Logger.Error("streams are not probed", "error", err)
 		}
 	})
@@ -69,7 +69,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	})
 	defer background.Wait()
 	defer stop()
-	if rt.measured {
+	if rt.measured && !rt.Config.NATS.Accounts { // else workers do
 		background.Go(func() {
 			if err := conn.ReportLevels(asking, rt.Connectors.Names()); err != nil {
 				rt.Logger.Error("the levels of the queue are not reported", "error", err)
@@ -80,6 +80,14 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	server.ConnState = door.connections.State
 	ready("listening on " + door.Addr().String())
 	return serve(ctx, rt, server, door)
+}
+
+// probed are the streams that an ingress writes to.
+func probed(cfg config.Config) []string {
+	if cfg.NATS.Accounts {
+		return []string{events.IntakeStream(events.IngressIntake)}
+	}
+	return []string{events.StreamCommands, events.StreamWebhooks}
 }
 
 func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {

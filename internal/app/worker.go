@@ -73,6 +73,12 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return conn.WatchAdvisories(ctx) })
 	group.Go(func() error { return conn.WatchWrites(ctx) })
 	group.Go(func() error { return rt.keepClock(ctx, conn) })
+	if rt.Config.NATS.Accounts {
+		group.Go(func() error { return conn.AnswerQueued(ctx) })
+		if rt.measured { // an ingress may not read the queue
+			group.Go(func() error { return conn.ReportLevels(ctx, rt.Connectors.Names()) })
+		}
+	}
 	group.Go(func() error { logClocks(ctx, rt); return nil })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")

@@ -105,7 +105,8 @@ func channels() []channel {
 	}
 	for _, deed := range events.Deeds() {
 		list = append(list, channel{"operator" + pascal(string(deed)), "operator." + string(deed) + ".{provider}.{order}", events.StreamAudit,
-			"What a person did by hand; order is - where it is about several.", "send", auditSchema, []string{"operator." + string(deed)}, "", nil, goldenOf("operator." + string(deed))})
+			"What a person did by hand; order is - where it is about several. On a NATS with accounts it stands under audit.<account> and not under operator, and NATS writes whose account it is.", "send", auditSchema, []string{"operator." + string(deed)}, "",
+			map[string]string{"Nats-Expected-Last-Sequence": "the sequence of the record before it, whose hash it has", "Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"]}, goldenOf("operator." + string(deed))})
 	}
 	return list
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"text/template"
 	"time"
@@ -28,6 +29,8 @@ type Options struct {
 	Dir       string // is made; nothing in it is overwritten
 	Upstreams []Upstream
 	Ledgers   []string
+	// Operators are the persons who work with payctl, by name: each has an account of its own.
+	Operators []string
 	// Hosts are the names and addresses of the servers, for their certificate.
 	Hosts []string
 	Now   time.Time
@@ -45,9 +48,8 @@ const (
 	ClientsDir = "clients" // for the programs, each its own file
 )
 
-// Programs are the users of the account PAYONCE and of the system account, each with a file
-// clients/NAME.seed.
-var Programs = []string{"ingress", "worker", "operator", "monitor"}
+// Programs are the users that every system has, each with a file clients/NAME.seed.
+var Programs = []string{"ingress", "worker", "administrator", "monitor"}
 
 // Make makes everything. It refuses before it writes anything if a file is there already. Files can be read
 // by their owner only.
@@ -77,6 +79,9 @@ func Make(o Options) error {
 func (o Options) validate() error {
 	seen := map[string]bool{}
 	for _, u := range o.Upstreams {
+		if reserved(u.Name) {
+			return fmt.Errorf("upstream %q: the name is that of another account", u.Name)
+		}
 		if !payment.ValidProvider(u.Name) || seen[u.Name] {
 			return fmt.Errorf(`upstream %q must be given once, as 1 to 32 characters of a-z, 0-9 and "-"`, u.Name)
 		}
@@ -99,10 +104,21 @@ func (o Options) validate() error {
 		}
 		seen["ledger-"+name] = true
 	}
+	for _, name := range o.Operators {
+		if !payment.ValidProvider(name) || seen["operator-"+name] {
+			return fmt.Errorf(`operator %q must be given once, as 1 to 32 characters of a-z, 0-9 and "-"`, name)
+		}
+		seen["operator-"+name] = true
+	}
 	if len(o.Hosts) == 0 {
 		return errors.New("at least one host is needed for the certificate")
 	}
 	return nil
+}
+
+// reserved says that an upstream of this name would be another's account: an upstream's account has its bare name.
+func reserved(upstream string) bool {
+	return slices.Contains(Programs, upstream) || strings.HasPrefix(upstream, "ledger-") || strings.HasPrefix(upstream, "operator-")
 }
 
 // write creates a file that must not exist.
@@ -167,13 +183,13 @@ func user(files map[string][]byte, name string) (string, error) {
 	return pair.PublicKey()
 }
 
-// thirdParties returns the accounts of upstreams and ledgers, and the subjects that are only for ledgers.
+// thirdParties returns the accounts of upstreams, ledgers and operators, and the subjects that are only for ledgers.
 func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []string, err error) {
 	type party struct {
 		Name, NKey, Consumer string
 		Subjects             []string
 	}
-	var upstreams, ledgers []party
+	var upstreams, ledgers, operators []party
 	for _, u := range o.Upstreams {
 		p := party{Name: u.Name}
 		if p.NKey, err = user(files, "upstream-"+u.Name); err != nil {
@@ -198,12 +214,19 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		}
 		ledgers = append(ledgers, p)
 	}
+	for _, name := range o.Operators {
+		p := party{Name: name}
+		if p.NKey, err = user(files, "operator-"+name); err != nil {
+			return nil, nil, err
+		}
+		operators = append(operators, p)
+	}
 	tmpl, err := template.ParseFS(nats.Files, "third-parties.conf.tmpl")
 	if err != nil {
 		return nil, nil, err
 	}
 	var text bytes.Buffer
-	err = tmpl.Execute(&text, map[string]any{"Upstreams": upstreams, "Ledgers": ledgers})
+	err = tmpl.Execute(&text, map[string]any{"Upstreams": upstreams, "Ledgers": ledgers, "Operators": operators})
 	return text.Bytes(), guard, err
 }
 

@@ -20,12 +20,12 @@ var victims = []string{"deposit.requested.nobody.V-1", "deposit.requested.nobody
 func attack(t *testing.T, s *system) {
 	t.Helper()
 	s.stopWorker() // nothing but the attacks shall change what is compared
-	ingress, err := njs.New(s.login(t, "ingress"))
+	operator, err := njs.New(s.login(t, "operator-kim"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, subject := range victims {
-		if _, err := ingress.Publish(bounded(t), subject, []byte("{}")); err != nil {
+		if _, err := operator.Publish(bounded(t), subject, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -38,14 +38,15 @@ func attack(t *testing.T, s *system) {
 			t.Fatal(err)
 		}
 	}
-	before := s.state(t, ingress)
-	headers(t, s)
+	before := s.state(t, operator)
+	headers(t, s, "upstream-shop")
+	headers(t, s, "ingress")
 	replies(t, s)
-	if after := s.state(t, ingress); after != before {
+	if after := s.state(t, operator); after != before {
 		t.Errorf("the streams were %+v and are %+v", before, after)
 	}
 	for _, subject := range victims {
-		stream, err := ingress.Stream(bounded(t), events.StreamCommands)
+		stream, err := operator.Stream(bounded(t), events.StreamCommands)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,26 +59,26 @@ func attack(t *testing.T, s *system) {
 
 // state is how much stands in the streams, and up to where they went.
 type state struct {
-	commands, log, lastInLog uint64
+	commands, webhooks, log, audit, lastInLog uint64
 }
 
 func (s *system) state(t *testing.T, js njs.JetStream) state {
 	t.Helper()
 	var all []njs.StreamState
-	for _, name := range []string{events.StreamCommands, events.StreamPayments} {
+	for _, name := range []string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamAudit} {
 		stream, err := js.Stream(bounded(t), name)
 		if err != nil {
 			t.Fatal(err)
 		}
 		all = append(all, stream.CachedInfo().State)
 	}
-	return state{all[0].Msgs, all[1].Msgs, all[1].LastSeq}
+	return state{all[0].Msgs, all[1].Msgs, all[2].Msgs, all[3].LastSeq, all[2].LastSeq}
 }
 
 // headers sends every header that orders the broker about. All are refused.
-func headers(t *testing.T, s *system) {
+func headers(t *testing.T, s *system, user string) {
 	t.Helper()
-	js, err := njs.New(s.login(t, "upstream-shop"))
+	js, err := njs.New(s.login(t, user))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,7 +94,7 @@ func headers(t *testing.T, s *system) {
 			msg.Header.Set(header[j], header[j+1])
 		}
 		if ack, err := js.PublishMsg(bounded(t), msg, njs.WithRetryAttempts(0)); err == nil {
-			t.Errorf("%v was taken: %+v", header, ack)
+			t.Errorf("%v of %s was taken: %+v", header, user, ack)
 		}
 	}
 }
@@ -101,14 +102,16 @@ func headers(t *testing.T, s *system) {
 // targets are subjects that a third party can name as where the server's answer goes.
 var targets = append([]string{
 	"payment.settled.teemopay-kr.N-1", "payment.failed.nobody.V-1", "parked.nobody.V-1", "webhook.received.teemopay-kr.N-1",
+	"operator.settle.nobody.V-1", "audit.operator-kim.settle.nobody.V-1",
 	"$JS.API.STREAM.PURGE.COMMANDS", "$JS.API.STREAM.DELETE.COMMANDS", "$JS.API.STREAM.MSG.DELETE.COMMANDS",
 }, victims...)
 
 // replies names subjects of others as where the server's answers go. An upstream gets acknowledgements, a
-// ledger gets events of the log; neither may land there.
+// ledger gets events of the log, an ingress and an operator get what they read; none may land there.
 func replies(t *testing.T, s *system) {
 	t.Helper()
 	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+books)
+	ingress, lee := s.login(t, "ingress"), s.login(t, "operator-lee")
 	for _, target := range targets {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
 		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
@@ -119,8 +122,22 @@ func replies(t *testing.T, s *system) {
 		if err := ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)); err != nil {
 			t.Fatal(err)
 		}
+		for subject, body := range map[string]string{
+			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.nobody.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",
+		} {
+			for _, nc := range []*nats.Conn{ingress, lee} {
+				if err := nc.PublishRequest(subject, target, []byte(body)); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		// A bad webhook would be a dead letter; an expected sequence makes the answer an error.
+		msg = &nats.Msg{Subject: "webhook.received.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
+		if err := ingress.PublishMsg(msg); err != nil {
+			t.Fatal(err)
+		}
 	}
-	for _, nc := range []*nats.Conn{upstream, ledger} {
+	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee} {
 		if err := nc.FlushTimeout(patience); err != nil {
 			t.Fatal(err)
 		}

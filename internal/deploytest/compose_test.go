@@ -122,7 +122,7 @@ func TestComposeRulesBite(t *testing.T) {
 
 // TestProgramsHaveOnlyTheirOwnSeed: a program that can read another's seed has the other's rights.
 func TestProgramsHaveOnlyTheirOwnSeed(t *testing.T) {
-	seed := map[string]string{"worker": "nats_worker_seed", "ingress": "nats_ingress_seed", "streams": "nats_operator_seed"}
+	seed := map[string]string{"worker": "nats_worker_seed", "ingress": "nats_ingress_seed", "streams": "nats_administrator_seed"}
 	for service, parts := range composeServices(t, composeFile, 15) {
 		secrets, _ := at(parts, "secrets").([]any)
 		seeds := 0

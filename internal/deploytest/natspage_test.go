@@ -102,7 +102,7 @@ providers:
     settings: {base_url: "http://127.0.0.1:1", app_code: app, private_key_file: merchant_private.pem,
       platform_public_keys_file: [platform_public.pem], merchant_name: Shop}
 `, redistest.Start(t).Addr())
-	for _, program := range []string{"operator", "worker"} {
+	for _, program := range []string{"administrator", "operator-kim", "worker"} {
 		own := strings.Replace(common, "clients/worker.seed", "clients/"+program+".seed", 1)
 		if err := os.WriteFile(filepath.Join(p.dir, program+".yaml"), []byte(own), 0o600); err != nil {
 			t.Fatal(err)

@@ -33,11 +33,13 @@ type system struct {
 	broker
 	listen, apiKey string
 	sandbox        *sandbox.Sandbox
+	configs        string // the folder of the configurations
+	replicas       int
 	stopWorker     func() // and wait for its end
 	logs           lockedBuffer
 }
 
-// startSystem makes the streams as operator and starts an ingress and a worker.
+// startSystem makes the streams as administrator and starts an ingress and a worker.
 func startSystem(t *testing.T, b broker, replicas int) *system {
 	t.Helper()
 	s := &system{broker: b}
@@ -56,9 +58,9 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.apiKey = apiKey
+	s.apiKey, s.configs, s.replicas = apiKey, filepath.Dir(path), replicas
 	var out bytes.Buffer
-	code := payctl.Run(t.Context(), []string{"streams", "apply", "--config", s.config(t, path, "operator", replicas)}, payctl.Env{
+	code := payctl.Run(t.Context(), []string{"streams", "apply", "--config", s.config(t, path, "administrator", replicas)}, payctl.Env{
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
 	})
 	if code != payctl.ExitOK || !strings.Contains(out.String(), "INTAKE-shop: missing") {
@@ -76,7 +78,7 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := fmt.Sprintf("nats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  upstreams: [shop, game]\n  ledgers: [books]\n",
+	login := fmt.Sprintf("nats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
 		b.seedFile(user), b.ca(), replicas)
 	own := filepath.Join(filepath.Dir(path), user+".yaml")
 	if err := os.WriteFile(own, []byte(strings.Replace(string(text), "nats:\n", login, 1)), 0o600); err != nil {
@@ -277,6 +279,8 @@ func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
 	attack(t, s)
+	strangers(t, s)
+	people(t, s)
 	tryEverything(t, s.broker)
 }
 
@@ -284,5 +288,7 @@ func TestPaymentOnACluster(t *testing.T) {
 	s := startSystem(t, startBroker(t, "cluster.conf", "nats-1", "nats-2", "nats-3"), 3)
 	s.pay(t)
 	attack(t, s)
+	strangers(t, s)
+	people(t, s)
 	tryEverything(t, s.broker)
 }

@@ -52,7 +52,7 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 	t.Helper()
 	b := broker{dir: t.TempDir()}
 	if err := credentials.Make(credentials.Options{
-		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{books},
+		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{books}, Operators: []string{"kim", "lee"},
 		Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
 	}); err != nil {
 		t.Fatal(err)
@@ -135,7 +135,7 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 	}
 	options := []nats.Option{seed, nats.RootCAs(b.ca()), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}
 	switch user {
-	case "operator":
+	case "operator-kim", "operator-lee", "administrator":
 		options = append(options, nats.CustomInboxPrefix("_INBOX.payctl"))
 	case "ingress", "worker", "monitor":
 		options = append(options, nats.CustomInboxPrefix("_INBOX."+user))

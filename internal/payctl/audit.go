@@ -16,7 +16,7 @@ import (
 )
 
 func auditCommand(env Env) *cobra.Command {
-	parent := group("audit", "Look at what people did by hand", "  payctl audit list --provider ecommpay-kr")
+	parent := group("audit", "Look at what people did by hand, and verify the record of it", "  payctl audit list --provider ecommpay-kr")
 	c := &cobra.Command{
 		Use: "list", Short: "List what people did by hand, and why",
 		Long: `List what people did by hand, and why. Each deed has an intent, kept before it, and a result, kept after it. An intent
@@ -50,7 +50,7 @@ without a result is marked: it was interrupted, and what it names may be done or
 			return printAudit(c.OutOrStdout(), deeds, all)
 		})
 	}
-	parent.AddCommand(c)
+	parent.AddCommand(c, auditVerifyCommand(env))
 	return parent
 }
 

@@ -27,20 +27,48 @@ type hand struct {
 func addHand(c *cobra.Command, whyFlag string) hand {
 	return hand{
 		config:  addConfig(c),
-		by:      c.Flags().String("by", "", "your `NAME`, as colleagues know it; required, and kept for ever beside what you did"),
+		by:      c.Flags().String("by", "", byUsage),
 		because: c.Flags().String(whyFlag, "", "why, in your own `WORDS`; required"),
 		yes:     c.Flags().Bool("yes", false, "do not ask, for scripts"),
 		dryRun:  c.Flags().Bool("dry-run", false, "show what would be done, and do nothing"),
 	}
 }
 
-// person is who decides. The login of the machine is no default: operators share machines and accounts,
-// and money wants a name that somebody typed.
+const byUsage = "your `NAME`, as colleagues know it; kept for ever beside what you did; required where NATS has no accounts, which else know it"
+
+// person is who decides, as far as the command line says. The login of the machine is no default: operators share machines
+// and accounts. Where NATS has an account for each operator the name may be left to [whoIs].
 func (h hand) person(whyFlag string) (operator.Person, error) {
 	p := operator.Person{Name: *h.by, Why: *h.because}
+	if p.Name == "" {
+		if cfg, err := load(*h.config); err == nil && cfg.NATS.Accounts {
+			p.Name = nameFromServer
+		}
+	}
 	if err := p.Validate(); err != nil {
 		return p, usagef("--by NAME and --%s WORDS are required: %s", whyFlag, strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
+	return p, nil
+}
+
+// nameFromServer stands for a name until the server was asked.
+const nameFromServer = "?"
+
+// whoIs gives a person the name of the NATS account that payctl is logged in to, where the server has one for each person:
+// no other can be typed. Elsewhere the name is the typed one.
+func whoIs(ctx context.Context, conn *jetstream.Conn, p operator.Person) (operator.Person, error) {
+	name, err := conn.Person(ctx)
+	switch {
+	case err != nil:
+		return p, err
+	case name == "" && p.Name == nameFromServer:
+		return p, usagef("--by NAME is required: this user of NATS is no operator's")
+	case name == "":
+		return p, nil
+	case p.Name != nameFromServer && p.Name != name:
+		return p, usagef("--by %s: this is the key of %s, and the audit says so", p.Name, name)
+	}
+	p.Name = name
 	return p, nil
 }
 

@@ -238,6 +238,9 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 			if !*unmask {
 				return openLetter(l, false).write(c.OutOrStdout(), *asJSON)
 			}
+			if who, err = whoIs(ctx, conn, who); err != nil {
+				return err
+			}
 			ref := letterRef(l)
 			record := events.AuditRecord{Deed: events.DeedUnmask, Provider: ref.Provider, By: who.Name, Reason: who.Why}
 			_, err = env.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, DeadLetter: seq}}, "dead letters",

@@ -33,6 +33,9 @@ and still waits (payctl parked cancel); docs/operators.md has the steps. Workers
 			return err
 		}
 		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+			if who, err = whoIs(ctx, conn, who); err != nil {
+				return err
+			}
 			record := events.AuditRecord{ID: uuid.NewString(), Deed: events.DeedAccept, Provider: events.NoProvider, By: who.Name, Reason: who.Why}
 			end, err := env.acceptLog(ctx, conn, h, record)
 			if err != nil {

@@ -45,6 +45,9 @@ A wrong word here pays twice or not at all: look into the provider's own list fi
 			return err
 		}
 		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+			if who, err = whoIs(ctx, conn, who); err != nil {
+				return err
+			}
 			r := resolution{env: env, hand: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			s, err := r.run(ctx)
 			if err != nil {

@@ -38,6 +38,9 @@ Ask the provider before: it must have no such order in its list.`,
 			return err
 		}
 		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+			if who, err = whoIs(ctx, conn, who); err != nil {
+				return err
+			}
 			s, err := env.retry(ctx, conn, h, ref, who)
 			if err != nil {
 				return unknownTo(cfg, ref, err)

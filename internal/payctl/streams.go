@@ -19,8 +19,8 @@ import (
 
 func streamsCommand(env Env) *cobra.Command {
 	c := group("streams", "Compare the streams in NATS with their definition, and make them",
-		`  payctl streams diff --config operator.yaml
-  payctl streams apply --config operator.yaml`)
+		`  payctl streams diff --config administrator.yaml
+  payctl streams apply --config administrator.yaml`)
 	c.AddCommand(streamsDiffCommand(env), streamsApplyCommand(env))
 	return c
 }
@@ -28,7 +28,11 @@ func streamsCommand(env Env) *cobra.Command {
 func streamsDiffCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "diff", Short: "Show what is missing or different, and change nothing; exits with 1 if anything is",
-		Example: "  payctl streams diff --config operator.yaml", Args: arguments(),
+		Long: `Show what is missing or different, and change nothing; it exits with 1 if anything is.
+
+It also says whether the log lost its past: events that were deleted, a log that was made again or restored from an older
+copy. Each record of AUDIT holds the log's first and last event, their number and the hash of the last one.`,
+		Example: "  payctl streams diff --config administrator.yaml", Args: arguments(),
 	}
 	path, asJSON := addConfig(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -37,6 +41,11 @@ func streamsDiffCommand(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			lost, err := lostPast(ctx, conn, differences)
+			if err != nil {
+				return err
+			}
+			differences = append(differences, lost...)
 			if *asJSON {
 				if err := writeJSON(env.Stdout, shown(differences)); err != nil {
 					return err
@@ -45,6 +54,9 @@ func streamsDiffCommand(env Env) *cobra.Command {
 				list(env, "", differences)
 			}
 			if len(differences) > 0 {
+				if len(lost) > 0 {
+					return fmt.Errorf("%d differences; the log lost its past: stop the workers and see docs/operators.md", len(differences))
+				}
 				return fmt.Errorf("%d differences; payctl streams apply makes what is missing, with --update also changes what is safe to change", len(differences))
 			}
 			_, err = fmt.Fprintln(env.Stderr, "All streams are as they are defined.")
@@ -52,6 +64,21 @@ func streamsDiffCommand(env Env) *cobra.Command {
 		})
 	}
 	return c
+}
+
+// lostPast says what the log lost, as differences. Where the log or AUDIT is missing there is nothing to compare.
+func lostPast(ctx context.Context, conn *jetstream.Conn, differences []jetstream.Difference) ([]jetstream.Difference, error) {
+	for _, stream := range []string{events.StreamPayments, events.StreamAudit} {
+		if slices.Contains(differences, jetstream.Difference{Stream: stream}) {
+			return nil, nil
+		}
+	}
+	problems, err := conn.CheckLog(ctx)
+	var lost []jetstream.Difference
+	for _, problem := range problems {
+		lost = append(lost, jetstream.Difference{Stream: events.StreamPayments, Field: jetstream.FieldPast, Have: problem, Want: "all that AUDIT remembers"})
+	}
+	return lost, err
 }
 
 func streamsApplyCommand(env Env) *cobra.Command {
@@ -63,15 +90,18 @@ What exists and differs is left as it is, unless --update is given. It then is c
 by that: what is kept and what is taken may grow. Other differences are shown, and nothing is changed.
 
 What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
-		Example: `  payctl streams apply --config operator.yaml
-  payctl streams apply --config operator.yaml --update --by kim --because "keep payments longer, ticket 4716"`, Args: arguments(),
+		Example: `  payctl streams apply --config administrator.yaml
+  payctl streams apply --config administrator.yaml --update --by kim --because "keep payments longer, ticket 4716"`, Args: arguments(),
 	}
 	path, update := addConfig(c), c.Flags().Bool("update", false, "also change what differs, where that loses nothing")
 	wait := c.Flags().Duration("wait", 0, "try again for so `long`, while servers begin to work or find each other")
-	by := c.Flags().String("by", unattended.Name, "your `NAME`, as colleagues know it; required with --update, and kept for ever beside what you did")
+	by := c.Flags().String("by", unattended.Name, "your `NAME`, as colleagues know it, kept for ever beside what you did; required with --update where NATS has no accounts, which else know it")
 	because := c.Flags().String("because", unattended.Why, "why, in your own `WORDS`; required with --update")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		who := operator.Person{Name: *by, Why: *because}
+		if cfg, err := load(*path); err == nil && cfg.NATS.Accounts && who.Name == unattended.Name {
+			who.Name = nameFromServer
+		}
 		err := who.Validate()
 		if err == nil && *update && (who.Name == unattended.Name || who.Why == unattended.Why) {
 			err = errors.New("a script must not change what exists")
@@ -80,6 +110,10 @@ What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
 			return usagef("--by NAME and --because WORDS are required with --update: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 		return env.patiently(c.Context(), *wait, *path, func(ctx context.Context, conn *jetstream.Conn) error {
+			who, err := whoIs(ctx, conn, who)
+			if err != nil {
+				return err
+			}
 			return env.applyStreams(ctx, conn, *update, who)
 		})
 	}
@@ -114,14 +148,18 @@ func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool
 // applyRecorded keeps the intent, applies, and keeps the result. Where AUDIT itself is missing the intent is
 // kept right after it was made. Nothing is kept where there is nothing to do.
 func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update bool, record events.AuditRecord) ([]jetstream.Difference, error) {
+	made, err := conn.MakeCopy(ctx) // without it no record is kept
+	if err != nil {
+		return made, err
+	}
 	planned, err := conn.CheckStreams(ctx)
 	if err != nil {
-		return nil, err
+		return made, err
 	}
 	noAudit := slices.Contains(planned, jetstream.Difference{Stream: events.StreamAudit})
 	planned = slices.DeleteFunc(planned, func(d jetstream.Difference) bool { return d.Field != "" && !update })
 	if len(planned) == 0 {
-		return nil, nil
+		return made, nil
 	}
 	for _, d := range planned {
 		record.Items = append(record.Items, events.AuditItem{Stream: d.String()})
@@ -129,7 +167,7 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 	record.Stage, record.At = events.Intended, e.Now().UTC()
 	if !noAudit {
 		if err := conn.Audit(ctx, record); err != nil {
-			return nil, fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+			return made, fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
 		}
 	}
 	done, err := conn.ApplyStreams(ctx, update)
@@ -143,7 +181,7 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 		}
 	}
 	record.Stage, record.At = events.Finished, e.Now().UTC()
-	return done, errors.Join(err, conn.Audit(ctx, record))
+	return append(made, done...), errors.Join(err, conn.Audit(ctx, record))
 }
 
 // onNATS connects, whether or not the streams are there, and calls do.

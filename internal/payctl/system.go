@@ -113,11 +113,11 @@ func nextToConnect(err error) string {
 	text := strings.ToLower(err.Error())
 	switch {
 	case strings.Contains(text, "authorization") || strings.Contains(text, "authentication"):
-		return "the server does not know this user: give nats.nkey_seed_file the seed of the operator (payctl credentials make writes operator.seed)"
+		return "the server does not know this user: give nats.nkey_seed_file your own seed (payctl credentials make --operator NAME writes operator-NAME.seed)"
 	case strings.Contains(text, "tls") || strings.Contains(text, "x509"):
 		return "give nats.tls.ca_file the CA of the server, and in nats.urls a name that its certificate has"
 	case strings.Contains(text, "permission") || strings.Contains(text, "jetstream is not available"):
-		return "the server has no JetStream, or this user has not the operator's rights: give nats.nkey_seed_file the seed of the operator"
+		return "the server has no JetStream, or this user has not an operator's rights: give nats.nkey_seed_file your own seed"
 	}
 	return "see that nats-server runs and that nats.urls names it"
 }

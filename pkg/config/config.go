@@ -57,6 +57,9 @@ type NATS struct {
 	DeadLettersRetention time.Duration `yaml:"dead_letters_retention"`
 	// AuditRetention is how long it is kept what people did by hand, and why.
 	AuditRetention time.Duration `yaml:"audit_retention"`
+	// Accounts says that NATS has the accounts of "payctl credentials make": the ingress and each operator have one of their
+	// own, which can do no more than they must. All programs of a system have the same value.
+	Accounts bool `yaml:"accounts"`
 	// Upstreams are the services that publish commands by NATS under an account of their own, and Ledgers
 	// those that read outcomes that way. See docs/deploy-nats.md.
 	Upstreams []string `yaml:"upstreams"`

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
 )
@@ -114,6 +115,9 @@ func (n NATS) validate(p *problems) {
 	p.check(n.Credentials.Empty() || n.User == "", "nats.credentials", "must not stand beside user and password")
 	p.check(n.NKeySeed.Empty() || n.User == "" && n.Credentials.Empty(), "nats.nkey_seed", "must not stand beside credentials or user and password")
 	p.names("nats.upstreams", n.Upstreams)
+	if at := slices.Index(n.Upstreams, events.IngressIntake); at >= 0 {
+		p.add(index("nats.upstreams", at), "the name is the ingress's")
+	}
 	p.names("nats.ledgers", n.Ledgers)
 	p.tls("nats.tls", n.TLS)
 	p.check(slices.Contains([]int{1, 3, 5}, n.Replicas), "nats.replicas", "must be 1, 3 or 5")

@@ -64,6 +64,9 @@ type AuditRecord struct {
 	Log         string      `json:"log,omitempty"`
 	LogSequence uint64      `json:"log_sequence,omitempty"`
 	Items       []AuditItem `json:"items"`
+	// Previous and LogState are written by the store of the record, see [AuditLink] and [LogState].
+	Previous AuditLink `json:"previous,omitzero"`
+	LogState LogState  `json:"log_state,omitzero"`
 }
 
 // AuditItem is one thing that a deed was done to.

@@ -199,6 +199,8 @@ func exampleAudits() map[string]events.AuditRecord {
 			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
 		}
+		r.Previous = events.AuditLink{Sequence: 16, Hash: events.AuditHash("operator.fail.teemopay-kr.D-1", []byte("{}"))}
+		r.LogState = events.LogState{First: 1, FirstAt: begin.Add(-time.Hour), Last: 4711, LastAt: begin, Messages: 4711, Hash: events.AuditHash("payment.settled.teemopay-kr.D-1", []byte("{}"))}
 		switch d {
 		case events.DeedRelease:
 			r.Order, r.Filter = "", map[string]string{"reason": payment.ReasonClosed, "operation": "deposit"}

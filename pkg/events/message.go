@@ -86,6 +86,7 @@ const (
 	DeadUnknownOrder    DeadReason = "unknown_order"    // a webhook for an order that never came
 	DeadBadWebhook      DeadReason = "bad_webhook"      // a webhook that does not verify or cannot be read
 	DeadUnexplained     DeadReason = "unexplained"      // a signed webhook that cannot be mapped, about a payment with an outcome or with as many annotations as one keeps, or one that goes on with a payment that failed
+	DeadHostile         DeadReason = "hostile_header"   // a header orders the broker to remove, hold back or forge messages
 	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker delivers it no more: somebody gave a consumer a limit
 	DeadTerminated      DeadReason = "terminated"       // somebody terminated it by hand
 )

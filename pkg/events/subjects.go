@@ -37,6 +37,23 @@ func CutIntake(subject string) (published string, ok bool) {
 // intake is the first token of IntakeSubject.
 const intake = "intake"
 
+// IngressIntake is the name under which an ingress with an account of its own publishes, as an upstream does. No upstream
+// may have it.
+const IngressIntake = "ingress"
+
+// QueuedSubject is where an ingress that cannot read the queue asks workers for the command of an order, e.g.
+// "queued.teemopay-kr.D-1".
+func QueuedSubject(ref payment.Ref) string { return join("queued", ref.Provider, ref.Order) }
+
+// WrittenSubject is where the broker announces each event of the log after it was stored, without its body, e.g.
+// "written.payment.settled.teemopay-kr.D-1". CutWritten returns the event's own subject.
+const WrittenSubject = written + ".payment.>"
+
+const written = "written"
+
+// CutWritten returns the subject of the event that a message under [WrittenSubject] announces.
+func CutWritten(subject string) string { return strings.TrimPrefix(subject, written+".") }
+
 // ProbeSubject is where an ingress writes to find out whether COMMANDS or WEBHOOKS can be written, e.g.
 // "probe.commands". The stream holds the last probe only, and no consumer reads it.
 func ProbeSubject(stream string) string { return join("probe", strings.ToLower(stream)) }
@@ -87,6 +104,12 @@ func WebhookSubject(ref payment.Ref) string {
 	return join("webhook", "received", ref.Provider, ref.Order)
 }
 
+// IsWebhook reports whether a subject is that of a webhook as it was received.
+func IsWebhook(subject string) bool { return strings.HasPrefix(subject, "webhook.received.") }
+
+// IsProbe reports whether a subject is one of [ProbeSubject].
+func IsProbe(subject string) bool { return strings.HasPrefix(subject, "probe.") }
+
 // WaitingSubject is where the broker holds a webhook whose order is not known yet. digest tells the
 // webhooks of an order apart; the same one twice is held once.
 func WaitingSubject(ref payment.Ref, digest string) string {
@@ -104,6 +127,9 @@ func DeadLetterSubject(stream, provider string) string {
 	}
 	return join("deadletter", strings.ToLower(stream), provider)
 }
+
+// DeadLetterFilter matches the dead letters of a provider, whatever the stream.
+func DeadLetterFilter(provider string) string { return join("deadletter", "*", provider) }
 
 // DeadLetterOf returns the stream and provider of a dead letter's subject.
 func DeadLetterOf(subject string) (stream, provider string, ok bool) {

@@ -69,7 +69,7 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p
 // restore publishes the command of a parked payment again if nothing holds it any more, because somebody
 // purged the queue: nothing but its command brings such a payment on its way.
 func (s *Server) restore(ctx context.Context, ref payment.Ref, command events.Outgoing) error {
-	_, err := s.commands.QueuedCommand(ctx, ref)
+	_, err := s.commands.Queued(ctx, ref)
 	if errors.Is(err, events.ErrNotQueued) {
 		if err = s.commands.PublishCommand(ctx, command); errors.Is(err, events.ErrQueued) {
 			err = nil
@@ -97,18 +97,17 @@ func (s *Server) published(ctx context.Context, cmd payment.Command) (payment.Pa
 // queued returns the payment of the command that waits in the queue, or events.ErrNotQueued. A command
 // that cannot be read is another one than any that was accepted here: errReused.
 func (s *Server) queued(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
-	m, err := s.commands.QueuedCommand(ctx, ref)
+	q, err := s.commands.Queued(ctx, ref)
 	if err != nil {
 		return payment.Payment{}, fmt.Errorf("read the queued command of %s: %w", ref, err)
 	}
-	if _, waits := events.SubjectOperation(m.Subject); !waits { // parked: the log knows more than its message
+	switch {
+	case q.Parked: // the log knows more than its message
 		return payment.Payment{}, events.ErrNotQueued
-	}
-	cmd, err := events.DecodeCommand(m)
-	if err != nil {
+	case q.Unreadable:
 		return payment.Payment{}, errReused
 	}
-	return payment.New(cmd), nil
+	return q.Payment, nil
 }
 
 func sameCommand(p payment.Payment, cmd payment.Command) error {

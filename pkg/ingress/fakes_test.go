@@ -54,17 +54,21 @@ func (q *fakeQueue) try(ctx context.Context, out events.Outgoing) error {
 	return nil
 }
 
-func (q *fakeQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Message, error) {
+func (q *fakeQueue) Queued(_ context.Context, ref payment.Ref) (events.Queued, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.read != nil {
-		return q.read()
+		m, err := q.read()
+		if err != nil {
+			return events.Queued{}, err
+		}
+		return events.QueuedOf(m), nil
 	}
 	m, there := q.commands[ref]
 	if !there {
-		return events.Message{}, fmt.Errorf("read: %w", events.ErrNotQueued)
+		return events.Queued{}, fmt.Errorf("read: %w", events.ErrNotQueued)
 	}
-	return m, nil
+	return events.QueuedOf(m), nil
 }
 
 func (q *fakeQueue) PublishClarification(_ context.Context, out events.Outgoing, id string) error {

@@ -19,9 +19,8 @@ type Commands interface {
 	// another command of this order waits in the queue already; after any other error the command may
 	// have been stored or not.
 	PublishCommand(ctx context.Context, command events.Outgoing) error
-	// QueuedCommand returns the command of an order that waits in the queue or is parked, or
-	// events.ErrNotQueued.
-	QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error)
+	// Queued returns what the queue knows of an order whose command waits there or is parked, or events.ErrNotQueued.
+	Queued(ctx context.Context, ref payment.Ref) (events.Queued, error)
 	// PublishClarification stores an answer to a provider's question and returns once it is stored. The
 	// id is the same for the same answer sent again, so that a store may keep it once. It returns
 	// events.ErrQueued when another answer of this order waits in the queue already; after any other

@@ -121,6 +121,7 @@ var ofDeadLetters = map[events.DeadReason]string{
 	events.DeadUnknownOrder:    "ask the provider what it is: perhaps somebody else sells under our account; replay, if the command came meanwhile",
 	events.DeadBadWebhook:      "if a key was taken away too early, put it back and replay; otherwise ask the provider what it sent",
 	events.DeadUnexplained:     "ask the provider what it means: it may speak of money; write down what you found, then drop this one",
+	events.DeadHostile:         "somebody who can publish to our streams tries to steer the broker: find out whose key it is and revoke it; replay only what you know to be right",
 	events.DeadMaxDeliveries:   "somebody gave a consumer a limit: look with `payctl streams diff`, put it back, then replay",
 	events.DeadTerminated:      "somebody terminated it by hand: find out who and why, then replay",
 }

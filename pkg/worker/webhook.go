@@ -166,9 +166,15 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verd
 }
 
 // Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a
-// clarification out of an upstream's own stream. Commands are read first, so that a message never reaches
+// clarification out of an upstream's own stream, and what an ingress published that has a stream of its own. Commands are read first, so that a message never reaches
 // a subject that its body does not name; a clarification is read by who takes it, and changes no payment.
 func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
+	switch {
+	case events.IsProbe(m.Subject):
+		return events.DoneVerdict()
+	case events.IsWebhook(m.Subject): // it is verified by who takes it
+		return events.ForwardVerdict(m.Subject)
+	}
 	if events.IsClarification(m.Subject) {
 		if _, ok := events.SubjectRef(m.Subject); !ok {
 			return events.DeadVerdict(events.DeadMismatch, "the subject names no valid provider and order")

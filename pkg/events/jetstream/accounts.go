@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	njs "github.com/nats-io/nats.go/jetstream"
@@ -42,14 +41,7 @@ func (c *Conn) LastAccount(ctx context.Context, provider string) (AuditEntry, er
 // RecordAccount keeps the record of an account, if the last one of its provider has sequence after (0: there is none).
 // Otherwise the error is [events.ErrStale].
 func (c *Conn) RecordAccount(ctx context.Context, r events.AuditRecord, after uint64) error {
-	id := r.ID + "-" + string(r.Stage)
-	out, err := events.EncodeAudit(r, id)
-	if err != nil {
-		return fmt.Errorf("record of an account: %w", err)
-	}
-	msg := newMessage(ctx, out, id)
-	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(after, 10))
-	err = c.publish(ctx, msg)
+	err := c.appendAudit(ctx, r, &after)
 	if errors.Is(err, errTaken) { // after a lost acknowledgement it can be this one
 		last, lastErr := c.LastAccount(ctx, r.Provider)
 		if lastErr == nil && last.Record.ID == r.ID && last.Record.Stage == r.Stage {

@@ -2,25 +2,121 @@ package jetstream
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
 )
 
-// Audit keeps a record of what a person does. A nil error means that it is kept: do the deed only then.
-// Repeated within two minutes, a record is kept once.
+// Audit keeps a record of what a person does, chained to the record before it, and its copy where the server has an account
+// for copies. A nil error means that both are kept: perform the action only then. Repeated within two minutes, a record is
+// kept once.
 func (c *Conn) Audit(ctx context.Context, r events.AuditRecord) error {
-	id := r.ID + "-" + string(r.Stage)
-	out, err := events.EncodeAudit(r, id)
-	if err == nil {
-		err = c.publish(ctx, newMessage(ctx, out, id))
-	}
-	if err != nil {
+	if err := c.appendAudit(ctx, r, nil); err != nil {
 		return fmt.Errorf("audit record: %w", err)
+	}
+	return nil
+}
+
+// appendAudit writes a record after the last one. With after it is written only if the last record of its own subject has
+// that sequence; the error is then errTaken when it has not.
+func (c *Conn) appendAudit(ctx context.Context, r events.AuditRecord, after *uint64) error {
+	id := r.ID + "-" + string(r.Stage)
+	state, err := c.LogState(ctx)
+	if err == nil {
+		r.LogState = state
+	} else { // what a person must do now must not wait for the log
+		c.log.WarnContext(ctx, "the audit record cannot say how the log stands", "error", err)
+	}
+	for wait := newBackoff(); ; {
+		link, err := c.lastAudit(ctx)
+		if err != nil {
+			return err
+		}
+		r.Previous = link
+		out, err := events.EncodeAudit(r, id)
+		if err != nil {
+			return err
+		}
+		msg := newMessage(ctx, out, id)
+		msg.Header.Set(njs.ExpectedLastSeqHeader, strconv.FormatUint(link.Sequence, 10))
+		if after != nil {
+			msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(*after, 10))
+		}
+		err = c.publish(ctx, msg)
+		if errors.Is(err, errTaken) {
+			err = c.whoIsAudited(ctx, link.Sequence, id)
+		}
+		if errors.Is(err, errTaken) && after != nil {
+			if last, lastErr := c.LastAccount(ctx, r.Provider); lastErr != nil || last.Sequence != *after {
+				return errors.Join(errTaken, lastErr)
+			}
+		}
+		if errors.Is(err, errTaken) && c.again(ctx, wait) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return c.copyAudit(ctx, out, id)
+	}
+}
+
+// lastAudit returns the link to the last record of AUDIT.
+func (c *Conn) lastAudit(ctx context.Context) (events.AuditLink, error) {
+	var link events.AuditLink
+	err := c.ask(ctx, func(ctx context.Context) error {
+		stream, err := c.js.Stream(ctx, events.StreamAudit) // for the last sequence
+		if err != nil {
+			return err
+		}
+		link = events.AuditLink{Sequence: stream.CachedInfo().State.LastSeq}
+		if stream.CachedInfo().State.Msgs == 0 {
+			return nil
+		}
+		raw, err := stream.GetMsg(ctx, link.Sequence)
+		if err == nil {
+			link.Hash = events.AuditHash(raw.Subject, raw.Data)
+		}
+		return err
+	})
+	if err != nil {
+		return link, fmt.Errorf("last record: %w", err)
+	}
+	return link, nil
+}
+
+// whoIsAudited returns nil when the record after a sequence is the one with this id, whose acknowledgement was lost, and
+// else errTaken.
+func (c *Conn) whoIsAudited(ctx context.Context, after uint64, id string) error {
+	stream, err := c.stream(ctx, events.StreamAudit)
+	if err != nil {
+		return err
+	}
+	raw, err := stream.GetMsg(ctx, after+1)
+	if err == nil && raw.Header.Get(headerMessageID) == id {
+		return nil
+	}
+	if err == nil || errors.Is(err, njs.ErrMsgNotFound) {
+		return errTaken
+	}
+	return err
+}
+
+// copyAudit keeps the same record in the account for copies.
+func (c *Conn) copyAudit(ctx context.Context, out events.Outgoing, id string) error {
+	if !c.cfg.Accounts {
+		return nil
+	}
+	out.Subject = events.CopySubject(out.Subject)
+	if err := c.publish(ctx, newMessage(ctx, out, id)); err != nil {
+		return fmt.Errorf("copy to %s: %w", events.StreamAuditCopy, err)
 	}
 	return nil
 }
@@ -30,8 +126,28 @@ type AuditEntry struct {
 	Sequence uint64
 	StoredAt time.Time
 	Subject  string
-	Record   events.AuditRecord // empty when Problem says why it cannot be read
-	Problem  string
+	// Account is whose the record is, as the server wrote it; empty where it wrote none.
+	Account string
+	Record  events.AuditRecord // empty when Problem says why it cannot be read
+	Problem string
+	hash    string
+	id      string
+}
+
+func auditEntry(raw *njs.RawStreamMsg) AuditEntry {
+	entry := AuditEntry{
+		Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject, Account: events.AuditAccount(raw.Subject),
+		hash: events.AuditHash(raw.Subject, raw.Data), id: raw.Header.Get(headerMessageID),
+	}
+	var err error
+	if entry.Record, err = events.DecodeAudit(raw.Data); err != nil {
+		entry.Problem = "it is not an audit record"
+	}
+	if person := events.AccountPerson(entry.Account); entry.Problem == "" && person != "" && person != entry.Record.By {
+		entry.Problem = fmt.Sprintf("it says %q, and was written by the account %s", entry.Record.By, entry.Account)
+		entry.Record = events.AuditRecord{}
+	}
+	return entry
 }
 
 // Audits returns at most max audit records after a sequence, oldest first; 0 begins at the first. Fewer
@@ -43,18 +159,40 @@ func (c *Conn) Audits(ctx context.Context, after uint64, max int) ([]AuditEntry,
 	}
 	var entries []AuditEntry
 	for len(entries) < max {
-		raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject("operator.>"))
+		raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject(">"))
 		if errors.Is(err, njs.ErrMsgNotFound) {
 			break
 		}
 		if err != nil {
 			return nil, fmt.Errorf("audit records after %d: %w", after, err)
 		}
-		entry := AuditEntry{Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject}
-		if entry.Record, err = events.DecodeAudit(raw.Data); err != nil {
-			entry.Problem = "it is not an audit record"
-		}
-		entries, after = append(entries, entry), raw.Sequence
+		entries, after = append(entries, auditEntry(raw)), raw.Sequence
 	}
 	return entries, nil
+}
+
+// userInfoSubject is where the server tells a client who it is.
+const userInfoSubject = "$SYS.REQ.USER.INFO"
+
+// Person returns the name under which this connection's user stands in AUDIT, as the server tells it by the account that the
+// user logged in to. It is empty on a server without accounts for persons.
+func (c *Conn) Person(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	m, err := c.nc.RequestWithContext(ctx, userInfoSubject, nil)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("ask the server who this user is: %w", err)
+	}
+	var answer struct {
+		Data struct {
+			Account string `json:"account"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return "", fmt.Errorf("ask the server who this user is: %w", err)
+	}
+	return events.AccountPerson(answer.Data.Account), nil
 }

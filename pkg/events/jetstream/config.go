@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
@@ -29,6 +30,10 @@ type Config struct {
 	AuditRetention time.Duration
 	// Upstreams that publish by NATS: each has a stream of its own, see [events.IntakeStream].
 	Upstreams []string
+	// Accounts says that the server has the accounts of deploy/nats. Every ingress is then in one out of which it reaches
+	// only the stream of [events.IngressIntake], and reads only the log; workers take from that stream and answer what
+	// stands in the queue. And each operator is in one whose name the server writes into what it leaves in AUDIT.
+	Accounts bool
 	// Ledgers that read outcomes by NATS without rights of their own: each has a durable consumer that is
 	// made for it, see [LedgerConsumer].
 	Ledgers []string
@@ -106,6 +111,9 @@ func (c Config) Validate() error {
 		if !payment.ValidProvider(name) { // the same form: one token, short
 			problems = append(problems, fmt.Errorf(`upstream or ledger %q must be 1 to 32 characters of a-z, 0-9 and "-"`, name))
 		}
+	}
+	if slices.Contains(c.Upstreams, events.IngressIntake) {
+		problems = append(problems, fmt.Errorf("upstream %q: the name is the ingress's", events.IngressIntake))
 	}
 	if c.PublishTimeout >= c.AckWait {
 		problems = append(problems, errors.New("publish_timeout must be shorter than ack_wait"))

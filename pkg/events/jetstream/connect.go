@@ -35,6 +35,9 @@ type Options struct {
 	// Where each program has its own, none can read another's answers.
 	Inbox string
 
+	// Ingress says that this is an ingress in an account of its own, see [Config.Accounts].
+	Ingress bool
+
 	TLS    *tls.Config // nil connects in the clear, unless a URL says tls://
 	Config Config
 	Logger *slog.Logger
@@ -94,7 +97,10 @@ const (
 // Conn is a connection to NATS with everything payonce does there. It reconnects by itself, for ever.
 // All methods are safe for concurrent use.
 type Conn struct {
-	cfg    Config
+	cfg Config
+	// apart says that this is an ingress in an account of its own: it publishes into the stream of its account, and asks
+	// workers for what waits in the queue.
+	apart  bool
 	log    *slog.Logger
 	now    func() time.Time
 	nc     *nats.Conn
@@ -135,7 +141,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{
-		cfg: o.Config, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, past: newPast(),
+		cfg: o.Config, apart: o.Ingress && o.Config.Accounts, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, past: newPast(),
 		writes: writes{streams: map[string]*failure{}}, fit: fitness{ask: o.Fit},
 	}
 	c.meters, c.tracer, c.ownTracer = o.Meters, o.tracers().Tracer(meterName), o.Tracers != nil

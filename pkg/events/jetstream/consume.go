@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	njs "github.com/nats-io/nats.go/jetstream"
@@ -43,7 +44,11 @@ func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler events.Hand
 		return c.consume(ctx, events.StreamCommands, slots, handler,
 			c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending, events.ShortSubject(payment.Deposit), events.ShortSubject(payment.Payout)))
 	})
-	for _, upstream := range c.cfg.Upstreams {
+	upstreams := c.cfg.Upstreams
+	if c.cfg.Accounts {
+		upstreams = append(slices.Clone(upstreams), events.IngressIntake)
+	}
+	for _, upstream := range upstreams {
 		group.Go(func() error {
 			return c.consume(ctx, events.IntakeStream(upstream), slots, handler, c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending))
 		})

@@ -1,10 +1,12 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -81,24 +83,27 @@ func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) ([]DeadLe
 // DeadLettersOf returns the dead letters about one order, oldest first, also those whose command names the order in its
 // body only.
 func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) ([]DeadLetter, error) {
-	var letters []DeadLetter
-	err := c.readThrough(ctx, events.StreamDeadLetters, njs.OrderedConsumerConfig{
-		FilterSubjects: []string{events.DeadLetterSubject("*", ref.Provider), events.DeadLetterSubject("*", events.NoProvider)},
-		DeliverPolicy:  njs.DeliverAllPolicy,
-	}, func(m njs.Msg) (more bool, err error) {
-		meta, err := m.Metadata()
-		if err != nil {
-			return false, err
-		}
-		letter := deadLetterOf(&njs.RawStreamMsg{Sequence: meta.Sequence.Stream, Time: meta.Timestamp, Header: m.Headers(), Data: m.Data()})
-		if letter.about(ref) {
-			letters = append(letters, letter)
-		}
-		return meta.NumPending > 0, nil
-	})
+	stream, err := c.stream(ctx, events.StreamDeadLetters)
 	if err != nil {
 		return nil, fmt.Errorf("dead letters of %s: %w", ref, err)
 	}
+	var letters []DeadLetter
+	for _, filter := range []string{events.DeadLetterFilter(ref.Provider), events.DeadLetterFilter(events.NoProvider)} {
+		for after := uint64(0); ; {
+			raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject(filter))
+			if errors.Is(err, njs.ErrMsgNotFound) {
+				break
+			}
+			if err != nil {
+				return nil, fmt.Errorf("dead letters of %s after %d: %w", ref, after, err)
+			}
+			after = raw.Sequence
+			if letter := deadLetterOf(raw); letter.about(ref) {
+				letters = append(letters, letter)
+			}
+		}
+	}
+	slices.SortFunc(letters, func(a, b DeadLetter) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return letters, nil
 }
 

@@ -25,6 +25,9 @@ type Difference struct {
 	Have     string
 }
 
+// FieldPast is the field of a difference that is no setting: the log lost what it held.
+const FieldPast = "past"
+
 func (d Difference) String() string {
 	if d.Field == "" {
 		return d.Name() + ": missing"

@@ -83,8 +83,12 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	}
 	ctx, span := c.startProcess(ctx, d, s.config.Durable)
 	alive.within(ctx)
-	verdict := events.RetryVerdict(0)
+	verdict, hostile := events.RetryVerdict(0), hostileHeader(d)
 	switch {
+	case hostile != "":
+		c.log.ErrorContext(ctx, "a message orders the broker about; it is not obeyed", "stream", d.stream, "sequence", d.message.Sequence,
+			"subject", d.message.Subject, "header", hostile, "next", "find out who could publish it: docs/deploy-nats.md")
+		verdict = events.DeadVerdict(events.DeadHostile, "the header "+hostile+" orders the broker about")
 	case c.past.shut.Load(): // it was on its way when the log was found to have lost its past
 		verdict = events.RetryVerdict(c.cfg.RetryDelay)
 	case c.fit.check() == nil: // else another process takes it

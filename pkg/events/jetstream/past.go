@@ -285,12 +285,21 @@ func (c *Conn) LogAccepted(ctx context.Context, now events.LogMark) (time.Time, 
 	if err != nil {
 		return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
 	}
-	raw, err := stream.GetLastMsgForSubject(ctx, events.AuditSubject(events.DeedAccept, "", ""))
-	if errors.Is(err, njs.ErrMsgNotFound) {
-		return time.Time{}, nil
+	var raw *njs.RawStreamMsg
+	for _, subject := range events.AuditFilters(events.DeedAccept, "", "") {
+		found, err := stream.GetLastMsgForSubject(ctx, subject)
+		if errors.Is(err, njs.ErrMsgNotFound) {
+			continue
+		}
+		if err != nil {
+			return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
+		}
+		if raw == nil || found.Sequence > raw.Sequence {
+			raw = found
+		}
 	}
-	if err != nil {
-		return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
+	if raw == nil {
+		return time.Time{}, nil
 	}
 	r, err := events.DecodeAudit(raw.Data)
 	if err != nil || r.Stage != events.Finished || r.Log != now.Log || r.LogSequence > now.Sequence {

@@ -24,7 +24,7 @@ const (
 // WatchWrites finds out, until ctx ends, whether streams can be written, for [Conn.Ready] and the metrics. What
 // this process publishes tells when a stream fails; WatchWrites tells when it works again.
 //
-// The probed streams, COMMANDS and WEBHOOKS or none, are also written: every Config.ProbeEvery, and every
+// The probed streams, COMMANDS and WEBHOOKS, or the one of an ingress's account, or none, are also written: every Config.ProbeEvery, and every
 // second while the last publish to them failed. So a full disk is found while there is no traffic, and so is its
 // end. A probe replaces the one before it, and no consumer reads it.
 //
@@ -81,13 +81,21 @@ func (c *Conn) probe(ctx context.Context, stream string) {
 	if !c.nc.IsConnected() {
 		return // Ready says so already
 	}
+	err := c.writeProbe(ctx, stream)
+	if replyOf(err) == refused && !noRoom(err) && ctx.Err() == nil {
+		c.log.Error("probe of a stream is refused", "stream", stream, "error", err)
+	}
+}
+
+func (c *Conn) writeProbe(ctx context.Context, stream string) error {
+	if c.apart {
+		return c.probeApart(ctx, stream)
+	}
 	msg := nats.NewMsg(events.ProbeSubject(stream))
 	msg.Header.Set(njs.MsgRollup, njs.MsgRollupSubject)
 	msg.Data = make([]byte, probeBytes)
 	_, err := c.sendOnce(ctx, msg)
-	if replyOf(err) == refused && !noRoom(err) && ctx.Err() == nil {
-		c.log.Error("probe of a stream is refused", "stream", stream, "error", err)
-	}
+	return err
 }
 
 // lookAt asks what became of a stream that failed and is not probed.

@@ -37,10 +37,19 @@ func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.
 
 func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
 	all := payment.Ref{Provider: provider, Order: "*"}
-	return c.readThrough(ctx, events.StreamPayments, njs.OrderedConsumerConfig{
-		FilterSubjects: []string{events.PaymentSubject(payment.Submitting, all), events.PaymentSubject(payment.Settled, all)},
-		DeliverPolicy:  njs.DeliverByStartTimePolicy, OptStartTime: &from,
-	}, func(m njs.Msg) (more bool, err error) { return sentOne(m, to, each) })
+	return c.readLog(ctx, events.PaymentFilter(all), from, func(subject string, at time.Time, sequence uint64, data []byte) (more bool, err error) {
+		if !at.Before(to) {
+			return false, nil
+		}
+		if status, _ := events.SubjectStatus(subject); status != payment.Submitting && status != payment.Settled {
+			return true, nil
+		}
+		p, err := events.DecodePayment(data)
+		if err != nil {
+			return false, fmt.Errorf("sequence %d: %w", sequence, err)
+		}
+		return true, each(p)
+	})
 }
 
 // readThrough gives each message of a stream that config chooses to each, oldest first, until there is no more, each says
@@ -82,20 +91,4 @@ func nextSent(ctx context.Context, messages njs.MessagesContext) (njs.Msg, error
 	ctx, cancel := context.WithTimeout(ctx, sentPatience)
 	defer cancel()
 	return messages.Next(njs.NextContext(ctx))
-}
-
-// sentOne hands one event on. more is false when there are no others in the time.
-func sentOne(m njs.Msg, to time.Time, each func(payment.Payment) error) (more bool, err error) {
-	meta, err := m.Metadata()
-	if err != nil {
-		return false, err
-	}
-	if !meta.Timestamp.Before(to) {
-		return false, nil
-	}
-	p, err := events.DecodePayment(m.Data())
-	if err != nil {
-		return false, fmt.Errorf("sequence %d: %w", meta.Sequence.Stream, err)
-	}
-	return meta.NumPending > 0, each(p)
 }

@@ -37,17 +37,42 @@ func streamConfigs(c Config) []njs.StreamConfig {
 	payments.MaxAge = c.PaymentRetention
 	payments.DenyDelete, payments.DenyPurge, payments.AllowDirect = true, true, true
 
+	if c.Accounts { // an ingress has no consumer: the definition of one can make the server write to any subject
+		payments.RePublish = &njs.RePublish{Source: "payment.>", Destination: events.WrittenSubject, HeadersOnly: true}
+	}
+
 	deadLetters := baseStream(c, events.StreamDeadLetters, "What could not be worked, with the reason", "deadletter.*.*")
 	deadLetters.MaxAge = c.DeadLetterRetention
 
 	audit := baseStream(c, events.StreamAudit, "What people did by hand, and why", "operator.*.*.*")
 	audit.MaxAge = c.AuditRetention
+	if c.Accounts { // the server writes the account of who wrote a record into its subject
+		audit.Subjects = append(audit.Subjects, "audit.*.*.*.*")
+	}
 	audit.DenyDelete, audit.DenyPurge = true, true
 	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit}
 	for _, upstream := range c.Upstreams {
 		all = append(all, intakeStream(c, upstream))
 	}
+	if c.Accounts {
+		all = append(all, ingressStream(c))
+	}
 	return all
+}
+
+// maxIngressBytes bounds what all ingresses can pile up while no worker runs: beyond it they answer 503.
+const maxIngressBytes = 4 << 30
+
+// ingressStream takes what ingresses with an account of their own publish: commands, and webhooks that they verified. Like
+// an upstream's it has no schedules and no rollups.
+func ingressStream(c Config) njs.StreamConfig {
+	stream := intakeStream(c, events.IngressIntake)
+	stream.Description = "What the ingress takes by HTTP"
+	for _, subject := range []string{"webhook.received.*.*", events.ProbeSubject(stream.Name)} {
+		stream.Subjects = append(stream.Subjects, events.IntakeSubject(events.IngressIntake, subject))
+	}
+	stream.MaxBytes = maxIngressBytes
+	return stream
 }
 
 // maxIntakeBytes bounds what one upstream can pile up while no worker runs. Beyond it the upstream gets

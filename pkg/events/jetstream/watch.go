@@ -83,7 +83,11 @@ func (h *hub) run() {
 	ctx := h.conn.stopping
 	wait := newBackoff()
 	for ctx.Err() == nil {
-		began, err := h.follow(ctx)
+		follow := h.follow
+		if h.conn.apart {
+			follow = h.followApart
+		}
+		began, err := follow(ctx)
 		if ctx.Err() != nil {
 			return
 		}

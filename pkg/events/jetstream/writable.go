@@ -156,7 +156,7 @@ func (w *writes) err() error {
 
 // noteWrite learns from the result of a publish whether its stream can be written.
 func (c *Conn) noteWrite(subject string, publish uint64, ack *njs.PubAck, err error) {
-	stream := streamOf(subject)
+	stream := c.streamOf(subject)
 	switch {
 	case err == nil && ack.Duplicate: // answered from memory
 	case err == nil:
@@ -197,6 +197,14 @@ func noAnswer(err error) bool {
 }
 
 // streamOf returns the stream that takes a subject of ours.
+func (c *Conn) streamOf(subject string) string {
+	if c.apart {
+		return events.IntakeStream(events.IngressIntake)
+	}
+	return streamOf(subject)
+}
+
+// streamOf returns the stream that takes a subject in the account of our programs.
 func streamOf(subject string) string {
 	first, _, _ := strings.Cut(subject, ".")
 	switch first {

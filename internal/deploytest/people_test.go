@@ -1,0 +1,112 @@
+package deploytest
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/internal/app"
+	"payonce/internal/payctl"
+	"payonce/pkg/events"
+)
+
+// payctl runs payctl with the key of a person and returns its exit code and what it printed.
+func (s *system) payctl(t *testing.T, user string, args ...string) (int, string) {
+	t.Helper()
+	var out bytes.Buffer
+	code := payctl.Run(t.Context(), append(args, "--config", filepath.Join(s.configs, user+".yaml")), payctl.Env{
+		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
+	})
+	return code, out.String()
+}
+
+func (s *system) wantPayctl(t *testing.T, user string, code int, says string, args ...string) {
+	t.Helper()
+	if have, out := s.payctl(t, user, args...); have != code || !strings.Contains(out, says) {
+		t.Errorf("payctl %v of %s: exit %d, want %d with %q\n%s", args, user, have, code, says, out)
+	}
+}
+
+// people tries what stands in AUDIT about whom. The name is the key's: it cannot be typed, and no other key can write it.
+func people(t *testing.T, s *system) {
+	t.Helper()
+	for _, user := range []string{"operator-kim", "operator-lee", "administrator"} {
+		s.config(t, filepath.Join(s.configs, "payonce.yaml"), user, s.replicas)
+	}
+	// A dead letter to drop: what stands here is not JSON.
+	js, err := njs.New(s.login(t, "worker"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if _, err := js.Publish(bounded(t), "deadletter.commands.nobody", []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	all := []string{"deadletters", "drop", "--all", "--because", "a test", "--yes"}
+	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(all, "--by", "lee")...)
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " dropped", all...)
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--deed", "drop")
+	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " copies", "audit", "verify")
+	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams are as they are defined.", "streams", "diff")
+
+	// lee says to be kim, past payctl.
+	lee, err := njs.New(s.login(t, "operator-lee"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Deed: events.DeedSettle, Provider: "nobody", By: "kim", Reason: "not me", At: time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lee.Publish(bounded(t), "operator.settle.nobody.X-1", forged); err != nil {
+		t.Fatal(err)
+	}
+	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, `it says "kim", and was written by the account operator-lee`, "audit", "verify")
+	s.erased(t)
+}
+
+// erased lets a stolen administrator's key make AUDIT again, empty: the copy has what was there.
+func (s *system) erased(t *testing.T) {
+	t.Helper()
+	nc := s.login(t, "administrator")
+	js, err := njs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	audit, err := js.Stream(bounded(t), events.StreamAudit)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(bounded(t), events.StreamAudit); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(bounded(t), audit.CachedInfo().Config); err != nil {
+		t.Fatal(err)
+	}
+	for _, request := range []string{"STREAM.DELETE", "STREAM.PURGE", "STREAM.UPDATE", "STREAM.MSG.DELETE"} {
+		if m, err := nc.Request(fmt.Sprintf("COPY.%s.%s", request, events.StreamAuditCopy), []byte("{}"), time.Second); err == nil {
+			t.Errorf("%s of the copy: %s", request, m.Data)
+		}
+	}
+	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "is not in AUDIT", "audit", "verify")
+}
+
+// strangers tries what an ingress's key can do to outcomes and to the queue: nothing.
+func strangers(t *testing.T, s *system) {
+	t.Helper()
+	nc := s.login(t, "ingress")
+	for _, subject := range []string{"payment.settled.teemopay-kr.X-1", "parked.teemopay-kr.X-1", "$JS.API.STREAM.MSG.GET.COMMANDS", "$JS.API.STREAM.PURGE.COMMANDS"} {
+		if m, err := nc.RequestMsg(&nats.Msg{Subject: subject, Data: []byte(`{"last_by_subj":">"}`)}, time.Second); err == nil {
+			t.Errorf("%s: %s", subject, m.Data)
+		}
+	}
+}

@@ -1,0 +1,64 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"github.com/nats-io/nats.go"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// publishApart puts a command into the stream of an ingress in an account of its own. What waits in COMMANDS already is
+// asked of the workers first, so that an upstream hears of it. That is a courtesy: when no worker runs, or when another
+// command of the same order comes at the same moment, the command is stored and a worker compares it with the first.
+func (c *Conn) publishApart(ctx context.Context, msg *nats.Msg, ref payment.Ref) error {
+	switch _, err := c.askQueued(ctx, ref); {
+	case err == nil:
+		return events.ErrQueued
+	case !errors.Is(err, events.ErrNotQueued):
+		c.log.DebugContext(ctx, "workers cannot be asked for the queue", "provider", ref.Provider, "order", ref.Order, "error", err)
+	}
+	return c.publish(ctx, msg)
+}
+
+// probeApart writes to the ingress's own stream, if no worker has yet to take the probe before it: probes must not pile up
+// while no worker runs. The stream has no rollups, so none takes another's place.
+func (c *Conn) probeApart(ctx context.Context, stream string) error {
+	msg := nats.NewMsg(events.ProbeSubject(stream))
+	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
+	msg.Data = make([]byte, probeBytes)
+	_, err := c.sendOnce(ctx, msg)
+	if reply := replyOf(err); reply == wrongSequence || reply == contended {
+		return nil
+	}
+	return err
+}
+
+// followApart wakes who waits for a payment by what the server says of each event after it was stored.
+func (h *hub) followApart(ctx context.Context) (began bool, err error) {
+	reconnected := h.conn.reconnected.wait()
+	sub, err := h.conn.nc.Subscribe(events.WrittenSubject, func(m *nats.Msg) {
+		if ref, ok := events.SubjectRef(events.CutWritten(m.Subject)); ok {
+			h.wake(ref)
+		}
+	})
+	if err != nil {
+		return false, fmt.Errorf("follow the log: %w", err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	if err := h.conn.nc.FlushWithContext(ctx); err != nil { // the server knows the subscription before anybody reads
+		return false, fmt.Errorf("follow the log: %w", err)
+	}
+	h.wakeAll()
+	select {
+	case <-ctx.Done():
+		return true, ctx.Err()
+	case <-reconnected:
+		return true, errors.New("the connection was lost")
+	}
+}

@@ -1,0 +1,101 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// LogState says how the log stands now.
+func (c *Conn) LogState(ctx context.Context) (events.LogState, error) {
+	var state events.LogState
+	err := c.ask(ctx, func(ctx context.Context) error {
+		stream, err := c.js.Stream(ctx, events.StreamPayments) // for what it holds now
+		if err != nil {
+			return err
+		}
+		now := stream.CachedInfo().State
+		state = events.LogState{First: now.FirstSeq, Last: now.LastSeq, Messages: now.Msgs}
+		if now.Msgs == 0 {
+			return nil
+		}
+		state.FirstAt = now.FirstTime.UTC()
+		state.LastAt, state.Hash, err = eventHash(ctx, stream, now.LastSeq)
+		return err
+	})
+	if err != nil {
+		return state, fmt.Errorf("state of %s: %w", events.StreamPayments, err)
+	}
+	return state, nil
+}
+
+func eventHash(ctx context.Context, stream njs.Stream, sequence uint64) (time.Time, string, error) {
+	raw, err := stream.GetMsg(ctx, sequence)
+	if err != nil {
+		return time.Time{}, "", fmt.Errorf("sequence %d: %w", sequence, err)
+	}
+	return raw.Time.UTC(), events.AuditHash(raw.Subject, raw.Data), nil
+}
+
+// retentionSlack is how much earlier than its retention says the server may forget an event, for clocks that differ.
+const retentionSlack = time.Hour
+
+// CheckLog says what the log lost, by itself and by what AUDIT remembers of it: events that are missing between others, a
+// log that begins later than its retention explains or ends earlier than it did, and events that are not the same any more.
+func (c *Conn) CheckLog(ctx context.Context) ([]string, error) {
+	now, err := c.LogState(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var problems []string
+	if held := now.Last + 1 - now.First; now.Messages != 0 && now.Messages != held {
+		problems = append(problems, fmt.Sprintf("holds %d events where %d stood: some were deleted", now.Messages, held))
+	}
+	stream, err := c.stream(ctx, events.StreamPayments)
+	if err != nil {
+		return nil, err
+	}
+	held := len(problems)
+	err = c.eachAudit(ctx, func(e AuditEntry) {
+		if e.Record.Deed == events.DeedAccept && e.Record.Stage == events.Finished { // a person knows what was lost before
+			problems = problems[:held]
+		}
+		if e.Record.LogState.Last == 0 {
+			return
+		}
+		if problem := c.remembered(ctx, stream, e.Record.LogState, now); problem != "" && (len(problems) == 0 || problems[len(problems)-1] != problem) {
+			problems = append(problems, problem)
+		}
+	})
+	return problems, err
+}
+
+// remembered compares the log with how it stood once.
+func (c *Conn) remembered(ctx context.Context, stream njs.Stream, then, now events.LogState) string {
+	forgets := c.now().Add(retentionSlack - c.cfg.PaymentRetention)
+	switch {
+	case now.Last < then.Last:
+		return fmt.Sprintf("ends at event %d and had %d before: it was made again, or restored from an older copy", now.Last, then.Last)
+	case now.First > then.Last && !then.LastAt.Before(forgets):
+		return fmt.Sprintf("begins at event %d; events up to %d of %s are missing and not too old", now.First, then.Last, then.LastAt.Format(time.RFC3339))
+	case now.First > then.First && !then.FirstAt.Before(forgets):
+		return fmt.Sprintf("begins at event %d; event %d of %s is missing and not too old", now.First, then.First, then.FirstAt.Format(time.RFC3339))
+	case now.First > then.Last:
+		return "" // older than the retention
+	}
+	_, hash, err := eventHash(ctx, stream, then.Last)
+	switch {
+	case errors.Is(err, njs.ErrMsgNotFound):
+		return fmt.Sprintf("event %d is missing", then.Last)
+	case err != nil:
+		return fmt.Sprintf("event %d cannot be read: %v", then.Last, err)
+	case hash != then.Hash:
+		return fmt.Sprintf("event %d is another than it was: the log was made again", then.Last)
+	}
+	return ""
+}
