@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/deploy/redis"
 	"payonce/internal/credentials"
 	"payonce/pkg/ingress"
 	"payonce/pkg/sandbox"
@@ -73,15 +74,17 @@ func makeNATS(dir string) error {
 	})
 }
 
-// makeRedis writes the passwords once for our programs and once as the servers read them.
+// makeRedis writes the passwords once for our programs, whose user can do no more than they need, and once as the servers
+// read them, which trust each other with another one.
 func makeRedis(dir string) error {
-	password, sentinel := random(), random()
+	password, admin, sentinel := random(), random(), random()
 	return errors.Join(
 		write(dir, redisDir, "password", password+"\n"),
-		write(dir, redisDir, "server.conf", fmt.Sprintf("requirepass %s\nmasterauth %[1]s\n", password)),
+		write(dir, redisDir, "admin.password", admin+"\n"),
+		write(dir, redisDir, "server.conf", fmt.Sprintf("requirepass %s\nmasterauth %[1]s\nuser payonce on >%s %s", admin, password, redis.Rules)),
 		write(dir, redisDir, "sentinel.password", sentinel+"\n"),
 		write(dir, redisDir, "sentinel.conf",
-			fmt.Sprintf("sentinel auth-pass payonce %s\nrequirepass %s\nsentinel sentinel-pass %[2]s\n", password, sentinel)),
+			fmt.Sprintf("sentinel auth-pass payonce %s\nrequirepass %s\nsentinel sentinel-pass %[2]s\n", admin, sentinel)),
 	)
 }
 

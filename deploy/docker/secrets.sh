@@ -9,11 +9,13 @@ for part in redis ingress grafana; do
 done
 mkdir -p "$folder/providers"
 random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
-redis=$(random) sentinel=$(random) key=$(random)
+redis=$(random) admin=$(random) sentinel=$(random) key=$(random)
+# Our programs' user has the rights of deploy/redis/payonce.acl. The servers trust each other with another password.
 echo "$redis" >"$folder/redis/password"
-printf 'requirepass %s\nmasterauth %s\n' "$redis" "$redis" >"$folder/redis/server.conf"
+echo "$admin" >"$folder/redis/admin.password"
+printf 'requirepass %s\nmasterauth %s\nuser payonce on >%s %s\n' "$admin" "$admin" "$redis" "$(cat "$(dirname "$0")/../redis/payonce.acl")" >"$folder/redis/server.conf"
 echo "$sentinel" >"$folder/redis/sentinel.password"
-printf 'sentinel auth-pass payonce %s\nrequirepass %s\nsentinel sentinel-pass %s\n' "$redis" "$sentinel" "$sentinel" >"$folder/redis/sentinel.conf"
+printf 'sentinel auth-pass payonce %s\nrequirepass %s\nsentinel sentinel-pass %s\n' "$admin" "$sentinel" "$sentinel" >"$folder/redis/sentinel.conf"
 echo "$key" >"$folder/ingress/api.key"
 printf %s "$key" | sha256sum | cut -c1-64 >"$folder/ingress/api.sha256"
 random >"$folder/grafana/password"
