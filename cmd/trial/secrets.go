@@ -80,6 +80,8 @@ func makeRedis(dir string) error {
 	password, admin, sentinel := random(), random(), random()
 	return errors.Join(
 		write(dir, redisDir, "password", password+"\n"),
+		// One configuration names a password for all programs; those without Redis get one of nothing.
+		write(dir, redisDir, "none", random()+"\n"),
 		write(dir, redisDir, "admin.password", admin+"\n"),
 		write(dir, redisDir, "server.conf", fmt.Sprintf("requirepass %s\nmasterauth %[1]s\nuser payonce on >%s %s", admin, password, redis.Rules)),
 		write(dir, redisDir, "sentinel.password", sentinel+"\n"),

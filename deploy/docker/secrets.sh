@@ -13,6 +13,8 @@ redis=$(random) admin=$(random) sentinel=$(random) key=$(random)
 # Our programs' user has the rights of deploy/redis/payonce.acl. The servers trust each other with another password.
 echo "$redis" >"$folder/redis/password"
 echo "$admin" >"$folder/redis/admin.password"
+# One configuration names a password for all programs; those without Redis get one of nothing.
+random >"$folder/redis/none"
 printf 'requirepass %s\nmasterauth %s\nuser payonce on >%s %s\n' "$admin" "$admin" "$redis" "$(cat "$(dirname "$0")/../redis/payonce.acl")" >"$folder/redis/server.conf"
 echo "$sentinel" >"$folder/redis/sentinel.password"
 printf 'sentinel auth-pass payonce %s\nrequirepass %s\nsentinel sentinel-pass %s\n' "$admin" "$sentinel" "$sentinel" >"$folder/redis/sentinel.conf"
