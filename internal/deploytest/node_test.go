@@ -388,7 +388,9 @@ func (n javascript) upstreamAsks() {
 // unread is how many outcomes are not acknowledged.
 func (n javascript) unread() int {
 	n.t.Helper()
-	js, err := njs.New(n.login(n.t, "operator"))
+	nc := n.login(n.t, "operator-kim") // one at a time: the account has few connections
+	defer nc.Close()
+	js, err := njs.New(nc)
 	if err != nil {
 		n.t.Fatal(err)
 	}
