@@ -135,7 +135,7 @@ func apiKeys(configured []config.APIKey) []ingress.APIKey {
 	keys := make([]ingress.APIKey, 0, len(configured))
 	for _, key := range configured {
 		keys = append(keys, ingress.APIKey{
-			Name: key.Name, SHA256: key.SHA256, PreviousSHA256: key.PreviousSHA256, Providers: key.Providers,
+			Name: key.Name, Upstream: key.Upstream, SHA256: key.SHA256, PreviousSHA256: key.PreviousSHA256, Providers: key.Providers,
 			Operations: key.Operations, RequestsPerSecond: key.RequestsPerSecond, Burst: key.Burst,
 			BytesPerSecond: key.BytesPerSecond, BytesBurst: key.BytesBurst,
 		})

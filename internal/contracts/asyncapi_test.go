@@ -62,7 +62,10 @@ var traced = map[string]string{
 
 // channels lists every subject. Statuses and deeds come from the code.
 func channels() []channel {
-	waited := map[string]string{events.HeaderRequestedAt: "when a command that waited was first stored"}
+	waited := map[string]string{
+		events.HeaderRequestedAt: "when a command that waited was first stored",
+		events.HeaderUpstream:    "the upstream it is of; the ingress and workers write it, and what an upstream writes here is not believed",
+	}
 	replayed := map[string]string{jetstream.HeaderReplayOf: "of what a person sent again: its sequence in DEADLETTERS"}
 	maps.Copy(replayed, waited)
 	maps.Copy(replayed, guarded)
@@ -73,7 +76,7 @@ func channels() []channel {
 	held := maps.Clone(received)
 	maps.Copy(held, scheduled)
 	list := []channel{
-		{"depositRequested", "deposit.requested.{provider}.{order}", events.StreamCommands, "A deposit to be made.", "receive", "command.v1.json", []string{"deposit.requested"}, events.CommandSchemaID, replayed, []string{"command.deposit.smallest", "command.deposit"}},
+		{"depositRequested", "deposit.requested.{provider}.{order}", events.StreamCommands, "A deposit to be made.", "receive", "command.v1.json", []string{"deposit.requested"}, events.CommandSchemaID, replayed, []string{"command.deposit.smallest", "command.deposit.upstream", "command.deposit"}},
 		{"payoutRequested", "payout.requested.{provider}.{order}", events.StreamCommands, "A payout to be made.", "receive", "command.v1.json", []string{"payout.requested"}, events.CommandSchemaID, replayed, []string{"command.payout"}},
 		{"depositRequestedShort", "deposit.requested", events.StreamCommands, "A deposit whose provider and order stand in the body only. Not on a NATS with accounts.", "receive", "command.v1.json", []string{"deposit.requested"}, events.CommandSchemaID, nil, []string{"command.deposit.smallest"}},
 		{"payoutRequestedShort", "payout.requested", events.StreamCommands, "A payout whose provider and order stand in the body only. Not on a NATS with accounts.", "receive", "command.v1.json", []string{"payout.requested"}, events.CommandSchemaID, nil, []string{"command.payout"}},

@@ -93,14 +93,14 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	}
 	now := time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC)
 	command := func(op payment.Operation, order string) events.Outgoing {
-		out, err := events.EncodeCommand(payment.Command{Ref: payment.Ref{Provider: "teemopay-kr", Order: order}, Operation: op, Amount: payment.KRW(10000), RequestedAt: now}, "id-"+order)
+		out, err := events.EncodeCommand(payment.Command{Ref: payment.Ref{Provider: "teemopay-kr", Order: order}, Operation: op, Amount: payment.KRW(10000), RequestedAt: now, Upstream: "shop"}, "id-"+order)
 		must(err)
 		return out
 	}
 	must(conn.PublishCommand(ctx, command(payment.Deposit, "dead")))
 	must(conn.PublishCommand(ctx, command(payment.Payout, "parked")))
 	ref := payment.Ref{Provider: "teemopay-kr", Order: "D-1"}
-	answer, err := events.EncodeClarification(events.Clarification{Ref: ref, Fields: map[string]map[string]string{"a": {"b": "c"}}, RequestedAt: now}, "clarified")
+	answer, err := events.EncodeClarification(events.Clarification{Ref: ref, Fields: map[string]map[string]string{"a": {"b": "c"}}, RequestedAt: now, Upstream: "shop"}, "clarified")
 	must(err)
 	must(conn.PublishClarification(ctx, answer, "clarified"))
 	hook, err := events.EncodeWebhook(events.Webhook{Ref: ref, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte("{}"), ReceivedAt: now}, "hook")

@@ -130,7 +130,7 @@ func (d letterWork) absent(found []jetstream.DeadLetter) []events.AuditItem {
 func itemsOf(lines []letterLine) []events.AuditItem {
 	items := []events.AuditItem{}
 	for _, l := range lines {
-		items = append(items, events.AuditItem{Order: l.Order, DeadLetter: l.Sequence})
+		items = append(items, events.AuditItem{Order: l.Order, Upstream: l.Upstream, DeadLetter: l.Sequence})
 	}
 	return items
 }

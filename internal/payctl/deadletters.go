@@ -120,13 +120,15 @@ type letterLine struct {
 	ReplayOf uint64 `json:"replay_of,omitempty"`
 	// Next is what a person does about it, in words that may change.
 	Next string `json:"next"`
+	// Upstream that published it, where that is known.
+	Upstream string `json:"upstream,omitempty"`
 }
 
 func lineOf(l jetstream.DeadLetter) letterLine {
 	ref := letterRef(l)
 	before, _ := strconv.ParseUint(l.Message.Header.Get(jetstream.HeaderReplayOf), 10, 64)
 	return letterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
-		before, operator.NextOfDeadLetter(l.Reason)}
+		before, operator.NextOfDeadLetter(l.Reason), l.Message.Header.Get(events.HeaderUpstream)}
 }
 
 func linesOf(letters []jetstream.DeadLetter) []letterLine {
@@ -243,7 +245,7 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 			}
 			ref := letterRef(l)
 			record := events.AuditRecord{Deed: events.DeedUnmask, Provider: ref.Provider, By: who.Name, Reason: who.Why}
-			_, err = env.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, DeadLetter: seq}}, "dead letters",
+			_, err = env.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Upstream: l.Message.Header.Get(events.HeaderUpstream), DeadLetter: seq}}, "dead letters",
 				func(_ context.Context, item *events.AuditItem) error {
 					item.Result = "shown"
 					return openLetter(l, true).write(c.OutOrStdout(), *asJSON)

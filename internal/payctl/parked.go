@@ -33,6 +33,7 @@ type waiting struct {
 	Status    payment.Status    `json:"status"`
 	Reason    *payment.Reason   `json:"reason,omitempty"`
 	Amount    payment.Money     `json:"amount,omitzero"`
+	Upstream  string            `json:"upstream,omitempty"`
 }
 
 // code is the reason's, or the status where there is none.
@@ -249,14 +250,14 @@ func readOne(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (waitin
 		return waiting{}, err
 	}
 	op, _ := events.SubjectOperation(held.Subject)
-	one := waiting{Ref: ref, Operation: op, Due: held.Due, Status: payment.Requested}
+	one := waiting{Ref: ref, Operation: op, Due: held.Due, Status: payment.Requested, Upstream: held.Header.Get(events.HeaderUpstream)}
 	p, _, err := conn.Last(ctx, ref)
 	switch {
 	case errors.Is(err, events.ErrNoPayment):
 	case err != nil:
 		return waiting{}, err
 	default:
-		one.Status, one.Reason, one.Amount = p.Status, p.Reason, p.Amount
+		one.Status, one.Reason, one.Amount, one.Upstream = p.Status, p.Reason, p.Amount, p.Upstream
 	}
 	return one, nil
 }

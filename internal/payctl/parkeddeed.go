@@ -217,6 +217,11 @@ func (d *parkedWork) chosen(ctx context.Context, cfg config.Config, conn *jetstr
 			refs = append(refs, payment.Ref{Provider: d.choice.provider, Order: order})
 		}
 		found, _, err := d.env.readWaiting(ctx, conn, refs, choice{})
+		for i := range items {
+			if at := slices.IndexFunc(found, func(one waiting) bool { return one.Order == items[i].Order }); at >= 0 {
+				items[i].Upstream = found[at].Upstream
+			}
+		}
 		return items, found, err
 	}
 	refs, err := conn.ParkedOrders(ctx, d.choice.provider)
@@ -231,7 +236,7 @@ func (d *parkedWork) chosen(ctx context.Context, cfg config.Config, conn *jetstr
 		d.others = fmt.Sprintf("; the broker holds %d%s", len(refs), byReason(reasons))
 	}
 	for _, one := range found {
-		items = append(items, events.AuditItem{Order: one.Order, Before: one.Status})
+		items = append(items, events.AuditItem{Order: one.Order, Upstream: one.Upstream, Before: one.Status})
 	}
 	return items, found, err
 }

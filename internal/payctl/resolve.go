@@ -169,7 +169,7 @@ func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, d
 	record := events.AuditRecord{
 		ID: uuid.NewString(), Stage: events.Intended, Deed: events.DeedFail, Provider: r.ref.Provider, Order: r.ref.Order,
 		By: r.who.Name, Reason: r.who.Why, At: r.env.Now().UTC(), Amount: decision.Amount,
-		Items: []events.AuditItem{{Order: r.ref.Order, Before: p.Status}},
+		Items: []events.AuditItem{{Order: r.ref.Order, Upstream: p.Upstream, Before: p.Status}},
 	}
 	if r.settled {
 		record.Deed = events.DeedSettle
@@ -180,7 +180,7 @@ func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, d
 	desk := operator.Desk{Log: r.conn, Queue: r.conn, Now: r.env.Now}
 	next, err := desk.Resolve(ctx, p, seq, r.who, decision)
 	record.Stage, record.At = events.Finished, r.env.Now().UTC()
-	record.Items = []events.AuditItem{{Order: r.ref.Order, Before: p.Status, After: next.Status, Result: operator.Resolved}}
+	record.Items = []events.AuditItem{{Order: r.ref.Order, Upstream: p.Upstream, Before: p.Status, After: next.Status, Result: operator.Resolved}}
 	if err != nil {
 		record.Items[0].Result = "not done: " + err.Error()
 	}

@@ -72,7 +72,7 @@ func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref paymen
 	service := operator.Desk{Log: conn, Queue: conn, Now: e.Now}
 	record := events.AuditRecord{Deed: events.DeedRetry, Provider: ref.Provider, By: who.Name, Reason: who.Why}
 	var refused error
-	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Before: shown.Status}}, "payments", func(ctx context.Context, item *events.AuditItem) error {
+	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Upstream: shown.Upstream, Before: shown.Status}}, "payments", func(ctx context.Context, item *events.AuditItem) error {
 		next, err := service.Retry(ctx, shown, seq, who)
 		item.After, item.Result = next.Status, operator.Approved
 		if errors.Is(err, operator.ErrNotNow) || errors.Is(err, events.ErrStale) {

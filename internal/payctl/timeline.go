@@ -63,7 +63,7 @@ func (s story) print(w io.Writer) error {
 func (s story) header() [][2]string {
 	p := s.Payment
 	lines := [][2]string{
-		{"payment", p.Ref.String()}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
+		{"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
 		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's number", p.ProviderReference},
 	}
 	for _, r := range p.Receipts {

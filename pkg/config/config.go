@@ -148,6 +148,8 @@ type Ingress struct {
 // APIKey lets one upstream service in. The file holds the key's hash only.
 type APIKey struct {
 	Name string `yaml:"name"`
+	// Upstream is whose payments the key asks for and sees; empty means Name. Keys of one service share it.
+	Upstream string `yaml:"upstream"`
 	// SHA256 of the key in lower case hexadecimal, as sha256sum prints it.
 	SHA256 string `yaml:"sha256"`
 	// PreviousSHA256 are hashes of keys that are still taken while the service changes to the new one.

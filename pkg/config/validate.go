@@ -132,6 +132,7 @@ func (p *problems) names(key string, names []string) {
 	for i, name := range names {
 		p.check(payment.ValidProvider(name), index(key, i), `must be 1 to 32 characters of a-z, 0-9 and "-"`)
 		p.check(!slices.Contains(names[:i], name), index(key, i), "stands twice")
+		p.check(key != "nats.upstreams" || name != "ingress", index(key, i), "is the name under which the ingress publishes")
 	}
 }
 
@@ -219,6 +220,7 @@ func (c *Config) validateAPIKeys(p *problems) {
 		p.check(plainKey.MatchString(k.Name), key+".name", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
 		p.check(!names[k.Name], key+".name", "stands twice")
 		names[k.Name] = true
+		p.check(k.Upstream == "" || plainKey.MatchString(k.Upstream), key+".upstream", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
 		p.checkHash(key+".sha256", k.SHA256, hashes)
 		for j, hash := range k.PreviousSHA256 {
 			p.checkHash(index(key+".previous_sha256", j), hash, hashes)

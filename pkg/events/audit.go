@@ -72,6 +72,7 @@ type AuditRecord struct {
 // AuditItem is one thing that a deed was done to.
 type AuditItem struct {
 	Order      string         `json:"order,omitempty"`
+	Upstream   string         `json:"upstream,omitempty"`    // whose payment or message it is, where that is known
 	DeadLetter uint64         `json:"dead_letter,omitempty"` // its sequence in DEADLETTERS
 	Stream     string         `json:"stream,omitempty"`      // a stream or consumer, and how it differs from its definition
 	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the deed was decided

@@ -25,6 +25,8 @@ type Clarification struct {
 	Revision int `json:"revision,omitempty"`
 	// RequestedAt is when the upstream answered.
 	RequestedAt time.Time `json:"requested_at,omitzero"`
+	// Upstream that answered, from [HeaderUpstream]; a body cannot say it.
+	Upstream string `json:"-"`
 }
 
 // EncodeClarification returns the message that carries a clarification. id must be unique.
@@ -40,7 +42,8 @@ func EncodeClarification(c Clarification, id string) (Outgoing, error) {
 		ID: id, Source: Source, Type: ClarificationType, Subject: c.Ref.String(), Time: c.RequestedAt,
 		ContentType: contentJSON, Schema: ClarificationSchemaID,
 	}
-	return Outgoing{Subject: ClarificationSubject(c.Ref), Header: attributes.header(), Data: data}, nil
+	header := withUpstream(attributes.header(), c.Upstream)
+	return Outgoing{Subject: ClarificationSubject(c.Ref), Header: header, Data: data}, nil
 }
 
 // DecodeClarification reads a clarification from a message of the queue, as strictly as [DecodeCommand]
@@ -72,6 +75,7 @@ func DecodeClarification(m Message) (Clarification, error) {
 	if c.RequestedAt.IsZero() {
 		c.RequestedAt = firstStored(m)
 	}
+	c.Upstream = upstreamOf(m)
 	return c, nil
 }
 

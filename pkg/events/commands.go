@@ -20,6 +20,26 @@ const MaxCommandBytes = 64 << 10
 // on. It is used where the command itself has no requested_at.
 const HeaderRequestedAt = "Payonce-Requested-At"
 
+// HeaderUpstream says for which upstream a command or a clarification was published: the ingress writes it, and for what an
+// upstream publishes by NATS the worker that takes it out of the upstream's stream. A body cannot say it.
+const HeaderUpstream = "Payonce-Upstream"
+
+// upstreamOf returns the upstream that a message was published for; empty for none.
+func upstreamOf(m Message) string {
+	if name := m.Header.Get(HeaderUpstream); payment.ValidUpstream(name) {
+		return name
+	}
+	return ""
+}
+
+// withUpstream adds the upstream to the header of a message.
+func withUpstream(h Header, upstream string) Header {
+	if upstream != "" {
+		h.Set(HeaderUpstream, upstream)
+	}
+	return h
+}
+
 // CommandType is the CloudEvents type of a command, e.g. "deposit.requested".
 func CommandType(op payment.Operation) string { return ShortSubject(op) }
 
@@ -36,7 +56,8 @@ func EncodeCommand(cmd payment.Command, id string) (Outgoing, error) {
 		ID: id, Source: Source, Type: CommandType(cmd.Operation), Subject: cmd.Ref.String(), Time: cmd.RequestedAt,
 		ContentType: contentJSON, Schema: CommandSchemaID,
 	}
-	return Outgoing{Subject: CommandSubject(cmd.Operation, cmd.Ref), Header: attributes.header(), Data: data}, nil
+	header := withUpstream(attributes.header(), cmd.Upstream)
+	return Outgoing{Subject: CommandSubject(cmd.Operation, cmd.Ref), Header: header, Data: data}, nil
 }
 
 // CommandError is a command that cannot be taken. It holds no value of the command but its name.
@@ -48,6 +69,8 @@ type CommandError struct {
 	// Ref and Operation name the payment where the command could be read so far; Ref is valid or zero.
 	Ref       payment.Ref
 	Operation payment.Operation
+	// Upstream that published it, from [HeaderUpstream].
+	Upstream string
 }
 
 func (e *CommandError) Error() string {
@@ -60,8 +83,19 @@ func (e *CommandError) Error() string {
 // DecodeCommand reads a command from a message of the queue: a CloudEvent in binary or structured mode,
 // or plain JSON without any "ce-" header. The subject decides the operation; provider and order of the
 // body must be those of a long subject. RequestedAt is filled in from when the message was first
-// stored, if the command does not say. Errors are a [*CommandError].
+// stored, if the command does not say, and Upstream from [HeaderUpstream]. Errors are a [*CommandError].
 func DecodeCommand(m Message) (payment.Command, error) {
+	cmd, err := decodeCommand(m)
+	var refused *CommandError
+	if errors.As(err, &refused) {
+		refused.Upstream = upstreamOf(m)
+		return payment.Command{}, err
+	}
+	cmd.Upstream = upstreamOf(m)
+	return cmd, err
+}
+
+func decodeCommand(m Message) (payment.Command, error) {
 	op, known := SubjectOperation(m.Subject)
 	if !known {
 		return payment.Command{}, &CommandError{Reason: DeadMismatch, Problem: "the subject is not that of a command"}

@@ -115,7 +115,10 @@ func exampleEvents() map[string]payment.Payment {
 		p.Known, p.Reason, p.UpdatedAt = true, &payment.Reason{Code: payment.ReasonOverdue}, begin.Add(48*time.Hour)
 		p.OverdueAt = p.UpdatedAt
 	})
-	add("settled", payment.Settled, 3, settled)
+	add("settled", payment.Settled, 3, func(p *payment.Payment) {
+		settled(p)
+		p.Upstream = "shop"
+	})
 	add("settled.by_person", payment.Settled, 3, func(p *payment.Payment) {
 		p.Known, p.SettledAmount = true, payment.KRW(10000)
 		p.Reason = &payment.Reason{Code: payment.ReasonResolvedByPerson, By: "kim", Message: "the provider's desk confirmed it, ticket 4711"}
@@ -168,6 +171,9 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	smallest := payment.Command{Ref: ref, Operation: payment.Deposit, Amount: payment.KRW(10000)}
 	m, err := events.EncodeCommand(smallest, exampleID)
 	keep("command.deposit.smallest", m, err)
+	smallest.Upstream = "shop"
+	m, err = events.EncodeCommand(smallest, exampleID)
+	keep("command.deposit.upstream", m, err)
 	m, err = events.EncodeClarification(exampleClarification(), exampleID)
 	keep("clarification", m, err)
 	for name, p := range exampleEvents() {
@@ -213,7 +219,7 @@ func exampleAudits() map[string]events.AuditRecord {
 			}
 			list["release.finished"] = result
 		case events.DeedSettle:
-			r.Amount, r.Items[0].Before = payment.KRW(10000), payment.InDoubt
+			r.Amount, r.Items[0].Before, r.Items[0].Upstream = payment.KRW(10000), payment.InDoubt, "shop"
 		case events.DeedReplay:
 			r.Items = []events.AuditItem{{Order: ref.Order, DeadLetter: 17}}
 		case events.DeedApply:

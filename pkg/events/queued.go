@@ -15,6 +15,8 @@ type Queued struct {
 	Parked bool `json:"parked,omitempty"`
 	// Unreadable says that it is no command.
 	Unreadable bool `json:"unreadable,omitempty"`
+	// Upstream that published what is unreadable; empty where it has none. A payment names its own.
+	Upstream string `json:"upstream,omitempty"`
 }
 
 // QueuedOf returns what a message of the queue says of its order. A command's personal data are not in it.
@@ -24,7 +26,7 @@ func QueuedOf(m Message) Queued {
 	}
 	cmd, err := DecodeCommand(m)
 	if err != nil {
-		return Queued{Unreadable: true}
+		return Queued{Unreadable: true, Upstream: upstreamOf(m)}
 	}
 	return Queued{Payment: payment.New(cmd)}
 }

@@ -238,7 +238,7 @@ func wireTypes() []reflect.Type {
 func jsonNames(typ reflect.Type) map[string]reflect.StructField {
 	names := map[string]reflect.StructField{}
 	for _, f := range reflect.VisibleFields(typ) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" && name != "-" {
 			names[name] = f
 		}
 	}

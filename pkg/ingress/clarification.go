@@ -25,14 +25,14 @@ func (s *Server) clarify(w http.ResponseWriter, r *http.Request) *problem {
 	if refused != nil {
 		return refused
 	}
-	p, err := s.find(r.Context(), ref)
+	p, err := s.find(r.Context(), ref, requestOf(r).key.upstream())
 	if refused := s.readable(r, p, err, ref); refused != nil {
 		return refused
 	}
 	if refused := s.answers(p, c); refused != nil {
 		return refused
 	}
-	c.RequestedAt, c.Revision = s.now().UTC(), p.Revision
+	c.RequestedAt, c.Revision, c.Upstream = s.now().UTC(), p.Revision, requestOf(r).key.upstream()
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
 	message, err := events.EncodeClarification(c, s.newID())

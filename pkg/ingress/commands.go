@@ -80,8 +80,10 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	refused = s.check(cmd)
 	p, duplicate, err := s.enqueue(ctx, cmd, refused == nil)
 	switch {
-	case refused != nil && (errors.Is(err, errUnknown) || errors.Is(err, errReused)):
+	case refused != nil && (errors.Is(err, errUnknown) || errors.Is(err, errReused) || errors.Is(err, errForeign)):
 		return accepted{}, refused
+	case errors.Is(err, errForeign):
+		return accepted{}, newProblem(kindReused, "")
 	case errors.Is(err, errReused):
 		refused := newProblem(kindReused, "The order number was used for another command. The first one stands.")
 		refused.Field = "order"
@@ -107,6 +109,7 @@ func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.
 	if _, known := s.registry.Get(cmd.Provider); !known {
 		return payment.Command{}, fieldProblem("provider", "there is no such provider, see /v1/providers")
 	}
+	cmd.Upstream = key.upstream()
 	if cmd.RequestedAt.IsZero() {
 		cmd.RequestedAt = s.now().UTC()
 	}

@@ -30,7 +30,7 @@
 //	503 overloaded              too many requests are worked on, or being read; nothing was taken
 //	400 malformed               not one well-formed JSON object
 //	422 invalid_field           well-formed, and a field is not acceptable; an unknown provider too
-//	409 order_reused            the order is known with another command
+//	409 order_reused            the order is known with another command; without field and detail: it is another upstream's
 //	503 unavailable             not stored for sure: send the same request again
 //
 // # Clarifications
@@ -45,10 +45,16 @@
 // question that has changed since. The answer is 202 with the payment as it stands: it asks until a worker
 // has told the provider. The same answer sent again is the same. Besides the refusals of a command:
 //
-//	404 not_found               no payment of this order is known
+//	404 not_found               no payment of this order is known to this upstream
 //	409 clarification_not_asked the payment does not wait for an answer
 //	409 clarification_queued    another answer is on its way to the provider
 //	422 invalid_field           a field that was not asked for, or one that is missing
+//
+// # Whose payment it is
+//
+// A payment belongs to the upstream whose key asked for it ([APIKey]). To any other it does not exist: every request about
+// it is answered as for an order that nobody knows, after the same reads. Its number is taken all the same. Payments
+// without an upstream are seen by every key of their provider.
 //
 // # What a provider says of itself
 //

@@ -12,6 +12,8 @@ import (
 var (
 	// errReused: the order is known with another command.
 	errReused = errors.New("the order is known with another command")
+	// errForeign: the order is another upstream's.
+	errForeign = errors.New("the order is another upstream's")
 	// errUnknown: the order is not known, and the command is not to be stored.
 	errUnknown = errors.New("the order is not known")
 	// errUnsettled: queue and log contradicted each other each time they were asked.
@@ -22,8 +24,8 @@ var (
 const enqueueRounds = 3
 
 // enqueue stores a command, unless its order is known or the command is not good. It returns the payment as it
-// stands, and whether the same command was there before. After an error other than errReused and errUnknown the
-// command may have been stored.
+// stands, and whether the same command was there before. After an error other than errReused, errForeign and errUnknown
+// the command may have been stored.
 func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p payment.Payment, duplicate bool, err error) {
 	command, err := events.EncodeCommand(cmd, s.newID())
 	if err != nil && !good { // not even its order is an order
@@ -52,7 +54,7 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p
 				return payment.Payment{}, false, fmt.Errorf("publish %s: %w", cmd.Ref, err)
 			}
 		}
-		p, err = s.queued(ctx, cmd.Ref)
+		p, err = s.queued(ctx, cmd.Ref, cmd.Upstream)
 		if err == nil {
 			return p, true, sameCommand(p, cmd)
 		}
@@ -95,8 +97,9 @@ func (s *Server) published(ctx context.Context, cmd payment.Command) (payment.Pa
 }
 
 // queued returns the payment of the command that waits in the queue, or events.ErrNotQueued. A command
-// that cannot be read is another one than any that was accepted here: errReused.
-func (s *Server) queued(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+// that cannot be read is another one than any that was accepted here: errReused. That of another upstream is errForeign,
+// readable or not.
+func (s *Server) queued(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
 	q, err := s.commands.Queued(ctx, ref)
 	if err != nil {
 		return payment.Payment{}, fmt.Errorf("read the queued command of %s: %w", ref, err)
@@ -104,13 +107,22 @@ func (s *Server) queued(ctx context.Context, ref payment.Ref) (payment.Payment, 
 	switch {
 	case q.Parked: // the log knows more than its message
 		return payment.Payment{}, events.ErrNotQueued
+	case q.Unreadable && q.Upstream != "" && q.Upstream != upstream:
+		return payment.Payment{}, errForeign
 	case q.Unreadable:
 		return payment.Payment{}, errReused
+	case !q.Payment.VisibleTo(upstream):
+		return payment.Payment{}, errForeign
 	}
 	return q.Payment, nil
 }
 
+// sameCommand returns nil if the command is the one that the payment came of: it asks for the same, and by the same
+// upstream.
 func sameCommand(p payment.Payment, cmd payment.Command) error {
+	if !p.VisibleTo(cmd.Upstream) {
+		return errForeign
+	}
 	if p.Fingerprint != cmd.Fingerprint() {
 		return errReused
 	}

@@ -28,6 +28,9 @@ const MinKeyLength = 32
 type APIKey struct {
 	// Name of the service, for the access log.
 	Name string
+	// Upstream is whose payments the key asks for and sees; empty means Name. Keys of one service share it, and a service
+	// that publishes by NATS too has the upstream's name there.
+	Upstream string
 	// SHA256 of the key in hex, see [HashKey].
 	SHA256 string
 	// PreviousSHA256 are hashes of keys that are still taken while the service changes to the new one.
@@ -63,6 +66,9 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 			problems = append(problems, fmt.Errorf("API key %q: needs a name of its own", key.Name))
 		}
 		names[key.Name] = true
+		if !payment.ValidUpstream(key.upstream()) {
+			problems = append(problems, fmt.Errorf("API key %q: name and upstream must be 1 to 64 characters of A-Z, a-z, 0-9, \"_\" and \"-\"", key.Name))
+		}
 		for _, hash := range key.hashes() {
 			sum, err := hex.DecodeString(hash)
 			switch {
@@ -89,6 +95,9 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 	}
 	return errors.Join(problems...)
 }
+
+// upstream returns whose payments the key asks for.
+func (k *APIKey) upstream() string { return cmp.Or(k.Upstream, k.Name) }
 
 // hashes returns the hashes of all keys that are taken now.
 func (k *APIKey) hashes() []string { return append([]string{k.SHA256}, k.PreviousSHA256...) }

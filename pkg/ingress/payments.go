@@ -44,6 +44,7 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 	if refused != nil {
 		return refused
 	}
+	upstream := requestOf(r).key.upstream()
 	wait := min(preferredWait(r.Header.Values("Prefer")), s.limits.MaxWait)
 	var end func()
 	if wait > 0 {
@@ -55,9 +56,9 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 		defer end()
 		requestOf(r).leave() // it has a place among those that wait
 		s.outlive(w, wait)
-		p, err = s.await(r.Context(), ref, wait)
+		p, err = s.await(r.Context(), ref, upstream, wait)
 	} else {
-		p, err = s.find(r.Context(), ref)
+		p, err = s.find(r.Context(), ref, upstream)
 	}
 	if refused := s.readable(r, p, err, ref); refused != nil {
 		return refused
@@ -81,7 +82,7 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) *problem {
 	if refused != nil {
 		return refused
 	}
-	p, err := s.find(r.Context(), ref)
+	p, err := s.find(r.Context(), ref, requestOf(r).key.upstream())
 	if refused := s.readable(r, p, err, ref); refused != nil {
 		return refused
 	}
@@ -141,20 +142,28 @@ func (s *Server) readable(r *http.Request, p payment.Payment, err error, ref pay
 }
 
 // find returns the payment as it stands in the log or, before its first event, as the queued command
-// has it.
-func (s *Server) find(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+// has it. For another upstream's payment the same is read as for an order that is not known, and the same is the answer.
+func (s *Server) find(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.limits.BackendTimeout)
 	defer cancel()
-	p, _, err := s.log.Last(ctx, ref)
+	p, err := s.logged(ctx, ref, upstream)
 	if !errors.Is(err, events.ErrNoPayment) {
 		return p, err
 	}
-	p, err = s.queued(ctx, ref)
-	if err == nil || !errors.Is(err, events.ErrNotQueued) && !errors.Is(err, errReused) {
+	p, err = s.queued(ctx, ref, upstream)
+	if err == nil || !errors.Is(err, events.ErrNotQueued) && !errors.Is(err, errReused) && !errors.Is(err, errForeign) {
 		return p, err
 	}
 	// A worker may have begun between the two looks: it writes to the log before it leaves the queue.
-	p, _, err = s.log.Last(ctx, ref)
+	return s.logged(ctx, ref, upstream)
+}
+
+// logged returns the payment as it stands in the log, or events.ErrNoPayment for one that is another upstream's, too.
+func (s *Server) logged(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
+	p, _, err := s.log.Last(ctx, ref)
+	if err == nil && !p.VisibleTo(upstream) {
+		return payment.Payment{}, events.ErrNoPayment
+	}
 	return p, err
 }
 

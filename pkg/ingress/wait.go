@@ -72,13 +72,13 @@ func (s *Server) beginWaiting(key *holder) (end func()) {
 
 // await returns the payment as soon as the customer can go on with it or it has ended, and after the
 // wait as it then stands.
-func (s *Server) await(ctx context.Context, ref payment.Ref, wait time.Duration) (payment.Payment, error) {
+func (s *Server) await(ctx context.Context, ref payment.Ref, upstream string, wait time.Duration) (payment.Payment, error) {
 	changed, stop := s.log.Watch(ref) // before the first look, so that no change falls between
 	defer stop()
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	for {
-		p, err := s.find(ctx, ref)
+		p, err := s.find(ctx, ref, upstream)
 		if err != nil || p.Action != nil || p.Status.Ended() {
 			return p, err
 		}
@@ -88,9 +88,9 @@ func (s *Server) await(ctx context.Context, ref payment.Ref, wait time.Duration)
 				changed = nil
 			}
 		case <-timer.C:
-			return s.find(ctx, ref)
+			return s.find(ctx, ref, upstream)
 		case <-s.stopping:
-			return s.find(ctx, ref)
+			return s.find(ctx, ref, upstream)
 		case <-ctx.Done():
 			return payment.Payment{}, ctx.Err()
 		}

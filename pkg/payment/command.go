@@ -33,6 +33,10 @@ type Command struct {
 	RequestedAt time.Time `json:"requested_at,omitzero"`
 	// ExpiresAt is when the customer's patience ends: after it the payment is not begun any more.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	// Upstream is the service that asks. The broker or the ingress says who that is, never the command itself; a command
+	// of our own programs may have none. It is no part of the fingerprint, so that commands of before versions knew
+	// upstreams are still recognised.
+	Upstream string `json:"-"`
 	// Metadata belongs to the upstream; it comes back unchanged in every event.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }

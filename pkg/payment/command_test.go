@@ -222,6 +222,9 @@ func eachLeaf(t *testing.T, visit func(path string, set func(*payment.Command) r
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+			if name == "-" { // no part of what is asked for
+				continue
+			}
 			if name == "" && !f.Anonymous {
 				name = f.Name
 			}

@@ -70,10 +70,13 @@ type Payment struct {
 	OverdueAt time.Time `json:"overdue_at,omitzero"`
 	// Fingerprint of the command, so that another command under the same order is noticed even when
 	// Redis has forgotten the first.
-	Fingerprint string            `json:"fingerprint,omitempty"`
-	RequestedAt time.Time         `json:"requested_at,omitzero"`
-	UpdatedAt   time.Time         `json:"updated_at"`
-	Metadata    map[string]string `json:"metadata,omitempty"`
+	Fingerprint string    `json:"fingerprint,omitempty"`
+	RequestedAt time.Time `json:"requested_at,omitzero"`
+	UpdatedAt   time.Time `json:"updated_at"`
+	// Upstream is the service that asked for the payment. It is empty for one that was asked for before versions knew
+	// upstreams, or with payctl: every API key of its provider may see it.
+	Upstream string            `json:"upstream,omitempty"`
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // OpenSince is when the payment was sent first, however often it was sent again. One that came back to life from
@@ -102,7 +105,7 @@ func (p Payment) Requests() int {
 func New(c Command) Payment {
 	p := Payment{
 		Ref: c.Ref, Operation: c.Operation, Status: Requested, Amount: c.Amount,
-		Fingerprint: c.Fingerprint(), RequestedAt: c.RequestedAt.UTC(), UpdatedAt: c.RequestedAt.UTC(),
+		Fingerprint: c.Fingerprint(), RequestedAt: c.RequestedAt.UTC(), UpdatedAt: c.RequestedAt.UTC(), Upstream: c.Upstream,
 	}
 	if validateMetadata(c.Metadata) == nil {
 		p.Metadata = c.Metadata

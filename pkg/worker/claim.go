@@ -99,6 +99,6 @@ func (w *Worker) refuseUndecodable(ctx context.Context, err error) events.Verdic
 		return events.DeadVerdict(bad.Reason, bad.Error())
 	}
 	now := w.Now().UTC()
-	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now}
+	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now, Upstream: bad.Upstream}
 	return w.refuse(ctx, p, bad.Reason, bad.Error())
 }

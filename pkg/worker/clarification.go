@@ -44,6 +44,9 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}
+	if !j.payment.TakenFor(c.Upstream) {
+		return events.DeadVerdict(events.DeadInvalid, "order: it is another upstream's")
+	}
 	if verdict, wanted := w.wanted(m, c, j.payment); !wanted {
 		return verdict
 	}

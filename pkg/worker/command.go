@@ -141,7 +141,7 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, fini
 		}
 	}
 	p := j.payment
-	if p.Fingerprint != j.meaning {
+	if p.Fingerprint != j.meaning || !p.TakenFor(j.cmd.Upstream) {
 		return orderReused(), true, nil
 	}
 	switch p.Status {

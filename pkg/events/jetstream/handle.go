@@ -26,9 +26,9 @@ func newDelivery(m *nats.Msg) (*delivery, error) {
 	if err != nil {
 		return nil, err
 	}
-	subject, _ := events.CutIntake(m.Subject)
+	subject, header := events.TakeIntake(m.Subject, events.Header(m.Header))
 	return &delivery{raw: m, stream: meta.Stream, message: events.Message{
-		Subject: subject, Header: events.Header(m.Header), Data: m.Data,
+		Subject: subject, Header: header, Data: m.Data,
 		Sequence: meta.Sequence.Stream, Deliveries: int(meta.NumDelivered), StoredAt: meta.Timestamp.UTC(),
 		Pending: meta.NumPending,
 	}}, nil

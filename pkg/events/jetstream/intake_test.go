@@ -36,7 +36,7 @@ func TestIntakeStreamTakesNoOrders(t *testing.T) {
 		}
 		return err
 	}
-	if err := publish(subject, "Nats-Msg-Id", "1", "X-Upstream", "kept"); err != nil {
+	if err := publish(subject, "Nats-Msg-Id", "1", "X-Upstream", "kept", events.HeaderUpstream, "game", "payonce-upstream", "game"); err != nil {
 		t.Fatal(err)
 	}
 	for _, order := range [][]string{
@@ -63,7 +63,8 @@ func TestIntakeStreamTakesNoOrders(t *testing.T) {
 			return events.ForwardVerdict(m.Subject)
 		})
 	}()
-	subjects := []string{receive(t, got, "the first").Subject, receive(t, got, "the second").Subject}
+	first, second := receive(t, got, "the first"), receive(t, got, "the second")
+	subjects := []string{first.Subject, second.Subject}
 	slices.Sort(subjects)
 	if want := []string{"deposit.requested.acme.D-1", "payout.requested.acme.P-1"}; !slices.Equal(subjects, want) {
 		t.Errorf("got %v, want %v", subjects, want)
@@ -78,6 +79,12 @@ func TestIntakeStreamTakesNoOrders(t *testing.T) {
 	m, err := c.QueuedCommand(testContext(t), ref("D-1"))
 	if err != nil || m.Header.Get("X-Upstream") != "kept" {
 		t.Errorf("%+v: %v", m, err)
+	}
+	if got := m.Header[events.HeaderUpstream]; !slices.Equal(got, []string{"shop"}) || m.Header["payonce-upstream"] != nil {
+		t.Errorf("a message of shop is queued with %v", m.Header)
+	}
+	if m, err = c.QueuedCommand(testContext(t), ref("P-1")); err != nil || m.Header.Get(events.HeaderUpstream) != "game" {
+		t.Errorf("a message of game without headers is queued with %v: %v", m.Header, err)
 	}
 }
 
