@@ -96,6 +96,7 @@ func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {
 		Registry: rt.Connectors, Commands: conn, Webhooks: conn, Log: conn, Keys: apiKeys(cfg.APIKeys),
 		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
 		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
+		OrderPrefixes: rt.Config.OrderPrefixes, NATSUpstreams: rt.Config.NATS.Upstreams,
 		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
 		Ready: func(context.Context) error { return conn.Ready() },
 	})
@@ -136,7 +137,7 @@ func apiKeys(configured []config.APIKey) []ingress.APIKey {
 	for _, key := range configured {
 		keys = append(keys, ingress.APIKey{
 			Name: key.Name, Upstream: key.Upstream, SHA256: key.SHA256, PreviousSHA256: key.PreviousSHA256, Providers: key.Providers,
-			Operations: key.Operations, RequestsPerSecond: key.RequestsPerSecond, Burst: key.Burst,
+			Operations: key.Operations, Balance: key.Balance, RequestsPerSecond: key.RequestsPerSecond, Burst: key.Burst,
 			BytesPerSecond: key.BytesPerSecond, BytesBurst: key.BytesBurst,
 		})
 	}

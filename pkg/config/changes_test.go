@@ -39,7 +39,7 @@ func TestWatchedFiles(t *testing.T) {
 func TestWhatWaitsForARestart(t *testing.T) {
 	cert, key := selfSigned(t)
 	files := map[string]string{"conf/cert": cert, "conf/key": key, "conf/s": password}
-	const api, tls = "api_keys: [{name: a, sha256: 0f}]", "tls: {enabled: true, cert_file: cert, key_file: key}"
+	const api, tls = "api_keys: [{name: a, providers: [acme-kr], sha256: 0f}]", "tls: {enabled: true, cert_file: cert, key_file: key}"
 	build := func(yaml string) *config.Config {
 		t.Helper()
 		yaml = strings.ReplaceAll(yaml, "0f", hash)
@@ -53,15 +53,15 @@ func TestWhatWaitsForARestart(t *testing.T) {
 	before := build(base)
 	for yaml, want := range map[string]string{
 		base: "",
-		strings.Replace(base, "name: a", "name: b", 1):                                                                                            "",
-		strings.Replace(base, "merchant: m", "merchant: other", 1):                                                                                "",
-		strings.Replace(base, "enabled: true, cert_file: cert, key_file: key", "enabled: false", 1):                                               "ingress",
-		strings.Replace(base, "key_file: key", "key_file: key, client_ca_file: cert", 1):                                                          "ingress",
-		strings.Replace(base, "{"+api, "{max_waiting: 3, "+api, 1):                                                                                "ingress",
-		strings.Replace(base, "kind: acme", "kind: acme, slots: 3", 1):                                                                            "providers.acme-kr",
-		strings.Replace(base, "kind: acme", "kind: acme, hours: {always_open: true}", 1):                                                          "providers.acme-kr",
-		strings.Replace(base, "acme-kr", "acme-tw", 1):                                                                                            "providers.acme-kr providers.acme-tw",
-		base + "log: {level: debug}\nworker: {slots: 3}\nreload_every: 1s\nenvironment: test\nnats: {replicas: 3}\nredis: {password: \"${P}\"}\n": "environment log nats redis reload_every worker",
+		strings.Replace(base, "name: a", "name: b", 1):                                              "",
+		strings.Replace(base, "merchant: m", "merchant: other", 1):                                  "",
+		strings.Replace(base, "enabled: true, cert_file: cert, key_file: key", "enabled: false", 1): "ingress",
+		strings.Replace(base, "key_file: key", "key_file: key, client_ca_file: cert", 1):            "ingress",
+		strings.Replace(base, "{"+api, "{max_waiting: 3, "+api, 1):                                  "ingress",
+		strings.Replace(base, "kind: acme", "kind: acme, slots: 3", 1):                              "providers.acme-kr",
+		strings.Replace(base, "kind: acme", "kind: acme, hours: {always_open: true}", 1):            "providers.acme-kr",
+		strings.ReplaceAll(base, "acme-kr", "acme-tw"):                                              "providers.acme-kr providers.acme-tw",
+		base + "log: {level: debug}\nworker: {slots: 3}\nreload_every: 1s\nenvironment: test\norder_prefixes: {a: A-}\nnats: {replicas: 3}\nredis: {password: \"${P}\"}\n": "environment log nats order_prefixes redis reload_every worker",
 	} {
 		if got := strings.Join(before.WaitsForRestart(build(yaml)), " "); got != want {
 			t.Errorf("%q, want %q, with\n%s", got, want, yaml)

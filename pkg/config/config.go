@@ -21,7 +21,9 @@ type Config struct {
 	Worker      Worker  `yaml:"worker"`
 	// Providers are the accounts at payment providers, by name. At least one is needed.
 	Providers map[string]Provider `yaml:"providers"`
-	Log       Log                 `yaml:"log"`
+	// OrderPrefixes reserves order numbers by upstream: see [payment.OrderPrefixes].
+	OrderPrefixes payment.OrderPrefixes `yaml:"order_prefixes"`
+	Log           Log                   `yaml:"log"`
 	// ReloadEvery is how often a service looks whether this file, or one that it names, has changed; 0
 	// never. Keys, secrets and certificates are then taken without a restart.
 	ReloadEvery time.Duration `yaml:"reload_every"`
@@ -154,9 +156,11 @@ type APIKey struct {
 	SHA256 string `yaml:"sha256"`
 	// PreviousSHA256 are hashes of keys that are still taken while the service changes to the new one.
 	PreviousSHA256 []string `yaml:"previous_sha256"`
-	// Providers and Operations that the key is good for; empty means all.
+	// Providers and Operations that the key is good for; empty means all. Production wants providers named.
 	Providers  []string            `yaml:"providers"`
 	Operations []payment.Operation `yaml:"operations"`
+	// Balance lets the key see balances of providers that other upstreams use, too.
+	Balance bool `yaml:"balance"`
 	// RequestsPerSecond and Burst of this key; 0 means those of the ingress.
 	RequestsPerSecond int `yaml:"requests_per_second"`
 	Burst             int `yaml:"burst"`

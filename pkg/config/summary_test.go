@@ -16,7 +16,7 @@ func TestSummary(t *testing.T) {
 nats: {user: me, password: "${GOOD}"}
 ingress:
   public_url: https://pay.example.com/
-  api_keys: [{name: shop, sha256: `+hash+`, operations: [deposit]}]
+  api_keys: [{name: shop, providers: [acme-kr], sha256: `+hash+`, operations: [deposit]}]
 redis: {claim_retention: 400d12h}
 `, map[string]string{"GOOD": password}, map[string]string{"conf/key.pem": "hunter2-of-acme-kr"})
 	if got := c.Summary(); strings.Contains(got, "m-1") {

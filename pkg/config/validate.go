@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -54,6 +55,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 		"a webhook that waits for its order must not be forgotten")
 	c.Ingress.validate(p, slices.Contains(roles, RoleIngress))
 	c.validateAPIKeys(p)
+	c.validateOrderPrefixes(p)
 	c.Worker.validate(p)
 	c.validateProviders(p)
 	c.checkInsecure(p, slices.Contains(roles, RoleWorker))
@@ -229,6 +231,8 @@ func (c *Config) validateAPIKeys(p *problems) {
 		p.within(key+".burst", k.Burst, 0, maxRate)
 		p.within(key+".bytes_per_second", k.BytesPerSecond, 0, maxBodies)
 		p.check(k.BytesBurst == 0 || k.BytesBurst >= minBodies && k.BytesBurst <= maxBodies, key+".bytes_burst", "must be 0, or between %d and %d", minBodies, maxBodies)
+		p.check(len(k.Providers) > 0 || c.Environment == Test, key+".providers",
+			"must name the providers that the key is for: a key for all of them, also for those to come, is taken only with environment: test")
 		for j, provider := range k.Providers {
 			_, known := c.Providers[provider]
 			p.check(known, index(key+".providers", j), "is not one of the providers of this file")
@@ -236,6 +240,18 @@ func (c *Config) validateAPIKeys(p *problems) {
 		for j, operation := range k.Operations {
 			p.check(operation.Valid(), index(key+".operations", j), "must be deposit or payout")
 		}
+	}
+}
+
+// validateOrderPrefixes refuses a prefix of nobody, because a misspelt name would reserve nothing.
+func (c *Config) validateOrderPrefixes(p *problems) {
+	if err := c.OrderPrefixes.Validate(); err != nil {
+		p.add("order_prefixes", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
+	}
+	for name := range c.OrderPrefixes {
+		known := slices.Contains(c.NATS.Upstreams, name) ||
+			slices.ContainsFunc(c.Ingress.APIKeys, func(k APIKey) bool { return cmp.Or(k.Upstream, k.Name) == name })
+		p.check(known, join("order_prefixes", name), "is neither the upstream of an API key nor one of nats.upstreams")
 	}
 }
 

@@ -86,6 +86,9 @@ func (s *Server) balance(w http.ResponseWriter, r *http.Request) *problem {
 	if !requestOf(r).key.allowsOperation(payment.Payout) {
 		return newProblem(kindForbidden, "This API key is not for payouts.")
 	}
+	if key := requestOf(r).key; !s.keys.Load().seesBalance(key, name, s.onNATS) {
+		return newProblem(kindForbidden, "Other upstreams use this provider, too, and its balance tells of their payments.")
+	}
 	balancer, able := connector.(connectors.Balancer)
 	if !able {
 		return newProblem(kindNotFound, "This provider does not tell the balance.")

@@ -128,6 +128,9 @@ func (s *Server) check(cmd payment.Command) *problem {
 	case cmd.Expired(now):
 		return fieldProblem("expires_at", "has passed")
 	}
+	if err := s.prefixes.Check(cmd.Upstream, cmd.Order); err != nil {
+		return problemOf(err)
+	}
 	connector, _ := s.registry.Get(cmd.Provider)
 	return problemOf(connectors.Check(connector, cmd))
 }

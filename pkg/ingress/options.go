@@ -66,6 +66,10 @@ type Options struct {
 	ClientCertificates bool
 	// Limits bound what a request may cost; zero fields take the defaults.
 	Limits Limits
+	// OrderPrefixes reserves order numbers by upstream.
+	OrderPrefixes payment.OrderPrefixes
+	// NATSUpstreams publish by NATS, for any provider.
+	NATSUpstreams []string
 	// Retention is how long the log remembers a payment; 0 is for ever. Commands of before are refused, and so are
 	// those that could become so old while they wait.
 	Retention time.Duration
@@ -98,6 +102,7 @@ func (o Options) validate() error {
 	if (o.ProxyHeader == "") != (len(o.TrustedProxies) == 0) {
 		problems = append(problems, errors.New("ProxyHeader and TrustedProxies need each other"))
 	}
+	problems = append(problems, o.OrderPrefixes.Validate())
 	problems = append(problems, o.Limits.withDefaults().Validate())
 	if o.Registry != nil { // a name that nobody has would leave a door open, or closed for ever
 		for provider := range o.WebhookSources {

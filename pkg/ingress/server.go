@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/payment"
 )
 
 // Server answers HTTP requests. It is an http.Handler, safe for concurrent use.
@@ -22,6 +23,8 @@ type Server struct {
 	keys      atomic.Pointer[keyring]
 	clients   clients
 	limits    Limits
+	prefixes  payment.OrderPrefixes
+	onNATS    []string
 	retention time.Duration
 	now       func() time.Time
 	newID     func() string
@@ -52,8 +55,9 @@ func New(o Options) (*Server, error) {
 	limits := o.Limits.withDefaults()
 	s := &Server{
 		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log,
-		clients: clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
-		limits:  limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
+		clients:  clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
+		prefixes: o.OrderPrefixes, onNATS: o.NATSUpstreams,
+		limits: limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
 		mux: http.NewServeMux(), waiting: make(chan struct{}, limits.MaxWaiting), stopping: make(chan struct{}),
 		certificates: o.ClientCertificates, api: make(chan struct{}, limits.MaxRequests), hooks: make(chan struct{}, limits.MaxRequests),
 		ofProvider: map[string]chan struct{}{}, apiBodies: newBodies(limits.BodyBytes), hookBodies: newBodies(limits.BodyBytes),

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
@@ -232,8 +233,8 @@ func TestTheKeyAloneSaysWhoAsks(t *testing.T) {
 	for _, name := range []string{events.HeaderUpstream, "ce-upstream", "X-Upstream"} {
 		b.do("POST", "/v1/deposits", depositBody, name, "game").mustBe(t, 202)
 	}
-	if m, err := b.queue.QueuedCommand(t.Context(), ref); err != nil || !slices.Equal(m.Header[events.HeaderUpstream], []string{"shop"}) {
-		t.Errorf("queued with %v: %v", m.Header, err)
+	if q, err := b.queue.Queued(t.Context(), ref); err != nil || q.Payment.Upstream != "shop" {
+		t.Errorf("queued by %q: %v", q.Payment.Upstream, err)
 	}
 }
 
@@ -276,4 +277,55 @@ func TestTwoUpstreamsOnNATS(t *testing.T) {
 	}
 	b.do("POST", "/v1/deposits", depositBody, asGame...).mustRefuse(t, 409, "order_reused", "")
 	b.do("POST", "/v1/deposits", depositBody).mustBeDuplicate(t, true, payment.Submitting)
+}
+
+// With reserved prefixes each upstream has numbers of its own, and learns nothing of who has which.
+func TestReservedOrderNumbers(t *testing.T) {
+	b := newBorder(t, withGame, func(o *ingress.Options) { o.OrderPrefixes = payment.OrderPrefixes{"shop": "D-"} })
+	b.do("POST", "/v1/deposits", depositBody).mustBeDuplicate(t, false, payment.Requested)
+	taken := b.do("POST", "/v1/deposits", depositBody, asGame...)
+	taken.mustRefuse(t, 422, "invalid_field", "order")
+	free := b.do("POST", "/v1/deposits", strings.Replace(depositBody, "D-1", "D-2", 1), asGame...)
+	if free.mustRefuse(t, 422, "invalid_field", "order"); told(taken) != told(free) {
+		t.Errorf("a number that is used:\n%s\none that is not:\n%s", told(taken), told(free))
+	}
+	b.do("POST", "/v1/deposits", strings.Replace(depositBody, "D-1", "G-1", 1), asGame...).mustBe(t, 202)
+	b.do("POST", "/v1/deposits", strings.Replace(depositBody, "D-1", "G-2", 1)).mustRefuse(t, 422, "invalid_field", "order")
+	// What was taken before the prefix was reserved is known.
+	old := by("shop", paymentOf(t, payment.Deposit, strings.Replace(depositBody, "D-1", "O-1", 1), payment.Settled))
+	b.log.append(old)
+	if a := b.do("POST", "/v1/deposits", strings.Replace(depositBody, "D-1", "O-1", 1)).mustBe(t, 202); a["duplicate"] != true {
+		t.Errorf("got %v", a)
+	}
+	options := b.options(func() string { return "id" })
+	options.OrderPrefixes = payment.OrderPrefixes{"shop": "D", "game": "D-"}
+	if _, err := ingress.New(options); err == nil {
+		t.Error("prefixes with numbers in common were taken")
+	}
+}
+
+// The balance of an account that several upstreams use tells of the others' payments.
+func TestBalanceOfASharedProvider(t *testing.T) {
+	telling := connectors.NewRegistry(map[string]connectors.Connector{"fake-kr": &tellingConnector{}, "other-kr": &tellingConnector{}, "mute-kr": muteConnector{}})
+	for name, c := range map[string]struct {
+		change func(o *ingress.Options)
+		shown  bool
+	}{
+		"alone":                               {func(*ingress.Options) {}, true},
+		"another key":                         {withGame, false},
+		"another key, allowed":                {func(o *ingress.Options) { withGame(o); o.Keys[1].Balance = true }, true},
+		"another key of the upstream":         {func(o *ingress.Options) { withGame(o); o.Keys[2].Upstream = "shop" }, true},
+		"a key of another provider":           {func(o *ingress.Options) { withGame(o); o.Keys[2].Providers = []string{"mute-kr"} }, true},
+		"a NATS upstream":                     {func(o *ingress.Options) { o.NATSUpstreams = []string{"game"} }, false},
+		"the upstream's own NATS":             {func(o *ingress.Options) { o.NATSUpstreams = []string{"shop"} }, true},
+		"a NATS upstream, shown all the same": {func(o *ingress.Options) { o.NATSUpstreams = []string{"game"}; o.Keys[1].Balance = true }, true},
+	} {
+		t.Log(name)
+		b := newBorder(t, func(o *ingress.Options) { o.Registry = telling; c.change(o) })
+		if a := b.do("GET", "/v1/providers/fake-kr/balance", ""); c.shown {
+			a.mustBe(t, 200)
+		} else {
+			a.mustRefuse(t, 403, "forbidden", "")
+		}
+	}
 }

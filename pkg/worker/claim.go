@@ -98,6 +98,9 @@ func (w *Worker) refuseUndecodable(ctx context.Context, err error) events.Verdic
 	if bad.Ref.Validate() != nil {
 		return events.DeadVerdict(bad.Reason, bad.Error())
 	}
+	if bad.Upstream != "" && w.OrderPrefixes.Check(bad.Upstream, bad.Ref.Order) != nil {
+		return events.DeadVerdict(bad.Reason, bad.Error()) // an event would take a number that is reserved
+	}
 	now := w.Now().UTC()
 	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now, Upstream: bad.Upstream}
 	return w.refuse(ctx, p, bad.Reason, bad.Error())

@@ -106,3 +106,35 @@ func TestClarificationOfAnotherUpstream(t *testing.T) {
 		}
 	})
 }
+
+// An upstream takes no number that is reserved for another, not even with what is no command.
+func TestReservedOrderNumbers(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.options.OrderPrefixes = payment.OrderPrefixes{"shop": "S-"}
+		p := d.start()
+		message := func(upstream, order string) events.Message {
+			cmd := d.order(order)
+			cmd.Upstream = upstream
+			return d.message(cmd)
+		}
+		for _, free := range [][2]string{{"shop", "S-1"}, {"game", "G-1"}, {"game", "s-1"}, {"", "S-2"}} {
+			d.want(p.Intake(context.Background(), message(free[0], free[1])), events.Forward)
+		}
+		for _, taken := range [][2]string{{"game", "S-1"}, {"shop", "G-1"}} {
+			m := message(taken[0], taken[1])
+			d.want(p.Intake(context.Background(), m), events.Dead, events.DeadInvalid)
+			m.Data = []byte("{")
+			d.want(p.Intake(context.Background(), m), events.Dead, events.DeadUndecodable)
+			d.log.want(taken[1])
+		}
+		d.want(p.Command(context.Background(), message("shop", "S-1")), events.Done)
+
+		// What was taken before the numbers were reserved goes on.
+		d.options.OrderPrefixes = payment.OrderPrefixes{"shop": "T-"}
+		p = d.start()
+		d.want(p.Intake(context.Background(), message("shop", "S-1")), events.Forward)
+		p.ports.on("last", 1, failBefore)
+		d.want(p.Intake(context.Background(), message("shop", "S-3")), events.Retry)
+		d.sent("S-1", 1, 1)
+	})
+}

@@ -188,5 +188,25 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 	if err := cmd.Ref.Validate(); err != nil {
 		return events.DeadVerdict(events.DeadInvalid, err.Error())
 	}
+	if verdict, reserved := w.reserved(ctx, cmd); reserved {
+		return verdict
+	}
 	return events.ForwardVerdict(events.CommandSubject(cmd.Operation, cmd.Ref))
+}
+
+// reserved reports whether a command has an order number that its upstream may not use. It writes no event, which would
+// take the number. A number that the log knows is sent on: whose it is decides who works on it.
+func (w *Worker) reserved(ctx context.Context, cmd payment.Command) (events.Verdict, bool) {
+	wrong := w.OrderPrefixes.Check(cmd.Upstream, cmd.Order)
+	if wrong == nil || cmd.Upstream == "" {
+		return events.Verdict{}, false
+	}
+	_, _, err := w.Log.Last(ctx, cmd.Ref)
+	switch {
+	case err == nil:
+		return events.Verdict{}, false
+	case errors.Is(err, events.ErrNoPayment):
+		return events.DeadVerdict(events.DeadInvalid, wrong.Error()), true
+	}
+	return events.RetryVerdict(pauseAfterError), true
 }

@@ -54,6 +54,8 @@ type Options struct {
 	Threshold func(provider string) time.Duration
 	// Limits keep providers from being overrun; nil limits nothing.
 	Limits Limits
+	// OrderPrefixes reserves order numbers for upstreams that publish by NATS.
+	OrderPrefixes payment.OrderPrefixes
 	// ClaimsRequired makes the worker wait while the claim store cannot be asked. The default is to go
 	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
 	ClaimsRequired bool

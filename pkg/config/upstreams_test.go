@@ -1,0 +1,54 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"payonce/pkg/config"
+)
+
+// Production wants to be told what each key is for: a key for all providers would be good for one that is added later, too.
+func TestKeyWithoutProviders(t *testing.T) {
+	key := func(more string) string {
+		return least + "ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + "}, {name: b, sha256: " + hash + more + "}]}\n"
+	}
+	for _, environment := range []string{"", "environment: production\n"} {
+		for _, more := range []string{"", ", providers: []", ", operations: [deposit]"} {
+			for _, roles := range [][]config.Role{nil, {config.RoleIngress}, {config.RoleWorker}} {
+				_, err := config.Load(testFile, fake(key(more)+environment, nil, nil), roles...)
+				if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "2: ingress.api_keys[1].providers: must name the providers") {
+					t.Errorf("%q%q %v: %v", environment, more, roles, got)
+				}
+			}
+		}
+		if _, err := config.Load(testFile, fake(key(", providers: [acme-kr]")+environment, nil, nil)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := config.Load(testFile, fake(key("")+"environment: test\n", nil, nil)); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestUpstreams(t *testing.T) {
+	const nats, prefixes = "nats: {upstreams: [game]}\n", "order_prefixes: "
+	key := func(more string) string {
+		return "ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + more + "}]}\n"
+	}
+	for yaml, want := range map[string]string{
+		key(", upstream: shop") + nats + prefixes + "{shop: S-, game: G-}\n": "",
+		key("") + prefixes + "{a: S-}\n":                                     "",
+		key(", upstream: a.b"):                                               "ingress.api_keys[0].upstream: must be 1 to 64",
+		key(", upstream: shop") + prefixes + "{a: S-}\n":                     "order_prefixes.a: is neither the upstream of an API key",
+		key("") + nats + prefixes + "{a: S-, game: S}\n":                     "order_prefixes: the prefixes of a and game have numbers in common",
+		key("") + prefixes + "{a: \"\"}\n":                                   "order_prefixes: the prefix of a must be 1 to 16",
+		"nats: {upstreams: [ingress]}\n":                                     "nats.upstreams[0]: is the name under which the ingress publishes",
+	} {
+		_, err := config.Load(testFile, fake(least+yaml, nil, nil))
+		if want == "" && err != nil {
+			t.Errorf("%s: %v", yaml, err)
+		} else if want != "" && !hasProblem(problemsOf(t, err), want) {
+			t.Errorf("%s: %v, want %s", yaml, err, want)
+		}
+	}
+}
