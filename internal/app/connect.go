@@ -87,6 +87,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.PaymentRetention = cfg.NATS.PaymentsRetention
 	streams.WebhookRetention = cfg.NATS.WebhooksRetention
 	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
+	streams.DeadLetterBytes = int64(cfg.NATS.DeadLettersBytes)
 	streams.AuditRetention = cfg.NATS.AuditRetention
 	streams.AckWait, streams.StrayAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
 	streams.Accounts = cfg.NATS.Accounts

@@ -123,8 +123,9 @@ func deadHeaders(more ...map[string]string) map[string]string {
 		jetstream.HeaderDeadReason: "why, a word", jetstream.HeaderDeadDetail: "why, for people", jetstream.HeaderDeadSubject: "the message's subject",
 		jetstream.HeaderDeadStream: "the message's stream", jetstream.HeaderDeadSequence: "the message's sequence there",
 		jetstream.HeaderDeadDeliveries: "how often it was delivered", jetstream.HeaderDeadAt: "when it was given up, RFC 3339",
-		jetstream.HeaderReplayOf: "of what a person sent again before: its sequence in DEADLETTERS then",
-		"ce-dataschema":          "the message's",
+		jetstream.HeaderReplayOf:      "of what a person sent again before: its sequence in DEADLETTERS then",
+		jetstream.HeaderDeadTruncated: "the size of the whole message, where it was too big to be worked and only a part was kept",
+		"ce-dataschema":               "the message's",
 	}
 	for _, one := range more {
 		maps.Copy(headers, one)

@@ -1,6 +1,7 @@
 package contracts
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -122,6 +123,16 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	for _, address := range []string{"deadletter.*.*", "parked.*.*", "webhook.waiting.*.*.*"} {
 		all.of(ctx, t, address)
 	}
+	big := command(payment.Deposit, "dead-big")
+	big.Data = append(big.Data, bytes.Repeat([]byte(" "), events.MaxCommandBytes)...)
+	must(conn.PublishCommand(ctx, big))
+	for len(all.of(ctx, t, "deadletter.*.*")) < 2 {
+		select {
+		case <-all.more:
+		case <-ctx.Done():
+			t.Fatal("no dead letter of a command that is too big")
+		}
+	}
 	stop()
 	workers.Wait()
 	must(conn.Replay(ctx, 1))
@@ -142,6 +153,8 @@ type sender interface {
 func verdicts(now time.Time) events.Handler {
 	return func(_ context.Context, m events.Message) events.Verdict {
 		switch ref, _ := events.SubjectRef(m.Subject); {
+		case ref.Order == "dead-big":
+			return events.DeadVerdict(events.DeadTooBig, "a command may have less")
 		case ref.Order == "dead":
 			return events.DeadVerdict(events.DeadOrderReused, "another command under a known order")
 		case events.IsClarification(m.Subject):

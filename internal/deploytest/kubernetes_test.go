@@ -149,6 +149,7 @@ type stream struct {
 	Subjects                                                                []string
 	Replicas                                                                int
 	MaxMsgSize                                                              int32
+	MaxBytes                                                                int64
 	DenyDelete, DenyPurge, AllowDirect, AllowRollup, AllowMsgSchedules      bool
 	DiscardPerSubject, PreventDelete                                        bool
 }
@@ -156,7 +157,7 @@ type stream struct {
 func streamOf(c njs.StreamConfig) stream {
 	s := stream{
 		Name: c.Name, Description: c.Description, Retention: strings.ToLower(c.Retention.String()), Storage: strings.ToLower(c.Storage.String()),
-		Discard: "old", DuplicateWindow: c.Duplicates.String(), Subjects: c.Subjects, Replicas: c.Replicas, MaxMsgSize: max(c.MaxMsgSize, 0),
+		Discard: "old", DuplicateWindow: c.Duplicates.String(), Subjects: c.Subjects, Replicas: c.Replicas, MaxMsgSize: max(c.MaxMsgSize, 0), MaxBytes: max(c.MaxBytes, 0),
 		DenyDelete: c.DenyDelete, DenyPurge: c.DenyPurge, AllowDirect: c.AllowDirect, AllowRollup: c.AllowRollup,
 		AllowMsgSchedules: c.AllowMsgSchedules, DiscardPerSubject: c.DiscardNewPerSubject, PreventDelete: true,
 	}

@@ -202,6 +202,8 @@ func doToLetter(ctx context.Context, conn *jetstream.Conn, what events.Deed, ite
 		item.Result, err = "left: another command of the order is queued", nil
 	case errors.Is(err, events.ErrNoDeadLetter):
 		item.Result, err = gone, nil
+	case errors.Is(err, jetstream.ErrTruncated):
+		item.Result, err = "left: only a part of the message was kept, because it was too big to be worked", nil
 	case errors.Is(err, jetstream.ErrNoPlace):
 		item.Result, err = "left: it names no place to send it to", nil
 	}

@@ -122,13 +122,15 @@ type letterLine struct {
 	Next string `json:"next"`
 	// Upstream that published it, where that is known.
 	Upstream string `json:"upstream,omitempty"`
+	// Truncated is the size of the whole message where only a part was kept.
+	Truncated int `json:"truncated,omitempty"`
 }
 
 func lineOf(l jetstream.DeadLetter) letterLine {
 	ref := letterRef(l)
 	before, _ := strconv.ParseUint(l.Message.Header.Get(jetstream.HeaderReplayOf), 10, 64)
 	return letterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
-		before, operator.NextOfDeadLetter(l.Reason), l.Message.Header.Get(events.HeaderUpstream)}
+		before, operator.NextOfDeadLetter(l.Reason), l.Message.Header.Get(events.HeaderUpstream), l.Truncated}
 }
 
 func linesOf(letters []jetstream.DeadLetter) []letterLine {

@@ -57,6 +57,9 @@ type NATS struct {
 	WebhooksRetention time.Duration `yaml:"webhooks_retention"`
 	// DeadLettersRetention is how long a message that was given up is kept.
 	DeadLettersRetention time.Duration `yaml:"dead_letters_retention"`
+	// DeadLettersBytes bounds the dead letters that nobody has dealt with. Beyond it messages that would become one are tried
+	// again, until there is room.
+	DeadLettersBytes int `yaml:"dead_letters_bytes"`
 	// AuditRetention is how long it is kept what people did by hand, and why.
 	AuditRetention time.Duration `yaml:"audit_retention"`
 	// Accounts says that NATS has the accounts of "payctl credentials make": the ingress and each operator have one of their
@@ -261,6 +264,7 @@ const (
 	DefaultPaymentsRetention    = 400 * day
 	DefaultWebhooksRetention    = 30 * day
 	DefaultDeadLettersRetention = 400 * day
+	DefaultDeadLettersBytes     = 1 << 30
 	DefaultAuditRetention       = 5 * 365 * day
 	DefaultSlots                = 32
 	DefaultSubmitTimeout        = 15 * time.Second
@@ -319,6 +323,7 @@ func Defaults() Config {
 		NATS: NATS{
 			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
 			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention, AuditRetention: DefaultAuditRetention,
+			DeadLettersBytes: DefaultDeadLettersBytes,
 		},
 		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}},
 		Ingress: Ingress{

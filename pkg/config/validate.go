@@ -29,6 +29,8 @@ const (
 	minHeaders = 4 << 10
 	maxHeaders = 1 << 20
 	maxDB      = 1_023
+
+	minDeadLetters, maxDeadLetters = 1 << 20, 1 << 40 // bytes
 )
 
 var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
@@ -126,6 +128,7 @@ func (n NATS) validate(p *problems) {
 	p.positive("nats.payments_retention", n.PaymentsRetention)
 	p.positive("nats.webhooks_retention", n.WebhooksRetention)
 	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
+	p.within("nats.dead_letters_bytes", n.DeadLettersBytes, minDeadLetters, maxDeadLetters)
 	p.positive("nats.audit_retention", n.AuditRetention)
 }
 

@@ -124,6 +124,9 @@ func (c *Conn) createStream(ctx context.Context, want njs.StreamConfig) error {
 // Safe reports whether a difference can be changed without losing a message or refusing one that was
 // taken before: what is kept may grow, what is taken may grow. A missing stream can be created.
 func (d Difference) Safe() bool {
+	if d.Stream == events.StreamDeadLetters && d.Field == "max_bytes" { // what it does not take stays where it is
+		return true
+	}
 	switch d.Field {
 	case "", "description", "filter_subjects", "filter_subject", "ack_wait", "max_ack_pending", "max_waiting", "allow_direct":
 		// A consumer's filters choose what a ledger reads, not what is kept.

@@ -15,6 +15,12 @@ import (
 // letter, which has more headers.
 const MaxMessageBytes = 512 << 10
 
+// The default size of DEADLETTERS, and the least, in bytes.
+const (
+	DefaultDeadLetterBytes = 1 << 30
+	MinDeadLetterBytes     = 1 << 20
+)
+
 // Config says how streams and consumers are set up. All workers of one system must use the same.
 type Config struct {
 	// Replicas of each stream: 1, 3 or 5. Production uses 3.
@@ -26,6 +32,9 @@ type Config struct {
 	WebhookRetention time.Duration
 	// DeadLetterRetention is how long dead letters are kept.
 	DeadLetterRetention time.Duration
+	// DeadLetterBytes bounds the dead letters that nobody has dealt with. What becomes one beyond it stays where it is and is
+	// tried again, until there is room.
+	DeadLetterBytes int64
 	// AuditRetention is how long it is kept what people did by hand.
 	AuditRetention time.Duration
 	// Upstreams that publish by NATS: each has a stream of its own, see [events.IntakeStream].
@@ -68,7 +77,8 @@ func DefaultConfig() Config {
 	return Config{
 		Replicas:         1,
 		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
-		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
+		DeadLetterBytes: DefaultDeadLetterBytes,
+		AckWait:         time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
 		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
@@ -100,6 +110,9 @@ func (c Config) Validate() error {
 		if d.value < d.min {
 			problems = append(problems, fmt.Errorf("%s must be at least %v, not %v", d.name, d.min, d.value))
 		}
+	}
+	if c.DeadLetterBytes < MinDeadLetterBytes {
+		problems = append(problems, fmt.Errorf("dead_letter_bytes must be at least %d, not %d", MinDeadLetterBytes, c.DeadLetterBytes))
 	}
 	if c.MaxAckPending < 1 {
 		problems = append(problems, errors.New("max_ack_pending must be at least 1"))

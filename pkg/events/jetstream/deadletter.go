@@ -23,10 +23,12 @@ const maxDetail = 500
 // deadLetter returns the message that keeps d with the reason why it was given up.
 func (c *Conn) deadLetter(d *delivery, reason events.DeadReason, detail string) *nats.Msg {
 	ref, _ := events.SubjectRef(d.message.Subject)
-	msg := &nats.Msg{
-		Subject: events.DeadLetterSubject(d.stream, ref.Provider),
-		Header:  copyHeader(d.message.Header), Data: d.message.Data,
+	header, body, truncated := kept(d)
+	header.Set(HeaderDeadTruncated, strconv.Itoa(truncated))
+	if truncated == 0 { // whatever its sender wrote there
+		delete(header, HeaderDeadTruncated)
 	}
+	msg := &nats.Msg{Subject: events.DeadLetterSubject(d.stream, ref.Provider), Header: nats.Header(header), Data: body}
 	for name, value := range map[string]string{
 		HeaderDeadReason:     headerSafe(string(reason), maxDetail),
 		HeaderDeadDetail:     headerSafe(detail, maxDetail),
@@ -53,6 +55,8 @@ type DeadLetter struct {
 	Reason   events.DeadReason // why
 	Detail   string            // for people
 	Stream   string            // where the message was
+	// Truncated is the size of the whole message where only a part was kept; 0 for one that is whole.
+	Truncated int
 	// Message as it was. Its StoredAt is not known any more and zero; Header has the Payonce-Dead- headers
 	// too and lacks those of the broker.
 	Message events.Message
@@ -125,7 +129,7 @@ func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
 	header := events.Header(copyHeader(raw.Header))
 	letter := DeadLetter{
 		Sequence: raw.Sequence, StoredAt: raw.Time, Reason: events.DeadReason(header.Get(HeaderDeadReason)),
-		Detail: header.Get(HeaderDeadDetail), Stream: header.Get(HeaderDeadStream),
+		Detail: header.Get(HeaderDeadDetail), Stream: header.Get(HeaderDeadStream), Truncated: truncatedSize(header),
 		Message: events.Message{Subject: header.Get(HeaderDeadSubject), Header: header, Data: raw.Data},
 	}
 	letter.At, _ = time.Parse(time.RFC3339Nano, header.Get(HeaderDeadAt))

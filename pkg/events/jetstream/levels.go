@@ -58,6 +58,7 @@ type levels struct {
 	parked map[string]int64
 	dead   map[[2]string]int64 // stream and provider
 	behind map[string]int64    // replicas, by stream
+	fill   map[string]float64  // by stream
 }
 
 // ReportLevels reads how full the queue is, and which payments need somebody, and gives it as metrics, until
@@ -120,12 +121,13 @@ func (c *Conn) readLevels(ctx context.Context, into *levels, providers []string)
 	if next.dead, err = c.countDeadLetters(ctx, providers); err != nil {
 		return err
 	}
-	if next.behind, err = c.replicasBehind(ctx); err != nil {
+	if next.behind, next.fill, err = c.streamLevels(ctx); err != nil {
 		return err
 	}
 	into.mu.Lock()
 	defer into.mu.Unlock()
-	into.readAt, into.queue, into.parked, into.dead, into.behind = c.now(), next.queue, next.parked, next.dead, next.behind
+	into.readAt, into.queue, into.parked, into.dead = c.now(), next.queue, next.parked, next.dead
+	into.behind, into.fill = next.behind, next.fill
 	return nil
 }
 
@@ -223,7 +225,8 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 	since, err7 := meter.Float64ObservableGauge(MetricStandingOldest, metric.WithUnit("s"))
 	age, err8 := meter.Float64ObservableGauge(MetricLevelsAge, metric.WithUnit("s"))
 	behind, err9 := meter.Int64ObservableGauge(MetricReplicasBehind)
-	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7, err8, err9); err != nil {
+	fill, err10 := meter.Float64ObservableGauge(MetricStreamFill)
+	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
 		return nil, fmt.Errorf("make the gauges: %w", err)
 	}
 	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -248,12 +251,15 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 		for stream, n := range read.behind {
 			o.ObserveInt64(behind, n, by("stream", stream))
 		}
+		for stream, part := range read.fill {
+			o.ObserveFloat64(fill, part, by("stream", stream))
+		}
 		for of, s := range standing.count(c.now(), providers) {
 			o.ObserveInt64(stand, s.n, by("provider", of.provider, "status", string(of.status)))
 			o.ObserveFloat64(since, s.oldest.Seconds(), by("provider", of.provider, "status", string(of.status)))
 		}
 		return nil
-	}, ready, oldest, unacked, unended, parked, dead, stand, since, age, behind)
+	}, ready, oldest, unacked, unended, parked, dead, stand, since, age, behind, fill)
 	if err != nil {
 		return nil, fmt.Errorf("register the gauges: %w", err)
 	}

@@ -161,6 +161,7 @@ func TestLevelsOfTheQueue(t *testing.T) {
 		jetstream.MetricReadyMessages + ofCommands:                            0, jetstream.MetricUnacknowledged + ofCommands: 0,
 		jetstream.MetricOldestUnfinished + ofCommands: 0, jetstream.MetricDeadLettersNow + ofCommands: 1,
 		jetstream.MetricParkedNow + ofAcme: 1, jetstream.MetricLevelsAge + "{}": -1,
+		jetstream.MetricStreamFill + "{stream=DEADLETTERS}": -1,
 	})
 	stop()
 }

@@ -18,6 +18,9 @@ const HeaderReplayOf = "Payonce-Replay-Of"
 // ErrNoPlace says that a dead letter does not name a place to send it to.
 var ErrNoPlace = errors.New("this is no place to send a message to")
 
+// ErrTruncated says that only a part of a message was kept, because it was too big to be worked.
+var ErrTruncated = errors.New("only a part of the message was kept")
+
 const deadPrefix = "Payonce-Dead-"
 
 // DeadLetter returns one dead letter, or [events.ErrNoDeadLetter].
@@ -74,6 +77,8 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 		out.Header.Set(events.HeaderRequestedAt, l.StoredAt.Format(time.RFC3339Nano))
 	}
 	switch {
+	case l.Truncated > 0:
+		return ErrTruncated
 	case l.Stream == events.StreamCommands && events.IsClarification(m.Subject) && named:
 		return c.PublishClarification(ctx, out, id)
 	case l.Stream == events.StreamCommands && command && named:

@@ -8,17 +8,24 @@ import (
 // MetricReplicasBehind counts replicas that do not have all of a stream, or are away, by stream.
 const MetricReplicasBehind = "payonce.streams.replicas_behind"
 
-// replicasBehind counts by stream the replicas that the leader does not call current. One that stays behind, for
-// example after its disk was full, answers reads of the log with what it has until its server is restarted.
-func (c *Conn) replicasBehind(ctx context.Context) (map[string]int64, error) {
-	counts := map[string]int64{}
+// MetricStreamFill is how full each stream is that has a limit in bytes, from 0 to 1.
+const MetricStreamFill = "payonce.streams.fill"
+
+// streamLevels counts by stream the replicas that the leader does not call current, and says how full those streams are
+// that have a limit. A replica that stays behind, for example after its disk was full, answers reads of the log with what it
+// has until its server is restarted.
+func (c *Conn) streamLevels(ctx context.Context) (replicasBehind map[string]int64, fill map[string]float64, err error) {
+	counts, fill := map[string]int64{}, map[string]float64{}
 	for _, config := range streamConfigs(c.cfg) {
 		stream, err := c.js.Stream(ctx, config.Name)
 		if err != nil {
-			return nil, fmt.Errorf("replicas of %s: %w", config.Name, err)
+			return nil, nil, fmt.Errorf("state of %s: %w", config.Name, err)
 		}
-		behind := int64(0)
-		if cluster := stream.CachedInfo().Cluster; cluster != nil {
+		info, behind := stream.CachedInfo(), int64(0)
+		if info.Config.MaxBytes > 0 {
+			fill[config.Name] = float64(info.State.Bytes) / float64(info.Config.MaxBytes)
+		}
+		if cluster := info.Cluster; cluster != nil {
 			for _, replica := range cluster.Replicas {
 				if !replica.Current || replica.Offline {
 					behind++
@@ -27,5 +34,5 @@ func (c *Conn) replicasBehind(ctx context.Context) (map[string]int64, error) {
 		}
 		counts[config.Name] = behind
 	}
-	return counts, nil
+	return counts, fill, nil
 }

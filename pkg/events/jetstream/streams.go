@@ -42,7 +42,7 @@ func streamConfigs(c Config) []njs.StreamConfig {
 	}
 
 	deadLetters := baseStream(c, events.StreamDeadLetters, "What could not be worked, with the reason", "deadletter.*.*")
-	deadLetters.MaxAge = c.DeadLetterRetention
+	deadLetters.MaxAge, deadLetters.MaxBytes = c.DeadLetterRetention, c.DeadLetterBytes
 
 	audit := baseStream(c, events.StreamAudit, "What people did by hand, and why", "operator.*.*.*")
 	audit.MaxAge = c.AuditRetention
