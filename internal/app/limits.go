@@ -49,6 +49,15 @@ func Policies(cfg config.Config) map[string]calls.Policy {
 	return policies
 }
 
+// Quotas returns what each upstream that publishes by NATS may have worked.
+func Quotas(cfg config.Config) map[string]calls.Quota {
+	quotas := map[string]calls.Quota{}
+	for _, name := range cfg.NATS.Upstreams {
+		quotas[name] = calls.Quota(cfg.NATS.QuotaOf(name))
+	}
+	return quotas
+}
+
 // Patience returns how long payments wait for their provider.
 func Patience(cfg config.Config) func(provider string, op payment.Operation) worker.Patience {
 	return func(provider string, op payment.Operation) worker.Patience {

@@ -10,6 +10,8 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
+	calls "payonce/pkg/limits"
+	budget "payonce/pkg/limits/redis"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/worker"
@@ -53,6 +55,11 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return err
 	}
+	quotas, err := calls.NewQuotas(Quotas(rt.Config), budget.New(client), rt.Now, rt.Logger)
+	if err != nil {
+		return err
+	}
+	conn.PaceIntake(quotas.Wait)
 	engine, err := worker.New(worker.Options{
 		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
 		FenceKeptConnections: rt.Config.Worker.FenceKeptConnections,

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/netip"
 	"time"
 
@@ -68,7 +69,26 @@ type NATS struct {
 	// Upstreams are the services that publish commands by NATS under an account of their own, and Ledgers
 	// those that read outcomes that way. See docs/deploy-nats.md.
 	Upstreams []string `yaml:"upstreams"`
-	Ledgers   []string `yaml:"ledgers"`
+	// UpstreamQuota is what workers take out of the stream of each upstream, and UpstreamQuotas the quotas of single ones.
+	UpstreamQuota  Quota            `yaml:"upstream_quota"`
+	UpstreamQuotas map[string]Quota `yaml:"upstream_quotas"`
+	Ledgers        []string         `yaml:"ledgers"`
+}
+
+// Quota is what one upstream may have worked on average. A number of [NATS.UpstreamQuotas] that is 0 is that of
+// [NATS.UpstreamQuota].
+type Quota struct {
+	MessagesPerSecond int `yaml:"messages_per_second"`
+	BytesPerSecond    int `yaml:"bytes_per_second"`
+}
+
+// QuotaOf returns the quota of an upstream.
+func (n NATS) QuotaOf(upstream string) Quota {
+	own := n.UpstreamQuotas[upstream]
+	return Quota{
+		MessagesPerSecond: cmp.Or(own.MessagesPerSecond, n.UpstreamQuota.MessagesPerSecond),
+		BytesPerSecond:    cmp.Or(own.BytesPerSecond, n.UpstreamQuota.BytesPerSecond),
+	}
 }
 
 // Redis says where the claims are kept.
@@ -265,6 +285,8 @@ const (
 	DefaultWebhooksRetention    = 30 * day
 	DefaultDeadLettersRetention = 400 * day
 	DefaultDeadLettersBytes     = 1 << 30
+	DefaultUpstreamMessages     = 1000    // a second
+	DefaultUpstreamBytes        = 4 << 20 // a second
 	DefaultAuditRetention       = 5 * 365 * day
 	DefaultSlots                = 32
 	DefaultSubmitTimeout        = 15 * time.Second
@@ -323,6 +345,7 @@ func Defaults() Config {
 		NATS: NATS{
 			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
 			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention, AuditRetention: DefaultAuditRetention,
+			UpstreamQuota:    Quota{MessagesPerSecond: DefaultUpstreamMessages, BytesPerSecond: DefaultUpstreamBytes},
 			DeadLettersBytes: DefaultDeadLettersBytes,
 		},
 		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}},

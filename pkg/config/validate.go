@@ -30,6 +30,8 @@ const (
 	maxHeaders = 1 << 20
 	maxDB      = 1_023
 
+	maxBytesRate = 1 << 30 // bytes a second
+
 	minDeadLetters, maxDeadLetters = 1 << 20, 1 << 40 // bytes
 )
 
@@ -123,6 +125,12 @@ func (n NATS) validate(p *problems) {
 		p.add(index("nats.upstreams", at), "the name is the ingress's")
 	}
 	p.names("nats.ledgers", n.Ledgers)
+	n.UpstreamQuota.validate(p, "nats.upstream_quota", 1)
+	for name, quota := range n.UpstreamQuotas {
+		key := join("nats.upstream_quotas", name)
+		p.check(slices.Contains(n.Upstreams, name), key, "is not one of nats.upstreams")
+		quota.validate(p, key, 0)
+	}
 	p.tls("nats.tls", n.TLS)
 	p.check(slices.Contains([]int{1, 3, 5}, n.Replicas), "nats.replicas", "must be 1, 3 or 5")
 	p.positive("nats.payments_retention", n.PaymentsRetention)
@@ -130,6 +138,11 @@ func (n NATS) validate(p *problems) {
 	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
 	p.within("nats.dead_letters_bytes", n.DeadLettersBytes, minDeadLetters, maxDeadLetters)
 	p.positive("nats.audit_retention", n.AuditRetention)
+}
+
+func (q Quota) validate(p *problems, key string, least int) {
+	p.within(key+".messages_per_second", q.MessagesPerSecond, least, maxRate)
+	p.within(key+".bytes_per_second", q.BytesPerSecond, least, maxBytesRate)
 }
 
 // names checks names that become a part of subjects and streams, as a provider's does.

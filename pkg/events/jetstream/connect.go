@@ -110,6 +110,7 @@ type Conn struct {
 	writes writes
 	past   *past
 	fit    fitness
+	pace   func(ctx context.Context, upstream string, size int) error // see PaceIntake; nil for none
 	meters metric.MeterProvider
 	tracer trace.Tracer
 	// ownTracer says that tracer is not the global one.

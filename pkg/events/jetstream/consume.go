@@ -50,10 +50,33 @@ func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler events.Hand
 	}
 	for _, upstream := range upstreams {
 		group.Go(func() error {
-			return c.consume(ctx, events.IntakeStream(upstream), slots, handler, c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending))
+			return c.consume(ctx, events.IntakeStream(upstream), slots, c.paced(upstream, handler), c.consumerConfig(intakeConsumer, c.cfg.MaxAckPending))
 		})
 	}
 	return group.Wait()
+}
+
+// PaceIntake makes each message of an upstream's stream wait before its handler is called, until pace returns; size is that
+// of the message. A message whose pace fails is delivered again. Call it before [Conn.ConsumeIntake].
+func (c *Conn) PaceIntake(pace func(ctx context.Context, upstream string, size int) error) {
+	c.pace = pace
+}
+
+// paced waits in the upstream's own slots, so that no other upstream waits with it.
+func (c *Conn) paced(upstream string, handler events.Handler) events.Handler {
+	if c.pace == nil {
+		return handler
+	}
+	return func(ctx context.Context, m events.Message) events.Verdict {
+		size := len(m.Data)
+		for name, values := range m.Header {
+			size += headerSize(name, values)
+		}
+		if c.pace(ctx, upstream, size) != nil {
+			return events.RetryVerdict(0)
+		}
+		return handler(ctx, m)
+	}
 }
 
 // ConsumeWebhooks gives the webhooks of one provider to handler, as ConsumeCommands does.

@@ -163,3 +163,64 @@ func reconnect(t *testing.T, url string, cfg jetstream.Config) *jetstream.Conn {
 	t.Cleanup(func() { _ = c.Close() })
 	return c
 }
+
+// An upstream that has to wait delays nobody else, loses nothing, and is told the size of what it sent.
+func TestPaceOfAnUpstream(t *testing.T) {
+	t.Parallel()
+	cfg := testConfig()
+	cfg.Upstreams = []string{"shop", "game"}
+	server := natstest.Start(t)
+	c := connect(t, server.URL(), cfg)
+	_, js := foreign(t, server.URL())
+	held, asked := make(chan struct{}), make(chan int, 64)
+	c.PaceIntake(func(ctx context.Context, upstream string, size int) error {
+		if upstream != "shop" {
+			return nil
+		}
+		asked <- size
+		select {
+		case <-held:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	})
+	for _, subject := range []string{"shop.deposit.requested.acme.D-1", "shop.deposit.requested.acme.D-2", "game.deposit.requested.acme.G-1"} {
+		if _, err := js.PublishMsg(testContext(t), &nats.Msg{Subject: "intake." + subject, Header: nats.Header{"X": {"yz"}}, Data: []byte("body")}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	work := func(ctx context.Context) (<-chan events.Message, <-chan error) {
+		got, done := make(chan events.Message, 8), make(chan error, 1)
+		go func() {
+			done <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) events.Verdict {
+				got <- m
+				return events.ForwardVerdict(m.Subject)
+			})
+		}()
+		return got, done
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	got, done := work(ctx)
+	if size := receive(t, asked, "the first of shop"); size < len("body")+len("X")+len("yz") || size > 64+len(events.HeaderUpstream) {
+		t.Errorf("its size is %d", size)
+	}
+	receive(t, asked, "the second of shop")
+	if m := receive(t, got, "that of game"); m.Subject != "deposit.requested.acme.G-1" {
+		t.Errorf("got %s", m.Subject)
+	}
+	cancel()
+	if err := receive(t, done, "the end"); err != nil {
+		t.Error(err)
+	}
+	if n := messages(t, js, events.IntakeStream("shop")); n != 2 {
+		t.Fatalf("%d messages of shop are left, want 2", n)
+	}
+	close(held)
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	got, _ = work(ctx)
+	receive(t, got, "the first of shop, later")
+	receive(t, got, "the second of shop, later")
+	eventually(t, "all are in COMMANDS", func() bool { return messages(t, js, events.StreamCommands) == 3 })
+}
