@@ -78,7 +78,7 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	login := fmt.Sprintf("nats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
+	login := fmt.Sprintf("order_prefixes: {game: G-}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
 		b.seedFile(user), b.ca(), replicas)
 	own := filepath.Join(filepath.Dir(path), user+".yaml")
 	if err := os.WriteFile(own, []byte(strings.Replace(string(text), "nats:\n", login, 1)), 0o600); err != nil {
@@ -224,6 +224,9 @@ func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 		if p.Status != payment.Settled || m.Subject() != events.PaymentSubject(payment.Settled, p.Ref) {
 			t.Errorf("%s: %s on %s", p.Ref, p.Status, m.Subject())
 		}
+		if want := upstreamOf(p.Order); p.Upstream != want {
+			t.Errorf("%s is of %q, want %q", p.Ref, p.Upstream, want)
+		}
 		delete(waiting, p.Ref)
 		if err := m.DoubleAck(bounded(t)); err != nil {
 			t.Error(err)
@@ -269,6 +272,7 @@ func (s *system) pay(t *testing.T) {
 	if o, err := s.sandbox.Order(documented.Provider, documented.Order); err != nil || len(o.Charges) != 1 {
 		t.Errorf("the lines of docs/upstream.md came to %d charges: %v", len(o.Charges), err)
 	}
+	s.othersCannotSee(t, "N-1", "H-1")
 	s.bookedByExample(t, s.payByHTTP(t, "H-2"))
 	if logs := s.logs.String(); strings.Contains(strings.ToLower(logs), "permissions violation") {
 		t.Errorf("a program lacks a right:\n%s", logs)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"net/netip"
 	"time"
 
@@ -73,22 +72,6 @@ type NATS struct {
 	UpstreamQuota  Quota            `yaml:"upstream_quota"`
 	UpstreamQuotas map[string]Quota `yaml:"upstream_quotas"`
 	Ledgers        []string         `yaml:"ledgers"`
-}
-
-// Quota is what one upstream may have worked on average. A number of [NATS.UpstreamQuotas] that is 0 is that of
-// [NATS.UpstreamQuota].
-type Quota struct {
-	MessagesPerSecond int `yaml:"messages_per_second"`
-	BytesPerSecond    int `yaml:"bytes_per_second"`
-}
-
-// QuotaOf returns the quota of an upstream.
-func (n NATS) QuotaOf(upstream string) Quota {
-	own := n.UpstreamQuotas[upstream]
-	return Quota{
-		MessagesPerSecond: cmp.Or(own.MessagesPerSecond, n.UpstreamQuota.MessagesPerSecond),
-		BytesPerSecond:    cmp.Or(own.BytesPerSecond, n.UpstreamQuota.BytesPerSecond),
-	}
 }
 
 // Redis says where the claims are kept.

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"encoding/hex"
 	"fmt"
 	"maps"
@@ -140,11 +139,6 @@ func (n NATS) validate(p *problems) {
 	p.positive("nats.audit_retention", n.AuditRetention)
 }
 
-func (q Quota) validate(p *problems, key string, least int) {
-	p.within(key+".messages_per_second", q.MessagesPerSecond, least, maxRate)
-	p.within(key+".bytes_per_second", q.BytesPerSecond, least, maxBytesRate)
-}
-
 // names checks names that become a part of subjects and streams, as a provider's does.
 func (p *problems) names(key string, names []string) {
 	for i, name := range names {
@@ -256,18 +250,6 @@ func (c *Config) validateAPIKeys(p *problems) {
 		for j, operation := range k.Operations {
 			p.check(operation.Valid(), index(key+".operations", j), "must be deposit or payout")
 		}
-	}
-}
-
-// validateOrderPrefixes refuses a prefix of nobody, because a misspelt name would reserve nothing.
-func (c *Config) validateOrderPrefixes(p *problems) {
-	if err := c.OrderPrefixes.Validate(); err != nil {
-		p.add("order_prefixes", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))
-	}
-	for name := range c.OrderPrefixes {
-		known := slices.Contains(c.NATS.Upstreams, name) ||
-			slices.ContainsFunc(c.Ingress.APIKeys, func(k APIKey) bool { return cmp.Or(k.Upstream, k.Name) == name })
-		p.check(known, join("order_prefixes", name), "is neither the upstream of an API key nor one of nats.upstreams")
 	}
 }
 

@@ -20,26 +20,6 @@ const MaxCommandBytes = 64 << 10
 // on. It is used where the command itself has no requested_at.
 const HeaderRequestedAt = "Payonce-Requested-At"
 
-// HeaderUpstream says for which upstream a command or a clarification was published: the ingress writes it, and for what an
-// upstream publishes by NATS the worker that takes it out of the upstream's stream. A body cannot say it.
-const HeaderUpstream = "Payonce-Upstream"
-
-// upstreamOf returns the upstream that a message was published for; empty for none.
-func upstreamOf(m Message) string {
-	if name := m.Header.Get(HeaderUpstream); payment.ValidUpstream(name) {
-		return name
-	}
-	return ""
-}
-
-// withUpstream adds the upstream to the header of a message.
-func withUpstream(h Header, upstream string) Header {
-	if upstream != "" {
-		h.Set(HeaderUpstream, upstream)
-	}
-	return h
-}
-
 // CommandType is the CloudEvents type of a command, e.g. "deposit.requested".
 func CommandType(op payment.Operation) string { return ShortSubject(op) }
 

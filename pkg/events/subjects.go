@@ -34,26 +34,6 @@ func CutIntake(subject string) (published string, ok bool) {
 	return tokens[2], true
 }
 
-// ingressIntake is the name under which an ingress with an account of its own publishes, as an upstream does.
-const ingressIntake = "ingress"
-
-// TakeIntake returns the subject that a message was published to, and the header with the upstream by which it was, if the
-// subject is one of [IntakeSubject]: what the upstream itself wrote there is not believed. An ingress publishes for upstreams
-// whose keys it has checked, and says for which.
-func TakeIntake(subject string, header Header) (string, Header) {
-	published, ok := CutIntake(subject)
-	if !ok {
-		return subject, header
-	}
-	if upstream := strings.SplitN(subject, ".", 3)[1]; upstream != ingressIntake {
-		if header == nil {
-			header = Header{}
-		}
-		header.Set(HeaderUpstream, upstream)
-	}
-	return published, header
-}
-
 // intake is the first token of IntakeSubject.
 const intake = "intake"
 

@@ -45,7 +45,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 		return events.RetryVerdict(pauseAfterError)
 	}
 	if !j.payment.TakenFor(c.Upstream) {
-		return events.DeadVerdict(events.DeadInvalid, "order: it is another upstream's")
+		return foreignOrder()
 	}
 	if verdict, wanted := w.wanted(m, c, j.payment); !wanted {
 		return verdict
@@ -54,6 +54,10 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 		return events.RetryVerdict(0)
 	}
 	return w.clarify(ctx, m, c, j, clarifier)
+}
+
+func foreignOrder() events.Verdict {
+	return events.DeadVerdict(events.DeadInvalid, "order: it is another upstream's")
 }
 
 // wanted reports whether the provider waits for these values. p is the zero payment when the log has none.

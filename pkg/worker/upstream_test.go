@@ -95,11 +95,15 @@ func TestClarificationOfAnotherUpstream(t *testing.T) {
 		for _, revision := range []int{0, 1, 3, 9} {
 			c.Upstream, c.Revision = "game", revision
 			a.want(a.give(a.reply(c)), events.Dead, events.DeadInvalid)
+			a.want(a.worker.Intake(context.Background(), a.reply(c)), events.Dead, events.DeadInvalid)
 		}
+		a.ports.on("last", 1, failBefore)
+		a.want(a.worker.Intake(context.Background(), a.reply(c)), events.Retry)
 		if len(a.calls) != 0 {
 			t.Errorf("the provider was told %v", a.calls)
 		}
 		c.Upstream, c.Revision = "shop", 0
+		a.want(a.worker.Intake(context.Background(), a.reply(c)), events.Forward)
 		a.want(a.give(a.reply(c)), events.Done)
 		if len(a.calls) != 1 {
 			t.Error("the provider was not told what its own upstream says")

@@ -176,10 +176,7 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 		return events.ForwardVerdict(m.Subject)
 	}
 	if events.IsClarification(m.Subject) {
-		if _, ok := events.SubjectRef(m.Subject); !ok {
-			return events.DeadVerdict(events.DeadMismatch, "the subject names no valid provider and order")
-		}
-		return events.ForwardVerdict(m.Subject)
+		return w.intakeClarification(ctx, m)
 	}
 	cmd, err := events.DecodeCommand(m)
 	if err != nil {
@@ -192,6 +189,23 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 		return verdict
 	}
 	return events.ForwardVerdict(events.CommandSubject(cmd.Operation, cmd.Ref))
+}
+
+// intakeClarification sends a clarification on, unless the payment is another upstream's: while it waited in the queue, the
+// payment's own upstream could not answer.
+func (w *Worker) intakeClarification(ctx context.Context, m events.Message) events.Verdict {
+	ref, ok := events.SubjectRef(m.Subject)
+	if !ok {
+		return events.DeadVerdict(events.DeadMismatch, "the subject names no valid provider and order")
+	}
+	p, _, err := w.Log.Last(ctx, ref)
+	switch {
+	case err != nil && !errors.Is(err, events.ErrNoPayment):
+		return events.RetryVerdict(pauseAfterError)
+	case err == nil && !p.TakenFor(m.Header.Get(events.HeaderUpstream)):
+		return foreignOrder()
+	}
+	return events.ForwardVerdict(m.Subject)
 }
 
 // reserved reports whether a command has an order number that its upstream may not use. It writes no event, which would

@@ -62,9 +62,9 @@ func (c *Conn) PaceIntake(pace func(ctx context.Context, upstream string, size i
 	c.pace = pace
 }
 
-// paced waits in the upstream's own slots, so that no other upstream waits with it.
+// paced waits in the upstream's own slots, so that no other upstream waits with it. The ingress holds its own keys to theirs.
 func (c *Conn) paced(upstream string, handler events.Handler) events.Handler {
-	if c.pace == nil {
+	if c.pace == nil || upstream == events.IngressIntake {
 		return handler
 	}
 	return func(ctx context.Context, m events.Message) events.Verdict {

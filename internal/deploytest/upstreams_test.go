@@ -1,0 +1,67 @@
+package deploytest
+
+import (
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"payonce/internal/trial"
+	"payonce/pkg/events"
+)
+
+// upstreamOf is who asks for an order in these tests: the trial's API key, or the NATS account shop.
+func upstreamOf(order string) string {
+	if strings.HasPrefix(order, "H-") {
+		return "trial"
+	}
+	return "shop"
+}
+
+// othersCannotSee wants the API key to see its own payment, and of the NATS upstream's as much as of one that does not exist.
+func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
+	t.Helper()
+	get := func(order, tail string) (int, string) {
+		request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.listen+"/v1/payments/"+trial.TeemoPay+"/"+order+tail, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+s.apiKey)
+		request.Header.Set(events.HeaderUpstream, "shop")
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = response.Body.Close() }()
+		body, err := io.ReadAll(response.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return response.StatusCode, strings.ReplaceAll(string(body), response.Header.Get("X-Request-Id"), "ID")
+	}
+	body := `{"provider":"` + trial.TeemoPay + `","order":"G-1","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
+	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+s.apiKey)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusUnprocessableEntity {
+		t.Errorf("a number that is reserved for another: %s", response.Status)
+	}
+	for _, tail := range []string{"", "/events"} {
+		status, body := get(foreign, tail)
+		unknown, want := get("never-used", tail)
+		if status != http.StatusNotFound || status != unknown || body != want {
+			t.Errorf("another upstream's payment%s: %d %s, one that does not exist: %d %s", tail, status, body, unknown, want)
+		}
+		if status, body := get(own, tail); status != http.StatusOK || !strings.Contains(body, `"upstream":"trial"`) {
+			t.Errorf("its own payment%s: %d %s", tail, status, body)
+		}
+	}
+}
