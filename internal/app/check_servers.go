@@ -15,7 +15,7 @@ import (
 
 // What to do about NATS.
 const (
-	adviceForStreams = "look with: payctl streams diff; then, as operator: payctl streams apply, with --update where something differs"
+	adviceForStreams = "look with: payctl streams diff; then, as administrator: payctl streams apply, with --update where something differs"
 	adviceForSync    = "see that each server's file says sync_interval: always, as deploy/nats/server.conf does"
 )
 

@@ -57,7 +57,7 @@ func TestSecureIsTaken(t *testing.T) {
 		t.Error(err)
 	}
 	// The ingress has no password of Redis, because it does not use it.
-	if _, err := config.Load(testFile, fake(least+"ingress: {api_keys: [{name: a, sha256: "+hash+"}]}\n", nil, nil), config.RoleIngress); err != nil {
+	if _, err := config.Load(testFile, fake(least+"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: "+hash+"}]}\n", nil, nil), config.RoleIngress); err != nil {
 		t.Error(err)
 	}
 }

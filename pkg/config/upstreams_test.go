@@ -10,13 +10,13 @@ import (
 // Production wants to be told what each key is for: a key for all providers would be good for one that is added later, too.
 func TestKeyWithoutProviders(t *testing.T) {
 	key := func(more string) string {
-		return least + "ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + "}, {name: b, sha256: " + hash + more + "}]}\n"
+		return least + "allow_insecure: [redis_without_password]\ningress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + "}, {name: b, sha256: " + hash + more + "}]}\n"
 	}
 	for _, environment := range []string{"", "environment: production\n"} {
 		for _, more := range []string{"", ", providers: []", ", operations: [deposit]"} {
 			for _, roles := range [][]config.Role{nil, {config.RoleIngress}, {config.RoleWorker}} {
 				_, err := config.Load(testFile, fake(key(more)+environment, nil, nil), roles...)
-				if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "2: ingress.api_keys[1].providers: must name the providers") {
+				if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "3: ingress.api_keys[1].providers: must name the providers") {
 					t.Errorf("%q%q %v: %v", environment, more, roles, got)
 				}
 			}

@@ -133,7 +133,7 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 func TestStorageLimitEndsByItself(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	server.LimitStore(256 << 10)
+	server.LimitStore(jetstream.MinDeadLetterBytes + 256<<10) // the server reserves what DEADLETTERS may take
 	cfg := testConfig()
 	cfg.ProbeEvery = time.Second
 	c := connect(t, server.URL(), cfg)

@@ -23,6 +23,7 @@ func testConfig() jetstream.Config {
 	cfg := jetstream.DefaultConfig()
 	cfg.PublishTimeout = 500 * time.Millisecond
 	cfg.RetryDelay = 50 * time.Millisecond
+	cfg.DeadLetterBytes = jetstream.MinDeadLetterBytes // the server reserves it, and some tests have small disks
 	return cfg
 }
 

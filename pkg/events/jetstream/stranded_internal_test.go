@@ -35,7 +35,16 @@ func TestNothingIsTakenAwayThatCannotBeKept(t *testing.T) {
 	for name, move := range map[string]func(context.Context, *Conn, *njs.RawStreamMsg) error{
 		"stranded": func(ctx context.Context, c *Conn, raw *njs.RawStreamMsg) error { return c.putBack(ctx, raw) },
 		"stray": func(ctx context.Context, c *Conn, raw *njs.RawStreamMsg) error {
-			_, err := c.buryStray(ctx, raw)
+			stream, err := c.stream(ctx, events.StreamDeadLetters)
+			if err != nil {
+				return nil
+			}
+			config := stream.CachedInfo().Config
+			config.MaxMsgSize = 1 // the body alone would be cut
+			if _, err := c.js.UpdateStream(ctx, config); err != nil {
+				return nil
+			}
+			_, err = c.buryStray(ctx, raw)
 			return err
 		},
 	} {

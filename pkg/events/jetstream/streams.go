@@ -61,7 +61,7 @@ func streamConfigs(c Config) []njs.StreamConfig {
 }
 
 // maxIngressBytes bounds what all ingresses can pile up while no worker runs: beyond it they answer 503.
-const maxIngressBytes = 4 << 30
+const maxIngressBytes = 1 << 30
 
 // ingressStream takes what ingresses with an account of their own publish: commands, and webhooks that they verified. Like
 // an upstream's it has no schedules and no rollups.
