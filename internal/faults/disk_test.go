@@ -54,6 +54,7 @@ func startSmall(ctx context.Context, t *testing.T) *small {
 		edited = strings.Replace(edited, "\n"+service+":\n", "\n"+service+":\n  admin_listen: "+s.admins[service]+"\n", 1)
 	}
 	edited = strings.Replace(edited, "\ningress:\n", "\ningress:\n  backend_timeout: 1s\n", 1)
+	edited = strings.Replace(edited, "\nnats:\n", "\nnats:\n  dead_letters_bytes: 1048576\n", 1) // the server reserves them
 	s.must(os.WriteFile(s.config, []byte(edited), 0o600))
 	return s
 }

@@ -267,7 +267,7 @@ const (
 	DefaultPaymentsRetention    = 400 * day
 	DefaultWebhooksRetention    = 30 * day
 	DefaultDeadLettersRetention = 400 * day
-	DefaultDeadLettersBytes     = 1 << 30
+	DefaultDeadLettersBytes     = 256 << 20
 	DefaultUpstreamMessages     = 1000    // a second
 	DefaultUpstreamBytes        = 4 << 20 // a second
 	DefaultAuditRetention       = 5 * 365 * day

@@ -17,7 +17,7 @@ const MaxMessageBytes = 512 << 10
 
 // The default size of DEADLETTERS, and the least, in bytes.
 const (
-	DefaultDeadLetterBytes = 1 << 30
+	DefaultDeadLetterBytes = 256 << 20
 	MinDeadLetterBytes     = 1 << 20
 )
 
