@@ -250,6 +250,9 @@ func (w *Worker) nextLookup(p payment.Payment) time.Time {
 
 // spent is how long the job has held its lease, by the clock that has moved further: the monotonic
 // clock stands still while a machine is suspended, and the wall clock can be set back.
-func (j *job) spent(now time.Time) time.Duration {
-	return max(now.Sub(j.started), now.Round(0).Sub(j.started.Round(0)))
+func (j *job) spent(now time.Time) time.Duration { return elapsed(j.started, now) }
+
+// elapsed is the time since from by the clock that has moved further.
+func elapsed(from, now time.Time) time.Duration {
+	return max(now.Sub(from), now.Round(0).Sub(from.Round(0)))
 }

@@ -13,9 +13,16 @@ import (
 // order is another's.
 var errMayNotSend = errors.New("the order may not be sent by this worker any more")
 
-// fenceTimeout bounds the question to the claim store before a request leaves. A store that takes longer is one
-// that cannot be asked.
+// fenceTimeout bounds the question to the claim store before a request leaves, and a quarter of the submit timeout does.
+// A store that takes longer is one that cannot be asked.
 const fenceTimeout = time.Second
+
+// answer is what the claim store or the log said of an order, and until when it counts: an answer can be old when it
+// is read.
+type answer struct {
+	asked  time.Time // by Options.Local; zero when nobody was asked
+	counts time.Duration
+}
 
 // fence returns the last check before the first byte of a request to pay leaves, when the connection stands. The
 // time since the lease began is measured by two clocks. A pause that stops both is seen by the claim store
@@ -24,13 +31,28 @@ const fenceTimeout = time.Second
 // the configuration decides.
 func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 	return func(ctx context.Context, dialed bool) error {
+		var said answer
 		if dialed || w.FenceKeptConnections {
-			if err := w.stillOurs(ctx, j); err != nil {
+			var err error
+			if said, err = w.stillOurs(ctx, j); err != nil {
 				return err
 			}
 		}
-		return w.inLease(j, w.Local()) // last: nothing that takes time may follow
+		now := w.Local() // last: nothing that takes time may follow
+		if err := w.inLease(j, now); err != nil {
+			return err
+		}
+		return said.fresh(now)
 	}
+}
+
+// fresh returns nil if an answer still counts. It is asked for because the clocks may have missed time since the lease
+// began, so that the lease alone says nothing about the time since the answer.
+func (a answer) fresh(now time.Time) error {
+	if age := elapsed(a.asked, now); !a.asked.IsZero() && age > a.counts {
+		return fmt.Errorf("%w: it was confirmed %s ago", errMayNotSend, age)
+	}
+	return nil
 }
 
 // inLease returns nil if a call that begins now ends within the lease.
@@ -41,32 +63,35 @@ func (w *Worker) inLease(j *job, now time.Time) error {
 	return nil
 }
 
-// stillOurs returns nil if the claim store says that the order is still this worker's, by its own clock. Where
-// the store cannot be asked, or has forgotten the order, the log decides: the intent must be its last word.
-func (w *Worker) stillOurs(ctx context.Context, j *job) error {
+// stillOurs asks the claim store whether the order is still this worker's, by its own clock. Where the store cannot
+// be asked, or has forgotten the order, the log decides: the intent must be its last word.
+func (w *Worker) stillOurs(ctx context.Context, j *job) (answer, error) {
 	if j.held != nil {
-		err := w.verify(ctx, j)
+		said, err := w.verify(ctx, j)
 		switch {
 		case err == nil:
-			return nil
+			return said, nil
 		case errors.Is(err, idempotency.ErrLost), w.ClaimsRequired:
-			return fmt.Errorf("%w: %w", errMayNotSend, err)
+			return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
 		}
 		w.Logger.WarnContext(ctx, "the claim cannot be verified before the request; the log is asked",
 			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
+	said := answer{w.Local(), w.Timing.SubmitTimeout}
 	_, seq, err := w.Log.Last(ctx, j.ref)
 	switch {
 	case err != nil:
-		return fmt.Errorf("%w: %w", errMayNotSend, err)
+		return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
 	case seq != j.seq:
-		return fmt.Errorf("%w: the payment has moved on in the log", errMayNotSend)
+		return answer{}, fmt.Errorf("%w: the payment has moved on in the log", errMayNotSend)
 	}
-	return nil
+	return said, nil
 }
 
-func (w *Worker) verify(ctx context.Context, j *job) error {
-	ctx, cancel := context.WithTimeout(ctx, min(fenceTimeout, w.Timing.SubmitTimeout))
+// verify asks for as much of the lease as the call needs and its own answer may take to arrive.
+func (w *Worker) verify(ctx context.Context, j *job) (answer, error) {
+	said := answer{w.Local(), min(fenceTimeout, w.Timing.SubmitTimeout/4)}
+	ctx, cancel := context.WithTimeout(ctx, said.counts)
 	defer cancel()
-	return w.Claims.Verify(ctx, j.ref, *j.held, w.Timing.SubmitTimeout)
+	return said, w.Claims.Verify(ctx, j.ref, *j.held, w.Timing.SubmitTimeout+said.counts)
 }

@@ -45,7 +45,8 @@ func TestAPauseDuringTheDialThatStopsBothClocks(t *testing.T) {
 		required bool
 		sent     int
 	}{
-		"a short pause":            {func(_ *desk, pause func(time.Duration)) { pause(left) }, false, 1},
+		"a short pause":            {func(_ *desk, pause func(time.Duration)) { pause(left - time.Second) }, false, 1},
+		"no time for the answer":   {func(_ *desk, pause func(time.Duration)) { pause(left) }, false, 0},
 		"too long for the lease":   {func(_ *desk, pause func(time.Duration)) { pause(left + time.Second) }, false, 0},
 		"past the lease":           {func(_ *desk, pause func(time.Duration)) { pause(2 * timing.Lease) }, false, 0},
 		"another has it":           {func(d *desk, pause func(time.Duration)) { pause(timing.Lease + time.Second); another(t, d) }, false, 0},
@@ -124,6 +125,48 @@ func TestTheLeaseIsCheckedLast(t *testing.T) {
 			d.sent("o-1", 0, 0)
 			d.log.want("o-1", payment.Submitting, payment.Parked)
 			d.reason("o-1", payment.ReasonInterrupted, "")
+		})
+	}
+}
+
+// The clocks may have missed time before the claim store or the log is asked: its answer counts for as long as it was
+// allowed to take, by either clock, and no longer.
+func TestAnOldAnswerDoesNotCount(t *testing.T) {
+	timing := worker.DefaultTiming()
+	long := timing.Lease - timing.SubmitTimeout
+	for name, c := range map[string]struct {
+		redisDown bool
+		takes     time.Duration // the answer
+		sent      int
+	}{
+		"of Redis, fresh":   {false, time.Second, 1},
+		"of Redis, old":     {false, time.Second + 1, 0},
+		"of the log, fresh": {true, timing.SubmitTimeout, 1},
+		"of the log, old":   {true, timing.SubmitTimeout + 1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, _ := stopped(t)
+			base, passed, dialed := d.options.Now(), time.Duration(0), false
+			d.options.Now = func() time.Time { return base.Add(passed) }
+			question := "verify"
+			if c.redisDown {
+				question = "last"
+			}
+			d.provider.onDial = func() {
+				dialed, passed = true, -long // the wall clock is set back, so that the lease seems to have begun just now
+				if c.redisDown {
+					d.server.SetError("LOADING")
+				}
+			}
+			p := d.start()
+			p.ports.fault = func(_ int, is string) fault {
+				if dialed && is == question {
+					dialed, passed = false, passed+c.takes
+				}
+				return fine
+			}
+			p.Command(context.Background(), d.message(d.order("o-1")))
+			d.sent("o-1", c.sent, c.sent)
 		})
 	}
 }
