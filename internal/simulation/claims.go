@@ -150,6 +150,9 @@ func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Re
 
 func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
 	var result error
+	if t := c.p.w.current; t != nil {
+		t.started, t.seen = t.looked, seen{} // the engine's lease begins then, whatever the store says
+	}
 	if err := c.do("renew", ref, func() { result = c.p.w.lieAboutRenewal(ref, c.p.w.claims.renew(ref, held, lease)) }); err != nil {
 		return err
 	}
@@ -158,8 +161,21 @@ func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.H
 
 func (c claimsPort) Verify(_ context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
 	var result error
-	if err := c.do("verify", ref, func() { result = c.p.w.claims.verify(ref, held, left) }); err != nil {
-		return err
+	var before seen
+	asked, t := c.p.mono(), c.p.w.current
+	err := c.do("verify", ref, func() {
+		result, before, t.exposed = c.p.w.claims.verify(ref, held, left), t.seen, true
+	})
+	switch {
+	case err != nil || c.p.mono()-asked >= fenceTimeout:
+		result = errPort
+		fallthrough
+	case result != nil:
+		t.exposed = false
+	default:
+		if t.confirmed = true; t.seen == before {
+			t.seen = seen{}
+		}
 	}
 	return result
 }

@@ -8,6 +8,13 @@
 // port, and the world resumes them in the order of its virtual clock. The same seed gives the same trace.
 //
 // What is left out, because it is tested elsewhere with the real thing: the bytes of the providers, NATS
-// and Redis; clarifications; the breakers' library; what a person decides about an outcome. A suspended process loses its open requests at their deadline,
-// as net/http does it.
+// and Redis; clarifications; the breakers' library; what a person decides about an outcome.
+//
+// A process has the clocks of its machine and a time that differs from the broker's within the clock bound. It stands
+// still with both clocks going on, with the monotonic one standing still, or with both, at every call of a port and
+// whenever it looks at a clock. Between the last check of a request and its first byte lies nothing. Both clocks never
+// stand still in the window that docs/failure-modes.md states as open, which takes microseconds there: from the answer of
+// the claim store or of the log in the last check on, and on a kept connection that is not fenced from the intent on. A
+// process goes by the broker's time right after a suspension: that it must first measure it again is a planted mistake. A
+// machine is not suspended with what its kernel has to deliver.
 package simulation

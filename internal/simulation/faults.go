@@ -9,6 +9,11 @@ const (
 	crash             fault = iota // a process ends, with all its work
 	freeze                         // a process stands still, perhaps for longer than a lease
 	stop                           // a process is told to stop
+	suspended                      // its machine stands still with the monotonic clock
+	paused                         // its machine stands still with both clocks
+	timeMoves                      // its time moves against the broker's, within the bound
+	clockSet                       // its machine's wall clock is set
+	connectionKept                 // a request finds a connection that stands already
 	appendUnwritten                // the log did not write and gives an error
 	appendUnheard                  // the log wrote and gives an error
 	appendLate                     // the log gives an error and writes later, if it still may
@@ -42,7 +47,7 @@ const (
 	purges                         // the command of a payment that may have been sent is deleted from the queue
 	requestLost                    // a request is lost on its way
 	replyLost                      // a request is executed and its reply is lost
-	acceptLate                     // a request is executed after its caller was told that nobody knows
+	acceptLate                     // a request is executed after its caller gave it up, as late as the kernel and the provider may
 	notSent                        // the provider cannot be reached
 	throttled                      // the provider asks to come back later
 	lowBalance                     // the provider documents that it executed nothing
@@ -87,8 +92,11 @@ func drawRates(rng *rand.Rand) rates {
 			r[f] = [...]float64{0.02, 0.1, 0.3}[rng.IntN(3)]
 		}
 	}
-	for _, f := range []fault{crash, freeze, stop} { // drawn at every call, some dozens for each payment
+	for _, f := range []fault{crash, freeze, stop, suspended, paused, timeMoves, clockSet} { // drawn at every call, some dozens for each payment
 		r[f] /= 5
+	}
+	for _, f := range []fault{freeze, suspended, paused} { // three ways to stand still
+		r[f] /= 2
 	}
 	return r
 }

@@ -121,6 +121,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 		return 0, err
 	}
 	w := l.p.w
+	t.exposed = false
 	w.judgeReason(t, next)
 	w.judgeTold(t, next, after)
 	w.judgeDown(t, next)
@@ -135,6 +136,9 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 		return 0, errUnheard
 	}
 	seq, err := w.log.write(next, out.Data, after)
+	if err == nil && next.Status == payment.Submitting {
+		t.intended(next)
+	}
 	unheard := w.fails(appendUnheard)
 	t.travel()
 	if unheard {
@@ -151,6 +155,7 @@ func (l logPort) Last(_ context.Context, ref payment.Ref) (payment.Payment, uint
 	}
 	w := l.p.w
 	t.travel()
+	t.exposed = false
 	if w.fails(readFails) {
 		return payment.Payment{}, 0, errPort
 	}
@@ -160,6 +165,7 @@ func (l logPort) Last(_ context.Context, ref payment.Ref) (payment.Payment, uint
 		w.note("%s reads %s as it was %s ago", l.p.name, ref.Order, behind)
 	}
 	p, seq, err := w.log.read(ref, behind)
+	t.exposed, t.logFenced = t.fenced != nil, t.fenced != nil
 	t.travel()
 	return p, seq, err
 }

@@ -10,13 +10,13 @@ import (
 
 // Lookup asks the provider. After its deadline it asks nothing and hears nothing.
 func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Observation, error) {
-	w, deadline := c.p.w, c.p.w.now
+	w, deadline := c.p.w, c.p.mono()
 	if w.current != nil {
 		deadline = w.current.asked // the engine looks at the clock after it sets the deadline
 	}
 	deadline += timing().SubmitTimeout
 	t, err := c.p.call()
-	if err != nil || w.now >= deadline {
+	if err != nil || c.p.mono() >= deadline {
 		return c.unheard()
 	}
 	w.judgeLookup(t)
@@ -33,7 +33,7 @@ func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Obs
 	}
 	says := c.answer(o, asked)
 	w.note("%s looks %s up: %s", c.p.name, q.Order, says.Kind)
-	if t.travel(); w.now >= deadline {
+	if t.travel(); c.p.mono() >= deadline {
 		return c.unheard()
 	}
 	if t.answered, t.unreadable = true, nil; says.Kind == payment.Unclear {

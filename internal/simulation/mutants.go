@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"time"
 
 	"payonce/pkg/connectors"
@@ -31,12 +32,17 @@ type Mutant struct {
 	unavailable      func(error) bool
 	desk             func(operator.Log) operator.Log
 	forgetTimer      func(name string, s payment.Status) bool
-	schedule         func(time.Time) time.Time // makes whole seconds
-	acknowledgeFirst bool                      // when a message is delivered
-	dropUnheard      bool                      // a message of whose handler nothing is heard is not delivered again
-	loseParked       bool                      // what is parked never comes back
-	sendLate         bool                      // a request leaves even when its deadline has passed
-	forgetExpiry     bool                      // a command is published without its expires_at
+	schedule         func(time.Time) time.Time  // makes whole seconds
+	acknowledgeFirst bool                       // when a message is delivered
+	dropUnheard      bool                       // a message of whose handler nothing is heard is not delivered again
+	loseParked       bool                       // what is parked never comes back
+	sendLate         bool                       // a request leaves even when its deadline has passed
+	unsettled        func(*connectors.Settling) // what its settling delay lacks
+	unmeasured       bool                       // its time stands still while its machine does, until it is measured again
+	fenceFirst       bool                       // the last check is made before the connection
+	fence            func(ctx context.Context, check func(context.Context, bool) error, dialed bool) error
+	clock            func(t *task, wall time.Time, mono time.Duration) time.Time // what the lease is measured by
+	forgetExpiry     bool                                                        // a command is published without its expires_at
 }
 
 func (m Mutant) timed(t worker.Timing) worker.Timing {
@@ -44,6 +50,15 @@ func (m Mutant) timed(t worker.Timing) worker.Timing {
 		m.timing(&t)
 	}
 	return t
+}
+
+// settling is the delay that the engine works with.
+func (m Mutant) settling() time.Duration {
+	least := timing().Settling()
+	if m.unsettled != nil {
+		m.unsettled(&least)
+	}
+	return least.Least()
 }
 
 func (m Mutant) store(s idempotency.Store) idempotency.Store {
@@ -73,6 +88,7 @@ func Mutants() []Mutant {
 	all = append(all, pageMutants()...)
 	all = append(all, evidenceMutants()...)
 	all = append(all, submitMutants()...)
+	all = append(all, sendingMutants()...)
 	return append(all,
 		Mutant{Name: "every claim is won", claims: func(s idempotency.Store) idempotency.Store { return openGate{s} }},
 		Mutant{Name: "ignore fence", claims: func(s idempotency.Store) idempotency.Store { return noFence{s} }},

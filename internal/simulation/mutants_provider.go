@@ -16,7 +16,8 @@ type brokenConnector struct {
 	submit  func(payment.Observation, error) (payment.Observation, error)
 	lookup  func(payment.Observation, error) (payment.Observation, error)
 	webhook func(w *world, o payment.Observation) payment.Observation
-	hasty   *int // times that Traits was asked, for one that forgets its settling delay
+	hasty   *int          // times that Traits was asked, for one that forgets its settling delay
+	delay   time.Duration // that it has instead
 }
 
 func (c brokenConnector) Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error) {
@@ -53,7 +54,7 @@ func (c brokenConnector) Traits() connectors.Traits {
 		return t
 	}
 	if *c.hasty++; *c.hasty > 1 {
-		t.SettlingDelay = time.Second
+		t.SettlingDelay = c.delay
 	}
 	return t
 }
@@ -82,8 +83,8 @@ func connectorMutants() []Mutant {
 		broken("treat timeout as failed", brokenConnector{submit: doubtIs(connectors.Rejected, payment.ReasonDeclined)}),
 		broken("take a timeout for not sent", brokenConnector{submit: doubtIs(connectors.NotSent, payment.ReasonUnreachable)}),
 		broken("take a timeout for throttled", brokenConnector{submit: doubtIs(connectors.Throttled, payment.ReasonThrottled)}),
-		broken("believe 'unknown' before the settling delay", brokenConnector{hasty: new(int)}),
-		broken("resubmit without lookup", brokenConnector{hasty: new(int), lookup: func(payment.Observation, error) (payment.Observation, error) {
+		broken("believe 'unknown' before the settling delay", brokenConnector{hasty: new(int), delay: time.Second}),
+		broken("resubmit without lookup", brokenConnector{hasty: new(int), delay: time.Second, lookup: func(payment.Observation, error) (payment.Observation, error) {
 			return payment.Observation{Kind: payment.Unknown}, nil
 		}}),
 		broken("take a failed look-up for 'unknown'", brokenConnector{lookup: failedLookupIs(payment.Unknown)}),

@@ -49,7 +49,7 @@ func approve(ctx context.Context, d operator.Desk, ref payment.Ref, who operator
 // atDesk lets a person decide at any time until then. The desk is a process like the others, but it takes no messages.
 func (w *world) atDesk(o *order, until time.Duration, decide func(context.Context, operator.Desk) (operator.Outcome, error)) {
 	w.after(w.between(0, until), func() {
-		p := &process{w: w, name: "desk", person: true, skew: w.between(-maxSkew, maxSkew)}
+		p := &process{w: w, name: "desk", person: true, clocks: w.drawClocks()}
 		p.ctx, p.stop = context.WithCancel(context.Background())
 		w.processes = append(w.processes, p)
 		var log operator.Log = logPort{p}

@@ -21,7 +21,7 @@ var (
 type process struct {
 	w      *world
 	name   string
-	skew   time.Duration // its clock is ahead by this much
+	clocks clocks
 	engine *worker.Worker
 	ctx    context.Context
 	stop   context.CancelFunc
@@ -35,7 +35,7 @@ type process struct {
 
 // startProcess starts a worker.
 func (w *world) startProcess() {
-	p := &process{w: w, name: fmt.Sprintf("w%d", len(w.processes)+1), skew: w.between(-maxSkew, maxSkew)}
+	p := &process{w: w, name: fmt.Sprintf("w%d", len(w.processes)+1), clocks: w.drawClocks()}
 	p.ctx, p.stop = context.WithCancel(context.Background())
 	var log worker.Log = logPort{p}
 	if w.mutant.log != nil {
@@ -51,8 +51,8 @@ func (w *world) startProcess() {
 		spare = w.mutant.limits(w, p.gate)
 	}
 	engine, err := worker.New(worker.Options{
-		Limits: spare, Wait: p.wait, Patience: p.patience, Threshold: func(string) time.Duration { return ladder().Threshold },
-		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, NewID: w.id, Opening: p.opening,
+		FenceKeptConnections: w.fenceKept, Limits: spare, Wait: p.wait, Patience: p.patience, Threshold: func(string) time.Duration { return threshold },
+		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, Local: p.local, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
 	if err != nil {
@@ -84,7 +84,16 @@ type task struct {
 	n              int // of the delivery
 	handle         events.Handler
 	coroutine      *coroutine           // nil before the first step and after the last
-	asked          time.Duration        // when it asked for the time last
+	asked          time.Duration        // when it asked for the time last, by its monotonic clock
+	started        time.Duration        // when it asked for the time first: its lease begins then
+	intent         time.Duration        // when the log wrote its intent
+	looked         time.Duration        // when it asked for the time last
+	seen           seen                 // of its clocks, since the claim store has confirmed its lease last
+	confirmed      bool                 // that was in the last check
+	kept           bool                 // a connection to the provider stands
+	fenced         *fenced              // the last check before its request leaves is made
+	exposed        bool                 // see [process.exposed]
+	logFenced      bool                 // the log was asked in the last check
 	sawOpen        bool                 // that the provider was open, when it asked for the hours last
 	openAt         time.Duration        // when it saw that
 	refused        bool                 // by the breaker, when it asked last
@@ -159,18 +168,6 @@ func (w *world) silent(m *message, n int) {
 	w.after(w.between(ackWait*2/3, ackWait), func() { w.redeliver(m, n) })
 }
 
-// now is the engine's clock. A process can be suspended just before it looks.
-func (p *process) now() time.Time {
-	if t := p.w.current; t != nil && !p.dead {
-		t.asked = p.w.now
-		t.disturb()
-	}
-	return p.clock()
-}
-
-// clock is what the process would see now.
-func (p *process) clock() time.Time { return p.w.time().Add(p.skew) }
-
 // disturb lets happen to the process what can happen at every call.
 func (t *task) disturb() {
 	p, w := t.p, t.p.w
@@ -179,20 +176,27 @@ func (t *task) disturb() {
 		p.dead = true
 		panic(errCrash)
 	case w.fails(freeze):
-		long := w.between(time.Second, maxFreeze)
+		long := t.standstill()
 		w.note("%s freezes for %s", p.name, long)
-		p.frozen = w.now + long
-		for _, other := range p.tasks {
-			if long > ackWait*2/3 {
-				w.silent(other.m, other.n)
-			}
-		}
-		t.wait(0)
+		t.freeze(long)
 	case !p.person && w.fails(stop) && p.ctx.Err() == nil:
 		w.note("%s is told to stop", p.name)
 		p.stop()
 		w.after(w.between(0, 30*time.Second), w.startProcess)
+	default:
+		t.disturbClocks()
 	}
+}
+
+// freeze lets a process stand still, whatever its clocks do.
+func (t *task) freeze(long time.Duration) {
+	t.p.frozen = t.p.w.now + long
+	for _, other := range t.p.tasks {
+		if long > ackWait*2/3 {
+			t.p.w.silent(other.m, other.n)
+		}
+	}
+	t.wait(0)
 }
 
 // wait gives control back to the world.

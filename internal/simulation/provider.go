@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"context"
 	"net/http"
 	"strconv"
 	"time"
@@ -57,8 +56,10 @@ func (d *deal) report() payment.Observation {
 }
 
 // arrive is the provider's work on one request.
-func (w *world) arrive(o *order, cmd payment.Command, sent time.Duration) (payment.Observation, error) {
+func (w *world) arrive(r request) (payment.Observation, error) {
+	o, cmd, sent := r.o, r.cmd, r.sent
 	o.requests++
+	w.judgeArrival(r)
 	if intents := w.intents(o.ref); o.requests > intents {
 		w.problem("%s: request %d, and the log has %d intents", o.ref.Order, o.requests, intents)
 	}
@@ -223,68 +224,6 @@ func (c providerPort) Traits() connectors.Traits {
 		SettlingDelay: settling(), PageGrace: pageGrace,
 		RefusalLeavesNoOrder: c.p.w.refusalLeavesNoOrder,
 	}
-}
-
-// Submit sends a request. It leaves the process at once or, after its deadline, never; what becomes of it
-// then does not depend on the process any more.
-func (c providerPort) Submit(_ context.Context, cmd payment.Command) (payment.Observation, error) {
-	w, timeout := c.p.w, timing().SubmitTimeout
-	began := w.now
-	if w.current != nil {
-		began = w.current.asked // the engine looks at the clock after it sets the deadline
-	}
-	t, err := c.p.call()
-	if err != nil || w.now >= began+timeout && !w.mutant.sendLate {
-		c.p.gate.calls.truly++
-		return payment.Observation{}, context.DeadlineExceeded
-	}
-	if cmd.Method == methodPage {
-		return w.makeLink(w.orderOf(cmd.Ref), cmd, c.p.clock()), nil
-	}
-	w.note("%s submits %s", c.p.name, cmd.Order)
-	if w.fails(notSent) {
-		c.p.gate.calls.truly++
-		t.wait(w.between(time.Millisecond, 10*time.Second))
-		return payment.Observation{}, &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: "dial"}
-	}
-	return c.exchange(t, cmd, began+timeout)
-}
-
-func (c providerPort) exchange(t *task, cmd payment.Command, deadline time.Duration) (says payment.Observation, err error) {
-	w, sent, o := c.p.w, c.p.w.now, c.p.w.orderOf(cmd.Ref)
-	w.judgeRequest(t, o)
-	w.judgeSending(o)
-	if w.fails(requestLost) {
-		c.p.gate.calls.truly++
-		t.wait(max(deadline-sent, 0))
-		return says, context.DeadlineExceeded
-	}
-	if w.fails(acceptLate) {
-		c.p.gate.calls.truly++
-		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.arrive(o, cmd, sent) })
-		t.wait(w.between(0, max(deadline-sent, 0)))
-		return says, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_502"}
-	}
-	way := w.latency()
-	w.after(way, func() { says, err = w.arrive(o, cmd, sent) })
-	back := w.latency()
-	if w.fails(webhookEarly) {
-		back = w.between(0, timing().SubmitTimeout)
-	}
-	t.wait(way + time.Nanosecond + back)
-	if w.now > deadline || w.fails(replyLost) {
-		c.p.gate.calls.truly++
-		t.wait(max(deadline-w.now, 0))
-		return payment.Observation{}, context.DeadlineExceeded
-	}
-	switch {
-	case err == nil:
-	case connectors.ClassOf(err) == connectors.Throttled:
-		c.p.gate.calls.truly++
-	case connectors.ClassOf(err) == connectors.Misconfigured:
-		c.p.gate.judgeOutage(cmd)
-	}
-	return says, err
 }
 
 // Webhook reads what tell wrote.

@@ -17,9 +17,12 @@ import (
 const maxLate = 20 * time.Minute
 
 // ladder begins as early as the configuration allows.
-func ladder() reconcile.Ladder {
-	return reconcile.Ladder{BasicTime: settling(), Threshold: time.Hour}
+func (w *world) ladder() reconcile.Ladder {
+	return reconcile.Ladder{BasicTime: w.mutant.settling(), Threshold: threshold}
 }
+
+// threshold is after how much open time a person is told of an open payment.
+const threshold = time.Hour
 
 // timer reads the events of open payments for one rung of the ladder.
 type timer struct {
@@ -52,14 +55,14 @@ func (p *process) startTimers() []timer {
 		engine = p.w.mutant.engine(engine)
 	}
 	of := reconcile.Provider{
-		Name: acme, Ladder: ladder(), Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
+		Name: acme, Ladder: p.w.ladder(), Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
 		Hours: func(op payment.Operation) calendar.Hours { return p.w.hours[op].engine },
 	}
 	if err := reconcile.Run(p.ctx, &r, engine, []reconcile.Provider{of}, p.clock); err != nil {
 		panic(err) // the ladder of this package is not valid
 	}
 	slices.SortFunc(r.timers, func(a, b timer) int { return strings.Compare(a.name, b.name) }) // "1", "2", "page1", "page2", "threshold"
-	times, lives := ladder().Times(), pageLives()
+	times, lives := p.w.ladder().Times(), pageLives()
 	for i := range r.timers {
 		switch t := &r.timers[i]; {
 		case strings.HasPrefix(t.name, "page"):
@@ -88,7 +91,7 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 		if !ever {
 			continue
 		}
-		wait := due.Sub(w.time()) + w.between(0, 2*maxSkew)
+		wait := max(due.Sub(w.time())+w.extreme(-maxSkew, maxSkew), 0)
 		if w.fails(timerEarly) {
 			wait = w.between(0, t.after)
 		}

@@ -60,7 +60,7 @@ func (w *world) overdue(o *order, before, p payment.Payment) bool {
 	if over := epoch.Add(o.page); before.AwaitsPage() {
 		since = later(since, over) // nobody is told of a customer who may still come
 	}
-	return w.openTime(p.Operation, since, p.OverdueAt) >= ladder().Threshold-2*maxSkew
+	return w.openTime(p.Operation, since, p.OverdueAt) >= threshold-2*maxSkew
 }
 
 // judgeUntold checks that a person is told in time.
@@ -92,7 +92,7 @@ func (w *world) judgeUntold(o *order, history []payment.Payment) {
 	if !before.PageClosesAt.IsZero() {
 		since = later(later(since, before.UpdatedAt), epoch.Add(o.page))
 	}
-	if w.openTime(before.Operation, since, end) > ladder().Threshold+overdueBound {
+	if w.openTime(before.Operation, since, end) > threshold+overdueBound {
 		w.problem("%s: nobody is told that it is overdue", o.ref.Order)
 	}
 }

@@ -30,7 +30,7 @@ func timing() worker.Timing {
 	t.RetryFor, t.RetryInitial = 20*time.Second, time.Nanosecond
 	t.Lease = time.Minute
 	t.UnknownOrderFor = time.Hour
-	t.ClockBound = 0 // the tightest delay that the engine could take finds the most
+	t.ClockBound = 2 * maxSkew
 	return t
 }
 
@@ -69,6 +69,7 @@ type world struct {
 	problems []string
 
 	refusalLeavesNoOrder bool // the provider promises it
+	fenceKept            bool // the claim store is asked before each request, also on a connection that stood already
 }
 
 // newWorld draws everything that happens by itself in a run.
@@ -81,6 +82,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
 	w.hours = map[payment.Operation]hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
 	w.limits, w.outage, w.refusalLeavesNoOrder = w.drawLimits(), w.drawOutage(), w.rng.IntN(3) == 0
+	w.fenceKept = w.rng.IntN(2) == 0
 	w.log, w.claims = newMemoryLog(w), newMemoryClaims(w)
 	for range 1 + w.rng.IntN(3) {
 		w.startProcess()
