@@ -78,22 +78,6 @@ func (p *process) looks() *task {
 	return t
 }
 
-// disturbClocks lets the clocks of a process go wrong, as far as they may.
-func (t *task) disturbClocks() {
-	p, w := t.p, t.p.w
-	switch {
-	case w.fails(timeMoves):
-		p.clocks.skew = w.extreme(-maxSkew, maxSkew)
-		w.note("%s is ahead by %s now", p.name, p.clocks.skew)
-	case w.fails(suspended):
-		t.suspend(false)
-	case !p.exposed() && w.fails(paused):
-		t.suspend(true)
-	case w.fails(clockSet):
-		p.setClock(w.between(-maxSet, maxSet))
-	}
-}
-
 // setClock sets the wall clock of a machine.
 func (p *process) setClock(ahead time.Duration) {
 	p.clocks.wall = ahead

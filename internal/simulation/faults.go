@@ -85,6 +85,17 @@ const (
 // also seen without the noise of the others.
 type rates [faults]float64
 
+// troubles are drawn at every call, some dozens for each payment.
+var troubles = [...]fault{crash, freeze, stop, suspended, paused, timeMoves, clockSet}
+
+// sum is the probability of any of the troubles.
+func (r rates) sum() (all float64) {
+	for _, f := range troubles {
+		all += r[f]
+	}
+	return all
+}
+
 func drawRates(rng *rand.Rand) rates {
 	var r rates
 	for f := range r {
@@ -92,7 +103,7 @@ func drawRates(rng *rand.Rand) rates {
 			r[f] = [...]float64{0.02, 0.1, 0.3}[rng.IntN(3)]
 		}
 	}
-	for _, f := range []fault{crash, freeze, stop, suspended, paused, timeMoves, clockSet} { // drawn at every call, some dozens for each payment
+	for _, f := range troubles {
 		r[f] /= 5
 	}
 	for _, f := range []fault{freeze, suspended, paused} { // three ways to stand still

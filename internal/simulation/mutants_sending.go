@@ -26,7 +26,6 @@ func sendingMutants() []Mutant {
 		{Name: "measure the lease by the monotonic clock alone", clock: func(_ *task, _ time.Time, mono time.Duration) time.Time {
 			return reading(epoch.Add(mono), mono)
 		}},
-		{Name: "measure the lease by the wall clock alone", clock: func(_ *task, wall time.Time, _ time.Duration) time.Time { return wall }},
 		{Name: "measure the lease by the clocks alone", claims: func(s idempotency.Store) idempotency.Store { return unverified{s, false} }},
 		{Name: "ask nobody when the claim store is away", claims: func(s idempotency.Store) idempotency.Store { return unverified{s, true} }},
 		{Name: "go on by the time of before a suspension", unmeasured: true},

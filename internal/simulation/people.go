@@ -12,10 +12,12 @@ import (
 // planPeople draws what people do about an order.
 func (w *world) planPeople(o *order) {
 	someone := operator.Person{Name: "kim", Why: "asked by the merchant"}
-	if w.chance(cancels) {
-		w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
-			return d.Cancel(ctx, o.ref, someone)
-		})
+	for range 2 { // most come when there is nothing to cancel
+		if w.chance(cancels) {
+			w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+				return d.Cancel(ctx, o.ref, someone)
+			})
+		}
 	}
 	if w.chance(releases) {
 		w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {

@@ -168,23 +168,51 @@ func (w *world) silent(m *message, n int) {
 	w.after(w.between(ackWait*2/3, ackWait), func() { w.redeliver(m, n) })
 }
 
-// disturb lets happen to the process what can happen at every call.
+// disturb lets happen to the process what can happen at every call: one thing at most, so that one draw does.
 func (t *task) disturb() {
+	w := t.p.w
+	if w.now >= w.calm {
+		return
+	}
+	x := w.rng.Float64()
+	if x >= w.trouble {
+		return
+	}
+	for _, f := range troubles {
+		if x < w.rates[f] {
+			t.suffer(f)
+			return
+		}
+		x -= w.rates[f]
+	}
+}
+
+// suffer lets one thing happen to the process.
+func (t *task) suffer(f fault) {
 	p, w := t.p, t.p.w
-	switch {
-	case w.fails(crash):
+	if f == stop && (p.person || p.ctx.Err() != nil) || f == paused && p.exposed() {
+		return
+	}
+	w.happened[f]++
+	switch f {
+	case crash:
 		p.dead = true
 		panic(errCrash)
-	case w.fails(freeze):
-		long := t.standstill()
-		w.note("%s freezes for %s", p.name, long)
-		t.freeze(long)
-	case !p.person && w.fails(stop) && p.ctx.Err() == nil:
+	case stop:
 		w.note("%s is told to stop", p.name)
 		p.stop()
 		w.after(w.between(0, 30*time.Second), w.startProcess)
-	default:
-		t.disturbClocks()
+	case freeze:
+		long := t.standstill()
+		w.note("%s freezes for %s", p.name, long)
+		t.freeze(long)
+	case suspended, paused:
+		t.suspend(f == paused)
+	case timeMoves:
+		p.clocks.skew = w.extreme(-maxSkew, maxSkew)
+		w.note("%s is ahead by %s now", p.name, p.clocks.skew)
+	case clockSet:
+		p.setClock(w.between(-maxSet, maxSet))
 	}
 }
 

@@ -116,10 +116,11 @@ func (w *world) leavesNoOrder(o *order, before payment.Payment) bool {
 		return false
 	}
 	from := before.SubmittedAt.Sub(epoch) + settling() - 2*maxSkew
-	believed := 0
+	// An answer counts from when the worker began to ask for it, and it may have been suspended before it did.
+	believed, second := 0, from+settling()-2*maxSkew
 	for _, at := range o.notFound {
 		if at >= from {
-			believed, from = believed+1, at+settling()-2*maxSkew
+			believed, from = believed+1, min(at+settling()-2*maxSkew, second)
 		}
 	}
 	return believed >= 2

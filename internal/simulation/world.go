@@ -41,6 +41,7 @@ func settling() time.Duration { return timing().Settling().Least() }
 type world struct {
 	rng      *rand.Rand
 	rates    rates
+	trouble  float64 // the probability that something happens to a process at a call
 	happened [faults]int
 	mutant   Mutant
 	now      time.Duration // since epoch
@@ -79,6 +80,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 		parked: map[payment.Ref]*schedule{}, resumed: map[time.Time]*order{},
 	}
 	w.rates = drawRates(w.rng)
+	w.trouble = w.rates.sum()
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
 	w.hours = map[payment.Operation]hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
 	w.limits, w.outage, w.refusalLeavesNoOrder = w.drawLimits(), w.drawOutage(), w.rng.IntN(3) == 0
