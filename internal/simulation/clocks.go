@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"time"
 	"unsafe"
 )
@@ -21,7 +22,7 @@ const (
 // clocks are what a process reads the time from.
 type clocks struct {
 	skew     time.Duration // its time is ahead of the broker's by this much, within maxSkew
-	slow     time.Duration // and behind by this much after a suspension; only a planted mistake goes by it
+	slow     time.Duration // and behind by this much after a suspension, until it is measured again
 	wall     time.Duration // the machine's wall clock is ahead by this much
 	standing time.Duration // for so long the monotonic clock has stood still
 }
@@ -50,8 +51,23 @@ func (w *world) extreme(from, to time.Duration) time.Duration {
 
 // now is the time that the engine compares with that of others. A process can be suspended just before it looks.
 func (p *process) now() time.Time {
-	p.looks()
+	if t := p.looks(); t != nil && p.clocks.slow > 0 {
+		t.slow = true
+	}
 	return p.clock()
+}
+
+// measure asks the broker for its time.
+func (p *process) measure(context.Context) error {
+	w := p.w
+	t := w.current
+	t.disturb()
+	t.travel()
+	if w.fails(readFails) {
+		return errPort
+	}
+	p.clocks.slow = 0
+	return nil
 }
 
 // local is the clock of the machine, by which the engine measures its leases.
@@ -93,10 +109,8 @@ func (t *task) suspend(pause bool) {
 	p, w := t.p, t.p.w
 	long, what := t.standstill(), "is suspended"
 	p.clocks.standing += long
-	if w.mutant.unmeasured {
-		p.clocks.slow += long
-		w.after(long+w.between(0, measureEvery), func() { p.clocks.slow -= long })
-	}
+	p.clocks.slow += long
+	w.after(long+w.between(0, measureEvery), func() { p.clocks.slow -= min(long, p.clocks.slow) })
 	for _, other := range p.tasks {
 		other.seen.paused, other.seen.suspended = other.seen.paused || pause, true
 	}

@@ -96,7 +96,10 @@ func (l *memoryLog) read(ref payment.Ref, behind time.Duration) (payment.Payment
 		return payment.Payment{}, 0, events.ErrNoPayment
 	}
 	last := list[len(list)-1]
-	return last.stands, last.seq, nil
+	if l.w.mutant.undated {
+		return last.stands, last.seq, nil
+	}
+	return last.stands.AsStored(epoch.Add(last.at)), last.seq, nil
 }
 
 // history returns all events of an order.
@@ -108,10 +111,24 @@ func (l *memoryLog) history(ref payment.Ref) []payment.Payment {
 	return all
 }
 
+// intendedAt is when the last request of a payment began, as its intent says.
+func (l *memoryLog) intendedAt(p payment.Payment) time.Time {
+	at := p.SubmittedAt
+	for _, event := range l.lists[p.Ref] {
+		if event.stands.Status == payment.Submitting {
+			at = event.stands.SubmittedAt
+		}
+	}
+	return at
+}
+
 // logPort is the log as one process reaches it.
 type logPort struct{ p *process }
 
 func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (uint64, error) {
+	if l.p.w.mutant.undated && next.Status == payment.InDoubt {
+		next.SubmittedAt = l.p.w.log.intendedAt(next)
+	}
 	out, err := events.EncodePayment(next, "event")
 	if err != nil {
 		return 0, err

@@ -38,7 +38,7 @@ type Mutant struct {
 	loseParked       bool                       // what is parked never comes back
 	sendLate         bool                       // a request leaves even when its deadline has passed
 	unsettled        func(*connectors.Settling) // what its settling delay lacks
-	unmeasured       bool                       // its time stands still while its machine does, until it is measured again
+	undated          bool                       // it goes by when an event says that it was written
 	fenceFirst       bool                       // the last check is made before the connection
 	fence            func(ctx context.Context, check func(context.Context, bool) error, dialed bool) error
 	clock            func(t *task, wall time.Time, mono time.Duration) time.Time // what the lease is measured by

@@ -28,7 +28,7 @@ func sendingMutants() []Mutant {
 		}},
 		{Name: "measure the lease by the clocks alone", claims: func(s idempotency.Store) idempotency.Store { return unverified{s, false} }},
 		{Name: "ask nobody when the claim store is away", claims: func(s idempotency.Store) idempotency.Store { return unverified{s, true} }},
-		{Name: "go on by the time of before a suspension", unmeasured: true},
+		{Name: "go by the time of before a suspension", undated: true},
 		forgetful("forget the clocks in the settling delay", func(s *connectors.Settling) { s.ClockBound = 0 }),
 		forgetful("forget the submit timeout in the settling delay", func(s *connectors.Settling) { s.SubmitTimeout = 0 }),
 		forgetful("forget the lease in the settling delay", func(s *connectors.Settling) { s.Lease = 0 }),

@@ -52,7 +52,7 @@ func (w *world) startProcess() {
 	}
 	engine, err := worker.New(worker.Options{
 		FenceKeptConnections: w.fenceKept, Limits: spare, Wait: p.wait, Patience: p.patience, Threshold: func(string) time.Duration { return threshold },
-		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, Local: p.local, NewID: w.id, Opening: p.opening,
+		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, Local: p.local, Measure: p.measure, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
 	if err != nil {
@@ -94,6 +94,7 @@ type task struct {
 	fenced         *fenced              // the last check before its request leaves is made
 	exposed        bool                 // see [process.exposed]
 	logFenced      bool                 // the log was asked in the last check
+	slow           bool                 // it went by a time of before a suspension
 	sawOpen        bool                 // that the provider was open, when it asked for the hours last
 	openAt         time.Duration        // when it saw that
 	refused        bool                 // by the breaker, when it asked last

@@ -90,6 +90,22 @@ func (p Payment) OpenSince() time.Time {
 	return p.UpdatedAt
 }
 
+// AsStored returns the payment with what its last event says of now moved to when the broker stored that event, if that is
+// later. Who wrote it can have stood still, with its clocks, before it wrote: a request that began later than is written
+// would be given up too early. FirstSubmittedAt stays: alarms that come earlier do no harm.
+func (p Payment) AsStored(at time.Time) Payment {
+	if !at.After(p.UpdatedAt) {
+		return p
+	}
+	written := p.UpdatedAt
+	for _, t := range []*time.Time{&p.SubmittedAt, &p.NotFoundAt} {
+		if t.Equal(written) {
+			*t = at.UTC()
+		}
+	}
+	return p
+}
+
 // Requests returns how many requests to pay may have reached the provider. Where that is in doubt and no
 // [Payment.Submits] were counted, each attempt may have been one: in an event of an older version, and of a payment
 // that was parked while another worker did not know its request's result.

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -22,12 +23,18 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 	if err := w.decide(ctx, j, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker}); err != nil {
 		return err
 	}
+	intended := w.Local()
 	w.OnStep(StepIntended, j.ref)
 	var observation payment.Observation
 	observation, failed = w.call(ctx, j)
 	called = !errors.Is(failed, errMayNotSend)
 	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
 	w.OnStep(StepCalled, j.ref)
+	if observation.Kind == payment.Unclear {
+		if err := w.redate(ctx, j, intended); err != nil {
+			return err
+		}
+	}
 	write := func() error { return w.observe(ctx, j, observation, w.Now()) }
 	if observation.Withdrawn { // the next attempt has the same number: what others wrote meanwhile may be that one
 		write = func() error { return w.decide(ctx, j, observation) }
@@ -36,6 +43,22 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 		return err
 	}
 	w.OnStep(StepAppended, j.ref)
+	return nil
+}
+
+// redate moves the time of a request of which nothing is known to where it belongs: the machine can have stood still
+// before it was read, with its clocks, and "not known" would be believed too early. No more time has passed since the
+// intent than the monotonic clock shows. Where the time cannot be had nothing is written: the log has the intent.
+func (w *Worker) redate(ctx context.Context, j *job, intended time.Time) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	if err := w.Measure(ctx); err != nil {
+		return fmt.Errorf("measure the time: %w", err)
+	}
+	elapsed := w.Local().Sub(intended) // first: a suspension between the two makes the time later, not earlier
+	if at := w.Now().Add(-elapsed).UTC(); at.After(j.payment.SubmittedAt) {
+		j.payment.SubmittedAt = at
+	}
 	return nil
 }
 

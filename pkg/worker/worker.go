@@ -65,6 +65,9 @@ type Options struct {
 	// Now is the time that is compared across processes and written into the log. All workers must agree about it
 	// within Timing.ClockBound, whatever their machines' clocks show, see package clock.
 	Now func() time.Time
+	// Measure makes Now right again: after a suspension that nobody noticed it can be behind. It is called before a doubt
+	// about a request is written, which is settled by time. Nil means that Now is always right.
+	Measure func(ctx context.Context) error
 	// Local is this machine's clock, with a monotonic reading. It measures for how long a lease has been held, and
 	// is compared with nothing of another process; nil takes Now.
 	Local func() time.Time
@@ -209,6 +212,9 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Limits == nil {
 		o.Limits = unlimited{}
+	}
+	if o.Measure == nil {
+		o.Measure = func(context.Context) error { return nil }
 	}
 	if o.Local == nil {
 		o.Local = o.Now

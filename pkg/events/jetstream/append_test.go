@@ -235,3 +235,17 @@ func TestAppendOverARestart(t *testing.T) {
 	}
 	eventually(t, "the connection is counted", func() bool { return c.Stats().Reconnects > 0 }) // after it is used again
 }
+
+// What was dated before the broker stored it counts from then on.
+func TestLastIsAsStored(t *testing.T) {
+	_, c := start(t)
+	p := paymentOf(ref("a"), payment.Submitting)
+	p.UpdatedAt = time.Now().Add(-time.Hour).UTC()
+	p.SubmittedAt = p.UpdatedAt
+	before := time.Now()
+	mustAppend(t, c, p, 0)
+	last, _, err := c.Last(testContext(t), p.Ref)
+	if err != nil || last.SubmittedAt.Before(before.Add(-time.Second)) { // one machine's clock, read by two
+		t.Errorf("sent at %s, stored after %s: %v", last.SubmittedAt, before, err)
+	}
+}

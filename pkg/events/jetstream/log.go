@@ -14,7 +14,7 @@ import (
 )
 
 // Last returns a payment as it stands, with the sequence of its last event, which is what [Conn.Append]
-// wants to know. On a replicated stream the answer can be a moment old; Append refuses what is built on
+// wants to know, as of when it was stored ([payment.Payment.AsStored]). On a replicated stream the answer can be a moment old; Append refuses what is built on
 // an old one. The error is [events.ErrNoPayment] when the log does not know the order.
 func (c *Conn) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
 	raw, err := c.last(ctx, ref)
@@ -26,7 +26,7 @@ func (c *Conn) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint
 	if err != nil {
 		return payment.Payment{}, 0, fmt.Errorf("last event of %s, sequence %d: %w", ref, raw.Sequence, err)
 	}
-	return p, raw.Sequence, nil
+	return p.AsStored(raw.Time), raw.Sequence, nil
 }
 
 func (c *Conn) last(ctx context.Context, ref payment.Ref) (*njs.RawStreamMsg, error) {
