@@ -198,6 +198,8 @@ func advice(provider string, f reconcile.Finding) string {
 		return "Ask the provider to take all but one of them back, by their numbers. Ours is shown by " + show
 	case reconcile.ReferenceDiffers:
 		return "Perhaps they are two payments: ask the provider about both numbers. Ours is shown by " + show
+	case reconcile.UnreadableHere:
+		return "An event of our log cannot be read, and nothing is known of the payment until a person steps over it: " + show + ", then payctl log skip " + ref
 	case reconcile.OpenHere:
 		return "Nothing: it is looked up by itself. " + show
 	case reconcile.Moving:

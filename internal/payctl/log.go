@@ -14,7 +14,7 @@ import (
 )
 
 func logCommand(env Env) *cobra.Command {
-	parent := group("log", "Decide about the log of payments after a restore", "  payctl log accept --by kim --because \"restored the copy of 03:00, ticket 4718\" --dry-run")
+	parent := group("log", "Decide about the log of payments", "  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason \"ticket 4720\" --dry-run\n  payctl log accept --by kim --because \"restored the copy of 03:00, ticket 4718\" --dry-run")
 	c := &cobra.Command{
 		Use: "accept", Short: "Let workers go on with a log that has lost its past",
 		Long: `Let workers go on with a log that has lost its past, as after a restore from an older copy. Until then they execute nothing and
@@ -52,7 +52,7 @@ and still waits (payctl parked cancel); docs/operators.md has the steps. Workers
 			return err
 		})
 	}
-	parent.AddCommand(c)
+	parent.AddCommand(c, skipCommand(env))
 	return parent
 }
 

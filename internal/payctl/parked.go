@@ -254,6 +254,8 @@ func readOne(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (waitin
 	p, _, err := conn.Last(ctx, ref)
 	switch {
 	case errors.Is(err, events.ErrNoPayment):
+	case isUnreadable(err): // it must not hide the others
+		one.Status, one.Reason = payment.InDoubt, &payment.Reason{Code: payment.ReasonUnreadable, Message: err.Error()}
 	case err != nil:
 		return waiting{}, err
 	default:

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -31,7 +32,7 @@ A wrong word here pays twice or not at all: look into the provider's own list fi
 	h, asJSON := addHand(c, "reason"), addJSON(c)
 	settled := c.Flags().Bool("settled", false, "money moved")
 	failed := c.Flags().Bool("failed", false, "no money moved, and none will")
-	amount := c.Flags().String("amount", "", "what moved, where it is not what was ordered, e.g. 9900")
+	amount := c.Flags().String("amount", "", "what moved, where it is not what was ordered, e.g. 9900, or \"9900 KRW\" where that is not known")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref := payment.Ref{Provider: args[0], Order: args[1]}
 		if err := ref.Validate(); err != nil {
@@ -152,7 +153,11 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 		decision.Amount = p.Amount
 	}
 	if r.amount != "" {
-		if decision.Amount, err = payment.ParseMoney(r.amount, p.Amount.Currency); err != nil {
+		value, currency, named := strings.Cut(r.amount, " ")
+		if !named {
+			currency = p.Amount.Currency
+		}
+		if decision.Amount, err = payment.ParseMoney(value, currency); err != nil {
 			return p, 0, decision, usagef("--amount: %w", err)
 		}
 		if decision.Amount.Minor <= 0 {

@@ -74,6 +74,9 @@ type story struct {
 	// QueuedAt is when the command that is queued or parked was stored.
 	QueuedAt time.Time `json:"queued_at,omitzero"`
 	Events   []event   `json:"events"`
+	// Unreadable are the events at the end of Events that cannot be read, by their sequences. Payment is then as it stood before
+	// them, and nothing is done about it until a person steps over them.
+	Unreadable []uint64 `json:"unreadable,omitempty"`
 	// DeadLetters are those about the order, oldest first.
 	DeadLetters []letterLine `json:"dead_letters,omitempty"`
 }
@@ -84,6 +87,8 @@ type event struct {
 	ID       string          `json:"id"`
 	StoredAt time.Time       `json:"stored_at"`
 	Payment  payment.Payment `json:"payment"`
+	// Unreadable says why the event cannot be read; of its payment only the name and what the subject says is known then.
+	Unreadable string `json:"unreadable,omitempty"`
 }
 
 func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (story, error) {
@@ -110,6 +115,9 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (stor
 
 // unknownTo says more than that the log does not know an order: where it may lie, and that its provider is none of ours.
 func unknownTo(cfg config.Config, ref payment.Ref, err error) error {
+	if bad, is := events.Unreadable(err); is {
+		return fmt.Errorf("%w\nNext: %s", err, bad.Next())
+	}
 	if !errors.Is(err, events.ErrNoPayment) {
 		return err
 	}
@@ -155,10 +163,19 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 	for _, record := range records {
 		s.Events = append(s.Events, event(record))
 	}
-	s.Payment = records[len(records)-1].Payment
+	s.Payment, _ = events.Unskipped(records)
 	s.Next = operator.Next(s.Payment)
 	if s.Command == nowhere {
 		s.Next = operator.NextWithoutCommand(s.Payment)
+	}
+	for _, record := range records {
+		if s.Unreadable = append(s.Unreadable, record.Sequence); record.Unreadable == "" {
+			s.Unreadable = nil
+		}
+	}
+	if n := len(s.Unreadable); n > 0 {
+		s.Payment.Ref = ref
+		s.Next = (&events.UnreadableError{Ref: ref, Sequence: s.Unreadable[n-1]}).Next()
 	}
 	return s, nil
 }

@@ -46,6 +46,12 @@ func (s story) print(w io.Writer) error {
 		if i > 0 {
 			after = took(e.StoredAt.Sub(s.Events[i-1].StoredAt))
 		}
+		if e.Unreadable != "" {
+			cells[0] = "-"
+			cells = append(cells, after, "unreadable", "-", fmt.Sprintf("event %d, subject says %s: %s", e.Sequence, e.Payment.Status, e.Unreadable))
+			_, _ = fmt.Fprintln(table, printable(strings.Join(cells, "\x00")))
+			continue
+		}
 		cells = append(cells, after, string(e.Payment.Status), fmt.Sprint(e.Payment.Attempts), reason(e.Payment.Reason))
 		_, _ = fmt.Fprintln(table, printable(strings.Join(cells, "\x00")))
 	}
@@ -63,7 +69,7 @@ func (s story) print(w io.Writer) error {
 func (s story) header() [][2]string {
 	p := s.Payment
 	lines := [][2]string{
-		{"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
+		{"WARNING", s.unreadableLine()}, {"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
 		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's number", p.ProviderReference},
 	}
 	for _, r := range p.Receipts {
@@ -92,6 +98,15 @@ func (s story) header() [][2]string {
 	}
 	lines = append(lines, [2]string{"next", s.Next})
 	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
+}
+
+// unreadableLine says that the payment can stand otherwise than it is shown.
+func (s story) unreadableLine() string {
+	if len(s.Unreadable) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("the last events of it cannot be read (%s): it is shown as it stood before them, and nothing is done about it",
+		strings.Trim(fmt.Sprint(s.Unreadable), "[]"))
 }
 
 // submitted says when the payment was sent last, and first where that was another time.

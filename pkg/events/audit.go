@@ -25,11 +25,12 @@ const (
 	DeedApply   Deed = "apply"   // streams made or changed
 	DeedAccount Deed = "account" // workers began to work with a provider's account; also written by workers themselves
 	DeedAccept  Deed = "accept"  // a log of payments accepted that has lost its past
+	DeedSkip    Deed = "skip"    // an event of the log stepped over that cannot be read
 )
 
 // Deeds lists all deeds.
 func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount, DeedAccept}
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount, DeedAccept, DeedSkip}
 }
 
 // Stage says which of the two records of a deed this is. An intent without a result was interrupted:
@@ -74,6 +75,7 @@ type AuditItem struct {
 	Order      string         `json:"order,omitempty"`
 	Upstream   string         `json:"upstream,omitempty"`    // whose payment or message it is, where that is known
 	DeadLetter uint64         `json:"dead_letter,omitempty"` // its sequence in DEADLETTERS
+	Event      uint64         `json:"event,omitempty"`       // its sequence in PAYMENTS
 	Stream     string         `json:"stream,omitempty"`      // a stream or consumer, and how it differs from its definition
 	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the deed was decided
 	After      payment.Status `json:"after,omitempty"`       // the payment's status afterwards

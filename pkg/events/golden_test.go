@@ -200,7 +200,7 @@ func exampleClarification() events.Clarification {
 func exampleAudits() map[string]events.AuditRecord {
 	const deed = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount, events.DeedAccept} {
+	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount, events.DeedAccept, events.DeedSkip} {
 		r := events.AuditRecord{
 			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
@@ -228,6 +228,8 @@ func exampleAudits() map[string]events.AuditRecord {
 		case events.DeedAccept:
 			r.Provider, r.Order, r.Stage, r.Log, r.LogSequence = events.NoProvider, "", events.Finished, "2026-08-01T03:00:00.000000001Z", 120345
 			r.Items = []events.AuditItem{{Stream: events.StreamPayments, Result: "accepted"}}
+		case events.DeedSkip:
+			r.Stage, r.Items = events.Finished, []events.AuditItem{{Order: ref.Order, Event: 4711, Before: payment.Parked, After: payment.InDoubt, Result: "stepped over"}}
 		case events.DeedAccount:
 			r.Order, r.Items = "", []events.AuditItem{{Order: ref.Order}}
 			r.Account, r.AccountBefore = "teemopay at new.example app_code app-1 country KR", "teemopay at old.example app_code app-1 country KR"

@@ -101,6 +101,8 @@ type Record struct {
 	ID       string // ce-id
 	StoredAt time.Time
 	Payment  payment.Payment
+	// Unreadable says why the event cannot be read; its Payment has only a Ref then, and the status that the subject says.
+	Unreadable string
 }
 
 // Errors of the log and of the queue.

@@ -3,6 +3,7 @@ package ingress_test
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -166,6 +167,16 @@ func (l *fakeLog) append(p payment.Payment) {
 	l.records[p.Ref] = append(records, events.Record{Sequence: uint64(100 + n), ID: fmt.Sprintf("event-%d", n), StoredAt: start, Payment: p})
 }
 
+// unreadable writes an event that cannot be read.
+func (l *fakeLog) unreadable(ref payment.Ref, status payment.Status) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := len(l.records[ref]) + 1
+	l.records[ref] = append(l.records[ref], events.Record{
+		Sequence: uint64(100 + n), StoredAt: start, Payment: payment.Payment{Ref: ref, Status: status}, Unreadable: "it is not JSON",
+	})
+}
+
 // whole adds what every event of a payment in its status has.
 func whole(p payment.Payment) payment.Payment {
 	switch p.Status {
@@ -212,6 +223,9 @@ func (l *fakeLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, u
 		return payment.Payment{}, 0, fmt.Errorf("last: %w", events.ErrNoPayment)
 	}
 	record := records[len(records)-1]
+	if record.Unreadable != "" {
+		return payment.Payment{}, 0, fmt.Errorf("last: %w", &events.UnreadableError{Ref: ref, Sequence: record.Sequence, Err: errors.New(record.Unreadable)})
+	}
 	return record.Payment, record.Sequence, nil
 }
 

@@ -21,9 +21,17 @@ type event struct {
 	Payment  payment.Payment `json:"payment"`
 }
 
+// unreadableEvent is an event of which nothing but its place is known.
+type unreadableEvent struct {
+	Sequence uint64    `json:"sequence"`
+	StoredAt time.Time `json:"stored_at"`
+	Problem  string    `json:"problem"`
+}
+
 type timeline struct {
 	payment.Ref
-	Events []event `json:"events"`
+	Events     []event           `json:"events"`
+	Unreadable []unreadableEvent `json:"unreadable,omitempty"`
 }
 
 // provider is what an upstream may know about a configured provider.
@@ -94,7 +102,11 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	answer := timeline{Ref: ref, Events: make([]event, 0, len(records))}
 	for _, record := range records {
-		answer.Events = append(answer.Events, event(record))
+		if record.Unreadable != "" {
+			answer.Unreadable = append(answer.Unreadable, unreadableEvent{record.Sequence, record.StoredAt, record.Unreadable})
+			continue
+		}
+		answer.Events = append(answer.Events, event{record.Sequence, record.ID, record.StoredAt, record.Payment})
 	}
 	writeJSON(w, http.StatusOK, answer)
 	return nil
@@ -160,7 +172,7 @@ func (s *Server) find(ctx context.Context, ref payment.Ref, upstream string) (pa
 
 // logged returns the payment as it stands in the log, or events.ErrNoPayment for one that is another upstream's, too.
 func (s *Server) logged(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
-	p, _, err := s.log.Last(ctx, ref)
+	p, err := s.last(ctx, ref)
 	if err == nil && !p.VisibleTo(upstream) {
 		return payment.Payment{}, events.ErrNoPayment
 	}

@@ -40,6 +40,9 @@ func Next(p payment.Payment) string {
 		}
 		return byHand(p, "it is overdue: ask the provider by our order number.")
 	case payment.Conflict:
+		if p.Reason != nil && p.Reason.Code == payment.ReasonUnreadable {
+			return byHand(p, "nothing is known of it but its name: ask its upstream what it is, and the provider by our order number what it did.")
+		}
 		return byHand(p, "the provider contradicts an end that was published: tell the owner of the ledger, compare with the provider's list.")
 	}
 	return nextOfEnded(p)

@@ -172,6 +172,7 @@ const (
 	ReasonUnexplained          = "unexplained_evidence"  // the provider said something that cannot be mapped, and a look-up did not explain it
 	ReasonSubmitLimit          = "submit_limit"          // sent as often as configured, and the provider does not know the order: only a person sends it again
 	ReasonRetryApproved        = "retry_approved"        // a named person lets it be sent once more, see by and message
+	ReasonUnreadable           = "unreadable_event"      // an event of the log could not be read, and a named person stepped over it, see by and message
 	ReasonOverdue              = "overdue"               // still pending after the longest time that the provider needs
 )
 

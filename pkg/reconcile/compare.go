@@ -19,7 +19,8 @@ type Log interface {
 	// History returns all events of an order, oldest first.
 	History(ctx context.Context, ref payment.Ref) ([]events.Record, error)
 	// SentPayments gives each event that a payment of a provider was sent, or settled, and that was written from
-	// from until to, oldest first. It ends at the first error of each and returns it.
+	// from until to, oldest first. It ends at the first error of each and returns it. An event that cannot be read
+	// has only its Ref, and UpdatedAt for when it was stored.
 	SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error
 }
 
@@ -77,7 +78,7 @@ func (c Comparison) theirs(ctx context.Context, s *Summary) error {
 	for len(keys) > 0 {
 		some := keys[:min(batch, len(keys))]
 		keys = keys[len(some):]
-		ours := make([]*payment.Payment, len(some))
+		ours := make([]found, len(some))
 		group, own := errgroup.WithContext(ctx)
 		group.SetLimit(lookers)
 		for i, key := range some {
@@ -90,7 +91,12 @@ func (c Comparison) theirs(ctx context.Context, s *Summary) error {
 			return err
 		}
 		for i, key := range some {
-			if err := c.count(s, c.Rules.present(c.Books.of(key), ours[i], c.Books.AsOf)); err != nil {
+			lines := c.Books.of(key)
+			findings := []Finding{{Kind: UnreadableHere, Order: key.order, Operation: key.operation, Theirs: theirSides(lines), Detail: ours[i].unreadable}}
+			if ours[i].unreadable == "" {
+				findings = c.Rules.present(lines, ours[i].payment, c.Books.AsOf)
+			}
+			if err := c.count(s, findings); err != nil {
 				return err
 			}
 		}
@@ -98,35 +104,56 @@ func (c Comparison) theirs(ctx context.Context, s *Summary) error {
 	return nil
 }
 
-// look returns our payment of an order, nil when there is none. Books can have orders that no log can.
-func (c Comparison) look(ctx context.Context, order string) (*payment.Payment, error) {
+// found is what our log has of an order.
+type found struct {
+	payment    *payment.Payment // nil when there is none, and when it cannot be read
+	unreadable string           // why it cannot be read
+}
+
+// look reads our payment of an order. Books can have orders that no log can.
+func (c Comparison) look(ctx context.Context, order string) (found, error) {
 	ref := payment.Ref{Provider: c.Rules.Provider, Order: order}
 	if ref.Validate() != nil {
-		return nil, nil
+		return found{}, nil
 	}
 	p, _, err := c.Log.Last(ctx, ref)
+	if bad, is := events.Unreadable(err); is {
+		return found{unreadable: fmt.Sprintf("event %d: %s", bad.Sequence, bad.Problem())}, nil
+	}
 	switch {
 	case errors.Is(err, events.ErrNoPayment):
-		return nil, nil
+		return found{}, nil
 	case err != nil:
-		return nil, err
+		return found{}, err
 	}
-	return &p, nil
+	return found{payment: &p}, nil
 }
 
 // ours judges the payments that only we have. An event is as old as its worker's clock and the log's may differ.
 func (c Comparison) ours(ctx context.Context, s *Summary) error {
 	read := c.Rules.Interval.Widened(c.Rules.Margin)
+	unreadable := map[string]bool{} // orders that were reported
 	return c.Log.SentPayments(ctx, c.Rules.Provider, read.From, read.To, func(sent payment.Payment) error {
-		if !c.mine(sent) || len(c.Books.of(paymentKey{sent.Operation, sent.Order})) > 0 {
+		blank := sent.Status == "" // cannot be read
+		if !blank && (!c.mine(sent) || c.theirsHave(sent)) {
 			return nil
 		}
-		p, err := c.look(ctx, sent.Order)
+		our, err := c.look(ctx, sent.Order)
 		if err != nil {
 			return err
 		}
+		if our.unreadable != "" {
+			return c.countUnreadable(s, sent, our, unreadable)
+		}
+		p := our.payment
+		if blank && p != nil { // a person stepped over it: the payment may have been sent at that time
+			sent.Operation = p.Operation
+			if !c.mine(sent) || c.theirsHave(sent) {
+				return nil
+			}
+		}
 		// A payment that was sent again is judged by the last time. An attempt that was taken back left no count.
-		if p == nil || !sentAt(*p).Equal(sentAt(sent)) || p.Attempts > sent.Attempts {
+		if p == nil || !sentAt(*p).Equal(sentAt(sent)) || !blank && p.Attempts > sent.Attempts {
 			return nil
 		}
 		first, err := c.firstSent(ctx, *p)
@@ -139,6 +166,26 @@ func (c Comparison) ours(ctx context.Context, s *Summary) error {
 		}
 		return c.count(s, []Finding{f})
 	})
+}
+
+// theirsHave reports whether the books have a payment, which was judged with them.
+func (c Comparison) theirsHave(p payment.Payment) bool {
+	return len(c.Books.of(paymentKey{p.Operation, p.Order})) > 0
+}
+
+// countUnreadable reports a payment that cannot be read, once, where the books do not have it either.
+func (c Comparison) countUnreadable(s *Summary, sent payment.Payment, our found, reported map[string]bool) error {
+	for _, op := range c.Operations {
+		sent.Operation = op
+		if c.theirsHave(sent) {
+			return nil
+		}
+	}
+	if reported[sent.Order] || !c.Rules.Holds(sentAt(sent)) {
+		return nil
+	}
+	reported[sent.Order] = true
+	return c.count(s, []Finding{{Kind: UnreadableHere, Order: sent.Order, Detail: our.unreadable}})
 }
 
 // mine reports whether an event's payment is one to judge. A settled one was sent before, unless it never was.

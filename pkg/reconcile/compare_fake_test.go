@@ -2,6 +2,7 @@ package reconcile_test
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -31,11 +32,20 @@ func (w *written) write(p payment.Payment, at time.Time) payment.Payment {
 	return p
 }
 
+// unreadable writes an event that cannot be read.
+func (w *written) unreadable(order string, s payment.Status, at time.Time) {
+	p := payment.Payment{Ref: payment.Ref{Provider: acme, Order: order}, Status: s}
+	w.all = append(w.all, events.Record{Sequence: uint64(len(w.all) + 1), StoredAt: at, Payment: p, Unreadable: "no JSON"})
+}
+
 func (w *written) Last(_ context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
 	if err := ref.Validate(); err != nil { // as the log does
 		return payment.Payment{}, 0, err
 	}
 	for _, r := range slices.Backward(w.all) {
+		if r.Payment.Ref == ref && r.Unreadable != "" {
+			return payment.Payment{}, 0, &events.UnreadableError{Ref: ref, Sequence: r.Sequence, Err: errors.New(r.Unreadable)}
+		}
 		if r.Payment.Ref == ref {
 			return r.Payment, r.Sequence, nil
 		}
@@ -52,6 +62,9 @@ func (w *written) SentPayments(_ context.Context, provider string, from, to time
 		p := r.Payment
 		if p.Provider != provider || p.Status != payment.Submitting && p.Status != payment.Settled || r.StoredAt.Before(from) || !r.StoredAt.Before(to) {
 			continue
+		}
+		if r.Unreadable != "" {
+			p = payment.Payment{Ref: p.Ref, UpdatedAt: r.StoredAt.UTC()}
 		}
 		if err := each(p); err != nil {
 			return err

@@ -275,3 +275,25 @@ func TestALogThatCannotBeAsked(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// An event that cannot be read is a finding about its own payment, once, and ends no comparison. Stepped over, its payment is
+// judged by the time of the event, which may have been its intent.
+func TestUnreadableEventIsAFinding(t *testing.T) {
+	c := comparing()
+	c.log.payment("fine", noon, payment.Settled)
+	c.log.unreadable("theirs", payment.Settled, noon) // in their books
+	c.log.payment("sent", noon, payment.Pending)
+	c.log.unreadable("sent", payment.Settled, noon.Add(time.Hour))
+	c.log.unreadable("blank", payment.Submitting, noon)
+	c.log.unreadable("blank", payment.Settled, noon)
+	c.log.unreadable("tomorrow", payment.Submitting, midnight.AddDate(0, 0, 1))
+	parked := c.log.write(func() payment.Payment { p := ordered("skipped", noon); p.Status = payment.Parked; return p }(), noon)
+	c.log.unreadable("skipped", payment.Submitting, noon)
+	skipped := payment.StepOver(parked, []payment.Skipped{{Status: payment.Submitting, At: noon}}, payment.Reason{By: "kim", Message: "x"}, noon.Add(time.Hour))
+	c.log.write(skipped, noon.Add(time.Hour))
+	c.lines = []connectors.StatementLine{entry("fine", noon, payment.Paid), entry("theirs", noon, payment.Paid)}
+	found, s := c.run(t)
+	if want := []string{"unreadable_here theirs", "unreadable_here sent", "unreadable_here blank", "open_here skipped"}; !slices.Equal(found, want) || s.Compared != 5 {
+		t.Errorf("%q, want %q; %+v", found, want, s)
+	}
+}

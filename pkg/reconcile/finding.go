@@ -22,6 +22,7 @@ const (
 	AmountDiffers    FindingKind = "amount_differs"    // another amount or currency
 	ChargedTwice     FindingKind = "charged_twice"     // they have two payments of one order that were not declined
 	ReferenceDiffers FindingKind = "reference_differs" // their number of the payment is not the one that we know
+	UnreadableHere   FindingKind = "unreadable_here"   // the last event of it in our log cannot be read: nothing is known of it until a person steps over that
 	Unclear          FindingKind = "unclear"           // what they say is not known to mean anything, or cannot be proven
 )
 
@@ -36,7 +37,7 @@ const (
 func FindingKinds() []FindingKind {
 	return []FindingKind{
 		MissingHere, MissingThere, PaidThere, DeclinedThere, TakenBackThere, FinalThere, OpenThere, AmountDiffers, ChargedTwice,
-		ReferenceDiffers, Unclear, OpenHere, Moving, NotCovered,
+		ReferenceDiffers, UnreadableHere, Unclear, OpenHere, Moving, NotCovered,
 	}
 }
 

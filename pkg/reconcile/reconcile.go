@@ -110,7 +110,7 @@ type timer struct {
 // handle puts an event off that is not old enough and leaves one that is old enough for the next rung to that:
 // after an outage a payment is looked up once, not once for each rung.
 func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
-	p, err := events.DecodePayment(m.Data)
+	p, err := events.ReadPayment(m.Subject, m.Sequence, m.Data)
 	if err != nil { // nobody can look up what nobody can read
 		return events.DeadVerdict(events.DeadUndecodable, err.Error())
 	}

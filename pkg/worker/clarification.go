@@ -40,7 +40,14 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 		return events.DeadVerdict(events.DeadInvalid, "provider: it takes no clarifications")
 	}
 	j := &job{ref: c.Ref, conn: conn, started: w.Local()}
-	if err := w.reload(ctx, j); err != nil && !errors.Is(err, events.ErrNoPayment) {
+	err = w.reload(ctx, j)
+	if isUnreadable(err) { // whether it waits for an answer is not known
+		if w.Now().Sub(first(m, c)) > clarifyFor {
+			return events.DeadVerdict(events.DeadTooOld, "the payment's last event cannot be read, and the provider does not wait that long for an answer")
+		}
+		return events.RetryVerdict(w.clarifyPause(m))
+	}
+	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}
@@ -63,14 +70,10 @@ func foreignOrder() events.Verdict {
 // wanted reports whether the provider waits for these values. p is the zero payment when the log has none.
 func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Payment) (events.Verdict, bool) {
 	question, asks := p.Clarification()
-	first := c.RequestedAt
-	if m.StoredAt.Before(first) { // the upstream's clock must not make an answer younger than it is
-		first = m.StoredAt
-	}
 	switch {
 	case p.Status.Ended():
 		return events.DoneVerdict(), false
-	case w.Now().Sub(first) > clarifyFor:
+	case w.Now().Sub(first(m, c)) > clarifyFor:
 		return events.DeadVerdict(events.DeadTooOld, "the provider does not wait that long for an answer"), false
 	case p.Revision < c.Revision: // a replica of the log that lags behind what the upstream saw
 		return events.RetryVerdict(w.clarifyPause(m)), false
@@ -83,6 +86,14 @@ func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Paym
 		return events.DeadVerdict(events.DeadInvalid, err.Error()), false
 	}
 	return events.Verdict{}, true
+}
+
+// first is when an answer was given: the upstream's clock must not make it younger than it is.
+func first(m events.Message, c events.Clarification) time.Time {
+	if m.StoredAt.Before(c.RequestedAt) {
+		return m.StoredAt
+	}
+	return c.RequestedAt
 }
 
 // clarify sends the values once and writes that the provider has them.

@@ -103,6 +103,9 @@ func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason event
 			return events.DeadVerdict(reason, detail), false
 		}
 	}
+	if verdict, bad := w.unreadable(err); bad {
+		return verdict, false
+	}
 	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
 		w.Logger.WarnContext(ctx, "an untimely command cannot be refused now; will retry", "provider", cmd.Provider, "order", cmd.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError), false
@@ -120,6 +123,9 @@ func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 			if err = w.reload(ctx, j); err == nil {
 				continue
 			}
+		}
+		if verdict, bad := w.unreadable(err); bad {
+			return verdict
 		}
 		if err != nil {
 			w.Logger.WarnContext(ctx, "the payment cannot be moved now", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)

@@ -35,6 +35,8 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 	switch {
 	case errors.Is(err, events.ErrNoPayment): // older than the log's memory
 		return events.DoneVerdict()
+	case isUnreadable(err): // the event that a person writes after it has its own time
+		return events.DoneVerdict()
 	case err != nil:
 		w.Logger.WarnContext(ctx, "the log cannot be asked about a payment that is open for long", "provider", ref.Provider, "order", ref.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)

@@ -79,6 +79,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if errors.Is(err, events.ErrNoPayment) {
 		return w.awaitCommand(m, call)
 	}
+	if verdict, bad := w.unreadable(err); bad {
+		return verdict
+	}
 	before := j.seq
 	if err == nil && notice.In != nil {
 		notice.Observation = notice.In(j.payment.Amount.Currency)
@@ -97,6 +100,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if errors.Is(err, payment.ErrForbidden) { // no provider's webhook has such a meaning: it would come again for ever
 		return events.DeadVerdict(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
 	}
+	if verdict, bad := w.unreadable(err); bad {
+		return verdict
+	}
 	if err != nil {
 		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
@@ -105,6 +111,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		return events.DeadVerdict(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
 	}
 	verdict, err := w.explain(ctx, j, before)
+	if held, bad := w.unreadable(err); bad {
+		return held
+	}
 	if err != nil {
 		w.Logger.WarnContext(ctx, "cannot follow up on an unrecognised webhook; will retry", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)

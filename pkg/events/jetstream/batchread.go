@@ -29,10 +29,19 @@ type logRead struct {
 	MaxBytes int        `json:"max_bytes"`
 }
 
-// readLog gives each event of the log whose subject matches to each, from a time on, oldest first, until there is no more,
-// each says so, or it fails. It needs no consumer: who may make one can have the server write to any subject.
-func (c *Conn) readLog(ctx context.Context, filter string, from time.Time, each func(subject string, at time.Time, sequence uint64, data []byte) (more bool, err error)) error {
-	request := logRead{From: &from, Subject: filter, Batch: readBatch, MaxBytes: readBatchBytes}
+// logEvent is an event of the log as it is stored.
+type logEvent struct {
+	subject  string
+	at       time.Time
+	sequence uint64
+	header   events.Header
+	data     []byte
+}
+
+// readLog gives each event of the log that is asked for, by subject and by time or sequence, to each, oldest first, until
+// there is no more, each says so, or it fails. It needs no consumer: who may make one can have the server write to any subject.
+func (c *Conn) readLog(ctx context.Context, request logRead, each func(logEvent) (more bool, err error)) error {
+	request.Batch, request.MaxBytes = readBatch, readBatchBytes
 	for {
 		last, more, err := c.readLogBatch(ctx, request, each)
 		if err != nil || !more {
@@ -43,7 +52,7 @@ func (c *Conn) readLog(ctx context.Context, filter string, from time.Time, each 
 }
 
 // readLogBatch reads one batch. more says that there may be others after the sequence last.
-func (c *Conn) readLogBatch(ctx context.Context, request logRead, each func(string, time.Time, uint64, []byte) (bool, error)) (last uint64, more bool, err error) {
+func (c *Conn) readLogBatch(ctx context.Context, request logRead, each func(logEvent) (bool, error)) (last uint64, more bool, err error) {
 	body, err := json.Marshal(request)
 	if err != nil {
 		return 0, false, err
@@ -77,7 +86,8 @@ func (c *Conn) readLogBatch(ctx context.Context, request logRead, each func(stri
 			return 0, false, fmt.Errorf("read the log: an event without sequence or time on %s", m.Header.Get("Nats-Subject"))
 		}
 		last = sequence
-		if more, err := each(m.Header.Get("Nats-Subject"), at, sequence, m.Data); err != nil || !more {
+		e := logEvent{m.Header.Get("Nats-Subject"), at, sequence, events.Header(m.Header), m.Data}
+		if more, err := each(e); err != nil || !more {
 			return last, false, err
 		}
 	}

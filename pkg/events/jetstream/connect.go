@@ -109,10 +109,12 @@ type Conn struct {
 	stat   counters
 	writes writes
 	past   *past
-	fit    fitness
-	pace   func(ctx context.Context, upstream string, size int) error // see PaceIntake; nil for none
-	meters metric.MeterProvider
-	tracer trace.Tracer
+	// unreadable are the payments of which this process met a last event that cannot be read.
+	unreadable unreadables
+	fit        fitness
+	pace       func(ctx context.Context, upstream string, size int) error // see PaceIntake; nil for none
+	meters     metric.MeterProvider
+	tracer     trace.Tracer
 	// ownTracer says that tracer is not the global one.
 	ownTracer bool
 	// endStats ends the report of stat as metrics.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
@@ -14,17 +15,19 @@ import (
 )
 
 // Last returns a payment as it stands, with the sequence of its last event, which is what [Conn.Append]
-// wants to know, as of when it was stored ([payment.Payment.AsStored]). On a replicated stream the answer can be a moment old; Append refuses what is built on
-// an old one. The error is [events.ErrNoPayment] when the log does not know the order.
+// wants to know, as of when it was stored ([payment.Payment.AsStored]). On a replicated stream the answer can be a moment
+// old; Append refuses what is built on an old one. The error is [events.ErrNoPayment] when the log does not know the order,
+// and an [events.UnreadableError] when its last event cannot be read: nothing may be appended after that but by a person.
 func (c *Conn) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
 	raw, err := c.last(ctx, ref)
 	if err != nil {
 		return payment.Payment{}, 0, fmt.Errorf("last event of %s: %w", ref, err)
 	}
 	tellStory(ctx, events.Header(raw.Header))
-	p, err := events.DecodePayment(raw.Data)
+	p, err := events.ReadPayment(raw.Subject, raw.Sequence, raw.Data)
+	c.unreadable.note(ctx, c, ref, raw.Sequence, err)
 	if err != nil {
-		return payment.Payment{}, 0, fmt.Errorf("last event of %s, sequence %d: %w", ref, raw.Sequence, err)
+		return payment.Payment{}, 0, fmt.Errorf("last event of %s: %w", ref, err)
 	}
 	return p.AsStored(raw.Time), raw.Sequence, nil
 }
@@ -48,6 +51,9 @@ func (c *Conn) last(ctx context.Context, ref payment.Ref) (*njs.RawStreamMsg, er
 // sequence per event, however many other orders there are: each event names the one before it. To
 // search by subject instead takes milliseconds per event among 20,000 others already. The error is
 // [events.ErrNoPayment] when there are none.
+//
+// An event that cannot be read is among them ([events.Record]). Such a one need not name the one before it; the events are
+// then searched by subject.
 func (c *Conn) History(ctx context.Context, ref payment.Ref) ([]events.Record, error) {
 	raw, err := c.last(ctx, ref)
 	if err != nil {
@@ -55,15 +61,14 @@ func (c *Conn) History(ctx context.Context, ref payment.Ref) ([]events.Record, e
 	}
 	var records []events.Record
 	for raw != nil {
-		record, err := recordOf(raw)
-		if err == nil && record.Payment.Ref != ref {
-			err = fmt.Errorf("is of %s", record.Payment.Ref)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("history of %s, sequence %d: %w", ref, raw.Sequence, err)
+		record, problem := recordOf(raw.Subject, raw.Sequence, raw.Time, events.Header(raw.Header), raw.Data)
+		if problem != nil || record.Payment.Ref != ref {
+			return c.searchHistory(ctx, ref)
 		}
 		records = append(records, record)
-		if raw, err = c.previous(ctx, raw); err != nil {
+		if raw, err = c.previous(ctx, raw); errors.Is(err, errNoLink) {
+			return c.searchHistory(ctx, ref)
+		} else if err != nil {
 			return nil, fmt.Errorf("history of %s, before sequence %d: %w", ref, record.Sequence, err)
 		}
 	}
@@ -71,11 +76,28 @@ func (c *Conn) History(ctx context.Context, ref payment.Ref) ([]events.Record, e
 	return records, nil
 }
 
+// searchHistory is History by subject, for orders with an event that was not written by [Conn.Append].
+func (c *Conn) searchHistory(ctx context.Context, ref payment.Ref) ([]events.Record, error) {
+	var records []events.Record
+	err := c.readLog(ctx, logRead{Sequence: 1, Subject: events.PaymentFilter(ref)}, func(e logEvent) (bool, error) {
+		record, _ := recordOf(e.subject, e.sequence, e.at, e.header, e.data)
+		records = append(records, record)
+		return true, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("history of %s: %w", ref, err)
+	}
+	return records, nil
+}
+
+// errNoLink says that an event does not name the one before it.
+var errNoLink = errors.New("the event names none before it")
+
 // previous returns the event before one of the same order; nil when there is none, or none any more.
 func (c *Conn) previous(ctx context.Context, raw *njs.RawStreamMsg) (*njs.RawStreamMsg, error) {
 	seq, err := strconv.ParseUint(raw.Header.Get(HeaderPrevious), 10, 64)
 	if err != nil || seq >= raw.Sequence {
-		return nil, fmt.Errorf("header %s is %q", HeaderPrevious, raw.Header.Get(HeaderPrevious))
+		return nil, errNoLink
 	}
 	if seq == 0 {
 		return nil, nil
@@ -91,14 +113,17 @@ func (c *Conn) previous(ctx context.Context, raw *njs.RawStreamMsg) (*njs.RawStr
 	return before, err
 }
 
-func recordOf(raw *njs.RawStreamMsg) (events.Record, error) {
-	p, err := events.DecodePayment(raw.Data)
-	if err != nil {
-		return events.Record{}, err
+// recordOf returns a record also of what cannot be read; problem says that then.
+func recordOf(subject string, sequence uint64, at time.Time, header events.Header, data []byte) (r events.Record, problem error) {
+	r = events.Record{Sequence: sequence, ID: header.Get(headerEventID), StoredAt: at}
+	p, err := events.ReadPayment(subject, sequence, data)
+	if bad, is := events.Unreadable(err); is {
+		status, _ := events.SubjectStatus(subject)
+		r.Payment, r.Unreadable = payment.Payment{Ref: bad.Ref, Status: status}, bad.Problem()
+		return r, err
 	}
-	return events.Record{
-		Sequence: raw.Sequence, ID: events.Header(raw.Header).Get(headerEventID), StoredAt: raw.Time, Payment: p,
-	}, nil
+	r.Payment = p
+	return r, nil
 }
 
 // stream returns a handle of a stream. Handles are asked for once, because each one costs a request;

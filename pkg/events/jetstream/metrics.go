@@ -11,7 +11,7 @@ import (
 
 const meterName = "payonce/jetstream"
 
-// The names of the metrics of one process. All but MetricInHand and MetricWritable only grow; they are the counters of [Stats].
+// The names of the metrics of one process. All but MetricInHand, MetricWritable and MetricUnreadable only grow; they are the counters of [Stats].
 const (
 	MetricInHand         = "payonce.queue.in_hand"
 	MetricDeliveries     = "payonce.queue.deliveries"
@@ -30,6 +30,8 @@ const (
 	MetricReconnects     = "payonce.queue.reconnects"
 	// MetricWritable is 1 for each stream that takes what this process publishes, and 0 for one that does not.
 	MetricWritable = "payonce.streams.writable"
+	// MetricUnreadable is how many payments this process knows whose last event cannot be read, by provider.
+	MetricUnreadable = "payonce.payments.unreadable"
 )
 
 // registerStats lets the counters of the connection be read as metrics. The returned function ends that.
@@ -59,6 +61,8 @@ func (c *Conn) registerStats() (end func() error, err error) {
 	reconnects := counter(meter.Int64ObservableCounter(MetricReconnects))
 	writable, err := meter.Int64ObservableGauge(MetricWritable)
 	all, errs = append(all, writable), append(errs, err)
+	unreadable, err := meter.Int64ObservableGauge(MetricUnreadable)
+	all, errs = append(all, unreadable), append(errs, err)
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("make the counters: %w", err)
 	}
@@ -72,6 +76,9 @@ func (c *Conn) registerStats() (end func() error, err error) {
 			publishRetries: s.PublishRetries, reconnects: s.Reconnects,
 		} {
 			o.ObserveInt64(instrument, int64(n))
+		}
+		for provider, n := range c.unreadable.count() {
+			o.ObserveInt64(unreadable, n, by("provider", provider))
 		}
 		for stream, can := range c.writes.known() {
 			value := int64(0)

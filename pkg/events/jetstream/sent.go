@@ -23,6 +23,8 @@ const (
 // event, which was written before it was sent, and one that came to an outcome unsent has settled. An order can come
 // more than once; ask [Conn.Last] how it stands.
 //
+// An event that cannot be read comes as a payment that has only its Ref, and UpdatedAt for when it was stored.
+//
 // Nothing is kept in memory, nothing is acknowledged, and no consumer is left behind. It ends at the first error of
 // each and returns it.
 func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
@@ -37,16 +39,16 @@ func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.
 
 func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
 	all := payment.Ref{Provider: provider, Order: "*"}
-	return c.readLog(ctx, events.PaymentFilter(all), from, func(subject string, at time.Time, sequence uint64, data []byte) (more bool, err error) {
-		if !at.Before(to) {
+	return c.readLog(ctx, logRead{From: &from, Subject: events.PaymentFilter(all)}, func(e logEvent) (more bool, err error) {
+		if !e.at.Before(to) {
 			return false, nil
 		}
-		if status, _ := events.SubjectStatus(subject); status != payment.Submitting && status != payment.Settled {
+		if status, _ := events.SubjectStatus(e.subject); status != payment.Submitting && status != payment.Settled {
 			return true, nil
 		}
-		p, err := events.DecodePayment(data)
-		if err != nil {
-			return false, fmt.Errorf("sequence %d: %w", sequence, err)
+		p, err := events.ReadPayment(e.subject, e.sequence, e.data)
+		if bad, is := events.Unreadable(err); is {
+			p = payment.Payment{Ref: bad.Ref, UpdatedAt: e.at.UTC()}
 		}
 		return true, each(p)
 	})

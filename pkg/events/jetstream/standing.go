@@ -106,7 +106,8 @@ func (s *standing) readAll(ctx context.Context) error {
 					continue
 				}
 				p, _, err := s.conn.Last(ctx, ref)
-				if err != nil && !errors.Is(err, events.ErrNoPayment) {
+				_, unreadable := events.Unreadable(err) // counted by MetricUnreadable: it must not hide the others
+				if err != nil && !errors.Is(err, events.ErrNoPayment) && !unreadable {
 					return err
 				}
 				if slices.Contains(needsSomebody, p.Status) {
@@ -135,6 +136,9 @@ func (s *standing) heard(ctx context.Context, m njs.Msg) error {
 		return nil
 	}
 	status, _ := events.SubjectStatus(m.Subject())
+	if m.Headers().Get(HeaderPrevious) == "" { // not written by us: reading it notes it if it cannot be read
+		_, _, _ = s.conn.Last(ctx, ref)
+	}
 	if !slices.Contains(needsSomebody, status) {
 		s.mu.Lock()
 		defer s.mu.Unlock()

@@ -1,0 +1,142 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+)
+
+func skipCommand(env Env) *cobra.Command {
+	c := &cobra.Command{
+		Use:   "skip PROVIDER ORDER --sequence N",
+		Short: "Step over an event of the log that cannot be read, so that its payment goes on",
+		Long: `Step over an event of the log that cannot be read, so that its payment goes on. Until then workers write nothing after it and
+call no provider for the payment, because the event can say anything.
+
+The event stays in the log, and a further one is written after it: the payment as it stood before, if that was an outcome or
+pending; else in doubt, because the event may have been the intent to send it. A payment in doubt is looked up at its
+provider. It is sent again only if the event is one that a worker writes before it knows anything from the provider, and the provider says twice that it does
+not know the order. Where the log has nothing of the payment before the event, it is never sent; --operation is required where its
+command is gone, too.
+
+Look at the event first, with payctl payment show and at the sequence in PAYMENTS; a ledger stops at it if it reads it.`,
+		Example: `  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason "ticket 4720" --dry-run
+  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason "written by a tool of ours, ticket 4720"`,
+		Args: arguments("PROVIDER", "ORDER"),
+	}
+	h, asJSON := addHand(c, "reason"), addJSON(c)
+	sequence := c.Flags().Uint64("sequence", 0, "the `NUMBER` of the event in PAYMENTS; required")
+	operation := c.Flags().String("operation", "", "deposit or payout, where neither log nor queue knows it")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ref := payment.Ref{Provider: args[0], Order: args[1]}
+		if err := ref.Validate(); err != nil {
+			return usageError{err}
+		}
+		if *sequence == 0 {
+			return usagef("--sequence N is required: payctl payment show %s %s says it", ref.Provider, ref.Order)
+		}
+		if *operation != "" && !payment.Operation(*operation).Valid() {
+			return usagef("--operation must be deposit or payout")
+		}
+		who, err := h.person("reason")
+		if err != nil {
+			return err
+		}
+		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+			if who, err = whoIs(ctx, conn, who); err != nil {
+				return err
+			}
+			s, err := env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
+			if err != nil {
+				return unknownTo(cfg, ref, err)
+			}
+			if *asJSON {
+				return writeJSON(c.OutOrStdout(), s)
+			}
+			return s.print(c.OutOrStdout())
+		})
+	}
+	return c
+}
+
+// skip shows what would be written, asks, and writes it. It returns the payment's history as it stands then.
+func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operator.Skip, who operator.Person) (story, error) {
+	ref := want.Ref
+	service := operator.Desk{Log: conn, Queue: conn, Now: e.Now}
+	reading, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	records, err := conn.History(reading, ref)
+	if err != nil {
+		return story{}, err
+	}
+	plan, err := service.PlanSkip(reading, records, want, who)
+	if err != nil {
+		return story{}, err
+	}
+	question := printable(skipQuestion(plan, who))
+	if *h.dryRun {
+		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
+		return e.history(ctx, conn, ref)
+	}
+	if *h.yes {
+		_, _ = fmt.Fprintln(e.Stderr, question)
+	}
+	if err := e.confirm(h, question, ref.Order); err != nil {
+		return story{}, err
+	}
+	record := events.AuditRecord{Deed: events.DeedSkip, Provider: ref.Provider, By: who.Name, Reason: who.Why}
+	items := []events.AuditItem{{Order: ref.Order, Event: want.Sequence, Before: plan.Before.Status}}
+	var refused error
+	_, err = e.carryOut(ctx, conn, record, items, "payments", func(ctx context.Context, item *events.AuditItem) error {
+		err := service.StepOver(ctx, plan)
+		item.After, item.Result = plan.Next.Status, operator.Skipped
+		if errors.Is(err, events.ErrStale) {
+			item.After, item.Result, refused = "", "not done: "+err.Error(), err
+			return nil
+		}
+		return err
+	})
+	switch {
+	case err != nil:
+		return story{}, err
+	case refused != nil:
+		return story{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+	}
+	return e.history(ctx, conn, ref)
+}
+
+// skipQuestion says what is known of the payment and what will be written.
+func skipQuestion(plan operator.SkipPlan, who operator.Person) string {
+	var says []string
+	for _, s := range plan.Skipped {
+		says = append(says, fmt.Sprintf("%s of %s", s.Status, s.At.UTC().Format(time.RFC3339)))
+	}
+	before := "the log has nothing of it before"
+	if plan.Before.Status != payment.Requested {
+		before = "before it stood " + standing(plan.Before)
+	}
+	return fmt.Sprintf("Event %d of %s cannot be read: %s; the subjects say %s. It is stepped over, and stays in the log. The payment will be %s; %s says: %s",
+		plan.Sequence, plan.Next.Ref, before, strings.Join(says, ", then "), standing(plan.Next), who.Name, who.Why)
+}
+
+// history is tell with a time-out of its own.
+func (e Env) history(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, error) {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	return tell(ctx, conn, ref)
+}
+
+func isUnreadable(err error) bool {
+	_, is := events.Unreadable(err)
+	return is
+}

@@ -1,0 +1,25 @@
+package worker
+
+import (
+	"time"
+
+	"payonce/pkg/events"
+)
+
+// unreadablePause is how long the broker holds a message whose payment has a last event that cannot be read. A person who
+// steps over that event (payctl log skip) releases the payment's command at once.
+const unreadablePause = 30 * time.Second
+
+// unreadable says what becomes of a message whose payment cannot be read from the log: the broker holds it, nothing is
+// written and nothing is called, because what the event says can be anything. The log has said it to a person.
+func (w *Worker) unreadable(err error) (v events.Verdict, bad bool) {
+	if !isUnreadable(err) {
+		return events.Verdict{}, false
+	}
+	return events.ParkVerdict(w.Now().Add(unreadablePause)), true
+}
+
+func isUnreadable(err error) bool {
+	_, is := events.Unreadable(err)
+	return is
+}
