@@ -66,6 +66,9 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	if code != payctl.ExitOK || !strings.Contains(out.String(), "INTAKE-shop: missing") {
 		t.Fatalf("payctl streams apply: exit %d\n%s", code, out.String())
 	}
+	for _, person := range []string{"operator-kim", "operator-lee"} {
+		s.config(t, path, person, replicas)
+	}
 	s.stopWorker = s.run(t, app.Worker(), s.config(t, path, "worker", replicas))
 	s.run(t, app.Ingress(), s.config(t, path, "ingress", replicas))
 	return s
@@ -282,6 +285,7 @@ func (s *system) pay(t *testing.T) {
 func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
+	steppedOver(t, s)
 	attack(t, s)
 	strangers(t, s)
 	people(t, s)

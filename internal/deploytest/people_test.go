@@ -38,9 +38,6 @@ func (s *system) wantPayctl(t *testing.T, user string, code int, says string, ar
 // people tries what stands in AUDIT about whom. The name is the key's: it cannot be typed, and no other key can write it.
 func people(t *testing.T, s *system) {
 	t.Helper()
-	for _, user := range []string{"operator-kim", "operator-lee", "administrator"} {
-		s.config(t, filepath.Join(s.configs, "payonce.yaml"), user, s.replicas)
-	}
 	// A dead letter to drop: what stands here is not JSON.
 	js, err := njs.New(s.login(t, "worker"))
 	if err != nil {
