@@ -6,7 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
 	"payonce/internal/natstest"
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 func TestStreams(t *testing.T) {
@@ -99,4 +104,34 @@ func TestCredentialsMake(t *testing.T) {
 			t.Errorf("%v: something was written", test)
 		}
 	}
+}
+
+// "streams diff" finds that the log was made again until a person has accepted that.
+func TestAcceptedLogIsNoDifference(t *testing.T) {
+	t.Parallel()
+	conn, url := streams(t)
+	config := configuration(t, url, nowhere)
+	live(t, conn, payment.New(command("D-1")), submitting, pending, settled)
+	run(t, "", "log", "accept", "--by", "kim", "--because", "a record of how the log stands", "--yes", "--config", config).expect(t, 0, "accepted", "")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "as they are defined")
+	nc, err := nats.Connect(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	js, err := njs.New(nc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(bounded(t), events.StreamPayments); err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.EnsureStreams(bounded(t)); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was made again, or restored from an older copy", "")
+	run(t, "", "log", "accept", "--by", "kim", "--because", "ticket 1", "--dry-run", "--config", config).expect(t, 0, "nothing was done", "")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was made again", "")
+	run(t, "", "log", "accept", "--by", "kim", "--because", "ticket 1", "--yes", "--config", config).expect(t, 0, "accepted", "")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "as they are defined")
 }

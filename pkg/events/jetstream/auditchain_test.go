@@ -180,3 +180,58 @@ func TestLogThatLostItsPastIsSeen(t *testing.T) {
 		})
 	}
 }
+
+// A person who accepts a log knows what it lost until then. What it loses later is seen all the same.
+func TestAcceptedLossesAreNotFoundAgain(t *testing.T) {
+	t.Parallel()
+	server := natstest.Start(t)
+	c := connect(t, server.URL(), testConfig())
+	_, js := foreign(t, server.URL())
+	write := func(from, to int) {
+		for i := from; i < to; i++ {
+			mustAppend(t, c, paymentOf(ref(fmt.Sprint("D-", i)), "settled"), 0)
+		}
+	}
+	write(0, 5)
+	if err := c.Audit(testContext(t), auditRecord("before")); err != nil {
+		t.Fatal(err)
+	}
+	stream, err := js.Stream(testContext(t), events.StreamPayments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.DenyDelete = false // somebody with an administrator's key
+	if err := js.DeleteStream(testContext(t), events.StreamPayments); err != nil {
+		t.Fatal(err)
+	}
+	if stream, err = js.CreateStream(testContext(t), config); err != nil {
+		t.Fatal(err)
+	}
+	write(10, 18)
+	if err := stream.DeleteMsg(testContext(t), 4); err != nil {
+		t.Fatal(err)
+	}
+	lost := func(after string, want int) {
+		t.Helper()
+		if problems, err := c.CheckLog(testContext(t)); err != nil || len(problems) != want {
+			t.Errorf("after %s: %q, %v, want %d", after, problems, err, want)
+		}
+	}
+	lost("the loss", 2)
+	accept := auditRecord("accept")
+	accept.Deed, accept.Provider, accept.Order = events.DeedAccept, events.NoProvider, ""
+	for i, stage := range []events.Stage{events.Intended, events.Finished} {
+		accept.Stage = stage
+		if err := c.Audit(testContext(t), accept); err != nil {
+			t.Fatal(err)
+		}
+		lost(string(stage), 2-2*i)
+	}
+	write(20, 22)
+	lost("further events", 0)
+	if err := stream.DeleteMsg(testContext(t), 6); err != nil {
+		t.Fatal(err)
+	}
+	lost("a deletion", 1)
+}

@@ -52,18 +52,15 @@ func (c *Conn) CheckLog(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	var problems []string
-	if held := now.Last + 1 - now.First; now.Messages != 0 && now.Messages != held {
-		problems = append(problems, fmt.Sprintf("holds %d events where %d stood: some were deleted", now.Messages, held))
-	}
 	stream, err := c.stream(ctx, events.StreamPayments)
 	if err != nil {
 		return nil, err
 	}
-	held := len(problems)
+	var problems []string
+	var accepted uint64 // so many events were missing between others when a person accepted the log
 	err = c.eachAudit(ctx, func(e AuditEntry) {
 		if e.Record.Deed == events.DeedAccept && e.Record.Stage == events.Finished { // a person knows what was lost before
-			problems = problems[:held]
+			problems, accepted = nil, deleted(e.Record.LogState)
 		}
 		if e.Record.LogState.Last == 0 {
 			return
@@ -72,7 +69,18 @@ func (c *Conn) CheckLog(ctx context.Context) ([]string, error) {
 			problems = append(problems, problem)
 		}
 	})
+	if held := now.Last + 1 - now.First; deleted(now) > accepted {
+		problems = append(problems, fmt.Sprintf("holds %d events where %d stood: some were deleted", now.Messages, held))
+	}
 	return problems, err
+}
+
+// deleted counts the events that are missing between others.
+func deleted(s events.LogState) uint64 {
+	if s.Messages == 0 {
+		return 0
+	}
+	return s.Last + 1 - s.First - s.Messages
 }
 
 // remembered compares the log with how it stood once.
