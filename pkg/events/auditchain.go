@@ -81,3 +81,16 @@ func CopySubject(subject string) string {
 	_, rest, _ := strings.Cut(subject, ".")
 	return join(auditCopy, rest)
 }
+
+// workersAccount is the account of the programs' streams. Its records are kept in it without an account's name.
+const workersAccount = "PAYONCE"
+
+// StoredCopySubject is where the broker keeps the copy of a record that stands under subject, with the account of who wrote it.
+func StoredCopySubject(subject string) string {
+	account := AuditAccount(subject)
+	_, rest, _ := strings.Cut(subject, ".")
+	if account == "" {
+		rest = join(workersAccount, rest)
+	}
+	return join(auditCopy, rest)
+}

@@ -196,3 +196,6 @@ func (c *Conn) Person(ctx context.Context) (string, error) {
 	}
 	return events.AccountPerson(answer.Data.Account), nil
 }
+
+// LastAuditLink returns the link that the next record of AUDIT will have.
+func (c *Conn) LastAuditLink(ctx context.Context) (events.AuditLink, error) { return c.lastAudit(ctx) }

@@ -33,6 +33,10 @@ func (c *Conn) VerifyAudit(ctx context.Context) (AuditCheck, error) {
 	kept := map[string]AuditEntry{}
 	if err := c.eachAudit(ctx, func(e AuditEntry) {
 		chain.next(e)
+		if _, again := kept[e.id]; again {
+			chain.found(e.Sequence, "another record has the same id")
+			return
+		}
 		kept[e.id] = e
 	}); err != nil {
 		return check, fmt.Errorf("verify the audit: %w", err)
@@ -135,13 +139,16 @@ func (c *Conn) compareCopy(ctx context.Context, kept map[string]AuditEntry, chec
 		switch original, there := kept[id]; {
 		case !there:
 			check.Findings = append(check.Findings, AuditFinding{0, fmt.Sprintf("the copy %d (%s) is not in AUDIT", raw.Sequence, raw.Subject)})
+		case raw.Subject != events.StoredCopySubject(original.Subject):
+			check.Findings = append(check.Findings, AuditFinding{original.Sequence, fmt.Sprintf("its copy %d was written by another account: %s", raw.Sequence, raw.Subject)})
 		case original.hash != events.AuditHash(original.Subject, raw.Data):
 			check.Findings = append(check.Findings, AuditFinding{original.Sequence, fmt.Sprintf("its copy %d is another", raw.Sequence)})
 		}
 	}
 	check.Copies = len(copies)
 	for id, original := range kept { // those from before there was a copy have none
-		if !copies[id] && original.Record.LogState != (events.LogState{}) && (begins.IsZero() || original.StoredAt.After(begins)) {
+		linked := original.Record.LogState != (events.LogState{}) || original.Record.Previous != (events.AuditLink{})
+		if !copies[id] && (begins.IsZero() && linked || !begins.IsZero() && original.StoredAt.After(begins)) {
 			check.Findings = append(check.Findings, AuditFinding{original.Sequence, "it has no copy"})
 		}
 	}
