@@ -33,11 +33,15 @@ func (c *Conn) VerifyAudit(ctx context.Context) (AuditCheck, error) {
 	kept := map[string]AuditEntry{}
 	if err := c.eachAudit(ctx, func(e AuditEntry) {
 		chain.next(e)
-		if _, again := kept[e.id]; again {
+		key := e.id
+		if key == "" { // it can have no copy
+			key = fmt.Sprint("sequence ", e.Sequence)
+		}
+		if _, again := kept[key]; again {
 			chain.found(e.Sequence, "another record has the same id")
 			return
 		}
-		kept[e.id] = e
+		kept[key] = e
 	}); err != nil {
 		return check, fmt.Errorf("verify the audit: %w", err)
 	}
