@@ -20,14 +20,14 @@ const (
 	serverYears = 1
 )
 
-// certificates adds a CA and a certificate for the servers. It serves clients, and both ends of a route.
+// certificates adds a CA and certificates for the servers of NATS and of Redis. Each serves clients, and both ends of a route.
 func certificates(o Options, files map[string][]byte) error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return fmt.Errorf("CA: %w", err)
 	}
 	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "payonce NATS CA"},
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "payonce CA"},
 		NotBefore: o.Now.Add(-time.Hour), NotAfter: o.Now.AddDate(caYears, 0, 0),
 		IsCA: true, BasicConstraintsValid: true, MaxPathLenZero: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
 	}
@@ -35,35 +35,61 @@ func certificates(o Options, files map[string][]byte) error {
 	if err != nil {
 		return fmt.Errorf("CA: %w", err)
 	}
-	serverKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	caPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
+	files[filepath.Join(ServerDir, "ca.pem")], files[filepath.Join(ClientsDir, "ca.pem")] = caPEM, caPEM
+	key, err := x509.MarshalPKCS8PrivateKey(caKey)
 	if err != nil {
-		return fmt.Errorf("server certificate: %w", err)
+		return fmt.Errorf("CA: %w", err)
+	}
+	files["ca.key"] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})
+	if ca, err = x509.ParseCertificate(caDER); err != nil {
+		return fmt.Errorf("CA: %w", err)
+	}
+	signer := authority{ca, caKey, o.Now}
+	if err := signer.server(files, filepath.Join(ServerDir, "server"), "payonce NATS server", 2, o.Hosts); err != nil {
+		return err
+	}
+	if len(o.RedisHosts) == 0 {
+		return nil
+	}
+	files[filepath.Join(RedisDir, "redis-ca.pem")], files[filepath.Join(ClientsDir, "redis-ca.pem")] = caPEM, caPEM
+	return signer.server(files, filepath.Join(RedisDir, "redis"), "payonce Redis server", 3, o.RedisHosts)
+}
+
+// authority signs certificates.
+type authority struct {
+	ca  *x509.Certificate
+	key *ecdsa.PrivateKey
+	now time.Time
+}
+
+// server adds NAME.pem and NAME.key for servers with these names and addresses.
+func (a authority) server(files map[string][]byte, name, subject string, serial int64, hosts []string) error {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return fmt.Errorf("certificate of %s: %w", name, err)
 	}
 	server := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "payonce NATS server"},
-		NotBefore: o.Now.Add(-time.Hour), NotAfter: o.Now.AddDate(serverYears, 0, 0),
+		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: subject},
+		NotBefore: a.now.Add(-time.Hour), NotAfter: a.now.AddDate(serverYears, 0, 0),
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
-	for _, host := range o.Hosts {
+	for _, host := range hosts {
 		if address, err := netip.ParseAddr(host); err == nil {
 			server.IPAddresses = append(server.IPAddresses, address.AsSlice())
 		} else {
 			server.DNSNames = append(server.DNSNames, host)
 		}
 	}
-	serverDER, err := x509.CreateCertificate(rand.Reader, server, ca, &serverKey.PublicKey, caKey)
+	der, err := x509.CreateCertificate(rand.Reader, server, a.ca, &key.PublicKey, a.key)
 	if err != nil {
-		return fmt.Errorf("server certificate: %w", err)
+		return fmt.Errorf("certificate of %s: %w", name, err)
 	}
-	caPEM := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: caDER})
-	files[filepath.Join(ServerDir, "ca.pem")], files[filepath.Join(ClientsDir, "ca.pem")] = caPEM, caPEM
-	files[filepath.Join(ServerDir, "server.pem")] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: serverDER})
-	for name, key := range map[string]*ecdsa.PrivateKey{"ca.key": caKey, filepath.Join(ServerDir, "server.key"): serverKey} {
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
-		files[name] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return fmt.Errorf("certificate of %s: %w", name, err)
 	}
+	files[name+".pem"] = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	files[name+".key"] = pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private})
 	return nil
 }

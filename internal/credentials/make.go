@@ -20,6 +20,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"payonce/deploy/nats"
+	"payonce/deploy/redis"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
@@ -33,7 +34,10 @@ type Options struct {
 	Operators []string
 	// Hosts are the names and addresses of the servers, for their certificate.
 	Hosts []string
-	Now   time.Time
+	// RedisHosts are the names and addresses of the Redis servers and Sentinels, as clients and Sentinel call them. With
+	// none, no certificate of Redis is made.
+	RedisHosts []string
+	Now        time.Time
 }
 
 // Upstream is a service that publishes commands by NATS.
@@ -46,6 +50,7 @@ type Upstream struct {
 const (
 	ServerDir  = "server"  // for the nats-servers
 	ClientsDir = "clients" // for the programs, each its own file
+	RedisDir   = "redis"   // for the Redis servers and Sentinels
 )
 
 // Programs are the users that every system has, each with a file clients/NAME.seed.
@@ -148,7 +153,7 @@ func (o Options) files() (map[string][]byte, error) {
 	files[filepath.Join(ServerDir, "keys.conf")] = fmt.Appendf(keys,
 		"# What only ledgers may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
 	files[filepath.Join(ServerDir, "third-parties.conf")] = third
-	if err := shipped(files); err != nil {
+	if err := o.shipped(files); err != nil {
 		return nil, err
 	}
 	if err := certificates(o, files); err != nil {
@@ -231,7 +236,7 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 }
 
 // shipped adds the server's files as they are.
-func shipped(files map[string][]byte) error {
+func (o Options) shipped(files map[string][]byte) error {
 	names, err := fs.Glob(nats.Files, "*.conf")
 	if err != nil {
 		return err
@@ -242,6 +247,16 @@ func shipped(files map[string][]byte) error {
 			return err
 		}
 		files[filepath.Join(ServerDir, name)] = text
+	}
+	if len(o.RedisHosts) == 0 {
+		return nil
+	}
+	for _, name := range []string{"tls.conf", "sentinel-tls.conf"} {
+		text, err := redis.Files.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		files[filepath.Join(RedisDir, name)] = text
 	}
 	return nil
 }

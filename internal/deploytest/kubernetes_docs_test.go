@@ -83,7 +83,7 @@ func TestKubernetesPageAppliesWhatIsThere(t *testing.T) {
 // names, from files that "payctl credentials make" writes or that the page names.
 func TestKubernetesPageMakesTheSecrets(t *testing.T) {
 	dir := t.TempDir()
-	if err := credentials.Make(credentials.Options{Dir: filepath.Join(dir, "nats"), Hosts: []string{"nats.nats"}, Now: time.Now()}); err != nil {
+	if err := credentials.Make(credentials.Options{Dir: filepath.Join(dir, "nats"), Hosts: []string{"nats.nats"}, RedisHosts: []string{"redis.redis"}, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	made := map[string][]string{}

@@ -22,7 +22,8 @@ func credentialsMakeCommand(env Env) *cobra.Command {
 		Use: "make DIR", Short: "Make an nkey for each program, upstream, ledger and operator, and the files of the server",
 		Long: `Make an nkey for each program, upstream, ledger and operator, the files of the server that name them, a key for
 what the server stores, and certificates of a CA of their own. Production brings certificates of its own CA and
-replaces ca.pem, server.pem and server.key.
+replaces ca.pem, server.pem and server.key. With --redis-host the folder redis has a certificate and the TLS settings of
+Redis and Sentinel.
 
 Nothing is overwritten: if any of the files is there, nothing is written. Only the owner can read them.`,
 		Example: `  payctl credentials make nats --host localhost --host 127.0.0.1
@@ -30,11 +31,12 @@ Nothing is overwritten: if any of the files is there, nothing is written. Only t
 		Args: arguments("DIR"),
 	}
 	hosts := c.Flags().StringSlice("host", []string{"localhost", "127.0.0.1"}, "a `NAME` or address of the servers, for their certificate; may be repeated")
+	redisHosts := c.Flags().StringSlice("redis-host", nil, "a `NAME` or address of the Redis servers and Sentinels: certificates are made for them, too; may be repeated")
 	upstreams := c.Flags().StringArray("upstream", nil, "a service that publishes commands, and the providers it may use: `NAME=PROVIDER,…`, or NAME=*; may be repeated")
 	ledgers := c.Flags().StringSlice("ledger", nil, "the `NAME` of a service that reads outcomes; may be repeated")
 	operators := c.Flags().StringSlice("operator", nil, "the `NAME` of a person who works with payctl, as it stands in the audit; may be repeated")
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		o := credentials.Options{Dir: args[0], Ledgers: *ledgers, Operators: *operators, Hosts: *hosts, Now: env.Now()}
+		o := credentials.Options{Dir: args[0], Ledgers: *ledgers, Operators: *operators, Hosts: *hosts, RedisHosts: *redisHosts, Now: env.Now()}
 		for _, given := range *upstreams {
 			name, providers, found := strings.Cut(given, "=")
 			if !found {
