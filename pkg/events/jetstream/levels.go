@@ -71,6 +71,7 @@ func (c *Conn) ReportLevels(ctx context.Context, providers []string) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(c.stopping, cancel)()
+	c.unreadable.of(providers)
 	read, standing := &levels{}, newStanding(c)
 	end, err := c.registerLevels(read, standing, providers)
 	if err != nil {

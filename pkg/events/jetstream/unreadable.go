@@ -2,6 +2,7 @@ package jetstream
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,14 @@ type unreadables struct {
 	mu        sync.Mutex
 	known     map[payment.Ref]uint64 // → the sequence of that event
 	following bool
+	providers []string // that are counted also where they have none; with none of these, all
+}
+
+// of has these providers counted, and others as unknown.
+func (u *unreadables) of(providers []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.providers = providers
 }
 
 // note takes down what came of reading a payment's last event. A new one is logged, once, and looked at again until a person
@@ -103,8 +112,15 @@ func (u *unreadables) count() map[string]int64 {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	counts := map[string]int64{}
+	for _, provider := range u.providers {
+		counts[provider] = 0
+	}
 	for ref := range u.known {
-		counts[ref.Provider]++
+		provider := ref.Provider
+		if len(u.providers) > 0 && !slices.Contains(u.providers, provider) {
+			provider = events.NoProvider
+		}
+		counts[provider]++
 	}
 	return counts
 }
