@@ -40,8 +40,8 @@ func files(t *testing.T, manifests []object, w workload) map[string]bool {
 
 // documented are the files of the Secrets that production's operator makes.
 var documented = map[string][]string{
-	"payonce-ingress":   {"nats.seed", "nats-ca.pem", "redis.password", "sentinel.password", "api.sha256"},
-	"payonce-worker":    {"nats.seed", "nats-ca.pem", "redis.password", "sentinel.password", "api.sha256"},
+	"payonce-ingress":   {"nats.seed", "nats-ca.pem", "redis-ca.pem", "redis.password", "sentinel.password", "api.sha256"},
+	"payonce-worker":    {"nats.seed", "nats-ca.pem", "redis-ca.pem", "redis.password", "sentinel.password", "api.sha256"},
 	"payonce-providers": {"teemopay-kr.pem", "teemopay-platform.pem"},
 }
 

@@ -3,10 +3,14 @@ package kubernetes
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+
+	"sigs.k8s.io/yaml"
 )
 
 // all are the schemas; they are read once.
@@ -24,7 +28,7 @@ func loaded(t *testing.T) schemas {
 func TestEveryManifestIsValid(t *testing.T) {
 	for overlay, kinds := range map[string][]string{
 		"base":                {"Deployment", "NetworkPolicy", "PodDisruptionBudget", "Service", "Namespace", "ServiceAccount"},
-		"overlays/production": {"Deployment", "ScaledObject", "Stream", "ConfigMap"},
+		"overlays/production": {"Deployment", "ScaledObject", "ConfigMap"},
 		"overlays/test":       {"Deployment", "StatefulSet", "Job", "Secret", "ConfigMap"},
 	} {
 		manifests := built(t, overlay)
@@ -42,9 +46,35 @@ func TestEveryManifestIsValid(t *testing.T) {
 	}
 }
 
+// streams are those for NACK, which stand beside the kustomization.
+func streams(t *testing.T) []object {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(shipped, "overlays/production/streams.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var manifests []object
+	for _, document := range strings.Split(string(text), "\n---\n") {
+		var manifest object
+		if err := yaml.Unmarshal([]byte(document), &manifest); err != nil {
+			t.Fatal(err)
+		}
+		manifests = append(manifests, manifest)
+	}
+	return manifests
+}
+
+func TestStreamsAreValid(t *testing.T) {
+	for _, manifest := range streams(t) {
+		for _, problem := range loaded(t).problems(manifest) {
+			t.Error(problem)
+		}
+	}
+}
+
 // TestMistakesAreRefused makes each mistake in a manifest that is built, and each must be found at its place.
 func TestMistakesAreRefused(t *testing.T) {
-	manifests := slices.Concat(built(t, "overlays/production"), built(t, "overlays/test"))
+	manifests := slices.Concat(built(t, "overlays/production"), built(t, "overlays/test"), streams(t))
 	for _, mistake := range mistakes {
 		t.Run(mistake.of+" "+mistake.at, func(t *testing.T) {
 			i := slices.IndexFunc(manifests, func(m object) bool {

@@ -35,7 +35,7 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p
 		return payment.Payment{}, false, err
 	}
 	for round := range enqueueRounds {
-		p, err := s.last(ctx, cmd.Ref)
+		p, err := s.last(ctx, cmd.Ref, cmd.Upstream)
 		if err == nil {
 			if err := sameCommand(p, cmd); err != nil || p.Status != payment.Parked {
 				return p, true, err
@@ -86,7 +86,7 @@ func (s *Server) restore(ctx context.Context, ref payment.Ref, command events.Ou
 // published looks at the log once more: another command of this order may have gone through the queue
 // between our first look and our publishing. Ours is then refused by the worker.
 func (s *Server) published(ctx context.Context, cmd payment.Command) (payment.Payment, error) {
-	p, err := s.last(ctx, cmd.Ref)
+	p, err := s.last(ctx, cmd.Ref, cmd.Upstream)
 	if errors.Is(err, events.ErrNoPayment) {
 		return payment.New(cmd), nil
 	}

@@ -172,7 +172,7 @@ func (s *Server) find(ctx context.Context, ref payment.Ref, upstream string) (pa
 
 // logged returns the payment as it stands in the log, or events.ErrNoPayment for one that is another upstream's, too.
 func (s *Server) logged(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
-	p, err := s.last(ctx, ref)
+	p, err := s.last(ctx, ref, upstream)
 	if err == nil && !p.VisibleTo(upstream) {
 		return payment.Payment{}, events.ErrNoPayment
 	}

@@ -11,7 +11,7 @@ import (
 
 // last returns a payment as it stands in the log. One whose last event cannot be read stands as a person who steps over it would
 // leave it: with its outcome if it had one, and else in doubt.
-func (s *Server) last(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
+func (s *Server) last(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
 	p, _, err := s.log.Last(ctx, ref)
 	if _, bad := events.Unreadable(err); !bad {
 		return p, err
@@ -25,7 +25,10 @@ func (s *Server) last(ctx context.Context, ref payment.Ref) (payment.Payment, er
 		return before, nil
 	}
 	if before.Status == payment.Requested { // the log knows nothing of it that can be read
-		before, historyErr = s.queued(ctx, ref)
+		before, historyErr = s.queued(ctx, ref, upstream)
+		if errors.Is(historyErr, errForeign) {
+			return payment.Payment{}, events.ErrNoPayment
+		}
 		if historyErr != nil {
 			return payment.Payment{}, fmt.Errorf("%w (queue: %w)", err, historyErr)
 		}
