@@ -61,7 +61,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	conn.PaceIntake(quotas.Wait)
 	engine, err := worker.New(worker.Options{
-		Log: conn, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
+		Log: jetstream.AsStored{Conn: conn}, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
 		FenceKeptConnections: rt.Config.Worker.FenceKeptConnections,
 		Opening:              Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, OrderPrefixes: rt.Config.OrderPrefixes, Now: rt.Now, Local: rt.local, Measure: func(ctx context.Context) error { return rt.measure(ctx, conn) }, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})

@@ -244,7 +244,7 @@ func TestLastIsAsStored(t *testing.T) {
 	p.SubmittedAt = p.UpdatedAt
 	before := time.Now()
 	mustAppend(t, c, p, 0)
-	last, _, err := c.Last(testContext(t), p.Ref)
+	last, _, err := jetstream.AsStored{Conn: c}.Last(testContext(t), p.Ref)
 	if err != nil || last.SubmittedAt.Before(before.Add(-time.Second)) { // one machine's clock, read by two
 		t.Errorf("sent at %s, stored after %s: %v", last.SubmittedAt, before, err)
 	}

@@ -15,21 +15,36 @@ import (
 )
 
 // Last returns a payment as it stands, with the sequence of its last event, which is what [Conn.Append]
-// wants to know, as of when it was stored ([payment.Payment.AsStored]). On a replicated stream the answer can be a moment
-// old; Append refuses what is built on an old one. The error is [events.ErrNoPayment] when the log does not know the order,
-// and an [events.UnreadableError] when its last event cannot be read: nothing may be appended after that but by a person.
+// wants to know. On a replicated stream the answer can be a moment old; Append refuses what is built on
+// an old one. The error is [events.ErrNoPayment] when the log does not know the order, and an [events.UnreadableError] when
+// its last event cannot be read: nothing may be appended after that but by a person.
 func (c *Conn) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	p, seq, _, err := c.lastStored(ctx, ref)
+	return p, seq, err
+}
+
+// AsStored is the log as workers read it, who compare its times with the broker's: a payment as of when its last event was
+// stored ([payment.Payment.AsStored]).
+type AsStored struct{ *Conn }
+
+// Last is [Conn.Last] but for that.
+func (c AsStored) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	p, seq, at, err := c.lastStored(ctx, ref)
+	return p.AsStored(at), seq, err
+}
+
+func (c *Conn) lastStored(ctx context.Context, ref payment.Ref) (p payment.Payment, seq uint64, at time.Time, err error) {
 	raw, err := c.last(ctx, ref)
 	if err != nil {
-		return payment.Payment{}, 0, fmt.Errorf("last event of %s: %w", ref, err)
+		return payment.Payment{}, 0, time.Time{}, fmt.Errorf("last event of %s: %w", ref, err)
 	}
 	tellStory(ctx, events.Header(raw.Header))
-	p, err := events.ReadPayment(raw.Subject, raw.Sequence, raw.Data)
+	p, err = events.ReadPayment(raw.Subject, raw.Sequence, raw.Data)
 	c.unreadable.note(ctx, c, ref, raw.Sequence, err)
 	if err != nil {
-		return payment.Payment{}, 0, fmt.Errorf("last event of %s: %w", ref, err)
+		return payment.Payment{}, 0, time.Time{}, fmt.Errorf("last event of %s: %w", ref, err)
 	}
-	return p.AsStored(raw.Time), raw.Sequence, nil
+	return p, raw.Sequence, raw.Time, nil
 }
 
 func (c *Conn) last(ctx context.Context, ref payment.Ref) (*njs.RawStreamMsg, error) {
