@@ -55,7 +55,9 @@ func TestStreamFilesAreTakenByTheServer(t *testing.T) {
 			t.Errorf("%s: %s %v", name, answer.Data, err)
 		}
 	}
-	c, err := jetstream.Connect(testContext(t), options(t, server.URL(), testConfig()))
+	cfg := testConfig()
+	cfg.DeadLetterBytes = jetstream.DefaultConfig().DeadLetterBytes
+	c, err := jetstream.Connect(testContext(t), options(t, server.URL(), cfg))
 	if err != nil {
 		t.Fatal(err)
 	}
