@@ -20,7 +20,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load contracts alerts kubernetes build connector compose-images compose-pin compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load contracts alerts costs kubernetes build connector compose-images compose-pin compose-test clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -92,6 +92,9 @@ contracts: $(VALIDATORS)/node_modules/.package-lock.json ## validate the OpenAPI
 alerts: ## check the alerts and play their tests (needs promtool: apt-get install prometheus)
 	promtool check rules deploy/observability/payonce.rules.yaml
 	promtool test rules deploy/observability/payonce.rules_test.yaml
+
+costs: ## hold what reading the bytes of strangers may allocate, without the race detector
+	$(GO) test -count=1 -run 'Costs|Lines' ./pkg/connectors/... ./pkg/events ./internal/payctl
 
 kubernetes: ## build deploy/kubernetes with kustomize and check it against the schemas of Kubernetes, KEDA and NACK
 	$(GO) vet -C internal/kubernetes .

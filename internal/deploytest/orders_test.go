@@ -102,7 +102,7 @@ func (s *system) post(t *testing.T, body string) int {
 func unanswered(t *testing.T, s *system) {
 	t.Helper()
 	s.stopWorker()
-	for order, want := range map[string]int{"N-1": http.StatusOK, "nobody-asked": http.StatusServiceUnavailable} {
+	for order, want := range map[string]int{"H-1": http.StatusOK, "nobody-asked": http.StatusServiceUnavailable} {
 		for _, below := range []string{"", "/events"} {
 			if status, body := s.get(t, payment.Ref{Provider: trial.TeemoPay, Order: order}, below); status != want {
 				t.Errorf("%s%s without a worker: %d %s, want %d", order, below, status, body, want)

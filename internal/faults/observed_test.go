@@ -134,8 +134,9 @@ func (o *observed) configure(ctx context.Context) {
 		o.change("\n"+service+":\n", "\n"+service+":\n  admin_listen: "+o.admins[service]+"\n")
 	}
 	o.change("environment: test\n", "environment: test\nreload_every: 1s\n")
-	o.change("\nnats:\n", "\nnats:\n  user: payonce\n  password: ${TELEMETRY_NATS}\n")
+	o.change("\nnats:\n", "\nnats:\n  upstreams: [shop]\n  user: payonce\n  password: ${TELEMETRY_NATS}\n")
 	o.change("\nredis:\n", "\nredis:\n  password: ${TELEMETRY_REDIS}\n")
+	o.change("    - name: trial\n", "    - name: trial\n      balance: true\n")
 	o.change("  api_keys:\n", "  api_keys:\n    - {name: limited, sha256: "+hash+", requests_per_second: 1, burst: 1}\n")
 	o.change("format: text", "format: json")
 	o.change("  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 7s\n    threshold: 8s\n")

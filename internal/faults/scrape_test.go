@@ -140,7 +140,7 @@ func (o *observed) checkSent(t *testing.T, rows map[string]row, closed func(stri
 			t.Errorf("%s was not sent by OTLP", r.name)
 		}
 		for _, m := range o.collector.metrics[r.name] {
-			seconds := strings.HasSuffix(prometheus, "_seconds")
+			seconds := strings.HasSuffix(strings.TrimSuffix(prometheus, "_total"), "_seconds")
 			if (m.Unit == "s") != seconds || m.Unit != "" && m.Unit != "s" {
 				t.Fatalf("%s has the unit %q, and is called %s", r.name, m.Unit, prometheus)
 			}
@@ -199,8 +199,10 @@ func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 			return providers[value]
 		case "key":
 			return value == "trial" || value == "limited"
+		case "upstream":
+			return value == "shop"
 		case "stream":
-			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit}, value)
+			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit, events.IntakeStream("shop")}, value)
 		case "version":
 			return strings.HasPrefix(value, "(devel)") || strings.HasPrefix(value, "v")
 		case "code": // one that a connector or the configuration calls misconfigured

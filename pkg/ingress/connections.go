@@ -43,6 +43,9 @@ func LimitConnections(l net.Listener, most, perAddress int, proxies []netip.Pref
 	if err != nil {
 		return nil, err
 	}
+	for _, reason := range []string{ClosedAddress, ClosedIdle} { // shown from the start, as nothing
+		closes.Add(context.Background(), 0, metric.WithAttributes(attribute.String(AttributeReason, reason)))
+	}
 	c := &Connections{
 		Listener: l, most: most, perAddress: perAddress, proxies: proxies, closes: closes,
 		open: map[*connection]bool{}, by: map[netip.Addr]int{}, unused: list.New(),

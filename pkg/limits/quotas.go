@@ -63,7 +63,13 @@ func NewQuotas(of map[string]Quota, shared Budget, now func() time.Time, logger 
 	}
 	var err error
 	q.delayed, err = otel.Meter("payonce/limits").Float64Counter(MetricIntakeDelayed, metric.WithUnit("s"))
-	return q, errors.Join(append(problems, err)...)
+	if err := errors.Join(append(problems, err)...); err != nil {
+		return nil, err
+	}
+	for name := range of { // shown from the start, as nothing
+		q.delayed.Add(context.Background(), 0, metric.WithAttributes(attribute.String("upstream", name)))
+	}
+	return q, nil
 }
 
 // Wait returns when a message of an upstream with this many bytes may be worked, or with an error when ctx ends.
