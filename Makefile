@@ -14,6 +14,7 @@ ROUNDS   ?= 5
 STORE    ?= /tmp
 
 # Packages of which 90 % of the statements must be run by tests.
+# What must be covered to 90 %, by the tests of all packages: streams are tested with the shipped files, too.
 COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonce/pkg/idempotency/...,payonce/pkg/connectors,payonce/pkg/connectors/...,payonce/pkg/config
 
 # The race detector needs a C compiler. Where there is none, tests run without it and say so.
@@ -38,7 +39,7 @@ test: ## run all tests with the race detector and check the coverage (REQUIRE_SE
 	@command -v redis-server >/dev/null || [ "$$REQUIRE_SERVICES" = 1 ] || \
 		echo "note: redis-server is not installed; tests on real Redis servers are left out (apt-get install redis-server)"
 	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
-	$(GO) test $(RACE) -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverprofile=coverage.out ./...
+	$(GO) test $(RACE) -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverpkg=$(COVERED) -coverprofile=coverage.out ./...
 	@$(GO) run ./internal/covercheck -min 90 -of "$(COVERED)" coverage.out
 	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"
 	@command -v npm >/dev/null && [ "$$WITHOUT_NODE" != 1 ] || echo "note: the test of the example in JavaScript was left out"
