@@ -13,8 +13,7 @@ PAYMENTS ?= 10000
 ROUNDS   ?= 5
 STORE    ?= /tmp
 
-# Packages of which 90 % of the statements must be run by tests.
-# What must be covered to 90 %, by the tests of all packages: streams are tested with the shipped files, too.
+# Packages of which 90 % of the statements must be run by the tests of all packages: streams are tested with the shipped files, too.
 COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonce/pkg/idempotency/...,payonce/pkg/connectors,payonce/pkg/connectors/...,payonce/pkg/config
 
 # The race detector needs a C compiler. Where there is none, tests run without it and say so.

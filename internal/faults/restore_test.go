@@ -148,7 +148,7 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 			t.Errorf("%s was begun before the log was accepted", o.ref)
 		}
 	}
-	if said := s.operate("log", "accept", "--by", "kim", "--because", "ticket 4718", "--yes"); !strings.Contains(said, "accepted") {
+	if said := s.operate("log", "accept", "--by", "kim", "--reason", "ticket 4718", "--yes"); !strings.Contains(said, "accepted") {
 		t.Error(said)
 	}
 	ended(held)

@@ -12,9 +12,11 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/operator"
+	"payonce/pkg/payment"
 )
 
 // hand is what every command that changes something is given.
@@ -70,6 +72,45 @@ func whoIs(ctx context.Context, conn *jetstream.Conn, p operator.Person) (operat
 	}
 	p.Name = name
 	return p, nil
+}
+
+// asPerson is withNATS for what a person does; who is then the person whose key it is, see [whoIs].
+func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do func(context.Context, config.Config, *jetstream.Conn, operator.Person) error) error {
+	return e.withNATS(ctx, path, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+		who, err := whoIs(ctx, conn, who)
+		if err != nil {
+			return err
+		}
+		return do(ctx, cfg, conn, who)
+	})
+}
+
+// aboutPayment does what a person decided about one payment, whose reason is in --reason, and shows its history as it stands
+// then.
+func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h hand, asJSON bool, do func(context.Context, *jetstream.Conn, operator.Person) (story, error)) error {
+	who, err := h.person("reason")
+	if err != nil {
+		return err
+	}
+	return e.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
+		s, err := do(ctx, conn, who)
+		if err != nil {
+			return unknownTo(cfg, ref, err)
+		}
+		if asJSON {
+			return writeJSON(c.OutOrStdout(), s)
+		}
+		return s.print(c.OutOrStdout())
+	})
+}
+
+// paymentArgs returns the payment that PROVIDER and ORDER name.
+func paymentArgs(args []string) (payment.Ref, error) {
+	ref := payment.Ref{Provider: args[0], Order: args[1]}
+	if err := ref.Validate(); err != nil {
+		return ref, usageError{err}
+	}
+	return ref, nil
 }
 
 // confirm asks for a word to be typed. Without a terminal only --yes will do.

@@ -59,10 +59,7 @@ record has no result. To replay it again does no harm.`,
 		if err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			if who, err = whoIs(ctx, conn, who); err != nil {
-				return err
-			}
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
 			d := letterWork{env: env, conn: conn, hand: h, deed: what, sieve: s, who: who, json: *asJSON, out: c.OutOrStdout()}
 			return d.run(ctx)
 		})

@@ -11,10 +11,11 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
 )
 
 func logCommand(env Env) *cobra.Command {
-	parent := group("log", "Decide about the log of payments", "  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason \"ticket 4720\" --dry-run\n  payctl log accept --by kim --because \"restored the copy of 03:00, ticket 4718\" --dry-run")
+	parent := group("log", "Decide about the log of payments", "  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason \"ticket 4720\" --dry-run\n  payctl log accept --by kim --reason \"restored the copy of 03:00, ticket 4718\" --dry-run")
 	c := &cobra.Command{
 		Use: "accept", Short: "Let workers go on with a log that has lost its past",
 		Long: `Let workers go on with a log that has lost its past, as after a restore from an older copy. Until then they execute nothing and
@@ -22,20 +23,17 @@ are not ready, because orders that were paid after the copy are not in the log a
 
 First compare every provider's books with the log, from the day of the copy on (payctl statements compare), and end what was paid
 and still waits (payctl parked cancel); docs/operators.md has the steps. Workers go on by themselves within seconds.`,
-		Example: `  payctl log accept --by kim --because "restored the copy of 03:00, ticket 4718" --dry-run
-  payctl log accept --by kim --because "restored the copy of 03:00; books compared, ticket 4718" --yes`,
+		Example: `  payctl log accept --by kim --reason "restored the copy of 03:00, ticket 4718" --dry-run
+  payctl log accept --by kim --reason "restored the copy of 03:00; books compared, ticket 4718" --yes`,
 		Args: arguments(),
 	}
-	h, asJSON := addHand(c, "because"), addJSON(c)
+	h, asJSON := addHand(c, "reason"), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		who, err := h.person("because")
+		who, err := h.person("reason")
 		if err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			if who, err = whoIs(ctx, conn, who); err != nil {
-				return err
-			}
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
 			record := events.AuditRecord{ID: uuid.NewString(), Deed: events.DeedAccept, Provider: events.NoProvider, By: who.Name, Reason: who.Why}
 			end, err := env.acceptLog(ctx, conn, h, record)
 			if err != nil {

@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/operator"
@@ -38,9 +37,9 @@ Look at the event first, with payctl payment show and at the sequence in PAYMENT
 	sequence := c.Flags().Uint64("sequence", 0, "the `NUMBER` of the event in PAYMENTS; required")
 	operation := c.Flags().String("operation", "", "deposit or payout, where neither log nor queue knows it")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		ref := payment.Ref{Provider: args[0], Order: args[1]}
-		if err := ref.Validate(); err != nil {
-			return usageError{err}
+		ref, err := paymentArgs(args)
+		if err != nil {
+			return err
 		}
 		if *sequence == 0 {
 			return usagef("--sequence N is required: payctl payment show %s %s says it", ref.Provider, ref.Order)
@@ -48,22 +47,8 @@ Look at the event first, with payctl payment show and at the sequence in PAYMENT
 		if *operation != "" && !payment.Operation(*operation).Valid() {
 			return usagef("--operation must be deposit or payout")
 		}
-		who, err := h.person("reason")
-		if err != nil {
-			return err
-		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
-			if who, err = whoIs(ctx, conn, who); err != nil {
-				return err
-			}
-			s, err := env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
-			if err != nil {
-				return unknownTo(cfg, ref, err)
-			}
-			if *asJSON {
-				return writeJSON(c.OutOrStdout(), s)
-			}
-			return s.print(c.OutOrStdout())
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (story, error) {
+			return env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
 		})
 	}
 	return c
@@ -95,7 +80,7 @@ func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operat
 		return story{}, err
 	}
 	record := events.AuditRecord{Deed: events.DeedSkip, Provider: ref.Provider, By: who.Name, Reason: who.Why}
-	items := []events.AuditItem{{Order: ref.Order, Event: want.Sequence, Before: plan.Before.Status}}
+	items := []events.AuditItem{{Order: ref.Order, Upstream: plan.Before.Upstream, Event: want.Sequence, Before: plan.Before.Status}}
 	var refused error
 	_, err = e.carryOut(ctx, conn, record, items, "payments", func(ctx context.Context, item *events.AuditItem) error {
 		err := service.StepOver(ctx, plan)

@@ -66,10 +66,7 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 		if err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
-			if who, err = whoIs(ctx, conn, who); err != nil {
-				return err
-			}
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
 			d := parkedWork{env: env, hand: h, deed: what, choice: w, over: over, who: who, json: *asJSON, out: c.OutOrStdout()}
 			return d.run(ctx, cfg, conn)
 		})

@@ -9,7 +9,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
-	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/operator"
@@ -34,30 +33,16 @@ A wrong word here pays twice or not at all: look into the provider's own list fi
 	failed := c.Flags().Bool("failed", false, "no money moved, and none will")
 	amount := c.Flags().String("amount", "", "what moved, where it is not what was ordered, e.g. 9900, or \"9900 KRW\" where that is not known")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		ref := payment.Ref{Provider: args[0], Order: args[1]}
-		if err := ref.Validate(); err != nil {
-			return usageError{err}
+		ref, err := paymentArgs(args)
+		if err != nil {
+			return err
 		}
 		if *settled == *failed || *failed && *amount != "" {
 			return usagef("say --settled, perhaps with --amount, or --failed")
 		}
-		who, err := h.person("reason")
-		if err != nil {
-			return err
-		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
-			if who, err = whoIs(ctx, conn, who); err != nil {
-				return err
-			}
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (story, error) {
 			r := resolution{env: env, hand: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
-			s, err := r.run(ctx)
-			if err != nil {
-				return unknownTo(cfg, r.ref, err)
-			}
-			if *asJSON {
-				return writeJSON(c.OutOrStdout(), s)
-			}
-			return s.print(c.OutOrStdout())
+			return r.run(ctx)
 		})
 	}
 	return c

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/operator"
@@ -29,26 +28,12 @@ Ask the provider before: it must have no such order in its list.`,
 	}
 	h, asJSON := addHand(c, "reason"), addJSON(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
-		ref := payment.Ref{Provider: args[0], Order: args[1]}
-		if err := ref.Validate(); err != nil {
-			return usageError{err}
-		}
-		who, err := h.person("reason")
+		ref, err := paymentArgs(args)
 		if err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
-			if who, err = whoIs(ctx, conn, who); err != nil {
-				return err
-			}
-			s, err := env.retry(ctx, conn, h, ref, who)
-			if err != nil {
-				return unknownTo(cfg, ref, err)
-			}
-			if *asJSON {
-				return writeJSON(c.OutOrStdout(), s)
-			}
-			return s.print(c.OutOrStdout())
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (story, error) {
+			return env.retry(ctx, conn, h, ref, who)
 		})
 	}
 	return c

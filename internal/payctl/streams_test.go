@@ -112,7 +112,7 @@ func TestAcceptedLogIsNoDifference(t *testing.T) {
 	conn, url := streams(t)
 	config := configuration(t, url, nowhere)
 	live(t, conn, payment.New(command("D-1")), submitting, pending, settled)
-	run(t, "", "log", "accept", "--by", "kim", "--because", "a record of how the log stands", "--yes", "--config", config).expect(t, 0, "accepted", "")
+	run(t, "", "log", "accept", "--by", "kim", "--reason", "a record of how the log stands", "--yes", "--config", config).expect(t, 0, "accepted", "")
 	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "as they are defined")
 	nc, err := nats.Connect(url)
 	if err != nil {
@@ -130,8 +130,8 @@ func TestAcceptedLogIsNoDifference(t *testing.T) {
 		t.Fatal(err)
 	}
 	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was made again, or restored from an older copy", "")
-	run(t, "", "log", "accept", "--by", "kim", "--because", "ticket 1", "--dry-run", "--config", config).expect(t, 0, "nothing was done", "")
+	run(t, "", "log", "accept", "--by", "kim", "--reason", "ticket 1", "--dry-run", "--config", config).expect(t, 0, "nothing was done", "")
 	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was made again", "")
-	run(t, "", "log", "accept", "--by", "kim", "--because", "ticket 1", "--yes", "--config", config).expect(t, 0, "accepted", "")
+	run(t, "", "log", "accept", "--by", "kim", "--reason", "ticket 1", "--yes", "--config", config).expect(t, 0, "accepted", "")
 	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "as they are defined")
 }
