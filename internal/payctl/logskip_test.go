@@ -106,13 +106,18 @@ func TestLogSkipOfAnOutcomeAndOfNothing(t *testing.T) {
 	t.Parallel()
 	conn, url := streams(t)
 	config := configuration(t, url, nowhere)
-	live(t, conn, payment.New(command("P-1")), submitting, pending, settled)
+	asked := command("P-1")
+	asked.Upstream = "store"
+	live(t, conn, payment.New(asked), submitting, pending, settled)
 	first := garbage(t, url, payment.Pending, "P-1")
 	second := garbage(t, url, payment.Failed, "P-1")
 	run(t, "", skipArgs(config, "P-1", first, "--yes")...).expect(t, payctl.ExitFailed, "", fmt.Sprintf("is %d, not %d", second, first))
 	run(t, "", skipArgs(config, "P-1", second, "--yes")...).expect(t, 0, "status settled", "pending of")
-	if p := last(t, conn, "P-1"); p.Status != payment.Settled || p.Revision != 6 || p.SettledAmount != payment.KRW(9000) {
+	if p := last(t, conn, "P-1"); p.Status != payment.Settled || p.Revision != 6 || p.SettledAmount != payment.KRW(9000) || p.Upstream != "store" {
 		t.Errorf("%+v", p)
+	}
+	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) == 0 || entries[0].Record.Items[0].Upstream != "store" {
+		t.Errorf("recorded %+v, %v", entries, err)
 	}
 
 	bad := garbage(t, url, payment.Submitting, "P-2")
