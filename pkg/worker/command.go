@@ -35,9 +35,9 @@ type job struct {
 	known bool
 }
 
-// Command executes one command: [DESIGN.md, path of a command]. ctx ends when the process stops; what
-// was begun is then finished, within the lease, and nothing new is begun. A clarification comes the same
-// way and pays nothing.
+// Command executes one command, see "The way of a command" in docs/architecture.md. When ctx ends, because the process
+// stops, it finishes what it has begun, within the lease, and begins nothing new. A clarification arrives the same way
+// and pays nothing.
 func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	if events.IsClarification(m.Subject) {
 		return w.clarification(ctx, m)

@@ -24,8 +24,8 @@ const (
 	secretsFor = 10 * time.Minute
 )
 
-// Webhook takes in one verified call of a provider: [DESIGN.md, path of a webhook]. It verifies the
-// signature again, so that a message on the webhook stream proves nothing by itself.
+// Webhook processes one webhook from the stream, see "The way of a webhook" in docs/architecture.md. It verifies the
+// signature again, because whoever can write to the stream could have forged it.
 func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
 	verdict := w.webhook(ctx, m)
 	if verdict.Kind == events.Dead { // each was signed by a provider, or is a hole in our own walls
