@@ -1,4 +1,4 @@
-// Command payctl is the operator's tool: signatures, timelines, banks and mass payouts. See docs/payctl.md.
+// Command payctl is the operator's command line. See docs/payctl.md.
 package main
 
 import (

@@ -108,7 +108,7 @@ It refuses to run when the environment says PAYONCE_ENV=production, and from a c
       office_hours: false            # Monday to Friday, 08:00 to 23:59 GMT+9
       min_deposit: 10000             # also max_deposit, min_payout, max_payout
       refuse_limits: false           # true: at once, with 3358 and 2642, not by callback
-      banks: [{id: 140, name: Bank}] # more than seed 004 lists; also timeout, bank_url
+      banks: [{id: 140, name: Bank}] # more than ECommPay's Korean banks page lists; also timeout, bank_url
     - name: diamondpay-tw
       kind: diamondpay
       keys: keys

@@ -1,5 +1,5 @@
 // Package app wires the parts of payonce into its programs: flags, configuration, connections, signals.
-// It is the only place where connectors, NATS and Redis meet. Programs in cmd call [Main]; the demo and
+// It is the only place where connectors, NATS and Redis meet. The services in cmd call [Main]; the demo and
 // the fault tests call the same functions.
 package app
 

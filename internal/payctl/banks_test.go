@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// gate answers like the list of banks of ECommPay's Gate (providers' page 1.4).
+// gate answers like the list of banks of ECommPay's Gate (pm_korea_gate).
 func gate(t *testing.T, status int, answer string) string {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)

@@ -11,7 +11,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// column is one field of a payout as the provider's Gate takes it (seed 004, "Payouts by using Gate").
+// column is one field of a payout as the provider's Gate takes it (ECommPay's Korean banks page, "Payouts by using Gate").
 type column struct {
 	name  string
 	field string // of a command, as a payment.FieldError names it

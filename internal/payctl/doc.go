@@ -1,4 +1,5 @@
-// Package payctl is the operator's command line: it makes and checks providers' signatures, shows
-// payments from the log, lists a provider's banks, and imports mass payouts. It never changes a payment
-// that exists: all it can send is new commands.
+// Package payctl is the operator's command line. It shows payments, parked commands and dead letters; it releases,
+// cancels, resolves and retries payments by a person's decision (pkg/operator) and records each in AUDIT; it applies
+// and compares streams, makes credentials, imports mass payouts, compares a provider's statement with the log, and
+// makes and verifies providers' signatures. docs/payctl.md has every command.
 package payctl

@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// header and line are a file as the seed's example of a payout by Gate has it.
+// header and line are a file as the example of a payout by Gate on ECommPay's Korean banks page has it.
 const (
 	header = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
 	line   = "200,P-1,100,Kon,Do,do@mail.com,248.1.1.1,950-001413-01-010,Do,140,10000,KRW"

@@ -145,7 +145,7 @@ func (s *diamondpayScheme) prepare(env Env, _ bool) (err error) {
 var camel = regexp.MustCompile(`([a-z0-9])([A-Z])`)
 
 // diamondpayNames writes names in snake_case, as the provider's own demo does before it signs: the
-// signature is over these names (providers' page 2.2, seed 002).
+// signature is over these names (Diamond Pay's TWD deposit page and its Java demo).
 func diamondpayNames(path []string, name string) (string, bool) {
 	if len(path) > 0 || !camel.MatchString(name) {
 		return name, true

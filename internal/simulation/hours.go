@@ -16,7 +16,7 @@ type hours struct {
 	engine calendar.Hours // as the engine knows them, with their margins
 	posted calendar.Hours // as the provider keeps them
 	policy worker.ClosedPolicy
-	safe   bool // the margins are as docs/configuration.md asks: nothing must leave while the provider is closed
+	safe   bool // the margins are as long as docs/reliability.md asks: nothing may leave while the provider is closed
 	shut   bool // it does not open again before the end of the run
 }
 

@@ -55,7 +55,7 @@ func (v Variant) Command(ref payment.Ref) string {
 func (v Variant) bankCode() string {
 	switch v.Account {
 	case ECommPay, ECommPayRedirect:
-		return "771" // Kookmin, seed 004
+		return "771" // Kookmin, ECommPay's Korean banks page
 	case DiamondPayV1, DiamondPayInfo, DiamondPayV2:
 		return "KBSTAR_KR"
 	case DiamondPayTWD:

@@ -48,7 +48,7 @@ type Rule struct {
 }
 
 // ECommPayKorea returns the hours of ECommPay's "Banks of Korea": "Monday – Friday from 8:00 to 23:59
-// (GMT+9)" (seed 004; it depends on the provider behind ECommPay). Whether the last minute is still open
+// (GMT+9)" (ECommPay's Korean banks page; it depends on the provider behind ECommPay). Whether the last minute is still open
 // is not said, so it is closed, which costs a minute. Whether Korean public holidays are closed is not
 // said either: there are none here, add those that the account manager names.
 func ECommPayKorea() Config {

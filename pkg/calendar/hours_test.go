@@ -43,7 +43,7 @@ func wantTime(t *testing.T, what string, got time.Time, ok bool, want string) {
 	}
 }
 
-// The sentence of seed 004 is "Monday – Friday from 8:00 to 23:59 (GMT+9)".
+// The sentence of ECommPay's Korean banks page is "Monday – Friday from 8:00 to 23:59 (GMT+9)".
 func TestECommPayKoreaOpensAsItsDocumentSays(t *testing.T) {
 	hours := parse(t, calendar.ECommPayKorea())
 	for _, c := range []struct{ at, opens, closes string }{

@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-// decoder fills structs from YAML and goes on after a problem, which no YAML library does.
+// decoder fills structs from YAML. It goes on after a problem, so that one run reports all of them.
 type decoder struct{ *problems }
 
 var (

@@ -22,7 +22,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The requests of seeds 000 to 002. Seed 002's example has camelCase names where its table has snake_case,
+// The requests of the three deposit pages. The TWD deposit page's example has camelCase names where its table has snake_case,
 // and lacks the name that its table requires; the provider's Java demo sends what stands here.
 const (
 	seed000 = `{"amount":"130000000","name":"테스","user_id":"playerA","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
@@ -52,8 +52,8 @@ type variant struct {
 
 func TestConformance(t *testing.T) {
 	linksOnly := map[string]string{
-		"Submit.AmountEcho": "seed 000, 標準Return: the answer holds links only",
-		"Submit.OrderEcho":  "seed 000, 標準Return: the answer holds links only",
+		"Submit.AmountEcho": "KRW deposit page, 標準Return: the answer holds links only",
+		"Submit.OrderEcho":  "KRW deposit page, 標準Return: the answer holds links only",
 	}
 	numberOnly := map[string]string{
 		"Submit.AmountEcho": "apayasia create-withdraw: the answer holds the payout_id only",
@@ -120,9 +120,9 @@ func harness(v variant, signType string) connectortest.Harness {
 	}
 	h.Webhooks.Statuses, h.Webhooks.UnknownStatuses = h.Lookup.Statuses, h.Lookup.UnknownStatuses
 	maps.Copy(h.Absent, v.absent)
-	h.Absent["Submit.Status"] = "seeds 000 to 002 and apayasia: the answer to a create request has no status"
+	h.Absent["Submit.Status"] = "the three deposit pages and apayasia: the answer to a create request has no status"
 	if v.cmd.Amount.Currency == "TWD" {
-		h.Now, h.Amounts.Max = time.Unix(1766005863, 0), payment.TWD(9_999_999_999) // seed 002: ten digits of hundredths
+		h.Now, h.Amounts.Max = time.Unix(1766005863, 0), payment.TWD(9_999_999_999) // TWD deposit page: ten digits of hundredths
 	}
 	return h
 }
@@ -164,7 +164,7 @@ func hundredths(m payment.Money) int64 {
 	return m.Minor
 }
 
-// The answers of the seeds, about any order and amount. The display_amount of seed 000 is made to be one
+// The answers of the three deposit pages, about any order and amount. The display_amount of the KRW deposit page is made to be one
 // of whole won, see TestAnswersOfTheSeeds for the one that stands there.
 func answerLinks(string, payment.Money) string { return standardV1 }
 
@@ -181,14 +181,14 @@ func answerTWD(order string, m payment.Money) string {
 	return strings.NewReplacer("48389", fmt.Sprint(hundredths(m)), "test_tw_card_1766005863_25", order).Replace(acceptedTWD)
 }
 
-// answerSnake is the same in the names that the text of seed 002 describes.
+// answerSnake is the same in the names that the text of the TWD deposit page describes.
 func answerSnake(order string, m payment.Money) string {
 	return strings.NewReplacer("48389", fmt.Sprint(hundredths(m)), "test_tw_card_1766005863_25", order).Replace(snakeTWD)
 }
 
 func answerPayout(string, payment.Money) string { return acceptedPayout }
 
-// failure is an error in the form of the seeds.
+// failure is an error in the form of the deposit pages.
 func failure(code, message string) connectortest.Reply {
 	text, _ := json.Marshal(message)
 	return connectortest.Reply{Body: fmt.Sprintf(`{"error_code":%q,"error_msg":%s}`, code, text)}

@@ -30,7 +30,7 @@ const (
 	token  = "token-zq8w-of-the-platform"
 )
 
-// now is the request_time of seeds 000 and 001.
+// now is the request_time of the KRW deposit pages.
 var now = time.Unix(1595504136, 0)
 
 // Of the connectors' tests.

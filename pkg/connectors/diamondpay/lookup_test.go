@@ -343,7 +343,7 @@ func TestLookupAmongOthers(t *testing.T) {
 	if o, err := lookup(t, krwV1, payment.Deposit, list(good, good)); err != nil || o.Kind != payment.Unclear || !o.Known {
 		t.Errorf("an order twice: %+v, %v", o, err)
 	}
-	// A row in the names of seed 002 is signed over the names of the documents.
+	// A row in the names of the TWD deposit page is signed over the names of the documents.
 	camel := strings.NewReplacer("payment_cl_id", "paymentClId", "real_amount", "realAmount", "payment_id", "paymentId").Replace(good)
 	if o, err := lookup(t, krwV1, payment.Deposit, list(camel)); err != nil || o.Kind != payment.Paid {
 		t.Errorf("got %+v, %v", o, err)

@@ -77,16 +77,16 @@ func TestVectors(t *testing.T) {
 			}
 			other := map[string]string{diamondpay.MD5: diamondpay.HMACSHA256, diamondpay.HMACSHA256: diamondpay.MD5}[v.SignType]
 			for name, err := range map[string]error{
-				"another secret":    diamondpay.Verify(v.SignType, []string{oldKey}, body),
-				"no secret":         diamondpay.Verify(v.SignType, nil, body),
-				"the other type":    diamondpay.Verify(other, []string{v.Key}, body),
-				"capital letters":   diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), strings.ToUpper(v.Sign))),
-				"a blank behind":    diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), v.Sign+" ")),
-				"half a signature":  diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), v.Sign[:16])),
-				"seed 000's sample": diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), "c81634c1769044eac9e9628a2292f557")),
-				"seed 002's sample": diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), "fd2b863acdb75d67fe938e33d4e56b02")),
-				"another platform":  diamondpay.Verify(v.SignType, []string{v.Key}, []byte(strings.Replace(string(body), "PF00", "PF10", 1))),
-				"another amount":    diamondpay.Verify(v.SignType, []string{v.Key}, regexp.MustCompile(`"amount": *`).ReplaceAll(body, []byte(`"amount":1`))),
+				"another secret":            diamondpay.Verify(v.SignType, []string{oldKey}, body),
+				"no secret":                 diamondpay.Verify(v.SignType, nil, body),
+				"the other type":            diamondpay.Verify(other, []string{v.Key}, body),
+				"capital letters":           diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), strings.ToUpper(v.Sign))),
+				"a blank behind":            diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), v.Sign+" ")),
+				"half a signature":          diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), v.Sign[:16])),
+				"KRW deposit page's sample": diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), "c81634c1769044eac9e9628a2292f557")),
+				"TWD deposit page's sample": diamondpay.Verify(v.SignType, []string{v.Key}, withSign(string(v.Params), "fd2b863acdb75d67fe938e33d4e56b02")),
+				"another platform":          diamondpay.Verify(v.SignType, []string{v.Key}, []byte(strings.Replace(string(body), "PF00", "PF10", 1))),
+				"another amount":            diamondpay.Verify(v.SignType, []string{v.Key}, regexp.MustCompile(`"amount": *`).ReplaceAll(body, []byte(`"amount":1`))),
 			} {
 				if err == nil {
 					t.Errorf("verifies with %s", name)

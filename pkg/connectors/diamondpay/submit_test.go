@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The answers of seeds 000, 001 and 002, as they stand there.
+// The answers of the three deposit pages, as they stand there.
 const (
 	standardV1 = `{
 "error_code": "0000",
@@ -88,7 +88,7 @@ const (
 	linkV1         = "http://xxx.xxx.xx/gateway/portal/v1/payments/GqhJK1nePB"
 )
 
-// snakeTWD is the answer of seed 002 in the names that its text describes.
+// snakeTWD is the answer of the TWD deposit page in the names that its text describes.
 var snakeTWD = strings.NewReplacer("paymentInfo", "payment_info", "displayAmount", "display_amount", "paymentClId", "payment_cl_id", "paymentId", "payment_id",
 	"bankBranch", "bank_branch", "bankLogo", "bank_logo", "bankName", "bank_name", "cardName", "card_name", "cardNumber", "card_number", "errorCode", "error_code").Replace(acceptedTWD)
 
@@ -125,21 +125,21 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 		answer  string
 		want    payment.Observation
 	}{
-		{"seed 000, standard", krwV1, deposit(payment.KRW(1300000)), standardV1, accepted("", payment.Money{},
+		{"KRW deposit page, standard", krwV1, deposit(payment.KRW(1300000)), standardV1, accepted("", payment.Money{},
 			redirect("https://xxx.xxx.xx/gateway/portal/v1/payments/GqhJK1nePB", "https://xxx.xxx.xx/gateway/register/v1/payments/GqhJK1ne"))},
-		{"seed 000, 499.96 won cannot be transferred", plainLinks(krwV1), deposit(payment.KRW(500)), detailedV1,
+		{"KRW deposit page, 499.96 won cannot be transferred", plainLinks(krwV1), deposit(payment.KRW(500)), detailedV1,
 			accepted("PM00161864", payment.KRW(500), redirect(linkV1, ""))},
 		{"the example of the KRW deposit page, with https only the closest to 499.96 won", krwV1, deposit(payment.KRW(500)), detailedV1, accepted("PM00161864", payment.KRW(500), transfer(payment.Transfer{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(500), Reference: "26022"}))},
-		{"seed 000, in whole won", krwV1, deposit(payment.KRW(50000)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
+		{"KRW deposit page, in whole won", krwV1, deposit(payment.KRW(50000)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(49996), Reference: "26022"}))},
-		{"seed 000, another amount goes to the domain", krwV1, deposit(payment.KRW(1)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
+		{"KRW deposit page, another amount goes to the domain", krwV1, deposit(payment.KRW(1)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(49996), Reference: "26022"}))},
-		{"seed 001", krwV2, orderV2(), acceptedV2, accepted("DEMOPM0123456", payment.KRW(50010), transfer(payment.Transfer{
+		{"v2 deposit page", krwV2, orderV2(), acceptedV2, accepted("DEMOPM0123456", payment.KRW(50010), transfer(payment.Transfer{
 			AccountNumber: "0110100007725008", AccountHolder: "NGUYEN VAN A", BankCode: "ACB", BankName: "Asia Commercial Bank",
 			Reference: "fabdzannfa", QRCode: "00020101021238600010A000000727013000069704480"}))},
-		{"seed 002, camelCase", twd, depositTWD(), acceptedTWD, dollars},
-		{"seed 002, snake_case", twd, depositTWD(), snakeTWD, dollars},
+		{"TWD deposit page, camelCase", twd, depositTWD(), acceptedTWD, dollars},
+		{"TWD deposit page, snake_case", twd, depositTWD(), snakeTWD, dollars},
 		{"payout", krwV2, payout(), acceptedPayout, accepted("POT00000001", payment.Money{}, nil)},
 		{"payout that repeats the order", krwV1, payout(), `{"error_code":"0000","data":{"payout_id":"POT1","payout_cl_id":"` + order + `","amount":1000000}}`,
 			accepted("POT1", payment.KRW(10000), nil)},
@@ -158,7 +158,7 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 	for _, a := range []account{krwV1, krwV2} {
 		e := classified(t, second(submit(t, a, deposit(payment.KRW(500)), seedError)))
 		if e.Class != connectors.Misconfigured || e.ProviderCode != "0004" || e.Message != "Signature Verification Failed!" {
-			t.Errorf("the error of the seeds: %+v", e)
+			t.Errorf("the error of the deposit pages: %+v", e)
 		}
 	}
 }
@@ -206,7 +206,7 @@ func TestRequests(t *testing.T) {
 		path    string
 		want    string // without the signature
 	}{
-		{"won v1, as seed 000", krwV1, deposit(payment.KRW(1300000)), won, wonV1("")},
+		{"won v1, as the KRW deposit page", krwV1, deposit(payment.KRW(1300000)), won, wonV1("")},
 		{"won v1, all fields", krwV1, full, won, wonV1(`"last_number":"345345345","bank_name":"088",`)},
 		{"won v1, a bank by name", krwV1, named, won, wonV1(`"last_number":"345345345","bank_name":"신한",`)},
 		{"won v1, a customer's number that is too long", krwV1, longID, won, strings.Replace(wonV1(""), `"user_id":"playerA",`, "", 1)},
@@ -216,12 +216,12 @@ func TestRequests(t *testing.T) {
 		{"won v2, a service of the pages beside them", own, method(""), atV2, wonV2("SVC0015")},
 		{"payout, a service of the account's own", own, payout(), out, `{"amount":1000000,"bank_name":"KBSTAR_KR","currency":"krw","name":"홍길동","notify_url":"https://xxx.xx/payouts","number":"110222333444",` +
 			`"payout_cl_id":"DEVPM00014581","phone_number":"01012345678","platform_id":"PF0002","request_time":1595504136,"service_id":"SVC0104"`},
-		{"won v2, as seed 001", krwV2, v2Order, atV2, wonV2("SVC0015")},
+		{"won v2, as the v2 deposit page", krwV2, v2Order, atV2, wonV2("SVC0015")},
 		{"won v2, card", krwV2, method("card"), atV2, wonV2("SVC0015")},
 		{"won v2, direct", krwV2, method("direct"), atV2, wonV2("SVC0016")},
 		{"won v2, qr", krwV2, method("qr"), atV2, wonV2("SVC0017")},
 		{"won v2, another default", directOnly, v2Order, atV2, wonV2("SVC0016")},
-		{"dollars, as seed 002", twd, depositTWD(), won, dollars("")},
+		{"dollars, as the TWD deposit page", twd, depositTWD(), won, dollars("")},
 		{"dollars, with a bank", twd, taiwan, won, dollars(`"bank_code":"007",`)},
 		{"payout", krwV1, payout(), out, `{"amount":1000000,"bank_name":"KBSTAR_KR","currency":"krw","name":"홍길동","notify_url":"https://xxx.xx/payouts","number":"110222333444",` +
 			`"payout_cl_id":"DEVPM00014581","phone_number":"01012345678","platform_id":"PF0002","request_time":1595504136,"service_id":"SVC0004"`},
@@ -414,7 +414,7 @@ func TestUnclearAnswers(t *testing.T) {
 	}
 }
 
-// What the customer must do, where an answer offers less or more than the seeds' examples.
+// What the customer must do, where an answer offers less or more than the pages' examples.
 func TestActions(t *testing.T) {
 	const page = "https://pay.example.com/cashier/DEMOPM0123456"
 	v2 := func(old, replacement string) string { return strings.Replace(acceptedV2, old, replacement, 1) }

@@ -38,7 +38,7 @@ func (c *Connector) actionOf(doc node, at time.Time) *payment.Action {
 	return nil
 }
 
-// redirectOf reads {"method","url","body","encrypted"} (seed 004). What stands in "encrypted" is not
+// redirectOf reads {"method","url","body","encrypted"} (Korean banks page). What stands in "encrypted" is not
 // documented, so that a redirect that needs it is none.
 func (c *Connector) redirectOf(data node) *payment.Redirect {
 	page := data.value("url")
@@ -110,7 +110,7 @@ func vacant(n node) bool {
 	return n.missing()
 }
 
-// transferOf reads provider_extra_fields (seed 004): where to transfer to and within how many seconds.
+// transferOf reads provider_extra_fields (Korean banks page): where to transfer to and within how many seconds.
 // The time runs from when the provider wrote it, so that a repeated callback does not prolong it.
 func transferOf(doc node, at time.Time) *payment.Transfer {
 	extra := doc.at("provider_extra_fields")

@@ -20,7 +20,7 @@ type bankList struct {
 	at    time.Time
 }
 
-// A request for the list must name a payment and an amount; any will do (seed 004).
+// A request for the list must name a payment and an amount; any will do (Korean banks page).
 const (
 	banksOrder  = "bank-list"
 	banksAmount = minDeposit

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The limits of a deposit in won (seed 004). Those of payouts are agreed with each merchant.
+// The limits of a deposit in won (Korean banks page). Those of payouts are agreed with each merchant.
 const (
 	minDeposit = 10_000
 	maxDeposit = 30_000_000
@@ -20,7 +20,7 @@ var (
 	bankPattern  = regexp.MustCompile(`^[1-9][0-9]{0,8}$`)
 )
 
-// Check refuses what seed 004 says the provider would refuse. A payout's bank is compared with the list
+// Check refuses what the Korean banks page says the provider would refuse. A payout's bank is compared with the list
 // of banks if [Connector.Banks] brought one a short time ago.
 func (c *Connector) Check(cmd payment.Command) error {
 	if err := check.First(

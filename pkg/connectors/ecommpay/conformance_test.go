@@ -25,7 +25,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-// The requests of seed 004 with our texts for what it leaves open: payment_id in Gate, and the signature.
+// The requests of the Korean banks page with our texts for what it leaves open: payment_id in Gate, and the signature.
 // Language and method of the page come from its points 4 and 5, the language of Gate from its point 4.
 const (
 	seedPage = "/payment?project_id=200&payment_id=3936&payment_amount=10000&payment_currency=KRW&customer_id=123&customer_first_name=Kan&customer_last_name=Do" +
@@ -76,8 +76,8 @@ func harness(cmd payment.Command) connectortest.Harness {
 		Traits: connectors.Traits{
 			Kind: "ecommpay", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64, RefusesDuplicates: true, RefusalLeavesNoOrder: true, SettlingDelay: time.Minute,
 			Methods:   map[payment.Operation][]string{payment.Deposit: {"page", "page_direct", "gate_redirect", "gate"}, payment.Payout: {"gate"}},
-			Hours:     calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"}, // seed 004
-			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,                            // seed 004, payouts
+			Hours:     calendar.Config{Zone: "+09:00", Days: "mon-fri", Hours: "08:00-23:59"}, // Korean banks page
+			BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour,                            // Korean banks page, payouts
 			PageGrace:            48*time.Hour + time.Minute,                                                                       // the threshold and the settling delay
 			ThresholdInWallClock: true, MarginBeforeClosing: map[payment.Operation]time.Duration{payment.Payout: 10 * time.Minute}, // the basic time
 		},
@@ -119,7 +119,7 @@ func harness(cmd payment.Command) connectortest.Harness {
 	}
 	h.Webhooks.Statuses = h.Lookup.Statuses
 	if cmd.Operation == payment.Deposit {
-		h.Amounts = connectortest.Amounts{Min: payment.KRW(10_000), Max: payment.KRW(30_000_000)} // seed 004, Operations support
+		h.Amounts = connectortest.Amounts{Min: payment.KRW(10_000), Max: payment.KRW(30_000_000)} // Korean banks page, Operations support
 	}
 	return h
 }
@@ -128,7 +128,7 @@ func harness(cmd payment.Command) connectortest.Harness {
 func pageHarness(cmd payment.Command, target string) connectortest.Harness {
 	h := harness(cmd)
 	h.Submit.Silent, h.Submit.Action = true, payment.ActionRedirect
-	// The seed's example leaves best_before out; ours closes after the default lifetime.
+	// The page's example leaves best_before out; ours closes after the default lifetime.
 	target += "&best_before=" + url.QueryEscape(now.Add(24*time.Hour).Format("2006-01-02T15:04:05-07:00"))
 	h.Submit.Example = connectortest.Example{Method: "GET", Target: target, Fresh: []string{"signature"}}
 	h.Submit.OrderField, h.Submit.AmountField = "payment_id", "payment_amount"
@@ -186,7 +186,7 @@ func found(key secret.Value, order string, amount payment.Money, status string) 
 	return connectortest.Reply{Body: strings.Replace(body, `"general":{`, `"general":{"signature":"`+signatureOf(key, body)+`",`, 1)}
 }
 
-// signedCallback is a callback in the form of seed 004. Money that is taken back comes with an operation
+// signedCallback is a callback in the form of the Korean banks page. Money that is taken back comes with an operation
 // of its own (en_gate_payout_model).
 func signedCallback(operation payment.Operation, e connectortest.Event) connectortest.Call {
 	kind, does, ended, code := "purchase", "sale", e.Status, "0"

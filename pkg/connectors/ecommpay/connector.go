@@ -35,7 +35,7 @@ func newFromConfiguration(provider string, decode func(settings any) error, now 
 	return c, nil
 }
 
-// The methods of a deposit (seed 004). Whether the customer is sent to a bank's page or shown an account
+// The methods of a deposit (Korean banks page). Whether the customer is sent to a bank's page or shown an account
 // to transfer to is agreed with the provider for the whole project; the method must be one that fits it.
 const (
 	// MethodPage makes a signed link to the provider's Payment Page and no request. It is the default:
@@ -100,9 +100,9 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			Merchant:   strconv.FormatInt(s.ProjectID, 10),
 			Endpoints:  []string{s.GateURL, s.PaymentPageURL},
 			Operations: payment.Operations(),
-			Currencies: []string{"KRW"}, // seed 004
+			Currencies: []string{"KRW"}, // Korean banks page
 			Hours:      calendar.ECommPayKorea(),
-			// Operations support of seed 004, for payouts. For purchases it names the account manager.
+			// Operations support of the Korean banks page, for payouts. For purchases it names the account manager.
 			BasicTime: basicTime, Threshold: threshold, ThresholdInWallClock: true,
 			// A payout that is not done at a closing waits until the next opening, which over a weekend is longer than the
 			// threshold, and would be declined by the provider itself. A deposit is the customer's transfer: no time is

@@ -89,7 +89,7 @@ func (n node) seconds(path ...string) int {
 }
 
 // won reads {"amount":10000,"currency":"KRW"}, and gives no amount when it is missing. The amounts of KRW
-// are in major units without a fraction (seed 004); ".00" is read as none.
+// are in major units without a fraction (Korean banks page); ".00" is read as none.
 func (n node) won(path ...string) (payment.Money, error) {
 	sum := n.at(path...)
 	if n.missing(path...) {

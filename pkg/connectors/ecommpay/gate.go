@@ -8,7 +8,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The paths of the Gate API (seed 004, en_Gate_payment_status_request, en_Gate_Clarification).
+// The paths of the Gate API (Korean banks page, en_Gate_payment_status_request, en_Gate_Clarification).
 const (
 	salePath          = "/v2/payment/banks/korea/sale"
 	payoutPath        = "/v2/payment/banks/korea/payout"
@@ -18,7 +18,7 @@ const (
 	payoutBanksPath   = "/v2/info/banks/korea/payout/list"
 )
 
-// gateRequest is the body of every request to Gate, in the order of seed 004.
+// gateRequest is the body of every request to Gate, in the order of the Korean banks page.
 type gateRequest struct {
 	General        gateGeneral                  `json:"general"`
 	Payment        *gatePayment                 `json:"payment,omitempty"`

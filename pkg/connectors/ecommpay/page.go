@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-// pageMethod preselects Banks of Korea on the Payment Page (seed 004).
+// pageMethod preselects Banks of Korea on the Payment Page (Korean banks page).
 const pageMethod = "online-korean-banks"
 
 // parameter is one parameter of the Payment Page, with the field of the command that it comes from.
@@ -29,7 +29,7 @@ func (c *Connector) pageCloses(cmd payment.Command, now time.Time) time.Time {
 	return closes.UTC().Truncate(time.Second) // as it is written
 }
 
-// pageParameters are those of seed 004, and others of en_PP_Parameters. Empty ones are left out.
+// pageParameters are those of the Korean banks page, and others of en_PP_Parameters. Empty ones are left out.
 func (c *Connector) pageParameters(cmd payment.Command, closes time.Time) []parameter {
 	customer, back := cmd.Customer, c.returnURL(cmd)
 	parameters := []parameter{
@@ -92,7 +92,7 @@ func (c *Connector) language(cmd payment.Command) string {
 	return c.settings.Language
 }
 
-// wireTime is how the provider writes a time, e.g. 2019-10-16T09:41:26+0000 (seed 004); the newer SDKs'
+// wireTime is how the provider writes a time, e.g. 2019-10-16T09:41:26+0000 (Korean banks page); the newer SDKs'
 // examples have a colon in the offset.
 func wireTime(text string) (time.Time, bool) {
 	for _, layout := range []string{"2006-01-02T15:04:05-0700", time.RFC3339} {

@@ -30,7 +30,7 @@ type Settings struct {
 	// ReturnURL is where the customer's browser goes afterwards, for commands that do not say.
 	ReturnURL string `yaml:"return_url"`
 	// Language of the provider's pages for commands that do not say, two letters; empty takes
-	// [DefaultLanguage], as the provider's own default is English (seed 004).
+	// [DefaultLanguage], as the provider's own default is English (Korean banks page).
 	Language string `yaml:"language"`
 	// DepositMethod is the way of paying for commands that name none, see [MethodPage]; empty takes
 	// MethodPage.

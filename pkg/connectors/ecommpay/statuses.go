@@ -65,7 +65,7 @@ var operationTypes = map[string]payment.Kind{
 	"payout reversal": payment.TakenBack, // en_gate_payout_model
 }
 
-// paymentTypes tell a payment's direction, by its own type or that of its operation (seed 004).
+// paymentTypes tell a payment's direction, by its own type or that of its operation (Korean banks page).
 var paymentTypes = map[string]payment.Operation{
 	"purchase": payment.Deposit,
 	"sale":     payment.Deposit,

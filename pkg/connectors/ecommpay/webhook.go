@@ -52,7 +52,7 @@ func direction(doc node) payment.Operation {
 	return ""
 }
 
-// called reads a callback in the standard format (seed 004), or one that only brings a redirect
+// called reads a callback in the standard format (Korean banks page), or one that only brings a redirect
 // (redirectData in the provider's SDKs).
 func (c *Connector) called(doc node, receivedAt time.Time) report {
 	r := report{

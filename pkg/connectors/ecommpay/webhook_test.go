@@ -14,7 +14,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-// callback is a callback of seed 004, unsigned.
+// callback is a callback of the Korean banks page, unsigned.
 func callback(kind, status, operationType, operationStatus, code string, more ...string) string {
 	return `{"project_id":200,"payment":{"id":"` + order + `","type":"` + kind + `","status":"` + status + `","date":"2019-10-16T09:41:26+0000","method":"Korean banks",` +
 		`"sum":{"amount":10000,"currency":"KRW"},"description":"TEST_1571044062268"},"customer":{"id":"21"},` + strings.Join(append(more, ""), ",") +
@@ -23,7 +23,7 @@ func callback(kind, status, operationType, operationStatus, code string, more ..
 		`"provider":{"id":1481,"payment_id":"","auth_code":""}}}`
 }
 
-// The fragments of seed 004.
+// The fragments of the Korean banks page.
 const (
 	redirectData = `"redirect_data":{"body":{"sid":2553,"tid":1737000008461,"amount":"10000","currency":"KRW","payby":"p2p","item_quantity[]":"1","item_amount_unit[]":"1000000","firstname":"Sung","lastname":"Do","email":"clearskies07@gmail.com"},"method":"POST","url":"https://secure.awepay.com/"}`
 	extraFields  = `"provider_extra_fields":{"timeout":60,"merchant_bank":"Kyungnam Bank 039","merchant_bank_account":"1111-1111-1111","merchant_bank_account_name":"TEST"}`
@@ -198,7 +198,7 @@ func TestActions(t *testing.T) {
 		conn               *ecommpay.Connector
 		want               *payment.Action
 	}{
-		{"redirect of the seed", "awaiting redirect result", redirectData, c, redirect("POST", "https://secure.awepay.com/", form)},
+		{"redirect of the page", "awaiting redirect result", redirectData, c, redirect("POST", "https://secure.awepay.com/", form)},
 		{"redirect, lower case", "awaiting customer", strings.Replace(redirectData, `"POST"`, `"post"`, 1), c, redirect("POST", "https://secure.awepay.com/", form)},
 		{"GET", "awaiting redirect result", bank("https://bank.example.com/a?b=c"), c, redirect("GET", "https://bank.example.com/a?b=c", nil)},
 		{"GET with a form", "awaiting redirect result", `"redirect_data":{"method":"GET","body":{"x y":"1&2","n":null},"url":"https://bank.example.com/a?b=c"}`, c, redirect("GET", "https://bank.example.com/a?b=c&n=&x+y=1%262", nil)},
@@ -216,7 +216,7 @@ func TestActions(t *testing.T) {
 		{"encrypted", "awaiting redirect result", strings.Replace(bank("https://bank.example.com/"), `"encrypted":[]`, `"encrypted":["x"]`, 1), c, nil},
 		{"a form in a form", "awaiting redirect result", strings.Replace(redirectData, `"sid":2553`, `"sid":{"a":1}`, 1), c, nil},
 		{"a form that is a text", "awaiting redirect result", `"redirect_data":{"method":"POST","body":"a=b","url":"https://bank.example.com/"}`, c, nil},
-		{"transfer of the seed", "awaiting customer", extraFields, c, transfer(func(*payment.Transfer) {})},
+		{"transfer of the page", "awaiting customer", extraFields, c, transfer(func(*payment.Transfer) {})},
 		{"transfer without a time", "awaiting customer", strings.Replace(extraFields, `60`, `"soon"`, 1), c, transfer(func(t *payment.Transfer) { t.ExpiresAt = time.Time{} })},
 		{"transfer with no time left", "awaiting customer", strings.Replace(extraFields, `60`, `-60`, 1), c, transfer(func(t *payment.Transfer) { t.ExpiresAt = time.Time{} })},
 		{"transfer in more than a year", "awaiting customer", strings.Replace(extraFields, `60`, `99999999999`, 1), c, transfer(func(t *payment.Transfer) { t.ExpiresAt = time.Time{} })},

@@ -29,7 +29,7 @@ func TestConformance(t *testing.T) {
 		`"callbackUrl":"https://www.callbackexample.com","merchantOrderNo":"` + order + `","email":"TeemoPay@example.com",`
 	const bank = `{"merchantOrderNo":"` + order + `","amount":"1000","bankCode":"088","bankName":"Shinhan Bank","bankAccount":"12345678998765",` +
 		`"realName":"TeemoPay","idType":"RRN","callbackUrl":"https://www.callbackexample.com",`
-	for name, h := range map[string]connectortest.Harness{ // seed 003, korea/payin/create, korea/payout/create
+	for name, h := range map[string]connectortest.Harness{ // pay-in page, korea/payin/create, korea/payout/create
 		"deposit to a virtual account": depositHarness(deposit(""), common+`"paymentType":801}`),
 		"deposit va":                   depositHarness(fullDeposit("va"), common+`"paymentType":801,"accountHolderNumber":"950101"}`),
 		"deposit kyc_va":               depositHarness(fullDeposit("kyc_va"), common+`"paymentType":802,"accountHolderNumber":"950101","bankCode":"088","bankAccount":"345345345"}`),

@@ -74,15 +74,15 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 			Merchant:       s.AppCode,
 			Endpoints:      []string{s.BaseURL},
 			Operations:     payment.Operations(),
-			Currencies:     []string{"KRW"}, // seed 003: amount
-			MaxOrderLength: 32,              // seed 003: merchantOrderNo
+			Currencies:     []string{"KRW"}, // pay-in page: amount
+			MaxOrderLength: 32,              // pay-in page: merchantOrderNo
 			Methods: map[payment.Operation][]string{
 				payment.Deposit: {methodVA, methodKYCVA, methodKakaoPay, methodTossPay}, // korea/payin/create
 				payment.Payout:  {methodBank, methodBankKYC},                            // korea/payout/create
 			},
-			RefusesDuplicates:    true, // seed 003: code 426
+			RefusesDuplicates:    true, // pay-in page: code 426
 			RefusalLeavesNoOrder: s.RefusalLeavesNoOrder,
-			OneReference:         true, // tradeNo is the platform's number of the order (seed 003; korea/payin/query)
+			OneReference:         true, // tradeNo is the platform's number of the order (pay-in page; korea/payin/query)
 			SettlingDelay:        s.SettlingDelay,
 		},
 	}, nil
@@ -139,7 +139,7 @@ func (c *Connector) call(ctx context.Context, path string, request any) (httpcal
 	return httpcall.Send(ctx, c.client, httpcall.Request{
 		Method: http.MethodPost,
 		URL:    c.base + path,
-		Header: http.Header{ // spelled as in seed 003, which Header.Set would change
+		Header: http.Header{ // spelled as on the pay-in page, which Header.Set would change
 			"app_code":     {c.settings.AppCode},
 			"country":      {c.settings.Country},
 			"nonce":        {nonce},

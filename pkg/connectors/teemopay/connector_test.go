@@ -194,7 +194,7 @@ func TestSubmitSendsTheRequestOfTheSeed(t *testing.T) {
 	mustEqual(t, o, want)
 }
 
-// The header names leave as the seed spells them: read from the bytes, as a server folds them.
+// The header names leave as the pay-in page spells them: read from the bytes, as a server folds them.
 func TestHeaderNamesOnTheWire(t *testing.T) {
 	url, sent := connectortest.Swallow(t, `"}`)
 	_, err := connect(t, settings(t, url), rand.Reader).Submit(testContext(t), deposit(""))

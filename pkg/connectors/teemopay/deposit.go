@@ -11,7 +11,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-const depositPath = "/api/pay/payment/create/v1" // seed 003
+const depositPath = "/api/pay/payment/create/v1" // pay-in page
 
 // The methods of a deposit; the first is the default.
 const (
@@ -33,10 +33,10 @@ var depositTypes = map[string]int{
 	"": typeVA, methodVA: typeVA, methodKYCVA: typeKYCVA, methodKakaoPay: typeKakaoPay, methodTossPay: typeTossPay,
 }
 
-// maxExpiry is the longest life of a deposit, and its default (seed 003).
+// maxExpiry is the longest life of a deposit, and its default (pay-in page).
 const maxExpiry = 2 * time.Hour
 
-// depositRequest is the body of a create request, in the order of seed 003.
+// depositRequest is the body of a create request, in the order of the pay-in page.
 type depositRequest struct {
 	RealName            string `json:"realName"`
 	MerchantName        string `json:"merchantName"`
@@ -88,7 +88,7 @@ func payer(cmd payment.Command) string {
 	return cmd.Account.Holder
 }
 
-// Limits of seed 003 and korea/payin/create, in characters.
+// Limits of the pay-in page and korea/payin/create, in characters.
 const (
 	maxPayer       = 20
 	maxEmail       = 50
@@ -102,8 +102,8 @@ var (
 	holderPattern = regexp.MustCompile(`^([0-9]{6}|[0-9]{10})$`)
 )
 
-// checkDeposit holds the rules of seed 003, and of korea/payin/create for the newer methods. The newer
-// page marks accountHolderNumber as required for all; its own example for "va" and seed 003 do without.
+// checkDeposit holds the rules of the pay-in page, and of korea/payin/create for the newer methods. The newer
+// page marks accountHolderNumber as required for all; its own example for "va" and the pay-in page do without.
 func checkDeposit(cmd payment.Command) error {
 	customer, account := cmd.Customer, cmd.Account
 	kind := depositTypes[cmd.Method]

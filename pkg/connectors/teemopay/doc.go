@@ -1,7 +1,7 @@
 // Package teemopay speaks the Korean API of TeemoPay: deposits to a virtual account or through a
 // wallet, payouts to a bank account, lookups by our order number, and the provider's callbacks.
 //
-// Sources are named as "seed 003" (the original document) and as pages of docs.teemopay.com in the
+// Sources are named as "pay-in page" (the original document) and as pages of docs.teemopay.com in the
 // version of 2026-08-20, e.g. "zh korea/payin/create"; the Chinese pages are the more complete ones.
 // What no page says is never taken for success or failure.
 //

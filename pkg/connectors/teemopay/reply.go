@@ -80,7 +80,7 @@ func (c *Connector) refusal(cmd payment.Command, env envelope) *connectors.Error
 	return e
 }
 
-// outcome reads the status of an order that the provider has made: 1 in payment, 3 failed (seed 003,
+// outcome reads the status of an order that the provider has made: 1 in payment, 3 failed (pay-in page,
 // korea/payout/create), 0 accepted for a KYC deposit whose customer was not checked yet
 // (zh korea/payin/create).
 func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields, data object) (payment.Observation, error) {

@@ -31,7 +31,7 @@ type Settings struct {
 	// MerchantName is shown to the paying customer, at most 64 characters.
 	MerchantName string `yaml:"merchant_name"`
 	// CallbackURL is sent with each deposit and payout, at most 200 characters. Empty takes what the
-	// merchant's dashboard says (seed 003). It can have a query with several parameters: the provider signs
+	// merchant's dashboard says (pay-in page). It can have a query with several parameters: the provider signs
 	// what it sends there, not where, and its pages repeat the address in nothing.
 	CallbackURL string `yaml:"callback_url"`
 	// Codes changes the meaning of single error codes of create requests: "423": "rejected". It goes before what
@@ -58,8 +58,8 @@ const DefaultSettlingDelay = 60 * time.Second
 const (
 	country        = "KR"
 	maxAppCode     = 32  // guides/authentication
-	maxMerchant    = 64  // seed 003
-	maxCallbackURL = 200 // seed 003
+	maxMerchant    = 64  // pay-in page
+	maxCallbackURL = 200 // pay-in page
 )
 
 // keys are the parsed keys of the settings.

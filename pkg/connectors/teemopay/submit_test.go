@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The answers of seed 003.
+// The answers of the pay-in page.
 const (
 	acceptedVA = `{ "msg": "success", "traceId": "747bbf80261844ed85b809212aab0d81.85.17422898158610299", "code": 200, "data": { "amount": "1000.00", "tradeNo": "TS2405220001KR0000430564883184", "additionalInfo": {"bankCode":"IBK","bankName":"기업은행","expiredTime":1761022567000}, "merchantOrderNo": "2C2741241kCApltr2IATMy0c992278", "paymentInfo": "29900000000000", "paymentType": 801, "status": 1 }}`
 	duplicate  = `{ "code": 426, "data": null, "msg": "merchant order duplicate", "traceId": "f2b58c9c394d4b1595dd4e448ac741bc.2256.17645844263770017"}`
@@ -174,7 +174,7 @@ func TestStatuses(t *testing.T) {
 		class connectors.Class
 		known bool
 	}{
-		{"declined, as in the seed", deposit(""), declined, connectors.Rejected, false},
+		{"declined, as on the pay-in page", deposit(""), declined, connectors.Rejected, false},
 		{"declined payout", payout(""), data(`"status":3,"amount":"1000.00"`), connectors.Rejected, false},
 		{"declined, another amount", payout(""), data(`"status":3,"amount":"2000.00"`), connectors.InDoubt, true},
 		{"paid at once", deposit(""), data(`"status":2,"paymentInfo":"1"`), connectors.InDoubt, true},

@@ -1,5 +1,5 @@
 // Package redis keeps claims in Redis 5 or newer, or in a server that speaks like it: one node,
-// Sentinel or Cluster. It is the only package that knows go-redis.
+// Sentinel or Cluster. Beside it only pkg/limits/redis sends commands to Redis.
 //
 // Each order has one key, a hash that ends by itself:
 //

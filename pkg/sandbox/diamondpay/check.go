@@ -21,16 +21,16 @@ type field struct {
 
 // deposits has the table of each kind of deposit.
 var (
-	depositKRWv1 = []field{ // seed 000
+	depositKRWv1 = []field{ // KRW deposit page
 		{"service_id", true, 7, false}, {"payment_cl_id", true, 32, false}, {"user_id", false, 16, false}, {"name", false, 16, false},
 		{"last_number", false, 32, false}, {"bank_name", false, 32, false}, {"amount", true, 10, true},
 		{"notify_url", true, 256, false}, {"request_time", true, 10, true},
 	}
-	depositKRWv2 = []field{ // seed 001
+	depositKRWv2 = []field{ // v2 deposit page
 		{"service_id", true, 7, false}, {"payment_cl_id", true, 64, false}, {"amount", true, 10, true},
 		{"notify_url", true, 256, false}, {"request_time", true, 10, true},
 	}
-	depositTWD = []field{ // seed 002
+	depositTWD = []field{ // TWD deposit page
 		{"service_id", true, 7, false}, {"payment_cl_id", true, 32, false}, {"amount", true, 10, true},
 		{"bank_code", false, 3, false}, {"name", true, 32, false}, {"notify_url", true, 256, false}, {"request_time", true, 10, true},
 	}
@@ -52,7 +52,7 @@ var (
 	orderNumber = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
 )
 
-// checkFields applies a table. Numbers may come as texts, as in seeds 000 and 001.
+// checkFields applies a table. Numbers may come as texts, as on the KRW deposit pages.
 func (q *request) checkFields(table []field) *refusal {
 	for _, row := range table {
 		switch q.fields[row.name].(type) {
@@ -125,7 +125,7 @@ func (p *Protocol) checkService(q *request) *refusal {
 // fiveDigits are the last digits of a Taiwanese account.
 var fiveDigits = regexp.MustCompile(`^[0-9]{5}$`)
 
-// checkLastNumbers checks one to ten groups of five digits (seed 002).
+// checkLastNumbers checks one to ten groups of five digits (TWD deposit page).
 func checkLastNumbers(f fields) *refusal {
 	list, ok := f["last_numbers"].([]any)
 	if f["last_numbers"] == nil || ok && len(list) == 0 {

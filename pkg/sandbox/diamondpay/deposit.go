@@ -7,7 +7,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// depositV1 serves POST v1/payments: won (seed 000) and New Taiwan dollars (seed 002).
+// depositV1 serves POST v1/payments: won (KRW deposit page) and New Taiwan dollars (TWD deposit page).
 func (p *Protocol) depositV1(q *request) {
 	if p.settings.Currency == "TWD" {
 		p.deposit(q, depositTWD, p.answerTWD)
@@ -16,7 +16,7 @@ func (p *Protocol) depositV1(q *request) {
 	p.deposit(q, depositKRWv1, p.answerKRW)
 }
 
-// depositV2 serves POST v2/payments: won (seed 001).
+// depositV2 serves POST v2/payments: won (v2 deposit page).
 func (p *Protocol) depositV2(q *request) { p.deposit(q, depositKRWv2, p.answerV2) }
 
 func (p *Protocol) deposit(q *request, table []field, answer func(order string, result sandbox.Result) any) {
@@ -126,7 +126,7 @@ func (p *Protocol) answerKRW(order string, result sandbox.Result) any {
 
 func cardNumber(c sandbox.Charge) string { return fmt.Sprintf("2014%08d", c.Serial) }
 
-// v2Answer is the answer of seed 001.
+// v2Answer is the answer of the v2 deposit page.
 type v2Answer struct {
 	Link       string `json:"link"`
 	PaymentID  string `json:"payment_id"`
@@ -152,7 +152,7 @@ func (p *Protocol) answerV2(order string, result sandbox.Result) any {
 	}
 }
 
-// answerTWD has the shape of seed 002, whose example is in camelCase and whose text is in snake_case.
+// answerTWD has the shape of the TWD deposit page, whose example is in camelCase and whose text is in snake_case.
 func (p *Protocol) answerTWD(order string, result sandbox.Result) any {
 	amount := p.units(result.Echo)
 	answer := map[string]any{

@@ -1,7 +1,7 @@
 // Package diamondpay simulates the gateway of Diamond Pay: deposits in won (v1 and v2) and in New Taiwan
 // dollars, payouts, queries, balance and notifications.
 //
-// Sources: seeds 000, 001 and 002 (create deposit), docs.ppayasia.com, docs.apayasia.com,
+// Sources: the three deposit pages, docs.ppayasia.com, docs.apayasia.com,
 // payment-docs-aay.pages.dev and showdoc.com.cn/fantian for the rest. What the documents leave open is
 // decided here and marked "assumption".
 package diamondpay

@@ -57,12 +57,12 @@ func (p *Protocol) refuse(q *request, no refusal) {
 	write(q.w, refused(q.r.URL.Path, no.code))
 }
 
-// refused is an answer with a code, always in snake_case (seeds 000 to 002). That its HTTP status is 200
+// refused is an answer with a code, always in snake_case (the three deposit pages). That its HTTP status is 200
 // is an assumption: the documents show bodies only.
 func refused(path, code string) sandbox.Reply {
 	message := messages[code]
 	if code == codeSignature && path == "/gateway/api/v2/payments" {
-		message = "Signature verification failed!" // seed 001 writes it so
+		message = "Signature verification failed!" // the v2 deposit page writes it so
 	}
 	return inJSON(struct {
 		Code    string `json:"error_code"`

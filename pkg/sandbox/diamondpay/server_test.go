@@ -105,7 +105,7 @@ func with(content, more change) change {
 	return content
 }
 
-// seed000 is the request of seed 000, numbers as texts.
+// seed000 is the request of the KRW deposit page, numbers as texts.
 func (s *stand) seed000(order string) change {
 	return change{
 		"amount": "130000000", "name": "테스", "user_id": "playerA", "notify_url": s.hook + "/notification", "payment_cl_id": order,
@@ -113,7 +113,7 @@ func (s *stand) seed000(order string) change {
 	}
 }
 
-// seed001 is the request of seed 001.
+// seed001 is the request of the v2 deposit page.
 func (s *stand) seed001(order string) change {
 	return change{
 		"amount": "50000000", "notify_url": s.hook + "/notification", "payment_cl_id": order,
@@ -121,7 +121,7 @@ func (s *stand) seed001(order string) change {
 	}
 }
 
-// seed002 is the request of seed 002 with the name, which its table requires and its example leaves out.
+// seed002 is the request of the TWD deposit page with the name, which its table requires and its example leaves out.
 func (s *stand) seed002(order string) change {
 	return change{
 		"amount": 48389, "last_numbers": []string{"12345", "67890", "11111"}, "notify_url": s.hook + "/gateway/test-notification",

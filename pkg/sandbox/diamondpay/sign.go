@@ -30,7 +30,7 @@ type fields map[string]any
 
 var errNotObject = errors.New("the body must be one JSON object")
 
-// decode reads a body. Seed 002 writes names in camelCase; they are read and signed as snake_case, as the
+// decode reads a body. The TWD deposit page writes names in camelCase; they are read and signed as snake_case, as the
 // provider's own demo does.
 func decode(body []byte) (fields, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))

@@ -13,7 +13,7 @@ type Bank struct {
 	Name string `yaml:"name"`
 }
 
-// seedBanks are table 1 of seed 004.
+// seedBanks are table 1 of the Korean banks page.
 var seedBanks = []Bank{
 	{1376, "Busan Bank"}, {1476, "Citibank Korea"}, {1426, "Credit Union"}, {1366, "Daegu Bank"},
 	{1396, "dmsgod Mutual Savings Bank"}, {761, "IBK"}, {1456, "Jeju Bank"}, {1446, "Jeonbuk Bank"},
@@ -48,7 +48,7 @@ type bankCurrency struct {
 	Exponent int    `json:"exponent"`
 }
 
-// bankList serves /v2/info/banks/korea/{sale|payout}/list. Seed 004: the payment id may be any.
+// bankList serves /v2/info/banks/korea/{sale|payout}/list. The Korean banks page: the payment id may be any.
 func (p *Protocol) bankList(q *request) {
 	no := q.require("general.payment_id", "payment.amount", "payment.currency")
 	if no == nil && q.at("payment.currency") != "KRW" {

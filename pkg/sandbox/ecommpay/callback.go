@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// callback is the standard format, in the order of seed 004.
+// callback is the standard format, in the order of the Korean banks page.
 type callback struct {
 	General             *generalSignature   `json:"general,omitempty"`
 	ProjectID           int64               `json:"project_id"`
@@ -149,13 +149,13 @@ func (p *Protocol) operation(n sandbox.Notice, end time.Time) operation {
 	return o
 }
 
-// The providers behind the method, as in the examples of seed 004.
+// The providers behind the method, as in the examples of the Korean banks page.
 const (
 	providerRedirect = 1481 // payouts too
 	providerDirect   = 1995
 )
 
-// bankReference has the fields that seed 004 shows for each kind of payment.
+// bankReference has the fields that the Korean banks page shows for each kind of payment.
 func (p *Protocol) bankReference(n sandbox.Notice) bankReference {
 	none := ""
 	if n.Charge.Operation == sandbox.Payout {
@@ -173,7 +173,7 @@ func (p *Protocol) bankReference(n sandbox.Notice) bankReference {
 	return bankReference{ID: providerRedirect, AuthCode: &none}
 }
 
-// instructions tell the customer of a purchase without redirection where to pay (seed 004).
+// instructions tell the customer of a purchase without redirection where to pay (Korean banks page).
 type instructions struct {
 	Timeout             int    `json:"timeout"` // seconds
 	MerchantBank        string `json:"merchant_bank"`
@@ -181,7 +181,7 @@ type instructions struct {
 	MerchantAccountName string `json:"merchant_bank_account_name"`
 }
 
-// redirectData sends the customer to the bank (seed 004).
+// redirectData sends the customer to the bank (Korean banks page).
 type redirectData struct {
 	Body   redirectBody `json:"body"`
 	Method string       `json:"method"`

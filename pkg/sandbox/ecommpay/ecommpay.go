@@ -1,7 +1,7 @@
 // Package ecommpay simulates ECommPay's method Banks of Korea: purchases through Gate with and without
 // redirection and through Payment Page, payouts, clarification, status queries and bank lists.
 //
-// Sources: seed 004 (the method), and developers.ecommpay.com for what all methods share: signatures,
+// Sources: the Korean banks page (the method), and developers.ecommpay.com for what all methods share: signatures,
 // Gate, callbacks, status queries, codes. What the documents leave open is decided here and marked
 // "assumption".
 package ecommpay
@@ -28,14 +28,14 @@ type Settings struct {
 	Redirect bool
 	// SignGeneral puts the signature of callbacks into general.signature, instead of the root.
 	SignGeneral bool
-	// Limits in won. Purchases: the defaults are 10,000 and 30,000,000 (seed 004). Payouts: 0 is none,
-	// because seed 004 says to ask the account manager.
+	// Limits in won. Purchases: the defaults are 10,000 and 30,000,000 (Korean banks page). Payouts: 0 is none,
+	// because the Korean banks page says to ask the account manager.
 	MinDeposit, MaxDeposit int64
 	MinPayout, MaxPayout   int64
 	// RefuseLimits refuses amounts outside the limits at once, with 3358 or 2642. Otherwise they are
-	// accepted and declined by callback, as in seed 004.
+	// accepted and declined by callback, as on the Korean banks page.
 	RefuseLimits bool
-	// Banks adds to the banks of seed 004.
+	// Banks adds to the banks of the Korean banks page.
 	Banks []Bank
 	// Timeout is how many seconds the customer has to follow the instructions; the default is 60.
 	Timeout int
@@ -88,7 +88,7 @@ func New(s Settings) (*Protocol, error) {
 	return &Protocol{settings: s, banks: append(append([]Bank(nil), seedBanks...), s.Banks...)}, nil
 }
 
-// Hours are the provider's working hours: Monday to Friday, 08:00 to 23:59, GMT+9 (seed 004). That 23:59
+// Hours are the provider's working hours: Monday to Friday, 08:00 to 23:59, GMT+9 (Korean banks page). That 23:59
 // itself is closed is an assumption.
 func Hours() sandbox.Hours {
 	return sandbox.Hours{
@@ -100,7 +100,7 @@ func Hours() sandbox.Hours {
 // Korea has one time zone and no summer time.
 var korea = time.FixedZone("GMT+9", 9*60*60)
 
-// RefundsDeposits says that purchases can be refunded. Seed 004 does not mark refunds as supported; the
+// RefundsDeposits says that purchases can be refunded. The Korean banks page does not mark refunds as supported; the
 // platform knows them, and chargebacks come the same way (assumption).
 func (p *Protocol) RefundsDeposits() bool { return true }
 

@@ -36,7 +36,7 @@ func pageReply(status int, message string) sandbox.Reply {
 	return sandbox.Reply{Status: status, ContentType: "text/html; charset=utf-8", Body: []byte(body)}
 }
 
-// readPage checks a link as seed 004 says. What it says nothing about the customer, the customer gives on
+// readPage checks a link as the Korean banks page says. What it says nothing about the customer, the customer gives on
 // the page.
 func (p *Protocol) readPage(values url.Values, now time.Time) (sandbox.Create, *refusal) {
 	if no := p.authenticatePage(values); no != nil {

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// link is the request of seed 004 for Payment Page, with some values replaced; empty removes one.
+// link is the request of the Korean banks page for Payment Page, with some values replaced; empty removes one.
 func link(order string, change map[string]string) string {
 	values := map[string]string{
 		"payment_id": order, "payment_amount": "10000", "payment_currency": "KRW", "project_id": "200", "customer_id": "123",

@@ -16,10 +16,10 @@ func (p *Protocol) payout(q *request) {
 	p.create(q, create)
 }
 
-// accountNumber is a Korean account, like 950-001413-01-010 in seed 004.
+// accountNumber is a Korean account, like 950-001413-01-010 on the Korean banks page.
 var accountNumber = regexp.MustCompile(`^[0-9-]{4,32}$`)
 
-// readPayout checks a payout as seed 004 says.
+// readPayout checks a payout as the Korean banks page says.
 func (p *Protocol) readPayout(q *request) (sandbox.Create, *refusal) {
 	amount, no := q.checkPayment()
 	if no != nil {

@@ -81,7 +81,7 @@ func (q *request) orderNumber() string {
 	return strings.TrimSpace(text(dig(q.body, "general", "payment_id")))
 }
 
-// accepted is the answer to a request that was taken (seed 004, "response with request receipt
+// accepted is the answer to a request that was taken (Korean banks page, "response with request receipt
 // confirmation"; developers.ecommpay.com Gate).
 type accepted struct {
 	Status    string `json:"status"`

@@ -47,7 +47,7 @@ func (p *Protocol) create(q *request, create sandbox.Create) {
 	})
 }
 
-// readSale checks a purchase as seed 004 says for the project's way of processing.
+// readSale checks a purchase as the Korean banks page says for the project's way of processing.
 func (p *Protocol) readSale(q *request) (sandbox.Create, *refusal) {
 	amount, no := q.checkPayment()
 	if no != nil {
@@ -61,7 +61,7 @@ func (p *Protocol) readSale(q *request) (sandbox.Create, *refusal) {
 		}
 	}
 	create.CallbackURL, create.Details = q.at("general.merchant_callback_url"), q.details()
-	// Seed 004, without redirection: names are recommended; what is missing is asked for by callback.
+	// The Korean banks page, without redirection: names are recommended; what is missing is asked for by callback.
 	create.Tells, create.Clarify = true, len(missingNames(create.Details)) > 0
 	create.Doom, no = p.limit("payment.amount", amount, p.settings.MinDeposit, p.settings.MaxDeposit)
 	return create, no

@@ -26,7 +26,7 @@ const (
 	patient  = 30 * time.Second // for what must happen on a busy machine
 )
 
-// wednesday is when the purchase of seed 004 was created: 18:39:20 in Korea.
+// wednesday is when the purchase of the Korean banks page was created: 18:39:20 in Korea.
 var wednesday = time.Date(2019, 10, 16, 9, 39, 20, 0, time.UTC)
 
 // clock stands still until a test moves it. Waits of no length pass.
@@ -168,7 +168,7 @@ const (
 	clarificationPath = "/v2/payment/clarification"
 )
 
-// sale is the purchase of seed 004 with redirection, with some top-level objects replaced.
+// sale is the purchase of the Korean banks page with redirection, with some top-level objects replaced.
 func sale(order string, change map[string]any) map[string]any {
 	content := map[string]any{
 		"general": map[string]any{"project_id": 200, "payment_id": order},
@@ -182,7 +182,7 @@ func sale(order string, change map[string]any) map[string]any {
 	return content
 }
 
-// payoutOf is the payout of seed 004.
+// payoutOf is the payout of the Korean banks page.
 func payoutOf(order string, change map[string]any) map[string]any {
 	content := map[string]any{
 		"general": map[string]any{"project_id": 200, "payment_id": order},

@@ -42,7 +42,7 @@ func (p *Protocol) operationStatus(state sandbox.State, c sandbox.Charge) string
 	}
 }
 
-// result is the code and message of an operation. Seed 004 writes success in lower case for purchases
+// result is the code and message of an operation. The Korean banks page writes success in lower case for purchases
 // with redirection, and declines for limits with 603 there, with 20000 elsewhere.
 func (p *Protocol) result(state sandbox.State, c sandbox.Charge) (code, message string) {
 	deposit := c.Operation == sandbox.Deposit

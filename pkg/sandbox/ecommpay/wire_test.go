@@ -20,7 +20,7 @@ func (s *stand) pay(order string) {
 	}
 }
 
-// TestPurchaseWithRedirection plays seed 004 and compares with its figures.
+// TestPurchaseWithRedirection plays the Korean banks page and compares with its figures.
 func TestPurchaseWithRedirection(t *testing.T) {
 	s := newStand(t, nil)
 	const order = "TEST_15710440622623432441"
@@ -46,7 +46,7 @@ func TestPurchaseWithRedirection(t *testing.T) {
 		"signature": "S"}`)
 	s.clock.set(time.Date(2019, 10, 16, 9, 41, 26, 0, time.UTC))
 	s.pay(order)
-	same(t, "succeed purchase of seed 004", s.next(), `{ "project_id": 200,
+	same(t, "succeed purchase of the Korean banks page", s.next(), `{ "project_id": 200,
         "payment": {
             "id": "TEST_15710440622623432441",
             "type": "purchase",
@@ -89,7 +89,7 @@ func TestPurchaseWithRedirection(t *testing.T) {
     }`)
 }
 
-// TestDeclinesForLimits plays the declined examples of seed 004: accepted, then declined by callback.
+// TestDeclinesForLimits plays the declined examples of the Korean banks page: accepted, then declined by callback.
 func TestDeclinesForLimits(t *testing.T) {
 	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.MinPayout = 10000 })
 	content := sale("TEST_157130660960567", map[string]any{
@@ -99,7 +99,7 @@ func TestDeclinesForLimits(t *testing.T) {
 	s.taken(salePath, content)
 	s.clock.until(t, wednesday.Add(time.Second))
 	s.clock.set(wednesday.Add(time.Second))
-	same(t, "declined purchase of seed 004", s.next(), `{
+	same(t, "declined purchase of the Korean banks page", s.next(), `{
         "project_id": 200,
         "payment": {
             "id": "TEST_157130660960567",
@@ -143,7 +143,7 @@ func TestDeclinesForLimits(t *testing.T) {
 	s.taken(payoutPath, payoutOf("Test_8998465_001", map[string]any{"payment": map[string]any{"amount": 1000, "currency": "KRW"}}))
 	s.clock.until(t, wednesday.Add(2*time.Second))
 	s.clock.set(wednesday.Add(2 * time.Second))
-	same(t, "declined payout of seed 004", s.next(), `{
+	same(t, "declined payout of the Korean banks page", s.next(), `{
         "project_id": 200,
         "payment": {
             "id": "Test_8998465_001",
@@ -191,7 +191,7 @@ func TestDeclinesForLimits(t *testing.T) {
     }`)
 }
 
-// TestPurchaseWithoutRedirection plays seed 004: instructions, success, and a decline.
+// TestPurchaseWithoutRedirection plays the Korean banks page: instructions, success, and a decline.
 func TestPurchaseWithoutRedirection(t *testing.T) {
 	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.Redirect, settings.SignGeneral = false, true })
 	content := sale("1234567890_0007", map[string]any{
@@ -242,7 +242,7 @@ func TestSuccessfulPayoutOfSeed004(t *testing.T) {
 	s.taken(payoutPath, content)
 	s.clock.until(t, wednesday.Add(time.Second))
 	s.clock.set(wednesday.Add(time.Second))
-	same(t, "successful payout of seed 004", s.next(), `{
+	same(t, "successful payout of the Korean banks page", s.next(), `{
         "project_id": 200,
         "payment": {
             "id": "TEST_22153483503277312",

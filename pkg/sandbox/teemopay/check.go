@@ -17,7 +17,7 @@ type field struct {
 	most     int // characters; 0 for integers
 }
 
-var payinFields = []field{ // seed 003, and the newer docs.teemopay.com korea/payin/create
+var payinFields = []field{ // pay-in page, and the newer docs.teemopay.com korea/payin/create
 	{"merchantOrderNo", false, true, 32}, {"paymentType", true, true, 0}, {"realName", false, true, 64},
 	{"merchantName", false, true, 64}, {"email", false, false, 50}, {"amount", false, true, 20},
 	{"expirationTime", true, false, 0}, {"phone", false, false, 20}, {"callbackUrl", false, false, 200},

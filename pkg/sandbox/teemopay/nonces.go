@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// The provider refuses a nonce again for 24 hours (seed 003, docs.teemopay.com guides). The number of
+// The provider refuses a nonce again for 24 hours (pay-in page, docs.teemopay.com guides). The number of
 // remembered nonces is bounded; beyond it the oldest is forgotten.
 const (
 	nonceLife = 24 * time.Hour

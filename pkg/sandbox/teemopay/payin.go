@@ -114,7 +114,7 @@ func expiration(f fields, now time.Time) (time.Time, *refusal) {
 	return at, nil
 }
 
-// depositData is the data of a create's answer, in the order of seed 003.
+// depositData is the data of a create's answer, in the order of the pay-in page.
 type depositData struct {
 	Amount          *string         `json:"amount"`
 	TradeNo         string          `json:"tradeNo"`

@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// The codes of the documents (seed 003; docs.teemopay.com korea/payout; facts "other countries").
+// The codes of the documents (pay-in page; docs.teemopay.com korea/payout and its pages for other countries).
 const (
 	codeSuccess         = 200
 	codePayoutNotFound  = 400
@@ -46,7 +46,7 @@ func fieldError(name, problem string) *refusal {
 	return &refusal{codeParameter, fmt.Sprintf("parameter error: %s %s", name, problem), "field:" + name}
 }
 
-// envelope is the frame of every answer, in the order of seed 003.
+// envelope is the frame of every answer, in the order of the pay-in page.
 type envelope struct {
 	Msg     string `json:"msg"`
 	TraceID string `json:"traceId"`

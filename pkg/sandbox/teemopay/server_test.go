@@ -136,7 +136,7 @@ func code(answer string) int {
 	return e.Code
 }
 
-// seed is the request of seed 003, without its callback address.
+// seed is the request of the pay-in page, without its callback address.
 func seed(changes map[string]any) map[string]any {
 	return with(map[string]any{
 		"realName": "TeemoPay", "merchantName": "MerchantNameExample", "amount": "1000", "phone": "01012345678",

@@ -1,6 +1,6 @@
 // Package teemopay simulates TeemoPay's API for Korea: deposits (payin), payouts, balance and bills.
 //
-// Sources: seed 003 (create payin), and docs.teemopay.com korea/{payin,payout,inquire} and guides. What
+// Sources: the pay-in page (create payin), and docs.teemopay.com korea/{payin,payout,inquire} and guides. What
 // the documents leave open is decided here and marked "assumption".
 package teemopay
 
@@ -29,7 +29,7 @@ type Settings struct {
 	// CashierURL is the beginning of payment links (paymentType 802 to 804). The default leads nowhere.
 	CashierURL string
 	// RequireHolderNumber makes accountHolderNumber required for deposits, as the newer documents say;
-	// seed 003 does not know the field.
+	// the pay-in page does not know the field.
 	RequireHolderNumber bool
 }
 

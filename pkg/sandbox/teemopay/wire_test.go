@@ -134,7 +134,7 @@ func same(t *testing.T, name, got, want string) {
 	}
 }
 
-// TestAnswersByteForByte pins the shapes of seed 003 and of the documents' examples.
+// TestAnswersByteForByte pins the shapes of the pay-in page and of the documents' examples.
 func TestAnswersByteForByte(t *testing.T) {
 	s := newStand(t, nil)
 	id := func(order string) map[string]any { return map[string]any{"merchantOrderNo": order} }
