@@ -1,5 +1,5 @@
-# Everything that a developer does here. Only Go and make are needed; with redis-server on the machine the
-# tests also run against real servers.
+# Everything that a developer does here. Go and make are enough for demo, test and lint; with redis-server on the
+# machine the tests also run against real servers. Docker, npm and promtool are needed where a target says so.
 
 GO       ?= go
 FUZZTIME ?= 30s

@@ -33,7 +33,7 @@ func main() {
 	os.Exit(code)
 }
 
-// storyTimeout bounds the whole story. It takes about 15 s, and several times that on a machine that is busy.
+// storyTimeout bounds the whole story. It takes about 10 s, and several times that on a machine that is busy.
 const storyTimeout = 5 * time.Minute
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// makeSecrets runs "trial secrets" as the first command of README does.
+// makeSecrets runs "trial secrets" as the service "secrets" of docker-compose.yml does.
 func makeSecrets(t *testing.T, dir string) string {
 	t.Helper()
 	c, out := secretsCommand(), bytes.Buffer{}

@@ -1,4 +1,4 @@
-// Package trial sets up what the demo, the campaign and the fault tests have in common: accounts at the
+// Package trial sets up what programs and tests that run the whole system have in common: accounts at the
 // providers' sandbox, the configuration that belongs to them, all ways of paying, and services that are
 // processes, so that they can be killed.
 package trial
