@@ -1,5 +1,5 @@
-// Package config reads the one YAML file that all of payonce's binaries share. [Load] reports
-// the problems of the file together, each with its line, and warns of what is risky but works. The settings that only
+// Package config reads the YAML file that ingress, worker and payctl share. [Load] reports the
+// problems of the file together, each with its line, and warns of what is risky but works. The settings that only
 // a provider's connector can check are read afterwards, by [Config.Connectors].
 //
 // Any key x of text can be given as x_file, a path relative to the configuration file, and any text can

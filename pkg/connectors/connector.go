@@ -14,8 +14,8 @@ import (
 // and respect the deadline of ctx.
 type Connector interface {
 	// Submit asks the provider to execute the command. It sends exactly one request, or none where the
-	// provider needs none, and it is called at most once for an order unless the provider later said
-	// that it does not know the order. The observation is Accepted, or Paid where a provider answers
+	// provider needs none. It is called again for an order only when the request before is proven not to have
+	// been executed, or the provider has said since that it does not know the order. The observation is Accepted, or Paid where a provider answers
 	// with the outcome. Every error is classified, see [ClassOf]; what is not is in doubt.
 	Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error)
 

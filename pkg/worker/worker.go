@@ -1,7 +1,7 @@
 // Package worker is the engine: it takes a command or a webhook from the queue, claims the order,
-// decides, calls the provider once, and writes what it learned into the log. Its two entry points,
-// [Worker.Command] and [Worker.Webhook], turn a message into a verdict and know no broker, so they run
-// the same under NATS and in a simulation.
+// decides, calls the provider once, and writes what it learned into the log. Its entry points,
+// [Worker.Command], [Worker.Webhook], [Worker.Intake] and [Worker.Overdue], turn a message into a verdict and know no
+// broker, so they run the same under NATS and in a simulation.
 //
 // The rules that keep the promise stand here, and each has a test that fails without it:
 //
