@@ -120,6 +120,9 @@ func observe(t *rapid.T, p payment.Payment, o payment.Observation, now time.Time
 		if steps == 3 {
 			t.Fatalf("%+v still changes %+v after 3 steps", o, p)
 		}
+		if steps > 0 && p.Status.Ended() && next.Status != p.Status && !p.ReversalPending() { // an outcome is not looked up again, and a worker may end here
+			t.Fatalf("%+v makes %s of %+v in a second step, and nothing in the payment says that it will", o, next.Status, p)
+		}
 		checkStep(t, p, next, o, now, h)
 		p = checkWritten(t, next)
 	}

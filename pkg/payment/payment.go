@@ -176,6 +176,12 @@ const (
 	ReasonOverdue              = "overdue"               // still pending after the longest time that the provider needs
 )
 
+// ReversalPending reports whether the provider said that the payment was reversed, and only the first of the two events of that
+// is written: the one that settles it.
+func (p Payment) ReversalPending() bool {
+	return p.Status == Settled && p.Reason != nil && p.Reason.Code == ReasonReversalOfUnknown
+}
+
 // Receipt is one transfer of money that belongs to a payment.
 type Receipt struct {
 	Reference string `json:"reference"` // the provider's number of this transfer

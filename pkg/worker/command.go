@@ -156,7 +156,7 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, fini
 	case payment.Submitting, payment.InDoubt:
 		return w.resolve(ctx, j)
 	default: // the provider has it, or it has ended
-		return events.DoneVerdict(), true, nil
+		return events.DoneVerdict(), true, w.completeReversal(ctx, j)
 	}
 }
 

@@ -41,7 +41,7 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 		w.Logger.WarnContext(ctx, "the log cannot be asked about a payment that is open for long", "provider", ref.Provider, "order", ref.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	case j.seq > m.Sequence || !open(j.payment):
-		return events.DoneVerdict()
+		return w.movedOn(ctx, j)
 	case j.seq < m.Sequence: // a replica of the log that lags behind
 		return events.RetryVerdict(pauseAfterError)
 	}
@@ -53,6 +53,16 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 		return events.RetryVerdict(max(again.Sub(w.Now()), 0))
 	}
 	return w.lookUpOpen(ctx, j, limit, done)
+}
+
+// movedOn is done with an event that is not the payment's last, or with a payment that is not open. It may be an earlier
+// delivery of the same event that moved it, and got no further.
+func (w *Worker) movedOn(ctx context.Context, j *job) events.Verdict {
+	if err := w.completeReversal(ctx, j); err != nil {
+		w.Logger.WarnContext(ctx, "cannot record a reversal; will retry", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		return events.RetryVerdict(pauseAfterError)
+	}
+	return events.DoneVerdict()
 }
 
 // closedOverdue puts an open payment off until its provider opens.

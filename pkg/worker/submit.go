@@ -237,6 +237,17 @@ func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observ
 	return events.ErrStale
 }
 
+// completeReversal writes the second event of a reversal that showed that the payment had settled, where the first is the
+// payment's last event: who wrote it got no further. The answer of a look-up is not kept anywhere else, and an outcome is
+// not looked up again, so the money that went back would never be told.
+func (w *Worker) completeReversal(ctx context.Context, j *job) error {
+	if !j.payment.ReversalPending() {
+		return nil
+	}
+	said := payment.Reason{Code: payment.ReasonReversed, ProviderCode: j.payment.Reason.ProviderCode}
+	return w.observe(ctx, j, payment.Observation{Kind: payment.TakenBack, Reason: &said}, w.Now())
+}
+
 // append writes the next event of the payment.
 func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)

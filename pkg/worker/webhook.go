@@ -83,6 +83,9 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		return verdict
 	}
 	before := j.seq
+	if err == nil {
+		err = w.completeReversal(ctx, j)
+	}
 	if err == nil && notice.In != nil {
 		notice.Observation = notice.In(j.payment.Amount.Currency)
 	}
