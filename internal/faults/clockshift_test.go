@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"context"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
@@ -10,96 +11,131 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
 	"payonce/internal/trial"
 )
 
-// clockVariable names the file in which a worker of shiftedWorker finds by how many nanoseconds its wall clock is wrong.
+// clockVariable names the file in which a worker of shiftedWorker finds by how many nanoseconds its clocks are wrong: the
+// wall clock first, then the monotonic one.
 const clockVariable = "PAYONCE_TEST_CLOCK"
 
-// shift is added to package time: it moves the wall clock by the nanoseconds that stand in a file, and leaves the
-// monotonic clock. The file is mapped into memory, because the runtime reads the clock where no system call is allowed.
-const shift = `package time
+// shiftRuntime is added to package runtime. Only there are timers, deadlines and package time moved together.
+const shiftRuntime = `package runtime
 
 import (
-	"sync/atomic"
+	"internal/runtime/atomic"
+	_ "unsafe"
+)
+
+// shiftBy is set by package time.
+//
+//go:linkname shiftBy
+var shiftBy *[2]int64
+
+//go:nosplit
+func shift(clock int) int64 {
+	if shiftBy == nil { // before package time is initialised
+		return 0
+	}
+	return atomic.Loadint64(&shiftBy[clock])
+}
+
+func shiftedNow() (sec int64, nsec int32, mono int64) {
+	sec, nsec, _ = time_now()
+	total := sec*1e9 + int64(nsec) + shift(0)
+	return total / 1e9, int32(total % 1e9), nanotime()
+}
+`
+
+// shiftTime is added to package time. The file is mapped into memory, because the runtime reads the clocks where no system
+// call is allowed.
+const shiftTime = `package time
+
+import (
 	"syscall"
 	"unsafe"
 )
 
-var shiftBy = mapShift()
+//go:linkname shiftBy runtime.shiftBy
+var shiftBy *[2]int64
 
-func mapShift() *int64 {
+func init() {
 	path, set := syscall.Getenv("` + clockVariable + `")
 	if !set {
-		return new(int64)
+		return
 	}
 	file, err := syscall.Open(path, syscall.O_RDONLY, 0)
 	if err != nil {
 		panic(err)
 	}
-	memory, err := syscall.Mmap(file, 0, 8, syscall.PROT_READ, syscall.MAP_SHARED)
+	memory, err := syscall.Mmap(file, 0, 16, syscall.PROT_READ, syscall.MAP_SHARED)
 	if err != nil {
 		panic(err)
 	}
-	return (*int64)(unsafe.Pointer(&memory[0]))
-}
-
-// shifted moves a reading of the wall clock.
-func shifted(sec int64, nsec int32) (int64, int32) {
-	if shiftBy == nil { // before this package is initialised
-		return sec, nsec
-	}
-	total := sec*1e9 + int64(nsec) + atomic.LoadInt64(shiftBy)
-	return total / 1e9, int32(total % 1e9)
+	shiftBy = (*[2]int64)(unsafe.Pointer(&memory[0]))
 }
 `
 
-// buildShifted builds a worker whose wall clock a test sets, beside the other programs.
+// shiftEdits are made in the files of package runtime.
+var shiftEdits = []struct{ file, from, to string }{
+	{"time.go", "\treturn time_now()\n", "\treturn shiftedNow()\n"},
+	{"time_nofake.go", "\treturn nanotime1()\n", "\treturn nanotime1() + shift(1)\n"},
+}
+
+// buildShifted builds a worker whose clocks a test moves, beside the other programs.
 var buildShifted = sync.OnceValues(func() (program string, err error) {
 	built, err := build()
 	if err != nil {
 		return "", err
 	}
 	dir := filepath.Dir(built.worker)
+	overlay, err := shiftOverlay(dir)
+	if err != nil {
+		return "", err
+	}
+	program = filepath.Join(dir, "shifted-worker")
+	if out, err := exec.Command("go", "build", "-overlay", overlay, "-o", program, "payonce/cmd/worker").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build -overlay: %w\n%s", err, out)
+	}
+	return program, nil
+})
+
+// shiftOverlay writes what "go build -overlay" needs into a folder.
+func shiftOverlay(dir string) (path string, err error) {
 	root, err := exec.Command("go", "env", "GOROOT").Output()
 	if err != nil {
 		return "", err
 	}
-	src := filepath.Join(strings.TrimSpace(string(root)), "src", "time")
-	text, err := os.ReadFile(filepath.Join(src, "time.go"))
-	if err != nil {
-		return "", err
-	}
-	const reads = "sec, nsec, mono := runtimeNow()\n"
-	if strings.Count(string(text), "func Now() Time {\n\t"+reads) != 1 {
-		return "", fmt.Errorf("time.Now of this Go reads its clocks in another way than %q", reads)
-	}
-	text = []byte(strings.Replace(string(text), "func Now() Time {\n\t"+reads, "func Now() Time {\n\t"+reads+"\tsec, nsec = shifted(sec, nsec)\n", 1))
-	replace := map[string]string{}
-	for name, content := range map[string][]byte{"time.go": text, "shifted.go": []byte(shift)} {
-		path := filepath.Join(dir, name+".txt")
-		if err := os.WriteFile(path, content, 0o600); err != nil {
+	src := filepath.Join(strings.TrimSpace(string(root)), "src")
+	files := map[string]string{"runtime/shifted.go": shiftRuntime, "time/shifted.go": shiftTime}
+	for _, edit := range shiftEdits {
+		text, err := os.ReadFile(filepath.Join(src, "runtime", edit.file))
+		if err != nil {
 			return "", err
 		}
-		replace[filepath.Join(src, name)] = path
+		if strings.Count(string(text), edit.from) != 1 {
+			return "", fmt.Errorf("this Go reads its clocks in another way: %s has not %q once", edit.file, edit.from)
+		}
+		files["runtime/"+edit.file] = strings.Replace(string(text), edit.from, edit.to, 1)
+	}
+	replace := map[string]string{}
+	for name, content := range files {
+		path := filepath.Join(dir, strings.ReplaceAll(name, "/", "-")+".txt")
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			return "", err
+		}
+		replace[filepath.Join(src, filepath.FromSlash(name))] = path
 	}
 	overlay, err := json.Marshal(map[string]any{"Replace": replace})
 	if err != nil {
 		return "", err
 	}
-	file := filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(file, overlay, 0o600); err != nil {
-		return "", err
-	}
-	program = filepath.Join(dir, "shifted-worker")
-	if out, err := exec.Command("go", "build", "-overlay", file, "-o", program, "payonce/cmd/worker").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build -overlay: %w\n%s", err, out)
-	}
-	return program, nil
-})
+	path = filepath.Join(dir, "overlay.json")
+	return path, os.WriteFile(path, overlay, 0o600)
+}
 
 // startShifted starts a system after the worker with a wrong clock was built, which compiles all of its packages.
 func startShifted(t *testing.T) *system {
@@ -110,38 +146,66 @@ func startShifted(t *testing.T) *system {
 	return start(t)
 }
 
-// wrongClock is a worker whose wall clock is wrong.
+// wrongClock is a worker whose clocks are wrong.
 type wrongClock struct {
 	*trial.Process
 	s         *system
 	file, log string
-	admin     string // address of its /metrics and /readyz
+	wall      time.Duration // what its wall clock is wrong by
+	admin     string        // address of its /metrics and /readyz
 }
 
 // shiftedWorker starts a worker whose wall clock is wrong by an amount.
-func (s *system) shiftedWorker(by time.Duration) *wrongClock {
+func (s *system) shiftedWorker(by time.Duration, env ...string) *wrongClock {
 	s.t.Helper()
 	program, err := buildShifted()
 	s.must(err)
 	w := &wrongClock{s: s, file: filepath.Join(s.dir, fmt.Sprintf("clock-%d", s.workers+1)), admin: s.free(s.t.Context())}
 	w.set(by)
+	w.shift(1, 0)
 	text, err := os.ReadFile(s.config)
 	s.must(err)
 	before := s.config
 	s.config = filepath.Join(s.dir, fmt.Sprintf("clock-%d.yaml", s.workers+1))
 	s.must(os.WriteFile(s.config, []byte(strings.Replace(string(text), "\nworker:\n", "\nworker:\n  admin_listen: "+w.admin+"\n", 1)), 0o600))
-	w.Process = s.worker(program, clockVariable+"="+w.file)
+	w.Process = s.worker(program, append(env, clockVariable+"="+w.file)...)
 	w.log = filepath.Join(s.dir, fmt.Sprintf("worker-%d.log", s.workers))
 	s.config = before
 	return w
 }
 
-// set makes the clock wrong by an amount from now on.
+// set makes the wall clock wrong by an amount from now on.
 func (w *wrongClock) set(by time.Duration) {
+	w.s.t.Helper()
+	w.wall = by
+	w.shift(0, by)
+}
+
+// suspend stops the worker until the returned function is called. Its monotonic clock has stood still then, with all of
+// its timers, and its wall clock if wallToo says so. NATS, Redis and the provider go on.
+func (w *wrongClock) suspend(ctx context.Context, wallToo bool) (wake func()) {
+	w.s.t.Helper()
+	w.s.must(w.Signal(syscall.SIGSTOP))
+	w.s.untilFrozen(ctx, w.Process)
+	since := time.Now() // not before, or its monotonic clock would go back
+	return func() {
+		w.s.t.Helper()
+		stood := time.Since(since)
+		w.shift(1, -stood)
+		if wallToo {
+			w.set(w.wall - stood)
+		}
+		w.s.t.Logf("it was suspended for %s", stood)
+		w.s.must(w.Signal(syscall.SIGCONT))
+	}
+}
+
+// shift moves a clock: the wall clock is 0, the monotonic one 1.
+func (w *wrongClock) shift(clock int64, by time.Duration) {
 	w.s.t.Helper()
 	file, err := os.OpenFile(w.file, os.O_WRONLY|os.O_CREATE, 0o600) // written in place: the worker has it in its memory
 	w.s.must(err)
-	_, err = file.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(by)), 0)
+	_, err = file.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(by)), 8*clock)
 	w.s.must(errors.Join(err, file.Close()))
 }
 
