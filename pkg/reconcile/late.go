@@ -27,6 +27,7 @@ type progress struct {
 	mu      sync.Mutex
 	at      time.Time // of the last delivery
 	newest  uint64    // sequence of the newest event that was delivered here
+	stored  time.Time // of that event
 	due     time.Time // of that event
 	waiting bool      // events wait behind those that were delivered
 }
@@ -39,7 +40,7 @@ func (p *progress) note(m events.Message, due time.Time, ever bool, now time.Tim
 	if m.Sequence < p.newest {
 		return
 	}
-	if p.newest, p.due = m.Sequence, due; !ever {
+	if p.newest, p.stored, p.due = m.Sequence, m.StoredAt, due; !ever {
 		p.due = now.Add(lateFor)
 	}
 }
@@ -53,6 +54,14 @@ func (p *progress) late(now time.Time) time.Duration {
 		return 0
 	}
 	return max(now.Sub(p.due), 0)
+}
+
+// holdsUp reports whether events wait behind the newest one that may be due, whether that one is or not: its operation can
+// be closed for long. None is due before it is as old as the step.
+func (p *progress) holdsUp(now time.Time, step time.Duration) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.waiting && !now.Before(p.stored.Add(step))
 }
 
 // watch gives the timers' lateness as a metric until the returned function is called.

@@ -70,6 +70,24 @@ func TestLookUpsThatHangHoldUpNoOther(t *testing.T) {
 	})
 }
 
+// The last event that was handed out is not due before Monday, because its operation is closed. What waits behind it is due
+// all the same, and the look-ups that hang give way to it.
+func TestLookUpsThatHangHoldUpNoOtherOperation(t *testing.T) {
+	friday := time.Date(2000, 1, 7, 23, 55, 0, 0, kst)
+	running(t, friday, hoursOf(t), func(l *fakeLog, e *engine) {
+		e.verdict = hanging(time.Minute)
+		for n := range headroom - 1 {
+			l.append(acme, fmt.Sprintf("hang-%d", n), payment.Payout, payment.Pending)
+		}
+		l.append(acme, "monday", payment.Deposit, payment.Pending)
+		l.append(acme, "o-0", payment.Payout, payment.Pending)
+		time.Sleep(22 * time.Minute)
+		if n := e.asks("o-", 22*time.Minute); n != 1 {
+			t.Errorf("%d look-ups were made of a payment that is due", n)
+		}
+	})
+}
+
 // While there is room, or what waits behind is not due, a look-up without an answer is repeated.
 func TestLookUpsThatHangAreRepeatedWhileThereIsRoom(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {

@@ -147,7 +147,7 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 // enough of them would stop the step. While others wait that may be due, those that were asked about, which are the
 // oldest, are left to the next step of the schedule. The last step has none after it, and leaves nothing.
 func (t timer) unanswered(again events.Verdict, next bool) events.Verdict {
-	if next && t.progress.late(t.now()) > 0 {
+	if next && t.progress.holdsUp(t.now(), t.rung.life+t.rung.after) {
 		return events.DoneVerdict()
 	}
 	again.Delay = min(again.Delay, t.rung.after) // so that it can give way before what comes after it is due
