@@ -39,6 +39,7 @@ const (
 	commandShort                   // a command is published on the short subject
 	commandExpires                 // a command expires soon
 	commandOld                     // a command is older than the log's memory
+	commandAhead                   // the upstream's clock is ahead, as far as it may be
 	providerClosed                 // a command meets closed hours; drawn by drawHours
 	breakerOpen                    // a call is stopped by the breaker; drawn by drawLimits
 	budgetSpent                    // a call must wait for the budget; drawn by drawLimits
@@ -53,6 +54,7 @@ const (
 	lowBalance                     // the provider documents that it executed nothing
 	rejected                       // the provider refuses the payment
 	lookupFails                    // a look-up gives an error
+	lookupHangs                    // look-ups about an order, and many others, get no answer for long
 	lookupLags                     // look-ups do not know the order until its settling delay is over
 	paidAtOnce                     // the reply to the request brings the outcome
 	declined                       // the payment fails at the provider

@@ -20,13 +20,16 @@ func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Obs
 		return c.unheard()
 	}
 	w.judgeLookup(t)
-	asked := w.now
+	asked, o := w.now, w.orderOf(q.Ref)
 	t.travel()
+	if w.now < o.hangs {
+		t.hang(deadline)
+		return c.unheard()
+	}
 	if w.fails(lookupFails) {
 		t.travel()
 		return c.unheard()
 	}
-	o := w.orderOf(q.Ref)
 	if w.outage.lookups && w.refusesAccount(o.cmd) {
 		t.travel()
 		return payment.Observation{}, misconfigured()

@@ -42,6 +42,7 @@ type Mutant struct {
 	fenceFirst       bool                       // the last check is made before the connection
 	fence            func(ctx context.Context, check func(context.Context, bool) error, dialed bool) error
 	clock            func(t *task, wall time.Time, mono time.Duration) time.Time // what the lease is measured by
+	stored           func(*process, events.Handler) events.Handler               // a message shows another time of its storing
 	forgetExpiry     bool                                                        // a command is published without its expires_at
 }
 

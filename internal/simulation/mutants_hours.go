@@ -1,8 +1,11 @@
 package simulation
 
 import (
+	"context"
+	"strings"
 	"time"
 
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
@@ -35,6 +38,17 @@ func hoursMutants() []Mutant {
 		}),
 		{Name: "resume all at once", timing: func(t *worker.Timing) { t.ResumeSpread = 0 }},
 		{Name: "forget when a command expires", forgetExpiry: true},
+		{Name: "judge by the worker's clock what comes from the future", stored: storedByOurClock},
 		{Name: "cut schedules down instead of up", Harmless: true, schedule: func(at time.Time) time.Time { return at.Truncate(time.Second) }},
+	}
+}
+
+// storedByOurClock takes a command for stored when the clock of the worker's machine shows that it is taken.
+func storedByOurClock(p *process, handle events.Handler) events.Handler {
+	return func(ctx context.Context, m events.Message) events.Verdict {
+		if _, name, _ := strings.Cut(m.Subject, "."); strings.HasPrefix(name, "requested") {
+			m.StoredAt = p.w.time().Add(p.clocks.wall)
+		}
+		return handle(ctx, m)
 	}
 }

@@ -18,6 +18,7 @@ func openMutants() []Mutant {
 		{Name: "skip look-up of what has no command", forgetTimer: func(_ string, s payment.Status) bool { return s != payment.Pending }},
 		{Name: "drop an event that is not due yet", verdict: acknowledge(events.Retry, events.StreamPayments)},
 		{Name: "tell a person at every look-up", engine: func(e reconcile.Engine) reconcile.Engine { return impatient{e} }},
+		{Name: "repeat look-ups that hang while others wait", engine: func(e reconcile.Engine) reconcile.Engine { return stubborn{e} }},
 		{Name: "end what is overdue", log: func(_ *world, l worker.Log) worker.Log { return endOverdue{l} }},
 		{Name: "count declines as failures", unavailable: func(err error) bool { return err != nil }},
 		{Name: "reject what was sent while the breaker is open", limits: func(w *world, g *gate) worker.Limits { return rejecting{g, w} }},
@@ -30,6 +31,15 @@ type impatient struct{ reconcile.Engine }
 
 func (e impatient) Overdue(ctx context.Context, m events.Message, _ time.Duration) events.Verdict {
 	return e.Engine.Overdue(ctx, m, 0)
+}
+
+// stubborn does not say that a look-up had no answer, so that none gives way.
+type stubborn struct{ reconcile.Engine }
+
+func (e stubborn) Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict {
+	v := e.Engine.Overdue(ctx, m, limit)
+	v.Unanswered = false
+	return v
 }
 
 // endOverdue fails what is open for too long.

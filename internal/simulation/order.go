@@ -17,6 +17,8 @@ type order struct {
 	requests int           // that the provider received
 	deal     *deal         // nil: the provider executed nothing
 	purged   bool          // its command was deleted from the queue after it may have been sent
+	ahead    bool          // the upstream's clock is ahead
+	hangs    time.Duration // look-ups about it get no answer until then
 	page     time.Duration // when the last page closes that the customer has; 0 for none
 
 	sent       int             // requests that may have been executed
@@ -41,6 +43,8 @@ func (w *world) order(n int) {
 	if w.chance(commandOld) {
 		o.old, cmd.RequestedAt = true, epoch.Add(-timing().Retention-time.Hour)
 	}
+	o.ahead = !o.old && cmd.ExpiresAt.IsZero() && w.chance(commandAhead)
+	w.drawHanging(o)
 	if cmd.Operation == payment.Deposit && w.oneOf(6, byPage) {
 		cmd.Method = methodPage
 	}
@@ -63,6 +67,9 @@ func (w *world) order(n int) {
 func (w *world) ask(o *order, cmd payment.Command, wait time.Duration) {
 	if w.mutant.forgetExpiry {
 		cmd.ExpiresAt = time.Time{}
+	}
+	if o.ahead {
+		cmd.RequestedAt = epoch.Add(wait + payment.MaxAhead)
 	}
 	out, err := events.EncodeCommand(cmd, w.id())
 	if err != nil {

@@ -100,6 +100,7 @@ type task struct {
 	refused        bool                 // by the breaker, when it asked last
 	accountRefused bool                 // by the breaker of our account, when it asked last
 	answered       bool                 // a look-up had an answer
+	hung           bool                 // a look-up had none, as those of many others
 	unreadable     *payment.Observation // the last answer of a look-up, when it could not be read
 	sawClosed      bool                 // that the provider was closed, when it asked for the hours last
 	verdict        events.Verdict

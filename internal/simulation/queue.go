@@ -1,7 +1,6 @@
 package simulation
 
 import (
-	"context"
 	"maps"
 	"time"
 
@@ -14,9 +13,11 @@ type message struct {
 	events.Message
 	stream      string
 	ref         payment.Ref
-	fingerprint string // of a command
-	gone        bool   // acknowledged
-	rung        int    // of the timer, for an event of the log
+	fingerprint string        // of a command
+	gone        bool          // acknowledged
+	rung        int           // of the timer, for an event of the log
+	crowded     bool          // others wait behind it
+	waits       time.Duration // since when it waits behind one whose look-ups hang
 }
 
 // deadLetter is a message that was given up.
@@ -40,7 +41,7 @@ func (w *world) publish(m message) {
 
 // deliver hands a message to a process.
 func (w *world) deliver(m *message) {
-	if m.gone {
+	if m.gone || w.behind(m) {
 		return
 	}
 	p := w.anyProcess()
@@ -57,13 +58,16 @@ func (w *world) deliver(m *message) {
 	handle := p.engine.Command
 	switch _, long := events.SubjectRef(m.Subject); {
 	case m.stream == events.StreamPayments:
-		handle = p.timers[m.rung].handle
+		handle, m.Pending = p.timers[m.rung].handle, w.pending(m)
 	case m.stream == events.StreamWebhooks:
 		handle = p.engine.Webhook
 	case !long:
 		handle = p.engine.Intake
 	}
-	p.begin(m, func(ctx context.Context, m events.Message) events.Verdict { return handle(ctx, m) })
+	if w.mutant.stored != nil {
+		handle = w.mutant.stored(p, handle)
+	}
+	p.begin(m, handle)
 }
 
 // anyProcess draws one that takes messages.
@@ -103,6 +107,7 @@ func (w *world) settle(t *task) {
 			[...]string{"retry in " + v.Delay.String(), "done", "park until " + v.At.Format(time.TimeOnly), "dead, " + string(v.Reason) + ": " + v.Detail, "forward"}[v.Kind])
 	}
 	w.judgeAcknowledged(t, v)
+	w.hangs(t, v)
 	if v.Kind == events.Retry {
 		w.after(max(v.Delay, time.Millisecond), func() {
 			if m.Deliveries == t.n {

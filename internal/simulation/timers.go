@@ -102,7 +102,7 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 			Subject: events.PaymentSubject(p.Status, p.Ref), Data: data, Sequence: seq, StoredAt: w.time(),
 		}}
 		if w.fails(timerCrowded) {
-			m.Pending = 1
+			m.crowded = true
 		}
 		w.after(wait, func() {
 			// Nothing comes of an event that is not the last one: three of four are left out, to save time.

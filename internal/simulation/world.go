@@ -57,6 +57,7 @@ type world struct {
 	limits    spared
 	outage    outage
 	parked    map[payment.Ref]*schedule
+	steps     []*step              // of the lookup schedule
 	resumed   map[time.Time]*order // by when it is to go on after closed hours
 	messages  []*message
 	dead      []deadLetter
