@@ -109,50 +109,22 @@ func strangers(t *testing.T, s *system) {
 	}
 }
 
-// forgedByWorker lets a worker's key have the server put a record of kim's into AUDIT, by where an answer goes. The list shows it, and verify finds it, also where the worker writes a copy under its own account.
+// forgedByWorker lets a worker's key write the copy of a record of kim's: it lands under the worker's own name, and verify says so.
+// The record itself it cannot write, see stolenWorker.
 func (s *system) forgedByWorker(t *testing.T) {
 	t.Helper()
-	conn := s.connect(t, "operator-kim")
-	entries, err := conn.Audits(bounded(t), 0, 1000)
-	if err != nil || len(entries) == 0 {
-		t.Fatalf("%d records, %v", len(entries), err)
-	}
-	link, err := conn.LastAuditLink(bounded(t))
-	if err != nil {
-		t.Fatal(err)
-	}
 	body, err := json.Marshal(events.AuditRecord{
-		ID: "forged-by-worker", Stage: events.Finished, Deed: events.DeedSettle, Provider: "nobody", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(), Previous: link,
+		ID: "forged-by-worker", Stage: events.Finished, Deed: events.DeedSettle, Provider: "nobody", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc := s.login(t, "worker")
-	worker, err := njs.New(nc)
+	worker, err := njs.New(s.login(t, "worker"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	msg := &nats.Msg{Subject: "payment.settled.nobody.W-1", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}
-	ack, err := worker.PublishMsg(bounded(t), msg)
-	if err != nil {
+	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: "copy.account.nobody.-", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}); err != nil {
 		t.Fatal(err)
 	}
-	// The answer of a direct read is the message, and goes where the asker says.
-	if err := nc.PublishRequest("$JS.API.DIRECT.GET."+events.StreamPayments, "audit.operator-kim.settle.nobody.W-1", fmt.Appendf(nil, `{"seq":%d}`, ack.Sequence)); err != nil {
-		t.Fatal(err)
-	}
-	stored := func() int {
-		now, err := conn.Audits(bounded(t), 0, 1000)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return len(now) - len(entries)
-	}
-	eventually(t, "the forged record stands in AUDIT", func() bool { return stored() == 1 })
-	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "it has no copy", "audit", "verify")
-	copied := &nats.Msg{Subject: "copy.account.nobody.-", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}
-	if _, err := worker.PublishMsg(bounded(t), copied); err != nil {
-		t.Fatal(err)
-	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "was written by another account: copy.PAYONCE.account.nobody.-", "audit", "verify")
+	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "(copy.worker.account.nobody.-) is not in AUDIT", "audit", "verify")
 }

@@ -2,6 +2,7 @@ package deploytest
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
@@ -179,10 +180,60 @@ var attempts = []attempt{
 	{"ledger-books", "subscribe", "payment.>", false},
 }
 
+// forEverybody are what no key may do whose holder is not named.
+var forEverybody = []struct {
+	subject string
+	except  []string
+}{
+	// Streams, buckets of keys and values, objects: making, changing, copying, moving.
+	{"$JS.API.STREAM.CREATE.KV_x", nil}, {"$JS.API.STREAM.CREATE.OBJ_x", nil}, {"$KV.x.key", nil}, {"$O.x.C.chunk", nil},
+	{"$JS.API.STREAM.UPDATE.COMMANDS", nil}, {"$JS.API.STREAM.DELETE.PAYMENTS", nil}, {"$JS.API.STREAM.PURGE.WEBHOOKS", nil},
+	{"$JS.API.STREAM.SNAPSHOT.PAYMENTS", nil}, {"$JS.API.STREAM.RESTORE.AUDIT", nil}, {"$JS.API.STREAM.MSG.DELETE.PAYMENTS", nil},
+	{"$JS.API.STREAM.MSG.DELETE.AUDIT", nil}, {"$JS.API.STREAM.MSG.DELETE.WEBHOOKS", nil}, {"$JS.API.STREAM.MSG.DELETE.INTAKE-shop", nil},
+	{"$JS.API.STREAM.LIST", nil}, {"$JS.API.STREAM.NAMES", nil}, {"$JS.API.STREAM.LEADER.STEPDOWN.PAYMENTS", nil},
+	{"$JS.API.STREAM.PEER.REMOVE.PAYMENTS", nil}, {"$JS.API.META.LEADER.STEPDOWN", nil}, {"$JS.API.ACCOUNT.PURGE.PAYONCE", nil},
+	// Consumers of others.
+	{"$JS.API.CONSUMER.DURABLE.CREATE.PAYMENTS.mine", nil}, {"$JS.API.CONSUMER.CREATE.AUDIT.mine", nil}, {"$JS.API.CONSUMER.CREATE.DEADLETTERS.mine", nil},
+	{"$JS.API.CONSUMER.CREATE.COMMANDS.mine.deposit.requested.diamondpay-tw.>", []string{"worker"}},
+	{"$JS.API.CONSUMER.DELETE.COMMANDS.commands-teemopay-kr", nil}, {"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.PAUSE.COMMANDS.commands-teemopay-kr", nil}, {"$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.RESET.PAYMENTS.ledger-books", nil}, {"$JS.API.CONSUMER.UNPIN.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.LEADER.STEPDOWN.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.commands-teemopay-kr", []string{"worker"}},
+	{"$JS.ACK.COMMANDS.commands-teemopay-kr.1.1.1.1.1", []string{"worker"}}, {"$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.1", []string{"ledger-books"}},
+	// Reading past the log.
+	{"$JS.API.DIRECT.GET.COMMANDS", nil}, {"$JS.API.DIRECT.GET.WEBHOOKS", nil}, {"$JS.API.DIRECT.GET.AUDIT", nil},
+	// What upstreams, workers and people write, in another's name or another's place.
+	{"intake.game.deposit.requested.diamondpay-tw.X", nil}, {"intake.ingress.webhook.received.teemopay-kr.X", nil}, {"deposit.requested", nil},
+	{"deposit.requested.>", nil}, {"audit.operator-lee.settle.teemopay-kr.X", nil}, {"copy.operator-lee.settle.teemopay-kr.X", nil},
+	{"written.payment.settled.teemopay-kr.X", nil}, {"$JS.EVENT.ADVISORY.X", nil},
+	// The server itself.
+	{"$SYS.REQ.ACCOUNT.PAYONCE.CONNZ", nil}, {"$SYS.REQ.ACCOUNT.PAYONCE.CLAIMS.UPDATE", nil}, {"$SYS.REQ.CLAIMS.UPDATE", nil},
+	{"$SYS.REQ.SERVER.X.RELOAD", nil}, {"$SYS.REQ.SERVER.X.KICK", nil}, {"$SYS.REQ.SERVER.X.LDM", nil}, {"$SYS.DEBUG.SUBSCRIBERS", nil},
+}
+
+// everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
+func everyAttempt() []attempt {
+	all := slices.Clone(attempts)
+	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + books, "administrator"} {
+		for _, a := range forEverybody {
+			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
+				continue
+			}
+			all = append(all, attempt{user, "publish", a.subject, slices.Contains(a.except, user)})
+		}
+		for _, subject := range []string{">", "$SYS.>", "$JS.>", "intake.>", "webhook.received.>", "audit.>", "copy.>", "parked.*.*"} {
+			all = append(all, attempt{user, "subscribe", subject, false})
+		}
+	}
+	seen := map[attempt]bool{}
+	return slices.DeleteFunc(all, func(a attempt) bool { again := seen[a]; seen[a] = true; return again })
+}
+
 // tryEverything tries the whole table, and who has no key at all.
 func tryEverything(t *testing.T, b broker) {
 	t.Helper()
-	for _, a := range attempts {
+	for _, a := range everyAttempt() {
 		if allowed := b.try(t, a); allowed != a.allowed {
 			t.Errorf("%s may %s %s: %t, must be %t", a.user, a.deed, a.subject, allowed, a.allowed)
 		}
@@ -220,6 +271,23 @@ func (b broker) try(t *testing.T, a attempt) bool {
 	default:
 		t.Fatalf("what is %q?", a.deed)
 	}
+	return unrefused(t, nc, a)
+}
+
+// allows publishes a message on a connection of its own and reports whether the server let it.
+func (b broker) allows(t *testing.T, user string, msg *nats.Msg) bool {
+	t.Helper()
+	nc := b.login(t, user)
+	defer nc.Close()
+	if err := nc.PublishMsg(msg); err != nil {
+		t.Fatal(err)
+	}
+	return unrefused(t, nc, msg.Subject)
+}
+
+// unrefused reports whether the server refused nothing on a connection so far.
+func unrefused(t *testing.T, nc *nats.Conn, what any) bool {
+	t.Helper()
 	// The server refuses before it answers the ping of the flush.
 	if err := nc.FlushTimeout(patience); err != nil {
 		t.Fatal(err)
@@ -230,7 +298,7 @@ func (b broker) try(t *testing.T, a attempt) bool {
 	case errors.Is(err, nats.ErrPermissionViolation):
 		return false
 	default:
-		t.Fatalf("%+v: %v", a, err)
+		t.Fatalf("%+v: %v", what, err)
 		return false
 	}
 }

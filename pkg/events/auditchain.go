@@ -82,8 +82,8 @@ func CopySubject(subject string) string {
 	return join(auditCopy, rest)
 }
 
-// workersAccount is the account of the programs' streams. Its records are kept in it without an account's name.
-const workersAccount = "PAYONCE"
+// workersAccount is the account of workers. Their records stand in AUDIT without an account's name.
+const workersAccount = "worker"
 
 // StoredCopySubject is where the broker keeps the copy of a record that stands under subject, with the account of who wrote it.
 func StoredCopySubject(subject string) string {
