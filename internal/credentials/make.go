@@ -123,7 +123,7 @@ func (o Options) validate() error {
 
 // reserved says that an upstream of this name would be another's account: an upstream's account has its bare name.
 func reserved(upstream string) bool {
-	return slices.Contains(Programs, upstream) || strings.HasPrefix(upstream, "ledger-") || strings.HasPrefix(upstream, "operator-")
+	return slices.Contains(Programs, upstream) || upstream == "auditcopy" || strings.HasPrefix(upstream, "ledger-") || strings.HasPrefix(upstream, "operator-")
 }
 
 // write creates a file that must not exist.

@@ -75,6 +75,16 @@ func (s *system) state(t *testing.T, js njs.JetStream) state {
 	return state{all[0].Msgs, all[1].Msgs, all[2].Msgs, all[3].LastSeq, all[2].LastSeq}
 }
 
+// orders are headers that order the broker about.
+var orders = [][]string{
+	{"Nats-Rollup", "all"}, {"Nats-Rollup", "sub"}, {"Nats-TTL", "1s"}, {"Nats-Incr", "+1"},
+	{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", victims[0]},
+	{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", "intake.game.deposit.requested.diamondpay-tw.F"},
+	{"Nats-Schedule", "@at 2026-01-01T00:00:00Z", "Nats-Schedule-Target", "audit.operator-kim.settle.nobody.V-1"},
+	{"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1"},
+	{"Nats-Expected-Last-Sequence", "999999"}, {"Nats-Expected-Stream", events.StreamPayments},
+}
+
 // headers sends every header that orders the broker about. All are refused.
 func headers(t *testing.T, s *system, user string) {
 	t.Helper()
@@ -82,13 +92,7 @@ func headers(t *testing.T, s *system, user string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, header := range [][]string{
-		{"Nats-Rollup", "all"}, {"Nats-Rollup", "sub"}, {"Nats-TTL", "1s"}, {"Nats-Incr", "+1"},
-		{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", victims[0]},
-		{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", "intake.game.deposit.requested.diamondpay-tw.F"},
-		{"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1"},
-		{"Nats-Expected-Last-Sequence", "999999"}, {"Nats-Expected-Stream", events.StreamPayments},
-	} {
+	for i, header := range orders {
 		msg := &nats.Msg{Subject: fmt.Sprintf("deposit.requested.ecommpay-kr.A-%d", i), Header: nats.Header{}, Data: []byte("{}")}
 		for j := 0; j < len(header); j += 2 {
 			msg.Header.Set(header[j], header[j+1])

@@ -301,6 +301,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 	strangers(t, s)
 	people(t, s)
 	tryEverything(t, s.broker)
+	emptiedQueue(t, s)
 }
 
 func TestPaymentOnACluster(t *testing.T) {

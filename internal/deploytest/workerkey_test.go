@@ -189,3 +189,23 @@ func stolenAcks(t *testing.T, s *system) {
 		t.Error("a worker may have an answer acknowledge a ledger's message")
 	}
 }
+
+// emptiedQueue holds what SECURITY.md says is open: the keys of workers and operators can empty a stream with schedules. A test that
+// fails here has closed it.
+func emptiedQueue(t *testing.T, s *system) {
+	t.Helper()
+	for _, user := range []string{"worker", "operator-lee"} {
+		js, err := njs.New(s.login(t, user))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 3 {
+			if _, err := js.Publish(bounded(t), fmt.Sprintf("deposit.requested.nobody.E-%d", i), []byte("{}")); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := js.PublishMsg(bounded(t), &nats.Msg{Subject: "deposit.requested.nobody.E-9", Header: nats.Header{"Nats-Rollup": {"all"}}}); err != nil {
+			t.Errorf("%s cannot empty COMMANDS any more: say so in SECURITY.md (%v)", user, err)
+		}
+	}
+}
