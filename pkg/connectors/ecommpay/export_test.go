@@ -1,6 +1,8 @@
 package ecommpay
 
 import (
+	"bytes"
+
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
@@ -8,7 +10,27 @@ import (
 )
 
 // CompareNatural is the order of PHP's SORT_NATURAL.
-var CompareNatural = compareNatural
+func CompareNatural(a, b string) int {
+	return bytes.Compare(appendNatural(nil, a), appendNatural(nil, b))
+}
+
+// Work returns how much sorting and hashing it took to verify or refuse a callback.
+func (c *Connector) Work(body []byte) (compared, hashed int) {
+	root, err := parseObject(body, webhookLimits)
+	if err != nil {
+		return 0, 0
+	}
+	signature, err := signatureIn(root)
+	if err != nil {
+		return 0, 0
+	}
+	signed, err := signedText(root, webhookText)
+	if err != nil {
+		return 0, 0
+	}
+	signed.fits(c.keys, signature)
+	return signed.work.compared, signed.work.hashed
+}
 
 // Link makes a link to the Payment Page from names and values.
 func Link(page string, key secret.Value, namesAndValues ...string) string {

@@ -60,7 +60,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 	}
 	signature, err := signatureIn(doc)
 	if err == nil {
-		_, err = verify(c.keys, doc, signature)
+		_, err = verify(c.keys, doc, answerText, signature)
 	}
 	if err != nil {
 		return payment.Observation{}, unclear(status, "", "the answer is not verified: "+err.Error())
@@ -78,7 +78,7 @@ func (c *Connector) notFound(status int, doc node) bool {
 		return false
 	}
 	if signature, err := signatureIn(doc); err == nil {
-		if _, err := verify(c.keys, doc, signature); err != nil {
+		if _, err := verify(c.keys, doc, answerText, signature); err != nil {
 			return false
 		}
 	}

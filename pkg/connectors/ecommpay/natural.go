@@ -1,76 +1,72 @@
 package ecommpay
 
-import "strings"
+// The platform is written in PHP and sorts the paths by SORT_NATURAL (strnatcmp): runs of digits by their number, so
+// that 2 stands before 10. White space does not count but at the end and behind a number, nor do zeros that a path
+// begins with; a run elsewhere that begins with 0 is read as a fraction, digit by digit.
+//
+// A path in natural order is a text that compares bytewise with others as strnatcmp compares the paths. Bytes below
+// "0" stand in it as the second next byte, so that there is room for:
+const (
+	blankEnd    = 1   // at the end: white space that was passed over
+	fractionEnd = 1   // behind a run that begins with 0
+	fraction    = '2' // begins such a run in the place of its 0
+	number      = '3' // begins a run of one digit, the next byte one of two digits, and so on
+	longNumber  = '9' // begins a run that has more digits than six, and says how many
+)
 
-// compareNatural orders texts like PHP's SORT_NATURAL (strnatcmp): runs of digits by their number, so
-// that 2 stands before 10; leading zeros and white space do not count. The platform is written in PHP
-// and sorts the paths so.
-func compareNatural(a, b string) int {
-	return compareRuns(withoutLeadingZeros(a), withoutLeadingZeros(b))
-}
-
-// compareRuns compares from where leading zeros count.
-func compareRuns(a, b string) int {
-	for a != "" && b != "" {
-		a, b = strings.TrimLeft(a, phpSpace), strings.TrimLeft(b, phpSpace)
-		if startsDigit(a) && startsDigit(b) {
-			var order int
-			if order, a, b = compareNumbers(a, b); order != 0 {
-				return order
+// appendNatural appends a path in natural order.
+func appendNatural(out []byte, path string) []byte {
+	path, blank := withoutLeadingZeros(path), false
+	for i := 0; i < len(path); {
+		c := path[i]
+		if blank = c == ' ' || '\t' <= c && c <= '\r'; blank {
+			i++
+			continue
+		}
+		if digit(c) {
+			end := i + 1
+			for end < len(path) && digit(path[end]) {
+				end++
 			}
-			if a == "" || b == "" {
+			out = appendRun(out, path[i:end])
+			if i = end; i == len(path) {
 				break
 			}
+			c = path[i] // also if it is white space
 		}
-		if a == "" || b == "" {
-			break
+		if i++; c < '0' {
+			c += 2
 		}
-		if a[0] != b[0] {
-			return signum(int(a[0]) - int(b[0]))
-		}
-		a, b = a[1:], b[1:]
+		out = append(out, c)
 	}
-	return signum(len(a) - len(b)) // one of them is empty
+	if blank {
+		out = append(out, blankEnd)
+	}
+	return out
 }
 
-const phpSpace = " \t\n\v\f\r"
-
-func withoutLeadingZeros(s string) string {
-	for len(s) > 1 && s[0] == '0' && startsDigit(s[1:]) {
-		s = s[1:]
-	}
-	return s
-}
-
-// compareNumbers compares the runs of digits that a and b begin with and returns what follows them. A
-// run that begins with 0 is read as a fraction, digit by digit; of others the longer one is the greater.
-func compareNumbers(a, b string) (order int, restA, restB string) {
-	fraction := a[0] == '0' || b[0] == '0'
-	for ; startsDigit(a) && startsDigit(b); a, b = a[1:], b[1:] {
-		if order == 0 {
-			order = signum(int(a[0]) - int(b[0]))
-		}
-		if fraction && order != 0 {
-			return order, a, b
-		}
-	}
+// appendRun appends a run of digits.
+func appendRun(out []byte, digits string) []byte {
+	length := len(digits)
 	switch {
-	case startsDigit(a):
-		order = 1
-	case startsDigit(b):
-		order = -1
+	case digits[0] == '0':
+		return append(append(append(out, fraction), digits[1:]...), fractionEnd)
+	case number+length-1 < longNumber:
+		out = append(out, byte(number+length-1))
+	default:
+		for out = append(out, longNumber); length >= 255; length -= 254 {
+			out = append(out, 255)
+		}
+		out = append(out, byte(length))
 	}
-	return order, a, b
+	return append(out, digits...)
 }
 
-func startsDigit(s string) bool { return s != "" && '0' <= s[0] && s[0] <= '9' }
-
-func signum(n int) int {
-	switch {
-	case n < 0:
-		return -1
-	case n > 0:
-		return 1
+func withoutLeadingZeros(path string) string {
+	for len(path) > 1 && path[0] == '0' && digit(path[1]) {
+		path = path[1:]
 	}
-	return 0
+	return path
 }
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,23 +18,30 @@ type parts struct {
 	text      string
 	all       []part
 	uncovered bool // an ignored name stands where the signature does not cover it, in another place than the root
+	work      work
 }
+
+// work counts what sorting and signing did, for tests of what they cost.
+type work struct{ compared, hashed int } // texts that were looked at, each time, and bytes
 
 // part is one "path:value" of a text.
 type part struct{ start, colon, end uint32 }
 
-// maxTextRatio and maxTextMore bound the signed text by the document: the names around a value stand in it for each
-// value. The provider's own texts are about as long as their documents.
-const (
-	maxTextRatio = 4
-	maxTextMore  = 4 << 10
+// textLimit bounds a signed text by its document: the names around a value stand in it for each value, and the whole of
+// it is hashed for each sorting and secret. The provider's own texts are about as long as their documents. A callback
+// can come from anybody, an answer only from who was asked.
+type textLimit struct{ ratio, more int }
+
+var (
+	webhookText = textLimit{2, 1 << 10}
+	answerText  = textLimit{4, 4 << 10}
 )
 
 var errText = errors.New("its signed text is too long")
 
 // signedText returns the parts of a document in the order of its writing.
-func signedText(root node) (*parts, error) {
-	measured := flattener{left: maxTextRatio*len(root.Raw()) + maxTextMore}
+func signedText(root node, most textLimit) (*parts, error) {
+	measured := flattener{left: most.ratio*len(root.Raw()) + most.more}
 	if measured.document(root); measured.left < 0 {
 		return nil, errText
 	}
@@ -150,60 +156,6 @@ func partsOf(namesAndValues ...string) *parts {
 	return p
 }
 
-// sort sorts the parts, with equals in the order of the document, and reports whether that changed anything.
-func (p *parts) sort(sorting Sorting) (changed bool) {
-	text := p.text
-	compare := func(a, b part) int {
-		if order := comparePaths(text[a.start:a.colon], text[b.start:b.colon]); order != 0 {
-			return order
-		}
-		return int(a.start) - int(b.start)
-	}
-	switch sorting {
-	case ByPath:
-		compare = func(a, b part) int {
-			if order := strings.Compare(text[a.start:a.colon], text[b.start:b.colon]); order != 0 {
-				return order
-			}
-			return int(a.start) - int(b.start)
-		}
-	case ByPathAndValue:
-		compare = func(a, b part) int {
-			if order := strings.Compare(text[a.start:a.end], text[b.start:b.end]); order != 0 {
-				return order
-			}
-			return int(a.start) - int(b.start)
-		}
-	}
-	if slices.IsSortedFunc(p.all, compare) {
-		return false
-	}
-	slices.SortFunc(p.all, compare)
-	return true
-}
-
-// comparePaths is [compareNatural] for paths, which mostly begin with the same names: it begins at the first name
-// that differs. A ":" ends every run of digits or blanks, so that what stands before it does not count.
-func comparePaths(a, b string) int {
-	same := samePrefix(a, b)
-	if last := strings.LastIndexByte(a[:same], ':'); last >= 0 {
-		return compareRuns(a[last+1:], b[last+1:])
-	}
-	return compareNatural(a, b)
-}
-
-// samePrefix returns how many bytes two texts begin with that are the same.
-func samePrefix(a, b string) int {
-	n, most := 0, min(len(a), len(b))
-	for most-n >= 32 && a[n:n+32] == b[n:n+32] {
-		n += 32
-	}
-	for n < most && a[n] == b[n] {
-		n++
-	}
-	return n
-}
-
 // joined returns the text that is signed.
 func (p *parts) joined() string {
 	var b strings.Builder
@@ -220,6 +172,7 @@ func (p *parts) joined() string {
 // mac returns the signature of the text that is signed.
 func (p *parts) mac(h hash.Hash) string {
 	h.Reset()
+	p.work.hashed += len(p.text) + len(p.all)
 	var buffer [1 << 10]byte
 	out := buffer[:0]
 	for i, one := range p.all {
