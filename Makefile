@@ -51,7 +51,7 @@ lint: ## check formatting, go vet and staticcheck
 	$(GO) vet -tags measure ./internal/scale
 	$(GO) tool staticcheck ./...
 
-fuzz: ## run every fuzz target for FUZZTIME (30s), FUZZJOBS (4) of them side by side
+fuzz: ## run every fuzz target for FUZZTIME (30s; 10m for a long run), FUZZJOBS (4) of them side by side, and count the inputs
 	@$(GO) run ./internal/fuzzrun -time $(FUZZTIME) -jobs $(FUZZJOBS)
 
 simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all mistakes, see docs/reliability.md

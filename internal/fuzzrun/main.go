@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -53,6 +54,7 @@ func run(ctx context.Context, root string, each time.Duration, jobs int, out io.
 	}
 	var mu sync.Mutex
 	var found []error
+	counts := map[target]int{}
 	var group errgroup.Group
 	group.SetLimit(jobs)
 	for _, t := range targets {
@@ -64,12 +66,39 @@ func run(ctx context.Context, root string, each time.Duration, jobs int, out io.
 				found = append(found, fmt.Errorf("%s in %s: %w\n%s\nrepeat it: cd %[2]s && go test -run '^%[1]s$' . (the input is kept in testdata/fuzz/%[1]s)", t.name, t.dir, err, text))
 				return nil
 			}
+			counts[t] = executions(text)
 			fmt.Fprintf(out, "%-28s %-28s %s\n", t.name, t.dir, lastLine(text))
 			return nil
 		})
 	}
 	_ = group.Wait()
+	summarise(out, targets, counts)
 	return errors.Join(found...)
+}
+
+// summarise prints how many inputs each target that found nothing was run with.
+func summarise(out io.Writer, targets []target, counts map[target]int) {
+	all := 0
+	fmt.Fprintf(out, "\n%-14s %-28s %s\n", "executions", "target", "package")
+	for _, t := range targets {
+		if n, passed := counts[t]; passed {
+			fmt.Fprintf(out, "%-14d %-28s %s\n", n, t.name, t.dir)
+			all += n
+		}
+	}
+	fmt.Fprintf(out, "%-14d of %d targets, %d passed\n", all, len(targets), len(counts))
+}
+
+var execs = regexp.MustCompile(`execs: (\d+)`)
+
+// executions returns how many inputs a target says last that it was run with.
+func executions(text string) int {
+	all := execs.FindAllStringSubmatch(text, -1)
+	if len(all) == 0 {
+		return 0
+	}
+	n, _ := strconv.Atoi(all[len(all)-1][1])
+	return n
 }
 
 // find returns the targets below root, in order.

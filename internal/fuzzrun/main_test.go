@@ -40,6 +40,17 @@ func TestATargetWithoutAFindingPasses(t *testing.T) {
 	if err := run(t.Context(), module(t, ""), time.Second, 1, &out); err != nil || !strings.Contains(out.String(), "FuzzTiny") {
 		t.Errorf("got %v, %s", err, out.String())
 	}
+	if !strings.Contains(out.String(), "of 1 targets, 1 passed") || strings.Contains(out.String(), "\n0 ") {
+		t.Errorf("it is not said how often it was run: %s", out.String())
+	}
+}
+
+func TestExecutions(t *testing.T) {
+	for text, want := range map[string]int{"": 0, "PASS\n": 0, "fuzz: elapsed: 0s, execs: 0 (0/sec)\nfuzz: elapsed: 3s, execs: 22660 (22114/sec), new interesting: 0\nPASS\n": 22660} {
+		if got := executions(text); got != want {
+			t.Errorf("%d for %q", got, text)
+		}
+	}
 }
 
 func TestNoTargetIsAnError(t *testing.T) {

@@ -118,7 +118,14 @@ func EncodeAudit(r AuditRecord, eventID string) (Outgoing, error) {
 
 // DecodeAudit reads an audit record. Fields that this version does not know are ignored.
 func DecodeAudit(data []byte) (AuditRecord, error) {
+	items, err := checkLists(data, "items")
+	if err != nil {
+		return AuditRecord{}, fmt.Errorf("decode audit: %w", err)
+	}
 	var r AuditRecord
+	if items > 0 {
+		r.Items = make([]AuditItem, 0, items)
+	}
 	if err := json.Unmarshal(data, &r); err != nil {
 		return AuditRecord{}, fmt.Errorf("decode audit: %w", err)
 	}

@@ -27,6 +27,7 @@ func FuzzDecodeAudit(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		readsRecords(t, data)
 		r, err := events.DecodeAudit(data)
 		if err != nil {
 			return

@@ -76,6 +76,88 @@ func decodes(t *testing.T, subject string, header events.Header, data []byte) {
 	alloctest.Linear(t, len(data), func() { _, _ = events.ParseClarification(data) })
 }
 
+// written are records of ours in which so many bytes are hostile.
+func written(size int) map[string]string {
+	distinct := &strings.Builder{}
+	for n := 0; distinct.Len() < size; n++ {
+		fmt.Fprintf(distinct, `"%x":"",`, n)
+	}
+	names := "{" + strings.TrimSuffix(distinct.String(), ",") + "}"
+	all := map[string]string{
+		"depth": `"x":` + strings.Repeat("[", min(size/2, 9000)) + strings.Repeat("]", min(size/2, 9000)), "brackets": `"x":` + strings.Repeat("[", size), "unknown names": names[1 : len(names)-1], "one name": strings.Repeat(`"x":1,`, size/6) + `"x":1`,
+		"names in capitals": strings.Repeat(`"ORDER":"D-1",`, size/14) + `"x":1`, "a list again and again": strings.Repeat(`"receipts":[],`, size/14) + `"x":1`, "a long name": `"` + strings.Repeat("n", size) + `":1`,
+		"NUL": `"reference":"` + strings.Repeat(`\u0000`, size/6) + `"`, "half surrogates": `"reference":"` + strings.Repeat(`\ud800`, size/6) + `"`, "no UTF-8": `"reference":"` + strings.Repeat("\xff", size) + `"`, "a number": `"revision":` + strings.Repeat("9", size), "an exponent": `"revision":1e` + strings.Repeat("9", size),
+		"an amount": `"amount":{"value":"` + strings.Repeat("9", size) + `","currency":"KRW"}`, "a time": `"at":"` + strings.Repeat("1", size) + `","updated_at":"` + strings.Repeat("1", size) + `"`, "amounts": `"amount":{` + strings.Repeat(`"value":"1",`, size/12) + `"currency":"KRW"}`,
+		"no UTF-8 in a list": `"receipts":[` + strings.Repeat(`{},`, size/3) + "\"\xff\"]", "metadata": `"metadata":` + names, "filter": `"filter":` + names, "blanks": strings.Repeat(" ", size) + `"x":1`,
+	}
+	for _, list := range []string{"receipts", "RECEIPTS", "annotations", "items", "heard", "x"} {
+		for _, item := range []string{"{}", "1", "[]", "null", `""`, `{"event":1}`, `{"amount":{"value":"1","currency":"KRW"}}`} {
+			all[list+" of "+item] = `"` + list + `":[` + strings.Repeat(item+",", size/(len(item)+1)) + item + "]"
+			all[list+" in something of "+item] = `"action":{"clarification":{"fields":{"` + list + `":[` + strings.Repeat(item+",", size/(len(item)+1)) + item + `]}}}`
+		}
+	}
+	return all
+}
+
+// Whoever may write to a stream must not get more work out of a reader than the record's size is worth.
+func TestARecordCostsNoMoreThanItsSize(t *testing.T) {
+	out, err := events.EncodePayment(exampleEvents()["payment.settled"], exampleID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	event := strings.TrimSuffix(string(out.Data), "}") + ","
+	for _, size := range []int{2 << 10, 8 << 10, 64 << 10} {
+		for what, fields := range written(size) {
+			t.Run(fmt.Sprintf("%s, %d", what, size), func(t *testing.T) {
+				readsRecords(t, []byte(event+fields+"}"))
+				readsRecords(t, []byte(`{"id":"a",`+fields+"}"))
+				readsRecords(t, []byte(`{"payment":`+event+fields+"}}"))
+			})
+		}
+	}
+}
+
+// readsRecords holds the readers of what services write to what it may cost.
+func readsRecords(t *testing.T, data []byte) {
+	t.Helper()
+	var q events.Queued
+	alloctest.Linear(t, len(data), func() { _, _ = events.DecodePayment(data) })
+	alloctest.Linear(t, len(data), func() { _, _ = events.DecodeAudit(data) })
+	alloctest.Linear(t, len(data), func() { _ = events.Unmarshal(data, &q) })
+}
+
+// The largest lists that say anything are read.
+func TestListsOfARecord(t *testing.T) {
+	r := events.AuditRecord{ID: "a", Stage: events.Finished, Deed: events.DeedDrop, Provider: "teemopay-kr", By: "kim", Reason: "w", At: begin}
+	for n := range 5000 {
+		r.Items = append(r.Items, events.AuditItem{Event: uint64(n%9 + 1)})
+	}
+	out, err := events.EncodeAudit(r, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := events.DecodeAudit(out.Data); err != nil || len(got.Items) != len(r.Items) {
+		t.Errorf("%d items, %v", len(got.Items), err)
+	}
+	p := exampleEvents()["payment.settled"]
+	for range 2000 {
+		p.Receipts = append(p.Receipts, payment.Receipt{Amount: payment.KRW(1)})
+		p.Annotations = append(p.Annotations, payment.Annotation{})
+	}
+	event, err := events.EncodePayment(p, "1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := events.DecodePayment(event.Data); err != nil || len(got.Receipts) != len(p.Receipts) || len(got.Annotations) != len(p.Annotations) {
+		t.Errorf("%d receipts, %d annotations, %v", len(got.Receipts), len(got.Annotations), err)
+	}
+	for _, text := range []string{`"receipts":[` + strings.Repeat("{},", 5000) + "{}]", `"heard":[` + strings.Repeat(`"",`, 5000) + `""]`} {
+		if _, err := events.DecodePayment([]byte(strings.TrimSuffix(string(event.Data), "}") + "," + text + "}")); err == nil || !strings.Contains(err.Error(), "items in") {
+			t.Errorf("%.30s: %v", text, err)
+		}
+	}
+}
+
 // A limit is named, and nothing of the body.
 func TestLimitsOfABody(t *testing.T) {
 	for limit, text := range map[string]string{

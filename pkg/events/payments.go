@@ -46,7 +46,7 @@ func encodePayment(p payment.Payment) ([]byte, error) {
 // ignored: a newer version may have written them.
 func DecodePayment(data []byte) (payment.Payment, error) {
 	var p payment.Payment
-	if err := json.Unmarshal(data, &p); err != nil {
+	if err := Unmarshal(data, &p); err != nil {
 		return payment.Payment{}, fmt.Errorf("decode payment: %w", err)
 	}
 	if err := p.Ref.Validate(); err != nil {

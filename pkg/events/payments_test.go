@@ -73,6 +73,7 @@ func FuzzDecodePayment(f *testing.F) {
 		f.Add(m.Data)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
+		readsRecords(t, data)
 		p, err := events.DecodePayment(data)
 		if err != nil || p.Status == payment.Requested {
 			return

@@ -55,7 +55,7 @@ func (c *Conn) askQueued(ctx context.Context, ref payment.Ref) (events.Queued, e
 		return events.Queued{}, err
 	}
 	var answer queuedAnswer
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
+	if err := events.Unmarshal(m.Data, &answer); err != nil {
 		return events.Queued{}, fmt.Errorf("answer of a worker: %w", err)
 	}
 	switch {
