@@ -43,3 +43,14 @@ func within(enough uint64, f func()) uint64 {
 	}
 	return least
 }
+
+// Time reports, for a benchmark, how much processor time f takes for each of the bytes that it reads, whatever else the
+// machine does.
+func Time(b *testing.B, read int, f func()) {
+	b.Helper()
+	before := used()
+	for b.Loop() {
+		f()
+	}
+	b.ReportMetric(float64((used()-before).Nanoseconds())/float64(b.N)/float64(max(read, 1)), "ns/byte")
+}

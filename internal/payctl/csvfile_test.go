@@ -94,3 +94,15 @@ func TestOnlyTheFirstProblemsAreKept(t *testing.T) {
 		t.Errorf("%d problems, the last is %v", len(found), found[len(found)-1])
 	}
 }
+
+func BenchmarkFile(b *testing.B) {
+	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
+	for what, text := range costlyFiles(256 << 10) {
+		b.Run(what, func(b *testing.B) {
+			alloctest.Time(b, 2*len(text), func() {
+				parseBooks([]byte(text), bookForm{zone: time.UTC}, reconcile.NewBooks(day.To, day))
+				parsePayouts("payouts.csv", []byte(text), target{provider: "ecommpay-kr", project: "200"})
+			})
+		})
+	}
+}

@@ -214,11 +214,29 @@ func TestDoubledNameBehindAnother(t *testing.T) {
 func BenchmarkDecode(b *testing.B) {
 	for what, text := range costly(60 << 10) {
 		b.Run(what, func(b *testing.B) {
-			for b.Loop() {
+			alloctest.Time(b, len(text), func() {
 				_, _ = events.DecodeCommand(events.Message{Subject: "deposit.requested", Header: events.Header{}, Data: []byte(text)})
-				_, _ = events.ParseClarification([]byte(text))
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/2000/float64(b.N)/float64(max(len(text), 1)), "µs/byte")
+			})
+		})
+	}
+}
+
+func BenchmarkDecodeClarification(b *testing.B) {
+	for what, text := range costly(60 << 10) {
+		b.Run(what, func(b *testing.B) {
+			alloctest.Time(b, len(text), func() { _, _ = events.ParseClarification([]byte(text)) })
+		})
+	}
+}
+
+func BenchmarkDecodeRecord(b *testing.B) {
+	for what, fields := range written(64 << 10) {
+		payment, audit := []byte(`{"provider":"ecommpay-kr",`+fields+"}"), []byte(`{"id":"a",`+fields+"}")
+		b.Run(what, func(b *testing.B) {
+			alloctest.Time(b, len(payment)+len(audit), func() {
+				_, _ = events.DecodePayment(payment)
+				_, _ = events.DecodeAudit(audit)
+			})
 		})
 	}
 }

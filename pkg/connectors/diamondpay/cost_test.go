@@ -62,10 +62,22 @@ func BenchmarkWebhook(b *testing.B) {
 			body = strings.Replace(body, `"sign":"x"`, `"sign":"`+sign+`"`, 1)
 		}
 		b.Run(what, func(b *testing.B) {
-			for b.Loop() {
+			alloctest.Time(b, len(body), func() {
 				_, _ = c.Webhook(nil, []byte(body), now)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1000/float64(b.N)/float64(max(len(body), 1)), "µs/byte")
+			})
+		})
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	c := connect(b, krwV1("https://gateway.example.com"))
+	for what, body := range costly(64 << 10) {
+		reply := httpcall.Reply{Status: 200, Body: []byte(body)}
+		b.Run(what, func(b *testing.B) {
+			alloctest.Time(b, 2*len(body), func() {
+				_, _ = c.Answered(query(payment.Deposit), reply)
+				_, _ = c.ReadBalance(reply)
+			})
 		})
 	}
 }

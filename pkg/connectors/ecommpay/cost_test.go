@@ -169,11 +169,19 @@ func BenchmarkWebhook(b *testing.B) {
 	c := connect(b, settings("https://api.example.com"))
 	for what, body := range bodies() {
 		b.Run(what, func(b *testing.B) {
-			b.SetBytes(int64(len(body)))
-			for b.Loop() {
+			alloctest.Time(b, len(body), func() {
 				_, _ = c.Webhook(nil, []byte(body), clock())
-			}
-			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N)/float64(max(len(body), 1)), "µs/byte")
+			})
+		})
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	c := connect(b, settings("https://api.example.com"))
+	for what, body := range bodies() {
+		reply := httpcall.Reply{Status: 200, Body: []byte(body)}
+		b.Run(what, func(b *testing.B) {
+			alloctest.Time(b, len(body), func() { _, _ = c.Answered(query(payment.Deposit), reply) })
 		})
 	}
 }

@@ -34,7 +34,7 @@ type textLimit struct{ ratio, more int }
 
 var (
 	webhookText = textLimit{2, 1 << 10}
-	answerText  = textLimit{4, 4 << 10}
+	answerText  = textLimit{3, 2 << 10}
 )
 
 var errText = errors.New("its signed text is too long")

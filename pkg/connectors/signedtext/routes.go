@@ -10,6 +10,8 @@ type routes struct {
 	pieces   []piece
 	ways     []int  // readings from a piece to the end, counted up to 2
 	reached  []bool // pieces at which a field of a reading from the first piece on can begin
+	// How many fields that are always there come before a piece or the end, and until a piece with its own name.
+	before, until [maxPieces + 1]uint8
 }
 
 // places is a set of places between pieces: at most [maxPieces] and the end.
@@ -42,6 +44,7 @@ func (f Format) routes(d Document, pieces []piece, s *steps) *routes {
 	n := len(pieces)
 	r := &routes{format: f, document: d, pieces: pieces, ways: make([]int, n+1), reached: make([]bool, n+1)}
 	r.ways[n], r.reached[0] = 1, true
+	r.countAlways()
 	r.fields(s)
 	for i := n - 1; i >= 0; i-- {
 		for j := i + 1; j <= n; j++ {
@@ -57,6 +60,22 @@ func (f Format) routes(d Document, pieces []piece, s *steps) *routes {
 		}
 	}
 	return r
+}
+
+// countAlways compares names once for each piece, and not for each two of them.
+func (r *routes) countAlways() {
+	n := len(r.pieces)
+	r.before[n] = uint8(len(r.document.Always))
+	for i, p := range r.pieces {
+		for _, name := range r.document.Always {
+			if name < p.name {
+				r.before[i]++
+			}
+			if name <= p.name {
+				r.until[i]++
+			}
+		}
+	}
 }
 
 // fields fills in where one field can stand, before one at the place behind it.
@@ -122,10 +141,8 @@ func (r *routes) agree(name, value string) bool {
 // follows reports whether a field at piece i can be followed by one at piece j, the end for len(pieces), so
 // that no field can be added in between and none is left out that is always there.
 func (r *routes) follows(i, j int, s *steps) bool {
-	for _, name := range r.document.Always {
-		if name > r.pieces[i].name && (j == len(r.pieces) || name < r.pieces[j].name) {
-			return false
-		}
+	if r.before[j] > r.until[i] {
+		return false
 	}
 	return !s.from[i].meets(&s.to[j]) // where several can be added, the last of them can be added alone
 }

@@ -66,10 +66,22 @@ func BenchmarkWebhook(b *testing.B) {
 			body = strings.Replace(body, `"sign":"x"`, `"sign":"`+sign+`"`, 1)
 		}
 		b.Run(what, func(b *testing.B) {
-			for b.Loop() {
+			alloctest.Time(b, len(body), func() {
 				_, _ = c.Webhook(callbackHeader(), []byte(body), now)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/1000/float64(b.N)/float64(max(len(body), 1)), "µs/byte")
+			})
+		})
+	}
+}
+
+func BenchmarkAnswer(b *testing.B) {
+	c := connect(b, settings(b, "https://gateway.example.com"), rand.Reader)
+	for what, body := range costly(64 << 10) {
+		reply := httpcall.Reply{Status: 200, Body: []byte(body)}
+		b.Run(what, func(b *testing.B) {
+			alloctest.Time(b, 2*len(body), func() {
+				_, _ = c.Answered(query(payment.Deposit), reply)
+				_, _, _ = teemopay.ReadStatement([]byte(body), payment.Deposit)
+			})
 		})
 	}
 }
