@@ -22,7 +22,7 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, e
 	if j.cmd.Expired(w.Now()) {
 		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
-	if w.toldLimit(j) {
+	if toldLimit(j.payment) {
 		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
 	}
 	if why := w.submitLimit(j); why != nil {
@@ -75,10 +75,10 @@ func (w *Worker) submitLimit(j *job) *payment.Reason {
 	return why
 }
 
-// toldLimit reports whether a payment is at its submit limit and a person was told so.
-func (w *Worker) toldLimit(j *job) bool {
-	why, p := w.submitLimit(j), j.payment
-	return why != nil && p.Reason != nil && p.Reason.Code == why.Code
+// toldLimit reports whether a person was told that a payment is at its submit limit. It stays there until a person has it sent
+// again, whatever the time is now: a worker that stood still may take it for earlier than it is, for a moment.
+func toldLimit(p payment.Payment) bool {
+	return p.Reason != nil && p.Reason.Code == payment.ReasonSubmitLimit && !p.RetryApproved
 }
 
 // knownUnknown reports whether the provider says once more what it said twice. Written down each time, every

@@ -221,3 +221,22 @@ func TestADoubtOfAnOlderVersionIsBounded(t *testing.T) {
 		d.reason("o-1", payment.ReasonSubmitLimit, "440")
 	})
 }
+
+// A worker that stood still takes the time for earlier than it is, until it has measured. At the limit that changes nothing: the
+// order is not sent again, and the person is not told a second time.
+func TestTheLimitStaysThoughTheTimeIsBehind(t *testing.T) {
+	inBubble(t, func(d *desk) {
+		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{GiveUpAfter: 15 * time.Minute, MaxSubmits: 1000} }
+		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
+		m := d.message(d.order("o-1"))
+		refusedFor(d, d.start(), m, time.Hour)
+		told := d.log.now("o-1")
+		d.reason("o-1", payment.ReasonSubmitLimit, "440")
+		d.ahead = -50 * time.Minute
+		submitted := told.Submits
+		d.want(d.start().Command(context.Background(), m), events.Park)
+		if is := d.log.now("o-1"); is.Revision != told.Revision || is.Submits != submitted {
+			t.Errorf("revision %d after %d, %d submits after %d: %+v", is.Revision, told.Revision, is.Submits, submitted, is.Reason)
+		}
+	})
+}

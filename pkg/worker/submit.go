@@ -171,7 +171,7 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 // needs one.
 func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
 	observation, asked, answered := w.ask(ctx, j, done)
-	if !knownUnknown(j.payment, observation) || !w.toldLimit(j) || j.cmd.Expired(w.Now()) {
+	if !knownUnknown(j.payment, observation) || !toldLimit(j.payment) || j.cmd.Expired(w.Now()) {
 		if err := w.observe(ctx, j, observation, asked); err != nil {
 			return err
 		}
