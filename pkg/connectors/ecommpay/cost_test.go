@@ -37,6 +37,8 @@ func costly(size int) map[string]string {
 		"a long name over a list":    `{"` + name + `":[` + strings.Repeat("1,", size/4) + `1],` + signed,
 		"a short name over a list":   `{"a":[` + strings.Repeat("1,", size/2) + `1],` + signed,
 		"a few items":                `{"a":[` + items(1000, "1,") + `1],` + signed,
+		"as many items as fit":       `{"b":"` + strings.Repeat("x", size*3/4) + `","a":[` + strings.Repeat("1,", min(900, size/8)) + `1],` + signed,
+		"as much text as fits":       `{"b":"` + strings.Repeat("x", size*3/4) + `","` + strings.Repeat("a", 12) + `":[` + strings.Repeat("1,", min(900, size/14)) + `1],` + signed,
 		"empty objects":              `{"` + name + `":[` + strings.Repeat("{},", size/6) + `{}],` + signed,
 		"empty lists":                `{"a":[` + items(1000, "[],") + `[]],` + signed,
 		"lists in lists":             `{"` + name + `":` + strings.Repeat(`[`, 20) + strings.Repeat("[],", size/6) + `1` + strings.Repeat(`]`, 20) + `,` + signed,

@@ -23,6 +23,19 @@ var (
 	answerLimits  = boundedjson.Limits{Depth: 32, Values: 4096, Name: 128}
 )
 
+// fewValues and bytesOfValue bound the values by the length of what is received, too: each costs some time to be sorted and
+// hashed, also a single digit. The provider's published documents have 14 or more bytes for each.
+const (
+	fewValues    = 64
+	bytesOfValue = 8
+)
+
+// parseReceived reads an object that is to be verified.
+func parseReceived(data []byte, limits boundedjson.Limits) (node, error) {
+	limits.Values = min(limits.Values, fewValues+len(data)/bytesOfValue)
+	return parseObject(data, limits)
+}
+
 var errDocument = errors.New("not one JSON value in UTF-8 with distinct names")
 
 // parseDocument reads one JSON value. The error says where it stops being one, or which limit it passes, and quotes

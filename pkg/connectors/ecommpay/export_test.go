@@ -16,7 +16,7 @@ func CompareNatural(a, b string) int {
 
 // Work returns how much sorting and hashing it took to verify or refuse a callback.
 func (c *Connector) Work(body []byte) (compared, hashed int) {
-	root, err := parseObject(body, webhookLimits)
+	root, err := parseReceived(body, webhookLimits)
 	if err != nil {
 		return 0, 0
 	}

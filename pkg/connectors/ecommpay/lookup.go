@@ -43,7 +43,7 @@ func (c *Connector) Lookup(ctx context.Context, q connectors.Query) (payment.Obs
 // such payment is documented without a signature.
 func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.Observation, *connectors.Error) {
 	status := "http_" + strconv.Itoa(reply.Status)
-	doc, err := parseObject(reply.Body, answerLimits)
+	doc, err := parseReceived(reply.Body, answerLimits)
 	switch {
 	case err != nil:
 		return payment.Observation{}, c.later(reply, unclear(status, "", "the body is "+err.Error()))

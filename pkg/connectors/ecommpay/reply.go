@@ -16,7 +16,7 @@ import (
 // (en_gate_interaction_organisation: not 200, status "error", a code).
 func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.Reply) *connectors.Error {
 	status := "http_" + strconv.Itoa(reply.Status)
-	doc, err := parseObject(reply.Body, answerLimits)
+	doc, err := parseReceived(reply.Body, answerLimits)
 	switch {
 	case err != nil:
 		return c.later(reply, unclear(status, "", "the body is "+err.Error()))

@@ -99,7 +99,7 @@ func Verify(keys []secret.Value, body []byte, signature string) error {
 // verified reads a signed JSON object and returns what is signed of it. Its text can have more than one reading, see
 // [parts.hidden].
 func verified(keys []secret.Value, body []byte) (node, *parts, error) {
-	root, err := parseObject(body, webhookLimits)
+	root, err := parseReceived(body, webhookLimits)
 	if err != nil {
 		return node{}, nil, err
 	}
