@@ -84,6 +84,7 @@ func channels() []channel {
 		{"parked", "parked.{provider}.{order}", events.StreamCommands, "A command that the broker holds until later. For workers only.", "send", "command.v1.json", []string{"deposit.requested", "payout.requested"}, events.CommandSchemaID, scheduled, []string{"command.deposit.smallest"}},
 		{"webhookReceived", "webhook.received.{provider}.{order}", events.StreamWebhooks, "A verified webhook, exactly as received. For workers only.", "send", "", []string{events.WebhookType}, "", received, []string{"webhook"}},
 		{"webhookWaiting", "webhook.waiting.{provider}.{order}.{digest}", events.StreamWebhooks, "A webhook that the broker holds until its order is known. For workers only.", "send", "", []string{events.WebhookType}, "", held, []string{"webhook"}},
+		{"webhookRefused", "webhook.refused.{provider}.{bucket}", events.StreamRefusedWebhooks, "A webhook that the ingress refused, without personal data and secrets. The last ones are kept, for a day. For people.", "send", refusedSchema, []string{events.RefusedWebhookType}, "", nil, []string{"webhook.refused"}},
 		{"deadLetter", "deadletter.{stream}.{provider}", events.StreamDeadLetters, "A message that could not be worked: its own headers and data, and why.", "send", "", nil, "", deadHeaders(received, waited), []string{deadLetterExample}},
 	}
 	for _, kind := range []string{"deposit", "payout", "clarification"} {
@@ -113,6 +114,9 @@ func channels() []channel {
 	}
 	return list
 }
+
+// refusedSchema stands for the schema that is made from events.RefusedWebhook.
+const refusedSchema = "the code of refused webhooks"
 
 // auditSchema stands for the schema that is made from events.AuditRecord.
 const auditSchema = "the code"
@@ -173,6 +177,7 @@ var parameter = regexp.MustCompile(`\{(\w+)\}`)
 var parameters = map[string]string{
 	"provider": "Configured name of the account at a payment provider, 1 to 32 of a-z, 0-9 and -.",
 	"order":    "The merchant's order number, 1 to 64 of A-Z, a-z, 0-9, _ and -.",
+	"bucket":   "A number that some source addresses of the provider's webhooks share.",
 	"digest":   "Tells the webhooks of an order apart.",
 	"stream":   "The stream of the message, in lower case.",
 	"upstream": "The upstream's account, as nats.upstreams has it. NATS writes it, not the upstream.",
@@ -234,6 +239,8 @@ func (c channel) message(t *testing.T) object {
 	case "":
 	case auditSchema:
 		m["payload"] = schemaOf(reflect.TypeFor[events.AuditRecord]())
+	case refusedSchema:
+		m["payload"] = schemaOf(reflect.TypeFor[events.RefusedWebhook]())
 	default:
 		m["payload"] = object{"$ref": "../../pkg/events/schemas/" + c.schema}
 	}
@@ -371,7 +378,7 @@ func TestAsyncAPIExamplesAreSent(t *testing.T) {
 			sent++
 		}
 	}
-	if sent < 26 {
+	if sent < 27 {
 		t.Errorf("%d examples were sent", sent)
 	}
 }
@@ -389,6 +396,11 @@ func decoded(c channel, m events.Message) (err error) {
 		_, err = events.DecodeAudit(m.Data)
 	case events.StreamWebhooks:
 		_, err = events.DecodeWebhook(m)
+	case events.StreamRefusedWebhooks:
+		var w events.RefusedWebhook
+		if w, err = events.DecodeRefusedWebhook(m.Data); err == nil && w.Refusal == "" {
+			err = errors.New("it is no refused webhook")
+		}
 	default:
 		if events.IsClarification(m.Subject) {
 			_, err = events.DecodeClarification(m)

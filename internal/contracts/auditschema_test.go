@@ -21,7 +21,9 @@ func schemaOf(of reflect.Type) object {
 	switch of.Kind() {
 	case reflect.String:
 		return object{"type": "string"}
-	case reflect.Uint64:
+	case reflect.Bool:
+		return object{"type": "boolean"}
+	case reflect.Uint64, reflect.Int:
 		return object{"type": "integer", "minimum": 0}
 	case reflect.Slice:
 		return object{"type": []string{"array", "null"}, "items": schemaOf(of.Elem())}

@@ -107,6 +107,9 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	hook, err := events.EncodeWebhook(events.Webhook{Ref: ref, Header: http.Header{"Content-Type": {"application/json"}}, Body: []byte("{}"), ReceivedAt: now}, "hook")
 	must(err)
 	must(conn.PublishWebhook(ctx, hook, "hook"))
+	refused, err := events.EncodeRefusedWebhook(events.RefusedWebhook{Provider: "teemopay-kr", Refusal: "bad_signature", ReceivedAt: now}, 0, "refused")
+	must(err)
+	must(conn.PublishRefusedWebhook(ctx, refused))
 	statuses := slices.DeleteFunc(payment.Statuses(), func(s payment.Status) bool { return s == payment.Requested })
 	for i, status := range statuses {
 		of := payment.Ref{Provider: "teemopay-kr", Order: fmt.Sprintf("S-%d", i)}
@@ -143,6 +146,7 @@ type sender interface {
 	PublishCommand(context.Context, events.Outgoing) error
 	PublishClarification(context.Context, events.Outgoing, string) error
 	PublishWebhook(context.Context, events.Outgoing, string) error
+	PublishRefusedWebhook(context.Context, events.Outgoing) error
 	Append(context.Context, payment.Payment, uint64) (uint64, error)
 	Audit(context.Context, events.AuditRecord) error
 	ConsumeCommands(context.Context, string, int, events.Handler) error

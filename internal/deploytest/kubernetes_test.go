@@ -112,7 +112,7 @@ func TestShippedStreamsAreTheDefaults(t *testing.T) {
 // TestStreamsOfNACK compares the resources with deploy/nats/streams; production has three replicas of each.
 func TestStreamsOfNACK(t *testing.T) {
 	files, err := filepath.Glob("../../deploy/nats/streams/*.json")
-	if err != nil || len(files) != 5 {
+	if err != nil || len(files) != 6 {
 		t.Fatal(err, files)
 	}
 	resources := documents(t, "deploy/kubernetes/overlays/production/streams.yaml")
@@ -149,6 +149,7 @@ type stream struct {
 	Subjects                                                                []string
 	Replicas                                                                int
 	MaxMsgSize                                                              int32
+	MaxMsgsPerSubject                                                       int64
 	MaxBytes                                                                int64
 	DenyDelete, DenyPurge, AllowDirect, AllowRollup, AllowMsgSchedules      bool
 	DiscardPerSubject, PreventDelete                                        bool
@@ -157,7 +158,7 @@ type stream struct {
 func streamOf(c njs.StreamConfig) stream {
 	s := stream{
 		Name: c.Name, Description: c.Description, Retention: strings.ToLower(c.Retention.String()), Storage: strings.ToLower(c.Storage.String()),
-		Discard: "old", DuplicateWindow: c.Duplicates.String(), Subjects: c.Subjects, Replicas: c.Replicas, MaxMsgSize: max(c.MaxMsgSize, 0), MaxBytes: max(c.MaxBytes, 0),
+		Discard: "old", DuplicateWindow: c.Duplicates.String(), Subjects: c.Subjects, Replicas: c.Replicas, MaxMsgSize: max(c.MaxMsgSize, 0), MaxMsgsPerSubject: max(c.MaxMsgsPerSubject, 0), MaxBytes: max(c.MaxBytes, 0),
 		DenyDelete: c.DenyDelete, DenyPurge: c.DenyPurge, AllowDirect: c.AllowDirect, AllowRollup: c.AllowRollup,
 		AllowMsgSchedules: c.AllowMsgSchedules, DiscardPerSubject: c.DiscardNewPerSubject, PreventDelete: true,
 	}

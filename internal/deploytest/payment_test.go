@@ -299,6 +299,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 	stolenWorker(t, s)
 	stolenAcks(t, s)
 	strangers(t, s)
+	refusedWebhooks(t, s)
 	people(t, s)
 	tryEverything(t, s.broker)
 	emptiedQueue(t, s)

@@ -84,12 +84,14 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 	for _, order := range []string{"P-4001", "P-4002"} {
 		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here"))
 	}
+	refuse(t, conn, events.RefusedWebhook{Provider: shop, Refusal: "bad_signature", ReceivedAt: time.Now()})
 	parkedPayment(t, conn, "P-5001")
 	bad = garbage(t, url, payment.Submitting, "P-5001")
 	dir = filepath.Dir(configuration(t, url, gate(t, 200, twoBanks)))
 	for name, content := range map[string]string{
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,
 		"callback.json":     `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,
+		"sent.json":         `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,
 		"notification.json": `{"payment_id":"PM1","amount":400000,"sign":"804628be9f30b9ff048a05177fc41e14"}`,
 		"payouts.csv":       csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[0][1],
 		"books.csv":         csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[1][1],

@@ -1,29 +1,19 @@
 package payctl
 
 import (
+	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
-	"payonce/pkg/boundedjson"
+	"payonce/pkg/connectors/masking"
 )
 
 const mask = "…"
 
 // plainFields are shown of a content that is masked: what names and measures a payment.
 var plainFields = []string{"provider", "order", "operation", "amount", "currency", "requested_at", "expires_at", "method", "revision"}
-
-// fieldName is what a field is called by those who design formats. Any other name can be somebody's.
-var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.-]{0,39}$`)
-
-// What an amount consists of, also one that is refused.
-var (
-	amountValue    = regexp.MustCompile(`^[-+0-9.,e]{1,24}$`)
-	amountCurrency = regexp.MustCompile(`^[A-Za-z]{3}$`)
-)
 
 // plainAttributes are the attributes of a CloudEvent that name a message. Others are the upstream's own and can
 // hold anything: a partition key is often the customer.
@@ -40,59 +30,20 @@ func plainHeader(name string) bool {
 
 // maskBody shows the shape of a JSON document, and of anything else its size.
 func maskBody(body []byte) string {
-	var doc any
-	if _, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxShownDepth, Doubles: true}); err != nil && deep(err) || json.Unmarshal(body, &doc) != nil {
+	masked, _, ok := masking.JSON(body, 0, func(_, name, _ string) bool { return slices.Contains(plainFields, name) })
+	if !ok {
 		return fmt.Sprintf("(%d bytes, not JSON; --unmask shows them)", len(body))
 	}
-	shown, err := json.MarshalIndent(masked("", doc), "", "  ")
-	if err != nil {
-		return mask
-	}
-	return printableLines(string(shown))
+	return laidOut(masked)
 }
 
-// maxShownDepth bounds what is shown of a document: each level is indented further than the one around it.
-const maxShownDepth = 64
-
-func deep(err error) bool {
-	bad := new(boundedjson.Error)
-	return errors.As(err, &bad) && bad.Problem.Limit()
-}
-
-func masked(name string, value any) any {
-	switch x := value.(type) {
-	case map[string]any:
-		if isAmount(x) {
-			return x
-		}
-		out := map[string]any{}
-		for key, inner := range x {
-			if !fieldName.MatchString(key) {
-				key = mask
-			}
-			out[key] = masked(key, inner)
-		}
-		return out
-	case []any:
-		out := make([]any, len(x))
-		for i, inner := range x {
-			out[i] = masked("", inner)
-		}
-		return out
-	case nil, bool:
-		return x
+// laidOut shows a JSON document, or what is no longer one because it was cut, as text of several lines.
+func laidOut(document string) string {
+	var shown bytes.Buffer
+	if json.Indent(&shown, []byte(document), "", "  ") != nil {
+		return printableLines(document)
 	}
-	if slices.Contains(plainFields, name) {
-		return value
-	}
-	return mask
-}
-
-// isAmount reports whether an object is meant as an amount, which can be a bad one. The value of anything
-// else can be a name.
-func isAmount(object map[string]any) bool {
-	value, currency := fmt.Sprint(object["value"]), fmt.Sprint(object["currency"])
-	return len(object) == 2 && amountValue.MatchString(value) && amountCurrency.MatchString(currency)
+	return printableLines(shown.String())
 }
 
 func printableLines(text string) string {

@@ -2,9 +2,13 @@ package payctl
 
 import (
 	"encoding/json"
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"payonce/pkg/connectors/masking"
 )
 
 // FuzzMaskBody masks anything. No text of a document is shown that does not stand in a plain field.
@@ -43,7 +47,7 @@ func hiddenTexts(name string, value any) (texts []string) {
 			return nil
 		}
 		for key, inner := range x {
-			if key != mask && !fieldName.MatchString(key) {
+			if key != mask && !masking.FieldName(key) {
 				texts = append(texts, key)
 			}
 			texts = append(texts, hiddenTexts(key, inner)...)
@@ -63,3 +67,7 @@ func hiddenTexts(name string, value any) (texts []string) {
 	}
 	return texts
 }
+
+var anAmount = regexp.MustCompile(`^map\[currency:[A-Za-z]{3} value:[-+0-9.,e]{1,24}\]$`)
+
+func isAmount(object map[string]any) bool { return anAmount.MatchString(fmt.Sprint(object)) }

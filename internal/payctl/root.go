@@ -96,7 +96,7 @@ when the command line or the configuration is wrong.`
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env),
-		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), auditCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
+		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), auditCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
 	return root
 }
 

@@ -182,6 +182,8 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	}
 	m, err = events.EncodeWebhook(exampleWebhook(), exampleID)
 	keep("webhook", m, err)
+	m, err = events.EncodeRefusedWebhook(exampleRefusedWebhook(), 3, exampleID)
+	keep("webhook.refused", m, err)
 	for name, r := range exampleAudits() {
 		m, err = events.EncodeAudit(r, exampleID)
 		keep("operator."+name, m, err)
@@ -246,6 +248,15 @@ func exampleWebhook() events.Webhook {
 	}
 }
 
+func exampleRefusedWebhook() events.RefusedWebhook {
+	return events.RefusedWebhook{
+		Provider: ref.Provider, Refusal: "bad_signature", Reason: "the signature does not match", Address: "203.0.113.7", RequestID: "01939c3e-5a00-7000-8000-000000000002",
+		ReceivedAt: begin, ContentType: "application/json",
+		Headers:   []events.RefusedHeader{{Name: "Content-Type", Bytes: 16}, {Name: "X-Signature", Bytes: 88, SHA256: strings.Repeat("0a", 32)}},
+		BodyBytes: 5120, BodySHA256: strings.Repeat("0b", 32), Body: `{"merchantOrderNo":"D-20261122-0001","status":2,"payerName":"…"`, Truncated: true,
+	}
+}
+
 // onWire writes a message as it stands on the wire: subject, headers by name, an empty line, the data.
 func onWire(m events.Outgoing) []byte {
 	var b bytes.Buffer
@@ -293,7 +304,7 @@ func TestGoldenCoversEverything(t *testing.T) {
 	subjects := map[string]bool{}
 	for _, m := range goldenMessages(t) {
 		subjects[strings.Join(strings.Split(m.Subject, ".")[:2], ".")] = true
-		if strings.HasPrefix(m.Subject, "webhook.") {
+		if strings.HasPrefix(m.Subject, "webhook.received.") {
 			continue
 		}
 		var doc any

@@ -31,6 +31,10 @@ const (
 	// CounterConnectionsClosed counts connections that were closed because there were too many, by AttributeReason.
 	CounterConnectionsClosed = "payonce.connections.closed"
 
+	// CounterRefusedKept counts refused webhooks of which something could be learned, by AttributeProvider and
+	// AttributeOutcome: KeptStored, KeptTooMany or KeptFailed.
+	CounterRefusedKept = "payonce.webhooks.refused_kept"
+
 	AttributeProvider  = "provider" // a configured provider, or events.NoProvider
 	AttributeOutcome   = "outcome"  // OutcomeAccepted or OutcomeRefused
 	AttributeRefusal   = "refusal"  // a connectors.WebhookRefusal or one of the Refused… constants; empty when accepted
@@ -42,9 +46,13 @@ const (
 
 	OutcomeAccepted = "accepted"
 	OutcomeRefused  = "refused"
+
+	KeptStored  = "stored"   // it can be looked at
+	KeptTooMany = "too_many" // others of its provider and address were kept shortly before
+	KeptFailed  = "failed"   // it could not be stored
 )
 
-type counters struct{ webhooks, accepted, refused, limited metric.Int64Counter }
+type counters struct{ webhooks, accepted, refused, limited, kept metric.Int64Counter }
 
 // newCounters makes the counters with the global meter provider, which does nothing until the program
 // sets one.
@@ -54,10 +62,11 @@ func newCounters() (counters, error) {
 	accepted, err2 := meter.Int64Counter(CounterCommandsAccepted, metric.WithDescription("Commands taken over HTTP, duplicates included"))
 	refused, err3 := meter.Int64Counter(CounterCommandsRefused, metric.WithDescription("Commands refused over HTTP"))
 	limited, err4 := meter.Int64Counter(CounterRequestsLimited, metric.WithDescription("Requests with a key that were not worked on: too many or too much of the key, or too many under way"))
-	if err := errors.Join(err1, err2, err3, err4); err != nil {
+	kept, err5 := meter.Int64Counter(CounterRefusedKept, metric.WithDescription("Refused webhooks that were kept for people to look at, or left out"))
+	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return counters{}, fmt.Errorf("make the counters: %w", err)
 	}
-	return counters{webhooks, accepted, refused, limited}, nil
+	return counters{webhooks, accepted, refused, limited, kept}, nil
 }
 
 func (c counters) webhook(ctx context.Context, provider, outcome, refusal string) {
@@ -89,5 +98,11 @@ func (c counters) commandRefused(ctx context.Context, op payment.Operation, prob
 func (c counters) limit(ctx context.Context, key, problem string) {
 	if c.limited.Enabled(ctx) {
 		c.limited.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeKey, key), attribute.String(AttributeProblem, problem)))
+	}
+}
+
+func (c counters) keptRefused(provider, outcome string) {
+	if ctx := context.Background(); c.kept.Enabled(ctx) {
+		c.kept.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeProvider, provider), attribute.String(AttributeOutcome, outcome)))
 	}
 }

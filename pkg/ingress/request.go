@@ -19,6 +19,9 @@ type request struct {
 	key    *holder         // who asks, under /v1
 	traced context.Context // with its span, once it has one
 
+	hookBody []byte // of a webhook
+	hookRead bool   // hookBody was read
+
 	leavePlace, leaveKey func() // give back the place among the requests that are worked on, and that of the key
 }
 

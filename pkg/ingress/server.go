@@ -31,6 +31,7 @@ type Server struct {
 	logger    *slog.Logger
 	ready     func(context.Context) error
 	counters  counters
+	refused   *refusedKeeper
 
 	certificates bool                     // /v1 needs one of the client
 	api, hooks   chan struct{}            // one value for each request that is worked on, under /v1 and of providers
@@ -65,6 +66,7 @@ func New(o Options) (*Server, error) {
 	for _, name := range o.Registry.Names() {
 		s.ofProvider[name] = make(chan struct{}, limits.MaxRequestsPerProvider)
 	}
+	s.refused = newRefusedKeeper(o, counters, limits.BackendTimeout)
 	s.keys.Store(newKeyring(o.Keys, limits, nil))
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
 	s.routes()

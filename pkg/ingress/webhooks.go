@@ -38,6 +38,7 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) *problem {
 	if refused != nil {
 		s.counters.webhook(r.Context(), name, OutcomeRefused, refusal)
 		s.logger.WarnContext(r.Context(), "webhook refused", "provider", name, "refusal", refusal, "reason", refused.reason, "request_id", requestOf(r).id)
+		s.keepRefused(r, name, refusal, refused)
 		return refused
 	}
 	s.counters.webhook(r.Context(), name, OutcomeAccepted, "")
@@ -62,6 +63,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 	if refused != nil {
 		return none, refusal, refused
 	}
+	requestOf(r).hookBody, requestOf(r).hookRead = body, true
 	defer requestOf(r).leave()
 	if refusal, refused := s.enterHook(r, name); refused != nil {
 		return none, refusal, refused

@@ -35,6 +35,8 @@ type Config struct {
 	// DeadLetterBytes bounds the dead letters that nobody has dealt with. What becomes one beyond it stays where it is and is
 	// tried again, until there is room.
 	DeadLetterBytes int64
+	// RefusedBytes bounds the refused webhooks that are kept for people to look at; the oldest go first.
+	RefusedBytes int64
 	// AuditRetention is how long it is kept what people did by hand.
 	AuditRetention time.Duration
 	// Upstreams that publish by NATS: each has a stream of its own, see [events.IntakeStream].
@@ -77,8 +79,8 @@ func DefaultConfig() Config {
 	return Config{
 		Replicas:         1,
 		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
-		DeadLetterBytes: DefaultDeadLetterBytes,
-		AckWait:         time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
+		DeadLetterBytes: DefaultDeadLetterBytes, RefusedBytes: DefaultRefusedBytes,
+		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
 		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
@@ -113,6 +115,9 @@ func (c Config) Validate() error {
 	}
 	if c.DeadLetterBytes < MinDeadLetterBytes {
 		problems = append(problems, fmt.Errorf("dead_letter_bytes must be at least %d, not %d", MinDeadLetterBytes, c.DeadLetterBytes))
+	}
+	if c.RefusedBytes < events.MaxRefusedBytes {
+		problems = append(problems, fmt.Errorf("refused_bytes must be at least %d, not %d", events.MaxRefusedBytes, c.RefusedBytes))
 	}
 	if c.MaxAckPending < 1 {
 		problems = append(problems, errors.New("max_ack_pending must be at least 1"))

@@ -133,8 +133,8 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 func TestStorageLimitEndsByItself(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	server.LimitStore(jetstream.MinDeadLetterBytes + 256<<10) // the server reserves what DEADLETTERS may take
 	cfg := testConfig()
+	server.LimitStore(cfg.DeadLetterBytes + cfg.RefusedBytes + 256<<10) // the server reserves what these streams may take
 	cfg.ProbeEvery = time.Second
 	c := connect(t, server.URL(), cfg)
 	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)

@@ -3,12 +3,14 @@ package jetstream
 import (
 	"context"
 	"fmt"
+
+	njs "github.com/nats-io/nats.go/jetstream"
 )
 
 // MetricReplicasBehind counts replicas that do not have all of a stream, or are away, by stream.
 const MetricReplicasBehind = "payonce.streams.replicas_behind"
 
-// MetricStreamFill is how full each stream is that has a limit in bytes, from 0 to 1.
+// MetricStreamFill is how full each stream is that takes nothing beyond a limit in bytes, from 0 to 1.
 const MetricStreamFill = "payonce.streams.fill"
 
 // streamLevels counts by stream the replicas that the leader does not call current, and says how full those streams are
@@ -22,7 +24,7 @@ func (c *Conn) streamLevels(ctx context.Context) (replicasBehind map[string]int6
 			return nil, nil, fmt.Errorf("state of %s: %w", config.Name, err)
 		}
 		info, behind := stream.CachedInfo(), int64(0)
-		if info.Config.MaxBytes > 0 {
+		if info.Config.MaxBytes > 0 && info.Config.Discard == njs.DiscardNew { // what forgets the oldest is never full
 			fill[config.Name] = float64(info.State.Bytes) / float64(info.Config.MaxBytes)
 		}
 		if cluster := info.Cluster; cluster != nil {

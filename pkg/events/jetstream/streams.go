@@ -50,7 +50,7 @@ func streamConfigs(c Config) []njs.StreamConfig {
 		audit.Subjects = append(audit.Subjects, "audit.*.*.*.*")
 	}
 	audit.DenyDelete, audit.DenyPurge = true, true
-	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit}
+	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit, refusedStream(c)}
 	for _, upstream := range c.Upstreams {
 		all = append(all, intakeStream(c, upstream))
 	}

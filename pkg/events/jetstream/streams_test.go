@@ -56,7 +56,7 @@ func TestStreamFilesAreTakenByTheServer(t *testing.T) {
 		}
 	}
 	cfg := testConfig()
-	cfg.DeadLetterBytes = jetstream.DefaultConfig().DeadLetterBytes
+	cfg.DeadLetterBytes, cfg.RefusedBytes = jetstream.DefaultConfig().DeadLetterBytes, jetstream.DefaultConfig().RefusedBytes
 	c, err := jetstream.Connect(testContext(t), options(t, server.URL(), cfg))
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestEnsureStreams(t *testing.T) {
 	}
 	defer c.Close()
 	missing, err := c.CheckStreams(ctx)
-	if err != nil || len(missing) != 5 || missing[0].String() != "COMMANDS: missing" {
+	if err != nil || len(missing) != 6 || missing[0].String() != "COMMANDS: missing" {
 		t.Fatalf("before: %v, %v", missing, err)
 	}
 	for range 2 {
