@@ -64,13 +64,18 @@ user of the containers, and the API key and Grafana's password to the owner of t
 	return c
 }
 
+// redisHosts are the servers and Sentinels of docker-compose.yml, by name and by the address that Sentinels tell.
+var redisHosts = []string{
+	"redis-1", "redis-2", "sentinel", "localhost", "172.31.250.11", "172.31.250.12", "172.31.250.21", "172.31.250.22", "172.31.250.23",
+}
+
 func makeNATS(dir string) error {
 	return credentials.Make(credentials.Options{
 		Dir: filepath.Join(dir, natsDir), Now: time.Now(),
 		// In a trial the ingress and the sandbox show the same certificate.
 		Hosts:     []string{"nats", "nats-1", "nats-2", "nats-3", "ingress", "sandbox", "localhost", "127.0.0.1"},
 		Upstreams: []credentials.Upstream{{Name: "shop", Providers: []string{"*"}}}, Ledgers: []string{"books"},
-		Operators: []string{"trial"},
+		Operators: []string{"trial"}, RedisHosts: redisHosts,
 	})
 }
 

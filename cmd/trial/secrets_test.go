@@ -52,6 +52,7 @@ var secretFile = regexp.MustCompile(`\{file: "\$\{PAYONCE_SECRETS:-\./secrets\}/
 // settings are copies of files under deploy/nats, which hold no secret.
 var settings = map[string]bool{
 	"nats/server/node.conf": true, "nats/server/cluster.conf": true, "nats/server/server.conf": true, "nats/server/accounts.conf": true,
+	"nats/redis/tls.conf": true, "nats/redis/sentinel-tls.conf": true,
 }
 
 // TestSecretsAreThoseOfCompose: every file that docker-compose.yml gives to a service is made, is not empty, is

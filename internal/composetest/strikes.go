@@ -85,7 +85,7 @@ func everyWayTaken(outcomes []shop.Outcome, times int) error {
 // master asks a Sentinel for the name of the Redis master.
 func (s *stack) master(ctx context.Context) (string, error) {
 	answer, err := s.read(ctx, "exec", "-T", "sentinel-1", "/bin/sh", "-c",
-		`REDISCLI_AUTH="$(cat /run/secrets/sentinel.password)" redis-cli -p 26379 sentinel get-master-addr-by-name payonce`)
+		`REDISCLI_AUTH="$(cat /run/secrets/sentinel.password)" redis-cli --tls --cacert /run/secrets/redis-ca.pem -p 26379 sentinel get-master-addr-by-name payonce`)
 	// As docker-compose.yml says.
 	names := map[string]string{"172.31.250.11": "redis-1", "172.31.250.12": "redis-2"}
 	if err != nil {
