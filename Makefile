@@ -20,7 +20,7 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load contracts alerts costs kubernetes build connector compose-images compose-pin compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load contracts alerts costs kubernetes build connector compose-images compose-pin pin-images compose-test clean
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -112,7 +112,9 @@ connector: ## lay out the folder of a new provider: make connector NAME=acme (se
 compose-images: ## print the base images of the containers
 	@{ sed -n 's/^ARG [A-Z_]*=\(.*:.*\)/\1/p' Dockerfile | grep -v //; sed -n 's/^ *image: *//p' docker-compose.yml | grep -v :local; } | sort -u
 
-compose-pin: ## ask registries for the digests of these images, write docker-compose.pinned.yml (needs Docker with buildx)
+compose-pin: pin-images ## the former name of pin-images
+
+pin-images: ## ask registries for the digests of these images, write docker-compose.pinned.yml (needs Docker with buildx)
 	$(GO) run ./internal/composepin
 
 compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS="-ha -observability", BEFORE=a command to run first

@@ -29,7 +29,7 @@ func main() {
 		err = os.WriteFile(*to, text, 0o644)
 	}
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "compose-pin:", err)
+		fmt.Fprintln(os.Stderr, "pin-images:", err)
 		os.Exit(1)
 	}
 }
@@ -44,7 +44,7 @@ type build struct {
 	Args map[string]string `yaml:"args"`
 }
 
-const head = `# Written by make compose-pin: what the images of docker-compose.yml and of the Dockerfile were at that time.
+const head = `# Written by make pin-images: what the images of docker-compose.yml and of the Dockerfile were at that time.
 `
 
 // pinned returns a file for Compose that goes after docker-compose.yml.
