@@ -333,7 +333,7 @@ func TestShowWithoutStreams(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	config := configuration(t, server.URL(), nowhere)
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT: make it with payctl streams apply")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, REFUSED_WEBHOOKS: make it with payctl streams apply")
 	server.Stop()
 	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "Next: see that nats-server runs and that nats.urls names it")
 }

@@ -145,8 +145,14 @@ func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool
 	return err
 }
 
-// applyRecorded keeps the intent, applies, and keeps the result. Where AUDIT itself is missing the intent is
-// kept right after it was made. Nothing is kept where there is nothing to do.
+// takesNoRecord reports whether AUDIT has to be made or changed before it takes a record of this configuration: it is missing, or was made
+// for a NATS without accounts, where records have other subjects.
+func takesNoRecord(d jetstream.Difference) bool {
+	return d.Stream == events.StreamAudit && (d.Field == "" || d.Field == "subjects")
+}
+
+// applyRecorded keeps the intent, applies, and keeps the result. Where AUDIT itself has to be made or changed the intent is
+// kept right after that. Nothing is kept where there is nothing to do.
 func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update bool, record events.AuditRecord) ([]jetstream.Difference, error) {
 	made, err := conn.MakeCopy(ctx) // without it no record is kept
 	if err != nil {
@@ -156,10 +162,13 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 	if err != nil {
 		return made, err
 	}
-	noAudit := slices.Contains(planned, jetstream.Difference{Stream: events.StreamAudit})
+	noAudit := slices.ContainsFunc(planned, takesNoRecord)
 	planned = slices.DeleteFunc(planned, func(d jetstream.Difference) bool { return d.Field != "" && !update })
 	if len(planned) == 0 {
 		return made, nil
+	}
+	if noAudit && !slices.ContainsFunc(planned, takesNoRecord) {
+		return made, errors.New("nothing was done, because AUDIT takes no records of this configuration yet: use --update")
 	}
 	for _, d := range planned {
 		record.Items = append(record.Items, events.AuditItem{Stream: d.String()})
@@ -171,6 +180,9 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 		}
 	}
 	done, err := conn.ApplyStreams(ctx, update)
+	if noAudit && len(done) == 0 { // nothing is there that could be recorded, and no place for it
+		return made, err
+	}
 	if noAudit {
 		err = errors.Join(err, conn.Audit(ctx, record))
 	}

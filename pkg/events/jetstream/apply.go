@@ -135,6 +135,8 @@ func (d Difference) Safe() bool {
 		return d.Want == "true"
 	case "max_age", "max_msg_size", "max_bytes", "max_msgs", "max_msgs_per_subject", "num_replicas", "duplicate_window":
 		return d.grows()
+	case "republish": // an announcement more takes nothing from what is kept
+		return d.Have == notSet
 	case "subjects":
 		return d.addsOnly()
 	}

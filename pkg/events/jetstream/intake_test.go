@@ -145,6 +145,7 @@ func TestSafeDifferences(t *testing.T) {
 		{"subjects", `["a"]`, `["a","b"]`, true}, {"subjects", `["a","b"]`, `["a"]`, false}, {"subjects", "not set", `["a"]`, false},
 		{"deny_purge", "false", "true", true}, {"deny_purge", "true", "false", false},
 		{"retention", `"limits"`, `"workqueue"`, false}, {"allow_rollup_hdrs", "not set", "true", false}, {"discard", `"new"`, `"old"`, false},
+		{"republish", "not set", `{"src":"a"}`, true}, {"republish", `{"src":"b"}`, `{"src":"a"}`, false}, {"republish", `{"src":"b"}`, "not set", false},
 		{"storage", `"file"`, `"memory"`, false}, {"unheard_of", "1", "2", false}, {"filter_subjects", `["a"]`, `["b"]`, true},
 	} {
 		if d := (jetstream.Difference{Field: test.field, Have: test.have, Want: test.want}); d.Safe() != test.safe {
