@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"payonce/internal/trial"
+	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -125,8 +126,9 @@ func answersTo(asked map[string][]string) map[string]map[string]string {
 func (t *teller) untilTransfer(ctx context.Context, ref payment.Ref) error {
 	changed, stop := t.stack.log.Watch(ref)
 	defer stop()
+	shown := jetstream.WithActions{Conn: t.stack.log}
 	for {
-		p, _, err := t.stack.log.Last(ctx, ref)
+		p, _, err := shown.Last(ctx, ref)
 		if err != nil {
 			return err
 		}

@@ -89,6 +89,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
 	streams.DeadLetterBytes = int64(cfg.NATS.DeadLettersBytes)
 	streams.AuditRetention = cfg.NATS.AuditRetention
+	streams.ActionRetention = cfg.NATS.ActionsRetention
 	streams.AckWait, streams.StrayAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
 	streams.Accounts = cfg.NATS.Accounts
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers

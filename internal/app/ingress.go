@@ -93,7 +93,7 @@ func probed(cfg config.Config) []string {
 func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {
 	cfg := rt.Config.Ingress
 	return ingress.New(ingress.Options{
-		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Keys: apiKeys(cfg.APIKeys),
+		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Actions: conn, Keys: apiKeys(cfg.APIKeys),
 		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
 		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
 		OrderPrefixes: rt.Config.OrderPrefixes, NATSUpstreams: rt.Config.NATS.Upstreams,

@@ -103,9 +103,31 @@ func (b *board) next(ctx context.Context, js njs.JetStream, stream *njs.Stream, 
 	if err != nil {
 		return err
 	}
+	if record.Payment, err = withAction(ctx, js, record.Payment); err != nil {
+		return err
+	}
 	b.put(record)
 	each(record.Payment)
 	return nil
+}
+
+// withAction reads what the customer of a payment must do, which stands beside the log.
+func withAction(ctx context.Context, js njs.JetStream, p payment.Payment) (payment.Payment, error) {
+	if !p.Action.Missing() {
+		return p, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	stream, err := js.Stream(ctx, events.StreamActions)
+	if err != nil {
+		return p, err
+	}
+	raw, err := stream.GetLastMsgForSubject(ctx, events.ActionSubject(p.Ref, p.Action.Stored))
+	if err != nil {
+		return p, err
+	}
+	p.Action, err = events.DecodeAction(p.Ref, p.Action.Stored, raw.Data)
+	return p, err
 }
 
 func (b *board) put(r events.Record) {

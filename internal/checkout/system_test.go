@@ -180,6 +180,8 @@ func (s *system) checkout(order string) string {
 		s.t.Fatalf("%+v", v)
 	}
 	p := s.until(order, "pending", func(p payment.Payment) bool { return p.Status == payment.Pending })
+	p, err = s.conn.Actions(s.t.Context(), p)
+	s.must(err)
 	return p.Action.Redirect.URL
 }
 

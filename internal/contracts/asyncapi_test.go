@@ -107,6 +107,9 @@ func channels() []channel {
 			"A payment that is " + string(status) + ", as a whole.", "send", "payment.v1.json", []string{"payment." + string(status)}, events.PaymentSchemaID,
 			previous, goldenOf("payment." + string(status))})
 	}
+	list = append(list, channel{"actionStored", "action.stored.{provider}.{order}.{id}", events.StreamActions,
+		"What the customer of a payment must do: the content of a stored_action, by its id, for a limited time. Read single messages by subject; do not follow the stream: what is named by no event was never asked of a customer.",
+		"send", "action.v1.json", []string{events.ActionType}, events.ActionSchemaID, nil, goldenOf("action.")})
 	for _, deed := range events.Deeds() {
 		list = append(list, channel{"operator" + pascal(string(deed)), "operator." + string(deed) + ".{provider}.{order}", events.StreamAudit,
 			"What a person did by hand; order is - where it is about several. On a NATS with accounts it stands under audit.<account> and not under operator, and NATS writes whose account it is.", "send", auditSchema, []string{"operator." + string(deed)}, "",
@@ -178,6 +181,7 @@ var parameters = map[string]string{
 	"provider": "Configured name of the account at a payment provider, 1 to 32 of a-z, 0-9 and -.",
 	"order":    "The merchant's order number, 1 to 64 of A-Z, a-z, 0-9, _ and -.",
 	"bucket":   "A number that some source addresses of the provider's webhooks share.",
+	"id":       "The id of the stored_action.",
 	"digest":   "Tells the webhooks of an order apart.",
 	"stream":   "The stream of the message, in lower case.",
 	"upstream": "The upstream's account, as nats.upstreams has it. NATS writes it, not the upstream.",
@@ -401,6 +405,9 @@ func decoded(c channel, m events.Message) (err error) {
 		if w, err = events.DecodeRefusedWebhook(m.Data); err == nil && w.Refusal == "" {
 			err = errors.New("it is no refused webhook")
 		}
+	case events.StreamActions:
+		tokens := strings.Split(m.Subject, ".")
+		_, err = events.DecodeAction(payment.Ref{Provider: tokens[2], Order: tokens[3]}, tokens[4], m.Data)
 	default:
 		if events.IsClarification(m.Subject) {
 			_, err = events.DecodeClarification(m)

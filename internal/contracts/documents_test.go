@@ -109,7 +109,7 @@ func TestBreaksOfDocumentsAreFound(t *testing.T) {
 		"a subject moves in its order":   {asyncAPI, "address: deadletter.{stream}.{provider}", "address: deadletter.{provider}.{stream}", "/channels/deadLetter/address: was"},
 		"a channel is renamed":           {asyncAPI, "\n  paymentReversed:\n    address", "\n  paymentTakenBack:\n    address", "/channels/paymentReversed: was removed"},
 		"a header is renamed":            {asyncAPI, "Payonce-Dead-Reason:\n            description", "Payonce-Reason:\n            description", "/components/messages/deadLetter/headers/properties/Payonce-Dead-Reason: was removed"},
-		"a trace header goes":            {asyncAPI, "          ce-traceparent:\n", "          ce-trace:\n", "/components/messages/clarificationRequested/headers/properties/ce-traceparent: was removed"},
+		"a trace header goes":            {asyncAPI, "          ce-traceparent:\n", "          ce-trace:\n", "/components/messages/actionStored/headers/properties/ce-traceparent: was removed"},
 		"an event's type is changed":     {asyncAPI, "              - payment.settled\n", "              - payment.paid\n", "/components/messages/paymentSettled/headers/properties/ce-type/enum: payment.settled was removed"},
 		"an event has another schema":    {asyncAPI, "const: urn:payonce:schema:payment:v1", "const: urn:payonce:schema:payment:v2", "/components/messages/paymentConflict/headers/properties/ce-dataschema/const: was"},
 		"a deed can be missing":          {asyncAPI, "          - deed\n", "", "/payload/required: deed was removed"},

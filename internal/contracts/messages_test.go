@@ -116,6 +116,9 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 		_, err := conn.Append(ctx, payment.Payment{Ref: of, Operation: payment.Deposit, Status: status, Revision: 1, Amount: payment.KRW(1), UpdatedAt: now}, 0)
 		must(err)
 	}
+	page := &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example"}}
+	_, err = conn.Append(ctx, payment.Payment{Ref: ref, Operation: payment.Deposit, Status: payment.Pending, Revision: 1, Amount: payment.KRW(1), Action: page, UpdatedAt: now}, 0)
+	must(err)
 	for _, deed := range events.Deeds() {
 		must(conn.Audit(ctx, events.AuditRecord{ID: "audit-" + string(deed), Stage: events.Intended, Deed: deed, Provider: "teemopay-kr", By: "kim", Reason: "asked", At: now}))
 	}

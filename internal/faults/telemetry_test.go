@@ -18,6 +18,7 @@ import (
 
 	"payonce/internal/trial"
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
@@ -188,7 +189,7 @@ func (o *observed) asked(ctx context.Context) error {
 	}
 	var p payment.Payment
 	o.until(ctx, func() bool {
-		p, _, _ = o.log.Last(ctx, ref)
+		p, _, _ = jetstream.WithActions{Conn: o.log}.Last(ctx, ref)
 		return p.Action != nil && p.Action.Clarification != nil
 	})
 	var fields []string
@@ -205,7 +206,7 @@ func (o *observed) asked(ctx context.Context) error {
 	}
 	o.until(ctx, func() bool {
 		p, _, _ = o.log.Last(ctx, ref)
-		return p.Action == nil || p.Action.Clarification == nil
+		return p.Action == nil || p.Action.Type != payment.ActionClarification
 	})
 	return nil
 }

@@ -30,7 +30,7 @@ without a result is marked: it was interrupted, and what it names may be done or
 	configPath, asJSON := addConfig(c), addJSON(c)
 	c.Flags().StringVar(&s.provider, "provider", "", "only about this account")
 	c.Flags().StringVar(&s.order, "order", "", "only about this order")
-	c.Flags().StringVar(&s.deed, "deed", "", "only this deed: release, cancel, settle, fail, replay, drop, unmask, apply, account or accept")
+	c.Flags().StringVar(&s.deed, "deed", "", "only this deed: release, cancel, settle, fail, replay, drop, unmask, apply, account, accept or erase")
 	c.Flags().StringVar(&s.since, "since", "", "only from this `TIME` on, e.g. 2026-11-22T00:00:00Z")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if s.deed != "" && !slices.Contains(events.Deeds(), events.Deed(s.deed)) {

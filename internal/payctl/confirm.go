@@ -97,10 +97,7 @@ func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h hand, asJSON bool
 		if err != nil {
 			return unknownTo(cfg, ref, err)
 		}
-		if asJSON {
-			return writeJSON(c.OutOrStdout(), s)
-		}
-		return s.print(c.OutOrStdout())
+		return s.write(c.OutOrStdout(), asJSON)
 	})
 }
 

@@ -24,29 +24,41 @@ func paymentCommand(env Env) *cobra.Command {
 UTC, the time where the provider is, and how long it took since the event before.
 
 An order that has no event yet is looked for in the queue. Dead letters about the order are named. It exits with 1 when nobody
-knows the order.`,
+knows the order.
+
+The page or account that the customer was given is personal: --unmask shows it, and a record of who looked and why is kept.`,
 		Example: `  payctl payment show ecommpay-kr P-1001
+  payctl payment show ecommpay-kr P-1001 --unmask --by kim --because "the customer lost the link, ticket 4711"
   payctl payment show ecommpay-kr P-1001 --json --config /etc/payonce/payonce.yaml`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	configPath, asJSON := addConfig(c), addJSON(c)
+	h, asJSON := addHand(c, "because"), addJSON(c)
+	for _, name := range []string{"yes", "dry-run"} {
+		_ = c.Flags().MarkHidden(name)
+	}
+	unmask := c.Flags().Bool("unmask", false, "show what the customer was given to pay; needs --by and --because")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref := payment.Ref{Provider: args[0], Order: args[1]}
 		if err := ref.Validate(); err != nil {
 			return usageError{err}
 		}
-		cfg, err := load(*configPath)
+		var who *operator.Person
+		if *unmask {
+			person, err := h.person("because")
+			if err != nil {
+				return err
+			}
+			who = &person
+		}
+		cfg, err := load(*h.config)
 		if err != nil {
 			return err
 		}
-		s, err := env.show(c.Context(), cfg, ref)
+		s, err := env.show(c.Context(), cfg, ref, who)
 		if err != nil {
 			return err
 		}
-		if *asJSON {
-			return writeJSON(c.OutOrStdout(), s)
-		}
-		return s.print(c.OutOrStdout())
+		return s.write(c.OutOrStdout(), *asJSON)
 	}
 	parent.AddCommand(c, resolveCommand(env), retryCommand(env))
 	return parent
@@ -91,7 +103,7 @@ type event struct {
 	Unreadable string `json:"unreadable,omitempty"`
 }
 
-func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (story, error) {
+func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmask *operator.Person) (story, error) {
 	conn, err := e.connect(ctx, cfg)
 	if err != nil {
 		return story{}, err
@@ -102,6 +114,11 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref) (stor
 	s, err := tell(ctx, conn, ref)
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		return story{}, err
+	}
+	if err == nil && unmask != nil {
+		if err := e.unmask(ctx, conn, &s, *unmask); err != nil {
+			return story{}, err
+		}
 	}
 	letters, lettersErr := conn.DeadLettersOf(ctx, ref)
 	if lettersErr != nil {
@@ -161,9 +178,15 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 		}
 	}
 	for _, record := range records {
+		record.Payment = hideActions(record.Payment)
 		s.Events = append(s.Events, event(record))
 	}
-	s.Payment, _ = events.Unskipped(records)
+	if s.Payment, _ = events.Unskipped(records); s.Payment.Action != nil {
+		if s.Payment, err = readQuestion(ctx, conn, s.Payment); err != nil {
+			return story{}, err
+		}
+	}
+	s.Payment = hideActions(s.Payment)
 	s.Next = operator.Next(s.Payment)
 	if s.Command == nowhere {
 		s.Next = operator.NextWithoutCommand(s.Payment)

@@ -3,6 +3,7 @@ package payctl_test
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,12 +129,28 @@ func TestShowActions(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	live(t, conn, payment.New(command("A-1")), submitting, pending)
-	run(t, "", "payment", "show", shop, "A-1", "--config", config).expect(t, 0, "action account Shinhan 110-1", "")
+	masked := run(t, "", "payment", "show", shop, "A-1", "--config", config)
+	masked.expect(t, 0, "action transfer; --unmask shows it", "")
+	asJSON := run(t, "", "payment", "show", shop, "A-1", "--json", "--config", config)
+	asJSON.expect(t, 0, `"stored_action": {`, "")
+	for _, shown := range []string{masked.out, asJSON.out} {
+		if strings.Contains(shown, "110-1") {
+			t.Errorf("the account is shown: %s", shown)
+		}
+	}
+	look := []string{"--unmask", "--by", "kim", "--because", "ticket 4711"}
+	show := func(order, want string) {
+		t.Helper()
+		run(t, "", slices.Concat([]string{"payment", "show", shop, order, "--config", config}, look)...).expect(t, 0, want, "")
+		run(t, "", "audit", "list", "--order", order, "--deed", "unmask", "--config", config).expect(t, 0, "kim", "")
+	}
+	show("A-1", "action account Shinhan 110-1")
+	run(t, "", "payment", "show", shop, "A-1", "--unmask", "--config", config).expect(t, 2, "", "--by NAME")
 	live(t, conn, payment.New(command("A-2")), submitting, func(p *payment.Payment) {
 		p.Status = payment.Pending
 		p.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/1"}}
 	})
-	run(t, "", "payment", "show", shop, "A-2", "--config", config).expect(t, 0, "action url GET https://pay.example/1", "")
+	show("A-2", "action url GET https://pay.example/1")
 	live(t, conn, payment.New(command("A-3")), submitting, func(p *payment.Payment) {
 		p.Status = payment.Pending
 		p.Action = &payment.Action{Type: payment.ActionClarification, Clarification: &payment.Clarification{Fields: map[string][]string{"customer": {"first_name", "last_name"}}}}
@@ -333,7 +350,7 @@ func TestShowWithoutStreams(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	config := configuration(t, server.URL(), nowhere)
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, REFUSED_WEBHOOKS: make it with payctl streams apply")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, ACTIONS, REFUSED_WEBHOOKS: make it with payctl streams apply")
 	server.Stop()
 	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "Next: see that nats-server runs and that nats.urls names it")
 }

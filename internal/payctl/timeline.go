@@ -149,30 +149,6 @@ func (s story) parkedLine() string {
 	return line
 }
 
-// actionLines are the lines about an action, each of which begins with name.
-func actionLines(name string, a *payment.Action) [][2]string {
-	if a == nil {
-		return nil
-	}
-	lines := [][2]string{{name, string(a.Type)}}
-	switch {
-	case a.Redirect != nil:
-		lines = append(lines, [2]string{name + " url", a.Redirect.Method + " " + a.Redirect.URL})
-	case a.Transfer != nil:
-		t := a.Transfer
-		lines = append(lines, [2]string{name + " account", strings.Join(strings.Fields(t.BankName+" "+t.BankCode+" "+t.AccountNumber), " ")},
-			[2]string{name + " amount", money(t.Amount)}, [2]string{name + " text", t.Reference})
-		if !t.ExpiresAt.IsZero() {
-			lines = append(lines, [2]string{name + " until", t.ExpiresAt.UTC().Format(time.RFC3339)})
-		}
-	case a.Clarification != nil:
-		for _, group := range slices.Sorted(maps.Keys(a.Clarification.Fields)) {
-			lines = append(lines, [2]string{name + " wants", group + ": " + strings.Join(a.Clarification.Fields[group], ", ")})
-		}
-	}
-	return lines
-}
-
 func reason(r *payment.Reason) string {
 	if r == nil {
 		return ""

@@ -60,6 +60,9 @@ type NATS struct {
 	// DeadLettersBytes bounds the dead letters that nobody has dealt with. Beyond it messages that would become one are tried
 	// again, until there is room.
 	DeadLettersBytes int `yaml:"dead_letters_bytes"`
+	// ActionsRetention is how long it is kept what the customer of a payment must do: the provider's page, or the account
+	// to transfer to. Both are personal, and worth nothing when the customer's time is over.
+	ActionsRetention time.Duration `yaml:"actions_retention"`
 	// AuditRetention is how long it is kept what people did by hand, and why.
 	AuditRetention time.Duration `yaml:"audit_retention"`
 	// Accounts says that NATS has the accounts of "payctl credentials make": the ingress and each operator have one of their
@@ -270,6 +273,7 @@ const (
 	DefaultDeadLettersBytes     = 256 << 20
 	DefaultUpstreamMessages     = 1000    // a second
 	DefaultUpstreamBytes        = 4 << 20 // a second
+	DefaultActionsRetention     = 35 * day
 	DefaultAuditRetention       = 5 * 365 * day
 	DefaultSlots                = 32
 	DefaultSubmitTimeout        = 15 * time.Second
@@ -328,6 +332,7 @@ func Defaults() Config {
 		NATS: NATS{
 			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
 			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention, AuditRetention: DefaultAuditRetention,
+			ActionsRetention: DefaultActionsRetention,
 			UpstreamQuota:    Quota{MessagesPerSecond: DefaultUpstreamMessages, BytesPerSecond: DefaultUpstreamBytes},
 			DeadLettersBytes: DefaultDeadLettersBytes,
 		},

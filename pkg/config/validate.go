@@ -136,6 +136,7 @@ func (n NATS) validate(p *problems) {
 	p.positive("nats.webhooks_retention", n.WebhooksRetention)
 	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
 	p.within("nats.dead_letters_bytes", n.DeadLettersBytes, minDeadLetters, maxDeadLetters)
+	p.positive("nats.actions_retention", n.ActionsRetention)
 	p.positive("nats.audit_retention", n.AuditRetention)
 }
 

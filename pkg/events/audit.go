@@ -26,11 +26,12 @@ const (
 	DeedAccount Deed = "account" // workers began to work with a provider's account; also written by workers themselves
 	DeedAccept  Deed = "accept"  // a log of payments accepted that has lost its past
 	DeedSkip    Deed = "skip"    // an event of the log stepped over that cannot be read
+	DeedErase   Deed = "erase"   // personal data of a payment erased
 )
 
 // Deeds lists all deeds.
 func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount, DeedAccept, DeedSkip}
+	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount, DeedAccept, DeedSkip, DeedErase}
 }
 
 // Stage says which of the two records of a deed this is. An intent without a result was interrupted:

@@ -58,6 +58,13 @@ func clarification() *payment.Action {
 	}}
 }
 
+const exampleActionID = "01939c3e-5a00-7000-8000-00000000000a"
+
+// stored is an action as it is read from the log, without its content.
+func stored(t payment.ActionType) *payment.Action {
+	return &payment.Action{Type: t, Stored: exampleActionID}
+}
+
 // exampleEvents returns an event for each status and each action, by the name of its golden file.
 func exampleEvents() map[string]payment.Payment {
 	base := payment.New(fullCommand(payment.Deposit))
@@ -109,6 +116,13 @@ func exampleEvents() map[string]payment.Payment {
 	add("pending.page", payment.Pending, 2, func(p *payment.Payment) { p.Action, p.PageClosesAt = redirect(), begin.Add(24*time.Hour) })
 	add("pending.transfer", payment.Pending, 2, func(p *payment.Payment) {
 		p.Provider, p.Known, p.Amount, p.Action = "topay-tw", true, payment.TWD(48400), transfer()
+	})
+	add("pending.stored", payment.Pending, 2, func(p *payment.Payment) {
+		p.Known, p.Action = true, stored(payment.ActionRedirect)
+	})
+	add("in_doubt.stored", payment.InDoubt, 2, func(p *payment.Payment) {
+		p.Known, p.Reason = true, &payment.Reason{Code: payment.ReasonAmountMismatch, Message: "ordered 10000 KRW, the provider speaks of 10010 KRW"}
+		p.WithheldAction = stored(payment.ActionTransfer)
 	})
 	add("pending.clarification", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, clarification() })
 	add("pending.overdue", payment.Pending, 3, func(p *payment.Payment) {
@@ -180,6 +194,10 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 		m, err := events.EncodePayment(p, exampleID)
 		keep(name, m, err)
 	}
+	for _, a := range []*payment.Action{redirect(), transfer(), clarification()} {
+		m, err = events.EncodeAction(ref, *a, exampleActionID, begin.Add(2*time.Second))
+		keep("action."+string(a.Type), m, err)
+	}
 	m, err = events.EncodeWebhook(exampleWebhook(), exampleID)
 	keep("webhook", m, err)
 	m, err = events.EncodeRefusedWebhook(exampleRefusedWebhook(), 3, exampleID)
@@ -202,7 +220,7 @@ func exampleClarification() events.Clarification {
 func exampleAudits() map[string]events.AuditRecord {
 	const deed = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount, events.DeedAccept, events.DeedSkip} {
+	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount, events.DeedAccept, events.DeedSkip, events.DeedErase} {
 		r := events.AuditRecord{
 			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
@@ -232,6 +250,9 @@ func exampleAudits() map[string]events.AuditRecord {
 			r.Items = []events.AuditItem{{Stream: events.StreamPayments, Result: "accepted"}}
 		case events.DeedSkip:
 			r.Stage, r.Items = events.Finished, []events.AuditItem{{Order: ref.Order, Event: 4711, Before: payment.Parked, After: payment.InDoubt, Result: "stepped over"}}
+		case events.DeedErase:
+			r.Stage, r.Reason = events.Finished, "request of the customer, ticket 4711"
+			r.Items = []events.AuditItem{{Order: ref.Order, Before: payment.Settled, After: payment.Settled, Stream: "ACTIONS 1, WEBHOOKS 2", Result: "erased"}}
 		case events.DeedAccount:
 			r.Order, r.Items = "", []events.AuditItem{{Order: ref.Order}}
 			r.Account, r.AccountBefore = "teemopay at new.example app_code app-1 country KR", "teemopay at old.example app_code app-1 country KR"

@@ -35,20 +35,74 @@ func encodePayment(p payment.Payment) ([]byte, error) {
 	if !p.Operation.Valid() {
 		return nil, fmt.Errorf("encode payment %s: operation %q", p.Ref, p.Operation)
 	}
-	data, err := json.Marshal(p)
+	p.Action, p.WithheldAction = withoutContent(p.Action), withoutContent(p.WithheldAction)
+	data, err := json.Marshal(DataOf(p))
 	if err != nil {
 		return nil, fmt.Errorf("encode payment %s: %w", p.Ref, err)
 	}
 	return data, nil
 }
 
+// PaymentData is a payment as it stands in an event, and as people and upstreams are shown it.
+type PaymentData struct {
+	payment.Payment
+	// StoredAction and StoredWithheldAction stand in the place of Action and WithheldAction where their content is not
+	// here: in every event of the log, and in what is shown when the content is not kept any more.
+	StoredAction         *StoredAction `json:"stored_action,omitempty"`
+	StoredWithheldAction *StoredAction `json:"stored_withheld_action,omitempty"`
+}
+
+// StoredAction names an action whose content is kept under [ActionSubject].
+type StoredAction struct {
+	Type payment.ActionType `json:"type"`
+	ID   string             `json:"id"`
+}
+
+// DataOf returns a payment in the form that becomes JSON.
+func DataOf(p payment.Payment) PaymentData {
+	d := PaymentData{Payment: p}
+	d.Action, d.StoredAction = nameMissing(p.Action)
+	d.WithheldAction, d.StoredWithheldAction = nameMissing(p.WithheldAction)
+	return d
+}
+
+func nameMissing(a *payment.Action) (*payment.Action, *StoredAction) {
+	if !a.Missing() {
+		return a, nil
+	}
+	return nil, &StoredAction{Type: a.Type, ID: a.Stored}
+}
+
+// withoutContent leaves of an action that is stored elsewhere what says where.
+func withoutContent(a *payment.Action) *payment.Action {
+	if a == nil || a.Stored == "" {
+		return a
+	}
+	return &payment.Action{Type: a.Type, Stored: a.Stored}
+}
+
+// payment is the opposite of DataOf.
+func (d PaymentData) payment() payment.Payment {
+	d.Action, d.WithheldAction = d.StoredAction.or(d.Action), d.StoredWithheldAction.or(d.WithheldAction)
+	return d.Payment
+}
+
+// or returns the action that s names, unless its content is here.
+func (s *StoredAction) or(a *payment.Action) *payment.Action {
+	if a != nil || s == nil || !ValidActionID(s.ID) {
+		return a
+	}
+	return &payment.Action{Type: s.Type, Stored: s.ID}
+}
+
 // DecodePayment reads the data of an event of the log. Fields that this version does not know are
 // ignored: a newer version may have written them.
 func DecodePayment(data []byte) (payment.Payment, error) {
-	var p payment.Payment
-	if err := Unmarshal(data, &p); err != nil {
+	var d PaymentData
+	if err := Unmarshal(data, &d); err != nil {
 		return payment.Payment{}, fmt.Errorf("decode payment: %w", err)
 	}
+	p := d.payment()
 	if err := p.Ref.Validate(); err != nil {
 		return payment.Payment{}, fmt.Errorf("decode payment: %w", err)
 	}

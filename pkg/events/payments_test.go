@@ -3,6 +3,7 @@ package events_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"reflect"
 	"strings"
 	"testing"
@@ -136,5 +137,46 @@ func TestVerdicts(t *testing.T) {
 	var forgotten events.Handler = func(context.Context, events.Message) (v events.Verdict) { return }
 	if forgotten(context.Background(), events.Message{}).Kind != events.Retry {
 		t.Error("a forgotten verdict must retry")
+	}
+}
+
+// The log names what the customer must do and never holds it, whatever it is; what is shown has it where it is kept.
+func TestActionsAreNamedInTheLogOnly(t *testing.T) {
+	for _, content := range []*payment.Action{redirect(), transfer(), clarification()} {
+		p := exampleEvents()["payment.pending"]
+		p.Action = content
+		p.Action.Stored = exampleActionID
+		p.WithheldAction = content
+		m, err := events.EncodePayment(p, exampleID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := validate(paymentSchema, m.Data); err != nil {
+			t.Errorf("%s: %v", m.Data, err)
+		}
+		for _, personal := range []string{"pay.example", "abc", "9001", "Shop", "first_name"} {
+			if strings.Contains(string(m.Data), personal) {
+				t.Errorf("%s is in the event: %s", personal, m.Data)
+			}
+		}
+		read, err := events.DecodePayment(m.Data)
+		if err != nil || !read.Action.Missing() || !read.Action.Same(p.Action) || !read.WithheldAction.Missing() {
+			t.Errorf("%+v, %v", read, err)
+		}
+		shown, err := json.Marshal(events.DataOf(p))
+		if err != nil || strings.Contains(string(shown), "stored_action") || validate(paymentSchema, shown) != nil {
+			t.Errorf("shown as %s, %v", shown, err)
+		}
+		kept, err := events.EncodeAction(p.Ref, *content, exampleActionID, begin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := events.DecodeAction(p.Ref, exampleActionID, kept.Data)
+		if err != nil || back.Stored != exampleActionID || !back.Same(content) {
+			t.Errorf("%+v, %v", back, err)
+		}
+		if _, err := events.DecodeAction(payment.Ref{Provider: "other-kr", Order: p.Order}, exampleActionID, kept.Data); err == nil {
+			t.Error("another payment's content is taken")
+		}
 	}
 }

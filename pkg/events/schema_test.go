@@ -35,12 +35,14 @@ var (
 	paymentSchema = compile(events.PaymentSchema, events.PaymentSchemaID)
 
 	clarificationSchema = compile(events.ClarificationSchema, events.ClarificationSchemaID)
+
+	actionSchema = compile(events.ActionSchema, events.ActionSchemaID)
 )
 
 // schemaOf returns the schema of a golden message by its name; nil where the data has none.
 func schemaOf(golden string) *jsonschema.Schema {
 	kind, _, _ := strings.Cut(golden, ".")
-	return map[string]*jsonschema.Schema{"command": commandSchema, "clarification": clarificationSchema, "payment": paymentSchema}[kind]
+	return map[string]*jsonschema.Schema{"command": commandSchema, "clarification": clarificationSchema, "payment": paymentSchema, "action": actionSchema}[kind]
 }
 
 func validate(s *jsonschema.Schema, data []byte) error {
@@ -228,7 +230,7 @@ func TestSchemasRefuse(t *testing.T) {
 func wireTypes() []reflect.Type {
 	return []reflect.Type{
 		reflect.TypeFor[payment.Command](), reflect.TypeFor[payment.Customer](), reflect.TypeFor[payment.Account](),
-		reflect.TypeFor[payment.Payment](), reflect.TypeFor[payment.Reason](), reflect.TypeFor[payment.Receipt](), reflect.TypeFor[payment.Action](),
+		reflect.TypeFor[events.PaymentData](), reflect.TypeFor[events.StoredAction](), reflect.TypeFor[payment.Reason](), reflect.TypeFor[payment.Receipt](), reflect.TypeFor[payment.Action](),
 		reflect.TypeFor[payment.Redirect](), reflect.TypeFor[payment.Transfer](), reflect.TypeFor[payment.Clarification](),
 		reflect.TypeFor[events.Clarification](), reflect.TypeFor[events.AuditRecord](), reflect.TypeFor[events.AuditItem](),
 	}
@@ -245,6 +247,12 @@ func jsonNames(typ reflect.Type) map[string]reflect.StructField {
 	return names
 }
 
+// actionData is the data of a stored action.
+type actionData struct {
+	payment.Ref
+	Action payment.Action `json:"action"`
+}
+
 // TestSchemasNameTheFieldsOfTheCode compares the names both ways, nested types included.
 func TestSchemasNameTheFieldsOfTheCode(t *testing.T) {
 	for _, c := range []struct {
@@ -252,8 +260,9 @@ func TestSchemasNameTheFieldsOfTheCode(t *testing.T) {
 		schema []byte
 		types  int // that are compared at least, this one counted
 	}{
-		{reflect.TypeFor[payment.Command](), events.CommandSchema, 4}, {reflect.TypeFor[payment.Payment](), events.PaymentSchema, 4},
+		{reflect.TypeFor[payment.Command](), events.CommandSchema, 4}, {reflect.TypeFor[events.PaymentData](), events.PaymentSchema, 5},
 		{reflect.TypeFor[events.Clarification](), events.ClarificationSchema, 1},
+		{reflect.TypeFor[actionData](), events.ActionSchema, 5},
 	} {
 		var doc map[string]any
 		if err := json.Unmarshal(c.schema, &doc); err != nil {

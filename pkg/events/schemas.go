@@ -7,6 +7,7 @@ const (
 	CommandSchemaID       = "urn:payonce:schema:command:v1"
 	ClarificationSchemaID = "urn:payonce:schema:clarification:v1"
 	PaymentSchemaID       = "urn:payonce:schema:payment:v1"
+	ActionSchemaID        = "urn:payonce:schema:action:v1"
 )
 
 // CommandSchema is the JSON Schema (2020-12) of the data of deposit.requested and payout.requested.
@@ -23,3 +24,8 @@ var ClarificationSchema []byte
 //
 //go:embed schemas/payment.v1.json
 var PaymentSchema []byte
+
+// ActionSchema is the JSON Schema (2020-12) of the data of action.stored.
+//
+//go:embed schemas/action.v1.json
+var ActionSchema []byte

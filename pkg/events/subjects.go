@@ -13,6 +13,7 @@ const (
 	StreamPayments    = "PAYMENTS"    // the log
 	StreamDeadLetters = "DEADLETTERS" // what could not be worked, with the reason
 	StreamAudit       = "AUDIT"       // what people did by hand, and why
+	StreamActions     = "ACTIONS"     // what customers must do to pay: kept for a short time beside the log
 )
 
 // IntakeStream is the stream into which one upstream publishes by NATS, e.g. "INTAKE-shop". It is not

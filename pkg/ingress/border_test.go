@@ -125,7 +125,7 @@ func (b *border) options(newID func() string) ingress.Options {
 		Registry: connectors.NewRegistry(map[string]connectors.Connector{
 			"fake-kr": fakeConnector{}, "other-kr": fakeConnector{}, "mute-kr": muteConnector{},
 		}),
-		Commands: b.queue, Webhooks: b.sink, Log: b.log,
+		Commands: b.queue, Webhooks: b.sink, Log: b.log, Actions: b.log,
 		Keys: []ingress.APIKey{
 			{Name: "narrow", SHA256: narrow, Providers: []string{"other-kr"}, Operations: []payment.Operation{payment.Deposit}},
 			{Name: "shop", SHA256: wide},

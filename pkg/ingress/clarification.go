@@ -45,7 +45,7 @@ func (s *Server) clarify(w http.ResponseWriter, r *http.Request) *problem {
 	case err != nil:
 		return s.failed(r, err, "The answer may have been taken: send the same request again.", "provider", ref.Provider, "order", ref.Order)
 	}
-	writeJSON(w, http.StatusAccepted, p)
+	writeJSON(w, http.StatusAccepted, events.DataOf(p))
 	return nil
 }
 

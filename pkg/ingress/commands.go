@@ -19,7 +19,7 @@ const maxQueued = 7 * 24 * time.Hour
 
 // accepted is the answer to a command: the payment, as its events have it.
 type accepted struct {
-	payment.Payment
+	events.PaymentData
 	Duplicate bool `json:"duplicate"`
 	// Retry says what makes another attempt, where this order makes none, and Detail says so to people.
 	Retry  string `json:"retry,omitempty"`
@@ -31,7 +31,7 @@ const retryNewOrder = "new_order"
 
 // answerTo returns what is said about a payment. A failed one stays failed, however often its command is sent.
 func answerTo(p payment.Payment, duplicate bool) accepted {
-	answer := accepted{Payment: p, Duplicate: duplicate}
+	answer := accepted{PaymentData: events.DataOf(p), Duplicate: duplicate}
 	if p.Status == payment.Failed {
 		answer.Retry = retryNewOrder
 		answer.Detail = "This payment failed and is not tried again. To try again, send the command under a new order number."

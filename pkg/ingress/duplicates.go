@@ -37,7 +37,7 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p
 	for round := range enqueueRounds {
 		p, err := s.last(ctx, cmd.Ref, cmd.Upstream)
 		if err == nil {
-			if err := sameCommand(p, cmd); err != nil || p.Status != payment.Parked {
+			if p, err = s.shown(ctx, p, cmd); err != nil || p.Status != payment.Parked {
 				return p, true, err
 			}
 			return p, true, s.restore(ctx, cmd.Ref, command)
@@ -93,7 +93,15 @@ func (s *Server) published(ctx context.Context, cmd payment.Command) (payment.Pa
 	if err != nil {
 		return payment.Payment{}, fmt.Errorf("read %s after publishing: %w", cmd.Ref, err)
 	}
-	return p, sameCommand(p, cmd)
+	return s.shown(ctx, p, cmd)
+}
+
+// shown returns a payment of the log with what its customer must do, if the command is the one that it came of.
+func (s *Server) shown(ctx context.Context, p payment.Payment, cmd payment.Command) (payment.Payment, error) {
+	if err := sameCommand(p, cmd); err != nil {
+		return p, err
+	}
+	return s.actions.Actions(ctx, p)
 }
 
 // queued returns the payment of the command that waits in the queue, or events.ErrNotQueued. A command

@@ -150,6 +150,7 @@ type fakeLog struct {
 	last     func(call int) error // runs before each Last
 	calls    int
 	history  error
+	actions  error
 }
 
 func newFakeLog() *fakeLog {
@@ -227,6 +228,13 @@ func (l *fakeLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, u
 		return payment.Payment{}, 0, fmt.Errorf("last: %w", &events.UnreadableError{Ref: ref, Sequence: record.Sequence, Err: errors.New(record.Unreadable)})
 	}
 	return record.Payment, record.Sequence, nil
+}
+
+// Actions fails if it must: the events here hold the content.
+func (l *fakeLog) Actions(_ context.Context, p payment.Payment) (payment.Payment, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return p, l.actions
 }
 
 func (l *fakeLog) History(_ context.Context, ref payment.Ref) ([]events.Record, error) {

@@ -51,7 +51,7 @@ func onNATS(t *testing.T, change ...func(*ingress.Options)) (*border, watchedLog
 		t.Fatal(err)
 	}
 	log := watchedLog{conn, make(chan struct{}, 1)}
-	b := newBorder(t, append(change, func(o *ingress.Options) { o.Commands, o.Webhooks, o.Log = conn, conn, log })...)
+	b := newBorder(t, append(change, func(o *ingress.Options) { o.Commands, o.Webhooks, o.Log, o.Actions = conn, conn, log, conn })...)
 	return b, log
 }
 

@@ -37,13 +37,21 @@ type WebhookSink interface {
 
 // Log is the log of payments, as a reader sees it. Its methods are safe for concurrent use.
 type Log interface {
-	// Last returns the payment as it stands and the sequence of its last event, or events.ErrNoPayment.
+	// Last returns the payment as it stands and the sequence of its last event, or events.ErrNoPayment. What its customer
+	// must do can be without its content ([payment.Action.Missing]).
 	Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error)
-	// History returns all events of a payment, oldest first, or events.ErrNoPayment.
+	// History returns all events of a payment, oldest first, or events.ErrNoPayment. So can theirs.
 	History(ctx context.Context, ref payment.Ref) ([]events.Record, error)
 	// Watch returns a channel that gets a value whenever the order's events may have changed, and a
 	// function that ends the watching.
 	Watch(ref payment.Ref) (<-chan struct{}, func())
+}
+
+// Actions keeps what customers must do beside the log. It is safe for concurrent use.
+type Actions interface {
+	// Actions returns a payment with the content of what its customer must do, as far as it is kept. It is called for
+	// those alone who may see the payment.
+	Actions(ctx context.Context, p payment.Payment) (payment.Payment, error)
 }
 
 // Options are what a Server is made of. All fields without a word about their absence are required.
@@ -54,6 +62,7 @@ type Options struct {
 	Log      Log
 	// RefusedWebhooks keeps webhooks that are refused, for a short time and masked. Without it none are kept.
 	RefusedWebhooks RefusedWebhooks
+	Actions  Actions
 	// Keys let upstream services in. Without one nobody can use /v1.
 	Keys []APIKey
 	// WebhookSources lists, by provider, the networks its webhooks may come from. A provider without an
@@ -97,6 +106,7 @@ func (o Options) validate() error {
 	need("Commands", o.Commands == nil)
 	need("Webhooks", o.Webhooks == nil)
 	need("Log", o.Log == nil)
+	need("Actions", o.Actions == nil)
 	need("Now", o.Now == nil)
 	need("NewID", o.NewID == nil)
 	need("Logger", o.Logger == nil)

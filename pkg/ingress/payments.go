@@ -15,10 +15,10 @@ import (
 
 // event is one entry of a payment's timeline.
 type event struct {
-	Sequence uint64          `json:"sequence"` // in the log
-	ID       string          `json:"id"`       // the event's CloudEvents id
-	StoredAt time.Time       `json:"stored_at"`
-	Payment  payment.Payment `json:"payment"`
+	Sequence uint64             `json:"sequence"` // in the log
+	ID       string             `json:"id"`       // the event's CloudEvents id
+	StoredAt time.Time          `json:"stored_at"`
+	Payment  events.PaymentData `json:"payment"`
 }
 
 // unreadableEvent is an event of which nothing but its place is known.
@@ -80,7 +80,7 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, p)
+	writeJSON(w, http.StatusOK, events.DataOf(p))
 	return nil
 }
 
@@ -100,15 +100,42 @@ func (s *Server) timeline(w http.ResponseWriter, r *http.Request) *problem {
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		return s.failed(r, err, unreadable, "provider", ref.Provider, "order", ref.Order)
 	}
+	if err := s.readActions(ctx, records); err != nil {
+		return s.failed(r, err, unreadable, "provider", ref.Provider, "order", ref.Order)
+	}
 	answer := timeline{Ref: ref, Events: make([]event, 0, len(records))}
 	for _, record := range records {
 		if record.Unreadable != "" {
 			answer.Unreadable = append(answer.Unreadable, unreadableEvent{record.Sequence, record.StoredAt, record.Unreadable})
 			continue
 		}
-		answer.Events = append(answer.Events, event{record.Sequence, record.ID, record.StoredAt, record.Payment})
+		answer.Events = append(answer.Events, event{record.Sequence, record.ID, record.StoredAt, events.DataOf(record.Payment)})
 	}
 	writeJSON(w, http.StatusOK, answer)
+	return nil
+}
+
+// readActions reads what the customer had to do at each event. Events that name the same cost one read.
+func (s *Server) readActions(ctx context.Context, records []events.Record) error {
+	known := map[string]*payment.Action{}
+	for i := range records {
+		p := &records[i].Payment
+		for _, action := range []**payment.Action{&p.Action, &p.WithheldAction} {
+			if (*action).Missing() && known[(*action).Stored] != nil {
+				*action = known[(*action).Stored]
+			}
+		}
+		read, err := s.actions.Actions(ctx, *p)
+		if err != nil {
+			return err
+		}
+		*p = read
+		for _, action := range []*payment.Action{p.Action, p.WithheldAction} {
+			if action != nil {
+				known[action.Stored] = action
+			}
+		}
+	}
 	return nil
 }
 
@@ -170,13 +197,17 @@ func (s *Server) find(ctx context.Context, ref payment.Ref, upstream string) (pa
 	return s.logged(ctx, ref, upstream)
 }
 
-// logged returns the payment as it stands in the log, or events.ErrNoPayment for one that is another upstream's, too.
+// logged returns the payment as it stands in the log, or events.ErrNoPayment for one that is another upstream's, too. What
+// the customer must do is read after that, so that a failure or the time of the read tells another upstream nothing.
 func (s *Server) logged(ctx context.Context, ref payment.Ref, upstream string) (payment.Payment, error) {
 	p, err := s.last(ctx, ref, upstream)
-	if err == nil && !p.VisibleTo(upstream) {
+	if err != nil {
+		return p, err
+	}
+	if !p.VisibleTo(upstream) {
 		return payment.Payment{}, events.ErrNoPayment
 	}
-	return p, err
+	return s.actions.Actions(ctx, p)
 }
 
 // matches reports whether an If-None-Match names the tag (RFC 9110, 13.1.2: weak comparison).

@@ -147,3 +147,26 @@ func TestProviders(t *testing.T) {
 		t.Errorf("the wide key sees %d providers, want 3", len(list))
 	}
 }
+
+// What the customer had to do is shown while it is kept; afterwards only that there was something.
+func TestPaymentWhoseActionWasErased(t *testing.T) {
+	b := newBorder(t)
+	p := paymentOf(t, payment.Deposit, depositBody, payment.Pending)
+	p.Action = &payment.Action{Type: payment.ActionRedirect, Stored: "a-1", Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/1"}}
+	b.log.append(p)
+	view := b.do("GET", "/v1/payments/fake-kr/D-1", "").mustBe(t, 200)
+	if action, _ := view["action"].(map[string]any); action["redirect"] == nil || view["stored_action"] != nil {
+		t.Errorf("while it is kept: %v", view)
+	}
+	p.Action = &payment.Action{Type: payment.ActionRedirect, Stored: "a-2"}
+	b.log.append(p)
+	gone := func(view map[string]any) {
+		t.Helper()
+		if stored, _ := view["stored_action"].(map[string]any); view["action"] != nil || stored["type"] != "redirect" || stored["id"] != "a-2" {
+			t.Errorf("after an erasure: %v", view)
+		}
+	}
+	gone(b.do("GET", "/v1/payments/fake-kr/D-1", "").mustBe(t, 200))
+	list := b.do("GET", "/v1/payments/fake-kr/D-1/events", "").mustBe(t, 200)["events"].([]any)
+	gone(list[1].(map[string]any)["payment"].(map[string]any))
+}

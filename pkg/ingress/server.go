@@ -20,6 +20,7 @@ type Server struct {
 	commands  Commands
 	sink      WebhookSink
 	log       Log
+	actions   Actions
 	keys      atomic.Pointer[keyring]
 	clients   clients
 	limits    Limits
@@ -55,7 +56,7 @@ func New(o Options) (*Server, error) {
 	}
 	limits := o.Limits.withDefaults()
 	s := &Server{
-		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log,
+		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions,
 		clients:  clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
 		prefixes: o.OrderPrefixes, onNATS: o.NATSUpstreams,
 		limits: limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,

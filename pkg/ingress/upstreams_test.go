@@ -2,6 +2,7 @@ package ingress_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"strings"
@@ -69,6 +70,7 @@ func reads(order string) map[string][]string {
 // looks counts what is read for one request.
 type looks struct {
 	ingress.Log
+	actions ingress.Actions
 	ingress.Commands
 	done []string
 }
@@ -76,6 +78,11 @@ type looks struct {
 func (l *looks) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
 	l.done = append(l.done, "last")
 	return l.Log.Last(ctx, ref)
+}
+
+func (l *looks) Actions(ctx context.Context, p payment.Payment) (payment.Payment, error) {
+	l.done = append(l.done, "actions")
+	return l.actions.Actions(ctx, p)
 }
 
 func (l *looks) History(ctx context.Context, ref payment.Ref) ([]events.Record, error) {
@@ -115,8 +122,8 @@ func TestAnotherUpstreamsPaymentDoesNotExist(t *testing.T) {
 			t.Run(place+"/"+what, func(t *testing.T) {
 				counting := &looks{}
 				b := newBorder(t, withAsking, withGame, func(o *ingress.Options) {
-					counting.Log, counting.Commands = o.Log, o.Commands
-					o.Log, o.Commands = counting, counting
+					counting.Log, counting.Commands, counting.actions = o.Log, o.Commands, o.Actions
+					o.Log, o.Commands, o.Actions = counting, counting, counting
 				})
 				put(b)
 				ask := func(order string) (string, []string) {
@@ -168,6 +175,7 @@ func TestAnotherUpstreamsOrderNumberIsRefused(t *testing.T) {
 		t.Run(place, func(t *testing.T) {
 			b := newBorder(t, withGame)
 			put(b)
+			b.log.actions = errors.New("what customers must do is not read before it is known who asks")
 			first := ""
 			for _, path := range []string{"/v1/deposits", "/v1/payouts"} {
 				for _, body := range []string{depositBody, rewritten, different} {

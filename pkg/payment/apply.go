@@ -2,7 +2,6 @@ package payment
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 )
@@ -59,7 +58,8 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 			next.NotFound, next.NotFoundAt = p.NotFound+1, now.UTC()
 		}
 	case Pending:
-		if o.Action != nil || o.ActionDone != nil && reflect.DeepEqual(o.ActionDone, p.Action) {
+		done := o.Action == nil && o.ActionDone != nil && o.ActionDone.Same(p.Action)
+		if done || o.Action != nil && !o.Action.Same(p.Action) {
 			next.Action = o.Action
 		}
 	default:
@@ -80,6 +80,11 @@ func withheld(p Payment, o Observation, evidence Evidence, to Status) *Action {
 	case to != InDoubt:
 		return nil
 	case evidence == mismatch && o.Action != nil:
+		for _, known := range []*Action{p.WithheldAction, p.Action} { // which may be stored already
+			if o.Action.Same(known) {
+				return known
+			}
+		}
 		return o.Action
 	case evidence == mismatch && p.Action != nil:
 		return p.Action

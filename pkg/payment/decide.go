@@ -241,10 +241,14 @@ func same(p, next Payment) bool {
 	if reflect.DeepEqual(p, next) { // what is the same in memory is so in JSON, and cheaper to compare
 		return true
 	}
-	before, err := json.Marshal(p)
+	return p.Action.Same(next.Action) && p.WithheldAction.Same(next.WithheldAction) && sameJSON(p, next)
+}
+
+func sameJSON(a, b any) bool {
+	before, err := json.Marshal(a)
 	if err != nil {
 		return false
 	}
-	after, err := json.Marshal(next)
+	after, err := json.Marshal(b)
 	return err == nil && bytes.Equal(before, after)
 }

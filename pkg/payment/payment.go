@@ -5,8 +5,8 @@ import (
 )
 
 // Payment is one payment as it stands. Every event in the log carries it whole, so the last event of
-// an order is the payment. It holds what a ledger needs and no personal data beyond what the customer
-// must be shown to pay ([Action]).
+// an order is the payment. It holds what a ledger needs. What the customer must be shown to pay ([Action]) can be
+// personal: a log keeps the content of actions elsewhere, see [Action.Stored].
 type Payment struct {
 	Ref
 	Operation Operation `json:"operation"`
@@ -186,55 +186,4 @@ func (p Payment) ReversalPending() bool {
 type Receipt struct {
 	Reference string `json:"reference"` // the provider's number of this transfer
 	Amount    Money  `json:"amount"`
-}
-
-// ActionType says what kind of thing the customer must do.
-type ActionType string
-
-// The action types.
-const (
-	ActionRedirect      ActionType = "redirect"      // open or post to a URL
-	ActionTransfer      ActionType = "transfer"      // transfer money to an account
-	ActionClarification ActionType = "clarification" // tell the provider more
-)
-
-// Action is what the customer, or the upstream for the customer, must do next. Exactly one of the
-// pointers is set, the one that Type names.
-type Action struct {
-	Type          ActionType     `json:"type"`
-	Redirect      *Redirect      `json:"redirect,omitempty"`
-	Transfer      *Transfer      `json:"transfer,omitempty"`
-	Clarification *Clarification `json:"clarification,omitempty"`
-}
-
-// Redirect sends the customer's browser to the provider's page.
-type Redirect struct {
-	Method string            `json:"method"` // GET or POST
-	URL    string            `json:"url"`
-	Fields map[string]string `json:"fields,omitempty"` // form fields of a POST
-	// RegisterURL is where a customer goes who uses this channel for the first time.
-	RegisterURL string `json:"register_url,omitempty"`
-}
-
-// Transfer tells the customer where to transfer money to.
-type Transfer struct {
-	AccountNumber string `json:"account_number"`
-	AccountHolder string `json:"account_holder,omitempty"`
-	BankCode      string `json:"bank_code,omitempty"`
-	BankName      string `json:"bank_name,omitempty"`
-	BankBranch    string `json:"bank_branch,omitempty"`
-	// Amount that the customer must transfer, where the provider wants another than was asked for.
-	Amount    Money             `json:"amount,omitzero"`
-	Reference string            `json:"reference,omitempty"` // text that the transfer must carry
-	QRCode    string            `json:"qr_code,omitempty"`   // content of a QR code
-	ExpiresAt time.Time         `json:"expires_at,omitzero"`
-	Messages  map[string]string `json:"messages,omitempty"` // language code → text for the customer
-}
-
-// Clarification lists what the provider wants to know. Fields maps a group to its field names, or
-// Schema is the provider's JSON Schema as text.
-type Clarification struct {
-	Fields   map[string][]string `json:"fields,omitempty"`
-	Schema   string              `json:"schema,omitempty"`
-	Messages map[string]string   `json:"messages,omitempty"` // language code → text for the customer
 }

@@ -47,6 +47,9 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 		}
 		return events.RetryVerdict(w.clarifyPause(m))
 	}
+	if err == nil {
+		err = w.readActions(ctx, j)
+	}
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)

@@ -3,6 +3,7 @@ package worker_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -29,6 +30,9 @@ type memoryLog struct {
 	mu    sync.Mutex
 	seq   uint64
 	lists map[payment.Ref][]logEvent
+	// actions is what customers must do, by id: no event holds it.
+	actions     map[string]*payment.Action
+	actionsFail error
 	// behind makes that many calls of Last answer with the event before the last one.
 	behind int
 	// beforeAppend, if set, runs once before the next append: somebody else moves first.
@@ -36,13 +40,14 @@ type memoryLog struct {
 }
 
 func newMemoryLog(t *testing.T) *memoryLog {
-	return &memoryLog{t: t, lists: map[payment.Ref][]logEvent{}}
+	return &memoryLog{t: t, lists: map[payment.Ref][]logEvent{}, actions: map[string]*payment.Action{}}
 }
 
 func (l *memoryLog) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
 	if hook := l.takeHook(); hook != nil {
 		hook(p)
 	}
+	p = l.storeActions(p)
 	out, err := events.EncodePayment(p, "event")
 	if err != nil {
 		return 0, err
@@ -133,6 +138,48 @@ func (l *memoryLog) stepOver(order string, before payment.Payment, now time.Time
 	return next
 }
 
+// storeActions keeps what the customer must do beside the log, as the broker's adapter does.
+func (l *memoryLog) storeActions(p payment.Payment) payment.Payment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, action := range []**payment.Action{&p.Action, &p.WithheldAction} {
+		if *action == nil || (*action).Stored != "" {
+			continue
+		}
+		stored := **action
+		stored.Stored = fmt.Sprintf("action-%d", len(l.actions)+1)
+		l.actions[stored.Stored] = &stored
+		*action = &stored
+	}
+	return p
+}
+
+// Actions returns p with the content of what its customer must do.
+func (l *memoryLog) Actions(ctx context.Context, p payment.Payment) (payment.Payment, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.actionsFail != nil {
+		return p, l.actionsFail
+	}
+	return l.withActions(p), ctx.Err()
+}
+
+// failActions makes reading actions fail with err, until it is nil again.
+func (l *memoryLog) failActions(err error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.actionsFail = err
+}
+
+func (l *memoryLog) withActions(p payment.Payment) payment.Payment {
+	for _, action := range []**payment.Action{&p.Action, &p.WithheldAction} {
+		if (*action).Missing() && l.actions[(*action).Stored] != nil {
+			*action = l.actions[(*action).Stored]
+		}
+	}
+	return p
+}
+
 func last(list []logEvent) logEvent {
 	if len(list) == 0 {
 		return logEvent{}
@@ -151,7 +198,7 @@ func (l *memoryLog) history(order string) []payment.Payment {
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		all = append(all, p)
+		all = append(all, l.withActions(p))
 	}
 	return all
 }

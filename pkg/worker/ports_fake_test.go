@@ -116,6 +116,10 @@ func (l logPort) Append(ctx context.Context, next payment.Payment, after uint64)
 	return seq, err
 }
 
+func (l logPort) Actions(ctx context.Context, p payment.Payment) (payment.Payment, error) {
+	return l.p.desk.log.Actions(ctx, p)
+}
+
 func (l logPort) Last(ctx context.Context, ref payment.Ref) (current payment.Payment, seq uint64, err error) {
 	err = l.p.do("last", errPort, func() (err error) {
 		if answer := l.p.onRead; answer != nil {

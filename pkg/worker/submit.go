@@ -221,6 +221,11 @@ func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observ
 	traits := j.conn.Traits()
 	observation.Settling, observation.OneReference = max(observation.Settling, traits.SettlingDelay), traits.OneReference
 	for range maxMoves {
+		if observation.Action != nil { // to see whether the customer is asked for something else now
+			if err := w.readActions(ctx, j); err != nil {
+				return err
+			}
+		}
 		observation.PageGrace = w.pageGrace(j.payment, traits)
 		next, changed, err := payment.Decide(j.payment, observation, at)
 		if err != nil || !changed {
@@ -272,4 +277,15 @@ func (w *Worker) reload(ctx context.Context, j *job) error {
 	}
 	j.payment, j.seq = current, seq
 	return nil
+}
+
+// readActions reads the content of what the customer must do.
+func (w *Worker) readActions(ctx context.Context, j *job) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	p, err := w.Log.Actions(ctx, j.payment)
+	if err == nil {
+		j.payment = p
+	}
+	return err
 }

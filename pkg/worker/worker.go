@@ -33,8 +33,11 @@ type Log interface {
 	// (0: the payment has no event). It returns the new sequence, or events.ErrStale when the payment
 	// has moved on. Any other error means that it is not known whether the event was written.
 	Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error)
-	// Last returns a payment as it stands and the sequence of its last event, or events.ErrNoPayment.
+	// Last returns a payment as it stands and the sequence of its last event, or events.ErrNoPayment. What its customer
+	// must do can be without its content ([payment.Action.Missing]).
 	Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error)
+	// Actions returns a payment of Last with that content, as far as it is kept.
+	Actions(ctx context.Context, p payment.Payment) (payment.Payment, error)
 }
 
 // Options are what a worker is made of. Log, Claims, Connectors, Now and NewID are required.

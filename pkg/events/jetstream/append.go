@@ -24,17 +24,22 @@ import (
 //   - any other error: it is not known whether the event was written. Read it again.
 //
 // A lost acknowledgement is resolved by asking the log, until ctx ends.
+//
+// What the customer must do is stored beside the log first, and the event names it: see [Conn.Actions].
 func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq uint64, err error) {
 	id, err := newID()
 	if err != nil {
 		return 0, fmt.Errorf("append %s: %w", p.Ref, err)
 	}
+	ctx, span := c.startAppend(ctx, p, id)
+	defer func() { finish(span, err) }()
+	if p, err = c.storeActions(ctx, p); err != nil {
+		return 0, fmt.Errorf("append: %w", err)
+	}
 	out, err := events.EncodePayment(p, id)
 	if err != nil {
 		return 0, fmt.Errorf("append: %w", err)
 	}
-	ctx, span := c.startAppend(ctx, p, id)
-	defer func() { finish(span, err) }()
 	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data} // nobody else has the header
 	injectTrace(ctx, msg.Header)
 	last := strconv.FormatUint(after, 10)

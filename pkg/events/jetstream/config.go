@@ -37,6 +37,9 @@ type Config struct {
 	DeadLetterBytes int64
 	// RefusedBytes bounds the refused webhooks that are kept for people to look at; the oldest go first.
 	RefusedBytes int64
+	// ActionRetention is how long it is kept what the customer of a payment must do: the provider's page, or the account
+	// to transfer to. It must be longer than a customer has for it.
+	ActionRetention time.Duration
 	// AuditRetention is how long it is kept what people did by hand.
 	AuditRetention time.Duration
 	// Upstreams that publish by NATS: each has a stream of its own, see [events.IntakeStream].
@@ -79,7 +82,7 @@ func DefaultConfig() Config {
 	return Config{
 		Replicas:         1,
 		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
-		DeadLetterBytes: DefaultDeadLetterBytes, RefusedBytes: DefaultRefusedBytes,
+		DeadLetterBytes: DefaultDeadLetterBytes, RefusedBytes: DefaultRefusedBytes, ActionRetention: 35 * day,
 		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
 		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
@@ -100,6 +103,7 @@ func (c Config) Validate() error {
 		{"webhook_retention", c.WebhookRetention, time.Hour},
 		{"dead_letter_retention", c.DeadLetterRetention, time.Hour},
 		{"audit_retention", c.AuditRetention, time.Hour},
+		{"action_retention", c.ActionRetention, time.Hour},
 		{"ack_wait", c.AckWait, time.Second},
 		{"retry_delay", c.RetryDelay, time.Millisecond},
 		{"stall_after", c.StallAfter, 100 * time.Millisecond},

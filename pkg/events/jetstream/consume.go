@@ -85,8 +85,11 @@ func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, 
 		return fmt.Errorf("consume webhooks: %q cannot be a provider", provider)
 	}
 	return c.consume(ctx, events.StreamWebhooks, slots, handler,
-		c.consumerConfig("webhooks-"+provider, c.cfg.WebhookMaxAckPending, "webhook.received."+provider+".*"))
+		c.consumerConfig(webhooksConsumer(provider), c.cfg.WebhookMaxAckPending, "webhook.received."+provider+".*"))
 }
+
+// webhooksConsumer is the name of the durable consumer of a provider's webhooks.
+func webhooksConsumer(provider string) string { return "webhooks-" + provider }
 
 // consumerConfig has no BackOff, because that would replace AckWait, and no MaxDeliver, because a
 // message beyond it stays in a work queue where nobody can reach it (nats-server#5564).

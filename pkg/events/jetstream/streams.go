@@ -44,13 +44,19 @@ func streamConfigs(c Config) []njs.StreamConfig {
 	deadLetters := baseStream(c, events.StreamDeadLetters, "What could not be worked, with the reason", "deadletter.*.*")
 	deadLetters.MaxAge, deadLetters.MaxBytes = c.DeadLetterRetention, c.DeadLetterBytes
 
+	// What customers must do is personal and needed for a short time only; the log just names it. Erasing it deletes
+	// single messages, so that no purge is needed.
+	actions := baseStream(c, events.StreamActions, "What customers must do to pay: links and accounts, for a short time", "action.stored.*.*.*")
+	actions.MaxAge, actions.MaxMsgSize = c.ActionRetention, MaxMessageBytes
+	actions.DenyPurge, actions.AllowDirect = true, true
+
 	audit := baseStream(c, events.StreamAudit, "What people did by hand, and why", "operator.*.*.*")
 	audit.MaxAge = c.AuditRetention
 	if c.Accounts { // the server writes the account of who wrote a record into its subject
 		audit.Subjects = append(audit.Subjects, "audit.*.*.*.*")
 	}
 	audit.DenyDelete, audit.DenyPurge = true, true
-	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit, refusedStream(c)}
+	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit, actions, refusedStream(c)}
 	for _, upstream := range c.Upstreams {
 		all = append(all, intakeStream(c, upstream))
 	}

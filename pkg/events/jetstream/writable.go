@@ -216,6 +216,8 @@ func streamOf(subject string) string {
 		return events.StreamDeadLetters
 	case "operator":
 		return events.StreamAudit
+	case "action":
+		return events.StreamActions
 	}
 	if subject == events.ProbeSubject(events.StreamWebhooks) {
 		return events.StreamWebhooks

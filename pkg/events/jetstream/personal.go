@@ -1,0 +1,148 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+)
+
+// PersonalData lists what is kept beside the log of a payment that has ended: what its customer had to do, its commands
+// and clarifications, its webhooks, and dead letters about it. fingerprint is that of the payment's command: another
+// command under the same order has not been refused yet. Nothing is read of the streams of upstreams, which workers
+// empty within seconds.
+func (c *Conn) PersonalData(ctx context.Context, ref payment.Ref, fingerprint string) ([]events.Personal, error) {
+	if err := ref.Validate(); err != nil {
+		return nil, err
+	}
+	var all []events.Personal
+	for _, look := range []func(context.Context, payment.Ref) ([]events.Personal, error){
+		c.actionsOf,
+		func(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
+			return c.commandsOf(ctx, ref, fingerprint)
+		},
+		c.webhooksOf, c.lettersOf,
+	} {
+		found, err := look(ctx, ref)
+		if err != nil {
+			return nil, fmt.Errorf("personal data of %s: %w", ref, err)
+		}
+		all = append(all, found...)
+	}
+	return all, nil
+}
+
+func (c *Conn) actionsOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
+	return c.messagesOf(ctx, events.StreamActions, events.ActionSubject(ref, "*"), func(events.Message) string { return "" })
+}
+
+// commandsOf lists what of the order waits in the queue or is parked.
+func (c *Conn) commandsOf(ctx context.Context, ref payment.Ref, fingerprint string) ([]events.Personal, error) {
+	needed := func(m events.Message) string {
+		if events.IsClarification(m.Subject) {
+			return "" // nothing is asked any more
+		}
+		if strings.HasPrefix(m.Subject, events.ParkedSubject(ref)) {
+			m.Subject = m.Header.Get(njs.ScheduleTargetHeader)
+		}
+		if cmd, err := events.DecodeCommand(m); err == nil && cmd.Fingerprint() == fingerprint {
+			return ""
+		}
+		return "another command of the order waits for a worker; it becomes a dead letter"
+	}
+	queued, err := c.messagesOf(ctx, events.StreamCommands, events.CommandFilter(ref), needed)
+	if err != nil {
+		return nil, err
+	}
+	parked, err := c.messagesOf(ctx, events.StreamCommands, events.ParkedSubject(ref), needed)
+	return append(queued, parked...), err
+}
+
+// webhooksOf lists the webhooks of the order. What no worker has judged yet may speak of money.
+func (c *Conn) webhooksOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
+	judged, err := c.judgedWebhooks(ctx, ref.Provider)
+	if err != nil {
+		return nil, err
+	}
+	received, err := c.messagesOf(ctx, events.StreamWebhooks, events.WebhookSubject(ref), func(m events.Message) string {
+		if m.Sequence > judged {
+			return "a webhook that no worker has judged yet"
+		}
+		return ""
+	})
+	if err != nil {
+		return nil, err
+	}
+	waiting, err := c.messagesOf(ctx, events.StreamWebhooks, events.WaitingSubject(ref, "*"), func(events.Message) string {
+		return "a webhook that is judged later"
+	})
+	return append(received, waiting...), err
+}
+
+// judgedWebhooks returns the sequence up to which all webhooks of a provider were acknowledged; 0 where nobody reads them.
+func (c *Conn) judgedWebhooks(ctx context.Context, provider string) (uint64, error) {
+	consumer, err := c.js.Consumer(ctx, events.StreamWebhooks, webhooksConsumer(provider))
+	if errors.Is(err, njs.ErrConsumerNotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	info := consumer.CachedInfo()
+	if info.NumAckPending == 0 && info.NumPending == 0 { // the floor stays at the last webhook of this provider
+		return info.Delivered.Stream, nil
+	}
+	return info.AckFloor.Stream, nil
+}
+
+func (c *Conn) lettersOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
+	letters, err := c.DeadLettersOf(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	var all []events.Personal
+	for _, l := range letters {
+		all = append(all, events.Personal{Stream: events.StreamDeadLetters, Subject: l.Message.Subject, Sequence: l.Sequence, StoredAt: l.StoredAt})
+	}
+	return all, nil
+}
+
+// messagesOf lists the messages of a stream under a subject, oldest first.
+func (c *Conn) messagesOf(ctx context.Context, name, filter string, needed func(events.Message) string) ([]events.Personal, error) {
+	stream, err := c.stream(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	var all []events.Personal
+	for after := uint64(0); ; {
+		raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject(filter))
+		if errors.Is(err, njs.ErrMsgNotFound) {
+			return all, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s of stream %s: %w", filter, name, err)
+		}
+		after = raw.Sequence
+		all = append(all, events.Personal{Stream: name, Subject: raw.Subject, Sequence: raw.Sequence, StoredAt: raw.Time, Needed: needed(rawMessage(raw))})
+	}
+}
+
+// Erase deletes a message and lets the server overwrite its bytes on the disk. One that is gone already is no error.
+func (c *Conn) Erase(ctx context.Context, m events.Personal) error {
+	stream, err := c.stream(ctx, m.Stream)
+	if err != nil {
+		return err
+	}
+	if err := stream.SecureDeleteMsg(ctx, m.Sequence); err != nil {
+		if _, getErr := stream.GetMsg(ctx, m.Sequence); errors.Is(getErr, njs.ErrMsgNotFound) {
+			return nil
+		}
+		return fmt.Errorf("erase sequence %d of %s: %w", m.Sequence, m.Stream, err)
+	}
+	return nil
+}
