@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +16,9 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/payctl"
+	"payonce/internal/trial"
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 // payctl runs payctl with the key of a person and returns its exit code and what it printed.
@@ -52,6 +55,7 @@ func people(t *testing.T, s *system) {
 	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(all, "--by", "lee")...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " dropped", all...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--deed", "drop")
+	s.erase(t, "H-1")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " copies", "audit", "verify")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams are as they are defined.", "streams", "diff")
 	s.forgedByWorker(t)
@@ -70,6 +74,33 @@ func people(t *testing.T, s *system) {
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, `it says "kim", and was written by the account operator-lee`, "audit", "verify")
 	s.erased(t)
+}
+
+// erase erases, with an operator's key, what is kept of the customer of a payment that has settled. Until then the ingress
+// shows what the customer was given, from ACTIONS.
+func (s *system) erase(t *testing.T, order string) {
+	t.Helper()
+	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	if status, body := s.get(t, ref, "/events"); status != http.StatusOK || !strings.Contains(body, `"account_number"`) || strings.Contains(body, `"stored_action"`) {
+		t.Errorf("before the erasure: %d %s", status, body)
+	}
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "settled", "payment", "show", trial.TeemoPay, order, "--unmask", "--because", "ticket 4711")
+	erase := []string{"privacy", "erase", trial.TeemoPay, order, "--reason", "ticket 4711"}
+	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(erase, "--by", "lee", "--yes")...)
+	for deadline := time.Now().Add(patience); ; { // the worker judges the provider's last webhook
+		code, out := s.payctl(t, "operator-kim", append(erase, "--dry-run")...)
+		if code == payctl.ExitOK && strings.Contains(out, "ACTIONS 1") && strings.Contains(out, "WEBHOOKS") && !strings.Contains(out, "still needed") {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("exit %d\n%s", code, out)
+		}
+	}
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "1: erased", append(erase, "--yes")...)
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--deed", "erase")
+	if status, body := s.get(t, ref, "/events"); status != http.StatusOK || strings.Contains(body, `"account_number"`) || !strings.Contains(body, `"stored_action"`) {
+		t.Errorf("after the erasure: %d %s", status, body)
+	}
 }
 
 // erased lets a stolen administrator's key make AUDIT again, empty: the copy has what was there.

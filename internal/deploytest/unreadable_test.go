@@ -2,7 +2,6 @@ package deploytest
 
 import (
 	"fmt"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -80,24 +79,4 @@ func steppedOver(t *testing.T, s *system) {
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "stepped over", "audit", "list", "--deed", "skip", "--json")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "unreadable", "payment", "show", ref.Provider, ref.Order)
-}
-
-// get asks the ingress for a payment, or for what is below it.
-func (s *system) get(t *testing.T, ref payment.Ref, below string) (status int, body string) {
-	t.Helper()
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, fmt.Sprintf("http://%s/v1/payments/%s/%s%s", s.listen, ref.Provider, ref.Order, below), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return response.StatusCode, string(text)
 }

@@ -8,6 +8,7 @@ import (
 
 	"payonce/internal/trial"
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 // upstreamOf is who asks for an order in these tests: the trial's API key, or the NATS account shop.
@@ -25,22 +26,7 @@ func upstreamOf(order string) string {
 func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 	t.Helper()
 	get := func(order, tail string) (int, string) {
-		request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.listen+"/v1/payments/"+trial.TeemoPay+"/"+order+tail, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		request.Header.Set("Authorization", "Bearer "+s.apiKey)
-		request.Header.Set(events.HeaderUpstream, "shop")
-		response, err := http.DefaultClient.Do(request)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = response.Body.Close() }()
-		body, err := io.ReadAll(response.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return response.StatusCode, strings.ReplaceAll(string(body), response.Header.Get("X-Request-Id"), "ID")
+		return s.get(t, payment.Ref{Provider: trial.TeemoPay, Order: order}, tail)
 	}
 	body := `{"provider":"` + trial.TeemoPay + `","order":"G-1","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
 	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
@@ -67,4 +53,25 @@ func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 			t.Errorf("its own payment%s: %d %s", tail, status, body)
 		}
 	}
+}
+
+// get asks the ingress for a payment, or its timeline, with the trial's API key and a header that claims to be shop's.
+func (s *system) get(t *testing.T, ref payment.Ref, tail string) (status int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.listen+"/v1/payments/"+ref.String()+tail, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+s.apiKey)
+	request.Header.Set(events.HeaderUpstream, "shop")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, strings.ReplaceAll(string(text), response.Header.Get("X-Request-Id"), "ID")
 }

@@ -56,15 +56,24 @@ func readQuestion(ctx context.Context, conn *jetstream.Conn, p payment.Payment) 
 
 // unmask reads what the customer must do, as far as it is kept, and keeps who looked and why.
 func (e Env) unmask(ctx context.Context, conn *jetstream.Conn, s *story, who operator.Person) error {
+	who, err := whoIs(ctx, conn, who)
+	if err != nil {
+		return err
+	}
 	record := events.AuditRecord{Deed: events.DeedUnmask, Provider: s.Provider, By: who.Name, Reason: who.Why}
-	_, err := e.carryOut(ctx, conn, record, []events.AuditItem{{Order: s.Order, Before: s.Payment.Status}}, "payments",
+	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: s.Order, Upstream: s.Payment.Upstream, Before: s.Payment.Status}}, "payments",
 		func(ctx context.Context, item *events.AuditItem) error {
 			item.Result = "shown"
-			p, _, err := jetstream.WithActions{Conn: conn}.Last(ctx, s.Ref)
-			if err == nil {
-				s.Payment.Action, s.Payment.WithheldAction = lookedAt(p.Action), lookedAt(p.WithheldAction)
+			records, err := conn.History(ctx, s.Ref)
+			if err != nil {
+				return err
 			}
-			return err
+			p, _ := events.Unskipped(records)
+			if p, err = conn.Actions(ctx, p); err != nil {
+				return err
+			}
+			s.Payment.Action, s.Payment.WithheldAction = lookedAt(p.Action), lookedAt(p.WithheldAction)
+			return nil
 		})
 	return err
 }

@@ -85,7 +85,7 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func rootCommand(env Env) *cobra.Command {
-	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts, providers' books, parked payments, dead letters", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
+	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts, providers' books, parked payments, dead letters, personal data", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
   payctl payment show ecommpay-kr P-1001
   payctl payouts import payouts.csv --provider ecommpay-kr --dry-run`)
 	root.Long = root.Short + `.
@@ -96,7 +96,7 @@ when the command line or the configuration is wrong.`
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), banksCommand(env), payoutsCommand(env),
-		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), auditCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
+		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), auditCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
 	return root
 }
 

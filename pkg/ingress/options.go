@@ -62,7 +62,7 @@ type Options struct {
 	Log      Log
 	// RefusedWebhooks keeps webhooks that are refused, for a short time and masked. Without it none are kept.
 	RefusedWebhooks RefusedWebhooks
-	Actions  Actions
+	Actions         Actions
 	// Keys let upstream services in. Without one nobody can use /v1.
 	Keys []APIKey
 	// WebhookSources lists, by provider, the networks its webhooks may come from. A provider without an

@@ -226,7 +226,9 @@ func TestADoubtOfAnOlderVersionIsBounded(t *testing.T) {
 // order is not sent again, and the person is not told a second time.
 func TestTheLimitStaysThoughTheTimeIsBehind(t *testing.T) {
 	inBubble(t, func(d *desk) {
-		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{GiveUpAfter: 15 * time.Minute, MaxSubmits: 1000} }
+		d.options.Patience = func(string, payment.Operation) worker.Patience {
+			return worker.Patience{GiveUpAfter: 15 * time.Minute, MaxSubmits: 1000}
+		}
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
 		m := d.message(d.order("o-1"))
 		refusedFor(d, d.start(), m, time.Hour)

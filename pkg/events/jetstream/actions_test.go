@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -88,7 +91,7 @@ func TestActionsStandBesideTheLog(t *testing.T) {
 	if _, err = c.Append(ctx, p, seq); err != nil {
 		t.Fatal(err)
 	}
-	erase(t, c, ref("D-1"), "", 1, 0)
+	erase(t, c, payment.Payment{Ref: ref("D-1")}, 1, 0)
 	if found := holding(t, server.URL(), "t0ken"); len(found) != 0 {
 		t.Errorf("after the erasure the link stands in %v", found)
 	}
@@ -106,10 +109,39 @@ func TestActionsStandBesideTheLog(t *testing.T) {
 	}
 }
 
+// An event that a version before ACTIONS wrote has the link in itself: it is shown as ever, and the next event names it.
+func TestActionsOfOlderVersions(t *testing.T) {
+	server, c := start(t)
+	ctx := testContext(t)
+	out, err := events.EncodePayment(withPage("D-1", marked), "old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, js := foreign(t, server.URL())
+	if _, err := js.PublishMsg(ctx, &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}); err != nil {
+		t.Fatal(err)
+	}
+	shown := jetstream.WithActions{Conn: c}
+	p, seq, err := shown.Last(ctx, ref("D-1"))
+	if err != nil || p.Action == nil || p.Action.Redirect == nil || p.Action.Redirect.URL != marked {
+		t.Fatalf("%+v, %v", p.Action, err)
+	}
+	p.Revision, p.OverdueAt = 2, time.Now()
+	if _, err := c.Append(ctx, p, seq); err != nil {
+		t.Fatal(err)
+	}
+	if found := holding(t, server.URL(), "t0ken"); !slices.Equal(found, []string{events.StreamPayments, events.StreamActions}) {
+		t.Errorf("the link stands in %v, want the old event and ACTIONS", found)
+	}
+	if p, _, err = shown.Last(ctx, ref("D-1")); err != nil || p.Action.Stored == "" || p.Action.Missing() || p.Action.Redirect.URL != marked {
+		t.Errorf("%+v, %v", p.Action, err)
+	}
+}
+
 // erase erases what is erasable of an order and compares how many messages that were, and how many are needed.
-func erase(t *testing.T, c *jetstream.Conn, r payment.Ref, fingerprint string, erasable, needed int) {
+func erase(t *testing.T, c *jetstream.Conn, p payment.Payment, erasable, needed int) {
 	t.Helper()
-	found, err := c.PersonalData(testContext(t), r, fingerprint)
+	found, err := c.PersonalData(testContext(t), p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,11 +215,12 @@ func TestActionsOfOthersAreNotShown(t *testing.T) {
 	}
 }
 
-// Commands of an ended payment, webhooks that were judged and dead letters can be erased; what still speaks cannot.
+// Commands of an ended payment, webhooks that were judged and dead letters can be erased; what still speaks cannot, nor the
+// same command of another upstream.
 func TestPersonalDataOfAnOrder(t *testing.T) {
 	server, c := start(t)
 	ctx, r := testContext(t), ref("D-1")
-	cmd := payment.Command{Ref: r, Operation: payment.Deposit, Amount: payment.KRW(1), Customer: payment.Customer{Name: "홍길동-mark"}}
+	cmd := payment.Command{Ref: r, Operation: payment.Deposit, Amount: payment.KRW(1), Customer: payment.Customer{Name: "홍길동-mark"}, Upstream: "shop"}
 	send := func(cmd payment.Command) {
 		t.Helper()
 		out, err := events.EncodeCommand(cmd, "c-"+cmd.Customer.Name)
@@ -210,7 +243,8 @@ func TestPersonalDataOfAnOrder(t *testing.T) {
 	}
 	send(cmd)
 	hook("judged")
-	erase(t, c, r, "another command's", 0, 2) // no consumer has judged anything
+	erase(t, c, payment.Payment{Ref: r, Fingerprint: "another command's"}, 0, 2) // no consumer has judged anything
+	erase(t, c, payment.Payment{Ref: r, Fingerprint: cmd.Fingerprint(), Upstream: "game"}, 0, 2)
 	judged := make(chan struct{})
 	stop := consumingWebhooks(t, c, func(_ events.Message) events.Verdict {
 		defer close(judged)
@@ -219,11 +253,21 @@ func TestPersonalDataOfAnOrder(t *testing.T) {
 	<-judged
 	stop() // waits for its acknowledgement
 	hook("not judged")
-	erase(t, c, r, cmd.Fingerprint(), 3, 1) // the command, the judged webhook and its dead letter
-	if found := holding(t, server.URL(), "홍길동-mark"); len(found) != 1 || found[0] != events.StreamWebhooks {
+	erase(t, c, payment.Payment{Ref: r, Fingerprint: cmd.Fingerprint(), Upstream: "shop"}, 2, 2) // not the webhook's dead letter
+	if found := holding(t, server.URL(), "홍길동-mark"); !slices.Equal(found, []string{events.StreamWebhooks, events.StreamDeadLetters}) {
 		t.Errorf("left in %v", found)
 	}
-	erase(t, c, ref("D-2"), "", 0, 0)
+	letters, err := c.DeadLettersOf(ctx, r)
+	if err != nil || len(letters) != 1 {
+		t.Fatal(letters, err)
+	}
+	if err := c.DropDeadLetter(ctx, letters[0].Sequence); err != nil {
+		t.Fatal(err)
+	}
+	if found := holding(t, server.URL(), "홍길동-mark"); !slices.Equal(found, []string{events.StreamWebhooks}) {
+		t.Errorf("left in %v after a person decided about the dead letter", found)
+	}
+	erase(t, c, payment.Payment{Ref: ref("D-2")}, 0, 0)
 }
 
 func consumingWebhooks(t *testing.T, c *jetstream.Conn, handler func(events.Message) events.Verdict) (stop func()) {

@@ -158,11 +158,20 @@ func (c *Conn) DropParked(ctx context.Context, ref payment.Ref) error {
 
 // remove deletes one message. removed is false when it was gone already.
 func (c *Conn) remove(ctx context.Context, name string, sequence uint64) (removed bool, err error) {
+	return c.delete(ctx, name, sequence, njs.Stream.DeleteMsg)
+}
+
+// overwrite is remove, and the server overwrites the message's bytes on the disk.
+func (c *Conn) overwrite(ctx context.Context, name string, sequence uint64) (removed bool, err error) {
+	return c.delete(ctx, name, sequence, njs.Stream.SecureDeleteMsg)
+}
+
+func (c *Conn) delete(ctx context.Context, name string, sequence uint64, do func(njs.Stream, context.Context, uint64) error) (removed bool, err error) {
 	stream, err := c.stream(ctx, name)
 	if err != nil {
 		return false, err
 	}
-	if err := stream.DeleteMsg(ctx, sequence); err != nil {
+	if err := do(stream, ctx, sequence); err != nil {
 		if _, getErr := stream.GetMsg(ctx, sequence); errors.Is(getErr, njs.ErrMsgNotFound) {
 			return false, nil
 		}

@@ -13,24 +13,22 @@ import (
 )
 
 // PersonalData lists what is kept beside the log of a payment that has ended: what its customer had to do, its commands
-// and clarifications, its webhooks, and dead letters about it. fingerprint is that of the payment's command: another
-// command under the same order has not been refused yet. Nothing is read of the streams of upstreams, which workers
-// empty within seconds.
-func (c *Conn) PersonalData(ctx context.Context, ref payment.Ref, fingerprint string) ([]events.Personal, error) {
-	if err := ref.Validate(); err != nil {
+// and clarifications, its webhooks, and dead letters about it. Another command under the same order, or another upstream's,
+// has not been refused yet. Nothing is read of the streams of upstreams and of the ingress, which workers empty within
+// seconds.
+func (c *Conn) PersonalData(ctx context.Context, p payment.Payment) ([]events.Personal, error) {
+	if err := p.Ref.Validate(); err != nil {
 		return nil, err
 	}
 	var all []events.Personal
 	for _, look := range []func(context.Context, payment.Ref) ([]events.Personal, error){
 		c.actionsOf,
-		func(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
-			return c.commandsOf(ctx, ref, fingerprint)
-		},
+		func(ctx context.Context, _ payment.Ref) ([]events.Personal, error) { return c.commandsOf(ctx, p) },
 		c.webhooksOf, c.lettersOf,
 	} {
-		found, err := look(ctx, ref)
+		found, err := look(ctx, p.Ref)
 		if err != nil {
-			return nil, fmt.Errorf("personal data of %s: %w", ref, err)
+			return nil, fmt.Errorf("personal data of %s: %w", p.Ref, err)
 		}
 		all = append(all, found...)
 	}
@@ -42,24 +40,24 @@ func (c *Conn) actionsOf(ctx context.Context, ref payment.Ref) ([]events.Persona
 }
 
 // commandsOf lists what of the order waits in the queue or is parked.
-func (c *Conn) commandsOf(ctx context.Context, ref payment.Ref, fingerprint string) ([]events.Personal, error) {
+func (c *Conn) commandsOf(ctx context.Context, p payment.Payment) ([]events.Personal, error) {
 	needed := func(m events.Message) string {
 		if events.IsClarification(m.Subject) {
 			return "" // nothing is asked any more
 		}
-		if strings.HasPrefix(m.Subject, events.ParkedSubject(ref)) {
+		if strings.HasPrefix(m.Subject, events.ParkedSubject(p.Ref)) {
 			m.Subject = m.Header.Get(njs.ScheduleTargetHeader)
 		}
-		if cmd, err := events.DecodeCommand(m); err == nil && cmd.Fingerprint() == fingerprint {
+		if cmd, err := events.DecodeCommand(m); err == nil && cmd.Fingerprint() == p.Fingerprint && p.TakenFor(cmd.Upstream) {
 			return ""
 		}
 		return "another command of the order waits for a worker; it becomes a dead letter"
 	}
-	queued, err := c.messagesOf(ctx, events.StreamCommands, events.CommandFilter(ref), needed)
+	queued, err := c.messagesOf(ctx, events.StreamCommands, events.CommandFilter(p.Ref), needed)
 	if err != nil {
 		return nil, err
 	}
-	parked, err := c.messagesOf(ctx, events.StreamCommands, events.ParkedSubject(ref), needed)
+	parked, err := c.messagesOf(ctx, events.StreamCommands, events.ParkedSubject(p.Ref), needed)
 	return append(queued, parked...), err
 }
 
@@ -100,6 +98,7 @@ func (c *Conn) judgedWebhooks(ctx context.Context, provider string) (uint64, err
 	return info.AckFloor.Stream, nil
 }
 
+// lettersOf lists the dead letters about the order. One of a webhook may speak of money until a person has decided about it.
 func (c *Conn) lettersOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
 	letters, err := c.DeadLettersOf(ctx, ref)
 	if err != nil {
@@ -107,7 +106,11 @@ func (c *Conn) lettersOf(ctx context.Context, ref payment.Ref) ([]events.Persona
 	}
 	var all []events.Personal
 	for _, l := range letters {
-		all = append(all, events.Personal{Stream: events.StreamDeadLetters, Subject: l.Message.Subject, Sequence: l.Sequence, StoredAt: l.StoredAt})
+		m := events.Personal{Stream: events.StreamDeadLetters, Subject: l.Message.Subject, Sequence: l.Sequence, StoredAt: l.StoredAt}
+		if l.Stream == events.StreamWebhooks {
+			m.Needed = "a webhook that became a dead letter; replay or drop it first"
+		}
+		all = append(all, m)
 	}
 	return all, nil
 }
@@ -134,15 +137,8 @@ func (c *Conn) messagesOf(ctx context.Context, name, filter string, needed func(
 
 // Erase deletes a message and lets the server overwrite its bytes on the disk. One that is gone already is no error.
 func (c *Conn) Erase(ctx context.Context, m events.Personal) error {
-	stream, err := c.stream(ctx, m.Stream)
-	if err != nil {
-		return err
-	}
-	if err := stream.SecureDeleteMsg(ctx, m.Sequence); err != nil {
-		if _, getErr := stream.GetMsg(ctx, m.Sequence); errors.Is(getErr, njs.ErrMsgNotFound) {
-			return nil
-		}
-		return fmt.Errorf("erase sequence %d of %s: %w", m.Sequence, m.Stream, err)
+	if _, err := c.overwrite(ctx, m.Stream, m.Sequence); err != nil {
+		return fmt.Errorf("erase from %s: %w", m.Stream, err)
 	}
 	return nil
 }

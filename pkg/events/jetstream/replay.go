@@ -93,7 +93,7 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 
 // DropDeadLetter deletes a dead letter. One that is gone already is no error.
 func (c *Conn) DropDeadLetter(ctx context.Context, sequence uint64) error {
-	if _, err := c.remove(ctx, events.StreamDeadLetters, sequence); err != nil {
+	if _, err := c.overwrite(ctx, events.StreamDeadLetters, sequence); err != nil {
 		return fmt.Errorf("drop dead letter: %w", err)
 	}
 	return nil

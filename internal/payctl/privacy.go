@@ -1,0 +1,272 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+)
+
+func privacyCommand(env Env) *cobra.Command {
+	parent := group("privacy", "Erase personal data of customers", "  payctl privacy erase ecommpay-kr P-1001 --by kim --reason \"request of the customer, ticket 4711\" --dry-run")
+	c := &cobra.Command{
+		Use:   "erase PROVIDER ORDER...",
+		Short: "Erase personal data of payments that have ended",
+		Long: `Erase what is kept of the customer of a payment that has ended: the page or account that the customer was given, commands,
+clarifications, webhooks and dead letters about the order. The log of payments stays as it is: amounts, statuses, times and
+the provider's numbers.
+
+A payment that is open or in conflict is left as it is. So is what may still speak of money: webhooks that no worker has
+judged yet or that became dead letters, and another command under the same order. Run it again later.
+
+The log knows no customers: find the orders of a customer in the system that sent them.`,
+		Example: `  payctl privacy erase ecommpay-kr P-1001 --by kim --reason "request of the customer, ticket 4711"
+  payctl privacy erase ecommpay-kr P-1001 P-1002 --by kim --reason "ticket 4711" --dry-run`,
+		Args: cobra.ArbitraryArgs,
+	}
+	h, asJSON := addHand(c, "reason"), addJSON(c)
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) < 2 {
+			return usagef("%s needs a PROVIDER and an ORDER; see %[1]s --help", c.CommandPath())
+		}
+		w := erasure{env: env, hand: h, provider: args[0], orders: slices.Compact(slices.Sorted(slices.Values(args[1:]))), json: *asJSON, out: c.OutOrStdout()}
+		for _, order := range w.orders {
+			if err := (payment.Ref{Provider: w.provider, Order: order}).Validate(); err != nil {
+				return usageError{err}
+			}
+		}
+		var err error
+		if w.who, err = h.person("reason"); err != nil {
+			return err
+		}
+		return env.asPerson(c.Context(), *h.config, w.who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
+			w.conn, w.retention, w.who = conn, cfg.NATS.PaymentsRetention, who
+			return w.run(ctx)
+		})
+	}
+	parent.AddCommand(c)
+	return parent
+}
+
+// erasure is one run of erase.
+type erasure struct {
+	env       Env
+	hand      hand
+	conn      *jetstream.Conn
+	provider  string
+	orders    []string
+	who       operator.Person
+	json      bool
+	out       io.Writer
+	retention time.Duration // of the log
+}
+
+// erasureReport is what came of it, or would.
+type erasureReport struct {
+	deedReport
+	// NotReached is what the command cannot erase, for people.
+	NotReached []string `json:"not_reached"`
+}
+
+// notReached holds of every erasure.
+var notReached = []string{
+	"the log of payments keeps amounts, statuses, times, references, the upstream's metadata and the command's fingerprint",
+	"backups and snapshots of NATS keep it until they expire; so do copies that other systems made",
+	"the provider keeps what it was sent",
+}
+
+func (w erasure) run(ctx context.Context) error {
+	r := erasureReport{deedReport: deedReport{Deed: events.DeedErase, Provider: w.provider, DryRun: *w.hand.dryRun}, NotReached: notReached}
+	var items []events.AuditItem
+	for _, order := range w.orders {
+		item, old, err := w.look(ctx, order)
+		if err != nil {
+			return err
+		}
+		if old != "" {
+			r.NotReached = append(slices.Clone(r.NotReached), order+": "+old)
+		}
+		r.Items = append(r.Items, item)
+		if item.Result == "" {
+			items = append(items, item)
+		}
+	}
+	r.Chosen = len(items)
+	if *w.hand.dryRun {
+		return errors.Join(w.show(w.out, r), leftIn(r.Items))
+	}
+	if err := w.show(w.env.Stderr, r); err != nil {
+		return err
+	}
+	if len(items) > 0 {
+		question := fmt.Sprintf("erase personal data of %s, for ever, as %s: %s", counted(len(items), "payment"), w.who.Name, w.who.Why)
+		if err := w.env.confirm(w.hand, question, fmt.Sprint(len(items))); err != nil {
+			return err
+		}
+	}
+	refused := slices.DeleteFunc(slices.Clone(r.Items), func(i events.AuditItem) bool { return i.Result == "" })
+	record := events.AuditRecord{Deed: events.DeedErase, Provider: w.provider, By: w.who.Name, Reason: w.who.Why}
+	results, err := w.env.carryOut(ctx, w.conn, record, items, "payments", w.erase)
+	for _, item := range refused {
+		results[item.Result]++
+	}
+	r.Results, r.Items = results, append(items, refused...)
+	return errors.Join(w.write(r), err, leftAlone(results))
+}
+
+// leftIn makes the exit code of a preview say that not all could be done.
+func leftIn(items []events.AuditItem) error {
+	results := map[string]int{}
+	for _, item := range items {
+		if item.Result != "" {
+			results[item.Result]++
+		}
+	}
+	return leftAlone(results)
+}
+
+// look says what would be erased of an order. Its result is why that cannot be. old is what the log itself holds.
+func (w erasure) look(ctx context.Context, order string) (item events.AuditItem, old string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, w.env.Timeout)
+	defer cancel()
+	ref := payment.Ref{Provider: w.provider, Order: order}
+	item = events.AuditItem{Order: order}
+	p, found, err := w.desk().Personal(ctx, w.conn, ref)
+	item.Before, item.Upstream = p.Status, p.Upstream
+	if errors.Is(err, operator.ErrNotNow) {
+		item.Result = left(err)
+		return item, "", nil
+	}
+	if err != nil {
+		return item, "", err
+	}
+	item.Stream = byStream(found)
+	if p.Status == "" {
+		return item, "", nil
+	}
+	old, err = w.inLog(ctx, ref)
+	return item, old, err
+}
+
+func (w erasure) desk() operator.Desk {
+	return operator.Desk{Log: w.conn, Queue: w.conn, Now: w.env.Now}
+}
+
+// inLog says what events of older versions hold, which had links and accounts in themselves.
+func (w erasure) inLog(ctx context.Context, ref payment.Ref) (string, error) {
+	records, err := w.conn.History(ctx, ref)
+	if errors.Is(err, events.ErrNoPayment) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	var last time.Time
+	count := 0
+	for _, record := range records {
+		for _, a := range []*payment.Action{record.Payment.Action, record.Payment.WithheldAction} {
+			if a != nil && !a.Missing() {
+				count, last = count+1, record.StoredAt
+			}
+		}
+	}
+	if count == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("the log has what the customer had to do in %s of an older version, until %s", counted(count, "event"),
+		last.Add(w.retention).UTC().Format(time.DateOnly)), nil
+}
+
+// erase erases what is kept of one order.
+func (w erasure) erase(ctx context.Context, item *events.AuditItem) error {
+	ref := payment.Ref{Provider: w.provider, Order: item.Order}
+	p, erased, kept, err := w.desk().Erase(ctx, w.conn, ref)
+	item.After, item.Stream, item.Result = p.Status, byStream(erased), operator.Erased
+	if errors.Is(err, operator.ErrNotNow) {
+		item.Result, err = left(err), nil
+	}
+	if err == nil && len(kept) > 0 {
+		item.Result = "partly erased, run it again later: " + whyKept(kept)
+	}
+	return err
+}
+
+// byStream counts messages: "ACTIONS 1, WEBHOOKS 2", and those that are still needed apart.
+func byStream(found []events.Personal) string {
+	counts := map[string]int{}
+	for _, m := range found {
+		name := m.Stream
+		if m.Needed != "" {
+			name += " (still needed)"
+		}
+		counts[name]++
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func whyKept(kept []events.Personal) string {
+	reasons := map[string]bool{}
+	for _, m := range kept {
+		reasons[m.Needed] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(reasons)), "; ")
+}
+
+// show shows what was found.
+func (w erasure) show(out io.Writer, r erasureReport) error {
+	if w.json {
+		if r.DryRun {
+			return writeJSON(out, r)
+		}
+		return nil
+	}
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ORDER\tSTATUS\tMESSAGES TO ERASE")
+	for _, item := range r.Items {
+		what := item.Stream
+		if item.Result != "" {
+			what = "left: " + item.Result
+		} else if what == "" {
+			what = "none"
+		}
+		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%s\x00%s\x00%s", item.Order, item.Before, what)))
+	}
+	if err := table.Flush(); err != nil || !r.DryRun {
+		return err
+	}
+	return errors.Join(w.notes(out, r), says(out, "Nothing was done."))
+}
+
+func (w erasure) write(r erasureReport) error {
+	if w.json {
+		return writeJSON(w.out, r)
+	}
+	for _, item := range r.Items {
+		if item.Result == operator.Erased && item.Stream != "" {
+			_, _ = fmt.Fprintf(w.out, "%s: %s\n", item.Order, item.Stream)
+		}
+	}
+	return errors.Join(r.deedReport.write(w.out, false), w.notes(w.out, r))
+}
+
+func (w erasure) notes(out io.Writer, r erasureReport) error {
+	_, err := fmt.Fprintf(out, "Not reached:\n- %s\n", strings.Join(r.NotReached, "\n- "))
+	return err
+}
