@@ -78,15 +78,15 @@ func (w *world) confirm(l *link) {
 	}
 }
 
-// sees reports whether a look-up knows an order. For a moment shorter than the settling delay it may not know one
-// that was confirmed on a page, and not again for long.
+// sees reports whether a look-up knows an order. For a moment shorter than the settling delay, less what clocks differ, it may
+// not know one that was confirmed on a page, and not again for long.
 func (w *world) sees(o *order) bool {
 	d := o.deal
 	if d == nil || w.now < d.visible || d.forgotten {
 		return false
 	}
 	if o.page > 0 && w.now >= d.blindUntil+time.Hour && w.rates[lookupBlinks] > 0 && w.oneOf(2, lookupBlinks) {
-		d.blindUntil = w.now + w.between(time.Second, settling()-time.Second)
+		d.blindUntil = w.now + w.between(time.Second, settling()-2*maxSkew-time.Second)
 	}
 	return w.now >= d.blindUntil
 }
