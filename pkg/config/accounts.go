@@ -8,6 +8,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode"
 
 	"payonce/pkg/connectors"
 )
@@ -21,6 +22,10 @@ func (c *Config) checkAccounts(found *problems, made map[string]connectors.Conne
 		shared := false
 		for _, endpoint := range traits.Endpoints {
 			at := c.serverOf(endpoint)
+			if strings.ContainsFunc(at, func(r rune) bool { return r > unicode.MaxASCII }) { // its other text could be another provider's
+				found.add(join("providers", name), "is at %s: write its host in ASCII, as xn--…, so that accounts can be compared", at)
+				break
+			}
 			id := strings.Join([]string{traits.Kind, strings.ToLower(traits.Merchant), at}, "\n")
 			if other, known := first[id]; known && other != name && !shared {
 				shared = true
@@ -40,7 +45,10 @@ func (c *Config) serverOf(endpoint string) string {
 	if err != nil {
 		return endpoint
 	}
-	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), u.Port()
+	host, port := strings.TrimSuffix(strings.ToLower(u.Hostname()), "."), strings.TrimLeft(u.Port(), "0")
+	if address, err := netip.ParseAddr(host); err == nil { // the parts of one address can be written in many ways
+		host = address.Unmap().String()
+	}
 	here := loopback(host)
 	if here {
 		host = "localhost"

@@ -42,6 +42,7 @@ func TestProvidersThatAreOneAccountAreRefused(t *testing.T) {
 		"a slash":               diamond("second", at+"/", "PF0001", won),
 		"large letters":         diamond("second", "https://GATEWAY.example", "PF0001", won),
 		"the scheme's port":     diamond("second", at+":443", "PF0001", won),
+		"that with a zero":      diamond("second", at+":0443", "PF0001", won),
 		"a dot":                 diamond("second", "https://gateway.example.", "PF0001", won),
 		"a path":                diamond("second", at+"/v1", "PF0001", won),
 		"the id's small letter": diamond("second", at, "pf0001", won),
@@ -63,6 +64,23 @@ func TestProvidersThatAreOneAccountAreRefused(t *testing.T) {
 		if _, err := connect(t, "providers:\n"+diamond("first", at, "PF0001", won)+second, ownSecrets, nil); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestOneServerHasManyTexts(t *testing.T) {
+	for first, second := range map[string]string{
+		"https://203.0.113.5":        "https://[::ffff:203.0.113.5]",
+		"https://[2001:db8::1]":      "https://[2001:db8:0::0:1]",
+		"https://[2001:DB8::a]:8443": "https://[2001:db8::A]:08443",
+	} {
+		_, err := connect(t, "providers:\n"+diamond("first", first, "PF0001", won)+diamond("second", second, "PF0001", won), ownSecrets, nil)
+		if err == nil || !strings.Contains(err.Error(), "providers.second: is the same account as provider first") {
+			t.Errorf("%s and %s: %v", first, second, err)
+		}
+	}
+	_, err := connect(t, "providers:\n"+diamond("first", "https://b\u00fccher.example", "PF0001", won), ownSecrets, nil)
+	if err == nil || !strings.Contains(err.Error(), "providers.first: is at bücher.example: write its host in ASCII") {
+		t.Errorf("a host that has another text in ASCII: %v", err)
 	}
 }
 

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
 	"net"
@@ -125,6 +127,9 @@ func (c *Config) checkSecrets(p *problems) {
 			if !s.secret {
 				continue
 			}
+			if name := c.keyOf(s.text); name != "" {
+				c.weak(p, s.key, fmt.Sprintf("is the API key of %s too, so that service can sign as the provider", name))
+			}
 			print := fingerprint(s.text)
 			first, known := holders[print]
 			if known && first != name {
@@ -134,6 +139,17 @@ func (c *Config) checkSecrets(p *problems) {
 			}
 		}
 	}
+}
+
+// keyOf returns the name of the API key that a text is, or "".
+func (c *Config) keyOf(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	for _, k := range c.Ingress.APIKeys {
+		if k.SHA256 == hex.EncodeToString(sum[:]) || slices.Contains(k.PreviousSHA256, hex.EncodeToString(sum[:])) {
+			return k.Name
+		}
+	}
+	return ""
 }
 
 // weak reports a secret that production does not take. why is empty for a good one.

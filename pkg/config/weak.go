@@ -82,6 +82,8 @@ func weakness(text string) string {
 		return "repeats itself"
 	case distinct(text) < minDistinct:
 		return "has few different characters"
+	case repeatsInside(text):
+		return "repeats itself"
 	case sequence(text):
 		return "counts up or down"
 	case len(text) < minSecret:
@@ -117,12 +119,25 @@ func repeats(text string) bool {
 	return false
 }
 
+// fewMore is how many bytes before or after what repeats itself make a secret no better, as in passwordpassword1.
+const fewMore = 2
+
+// repeatsInside reports whether a long text repeats itself but for a few bytes at its beginning or end.
+func repeatsInside(text string) bool {
+	for n := 1; n <= fewMore && len(text)-n >= minSecret-fewMore; n++ {
+		if repeats(text[n:]) || repeats(text[:len(text)-n]) {
+			return true
+		}
+	}
+	return false
+}
+
 // sequence reports whether three quarters of the neighbours in a text are the same, or next to each other in one
-// direction, as in 1234567890123456.
+// direction, as in 1234567890123456 and 112233445566778899.
 func sequence(text string) bool {
 	counts := map[int]int{}
 	for i := 1; i < len(text); i++ {
 		counts[int(text[i])-int(text[i-1])]++
 	}
-	return 4*max(counts[0], counts[1], counts[-1]) >= 3*(len(text)-1)
+	return 4*(counts[0]+max(counts[1], counts[-1])) >= 3*(len(text)-1)
 }

@@ -2,6 +2,7 @@ package config_test
 
 import (
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -43,10 +44,14 @@ func TestWeakSecretsAreRefusedInProduction(t *testing.T) {
 		"abababababababab":       "repeats itself",
 		"abcdeabcdeabcdea":       "repeats itself",
 		"PasswordPassword":       "repeats itself",
+		"passwordPassword1":      "repeats itself",
+		"1!PasswordPassword":     "repeats itself",
 		"aaaaaaaaaaaaaaab":       "has few different characters",
 		"aabbaababbaabbab":       "has few different characters",
 		"1234567890123456":       "counts up or down",
 		"zyxwvutsrqponmlk":       "counts up or down",
+		"112233445566778899":     "counts up or down",
+		"zzyyxxwwvvuuttss":       "counts up or down",
 		"aaaaaaaaaaaaaaaaxyz12":  "counts up or down",
 	} {
 		checkWeak(t, secret, want)
@@ -103,6 +108,25 @@ func TestOneSecretOfTwoProviders(t *testing.T) {
 		}
 		if c, err := connect(t, testEnvironment+yaml, ownSecrets, files); err != nil || !c.SecretsWarned() || len(c.Warnings()) != 1 {
 			t.Errorf("%s in a test: %v", name, err)
+		}
+	}
+}
+
+// A service that asks for payments must not be able to sign their webhooks.
+func TestASecretOfAProviderIsNoAPIKey(t *testing.T) {
+	sum := sha256.Sum256([]byte(ownSecrets["FIRST"]))
+	for name, hashes := range map[string]string{
+		"sha256":          "sha256: " + hex.EncodeToString(sum[:]),
+		"previous_sha256": "sha256: " + hash + ", previous_sha256: [" + hex.EncodeToString(sum[:]) + "]",
+	} {
+		yaml := "ingress: {api_keys: [{name: shop, " + hashes + ", providers: [first]}]}\nproviders:\n" + diamond("first", "https://gateway.example", "PF0001", won)
+		const want = "providers.first.settings.secret: is the API key of shop too"
+		_, err := connect(t, yaml, ownSecrets, nil)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "k3j4h5") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if c, err := connect(t, testEnvironment+yaml, ownSecrets, nil); err != nil || !strings.Contains(strings.Join(c.Warnings(), "\n"), want) {
+			t.Errorf("%s in a test: %v, %q", name, err, c.Warnings())
 		}
 	}
 }
