@@ -1,6 +1,6 @@
 # The programs of payonce as static files in an image without a shell.
 #   docker build --target payonce .   worker, ingress, payctl: for production
-#   docker build --target trial .     these, and the providers' sandbox with what a trial needs
+#   docker build --target test .     these, and the providers' sandbox with what a test environment needs
 # An image's tag is a version; a registry's digest pins it further: --build-arg BASE=name@sha256:...
 ARG GO_IMAGE=golang:1.26.8
 ARG BASE=gcr.io/distroless/static-debian12:nonroot
@@ -18,7 +18,7 @@ COPY deploy deploy
 COPY internal internal
 COPY pkg pkg
 RUN go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/payctl \
- && go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/trial/ ./cmd/sandbox ./cmd/trial
+ && go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/testenv/ ./cmd/sandbox ./cmd/testenv
 
 FROM ${BASE} AS payonce
 COPY --from=build /bin/payonce/ /usr/local/bin/
@@ -26,6 +26,6 @@ COPY --from=build /bin/payonce/ /usr/local/bin/
 USER 65532:65532
 CMD ["/usr/local/bin/worker", "--config", "/etc/payonce/payonce.yaml"]
 
-FROM payonce AS trial
-COPY --from=build /bin/trial/ /usr/local/bin/
+FROM payonce AS test
+COPY --from=build /bin/testenv/ /usr/local/bin/
 CMD ["/usr/local/bin/sandbox", "--help"]

@@ -25,7 +25,7 @@ RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## play a whole story of payments on this machine, then stop
+demo: ## play a whole scenario of payments on this machine, then stop
 	$(GO) run ./cmd/demo
 
 run: ## start the same system and keep it up until Ctrl-C
@@ -60,10 +60,10 @@ simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all m
 weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
 	$(GO) test ./internal/weekend -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
 
-scale: ## start beside 100,000 payments, resume 50,000, come back to 2,000, see docs/performance.md: SCALEFLAGS="-run MeasureStart -anew"
+scale: ## start beside 100,000 payments, resume 50,000, come back to 2,000, see docs/performance.md: SCALEFLAGS="-run MeasureStart -again"
 	$(GO) test -tags measure ./internal/scale -count=1 -timeout 1h -v $(SCALEFLAGS)
 
-update: ## write golden files and generated documents anew
+update: ## write golden files and generated documents again
 	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \
 		$(GO) test -count=1 "./$$dir" -update || exit 1; \
 	done
@@ -93,7 +93,7 @@ alerts: ## check the alerts and play their tests (needs promtool: apt-get instal
 	promtool check rules deploy/observability/payonce.rules.yaml
 	promtool test rules deploy/observability/payonce.rules_test.yaml
 
-costs: ## hold what reading the bytes of strangers may allocate, without the race detector, and print what took most time
+costs: ## hold what reading the bytes of outsiders may allocate, without the race detector, and print what took most time
 	$(GO) test -count=1 -run 'Cost|Lines|Lists|WorkOf' ./pkg/boundedjson ./pkg/connectors/... ./pkg/events ./internal/payctl
 	@echo "ns of processor a byte, the most expensive first (150 are allowed):"
 	@$(GO) test -run '^$$' -bench '^Benchmark(Webhook|Answer|Decode.*|File)$$' -benchtime 20ms ./pkg/connectors/... ./pkg/events ./internal/payctl | \

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestStory(t *testing.T) {
+func TestScenario(t *testing.T) {
 	var out, problems bytes.Buffer
 	code := run(t.Context(), nil, &out, &problems)
 	t.Logf("%s", out.String())
@@ -34,7 +34,7 @@ func TestStory(t *testing.T) {
 	}
 	transcript := transcriptOf(t, read(t, "../../README.md"))
 	if wrong := firstWrong(transcript, out.String()); wrong != "" || len(transcript) < 40 {
-		t.Errorf("README shows %d lines, and the story did not print %q there", len(transcript), wrong)
+		t.Errorf("README shows %d lines, and the scenario did not print %q there", len(transcript), wrong)
 	}
 	for _, line := range []string{"charged more than once: 0\n", "lost: 0\n"} {
 		if !strings.Contains(out.String(), line) {

@@ -68,12 +68,12 @@ func (l *ledger) book(data []byte) error {
 	return nil
 }
 
-// outcomePatience bounds the wait for one outcome.
-const outcomePatience = 2 * time.Minute
+// outcomeTimeout bounds the wait for one outcome.
+const outcomeTimeout = 2 * time.Minute
 
 // outcome waits for an order's outcome.
 func (l *ledger) outcome(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
-	ctx, cancel := context.WithTimeout(ctx, outcomePatience)
+	ctx, cancel := context.WithTimeout(ctx, outcomeTimeout)
 	defer cancel()
 	for {
 		l.mu.Lock()

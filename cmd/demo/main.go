@@ -1,8 +1,8 @@
-// Demo runs the whole system on embedded parts and plays a story with it: a real nats-server with
+// Demo runs the whole system on embedded parts and plays a scenario with it: a real nats-server with
 // JetStream on disk, miniredis, the provider sandbox, the ingress, and two workers that are processes of
 // their own, so that one can be killed.
 //
-//	go run ./cmd/demo          plays the story and ends with exit code 0 only if all is as it must be
+//	go run ./cmd/demo          plays the scenario and ends with exit code 0 only if all is as it must be
 //	go run ./cmd/demo --keep   keeps the system up and prints commands to try
 package main
 
@@ -33,13 +33,13 @@ func main() {
 	os.Exit(code)
 }
 
-// storyTimeout bounds the whole story. It takes about 10 s, and several times that on a machine that is busy.
-const storyTimeout = 5 * time.Minute
+// scenarioTimeout bounds the whole scenario. It takes about 10 s, and several times that on a machine that is busy.
+const scenarioTimeout = 5 * time.Minute
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.SetOutput(stderr)
-	keep := set.Bool("keep", false, "keep the system up and print commands to try, instead of playing the story")
+	keep := set.Bool("keep", false, "keep the system up and print commands to try, instead of playing the scenario")
 	listen := set.String("listen", "", "loopback `address` of the ingress; default: a free port, with --keep 127.0.0.1:8080")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -70,9 +70,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return app.ExitOK
 }
 
-// play tells the story and says whether everything was as it must be.
+// play tells the scenario and says whether everything was as it must be.
 func play(ctx context.Context, s *stack, stdout io.Writer, began time.Time) error {
-	ctx, cancel := context.WithTimeout(ctx, storyTimeout)
+	ctx, cancel := context.WithTimeout(ctx, scenarioTimeout)
 	defer cancel()
 	t := &teller{out: stdout, began: began, stack: s}
 	t.introduce()

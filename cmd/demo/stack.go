@@ -17,13 +17,13 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/freeport"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/sandbox"
 )
 
-// provider is the account that most of the story is about.
-const provider = trial.TeemoPay
+// provider is the account that most of the scenario is about.
+const provider = testenv.TeemoPay
 
 // stack is the whole system.
 type stack struct {
@@ -104,7 +104,7 @@ func (s *stack) startRedis(context.Context) error {
 
 // startSandbox runs the providers' simulator and writes the configuration that points to it.
 func (s *stack) startSandbox(ctx context.Context, listen string) error {
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 			return err
 		}
 	}
-	at := trial.Addresses{NATS: []string{s.natsURL}, Redis: s.redis.Addr(), Listen: listen}
+	at := testenv.Addresses{NATS: []string{s.natsURL}, Redis: s.redis.Addr(), Listen: listen}
 	accounts, err := keys.Accounts(at, nil)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (s *stack) startSandbox(ctx context.Context, listen string) error {
 		return err
 	}
 	// An answer that is given up has taken the customer's link with it, which no look-up brings back.
-	s.config, err = trial.Unhurried(s.config)
+	s.config, err = testenv.Unhurried(s.config)
 	return err
 }
 

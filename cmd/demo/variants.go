@@ -6,14 +6,14 @@ import (
 	"fmt"
 	"net/http"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
 
 func everyVariant(ctx context.Context, t *teller) error {
-	for i, v := range trial.Variants() {
+	for i, v := range testenv.Variants() {
 		if err := t.playVariant(ctx, v, payment.Ref{Provider: v.Account, Order: fmt.Sprintf("V-%d", i+1)}); err != nil {
 			return fmt.Errorf("%s %s %s: %w", v.Account, v.Operation, v.Method, err)
 		}
@@ -21,7 +21,7 @@ func everyVariant(ctx context.Context, t *teller) error {
 	return nil
 }
 
-func (t *teller) playVariant(ctx context.Context, v trial.Variant, ref payment.Ref) error {
+func (t *teller) playVariant(ctx context.Context, v testenv.Variant, ref payment.Ref) error {
 	t.say("%s, %s %s of %s", v.Account, v.Operation, v.Method, v.Amount)
 	if _, err := t.post(ctx, "/v1/"+string(v.Operation)+"s", v.Command(ref), http.StatusAccepted); err != nil {
 		return err
@@ -60,7 +60,7 @@ func (t *teller) customerPays(ctx context.Context, ref payment.Ref) error {
 // visit opens a Payment Page: only with it the provider hears of the payment. Other links lead to pages
 // that the sandbox does not have.
 func (t *teller) visit(ctx context.Context, ref payment.Ref, to *payment.Redirect) error {
-	if ref.Provider != trial.ECommPay && ref.Provider != trial.ECommPayRedirect || to.Method != http.MethodGet {
+	if ref.Provider != testenv.ECommPay && ref.Provider != testenv.ECommPayRedirect || to.Method != http.MethodGet {
 		return nil
 	}
 	reply, err := t.stack.sandbox.Visit(ctx, ref.Provider, to.URL)
@@ -80,7 +80,7 @@ func shorten(text string) string {
 
 // clarified is a deposit for which the provider asks for a field, which the upstream then sends.
 func clarified(ctx context.Context, t *teller) error {
-	v := trial.Variant{Account: trial.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	v := testenv.Variant{Account: testenv.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
 	ref := payment.Ref{Provider: v.Account, Order: "D-x-clarification-1005"}
 	if _, err := t.post(ctx, "/v1/deposits", v.Command(ref), http.StatusAccepted); err != nil {
 		return err

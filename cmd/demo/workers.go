@@ -8,12 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // worker is one worker: this program, started once more.
 type worker struct {
-	*trial.Process
+	*testenv.Process
 	name string
 }
 
@@ -39,7 +39,7 @@ func (s *stack) startWorker(ctx context.Context) error {
 		return err
 	}
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), self, workerArgument, "--config", s.config)
-	process, err := trial.Start(ctx, cmd, logs, "msg=working")
+	process, err := testenv.Start(ctx, cmd, logs, "msg=working")
 	if err != nil {
 		return err
 	}
@@ -61,7 +61,7 @@ func (s *stack) ownerOf(order string) (worker, error) {
 
 func (s *stack) stopWorkers() {
 	for _, w := range s.workers {
-		if err := w.Stop(trial.StopPatience); err != nil {
+		if err := w.Stop(testenv.StopTimeout); err != nil {
 			fmt.Fprintln(os.Stderr, "demo:", err)
 		}
 	}

@@ -110,7 +110,7 @@ func demoAccounts(base accountConfig) []accountConfig {
 }
 
 // account makes what the configuration describes.
-func (c accountConfig) account() (sandbox.Account, error) {
+func (c accountConfig) account() (sandbox.AccountConfig, error) {
 	kinds := map[string]struct {
 		protocol func() (sandbox.Protocol, error)
 		settings any
@@ -122,18 +122,18 @@ func (c accountConfig) account() (sandbox.Account, error) {
 	}
 	kind, known := kinds[c.Kind]
 	if !known {
-		return sandbox.Account{}, fmt.Errorf("kind %q is not known; there are teemopay, ecommpay and diamondpay", c.Kind)
+		return sandbox.AccountConfig{}, fmt.Errorf("kind %q is not known; there are teemopay, ecommpay and diamondpay", c.Kind)
 	}
 	for name, other := range kinds {
 		if name != c.Kind && !reflect.ValueOf(other.settings).IsZero() {
-			return sandbox.Account{}, fmt.Errorf("it has keys of kind %s", name)
+			return sandbox.AccountConfig{}, fmt.Errorf("it has keys of kind %s", name)
 		}
 	}
 	protocol, err := kind.protocol()
 	if err != nil {
-		return sandbox.Account{}, err
+		return sandbox.AccountConfig{}, err
 	}
-	account := sandbox.Account{
+	account := sandbox.AccountConfig{
 		Name: c.Name, Protocol: protocol, CallbackURL: c.CallbackURL, AutoPay: c.AutoPay, MoveDelay: c.MoveDelay,
 		TellDelay: c.TellDelay, Balance: c.Balance,
 	}

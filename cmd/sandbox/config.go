@@ -59,12 +59,12 @@ type fileConfig struct {
 const maxConfig = 1 << 20
 
 // accounts reads what the flags or the file describe.
-func (f *flags) accounts(changed func(flag string) bool, stdout io.Writer) ([]sandbox.Account, error) {
+func (f *flags) accounts(changed func(flag string) bool, stdout io.Writer) ([]sandbox.AccountConfig, error) {
 	configs, err := f.configs(changed, stdout)
 	if err != nil {
 		return nil, usageError{err}
 	}
-	var accounts []sandbox.Account
+	var accounts []sandbox.AccountConfig
 	for _, c := range configs {
 		account, err := c.account()
 		if err != nil {

@@ -53,10 +53,10 @@ async function consumerOf(nc) {
 }
 
 // persist does what only a lost connection can hinder until it is done. What NATS refuses it does not repeat.
-async function persist(deed, nc) {
+async function persist(action, nc) {
   for (;;) {
     try {
-      return await deed(nc);
+      return await action(nc);
     } catch (error) {
       if (stopping || nc.isClosed() || error instanceof JetStreamApiError || forbidden(error)) throw error;
       console.error('ledger: trying again:', error.message);
@@ -87,7 +87,7 @@ async function follow(consumer, journal) {
   while (!stopping) {
     const taken = [];
     // A fetch whose connection is lost may never end by itself.
-    const patience = setTimeout(() => fetched?.stop(), 10_000);
+    const timeout = setTimeout(() => fetched?.stop(), 10_000);
     try {
       fetched = await consumer.fetch({ max_messages: 100, expires: 2000 });
       for await (const message of fetched) taken.push(message);
@@ -95,7 +95,7 @@ async function follow(consumer, journal) {
       console.error('ledger: trying again:', error.message); // e.g. NATS was restarted
       await new Promise((done) => setTimeout(done, 500));
     } finally {
-      clearTimeout(patience);
+      clearTimeout(timeout);
     }
     for (const message of taken) {
       try {

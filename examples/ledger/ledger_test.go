@@ -132,7 +132,7 @@ func entries(t *testing.T, journal string) (all []entry) {
 
 // The ledger is killed again and again right after it wrote and before it acknowledges; every outcome is in the
 // journal once.
-func TestKilledLedgerBooksEachOutcomeOnce(t *testing.T) {
+func TestKilledLedgerStatementEachOutcomeOnce(t *testing.T) {
 	b, journal := newBroker(t), filepath.Join(t.TempDir(), "ledger.jsonl")
 	b.again(3 * time.Second)
 	const orders = 300

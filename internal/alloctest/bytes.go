@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What reading bytes of strangers may cost: so many bytes of memory for each byte that is read, and as many more
+// What reading bytes of outsiders may cost: so many bytes of memory for each byte that is read, and as many more
 // for the whole, whatever is read.
 const (
 	PerByte = 32

@@ -91,7 +91,7 @@ func checkAccounts(ctx context.Context, rt Runtime, conn *jetstream.Conn) error 
 func checkAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, name string) error {
 	connector, _ := rt.Connectors.Get(name)
 	r := events.AuditRecord{
-		ID: uuid.NewString(), Stage: events.Intended, Deed: events.DeedAccount, Provider: name, By: rt.Name, At: rt.Now().UTC(),
+		ID: uuid.NewString(), Stage: events.Intended, Action: events.ActionAccount, Provider: name, By: rt.Name, At: rt.Now().UTC(),
 		Account: connectors.AccountOf(connector), Items: []events.AuditItem{}, Reason: "the first start with this provider",
 	}
 	last, err := conn.LastAccount(ctx, name)

@@ -16,17 +16,17 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/natstest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // admin starts a service with a listener for those who look after it, and returns where that is.
 func admin(t *testing.T, service app.Service, nats *natstest.Server) string {
 	t.Helper()
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, _, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{nats.URL()}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {

@@ -87,7 +87,7 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 	}
 	rt, err := Load(service, options.config, stderr)
 	if err != nil {
-		fmt.Fprintf(stderr, "%v\n\nMend the file and check it with: %s --check-config --config %s\n", err, service.Name, options.config)
+		fmt.Fprintf(stderr, "%v\n\nFix the file and check it with: %s --check-config --config %s\n", err, service.Name, options.config)
 		return ExitUsage
 	}
 	rt.accept = options.accept

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"payonce/internal/app"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // call runs a service's main function as a shell would.
@@ -56,17 +56,17 @@ func TestBadConfigurationListsEveryProblem(t *testing.T) {
 }
 
 func TestGoodConfiguration(t *testing.T) {
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, key, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+	path, key, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	trialIsAlwaysOpen(t, path)
+	testenvIsAlwaysOpen(t, path)
 	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
 		code, out, problems := call(service, "--check-config", "--config", path)
 		if code != app.ExitOK || !strings.Contains(out, "The configuration is good.") {

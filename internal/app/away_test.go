@@ -15,7 +15,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/natstest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // beginning is a service that has been started, whether it works yet or not.
@@ -30,11 +30,11 @@ type beginning struct {
 // begin starts a service with a listener for those who look after it.
 func begin(t *testing.T, service app.Service, nats string) *beginning {
 	t.Helper()
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, _, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{nats}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {
@@ -65,7 +65,7 @@ func (b *beginning) sees(what string, done func() bool) {
 	b.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for late := time.After(patience); !done(); {
+	for late := time.After(timeout); !done(); {
 		select {
 		case <-tick.C:
 		case err := <-b.ended:
@@ -128,7 +128,7 @@ func TestAStartDoesNotWaitForALogin(t *testing.T) {
 	}
 	closed.Start()
 	t.Cleanup(func() { closed.Shutdown(); closed.WaitForShutdown() })
-	if !closed.ReadyForConnections(patience) {
+	if !closed.ReadyForConnections(timeout) {
 		t.Fatal("the server does not start")
 	}
 	bare, err := server.NewServer(&server.Options{ServerName: "bare", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true})
@@ -137,7 +137,7 @@ func TestAStartDoesNotWaitForALogin(t *testing.T) {
 	}
 	bare.Start()
 	t.Cleanup(func() { bare.Shutdown(); bare.WaitForShutdown() })
-	if !bare.ReadyForConnections(patience) {
+	if !bare.ReadyForConnections(timeout) {
 		t.Fatal("the server does not start")
 	}
 	for url, says := range map[string]string{closed.ClientURL(): "Authorization", bare.ClientURL(): "JetStream"} {
@@ -148,7 +148,7 @@ func TestAStartDoesNotWaitForALogin(t *testing.T) {
 				if err == nil || !strings.Contains(err.Error(), says) {
 					t.Errorf("%s: %v", service.Name, err)
 				}
-			case <-time.After(patience):
+			case <-time.After(timeout):
 				t.Errorf("%s waits:\n%s", service.Name, b.logs)
 			}
 			b.stop()

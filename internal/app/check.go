@@ -52,7 +52,7 @@ func check(ctx context.Context, service Service, path string, stdout, stderr io.
 	if err != nil {
 		rows := []finding{{
 			check: "configuration", state: failed, result: err.Error(),
-			next: fmt.Sprintf("mend the file; %s --check-config shows what is in effect", service.Name),
+			next: fmt.Sprintf("fix the file; %s --check-config shows what is in effect", service.Name),
 		}}
 		return writeFindings(stdout, service.Name, rows)
 	}

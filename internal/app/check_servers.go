@@ -116,7 +116,7 @@ func checkRedisServer(ctx context.Context, rt Runtime) []finding {
 	}
 	store, client, err := dialRedis(rt)
 	if err != nil {
-		return []finding{{check: "Redis", state: failed, result: err.Error(), next: "mend redis in the configuration"}}
+		return []finding{{check: "Redis", state: failed, result: err.Error(), next: "fix redis in the configuration"}}
 	}
 	defer func() { _ = client.Close() }() // nothing was written
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)

@@ -16,11 +16,11 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/clock"
 )
 
-var update = flag.Bool("update", false, "write the golden table anew")
+var update = flag.Bool("update", false, "write the golden table again")
 
 // checked is a whole system with a provider that only tells the time.
 type checked struct {
@@ -31,14 +31,14 @@ type checked struct {
 
 func system(t *testing.T, provider http.HandlerFunc, redisArgs ...string) checked {
 	t.Helper()
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(provider)
 	t.Cleanup(server.Close)
 	s := checked{nats: natstest.Start(t), redis: redistest.Start(t, redisArgs...)}
-	s.path, _, err = keys.WriteConfig(t.TempDir(), trial.Addresses{
+	s.path, _, err = keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{s.nats.URL()}, Redis: s.redis.Addr(), Listen: "127.0.0.1:0", Sandbox: server.URL,
 	})
 	if err != nil {
@@ -118,7 +118,7 @@ func TestCheckPrintsATable(t *testing.T) {
 			}
 		}
 		if want, err := os.ReadFile(golden); err != nil || string(want) != table {
-			t.Errorf("%s differs (make update writes it anew): %v\n%s", golden, err, table)
+			t.Errorf("%s differs (make update writes it again): %v\n%s", golden, err, table)
 		}
 	}
 }
@@ -193,7 +193,7 @@ func TestCheckOfABadFile(t *testing.T) {
 	}
 	var out bytes.Buffer
 	code := Main(Worker(), []string{"--check", "--config", path}, &out, new(bytes.Buffer))
-	for _, want := range []string{"configuration", "FAILED", "nats.replicas", "providers", "mend the file"} {
+	for _, want := range []string{"configuration", "FAILED", "nats.replicas", "providers", "fix the file"} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("%q is not in\n%s", want, &out)
 		}

@@ -90,7 +90,7 @@ func StreamConfig(cfg config.Config) jetstream.Config {
 	streams.DeadLetterBytes = int64(cfg.NATS.DeadLettersBytes)
 	streams.AuditRetention = cfg.NATS.AuditRetention
 	streams.ActionRetention = cfg.NATS.ActionsRetention
-	streams.AckWait, streams.StrayAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
+	streams.AckWait, streams.OrphanAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
 	streams.Accounts = cfg.NATS.Accounts
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
 	return streams

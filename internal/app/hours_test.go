@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"payonce/internal/app"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
@@ -20,8 +20,8 @@ var (
 	monday   = time.Date(2026, 11, 23, 8, 0, 0, 0, time.FixedZone("KST", 9*3600))
 )
 
-// trialIsAlwaysOpen fails the test unless every account of the trial takes payments on a Saturday.
-func trialIsAlwaysOpen(t *testing.T, path string) {
+// testenvIsAlwaysOpen fails the test unless every account of the testenv takes payments on a Saturday.
+func testenvIsAlwaysOpen(t *testing.T, path string) {
 	t.Helper()
 	rt, err := app.Load(app.Worker(), path, io.Discard)
 	if err != nil {
@@ -37,12 +37,12 @@ func trialIsAlwaysOpen(t *testing.T, path string) {
 }
 
 func TestOpeningIsWhatTheConfigurationSays(t *testing.T) {
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
 	folder := t.TempDir()
-	path, _, err := keys.WriteConfig(folder, trial.Addresses{
+	path, _, err := keys.WriteConfig(folder, testenv.Addresses{
 		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {
@@ -55,7 +55,7 @@ func TestOpeningIsWhatTheConfigurationSays(t *testing.T) {
 	edited := strings.Replace(string(text), "hours: {always_open: true}", "hours: {when_closed: {deposit: reject, payout: send}}", 1)
 	edited = strings.Replace(edited, "    hours: {always_open: true}\n", "", 1)
 	if strings.Contains(edited, "always_open") {
-		t.Fatal("the trial's file is another one")
+		t.Fatal("the test environment's file is another one")
 	}
 	if err := os.WriteFile(filepath.Join(folder, "edited.yaml"), []byte(edited), 0o600); err != nil {
 		t.Fatal(err)

@@ -43,7 +43,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return err
 	}
-	door, err := listen(ctx, rt.Config.Ingress)
+	listener, err := listen(ctx, rt.Config.Ingress)
 	if err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	})
 	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
 	background.Go(func() {
-		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, door) })
+		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, listener) })
 		if err != nil {
 			rt.Logger.Error("changes of the configuration are not noticed", "error", err)
 		}
@@ -77,9 +77,9 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		})
 	}
 	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
-	server.ConnState = door.connections.State
-	ready("listening on " + door.Addr().String())
-	return serve(ctx, rt, server, door)
+	server.ConnState = listener.connections.State
+	ready("listening on " + listener.Addr().String())
+	return serve(ctx, rt, server, listener)
 }
 
 // probed are the streams that an ingress writes to.
@@ -103,7 +103,7 @@ func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {
 }
 
 // take puts the keys and certificates of a new configuration in effect.
-func take(cfg config.Config, handler *ingress.Server, door *door) error {
+func take(cfg config.Config, handler *ingress.Server, listener *listener) error {
 	certificates, err := cfg.Ingress.TLS.Server()
 	if err != nil {
 		return fmt.Errorf("ingress.tls: %w", err)
@@ -111,7 +111,7 @@ func take(cfg config.Config, handler *ingress.Server, door *door) error {
 	if err := handler.ReplaceKeys(apiKeys(cfg.Ingress.APIKeys)); err != nil {
 		return err
 	}
-	door.replace(certificates)
+	listener.replace(certificates)
 	return nil
 }
 

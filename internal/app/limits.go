@@ -58,10 +58,10 @@ func Quotas(cfg config.Config) map[string]calls.Quota {
 	return quotas
 }
 
-// Patience returns how long payments wait for their provider.
-func Patience(cfg config.Config) func(provider string, op payment.Operation) worker.Patience {
-	return func(provider string, op payment.Operation) worker.Patience {
+// GiveUpPolicy returns how long payments wait for their provider.
+func GiveUpPolicy(cfg config.Config) func(provider string, op payment.Operation) worker.GiveUpPolicy {
+	return func(provider string, op payment.Operation) worker.GiveUpPolicy {
 		p := cfg.Providers[provider]
-		return worker.Patience{Down: worker.DownPolicy(p.WhenDown.For(op)), GiveUpAfter: p.GiveUpAfter.For(op), MaxSubmits: p.MaxSubmits}
+		return worker.GiveUpPolicy{Down: worker.DownPolicy(p.WhenDown.For(op)), GiveUpAfter: p.GiveUpAfter.For(op), MaxSubmits: p.MaxSubmits}
 	}
 }

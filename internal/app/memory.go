@@ -12,8 +12,8 @@ const (
 	garbageLimit   = 320 << 20 // bytes of memory; the manifests give a worker 512 MiB
 )
 
-// collectLess lets a worker collect its garbage less often, while it has little memory.
-func collectLess() {
+// tuneGC lets a worker collect its garbage less often, while it has little memory.
+func tuneGC() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-func TestCollectLess(t *testing.T) {
+func TestTuneGC(t *testing.T) {
 	percent, limit := debug.SetGCPercent(100), debug.SetMemoryLimit(math.MaxInt64)
 	t.Cleanup(func() {
 		debug.SetGCPercent(percent)
@@ -23,7 +23,7 @@ func TestCollectLess(t *testing.T) {
 	} {
 		t.Setenv("GOGC", test.percentSet)
 		t.Setenv("GOMEMLIMIT", test.limitSet)
-		collectLess()
+		tuneGC()
 		gotLimit, gotPercent := debug.SetMemoryLimit(math.MaxInt64), debug.SetGCPercent(100)
 		if gotPercent != test.percent || gotLimit != test.limit {
 			t.Errorf("GOGC=%s GOMEMLIMIT=%s: %d %%, %d bytes; want %d, %d", test.percentSet, test.limitSet, gotPercent, gotLimit, test.percent, test.limit)

@@ -14,7 +14,7 @@ import (
 	"payonce/pkg/connectors"
 )
 
-// The counter of configurations that were read anew, by AttributeOutcome.
+// The counter of configurations that were read again, by AttributeOutcome.
 const (
 	CounterReloads   = "payonce.configuration.reloads"
 	AttributeOutcome = "outcome"
@@ -31,7 +31,7 @@ const (
 // systems. take either takes all or returns an error; it is nil for a service that has nothing to take.
 func reload(ctx context.Context, rt Runtime, take func(config.Config) error) error {
 	reloads, err := otel.Meter("payonce/app").Int64Counter(CounterReloads,
-		metric.WithDescription("Configurations that were read anew because a file had changed"))
+		metric.WithDescription("Configurations that were read again because a file had changed"))
 	if err != nil {
 		return fmt.Errorf("make the counter of reloads: %w", err)
 	}
@@ -68,7 +68,7 @@ func reload(ctx context.Context, rt Runtime, take func(config.Config) error) err
 	}
 }
 
-// replace reads the configuration anew and takes from it what can be taken while the service runs. After
+// replace reads the configuration again and takes from it what can be taken while the service runs. After
 // an error nothing is taken, and the same files are not read again.
 func (rt *Runtime) replace(take func(config.Config) error) error {
 	cfg, registry, files, err := read(rt.path, rt.role, rt.Now)
@@ -82,7 +82,7 @@ func (rt *Runtime) replace(take func(config.Config) error) error {
 	if err := rt.settles(registry); err != nil {
 		return err
 	}
-	waits := rt.Config.WaitsForRestart(&cfg)
+	waits := rt.Config.RequiresRestart(&cfg)
 	if err := rt.Connectors.Replace(registry); err != nil {
 		return fmt.Errorf("providers: %w: restart the service", err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/natstest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
 
@@ -19,11 +19,11 @@ import (
 func TestTheIngressRefusesCommandsOlderThanTheLog(t *testing.T) {
 	nats := natstest.Start(t)
 	ctx, cancel := context.WithCancel(t.Context())
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, key, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+	path, key, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{nats.URL()}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {

@@ -27,13 +27,13 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/natstest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/ingress"
 	sandbox "payonce/pkg/sandbox/diamondpay"
 )
 
-// patience is how long to wait for what must happen.
-const patience = 60 * time.Second
+// timeout is how long to wait for what must happen.
+const timeout = 60 * time.Second
 
 // authority signs certificates for 127.0.0.1.
 type authority struct {
@@ -123,11 +123,11 @@ func (r *running) waitFor(what string, done func() bool) {
 	r.t.Helper()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.After(patience); !done(); {
+	for end := time.After(timeout); !done(); {
 		select {
 		case <-tick.C:
 		case <-end:
-			r.t.Fatalf("%s did not happen within %s; log:\n%s", what, patience, r.logs.String())
+			r.t.Fatalf("%s did not happen within %s; log:\n%s", what, timeout, r.logs.String())
 		}
 	}
 }
@@ -166,7 +166,7 @@ func (r *running) webhook(secret string) int {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return r.status(r.client, "POST", "/webhooks/"+trial.DiamondPayV2, "", body)
+	return r.status(r.client, "POST", "/webhooks/"+testenv.DiamondPayV2, "", body)
 }
 
 // clientOf returns a client that believes in the authority and shows a certificate, if there is one.
@@ -181,7 +181,7 @@ func clientOf(t *testing.T, a *authority, certPEM, keyPEM string) *http.Client {
 		}
 		cfg.Certificates = []tls.Certificate{pair}
 	}
-	return &http.Client{Timeout: patience, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}
+	return &http.Client{Timeout: timeout, Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}}
 }
 
 const rotating = `

@@ -32,7 +32,7 @@ func Worker() Service {
 }
 
 func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
-	collectLess()
+	tuneGC()
 	claims, client, err := connectRedis(ctx, rt)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	engine, err := worker.New(worker.Options{
 		Log: jetstream.AsStored{Conn: conn}, Claims: claims, Connectors: rt.Connectors, Timing: Timing(rt.Config), ClaimsRequired: rt.Config.Redis.Required,
 		FenceKeptConnections: rt.Config.Worker.FenceKeptConnections,
-		Opening:              Opening(rt.Config), Patience: Patience(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, OrderPrefixes: rt.Config.OrderPrefixes, Now: rt.Now, Local: rt.local, Measure: func(ctx context.Context) error { return rt.measure(ctx, conn) }, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
+		Opening:              Opening(rt.Config), GiveUpPolicy: GiveUpPolicy(rt.Config), Threshold: Threshold(rt.Config), Limits: spare, OrderPrefixes: rt.Config.OrderPrefixes, Now: rt.Now, Local: rt.local, Measure: func(ctx context.Context) error { return rt.measure(ctx, conn) }, NewID: func() string { return rt.Name + "/" + uuid.NewString() }, Logger: rt.Logger, OnStep: OnStep,
 	})
 	if err != nil {
 		return err
@@ -121,7 +121,7 @@ func Threshold(cfg config.Config) func(provider string) time.Duration {
 	return func(provider string) time.Duration { return cfg.Providers[provider].Threshold }
 }
 
-// lookupSlots is how many payments of one rung of a provider's ladder a worker looks up at the same time:
+// lookupSlots is how many payments of one step of a provider's lookup schedule a worker looks up at the same time:
 // nobody waits for them, and they must not crowd out what somebody waits for. But each can hang for a whole
 // submit_timeout: 300 that hang take 5 minutes with the default, half of the first step.
 const lookupSlots = 16
@@ -135,9 +135,9 @@ func Open(rt Runtime) []reconcile.Provider {
 		connector, _ := rt.Connectors.Get(name)
 		providers = append(providers, reconcile.Provider{
 			Name: name, Slots: lookupSlots,
-			Ladder: reconcile.Ladder{BasicTime: of.BasicTime, Threshold: of.Threshold, WallThreshold: of.ThresholdClock == config.WallClock},
-			Pages:  reconcile.Pages{Grace: connector.Traits().PageGrace, Lives: reconcile.PageLives(), Kept: rt.Config.NATS.PaymentsRetention},
-			Hours:  func(op payment.Operation) calendar.Hours { return opening(name, op).Hours },
+			LookupSchedule: reconcile.LookupSchedule{BasicTime: of.BasicTime, Threshold: of.Threshold, WallThreshold: of.ThresholdClock == config.WallClock},
+			Pages:          reconcile.Pages{Grace: connector.Traits().PageGrace, Lives: reconcile.PageLives(), Kept: rt.Config.NATS.PaymentsRetention},
+			Hours:          func(op payment.Operation) calendar.Hours { return opening(name, op).Hours },
 		})
 	}
 	return providers
@@ -160,11 +160,11 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 		if rt.clock.Check() != nil {
 			continue // how old a command is, another worker sees better
 		}
-		_, err := conn.SweepStrays(ctx)
+		_, err := conn.SweepOrphans(ctx)
 		if err != nil && ctx.Err() == nil {
 			rt.Logger.Warn("the queue could not be swept", "error", err)
 		}
-		if _, err := conn.RescueStranded(ctx); err != nil && ctx.Err() == nil {
+		if _, err := conn.RescueUndelivered(ctx); err != nil && ctx.Err() == nil {
 			rt.Logger.Warn("commands that the broker delivers no more could not be put back", "error", err)
 		}
 	}

@@ -57,7 +57,7 @@ var rules = []rule{
 	},
 	{
 		of: []string{"pkg/boundedjson"}, ban: []string{"...", "third party"},
-		reason: "what reads the bytes of strangers can be read and fuzzed alone",
+		reason: "what reads the bytes of outsiders can be read and fuzzed alone",
 	},
 	{
 		of: []string{"pkg/worker/...", "pkg/reconcile/...", "pkg/ingress/..."}, ban: []string{nats, goRedis, miniredis, jetstream, redis, budget},
@@ -107,7 +107,7 @@ var clockFiles = map[string]string{
 // sleepFiles may call time.Sleep besides test files that import testing/synctest: in its bubbles a
 // sleep moves the clock and takes no time. A folder stands for all its test files.
 var sleepFiles = map[string]string{
-	"pkg/worker/":               "all its tests run in the bubble of desk_test.go",
+	"pkg/worker/":               "all its tests run in the bubble of testbed_test.go",
 	"pkg/ingress/pipes_test.go": "runs in the bubbles of its callers",
 }
 

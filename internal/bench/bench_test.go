@@ -12,14 +12,14 @@ import (
 	"payonce/internal/redistest"
 )
 
-// patience bounds the whole test, building included.
-const patience = 8 * time.Minute
+// timeout bounds the whole test, building included.
+const timeout = 8 * time.Minute
 
 // TestBench is make bench with few payments: that all programs still do the work. It says nothing about
 // speed.
 func TestBench(t *testing.T) {
 	redistest.Require(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	page := filepath.Join(t.TempDir(), "performance.md")
 	if err := os.WriteFile(page, []byte("before\n"+tableBegins+"old\n"+tableEnds+"after\n"), 0o600); err != nil {

@@ -1,4 +1,4 @@
-// Command bench measures how fast payonce's workers are beside two yardsticks that work on the same
+// Command bench measures how fast payonce's workers are beside two baselines that work on the same
 // commands, broker, Redis and provider: a loop without any guarantee, and Watermill. Rounds are interleaved,
 // so that what else the machine does hits all programs alike. What counts are the ratios.
 //

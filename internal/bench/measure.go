@@ -17,8 +17,8 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/bench/yardstick"
-	"payonce/internal/trial"
+	"payonce/internal/bench/baseline"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -33,12 +33,12 @@ type result struct {
 	cost
 }
 
-// runPatience bounds one round of one program.
-const runPatience = 10 * time.Minute
+// runTimeout bounds one round of one program.
+const runTimeout = 10 * time.Minute
 
 // measure plays one round: payments one by one for the latency, then a backlog for the throughput.
 func (p plan) measure(ctx context.Context, b *builds, of program, in setting) (r result, err error) {
-	ctx, cancel := context.WithTimeout(ctx, runPatience)
+	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	s, err := start(ctx, b, p.store, p.slots, in.sync)
 	if err != nil {
@@ -150,7 +150,7 @@ func (p plan) throughput(ctx context.Context, s *system, b *builds, of program, 
 // publish puts a command into the queue and does not wait for it to be stored.
 func (s *system) publish(order string) error {
 	cmd := payment.Command{
-		Ref: payment.Ref{Provider: yardstick.Provider, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10_000),
+		Ref: payment.Ref{Provider: baseline.Provider, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10_000),
 		Customer: payment.Customer{ID: "C1", Name: "홍길동"}, RequestedAt: time.Now().UTC(),
 	}
 	id := uuid.NewString()
@@ -197,7 +197,7 @@ type outcome struct {
 // outcomes reads all outcomes, in the order of the log.
 func (s *system) outcomes(ctx context.Context) (all []outcome, err error) {
 	consumer, err := s.js.OrderedConsumer(ctx, events.StreamPayments, njs.OrderedConsumerConfig{
-		FilterSubjects: []string{yardstick.OutcomePrefix + "*"}, HeadersOnly: true,
+		FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
 	})
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func (s *system) outcomes(ctx context.Context) (all []outcome, err error) {
 			if err != nil {
 				return nil, err
 			}
-			all = append(all, outcome{order: strings.TrimPrefix(m.Subject(), yardstick.OutcomePrefix), at: meta.Timestamp})
+			all = append(all, outcome{order: strings.TrimPrefix(m.Subject(), baseline.OutcomePrefix), at: meta.Timestamp})
 			left--
 		}
 		if batch.Error() != nil {
@@ -227,7 +227,7 @@ func (s *system) outcomes(ctx context.Context) (all []outcome, err error) {
 }
 
 // fleet is the processes of one program.
-type fleet []*trial.Process
+type fleet []*testenv.Process
 
 func (p plan) startFleet(ctx context.Context, s *system, b *builds, of program, workers int, profile string) (f fleet, err error) {
 	defer func() {
@@ -240,7 +240,7 @@ func (p plan) startFleet(ctx context.Context, s *system, b *builds, of program, 
 		if profile != "" {
 			cmd.Env = append(os.Environ(), fmt.Sprintf("PAYONCE_BENCH_PROFILE=%s", filepath.Join(profile, fmt.Sprintf("%s-%d", of.name, i+1))))
 		}
-		process, err := trial.Start(ctx, cmd, io.Discard, yardstick.Ready)
+		process, err := testenv.Start(ctx, cmd, io.Discard, baseline.Ready)
 		if err != nil {
 			return f, err
 		}
@@ -251,7 +251,7 @@ func (p plan) startFleet(ctx context.Context, s *system, b *builds, of program, 
 
 func (f fleet) stop() {
 	for _, process := range f {
-		if err := process.Stop(trial.StopPatience); err != nil {
+		if err := process.Stop(testenv.StopTimeout); err != nil {
 			fmt.Fprintln(os.Stderr, "bench:", err)
 		}
 	}

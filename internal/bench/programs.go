@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"payonce/internal/bench/yardstick"
+	"payonce/internal/bench/baseline"
 )
 
 // program is one that is measured.
@@ -126,15 +126,15 @@ redis:
 worker:
   slots: %d
 providers:
-  ` + yardstick.Provider + `:
+  ` + baseline.Provider + `:
     kind: diamondpay
     settings:
       base_url: %s
-      platform_id: ` + yardstick.PlatformID + `
+      platform_id: ` + baseline.PlatformID + `
       secret_file: secret
       sign_type: HMAC-SHA256
       currency: KRW
       version: v2
-      callback_url: ` + yardstick.NotifyURL + `
+      callback_url: ` + baseline.NotifyURL + `
       allow_plain_links: true
 `

@@ -18,9 +18,9 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
-	"payonce/internal/bench/yardstick"
+	"payonce/internal/bench/baseline"
 	"payonce/internal/freeport"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
 
@@ -29,8 +29,8 @@ import (
 type system struct {
 	dir      string // on the measured disk
 	slots    int
-	nats     *trial.Process
-	redisOf  *trial.Process
+	nats     *testenv.Process
+	redisOf  *testenv.Process
 	provider *httptest.Server
 	natsURL  string
 	monitor  string // base URL of the broker's monitoring
@@ -98,7 +98,7 @@ func (s *system) startNATS(ctx context.Context, binary string, sync bool) error 
 		return err
 	}
 	s.natsURL, s.monitor, s.profiles = "nats://"+address, "http://"+monitor, "http://"+profiles
-	s.nats, err = trial.Start(ctx, exec.Command(binary, "--config", file), io.Discard, "Server is ready")
+	s.nats, err = testenv.Start(ctx, exec.Command(binary, "--config", file), io.Discard, "Server is ready")
 	return err
 }
 
@@ -114,7 +114,7 @@ func (s *system) startRedis(ctx context.Context, sync bool) (err error) {
 	if sync {
 		fsync = "always"
 	}
-	s.redisOf, err = trial.Start(ctx, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", s.dir,
+	s.redisOf, err = testenv.Start(ctx, exec.Command("redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", s.dir,
 		"--logfile", "/dev/stderr", "--save", "", "--appendonly", "yes", "--appendfsync", fsync, "--maxmemory-policy", "noeviction"),
 		io.Discard, "Ready to accept connections")
 	return err
@@ -124,7 +124,7 @@ func (s *system) configure() error {
 	s.config = filepath.Join(s.dir, "payonce.yaml")
 	text := fmt.Sprintf(configText, s.natsURL, s.redis, s.slots, s.provider.URL)
 	return errors.Join(os.WriteFile(s.config, []byte(text), 0o600),
-		os.WriteFile(filepath.Join(s.dir, "secret"), []byte(yardstick.Secret), 0o600))
+		os.WriteFile(filepath.Join(s.dir, "secret"), []byte(baseline.Secret), 0o600))
 }
 
 // makeStreams makes the streams as payonce has them. All programs use them.
@@ -146,7 +146,7 @@ func (s *system) stop() {
 	if s.conn != nil {
 		s.conn.Close()
 	}
-	for _, p := range []*trial.Process{s.nats, s.redisOf} {
+	for _, p := range []*testenv.Process{s.nats, s.redisOf} {
 		if p != nil {
 			p.Kill()
 		}

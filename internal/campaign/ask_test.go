@@ -43,29 +43,29 @@ func TestTheAuditAsksAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	var asked atomic.Int64
-	books := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	statement := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1)%2 == 1 {
 			w.WriteHeader(http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = io.WriteString(w, `{"Accounts":[]}`)
 	}))
-	t.Cleanup(books.Close)
+	t.Cleanup(statement.Close)
 
-	c := &run{Options: Options{DrainFor: time.Hour, Out: io.Discard}, board: newBoard(), deeds: newDeeds(), strike: &striker{}}
+	c := &run{Options: Options{DrainFor: time.Hour, Out: io.Discard}, board: newBoard(), actions: newActions(), strike: &striker{}}
 	c.system = &system{js: js, log: log}
 	c.board.changed = time.Now().Add(-quietWhenEnded - time.Second)
-	all := &cast{run: c, strangers: &strangers{}, forger: newForger(c.system, 1, nil)}
-	if err := c.drain(ctx, newProvider(books.URL), nil, all); err != nil || asked.Load() != 2 {
+	all := &actors{run: c, foreignOrders: &foreignOrders{}, forgedWebhooks: newForgedWebhooks(c.system, 1, nil)}
+	if err := c.drain(ctx, newProvider(statement.URL), nil, all); err != nil || asked.Load() != 2 {
 		t.Fatalf("drained after %d questions: %v", asked.Load(), err)
 	}
-	e, err := c.collect(ctx, newProvider(books.URL), nil, all)
+	e, err := c.collect(ctx, newProvider(statement.URL), nil, all)
 	if err != nil || e.Log == nil || e.Queued == nil || e.At.IsZero() || asked.Load() != 4 {
 		t.Errorf("collected after %d questions: %v, %+v", asked.Load(), err, e)
 	}
 	ended, end := context.WithCancel(ctx)
 	end()
-	if _, err := c.collect(ended, newProvider(books.URL), nil, all); err == nil {
+	if _, err := c.collect(ended, newProvider(statement.URL), nil, all); err == nil {
 		t.Error("nothing was collected, and nobody is told")
 	}
 }

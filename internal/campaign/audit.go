@@ -22,11 +22,11 @@ type Evidence struct {
 	// Queued are the payments whose command waits in the queue, parked or not.
 	Queued map[payment.Ref]bool
 	// Dead are the dead letters, by payment.
-	Dead map[payment.Ref][]Letter
-	// Deeds are what was done to payments besides ordering them.
-	Deeds map[payment.Ref]Deeds
-	// Strangers are orders that another system made at the providers.
-	Strangers map[payment.Ref]bool
+	Dead map[payment.Ref][]DeadLetter
+	// Actions are what was done to payments besides ordering them.
+	Actions map[payment.Ref]Actions
+	// ForeignOrders are orders that another system made at the providers.
+	ForeignOrders map[payment.Ref]bool
 	// Closings are when providers were closed, by account, without any margin.
 	Closings map[string][]closing
 	Forged   []Forgery
@@ -46,39 +46,39 @@ type Verdict struct {
 	Statuses map[payment.Status]int // of all orders
 	// ChargedTwice: the provider executed an order more than once. Lost: an accepted order of which the
 	// log says nothing, or nothing that explains where it is. WrongOutcome: the log and the provider's
-	// books, or the events of one payment, contradict each other.
+	// statement, or the events of one payment, contradict each other.
 	ChargedTwice, Lost, WrongOutcome []Finding
 }
 
 // Good reports whether the promise held.
 func (v Verdict) Good() bool { return len(v.ChargedTwice)+len(v.Lost)+len(v.WrongOutcome) == 0 }
 
-// Audit holds every order against the log, and the log against the provider's books.
+// Audit holds every order against the log, and the log against the provider's records.
 func Audit(e Evidence) Verdict {
 	v := Verdict{Statuses: map[payment.Status]int{}}
-	books := map[payment.Ref]sandbox.Order{}
+	statement := map[payment.Ref]sandbox.Order{}
 	for _, account := range e.Truth.Accounts {
 		for _, o := range account.Orders {
-			books[payment.Ref{Provider: o.Provider, Order: o.Order}] = o
+			statement[payment.Ref{Provider: o.Provider, Order: o.Order}] = o
 		}
 	}
 	known := map[payment.Ref]bool{}
 	for _, o := range e.Orders {
 		known[o.Ref] = true
-		v.auditOrder(e, o, books[o.Ref])
+		v.auditOrder(e, o, statement[o.Ref])
 	}
-	for _, ref := range slices.SortedFunc(maps.Keys(books), compareRefs) {
-		if !known[ref] && !e.Strangers[ref] && len(books[ref].Charges) > 0 {
+	for _, ref := range slices.SortedFunc(maps.Keys(statement), compareRefs) {
+		if !known[ref] && !e.ForeignOrders[ref] && len(statement[ref].Charges) > 0 {
 			v.wrong(ref, "the provider executed it, and nobody ordered it")
 		}
-		v.auditHours(e, ref, books[ref])
+		v.auditHours(e, ref, statement[ref])
 	}
 	for _, ref := range slices.SortedFunc(maps.Keys(e.Log), compareRefs) {
 		if !known[ref] {
 			v.wrong(ref, "it is in the log, and nobody ordered it")
 		}
 	}
-	v.auditLetters(e)
+	v.auditDeadLetters(e)
 	for _, forgery := range e.Forged {
 		if forgery.Status != http.StatusUnauthorized {
 			v.wrong(forgery.Ref, "a forged webhook was answered %d", forgery.Status)
@@ -87,12 +87,12 @@ func Audit(e Evidence) Verdict {
 	return v
 }
 
-// auditLetters looks for dead letters that nothing explains, and for what should have become one.
-func (v *Verdict) auditLetters(e Evidence) {
+// auditDeadLetters looks for dead letters that nothing explains, and for what should have become one.
+func (v *Verdict) auditDeadLetters(e Evidence) {
 	for _, ref := range slices.SortedFunc(maps.Keys(e.Dead), compareRefs) {
-		for _, letter := range e.Dead[ref] {
-			if ref != (payment.Ref{}) && !e.excused(letter) {
-				v.wrong(ref, "there is a dead letter: %s", letter)
+		for _, deadLetter := range e.Dead[ref] {
+			if ref != (payment.Ref{}) && !e.excused(deadLetter) {
+				v.wrong(ref, "there is a dead letter: %s", deadLetter)
 			}
 		}
 	}
@@ -144,13 +144,13 @@ func (v *Verdict) auditOrder(e Evidence, o *Order, truth sandbox.Order) {
 	v.auditHistory(o, history)
 	v.auditOutcome(o, last, truth)
 	v.auditQueue(e, o, last)
-	v.auditDeeds(e.Deeds[o.Ref], last, truth)
+	v.auditActions(e.Actions[o.Ref], last, truth)
 }
 
-// auditDeeds checks that what payonce took besides the order came true.
-func (v *Verdict) auditDeeds(deeds Deeds, last payment.Payment, truth sandbox.Order) {
+// auditActions checks that what payonce took besides the order came true.
+func (v *Verdict) auditActions(actions Actions, last payment.Payment, truth sandbox.Order) {
 	cancelled := last.Status == payment.Failed && last.Reason != nil && last.Reason.Code == payment.ReasonCancelled
-	if deeds.Cancelled && !cancelled {
+	if actions.Cancelled && !cancelled {
 		v.wrong(last.Ref, "a person was told that it is cancelled, and it is %s", last.Status)
 	}
 	if len(truth.Charges) == 0 {
@@ -162,7 +162,7 @@ func (v *Verdict) auditDeeds(deeds Deeds, last payment.Payment, truth sandbox.Or
 	}
 	if _, asked := last.Clarification(); !asked {
 		v.lost(last.Ref, "the provider waits for an answer, and nobody was told")
-	} else if deeds.AnswersTaken > 0 {
+	} else if actions.AnswersTaken > 0 {
 		v.lost(last.Ref, "an answer to the provider was taken, and the provider still waits for it")
 	}
 }
@@ -212,7 +212,7 @@ func mayFollow(outcome, next payment.Status) bool {
 	return next == payment.Conflict || outcome == payment.Settled && next == payment.Reversed
 }
 
-// auditOutcome compares how a payment stands with the provider's books.
+// auditOutcome compares how a payment stands with the provider's records.
 func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Order) {
 	want, received := allowed(o, truth)
 	switch {
@@ -248,10 +248,10 @@ const overslept = time.Minute
 
 // allowed returns the statuses that agree with the books, and how much was paid.
 func allowed(o *Order, truth sandbox.Order) (statuses []payment.Status, received int64) {
-	times, takenBack := 0, false
+	times, reversal := 0, false
 	for _, m := range truth.Movements {
 		if m.Kind == sandbox.Refunded {
-			takenBack = true
+			reversal = true
 			continue
 		}
 		received += m.Amount
@@ -260,7 +260,7 @@ func allowed(o *Order, truth sandbox.Order) (statuses []payment.Status, received
 	switch {
 	case slices.Contains(o.Faults, sandbox.WrongAmount): // the doubt is for a person
 		return []payment.Status{payment.InDoubt, payment.Conflict}, received
-	case takenBack:
+	case reversal:
 		return []payment.Status{payment.Reversed}, received
 	case times > 1: // the rest can come after the outcome
 		return []payment.Status{payment.Settled, payment.Conflict}, received

@@ -19,7 +19,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/sandbox"
 )
 
@@ -34,7 +34,7 @@ const (
 
 // overdrawn is an account that refuses payouts until it is funded.
 const (
-	overdrawn = trial.TeemoPay
+	overdrawn = testenv.TeemoPay
 	overdraft = 1_000_000_000
 	funding   = 1_000_000_000_000
 )
@@ -96,7 +96,7 @@ func runNATS(args []string) error {
 // sandboxFile is what the sandbox's process is told.
 type sandboxFile struct {
 	Listen string
-	At     trial.Addresses
+	At     testenv.Addresses
 }
 
 // runSandbox is the sandbox. Its customers pay by themselves, it accepts an order as often as it is
@@ -113,11 +113,11 @@ func runSandbox(args []string, stderr io.Writer) error {
 	if err := json.Unmarshal(text, &file); err != nil {
 		return err
 	}
-	keys, err := trial.ReadKeys(filepath.Dir(args[0]))
+	keys, err := testenv.ReadKeys(filepath.Dir(args[0]))
 	if err != nil {
 		return err
 	}
-	accounts, err := keys.Accounts(file.At, func(a *sandbox.Account) {
+	accounts, err := keys.Accounts(file.At, func(a *sandbox.AccountConfig) {
 		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 200*time.Millisecond, 100
 		a.Faults = []sandbox.Fault{{Name: sandbox.AcceptDuplicates}}
 		if a.Name == overdrawn {

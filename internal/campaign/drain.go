@@ -12,11 +12,11 @@ import (
 // How long nothing must have moved.
 const (
 	quietWhenEnded = 5 * time.Second  // when every payment has ended
-	quietElse      = 80 * time.Second // the second rung of the ladder comes a minute after the last event
+	quietElse      = 80 * time.Second // the second step of the lookup schedule comes a minute after the last event
 )
 
 // drain waits until nothing moves any more, for at most DrainFor.
-func (c *run) drain(ctx context.Context, provider *provider, orders []*Order, cast *cast) error {
+func (c *run) drain(ctx context.Context, provider *provider, orders []*Order, actors *actors) error {
 	deadline := time.Now().Add(c.DrainFor)
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
@@ -29,7 +29,7 @@ func (c *run) drain(ctx context.Context, provider *provider, orders []*Order, ca
 		open := c.open(orders)
 		_, quiet := c.board.counts()
 		if (open == 0 && quiet > quietWhenEnded || quiet > quietElse) && c.board.current(ctx, c.system.js) {
-			evidence, err := c.aside(ctx, provider, cast)
+			evidence, err := c.aside(ctx, provider, actors)
 			told, dead := unsettledCallbacks(evidence.Truth), len(owed(evidence))
 			switch {
 			case err != nil: // nobody answers now: asked again, and when the time is over the audit asks

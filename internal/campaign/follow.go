@@ -14,14 +14,14 @@ import (
 	"payonce/pkg/payment"
 )
 
-// patience bounds one question to the cluster: while it elects a leader it drops what it is asked.
-const patience = 3 * time.Second
+// timeout bounds one question to the cluster: while it elects a leader it drops what it is asked.
+const timeout = 3 * time.Second
 
 // readFrom returns one event of the log. The log has no holes, so who reads sequence by sequence sees all of
 // it, without a consumer that the cluster could lose with a server. The error is jetstream.ErrMsgNotFound
 // where there is no event yet, as far as the server knows that was asked.
 func readFrom(ctx context.Context, stream njs.Stream, sequence uint64) (events.Record, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	raw, err := stream.GetMsg(ctx, sequence)
 	if err != nil {
@@ -91,7 +91,7 @@ func (b *board) follow(ctx context.Context, js njs.JetStream, each func(payment.
 // next takes in one event.
 func (b *board) next(ctx context.Context, js njs.JetStream, stream *njs.Stream, each func(payment.Payment)) error {
 	if *stream == nil {
-		asking, cancel := context.WithTimeout(ctx, patience)
+		asking, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		found, err := js.Stream(asking, events.StreamPayments)
 		if err != nil {
@@ -116,7 +116,7 @@ func withAction(ctx context.Context, js njs.JetStream, p payment.Payment) (payme
 	if !p.Action.Missing() {
 		return p, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stream, err := js.Stream(ctx, events.StreamActions)
 	if err != nil {
@@ -145,7 +145,7 @@ func (b *board) sequence() uint64 {
 
 // current reports whether the board has seen the whole log.
 func (b *board) current(ctx context.Context, js njs.JetStream) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	stream, err := js.Stream(ctx, events.StreamPayments)
 	return err == nil && stream.CachedInfo().State.LastSeq == b.sequence()

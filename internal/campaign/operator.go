@@ -22,30 +22,30 @@ const operatorName = "campaign"
 // person is an operator who works with payctl, a process each time, while everything breaks: cancels and
 // releases parked payments, and sends dead letters again or deletes them.
 type person struct {
-	system *system
-	board  *board
-	deeds  *deeds
-	random *rand.Rand
-	logs   io.WriteCloser // what payctl printed
-	// letters reads the dead letters.
-	letters func(ctx context.Context) ([]Letter, error)
+	system  *system
+	board   *board
+	actions *actions
+	random  *rand.Rand
+	logs    io.WriteCloser // what payctl printed
+	// deadLetters reads the dead letters.
+	deadLetters func(ctx context.Context) ([]DeadLetter, error)
 }
 
-// handiwork are the kinds of deeds, and how often each was done.
+// handiwork are the kinds of actions, and how often each was done.
 var handiwork = []struct {
 	name string
 	do   func(*person, context.Context)
-	of   func(Deeds) int
+	of   func(Actions) int
 }{
-	{"cancelled", (*person).cancel, func(d Deeds) int {
+	{"cancelled", (*person).cancel, func(d Actions) int {
 		if d.Cancelled {
 			return 1
 		}
 		return 0
 	}},
-	{"released", (*person).release, func(d Deeds) int { return d.Released }},
-	{"replayed", (*person).replay, func(d Deeds) int { return d.Replayed }},
-	{"dropped", (*person).drop, func(d Deeds) int { return d.Dropped }},
+	{"released", (*person).release, func(d Actions) int { return d.Released }},
+	{"replayed", (*person).replay, func(d Actions) int { return d.Replayed }},
+	{"dropped", (*person).drop, func(d Actions) int { return d.Dropped }},
 }
 
 // run works until ctx ends: in turn, but what was not done yet comes first.
@@ -66,10 +66,10 @@ func (p *person) run(ctx context.Context) {
 	}
 }
 
-// undone returns the kinds of deeds that were not done yet.
+// undone returns the kinds of actions that were not done yet.
 func (p *person) undone() []int {
 	var open []int
-	all := p.deeds.copied()
+	all := p.actions.copied()
 	for i, kind := range handiwork {
 		if total(all, kind.of) == 0 {
 			open = append(open, i)
@@ -86,22 +86,22 @@ func (p *person) usedParked() bool {
 
 func (p *person) cancel(ctx context.Context) {
 	ref, found := p.parked()
-	if found && p.parkedDeed(ctx, "cancel", ref) == operator.Cancelled {
-		p.deeds.add(ref, func(d *Deeds) { d.Cancelled = true })
+	if found && p.parkedAction(ctx, "cancel", ref) == operator.Cancelled {
+		p.actions.add(ref, func(d *Actions) { d.Cancelled = true })
 	}
 }
 
 // release lets a parked payment be tried now. The log says whether it was, see hear.
 func (p *person) release(ctx context.Context) {
 	if ref, found := p.parked(); found {
-		p.parkedDeed(ctx, "release", ref)
+		p.parkedAction(ctx, "release", ref)
 	}
 }
 
 // hear counts what the log says was released. A schedule that fires meanwhile makes payctl say something else.
 func (p *person) hear(event payment.Payment) {
 	if isParkedFor(event, payment.ReasonReleased) && event.Reason.By == operatorName {
-		p.deeds.add(event.Ref, func(d *Deeds) { d.Released++ })
+		p.actions.add(event.Ref, func(d *Actions) { d.Released++ })
 	}
 }
 
@@ -115,8 +115,8 @@ func (p *person) parked() (payment.Ref, bool) {
 	return all[p.random.IntN(min(5, len(all)))].Ref, true
 }
 
-// parkedDeed does something to a parked payment and returns the result, if there was one.
-func (p *person) parkedDeed(ctx context.Context, what string, ref payment.Ref) string {
+// parkedAction does something to a parked payment and returns the result, if there was one.
+func (p *person) parkedAction(ctx context.Context, what string, ref payment.Ref) string {
 	out, _ := p.payctl(ctx, "parked", what, ref.Provider, ref.Order, "--json")
 	var report struct {
 		Results map[string]int `json:"results"`
@@ -131,35 +131,35 @@ func (p *person) parkedDeed(ctx context.Context, what string, ref payment.Ref) s
 }
 
 func (p *person) replay(ctx context.Context) {
-	letter, found := p.letter(ctx)
+	deadLetter, found := p.deadLetter(ctx)
 	if !found {
 		return
 	}
-	if _, err := p.payctl(ctx, "deadletters", "replay", strconv.FormatUint(letter.Sequence, 10)); err == nil {
-		p.deeds.add(letter.Ref, func(d *Deeds) { d.Replayed++ })
+	if _, err := p.payctl(ctx, "deadletters", "replay", strconv.FormatUint(deadLetter.Sequence, 10)); err == nil {
+		p.actions.add(deadLetter.Ref, func(d *Actions) { d.Replayed++ })
 	}
 }
 
 // drop deletes a dead letter. One that was perhaps deleted counts as such.
 func (p *person) drop(ctx context.Context) {
-	letter, found := p.letter(ctx)
+	deadLetter, found := p.deadLetter(ctx)
 	if !found {
 		return
 	}
-	p.deeds.add(letter.Ref, func(d *Deeds) { d.Dropped++ })
-	_, _ = p.payctl(ctx, "deadletters", "drop", strconv.FormatUint(letter.Sequence, 10))
+	p.actions.add(deadLetter.Ref, func(d *Actions) { d.Dropped++ })
+	_, _ = p.payctl(ctx, "deadletters", "drop", strconv.FormatUint(deadLetter.Sequence, 10))
 }
 
-// letter picks one of the dead letters that name a payment.
-func (p *person) letter(ctx context.Context) (Letter, bool) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// deadLetter picks one of the dead letters that name a payment.
+func (p *person) deadLetter(ctx context.Context) (DeadLetter, bool) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	letters, err := p.letters(ctx)
-	if err != nil || len(letters) == 0 {
-		return Letter{}, false
+	deadLetters, err := p.deadLetters(ctx)
+	if err != nil || len(deadLetters) == 0 {
+		return DeadLetter{}, false
 	}
-	letter := letters[p.random.IntN(len(letters))]
-	return letter, letter.Ref != payment.Ref{}
+	deadLetter := deadLetters[p.random.IntN(len(deadLetters))]
+	return deadLetter, deadLetter.Ref != payment.Ref{}
 }
 
 // payctl runs the operator's program. The error is that of its exit code.

@@ -5,7 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -58,7 +58,7 @@ type misfortune struct {
 	text   string // for the order number, see the sandbox's admin API
 	faults []sandbox.FaultName
 	// able, if set, says which ways of paying can play it.
-	able func(trial.Variant) bool
+	able func(testenv.Variant) bool
 }
 
 // misfortunes of orders, by weight. Each has a known right end, and most of them settle.
@@ -87,34 +87,34 @@ var misfortunes = []misfortune{
 	{weight: 1, text: "x-decline-x-lost-callback", faults: []sandbox.FaultName{sandbox.Decline, sandbox.LostCallback}, able: isPayout},
 	// The provider wants to know more.
 	{weight: 90, text: "x-clarification", faults: []sandbox.FaultName{sandbox.Clarification}, able: asksForMore},
-	// The money is not as ordered, or is taken back.
+	// The money is not as ordered, or is reversed.
 	{weight: 2, text: "x-multi", faults: []sandbox.FaultName{sandbox.Multi}, able: isTeemoPayDeposit},
 	{weight: 2, text: "x-other-amount", faults: []sandbox.FaultName{sandbox.OtherAmount}, able: isTeemoPayDeposit},
-	{weight: 14, text: "x-refund", faults: []sandbox.FaultName{sandbox.Refund}, able: canBeTakenBack},
+	{weight: 14, text: "x-refund", faults: []sandbox.FaultName{sandbox.Refund}, able: canBeReversal},
 }
 
 // notByPage leaves out payment pages. A customer can open one after the last look-up; if no webhook comes then,
 // nobody knows of it until the page is over, which no run waits for.
-func notByPage(v trial.Variant) bool { return !strings.HasPrefix(v.Method, "page") }
+func notByPage(v testenv.Variant) bool { return !strings.HasPrefix(v.Method, "page") }
 
-func isPayout(v trial.Variant) bool { return v.Operation == payment.Payout }
+func isPayout(v testenv.Variant) bool { return v.Operation == payment.Payout }
 
-func isTeemoPayDeposit(v trial.Variant) bool {
-	return v.Account == trial.TeemoPay && v.Operation == payment.Deposit
+func isTeemoPayDeposit(v testenv.Variant) bool {
+	return v.Account == testenv.TeemoPay && v.Operation == payment.Deposit
 }
 
 // asksForMore reports whether the provider can ask for a clarification: ECommPay does, of purchases by Gate.
-func asksForMore(v trial.Variant) bool { return v.Method == "gate" || v.Method == "gate_redirect" }
+func asksForMore(v testenv.Variant) bool { return v.Method == "gate" || v.Method == "gate_redirect" }
 
-// canBeTakenBack reports whether the provider tells of payments that were taken back.
-func canBeTakenBack(v trial.Variant) bool {
-	return v.Account == trial.TeemoPay && v.Operation == payment.Payout || v.Account == trial.ECommPay || v.Account == trial.ECommPayRedirect
+// canBeReversal reports whether the provider tells of payments that were reversed.
+func canBeReversal(v testenv.Variant) bool {
+	return v.Account == testenv.TeemoPay && v.Operation == payment.Payout || v.Account == testenv.ECommPay || v.Account == testenv.ECommPayRedirect
 }
 
 // makeOrders returns the orders of a seed: all ways of paying in turn, each with its own amount.
 func makeOrders(seed uint64, count int) []*Order {
 	random := rand.New(rand.NewPCG(seed, 1))
-	variants := trial.Variants()
+	variants := testenv.Variants()
 	orders := make([]*Order, count)
 	for i := range orders {
 		v := variants[i%len(variants)]
@@ -142,7 +142,7 @@ func makeOrders(seed uint64, count int) []*Order {
 }
 
 // misfortuneOf draws one of those that the way of paying can play.
-func misfortuneOf(random *rand.Rand, v trial.Variant) misfortune {
+func misfortuneOf(random *rand.Rand, v testenv.Variant) misfortune {
 	total := 0
 	for _, m := range misfortunes {
 		if m.able == nil || m.able(v) {

@@ -95,7 +95,7 @@ func aim(random *rand.Rand, at time.Duration, kind Kind, workers int, ways []str
 		s.Target = pick(random, []string{"PAYMENTS", "COMMANDS", "WEBHOOKS"})
 	case Cut:
 		s.Target, s.How, s.For = pick(random, ways), pick(random, cuts), between(300*time.Millisecond, 3*time.Second)
-	case Freeze: // the trial's lease is 3 s
+	case Freeze: // the test environment's lease is 3 s
 		if s.Target = worker(); random.IntN(3) == 0 {
 			s.Target = pick(random, []string{"ingress", "redis", "nats-1", "nats-2", "nats-3"})
 		}

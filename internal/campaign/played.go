@@ -30,10 +30,10 @@ func playedIn(e Evidence) []act {
 		{"clarified", clarified(e), planned(sandbox.Clarification)},
 		{"answered_twice", answeredTwice(e), planned(sandbox.Clarification)},
 		{"reversed", ending(e, func(p payment.Payment) bool { return p.Status == payment.Reversed }), planned(sandbox.Refund)},
-		{"repeated", total(e.Deeds, func(d Deeds) int { return d.Repeated }), again(e, SameCommand, "") >= enough},
-		{"reused_http", total(e.Deeds, func(d Deeds) int { return d.OthersRefused }), again(e, OtherCommand, ByHTTP) >= enough},
-		{"reused_nats", total(e.Deeds, func(d Deeds) int { return d.OthersTaken }), again(e, OtherCommand, ByNATS) >= enough},
-		{"strangers", strangersHeard(e), len(e.Strangers) >= enough},
+		{"repeated", total(e.Actions, func(d Actions) int { return d.Repeated }), again(e, SameCommand, "") >= enough},
+		{"reused_http", total(e.Actions, func(d Actions) int { return d.OthersRefused }), again(e, OtherCommand, ByHTTP) >= enough},
+		{"reused_nats", total(e.Actions, func(d Actions) int { return d.OthersTaken }), again(e, OtherCommand, ByNATS) >= enough},
+		{"outsiders", foreignOrdersHeard(e), len(e.ForeignOrders) >= enough},
 		{"forged", len(e.Forged), len(e.Orders) >= 50},
 		{"parked_closed", parkedFor(e, payment.ReasonClosed), len(e.Closings) > 0 && len(e.Orders) >= 50},
 		{"resumed", settledAfter(e, payment.ReasonClosed), len(e.Closings) > 0 && len(e.Orders) >= 50},
@@ -43,7 +43,7 @@ func playedIn(e Evidence) []act {
 		{"withdrawn", withdrawals(e), false}, // takes a stop in the half second of a retry
 	}
 	for _, kind := range handiwork {
-		acts = append(acts, act{kind.name, total(e.Deeds, kind.of), len(e.Orders) >= 50})
+		acts = append(acts, act{kind.name, total(e.Actions, kind.of), len(e.Orders) >= 50})
 	}
 	return acts
 }
@@ -91,8 +91,8 @@ func again(e Evidence, what Again, by Way) int {
 	return count
 }
 
-// books calls each for all orders that the providers heard of.
-func books(e Evidence, each func(ref payment.Ref, o sandbox.Order)) {
+// statement calls each for all orders that the providers heard of.
+func statement(e Evidence, each func(ref payment.Ref, o sandbox.Order)) {
 	for _, account := range e.Truth.Accounts {
 		for _, o := range account.Orders {
 			each(payment.Ref{Provider: o.Provider, Order: o.Order}, o)
@@ -103,7 +103,7 @@ func books(e Evidence, each func(ref payment.Ref, o sandbox.Order)) {
 // lostWebhooks counts payments whose outcome no webhook told, and that have it all the same.
 func lostWebhooks(e Evidence) int {
 	count := 0
-	books(e, func(ref payment.Ref, o sandbox.Order) {
+	statement(e, func(ref payment.Ref, o sandbox.Order) {
 		history := e.Log[ref]
 		told := slices.ContainsFunc(o.Callbacks, func(c sandbox.Callback) bool { return !c.Lost })
 		if len(o.Callbacks) > 0 && !told && len(history) > 0 && history[len(history)-1].Payment.Status.Ended() {
@@ -116,7 +116,7 @@ func lostWebhooks(e Evidence) int {
 // clarified counts answers that a provider asked for and took.
 func clarified(e Evidence) int {
 	count := 0
-	books(e, func(_ payment.Ref, o sandbox.Order) {
+	statement(e, func(_ payment.Ref, o sandbox.Order) {
 		for _, r := range o.Requests {
 			if r.Action == sandbox.ActionClarify && r.Outcome == sandbox.Accepted {
 				count++
@@ -128,7 +128,7 @@ func clarified(e Evidence) int {
 
 func answeredTwice(e Evidence) int {
 	count := 0
-	for _, one := range e.Deeds {
+	for _, one := range e.Actions {
 		if one.AnswersTried > 1 {
 			count++
 		}
@@ -187,12 +187,12 @@ func withdrawals(e Evidence) int {
 	return count
 }
 
-// strangersHeard counts orders of strangers whose webhooks became dead letters, or did until they were
+// foreignOrdersHeard counts orders of outsiders whose webhooks became dead letters, or did until they were
 // deleted.
-func strangersHeard(e Evidence) int {
+func foreignOrdersHeard(e Evidence) int {
 	count := 0
-	for ref := range e.Strangers {
-		if e.Deeds[ref].Dropped > 0 || slices.ContainsFunc(e.Dead[ref], func(l Letter) bool { return l.Reason == events.DeadUnknownOrder }) {
+	for ref := range e.ForeignOrders {
+		if e.Actions[ref].Dropped > 0 || slices.ContainsFunc(e.Dead[ref], func(l DeadLetter) bool { return l.Reason == events.DeadUnknownOrder }) {
 			count++
 		}
 	}

@@ -15,9 +15,9 @@ import (
 
 // The small campaign of the tests has enough of each kind, so that it fails if one is not played.
 func TestSmallCampaignPlansAll(t *testing.T) {
-	e := Evidence{Orders: makeOrders(1, smallest.Orders), Strangers: map[payment.Ref]bool{}, Closings: map[string][]closing{closes: closings(noon, smallest.Duration)}}
+	e := Evidence{Orders: makeOrders(1, smallest.Orders), ForeignOrders: map[payment.Ref]bool{}, Closings: map[string][]closing{closes: closings(noon, smallest.Duration)}}
 	for i := range 3 {
-		e.Strangers[payment.Ref{Provider: account, Order: fmt.Sprint(i)}] = true
+		e.ForeignOrders[payment.Ref{Provider: account, Order: fmt.Sprint(i)}] = true
 	}
 	for _, o := range e.Orders {
 		o.Accepted = true
@@ -56,24 +56,24 @@ func TestPlayedCountsWhatHappened(t *testing.T) {
 		}
 	}
 	for name, spoil := range map[string]func(w *world){
-		"lost_webhooks": func(w *world) { w.books.Callbacks = []sandbox.Callback{{Lost: true}} },
+		"lost_webhooks": func(w *world) { w.statement.Callbacks = []sandbox.Callback{{Lost: true}} },
 		"clarified": func(w *world) {
-			w.books.Requests = []sandbox.Request{{Action: sandbox.ActionClarify, Outcome: sandbox.Accepted}}
+			w.statement.Requests = []sandbox.Request{{Action: sandbox.ActionClarify, Outcome: sandbox.Accepted}}
 		},
-		"answered_twice": func(w *world) { w.deeds.AnswersTried = 2 },
-		"reversed":       func(w *world) { takenBack(w); w.last(payment.Reversed) },
-		"repeated":       func(w *world) { w.deeds.Repeated = 1 },
-		"reused_http":    func(w *world) { w.deeds.OthersRefused = 1 },
-		"reused_nats":    func(w *world) { w.deeds.OthersTaken = 1 },
-		"strangers":      func(w *world) { w.strange(); w.dead = letter(events.DeadUnknownOrder) },
+		"answered_twice": func(w *world) { w.actions.AnswersTried = 2 },
+		"reversed":       func(w *world) { reversal(w); w.last(payment.Reversed) },
+		"repeated":       func(w *world) { w.actions.Repeated = 1 },
+		"reused_http":    func(w *world) { w.actions.OthersRefused = 1 },
+		"reused_nats":    func(w *world) { w.actions.OthersTaken = 1 },
+		"outsiders":      func(w *world) { w.strange(); w.dead = deadLetter(events.DeadUnknownOrder) },
 		"forged":         func(w *world) { w.forged = []Forgery{{w.order.Ref, 401}} },
 		"resumed":        parked(payment.ReasonClosed),
 		"funded":         parked(payment.ReasonBalance),
 		"withdrawn":      parked(payment.ReasonStopping),
-		"cancelled":      func(w *world) { w.deeds.Cancelled = true },
-		"released":       func(w *world) { w.deeds.Released = 1 },
-		"replayed":       func(w *world) { w.deeds.Replayed = 1 },
-		"dropped":        func(w *world) { w.deeds.Dropped = 1 },
+		"cancelled":      func(w *world) { w.actions.Cancelled = true },
+		"released":       func(w *world) { w.actions.Released = 1 },
+		"replayed":       func(w *world) { w.actions.Replayed = 1 },
+		"dropped":        func(w *world) { w.actions.Dropped = 1 },
 	} {
 		w := good()
 		spoil(w)

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -79,7 +79,7 @@ func newCustomers(p *provider) *customers {
 
 // hear lets the customer of a payment act once.
 func (c *customers) hear(ctx context.Context, p payment.Payment) {
-	page := p.Provider == trial.ECommPay || p.Provider == trial.ECommPayRedirect
+	page := p.Provider == testenv.ECommPay || p.Provider == testenv.ECommPayRedirect
 	if !page || p.Action == nil || p.Action.Redirect == nil || p.Action.Redirect.Method != http.MethodGet || c.seen[p.Ref] {
 		return
 	}

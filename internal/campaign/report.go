@@ -54,20 +54,20 @@ func (c *run) line(v Verdict) string {
 		len(v.ChargedTwice), len(v.Lost), len(v.WrongOutcome), c.strike.kills.Load(), c.strike.flushes.Load(), c.strike.cuts.Load())
 }
 
-// maxTold is how many bad orders of each sort are told with their whole story.
+// maxTold is how many bad orders of each sort are told with their whole scenario.
 const maxTold = 10
 
 // tell prints what was found.
 func (c *run) tell(f *findings) error {
 	sum := f.Truth.Summary()
-	c.note("the provider's books: %d orders executed, %d charges, %d movements of money", sum.Orders, sum.Charges, sum.Movements)
+	c.note("the provider's records: %d orders executed, %d charges, %d movements of money", sum.Orders, sum.Charges, sum.Movements)
 	c.note("the log: %s", statusText(f.Statuses))
 	c.note("strikes: %s, %d missed; %d restarts", c.strike, c.strike.missed.Load(), c.restarts())
 	if unaccepted := c.Options.Orders - f.Verdict.Orders; unaccepted > 0 {
 		c.note("%d orders were not accepted in time; their upstreams would send them again", unaccepted)
 	}
-	if strays := f.Dead[payment.Ref{}]; len(strays) > 0 {
-		c.note("%d dead letters name no payment: %v", len(strays), strays[:min(3, len(strays))])
+	if orphans := f.Dead[payment.Ref{}]; len(orphans) > 0 {
+		c.note("%d dead letters name no payment: %v", len(orphans), orphans[:min(3, len(orphans))])
 	}
 	played, missing := playedLine(playedIn(f.Evidence))
 	c.print("%s\n", played)
@@ -80,7 +80,7 @@ func (c *run) tell(f *findings) error {
 				c.print("… and %d more\n", len(sort.list)-maxTold)
 				break
 			}
-			c.print("\n%s: %s: %s\n%s", strings.ToUpper(sort.name), found.Ref, found.Problem, story(f.Evidence, found.Ref))
+			c.print("\n%s: %s: %s\n%s", strings.ToUpper(sort.name), found.Ref, found.Problem, scenario(f.Evidence, found.Ref))
 		}
 	}
 	switch {
@@ -101,8 +101,8 @@ func (c *run) restarts() int64 {
 	return restarts
 }
 
-// story is everything that is known about a payment, by time.
-func story(e Evidence, ref payment.Ref) string {
+// scenario is everything that is known about a payment, by time.
+func scenario(e Evidence, ref payment.Ref) string {
 	var text strings.Builder
 	line := func(at time.Time, format string, args ...any) {
 		fmt.Fprintf(&text, "  %s  %s\n", at.UTC().Format(clock), fmt.Sprintf(format, args...))
@@ -113,15 +113,15 @@ func story(e Evidence, ref payment.Ref) string {
 	for _, account := range e.Truth.Accounts {
 		for _, o := range account.Orders {
 			if o.Provider == ref.Provider && o.Order == ref.Order {
-				tellBooks(line, o)
+				tellStatement(line, o)
 			}
 		}
 	}
-	for _, letter := range e.Dead[ref] {
-		fmt.Fprintf(&text, "  dead letter: %s\n", letter)
+	for _, deadLetter := range e.Dead[ref] {
+		fmt.Fprintf(&text, "  dead letter: %s\n", deadLetter)
 	}
-	if deeds, any := e.Deeds[ref]; any {
-		fmt.Fprintf(&text, "  done besides: %+v\n", deeds)
+	if actions, any := e.Actions[ref]; any {
+		fmt.Fprintf(&text, "  done besides: %+v\n", actions)
 	}
 	return text.String()
 }
@@ -134,7 +134,7 @@ func eventText(r events.Record) string {
 	return text
 }
 
-func tellBooks(line func(time.Time, string, ...any), o sandbox.Order) {
+func tellStatement(line func(time.Time, string, ...any), o sandbox.Order) {
 	for _, r := range o.Requests {
 		line(r.At, "provider: %s %s %s, status %d, faults %v", r.Action, r.Outcome, r.Reason, r.Reply, r.Faults)
 	}

@@ -74,7 +74,7 @@ func Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	c := &run{Options: o, dir: dir, began: time.Now(), board: newBoard(), deeds: newDeeds()}
+	c := &run{Options: o, dir: dir, began: time.Now(), board: newBoard(), actions: newActions()}
 	c.system = &system{dir: dir, program: o.Program, note: c.note}
 	found, err := c.play(ctx)
 	c.system.stop()
@@ -96,13 +96,13 @@ func Run(ctx context.Context, o Options) error {
 // run is one campaign.
 type run struct {
 	Options
-	dir    string
-	began  time.Time
-	system *system
-	board  *board
-	load   *load
-	strike *striker
-	deeds  *deeds
+	dir     string
+	began   time.Time
+	system  *system
+	board   *board
+	load    *load
+	strike  *striker
+	actions *actions
 
 	printing sync.Mutex
 }
@@ -127,7 +127,7 @@ type findings struct {
 // play starts everything, lets it be struck, lets it drain and audits it.
 func (c *run) play(ctx context.Context) (*findings, error) {
 	c.note("seed %d: %d orders in %s; three nats-servers, redis-server, sandbox, ingress and %d workers start in %s", c.Seed, c.Orders, c.Duration, c.Workers, c.dir)
-	starting, cancel := context.WithTimeout(ctx, 2*startPatience)
+	starting, cancel := context.WithTimeout(ctx, 2*startTimeout)
 	defer cancel()
 	if err := startSystem(starting, c.system, c.Options); err != nil {
 		return nil, err
@@ -135,27 +135,27 @@ func (c *run) play(ctx context.Context) (*findings, error) {
 	orders := makeOrders(c.Seed, c.Orders)
 	provider := newProvider(c.system.sandboxAt)
 	c.load, c.strike = newLoad(c.system), &striker{system: c.system, note: c.note}
-	cast, err := c.newCast(provider, orders)
+	actors, err := c.newActors(provider, orders)
 	if err != nil {
 		return nil, err
 	}
 	following, stop := context.WithCancel(ctx)
 	var background sync.WaitGroup
-	background.Go(func() { c.board.follow(following, c.system.js, func(p payment.Payment) { cast.hear(following, p) }) })
+	background.Go(func() { c.board.follow(following, c.system.js, func(p payment.Payment) { actors.hear(following, p) }) })
 	background.Go(func() { c.tellProgress(following) })
-	defer func() { stop(); background.Wait(); cast.wait() }()
+	defer func() { stop(); background.Wait(); actors.wait() }()
 
-	acting := cast.act(ctx)
+	acting := actors.act(ctx)
 	err = c.strikeAndLoad(ctx, orders)
 	acting()
 	if err != nil {
 		return nil, err
 	}
 	c.note("the faults are over; draining")
-	if err := c.drain(ctx, provider, orders, cast); err != nil {
+	if err := c.drain(ctx, provider, orders, actors); err != nil {
 		return nil, err
 	}
-	evidence, err := c.collect(ctx, provider, orders, cast)
+	evidence, err := c.collect(ctx, provider, orders, actors)
 	if err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
@@ -182,29 +182,29 @@ func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
 	return ctx.Err()
 }
 
-// collectPatience bounds how long the log and the books are asked for.
-const collectPatience = 2 * time.Minute
+// collectTimeout bounds how long the log and the books are asked for.
+const collectTimeout = 2 * time.Minute
 
 // collect reads the log and the books, again if nobody answered: a server that stood still for a moment has lost its
 // place in the cluster, which then answers nothing until it has another leader.
-func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, cast *cast) (Evidence, error) {
-	ctx, cancel := context.WithTimeout(ctx, collectPatience)
+func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, actors *actors) (Evidence, error) {
+	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
 	defer cancel()
 	e, err := Evidence{}, ctx.Err()
 	untilDone(ctx, func() bool {
-		e, err = c.collectOnce(ctx, provider, orders, cast)
+		e, err = c.collectOnce(ctx, provider, orders, actors)
 		return err == nil
 	})
 	return e, err
 }
 
-func (c *run) collectOnce(ctx context.Context, provider *provider, orders []*Order, cast *cast) (Evidence, error) {
+func (c *run) collectOnce(ctx context.Context, provider *provider, orders []*Order, actors *actors) (Evidence, error) {
 	at := time.Now() // what comes later is not in the log that is read
 	log, err := readAll(ctx, c.system.js)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("read the log: %w", err)
 	}
-	e, err := c.aside(ctx, provider, cast)
+	e, err := c.aside(ctx, provider, actors)
 	if err != nil {
 		return Evidence{}, err
 	}
@@ -212,23 +212,23 @@ func (c *run) collectOnce(ctx context.Context, provider *provider, orders []*Ord
 	if err != nil {
 		return Evidence{}, fmt.Errorf("read the queue: %w", err)
 	}
-	e.Orders, e.Log, e.Forged, e.At = orders, log, cast.forger.all(), at
+	e.Orders, e.Log, e.Forged, e.At = orders, log, actors.forgedWebhooks.all(), at
 	e.Deploys = c.strike.deploys.Load()
 	e.Closings = map[string][]closing{closes: c.system.closings}
 	return e, nil
 }
 
 // aside is the evidence beside the log and the queue: enough for [owed].
-func (c *run) aside(ctx context.Context, provider *provider, cast *cast) (Evidence, error) {
+func (c *run) aside(ctx context.Context, provider *provider, actors *actors) (Evidence, error) {
 	truth, err := provider.truth(ctx)
 	if err != nil {
 		return Evidence{}, err
 	}
-	letters, err := c.system.readLetters(ctx)
+	deadLetters, err := c.system.readDeadLetters(ctx)
 	if err != nil {
 		return Evidence{}, fmt.Errorf("read the dead letters: %w", err)
 	}
-	return Evidence{Truth: truth, Dead: byPayment(letters), Deeds: c.deeds.copied(), Strangers: cast.strangers.refs()}, nil
+	return Evidence{Truth: truth, Dead: byPayment(deadLetters), Actions: c.actions.copied(), ForeignOrders: actors.foreignOrders.refs()}, nil
 }
 
 func (c *run) queued(ctx context.Context) (map[payment.Ref]bool, error) {
@@ -255,7 +255,7 @@ func unsettledCallbacks(truth sandbox.Truth) int {
 	for _, account := range truth.Accounts {
 		for _, o := range account.Orders {
 			for _, callback := range o.Callbacks {
-				if !callback.Lost && !callback.GivenUp && callback.Acknowledged == 0 {
+				if !callback.Lost && !callback.DeadLettered && callback.Acknowledged == 0 {
 					count++
 				}
 			}

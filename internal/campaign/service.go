@@ -11,14 +11,14 @@ import (
 	"syscall"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // Times of the supervision of processes.
 const (
-	startPatience = 60 * time.Second       // until a process must have begun to work
-	restartPause  = 500 * time.Millisecond // as a container's restart takes
-	stopPatience  = 20 * time.Second       // until a process that was told to end is killed; more than shutdown_timeout
+	startTimeout = 60 * time.Second       // until a process must have begun to work
+	restartPause = 500 * time.Millisecond // as a container's restart takes
+	stopTimeout  = 20 * time.Second       // until a process that was told to end is killed; more than shutdown_timeout
 )
 
 // service is a process that is started again whenever it ends, as an orchestrator does.
@@ -41,8 +41,8 @@ type service struct {
 	strike sync.Mutex
 
 	mu      sync.Mutex
-	process *trial.Process // nil while it does not run
-	leaving *trial.Process // was told to end
+	process *testenv.Process // nil while it does not run
+	leaving *testenv.Process // was told to end
 }
 
 // launch keeps the process running until end is called, and returns when it works for the first time.
@@ -77,7 +77,7 @@ func (s *service) keepRunning(ctx context.Context, works func()) {
 					s.ownEnds.Add(1)
 				}
 			case <-ctx.Done():
-				if err := process.Stop(stopPatience); err != nil {
+				if err := process.Stop(stopTimeout); err != nil {
 					s.note("%s: %v", s.name, err)
 				}
 			}
@@ -91,10 +91,10 @@ func (s *service) keepRunning(ctx context.Context, works func()) {
 }
 
 // startOnce returns the process when it works, and nil if it does not begin to.
-func (s *service) startOnce(ctx context.Context) *trial.Process {
-	starting, cancel := context.WithTimeout(ctx, startPatience)
+func (s *service) startOnce(ctx context.Context) *testenv.Process {
+	starting, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	process, err := trial.Start(starting, exec.Command(s.program, s.args...), s.logs, s.working)
+	process, err := testenv.Start(starting, exec.Command(s.program, s.args...), s.logs, s.working)
 	if err != nil {
 		if ctx.Err() == nil {
 			s.note("%s is tried again: %v", s.name, err)
@@ -106,14 +106,14 @@ func (s *service) startOnce(ctx context.Context) *trial.Process {
 	return process
 }
 
-func (s *service) set(process *trial.Process) {
+func (s *service) set(process *testenv.Process) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.process = process
 }
 
 // running returns the process, or nil.
-func (s *service) running() *trial.Process {
+func (s *service) running() *testenv.Process {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.process
@@ -158,7 +158,7 @@ func (s *service) replace(ctx context.Context) bool {
 	s.mu.Lock()
 	s.leaving = process
 	s.mu.Unlock()
-	if err := process.Stop(stopPatience); err != nil {
+	if err := process.Stop(stopTimeout); err != nil {
 		s.note("%s: %v", s.name, err)
 		return false
 	}
@@ -178,7 +178,7 @@ func (s *service) replace(ctx context.Context) bool {
 }
 
 // told reports whether a process ended because it was told to.
-func (s *service) told(process *trial.Process) bool {
+func (s *service) told(process *testenv.Process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.leaving == process

@@ -6,15 +6,15 @@ import (
 	"strings"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 )
 
-// Times of the services under trial, short enough for a run of a minute.
+// Times of the services under testenv, short enough for a run of a minute.
 const (
 	basicTime       = 10 * time.Second // a payment of which nothing was heard is looked up; the longest settling delay
-	threshold       = 2 * time.Minute  // until a person is told, and a new ladder begins: a customer may come late
+	threshold       = 2 * time.Minute  // until a person is told, and a new lookup schedule begins: a customer may come late
 	unknownOrderFor = 15 * time.Second // a webhook waits for the command of its order
 	resumeSpread    = 3 * time.Second
 	shutdownTimeout = 4 * time.Second
@@ -29,7 +29,7 @@ const (
 
 // closes is the account that closes and opens. It has deposits and payouts, and no payment pages: a customer
 // who opens one asks the provider at any hour.
-const closes = trial.DiamondPayV2
+const closes = testenv.DiamondPayV2
 
 // It goes on closing for a while when the load is in, because a machine that is busy works it off late. In a
 // long run it stops after so many closings.
@@ -69,7 +69,7 @@ func hoursOf(all []closing) calendar.Config {
 // slow, what many do at once takes each of them longer than its timeout, is begun again, and nothing ends any more.
 func slotsFor(orders int) int { return min(max(orders/40, 4), config.DefaultSlots) }
 
-// edit changes the trial's configuration file to the times and slots of a campaign.
+// edit changes the test environment's configuration file to the times and slots of a campaign.
 func edit(path string, hours calendar.Config, slots int) error {
 	text, err := os.ReadFile(path)
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"payonce/internal/app"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 	"payonce/pkg/payment"
@@ -50,11 +50,11 @@ func TestSlotsAreForTheLoad(t *testing.T) {
 
 // What is edited is in effect in the services' own eyes.
 func TestEdit(t *testing.T) {
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, _, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"os/exec"
 	"testing"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -18,7 +18,7 @@ func TestStrikesThatMissedAreMadeUpFor(t *testing.T) {
 	if s.carryOut(t.Context(), strike) {
 		t.Fatal("it killed what did not run")
 	}
-	process, err := trial.Start(t.Context(), exec.Command("sh", "-c", "echo works >&2; exec sleep 60"), io.Discard, "works")
+	process, err := testenv.Start(t.Context(), exec.Command("sh", "-c", "echo works >&2; exec sleep 60"), io.Discard, "works")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,21 +32,21 @@ func TestStrikesThatMissedAreMadeUpFor(t *testing.T) {
 
 // An account gets its money only when payouts wait for it, however late a busy machine comes to them.
 func TestFundingWaitsForPayouts(t *testing.T) {
-	c := &run{board: newBoard(), deeds: newDeeds()}
-	cast := &cast{run: c, payouts: enough, funded: make(chan struct{}), person: &person{deeds: c.deeds}}
+	c := &run{board: newBoard(), actions: newActions()}
+	actors := &actors{run: c, payouts: enough, funded: make(chan struct{}), person: &person{actions: c.actions}}
 	for i, code := range []string{payment.ReasonBalance, payment.ReasonClosed, payment.ReasonBalance} {
 		ref := payment.Ref{Provider: overdrawn, Order: string(rune('a' + i))}
 		c.board.put(events.Record{Sequence: uint64(i + 1), Payment: payment.Payment{Ref: ref, Status: payment.Parked, Reason: &payment.Reason{Code: code}}})
 	}
-	if cast.short() != 2 {
-		t.Errorf("%d payouts wait for money", cast.short())
+	if actors.short() != 2 {
+		t.Errorf("%d payouts wait for money", actors.short())
 	}
-	c.deeds.add(payment.Ref{}, func(d *Deeds) { *d = Deeds{Cancelled: true, Released: 1, Replayed: 1, Dropped: 1} })
-	if !cast.busy() {
+	c.actions.add(payment.Ref{}, func(d *Actions) { *d = Actions{Cancelled: true, Released: 1, Replayed: 1, Dropped: 1} })
+	if !actors.busy() {
 		t.Error("nobody waits for the account to be funded")
 	}
-	close(cast.funded)
-	if cast.busy() {
+	close(actors.funded)
+	if actors.busy() {
 		t.Error("nothing is left to do")
 	}
 }

@@ -17,7 +17,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/freeport"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
 
@@ -164,7 +164,7 @@ func (s *system) startRedis(ctx context.Context) error {
 
 // startServices puts proxies in front of what is there, writes the configuration, and starts the sandbox.
 func (s *system) startServices(ctx context.Context) error {
-	at := trial.Addresses{Replicas: natsNodes}
+	at := testenv.Addresses{Replicas: natsNodes}
 	for i := range natsNodes {
 		at.NATS = append(at.NATS, "nats://"+s.links.proxies[natsName(i)].Listen)
 	}
@@ -186,7 +186,7 @@ func (s *system) startServices(ctx context.Context) error {
 		return err
 	}
 	at.Sandbox, s.sandboxAt, s.ingressAt = "http://"+front, "http://"+box, "http://"+at.Listen
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		return err
 	}
@@ -208,7 +208,7 @@ func (s *system) startServices(ctx context.Context) error {
 // connect connects the campaign itself, without a proxy, once the cluster has a leader.
 func (s *system) connect(ctx context.Context) error {
 	var err error
-	if s.conn, err = nats.Connect(strings.Join(s.natsURLs, ","), nats.Name("campaign"), nats.Timeout(startPatience/3), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreDiscoveredServers()); err != nil {
+	if s.conn, err = nats.Connect(strings.Join(s.natsURLs, ","), nats.Name("campaign"), nats.Timeout(startTimeout/3), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreDiscoveredServers()); err != nil {
 		return fmt.Errorf("NATS: %w", err)
 	}
 	if s.js, err = njs.New(s.conn); err != nil {

@@ -14,17 +14,17 @@ import (
 // upstream is the service that ordered the payments and reads the log. It answers what providers want to
 // know, each time twice, and sends commands again under numbers that are known.
 type upstream struct {
-	load   *load
-	deeds  *deeds
-	orders map[payment.Ref]*Order
-	work   sync.WaitGroup
+	load    *load
+	actions *actions
+	orders  map[payment.Ref]*Order
+	work    sync.WaitGroup
 	// known and answered are of the one goroutine that follows the log.
 	known    map[payment.Ref]bool
 	answered map[payment.Ref]bool
 }
 
-func newUpstream(l *load, d *deeds, orders []*Order) *upstream {
-	u := &upstream{load: l, deeds: d, orders: map[payment.Ref]*Order{}, known: map[payment.Ref]bool{}, answered: map[payment.Ref]bool{}}
+func newUpstream(l *load, d *actions, orders []*Order) *upstream {
+	u := &upstream{load: l, actions: d, orders: map[payment.Ref]*Order{}, known: map[payment.Ref]bool{}, answered: map[payment.Ref]bool{}}
 	for _, o := range orders {
 		u.orders[o.Ref] = o
 	}
@@ -65,13 +65,13 @@ func (u *upstream) sendAgain(ctx context.Context, o *Order) bool {
 	text, other := o.Command, o.Again == OtherCommand
 	if other {
 		text = o.Other
-		u.deeds.add(o.Ref, func(d *Deeds) { d.OthersTried++ })
+		u.actions.add(o.Ref, func(d *Actions) { d.OthersTried++ })
 	}
 	if o.AgainBy == ByNATS {
 		if !u.load.publish(ctx, events.CommandSubject(o.Operation, o.Ref), text) {
 			return false
 		}
-		u.deeds.add(o.Ref, taken(other))
+		u.actions.add(o.Ref, taken(other))
 		return true
 	}
 	status, body, err := u.load.post(ctx, "/v1/"+string(o.Operation)+"s", text)
@@ -79,20 +79,20 @@ func (u *upstream) sendAgain(ctx context.Context, o *Order) bool {
 	case err != nil || mayComeAgain(status):
 		return false
 	case status == http.StatusAccepted:
-		u.deeds.add(o.Ref, taken(other))
+		u.actions.add(o.Ref, taken(other))
 	case other && status == http.StatusConflict:
-		u.deeds.add(o.Ref, func(d *Deeds) { d.OthersRefused++ })
+		u.actions.add(o.Ref, func(d *Actions) { d.OthersRefused++ })
 	default:
 		u.load.problem(o.Ref, "sent again (%s), it was answered %d: %s", o.Again, status, body)
 	}
 	return true
 }
 
-func taken(other bool) func(*Deeds) {
+func taken(other bool) func(*Actions) {
 	if other {
-		return func(d *Deeds) { d.OthersTaken++ }
+		return func(d *Actions) { d.OthersTaken++ }
 	}
-	return func(d *Deeds) { d.Repeated++ }
+	return func(d *Actions) { d.Repeated++ }
 }
 
 // answerTo fills in what the provider wants to know.
@@ -113,13 +113,13 @@ func answerTo(ref payment.Ref, question payment.Clarification) string {
 
 // answer gives an answer once and returns whether nothing more is to be done with it.
 func (u *upstream) answer(ctx context.Context, ref payment.Ref, text string, way Way) bool {
-	u.deeds.add(ref, func(d *Deeds) { d.AnswersTried++ })
-	was := func(d *Deeds) { d.AnswersTaken++ }
+	u.actions.add(ref, func(d *Actions) { d.AnswersTried++ })
+	was := func(d *Actions) { d.AnswersTaken++ }
 	if way != ByHTTP {
 		if !u.load.publish(ctx, events.ClarificationSubject(ref), text) {
 			return false
 		}
-		u.deeds.add(ref, was)
+		u.actions.add(ref, was)
 		return true
 	}
 	status, body, err := u.load.post(ctx, "/v1/payments/"+ref.String()+"/clarification", text)
@@ -127,7 +127,7 @@ func (u *upstream) answer(ctx context.Context, ref payment.Ref, text string, way
 	case err != nil || mayComeAgain(status) || status == http.StatusNotFound: // its replica of the log lags
 		return false
 	case status == http.StatusAccepted:
-		u.deeds.add(ref, was)
+		u.actions.add(ref, was)
 	case status != http.StatusConflict: // the other answer was faster
 		u.load.problem(ref, "an answer to its provider was answered %d: %s", status, body)
 	}

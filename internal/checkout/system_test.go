@@ -30,9 +30,9 @@ import (
 )
 
 const (
-	shop     = "ecommpay-kr"
-	key      = "a-secret-of-the-sandbox"
-	patience = time.Minute // for what must happen on a busy machine
+	shop    = "ecommpay-kr"
+	key     = "a-secret-of-the-sandbox"
+	timeout = time.Minute // for what must happen on a busy machine
 )
 
 // clock goes on by itself, and further when the test says so.
@@ -70,7 +70,7 @@ func start(t *testing.T) *system {
 	protocol, err := simulator.New(simulator.Settings{ProjectID: 200, Secret: key, Redirect: true})
 	s.must(err)
 	s.box, err = sandbox.New(sandbox.Options{
-		Accounts: []sandbox.Account{{Name: shop, Protocol: protocol, CallbackURL: hook.URL, MoveDelay: time.Millisecond}}, Now: s.clock.Now,
+		Accounts: []sandbox.AccountConfig{{Name: shop, Protocol: protocol, CallbackURL: hook.URL, MoveDelay: time.Millisecond}}, Now: s.clock.Now,
 	})
 	s.must(err)
 	api := httptest.NewServer(s.box)
@@ -119,7 +119,7 @@ func (s *system) keepTime(traits connectors.Traits) (stop func()) {
 	ended := make(chan error, 1)
 	go func() {
 		ended <- reconcile.Run(ctx, broker{s.conn}, s.engine, []reconcile.Provider{{
-			Name: shop, Slots: 4, Ladder: reconcile.Ladder{BasicTime: traits.BasicTime, Threshold: traits.Threshold},
+			Name: shop, Slots: 4, LookupSchedule: reconcile.LookupSchedule{BasicTime: traits.BasicTime, Threshold: traits.Threshold},
 			Pages: reconcile.Pages{Grace: traits.PageGrace, Lives: reconcile.PageLives()},
 			Hours: func(op payment.Operation) calendar.Hours { return calendar.Hours{} },
 		}}, s.clock.Now)
@@ -188,7 +188,7 @@ func (s *system) checkout(order string) string {
 // until waits until a payment stands so in the log.
 func (s *system) until(order, what string, is func(payment.Payment) bool) payment.Payment {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	ref := payment.Ref{Provider: shop, Order: order}
 	changed, stop := s.conn.Watch(ref)
@@ -210,7 +210,7 @@ func (s *system) until(order, what string, is func(payment.Payment) bool) paymen
 // asked waits until the provider was asked so often about an order.
 func (s *system) asked(order string, times int) {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	_, err := s.box.WaitFor(ctx, shop, order, sandbox.Queried(times))
 	s.must(err)

@@ -8,13 +8,13 @@ import (
 // audit looks at the whole from outside once more: the sandbox's books hold exactly the payments that were made, the
 // streams are as declared, with their replicas, and with profile ha another Redis is the master.
 func (s *stack) audit(ctx context.Context) error {
-	books, err := s.shop.Books(ctx)
+	statement, err := s.shop.Statement(ctx)
 	if err != nil {
 		return fmt.Errorf("the sandbox's books: %w", err)
 	}
-	fmt.Printf("==> the sandbox's books: %d orders, %d charges, charged more than once: %d\n", books.Orders, books.Charges, len(books.ChargedTwice))
-	if books.Orders != s.payments || books.Charges != s.payments || len(books.ChargedTwice) > 0 {
-		return fmt.Errorf("%d payments were made, and the sandbox's books say: %+v", s.payments, books)
+	fmt.Printf("==> the sandbox's books: %d orders, %d charges, charged more than once: %d\n", statement.Orders, statement.Charges, len(statement.ChargedTwice))
+	if statement.Orders != s.payments || statement.Charges != s.payments || len(statement.ChargedTwice) > 0 {
+		return fmt.Errorf("%d payments were made, and the sandbox's books say: %+v", s.payments, statement)
 	}
 	diff := []string{"run", "--rm", "--no-deps", "streams", "/usr/local/bin/payctl", "streams", "diff", "--config", "/etc/payonce/payonce.yaml"}
 	if err := s.compose(ctx, diff...); err != nil {

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"payonce/internal/shop"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
+	"payonce/internal/testmerchant"
 	"payonce/pkg/payment"
 )
 
@@ -19,7 +19,7 @@ import (
 const held = 8
 
 // heldPayment is one way of paying in which no customer takes part.
-var heldPayment = trial.Variant{Account: trial.TeemoPay, Method: "bank_transfer", Operation: payment.Payout, Amount: payment.KRW(10_000)}
+var heldPayment = testenv.Variant{Account: testenv.TeemoPay, Method: "bank_transfer", Operation: payment.Payout, Amount: payment.KRW(10_000)}
 
 // killInCalls kills a worker while it waits for the provider's answer. What becomes of the payments that it had in
 // hand is seen while the others go on, by afterKill.
@@ -43,7 +43,7 @@ func (s *stack) killInCalls(ctx context.Context) error {
 	return nil
 }
 
-// afterKill sees that the killed worker had payments in hand: they stand as sent when those of the other worker have
+// afterKill sees that the killed worker had payments in flight: they stand as sent when those of the other worker have
 // long been found to be in doubt. Another worker must ask the provider for them, and not send them again.
 func (s *stack) afterKill(ctx context.Context, refs []payment.Ref) error {
 	cut, err := s.cut(ctx, refs)
@@ -52,9 +52,9 @@ func (s *stack) afterKill(ctx context.Context, refs []payment.Ref) error {
 	}
 	fmt.Printf("==> %d of %d payments were in the hands of the killed worker\n", cut, held)
 	if cut == 0 {
-		return fmt.Errorf("the killed worker had none of %d payments in hand", held)
+		return fmt.Errorf("the killed worker had none of %d payments in flight", held)
 	}
-	s.taken = make([]shop.Outcome, held)
+	s.taken = make([]testmerchant.Outcome, held)
 	var group sync.WaitGroup
 	for i, ref := range refs {
 		group.Go(func() { s.taken[i] = s.shop.Pay(ctx, heldPayment, ref.Order) })
@@ -65,7 +65,7 @@ func (s *stack) afterKill(ctx context.Context, refs []payment.Ref) error {
 
 // cut counts the payments that are still sent and not answered when a living worker would have given up waiting.
 func (s *stack) cut(ctx context.Context, refs []payment.Ref) (count int, err error) {
-	select { // worker.submit_timeout of deploy/docker/trial.yaml is 5s, and a killed worker's messages come back after 20s
+	select { // worker.submit_timeout of deploy/docker/test.yaml is 5s, and a killed worker's messages come back after 20s
 	case <-time.After(8 * time.Second):
 	case <-ctx.Done():
 		return 0, ctx.Err()

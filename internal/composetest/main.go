@@ -1,5 +1,5 @@
-// Composetest builds and starts docker-compose.yml as a trial, pays through it from outside in every way that the
-// providers have, kills containers on the way, compares every outcome with the books of the providers' sandbox, and
+// Composetest builds and starts docker-compose.yml as a test environment, pays through it from outside in every way that the
+// providers have, kills containers on the way, compares every outcome with the records of the providers' sandbox, and
 // takes everything down again. It wants Docker, Compose, and the base images or a way to them. See
 // docs/deploy-docker.md.
 package main
@@ -19,8 +19,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"payonce/internal/freeport"
-	"payonce/internal/shop"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
+	"payonce/internal/testmerchant"
 )
 
 func main() {
@@ -81,7 +81,7 @@ func run(ctx context.Context, o options) (err error) {
 	return nil
 }
 
-// stack is one trial: a project of Compose with its own name, secrets and ports.
+// stack is one testenv: a project of Compose with its own name, secrets and ports.
 type stack struct {
 	options
 	command                     []string
@@ -89,11 +89,11 @@ type stack struct {
 	secrets                     string
 	override                    string // a file of Compose, or empty
 	prometheus, grafana, jaeger string // base URLs
-	shop                        shop.Shop
+	shop                        testmerchant.Shop
 	strikes                     []strike
-	aftermath                   errgroup.Group // what goes on after a kill
-	taken                       []shop.Outcome // of payments that were under way in a call at a kill
-	payments                    int            // so many were made, of which all must be in the books
+	aftermath                   errgroup.Group         // what goes on after a kill
+	taken                       []testmerchant.Outcome // of payments that were under way in a call at a kill
+	payments                    int                    // so many were made, of which all must be in the books
 }
 
 func newStack(ctx context.Context, o options) (*stack, error) {
@@ -110,7 +110,7 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 		}
 		s.env = append(s.env, name+"="+urls[i][strings.LastIndexByte(urls[i], ':')+1:])
 	}
-	s.shop = shop.Shop{Ingress: "https://" + urls[0], Sandbox: "https://" + urls[1]}
+	s.shop = testmerchant.Shop{Ingress: "https://" + urls[0], Sandbox: "https://" + urls[1]}
 	s.prometheus, s.grafana, s.jaeger = "http://"+urls[2], "http://"+urls[3], "http://"+urls[4]
 	switch {
 	case o.ha && o.observability: // Compose 1 takes one file only, and what is set counts more
@@ -126,7 +126,7 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 	}
 	// No other project has this name, so that nothing of anybody else is taken down.
 	s.command = append(s.command, "--project-name", fmt.Sprintf("payonce-test-%d", os.Getpid()))
-	s.strikes = strikes(o.ha, o.times*len(trial.Variants()))
+	s.strikes = strikes(o.ha, o.times*len(testenv.Variants()))
 	return s, nil
 }
 
@@ -140,7 +140,7 @@ func (s *stack) up(ctx context.Context) error {
 	steps = append(steps, []string{"run", "--rm", "secrets"})
 	if !s.ha {
 		steps = append(steps, []string{"run", "--rm", "shop"})
-		s.payments += len(trial.Variants())
+		s.payments += len(testenv.Variants())
 	}
 	start := []string{"up", "--no-build", "-d", "--scale", "worker=2"}
 	for _, name := range leftOut(s.without) {

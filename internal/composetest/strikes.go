@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
-	"payonce/internal/shop"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
+	"payonce/internal/testmerchant"
 )
 
 // strike is something that is broken while payments are under way.
@@ -60,7 +60,7 @@ func (s *stack) pay(ctx context.Context) error {
 	errs = append(errs, everyWayTaken(outcomes, s.times), s.aftermath.Wait())
 	outcomes = append(outcomes, s.taken...)
 	s.payments += len(outcomes)
-	bad := shop.Print(os.Stdout, outcomes)
+	bad := testmerchant.Print(os.Stdout, outcomes)
 	fmt.Printf("in %s, with %d killed by SIGKILL\n", time.Since(began).Round(100*time.Millisecond), struck)
 	if bad > 0 {
 		errs = append(errs, fmt.Errorf("%d payments did not end as they must", bad))
@@ -72,9 +72,9 @@ func (s *stack) pay(ctx context.Context) error {
 }
 
 // everyWayTaken sees that no way of paying was left out.
-func everyWayTaken(outcomes []shop.Outcome, times int) error {
-	for _, v := range trial.Variants() {
-		taken := len(slices.DeleteFunc(slices.Clone(outcomes), func(o shop.Outcome) bool { return o.Variant != v }))
+func everyWayTaken(outcomes []testmerchant.Outcome, times int) error {
+	for _, v := range testenv.Variants() {
+		taken := len(slices.DeleteFunc(slices.Clone(outcomes), func(o testmerchant.Outcome) bool { return o.Variant != v }))
 		if taken != times {
 			return fmt.Errorf("%s %s %s was paid %d times", v.Account, v.Operation, v.Method, taken)
 		}

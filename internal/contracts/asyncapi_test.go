@@ -27,7 +27,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-var update = flag.Bool("update", false, "write the AsyncAPI document anew")
+var update = flag.Bool("update", false, "write the AsyncAPI document again")
 
 const (
 	asyncAPI = "../../docs/contracts/asyncapi.yaml"
@@ -60,7 +60,7 @@ var traced = map[string]string{
 	"Nats-Msg-Id": "NATS keeps a message with the same id once, for two minutes in one stream",
 }
 
-// channels lists every subject. Statuses and deeds come from the code.
+// channels lists every subject. Statuses and actions come from the code.
 func channels() []channel {
 	waited := map[string]string{
 		events.HeaderRequestedAt: "when a command that waited was first stored",
@@ -110,10 +110,10 @@ func channels() []channel {
 	list = append(list, channel{"actionStored", "action.stored.{provider}.{order}.{id}", events.StreamActions,
 		"What the customer of a payment must do: the content of a stored_action, by its id, for a limited time. Read single messages by subject; do not follow the stream: what is named by no event was never asked of a customer.",
 		"send", "action.v1.json", []string{events.ActionType}, events.ActionSchemaID, nil, goldenOf("action.")})
-	for _, deed := range events.Deeds() {
-		list = append(list, channel{"operator" + pascal(string(deed)), "operator." + string(deed) + ".{provider}.{order}", events.StreamAudit,
-			"What a person did by hand; order is - where it is about several. On a NATS with accounts it stands under audit.<account> and not under operator, and NATS writes whose account it is.", "send", auditSchema, []string{"operator." + string(deed)}, "",
-			map[string]string{"Nats-Expected-Last-Sequence": "the sequence of the record before it, whose hash it has", "Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"]}, goldenOf("operator." + string(deed))})
+	for _, action := range events.Actions() {
+		list = append(list, channel{"operator" + pascal(string(action)), "operator." + string(action) + ".{provider}.{order}", events.StreamAudit,
+			"What a person did by hand; order is - where it is about several. On a NATS with accounts it stands under audit.<account> and not under operator, and NATS writes whose account it is.", "send", auditSchema, []string{"operator." + string(action)}, "",
+			map[string]string{"Nats-Expected-Last-Sequence": "the sequence of the record before it, whose hash it has", "Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"]}, goldenOf("operator." + string(action))})
 	}
 	return list
 }
@@ -342,7 +342,7 @@ func within(subject, filter string) bool {
 
 // Every example is published to a real server whose streams are as declared, read back and decoded.
 func TestAsyncAPIExamplesAreSent(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	js := natsWithStreams(ctx, t)
 	sent := 0

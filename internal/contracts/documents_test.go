@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// told are keys of a document that only explain, or say where a trial runs.
+// told are keys of a document that only explain, or say where a test environment runs.
 var told = append([]string{"summary", "info", "servers", "example", "tags"}, annotations...)
 
 // gone lists what an old OpenAPI or AsyncAPI document promises and a new one does not: a path, a subject, a status,
@@ -107,12 +107,12 @@ func TestBreaksOfDocumentsAreFound(t *testing.T) {
 	for name, c := range map[string]struct{ file, replace, with, want string }{
 		"a subject is renamed":           {asyncAPI, "address: payment.settled.{provider}.{order}", "address: payments.settled.{provider}.{order}", "/channels/paymentSettled/address: was payment.settled.{provider}.{order} and is payments.settled.{provider}.{order}"},
 		"a subject moves in its order":   {asyncAPI, "address: deadletter.{stream}.{provider}", "address: deadletter.{provider}.{stream}", "/channels/deadLetter/address: was"},
-		"a channel is renamed":           {asyncAPI, "\n  paymentReversed:\n    address", "\n  paymentTakenBack:\n    address", "/channels/paymentReversed: was removed"},
+		"a channel is renamed":           {asyncAPI, "\n  paymentReversed:\n    address", "\n  paymentReverted:\n    address", "/channels/paymentReversed: was removed"},
 		"a header is renamed":            {asyncAPI, "Payonce-Dead-Reason:\n            description", "Payonce-Reason:\n            description", "/components/messages/deadLetter/headers/properties/Payonce-Dead-Reason: was removed"},
 		"a trace header goes":            {asyncAPI, "          ce-traceparent:\n", "          ce-trace:\n", "/components/messages/actionStored/headers/properties/ce-traceparent: was removed"},
 		"an event's type is changed":     {asyncAPI, "              - payment.settled\n", "              - payment.paid\n", "/components/messages/paymentSettled/headers/properties/ce-type/enum: payment.settled was removed"},
 		"an event has another schema":    {asyncAPI, "const: urn:payonce:schema:payment:v1", "const: urn:payonce:schema:payment:v2", "/components/messages/paymentConflict/headers/properties/ce-dataschema/const: was"},
-		"a deed can be missing":          {asyncAPI, "          - deed\n", "", "/payload/required: deed was removed"},
+		"an action can be missing":       {asyncAPI, "          - action\n", "", "/payload/required: action was removed"},
 		"an event type more":             {asyncAPI, "              - payment.settled\n", "              - payment.settled\n              - payment.more\n", ""},
 		"a path is renamed":              {openAPI, "  /v1/deposits:", "  /v1/deposit:", "/paths//v1/deposits: was removed"},
 		"a status goes":                  {openAPI, `        "409": {$ref: "#/components/responses/reused"}` + "\n", "", "/paths//v1/deposits/post/responses/409: was removed"},
@@ -127,7 +127,7 @@ func TestBreaksOfDocumentsAreFound(t *testing.T) {
 		"a caller must send more":        {openAPI, "          example: '\"1\"'\n", "          example: '\"1\"'\n        - {name: X-New, in: header, required: true, schema: {type: string}}\n", "/parameters: X-New is needed now"},
 		"a caller may send more":         {openAPI, "          example: '\"1\"'\n", "          example: '\"1\"'\n        - {name: X-New, in: header, schema: {type: string}}\n", ""},
 		"a body's field is not taken":    {openAPI, "        revision: {$ref: \"../../pkg/events/schemas/clarification.v1.json#/properties/revision\"}\n", "", "/components/schemas/clarification/properties/revision: was removed"},
-		"a description is written anew":  {openAPI, "description: The API key is not for this, or no client certificate was shown.", "description: No.", ""},
+		"a description is written again": {openAPI, "description: The API key is not for this, or no client certificate was shown.", "description: No.", ""},
 		"what a status means is changed": {openAPI, "properties: {status: {enum: [ok, ready]}}", "properties: {status: {enum: [ok]}}", "/components/schemas/status/properties/status/enum: ready was removed"},
 	} {
 		text := string(read(t, c.file))

@@ -119,8 +119,8 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	page := &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example"}}
 	_, err = conn.Append(ctx, payment.Payment{Ref: ref, Operation: payment.Deposit, Status: payment.Pending, Revision: 1, Amount: payment.KRW(1), Action: page, UpdatedAt: now}, 0)
 	must(err)
-	for _, deed := range events.Deeds() {
-		must(conn.Audit(ctx, events.AuditRecord{ID: "audit-" + string(deed), Stage: events.Intended, Deed: deed, Provider: "teemopay-kr", By: "kim", Reason: "asked", At: now}))
+	for _, action := range events.Actions() {
+		must(conn.Audit(ctx, events.AuditRecord{ID: "audit-" + string(action), Stage: events.Intended, Action: action, Provider: "teemopay-kr", By: "kim", Reason: "asked", At: now}))
 	}
 	working, stop := context.WithCancel(ctx)
 	var workers sync.WaitGroup
@@ -174,7 +174,7 @@ func verdicts(now time.Time) events.Handler {
 // Every header of every message that the code sends is in the document, and every one that the document names is
 // sent, to the subjects that it names.
 func TestAsyncAPIHasTheHeadersOfTheCode(t *testing.T) {
-	ctx, cancel := context.WithTimeout(inTrace(t.Context(), t), patience)
+	ctx, cancel := context.WithTimeout(inTrace(t.Context(), t), timeout)
 	defer cancel()
 	conn, nc := openConn(ctx, t)
 	all := openTap(t, nc)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -76,7 +76,7 @@ func (c *client) send(method, path, body string, status int, header http.Header)
 	for name, values := range header {
 		req.Header[name] = values
 	}
-	reply, err := (&http.Client{Timeout: 2 * patience}).Do(req)
+	reply, err := (&http.Client{Timeout: 2 * timeout}).Do(req)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func (c *client) send(method, path, body string, status int, header http.Header)
 // until reads a payment, waiting, until it is as wanted.
 func (c *client) until(ref payment.Ref, wanted func(payment.Payment) bool) {
 	c.t.Helper()
-	for deadline := time.Now().Add(patience); ; {
+	for deadline := time.Now().Add(timeout); ; {
 		var p payment.Payment
 		if err := json.Unmarshal(c.send("GET", "/v1/payments/"+ref.String(), "", 200, http.Header{"Prefer": {"wait=5"}}), &p); err != nil {
 			c.t.Fatal(err)
@@ -122,7 +122,7 @@ func TestOpenAPIExamplesAreTaken(t *testing.T) {
 	for _, id := range []string{"healthz", "readyz", "providers", "banks", "balance"} {
 		c.example(id, 200, nil)
 	}
-	deposit, payout := payment.Ref{Provider: trial.TeemoPay, Order: "D-1001"}, payment.Ref{Provider: trial.TeemoPay, Order: "P-1001"}
+	deposit, payout := payment.Ref{Provider: testenv.TeemoPay, Order: "D-1001"}, payment.Ref{Provider: testenv.TeemoPay, Order: "P-1001"}
 	for _, want := range []string{`"duplicate":false`, `"duplicate":true`} {
 		for _, id := range []string{"deposit", "payout"} {
 			if body := c.example(id, 202, nil); !strings.Contains(string(body), want) {
@@ -152,8 +152,8 @@ func TestOpenAPIExamplesAreTaken(t *testing.T) {
 // clarification answers the question of the provider whose payment is the example's.
 func (c *client) clarification() {
 	c.t.Helper()
-	ref := payment.Ref{Provider: trial.ECommPay, Order: "D-x-clarification-1005"}
-	v := trial.Variant{Account: ref.Provider, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	ref := payment.Ref{Provider: testenv.ECommPay, Order: "D-x-clarification-1005"}
+	v := testenv.Variant{Account: ref.Provider, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
 	c.send("POST", "/v1/deposits", v.Command(ref), 202, nil)
 	c.until(ref, func(p payment.Payment) bool { return p.Action != nil && p.Action.Clarification != nil })
 	c.example("clarify", 202, nil)

@@ -14,12 +14,12 @@ import (
 	"payonce/internal/app"
 	"payonce/internal/freeport"
 	"payonce/internal/natstest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/sandbox"
 )
 
-// patience bounds waits for what must happen. The machine can be slow.
-const patience = 3 * time.Minute
+// timeout bounds waits for what must happen. The machine can be slow.
+const timeout = 3 * time.Minute
 
 // stack is an ingress and a worker on a real nats-server, in front of the providers' sandbox.
 type stack struct {
@@ -29,15 +29,15 @@ type stack struct {
 
 func startStack(t *testing.T) *stack {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	listen, err := freeport.Address(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &stack{ingress: "http://" + listen, natsURL: natstest.Start(t).URL()}
-	at := trial.Addresses{NATS: []string{s.natsURL}, Redis: miniredis.RunT(t).Addr(), Listen: listen}
-	keys, err := trial.NewKeys()
+	at := testenv.Addresses{NATS: []string{s.natsURL}, Redis: miniredis.RunT(t).Addr(), Listen: listen}
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func startStack(t *testing.T) *stack {
 	return s
 }
 
-func (s *stack) startSandbox(t *testing.T, keys trial.Keys, at trial.Addresses) string {
+func (s *stack) startSandbox(t *testing.T, keys testenv.Keys, at testenv.Addresses) string {
 	t.Helper()
 	accounts, err := keys.Accounts(at, nil)
 	if err != nil {
@@ -95,7 +95,7 @@ func run(t *testing.T, service app.Service, config string, logs *lines) {
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("%s: %v\n%s", service.Name, err, logs)
-	case <-time.After(2 * patience):
+	case <-time.After(2 * timeout):
 		t.Fatalf("%s is not ready\n%s", service.Name, logs)
 	}
 }

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// How long the certificates of a trial are good.
+// How long the certificates of a test environment are good.
 const (
 	caYears     = 10
 	serverYears = 1

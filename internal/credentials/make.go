@@ -1,5 +1,5 @@
 // Package credentials makes what a secured nats-server and its clients need: nkeys, the files of the server
-// that name them, a key for what is stored, and certificates of a CA of its own for a trial.
+// that name them, a key for what is stored, and certificates of a CA of its own for a test environment.
 package credentials
 
 import (

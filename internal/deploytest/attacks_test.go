@@ -114,7 +114,7 @@ var targets = append([]string{
 // ledger gets events of the log, an ingress and an operator get what they read; none may land there.
 func replies(t *testing.T, s *system) {
 	t.Helper()
-	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+books)
+	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+statement)
 	ingress, lee := s.login(t, "ingress"), s.login(t, "operator-lee")
 	for _, target := range targets {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
@@ -122,7 +122,7 @@ func replies(t *testing.T, s *system) {
 		if err := upstream.PublishMsg(msg); err != nil {
 			t.Fatal(err)
 		}
-		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(books)
+		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(statement)
 		if err := ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)); err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func replies(t *testing.T, s *system) {
 		}
 	}
 	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee} {
-		if err := nc.FlushTimeout(patience); err != nil {
+		if err := nc.FlushTimeout(timeout); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -58,7 +58,7 @@ var exactVersion = regexp.MustCompile(`^[a-z./-]+:(local|v?\d+\.\d+\.\d+(-[a-z]+
 // tools are the programs that health checks may call: what the image has. Ours has no shell.
 var tools = map[string]string{
 	"nats": "wget", "redis": "/bin/sh", "prom/prometheus": "wget", "grafana/grafana": "wget", "jaegertracing/jaeger": "wget",
-	"payonce": "/usr/local/bin/payctl", "payonce-trial": "/usr/local/bin/payctl",
+	"payonce": "/usr/local/bin/payctl", "payonce-test": "/usr/local/bin/payctl",
 }
 
 func composeProblems(name string, service any) (found []string) {

@@ -182,8 +182,8 @@ func TestComposeRedisCertificateNamesTheServers(t *testing.T) {
 			t.Errorf("%s has not the CA of Redis", name)
 		}
 	}
-	trial := documents(t, "deploy/docker/trial.yaml")[0]
-	if at(trial, "redis", "tls", "enabled") != true || at(trial, "redis", "tls", "ca_file") != "/run/secrets/redis-ca.pem" {
-		t.Errorf("the trial has the Redis %v", trial["redis"])
+	testenv := documents(t, "deploy/docker/test.yaml")[0]
+	if at(testenv, "redis", "tls", "enabled") != true || at(testenv, "redis", "tls", "ca_file") != "/run/secrets/redis-ca.pem" {
+		t.Errorf("the testenv has the Redis %v", testenv["redis"])
 	}
 }

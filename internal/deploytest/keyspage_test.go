@@ -43,8 +43,8 @@ Written by a test; do not edit. Each line is tried on servers with the shipped f
 	for _, user := range users {
 		fmt.Fprintf(&b, "\n## `%s`\n\n| result | tried |\n|---|---|\n", user)
 		for _, allowed := range []bool{true, false} {
-			for _, deed := range []string{"publish", "subscribe"} {
-				keysRow(&b, map[bool]string{true: "allowed: ", false: "refused: "}[allowed]+deed, subjects(user, deed, allowed))
+			for _, action := range []string{"publish", "subscribe"} {
+				keysRow(&b, map[bool]string{true: "allowed: ", false: "refused: "}[allowed]+action, subjects(user, action, allowed))
 			}
 		}
 		switch user {
@@ -55,7 +55,7 @@ Written by a test; do not edit. Each line is tried on servers with the shipped f
 			}
 			keysRow(&b, "refused: publish with the header", headers)
 			keysRow(&b, "without effect: the answer to a request is to go to", targets)
-		case "ledger-" + books:
+		case "ledger-" + statement:
 			keysRow(&b, "without effect: the answer to a request is to go to", targets)
 		case "operator-kim":
 			keysRow(&b, "without effect (tried as operator-lee): the answer to a request is to go to", targets)
@@ -69,9 +69,9 @@ Written by a test; do not edit. Each line is tried on servers with the shipped f
 	return b.String()
 }
 
-func subjects(user, deed string, allowed bool) (all []string) {
+func subjects(user, action string, allowed bool) (all []string) {
 	for _, a := range everyAttempt() {
-		if a.user == user && a.deed == deed && a.allowed == allowed {
+		if a.user == user && a.action == action && a.allowed == allowed {
 			all = append(all, a.subject)
 		}
 	}

@@ -65,8 +65,8 @@ func TestKubernetesPageAppliesWhatIsThere(t *testing.T) {
 	if want := all(manifests, `(payonce/[a-z]+): allowed`); !slices.Equal(labels, want) || len(want) != 5 {
 		t.Errorf("the page labels %v, the policies have %v", labels, want)
 	}
-	for _, image := range all(typed, `docker build --target (trial -t \S+)`) {
-		if name, tag, _ := strings.Cut(strings.TrimPrefix(image, "trial -t "), ":"); !strings.Contains(manifests, "newName: "+name+", newTag: "+tag) {
+	for _, image := range all(typed, `docker build --target (testenv -t \S+)`) {
+		if name, tag, _ := strings.Cut(strings.TrimPrefix(image, "testenv -t "), ":"); !strings.Contains(manifests, "newName: "+name+", newTag: "+tag) {
 			t.Errorf("no overlay has the image %s", image)
 		}
 	}
@@ -141,8 +141,8 @@ func TestKubernetesPageSaysTheNumbers(t *testing.T) {
 	}
 }
 
-// TestTrialOnKubernetesIsTheTrialOfCompose: the same accounts, Redis and payments; secrets lie in a folder more.
-func TestTrialOnKubernetesIsTheTrialOfCompose(t *testing.T) {
+// TestTestenvOnKubernetesIsTheTestenvOfCompose: the same accounts, Redis and payments; secrets lie in a folder more.
+func TestTestenvOnKubernetesIsTheTestenvOfCompose(t *testing.T) {
 	const overlay = "deploy/kubernetes/overlays/test/"
 	for here, there := range map[string]string{"accounts.yaml": "sandbox.yaml", "redis.conf": "redis.conf"} {
 		if shippedText(t, overlay+here) != shippedText(t, "deploy/docker/"+there) {
@@ -150,7 +150,7 @@ func TestTrialOnKubernetesIsTheTrialOfCompose(t *testing.T) {
 		}
 	}
 	have := strings.ReplaceAll(shippedText(t, overlay+"payonce.yaml"), "/run/secrets/payonce/", "/run/secrets/")
-	if have != shippedText(t, "deploy/docker/trial.yaml") {
-		t.Error("payonce.yaml is not deploy/docker/trial.yaml with /run/secrets/payonce")
+	if have != shippedText(t, "deploy/docker/test.yaml") {
+		t.Error("payonce.yaml is not deploy/docker/test.yaml with /run/secrets/payonce")
 	}
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -62,7 +62,7 @@ func installNode(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	install.Dir = dir
@@ -92,7 +92,7 @@ func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Sca
 // ledger runs the ledger with the rights that deploy/nats gives it.
 func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *lockedBuffer) {
 	n.t.Helper()
-	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+books), "--api-prefix", "PAYONCE", "--consumer", jetstream.LedgerConsumer(books))
+	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", jetstream.LedgerConsumer(statement))
 }
 
 func exitCode(cmd *exec.Cmd) int {
@@ -160,9 +160,9 @@ func (n javascript) journal() (all []booked) {
 	return all
 }
 
-// stories are the events that orders get, by status and revision, in the order of the log. An event that stands
+// scenarios are the events that orders get, by status and revision, in the order of the log. An event that stands
 // twice was written or delivered twice; one with a lower revision after a higher one came late.
-var stories = [][]struct {
+var scenarios = [][]struct {
 	status   payment.Status
 	revision int
 }{
@@ -176,12 +176,12 @@ var stories = [][]struct {
 	{{payment.InDoubt, 1}},
 }
 
-// write puts the events of so many orders into the log, as a worker does, each twice as the story says.
+// write puts the events of so many orders into the log, as a worker does, each twice as the scenario says.
 func write(t *testing.T, nc *nats.Conn, prefix string, orders int) {
 	t.Helper()
 	for i := range orders {
-		for at, e := range stories[i%len(stories)] {
-			p := payment.Payment{Ref: payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("%s-%d", prefix, i)}, Operation: payment.Deposit,
+		for at, e := range scenarios[i%len(scenarios)] {
+			p := payment.Payment{Ref: payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("%s-%d", prefix, i)}, Operation: payment.Deposit,
 				Status: e.status, Revision: e.revision, Amount: payment.KRW(10000), RequestedAt: time.Now(), UpdatedAt: time.Now()}
 			if e.status == payment.Settled || e.status == payment.Reversed {
 				p.SettledAmount = payment.KRW(int64(9000 + i*10 + e.revision))
@@ -190,7 +190,7 @@ func write(t *testing.T, nc *nats.Conn, prefix string, orders int) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := nc.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, patience); err != nil {
+			if _, err := nc.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, timeout); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -302,7 +302,7 @@ func (n javascript) cut() (count int) {
 			n.t.Fatal(err)
 		}
 		for _, c := range list.Conns {
-			if c.Name == jetstream.LedgerConsumer(books) && s.DisconnectClientByID(c.Cid) == nil {
+			if c.Name == jetstream.LedgerConsumer(statement) && s.DisconnectClientByID(c.Cid) == nil {
 				count++
 			}
 		}
@@ -364,7 +364,7 @@ func (n javascript) upstreamAsks() {
 	n.t.Helper()
 	const order = "JS-1"
 	for i := range 2 {
-		out, problems, code := n.upstream(trial.TeemoPay, order)
+		out, problems, code := n.upstream(testenv.TeemoPay, order)
 		var ack struct {
 			Stream    string
 			Duplicate bool
@@ -373,14 +373,14 @@ func (n javascript) upstreamAsks() {
 			n.t.Fatalf("publication %d: %d, %s, %s", i, code, out, problems)
 		}
 	}
-	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
 	worker := n.login(n.t, "worker")
 	eventually(n.t, "the payment settled", func() bool { p, _ := last(outcomes(n.t, worker)[ref]); return p.Status == payment.Settled })
-	if o, err := n.sandbox.Order(trial.TeemoPay, order); err != nil || len(o.Charges) != 1 {
+	if o, err := n.sandbox.Order(testenv.TeemoPay, order); err != nil || len(o.Charges) != 1 {
 		n.t.Errorf("the provider was charged %d times: %v", len(o.Charges), err)
 	}
 	// Another's provider: it must say so and end, and not try for ever.
-	if out, problems, code := n.upstream(trial.DiamondPayTWD, order); code != 1 || !strings.Contains(strings.ToLower(problems), "permission") {
+	if out, problems, code := n.upstream(testenv.DiamondPayTWD, order); code != 1 || !strings.Contains(strings.ToLower(problems), "permission") {
 		n.t.Errorf("for a provider of another upstream: %d, %s, %s", code, out, problems)
 	}
 }
@@ -394,7 +394,7 @@ func (n javascript) unread() int {
 	if err != nil {
 		n.t.Fatal(err)
 	}
-	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, jetstream.LedgerConsumer(books))
+	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, jetstream.LedgerConsumer(statement))
 	if err != nil {
 		n.t.Fatal(err)
 	}
@@ -409,14 +409,14 @@ func (n javascript) unread() int {
 func (n javascript) unknownVersion(worker *nats.Conn) {
 	n.t.Helper()
 	before := len(n.journal())
-	p := payment.Payment{Ref: payment.Ref{Provider: trial.TeemoPay, Order: "V2"}, Operation: payment.Deposit, Status: payment.Settled, Revision: 1,
+	p := payment.Payment{Ref: payment.Ref{Provider: testenv.TeemoPay, Order: "V2"}, Operation: payment.Deposit, Status: payment.Settled, Revision: 1,
 		Amount: payment.KRW(1), SettledAmount: payment.KRW(1), RequestedAt: time.Now(), UpdatedAt: time.Now()}
 	m, err := events.EncodePayment(p, "v2")
 	if err != nil {
 		n.t.Fatal(err)
 	}
 	m.Header.Set("ce-dataschema", "urn:payonce:schema:payment:v2")
-	if _, err := worker.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, patience); err != nil {
+	if _, err := worker.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, timeout); err != nil {
 		n.t.Fatal(err)
 	}
 	cmd, _, problems := n.ledger()

@@ -26,7 +26,7 @@ func mountedAt(t *testing.T, service, source string) string {
 }
 
 // TestPrometheusScrapesWhereProgramsListen compares Prometheus's configuration with the services and with the
-// addresses that the trial's configuration gives them.
+// addresses that the test environment's configuration gives them.
 func TestPrometheusScrapesWhereProgramsListen(t *testing.T) {
 	prometheus := documents(t, "deploy/observability/prometheus.yml")[0]
 	jobs, _ := at(prometheus, "scrape_configs").([]any)
@@ -40,7 +40,7 @@ func TestPrometheusScrapesWhereProgramsListen(t *testing.T) {
 	}
 	services := composeServices(t, composeFile, 15)
 	for _, program := range []string{"worker", "ingress"} {
-		if listens := at(documents(t, "deploy/docker/trial.yaml")[0], program, "admin_listen"); scraped[program] != listens || services[program] == nil {
+		if listens := at(documents(t, "deploy/docker/test.yaml")[0], program, "admin_listen"); scraped[program] != listens || services[program] == nil {
 			t.Errorf("%s listens at %v and is scraped at %q", program, listens, scraped[program])
 		}
 	}

@@ -14,7 +14,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -33,7 +33,7 @@ func contested(t *testing.T, s *system) {
 	var mu sync.Mutex
 	var asking sync.WaitGroup
 	for i := range 4 {
-		ref := payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("C-%d", i)}
+		ref := payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("C-%d", i)}
 		for _, amount := range amounts {
 			asking.Go(func() {
 				status := s.post(t, body(ref, amount))
@@ -50,7 +50,7 @@ func contested(t *testing.T, s *system) {
 	}
 	asking.Wait()
 	// What two ingresses store that looked at the log at the same time.
-	both := payment.Ref{Provider: trial.TeemoPay, Order: "C-both"}
+	both := payment.Ref{Provider: testenv.TeemoPay, Order: "C-both"}
 	ingress, err := njs.New(s.login(t, "ingress"))
 	if err != nil {
 		t.Fatal(err)
@@ -104,7 +104,7 @@ func unanswered(t *testing.T, s *system) {
 	s.stopWorker()
 	for order, want := range map[string]int{"H-1": http.StatusOK, "nobody-asked": http.StatusServiceUnavailable} {
 		for _, below := range []string{"", "/events"} {
-			if status, body := s.get(t, payment.Ref{Provider: trial.TeemoPay, Order: order}, below); status != want {
+			if status, body := s.get(t, payment.Ref{Provider: testenv.TeemoPay, Order: order}, below); status != want {
 				t.Errorf("%s%s without a worker: %d %s, want %d", order, below, status, body, want)
 			}
 		}

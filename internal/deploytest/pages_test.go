@@ -79,12 +79,12 @@ func (s *system) payAsDocumented(t *testing.T) payment.Ref {
 		if err != nil {
 			t.Fatal(err)
 		}
-		nc, err := nats.Connect(strings.Join(s.urls(), ","), login, nats.RootCAs(ca), nats.Timeout(patience))
+		nc, err := nats.Connect(strings.Join(s.urls(), ","), login, nats.RootCAs(ca), nats.Timeout(timeout))
 		if err != nil {
 			t.Fatal(err)
 		}
 		msg.Subject, msg.Data = args[0], []byte(args[1])
-		reply, err := nc.RequestMsg(msg, patience)
+		reply, err := nc.RequestMsg(msg, timeout)
 		nc.Close()
 		var ack struct {
 			Stream string

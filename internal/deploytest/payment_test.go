@@ -22,7 +22,7 @@ import (
 	"payonce/internal/app"
 	"payonce/internal/freeport"
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -49,8 +49,8 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	if s.listen, err = freeport.Address(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
-	at := trial.Addresses{NATS: b.urls(), Redis: redis.Addr(), Listen: s.listen}
-	keys, err := trial.NewKeys()
+	at := testenv.Addresses{NATS: b.urls(), Redis: redis.Addr(), Listen: s.listen}
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,9 +96,9 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 
 var redisAddresses = regexp.MustCompile(`addresses: \[.*\]`)
 
-func (s *system) startSandbox(t *testing.T, keys trial.Keys, at trial.Addresses) string {
+func (s *system) startSandbox(t *testing.T, keys testenv.Keys, at testenv.Addresses) string {
 	t.Helper()
-	accounts, err := keys.Accounts(at, func(a *sandbox.Account) {
+	accounts, err := keys.Accounts(at, func(a *sandbox.AccountConfig) {
 		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func (s *system) run(t *testing.T, service app.Service, config string) (stop fun
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("%s: %v\n%s", service.Name, err, s.logs.String())
-	case <-time.After(2 * patience):
+	case <-time.After(2 * timeout):
 		t.Fatalf("%s is not ready\n%s", service.Name, s.logs.String())
 	}
 	return stop
@@ -167,7 +167,7 @@ func (b *lockedBuffer) String() string {
 // payAsUpstream publishes a deposit as an upstream does: plain JSON on the long subject.
 func (s *system) payAsUpstream(t *testing.T, order string) payment.Ref {
 	t.Helper()
-	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
 	js, err := njs.New(s.login(t, "upstream-shop"))
 	if err != nil {
 		t.Fatal(err)
@@ -183,7 +183,7 @@ func (s *system) payAsUpstream(t *testing.T, order string) payment.Ref {
 // payByHTTP asks the ingress for a deposit.
 func (s *system) payByHTTP(t *testing.T, order string) payment.Ref {
 	t.Helper()
-	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
 	body := fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`, ref.Provider, ref.Order)
 	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
 	if err != nil {
@@ -206,11 +206,11 @@ func (s *system) payByHTTP(t *testing.T, order string) payment.Ref {
 // settled waits, as the ledger, until both payments have settled.
 func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	t.Helper()
-	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+books), "PAYONCE")
+	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+statement), "PAYONCE")
 	if err != nil {
 		t.Fatal(err)
 	}
-	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(books))
+	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(statement))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	for _, ref := range refs {
 		waiting[ref] = true
 	}
-	for deadline := time.Now().Add(patience); len(waiting) > 0; {
+	for deadline := time.Now().Add(timeout); len(waiting) > 0; {
 		if time.Now().After(deadline) {
 			t.Fatalf("not settled: %v\n%s", waiting, s.logs.String())
 		}
@@ -250,7 +250,7 @@ func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "payonce/examples/ledger").CombinedOutput(); err != nil {
 		t.Fatalf("build the example: %v\n%s", err, out)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	lines := documented(t, "ledger.md", "commands", "go")
 	cmd := exec.CommandContext(ctx, binary, append(s.here(lines[1][2:]), "--journal", filepath.Join(t.TempDir(), "journal"))...)
@@ -298,7 +298,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 	attack(t, s)
 	stolenWorker(t, s)
 	stolenAcks(t, s)
-	strangers(t, s)
+	foreignOrders(t, s)
 	refusedWebhooks(t, s)
 	people(t, s)
 	tryEverything(t, s.broker)
@@ -311,7 +311,7 @@ func TestPaymentOnACluster(t *testing.T) {
 	attack(t, s)
 	stolenWorker(t, s)
 	stolenAcks(t, s)
-	strangers(t, s)
+	foreignOrders(t, s)
 	people(t, s)
 	tryEverything(t, s.broker)
 }

@@ -16,7 +16,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -54,7 +54,7 @@ func people(t *testing.T, s *system) {
 	all := []string{"deadletters", "drop", "--all", "--because", "a test", "--yes"}
 	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(all, "--by", "lee")...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " dropped", all...)
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--deed", "drop")
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--action", "drop")
 	s.erase(t, "H-1")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " copies", "audit", "verify")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams are as they are defined.", "streams", "diff")
@@ -65,7 +65,7 @@ func people(t *testing.T, s *system) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Deed: events.DeedSettle, Provider: "nobody", By: "kim", Reason: "not me", At: time.Now()})
+	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Action: events.ActionSettle, Provider: "nobody", By: "kim", Reason: "not me", At: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,14 +80,14 @@ func people(t *testing.T, s *system) {
 // shows what the customer was given, from ACTIONS.
 func (s *system) erase(t *testing.T, order string) {
 	t.Helper()
-	ref := payment.Ref{Provider: trial.TeemoPay, Order: order}
+	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
 	if status, body := s.get(t, ref, "/events"); status != http.StatusOK || !strings.Contains(body, `"account_number"`) || strings.Contains(body, `"stored_action"`) {
 		t.Errorf("before the erasure: %d %s", status, body)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "settled", "payment", "show", trial.TeemoPay, order, "--unmask", "--because", "ticket 4711")
-	erase := []string{"privacy", "erase", trial.TeemoPay, order, "--reason", "ticket 4711"}
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "settled", "payment", "show", testenv.TeemoPay, order, "--unmask", "--because", "ticket 4711")
+	erase := []string{"privacy", "erase", testenv.TeemoPay, order, "--reason", "ticket 4711"}
 	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(erase, "--by", "lee", "--yes")...)
-	for deadline := time.Now().Add(patience); ; { // the worker judges the provider's last webhook
+	for deadline := time.Now().Add(timeout); ; { // the worker judges the provider's last webhook
 		code, out := s.payctl(t, "operator-kim", append(erase, "--dry-run")...)
 		if code == payctl.ExitOK && strings.Contains(out, "ACTIONS 1") && strings.Contains(out, "WEBHOOKS") && !strings.Contains(out, "still needed") {
 			break
@@ -97,7 +97,7 @@ func (s *system) erase(t *testing.T, order string) {
 		}
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "1: erased", append(erase, "--yes")...)
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--deed", "erase")
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--action", "erase")
 	if status, body := s.get(t, ref, "/events"); status != http.StatusOK || strings.Contains(body, `"account_number"`) || !strings.Contains(body, `"stored_action"`) {
 		t.Errorf("after the erasure: %d %s", status, body)
 	}
@@ -129,8 +129,8 @@ func (s *system) erased(t *testing.T) {
 	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "is not in AUDIT", "audit", "verify")
 }
 
-// strangers tries what an ingress's key can do to outcomes and to the queue: nothing.
-func strangers(t *testing.T, s *system) {
+// foreignOrders tries what an ingress's key can do to outcomes and to the queue: nothing.
+func foreignOrders(t *testing.T, s *system) {
 	t.Helper()
 	nc := s.login(t, "ingress")
 	for _, subject := range []string{"payment.settled.teemopay-kr.X-1", "parked.teemopay-kr.X-1", "$JS.API.STREAM.MSG.GET.COMMANDS", "$JS.API.STREAM.PURGE.COMMANDS"} {
@@ -145,7 +145,7 @@ func strangers(t *testing.T, s *system) {
 func (s *system) forgedByWorker(t *testing.T) {
 	t.Helper()
 	body, err := json.Marshal(events.AuditRecord{
-		ID: "forged-by-worker", Stage: events.Finished, Deed: events.DeedSettle, Provider: "nobody", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(),
+		ID: "forged-by-worker", Stage: events.Finished, Action: events.ActionSettle, Provider: "nobody", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(),
 	})
 	if err != nil {
 		t.Fatal(err)

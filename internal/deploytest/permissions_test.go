@@ -13,7 +13,7 @@ import (
 // use it is tried.
 type attempt struct {
 	user    string
-	deed    string // "publish" or "subscribe"
+	action  string // "publish" or "subscribe"
 	subject string
 	allowed bool
 }
@@ -255,7 +255,7 @@ var forEverybody = []struct {
 // everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
 func everyAttempt() []attempt {
 	all := slices.Clone(attempts)
-	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + books, "administrator"} {
+	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
 		for _, a := range forEverybody {
 			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
 				continue
@@ -275,11 +275,11 @@ func tryEverything(t *testing.T, b broker) {
 	t.Helper()
 	for _, a := range everyAttempt() {
 		if allowed := b.try(t, a); allowed != a.allowed {
-			t.Errorf("%s may %s %s: %t, must be %t", a.user, a.deed, a.subject, allowed, a.allowed)
+			t.Errorf("%s may %s %s: %t, must be %t", a.user, a.action, a.subject, allowed, a.allowed)
 		}
 	}
 	url := strings.Join(b.urls(), ",")
-	if nc, err := nats.Connect(url, nats.RootCAs(b.ca()), nats.Timeout(patience)); !errors.Is(err, nats.ErrAuthorization) {
+	if nc, err := nats.Connect(url, nats.RootCAs(b.ca()), nats.Timeout(timeout)); !errors.Is(err, nats.ErrAuthorization) {
 		t.Errorf("without a key: %v", err)
 		nc.Close()
 	}
@@ -299,7 +299,7 @@ func (b broker) try(t *testing.T, a attempt) bool {
 	t.Helper()
 	nc := b.login(t, a.user)
 	defer nc.Close()
-	switch a.deed {
+	switch a.action {
 	case "publish":
 		if err := nc.PublishRequest(a.subject, nc.NewInbox(), []byte("{}")); err != nil {
 			t.Fatal(err)
@@ -309,7 +309,7 @@ func (b broker) try(t *testing.T, a attempt) bool {
 			t.Fatal(err)
 		}
 	default:
-		t.Fatalf("what is %q?", a.deed)
+		t.Fatalf("what is %q?", a.action)
 	}
 	return unrefused(t, nc, a)
 }
@@ -329,7 +329,7 @@ func (b broker) allows(t *testing.T, user string, msg *nats.Msg) bool {
 func unrefused(t *testing.T, nc *nats.Conn, what any) bool {
 	t.Helper()
 	// The server refuses before it answers the ping of the flush.
-	if err := nc.FlushTimeout(patience); err != nil {
+	if err := nc.FlushTimeout(timeout); err != nil {
 		t.Fatal(err)
 	}
 	switch err := nc.LastError(); {

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // refusedWebhooks lets a forged webhook be refused, and a person look at it with the key of an operator. The ingress's key adds to
@@ -18,7 +18,7 @@ import (
 func refusedWebhooks(t *testing.T, s *system) {
 	t.Helper()
 	forged := `{"merchantOrderNo":"FORGED-1","payerName":"HongGilDong"}`
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/webhooks/"+trial.TeemoPay, strings.NewReader(forged))
+	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/webhooks/"+testenv.TeemoPay, strings.NewReader(forged))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,14 +37,14 @@ func refusedWebhooks(t *testing.T, s *system) {
 	})
 	_, out := s.payctl(t, "operator-kim", show...)
 	var shown struct{ Provider, Refusal, Body string }
-	if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.Provider != trial.TeemoPay || shown.Refusal != "bad_signature" || shown.Body != `{"merchantOrderNo":"FORGED-1","payerName":"…"}` {
+	if err := json.Unmarshal([]byte(out), &shown); err != nil || shown.Provider != testenv.TeemoPay || shown.Refusal != "bad_signature" || shown.Body != `{"merchantOrderNo":"FORGED-1","payerName":"…"}` {
 		t.Errorf("%v: %s", err, out)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "1 refused webhook.", "webhooks", "refused", "list", "--provider", trial.TeemoPay)
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "1 refused webhook.", "webhooks", "refused", "list", "--provider", testenv.TeemoPay)
 
 	nc := s.login(t, "ingress")
 	for _, header := range []nats.Header{{"Nats-Rollup": {"all"}}, {"Nats-Rollup": {"sub"}}, {"Nats-Schedule": {"@every 1s"}, "Nats-Schedule-Target": {"webhook.refused.x.1"}}} {
-		if m, err := nc.RequestMsg(&nats.Msg{Subject: "webhook.refused.x.0", Header: header, Data: []byte("{}")}, patience); err != nil || !strings.Contains(string(m.Data), `"error"`) {
+		if m, err := nc.RequestMsg(&nats.Msg{Subject: "webhook.refused.x.0", Header: header, Data: []byte("{}")}, timeout); err != nil || !strings.Contains(string(m.Data), `"error"`) {
 			t.Errorf("%v: %v", header, err)
 		}
 	}

@@ -41,7 +41,7 @@ func TestAStolenKeyIsReplaced(t *testing.T) {
 		b.reload(t)
 		select {
 		case <-closed:
-		case <-time.After(patience):
+		case <-time.After(timeout):
 			t.Errorf("%s is still connected", replaced.user)
 		}
 		if b.enters(t, b.seedFile(replaced.user)) {
@@ -50,7 +50,7 @@ func TestAStolenKeyIsReplaced(t *testing.T) {
 		if !b.enters(t, filepath.Join(fresh, credentials.ClientsDir, replaced.user+".seed")) {
 			t.Errorf("the new key of %s does not open", replaced.user)
 		}
-		if err := other.FlushTimeout(patience); err != nil || other.Reconnects != 0 {
+		if err := other.FlushTimeout(timeout); err != nil || other.Reconnects != 0 {
 			t.Errorf("the ingress: %v, %d reconnects", err, other.Reconnects)
 		}
 	}
@@ -91,7 +91,7 @@ func (b broker) enters(t *testing.T, seedFile string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nc, err := nats.Connect(strings.Join(b.urls(), ","), seed, nats.RootCAs(b.ca()), nats.Timeout(patience))
+	nc, err := nats.Connect(strings.Join(b.urls(), ","), seed, nats.RootCAs(b.ca()), nats.Timeout(timeout))
 	if err != nil {
 		return false
 	}

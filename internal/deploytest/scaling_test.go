@@ -20,7 +20,7 @@ import (
 	"payonce/internal/app"
 	"payonce/internal/freeport"
 	"payonce/internal/natstest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -55,14 +55,14 @@ func TestParkedPaymentsKeepNobodyUp(t *testing.T) {
 			t.Errorf("with 3 parked commands and nothing else %s is %v", query, n)
 		}
 	}
-	// What a worker has in hand is no reason for another worker either.
+	// What a worker has in flight is no reason for another worker either.
 	release := make(chan struct{})
 	taken, stop := consume(t, conn, func() events.Verdict { <-release; return events.ParkVerdict(time.Now().Add(48 * time.Hour)) })
 	command(t, conn, "P-8")
 	<-taken
-	inHand := scraped(t, metrics, `payonce_queue_ready{provider="`+scaledProvider+`",stream="COMMANDS"} 0`, `payonce_queue_unacknowledged{provider="`+scaledProvider+`",stream="COMMANDS"} 1`)
-	if ask(t, inHand, oldest) != 0 || ask(t, inHand, ready) != 0 {
-		t.Errorf("with 1 command in hand: the oldest is %v, and there are %v", ask(t, inHand, oldest), ask(t, inHand, ready))
+	inFlight := scraped(t, metrics, `payonce_queue_ready{provider="`+scaledProvider+`",stream="COMMANDS"} 0`, `payonce_queue_unacknowledged{provider="`+scaledProvider+`",stream="COMMANDS"} 1`)
+	if ask(t, inFlight, oldest) != 0 || ask(t, inFlight, ready) != 0 {
+		t.Errorf("with 1 command in flight: the oldest is %v, and there are %v", ask(t, inFlight, oldest), ask(t, inFlight, ready))
 	}
 	close(release)
 	stop()
@@ -94,11 +94,11 @@ func queries(t *testing.T) (oldest, ready string) {
 func reportingIngress(t *testing.T) (metrics string, conn *jetstream.Conn) {
 	t.Helper()
 	nats := natstest.Start(t)
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	path, _, err := keys.WriteConfig(t.TempDir(), trial.Addresses{
+	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
 		NATS: []string{nats.URL()}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
 	})
 	if err != nil {
@@ -125,7 +125,7 @@ func reportingIngress(t *testing.T) (metrics string, conn *jetstream.Conn) {
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("it ended: %v", err)
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("it does not begin to work")
 	}
 	conn, err = jetstream.Connect(bounded(t), jetstream.Options{
@@ -154,7 +154,7 @@ func park(t *testing.T, conn *jetstream.Conn, n int) {
 	for range n {
 		select {
 		case <-taken:
-		case <-time.After(patience):
+		case <-time.After(timeout):
 			t.Fatal("the commands do not come")
 		}
 	}

@@ -17,14 +17,14 @@ import (
 	"payonce/internal/freeport"
 )
 
-// patience bounds waits for what must happen. The machine can be slow.
-const patience = time.Minute
+// timeout bounds waits for what must happen. The machine can be slow.
+const timeout = time.Minute
 
 // shop, game and books are third parties of all tests.
 var (
-	shop  = credentials.Upstream{Name: "shop", Providers: []string{"teemopay-kr", "ecommpay-kr"}}
-	game  = credentials.Upstream{Name: "game", Providers: []string{"diamondpay-tw"}}
-	books = "books"
+	shop      = credentials.Upstream{Name: "shop", Providers: []string{"teemopay-kr", "ecommpay-kr"}}
+	game      = credentials.Upstream{Name: "game", Providers: []string{"diamondpay-tw"}}
+	statement = "books"
 )
 
 // broker is a secured nats-server, or three of them, from the shipped files and nothing else.
@@ -52,7 +52,7 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 	t.Helper()
 	b := broker{dir: t.TempDir()}
 	if err := credentials.Make(credentials.Options{
-		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{books}, Operators: []string{"kim", "lee"},
+		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{statement}, Operators: []string{"kim", "lee"},
 		Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
 	}); err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func startServer(t *testing.T, file, route string, routes []string) *server.Serv
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(patience) {
+	if !s.ReadyForConnections(timeout) {
 		t.Fatal("the server is not ready")
 	}
 	return s
@@ -151,7 +151,7 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 
 func bounded(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -161,10 +161,10 @@ func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for deadline := time.Now().Add(patience); time.Now().Before(deadline); <-ticker.C {
+	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); <-ticker.C {
 		if condition() {
 			return
 		}
 	}
-	t.Fatalf("not within %v: %s", patience, what)
+	t.Fatalf("not within %v: %s", timeout, what)
 }

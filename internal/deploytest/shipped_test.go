@@ -33,7 +33,7 @@ var shippedRules = []rule{
 	{`redis\.conf$`, `(?m)^appendfsync always$`, true, "claims survive a loss of power"},
 	{`redis\.conf$`, `(?m)^maxmemory-policy noeviction$`, true, "no claim is thrown away"},
 	{`^deploy/docker/ha\.env$`, `(?m)^NATS_REPLICAS=3$`, true, "a cluster keeps every message three times"},
-	{`^deploy/docker/trial\.yaml$`, `(?m)^environment: test$`, true, "the sandbox is for tests"},
+	{`^deploy/docker/testenv\.yaml$`, `(?m)^environment: test$`, true, "the sandbox is for tests"},
 	{`^docker-compose\.yml$`, `(?m)^ +GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/`, true, "Grafana has the password that everybody knows"},
 	{`^docker-compose\.yml$`, `(?i)sandbox:`, false, "the sandbox is in production's file"},
 	{`^payonce\.example\.yaml$`, `replicas: 1 .*use 3 in production`, true, "the example says what production needs"},
@@ -64,7 +64,7 @@ func TestShippedFiles(t *testing.T) {
 	}
 	err := filepath.WalkDir(filepath.Join(root, "deploy"), func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.IsDir() && entry.Name() == "secrets" {
-			return fs.SkipDir // made for a trial on this machine, and in .gitignore
+			return fs.SkipDir // made for a test environment on this machine, and in .gitignore
 		}
 		if err != nil || entry.IsDir() {
 			return err

@@ -11,7 +11,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -21,7 +21,7 @@ import (
 // holds the payment until then and goes on by itself afterwards: one payment at the provider.
 func steppedOver(t *testing.T, s *system) {
 	t.Helper()
-	ref := payment.Ref{Provider: trial.TeemoPay, Order: "U-1"}
+	ref := payment.Ref{Provider: testenv.TeemoPay, Order: "U-1"}
 	body := fmt.Sprintf(`{"provider":%q,"order":%q,"requested_at":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`,
 		ref.Provider, ref.Order, time.Now().UTC().Format(time.RFC3339))
 	cmd, err := events.DecodeCommand(events.Message{Subject: events.CommandSubject(payment.Deposit, ref), Data: []byte(body)})
@@ -77,6 +77,6 @@ func steppedOver(t *testing.T, s *system) {
 	if o, err := s.sandbox.Order(ref.Provider, ref.Order); err != nil || len(o.Charges) != 1 || o.Creates != 1 {
 		t.Errorf("%d charges, %d creates, %v", len(o.Charges), o.Creates, err)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "stepped over", "audit", "list", "--deed", "skip", "--json")
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "stepped over", "audit", "list", "--action", "skip", "--json")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "unreadable", "payment", "show", ref.Provider, ref.Order)
 }

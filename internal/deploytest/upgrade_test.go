@@ -16,7 +16,7 @@ import (
 	"payonce/internal/credentials"
 	"payonce/internal/freeport"
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 )
 
@@ -28,7 +28,7 @@ func started(t *testing.T, store string, operators []string, change func(dir str
 	t.Helper()
 	b := broker{dir: t.TempDir()}
 	if err := credentials.Make(credentials.Options{
-		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{books}, Operators: operators, Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
+		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{statement}, Operators: operators, Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -74,11 +74,11 @@ func TestUpgradeToAccounts(t *testing.T) {
 	if s.listen, err = freeport.Address(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := trial.Addresses{NATS: old.urls(), Redis: redis.Addr(), Listen: s.listen}
+	at := testenv.Addresses{NATS: old.urls(), Redis: redis.Addr(), Listen: s.listen}
 	at.Sandbox = s.startSandbox(t, keys, at)
 	path, key, err := keys.WriteConfig(t.TempDir(), at)
 	if err != nil {
@@ -107,7 +107,7 @@ func TestUpgradeToAccounts(t *testing.T) {
 	first := s.payByHTTP(t, "OLD-1")
 	s.wantShown(t, "administrator", first, "settled")
 	stopWorker()
-	second := payment.Ref{Provider: trial.TeemoPay, Order: "OLD-2"} // waits in COMMANDS
+	second := payment.Ref{Provider: testenv.TeemoPay, Order: "OLD-2"} // waits in COMMANDS
 	s.order(t, second)
 	third := s.payAsUpstream(t, "S-OLD-3") // and one in the stream of an upstream
 	stopIngress()
@@ -128,7 +128,7 @@ func TestUpgradeToAccounts(t *testing.T) {
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "All streams are as they are defined.", "streams", "diff")
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " copies", "audit", "verify")
-	strangers(t, s)
+	foreignOrders(t, s)
 }
 
 // wantShown waits until a person sees a payment in a status.

@@ -6,18 +6,18 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
-// upstreamOf is who asks for an order in these tests: the trial's API key, or the NATS account shop.
+// upstreamOf is who asks for an order in these tests: the test environment's API key, or the NATS account shop.
 func upstreamOf(order string) string {
 	switch {
 	case order == "C-both", order == "U-1": // stored by a test itself, in nobody's name
 		return ""
 	case strings.HasPrefix(order, "H-"), strings.HasPrefix(order, "C-"):
-		return "trial"
+		return "testenv"
 	}
 	return "shop"
 }
@@ -26,9 +26,9 @@ func upstreamOf(order string) string {
 func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 	t.Helper()
 	get := func(order, tail string) (int, string) {
-		return s.get(t, payment.Ref{Provider: trial.TeemoPay, Order: order}, tail)
+		return s.get(t, payment.Ref{Provider: testenv.TeemoPay, Order: order}, tail)
 	}
-	body := `{"provider":"` + trial.TeemoPay + `","order":"G-1","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
+	body := `{"provider":"` + testenv.TeemoPay + `","order":"G-1","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
 	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
@@ -49,13 +49,13 @@ func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 		if status != http.StatusNotFound || status != unknown || body != want {
 			t.Errorf("another upstream's payment%s: %d %s, one that does not exist: %d %s", tail, status, body, unknown, want)
 		}
-		if status, body := get(own, tail); status != http.StatusOK || !strings.Contains(body, `"upstream":"trial"`) {
+		if status, body := get(own, tail); status != http.StatusOK || !strings.Contains(body, `"upstream":"testenv"`) {
 			t.Errorf("its own payment%s: %d %s", tail, status, body)
 		}
 	}
 }
 
-// get asks the ingress for a payment, or its timeline, with the trial's API key and a header that claims to be shop's.
+// get asks the ingress for a payment, or its timeline, with the test environment's API key and a header that claims to be shop's.
 func (s *system) get(t *testing.T, ref payment.Ref, tail string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.listen+"/v1/payments/"+ref.String()+tail, nil)

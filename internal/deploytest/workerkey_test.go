@@ -138,7 +138,7 @@ func (s *system) pictures(t *testing.T) map[string]string {
 			all[name] += fmt.Sprintf(", %d messages to %d", info.State.Msgs, info.State.LastSeq)
 		}
 	}
-	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(books))
+	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(statement))
 	if err != nil {
 		all["ledger"] = err.Error()
 		return all
@@ -163,7 +163,7 @@ func stolenAcks(t *testing.T, s *system) {
 		{"ingress", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"ingress", "$JS.API.DIRECT.GET.PAYMENTS.payment.no.such.one", nil},
 		{"ingress", "webhook.received.nobody.X", nil}, {"operator-lee", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"operator-lee", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"upstream-shop", "deposit.requested.ecommpay-kr.A-1", nil},
-		{"ledger-" + books, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(books), []byte(`{"batch":1,"no_wait":true}`)},
+		{"ledger-" + statement, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(statement), []byte(`{"batch":1,"no_wait":true}`)},
 		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 	} {
 		subject := fmt.Sprintf("deposit.requested.nobody-%d.K-1", i)

@@ -25,7 +25,7 @@ var languages = []string{"sh", "text", "yaml", "json", "go", "csv", "promql", "m
 
 // unchecked are the commands that no checker here knows, with the reason why that is so.
 var unchecked = map[string]string{
-	"kind load docker-image payonce-trial:local": "a local cluster's own tool",
+	"kind load docker-image payonce-test:local": "a local cluster's own tool",
 	"set -a":                 "of the shell",
 	"date -d yesterday +%F":  "of the shell",
 	"set +a":                 "of the shell",
@@ -92,6 +92,9 @@ var inline = regexp.MustCompile("`((?:make|payctl|go run|go test|docker-compose|
 func TestCommandsWithinSentences(t *testing.T) {
 	count := 0
 	for _, page := range allPages(t) {
+		if strings.HasSuffix(page.path, "UPGRADING.md") { // it names what is gone
+			continue
+		}
 		_, rest := blocks(page.text)
 		for _, found := range inline.FindAllStringSubmatch(rest, -1) {
 			for _, words := range script(found[1]) {

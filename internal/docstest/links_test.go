@@ -17,7 +17,7 @@ var (
 	aNote     = regexp.MustCompile(`\[\^([a-z0-9-]+)\]`)
 )
 
-// anchors returns the names by which a page's headings are linked to, as GitHub makes them.
+// anchors returns the names by which a page's headings are linked to, as GitNotifier makes them.
 func anchors(page string) map[string]bool {
 	_, outside := blocks(page)
 	names, seen := map[string]bool{}, map[string]int{}

@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -21,11 +21,11 @@ func TestAWrongSecretFailsNoPayment(t *testing.T) {
 	s.unhurried()
 	text, err := os.ReadFile(s.config)
 	s.must(err)
-	before, after, found := strings.Cut(string(text), "\n  "+trial.DiamondPayV1+":\n")
+	before, after, found := strings.Cut(string(text), "\n  "+testenv.DiamondPayV1+":\n")
 	if !found {
-		t.Fatalf("no account %s in the configuration", trial.DiamondPayV1)
+		t.Fatalf("no account %s in the configuration", testenv.DiamondPayV1)
 	}
-	changed := before + "\n  " + trial.DiamondPayV1 + ":\n" + strings.Replace(after, "keys/shared_secret", "keys/changing_secret", 1)
+	changed := before + "\n  " + testenv.DiamondPayV1 + ":\n" + strings.Replace(after, "keys/shared_secret", "keys/changing_secret", 1)
 	if !strings.Contains(changed, "reload_every: ") {
 		changed += "reload_every: 1s\n"
 	}
@@ -35,11 +35,11 @@ func TestAWrongSecretFailsNoPayment(t *testing.T) {
 	s.config = filepath.Join(dir, "wrong-secret.yaml")
 	s.must(os.WriteFile(s.config, []byte(changed), 0o600))
 	s.worker(s.programs.worker)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	var orders []order
 	for i := range 4 {
-		o := order{payment.Ref{Provider: trial.DiamondPayV1, Order: fmt.Sprintf("ours-%d", i)}, payment.Deposit}
+		o := order{payment.Ref{Provider: testenv.DiamondPayV1, Order: fmt.Sprintf("ours-%d", i)}, payment.Deposit}
 		orders = append(orders, o)
 		s.publish(ctx, o)
 	}

@@ -14,17 +14,17 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 	"payonce/pkg/sandbox/teemopay"
 )
 
-// The applications at TeemoPay's gateway. The provider's books of one know nothing of the other's orders.
+// The applications at TeemoPay's gateway. The provider's records of one know nothing of the other's orders.
 const (
-	appBefore = "trial-app"
-	appAfter  = "trial-app-2"
+	appBefore = "test-app"
+	appAfter  = "test-app-2"
 )
 
 // gateway is a provider with two applications at one address.
@@ -35,7 +35,7 @@ type gateway struct {
 }
 
 // startGateway lets a system's TeemoPay have a second application. renamed says that it is the first one under another
-// code: the provider's books are the same.
+// code: the provider's records are the same.
 func startGateway(t *testing.T, renamed bool) *gateway {
 	s := start(t)
 	g := &gateway{system: s}
@@ -43,8 +43,8 @@ func startGateway(t *testing.T, renamed bool) *gateway {
 	s.must(err)
 	protocol, err := teemopay.New(teemopay.Settings{AppCode: appAfter, MerchantKey: &merchant.PublicKey, PlatformKey: s.keys.PlatformKey()})
 	s.must(err)
-	g.after, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{
-		Name: trial.TeemoPay, Protocol: protocol, CallbackURL: s.at.CallbackURL(trial.TeemoPay),
+	g.after, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.AccountConfig{{
+		Name: testenv.TeemoPay, Protocol: protocol, CallbackURL: s.at.CallbackURL(testenv.TeemoPay),
 		Retry: sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 30},
 	}}})
 	s.must(err)
@@ -87,10 +87,10 @@ func (g *gateway) configure(app string) {
 // sentInDoubt sends ten orders that reach the provider, and waits until each is in doubt. Nobody says what became of them.
 func (g *gateway) sentInDoubt(ctx context.Context, t *testing.T) (orders []order) {
 	t.Helper()
-	g.must(g.sandbox.SetDefaultFaults(trial.TeemoPay, sandbox.Fault{Name: sandbox.Drop}, sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Query503},
+	g.must(g.sandbox.SetDefaultFaults(testenv.TeemoPay, sandbox.Fault{Name: sandbox.Drop}, sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Query503},
 		sandbox.Fault{Name: sandbox.AcceptDuplicates}))
 	for i := range 10 {
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("doubt-%d", i)}, payment.Deposit}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("doubt-%d", i)}, payment.Deposit}
 		orders = append(orders, o)
 		g.publish(ctx, o)
 	}
@@ -109,8 +109,8 @@ func (g *gateway) answered(ctx context.Context, orders []order) {
 	for _, o := range orders {
 		g.check(o, g.ended(ctx, o))
 	}
-	if books := g.after.Truth().Accounts[0]; len(books.Orders) != 0 {
-		g.t.Errorf("%d orders were sent to the other account, too", len(books.Orders))
+	if statement := g.after.Truth().Accounts[0]; len(statement.Orders) != 0 {
+		g.t.Errorf("%d orders were sent to the other account, too", len(statement.Orders))
 	}
 }
 
@@ -148,7 +148,7 @@ func (g *gateway) refused(ctx context.Context, args ...string) string {
 func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	g.worker(g.programs.worker)
 	orders := g.sentInDoubt(ctx, t)
@@ -163,20 +163,20 @@ func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	first := g.worker(g.programs.worker)
 	orders := g.sentInDoubt(ctx, t)
-	g.must(first.Stop(trial.StopPatience))
+	g.must(first.Stop(testenv.StopTimeout))
 	g.configure(appAfter)
 	said := g.refused(ctx)
-	for _, part := range []string{"provider " + trial.TeemoPay + ": the account was changed while payments may have been sent", "app_code " + appAfter,
-		"10 payments, for example doubt-0", "--accept-account-change=" + trial.TeemoPay} {
+	for _, part := range []string{"provider " + testenv.TeemoPay + ": the account was changed while payments may have been sent", "app_code " + appAfter,
+		"10 payments, for example doubt-0", "--accept-account-change=" + testenv.TeemoPay} {
 		if !strings.Contains(said, part) {
 			t.Errorf("%q is not in\n%s", part, said)
 		}
 	}
-	if said := g.refused(ctx, "--check"); !strings.Contains(said, "account of "+trial.TeemoPay) || !strings.Contains(said, "10 payments") {
+	if said := g.refused(ctx, "--check"); !strings.Contains(said, "account of "+testenv.TeemoPay) || !strings.Contains(said, "10 payments") {
 		t.Errorf("the self-check says\n%s", said)
 	}
 	g.configure(appBefore)
@@ -189,20 +189,20 @@ func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 func TestAnAcceptedAccountIsRecorded(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, true)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	first := g.worker(g.programs.worker)
 	orders := g.sentInDoubt(ctx, t)
-	g.must(first.Stop(trial.StopPatience))
+	g.must(first.Stop(testenv.StopTimeout))
 	g.configure(appAfter)
-	g.must(g.sandbox.SetDefaultFaults(trial.TeemoPay))
-	cmd := exec.Command(g.programs.worker, "--config", g.config, "--accept-account-change="+trial.TeemoPay, "--by", "kim", "--reason", "ticket 4711")
+	g.must(g.sandbox.SetDefaultFaults(testenv.TeemoPay))
+	cmd := exec.Command(g.programs.worker, "--config", g.config, "--accept-account-change="+testenv.TeemoPay, "--by", "kim", "--reason", "ticket 4711")
 	g.run(ctx, cmd, "accepting", "msg=working")
 	g.answered(ctx, orders)
-	last, err := g.log.LastAccount(ctx, trial.TeemoPay)
+	last, err := g.log.LastAccount(ctx, testenv.TeemoPay)
 	g.must(err)
 	r := last.Record
-	if r.Deed != events.DeedAccount || r.Stage != events.Finished || r.By != "kim" || r.Reason != "ticket 4711" || len(r.Items) != 10 ||
+	if r.Action != events.ActionAccount || r.Stage != events.Finished || r.By != "kim" || r.Reason != "ticket 4711" || len(r.Items) != 10 ||
 		!strings.Contains(r.Account, appAfter) || strings.Contains(r.AccountBefore, appAfter) || !strings.Contains(r.AccountBefore, appBefore) {
 		t.Errorf("AUDIT keeps %+v", r)
 	}
@@ -212,7 +212,7 @@ func TestAnAcceptedAccountIsRecorded(t *testing.T) {
 func TestTwoAccountsAreNeverWorkedWithAtATime(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	first := g.worker(g.programs.worker)
 	g.configure(appAfter)
@@ -221,10 +221,10 @@ func TestTwoAccountsAreNeverWorkedWithAtATime(t *testing.T) {
 	}
 	first.Kill() // its requests for commands are forgotten by the broker
 	g.worker(g.programs.worker)
-	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "after"}, payment.Deposit}
+	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "after"}, payment.Deposit}
 	g.publish(ctx, o)
 	g.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == payment.Pending })
-	if books := g.after.Truth().Accounts[0]; len(books.Orders) != 1 {
-		t.Errorf("the other account has %d orders", len(books.Orders))
+	if statement := g.after.Truth().Accounts[0]; len(statement.Orders) != 1 {
+		t.Errorf("the other account has %d orders", len(statement.Orders))
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -61,15 +61,15 @@ func (s *system) noDeadLetters(ctx context.Context) {
 func TestAWorkersClockIsTenMinutesSlow(t *testing.T) {
 	t.Parallel()
 	s := startShifted(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	s.configure(trial.TeemoPay, "basic_time: 5s\nthreshold: 1m")
+	s.configure(testenv.TeemoPay, "basic_time: 5s\nthreshold: 1m")
 	bad := s.shiftedWorker(-10 * time.Minute)
 	bad.ready(ctx, "10m0s behind the broker's")
 	bad.says("the clock cannot be trusted")
 	var orders []order
 	add := func(name string) {
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("slow-%d-%s", len(orders), name)}, payment.Operations()[len(orders)%2]}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("slow-%d-%s", len(orders), name)}, payment.Operations()[len(orders)%2]}
 		orders = append(orders, o)
 		s.publish(ctx, o)
 	}
@@ -92,11 +92,11 @@ func TestAWorkersClockIsTenMinutesSlow(t *testing.T) {
 	if taken := bad.taken(ctx); taken != "" {
 		t.Errorf("it took messages: %s", taken)
 	}
-	s.must(good.Stop(trial.StopPatience))
+	s.must(good.Stop(testenv.StopTimeout))
 	bad.set(0)
 	bad.ready(ctx, "")
 	bad.says("the clock is right again")
-	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "right-again"}, payment.Deposit}
+	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "right-again"}, payment.Deposit}
 	s.publish(ctx, o)
 	s.check(o, s.ended(ctx, o))
 }
@@ -116,14 +116,14 @@ func (w *wrongClock) taken(ctx context.Context) string {
 func TestAClockIsSetWhileAWorkerWorks(t *testing.T) {
 	t.Parallel()
 	s := startShifted(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	s.unhurried()
 	w := s.shiftedWorker(0)
 	s.worker(s.programs.worker)
 	var orders []order
 	for n := range 12 {
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("set-%d-x-slow", n)}, payment.Operations()[n%2]}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("set-%d-x-slow", n)}, payment.Operations()[n%2]}
 		orders = append(orders, o)
 		s.publish(ctx, o)
 	}
@@ -153,7 +153,7 @@ func (s *system) endedOnce(ctx context.Context, o order) []events.Record {
 func TestThreeWorkersWithDifferentClocks(t *testing.T) {
 	t.Parallel()
 	s := startShifted(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	text, err := os.ReadFile(s.config)
 	s.must(err)
@@ -163,12 +163,12 @@ func TestThreeWorkersWithDifferentClocks(t *testing.T) {
 	).Replace(string(text))
 	for _, want := range []string{"retry_for: 100ms", "lease: 2200ms", "clock_bound: 600ms", "lookup_min: 300ms", "lookup_max: 600ms", "settling_delay: 4s"} {
 		if !strings.Contains(edited, want) {
-			t.Fatalf("the trial's file has no %q", want)
+			t.Fatalf("the test environment's file has no %q", want)
 		}
 	}
 	s.must(os.WriteFile(s.config, []byte(edited), 0o600))
-	s.configure(trial.TeemoPay, "basic_time: 5s\nthreshold: 1m")
-	s.must(s.sandbox.SetDefaultFaults(trial.TeemoPay, sandbox.Fault{Name: sandbox.AcceptDuplicates}, sandbox.Fault{Name: sandbox.Drop},
+	s.configure(testenv.TeemoPay, "basic_time: 5s\nthreshold: 1m")
+	s.must(s.sandbox.SetDefaultFaults(testenv.TeemoPay, sandbox.Fault{Name: sandbox.AcceptDuplicates}, sandbox.Fault{Name: sandbox.Drop},
 		sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Lag, Millis: 3500}))
 	for _, by := range []time.Duration{-5 * time.Second, 0, 5 * time.Second} {
 		w := s.shiftedWorker(by)
@@ -179,7 +179,7 @@ func TestThreeWorkersWithDifferentClocks(t *testing.T) {
 	}
 	var orders []order
 	for n := range 24 {
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("three-%d", n)}, payment.Operations()[n%2]}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("three-%d", n)}, payment.Operations()[n%2]}
 		orders = append(orders, o)
 		s.publish(ctx, o)
 	}

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // clockVariable names the file in which a worker of shiftedWorker finds by how many nanoseconds its clocks are wrong: the
@@ -148,7 +148,7 @@ func startShifted(t *testing.T) *system {
 
 // wrongClock is a worker whose clocks are wrong.
 type wrongClock struct {
-	*trial.Process
+	*testenv.Process
 	s         *system
 	file, log string
 	wall      time.Duration // what its wall clock is wrong by
@@ -223,7 +223,7 @@ func (w *wrongClock) until(what string, is func() bool) {
 	w.s.t.Helper()
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for late := time.After(patience); !is(); {
+	for late := time.After(timeout); !is(); {
 		select {
 		case <-ticker.C:
 		case <-late:

@@ -4,7 +4,7 @@ import (
 	"context"
 	"testing"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -16,12 +16,12 @@ import (
 func TestWorkerKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	var orders []order
 	for _, step := range worker.Steps() {
 		for _, op := range payment.Operations() {
-			o := order{payment.Ref{Provider: trial.TeemoPay, Order: "kill-" + string(op) + "-" + string(step)}, op}
+			o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "kill-" + string(op) + "-" + string(step)}, op}
 			doomed := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
 			s.publish(ctx, o)
 			select {
@@ -48,7 +48,7 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 // checkIntended makes sure that the kill between intent and call took the way that it must: nothing
 // was sent before the provider had said twice that it does not know the order.
 func (s *system) checkIntended(ctx context.Context) {
-	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "kill-payout-" + string(worker.StepIntended)}, payment.Payout}
+	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "kill-payout-" + string(worker.StepIntended)}, payment.Payout}
 	truth, err := s.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1))
 	s.must(err)
 	if truth.Creates != 1 || truth.Queries < 2 {
@@ -71,10 +71,10 @@ func (s *system) checkIntended(ctx context.Context) {
 // Nothing may be left behind: no dead letter, and no command in the queue.
 func (s *system) checkQuiet(ctx context.Context, orders []order) {
 	s.t.Helper()
-	letters, err := s.log.DeadLetters(ctx, 0, 10)
+	deadLetters, err := s.log.DeadLetters(ctx, 0, 10)
 	s.must(err)
-	for _, letter := range letters {
-		s.t.Errorf("dead letter: %s: %s (%s)", letter.Reason, letter.Detail, letter.Message.Subject)
+	for _, deadLetter := range deadLetters {
+		s.t.Errorf("dead letter: %s: %s (%s)", deadLetter.Reason, deadLetter.Detail, deadLetter.Message.Subject)
 	}
 	for _, o := range orders {
 		if m, err := s.log.QueuedCommand(ctx, o.ref); err == nil && events.ParkedSubject(o.ref) != m.Subject {

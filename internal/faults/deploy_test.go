@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -24,12 +24,12 @@ const deploys = 5
 func TestDeploysCostNoAttempt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	dark := s.unreachable(ctx)
 	var orders []order
 	add := func(name string) order {
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: name}, payment.Operations()[len(orders)%2]}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: name}, payment.Operations()[len(orders)%2]}
 		orders = append(orders, o)
 		s.publish(ctx, o)
 		return o
@@ -40,7 +40,7 @@ func TestDeploysCostNoAttempt(t *testing.T) {
 	for n := range deploys {
 		old := s.worker(s.programs.worker)
 		s.submitting(ctx, add(fmt.Sprintf("deploy-%d", n)))
-		s.must(old.Stop(trial.StopPatience))
+		s.must(old.Stop(testenv.StopTimeout))
 	}
 	s.lightUp(dark)
 	s.worker(s.programs.worker)
@@ -58,10 +58,10 @@ func TestDeploysCostNoAttempt(t *testing.T) {
 	if withdrawn == 0 {
 		t.Error("no worker was stopped in the middle of its tries: nothing was tested")
 	}
-	t.Logf("%d payments, %d deploys, %d attempts taken back", len(orders), deploys, withdrawn)
+	t.Logf("%d payments, %d deploys, %d attempts reversed", len(orders), deploys, withdrawn)
 }
 
-// checkAttempts makes sure that every attempt counts but those that were taken back, which are returned.
+// checkAttempts makes sure that every attempt counts but those that were reversed, which are returned.
 func (s *system) checkAttempts(o order, records []events.Record) (withdrawn int) {
 	s.t.Helper()
 	attempts := 0
@@ -74,7 +74,7 @@ func (s *system) checkAttempts(o order, records []events.Record) (withdrawn int)
 			withdrawn++
 			attempts--
 			if p.ResumeAt.After(p.UpdatedAt) || records[i+1].Payment.Status != payment.Submitting {
-				s.t.Errorf("%s: taken back at %s to wait until %s, then %s", o.ref, p.UpdatedAt, p.ResumeAt, records[i+1].Payment.Status)
+				s.t.Errorf("%s: reversed at %s to wait until %s, then %s", o.ref, p.UpdatedAt, p.ResumeAt, records[i+1].Payment.Status)
 			}
 		}
 		if p.Attempts != attempts {
@@ -94,10 +94,10 @@ func (s *system) unreachable(ctx context.Context) (address string) {
 	edited := string(text)
 	begin := strings.Index(edited, "base_url: ")
 	end := begin + strings.Index(edited[begin:], "\n")
-	edited = edited[:begin] + "base_url: http://" + address + "/" + trial.TeemoPay + edited[end:]
+	edited = edited[:begin] + "base_url: http://" + address + "/" + testenv.TeemoPay + edited[end:]
 	breakerOff := strings.Replace(edited, "breaker: {open_for: 2s}", "breaker: {off: true}", 1)
-	if !strings.HasSuffix(string(text)[begin:end], "/"+trial.TeemoPay) || breakerOff == edited {
-		s.t.Fatal("the trial's file is another one")
+	if !strings.HasSuffix(string(text)[begin:end], "/"+testenv.TeemoPay) || breakerOff == edited {
+		s.t.Fatal("the test environment's file is another one")
 	}
 	s.config = filepath.Join(s.dir, "unreachable.yaml")
 	s.must(os.WriteFile(s.config, []byte(breakerOff), 0o600))

@@ -15,7 +15,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
@@ -38,9 +38,9 @@ func startSmall(ctx context.Context, t *testing.T) *small {
 		disk:   natstest.NewDisk(t, 48<<20), admins: map[string]string{},
 	}
 	s.must(os.Symlink(s.disk.Dir, filepath.Join(s.dir, "nats")))
-	at := trial.Addresses{Redis: s.redis.Addr(), NATS: []string{s.startNATS(ctx)}, Listen: s.free(ctx)}
+	at := testenv.Addresses{Redis: s.redis.Addr(), NATS: []string{s.startNATS(ctx)}, Listen: s.free(ctx)}
 	s.must(err)
-	s.keys, err = trial.NewKeys()
+	s.keys, err = testenv.NewKeys()
 	s.must(err)
 	at.Sandbox = s.startSandbox(s.keys, at)
 	s.at = at
@@ -62,7 +62,7 @@ func startSmall(ctx context.Context, t *testing.T) *small {
 // post sends a command to the ingress as an upstream does, and returns the status of the answer.
 func (s *small) post(ctx context.Context, o order) int {
 	s.t.Helper()
-	body := trial.Variant{Account: trial.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.Command(o.ref)
+	body := testenv.Variant{Account: testenv.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.Command(o.ref)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.at.Listen+"/v1/deposits", strings.NewReader(body))
 	s.must(err)
 	r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + s.key}}
@@ -122,7 +122,7 @@ func (s *small) untilReady(ctx context.Context, service string, failing ...strin
 // it takes.
 func TestFullDiskUnderPayments(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	s := startSmall(ctx, t)
 	s.process(ctx, s.programs.ingress, "ingress", "listening on")
@@ -134,7 +134,7 @@ func TestFullDiskUnderPayments(t *testing.T) {
 
 	orders := make([]order, 6)
 	for i := range orders {
-		orders[i] = order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("disk-%d", i)}, payment.Deposit}
+		orders[i] = order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("disk-%d", i)}, payment.Deposit}
 	}
 	s.accept(ctx, orders[0])
 	s.ended(ctx, orders[0])

@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -18,20 +18,20 @@ const flushed = 500
 func TestRedisFlushedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	orders := make([]order, flushed)
 	for i := range orders {
-		orders[i] = order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
+		orders[i] = order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
 	}
-	doomed := []*trial.Process{s.worker(s.programs.worker), s.worker(s.programs.worker)}
+	doomed := []*testenv.Process{s.worker(s.programs.worker), s.worker(s.programs.worker)}
 	s.worker(s.programs.worker)
 	var group errgroup.Group
 	group.SetLimit(8)
 	for i, o := range orders {
 		group.Go(func() error { s.publish(ctx, o); return nil })
 		if i%(flushed/4) == flushed/8 { // wait until a payment is under way, and strike
-			if _, err := s.sandbox.WaitFor(ctx, trial.TeemoPay, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
+			if _, err := s.sandbox.WaitFor(ctx, testenv.TeemoPay, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
 				t.Fatal(err)
 			}
 			s.redis.FlushAll()

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
@@ -20,11 +20,11 @@ import (
 func TestWorkerFrozenPastItsLease(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	frozen := map[order]*trial.Process{}
+	frozen := map[order]*testenv.Process{}
 	for _, step := range worker.Steps() {
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: "freeze-" + string(step)}, payment.Payout}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "freeze-" + string(step)}, payment.Payout}
 		sleeper := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_SIGNAL=STOP", "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
 		s.publish(ctx, o)
 		s.untilFrozen(ctx, sleeper)
@@ -38,7 +38,7 @@ func TestWorkerFrozenPastItsLease(t *testing.T) {
 		s.must(sleeper.Signal(syscall.SIGCONT))
 	}
 	for o, sleeper := range frozen {
-		s.must(sleeper.Stop(trial.StopPatience)) // it finishes what it has in hand first
+		s.must(sleeper.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
 		s.check(o, s.ended(ctx, o))
 		truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
 		s.must(err)
@@ -49,7 +49,7 @@ func TestWorkerFrozenPastItsLease(t *testing.T) {
 }
 
 // untilFrozen waits until the kernel shows the process as stopped.
-func (s *system) untilFrozen(ctx context.Context, p *trial.Process) {
+func (s *system) untilFrozen(ctx context.Context, p *testenv.Process) {
 	s.t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -19,7 +19,7 @@ import (
 func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	s.change("\nworker:\n", "\nworker:\n  unknown_provider_for: 1s\n")
 	s.worker(s.programs.worker)
@@ -31,13 +31,13 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 		reason        events.DeadReason
 	}{
 		{"deposit.requested", "garbage", events.DeadUndecodable},
-		{"deposit.requested." + trial.TeemoPay + ".bad-1", "\x00\xff", events.DeadUndecodable},
+		{"deposit.requested." + testenv.TeemoPay + ".bad-1", "\x00\xff", events.DeadUndecodable},
 		{"deposit.requested", body("nobody-kr", "bad-2", "1000"), events.DeadUnknownProvider},
 		{"payout.requested.nobody-kr.bad-3", body("nobody-kr", "bad-3", "1000"), events.DeadUnknownProvider},
-		{"deposit.requested." + trial.TeemoPay + ".bad-4", body(trial.TeemoPay, "bad-4", "1000") + strings.Repeat(" ", events.MaxCommandBytes), events.DeadTooBig},
-		{"deposit.requested", body(trial.TeemoPay, "bad-5", "10.5"), events.DeadInvalid},
-		{"deposit.requested", body(trial.TeemoPay, "bad-6", "-1000"), events.DeadInvalid},
-		{"deposit.requested." + trial.TeemoPay + ".bad-7", body(trial.TeemoPay, "bad-8", "1000"), events.DeadMismatch},
+		{"deposit.requested." + testenv.TeemoPay + ".bad-4", body(testenv.TeemoPay, "bad-4", "1000") + strings.Repeat(" ", events.MaxCommandBytes), events.DeadTooBig},
+		{"deposit.requested", body(testenv.TeemoPay, "bad-5", "10.5"), events.DeadInvalid},
+		{"deposit.requested", body(testenv.TeemoPay, "bad-6", "-1000"), events.DeadInvalid},
+		{"deposit.requested." + testenv.TeemoPay + ".bad-7", body(testenv.TeemoPay, "bad-8", "1000"), events.DeadMismatch},
 	}
 	conn, err := nats.Connect(s.natsURL)
 	s.must(err)
@@ -50,7 +50,7 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 		_, err := js.Publish(ctx, b.subject, []byte(b.body))
 		s.must(err)
 		want[b.reason]++
-		o := order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("good-%d", i)}, payment.Deposit}
+		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("good-%d", i)}, payment.Deposit}
 		s.publish(ctx, o)
 		good = append(good, o)
 	}
@@ -59,7 +59,7 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 	}
 	s.untilDead(ctx, want)
 	for _, named := range []string{"bad-1", "bad-4", "bad-5", "bad-6"} { // they could be named, so they failed
-		p, _, err := s.log.Last(ctx, payment.Ref{Provider: trial.TeemoPay, Order: named})
+		p, _, err := s.log.Last(ctx, payment.Ref{Provider: testenv.TeemoPay, Order: named})
 		if err != nil || p.Status != payment.Failed {
 			t.Errorf("%s: %s, %v", named, p.Status, err)
 		}
@@ -72,11 +72,11 @@ func (s *system) untilDead(ctx context.Context, want map[events.DeadReason]int) 
 	ticker := time.NewTicker(time.Second)
 	defer ticker.Stop()
 	for {
-		letters, err := s.log.DeadLetters(ctx, 0, 100)
+		deadLetters, err := s.log.DeadLetters(ctx, 0, 100)
 		s.must(err)
 		have := map[events.DeadReason]int{}
-		for _, letter := range letters {
-			have[letter.Reason]++
+		for _, deadLetter := range deadLetters {
+			have[deadLetter.Reason]++
 		}
 		if fmt.Sprint(have) == fmt.Sprint(want) {
 			return

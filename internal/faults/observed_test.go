@@ -22,14 +22,14 @@ import (
 	"time"
 
 	"payonce/internal/redistest"
-	"payonce/internal/shop"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
+	"payonce/internal/testmerchant"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/ingress"
 	"payonce/pkg/secret"
 )
 
-// What a person would not want to find anywhere, and what nobody may know. The commands of a trial hold these.
+// What a person would not want to find anywhere, and what nobody may know. The commands of a test environment hold these.
 var personal = []string{"홍길동", "길동", "hong@example.com", "01012345678", "198.51.100.7", "29900000000000", clarified}
 
 // clarified is what the customer answers to the provider's question.
@@ -46,12 +46,12 @@ const unreachable = "unreachable-kr"
 type observed struct {
 	*system
 	collector        *collector
-	shop             *shop.Shop
+	shop             *testmerchant.Shop
 	limited          string // an API key that may do little
 	env              []string
 	secrets          []string
 	admins           map[string]string // by service
-	ingress, working *trial.Process
+	ingress, working *testenv.Process
 
 	mu      sync.Mutex
 	answers bytes.Buffer // what the ingress told its clients when it refused
@@ -72,7 +72,7 @@ func observe(t *testing.T) *observed {
 		system:    &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)},
 		collector: startCollector(t), limited: random(), admins: map[string]string{},
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	passwords := map[string]string{"TELEMETRY_NATS": random(), "TELEMETRY_REDIS": random(), "TELEMETRY_COLLECTOR": random()}
 	for name, value := range passwords {
@@ -81,8 +81,8 @@ func observe(t *testing.T) *observed {
 	o.env = append(o.env, "OTEL_EXPORTER_OTLP_ENDPOINT="+o.collector.url, "OTEL_EXPORTER_OTLP_HEADERS=x-key="+passwords["TELEMETRY_COLLECTOR"],
 		"OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_METRIC_EXPORT_INTERVAL=1000")
 	o.redis.MustDo("CONFIG SET requirepass " + passwords["TELEMETRY_REDIS"])
-	at := trial.Addresses{Redis: o.redis.Addr(), NATS: []string{o.startGuardedNATS(ctx, passwords["TELEMETRY_NATS"])}, Listen: o.free(ctx)}
-	if o.keys, err = trial.NewKeys(); err != nil {
+	at := testenv.Addresses{Redis: o.redis.Addr(), NATS: []string{o.startGuardedNATS(ctx, passwords["TELEMETRY_NATS"])}, Listen: o.free(ctx)}
+	if o.keys, err = testenv.NewKeys(); err != nil {
 		t.Fatal(err)
 	}
 	sandboxAt := o.free(ctx)
@@ -91,7 +91,7 @@ func observe(t *testing.T) *observed {
 	var key string
 	o.config, key, err = o.keys.WriteConfig(o.dir, at)
 	o.must(err)
-	o.shop = &shop.Shop{Ingress: "http://" + at.Listen, Sandbox: "http://" + sandboxAt, Key: key}
+	o.shop = &testmerchant.Shop{Ingress: "http://" + at.Listen, Sandbox: "http://" + sandboxAt, Key: key}
 	o.secrets = append(o.secrets, key, o.limited, o.keys.SharedSecret(), o.token())
 	o.configure(ctx)
 	o.unhurried()
@@ -124,7 +124,7 @@ func (o *observed) startGuardedNATS(ctx context.Context, password string) string
 	return "nats://" + address
 }
 
-// configure makes the trial's configuration one with passwords, metrics, short times, a second API key, and a
+// configure makes the test environment's configuration one with passwords, metrics, short times, a second API key, and a
 // provider that nobody can reach.
 func (o *observed) configure(ctx context.Context) {
 	hash, err := ingress.HashKey(o.limited)
@@ -136,7 +136,7 @@ func (o *observed) configure(ctx context.Context) {
 	o.change("environment: test\n", "environment: test\nreload_every: 1s\n")
 	o.change("\nnats:\n", "\nnats:\n  upstreams: [shop]\n  user: payonce\n  password: ${TELEMETRY_NATS}\n")
 	o.change("\nredis:\n", "\nredis:\n  password: ${TELEMETRY_REDIS}\n")
-	o.change("    - name: trial\n", "    - name: trial\n      balance: true\n")
+	o.change("    - name: testenv\n", "    - name: testenv\n      balance: true\n")
 	o.change("  api_keys:\n", "  api_keys:\n    - {name: limited, sha256: "+hash+", requests_per_second: 1, burst: 1}\n")
 	o.change("format: text", "format: json")
 	o.change("  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 7s\n    threshold: 8s\n")
@@ -147,10 +147,10 @@ func (o *observed) configure(ctx context.Context) {
     hours: {zone: "+09:00", days: mon-sun, hours: "00:00-24:00", closed: [2098-01-01], closed_known_until: 2098-12-31}
     settings:
       base_url: http://%s
-      app_code: trial-app
+      app_code: test-app
       private_key_file: keys/merchant_private.pem
       platform_public_keys_file: [keys/platform_public.pem]
-      merchant_name: Trial Shop
+      merchant_name: Test Shop
       settling_delay: 5s
   teemopay-kr:
     basic_time: 7s
@@ -159,14 +159,14 @@ func (o *observed) configure(ctx context.Context) {
 }
 
 // launch starts one of our programs. Both its outputs go to one file.
-func (o *observed) launch(ctx context.Context, program, name, working string, env ...string) *trial.Process {
+func (o *observed) launch(ctx context.Context, program, name, working string, env ...string) *testenv.Process {
 	o.t.Helper()
 	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, program, "--config", o.config)
 	cmd.Env = append(append(os.Environ(), o.env...), env...)
 	return o.run(ctx, cmd, name, working)
 }
 
-// startSandboxProgram runs the shipped sandbox with the accounts of a trial.
+// startSandboxProgram runs the shipped sandbox with the accounts of a test environment.
 func (o *observed) startSandboxProgram(ctx context.Context, listen string) {
 	for _, name := range []string{"ecommpay_secret.txt", "diamondpay_secret.txt"} {
 		o.must(os.WriteFile(filepath.Join(o.dir, "keys", name), []byte(o.keys.SharedSecret()), 0o600))
@@ -175,13 +175,13 @@ func (o *observed) startSandboxProgram(ctx context.Context, listen string) {
 	var accounts strings.Builder
 	accounts.WriteString("accounts:\n")
 	for _, a := range [][2]string{
-		{trial.TeemoPay, "kind: teemopay, app_code: trial-app"},
-		{trial.ECommPay, "kind: ecommpay, project_id: 1770"},
-		{trial.ECommPayRedirect, "kind: ecommpay, project_id: 1770, redirect: true, sign_general: true"},
-		{trial.DiamondPayV1, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: false"},
-		{trial.DiamondPayInfo, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: true"},
-		{trial.DiamondPayV2, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: HMAC-SHA256"},
-		{trial.DiamondPayTWD, "kind: diamondpay, platform_id: PF0002, currency: TWD, sign_type: HMAC-SHA256, camel_case: true"},
+		{testenv.TeemoPay, "kind: teemopay, app_code: test-app"},
+		{testenv.ECommPay, "kind: ecommpay, project_id: 1770"},
+		{testenv.ECommPayRedirect, "kind: ecommpay, project_id: 1770, redirect: true, sign_general: true"},
+		{testenv.DiamondPayV1, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: false"},
+		{testenv.DiamondPayInfo, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: MD5, payment_info: true"},
+		{testenv.DiamondPayV2, "kind: diamondpay, platform_id: PF0002, currency: KRW, sign_type: HMAC-SHA256"},
+		{testenv.DiamondPayTWD, "kind: diamondpay, platform_id: PF0002, currency: TWD, sign_type: HMAC-SHA256, camel_case: true"},
 	} {
 		fmt.Fprintf(&accounts, "  - {name: %s, %s, keys: keys, callback_url: %q, move_delay: 50ms, retry: {first: 200ms, factor: 1.5, max: 2s, attempts: 30}}\n",
 			a[0], a[1], o.at.CallbackURL(a[0]))
@@ -199,7 +199,7 @@ func (o *observed) startFront(sandbox string) string {
 	o.must(err)
 	proxy := &httputil.ReverseProxy{
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a dropped connection is part of the story
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a dropped connection is part of the scenario
 	}
 	var poor, wrongKey sync.Once
 	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

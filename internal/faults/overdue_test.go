@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -52,15 +52,15 @@ func (s *system) until(ctx context.Context, o order, what string, is func(paymen
 func TestACallbackThatNeverComes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	s.unhurried()
-	s.configure(trial.TeemoPay, "basic_time: 7s\nthreshold: 1m")
+	s.configure(testenv.TeemoPay, "basic_time: 7s\nthreshold: 1m")
 	doomed := s.worker(s.programs.worker)
 	s.worker(s.programs.worker)
 	var orders []order
 	for n, op := range []payment.Operation{payment.Deposit, payment.Payout, payment.Deposit, payment.Payout} {
-		orders = append(orders, order{payment.Ref{Provider: trial.TeemoPay, Order: fmt.Sprintf("quiet-%d-x-lost-callback", n)}, op})
+		orders = append(orders, order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("quiet-%d-x-lost-callback", n)}, op})
 		s.publish(ctx, orders[n])
 	}
 	for _, o := range orders { // on a machine that stood still one may have ended already
@@ -82,7 +82,7 @@ func TestACallbackThatNeverComes(t *testing.T) {
 func TestAPaymentBeyondItsThreshold(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	s.unhurried()
 	s.configure(unpaid, "basic_time: 7s\nthreshold: 10s")
@@ -112,15 +112,15 @@ func TestAPaymentBeyondItsThreshold(t *testing.T) {
 func TestAClosedProviderIsAskedWhenItOpens(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	o := order{payment.Ref{Provider: trial.TeemoPay, Order: "night-x-lost-callback"}, payment.Deposit}
+	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "night-x-lost-callback"}, payment.Deposit}
 	s.publish(t.Context(), o)
 	opens := time.Now().UTC().Add(20*time.Second + time.Minute).Truncate(time.Minute) // hours have whole minutes
-	ctx, cancel := context.WithDeadline(t.Context(), opens.Add(patience))
+	ctx, cancel := context.WithDeadline(t.Context(), opens.Add(timeout))
 	defer cancel()
 	// The day goes on after midnight, and begins one minute late.
 	closed := opens.Add(-time.Minute)
 	s.unhurried()
-	s.configure(trial.TeemoPay, fmt.Sprintf("basic_time: 7s\nthreshold: 1m\nhours:\n  zone: \"+00:00\"\n  days: mon-sun\n  hours: \"%s-%s\"\n  when_closed: {deposit: send}",
+	s.configure(testenv.TeemoPay, fmt.Sprintf("basic_time: 7s\nthreshold: 1m\nhours:\n  zone: \"+00:00\"\n  days: mon-sun\n  hours: \"%s-%s\"\n  when_closed: {deposit: send}",
 		opens.Format("15:04"), closed.Add(-time.Minute).Format("15:04")))
 	s.worker(s.programs.worker)
 	records := s.ended(ctx, o)

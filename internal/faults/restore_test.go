@@ -14,7 +14,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/payctl"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -23,7 +23,7 @@ import (
 // stopNATS and startNATSAgain let a test change the store in between.
 func (s *system) stopNATS() {
 	s.t.Helper()
-	s.must(s.nats.Stop(trial.StopPatience))
+	s.must(s.nats.Stop(testenv.StopTimeout))
 }
 
 func (s *system) startNATSAgain(ctx context.Context) {
@@ -31,7 +31,7 @@ func (s *system) startNATSAgain(ctx context.Context) {
 	logs, err := os.OpenFile(filepath.Join(s.dir, "nats-again.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	s.must(err)
 	s.t.Cleanup(func() { _ = logs.Close() })
-	s.nats, err = trial.Start(ctx, exec.Command(s.programs.nats, "--config", filepath.Join(s.dir, "nats.conf")), logs, "Server is ready")
+	s.nats, err = testenv.Start(ctx, exec.Command(s.programs.nats, "--config", filepath.Join(s.dir, "nats.conf")), logs, "Server is ready")
 	s.must(err)
 }
 
@@ -80,7 +80,7 @@ func (s *system) happens(ctx context.Context, what string, done func() bool) {
 func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	plain, admin := s.config, s.free(ctx)
 	text, err := os.ReadFile(plain)
@@ -90,7 +90,7 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 	s.worker(s.programs.worker)
 	pay := func(name string, n int) (orders []order) {
 		for i := range n {
-			o := order{payment.Ref{Provider: trial.DiamondPayV1, Order: fmt.Sprintf("%s-%d", name, i)}, payment.Deposit}
+			o := order{payment.Ref{Provider: testenv.DiamondPayV1, Order: fmt.Sprintf("%s-%d", name, i)}, payment.Deposit}
 			orders = append(orders, o)
 			s.publish(ctx, o)
 		}
@@ -153,7 +153,7 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 	}
 	ended(held)
 	s.happens(ctx, "readiness", func() bool { ready, _ := s.workerReady(ctx, admin); return ready })
-	if said := s.operate("audit", "list", "--deed", "accept"); !strings.Contains(said, "kim") || !strings.Contains(said, "ticket 4718") {
+	if said := s.operate("audit", "list", "--action", "accept"); !strings.Contains(said, "kim") || !strings.Contains(said, "ticket 4718") {
 		t.Error(said)
 	}
 	for _, o := range lost { // paid once, though the log has forgotten it

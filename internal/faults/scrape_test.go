@@ -198,7 +198,7 @@ func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 		case "provider":
 			return providers[value]
 		case "key":
-			return value == "trial" || value == "limited"
+			return value == "testenv" || value == "limited"
 		case "upstream":
 			return value == "shop"
 		case "stream":

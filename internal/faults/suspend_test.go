@@ -13,7 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 )
 
@@ -27,14 +27,14 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startShifted(t)
-			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			s.unhurried()
-			provider, trust := s.serveTLS(trial.TeemoPay)
+			provider, trust := s.serveTLS(testenv.TeemoPay)
 			first := s.shiftedWorker(0, trust)
 			first.ready(ctx, "")
 			provider.asked(ctx, t) // for its time, at the start
-			o := order{payment.Ref{Provider: trial.TeemoPay, Order: "suspended"}, payment.Payout}
+			o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "suspended"}, payment.Payout}
 			provider.holding.Store(true)
 			s.publish(ctx, o)
 			s.submitting(ctx, o)
@@ -46,7 +46,7 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 			provider.release()
 			wake()
 			first.says("the last check refused it")
-			s.must(first.Stop(trial.StopPatience)) // it finishes what it has in hand first
+			s.must(first.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
 			s.check(o, s.ended(ctx, o))
 			truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
 			s.must(err)

@@ -15,15 +15,15 @@ import (
 
 	"payonce/internal/freeport"
 	"payonce/internal/redistest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
 
-// patience bounds every wait for something that must happen.
-const patience = 2 * time.Minute
+// timeout bounds every wait for something that must happen.
+const timeout = 2 * time.Minute
 
 // programs are built once for all tests.
 type programs struct{ worker, crashWorker, ingress, sandbox, nats string }
@@ -64,11 +64,11 @@ type system struct {
 	programs programs
 	config   string
 	natsURL  string
-	keys     trial.Keys
-	at       trial.Addresses
+	keys     testenv.Keys
+	at       testenv.Addresses
 	redis    *redistest.Server
 	sandbox  *sandbox.Sandbox
-	nats     *trial.Process
+	nats     *testenv.Process
 	log      *jetstream.Conn
 	workers  int
 }
@@ -79,11 +79,11 @@ func start(t *testing.T) *system {
 		t.Fatal(err)
 	}
 	s := &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	at := trial.Addresses{Redis: s.redis.Addr(), NATS: []string{s.startNATS(ctx)}, Listen: s.free(ctx)}
+	at := testenv.Addresses{Redis: s.redis.Addr(), NATS: []string{s.startNATS(ctx)}, Listen: s.free(ctx)}
 	s.natsURL = at.NATS[0]
-	keys, err := trial.NewKeys()
+	keys, err := testenv.NewKeys()
 	s.must(err)
 	at.Sandbox = s.startSandbox(keys, at)
 	s.keys, s.at = keys, at
@@ -119,7 +119,7 @@ func (s *system) startNATS(ctx context.Context) string {
 	config := fmt.Sprintf("listen: 127.0.0.1:%s\njetstream { store_dir: %q, sync_interval: always }\n", port, filepath.Join(s.dir, "nats"))
 	path := filepath.Join(s.dir, "nats.conf")
 	s.must(os.WriteFile(path, []byte(config), 0o600))
-	s.t.Cleanup(func() { _ = s.nats.Stop(trial.StopPatience) }) // the one of restartNATS, after all who use it
+	s.t.Cleanup(func() { _ = s.nats.Stop(testenv.StopTimeout) }) // the one of restartNATS, after all who use it
 	s.nats = s.run(ctx, exec.Command(s.programs.nats, "--config", path), "nats", "Server is ready")
 	return "nats://" + address
 }
@@ -127,20 +127,20 @@ func (s *system) startNATS(ctx context.Context) string {
 // restartNATS restarts what startNATS has started, as an operator does.
 func (s *system) restartNATS(ctx context.Context) {
 	s.t.Helper()
-	s.must(s.nats.Stop(trial.StopPatience))
+	s.must(s.nats.Stop(testenv.StopTimeout))
 	logs, err := os.Create(filepath.Join(s.dir, "nats-again.log"))
 	s.must(err)
 	s.t.Cleanup(func() { _ = logs.Close() })
-	s.nats, err = trial.Start(ctx, exec.Command(s.programs.nats, "--config", filepath.Join(s.dir, "nats.conf")), logs, "Server is ready")
+	s.nats, err = testenv.Start(ctx, exec.Command(s.programs.nats, "--config", filepath.Join(s.dir, "nats.conf")), logs, "Server is ready")
 	s.must(err)
 }
 
 // unpaid is the provider whose customers pay when a test says so; all others pay at once.
-const unpaid = trial.DiamondPayV2
+const unpaid = testenv.DiamondPayV2
 
 // startSandbox runs the sandbox, which accepts every order as often as it is sent.
-func (s *system) startSandbox(keys trial.Keys, at trial.Addresses) string {
-	accounts, err := keys.Accounts(at, func(a *sandbox.Account) {
+func (s *system) startSandbox(keys testenv.Keys, at testenv.Addresses) string {
+	accounts, err := keys.Accounts(at, func(a *sandbox.AccountConfig) {
 		a.MoveDelay, a.Retry.Attempts = 50*time.Millisecond, 100
 		a.AutoPay = a.Name != unpaid
 		a.Faults = []sandbox.Fault{{Name: sandbox.AcceptDuplicates}}
@@ -161,12 +161,12 @@ func (s *system) startSandbox(keys trial.Keys, at trial.Addresses) string {
 func (s *system) unhurried() {
 	s.t.Helper()
 	var err error
-	s.config, err = trial.Unhurried(s.config)
+	s.config, err = testenv.Unhurried(s.config)
 	s.must(err)
 }
 
 // process starts one of our services.
-func (s *system) process(ctx context.Context, program, name, working string, env ...string) *trial.Process {
+func (s *system) process(ctx context.Context, program, name, working string, env ...string) *testenv.Process {
 	s.t.Helper()
 	cmd := exec.Command(program, "--config", s.config)
 	cmd.Env = append(os.Environ(), env...)
@@ -174,18 +174,18 @@ func (s *system) process(ctx context.Context, program, name, working string, env
 }
 
 // run starts a process and stops it when the test ends; its log is printed if the test failed.
-func (s *system) run(ctx context.Context, cmd *exec.Cmd, name, working string) *trial.Process {
+func (s *system) run(ctx context.Context, cmd *exec.Cmd, name, working string) *testenv.Process {
 	s.t.Helper()
 	path := filepath.Join(s.dir, name+".log")
 	logs, err := os.Create(path)
 	s.must(err)
-	process, err := trial.Start(ctx, cmd, logs, working)
+	process, err := testenv.Start(ctx, cmd, logs, working)
 	if err != nil {
 		text, _ := os.ReadFile(path)
 		s.t.Fatalf("%v\n%s", err, text)
 	}
 	s.t.Cleanup(func() {
-		if err := process.Stop(trial.StopPatience); err != nil {
+		if err := process.Stop(testenv.StopTimeout); err != nil {
 			s.t.Errorf("%s: %v", name, err)
 		}
 		_ = logs.Close()
@@ -197,9 +197,9 @@ func (s *system) run(ctx context.Context, cmd *exec.Cmd, name, working string) *
 }
 
 // worker starts one more worker.
-func (s *system) worker(program string, env ...string) *trial.Process {
+func (s *system) worker(program string, env ...string) *testenv.Process {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	s.workers++
 	return s.process(ctx, program, fmt.Sprintf("worker-%d", s.workers), "msg=working", env...)
@@ -220,11 +220,11 @@ func (s *system) publish(ctx context.Context, o order) {
 		cmd.Customer.IDType = "RRN"
 		cmd.Account = payment.Account{Number: "29900000000000", BankCode: "003"}
 	}
-	if o.ref.Provider == trial.ECommPay {
+	if o.ref.Provider == testenv.ECommPay {
 		cmd.Customer.ID, cmd.Customer.FirstName, cmd.Customer.LastName = "c-77", "길동", "홍"
 		cmd.Customer.Email, cmd.Customer.IPAddress = "hong@example.com", "198.51.100.7"
 	}
-	if o.op == payment.Payout && o.ref.Provider == trial.ECommPay {
+	if o.op == payment.Payout && o.ref.Provider == testenv.ECommPay {
 		cmd.Account.Holder, cmd.Account.BankCode = "홍길동", "771"
 	}
 	out, err := events.EncodeCommand(cmd, "fault-"+o.ref.Order)
@@ -253,7 +253,7 @@ func (s *system) ended(ctx context.Context, o order) []events.Record {
 	}
 }
 
-// check compares the log with the provider's books: one charge, one movement, one outcome.
+// check compares the log with the provider's records: one charge, one movement, one outcome.
 func (s *system) check(o order, records []events.Record) {
 	s.t.Helper()
 	truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)

@@ -16,7 +16,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -39,21 +39,21 @@ const callersSpan = "00f067aa0ba902b7"
 
 func traceparent(order string) string { return "00-" + traceOf(order) + "-" + callersSpan + "-01" }
 
-// Programs at their most talkative tell a story in traces, metrics and logs, and nothing about its people.
+// Programs at their most talkative tell a scenario in traces, metrics and logs, and nothing about its people.
 func TestWhatTheProgramsTell(t *testing.T) {
 	o := observe(t)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	o.play(ctx)
 	pages := o.pages(t)
-	var letters []string
+	var deadLetters []string
 	for header := range o.outcomes(ctx) {
-		letters = append(letters, header)
+		deadLetters = append(deadLetters, header)
 	}
-	o.must(o.working.Stop(trial.StopPatience)) // what was not sent yet is sent now
-	o.must(o.ingress.Stop(trial.StopPatience))
+	o.must(o.working.Stop(testenv.StopTimeout)) // what was not sent yet is sent now
+	o.must(o.ingress.Stop(testenv.StopTimeout))
 	o.badStarts(ctx)
-	t.Run("traces", func(t *testing.T) { o.checkTraces(t, letters) })
+	t.Run("traces", func(t *testing.T) { o.checkTraces(t, deadLetters) })
 	t.Run("metrics", func(t *testing.T) { o.checkMetrics(t, pages) })
 	t.Run("logs", o.checkLogs)
 	t.Run("masking", func(t *testing.T) { o.checkMasking(t, pages) })
@@ -74,11 +74,11 @@ func (o *observed) play(ctx context.Context) {
 	}
 	payout := func(provider, order string) {
 		o.t.Helper()
-		v := trial.Variant{Account: provider, Operation: payment.Payout, Amount: payment.KRW(10_000), Method: map[string]string{trial.TeemoPay: "bank_transfer", unreachable: "bank_transfer"}[provider]}
+		v := testenv.Variant{Account: provider, Operation: payment.Payout, Amount: payment.KRW(10_000), Method: map[string]string{testenv.TeemoPay: "bank_transfer", unreachable: "bank_transfer"}[provider]}
 		send("payout.requested", order, v.Command(payment.Ref{Provider: provider, Order: order}))
 	}
 	doomed := o.launch(ctx, o.programs.crashWorker, "doomed", `"msg":"working"`, "PAYONCE_CRASH_AT="+string(worker.StepCalled), "PAYONCE_CRASH_ORDER="+killed)
-	payout(trial.TeemoPay, killed)
+	payout(testenv.TeemoPay, killed)
 	select {
 	case <-doomed.Done():
 	case <-ctx.Done():
@@ -87,14 +87,14 @@ func (o *observed) play(ctx context.Context) {
 	o.working = o.launch(ctx, o.programs.crashWorker, "worker", `"msg":"working"`,
 		"PAYONCE_CRASH_AT="+string(worker.StepClaimed), "PAYONCE_CRASH_ORDER=PANIC", "PAYONCE_CRASH_PANIC="+strings.Join(personal, " "))
 	for _, order := range []string{byNATS, lookedUp, "PANIC", "x-decline-1", "ECHOTEXT-1", "ECHOCODE-1"} {
-		payout(trial.TeemoPay, order)
+		payout(testenv.TeemoPay, order)
 	}
-	for _, provider := range []string{trial.ECommPay, trial.DiamondPayV2} {
+	for _, provider := range []string{testenv.ECommPay, testenv.DiamondPayV2} {
 		payout(provider, "ECHOTEXT-2")
 		payout(provider, "ECHOCODE-2")
 	}
-	payout(trial.DiamondPayV2, parked)
-	payout(trial.DiamondPayV2, wrongKeyOrder)
+	payout(testenv.DiamondPayV2, parked)
+	payout(testenv.DiamondPayV2, wrongKeyOrder)
 	for i := range 4 {
 		payout(unreachable, fmt.Sprintf("UNSENT-%d", i))
 	}
@@ -104,21 +104,21 @@ func (o *observed) play(ctx context.Context) {
 	steps.Go(func() error { return o.traced(ctx) })
 	steps.Go(func() error { return o.asked(ctx) })
 	o.must(steps.Wait())
-	o.ask(http.MethodGet, "/v1/providers/"+trial.ECommPay+"/banks?operation=payout", o.shop.Key, "")
-	o.ask(http.MethodGet, "/v1/providers/"+trial.TeemoPay+"/balance", o.shop.Key, "")
-	unpaid := trial.Variant{Account: trial.DiamondPayV2, Method: "card", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	o.ask(http.MethodGet, "/v1/providers/"+testenv.ECommPay+"/banks?operation=payout", o.shop.Key, "")
+	o.ask(http.MethodGet, "/v1/providers/"+testenv.TeemoPay+"/balance", o.shop.Key, "")
+	unpaid := testenv.Variant{Account: testenv.DiamondPayV2, Method: "card", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
 	o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, unpaid.Command(payment.Ref{Provider: unpaid.Account, Order: "UNPAID"}))
 	for _, order := range []string{byNATS, parked, killed, lookedUp, "PANIC", "x-decline-1", wrongKeyOrder} {
-		provider := trial.TeemoPay
+		provider := testenv.TeemoPay
 		if order == parked || order == wrongKeyOrder {
-			provider = trial.DiamondPayV2
+			provider = testenv.DiamondPayV2
 		}
 		o.ended(ctx, orderOf(provider, order))
 	}
 	o.until(ctx, func() bool { return strings.Contains(o.page("worker", "/metrics"), "payonce_payments_overdue_total{") })
 	o.redis.Stop() // the worker goes on without
-	payout(trial.TeemoPay, "NOREDIS")
-	o.ended(ctx, orderOf(trial.TeemoPay, "NOREDIS"))
+	payout(testenv.TeemoPay, "NOREDIS")
+	o.ended(ctx, orderOf(testenv.TeemoPay, "NOREDIS"))
 	o.must(os.WriteFile(o.config, append(o.configText(), "# changed\n"...), 0o600))
 	for _, late := range []string{"payonce_dead_letters", "payonce_configuration_reloads_total"} {
 		o.until(ctx, func() bool { return strings.Contains(o.page("ingress", "/metrics"), late+"{") })
@@ -168,7 +168,7 @@ func (o *observed) everyWay(ctx context.Context) error {
 
 // traced is a deposit whose upstream has a trace.
 func (o *observed) traced(ctx context.Context) error {
-	v := trial.Variant{Account: trial.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	v := testenv.Variant{Account: testenv.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
 	ref := payment.Ref{Provider: v.Account, Order: byHTTP}
 	if status, text := o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, v.Command(ref), "Traceparent", traceparent(byHTTP)); status != http.StatusAccepted {
 		return fmt.Errorf("the deposit is answered %d %s", status, text)
@@ -182,7 +182,7 @@ func (o *observed) traced(ctx context.Context) error {
 
 // asked is a deposit about which the provider wants to know more.
 func (o *observed) asked(ctx context.Context) error {
-	v := trial.Variant{Account: trial.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
+	v := testenv.Variant{Account: testenv.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
 	ref := payment.Ref{Provider: v.Account, Order: "D-x-clarification-1"}
 	if status, text := o.ask(http.MethodPost, "/v1/deposits", o.shop.Key, v.Command(ref)); status != http.StatusAccepted {
 		return fmt.Errorf("the deposit is answered %d %s", status, text)
@@ -214,18 +214,18 @@ func (o *observed) asked(ctx context.Context) error {
 // badInput is everything that is refused.
 func (o *observed) badInput(send func(subject, order, body string)) {
 	said := strings.Join(personal, " ")
-	good := trial.Variant{Account: trial.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.Command(payment.Ref{Provider: trial.TeemoPay, Order: "BAD"})
+	good := testenv.Variant{Account: testenv.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.Command(payment.Ref{Provider: testenv.TeemoPay, Order: "BAD"})
 	for _, refused := range []struct{ path, key, body string }{
 		{"/v1/deposits", o.shop.Key, "garbage " + said},
 		{"/v1/deposits", o.shop.Key, strings.Replace(good, `"metadata"`, `"`+said+`": 1, "metadata"`, 1)},
 		{"/v1/deposits", o.shop.Key, strings.Replace(good, `"KRW"`, `"`+said+`"`, 1)},
-		{"/v1/deposits", o.shop.Key, strings.Replace(good, trial.TeemoPay, "hong-gildong", 1)},
+		{"/v1/deposits", o.shop.Key, strings.Replace(good, testenv.TeemoPay, "hong-gildong", 1)},
 		{"/v1/deposits", o.shop.Key + "0", good},
 		{"/v1/" + "홍길동", o.shop.Key, good},
 		{"/webhooks/" + "홍길동", "", said},
-		{"/webhooks/" + trial.TeemoPay, "", `{"name":"` + said + `"}`},
-		{"/webhooks/" + trial.ECommPay, "", `{"payment":{"id":"1"},"signature":"` + said + `"}`},
-		{"/webhooks/" + trial.DiamondPayV2, "", `{"sign":"` + said + `"}`},
+		{"/webhooks/" + testenv.TeemoPay, "", `{"name":"` + said + `"}`},
+		{"/webhooks/" + testenv.ECommPay, "", `{"payment":{"id":"1"},"signature":"` + said + `"}`},
+		{"/webhooks/" + testenv.DiamondPayV2, "", `{"sign":"` + said + `"}`},
 	} {
 		if status, text := o.ask(http.MethodPost, refused.path, refused.key, refused.body); status < http.StatusBadRequest {
 			o.t.Errorf("%s is answered %d %s", refused.path, status, text)
@@ -239,9 +239,9 @@ func (o *observed) badInput(send func(subject, order, body string)) {
 		}
 	}
 	send("deposit.requested", "bad", "garbage "+said)
-	send("deposit.requested."+trial.TeemoPay+".bad-1", "bad", said)
+	send("deposit.requested."+testenv.TeemoPay+".bad-1", "bad", said)
 	send("deposit.requested", "bad", strings.Replace(good, `"KRW"`, `"`+said+`"`, 1))
-	send("webhook.received."+trial.TeemoPay+".bad-2", "bad", said)
+	send("webhook.received."+testenv.TeemoPay+".bad-2", "bad", said)
 }
 
 // badStarts are programs that do not start, because their configuration or a password is wrong.

@@ -7,7 +7,7 @@ import (
 
 	traced "go.opentelemetry.io/proto/otlp/trace/v1"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 )
 
@@ -128,7 +128,7 @@ func (o *observed) checkHTTP(t *testing.T, ledger []string) {
 // checkQuestions wants spans of calls that are about no payment.
 func (o *observed) checkQuestions(t *testing.T) {
 	balance := o.collector.one(t, "provider balance", "")
-	if balance.attribute("payonce.provider") != trial.TeemoPay || balance.service != "payonce-ingress" {
+	if balance.attribute("payonce.provider") != testenv.TeemoPay || balance.service != "payonce-ingress" {
 		t.Errorf("the balance: %v", balance)
 	}
 	banks := o.collector.find("provider banks", "")

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/teemopay"
@@ -16,8 +16,8 @@ import (
 	"payonce/pkg/secret"
 )
 
-// signedAnew changes the body of a true callback and signs it with the provider's own key.
-func (p *postOffice) signedAnew(call sandbox.Call, edit func(fields map[string]any)) sandbox.Call {
+// signedAgain changes the body of a true callback and signs it with the provider's own key.
+func (p *postOffice) signedAgain(call sandbox.Call, edit func(fields map[string]any)) sandbox.Call {
 	p.t.Helper()
 	var fields map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(call.Body))
@@ -27,7 +27,7 @@ func (p *postOffice) signedAnew(call sandbox.Call, edit func(fields map[string]a
 	}
 	name, sign := "signature", func(body []byte) (string, error) { return ecommpay.Sign(secret.New(p.keys.SharedSecret()), body) }
 	switch p.provider {
-	case trial.TeemoPay:
+	case testenv.TeemoPay:
 		name, sign = "sign", func(body []byte) (string, error) {
 			return teemopay.Sign(p.keys.PlatformKey(), body, call.Header.Get("nonce"))
 		}
@@ -58,7 +58,7 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 	s := start(t)
 	s.unhurried()
 	s.worker(s.programs.worker)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	amount := func(fields map[string]any) { fields["paymentAmount"] = "10,000.00" }
 	status := func(fields map[string]any) { fields["payment"].(map[string]any)["status"] = "partially paid" }
@@ -69,9 +69,9 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 		edit     func(fields map[string]any)
 	}{
 		"unreadable-amount-unpaid":   {unpaid, payment.Deposit, false, func(fields map[string]any) { fields["real_amount"] = json.Number("999996") }},
-		"unreadable-amount-paid":     {trial.TeemoPay, payment.Deposit, true, amount},
-		"partially-paid-unconfirmed": {trial.ECommPay, payment.Deposit, false, status},
-		"partially-paid-paid":        {trial.ECommPay, payment.Payout, true, status}, // the sandbox pays it by itself
+		"unreadable-amount-paid":     {testenv.TeemoPay, payment.Deposit, true, amount},
+		"partially-paid-unconfirmed": {testenv.ECommPay, payment.Deposit, false, status},
+		"partially-paid-paid":        {testenv.ECommPay, payment.Payout, true, status}, // the sandbox pays it by itself
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := s.office(t, c.provider)
@@ -86,7 +86,7 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 			}
 			call, err := p.protocol.Callback(p.notice(o, sandbox.Paid), time.Now())
 			s.must(err)
-			s.must(p.deliver(p.signedAnew(call, c.edit)))
+			s.must(p.deliver(p.signedAgain(call, c.edit)))
 			p.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == settled || !now.OverdueAt.IsZero() })
 			now, _, err := s.log.Last(ctx, o.ref)
 			s.must(err)

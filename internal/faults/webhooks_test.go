@@ -17,15 +17,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
 
-// webhookProviders are of different kinds: one tells single receipts and signs by RSA over a nonce in the
+// webhookProviders are of different kinds: one tells single transfers and signs by RSA over a nonce in the
 // header, one signs by HMAC in the body and has a number for each attempt.
-var webhookProviders = []string{trial.TeemoPay, trial.ECommPay}
+var webhookProviders = []string{testenv.TeemoPay, testenv.ECommPay}
 
 // postOffice sends webhooks with the provider's own signature, at any time and in any order. The sandbox
 // itself sends none for the orders that it is given.
@@ -44,7 +44,7 @@ func (s *system) office(t *testing.T, provider string) *postOffice {
 	if err != nil {
 		t.Fatal(err)
 	}
-	at := slices.IndexFunc(accounts, func(a sandbox.Account) bool { return a.Name == provider })
+	at := slices.IndexFunc(accounts, func(a sandbox.AccountConfig) bool { return a.Name == provider })
 	return &postOffice{s, t, provider, accounts[at].Protocol, s.at.CallbackURL(provider), time.Now()}
 }
 
@@ -86,7 +86,7 @@ func (p *postOffice) notice(o order, state sandbox.State, edit ...func(*sandbox.
 	return n
 }
 
-// post signs a notice anew and sends it; the ingress must take it.
+// post signs a notice again and sends it; the ingress must take it.
 func (p *postOffice) post(n sandbox.Notice) {
 	p.t.Helper()
 	call, err := p.protocol.Callback(n, time.Now())
@@ -186,7 +186,7 @@ func TestWebhookCases(t *testing.T) {
 	s.unhurried()
 	s.inOrder()
 	s.worker(s.programs.worker)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	for _, provider := range webhookProviders {
 		for name, play := range webhookCases {
@@ -252,8 +252,8 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		p.reached(ctx, p.t, o, func(now payment.Payment) bool { return now.Status == settled })
 		p.post(p.notice(o, sandbox.Failed))
 		last := p.becomes(ctx, o, submitting, pending, settled, conflict)
-		if last.Reason.Code != payment.ReasonContradiction || !slices.Equal(last.Heard, []payment.Kind{payment.Declined, payment.Paid}) {
-			p.t.Errorf("%+v, heard %v", last.Reason, last.Heard)
+		if last.Reason.Code != payment.ReasonContradiction || !slices.Equal(last.Evidence, []payment.Kind{payment.Declined, payment.Paid}) {
+			p.t.Errorf("%+v, heard %v", last.Reason, last.Evidence)
 		}
 		p.alarmed(ctx, o, "status=conflict")
 	},
@@ -295,7 +295,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 			n.Charge.Serial = 999_002
 			n.Charge.Reference = p.protocol.Reference(sandbox.PayoutReference, 999_002, p.completed)
 		}))
-		if p.provider == trial.ECommPay { // its reference is that of an attempt
+		if p.provider == testenv.ECommPay { // its reference is that of an attempt
 			p.becomes(ctx, o, submitting, pending, settled)
 			return
 		}
@@ -367,15 +367,15 @@ func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
 	s.unhurried()
 	s.change("\nworker:\n", "\nworker:\n  unknown_order_for: 12s\n")
 	s.worker(s.programs.worker)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	want := map[events.DeadReason]int{}
 	for _, provider := range webhookProviders {
 		p := s.office(t, provider)
-		stray := order{payment.Ref{Provider: provider, Order: "stray"}, payment.Payout}
-		p.post(p.notice(stray, sandbox.Paid))
+		orphan := order{payment.Ref{Provider: provider, Order: "orphaned"}, payment.Payout}
+		p.post(p.notice(orphan, sandbox.Paid))
 		want[events.DeadUnknownOrder]++
-		p.waits(ctx, stray)
+		p.waits(ctx, orphan)
 		good := p.quiet("good", payment.Payout)
 		p.pending(ctx, good)
 		p.post(p.notice(good, sandbox.Paid))
@@ -384,6 +384,6 @@ func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
 	s.untilDead(ctx, want)
 	for _, provider := range webhookProviders {
 		p := s.office(t, provider)
-		p.alarmed(ctx, order{payment.Ref{Provider: provider, Order: "stray"}, payment.Payout}, "reason=unknown_order")
+		p.alarmed(ctx, order{payment.Ref{Provider: provider, Order: "orphaned"}, payment.Payout}, "reason=unknown_order")
 	}
 }

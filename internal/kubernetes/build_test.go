@@ -10,7 +10,7 @@ import (
 
 const shipped = "../../deploy/kubernetes"
 
-// secretFile is a line of a secretGenerator with a file that "trial secrets" makes.
+// secretFile is a line of a secretGenerator with a file that "testenv secrets" makes.
 var secretFile = regexp.MustCompile(`(?m)^ +- (?:[a-z0-9.-]+=)?(secrets/\S+)$`)
 
 // built builds a folder under deploy/kubernetes, from a copy that has made-up secrets.

@@ -99,13 +99,13 @@ func TestNetworkPermitsWhatIsNeeded(t *testing.T) {
 	}
 	worker := append([]string{"from namespace payonce/metrics=allowed:admin/TCP"}, programs...)
 	ingress := append([]string{worker[0], "from namespace payonce/requests=allowed:http/TCP"}, programs...)
-	trial := []string{"from pod any:any", "to namespace kubernetes.io/metadata.name=kube-system:53/TCP",
+	testenv := []string{"from pod any:any", "to namespace kubernetes.io/metadata.name=kube-system:53/TCP",
 		"to namespace kubernetes.io/metadata.name=kube-system:53/UDP", "to pod any:any"}
 	for overlay, want := range map[string]map[string][]string{
 		"overlays/production": {"worker": worker, "ingress": ingress},
 		"overlays/test": {
-			"worker": slices.Concat(worker, trial), "ingress": slices.Concat(ingress, trial),
-			"nats": trial, "redis-1": trial, "streams": trial, "sandbox": trial,
+			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv),
+			"nats": testenv, "redis-1": testenv, "streams": testenv, "sandbox": testenv,
 		},
 	} {
 		all := workloads(built(t, overlay))

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// answerPatience bounds one request.
-	answerPatience = 30 * time.Second
+	// answerTimeout bounds one request.
+	answerTimeout = 30 * time.Second
 	// mostConnections is how many requests can be on their way at the same time.
 	mostConnections = 2048
 )
@@ -30,7 +30,7 @@ func attack(ctx context.Context, name, prefix string, targets []vegeta.Target, r
 		*t = targets[i]
 		return nil
 	}
-	client := &http.Client{Timeout: answerPatience, Transport: &http.Transport{MaxIdleConnsPerHost: mostConnections, MaxConnsPerHost: mostConnections}}
+	client := &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: mostConnections, MaxConnsPerHost: mostConnections}}
 	defer client.CloseIdleConnections() // they count against what the ingress may have open
 	attacker := vegeta.NewAttacker(vegeta.Client(client), vegeta.Workers(64), vegeta.MaxWorkers(mostConnections))
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()

@@ -20,13 +20,13 @@ var (
 	commandStream = stream{events.StreamCommands, "deposit.requested." + provider + "."}
 )
 
-// countPatience bounds how long reading a stream may take.
-const countPatience = 5 * time.Minute
+// countTimeout bounds how long reading a stream may take.
+const countTimeout = 5 * time.Minute
 
 // finish adds to a result what the stream holds of it and what the ingress took. It asks the broker itself,
 // and not with our own client.
 func (s *system) finish(ctx context.Context, r result, from stream) (result, error) {
-	ctx, cancel := context.WithTimeout(ctx, countPatience)
+	ctx, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
 	conn, err := nats.Connect(s.natsURL)
 	if err != nil {

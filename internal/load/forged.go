@@ -10,7 +10,7 @@ import (
 
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 )
 
 // What somebody sends who has no key: so many calls a second over so many connections, each as large as one name of
@@ -42,8 +42,8 @@ func (s *system) forge(ctx context.Context, length time.Duration) map[int]int {
 	body := bytes.Join([][]byte{
 		[]byte(`{"` + strings.Repeat("n", forgedSize/2) + `":[`), bytes.TrimSuffix(bytes.Repeat([]byte("1,"), forgedSize/4), []byte(",")), []byte(`],"signature":"x"}`),
 	}, nil)
-	target := vegeta.Target{Method: http.MethodPost, URL: s.url + "/webhooks/" + trial.ECommPay, Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
-	client := &http.Client{Timeout: answerPatience, Transport: &http.Transport{MaxIdleConnsPerHost: forgedConnections, MaxConnsPerHost: forgedConnections}}
+	target := vegeta.Target{Method: http.MethodPost, URL: s.url + "/webhooks/" + testenv.ECommPay, Body: body, Header: http.Header{"Content-Type": {"application/json"}}}
+	client := &http.Client{Timeout: answerTimeout, Transport: &http.Transport{MaxIdleConnsPerHost: forgedConnections, MaxConnsPerHost: forgedConnections}}
 	defer client.CloseIdleConnections()
 	attacker := vegeta.NewAttacker(vegeta.Client(client), vegeta.Workers(forgedConnections), vegeta.MaxWorkers(forgedConnections))
 	defer context.AfterFunc(ctx, func() { attacker.Stop() })()

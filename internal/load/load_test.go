@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// patience bounds the whole test, building included.
-const patience = 8 * time.Minute
+// timeout bounds the whole test, building included.
+const timeout = 8 * time.Minute
 
 // TestNothingIsAnsweredThatIsNotStored is make load in short. It says nothing about speed.
 func TestNothingIsAnsweredThatIsNotStored(t *testing.T) {
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	p := plan{rate: 600, duration: 5 * time.Second, freeze: 3 * time.Second, flood: 2000, store: t.TempDir()}
 	results, err := p.play(ctx)

@@ -20,30 +20,30 @@ import (
 	vegeta "github.com/tsenart/vegeta/v12/lib"
 
 	"payonce/internal/freeport"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/sandbox/diamondpay"
 )
 
-// startPatience bounds how long the programs may take to be built and to begin to work.
-const startPatience = 5 * time.Minute
+// startTimeout bounds how long the programs may take to be built and to begin to work.
+const startTimeout = 5 * time.Minute
 
 // provider is the account whose webhooks are sent.
-const provider = trial.DiamondPayV2
+const provider = testenv.DiamondPayV2
 
 // system is a nats-server and an ingress, each a process of its own.
 type system struct {
 	dir     string
 	store   string // of the broker
-	nats    *trial.Process
-	ingress *trial.Process
+	nats    *testenv.Process
+	ingress *testenv.Process
 	natsURL string
 	url     string
 	apiKey  string
-	keys    trial.Keys
+	keys    testenv.Keys
 }
 
 func start(ctx context.Context, store string) (_ *system, err error) {
-	ctx, cancel := context.WithTimeout(ctx, startPatience)
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	s := &system{}
 	if s.dir, err = os.MkdirTemp("", "payonce-load-"); err != nil {
@@ -84,7 +84,7 @@ func (s *system) startNATS(ctx context.Context) error {
 		return err
 	}
 	s.natsURL = "nats://" + address
-	s.nats, err = trial.Start(ctx, exec.Command(filepath.Join(s.dir, "nats-server"), "--config", path), io.Discard, "Server is ready")
+	s.nats, err = testenv.Start(ctx, exec.Command(filepath.Join(s.dir, "nats-server"), "--config", path), io.Discard, "Server is ready")
 	return err
 }
 
@@ -95,10 +95,10 @@ func (s *system) startIngress(ctx context.Context) error {
 		return err
 	}
 	s.url = "http://" + listen
-	if s.keys, err = trial.NewKeys(); err != nil {
+	if s.keys, err = testenv.NewKeys(); err != nil {
 		return err
 	}
-	path, apiKey, err := s.keys.WriteConfig(s.dir, trial.Addresses{NATS: []string{s.natsURL}, Redis: "127.0.0.1:1", Listen: listen, Sandbox: "http://127.0.0.1:1"})
+	path, apiKey, err := s.keys.WriteConfig(s.dir, testenv.Addresses{NATS: []string{s.natsURL}, Redis: "127.0.0.1:1", Listen: listen, Sandbox: "http://127.0.0.1:1"})
 	if err != nil {
 		return err
 	}
@@ -107,9 +107,9 @@ func (s *system) startIngress(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, hurry := range []string{"      requests_per_second: 10000 # a trial is in a hurry\n", "      burst: 10000\n"} {
+	for _, hurry := range []string{"      requests_per_second: 10000 # a test environment is in a hurry\n", "      burst: 10000\n"} {
 		if !bytes.Contains(text, []byte(hurry)) {
-			return errors.New("the configuration of trials has changed: its rate is not known")
+			return errors.New("the configuration of test environments has changed: its rate is not known")
 		}
 		text = bytes.Replace(text, []byte(hurry), nil, 1)
 	}
@@ -117,12 +117,12 @@ func (s *system) startIngress(ctx context.Context) error {
 	if err := os.WriteFile(path, text, 0o600); err != nil {
 		return err
 	}
-	s.ingress, err = trial.Start(ctx, exec.Command(filepath.Join(s.dir, "ingress"), "--config", path), io.Discard, "listening on")
+	s.ingress, err = testenv.Start(ctx, exec.Command(filepath.Join(s.dir, "ingress"), "--config", path), io.Discard, "listening on")
 	return err
 }
 
 func (s *system) stop() {
-	for _, p := range []*trial.Process{s.ingress, s.nats} {
+	for _, p := range []*testenv.Process{s.ingress, s.nats} {
 		if p != nil {
 			p.Kill()
 		}
@@ -137,7 +137,7 @@ func (s *system) webhooks(prefix string, n int) ([]vegeta.Target, error) {
 	for i := range targets {
 		order := fmt.Sprintf("%s%d", prefix, i)
 		body, err := diamondpay.SignedRequest(diamondpay.HMACSHA256, s.keys.SharedSecret(), map[string]any{
-			"platform_id": trial.PlatformID, "payment_cl_id": order, "payment_id": fmt.Sprintf("P%d", i),
+			"platform_id": testenv.PlatformID, "payment_cl_id": order, "payment_id": fmt.Sprintf("P%d", i),
 			"amount": "10000", "real_amount": "10000", "status": "2", "currency": "KRW",
 		})
 		if err != nil {

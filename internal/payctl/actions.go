@@ -16,7 +16,7 @@ import (
 )
 
 // write prints a payment for people or as JSON.
-func (s story) write(w io.Writer, asJSON bool) error {
+func (s timeline) write(w io.Writer, asJSON bool) error {
 	if !asJSON {
 		return s.print(w)
 	}
@@ -25,7 +25,7 @@ func (s story) write(w io.Writer, asJSON bool) error {
 		Payment events.PaymentData `json:"payment"`
 	}
 	document := struct {
-		story
+		timeline
 		Payment events.PaymentData `json:"payment"`
 		Events  []eventDocument    `json:"events"`
 	}{s, events.DataOf(s.Payment), []eventDocument{}}
@@ -55,12 +55,12 @@ func readQuestion(ctx context.Context, conn *jetstream.Conn, p payment.Payment) 
 }
 
 // unmask reads what the customer must do, as far as it is kept, and keeps who looked and why.
-func (e Env) unmask(ctx context.Context, conn *jetstream.Conn, s *story, who operator.Person) error {
+func (e Env) unmask(ctx context.Context, conn *jetstream.Conn, s *timeline, who operator.Person) error {
 	who, err := whoIs(ctx, conn, who)
 	if err != nil {
 		return err
 	}
-	record := events.AuditRecord{Deed: events.DeedUnmask, Provider: s.Provider, By: who.Name, Reason: who.Why}
+	record := events.AuditRecord{Action: events.ActionUnmask, Provider: s.Provider, By: who.Name, Reason: who.Why}
 	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: s.Order, Upstream: s.Payment.Upstream, Before: s.Payment.Status}}, "payments",
 		func(ctx context.Context, item *events.AuditItem) error {
 			item.Result = "shown"

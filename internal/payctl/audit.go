@@ -19,51 +19,51 @@ func auditCommand(env Env) *cobra.Command {
 	parent := group("audit", "Look at what people did by hand, and verify the record of it", "  payctl audit list --provider ecommpay-kr")
 	c := &cobra.Command{
 		Use: "list", Short: "List what people did by hand, and why",
-		Long: `List what people did by hand, and why. Each deed has an intent, kept before it, and a result, kept after it. An intent
+		Long: `List what people did by hand, and why. Each action has an intent, kept before it, and a result, kept after it. An intent
 without a result is marked: it was interrupted, and what it names may be done or not.`,
 		Example: `  payctl audit list
   payctl audit list --provider ecommpay-kr --order P-1001 --json
-  payctl audit list --deed release --since 2026-11-22T00:00:00Z`,
+  payctl audit list --action release --since 2026-11-22T00:00:00Z`,
 		Args: arguments(),
 	}
-	var s auditSieve
+	var s auditFilter
 	configPath, asJSON := addConfig(c), addJSON(c)
 	c.Flags().StringVar(&s.provider, "provider", "", "only about this account")
 	c.Flags().StringVar(&s.order, "order", "", "only about this order")
-	c.Flags().StringVar(&s.deed, "deed", "", "only this deed: release, cancel, settle, fail, replay, drop, unmask, apply, account, accept or erase")
+	c.Flags().StringVar(&s.action, "action", "", "only this action: release, cancel, settle, fail, replay, drop, unmask, apply, account, accept or erase")
 	c.Flags().StringVar(&s.since, "since", "", "only from this `TIME` on, e.g. 2026-11-22T00:00:00Z")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		if s.deed != "" && !slices.Contains(events.Deeds(), events.Deed(s.deed)) {
-			return usagef("--deed: %q is none of %v", s.deed, events.Deeds())
+		if s.action != "" && !slices.Contains(events.Actions(), events.Action(s.action)) {
+			return usagef("--action: %q is none of %v", s.action, events.Actions())
 		}
 		if err := validTime("--since", s.since); err != nil {
 			return err
 		}
 		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
-			deeds, all, err := env.readAudit(ctx, conn, s)
+			actions, all, err := env.readAudit(ctx, conn, s)
 			if err != nil {
 				return err
 			}
 			if *asJSON {
-				return writeJSON(c.OutOrStdout(), deeds)
+				return writeJSON(c.OutOrStdout(), actions)
 			}
-			return printAudit(c.OutOrStdout(), deeds, all)
+			return printAudit(c.OutOrStdout(), actions, all)
 		})
 	}
 	parent.AddCommand(c, auditVerifyCommand(env))
 	return parent
 }
 
-type auditSieve struct{ provider, order, deed, since string }
+type auditFilter struct{ provider, order, action, since string }
 
-func (s auditSieve) matches(r events.AuditRecord) bool {
+func (s auditFilter) matches(r events.AuditRecord) bool {
 	since, _ := time.Parse(time.RFC3339, s.since)
-	return (s.provider == "" || r.Provider == s.provider) && (s.deed == "" || string(r.Deed) == s.deed) &&
+	return (s.provider == "" || r.Provider == s.provider) && (s.action == "" || string(r.Action) == s.action) &&
 		(s.since == "" || !r.At.Before(since)) &&
 		(s.order == "" || slices.ContainsFunc(r.Items, func(i events.AuditItem) bool { return i.Order == s.order }))
 }
 
-// done is a deed with its result, if it has one.
+// done is an action with its result, if it has one.
 type done struct {
 	Sequence uint64              `json:"sequence"`
 	Intent   events.AuditRecord  `json:"intent"`
@@ -71,10 +71,10 @@ type done struct {
 	Problem  string              `json:"problem,omitempty"`
 }
 
-// readAudit returns the deeds that are meant, and how many there are in all.
-func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) (deeds []*done, all int, err error) {
+// readAudit returns the actions that are meant, and how many there are in all.
+func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditFilter) (actions []*done, all int, err error) {
 	byID := map[string]*done{}
-	deeds = []*done{}
+	actions = []*done{}
 	for after := uint64(0); ; {
 		own, cancel := context.WithTimeout(ctx, e.Timeout)
 		page, err := conn.Audits(own, after, pageSize)
@@ -89,30 +89,30 @@ func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditSieve) 
 			}
 			switch known := byID[entry.Record.ID]; {
 			case entry.Problem != "":
-				deeds = append(deeds, &done{Sequence: entry.Sequence, Problem: entry.Subject + ": " + entry.Problem})
+				actions = append(actions, &done{Sequence: entry.Sequence, Problem: entry.Subject + ": " + entry.Problem})
 			case entry.Record.Stage == events.Finished && known != nil:
 				known.Result = &entry.Record
 			case entry.Record.Stage == events.Intended && s.matches(entry.Record):
 				byID[entry.Record.ID] = &done{Sequence: entry.Sequence, Intent: entry.Record}
-				deeds = append(deeds, byID[entry.Record.ID])
+				actions = append(actions, byID[entry.Record.ID])
 			}
 		}
 		if len(page) < pageSize {
-			return deeds, all, nil
+			return actions, all, nil
 		}
 	}
 }
 
-func printAudit(w io.Writer, deeds []*done, all int) error {
-	if len(deeds) == 0 && all > 0 {
-		_, err := fmt.Fprintf(w, "0 deeds are meant; there are %d.\n", all)
+func printAudit(w io.Writer, actions []*done, all int) error {
+	if len(actions) == 0 && all > 0 {
+		_, err := fmt.Fprintf(w, "0 actions are meant; there are %d.\n", all)
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(deeds) > 0 {
-		_, _ = fmt.Fprintln(table, "AT\tDEED\tPROVIDER\tORDER\tBY\tREASON\tRESULT")
+	if len(actions) > 0 {
+		_, _ = fmt.Fprintln(table, "AT\tACTION\tPROVIDER\tORDER\tBY\tREASON\tRESULT")
 	}
-	for _, d := range deeds {
+	for _, d := range actions {
 		if d.Problem != "" {
 			_, _ = fmt.Fprintln(table, printable("?\x00?\x00?\x00?\x00?\x00"+d.Problem))
 			continue
@@ -123,16 +123,16 @@ func printAudit(w io.Writer, deeds []*done, all int) error {
 			order = fmt.Sprintf("(%d)", len(r.Items))
 		}
 		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", r.At.UTC().Format(time.RFC3339),
-			r.Deed, r.Provider, order, r.By, r.Reason, resultText(d.Result))))
+			r.Action, r.Provider, order, r.By, r.Reason, resultText(d.Result))))
 	}
 	if err := table.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "%d deeds.\n", len(deeds))
+	_, err := fmt.Fprintf(w, "%d actions.\n", len(actions))
 	return err
 }
 
-// resultText counts the results of a deed's items.
+// resultText counts the results of an action's items.
 func resultText(r *events.AuditRecord) string {
 	if r == nil {
 		return "NO RESULT: interrupted or under way"

@@ -11,7 +11,7 @@ import (
 
 var errBody = errors.New("the body is not one JSON value in UTF-8")
 
-// rewrite writes a JSON document anew without blanks and with its texts unescaped, so that "\ud64d" and
+// rewrite writes a JSON document again without blanks and with its texts unescaped, so that "\ud64d" and
 // "홍" are the same, while numbers, order and doubled names stay as they were written. edit says for each
 // name of an object under which name it stays, and whether it stays at all; path names what it stands in,
 // and "[]" stands for the place in a list.

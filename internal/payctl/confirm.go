@@ -25,8 +25,8 @@ type hand struct {
 	yes, dryRun         *bool
 }
 
-// addHand adds the flags of a deed. whyFlag is the flag of the reason: --reason is a filter elsewhere.
-func addHand(c *cobra.Command, whyFlag string) hand {
+// addActionFlags adds the flags of an action. whyFlag is the flag of the reason: --reason is a filter elsewhere.
+func addActionFlags(c *cobra.Command, whyFlag string) hand {
 	return hand{
 		config:  addConfig(c),
 		by:      c.Flags().String("by", "", byUsage),
@@ -87,7 +87,7 @@ func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do 
 
 // aboutPayment does what a person decided about one payment, whose reason is in --reason, and shows its history as it stands
 // then.
-func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h hand, asJSON bool, do func(context.Context, *jetstream.Conn, operator.Person) (story, error)) error {
+func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h hand, asJSON bool, do func(context.Context, *jetstream.Conn, operator.Person) (timeline, error)) error {
 	who, err := h.person("reason")
 	if err != nil {
 		return err
@@ -150,13 +150,13 @@ const (
 	hands = 16
 )
 
-// deed does one thing of a batch and fills in what came of it. An error ends the work; what is only not
+// action does one thing of a batch and fills in what came of it. An error ends the work; what is only not
 // possible for this one is a result.
-type deed func(ctx context.Context, item *events.AuditItem) error
+type action func(ctx context.Context, item *events.AuditItem) error
 
-// carryOut does a deed to all items, batch by batch: the intent is kept, then it is done, then its result
+// carryOut does an action to all items, batch by batch: the intent is kept, then it is done, then its result
 // is kept. record holds what all batches have in common. When ctx ends, the batch under way is finished.
-func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do deed) (map[string]int, error) {
+func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do action) (map[string]int, error) {
 	results := map[string]int{}
 	if len(items) == 0 {
 		return results, nil
@@ -180,7 +180,7 @@ func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.A
 	return results, nil
 }
 
-func (e Env) carryOutBatch(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, shown progress, do deed) error {
+func (e Env) carryOutBatch(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, shown progress, do action) error {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout+batch*time.Second)
 	defer cancel()
 	record.Stage, record.At = events.Intended, e.Now().UTC()

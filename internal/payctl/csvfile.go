@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// What a file may have. Who mends the first problems of a file mends the others with them.
+// What a file may have. Who fixes the first problems of a file fixes the others with them.
 const (
 	maxFileBytes = 64 << 20
 	maxColumns   = 200

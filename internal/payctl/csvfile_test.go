@@ -25,11 +25,11 @@ func TestLinesAreBounded(t *testing.T) {
 // What each kind of file may have.
 func TestBoundsOfLines(t *testing.T) {
 	const payouts = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
-	const books = "order,operation,amount,currency,status,created_at"
+	const statement = "order,operation,amount,currency,status,created_at"
 	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\n,", most+1)) }
 	for name, last := range map[string]problem{
 		"payouts": lastOf(parsePayouts("p.csv", full(payouts, maxPayouts), target{}).problems),
-		"books":   lastOf(parseBooks(full(books, reconcile.MaxLines), bookForm{}, &reconcile.Books{})),
+		"books":   lastOf(parseStatement(full(statement, reconcile.MaxLines), bookForm{}, &reconcile.Statement{})),
 	} {
 		if !strings.HasPrefix(last.Problem, "a file may have at most ") {
 			t.Errorf("%s: %s", name, last)
@@ -46,11 +46,11 @@ func lastOf(all []problem) problem {
 
 // costlyFiles are files of about so many bytes that cost a naive reader much more than their size.
 func costlyFiles(size int) map[string]string {
-	const books = "order,status,created_at,settled_amount\n"
+	const statement = "order,status,created_at,settled_amount\n"
 	return map[string]string{
 		"commas": strings.Repeat(",", size), "columns": strings.Repeat("a,", size/2), "lines": strings.Repeat("\n", size), "quotes": strings.Repeat(`"`, size), "quoted lines": strings.Repeat("\"\n", size/2), "bad quotes": "a,b\n" + strings.Repeat("a\"\n", size/3), "semicolons": "a;b\n" + strings.Repeat(";", size),
-		"books of nothing": books + strings.Repeat(",,,\n", size/4), "books of one letter": books + strings.Repeat("a\n", size/2), "bad books": books + strings.Repeat("a,b,c,d\n", size/8), "books of one payment": books + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": books + strings.Repeat(",", size),
-		"books": books + numbered(size/30, "a%d,ok,2026-11-22 09:00:05,1\n"), "payouts": "general.payment_id,payment.amount\n" + strings.Repeat("a,1\n", size/4), "not UTF-8": strings.Repeat("\xff\n", size/2),
+		"books of nothing": statement + strings.Repeat(",,,\n", size/4), "books of one letter": statement + strings.Repeat("a\n", size/2), "bad books": statement + strings.Repeat("a,b,c,d\n", size/8), "books of one payment": statement + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": statement + strings.Repeat(",", size),
+		"books": statement + numbered(size/30, "a%d,ok,2026-11-22 09:00:05,1\n"), "payouts": "general.payment_id,payment.amount\n" + strings.Repeat("a,1\n", size/4), "not UTF-8": strings.Repeat("\xff\n", size/2),
 	}
 }
 
@@ -66,7 +66,7 @@ func numbered(n int, format string) string {
 func readsLinearly(t *testing.T, text []byte, form bookForm, to target) {
 	t.Helper()
 	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
-	alloctest.Linear(t, len(text), func() { parseBooks(text, form, reconcile.NewBooks(day.To, day)) })
+	alloctest.Linear(t, len(text), func() { parseStatement(text, form, reconcile.NewStatement(day.To, day)) })
 	alloctest.Linear(t, len(text), func() { parsePayouts("payouts.csv", text, to) })
 }
 
@@ -88,8 +88,8 @@ func TestOnlyTheFirstProblemsAreKept(t *testing.T) {
 	if len(f.problems) == 0 || len(f.problems) > 20 {
 		t.Errorf("%d problems", len(f.problems))
 	}
-	books := reconcile.NewBooks(time.Unix(2, 0), reconcile.Interval{From: time.Unix(1, 0), To: time.Unix(2, 0)})
-	found := parseBooks([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), bookForm{zone: time.UTC}, books)
+	statement := reconcile.NewStatement(time.Unix(2, 0), reconcile.Interval{From: time.Unix(1, 0), To: time.Unix(2, 0)})
+	found := parseStatement([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), bookForm{zone: time.UTC}, statement)
 	if len(found) != maxProblems || !strings.Contains(found[maxProblems-1].Problem, "more problems") || found[0].Line != 2 {
 		t.Errorf("%d problems, the last is %v", len(found), found[len(found)-1])
 	}
@@ -100,7 +100,7 @@ func BenchmarkFile(b *testing.B) {
 	for what, text := range costlyFiles(256 << 10) {
 		b.Run(what, func(b *testing.B) {
 			alloctest.Time(b, 2*len(text), func() {
-				parseBooks([]byte(text), bookForm{zone: time.UTC}, reconcile.NewBooks(day.To, day))
+				parseStatement([]byte(text), bookForm{zone: time.UTC}, reconcile.NewStatement(day.To, day))
 				parsePayouts("payouts.csv", []byte(text), target{provider: "ecommpay-kr", project: "200"})
 			})
 		})

@@ -23,17 +23,17 @@ import (
 
 func deadLettersCommand(env Env) *cobra.Command {
 	parent := group("deadletters", "Look at what could not be worked, send it again or delete it", "  payctl deadletters list --reason unknown_provider")
-	parent.AddCommand(deadLettersList(env), deadLettersShow(env), deadLettersDeed(env, events.DeedReplay), deadLettersDeed(env, events.DeedDrop))
+	parent.AddCommand(deadLettersList(env), deadLettersShow(env), deadLettersAction(env, events.ActionReplay), deadLettersAction(env, events.ActionDrop))
 	return parent
 }
 
-// sieve says which dead letters are meant.
-type sieve struct {
+// filter says which dead letters are meant.
+type filter struct {
 	reason, provider, stream, since, before string
 	sequences                               []string
 }
 
-func (s *sieve) addFilters(c *cobra.Command) {
+func (s *filter) addFilters(c *cobra.Command) {
 	c.Flags().StringVar(&s.reason, "reason", "", "only with this reason `CODE`, e.g. unknown_provider")
 	c.Flags().StringVar(&s.provider, "provider", "", "only of this account; unknown for those without one")
 	c.Flags().StringVar(&s.stream, "stream", "", "only from COMMANDS or WEBHOOKS")
@@ -42,14 +42,14 @@ func (s *sieve) addFilters(c *cobra.Command) {
 	c.Flags().StringSliceVar(&s.sequences, "seq", nil, "only these `NUMBERS`, e.g. 17,18")
 }
 
-// filter is the sieve by the names of its flags, for the audit.
-func (s sieve) filter() map[string]string {
+// filter is the filter by the names of its flags, for the audit.
+func (s filter) filter() map[string]string {
 	all := map[string]string{"reason": s.reason, "provider": s.provider, "stream": s.stream, "since": s.since, "before": s.before}
 	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
 	return all
 }
 
-func (s sieve) validate() error {
+func (s filter) validate() error {
 	for _, text := range s.sequences {
 		if _, err := strconv.ParseUint(text, 10, 64); err != nil {
 			return usagef("--seq: %q is not a number", text)
@@ -58,17 +58,17 @@ func (s sieve) validate() error {
 	return errors.Join(validTime("--since", s.since), validTime("--before", s.before))
 }
 
-func (s sieve) matches(l jetstream.DeadLetter) bool {
+func (s filter) matches(l jetstream.DeadLetter) bool {
 	since, _ := time.Parse(time.RFC3339, s.since)
 	before, _ := time.Parse(time.RFC3339, s.before)
 	return (s.reason == "" || string(l.Reason) == s.reason) && (s.stream == "" || l.Stream == s.stream) &&
-		(s.provider == "" || letterRef(l).Provider == s.provider) &&
+		(s.provider == "" || deadLetterRef(l).Provider == s.provider) &&
 		(s.since == "" || !l.At.Before(since)) && (s.before == "" || l.At.Before(before)) &&
 		(len(s.sequences) == 0 || slices.Contains(s.sequences, strconv.FormatUint(l.Sequence, 10)))
 }
 
-// letterRef is the payment that a dead letter names.
-func letterRef(l jetstream.DeadLetter) payment.Ref {
+// deadLetterRef is the payment that a dead letter names.
+func deadLetterRef(l jetstream.DeadLetter) payment.Ref {
 	if ref, ok := events.SubjectRef(l.Message.Subject); ok {
 		return ref
 	}
@@ -77,7 +77,7 @@ func letterRef(l jetstream.DeadLetter) payment.Ref {
 
 // sift reads the dead letters that are meant, without their bodies' content being looked at. It also counts
 // all that there are by their reasons.
-func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s sieve) ([]jetstream.DeadLetter, map[string]int, error) {
+func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s filter) ([]jetstream.DeadLetter, map[string]int, error) {
 	var found []jetstream.DeadLetter
 	reasons := map[string]int{}
 	for after := uint64(0); ; {
@@ -105,8 +105,8 @@ func readPage(ctx context.Context, timeout time.Duration, conn *jetstream.Conn, 
 	return conn.DeadLetters(ctx, after, pageSize)
 }
 
-// letterLine is a dead letter without its content.
-type letterLine struct {
+// deadLetterLine is a dead letter without its content.
+type deadLetterLine struct {
 	Sequence   uint64            `json:"sequence"`
 	At         time.Time         `json:"at"`
 	Reason     events.DeadReason `json:"reason"`
@@ -126,16 +126,16 @@ type letterLine struct {
 	Truncated int `json:"truncated,omitempty"`
 }
 
-func lineOf(l jetstream.DeadLetter) letterLine {
-	ref := letterRef(l)
+func lineOf(l jetstream.DeadLetter) deadLetterLine {
+	ref := deadLetterRef(l)
 	before, _ := strconv.ParseUint(l.Message.Header.Get(jetstream.HeaderReplayOf), 10, 64)
-	return letterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
+	return deadLetterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
 		before, operator.NextOfDeadLetter(l.Reason), l.Message.Header.Get(events.HeaderUpstream), l.Truncated}
 }
 
-func linesOf(letters []jetstream.DeadLetter) []letterLine {
-	lines := make([]letterLine, len(letters))
-	for i, l := range letters {
+func linesOf(deadLetters []jetstream.DeadLetter) []deadLetterLine {
+	lines := make([]deadLetterLine, len(deadLetters))
+	for i, l := range deadLetters {
 		lines[i] = lineOf(l)
 	}
 	return lines
@@ -148,7 +148,7 @@ func deadLettersList(env Env) *cobra.Command {
   payctl deadletters list --reason order_reused --provider ecommpay-kr --since 2026-11-22T00:00:00Z --json`,
 		Args: arguments(),
 	}
-	var s sieve
+	var s filter
 	configPath, asJSON := addConfig(c), addJSON(c)
 	s.addFilters(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
@@ -164,16 +164,16 @@ func deadLettersList(env Env) *cobra.Command {
 			if *asJSON {
 				return writeJSON(c.OutOrStdout(), lines)
 			}
-			return printLetters(c.OutOrStdout(), lines, reasons)
+			return printDeadLetters(c.OutOrStdout(), lines, reasons)
 		})
 	}
 	return c
 }
 
-// printLetters prints a table, how many there are, and for each reason what a person does next. Where a filter
+// printDeadLetters prints a table, how many there are, and for each reason what a person does next. Where a filter
 // found none, all counts what there is.
-func printLetters(w io.Writer, lines []letterLine, all map[string]int) error {
-	if err := letterTable(w, lines); err != nil {
+func printDeadLetters(w io.Writer, lines []deadLetterLine, all map[string]int) error {
+	if err := deadLetterTable(w, lines); err != nil {
 		return err
 	}
 	if len(lines) == 0 && len(all) > 0 {
@@ -191,7 +191,7 @@ func printLetters(w io.Writer, lines []letterLine, all map[string]int) error {
 	return nil
 }
 
-func letterTable(w io.Writer, lines []letterLine) error {
+func deadLetterTable(w io.Writer, lines []deadLetterLine) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(lines) > 0 {
 		_, _ = fmt.Fprintln(table, "SEQ\tAT\tREASON\tSTREAM\tPROVIDER\tORDER\tDELIVERIES\tDETAIL")
@@ -215,7 +215,7 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
   payctl deadletters show 1 --unmask --by kim --because "the upstream asks what it sent, ticket 4711"`,
 		Args: arguments("SEQ"),
 	}
-	h, asJSON := addHand(c, "because"), addJSON(c)
+	h, asJSON := addActionFlags(c, "because"), addJSON(c)
 	for _, name := range []string{"yes", "dry-run"} {
 		_ = c.Flags().MarkHidden(name)
 	}
@@ -240,17 +240,17 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 				return err
 			}
 			if !*unmask {
-				return openLetter(l, false).write(c.OutOrStdout(), *asJSON)
+				return openDeadLetter(l, false).write(c.OutOrStdout(), *asJSON)
 			}
 			if who, err = whoIs(ctx, conn, who); err != nil {
 				return err
 			}
-			ref := letterRef(l)
-			record := events.AuditRecord{Deed: events.DeedUnmask, Provider: ref.Provider, By: who.Name, Reason: who.Why}
+			ref := deadLetterRef(l)
+			record := events.AuditRecord{Action: events.ActionUnmask, Provider: ref.Provider, By: who.Name, Reason: who.Why}
 			_, err = env.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Upstream: l.Message.Header.Get(events.HeaderUpstream), DeadLetter: seq}}, "dead letters",
 				func(_ context.Context, item *events.AuditItem) error {
 					item.Result = "shown"
-					return openLetter(l, true).write(c.OutOrStdout(), *asJSON)
+					return openDeadLetter(l, true).write(c.OutOrStdout(), *asJSON)
 				})
 			return err
 		})
@@ -258,15 +258,15 @@ the payment. --unmask shows all of it, and a record of who looked and why is kep
 	return c
 }
 
-// shownLetter is a dead letter with its content, masked or not.
-type shownLetter struct {
-	letterLine
+// shownDeadLetter is a dead letter with its content, masked or not.
+type shownDeadLetter struct {
+	deadLetterLine
 	Header  map[string][]string `json:"header"`
 	Content string              `json:"content"` // for people: JSON is laid out, and what is masked is …
 }
 
-func openLetter(l jetstream.DeadLetter, unmask bool) shownLetter {
-	s := shownLetter{letterLine: lineOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
+func openDeadLetter(l jetstream.DeadLetter, unmask bool) shownDeadLetter {
+	s := shownDeadLetter{deadLetterLine: lineOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
 	if unmask {
 		s.Content = printableLines(string(l.Message.Data))
 	}
@@ -281,11 +281,11 @@ func openLetter(l jetstream.DeadLetter, unmask bool) shownLetter {
 	return s
 }
 
-func (s shownLetter) write(w io.Writer, asJSON bool) error {
+func (s shownDeadLetter) write(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return writeJSON(w, s)
 	}
-	if err := letterTable(w, []letterLine{s.letterLine}); err != nil {
+	if err := deadLetterTable(w, []deadLetterLine{s.deadLetterLine}); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "next: %s\n\nsubject: %s\n", s.Next, printable(s.Subject))

@@ -33,9 +33,9 @@ type shownFinding struct {
 	Note bool   `json:"note,omitempty"`
 }
 
-func newComparison(q *question, books *reconcile.Books) *comparison {
+func newComparison(q *question, statement *reconcile.Statement) *comparison {
 	return &comparison{
-		Provider: q.provider, Operations: q.operations, From: q.rules.From, Until: q.rules.To, AsOf: books.AsOf.In(q.form.zone).Truncate(time.Second),
+		Provider: q.provider, Operations: q.operations, From: q.rules.From, Until: q.rules.To, AsOf: statement.AsOf.In(q.form.zone).Truncate(time.Second),
 		Findings: []shownFinding{}, zone: q.form.zone,
 	}
 }
@@ -183,7 +183,7 @@ func advice(provider string, f reconcile.Finding) string {
 		return "Ask the provider who ordered it; see whether its command waits or was refused: " + show + ". After a loss of the log start no worker before this is clear."
 	case reconcile.MissingThere:
 		return "Ask the provider, which said that it was paid, and tell the owner of the ledger: " + show
-	case reconcile.PaidThere, reconcile.DeclinedThere, reconcile.TakenBackThere:
+	case reconcile.PaidThere, reconcile.DeclinedThere, reconcile.ReversalThere:
 		return "Tell the owner of the ledger and ask the provider to send its callback again: it makes the payment a conflict or reversed. A conflict is decided with " + resolve
 	case reconcile.FinalThere:
 		return finalThere(ref, resolve, f)

@@ -16,7 +16,7 @@ import (
 	"payonce/pkg/reconcile"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 // everyFinding is what a comparison can find, once each, and what texts of a provider can be.
 func everyFinding() *comparison {
@@ -25,7 +25,7 @@ func everyFinding() *comparison {
 	q := &question{provider: "teemopay-kr", operations: payment.Operations(), rules: reconcile.Rules{Interval: reconcile.Interval{
 		From: at.Truncate(24 * time.Hour), To: at.Add(24 * time.Hour).Truncate(24 * time.Hour),
 	}}, form: bookForm{zone: zone}}
-	c := newComparison(q, reconcile.NewBooks(at.Add(15*time.Hour), q.rules.Interval))
+	c := newComparison(q, reconcile.NewStatement(at.Add(15*time.Hour), q.rules.Interval))
 	ours := &reconcile.Side{Status: "settled", Amount: payment.KRW(10000), SettledAmount: payment.KRW(9000), Reference: "T-1", At: at.UTC()}
 	theirs := []reconcile.Side{{Status: "paid", Amount: payment.KRW(10000), SettledAmount: payment.KRW(10000), Reference: "T-2", At: at.UTC()}, {Status: "accepted"}}
 	for i, kind := range reconcile.FindingKinds() {

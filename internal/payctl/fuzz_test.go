@@ -51,9 +51,9 @@ func FuzzPayoutFile(f *testing.F) {
 	})
 }
 
-// FuzzBooksFile reads anything as a provider's books. What has no problem are lines that can be compared, no more than
+// FuzzStatementFile reads anything as a provider's records. What has no problem are lines that can be compared, no more than
 // the file has, and every problem stands at a line.
-func FuzzBooksFile(f *testing.F) {
+func FuzzStatementFile(f *testing.F) {
 	const header = "order,operation,amount,settled_amount,currency,status,reference,created_at,completed_at"
 	const line = "P-1,deposit,10000,9000,KRW,paid,PR-1,2026-11-22 09:00:05,2026-11-22T09:01:00Z"
 	for _, text := range []string{header + "\n" + line, "\ufeff" + header + "\r\n" + line, strings.ReplaceAll(header+"\n"+line, ",", ";"), header, "\"", "", "\xff", header + "\n" + line + "\n" + line} {
@@ -69,17 +69,17 @@ func FuzzBooksFile(f *testing.F) {
 				operation: payment.Payout, currency: "TWD", zone: zones["TWD"],
 			}
 		}
-		alloctest.Linear(t, len(text), func() { parseBooks(text, form, reconcile.NewBooks(day.To, day)) })
-		books := reconcile.NewBooks(day.To, day)
-		problems := parseBooks(text, form, books)
+		alloctest.Linear(t, len(text), func() { parseStatement(text, form, reconcile.NewStatement(day.To, day)) })
+		statement := reconcile.NewStatement(day.To, day)
+		problems := parseStatement(text, form, statement)
 		lines := bytes.Count(text, []byte("\n")) + 1
 		for _, p := range problems {
 			if p.Line < 1 || p.Line > lines || p.Problem == "" {
 				t.Errorf("%q: %+v", text, p)
 			}
 		}
-		if len(problems) == 0 && (books.Len() >= lines || books.Covered.From.After(day.From) || books.Covered.To.Before(day.To)) {
-			t.Errorf("%q: %d lines, %v", text, books.Len(), books.Covered)
+		if len(problems) == 0 && (statement.Len() >= lines || statement.Covered.From.After(day.From) || statement.Covered.To.Before(day.To)) {
+			t.Errorf("%q: %d lines, %v", text, statement.Len(), statement.Covered)
 		}
 	})
 }

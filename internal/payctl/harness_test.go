@@ -43,8 +43,8 @@ func newPlain(provider string, decode func(settings any) error, now func() time.
 	return plain{c}, err
 }
 
-// patience bounds waits for what must happen. The machine can be slow.
-const patience = 30 * time.Second
+// timeout bounds waits for what must happen. The machine can be slow.
+const timeout = 30 * time.Second
 
 // environment of the runs; no test changes it.
 var environment = map[string]string{"SECRET": "secret", "EMPTY": ""}
@@ -161,7 +161,7 @@ func streams(t testing.TB) (conn *jetstream.Conn, url string) {
 
 func bounded(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
 	return ctx
 }

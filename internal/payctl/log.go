@@ -21,20 +21,20 @@ func logCommand(env Env) *cobra.Command {
 		Long: `Let workers go on with a log that has lost its past, as after a restore from an older copy. Until then they execute nothing and
 are not ready, because orders that were paid after the copy are not in the log and would be paid again.
 
-First compare every provider's books with the log, from the day of the copy on (payctl statements compare), and end what was paid
+First compare every provider's records with the log, from the day of the copy on (payctl statements compare), and end what was paid
 and still waits (payctl parked cancel); docs/operators.md has the steps. Workers go on by themselves within seconds.`,
 		Example: `  payctl log accept --by kim --reason "restored the copy of 03:00, ticket 4718" --dry-run
   payctl log accept --by kim --reason "restored the copy of 03:00; books compared, ticket 4718" --yes`,
 		Args: arguments(),
 	}
-	h, asJSON := addHand(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		who, err := h.person("reason")
 		if err != nil {
 			return err
 		}
 		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
-			record := events.AuditRecord{ID: uuid.NewString(), Deed: events.DeedAccept, Provider: events.NoProvider, By: who.Name, Reason: who.Why}
+			record := events.AuditRecord{ID: uuid.NewString(), Action: events.ActionAccept, Provider: events.NoProvider, By: who.Name, Reason: who.Why}
 			end, err := env.acceptLog(ctx, conn, h, record)
 			if err != nil {
 				return err

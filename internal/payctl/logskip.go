@@ -33,7 +33,7 @@ Look at the event first, with payctl payment show and at the sequence in PAYMENT
   payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason "written by a tool of ours, ticket 4720"`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addHand(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
 	sequence := c.Flags().Uint64("sequence", 0, "the `NUMBER` of the event in PAYMENTS; required")
 	operation := c.Flags().String("operation", "", "deposit or payout, where neither log nor queue knows it")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -47,7 +47,7 @@ Look at the event first, with payctl payment show and at the sequence in PAYMENT
 		if *operation != "" && !payment.Operation(*operation).Valid() {
 			return usagef("--operation must be deposit or payout")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (story, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
 			return env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
 		})
 	}
@@ -55,18 +55,18 @@ Look at the event first, with payctl payment show and at the sequence in PAYMENT
 }
 
 // skip shows what would be written, asks, and writes it. It returns the payment's history as it stands then.
-func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operator.Skip, who operator.Person) (story, error) {
+func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operator.Skip, who operator.Person) (timeline, error) {
 	ref := want.Ref
-	service := operator.Desk{Log: conn, Queue: conn, Now: e.Now}
+	service := operator.Service{Log: conn, Queue: conn, Now: e.Now}
 	reading, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	records, err := conn.History(reading, ref)
 	if err != nil {
-		return story{}, err
+		return timeline{}, err
 	}
 	plan, err := service.PlanSkip(reading, records, want, who)
 	if err != nil {
-		return story{}, err
+		return timeline{}, err
 	}
 	question := printable(skipQuestion(plan, who))
 	if *h.dryRun {
@@ -77,9 +77,9 @@ func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operat
 		_, _ = fmt.Fprintln(e.Stderr, question)
 	}
 	if err := e.confirm(h, question, ref.Order); err != nil {
-		return story{}, err
+		return timeline{}, err
 	}
-	record := events.AuditRecord{Deed: events.DeedSkip, Provider: ref.Provider, By: who.Name, Reason: who.Why}
+	record := events.AuditRecord{Action: events.ActionSkip, Provider: ref.Provider, By: who.Name, Reason: who.Why}
 	items := []events.AuditItem{{Order: ref.Order, Upstream: plan.Before.Upstream, Event: want.Sequence, Before: plan.Before.Status}}
 	var refused error
 	_, err = e.carryOut(ctx, conn, record, items, "payments", func(ctx context.Context, item *events.AuditItem) error {
@@ -93,9 +93,9 @@ func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operat
 	})
 	switch {
 	case err != nil:
-		return story{}, err
+		return timeline{}, err
 	case refused != nil:
-		return story{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+		return timeline{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
 	}
 	return e.history(ctx, conn, ref)
 }
@@ -108,14 +108,14 @@ func skipQuestion(plan operator.SkipPlan, who operator.Person) string {
 	}
 	before := "the log has nothing of it before"
 	if plan.Before.Status != payment.Requested {
-		before = "before it stood " + standing(plan.Before)
+		before = "before it stood " + open(plan.Before)
 	}
 	return fmt.Sprintf("Event %d of %s cannot be read: %s; the subjects say %s. It is stepped over, and stays in the log. The payment will be %s; %s says: %s",
-		plan.Sequence, plan.Next.Ref, before, strings.Join(says, ", then "), standing(plan.Next), who.Name, who.Why)
+		plan.Sequence, plan.Next.Ref, before, strings.Join(says, ", then "), open(plan.Next), who.Name, who.Why)
 }
 
 // history is tell with a time-out of its own.
-func (e Env) history(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, error) {
+func (e Env) history(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (timeline, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	return tell(ctx, conn, ref)

@@ -90,7 +90,7 @@ func checkAudited(t *testing.T, conn *jetstream.Conn, bad uint64) {
 	}
 	for i, stage := range []events.Stage{events.Intended, events.Finished} {
 		r := entries[i].Record
-		if r.Stage != stage || r.Deed != events.DeedSkip || r.By != "kim" || r.Reason != "ticket 4720" || r.Order != "P-1" ||
+		if r.Stage != stage || r.Action != events.ActionSkip || r.By != "kim" || r.Reason != "ticket 4720" || r.Order != "P-1" ||
 			len(r.Items) != 1 || r.Items[0].Event != bad || r.Items[0].Before != payment.Parked {
 			t.Errorf("%+v", r)
 		}

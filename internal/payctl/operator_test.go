@@ -91,7 +91,7 @@ func TestParkedListFilters(t *testing.T) {
 	run(t, "", with(config, nil, "parked", "list", "--due-before", "monday")...).expect(t, 2, "", "--due-before must be a time")
 }
 
-func TestDeedsWantAPersonAndAnAnswer(t *testing.T) {
+func TestActionsWantAPersonAndAnAnswer(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	parkedPayment(t, conn, "P-1")
@@ -117,8 +117,8 @@ func TestDeedsWantAPersonAndAnAnswer(t *testing.T) {
 	run(t, "", "payment", "show", shop, "P-1", "--config", config).expect(t, 0, "reason released by kim: ticket 4711", "")
 }
 
-// TestADeedShowsWhatItIsAbout before it is done, and which of it was not done.
-func TestADeedShowsWhatItIsAbout(t *testing.T) {
+// TestAActionShowsWhatItIsAbout before it is done, and which of it was not done.
+func TestAActionShowsWhatItIsAbout(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	for i := range 12 {
@@ -161,14 +161,14 @@ func TestReleaseAllIsRecorded(t *testing.T) {
 		t.Fatalf("%+v, %v", entries, err)
 	}
 	intent, result := entries[0].Record, entries[1].Record
-	if intent.Stage != events.Intended || result.Stage != events.Finished || intent.ID != result.ID || intent.Deed != events.DeedRelease ||
+	if intent.Stage != events.Intended || result.Stage != events.Finished || intent.ID != result.ID || intent.Action != events.ActionRelease ||
 		intent.By != "kim" || intent.Reason != "ticket 4711" || intent.Filter["reason"] != "provider_closed" || len(intent.Items) != 3 ||
 		result.Items[2].Result != "released" || result.Items[0].Before != payment.Parked || intent.Order != "" {
 		t.Errorf("intent %+v\nresult %+v", intent, result)
 	}
-	var deeds []struct{ Intent, Result *events.AuditRecord }
+	var actions []struct{ Intent, Result *events.AuditRecord }
 	list := run(t, "", "audit", "list", "--order", "P-2", "--json", "--config", config)
-	if err := json.Unmarshal([]byte(list.out), &deeds); err != nil || len(deeds) != 1 || deeds[0].Result == nil {
+	if err := json.Unmarshal([]byte(list.out), &actions); err != nil || len(actions) != 1 || actions[0].Result == nil {
 		t.Errorf("%s, %v", list.out, err)
 	}
 	intent.ID = "interrupted"
@@ -281,7 +281,7 @@ func TestResolve(t *testing.T) {
 	}
 	run(t, "", resolve("P-1", "--settled", "--amount", "1000000", "--dry-run")...).expect(t, 0, "status in_doubt",
 		"WARNING: 10000 KRW was ordered. Ledgers will book 1000000 KRW.")
-	asked(t, "P-1\n", resolve("P-1", "--settled", "--amount", "9900")...).expect(t, 0, "resolved_by_person by kim: ticket 4711", "It will be settled, 9900 KRW")
+	asked(t, "P-1\n", resolve("P-1", "--settled", "--amount", "9900")...).expect(t, 0, "resolved_manually by kim: ticket 4711", "It will be settled, 9900 KRW")
 	if p := last(t, conn, "P-1"); p.Status != payment.Settled || p.SettledAmount != payment.KRW(9900) || p.Reason.By != "kim" {
 		t.Errorf("%+v", p)
 	}
@@ -299,8 +299,8 @@ func TestResolve(t *testing.T) {
 	run(t, "", resolve("P-6", "--failed", "--amount", "9000", "--yes")...).expect(t, 2, "", "say --settled, perhaps with --amount, or --failed")
 
 	entries, err := conn.Audits(bounded(t), 0, 10)
-	if err != nil || len(entries) != 4 || entries[0].Record.Deed != events.DeedSettle || entries[0].Record.Amount != payment.KRW(9900) ||
-		entries[1].Record.Items[0].After != payment.Settled || entries[2].Record.Deed != events.DeedFail {
+	if err != nil || len(entries) != 4 || entries[0].Record.Action != events.ActionSettle || entries[0].Record.Amount != payment.KRW(9900) ||
+		entries[1].Record.Items[0].After != payment.Settled || entries[2].Record.Action != events.ActionFail {
 		t.Errorf("%+v, %v", entries, err)
 	}
 }
@@ -340,7 +340,7 @@ func TestRetry(t *testing.T) {
 	}
 	run(t, "", retry("P-4", "--yes")...).expect(t, 1, "", "nobody knows ecommpay-kr/P-4")
 	entries, err := conn.Audits(bounded(t), 0, 10)
-	if err != nil || len(entries) != 6 || entries[1].Record.Deed != events.DeedRetry || entries[1].Record.Stage != events.Finished || entries[1].Record.Items[0].After != payment.InDoubt {
+	if err != nil || len(entries) != 6 || entries[1].Record.Action != events.ActionRetry || entries[1].Record.Stage != events.Finished || entries[1].Record.Items[0].After != payment.InDoubt {
 		t.Errorf("%+v, %v", entries, err)
 	}
 }
@@ -379,13 +379,13 @@ func TestAllDeadLettersAreListed(t *testing.T) {
 	t.Parallel()
 	_, url := streams(t)
 	js := client(t, url)
-	const letters = 2*payctl.PageSize + 1
-	for range letters {
+	const deadLetters = 2*payctl.PageSize + 1
+	for range deadLetters {
 		if _, err := js.Publish(bounded(t), events.DeadLetterSubject(events.StreamCommands, shop), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	run(t, "", "deadletters", "list", "--config", configuration(t, url, nowhere)).expect(t, 0, fmt.Sprintf("%d dead letters", letters), "")
+	run(t, "", "deadletters", "list", "--config", configuration(t, url, nowhere)).expect(t, 0, fmt.Sprintf("%d dead letters", deadLetters), "")
 }
 
 // What cannot be recorded is not done.
@@ -452,11 +452,11 @@ func TestDeadLettersAreMasked(t *testing.T) {
 	}
 	run(t, "", with(config, nil, "deadletters", "show", "1", "--unmask")...).expect(t, 2, "", "--by NAME")
 	run(t, "", with(config, by, "deadletters", "show", "1", "--unmask")...).expect(t, 0, "홍길동", "")
-	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 2 || entries[0].Record.Deed != events.DeedUnmask || entries[0].Record.Items[0].DeadLetter != 1 {
+	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 2 || entries[0].Record.Action != events.ActionUnmask || entries[0].Record.Items[0].DeadLetter != 1 {
 		t.Errorf("%+v, %v", entries, err)
 	}
-	run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...).expect(t, 0, `"next": "the upstream must mend the field`, "")
-	run(t, "", with(config, nil, "deadletters", "show", "1")...).expect(t, 0, "next: the upstream must mend the field", "")
+	run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...).expect(t, 0, `"next": "the upstream must fix the field`, "")
+	run(t, "", with(config, nil, "deadletters", "show", "1")...).expect(t, 0, "next: the upstream must fix the field", "")
 	if o := run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...); strings.Contains(o.out, "홍") {
 		t.Errorf("personal data is shown: %s", o.out)
 	}
@@ -516,6 +516,6 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	run(t, "", with(config, by, "deadletters", "drop", "99", "--yes")...).expect(t, 1, "0 dead letters are meant; there are 1 unknown_provider.", "1 not done")
 	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--yes")...).expect(t, 1, "1: gone already", "1 not done")
 	run(t, "", with(config, nil, "deadletters", "list", "--json")...).expect(t, 0, "[]", "")
-	run(t, "", "audit", "list", "--deed", "drop", "--config", config).expect(t, 0, "1 dropped", "")
-	run(t, "", "audit", "list", "--provider", "typo", "--config", config).expect(t, 0, "0 deeds are meant; there are 2.", "")
+	run(t, "", "audit", "list", "--action", "drop", "--config", config).expect(t, 0, "1 dropped", "")
+	run(t, "", "audit", "list", "--provider", "typo", "--config", config).expect(t, 0, "0 actions are meant; there are 2.", "")
 }

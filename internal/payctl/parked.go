@@ -21,7 +21,7 @@ import (
 
 func parkedCommand(env Env) *cobra.Command {
 	parent := group("parked", "Look at parked payments, release or cancel them", "  payctl parked list --provider ecommpay-kr")
-	parent.AddCommand(parkedList(env), parkedDeed(env, events.DeedRelease), parkedDeed(env, events.DeedCancel))
+	parent.AddCommand(parkedList(env), parkedAction(env, events.ActionRelease), parkedAction(env, events.ActionCancel))
 	return parent
 }
 

@@ -37,7 +37,7 @@ The log knows no customers: find the orders of a customer in the system that sen
   payctl privacy erase ecommpay-kr P-1001 P-1002 --by kim --reason "ticket 4711" --dry-run`,
 		Args: cobra.ArbitraryArgs,
 	}
-	h, asJSON := addHand(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) < 2 {
 			return usagef("%s needs a PROVIDER and an ORDER; see %[1]s --help", c.CommandPath())
@@ -76,7 +76,7 @@ type erasure struct {
 
 // erasureReport is what came of it, or would.
 type erasureReport struct {
-	deedReport
+	actionReport
 	// NotReached is what the command cannot erase, for people.
 	NotReached []string `json:"not_reached"`
 }
@@ -89,7 +89,7 @@ var notReached = []string{
 }
 
 func (w erasure) run(ctx context.Context) error {
-	r := erasureReport{deedReport: deedReport{Deed: events.DeedErase, Provider: w.provider, DryRun: *w.hand.dryRun}, NotReached: notReached}
+	r := erasureReport{actionReport: actionReport{Action: events.ActionErase, Provider: w.provider, DryRun: *w.hand.dryRun}, NotReached: notReached}
 	var items []events.AuditItem
 	for _, order := range w.orders {
 		item, old, err := w.look(ctx, order)
@@ -118,7 +118,7 @@ func (w erasure) run(ctx context.Context) error {
 		}
 	}
 	refused := slices.DeleteFunc(slices.Clone(r.Items), func(i events.AuditItem) bool { return i.Result == "" })
-	record := events.AuditRecord{Deed: events.DeedErase, Provider: w.provider, By: w.who.Name, Reason: w.who.Why}
+	record := events.AuditRecord{Action: events.ActionErase, Provider: w.provider, By: w.who.Name, Reason: w.who.Why}
 	results, err := w.env.carryOut(ctx, w.conn, record, items, "payments", w.erase)
 	for _, item := range refused {
 		results[item.Result]++
@@ -144,7 +144,7 @@ func (w erasure) look(ctx context.Context, order string) (item events.AuditItem,
 	defer cancel()
 	ref := payment.Ref{Provider: w.provider, Order: order}
 	item = events.AuditItem{Order: order}
-	p, found, err := w.desk().Personal(ctx, w.conn, ref)
+	p, found, err := w.service().Personal(ctx, w.conn, ref)
 	item.Before, item.Upstream = p.Status, p.Upstream
 	if errors.Is(err, operator.ErrNotNow) {
 		item.Result = left(err)
@@ -161,8 +161,8 @@ func (w erasure) look(ctx context.Context, order string) (item events.AuditItem,
 	return item, old, err
 }
 
-func (w erasure) desk() operator.Desk {
-	return operator.Desk{Log: w.conn, Queue: w.conn, Now: w.env.Now}
+func (w erasure) service() operator.Service {
+	return operator.Service{Log: w.conn, Queue: w.conn, Now: w.env.Now}
 }
 
 // inLog says what events of older versions hold, which had links and accounts in themselves.
@@ -193,7 +193,7 @@ func (w erasure) inLog(ctx context.Context, ref payment.Ref) (string, error) {
 // erase erases what is kept of one order.
 func (w erasure) erase(ctx context.Context, item *events.AuditItem) error {
 	ref := payment.Ref{Provider: w.provider, Order: item.Order}
-	p, erased, kept, err := w.desk().Erase(ctx, w.conn, ref)
+	p, erased, kept, err := w.service().Erase(ctx, w.conn, ref)
 	item.After, item.Stream, item.Result = p.Status, byStream(erased), operator.Erased
 	if errors.Is(err, operator.ErrNotNow) {
 		item.Result, err = left(err), nil
@@ -263,7 +263,7 @@ func (w erasure) write(r erasureReport) error {
 			_, _ = fmt.Fprintf(w.out, "%s: %s\n", item.Order, item.Stream)
 		}
 	}
-	return errors.Join(r.deedReport.write(w.out, false), w.notes(w.out, r))
+	return errors.Join(r.actionReport.write(w.out, false), w.notes(w.out, r))
 }
 
 func (w erasure) notes(out io.Writer, r erasureReport) error {

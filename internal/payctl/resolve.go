@@ -25,10 +25,10 @@ The log says who decided and why. Nothing is sent to the provider.
 A wrong word here pays twice or not at all: look into the provider's own list first, by our order number.`,
 		Example: `  payctl payment resolve ecommpay-kr P-1001 --settled --by kim --reason "in the provider's list, ticket 4711"
   payctl payment resolve ecommpay-kr P-1001 --settled --amount 9900 --by kim --reason "ticket 4711"
-  payctl payment resolve ecommpay-kr P-1001 --failed --by kim --reason "the provider's desk says it never came, ticket 4711"`,
+  payctl payment resolve ecommpay-kr P-1001 --failed --by kim --reason "the provider's support team says it never came, ticket 4711"`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addHand(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
 	settled := c.Flags().Bool("settled", false, "money moved")
 	failed := c.Flags().Bool("failed", false, "no money moved, and none will")
 	amount := c.Flags().String("amount", "", "what moved, where it is not what was ordered, e.g. 9900, or \"9900 KRW\" where that is not known")
@@ -40,7 +40,7 @@ A wrong word here pays twice or not at all: look into the provider's own list fi
 		if *settled == *failed || *failed && *amount != "" {
 			return usagef("say --settled, perhaps with --amount, or --failed")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (story, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
 			r := resolution{env: env, hand: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			return r.run(ctx)
 		})
@@ -60,23 +60,23 @@ type resolution struct {
 }
 
 // run shows the payment, asks, and decides; again when it moved on meanwhile. It returns the payment's
-// story as it stands then.
-func (r resolution) run(ctx context.Context) (story, error) {
+// timeline as it stands then.
+func (r resolution) run(ctx context.Context) (timeline, error) {
 	for {
 		shown, seq, decision, err := r.look(ctx)
 		if err != nil {
-			return story{}, err
+			return timeline{}, err
 		}
 		question := r.question(shown, decision)
 		if *r.hand.dryRun {
 			_, _ = fmt.Fprintln(r.env.Stderr, question+"\nNothing was done: this is a dry run.")
-			return r.story(ctx)
+			return r.timeline(ctx)
 		}
 		if *r.hand.yes {
 			_, _ = fmt.Fprintln(r.env.Stderr, question)
 		}
 		if err := r.env.confirm(r.hand, question, r.ref.Order); err != nil {
-			return story{}, err
+			return timeline{}, err
 		}
 		err = r.decide(ctx, shown, seq, decision)
 		switch {
@@ -84,11 +84,11 @@ func (r resolution) run(ctx context.Context) (story, error) {
 			_, _ = fmt.Fprintln(r.env.Stderr, "The payment has moved on meanwhile; look again.")
 			continue
 		case errors.Is(err, events.ErrStale):
-			return story{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+			return timeline{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
 		case err != nil:
-			return story{}, err
+			return timeline{}, err
 		}
-		return r.story(ctx)
+		return r.timeline(ctx)
 	}
 }
 
@@ -101,11 +101,11 @@ func (r resolution) question(shown payment.Payment, decision operator.Decision) 
 	if r.settled && !shown.Amount.IsZero() && decision.Amount != shown.Amount {
 		warning = fmt.Sprintf("\nWARNING: %s was ordered. Ledgers will book %s.", money(shown.Amount), money(decision.Amount))
 	}
-	return printable(fmt.Sprintf("%s is %s. It will be %s; %s says: %s", r.ref, standing(shown), word, r.who.Name, r.who.Why)) + warning
+	return printable(fmt.Sprintf("%s is %s. It will be %s; %s says: %s", r.ref, open(shown), word, r.who.Name, r.who.Why)) + warning
 }
 
-// standing is the status of a payment, with its reason where it has one.
-func standing(p payment.Payment) string {
+// open is the status of a payment, with its reason where it has one.
+func open(p payment.Payment) string {
 	if why := reason(p.Reason); why != "" {
 		return fmt.Sprintf("%s (%s)", p.Status, why)
 	}
@@ -127,7 +127,7 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 	case payment.Submitting:
 		return p, 0, operator.Decision{}, fmt.Errorf("%s is submitting, a worker is at it: payctl parked release lets it be looked up; then resolve it if it stays in doubt", r.ref)
 	default:
-		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s: there is nothing to resolve; see payctl payment show %s %s", r.ref, standing(p), r.ref.Provider, r.ref.Order)
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s: there is nothing to resolve; see payctl payment show %s %s", r.ref, open(p), r.ref.Provider, r.ref.Order)
 	}
 	decision := operator.Decision{Settled: r.settled}
 	if !r.settled {
@@ -157,18 +157,18 @@ func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, d
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.env.Timeout)
 	defer cancel()
 	record := events.AuditRecord{
-		ID: uuid.NewString(), Stage: events.Intended, Deed: events.DeedFail, Provider: r.ref.Provider, Order: r.ref.Order,
+		ID: uuid.NewString(), Stage: events.Intended, Action: events.ActionFail, Provider: r.ref.Provider, Order: r.ref.Order,
 		By: r.who.Name, Reason: r.who.Why, At: r.env.Now().UTC(), Amount: decision.Amount,
 		Items: []events.AuditItem{{Order: r.ref.Order, Upstream: p.Upstream, Before: p.Status}},
 	}
 	if r.settled {
-		record.Deed = events.DeedSettle
+		record.Action = events.ActionSettle
 	}
 	if err := r.conn.Audit(ctx, record); err != nil {
 		return fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
 	}
-	desk := operator.Desk{Log: r.conn, Queue: r.conn, Now: r.env.Now}
-	next, err := desk.Resolve(ctx, p, seq, r.who, decision)
+	service := operator.Service{Log: r.conn, Queue: r.conn, Now: r.env.Now}
+	next, err := service.Resolve(ctx, p, seq, r.who, decision)
 	record.Stage, record.At = events.Finished, r.env.Now().UTC()
 	record.Items = []events.AuditItem{{Order: r.ref.Order, Upstream: p.Upstream, Before: p.Status, After: next.Status, Result: operator.Resolved}}
 	if err != nil {
@@ -180,7 +180,7 @@ func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, d
 	return err
 }
 
-func (r resolution) story(ctx context.Context) (story, error) {
+func (r resolution) timeline(ctx context.Context) (timeline, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.env.Timeout)
 	defer cancel()
 	return tell(ctx, r.conn, r.ref)

@@ -10,9 +10,9 @@ import (
 	"payonce/pkg/operator"
 )
 
-// deedReport is what came of a deed to many things, or would.
-type deedReport struct {
-	Deed     events.Deed    `json:"deed"`
+// actionReport is what came of an action to many things, or would.
+type actionReport struct {
+	Action   events.Action  `json:"action"`
 	Provider string         `json:"provider,omitempty"`
 	Chosen   int            `json:"chosen"`
 	DryRun   bool           `json:"dry_run"`
@@ -25,7 +25,7 @@ type deedReport struct {
 const leftShown = 20
 
 // write prints how many came to what, and which were not done. JSON has every one.
-func (r deedReport) write(w io.Writer, asJSON bool) error {
+func (r actionReport) write(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return writeJSON(w, r)
 	}
@@ -53,7 +53,7 @@ func named(i events.AuditItem) string {
 	return i.Order
 }
 
-// wasDone reports whether a result says that the deed was done.
+// wasDone reports whether a result says that the action was done.
 func wasDone(result string) bool {
 	return slices.Contains([]string{operator.Released, operator.LookedUp, operator.Cancelled, operator.Erased, replayed, dropped}, result)
 }

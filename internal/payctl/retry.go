@@ -26,13 +26,13 @@ Ask the provider before: it must have no such order in its list.`,
   payctl payment retry ecommpay-kr P-1003 --by kim --reason "ticket 4711" --dry-run`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addHand(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref, err := paymentArgs(args)
 		if err != nil {
 			return err
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (story, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
 			return env.retry(ctx, conn, h, ref, who)
 		})
 	}
@@ -40,22 +40,22 @@ Ask the provider before: it must have no such order in its list.`,
 }
 
 // retry shows the payment, asks, and has it sent once more. It returns the payment's history as it stands then.
-func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref payment.Ref, who operator.Person) (story, error) {
+func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref payment.Ref, who operator.Person) (timeline, error) {
 	shown, seq, err := conn.Last(ctx, ref)
 	if err != nil {
-		return story{}, err
+		return timeline{}, err
 	}
 	question := printable(fmt.Sprintf("%s is %s, sent %d times. It will be looked up, and sent once more if the provider still does not know it; %s says: %s",
-		ref, standing(shown), shown.Requests(), who.Name, who.Why))
+		ref, open(shown), shown.Requests(), who.Name, who.Why))
 	if *h.dryRun {
 		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
 		return tell(ctx, conn, ref)
 	}
 	if err := e.confirm(h, question, ref.Order); err != nil {
-		return story{}, err
+		return timeline{}, err
 	}
-	service := operator.Desk{Log: conn, Queue: conn, Now: e.Now}
-	record := events.AuditRecord{Deed: events.DeedRetry, Provider: ref.Provider, By: who.Name, Reason: who.Why}
+	service := operator.Service{Log: conn, Queue: conn, Now: e.Now}
+	record := events.AuditRecord{Action: events.ActionRetry, Provider: ref.Provider, By: who.Name, Reason: who.Why}
 	var refused error
 	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Upstream: shown.Upstream, Before: shown.Status}}, "payments", func(ctx context.Context, item *events.AuditItem) error {
 		next, err := service.Retry(ctx, shown, seq, who)
@@ -68,11 +68,11 @@ func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref paymen
 	})
 	switch {
 	case err != nil:
-		return story{}, err
+		return timeline{}, err
 	case errors.Is(refused, events.ErrStale):
-		return story{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+		return timeline{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
 	case refused != nil:
-		return story{}, refused
+		return timeline{}, refused
 	}
 	return tell(ctx, conn, ref)
 }

@@ -85,7 +85,7 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func rootCommand(env Env) *cobra.Command {
-	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts, providers' books, parked payments, dead letters, personal data", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
+	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts, providers' records, parked payments, dead letters, personal data", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
   payctl payment show ecommpay-kr P-1001
   payctl payouts import payouts.csv --provider ecommpay-kr --dry-run`)
 	root.Long = root.Short + `.

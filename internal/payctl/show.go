@@ -32,7 +32,7 @@ The page or account that the customer was given is personal: --unmask shows it, 
   payctl payment show ecommpay-kr P-1001 --json --config /etc/payonce/payonce.yaml`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addHand(c, "because"), addJSON(c)
+	h, asJSON := addActionFlags(c, "because"), addJSON(c)
 	for _, name := range []string{"yes", "dry-run"} {
 		_ = c.Flags().MarkHidden(name)
 	}
@@ -74,8 +74,8 @@ const (
 	nowhere place = "none"   // has left the queue
 )
 
-// story is a payment and how it came to stand as it does.
-type story struct {
+// timeline is a payment and how it came to stand as it does.
+type timeline struct {
 	payment.Ref
 	Payment payment.Payment `json:"payment"`
 	Command place           `json:"command"`
@@ -90,7 +90,7 @@ type story struct {
 	// them, and nothing is done about it until a person steps over them.
 	Unreadable []uint64 `json:"unreadable,omitempty"`
 	// DeadLetters are those about the order, oldest first.
-	DeadLetters []letterLine `json:"dead_letters,omitempty"`
+	DeadLetters []deadLetterLine `json:"dead_letters,omitempty"`
 }
 
 // event is one event of the log, in the form of the HTTP border's timeline.
@@ -103,29 +103,29 @@ type event struct {
 	Unreadable string `json:"unreadable,omitempty"`
 }
 
-func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmask *operator.Person) (story, error) {
+func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmask *operator.Person) (timeline, error) {
 	conn, err := e.connect(ctx, cfg)
 	if err != nil {
-		return story{}, err
+		return timeline{}, err
 	}
 	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	s, err := tell(ctx, conn, ref)
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
-		return story{}, err
+		return timeline{}, err
 	}
 	if err == nil && unmask != nil {
 		if err := e.unmask(ctx, conn, &s, *unmask); err != nil {
-			return story{}, err
+			return timeline{}, err
 		}
 	}
-	letters, lettersErr := conn.DeadLettersOf(ctx, ref)
-	if lettersErr != nil {
-		return story{}, lettersErr
+	deadLetters, deadLettersErr := conn.DeadLettersOf(ctx, ref)
+	if deadLettersErr != nil {
+		return timeline{}, deadLettersErr
 	}
-	if s.DeadLetters = linesOf(letters); err != nil && len(letters) > 0 {
-		s.Next, err = s.DeadLetters[len(letters)-1].Next, nil
+	if s.DeadLetters = linesOf(deadLetters); err != nil && len(deadLetters) > 0 {
+		s.Next, err = s.DeadLetters[len(deadLetters)-1].Next, nil
 	}
 	return s, unknownTo(cfg, ref, err)
 }
@@ -148,11 +148,11 @@ func unknownTo(cfg config.Config, ref payment.Ref, err error) error {
 
 // tell reads the log, and the queue where that can say more. The error is events.ErrNoPayment when neither
 // knows the order.
-func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, error) {
-	s := story{Ref: ref, Command: nowhere, Events: []event{}}
+func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (timeline, error) {
+	s := timeline{Ref: ref, Command: nowhere, Events: []event{}}
 	records, err := conn.History(ctx, ref)
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
-		return story{}, err
+		return timeline{}, err
 	}
 	if queued, err := conn.QueuedCommand(ctx, ref); err == nil {
 		s.Command, s.QueuedAt = placeOf(queued), queued.StoredAt
@@ -164,11 +164,11 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 		if s.Command == parked {
 			s.Due, err = due(ctx, conn, ref)
 			if err != nil {
-				return story{}, err
+				return timeline{}, err
 			}
 		}
 	} else if !errors.Is(err, events.ErrNotQueued) {
-		return story{}, err
+		return timeline{}, err
 	}
 	if len(records) == 0 {
 		// A worker may have begun between the two looks: it writes to the log before it leaves the queue.
@@ -183,7 +183,7 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (story, er
 	}
 	if s.Payment, _ = events.Unskipped(records); s.Payment.Action != nil {
 		if s.Payment, err = readQuestion(ctx, conn, s.Payment); err != nil {
-			return story{}, err
+			return timeline{}, err
 		}
 	}
 	s.Payment = hideActions(s.Payment)

@@ -61,7 +61,7 @@ func submitting(p *payment.Payment) {
 
 func pending(p *payment.Payment) {
 	p.Status = payment.Pending
-	p.Action = &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{
+	p.Action = &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.TransferInstructions{
 		AccountNumber: "110-1", BankName: "Shinhan", Reference: "REF", Amount: payment.KRW(10000), ExpiresAt: p.RequestedAt.Add(time.Hour),
 	}}
 }
@@ -69,7 +69,7 @@ func pending(p *payment.Payment) {
 func settled(p *payment.Payment) {
 	p.Status, p.Action, p.SettledAmount, p.ProviderReference = payment.Settled, nil, payment.KRW(9000), "PR-1"
 	p.Reason = &payment.Reason{Code: payment.ReasonAmountMismatch, ProviderCode: "42", Message: "odd\x1b[2J\ttext"}
-	p.Receipts = []payment.Receipt{{Reference: "R-1", Amount: payment.KRW(9000)}}
+	p.Transfers = []payment.Transfer{{Reference: "R-1", Amount: payment.KRW(9000)}}
 }
 
 func TestShow(t *testing.T) {
@@ -81,7 +81,7 @@ func TestShow(t *testing.T) {
 	text := blanks.ReplaceAllString(o.out, " ")
 	for _, line := range []string{
 		"payment ecommpay-kr/D-1", "status settled", "reason amount_mismatch (42): odd\ufffd[2J\ufffdtext",
-		"amount 10000 KRW", "settled amount 9000 KRW", "provider's number PR-1", "receipt R-1 9000 KRW", "attempts 1",
+		"amount 10000 KRW", "settled amount 9000 KRW", "provider's number PR-1", "transfer R-1 9000 KRW", "attempts 1",
 		"submitted at 2026-11-22T00:00:01Z (2026-11-22T09:00:01+09:00)", "metadata cart cart-of-hong",
 		"REVISION UTC ", "LOCAL ", "from the first event to the last.",
 	} {
@@ -142,7 +142,7 @@ func TestShowActions(t *testing.T) {
 	show := func(order, want string) {
 		t.Helper()
 		run(t, "", slices.Concat([]string{"payment", "show", shop, order, "--config", config}, look)...).expect(t, 0, want, "")
-		run(t, "", "audit", "list", "--order", order, "--deed", "unmask", "--config", config).expect(t, 0, "kim", "")
+		run(t, "", "audit", "list", "--order", order, "--action", "unmask", "--config", config).expect(t, 0, "kim", "")
 	}
 	show("A-1", "action account Shinhan 110-1")
 	run(t, "", "payment", "show", shop, "A-1", "--unmask", "--config", config).expect(t, 2, "", "--by NAME")
@@ -287,7 +287,7 @@ func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events
 	go func() {
 		ended <- conn.ConsumeCommands(ctx, provider, 1, func(context.Context, events.Message) events.Verdict { return verdict })
 	}()
-	for deadline := time.After(patience); conn.Stats().Parked+conn.Stats().DeadLetters == before.Parked+before.DeadLetters; {
+	for deadline := time.After(timeout); conn.Stats().Parked+conn.Stats().DeadLetters == before.Parked+before.DeadLetters; {
 		select {
 		case <-deadline:
 			t.Fatal("the verdict was not carried out")

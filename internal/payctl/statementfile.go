@@ -31,8 +31,8 @@ var bookColumns = []string{
 	bookOrder, bookOperation, bookAmount, bookSettled, bookCurrency, bookStatus, bookReference, bookCreated, bookCompleted,
 }
 
-// bookStatuses are the statuses that a file of books can have. Others are unclear.
-var bookStatuses = []payment.Kind{payment.Accepted, payment.Paid, payment.Declined, payment.TakenBack, payment.PartlyTakenBack}
+// bookStatuses are the statuses that a file of books can have. Others are indeterminate.
+var bookStatuses = []payment.Kind{payment.Accepted, payment.Paid, payment.Declined, payment.Reversal, payment.PartialReversal}
 
 // bookForm says how a file of books is to be read.
 type bookForm struct {
@@ -77,7 +77,7 @@ func bookWords() string {
 // bookFile is a file of books that is being read.
 type bookFile struct {
 	form     bookForm
-	into     *reconcile.Books
+	into     *reconcile.Statement
 	place    map[string]int // column → place in a row
 	problems problems
 	seen     map[[3]string]int // operation, order and reference → line
@@ -86,8 +86,8 @@ type bookFile struct {
 // shortestLine is about as short as a line of books can be, in bytes.
 const shortestLine = 16
 
-// parseBooks reads and checks a whole text. Where problems are returned, the books are not to be used.
-func parseBooks(text []byte, form bookForm, into *reconcile.Books) []problem {
+// parseStatement reads and checks a whole text. Where problems are returned, the books are not to be used.
+func parseStatement(text []byte, form bookForm, into *reconcile.Statement) []problem {
 	f := &bookFile{form: form, into: into, place: map[string]int{}, seen: map[[3]string]int{}}
 	into.Grow(min(bytes.Count(text, []byte("\n")), len(text)/shortestLine))
 	readRows(text, reconcile.MaxLines, &f.problems, f.header, f.row)

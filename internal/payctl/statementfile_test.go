@@ -65,7 +65,7 @@ func TestCompareWithAFile(t *testing.T) {
 		"not all columns":            {"created_at,status,order,amount,settled_amount\nTIME,paid,P-1,10000,9000", []string{"--operation", "deposit", "--currency", "KRW"}, 0, "matched=1", ""},
 		"what moved alone":           {"created_at,status,order,settled_amount\nTIME,paid,P-1,9000", []string{"--operation", "deposit", "--currency", "KRW"}, 0, "matched=1", ""},
 		"the provider's own names":   {"Payment ID;Secret;Sum;Cur.;State;Made\nP-1;x;9000;KRW;success;STIME", []string{"--operation", "deposit", "--columns", "order=Payment ID,settled_amount=Sum,currency=Cur.,status=State,created_at=Made", "--statuses", "success=paid"}, 0, "matched=1", ""},
-		"a word nobody explained":    {"Payment ID;Sum;Cur.;State;Made\nP-1;9000;KRW;success;TIME", []string{"--operation", "deposit", "--columns", "order=Payment ID,settled_amount=Sum,currency=Cur.,status=State,created_at=Made"}, 1, "unclear deposit P-1", "findings: 1"},
+		"a word nobody explained":    {"Payment ID;Sum;Cur.;State;Made\nP-1;9000;KRW;success;TIME", []string{"--operation", "deposit", "--columns", "order=Payment ID,settled_amount=Sum,currency=Cur.,status=State,created_at=Made"}, 1, "indeterminate deposit P-1", "findings: 1"},
 		"another amount":             {bookHeader + "\n" + strings.Replace(bookLine, "9000", "10000", 1), nil, 1, "paid: 9000 KRW with us, 10000 KRW there", "findings: 1"},
 		"another number, any may be": {bookHeader + "\n" + strings.Replace(bookLine, "PR-1", "PR-2", 1), nil, 0, "matched=1", ""},
 		"another currency":           {bookHeader + "\n" + strings.Replace(bookLine, "KRW", "TWD", 1), nil, 1, "amount_differs deposit P-1", ""},
@@ -153,11 +153,11 @@ func TestCompareRefusesBadFiles(t *testing.T) {
 func TestCompareRefusesBadQuestions(t *testing.T) {
 	t.Parallel()
 	config := configuration(t, "nats://127.0.0.1:1", nowhere)
-	books, now := file(t, "books.csv", bookHeader), time.Now().In(time.FixedZone("KST", 9*60*60)) // days are meant there
+	statement, now := file(t, "books.csv", bookHeader), time.Now().In(time.FixedZone("KST", 9*60*60)) // days are meant there
 	on := func(from, to int) []string {
 		return []string{shop, "--from", now.AddDate(0, 0, from).Format(time.DateOnly), "--to", now.AddDate(0, 0, to).Format(time.DateOnly)}
 	}
-	dated := append(on(-2, -2), "--file", books)
+	dated := append(on(-2, -2), "--file", statement)
 	for says, args := range map[string][]string{
 		"takes PROVIDER":                        {},
 		"has no provider":                       append([]string{"nobody"}, on(-2, -2)[1:]...),

@@ -28,11 +28,11 @@ const (
 )
 
 func statementsCommand(env Env) *cobra.Command {
-	parent := group("statements", "Compare a provider's books with the log", "  payctl statements compare teemopay-kr --from 2026-11-21 --to 2026-11-21")
+	parent := group("statements", "Compare a provider's records with the log", "  payctl statements compare teemopay-kr --from 2026-11-21 --to 2026-11-21")
 	c := &cobra.Command{
 		Use:   "compare PROVIDER",
-		Short: "Compare a provider's books of some days with the log, both ways",
-		Long: `Compare a provider's books of some days with the log, both ways: every payment that the provider made on these days
+		Short: "Compare a provider's records of some days with the log, both ways",
+		Long: `Compare a provider's records of some days with the log, both ways: every payment that the provider made on these days
 is looked for in the log, and every payment that was sent on these days is looked for in the books. It reads only: no money is
 moved and no status is written.
 
@@ -46,8 +46,8 @@ file is CSV in UTF-8, separated by "," or ";", and its first line names the colu
   currency                           or say --currency for all lines
   reference, completed_at            where there are any
 
-With --columns it may have other names, and more of them. The statuses are accepted (not finished), paid, declined, taken_back
-and partly_taken_back; --statuses says what the provider's own words mean. A word that nobody explained is a finding, never
+With --columns it may have other names, and more of them. The statuses are accepted (not finished), paid, declined, reversed
+and partially_reversed; --statuses says what the provider's own words mean. A word that nobody explained is a finding, never
 a guess. If any line cannot be read, each is shown with its number and column, and nothing is compared.
 
 A file that holds exactly the days proves nothing for payments within the --margin of its ends: these are noted. Download the
@@ -96,7 +96,7 @@ func (q *question) addFlags(c *cobra.Command) {
 	f.StringVar(&q.from, "from", "", "the first `DAY`, e.g. 2026-11-21; required")
 	f.StringVar(&q.to, "to", "", "the last `DAY`, which is compared too; required, at most 31 days")
 	f.StringVar(&q.operation, "operation", "", "only deposit or payout; of all lines of a file without that column")
-	f.StringVar(&q.file, "file", "", "the provider's books as a CSV `FILE`, instead of asking the provider")
+	f.StringVar(&q.file, "file", "", "the provider's records as a CSV `FILE`, instead of asking the provider")
 	f.StringToStringVar(&q.form.columns, "columns", nil, "what the file calls the columns, as `OURS=THEIRS,…`")
 	f.StringToStringVar(&q.form.statuses, "statuses", nil, "what the file's statuses mean, as `THEIRS=OURS,…`")
 	f.StringVar(&q.form.currency, "currency", "", "the currency of all lines of a file without that column, e.g. KRW")
@@ -184,7 +184,7 @@ func (e Env) compare(ctx context.Context, cfg config.Config, q *question) error 
 	if err := q.resolve(cfg, connector, e.Now()); err != nil {
 		return err
 	}
-	books, err := e.books(ctx, cfg, q)
+	statement, err := e.statement(ctx, cfg, q)
 	if err != nil {
 		return err
 	}
@@ -193,8 +193,8 @@ func (e Env) compare(ctx context.Context, cfg config.Config, q *question) error 
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	r := newComparison(q, books)
-	if err := e.judge(ctx, conn, q, books, r); err != nil {
+	r := newComparison(q, statement)
+	if err := e.judge(ctx, conn, q, statement, r); err != nil {
 		return err
 	}
 	if err := r.write(e.Stdout, e.Stderr, q.format); err != nil {
@@ -207,8 +207,8 @@ func (e Env) compare(ctx context.Context, cfg config.Config, q *question) error 
 }
 
 // judge compares, and keeps what is to be shown.
-func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, books *reconcile.Books, r *comparison) (err error) {
-	c := reconcile.Comparison{Log: conn, Books: books, Rules: q.rules, Operations: q.operations, Found: func(f reconcile.Finding) error {
+func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, statement *reconcile.Statement, r *comparison) (err error) {
+	c := reconcile.Comparison{Log: conn, Statement: statement, Rules: q.rules, Operations: q.operations, Found: func(f reconcile.Finding) error {
 		if len(r.Findings) == maxFindings {
 			return fmt.Errorf("more than %d differences: this is not the right account, or not the right file", maxFindings)
 		}
@@ -231,10 +231,10 @@ func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, books
 	return err
 }
 
-// books reads the books, from the file or from the provider.
-func (e Env) books(ctx context.Context, cfg config.Config, q *question) (*reconcile.Books, error) {
+// statement reads the books, from the file or from the provider.
+func (e Env) statement(ctx context.Context, cfg config.Config, q *question) (*reconcile.Statement, error) {
 	if q.file != "" {
-		return e.booksOfFile(q)
+		return e.statementOfFile(q)
 	}
 	reader, can := q.connector.(connectors.StatementReader)
 	if !can {
@@ -254,21 +254,21 @@ func (e Env) books(ctx context.Context, cfg config.Config, q *question) (*reconc
 		defer shown.end()
 		reading.Step = shown.add
 	}
-	books, err := reading.Read(ctx)
+	statement, err := reading.Read(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("the books of %s cannot be read, nothing was compared: %w", q.provider, err)
 	}
-	return books, nil
+	return statement, nil
 }
 
 // admit waits for a place in the budget of calls that all share.
 func admit(spare *limits.Limits, provider string) func(context.Context) error {
-	const patience = time.Minute
+	const timeout = time.Minute
 	return func(ctx context.Context) error {
 		for {
-			wait, ok := spare.Reserve(ctx, provider, patience)
+			wait, ok := spare.Reserve(ctx, provider, timeout)
 			if !ok {
-				wait = patience
+				wait = timeout
 			}
 			select {
 			case <-time.After(wait):
@@ -282,8 +282,8 @@ func admit(spare *limits.Limits, provider string) func(context.Context) error {
 	}
 }
 
-// booksOfFile reads a file, which covers the days until it was made.
-func (e Env) booksOfFile(q *question) (*reconcile.Books, error) {
+// statementOfFile reads a file, which covers the days until it was made.
+func (e Env) statementOfFile(q *question) (*reconcile.Statement, error) {
 	text, err := readFile(q.file)
 	if err != nil {
 		return nil, usageError{err}
@@ -296,8 +296,8 @@ func (e Env) booksOfFile(q *question) (*reconcile.Books, error) {
 	if asOf.Before(covered.To) {
 		covered.To = asOf
 	}
-	books := reconcile.NewBooks(asOf, covered)
-	problems := parseBooks(text, q.form, books)
+	statement := reconcile.NewStatement(asOf, covered)
+	problems := parseStatement(text, q.form, statement)
 	for i, p := range problems {
 		if i == maxShown {
 			_, _ = fmt.Fprintf(e.Stderr, "and %d more\n", len(problems)-maxShown)
@@ -308,7 +308,7 @@ func (e Env) booksOfFile(q *question) (*reconcile.Books, error) {
 	if len(problems) > 0 {
 		return nil, usagef("the file is not good (problems: %d): nothing was compared", len(problems))
 	}
-	return books, nil
+	return statement, nil
 }
 
 // maxShown is how many problems of a file are shown.

@@ -39,10 +39,10 @@ type house struct {
 	conn    *jetstream.Conn
 	account *teemopay.Connector
 	config  string
-	// books spoils the answers to queries for the books; nil does not. n counts them from 1.
-	mu    sync.Mutex
-	n     int
-	books func(n int, w http.ResponseWriter, honest *httptest.ResponseRecorder)
+	// statement spoils the answers to queries for the books; nil does not. n counts them from 1.
+	mu        sync.Mutex
+	n         int
+	statement func(n int, w http.ResponseWriter, honest *httptest.ResponseRecorder)
 }
 
 func newHouse(t *testing.T) *house {
@@ -56,7 +56,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	h := &house{t: t}
-	h.box, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.Account{{
+	h.box, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.AccountConfig{{
 		Name: other, Protocol: protocol, Balance: 1_000_000_000, MoveDelay: time.Millisecond,
 		Faults: []sandbox.Fault{{Name: sandbox.LostCallback}}, // there is nobody to call
 	}}})
@@ -100,7 +100,7 @@ func newHouse(t *testing.T) *house {
 
 func (h *house) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.mu.Lock()
-	spoil := h.books
+	spoil := h.statement
 	if strings.HasSuffix(r.URL.Path, "/queryList") {
 		h.n++
 	} else {
@@ -264,7 +264,7 @@ func TestCompareWithTheProvider(t *testing.T) {
 	for i := range 500 { // more than a page
 		h.pay(payment.Deposit, fmt.Sprintf("fill-%d", i))
 	}
-	h.books = func(n int, w http.ResponseWriter, honest *httptest.ResponseRecorder) {
+	h.statement = func(n int, w http.ResponseWriter, honest *httptest.ResponseRecorder) {
 		body := honest.Body.Bytes()
 		maps.Copy(w.Header(), honest.Header())
 		w.Header().Del("Content-Length")
@@ -282,7 +282,7 @@ func TestCompareWithTheProvider(t *testing.T) {
 	}
 	want := []string{
 		"amount_differs deposit more", "charged_twice deposit twice", "declined_there deposit declined", "final_there deposit paid", "missing_here deposit not-ours",
-		"missing_there deposit hidden", "missing_there payout never-there", "paid_there deposit late", "reference_differs payout renamed", "taken_back_there payout refunded",
+		"missing_there deposit hidden", "missing_there payout never-there", "paid_there deposit late", "reference_differs payout renamed", "reversed_there payout refunded",
 	}
 	o := h.compare("--format", "json")
 	if found := foundIn(t, o); o.code != 1 || !slices.Equal(found, want) {
@@ -298,7 +298,7 @@ func TestCompareWithTheProvider(t *testing.T) {
 	}
 	h.compare("--operation", "payout").expect(t, 1, "reference_differs payout renamed", "findings: 3")
 
-	h.books = func(_ int, w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(http.StatusBadGateway) }
+	h.statement = func(_ int, w http.ResponseWriter, _ *httptest.ResponseRecorder) { w.WriteHeader(http.StatusBadGateway) }
 	h.compare("--operation", "payout").expect(t, 1, "", "nothing was compared")
 }
 
@@ -351,7 +351,7 @@ func TestCompareReadsTheMargin(t *testing.T) {
 }
 
 // A place in the budget that is far away is waited for: no call is made without one.
-func TestBooksAreReadWithinTheBudget(t *testing.T) {
+func TestStatementAreReadWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		spare, err := limits.New(limits.Options{

@@ -37,7 +37,7 @@ func (v bookValues) text(column string, required bool) string {
 	return value
 }
 
-// kind reads the status. What nobody said the meaning of is unclear, which is a finding: it is never guessed.
+// kind reads the status. What nobody said the meaning of is indeterminate, which is a finding: it is never guessed.
 func (v bookValues) kind() payment.Kind {
 	word := v.text(bookStatus, true)
 	if ours, said := v.file.form.statuses[word]; said {
@@ -46,7 +46,7 @@ func (v bookValues) kind() payment.Kind {
 	if kind := payment.Kind(word); slices.Contains(bookStatuses, kind) {
 		return kind
 	}
-	return payment.Unclear
+	return payment.Indeterminate
 }
 
 func (v bookValues) operation() payment.Operation {

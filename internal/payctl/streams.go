@@ -89,7 +89,7 @@ func streamsApplyCommand(env Env) *cobra.Command {
 What exists and differs is left as it is, unless --update is given. It then is changed if nothing can be lost
 by that: what is kept and what is taken may grow. Other differences are shown, and nothing is changed.
 
-What was done is kept in the stream AUDIT, see payctl audit list --deed apply.`,
+What was done is kept in the stream AUDIT, see payctl audit list --action apply.`,
 		Example: `  payctl streams apply --config administrator.yaml
   payctl streams apply --config administrator.yaml --update --by kim --because "keep payments longer, ticket 4716"`, Args: arguments(),
 	}
@@ -125,7 +125,7 @@ var unattended = operator.Person{Name: "unattended", Why: "make what is missing"
 
 func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool, who operator.Person) error {
 	record := events.AuditRecord{
-		ID: uuid.NewString(), Deed: events.DeedApply, Provider: events.NoProvider, By: who.Name, Reason: who.Why,
+		ID: uuid.NewString(), Action: events.ActionApply, Provider: events.NoProvider, By: who.Name, Reason: who.Why,
 		Filter: map[string]string{"update": strconv.FormatBool(update)},
 	}
 	done, err := e.applyRecorded(ctx, conn, update, record)
@@ -212,7 +212,7 @@ func (e Env) onNATS(ctx context.Context, path string, do func(context.Context, *
 	return do(ctx, conn)
 }
 
-// patiently is onNATS, again and again for a time. A wrong command line or configuration does not mend itself.
+// patiently is onNATS, again and again for a time. A wrong command line or configuration does not fix itself.
 func (e Env) patiently(ctx context.Context, wait time.Duration, path string, do func(context.Context, *jetstream.Conn) error) error {
 	for deadline := e.Now().Add(wait); ; {
 		err := e.onNATS(ctx, path, do)

@@ -42,10 +42,10 @@ func TestStreams(t *testing.T) {
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
 	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "as they are defined")
 	// Each of the three that did or tried something left its intent and its result; applying nothing left none.
-	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "unattended make what is missing 7 done", "")
-	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "kim ticket 7 1 done", "")
-	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "kim ticket 8 1 not done", "")
-	run(t, "", "audit", "list", "--deed", "apply", "--config", longer).expect(t, 0, "4 deeds.", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended make what is missing 7 done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 7 1 done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 8 1 not done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "4 actions.", "")
 	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-books: missing"`, "")
 	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--because", "ticket"}, {"--by", " ", "--because", "ticket"}} {
 		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --because WORDS are required with --update: ")

@@ -20,7 +20,7 @@ var zones = map[string]*time.Location{
 }
 
 // print writes the payment for people.
-func (s story) print(w io.Writer) error {
+func (s timeline) print(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, line := range s.header() {
 		_, _ = fmt.Fprintf(table, "%s\t%s\n", line[0], printable(line[1]))
@@ -66,14 +66,14 @@ func (s story) print(w io.Writer) error {
 }
 
 // header is what stands above the timeline: names and values, without those that are empty.
-func (s story) header() [][2]string {
+func (s timeline) header() [][2]string {
 	p := s.Payment
 	lines := [][2]string{
 		{"WARNING", s.unreadableLine()}, {"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
 		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's number", p.ProviderReference},
 	}
-	for _, r := range p.Receipts {
-		lines = append(lines, [2]string{"receipt", r.Reference + " " + money(r.Amount)})
+	for _, r := range p.Transfers {
+		lines = append(lines, [2]string{"transfer", r.Reference + " " + money(r.Amount)})
 	}
 	if p.Status != "" {
 		lines = append(lines, [2]string{"attempts", fmt.Sprint(p.Attempts)})
@@ -101,7 +101,7 @@ func (s story) header() [][2]string {
 }
 
 // unreadableLine says that the payment can stand otherwise than it is shown.
-func (s story) unreadableLine() string {
+func (s timeline) unreadableLine() string {
 	if len(s.Unreadable) == 0 {
 		return ""
 	}
@@ -119,7 +119,7 @@ func submitted(p payment.Payment) string {
 }
 
 // commandLine says where the command is, and whether that is as it should be.
-func (s story) commandLine() string {
+func (s timeline) commandLine() string {
 	switch {
 	case s.Command == inQueue && len(s.Events) == 0:
 		return "waits in the queue since " + moment(s.QueuedAt, s.Payment) + "; no worker has begun it"
@@ -135,7 +135,7 @@ func (s story) commandLine() string {
 	return ""
 }
 
-func (s story) parkedLine() string {
+func (s timeline) parkedLine() string {
 	line := "is parked in the broker"
 	if !s.Due.IsZero() {
 		line += " until " + moment(s.Due, s.Payment)

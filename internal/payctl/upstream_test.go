@@ -33,12 +33,12 @@ func TestUpstreamIsShownAndRecorded(t *testing.T) {
 	}
 	for _, e := range entries {
 		want := "shop"
-		if e.Record.Deed == events.DeedDrop {
+		if e.Record.Action == events.ActionDrop {
 			want = "game"
 		}
 		for _, item := range e.Record.Items {
 			if item.Upstream != want {
-				t.Errorf("%s %s: the record of %s says %q", e.Record.Deed, e.Record.Stage, item.Order, item.Upstream)
+				t.Errorf("%s %s: the record of %s says %q", e.Record.Action, e.Record.Stage, item.Order, item.Upstream)
 			}
 		}
 	}

@@ -75,7 +75,7 @@ func TestRefusedWebhooks(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer nc.Close()
-	if _, err := nc.Request("webhook.refused.acme.0", []byte("garbage"), patience); err != nil {
+	if _, err := nc.Request("webhook.refused.acme.0", []byte("garbage"), timeout); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "", "webhooks", "refused", "list", "--config", config).expect(t, payctl.ExitOK, "it is not a refused webhook", "")

@@ -17,7 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"golang.org/x/sync/errgroup"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -25,7 +25,7 @@ import (
 
 const document = "../../docs/personal-data.md"
 
-// marks are pieces of the personal data that trial.Variant.Command sends, by what the document calls them.
+// marks are pieces of the personal data that testenv.Variant.Command sends, by what the document calls them.
 var marks = map[string][]string{
 	"name": {"홍길동", "길동"}, "mail": {"hong@example.com"}, "phone": {"01012345678"}, "IP address": {"198.51.100.7"},
 	"ID number": {`"900101"`}, "customer number": {`c-77`}, "bank account": {"29900000000000"}, "return address": {"shop.example/back"},
@@ -148,12 +148,12 @@ func stated(t *testing.T) findings {
 // play pays in every way at every provider, and lets one command be refused.
 func (s *system) play() []payment.Ref {
 	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	var refs []payment.Ref
 	var group errgroup.Group
 	group.SetLimit(4)
-	for i, v := range trial.Variants() {
+	for i, v := range testenv.Variants() {
 		order := fmt.Sprintf("PRIV-%d", i)
 		refs = append(refs, payment.Ref{Provider: v.Account, Order: order})
 		group.Go(func() error {
@@ -164,7 +164,7 @@ func (s *system) play() []payment.Ref {
 		})
 	}
 	s.must(group.Wait())
-	again := trial.Variants()[0]
+	again := testenv.Variants()[0]
 	again.Amount = payment.KRW(1)
 	changed, stop := s.dead()
 	defer stop()
@@ -181,7 +181,7 @@ func (s *system) play() []payment.Ref {
 func (s *system) finish(refs []payment.Ref) {
 	s.t.Helper()
 	s.stopIngress()
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	for _, ref := range refs {
 		for waits := true; waits; {
@@ -253,9 +253,9 @@ func TestPersonalDataIsWhereTheDocumentSays(t *testing.T) {
 // eraseAll erases what can be erased of all orders; all have ended and every webhook was judged.
 func (s *system) eraseAll(refs []payment.Ref) {
 	s.t.Helper()
-	desk := operator.Desk{Log: s.conn, Queue: s.conn, Now: time.Now}
+	service := operator.Service{Log: s.conn, Queue: s.conn, Now: time.Now}
 	for _, ref := range refs {
-		if p, erased, left, err := desk.Erase(s.t.Context(), s.conn, ref); err != nil || len(left) > 0 || len(erased) == 0 {
+		if p, erased, left, err := service.Erase(s.t.Context(), s.conn, ref); err != nil || len(left) > 0 || len(erased) == 0 {
 			s.t.Errorf("%s, %s: %d erased, left %v, %v", ref, p.Status, len(erased), left, err)
 		}
 	}

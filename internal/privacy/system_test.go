@@ -16,20 +16,20 @@ import (
 	"payonce/internal/freeport"
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
-	"payonce/internal/shop"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
+	"payonce/internal/testmerchant"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/sandbox"
 )
 
-// patience bounds everything that must happen.
-const patience = 3 * time.Minute
+// timeout bounds everything that must happen.
+const timeout = 3 * time.Minute
 
 // system is the whole of it: ingress, worker, every provider's simulator, nats-server and Redis.
 type system struct {
 	t     *testing.T
-	shop  shop.Shop
+	shop  testmerchant.Shop
 	nats  *nats.Conn
 	conn  *jetstream.Conn
 	redis *redistest.Server
@@ -47,8 +47,8 @@ func start(t *testing.T) *system {
 	s.listen(broker.URL())
 	listen, err := freeport.Address(t.Context())
 	s.must(err)
-	at := trial.Addresses{NATS: []string{broker.URL()}, Redis: s.redis.Addr(), Listen: listen}
-	keys, err := trial.NewKeys()
+	at := testenv.Addresses{NATS: []string{broker.URL()}, Redis: s.redis.Addr(), Listen: listen}
+	keys, err := testenv.NewKeys()
 	s.must(err)
 	accounts, err := keys.Accounts(at, nil)
 	s.must(err)
@@ -59,9 +59,9 @@ func start(t *testing.T) *system {
 	at.Sandbox = api.URL
 	path, key, err := keys.WriteConfig(t.TempDir(), at)
 	s.must(err)
-	path, err = trial.Unhurried(path)
+	path, err = testenv.Unhurried(path)
 	s.must(err)
-	s.shop = shop.Shop{Ingress: "http://" + listen, Sandbox: at.Sandbox, Key: key}
+	s.shop = testmerchant.Shop{Ingress: "http://" + listen, Sandbox: at.Sandbox, Key: key}
 	s.stopIngress = sync.OnceFunc(s.run(app.Ingress(), path))
 	t.Cleanup(s.stopIngress)
 	s.stopWorker = sync.OnceFunc(s.run(app.Worker(), path))

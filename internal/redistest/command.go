@@ -22,7 +22,7 @@ func (s *Server) MustDo(command string) string {
 
 // Do sends one command, its words divided by blanks, on a connection of its own, and returns the answer
 // when it is a simple text, a number or a bulk text.
-func (s *Server) Do(command string) (string, error) { return s.doWithin(patience, command) }
+func (s *Server) Do(command string) (string, error) { return s.doWithin(timeout, command) }
 
 func (s *Server) doWithin(limit time.Duration, command string) (string, error) {
 	conn, err := net.Dial("tcp", s.addr)

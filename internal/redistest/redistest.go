@@ -16,8 +16,8 @@ import (
 	"payonce/internal/freeport"
 )
 
-// patience is how long a server may take for what it must do.
-const patience = 30 * time.Second
+// timeout is how long a server may take for what it must do.
+const timeout = 30 * time.Second
 
 // Server is a redis-server process: AOF with appendfsync always, maxmemory-policy noeviction. Its
 // methods are for the test's goroutine and fail the test on their own.
@@ -131,10 +131,10 @@ func (s *Server) waitFor(what string, holds func() bool) {
 	s.t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.Now().Add(patience)
+	deadline := time.Now().Add(timeout)
 	for !holds() {
 		if time.Now().After(deadline) {
-			s.t.Fatalf("waited %s for %s\n%s", patience, what, s.log())
+			s.t.Fatalf("waited %s for %s\n%s", timeout, what, s.log())
 		}
 		<-tick.C
 	}
@@ -203,8 +203,8 @@ func (s *Server) end(signal syscall.Signal) {
 	s.signal(signal)
 	select {
 	case <-s.exited:
-	case <-time.After(patience):
-		s.t.Fatalf("redis-server did not end within %s\n%s", patience, s.log())
+	case <-time.After(timeout):
+		s.t.Fatalf("redis-server did not end within %s\n%s", timeout, s.log())
 	}
 }
 

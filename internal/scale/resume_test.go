@@ -71,7 +71,7 @@ func (s *system) parkedNow() int {
 func (s *system) resumeTimes() map[string]time.Time {
 	s.t.Helper()
 	due := make(map[string]time.Time, *parked)
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
 	defer cancel()
 	done := make(chan struct{})
 	go func() {

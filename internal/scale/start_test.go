@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 )
 
 var (
 	pending = flag.Int("pending", 100_000, "payments that are pending when a worker starts")
 	rounds  = flag.Int("rounds", 9, "starts of each")
-	anew    = flag.Bool("anew", false, "the broker has forgotten its timers before each start")
+	again   = flag.Bool("again", false, "the broker has forgotten its timers before each start")
 )
 
 // A lease that lets look-ups be due a minute after the last event, and look-ups that are due so soon, or in an hour.
@@ -75,7 +75,7 @@ type starts struct {
 func (r *starts) begin(round int) {
 	t := r.s.t
 	t.Helper()
-	if *anew {
+	if *again {
 		r.s.forgetTimers()
 	}
 	waits := fmt.Sprintf("F-%d", round)
@@ -95,7 +95,7 @@ func (r *starts) begin(round int) {
 		r.each = append(r.each, r.s.took(paid, began))
 	}
 	r.resident, r.most = max(r.resident, memory(t, worker, "VmRSS:")), max(r.most, memory(t, worker, "VmHWM:"))
-	if err := worker.Stop(trial.StopPatience); err != nil {
+	if err := worker.Stop(testenv.StopTimeout); err != nil {
 		t.Error(err)
 	}
 }
@@ -104,14 +104,14 @@ func (s *system) took(paid <-chan struct{}, began time.Time) time.Duration {
 	s.t.Helper()
 	select {
 	case <-paid:
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		s.t.Fatal("not paid")
 	}
 	return time.Since(began).Round(10 * time.Microsecond)
 }
 
 // memory reads a line of a process' status in KiB (proc(5)).
-func memory(t *testing.T, p *trial.Process, name string) int {
+func memory(t *testing.T, p *testenv.Process, name string) int {
 	t.Helper()
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
 	if err != nil {

@@ -21,7 +21,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
-	"payonce/internal/trial"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -29,8 +29,8 @@ import (
 
 const account = "acme-kr"
 
-// patience bounds every wait.
-const patience = 20 * time.Minute
+// timeout bounds every wait.
+const timeout = 20 * time.Minute
 
 // system is a nats-server that syncs every write, a redis-server, a provider and any number of worker processes.
 type system struct {
@@ -102,12 +102,12 @@ providers:
 `
 
 // work starts a worker process. Its log goes to a file that a failed test shows the end of.
-func (s *system) work() *trial.Process {
+func (s *system) work() *testenv.Process {
 	s.t.Helper()
 	logs := &tail{}
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)
 	defer cancel()
-	p, err := trial.Start(ctx, exec.Command(s.binary, "--config", s.config), logs, "working")
+	p, err := testenv.Start(ctx, exec.Command(s.binary, "--config", s.config), logs, "working")
 	if err != nil {
 		s.t.Fatalf("%v\n%s", err, logs)
 	}
@@ -171,7 +171,7 @@ func (s *system) each(n int, prefix string, do func(ctx context.Context, order s
 
 func (s *system) until(what string, condition func() bool) {
 	s.t.Helper()
-	limit, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
+	limit, tick := time.After(timeout), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {

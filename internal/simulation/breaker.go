@@ -14,8 +14,8 @@ type breaker struct {
 	turn     int           // grows whenever the breaker opens, closes or tries
 	failures int           // in a row, in this turn
 	until    time.Duration // when an open breaker tries
-	open     bool          // until a trial succeeds
-	trying   bool          // the trial is under way
+	open     bool          // until a test environment succeeds
+	trying   bool          // the testenv is under way
 	truly    int           // calls that really failed at the provider, in this turn
 
 	order string        // whose request was refused last because of our account

@@ -21,17 +21,17 @@ const (
 
 // clocks are what a process reads the time from.
 type clocks struct {
-	skew     time.Duration // its time is ahead of the broker's by this much, within maxSkew
-	slow     time.Duration // and behind by this much after a suspension, until it is measured again
-	wall     time.Duration // the machine's wall clock is ahead by this much
-	standing time.Duration // for so long the monotonic clock has stood still
+	skew time.Duration // its time is ahead of the broker's by this much, within maxSkew
+	slow time.Duration // and behind by this much after a suspension, until it is measured again
+	wall time.Duration // the machine's wall clock is ahead by this much
+	open time.Duration // for so long the monotonic clock has stood still
 }
 
 // clock is the broker's time as the process knows it.
 func (p *process) clock() time.Time { return p.w.time().Add(p.clocks.skew - p.clocks.slow) }
 
 // mono is the monotonic clock of its machine.
-func (p *process) mono() time.Duration { return p.w.now - p.clocks.standing }
+func (p *process) mono() time.Duration { return p.w.now - p.clocks.open }
 
 // drawClocks are those of a process that starts.
 func (w *world) drawClocks() clocks {
@@ -108,7 +108,7 @@ func (p *process) setClock(ahead time.Duration) {
 func (t *task) suspend(pause bool) {
 	p, w := t.p, t.p.w
 	long, what := t.standstill(), "is suspended"
-	p.clocks.standing += long
+	p.clocks.open += long
 	p.clocks.slow += long
 	w.after(long+w.between(0, measureEvery), func() { p.clocks.slow -= min(long, p.clocks.slow) })
 	for _, other := range p.tasks {

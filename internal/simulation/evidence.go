@@ -16,7 +16,7 @@ const never = time.Duration(math.MaxInt64)
 // unreadable is a statement of the provider that its connector cannot map.
 func (w *world) unreadable() payment.Observation {
 	code := [...]string{"amount_unreadable", "partially_paid", "status_99"}[w.rng.IntN(3)]
-	return payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: code}}
+	return payment.Observation{Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: code}}
 }
 
 // speakUnreadably sends unreadable webhooks about an order that the provider has heard of: before its reply, long
@@ -62,7 +62,7 @@ func (w *world) says(d *deal) payment.Observation {
 // brought it, or that led to the look-up: an annotation in the log, or a dead letter after the outcome.
 func (w *world) judgeAcknowledged(t *task, v events.Verdict) {
 	if t.m.stream == events.StreamWebhooks && v.Kind == events.Done {
-		if said := w.noticeOf(t.m); said.observation.Kind == payment.Unclear && !w.annotated(said.ref, payment.FromWebhook, said.observation) {
+		if said := w.noticeOf(t.m); said.observation.Kind == payment.Indeterminate && !w.annotated(said.ref, payment.FromWebhook, said.observation) {
 			w.problem("%s: an unreadable webhook is acknowledged and left no trace", said.ref.Order)
 		}
 	}
@@ -95,22 +95,22 @@ func (w *world) annotated(ref payment.Ref, source payment.Source, o payment.Obse
 
 // judgeNotices checks which webhooks became dead letters: those of no order, and unreadable ones after the outcome.
 func (w *world) judgeNotices() {
-	buried := map[payment.Ref]bool{}
+	deadLettered := map[payment.Ref]bool{}
 	for _, d := range w.dead {
 		if d.stream != events.StreamWebhooks {
 			continue
 		}
-		buried[d.ref] = true
+		deadLettered[d.ref] = true
 		said := w.noticeOf(d.message)
-		stray := said.ref.Order == strayOrder && d.reason == events.DeadUnknownOrder
-		late := said.observation.Kind == payment.Unclear && d.reason == events.DeadUnexplained &&
+		orphan := said.ref.Order == orphanOrder && d.reason == events.DeadUnknownOrder
+		late := said.observation.Kind == payment.Indeterminate && d.reason == events.DeadUnexplained &&
 			slices.ContainsFunc(w.log.lists[d.ref], func(e logEvent) bool { return e.stands.Status.Ended() })
-		if !stray && !late {
+		if !orphan && !late {
 			w.problem("a webhook for %s is a dead letter: %s", said.ref.Order, d.reason)
 		}
 	}
 	for _, said := range w.notices {
-		if said.ref.Order == strayOrder && !buried[said.ref] {
+		if said.ref.Order == orphanOrder && !deadLettered[said.ref] {
 			w.problem("a webhook of no order is no dead letter")
 		}
 	}
@@ -123,7 +123,7 @@ func (w *world) afterwards(o *order) []payment.Status {
 		return nil
 	}
 	var also []payment.Status
-	if d.state == payment.TakenBack { // a dead letter says it
+	if d.state == payment.Reversal { // a dead letter says it
 		also = append(also, payment.Settled)
 	}
 	if d.unreadableUntil == never || w.hours[o.cmd.Operation].shut { // to be looked up at the opening

@@ -35,7 +35,7 @@ const (
 	timerCrowded                   // others wait behind an event that a timer gets
 	deliveryLate                   // a message is delivered after younger ones
 	commandAgain                   // a command is published twice
-	commandRival                   // another command is published under the same order
+	commandConcurrent              // another command is published under the same order
 	commandShort                   // a command is published on the short subject
 	commandExpires                 // a command expires soon
 	commandOld                     // a command is older than the log's memory
@@ -63,11 +63,11 @@ const (
 	webhookTwice                   // a webhook is sent again
 	webhookLate                    // a webhook is late
 	webhookEarly                   // a webhook comes while the request is still under way
-	webhookStray                   // a webhook comes for an order that nobody knows
+	webhookOrphan                  // a webhook comes for an order that nobody knows
 	otherEcho                      // the provider speaks of another amount than was ordered
 	otherAmount                    // another amount arrives
-	reversal                       // a settled payment is taken back
-	extraReceipt                   // the customer pays once more
+	reversal                       // a settled payment is reversed
+	extraTransfer                  // the customer pays once more
 	contradiction                  // the provider says the opposite of its outcome
 	byPage                         // a deposit is paid on a page, of which the provider hears from the customer
 	pageUnused                     // the customer does not come

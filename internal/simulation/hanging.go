@@ -19,10 +19,10 @@ type step struct {
 
 // step returns the step of an event.
 func (w *world) step(m *message) *step {
-	for len(w.steps) <= m.rung {
+	for len(w.steps) <= m.step {
 		w.steps = append(w.steps, &step{})
 	}
-	return w.steps[m.rung]
+	return w.steps[m.step]
 }
 
 // drawHanging draws until when look-ups about an order get no answer.
@@ -69,7 +69,7 @@ func (w *world) hangs(t *task, v events.Verdict) {
 	if m.stream != events.StreamPayments || !t.hung || v.Kind != events.Retry {
 		return
 	}
-	s, timer := w.step(m), w.processes[0].timers[m.rung]
+	s, timer := w.step(m), w.processes[0].timers[m.step]
 	s.hanging = m
 	if w.now < w.calm+maxFreeze+measureEvery { // a process may have stood still
 		return

@@ -128,7 +128,7 @@ func (w *world) judgeClosed(o *order, p payment.Payment) {
 	if !h.engine.Open(p.ResumeAt) {
 		w.problem("%s: parked until %s, when the provider is closed", o.ref.Order, p.ResumeAt.Format(time.TimeOnly))
 	}
-	if give := w.limits.patience[p.Operation].GiveUpAfter; give > 0 {
+	if give := w.limits.timeout[p.Operation].GiveUpAfter; give > 0 {
 		if end, _ := h.engine.AddOpen(o.cmd.RequestedAt, give); !end.After(p.ResumeAt) {
 			return // it is given up then, and sends nothing
 		}

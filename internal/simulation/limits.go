@@ -12,15 +12,15 @@ import (
 
 // spared is what the provider of a run is spared. The zero value limits nothing.
 type spared struct {
-	policy   limits.Policy
-	patience map[payment.Operation]worker.Patience
+	policy  limits.Policy
+	timeout map[payment.Operation]worker.GiveUpPolicy
 }
 
 // drawLimits makes half of the runs free of limits.
 func (w *world) drawLimits() spared {
-	s := spared{patience: map[payment.Operation]worker.Patience{}}
+	s := spared{timeout: map[payment.Operation]worker.GiveUpPolicy{}}
 	for _, op := range payment.Operations() {
-		s.patience[op] = worker.Patience{MaxSubmits: w.rng.IntN(5)}
+		s.timeout[op] = worker.GiveUpPolicy{MaxSubmits: w.rng.IntN(5)}
 	}
 	if w.rng.IntN(2) == 0 {
 		return s
@@ -30,12 +30,12 @@ func (w *world) drawLimits() spared {
 		s.policy.Rate = limits.Rate{Calls: 1, Per: w.between(time.Second, 30*time.Second), Burst: 1 + w.rng.IntN(2)}
 	}
 	for _, op := range payment.Operations() {
-		p := s.patience[op]
+		p := s.timeout[op]
 		p.Down = [...]worker.DownPolicy{worker.ParkDown, worker.RejectDown}[w.rng.IntN(2)]
 		if w.rng.IntN(3) == 0 {
 			p.GiveUpAfter = w.between(5*time.Minute, time.Hour)
 		}
-		s.patience[op] = p
+		s.timeout[op] = p
 	}
 	return s
 }
@@ -111,11 +111,11 @@ func (g *gate) EnterAccount(_ context.Context, ref payment.Ref, way string) (don
 	}, time.Time{}, true
 }
 
-func (g *gate) Reserve(ctx context.Context, provider string, patience time.Duration) (time.Duration, bool) {
+func (g *gate) Reserve(ctx context.Context, provider string, timeout time.Duration) (time.Duration, bool) {
 	if g.budget == nil {
 		return 0, true
 	}
-	wait, ok := g.budget.Reserve(ctx, provider, patience)
+	wait, ok := g.budget.Reserve(ctx, provider, timeout)
 	if wait > 0 {
 		g.p.w.happened[budgetSpent]++
 	}
@@ -135,7 +135,7 @@ func (w *world) judgeDown(t *task, p payment.Payment) {
 	if p.Status != payment.Failed {
 		return
 	}
-	down := w.limits.patience[p.Operation].Down == worker.RejectDown
+	down := w.limits.timeout[p.Operation].Down == worker.RejectDown
 	switch code(p) {
 	case payment.ReasonBreakerOpen:
 		down = down && t.refused
@@ -149,11 +149,11 @@ func (w *world) judgeDown(t *task, p payment.Payment) {
 	}
 }
 
-// patience answers the engine of a process.
-func (p *process) patience(_ string, op payment.Operation) worker.Patience {
-	limit := p.w.limits.patience[op]
-	if p.w.mutant.patience != nil {
-		p.w.mutant.patience(&limit)
+// timeout answers the engine of a process.
+func (p *process) timeout(_ string, op payment.Operation) worker.GiveUpPolicy {
+	limit := p.w.limits.timeout[op]
+	if p.w.mutant.timeout != nil {
+		p.w.mutant.timeout(&limit)
 	}
 	return limit
 }

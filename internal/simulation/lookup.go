@@ -39,7 +39,7 @@ func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Obs
 	if t.travel(); c.p.mono() >= deadline {
 		return c.unheard()
 	}
-	if t.answered, t.unreadable = true, nil; says.Kind == payment.Unclear {
+	if t.answered, t.unreadable = true, nil; says.Kind == payment.Indeterminate {
 		t.unreadable = &says
 	}
 	return says, nil

@@ -26,11 +26,11 @@ type Mutant struct {
 	verdict          func(*message, events.Verdict) events.Verdict
 	opening          func(*world, hours) worker.Opening
 	timing           func(*worker.Timing)
-	patience         func(*worker.Patience)
+	timeout          func(*worker.GiveUpPolicy)
 	engine           func(reconcile.Engine) reconcile.Engine
 	limits           func(*world, *gate) worker.Limits
 	unavailable      func(error) bool
-	desk             func(operator.Log) operator.Log
+	service          func(operator.Log) operator.Log
 	forgetTimer      func(name string, s payment.Status) bool
 	schedule         func(time.Time) time.Time  // makes whole seconds
 	acknowledgeFirst bool                       // when a message is delivered
@@ -77,7 +77,7 @@ func Mutants() []Mutant {
 		{Name: "lose what is parked", loseParked: true},
 		{Name: "send after the deadline", sendLate: true},
 		{Name: "acknowledge instead of trying again", verdict: acknowledge(events.Retry, events.StreamCommands)},
-		{Name: "drop a webhook that cannot be taken in yet", verdict: acknowledge(events.Retry, events.StreamWebhooks)},
+		{Name: "drop a webhook that cannot be processed yet", verdict: acknowledge(events.Retry, events.StreamWebhooks)},
 		{Name: "lose dead letters", verdict: acknowledge(events.Dead, events.StreamCommands)},
 		{Name: "lose what is sent on", verdict: acknowledge(events.Forward, events.StreamCommands)},
 		{Name: "acknowledge instead of parking", verdict: acknowledge(events.Park, events.StreamCommands)},

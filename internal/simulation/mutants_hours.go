@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/worker"
 )
 
-// hoursMutants mistake the hours, the schedules or the patience of the customer.
+// hoursMutants mistake the hours, the schedules or the customer's deadline.
 func hoursMutants() []Mutant {
 	misread := func(name string, read func(*world, hours) worker.Opening) Mutant {
 		return Mutant{Name: name, opening: read}

@@ -22,7 +22,7 @@ func openMutants() []Mutant {
 		{Name: "end what is overdue", log: func(_ *world, l worker.Log) worker.Log { return endOverdue{l} }},
 		{Name: "count declines as failures", unavailable: func(err error) bool { return err != nil }},
 		{Name: "reject what was sent while the breaker is open", limits: func(w *world, g *gate) worker.Limits { return rejecting{g, w} }},
-		{Name: "cancel what is in doubt", desk: func(l operator.Log) operator.Log { return carelessDesk{l} }},
+		{Name: "cancel what is in doubt", service: func(l operator.Log) operator.Log { return carelessService{l} }},
 	}
 }
 
@@ -72,10 +72,10 @@ func (l rejecting) Enter(ctx context.Context, provider string) (func(bool, error
 	return done, again, ok
 }
 
-// carelessDesk takes a payment in doubt for one of which nothing was sent.
-type carelessDesk struct{ operator.Log }
+// carelessService takes a payment in doubt for one of which nothing was sent.
+type carelessService struct{ operator.Log }
 
-func (l carelessDesk) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+func (l carelessService) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
 	p, seq, err := l.Log.Last(ctx, ref)
 	if p.Status == payment.InDoubt {
 		p.Status = payment.Parked

@@ -102,17 +102,17 @@ func connectorMutants() []Mutant {
 			return o, err
 		}}),
 		broken("take the ordered amount for the paid one", brokenConnector{webhook: func(_ *world, o payment.Observation) payment.Observation {
-			o.SettledAmount, o.Receipts = payment.Money{}, nil
+			o.SettledAmount, o.Transfers = payment.Money{}, nil
 			return o
 		}}),
 		broken("overlook that the provider means another amount", brokenConnector{webhook: func(_ *world, o payment.Observation) payment.Observation {
 			o.Amount = payment.Money{}
 			return o
 		}}),
-		broken("count a receipt as often as it is told", brokenConnector{webhook: renameReceipts}),
+		broken("count a transfer as often as it is told", brokenConnector{webhook: renameTransfers}),
 		broken("overlook reversals", brokenConnector{webhook: func(_ *world, o payment.Observation) payment.Observation {
-			if o.Kind == payment.TakenBack {
-				o.Kind = payment.Unclear
+			if o.Kind == payment.Reversal {
+				o.Kind = payment.Indeterminate
 			}
 			return o
 		}}),
@@ -128,13 +128,13 @@ func failedLookupIs(kind payment.Kind) func(payment.Observation, error) (payment
 	}
 }
 
-// renameReceipts gives every receipt a new name each time that it is read.
-func renameReceipts(w *world, o payment.Observation) payment.Observation {
-	var renamed []payment.Receipt
-	for _, r := range o.Receipts {
-		renamed = append(renamed, payment.Receipt{Reference: r.Reference + "-" + strconv.Itoa(w.ids), Amount: r.Amount})
+// renameTransfers gives every transfer a new name each time that it is read.
+func renameTransfers(w *world, o payment.Observation) payment.Observation {
+	var renamed []payment.Transfer
+	for _, r := range o.Transfers {
+		renamed = append(renamed, payment.Transfer{Reference: r.Reference + "-" + strconv.Itoa(w.ids), Amount: r.Amount})
 		w.ids++
 	}
-	o.Receipts = renamed
+	o.Transfers = renamed
 	return o
 }

@@ -23,9 +23,9 @@ func submitMutants() []Mutant {
 		})
 	}
 	return []Mutant{
-		{Name: "send as often as it is not known", patience: func(p *worker.Patience) { p.MaxSubmits = 1000 }},
-		{Name: "send once more than is allowed", patience: func(p *worker.Patience) { p.MaxSubmits = maxSubmits(*p) + 1 }},
-		carried("count requests anew with each",
+		{Name: "send as often as it is not known", timeout: func(p *worker.GiveUpPolicy) { p.MaxSubmits = 1000 }},
+		{Name: "send once more than is allowed", timeout: func(p *worker.GiveUpPolicy) { p.MaxSubmits = maxSubmits(*p) + 1 }},
+		carried("count requests again with each",
 			func(_ payment.Payment, p *payment.Payment) { p.Submits = 1 },
 			func(before payment.Payment, p *payment.Payment) { p.Submits = before.Submits }),
 		carried("count the age of a doubt from the last request",

@@ -112,7 +112,7 @@ func (w *world) judgeOutcome(o *order, history []payment.Payment) {
 }
 
 // reversedFirst reports whether the log heard of the reversal before it heard of the payment, and the
-// payment's report then says more than the reversal did: receipts, or an amount that is not the ordered one. A person must look
+// payment's report then says more than the reversal did: transfers, or an amount that is not the ordered one. A person must look
 // at that, because the program cannot tell it from a second payment.
 func reversedFirst(o *order, history []payment.Payment) bool {
 	missed := slices.ContainsFunc(history, func(p payment.Payment) bool {
@@ -154,7 +154,7 @@ func (w *world) known(o *order) []payment.Status {
 		return []payment.Status{payment.Pending, payment.InDoubt}
 	case d.state == payment.Accepted:
 		return []payment.Status{payment.Pending}
-	case d.state == payment.TakenBack:
+	case d.state == payment.Reversal:
 		return []payment.Status{payment.Reversed}
 	}
 	final := payment.Failed

@@ -14,19 +14,19 @@ func (w *world) planPeople(o *order) {
 	someone := operator.Person{Name: "kim", Why: "asked by the merchant"}
 	for range 2 { // most come when there is nothing to cancel
 		if w.chance(cancels) {
-			w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+			w.atService(o, w.calm, func(ctx context.Context, d operator.Service) (operator.Outcome, error) {
 				return d.Cancel(ctx, o.ref, someone)
 			})
 		}
 	}
 	if w.chance(releases) {
-		w.atDesk(o, w.calm, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+		w.atService(o, w.calm, func(ctx context.Context, d operator.Service) (operator.Outcome, error) {
 			return d.Release(ctx, o.ref, someone, d.Now())
 		})
 	}
 	for range 3 {
 		if w.chance(approves) || o.refuses && w.rng.IntN(3) == 0 {
-			w.atDesk(o, w.calm+time.Hour, func(ctx context.Context, d operator.Desk) (operator.Outcome, error) {
+			w.atService(o, w.calm+time.Hour, func(ctx context.Context, d operator.Service) (operator.Outcome, error) {
 				return approve(ctx, d, o.ref, someone)
 			})
 		}
@@ -39,7 +39,7 @@ func (w *world) planPeople(o *order) {
 }
 
 // approve does what payctl payment retry does.
-func approve(ctx context.Context, d operator.Desk, ref payment.Ref, who operator.Person) (operator.Outcome, error) {
+func approve(ctx context.Context, d operator.Service, ref payment.Ref, who operator.Person) (operator.Outcome, error) {
 	p, seq, err := d.Log.Last(ctx, ref)
 	if err != nil {
 		return operator.Outcome{}, err
@@ -48,19 +48,19 @@ func approve(ctx context.Context, d operator.Desk, ref payment.Ref, who operator
 	return operator.Outcome{Before: p.Status, After: next.Status, Result: operator.Approved}, err
 }
 
-// atDesk lets a person decide at any time until then. The desk is a process like the others, but it takes no messages.
-func (w *world) atDesk(o *order, until time.Duration, decide func(context.Context, operator.Desk) (operator.Outcome, error)) {
+// atService lets a person decide at any time until then. The support is a process like the others, but it takes no messages.
+func (w *world) atService(o *order, until time.Duration, decide func(context.Context, operator.Service) (operator.Outcome, error)) {
 	w.after(w.between(0, until), func() {
-		p := &process{w: w, name: "desk", person: true, clocks: w.drawClocks()}
+		p := &process{w: w, name: "support", person: true, clocks: w.drawClocks()}
 		p.ctx, p.stop = context.WithCancel(context.Background())
 		w.processes = append(w.processes, p)
 		var log operator.Log = logPort{p}
-		if w.mutant.desk != nil {
-			log = w.mutant.desk(log)
+		if w.mutant.service != nil {
+			log = w.mutant.service(log)
 		}
 		p.begin(&message{ref: o.ref, gone: true}, func(ctx context.Context, _ events.Message) events.Verdict {
-			outcome, err := decide(ctx, operator.Desk{Log: log, Queue: deskQueue{p}, Now: p.now})
-			w.note("desk: %s: %s, %v", o.ref.Order, outcome.Result, err)
+			outcome, err := decide(ctx, operator.Service{Log: log, Queue: serviceQueue{p}, Now: p.now})
+			w.note("support: %s: %s, %v", o.ref.Order, outcome.Result, err)
 			return events.DoneVerdict()
 		})
 	})
@@ -84,10 +84,10 @@ func (w *world) purge(o *order) {
 	}
 }
 
-// deskQueue is the queue as a person reaches it.
-type deskQueue struct{ p *process }
+// serviceQueue is the queue as a person reaches it.
+type serviceQueue struct{ p *process }
 
-func (q deskQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Message, error) {
+func (q serviceQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Message, error) {
 	t, err := q.p.call()
 	if err != nil {
 		return events.Message{}, err
@@ -104,7 +104,7 @@ func (q deskQueue) QueuedCommand(_ context.Context, ref payment.Ref) (events.Mes
 	return events.Message{}, events.ErrNotQueued
 }
 
-func (q deskQueue) ReleaseParked(_ context.Context, ref payment.Ref, at time.Time) error {
+func (q serviceQueue) ReleaseParked(_ context.Context, ref payment.Ref, at time.Time) error {
 	t, err := q.p.call()
 	if err != nil {
 		return err
@@ -118,7 +118,7 @@ func (q deskQueue) ReleaseParked(_ context.Context, ref payment.Ref, at time.Tim
 	return nil
 }
 
-func (q deskQueue) DropParked(_ context.Context, ref payment.Ref) error {
+func (q serviceQueue) DropParked(_ context.Context, ref payment.Ref) error {
 	t, err := q.p.call()
 	if err != nil {
 		return err

@@ -27,7 +27,7 @@ type process struct {
 	stop   context.CancelFunc
 	timers []timer
 	gate   *gate
-	person bool // somebody at the operators' desk
+	person bool // somebody at the operators' support
 	dead   bool
 	frozen time.Duration // until then nothing in it moves
 	tasks  []*task
@@ -51,7 +51,7 @@ func (w *world) startProcess() {
 		spare = w.mutant.limits(w, p.gate)
 	}
 	engine, err := worker.New(worker.Options{
-		FenceKeptConnections: w.fenceKept, Limits: spare, Wait: p.wait, Patience: p.patience, Threshold: func(string) time.Duration { return threshold },
+		FenceKeptConnections: w.fenceKept, Limits: spare, Wait: p.wait, GiveUpPolicy: p.timeout, Threshold: func(string) time.Duration { return threshold },
 		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, Local: p.local, Measure: p.measure, NewID: w.id, Opening: p.opening,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})

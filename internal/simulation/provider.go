@@ -12,12 +12,12 @@ import (
 
 // deal is what the provider really has of an order. No worker sees it.
 type deal struct {
-	state    payment.Kind // Accepted, Paid, Declined or TakenBack
-	ordered  payment.Money
-	echo     payment.Money // what the provider says was ordered
-	receipts []payment.Receipt
-	single   bool          // reports tell the receipts apart
-	visible  time.Duration // since when look-ups know it
+	state     payment.Kind // Accepted, Paid, Declined or Reversal
+	ordered   payment.Money
+	echo      payment.Money // what the provider says was ordered
+	transfers []payment.Transfer
+	single    bool          // reports tell the transfers apart
+	visible   time.Duration // since when look-ups know it
 
 	unreadable                      payment.Observation // what look-ups and webhooks say from then until then
 	unreadableFrom, unreadableUntil time.Duration
@@ -31,7 +31,7 @@ type deal struct {
 
 func (d *deal) moved() payment.Money {
 	total := payment.Money{Currency: "KRW"}
-	for _, r := range d.receipts {
+	for _, r := range d.transfers {
 		total.Minor += r.Amount.Minor
 	}
 	return total
@@ -45,7 +45,7 @@ func (d *deal) report() payment.Observation {
 		o.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/"}}
 	case payment.Paid:
 		if d.single {
-			o.Receipts = append(o.Receipts, d.receipts...)
+			o.Transfers = append(o.Transfers, d.transfers...)
 		} else {
 			o.SettledAmount = d.moved()
 		}
@@ -87,7 +87,7 @@ func (w *world) arrive(r request) (payment.Observation, error) {
 	if d := w.accept(o, cmd, sent); w.readable(d) {
 		return d.report(), nil
 	}
-	return payment.Observation{}, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "status_99", Known: true}
+	return payment.Observation{}, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "status_99", Known: true}
 }
 
 // accept makes the deal and draws its whole life.
@@ -130,7 +130,7 @@ func (w *world) finish(o *order, d *deal, outcome payment.Kind) {
 		if w.chance(otherAmount) {
 			arrived.Minor -= 1000
 		}
-		d.receipts = []payment.Receipt{{Reference: "r-1", Amount: arrived}}
+		d.transfers = []payment.Transfer{{Reference: "r-1", Amount: arrived}}
 	}
 	d.contradicted = w.chance(contradiction) && d.echo == d.ordered && d.unreadableUntil == 0
 	d.told = d.told || d.contradicted
@@ -145,14 +145,14 @@ func (w *world) finish(o *order, d *deal, outcome payment.Kind) {
 		d.reversed = true
 		w.after(w.between(0, 30*time.Minute), func() {
 			w.note("provider takes %s back", o.ref.Order)
-			d.state = payment.TakenBack
+			d.state = payment.Reversal
 			w.tell(o, w.says(d))
 		})
-	case outcome == payment.Paid && d.single && d.unreadableUntil == 0 && w.chance(extraReceipt):
+	case outcome == payment.Paid && d.single && d.unreadableUntil == 0 && w.chance(extraTransfer):
 		d.extra = true
 		w.after(w.between(0, 30*time.Minute), func() {
 			w.note("provider: %s is paid once more", o.ref.Order)
-			d.receipts = append(d.receipts, payment.Receipt{Reference: "r-2", Amount: d.ordered})
+			d.transfers = append(d.transfers, payment.Transfer{Reference: "r-2", Amount: d.ordered})
 			w.tell(o, d.report())
 		})
 	}
@@ -206,12 +206,12 @@ func (w *world) receive(n int) {
 	})
 }
 
-const strayOrder = "stray"
+const orphanOrder = "orphaned"
 
-// strayWebhook comes for an order that nobody made.
-func (w *world) strayWebhook() {
-	stray := &order{ref: payment.Ref{Provider: acme, Order: strayOrder}, cmd: payment.Command{Operation: payment.Deposit}}
-	w.after(w.between(0, w.calm), func() { w.tell(stray, payment.Observation{Kind: payment.Declined}) })
+// orphanWebhook comes for an order that nobody made.
+func (w *world) orphanWebhook() {
+	orphan := &order{ref: payment.Ref{Provider: acme, Order: orphanOrder}, cmd: payment.Command{Operation: payment.Deposit}}
+	w.after(w.between(0, w.calm), func() { w.tell(orphan, payment.Observation{Kind: payment.Declined}) })
 }
 
 // providerPort is the connector of one process.

@@ -15,7 +15,7 @@ type message struct {
 	ref         payment.Ref
 	fingerprint string        // of a command
 	gone        bool          // acknowledged
-	rung        int           // of the timer, for an event of the log
+	step        int           // of the timer, for an event of the log
 	crowded     bool          // others wait behind it
 	waits       time.Duration // since when it waits behind one whose look-ups hang
 }
@@ -58,7 +58,7 @@ func (w *world) deliver(m *message) {
 	handle := p.engine.Command
 	switch _, long := events.SubjectRef(m.Subject); {
 	case m.stream == events.StreamPayments:
-		handle, m.Pending = p.timers[m.rung].handle, w.pending(m)
+		handle, m.Pending = p.timers[m.step].handle, w.pending(m)
 	case m.stream == events.StreamWebhooks:
 		handle = p.engine.Webhook
 	case !long:

@@ -11,7 +11,7 @@ type Result struct {
 	Faults   []int                  // how often each fault happened
 }
 
-// Run plays one seed. trace asks for the story. It is safe for concurrent use.
+// Run plays one seed. trace asks for the scenario. It is safe for concurrent use.
 func Run(seed uint64, m Mutant, trace bool) Result {
 	w := newWorld(seed, m, trace)
 	w.run()

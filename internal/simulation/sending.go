@@ -163,7 +163,7 @@ func (c providerPort) late(t *task, r request, left time.Duration, last bool) (p
 		return payment.Observation{}, context.DeadlineExceeded
 	}
 	t.wait(w.between(0, left))
-	return payment.Observation{}, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_502"}
+	return payment.Observation{}, &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "http_502"}
 }
 
 // lastMoment reports whether a request that leaves at the end of its lease is late besides: then the settling delay is

@@ -80,7 +80,7 @@ func tell(t *testing.T, seed uint64) {
 		seed, strings.Join(again.Trace, "\n"), strings.Join(again.Problems, "\n"), seed)
 }
 
-// The same seed tells the same story, event by event.
+// The same seed tells the same scenario, event by event.
 func TestSameSeedSameTrace(t *testing.T) {
 	lengths := map[int]bool{}
 	for s := *seed; s < *seed+100; s++ {
@@ -91,7 +91,7 @@ func TestSameSeedSameTrace(t *testing.T) {
 		lengths[len(a.Trace)] = true
 	}
 	if len(lengths) < 50 {
-		t.Errorf("100 seeds tell only %d stories", len(lengths))
+		t.Errorf("100 seeds tell only %d scenarios", len(lengths))
 	}
 }
 

@@ -9,7 +9,7 @@ import (
 )
 
 // maxSubmits is how often an order is sent at most without a person.
-func maxSubmits(p worker.Patience) int {
+func maxSubmits(p worker.GiveUpPolicy) int {
 	if p.MaxSubmits == 0 {
 		return worker.DefaultMaxSubmits
 	}
@@ -24,14 +24,14 @@ func (w *world) refuse(o *order, cmd payment.Command, sent time.Duration) error 
 	if w.chance(refusedExecuted) {
 		w.accept(o, cmd, sent).visible = max(w.now, sent+w.between(0, settling()-time.Second))
 	}
-	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "E999", Refused: true}
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "E999", Refused: true}
 }
 
 // judgeSending checks a request that leaves against the submit limit. What the provider documents as not executed
 // does not count, also when its answer is lost.
 func (w *world) judgeSending(o *order) {
 	o.sent++
-	if most := maxSubmits(w.limits.patience[o.cmd.Operation]) + o.approvals; o.sent > most {
+	if most := maxSubmits(w.limits.timeout[o.cmd.Operation]) + o.approvals; o.sent > most {
 		w.problem("%s: sent %d times, and %d are allowed", o.ref.Order, o.sent, most)
 	}
 }
@@ -46,7 +46,7 @@ func (w *world) countApproval(before, p payment.Payment) {
 
 // judgeSubmits checks what the log says of the requests of an order.
 func (w *world) judgeSubmits(o *order, history []payment.Payment) {
-	limit := maxSubmits(w.limits.patience[o.cmd.Operation])
+	limit := maxSubmits(w.limits.timeout[o.cmd.Operation])
 	var before payment.Payment
 	var first time.Time
 	submits, approved := 0, false // the last request was approved
@@ -83,14 +83,14 @@ func (w *world) judgeSubmits(o *order, history []payment.Payment) {
 
 // stuck reports whether an order that the provider does not have stays in doubt for a person.
 func (w *world) stuck(o *order, p payment.Payment) bool {
-	limit := w.limits.patience[p.Operation]
+	limit := w.limits.timeout[p.Operation]
 	atLimit := !p.RetryApproved && (p.Requests() >= maxSubmits(limit) || limit.GiveUpAfter > 0)
 	return p.Status == payment.InDoubt && (o.unreadable && p.Known || atLimit) && !p.OverdueAt.IsZero()
 }
 
 // judgeFailed checks why a payment failed.
 func (w *world) judgeFailed(o *order, before, p payment.Payment) {
-	limit, right := w.limits.patience[p.Operation], true
+	limit, right := w.limits.timeout[p.Operation], true
 	switch code(p) {
 	case payment.ReasonDeclined:
 		right = o.rejected || o.deal != nil && (o.deal.state == payment.Declined || o.deal.contradicted) || w.leavesNoOrder(o, before)

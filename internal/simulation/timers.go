@@ -16,15 +16,15 @@ import (
 // maxLate is how late a timer gets an event.
 const maxLate = 20 * time.Minute
 
-// ladder begins as early as the configuration allows.
-func (w *world) ladder() reconcile.Ladder {
-	return reconcile.Ladder{BasicTime: w.mutant.settling(), Threshold: threshold}
+// schedule begins as early as the configuration allows.
+func (w *world) schedule() reconcile.LookupSchedule {
+	return reconcile.LookupSchedule{BasicTime: w.mutant.settling(), Threshold: threshold}
 }
 
 // threshold is after how much open time a person is told of an open payment.
 const threshold = time.Hour
 
-// timer reads the events of open payments for one rung of the ladder.
+// timer reads the events of open payments for one step of the lookup schedule.
 type timer struct {
 	name     string
 	life     time.Duration // of the pages that it is for
@@ -47,7 +47,7 @@ func (r *registry) ConsumePayments(_ context.Context, _, name string, statuses [
 	return nil
 }
 
-// startTimers returns the timers of a process, in the order of the ladder.
+// startTimers returns the timers of a process, in the order of the lookup schedule.
 func (p *process) startTimers() []timer {
 	var r registry
 	var engine reconcile.Engine = p.engine
@@ -55,14 +55,14 @@ func (p *process) startTimers() []timer {
 		engine = p.w.mutant.engine(engine)
 	}
 	of := reconcile.Provider{
-		Name: acme, Ladder: p.w.ladder(), Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
+		Name: acme, LookupSchedule: p.w.schedule(), Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
 		Hours: func(op payment.Operation) calendar.Hours { return p.w.hours[op].engine },
 	}
 	if err := reconcile.Run(p.ctx, &r, engine, []reconcile.Provider{of}, p.clock); err != nil {
-		panic(err) // the ladder of this package is not valid
+		panic(err) // the lookup schedule of this package is not valid
 	}
 	slices.SortFunc(r.timers, func(a, b timer) int { return strings.Compare(a.name, b.name) }) // "1", "2", "page1", "page2", "threshold"
-	times, lives := p.w.ladder().Times(), pageLives()
+	times, lives := p.w.schedule().Times(), pageLives()
 	for i := range r.timers {
 		switch t := &r.timers[i]; {
 		case strings.HasPrefix(t.name, "page"):
@@ -77,7 +77,7 @@ func (p *process) startTimers() []timer {
 // remind has the broker give an event of an open payment to the timers, about when it is due: a consumer has
 // room for some events only, so most are delivered first when older ones are done with.
 func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
-	for rung, t := range w.processes[0].timers {
+	for step, t := range w.processes[0].timers {
 		if !slices.Contains(t.statuses, p.Status) || w.mutant.forgetTimer != nil && w.mutant.forgetTimer(t.name, p.Status) {
 			continue
 		}
@@ -98,7 +98,7 @@ func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
 		if w.fails(timerLate) {
 			wait += w.between(0, maxLate)
 		}
-		m := &message{stream: events.StreamPayments, ref: p.Ref, rung: rung, Message: events.Message{
+		m := &message{stream: events.StreamPayments, ref: p.Ref, step: step, Message: events.Message{
 			Subject: events.PaymentSubject(p.Status, p.Ref), Data: data, Sequence: seq, StoredAt: w.time(),
 		}}
 		if w.fails(timerCrowded) {

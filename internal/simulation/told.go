@@ -45,7 +45,7 @@ func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 			w.problem("%s: a person is told of %q, and not of an unreadable statement", o.ref.Order, code(p))
 		}
 	case code(p) == payment.ReasonSubmitLimit && code(before) != payment.ReasonSubmitLimit:
-		limit := w.limits.patience[p.Operation]
+		limit := w.limits.timeout[p.Operation]
 		if p.Status != payment.InDoubt || p.NotFound < 2 || p.RetryApproved || p.Requests() < maxSubmits(limit) && limit.GiveUpAfter == 0 {
 			w.problem("%s: at its submit limit after %d requests", o.ref.Order, p.Requests())
 		}

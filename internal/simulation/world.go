@@ -93,8 +93,8 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	for n := range [...]int{1, 2, 3, 3}[w.rng.IntN(4)] {
 		w.order(n)
 	}
-	if w.chance(webhookStray) {
-		w.strayWebhook()
+	if w.chance(webhookOrphan) {
+		w.orphanWebhook()
 	}
 	w.planClaims()
 	return w

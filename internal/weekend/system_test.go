@@ -155,13 +155,13 @@ func (s *system) open(over time.Duration) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	desk := operator.Desk{Log: s.conn, Queue: s.conn, Now: time.Now}
+	service := operator.Service{Log: s.conn, Queue: s.conn, Now: time.Now}
 	began := time.Now()
 	group, ctx := errgroup.WithContext(s.t.Context())
 	group.SetLimit(8)
 	for i, ref := range refs {
 		group.Go(func() error {
-			_, err := desk.Release(ctx, ref, operator.Person{Name: "kim", Why: "Monday"}, began.Add(over/time.Duration(len(refs))*time.Duration(i)))
+			_, err := service.Release(ctx, ref, operator.Person{Name: "kim", Why: "Monday"}, began.Add(over/time.Duration(len(refs))*time.Duration(i)))
 			return err
 		})
 	}

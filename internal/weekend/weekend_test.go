@@ -26,7 +26,7 @@ func TestAParkedWeekendIsReleasedOnce(t *testing.T) {
 	s.until("all are executed", func() bool { done, _ := s.doneOnce(); return done == payouts })
 	s.until("nothing is parked", func() bool {
 		refs, err := s.conn.ParkedOrders(t.Context(), "")
-		return err == nil && len(refs) == 0 && s.conn.Stats().InHand == 0
+		return err == nil && len(refs) == 0 && s.conn.Stats().InFlight == 0
 	})
 	if done, twice := s.doneOnce(); done != payouts || twice != 0 {
 		t.Errorf("%d executed, %d more than once", done, twice)
@@ -65,7 +65,7 @@ func TestMeasureWeekend(t *testing.T) {
 // each is how many payments make a run.
 var each = 200
 
-// compare runs so many payments a round on the one and on the other, in turn. The yardstick is the empty system against
+// compare runs so many payments a round on the one and on the other, in turn. The baseline is the empty system against
 // itself: the odd runs against the even ones.
 func compare(empty, full *system, name string) string {
 	var with, without, odd, even []time.Duration
@@ -78,7 +78,7 @@ func compare(empty, full *system, name string) string {
 			odd = append(odd, a...)
 		}
 	}
-	return fmt.Sprintf("%s: without p50 %s p99 %s, with p50 %s p99 %s, ratio p50 %.2f p99 %.2f, yardstick p50 %.2f p99 %.2f (%d payments each)",
+	return fmt.Sprintf("%s: without p50 %s p99 %s, with p50 %s p99 %s, ratio p50 %.2f p99 %.2f, baseline p50 %.2f p99 %.2f (%d payments each)",
 		name, at(without, 50), at(without, 99), at(with, 50), at(with, 99), ratio(with, without, 50), ratio(with, without, 99),
 		ratio(odd, even, 50), ratio(odd, even, 99), len(with))
 }

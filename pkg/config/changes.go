@@ -59,10 +59,10 @@ func (f *Files) Now() string {
 	return fmt.Sprint(now)
 }
 
-// WaitsForRestart lists what differs in next and cannot be taken while a service runs: everything but API
+// RequiresRestart lists what differs in next and cannot be taken while a service runs: everything but API
 // keys, the certificates of the ingress and the settings of providers. Both configurations went through
 // [Config.Connectors].
-func (c *Config) WaitsForRestart(next *Config) []string {
+func (c *Config) RequiresRestart(next *Config) []string {
 	var keys []string
 	differ := func(key string, a, b any) {
 		if !reflect.DeepEqual(a, b) {

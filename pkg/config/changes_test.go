@@ -63,12 +63,12 @@ func TestWhatWaitsForARestart(t *testing.T) {
 		strings.ReplaceAll(base, "acme-kr", "acme-tw"):                                              "providers.acme-kr providers.acme-tw",
 		base + "log: {level: debug}\nworker: {slots: 3}\nreload_every: 1s\nenvironment: test\norder_prefixes: {a: A-}\nnats: {replicas: 3}\nredis: {password: \"${P}\"}\n": "environment log nats order_prefixes redis reload_every worker",
 	} {
-		if got := strings.Join(before.WaitsForRestart(build(yaml)), " "); got != want {
+		if got := strings.Join(before.RequiresRestart(build(yaml)), " "); got != want {
 			t.Errorf("%q, want %q, with\n%s", got, want, yaml)
 		}
 	}
 	files["conf/cert"], files["conf/key"] = selfSigned(t)
-	if got := before.WaitsForRestart(build(base)); !slices.Equal(got, nil) {
+	if got := before.RequiresRestart(build(base)); !slices.Equal(got, nil) {
 		t.Errorf("another certificate: %q", got)
 	}
 }

@@ -108,8 +108,8 @@ func (provider Provider) validateLimits(p *problems, key string) {
 	}
 }
 
-// budgetPatience is how long a worker lets a command wait in its slot for a place in the rate before it parks it.
-const budgetPatience = time.Minute
+// budgetTimeout is how long a worker lets a command wait in its slot for a place in the rate before it parks it.
+const budgetTimeout = time.Minute
 
 // resolveLimits puts the defaults in effect, so that the summary shows them, and warns of a rate that parks
 // commands although the queue could hold them.
@@ -120,8 +120,8 @@ func (c *Config) resolveLimits(found *problems, key, name string) {
 	provider.WhenDown = WhenDown{Deposit: provider.WhenDown.For(payment.Deposit), Payout: provider.WhenDown.For(payment.Payout)}
 	c.Providers[name] = provider
 	rate, slots := provider.Rate, c.ProviderSlots(name)
-	if rate.Calls > 0 && time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*budgetPatience {
+	if rate.Calls > 0 && time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*budgetTimeout {
 		found.origin.warnings = append(found.origin.warnings, fmt.Sprintf(
-			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, budgetPatience))
+			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, budgetTimeout))
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"payonce/pkg/config"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "write the golden files again")
 
 const (
 	testFile = "conf/payonce.yaml"

@@ -42,7 +42,7 @@ func (p Provider) Decode(settings any) error {
 }
 
 // Connectors makes the connectors of all providers. The error is an [*Error] with all problems of all
-// providers: those of the file, those that the kinds find, those of opening hours and ladders, and those between a
+// providers: those of the file, those that the kinds find, those of opening hours and lookup schedules, and those between a
 // connector's traits and the worker's times. now is the clock that the connectors get.
 func (c *Config) Connectors(kinds []connectors.Kind, now func() time.Time) (*connectors.Registry, error) {
 	at := c.origin
@@ -91,7 +91,7 @@ func (c *Config) connector(found *problems, key, name string, kind connectors.Ki
 		return nil
 	}
 	c.checkSettling(found, key, connector.Traits())
-	c.resolveLadder(found, key, name, connector.Traits())
+	c.resolveSchedule(found, key, name, connector.Traits())
 	c.resolveLimits(found, key, name)
 	c.resolveHours(found, key, name, connector.Traits(), now())
 	return connector

@@ -15,7 +15,7 @@ const (
 )
 
 // ServerTLS says how the ingress encrypts. Cert, Key and ClientCA are PEM texts, so they are given as
-// cert_file, key_file and client_ca_file. They are taken anew when the files change.
+// cert_file, key_file and client_ca_file. They are taken again when the files change.
 type ServerTLS struct {
 	Enabled bool         `yaml:"enabled"`
 	Cert    string       `yaml:"cert"`

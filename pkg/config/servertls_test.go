@@ -34,7 +34,7 @@ func handshake(server, client *tls.Config) (serverErr, clientErr error) {
 
 func TestTLSServer(t *testing.T) {
 	cert, key := selfSigned(t)
-	strangersCert, strangersKey := selfSigned(t)
+	otherCert, otherKey := selfSigned(t)
 	pool := x509.NewCertPool()
 	pool.AppendCertsFromPEM([]byte(cert))
 	pair := func(cert, key string) []tls.Certificate {
@@ -47,20 +47,20 @@ func TestTLSServer(t *testing.T) {
 	with := func(clientCA, who string) config.ServerTLS {
 		return config.ServerTLS{Enabled: true, Cert: cert, Key: secret.New(key), ClientCA: clientCA, ClientCertificates: who}
 	}
-	none, ours, strangers := []tls.Certificate(nil), pair(cert, key), pair(strangersCert, strangersKey)
+	none, ours, other := []tls.Certificate(nil), pair(cert, key), pair(otherCert, otherKey)
 	for name, c := range map[string]struct {
 		server config.ServerTLS
 		shown  []tls.Certificate
 		ok     bool
 	}{
-		"nobody asks":              {with("", "api"), none, true},
-		"api: none shown":          {with(cert, "api"), none, true}, // /v1 refuses it
-		"api: ours":                {with(cert, "api"), ours, true},
-		"api: a stranger's":        {with(cert, "api"), strangers, false},
-		"all: none shown":          {with(cert, "all"), none, false},
-		"all: ours":                {with(cert, "all"), ours, true},
-		"all: a stranger's":        {with(cert, "all"), strangers, false},
-		"a stranger is the server": {config.ServerTLS{Enabled: true, Cert: strangersCert, Key: secret.New(strangersKey), ClientCertificates: "api"}, none, false},
+		"nobody asks":               {with("", "api"), none, true},
+		"api: none shown":           {with(cert, "api"), none, true}, // /v1 refuses it
+		"api: ours":                 {with(cert, "api"), ours, true},
+		"api: an outsider's":        {with(cert, "api"), other, false},
+		"all: none shown":           {with(cert, "all"), none, false},
+		"all: ours":                 {with(cert, "all"), ours, true},
+		"all: an outsider's":        {with(cert, "all"), other, false},
+		"an outsider is the server": {config.ServerTLS{Enabled: true, Cert: otherCert, Key: secret.New(otherKey), ClientCertificates: "api"}, none, false},
 	} {
 		server, err := c.server.Server()
 		if err != nil {

@@ -44,7 +44,7 @@ type Balance struct {
 	Frozen    payment.Money // is there and cannot be paid out yet
 }
 
-// StatementReader is the capability to read a provider's books, to compare them with the log.
+// StatementReader is the capability to read a provider's records, to compare them with the log.
 type StatementReader interface {
 	// Statement returns one page of the payments of an operation that the provider made between from and
 	// to, both included, in the provider's order. cursor is empty for the first page and else the next of
@@ -53,7 +53,7 @@ type StatementReader interface {
 	Statement(ctx context.Context, from, to time.Time, op payment.Operation, cursor string) (lines []StatementLine, next string, err error)
 }
 
-// StatementLine is one payment in a provider's books.
+// StatementLine is one payment in a provider's records.
 type StatementLine struct {
 	Order       string // as the provider has it; it can be one that we never made
 	Operation   payment.Operation

@@ -97,7 +97,7 @@ func (e *Error) Unconfirmed() *Error {
 		return e
 	}
 	doubt := *e
-	doubt.Claimed, doubt.Class, doubt.Code = e.Class, InDoubt, payment.ReasonUnclear
+	doubt.Claimed, doubt.Class, doubt.Code = e.Class, InDoubt, payment.ReasonIndeterminate
 	doubt.Refused = e.Class == Rejected
 	doubt.Evidence = "names no order on a connection that carried another request, so it can be the answer to that one: " + e.Evidence
 	if doubt.Message == "" {

@@ -25,8 +25,8 @@ const (
 
 // meanings holds, for each [Meaning], the error that a create request gets.
 var meanings = map[Meaning]Error{
-	MeansInDoubt:       {Class: InDoubt, Code: payment.ReasonUnclear},
-	MeansDuplicate:     {Class: InDoubt, Code: payment.ReasonUnclear, Known: true},
+	MeansInDoubt:       {Class: InDoubt, Code: payment.ReasonIndeterminate},
+	MeansDuplicate:     {Class: InDoubt, Code: payment.ReasonIndeterminate, Known: true},
 	MeansRejected:      {Class: Rejected, Code: payment.ReasonDeclined},
 	MeansLowBalance:    {Class: NotSent, Code: payment.ReasonBalance},
 	MeansThrottled:     {Class: Throttled, Code: payment.ReasonThrottled},

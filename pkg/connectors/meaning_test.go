@@ -12,13 +12,13 @@ import (
 // Each meaning has its class and reason, and one that is not known never decides anything.
 func TestMeanings(t *testing.T) {
 	for meaning, want := range map[connectors.Meaning]connectors.Error{
-		connectors.MeansInDoubt:       {Class: connectors.InDoubt, Code: payment.ReasonUnclear},
-		connectors.MeansDuplicate:     {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Known: true},
+		connectors.MeansInDoubt:       {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate},
+		connectors.MeansDuplicate:     {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, Known: true},
 		connectors.MeansRejected:      {Class: connectors.Rejected, Code: payment.ReasonDeclined},
 		connectors.MeansLowBalance:    {Class: connectors.NotSent, Code: payment.ReasonBalance},
 		connectors.MeansThrottled:     {Class: connectors.Throttled, Code: payment.ReasonThrottled},
 		connectors.MeansMisconfigured: {Class: connectors.Misconfigured, Code: payment.ReasonAccountMisconfigured},
-		"settled":                     {Class: connectors.InDoubt, Code: payment.ReasonUnclear},
+		"settled":                     {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate},
 	} {
 		got := meaning.Error()
 		if *got != want {

@@ -9,48 +9,48 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Deed is what a person did by hand. Its text is on the wire and only ever added to.
-type Deed string
+// Action is what a person did by hand. Its text is on the wire and only ever added to.
+type Action string
 
-// The deeds.
+// The actions.
 const (
-	DeedRelease Deed = "release" // parked commands delivered before their time
-	DeedCancel  Deed = "cancel"  // payments given up of which nothing was sent
-	DeedSettle  Deed = "settle"  // a payment said to have moved money
-	DeedFail    Deed = "fail"    // a payment said to have moved no money
-	DeedRetry   Deed = "retry"   // a payment in doubt sent once more
-	DeedReplay  Deed = "replay"  // dead letters sent to where they came from
-	DeedDrop    Deed = "drop"    // dead letters deleted
-	DeedUnmask  Deed = "unmask"  // personal data looked at
-	DeedApply   Deed = "apply"   // streams made or changed
-	DeedAccount Deed = "account" // workers began to work with a provider's account; also written by workers themselves
-	DeedAccept  Deed = "accept"  // a log of payments accepted that has lost its past
-	DeedSkip    Deed = "skip"    // an event of the log stepped over that cannot be read
-	DeedErase   Deed = "erase"   // personal data of a payment erased
+	ActionRelease Action = "release" // parked commands delivered before their time
+	ActionCancel  Action = "cancel"  // payments given up of which nothing was sent
+	ActionSettle  Action = "settle"  // a payment said to have moved money
+	ActionFail    Action = "fail"    // a payment said to have moved no money
+	ActionRetry   Action = "retry"   // a payment in doubt sent once more
+	ActionReplay  Action = "replay"  // dead letters sent to where they came from
+	ActionDrop    Action = "drop"    // dead letters deleted
+	ActionUnmask  Action = "unmask"  // personal data looked at
+	ActionApply   Action = "apply"   // streams made or changed
+	ActionAccount Action = "account" // workers began to work with a provider's account; also written by workers themselves
+	ActionAccept  Action = "accept"  // a log of payments accepted that has lost its past
+	ActionSkip    Action = "skip"    // an event of the log stepped over that cannot be read
+	ActionErase   Action = "erase"   // personal data of a payment erased
 )
 
-// Deeds lists all deeds.
-func Deeds() []Deed {
-	return []Deed{DeedRelease, DeedCancel, DeedSettle, DeedFail, DeedRetry, DeedReplay, DeedDrop, DeedUnmask, DeedApply, DeedAccount, DeedAccept, DeedSkip, DeedErase}
+// Actions lists all actions.
+func Actions() []Action {
+	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase}
 }
 
-// Stage says which of the two records of a deed this is. An intent without a result was interrupted:
+// Stage says which of the two records of an action this is. An intent without a result was interrupted:
 // what it names may be done or not.
 type Stage string
 
 // The stages.
 const (
-	Intended Stage = "intended" // written before the deed
+	Intended Stage = "intended" // written before the action
 	Finished Stage = "finished" // written after it, with what came of it
 )
 
 // AuditRecord is one record of the stream AUDIT. The JSON is on the wire and only ever added to.
 type AuditRecord struct {
-	ID       string    `json:"id"` // of the deed: its intent and its result have the same
+	ID       string    `json:"id"` // of the action: its intent and its result have the same
 	Stage    Stage     `json:"stage"`
-	Deed     Deed      `json:"deed"`
+	Action   Action    `json:"action"`
 	Provider string    `json:"provider"`        // [NoProvider] where it is not known
-	Order    string    `json:"order,omitempty"` // where the deed is about one order
+	Order    string    `json:"order,omitempty"` // where the action is about one order
 	By       string    `json:"by"`              // the person
 	Reason   string    `json:"reason"`          // in the person's words
 	At       time.Time `json:"at"`
@@ -58,11 +58,11 @@ type AuditRecord struct {
 	Filter map[string]string `json:"filter,omitempty"`
 	// Amount is what a person says was settled.
 	Amount payment.Money `json:"amount,omitzero"`
-	// Account is, for [DeedAccount], the account that is worked with from now on, and AccountBefore the one until then.
+	// Account is, for [ActionAccount], the account that is worked with from now on, and AccountBefore the one until then.
 	// Neither holds a secret.
 	Account       string `json:"account,omitempty"`
 	AccountBefore string `json:"account_before,omitempty"`
-	// Log and LogSequence are, for [DeedAccept], the log that is accepted ([LogMark]), and where it ended then.
+	// Log and LogSequence are, for [ActionAccept], the log that is accepted ([LogMark]), and where it ended then.
 	Log         string      `json:"log,omitempty"`
 	LogSequence uint64      `json:"log_sequence,omitempty"`
 	Items       []AuditItem `json:"items"`
@@ -71,14 +71,14 @@ type AuditRecord struct {
 	LogState LogState  `json:"log_state,omitzero"`
 }
 
-// AuditItem is one thing that a deed was done to.
+// AuditItem is one thing that an action was done to.
 type AuditItem struct {
 	Order      string         `json:"order,omitempty"`
 	Upstream   string         `json:"upstream,omitempty"`    // whose payment or message it is, where that is known
 	DeadLetter uint64         `json:"dead_letter,omitempty"` // its sequence in DEADLETTERS
 	Event      uint64         `json:"event,omitempty"`       // its sequence in PAYMENTS
 	Stream     string         `json:"stream,omitempty"`      // a stream or consumer, and how it differs from its definition
-	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the deed was decided
+	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the action was decided
 	After      payment.Status `json:"after,omitempty"`       // the payment's status afterwards
 	Result     string         `json:"result,omitempty"`      // in a result: what came of it, for people
 }
@@ -86,35 +86,35 @@ type AuditItem struct {
 // auditNone stands in the subject of an audit record that is not about one order.
 const auditNone = "-"
 
-// AuditSubject is where the audit record of a deed is kept: "operator.release.teemopay-kr.D-1", or with
+// AuditSubject is where the audit record of an action is kept: "operator.release.teemopay-kr.D-1", or with
 // "-" in the place of the order where it is about several.
-func AuditSubject(deed Deed, provider, order string) string {
+func AuditSubject(action Action, provider, order string) string {
 	if !payment.ValidProvider(provider) {
 		provider = NoProvider
 	}
 	if !payment.ValidOrder(order) {
 		order = auditNone
 	}
-	return join("operator", string(deed), provider, order)
+	return join("operator", string(action), provider, order)
 }
 
 // EncodeAudit returns the message that keeps an audit record. eventID must be unique.
 func EncodeAudit(r AuditRecord, eventID string) (Outgoing, error) {
-	if r.ID == "" || r.By == "" || r.Reason == "" || r.At.IsZero() || r.Deed == "" || r.Stage == "" {
-		return Outgoing{}, errors.New("encode audit: id, stage, deed, by, reason and at are required")
+	if r.ID == "" || r.By == "" || r.Reason == "" || r.At.IsZero() || r.Action == "" || r.Stage == "" {
+		return Outgoing{}, errors.New("encode audit: id, stage, action, by, reason and at are required")
 	}
 	data, err := json.Marshal(r)
 	if err != nil {
 		return Outgoing{}, fmt.Errorf("encode audit: %w", err)
 	}
 	attributes := Attributes{
-		ID: eventID, Source: Source, Type: "operator." + string(r.Deed), Time: r.At, ContentType: contentJSON,
+		ID: eventID, Source: Source, Type: "operator." + string(r.Action), Time: r.At, ContentType: contentJSON,
 		Subject: r.Provider,
 	}
 	if r.Order != "" {
 		attributes.Subject = payment.Ref{Provider: r.Provider, Order: r.Order}.String()
 	}
-	return Outgoing{Subject: AuditSubject(r.Deed, r.Provider, r.Order), Header: attributes.header(), Data: data}, nil
+	return Outgoing{Subject: AuditSubject(r.Action, r.Provider, r.Order), Header: attributes.header(), Data: data}, nil
 }
 
 // DecodeAudit reads an audit record. Fields that this version does not know are ignored.

@@ -11,10 +11,10 @@ import (
 )
 
 // FuzzDecodeAudit reads anything as an audit record. What can be written again is read as the same, and a
-// known deed has the subject of at most one order.
+// known action has the subject of at most one order.
 func FuzzDecodeAudit(f *testing.F) {
 	r := events.AuditRecord{
-		ID: "a", Stage: events.Intended, Deed: events.DeedReplay, Provider: "teemopay-kr", Order: "D-1", By: "kim", Reason: "mended",
+		ID: "a", Stage: events.Intended, Action: events.ActionReplay, Provider: "teemopay-kr", Order: "D-1", By: "kim", Reason: "fixed",
 		At: begin, Filter: map[string]string{"reason": "bad_webhook"}, Amount: payment.Money{Minor: 10000, Currency: "KRW"},
 		Items: []events.AuditItem{{DeadLetter: 7, Before: payment.Parked, Result: "sent"}},
 	}
@@ -36,7 +36,7 @@ func FuzzDecodeAudit(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if slices.Contains(events.Deeds(), r.Deed) && (strings.Count(out.Subject, ".") != 3 || strings.ContainsAny(out.Subject, "*> ")) {
+		if slices.Contains(events.Actions(), r.Action) && (strings.Count(out.Subject, ".") != 3 || strings.ContainsAny(out.Subject, "*> ")) {
 			t.Errorf("%q: subject %q", data, out.Subject)
 		}
 		again, err := events.DecodeAudit(out.Data)

@@ -51,9 +51,9 @@ func AuditAccount(subject string) string {
 	return ""
 }
 
-// AuditFilters match the records of a deed, whoever's account wrote them.
-func AuditFilters(deed Deed, provider, order string) []string {
-	subject := AuditSubject(deed, provider, order)
+// AuditFilters match the records of an action, whoever's account wrote them.
+func AuditFilters(action Action, provider, order string) []string {
+	subject := AuditSubject(action, provider, order)
 	_, rest, _ := strings.Cut(subject, ".")
 	return []string{subject, join(auditAccount, "*", rest)}
 }

@@ -85,12 +85,12 @@ func written(size int) map[string]string {
 	names := "{" + strings.TrimSuffix(distinct.String(), ",") + "}"
 	all := map[string]string{
 		"depth": `"x":` + strings.Repeat("[", min(size/2, 9000)) + strings.Repeat("]", min(size/2, 9000)), "brackets": `"x":` + strings.Repeat("[", size), "unknown names": names[1 : len(names)-1], "one name": strings.Repeat(`"x":1,`, size/6) + `"x":1`,
-		"names in capitals": strings.Repeat(`"ORDER":"D-1",`, size/14) + `"x":1`, "a list again and again": strings.Repeat(`"receipts":[],`, size/14) + `"x":1`, "a long name": `"` + strings.Repeat("n", size) + `":1`,
+		"names in capitals": strings.Repeat(`"ORDER":"D-1",`, size/14) + `"x":1`, "a list again and again": strings.Repeat(`"transfers":[],`, size/14) + `"x":1`, "a long name": `"` + strings.Repeat("n", size) + `":1`,
 		"NUL": `"reference":"` + strings.Repeat(`\u0000`, size/6) + `"`, "half surrogates": `"reference":"` + strings.Repeat(`\ud800`, size/6) + `"`, "no UTF-8": `"reference":"` + strings.Repeat("\xff", size) + `"`, "a number": `"revision":` + strings.Repeat("9", size), "an exponent": `"revision":1e` + strings.Repeat("9", size),
 		"an amount": `"amount":{"value":"` + strings.Repeat("9", size) + `","currency":"KRW"}`, "a time": `"at":"` + strings.Repeat("1", size) + `","updated_at":"` + strings.Repeat("1", size) + `"`, "amounts": `"amount":{` + strings.Repeat(`"value":"1",`, size/12) + `"currency":"KRW"}`,
-		"no UTF-8 in a list": `"receipts":[` + strings.Repeat(`{},`, size/3) + "\"\xff\"]", "metadata": `"metadata":` + names, "filter": `"filter":` + names, "blanks": strings.Repeat(" ", size) + `"x":1`,
+		"no UTF-8 in a list": `"transfers":[` + strings.Repeat(`{},`, size/3) + "\"\xff\"]", "metadata": `"metadata":` + names, "filter": `"filter":` + names, "blanks": strings.Repeat(" ", size) + `"x":1`,
 	}
-	for _, list := range []string{"receipts", "RECEIPTS", "annotations", "items", "heard", "x"} {
+	for _, list := range []string{"transfers", "TRANSFERS", "annotations", "items", "evidence", "x"} {
 		for _, item := range []string{"{}", "1", "[]", "null", `""`, `{"event":1}`, `{"amount":{"value":"1","currency":"KRW"}}`} {
 			all[list+" of "+item] = `"` + list + `":[` + strings.Repeat(item+",", size/(len(item)+1)) + item + "]"
 			all[list+" in something of "+item] = `"action":{"clarification":{"fields":{"` + list + `":[` + strings.Repeat(item+",", size/(len(item)+1)) + item + `]}}}`
@@ -128,7 +128,7 @@ func readsRecords(t *testing.T, data []byte) {
 
 // The largest lists that say anything are read.
 func TestListsOfARecord(t *testing.T) {
-	r := events.AuditRecord{ID: "a", Stage: events.Finished, Deed: events.DeedDrop, Provider: "teemopay-kr", By: "kim", Reason: "w", At: begin}
+	r := events.AuditRecord{ID: "a", Stage: events.Finished, Action: events.ActionDrop, Provider: "teemopay-kr", By: "kim", Reason: "w", At: begin}
 	for n := range 5000 {
 		r.Items = append(r.Items, events.AuditItem{Event: uint64(n%9 + 1)})
 	}
@@ -141,17 +141,17 @@ func TestListsOfARecord(t *testing.T) {
 	}
 	p := exampleEvents()["payment.settled"]
 	for range 2000 {
-		p.Receipts = append(p.Receipts, payment.Receipt{Amount: payment.KRW(1)})
+		p.Transfers = append(p.Transfers, payment.Transfer{Amount: payment.KRW(1)})
 		p.Annotations = append(p.Annotations, payment.Annotation{})
 	}
 	event, err := events.EncodePayment(p, "1")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := events.DecodePayment(event.Data); err != nil || len(got.Receipts) != len(p.Receipts) || len(got.Annotations) != len(p.Annotations) {
-		t.Errorf("%d receipts, %d annotations, %v", len(got.Receipts), len(got.Annotations), err)
+	if got, err := events.DecodePayment(event.Data); err != nil || len(got.Transfers) != len(p.Transfers) || len(got.Annotations) != len(p.Annotations) {
+		t.Errorf("%d transfers, %d annotations, %v", len(got.Transfers), len(got.Annotations), err)
 	}
-	for _, text := range []string{`"receipts":[` + strings.Repeat("{},", 5000) + "{}]", `"heard":[` + strings.Repeat(`"",`, 5000) + `""]`} {
+	for _, text := range []string{`"transfers":[` + strings.Repeat("{},", 5000) + "{}]", `"evidence":[` + strings.Repeat(`"",`, 5000) + `""]`} {
 		if _, err := events.DecodePayment([]byte(strings.TrimSuffix(string(event.Data), "}") + "," + text + "}")); err == nil || !strings.Contains(err.Error(), "items in") {
 			t.Errorf("%.30s: %v", text, err)
 		}

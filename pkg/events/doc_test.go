@@ -20,7 +20,7 @@ import (
 const eventsDoc = "../../docs/events.md"
 
 // TestEventsDoc compares the examples in docs/events.md, which stand between marks, with the golden
-// files. Write them anew with go test ./pkg/events -run EventsDoc -update
+// files. Write them again with go test ./pkg/events -run EventsDoc -update
 func TestEventsDoc(t *testing.T) {
 	doc, err := os.ReadFile(eventsDoc)
 	if err != nil {
@@ -29,7 +29,7 @@ func TestEventsDoc(t *testing.T) {
 	want, shown := withExamples(t, string(doc))
 	want = withList(t, want, "reasons", constants(t, "../payment/payment.go", "Reason"))
 	want = withList(t, want, "dead letters", constants(t, "message.go", "Dead"))
-	want = withList(t, want, "deeds", constants(t, "audit.go", "Deed"))
+	want = withList(t, want, "actions", constants(t, "audit.go", "Action"))
 	if *update {
 		if err := os.WriteFile(eventsDoc, []byte(want), 0o644); err != nil {
 			t.Fatal(err)

@@ -18,7 +18,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-var update = flag.Bool("update", false, "write golden files and generated documents anew")
+var update = flag.Bool("update", false, "write golden files and generated documents again")
 
 var (
 	begin = time.Date(2026, 11, 22, 0, 0, 0, 123456789, time.UTC)
@@ -45,7 +45,7 @@ func redirect() *payment.Action {
 }
 
 func transfer() *payment.Action {
-	return &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{
+	return &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.TransferInstructions{
 		AccountNumber: "9001", AccountHolder: "Shop", BankCode: "812", BankName: "Taishin", BankBranch: "0012", Amount: payment.TWD(48389),
 		Reference: "A-17", QRCode: "TWQRP://9001", ExpiresAt: begin.Add(time.Hour), Messages: map[string]string{"en": "Transfer the exact amount."},
 	}}
@@ -79,9 +79,9 @@ func exampleEvents() map[string]payment.Payment {
 		change(&p)
 		list["payment."+name] = p
 	}
-	receipts := []payment.Receipt{{Reference: "T-1", Amount: payment.KRW(6000)}, {Reference: "T-2", Amount: payment.KRW(4000)}}
+	transfers := []payment.Transfer{{Reference: "T-1", Amount: payment.KRW(6000)}, {Reference: "T-2", Amount: payment.KRW(4000)}}
 	settled := func(p *payment.Payment) {
-		p.Known, p.ProviderReference, p.SettledAmount, p.Receipts = true, "P-1", payment.KRW(10000), receipts
+		p.Known, p.ProviderReference, p.SettledAmount, p.Transfers = true, "P-1", payment.KRW(10000), transfers
 	}
 	add("parked", payment.Parked, 1, func(p *payment.Payment) {
 		p.ResumeAt, p.Reason = begin.Add(8*time.Hour), &payment.Reason{Code: payment.ReasonClosed, Message: "opens 08:00 Asia/Seoul"}
@@ -104,8 +104,8 @@ func exampleEvents() map[string]payment.Payment {
 		p.Known, p.OverdueAt = true, begin.Add(4*time.Second)
 		p.Reason = &payment.Reason{Code: payment.ReasonUnexplained, Message: "webhook: the amount cannot be read"}
 		p.Annotations = []payment.Annotation{{
-			At: begin.Add(3 * time.Second), Source: payment.FromWebhook, Kind: payment.Unclear,
-			Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "2", Message: "the amount cannot be read"},
+			At: begin.Add(3 * time.Second), Source: payment.FromWebhook, Kind: payment.Indeterminate,
+			Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: "2", Message: "the amount cannot be read"},
 		}}
 	})
 	add("in_doubt.amount", payment.InDoubt, 2, func(p *payment.Payment) {
@@ -133,9 +133,9 @@ func exampleEvents() map[string]payment.Payment {
 		settled(p)
 		p.Upstream = "shop"
 	})
-	add("settled.by_person", payment.Settled, 3, func(p *payment.Payment) {
+	add("settled.manually", payment.Settled, 3, func(p *payment.Payment) {
 		p.Known, p.SettledAmount = true, payment.KRW(10000)
-		p.Reason = &payment.Reason{Code: payment.ReasonResolvedByPerson, By: "kim", Message: "the provider's desk confirmed it, ticket 4711"}
+		p.Reason = &payment.Reason{Code: payment.ReasonResolvedByPerson, By: "kim", Message: "the provider's support team confirmed it, ticket 4711"}
 	})
 	add("parked.released", payment.Parked, 2, func(p *payment.Payment) {
 		p.ResumeAt = begin.Add(time.Minute)
@@ -157,7 +157,7 @@ func exampleEvents() map[string]payment.Payment {
 	add("conflict", payment.Conflict, 4, func(p *payment.Payment) {
 		settled(p)
 		p.Reason = &payment.Reason{Code: payment.ReasonContradiction, ProviderCode: "426", Message: "declined after settled"}
-		p.Heard = []payment.Kind{payment.Declined, payment.Paid}
+		p.Evidence = []payment.Kind{payment.Declined, payment.Paid}
 	})
 	add("reversed", payment.Reversed, 4, func(p *payment.Payment) {
 		settled(p)
@@ -216,19 +216,19 @@ func exampleClarification() events.Clarification {
 	}
 }
 
-// exampleAudits returns the records of some deeds, and the result of one.
+// exampleAudits returns the records of some actions, and the result of one.
 func exampleAudits() map[string]events.AuditRecord {
-	const deed = "01939c3e-5a00-7000-8000-000000000001"
+	const action = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Deed{events.DeedRelease, events.DeedSettle, events.DeedReplay, events.DeedApply, events.DeedAccount, events.DeedAccept, events.DeedSkip, events.DeedErase} {
+	for _, d := range []events.Action{events.ActionRelease, events.ActionSettle, events.ActionReplay, events.ActionApply, events.ActionAccount, events.ActionAccept, events.ActionSkip, events.ActionErase} {
 		r := events.AuditRecord{
-			ID: deed, Stage: events.Intended, Deed: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
+			ID: action, Stage: events.Intended, Action: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
 		}
 		r.Previous = events.AuditLink{Sequence: 16, Hash: events.AuditHash("operator.fail.teemopay-kr.D-1", []byte("{}"))}
 		r.LogState = events.LogState{First: 1, FirstAt: begin.Add(-time.Hour), Last: 4711, LastAt: begin, Messages: 4711, Hash: events.AuditHash("payment.settled.teemopay-kr.D-1", []byte("{}"))}
 		switch d {
-		case events.DeedRelease:
+		case events.ActionRelease:
 			r.Order, r.Filter = "", map[string]string{"reason": payment.ReasonClosed, "operation": "deposit"}
 			r.Items = append(r.Items, events.AuditItem{Order: "D-20261122-0002", Before: payment.InDoubt})
 			result := r
@@ -238,22 +238,22 @@ func exampleAudits() map[string]events.AuditRecord {
 				{Order: "D-20261122-0002", Before: payment.InDoubt, After: payment.InDoubt, Result: "released"},
 			}
 			list["release.finished"] = result
-		case events.DeedSettle:
+		case events.ActionSettle:
 			r.Amount, r.Items[0].Before, r.Items[0].Upstream = payment.KRW(10000), payment.InDoubt, "shop"
-		case events.DeedReplay:
+		case events.ActionReplay:
 			r.Items = []events.AuditItem{{Order: ref.Order, DeadLetter: 17}}
-		case events.DeedApply:
+		case events.ActionApply:
 			r.Provider, r.Order, r.Filter = events.NoProvider, "", map[string]string{"update": "true"}
 			r.Items = []events.AuditItem{{Stream: "PAYMENTS: max_age is 1, want 2"}}
-		case events.DeedAccept:
+		case events.ActionAccept:
 			r.Provider, r.Order, r.Stage, r.Log, r.LogSequence = events.NoProvider, "", events.Finished, "2026-08-01T03:00:00.000000001Z", 120345
 			r.Items = []events.AuditItem{{Stream: events.StreamPayments, Result: "accepted"}}
-		case events.DeedSkip:
+		case events.ActionSkip:
 			r.Stage, r.Items = events.Finished, []events.AuditItem{{Order: ref.Order, Event: 4711, Before: payment.Parked, After: payment.InDoubt, Result: "stepped over"}}
-		case events.DeedErase:
+		case events.ActionErase:
 			r.Stage, r.Reason = events.Finished, "request of the customer, ticket 4711"
 			r.Items = []events.AuditItem{{Order: ref.Order, Before: payment.Settled, After: payment.Settled, Stream: "ACTIONS 1, WEBHOOKS 2", Result: "erased"}}
-		case events.DeedAccount:
+		case events.ActionAccount:
 			r.Order, r.Items = "", []events.AuditItem{{Order: ref.Order}}
 			r.Account, r.AccountBefore = "teemopay at new.example app_code app-1 country KR", "teemopay at old.example app_code app-1 country KR"
 		}

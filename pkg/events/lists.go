@@ -13,7 +13,7 @@ import (
 // memory, also if it is "{}" in a message, so that whoever can write to NATS could make every reader allocate a few hundred
 // times the length of a message. A list with more items than its length allows is not read.
 var leastItem = map[string]int{
-	"receipts":    32, // the amount alone has more
+	"transfers":   32, // the amount alone has more
 	"annotations": 32, // the time and the source have more
 	"items":       10, // {"event":1}
 }

@@ -109,9 +109,9 @@ func DecodePayment(data []byte) (payment.Payment, error) {
 	if !p.Status.Valid() || !p.Operation.Valid() {
 		return payment.Payment{}, fmt.Errorf("decode payment %s: status %q, operation %q", p.Ref, p.Status, p.Operation)
 	}
-	for i, receipt := range p.Receipts {
-		if receipt.Amount.Currency == "" { // its schema requires it; without, it could not be written again
-			return payment.Payment{}, fmt.Errorf("decode payment %s: receipts[%d].amount: is required", p.Ref, i)
+	for i, transfer := range p.Transfers {
+		if transfer.Amount.Currency == "" { // its schema requires it; without, it could not be written again
+			return payment.Payment{}, fmt.Errorf("decode payment %s: transfers[%d].amount: is required", p.Ref, i)
 		}
 	}
 	return p, nil

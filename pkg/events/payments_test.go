@@ -53,7 +53,7 @@ func TestEncodePaymentRefuses(t *testing.T) {
 		"no operation":      func(p *payment.Payment) { p.Operation = "" },
 		"a negative amount": func(p *payment.Payment) { p.SettledAmount = payment.KRW(-1) },
 		"another currency": func(p *payment.Payment) {
-			p.Receipts = []payment.Receipt{{Amount: payment.Money{Minor: 1, Currency: "USD"}}}
+			p.Transfers = []payment.Transfer{{Amount: payment.Money{Minor: 1, Currency: "USD"}}}
 		},
 		"the year 10000": func(p *payment.Payment) { p.UpdatedAt = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
 	} {

@@ -157,8 +157,8 @@ func TestEveryPaymentRoundTrips(t *testing.T) {
 func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 	o := payment.Observation{
 		Kind: rapid.SampledFrom([]payment.Kind{
-			payment.Park, payment.Intend, payment.Intend, payment.NotExecuted, payment.Unclear, payment.Accepted, payment.Accepted,
-			payment.Paid, payment.Declined, payment.Unknown, payment.TakenBack, payment.PersonSettled, payment.PersonFailed,
+			payment.Park, payment.Intend, payment.Intend, payment.NotExecuted, payment.Indeterminate, payment.Accepted, payment.Accepted,
+			payment.Paid, payment.Declined, payment.Unknown, payment.Reversal, payment.ManuallySettled, payment.ManuallyFailed,
 		}).Draw(t, "kind"),
 		Reference: text(t, "reference"), Attempt: p.Attempts,
 	}
@@ -168,8 +168,8 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 	if o.Kind == payment.Accepted {
 		o.Action = rapid.SampledFrom([]*payment.Action{nil, redirect(), transfer(), clarification()}).Draw(t, "action")
 	}
-	if o.Kind == payment.Paid && rapid.Bool().Draw(t, "with receipt") {
-		o.Receipts = []payment.Receipt{{Reference: text(t, "receipt"), Amount: payment.Money{Minor: rapid.Int64Range(1, 1e9).Draw(t, "minor"), Currency: p.Amount.Currency}}}
+	if o.Kind == payment.Paid && rapid.Bool().Draw(t, "with transfer") {
+		o.Transfers = []payment.Transfer{{Reference: text(t, "transfer"), Amount: payment.Money{Minor: rapid.Int64Range(1, 1e9).Draw(t, "minor"), Currency: p.Amount.Currency}}}
 	}
 	return o
 }
@@ -230,8 +230,8 @@ func TestSchemasRefuse(t *testing.T) {
 func wireTypes() []reflect.Type {
 	return []reflect.Type{
 		reflect.TypeFor[payment.Command](), reflect.TypeFor[payment.Customer](), reflect.TypeFor[payment.Account](),
-		reflect.TypeFor[events.PaymentData](), reflect.TypeFor[events.StoredAction](), reflect.TypeFor[payment.Reason](), reflect.TypeFor[payment.Receipt](), reflect.TypeFor[payment.Action](),
-		reflect.TypeFor[payment.Redirect](), reflect.TypeFor[payment.Transfer](), reflect.TypeFor[payment.Clarification](),
+		reflect.TypeFor[events.PaymentData](), reflect.TypeFor[events.StoredAction](), reflect.TypeFor[payment.Reason](), reflect.TypeFor[payment.Transfer](), reflect.TypeFor[payment.Action](),
+		reflect.TypeFor[payment.Redirect](), reflect.TypeFor[payment.TransferInstructions](), reflect.TypeFor[payment.Clarification](),
 		reflect.TypeFor[events.Clarification](), reflect.TypeFor[events.AuditRecord](), reflect.TypeFor[events.AuditItem](),
 	}
 }

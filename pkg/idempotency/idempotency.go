@@ -24,7 +24,7 @@ type Store interface {
 	// the same fence and a new lease.
 	Claim(ctx context.Context, ref payment.Ref, req Request) (Claim, error)
 
-	// Renew makes the lease of a claim that is held begin anew.
+	// Renew makes the lease of a claim that is held begin again.
 	Renew(ctx context.Context, ref payment.Ref, held Held, lease time.Duration) error
 
 	// Verify returns nil if the claim is still the caller's and at least left of its lease remains, by the

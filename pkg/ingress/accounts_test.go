@@ -90,7 +90,7 @@ func TestProviderThatDoesNotTell(t *testing.T) {
 	}{
 		{&connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable}, 503, "unavailable"},
 		{&connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled}, 503, "unavailable"},
-		{&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "500", Message: "HongGilDong"}, 502, "provider_failed"},
+		{&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "500", Message: "HongGilDong"}, 502, "provider_failed"},
 		{&connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined}, 502, "provider_failed"},
 		{errors.New("HongGilDong"), 502, "provider_failed"},
 	} {

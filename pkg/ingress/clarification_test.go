@@ -96,7 +96,7 @@ func TestClarificationMayNameItsPayment(t *testing.T) {
 	b.do("POST", clarifyPath, with(`"revision":3`)).mustRefuse(t, 503, "unavailable", "")
 	b.do("POST", clarifyPath, with(`"provider":"fake-kr","order":"D-1","revision":2,"requested_at":"2020-01-01T00:00:00Z"`)).mustBe(t, 202)
 	if c := b.queuedAnswers()[0]; !c.RequestedAt.Equal(start) {
-		t.Errorf("requested at %s, the time of receipt is %s", c.RequestedAt, start)
+		t.Errorf("requested at %s, the time of transfer is %s", c.RequestedAt, start)
 	}
 }
 
@@ -185,7 +185,7 @@ func TestClarificationOnNATS(t *testing.T) {
 	if view := b.do("GET", "/v1/payments/fake-kr/D-1", "").mustBe(t, 200); view["status"] != "pending" {
 		t.Errorf("status %v", view["status"])
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	var got events.Clarification
 	if err := conn.ConsumeCommands(ctx, "fake-kr", 1, func(_ context.Context, m events.Message) events.Verdict {

@@ -122,7 +122,7 @@ func (s *Server) check(cmd payment.Command) *problem {
 	now := s.now()
 	switch {
 	case cmd.Ahead(now):
-		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of receipt")
+		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of transfer")
 	case s.retention > 0 && cmd.TooOld(now.Add(min(s.retention/10, maxQueued)), s.retention):
 		return fieldProblem("requested_at", "is older than what the log remembers: whether this order was paid cannot be known here")
 	case cmd.Expired(now):

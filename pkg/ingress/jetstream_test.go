@@ -21,8 +21,8 @@ var (
 	_ ingress.Log         = (*jetstream.Conn)(nil)
 )
 
-// patience is how long to wait for what must happen. It is less than the longest Prefer: wait.
-const patience = 30 * time.Second
+// timeout is how long to wait for what must happen. It is less than the longest Prefer: wait.
+const timeout = 30 * time.Second
 
 // watchedLog says when somebody begins to wait.
 type watchedLog struct {
@@ -83,7 +83,7 @@ func TestOneOrderFromCommandToOutcomeOnNATS(t *testing.T) {
 		if view := a.mustBe(t, 200); view["status"] != "settled" {
 			t.Errorf("the waiting request got status %v", view["status"])
 		}
-	case <-time.After(patience):
+	case <-time.After(timeout):
 		t.Fatal("the outcome did not wake the waiting request")
 	}
 
@@ -116,7 +116,7 @@ func TestWebhookOnNATS(t *testing.T) {
 // firstTwo returns the first two webhooks that a worker gets.
 func firstTwo(t *testing.T, conn watchedLog) (events.Webhook, events.Webhook) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	var got []events.Webhook
 	if err := conn.ConsumeWebhooks(ctx, "fake-kr", 1, func(_ context.Context, m events.Message) events.Verdict {

@@ -137,7 +137,7 @@ func (k *refusedKeeper) run() {
 func (k *refusedKeeper) keep(call refusedCall) {
 	outcome := KeptStored
 	defer func() {
-		if value := recover(); value != nil { // on the bytes of a stranger the program must not end
+		if value := recover(); value != nil { // on the bytes of an outsider the program must not end
 			outcome = KeptFailed
 			k.logger.Error("panic", "panic", fmt.Sprintf("%T", value), "request_id", call.RequestID, "stack", string(debug.Stack()))
 		}

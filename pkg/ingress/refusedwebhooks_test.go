@@ -62,7 +62,7 @@ func (s *refusedStore) next(t *testing.T) (events.RefusedWebhook, string) {
 
 const aSecret = "S3CRET-Gildong-01012345678-hong@shop.example"
 
-// What is kept of a body says which payment it is about, and nothing else that a stranger or a provider wrote.
+// What is kept of a body says which payment it is about, and nothing else that an outsider or a provider wrote.
 func TestRefusedWebhooksAreKeptMasked(t *testing.T) {
 	var store *refusedStore
 	now := start

@@ -143,7 +143,7 @@ func refusedWebhook(w http.ResponseWriter, err error) (string, *problem) {
 
 // webhookID is the same for the same call sent again: the SHA-256 of provider and signed fields, in hex, or of
 // provider and body where the connector tells no fields. The headers are no part of it, because a provider that
-// repeats a call may sign it anew.
+// repeats a call may sign it again.
 func webhookID(provider string, body []byte, digest [sha256.Size]byte) string {
 	hash := sha256.New()
 	hash.Write([]byte(provider)) // no provider's name holds the bytes that follow

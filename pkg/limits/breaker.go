@@ -65,7 +65,7 @@ func (b *breaker) by(ctx context.Context, do func()) {
 
 // Enter asks whether a call of the provider makes sense now. If it does, done must be called once: with
 // called and the call's error when a call was made, and with false when none was. If the provider is not
-// available ok is false, and again says when to ask anew. ctx holds the trace that the log names when the
+// available ok is false, and again says when to ask again. ctx holds the trace that the log names when the
 // breaker opens or closes.
 func (l *Limits) Enter(ctx context.Context, name string) (done func(called bool, err error), again time.Time, ok bool) {
 	p := l.providers[name]

@@ -71,13 +71,13 @@ func TestWhatIsUnavailable(t *testing.T) {
 		"unreachable":             {unreached, true},
 		"no answer":               {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonNoAnswer}, true},
 		"not classified":          {errors.New("reset"), true},
-		"a server's fault":        {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_503"}, true},
+		"a server's fault":        {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "http_503"}, true},
 		"throttled":               {&connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled}, true},
 		"declined":                {declined, false},
 		"declined with a 5xx":     {&connectors.Error{Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: "http_500"}, false},
 		"low balance":             {&connectors.Error{Class: connectors.NotSent, Code: payment.ReasonBalance}, false},
-		"an undocumented answer":  {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "http_404"}, false},
-		"a code like a 5xx's end": {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "5"}, false},
+		"an undocumented answer":  {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "http_404"}, false},
+		"a code like a 5xx's end": {&connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "5"}, false},
 	} {
 		if got := limits.Unavailable(c.err); got != c.want {
 			t.Errorf("%s: %t", name, got)

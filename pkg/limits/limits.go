@@ -52,9 +52,9 @@ type Policy struct {
 // Budget is a budget of calls that all workers share. It is safe for concurrent use.
 type Budget interface {
 	// Reserve takes one call out of the budget of a name and returns how long it must wait. If that is
-	// longer than patience it takes nothing and ok is false. An error says nothing: the call may have
+	// longer than timeout it takes nothing and ok is false. An error says nothing: the call may have
 	// been taken or not.
-	Reserve(ctx context.Context, name string, r Rate, patience time.Duration) (wait time.Duration, ok bool, err error)
+	Reserve(ctx context.Context, name string, r Rate, timeout time.Duration) (wait time.Duration, ok bool, err error)
 }
 
 // Options of Limits. Now is required.

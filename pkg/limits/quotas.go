@@ -34,8 +34,8 @@ func (q Quota) rate(size int) Rate {
 // maxEach is the longest time that one message takes of its quota. The shared budget reaches no further ahead than an hour.
 const maxEach = 30 * time.Minute
 
-// quotaPatience is how far ahead the budget of an upstream is reserved. Who would have to wait for longer asks again.
-const quotaPatience = 10 * time.Second
+// quotaTimeout is how far ahead the budget of an upstream is reserved. Who would have to wait for longer asks again.
+const quotaTimeout = 10 * time.Second
 
 // Quotas hold upstreams to their quotas. What is too much waits in the upstream's own stream, which has a limit: beyond it
 // the broker refuses what the upstream publishes. They are safe for concurrent use.
@@ -82,7 +82,7 @@ func (q *Quotas) Wait(ctx context.Context, upstream string, size int) error {
 	for {
 		wait, ok := q.reserve(ctx, upstream, quota.rate(size))
 		if wait > 0 {
-			if err := q.wait(ctx, min(wait, quotaPatience)); err != nil {
+			if err := q.wait(ctx, min(wait, quotaTimeout)); err != nil {
 				return err
 			}
 		}
@@ -99,7 +99,7 @@ func (q *Quotas) reserve(ctx context.Context, upstream string, r Rate) (wait tim
 	down := q.downUntil.Load() - q.now().UnixNano()
 	if q.shared != nil && (down <= 0 || down > sharedPause.Nanoseconds()) { // further away: the clock was set back
 		asking, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
-		wait, ok, err := q.shared.Reserve(asking, "intake/"+upstream, r, quotaPatience) // no provider has this name
+		wait, ok, err := q.shared.Reserve(asking, "intake/"+upstream, r, quotaTimeout) // no provider has this name
 		cancel()
 		if err == nil {
 			return wait, ok
@@ -107,7 +107,7 @@ func (q *Quotas) reserve(ctx context.Context, upstream string, r Rate) (wait tim
 		q.downUntil.Store(q.now().Add(sharedPause).UnixNano())
 		q.log.WarnContext(ctx, "the shared quota of an upstream cannot be asked: each worker has the whole for itself", "upstream", upstream, "error", err)
 	}
-	return q.own[upstream].reserve(q.now(), r, quotaPatience)
+	return q.own[upstream].reserve(q.now(), r, quotaTimeout)
 }
 
 // pace is one worker's own budget, as reserve.lua keeps it in Redis: the time when it is whole again.
@@ -116,7 +116,7 @@ type pace struct {
 	whole time.Time
 }
 
-func (p *pace) reserve(now time.Time, r Rate, patience time.Duration) (wait time.Duration, ok bool) {
+func (p *pace) reserve(now time.Time, r Rate, timeout time.Duration) (wait time.Duration, ok bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	whole := p.whole
@@ -125,7 +125,7 @@ func (p *pace) reserve(now time.Time, r Rate, patience time.Duration) (wait time
 	}
 	whole = whole.Add(r.Interval())
 	wait = max(whole.Sub(now)-time.Duration(r.Burst)*r.Interval(), 0)
-	if wait > patience {
+	if wait > timeout {
 		return wait, false
 	}
 	p.whole = whole

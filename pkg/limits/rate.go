@@ -14,25 +14,25 @@ const (
 )
 
 // Reserve takes one call of the provider out of its budget and returns how long it must wait. If that is
-// longer than patience it takes nothing, and ok is false.
+// longer than timeout it takes nothing, and ok is false.
 //
 // While the shared budget cannot be asked, this worker's own takes its place at the full rate: several
 // workers can then be faster than the provider wants, and its answer "throttled" parks what is too much.
-func (l *Limits) Reserve(ctx context.Context, name string, patience time.Duration) (wait time.Duration, ok bool) {
+func (l *Limits) Reserve(ctx context.Context, name string, timeout time.Duration) (wait time.Duration, ok bool) {
 	p := l.providers[name]
 	if p == nil || p.local == nil {
 		return 0, true
 	}
-	wait, ok, asked := l.reserveShared(ctx, name, p.rate, patience)
+	wait, ok, asked := l.reserveShared(ctx, name, p.rate, timeout)
 	if !asked {
-		wait, ok = p.reserve(l.now(), patience)
+		wait, ok = p.reserve(l.now(), timeout)
 	}
 	l.metrics.reserved(ctx, name, wait, ok, asked)
 	return wait, ok
 }
 
 // reserveShared asks the budget of all workers. asked is false when there is none, or when it is down.
-func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, patience time.Duration) (wait time.Duration, ok, asked bool) {
+func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, timeout time.Duration) (wait time.Duration, ok, asked bool) {
 	if l.shared == nil {
 		return 0, false, false
 	}
@@ -43,7 +43,7 @@ func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, patienc
 	// A process that stops asks all the same: it says nothing about the budget's health.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), sharedTimeout)
 	defer cancel()
-	wait, ok, err := l.shared.Reserve(ctx, name, r, patience)
+	wait, ok, err := l.shared.Reserve(ctx, name, r, timeout)
 	if err != nil {
 		if was := l.sharedDownUntil.Swap(l.now().Add(sharedPause).UnixNano()); was == 0 { // once for each outage
 			l.log.ErrorContext(ctx, "the shared budget of calls cannot be asked: each worker has the whole rate for itself", "provider", name, "error", err)
@@ -57,9 +57,9 @@ func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, patienc
 }
 
 // reserve takes a call out of this worker's own budget.
-func (p *provider) reserve(now time.Time, patience time.Duration) (wait time.Duration, ok bool) {
+func (p *provider) reserve(now time.Time, timeout time.Duration) (wait time.Duration, ok bool) {
 	place := p.local.ReserveN(now, 1)
-	if wait = place.DelayFrom(now); wait > patience {
+	if wait = place.DelayFrom(now); wait > timeout {
 		place.CancelAt(now)
 		return wait, false
 	}

@@ -22,19 +22,19 @@ type shared struct {
 	asked int
 }
 
-func (s *shared) Reserve(_ context.Context, name string, r limits.Rate, patience time.Duration) (time.Duration, bool, error) {
+func (s *shared) Reserve(_ context.Context, name string, r limits.Rate, timeout time.Duration) (time.Duration, bool, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++
 	if name != acme || r != ten.Rate {
 		return 0, false, errors.New("asked for something else")
 	}
-	return s.wait, s.wait <= patience, s.err
+	return s.wait, s.wait <= timeout, s.err
 }
 
-func reserve(t *testing.T, l *limits.Limits, patience time.Duration) (time.Duration, bool) {
+func reserve(t *testing.T, l *limits.Limits, timeout time.Duration) (time.Duration, bool) {
 	t.Helper()
-	return l.Reserve(t.Context(), acme, patience)
+	return l.Reserve(t.Context(), acme, timeout)
 }
 
 func TestTheLocalBudgetIsExact(t *testing.T) {
@@ -129,11 +129,11 @@ func TestAProcessThatStopsStillAsks(t *testing.T) {
 // askable fails when its context has ended, as a client does.
 type askable struct{ *shared }
 
-func (a askable) Reserve(ctx context.Context, name string, r limits.Rate, patience time.Duration) (time.Duration, bool, error) {
+func (a askable) Reserve(ctx context.Context, name string, r limits.Rate, timeout time.Duration) (time.Duration, bool, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, false, err
 	}
-	return a.shared.Reserve(ctx, name, r, patience)
+	return a.shared.Reserve(ctx, name, r, timeout)
 }
 
 // hanging is a budget that answers nothing until its asker gives up.

@@ -8,7 +8,7 @@ import (
 )
 
 // Next says what a person does next about a payment as it stands, with the command to type where there is one.
-// It is for people and may be worded anew at any time.
+// It is for people and may be worded again at any time.
 func Next(p payment.Payment) string {
 	open := p.Status == payment.InDoubt || p.Status == payment.Pending
 	if open && p.Reason != nil && p.Reason.Code == payment.ReasonAmountMismatch {
@@ -116,11 +116,11 @@ func NextOfDeadLetter(reason events.DeadReason) string {
 var ofDeadLetters = map[events.DeadReason]string{
 	events.DeadUndecodable:     "the upstream sends what no worker can read: it must send a right command; drop this one",
 	events.DeadTooBig:          "the upstream sends more than a command may have: it must send a smaller one; drop this one",
-	events.DeadInvalid:         "the upstream must mend the field and send again; under a new order, if `payctl payment show` says failed; drop this one",
+	events.DeadInvalid:         "the upstream must fix the field and send again; under a new order, if `payctl payment show` says failed; drop this one",
 	events.DeadUnknownProvider: "configure the account and start workers with it, then replay; or drop it, if the name is wrong",
 	events.DeadMismatch:        "the upstream must name the same provider and order in the subject and in the body; drop this one",
 	events.DeadOrderReused:     "the first command under this order stands; the upstream must ask for the second under another number; drop this one",
-	events.DeadTooOld:          "nobody knows any more whether it was paid: ask the provider by our order number before anybody sends it anew; drop this one",
+	events.DeadTooOld:          "nobody knows any more whether it was paid: ask the provider by our order number before anybody sends it again; drop this one",
 	events.DeadUnknownOrder:    "ask the provider what it is: perhaps somebody else sells under our account; replay, if the command came meanwhile",
 	events.DeadBadWebhook:      "if a key was taken away too early, put it back and replay; otherwise ask the provider what it sent",
 	events.DeadUnexplained:     "ask the provider what it means: it may speak of money; write down what you found, then drop this one",

@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-var update = flag.Bool("update", false, "write the table of docs/operators.md anew")
+var update = flag.Bool("update", false, "write the table of docs/operators.md again")
 
 func TestNext(t *testing.T) {
 	for _, c := range []struct {
@@ -39,7 +39,7 @@ func TestNext(t *testing.T) {
 		{payment.Pending, "", false, "nothing: "},
 		{payment.Pending, payment.ReasonAmountMismatch, false, "what really moved. Then: payctl payment resolve"},
 		{payment.Pending, payment.ReasonOverdue, true, "Then: payctl payment resolve acme-kr P-1"},
-		{payment.Conflict, payment.ReasonExtraReceipt, false, "Then: payctl payment resolve acme-kr P-1"},
+		{payment.Conflict, payment.ReasonExtraTransfer, false, "Then: payctl payment resolve acme-kr P-1"},
 		{payment.Settled, "", false, "nothing"},
 		{payment.Settled, payment.ReasonSecondReference, false, "twice"},
 		{payment.Settled, payment.ReasonPartlyReversed, false, "how much"},
@@ -90,7 +90,7 @@ func TestEveryDeadLetterHasItsAdvice(t *testing.T) {
 			t.Fatal(err)
 		}
 	} else if want != string(doc) {
-		t.Errorf("%s says something else; make update writes it anew. It should have\n%s", path, table.String())
+		t.Errorf("%s says something else; make update writes it again. It should have\n%s", path, table.String())
 	}
 }
 

@@ -23,7 +23,7 @@ const Erased = "erased"
 // Personal lists what is kept of the customer of a payment beside the log. The error is [ErrNotNow] while the payment is
 // open or a person has to decide about it: what is known of the customer may still be needed, to pay or to find out. An
 // order that the log does not know has no payment that could be open; what waits of it in the queue is not erasable.
-func (d Desk) Personal(ctx context.Context, store PersonalStore, ref payment.Ref) (payment.Payment, []events.Personal, error) {
+func (d Service) Personal(ctx context.Context, store PersonalStore, ref payment.Ref) (payment.Payment, []events.Personal, error) {
 	p, _, err := d.Log.Last(ctx, ref)
 	switch {
 	case errors.Is(err, events.ErrNoPayment):
@@ -37,9 +37,9 @@ func (d Desk) Personal(ctx context.Context, store PersonalStore, ref payment.Ref
 	return p, found, err
 }
 
-// Erase erases what can be erased of what [Desk.Personal] finds. It writes nothing into the log: how the payment
+// Erase erases what can be erased of what [Service.Personal] finds. It writes nothing into the log: how the payment
 // stands, its money and its references stay. It returns what is left, which includes what is still needed.
-func (d Desk) Erase(ctx context.Context, store PersonalStore, ref payment.Ref) (p payment.Payment, erased, left []events.Personal, err error) {
+func (d Service) Erase(ctx context.Context, store PersonalStore, ref payment.Ref) (p payment.Payment, erased, left []events.Personal, err error) {
 	p, found, err := d.Personal(ctx, store, ref)
 	for i, m := range found {
 		if m.Needed != "" {

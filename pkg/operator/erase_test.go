@@ -38,10 +38,10 @@ func TestEraseOnlyWhatHasEnded(t *testing.T) {
 		if status == payment.Requested {
 			continue
 		}
-		w, desk := at(t)
+		w, service := at(t)
 		w.p, w.seq = payment.Payment{Ref: ref, Operation: payment.Deposit, Status: status, Fingerprint: "f"}, 1
 		s := &shelf{kept: []events.Personal{{Stream: events.StreamActions, Sequence: 1}, {Stream: events.StreamWebhooks, Sequence: 2, Needed: "not judged"}}}
-		p, erased, left, err := desk.Erase(t.Context(), s, ref)
+		p, erased, left, err := service.Erase(t.Context(), s, ref)
 		if !slices.Contains([]payment.Status{payment.Settled, payment.Failed, payment.Reversed}, status) {
 			if !errors.Is(err, operator.ErrNotNow) || len(s.kept) != 2 || len(erased) > 0 {
 				t.Errorf("%s: %v, %v", status, erased, err)
@@ -55,18 +55,18 @@ func TestEraseOnlyWhatHasEnded(t *testing.T) {
 }
 
 func TestEraseOfAnUnknownOrder(t *testing.T) {
-	_, desk := at(t)
+	_, service := at(t)
 	s := &shelf{kept: []events.Personal{{Stream: events.StreamDeadLetters, Sequence: 1}}}
-	if _, erased, _, err := desk.Erase(t.Context(), s, ref); err != nil || len(erased) != 1 || !reflect.DeepEqual(s.asked, payment.Payment{Ref: ref}) {
+	if _, erased, _, err := service.Erase(t.Context(), s, ref); err != nil || len(erased) != 1 || !reflect.DeepEqual(s.asked, payment.Payment{Ref: ref}) {
 		t.Errorf("%v, %v", erased, err)
 	}
 }
 
 // What could not be erased is told.
 func TestEraseThatBreaks(t *testing.T) {
-	_, desk := at(t)
+	_, service := at(t)
 	s := &shelf{kept: []events.Personal{{Stream: events.StreamActions, Sequence: 1}}, breaks: true}
-	if _, erased, left, err := desk.Erase(t.Context(), s, ref); err == nil || len(erased) != 0 || len(left) != 1 {
+	if _, erased, left, err := service.Erase(t.Context(), s, ref); err == nil || len(erased) != 0 || len(left) != 1 {
 		t.Errorf("%v, %v, %v", erased, left, err)
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Skipped is the result of [Desk.StepOver].
+// Skipped is the result of [Service.StepOver].
 const Skipped = "stepped over"
 
 // Skip names an event of the log that cannot be read and that a person steps over.
@@ -30,7 +30,7 @@ type SkipPlan struct {
 
 // PlanSkip says what becomes of a payment whose last event cannot be read, from its history. It writes nothing. The error is
 // [ErrNotNow] where the event is not the payment's last one or can be read.
-func (d Desk) PlanSkip(ctx context.Context, records []events.Record, want Skip, who Person) (SkipPlan, error) {
+func (d Service) PlanSkip(ctx context.Context, records []events.Record, want Skip, who Person) (SkipPlan, error) {
 	last := records[len(records)-1]
 	switch {
 	case last.Unreadable == "":
@@ -51,7 +51,7 @@ func (d Desk) PlanSkip(ctx context.Context, records []events.Record, want Skip, 
 }
 
 // ordered is the payment of which the log has nothing that can be read: as its command has it, or with only what a person says.
-func (d Desk) ordered(ctx context.Context, want Skip) (payment.Payment, error) {
+func (d Service) ordered(ctx context.Context, want Skip) (payment.Payment, error) {
 	m, err := d.Queue.QueuedCommand(ctx, want.Ref)
 	if err != nil && !errors.Is(err, events.ErrNotQueued) {
 		return payment.Payment{}, err
@@ -69,7 +69,7 @@ func (d Desk) ordered(ctx context.Context, want Skip) (payment.Payment, error) {
 
 // StepOver writes what was planned, and lets the payment's command go on at once. The error is events.ErrStale when the payment has
 // moved on since.
-func (d Desk) StepOver(ctx context.Context, plan SkipPlan) error {
+func (d Service) StepOver(ctx context.Context, plan SkipPlan) error {
 	if _, err := d.Log.Append(ctx, plan.Next, plan.Sequence); err != nil {
 		return err
 	}

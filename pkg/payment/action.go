@@ -18,10 +18,10 @@ type Action struct {
 	Type ActionType `json:"type"`
 	// Stored is the id under which the content is kept beside the log; empty where it is not kept there. Links and
 	// account holders are personal, and the log of payments cannot forget.
-	Stored        string         `json:"-"`
-	Redirect      *Redirect      `json:"redirect,omitempty"`
-	Transfer      *Transfer      `json:"transfer,omitempty"`
-	Clarification *Clarification `json:"clarification,omitempty"`
+	Stored        string                `json:"-"`
+	Redirect      *Redirect             `json:"redirect,omitempty"`
+	Transfer      *TransferInstructions `json:"transfer,omitempty"`
+	Clarification *Clarification        `json:"clarification,omitempty"`
 }
 
 // Missing reports whether the content of an action is not here: it was not read, or it is not kept any more.
@@ -55,8 +55,8 @@ type Redirect struct {
 	RegisterURL string `json:"register_url,omitempty"`
 }
 
-// Transfer tells the customer where to transfer money to.
-type Transfer struct {
+// TransferInstructions tells the customer where to transfer money to.
+type TransferInstructions struct {
 	AccountNumber string `json:"account_number"`
 	AccountHolder string `json:"account_holder,omitempty"`
 	BankCode      string `json:"bank_code,omitempty"`

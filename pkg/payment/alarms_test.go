@@ -22,17 +22,17 @@ func TestASecondReferenceIsForAPerson(t *testing.T) {
 	if p.ProviderReference != "A" || !p.SettledAmount.IsZero() {
 		t.Errorf("the first number became %s, settled %s", p.ProviderReference, p.SettledAmount)
 	}
-	again := decideAll(t, p, paidB, numbered(payment.Paid, "A"), numbered(payment.Declined, "A"), numbered(payment.TakenBack, "B"), intend, unknown, unknown, intend)
+	again := decideAll(t, p, paidB, numbered(payment.Paid, "A"), numbered(payment.Declined, "A"), numbered(payment.Reversal, "B"), intend, unknown, unknown, intend)
 	expect(t, again, payment.InDoubt, payment.ReasonSecondReference)
 	var said []payment.Kind
 	for _, a := range again.Annotations {
 		said = append(said, a.Kind)
 	}
 	// paidB once: a webhook that is delivered twice is no further evidence.
-	if want := []payment.Kind{payment.Paid, payment.Paid, payment.Declined, payment.TakenBack}; !slices.Equal(said, want) || again.Revision != p.Revision+3 {
+	if want := []payment.Kind{payment.Paid, payment.Paid, payment.Declined, payment.Reversal}; !slices.Equal(said, want) || again.Revision != p.Revision+3 {
 		t.Errorf("revision %d has the annotations %v, want %v", again.Revision, said, want)
 	}
-	expect(t, decideAll(t, p, payment.Observation{Kind: payment.PersonSettled}), payment.Settled, payment.ReasonResolvedByPerson)
+	expect(t, decideAll(t, p, payment.Observation{Kind: payment.ManuallySettled}), payment.Settled, payment.ReasonResolvedByPerson)
 
 	p = decideAll(t, payment.New(deposit()), intend, accepted, numbered(payment.Paid, "A"), numbered(payment.Accepted, "B"))
 	expect(t, p, payment.Conflict, payment.ReasonSecondReference)
@@ -51,21 +51,21 @@ func TestAReferenceMayChangeWhereTheProviderHasMany(t *testing.T) {
 
 // Part of the money went back: no status says how much is left, so a person does.
 func TestAPartialReversalIsForAPerson(t *testing.T) {
-	partly := payment.Observation{Kind: payment.PartlyTakenBack, Source: payment.FromWebhook}
+	partly := payment.Observation{Kind: payment.PartialReversal, Source: payment.FromWebhook}
 	settled := decideAll(t, payment.New(deposit()), intend, paid)
 	expect(t, decideAll(t, settled, partly), payment.Conflict, payment.ReasonPartlyReversed)
 	// The settlement was missed, and told late: the amount of then is not that of now.
 	p := decideAll(t, payment.New(deposit()), intend, partly, paid)
 	expect(t, p, payment.InDoubt, payment.ReasonPartlyReversed)
-	back := decideAll(t, settled, payment.Observation{Kind: payment.TakenBack})
+	back := decideAll(t, settled, payment.Observation{Kind: payment.Reversal})
 	if late := decideAll(t, back, partly); late.Revision != back.Revision {
 		t.Errorf("%s after all went back", late.Status)
 	}
 }
 
-// What is taken back must be what was ordered.
+// What is reversed must be what was ordered.
 func TestAReversalOfAnotherAmountIsForAPerson(t *testing.T) {
-	back := payment.Observation{Kind: payment.TakenBack, Amount: payment.KRW(4000)}
+	back := payment.Observation{Kind: payment.Reversal, Amount: payment.KRW(4000)}
 	settled := decideAll(t, payment.New(deposit()), intend, paid)
 	expect(t, decideAll(t, settled, back), payment.Conflict, payment.ReasonAmountMismatch)
 	expect(t, decideAll(t, payment.New(deposit()), intend, back), payment.InDoubt, payment.ReasonAmountMismatch)
@@ -89,24 +89,24 @@ func TestAConflictKeepsWhatIsSaidOfOtherMoney(t *testing.T) {
 func TestAConflictKeepsWhatWasSaid(t *testing.T) {
 	heard := func(p payment.Payment, want ...payment.Kind) {
 		t.Helper()
-		if p.Status != payment.Conflict || !slices.Equal(p.Heard, want) {
-			t.Errorf("%s, heard %v, want %v", p.Status, p.Heard, want)
+		if p.Status != payment.Conflict || !slices.Equal(p.Evidence, want) {
+			t.Errorf("%s, heard %v, want %v", p.Status, p.Evidence, want)
 		}
 	}
-	declined, back := payment.Observation{Kind: payment.Declined}, payment.Observation{Kind: payment.TakenBack}
+	declined, back := payment.Observation{Kind: payment.Declined}, payment.Observation{Kind: payment.Reversal}
 	p := decideAll(t, payment.New(deposit()), intend, paid, declined)
 	heard(p, payment.Declined, payment.Paid)
 	if again := decideAll(t, p, paid, declined, declined); again.Revision != p.Revision {
 		t.Error("what was said before made a new event")
 	}
 	p = decideAll(t, p, back, back)
-	heard(p, payment.Declined, payment.Paid, payment.TakenBack)
+	heard(p, payment.Declined, payment.Paid, payment.Reversal)
 	expect(t, p, payment.Conflict, payment.ReasonContradiction)
-	if p = decideAll(t, p, payment.Observation{Kind: payment.PersonFailed}); p.Heard != nil {
-		t.Errorf("after the decision: %v", p.Heard)
+	if p = decideAll(t, p, payment.Observation{Kind: payment.ManuallyFailed}); p.Evidence != nil {
+		t.Errorf("after the decision: %v", p.Evidence)
 	}
 	heard(decideAll(t, payment.New(deposit()), intend, declined, paid), payment.Declined, payment.Paid)
-	heard(decideAll(t, payment.New(deposit()), intend, paid, back, payment.Observation{Kind: payment.Paid, SettledAmount: payment.KRW(1)}), payment.Paid, payment.TakenBack)
+	heard(decideAll(t, payment.New(deposit()), intend, paid, back, payment.Observation{Kind: payment.Paid, SettledAmount: payment.KRW(1)}), payment.Paid, payment.Reversal)
 }
 
 // A settlement that named no transfer, and then a transfer of just this amount: it may be the same money
@@ -114,16 +114,16 @@ func TestAConflictKeepsWhatWasSaid(t *testing.T) {
 // second settled event would be paid out twice by a ledger. So a person looks.
 func TestTheSameTotalIsNotTheSameMoney(t *testing.T) {
 	looked := payment.Observation{Kind: payment.Paid, Source: payment.FromLookup, Amount: payment.KRW(10000), SettledAmount: payment.KRW(10000)}
-	receipt := payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Receipts: []payment.Receipt{{Reference: "r1", Amount: payment.KRW(10000)}}}
-	p := decideAll(t, payment.New(deposit()), intend, looked, receipt)
-	expect(t, p, payment.Conflict, payment.ReasonExtraReceipt)
-	if p.SettledAmount != payment.KRW(10000) || len(p.Receipts) != 1 {
-		t.Errorf("settled %s with %v", p.SettledAmount, p.Receipts)
+	transfer := payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Transfers: []payment.Transfer{{Reference: "r1", Amount: payment.KRW(10000)}}}
+	p := decideAll(t, payment.New(deposit()), intend, looked, transfer)
+	expect(t, p, payment.Conflict, payment.ReasonExtraTransfer)
+	if p.SettledAmount != payment.KRW(10000) || len(p.Transfers) != 1 {
+		t.Errorf("settled %s with %v", p.SettledAmount, p.Transfers)
 	}
 	// The other way round the look-up says nothing new.
-	settled := decideAll(t, payment.New(deposit()), intend, receipt)
-	if after := decideAll(t, settled, payment.Observation{Kind: payment.Paid, Receipts: receipt.Receipts, SettledAmount: payment.KRW(10000)}); after.Revision != settled.Revision {
-		t.Errorf("%s after the same receipt", after.Status)
+	settled := decideAll(t, payment.New(deposit()), intend, transfer)
+	if after := decideAll(t, settled, payment.Observation{Kind: payment.Paid, Transfers: transfer.Transfers, SettledAmount: payment.KRW(10000)}); after.Revision != settled.Revision {
+		t.Errorf("%s after the same transfer", after.Status)
 	}
 }
 
@@ -131,7 +131,7 @@ func TestTheSameTotalIsNotTheSameMoney(t *testing.T) {
 // statement was written was not told of it, and one who was told after it was.
 func TestAnAnnotationAndAnAlarmHaveAnOrder(t *testing.T) {
 	says := func(code string) payment.Observation {
-		return payment.Observation{Kind: payment.Unclear, Source: payment.FromWebhook, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: code}}
+		return payment.Observation{Kind: payment.Indeterminate, Source: payment.FromWebhook, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: code}}
 	}
 	told := payment.Observation{Kind: payment.Overdue, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonUnexplained}}
 	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Accepted})

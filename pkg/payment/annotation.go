@@ -14,7 +14,7 @@ const MaxAnnotations = 16
 type Annotation struct {
 	At     time.Time `json:"at"`     // when it was learned
 	Source Source    `json:"source"` // webhook, lookup or statement
-	Kind   Kind      `json:"kind"`   // what it would have meant, where that is certain, else "unclear"
+	Kind   Kind      `json:"kind"`   // what it would have meant, where that is certain, else "indeterminate"
 	Reason *Reason   `json:"reason,omitempty"`
 }
 
@@ -47,7 +47,7 @@ func (p Payment) toldAt(now time.Time) time.Time {
 }
 
 // annotating is the evidence that leaves an annotation where it does not end the payment.
-var annotating = []Evidence{Evidence(Unclear), firstHeard, secondReference, Evidence(PartlyTakenBack), mismatch}
+var annotating = []Evidence{Evidence(Indeterminate), firstHeard, secondReference, Evidence(PartialReversal), mismatch}
 
 // annotation returns what an observation of the provider leaves on a payment that it does not end.
 func annotation(p Payment, o Observation, evidence Evidence, to Status, now time.Time) (a Annotation, extra bool) {
@@ -61,8 +61,8 @@ func annotation(p Payment, o Observation, evidence Evidence, to Status, now time
 	if !a.At.After(p.OverdueAt) { // another worker's clock is ahead, or this one waited: no person was told of this
 		a.At = p.OverdueAt.Add(1)
 	}
-	if o.Kind != Unclear {
-		a.Reason = because(ReasonUnclear, said(p, o), o.Reason)
+	if o.Kind != Indeterminate {
+		a.Reason = because(ReasonIndeterminate, said(p, o), o.Reason)
 	}
 	return a, true
 }
@@ -92,7 +92,7 @@ func (p Payment) Annotated(o Observation) bool {
 // would write an event, and cost a look-up and a further event, without end.
 func (p Payment) Overfull(o Observation) bool {
 	open := p.Status == Pending || p.Status == InDoubt || p.Status == Conflict
-	return o.Kind == Unclear && open && p.Known && len(p.Annotations) >= MaxAnnotations && !p.Annotated(o)
+	return o.Kind == Indeterminate && open && p.Known && len(p.Annotations) >= MaxAnnotations && !p.Annotated(o)
 }
 
 // annotated adds a to what there is, unless it was said before: providers repeat themselves.

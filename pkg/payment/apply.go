@@ -66,7 +66,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		next.Action = nil
 	}
 	applyPage(&next, o, evidence, to, now)
-	next.Heard = heard(p, o, evidence, to)
+	next.Evidence = heard(p, o, evidence, to)
 	if a, extra := annotation(p, o, evidence, to, now); extra {
 		next.Annotations = annotated(p.Annotations, a)
 	}
@@ -97,15 +97,15 @@ func heard(p Payment, o Observation, evidence Evidence, to Status) []Kind {
 	if to != Conflict {
 		return nil
 	}
-	all := slices.Clone(p.Heard)
-	if evidence != Evidence(Unclear) && evidence != firstHeard {
+	all := slices.Clone(p.Evidence)
+	if evidence != Evidence(Indeterminate) && evidence != firstHeard {
 		all = append(all, o.Kind)
 	}
 	switch {
 	case p.Status == Settled:
 		all = append(all, Paid)
 	case p.Status == Reversed:
-		all = append(all, Paid, TakenBack)
+		all = append(all, Paid, Reversal)
 	case p.Status == Failed && p.Known:
 		all = append(all, Declined)
 	}
@@ -117,15 +117,15 @@ func heard(p Payment, o Observation, evidence Evidence, to Status) []Kind {
 func applyAmounts(next *Payment, p Payment, o Observation, evidence Evidence, to Status) {
 	switch {
 	case o.Kind == Paid && (to == Settled || to == Conflict):
-		if amount, receipts, possible := paid(p, o); possible {
-			next.SettledAmount, next.Receipts = amount, receipts
+		if amount, transfers, possible := paid(p, o); possible {
+			next.SettledAmount, next.Transfers = amount, transfers
 		}
-	case evidence == Evidence(TakenBack) && to == Settled:
+	case evidence == Evidence(Reversal) && to == Settled:
 		next.SettledAmount = p.Amount
-	case o.Kind == PersonSettled:
+	case o.Kind == ManuallySettled:
 		next.SettledAmount = firstAmount(o.SettledAmount, p.SettledAmount, p.Amount)
-	case o.Kind == PersonFailed:
-		next.SettledAmount, next.Receipts = Money{}, nil
+	case o.Kind == ManuallyFailed:
+		next.SettledAmount, next.Transfers = Money{}, nil
 	}
 }
 
@@ -134,9 +134,9 @@ func providerSpoke(o Observation) bool {
 	switch o.Kind {
 	case Accepted:
 		return !pageLink(o)
-	case Paid, Declined, TakenBack, PartlyTakenBack:
+	case Paid, Declined, Reversal, PartialReversal:
 		return true
-	case Unclear: // a webhook is about an order that the provider has, even when nobody understands it
+	case Indeterminate: // a webhook is about an order that the provider has, even when nobody understands it
 		return o.Known || o.Source == FromWebhook
 	case NotExecuted:
 		return o.Known
@@ -156,12 +156,12 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return because(ReasonSecondReference, fmt.Sprintf("%s of %s, known as %s", o.Kind, o.Reference, p.ProviderReference), o.Reason)
 	case evidence == abandoned:
 		return because(ReasonAbandoned, "the page closed "+p.PageClosesAt.UTC().Format(time.RFC3339), o.Reason)
-	case evidence == Evidence(PartlyTakenBack):
+	case evidence == Evidence(PartialReversal):
 		return because(ReasonPartlyReversed, "", o.Reason)
 	case evidence == mismatch:
 		return because(ReasonAmountMismatch, fmt.Sprintf("ordered %s, the provider speaks of %s", p.Amount, spokenOf(p, o)), o.Reason)
-	case evidence == paidDifferently && to == Conflict && len(o.Receipts) > 0:
-		return because(ReasonExtraReceipt, "", o.Reason)
+	case evidence == paidDifferently && to == Conflict && len(o.Transfers) > 0:
+		return because(ReasonExtraTransfer, "", o.Reason)
 	case evidence == paidDifferently && to == Conflict:
 		return because(ReasonAmountMismatch, fmt.Sprintf("settled %s, the provider speaks of %s", p.SettledAmount, o.SettledAmount), o.Reason)
 	case to == Conflict:
@@ -170,13 +170,13 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 		return of(o.Reason, p.Reason)
 	case to == InDoubt && p.Status == InDoubt:
 		return p.Reason
-	case evidence == Evidence(Unclear) && to == Pending: // its annotation has the reason
+	case evidence == Evidence(Indeterminate) && to == Pending: // its annotation has the reason
 		return p.Reason
 	case noInstructions(p.Reason) && o.Action != nil && o.Reason == nil: // now the customer can pay
 		return nil
 	case to == Pending && p.told() && (o.Reason == nil || noInstructions(o.Reason)): // the same answer again is no news
 		return p.Reason
-	case evidence == Evidence(TakenBack) && to == Settled:
+	case evidence == Evidence(Reversal) && to == Settled:
 		return because(ReasonReversalOfUnknown, "", o.Reason)
 	case o.Reason != nil:
 		return o.Reason
@@ -202,9 +202,9 @@ func noInstructions(r *Reason) bool { return r != nil && r.Code == ReasonNoInstr
 
 // defaultCodes are the reasons of observations that bring none.
 var defaultCodes = map[Evidence]string{
-	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound, unconfirmed: ReasonNotFound, firstHeard: ReasonUnclear,
-	Evidence(Unclear): ReasonUnclear, Evidence(Unknown): ReasonNotFound, Evidence(Declined): ReasonDeclined,
-	Evidence(TakenBack): ReasonReversed, Evidence(Overdue): ReasonOverdue, Evidence(PersonSettled): ReasonResolvedByPerson, Evidence(PersonFailed): ReasonResolvedByPerson,
+	Evidence(Park): ReasonNotExecuted, Evidence(NotExecuted): ReasonNotExecuted, Evidence(Refuse): ReasonInvalid, refuseProven: ReasonNotFound, unconfirmed: ReasonNotFound, firstHeard: ReasonIndeterminate,
+	Evidence(Indeterminate): ReasonIndeterminate, Evidence(Unknown): ReasonNotFound, Evidence(Declined): ReasonDeclined,
+	Evidence(Reversal): ReasonReversed, Evidence(Overdue): ReasonOverdue, Evidence(ManuallySettled): ReasonResolvedByPerson, Evidence(ManuallyFailed): ReasonResolvedByPerson,
 }
 
 // of returns our reason with the provider's code of the doubt that it is about.
@@ -238,12 +238,12 @@ func spokenOf(p Payment, o Observation) string {
 	case !o.SettledAmount.IsZero() && !arrives(p, o.SettledAmount):
 		return o.SettledAmount.String()
 	}
-	for _, r := range o.Receipts {
+	for _, r := range o.Transfers {
 		if !arrives(p, r.Amount) {
-			return "a receipt of " + r.Amount.String()
+			return "a transfer of " + r.Amount.String()
 		}
 	}
-	return "receipts that are too large to add"
+	return "transfers that are too large to add"
 }
 
 func firstAmount(amounts ...Money) Money {

@@ -31,7 +31,7 @@ type Command struct {
 	// RequestedAt is when the upstream made the command. It is no part of the fingerprint, so that an
 	// upstream may send a command again with a new time.
 	RequestedAt time.Time `json:"requested_at,omitzero"`
-	// ExpiresAt is when the customer's patience ends: after it the payment is not begun any more.
+	// ExpiresAt is when the customer stops waiting: after it the payment is not begun any more.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	// Upstream is the service that asks. The broker or the ingress says who that is, never the command itself; a command
 	// of our own programs may have none. It is no part of the fingerprint, so that commands of before versions knew

@@ -24,23 +24,23 @@ const (
 	retryProven     Evidence = "retry_proven"     // ApproveRetry, after the provider said twice that it does not know the order
 	refuseProven    Evidence = "refuse_proven"    // Refuse, after the provider said twice that it does not know the order
 	paidAgain       Evidence = "paid_again"       // Paid, and everything in it is known already
-	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further receipt than the outcome
+	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further transfer than the outcome
 	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered, or speaks of money that cannot be this order's
 	lagging         Evidence = "lagging"          // Unknown, too early after the request, the last Unknown or the end of the customer's page to be believed
 	stale           Evidence = "stale"            // a bad result of an attempt that is not the last one
 	unconfirmed     Evidence = "unconfirmed"      // Unknown, long after the customer's page closed, of a payment of which the provider never spoke
 	abandoned       Evidence = "abandoned"        // unconfirmed, once more, after another settling delay: nobody confirmed the payment, and nobody can any more
-	firstHeard      Evidence = "first_heard"      // Unclear, and the first that the provider says of a payment whose customer was given a page
+	firstHeard      Evidence = "first_heard"      // Indeterminate, and the first that the provider says of a payment whose customer was given a page
 	secondReference Evidence = "second_reference" // the provider has another number for the order than before, where an order has one: perhaps two payments
 )
 
 // Evidences lists all columns of the table.
 func Evidences() []Evidence {
 	return []Evidence{
-		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Unclear), firstHeard,
+		Evidence(Intend), intendAgain, Evidence(Park), Evidence(Refuse), refuseProven, Evidence(NotExecuted), Evidence(Indeterminate), firstHeard,
 		Evidence(Accepted), Evidence(Paid), paidAgain, paidDifferently, mismatch, Evidence(Declined), Evidence(Unknown),
-		lagging, unconfirmed, abandoned, stale, Evidence(TakenBack), Evidence(PartlyTakenBack), secondReference, Evidence(Overdue),
-		Evidence(ApproveRetry), retryProven, Evidence(PersonSettled), Evidence(PersonFailed),
+		lagging, unconfirmed, abandoned, stale, Evidence(Reversal), Evidence(PartialReversal), secondReference, Evidence(Overdue),
+		Evidence(ApproveRetry), retryProven, Evidence(ManuallySettled), Evidence(ManuallyFailed),
 	}
 }
 
@@ -102,7 +102,7 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 		if p.AwaitsPage() {
 			return pageEvidence(p, o, now)
 		}
-	case NotExecuted, Unclear, Declined:
+	case NotExecuted, Indeterminate, Declined:
 		if o.Source == FromSubmit && o.Attempt != p.Attempts {
 			return stale
 		}
@@ -110,27 +110,27 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 			return firstHeard
 		}
 		if o.Kind == NotExecuted && o.Known { // nothing executed, and yet the provider has the order
-			return Evidence(Unclear)
+			return Evidence(Indeterminate)
 		}
 	}
 	switch {
 	case (providerSpoke(o) || pageLink(o)) && waitsForPerson(p):
-		return Evidence(Unclear)
+		return Evidence(Indeterminate)
 	case providerSpoke(o) && o.OneReference && o.Reference != "" && p.ProviderReference != "" && o.Reference != p.ProviderReference:
 		return secondReference
 	case stillUnpayable(p, o), o.Kind == Accepted && saidPaid(p):
-		return Evidence(Unclear)
+		return Evidence(Indeterminate)
 	}
 	if echoDiffers(p, o) {
 		return mismatch
 	}
-	if o.Kind == Paid && p.amountDoubted() && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Receipts) == 0 {
-		return Evidence(Unclear) // paid, but how much is what is in doubt
+	if o.Kind == Paid && p.amountDoubted() && o.Amount.IsZero() && o.SettledAmount.IsZero() && len(o.Transfers) == 0 {
+		return Evidence(Indeterminate) // paid, but how much is what is in doubt
 	}
 	if o.Kind == Paid && (p.Status == Settled || p.Status == Reversed) {
-		// Receipts are compared by themselves: a person may have settled on another amount than their sum.
-		amount, receipts, _ := paid(p, o)
-		if !slices.Equal(receipts, p.Receipts) || len(o.Receipts) == 0 && amount != p.SettledAmount {
+		// Transfers are compared by themselves: a person may have settled on another amount than their sum.
+		amount, transfers, _ := paid(p, o)
+		if !slices.Equal(transfers, p.Transfers) || len(o.Transfers) == 0 && amount != p.SettledAmount {
 			return paidDifferently
 		}
 		return paidAgain
@@ -172,7 +172,7 @@ func provenUnknown(p Payment) bool {
 // the order may not.
 func echoDiffers(p Payment, o Observation) bool {
 	switch o.Kind {
-	case Accepted, Paid, Declined, TakenBack:
+	case Accepted, Paid, Declined, Reversal:
 		_, _, possible := paid(p, o)
 		return !possible || !o.Amount.IsZero() && !echoes(p, o)
 	}
@@ -186,32 +186,32 @@ func echoes(p Payment, o Observation) bool {
 		o.Amount.Currency == p.Amount.Currency && o.Amount.Minor > 0 && max(difference, -difference) <= o.AmountTolerance
 }
 
-// paid returns the settled amount and the receipts of p after the Paid observation o. Receipts are told
-// apart by their reference, so that a receipt seen twice counts once. possible is false when the money
+// paid returns the settled amount and the transfers of p after the Paid observation o. Transfers are told
+// apart by their reference, so that a transfer seen twice counts once. possible is false when the money
 // cannot be this order's: another currency, nothing or less, or more than an amount can hold.
-func paid(p Payment, o Observation) (amount Money, receipts []Receipt, possible bool) {
+func paid(p Payment, o Observation) (amount Money, transfers []Transfer, possible bool) {
 	if !o.SettledAmount.IsZero() && !arrives(p, o.SettledAmount) {
 		return Money{}, nil, false
 	}
-	receipts = slices.Clone(p.Receipts)
-	for _, r := range o.Receipts {
+	transfers = slices.Clone(p.Transfers)
+	for _, r := range o.Transfers {
 		if !arrives(p, r.Amount) {
 			return Money{}, nil, false
 		}
-		at := slices.IndexFunc(receipts, func(known Receipt) bool { return known.Reference == r.Reference })
+		at := slices.IndexFunc(transfers, func(known Transfer) bool { return known.Reference == r.Reference })
 		if at < 0 {
-			receipts = append(receipts, r)
+			transfers = append(transfers, r)
 		} else {
-			receipts[at] = r
+			transfers[at] = r
 		}
 	}
 	switch {
-	case len(o.Receipts) == 0 && !o.SettledAmount.IsZero():
-		return o.SettledAmount, receipts, true
-	case len(receipts) > 0:
-		return sum(receipts)
+	case len(o.Transfers) == 0 && !o.SettledAmount.IsZero():
+		return o.SettledAmount, transfers, true
+	case len(transfers) > 0:
+		return sum(transfers)
 	default:
-		return firstAmount(p.SettledAmount, p.Amount), receipts, true
+		return firstAmount(p.SettledAmount, p.Amount), transfers, true
 	}
 }
 
@@ -219,16 +219,16 @@ func arrives(p Payment, m Money) bool {
 	return m.Currency == p.Amount.Currency && m.Minor > 0 && m.writable()
 }
 
-func sum(receipts []Receipt) (Money, []Receipt, bool) {
+func sum(transfers []Transfer) (Money, []Transfer, bool) {
 	var total Money
-	for _, r := range receipts {
+	for _, r := range transfers {
 		next, err := total.Add(r.Amount)
 		if err != nil {
 			return Money{}, nil, false
 		}
 		total = next
 	}
-	return total, receipts, true
+	return total, transfers, true
 }
 
 // same reports whether nothing but the time would change in what is written. It compares the JSON,

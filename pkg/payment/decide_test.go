@@ -80,8 +80,8 @@ func TestUnknownIsNotBelievedEarly(t *testing.T) {
 // more.
 func TestKnownIsNeverSentAgain(t *testing.T) {
 	for name, o := range map[string]payment.Observation{
-		"a refused duplicate":                {Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1, Known: true},
-		"an unclear webhook":                 {Kind: payment.Unclear, Source: payment.FromWebhook},
+		"a refused duplicate":                {Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1, Known: true},
+		"an indeterminate webhook":           {Kind: payment.Indeterminate, Source: payment.FromWebhook},
 		"not executed, but the order exists": {Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: 1, Known: true},
 		"another amount":                     {Kind: payment.Accepted, Amount: payment.KRW(1000000)},
 	} {
@@ -102,7 +102,7 @@ func TestAcceptedAgainIsNothingNew(t *testing.T) {
 	for _, expires := range []time.Time{time.Now().Add(time.Hour), begin.In(time.FixedZone("KST", 9*3600)), begin} {
 		accepted := payment.Observation{Kind: payment.Accepted, Action: &payment.Action{
 			Type: payment.ActionTransfer,
-			Transfer: &payment.Transfer{
+			Transfer: &payment.TransferInstructions{
 				AccountNumber: "1", Messages: map[string]string{}, ExpiresAt: expires,
 			},
 		}}
@@ -129,19 +129,19 @@ func TestAcceptedWithoutActionKeepsIt(t *testing.T) {
 }
 
 func TestSettledAmounts(t *testing.T) {
-	r := func(ref string, won int64) payment.Receipt {
-		return payment.Receipt{Reference: ref, Amount: payment.KRW(won)}
+	r := func(ref string, won int64) payment.Transfer {
+		return payment.Transfer{Reference: ref, Amount: payment.KRW(won)}
 	}
 	for name, c := range map[string]struct {
 		o    payment.Observation
 		want payment.Money
 	}{
-		"nothing said":          {payment.Observation{}, payment.KRW(10000)},
-		"another amount":        {payment.Observation{SettledAmount: payment.KRW(9000)}, payment.KRW(9000)},
-		"two receipts":          {payment.Observation{Receipts: []payment.Receipt{r("a", 4000), r("b", 5000)}}, payment.KRW(9000)},
-		"a receipt twice":       {payment.Observation{Receipts: []payment.Receipt{r("a", 4000), r("a", 4000)}}, payment.KRW(4000)},
-		"receipts and an echo":  {payment.Observation{Amount: payment.KRW(10000), Receipts: []payment.Receipt{r("a", 1)}}, payment.KRW(1)},
-		"receipts and an total": {payment.Observation{SettledAmount: payment.KRW(7), Receipts: []payment.Receipt{r("a", 1)}}, payment.KRW(1)},
+		"nothing said":           {payment.Observation{}, payment.KRW(10000)},
+		"another amount":         {payment.Observation{SettledAmount: payment.KRW(9000)}, payment.KRW(9000)},
+		"two transfers":          {payment.Observation{Transfers: []payment.Transfer{r("a", 4000), r("b", 5000)}}, payment.KRW(9000)},
+		"a transfer twice":       {payment.Observation{Transfers: []payment.Transfer{r("a", 4000), r("a", 4000)}}, payment.KRW(4000)},
+		"transfers and an echo":  {payment.Observation{Amount: payment.KRW(10000), Transfers: []payment.Transfer{r("a", 1)}}, payment.KRW(1)},
+		"transfers and an total": {payment.Observation{SettledAmount: payment.KRW(7), Transfers: []payment.Transfer{r("a", 1)}}, payment.KRW(1)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Kind = payment.Paid
@@ -166,10 +166,10 @@ func TestImpossibleMoneySettlesNothing(t *testing.T) {
 		"another echo":      {payment.Observation{Amount: payment.KRW(1000000)}, "ordered 10000 KRW, the provider speaks of 1000000 KRW"},
 		"another currency":  {payment.Observation{SettledAmount: usd}, "ordered 10000 KRW, the provider speaks of 100 USD"},
 		"nothing":           {payment.Observation{SettledAmount: payment.KRW(0)}, "ordered 10000 KRW, the provider speaks of 0 KRW"},
-		"less than nothing": {payment.Observation{Receipts: []payment.Receipt{{Reference: "a", Amount: payment.KRW(-1)}}}, "ordered 10000 KRW, the provider speaks of a receipt of -1 KRW"},
+		"less than nothing": {payment.Observation{Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(-1)}}}, "ordered 10000 KRW, the provider speaks of a transfer of -1 KRW"},
 		"too much to write": {payment.Observation{SettledAmount: payment.KRW(1 << 60)}, "ordered 10000 KRW, the provider speaks of 1152921504606846976 KRW"},
-		"too much to add": {payment.Observation{Receipts: []payment.Receipt{{Reference: "a", Amount: payment.KRW(999_999_999_999_999)}, {Reference: "b", Amount: payment.KRW(1)}}},
-			"ordered 10000 KRW, the provider speaks of receipts that are too large to add"},
+		"too much to add": {payment.Observation{Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(999_999_999_999_999)}, {Reference: "b", Amount: payment.KRW(1)}}},
+			"ordered 10000 KRW, the provider speaks of transfers that are too large to add"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Kind = payment.Paid
@@ -191,29 +191,29 @@ func TestImpossibleMoneySettlesNothing(t *testing.T) {
 // said stays beside ours.
 func TestReasons(t *testing.T) {
 	declined := payment.Observation{Kind: payment.Declined, Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "426", Message: "no such account"}}
-	receipt := payment.Observation{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "r9", Amount: payment.KRW(1)}}}
+	transfer := payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "r9", Amount: payment.KRW(1)}}}
 	for name, c := range map[string]struct {
 		way    []payment.Observation
 		status payment.Status
 		code   string
 	}{
-		"park":              {[]payment.Observation{{Kind: payment.Park}}, payment.Parked, payment.ReasonNotExecuted},
-		"refuse":            {[]payment.Observation{{Kind: payment.Refuse}}, payment.Failed, payment.ReasonInvalid},
-		"not executed":      {[]payment.Observation{intend, {Kind: payment.NotExecuted}}, payment.Parked, payment.ReasonNotExecuted},
-		"unclear":           {[]payment.Observation{intend, {Kind: payment.Unclear}}, payment.InDoubt, payment.ReasonUnclear},
-		"unknown":           {[]payment.Observation{intend, unknown}, payment.InDoubt, payment.ReasonNotFound},
-		"first doubt":       {[]payment.Observation{intend, unknown, {Kind: payment.Unclear}}, payment.InDoubt, payment.ReasonNotFound},
-		"refused at last":   {[]payment.Observation{intend, unknown, unknown, {Kind: payment.Refuse}}, payment.Failed, payment.ReasonNotFound},
-		"declined":          {[]payment.Observation{intend, {Kind: payment.Declined}}, payment.Failed, payment.ReasonDeclined},
-		"reversed":          {[]payment.Observation{intend, paid, {Kind: payment.TakenBack}}, payment.Reversed, payment.ReasonReversed},
-		"person settled":    {[]payment.Observation{intend, unknown, {Kind: payment.PersonSettled}}, payment.Settled, payment.ReasonResolvedByPerson},
-		"person failed":     {[]payment.Observation{intend, unknown, {Kind: payment.PersonFailed}}, payment.Failed, payment.ReasonResolvedByPerson},
-		"contradiction":     {[]payment.Observation{intend, paid, declined}, payment.Conflict, payment.ReasonContradiction},
-		"further receipt":   {[]payment.Observation{intend, paid, receipt}, payment.Conflict, payment.ReasonExtraReceipt},
-		"further amount":    {[]payment.Observation{intend, paid, {Kind: payment.Paid, SettledAmount: payment.KRW(1)}}, payment.Conflict, payment.ReasonAmountMismatch},
-		"conflict again":    {[]payment.Observation{intend, paid, declined, receipt}, payment.Conflict, payment.ReasonContradiction},
-		"taken back failed": {[]payment.Observation{intend, declined, {Kind: payment.TakenBack}}, payment.Conflict, payment.ReasonContradiction},
-		"worse doubt":       {[]payment.Observation{intend, unknown, {Kind: payment.Accepted, Amount: payment.KRW(1)}}, payment.InDoubt, payment.ReasonAmountMismatch},
+		"park":             {[]payment.Observation{{Kind: payment.Park}}, payment.Parked, payment.ReasonNotExecuted},
+		"refuse":           {[]payment.Observation{{Kind: payment.Refuse}}, payment.Failed, payment.ReasonInvalid},
+		"not executed":     {[]payment.Observation{intend, {Kind: payment.NotExecuted}}, payment.Parked, payment.ReasonNotExecuted},
+		"indeterminate":    {[]payment.Observation{intend, {Kind: payment.Indeterminate}}, payment.InDoubt, payment.ReasonIndeterminate},
+		"unknown":          {[]payment.Observation{intend, unknown}, payment.InDoubt, payment.ReasonNotFound},
+		"first doubt":      {[]payment.Observation{intend, unknown, {Kind: payment.Indeterminate}}, payment.InDoubt, payment.ReasonNotFound},
+		"refused at last":  {[]payment.Observation{intend, unknown, unknown, {Kind: payment.Refuse}}, payment.Failed, payment.ReasonNotFound},
+		"declined":         {[]payment.Observation{intend, {Kind: payment.Declined}}, payment.Failed, payment.ReasonDeclined},
+		"reversed":         {[]payment.Observation{intend, paid, {Kind: payment.Reversal}}, payment.Reversed, payment.ReasonReversed},
+		"person settled":   {[]payment.Observation{intend, unknown, {Kind: payment.ManuallySettled}}, payment.Settled, payment.ReasonResolvedByPerson},
+		"person failed":    {[]payment.Observation{intend, unknown, {Kind: payment.ManuallyFailed}}, payment.Failed, payment.ReasonResolvedByPerson},
+		"contradiction":    {[]payment.Observation{intend, paid, declined}, payment.Conflict, payment.ReasonContradiction},
+		"further transfer": {[]payment.Observation{intend, paid, transfer}, payment.Conflict, payment.ReasonExtraTransfer},
+		"further amount":   {[]payment.Observation{intend, paid, {Kind: payment.Paid, SettledAmount: payment.KRW(1)}}, payment.Conflict, payment.ReasonAmountMismatch},
+		"conflict again":   {[]payment.Observation{intend, paid, declined, transfer}, payment.Conflict, payment.ReasonContradiction},
+		"reversed failed":  {[]payment.Observation{intend, declined, {Kind: payment.Reversal}}, payment.Conflict, payment.ReasonContradiction},
+		"worse doubt":      {[]payment.Observation{intend, unknown, {Kind: payment.Accepted, Amount: payment.KRW(1)}}, payment.InDoubt, payment.ReasonAmountMismatch},
 	} {
 		t.Run(name, func(t *testing.T) { expect(t, decideAll(t, payment.New(deposit()), c.way...), c.status, c.code) })
 	}
@@ -225,30 +225,30 @@ func TestReasons(t *testing.T) {
 
 // A reversal of a payment whose settlement was missed settles it and takes it back.
 func TestReversalProvesTheSettlement(t *testing.T) {
-	p, _, err := payment.Decide(must(t)(payment.Decide(payment.New(deposit()), intend, begin)), payment.Observation{Kind: payment.TakenBack}, begin)
+	p, _, err := payment.Decide(must(t)(payment.Decide(payment.New(deposit()), intend, begin)), payment.Observation{Kind: payment.Reversal}, begin)
 	if expect(t, p, payment.Settled, payment.ReasonReversalOfUnknown); err != nil || p.SettledAmount != payment.KRW(10000) {
 		t.Errorf("got %+v, %v", p, err)
 	}
-	expect(t, decideAll(t, p, payment.Observation{Kind: payment.TakenBack}), payment.Reversed, payment.ReasonReversed)
+	expect(t, decideAll(t, p, payment.Observation{Kind: payment.Reversal}), payment.Reversed, payment.ReasonReversed)
 }
 
 // What the provider says against a person's decision is for a person again, and no second outcome.
 func TestAPersonCanBeWrong(t *testing.T) {
-	unclear, paid := payment.Observation{Kind: payment.Unclear}, payment.Observation{Kind: payment.Paid}
+	indeterminate, paid := payment.Observation{Kind: payment.Indeterminate}, payment.Observation{Kind: payment.Paid}
 	for name, c := range map[string]struct {
 		decided payment.Observation
 		truth   payment.Observation
 		end     payment.Status
 	}{
-		"failed, and paid":      {payment.Observation{Kind: payment.PersonFailed}, paid, payment.Settled},
-		"settled, and declined": {payment.Observation{Kind: payment.PersonSettled}, payment.Observation{Kind: payment.Declined}, payment.Failed},
+		"failed, and paid":      {payment.Observation{Kind: payment.ManuallyFailed}, paid, payment.Settled},
+		"settled, and declined": {payment.Observation{Kind: payment.ManuallySettled}, payment.Observation{Kind: payment.Declined}, payment.Failed},
 	} {
-		wrong := decideAll(t, payment.New(deposit()), intend, unclear, c.decided)
+		wrong := decideAll(t, payment.New(deposit()), intend, indeterminate, c.decided)
 		conflict := decideAll(t, wrong, c.truth)
 		expect(t, conflict, payment.Conflict, payment.ReasonContradiction)
-		right := payment.Observation{Kind: payment.PersonFailed}
+		right := payment.Observation{Kind: payment.ManuallyFailed}
 		if c.end == payment.Settled {
-			right.Kind = payment.PersonSettled
+			right.Kind = payment.ManuallySettled
 		}
 		if p := decideAll(t, conflict, right); p.Status != c.end || p.Revision != conflict.Revision+1 {
 			t.Errorf("%s: %s", name, p.Status)
@@ -256,20 +256,20 @@ func TestAPersonCanBeWrong(t *testing.T) {
 	}
 }
 
-// What a person decided is not undone by a webhook that tells the known receipts again.
-func TestPersonOutlastsRepeatedReceipts(t *testing.T) {
-	extra := payment.Observation{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "b", Amount: payment.KRW(5000)}}}
-	first := payment.Observation{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "a", Amount: payment.KRW(10000)}}}
+// What a person decided is not undone by a webhook that tells the known transfers again.
+func TestPersonOutlastsRepeatedTransfers(t *testing.T) {
+	extra := payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "b", Amount: payment.KRW(5000)}}}
+	first := payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(10000)}}}
 	conflict := decideAll(t, payment.New(deposit()), intend, first, extra)
-	if expect(t, conflict, payment.Conflict, payment.ReasonExtraReceipt); conflict.SettledAmount != payment.KRW(15000) {
+	if expect(t, conflict, payment.Conflict, payment.ReasonExtraTransfer); conflict.SettledAmount != payment.KRW(15000) {
 		t.Errorf("a conflict of %s", conflict.SettledAmount)
 	}
-	settled := decideAll(t, conflict, payment.Observation{Kind: payment.PersonSettled, SettledAmount: payment.KRW(10000)})
+	settled := decideAll(t, conflict, payment.Observation{Kind: payment.ManuallySettled, SettledAmount: payment.KRW(10000)})
 	if again := decideAll(t, settled, extra, first); again.Revision != settled.Revision || again.SettledAmount != payment.KRW(10000) {
 		t.Errorf("got %+v", again)
 	}
-	failed := decideAll(t, conflict, payment.Observation{Kind: payment.PersonFailed})
-	if expect(t, failed, payment.Failed, payment.ReasonResolvedByPerson); !failed.SettledAmount.IsZero() || failed.Receipts != nil {
+	failed := decideAll(t, conflict, payment.Observation{Kind: payment.ManuallyFailed})
+	if expect(t, failed, payment.Failed, payment.ReasonResolvedByPerson); !failed.SettledAmount.IsZero() || failed.Transfers != nil {
 		t.Errorf("failed and settled %s", failed.SettledAmount)
 	}
 }
@@ -280,10 +280,10 @@ func TestPaymentWithoutAmount(t *testing.T) {
 	c.Amount = payment.Money{}
 	p := decideAll(t, payment.New(c), payment.Observation{Kind: payment.Refuse}, payment.Observation{Kind: payment.Paid, SettledAmount: payment.KRW(5)})
 	expect(t, p, payment.Conflict, payment.ReasonAmountMismatch)
-	if _, _, err := payment.Decide(p, payment.Observation{Kind: payment.PersonSettled}, begin); !errors.Is(err, payment.ErrForbidden) {
+	if _, _, err := payment.Decide(p, payment.Observation{Kind: payment.ManuallySettled}, begin); !errors.Is(err, payment.ErrForbidden) {
 		t.Errorf("settled without an amount: %v", err)
 	}
-	p = decideAll(t, p, payment.Observation{Kind: payment.PersonSettled, SettledAmount: payment.KRW(5)})
+	p = decideAll(t, p, payment.Observation{Kind: payment.ManuallySettled, SettledAmount: payment.KRW(5)})
 	if expect(t, p, payment.Settled, payment.ReasonResolvedByPerson); p.SettledAmount != payment.KRW(5) {
 		t.Errorf("settled %s", p.SettledAmount)
 	}
@@ -292,7 +292,7 @@ func TestPaymentWithoutAmount(t *testing.T) {
 // A late result of an earlier attempt says nothing about the attempt under way.
 func TestStaleResult(t *testing.T) {
 	p := decideAll(t, payment.New(deposit()), intend, unknown, unknown, intend)
-	for _, kind := range []payment.Kind{payment.NotExecuted, payment.Unclear, payment.Declined} {
+	for _, kind := range []payment.Kind{payment.NotExecuted, payment.Indeterminate, payment.Declined} {
 		late := payment.Observation{Kind: kind, Source: payment.FromSubmit, Attempt: 1}
 		if after := decideAll(t, p, late); after.Revision != p.Revision {
 			t.Errorf("a late %s makes %+v", kind, after)
@@ -336,7 +336,7 @@ func TestUnwritableIsNotTheSame(t *testing.T) {
 
 // Twice "I do not know it" proves nothing once the provider has shown that it has the order.
 func TestProofEndsWhenTheOrderIsKnown(t *testing.T) {
-	p := decideAll(t, payment.New(deposit()), intend, unknown, unknown, payment.Observation{Kind: payment.Unclear, Known: true})
+	p := decideAll(t, payment.New(deposit()), intend, unknown, unknown, payment.Observation{Kind: payment.Indeterminate, Known: true})
 	if p.Status != payment.InDoubt || p.NotFound != 2 || !p.Known {
 		t.Fatalf("got %+v", p)
 	}
@@ -348,13 +348,13 @@ func TestProofEndsWhenTheOrderIsKnown(t *testing.T) {
 }
 
 // Decide never writes into the payment that it was given.
-func TestDecideLeavesTheGivenReceipts(t *testing.T) {
-	one := []payment.Receipt{{Reference: "a", Amount: payment.KRW(10000)}}
-	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Paid, Receipts: one})
-	other := []payment.Receipt{{Reference: "a", Amount: payment.KRW(1)}}
-	next, _, err := payment.Decide(p, payment.Observation{Kind: payment.Paid, Receipts: other}, begin.Add(time.Hour))
-	expect(t, next, payment.Conflict, payment.ReasonExtraReceipt)
-	if err != nil || p.Receipts[0].Amount != payment.KRW(10000) || next.Receipts[0].Amount != payment.KRW(1) {
-		t.Errorf("given %v, next %v, %v", p.Receipts, next.Receipts, err)
+func TestDecideLeavesTheGivenTransfers(t *testing.T) {
+	one := []payment.Transfer{{Reference: "a", Amount: payment.KRW(10000)}}
+	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Paid, Transfers: one})
+	other := []payment.Transfer{{Reference: "a", Amount: payment.KRW(1)}}
+	next, _, err := payment.Decide(p, payment.Observation{Kind: payment.Paid, Transfers: other}, begin.Add(time.Hour))
+	expect(t, next, payment.Conflict, payment.ReasonExtraTransfer)
+	if err != nil || p.Transfers[0].Amount != payment.KRW(10000) || next.Transfers[0].Amount != payment.KRW(1) {
+		t.Errorf("given %v, next %v, %v", p.Transfers, next.Transfers, err)
 	}
 }

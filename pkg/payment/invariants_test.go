@@ -29,14 +29,14 @@ func drawAction(t *rapid.T) *payment.Action {
 	return rapid.SampledFrom([]*payment.Action{
 		nil,
 		{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example/1", Fields: map[string]string{}}},
-		{Type: payment.ActionTransfer, Transfer: &payment.Transfer{AccountNumber: "1", ExpiresAt: begin.In(seoul)}},
+		{Type: payment.ActionTransfer, Transfer: &payment.TransferInstructions{AccountNumber: "1", ExpiresAt: begin.In(seoul)}},
 	}).Draw(t, "action")
 }
 
 var (
 	kinds = []payment.Kind{
-		payment.Intend, payment.Intend, payment.Park, payment.Refuse, payment.NotExecuted, payment.Unclear, payment.Accepted, payment.Paid, payment.Paid,
-		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.TakenBack, payment.PartlyTakenBack, payment.Overdue, payment.PersonSettled, payment.PersonFailed,
+		payment.Intend, payment.Intend, payment.Park, payment.Refuse, payment.NotExecuted, payment.Indeterminate, payment.Accepted, payment.Paid, payment.Paid,
+		payment.Declined, payment.Unknown, payment.Unknown, payment.Unknown, payment.Reversal, payment.PartialReversal, payment.Overdue, payment.ManuallySettled, payment.ManuallyFailed,
 	}
 	sources = []payment.Source{payment.FromWorker, payment.FromSubmit, payment.FromWebhook, payment.FromLookup, payment.FromStatement}
 )
@@ -57,18 +57,18 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 		o.Amount, o.Action = drawAmount(t, "echo"), drawAction(t)
 		o.PageClosesAt = rapid.SampledFrom([]time.Time{{}, {}, begin, begin.Add(2 * time.Hour)}).Draw(t, "page closes")
 		o.ActionDone = rapid.SampledFrom([]*payment.Action{nil, drawAction(t), p.Action}).Draw(t, "done")
-	case payment.Declined, payment.TakenBack:
+	case payment.Declined, payment.Reversal:
 		o.Amount = drawAmount(t, "echo")
 	case payment.Paid:
 		o.Amount, o.SettledAmount = drawAmount(t, "echo"), drawAmount(t, "settled")
-		for range rapid.IntRange(0, 3).Draw(t, "receipts") {
-			o.Receipts = append(o.Receipts, payment.Receipt{
-				Reference: rapid.SampledFrom([]string{"r1", "r2", "r3"}).Draw(t, "receipt"), Amount: drawAmount(t, "receipt amount"),
+		for range rapid.IntRange(0, 3).Draw(t, "transfers") {
+			o.Transfers = append(o.Transfers, payment.Transfer{
+				Reference: rapid.SampledFrom([]string{"r1", "r2", "r3"}).Draw(t, "transfer"), Amount: drawAmount(t, "transfer amount"),
 			})
 		}
 	case payment.Park, payment.NotExecuted:
 		o.ResumeAt = rapid.SampledFrom([]time.Time{{}, begin, begin.Add(time.Hour)}).Draw(t, "resume")
-	case payment.PersonSettled:
+	case payment.ManuallySettled:
 		o.SettledAmount = rapid.SampledFrom([]payment.Money{{}, payment.KRW(10000), payment.KRW(1)}).Draw(t, "decided")
 	}
 	return o
@@ -190,11 +190,11 @@ func checkPage(t *rapid.T, p, next payment.Payment, o payment.Observation, now t
 	}
 	link := o.Kind == payment.Accepted && !o.PageClosesAt.IsZero()
 	switch o.Kind {
-	case payment.Paid, payment.Declined, payment.TakenBack, payment.PartlyTakenBack:
+	case payment.Paid, payment.Declined, payment.Reversal, payment.PartialReversal:
 		h.heard = true
 	case payment.Accepted:
 		h.heard = h.heard || !link
-	case payment.Unclear:
+	case payment.Indeterminate:
 		h.heard = h.heard || o.Known || o.Source == payment.FromWebhook
 	case payment.NotExecuted:
 		h.heard = h.heard || o.Known
@@ -261,15 +261,15 @@ func checkAmounts(t *rapid.T, p, next payment.Payment, o payment.Observation) {
 		t.Fatalf("the ordered amount became %s", next.Amount)
 	}
 	seen, sum := map[string]bool{}, int64(0)
-	for _, r := range next.Receipts {
+	for _, r := range next.Transfers {
 		if seen[r.Reference] {
-			t.Fatalf("receipt %s stands twice", r.Reference)
+			t.Fatalf("transfer %s stands twice", r.Reference)
 		}
 		seen[r.Reference] = true
 		sum += r.Amount.Minor
 	}
-	if next.Status == payment.Settled && o.Kind == payment.Paid && len(next.Receipts) > 0 && next.SettledAmount != payment.KRW(sum) {
-		t.Fatalf("settled %s with receipts of %d", next.SettledAmount, sum)
+	if next.Status == payment.Settled && o.Kind == payment.Paid && len(next.Transfers) > 0 && next.SettledAmount != payment.KRW(sum) {
+		t.Fatalf("settled %s with transfers of %d", next.SettledAmount, sum)
 	}
 	if !next.SettledAmount.IsZero() && next.SettledAmount.Currency != p.Amount.Currency && p.Amount.Currency != "" {
 		t.Fatalf("%s settled for an order of %s", next.SettledAmount, p.Amount)

@@ -20,7 +20,7 @@ func TestBarePaidDoesNotEndADoubtAboutTheAmount(t *testing.T) {
 	}
 	for name, o := range map[string]payment.Observation{
 		"settled amount": {Kind: payment.Paid, SettledAmount: payment.KRW(9_000)},
-		"receipt":        {Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "r-1", Amount: payment.KRW(9_000)}}},
+		"transfer":       {Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "r-1", Amount: payment.KRW(9_000)}}},
 	} {
 		next, _, err := payment.Decide(doubted, o, at)
 		if err != nil || next.Status != payment.Settled || next.SettledAmount != payment.KRW(9_000) {

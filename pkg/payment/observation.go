@@ -15,8 +15,8 @@ const (
 	Refuse Kind = "refuse"
 	// NotExecuted: a request was tried and it is proven that nothing was executed.
 	NotExecuted Kind = "not_executed"
-	// Unclear: a request was made or an answer came, and its meaning is not known.
-	Unclear Kind = "unclear"
+	// Indeterminate: a request was made or an answer came, and its meaning is not known.
+	Indeterminate Kind = "indeterminate"
 	// Accepted: the provider has the payment and has not finished it.
 	Accepted Kind = "accepted"
 	// Paid: the provider says money moved.
@@ -25,20 +25,20 @@ const (
 	Declined Kind = "declined"
 	// Unknown: asked by our order number, the provider says it does not know the order.
 	Unknown Kind = "unknown"
-	// TakenBack: the provider says a settled payment was refunded, reversed or charged back.
-	TakenBack Kind = "taken_back"
-	// PartlyTakenBack: the provider says that part of a settled payment was refunded, reversed or charged back.
-	PartlyTakenBack Kind = "partly_taken_back"
+	// Reversal: the provider says a settled payment was refunded, reversed or charged back.
+	Reversal Kind = "reversed"
+	// PartialReversal: the provider says that part of a settled payment was refunded, reversed or charged back.
+	PartialReversal Kind = "partially_reversed"
 	// Overdue: it was decided that a person must look at an open payment: right after the provider was asked,
 	// because it has been open for longer than its provider needs, or for the Reason of the observation. The
 	// person is told; nothing else changes.
 	Overdue Kind = "overdue"
 	// ApproveRetry: a named person lets a payment in doubt be sent once more that its provider does not know.
 	ApproveRetry Kind = "approve_retry"
-	// PersonSettled: a named person decided, with a reason, that money moved.
-	PersonSettled Kind = "person_settled"
-	// PersonFailed: a named person decided, with a reason, that no money moved and none will.
-	PersonFailed Kind = "person_failed"
+	// ManuallySettled: a named person decided, with a reason, that money moved.
+	ManuallySettled Kind = "manually_settled"
+	// ManuallyFailed: a named person decided, with a reason, that no money moved and none will.
+	ManuallyFailed Kind = "manually_failed"
 )
 
 // Source says where an observation comes from. All sources take the same way into the log.
@@ -72,8 +72,8 @@ type Observation struct {
 	AmountTolerance int64
 	// SettledAmount is what moved, for Paid; zero takes the ordered amount.
 	SettledAmount Money
-	// Receipts are the single transfers, for Paid, where the provider tells them apart.
-	Receipts []Receipt
+	// Transfers are the single transfers, for Paid, where the provider tells them apart.
+	Transfers []Transfer
 	// Action is what the customer must do, for Accepted.
 	Action *Action
 	// PageClosesAt says, for Accepted, that nothing was sent: the action is the link to a page of the provider's,
@@ -91,10 +91,10 @@ type Observation struct {
 	// Withdrawn says, for NotExecuted FromSubmit, that our own stop cut the attempt short before anything was
 	// sent: it does not count.
 	Withdrawn bool
-	// Known says that the provider showed that it has the order, for Unclear (a duplicate refused, a
+	// Known says that the provider showed that it has the order, for Indeterminate (a duplicate refused, a
 	// status nobody documented). A webhook shows that without it.
 	Known bool
-	// Refused says, for Unclear FromSubmit, that the answer was a refusal by a code that no page gives a meaning.
+	// Refused says, for Indeterminate FromSubmit, that the answer was a refusal by a code that no page gives a meaning.
 	Refused bool
 	// Settling is how long after a request the provider may still not know an order that it has, for
 	// Unknown. An Unknown before that is not believed. It must be longer than a request can be under

@@ -49,7 +49,7 @@ func TestOverdueEndsWithTheWaiting(t *testing.T) {
 		"settled": {[]payment.Observation{intend, {Kind: payment.Accepted}}, []payment.Observation{{Kind: payment.Paid}}},
 		"failed":  {[]payment.Observation{intend, {Kind: payment.Accepted}}, []payment.Observation{{Kind: payment.Declined}}},
 		"sent again": {
-			[]payment.Observation{intend, {Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1}}, []payment.Observation{unknown, unknown, intend},
+			[]payment.Observation{intend, {Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1}}, []payment.Observation{unknown, unknown, intend},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

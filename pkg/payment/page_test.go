@@ -78,11 +78,11 @@ func TestAPageEndsByTwoAnswersAfterItsCloseOnly(t *testing.T) {
 		"a grace less than settling":   {[]told{{with(notThere, func(o *payment.Observation) { o.PageGrace, o.Settling = 1, grace }), over.Add(-1)}}, payment.Pending, 0},
 		"the grace grew in between":    {[]told{{with(notThere, func(o *payment.Observation) { o.PageGrace = time.Hour }), closes.Add(time.Hour)}, first}, payment.Pending, 1},
 		"nobody was asked":             {[]told{{with(notThere, func(o *payment.Observation) { o.Source = payment.FromStatement }), over}, {with(notThere, func(o *payment.Observation) { o.Source = payment.FromWebhook }), second.at}}, payment.Pending, 0},
-		"the second is no answer":      {[]told{first, {payment.Observation{Kind: payment.Unclear, Source: payment.FromLookup}, second.at}}, payment.Pending, 1},
+		"the second is no answer":      {[]told{first, {payment.Observation{Kind: payment.Indeterminate, Source: payment.FromLookup}, second.at}}, payment.Pending, 1},
 		"it was heard of before":       {[]told{{webhook, begin}, first, second}, payment.Pending, 0},
 		"it was heard of in between":   {[]told{first, {webhook, over.Add(1)}, second}, payment.Pending, 1},
-		"nobody understood a webhook":  {[]told{{payment.Observation{Kind: payment.Unclear, Source: payment.FromWebhook}, begin}, first, second}, payment.Pending, 0},
-		"nobody understood an answer":  {[]told{{payment.Observation{Kind: payment.Unclear, Source: payment.FromLookup, Known: true}, begin}, first, second}, payment.Pending, 0},
+		"nobody understood a webhook":  {[]told{{payment.Observation{Kind: payment.Indeterminate, Source: payment.FromWebhook}, begin}, first, second}, payment.Pending, 0},
+		"nobody understood an answer":  {[]told{{payment.Observation{Kind: payment.Indeterminate, Source: payment.FromLookup, Known: true}, begin}, first, second}, payment.Pending, 0},
 		"nothing executed, but known":  {[]told{{payment.Observation{Kind: payment.NotExecuted, Source: payment.FromLookup, Known: true}, begin}, first, second}, payment.Pending, 0},
 		"a second link closes later":   {[]told{{with(link, func(o *payment.Observation) { o.PageClosesAt = closes.Add(time.Hour) }), begin}, first, second}, payment.Pending, 0},
 		"a second link closes earlier": {[]told{{with(link, func(o *payment.Observation) { o.PageClosesAt = begin }), begin}, {notThere, over.Add(-1)}, {notThere, over.Add(-1).Add(settling)}}, payment.Pending, 1},
@@ -122,7 +122,7 @@ func TestAbandonedIsAnEndWithAReason(t *testing.T) {
 	}
 	// Whatever was believed, money that moved is seen.
 	p = must(t)(payment.Decide(p, payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook}, over.Add(time.Hour)))
-	if p.Status != payment.Conflict || p.Reason.Code != payment.ReasonContradiction || len(p.Heard) != 1 || p.Heard[0] != payment.Paid {
+	if p.Status != payment.Conflict || p.Reason.Code != payment.ReasonContradiction || len(p.Evidence) != 1 || p.Evidence[0] != payment.Paid {
 		t.Errorf("paid after all: %+v", p)
 	}
 }
@@ -183,7 +183,7 @@ func TestAPageIsNotSentAgain(t *testing.T) {
 		}
 	}
 	// And a new attempt has a page of its own.
-	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1})
+	p := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1})
 	p.PageClosesAt = closes
 	for _, at := range []time.Time{begin.Add(time.Hour), begin.Add(2 * time.Hour)} {
 		p = must(t)(payment.Decide(p, payment.Observation{Kind: payment.Unknown}, at))

@@ -21,11 +21,11 @@ type Payment struct {
 	Amount Money `json:"amount,omitzero"`
 	// SettledAmount is what the provider says moved; it can differ from Amount.
 	SettledAmount Money `json:"settled_amount,omitzero"`
-	// Receipts are the single transfers that make SettledAmount, where the provider tells them apart.
-	Receipts []Receipt `json:"receipts,omitempty"`
-	// Heard lists what the provider has said of a payment in conflict, each kind once, in the order of the
-	// alphabet: accepted, declined, paid, partly_taken_back, taken_back.
-	Heard []Kind `json:"heard,omitempty"`
+	// Transfers are the single transfers that make SettledAmount, where the provider tells them apart.
+	Transfers []Transfer `json:"transfers,omitempty"`
+	// Evidence lists what the provider has said of a payment in conflict, each kind once, in the order of the
+	// alphabet: accepted, declined, paid, partially_reversed, reversed.
+	Evidence []Kind `json:"evidence,omitempty"`
 	// ProviderReference is the provider's own number of this payment.
 	ProviderReference string `json:"provider_reference,omitempty"`
 	// Attempts counts how often it was tried to send a request to pay. One that a stopping worker withdrew,
@@ -152,18 +152,18 @@ const (
 	ReasonGaveUp               = "gave_up"               // nothing could be executed within the configured time
 	ReasonStopping             = "worker_stopping"       // the worker stopped before anything was sent
 	ReasonNoAnswer             = "no_answer"             // a request was made, no usable answer came
-	ReasonUnclear              = "unclear_answer"        // an answer came that nobody documented
+	ReasonIndeterminate        = "indeterminate_answer"  // an answer came that nobody documented
 	ReasonInterrupted          = "interrupted"           // a worker ended between the request and its result
 	ReasonNotFound             = "provider_unknown"      // the provider says it does not know the order
 	ReasonNoInstructions       = "no_instructions"       // the provider took the deposit, and its answer does not say how the customer can pay
 	ReasonAmountMismatch       = "amount_mismatch"       // the provider speaks of another amount
 	ReasonContradiction        = "contradiction"         // the provider says the opposite of the outcome
-	ReasonExtraReceipt         = "extra_receipt"         // more money arrived after the outcome
+	ReasonExtraTransfer        = "extra_transfer"        // more money arrived after the outcome
 	ReasonReversed             = "reversed"              // the provider took the payment back
 	ReasonExpired              = "expired"               // the command's expires_at passed before anything was sent
 	ReasonAbandoned            = "abandoned"             // the customer's page closed, and long after the provider said twice that it does not know the order
 	ReasonInvalid              = "invalid_command"       // the command cannot be executed as it is
-	ReasonResolvedByPerson     = "resolved_by_person"    // a named person decided, see by and message
+	ReasonResolvedByPerson     = "resolved_manually"     // a named person decided, see by and message
 	ReasonReleased             = "released"              // a named person let it be tried before its time, see by and message
 	ReasonCancelled            = "cancelled"             // a named person gave it up before anything was sent, see by and message
 	ReasonSecondReference      = "second_reference"      // the provider has a second number for the order: perhaps two payments
@@ -182,8 +182,8 @@ func (p Payment) ReversalPending() bool {
 	return p.Status == Settled && p.Reason != nil && p.Reason.Code == ReasonReversalOfUnknown
 }
 
-// Receipt is one transfer of money that belongs to a payment.
-type Receipt struct {
+// Transfer is one transfer of money that belongs to a payment.
+type Transfer struct {
 	Reference string `json:"reference"` // the provider's number of this transfer
 	Amount    Money  `json:"amount"`
 }

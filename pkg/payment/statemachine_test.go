@@ -15,11 +15,11 @@ import (
 	"payonce/pkg/payment"
 )
 
-var update = flag.Bool("update", false, "write generated files anew")
+var update = flag.Bool("update", false, "write generated files again")
 
 const stateMachineDoc = "../../docs/state-machine.md"
 
-// TestStateMachine compares docs/state-machine.md with the table. Write it anew with
+// TestStateMachine compares docs/state-machine.md with the table. Write it again with
 // go test ./pkg/payment -run StateMachine -update
 func TestStateMachine(t *testing.T) {
 	want := stateMachine(t)

@@ -23,7 +23,7 @@ const (
 	Failed Status = "failed"
 	// Conflict: evidence contradicts an outcome. Only a person leads out of it.
 	Conflict Status = "conflict"
-	// Reversed: a settled payment was taken back.
+	// Reversed: a settled payment was reversed.
 	Reversed Status = "reversed"
 )
 

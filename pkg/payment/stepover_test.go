@@ -16,9 +16,9 @@ func TestStepOver(t *testing.T) {
 	}
 	park := payment.Observation{Kind: payment.Park, ResumeAt: begin.Add(time.Hour)}
 	accepted := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Attempt: 1}
-	unclear := payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1}
+	indeterminate := payment.Observation{Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1}
 	nothing := payment.Payment{Ref: deposit().Ref, Operation: payment.Deposit, Status: payment.Requested}
-	second := unclear
+	second := indeterminate
 	second.Reason = &payment.Reason{Code: payment.ReasonSecondReference}
 	for name, c := range map[string]struct {
 		before  payment.Payment
@@ -36,14 +36,14 @@ func TestStepOver(t *testing.T) {
 		"submitting, then parked":           {stood(intend), []payment.Status{payment.Parked}, payment.InDoubt, payment.ReasonUnreadable, true},
 		"submitting, then in doubt":         {stood(intend), []payment.Status{payment.InDoubt}, payment.InDoubt, payment.ReasonUnreadable, false},
 		"submitting, then failed":           {stood(intend), []payment.Status{payment.Failed}, payment.InDoubt, payment.ReasonUnreadable, false},
-		"unknown twice, then the intent":    {stood(intend, unclear, unknown, unknown), []payment.Status{payment.Submitting}, payment.InDoubt, payment.ReasonUnreadable, true},
+		"unknown twice, then the intent":    {stood(intend, indeterminate, unknown, unknown), []payment.Status{payment.Submitting}, payment.InDoubt, payment.ReasonUnreadable, true},
 		"a second number, then in doubt":    {stood(intend, second), []payment.Status{payment.InDoubt}, payment.InDoubt, payment.ReasonSecondReference, false},
 		"pending, then pending":             {stood(intend, accepted), []payment.Status{payment.Pending}, payment.Pending, "", false},
 		"pending, then settled":             {stood(intend, accepted), []payment.Status{payment.Settled}, payment.InDoubt, payment.ReasonUnreadable, false},
 		"pending, then in doubt":            {stood(intend, accepted), []payment.Status{payment.InDoubt}, payment.InDoubt, payment.ReasonUnreadable, false},
 		"settled, then anything":            {stood(intend, paid), []payment.Status{payment.Pending, payment.Failed}, payment.Settled, "", false},
 		"failed, then the intent":           {stood(payment.Observation{Kind: payment.Refuse}), []payment.Status{payment.Submitting}, payment.Failed, payment.ReasonInvalid, false},
-		"reversed, then settled":            {stood(intend, payment.Observation{Kind: payment.TakenBack}), []payment.Status{payment.Settled}, payment.Reversed, payment.ReasonReversed, false},
+		"reversed, then settled":            {stood(intend, payment.Observation{Kind: payment.Reversal}), []payment.Status{payment.Settled}, payment.Reversed, payment.ReasonReversed, false},
 		"settled, then a subject of no use": {stood(intend, paid), []payment.Status{""}, payment.Settled, "", false},
 		"parked, then a subject of no use":  {stood(park), []payment.Status{""}, payment.InDoubt, payment.ReasonUnreadable, false},
 	} {

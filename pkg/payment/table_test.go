@@ -23,7 +23,7 @@ park              parked      parked      -           -           -           - 
 refuse            failed      failed      -           -           -           -           -           -           -
 refuse_proven     -?          -?          -?          failed      -?          -?          -?          -?          -?
 not_executed      -           .           parked      .           .           .           .           .           .
-unclear           -           in_doubt    in_doubt    in_doubt    pending     .           .           conflict    .
+indeterminate           -           in_doubt    in_doubt    in_doubt    pending     .           .           conflict    .
 first_heard       -?          in_doubt?   in_doubt?   in_doubt?   pending     .?          .?          conflict?   .?
 accepted          -           pending     pending     pending     pending     .           .           .           .
 paid              -           settled     settled     settled     settled     .?          conflict    conflict    .?
@@ -36,14 +36,14 @@ lagging           -?          .           .           .           .           . 
 unconfirmed       -?          .?          .?          .?          pending     .?          .?          .?          .?
 abandoned         -?          .?          .?          .?          failed      .?          .?          .?          .?
 stale             -           .           .           .           .           .           .           .           .
-taken_back        -           settled     settled     settled     settled     reversed    conflict    conflict    .
-partly_taken_back -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    conflict    .
+reversed        -           settled     settled     settled     settled     reversed    conflict    conflict    .
+partially_reversed -           in_doubt    in_doubt    in_doubt    in_doubt    conflict    conflict    conflict    .
 second_reference  -?          in_doubt?   in_doubt?   in_doubt    in_doubt    conflict    conflict    conflict    conflict
 overdue           -           -           -           in_doubt    pending     -           -           -           -
 approve_retry     -           -           -           -           -           -           -           -           -
 retry_proven      -?          -?          -?          in_doubt    -?          -?          -?          -?          -?
-person_settled    -           -           -           settled     settled     -           -           settled     -
-person_failed     -           -           -           failed      failed      -           -           failed      -
+manually_settled    -           -           -           settled     settled     -           -           settled     -
+manually_failed     -           -           -           failed      failed      -           -           failed      -
 `
 
 // unreachable says why the "?" cells of a row cannot happen.
@@ -192,19 +192,19 @@ func paymentsAt(t *testing.T, s payment.Status) []payment.Payment {
 	unknown := payment.Observation{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling}
 	page := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, PageClosesAt: begin}
 	lapsed := payment.Observation{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling, PageGrace: settling}
-	unclear := payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1}
-	receipts := payment.Observation{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "r1", Amount: payment.KRW(10000)}}}
-	backs := payment.Observation{Kind: payment.TakenBack}
+	indeterminate := payment.Observation{Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1}
+	transfers := payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "r1", Amount: payment.KRW(10000)}}}
+	backs := payment.Observation{Kind: payment.Reversal}
 	ways := map[payment.Status][][]payment.Observation{
 		payment.Requested:  {{}},
 		payment.Parked:     {{{Kind: payment.Park, ResumeAt: begin, Reason: why}}, {intend, notSent}},
 		payment.Submitting: {{intend}, {intend, notSent, intend}, {intend, unknown, unknown, intend}},
-		payment.InDoubt:    {{intend, unclear}, {intend, unknown}, {intend, unknown, unknown}, {intend, unknown, unknown, {Kind: payment.Unclear, Known: true}}, {intend, {Kind: payment.Unclear, Known: true, Reference: "P1"}}},
+		payment.InDoubt:    {{intend, indeterminate}, {intend, unknown}, {intend, unknown, unknown}, {intend, unknown, unknown, {Kind: payment.Indeterminate, Known: true}}, {intend, {Kind: payment.Indeterminate, Known: true, Reference: "P1"}}},
 		payment.Pending:    {{intend, {Kind: payment.Accepted, Reference: "P1"}}, {intend, page}, {intend, page, lapsed}},
-		payment.Settled:    {{intend, paid}, {intend, receipts}, {intend, {Kind: payment.Paid, Reference: "P1"}}},
+		payment.Settled:    {{intend, paid}, {intend, transfers}, {intend, {Kind: payment.Paid, Reference: "P1"}}},
 		payment.Failed:     {{intend, {Kind: payment.Declined}}, {{Kind: payment.Refuse}}, {intend, {Kind: payment.Declined, Reference: "P1"}}},
-		payment.Conflict:   {{intend, paid, {Kind: payment.Declined}}, {intend, paid, {Kind: payment.Declined, Reference: "P1"}}, {intend, {Kind: payment.Declined}, receipts}},
-		payment.Reversed:   {{intend, receipts, backs}, {intend, paid, backs}, {intend, {Kind: payment.Paid, Reference: "P1"}, backs}},
+		payment.Conflict:   {{intend, paid, {Kind: payment.Declined}}, {intend, paid, {Kind: payment.Declined, Reference: "P1"}}, {intend, {Kind: payment.Declined}, transfers}},
+		payment.Reversed:   {{intend, transfers, backs}, {intend, paid, backs}, {intend, {Kind: payment.Paid, Reference: "P1"}, backs}},
 	}
 	var reached []payment.Payment
 	for _, way := range ways[s] {
@@ -228,9 +228,9 @@ func paymentsAt(t *testing.T, s payment.Status) []payment.Payment {
 // observationsFor returns observations that may be this evidence.
 func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observation {
 	why := &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "426"}
-	receipts := func(amounts ...int64) (list []payment.Receipt) {
+	transfers := func(amounts ...int64) (list []payment.Transfer) {
 		for i, a := range amounts {
-			list = append(list, payment.Receipt{Reference: fmt.Sprintf("r%d", i+1), Amount: payment.KRW(a)})
+			list = append(list, payment.Transfer{Reference: fmt.Sprintf("r%d", i+1), Amount: payment.KRW(a)})
 		}
 		return list
 	}
@@ -244,21 +244,21 @@ func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observatio
 	case "paid", "paid_again", "paid_differently":
 		return []payment.Observation{
 			{Kind: payment.Paid}, {Kind: payment.Paid, Amount: p.Amount, Reason: why}, {Kind: payment.Paid, SettledAmount: payment.KRW(9000)},
-			{Kind: payment.Paid, Receipts: receipts(10000)}, {Kind: payment.Paid, Receipts: receipts(10000, 5), Reason: why},
-			{Kind: payment.Paid, Receipts: receipts(9000)},
+			{Kind: payment.Paid, Transfers: transfers(10000)}, {Kind: payment.Paid, Transfers: transfers(10000, 5), Reason: why},
+			{Kind: payment.Paid, Transfers: transfers(9000)},
 		}
 	case "mismatch":
 		return []payment.Observation{
 			{Kind: payment.Paid, Amount: payment.KRW(1000000), Reason: why}, {Kind: payment.Accepted, Amount: payment.TWD(10000)},
-			{Kind: payment.Declined, Amount: payment.KRW(1)}, {Kind: payment.TakenBack, Amount: payment.KRW(1)}, {Kind: payment.Paid, SettledAmount: payment.TWD(10000)},
-			{Kind: payment.Paid, SettledAmount: payment.KRW(0)}, {Kind: payment.Paid, Receipts: receipts(20000, -10000)},
-			{Kind: payment.Paid, Receipts: receipts(999_999_999_999_999, 1)},
-			{Kind: payment.Paid, Receipts: []payment.Receipt{{Reference: "r7", Amount: payment.Money{Minor: 1, Currency: "USD"}}}},
+			{Kind: payment.Declined, Amount: payment.KRW(1)}, {Kind: payment.Reversal, Amount: payment.KRW(1)}, {Kind: payment.Paid, SettledAmount: payment.TWD(10000)},
+			{Kind: payment.Paid, SettledAmount: payment.KRW(0)}, {Kind: payment.Paid, Transfers: transfers(20000, -10000)},
+			{Kind: payment.Paid, Transfers: transfers(999_999_999_999_999, 1)},
+			{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "r7", Amount: payment.Money{Minor: 1, Currency: "USD"}}}},
 		}
 	case "second_reference":
 		return []payment.Observation{
 			{Kind: payment.Paid, Reference: "P2", OneReference: true}, {Kind: payment.Accepted, Reference: "P2", OneReference: true, Reason: why},
-			{Kind: payment.Declined, Reference: "P2", OneReference: true}, {Kind: payment.TakenBack, Reference: "P2", OneReference: true},
+			{Kind: payment.Declined, Reference: "P2", OneReference: true}, {Kind: payment.Reversal, Reference: "P2", OneReference: true},
 		}
 	case "lagging":
 		return []payment.Observation{{Kind: payment.Unknown, Settling: 1000 * time.Hour}}
@@ -266,14 +266,14 @@ func observationsFor(p payment.Payment, e payment.Evidence) []payment.Observatio
 		return []payment.Observation{
 			{Kind: payment.Declined, Source: payment.FromSubmit, Attempt: p.Attempts + 1},
 			{Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: p.Attempts - 1},
-			{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: p.Attempts + 7},
+			{Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: p.Attempts + 7},
 		}
 	case "unconfirmed", "abandoned":
 		return []payment.Observation{{Kind: payment.Unknown, Source: payment.FromLookup, Settling: settling, PageGrace: settling}}
-	case "unclear", "first_heard":
+	case "indeterminate", "first_heard":
 		return []payment.Observation{
-			{Kind: payment.Unclear}, {Kind: payment.Unclear, Reason: why, Known: true}, {Kind: payment.Unclear, Source: payment.FromWebhook},
-			{Kind: payment.Unclear, Reason: why, Known: true, Source: payment.FromLookup},
+			{Kind: payment.Indeterminate}, {Kind: payment.Indeterminate, Reason: why, Known: true}, {Kind: payment.Indeterminate, Source: payment.FromWebhook},
+			{Kind: payment.Indeterminate, Reason: why, Known: true, Source: payment.FromLookup},
 			{Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: p.Attempts, Known: true},
 		}
 	}

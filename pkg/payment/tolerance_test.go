@@ -40,7 +40,7 @@ func TestAnEchoWithinTheTolerance(t *testing.T) {
 func TestAnActionIsWithheldWhileTheAmountIsInDoubt(t *testing.T) {
 	other := payment.Money{Minor: deposit().Amount.Minor + 1, Currency: deposit().Amount.Currency}
 	act := func(account string) *payment.Action {
-		return &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{AccountNumber: account}}
+		return &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.TransferInstructions{AccountNumber: account}}
 	}
 	accepted := func(amount payment.Money, action *payment.Action) payment.Observation {
 		return payment.Observation{Kind: payment.Accepted, Source: payment.FromLookup, Amount: amount, Action: action}
@@ -55,7 +55,7 @@ func TestAnActionIsWithheldWhileTheAmountIsInDoubt(t *testing.T) {
 	holds(p, "1")
 	holds(decideAll(t, p, accepted(other, nil)), "1")
 	holds(decideAll(t, payment.New(deposit()), intend, accepted(deposit().Amount, act("2")), accepted(other, nil)), "2")
-	for _, o := range []payment.Observation{accepted(deposit().Amount, nil), {Kind: payment.Paid, SettledAmount: other}, {Kind: payment.Declined}, {Kind: payment.PersonFailed}} {
+	for _, o := range []payment.Observation{accepted(deposit().Amount, nil), {Kind: payment.Paid, SettledAmount: other}, {Kind: payment.Declined}, {Kind: payment.ManuallyFailed}} {
 		if ended := decideAll(t, p, o); ended.Status == payment.InDoubt || ended.WithheldAction != nil {
 			t.Errorf("%s: %s, withheld %+v", o.Kind, ended.Status, ended.WithheldAction)
 		}
@@ -77,7 +77,7 @@ func TestSettledWithinTheTolerance(t *testing.T) {
 // repeats that it waits for the money is no news, and a person must be told. An outcome, or instructions, are news.
 func TestADepositWithoutInstructionsIsForAPerson(t *testing.T) {
 	took := payment.Observation{
-		Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1, Known: true, Reason: &payment.Reason{Code: payment.ReasonNoInstructions, Message: "no link"},
+		Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1, Known: true, Reason: &payment.Reason{Code: payment.ReasonNoInstructions, Message: "no link"},
 	}
 	waits := payment.Observation{Kind: payment.Accepted, Source: payment.FromLookup, Amount: deposit().Amount}
 	told := waits
@@ -91,13 +91,13 @@ func TestADepositWithoutInstructionsIsForAPerson(t *testing.T) {
 	expect(t, decideAll(t, p, told), payment.Pending, "")
 	expect(t, decideAll(t, p, paid), payment.Settled, "")
 	expect(t, decideAll(t, p, payment.Observation{Kind: payment.Declined}), payment.Failed, payment.ReasonDeclined)
-	expect(t, decideAll(t, p, payment.Observation{Kind: payment.PersonFailed}), payment.Failed, payment.ReasonResolvedByPerson)
+	expect(t, decideAll(t, p, payment.Observation{Kind: payment.ManuallyFailed}), payment.Failed, payment.ReasonResolvedByPerson)
 }
 
 // A deposit whose answer was lost, found by a look-up that cannot say how to pay, is pending and for a person. One
 // whose customer was told how to pay is not.
 func TestADepositThatIsFoundWithoutInstructionsIsForAPerson(t *testing.T) {
-	lost := payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1, Reason: &payment.Reason{Code: payment.ReasonNoAnswer}}
+	lost := payment.Observation{Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1, Reason: &payment.Reason{Code: payment.ReasonNoAnswer}}
 	found := payment.Observation{
 		Kind: payment.Accepted, Source: payment.FromLookup, Amount: deposit().Amount, Reason: &payment.Reason{Code: payment.ReasonNoInstructions},
 	}

@@ -10,7 +10,7 @@ import (
 // An event of an older version says nothing of submits and first_submitted_at. What was sent before the upgrade counts
 // against the bound, and the clock goes on from the time that the event knows.
 func TestRequestsOfAnOlderVersionCount(t *testing.T) {
-	old := decideAll(t, payment.New(deposit()), intend, unclearSubmit(1))
+	old := decideAll(t, payment.New(deposit()), intend, indeterminateSubmit(1))
 	old.Attempts, old.Submits, old.SubmittedAt, old.FirstSubmittedAt = 3, 0, begin.Add(-time.Hour), time.Time{}
 	if old.Requests() != 3 || !old.OpenSince().Equal(old.SubmittedAt) {
 		t.Errorf("%d requests since %s", old.Requests(), old.OpenSince())
@@ -34,7 +34,7 @@ func TestRequestsOfAnOlderVersionCount(t *testing.T) {
 // A refusal speaks of its own request. The one before, of which no answer came, may still have been executed.
 func TestARefusalSaysNothingOfEarlierRequests(t *testing.T) {
 	refusal := func(attempt int) payment.Observation {
-		o := unclearSubmit(attempt)
+		o := indeterminateSubmit(attempt)
 		o.Refused = true
 		return o
 	}
@@ -44,8 +44,8 @@ func TestARefusalSaysNothingOfEarlierRequests(t *testing.T) {
 	}{
 		"the only request":                 {[]payment.Observation{intend, refusal(1)}, true},
 		"after one that was not executed":  {[]payment.Observation{intend, {Kind: payment.NotExecuted, Source: payment.FromSubmit, Attempt: 1}, intend, refusal(2)}, true},
-		"after one without an answer":      {[]payment.Observation{intend, unclearSubmit(1), unknown, unknown, intend, refusal(2)}, false},
-		"and one without an answer behind": {[]payment.Observation{intend, refusal(1), unknown, unknown, intend, unclearSubmit(2)}, false},
+		"after one without an answer":      {[]payment.Observation{intend, indeterminateSubmit(1), unknown, unknown, intend, refusal(2)}, false},
+		"and one without an answer behind": {[]payment.Observation{intend, refusal(1), unknown, unknown, intend, indeterminateSubmit(2)}, false},
 	} {
 		if p := decideAll(t, payment.New(deposit()), c.said...); p.Status != payment.InDoubt || p.Refused != c.want {
 			t.Errorf("%s: %s, refused %v", name, p.Status, p.Refused)
@@ -53,6 +53,6 @@ func TestARefusalSaysNothingOfEarlierRequests(t *testing.T) {
 	}
 }
 
-func unclearSubmit(attempt int) payment.Observation {
-	return payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: attempt}
+func indeterminateSubmit(attempt int) payment.Observation {
+	return payment.Observation{Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: attempt}
 }

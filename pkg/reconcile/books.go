@@ -32,9 +32,9 @@ func (i Interval) Widened(margin time.Duration) Interval {
 	return Interval{i.From.Add(-margin), i.To.Add(margin)}
 }
 
-// Books are the lines of a provider's books, by order and operation. The zero value is not ready, see NewBooks.
+// Statement are the lines of a provider's records, by order and operation. The zero value is not ready, see NewStatement.
 // Not for concurrent use while lines are added.
-type Books struct {
+type Statement struct {
 	// AsOf is when the books were read, or made. What changed since they cannot know.
 	AsOf time.Time
 	// Covered is the time of which the books have every payment that the provider made.
@@ -59,20 +59,20 @@ type line struct {
 	next               int32 // the next line of the same payment, 0 for none: no line follows itself
 }
 
-// NewBooks returns books without lines.
-func NewBooks(asOf time.Time, covered Interval) *Books {
-	return &Books{AsOf: asOf, Covered: covered, first: map[paymentKey]int32{}}
+// NewStatement returns books without lines.
+func NewStatement(asOf time.Time, covered Interval) *Statement {
+	return &Statement{AsOf: asOf, Covered: covered, first: map[paymentKey]int32{}}
 }
 
 // Grow makes room for so many further lines.
-func (b *Books) Grow(lines int) {
+func (b *Statement) Grow(lines int) {
 	b.lines = slices.Grow(b.lines, min(lines, MaxLines-len(b.lines)))
 }
 
 // Add takes a line. A line of the same order, operation and reference takes the place of the one before: pages
 // move while they are read, and what was read last counts. The error is [ErrTooManyLines] or
 // [ErrTooManyOfOne].
-func (b *Books) Add(s connectors.StatementLine) error {
+func (b *Statement) Add(s connectors.StatementLine) error {
 	o := s.Observation
 	added := line{
 		key: paymentKey{s.Operation, s.Order}, created: s.CreatedAt, completed: s.CompletedAt, kind: o.Kind,
@@ -100,7 +100,7 @@ func (b *Books) Add(s connectors.StatementLine) error {
 }
 
 // push appends a line; after is the last one of the same payment, if there is one.
-func (b *Books) push(added line, after *line) error {
+func (b *Statement) push(added line, after *line) error {
 	if len(b.lines) == MaxLines {
 		return ErrTooManyLines
 	}
@@ -115,11 +115,11 @@ func (b *Books) push(added line, after *line) error {
 }
 
 // Len returns how many lines there are.
-func (b *Books) Len() int { return len(b.lines) }
+func (b *Statement) Len() int { return len(b.lines) }
 
 // CoverLines widens Covered to the time between the first line and the last: a list that has both has all
 // between them.
-func (b *Books) CoverLines() {
+func (b *Statement) CoverLines() {
 	for _, l := range b.lines {
 		if l.created.Before(b.Covered.From) {
 			b.Covered.From = l.created
@@ -131,7 +131,7 @@ func (b *Books) CoverLines() {
 }
 
 // of returns all lines of a payment.
-func (b *Books) of(key paymentKey) []line {
+func (b *Statement) of(key paymentKey) []line {
 	at, known := b.first[key]
 	if !known {
 		return nil
@@ -145,7 +145,7 @@ func (b *Books) of(key paymentKey) []line {
 
 // heads returns the payments that have a line in the interval, in the order of the books. A line without a time is
 // in every interval: it was asked for.
-func (b *Books) heads(in Interval) []paymentKey {
+func (b *Statement) heads(in Interval) []paymentKey {
 	var keys []paymentKey
 	seen := map[paymentKey]bool{}
 	for _, l := range b.lines {

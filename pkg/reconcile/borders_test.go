@@ -71,15 +71,15 @@ func TestAListWithoutAMargin(t *testing.T) {
 	}
 	var log written
 	log.payment("o", day.From, payment.Settled)
-	books := reconcile.NewBooks(readAt, day)
+	statement := reconcile.NewStatement(readAt, day)
 	for _, at := range []time.Time{day.From.Add(-2 * time.Hour), noon, day.To.Add(2 * time.Hour)} {
-		if err := books.Add(entry("l"+at.Format("15"), at, payment.Declined)); err != nil {
+		if err := statement.Add(entry("l"+at.Format("15"), at, payment.Declined)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	books.CoverLines()
-	if want := (reconcile.Interval{From: day.From.Add(-2 * time.Hour), To: day.To.Add(2 * time.Hour)}); books.Covered != want {
-		t.Errorf("covered %v, want %v", books.Covered, want)
+	statement.CoverLines()
+	if want := (reconcile.Interval{From: day.From.Add(-2 * time.Hour), To: day.To.Add(2 * time.Hour)}); statement.Covered != want {
+		t.Errorf("covered %v, want %v", statement.Covered, want)
 	}
 }
 
@@ -116,7 +116,7 @@ func TestLinesBesideTheInterval(t *testing.T) {
 }
 
 // What changed too late before the books were read is noted; what a person must know is not put off by that.
-func TestWhatChangesWhileBooksAreRead(t *testing.T) {
+func TestWhatChangesWhileStatementAreRead(t *testing.T) {
 	paid := entry("o", noon, payment.Paid)
 	completed := func(after time.Duration) connectors.StatementLine {
 		return with(paid, func(l *connectors.StatementLine) { l.CompletedAt = readAt.Add(after) })
@@ -139,7 +139,7 @@ func TestWhatChangesWhileBooksAreRead(t *testing.T) {
 		"missing there, long ago":         {payment.Settled, 15 * time.Minute, nil, "missing_there o"},
 		"charged twice, just now":         {payment.Settled, 0, []connectors.StatementLine{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
 		"another number, just now":        {payment.Settled, 0, []connectors.StatementLine{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "reference_differs o"},
-		"a status nobody knows, just now": {payment.Settled, 0, []connectors.StatementLine{with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Unclear })}, "unclear o"},
+		"a status nobody knows, just now": {payment.Settled, 0, []connectors.StatementLine{with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Indeterminate })}, "indeterminate o"},
 	} {
 		c := comparing()
 		p := c.log.sent(ordered("o", noon), noon)
@@ -159,7 +159,7 @@ func TestAPaymentThatWasSentTwice(t *testing.T) {
 	for _, test := range []struct {
 		first time.Time
 		want  string
-	}{{noon.Add(-time.Hour), "missing_there o"}, {day.From, "missing_there o"}, {day.From.Add(-1), "unclear o"}, {day.From.Add(-30 * 24 * time.Hour), "unclear o"}} {
+	}{{noon.Add(-time.Hour), "missing_there o"}, {day.From, "missing_there o"}, {day.From.Add(-1), "indeterminate o"}, {day.From.Add(-30 * 24 * time.Hour), "indeterminate o"}} {
 		c := comparing()
 		p := c.log.sent(ordered("o", test.first), test.first)
 		c.log.became(c.log.sent(p, noon), payment.Settled)
@@ -174,12 +174,12 @@ func TestAPaymentThatWasSentTwice(t *testing.T) {
 		t.Errorf("the last time was tomorrow: %q, %+v", got, s)
 	}
 	for name, again := range map[string]func(p payment.Payment) (payment.Payment, time.Time){
-		"taken back before it was sent, so that its attempt does not count": func(p payment.Payment) (payment.Payment, time.Time) {
+		"reversed before it was sent, so that its attempt does not count": func(p payment.Payment) (payment.Payment, time.Time) {
 			p.Status = payment.Parked
 			p.Attempts--
 			return c.log.write(p, noon), noon.Add(time.Minute)
 		},
-		"settled by what was sent first, after the second attempt was taken back": func(p payment.Payment) (payment.Payment, time.Time) {
+		"settled by what was sent first, after the second attempt was reversed": func(p payment.Payment) (payment.Payment, time.Time) {
 			p = c.log.sent(p, noon.Add(time.Minute))
 			p.Status = payment.Parked
 			p.Attempts--
@@ -202,7 +202,7 @@ func TestAPaymentThatWasSentTwice(t *testing.T) {
 	q := ordered("o", noon)
 	q.RequestedAt, q.Status, q.SettledAmount = noon.Add(-48*time.Hour), payment.Settled, q.Amount
 	c.log.write(q, noon)
-	if got, _ := c.run(t); strings.Join(got, ", ") != "unclear o" {
+	if got, _ := c.run(t); strings.Join(got, ", ") != "indeterminate o" {
 		t.Errorf("never sent: %q", got)
 	}
 }

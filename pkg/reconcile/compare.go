@@ -24,16 +24,16 @@ type Log interface {
 	SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error
 }
 
-// Comparison compares a provider's books with our log, both ways: each payment of theirs is looked for in our log by
+// Comparison compares a provider's records with our log, both ways: each payment of theirs is looked for in our log by
 // its order, and each payment that we sent in their books. It changes nothing on either side. Memory is that of the
-// books: the log is read through and not kept.
+// statement: the log is read through and not kept.
 //
 // Each payment belongs to one interval: one that the books have to that in which the provider made it, any other to
 // that in which we sent it last. So intervals that follow each other judge every payment, and judge it once.
 type Comparison struct {
-	Log   Log
-	Books *Books
-	Rules Rules
+	Log       Log
+	Statement *Statement
+	Rules     Rules
 	// Operations that the books are about; others are left out.
 	Operations []payment.Operation
 	// Found takes each finding and note, first those of payments that the books have, in their order, then those of
@@ -58,11 +58,11 @@ const (
 )
 
 // Theirs returns how many payments of the books Run will judge.
-func (c Comparison) Theirs() int { return len(c.Books.heads(c.Rules.Interval)) }
+func (c Comparison) Theirs() int { return len(c.Statement.heads(c.Rules.Interval)) }
 
 // Run compares. The summary counts up to an error.
 func (c Comparison) Run(ctx context.Context) (Summary, error) {
-	s := &Summary{Lines: c.Books.Len()}
+	s := &Summary{Lines: c.Statement.Len()}
 	if err := c.theirs(ctx, s); err != nil {
 		return *s, fmt.Errorf("compare books of %s: %w", c.Rules.Provider, err)
 	}
@@ -74,7 +74,7 @@ func (c Comparison) Run(ctx context.Context) (Summary, error) {
 
 // theirs judges the payments that the books have.
 func (c Comparison) theirs(ctx context.Context, s *Summary) error {
-	keys := c.Books.heads(c.Rules.Interval)
+	keys := c.Statement.heads(c.Rules.Interval)
 	for len(keys) > 0 {
 		some := keys[:min(batch, len(keys))]
 		keys = keys[len(some):]
@@ -91,10 +91,10 @@ func (c Comparison) theirs(ctx context.Context, s *Summary) error {
 			return err
 		}
 		for i, key := range some {
-			lines := c.Books.of(key)
+			lines := c.Statement.of(key)
 			findings := []Finding{{Kind: UnreadableHere, Order: key.order, Operation: key.operation, Theirs: theirSides(lines), Detail: ours[i].unreadable}}
 			if ours[i].unreadable == "" {
-				findings = c.Rules.present(lines, ours[i].payment, c.Books.AsOf)
+				findings = c.Rules.present(lines, ours[i].payment, c.Statement.AsOf)
 			}
 			if err := c.count(s, findings); err != nil {
 				return err
@@ -152,7 +152,7 @@ func (c Comparison) ours(ctx context.Context, s *Summary) error {
 				return nil
 			}
 		}
-		// A payment that was sent again is judged by the last time. An attempt that was taken back left no count.
+		// A payment that was sent again is judged by the last time. An attempt that was reversed left no count.
 		if p == nil || !sentAt(*p).Equal(sentAt(sent)) || !blank && p.Attempts > sent.Attempts {
 			return nil
 		}
@@ -160,7 +160,7 @@ func (c Comparison) ours(ctx context.Context, s *Summary) error {
 		if err != nil {
 			return err
 		}
-		f, differs := c.Rules.absent(*p, first, c.Books)
+		f, differs := c.Rules.absent(*p, first, c.Statement)
 		if !differs {
 			return c.count(s, nil)
 		}
@@ -170,7 +170,7 @@ func (c Comparison) ours(ctx context.Context, s *Summary) error {
 
 // theirsHave reports whether the books have a payment, which was judged with them.
 func (c Comparison) theirsHave(p payment.Payment) bool {
-	return len(c.Books.of(paymentKey{p.Operation, p.Order})) > 0
+	return len(c.Statement.of(paymentKey{p.Operation, p.Order})) > 0
 }
 
 // countUnreadable reports a payment that cannot be read, once, where the books do not have it either.

@@ -108,7 +108,7 @@ func (w *written) payment(order string, at time.Time, s payment.Status) payment.
 	return w.became(p, s)
 }
 
-// entry is a line of the provider's books.
+// entry is a line of the provider's records.
 func entry(order string, at time.Time, kind payment.Kind) connectors.StatementLine {
 	l := connectors.StatementLine{
 		Order: order, Operation: payment.Deposit, CreatedAt: at, CompletedAt: at.Add(30 * time.Second),

@@ -30,14 +30,14 @@ func comparing() *compared {
 
 // run returns "kind order" of everything that was found.
 func (c *compared) run(t interface{ Fatal(...any) }) ([]string, reconcile.Summary) {
-	books := reconcile.NewBooks(c.asOf, c.covered)
+	statement := reconcile.NewStatement(c.asOf, c.covered)
 	for _, l := range c.lines {
-		if err := books.Add(l); err != nil {
+		if err := statement.Add(l); err != nil {
 			t.Fatal(err)
 		}
 	}
 	var found []string
-	s, err := reconcile.Comparison{Log: &c.log, Books: books, Rules: c.rules, Operations: c.ops, Found: func(f reconcile.Finding) error {
+	s, err := reconcile.Comparison{Log: &c.log, Statement: statement, Rules: c.rules, Operations: c.ops, Found: func(f reconcile.Finding) error {
 		found = append(found, string(f.Kind)+" "+f.Order)
 		return nil
 	}}.Run(context.Background())
@@ -50,16 +50,16 @@ func (c *compared) run(t interface{ Fatal(...any) }) ([]string, reconcile.Summar
 // Every pair of what we say and what they say.
 func TestEveryPairOfStatuses(t *testing.T) {
 	const same = ""
-	kinds := []payment.Kind{payment.Accepted, payment.Paid, payment.Declined, payment.TakenBack, payment.PartlyTakenBack, payment.Unclear, "no word of ours"}
+	kinds := []payment.Kind{payment.Accepted, payment.Paid, payment.Declined, payment.Reversal, payment.PartialReversal, payment.Indeterminate, "no word of ours"}
 	for status, want := range map[payment.Status][]string{
-		payment.Settled:    {"open_there", same, "declined_there", "taken_back_there", "taken_back_there", "unclear", "unclear"},
-		payment.Reversed:   {"open_there", "paid_there", "declined_there", same, "paid_there", "unclear", "unclear"},
-		payment.Failed:     {"open_there", "paid_there", same, "taken_back_there", "paid_there", "unclear", "unclear"},
-		payment.Parked:     {"open_there", "final_there", "final_there", "final_there", "final_there", "unclear", "unclear"},
-		payment.Submitting: {same, "final_there", "final_there", "final_there", "final_there", "unclear", "unclear"},
-		payment.InDoubt:    {same, "final_there", "final_there", "final_there", "final_there", "unclear", "unclear"},
-		payment.Pending:    {same, "final_there", "final_there", "final_there", "final_there", "unclear", "unclear"},
-		payment.Conflict:   {same, "final_there", "final_there", "final_there", "final_there", "unclear", "unclear"},
+		payment.Settled:    {"open_there", same, "declined_there", "reversed_there", "reversed_there", "indeterminate", "indeterminate"},
+		payment.Reversed:   {"open_there", "paid_there", "declined_there", same, "paid_there", "indeterminate", "indeterminate"},
+		payment.Failed:     {"open_there", "paid_there", same, "reversed_there", "paid_there", "indeterminate", "indeterminate"},
+		payment.Parked:     {"open_there", "final_there", "final_there", "final_there", "final_there", "indeterminate", "indeterminate"},
+		payment.Submitting: {same, "final_there", "final_there", "final_there", "final_there", "indeterminate", "indeterminate"},
+		payment.InDoubt:    {same, "final_there", "final_there", "final_there", "final_there", "indeterminate", "indeterminate"},
+		payment.Pending:    {same, "final_there", "final_there", "final_there", "final_there", "indeterminate", "indeterminate"},
+		payment.Conflict:   {same, "final_there", "final_there", "final_there", "final_there", "indeterminate", "indeterminate"},
 	} {
 		for i, kind := range kinds {
 			c := comparing()
@@ -124,7 +124,7 @@ func TestWhatDiffers(t *testing.T) {
 		}, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.Money{} })}, "amount_differs o"},
 		"paid, and not how much": {settled, lines{with(paid, func(l *connectors.StatementLine) {
 			l.Observation.Amount, l.Observation.SettledAmount = payment.Money{}, payment.Money{}
-		})}, "unclear o"},
+		})}, "indeterminate o"},
 		"another amount of one that is open": {func(c *compared) { c.log.payment("o", noon, payment.Pending) }, lines{with(entry("o", noon, payment.Accepted), func(l *connectors.StatementLine) { l.Observation.Amount = payment.KRW(1) })}, "amount_differs o"},
 		"refused because of its amount": {func(c *compared) {
 			p := ordered("o", noon)
@@ -140,13 +140,13 @@ func TestWhatDiffers(t *testing.T) {
 		})}, "reference_differs o, amount_differs o"},
 		"declined and of another amount":       {settled, lines{with(entry("o", noon, payment.Declined), func(l *connectors.StatementLine) { l.Observation.Amount = payment.KRW(1) })}, "declined_there o, amount_differs o"},
 		"two payments":                         {settled, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
-		"two payments, ours declined late":     {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.TakenBack })}, "charged_twice o, taken_back_there o"},
+		"two payments, ours declined late":     {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Reversal })}, "charged_twice o, reversed_there o"},
 		"two payments of which none is ours":   {func(c *compared) { c.log.payment("o", noon, payment.InDoubt) }, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" })}, "charged_twice o"},
 		"two payments without numbers":         {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" })}, "charged_twice o"},
 		"three payments, only there":           {func(*compared) {}, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-3" })}, "charged_twice o, missing_here o"},
 		"two payments, and no number anywhere": {func(c *compared) { c.log.payment("o", noon, payment.InDoubt) }, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" }), with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "" })}, "charged_twice o"},
 		"two payments, the first read twice":   {settled, lines{paid, with(paid, func(l *connectors.StatementLine) { l.Observation.Reference = "T-2" }), paid}, "charged_twice o"},
-		"partly taken back, and how much":      {settled, lines{with(entry("o", noon, payment.PartlyTakenBack), func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.KRW(3000) })}, "taken_back_there o"},
+		"partially reversed, and how much":     {settled, lines{with(entry("o", noon, payment.PartialReversal), func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.KRW(3000) })}, "reversed_there o"},
 		"read twice":                           {settled, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.Kind = payment.Accepted }), paid}, ""},
 		"one read twice among two": {settled, lines{with(paid, func(l *connectors.StatementLine) {
 			l.Observation.Reference, l.Observation.Kind = "T-2", payment.Declined
@@ -191,12 +191,12 @@ func TestWhatDiffers(t *testing.T) {
 func TestAFindingHasBothSides(t *testing.T) {
 	var log written
 	p := log.payment("o", noon, payment.Settled)
-	books := reconcile.NewBooks(readAt, day)
-	if err := books.Add(with(entry("o", noon.Add(time.Second), payment.Paid), func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.KRW(9000) })); err != nil {
+	statement := reconcile.NewStatement(readAt, day)
+	if err := statement.Add(with(entry("o", noon.Add(time.Second), payment.Paid), func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.KRW(9000) })); err != nil {
 		t.Fatal(err)
 	}
 	var found []reconcile.Finding
-	_, err := reconcile.Comparison{Log: &log, Books: books, Rules: rules(), Operations: payment.Operations(), Found: func(f reconcile.Finding) error {
+	_, err := reconcile.Comparison{Log: &log, Statement: statement, Rules: rules(), Operations: payment.Operations(), Found: func(f reconcile.Finding) error {
 		found = append(found, f)
 		return nil
 	}}.Run(t.Context())
@@ -247,13 +247,13 @@ func TestALogThatCannotBeAsked(t *testing.T) {
 			log := &failing{what: what}
 			p := log.sent(ordered("p", noon), noon)
 			log.became(log.sent(p, noon.Add(time.Minute)), payment.Settled)
-			books := reconcile.NewBooks(readAt, day)
+			statement := reconcile.NewStatement(readAt, day)
 			for _, l := range lines {
-				if err := books.Add(l); err != nil {
+				if err := statement.Add(l); err != nil {
 					t.Fatal(err)
 				}
 			}
-			_, err := reconcile.Comparison{Log: log, Books: books, Rules: rules(), Operations: payment.Operations(), Found: func(f reconcile.Finding) error {
+			_, err := reconcile.Comparison{Log: log, Statement: statement, Rules: rules(), Operations: payment.Operations(), Found: func(f reconcile.Finding) error {
 				if f.Order == "o" && what == "last" {
 					t.Errorf("found %+v in a log that is down", f)
 				}
@@ -267,11 +267,11 @@ func TestALogThatCannotBeAsked(t *testing.T) {
 	stop := errors.New("stop")
 	c := comparing()
 	c.lines = []connectors.StatementLine{entry("o", noon, payment.Paid)}
-	books := reconcile.NewBooks(readAt, day)
-	if err := books.Add(c.lines[0]); err != nil {
+	statement := reconcile.NewStatement(readAt, day)
+	if err := statement.Add(c.lines[0]); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (reconcile.Comparison{Log: &c.log, Books: books, Rules: rules(), Found: func(reconcile.Finding) error { return stop }}).Run(t.Context()); !errors.Is(err, stop) {
+	if _, err := (reconcile.Comparison{Log: &c.log, Statement: statement, Rules: rules(), Found: func(reconcile.Finding) error { return stop }}).Run(t.Context()); !errors.Is(err, stop) {
 		t.Error(err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// FindingKind says in what a provider's books and our log differ. Its text stands in the output of payctl and is
+// FindingKind says in what a provider's records and our log differ. Its text stands in the output of payctl and is
 // only ever added to.
 type FindingKind string
 
@@ -16,14 +16,14 @@ const (
 	MissingThere     FindingKind = "missing_there"     // settled or reversed with us and not in their books
 	PaidThere        FindingKind = "paid_there"        // failed or reversed with us, and money stands there
 	DeclinedThere    FindingKind = "declined_there"    // settled or reversed with us and declined there
-	TakenBackThere   FindingKind = "taken_back_there"  // settled or failed with us; taken back there, all of it or a part
+	ReversalThere    FindingKind = "reversed_there"    // settled or failed with us; reversed there, all of it or a part
 	FinalThere       FindingKind = "final_there"       // open with us and final there
 	OpenThere        FindingKind = "open_there"        // final with us, or never sent, and still open there
 	AmountDiffers    FindingKind = "amount_differs"    // another amount or currency
 	ChargedTwice     FindingKind = "charged_twice"     // they have two payments of one order that were not declined
 	ReferenceDiffers FindingKind = "reference_differs" // their number of the payment is not the one that we know
 	UnreadableHere   FindingKind = "unreadable_here"   // the last event of it in our log cannot be read: nothing is known of it until a person steps over that
-	Unclear          FindingKind = "unclear"           // what they say is not known to mean anything, or cannot be proven
+	Indeterminate    FindingKind = "indeterminate"     // what they say is not known to mean anything, or cannot be proven
 )
 
 // The notes: differences that are no findings, because they are expected or cannot be judged yet.
@@ -36,15 +36,15 @@ const (
 // FindingKinds lists all findings, and then all notes.
 func FindingKinds() []FindingKind {
 	return []FindingKind{
-		MissingHere, MissingThere, PaidThere, DeclinedThere, TakenBackThere, FinalThere, OpenThere, AmountDiffers, ChargedTwice,
-		ReferenceDiffers, UnreadableHere, Unclear, OpenHere, Moving, NotCovered,
+		MissingHere, MissingThere, PaidThere, DeclinedThere, ReversalThere, FinalThere, OpenThere, AmountDiffers, ChargedTwice,
+		ReferenceDiffers, UnreadableHere, Indeterminate, OpenHere, Moving, NotCovered,
 	}
 }
 
 // Note reports whether k is a note and no finding.
 func (k FindingKind) Note() bool { return k == OpenHere || k == Moving || k == NotCovered }
 
-// Finding is one difference between a provider's books and our log.
+// Finding is one difference between a provider's records and our log.
 type Finding struct {
 	Kind      FindingKind       `json:"finding"`
 	Order     string            `json:"order"` // as the provider writes it; it can be one that we would not take
@@ -57,7 +57,7 @@ type Finding struct {
 // Side is what one of the two says about a payment.
 type Side struct {
 	// Status is one of the statuses of our log, or a kind of observation with them: accepted, paid, declined,
-	// taken_back, partly_taken_back, or anything else for what is not known.
+	// reversed, partially_reversed, or anything else for what is not known.
 	Status        string        `json:"status"`
 	Amount        payment.Money `json:"amount,omitzero"`         // as ordered
 	SettledAmount payment.Money `json:"settled_amount,omitzero"` // what moved

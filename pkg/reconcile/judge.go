@@ -25,25 +25,25 @@ type Rules struct {
 }
 
 // verdicts say what it means that our log has one status and their books have another: empty agrees. What is
-// missing is unclear.
+// missing is indeterminate.
 var verdicts = map[payment.Status]map[payment.Kind]FindingKind{
 	payment.Settled: {
-		payment.Accepted: OpenThere, payment.Paid: "", payment.Declined: DeclinedThere, payment.TakenBack: TakenBackThere, payment.PartlyTakenBack: TakenBackThere,
+		payment.Accepted: OpenThere, payment.Paid: "", payment.Declined: DeclinedThere, payment.Reversal: ReversalThere, payment.PartialReversal: ReversalThere,
 	},
 	payment.Reversed: {
-		payment.Accepted: OpenThere, payment.Paid: PaidThere, payment.Declined: DeclinedThere, payment.TakenBack: "", payment.PartlyTakenBack: PaidThere,
+		payment.Accepted: OpenThere, payment.Paid: PaidThere, payment.Declined: DeclinedThere, payment.Reversal: "", payment.PartialReversal: PaidThere,
 	},
 	payment.Failed: {
-		payment.Accepted: OpenThere, payment.Paid: PaidThere, payment.Declined: "", payment.TakenBack: TakenBackThere, payment.PartlyTakenBack: PaidThere,
+		payment.Accepted: OpenThere, payment.Paid: PaidThere, payment.Declined: "", payment.Reversal: ReversalThere, payment.PartialReversal: PaidThere,
 	},
 	payment.Parked: { // nothing was sent, as far as we know
-		payment.Accepted: OpenThere, payment.Paid: FinalThere, payment.Declined: FinalThere, payment.TakenBack: FinalThere, payment.PartlyTakenBack: FinalThere,
+		payment.Accepted: OpenThere, payment.Paid: FinalThere, payment.Declined: FinalThere, payment.Reversal: FinalThere, payment.PartialReversal: FinalThere,
 	},
 	payment.Submitting: open, payment.InDoubt: open, payment.Pending: open, payment.Conflict: open,
 }
 
 var open = map[payment.Kind]FindingKind{
-	payment.Accepted: "", payment.Paid: FinalThere, payment.Declined: FinalThere, payment.TakenBack: FinalThere, payment.PartlyTakenBack: FinalThere,
+	payment.Accepted: "", payment.Paid: FinalThere, payment.Declined: FinalThere, payment.Reversal: FinalThere, payment.PartialReversal: FinalThere,
 }
 
 // present judges a payment that their books have. ours is nil when our log has none.
@@ -80,8 +80,8 @@ func (r Rules) present(theirs []line, ours *payment.Payment, asOf time.Time) []F
 	kind, detail := differs(l, *ours)
 	amount := amountDiffers(l, *ours)
 	switch {
-	case kind == Unclear:
-		report(Unclear, one, detail)
+	case kind == Indeterminate:
+		report(Indeterminate, one, detail)
 	case kind == "" && amount == "":
 	case r.moving(l, *ours, asOf):
 		report(Moving, one, "")
@@ -119,10 +119,10 @@ func counterpart(all, live []line, ours payment.Payment) (line, bool) {
 func differs(l line, ours payment.Payment) (FindingKind, string) {
 	kind, documented := verdicts[ours.Status][l.kind]
 	if !documented {
-		return Unclear, "what their books say of it is not known to mean anything"
+		return Indeterminate, "what their books say of it is not known to mean anything"
 	}
 	if kind == "" && l.kind == payment.Paid && l.amount.IsZero() && l.settled.IsZero() {
-		return Unclear, "their books say that it was paid, and not how much"
+		return Indeterminate, "their books say that it was paid, and not how much"
 	}
 	return kind, ""
 }
@@ -150,7 +150,7 @@ func (r Rules) moving(l line, ours payment.Payment, asOf time.Time) bool {
 }
 
 // absent judges a payment of ours that their books do not have. first is when it was sent for the first time.
-func (r Rules) absent(ours payment.Payment, first time.Time, b *Books) (Finding, bool) {
+func (r Rules) absent(ours payment.Payment, first time.Time, b *Statement) (Finding, bool) {
 	f := Finding{Order: ours.Order, Operation: ours.Operation, Ours: ourSide(ours)}
 	switch ours.Status {
 	case payment.Settled, payment.Reversed:
@@ -167,14 +167,14 @@ func (r Rules) absent(ours payment.Payment, first time.Time, b *Books) (Finding,
 	case !r.covers(b, last):
 		f.Kind = NotCovered
 	case !r.covers(b, first):
-		f.Kind, f.Detail = Unclear, fmt.Sprintf("first sent at %s, which the books do not cover", first.UTC().Format(time.RFC3339))
+		f.Kind, f.Detail = Indeterminate, fmt.Sprintf("first sent at %s, which the books do not cover", first.UTC().Format(time.RFC3339))
 	}
 	return f, true
 }
 
 // covers reports whether the books have every payment that the provider made when we sent it at t, give or take the
 // margin.
-func (r Rules) covers(b *Books, t time.Time) bool {
+func (r Rules) covers(b *Statement, t time.Time) bool {
 	return !t.Add(-r.Margin).Before(b.Covered.From) && !t.Add(r.Margin).After(b.Covered.To)
 }
 

@@ -74,7 +74,7 @@ func watch(timers []timer) (end func() error, err error) {
 	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		for _, t := range timers {
 			o.ObserveFloat64(late, t.progress.late(t.now()).Seconds(), metric.WithAttributes(
-				attribute.String("provider", t.provider.Name), attribute.String("step", t.rung.name)))
+				attribute.String("provider", t.provider.Name), attribute.String("step", t.step.name)))
 		}
 		return nil
 	}, late)

@@ -41,13 +41,13 @@ func (p Pages) validate() error {
 	return nil
 }
 
-// rungs returns one timer for each life. They read the events of pending payments, and leave all without a page.
-func (p Pages) rungs() []rung {
-	var rungs []rung
+// steps returns one timer for each life. They read the events of pending payments, and leave all without a page.
+func (p Pages) steps() []step {
+	var steps []step
 	for i, life := range p.Lives {
 		if p.Grace > 0 {
-			rungs = append(rungs, rung{name: "page" + strconv.Itoa(i+1), life: life, after: p.Grace, statuses: []payment.Status{payment.Pending}})
+			steps = append(steps, step{name: "page" + strconv.Itoa(i+1), life: life, after: p.Grace, statuses: []payment.Status{payment.Pending}})
 		}
 	}
-	return rungs
+	return steps
 }

@@ -113,7 +113,7 @@ func TestLongPagesHoldNoOthersUp(t *testing.T) {
 	})
 }
 
-// After an outage a page is looked up once, by the highest rung that is due.
+// After an outage a page is looked up once, by the highest step that is due.
 func TestAPageIsLookedUpOnceAfterAnOutage(t *testing.T) {
 	for outage, want := range map[time.Duration]string{
 		72*time.Hour - 1: "71h59m59.999999999s 48h0m0s", 72 * time.Hour: "72h0m0s 48h0m0s", 216 * time.Hour: "216h0m0s 0s", 2000 * time.Hour: "2000h0m0s 0s",

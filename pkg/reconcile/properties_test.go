@@ -16,7 +16,7 @@ import (
 // agreeing is what their books say of a payment of ours when both agree; empty when they need not have it.
 var agreeing = map[payment.Status]payment.Kind{
 	payment.Submitting: payment.Accepted, payment.InDoubt: payment.Accepted, payment.Pending: payment.Accepted, payment.Conflict: payment.Accepted,
-	payment.Settled: payment.Paid, payment.Failed: payment.Declined, payment.Reversed: payment.TakenBack, payment.Parked: "",
+	payment.Settled: payment.Paid, payment.Failed: payment.Declined, payment.Reversed: payment.Reversal, payment.Parked: "",
 }
 
 // drawn is a log and the books made from it: payments around and in the day, with clocks that differ by at most the
@@ -55,8 +55,8 @@ func drawn(t *rapid.T) (*compared, []payment.Payment) {
 	return c, all
 }
 
-// Books that are made from a log agree with it.
-func TestBooksOfALogAgree(t *testing.T) {
+// Statement that are made from a log agree with it.
+func TestStatementOfALogAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c, all := drawn(t)
 		found, s := c.run(t)
@@ -115,8 +115,8 @@ var planted = map[string]func(c *compared, i int, ours payment.Payment) reconcil
 		return reconcile.ChargedTwice
 	},
 	"unknown": func(c *compared, i int, _ payment.Payment) reconcile.FindingKind {
-		c.lines[i].Observation.Kind = payment.Unclear
-		return reconcile.Unclear
+		c.lines[i].Observation.Kind = payment.Indeterminate
+		return reconcile.Indeterminate
 	},
 	"paid there": func(c *compared, i int, ours payment.Payment) reconcile.FindingKind {
 		l := &c.lines[i].Observation
@@ -134,10 +134,10 @@ var planted = map[string]func(c *compared, i int, ours payment.Payment) reconcil
 			payment.Submitting: reconcile.FinalThere, payment.InDoubt: reconcile.FinalThere, payment.Pending: reconcile.FinalThere, payment.Conflict: reconcile.FinalThere,
 		}[ours.Status]
 	},
-	"taken back there": func(c *compared, i int, ours payment.Payment) reconcile.FindingKind {
-		c.lines[i].Observation.Kind = payment.TakenBack
+	"reversed there": func(c *compared, i int, ours payment.Payment) reconcile.FindingKind {
+		c.lines[i].Observation.Kind = payment.Reversal
 		return map[payment.Status]reconcile.FindingKind{
-			payment.Settled: reconcile.TakenBackThere, payment.Failed: reconcile.TakenBackThere, payment.Reversed: "",
+			payment.Settled: reconcile.ReversalThere, payment.Failed: reconcile.ReversalThere, payment.Reversed: "",
 			payment.Submitting: reconcile.FinalThere, payment.InDoubt: reconcile.FinalThere, payment.Pending: reconcile.FinalThere, payment.Conflict: reconcile.FinalThere,
 		}[ours.Status]
 	},

@@ -23,7 +23,7 @@ type fakeLog struct {
 	t        *testing.T
 	mu       sync.Mutex
 	messages []events.Message
-	changed  chan struct{} // closed and made anew at every append
+	changed  chan struct{} // closed and made again at every append
 	timers   map[string]bool
 	given    map[string]int // deliveries by timer
 	dead     []events.DeadReason

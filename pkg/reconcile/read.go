@@ -23,7 +23,7 @@ const (
 	readTimeout = 30 * time.Second
 )
 
-// Reading reads a provider's books page by page.
+// Reading reads a provider's records page by page.
 type Reading struct {
 	Reader     connectors.StatementReader
 	Operations []payment.Operation
@@ -54,11 +54,11 @@ func (r Reading) windows() []Interval {
 func (r Reading) Steps() int { return len(r.windows()) * len(r.Operations) }
 
 // Read reads all. An error says which page could not be read, after some tries; there are no books then.
-func (r Reading) Read(ctx context.Context) (*Books, error) {
-	books := NewBooks(r.Now(), r.Covered)
+func (r Reading) Read(ctx context.Context) (*Statement, error) {
+	statement := NewStatement(r.Now(), r.Covered)
 	for _, op := range r.Operations {
 		for _, w := range r.windows() {
-			if err := r.window(ctx, books, op, w); err != nil {
+			if err := r.window(ctx, statement, op, w); err != nil {
 				return nil, fmt.Errorf("%ss of %s: %w", op, w.From.UTC().Format(time.RFC3339), err)
 			}
 			if r.Step != nil {
@@ -66,11 +66,11 @@ func (r Reading) Read(ctx context.Context) (*Books, error) {
 			}
 		}
 	}
-	return books, nil
+	return statement, nil
 }
 
 // window reads the pages of one window.
-func (r Reading) window(ctx context.Context, books *Books, op payment.Operation, w Interval) error {
+func (r Reading) window(ctx context.Context, statement *Statement, op payment.Operation, w Interval) error {
 	seen := map[string]bool{}
 	for cursor := ""; ; {
 		lines, next, err := r.page(ctx, op, w, cursor)
@@ -78,7 +78,7 @@ func (r Reading) window(ctx context.Context, books *Books, op payment.Operation,
 			return fmt.Errorf("page %d: %w", len(seen)+1, err)
 		}
 		for _, l := range lines {
-			if err := books.Add(l); err != nil {
+			if err := statement.Add(l); err != nil {
 				return err
 			}
 		}

@@ -46,7 +46,7 @@ func (b *bookkeeper) Statement(_ context.Context, from, to time.Time, op payment
 }
 
 // reading reads in fake time, after the books' time is over.
-func reading(t *testing.T, b *bookkeeper, in reconcile.Interval, test func(books *reconcile.Books, err error, admitted, steps int)) {
+func reading(t *testing.T, b *bookkeeper, in reconcile.Interval, test func(statement *reconcile.Statement, err error, admitted, steps int)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		time.Sleep(time.Until(readAt))
@@ -56,11 +56,11 @@ func reading(t *testing.T, b *bookkeeper, in reconcile.Interval, test func(books
 			Reader: b, Operations: payment.Operations(), Covered: in, Now: time.Now,
 			Admit: func(ctx context.Context) error { admitted++; return ctx.Err() }, Step: func() { steps++ },
 		}
-		books, err := r.Read(t.Context())
+		statement, err := r.Read(t.Context())
 		if err == nil && steps != r.Steps() {
 			t.Errorf("%d steps, %d were promised", steps, r.Steps())
 		}
-		test(books, err, admitted, steps)
+		test(statement, err, admitted, steps)
 	})
 }
 
@@ -72,9 +72,9 @@ func TestReadAllPages(t *testing.T) {
 		b.lines = append(b.lines, entry(fmt.Sprintf("o-%d", i), noon, payment.Paid))
 	}
 	b.lines = append(b.lines, entry("p-border", day.From.Add(23*time.Hour), payment.Paid), with(entry("q", noon, payment.Paid), func(l *connectors.StatementLine) { l.Operation = payment.Payout }))
-	reading(t, b, day.Widened(time.Hour), func(books *reconcile.Books, err error, admitted, steps int) {
-		if err != nil || books.Len() != 7 || steps != 4 || admitted != len(b.asked) || !books.AsOf.Equal(readAt) || books.Covered != day.Widened(time.Hour) {
-			t.Fatalf("%+v, %v, %d, %d", books, err, admitted, steps)
+	reading(t, b, day.Widened(time.Hour), func(statement *reconcile.Statement, err error, admitted, steps int) {
+		if err != nil || statement.Len() != 7 || steps != 4 || admitted != len(b.asked) || !statement.AsOf.Equal(readAt) || statement.Covered != day.Widened(time.Hour) {
+			t.Fatalf("%+v, %v, %d, %d", statement, err, admitted, steps)
 		}
 		want := `deposit 19T23 20T23 "" 0s, deposit 19T23 20T23 "o-1" 0s, deposit 19T23 20T23 "o-3" 0s, deposit 20T23 21T01 "" 0s, payout 19T23 20T23 "" 0s, payout 20T23 21T01 "" 0s`
 		if got := strings.Join(b.asked, ", "); got != want {
@@ -82,7 +82,7 @@ func TestReadAllPages(t *testing.T) {
 		}
 	})
 	b = &bookkeeper{}
-	reading(t, b, reconcile.Interval{From: readAt.Add(-time.Hour), To: readAt.AddDate(0, 0, 3)}, func(_ *reconcile.Books, err error, _, _ int) {
+	reading(t, b, reconcile.Interval{From: readAt.Add(-time.Hour), To: readAt.AddDate(0, 0, 3)}, func(_ *reconcile.Statement, err error, _, _ int) {
 		if err != nil || len(b.asked) != 2 {
 			t.Errorf("days that have not begun are asked for: %q, %v", b.asked, err)
 		}
@@ -99,12 +99,12 @@ func TestReadFailedPagesAgain(t *testing.T) {
 	b := &bookkeeper{lines: lines, fail: func(n int) error {
 		return map[int]error{1: throttled, 3: broken, 4: refused}[n]
 	}}
-	reading(t, b, day, func(books *reconcile.Books, err error, admitted, _ int) {
-		if err != nil || books.Len() != 3 || admitted != len(b.asked) || len(b.asked) != 6 {
+	reading(t, b, day, func(statement *reconcile.Statement, err error, admitted, _ int) {
+		if err != nil || statement.Len() != 3 || admitted != len(b.asked) || len(b.asked) != 6 {
 			t.Fatalf("%v, %q", err, b.asked)
 		}
-		if !books.AsOf.Equal(b.began) {
-			t.Errorf("the books are of %s, their first page of %s", books.AsOf, b.began)
+		if !statement.AsOf.Equal(b.began) {
+			t.Errorf("the books are of %s, their first page of %s", statement.AsOf, b.began)
 		}
 		if !strings.HasSuffix(b.asked[1], `"" 17s`) || !strings.Contains(b.asked[4], `"b"`) {
 			t.Errorf("%q", b.asked)
@@ -116,21 +116,21 @@ func TestReadFailedPagesAgain(t *testing.T) {
 		}
 		return nil
 	}}
-	reading(t, b, day, func(books *reconcile.Books, err error, _, _ int) {
-		if !errors.Is(err, broken) || books != nil || len(b.asked) != 7 || !strings.Contains(err.Error(), "page 2") || !strings.Contains(err.Error(), "deposits of 2026-11-19T15:00:00Z") {
+	reading(t, b, day, func(statement *reconcile.Statement, err error, _, _ int) {
+		if !errors.Is(err, broken) || statement != nil || len(b.asked) != 7 || !strings.Contains(err.Error(), "page 2") || !strings.Contains(err.Error(), "deposits of 2026-11-19T15:00:00Z") {
 			t.Errorf("%v, %q", err, b.asked)
 		}
 	})
 	invalid := &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonInvalid}
 	b = &bookkeeper{fail: func(int) error { return invalid }}
-	reading(t, b, day, func(_ *reconcile.Books, err error, _, _ int) {
+	reading(t, b, day, func(_ *reconcile.Statement, err error, _, _ int) {
 		if !errors.Is(err, invalid) || len(b.asked) != 1 {
 			t.Errorf("%v, %q", err, b.asked)
 		}
 	})
 	long := &connectors.Error{Class: connectors.Throttled, RetryAfter: time.Hour}
 	b = &bookkeeper{fail: func(n int) error { return map[int]error{1: long}[n] }}
-	reading(t, b, day, func(_ *reconcile.Books, err error, _, _ int) {
+	reading(t, b, day, func(_ *reconcile.Statement, err error, _, _ int) {
 		if err != nil || !strings.HasSuffix(b.asked[1], " 30s") {
 			t.Errorf("%v, %q", err, b.asked)
 		}
@@ -149,7 +149,7 @@ func TestReadRefusesOddLists(t *testing.T) {
 			n := 0
 			b.next = func(string) string { n++; return fmt.Sprint(n) }
 		}
-		reading(t, b, day, func(_ *reconcile.Books, err error, _, _ int) {
+		reading(t, b, day, func(_ *reconcile.Statement, err error, _, _ int) {
 			if err == nil || !strings.Contains(err.Error(), "does not end") {
 				t.Errorf("%s: %v", name, err)
 			}
@@ -188,34 +188,34 @@ func (o oddReader) Statement(context.Context, time.Time, time.Time, payment.Oper
 	return []connectors.StatementLine{o.line}, "", nil
 }
 
-// Books have a limit, so that memory has one.
-func TestBooksHaveALimit(t *testing.T) {
-	books := reconcile.NewBooks(readAt, day)
+// Statement have a limit, so that memory has one.
+func TestStatementHaveALimit(t *testing.T) {
+	statement := reconcile.NewStatement(readAt, day)
 	for i := range reconcile.MaxLines {
-		if err := books.Add(connectors.StatementLine{Order: fmt.Sprint(i)}); err != nil {
+		if err := statement.Add(connectors.StatementLine{Order: fmt.Sprint(i)}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := books.Add(connectors.StatementLine{Order: "0", Observation: payment.Observation{Reference: "second"}}); !errors.Is(err, reconcile.ErrTooManyLines) {
+	if err := statement.Add(connectors.StatementLine{Order: "0", Observation: payment.Observation{Reference: "second"}}); !errors.Is(err, reconcile.ErrTooManyLines) {
 		t.Error(err)
 	}
-	if err := books.Add(connectors.StatementLine{Order: "more"}); !errors.Is(err, reconcile.ErrTooManyLines) {
+	if err := statement.Add(connectors.StatementLine{Order: "more"}); !errors.Is(err, reconcile.ErrTooManyLines) {
 		t.Error(err)
 	}
 }
 
 // Lines of one payment follow each other, and each is compared with those before it: there can only be some.
 func TestLinesOfOnePaymentHaveALimit(t *testing.T) {
-	books := reconcile.NewBooks(time.Unix(2, 0), reconcile.Interval{})
+	statement := reconcile.NewStatement(time.Unix(2, 0), reconcile.Interval{})
 	for n := range reconcile.MaxLinesOfOne {
-		if err := books.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Deposit}); err != nil {
+		if err := statement.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Deposit}); err != nil {
 			t.Fatal(n, err)
 		}
 	}
-	if err := books.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Deposit}); !errors.Is(err, reconcile.ErrTooManyOfOne) || books.Len() != reconcile.MaxLinesOfOne {
-		t.Errorf("%d lines, %v", books.Len(), err)
+	if err := statement.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Deposit}); !errors.Is(err, reconcile.ErrTooManyOfOne) || statement.Len() != reconcile.MaxLinesOfOne {
+		t.Errorf("%d lines, %v", statement.Len(), err)
 	}
-	if err := books.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Payout}); err != nil {
+	if err := statement.Add(connectors.StatementLine{Order: "D-1", Operation: payment.Payout}); err != nil {
 		t.Errorf("another payment: %v", err)
 	}
 }

@@ -1,12 +1,12 @@
 // Package reconcile keeps the time of payments that are open: it has each of them looked up at its provider
 // when nothing was heard of it for a while, again after longer whiles, and a last time at the provider's
 // threshold, at which a person is told. A customer who was given a page and does not come is asked about until
-// the page is over, and nobody is told before that. And it compares a provider's books with the log, both ways,
+// the page is over, and nobody is told before that. And it compares a provider's records with the log, both ways,
 // see [Comparison].
 //
-// The log itself is the clock. For each provider and each rung of its ladder a timer reads the events of
+// The log itself is the clock. For each provider and each step of its lookup schedule a timer reads the events of
 // open payments in the order in which they were written, and an event is due when it is as old as the
-// rung. The oldest event is always due first, so a timer that waits for it misses nothing, and no payment
+// step. The oldest event is always due first, so a timer that waits for it misses nothing, and no payment
 // costs a write of its own. Only the time in which the provider is open counts; an intent without a result is
 // found in any time.
 package reconcile
@@ -41,16 +41,16 @@ type Engine interface {
 
 // Provider is what is to be known of one provider.
 type Provider struct {
-	Name   string
-	Ladder Ladder
-	Slots  int // look-ups of one rung at the same time
+	Name           string
+	LookupSchedule LookupSchedule
+	Slots          int // look-ups of one step at the same time
 	// Pages says how long pages of customers are waited for; the zero Pages waits for none.
 	Pages Pages
 	// Hours says when the provider is open. It is called concurrently.
 	Hours func(op payment.Operation) calendar.Hours
 }
 
-// recheck bounds how long an event is put off at once, so that a ladder or hours that were changed take effect
+// recheck bounds how long an event is put off at once, so that a lookup schedule or hours that were changed take effect
 // soon. The oldest events alone are asked for again, 256 at most.
 const recheck = 5 * time.Minute
 
@@ -58,7 +58,7 @@ const recheck = 5 * time.Minute
 // It returns an error when the providers are not valid or the queue cannot go on.
 func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now func() time.Time) error {
 	for _, p := range providers {
-		if err := p.Ladder.Validate(); err != nil {
+		if err := p.LookupSchedule.Validate(); err != nil {
 			return fmt.Errorf("reconcile: %s: %w", p.Name, err)
 		}
 		if err := p.Pages.validate(); err != nil {
@@ -77,8 +77,8 @@ func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now 
 	group, ctx := errgroup.WithContext(ctx)
 	for _, t := range timers {
 		group.Go(func() error {
-			if err := q.ConsumePayments(ctx, t.provider.Name, t.rung.name, t.rung.statuses, t.provider.Slots, t.handle); err != nil {
-				return fmt.Errorf("timer %s of %s: %w", t.rung.name, t.provider.Name, err)
+			if err := q.ConsumePayments(ctx, t.provider.Name, t.step.name, t.step.statuses, t.provider.Slots, t.handle); err != nil {
+				return fmt.Errorf("timer %s of %s: %w", t.step.name, t.provider.Name, err)
 			}
 			return nil
 		})
@@ -89,35 +89,35 @@ func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now 
 func timersOf(providers []Provider, engine Engine, now func() time.Time) []timer {
 	var timers []timer
 	for _, p := range providers {
-		rungs := append(p.Ladder.rungs(), p.Pages.rungs()...)
-		for i, rung := range rungs {
-			timers = append(timers, timer{provider: p, engine: engine, now: now, rung: rung, later: rungs[i+1:], progress: &progress{}})
+		steps := append(p.LookupSchedule.steps(), p.Pages.steps()...)
+		for i, step := range steps {
+			timers = append(timers, timer{provider: p, engine: engine, now: now, step: step, later: steps[i+1:], progress: &progress{}})
 		}
 	}
 	return timers
 }
 
-// timer handles the events of one rung.
+// timer handles the events of one step.
 type timer struct {
 	provider Provider
 	engine   Engine
 	now      func() time.Time
-	rung     rung
-	later    []rung // in their order
+	step     step
+	later    []step // in their order
 	progress *progress
 }
 
-// handle puts an event off that is not old enough and leaves one that is old enough for the next rung to that:
-// after an outage a payment is looked up once, not once for each rung.
+// handle puts an event off that is not old enough and leaves one that is old enough for the next step to that:
+// after an outage a payment is looked up once, not once for each step.
 func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 	p, err := events.ReadPayment(m.Subject, m.Sequence, m.Data)
 	if err != nil { // nobody can look up what nobody can read
 		return events.DeadVerdict(events.DeadUndecodable, err.Error())
 	}
 	now := t.now()
-	due, ever := t.due(p, m, t.rung)
+	due, ever := t.due(p, m, t.step)
 	t.progress.note(m, due, ever, now)
-	if !t.concerns(p, m, t.rung) {
+	if !t.concerns(p, m, t.step) {
 		return events.DoneVerdict()
 	}
 	if !ever {
@@ -130,7 +130,7 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 	if due, ever := t.due(p, m, next); more && ever && !now.Before(due) && next.takes(p.Status) {
 		return events.DoneVerdict()
 	}
-	limit := t.provider.Ladder.Threshold
+	limit := t.provider.LookupSchedule.Threshold
 	if !more {
 		limit = 0 // whatever the clocks say, this was the last chance to tell somebody
 	}
@@ -147,26 +147,26 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 // enough of them would stop the step. While others wait that may be due, those that were asked about, which are the
 // oldest, are left to the next step of the schedule. The last step has none after it, and leaves nothing.
 func (t timer) unanswered(again events.Verdict, next bool) events.Verdict {
-	if next && t.progress.holdsUp(t.now(), t.rung.life+t.rung.after) {
+	if next && t.progress.holdsUp(t.now(), t.step.life+t.step.after) {
 		return events.DoneVerdict()
 	}
-	again.Delay = min(again.Delay, t.rung.after) // so that it can give way before what comes after it is due
+	again.Delay = min(again.Delay, t.step.after) // so that it can give way before what comes after it is due
 	return again
 }
 
-// next is the rung that comes after this one for an event; more is false when there is none.
-func (t timer) next(p payment.Payment, m events.Message) (r rung, more bool) {
+// next is the step that comes after this one for an event; more is false when there is none.
+func (t timer) next(p payment.Payment, m events.Message) (r step, more bool) {
 	for _, r := range t.later {
 		if t.concerns(p, m, r) {
 			return r, true
 		}
 	}
-	return rung{}, false
+	return step{}, false
 }
 
-// concerns reports whether a rung is for an event. A rung of pages is for those that closed in its time, if the
+// concerns reports whether a step is for an event. A step of pages is for those that closed in its time, if the
 // log still has the event then.
-func (t timer) concerns(p payment.Payment, m events.Message, r rung) bool {
+func (t timer) concerns(p payment.Payment, m events.Message, r step) bool {
 	if r.life == 0 {
 		return true
 	}
@@ -175,9 +175,9 @@ func (t timer) concerns(p payment.Payment, m events.Message, r rung) bool {
 	return kept && p.AwaitsPage() && !p.PageClosesAt.After(m.StoredAt.Add(r.life))
 }
 
-// due is when an event is as old as a rung. Events are as old as the log says, so that they become due in the
+// due is when an event is as old as a step. Events are as old as the log says, so that they become due in the
 // order of the log. An intent is a worker's work of seconds, whatever the hours: one that is old is in doubt.
-func (t timer) due(p payment.Payment, m events.Message, r rung) (time.Time, bool) {
+func (t timer) due(p payment.Payment, m events.Message, r step) (time.Time, bool) {
 	if p.Status == payment.Submitting || r.wall {
 		return m.StoredAt.Add(r.after), true
 	}

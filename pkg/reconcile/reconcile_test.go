@@ -21,7 +21,7 @@ import (
 
 const acme = "acme-kr"
 
-var ladder = reconcile.Ladder{BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour}
+var schedule = reconcile.LookupSchedule{BasicTime: 10 * time.Minute, Threshold: 48 * time.Hour}
 
 // engine remembers what it was asked for, and says what a test wants.
 type engine struct {
@@ -54,7 +54,7 @@ func (e *engine) want(t *testing.T, asked ...string) {
 
 // alwaysOpen is a provider of these tests.
 func alwaysOpen() reconcile.Provider {
-	return reconcile.Provider{Name: acme, Ladder: ladder, Slots: 2, Hours: func(payment.Operation) calendar.Hours { return calendar.Hours{} }}
+	return reconcile.Provider{Name: acme, LookupSchedule: schedule, Slots: 2, Hours: func(payment.Operation) calendar.Hours { return calendar.Hours{} }}
 }
 
 // running runs a test beside Run, in fake time from an instant on.
@@ -74,7 +74,7 @@ func running(t *testing.T, from time.Time, provider reconcile.Provider, test fun
 	})
 }
 
-func TestEachRungOfTheLadder(t *testing.T) {
+func TestEachStepOfTheSchedule(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
 		l.append(acme, "o-1", payment.Deposit, payment.Pending)
 		time.Sleep(time.Hour)
@@ -85,7 +85,7 @@ func TestEachRungOfTheLadder(t *testing.T) {
 	})
 }
 
-// Only the first rung looks for intents without a result.
+// Only the first step looks for intents without a result.
 func TestWhichEventsAreTimed(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
 		for _, s := range payment.Statuses() {
@@ -126,7 +126,7 @@ func TestTheOldestWaitForTheirTime(t *testing.T) {
 	})
 }
 
-// After an outage a payment is looked up once, by the highest rung that is due, and the person is told.
+// After an outage a payment is looked up once, by the highest step that is due, and the person is told.
 func TestAfterAnOutageEachIsLookedUpOnce(t *testing.T) {
 	for outage, want := range map[time.Duration]string{
 		9 * time.Minute: "10m0s 48h0m0s", 59 * time.Minute: "59m0s 48h0m0s", time.Hour: "1h0m0s 48h0m0s", 10 * time.Hour: "10h0m0s 48h0m0s",
@@ -135,7 +135,7 @@ func TestAfterAnOutageEachIsLookedUpOnce(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			l, e := newLog(t), &engine{began: time.Now()}
 			l.append(acme, "o-1", payment.Deposit, payment.Pending)
-			l.append(acme, "intent", payment.Deposit, payment.Submitting) // the first rung alone has these
+			l.append(acme, "intent", payment.Deposit, payment.Submitting) // the first step alone has these
 			time.Sleep(outage)
 			ctx, cancel := context.WithCancel(t.Context())
 			done := make(chan error, 1)
@@ -201,7 +201,7 @@ func hoursOf(t *testing.T, edit ...func(*calendar.Config)) reconcile.Provider {
 }
 
 // From Friday 23:54 on, ten minutes of open time end on Monday at 08:05.
-func TestRungsCountOpenTime(t *testing.T) {
+func TestStepsCountOpenTime(t *testing.T) {
 	friday := time.Date(2000, 1, 7, 23, 54, 0, 0, kst)
 	running(t, friday, hoursOf(t), func(l *fakeLog, e *engine) {
 		l.append(acme, "payout", payment.Payout, payment.Pending)
@@ -212,11 +212,11 @@ func TestRungsCountOpenTime(t *testing.T) {
 	})
 }
 
-// Where the threshold counts any time, its rung does; the others go on counting open time.
-func TestTheThresholdsRungCanCountAnyTime(t *testing.T) {
+// Where the threshold counts any time, its step does; the others go on counting open time.
+func TestTheThresholdsStepCanCountAnyTime(t *testing.T) {
 	friday := time.Date(2000, 1, 7, 23, 54, 0, 0, kst)
 	p := hoursOf(t)
-	p.Ladder.WallThreshold = true
+	p.LookupSchedule.WallThreshold = true
 	running(t, friday, p, func(l *fakeLog, e *engine) {
 		l.append(acme, "o-1", payment.Deposit, payment.Pending)
 		time.Sleep(time.Until(time.Date(2000, 1, 10, 9, 0, 0, 0, kst)))
@@ -251,7 +251,7 @@ func TestAProviderThatNeverOpensIsNeverDue(t *testing.T) {
 	})
 }
 
-// A ladder or hours that were changed take effect soon: nothing is put off for longer than five minutes at once.
+// A lookup schedule or hours that were changed take effect soon: nothing is put off for longer than five minutes at once.
 func TestNothingIsPutOffForLong(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
 		l.append(acme, "o-1", payment.Deposit, payment.Pending)
@@ -265,9 +265,9 @@ func TestNothingIsPutOffForLong(t *testing.T) {
 
 func TestRunRefusesWhatIsNotValid(t *testing.T) {
 	for name, edit := range map[string]func(*reconcile.Provider){
-		"no ladder": func(p *reconcile.Provider) { p.Ladder = reconcile.Ladder{} }, "no slots": func(p *reconcile.Provider) { p.Slots = 0 },
+		"no lookup schedule": func(p *reconcile.Provider) { p.LookupSchedule = reconcile.LookupSchedule{} }, "no slots": func(p *reconcile.Provider) { p.Slots = 0 },
 		"no hours":  func(p *reconcile.Provider) { p.Hours = nil },
-		"threshold": func(p *reconcile.Provider) { p.Ladder.Threshold = p.Ladder.BasicTime },
+		"threshold": func(p *reconcile.Provider) { p.LookupSchedule.Threshold = p.LookupSchedule.BasicTime },
 	} {
 		p := alwaysOpen()
 		edit(&p)
@@ -298,10 +298,10 @@ func TestAQueueThatCannotGoOnEndsRun(t *testing.T) {
 	}
 }
 
-func TestLadderTimes(t *testing.T) {
+func TestScheduleTimes(t *testing.T) {
 	const m, h = time.Minute, time.Hour
-	for l, want := range map[reconcile.Ladder][]time.Duration{
-		ladder: {10 * m, h, 6 * h, 48 * h}, {BasicTime: m, Threshold: 2 * m}: {m, 2 * m}, {BasicTime: m, Threshold: m + 1}: {m, m + 1},
+	for l, want := range map[reconcile.LookupSchedule][]time.Duration{
+		schedule: {10 * m, h, 6 * h, 48 * h}, {BasicTime: m, Threshold: 2 * m}: {m, 2 * m}, {BasicTime: m, Threshold: m + 1}: {m, m + 1},
 		{BasicTime: m, Threshold: 12 * m}: {m, 6 * m, 12 * m}, {BasicTime: m, Threshold: 12*m - 1}: {m, 12*m - 1},
 	} {
 		if got := l.Times(); !slices.Equal(got, want) {
@@ -310,11 +310,11 @@ func TestLadderTimes(t *testing.T) {
 	}
 }
 
-// Every valid ladder begins at its basic time, climbs and ends at its threshold, in few rungs.
-func TestLadders(t *testing.T) {
+// Every valid lookup schedule begins at its basic time, climbs and ends at its threshold, in few steps.
+func TestSchedules(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		basic := time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(24*time.Hour)).Draw(t, "basic"))
-		l := reconcile.Ladder{BasicTime: basic, Threshold: basic + time.Duration(rapid.Int64Range(1, int64(400*24*time.Hour)).Draw(t, "more"))}
+		l := reconcile.LookupSchedule{BasicTime: basic, Threshold: basic + time.Duration(rapid.Int64Range(1, int64(400*24*time.Hour)).Draw(t, "more"))}
 		times := l.Times()
 		if err := l.Validate(); err != nil || times[0] != l.BasicTime || times[len(times)-1] != l.Threshold || len(times) > 16 {
 			t.Fatalf("%+v: %v, %v", l, times, err)

@@ -118,7 +118,7 @@ func (s *Sandbox) adminFund(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, nil, err)
 		return
 	}
-	total, frozen := s.desks[r.PathValue("provider")].Balance()
+	total, frozen := s.accounts[r.PathValue("provider")].Balance()
 	writeJSON(w, map[string]string{"balance": strconv.FormatInt(total, 10), "frozen": strconv.FormatInt(frozen, 10)}, nil)
 }
 
@@ -194,7 +194,7 @@ func (s *Sandbox) SetFaults(provider, order string, faults ...Fault) error {
 // SetDefaultFaults replaces the faults that orders of an account begin with, for orders that nobody has
 // named yet. Counts are for each order.
 func (s *Sandbox) SetDefaultFaults(provider string, faults ...Fault) error {
-	d, err := s.desk(provider)
+	d, err := s.account(provider)
 	if err != nil {
 		return err
 	}
@@ -219,7 +219,7 @@ func (s *Sandbox) Release(provider, order string) error {
 }
 
 func (s *Sandbox) withRecord(provider, order string, do func(*record)) error {
-	d, err := s.desk(provider)
+	d, err := s.account(provider)
 	if err != nil {
 		return err
 	}

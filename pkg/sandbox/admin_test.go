@@ -20,8 +20,8 @@ func adminOrder(t *testing.T, a answer) sandbox.Order {
 }
 
 func TestAdminDoesWhatTheGoAPIDoes(t *testing.T) {
-	g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) { a.AutoPay, a.MoveDelay = false, time.Hour })
-	const base = "/admin/" + account + "/orders/"
+	g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) { a.AutoPay, a.MoveDelay = false, time.Hour })
+	const base = "/admin/" + config + "/orders/"
 	if a := g.admin("POST", base+"D1/faults", `[{"fault":"refuse503","times":1}]`); adminOrder(t, a).State != sandbox.Unknown {
 		t.Errorf("%+v", a)
 	}
@@ -41,7 +41,7 @@ func TestAdminDoesWhatTheGoAPIDoes(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 
-	g.admin("POST", "/admin/"+account+"/faults", `[{"fault":"hang"}]`)
+	g.admin("POST", "/admin/"+config+"/faults", `[{"fault":"hang"}]`)
 	got := hanging(t.Context(), g, "P1")
 	adminOrder(t, g.admin("GET", base+"P1/wait?for=charged", ""))
 	noAnswerYet(t, got)
@@ -60,12 +60,12 @@ func TestAdminDoesWhatTheGoAPIDoes(t *testing.T) {
 
 // An account that is overdrawn refuses payouts until money is put into it.
 func TestFund(t *testing.T) {
-	g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) { a.Balance = -5 })
+	g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) { a.Balance = -5 })
 	g.payout("P1")
 	if truth := lastRequest(g.order("P1")); truth != `create refused "no_balance" [] 200` {
 		t.Errorf("%s", truth)
 	}
-	if a := g.admin("POST", "/admin/"+account+"/fund", `{"amount":"1000000"}`); a.status != 200 || !strings.Contains(a.body, `"balance":"999995"`) {
+	if a := g.admin("POST", "/admin/"+config+"/fund", `{"amount":"1000000"}`); a.status != 200 || !strings.Contains(a.body, `"balance":"999995"`) {
 		t.Errorf("%+v", a)
 	}
 	g.payout("P1")
@@ -84,7 +84,7 @@ func TestAdminTruth(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := truth.Accounts[0]
-	if a.Provider != account || len(a.Orders) != 2 || a.Orders[0].Order != "D1" || len(a.Refused) != 1 || a.Refused[0].Reason != "field:merchantOrderNo" {
+	if a.Provider != config || len(a.Orders) != 2 || a.Orders[0].Order != "D1" || len(a.Refused) != 1 || a.Refused[0].Reason != "field:merchantOrderNo" {
 		t.Errorf("%+v", a)
 	}
 	var sum sandbox.Summary
@@ -94,7 +94,7 @@ func TestAdminTruth(t *testing.T) {
 	if sum.Orders != 2 || sum.Movements != 2 || sum.Deposited != 2000 || sum.ChargedTwice == nil || sum.States[sandbox.Paid] != 2 {
 		t.Errorf("%+v", sum)
 	}
-	if manual := g.admin("GET", "/", ""); !strings.HasPrefix(manual.kind, "text/plain") || !strings.Contains(manual.body, "/"+account) {
+	if manual := g.admin("GET", "/", ""); !strings.HasPrefix(manual.kind, "text/plain") || !strings.Contains(manual.body, "/"+config) {
 		t.Errorf("%+v", manual)
 	}
 }
@@ -102,7 +102,7 @@ func TestAdminTruth(t *testing.T) {
 func TestAdminRefuses(t *testing.T) {
 	g := newRig(t, nil)
 	g.deposit("D1")
-	const base = "/admin/" + account
+	const base = "/admin/" + config
 	for _, c := range []struct {
 		method, path, body string
 		status             int

@@ -80,7 +80,7 @@ func callbackClient(timeout time.Duration) *http.Client {
 
 // delivering is one callback on its way.
 type delivering struct {
-	desk     *Desk
+	account  *Account
 	record   *record
 	index    int // in record.Callbacks
 	notice   Notice
@@ -91,12 +91,12 @@ type delivering struct {
 
 // notify writes a callback down and begins to send it. The channel is closed when its first delivery was
 // answered, or will never be. mu is held.
-func (d *Desk) notify(at chargeAt, state State, m Movement) <-chan struct{} {
+func (d *Account) notify(at chargeAt, state State, m Movement) <-chan struct{} {
 	r, charge := at.record, *at.charge()
 	notice := Notice{
 		Order: r.Order.Order, Charge: charge, State: state, Movement: m, Received: at.view(0).Received(),
 	}
-	if p, ok := d.account.Protocol.(Selective); ok && !p.Tells(notice) {
+	if p, ok := d.config.Protocol.(Selective); ok && !p.Tells(notice) {
 		return closedChannel()
 	}
 	notice.Echo = r.echo(charge.Amount)
@@ -106,7 +106,7 @@ func (d *Desk) notify(at chargeAt, state State, m Movement) <-chan struct{} {
 	r.Callbacks = append(r.Callbacks, callback)
 	r.tell()
 	job := &delivering{
-		desk: d, record: r, index: len(r.Callbacks) - 1, repeats: 1, answered: make(chan struct{}), notice: notice,
+		account: d, record: r, index: len(r.Callbacks) - 1, repeats: 1, answered: make(chan struct{}), notice: notice,
 	}
 	if callback.Lost || !d.box.begin() {
 		close(job.answered)
@@ -135,34 +135,34 @@ func closedChannel() <-chan struct{} {
 
 // untilAcknowledged sends the callback until the merchant takes it or the attempts are used up.
 func (j *delivering) untilAcknowledged() bool {
-	retry := j.desk.account.Retry
+	retry := j.account.config.Retry
 	for n := 1; ; n++ {
 		delivery, acknowledged := j.deliver()
-		if j.desk.box.ctx.Err() != nil {
+		if j.account.box.ctx.Err() != nil {
 			return false
 		}
-		givenUp := !acknowledged && n == retry.attempts()
-		j.write(delivery, acknowledged, givenUp)
+		deadLettered := !acknowledged && n == retry.attempts()
+		j.write(delivery, acknowledged, deadLettered)
 		j.once.Do(func() { close(j.answered) })
-		if acknowledged || givenUp {
+		if acknowledged || deadLettered {
 			return acknowledged
 		}
-		if j.desk.box.options.Wait(j.desk.box.ctx, retry.wait(n)) != nil {
+		if j.account.box.options.Wait(j.account.box.ctx, retry.wait(n)) != nil {
 			return false
 		}
 	}
 }
 
 // write adds a delivery to the truth.
-func (j *delivering) write(delivery Delivery, acknowledged, givenUp bool) {
-	j.desk.mu.Lock()
-	defer j.desk.mu.Unlock()
+func (j *delivering) write(delivery Delivery, acknowledged, deadLettered bool) {
+	j.account.mu.Lock()
+	defer j.account.mu.Unlock()
 	callback := &j.record.Callbacks[j.index]
 	callback.Deliveries = append(callback.Deliveries, delivery)
 	if acknowledged {
 		callback.Acknowledged++
 	}
-	callback.GivenUp = givenUp
+	callback.DeadLettered = deadLettered
 	j.record.tell()
 }
 
@@ -173,8 +173,8 @@ const (
 
 // deliver sends the callback once, when the provider is open and there is a free slot.
 func (j *delivering) deliver() (Delivery, bool) {
-	box := j.desk.box
-	if j.desk.untilOpen() != nil {
+	box := j.account.box
+	if j.account.untilOpen() != nil {
 		return Delivery{}, false
 	}
 	select {
@@ -183,8 +183,8 @@ func (j *delivering) deliver() (Delivery, bool) {
 	case <-box.ctx.Done():
 		return Delivery{}, false
 	}
-	now := j.desk.Now()
-	call, err := j.desk.account.Protocol.Callback(j.notice, now)
+	now := j.account.Now()
+	call, err := j.account.config.Protocol.Callback(j.notice, now)
 	if err != nil {
 		return Delivery{At: now, Error: err.Error()}, false
 	}
@@ -198,12 +198,12 @@ func (j *delivering) deliver() (Delivery, bool) {
 }
 
 func (j *delivering) post(call Call) (int, []byte, error) {
-	request, err := http.NewRequestWithContext(j.desk.box.ctx, http.MethodPost, j.notice.Charge.CallbackURL, bytes.NewReader(call.Body))
+	request, err := http.NewRequestWithContext(j.account.box.ctx, http.MethodPost, j.notice.Charge.CallbackURL, bytes.NewReader(call.Body))
 	if err != nil {
 		return 0, nil, err
 	}
 	request.Header = call.Header
-	response, err := j.desk.box.client.Do(request)
+	response, err := j.account.box.client.Do(request)
 	if err != nil {
 		return 0, nil, err
 	}

@@ -17,7 +17,7 @@ import (
 func TestCallbackIsRepeatedUntilExactlySuccess(t *testing.T) {
 	var mu sync.Mutex
 	var waits []time.Duration
-	g := newRig(t, func(o *sandbox.Options, a *sandbox.Account) {
+	g := newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) {
 		a.MoveDelay = 42 * time.Minute
 		a.Retry = sandbox.Retry{First: time.Minute, Factor: 3, Max: time.Hour, Attempts: 10}
 		o.Wait = func(ctx context.Context, d time.Duration) error {
@@ -39,7 +39,7 @@ func TestCallbackIsRepeatedUntilExactlySuccess(t *testing.T) {
 	g.payout("P1")
 	o := g.wait("P1", sandbox.Acknowledged(1))
 	calls := g.merchant.received()
-	if len(calls) != len(answers) || len(o.Callbacks) != 1 || len(o.Callbacks[0].Deliveries) != len(answers) || o.Callbacks[0].GivenUp {
+	if len(calls) != len(answers) || len(o.Callbacks) != 1 || len(o.Callbacks[0].Deliveries) != len(answers) || o.Callbacks[0].DeadLettered {
 		t.Fatalf("%d calls, %+v", len(calls), o.Callbacks)
 	}
 	nonces, signs := map[string]bool{}, map[string]bool{}
@@ -65,11 +65,11 @@ func TestCallbackIsRepeatedUntilExactlySuccess(t *testing.T) {
 	}
 }
 
-func TestCallbackIsGivenUp(t *testing.T) {
+func TestCallbackIsDeadLettered(t *testing.T) {
 	g := newRig(t, nil)
 	g.merchant.answer = func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }
 	g.deposit("D1")
-	o := g.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].GivenUp })
+	o := g.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].DeadLettered })
 	if n := len(o.Callbacks[0].Deliveries); n != 5 || o.Callbacks[0].Acknowledged != 0 || o.State != sandbox.Paid {
 		t.Errorf("%d deliveries, %+v", n, o)
 	}
@@ -116,7 +116,7 @@ func TestDuplicateAndLostCallbacks(t *testing.T) {
 func TestCallbacksOnTheWireAreBounded(t *testing.T) {
 	var mu sync.Mutex
 	var now, most int
-	g := newRig(t, func(o *sandbox.Options, _ *sandbox.Account) { o.MaxCallbacks = 2 })
+	g := newRig(t, func(o *sandbox.Options, _ *sandbox.AccountConfig) { o.MaxCallbacks = 2 })
 	both := make(chan struct{})
 	g.merchant.answer = func(n int, w http.ResponseWriter) {
 		mu.Lock()

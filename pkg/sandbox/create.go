@@ -47,7 +47,7 @@ var refusals = map[Verdict]string{Duplicate: "duplicate", Declined: "declined", 
 
 // Create takes a create request through the order's faults into the ledger, and answers it. It panics
 // with [http.ErrAbortHandler] where a fault drops the connection.
-func (d *Desk) Create(w http.ResponseWriter, r *http.Request, c Create, answer func(Result) Reply) {
+func (d *Account) Create(w http.ResponseWriter, r *http.Request, c Create, answer func(Result) Reply) {
 	v, err := d.visit(c.Order, ActionCreate)
 	if err != nil {
 		textReply(http.StatusServiceUnavailable, err.Error()).write(w)
@@ -88,7 +88,7 @@ func (v *visit) beforeAccepting(w http.ResponseWriter, r *http.Request) bool {
 	}
 	if f, ok := v.take(Slow); ok {
 		// The merchant's context is not asked: a slow provider accepts also when nobody waits any more.
-		if v.desk.box.options.Wait(v.desk.box.ctx, f.wait()) != nil {
+		if v.account.box.options.Wait(v.account.box.ctx, f.wait()) != nil {
 			v.drop(Refused, "closed")
 		}
 	}
@@ -126,7 +126,7 @@ func (v *visit) hold(r *http.Request) bool {
 	case <-v.record.release:
 		return true
 	case <-r.Context().Done():
-	case <-v.desk.box.ctx.Done():
+	case <-v.account.box.ctx.Done():
 	}
 	return false
 }
@@ -134,7 +134,7 @@ func (v *visit) hold(r *http.Request) bool {
 // accept decides about the request and makes the charge. The channels are closed when callbacks that
 // must precede the answer have been answered.
 func (v *visit) accept(c Create) (Result, []<-chan struct{}) {
-	d := v.desk
+	d := v.account
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(v.record.Charges) > 0 {
@@ -165,7 +165,7 @@ func (v *visit) accept(c Create) (Result, []<-chan struct{}) {
 	if channel && !c.Deferred {
 		verdict = ChannelFailed
 		d.fail(at, ChannelError)
-	} else if _, ok := v.takeHeld(EarlyCallback); ok && d.account.Hours.Until(d.Now()) == 0 {
+	} else if _, ok := v.takeHeld(EarlyCallback); ok && d.config.Hours.Until(d.Now()) == 0 {
 		callbacks = d.hurry(at)
 	} else {
 		d.proceed(at)
@@ -174,7 +174,7 @@ func (v *visit) accept(c Create) (Result, []<-chan struct{}) {
 }
 
 // charge writes an accepted order into the ledger. mu is held.
-func (d *Desk) charge(r *record, c Create) chargeAt {
+func (d *Account) charge(r *record, c Create) chargeAt {
 	now := d.Now()
 	kind := DepositReference
 	if c.Operation == Payout {
@@ -193,9 +193,9 @@ func (d *Desk) charge(r *record, c Create) chargeAt {
 		charge.next = AwaitingCustomer
 	}
 	if charge.CallbackURL == "" {
-		charge.CallbackURL = d.account.CallbackURL
+		charge.CallbackURL = d.config.CallbackURL
 	}
-	charge.Reference = d.account.Protocol.Reference(kind, charge.Serial, now)
+	charge.Reference = d.config.Protocol.Reference(kind, charge.Serial, now)
 	r.Charges = append(r.Charges, charge)
 	r.State = Pending
 	at := chargeAt{r, len(r.Charges) - 1}

@@ -38,7 +38,7 @@ func TestCreateFaults(t *testing.T) {
 		{"x-slow-x-drop", sandbox.Deposit, true, 0, 0, "", `create accepted "" [slow drop] 0`, 1},
 	} {
 		t.Run(c.order, func(t *testing.T) {
-			g := newRig(t, func(o *sandbox.Options, a *sandbox.Account) {
+			g := newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) {
 				a.AutoPay, a.MoveDelay = false, time.Hour
 				o.Wait = func(ctx context.Context, d time.Duration) error {
 					if d == 2*time.Second { // slow
@@ -95,7 +95,7 @@ func TestDuplicateIsRefusedAndFaultsLeaveItAlone(t *testing.T) {
 
 func TestAcceptDuplicatesChargesTwice(t *testing.T) {
 	for _, op := range []sandbox.Operation{sandbox.Deposit, sandbox.Payout} {
-		g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) {
+		g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) {
 			a.Faults = []sandbox.Fault{{Name: sandbox.AcceptDuplicates}}
 		})
 		first, second := g.create(op, "o1"), g.create(op, "o1")
@@ -109,7 +109,7 @@ func TestAcceptDuplicatesChargesTwice(t *testing.T) {
 		}
 		g.wait("o2", sandbox.Moved(1))
 		sum := g.box.Truth().Summary()
-		if sum.Orders != 2 || sum.Charges != 3 || sum.Movements != 3 || len(sum.ChargedTwice) != 1 || sum.ChargedTwice[0] != account+"/o1" {
+		if sum.Orders != 2 || sum.Charges != 3 || sum.Movements != 3 || len(sum.ChargedTwice) != 1 || sum.ChargedTwice[0] != config+"/o1" {
 			t.Errorf("%+v", sum)
 		}
 		if sum.Deposited+sum.PaidOut != 3000 {
@@ -120,7 +120,7 @@ func TestAcceptDuplicatesChargesTwice(t *testing.T) {
 
 func TestSlowAcceptsWhenNobodyWaitsAnyMore(t *testing.T) {
 	entered, gate := make(chan struct{}), make(chan struct{})
-	g := newRig(t, func(o *sandbox.Options, a *sandbox.Account) {
+	g := newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) {
 		a.AutoPay = false
 		o.Wait = func(ctx context.Context, d time.Duration) error {
 			if d != 777*time.Millisecond {
@@ -135,7 +135,7 @@ func TestSlowAcceptsWhenNobodyWaitsAnyMore(t *testing.T) {
 			}
 		}
 	})
-	if err := g.box.SetFaults(account, "o1", sandbox.Fault{Name: sandbox.Slow, Millis: 777}); err != nil {
+	if err := g.box.SetFaults(config, "o1", sandbox.Fault{Name: sandbox.Slow, Millis: 777}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, hangUp := context.WithCancel(t.Context())
@@ -178,7 +178,7 @@ func TestHangHoldsTheAnswerOfAnAcceptedOrder(t *testing.T) {
 	if truth := lastRequest(o); truth != `create received "" [hang] 0` || len(o.Charges) != 1 || o.State != sandbox.Paid {
 		t.Errorf("%s, %+v", truth, o)
 	}
-	if err := g.box.Release(account, order); err != nil {
+	if err := g.box.Release(config, order); err != nil {
 		t.Fatal(err)
 	}
 	if a := <-got; a.code() != 200 {
@@ -197,7 +197,7 @@ func TestHangBeforeAcceptsOnlyWhenReleased(t *testing.T) {
 	if a := g.query(sandbox.Payout, kept); a.code() != 400 {
 		t.Errorf("query says %+v", a)
 	}
-	if err := g.box.Release(account, kept); err != nil {
+	if err := g.box.Release(config, kept); err != nil {
 		t.Fatal(err)
 	}
 	if a := <-got; a.code() != 200 {
@@ -214,7 +214,7 @@ func TestHangBeforeAcceptsOnlyWhenReleased(t *testing.T) {
 		t.Errorf("%s", truth)
 	}
 
-	if err := g.box.Release(account, early); err != nil { // before the request
+	if err := g.box.Release(config, early); err != nil { // before the request
 		t.Fatal(err)
 	}
 	if a := g.payout(early); a.code() != 200 {
@@ -228,7 +228,7 @@ func held(o sandbox.Order) bool { return len(o.Requests) > 0 && len(o.Requests[0
 func TestEarlyCallbackComesBeforeTheAnswer(t *testing.T) {
 	for _, op := range []sandbox.Operation{sandbox.Deposit, sandbox.Payout} {
 		called, gate := make(chan struct{}), make(chan struct{})
-		g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) { a.AutoPay, a.MoveDelay = false, time.Hour })
+		g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) { a.AutoPay, a.MoveDelay = false, time.Hour })
 		g.merchant.answer = func(_ int, w http.ResponseWriter) {
 			close(called)
 			<-gate
@@ -251,7 +251,7 @@ func TestEarlyCallbackComesBeforeTheAnswer(t *testing.T) {
 func TestLagHidesANewOrder(t *testing.T) {
 	var mu sync.Mutex
 	var ahead time.Duration
-	g := newRig(t, func(o *sandbox.Options, a *sandbox.Account) {
+	g := newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) {
 		a.AutoPay, a.MoveDelay = false, time.Hour
 		o.Now = func() time.Time {
 			mu.Lock()
@@ -261,7 +261,7 @@ func TestLagHidesANewOrder(t *testing.T) {
 	})
 	faults := []sandbox.Fault{{Name: sandbox.Lag, Millis: 20_000}}
 	for order, op := range map[string]sandbox.Operation{"d": sandbox.Deposit, "p": sandbox.Payout} {
-		if err := g.box.SetFaults(account, order, faults...); err != nil {
+		if err := g.box.SetFaults(config, order, faults...); err != nil {
 			t.Fatal(err)
 		}
 		g.create(op, order)
@@ -327,7 +327,7 @@ func TestMoneyFaults(t *testing.T) {
 func TestWrongAmountEverywhere(t *testing.T) {
 	g := newRig(t, nil)
 	for order, op := range map[string]sandbox.Operation{"d": sandbox.Deposit, "p": sandbox.Payout} {
-		if err := g.box.SetFaults(account, order, sandbox.Fault{Name: sandbox.WrongAmount, Amount: 7}); err != nil {
+		if err := g.box.SetFaults(config, order, sandbox.Fault{Name: sandbox.WrongAmount, Amount: 7}); err != nil {
 			t.Fatal(err)
 		}
 		if a := g.create(op, order); a.data()["amount"] != "7.00" {

@@ -22,7 +22,7 @@ import (
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 const (
-	account = "teemopay-kr"
+	config  = "teemopay-kr"
 	appCode = "sandbox-app"
 	patient = 30 * time.Second // for what must happen on a busy machine
 )
@@ -73,7 +73,7 @@ func (m *merchant) received() []call {
 }
 
 // newRig makes a rig; change may alter the options and the one account.
-func newRig(t *testing.T, change func(*sandbox.Options, *sandbox.Account)) *rig {
+func newRig(t *testing.T, change func(*sandbox.Options, *sandbox.AccountConfig)) *rig {
 	t.Helper()
 	protocol, err := teemopay.New(teemopay.Settings{AppCode: appCode, MerchantKey: &keys().Merchant.PublicKey, PlatformKey: keys().Platform})
 	if err != nil {
@@ -83,8 +83,8 @@ func newRig(t *testing.T, change func(*sandbox.Options, *sandbox.Account)) *rig 
 	hook := httptest.NewServer(m)
 	t.Cleanup(hook.Close)
 	m.url = hook.URL
-	a := sandbox.Account{
-		Name: account, Protocol: protocol, CallbackURL: hook.URL + "/default", AutoPay: true,
+	a := sandbox.AccountConfig{
+		Name: config, Protocol: protocol, CallbackURL: hook.URL + "/default", AutoPay: true,
 		Retry: sandbox.Retry{First: time.Millisecond, Factor: 2, Max: 4 * time.Millisecond, Attempts: 5},
 	}
 	o := sandbox.Options{Now: time.Now}
@@ -135,7 +135,7 @@ func (g *rig) post(ctx context.Context, path string, content map[string]any) ans
 	if err != nil {
 		g.t.Error(err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url+"/"+account+path, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, g.url+"/"+config+path, bytes.NewReader(body))
 	if err != nil {
 		g.t.Error(err)
 		return answer{err: err}
@@ -196,7 +196,7 @@ func (g *rig) wait(order string, until sandbox.Condition) sandbox.Order {
 	g.t.Helper()
 	ctx, cancel := context.WithTimeout(g.t.Context(), patient)
 	defer cancel()
-	o, err := g.box.WaitFor(ctx, account, order, until)
+	o, err := g.box.WaitFor(ctx, config, order, until)
 	if err != nil {
 		g.t.Fatalf("%v; the order is %+v", err, o)
 	}
@@ -205,7 +205,7 @@ func (g *rig) wait(order string, until sandbox.Condition) sandbox.Order {
 
 func (g *rig) order(order string) sandbox.Order {
 	g.t.Helper()
-	o, err := g.box.Order(account, order)
+	o, err := g.box.Order(config, order)
 	if err != nil {
 		g.t.Fatal(err)
 	}

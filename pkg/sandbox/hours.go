@@ -44,15 +44,15 @@ func (h Hours) Until(t time.Time) time.Duration {
 }
 
 // untilOpen blocks while the provider is closed. An error means that the sandbox ends.
-func (d *Desk) untilOpen() error {
-	if wait := d.account.Hours.Until(d.Now()); wait > 0 {
+func (d *Account) untilOpen() error {
+	if wait := d.config.Hours.Until(d.Now()); wait > 0 {
 		return d.box.options.Wait(d.box.ctx, wait)
 	}
 	return nil
 }
 
 // later works on the ledger after a delay, and not before the provider opens.
-func (d *Desk) later(delay time.Duration, work func()) {
+func (d *Account) later(delay time.Duration, work func()) {
 	d.box.after(delay, func() {
 		if d.untilOpen() != nil {
 			return

@@ -17,7 +17,7 @@ func TestOtherAmount(t *testing.T) {
 		"d2": {sandbox.Fault{Name: sandbox.OtherAmount, Amount: 7}, 7},
 		"p1": {sandbox.Fault{Name: sandbox.OtherAmount}, 1000}, // a payout is paid in full
 	} {
-		if err := g.box.SetFaults(account, order, c.fault); err != nil {
+		if err := g.box.SetFaults(config, order, c.fault); err != nil {
 			t.Fatal(err)
 		}
 		op := sandbox.Deposit
@@ -31,7 +31,7 @@ func TestOtherAmount(t *testing.T) {
 	}
 	one := depositOf("d3")
 	one["amount"] = "1"
-	if err := g.box.SetFaults(account, "d3", sandbox.Fault{Name: sandbox.OtherAmount}); err != nil {
+	if err := g.box.SetFaults(config, "d3", sandbox.Fault{Name: sandbox.OtherAmount}); err != nil {
 		t.Fatal(err)
 	}
 	g.post(t.Context(), "/api/pay/payment/create/v1", one)
@@ -45,7 +45,7 @@ func TestOtherAmount(t *testing.T) {
 
 // TestHoursHoldProcessingAndCallbacks closes the provider for good: Wait ends only with the sandbox.
 func TestHoursHoldProcessingAndCallbacks(t *testing.T) {
-	g := newRig(t, func(o *sandbox.Options, a *sandbox.Account) {
+	g := newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) {
 		at := time.Now()
 		next := at.UTC().AddDate(0, 0, 3).Weekday()
 		a.Hours = sandbox.Hours{Zone: time.UTC, Days: []time.Weekday{next}, To: 24 * time.Hour}
@@ -56,7 +56,7 @@ func TestHoursHoldProcessingAndCallbacks(t *testing.T) {
 	if a := g.payout("P2-x-early-callback"); a.code() != 200 {
 		t.Fatal(a)
 	}
-	if err := g.box.Pay(account, "P1", 0); err != nil { // by hand the money moves
+	if err := g.box.Pay(config, "P1", 0); err != nil { // by hand the money moves
 		t.Fatal(err)
 	}
 	g.box.Close() // whatever would happen has happened
@@ -75,7 +75,7 @@ func TestProvidersWithoutStagesIgnoreClarification(t *testing.T) {
 	if o := g.wait("D1-x-clarification", sandbox.Acknowledged(1)); o.State != sandbox.Paid || len(o.Callbacks) != 1 {
 		t.Errorf("%+v", o)
 	}
-	if err := g.box.AskClarification(account, "D1-x-clarification"); err == nil {
+	if err := g.box.AskClarification(config, "D1-x-clarification"); err == nil {
 		t.Error("asked about a paid order")
 	}
 }

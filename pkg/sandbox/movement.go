@@ -7,16 +7,16 @@ import (
 
 // schedule lets the money of a charge move later: a payout always, a deposit when customers pay by
 // themselves. mu is held.
-func (d *Desk) schedule(at chargeAt) {
-	if at.charge().Operation == Deposit && !d.account.AutoPay {
+func (d *Account) schedule(at chargeAt) {
+	if at.charge().Operation == Deposit && !d.config.AutoPay {
 		return
 	}
-	d.later(d.account.MoveDelay, func() { d.settle(at) })
+	d.later(d.config.MoveDelay, func() { d.settle(at) })
 }
 
 // settle ends a pending charge as its faults say. The channels are closed when the first delivery of
 // each callback was answered. mu is held.
-func (d *Desk) settle(at chargeAt) []<-chan struct{} {
+func (d *Account) settle(at chargeAt) []<-chan struct{} {
 	charge := at.charge()
 	if charge.State != Pending || charge.Stage == AwaitingClarification {
 		return nil
@@ -40,7 +40,7 @@ func (d *Desk) settle(at chargeAt) []<-chan struct{} {
 		}
 	}
 	if _, ok := at.record.switches.take(Refund); ok {
-		d.later(d.account.MoveDelay, func() { d.refund(at) })
+		d.later(d.config.MoveDelay, func() { d.refund(at) })
 	}
 	return answered
 }
@@ -64,13 +64,13 @@ func (c chargeAt) paidAmount() int64 {
 	}
 }
 
-func (d *Desk) refundsDeposits() bool {
-	p, ok := d.account.Protocol.(DepositRefunder)
+func (d *Account) refundsDeposits() bool {
+	p, ok := d.config.Protocol.(DepositRefunder)
 	return ok && p.RefundsDeposits()
 }
 
 // pay moves money and tells the merchant. mu is held.
-func (d *Desk) pay(at chargeAt, amount int64) <-chan struct{} {
+func (d *Account) pay(at chargeAt, amount int64) <-chan struct{} {
 	if at.charge().Operation == Payout {
 		d.thaw(at)
 		d.total -= amount
@@ -81,7 +81,7 @@ func (d *Desk) pay(at chargeAt, amount int64) <-chan struct{} {
 }
 
 // refund takes a payout back, or all that was received for a deposit. mu is held.
-func (d *Desk) refund(at chargeAt) <-chan struct{} {
+func (d *Account) refund(at chargeAt) <-chan struct{} {
 	if at.charge().State != Paid {
 		return nil
 	}
@@ -97,7 +97,7 @@ func (d *Desk) refund(at chargeAt) <-chan struct{} {
 
 // fail ends a charge without money and, unless the answer to the create says so already, tells the
 // merchant. mu is held.
-func (d *Desk) fail(at chargeAt, why Failure) <-chan struct{} {
+func (d *Account) fail(at chargeAt, why Failure) <-chan struct{} {
 	d.thaw(at)
 	charge := at.charge()
 	charge.State, charge.Stage, charge.Failure, charge.CompletedAt = Failed, "", why, d.Now()
@@ -110,18 +110,18 @@ func (d *Desk) fail(at chargeAt, why Failure) <-chan struct{} {
 }
 
 // thaw gives the frozen money of a pending payout free. mu is held.
-func (d *Desk) thaw(at chargeAt) {
+func (d *Account) thaw(at chargeAt) {
 	if charge := at.charge(); charge.Operation == Payout && charge.State == Pending {
 		d.frozen -= charge.Amount
 	}
 }
 
 // move writes a movement into the ledger and tells the merchant. mu is held.
-func (d *Desk) move(at chargeAt, kind State, amount int64) <-chan struct{} {
+func (d *Account) move(at chargeAt, kind State, amount int64) <-chan struct{} {
 	charge := at.charge()
 	now := d.Now()
 	m := Movement{Serial: d.nextSerial(), Charge: charge.Reference, Kind: kind, Amount: amount, At: now}
-	m.Reference = d.account.Protocol.Reference(MovementReference, m.Serial, now)
+	m.Reference = d.config.Protocol.Reference(MovementReference, m.Serial, now)
 	charge.State, charge.Stage, charge.Failure, charge.CompletedAt = kind, "", "", now
 	at.record.State = kind
 	at.record.Movements = append(at.record.Movements, m)
@@ -133,8 +133,8 @@ func (d *Desk) move(at chargeAt, kind State, amount int64) <-chan struct{} {
 const maxMovements = 1000
 
 // byHand runs an admin's wish on the last charge of an order.
-func (s *Sandbox) byHand(provider, order string, wish func(d *Desk, at chargeAt) error) error {
-	d, err := s.desk(provider)
+func (s *Sandbox) byHand(provider, order string, wish func(d *Account, at chargeAt) error) error {
+	d, err := s.account(provider)
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (s *Sandbox) byHand(provider, order string, wish func(d *Desk, at chargeAt)
 // Pay lets the customer pay an amount in minor units for an accepted deposit, as often as it is called,
 // also after the deposit failed or while the provider is closed (then only the callback waits). Amount 0 is what was ordered. A payout takes it once, while pending.
 func (s *Sandbox) Pay(provider, order string, amount int64) error {
-	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {
+	return s.byHand(provider, order, func(d *Account, at chargeAt) error {
 		charge := at.charge()
 		switch {
 		case amount < 0 || amount > math.MaxInt32*1000:
@@ -170,7 +170,7 @@ func (s *Sandbox) Pay(provider, order string, amount int64) error {
 
 // Fund puts the merchant's own money into an account: 1 to 1,000,000,000,000,000 minor units.
 func (s *Sandbox) Fund(provider string, amount int64) error {
-	d, err := s.desk(provider)
+	d, err := s.account(provider)
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (s *Sandbox) Fund(provider string, amount int64) error {
 
 // Fail ends an accepted order without money, also one that was paid: providers do that.
 func (s *Sandbox) Fail(provider, order string) error {
-	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {
+	return s.byHand(provider, order, func(d *Account, at chargeAt) error {
 		d.fail(at, FailedByHand)
 		return nil
 	})
@@ -193,7 +193,7 @@ func (s *Sandbox) Fail(provider, order string) error {
 
 // Refund takes a paid payout back, and where the provider does that also a paid deposit.
 func (s *Sandbox) Refund(provider, order string) error {
-	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {
+	return s.byHand(provider, order, func(d *Account, at chargeAt) error {
 		if charge := at.charge(); charge.Operation != Payout && !d.refundsDeposits() || charge.State != Paid {
 			return fmt.Errorf("%w: only a paid payout is refunded, and a paid deposit by some providers", ErrInvalid)
 		}

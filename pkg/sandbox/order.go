@@ -27,7 +27,7 @@ const (
 )
 
 // Order is the whole truth about one order number of an account. Amounts are ISO 4217 minor units of the
-// account's currency (won, or cents of the New Taiwan dollar), as everywhere in this package.
+// config's currency (won, or cents of the New Taiwan dollar), as everywhere in this package.
 type Order struct {
 	Provider string `json:"provider"`
 	Order    string `json:"order"`
@@ -128,7 +128,7 @@ type Callback struct {
 	// Acknowledged counts the deliveries that the merchant took.
 	Acknowledged int  `json:"acknowledged"`
 	Lost         bool `json:"lost,omitempty"`     // never sent: the fault lost-callback, or no address
-	GivenUp      bool `json:"given_up,omitempty"` // not acknowledged within the allowed attempts
+	DeadLettered bool `json:"given_up,omitempty"` // not acknowledged within the allowed attempts
 }
 
 // Delivery is one attempt of a callback and what came back.

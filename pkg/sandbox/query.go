@@ -28,7 +28,7 @@ func (v View) Received() int64 {
 
 // Query looks an order up through its faults and answers. An order that was charged twice shows its last
 // charge; an order of the other operation is not found. An empty operation finds both.
-func (d *Desk) Query(w http.ResponseWriter, order string, operation Operation, answer func(v View, found bool) Reply) {
+func (d *Account) Query(w http.ResponseWriter, order string, operation Operation, answer func(v View, found bool) Reply) {
 	v, err := d.visit(order, ActionQuery)
 	if err != nil {
 		textReply(http.StatusServiceUnavailable, err.Error()).write(w)
@@ -51,14 +51,14 @@ func (d *Desk) Query(w http.ResponseWriter, order string, operation Operation, a
 
 // view reads the last charge of the order.
 func (v *visit) view(operation Operation) (View, bool) {
-	v.desk.mu.Lock()
-	defer v.desk.mu.Unlock()
+	v.account.mu.Lock()
+	defer v.account.mu.Unlock()
 	last := len(v.record.Charges) - 1
 	if last < 0 || operation != "" && v.record.Charges[last].Operation != operation {
 		return View{}, false
 	}
 	at := chargeAt{v.record, last}
-	if f, ok := v.record.switches.look(Lag); ok && v.desk.Now().Before(at.charge().At.Add(f.wait())) {
+	if f, ok := v.record.switches.look(Lag); ok && v.account.Now().Before(at.charge().At.Add(f.wait())) {
 		v.takeHeld(Lag)
 		return View{}, false
 	}
@@ -82,7 +82,7 @@ type Statement struct {
 }
 
 // Statement returns the charges that fit, in the order of their acceptance. Faults do not touch it.
-func (d *Desk) Statement(q Statement) []View {
+func (d *Account) Statement(q Statement) []View {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	begin, _ := slices.BinarySearchFunc(d.charges, q.After+1, func(c chargeAt, serial int64) int {

@@ -12,7 +12,7 @@ import (
 
 // Options of a sandbox.
 type Options struct {
-	Accounts []Account
+	Accounts []AccountConfig
 	// Now is the clock. Required.
 	Now func() time.Time
 	// Wait blocks for a time or until ctx ends, and then returns its error. The default uses a timer;
@@ -26,8 +26,8 @@ type Options struct {
 	CallbackTimeout time.Duration
 }
 
-// Account is one merchant account at a provider. Its base URL is http://host:port/<Name>.
-type Account struct {
+// AccountConfig is one merchant account at a provider. Its base URL is http://host:port/<Name>.
+type AccountConfig struct {
 	// Name is [a-z0-9-]{1,32}, as payonce names its providers, and not "admin".
 	Name     string
 	Protocol Protocol
@@ -74,10 +74,10 @@ var (
 // Sandbox is the simulator: an [http.Handler] with all accounts and the admin API, and the same in Go.
 // All methods are safe for concurrent use.
 type Sandbox struct {
-	options Options
-	desks   map[string]*Desk
-	names   []string // in the order of configuration
-	mux     *http.ServeMux
+	options  Options
+	accounts map[string]*Account
+	names    []string // in the order of configuration
+	mux      *http.ServeMux
 
 	client *http.Client
 	slots  chan struct{} // one for each callback on the wire
@@ -111,7 +111,7 @@ func New(o Options) (*Sandbox, error) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Sandbox{
-		options: o, desks: map[string]*Desk{}, ctx: ctx, cancel: cancel,
+		options: o, accounts: map[string]*Account{}, ctx: ctx, cancel: cancel,
 		slots: make(chan struct{}, o.MaxCallbacks), client: callbackClient(o.CallbackTimeout),
 	}
 	for _, a := range o.Accounts {
@@ -124,11 +124,11 @@ func New(o Options) (*Sandbox, error) {
 	return s, nil
 }
 
-func (s *Sandbox) open(a Account) error {
+func (s *Sandbox) open(a AccountConfig) error {
 	switch {
 	case !accountName.MatchString(a.Name) || a.Name == "admin":
 		return errors.New("the name must match [a-z0-9-]{1,32} and not be admin")
-	case s.desks[a.Name] != nil:
+	case s.accounts[a.Name] != nil:
 		return errors.New("the name stands twice")
 	case a.Protocol == nil:
 		return errors.New("it needs a protocol")
@@ -145,7 +145,7 @@ func (s *Sandbox) open(a Account) error {
 	if a.Balance == 0 {
 		a.Balance = defaultBalance
 	}
-	s.desks[a.Name] = newDesk(s, a)
+	s.accounts[a.Name] = newAccount(s, a)
 	s.names = append(s.names, a.Name)
 	return nil
 }
@@ -155,13 +155,13 @@ func (s *Sandbox) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	s.adminRoutes(mux)
 	mux.HandleFunc("/{account}/{path...}", func(w http.ResponseWriter, r *http.Request) {
-		desk := s.desks[r.PathValue("account")]
-		if desk == nil {
+		account := s.accounts[r.PathValue("account")]
+		if account == nil {
 			http.Error(w, ErrUnknownAccount.Error(), http.StatusNotFound)
 			return
 		}
-		http.StripPrefix("/"+desk.account.Name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			desk.account.Protocol.Serve(desk, w, r)
+		http.StripPrefix("/"+account.config.Name, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			account.config.Protocol.Serve(account, w, r)
 		})).ServeHTTP(w, r)
 	})
 	return mux
@@ -227,9 +227,9 @@ func waitTimer(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// desk finds an account by name.
-func (s *Sandbox) desk(provider string) (*Desk, error) {
-	if d := s.desks[provider]; d != nil {
+// account finds an account by name.
+func (s *Sandbox) account(provider string) (*Account, error) {
+	if d := s.accounts[provider]; d != nil {
 		return d, nil
 	}
 	return nil, fmt.Errorf("%w: %s", ErrUnknownAccount, provider)

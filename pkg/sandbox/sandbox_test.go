@@ -42,7 +42,7 @@ func TestOneOrderAtOnceIsChargedOnce(t *testing.T) {
 }
 
 func TestRequestsAreBoundedAndCounted(t *testing.T) {
-	g := newRig(t, func(o *sandbox.Options, a *sandbox.Account) { a.AutoPay, o.MaxOrders = false, 1 })
+	g := newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) { a.AutoPay, o.MaxOrders = false, 1 })
 	for range sandbox.MaxKept + 3 {
 		g.deposit("D1")
 	}
@@ -55,13 +55,13 @@ func TestRequestsAreBoundedAndCounted(t *testing.T) {
 	if a := g.query(sandbox.Deposit, "D2"); a.status != 503 {
 		t.Errorf("%+v", a)
 	}
-	if err := g.box.SetFaults(account, "D2"); !errors.Is(err, sandbox.ErrFull) {
+	if err := g.box.SetFaults(config, "D2"); !errors.Is(err, sandbox.ErrFull) {
 		t.Error(err)
 	}
 }
 
 func TestBalanceLimitsPayouts(t *testing.T) {
-	g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) { a.Balance, a.MoveDelay = 1500, time.Hour })
+	g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) { a.Balance, a.MoveDelay = 1500, time.Hour })
 	if a, b := g.payout("P1"), g.payout("P2"); a.code() != 200 || b.code() != 425 || !strings.Contains(b.body, "Insufficient merchant balance") {
 		t.Errorf("%+v, %+v", a, b)
 	}
@@ -71,13 +71,13 @@ func TestBalanceLimitsPayouts(t *testing.T) {
 	if b := balance(); b["totalAmount"] != "1500.00" || b["frozenAmount"] != "1000.00" || b["availAmount"] != "500.00" {
 		t.Errorf("%v", b)
 	}
-	if err := g.box.Pay(account, "P1", 0); err != nil {
+	if err := g.box.Pay(config, "P1", 0); err != nil {
 		t.Fatal(err)
 	}
 	if b := balance(); b["totalAmount"] != "500.00" || b["frozenAmount"] != "0.00" {
 		t.Errorf("%v", b)
 	}
-	if err := g.box.Refund(account, "P1"); err != nil {
+	if err := g.box.Refund(config, "P1"); err != nil {
 		t.Fatal(err)
 	}
 	if b := balance(); b["totalAmount"] != "1500.00" {
@@ -89,13 +89,13 @@ func TestBalanceLimitsPayouts(t *testing.T) {
 }
 
 func TestPayByHand(t *testing.T) {
-	g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) { a.AutoPay, a.MoveDelay = false, time.Hour })
-	if err := g.box.Pay(account, "D1", 0); !errors.Is(err, sandbox.ErrUnknownOrder) {
+	g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) { a.AutoPay, a.MoveDelay = false, time.Hour })
+	if err := g.box.Pay(config, "D1", 0); !errors.Is(err, sandbox.ErrUnknownOrder) {
 		t.Error(err)
 	}
 	g.deposit("D1")
 	for _, amount := range []int64{400, 600, 0} {
-		if err := g.box.Pay(account, "D1", amount); err != nil {
+		if err := g.box.Pay(config, "D1", amount); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestPayByHand(t *testing.T) {
 	if m := o.Movements; m[0].Amount != 400 || m[1].Amount != 600 || m[2].Amount != 1000 || o.State != sandbox.Paid {
 		t.Errorf("%+v", m)
 	}
-	if err := g.box.Fail(account, "D1"); err != nil { // success, then failure: providers do that
+	if err := g.box.Fail(config, "D1"); err != nil { // success, then failure: providers do that
 		t.Fatal(err)
 	}
 	if o := g.wait("D1", sandbox.Acknowledged(4)); o.State != sandbox.Failed || o.Callbacks[3].State != sandbox.Failed {
@@ -111,17 +111,17 @@ func TestPayByHand(t *testing.T) {
 	}
 	g.payout("P1")
 	for name, err := range map[string]error{
-		"refund before": g.box.Refund(account, "P1"), "in part": g.box.Pay(account, "P1", 1), "negative": g.box.Pay(account, "D1", -1),
-		"refund of a deposit": g.box.Refund(account, "D1"),
+		"refund before": g.box.Refund(config, "P1"), "in part": g.box.Pay(config, "P1", 1), "negative": g.box.Pay(config, "D1", -1),
+		"refund of a deposit": g.box.Refund(config, "D1"),
 	} {
 		if !errors.Is(err, sandbox.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if err := g.box.Pay(account, "P1", 0); err != nil {
+	if err := g.box.Pay(config, "P1", 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := g.box.Pay(account, "P1", 0); !errors.Is(err, sandbox.ErrInvalid) {
+	if err := g.box.Pay(config, "P1", 0); !errors.Is(err, sandbox.ErrInvalid) {
 		t.Errorf("a payout was paid twice: %v", err)
 	}
 	if err := g.box.Pay("nobody", "D1", 0); !errors.Is(err, sandbox.ErrUnknownAccount) {
@@ -131,7 +131,7 @@ func TestPayByHand(t *testing.T) {
 
 func TestPayoutPaidByHandIsNotPaidAgainByTime(t *testing.T) {
 	accepted, due := make(chan struct{}), make(chan struct{})
-	g := newRig(t, func(o *sandbox.Options, _ *sandbox.Account) {
+	g := newRig(t, func(o *sandbox.Options, _ *sandbox.AccountConfig) {
 		o.Wait = func(context.Context, time.Duration) error {
 			close(accepted)
 			<-due
@@ -140,7 +140,7 @@ func TestPayoutPaidByHandIsNotPaidAgainByTime(t *testing.T) {
 	})
 	g.payout("P1")
 	<-accepted
-	if err := g.box.Pay(account, "P1", 0); err != nil {
+	if err := g.box.Pay(config, "P1", 0); err != nil {
 		t.Fatal(err)
 	}
 	close(due)
@@ -154,10 +154,10 @@ func TestWaitForEnds(t *testing.T) {
 	g := newRig(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := g.box.WaitFor(ctx, account, "D1", sandbox.Seen(1)); !errors.Is(err, context.Canceled) {
+	if _, err := g.box.WaitFor(ctx, config, "D1", sandbox.Seen(1)); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if _, err := g.box.WaitFor(t.Context(), account, "not an order", sandbox.Seen(1)); !errors.Is(err, sandbox.ErrInvalid) {
+	if _, err := g.box.WaitFor(t.Context(), config, "not an order", sandbox.Seen(1)); !errors.Is(err, sandbox.ErrInvalid) {
 		t.Error(err)
 	}
 	if _, err := g.box.WaitFor(t.Context(), "nobody", "D1", sandbox.Seen(1)); !errors.Is(err, sandbox.ErrUnknownAccount) {
@@ -165,7 +165,7 @@ func TestWaitForEnds(t *testing.T) {
 	}
 	ended := make(chan error, 1)
 	go func() {
-		_, err := g.box.WaitFor(context.Background(), account, "D1", sandbox.InState(sandbox.Paid))
+		_, err := g.box.WaitFor(context.Background(), config, "D1", sandbox.InState(sandbox.Paid))
 		ended <- err
 	}()
 	g.box.Close()
@@ -175,21 +175,21 @@ func TestWaitForEnds(t *testing.T) {
 }
 
 func TestCloseEndsWhatIsHeld(t *testing.T) {
-	g := newRig(t, func(_ *sandbox.Options, a *sandbox.Account) {
+	g := newRig(t, func(_ *sandbox.Options, a *sandbox.AccountConfig) {
 		a.Retry = sandbox.Retry{First: time.Hour}
 	})
 	g.merchant.answer = func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusTeapot) }
 	g.deposit("D1") // waits an hour for its second delivery
 	g.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && len(o.Callbacks[0].Deliveries) == 1 })
 	before, after := hanging(t.Context(), g, "P1-x-hang-before"), hanging(t.Context(), g, "P2-x-hang")
-	if err := g.box.SetFaults(account, "P3", sandbox.Fault{Name: sandbox.Slow, Millis: 60_000}); err != nil {
+	if err := g.box.SetFaults(config, "P3", sandbox.Fault{Name: sandbox.Slow, Millis: 60_000}); err != nil {
 		t.Fatal(err)
 	}
 	slow := hanging(t.Context(), g, "P3")
 	for _, order := range []string{"P1-x-hang-before", "P2-x-hang", "P3"} {
 		g.wait(order, held)
 	}
-	if err := g.box.SetFaults(account, "P3"); err != nil {
+	if err := g.box.SetFaults(config, "P3"); err != nil {
 		t.Fatal(err)
 	}
 	g.box.Close()
@@ -211,33 +211,33 @@ func TestNewRefusesWrongOptions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	good := sandbox.Account{Name: "a", Protocol: protocol}
-	with := func(change func(*sandbox.Account)) sandbox.Account {
+	good := sandbox.AccountConfig{Name: "a", Protocol: protocol}
+	with := func(change func(*sandbox.AccountConfig)) sandbox.AccountConfig {
 		a := good
 		change(&a)
 		return a
 	}
-	for name, accounts := range map[string][]sandbox.Account{
-		"no name":       {with(func(a *sandbox.Account) { a.Name = "" })},
-		"name":          {with(func(a *sandbox.Account) { a.Name = "A/b" })},
-		"admin":         {with(func(a *sandbox.Account) { a.Name = "admin" })},
+	for name, accounts := range map[string][]sandbox.AccountConfig{
+		"no name":       {with(func(a *sandbox.AccountConfig) { a.Name = "" })},
+		"name":          {with(func(a *sandbox.AccountConfig) { a.Name = "A/b" })},
+		"admin":         {with(func(a *sandbox.AccountConfig) { a.Name = "admin" })},
 		"no protocol":   {{Name: "a"}},
 		"twice":         {good, good},
-		"unknown fault": {with(func(a *sandbox.Account) { a.Faults = []sandbox.Fault{{Name: "x"}} })},
-		"fault time":    {with(func(a *sandbox.Account) { a.Faults = []sandbox.Fault{{Name: sandbox.Lag, Millis: -1}} })},
-		"retry":         {with(func(a *sandbox.Account) { a.Retry.Factor = 0.5 })},
-		"waits":         {with(func(a *sandbox.Account) { a.Retry.Waits = []time.Duration{-1} })},
-		"many waits":    {with(func(a *sandbox.Account) { a.Retry.Waits = make([]time.Duration, sandbox.MaxKept/2) })},
-		"hours": {with(func(a *sandbox.Account) {
+		"unknown fault": {with(func(a *sandbox.AccountConfig) { a.Faults = []sandbox.Fault{{Name: "x"}} })},
+		"fault time":    {with(func(a *sandbox.AccountConfig) { a.Faults = []sandbox.Fault{{Name: sandbox.Lag, Millis: -1}} })},
+		"retry":         {with(func(a *sandbox.AccountConfig) { a.Retry.Factor = 0.5 })},
+		"waits":         {with(func(a *sandbox.AccountConfig) { a.Retry.Waits = []time.Duration{-1} })},
+		"many waits":    {with(func(a *sandbox.AccountConfig) { a.Retry.Waits = make([]time.Duration, sandbox.MaxKept/2) })},
+		"hours": {with(func(a *sandbox.AccountConfig) {
 			a.Hours = sandbox.Hours{Zone: time.UTC, From: 2, To: 1, Days: []time.Weekday{1}}
 		})},
-		"no days": {with(func(a *sandbox.Account) { a.Hours = sandbox.Hours{Zone: time.UTC, To: time.Hour} })},
+		"no days": {with(func(a *sandbox.AccountConfig) { a.Hours = sandbox.Hours{Zone: time.UTC, To: time.Hour} })},
 	} {
 		if _, err := sandbox.New(sandbox.Options{Accounts: accounts, Now: time.Now}); err == nil {
 			t.Errorf("%s was taken", name)
 		}
 	}
-	if _, err := sandbox.New(sandbox.Options{Accounts: []sandbox.Account{good}}); err == nil {
+	if _, err := sandbox.New(sandbox.Options{Accounts: []sandbox.AccountConfig{good}}); err == nil {
 		t.Error("no clock was taken")
 	}
 }
@@ -268,7 +268,7 @@ func BenchmarkDeposit(b *testing.B) {
 		b.Fatal(err)
 	}
 	began := time.Now() // the clock stands still, so that requests signed beforehand do not get stale
-	box, err := sandbox.New(sandbox.Options{Now: func() time.Time { return began }, Accounts: []sandbox.Account{{Name: account, Protocol: protocol, CallbackURL: "http://127.0.0.1:1"}}})
+	box, err := sandbox.New(sandbox.Options{Now: func() time.Time { return began }, Accounts: []sandbox.AccountConfig{{Name: config, Protocol: protocol, CallbackURL: "http://127.0.0.1:1"}}})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func BenchmarkDeposit(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		requests[i], _ = http.NewRequest(http.MethodPost, "/"+account+"/api/pay/payment/create/v1", bytes.NewReader(body))
+		requests[i], _ = http.NewRequest(http.MethodPost, "/"+config+"/api/pay/payment/create/v1", bytes.NewReader(body))
 		requests[i].Header = http.Header{}
 		for name, values := range header {
 			requests[i].Header.Set(name, values[0])

@@ -25,12 +25,12 @@ const clarifyTimeout = 30 * time.Minute
 const ActionClarify = "clarify"
 
 // proceed lets an accepted charge go its way. mu is held.
-func (d *Desk) proceed(at chargeAt) {
+func (d *Account) proceed(at chargeAt) {
 	switch charge := at.charge(); {
 	case charge.doom != "":
-		d.later(d.account.MoveDelay, func() { d.settle(at) })
+		d.later(d.config.MoveDelay, func() { d.settle(at) })
 	case charge.next != "":
-		d.later(d.account.TellDelay, func() { d.tell(at) })
+		d.later(d.config.TellDelay, func() { d.tell(at) })
 	default:
 		d.schedule(at)
 	}
@@ -38,7 +38,7 @@ func (d *Desk) proceed(at chargeAt) {
 
 // hurry does the same before the create is answered. The channels are closed when the first delivery of
 // each callback was answered. mu is held.
-func (d *Desk) hurry(at chargeAt) []<-chan struct{} {
+func (d *Account) hurry(at chargeAt) []<-chan struct{} {
 	charge := at.charge()
 	if charge.next == "" || charge.doom != "" {
 		return d.settle(at)
@@ -63,7 +63,7 @@ func (d *Desk) hurry(at chargeAt) []<-chan struct{} {
 }
 
 // announce tells the merchant what the charge waits for. mu is held.
-func (d *Desk) announce(at chargeAt) <-chan struct{} {
+func (d *Account) announce(at chargeAt) <-chan struct{} {
 	charge := at.charge()
 	charge.Stage, charge.next = charge.next, ""
 	at.record.tell()
@@ -71,7 +71,7 @@ func (d *Desk) announce(at chargeAt) <-chan struct{} {
 }
 
 // tell announces, and lets the customer pay when the merchant knows how. mu is held.
-func (d *Desk) tell(at chargeAt) {
+func (d *Account) tell(at chargeAt) {
 	charge := at.charge()
 	if charge.State != Pending || charge.next == "" {
 		return
@@ -93,7 +93,7 @@ func (d *Desk) tell(at chargeAt) {
 	}()
 }
 
-func (d *Desk) giveUpClarification(at chargeAt) {
+func (d *Account) giveUpClarification(at chargeAt) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if charge := at.charge(); charge.State == Pending && charge.Stage == AwaitingClarification {
@@ -113,7 +113,7 @@ const (
 
 // Clarify takes the data that a clarification asked for: details go into the charge's details. It answers
 // through answer.
-func (d *Desk) Clarify(w http.ResponseWriter, order string, details map[string]string, answer func(ClarifyResult) Reply) {
+func (d *Account) Clarify(w http.ResponseWriter, order string, details map[string]string, answer func(ClarifyResult) Reply) {
 	v, err := d.visit(order, ActionClarify)
 	if err != nil {
 		textReply(http.StatusServiceUnavailable, err.Error()).write(w)
@@ -130,7 +130,7 @@ func (d *Desk) Clarify(w http.ResponseWriter, order string, details map[string]s
 }
 
 func (v *visit) clarify(details map[string]string) ClarifyResult {
-	d := v.desk
+	d := v.account
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if len(v.record.Charges) == 0 {
@@ -161,7 +161,7 @@ func merged(old, more map[string]string) map[string]string {
 
 // AskClarification makes the provider ask for more data about a deposit that waits for its customer.
 func (s *Sandbox) AskClarification(provider, order string) error {
-	return s.byHand(provider, order, func(d *Desk, at chargeAt) error {
+	return s.byHand(provider, order, func(d *Account, at chargeAt) error {
 		charge := at.charge()
 		if charge.State != Pending || charge.Stage != AwaitingCustomer {
 			return fmt.Errorf("%w: only an order that waits for its customer can be asked about", ErrInvalid)

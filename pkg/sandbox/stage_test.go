@@ -21,7 +21,7 @@ func staged(t *testing.T) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newRig(t, func(o *sandbox.Options, a *sandbox.Account) {
+	return newRig(t, func(o *sandbox.Options, a *sandbox.AccountConfig) {
 		a.Protocol = protocol
 		o.Wait = func(ctx context.Context, d time.Duration) error { // half an hour passes at once
 			if d != time.Hour {
@@ -40,7 +40,7 @@ func (g *rig) gate(path, order string, content map[string]any) answer {
 	if err != nil {
 		g.t.Fatal(err)
 	}
-	request := httptest.NewRequest(http.MethodPost, g.url+"/"+account+path, strings.NewReader(string(body))).WithContext(g.t.Context())
+	request := httptest.NewRequest(http.MethodPost, g.url+"/"+config+path, strings.NewReader(string(body))).WithContext(g.t.Context())
 	request.RequestURI = ""
 	return g.do(request)
 }
@@ -96,27 +96,27 @@ func TestStages(t *testing.T) {
 
 func TestVisit(t *testing.T) {
 	g := staged(t)
-	link := ecommpay.SignedLink(stagedSecret, g.url+"/"+account, map[string]string{
+	link := ecommpay.SignedLink(stagedSecret, g.url+"/"+config, map[string]string{
 		"project_id": "1", "payment_id": "D1", "payment_amount": "10000", "payment_currency": "KRW", "customer_id": "1",
 	})
-	page, err := g.box.Visit(t.Context(), account, link)
+	page, err := g.box.Visit(t.Context(), config, link)
 	if err != nil || page.Status != 200 || !strings.Contains(string(page.Body), "registered") {
 		t.Errorf("%v %d %s", err, page.Status, page.Body)
 	}
 	g.wait("D1", sandbox.InState(sandbox.Paid))
-	if a := g.admin(http.MethodPost, "/admin/"+account+"/visit", `{"link":"`+link+`"}`); a.status != 200 || !strings.Contains(a.body, "registered already") {
+	if a := g.admin(http.MethodPost, "/admin/"+config+"/visit", `{"link":"`+link+`"}`); a.status != 200 || !strings.Contains(a.body, "registered already") {
 		t.Errorf("%+v", a)
 	}
-	if a := g.admin(http.MethodPost, "/admin/"+account+"/visit", `{"link":"http://x/"}`); a.status != 400 {
+	if a := g.admin(http.MethodPost, "/admin/"+config+"/visit", `{"link":"http://x/"}`); a.status != 400 {
 		t.Errorf("%+v", a)
 	}
-	if a := g.admin(http.MethodPost, "/admin/"+account+"/orders/D1/clarify", ""); a.status != 400 {
+	if a := g.admin(http.MethodPost, "/admin/"+config+"/orders/D1/clarify", ""); a.status != 400 {
 		t.Errorf("%+v", a)
 	}
 	if _, err := g.box.Visit(t.Context(), "nobody", link); err == nil {
 		t.Error("a page came of nobody")
 	}
-	if page, err := g.box.Visit(t.Context(), account, "/elsewhere?a=b"); err != nil || page.Status != http.StatusNotFound {
+	if page, err := g.box.Visit(t.Context(), config, "/elsewhere?a=b"); err != nil || page.Status != http.StatusNotFound {
 		t.Errorf("%v %d", err, page.Status)
 	}
 }

@@ -46,15 +46,15 @@ type Sums struct {
 func (s *Sandbox) Truth() Truth {
 	truth := Truth{Accounts: []AccountTruth{}}
 	for _, name := range s.names {
-		truth.Accounts = append(truth.Accounts, s.desks[name].truth())
+		truth.Accounts = append(truth.Accounts, s.accounts[name].truth())
 	}
 	return truth
 }
 
-func (d *Desk) truth() AccountTruth {
+func (d *Account) truth() AccountTruth {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	truth := AccountTruth{Provider: d.account.Name, Currency: d.currency, Orders: []Order{}, Refused: slices.Clone(d.refused)}
+	truth := AccountTruth{Provider: d.config.Name, Currency: d.currency, Orders: []Order{}, Refused: slices.Clone(d.refused)}
 	for _, r := range d.records {
 		truth.Orders = append(truth.Orders, r.Order.clone())
 	}
@@ -64,7 +64,7 @@ func (d *Desk) truth() AccountTruth {
 
 // Order returns the truth about one order; its State is Unknown when no request named it.
 func (s *Sandbox) Order(provider, order string) (Order, error) {
-	d, err := s.desk(provider)
+	d, err := s.account(provider)
 	if err != nil {
 		return Order{}, err
 	}
@@ -79,9 +79,9 @@ func (s *Sandbox) Order(provider, order string) (Order, error) {
 // Summary counts the truth.
 func (t Truth) Summary() Summary {
 	sum := Summary{ChargedTwice: []string{}, States: map[State]int{}, Currencies: map[string]Sums{}}
-	for _, account := range t.Accounts {
-		for _, order := range account.Orders {
-			sum.add(order, account.Currency)
+	for _, config := range t.Accounts {
+		for _, order := range config.Orders {
+			sum.add(order, config.Currency)
 		}
 	}
 	return sum
@@ -147,7 +147,7 @@ func InState(state State) Condition { return func(o Order) bool { return o.State
 // WaitFor blocks until the order fulfils the condition, and returns it as it was then. The order need
 // not exist yet. When ctx or the sandbox ends first, the error says so and the order is as it was last.
 func (s *Sandbox) WaitFor(ctx context.Context, provider, order string, until Condition) (Order, error) {
-	d, err := s.desk(provider)
+	d, err := s.account(provider)
 	if err != nil {
 		return Order{}, err
 	}
@@ -170,7 +170,7 @@ func (s *Sandbox) WaitFor(ctx context.Context, provider, order string, until Con
 }
 
 // watch copies an order and returns a channel that is closed at its next change.
-func (d *Desk) watch(order string) (Order, <-chan struct{}, error) {
+func (d *Account) watch(order string) (Order, <-chan struct{}, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r, err := d.record(order)

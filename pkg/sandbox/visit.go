@@ -13,7 +13,7 @@ import (
 // query count, so that a link to the provider's own host works. It returns the page. An error means that
 // there was none.
 func (s *Sandbox) Visit(ctx context.Context, provider, link string) (Reply, error) {
-	d, err := s.desk(provider)
+	d, err := s.account(provider)
 	if err != nil {
 		return Reply{}, err
 	}
@@ -45,7 +45,7 @@ func cutAccount(path, provider string) (string, bool) {
 }
 
 // open lets the protocol answer. A fault that drops the connection is an error here.
-func open(d *Desk, request *http.Request) (reply Reply, err error) {
+func open(d *Account, request *http.Request) (reply Reply, err error) {
 	defer func() {
 		switch p := recover(); p {
 		case nil:
@@ -56,7 +56,7 @@ func open(d *Desk, request *http.Request) (reply Reply, err error) {
 		}
 	}()
 	page := &page{header: http.Header{}}
-	d.account.Protocol.Serve(d, page, request)
+	d.config.Protocol.Serve(d, page, request)
 	return Reply{Status: page.status, ContentType: page.header.Get("Content-Type"), Body: page.body.Bytes()}, nil
 }
 

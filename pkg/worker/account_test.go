@@ -17,7 +17,7 @@ var errOurAccount = &connectors.Error{Class: connectors.Misconfigured, Code: pay
 // A mistake of ours fails no customer: payments wait, few requests are made, and after the correction all go on by
 // themselves.
 func TestOurAccountsErrorsFailNoPayment(t *testing.T) {
-	limited(t, limits.Policy{}, func(d *desk) {
+	limited(t, limits.Policy{}, func(d *testbed) {
 		p := d.start()
 		orders := []string{"a", "b", "c", "d", "e", "f", "g", "h"}
 		messages, due := map[string]events.Message{}, map[string]time.Time{}
@@ -65,14 +65,16 @@ func TestOurAccountsErrorsFailNoPayment(t *testing.T) {
 
 // A deposit whose customer has gone ends with its expires_at, and one whose policy rejects ends at once.
 func TestOurAccountsErrorsEndByExpiryOrPolicy(t *testing.T) {
-	limited(t, limits.Policy{}, func(d *desk) {
+	limited(t, limits.Policy{}, func(d *testbed) {
 		p, cmd := d.start(), d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(10 * time.Minute)
 		d.provider.script("o-1", repeat(reply{err: errOurAccount}, 1000)...)
 		d.want(d.settle(p, d.message(cmd)), events.Done)
 		d.reason("o-1", payment.ReasonExpired, "")
 
-		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{Down: worker.RejectDown} }
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy {
+			return worker.GiveUpPolicy{Down: worker.RejectDown}
+		}
 		p = d.start()
 		d.provider.script("o-2", reply{err: errOurAccount}) // the second order that is refused
 		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Park)
@@ -84,7 +86,7 @@ func TestOurAccountsErrorsEndByExpiryOrPolicy(t *testing.T) {
 
 // A channel that is not open for us stops no other channel.
 func TestAClosedChannelStopsNoOther(t *testing.T) {
-	limited(t, limits.Policy{}, func(d *desk) {
+	limited(t, limits.Policy{}, func(d *testbed) {
 		d.provider.traits.Methods = map[payment.Operation][]string{payment.Deposit: {"va", "kakaopay"}}
 		p, kakao, va := d.start(), d.order("o-1"), d.order("o-2")
 		kakao.Method, va.Method = "kakaopay", "va"
@@ -100,7 +102,7 @@ func TestAClosedChannelStopsNoOther(t *testing.T) {
 
 // One order that makes the provider refuse our account waits alone.
 func TestOneOrderStopsNoOther(t *testing.T) {
-	limited(t, limits.Policy{}, func(d *desk) {
+	limited(t, limits.Policy{}, func(d *testbed) {
 		p := d.start()
 		d.provider.script("o-1", repeat(reply{err: errOurAccount}, 1000)...)
 		for range 20 {

@@ -12,7 +12,7 @@ import (
 func TestNoCallOnAnIntentThatMayNotBeWritten(t *testing.T) {
 	for _, f := range []fault{failBefore, failAfter} {
 		t.Run(f.String(), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p, m := d.start(), d.message(d.order("o-1"))
 				p.ports.on("append", 1, f)
 				if delay := d.want(p.Command(context.Background(), m), events.Retry); delay <= 0 {
@@ -35,7 +35,7 @@ func TestAResultThatCannotBeWrittenIsLookedUp(t *testing.T) {
 	// One that was written all the same is found in the log.
 	for f, lookups := range map[fault]int{failBefore: 1, failAfter: 0} {
 		t.Run(f.String(), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p, m := d.start(), d.message(d.order("o-1"))
 				p.ports.on("append", 2, f)
 				d.want(p.Command(context.Background(), m), events.Retry)
@@ -52,7 +52,7 @@ func TestAResultThatCannotBeWrittenIsLookedUp(t *testing.T) {
 
 // Reads from a replica that lags never end in a second call, nor in an endless loop.
 func TestStaleReads(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{err: errBalance})
 		p := d.start()

@@ -12,7 +12,7 @@ import (
 )
 
 func TestTwoWorkersWithClaims(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
 		first := make(chan events.Verdict)
@@ -34,7 +34,7 @@ func TestTwoWorkersWithClaims(t *testing.T) {
 }
 
 func TestBusyWaitsNoLongerThanTheLease(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		p := d.start()
 		p.ports.crashAt = worker.StepClaimed
@@ -50,7 +50,7 @@ func TestBusyWaitsNoLongerThanTheLease(t *testing.T) {
 
 // Without claims both begin at once; the intent's append decides.
 func TestTwoWorkersWithoutClaims(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.server.SetError("LOADING")
 		m := d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, takes: time.Second, says: accepted("o-1")})
@@ -76,7 +76,7 @@ func TestTwoWorkersWithoutClaims(t *testing.T) {
 }
 
 func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.server.SetError("LOADING")
 		p := d.start()
 		for range 5 {
@@ -99,7 +99,7 @@ func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
 }
 
 func TestStoreDownAndRequiredWaits(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.server.SetError("LOADING")
 		d.options.ClaimsRequired = true
 		p, m := d.start(), d.message(d.order("o-1"))
@@ -121,7 +121,7 @@ func TestStoreDownAndRequiredWaits(t *testing.T) {
 
 // A store that hangs must not eat the lease that is being asked for.
 func TestAHangingStoreIsNotWaitedForLong(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.claims = hanging{d.claims}
 		began := time.Now()
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -141,7 +141,7 @@ func (hanging) Claim(ctx context.Context, _ payment.Ref, _ idempotency.Request) 
 
 // An outcome that nobody knows is not a "go ahead".
 func TestAnUnknownOutcomeOfAClaimWaits(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.claims = silentStore{d.claims}
 		if delay := d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Retry); delay <= 0 {
 			t.Error("delivered again at once")
@@ -159,7 +159,7 @@ func (silentStore) Claim(context.Context, payment.Ref, idempotency.Request) (ide
 func TestRedisFlushedBetweenAnyTwoSteps(t *testing.T) {
 	for _, at := range worker.Steps() {
 		t.Run(string(at), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				m, second := d.message(d.order("o-1")), events.Verdict{}
 				d.options.OnStep = func(s worker.Step, _ payment.Ref) {
 					if s == at {
@@ -187,7 +187,7 @@ func TestRedisFlushedBetweenAnyTwoSteps(t *testing.T) {
 
 // The claim is given back with every verdict, so that a redelivery need not wait for the lease.
 func TestTheClaimIsGivenBack(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		p := d.start()
 		p.ports.on("append", 1, failBefore)
@@ -202,7 +202,7 @@ func TestTheClaimIsGivenBack(t *testing.T) {
 
 // A claim that was lost is left alone: whoever holds it now keeps it.
 func TestALostClaimIsNotGivenBack(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		d.options.OnStep = func(s worker.Step, ref payment.Ref) {
 			if s == worker.StepAppended {
@@ -222,7 +222,7 @@ func TestALostClaimIsNotGivenBack(t *testing.T) {
 
 // A claim store that failed is asked again after a moment, also when the clock was set back meanwhile.
 func TestAClockSetBackDoesNotPutTheStoreOff(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.ahead = time.Hour
 		p := d.start()
 		p.ports.on("claim", 1, failBefore)

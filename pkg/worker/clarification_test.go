@@ -37,9 +37,9 @@ func (a *asker) Clarify(ctx context.Context, q connectors.Query, fields map[stri
 	return a.says, nil
 }
 
-// asked is a desk with a worker and a pending payment o-1 whose provider wants to know a name.
+// asked is a support with a worker and a pending payment o-1 whose provider wants to know a name.
 type asked struct {
-	*desk
+	*testbed
 	*asker
 	worker *worker.Worker
 	ports  *ports
@@ -51,8 +51,8 @@ func question(fields ...string) *payment.Action {
 
 func whenAsked(t *testing.T, test func(a asked)) {
 	t.Helper()
-	inBubble(t, func(d *desk) {
-		a := asked{desk: d, asker: &asker{provider: d.provider, says: payment.Observation{Kind: payment.Accepted}}, ports: &ports{desk: d}}
+	inBubble(t, func(d *testbed) {
+		a := asked{testbed: d, asker: &asker{provider: d.provider, says: payment.Observation{Kind: payment.Accepted}}, ports: &ports{testbed: d}}
 		o := d.options
 		o.Log, o.Claims = logPort{a.ports}, d.claims
 		o.Connectors = connectors.NewRegistry(map[string]connectors.Connector{acme: a.asker, "silent": silent{d.provider}})
@@ -138,7 +138,7 @@ func TestClarificationIsGivenOnce(t *testing.T) {
 func TestClarificationThatNobodyWaitsFor(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		a.want(a.give(a.reply(lastName("unknown"))), events.Dead, events.DeadInvalid)
-		a.desk.provider.script("parked", reply{err: errBalance})
+		a.testbed.provider.script("parked", reply{err: errBalance})
 		a.want(a.give(a.message(a.order("parked"))), events.Park)
 		a.want(a.give(a.reply(lastName("parked"))), events.Dead, events.DeadInvalid)
 		a.want(a.give(a.message(a.order("pays"))), events.Done) // pending, and wants a redirect
@@ -217,7 +217,7 @@ func TestClarificationThatTheProviderDoesNotTake(t *testing.T) {
 }
 
 // A doubt is tried again for as long as the provider waits, and not longer.
-func TestClarificationInDoubtIsGivenUpInTheEnd(t *testing.T) {
+func TestClarificationInDoubtIsDeadLetteredInTheEnd(t *testing.T) {
 	for name, c := range map[string]struct {
 		requested time.Duration // from when it was stored
 		lasts     time.Duration
@@ -323,7 +323,7 @@ func TestClarificationWhileStopping(t *testing.T) {
 	})
 }
 
-// Whatever a provider answers to a clarification is taken in like any other news.
+// Whatever a provider answers to a clarification is processed like any other news.
 func TestClarificationThatSettles(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		a.says = paid()

@@ -30,7 +30,7 @@ func TestTheFutureIsJudgedByTheBroker(t *testing.T) {
 		"no fast worker hides an upstream": {10 * time.Minute, payment.MaxAhead + time.Second, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				cmd := d.order("o-1")
 				cmd.RequestedAt = time.Now().Add(c.ahead)
 				m := d.message(cmd)
@@ -49,14 +49,14 @@ func TestTheFutureIsJudgedByTheBroker(t *testing.T) {
 }
 
 // An order that the log knows never loses its command for a clock: not a parked one, not one in doubt.
-func TestAKnownOrderIsNeverGivenUpForAClock(t *testing.T) {
+func TestAKnownOrderIsNeverDeadLetteredForAClock(t *testing.T) {
 	for name, by := range map[string]time.Duration{
 		"slow": -24 * time.Hour, "fast by more than the log remembers": 500 * 24 * time.Hour,
 	} {
 		for status, script := range map[payment.Status]reply{payment.Parked: {err: errThrottled}, payment.InDoubt: {err: errTimedOut}} {
 			for _, flush := range []bool{false, true} {
 				t.Run(name+" "+string(status), func(t *testing.T) {
-					inBubble(t, func(d *desk) {
+					inBubble(t, func(d *testbed) {
 						d.provider.script("o-1", script)
 						good := d.start()
 						m := d.message(d.order("o-1"))
@@ -80,7 +80,7 @@ func TestAKnownOrderIsNeverGivenUpForAClock(t *testing.T) {
 
 // Whether the log knows an untimely order must be known before its command is given up.
 func TestAnUntimelyCommandWaitsForTheLog(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.RequestedAt = time.Now().Add(time.Hour)
 		p := d.start()
@@ -92,7 +92,7 @@ func TestAnUntimelyCommandWaitsForTheLog(t *testing.T) {
 
 // A replica of the log that does not know the order yet does not lose it either.
 func TestAnUntimelyCommandAtAReplicaThatLags(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled})
 		cmd := d.order("o-1")
 		cmd.RequestedAt = time.Now().Add(time.Hour)

@@ -41,7 +41,7 @@ const (
 
 // run delivers one command until it is done with, with faults in the first process, and in the second
 // from its own first call on. It then holds the log against the hidden truth.
-func (d *desk) run(way path, faults [2]func(int, string) fault, when webhooks) (calls [2][]string) {
+func (d *testbed) run(way path, faults [2]func(int, string) fault, when webhooks) (calls [2][]string) {
 	d.t.Helper()
 	d.provider.replies["o-1"], d.provider.hidden = append([]reply(nil), way.replies...), way.hidden
 	m := d.message(d.order("o-1"))
@@ -76,7 +76,7 @@ func (d *desk) run(way path, faults [2]func(int, string) fault, when webhooks) (
 
 // work delivers the command to one process until it is done with or the process dies. A queue delivers
 // the message of a dead process again after its ack wait, which is longer than the lease.
-func (d *desk) work(p *process, m events.Message) (done bool) {
+func (d *testbed) work(p *process, m events.Message) (done bool) {
 	for range 60 {
 		v, crashed := p.command(context.Background(), m)
 		if crashed {
@@ -98,7 +98,7 @@ func (d *desk) work(p *process, m events.Message) (done bool) {
 }
 
 // takeIn delivers a webhook, if the provider executed the order and so sends one.
-func (d *desk) takeIn(m events.Message, deliveries int) {
+func (d *testbed) takeIn(m events.Message, deliveries int) {
 	d.t.Helper()
 	if d.provider.of("o-1").executed == 0 {
 		return
@@ -116,7 +116,7 @@ func (d *desk) takeIn(m events.Message, deliveries int) {
 }
 
 // checkTruth holds the log against what the provider really did.
-func (d *desk) checkTruth(when webhooks) {
+func (d *testbed) checkTruth(when webhooks) {
 	d.t.Helper()
 	is, says := d.provider.of("o-1"), d.log.now("o-1")
 	want := payment.Pending
@@ -161,7 +161,7 @@ func TestCrashAtEveryStep(t *testing.T) {
 		for _, step := range worker.Steps() {
 			for _, when := range []webhooks{never, early, finish} {
 				t.Run(fmt.Sprintf("%s/%s/%s", way.name, step, when), func(t *testing.T) {
-					inBubble(t, func(d *desk) {
+					inBubble(t, func(d *testbed) {
 						d.provider.replies["o-1"], d.provider.hidden = append([]reply(nil), way.replies...), way.hidden
 						m, p := d.message(d.order("o-1")), d.start()
 						p.ports.crashAt = step
@@ -191,7 +191,7 @@ func TestEveryCallFailsOnce(t *testing.T) {
 		for _, when := range []webhooks{never, early, at, finish} {
 			var length int
 			synctest.Test(t, func(t *testing.T) {
-				length = len(newDesk(t, nil).run(way, [2]func(int, string) fault{}, when)[0])
+				length = len(newTestbed(t, nil).run(way, [2]func(int, string) fault{}, when)[0])
 			})
 			if length < 5 { // claim, append, submit, append, complete
 				t.Errorf("%s: only %d calls", way.name, length)
@@ -199,7 +199,7 @@ func TestEveryCallFailsOnce(t *testing.T) {
 			for k := range length {
 				for _, f := range []fault{crashBefore, crashAfter, failBefore, failAfter} {
 					synctest.Test(t, func(t *testing.T) {
-						calls := newDesk(t, nil).run(way, [2]func(int, string) fault{nth(k+1, f)}, when)
+						calls := newTestbed(t, nil).run(way, [2]func(int, string) fault{nth(k+1, f)}, when)
 						if t.Failed() {
 							t.Fatalf("%s/%s: %s call %d: calls %v", way.name, when, f, k+1, calls)
 						}
@@ -227,7 +227,7 @@ func TestTwoCallsFail(t *testing.T) {
 				k1, f1, k2, f2 := a/4+1, faults[a%4], b/4+1, faults[b%4]
 				when := []webhooks{never, early, at, finish}[cases%4]
 				synctest.Test(t, func(t *testing.T) {
-					d := newDesk(t, nil)
+					d := newTestbed(t, nil)
 					calls := d.run(way, [2]func(int, string) fault{nth(k1, f1), nth(k2, f2)}, when)
 					if t.Failed() {
 						t.Fatalf("%s/%s: %s call %d, then %s call %d: calls %v", way.name, when, f1, k1, f2, k2, calls)

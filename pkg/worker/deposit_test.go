@@ -10,7 +10,7 @@ import (
 )
 
 func TestDepositSettlesOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		again := func(statuses ...payment.Status) {
 			t.Helper()
@@ -34,7 +34,7 @@ func TestDepositSettlesOnce(t *testing.T) {
 		if is := d.log.now("o-1"); is.SettledAmount != payment.KRW(10000) || is.Metadata[upstreams[1]] != upstreams[0] {
 			t.Errorf("settled: %+v", is)
 		}
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", payment.Observation{Kind: payment.TakenBack})), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", payment.Observation{Kind: payment.Reversal})), events.Done)
 		again(payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
 		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid(func(o *payment.Observation) { o.SettledAmount = payment.KRW(1) }))), events.Done)
 		again(payment.Submitting, payment.Pending, payment.Settled, payment.Reversed, payment.Conflict)
@@ -43,7 +43,7 @@ func TestDepositSettlesOnce(t *testing.T) {
 
 // What is learned is written before the claim is given back, and the claim before the message.
 func TestTheOrderOfTheSteps(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		if want := []string{"claim", "append", "submit", "append", "release"}; !slices.Equal(p.ports.calls, want) {

@@ -13,7 +13,7 @@ import (
 
 // interrupted leaves an order whose intent stands in the log and whose worker died before the call
 // (sent false) or after it.
-func interrupted(d *desk, cmd payment.Command, sent bool) events.Message {
+func interrupted(d *testbed, cmd payment.Command, sent bool) events.Message {
 	d.t.Helper()
 	m, p := d.message(cmd), d.start()
 	p.ports.on("submit", 1, map[bool]fault{false: crashBefore, true: crashAfter}[sent])
@@ -24,14 +24,14 @@ func interrupted(d *desk, cmd payment.Command, sent bool) events.Message {
 	return m
 }
 
-func TestDoubtIsAskedAtOnceThenOnTheLadder(t *testing.T) {
+func TestDoubtIsAskedAtOnceThenOnTheSchedule(t *testing.T) {
 	for name, err := range map[string]error{"timed out": errTimedOut, "not classified": errPlain} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.options.Timing.LookupMax = 10 * time.Minute
 				d.provider.script("o-1", reply{err: err})
 				d.provider.lookup = func(connectors.Query) (payment.Observation, error) {
-					return payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonUnclear}}, nil
+					return payment.Observation{Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonIndeterminate}}, nil
 				}
 				p, m := d.start(), d.message(d.order("o-1"))
 				began := time.Now()
@@ -63,7 +63,7 @@ func TestDoubtIsAskedAtOnceThenOnTheLadder(t *testing.T) {
 }
 
 func TestAKnownDuplicateIsAdopted(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errDuplicate})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
@@ -75,7 +75,7 @@ func TestAKnownDuplicateIsAdopted(t *testing.T) {
 }
 
 func TestKnownIsNeverSentAgain(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errDuplicate}) // and the look-up never knows the order
 		p, m := d.start(), d.message(d.order("o-1"))
 		for range 12 {
@@ -93,7 +93,7 @@ func TestKnownIsNeverSentAgain(t *testing.T) {
 }
 
 func TestInterruptedIsLookedUpNotSent(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := interrupted(d, d.order("o-1"), true)
 		q := d.start()
 		d.want(q.Command(context.Background(), m), events.Done)
@@ -106,7 +106,7 @@ func TestInterruptedIsLookedUpNotSent(t *testing.T) {
 }
 
 func TestInterruptedAndNotToBeAskedIsInDoubt(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := interrupted(d, d.order("o-1"), true)
 		p := d.start()
 		p.ports.on("lookup", 1, failBefore)
@@ -120,7 +120,7 @@ func TestInterruptedAndNotToBeAskedIsInDoubt(t *testing.T) {
 }
 
 func TestUnknownBeforeSettlingIsNotBelieved(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.hidden = settling - time.Second // the look-up does not know what was executed
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
@@ -134,7 +134,7 @@ func TestUnknownBeforeSettlingIsNotBelieved(t *testing.T) {
 
 // A connector that forgets to say how late its look-up is, is still not believed too early.
 func TestUnknownIsHeldToTheTraits(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.provider.lookup = func(connectors.Query) (payment.Observation, error) {
 			return payment.Observation{Kind: payment.Unknown}, nil
@@ -150,7 +150,7 @@ func TestUnknownIsHeldToTheTraits(t *testing.T) {
 
 // What counts is when the provider was asked, not when its answer came.
 func TestUnknownIsAsOldAsItsQuestion(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.hidden = settling
 		m := interrupted(d, d.order("o-1"), true)
 		d.provider.takes = 10 * time.Second // asked before the delay has passed, answered after it
@@ -166,7 +166,7 @@ func TestUnknownIsAsOldAsItsQuestion(t *testing.T) {
 
 // A worker that was frozen with an old answer in its hand must not use it against the next attempt.
 func TestAnUnknownOfTheFirstAttemptSaysNothingAboutTheSecond(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := interrupted(d, d.order("o-1"), false)
 		time.Sleep(settling)
 		d.log.beforeAppend = func(payment.Payment) { // between the answer and its append, others go on
@@ -184,7 +184,7 @@ func TestAnUnknownOfTheFirstAttemptSaysNothingAboutTheSecond(t *testing.T) {
 }
 
 func TestTwoUnknownsSendAgainOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.want(d.settle(p, m), events.Done)
@@ -203,8 +203,8 @@ func TestTwoUnknownsSendAgainOnce(t *testing.T) {
 	})
 }
 
-func TestTheSecondAttemptIsInDoubtAnew(t *testing.T) {
-	inBubble(t, func(d *desk) {
+func TestTheSecondAttemptIsInDoubtAgain(t *testing.T) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut}, reply{execute: true, err: errTimedOut})
 		d.provider.hidden = settling - time.Second
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
@@ -214,7 +214,7 @@ func TestTheSecondAttemptIsInDoubtAnew(t *testing.T) {
 }
 
 func TestExpiredAfterProvenUnknownFails(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now().Add(time.Minute)
 		d.provider.script("o-1", reply{err: errTimedOut})
@@ -226,7 +226,7 @@ func TestExpiredAfterProvenUnknownFails(t *testing.T) {
 }
 
 func TestTimeAloneFailsNothing(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now().Add(time.Minute)
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
@@ -247,7 +247,7 @@ func TestTimeAloneFailsNothing(t *testing.T) {
 func TestALateResultOfAnEarlierAttemptChangesNothing(t *testing.T) {
 	for name, err := range map[string]error{"rejected": errRefused, "not sent": errBalance, "in doubt": errTimedOut} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				m := d.message(d.order("o-1"))
 				d.provider.script("o-1", reply{err: err})
 				d.options.OnStep = func(s worker.Step, _ payment.Ref) {
@@ -267,7 +267,7 @@ func TestALateResultOfAnEarlierAttemptChangesNothing(t *testing.T) {
 }
 
 func TestALateAcceptanceOfAnEarlierAttemptIsTheTruth(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := payment.New(d.order("o-1"))
 		m := d.message(d.order("o-1"))
 		slow := d.start()

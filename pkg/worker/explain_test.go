@@ -14,7 +14,7 @@ import (
 // unreadable is a signed "paid" whose amount cannot be read.
 func unreadable() payment.Observation {
 	return payment.Observation{
-		Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "2", Message: "the amount cannot be read"},
+		Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: "2", Message: "the amount cannot be read"},
 	}
 }
 
@@ -34,7 +34,7 @@ func TestUnrecognisedWebhooksAreLookedUpAtOnce(t *testing.T) {
 		"the look-up has another amount": {payment.Observation{Kind: payment.Paid, Amount: payment.KRW(1)}, []payment.Status{"submitting", "pending", "pending", "in_doubt"}, false}, // which is an alarm by itself
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p := d.start()
 				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 				d.lookupSays(c.lookup, nil)
@@ -77,7 +77,7 @@ func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
 		"the look-up says pending":  {accepted("o-1"), []payment.Status{"submitting", "pending", "in_doubt"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p := d.start()
 				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 				d.lookupSays(c.lookup, nil)
@@ -100,7 +100,7 @@ func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
 
 // A doubt that only a person ends has what the provider says when it is asked, beside what it said by itself.
 func TestADoubtForAPersonIsLookedUpAtOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.traits.OneReference = true
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -121,7 +121,7 @@ func TestADoubtForAPersonIsLookedUpAtOnce(t *testing.T) {
 // A callback of a payout about an order that is a deposit is about the order all the same: kept, looked up and told.
 func TestAWebhookOfTheOtherOperationIsKept(t *testing.T) {
 	asPayout := func(c *call, _ http.Header) { c.Operation = payment.Payout }
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.lookupSays(accepted("o-1"), nil)
@@ -144,7 +144,7 @@ func TestAWebhookOfTheOtherOperationIsKept(t *testing.T) {
 // A provider that goes on with a payment which it did not end itself may move money: a person is told. After its own
 // word, news from before come late, and are no evidence.
 func TestNewsOfAPaymentThatFailedUnsaid(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		late := d.order("expired")
 		late.ExpiresAt = d.now()
@@ -161,7 +161,7 @@ func TestNewsOfAPaymentThatFailedUnsaid(t *testing.T) {
 
 // A payment in any open status keeps what is said of it, and only a final status leaves it to the dead letters.
 func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		doubt := d.message(d.order("doubt"))
 		d.provider.script("doubt", reply{err: errTimedOut})
@@ -178,7 +178,7 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 			}
 		}
 		d.lookupSays(paid(), nil)
-		for end, o := range map[string]payment.Observation{"settled": paid(), "failed": {Kind: payment.Declined}, "reversed": {Kind: payment.TakenBack}} {
+		for end, o := range map[string]payment.Observation{"settled": paid(), "failed": {Kind: payment.Declined}, "reversed": {Kind: payment.Reversal}} {
 			d.want(p.Command(context.Background(), d.message(d.order(end))), events.Done)
 			d.want(p.Webhook(context.Background(), d.webhook(end, o)), events.Done)
 			revision := d.log.now(end).Revision
@@ -200,7 +200,7 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 
 // While nobody answers the webhook stays in the broker, and a person is told within minutes all the same.
 func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.lookupSays(payment.Observation{}, errPlain)
@@ -223,7 +223,7 @@ func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
 
 // A provider that is closed is asked when it opens; the webhook waits in the broker.
 func TestAnUnrecognisedWebhookWaitsForTheOpening(t *testing.T) {
-	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *desk) { // a Friday
+	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *testbed) { // a Friday
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		time.Sleep(2 * time.Hour)
@@ -243,7 +243,7 @@ func TestAnUnrecognisedWebhookWaitsForTheOpening(t *testing.T) {
 // A provider that does not answer when it opens is asked again within minutes, however long the webhook waited for
 // the opening, and a person is told.
 func TestAnUnansweredLookUpAfterTheOpeningIsRepeatedSoon(t *testing.T) {
-	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *desk) { // a Friday
+	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *testbed) { // a Friday
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		time.Sleep(2 * time.Hour)
@@ -264,7 +264,7 @@ func TestAnUnansweredLookUpAfterTheOpeningIsRepeatedSoon(t *testing.T) {
 
 // What a look-up says and nobody can map is kept and told as well, whoever asked.
 func TestUnrecognisedLookUpsAreTold(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.lookupSays(unreadableKnown(), nil)
 		d.pendingFor("o-1", time.Hour)
@@ -287,7 +287,7 @@ func TestUnrecognisedLookUpsAreTold(t *testing.T) {
 // A person who is told because the payment is open for too long, before a look-up has an answer, learns of the
 // unreadable statement, too: afterwards it counts as told.
 func TestTheThresholdTellsOfWhatIsUnexplained(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.pendingFor("o-1", threshold)
 		d.lookupSays(payment.Observation{}, errPlain)
@@ -303,7 +303,7 @@ func TestTheThresholdTellsOfWhatIsUnexplained(t *testing.T) {
 // A provider that says something else of one payment again and again costs no more look-ups and events than a payment
 // keeps annotations; what it says further is kept as a dead letter.
 func TestManyUnrecognisedWebhooksOfOnePayment(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.lookupSays(accepted("o-1"), nil)
@@ -341,7 +341,7 @@ func btoi(b bool) int {
 // A worker that cannot write keeps the webhook.
 func TestAnUnrecognisedWebhookIsNotLostWithTheLog(t *testing.T) {
 	for call := 1; call <= 3; call++ {
-		inBubble(t, func(d *desk) {
+		inBubble(t, func(d *testbed) {
 			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 			p := d.start()
 			p.ports.on("append", call, failBefore)
@@ -360,7 +360,7 @@ func TestAnUnrecognisedWebhookIsNotLostWithTheLog(t *testing.T) {
 // Webhooks with something new again and again must not keep a person from being told of a payment that is open
 // for too long.
 func TestNewsDoesNotResetTheThreshold(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.options.Threshold = func(string) time.Duration { return threshold }
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)

@@ -17,12 +17,12 @@ import (
 	"payonce/pkg/worker"
 )
 
-// stopped is a desk whose workers' clocks stand still, as those of a machine that a hypervisor pauses. Only the claim
+// stopped is a support whose workers' clocks stand still, as those of a machine that a hypervisor pauses. Only the claim
 // store's clock moves: the test moves it by pause.
-func stopped(t *testing.T) (d *desk, pause func(time.Duration)) {
+func stopped(t *testing.T) (d *testbed, pause func(time.Duration)) {
 	t.Helper()
 	server := miniredis.RunT(t)
-	d = newDesk(t, server)
+	d = newTestbed(t, server)
 	d.claims = d.claims.(timedStore).Store
 	base := time.Now()
 	server.SetTime(base)
@@ -34,28 +34,28 @@ func stopped(t *testing.T) (d *desk, pause func(time.Duration)) {
 func TestAPauseDuringTheDialThatStopsBothClocks(t *testing.T) {
 	timing := worker.DefaultTiming()
 	left := timing.Lease - timing.SubmitTimeout
-	move := func(d *desk) { // another worker's event
+	move := func(d *testbed) { // another worker's event
 		p := d.log.now("o-1")
 		p.Status, p.Reason = payment.InDoubt, &payment.Reason{Code: "x"}
 		p.Revision++
 		d.log.put(p)
 	}
 	for name, c := range map[string]struct {
-		during   func(d *desk, pause func(time.Duration))
+		during   func(d *testbed, pause func(time.Duration))
 		required bool
 		sent     int
 	}{
-		"a short pause":            {func(_ *desk, pause func(time.Duration)) { pause(left - time.Second) }, false, 1},
-		"no time for the answer":   {func(_ *desk, pause func(time.Duration)) { pause(left) }, false, 0},
-		"too long for the lease":   {func(_ *desk, pause func(time.Duration)) { pause(left + time.Second) }, false, 0},
-		"past the lease":           {func(_ *desk, pause func(time.Duration)) { pause(2 * timing.Lease) }, false, 0},
-		"another has it":           {func(d *desk, pause func(time.Duration)) { pause(timing.Lease + time.Second); another(t, d) }, false, 0},
-		"Redis forgot":             {func(d *desk, _ func(time.Duration)) { d.server.FlushAll() }, false, 1},
-		"Redis forgot, moved on":   {func(d *desk, _ func(time.Duration)) { d.server.FlushAll(); move(d) }, false, 0},
-		"Redis is away":            {func(d *desk, _ func(time.Duration)) { d.server.SetError("LOADING") }, false, 1},
-		"Redis is away, moved on":  {func(d *desk, _ func(time.Duration)) { d.server.SetError("LOADING"); move(d) }, false, 0},
-		"Redis is away, required":  {func(d *desk, _ func(time.Duration)) { d.server.SetError("LOADING") }, true, 0},
-		"forgot, another's record": {func(d *desk, _ func(time.Duration)) { d.server.FlushAll(); another(t, d) }, false, 0},
+		"a short pause":            {func(_ *testbed, pause func(time.Duration)) { pause(left - time.Second) }, false, 1},
+		"no time for the answer":   {func(_ *testbed, pause func(time.Duration)) { pause(left) }, false, 0},
+		"too long for the lease":   {func(_ *testbed, pause func(time.Duration)) { pause(left + time.Second) }, false, 0},
+		"past the lease":           {func(_ *testbed, pause func(time.Duration)) { pause(2 * timing.Lease) }, false, 0},
+		"another has it":           {func(d *testbed, pause func(time.Duration)) { pause(timing.Lease + time.Second); another(t, d) }, false, 0},
+		"Redis forgot":             {func(d *testbed, _ func(time.Duration)) { d.server.FlushAll() }, false, 1},
+		"Redis forgot, moved on":   {func(d *testbed, _ func(time.Duration)) { d.server.FlushAll(); move(d) }, false, 0},
+		"Redis is away":            {func(d *testbed, _ func(time.Duration)) { d.server.SetError("LOADING") }, false, 1},
+		"Redis is away, moved on":  {func(d *testbed, _ func(time.Duration)) { d.server.SetError("LOADING"); move(d) }, false, 0},
+		"Redis is away, required":  {func(d *testbed, _ func(time.Duration)) { d.server.SetError("LOADING") }, true, 0},
+		"forgot, another's record": {func(d *testbed, _ func(time.Duration)) { d.server.FlushAll(); another(t, d) }, false, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, pause := stopped(t)
@@ -68,7 +68,7 @@ func TestAPauseDuringTheDialThatStopsBothClocks(t *testing.T) {
 }
 
 // another worker takes the order.
-func another(t *testing.T, d *desk) {
+func another(t *testing.T, d *testbed) {
 	t.Helper()
 	claim, err := d.claims.Claim(context.Background(), d.order("o-1").Ref, idempotency.Request{
 		Owner: "another", Lease: time.Minute, Retention: time.Hour,
@@ -89,7 +89,7 @@ func TestAPauseThatARealRedisSees(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Cleanup(func() { _ = client.Close() })
-			d := newDesk(t, nil)
+			d := newTestbed(t, nil)
 			d.claims = redis.New(client, redis.Options{})
 			base := time.Now()
 			d.options.Now = func() time.Time { return base }
@@ -175,7 +175,7 @@ func TestAnOldAnswerDoesNotCount(t *testing.T) {
 func TestAKeptConnectionIsFencedAsConfigured(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		t.Run(fmt.Sprint(always), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.options.FenceKeptConnections = always
 				p := d.start()
 				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -189,7 +189,7 @@ func TestAKeptConnectionIsFencedAsConfigured(t *testing.T) {
 
 // A hanging Redis is not waited for until the call's time is over.
 func TestAHangingFence(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.claims = hangingFence{d.claims}
 		d.provider.onDial = func() {}
 		began := time.Now()
@@ -210,8 +210,8 @@ func (hangingFence) Verify(ctx context.Context, _ payment.Ref, _ idempotency.Hel
 
 // What is sent again goes over a connection of its own: its answer can be no other's.
 func TestWhatIsSentAgainHasItsOwnConnection(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.provider.script("o-1", reply{err: &connectors.Error{Code: payment.ReasonUnclear, Evidence: "on a used connection"}}, reply{err: errRefused})
+	inBubble(t, func(d *testbed) {
+		d.provider.script("o-1", reply{err: &connectors.Error{Code: payment.ReasonIndeterminate, Evidence: "on a used connection"}}, reply{err: errRefused})
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
 		if got := fmt.Sprint(d.provider.alone); got != "[false true]" {
 			t.Errorf("connections of their own: %s", got)

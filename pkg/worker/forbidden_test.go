@@ -13,7 +13,7 @@ import (
 func TestWebhookThatDecidesForUsDies(t *testing.T) {
 	for _, kind := range []payment.Kind{payment.Intend, payment.Refuse, payment.Park, "", "nonsense"} {
 		t.Run(string(kind), func(t *testing.T) {
-			after(t, func(d *desk, _ take) {
+			after(t, func(d *testbed, _ take) {
 				m := d.webhook("o-1", payment.Observation{Kind: kind})
 				d.want(d.start().Webhook(context.Background(), m), events.Dead, events.DeadBadWebhook)
 				d.log.want("o-1", payment.Submitting, payment.Pending)

@@ -34,9 +34,9 @@ func (g *gatekeeper) Reserve(context.Context, string, time.Duration) (time.Durat
 	return 0, true
 }
 
-func guarded(t *testing.T, test func(d *desk, g *gatekeeper)) {
+func guarded(t *testing.T, test func(d *testbed, g *gatekeeper)) {
 	t.Helper()
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		g := &gatekeeper{}
 		d.options.Limits = g
 		test(d, g)
@@ -45,7 +45,7 @@ func guarded(t *testing.T, test func(d *desk, g *gatekeeper)) {
 
 // A place in the budget is for one call, and the lease is not renewed where it is long enough.
 func TestAPlaceIsForOneCall(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Second, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
@@ -58,8 +58,10 @@ func TestAPlaceIsForOneCall(t *testing.T) {
 }
 
 func TestOnlyABreakerRejects(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Minute, Burst: 1}}, func(d *desk) {
-		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{Down: worker.RejectDown} }
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Minute, Burst: 1}}, func(d *testbed) {
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy {
+			return worker.GiveUpPolicy{Down: worker.RejectDown}
+		}
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
@@ -68,8 +70,8 @@ func TestOnlyABreakerRejects(t *testing.T) {
 }
 
 // A pause doubles only while its reason stays.
-func TestAnotherReasonBeginsItsPauseAnew(t *testing.T) {
-	guarded(t, func(d *desk, g *gatekeeper) {
+func TestAnotherReasonBeginsItsPauseAgain(t *testing.T) {
+	guarded(t, func(d *testbed, g *gatekeeper) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 6)...)
 		for range 6 {
@@ -85,7 +87,7 @@ func TestAnotherReasonBeginsItsPauseAnew(t *testing.T) {
 
 // What a breaker keeps back does not come back all at once, and never at once.
 func TestWhatIsKeptBackIsSpread(t *testing.T) {
-	guarded(t, func(d *desk, g *gatekeeper) {
+	guarded(t, func(d *testbed, g *gatekeeper) {
 		p := d.start()
 		for _, order := range []string{"doubt-1", "doubt-2"} {
 			interrupted(d, d.order(order), true)
@@ -110,7 +112,7 @@ func TestWhatIsKeptBackIsSpread(t *testing.T) {
 
 // The answer "unknown" allows one more request at once: it takes no place of its own.
 func TestSendingAgainTakesNoPlace(t *testing.T) {
-	guarded(t, func(d *desk, g *gatekeeper) {
+	guarded(t, func(d *testbed, g *gatekeeper) {
 		m := interrupted(d, d.order("o-1"), false)
 		g.reserved = 0
 		p := d.start()
@@ -124,7 +126,7 @@ func TestSendingAgainTakesNoPlace(t *testing.T) {
 
 // A call that was not made says nothing about the provider.
 func TestASpentLeaseIsNoCall(t *testing.T) {
-	guarded(t, func(d *desk, g *gatekeeper) {
+	guarded(t, func(d *testbed, g *gatekeeper) {
 		d.options.OnStep = func(s worker.Step, _ payment.Ref) {
 			if s == worker.StepIntended {
 				time.Sleep(d.options.Timing.Lease)
@@ -140,7 +142,7 @@ func TestASpentLeaseIsNoCall(t *testing.T) {
 
 // The provider refused this attempt; that the process stops is no reason to take it back.
 func TestStoppingTakesNoAnswerBack(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		ctx, stop := context.WithCancel(context.Background())
 		d.options.OnStep = func(s worker.Step, _ payment.Ref) {
 			if s == worker.StepIntended {
@@ -158,7 +160,7 @@ func TestStoppingTakesNoAnswerBack(t *testing.T) {
 
 // A connector can know that "unknown" needs longer to be believed than its provider's ordinary delay.
 func TestAnUnknownCanAskForMoreTime(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := interrupted(d, d.order("o-1"), false)
 		d.lookupSays(payment.Observation{Kind: payment.Unknown, Settling: time.Hour}, nil)
 		time.Sleep(30 * time.Minute)
@@ -171,7 +173,7 @@ func TestAnUnknownCanAskForMoreTime(t *testing.T) {
 
 // A payment that was parked here and begun elsewhere has no time of sending: it is open since we heard of it.
 func TestAPaymentThatWeNeverSentIsNotOverdueAtOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
 		cmd := d.order("o-1")
 		guardedPark(d, cmd)
@@ -187,7 +189,7 @@ func TestAPaymentThatWeNeverSentIsNotOverdueAtOnce(t *testing.T) {
 }
 
 // guardedPark parks a command before anything is sent.
-func guardedPark(d *desk, cmd payment.Command) {
+func guardedPark(d *testbed, cmd payment.Command) {
 	d.t.Helper()
 	before := d.options.Limits
 	d.options.Limits = &gatekeeper{shutUntil: d.now().Add(time.Hour)}

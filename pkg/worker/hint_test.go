@@ -13,24 +13,24 @@ import (
 
 // forge writes a claim's record, whatever it says of an order: with the fields of today, and with those in which
 // older versions remembered the command and its payment.
-func (d *desk) forge(order string, fields ...string) {
+func (d *testbed) forge(order string, fields ...string) {
 	d.server.HSet("payonce:claim:{"+acme+":"+order+"}", fields...)
 }
 
 // remembers makes the record say that a payment of this command stands like that, at the sequence of its last event.
-func (d *desk) remembers(cmd payment.Command, p payment.Payment) {
+func (d *testbed) remembers(cmd payment.Command, p payment.Payment) {
 	d.t.Helper()
 	out, err := events.EncodePayment(p, "forged")
 	if err != nil {
 		d.t.Fatal(err)
 	}
 	seq := max(last(d.log.lists[cmd.Ref]).seq, 1)
-	d.forge(cmd.Order, "fingerprint", cmd.Fingerprint(), "owner", "forger", "fence", "3", "lease_until", "0",
+	d.forge(cmd.Order, "fingerprint", cmd.Fingerprint(), "owner", "forged webhooks", "fence", "3", "lease_until", "0",
 		"retention", "3600000", "sequence", fmt.Sprint(seq), "snapshot", string(out.Data))
 }
 
 // as is a payment as a forged or an old record shows it.
-func (d *desk) as(cmd payment.Command, s payment.Status) payment.Payment {
+func (d *testbed) as(cmd payment.Command, s payment.Status) payment.Payment {
 	p := payment.New(cmd)
 	p.Status, p.Revision, p.UpdatedAt = s, 1, d.now()
 	return p
@@ -40,7 +40,7 @@ func (d *desk) as(cmd payment.Command, s payment.Status) payment.Payment {
 func TestAForgedParkedPaymentIsNotSentAgain(t *testing.T) {
 	for _, stands := range []payment.Status{payment.Pending, payment.Settled} {
 		t.Run(string(stands), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				cmd := d.order("o-1")
 				m := d.message(cmd)
 				d.want(d.start().Command(context.Background(), m), events.Done)
@@ -67,7 +67,7 @@ func TestAForgedRecordLosesNoParkedPayment(t *testing.T) {
 			continue
 		}
 		t.Run(string(shown), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errThrottled})
 				cmd := d.order("o-1")
 				m := d.message(cmd)
@@ -94,7 +94,7 @@ func TestAForgedRecordLosesNoParkedPayment(t *testing.T) {
 func TestARestoredLogIsNotOverruledByTheClaims(t *testing.T) {
 	for kept := range 4 {
 		t.Run(fmt.Sprint(kept, " events kept"), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errThrottled}, reply{execute: true, says: accepted("o-1")})
 				cmd := d.order("o-1")
 				m := d.message(cmd)
@@ -119,15 +119,15 @@ func TestARestoredLogIsNotOverruledByTheClaims(t *testing.T) {
 func TestAForgedRecordRefusesNoCommand(t *testing.T) {
 	for _, shown := range []payment.Status{payment.Parked, payment.InDoubt, payment.Settled} {
 		t.Run(string(shown), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
-				rival := d.order("o-1")
-				rival.Amount = payment.KRW(20000)
-				d.remembers(rival, d.as(rival, shown))
+			inBubble(t, func(d *testbed) {
+				concurrent := d.order("o-1")
+				concurrent.Amount = payment.KRW(20000)
+				d.remembers(concurrent, d.as(concurrent, shown))
 				m := d.message(d.order("o-1"))
 				d.want(d.settle(d.start(), m), events.Done)
 				d.log.want("o-1", payment.Submitting, payment.Pending)
-				d.remembers(rival, d.as(rival, shown))
-				d.want(d.settle(d.start(), d.message(rival)), events.Dead, events.DeadOrderReused) // the log knows whose it is
+				d.remembers(concurrent, d.as(concurrent, shown))
+				d.want(d.settle(d.start(), d.message(concurrent)), events.Dead, events.DeadOrderReused) // the log knows whose it is
 				d.want(d.settle(d.start(), m), events.Done)
 				d.sent("o-1", 1, 1)
 			})
@@ -137,15 +137,15 @@ func TestAForgedRecordRefusesNoCommand(t *testing.T) {
 
 // Two commands under one order number, and the store knows the one that the log refused.
 func TestTheStoreDoesNotDecideWhichCommandIsFirst(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		claim, err := d.claims.Claim(context.Background(), d.order("o-1").Ref, idempotency.Request{
-			Owner: "rival", Lease: d.options.Timing.Lease, Retention: d.options.Timing.ClaimRetention,
+			Owner: "concurrent writer", Lease: d.options.Timing.Lease, Retention: d.options.Timing.ClaimRetention,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		m := d.message(d.order("o-1"))
-		d.want(d.start().Command(context.Background(), m), events.Retry) // it is the rival's for as long as it works
+		d.want(d.start().Command(context.Background(), m), events.Retry) // it is the concurrent writer's for as long as it works
 		if err := d.claims.Release(context.Background(), d.order("o-1").Ref, claim.Held); err != nil {
 			t.Fatal(err)
 		}
@@ -158,7 +158,7 @@ func TestTheStoreDoesNotDecideWhichCommandIsFirst(t *testing.T) {
 // A new order costs no read of the log: the append of its intent proves that it is new. One that was worked on
 // before is read before it takes a place in the provider's budget.
 func TestOnlyWhatWasWorkedOnBeforeIsRead(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.want(p.Command(context.Background(), m), events.Done)
 		if n := p.ports.count("last"); n != 0 {

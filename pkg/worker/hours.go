@@ -52,7 +52,7 @@ func (w *Worker) closed(cmd payment.Command, now time.Time) (decision payment.Ob
 }
 
 // resumeAt spreads commands over the time after an opening, so that it is no stampede. A command has the
-// same place each time. At least half of the open time, and half of the customer's patience and of ours, is left
+// same place each time. At least half of the open time, and half of the time that the customer and we give it, is left
 // after it: a schedule has whole seconds, and the queue may be long.
 func (w *Worker) resumeAt(cmd payment.Command, hours calendar.Hours, opens time.Time) time.Time {
 	window := w.Timing.ResumeSpread

@@ -27,9 +27,9 @@ var (
 )
 
 // atHours runs a test from an instant on, at a provider with the hours of ECommPay.
-func atHours(t *testing.T, at time.Time, policy worker.ClosedPolicy, test func(d *desk), edit ...func(*calendar.Config)) {
+func atHours(t *testing.T, at time.Time, policy worker.ClosedPolicy, test func(d *testbed), edit ...func(*calendar.Config)) {
 	t.Helper()
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		config := calendar.ECommPayKorea()
 		for _, e := range edit {
 			e(&config)
@@ -54,7 +54,7 @@ func TestTimeToOutcomeCountsOpenTime(t *testing.T) {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	t.Cleanup(func() { otel.SetMeterProvider(noop.NewMeterProvider()) })
-	atHours(t, friday.Add(-time.Hour), "", func(d *desk) {
+	atHours(t, friday.Add(-time.Hour), "", func(d *testbed) {
 		d.lookupSays(paid(), nil)
 		d.pendingFor("o-1", 0)
 		time.Sleep(time.Until(monday.Add(time.Hour)))
@@ -89,7 +89,7 @@ func sumOf(t *testing.T, reader sdk.Reader, name string) float64 {
 }
 
 func TestFridayNightIsSentOnMondayMorning(t *testing.T) {
-	atHours(t, friday, "", func(d *desk) {
+	atHours(t, friday, "", func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		v := p.Command(context.Background(), m)
 		d.want(v, events.Park)
@@ -117,7 +117,7 @@ func TestHoursAreExact(t *testing.T) {
 		"before the closing": {friday.Add(-1), 1}, "the closing": {friday, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			atHours(t, c.at, worker.ParkClosed, func(d *desk) {
+			atHours(t, c.at, worker.ParkClosed, func(d *testbed) {
 				d.options.Timing.ResumeSpread = 0
 				v := d.start().Command(context.Background(), d.message(d.order("o-1")))
 				d.sent("o-1", c.sent, c.sent)
@@ -130,7 +130,7 @@ func TestHoursAreExact(t *testing.T) {
 }
 
 func TestOtherOperationsHaveTheirOwnHours(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.Operation = payment.Payout
 		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
@@ -139,7 +139,7 @@ func TestOtherOperationsHaveTheirOwnHours(t *testing.T) {
 }
 
 func TestTheMarginBeforeClosingIsClosed(t *testing.T) {
-	atHours(t, friday.Add(-5*time.Minute), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-5*time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
 		d.sent("o-1", 0, 0)
 	}, func(c *calendar.Config) { c.MarginBeforeClosing = 5 * time.Minute })
@@ -147,7 +147,7 @@ func TestTheMarginBeforeClosingIsClosed(t *testing.T) {
 
 // Also after Redis and the worker are gone, an order keeps its place.
 func TestResumptionIsSpread(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		var minutes [10]int
 		for n := range 500 {
 			m := d.message(d.order(fmt.Sprintf("D-%05d", n)))
@@ -166,7 +166,7 @@ func TestResumptionIsSpread(t *testing.T) {
 	})
 	var places [2]time.Time
 	for i := range places {
-		atHours(t, friday.Add(time.Duration(i)*time.Hour), worker.ParkClosed, func(d *desk) {
+		atHours(t, friday.Add(time.Duration(i)*time.Hour), worker.ParkClosed, func(d *testbed) {
 			places[i] = d.start().Command(context.Background(), d.message(d.order("o-1"))).At
 		})
 	}
@@ -175,7 +175,7 @@ func TestResumptionIsSpread(t *testing.T) {
 	}
 }
 
-func TestTheSpreadStaysWithinHoursAndPatience(t *testing.T) {
+func TestTheSpreadStaysWithinHoursAndTimeout(t *testing.T) {
 	short := func(c *calendar.Config) { c.Hours = "08:00-08:02" }
 	for name, c := range map[string]struct {
 		edit    func(*calendar.Config)
@@ -186,7 +186,7 @@ func TestTheSpreadStaysWithinHoursAndPatience(t *testing.T) {
 		"patient for 1 ns":     {func(*calendar.Config) {}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			atHours(t, friday, worker.ParkClosed, func(d *desk) {
+			atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 				p := d.start()
 				for n := range 50 {
 					cmd := d.order(fmt.Sprintf("D-%d", n))
@@ -203,9 +203,9 @@ func TestTheSpreadStaysWithinHoursAndPatience(t *testing.T) {
 	}
 }
 
-func TestNobodyWaitsBeyondTheirPatience(t *testing.T) {
+func TestNobodyWaitsBeyondTheirTimeout(t *testing.T) {
 	for _, policy := range []worker.ClosedPolicy{"", worker.ParkClosed, "nonsense"} {
-		atHours(t, friday, policy, func(d *desk) {
+		atHours(t, friday, policy, func(d *testbed) {
 			cmd := d.order("o-1")
 			cmd.ExpiresAt = monday
 			d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
@@ -217,7 +217,7 @@ func TestNobodyWaitsBeyondTheirPatience(t *testing.T) {
 }
 
 func TestRejectedWhileClosed(t *testing.T) {
-	atHours(t, friday, worker.RejectClosed, func(d *desk) {
+	atHours(t, friday, worker.RejectClosed, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		for range 2 {
 			d.want(p.Command(context.Background(), m), events.Done)
@@ -229,7 +229,7 @@ func TestRejectedWhileClosed(t *testing.T) {
 }
 
 func TestSentWhileClosed(t *testing.T) {
-	atHours(t, friday, worker.SendClosed, func(d *desk) {
+	atHours(t, friday, worker.SendClosed, func(d *testbed) {
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
@@ -237,14 +237,14 @@ func TestSentWhileClosed(t *testing.T) {
 }
 
 func TestInvalidIsNotParked(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		d.want(d.start().Command(context.Background(), d.message(d.order("bad-1"))), events.Dead, events.DeadInvalid)
 		d.log.want("bad-1", payment.Failed)
 	})
 }
 
 func TestReleasedEarlyIsParkedAgain(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		first := d.start().Command(context.Background(), m)
 		time.Sleep(time.Hour)
@@ -261,7 +261,7 @@ func TestReleasedEarlyIsParkedAgain(t *testing.T) {
 }
 
 func TestParkedForAnotherReasonWaitsForTheOpeningToo(t *testing.T) {
-	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled}) // for 90 s
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Parked, payment.Submitting, payment.Pending)
@@ -272,7 +272,7 @@ func TestParkedForAnotherReasonWaitsForTheOpeningToo(t *testing.T) {
 }
 
 func TestNothingIsSentAgainWhileClosed(t *testing.T) {
-	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		p, m := d.start(), d.message(d.order("o-1"))
 		for time.Now().Before(monday) {
@@ -288,7 +288,7 @@ func TestNothingIsSentAgainWhileClosed(t *testing.T) {
 
 // A worker that ends on Friday night leaves a payment behind that is in doubt over the weekend, and says why.
 func TestInterruptedBeforeTheWeekendIsInDoubt(t *testing.T) {
-	atHours(t, friday.Add(-time.Second), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Second), worker.ParkClosed, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		p := d.start()
 		p.ports.crashAt = worker.StepIntended
@@ -311,7 +311,7 @@ func TestInterruptedBeforeTheWeekendIsInDoubt(t *testing.T) {
 
 // What the provider learned over the weekend is seen before anything is sent.
 func TestFoundAfterTheWeekendIsNotSentAgain(t *testing.T) {
-	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.provider.hidden = time.Hour // far longer than it promises
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
@@ -322,7 +322,7 @@ func TestFoundAfterTheWeekendIsNotSentAgain(t *testing.T) {
 
 // What was unknown twice before the weekend is asked for once more after it.
 func TestUnknownBeforeTheWeekendIsNotEnough(t *testing.T) {
-	atHours(t, friday.Add(-5*time.Minute), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-5*time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		p, m := d.start(), d.message(d.order("o-1"))
 		for d.log.now("o-1").NotFound < 2 {
@@ -343,10 +343,10 @@ func TestUnknownBeforeTheWeekendIsNotEnough(t *testing.T) {
 }
 
 // Where payments wait for the opening, nothing that a look-up says while it is closed leads to anything.
-func TestTheLadderCountsOpenTime(t *testing.T) {
+func TestTheScheduleCountsOpenTime(t *testing.T) {
 	for _, policy := range []worker.ClosedPolicy{worker.ParkClosed, worker.RejectClosed, worker.SendClosed} {
 		t.Run(string(policy), func(t *testing.T) {
-			atHours(t, friday.Add(-10*time.Minute), policy, func(d *desk) {
+			atHours(t, friday.Add(-10*time.Minute), policy, func(d *testbed) {
 				passed := time.Time.Sub
 				if hours := d.options.Opening(acme, payment.Deposit).Hours; policy == worker.ParkClosed {
 					passed = func(to, from time.Time) time.Duration { return hours.OpenDuration(from, to) }
@@ -388,7 +388,7 @@ func TestProvenUnknownIsRefusedWhereItMayNotWait(t *testing.T) {
 		"rejected": {worker.RejectClosed, time.Time{}, payment.ReasonClosed}, "expires": {worker.ParkClosed, monday, payment.ReasonExpired},
 	} {
 		t.Run(name, func(t *testing.T) {
-			atHours(t, friday.Add(-time.Minute), c.policy, func(d *desk) {
+			atHours(t, friday.Add(-time.Minute), c.policy, func(d *testbed) {
 				cmd := d.order("o-1")
 				cmd.ExpiresAt = c.expires
 				d.provider.script("o-1", reply{err: errTimedOut})
@@ -402,7 +402,7 @@ func TestProvenUnknownIsRefusedWhereItMayNotWait(t *testing.T) {
 }
 
 func TestAProviderThatNeverOpensRefuses(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Failed)
 		d.reason("o-1", payment.ReasonClosed, "")
@@ -416,7 +416,7 @@ func TestAProviderThatNeverOpensRefuses(t *testing.T) {
 
 // The same order number at two accounts: each provider has its own spread.
 func TestEachProviderHasItsOwnSpread(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		of := d.options.Opening
 		d.options.Opening = func(_ string, op payment.Operation) worker.Opening { return of(acme, op) }
 		other := d.order("o-1")

@@ -11,7 +11,7 @@ import (
 type labels [4]string
 
 // labelCache keeps the attributes of measurements that are made for every payment: to sort and hash them
-// anew took a twentieth of a worker's time. The zero value is empty. It is safe for concurrent use.
+// again took a twentieth of a worker's time. The zero value is empty. It is safe for concurrent use.
 type labelCache struct {
 	known sync.Map // labels → metric.MeasurementOption
 	size  atomic.Int64

@@ -27,7 +27,7 @@ func TestFrozenBetweenIntentAndCall(t *testing.T) {
 		"enough of the lease is left": {left - time.Second, left - time.Second, true},
 	} {
 		t.Run(name, func(t *testing.T) { // outside of a bubble, whose times have no monotonic reading
-			d := newDesk(t, miniredis.RunT(t))
+			d := newTestbed(t, miniredis.RunT(t))
 			var wall, monotonic time.Duration
 			base := time.Now() // from here on only the test moves the clocks: this machine can stand still, too
 			d.options.Now = func() time.Time {
@@ -69,7 +69,7 @@ func setWall(t time.Time, by time.Duration) time.Time {
 
 // A process that stands still between two tries, after it has looked at everything but the lease, sends no more.
 func TestFrozenBetweenTwoTries(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errUnreached})
 		p := d.start()
 		hours := p.Opening
@@ -96,7 +96,7 @@ func TestFrozenWhileOthersMoveOn(t *testing.T) {
 		"in doubt":         func(p *payment.Payment) { p.Status, p.Reason = payment.InDoubt, &payment.Reason{Code: "x"} },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				var wrote payment.Payment
 				d.options.OnStep = func(s worker.Step, _ payment.Ref) {
 					if s == worker.StepIntended {
@@ -118,7 +118,7 @@ func TestFrozenWhileOthersMoveOn(t *testing.T) {
 
 // Too late for a look-up as well: the claim may be another's by the time of the answer.
 func TestNoLookupAtTheEndOfTheLease(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := interrupted(d, d.order("o-1"), true)
 		d.options.OnStep = func(worker.Step, payment.Ref) {
 			d.options.OnStep = nil

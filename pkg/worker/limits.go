@@ -14,11 +14,11 @@ import (
 type Limits interface {
 	// Enter asks whether a call of the provider makes sense now. If it does, done is called once: with
 	// called and the call's error when a call was made, and with false when none was. If the provider is
-	// not available ok is false, and again says when to ask anew.
+	// not available ok is false, and again says when to ask again.
 	Enter(ctx context.Context, provider string) (done func(called bool, err error), again time.Time, ok bool)
 	// Reserve takes one call out of the provider's budget and returns how long it must wait. If that is
-	// longer than patience it takes nothing, and ok is false.
-	Reserve(ctx context.Context, provider string, patience time.Duration) (wait time.Duration, ok bool)
+	// longer than timeout it takes nothing, and ok is false.
+	Reserve(ctx context.Context, provider string, timeout time.Duration) (wait time.Duration, ok bool)
 	// EnterAccount asks whether a request to pay an order in one way of paying makes sense now: it does not while
 	// the provider refuses our account for it ([connectors.Misconfigured]). The results are those of Enter.
 	EnterAccount(ctx context.Context, ref payment.Ref, way string) (done func(called bool, err error), again time.Time, ok bool)
@@ -39,49 +39,49 @@ func (unlimited) Reserve(context.Context, string, time.Duration) (time.Duration,
 	return 0, true
 }
 
-// budgetPatience is how long a command waits in its handler for a place in the provider's budget. It keeps
+// budgetTimeout is how long a command waits in its handler for a place in the provider's budget. It keeps
 // its slot meanwhile, so that the rest of the queue stays where it is; parked instead, a whole queue would
 // be written into the log and come back, again and again.
-const budgetPatience = time.Minute
+const budgetTimeout = time.Minute
 
-// hindrance is why no call may be made now.
-type hindrance struct {
+// blockReason is why no call may be made now.
+type blockReason struct {
 	code  string // a Reason… constant; empty for none
 	again time.Time
 }
 
-// admit asks for one call of the provider. done is nil when it may not be made now: for the hindrance, or,
+// admit asks for one call of the provider. done is nil when it may not be made now: for the block reason, or,
 // without one, because the job has waited for its place and must look around before it asks again.
-func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why hindrance, err error) {
+func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
 	done, again, ok := w.Limits.Enter(ctx, j.ref.Provider)
 	if !ok {
-		return nil, hindrance{payment.ReasonBreakerOpen, again}, nil
+		return nil, blockReason{payment.ReasonBreakerOpen, again}, nil
 	}
 	if j.placed {
 		j.placed = false
-		return done, hindrance{}, nil
+		return done, blockReason{}, nil
 	}
-	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetPatience)
+	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetTimeout)
 	if ok && wait <= 0 {
-		return done, hindrance{}, nil
+		return done, blockReason{}, nil
 	}
 	done(false, nil) // the breaker's place is another's meanwhile
 	if !ok {
-		return nil, hindrance{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
+		return nil, blockReason{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
 	}
-	return nil, hindrance{}, w.awaitPlace(ctx, j, wait)
+	return nil, blockReason{}, w.awaitPlace(ctx, j, wait)
 }
 
 // admitSubmit asks for one request to pay. While the provider refuses our account for this way of paying it may
 // not be made: one payment at a time finds out whether the account was put right.
-func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error), why hindrance, err error) {
+func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
 	way := string(j.cmd.Operation)
 	if j.cmd.Method != "" {
 		way += "/" + j.cmd.Method
 	}
 	account, again, ok := w.Limits.EnterAccount(ctx, j.ref, way)
 	if !ok {
-		return nil, hindrance{payment.ReasonAccountMisconfigured, again}, nil
+		return nil, blockReason{payment.ReasonAccountMisconfigured, again}, nil
 	}
 	call, why, err := w.admit(ctx, j)
 	if call == nil {
@@ -94,7 +94,7 @@ func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error
 	}, why, err
 }
 
-// awaitPlace waits for the place that was taken in the budget, or until the process stops, and makes sure
+// awaitPlace waits for the place that was processed the budget, or until the process stops, and makes sure
 // that the rest of the lease is long enough for a call.
 func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) error {
 	if w.Wait(ctx, wait); ctx.Err() != nil {
@@ -122,7 +122,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// renew makes the lease begin anew. Without the claim store the worker goes on with the log alone, or not,
+// renew makes the lease begin again. Without the claim store the worker goes on with the log alone, or not,
 // as configured.
 func (w *Worker) renew(ctx context.Context, j *job) error {
 	if j.held == nil {
@@ -140,8 +140,8 @@ func (w *Worker) renew(ctx context.Context, j *job) error {
 }
 
 // hold keeps a payment back of which nothing was sent, or refuses it, as configured.
-func (w *Worker) hold(ctx context.Context, j *job, why hindrance) (events.Verdict, bool, error) {
-	if why.code != payment.ReasonRateLimited && w.Patience(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
+func (w *Worker) hold(ctx context.Context, j *job, why blockReason) (events.Verdict, bool, error) {
+	if why.code != payment.ReasonRateLimited && w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
 		return events.DoneVerdict(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
 	}
 	at, news := w.holdUntil(j, why)
@@ -157,7 +157,7 @@ func (w *Worker) hold(ctx context.Context, j *job, why hindrance) (events.Verdic
 // event. Kept back again for the same reason it waits twice as long as before, each time with an event, until
 // the pause has reached ParkMax. From then on it comes back every ParkMax and writes nothing: its resume_at
 // has passed, and nothing else is new. So 50,000 payments that wait for an hour write a few events each.
-func (w *Worker) holdUntil(j *job, why hindrance) (at time.Time, news bool) {
+func (w *Worker) holdUntil(j *job, why blockReason) (at time.Time, news bool) {
 	p, now := j.payment, w.Now()
 	pause, news := max(why.again.Sub(now), time.Second), true
 	if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == why.code {

@@ -16,15 +16,15 @@ import (
 var breaker = limits.Breaker{Failures: 3, OpenFor: 30 * time.Second, Probes: 2}
 
 // limited runs a test whose provider has a policy.
-func limited(t *testing.T, policy limits.Policy, test func(d *desk)) {
+func limited(t *testing.T, policy limits.Policy, test func(d *testbed)) {
 	t.Helper()
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.limit(policy)
 		test(d)
 	})
 }
 
-func (d *desk) limit(policy limits.Policy) {
+func (d *testbed) limit(policy limits.Policy) {
 	d.t.Helper()
 	l, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: policy}, Now: d.now})
 	if err != nil {
@@ -34,7 +34,7 @@ func (d *desk) limit(policy limits.Policy) {
 }
 
 // trip lets payments fail until the breaker is open.
-func (d *desk) trip(p *process) {
+func (d *testbed) trip(p *process) {
 	d.t.Helper()
 	for range breaker.Failures {
 		name := fmt.Sprintf("trip-%d", d.ids.Add(1))
@@ -47,7 +47,7 @@ func (d *desk) trip(p *process) {
 }
 
 func TestAnOpenBreakerParksAndSendsNothing(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		p := d.start()
 		d.trip(p)
 		m := d.message(d.order("o-1"))
@@ -67,7 +67,7 @@ func TestAnOpenBreakerParksAndSendsNothing(t *testing.T) {
 }
 
 func TestDeclinesAndLowBalanceDoNotOpenTheBreaker(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		p := d.start()
 		for n := range 10 {
 			name := fmt.Sprintf("n-%d", n)
@@ -85,7 +85,7 @@ func TestDeclinesAndLowBalanceDoNotOpenTheBreaker(t *testing.T) {
 
 // Many payments wait for an hour: each writes a few events, and none while the pause has its full length.
 func TestWaitingForLongWritesFewEvents(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		p := d.start()
 		down := d.now()
 		m := d.message(d.order("o-1"))
@@ -118,7 +118,7 @@ func TestWaitingForLongWritesFewEvents(t *testing.T) {
 }
 
 func TestExactlyTheProbesAreSentOverAllSlots(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		p := d.start()
 		d.trip(p)
 		time.Sleep(breaker.OpenFor + time.Second)
@@ -144,7 +144,7 @@ func TestExactlyTheProbesAreSentOverAllSlots(t *testing.T) {
 func TestAProbeThatSendsNothingGivesItsPlaceBack(t *testing.T) {
 	one := breaker
 	one.Probes = 1
-	limited(t, limits.Policy{Breaker: one}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: one}, func(d *testbed) {
 		p := d.start()
 		d.trip(p)
 		time.Sleep(breaker.OpenFor + time.Second)
@@ -164,7 +164,7 @@ func TestAProbeThatSendsNothingGivesItsPlaceBack(t *testing.T) {
 func TestAProbeWithoutBudgetGivesItsPlaceBack(t *testing.T) {
 	one := breaker
 	one.Probes = 1
-	limited(t, limits.Policy{Breaker: one, Rate: limits.Rate{Calls: 1, Per: 5 * time.Minute, Burst: breaker.Failures + 1}}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: one, Rate: limits.Rate{Calls: 1, Per: 5 * time.Minute, Burst: breaker.Failures + 1}}, func(d *testbed) {
 		p := d.start()
 		d.trip(p)
 		time.Sleep(breaker.OpenFor + time.Second)
@@ -180,7 +180,7 @@ func TestAProbeWithoutBudgetGivesItsPlaceBack(t *testing.T) {
 
 // A look-up that gets no answer counts like a request.
 func TestLookupsOpenTheBreakerToo(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut}) // the first failure
 		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"lookup": failBefore}[name] }
@@ -199,12 +199,12 @@ func TestLookupsOpenTheBreakerToo(t *testing.T) {
 }
 
 func TestDepositsCanBeRejectedWhileTheProviderIsDown(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
-		d.options.Patience = func(provider string, op payment.Operation) worker.Patience {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
+		d.options.GiveUpPolicy = func(provider string, op payment.Operation) worker.GiveUpPolicy {
 			if provider == acme && op == payment.Deposit {
-				return worker.Patience{Down: worker.RejectDown}
+				return worker.GiveUpPolicy{Down: worker.RejectDown}
 			}
-			return worker.Patience{}
+			return worker.GiveUpPolicy{}
 		}
 		p := d.start()
 		d.trip(p)
@@ -218,11 +218,11 @@ func TestDepositsCanBeRejectedWhileTheProviderIsDown(t *testing.T) {
 	})
 }
 
-// A payment that may have been sent is neither failed nor written anew while the provider is down.
+// A payment that may have been sent is neither failed nor written again while the provider is down.
 func TestADoubtWaitsWhileTheBreakerIsOpen(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
-		d.options.Patience = func(string, payment.Operation) worker.Patience {
-			return worker.Patience{Down: worker.RejectDown, GiveUpAfter: time.Second}
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy {
+			return worker.GiveUpPolicy{Down: worker.RejectDown, GiveUpAfter: time.Second}
 		}
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
@@ -243,7 +243,7 @@ func TestADoubtWaitsWhileTheBreakerIsOpen(t *testing.T) {
 }
 
 func TestTheRateIsKeptByWaitingInTheHandler(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 2, Per: time.Second, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 2, Per: time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
 		verdicts := make(chan events.Verdict)
 		const slots = 100 // the last waits for nearly 50 s: longer than a lease
@@ -266,7 +266,7 @@ func TestTheRateIsKeptByWaitingInTheHandler(t *testing.T) {
 }
 
 func TestLookupsTakeBudgetToo(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 10 * time.Second, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 10 * time.Second, Burst: 1}}, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		began := time.Now()
 		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
@@ -277,7 +277,7 @@ func TestLookupsTakeBudgetToo(t *testing.T) {
 }
 
 func TestABudgetThatIsFarAwayParks(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Minute, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Minute, Burst: 1}}, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 		began, m := time.Now(), d.message(d.order("o-1"))
@@ -292,7 +292,7 @@ func TestABudgetThatIsFarAwayParks(t *testing.T) {
 }
 
 func TestStoppingWhileWaitingForTheBudget(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 		ctx, stop := context.WithCancel(context.Background())
@@ -312,7 +312,7 @@ func TestStoppingWhileWaitingForTheBudget(t *testing.T) {
 func TestAWaitLongerThanTheLease(t *testing.T) {
 	for name, taken := range map[string]bool{"nobody took the order": false, "another took the order": true} {
 		t.Run(name, func(t *testing.T) {
-			limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *desk) {
+			limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *testbed) {
 				p := d.start()
 				d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 				m := d.message(d.order("o-1"))
@@ -335,12 +335,12 @@ func TestAWaitLongerThanTheLease(t *testing.T) {
 	}
 }
 
-// After a wait the rest of the lease is long enough for a call and the look-up after it, or the lease begins anew.
+// After a wait the rest of the lease is long enough for a call and the look-up after it, or the lease begins again.
 func TestTheRestOfTheLeaseIsLongEnough(t *testing.T) {
 	timing := worker.DefaultTiming()
 	enough := timing.Lease - timing.RetryFor - 2*timing.SubmitTimeout
 	for wait, renewed := range map[time.Duration]int{enough - 1: 0, enough: 1} {
-		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: wait, Burst: 1}}, func(d *desk) {
+		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: wait, Burst: 1}}, func(d *testbed) {
 			p := d.start()
 			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -353,7 +353,7 @@ func TestTheRestOfTheLeaseIsLongEnough(t *testing.T) {
 
 // A lease that was slow to renew counts from when that was asked for: nobody knows when the store did it.
 func TestARenewedLeaseCountsFromTheQuestion(t *testing.T) {
-	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 20 * time.Second, Burst: 1}}, func(d *desk) {
+	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 20 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
 		p.ports.fault = func(_ int, name string) fault {
@@ -373,7 +373,7 @@ func TestARenewedLeaseCountsFromTheQuestion(t *testing.T) {
 // The claim store is gone after the wait: the log alone is enough, unless claims are required.
 func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
 	for _, required := range []bool{false, true} {
-		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *desk) {
+		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *testbed) {
 			d.options.ClaimsRequired = required
 			p := d.start()
 			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
@@ -395,7 +395,7 @@ func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
 }
 
 func TestWhatExpiresIsNotKeptBackBeyondThat(t *testing.T) {
-	limited(t, limits.Policy{Breaker: breaker}, func(d *desk) {
+	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		p := d.start()
 		d.trip(p)
 		cmd := d.order("o-1")

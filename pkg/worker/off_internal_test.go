@@ -24,8 +24,8 @@ func TestCountingCostsNothingWhereNobodyMeasures(t *testing.T) {
 	alloctest.None(t, func() {
 		i.called(ctx, j, "submit", time.Second, failed)
 		i.again(ctx, j)
-		i.tookIn(ctx, j.ref.Provider, payment.Paid, nil)
-		i.webhookGivenUp(ctx, j.ref.Provider, events.DeadBadWebhook)
+		i.processed(ctx, j.ref.Provider, payment.Paid, nil)
+		i.webhookDeadLettered(ctx, j.ref.Provider, events.DeadBadWebhook)
 		i.stillOpen(ctx, p, time.Hour)
 		i.moved(ctx, payment.Pending, p, "", true)
 		i.claimsHeld.Add(ctx, 1)

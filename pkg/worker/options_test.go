@@ -63,12 +63,12 @@ func TestSettlingMustOutliveALease(t *testing.T) {
 }
 
 func TestOptionsNameEveryProblem(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		o := d.options
 		o.Timing.ParkMin = time.Hour
 		hasty := newProvider()
 		hasty.traits.SettlingDelay = time.Second
-		p := &ports{desk: d}
+		p := &ports{testbed: d}
 		o.Log, o.Claims = logPort{p}, claimsPort{p}
 		o.Connectors = connectors.NewRegistry(map[string]connectors.Connector{"hasty": hasty, "hasty-2": hasty})
 		_, err := worker.New(o)
@@ -123,7 +123,7 @@ func (q *queue) ConsumeIntake(ctx context.Context, slots int, _ events.Handler) 
 }
 
 func TestRunConsumesEverythingUntilItStops(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		ctx, stop := context.WithCancel(context.Background())
 		q, ended := &queue{asked: map[string]int{}}, make(chan error, 1)
 		go func() { ended <- d.start().Run(ctx, q, func(provider string) int { return len(provider) }) }()

@@ -79,11 +79,11 @@ func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) eve
 
 // interruption says that nobody knows what became of an intent.
 func interruption() payment.Observation {
-	return payment.Observation{Kind: payment.Unclear, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
+	return payment.Observation{Kind: payment.Indeterminate, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 }
 
 // admitted waits until the provider may be called. If it may not, done is nil, and again says when to try
-// anew: at once when the process stops.
+// again: at once when the process stops.
 func (w *Worker) admitted(ctx context.Context, j *job) (done func(bool, error), again time.Time) {
 	for ctx.Err() == nil {
 		done, why, err := w.admit(ctx, j)

@@ -21,7 +21,7 @@ import (
 const threshold = 48 * time.Hour
 
 // event is the last event of an order as a reader of the log gets it.
-func (d *desk) event(order string) events.Message {
+func (d *testbed) event(order string) events.Message {
 	d.t.Helper()
 	p, seq, err := d.log.Last(context.Background(), payment.Ref{Provider: acme, Order: order})
 	if err != nil {
@@ -35,7 +35,7 @@ func (d *desk) event(order string) events.Message {
 }
 
 // pendingFor leaves an order that is pending for a while, of which the command is gone.
-func (d *desk) pendingFor(order string, long time.Duration) {
+func (d *testbed) pendingFor(order string, long time.Duration) {
 	d.t.Helper()
 	d.want(d.start().Command(context.Background(), d.message(d.order(order))), events.Done)
 	d.log.want(order, payment.Submitting, payment.Pending)
@@ -43,11 +43,11 @@ func (d *desk) pendingFor(order string, long time.Duration) {
 }
 
 // lookupSays makes the look-up say the same always.
-func (d *desk) lookupSays(o payment.Observation, err error) {
+func (d *testbed) lookupSays(o payment.Observation, err error) {
 	d.provider.lookup = func(connectors.Query) (payment.Observation, error) { return o, err }
 }
 
-func (d *desk) errorsLogged() int { return strings.Count(d.logs.String(), `"level":"ERROR"`) }
+func (d *testbed) errorsLogged() int { return strings.Count(d.logs.String(), `"level":"ERROR"`) }
 
 func TestAPaymentWhoseWebhookNeverComesEnds(t *testing.T) {
 	for _, c := range []struct {
@@ -57,7 +57,7 @@ func TestAPaymentWhoseWebhookNeverComesEnds(t *testing.T) {
 		{paid(), payment.Settled}, {payment.Observation{Kind: payment.Declined}, payment.Failed},
 	} {
 		t.Run(string(c.want), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.pendingFor("o-1", 10*time.Minute)
 				d.lookupSays(c.says, nil)
 				p := d.start()
@@ -83,7 +83,7 @@ func TestWhatIsStillPendingWritesNothing(t *testing.T) {
 		"could not be asked": {payment.Observation{}, errPlain, events.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.pendingFor("o-1", threshold-time.Second)
 				d.lookupSays(c.says, c.err)
 				for range 3 {
@@ -99,7 +99,7 @@ func TestWhatIsStillPendingWritesNothing(t *testing.T) {
 }
 
 func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", threshold)
 		first := d.event("o-1")
 		for range 2 { // the acknowledgement is lost
@@ -111,7 +111,7 @@ func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
 		if !is.OverdueAt.Equal(d.now()) || is.Action == nil || d.provider.lookups != 1 || d.errorsLogged() != 1 {
 			t.Errorf("overdue at %s after %d look-ups, action %v, logs: %s", is.OverdueAt, d.provider.lookups, is.Action, d.logs)
 		}
-		// The wait begins anew.
+		// The wait begins again.
 		time.Sleep(threshold - time.Second)
 		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending)
@@ -130,7 +130,7 @@ func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
 
 // Clocks differ: whoever keeps the time says when it is over.
 func TestWithoutALimitAPersonIsTold(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", time.Second)
 		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
 		d.reason("o-1", payment.ReasonOverdue, "")
@@ -139,7 +139,7 @@ func TestWithoutALimitAPersonIsTold(t *testing.T) {
 
 // A provider that keeps telling something new must not keep a person from being told.
 func TestNewActionsDoNotPutThePersonOff(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", 0)
 		for n := 0; d.log.now("o-1").OverdueAt.IsZero(); n++ {
 			if n > 5 {
@@ -155,9 +155,9 @@ func TestNewActionsDoNotPutThePersonOff(t *testing.T) {
 }
 
 // A doubt whose command is gone: nobody can send it again, so it waits for a person, and each "unknown" must
-// not begin the wait anew.
+// not begin the wait again.
 func TestADoubtWithoutACommandWaitsForAPerson(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		cmd := d.order("o-1")
 		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Park) // and the command is purged
@@ -179,7 +179,7 @@ func TestADoubtWithoutACommandWaitsForAPerson(t *testing.T) {
 }
 
 func TestAnAmountInDoubtIsNotSettledByALookUp(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", 0)
 		o := paid()
 		o.Amount = payment.KRW(1)
@@ -211,7 +211,7 @@ func TestAnIntentWithoutACommandIsLookedUp(t *testing.T) {
 		"asked too early": {false, nil, time.Second, payment.InDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				interrupted(d, d.order("o-1"), c.sent)
 				time.Sleep(c.after)
 				if c.err != nil {
@@ -225,7 +225,7 @@ func TestAnIntentWithoutACommandIsLookedUp(t *testing.T) {
 }
 
 func TestAnOlderEventIsDoneWith(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", 0)
 		m := d.event("o-1")
 		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
@@ -249,22 +249,22 @@ func TestOverdueTriesAgain(t *testing.T) {
 	stopped, stop := context.WithCancelCause(context.Background())
 	stop(errors.New("stopping"))
 	for name, c := range map[string]struct {
-		prepare func(d *desk, p *process, m *events.Message)
+		prepare func(d *testbed, p *process, m *events.Message)
 		ctx     context.Context
 		lookups int
 	}{
-		"the log cannot be read":    {func(_ *desk, p *process, _ *events.Message) { p.ports.on("last", 1, failBefore) }, context.Background(), 0},
-		"the log cannot be written": {func(_ *desk, p *process, _ *events.Message) { p.ports.on("append", 1, failBefore) }, context.Background(), 1},
-		"a replica lags behind":     {func(_ *desk, _ *process, m *events.Message) { m.Sequence++ }, context.Background(), 0},
-		"the worker stops":          {func(*desk, *process, *events.Message) {}, stopped, 0},
-		"a webhook is faster": {func(d *desk, _ *process, _ *events.Message) {
+		"the log cannot be read":    {func(_ *testbed, p *process, _ *events.Message) { p.ports.on("last", 1, failBefore) }, context.Background(), 0},
+		"the log cannot be written": {func(_ *testbed, p *process, _ *events.Message) { p.ports.on("append", 1, failBefore) }, context.Background(), 1},
+		"a replica lags behind":     {func(_ *testbed, _ *process, m *events.Message) { m.Sequence++ }, context.Background(), 0},
+		"the worker stops":          {func(*testbed, *process, *events.Message) {}, stopped, 0},
+		"a webhook is faster": {func(d *testbed, _ *process, _ *events.Message) {
 			d.log.beforeAppend = func(payment.Payment) {
 				d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
 			}
 		}, context.Background(), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.pendingFor("o-1", threshold)
 				p, m := d.start(), d.event("o-1")
 				c.prepare(d, p, &m)
@@ -278,9 +278,9 @@ func TestOverdueTriesAgain(t *testing.T) {
 }
 
 // An outage of the provider just when a payment is due must not put the payment off until the next step of
-// the ladder, which is six times as far away.
+// the lookup schedule, which is six times as far away.
 func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", 10*time.Minute)
 		d.lookupSays(payment.Observation{}, errors.New("503"))
 		p, m := d.start(), d.event("o-1")
@@ -305,7 +305,7 @@ func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
 
 // At the threshold a person is told all the same.
 func TestALookUpWithoutAnAnswerDoesNotPutThePersonOff(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", threshold)
 		d.lookupSays(payment.Observation{}, errors.New("503"))
 		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
@@ -317,7 +317,7 @@ func TestALookUpWithoutAnAnswerDoesNotPutThePersonOff(t *testing.T) {
 
 func TestAClosedProviderIsNotAsked(t *testing.T) {
 	for _, policy := range []worker.ClosedPolicy{worker.ParkClosed, worker.RejectClosed, worker.SendClosed} {
-		atHours(t, friday.Add(-time.Hour), policy, func(d *desk) {
+		atHours(t, friday.Add(-time.Hour), policy, func(d *testbed) {
 			d.pendingFor("o-1", time.Hour)
 			p, m := d.start(), d.event("o-1")
 			if delay := d.want(p.Overdue(context.Background(), m, threshold), events.Retry); delay != monday.Sub(friday) {
@@ -339,7 +339,7 @@ func TestAClosedProviderIsNotAsked(t *testing.T) {
 
 // While the provider is closed nobody asks what became of an intent, and it is seen to be in doubt.
 func TestAnIntentIsInDoubtWhileItsProviderIsClosed(t *testing.T) {
-	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		p.ports.crashAt = worker.StepIntended
 		if _, crashed := p.command(context.Background(), m); !crashed {
@@ -359,7 +359,7 @@ func TestAnIntentIsInDoubtWhileItsProviderIsClosed(t *testing.T) {
 
 // Two days from Friday night are the time until the Wednesday after.
 func TestTheThresholdCountsOpenTime(t *testing.T) {
-	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *testbed) {
 		hours := d.options.Opening(acme, payment.Deposit).Hours
 		d.pendingFor("o-1", 0)
 		due, _ := hours.AddOpen(d.now(), threshold)
@@ -378,7 +378,7 @@ func TestTheThresholdCountsOpenTime(t *testing.T) {
 
 // A threshold of any time goes on over the weekend, and is told of when the provider has opened and was asked.
 func TestTheThresholdCanCountAnyTime(t *testing.T) {
-	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *testbed) {
 		of := d.options.Opening
 		d.options.Opening = func(provider string, op payment.Operation) worker.Opening {
 			opening := of(provider, op)
@@ -408,7 +408,7 @@ func TestOverdueIsCounted(t *testing.T) {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	t.Cleanup(func() { otel.SetMeterProvider(noop.NewMeterProvider()) })
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", threshold)
 		p := d.start()
 		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)

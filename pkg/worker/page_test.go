@@ -13,7 +13,7 @@ import (
 const pageGrace = 48*time.Hour + 5*time.Minute
 
 // pageFor leaves an order whose customer has a page of a day.
-func (d *desk) pageFor(order string) {
+func (d *testbed) pageFor(order string) {
 	d.t.Helper()
 	d.provider.traits.PageGrace = pageGrace
 	link := accepted(order)
@@ -24,19 +24,19 @@ func (d *desk) pageFor(order string) {
 }
 
 // overdue looks an order up by its last event.
-func (d *desk) overdue(order string, limit time.Duration) {
+func (d *testbed) overdue(order string, limit time.Duration) {
 	d.t.Helper()
 	d.want(d.start().Overdue(context.Background(), d.event(order), limit), events.Done)
 }
 
 // vain does so while the provider gives no answer, and nobody is told.
-func (d *desk) vain(order string) {
+func (d *testbed) vain(order string) {
 	d.t.Helper()
 	d.want(d.start().Overdue(context.Background(), d.event(order), threshold), events.Retry)
 }
 
 func TestAPageIsEndedByTwoLookUpsAfterItIsOver(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pageFor("o-1")
 		for range 3 { // before it is over nothing is written and nobody is told, not even beyond the threshold
 			time.Sleep(24 * time.Hour)
@@ -64,9 +64,9 @@ func TestLookUpsThatLearnNothingEndNoPage(t *testing.T) {
 	for name, c := range map[string]struct {
 		says payment.Observation
 		err  error
-	}{"fails": {err: errPlain}, "unclear": {says: payment.Observation{Kind: payment.Unclear}}} {
+	}{"fails": {err: errPlain}, "indeterminate": {says: payment.Observation{Kind: payment.Indeterminate}}} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.pageFor("o-1")
 				d.lookupSays(c.says, c.err)
 				time.Sleep(24*time.Hour + pageGrace)
@@ -90,7 +90,7 @@ func TestLookUpsThatLearnNothingEndNoPage(t *testing.T) {
 
 // After the first answer there is a threshold for the second.
 func TestTheSecondAnswerHasAThresholdOfItsOwn(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pageFor("o-1")
 		time.Sleep(24*time.Hour + pageGrace + 100*time.Hour)
 		d.overdue("o-1", threshold)
@@ -111,10 +111,10 @@ func TestAWebhookSavesAPage(t *testing.T) {
 		want []payment.Status
 	}{
 		"the customer is there": {payment.Observation{Kind: payment.Accepted}, known},
-		"unrecognised":          {payment.Observation{Kind: payment.Unclear}, append(known, payment.Pending)}, // and a person is told
+		"unrecognised":          {payment.Observation{Kind: payment.Indeterminate}, append(known, payment.Pending)}, // and a person is told
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.pageFor("o-1")
 				time.Sleep(23 * time.Hour)
 				d.want(d.start().Webhook(context.Background(), d.webhook("o-1", c.says)), events.Done)
@@ -136,7 +136,7 @@ func TestAWebhookSavesAPage(t *testing.T) {
 
 // What a provider does not document ends nothing: a person is told at the threshold after the page closed at the latest.
 func TestAPageWithoutAGraceIsForAPerson(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.pageFor("o-1")
 		d.provider.traits.PageGrace = 0
 		for range 5 {
@@ -151,7 +151,7 @@ func TestAPageWithoutAGraceIsForAPerson(t *testing.T) {
 
 // On Friday at 12:00 a page closes on Saturday; 48 hours and 5 minutes of open time later it is Thursday, 08:08.
 func TestThePagesGraceCountsOpenTime(t *testing.T) {
-	atHours(t, time.Date(2000, 1, 7, 12, 0, 0, 0, kst), "", func(d *desk) {
+	atHours(t, time.Date(2000, 1, 7, 12, 0, 0, 0, kst), "", func(d *testbed) {
 		d.pageFor("o-1")
 		at := time.Date(2000, 1, 13, 8, 8, 0, 0, kst)
 		time.Sleep(time.Until(at) - time.Second)

@@ -11,7 +11,7 @@ import (
 )
 
 // decide writes a person's decision into the log, as payctl does, past the claim and its snapshot.
-func (d *desk) decide(o payment.Observation) {
+func (d *testbed) decide(o payment.Observation) {
 	d.t.Helper()
 	p, seq, err := d.log.Last(context.Background(), payment.Ref{Provider: acme, Order: "o-1"})
 	if err != nil {
@@ -29,7 +29,7 @@ func (d *desk) decide(o payment.Observation) {
 
 // The claim store still says "parked until tomorrow", the log says "now".
 func TestAReleasedPaymentIsSentAtOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.want(p.Command(context.Background(), m), events.Park)
@@ -46,7 +46,7 @@ func TestAReleasedPaymentIsSentAtOnce(t *testing.T) {
 
 // While the provider is closed a released payment is parked again, with the true reason.
 func TestReleasedWhileClosedIsParkedWithTheTrueReason(t *testing.T) {
-	atHours(t, friday, worker.ParkClosed, func(d *desk) {
+	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.want(p.Command(context.Background(), m), events.Park)
 		d.decide(payment.Observation{
@@ -63,9 +63,9 @@ func TestReleasedWhileClosedIsParkedWithTheTrueReason(t *testing.T) {
 
 // The claim store still says "in doubt", the log says what a person decided: nobody is asked or paid.
 func TestAResolvedPaymentIsLeftAlone(t *testing.T) {
-	for kind, status := range map[payment.Kind]payment.Status{payment.PersonSettled: payment.Settled, payment.PersonFailed: payment.Failed} {
+	for kind, status := range map[payment.Kind]payment.Status{payment.ManuallySettled: payment.Settled, payment.ManuallyFailed: payment.Failed} {
 		t.Run(string(kind), func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errTimedOut})
 				p, m := d.start(), d.message(d.order("o-1"))
 				d.want(p.Command(context.Background(), m), events.Park)
@@ -86,7 +86,7 @@ func TestAResolvedPaymentIsLeftAlone(t *testing.T) {
 
 // A cancelled payment is not sent, whatever the claim store remembers.
 func TestACancelledPaymentIsNotSent(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
 		p, m := d.start(), d.message(d.order("o-1"))
 		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))

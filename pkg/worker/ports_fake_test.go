@@ -32,7 +32,7 @@ var errPort = errors.New("the port failed")
 // ports are all calls of one process to the outside, counted, each with a switch for its fault. A process
 // that has crashed reaches nothing any more.
 type ports struct {
-	desk    *desk
+	testbed *testbed
 	crashAt worker.Step
 	fault   func(n int, name string) fault // n counts from 1
 	onRead  func() error                   // what the next Last returns instead, once
@@ -110,14 +110,14 @@ type logPort struct{ p *ports }
 
 func (l logPort) Append(ctx context.Context, next payment.Payment, after uint64) (seq uint64, err error) {
 	err = l.p.do("append", errUnknownWrite, func() (err error) {
-		seq, err = l.p.desk.log.Append(ctx, next, after)
+		seq, err = l.p.testbed.log.Append(ctx, next, after)
 		return err
 	})
 	return seq, err
 }
 
 func (l logPort) Actions(ctx context.Context, p payment.Payment) (payment.Payment, error) {
-	return l.p.desk.log.Actions(ctx, p)
+	return l.p.testbed.log.Actions(ctx, p)
 }
 
 func (l logPort) Last(ctx context.Context, ref payment.Ref) (current payment.Payment, seq uint64, err error) {
@@ -126,7 +126,7 @@ func (l logPort) Last(ctx context.Context, ref payment.Ref) (current payment.Pay
 			l.p.onRead = nil
 			return answer()
 		}
-		current, seq, err = l.p.desk.log.Last(ctx, ref)
+		current, seq, err = l.p.testbed.log.Last(ctx, ref)
 		return err
 	})
 	return current, seq, err
@@ -136,22 +136,22 @@ type claimsPort struct{ p *ports }
 
 func (c claimsPort) Claim(ctx context.Context, ref payment.Ref, req idempotency.Request) (claim idempotency.Claim, err error) {
 	err = c.p.do("claim", errPort, func() (err error) {
-		claim, err = c.p.desk.claims.Claim(ctx, ref, req)
+		claim, err = c.p.testbed.claims.Claim(ctx, ref, req)
 		return err
 	})
 	return claim, err
 }
 
 func (c claimsPort) Renew(ctx context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
-	return c.p.do("renew", errPort, func() error { return c.p.desk.claims.Renew(ctx, ref, held, lease) })
+	return c.p.do("renew", errPort, func() error { return c.p.testbed.claims.Renew(ctx, ref, held, lease) })
 }
 
 func (c claimsPort) Verify(ctx context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
-	return c.p.do("verify", errPort, func() error { return c.p.desk.claims.Verify(ctx, ref, held, left) })
+	return c.p.do("verify", errPort, func() error { return c.p.testbed.claims.Verify(ctx, ref, held, left) })
 }
 
 func (c claimsPort) Release(ctx context.Context, ref payment.Ref, held idempotency.Held) error {
-	return c.p.do("release", errPort, func() error { return c.p.desk.claims.Release(ctx, ref, held) })
+	return c.p.do("release", errPort, func() error { return c.p.testbed.claims.Release(ctx, ref, held) })
 }
 
 // connectorPort passes on what it does not count: traits, checks and webhooks are pure.

@@ -174,7 +174,7 @@ func (p *provider) Webhook(header http.Header, body []byte, _ time.Time) (connec
 	}
 	notice := connectors.Notice{Order: c.Order, Operation: c.Operation, Observation: c.Observation}
 	if c.NoCurrency {
-		notice.Observation = payment.Observation{Kind: payment.Unclear}
+		notice.Observation = payment.Observation{Kind: payment.Indeterminate}
 		notice.In = func(currency string) payment.Observation {
 			o := c.Observation
 			o.Amount.Currency, o.SettledAmount.Currency = currency, currency
@@ -197,6 +197,6 @@ var (
 	errUnreached = &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: "dial"}
 	errBalance   = &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonBalance, ProviderCode: "309"}
 	errThrottled = &connectors.Error{Class: connectors.Throttled, Code: payment.ReasonThrottled, ProviderCode: "http_429", RetryAfter: 90 * time.Second}
-	errDuplicate = &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "426", Known: true}
+	errDuplicate = &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "426", Known: true}
 	errPlain     = errors.New("unexpected EOF")
 )

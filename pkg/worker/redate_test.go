@@ -12,8 +12,8 @@ import (
 
 // A machine stood still with its clocks before it wrote its intent, and nothing noticed: the intent is dated an hour too
 // early. When its request's result is not known, the time is measured, and the doubt is dated by that.
-func TestADoubtIsDatedAnew(t *testing.T) {
-	inBubble(t, func(d *desk) {
+func TestADoubtIsDatedAgain(t *testing.T) {
+	inBubble(t, func(d *testbed) {
 		began, behind := time.Now(), time.Hour
 		d.options.Now = func() time.Time { return time.Now().Add(-behind) }
 		d.options.Local = time.Now
@@ -31,7 +31,7 @@ func TestADoubtIsDatedAnew(t *testing.T) {
 
 // Where the time cannot be had the doubt waits: the log has the intent, and when that was stored.
 func TestNoDoubtIsDatedWithoutTheTime(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.options.Measure = func(context.Context) error { return errors.New("NATS is away") }
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Retry)

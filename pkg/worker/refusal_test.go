@@ -12,14 +12,14 @@ import (
 
 // refused is a message that must not become a payment.
 type refused struct {
-	edit   func(d *desk, m *events.Message)
+	edit   func(d *testbed, m *events.Message)
 	reason events.DeadReason
 	named  bool // the payment can be named, so it fails
 	clock  bool // refused for a clock, and only where the log does not know the order
 }
 
-func replaced(old, new string) func(*desk, *events.Message) {
-	return func(d *desk, m *events.Message) {
+func replaced(old, new string) func(*testbed, *events.Message) {
+	return func(d *testbed, m *events.Message) {
 		if !strings.Contains(string(m.Data), old) {
 			d.t.Fatalf("%s stands not in %s", old, m.Data)
 		}
@@ -27,12 +27,12 @@ func replaced(old, new string) func(*desk, *events.Message) {
 	}
 }
 
-func body(text string) func(*desk, *events.Message) {
-	return func(_ *desk, m *events.Message) { m.Data = []byte(text) }
+func body(text string) func(*testbed, *events.Message) {
+	return func(_ *testbed, m *events.Message) { m.Data = []byte(text) }
 }
 
-func commandOf(edit func(d *desk, cmd *payment.Command)) func(*desk, *events.Message) {
-	return func(d *desk, m *events.Message) {
+func commandOf(edit func(d *testbed, cmd *payment.Command)) func(*testbed, *events.Message) {
+	return func(d *testbed, m *events.Message) {
 		cmd := d.order("o-1")
 		edit(d, &cmd)
 		*m = d.message(cmd)
@@ -50,28 +50,28 @@ func refusals() map[string]refused {
 		"over-precise":   {replaced(`"10000"`, `"10000.5"`), events.DeadInvalid, true, false},
 		"a number":       {replaced(`"10000"`, `10000`), events.DeadInvalid, true, false},
 		"a currency":     {replaced(`"KRW"`, `"XXX"`), events.DeadInvalid, true, false},
-		"not taken here": {commandOf(func(_ *desk, c *payment.Command) { c.Amount = payment.TWD(5) }), events.DeadInvalid, true, false},
-		"a bad event": {func(_ *desk, m *events.Message) { m.Header["ce-specversion"] = []string{"9"} },
+		"not taken here": {commandOf(func(_ *testbed, c *payment.Command) { c.Amount = payment.TWD(5) }), events.DeadInvalid, true, false},
+		"a bad event": {func(_ *testbed, m *events.Message) { m.Header["ce-specversion"] = []string{"9"} },
 			events.DeadUndecodable, true, false},
 		"another order in the body": {replaced(`"o-1"`, `"o-2"`), events.DeadMismatch, false, false},
-		"another, negative order in the body": {func(d *desk, m *events.Message) {
+		"another, negative order in the body": {func(d *testbed, m *events.Message) {
 			replaced(`"o-1"`, `"o-2"`)(d, m)
 			replaced(`"10000"`, `"-1"`)(d, m)
 		}, events.DeadMismatch, false, false},
-		"an order that is none": {func(_ *desk, m *events.Message) {
+		"an order that is none": {func(_ *testbed, m *events.Message) {
 			long := strings.Repeat("x", 65)
 			m.Subject = "deposit.requested"
 			m.Data = []byte(strings.Replace(string(m.Data), `"o-1"`, `"`+long+`"`, 1))
 		}, events.DeadInvalid, false, false},
-		"no command's subject": {func(_ *desk, m *events.Message) { m.Subject = "parked.acme-kr.o-1" }, events.DeadMismatch, false, false},
-		"too old": {commandOf(func(d *desk, c *payment.Command) {
+		"no command's subject": {func(_ *testbed, m *events.Message) { m.Subject = "parked.acme-kr.o-1" }, events.DeadMismatch, false, false},
+		"too old": {commandOf(func(d *testbed, c *payment.Command) {
 			c.RequestedAt = d.now().Add(-d.options.Timing.Retention - time.Second)
 		}), events.DeadTooOld, false, true},
-		"from the future": {commandOf(func(d *desk, c *payment.Command) {
+		"from the future": {commandOf(func(d *testbed, c *payment.Command) {
 			c.RequestedAt = d.now().Add(6 * time.Minute)
 		}), events.DeadInvalid, true, true},
-		"too old by its storing": {func(d *desk, m *events.Message) {
-			commandOf(func(_ *desk, c *payment.Command) { c.RequestedAt = time.Time{} })(d, m)
+		"too old by its storing": {func(d *testbed, m *events.Message) {
+			commandOf(func(_ *testbed, c *payment.Command) { c.RequestedAt = time.Time{} })(d, m)
 			m.StoredAt = d.now().Add(-d.options.Timing.Retention - time.Second)
 		}, events.DeadTooOld, false, true},
 	}
@@ -80,7 +80,7 @@ func refusals() map[string]refused {
 func TestRefusals(t *testing.T) {
 	for name, r := range refusals() {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				m := d.message(d.order("o-1"))
 				r.edit(d, &m)
 				p := d.start()
@@ -112,7 +112,7 @@ func TestRefusalsLeaveAPaymentAsItIs(t *testing.T) {
 	for name, r := range refusals() {
 		t.Run(name, func(t *testing.T) {
 			for _, flush := range []bool{false, true} {
-				inBubble(t, func(d *desk) {
+				inBubble(t, func(d *testbed) {
 					d.provider.script("o-1", reply{err: errThrottled})
 					p, first := d.start(), d.message(d.order("o-1"))
 					d.want(p.Command(context.Background(), first), events.Park)
@@ -138,7 +138,7 @@ func TestRefusalsLeaveAPaymentAsItIs(t *testing.T) {
 }
 
 func TestUnknownProviderIsRefused(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.Provider = "nobody"
 		p := d.start()
@@ -150,7 +150,7 @@ func TestUnknownProviderIsRefused(t *testing.T) {
 }
 
 func TestTheConnectorsOwnCheckRefuses(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("bad-1"))
 		d.want(p.Command(context.Background(), m), events.Dead, events.DeadInvalid)
 		d.log.want("bad-1", payment.Failed)
@@ -166,7 +166,7 @@ func TestARefusalThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 		}
 		for _, f := range []fault{failBefore, failAfter} {
 			t.Run(name+" "+f.String(), func(t *testing.T) {
-				inBubble(t, func(d *desk) {
+				inBubble(t, func(d *testbed) {
 					m := d.message(d.order("o-1"))
 					r.edit(d, &m)
 					p := d.start()
@@ -187,7 +187,7 @@ func TestARefusalThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 
 // Reads that stay behind for long must not lose a refusal.
 func TestARefusalIsNotLostToStaleReads(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(time.Minute)
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 2)...)

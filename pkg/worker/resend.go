@@ -57,7 +57,7 @@ func refusedForGood(p payment.Payment) payment.Observation {
 
 // submitLimit says why an order that the provider does not know is not sent again by the program; nil when it is.
 func (w *Worker) submitLimit(j *job) *payment.Reason {
-	p, limit := j.payment, w.Patience(j.ref.Provider, j.cmd.Operation).MaxSubmits
+	p, limit := j.payment, w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).MaxSubmits
 	if limit <= 0 {
 		limit = DefaultMaxSubmits
 	}

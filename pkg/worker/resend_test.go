@@ -12,10 +12,10 @@ import (
 )
 
 // errUndocumented is a refusal by a code that no page lists.
-var errUndocumented = &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: "440", Refused: true}
+var errUndocumented = &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: "440", Refused: true}
 
 // refusedFor delivers a command for a time to a provider that refuses it for ever.
-func refusedFor(d *desk, p *process, m events.Message, period time.Duration) {
+func refusedFor(d *testbed, p *process, m events.Message, period time.Duration) {
 	d.t.Helper()
 	for end := time.Now().Add(period); time.Now().Before(end); {
 		m.Deliveries++
@@ -31,8 +31,8 @@ func refusedFor(d *desk, p *process, m events.Message, period time.Duration) {
 // the order as often as configured. Then the payment stays in doubt, and a person is told once.
 func TestAnOrderIsSentAsOftenAsConfigured(t *testing.T) {
 	for limit, want := range map[int]int{0: worker.DefaultMaxSubmits, 1: 1, 2: 2, 5: 5} {
-		inBubble(t, func(d *desk) {
-			d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{MaxSubmits: limit} }
+		inBubble(t, func(d *testbed) {
+			d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: limit} }
 			d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
 			refusedFor(d, d.start(), d.message(d.order("o-1")), 48*time.Hour)
 			d.sent("o-1", want, 0)
@@ -50,12 +50,12 @@ func TestAnOrderIsSentAsOftenAsConfigured(t *testing.T) {
 
 // A worker that ends after the provider's second "not known", before it told a person, leaves that to the next one.
 func TestThePersonIsToldOfTheLimitAfterACrash(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{MaxSubmits: 1} }
+	inBubble(t, func(d *testbed) {
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: 1} }
 		cmd := d.order("o-1")
 		is := payment.New(cmd)
 		for _, o := range []payment.Observation{
-			{Kind: payment.Intend}, {Kind: payment.Unclear, Source: payment.FromSubmit, Attempt: 1}, {Kind: payment.Unknown}, {Kind: payment.Unknown},
+			{Kind: payment.Intend}, {Kind: payment.Indeterminate, Source: payment.FromSubmit, Attempt: 1}, {Kind: payment.Unknown}, {Kind: payment.Unknown},
 		} {
 			next, changed, err := payment.Decide(is, o, d.now())
 			if err != nil || !changed {
@@ -76,9 +76,9 @@ func TestThePersonIsToldOfTheLimitAfterACrash(t *testing.T) {
 
 // The age of a doubt and the threshold count from the first request, however often it is sent again.
 func TestTheThresholdCountsFromTheFirstRequest(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.options.Threshold = func(string) time.Duration { return threshold }
-		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{MaxSubmits: 1000} }
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: 1000} }
 		d.provider.traits.SettlingDelay = time.Hour
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
 		p, m, began := d.start(), d.message(d.order("o-1")), time.Now()
@@ -95,8 +95,10 @@ func TestTheThresholdCountsFromTheFirstRequest(t *testing.T) {
 
 // give_up_after bounds the sending, too.
 func TestAnOrderIsNotSentAgainAfterGivingUp(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.options.Patience = func(string, payment.Operation) worker.Patience { return worker.Patience{GiveUpAfter: time.Minute} }
+	inBubble(t, func(d *testbed) {
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy {
+			return worker.GiveUpPolicy{GiveUpAfter: time.Minute}
+		}
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
 		refusedFor(d, d.start(), d.message(d.order("o-1")), time.Hour)
 		d.sent("o-1", 1, 0)
@@ -106,7 +108,7 @@ func TestAnOrderIsNotSentAgainAfterGivingUp(t *testing.T) {
 
 // expires_at ends it as before: the provider said twice that nothing is there.
 func TestAnOrderAtItsLimitExpires(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(6 * time.Hour)
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
@@ -121,7 +123,7 @@ func TestAnOrderAtItsLimitExpires(t *testing.T) {
 
 // Only a named person has it sent once more, and once is once.
 func TestAPersonHasItSentOnceMore(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 4)...)
 		p, m := d.start(), d.message(d.order("o-1"))
 		refusedFor(d, p, m, 6*time.Hour)
@@ -140,7 +142,7 @@ func TestAPersonHasItSentOnceMore(t *testing.T) {
 }
 
 // approve writes that a person lets an order be sent once more.
-func (d *desk) approve(order string) {
+func (d *testbed) approve(order string) {
 	d.t.Helper()
 	is, seq, err := d.log.Last(context.Background(), payment.Ref{Provider: acme, Order: order})
 	if err != nil {
@@ -168,7 +170,7 @@ func TestARefusalThatLeavesNoOrderEndsByEvidence(t *testing.T) {
 		"no reply": {errTimedOut, payment.InDoubt},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.provider.traits.RefusalLeavesNoOrder = true
 				d.provider.script("o-1", repeat(reply{err: c.err}, 1000)...)
 				p, m := d.start(), d.message(d.order("o-1"))
@@ -192,7 +194,7 @@ func TestARefusalThatLeavesNoOrderEndsByEvidence(t *testing.T) {
 // The first request got no answer and was executed, and the provider's look-ups lag behind for long. A refusal of the
 // second request must not end what the first one did.
 func TestARefusalDoesNotEndAnEarlierRequest(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.traits.RefusalLeavesNoOrder = true
 		d.provider.script("o-1", append([]reply{{err: errTimedOut}}, repeat(reply{err: errUndocumented}, 1000)...)...)
 		refusedFor(d, d.start(), d.message(d.order("o-1")), 24*time.Hour)
@@ -206,14 +208,14 @@ func TestARefusalDoesNotEndAnEarlierRequest(t *testing.T) {
 
 // A doubt of the version before, which was sent three times, is not sent three times more.
 func TestADoubtOfAnOlderVersionIsBounded(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		next, _, err := payment.Decide(payment.New(cmd), payment.Observation{Kind: payment.Intend}, d.now())
 		if err != nil {
 			t.Fatal(err)
 		}
 		next.Status, next.Attempts, next.Submits, next.FirstSubmittedAt = payment.InDoubt, 3, 0, time.Time{}
-		next.Reason = &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "440"}
+		next.Reason = &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: "440"}
 		d.log.put(next)
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
 		refusedFor(d, d.start(), d.message(cmd), 24*time.Hour)
@@ -225,9 +227,9 @@ func TestADoubtOfAnOlderVersionIsBounded(t *testing.T) {
 // A worker that stood still takes the time for earlier than it is, until it has measured. At the limit that changes nothing: the
 // order is not sent again, and the person is not told a second time.
 func TestTheLimitStaysThoughTheTimeIsBehind(t *testing.T) {
-	inBubble(t, func(d *desk) {
-		d.options.Patience = func(string, payment.Operation) worker.Patience {
-			return worker.Patience{GiveUpAfter: 15 * time.Minute, MaxSubmits: 1000}
+	inBubble(t, func(d *testbed) {
+		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy {
+			return worker.GiveUpPolicy{GiveUpAfter: 15 * time.Minute, MaxSubmits: 1000}
 		}
 		d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)
 		m := d.message(d.order("o-1"))

@@ -11,14 +11,14 @@ import (
 )
 
 func TestOrderReused(t *testing.T) {
-	for name, forget := range map[string]func(d *desk){
-		"known to Redis":                         func(*desk) {},
-		"known to the log alone":                 func(d *desk) { d.server.FlushAll() },
-		"Redis down":                             func(d *desk) { d.server.SetError("LOADING") },
+	for name, forget := range map[string]func(d *testbed){
+		"known to Redis":                         func(*testbed) {},
+		"known to the log alone":                 func(d *testbed) { d.server.FlushAll() },
+		"Redis down":                             func(d *testbed) { d.server.SetError("LOADING") },
 		"known to Redis, the log cannot be read": nil,
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p := d.start()
 				d.provider.script("o-1", reply{err: errThrottled})
 				first := d.message(d.order("o-1"))
@@ -50,7 +50,7 @@ func TestOrderReused(t *testing.T) {
 }
 
 // reusing are commands that ask for something else under the same order number.
-func reusing(d *desk) map[string]func(*payment.Command) {
+func reusing(d *testbed) map[string]func(*payment.Command) {
 	return map[string]func(*payment.Command){
 		"another amount":   func(c *payment.Command) { c.Amount = payment.KRW(10001) },
 		"a payout":         func(c *payment.Command) { c.Operation = payment.Payout },
@@ -63,7 +63,7 @@ func reusing(d *desk) map[string]func(*payment.Command) {
 
 func TestTheSameCommandWrittenDifferentlyIsTheSame(t *testing.T) {
 	for _, flush := range []bool{false, true} {
-		inBubble(t, func(d *desk) {
+		inBubble(t, func(d *testbed) {
 			cmd := d.order("o-1")
 			cmd.ExpiresAt = d.now().Add(time.Hour)
 			p, m := d.start(), d.message(cmd)

@@ -11,23 +11,23 @@ import (
 // A look-up says that money went back of a payment whose settlement was never heard of: two events, and the process can end
 // between them. Whichever message comes again writes the second, although no look-up is made any more.
 func TestAReversalLearnedByALookUpIsCompleted(t *testing.T) {
-	back := payment.Observation{Kind: payment.TakenBack, Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "R7"}}
-	for name, first := range map[string]func(d *desk, p *process) (again func(p *process) events.Verdict){
-		"a webhook": func(d *desk, _ *process) func(*process) events.Verdict {
+	back := payment.Observation{Kind: payment.Reversal, Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "R7"}}
+	for name, first := range map[string]func(d *testbed, p *process) (again func(p *process) events.Verdict){
+		"a webhook": func(d *testbed, _ *process) func(*process) events.Verdict {
 			m := d.webhook("o-1", unreadable())
 			return func(p *process) events.Verdict { return p.Webhook(context.Background(), m) }
 		},
-		"a timer": func(d *desk, _ *process) func(*process) events.Verdict {
+		"a timer": func(d *testbed, _ *process) func(*process) events.Verdict {
 			m := d.event("o-1")
 			return func(p *process) events.Verdict { return p.Overdue(context.Background(), m, threshold) }
 		},
-		"a command": func(d *desk, _ *process) func(*process) events.Verdict {
+		"a command": func(d *testbed, _ *process) func(*process) events.Verdict {
 			m := d.message(d.order("o-1"))
 			return func(p *process) events.Verdict { return p.Command(context.Background(), m) }
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errTimedOut})
 				d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
 				again := first(d, nil)

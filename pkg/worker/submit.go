@@ -30,7 +30,7 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 	called = !errors.Is(failed, errMayNotSend)
 	observation.Source, observation.Attempt = payment.FromSubmit, j.payment.Attempts
 	w.OnStep(StepCalled, j.ref)
-	if observation.Kind == payment.Unclear {
+	if observation.Kind == payment.Indeterminate {
 		if err := w.redate(ctx, j, intended); err != nil {
 			return err
 		}
@@ -140,7 +140,7 @@ func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.O
 		}
 		observation.ResumeAt = w.inTime(j.cmd, w.Now().Add(max(failed.RetryAfter, w.parkFor(j.payment.Attempts))))
 	default:
-		observation.Kind = payment.Unclear
+		observation.Kind = payment.Indeterminate
 	}
 	return observation
 }
@@ -198,7 +198,7 @@ func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err err
 		failed := connectors.Classify(err) // its text stays out: nobody knows here whose name the provider repeats
 		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order,
 			"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
-		observation = payment.Observation{Kind: payment.Unclear, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
+		observation = payment.Observation{Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 	}
 	observation.Source = payment.FromLookup
 	return observation, asked, err == nil
@@ -250,7 +250,7 @@ func (w *Worker) completeReversal(ctx context.Context, j *job) error {
 		return nil
 	}
 	said := payment.Reason{Code: payment.ReasonReversed, ProviderCode: j.payment.Reason.ProviderCode}
-	return w.observe(ctx, j, payment.Observation{Kind: payment.TakenBack, Reason: &said}, w.Now())
+	return w.observe(ctx, j, payment.Observation{Kind: payment.Reversal, Reason: &said}, w.Now())
 }
 
 // append writes the next event of the payment.

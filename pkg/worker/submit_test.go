@@ -12,7 +12,7 @@ import (
 )
 
 func TestRejectedFails(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errRefused})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Failed)
@@ -25,7 +25,7 @@ func TestRejectedFails(t *testing.T) {
 }
 
 func TestPaidAtOnceSettles(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, says: paid()})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Settled)
@@ -33,7 +33,7 @@ func TestPaidAtOnceSettles(t *testing.T) {
 }
 
 func TestUnreachableIsTriedAgainAtOnceThenParked(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
 		began := time.Now()
 		v := d.start().Command(context.Background(), d.message(d.order("o-1")))
@@ -57,7 +57,7 @@ func TestUnreachableIsTriedAgainAtOnceThenParked(t *testing.T) {
 }
 
 func TestUnreachableForAMomentIsOneIntent(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errUnreached}, reply{err: errUnreached})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
@@ -69,7 +69,7 @@ func TestRetriesEndWithTheFirstCallThatMayHaveArrived(t *testing.T) {
 	named := &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnreachable, Evidence: "a code proves nothing"}
 	for name, err := range map[string]error{"timed out": errTimedOut, "not classified": errPlain, "called unreachable": named} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errUnreached}, reply{execute: true, err: err})
 				d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
@@ -80,7 +80,7 @@ func TestRetriesEndWithTheFirstCallThatMayHaveArrived(t *testing.T) {
 }
 
 func TestParkingDoublesUpToItsMost(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 9)...)
 		p, m := d.start(), d.message(d.order("o-1"))
 		for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 600, 600, 600} {
@@ -95,7 +95,7 @@ func TestParkingDoublesUpToItsMost(t *testing.T) {
 }
 
 func TestLowBalanceIsNotTriedAgainAtOnce(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
 		d.sent("o-1", 1, 0)
@@ -105,7 +105,7 @@ func TestLowBalanceIsNotTriedAgainAtOnce(t *testing.T) {
 }
 
 func TestThrottledIsParkedAsLongAsAsked(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled})
 		p, m := d.start(), d.message(d.order("o-1"))
 		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != errThrottled.RetryAfter {
@@ -119,7 +119,7 @@ func TestThrottledIsParkedAsLongAsAsked(t *testing.T) {
 }
 
 func TestParkedIsNotBegunBeforeItsTime(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled})
 		p, m := d.start(), d.message(d.order("o-1"))
 		first := p.Command(context.Background(), m)
@@ -144,7 +144,7 @@ func TestParkedIsNotBegunBeforeItsTime(t *testing.T) {
 }
 
 func TestExpiredIsNotBegun(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now()
 		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
@@ -155,7 +155,7 @@ func TestExpiredIsNotBegun(t *testing.T) {
 }
 
 func TestExpiredWhileParkedFails(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now().Add(time.Minute)
 		d.provider.script("o-1", reply{err: errThrottled})
@@ -167,7 +167,7 @@ func TestExpiredWhileParkedFails(t *testing.T) {
 }
 
 func TestStoppingBeginsNothing(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		ctx, stop := context.WithCancel(context.Background())
 		stop()
 		p, m := d.start(), d.message(d.order("o-1"))
@@ -182,7 +182,7 @@ func TestStoppingBeginsNothing(t *testing.T) {
 }
 
 func TestStoppingAsksNothing(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		p := d.start()
 		p.ports.on("append", 2, failBefore)
@@ -196,7 +196,7 @@ func TestStoppingAsksNothing(t *testing.T) {
 }
 
 func TestStoppingDuringTheRetriesCostsNothing(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
 		ctx, stop := context.WithCancel(context.Background())
 		time.AfterFunc(time.Second, stop)
@@ -224,7 +224,7 @@ func TestStoppingDuringTheRetriesCostsNothing(t *testing.T) {
 
 // A time that runs out is no stop: what was tried counts.
 func TestATimeThatRunsOutIsNoStop(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
@@ -237,7 +237,7 @@ func TestATimeThatRunsOutIsNoStop(t *testing.T) {
 }
 
 func TestStoppingLetsTheCallEnd(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
 		ctx, stop := context.WithCancel(context.Background())
 		time.AfterFunc(time.Second, stop)
@@ -248,7 +248,7 @@ func TestStoppingLetsTheCallEnd(t *testing.T) {
 }
 
 func TestStoppingBetweenIntentAndCallSendsAllTheSame(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		ctx, stop := context.WithCancel(context.Background())
 		d.options.OnStep = func(s worker.Step, _ payment.Ref) {
 			if s == worker.StepIntended {
@@ -261,7 +261,7 @@ func TestStoppingBetweenIntentAndCallSendsAllTheSame(t *testing.T) {
 }
 
 func TestACallIsCutOffByItsTimeout(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: time.Hour})
 		began := time.Now()
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -283,11 +283,11 @@ func repeat(r reply, n int) []reply {
 
 // Between two tries of one attempt the command expires, or the provider closes.
 func TestNothingIsTriedAgainTooLate(t *testing.T) {
-	unreachable := func(d *desk) {
+	unreachable := func(d *testbed) {
 		d.options.Timing.RetryInitial = 2 * time.Second // the pause is one second at least
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 100)...)
 	}
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		unreachable(d)
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(500 * time.Millisecond)
@@ -296,7 +296,7 @@ func TestNothingIsTriedAgainTooLate(t *testing.T) {
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Failed)
 		d.reason("o-1", payment.ReasonExpired, "")
 	})
-	atHours(t, friday.Add(-500*time.Millisecond), worker.ParkClosed, func(d *desk) {
+	atHours(t, friday.Add(-500*time.Millisecond), worker.ParkClosed, func(d *testbed) {
 		unreachable(d)
 		p, m := d.start(), d.message(d.order("o-1"))
 		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))

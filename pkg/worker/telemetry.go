@@ -19,12 +19,12 @@ import (
 
 // The names of the engine's metrics.
 const (
-	MetricTransitions  = "payonce.payments.transitions" // events written, by provider, operation, status, reason
-	MetricCalls        = "payonce.provider.call"        // seconds, by provider, call, class
-	MetricWebhooks     = "payonce.webhooks.taken_in"    // webhooks worked, by provider, kind, result
-	MetricWebhooksDead = "payonce.webhooks.given_up"    // webhooks that became dead letters, by provider, reason
-	MetricClaimsDown   = "payonce.claims.unavailable"   // commands that went on, or waited, without the claim store
-	MetricOverdue      = "payonce.payments.overdue"     // payments of which a person should know, by provider, operation, status
+	MetricTransitions  = "payonce.payments.transitions"   // events written, by provider, operation, status, reason
+	MetricCalls        = "payonce.provider.call"          // seconds, by provider, call, class
+	MetricWebhooks     = "payonce.webhooks.processed"     // webhooks worked, by provider, kind, result
+	MetricWebhooksDead = "payonce.webhooks.dead_lettered" // webhooks that became dead letters, by provider, reason
+	MetricClaimsDown   = "payonce.claims.unavailable"     // commands that went on, or waited, without the claim store
+	MetricOverdue      = "payonce.payments.overdue"       // payments of which a person should know, by provider, operation, status
 	// MetricOpenAge is how long payments were open, in seconds since they were sent, that a look-up did not
 	// end, by provider, operation, status. Its maximum is the oldest payment in doubt.
 	MetricOpenAge = "payonce.payments.open_age"
@@ -114,15 +114,15 @@ func (i *instruments) again(ctx context.Context, j *job) {
 	}
 }
 
-// webhookGivenUp counts one webhook that becomes a dead letter.
-func (i *instruments) webhookGivenUp(ctx context.Context, provider string, reason events.DeadReason) {
+// webhookDeadLettered counts one webhook that becomes a dead letter.
+func (i *instruments) webhookDeadLettered(ctx context.Context, provider string, reason events.DeadReason) {
 	if i.webhooksDead.Enabled(ctx) {
 		i.webhooksDead.Add(ctx, 1, metric.WithAttributes(attribute.String("provider", i.named(provider)), attribute.String("reason", string(reason))))
 	}
 }
 
-// tookIn counts one webhook.
-func (i *instruments) tookIn(ctx context.Context, provider string, kind payment.Kind, err error) {
+// processed counts one webhook.
+func (i *instruments) processed(ctx context.Context, provider string, kind payment.Kind, err error) {
 	if !i.webhooks.Enabled(ctx) {
 		return
 	}

@@ -26,7 +26,7 @@ func TestMetrics(t *testing.T) {
 	reader := sdk.NewManualReader()
 	otel.SetMeterProvider(sdk.NewMeterProvider(sdk.WithReader(reader)))
 	t.Cleanup(func() { otel.SetMeterProvider(noop.NewMeterProvider()) })
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		d.provider.script("o-2", reply{err: errRefused})
@@ -126,7 +126,7 @@ func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
 		"other amount": {accepted("o-1"), {Kind: payment.Paid, Amount: payment.KRW(1)}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after(t, func(d *desk, take take) {
+			after(t, func(d *testbed, take take) {
 				d.want(take(calls[0]), events.Done)
 				if strings.Contains(d.logs.String(), "ERROR") {
 					t.Errorf("an error without a reason: %s", d.logs)
@@ -143,7 +143,7 @@ func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
 // An event makes one line, but for the intent, which would double them.
 func TestIntentsAreLoggedAsDetails(t *testing.T) {
 	for level, intents := range map[slog.Level]int{slog.LevelInfo: 0, slog.LevelDebug: 1} {
-		inBubble(t, func(d *desk) {
+		inBubble(t, func(d *testbed) {
 			var lines bytes.Buffer
 			d.options.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: level}))
 			p := d.start()

@@ -12,34 +12,34 @@ import (
 // A payment whose last event cannot be read is held, whatever brought its message: nothing is written after the event and
 // nothing is called. Once a person has stepped over it the payment goes on by itself, and is one payment at the provider.
 func TestUnreadableEventHoldsItsPayment(t *testing.T) {
-	parkedFirst := func(d *desk) {
+	parkedFirst := func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled})
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
 	}
 	for name, c := range map[string]struct {
-		before   func(d *desk)
+		before   func(d *testbed)
 		executed bool // the event that cannot be read was the intent of a worker that sent it
 		subject  payment.Status
 		skipped  payment.Status // what the person's event says
 		ends     payment.Status
 		sent     int
 	}{
-		"nothing before":             {func(*desk) {}, false, payment.Submitting, payment.InDoubt, payment.InDoubt, 0},
-		"nothing before, and sent":   {func(*desk) {}, true, payment.Submitting, payment.InDoubt, payment.Pending, 1},
+		"nothing before":             {func(*testbed) {}, false, payment.Submitting, payment.InDoubt, payment.InDoubt, 0},
+		"nothing before, and sent":   {func(*testbed) {}, true, payment.Submitting, payment.InDoubt, payment.Pending, 1},
 		"parked":                     {parkedFirst, false, payment.Submitting, payment.InDoubt, payment.Pending, 2},
 		"parked, and sent":           {parkedFirst, true, payment.Submitting, payment.InDoubt, payment.Pending, 2},
 		"parked, the provider spoke": {parkedFirst, false, payment.Pending, payment.InDoubt, payment.InDoubt, 1},
-		"pending": {func(d *desk) {
+		"pending": {func(d *testbed) {
 			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		}, false, payment.Pending, payment.Pending, payment.Pending, 1},
-		"failed": {func(d *desk) {
+		"failed": {func(d *testbed) {
 			cmd := d.order("o-1")
 			cmd.ExpiresAt = d.now().Add(-time.Hour)
 			d.start().Command(context.Background(), d.message(cmd))
 		}, false, payment.Submitting, payment.Failed, payment.Failed, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				c.before(d)
 				cmd := d.order("o-1")
 				if first := d.log.now("o-1"); first.Status == payment.Failed {

@@ -10,7 +10,7 @@ import (
 
 // A payment is its upstream's in every event, whatever comes of it.
 func TestEveryEventNamesItsUpstream(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		cmd := d.order("o-1")
 		cmd.Upstream = "shop"
@@ -42,13 +42,13 @@ func TestEveryEventNamesItsUpstream(t *testing.T) {
 // The same command of another upstream is another command: it starts nothing, changes nothing, and does not become the
 // other's. Our own programs, which name no upstream, may repeat any command.
 func TestTheSameCommandOfAnotherUpstream(t *testing.T) {
-	for name, forget := range map[string]func(d *desk){
-		"known to Redis":         func(*desk) {},
-		"known to the log alone": func(d *desk) { d.server.FlushAll() },
-		"Redis down":             func(d *desk) { d.server.SetError("LOADING") },
+	for name, forget := range map[string]func(d *testbed){
+		"known to Redis":         func(*testbed) {},
+		"known to the log alone": func(d *testbed) { d.server.FlushAll() },
+		"Redis down":             func(d *testbed) { d.server.SetError("LOADING") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				cmd := d.order("o-1")
 				cmd.Upstream = "shop"
 				d.provider.script("o-1", reply{err: errThrottled})
@@ -75,7 +75,7 @@ func TestTheSameCommandOfAnotherUpstream(t *testing.T) {
 
 // A payment of before upstreams were known goes on with the command of whoever has its provider.
 func TestCommandOfAnUpstreamForAPaymentWithoutOne(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		cmd := d.order("o-1")
@@ -113,7 +113,7 @@ func TestClarificationOfAnotherUpstream(t *testing.T) {
 
 // An upstream takes no number that is reserved for another, not even with what is no command.
 func TestReservedOrderNumbers(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.options.OrderPrefixes = payment.OrderPrefixes{"shop": "S-"}
 		p := d.start()
 		message := func(upstream, order string) events.Message {

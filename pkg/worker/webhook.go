@@ -30,7 +30,7 @@ func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
 	verdict := w.webhook(ctx, m)
 	if verdict.Kind == events.Dead { // each was signed by a provider, or is a hole in our own walls
 		ref, _ := events.SubjectRef(m.Subject)
-		w.metrics.webhookGivenUp(ctx, ref.Provider, verdict.Reason)
+		w.metrics.webhookDeadLettered(ctx, ref.Provider, verdict.Reason)
 		w.Logger.ErrorContext(ctx, "a webhook is given up", "provider", ref.Provider, "order", ref.Order,
 			"reason", string(verdict.Reason), "detail", verdict.Detail, "next", operator.NextOfDeadLetter(verdict.Reason))
 	}
@@ -99,7 +99,7 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if err == nil {
 		err = w.observe(ctx, j, notice.Observation, w.Now())
 	}
-	w.metrics.tookIn(ctx, call.Provider, notice.Observation.Kind, err)
+	w.metrics.processed(ctx, call.Provider, notice.Observation.Kind, err)
 	if errors.Is(err, payment.ErrForbidden) { // no provider's webhook has such a meaning: it would come again for ever
 		return events.DeadVerdict(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
 	}
@@ -107,7 +107,7 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		return verdict
 	}
 	if err != nil {
-		w.Logger.WarnContext(ctx, "the webhook cannot be taken in now", "provider", call.Provider, "order", call.Order, "error", err)
+		w.Logger.WarnContext(ctx, "the webhook cannot be processed now", "provider", call.Provider, "order", call.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}
 	if afterAll(j.payment, notice.Observation) && !j.payment.Annotated(notice.Observation) {
@@ -128,20 +128,20 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 // An account has one order number for both, so it is about this payment; it may have fields too few to be told
 // apart, or the provider has made something else of the order.
 func otherOperation(n connectors.Notice) payment.Observation {
-	why := payment.Reason{Code: payment.ReasonUnclear, Message: fmt.Sprintf("%s, said of a %s", n.Observation.Kind, n.Operation)}
+	why := payment.Reason{Code: payment.ReasonIndeterminate, Message: fmt.Sprintf("%s, said of a %s", n.Observation.Kind, n.Operation)}
 	if r := n.Observation.Reason; r != nil {
 		why.ProviderCode = r.ProviderCode
 		if r.Message != "" {
 			why.Message += ": " + r.Message
 		}
 	}
-	return payment.Observation{Kind: payment.Unclear, Known: true, Reason: &why}
+	return payment.Observation{Kind: payment.Indeterminate, Known: true, Reason: &why}
 }
 
 // afterAll reports whether a webhook says something of a payment that has its outcome which the outcome does not
 // explain: it cannot be mapped, or the provider goes on with a payment that failed without its word.
 func afterAll(p payment.Payment, o payment.Observation) bool {
-	return p.Status.Ended() && o.Kind == payment.Unclear || p.FailedUnsaid() && o.Kind == payment.Accepted
+	return p.Status.Ended() && o.Kind == payment.Indeterminate || p.FailedUnsaid() && o.Kind == payment.Accepted
 }
 
 // unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it

@@ -13,9 +13,9 @@ import (
 )
 
 // after runs a test on an order that is pending, with its webhooks.
-func after(t *testing.T, test func(d *desk, take func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict)) {
+func after(t *testing.T, test func(d *testbed, take func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict)) {
 	t.Helper()
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p := d.start()
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 		test(d, func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict {
@@ -30,7 +30,7 @@ type take = func(o payment.Observation, edit ...func(*call, http.Header)) events
 // its age each time, and in the end it is a dead letter with an alarm.
 func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
 	var logs strings.Builder
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.options.Logger = slog.New(slog.NewTextHandler(&logs, nil))
 		p, m := d.start(), d.webhook("o-1", paid())
 		began, parked := time.Now(), 0
@@ -69,7 +69,7 @@ func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
 
 // The ingress's clock can be ahead of ours: what nobody knows must leave the consumer all the same.
 func TestAWebhookFromTheFutureIsNotHeldByTheConsumer(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.webhook("o-1", paid())
 		m.Deliveries = 9
 		d.want(p.Webhook(context.Background(), m), events.Park)
@@ -77,7 +77,7 @@ func TestAWebhookFromTheFutureIsNotHeldByTheConsumer(t *testing.T) {
 }
 
 func TestWebhookBeforeItsCommandIsKept(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.webhook("o-1", paid())
 		d.want(p.Webhook(context.Background(), m), events.Retry)
 		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -87,7 +87,7 @@ func TestWebhookBeforeItsCommandIsKept(t *testing.T) {
 }
 
 func TestWebhookBeforeTheReplySettles(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
 		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done) })
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -97,7 +97,7 @@ func TestWebhookBeforeTheReplySettles(t *testing.T) {
 
 // The reply's append loses against the webhook's and follows it.
 func TestAReplyThatContradictsAnEarlierWebhookIsAConflict(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, err: errRefused})
 		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done) })
 		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
@@ -113,7 +113,7 @@ func TestWebhooksThatAreNotLetIn(t *testing.T) {
 		"another order": {events.DeadBadWebhook, func(c *call, _ http.Header) { c.Order = "o-2" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after(t, func(d *desk, take take) {
+			after(t, func(d *testbed, take take) {
 				d.want(take(paid(), r.edit), events.Dead, r.reason)
 				d.log.want("o-1", payment.Submitting, payment.Pending)
 			})
@@ -128,7 +128,7 @@ func TestAWebhookWaitsForTheSecretThatSignedIt(t *testing.T) {
 		"missing": func(_ *call, h http.Header) { h.Del("X-Signature") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p, began, tries := d.start(), time.Now(), 0
 				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
 				m := d.webhook("o-1", paid(), forge)
@@ -151,8 +151,8 @@ func TestAWebhookWaitsForTheSecretThatSignedIt(t *testing.T) {
 }
 
 // A time that no ingress's clock can show must not hold a forged message for ever.
-func TestAForgedWebhookFromTheFutureIsGivenUp(t *testing.T) {
-	inBubble(t, func(d *desk) {
+func TestAForgedWebhookFromTheFutureIsDeadLettered(t *testing.T) {
+	inBubble(t, func(d *testbed) {
 		m := d.webhook("o-1", paid(), func(_ *call, h http.Header) { h.Del("X-Signature") })
 		m.Header.Set("ce-time", time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano))
 		d.want(d.start().Webhook(context.Background(), m), events.Park)
@@ -162,7 +162,7 @@ func TestAForgedWebhookFromTheFutureIsGivenUp(t *testing.T) {
 }
 
 func TestAWebhookOfANewSecretIsTakenOnceTheWorkerHasIt(t *testing.T) {
-	after(t, func(d *desk, take take) {
+	after(t, func(d *testbed, take take) {
 		d.want(take(paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "of the new secret") }), events.Park)
 		d.provider.signature = "of the new secret"
 		d.want(take(paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "of the new secret") }), events.Done)
@@ -182,7 +182,7 @@ func TestMessagesThatAreNoWebhooks(t *testing.T) {
 		"another subject":  {events.DeadBadWebhook, func(m *events.Message) { m.Subject = "webhook.received.acme-kr.o-2" }},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(d *desk) {
+			inBubble(t, func(d *testbed) {
 				p, m := d.start(), d.webhook("o-1", paid())
 				r.edit(&m)
 				d.want(p.Webhook(context.Background(), m), events.Dead, r.reason)
@@ -195,7 +195,7 @@ func TestMessagesThatAreNoWebhooks(t *testing.T) {
 }
 
 func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
-	after(t, func(d *desk, take take) {
+	after(t, func(d *testbed, take take) {
 		d.want(take(paid(), func(c *call, _ http.Header) { c.Operation = "" }), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
@@ -203,7 +203,7 @@ func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
 
 // A provider that names no currency speaks of the order's, and never of another account's of ours.
 func TestWebhookWithoutACurrencyIsReadInTheOrders(t *testing.T) {
-	after(t, func(d *desk, take take) {
+	after(t, func(d *testbed, take take) {
 		o := paid(func(o *payment.Observation) { o.Amount.Currency, o.SettledAmount = "", payment.Money{Minor: 10000} })
 		d.want(take(o, func(c *call, _ http.Header) { c.NoCurrency = true }), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
@@ -217,7 +217,7 @@ func TestWebhookThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 	for _, name := range []string{"last", "append"} {
 		for _, f := range []fault{failBefore, failAfter} {
 			t.Run(name+" "+f.String(), func(t *testing.T) {
-				after(t, func(d *desk, _ take) {
+				after(t, func(d *testbed, _ take) {
 					p, m := d.start(), d.webhook("o-1", paid())
 					p.ports.on(name, 1, f)
 					if delay := d.want(p.Webhook(context.Background(), m), events.Retry); delay <= 0 {
@@ -237,7 +237,7 @@ func TestContradictionIsAConflict(t *testing.T) {
 		"declined after paid": {paid(), declined}, "paid after declined": {declined, paid()},
 	} {
 		t.Run(name, func(t *testing.T) {
-			after(t, func(d *desk, take take) {
+			after(t, func(d *testbed, take take) {
 				d.want(take(o[0]), events.Done)
 				first := d.log.now("o-1").Status
 				d.want(take(o[1]), events.Done)
@@ -251,7 +251,7 @@ func TestContradictionIsAConflict(t *testing.T) {
 
 func TestAnotherAmountIsInDoubtOrAConflict(t *testing.T) {
 	other := paid(func(o *payment.Observation) { o.Amount = payment.KRW(1000000) })
-	after(t, func(d *desk, take take) {
+	after(t, func(d *testbed, take take) {
 		d.lookupSays(payment.Observation{}, errPlain)
 		d.want(take(other), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt)
@@ -264,7 +264,7 @@ func TestAnotherAmountIsInDoubtOrAConflict(t *testing.T) {
 }
 
 func TestAThousandDuplicatesAreOneEvent(t *testing.T) {
-	after(t, func(d *desk, take take) {
+	after(t, func(d *testbed, take take) {
 		for range 1000 {
 			d.want(take(paid()), events.Done)
 		}
@@ -273,8 +273,8 @@ func TestAThousandDuplicatesAreOneEvent(t *testing.T) {
 }
 
 func TestReversal(t *testing.T) {
-	back := payment.Observation{Kind: payment.TakenBack}
-	after(t, func(d *desk, take take) {
+	back := payment.Observation{Kind: payment.Reversal}
+	after(t, func(d *testbed, take take) {
 		d.want(take(paid()), events.Done)
 		d.want(take(back), events.Done)
 		d.want(take(back), events.Done)
@@ -283,8 +283,8 @@ func TestReversal(t *testing.T) {
 }
 
 func TestReversalOfAMissedSettlementSettlesFirst(t *testing.T) {
-	back := payment.Observation{Kind: payment.TakenBack}
-	after(t, func(d *desk, take take) {
+	back := payment.Observation{Kind: payment.Reversal}
+	after(t, func(d *testbed, take take) {
 		d.want(take(back), events.Done)
 		d.want(take(paid()), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
@@ -292,7 +292,7 @@ func TestReversalOfAMissedSettlementSettlesFirst(t *testing.T) {
 			t.Errorf("settled: %+v", settled.Reason)
 		}
 	})
-	after(t, func(d *desk, _ take) { // and a crash between the two
+	after(t, func(d *testbed, _ take) { // and a crash between the two
 		p := d.start()
 		p.ports.on("append", 2, failBefore)
 		m := d.webhook("o-1", back)
@@ -302,19 +302,19 @@ func TestReversalOfAMissedSettlementSettlesFirst(t *testing.T) {
 	})
 }
 
-func TestAFurtherReceiptIsAConflictWithTheSum(t *testing.T) {
-	receipt := func(reference string, won int64) payment.Observation {
+func TestAFurtherTransferIsAConflictWithTheSum(t *testing.T) {
+	transfer := func(reference string, won int64) payment.Observation {
 		return paid(func(o *payment.Observation) {
-			o.Receipts = []payment.Receipt{{Reference: reference, Amount: payment.KRW(won)}}
+			o.Transfers = []payment.Transfer{{Reference: reference, Amount: payment.KRW(won)}}
 		})
 	}
-	after(t, func(d *desk, take take) {
-		d.want(take(receipt("r-1", 10000)), events.Done)
-		d.want(take(receipt("r-1", 10000)), events.Done)
-		d.want(take(receipt("r-2", 500)), events.Done)
-		d.want(take(receipt("r-2", 500)), events.Done)
+	after(t, func(d *testbed, take take) {
+		d.want(take(transfer("r-1", 10000)), events.Done)
+		d.want(take(transfer("r-1", 10000)), events.Done)
+		d.want(take(transfer("r-2", 500)), events.Done)
+		d.want(take(transfer("r-2", 500)), events.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Conflict)
-		d.reason("o-1", payment.ReasonExtraReceipt, "")
+		d.reason("o-1", payment.ReasonExtraTransfer, "")
 		if sum := d.log.now("o-1").SettledAmount; sum != payment.KRW(10500) {
 			t.Errorf("settled %s", sum)
 		}
@@ -323,7 +323,7 @@ func TestAFurtherReceiptIsAConflictWithTheSum(t *testing.T) {
 
 // Somebody else moves the payment between the webhook's read and its append.
 func TestAWebhookFollowsAPaymentThatMoves(t *testing.T) {
-	after(t, func(d *desk, take take) {
+	after(t, func(d *testbed, take take) {
 		d.log.beforeAppend = func(payment.Payment) {
 			p := d.log.now("o-1")
 			p.Status, p.Revision, p.SettledAmount = payment.Settled, 3, payment.KRW(10000)
@@ -335,7 +335,7 @@ func TestAWebhookFollowsAPaymentThatMoves(t *testing.T) {
 }
 
 func TestIntake(t *testing.T) {
-	inBubble(t, func(d *desk) {
+	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		long := m.Subject
 		m.Subject = events.ShortSubject(payment.Deposit)

@@ -49,9 +49,9 @@ type Options struct {
 	// Opening says when a provider takes payments of an operation; nil is always open. It is called
 	// concurrently.
 	Opening func(provider string, op payment.Operation) Opening
-	// Patience says how long payments of an operation wait for their provider; nil waits for ever. It is
+	// GiveUpPolicy says how long payments of an operation wait for their provider; nil waits for ever. It is
 	// called concurrently.
-	Patience func(provider string, op payment.Operation) Patience
+	GiveUpPolicy func(provider string, op payment.Operation) GiveUpPolicy
 	// Threshold says after how much open time, from the first request on, a person is told of an open payment;
 	// nil or 0 tells nobody here. It is called concurrently.
 	Threshold func(provider string) time.Duration
@@ -207,8 +207,8 @@ func New(o Options) (*Worker, error) {
 	if o.Opening == nil {
 		o.Opening = func(string, payment.Operation) Opening { return Opening{} }
 	}
-	if o.Patience == nil {
-		o.Patience = func(string, payment.Operation) Patience { return Patience{} }
+	if o.GiveUpPolicy == nil {
+		o.GiveUpPolicy = func(string, payment.Operation) GiveUpPolicy { return GiveUpPolicy{} }
 	}
 	if o.Threshold == nil {
 		o.Threshold = func(string) time.Duration { return 0 }

@@ -1,6 +1,6 @@
 // Command bare is the loop that somebody writes by hand on an afternoon: take a command, SET NX in Redis,
 // call the provider, publish the event, acknowledge. Whatever goes wrong in between loses a payment or pays
-// it twice. It is the yardstick for what safety costs, see docs/performance.md.
+// it twice. It is the baseline for what safety costs, see docs/performance.md.
 package main
 
 import (
@@ -12,12 +12,12 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/bench/yardstick"
+	"payonce/internal/bench/baseline"
 )
 
-func main() { yardstick.Main("bare", run) }
+func main() { baseline.Main("bare", run) }
 
-func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
+func run(ctx context.Context, o baseline.Options, worker *baseline.Worker) error {
 	conn, err := nats.Connect(o.NATS)
 	if err != nil {
 		return err
@@ -27,23 +27,23 @@ func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
 	if err != nil {
 		return err
 	}
-	consumer, err := js.CreateOrUpdateConsumer(ctx, yardstick.CommandStream, jetstream.ConsumerConfig{
-		Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: yardstick.CommandFilter, MaxAckPending: 10_000,
+	consumer, err := js.CreateOrUpdateConsumer(ctx, baseline.CommandStream, jetstream.ConsumerConfig{
+		Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: baseline.CommandFilter, MaxAckPending: 10_000,
 	})
 	if err != nil {
 		return err
 	}
-	return work(js, consumer, desk, o.Slots, ctx.Done())
+	return work(js, consumer, worker, o.Slots, ctx.Done())
 }
 
 // work consumes until stop is closed, with as many goroutines as there are slots.
-func work(js jetstream.JetStream, consumer jetstream.Consumer, desk *yardstick.Desk, slots int, stop <-chan struct{}) error {
+func work(js jetstream.JetStream, consumer jetstream.Consumer, worker *baseline.Worker, slots int, stop <-chan struct{}) error {
 	messages := make(chan jetstream.Msg)
 	var workers sync.WaitGroup
 	for range slots {
 		workers.Go(func() {
 			for m := range messages {
-				if err := handle(context.Background(), js, desk, m); err != nil {
+				if err := handle(context.Background(), js, worker, m); err != nil {
 					fmt.Fprintln(os.Stderr, "bare:", err)
 				}
 			}
@@ -53,7 +53,7 @@ func work(js jetstream.JetStream, consumer jetstream.Consumer, desk *yardstick.D
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(os.Stderr, yardstick.Ready)
+	fmt.Fprintln(os.Stderr, baseline.Ready)
 	<-stop
 	consuming.Drain()
 	<-consuming.Closed()
@@ -62,15 +62,15 @@ func work(js jetstream.JetStream, consumer jetstream.Consumer, desk *yardstick.D
 	return nil
 }
 
-func handle(ctx context.Context, js jetstream.JetStream, desk *yardstick.Desk, m jetstream.Msg) error {
-	cmd, err := yardstick.Order(m.Data())
+func handle(ctx context.Context, js jetstream.JetStream, worker *baseline.Worker, m jetstream.Msg) error {
+	cmd, err := baseline.Order(m.Data())
 	if err != nil {
 		return err
 	}
-	if first, err := desk.First(ctx, cmd.Order); err != nil || !first {
+	if first, err := worker.First(ctx, cmd.Order); err != nil || !first {
 		return err
 	}
-	subject, data, err := desk.Call(ctx, cmd)
+	subject, data, err := worker.Call(ctx, cmd)
 	if err != nil {
 		return err
 	}

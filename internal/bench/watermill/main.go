@@ -17,15 +17,15 @@ import (
 	"github.com/ThreeDotsLabs/watermill/message/router/middleware"
 	"github.com/nats-io/nats.go"
 
-	"payonce/internal/bench/yardstick"
+	"payonce/internal/bench/baseline"
 )
 
-func main() { yardstick.Main("watermill", run) }
+func main() { baseline.Main("watermill", run) }
 
 // callTimeout is that of payonce.
 const callTimeout = 15 * time.Second
 
-func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
+func run(ctx context.Context, o baseline.Options, worker *baseline.Worker) error {
 	logger := watermill.NewStdLogger(false, false)
 	publisher, err := wmnats.NewPublisher(wmnats.PublisherConfig{URL: o.NATS}, logger)
 	if err != nil {
@@ -36,7 +36,7 @@ func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
 		JetStream: wmnats.JetStreamConfig{
 			DurablePrefix: "watermill", AckAsync: true,
 			SubscribeOptions: []nats.SubOpt{
-				nats.BindStream(yardstick.CommandStream), nats.DeliverAll(), nats.AckExplicit(), nats.ManualAck(),
+				nats.BindStream(baseline.CommandStream), nats.DeliverAll(), nats.AckExplicit(), nats.ManualAck(),
 				nats.AckWait(time.Minute), nats.MaxAckPending(10_000),
 			},
 		},
@@ -52,14 +52,14 @@ func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
 		middleware.Recoverer,
 		middleware.Retry{MaxRetries: 3, InitialInterval: 100 * time.Millisecond, Logger: logger}.Middleware,
 		middleware.Timeout(callTimeout),
-		(&middleware.Deduplicator{KeyFactory: order, Repository: seen{desk}}).Middleware,
+		(&middleware.Deduplicator{KeyFactory: order, Repository: seen{worker}}).Middleware,
 	)
-	router.AddNoPublisherHandler("deposits", yardstick.CommandFilter, subscriber, func(m *message.Message) error {
-		cmd, err := yardstick.Order(m.Payload)
+	router.AddNoPublisherHandler("deposits", baseline.CommandFilter, subscriber, func(m *message.Message) error {
+		cmd, err := baseline.Order(m.Payload)
 		if err != nil {
 			return err
 		}
-		subject, data, err := desk.Call(m.Context(), cmd)
+		subject, data, err := worker.Call(m.Context(), cmd)
 		if err != nil {
 			return err
 		}
@@ -67,7 +67,7 @@ func run(ctx context.Context, o yardstick.Options, desk *yardstick.Desk) error {
 	})
 	go func() {
 		<-router.Running()
-		fmt.Fprintln(os.Stderr, yardstick.Ready)
+		fmt.Fprintln(os.Stderr, baseline.Ready)
 	}()
 	return router.Run(ctx)
 }
@@ -82,10 +82,10 @@ func order(m *message.Message) (string, error) {
 }
 
 // seen is a middleware.ExpiringKeyRepository in Redis.
-type seen struct{ desk *yardstick.Desk }
+type seen struct{ worker *baseline.Worker }
 
 // IsDuplicate reports whether the key was seen before.
 func (s seen) IsDuplicate(ctx context.Context, key string) (bool, error) {
-	first, err := s.desk.First(ctx, key)
+	first, err := s.worker.First(ctx, key)
 	return !first && err == nil, err
 }

@@ -19,7 +19,7 @@ type deadline struct {
 	ended atomic.Bool
 }
 
-func (s *trial) deadline() *deadline {
+func (s *testenv) deadline() *deadline {
 	return &deadline{Context: s.Context(), done: make(chan struct{})}
 }
 
@@ -40,18 +40,18 @@ func (d *deadline) Err() error {
 }
 
 // call is Submit or Lookup.
-type call func(s *trial, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error)
+type call func(s *testenv, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error)
 
-func submits(s *trial, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
+func submits(s *testenv, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
 	return s.submit(ctx, c, s.command(order(1), s.h.Command.Amount))
 }
 
-func looksUp(s *trial, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
+func looksUp(s *testenv, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
 	return s.lookup(ctx, c, s.command(order(1), s.h.Command.Amount))
 }
 
 // mustBe tests the class of an error.
-func (s *trial) mustBe(class connectors.Class, what string, o payment.Observation, e *connectors.Error) {
+func (s *testenv) mustBe(class connectors.Class, what string, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	switch {
 	case e == nil:
@@ -62,7 +62,7 @@ func (s *trial) mustBe(class connectors.Class, what string, o payment.Observatio
 }
 
 // refused plays a provider where nobody listens.
-func refused(s *trial) {
+func refused(s *testenv) {
 	p := s.serve(always(hangUp))
 	p.close()
 	o, e := submits(s, s.Context(), s.connect(p.url(), nil))
@@ -70,7 +70,7 @@ func refused(s *trial) {
 }
 
 // handshakeBroken resets the connection inside the TLS handshake, before any byte of the request.
-func handshakeBroken(s *trial) {
+func handshakeBroken(s *testenv) {
 	p := s.greets(func(conn net.Conn) bool {
 		_, _ = conn.Read(make([]byte, 1)) // the client has begun
 		return reset(conn)
@@ -82,7 +82,7 @@ func handshakeBroken(s *trial) {
 	}
 }
 
-func trust(s *trial) {
+func trust(s *testenv) {
 	p, roots := s.serveTLS(always(send(s.accepted(1))))
 	o, e := submits(s, s.Context(), s.connect(p.url(), nil))
 	s.mustBe(connectors.NotSent, "a certificate that nobody trusts", o, e)
@@ -101,7 +101,7 @@ func trust(s *trial) {
 }
 
 // broken are ways in which a connection ends after the request arrived.
-func (s *trial) broken() map[string]play {
+func (s *testenv) broken() map[string]play {
 	answer := s.accepted(1)
 	return map[string]play{
 		"a reset after the request":           reset,
@@ -113,7 +113,7 @@ func (s *trial) broken() map[string]play {
 	}
 }
 
-func brokenConnections(s *trial) {
+func brokenConnections(s *testenv) {
 	for name, what := range s.broken() {
 		p := s.serve(always(what))
 		o, e := submits(s, s.Context(), s.connect(p.url(), nil))
@@ -123,9 +123,9 @@ func brokenConnections(s *trial) {
 }
 
 // timeouts let the deadline pass, or the caller give up, once the request has arrived.
-func timeouts(s *trial) { s.stopped(submits) }
+func timeouts(s *testenv) { s.stopped(submits) }
 
-func (s *trial) stopped(what call) {
+func (s *testenv) stopped(what call) {
 	answer := s.accepted(1)
 	for name, slow := range map[string]func(begins func()) play{
 		"before any answer":        silence,
@@ -147,7 +147,7 @@ func (s *trial) stopped(what call) {
 }
 
 // cancelledBefore plays a call whose time has ended before it begins.
-func cancelledBefore(s *trial) {
+func cancelledBefore(s *testenv) {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	d := s.deadline()
@@ -164,7 +164,7 @@ func cancelledBefore(s *trial) {
 
 // dropped closes a kept connection when its second request has arrived. Go's own client sends some
 // requests again then.
-func dropped(s *trial) {
+func dropped(s *testenv) {
 	const tries = 50
 	var drops atomic.Int64
 	p := s.serve(func(n int, _ Received) play {
@@ -190,7 +190,7 @@ func dropped(s *trial) {
 	}
 }
 
-func redirects(s *trial) {
+func redirects(s *testenv) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		target := s.serve(always(send(s.accepted(1))))
 		p := s.serve(always(send(Reply{Status: status, Header: map[string]string{"Location": target.url() + "/elsewhere"}})))
@@ -204,13 +204,13 @@ func redirects(s *trial) {
 }
 
 // endless sends a good answer and blanks behind it. A connector that reads them all has no limit.
-func endless(s *trial) {
+func endless(s *testenv) {
 	o, e, taken := s.flooded(submits, s.accepted(1))
 	s.mustBe(connectors.InDoubt, "an endless reply", o, e)
 	s.bounded(taken)
 }
 
-func (s *trial) flooded(what call, r Reply) (o payment.Observation, e *connectors.Error, taken int) {
+func (s *testenv) flooded(what call, r Reply) (o payment.Observation, e *connectors.Error, taken int) {
 	s.Helper()
 	size := make(chan int, 1)
 	p := s.serve(always(flood(r, func(n int) { size <- n })))
@@ -221,7 +221,7 @@ func (s *trial) flooded(what call, r Reply) (o payment.Observation, e *connector
 }
 
 // bounded allows for what the buffers of the kernel hold besides the connector's own limit.
-func (s *trial) bounded(taken int) {
+func (s *testenv) bounded(taken int) {
 	s.Helper()
 	if taken > maxFlood/2 {
 		s.Errorf("%d MB of an endless reply were taken", taken>>20)

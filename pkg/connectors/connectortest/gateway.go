@@ -115,7 +115,7 @@ func Swallow(t testing.TB, last string) (url string, sent func() []byte) {
 // Context returns a context with a deadline that no working test reaches.
 func Context(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	return ctx
 }

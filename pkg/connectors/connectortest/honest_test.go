@@ -224,7 +224,7 @@ func (c *acme) sendCarelessly(ctx context.Context, method, path string, header h
 	text, err := io.ReadAll(io.LimitReader(res.Body, acmeLimit+1))
 	if c.m == unboundedReply && err == nil {
 		// All is read, and what ends in blanks is parsed without most of them: to keep and parse tens of megabytes
-		// takes half a minute under the race detector on a busy machine, and then patience would end, not the rule.
+		// takes half a minute under the race detector on a busy machine, and then timeout would end, not the rule.
 		text = text[:min(len(text), acmeLimit)]
 		_, err = io.Copy(io.Discard, res.Body)
 	}
@@ -252,7 +252,7 @@ func acmeAmount(n json.Number) (payment.Money, error) {
 }
 
 func (c *acme) doubt(code, text string) *connectors.Error {
-	return &connectors.Error{Code: payment.ReasonUnclear, ProviderCode: code, Message: text, Evidence: "not documented"}
+	return &connectors.Error{Code: payment.ReasonIndeterminate, ProviderCode: code, Message: text, Evidence: "not documented"}
 }
 
 func (c *acme) submitted(cmd payment.Command, reply httpcall.Reply) (payment.Observation, error) {
@@ -367,7 +367,7 @@ func (c *acme) unknownOrder() payment.Observation {
 // read reads the status of a lookup or a webhook.
 func (c *acme) read(r acmeReply, source payment.Source) payment.Observation {
 	amount, err := acmeAmount(r.Amount)
-	o := payment.Observation{Kind: payment.Unclear, Source: source, Amount: amount, Known: true}
+	o := payment.Observation{Kind: payment.Indeterminate, Source: source, Amount: amount, Known: true}
 	if c.m == paidWithoutEcho {
 		o.Amount = payment.Money{}
 	}

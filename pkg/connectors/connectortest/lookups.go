@@ -11,7 +11,7 @@ import (
 )
 
 // find looks up order(1) at a provider that answers so, and tests that only queries were made.
-func (s *trial) find(r Reply) (payment.Observation, *connectors.Error) {
+func (s *testenv) find(r Reply) (payment.Observation, *connectors.Error) {
 	s.Helper()
 	p := s.serve(always(send(r)))
 	o, e := looksUp(s, s.Context(), s.connect(p.url(), nil))
@@ -26,7 +26,7 @@ func (s *trial) find(r Reply) (payment.Observation, *connectors.Error) {
 }
 
 // query tests that a request changes nothing at the provider, is signed, and names our order.
-func (s *trial) query(r Received) {
+func (s *testenv) query(r Received) {
 	s.Helper()
 	path, _, _ := strings.Cut(r.Target, "?")
 	named := strings.Contains(string(r.Body), order(1)) || strings.Contains(r.Target, order(1))
@@ -39,9 +39,9 @@ func (s *trial) query(r Received) {
 	s.signed(r)
 }
 
-func (s *trial) lookupCommand() payment.Command { return s.command(order(1), s.h.Command.Amount) }
+func (s *testenv) lookupCommand() payment.Command { return s.command(order(1), s.h.Command.Amount) }
 
-func foundStatuses(s *trial) {
+func foundStatuses(s *testenv) {
 	for _, m := range s.h.Lookup.Statuses {
 		cmd := s.lookupCommand()
 		o, e := s.find(s.h.Lookup.Status(cmd.Order, cmd.Amount, m.Text))
@@ -55,7 +55,7 @@ func foundStatuses(s *trial) {
 	}
 }
 
-func foundUnknownStatuses(s *trial) {
+func foundUnknownStatuses(s *testenv) {
 	for _, status := range s.h.Lookup.UnknownStatuses {
 		o, e := s.find(s.h.Lookup.Status(order(1), s.h.Command.Amount, status))
 		s.doubt(fmt.Sprintf("the status %q, which no page documents,", status), o, e)
@@ -63,7 +63,7 @@ func foundUnknownStatuses(s *trial) {
 }
 
 // foundAmount answers with another amount: it must never settle the payment as ordered.
-func foundAmount(s *trial) {
+func foundAmount(s *testenv) {
 	cmd := s.lookupCommand()
 	for _, m := range s.h.Lookup.Statuses {
 		if m.Kind == payment.Paid {
@@ -73,7 +73,7 @@ func foundAmount(s *trial) {
 	}
 }
 
-func (s *trial) notSettledAsOrdered(cmd payment.Command, o payment.Observation, e *connectors.Error) {
+func (s *testenv) notSettledAsOrdered(cmd payment.Command, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	if e != nil {
 		s.doubt("another amount", o, e)
@@ -84,7 +84,7 @@ func (s *trial) notSettledAsOrdered(cmd payment.Command, o payment.Observation, 
 	}
 }
 
-func foundOrder(s *trial) {
+func foundOrder(s *testenv) {
 	for _, m := range s.h.Lookup.Statuses {
 		o, e := s.find(s.h.Lookup.Status(order(2), s.h.Command.Amount, m.Text))
 		if e == nil {
@@ -95,7 +95,7 @@ func foundOrder(s *trial) {
 
 // unknown plays a provider that does not know the order: soon after the request this is not believed,
 // later it is.
-func unknown(s *trial) {
+func unknown(s *testenv) {
 	settling := s.h.Traits.SettlingDelay
 	for _, say := range s.h.Lookup.Unknown {
 		o, e := s.find(say(order(1)))
@@ -104,7 +104,7 @@ func unknown(s *trial) {
 			continue
 		}
 		cmd := s.lookupCommand()
-		p := s.decide(s.submitting(cmd), payment.Observation{Kind: payment.Unclear, Source: payment.FromSubmit})
+		p := s.decide(s.submitting(cmd), payment.Observation{Kind: payment.Indeterminate, Source: payment.FromSubmit})
 		if early := s.decide(p, o); early.NotFound != 0 || early.Status != payment.InDoubt {
 			s.Errorf("at once, it makes the payment %s and is believed %d times", early.Status, early.NotFound)
 		}
@@ -116,7 +116,7 @@ func unknown(s *trial) {
 }
 
 // learned tests that a lookup learned nothing.
-func (s *trial) learned(what string, o payment.Observation, e *connectors.Error) {
+func (s *testenv) learned(what string, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	switch {
 	case e == nil:
@@ -126,7 +126,7 @@ func (s *trial) learned(what string, o payment.Observation, e *connectors.Error)
 	}
 }
 
-func lookupErrors(s *trial) {
+func lookupErrors(s *testenv) {
 	for i, r := range s.h.Lookup.Errors {
 		o, e := s.find(r)
 		s.learned(fmt.Sprintf("Lookup.Errors[%d]", i), o, e)
@@ -141,7 +141,7 @@ func lookupErrors(s *trial) {
 	}
 }
 
-func lookupFaults(s *trial) {
+func lookupFaults(s *testenv) {
 	p := s.serve(always(hangUp))
 	p.close()
 	o, e := looksUp(s, s.Context(), s.connect(p.url(), nil))

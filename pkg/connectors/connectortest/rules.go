@@ -40,7 +40,7 @@ var rules = []rule{
 	{"an endless reply is cut and in doubt", requests, endless},
 
 	{"a lookup reads each documented status and changes nothing", nil, foundStatuses},
-	{"a lookup with an undocumented status is unclear", nil, foundUnknownStatuses},
+	{"a lookup with an undocumented status is indeterminate", nil, foundUnknownStatuses},
 	{"a lookup with another amount does not settle", nil, foundAmount},
 	{"a lookup that speaks of another order is an error", has("Lookup.OrderEcho"), foundOrder},
 	{"an unknown order is unknown, and believed only after the settling delay", has("Lookup.Unknown"), unknown},
@@ -49,7 +49,7 @@ var rules = []rule{
 	{"a lookup that fails on the way learns nothing", nil, lookupFaults},
 
 	{"a signed webhook is let in and means what the documents say", nil, calls},
-	{"a webhook with an undocumented status is unclear", nil, callsUnknownStatus},
+	{"a webhook with an undocumented status is indeterminate", nil, callsUnknownStatus},
 	{"a webhook with another amount does not settle as ordered", nil, callsAmount},
 	{"a webhook that comes twice says the same", nil, callsTwice},
 	{"a webhook with a foreign key is refused", nil, callsForeignKey},

@@ -26,7 +26,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-var update = flag.Bool("update", false, "write the tables of docs/connectors.md anew")
+var update = flag.Bool("update", false, "write the tables of docs/connectors.md again")
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
@@ -179,13 +179,13 @@ func (r *recorder) Setenv(name, value string) {
 }
 
 // record runs one rule and returns what it found.
-func record(t *testing.T, r rule, h Harness, patience time.Duration) []string {
+func record(t *testing.T, r rule, h Harness, timeout time.Duration) []string {
 	ctx, cancel := context.WithCancel(t.Context())
 	rec := &recorder{ctx: ctx}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.check(newTrial(rec, h, patience))
+		r.check(newTestenv(rec, h, timeout))
 	}()
 	<-done
 	cancel() // as testing does, before the cleanups
@@ -202,7 +202,7 @@ func TestMistakesAreCaught(t *testing.T) {
 	for _, test := range slices.Concat(mistakes, alsoCaught) {
 		proven[test.rule] = true
 		t.Run(string(test.m)+"/"+test.rule, func(t *testing.T) {
-			h, wait := acmeHarness(test.m), patience
+			h, wait := acmeHarness(test.m), timeout
 			switch test.m {
 			case pageCalls:
 				h = pageHarness(test.m)

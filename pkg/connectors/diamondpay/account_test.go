@@ -95,7 +95,7 @@ func TestAWholeAccountLooksUpInEachVersion(t *testing.T) {
 		{"v2 fails, v1 does not know it", unknown, failed, payment.KRW(10_000), "", []string{"v1", "v2"}},
 		{"unknown", unknown, unknown, payment.KRW(10_000), payment.Unknown, []string{"v1", "v2"}},
 		{"dollars", unknown, v2Row, payment.TWD(10_000), payment.Unknown, []string{"v1"}},
-		{"no currency", v1Row, unknown, payment.Money{}, payment.Unclear, []string{"v1"}},
+		{"no currency", v1Row, unknown, payment.Money{}, payment.Indeterminate, []string{"v1"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var asked []string
@@ -122,7 +122,7 @@ func TestNotificationsOfAWholeAccount(t *testing.T) {
 		return []byte(signedRow(t, diamondpay.MD5, payment.Deposit, `"status":2,"amount":1000000,"real_amount":1000000`+more))
 	}
 	n, err := c.Webhook(nil, signed(""), now)
-	if err != nil || n.In == nil || n.Observation.Kind != payment.Unclear {
+	if err != nil || n.In == nil || n.Observation.Kind != payment.Indeterminate {
 		t.Fatalf("got %+v, %v", n, err)
 	}
 	for currency, want := range map[string]payment.Money{"KRW": payment.KRW(10_000), "TWD": payment.TWD(1_000_000)} {
@@ -131,7 +131,7 @@ func TestNotificationsOfAWholeAccount(t *testing.T) {
 		}
 	}
 	for _, currency := range []string{"", "USD"} {
-		if o := n.In(currency); o.Kind != payment.Unclear || !o.Known {
+		if o := n.In(currency); o.Kind != payment.Indeterminate || !o.Known {
 			t.Errorf("%q: got %+v", currency, o)
 		}
 	}
@@ -142,7 +142,7 @@ func TestNotificationsOfAWholeAccount(t *testing.T) {
 	_, err = c.Webhook(nil, signed(`,"currency":"USD"`), now)
 	refused(t, err, connectors.WrongProvider)
 	o, err := lookup(t, krwV1, payment.Deposit, list(signedRow(t, diamondpay.MD5, payment.Deposit, `"status":2,"amount":1000000,"real_amount":1000000,"currency":"TWD"`)))
-	if err != nil || o.Kind != payment.Unclear || !o.Known {
+	if err != nil || o.Kind != payment.Indeterminate || !o.Known {
 		t.Errorf("a row in another currency: got %+v, %v", o, err)
 	}
 }

@@ -44,7 +44,7 @@ func (c *Connector) depositAction(cmd payment.Command, data, info object, named 
 
 // transfer reads the instructions of v2, which stand in the data, or of v1, which stand in payment_info. exact is
 // false when the customer cannot transfer what the provider displays, but only the closest to it.
-func (c *Connector) transfer(cmd payment.Command, data, info object, named payment.Money) (t *payment.Transfer, exact bool, problem string) {
+func (c *Connector) transfer(cmd payment.Command, data, info object, named payment.Money) (t *payment.TransferInstructions, exact bool, problem string) {
 	if c.way(cmd).version == v2 {
 		f := data.fields()
 		t = instructions(f, f)
@@ -71,8 +71,8 @@ func (c *Connector) transfer(cmd payment.Command, data, info object, named payme
 	return t, exact, incomplete(t)
 }
 
-func instructions(receiver, order fields) *payment.Transfer {
-	t := &payment.Transfer{
+func instructions(receiver, order fields) *payment.TransferInstructions {
+	t := &payment.TransferInstructions{
 		AccountNumber: receiver["card_number"], AccountHolder: receiver["card_name"], BankName: receiver["bank_name"], Reference: order["token"],
 	}
 	if t.Reference == noReference {
@@ -82,7 +82,7 @@ func instructions(receiver, order fields) *payment.Transfer {
 }
 
 // incomplete says why instructions cannot be followed, or nothing.
-func incomplete(t *payment.Transfer) (problem string) {
+func incomplete(t *payment.TransferInstructions) (problem string) {
 	for _, text := range []string{t.AccountNumber, t.AccountHolder, t.BankCode, t.BankName, t.BankBranch, t.Reference} {
 		if utf8.RuneCountInString(text) > payment.MaxText {
 			return "the transfer instructions are too long"

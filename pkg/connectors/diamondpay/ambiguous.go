@@ -14,8 +14,8 @@ func ambiguous(reading signedtext.Reading, f fields) (connectors.Notice, error) 
 	for name, operation := range map[string]payment.Operation{"payment_cl_id": payment.Deposit, "payout_cl_id": payment.Payout} {
 		if certain(name) && certain("platform_id") && payment.ValidOrder(f[name]) {
 			return connectors.Notice{Order: f[name], Operation: operation, Answer: answer, Observation: payment.Observation{
-				Kind: payment.Unclear, Source: payment.FromWebhook, Known: true,
-				Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: signedtext.Ambiguous},
+				Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true,
+				Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: signedtext.Ambiguous},
 			}}, nil
 		}
 	}

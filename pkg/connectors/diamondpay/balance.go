@@ -37,23 +37,23 @@ func (c *Connector) balance(reply httpcall.Reply) (connectors.Balance, error) {
 		return connectors.Balance{}, bad
 	}
 	if env.code != codeProcessed {
-		return connectors.Balance{}, unclear(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
+		return connectors.Balance{}, indeterminate(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
 	}
 	data, err := env.body.object("data")
 	if err != nil || len(data) == 0 {
-		return connectors.Balance{}, unclear(env.code, "", "the answer has no data")
+		return connectors.Balance{}, indeterminate(env.code, "", "the answer has no data")
 	}
 	f, err := c.verifiedBalance(data)
 	if err != nil {
-		return connectors.Balance{}, unclear(env.code, "", err.Error())
+		return connectors.Balance{}, indeterminate(env.code, "", err.Error())
 	}
 	available, err := f.total("total_balance", c.settings.Currencies[0])
 	if err != nil {
-		return connectors.Balance{}, unclear(env.code, "", err.Error())
+		return connectors.Balance{}, indeterminate(env.code, "", err.Error())
 	}
 	frozen, err := f.total("total_frozen_balance", c.settings.Currencies[0])
 	if err != nil {
-		return connectors.Balance{}, unclear(env.code, "", err.Error())
+		return connectors.Balance{}, indeterminate(env.code, "", err.Error())
 	}
 	return connectors.Balance{Currency: c.settings.Currencies[0], Available: available, Frozen: frozen}, nil
 }

@@ -39,7 +39,7 @@ func TestDisplayAmount(t *testing.T) {
 			t.Errorf("%s: %v", display, err)
 			continue
 		}
-		mustEqual(t, o.Action, transfer(payment.Transfer{AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: want, Reference: "26022"}))
+		mustEqual(t, o.Action, transfer(payment.TransferInstructions{AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: want, Reference: "26022"}))
 	}
 	for _, display := range []string{
 		"0", "-4999600", "4999604", "4499900", "5500100", "499960", "499996", "500", "500000000", "4999600.0", `"49,996"`, `"49996 KRW"`, "true", "[]", "{}",

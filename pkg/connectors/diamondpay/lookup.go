@@ -108,17 +108,17 @@ func (c *Connector) answered(q connectors.Query, version string, reply httpcall.
 	case slices.Contains(unknownOrder[q.Operation], env.code) && env.empty():
 		return c.unknown(env.code), nil
 	case env.code != codeProcessed:
-		return payment.Observation{}, unclear(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, indeterminate(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
 	case version == v1:
 		return c.answeredList(q, env)
 	}
 	data, err := env.body.object("data")
 	if err != nil || len(data) == 0 {
-		return payment.Observation{}, unclear(env.code, "", "the answer has no data")
+		return payment.Observation{}, indeterminate(env.code, "", "the answer has no data")
 	}
 	f, err := c.order(data, data.missing(signName)) // v2 documents no signature
 	if err != nil || f[kindOf(q.Operation)+"_cl_id"] != q.Order {
-		return payment.Observation{}, unclear(env.code, "", problem(err, "the answer does not name our order"))
+		return payment.Observation{}, indeterminate(env.code, "", problem(err, "the answer does not name our order"))
 	}
 	return c.observed(payment.FromLookup, q.Operation, c.currencyOf(q.Operation, q.Amount.Currency), f), nil
 }
@@ -138,9 +138,9 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 	total, hasTotal := env.body.fields()["total"]
 	switch {
 	case !ok:
-		return payment.Observation{}, unclear(env.code, "", "the answer has no list of orders")
+		return payment.Observation{}, indeterminate(env.code, "", "the answer has no list of orders")
 	case length == 0 && hasTotal && total != "0":
-		return payment.Observation{}, unclear(env.code, "", "the list is empty, and its total is not 0")
+		return payment.Observation{}, indeterminate(env.code, "", "the list is empty, and its total is not 0")
 	case length == 0:
 		return c.unknown(env.code), nil
 	}
@@ -151,7 +151,7 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 			f, err = c.order(row, false)
 		}
 		if err != nil {
-			return payment.Observation{}, unclear(env.code, "", problem(err, ""))
+			return payment.Observation{}, indeterminate(env.code, "", problem(err, ""))
 		}
 		if f[kindOf(q.Operation)+"_cl_id"] == q.Order {
 			found = append(found, f)
@@ -159,7 +159,7 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 	}
 	switch len(found) {
 	case 0:
-		return payment.Observation{}, unclear(env.code, "", "the answer does not name our order")
+		return payment.Observation{}, indeterminate(env.code, "", "the answer does not name our order")
 	case 1:
 		return c.observed(payment.FromLookup, q.Operation, c.currencyOf(q.Operation, q.Amount.Currency), found[0]), nil
 	}
@@ -246,7 +246,7 @@ func reference(operation payment.Operation, f fields) string {
 // doubtful is an answer about our order whose meaning nobody documents.
 func doubtful(source payment.Source, operation payment.Operation, f fields, why string) payment.Observation {
 	return payment.Observation{
-		Kind: payment.Unclear, Source: source, Reference: reference(operation, f), Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(f["status"]), Message: why},
+		Kind: payment.Indeterminate, Source: source, Reference: reference(operation, f), Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: masking.Code(f["status"]), Message: why},
 	}
 }

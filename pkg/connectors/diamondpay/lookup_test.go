@@ -104,46 +104,46 @@ func depositStates() []state {
 		{`"amount":"1000000","real_amount":"1000000","status":2`, payment.Paid, payment.KRW(10000)},
 		{amount + `,"real_amount":0,"status":3`, payment.Declined, none},
 		{amount + `,"status":4`, payment.Declined, none},
-		{amount + `,"status":2`, payment.Unclear, none}, // credit real_amount, never amount
-		{amount + `,"real_amount":0,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":999650,"status":2`, payment.Unclear, none},
+		{amount + `,"status":2`, payment.Indeterminate, none}, // credit real_amount, never amount
+		{amount + `,"real_amount":0,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":999650,"status":2`, payment.Indeterminate, none},
 		{amount + `,"real_amount":100,"status":2`, payment.Paid, payment.KRW(1)}, // whatever arrives, if it is whole won
 		{amount + `,"real_amount":2000000,"status":2`, payment.Paid, payment.KRW(20000)},
 		{amount + `,"real_amount":9999999900,"status":2`, payment.Paid, payment.KRW(99999999)},
-		{amount + `,"real_amount":10000000000,"status":2`, payment.Unclear, none}, // more than ten digits
-		{amount + `,"real_amount":99999999999999999900,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":999996,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":10000,"status":2`, payment.Unclear, none}, // 100 won, or 10,000 in another unit
-		{amount + `,"real_amount":9900,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":100000000,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":"1000000.00","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":1e6,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":1000000.0,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":" 1000000","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":"1,000,000","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":"+1000000","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":"-1000000","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":true,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":null,"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":"","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":[1000000],"status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":[],"status":1`, payment.Unclear, none},
-		{`"amount":[1000000],"real_amount":1000000,"status":1`, payment.Unclear, none},
-		{amount + `,"real_amount":"9996.00","status":2`, payment.Unclear, none},
-		{amount + `,"real_amount":-1000000,"status":2`, payment.Unclear, none},
-		{`"amount":1000050,"real_amount":1000000,"status":2`, payment.Unclear, none},
-		{`"amount":0,"real_amount":1000000,"status":2`, payment.Unclear, none},
-		{`"real_amount":1000000,"status":2`, payment.Unclear, none},
-		{both + `,"status":3`, payment.Unclear, none}, // cancelled, and yet money
-		{both + `,"status":4`, payment.Unclear, none},
-		{both + `,"status":5`, payment.Unclear, none},
-		{both + `,"status":-1`, payment.Unclear, none},
-		{both + `,"status":2.0`, payment.Unclear, none},
-		{both + `,"status":"02"`, payment.Unclear, none},
-		{both + `,"status":true`, payment.Unclear, none},
-		{both + `,"status":null`, payment.Unclear, none},
-		{both + `,"status":"success"`, payment.Unclear, none},
-		{both, payment.Unclear, none},
+		{amount + `,"real_amount":10000000000,"status":2`, payment.Indeterminate, none}, // more than ten digits
+		{amount + `,"real_amount":99999999999999999900,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":999996,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":10000,"status":2`, payment.Indeterminate, none}, // 100 won, or 10,000 in another unit
+		{amount + `,"real_amount":9900,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":100000000,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":"1000000.00","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":1e6,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":1000000.0,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":" 1000000","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":"1,000,000","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":"+1000000","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":"-1000000","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":true,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":null,"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":"","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":[1000000],"status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":[],"status":1`, payment.Indeterminate, none},
+		{`"amount":[1000000],"real_amount":1000000,"status":1`, payment.Indeterminate, none},
+		{amount + `,"real_amount":"9996.00","status":2`, payment.Indeterminate, none},
+		{amount + `,"real_amount":-1000000,"status":2`, payment.Indeterminate, none},
+		{`"amount":1000050,"real_amount":1000000,"status":2`, payment.Indeterminate, none},
+		{`"amount":0,"real_amount":1000000,"status":2`, payment.Indeterminate, none},
+		{`"real_amount":1000000,"status":2`, payment.Indeterminate, none},
+		{both + `,"status":3`, payment.Indeterminate, none}, // cancelled, and yet money
+		{both + `,"status":4`, payment.Indeterminate, none},
+		{both + `,"status":5`, payment.Indeterminate, none},
+		{both + `,"status":-1`, payment.Indeterminate, none},
+		{both + `,"status":2.0`, payment.Indeterminate, none},
+		{both + `,"status":"02"`, payment.Indeterminate, none},
+		{both + `,"status":true`, payment.Indeterminate, none},
+		{both + `,"status":null`, payment.Indeterminate, none},
+		{both + `,"status":"success"`, payment.Indeterminate, none},
+		{both, payment.Indeterminate, none},
 	}
 }
 
@@ -159,15 +159,15 @@ func payoutStates() []state {
 		{amount + `,"status":4`, payment.Declined, none},
 		{amount + `,"status":5,"error_msg":"x"`, payment.Declined, none},
 		{amount + `,"status":6`, payment.Accepted, none},
-		{amount + `,"status":7`, payment.Unclear, none},
-		{amount + `,"status":3,"real_amount":0`, payment.Unclear, none},
-		{amount + `,"status":3,"real_amount":[]`, payment.Unclear, none},
-		{amount + `,"status":3,"real_amount":10000`, payment.Unclear, none},
-		{amount + `,"status":[3]`, payment.Unclear, none},
-		{amount + `,"status":5,"real_amount":1000000`, payment.Unclear, none},
-		{`"status":3`, payment.Unclear, none}, // nothing to compare with ours
-		{`"amount":1000001,"status":3`, payment.Unclear, none},
-		{amount, payment.Unclear, none},
+		{amount + `,"status":7`, payment.Indeterminate, none},
+		{amount + `,"status":3,"real_amount":0`, payment.Indeterminate, none},
+		{amount + `,"status":3,"real_amount":[]`, payment.Indeterminate, none},
+		{amount + `,"status":3,"real_amount":10000`, payment.Indeterminate, none},
+		{amount + `,"status":[3]`, payment.Indeterminate, none},
+		{amount + `,"status":5,"real_amount":1000000`, payment.Indeterminate, none},
+		{`"status":3`, payment.Indeterminate, none}, // nothing to compare with ours
+		{`"amount":1000001,"status":3`, payment.Indeterminate, none},
+		{amount, payment.Indeterminate, none},
 	}
 }
 
@@ -182,12 +182,12 @@ func statesOf(operation payment.Operation) []state {
 func checkState(t *testing.T, o payment.Observation, s state, source payment.Source, operation payment.Operation) {
 	t.Helper()
 	want := map[payment.Operation]string{payment.Deposit: "PM00000102", payment.Payout: "POT00000001"}[operation]
-	if o.Kind != s.kind || o.SettledAmount != s.settled || o.Source != source || o.Reference != want || o.Known != (s.kind == payment.Unclear) {
+	if o.Kind != s.kind || o.SettledAmount != s.settled || o.Source != source || o.Reference != want || o.Known != (s.kind == payment.Indeterminate) {
 		t.Errorf("%s %s: got %+v", operation, s.fields, o)
 	}
 	switch s.kind {
-	case payment.Unclear:
-		if o.Reason == nil || o.Reason.Code != payment.ReasonUnclear || !o.Amount.IsZero() {
+	case payment.Indeterminate:
+		if o.Reason == nil || o.Reason.Code != payment.ReasonIndeterminate || !o.Amount.IsZero() {
 			t.Errorf("%s %s: got %+v, %+v", operation, s.fields, o, o.Reason)
 		}
 	case payment.Declined:
@@ -236,14 +236,14 @@ func TestLookupStates(t *testing.T) {
 
 func TestConfiguredStatuses(t *testing.T) {
 	a := with(krwV2, func(s *diamondpay.Settings) {
-		s.PayoutStatuses = map[string]string{"2": "paid", "3": "unclear", "7": "failed"}
+		s.PayoutStatuses = map[string]string{"2": "paid", "3": "indeterminate", "7": "failed"}
 		s.DepositStatuses = map[string]string{"5": "pending"}
 	})
 	for _, operation := range payment.Operations() {
 		for status, kinds := range map[int]map[payment.Operation]payment.Kind{
 			2: {payment.Deposit: payment.Paid, payment.Payout: payment.Paid},
-			3: {payment.Deposit: payment.Unclear, payment.Payout: payment.Unclear}, // a deposit is not failed with money
-			5: {payment.Deposit: payment.Accepted, payment.Payout: payment.Unclear},
+			3: {payment.Deposit: payment.Indeterminate, payment.Payout: payment.Indeterminate}, // a deposit is not failed with money
+			5: {payment.Deposit: payment.Accepted, payment.Payout: payment.Indeterminate},
 			1: {payment.Deposit: payment.Accepted, payment.Payout: payment.Accepted},
 		} {
 			o, err := lookup(t, a, operation, one(row(operation, fmt.Sprintf(`"amount":1000000,"real_amount":1000000,"status":%d`, status))))
@@ -293,18 +293,18 @@ func TestLookupErrors(t *testing.T) {
 	for _, operation := range payment.Operations() {
 		good := signedRow(t, diamondpay.MD5, operation, paid)
 		elsewhere := string(signedWith(t, diamondpay.MD5, key, strings.Replace(row(operation, paid+`,"platform_id":"PF0002"`), order, "other", 1)))
-		stranger := string(signedWith(t, diamondpay.MD5, key, row(operation, paid+`,"platform_id":"PF0003"`)))
+		foreignOrder := string(signedWith(t, diamondpay.MD5, key, row(operation, paid+`,"platform_id":"PF0003"`)))
 		nobody := string(signedWith(t, diamondpay.MD5, key, row(operation, paid)))
 		tampered := strings.Replace(good, `"status":2`, `"status":1`, 1)
 		v1 := []string{
-			list(row(operation, paid+`,"platform_id":"PF0002"`)), list(tampered), list(good, tampered), list(elsewhere), list(stranger), list(nobody),
+			list(row(operation, paid+`,"platform_id":"PF0002"`)), list(tampered), list(good, tampered), list(elsewhere), list(foreignOrder), list(nobody),
 			list(string(signedWith(t, diamondpay.MD5, "another-secret-than-ours", row(operation, paid+`,"platform_id":"PF0002"`)))),
 			one(good), `{"error_code":"0000","data":[],"total":1}`, `{"error_code":"0000","data":null}`, `{"error_code":"0000"}`, `{"error_code":"0000","data":{}}`,
 			`{"error_code":"0000","data":[1]}`, `{"error_code":"0000","data":"[]"}`,
 			list(strings.Replace(good, `{`, `{"status":2,`, 1)),
 		}
 		v2 := []string{
-			one(tampered), one(elsewhere), one(stranger), one(`{}`), one(`null`), one(`[]`), list(good), `{"error_code":"0000"}`,
+			one(tampered), one(elsewhere), one(foreignOrder), one(`{}`), one(`null`), one(`[]`), list(good), `{"error_code":"0000"}`,
 			one(strings.Replace(row(operation, paid), order, "other", 1)), one(row(operation, paid+`,"platform_id":"PF0003"`)),
 			one(row(operation, paid+`,"sign":"x"`)), one(row(operation, paid+`,"amount":1`)), one(row(operation, paid+`,"clId":1,"cl_id":1`)),
 		}
@@ -340,7 +340,7 @@ func TestLookupAmongOthers(t *testing.T) {
 	if o, err := lookup(t, krwV1, payment.Deposit, list(other, good)); err != nil || o.Kind != payment.Paid {
 		t.Errorf("got %+v, %v", o, err)
 	}
-	if o, err := lookup(t, krwV1, payment.Deposit, list(good, good)); err != nil || o.Kind != payment.Unclear || !o.Known {
+	if o, err := lookup(t, krwV1, payment.Deposit, list(good, good)); err != nil || o.Kind != payment.Indeterminate || !o.Known {
 		t.Errorf("an order twice: %+v, %v", o, err)
 	}
 	// A row in the names of the TWD deposit page is signed over the names of the documents.

@@ -82,7 +82,7 @@ func TestReadingsOfBothSpellings(t *testing.T) {
 			switch {
 			case err != nil || n.Order != dollarOrder:
 				t.Errorf("%q, %s: %+v, %v", text, spelling, n, err)
-			case unique != (n.Observation.Kind == payment.Paid), !unique && n.Observation.Kind != payment.Unclear:
+			case unique != (n.Observation.Kind == payment.Paid), !unique && n.Observation.Kind != payment.Indeterminate:
 				t.Errorf("%q, %s: %+v", text, spelling, n.Observation)
 			}
 		}

@@ -22,13 +22,13 @@ type envelope struct {
 func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error) {
 	status := "http_" + strconv.Itoa(reply.Status)
 	if reply.Status != http.StatusOK {
-		e := unclear(status, "", "only HTTP 200 is documented to decide anything")
+		e := indeterminate(status, "", "only HTTP 200 is documented to decide anything")
 		e.RetryAfter, _ = httpcall.RetryAfter(reply.Header, c.now())
 		return envelope{}, e
 	}
 	o, err := parseAnswer(reply.Body)
 	if err != nil {
-		return envelope{}, unclear(status, "", "the body is "+err.Error())
+		return envelope{}, indeterminate(status, "", "the body is "+err.Error())
 	}
 	f := o.fields()
 	return envelope{body: o, code: f["error_code"], message: f["error_msg"]}, nil
@@ -77,7 +77,7 @@ func (c *Connector) processed(cmd payment.Command, env envelope) (payment.Observ
 	data, err := env.body.object("data")
 	switch {
 	case err != nil || len(data) == 0:
-		return payment.Observation{}, unclear(env.code, "", "the answer has no data")
+		return payment.Observation{}, indeterminate(env.code, "", "the answer has no data")
 	case cmd.Operation == payment.Payout:
 		return c.submittedPayout(cmd, data)
 	}
@@ -91,9 +91,9 @@ func (c *Connector) submittedPayout(cmd payment.Command, data object) (payment.O
 	case err != nil:
 		return payment.Observation{}, err
 	case o.Reference == "" && echoed:
-		return payment.Observation{}, known(unclear(codeProcessed, "", "the answer has no payout_id"))
+		return payment.Observation{}, known(indeterminate(codeProcessed, "", "the answer has no payout_id"))
 	case o.Reference == "":
-		return payment.Observation{}, unclear(codeProcessed, "", "the answer has no payout_id")
+		return payment.Observation{}, indeterminate(codeProcessed, "", "the answer has no payout_id")
 	}
 	return o, nil
 }
@@ -103,18 +103,18 @@ func (c *Connector) submittedPayout(cmd payment.Command, data object) (payment.O
 func (c *Connector) submittedDeposit(cmd payment.Command, data object) (payment.Observation, error) {
 	info, err := data.object("payment_info")
 	if err != nil {
-		return payment.Observation{}, unclear(codeProcessed, "", "payment_info cannot be read")
+		return payment.Observation{}, indeterminate(codeProcessed, "", "payment_info cannot be read")
 	}
 	echoed, o, err := c.echo(cmd, "payment", data, info)
 	if err != nil {
 		return payment.Observation{}, err
 	}
 	if !echoed && (c.way(cmd).version == v2 || info != nil) {
-		return payment.Observation{}, unclear(codeProcessed, "", "the answer does not name our order")
+		return payment.Observation{}, indeterminate(codeProcessed, "", "the answer does not name our order")
 	}
 	var problem string
 	if o.Action, problem = c.depositAction(cmd, data, info, o.Amount); o.Action == nil {
-		e := unclear(codeProcessed, "", problem)
+		e := indeterminate(codeProcessed, "", problem)
 		e.Known = echoed
 		return payment.Observation{}, e
 	}
@@ -129,16 +129,16 @@ func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (ech
 	for _, part := range parts {
 		f := part.withUnreadable(part.fields())
 		if order := f[kind+"_cl_id"]; order != "" && order != cmd.Order {
-			return false, o, unclear(codeProcessed, "", "the answer names another order")
+			return false, o, indeterminate(codeProcessed, "", "the answer names another order")
 		} else if order != "" {
 			echoed = true
 		}
 		amount, err := f.amount("amount", cmd.Amount.Currency)
 		if err != nil {
-			unreadable = unclear(codeProcessed, "", err.Error())
+			unreadable = indeterminate(codeProcessed, "", err.Error())
 		}
 		if !o.Amount.IsZero() && !amount.IsZero() && amount != o.Amount {
-			unreadable = unclear(codeProcessed, "", "the answer names two amounts")
+			unreadable = indeterminate(codeProcessed, "", "the answer names two amounts")
 		}
 		if !amount.IsZero() {
 			o.Amount = amount
@@ -154,12 +154,12 @@ func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (ech
 	return echoed, o, nil
 }
 
-// unclear is an answer that decides nothing. Its evidence is what people read where the provider gave no text.
-func unclear(providerCode, message, evidence string) *connectors.Error {
+// indeterminate is an answer that decides nothing. Its evidence is what people read where the provider gave no text.
+func indeterminate(providerCode, message, evidence string) *connectors.Error {
 	if message == "" {
 		message = evidence
 	}
-	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: providerCode, Message: message, Evidence: evidence}
 }
 
 // known marks an answer that names our order: the provider has it.

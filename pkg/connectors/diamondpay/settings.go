@@ -65,7 +65,7 @@ type Settings struct {
 	// not in it is sent as it is, because the provider's whole list is not published.
 	BankCodes map[string]string `yaml:"bank_codes"`
 	// DepositStatuses and PayoutStatuses change the meaning of single statuses: "2": "paid". Meanings are
-	// "pending", "paid", "failed" and "unclear". Very old documents call payout status 2 a success; the
+	// "pending", "paid", "failed" and "indeterminate". Very old documents call payout status 2 a success; the
 	// default is 3.
 	DepositStatuses map[string]string `yaml:"deposit_statuses"`
 	PayoutStatuses  map[string]string `yaml:"payout_statuses"`

@@ -7,16 +7,16 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The meanings of a status, as they stand in configuration. A status that has none is unclear.
+// The meanings of a status, as they stand in configuration. A status that has none is indeterminate.
 const (
-	statusPending = "pending"
-	statusPaid    = "paid"
-	statusFailed  = "failed"
-	statusUnclear = "unclear"
+	statusPending       = "pending"
+	statusPaid          = "paid"
+	statusFailed        = "failed"
+	statusIndeterminate = "indeterminate"
 )
 
 var (
-	statusMeanings = []string{statusFailed, statusPaid, statusPending, statusUnclear}
+	statusMeanings = []string{statusFailed, statusPaid, statusPending, statusIndeterminate}
 	statusPattern  = regexp.MustCompile(`^(0|[1-9][0-9]?)$`)
 )
 

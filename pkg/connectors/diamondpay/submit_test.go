@@ -107,7 +107,7 @@ func redirect(url, register string) *payment.Action {
 	return &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: url, RegisterURL: register}}
 }
 
-func transfer(t payment.Transfer) *payment.Action {
+func transfer(t payment.TransferInstructions) *payment.Action {
 	return &payment.Action{Type: payment.ActionTransfer, Transfer: &t}
 }
 
@@ -116,7 +116,7 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 		return payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: reference, Amount: amount, Action: action}
 	}
 	inWon := strings.NewReplacer(": 50000,", ": 5000000,", "49996", "4999600").Replace(detailedV1)
-	dollars := accepted("DEVPM00000018", payment.TWD(48389), transfer(payment.Transfer{
+	dollars := accepted("DEVPM00000018", payment.TWD(48389), transfer(payment.TransferInstructions{
 		AccountNumber: "12345666", AccountHolder: "test", BankName: "臺灣企銀", Amount: payment.TWD(48389)}))
 	cases := []struct {
 		name    string
@@ -129,13 +129,13 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 			redirect("https://xxx.xxx.xx/gateway/portal/v1/payments/GqhJK1nePB", "https://xxx.xxx.xx/gateway/register/v1/payments/GqhJK1ne"))},
 		{"KRW deposit page, 499.96 won cannot be transferred", plainLinks(krwV1), deposit(payment.KRW(500)), detailedV1,
 			accepted("PM00161864", payment.KRW(500), redirect(linkV1, ""))},
-		{"the example of the KRW deposit page, with https only the closest to 499.96 won", krwV1, deposit(payment.KRW(500)), detailedV1, accepted("PM00161864", payment.KRW(500), transfer(payment.Transfer{
+		{"the example of the KRW deposit page, with https only the closest to 499.96 won", krwV1, deposit(payment.KRW(500)), detailedV1, accepted("PM00161864", payment.KRW(500), transfer(payment.TransferInstructions{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(500), Reference: "26022"}))},
-		{"KRW deposit page, in whole won", krwV1, deposit(payment.KRW(50000)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
+		{"KRW deposit page, in whole won", krwV1, deposit(payment.KRW(50000)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.TransferInstructions{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(49996), Reference: "26022"}))},
-		{"KRW deposit page, another amount goes to the domain", krwV1, deposit(payment.KRW(1)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.Transfer{
+		{"KRW deposit page, another amount goes to the domain", krwV1, deposit(payment.KRW(1)), inWon, accepted("PM00161864", payment.KRW(50000), transfer(payment.TransferInstructions{
 			AccountNumber: "201408150955", AccountHolder: "test_name", BankName: "test_bank", Amount: payment.KRW(49996), Reference: "26022"}))},
-		{"v2 deposit page", krwV2, orderV2(), acceptedV2, accepted("DEMOPM0123456", payment.KRW(50010), transfer(payment.Transfer{
+		{"v2 deposit page", krwV2, orderV2(), acceptedV2, accepted("DEMOPM0123456", payment.KRW(50010), transfer(payment.TransferInstructions{
 			AccountNumber: "0110100007725008", AccountHolder: "NGUYEN VAN A", BankCode: "ACB", BankName: "Asia Commercial Bank",
 			Reference: "fabdzannfa", QRCode: "00020101021238600010A000000727013000069704480"}))},
 		{"TWD deposit page, camelCase", twd, depositTWD(), acceptedTWD, dollars},
@@ -274,9 +274,9 @@ func TestCodes(t *testing.T) {
 		"rejected":         {Class: connectors.Rejected, Code: payment.ReasonDeclined},
 		"misconfigured":    {Class: connectors.Misconfigured, Code: payment.ReasonAccountMisconfigured},
 		"low_balance":      {Class: connectors.NotSent, Code: payment.ReasonBalance},
-		"duplicate":        {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Known: true},
-		"doubtful refusal": {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Refused: true},
-		"in_doubt":         {Class: connectors.InDoubt, Code: payment.ReasonUnclear},
+		"duplicate":        {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, Known: true},
+		"doubtful refusal": {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, Refused: true},
+		"in_doubt":         {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate},
 	}
 	seen := 0
 	for name, codes := range meanings {
@@ -323,10 +323,10 @@ func TestConfiguredCodes(t *testing.T) {
 	for code, want := range map[string]connectors.Error{
 		"0011": {Class: connectors.Rejected, Code: payment.ReasonDeclined},
 		"0003": {Class: connectors.NotSent, Code: payment.ReasonBalance},
-		"0002": {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Refused: true},
+		"0002": {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, Refused: true},
 		"0013": {Class: connectors.Throttled, Code: payment.ReasonThrottled},
 		"0028": {Class: connectors.Misconfigured, Code: payment.ReasonAccountMisconfigured},
-		"0030": {Class: connectors.InDoubt, Code: payment.ReasonUnclear, Known: true},
+		"0030": {Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, Known: true},
 		"0012": {Class: connectors.Rejected, Code: payment.ReasonDeclined},
 	} {
 		e := classified(t, second(submit(t, a, payout(), `{"error_code":"`+code+`"}`)))
@@ -337,7 +337,7 @@ func TestConfiguredCodes(t *testing.T) {
 }
 
 // Answers that say that the call succeeded, and cannot be used: always in doubt.
-func TestUnclearAnswers(t *testing.T) {
+func TestIndeterminateAnswers(t *testing.T) {
 	info := func(old, replacement string) string { return strings.Replace(snakeTWD, old, replacement, 1) }
 	v2 := func(old, replacement string) string { return strings.Replace(acceptedV2, old, replacement, 1) }
 	link := `{"error_code":"0000","data":{"link":"https://pay.example.com/1"`
@@ -403,7 +403,7 @@ func TestUnclearAnswers(t *testing.T) {
 			if err == nil {
 				t.Fatalf("got %+v", o)
 			}
-			e, code := classified(t, err), payment.ReasonUnclear
+			e, code := classified(t, err), payment.ReasonIndeterminate
 			if c.cmd.Operation == payment.Deposit && e.ProviderCode == "0000" { // the customer does not know how to pay
 				code = payment.ReasonNoInstructions
 			}
@@ -421,8 +421,8 @@ func TestActions(t *testing.T) {
 	dollar := func(old, replacement string) string {
 		return strings.NewReplacer("http://localhost:8889/payment/index.html?token=eyJhbGciOiJ", page, old, replacement).Replace(snakeTWD)
 	}
-	steps := func(change func(*payment.Transfer)) *payment.Action {
-		tr := payment.Transfer{AccountNumber: "12345666", AccountHolder: "test", BankName: "臺灣企銀", Amount: payment.TWD(48389)}
+	steps := func(change func(*payment.TransferInstructions)) *payment.Action {
+		tr := payment.TransferInstructions{AccountNumber: "12345666", AccountHolder: "test", BankName: "臺灣企銀", Amount: payment.TWD(48389)}
 		change(&tr)
 		return transfer(tr)
 	}
@@ -438,15 +438,15 @@ func TestActions(t *testing.T) {
 		{"v2 with a long account", krwV2, orderV2(), v2(`0110100007725008`, strings.Repeat("1", 257)), redirect(page, "")},
 		{"v2 with a long QR code", krwV2, orderV2(), v2(`0002010102`, strings.Repeat("1", 2048)), redirect(page, "")},
 		{"v2 with a page to register", krwV2, orderV2(), v2(`"data": {`, `"data": {"register_link":"https://a.example/r",`), redirect(page, "https://a.example/r")},
-		{"another amount to transfer", twd, depositTWD(), dollar(`"display_amount": 48389`, `"display_amount": 48390`), steps(func(tr *payment.Transfer) { tr.Amount = payment.TWD(48390) })},
-		{"no amount to transfer", twd, depositTWD(), dollar(`"display_amount": 48389,`, ``), steps(func(tr *payment.Transfer) { tr.Amount = payment.Money{} })},
+		{"another amount to transfer", twd, depositTWD(), dollar(`"display_amount": 48389`, `"display_amount": 48390`), steps(func(tr *payment.TransferInstructions) { tr.Amount = payment.TWD(48390) })},
+		{"no amount to transfer", twd, depositTWD(), dollar(`"display_amount": 48389,`, ``), steps(func(tr *payment.TransferInstructions) { tr.Amount = payment.Money{} })},
 		{"nothing to transfer", twd, depositTWD(), dollar(`"display_amount": 48389`, `"display_amount": 0`), redirect(page, "")},
 		{"an unreadable amount to transfer", twd, depositTWD(), dollar(`"display_amount": 48389`, `"display_amount": "483.89"`), redirect(page, "")},
-		{"a text that the transfer must carry", twd, depositTWD(), dollar(`无须附言`, `A7`), steps(func(tr *payment.Transfer) { tr.Reference = "A7" })},
-		{"a branch", twd, depositTWD(), dollar(`"bank_branch": ""`, `"bank_branch": "中正"`), steps(func(tr *payment.Transfer) { tr.BankBranch = "中正" })},
+		{"a text that the transfer must carry", twd, depositTWD(), dollar(`无须附言`, `A7`), steps(func(tr *payment.TransferInstructions) { tr.Reference = "A7" })},
+		{"a branch", twd, depositTWD(), dollar(`"bank_branch": ""`, `"bank_branch": "中正"`), steps(func(tr *payment.TransferInstructions) { tr.BankBranch = "中正" })},
 		{"no receiver", twd, depositTWD(), dollar(`"receiver"`, `"recipient"`), redirect(page, "")},
 		{"a broken receiver", twd, depositTWD(), dollar(`"card_name": "test"`, `"card_name": "test","card_name":"x"`), redirect(page, "")},
-		{"a plain page beside instructions", twd, depositTWD(), snakeTWD, steps(func(*payment.Transfer) {})},
+		{"a plain page beside instructions", twd, depositTWD(), snakeTWD, steps(func(*payment.TransferInstructions) {})},
 		{"an http page that is allowed", plainLinks(krwV1), deposit(payment.KRW(500)), `{"error_code":"0000","data":{"link":"` + linkV1 + `"}}`, redirect(linkV1, "")},
 	}
 	for _, c := range cases {

@@ -47,9 +47,9 @@ func TestWebhook(t *testing.T) {
 		{"numbers as texts", strings.NewReplacer(`:400000`, `:"400000"`, `:2`, `:"2"`).Replace(depositNotification), notice(payment.Deposit, in, paid)},
 		{"fields of tomorrow", replaced(depositNotification, `{`, `{"payment_cl_name":"김 & 박","vip":true,"rate":1.50,"tags":[ "a", "b" ],"none":null,`), notice(payment.Deposit, in, paid)},
 		{"a fraction of a won", replaced(depositNotification, `"amount":400000`, `"amount":400050`), notice(payment.Deposit, in, payment.Observation{
-			Kind: payment.Unclear, Known: true, Reference: "PM00000102", Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: "2", Message: "an amount cannot be read"}})},
+			Kind: payment.Indeterminate, Known: true, Reference: "PM00000102", Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: "2", Message: "an amount cannot be read"}})},
 		{"no status, like our own request", replaced(depositNotification, `"status":2`, `"service_id":"SVC0026"`), notice(payment.Deposit, in, payment.Observation{
-			Kind: payment.Unclear, Known: true, Reference: "PM00000102", Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: "no page documents this status"}})},
+			Kind: payment.Indeterminate, Known: true, Reference: "PM00000102", Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "no page documents this status"}})},
 		{"payout paid", payoutNotification, notice(payment.Payout, out, paidOut)},
 		{"payout paid, older page", replaced(payoutNotification, `"fee"`, `"real_amount":100000,"fee"`), notice(payment.Payout, out, payment.Observation{
 			Kind: payment.Paid, Reference: "STARDREAMPOT00065748", Amount: payment.KRW(1000), SettledAmount: payment.KRW(1000)})},
@@ -155,7 +155,7 @@ func TestWebhookSignature(t *testing.T) {
 }
 
 // The signed text does not say where a field ends. Whoever has a signed notification could put it together
-// anew, e.g. with another amount, if such bodies were believed.
+// again, e.g. with another amount, if such bodies were believed.
 func TestWebhookWithAnotherReadingOfTheSameText(t *testing.T) {
 	good := signedWith(t, diamondpay.MD5, key, depositNotification)
 	text, err := diamondpay.SigningString(good)

@@ -112,9 +112,9 @@ func vacant(n node) bool {
 
 // transferOf reads provider_extra_fields (Korean banks page): where to transfer to and within how many seconds.
 // The time runs from when the provider wrote it, so that a repeated callback does not prolong it.
-func transferOf(doc node, at time.Time) *payment.Transfer {
+func transferOf(doc node, at time.Time) *payment.TransferInstructions {
 	extra := doc.at("provider_extra_fields")
-	t := &payment.Transfer{
+	t := &payment.TransferInstructions{
 		AccountNumber: extra.value("merchant_bank_account"),
 		AccountHolder: extra.value("merchant_bank_account_name"),
 		BankName:      extra.value("merchant_bank"),

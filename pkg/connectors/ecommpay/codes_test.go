@@ -77,12 +77,12 @@ func TestCodesOfTheSettings(t *testing.T) {
 		why   string
 	}{
 		{"3299", connectors.MeansRejected, connectors.Rejected, payment.ReasonDeclined},
-		{"2004", connectors.MeansInDoubt, connectors.InDoubt, payment.ReasonUnclear},
+		{"2004", connectors.MeansInDoubt, connectors.InDoubt, payment.ReasonIndeterminate},
 		{"7777", connectors.MeansMisconfigured, connectors.Misconfigured, payment.ReasonAccountMisconfigured},
 		{"20000", connectors.MeansThrottled, connectors.Throttled, payment.ReasonThrottled},
 		{"504", connectors.MeansLowBalance, connectors.NotSent, payment.ReasonBalance},
-		{"3613", connectors.MeansDuplicate, connectors.InDoubt, payment.ReasonUnclear},
-		{"3041", connectors.MeansInDoubt, connectors.InDoubt, payment.ReasonUnclear},
+		{"3613", connectors.MeansDuplicate, connectors.InDoubt, payment.ReasonIndeterminate},
+		{"3041", connectors.MeansInDoubt, connectors.InDoubt, payment.ReasonIndeterminate},
 	} {
 		s := settings("")
 		s.Codes = map[string]connectors.Meaning{k.code: k.means}
@@ -147,7 +147,7 @@ func TestCodesOfTheSettingsAreChecked(t *testing.T) {
 	}
 }
 
-// TestWhatARefusalLeaves: the promise of the documents can be taken back in the settings.
+// TestWhatARefusalLeaves: the promise of the documents can be reversed in the settings.
 func TestWhatARefusalLeaves(t *testing.T) {
 	yes, no := true, false
 	for _, k := range []struct {

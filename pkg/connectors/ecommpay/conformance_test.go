@@ -108,10 +108,10 @@ func harness(cmd payment.Command) connectortest.Harness {
 		Secrets: []string{current.Reveal(), previous.Reveal()},
 	}
 	for kind, list := range map[payment.Kind]string{ // en_gate_sms_model, en_gate_payout_model
-		payment.Paid: "success", payment.Declined: "decline|canceled|cancelled", payment.TakenBack: "refunded|reversed", payment.PartlyTakenBack: "partially refunded|partially reversed",
+		payment.Paid: "success", payment.Declined: "decline|canceled|cancelled", payment.Reversal: "refunded|reversed", payment.PartialReversal: "partially refunded|partially reversed",
 		payment.Accepted: "processing|external processing|awaiting 3ds result|awaiting clarification|awaiting confirmation|awaiting customer|awaiting customer action|" +
 			"awaiting approval|awaiting merchant auth|awaiting payment|awaiting redirect result|awaiting retry|awaiting_redirect_result",
-		payment.Unclear: "error|internal error|external error|expired|partially paid|partially paid out|partially_paid_out",
+		payment.Indeterminate: "error|internal error|external error|expired|partially paid|partially paid out|partially_paid_out",
 	} {
 		for status := range strings.SplitSeq(list, "|") {
 			h.Lookup.Statuses = append(h.Lookup.Statuses, connectortest.Meaning{Text: status, Kind: kind})
@@ -186,7 +186,7 @@ func found(key secret.Value, order string, amount payment.Money, status string) 
 	return connectortest.Reply{Body: strings.Replace(body, `"general":{`, `"general":{"signature":"`+signatureOf(key, body)+`",`, 1)}
 }
 
-// signedCallback is a callback in the form of the Korean banks page. Money that is taken back comes with an operation
+// signedCallback is a callback in the form of the Korean banks page. Money that is reversed comes with an operation
 // of its own (en_gate_payout_model).
 func signedCallback(operation payment.Operation, e connectortest.Event) connectortest.Call {
 	kind, does, ended, code := "purchase", "sale", e.Status, "0"

@@ -25,8 +25,8 @@ func example(t *testing.T, name string) string {
 	return string(text)
 }
 
-// mended puts in place what the page's example left out, and fails when there is nothing to put in place.
-func mended(t *testing.T, text, old, with string) string {
+// fixed puts in place what the page's example left out, and fails when there is nothing to put in place.
+func fixed(t *testing.T, text, old, with string) string {
 	t.Helper()
 	if strings.Count(text, old) != 1 {
 		t.Fatalf("%q stands %d times in\n%s", old, strings.Count(text, old), text)
@@ -47,10 +47,10 @@ func signLike(t *testing.T, whole, text string) string {
 }
 
 // TestExamplesOfTheDocument: each callback of the page is read. Where the page's text is no JSON (a comma or a brace is
-// missing), that text is refused, with the place in the reason, and the mended one is read.
+// missing), that text is refused, with the place in the reason, and the fixed one is read.
 func TestExamplesOfTheDocument(t *testing.T) {
 	comma := func(t *testing.T, text string) string {
-		return mended(t, text, "        }\n        \"operation\"", "        },\n        \"operation\"")
+		return fixed(t, text, "        }\n        \"operation\"", "        },\n        \"operation\"")
 	}
 	brace := func(_ *testing.T, text string) string { return "{" + text }
 	asIs := func(_ *testing.T, text string) string { return text }
@@ -59,7 +59,7 @@ func TestExamplesOfTheDocument(t *testing.T) {
 		project                            int64
 		amount                             int64
 		operation                          payment.Operation
-		mend                               func(*testing.T, string) string
+		fix                                func(*testing.T, string) string
 		broken                             string // where the page's text stops being JSON
 	}{
 		{"page-success", order, "1737000008461", "", "", 200, 10000, payment.Deposit, asIs, ""},
@@ -78,9 +78,9 @@ func TestExamplesOfTheDocument(t *testing.T) {
 			s.ProjectID = k.project
 			c := connect(t, s)
 			printed := example(t, k.name)
-			whole := k.mend(t, printed)
+			whole := k.fix(t, printed)
 			if json.Valid([]byte(printed)) != (k.broken == "") || !json.Valid([]byte(whole)) {
-				t.Fatalf("not the text of the page, or not mended:\n%s", whole)
+				t.Fatalf("not the text of the page, or not fixed:\n%s", whole)
 			}
 			n, err := c.Webhook(nil, []byte(signLike(t, whole, whole)), now)
 			if err != nil {
@@ -115,7 +115,7 @@ func TestFragmentsOfTheDocument(t *testing.T) {
 		return body[:len(body)-1] + `,"signature": "x"}`
 	}
 	printed := example(t, "redirect-data") // it has a comma after the last field of the form
-	whole := with(mended(t, printed, "\"TEST_1571044062268\",\n", "\"TEST_1571044062268\"\n"))
+	whole := with(fixed(t, printed, "\"TEST_1571044062268\",\n", "\"TEST_1571044062268\"\n"))
 	n, err := c.Webhook(nil, []byte(signLike(t, whole, whole)), now)
 	if err != nil || n.Observation.Action == nil || n.Observation.Action.Redirect == nil {
 		t.Fatalf("got %+v, %v", n, err)

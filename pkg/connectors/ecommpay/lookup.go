@@ -46,9 +46,9 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 	doc, err := parseReceived(reply.Body, answerLimits)
 	switch {
 	case err != nil:
-		return payment.Observation{}, c.later(reply, unclear(status, "", "the body is "+err.Error()))
+		return payment.Observation{}, c.later(reply, indeterminate(status, "", "the body is "+err.Error()))
 	case !c.ours(doc, q.Order):
-		return payment.Observation{}, unclear(status, "", "the answer is about another payment or project")
+		return payment.Observation{}, indeterminate(status, "", "the answer is about another payment or project")
 	case c.notFound(reply.Status, doc):
 		return payment.Observation{
 			Kind: payment.Unknown, Source: payment.FromLookup, Settling: c.settings.SettlingDelay,
@@ -56,17 +56,17 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 		}, nil
 	case reply.Status != http.StatusOK:
 		message := masking.Text(doc.value("message"), payment.Command{})
-		return payment.Observation{}, c.later(reply, unclear(masking.Code(errorCode(doc, meaningOf)), message, "a query that was not answered: "+status))
+		return payment.Observation{}, c.later(reply, indeterminate(masking.Code(errorCode(doc, meaningOf)), message, "a query that was not answered: "+status))
 	}
 	signature, err := signatureIn(doc)
 	if err == nil {
 		_, err = verify(c.keys, doc, answerText, signature)
 	}
 	if err != nil {
-		return payment.Observation{}, unclear(status, "", "the answer is not verified: "+err.Error())
+		return payment.Observation{}, indeterminate(status, "", "the answer is not verified: "+err.Error())
 	}
 	if named(doc) != q.Order {
-		return payment.Observation{}, unclear(status, "", "the answer does not name our payment")
+		return payment.Observation{}, indeterminate(status, "", "the answer does not name our payment")
 	}
 	return observe(payment.FromLookup, c.lookedUp(q, doc)), nil
 }

@@ -55,8 +55,8 @@ var kinds = map[payment.Kind]string{
 	payment.Declined: "decline|canceled|cancelled",
 	payment.Accepted: "processing|external processing|clearing processing|scheduled recurring processing|awaiting 3ds result|awaiting approval|awaiting capture|awaiting clarification|awaiting clarify data|" +
 		"awaiting clearing|awaiting confirmation|awaiting customer|awaiting customer action|awaiting finalization|awaiting merchant auth|awaiting partially clearing|awaiting payment|awaiting redirect result|awaiting retry|invoice sent",
-	payment.TakenBack: "refunded|reversed", payment.PartlyTakenBack: "partially refunded|partially reversed",
-	payment.Unclear: "error|internal error|external error|expired|partially paid|partially paid out|invoice cancelled|decline renewal|" +
+	payment.Reversal: "refunded|reversed", payment.PartialReversal: "partially refunded|partially reversed",
+	payment.Indeterminate: "error|internal error|external error|expired|partially paid|partially paid out|invoice cancelled|decline renewal|" +
 		// documented for operations only, or not at all
 		"unknown|Success|SUCCESS| success|settled|paid|ok|0|refund|declined|awaiting|awaiting something|success\\u0000|",
 }
@@ -70,7 +70,7 @@ func TestEveryStatus(t *testing.T) {
 					count++
 				}
 				o, err := lookUp(t, payment.Deposit, 200, signedBy(t, current, statusAnswer(`"status":"`+spelled+`","result_message":"of the payment"`)))
-				if err != nil || o.Kind != kind || o.Source != payment.FromLookup || o.Known != (kind == payment.Unclear) {
+				if err != nil || o.Kind != kind || o.Source != payment.FromLookup || o.Known != (kind == payment.Indeterminate) {
 					t.Errorf("%q: got %+v, %v, want %s", spelled, o, err, kind)
 				}
 				if settles := kind == payment.Paid; (o.SettledAmount == payment.KRW(10000)) != settles {
@@ -98,8 +98,8 @@ func TestLookup(t *testing.T) {
 		return payment.Observation{Kind: payment.Declined, Amount: payment.KRW(10000), Reference: "1737000008461",
 			Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: code, Message: message}}
 	}
-	unclear := func(status, why string) payment.Observation {
-		return payment.Observation{Kind: payment.Unclear, Known: true, Reference: "1737000008461", Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: status, Message: why}}
+	indeterminate := func(status, why string) payment.Observation {
+		return payment.Observation{Kind: payment.Indeterminate, Known: true, Reference: "1737000008461", Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: status, Message: why}}
 	}
 	nameless := func(o payment.Observation) payment.Observation { o.Reference = ""; return o }
 	other := func(won, sums string) payment.Observation { // for the domain to see that it is not what was ordered
@@ -110,7 +110,7 @@ func TestLookup(t *testing.T) {
 		return payment.Observation{Kind: payment.Paid, Amount: amount, Reference: "1737000008461", Reason: &payment.Reason{ProviderCode: "0", Message: "the amounts differ: " + sums}}
 	}
 	mismatch := func(sums string) payment.Observation {
-		o := unclear("success", "not all amounts are whole won: "+sums)
+		o := indeterminate("success", "not all amounts are whole won: "+sums)
 		o.Reason.Code = payment.ReasonAmountMismatch
 		return o
 	}
@@ -147,29 +147,29 @@ func TestLookup(t *testing.T) {
 		{"paid at the first of two attempts", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "sale", "decline", "20105"))), paid},
 		{"paid, with a refund that was declined", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "refund", "decline", "903"))), paid},
 		{"payout paid", payment.Payout, statusAnswer(`"status":"success"`, amounts, operations(operation("6042000008706", "payout", "success", "0"))), payoutPaid},
-		{"paid twice", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "sale", "success", "0"))), unclear("success", "two operations of one payment succeeded")},
-		{"a payout for a deposit", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "payout", "success", "0"))), unclear("success", "the provider knows the payment in the other direction")},
-		{"paid without an amount", payment.Deposit, statusAnswer(`"status":"success"`, sale("success", "0")), unclear("success", "paid, but nothing says how much")},
-		{"unclear, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success"`, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(unclear("success", "paid, but nothing says how much"))},
+		{"paid twice", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "sale", "success", "0"), operation("2", "sale", "success", "0"))), indeterminate("success", "two operations of one payment succeeded")},
+		{"a payout for a deposit", payment.Deposit, statusAnswer(`"status":"success"`, amounts, operations(operation("1737000008461", "payout", "success", "0"))), indeterminate("success", "the provider knows the payment in the other direction")},
+		{"paid without an amount", payment.Deposit, statusAnswer(`"status":"success"`, sale("success", "0")), indeterminate("success", "paid, but nothing says how much")},
+		{"indeterminate, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success"`, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(indeterminate("success", "paid, but nothing says how much"))},
 		{"paid in another currency", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "KRW", "USD", 1), sale("success", "0")), mismatch("sum_request 10000 KRW, sum_real 10000 USD")},
 		{"paid a fraction", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "10000.5", 1), sale("success", "0")), mismatch("sum_request 10000.5 KRW")},
 		{"paid in an amount of powers", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "1e4", 1), sale("success", "0")), mismatch("sum_request unreadable")},
-		{"paid, and its operation failed", payment.Deposit, statusAnswer(`"status":"success"`, amounts, sale("decline", "0")), unclear("success", "paid, but its operation did not succeed")},
-		{"paid with a code of failure", payment.Deposit, statusAnswer(`"status":"success","result_code":"20000"`, amounts, sale("success", "0")), unclear("success", "paid, but with the code of something else")},
+		{"paid, and its operation failed", payment.Deposit, statusAnswer(`"status":"success"`, amounts, sale("decline", "0")), indeterminate("success", "paid, but its operation did not succeed")},
+		{"paid with a code of failure", payment.Deposit, statusAnswer(`"status":"success","result_code":"20000"`, amounts, sale("success", "0")), indeterminate("success", "paid, but with the code of something else")},
 		{"declined", payment.Deposit, statusAnswer(`"status":"decline","result_code":"603","result_message":"Auto decline"`, amounts, sale("decline", "20000")), declined("603", "Auto decline")},
 		{"declined, code of the operation", payment.Deposit, statusAnswer(`"status":"decline"`, amounts, sale("decline", "20000")), declined("20000", "of the operation")},
 		{"declined, the customer may try again", payment.Deposit, statusAnswer(`"status":"decline","is_new_attempts_available":true,"attempts_timeout":360`, amounts, sale("decline", "20000")),
 			payment.Observation{Kind: payment.Accepted, Amount: payment.KRW(10000), Reference: "1737000008461"}},
 		{"declined, the customer may not try again", payment.Deposit, statusAnswer(`"status":"decline","is_new_attempts_available":false`, amounts, sale("decline", "20000")), declined("20000", "of the operation")},
-		{"declined, and its operation succeeded", payment.Deposit, statusAnswer(`"status":"decline"`, amounts, sale("success", "20000")), unclear("decline", "declined, but its operation succeeded")},
-		{"declined with success", payment.Deposit, statusAnswer(`"status":"decline","result_code":"0"`, amounts, sale("decline", "0")), unclear("decline", "declined, but its code says that this is not the end")},
-		{"refunded", payment.Deposit, statusAnswer(`"status":"refunded","result_message":"x"`, amounts, sale("success", "0")), payment.Observation{Kind: payment.TakenBack, Reference: "1737000008461", Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "0", Message: "of the operation"}}},
+		{"declined, and its operation succeeded", payment.Deposit, statusAnswer(`"status":"decline"`, amounts, sale("success", "20000")), indeterminate("decline", "declined, but its operation succeeded")},
+		{"declined with success", payment.Deposit, statusAnswer(`"status":"decline","result_code":"0"`, amounts, sale("decline", "0")), indeterminate("decline", "declined, but its code says that this is not the end")},
+		{"refunded", payment.Deposit, statusAnswer(`"status":"refunded","result_message":"x"`, amounts, sale("success", "0")), payment.Observation{Kind: payment.Reversal, Reference: "1737000008461", Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "0", Message: "of the operation"}}},
 		{"redirect", payment.Deposit, statusAnswer(`"status":"awaiting redirect result","result_code":"9999"`, amounts, sale("awaiting redirect result", "9999"), `"return_url":{"method":"GET","body":{"a":"1"},"encrypted":[],"url":"https://bank.example.com/x"}`), redirected},
 		{"processing", payment.Deposit, statusAnswer(`"status":"processing","result_code":"9999"`, amounts), accepted},
 		{"processing, return_url is a text", payment.Deposit, statusAnswer(`"status":"processing"`, amounts, `"return_url":"https://x.example.com"`), accepted},
-		{"no status", payment.Deposit, statusAnswer(`"a":1`, amounts), nameless(unclear("", "no page documents this status"))},
-		{"status is a number", payment.Deposit, statusAnswer(`"status":1`, amounts), nameless(unclear("1", "no page documents this status"))},
-		{"status is a list", payment.Deposit, statusAnswer(`"status":["success"]`, amounts), nameless(unclear("", "no page documents this status"))},
+		{"no status", payment.Deposit, statusAnswer(`"a":1`, amounts), nameless(indeterminate("", "no page documents this status"))},
+		{"status is a number", payment.Deposit, statusAnswer(`"status":1`, amounts), nameless(indeterminate("1", "no page documents this status"))},
+		{"status is a list", payment.Deposit, statusAnswer(`"status":["success"]`, amounts), nameless(indeterminate("", "no page documents this status"))},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestDeclinesOfEveryCode(t *testing.T) {
 		}
 		want := payment.Declined
 		if open[k.Code] {
-			want = payment.Unclear
+			want = payment.Indeterminate
 		}
 		if n.Observation.Kind != want || want == payment.Declined && n.Observation.Reason.ProviderCode != k.Code {
 			t.Errorf("%s: got %+v, want %s", k.Code, n.Observation, want)
@@ -376,7 +376,7 @@ func TestPublishedStatusFormat(t *testing.T) {
 			t.Fatal(err)
 		}
 		o, err := lookUp(t, payment.Deposit, 200, signedBy(t, current, string(body)))
-		if err != nil || o.Kind != payment.Unclear || !o.Known { // status "processed", in another currency
+		if err != nil || o.Kind != payment.Indeterminate || !o.Known { // status "processed", in another currency
 			t.Errorf("got %+v, %v", o, err)
 		}
 	}

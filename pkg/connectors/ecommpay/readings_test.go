@@ -49,7 +49,7 @@ func readings(signed string) []string {
 	for from := range pieces {
 		for to := from; to < len(pieces); to++ {
 			if to == from && from > 0 {
-				continue // nothing taken in: once is enough
+				continue // nothing processed: once is enough
 			}
 			merged := slices.Clone(pieces[:from])
 			merged = append(append(merged, strings.Join(pieces[from:to+1], ";")), pieces[to+1:]...)
@@ -123,7 +123,7 @@ func TestCustomersTextsDecideNothing(t *testing.T) {
 				}
 				accepted++
 				o := n.Observation
-				if o.Kind != payment.Declined && o.Kind != payment.Unclear || n.Order != order && o.Kind != payment.Unclear ||
+				if o.Kind != payment.Declined && o.Kind != payment.Indeterminate || n.Order != order && o.Kind != payment.Indeterminate ||
 					!o.Amount.IsZero() && o.Amount != payment.KRW(10000) || o.Action != nil {
 					t.Errorf("%s %q read as\n%s\nis %+v", place, text, document, n)
 				}
@@ -140,8 +140,8 @@ func TestCustomersTextsDecideNothing(t *testing.T) {
 // payment it is about.
 func TestTwoReadings(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
-	unclear := connectors.Notice{Order: order, Answer: connectors.Answer{ContentType: "text/plain", Body: "OK"}, Observation: payment.Observation{
-		Kind: payment.Unclear, Source: payment.FromWebhook, Known: true, Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: "the signed text has more than one reading"}}}
+	indeterminate := connectors.Notice{Order: order, Answer: connectors.Answer{ContentType: "text/plain", Body: "OK"}, Observation: payment.Observation{
+		Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text has more than one reading"}}}
 	paid := callback("purchase", "success", "sale", "success", "0")
 	for _, text := range []string{"a;payment:status:success", "x;payment:description:y", "x;operation:code:0", "x;sum_real:amount:1", "x;redirect_data:url:https://evil.example.com", "x;payment:sum:amount:1"} {
 		for _, body := range []string{echoed("description", text), echoed("message", text), strings.Replace(paid, `"Some text"`, `"`+text+`"`, 1)} {
@@ -150,7 +150,7 @@ func TestTwoReadings(t *testing.T) {
 				t.Errorf("%q: %v", text, err)
 				continue
 			}
-			mustEqual(t, n, unclear)
+			mustEqual(t, n, indeterminate)
 		}
 	}
 	// Two payments, or no certain one.
@@ -159,7 +159,7 @@ func TestTwoReadings(t *testing.T) {
 		refused(t, err, connectors.BadWebhook)
 	}
 	n, err := c.Webhook(nil, []byte(signedBy(t, current, strings.Replace(paid, `{`, `{"general":{"payment_id":"OTHER"},`, 1))), now)
-	if err != nil || n.Order != "OTHER" || n.Operation != "" || n.Observation.Kind != payment.Unclear {
+	if err != nil || n.Order != "OTHER" || n.Operation != "" || n.Observation.Kind != payment.Indeterminate {
 		t.Errorf("got %+v, %v", n, err)
 	}
 	if n, err := c.Webhook(nil, []byte(signedBy(t, current, strings.Replace(paid, `{`, `{"general":{"payment_id":"`+order+`"},`, 1))), now); err != nil || n.Observation.Kind != payment.Paid {

@@ -19,13 +19,13 @@ func (c *Connector) accepted(order string, cmd payment.Command, reply httpcall.R
 	doc, err := parseReceived(reply.Body, answerLimits)
 	switch {
 	case err != nil:
-		return c.later(reply, unclear(status, "", "the body is "+err.Error()))
+		return c.later(reply, indeterminate(status, "", "the body is "+err.Error()))
 	case !c.ours(doc, order):
-		return unclear(status, "", "the answer is about another payment or project")
+		return indeterminate(status, "", "the answer is about another payment or project")
 	case reply.Status == http.StatusOK && doc.value("status") == "success" && doc.value("payment_id") == order:
 		return nil
 	case doc.value("status") != "error":
-		return c.later(reply, unclear(status, "", "neither accepted nor refused as documented"))
+		return c.later(reply, indeterminate(status, "", "neither accepted nor refused as documented"))
 	}
 	refusal := c.refusal(order, cmd, reply.Status, doc)
 	if reply.Reused && !namesOrder(doc, order) {
@@ -119,6 +119,6 @@ func (c *Connector) later(reply httpcall.Reply, e *connectors.Error) *connectors
 	return e
 }
 
-func unclear(providerCode, message, evidence string) *connectors.Error {
-	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
+func indeterminate(providerCode, message, evidence string) *connectors.Error {
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: providerCode, Message: message, Evidence: evidence}
 }

@@ -32,13 +32,13 @@ func (r report) number() string {
 	return r.reference
 }
 
-// observe says what a report means. Everything that is not documented, or contradicts itself, is unclear.
+// observe says what a report means. Everything that is not documented, or contradicts itself, is indeterminate.
 func observe(source payment.Source, r report) payment.Observation {
 	o := payment.Observation{Source: source, Reference: r.number(), Amount: r.amount, Kind: paymentStatuses[plain(r.status)]}
 	reason := payment.Reason{ProviderCode: masking.Code(r.code), Message: masking.Text(r.message, payment.Command{})}
 	switch problem := r.contradiction(o.Kind); {
 	case problem != "":
-		return doubtful(source, r, payment.ReasonUnclear, problem)
+		return doubtful(source, r, payment.ReasonIndeterminate, problem)
 	case r.mismatch != "" && o.Kind == payment.Paid && !r.other.IsZero(): // for [payment.Decide] to see
 		o.Amount, reason.Message = r.other, r.mismatch
 		o.Reason = &reason
@@ -46,7 +46,7 @@ func observe(source payment.Source, r report) payment.Observation {
 	case r.mismatch != "" && o.Kind == payment.Paid:
 		return doubtful(source, r, payment.ReasonAmountMismatch, r.mismatch)
 	case r.mismatch != "":
-		return doubtful(source, r, payment.ReasonUnclear, r.mismatch)
+		return doubtful(source, r, payment.ReasonIndeterminate, r.mismatch)
 	}
 	switch o.Kind {
 	case payment.Accepted:
@@ -60,12 +60,12 @@ func observe(source payment.Source, r report) payment.Observation {
 		}
 		reason.Code = payment.ReasonDeclined
 		o.Reason = &reason
-	case payment.TakenBack, payment.PartlyTakenBack:
+	case payment.Reversal, payment.PartialReversal:
 		reason.Code = payment.ReasonReversed
-		if o.Kind == payment.PartlyTakenBack {
+		if o.Kind == payment.PartialReversal {
 			reason.Code = payment.ReasonPartlyReversed
 		}
-		o.Reason, o.Amount = &reason, payment.Money{} // of what was taken back
+		o.Reason, o.Amount = &reason, payment.Money{} // of what was reversed
 	}
 	return o
 }
@@ -81,7 +81,7 @@ func (r report) contradiction(means payment.Kind) string {
 		return r.problem
 	case means == "":
 		return "no page documents this status"
-	case means == payment.Unclear:
+	case means == payment.Indeterminate:
 		return "the provider is not sure, or part of the money is elsewhere"
 	case means == payment.Paid && !settles, means == payment.Declined && !settles:
 		return "this operation is not the payment itself"
@@ -95,8 +95,8 @@ func (r report) contradiction(means payment.Kind) string {
 		return "declined, but its operation succeeded"
 	case means == payment.Declined && !r.retry && meaningOf(r.code).open:
 		return "declined, but its code says that this is not the end"
-	case (means == payment.TakenBack || means == payment.PartlyTakenBack) && r.operation != "" && (does != payment.TakenBack || r.outcome != "" && plain(r.outcome) != "success"):
-		return "taken back, but its operation does not say so"
+	case (means == payment.Reversal || means == payment.PartialReversal) && r.operation != "" && (does != payment.Reversal || r.outcome != "" && plain(r.outcome) != "success"):
+		return "reversed, but its operation does not say so"
 	}
 	return ""
 }
@@ -104,7 +104,7 @@ func (r report) contradiction(means payment.Kind) string {
 // doubtful is a report about our order whose meaning nobody can know.
 func doubtful(source payment.Source, r report, code, why string) payment.Observation {
 	return payment.Observation{
-		Kind: payment.Unclear, Source: source, Reference: r.number(), Known: true,
+		Kind: payment.Indeterminate, Source: source, Reference: r.number(), Known: true,
 		Reason: &payment.Reason{Code: code, ProviderCode: masking.Code(r.status), Message: why},
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// paymentStatuses are the statuses of a payment and what they mean. Unclear are those that need a person:
+// paymentStatuses are the statuses of a payment and what they mean. Indeterminate are those that need a person:
 // part of the money is somewhere else (partially …), nobody documents whether money can still come
 // (expired), the provider itself is not sure (internal and external error), or they belong to payments
 // that are never made here. Sources: en_gate_sms_model and en_gate_payout_model, developers.rocketpay.kz
@@ -39,20 +39,20 @@ var paymentStatuses = map[string]payment.Kind{
 	"awaiting retry":                 payment.Accepted,
 	"invoice sent":                   payment.Accepted,
 
-	"refunded": payment.TakenBack,
-	"reversed": payment.TakenBack,
+	"refunded": payment.Reversal,
+	"reversed": payment.Reversal,
 
-	"partially refunded": payment.PartlyTakenBack,
-	"partially reversed": payment.PartlyTakenBack,
+	"partially refunded": payment.PartialReversal,
+	"partially reversed": payment.PartialReversal,
 
-	"error":              payment.Unclear,
-	"internal error":     payment.Unclear,
-	"external error":     payment.Unclear,
-	"expired":            payment.Unclear,
-	"partially paid":     payment.Unclear,
-	"partially paid out": payment.Unclear,
-	"invoice cancelled":  payment.Unclear,
-	"decline renewal":    payment.Unclear,
+	"error":              payment.Indeterminate,
+	"internal error":     payment.Indeterminate,
+	"external error":     payment.Indeterminate,
+	"expired":            payment.Indeterminate,
+	"partially paid":     payment.Indeterminate,
+	"partially paid out": payment.Indeterminate,
+	"invoice cancelled":  payment.Indeterminate,
+	"decline renewal":    payment.Indeterminate,
 }
 
 // operationTypes say what an operation inside a payment does to its money. Only a sale and a payout are
@@ -60,9 +60,9 @@ var paymentStatuses = map[string]payment.Kind{
 var operationTypes = map[string]payment.Kind{
 	"sale":            payment.Paid,
 	"payout":          payment.Paid,
-	"refund":          payment.TakenBack,
-	"reversal":        payment.TakenBack,
-	"payout reversal": payment.TakenBack, // en_gate_payout_model
+	"refund":          payment.Reversal,
+	"reversal":        payment.Reversal,
+	"payout reversal": payment.Reversal, // en_gate_payout_model
 }
 
 // paymentTypes tell a payment's direction, by its own type or that of its operation (Korean banks page).

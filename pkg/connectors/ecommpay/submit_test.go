@@ -264,7 +264,7 @@ func TestEveryCode(t *testing.T) {
 			t.Errorf("%s: got %+v, want %v", k.Code, e, want)
 		}
 		reason := map[connectors.Class]string{connectors.Rejected: payment.ReasonDeclined, connectors.Throttled: payment.ReasonThrottled,
-			connectors.InDoubt: payment.ReasonUnclear, connectors.NotSent: payment.ReasonBalance, connectors.Misconfigured: payment.ReasonAccountMisconfigured}[want]
+			connectors.InDoubt: payment.ReasonIndeterminate, connectors.NotSent: payment.ReasonBalance, connectors.Misconfigured: payment.ReasonAccountMisconfigured}[want]
 		if e.Code != reason {
 			t.Errorf("%s: reason %s, want %s", k.Code, e.Code, reason)
 		}

@@ -31,11 +31,11 @@ func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (c
 	case numberHidden:
 		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: errReadings.Error() + ", also of the payment's id"}
 	case fieldHidden:
-		notice.Observation = doubtful(payment.FromWebhook, report{}, payment.ReasonUnclear, errReadings.Error())
+		notice.Observation = doubtful(payment.FromWebhook, report{}, payment.ReasonIndeterminate, errReadings.Error())
 		return notice, nil
 	}
 	if second := doc.value("payment", "id"); second != "" && second != order {
-		notice.Observation = doubtful(payment.FromWebhook, report{}, payment.ReasonUnclear, "the callback names two payments")
+		notice.Observation = doubtful(payment.FromWebhook, report{}, payment.ReasonIndeterminate, "the callback names two payments")
 		return notice, nil
 	}
 	notice.Operation, notice.Observation = direction(doc), observe(payment.FromWebhook, c.called(doc, receivedAt))

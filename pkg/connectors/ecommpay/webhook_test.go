@@ -45,15 +45,15 @@ func TestWebhook(t *testing.T) {
 		return payment.Observation{Kind: payment.Declined, Reference: number, Amount: won, Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: code, Message: "Some text"}}
 	}
 	accepted := payment.Observation{Kind: payment.Accepted, Reference: number, Amount: won}
-	partlyTakenBack := payment.Observation{Kind: payment.PartlyTakenBack, Reason: &payment.Reason{Code: payment.ReasonPartlyReversed, ProviderCode: "0", Message: "Some text"}}
-	takenBack := payment.Observation{Kind: payment.TakenBack, Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "0", Message: "Some text"}}
-	unclear := func(reference, status, why string) payment.Observation {
-		return payment.Observation{Kind: payment.Unclear, Known: true, Reference: reference, Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: status, Message: why}}
+	partialReversal := payment.Observation{Kind: payment.PartialReversal, Reason: &payment.Reason{Code: payment.ReasonPartlyReversed, ProviderCode: "0", Message: "Some text"}}
+	reversal := payment.Observation{Kind: payment.Reversal, Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "0", Message: "Some text"}}
+	indeterminate := func(reference, status, why string) payment.Observation {
+		return payment.Observation{Kind: payment.Indeterminate, Known: true, Reference: reference, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: status, Message: why}}
 	}
 	nameless := func(o payment.Observation) payment.Observation { o.Reference = ""; return o }
 	const elsewhere, notItself = "the provider is not sure, or part of the money is elsewhere", "this operation is not the payment itself"
 	mismatch := func(why string) payment.Observation {
-		o := unclear(number, "success", why)
+		o := indeterminate(number, "success", why)
 		o.Reason.Code = payment.ReasonAmountMismatch
 		return o
 	}
@@ -77,22 +77,22 @@ func TestWebhook(t *testing.T) {
 		{"payout declined", callback("payout", "decline", "payout", "decline", "20000"), notice(out, declined("20000"))},
 		{"another attempt is open", strings.Replace(callback("purchase", "decline", "sale", "decline", "20105"), `"method"`, `"is_new_attempts_available":1,"method"`, 1), notice(in, accepted)},
 		{"processing", callback("payout", "processing", "payout", "external_processing", "9999"), notice(out, accepted)},
-		{"refunded", callback("purchase", "refunded", "refund", "success", "0"), notice(in, takenBack)},
-		{"reversed", callback("purchase", "reversed", "reversal", "success", "0"), notice(in, takenBack)},
-		{"payout reversed", callback("payout", "reversed", "payout reversal", "success", "0"), notice(out, takenBack)},
-		{"refund under way", callback("purchase", "refunded", "refund", "processing", "9999"), notice(in, unclear("", "refunded", "taken back, but its operation does not say so"))},
-		{"refunded by a sale", callback("purchase", "refunded", "sale", "success", "0"), notice(in, unclear(number, "refunded", "taken back, but its operation does not say so"))},
-		{"partially refunded", callback("purchase", "partially refunded", "refund", "success", "0"), notice(in, partlyTakenBack)},
-		{"refund declined", callback("purchase", "success", "refund", "decline", "903"), notice(in, unclear("", "success", notItself))},
-		{"refund of a payment called success", callback("purchase", "success", "refund", "success", "0"), notice(in, unclear("", "success", notItself))},
-		{"refund called decline", callback("purchase", "decline", "refund", "decline", "903"), notice(in, unclear("", "decline", notItself))},
-		{"success of something else", callback("purchase", "success", "customer action", "success", "0"), notice(in, unclear("", "success", notItself))},
-		{"success of something unknown", callback("purchase", "success", "jackpot", "success", "0"), notice(in, unclear("", "success", notItself))},
-		{"paid, its operation failed", callback("purchase", "success", "sale", "decline", "0"), notice(in, unclear(number, "success", "paid, but its operation did not succeed"))},
-		{"declined, its operation succeeded", callback("purchase", "decline", "sale", "success", "20000"), notice(in, unclear(number, "decline", "declined, but its operation succeeded"))},
-		{"a payout inside a purchase", callback("purchase", "success", "payout", "success", "0"), notice(in, unclear(number, "success", "the payment and its operation have different directions"))},
+		{"refunded", callback("purchase", "refunded", "refund", "success", "0"), notice(in, reversal)},
+		{"reversed", callback("purchase", "reversed", "reversal", "success", "0"), notice(in, reversal)},
+		{"payout reversed", callback("payout", "reversed", "payout reversal", "success", "0"), notice(out, reversal)},
+		{"refund under way", callback("purchase", "refunded", "refund", "processing", "9999"), notice(in, indeterminate("", "refunded", "reversed, but its operation does not say so"))},
+		{"refunded by a sale", callback("purchase", "refunded", "sale", "success", "0"), notice(in, indeterminate(number, "refunded", "reversed, but its operation does not say so"))},
+		{"partially refunded", callback("purchase", "partially refunded", "refund", "success", "0"), notice(in, partialReversal)},
+		{"refund declined", callback("purchase", "success", "refund", "decline", "903"), notice(in, indeterminate("", "success", notItself))},
+		{"refund of a payment called success", callback("purchase", "success", "refund", "success", "0"), notice(in, indeterminate("", "success", notItself))},
+		{"refund called decline", callback("purchase", "decline", "refund", "decline", "903"), notice(in, indeterminate("", "decline", notItself))},
+		{"success of something else", callback("purchase", "success", "customer action", "success", "0"), notice(in, indeterminate("", "success", notItself))},
+		{"success of something unknown", callback("purchase", "success", "jackpot", "success", "0"), notice(in, indeterminate("", "success", notItself))},
+		{"paid, its operation failed", callback("purchase", "success", "sale", "decline", "0"), notice(in, indeterminate(number, "success", "paid, but its operation did not succeed"))},
+		{"declined, its operation succeeded", callback("purchase", "decline", "sale", "success", "20000"), notice(in, indeterminate(number, "decline", "declined, but its operation succeeded"))},
+		{"a payout inside a purchase", callback("purchase", "success", "payout", "success", "0"), notice(in, indeterminate(number, "success", "the payment and its operation have different directions"))},
 		{"two amounts", sums(plain, `{"amount":20000,"currency":"KRW"}`, plain), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 20000 KRW, operation.sum_converted 10000 KRW"))},
-		{"two amounts of a decline", strings.Replace(callback("purchase", "decline", "sale", "decline", "603"), `"sum_initial":{"amount":10000`, `"sum_initial":{"amount":20000`, 1), notice(in, unclear(number, "decline", differ+"payment.sum 10000 KRW, operation.sum_initial 20000 KRW"))},
+		{"two amounts of a decline", strings.Replace(callback("purchase", "decline", "sale", "decline", "603"), `"sum_initial":{"amount":10000`, `"sum_initial":{"amount":20000`, 1), notice(in, indeterminate(number, "decline", differ+"payment.sum 10000 KRW, operation.sum_initial 20000 KRW"))},
 		{"converted to another amount", sums(plain, plain, `{"amount":9000,"currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW"))},
 		{"converted to another amount, as texts", sums(plain, plain, `{"amount":"1000000","currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 1000000 KRW"))},
 		{"converted to less, and the payment says so", sums(`{"amount":9000,"currency":"KRW"}`, plain, `{"amount":9000,"currency":"KRW"}`), notice(in, mismatch(differ+"payment.sum 9000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW"))},
@@ -105,7 +105,7 @@ func TestWebhook(t *testing.T) {
 		{"converted to less than nothing", sums(plain, plain, `{"amount":-10000,"currency":"KRW"}`), notice(in, mismatch(notWon+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted -10000 KRW"))},
 		{"converted to the same, as a text", sums(plain, plain, `{"amount":"10000.0","currency":"KRW"}`), notice(in, paid)},
 		{"not converted", sums(plain, plain, `null`), notice(in, paid)},
-		{"converted from what was paid alone", sums(`null`, `null`, `{"amount":9000,"currency":"KRW"}`), notice(in, unclear(number, "success", "paid, but nothing says how much"))},
+		{"converted from what was paid alone", sums(`null`, `null`, `{"amount":9000,"currency":"KRW"}`), notice(in, indeterminate(number, "success", "paid, but nothing says how much"))},
 		{"converted by an operation without a type", strings.Replace(sums(plain, plain, `{"amount":9000,"currency":"KRW"}`), `"type":"sale",`, ``, 1), notice(in, nameless(mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 9000 KRW")))},
 		{"what was processed, in the root", strings.Replace(success, `{`, `{"sum_real":{"amount":9000,"currency":"KRW"},`, 1), notice(in, mismatch(differ+"payment.sum 10000 KRW, operation.sum_initial 10000 KRW, operation.sum_converted 10000 KRW, sum_real 9000 KRW"))},
 		{"declined, and converted to nothing", strings.Replace(callback("purchase", "decline", "sale", "decline", "603"), `"sum_converted":{"amount":10000`, `"sum_converted":{"amount":0`, 1), notice(in, declined("603"))},
@@ -116,16 +116,16 @@ func TestWebhook(t *testing.T) {
 		{"dollars", strings.ReplaceAll(success, "KRW", "USD"), notice(in, mismatch(notWon+"payment.sum 10000 USD, operation.sum_initial 10000 USD, operation.sum_converted 10000 USD"))},
 		{"a sum that is a text", sums(`"10000"`, plain, plain), notice(in, mismatch(notWon+"payment.sum unreadable, operation.sum_initial 10000 KRW, operation.sum_converted 10000 KRW"))},
 		{"the operation's sum only", without(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000,"currency":"KRW"},`), notice(in, paid)},
-		{"no sum at all", without(without(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000,"currency":"KRW"},`), `"sum_initial":{"amount":10000,"currency":"KRW"},`), notice(in, unclear(number, "success", "paid, but nothing says how much"))},
-		{"nothing paid", strings.ReplaceAll(callback("purchase", "success", "sale", "success", "0"), `10000`, `0`), notice(in, unclear(number, "success", "paid, but nothing says how much"))},
+		{"no sum at all", without(without(callback("purchase", "success", "sale", "success", "0"), `"sum":{"amount":10000,"currency":"KRW"},`), `"sum_initial":{"amount":10000,"currency":"KRW"},`), notice(in, indeterminate(number, "success", "paid, but nothing says how much"))},
+		{"nothing paid", strings.ReplaceAll(callback("purchase", "success", "sale", "success", "0"), `10000`, `0`), notice(in, indeterminate(number, "success", "paid, but nothing says how much"))},
 		{"amounts as texts", strings.ReplaceAll(callback("purchase", "success", "sale", "success", "0"), `10000`, `"10000.00"`), notice(in, paid)},
 		{"no direction", strings.ReplaceAll(callback("x", "success", "sale", "success", "0"), `"type":"sale",`, ``), notice("", payment.Observation{Kind: payment.Paid, Amount: won})},
 		{"the operation's direction", callback("", "success", "payout", "success", "0"), notice(out, paid)},
 		{"no operation", `{"project_id":"200","payment":{"id":"` + order + `","type":"purchase","status":"success","sum":{"amount":10000,"currency":"KRW"}}}`, notice(in, payment.Observation{Kind: payment.Paid, Amount: won})},
 		{"no project", `{"payment":{"id":"` + order + `","status":"decline"}}`, notice("", payment.Observation{Kind: payment.Declined, Reason: &payment.Reason{Code: payment.ReasonDeclined}})},
-		{"no status", `{"payment":{"id":"` + order + `"}}`, notice("", unclear("", "", "no page documents this status"))},
-		{"unknown status", callback("payout", "paid", "payout", "success", "0"), notice(out, unclear(number, "paid", "no page documents this status"))},
-		{"internal error", callback("payout", "internal error", "payout", "internal error", "501"), notice(out, unclear(number, "internal error", elsewhere))},
+		{"no status", `{"payment":{"id":"` + order + `"}}`, notice("", indeterminate("", "", "no page documents this status"))},
+		{"unknown status", callback("payout", "paid", "payout", "success", "0"), notice(out, indeterminate(number, "paid", "no page documents this status"))},
+		{"internal error", callback("payout", "internal error", "payout", "internal error", "501"), notice(out, indeterminate(number, "internal error", elsewhere))},
 	}
 	for _, k := range cases {
 		for name, key := range map[string]secret.Value{"current": current, "previous": previous} {
@@ -159,7 +159,7 @@ func TestOperationStatuses(t *testing.T) {
 		"invoice|customer action|payment confirmation|capture settlement|contract registration|sale|payout", "|") {
 		for _, status := range []string{"success", "decline"} {
 			n, err := c.Webhook(nil, []byte(signedBy(t, current, callback("purchase", status, kind, status, map[string]string{"success": "0", "decline": "603"}[status]))), now)
-			if err != nil || (n.Observation.Kind != payment.Unclear) != (kind == "sale") || (n.Observation.Reference != "") != (kind == "sale" || kind == "payout") {
+			if err != nil || (n.Observation.Kind != payment.Indeterminate) != (kind == "sale") || (n.Observation.Reference != "") != (kind == "sale" || kind == "payout") {
 				t.Errorf("%s %s: got %+v, %v", kind, status, n.Observation, err)
 			}
 		}
@@ -170,8 +170,8 @@ func TestActions(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
 	sandbox := connect(t, settings("http://127.0.0.1:1"))
 	at := time.Date(2019, 10, 16, 9, 41, 26, 0, time.UTC)
-	transfer := func(change func(*payment.Transfer)) *payment.Action {
-		tr := &payment.Transfer{AccountNumber: "1111-1111-1111", AccountHolder: "TEST", BankName: "Kyungnam Bank 039", ExpiresAt: at.Add(time.Minute), Messages: map[string]string{
+	transfer := func(change func(*payment.TransferInstructions)) *payment.Action {
+		tr := &payment.TransferInstructions{AccountNumber: "1111-1111-1111", AccountHolder: "TEST", BankName: "Kyungnam Bank 039", ExpiresAt: at.Add(time.Minute), Messages: map[string]string{
 			"ko": koreanInstructions, "ko-x-timeout": strings.TrimPrefix(koreanInstructions, "입력하신 입금계좌로 실시간 계좌이체를 계속하십시오. "),
 			"en":           "Proceed with online banking transfer to designated account. Do not close this page till your transaction is successfully processed, it might take up to 4 minutes for us to confirm your payment. You will be automatically redirected to merchant WEB site afterwards.",
 			"en-x-timeout": "Do not close this page till your transaction is successfully processed, it might take up to 4 minutes for us to process your payment. You will be automatically redirected to merchant WEB site afterwards.",
@@ -216,18 +216,18 @@ func TestActions(t *testing.T) {
 		{"encrypted", "awaiting redirect result", strings.Replace(bank("https://bank.example.com/"), `"encrypted":[]`, `"encrypted":["x"]`, 1), c, nil},
 		{"a form in a form", "awaiting redirect result", strings.Replace(redirectData, `"sid":2553`, `"sid":{"a":1}`, 1), c, nil},
 		{"a form that is a text", "awaiting redirect result", `"redirect_data":{"method":"POST","body":"a=b","url":"https://bank.example.com/"}`, c, nil},
-		{"transfer of the page", "awaiting customer", extraFields, c, transfer(func(*payment.Transfer) {})},
-		{"transfer without a time", "awaiting customer", strings.Replace(extraFields, `60`, `"soon"`, 1), c, transfer(func(t *payment.Transfer) { t.ExpiresAt = time.Time{} })},
-		{"transfer with no time left", "awaiting customer", strings.Replace(extraFields, `60`, `-60`, 1), c, transfer(func(t *payment.Transfer) { t.ExpiresAt = time.Time{} })},
-		{"transfer in more than a year", "awaiting customer", strings.Replace(extraFields, `60`, `99999999999`, 1), c, transfer(func(t *payment.Transfer) { t.ExpiresAt = time.Time{} })},
-		{"time as a text", "awaiting customer", strings.Replace(extraFields, `60`, `"60"`, 1), c, transfer(func(*payment.Transfer) {})},
+		{"transfer of the page", "awaiting customer", extraFields, c, transfer(func(*payment.TransferInstructions) {})},
+		{"transfer without a time", "awaiting customer", strings.Replace(extraFields, `60`, `"soon"`, 1), c, transfer(func(t *payment.TransferInstructions) { t.ExpiresAt = time.Time{} })},
+		{"transfer with no time left", "awaiting customer", strings.Replace(extraFields, `60`, `-60`, 1), c, transfer(func(t *payment.TransferInstructions) { t.ExpiresAt = time.Time{} })},
+		{"transfer in more than a year", "awaiting customer", strings.Replace(extraFields, `60`, `99999999999`, 1), c, transfer(func(t *payment.TransferInstructions) { t.ExpiresAt = time.Time{} })},
+		{"time as a text", "awaiting customer", strings.Replace(extraFields, `60`, `"60"`, 1), c, transfer(func(*payment.TransferInstructions) {})},
 		{"transfer without an account", "awaiting customer", strings.Replace(extraFields, `"1111-1111-1111"`, `""`, 1), c, nil},
 		{"an account that is too long", "awaiting customer", strings.Replace(extraFields, `1111-1111-1111`, strings.Repeat("1", 257), 1), c, nil},
 		{"other extra fields", "awaiting customer", `"provider_extra_fields":{"extended":{}}`, c, nil},
 		{"extra fields are a text", "awaiting customer", `"provider_extra_fields":"x"`, c, nil},
-		{"transfer with a QR code", "awaiting customer", extraFields + `,"display_data":[{"type":"qr_img","data":"x"},{"type":"qr_data","title":"t","data":"code"}]`, c, transfer(func(t *payment.Transfer) { t.QRCode = "code" })},
-		{"a QR code alone", "awaiting customer", `"display_data":[{"type":"qr_data","data":"code"}]`, c, transfer(func(t *payment.Transfer) {
-			*t = payment.Transfer{QRCode: "code", Messages: t.Messages}
+		{"transfer with a QR code", "awaiting customer", extraFields + `,"display_data":[{"type":"qr_img","data":"x"},{"type":"qr_data","title":"t","data":"code"}]`, c, transfer(func(t *payment.TransferInstructions) { t.QRCode = "code" })},
+		{"a QR code alone", "awaiting customer", `"display_data":[{"type":"qr_data","data":"code"}]`, c, transfer(func(t *payment.TransferInstructions) {
+			*t = payment.TransferInstructions{QRCode: "code", Messages: t.Messages}
 		})},
 		{"a QR code that is too long", "awaiting customer", `"display_data":[{"type":"qr_data","data":"` + strings.Repeat("x", 5000) + `"}]`, c, nil},
 		{"display data of another form", "awaiting customer", `"display_data":{"payment_page":"x"}`, c, nil},
@@ -266,7 +266,7 @@ func TestActions(t *testing.T) {
 	if got, err := c.Webhook(nil, []byte(signedBy(t, current, body)), now); err != nil || !got.Observation.Action.Transfer.ExpiresAt.Equal(at.Add(time.Minute)) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	// A newer way of writing a time, and the time of receipt where there is none.
+	// A newer way of writing a time, and the time of transfer where there is none.
 	for written, want := range map[string]time.Time{"2019-10-16T09:41:26+0000": at, "2019-10-16T18:41:26+09:00": at, "yesterday": now} {
 		body := strings.ReplaceAll(callback("purchase", "awaiting customer", "sale", "awaiting customer", "", extraFields), "2019-10-16T09:41:26+0000", written)
 		got, err := c.Webhook(nil, []byte(signedBy(t, current, body)), now)
@@ -286,10 +286,10 @@ func TestRedirectOnly(t *testing.T) {
 	}
 	mustEqual(t, got, notice("", payment.Observation{Kind: payment.Accepted, Action: &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://bank.example.com/"}}}))
 	finished := strings.Replace(body, `"payment":`, `"operation":{"type":"sale","status":"success","id":1},"payment":`, 1)
-	if got, err = c.Webhook(nil, []byte(signedBy(t, current, finished)), now); err != nil || got.Observation.Kind != payment.Unclear {
+	if got, err = c.Webhook(nil, []byte(signedBy(t, current, finished)), now); err != nil || got.Observation.Kind != payment.Indeterminate {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if got, err = c.Webhook(nil, []byte(signedBy(t, current, strings.Replace(body, "https", "gopher", 1))), now); err != nil || got.Observation.Kind != payment.Unclear {
+	if got, err = c.Webhook(nil, []byte(signedBy(t, current, strings.Replace(body, "https", "gopher", 1))), now); err != nil || got.Observation.Kind != payment.Indeterminate {
 		t.Errorf("got %+v, %v", got, err)
 	}
 }
@@ -369,7 +369,7 @@ func TestPublishedCallbacks(t *testing.T) {
 			t.Fatal(err)
 		}
 		n, err := c.Webhook(nil, []byte(signedBy(t, current, string(body))), now)
-		if (err == nil) != names[v.ID] || err == nil && n.Observation.Kind != payment.Unclear {
+		if (err == nil) != names[v.ID] || err == nil && n.Observation.Kind != payment.Indeterminate {
 			t.Errorf("%s: got %+v, %v", v.ID, n, err)
 		}
 		if err != nil {

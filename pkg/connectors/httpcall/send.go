@@ -145,7 +145,7 @@ func read(res *http.Response, out *outgoing, limit int64) (Reply, error) {
 		return Reply{}, inDoubt("the body of the reply broke off", status, &cause{plain(err), err})
 	case int64(len(body)) > limit:
 		e := inDoubt(fmt.Sprintf("the body of the reply is longer than %d bytes", limit), status, nil)
-		e.Code, e.Message = payment.ReasonUnclear, "the reply is too long"
+		e.Code, e.Message = payment.ReasonIndeterminate, "the reply is too long"
 		return Reply{}, e
 	}
 	out.answered.Store(true)

@@ -337,7 +337,7 @@ func TestReplyLimit(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool { write(conn, reply); return false })
 			_, err := httpcall.Send(testContext(t), newClient(t, httpcall.Options{}), post(s.url()))
-			if e := mustFail(t, err, connectors.InDoubt, payment.ReasonUnclear); e.ProviderCode != "http_200" || e.Message == "" {
+			if e := mustFail(t, err, connectors.InDoubt, payment.ReasonIndeterminate); e.ProviderCode != "http_200" || e.Message == "" {
 				t.Errorf("got %+v", e)
 			}
 		})
@@ -353,7 +353,7 @@ func TestReplyLimit(t *testing.T) {
 		}
 		r.ReplyLimit = 3
 		_, err := httpcall.Send(testContext(t), newClient(t, httpcall.Options{}), r)
-		mustFail(t, err, connectors.InDoubt, payment.ReasonUnclear)
+		mustFail(t, err, connectors.InDoubt, payment.ReasonIndeterminate)
 	})
 }
 
@@ -449,7 +449,7 @@ func TestConnectionsAreKept(t *testing.T) {
 		}
 		group.Wait()
 	}
-	// A connection goes back to the pool a moment after its reply was read, so some may be opened anew.
+	// A connection goes back to the pool a moment after its reply was read, so some may be opened again.
 	if len(connections) >= 3*workers {
 		t.Errorf("%d connections for %d calls: none was kept", len(connections), 3*workers)
 	}

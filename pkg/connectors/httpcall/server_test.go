@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// patience bounds what must happen; it is never what a test measures.
-const patience = 30 * time.Second
+// timeout bounds what must happen; it is never what a test measures.
+const timeout = 30 * time.Second
 
 // rawServer is a TCP listener that counts the requests that arrive, so that a test sees bytes and not
 // what an HTTP server makes of them.
@@ -106,7 +106,7 @@ func newClient(t *testing.T, o httpcall.Options) *http.Client {
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	t.Cleanup(cancel)
 	return ctx
 }

@@ -32,7 +32,7 @@ const (
 func TestSwallowedPackets(t *testing.T) {
 	if os.Getenv(isolated) != "" {
 		t.Run("control", swallowedControl)
-		t.Run("given up", swallowedGivenUp)
+		t.Run("given up", swallowedDeadLettered)
 		t.Run("frozen", swallowedFrozen)
 		return
 	}
@@ -181,9 +181,9 @@ func (w *wire) kept() (lines []string) {
 // until waits for something that the kernel does by itself.
 func (w *wire) until(what string, done func() bool) {
 	w.t.Helper()
-	for deadline := time.Now().Add(patience); !done(); {
+	for deadline := time.Now().Add(timeout); !done(); {
 		if time.Now().After(deadline) {
-			w.t.Fatalf("%s: not in %s; the kernel keeps %v", what, patience, w.kept())
+			w.t.Fatalf("%s: not in %s; the kernel keeps %v", what, timeout, w.kept())
 		}
 		<-time.After(20 * time.Millisecond)
 	}
@@ -207,8 +207,8 @@ func swallowedControl(t *testing.T) {
 	<-w.arrived
 }
 
-// swallowedGivenUp: once the call has returned, nothing is left that could arrive later.
-func swallowedGivenUp(t *testing.T) {
+// swallowedDeadLettered: once the call has returned, nothing is left that could arrive later.
+func swallowedDeadLettered(t *testing.T) {
 	w := newWire(t)
 	client := newClient(t, httpcall.Options{})
 	if _, err := httpcall.Send(testContext(t), client, post(w.url())); err != nil {

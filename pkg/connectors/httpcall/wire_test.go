@@ -67,7 +67,7 @@ func sender(t *testing.T, url string) (cmd *exec.Cmd, again func()) {
 
 // endOf returns how a connection ends.
 func endOf(conn net.Conn) error {
-	_ = conn.SetReadDeadline(time.Now().Add(patience))
+	_ = conn.SetReadDeadline(time.Now().Add(timeout))
 	_, err := io.Copy(io.Discard, conn)
 	if err == nil {
 		return io.EOF
@@ -77,7 +77,7 @@ func endOf(conn net.Conn) error {
 
 // What the kernel has not delivered yet of a request that was given up must not arrive later: the connection ends
 // with a reset, which throws it away.
-func TestARequestThatIsGivenUpIsReset(t *testing.T) {
+func TestARequestThatIsDeadLetteredIsReset(t *testing.T) {
 	begin := map[string]string{"before an answer": "", "in an answer": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"}
 	for name, answer := range begin {
 		for _, how := range []string{"cancelled", "deadline"} {
@@ -126,7 +126,7 @@ func (e expiring) Err() error {
 	}
 }
 
-func TestARequestOverTLSThatIsGivenUpIsReset(t *testing.T) {
+func TestARequestOverTLSThatIsDeadLetteredIsReset(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	ends := make(chan error, 1)

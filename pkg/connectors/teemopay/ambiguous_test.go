@@ -45,7 +45,7 @@ func TestTextsThatHaveOneReading(t *testing.T) {
 	} {
 		for _, message := range []any{nil, "none", "code=5&reason=none"} {
 			got, err := c.Webhook(callbackHeader(), callbackWith(t, payinCallback, extra{"paymentInfo": link, "paymentType": 802, "errorMessage": message}), now)
-			if err != nil || got.Order != "OrderNoExample" || got.Observation.Kind != payment.Paid || got.Observation.Receipts[0].Amount != payment.KRW(1000) {
+			if err != nil || got.Order != "OrderNoExample" || got.Observation.Kind != payment.Paid || got.Observation.Transfers[0].Amount != payment.KRW(1000) {
 				t.Errorf("%s, %v: %+v, %v", link, message, got, err)
 			}
 		}
@@ -62,8 +62,8 @@ func TestTextsThatHaveOneReading(t *testing.T) {
 func TestTextsThatHaveMoreThanOneReading(t *testing.T) {
 	c := newReceiver(t)
 	want := connectors.Notice{Order: "OrderNoExample", Answer: connectors.Answer{ContentType: "text/plain", Body: "SUCCESS"}, Observation: payment.Observation{
-		Kind: payment.Unclear, Source: payment.FromWebhook, Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: "the signed text has more than one reading"},
+		Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text has more than one reading"},
 	}}
 	for name, body := range map[string][]byte{
 		"a parameter that could be a field":  callbackWith(t, payinCallback, extra{"paymentInfo": "https://kr-payin.example/c?token=a&paymentKey=1"}),
@@ -115,7 +115,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 						continue
 					}
 					taken++
-					if o := n.Observation; n.Order != "OrderNoExample" || o.Kind == payment.Paid || o.Kind == payment.TakenBack || len(o.Receipts) > 0 || o.SettledAmount.Minor > 0 || o.Amount.Minor > 1000 {
+					if o := n.Observation; n.Order != "OrderNoExample" || o.Kind == payment.Paid || o.Kind == payment.Reversal || len(o.Transfers) > 0 || o.SettledAmount.Minor > 0 || o.Amount.Minor > 1000 {
 						t.Fatalf("%s of %v, cut as %s: %+v", field, signed, cut, n)
 					}
 				}

@@ -23,7 +23,7 @@ func (c *Connector) Balance(ctx context.Context) ([]connectors.Balance, error) {
 	}
 	balance, err := readBalance(data)
 	if err != nil {
-		return nil, fmt.Errorf("ask for the balance: %w", unclear("200", "", err.Error()))
+		return nil, fmt.Errorf("ask for the balance: %w", indeterminate("200", "", err.Error()))
 	}
 	return []connectors.Balance{balance}, nil
 }
@@ -50,9 +50,9 @@ func (c *Connector) inquire(ctx context.Context, path string, request any) (obje
 	case bad != nil:
 		return nil, bad
 	case env.code != codeProcessed:
-		return nil, unclear(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a question that was not answered")
+		return nil, indeterminate(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a question that was not answered")
 	case env.data == nil:
-		return nil, unclear("200", "", "an answer without data")
+		return nil, indeterminate("200", "", "an answer without data")
 	}
 	return env.data, nil
 }

@@ -20,7 +20,7 @@ const (
 )
 
 var reasonOf = map[connectors.Class]string{
-	rejectedIs: payment.ReasonDeclined, doubt: payment.ReasonUnclear, notSent: payment.ReasonBalance, ours: payment.ReasonAccountMisconfigured,
+	rejectedIs: payment.ReasonDeclined, doubt: payment.ReasonIndeterminate, notSent: payment.ReasonBalance, ours: payment.ReasonAccountMisconfigured,
 	connectors.Throttled: payment.ReasonThrottled,
 }
 

@@ -158,7 +158,7 @@ func payoutHarness(cmd payment.Command, example string) connectortest.Harness {
 	}
 	h.Submit.Status, h.Lookup.Status = status, status
 	h.Submit.Accepted = func(order string, amount payment.Money) connectortest.Reply { return status(order, amount, "1") }
-	ended := []connectortest.Meaning{{Text: "2", Kind: payment.Paid}, {Text: "3", Kind: payment.Declined}, {Text: "4", Kind: payment.TakenBack}}
+	ended := []connectortest.Meaning{{Text: "2", Kind: payment.Paid}, {Text: "3", Kind: payment.Declined}, {Text: "4", Kind: payment.Reversal}}
 	h.Lookup.Statuses = append([]connectortest.Meaning{{Text: "1", Kind: payment.Accepted}}, ended...)
 	h.Lookup.UnknownStatuses = []string{"0", "5", "null"}
 	h.Lookup.Unknown = append(h.Lookup.Unknown, func(string) connectortest.Reply {

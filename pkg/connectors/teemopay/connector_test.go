@@ -48,7 +48,7 @@ func reply(body string) http.HandlerFunc { return connectortest.Answer(http.Stat
 
 func clock() time.Time { return now }
 
-// Keys of the length that the provider prescribes, made anew in each run.
+// Keys of the length that the provider prescribes, made again in each run.
 var (
 	merchantKey = sync.OnceValue(newKey)
 	platformKey = sync.OnceValue(newKey)
@@ -187,7 +187,7 @@ func TestSubmitSendsTheRequestOfTheSeed(t *testing.T) {
 	}
 	want := payment.Observation{
 		Kind: payment.Accepted, Source: payment.FromSubmit, Reference: "TS2405220001KR0000430564883184", Amount: payment.KRW(1000),
-		Action: &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.Transfer{
+		Action: &payment.Action{Type: payment.ActionTransfer, Transfer: &payment.TransferInstructions{
 			AccountNumber: "29900000000000", BankCode: "IBK", BankName: "기업은행", ExpiresAt: time.UnixMilli(1761022567000).UTC(),
 		}},
 	}

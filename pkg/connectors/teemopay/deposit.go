@@ -143,7 +143,7 @@ func (c *Connector) depositAction(kind int, data object) *payment.Action {
 		if info == "" || strings.Contains(info, "://") || len(info) > payment.MaxText {
 			return nil
 		}
-		t := &payment.Transfer{AccountNumber: info, BankCode: more.short("bankCode"), BankName: more.short("bankName")}
+		t := &payment.TransferInstructions{AccountNumber: info, BankCode: more.short("bankCode"), BankName: more.short("bankName")}
 		if ms, ok := more.integer("expiredTime"); ok && ms > 0 {
 			if at := time.UnixMilli(int64(ms)).UTC(); payment.ValidTime(at) { // else no event could hold it
 				t.ExpiresAt = at

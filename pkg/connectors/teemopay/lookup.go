@@ -60,9 +60,9 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 			Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: strconv.Itoa(env.code)},
 		}, nil
 	case env.code != codeProcessed:
-		return payment.Observation{}, unclear(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, indeterminate(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a query that was not answered")
 	case f["merchantOrderNo"] != q.Order:
-		return payment.Observation{}, unclear("200", "", "the answer does not name our order")
+		return payment.Observation{}, indeterminate("200", "", "the answer does not name our order")
 	case q.Operation == payment.Payout:
 		return payoutObservation(payment.FromLookup, f), nil
 	}
@@ -82,7 +82,7 @@ func notFound(operation payment.Operation, env envelope) bool {
 // and 0 for a KYC deposit (zh korea/payin/create). transactionAmount is what was ordered, amount what
 // was received, and statementList the single payments.
 func (c *Connector) depositObservation(f fields, data object) payment.Observation {
-	receipts, total, err := readReceipts(data)
+	transfers, total, err := readTransfers(data)
 	ordered, err2 := f.won("transactionAmount")
 	received, err3 := f.won("amount")
 	if err != nil || err2 != nil || err3 != nil {
@@ -93,18 +93,18 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 	status, ok := f.integer("status")
 	switch {
 	case !ok:
-	case status == 1 && len(receipts) == 0, status == 0 && kind == typeKYCVA && len(receipts) == 0:
+	case status == 1 && len(transfers) == 0, status == 0 && kind == typeKYCVA && len(transfers) == 0:
 		o.Kind = payment.Accepted
 		if kind >= typeVA && kind <= typeTossPay {
 			o.Action = c.depositAction(kind, data)
 		}
 		return o
 	case status == 2 && total.Minor == 0 && received.Minor > 0, status == 2 && total.Minor > 0 && (received.IsZero() || received == total):
-		o.Kind, o.Receipts, o.SettledAmount = payment.Paid, receipts, received
+		o.Kind, o.Transfers, o.SettledAmount = payment.Paid, transfers, received
 		return o
 	case status == 2:
 		return doubtful(payment.FromLookup, f, "paid, but the amount received and the single payments differ")
-	case status == 3 && len(receipts) == 0 && received.Minor == 0:
+	case status == 3 && len(transfers) == 0 && received.Minor == 0:
 		o.Kind = payment.Declined
 		o.Reason = &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMessage"]), Message: masking.Text(f["errorMessage"], payment.Command{})}
 		return o
@@ -114,9 +114,9 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 	return doubtful(payment.FromLookup, f, "no page documents this status")
 }
 
-// readReceipts returns the payments of a statementList that succeeded (paymentStatementStatus 2, where 3
+// readTransfers returns the payments of a statementList that succeeded (paymentStatementStatus 2, where 3
 // is failed), and their sum.
-func readReceipts(data object) (receipts []payment.Receipt, total payment.Money, err error) {
+func readTransfers(data object) (transfers []payment.Transfer, total payment.Money, err error) {
 	seen := map[string]bool{}
 	for s, err := range data.list("statementList") {
 		if err != nil {
@@ -130,7 +130,7 @@ func readReceipts(data object) (receipts []payment.Receipt, total payment.Money,
 		default:
 			return nil, payment.Money{}, fmt.Errorf("a payment with an undocumented status")
 		}
-		r, err := receipt(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
+		r, err := transfer(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
 		if err != nil || seen[r.Reference] {
 			return nil, payment.Money{}, fmt.Errorf("a payment without a number or an amount, or twice")
 		}
@@ -138,18 +138,18 @@ func readReceipts(data object) (receipts []payment.Receipt, total payment.Money,
 		if total, err = total.Add(r.Amount); err != nil {
 			return nil, payment.Money{}, err
 		}
-		receipts = append(receipts, r)
+		transfers = append(transfers, r)
 	}
-	return receipts, total, nil
+	return transfers, total, nil
 }
 
-// receipt makes a receipt of a payment that succeeded, so with a number and more than nothing.
-func receipt(reference string, f fields, amountName string) (payment.Receipt, error) {
+// transfer makes a transfer of a payment that succeeded, so with a number and more than nothing.
+func transfer(reference string, f fields, amountName string) (payment.Transfer, error) {
 	amount, err := f.won(amountName)
 	if err != nil || amount.Minor <= 0 || reference == "" {
-		return payment.Receipt{}, fmt.Errorf("%s or the number of the payment is missing or unreadable", amountName)
+		return payment.Transfer{}, fmt.Errorf("%s or the number of the payment is missing or unreadable", amountName)
 	}
-	return payment.Receipt{Reference: reference, Amount: amount}, nil
+	return payment.Transfer{Reference: reference, Amount: amount}, nil
 }
 
 // payoutObservation reads a payout from a query or a callback: status 1 in payment (queries only),
@@ -175,7 +175,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 			reason.ProviderCode = failedCode(f["errorMessage"])
 		}
 	case ok && status == 4:
-		o.Kind, o.Reason, reason.Code = payment.TakenBack, reason, payment.ReasonReversed
+		o.Kind, o.Reason, reason.Code = payment.Reversal, reason, payment.ReasonReversed
 	default:
 		return doubtful(source, f, "no page documents this status, or the amount is missing")
 	}
@@ -185,7 +185,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 // doubtful is an answer about our order whose meaning nobody documents.
 func doubtful(source payment.Source, f fields, why string) payment.Observation {
 	return payment.Observation{
-		Kind: payment.Unclear, Source: source, Reference: f.short("tradeNo"), Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: masking.Code(f["status"]), Message: why},
+		Kind: payment.Indeterminate, Source: source, Reference: f.short("tradeNo"), Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: masking.Code(f["status"]), Message: why},
 	}
 }

@@ -51,12 +51,12 @@ func statement(number, amount string, status int) string {
 
 func TestLookupDeposit(t *testing.T) {
 	const ordered = `"transactionAmount":"1000.00",`
-	doubt := payment.Unclear
+	doubt := payment.Indeterminate
 	cases := []struct {
 		name, data string
 		kind       payment.Kind
 		settled    payment.Money
-		receipts   int
+		transfers  int
 	}{
 		{"in payment", ordered + `"amount":null,"paymentType":801,"paymentInfo":"299","status":1`, payment.Accepted, payment.Money{}, 0},
 		{"in payment, status as text, nothing received", ordered + `"amount":"0.00","status":"1"`, payment.Accepted, payment.Money{}, 0},
@@ -91,10 +91,10 @@ func TestLookupDeposit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if o.Kind != c.kind || o.SettledAmount.Minor != c.settled.Minor || len(o.Receipts) != c.receipts || o.Source != payment.FromLookup || o.Reference != "T1" {
+			if o.Kind != c.kind || o.SettledAmount.Minor != c.settled.Minor || len(o.Transfers) != c.transfers || o.Source != payment.FromLookup || o.Reference != "T1" {
 				t.Errorf("got %+v", o)
 			}
-			if c.kind == doubt && (!o.Known || o.Reason == nil || o.Reason.Code != payment.ReasonUnclear) || c.kind != doubt && o.Amount != payment.KRW(1000) {
+			if c.kind == doubt && (!o.Known || o.Reason == nil || o.Reason.Code != payment.ReasonIndeterminate) || c.kind != doubt && o.Amount != payment.KRW(1000) {
 				t.Errorf("got %+v, %+v", o, o.Reason)
 			}
 		})
@@ -108,7 +108,7 @@ func TestLookupDeposit(t *testing.T) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 	o, err = lookup(t, payment.Deposit, data(ordered+`"amount":"1000.00","status":2,"statementList":[`+statement("A", "1000.00", 2)+`]`))
-	if err != nil || o.Receipts[0] != (payment.Receipt{Reference: "A", Amount: payment.KRW(1000)}) {
+	if err != nil || o.Transfers[0] != (payment.Transfer{Reference: "A", Amount: payment.KRW(1000)}) {
 		t.Errorf("got %+v, %v", o, err)
 	}
 }
@@ -119,19 +119,19 @@ func TestLookupPayout(t *testing.T) {
 		`"amount":"1000.00","status":2,"serviceAmount":"15.00","errorCode":null`: payment.Paid,
 		`"amount":"1000.00","status":"2"`:                                        payment.Paid,
 		`"amount":"1000.00","status":2,"errorCode":0`:                            payment.Paid,
-		`"amount":"1000.00","status":2,"errorCode":1016`:                         payment.Unclear, // given back by the bank, or paid
-		`"amount":"1000.00","status":2,"errorCode":"9999"`:                       payment.Unclear,
-		`"status":2`:                                     payment.Unclear, // nothing to compare with ours
-		`"amount":"0.00","status":2`:                     payment.Unclear,
-		`"amount":"1000.5","status":2`:                   payment.Unclear,
+		`"amount":"1000.00","status":2,"errorCode":1016`:                         payment.Indeterminate, // given back by the bank, or paid
+		`"amount":"1000.00","status":2,"errorCode":"9999"`:                       payment.Indeterminate,
+		`"status":2`:                                     payment.Indeterminate, // nothing to compare with ours
+		`"amount":"0.00","status":2`:                     payment.Indeterminate,
+		`"amount":"1000.5","status":2`:                   payment.Indeterminate,
 		`"amount":null,"status":3,"errorCode":1004`:      payment.Declined,
-		`"amount":"1000.00","status":4,"errorCode":1000`: payment.TakenBack,
-		`"amount":"1000.00","status":5`:                  payment.Unclear,
-		`"amount":"1000.00","status":0`:                  payment.Unclear,
-		`"amount":"1000.00"`:                             payment.Unclear,
+		`"amount":"1000.00","status":4,"errorCode":1000`: payment.Reversal,
+		`"amount":"1000.00","status":5`:                  payment.Indeterminate,
+		`"amount":"1000.00","status":0`:                  payment.Indeterminate,
+		`"amount":"1000.00"`:                             payment.Indeterminate,
 	} {
 		o, err := lookup(t, payment.Payout, data(text))
-		if err != nil || o.Kind != kind || o.Reference != "T1" || o.Source != payment.FromLookup || o.Known != (kind == payment.Unclear) {
+		if err != nil || o.Kind != kind || o.Reference != "T1" || o.Source != payment.FromLookup || o.Known != (kind == payment.Indeterminate) {
 			t.Errorf("%s: got %+v, %v", text, o, err)
 		}
 		if kind == payment.Paid && o.Amount != payment.KRW(1000) {
@@ -241,21 +241,21 @@ func TestNumbersThatNoEventCanHoldAreLeftOut(t *testing.T) {
 		want  payment.Kind
 	}{
 		"deposit looked up":                 {looked(payment.Deposit, "T1", `"transactionAmount":"1000.00","amount":"1000.00","status":2`), payment.Paid},
-		"deposit looked up, unclear":        {looked(payment.Deposit, "T1", `"transactionAmount":"1000.10","status":2`), payment.Unclear},
+		"deposit looked up, indeterminate":  {looked(payment.Deposit, "T1", `"transactionAmount":"1000.10","status":2`), payment.Indeterminate},
 		"payout looked up":                  {looked(payment.Payout, "T1", `"amount":"1000.00","status":2`), payment.Paid},
 		"deposit's callback":                {called(payinCallback, "TS2501010001MX0000000000000000"), payment.Paid},
 		"payout's callback":                 {called(payoutCallback, "TF2501010001KR0000000000000000"), payment.Paid},
 		"statement's line":                  {listed("PAYOUT", payment.Payout, "tradeNo", quoted), payment.Paid},
-		"deposit looked up, its payment":    {looked(payment.Deposit, "AA", `"transactionAmount":"1000.00","status":2,"statementList":[`+statement("AA", "1000.00", 2)+`]`), payment.Unclear},
-		"deposit's callback, its payment":   {called(payinCallback, "TSOPaymentOrderNoExample"), payment.Unclear},
-		"statement's line, one its payment": {listed("PAYIN", payment.Deposit, "paymentList", "["+paid(long, "5000.00")+"]"), payment.Unclear},
+		"deposit looked up, its payment":    {looked(payment.Deposit, "AA", `"transactionAmount":"1000.00","status":2,"statementList":[`+statement("AA", "1000.00", 2)+`]`), payment.Indeterminate},
+		"deposit's callback, its payment":   {called(payinCallback, "TSOPaymentOrderNoExample"), payment.Indeterminate},
+		"statement's line, one its payment": {listed("PAYIN", payment.Deposit, "paymentList", "["+paid(long, "5000.00")+"]"), payment.Indeterminate},
 	} {
 		o, err := k.learn()
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if o.Kind != k.want || len(o.Reference) > payment.MaxText || len(o.Receipts) > 0 && len(o.Receipts[0].Reference) > payment.MaxText {
-			t.Errorf("%s: %s, number of %d characters, receipts %.40v", name, o.Kind, len(o.Reference), o.Receipts)
+		if o.Kind != k.want || len(o.Reference) > payment.MaxText || len(o.Transfers) > 0 && len(o.Transfers[0].Reference) > payment.MaxText {
+			t.Errorf("%s: %s, number of %d characters, transfers %.40v", name, o.Kind, len(o.Reference), o.Transfers)
 		}
 	}
 }

@@ -25,19 +25,19 @@ const codeProcessed = 200
 func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error) {
 	status := "http_" + strconv.Itoa(reply.Status)
 	if reply.Status != http.StatusOK {
-		e := unclear(status, "", "only HTTP 200 is documented")
+		e := indeterminate(status, "", "only HTTP 200 is documented")
 		e.RetryAfter, _ = httpcall.RetryAfter(reply.Header, c.now())
 		return envelope{}, e
 	}
 	o, err := parseObject(reply.Body)
 	if err != nil {
-		return envelope{}, unclear(status, "", "the body is "+err.Error())
+		return envelope{}, indeterminate(status, "", "the body is "+err.Error())
 	}
 	f, _ := o.fields()
 	code, ok := f.integer("code")
 	data, err := o.object("data")
 	if !ok || err != nil {
-		return envelope{}, unclear(status, "", "the body is no envelope with a code and data")
+		return envelope{}, indeterminate(status, "", "the body is no envelope with a code and data")
 	}
 	return envelope{code: code, message: f["msg"], data: data}, nil
 }
@@ -58,11 +58,11 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	}
 	f, _ := env.data.fields()
 	if f["merchantOrderNo"] != cmd.Order {
-		return payment.Observation{}, unclear(code, "", "the answer does not name our order")
+		return payment.Observation{}, indeterminate(code, "", "the answer does not name our order")
 	}
 	amount, err := f.won("amount")
 	if err != nil {
-		return payment.Observation{}, known(unclear(code, "", "the answer's amount is no whole number of won"), f)
+		return payment.Observation{}, known(indeterminate(code, "", "the answer's amount is no whole number of won"), f)
 	}
 	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f.short("tradeNo"), Amount: amount}
 	return c.outcome(cmd, o, f, env.data)
@@ -89,7 +89,7 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 	deposit := cmd.Operation == payment.Deposit
 	switch {
 	case ok && status == 3 && !o.Amount.IsZero() && o.Amount != cmd.Amount:
-		return payment.Observation{}, known(unclear("3", "", "the refusal speaks of another amount"), f)
+		return payment.Observation{}, known(indeterminate("3", "", "the refusal speaks of another amount"), f)
 	case ok && status == 3:
 		return payment.Observation{}, &connectors.Error{
 			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMsg"]), Reference: f.short("tradeNo"),
@@ -98,16 +98,16 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 	case ok && (status == 1 || status == 0 && deposit && kind == typeKYCVA):
 		if deposit {
 			if o.Action = c.depositAction(kind, data); o.Action == nil {
-				return payment.Observation{}, known(unclear(f["status"], "", "the provider has the order and does not say where to pay"), f)
+				return payment.Observation{}, known(indeterminate(f["status"], "", "the provider has the order and does not say where to pay"), f)
 			}
 		}
 		return o, nil
 	}
-	return payment.Observation{}, known(unclear(masking.Code(f["status"]), "", "no page documents this status for this request"), f)
+	return payment.Observation{}, known(indeterminate(masking.Code(f["status"]), "", "no page documents this status for this request"), f)
 }
 
-func unclear(providerCode, message, evidence string) *connectors.Error {
-	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonUnclear, ProviderCode: providerCode, Message: message, Evidence: evidence}
+func indeterminate(providerCode, message, evidence string) *connectors.Error {
+	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: providerCode, Message: message, Evidence: evidence}
 }
 
 // known marks an answer that names our order: the provider has it, under the number of the answer's fields.

@@ -37,7 +37,7 @@ func simulateWith(t *testing.T, providers func() time.Time, s simulated.Settings
 	if err != nil {
 		t.Fatal(err)
 	}
-	box, err := sandbox.New(sandbox.Options{Now: providers, Accounts: []sandbox.Account{{
+	box, err := sandbox.New(sandbox.Options{Now: providers, Accounts: []sandbox.AccountConfig{{
 		Name: "teemopay-kr", Protocol: protocol, Balance: 1_000_000, MoveDelay: time.Millisecond, Faults: faults,
 	}}})
 	if err != nil {
@@ -136,7 +136,7 @@ func TestSimulatedStatement(t *testing.T) {
 	}
 	for op, orders := range map[payment.Operation]map[string]payment.Kind{
 		payment.Deposit: {"waits": payment.Accepted, "paid": payment.Paid, "twice": payment.Paid},
-		payment.Payout:  {"sent": payment.Paid, "declined": payment.Declined, "refunded": payment.TakenBack},
+		payment.Payout:  {"sent": payment.Paid, "declined": payment.Declined, "refunded": payment.Reversal},
 	} {
 		lines, next, err := c.Statement(testContext(t), now.Add(-time.Hour), now, op, "")
 		if err != nil || next != "" || len(lines) != len(orders) {
@@ -150,7 +150,7 @@ func TestSimulatedStatement(t *testing.T) {
 			q := query(op)
 			q.Order = line.Order
 			asked, err := c.Lookup(testContext(t), q)
-			if err != nil || asked.Kind != o.Kind || asked.Reference != o.Reference || !slices.Equal(asked.Receipts, o.Receipts) {
+			if err != nil || asked.Kind != o.Kind || asked.Reference != o.Reference || !slices.Equal(asked.Transfers, o.Transfers) {
 				t.Errorf("%s: the query says %+v, %v, the books %+v", line.Order, asked, err, o)
 			}
 			if received := map[string]int64{"paid": 1000, "twice": 1700}[line.Order]; op == payment.Deposit && o.SettledAmount.Minor != received {

@@ -49,7 +49,7 @@ func (c *Connector) Statement(ctx context.Context, from, to time.Time, op paymen
 	}
 	lines, next, err = readStatement(data, op, cursor)
 	if err != nil {
-		return nil, "", fmt.Errorf("read the statement: %w", unclear("200", "", err.Error()))
+		return nil, "", fmt.Errorf("read the statement: %w", indeterminate("200", "", err.Error()))
 	}
 	return lines, next, nil
 }
@@ -108,46 +108,46 @@ func koreanTime(text string) (time.Time, error) {
 }
 
 // recorded says what a record means for its payment: status 1 in payment, 2 paid, 3 failed, 4 refunded,
-// which the page says to treat as taken back, 5 refunded in part. amount
+// which the page says to treat as reversed, 5 refunded in part. amount
 // is what was ordered, transactionAmount what moved.
 func recorded(f fields, record object, op payment.Operation) payment.Observation {
 	const source = payment.FromStatement
 	ordered, err1 := f.won("amount")
 	moved, err2 := f.won("transactionAmount")
-	receipts, total, err3 := billReceipts(record)
+	transfers, total, err3 := billTransfers(record)
 	if errors.Join(err1, err2, err3) != nil || ordered.IsZero() {
 		return doubtful(source, f, "the amounts or the list of payments cannot be read")
 	}
 	o := payment.Observation{Source: source, Reference: f.short("tradeNo"), Amount: ordered}
 	reason := &payment.Reason{ProviderCode: masking.Code(f["status"]), Message: masking.Text(f["failReason"], payment.Command{})}
 	status, _ := strconv.Atoi(f["status"])
-	still := moved.Minor == 0 && len(receipts) == 0
+	still := moved.Minor == 0 && len(transfers) == 0
 	switch {
 	case status == 1 && still:
 		o.Kind = payment.Accepted
-	case status == 2 && moved.Minor > 0 && (len(receipts) == 0 || op == payment.Deposit && total == moved):
-		o.Kind, o.SettledAmount, o.Receipts = payment.Paid, moved, receipts
+	case status == 2 && moved.Minor > 0 && (len(transfers) == 0 || op == payment.Deposit && total == moved):
+		o.Kind, o.SettledAmount, o.Transfers = payment.Paid, moved, transfers
 	case status == 3 && still:
 		o.Kind, o.Reason, reason.Code = payment.Declined, reason, payment.ReasonDeclined
 	case status == 4:
-		o.Kind, o.Reason, reason.Code = payment.TakenBack, reason, payment.ReasonReversed
+		o.Kind, o.Reason, reason.Code = payment.Reversal, reason, payment.ReasonReversed
 	case status == 5:
-		o.Kind, o.Reason, reason.Code = payment.PartlyTakenBack, reason, payment.ReasonPartlyReversed
+		o.Kind, o.Reason, reason.Code = payment.PartialReversal, reason, payment.ReasonPartlyReversed
 	default:
 		return doubtful(source, f, "no page documents this status, or the amounts do not fit it")
 	}
 	return o
 }
 
-// billReceipts returns the single payments of a deposit and their sum.
-func billReceipts(record object) (receipts []payment.Receipt, total payment.Money, err error) {
+// billTransfers returns the single payments of a deposit and their sum.
+func billTransfers(record object) (transfers []payment.Transfer, total payment.Money, err error) {
 	seen := map[string]bool{}
 	for entry, err := range record.list("paymentList") {
 		if err != nil {
 			return nil, payment.Money{}, err
 		}
 		f, _ := entry.fields()
-		r, err := receipt(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
+		r, err := transfer(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
 		if err != nil || seen[r.Reference] {
 			return nil, payment.Money{}, errors.New("a payment without a number or an amount, or twice")
 		}
@@ -155,7 +155,7 @@ func billReceipts(record object) (receipts []payment.Receipt, total payment.Mone
 		if total, err = total.Add(r.Amount); err != nil {
 			return nil, payment.Money{}, err
 		}
-		receipts = append(receipts, r)
+		transfers = append(transfers, r)
 	}
-	return receipts, total, nil
+	return transfers, total, nil
 }

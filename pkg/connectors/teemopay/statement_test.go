@@ -203,47 +203,47 @@ func paid(number, amount string) string {
 func TestStatementLines(t *testing.T) {
 	const in, out = "PAYIN", "PAYOUT"
 	list := func(entries ...string) string { return "[" + strings.Join(entries, ",") + "]" }
-	receipts := func(amounts ...int64) (all []payment.Receipt) {
+	transfers := func(amounts ...int64) (all []payment.Transfer) {
 		for i, amount := range amounts {
-			all = append(all, payment.Receipt{Reference: fmt.Sprintf("TSO%d", i+1), Amount: payment.KRW(amount)})
+			all = append(all, payment.Transfer{Reference: fmt.Sprintf("TSO%d", i+1), Amount: payment.KRW(amount)})
 		}
 		return all
 	}
 	none := []string{"transactionAmount", `"0.00"`}
 	for name, c := range map[string]struct {
-		record   string
-		kind     payment.Kind
-		settled  int64
-		receipts []payment.Receipt
-		code     string // of the reason
+		record    string
+		kind      payment.Kind
+		settled   int64
+		transfers []payment.Transfer
+		code      string // of the reason
 	}{
 		"deposit in payment":       {record(in, append(none, "status", "1", "completeTime", "null")...), payment.Accepted, 0, nil, ""},
-		"deposit paid":             {record(in, "paymentList", list(paid("TSO1", "5000.00"))), payment.Paid, 5000, receipts(5000), ""},
-		"deposit paid twice":       {record(in, "transactionAmount", `"9000.00"`, "paymentList", list(paid("TSO1", "5000.00"), paid("TSO2", "4000"))), payment.Paid, 9000, receipts(5000, 4000), ""},
+		"deposit paid":             {record(in, "paymentList", list(paid("TSO1", "5000.00"))), payment.Paid, 5000, transfers(5000), ""},
+		"deposit paid twice":       {record(in, "transactionAmount", `"9000.00"`, "paymentList", list(paid("TSO1", "5000.00"), paid("TSO2", "4000"))), payment.Paid, 9000, transfers(5000, 4000), ""},
 		"deposit paid, no list":    {record(in, "paymentList", "null"), payment.Paid, 5000, nil, ""},
 		"deposit failed":           {record(in, append(none, "status", "3", "failReason", `"limit"`)...), payment.Declined, 0, nil, payment.ReasonDeclined},
-		"deposit refunded":         {record(in, "status", "4", "paymentList", list(paid("TSO1", "5000.00"))), payment.TakenBack, 0, nil, payment.ReasonReversed},
-		"deposit refunded in part": {record(in, "status", "5"), payment.PartlyTakenBack, 0, nil, payment.ReasonPartlyReversed},
+		"deposit refunded":         {record(in, "status", "4", "paymentList", list(paid("TSO1", "5000.00"))), payment.Reversal, 0, nil, payment.ReasonReversed},
+		"deposit refunded in part": {record(in, "status", "5"), payment.PartialReversal, 0, nil, payment.ReasonPartlyReversed},
 		"payout in payment":        {record(out, append(none, "status", `"1"`)...), payment.Accepted, 0, nil, ""},
 		"payout paid":              {record(out), payment.Paid, 5000, nil, ""},
 		"payout failed":            {record(out, append(none, "status", "3")...), payment.Declined, 0, nil, payment.ReasonDeclined},
-		"payout refunded":          {record(out, "status", "4"), payment.TakenBack, 0, nil, payment.ReasonReversed},
-		"payout refunded in part":  {record(out, "status", "5"), payment.PartlyTakenBack, 0, nil, payment.ReasonPartlyReversed},
+		"payout refunded":          {record(out, "status", "4"), payment.Reversal, 0, nil, payment.ReasonReversed},
+		"payout refunded in part":  {record(out, "status", "5"), payment.PartialReversal, 0, nil, payment.ReasonPartlyReversed},
 
-		"paid, the sum differs":   {record(in, "paymentList", list(paid("TSO1", "4000.00"))), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"a payment stands twice":  {record(in, "transactionAmount", `"10000"`, "paymentList", list(paid("TSO1", "5000"), paid("TSO1", "5000"))), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"a payment of nothing":    {record(in, "paymentList", list(paid("TSO1", "0.00"))), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"a payment without name":  {record(in, "paymentList", list(paid("", "5000.00"))), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"a sum beyond an amount":  {record(in, "paymentList", list(paid("TSO1", "999999999999999"), paid("TSO2", "1"))), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"the list is no list":     {record(in, "paymentList", `{}`), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"paid nothing":            {record(out, none...), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"a payout with receipts":  {record(out, "paymentList", list(paid("TSO1", "5000.00"))), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"in payment, money moved": {record(in, "status", "1"), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"failed, money moved":     {record(out, "status", "3"), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"no status":               {record(out, "status", "null"), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"status 6":                {record(out, "status", "6"), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"no amount":               {record(out, "amount", "null"), payment.Unclear, 0, nil, payment.ReasonUnclear},
-		"part of a won":           {record(out, "transactionAmount", `"5000.50"`), payment.Unclear, 0, nil, payment.ReasonUnclear},
+		"paid, the sum differs":   {record(in, "paymentList", list(paid("TSO1", "4000.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"a payment stands twice":  {record(in, "transactionAmount", `"10000"`, "paymentList", list(paid("TSO1", "5000"), paid("TSO1", "5000"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"a payment of nothing":    {record(in, "paymentList", list(paid("TSO1", "0.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"a payment without name":  {record(in, "paymentList", list(paid("", "5000.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"a sum beyond an amount":  {record(in, "paymentList", list(paid("TSO1", "999999999999999"), paid("TSO2", "1"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"the list is no list":     {record(in, "paymentList", `{}`), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"paid nothing":            {record(out, none...), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"a payout with transfers": {record(out, "paymentList", list(paid("TSO1", "5000.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"in payment, money moved": {record(in, "status", "1"), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"failed, money moved":     {record(out, "status", "3"), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"no status":               {record(out, "status", "null"), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"status 6":                {record(out, "status", "6"), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"no amount":               {record(out, "amount", "null"), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"part of a won":           {record(out, "transactionAmount", `"5000.50"`), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			op := payment.Deposit
@@ -258,10 +258,10 @@ func TestStatementLines(t *testing.T) {
 			if line.Order != "OrderNoExample" || line.Operation != op || !line.CreatedAt.Equal(time.Date(2026, 2, 26, 18, 0, 47, 0, time.UTC)) {
 				t.Errorf("%+v", line)
 			}
-			if o.Kind != c.kind || o.Source != payment.FromStatement || o.Reference != "TS24052200000491357178416" || o.SettledAmount.Minor != c.settled || !reflect.DeepEqual(o.Receipts, c.receipts) {
+			if o.Kind != c.kind || o.Source != payment.FromStatement || o.Reference != "TS24052200000491357178416" || o.SettledAmount.Minor != c.settled || !reflect.DeepEqual(o.Transfers, c.transfers) {
 				t.Errorf("observed %+v", o)
 			}
-			if c.kind != payment.Unclear && o.Amount != payment.KRW(5000) {
+			if c.kind != payment.Indeterminate && o.Amount != payment.KRW(5000) {
 				t.Errorf("ordered %s", o.Amount)
 			}
 			if (o.Reason == nil) != (c.code == "") || o.Reason != nil && o.Reason.Code != c.code {

@@ -56,8 +56,8 @@ func (c *Connector) Webhook(header http.Header, body []byte, receivedAt time.Tim
 // Nothing else is read from it: what holds is to be asked.
 func ambiguous(order string) connectors.Notice {
 	return connectors.Notice{Order: order, Answer: answer, Observation: payment.Observation{
-		Kind: payment.Unclear, Source: payment.FromWebhook, Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonUnclear, Message: signedtext.Ambiguous},
+		Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true,
+		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: signedtext.Ambiguous},
 	}}
 }
 
@@ -129,12 +129,12 @@ func depositCallback(f fields) payment.Observation {
 	if f["status"] != "2" {
 		return doubtful(payment.FromWebhook, f, "no page documents this status of a deposit's callback")
 	}
-	r, err := receipt(f.short("paymentOrderNo"), f, "paymentAmount")
+	r, err := transfer(f.short("paymentOrderNo"), f, "paymentAmount")
 	if err != nil {
 		return doubtful(payment.FromWebhook, f, err.Error())
 	}
 	return payment.Observation{
 		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f.short("tradeNo"),
-		Receipts: []payment.Receipt{r},
+		Transfers: []payment.Transfer{r},
 	}
 }

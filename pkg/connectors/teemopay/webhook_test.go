@@ -54,34 +54,34 @@ func TestWebhook(t *testing.T) {
 	}
 	const deposit, payout = "TS2501010001MX0000000000000000", "TF2501010001KR0000000000000000"
 	paid := notice(payment.Deposit, payment.Observation{Kind: payment.Paid, Reference: deposit,
-		Receipts: []payment.Receipt{{Reference: "TSOPaymentOrderNoExample", Amount: payment.KRW(1000)}}})
-	unclear := func(operation payment.Operation, reference, status, why string) connectors.Notice {
-		return notice(operation, payment.Observation{Kind: payment.Unclear, Reference: reference, Known: true,
-			Reason: &payment.Reason{Code: payment.ReasonUnclear, ProviderCode: status, Message: why}})
+		Transfers: []payment.Transfer{{Reference: "TSOPaymentOrderNoExample", Amount: payment.KRW(1000)}}})
+	indeterminate := func(operation payment.Operation, reference, status, why string) connectors.Notice {
+		return notice(operation, payment.Observation{Kind: payment.Indeterminate, Reference: reference, Known: true,
+			Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: status, Message: why}})
 	}
 	const badDeposit, badPayout = "no page documents this status of a deposit's callback", "no page documents this status, or the amount is missing"
-	const badReceipt = "paymentAmount or the number of the payment is missing or unreadable"
+	const badTransfer = "paymentAmount or the number of the payment is missing or unreadable"
 	cases := []struct {
 		name, body string
 		want       connectors.Notice
 	}{
 		{"deposit paid", payinCallback, paid},
 		{"deposit paid, status as text", strings.Replace(payinCallback, `"status":2`, `"status":"2"`, 1), paid},
-		{"deposit failed", strings.Replace(payinCallback, `"status":2`, `"status":3`, 1), unclear(payment.Deposit, deposit, "3", badDeposit)},
-		{"deposit without a status", strings.Replace(payinCallback, `"status":2`, `"status":null`, 1), unclear(payment.Deposit, deposit, "", badDeposit)},
-		{"deposit without a payment's number", strings.Replace(payinCallback, `"TSOPaymentOrderNoExample"`, `null`, 1), unclear(payment.Deposit, deposit, "2", badReceipt)},
-		{"deposit of a fraction", strings.Replace(payinCallback, `"1000.00"`, `"1000.10"`, 1), unclear(payment.Deposit, deposit, "2", badReceipt)},
-		{"deposit of nothing", strings.Replace(payinCallback, `"1000.00"`, `"0.00"`, 1), unclear(payment.Deposit, deposit, "2", badReceipt)},
+		{"deposit failed", strings.Replace(payinCallback, `"status":2`, `"status":3`, 1), indeterminate(payment.Deposit, deposit, "3", badDeposit)},
+		{"deposit without a status", strings.Replace(payinCallback, `"status":2`, `"status":null`, 1), indeterminate(payment.Deposit, deposit, "", badDeposit)},
+		{"deposit without a payment's number", strings.Replace(payinCallback, `"TSOPaymentOrderNoExample"`, `null`, 1), indeterminate(payment.Deposit, deposit, "2", badTransfer)},
+		{"deposit of a fraction", strings.Replace(payinCallback, `"1000.00"`, `"1000.10"`, 1), indeterminate(payment.Deposit, deposit, "2", badTransfer)},
+		{"deposit of nothing", strings.Replace(payinCallback, `"1000.00"`, `"0.00"`, 1), indeterminate(payment.Deposit, deposit, "2", badTransfer)},
 		{"payout paid", payoutCallback, notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000)})},
 		{"payout failed", payoutFailed, notice(payment.Payout, payment.Observation{Kind: payment.Declined, Reference: payout,
 			Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "9999", Message: "Others"}})},
-		{"payout given back", payoutRefunded, notice(payment.Payout, payment.Observation{Kind: payment.TakenBack, Reference: payout, Amount: payment.KRW(1000),
+		{"payout given back", payoutRefunded, notice(payment.Payout, payment.Observation{Kind: payment.Reversal, Reference: payout, Amount: payment.KRW(1000),
 			Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "1000", Message: "The account does not exist or is restricted"}})},
-		{"payout in payment", strings.Replace(payoutCallback, `"status":2`, `"status":1`, 1), unclear(payment.Payout, payout, "1", badPayout)},
-		{"payout unknown", strings.Replace(payoutCallback, `"status":2`, `"status":9`, 1), unclear(payment.Payout, payout, "9", badPayout)},
-		{"payout paid, with the code of a failure", strings.Replace(payoutCallback, `"errorCode":null`, `"errorCode":1015`, 1), unclear(payment.Payout, payout, "2", "paid, but with the code of a failure")},
-		{"payout paid without an amount", strings.Replace(payoutCallback, `"1000.00"`, `null`, 1), unclear(payment.Payout, payout, "2", badPayout)},
-		{"payout of a fraction", strings.Replace(payoutCallback, `"1000.00"`, `"1000.10"`, 1), unclear(payment.Payout, payout, "2", "the amount cannot be read")},
+		{"payout in payment", strings.Replace(payoutCallback, `"status":2`, `"status":1`, 1), indeterminate(payment.Payout, payout, "1", badPayout)},
+		{"payout unknown", strings.Replace(payoutCallback, `"status":2`, `"status":9`, 1), indeterminate(payment.Payout, payout, "9", badPayout)},
+		{"payout paid, with the code of a failure", strings.Replace(payoutCallback, `"errorCode":null`, `"errorCode":1015`, 1), indeterminate(payment.Payout, payout, "2", "paid, but with the code of a failure")},
+		{"payout paid without an amount", strings.Replace(payoutCallback, `"1000.00"`, `null`, 1), indeterminate(payment.Payout, payout, "2", badPayout)},
+		{"payout of a fraction", strings.Replace(payoutCallback, `"1000.00"`, `"1000.10"`, 1), indeterminate(payment.Payout, payout, "2", "the amount cannot be read")},
 		{"a further field", strings.Replace(payoutCallback, `{`, `{"channel":"a&b","vip":true,"rate":1.50,`, 1), notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000)})},
 	}
 	for _, k := range cases {
@@ -161,7 +161,7 @@ func TestWebhookSignature(t *testing.T) {
 }
 
 // The signed text does not say where a field ends. Whoever has a signed callback could put it together
-// anew, e.g. make a deposit's callback a payout's, if such bodies were let in.
+// again, e.g. make a deposit's callback a payout's, if such bodies were let in.
 func TestWebhookWithAnotherReadingOfTheSameText(t *testing.T) {
 	c := newReceiver(t)
 	good := signedBy(t, platformKey(), payinCallback)
@@ -320,7 +320,7 @@ func FuzzWebhook(f *testing.F) {
 			return
 		}
 		o := notice.Observation
-		if !payment.ValidOrder(notice.Order) || o.Kind == payment.Paid && o.Amount.Minor <= 0 && len(o.Receipts) == 0 {
+		if !payment.ValidOrder(notice.Order) || o.Kind == payment.Paid && o.Amount.Minor <= 0 && len(o.Transfers) == 0 {
 			t.Errorf("taken: %+v", notice)
 		}
 	})

@@ -22,7 +22,7 @@ func (c *Conn) LastAccount(ctx context.Context, provider string) (AuditEntry, er
 		if err != nil {
 			return err
 		}
-		raw, err = stream.GetLastMsgForSubject(ctx, events.AuditSubject(events.DeedAccount, provider, ""))
+		raw, err = stream.GetLastMsgForSubject(ctx, events.AuditSubject(events.ActionAccount, provider, ""))
 		return err
 	})
 	if errors.Is(err, njs.ErrMsgNotFound) {

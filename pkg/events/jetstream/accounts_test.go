@@ -38,7 +38,7 @@ func TestRecordAccount(t *testing.T) {
 	}
 	record := func(id, account string, after uint64) error {
 		return c.RecordAccount(testContext(t), events.AuditRecord{
-			ID: id, Stage: events.Intended, Deed: events.DeedAccount, Provider: "acme", By: "worker@host:1", Reason: "test", At: time.Now(), Account: account,
+			ID: id, Stage: events.Intended, Action: events.ActionAccount, Provider: "acme", By: "worker@host:1", Reason: "test", At: time.Now(), Account: account,
 		}, after)
 	}
 	if err := record("1", "one", 0); err != nil {

@@ -257,11 +257,11 @@ func TestPersonalDataOfAnOrder(t *testing.T) {
 	if found := holding(t, server.URL(), "홍길동-mark"); !slices.Equal(found, []string{events.StreamWebhooks, events.StreamDeadLetters}) {
 		t.Errorf("left in %v", found)
 	}
-	letters, err := c.DeadLettersOf(ctx, r)
-	if err != nil || len(letters) != 1 {
-		t.Fatal(letters, err)
+	deadLetters, err := c.DeadLettersOf(ctx, r)
+	if err != nil || len(deadLetters) != 1 {
+		t.Fatal(deadLetters, err)
 	}
-	if err := c.DropDeadLetter(ctx, letters[0].Sequence); err != nil {
+	if err := c.DropDeadLetter(ctx, deadLetters[0].Sequence); err != nil {
 		t.Fatal(err)
 	}
 	if found := holding(t, server.URL(), "홍길동-mark"); !slices.Equal(found, []string{events.StreamWebhooks}) {

@@ -66,13 +66,13 @@ func (c *Conn) WatchAdvisories(ctx context.Context) error {
 		case <-c.stopping.Done():
 			return nil
 		case m := <-heard:
-			c.heed(ctx, m)
+			c.handleAdvisory(ctx, m)
 		}
 	}
 }
 
-// heed keeps what an advisory is about.
-func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
+// handleAdvisory keeps what an advisory is about.
+func (c *Conn) handleAdvisory(ctx context.Context, m *nats.Msg) {
 	var a advisory
 	if err := json.Unmarshal(m.Data, &a); err != nil {
 		c.log.Warn("an advisory that cannot be read", "subject", m.Subject, "error", err)
@@ -92,24 +92,24 @@ func (c *Conn) heed(ctx context.Context, m *nats.Msg) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
-	known, err := c.keepGivenUp(ctx, a, reason, detail)
+	known, err := c.keepUndelivered(ctx, a, reason, detail)
 	if known {
 		return
 	}
-	c.stat.givenUp.Add(1)
+	c.stat.undelivered.Add(1)
 	c.log.Error("the broker gave a message up: somebody changed a consumer or terminated it by hand", "stream", a.Stream,
 		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "said", a.Reason, "deliveries", a.Deliveries, "kept", err == nil, "error", err)
 }
 
-// keepGivenUp makes a dead letter of a message that the broker gave up. known is true when it had one.
-func (c *Conn) keepGivenUp(ctx context.Context, a advisory, reason events.DeadReason, detail string) (known bool, err error) {
+// keepUndelivered makes a dead letter of a message that the broker gave up. known is true when it had one.
+func (c *Conn) keepUndelivered(ctx context.Context, a advisory, reason events.DeadReason, detail string) (known bool, err error) {
 	stream, err := c.stream(ctx, a.Stream)
 	if err != nil {
 		return false, err
 	}
 	raw, err := stream.GetMsg(ctx, a.Sequence)
 	if errors.Is(err, njs.ErrMsgNotFound) {
-		// What reached a limit is not deleted by the broker: it was worked after all, or moved by a rival.
+		// What reached a limit is not deleted by the broker: it was worked after all, or moved by a concurrent writer.
 		return reason == events.DeadMaxDeliveries, errors.New("it cannot be read any more")
 	}
 	if err != nil {

@@ -77,13 +77,13 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	receive(t, arrivals, "the command")
 	limit(t, js, 2)
 	close(limited)
-	letter := onlyLetter(t, c)
-	if letter.Reason != events.DeadMaxDeliveries || letter.Message.Subject != "deposit.requested.acme.D-1" ||
-		string(letter.Message.Data) != "body of D-1" || letter.Message.Deliveries != 2 {
-		t.Errorf("%+v", letter)
+	deadLetter := onlyDeadLetter(t, c)
+	if deadLetter.Reason != events.DeadMaxDeliveries || deadLetter.Message.Subject != "deposit.requested.acme.D-1" ||
+		string(deadLetter.Message.Data) != "body of D-1" || deadLetter.Message.Deliveries != 2 {
+		t.Errorf("%+v", deadLetter)
 	}
 	eventually(t, "it does not stand in the way", func() bool { return messages(t, js, events.StreamCommands) == 0 })
-	if err := c.Replay(testContext(t), letter.Sequence); err != nil {
+	if err := c.Replay(testContext(t), deadLetter.Sequence); err != nil {
 		t.Fatal(err)
 	}
 	for again := receive(t, arrivals, "the replayed command"); again.Header.Get(jetstream.HeaderReplayOf) != "1"; {
@@ -92,7 +92,7 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 }
 
 // Nobody hears the broker give a command up: no worker runs. Later it is put back, and nothing else is touched.
-func TestACommandGivenUpUnheardIsPutBack(t *testing.T) {
+func TestACommandUndeliveredUnheardIsPutBack(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	parkBefore(t, c, []payment.Ref{ref("parked")}, func(payment.Ref) time.Time { return time.Now().Add(time.Hour) })
@@ -102,7 +102,7 @@ func TestACommandGivenUpUnheardIsPutBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		m, err := consumer.Next(njs.FetchMaxWait(patience))
+		m, err := consumer.Next(njs.FetchMaxWait(timeout))
 		if err == nil {
 			err = m.Nak()
 		}
@@ -133,7 +133,7 @@ func TestACommandGivenUpUnheardIsPutBack(t *testing.T) {
 		}
 		return events.DoneVerdict()
 	})
-	for _, order := range []string{"at-once", "given-back", "in-work"} { // the first leaves nothing in hand
+	for _, order := range []string{"at-once", "given-back", "in-work"} { // the first leaves nothing in flight
 		publish(t, c, ref(order))
 		if m := receive(t, arrivals, "a command"); m.Subject != events.CommandSubject(payment.Deposit, ref(order)) {
 			t.Fatalf("the broker delivers it again by itself: %+v", m)
@@ -142,17 +142,17 @@ func TestACommandGivenUpUnheardIsPutBack(t *testing.T) {
 	}
 	other := connect(t, server.URL(), testConfig())
 	for _, rescuer := range []*jetstream.Conn{c, other} {
-		if n, err := rescuer.RescueStranded(testContext(t)); n != 0 || err != nil {
+		if n, err := rescuer.RescueUndelivered(testContext(t)); n != 0 || err != nil {
 			t.Fatalf("at the first look %d are put back, %v", n, err)
 		}
 	}
-	if n, err := c.RescueStranded(testContext(t)); n != 2 || err != nil {
+	if n, err := c.RescueUndelivered(testContext(t)); n != 2 || err != nil {
 		t.Fatalf("%d are put back, %v", n, err)
 	}
-	if letter := onlyLetter(t, c); letter.Reason != events.DeadMaxDeliveries || string(letter.Message.Data) != "no name" {
-		t.Errorf("%+v", letter)
+	if deadLetter := onlyDeadLetter(t, c); deadLetter.Reason != events.DeadMaxDeliveries || string(deadLetter.Message.Data) != "no name" {
+		t.Errorf("%+v", deadLetter)
 	}
-	if n, err := other.RescueStranded(testContext(t)); n != 0 || err != nil {
+	if n, err := other.RescueUndelivered(testContext(t)); n != 0 || err != nil {
 		t.Errorf("another worker puts back %d, %v", n, err)
 	}
 	m := receive(t, arrivals, "the command that was given up")
@@ -160,7 +160,7 @@ func TestACommandGivenUpUnheardIsPutBack(t *testing.T) {
 		t.Errorf("%+v", m)
 	}
 	eventually(t, "what waits is left alone", func() bool { return messages(t, js, events.StreamCommands) == 3 })
-	if n := c.Stats().GivenUp + other.Stats().GivenUp; n != 2 {
+	if n := c.Stats().Undelivered + other.Stats().Undelivered; n != 2 {
 		t.Errorf("%d given up", n)
 	}
 }
@@ -183,7 +183,7 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	if err := c.PublishWebhook(ctx, hook, "1"); err != nil {
 		t.Fatal(err)
 	}
-	onlyLetter(t, c)
+	onlyDeadLetter(t, c)
 	cancel()
 	if err := receive(t, ended, "the end"); err != nil {
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestATerminationByHandIsKept(t *testing.T) {
 		return events.DeadVerdict(events.DeadInvalid, "")
 	})
 	publish(t, c, ref("D-0"))
-	eventually(t, "it is buried", func() bool { return messages(t, js, events.StreamCommands) == 0 })
+	eventually(t, "it is dead-lettered", func() bool { return messages(t, js, events.StreamCommands) == 0 })
 	stop()
 
 	publish(t, c, ref("D-2"))
@@ -204,13 +204,13 @@ func TestATerminationByHandIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	terminateByHand(t, js, events.StreamWebhooks, "by-hand", "webhook.received.acme.D-3")
-	var letters []jetstream.DeadLetter
+	var deadLetters []jetstream.DeadLetter
 	eventually(t, "the webhook is kept", func() bool {
-		letters, _ = c.DeadLetters(testContext(t), 0, 10)
-		return len(letters) == 3
+		deadLetters, _ = c.DeadLetters(testContext(t), 0, 10)
+		return len(deadLetters) == 3
 	})
-	eventually(t, "both by hand are counted, once", func() bool { return c.Stats().GivenUp+other.Stats().GivenUp == 2 })
-	if l := letters[2]; l.Reason != events.DeadTerminated || l.Message.Subject != hook.Subject || string(l.Message.Data) != "hook" {
+	eventually(t, "both by hand are counted, once", func() bool { return c.Stats().Undelivered+other.Stats().Undelivered == 2 })
+	if l := deadLetters[2]; l.Reason != events.DeadTerminated || l.Message.Subject != hook.Subject || string(l.Message.Data) != "hook" {
 		t.Errorf("%+v", l)
 	}
 }
@@ -243,7 +243,7 @@ func TestAMessageDeletedInWorkIsNoAlarm(t *testing.T) {
 	if err := stream.DeleteMsg(testContext(t), m.Sequence); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := advice.NextMsg(patience); err != nil {
+	if _, err := advice.NextMsg(timeout); err != nil {
 		t.Fatalf("the broker does not report it: %v", err)
 	}
 	close(deleted)
@@ -253,12 +253,12 @@ func TestAMessageDeletedInWorkIsNoAlarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	terminateByHand(t, js, events.StreamWebhooks, "by-hand", "webhook.received.acme.D-2")
-	onlyLetter(t, c)
+	onlyDeadLetter(t, c)
 	cancel()
 	if err := receive(t, ended, "the end of WatchAdvisories"); err != nil {
 		t.Error(err)
 	}
-	if n := c.Stats().GivenUp; n != 1 {
+	if n := c.Stats().Undelivered; n != 1 {
 		t.Errorf("%d given up", n)
 	}
 }
@@ -272,7 +272,7 @@ func terminateByHand(t *testing.T, js njs.JetStream, stream, durable, filter str
 	if err != nil {
 		t.Fatal(err)
 	}
-	batch, err := consumer.Fetch(1, njs.FetchMaxWait(patience))
+	batch, err := consumer.Fetch(1, njs.FetchMaxWait(timeout))
 	if err != nil {
 		t.Fatal(err)
 	}

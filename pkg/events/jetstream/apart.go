@@ -40,7 +40,7 @@ func (c *Conn) probeApart(ctx context.Context, stream string) error {
 }
 
 // followApart wakes who waits for a payment by what the server says of each event after it was stored.
-func (h *hub) followApart(ctx context.Context) (began bool, err error) {
+func (h *notifier) followApart(ctx context.Context) (began bool, err error) {
 	reconnected := h.conn.reconnected.wait()
 	sub, err := h.conn.nc.Subscribe(events.WrittenSubject, func(m *nats.Msg) {
 		if ref, ok := events.SubjectRef(events.CutWritten(m.Subject)); ok {

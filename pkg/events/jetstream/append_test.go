@@ -119,7 +119,7 @@ func TestOfTwoAppendsOneWins(t *testing.T) {
 }
 
 func raceOnce(t *testing.T, first, second *jetstream.Conn, r payment.Ref) {
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	begun, err := first.Append(ctx, paymentOf(r, payment.Submitting), 0)
 	if err != nil {
@@ -179,13 +179,13 @@ func TestAppendWithLostAcknowledgement(t *testing.T) {
 }
 
 // After a lost acknowledgement the log decides, and another's event is never taken for ours.
-func TestAppendWithLostAcknowledgementAndRival(t *testing.T) {
+func TestAppendWithLostAcknowledgementAndConcurrent(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	between := startProxy(t, server.Addr())
-	late, rival := connect(t, between.url(), testConfig()), connect(t, server.URL(), testConfig())
+	late, concurrent := connect(t, between.url(), testConfig()), connect(t, server.URL(), testConfig())
 	r := ref("D-1")
-	release := between.hold("payment.submitting.acme.D-1") // it can ask the log only after the rival
+	release := between.hold("payment.submitting.acme.D-1") // it can ask the log only after the concurrent writer
 	between.lose.Store(1)
 	result := make(chan error, 1)
 	go func() {
@@ -194,11 +194,11 @@ func TestAppendWithLostAcknowledgementAndRival(t *testing.T) {
 	}()
 	var begun uint64
 	eventually(t, "the first event is stored", func() bool {
-		_, seq, err := rival.Last(testContext(t), r)
+		_, seq, err := concurrent.Last(testContext(t), r)
 		begun = seq
 		return err == nil
 	})
-	mustAppend(t, rival, paymentOf(r, payment.InDoubt), begun)
+	mustAppend(t, concurrent, paymentOf(r, payment.InDoubt), begun)
 	eventually(t, "the acknowledgement is lost", func() bool { return between.lost.Load() == 1 })
 	release()
 	if err := receive(t, result, "the late append"); !errors.Is(err, events.ErrStale) {

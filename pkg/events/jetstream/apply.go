@@ -112,7 +112,7 @@ func (c *Conn) apply(ctx context.Context, differences []Difference, of Differenc
 	return own, nil
 }
 
-// createStream is no error when a rival creates the same stream at the same time: the server compares.
+// createStream is no error when a concurrent writer creates the same stream at the same time: the server compares.
 func (c *Conn) createStream(ctx context.Context, want njs.StreamConfig) error {
 	_, err := c.js.CreateStream(ctx, want)
 	if errors.Is(err, njs.ErrStreamNameAlreadyInUse) {

@@ -16,7 +16,7 @@ import (
 )
 
 func auditRecord(id string) events.AuditRecord {
-	return events.AuditRecord{ID: id, Stage: events.Intended, Deed: events.DeedDrop, Provider: "acme", By: "kim", Reason: "a test", At: time.Now().UTC()}
+	return events.AuditRecord{ID: id, Stage: events.Intended, Action: events.ActionDrop, Provider: "acme", By: "kim", Reason: "a test", At: time.Now().UTC()}
 }
 
 func verified(t *testing.T, c *jetstream.Conn) string {
@@ -220,7 +220,7 @@ func TestAcceptedLossesAreNotFoundAgain(t *testing.T) {
 	}
 	lost("the loss", 2)
 	accept := auditRecord("accept")
-	accept.Deed, accept.Provider, accept.Order = events.DeedAccept, events.NoProvider, ""
+	accept.Action, accept.Provider, accept.Order = events.ActionAccept, events.NoProvider, ""
 	for i, stage := range []events.Stage{events.Intended, events.Finished} {
 		accept.Stage = stage
 		if err := c.Audit(testContext(t), accept); err != nil {

@@ -16,8 +16,8 @@ const (
 	// readBatch is how many events one request reads, and readBatchBytes how many bytes of them at most.
 	readBatch      = 256
 	readBatchBytes = 4 << 20
-	// readPatience is how long the next event of a batch may take.
-	readPatience = 30 * time.Second
+	// readTimeout is how long the next event of a batch may take.
+	readTimeout = 30 * time.Second
 )
 
 // logRead is a request for events of the log ("direct get" of JetStream, ADR-31).
@@ -94,7 +94,7 @@ func (c *Conn) readLogBatch(ctx context.Context, request logRead, each func(logE
 }
 
 func nextOf(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, readPatience)
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	return sub.NextMsgWithContext(ctx)
 }

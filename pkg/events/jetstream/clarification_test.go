@@ -171,17 +171,17 @@ func TestSweepTakesClarificationsThatNobodyWorksOn(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	cfg := testConfig()
-	cfg.StrayAfter = time.Millisecond
+	cfg.OrphanAfter = time.Millisecond
 	c := connect(t, server.URL(), cfg)
 	_, js := foreign(t, server.URL())
 	clarify(t, c, ref("D-1"), "values", "1")
 	eventually(t, "it is swept", func() bool {
-		n, err := c.SweepStrays(testContext(t))
+		n, err := c.SweepOrphans(testContext(t))
 		return err == nil && n == 1
 	})
-	letters, err := c.DeadLetters(testContext(t), 0, 10)
-	if err != nil || len(letters) != 1 || letters[0].Reason != events.DeadUnknownProvider || letters[0].Message.Subject != "clarification.requested.acme.D-1" || string(letters[0].Message.Data) != "values" {
-		t.Errorf("%+v, %v", letters, err)
+	deadLetters, err := c.DeadLetters(testContext(t), 0, 10)
+	if err != nil || len(deadLetters) != 1 || deadLetters[0].Reason != events.DeadUnknownProvider || deadLetters[0].Message.Subject != "clarification.requested.acme.D-1" || string(deadLetters[0].Message.Data) != "values" {
+		t.Errorf("%+v, %v", deadLetters, err)
 	}
 	if n := messages(t, js, events.StreamCommands); n != 0 {
 		t.Errorf("%d messages are left", n)

@@ -87,7 +87,7 @@ func TestAppendWhileLeadersChange(t *testing.T) {
 	for _, node := range nodes {
 		node.Restart()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
 	conn := clusterConnection(ctx, t, nodes)
 	const writers, each, changes = 4, 60, 3

@@ -12,7 +12,7 @@ import (
 
 // MaxMessageBytes is the largest message, header included, that COMMANDS and WEBHOOKS take. It leaves
 // room under the server's default max_payload of 1 MiB, so that every message can also become a dead
-// letter, which has more headers.
+// deadLetter, which has more headers.
 const MaxMessageBytes = 512 << 10
 
 // The default size of DEADLETTERS, and the least, in bytes.
@@ -64,10 +64,10 @@ type Config struct {
 	// carried out.
 	RetryDelay time.Duration
 	// StallAfter is how long nothing may be delivered, though messages wait and slots are free, before
-	// the subscription is made anew. It is noticed within twice that.
+	// the subscription is made again. It is noticed within twice that.
 	StallAfter time.Duration
-	// StrayAfter is the age at which a command that nobody consumes becomes a dead letter.
-	StrayAfter time.Duration
+	// OrphanAfter is the age at which a command that nobody consumes becomes a dead letter.
+	OrphanAfter time.Duration
 	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
 	PublishTimeout time.Duration
 	// LevelsEvery is how often [Conn.ReportLevels] reads how full the queue is.
@@ -84,7 +84,7 @@ func DefaultConfig() Config {
 		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
 		DeadLetterBytes: DefaultDeadLetterBytes, RefusedBytes: DefaultRefusedBytes, ActionRetention: 35 * day,
 		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
-		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, StrayAfter: time.Minute,
+		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, OrphanAfter: time.Minute,
 		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
 }
@@ -107,7 +107,7 @@ func (c Config) Validate() error {
 		{"ack_wait", c.AckWait, time.Second},
 		{"retry_delay", c.RetryDelay, time.Millisecond},
 		{"stall_after", c.StallAfter, 100 * time.Millisecond},
-		{"stray_after", c.StrayAfter, time.Millisecond},
+		{"orphan_after", c.OrphanAfter, time.Millisecond},
 		{"publish_timeout", c.PublishTimeout, 10 * time.Millisecond},
 		{"levels_every", c.LevelsEvery, 10 * time.Millisecond},
 		{"probe_every", c.ProbeEvery, 10 * time.Millisecond},

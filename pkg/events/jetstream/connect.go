@@ -100,15 +100,15 @@ type Conn struct {
 	cfg Config
 	// apart says that this is an ingress in an account of its own: it publishes into the stream of its account, and asks
 	// workers for what waits in the queue.
-	apart  bool
-	log    *slog.Logger
-	now    func() time.Time
-	nc     *nats.Conn
-	js     njs.JetStream
-	hub    *hub
-	stat   counters
-	writes writes
-	past   *past
+	apart    bool
+	log      *slog.Logger
+	now      func() time.Time
+	nc       *nats.Conn
+	js       njs.JetStream
+	notifier *notifier
+	stat     counters
+	writes   writes
+	past     *past
 	// unreadable are the payments of which this process met a last event that cannot be read.
 	unreadable unreadables
 	fit        fitness
@@ -122,7 +122,7 @@ type Conn struct {
 
 	reconnected broadcast
 	streams     sync.Map        // name → njs.Stream
-	lain        map[uint64]bool // sequences that the last RescueStranded found
+	lain        map[uint64]bool // sequences that the last RescueUndelivered found
 
 	stopping context.Context // ends when Close begins
 	stop     context.CancelFunc
@@ -152,7 +152,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		c.meters = otel.GetMeterProvider()
 	}
 	c.stopping, c.stop = context.WithCancel(context.WithoutCancel(ctx))
-	c.hub = newHub(c)
+	c.notifier = newNotifier(c)
 	options, err := c.natsOptions(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
@@ -197,7 +197,7 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.log.Info("NATS: connected again", "server", nc.ConnectedServerName())
 			c.stat.reconnects.Add(1)
-			nudge(c.past.look)
+			notify(c.past.look)
 			c.reconnected.send()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

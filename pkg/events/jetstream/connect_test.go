@@ -42,7 +42,7 @@ func TestConnectSaysWhatIsWrong(t *testing.T) {
 	}
 	plain.Start()
 	t.Cleanup(plain.Shutdown)
-	if !plain.ReadyForConnections(patience) {
+	if !plain.ReadyForConnections(timeout) {
 		t.Fatal("the server does not start")
 	}
 	for name, test := range map[string]struct {
@@ -105,7 +105,7 @@ func TestConnectLogsIn(t *testing.T) {
 		}
 		s.Start()
 		t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-		if !s.ReadyForConnections(patience) {
+		if !s.ReadyForConnections(timeout) {
 			t.Fatal("the server does not start")
 		}
 		o := options(t, s.ClientURL(), testConfig())

@@ -115,7 +115,7 @@ type consumer struct {
 	config   njs.ConsumerConfig
 	handler  events.Handler
 	slots    chan struct{} // a token for each free slot
-	jobs     chan job      // messages in hand that no goroutine has taken yet
+	jobs     chan job      // messages in flight that no goroutine has taken yet
 	working  int           // goroutines that take them, at most one for each slot
 	handlers sync.WaitGroup
 
@@ -197,7 +197,7 @@ func (s *consumer) run(ctx context.Context, sub *subscription) {
 				return
 			}
 		} else {
-			s.conn.log.Warn("subscription is made anew", "consumer", s.config.Durable, "error", err)
+			s.conn.log.Warn("subscription is made again", "consumer", s.config.Durable, "error", err)
 		}
 		s.conn.stat.resubscribes.Add(1)
 		if sub.received {

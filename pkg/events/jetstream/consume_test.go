@@ -150,14 +150,14 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 	server, _ := start(t)
 	cfg := testConfig()
 	cfg.AckWait = 4 * time.Second // a machine that stops between two signs of life must not use it up
-	var deliveries, inHand, most atomic.Int64
+	var deliveries, inFlight, most atomic.Int64
 	finished := make(chan struct{}, 10)
 	handler := func(ctx context.Context, m events.Message) events.Verdict {
 		deliveries.Add(1)
-		if now := inHand.Add(1); now > most.Load() {
+		if now := inFlight.Add(1); now > most.Load() {
 			most.Store(now)
 		}
-		defer inHand.Add(-1)
+		defer inFlight.Add(-1)
 		work := time.NewTimer(cfg.AckWait + cfg.AckWait/2)
 		defer work.Stop()
 		select {

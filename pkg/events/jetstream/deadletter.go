@@ -69,8 +69,8 @@ func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) ([]DeadLe
 	if err != nil {
 		return nil, fmt.Errorf("dead letters: %w", err)
 	}
-	var letters []DeadLetter
-	for len(letters) < max {
+	var deadLetters []DeadLetter
+	for len(deadLetters) < max {
 		raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject("deadletter.>"))
 		if errors.Is(err, njs.ErrMsgNotFound) {
 			break
@@ -78,10 +78,10 @@ func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) ([]DeadLe
 		if err != nil {
 			return nil, fmt.Errorf("dead letters after %d: %w", after, err)
 		}
-		letters = append(letters, deadLetterOf(raw))
+		deadLetters = append(deadLetters, deadLetterOf(raw))
 		after = raw.Sequence
 	}
-	return letters, nil
+	return deadLetters, nil
 }
 
 // DeadLettersOf returns the dead letters about one order, oldest first, also those whose command names the order in its
@@ -91,7 +91,7 @@ func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) ([]DeadLetter
 	if err != nil {
 		return nil, fmt.Errorf("dead letters of %s: %w", ref, err)
 	}
-	var letters []DeadLetter
+	var deadLetters []DeadLetter
 	for _, filter := range []string{events.DeadLetterFilter(ref.Provider), events.DeadLetterFilter(events.NoProvider)} {
 		for after := uint64(0); ; {
 			raw, err := stream.GetMsg(ctx, after+1, njs.WithGetMsgSubject(filter))
@@ -102,13 +102,13 @@ func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) ([]DeadLetter
 				return nil, fmt.Errorf("dead letters of %s after %d: %w", ref, after, err)
 			}
 			after = raw.Sequence
-			if letter := deadLetterOf(raw); letter.about(ref) {
-				letters = append(letters, letter)
+			if deadLetter := deadLetterOf(raw); deadLetter.about(ref) {
+				deadLetters = append(deadLetters, deadLetter)
 			}
 		}
 	}
-	slices.SortFunc(letters, func(a, b DeadLetter) int { return cmp.Compare(a.Sequence, b.Sequence) })
-	return letters, nil
+	slices.SortFunc(deadLetters, func(a, b DeadLetter) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return deadLetters, nil
 }
 
 // about reports whether a dead letter names an order.
@@ -127,13 +127,13 @@ func (l DeadLetter) about(ref payment.Ref) bool {
 // at dead letters wants to see the broken ones too.
 func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
 	header := events.Header(copyHeader(raw.Header))
-	letter := DeadLetter{
+	deadLetter := DeadLetter{
 		Sequence: raw.Sequence, StoredAt: raw.Time, Reason: events.DeadReason(header.Get(HeaderDeadReason)),
 		Detail: header.Get(HeaderDeadDetail), Stream: header.Get(HeaderDeadStream), Truncated: truncatedSize(header),
 		Message: events.Message{Subject: header.Get(HeaderDeadSubject), Header: header, Data: raw.Data},
 	}
-	letter.At, _ = time.Parse(time.RFC3339Nano, header.Get(HeaderDeadAt))
-	letter.Message.Sequence, _ = strconv.ParseUint(header.Get(HeaderDeadSequence), 10, 64)
-	letter.Message.Deliveries, _ = strconv.Atoi(header.Get(HeaderDeadDeliveries))
-	return letter
+	deadLetter.At, _ = time.Parse(time.RFC3339Nano, header.Get(HeaderDeadAt))
+	deadLetter.Message.Sequence, _ = strconv.ParseUint(header.Get(HeaderDeadSequence), 10, 64)
+	deadLetter.Message.Deliveries, _ = strconv.Atoi(header.Get(HeaderDeadDeliveries))
+	return deadLetter
 }

@@ -4,7 +4,7 @@
 //
 // Everything hangs on a [Conn], which is safe for concurrent use. Delivery is at least once: handlers
 // see a message again after a crash, a lost acknowledgement or a restart of the server. What must not
-// happen twice is guarded by [Conn.Append], which one of any number of rivals wins.
+// happen twice is guarded by [Conn.Append], which one of any number of concurrent writers wins.
 //
 // A publish whose acknowledgement is lost is repeated under the same Nats-Msg-Id until the context
 // ends, so contexts given to this package should have a deadline.

@@ -81,7 +81,7 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 	watchWrites(t, ingress, events.StreamCommands, events.StreamWebhooks)
 	watchWrites(t, worker)
 	for stream, write := range writesTo(worker, 1) {
-		if err := within(t, patience, write); err != nil {
+		if err := within(t, timeout, write); err != nil {
 			t.Fatalf("%s: %v", stream, err)
 		}
 	}
@@ -114,7 +114,7 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 		t.Errorf("the log has %d events, and had %d: readiness must not write it", n, logged)
 	}
 	for stream, write := range writesTo(worker, 2) { // what was refused comes again
-		if err := within(t, patience, write); err != nil && !errors.Is(err, events.ErrQueued) {
+		if err := within(t, timeout, write); err != nil && !errors.Is(err, events.ErrQueued) {
 			t.Errorf("%s: after the restart: %v", stream, err)
 		}
 	}
@@ -180,7 +180,7 @@ func TestOneFullDiskOfThree(t *testing.T) {
 	for _, node := range nodes {
 		node.Restart()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
 	c := clusterConnection(ctx, t, nodes)
 	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)

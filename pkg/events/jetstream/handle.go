@@ -13,12 +13,12 @@ import (
 	"payonce/pkg/events"
 )
 
-// delivery is one message in hand.
+// delivery is one message in flight.
 type delivery struct {
-	raw     *nats.Msg
-	stream  string
-	message events.Message
-	story   story
+	raw          *nats.Msg
+	stream       string
+	message      events.Message
+	paymentTrace paymentTrace
 }
 
 func newDelivery(m *nats.Msg) (*delivery, error) {
@@ -36,15 +36,15 @@ func newDelivery(m *nats.Msg) (*delivery, error) {
 
 // id names the message and one thing done with it, the same at every delivery. The time tells streams
 // apart that were deleted and made again.
-func (d *delivery) id(deed string) string {
-	return fmt.Sprintf("%s-%s-%d-%d", deed, d.stream, d.message.Sequence, d.message.StoredAt.UnixNano())
+func (d *delivery) id(action string) string {
+	return fmt.Sprintf("%s-%s-%d-%d", action, d.stream, d.message.Sequence, d.message.StoredAt.UnixNano())
 }
 
 // dispatch has a message worked on, at the same time as others, and its slot freed afterwards. A goroutine goes
 // on with the next message: in a new one the stack must grow again for each, which took a twentieth of a
 // worker's time.
 func (s *consumer) dispatch(ctx context.Context, m *nats.Msg) {
-	s.conn.stat.inHand.Add(1)
+	s.conn.stat.inFlight.Add(1)
 	s.jobs <- job{ctx, m, s.conn.keepAlive(m)} // has room for all slots
 	if s.working < cap(s.slots) {
 		s.working++
@@ -65,7 +65,7 @@ type job struct {
 
 func (s *consumer) handle(j job) {
 	defer s.release(1)
-	defer s.conn.stat.inHand.Add(-1)
+	defer s.conn.stat.inFlight.Add(-1)
 	defer j.alive.stop()
 	s.work(j.ctx, j.m, j.alive)
 }

@@ -61,12 +61,12 @@ func TestHostileHeadersAreNotObeyed(t *testing.T) {
 		t.Errorf("a handler saw %s", m.Subject)
 	}
 	eventually(t, "dead letters", func() bool {
-		letters, err := c.DeadLetters(testContext(t), 0, 100)
+		deadLetters, err := c.DeadLetters(testContext(t), 0, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
 		n := 0
-		for _, l := range letters {
+		for _, l := range deadLetters {
 			if l.Reason == events.DeadHostile && strings.Contains(strings.ToLower(l.Detail), "nats-") {
 				n++
 			}

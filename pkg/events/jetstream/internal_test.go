@@ -26,20 +26,20 @@ func TestReplyOf(t *testing.T) {
 		err  error
 		want reply
 	}{
-		"acknowledged":            {nil, acked},
-		"wrong last sequence":     {api(400, 10071), wrongSequence},
-		"rival in process":        {api(400, 10164), contended},
-		"own id in process":       {api(409, 10158), lost},
-		"too many requests":       {api(429, 10167), lost},
-		"store failed":            {api(503, 10077), lost},
-		"no leader":               {api(500, 10009), lost},
-		"message too large":       {api(400, 10054), refused},
-		"larger than max_payload": {nats.ErrMaxPayload, refused},
-		"time over":               {context.DeadlineExceeded, lost},
-		"no responders":           {njs.ErrNoStreamResponse, lost},
-		"disconnected":            {nats.ErrReconnectBufExceeded, lost},
-		"connection closed":       {nats.ErrConnectionClosed, lost},
-		"broken acknowledgement":  {njs.ErrInvalidJSAck, lost},
+		"acknowledged":                 {nil, acked},
+		"wrong last sequence":          {api(400, 10071), wrongSequence},
+		"concurrent writer in process": {api(400, 10164), contended},
+		"own id in process":            {api(409, 10158), lost},
+		"too many requests":            {api(429, 10167), lost},
+		"store failed":                 {api(503, 10077), lost},
+		"no leader":                    {api(500, 10009), lost},
+		"message too large":            {api(400, 10054), refused},
+		"larger than max_payload":      {nats.ErrMaxPayload, refused},
+		"time over":                    {context.DeadlineExceeded, lost},
+		"no responders":                {njs.ErrNoStreamResponse, lost},
+		"disconnected":                 {nats.ErrReconnectBufExceeded, lost},
+		"connection closed":            {nats.ErrConnectionClosed, lost},
+		"broken acknowledgement":       {njs.ErrInvalidJSAck, lost},
 	} {
 		if got := replyOf(test.err); got != test.want {
 			t.Errorf("%s: %d, want %d", name, got, test.want)
@@ -254,7 +254,7 @@ func TestParkAgainAfterTheScheduleFiredIsDone(t *testing.T) {
 // A cluster can leave consumers out of its list.
 func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
 	cfg := DefaultConfig()
-	cfg.StrayAfter = time.Millisecond
+	cfg.OrphanAfter = time.Millisecond
 	ctx, c := begin(t, cfg, func() time.Time { return time.Now().Add(time.Hour) })
 	if _, err := c.js.CreateConsumer(ctx, events.StreamCommands, c.consumerConfig(commandsConsumer("acme"), 1, "*.requested.acme.*")); err != nil {
 		t.Fatal(err)
@@ -285,7 +285,7 @@ func TestACommandThatIsReportedAsDeletedIsLeftAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, reason := range []string{reasonDeleted, termReason} {
-		c.heed(ctx, &nats.Msg{
+		c.handleAdvisory(ctx, &nats.Msg{
 			Subject: adviceTerminated + ".COMMANDS.commands-acme",
 			Data:    fmt.Appendf(nil, `{"stream":"COMMANDS","consumer":"commands-acme","stream_seq":1,"deliveries":1,"reason":%q}`, reason),
 		})
@@ -293,7 +293,7 @@ func TestACommandThatIsReportedAsDeletedIsLeftAlone(t *testing.T) {
 	if _, err := c.lastCommand(ctx, subject); err != nil {
 		t.Errorf("the command: %v", err)
 	}
-	if letters, err := c.DeadLetters(ctx, 0, 10); len(letters) > 0 || err != nil {
-		t.Errorf("%d dead letters, %v", len(letters), err)
+	if deadLetters, err := c.DeadLetters(ctx, 0, 10); len(deadLetters) > 0 || err != nil {
+		t.Errorf("%d dead letters, %v", len(deadLetters), err)
 	}
 }

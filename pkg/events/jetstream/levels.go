@@ -32,10 +32,10 @@ const (
 	MetricParkedNow = "payonce.parked"
 	// MetricDeadLettersNow counts dead letters that nobody has dealt with, by stream and provider.
 	MetricDeadLettersNow = "payonce.dead_letters"
-	// MetricStanding counts payments that stand in doubt or in conflict now, by provider and status, and
-	// MetricStandingOldest is how many seconds ago the oldest of them was sent.
-	MetricStanding       = "payonce.payments.standing"
-	MetricStandingOldest = "payonce.payments.standing_oldest"
+	// MetricOpen counts payments that stand in doubt or in conflict now, by provider and status, and
+	// MetricOpenOldest is how many seconds ago the oldest of them was sent.
+	MetricOpen       = "payonce.payments.open"
+	MetricOpenOldest = "payonce.payments.open_oldest"
 	// MetricLevelsAge is how many seconds ago the levels were read.
 	MetricLevelsAge = "payonce.levels.age"
 )
@@ -72,14 +72,14 @@ func (c *Conn) ReportLevels(ctx context.Context, providers []string) error {
 	defer cancel()
 	defer context.AfterFunc(c.stopping, cancel)()
 	c.unreadable.of(providers)
-	read, standing := &levels{}, newStanding(c)
-	end, err := c.registerLevels(read, standing, providers)
+	read, open := &levels{}, newOpen(c)
+	end, err := c.registerLevels(read, open, providers)
 	if err != nil {
 		return fmt.Errorf("report levels: %w", err)
 	}
 	defer func() { _ = end() }()
 	var following sync.WaitGroup
-	following.Go(func() { standing.run(ctx) })
+	following.Go(func() { open.run(ctx) })
 	defer following.Wait()
 	ticker := time.NewTicker(c.cfg.LevelsEvery)
 	defer ticker.Stop()
@@ -95,7 +95,7 @@ func (c *Conn) ReportLevels(ctx context.Context, providers []string) error {
 	}
 }
 
-// readLevels reads everything anew. After an error the last reading stays, and grows old.
+// readLevels reads everything again. After an error the last reading stays, and grows old.
 func (c *Conn) readLevels(ctx context.Context, into *levels, providers []string) error {
 	ctx, cancel := context.WithTimeout(ctx, levelsTimeout)
 	defer cancel()
@@ -214,7 +214,7 @@ func (c *Conn) countDeadLetters(ctx context.Context, providers []string) (map[[2
 }
 
 // registerLevels makes the gauges.
-func (c *Conn) registerLevels(read *levels, standing *standing, providers []string) (end func() error, err error) {
+func (c *Conn) registerLevels(read *levels, open *open, providers []string) (end func() error, err error) {
 	meter := c.meters.Meter(meterName)
 	ready, err0 := meter.Int64ObservableGauge(MetricReadyMessages)
 	oldest, err1 := meter.Float64ObservableGauge(MetricOldestReady, metric.WithUnit("s"))
@@ -222,8 +222,8 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 	unended, err3 := meter.Float64ObservableGauge(MetricOldestUnfinished, metric.WithUnit("s"))
 	parked, err4 := meter.Int64ObservableGauge(MetricParkedNow)
 	dead, err5 := meter.Int64ObservableGauge(MetricDeadLettersNow)
-	stand, err6 := meter.Int64ObservableGauge(MetricStanding)
-	since, err7 := meter.Float64ObservableGauge(MetricStandingOldest, metric.WithUnit("s"))
+	stand, err6 := meter.Int64ObservableGauge(MetricOpen)
+	since, err7 := meter.Float64ObservableGauge(MetricOpenOldest, metric.WithUnit("s"))
 	age, err8 := meter.Float64ObservableGauge(MetricLevelsAge, metric.WithUnit("s"))
 	behind, err9 := meter.Int64ObservableGauge(MetricReplicasBehind)
 	fill, err10 := meter.Float64ObservableGauge(MetricStreamFill)
@@ -255,7 +255,7 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 		for stream, part := range read.fill {
 			o.ObserveFloat64(fill, part, by("stream", stream))
 		}
-		for of, s := range standing.count(c.now(), providers) {
+		for of, s := range open.count(c.now(), providers) {
 			o.ObserveInt64(stand, s.n, by("provider", of.provider, "status", string(of.status)))
 			o.ObserveFloat64(since, s.oldest.Seconds(), by("provider", of.provider, "status", string(of.status)))
 		}
@@ -267,5 +267,5 @@ func (c *Conn) registerLevels(read *levels, standing *standing, providers []stri
 	return registered.Unregister, nil
 }
 
-// needsSomebody are the statuses that [MetricStanding] counts.
+// needsSomebody are the statuses that [MetricOpen] counts.
 var needsSomebody = []payment.Status{payment.InDoubt, payment.Conflict}

@@ -143,7 +143,7 @@ func TestLevelsOfTheQueue(t *testing.T) {
 	r.until(map[string]float64{
 		jetstream.MetricReadyMessages + ofCommands: 0, jetstream.MetricOldestReady + ofCommands: 0,
 		jetstream.MetricUnacknowledged + ofCommands: 1, jetstream.MetricOldestUnfinished + ofCommands: -1,
-		jetstream.MetricParkedNow + ofAcme: 1, jetstream.MetricInHand + "{}": 1,
+		jetstream.MetricParkedNow + ofAcme: 1, jetstream.MetricInFlight + "{}": 1,
 	})
 	close(release)
 	nc, err := nats.Connect(r.url)
@@ -169,7 +169,7 @@ func TestLevelsOfTheQueue(t *testing.T) {
 // Payments that stood in doubt before and that come to stand so later are counted, until they leave.
 func TestLevelsOfPaymentsThatNeedSomebody(t *testing.T) {
 	r := reporting(t)
-	r.until(map[string]float64{jetstream.MetricStanding + ofDoubt: 0, jetstream.MetricStanding + ofConflict: 0})
+	r.until(map[string]float64{jetstream.MetricOpen + ofDoubt: 0, jetstream.MetricOpen + ofConflict: 0})
 	sent := time.Now().Add(-time.Hour).UTC()
 	put := func(order string, status payment.Status, after uint64) uint64 {
 		p := paymentOf(ref(order), status)
@@ -182,9 +182,9 @@ func TestLevelsOfPaymentsThatNeedSomebody(t *testing.T) {
 	}
 	one := put("o-1", payment.InDoubt, put("o-1", payment.Submitting, 0))
 	put("o-2", payment.Conflict, 0)
-	want := map[string]float64{jetstream.MetricStanding + ofDoubt: 1, jetstream.MetricStanding + ofConflict: 1}
+	want := map[string]float64{jetstream.MetricOpen + ofDoubt: 1, jetstream.MetricOpen + ofConflict: 1}
 	r.until(want)
-	if age := r.levels()[jetstream.MetricStandingOldest+ofDoubt]; age < 3600 || age > 4000 {
+	if age := r.levels()[jetstream.MetricOpenOldest+ofDoubt]; age < 3600 || age > 4000 {
 		t.Errorf("the oldest in doubt was sent %v s ago, want an hour", age)
 	}
 	again := reportingAt(t, r.url)
@@ -193,6 +193,6 @@ func TestLevelsOfPaymentsThatNeedSomebody(t *testing.T) {
 		if reader == r {
 			put("o-1", payment.Settled, one)
 		}
-		reader.until(map[string]float64{jetstream.MetricStanding + ofDoubt: 0, jetstream.MetricStandingOldest + ofDoubt: 0, jetstream.MetricStanding + ofConflict: 1})
+		reader.until(map[string]float64{jetstream.MetricOpen + ofDoubt: 0, jetstream.MetricOpenOldest + ofDoubt: 0, jetstream.MetricOpen + ofConflict: 1})
 	}
 }

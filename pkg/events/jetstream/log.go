@@ -38,7 +38,7 @@ func (c *Conn) lastStored(ctx context.Context, ref payment.Ref) (p payment.Payme
 	if err != nil {
 		return payment.Payment{}, 0, time.Time{}, fmt.Errorf("last event of %s: %w", ref, err)
 	}
-	tellStory(ctx, events.Header(raw.Header))
+	tellTrace(ctx, events.Header(raw.Header))
 	p, err = events.ReadPayment(raw.Subject, raw.Sequence, raw.Data)
 	c.unreadable.note(ctx, c, ref, raw.Sequence, err)
 	if err != nil {

@@ -36,14 +36,14 @@ func TestLookUpsThatHangHoldUpNoOther(t *testing.T) {
 	for n := range others {
 		walk(t, c, ref(fmt.Sprintf("D-%d", n)), payment.Pending)
 	}
-	schedule := reconcile.Ladder{BasicTime: 24 * time.Hour, Threshold: 1000 * time.Hour}
+	schedule := reconcile.LookupSchedule{BasicTime: 24 * time.Hour, Threshold: 1000 * time.Hour}
 	clock := time.Now().Add(2 * schedule.BasicTime)
 	asked := answers{make(chan string, others+1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		done <- reconcile.Run(ctx, c, asked, []reconcile.Provider{{
-			Name: "acme", Ladder: schedule, Slots: 4, Hours: func(payment.Operation) calendar.Hours { return calendar.Hours{} },
+			Name: "acme", LookupSchedule: schedule, Slots: 4, Hours: func(payment.Operation) calendar.Hours { return calendar.Hours{} },
 		}}, func() time.Time { return clock })
 	}()
 	got := map[string]bool{}

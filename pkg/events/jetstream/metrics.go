@@ -11,17 +11,17 @@ import (
 
 const meterName = "payonce/jetstream"
 
-// The names of the metrics of one process. All but MetricInHand, MetricWritable and MetricUnreadable only grow; they are the counters of [Stats].
+// The names of the metrics of one process. All but MetricInFlight, MetricWritable and MetricUnreadable only grow; they are the counters of [Stats].
 const (
-	MetricInHand         = "payonce.queue.in_hand"
+	MetricInFlight       = "payonce.queue.in_flight"
 	MetricDeliveries     = "payonce.queue.deliveries"
 	MetricRedeliveries   = "payonce.queue.redeliveries"
 	MetricRetries        = "payonce.queue.retries"
 	MetricParked         = "payonce.queue.parked"
 	MetricForwarded      = "payonce.queue.forwarded"
-	MetricBuried         = "payonce.queue.dead_letters"
-	MetricStrays         = "payonce.queue.strays"
-	MetricGivenUp        = "payonce.queue.given_up"
+	MetricDeadLettered   = "payonce.queue.dead_lettered"
+	MetricOrphans        = "payonce.queue.orphaned"
+	MetricUndelivered    = "payonce.queue.undelivered"
 	MetricPanics         = "payonce.queue.panics"
 	MetricUnsettled      = "payonce.queue.unsettled"
 	MetricStalls         = "payonce.queue.stalls"
@@ -43,16 +43,16 @@ func (c *Conn) registerStats() (end func() error, err error) {
 		all, errs = append(all, i), append(errs, err)
 		return i
 	}
-	inHand, err := meter.Int64ObservableGauge(MetricInHand)
-	all, errs = append(all, inHand), append(errs, err)
+	inFlight, err := meter.Int64ObservableGauge(MetricInFlight)
+	all, errs = append(all, inFlight), append(errs, err)
 	deliveries := counter(meter.Int64ObservableCounter(MetricDeliveries))
 	redeliveries := counter(meter.Int64ObservableCounter(MetricRedeliveries))
 	retries := counter(meter.Int64ObservableCounter(MetricRetries))
 	parked := counter(meter.Int64ObservableCounter(MetricParked))
 	forwarded := counter(meter.Int64ObservableCounter(MetricForwarded))
-	buried := counter(meter.Int64ObservableCounter(MetricBuried))
-	strays := counter(meter.Int64ObservableCounter(MetricStrays))
-	givenUp := counter(meter.Int64ObservableCounter(MetricGivenUp))
+	deadLettered := counter(meter.Int64ObservableCounter(MetricDeadLettered))
+	orphans := counter(meter.Int64ObservableCounter(MetricOrphans))
+	undelivered := counter(meter.Int64ObservableCounter(MetricUndelivered))
 	panics := counter(meter.Int64ObservableCounter(MetricPanics))
 	unsettled := counter(meter.Int64ObservableCounter(MetricUnsettled))
 	stalls := counter(meter.Int64ObservableCounter(MetricStalls))
@@ -68,10 +68,10 @@ func (c *Conn) registerStats() (end func() error, err error) {
 	}
 	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		s := c.Stats()
-		o.ObserveInt64(inHand, s.InHand)
+		o.ObserveInt64(inFlight, s.InFlight)
 		for instrument, n := range map[metric.Int64Observable]uint64{
 			deliveries: s.Deliveries, redeliveries: s.Redeliveries, retries: s.Retries, parked: s.Parked,
-			forwarded: s.Forwarded, buried: s.DeadLetters, strays: s.Strays, givenUp: s.GivenUp, panics: s.Panics,
+			forwarded: s.Forwarded, deadLettered: s.DeadLetters, orphans: s.Orphans, undelivered: s.Undelivered, panics: s.Panics,
 			unsettled: s.Unsettled, stalls: s.Stalls, resubscribes: s.Resubscribes,
 			publishRetries: s.PublishRetries, reconnects: s.Reconnects,
 		} {

@@ -27,7 +27,7 @@ func TestAMessageCostsNothingMoreWhereNobodyTraces(t *testing.T) {
 	header := nats.Header{"ce-id": {"1"}}
 	alloctest.None(t, func() {
 		ctx, span := c.startProcess(context.Background(), d, "commands-acme-kr")
-		tellStory(ctx, events.Header(header))
+		tellTrace(ctx, events.Header(header))
 		sending, sent := c.startSend(ctx, events.StreamCommands, d.message.Subject, "1")
 		injectTrace(sending, header)
 		finish(sent, failed)
@@ -45,7 +45,7 @@ func TestTheCallersTraceGoesOnWhereNobodyTraces(t *testing.T) {
 	p := payment.Payment{Ref: payment.Ref{Provider: "acme-kr", Order: "o-1"}, Status: payment.Settled}
 	for name, message := range map[string]events.Header{"command": told, "webhook": {}} {
 		ctx, _ := c.startProcess(context.Background(), &delivery{message: events.Message{Header: message}}, "")
-		tellStory(ctx, told)
+		tellTrace(ctx, told)
 		ctx, _ = c.startAppend(ctx, p, "1")
 		sent := nats.Header{}
 		injectTrace(ctx, sent)
@@ -55,7 +55,7 @@ func TestTheCallersTraceGoesOnWhereNobodyTraces(t *testing.T) {
 	}
 }
 
-// The text of a panic's value can be anything that the handler had in hand.
+// The text of a panic's value can be anything that the handler had in flight.
 func TestAPanicIsShownWithoutItsValue(t *testing.T) {
 	if got := panicText("홍길동"); got != "string" {
 		t.Errorf("a text: %q", got)

@@ -42,11 +42,11 @@ func TestReplayAfterACrash(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			letter, err := c.DeadLetter(ctx, ack.Sequence)
+			deadLetter, err := c.DeadLetter(ctx, ack.Sequence)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := c.sendAgain(ctx, letter); err != nil {
+			if err := c.sendAgain(ctx, deadLetter); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := c.DeadLetter(ctx, ack.Sequence); err != nil {

@@ -286,7 +286,7 @@ func (c *Conn) LogAccepted(ctx context.Context, now events.LogMark) (time.Time, 
 		return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
 	}
 	var raw *njs.RawStreamMsg
-	for _, subject := range events.AuditFilters(events.DeedAccept, "", "") {
+	for _, subject := range events.AuditFilters(events.ActionAccept, "", "") {
 		found, err := stream.GetLastMsgForSubject(ctx, subject)
 		if errors.Is(err, njs.ErrMsgNotFound) {
 			continue

@@ -59,7 +59,7 @@ func accept(t *testing.T, c *jetstream.Conn) {
 	}
 	for _, stage := range []events.Stage{events.Intended, events.Finished} {
 		err := c.Audit(testContext(t), events.AuditRecord{
-			ID: "accepted-" + time.Now().String(), Stage: stage, Deed: events.DeedAccept, Provider: events.NoProvider, By: "kim", Reason: "test", At: time.Now(),
+			ID: "accepted-" + time.Now().String(), Stage: stage, Action: events.ActionAccept, Provider: events.NoProvider, By: "kim", Reason: "test", At: time.Now(),
 			Log: end.Log, LogSequence: end.Sequence,
 		})
 		if err != nil {

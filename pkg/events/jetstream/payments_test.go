@@ -182,8 +182,8 @@ func TestATimerThatWaitsIsNotStalled(t *testing.T) {
 	}
 }
 
-// A timer that an operator deletes reads the log anew.
-func TestADeletedTimerIsMadeAnew(t *testing.T) {
+// A timer that an operator deletes reads the log again.
+func TestADeletedTimerIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	cfg := testConfig()
@@ -198,7 +198,7 @@ func TestADeletedTimerIsMadeAnew(t *testing.T) {
 		t.Fatal(err)
 	}
 	walk(t, c, ref("D-2"), payment.Pending)
-	for got := ""; got != "payment.pending.acme.D-2"; { // it was made anew, and begins at the beginning
+	for got := ""; got != "payment.pending.acme.D-2"; { // it was made again, and begins at the beginning
 		got = receive(t, subjects, "the second event")
 	}
 	stop()
@@ -222,9 +222,9 @@ func TestTimersLeaveTheLogAlone(t *testing.T) {
 	if p, _, err := c.Last(testContext(t), ref("D-1")); err != nil || p.Status != payment.Pending || messages(t, js, events.StreamPayments) != 2 {
 		t.Errorf("%s, %v", p.Status, err)
 	}
-	letters, err := c.DeadLetters(testContext(t), 0, 10)
-	if err != nil || len(letters) != 1 || letters[0].Stream != events.StreamPayments {
-		t.Errorf("%+v, %v", letters, err)
+	deadLetters, err := c.DeadLetters(testContext(t), 0, 10)
+	if err != nil || len(deadLetters) != 1 || deadLetters[0].Stream != events.StreamPayments {
+		t.Errorf("%+v, %v", deadLetters, err)
 	}
 }
 

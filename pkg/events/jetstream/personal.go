@@ -24,7 +24,7 @@ func (c *Conn) PersonalData(ctx context.Context, p payment.Payment) ([]events.Pe
 	for _, look := range []func(context.Context, payment.Ref) ([]events.Personal, error){
 		c.actionsOf,
 		func(ctx context.Context, _ payment.Ref) ([]events.Personal, error) { return c.commandsOf(ctx, p) },
-		c.webhooksOf, c.lettersOf,
+		c.webhooksOf, c.deadLettersOf,
 	} {
 		found, err := look(ctx, p.Ref)
 		if err != nil {
@@ -98,14 +98,14 @@ func (c *Conn) judgedWebhooks(ctx context.Context, provider string) (uint64, err
 	return info.AckFloor.Stream, nil
 }
 
-// lettersOf lists the dead letters about the order. One of a webhook may speak of money until a person has decided about it.
-func (c *Conn) lettersOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
-	letters, err := c.DeadLettersOf(ctx, ref)
+// deadLettersOf lists the dead letters about the order. One of a webhook may speak of money until a person has decided about it.
+func (c *Conn) deadLettersOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
+	deadLetters, err := c.DeadLettersOf(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
 	var all []events.Personal
-	for _, l := range letters {
+	for _, l := range deadLetters {
 		m := events.Personal{Stream: events.StreamDeadLetters, Subject: l.Message.Subject, Sequence: l.Sequence, StoredAt: l.StoredAt}
 		if l.Stream == events.StreamWebhooks {
 			m.Needed = "a webhook that became a dead letter; replay or drop it first"

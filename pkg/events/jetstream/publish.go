@@ -22,8 +22,8 @@ const (
 	acked
 	// wrongSequence: refused, because the expected sequence is not the last one.
 	wrongSequence
-	// contended: refused, because a rival's message for the same subjects is on its way through the
-	// cluster. The rival's may still fail.
+	// contended: refused, because a concurrent writer's message for the same subjects is on its way through the
+	// cluster. The concurrent writer's may still fail.
 	contended
 	// refused for another reason, which repeating does not change.
 	refused
@@ -32,7 +32,7 @@ const (
 // Error codes of the server, from its errors.json.
 const (
 	codeWrongLastSequence = 10071 // "wrong last sequence: {seq}"
-	codeContended         = 10164 // "wrong last sequence"; on replicated streams, while a rival is in process
+	codeContended         = 10164 // "wrong last sequence"; on replicated streams, while a concurrent writer is in process
 	codeDuplicateInFlight = 10158 // "duplicate message id is in process"
 )
 

@@ -67,7 +67,7 @@ func (c *Conn) askQueued(ctx context.Context, ref payment.Ref) (events.Queued, e
 	return answer.Queued, nil
 }
 
-// maxAsked bounds the questions that one worker answers at a time. Others wait, or end with their asker's patience.
+// maxAsked bounds the questions that one worker answers at a time. Others wait, or end when who asked gives up.
 const maxAsked = 64
 
 // AnswerQueued answers ingresses in an account of their own what waits in the queue, until ctx ends. Without such an account

@@ -23,7 +23,7 @@ func TestLostQuorumAcknowledgesNothing(t *testing.T) {
 	for _, node := range nodes {
 		node.Restart()
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 	t.Cleanup(cancel)
 	one, other := clusterConnection(ctx, t, nodes), clusterConnection(ctx, t, nodes)
 	publish(t, one, ref("before"))
@@ -39,8 +39,8 @@ func TestLostQuorumAcknowledgesNothing(t *testing.T) {
 		for what, write := range writesOf(conn, outcomes[i], intent, i) {
 			short, cancel := context.WithTimeout(ctx, 2*time.Second)
 			err := write(short)
-			rival := i == 1 && errors.Is(err, events.ErrStale) // the other's outcome is on its way, as far as this server knows
-			if !tryAgain(err) && !rival {
+			concurrent := i == 1 && errors.Is(err, events.ErrStale) // the other's outcome is on its way, as far as this server knows
+			if !tryAgain(err) && !concurrent {
 				t.Errorf("%s with one server of three: %v", what, err)
 			}
 			cancel()

@@ -66,8 +66,8 @@ func TestRefusedWebhooksHaveRoom(t *testing.T) {
 	large := &nats.Msg{Data: []byte(strings.Repeat("x", events.MaxRefusedBytes-100)), Header: nats.Header{"Nats-Msg-Id": {""}}}
 	const providers, each = 32, events.RefusedBuckets * events.RefusedPerBucket
 	for i := range providers * each {
-		large.Subject = events.RefusedSubject("p-"+letters(i%providers), i/providers%events.RefusedBuckets)
-		large.Header.Set("Nats-Msg-Id", letters(i))
+		large.Subject = events.RefusedSubject("p-"+deadLetters(i%providers), i/providers%events.RefusedBuckets)
+		large.Header.Set("Nats-Msg-Id", deadLetters(i))
 		if _, err := js.PublishMsg(ctx, large); err != nil {
 			t.Fatal(err)
 		}
@@ -107,8 +107,8 @@ func TestRefusedWebhooksDoNotTurnReadinessOff(t *testing.T) {
 	}
 }
 
-// letters is a number in letters, as names of providers can have them.
-func letters(n int) string {
+// deadLetters is a number in letters, as names of providers can have them.
+func deadLetters(n int) string {
 	return string([]byte{'a' + byte(n/676%26), 'a' + byte(n/26%26), 'a' + byte(n%26)})
 }
 

@@ -46,11 +46,11 @@ func (c *Conn) DeadLetter(ctx context.Context, sequence uint64) (DeadLetter, err
 // the same each time the same dead letter is replayed: when the dead letter could not be deleted, it is
 // still there, and to replay it again within two minutes stores nothing; later, the log answers.
 func (c *Conn) Replay(ctx context.Context, sequence uint64) error {
-	letter, err := c.DeadLetter(ctx, sequence)
+	deadLetter, err := c.DeadLetter(ctx, sequence)
 	if err != nil {
 		return fmt.Errorf("replay: %w", err)
 	}
-	if err := c.sendAgain(ctx, letter); err != nil {
+	if err := c.sendAgain(ctx, deadLetter); err != nil {
 		return fmt.Errorf("replay dead letter %d: %w", sequence, err)
 	}
 	if err := c.DropDeadLetter(ctx, sequence); err != nil {

@@ -11,16 +11,16 @@ import (
 	"payonce/pkg/events/jetstream"
 )
 
-// onlyLetter waits for one dead letter and returns it.
-func onlyLetter(t *testing.T, c *jetstream.Conn) jetstream.DeadLetter {
+// onlyDeadLetter waits for one dead letter and returns it.
+func onlyDeadLetter(t *testing.T, c *jetstream.Conn) jetstream.DeadLetter {
 	t.Helper()
-	var letters []jetstream.DeadLetter
+	var deadLetters []jetstream.DeadLetter
 	eventually(t, "there is one dead letter", func() bool {
 		var err error
-		letters, err = c.DeadLetters(testContext(t), 0, 10)
-		return err == nil && len(letters) == 1
+		deadLetters, err = c.DeadLetters(testContext(t), 0, 10)
+		return err == nil && len(deadLetters) == 1
 	})
-	return letters[0]
+	return deadLetters[0]
 }
 
 func TestReplayOfACommand(t *testing.T) {
@@ -34,22 +34,22 @@ func TestReplayOfACommand(t *testing.T) {
 	publish(t, c, ref("D-1"))
 	first := receive(t, arrivals, "the command")
 	verdict <- events.DeadVerdict(events.DeadInvalid, "why")
-	letter := onlyLetter(t, c)
-	if one, err := c.DeadLetter(testContext(t), letter.Sequence); err != nil || one.Reason != events.DeadInvalid || !one.StoredAt.Equal(letter.StoredAt) {
+	deadLetter := onlyDeadLetter(t, c)
+	if one, err := c.DeadLetter(testContext(t), deadLetter.Sequence); err != nil || one.Reason != events.DeadInvalid || !one.StoredAt.Equal(deadLetter.StoredAt) {
 		t.Fatalf("%+v, %v", one, err)
 	}
 
 	// Another command of the order is in the queue: the guard holds, and the dead letter stays.
 	publish(t, c, ref("D-1"))
 	receive(t, arrivals, "the other command")
-	if err := c.Replay(testContext(t), letter.Sequence); !errors.Is(err, events.ErrQueued) {
+	if err := c.Replay(testContext(t), deadLetter.Sequence); !errors.Is(err, events.ErrQueued) {
 		t.Fatalf("replayed beside a queued command: %v", err)
 	}
 	verdict <- events.DoneVerdict()
-	onlyLetter(t, c)
+	onlyDeadLetter(t, c)
 
 	eventually(t, "it is replayed", func() bool {
-		err := c.Replay(testContext(t), letter.Sequence)
+		err := c.Replay(testContext(t), deadLetter.Sequence)
 		if err != nil && !errors.Is(err, events.ErrQueued) { // the acknowledgement is on its way
 			t.Fatal(err)
 		}
@@ -69,10 +69,10 @@ func TestReplayOfACommand(t *testing.T) {
 			t.Errorf("header %s came back", name)
 		}
 	}
-	if err := c.Replay(testContext(t), letter.Sequence); !errors.Is(err, events.ErrNoDeadLetter) {
+	if err := c.Replay(testContext(t), deadLetter.Sequence); !errors.Is(err, events.ErrNoDeadLetter) {
 		t.Errorf("replayed twice: %v", err)
 	}
-	if err := c.DropDeadLetter(testContext(t), letter.Sequence); err != nil {
+	if err := c.DropDeadLetter(testContext(t), deadLetter.Sequence); err != nil {
 		t.Errorf("dropped after it was gone: %v", err)
 	}
 }
@@ -94,15 +94,15 @@ func TestReplayOfAWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, arrivals, "the webhook")
-	letter := onlyLetter(t, c)
-	if err := c.Replay(testContext(t), letter.Sequence); err != nil {
+	deadLetter := onlyDeadLetter(t, c)
+	if err := c.Replay(testContext(t), deadLetter.Sequence); err != nil {
 		t.Fatal(err)
 	}
 	again := receive(t, arrivals, "the webhook again")
 	if again.Subject != out.Subject || string(again.Data) != "hook" || again.Header.Get("Payonce-Http-X-Sign") != "s" || again.Header.Get(events.HeaderRequestedAt) != "" {
 		t.Errorf("came back as %+v", again)
 	}
-	if second := onlyLetter(t, c); second.Sequence == letter.Sequence || second.Message.Header.Get(jetstream.HeaderReplayOf) != "1" {
+	if second := onlyDeadLetter(t, c); second.Sequence == deadLetter.Sequence || second.Message.Header.Get(jetstream.HeaderReplayOf) != "1" {
 		t.Errorf("second dead letter %+v", second)
 	}
 	cancel()
@@ -120,7 +120,7 @@ func TestReplayOfWhatHasNoPlace(t *testing.T) {
 	if err := c.Replay(testContext(t), 1); !errors.Is(err, jetstream.ErrNoPlace) {
 		t.Errorf("junk was replayed: %v", err)
 	}
-	onlyLetter(t, c)
+	onlyDeadLetter(t, c)
 	if err := c.DropDeadLetter(testContext(t), 1); err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestAudit(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	record := events.AuditRecord{
-		ID: "1", Stage: events.Intended, Deed: events.DeedCancel, Provider: "acme", Order: "D-1", By: "kim", Reason: "why", At: time.Now(),
+		ID: "1", Stage: events.Intended, Action: events.ActionCancel, Provider: "acme", Order: "D-1", By: "kim", Reason: "why", At: time.Now(),
 	}
 	for range 2 { // its acknowledgement was lost
 		if err := c.Audit(testContext(t), record); err != nil {

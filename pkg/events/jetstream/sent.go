@@ -14,8 +14,8 @@ import (
 const (
 	// sentPrefetch is how many events wait in the client's memory while they are read through.
 	sentPrefetch = 256
-	// sentPatience is how long the next event may take that the server has.
-	sentPatience = 30 * time.Second
+	// sentTimeout is how long the next event may take that the server has.
+	sentTimeout = 30 * time.Second
 )
 
 // SentPayments gives each event of one provider's payments that says that a payment was sent (submitting), or that it
@@ -90,7 +90,7 @@ func (c *Conn) readThrough(ctx context.Context, name string, config njs.OrderedC
 }
 
 func nextSent(ctx context.Context, messages njs.MessagesContext) (njs.Msg, error) {
-	ctx, cancel := context.WithTimeout(ctx, sentPatience)
+	ctx, cancel := context.WithTimeout(ctx, sentTimeout)
 	defer cancel()
 	return messages.Next(njs.NextContext(ctx))
 }

@@ -42,7 +42,7 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v events.Verdict) {
 		c.stat.retries.Add(1)
 		answer = nakText(v.Delay)
 	case events.Dead:
-		answer, err = termText, c.bury(ctx, d, v)
+		answer, err = termText, c.sendToDeadLetters(ctx, d, v)
 	case events.Park:
 		err = c.park(ctx, d, v.At)
 	case events.Forward:
@@ -75,8 +75,8 @@ func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
 	}
 }
 
-// bury keeps the message in DEADLETTERS.
-func (c *Conn) bury(ctx context.Context, d *delivery, v events.Verdict) error {
+// sendToDeadLetters keeps the message in DEADLETTERS.
+func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v events.Verdict) error {
 	if err := c.publish(ctx, c.deadLetter(d, v.Reason, v.Detail)); err != nil {
 		return fmt.Errorf("dead letter (%s): %w", v.Reason, err)
 	}
@@ -120,7 +120,7 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 // just changed.
 var errGoing = errors.New("the schedule in the way is being taken away")
 
-// bringForward returns nil when the schedule that stands in the way will deliver the message in hand again,
+// bringForward returns nil when the schedule that stands in the way will deliver the message in flight again,
 // not later than at. One that is later is replaced, in one step that the server compares: if it fires at that
 // moment it has delivered the message, and nothing is replaced.
 //
@@ -141,15 +141,15 @@ func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at t
 	case d.message.Header.Get(njs.SchedulerHeader) != "" && raw.Sequence < d.message.Sequence:
 		return errGoing
 	}
-	standing := rawMessage(raw)
-	if due := scheduledFor(standing); !due.After(wholeSecond(at)) {
+	open := rawMessage(raw)
+	if due := scheduledFor(open); !due.After(wholeSecond(at)) {
 		return nil
 	}
 	id, err := newID()
 	if err != nil {
 		return err
 	}
-	if err = c.publish(ctx, reschedule(standing, at, id)); errors.Is(err, errTaken) {
+	if err = c.publish(ctx, reschedule(open, at, id)); errors.Is(err, errTaken) {
 		return errGoing
 	}
 	return err
@@ -192,10 +192,10 @@ func (c *Conn) forward(ctx context.Context, d *delivery, subject string) error {
 }
 
 // resend copies the message to another subject. It remembers when the first of its kind was stored.
-func (c *Conn) resend(d *delivery, subject, deed string) *nats.Msg {
+func (c *Conn) resend(d *delivery, subject, action string) *nats.Msg {
 	msg := &nats.Msg{Subject: subject, Header: copyHeader(d.message.Header), Data: d.message.Data}
 	setRequestedAt(msg.Header, d)
-	msg.Header.Set(headerMessageID, d.id(deed))
+	msg.Header.Set(headerMessageID, d.id(action))
 	return msg
 }
 

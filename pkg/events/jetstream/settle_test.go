@@ -101,11 +101,11 @@ func TestDeadLetterSaysEverything(t *testing.T) {
 	})
 	publish(t, c, ref("D-1"))
 	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
-	letters, err := c.DeadLetters(testContext(t), 0, 10)
-	if err != nil || len(letters) != 1 {
-		t.Fatalf("%d dead letters, %v", len(letters), err)
+	deadLetters, err := c.DeadLetters(testContext(t), 0, 10)
+	if err != nil || len(deadLetters) != 1 {
+		t.Fatalf("%d dead letters, %v", len(deadLetters), err)
 	}
-	l := letters[0]
+	l := deadLetters[0]
 	if l.Reason != events.DeadInvalid || l.Stream != events.StreamCommands || l.Message.Subject != "deposit.requested.acme.D-1" ||
 		l.Message.Sequence != 1 || l.Message.Deliveries != 2 || string(l.Message.Data) != "body of D-1" ||
 		time.Since(l.At) > time.Hour || l.Message.Header.Get("x-upstream") != "kept" || l.Message.Header.Get("ce-id") != "c-D-1" {
@@ -168,12 +168,12 @@ func TestDeadLetterThatCannotBeStored(t *testing.T) {
 	}
 }
 
-func TestSweepStrays(t *testing.T) {
+func TestSweepOrphans(t *testing.T) {
 	server, _ := start(t)
 	cfg := testConfig()
-	cfg.StrayAfter = time.Hour
+	cfg.OrphanAfter = time.Hour
 	young := connect(t, server.URL(), cfg)
-	cfg.StrayAfter = time.Millisecond
+	cfg.OrphanAfter = time.Millisecond
 	workers := []*jetstream.Conn{connect(t, server.URL(), cfg), connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)}
 	_, js := foreign(t, server.URL())
 	stop := consuming(t, young, 1, doneAfter(make(chan struct{}, 100)))
@@ -183,8 +183,8 @@ func TestSweepStrays(t *testing.T) {
 	})
 	stop() // its consumer stays: the provider is known
 	publish(t, young, ref("known"))
-	const strays = 20
-	for _, r := range orders("S", strays-2) {
+	const orphans = 20
+	for _, r := range orders("S", orphans-2) {
 		r.Provider = "nobody"
 		publish(t, young, r)
 	}
@@ -193,7 +193,7 @@ func TestSweepStrays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n, err := young.SweepStrays(testContext(t)); n != 0 || err != nil {
+	if n, err := young.SweepOrphans(testContext(t)); n != 0 || err != nil {
 		t.Fatalf("young ones: %d, %v", n, err)
 	}
 	type result struct {
@@ -203,7 +203,7 @@ func TestSweepStrays(t *testing.T) {
 	results := make(chan result, len(workers))
 	for _, worker := range workers {
 		go func() {
-			n, err := worker.SweepStrays(testContext(t))
+			n, err := worker.SweepOrphans(testContext(t))
 			results <- result{n, err}
 		}()
 	}
@@ -215,13 +215,13 @@ func TestSweepStrays(t *testing.T) {
 		}
 		total += r.n
 	}
-	letters, err := young.DeadLetters(testContext(t), 0, 1000)
-	if err != nil || total != strays || len(letters) != strays {
-		t.Fatalf("%d swept, %d dead letters, %v, want %d", total, len(letters), err, strays)
+	deadLetters, err := young.DeadLetters(testContext(t), 0, 1000)
+	if err != nil || total != orphans || len(deadLetters) != orphans {
+		t.Fatalf("%d swept, %d dead letters, %v, want %d", total, len(deadLetters), err, orphans)
 	}
-	for _, letter := range letters {
-		if letter.Reason != events.DeadUnknownProvider || len(letter.Message.Data) == 0 {
-			t.Errorf("got %+v", letter)
+	for _, deadLetter := range deadLetters {
+		if deadLetter.Reason != events.DeadUnknownProvider || len(deadLetter.Message.Data) == 0 {
+			t.Errorf("got %+v", deadLetter)
 		}
 	}
 	if n := messages(t, js, events.StreamCommands); n != 1 {

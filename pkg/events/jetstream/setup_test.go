@@ -16,8 +16,8 @@ import (
 	"payonce/pkg/payment"
 )
 
-// patience bounds waits for what must happen. The machine can be slow.
-const patience = 2 * time.Minute
+// timeout bounds waits for what must happen. The machine can be slow.
+const timeout = 2 * time.Minute
 
 func testConfig() jetstream.Config {
 	cfg := jetstream.DefaultConfig()
@@ -36,7 +36,7 @@ func options(t *testing.T, url string, cfg jetstream.Config) jetstream.Options {
 
 func testContext(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -127,8 +127,8 @@ func receive[T any](t *testing.T, ch <-chan T, what string) T {
 	select {
 	case v := <-ch:
 		return v
-	case <-time.After(patience):
-		t.Fatalf("%s did not come within %v", what, patience)
+	case <-time.After(timeout):
+		t.Fatalf("%s did not come within %v", what, timeout)
 		panic("unreachable")
 	}
 }
@@ -136,13 +136,13 @@ func receive[T any](t *testing.T, ch <-chan T, what string) T {
 // eventually polls a condition on the server, for which there is no signal.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	limit, tick := time.After(patience), time.NewTicker(20*time.Millisecond)
+	limit, tick := time.After(timeout), time.NewTicker(20*time.Millisecond)
 	defer tick.Stop()
 	for !condition() {
 		select {
 		case <-tick.C:
 		case <-limit:
-			t.Fatalf("not within %v: %s", patience, what)
+			t.Fatalf("not within %v: %s", timeout, what)
 		}
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/events"
 )
 
-func TestDeletedConsumerIsMadeAnew(t *testing.T) {
+func TestDeletedConsumerIsMadeAgain(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	handled := make(chan struct{}, 10)

@@ -145,7 +145,7 @@ func TestConfigValidate(t *testing.T) {
 	}
 	for _, text := range []string{
 		"replicas", "payment_retention", "webhook_retention must be at least", "dead_letter_retention", "retry_delay", "stall_after",
-		"stray_after", "max_ack_pending", "webhook_max_ack_pending", "publish_timeout must be shorter", "must not be longer than payment_retention",
+		"orphan_after", "max_ack_pending", "webhook_max_ack_pending", "publish_timeout must be shorter", "must not be longer than payment_retention",
 	} {
 		if !strings.Contains(err.Error(), text) {
 			t.Errorf("%q is not in %q", text, err)

@@ -140,7 +140,7 @@ func (s *subscription) deliver(ctx context.Context, m *nats.Msg) {
 	s.consumer.dispatch(ctx, m)
 }
 
-// flows begins the wait for a stall anew.
+// flows begins the wait for a stall again.
 func (s *subscription) flows() {
 	s.waiting = false
 	s.stall.Reset(s.consumer.conn.cfg.StallAfter)

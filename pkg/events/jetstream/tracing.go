@@ -37,18 +37,18 @@ var verdictNames = map[events.VerdictKind]string{
 	events.Retry: "retry", events.Done: "done", events.Park: "park", events.Dead: "dead", events.Forward: "forward",
 }
 
-// story is the trace of the payment that a handler works on, as the log tells it. It is also the context that
+// paymentTrace is the trace of the payment that a handler works on, as the log tells it. It is also the context that
 // carries it, so that it is part of the delivery and costs nothing where nobody traces.
-type story struct {
+type paymentTrace struct {
 	context.Context
 	mu   sync.Mutex
 	last trace.SpanContext
 }
 
-type storyKey struct{}
+type traceKey struct{}
 
-func (s *story) Value(key any) any {
-	if key == (storyKey{}) {
+func (s *paymentTrace) Value(key any) any {
+	if key == (traceKey{}) {
 		return s
 	}
 	return s.Context.Value(key)
@@ -59,11 +59,11 @@ func (c *Conn) traces() bool { return c.ownTracer || tracing.On() }
 
 // startProcess begins the span of one delivery.
 func (c *Conn) startProcess(ctx context.Context, d *delivery, consumer string) (context.Context, trace.Span) {
-	d.story.Context = extractTrace(ctx, d.message.Header)
+	d.paymentTrace.Context = extractTrace(ctx, d.message.Header)
 	if !c.traces() {
-		return &d.story, tracing.None
+		return &d.paymentTrace, tracing.None
 	}
-	ctx, span := c.tracer.Start(&d.story, "process "+d.stream, trace.WithSpanKind(trace.SpanKindConsumer))
+	ctx, span := c.tracer.Start(&d.paymentTrace, "process "+d.stream, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
 		span.SetAttributes(semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"),
 			semconv.MessagingConsumerGroupName(consumer), attributeDeliveries.Int(d.message.Deliveries))
@@ -101,7 +101,7 @@ func (c *Conn) startSend(ctx context.Context, stream, subject, id string) (conte
 
 // startAppend begins the span of an event, under the payment's event before it.
 func (c *Conn) startAppend(ctx context.Context, p payment.Payment, id string) (context.Context, trace.Span) {
-	here, told := trace.SpanContextFromContext(ctx), toldStory(ctx)
+	here, told := trace.SpanContextFromContext(ctx), toldTrace(ctx)
 	elsewhere := told.IsValid() && told.TraceID() != here.TraceID()
 	if elsewhere {
 		ctx = trace.ContextWithRemoteSpanContext(ctx, told)
@@ -137,8 +137,8 @@ func aboutPayment(span trace.Span, subject string) {
 	}
 }
 
-func toldStory(ctx context.Context) trace.SpanContext {
-	s, ok := ctx.Value(storyKey{}).(*story)
+func toldTrace(ctx context.Context) trace.SpanContext {
+	s, ok := ctx.Value(traceKey{}).(*paymentTrace)
 	if !ok {
 		return trace.SpanContext{}
 	}
@@ -147,9 +147,9 @@ func toldStory(ctx context.Context) trace.SpanContext {
 	return s.last
 }
 
-// tellStory remembers the trace of a payment's last event, and links the delivery in hand to it.
-func tellStory(ctx context.Context, header events.Header) {
-	s, ok := ctx.Value(storyKey{}).(*story)
+// tellTrace remembers the trace of a payment's last event, and links the delivery in flight to it.
+func tellTrace(ctx context.Context, header events.Header) {
+	s, ok := ctx.Value(traceKey{}).(*paymentTrace)
 	if !ok {
 		return
 	}

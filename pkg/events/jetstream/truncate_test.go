@@ -69,17 +69,17 @@ func TestDeadLettersAreTruncated(t *testing.T) {
 			default:
 				go func() { _ = c.ConsumeCommands(ctx, "acme", 1, give) }()
 			}
-			var letters []jetstream.DeadLetter
+			var deadLetters []jetstream.DeadLetter
 			eventually(t, "a dead letter", func() bool {
 				all, err := c.DeadLetters(testContext(t), 0, 100)
-				letters = all
+				deadLetters = all
 				return err == nil && len(all) == 1
 			})
 			raw, err := js.Stream(testContext(t), events.StreamDeadLetters)
 			if err != nil {
 				t.Fatal(err)
 			}
-			l, size := letters[0], raw.CachedInfo().State.Bytes
+			l, size := deadLetters[0], raw.CachedInfo().State.Bytes
 			if !m.truncated {
 				if l.Truncated != 0 || !bytes.Equal(l.Message.Data, body) {
 					t.Errorf("%d of %d bytes were kept, truncated %d", len(l.Message.Data), m.size, l.Truncated)

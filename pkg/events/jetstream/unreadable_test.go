@@ -111,7 +111,7 @@ func TestUnreadableEventsAreCounted(t *testing.T) {
 	before := mustAppend(t, r.Conn, paymentOf(ref("o-1"), payment.InDoubt), 0)
 	bad := write(t, r.url, payment.Settled, ref("o-1"), []byte("{"))
 	mustAppend(t, r.Conn, paymentOf(ref("o-2"), payment.InDoubt), 0)
-	doubts := map[string]float64{jetstream.MetricStanding + ofDoubt: 1, jetstream.MetricUnreadable + of: 1}
+	doubts := map[string]float64{jetstream.MetricOpen + ofDoubt: 1, jetstream.MetricUnreadable + of: 1}
 	r.until(doubts) // the event has no link to the one before, so it is read when it comes
 	again := reportingAt(t, r.url)
 	again.until(doubts) // found among those that were ever in doubt
@@ -121,6 +121,6 @@ func TestUnreadableEventsAreCounted(t *testing.T) {
 	}
 	mustAppend(t, again.Conn, paymentOf(ref("o-1"), payment.InDoubt), bad)
 	for _, reader := range []*reported{r, again} {
-		reader.until(map[string]float64{jetstream.MetricStanding + ofDoubt: 2, jetstream.MetricUnreadable + of: 0})
+		reader.until(map[string]float64{jetstream.MetricOpen + ofDoubt: 2, jetstream.MetricUnreadable + of: 0})
 	}
 }

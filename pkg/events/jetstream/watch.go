@@ -11,8 +11,8 @@ import (
 	"payonce/pkg/payment"
 )
 
-// hub follows the log with one consumer for the whole process and wakes who waits for an order.
-type hub struct {
+// notifier follows the log with one consumer for the whole process and wakes who waits for an order.
+type notifier struct {
 	conn *Conn
 
 	mu      sync.Mutex
@@ -20,16 +20,16 @@ type hub struct {
 	waiters map[payment.Ref]map[chan struct{}]struct{}
 }
 
-func newHub(c *Conn) *hub {
-	return &hub{conn: c, waiters: map[payment.Ref]map[chan struct{}]struct{}{}}
+func newNotifier(c *Conn) *notifier {
+	return &notifier{conn: c, waiters: map[payment.Ref]map[chan struct{}]struct{}{}}
 }
 
 // Watch returns a channel that receives after each change of a payment, and now and then without one
-// (when the following of the log began, or began anew): read the payment then. Changes that come while
+// (when the following of the log began, or began again): read the payment then. Changes that come while
 // nobody receives count as one. Read the payment after calling Watch, not before. stop must be called;
 // the channel is never closed.
 func (c *Conn) Watch(ref payment.Ref) (changed <-chan struct{}, stop func()) {
-	h, ch := c.hub, make(chan struct{}, 1)
+	h, ch := c.notifier, make(chan struct{}, 1)
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.waiters[ref] == nil {
@@ -43,7 +43,7 @@ func (c *Conn) Watch(ref payment.Ref) (changed <-chan struct{}, stop func()) {
 	return ch, func() { h.forget(ref, ch) }
 }
 
-func (h *hub) forget(ref payment.Ref, ch chan struct{}) {
+func (h *notifier) forget(ref payment.Ref, ch chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.waiters[ref], ch)
@@ -52,25 +52,25 @@ func (h *hub) forget(ref payment.Ref, ch chan struct{}) {
 	}
 }
 
-func (h *hub) wake(ref payment.Ref) {
+func (h *notifier) wake(ref payment.Ref) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for ch := range h.waiters[ref] {
-		nudge(ch)
+		notify(ch)
 	}
 }
 
-func (h *hub) wakeAll() {
+func (h *notifier) wakeAll() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for _, waiters := range h.waiters {
 		for ch := range waiters {
-			nudge(ch)
+			notify(ch)
 		}
 	}
 }
 
-func nudge(ch chan struct{}) {
+func notify(ch chan struct{}) {
 	select {
 	case ch <- struct{}{}:
 	default: // it is awake already
@@ -78,7 +78,7 @@ func nudge(ch chan struct{}) {
 }
 
 // run follows the log until the connection is closed.
-func (h *hub) run() {
+func (h *notifier) run() {
 	defer h.conn.work.Done()
 	ctx := h.conn.stopping
 	wait := newBackoff()
@@ -91,7 +91,7 @@ func (h *hub) run() {
 		if ctx.Err() != nil {
 			return
 		}
-		h.conn.log.Warn("following the log begins anew", "error", err)
+		h.conn.log.Warn("following the log begins again", "error", err)
 		if began {
 			wait = newBackoff()
 		}
@@ -101,7 +101,7 @@ func (h *hub) run() {
 
 // follow reads the log's subjects from now on, until something breaks. All waiters are woken when it
 // begins, for what they missed before. began says whether it came so far.
-func (h *hub) follow(ctx context.Context) (began bool, err error) {
+func (h *notifier) follow(ctx context.Context) (began bool, err error) {
 	broken := make(chan error, 1)
 	reconnected := h.conn.reconnected.wait()
 	stream, err := h.conn.js.Stream(ctx, events.StreamPayments) // for the last sequence
@@ -109,7 +109,7 @@ func (h *hub) follow(ctx context.Context) (began bool, err error) {
 		return false, fmt.Errorf("stream %s: %w", events.StreamPayments, err)
 	}
 	consumer, err := stream.OrderedConsumer(ctx, njs.OrderedConsumerConfig{
-		// A start by sequence loses nothing when the client library makes the consumer anew.
+		// A start by sequence loses nothing when the client library makes the consumer again.
 		DeliverPolicy: njs.DeliverByStartSequencePolicy, OptStartSeq: stream.CachedInfo().State.LastSeq + 1,
 		HeadersOnly: true,
 	})

@@ -78,7 +78,7 @@ func TestLostReply(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
 	proxy := redistest.StartProxy(t, server.Addr())
-	client := goredis.NewClient(&goredis.Options{Addr: proxy.Addr(), DialTimeout: patience, ReadTimeout: patience, WriteTimeout: patience})
+	client := goredis.NewClient(&goredis.Options{Addr: proxy.Addr(), DialTimeout: timeout, ReadTimeout: timeout, WriteTimeout: timeout})
 	t.Cleanup(func() { _ = client.Close() })
 	store := redis.New(client, redis.Options{})
 	direct := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
@@ -187,7 +187,7 @@ func TestServerForgets(t *testing.T) {
 	if !now.Held.First() {
 		t.Errorf("after the flush: %+v", now)
 	}
-	// The fence began anew, so it is the same number: the owner makes the difference.
+	// The fence began again, so it is the same number: the owner makes the difference.
 	if err := store.Renew(t.Context(), order, before, time.Minute); !errors.Is(err, idempotency.ErrLost) {
 		t.Errorf("renew: %v", err)
 	}

@@ -65,9 +65,9 @@ func (o Options) Validate() error {
 // Store is an [idempotency.Store] in Redis. It is safe for concurrent use. An error that is not
 // [idempotency.ErrLost] says nothing about the claim: the request may have been executed or not.
 type Store struct {
-	client   goredis.UniversalClient
-	together *together // nil for a Cluster, in which a node that hangs would hold up the others
-	prefix   string
+	client  goredis.UniversalClient
+	batcher *batcher // nil for a Cluster, in which a node that hangs would hold up the others
+	prefix  string
 }
 
 var _ idempotency.Store = (*Store)(nil)
@@ -83,7 +83,7 @@ func New(client goredis.UniversalClient, options Options) *Store {
 	}
 	s := &Store{client: client, prefix: options.Prefix}
 	if one, ok := client.(*goredis.Client); ok {
-		s.together = &together{client: one}
+		s.batcher = &batcher{client: one}
 	}
 	return s
 }
@@ -159,8 +159,8 @@ func (s *Store) change(ctx context.Context, operation string, script *goredis.Sc
 // run is the only place that asks the server to change something: one script, one key. A server that
 // does not know the script (restarted, flushed) is sent its text.
 func (s *Store) run(ctx context.Context, script *goredis.Script, ref payment.Ref, args ...any) *goredis.Cmd {
-	if s.together != nil {
-		return s.together.run(ctx, script, []string{s.key(ref)}, args)
+	if s.batcher != nil {
+		return s.batcher.run(ctx, script, []string{s.key(ref)}, args)
 	}
 	return script.Run(ctx, s.client, []string{s.key(ref)}, args...)
 }

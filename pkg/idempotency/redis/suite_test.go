@@ -46,12 +46,12 @@ func TestSuiteOnCluster(t *testing.T) {
 	storetest.Run(t, opener(client), waiter(t, client))
 }
 
-// patience is how long a request may take on a machine that is slow, and stands still now and then.
-const patience = 30 * time.Second
+// timeout is how long a request may take on a machine that is slow, and stands still now and then.
+const timeout = 30 * time.Second
 
 func connect(t testing.TB, config redis.Config) goredis.UniversalClient {
 	t.Helper()
-	config.DialTimeout, config.ReadTimeout, config.WriteTimeout = patience, patience, patience
+	config.DialTimeout, config.ReadTimeout, config.WriteTimeout = timeout, timeout, timeout
 	client, err := redis.NewClient(config)
 	if err != nil {
 		t.Fatal(err)

@@ -20,9 +20,9 @@ func retentionEnds(s suite) {
 	s.must(next.Held.First(), "a forgotten order gave %+v", next)
 }
 
-// retentionBeginsAnew makes each change to an order of its own, a bit more than half of the retention after its record
+// retentionBeginsAgain makes each change to an order of its own, a bit more than half of the retention after its record
 // was written, and looks for the record as long after the change.
-func retentionBeginsAnew(s suite) {
+func retentionBeginsAgain(s suite) {
 	const step = brief * 11 / 20
 	req := request("a", short)
 	req.Retention = brief

@@ -23,9 +23,9 @@ var reserveScript = goredis.NewScript(reserveSource)
 // DefaultPrefix begins the keys of budgets.
 const DefaultPrefix = "payonce:rate"
 
-// maxPatience is the longest patience. A budget that reaches further ahead has seen its server's clock set
-// back, and begins anew.
-const maxPatience = time.Hour
+// maxTimeout is the longest timeout. A budget that reaches further ahead has seen its server's clock set
+// back, and begins again.
+const maxTimeout = time.Hour
 
 // Budget is a [limits.Budget] in Redis. It is safe for concurrent use.
 type Budget struct{ client goredis.UniversalClient }
@@ -36,9 +36,9 @@ var _ limits.Budget = (*Budget)(nil)
 func New(client goredis.UniversalClient) *Budget { return &Budget{client} }
 
 // Reserve implements [limits.Budget]. Nobody waits for longer than an hour.
-func (b *Budget) Reserve(ctx context.Context, name string, r limits.Rate, patience time.Duration) (wait time.Duration, ok bool, err error) {
+func (b *Budget) Reserve(ctx context.Context, name string, r limits.Rate, timeout time.Duration) (wait time.Duration, ok bool, err error) {
 	reply, err := reserveScript.Run(ctx, b.client, []string{DefaultPrefix + ":{" + name + "}"},
-		r.Interval().Microseconds(), r.Burst, min(patience, maxPatience).Microseconds()).Int64Slice()
+		r.Interval().Microseconds(), r.Burst, min(timeout, maxTimeout).Microseconds()).Int64Slice()
 	switch {
 	case err != nil:
 		return 0, false, fmt.Errorf("redis: reserve a call of %s: %w", name, err)

@@ -34,11 +34,11 @@ func connect(t *testing.T, config claims.Config) goredis.UniversalClient {
 }
 
 // reserve wants a place, or none, that is at most a minute nearer than told.
-func reserve(t *testing.T, b *redis.Budget, name string, patience, want time.Duration, wantOK bool) {
+func reserve(t *testing.T, b *redis.Budget, name string, timeout, want time.Duration, wantOK bool) {
 	t.Helper()
-	wait, ok, err := b.Reserve(t.Context(), name, slow, patience)
+	wait, ok, err := b.Reserve(t.Context(), name, slow, timeout)
 	if err != nil || ok != wantOK || wait > want || wait < want-time.Minute {
-		t.Errorf("%s with %s: waits %s, %t, %v; want %s, %t", name, patience, wait, ok, err, want, wantOK)
+		t.Errorf("%s with %s: waits %s, %t, %v; want %s, %t", name, timeout, wait, ok, err, want, wantOK)
 	}
 }
 

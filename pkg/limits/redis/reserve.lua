@@ -4,7 +4,7 @@
 -- KEYS[1]  the budget
 -- ARGV[1]  interval between two calls, us
 -- ARGV[2]  burst
--- ARGV[3]  patience, us, at most an hour
+-- ARGV[3]  timeout, us, at most an hour
 --
 -- Returns {1, us}: the call is taken and must wait that long
 --         {0, us}: it would have to wait that long, and nothing is taken
@@ -14,7 +14,7 @@ redis.call('SET', KEYS[1], '0', 'NX', 'PX', '1000')
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
-local interval, patience = tonumber(ARGV[1]), tonumber(ARGV[3])
+local interval, timeout = tonumber(ARGV[1]), tonumber(ARGV[3])
 local burst = interval * tonumber(ARGV[2])
 
 local whole = tonumber(redis.call('GET', KEYS[1]))
@@ -23,7 +23,7 @@ if whole < now or whole > now + burst + 3600e6 then -- further than an hour: the
 end
 whole = whole + interval
 local wait = math.max(whole - burst - now, 0)
-if wait > patience then
+if wait > timeout then
   return {0, wait}
 end
 redis.call('SET', KEYS[1], string.format('%.0f', whole), 'PX', string.format('%.0f', (whole - now) / 1000 + 1000))

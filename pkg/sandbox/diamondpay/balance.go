@@ -20,9 +20,9 @@ type sums struct {
 
 // balanceV1 serves v1/platforms/balance.
 func (p *Protocol) balanceV1(q *request) {
-	total, frozen := q.desk.Balance()
+	total, frozen := q.account.Balance()
 	one := channel{ID: channelID, Name: "ATM", Balance: p.units(total), Frozen: p.units(frozen)}
-	all := sums{p.settings.PlatformID, 1, one.Balance, one.Frozen, q.desk.Now().Unix()}
+	all := sums{p.settings.PlatformID, 1, one.Balance, one.Frozen, q.account.Now().Unix()}
 	var errOne, errAll error
 	one.Sign, errOne = p.signAnswer(one)
 	sign, errAll := p.signAnswer(all)
@@ -38,7 +38,7 @@ func (p *Protocol) balanceV1(q *request) {
 
 // balanceV2 serves v2/platforms/balance.
 func (p *Protocol) balanceV2(q *request) {
-	total, frozen := q.desk.Balance()
+	total, frozen := q.account.Balance()
 	write(q.w, succeeded(struct {
 		PlatformID string `json:"platform_id"`
 		Balance    int64  `json:"total_balance"`

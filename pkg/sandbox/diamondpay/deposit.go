@@ -35,7 +35,7 @@ func (p *Protocol) deposit(q *request, table []field, answer func(order string, 
 		p.refuse(q, *no)
 		return
 	}
-	q.desk.Create(q.w, q.r, q.create(sandbox.Deposit, amount), func(result sandbox.Result) sandbox.Reply {
+	q.account.Create(q.w, q.r, q.create(sandbox.Deposit, amount), func(result sandbox.Result) sandbox.Reply {
 		switch result.Verdict {
 		case sandbox.Charged:
 			if p.settings.Currency == "TWD" && p.settings.CamelCase {

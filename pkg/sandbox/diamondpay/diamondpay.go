@@ -114,17 +114,17 @@ func Retry(speed float64) sandbox.Retry {
 
 // request is one request of the merchant.
 type request struct {
-	desk   *sandbox.Desk
-	w      http.ResponseWriter
-	r      *http.Request
-	fields fields // of a POST
-	action string
-	order  string // for the truth
+	account *sandbox.Account
+	w       http.ResponseWriter
+	r       *http.Request
+	fields  fields // of a POST
+	action  string
+	order   string // for the truth
 }
 
 // Serve answers one request.
-func (p *Protocol) Serve(desk *sandbox.Desk, w http.ResponseWriter, r *http.Request) {
-	q := &request{desk: desk, w: w, r: r}
+func (p *Protocol) Serve(account *sandbox.Account, w http.ResponseWriter, r *http.Request) {
+	q := &request{account: account, w: w, r: r}
 	path, found := strings.CutPrefix(r.URL.Path, "/gateway/api/")
 	if !found {
 		http.NotFound(w, r)

@@ -46,7 +46,7 @@ func TestFaults(t *testing.T) {
 		{"D-x-lost-callback", sandbox.Deposit, false, 200, `"0000"`, 1, 1, nil},
 	} {
 		t.Run(c.order, func(t *testing.T) {
-			s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.AutoPay = true })
+			s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.AutoPay = true })
 			path, content := v1Path, s.seed000(c.order)
 			if c.op == sandbox.Payout {
 				path, content = payoutPath, s.payout(c.order)
@@ -128,7 +128,7 @@ func TestNotificationsAreRepeatedUntilTheRightAnswer(t *testing.T) {
 		_, _ = io.WriteString(w, answer)
 	}))
 	defer hook.Close()
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.Retry, a.AutoPay = Retry(1), true })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Retry, a.AutoPay = Retry(1), true })
 	s.post(v1Path, with(s.seed000("D1"), change{"notify_url": hook.URL}))
 	o := s.wait("D1", sandbox.Acknowledged(1))
 	if int(calls.Load()) != len(answers) || len(o.Callbacks[0].Deliveries) != len(answers) {
@@ -136,12 +136,12 @@ func TestNotificationsAreRepeatedUntilTheRightAnswer(t *testing.T) {
 	}
 }
 
-func TestNotificationsAreGivenUp(t *testing.T) {
+func TestNotificationsAreDeadLettered(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") }))
 	defer hook.Close()
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.Retry, a.AutoPay = Retry(1), true })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Retry, a.AutoPay = Retry(1), true })
 	s.post(v1Path, with(s.seed000("D1"), change{"notify_url": hook.URL}))
-	o := s.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].GivenUp })
+	o := s.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].DeadLettered })
 	if n := len(o.Callbacks[0].Deliveries); n != 11 { // one, and ten again
 		t.Errorf("%d deliveries", n)
 	}

@@ -31,7 +31,7 @@ func (p *Protocol) createPayout(q *request) {
 		p.refuse(q, *no)
 		return
 	}
-	q.desk.Create(q.w, q.r, q.create(sandbox.Payout, amount), func(result sandbox.Result) sandbox.Reply {
+	q.account.Create(q.w, q.r, q.create(sandbox.Payout, amount), func(result sandbox.Result) sandbox.Reply {
 		switch result.Verdict {
 		case sandbox.Charged:
 			return succeeded(struct {

@@ -57,7 +57,7 @@ func (p *Protocol) listV1(q *request, operation sandbox.Operation, word string) 
 			p.refuse(q, *fieldError(word + "_cl_id"))
 			return
 		}
-		q.desk.Query(q.w, order, operation, func(v sandbox.View, found bool) sandbox.Reply {
+		q.account.Query(q.w, order, operation, func(v sandbox.View, found bool) sandbox.Reply {
 			if !found {
 				return p.rows(nil, 0)
 			}
@@ -71,7 +71,7 @@ func (p *Protocol) listV1(q *request, operation sandbox.Operation, word string) 
 		return
 	}
 	ask.Operation = operation
-	views := q.desk.Statement(ask)
+	views := q.account.Statement(ask)
 	if id := values.Get(word + "_id"); id != "" {
 		views = slices.DeleteFunc(views, func(v sandbox.View) bool { return v.Charge.Reference != id })
 	}
@@ -95,7 +95,7 @@ func (p *Protocol) readList(q *request, word string) (ask sandbox.Statement, off
 		}
 		return n
 	}
-	now := q.desk.Now().Unix()
+	now := q.account.Now().Unix()
 	from, to := number("create_time__gte", 0), min(number("create_time__lte", now), number("carete_time__lte", now))
 	first, most := number("offset", 0), number("limit", pageDefault)
 	ask = sandbox.Statement{From: time.Unix(from, 0), To: time.Unix(to+1, -1), Limit: 1 << 30}
@@ -197,7 +197,7 @@ func (p *Protocol) queryV2(q *request, order string, operation sandbox.Operation
 		p.refuse(q, refusal{codeNotFound, ReasonUnknownOrders})
 		return
 	}
-	q.desk.Query(q.w, order, operation, func(v sandbox.View, found bool) sandbox.Reply {
+	q.account.Query(q.w, order, operation, func(v sandbox.View, found bool) sandbox.Reply {
 		if !found {
 			return refused(q.r.URL.Path, codeNotFound)
 		}

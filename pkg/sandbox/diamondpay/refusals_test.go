@@ -11,7 +11,7 @@ import (
 func long(n int) string { return strings.Repeat("x", n) }
 
 func TestRefusals(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) {
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		byHand(settings, a)
 		settings.MinAmount, settings.MaxAmount = 10_000, 2_000_000
 	})
@@ -82,7 +82,7 @@ func TestRefusals(t *testing.T) {
 }
 
 func TestTaiwaneseFields(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) {
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		byHand(settings, a)
 		taiwan(settings, a)
 	})
@@ -124,7 +124,7 @@ func TestTaiwaneseFields(t *testing.T) {
 }
 
 func TestOldPayouts(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) {
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		byHand(settings, a)
 		settings.OldPayouts = true
 	})

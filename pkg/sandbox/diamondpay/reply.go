@@ -53,7 +53,7 @@ func fieldError(name string) *refusal { return &refusal{codeParameters, "field:"
 
 // refuse answers and writes the reason down.
 func (p *Protocol) refuse(q *request, no refusal) {
-	q.desk.Refused(q.order, q.action, no.reason, http.StatusOK)
+	q.account.Refused(q.order, q.action, no.reason, http.StatusOK)
 	write(q.w, refused(q.r.URL.Path, no.code))
 }
 

@@ -40,7 +40,7 @@ type stand struct {
 }
 
 // newStand makes a stand. Waits pass at once; money moves by hand unless AutoPay is set.
-func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
+func newStand(t *testing.T, change func(*Settings, *sandbox.AccountConfig)) *stand {
 	t.Helper()
 	calls := make(chan string, 100)
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -49,7 +49,7 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 		_, _ = io.WriteString(w, `{"error_code":"0000"}`)
 	}))
 	settings := Settings{PlatformID: "PF0002", Secret: secret, Token: token}
-	a := sandbox.Account{Name: provider}
+	a := sandbox.AccountConfig{Name: provider}
 	if change != nil {
 		change(&settings, &a)
 	}
@@ -65,7 +65,7 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 		<-ctx.Done()
 		return ctx.Err()
 	}
-	box, err := sandbox.New(sandbox.Options{Accounts: []sandbox.Account{a}, Now: func() time.Time { return at }, Wait: wait})
+	box, err := sandbox.New(sandbox.Options{Accounts: []sandbox.AccountConfig{a}, Now: func() time.Time { return at }, Wait: wait})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,9 +83,9 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 	return s
 }
 
-func byHand(_ *Settings, a *sandbox.Account) { a.MoveDelay = time.Hour }
+func byHand(_ *Settings, a *sandbox.AccountConfig) { a.MoveDelay = time.Hour }
 
-func taiwan(settings *Settings, _ *sandbox.Account) { settings.Currency = "TWD" }
+func taiwan(settings *Settings, _ *sandbox.AccountConfig) { settings.Currency = "TWD" }
 
 const (
 	v1Path     = "/gateway/api/v1/payments"

@@ -13,7 +13,7 @@ import (
 
 // TestSeed000 compares with both answers of the KRW deposit page (v1).
 func TestSeed000(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) { settings.LinksOnly, a.MoveDelay = true, time.Hour })
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) { settings.LinksOnly, a.MoveDelay = true, time.Hour })
 	same(t, "standard", s.post(v1Path, s.seed000("DEVPM00014581")), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","register_link":"https://portal.sandbox.invalid/gateway/register/v1/payments/PM00000001"}}`)
 	if o := s.order("DEVPM00014581"); o.Charges[0].Amount != 1_300_000 || o.Charges[0].Method != "SVC0026" {
 		t.Errorf("%+v", o)
@@ -34,9 +34,11 @@ func TestSeed000(t *testing.T) {
 
 // Deposits of a few won are named as they are, and so are all deposits where the account says so.
 func TestNamedAmounts(t *testing.T) {
-	exact := func(settings *Settings, a *sandbox.Account) { settings.ExactAmounts, a.MoveDelay = true, time.Hour }
+	exact := func(settings *Settings, a *sandbox.AccountConfig) {
+		settings.ExactAmounts, a.MoveDelay = true, time.Hour
+	}
 	for _, c := range []struct {
-		change func(*Settings, *sandbox.Account)
+		change func(*Settings, *sandbox.AccountConfig)
 		won    int64
 		v1, v2 string
 	}{
@@ -73,7 +75,7 @@ func TestSeed001(t *testing.T) {
 }
 
 func TestSeed002(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) {
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		settings.Currency, settings.CamelCase, a.MoveDelay = "TWD", true, time.Hour
 	})
 	const order = "test_tw_card_1766005863_25"
@@ -129,7 +131,9 @@ func TestDepositNotification(t *testing.T) {
 	// The documents' notification, with our times and number.
 	same(t, "deposit", got[:cut], `{"payment_id":"PM00000001","payment_cl_id":"97a968b4a9db497c8c03198e395a38c6","platform_id":"PF0002","amount":400000,"real_amount":400000,"fee":3200,"status":2,"create_time":1567614049,"update_time":1567614049`)
 
-	s = newStand(t, func(settings *Settings, a *sandbox.Account) { settings.SignType, a.MoveDelay = HMACSHA256, time.Hour })
+	s = newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
+		settings.SignType, a.MoveDelay = HMACSHA256, time.Hour
+	})
 	s.post(v1Path, s.seed000("D1"))
 	s.pay("D1", 1_299_996) // the customer pays another amount
 	got = s.next()
@@ -194,7 +198,9 @@ func withoutSigns(answer string) string {
 }
 
 func TestQueries(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) { settings.SignType, a.MoveDelay = HMACSHA256, time.Hour })
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
+		settings.SignType, a.MoveDelay = HMACSHA256, time.Hour
+	})
 	s.post(v1Path, s.seed000("D1"))
 	s.post(payoutPath, s.payout("P1"))
 	first := s.get(v1Path + "?payment_cl_id=D1")
@@ -248,7 +254,7 @@ func TestListsHavePages(t *testing.T) {
 }
 
 func TestBalances(t *testing.T) {
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.MoveDelay, a.Balance = time.Hour, 15_000 })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.MoveDelay, a.Balance = time.Hour, 15_000 })
 	s.post(payoutPath, s.payout("P1"))
 	same(t, "v2", s.get("/gateway/api/v2/platforms/balance"), `{"error_code":"0000","data":{"platform_id":"PF0002","total_balance":1500000,"total_frozen_balance":1000000}}`)
 	answer := s.get("/gateway/api/v1/platforms/balance")

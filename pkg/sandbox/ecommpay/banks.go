@@ -56,7 +56,7 @@ func (p *Protocol) bankList(q *request) {
 	}
 	if no != nil {
 		// The payment id is not an order here: nothing is written to one.
-		q.desk.Refused("", q.action, no.reason, no.status())
+		q.account.Refused("", q.action, no.reason, no.status())
 		write(q.w, p.refused(q.orderNumber(), *no))
 		return
 	}

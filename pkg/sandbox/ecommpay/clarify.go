@@ -23,10 +23,10 @@ func (p *Protocol) clarification(q *request) {
 		q.refuse(p, *fieldError(codeRequired, "additional_data.customer"))
 		return
 	}
-	q.desk.Clarify(q.w, q.orderNumber(), details, func(result sandbox.ClarifyResult) sandbox.Reply {
+	q.account.Clarify(q.w, q.orderNumber(), details, func(result sandbox.ClarifyResult) sandbox.Reply {
 		switch result {
 		case sandbox.Clarified:
-			return p.accepted(q.orderNumber(), p.Reference(sandbox.DepositReference, 0, q.desk.Now()))
+			return p.accepted(q.orderNumber(), p.Reference(sandbox.DepositReference, 0, q.account.Now()))
 		case sandbox.NothingToClear:
 			return p.refused(q.orderNumber(), refusal{code: codeNotAllowed})
 		default:

@@ -106,11 +106,11 @@ func (p *Protocol) RefundsDeposits() bool { return true }
 
 // request is a request whose signature is right.
 type request struct {
-	desk   *sandbox.Desk
-	w      http.ResponseWriter
-	r      *http.Request
-	body   object
-	action string
+	account *sandbox.Account
+	w       http.ResponseWriter
+	r       *http.Request
+	body    object
+	action  string
 }
 
 // endpoint answers one path.
@@ -130,9 +130,9 @@ var endpoints = map[string]endpoint{
 }
 
 // Serve answers one request of the merchant, or a visit of the customer to Payment Page.
-func (p *Protocol) Serve(desk *sandbox.Desk, w http.ResponseWriter, r *http.Request) {
+func (p *Protocol) Serve(account *sandbox.Account, w http.ResponseWriter, r *http.Request) {
 	if r.URL.Path == "/payment" && r.Method == http.MethodGet {
-		p.paymentPage(desk, w, r)
+		p.paymentPage(account, w, r)
 		return
 	}
 	end, known := endpoints[r.URL.Path]
@@ -145,7 +145,7 @@ func (p *Protocol) Serve(desk *sandbox.Desk, w http.ResponseWriter, r *http.Requ
 		http.Error(w, "Gate requests are POST", http.StatusMethodNotAllowed)
 		return
 	}
-	q := &request{desk: desk, w: w, r: r, action: end.action}
+	q := &request{account: account, w: w, r: r, action: end.action}
 	body, err := io.ReadAll(r.Body)
 	if err == nil {
 		q.body, err = decode(body)

@@ -10,7 +10,7 @@ import (
 )
 
 func TestClarificationWhenNamesAreMissing(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) { settings.Redirect, a.AutoPay = false, true })
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) { settings.Redirect, a.AutoPay = false, true })
 	content := sale("D1", change{"customer": change{"id": "customer123", "ip_address": "248.1.1.1"}})
 	s.taken(salePath, content)
 	asked := s.next()
@@ -41,7 +41,7 @@ func TestClarificationWhenNamesAreMissing(t *testing.T) {
 }
 
 func TestClarificationBySwitchEndsAfterHalfAnHour(t *testing.T) {
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.AutoPay = true })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.AutoPay = true })
 	s.taken(salePath, sale("D1-x-clarification", nil))
 	if asked := s.next(); !strings.Contains(asked, `"clarification_fields":{"customer":["last_name"]}`) {
 		t.Error(asked)
@@ -89,7 +89,7 @@ var (
 )
 
 func TestNothingIsProcessedOutsideTheHours(t *testing.T) {
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.Hours, a.AutoPay = Hours(), true })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Hours, a.AutoPay = Hours(), true })
 	s.taken(salePath, sale("D0", nil)) // Wednesday: told at once, paid on Friday night
 	s.next()
 	s.clock.until(t, wednesday.Add(time.Second)) // the customer's way to the bank
@@ -184,7 +184,7 @@ func TestFaults(t *testing.T) {
 		{"P-x-lost-callback", sandbox.Payout, false, 200, `"success"`, 1, 1, nil, 10000},
 	} {
 		t.Run(c.order, func(t *testing.T) {
-			s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.AutoPay, a.MoveDelay = true, 0 })
+			s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.AutoPay, a.MoveDelay = true, 0 })
 			path, content := salePath, sale(c.order, nil)
 			if c.op == sandbox.Payout {
 				path, content = payoutPath, payoutOf(c.order, nil)

@@ -15,15 +15,15 @@ import (
 
 // paymentPage serves the customer who opens the merchant's link: only now the provider hears of the
 // payment. Opening it again registers nothing.
-func (p *Protocol) paymentPage(desk *sandbox.Desk, w http.ResponseWriter, r *http.Request) {
+func (p *Protocol) paymentPage(account *sandbox.Account, w http.ResponseWriter, r *http.Request) {
 	values := r.URL.Query()
-	create, no := p.readPage(values, desk.Now())
+	create, no := p.readPage(values, account.Now())
 	if no != nil {
-		desk.Refused(values.Get("payment_id"), sandbox.ActionCreate, no.reason, no.status())
+		account.Refused(values.Get("payment_id"), sandbox.ActionCreate, no.reason, no.status())
 		write(w, pageReply(no.status(), fmt.Sprintf("%s (%s) %s", messages[no.code], no.code, no.field)))
 		return
 	}
-	desk.Create(w, r, create, func(result sandbox.Result) sandbox.Reply {
+	account.Create(w, r, create, func(result sandbox.Result) sandbox.Reply {
 		if result.Verdict == sandbox.Duplicate {
 			return pageReply(http.StatusOK, "Payment "+create.Order+" is registered already")
 		}

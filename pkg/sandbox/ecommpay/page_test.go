@@ -33,7 +33,7 @@ func (s *stand) visit(link string) sandbox.Reply {
 }
 
 func TestDepositExistsWhenTheCustomerOpensTheLink(t *testing.T) {
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.AutoPay = true })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.AutoPay = true })
 	page := link("3936", nil)
 	if _, answer := s.post(statusPath, general("3936")); !strings.Contains(answer, `"3061"`) {
 		t.Errorf("known before the visit: %s", answer)
@@ -120,7 +120,7 @@ func TestBoolsInLinksAreSignedAsNumbers(t *testing.T) {
 }
 
 func TestLinksThatAreRefused(t *testing.T) {
-	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.RefuseLimits = true })
+	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) { settings.RefuseLimits = true })
 	_, unsigned, _ := strings.Cut(link("D1", nil), "?")
 	unsigned = unsigned[:strings.Index(unsigned, "&signature=")]
 	for name, c := range map[string]struct {

@@ -26,7 +26,7 @@ func with(o any, more change) change {
 }
 
 func TestRefusals(t *testing.T) {
-	s := newStand(t, func(settings *Settings, a *sandbox.Account) {
+	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		settings.RefuseLimits, settings.MaxPayout, a.Balance = true, 50_000, 40_000
 	})
 	plain := sale("D1", nil)

@@ -72,7 +72,7 @@ func fieldError(code, field string) *refusal {
 
 // refuse answers and writes the reason down.
 func (q *request) refuse(p *Protocol, no refusal) {
-	q.desk.Refused(q.orderNumber(), q.action, no.reason, no.status())
+	q.account.Refused(q.orderNumber(), q.action, no.reason, no.status())
 	write(q.w, p.refused(q.orderNumber(), no))
 }
 
@@ -81,7 +81,7 @@ func (q *request) orderNumber() string {
 	return strings.TrimSpace(text(dig(q.body, "general", "payment_id")))
 }
 
-// accepted is the answer to a request that was taken (Korean banks page, "response with request receipt
+// accepted is the answer to a request that was taken (Korean banks page, "response with request transfer
 // confirmation"; developers.ecommpay.com Gate).
 type accepted struct {
 	Status    string `json:"status"`

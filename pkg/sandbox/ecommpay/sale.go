@@ -35,7 +35,7 @@ func (p *Protocol) sale(q *request) {
 // create takes a checked request into the ledger. The answer only says that the request was taken; the
 // result comes by callback.
 func (p *Protocol) create(q *request, create sandbox.Create) {
-	q.desk.Create(q.w, q.r, create, func(result sandbox.Result) sandbox.Reply {
+	q.account.Create(q.w, q.r, create, func(result sandbox.Result) sandbox.Reply {
 		switch result.Verdict {
 		case sandbox.Duplicate:
 			return p.refused(create.Order, refusal{code: codeDuplicate, field: "general.payment_id"})

@@ -127,7 +127,7 @@ type stand struct {
 	calls  chan string
 }
 
-func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
+func newStand(t *testing.T, change func(*Settings, *sandbox.AccountConfig)) *stand {
 	t.Helper()
 	calls := make(chan string, 100)
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -136,7 +136,7 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 		_, _ = io.WriteString(w, "OK")
 	}))
 	settings := Settings{ProjectID: 200, Secret: secret, Redirect: true}
-	a := sandbox.Account{Name: provider, CallbackURL: hook.URL, MoveDelay: time.Second}
+	a := sandbox.AccountConfig{Name: provider, CallbackURL: hook.URL, MoveDelay: time.Second}
 	if change != nil {
 		change(&settings, &a)
 	}
@@ -146,7 +146,7 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 	}
 	a.Protocol = protocol
 	c := newClock(wednesday)
-	box, err := sandbox.New(sandbox.Options{Accounts: []sandbox.Account{a}, Now: c.Now, Wait: c.Wait})
+	box, err := sandbox.New(sandbox.Options{Accounts: []sandbox.AccountConfig{a}, Now: c.Now, Wait: c.Wait})
 	if err != nil {
 		t.Fatal(err)
 	}

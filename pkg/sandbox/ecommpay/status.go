@@ -86,19 +86,19 @@ func (p *Protocol) statusOfRequest(q *request) {
 	_, digits, _ := strings.Cut(id, "-")
 	serial, err := strconv.ParseInt(digits, 10, 64)
 	if err == nil {
-		for _, v := range q.desk.Statement(sandbox.Statement{After: serial - 1, To: q.desk.Now(), Limit: 1}) {
+		for _, v := range q.account.Statement(sandbox.Statement{After: serial - 1, To: q.account.Now(), Limit: 1}) {
 			if v.Charge.Reference == id {
 				p.answerStatus(q, v.Order)
 				return
 			}
 		}
 	}
-	q.desk.Refused("", q.action, "not_found", http.StatusOK)
+	q.account.Refused("", q.action, "not_found", http.StatusOK)
 	write(q.w, notFound())
 }
 
 func (p *Protocol) answerStatus(q *request, order string) {
-	q.desk.Query(q.w, order, "", func(v sandbox.View, found bool) sandbox.Reply {
+	q.account.Query(q.w, order, "", func(v sandbox.View, found bool) sandbox.Reply {
 		if !found {
 			return notFound()
 		}

@@ -91,7 +91,7 @@ func TestPurchaseWithRedirection(t *testing.T) {
 
 // TestDeclinesForLimits plays the declined examples of the Korean banks page: accepted, then declined by callback.
 func TestDeclinesForLimits(t *testing.T) {
-	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.MinPayout = 10000 })
+	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) { settings.MinPayout = 10000 })
 	content := sale("TEST_157130660960567", map[string]any{
 		"payment":  map[string]any{"amount": 1000, "currency": "KRW", "description": "TEST_157130660960567"},
 		"customer": map[string]any{"id": "1", "ip_address": "248.1.1.1", "first_name": "K", "last_name": "D", "email": "do@mail.com"},
@@ -193,7 +193,9 @@ func TestDeclinesForLimits(t *testing.T) {
 
 // TestPurchaseWithoutRedirection plays the Korean banks page: instructions, success, and a decline.
 func TestPurchaseWithoutRedirection(t *testing.T) {
-	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.Redirect, settings.SignGeneral = false, true })
+	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) {
+		settings.Redirect, settings.SignGeneral = false, true
+	})
 	content := sale("1234567890_0007", map[string]any{
 		"customer": map[string]any{"id": "customer123", "ip_address": "248.1.1.1", "first_name": "Kon", "last_name": "Do"},
 	})
@@ -235,7 +237,9 @@ func TestPurchaseWithoutRedirection(t *testing.T) {
 }
 
 func TestSuccessfulPayoutOfSeed004(t *testing.T) {
-	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.Banks = []Bank{{140, "Bank of the example"}} })
+	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) {
+		settings.Banks = []Bank{{140, "Bank of the example"}}
+	})
 	content := payoutOf("TEST_22153483503277312", map[string]any{
 		"account": map[string]any{"bank_id": 140, "customer_name": "Do", "number": "950-001413-01-010"},
 	})

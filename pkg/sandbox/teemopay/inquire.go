@@ -11,7 +11,7 @@ import (
 
 // balance serves /api/pay/merchant/balance.
 func (p *Protocol) balance(q *request) {
-	total, frozen := q.desk.Balance()
+	total, frozen := q.account.Balance()
 	write(q.w, succeeded(struct {
 		TotalAmount  string `json:"totalAmount"`
 		FrozenAmount string `json:"frozenAmount"`
@@ -30,13 +30,13 @@ const (
 
 // statement serves /api/pay/transaction/queryList.
 func (p *Protocol) statement(q *request) {
-	ask, no := readStatement(q.fields, q.desk.Now())
+	ask, no := readStatement(q.fields, q.account.Now())
 	if no != nil {
 		q.refuse(*no)
 		return
 	}
 	data := billPage{Records: []bill{}, PageIndex: q.fields.text("pageIndex")}
-	for _, v := range q.desk.Statement(ask) {
+	for _, v := range q.account.Statement(ask) {
 		data.Records = append(data.Records, newBill(v))
 		data.PageIndex = cursor(v.Charge.Serial)
 	}

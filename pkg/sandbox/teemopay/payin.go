@@ -27,7 +27,7 @@ func (p *Protocol) createDeposit(q *request) {
 		q.refuse(*no)
 		return
 	}
-	q.desk.Create(q.w, q.r, create, func(result sandbox.Result) sandbox.Reply {
+	q.account.Create(q.w, q.r, create, func(result sandbox.Result) sandbox.Reply {
 		switch result.Verdict {
 		case sandbox.Charged:
 			return succeeded(p.deposit(create.Order, result))
@@ -57,11 +57,11 @@ func (p *Protocol) readDeposit(q *request) (sandbox.Create, *refusal) {
 	if no := p.checkPerson(f); no != nil {
 		return sandbox.Create{}, no
 	}
-	expires, no := expiration(f, q.desk.Now())
+	expires, no := expiration(f, q.account.Now())
 	if no != nil {
 		return sandbox.Create{}, no
 	}
-	if f.text("callbackUrl") == "" && q.desk.CallbackURL() == "" {
+	if f.text("callbackUrl") == "" && q.account.CallbackURL() == "" {
 		const msg = "The callback notification address for collection must not be empty."
 		return sandbox.Create{}, &refusal{codeCallback, msg, "field:callbackUrl"}
 	}
@@ -172,7 +172,7 @@ func (p *Protocol) queryDeposit(q *request) {
 		q.refuse(*no)
 		return
 	}
-	q.desk.Query(q.w, q.fields.text("merchantOrderNo"), sandbox.Deposit, func(v sandbox.View, found bool) sandbox.Reply {
+	q.account.Query(q.w, q.fields.text("merchantOrderNo"), sandbox.Deposit, func(v sandbox.View, found bool) sandbox.Reply {
 		if !found {
 			return refused(codeDepositNotFound, "Merchant order not exist")
 		}

@@ -14,7 +14,7 @@ func (p *Protocol) createPayout(q *request) {
 		q.refuse(*no)
 		return
 	}
-	q.desk.Create(q.w, q.r, create, func(result sandbox.Result) sandbox.Reply {
+	q.account.Create(q.w, q.r, create, func(result sandbox.Result) sandbox.Reply {
 		data := payoutData{MerchantOrderNo: create.Order, TradeNo: result.Charge.Reference, Amount: won(result.Echo)}
 		switch result.Verdict {
 		case sandbox.Charged:
@@ -54,7 +54,7 @@ func readPayout(q *request) (sandbox.Create, *refusal) {
 	if no := checkRecipient(f); no != nil {
 		return sandbox.Create{}, no
 	}
-	if f.text("callbackUrl") == "" && q.desk.CallbackURL() == "" {
+	if f.text("callbackUrl") == "" && q.account.CallbackURL() == "" {
 		return sandbox.Create{}, &refusal{codeCallback, "The callback notification address must not be empty.", "field:callbackUrl"}
 	}
 	return sandbox.Create{
@@ -90,7 +90,7 @@ func (p *Protocol) queryPayout(q *request) {
 		q.refuse(*no)
 		return
 	}
-	q.desk.Query(q.w, q.fields.text("merchantOrderNo"), sandbox.Payout, func(v sandbox.View, found bool) sandbox.Reply {
+	q.account.Query(q.w, q.fields.text("merchantOrderNo"), sandbox.Payout, func(v sandbox.View, found bool) sandbox.Reply {
 		if !found {
 			return payoutNotFound()
 		}

@@ -37,7 +37,7 @@ type refusal struct {
 // refuse answers and writes the reason down.
 func (q *request) refuse(no refusal) {
 	reply := refused(no.code, no.msg)
-	q.desk.Refused(strings.TrimSpace(q.fields.text("merchantOrderNo")), q.action, no.reason, reply.Status)
+	q.account.Refused(strings.TrimSpace(q.fields.text("merchantOrderNo")), q.action, no.reason, reply.Status)
 	write(q.w, reply)
 }
 

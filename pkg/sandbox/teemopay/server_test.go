@@ -51,7 +51,7 @@ type delivered struct {
 	body   string
 }
 
-func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
+func newStand(t *testing.T, change func(*Settings, *sandbox.AccountConfig)) *stand {
 	t.Helper()
 	calls := make(chan delivered, 100)
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 		_, _ = io.WriteString(w, "SUCCESS")
 	}))
 	settings := Settings{AppCode: appCode, MerchantKey: &testKeys().Merchant.PublicKey, PlatformKey: testKeys().Platform}
-	a := sandbox.Account{Name: provider, CallbackURL: hook.URL}
+	a := sandbox.AccountConfig{Name: provider, CallbackURL: hook.URL}
 	if change != nil {
 		change(&settings, &a)
 	}
@@ -71,7 +71,7 @@ func newStand(t *testing.T, change func(*Settings, *sandbox.Account)) *stand {
 	a.Protocol = protocol
 	// Money moves when the test says so.
 	wait := func(ctx context.Context, _ time.Duration) error { <-ctx.Done(); return ctx.Err() }
-	box, err := sandbox.New(sandbox.Options{Accounts: []sandbox.Account{a}, Now: func() time.Time { return at }, Wait: wait})
+	box, err := sandbox.New(sandbox.Options{Accounts: []sandbox.AccountConfig{a}, Now: func() time.Time { return at }, Wait: wait})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,7 +217,7 @@ func TestHeadersAndSignature(t *testing.T) {
 }
 
 func TestNonceIsTakenOnce(t *testing.T) {
-	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.RefusalCode = 499 })
+	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) { settings.RefusalCode = 499 })
 	header, body := s.signed(map[string]any{"merchantOrderNo": "D1"})
 	const path = "/api/pay/payment/query/v1"
 	// A wrong signature does not use the nonce up.

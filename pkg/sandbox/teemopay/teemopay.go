@@ -60,11 +60,11 @@ func New(s Settings) (*Protocol, error) {
 
 // request is a request whose headers and signature are right.
 type request struct {
-	desk   *sandbox.Desk
-	w      http.ResponseWriter
-	r      *http.Request
-	fields fields
-	action string
+	account *sandbox.Account
+	w       http.ResponseWriter
+	r       *http.Request
+	fields  fields
+	action  string
 }
 
 // endpoint answers one path.
@@ -83,7 +83,7 @@ var endpoints = map[string]endpoint{
 }
 
 // Serve answers one request.
-func (p *Protocol) Serve(desk *sandbox.Desk, w http.ResponseWriter, r *http.Request) {
+func (p *Protocol) Serve(account *sandbox.Account, w http.ResponseWriter, r *http.Request) {
 	end, known := endpoints[r.URL.Path]
 	if !known {
 		http.NotFound(w, r)
@@ -96,17 +96,17 @@ func (p *Protocol) Serve(desk *sandbox.Desk, w http.ResponseWriter, r *http.Requ
 	}
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
-		desk.Refused("", end.action, ReasonBody, http.StatusRequestEntityTooLarge)
+		account.Refused("", end.action, ReasonBody, http.StatusRequestEntityTooLarge)
 		http.Error(w, "the body is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
-	q := &request{desk: desk, w: w, r: r, action: end.action}
+	q := &request{account: account, w: w, r: r, action: end.action}
 	q.fields, err = decodeFields(body)
 	if err != nil {
 		q.refuse(refusal{codeParameter, "parameter error: body", ReasonBody})
 		return
 	}
-	if no := p.authenticate(r.Header, q.fields, desk.Now()); no != nil {
+	if no := p.authenticate(r.Header, q.fields, account.Now()); no != nil {
 		q.refuse(*no)
 		return
 	}

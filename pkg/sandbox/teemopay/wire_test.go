@@ -102,7 +102,7 @@ func TestPayoutFields(t *testing.T) {
 }
 
 func TestCallbackAddressMustBeSomewhere(t *testing.T) {
-	s := newStand(t, func(_ *Settings, a *sandbox.Account) { a.CallbackURL = "" })
+	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.CallbackURL = "" })
 	for _, answer := range []string{s.post(depositPath, seed(nil)), s.post(payoutPath, payout(nil))} {
 		if code(answer) != 427 {
 			t.Error(answer)
@@ -115,7 +115,7 @@ func TestCallbackAddressMustBeSomewhere(t *testing.T) {
 }
 
 func TestHolderNumberWhereItIsRequired(t *testing.T) {
-	s := newStand(t, func(settings *Settings, _ *sandbox.Account) { settings.RequireHolderNumber = true })
+	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) { settings.RequireHolderNumber = true })
 	if answer := s.post(depositPath, seed(nil)); code(answer) != 414 {
 		t.Error(answer)
 	}

@@ -1,0 +1,208 @@
+package payctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"payonce/pkg/config"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/operator"
+)
+
+// The results of actions on dead letters.
+const (
+	replayed = "replayed"
+	dropped  = "dropped"
+	gone     = "gone already, or there never was one"
+)
+
+// deadLettersAction is replay or drop.
+func deadLettersAction(env Env, what events.Action) *cobra.Command {
+	c := &cobra.Command{
+		Use: "replay [SEQ...]", Short: "Send dead letters to where they came from, after their cause was fixed",
+		Long: `Send dead letters to where they came from, after their cause was fixed, and delete them here. A command whose order
+has another one in the queue is left. Nothing is paid twice: the log decides about a replayed command as about any.
+One whose cause was not fixed comes back under a new number, and the list says so.
+
+A dead letter that was sent and not deleted, because payctl was killed in between, is still listed, and its audit
+record has no result. To replay it again does no harm.`,
+		Example: `  payctl deadletters replay --reason unknown_provider --by kim --because "the account is configured now" --dry-run
+  payctl deadletters replay 17 18 --by kim --because "ticket 4711" --yes`,
+		Args: cobra.ArbitraryArgs,
+	}
+	if what == events.ActionDrop {
+		c.Use, c.Short, c.Long = "drop [SEQ...]", "Delete dead letters", "Delete dead letters for ever. The audit says which and why."
+		c.Example = `  payctl deadletters drop --reason bad_webhook --before 2026-11-22T00:00:00Z --by kim --because "scans" --dry-run
+  payctl deadletters drop 17 --by kim --because "a test" --yes`
+	}
+	var s filter
+	h, asJSON, all := addActionFlags(c, "because"), addJSON(c), false
+	s.addFilters(c)
+	c.Flags().BoolVar(&all, "all", false, "all dead letters")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		s.sequences = append(s.sequences, args...)
+		if !all && len(s.filter()) == 0 && len(s.sequences) == 0 {
+			return usagef("say which dead letters: by number, with a filter, or --all")
+		}
+		if err := s.validate(); err != nil {
+			return err
+		}
+		who, err := h.person("because")
+		if err != nil {
+			return err
+		}
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
+			d := deadLetterWork{env: env, conn: conn, hand: h, action: what, filter: s, who: who, json: *asJSON, out: c.OutOrStdout()}
+			return d.run(ctx)
+		})
+	}
+	return c
+}
+
+// deadLetterWork is one run of replay or drop.
+type deadLetterWork struct {
+	env    Env
+	conn   *jetstream.Conn
+	hand   hand
+	action events.Action
+	filter filter
+	who    operator.Person
+	json   bool
+	out    io.Writer
+}
+
+func (d deadLetterWork) run(ctx context.Context) error {
+	found, reasons, err := d.env.sift(ctx, d.conn, d.filter)
+	if err != nil {
+		return err
+	}
+	lines, absent := linesOf(found), d.absent(found)
+	r := actionReport{Action: d.action, Chosen: len(lines), DryRun: *d.hand.dryRun, Items: append(itemsOf(lines), absent...)}
+	if *d.hand.dryRun || len(found) == 0 {
+		return d.show(r, lines, reasons, len(absent))
+	}
+	if !*d.hand.yes {
+		if err := d.ask(lines, absent); err != nil {
+			return err
+		}
+	}
+	if err := d.env.confirm(d.hand, fmt.Sprintf("%s %s, as %s: %s", d.action, counted(len(found), "dead letter"), d.who.Name, d.who.Why), fmt.Sprint(len(found))); err != nil {
+		return err
+	}
+	r.Items, r.Results, err = d.carryOut(ctx, lines)
+	r.Items = append(r.Items, absent...)
+	if len(absent) > 0 {
+		r.Results[gone] += len(absent)
+	}
+	err = errors.Join(r.write(d.out, d.json), err, leftAlone(r.Results))
+	if d.action == events.ActionReplay && r.Results[replayed] > 0 {
+		_, _ = fmt.Fprintln(d.env.Stderr, "What was not fixed comes back under a new number: look with payctl deadletters list")
+	}
+	return err
+}
+
+// absent are the numbers that were named and that no dead letter has, unless a filter may have left it out.
+func (d deadLetterWork) absent(found []jetstream.DeadLetter) []events.AuditItem {
+	var items []events.AuditItem
+	if len(d.filter.filter()) > 0 {
+		return nil
+	}
+	for _, text := range slices.Compact(slices.Sorted(slices.Values(d.filter.sequences))) {
+		seq, _ := strconv.ParseUint(text, 10, 64)
+		if !slices.ContainsFunc(found, func(l jetstream.DeadLetter) bool { return l.Sequence == seq }) {
+			items = append(items, events.AuditItem{DeadLetter: seq, Result: gone})
+		}
+	}
+	return items
+}
+
+func itemsOf(lines []deadLetterLine) []events.AuditItem {
+	items := []events.AuditItem{}
+	for _, l := range lines {
+		items = append(items, events.AuditItem{Order: l.Order, Upstream: l.Upstream, DeadLetter: l.Sequence})
+	}
+	return items
+}
+
+// show shows what would be done. Numbers of which none exists are a mistake, or were done before.
+func (d deadLetterWork) show(r actionReport, lines []deadLetterLine, reasons map[string]int, absent int) error {
+	var err error
+	if absent > 0 {
+		err = fmt.Errorf("%d not done", absent)
+	}
+	if d.json {
+		return errors.Join(r.write(d.out, true), err)
+	}
+	return errors.Join(printDeadLetters(d.out, lines, reasons), r.write(d.out, false), says(d.out, "Nothing was done."), err)
+}
+
+func says(w io.Writer, text string) error {
+	_, err := fmt.Fprintln(w, text)
+	return err
+}
+
+// ask shows what was chosen, the first of it, to who is asked.
+func (d deadLetterWork) ask(lines []deadLetterLine, absent []events.AuditItem) error {
+	if err := deadLetterTable(d.env.Stderr, lines[:min(shownFirst, len(lines))]); err != nil {
+		return err
+	}
+	if more := len(lines) - shownFirst; more > 0 {
+		_, _ = fmt.Fprintf(d.env.Stderr, "… and %d more; --dry-run shows them all\n", more)
+	}
+	for _, item := range absent {
+		_, _ = fmt.Fprintf(d.env.Stderr, "%s: %s\n", named(item), item.Result)
+	}
+	return nil
+}
+
+// carryOut does it, with a record of its own for each provider.
+func (d deadLetterWork) carryOut(ctx context.Context, lines []deadLetterLine) ([]events.AuditItem, map[string]int, error) {
+	groups := map[string][]deadLetterLine{}
+	for _, l := range lines {
+		groups[l.Provider] = append(groups[l.Provider], l)
+	}
+	all, results := []events.AuditItem{}, map[string]int{}
+	for _, provider := range slices.Sorted(maps.Keys(groups)) {
+		record := events.AuditRecord{Action: d.action, Provider: provider, By: d.who.Name, Reason: d.who.Why, Filter: d.filter.filter()}
+		items := itemsOf(groups[provider])
+		done, err := d.env.carryOut(ctx, d.conn, record, items, "dead letters", func(ctx context.Context, item *events.AuditItem) error {
+			return doToDeadLetter(ctx, d.conn, d.action, item)
+		})
+		all = append(all, items...)
+		for result, n := range done {
+			results[result] += n
+		}
+		if err != nil {
+			return all, results, err
+		}
+	}
+	return all, results, nil
+}
+
+func doToDeadLetter(ctx context.Context, conn *jetstream.Conn, what events.Action, item *events.AuditItem) error {
+	if what == events.ActionDrop {
+		item.Result = dropped
+		return conn.DropDeadLetter(ctx, item.DeadLetter)
+	}
+	err := conn.Replay(ctx, item.DeadLetter)
+	item.Result = replayed
+	switch {
+	case errors.Is(err, events.ErrQueued):
+		item.Result, err = "left: another command of the order is queued", nil
+	case errors.Is(err, events.ErrNoDeadLetter):
+		item.Result, err = gone, nil
+	case errors.Is(err, jetstream.ErrTruncated):
+		item.Result, err = "left: only a part of the message was kept, because it was too big to be worked", nil
+	case errors.Is(err, jetstream.ErrNoPlace):
+		item.Result, err = "left: it names no place to send it to", nil
+	}
+	return err
+}

@@ -1,0 +1,257 @@
+package jetstream
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// Bounds of one sweep.
+const (
+	maxOrphanPages = 10 // pages of subjects, each of up to 100,000 as the server cuts them
+	maxOrphans     = 1000
+)
+
+// SweepOrphans moves commands for providers that nobody consumes to DEADLETTERS, with the reason
+// [events.DeadUnknownProvider], and returns how many. Commands younger than Config.OrphanAfter are left,
+// for a worker that is about to start. One sweep moves at most 1,000; several workers may sweep at the
+// same time, each orphaned becomes one dead letter.
+//
+// A provider counts as known as long as its durable consumer exists, running or not: delete the
+// consumer to give the provider up.
+func (c *Conn) SweepOrphans(ctx context.Context) (int, error) {
+	filters, err := c.commandFilters(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("sweep orphaned commands: %w", err)
+	}
+	return c.sweepAllBut(ctx, filters)
+}
+
+// sweepAllBut moves what none of the filters matches and no consumer of its provider takes.
+func (c *Conn) sweepAllBut(ctx context.Context, filters []string) (int, error) {
+	subjects, err := c.orphanSubjects(ctx, filters)
+	if err == nil {
+		subjects, err = c.withoutConsumer(ctx, subjects)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("sweep orphaned commands: %w", err)
+	}
+	swept, of := 0, map[string]int{}
+	defer func() { c.tellOrphans(ctx, of) }()
+	for _, subject := range subjects {
+		if swept >= maxOrphans {
+			break
+		}
+		n, err := c.sweepSubject(ctx, subject, maxOrphans-swept)
+		swept += n
+		ref, _ := events.SubjectRef(subject)
+		of[ref.Provider] += n
+		if err != nil {
+			return swept, fmt.Errorf("sweep orphaned commands: %s: %w", subject, err)
+		}
+	}
+	return swept, nil
+}
+
+// tellOrphans tells people, in one line for each provider, what became a dead letter.
+func (c *Conn) tellOrphans(ctx context.Context, of map[string]int) {
+	for _, provider := range slices.Sorted(maps.Keys(of)) {
+		if of[provider] == 0 {
+			continue
+		}
+		name := provider
+		if name == "" { // no valid one
+			name = events.NoProvider
+		}
+		c.log.ErrorContext(ctx, "commands for a provider that nobody works on became dead letters", "provider", name, "count", of[provider],
+			"reason", string(events.DeadUnknownProvider), "next", "payctl deadletters list --provider "+name)
+	}
+}
+
+// withoutConsumer returns the subjects whose provider has no consumer. Each provider is asked for by name,
+// because a cluster can leave consumers out of its list (the answer's "missing", which the client library
+// does not show), and a command that a worker is about to take must not become a dead letter.
+func (c *Conn) withoutConsumer(ctx context.Context, subjects []string) ([]string, error) {
+	consumed := map[string]bool{}
+	var orphans []string
+	for _, subject := range subjects {
+		ref, named := events.SubjectRef(subject)
+		if _, asked := consumed[ref.Provider]; named && !asked {
+			found, err := c.isConsumed(ctx, ref.Provider)
+			if err != nil {
+				return nil, err
+			}
+			consumed[ref.Provider] = found
+		}
+		if !consumed[ref.Provider] {
+			orphans = append(orphans, subject)
+		}
+	}
+	return orphans, nil
+}
+
+// isConsumed reports whether the commands of a provider have a consumer. Only the word of the cluster that
+// there is none counts as no.
+func (c *Conn) isConsumed(ctx context.Context, provider string) (bool, error) {
+	_, err := c.js.Consumer(ctx, events.StreamCommands, commandsConsumer(provider))
+	switch {
+	case err == nil:
+		return true, nil
+	case errors.Is(err, njs.ErrConsumerNotFound):
+		return false, nil
+	default:
+		return false, fmt.Errorf("consumer of %s: %w", provider, err)
+	}
+}
+
+// commandFilters returns what the consumers of COMMANDS are interested in.
+func (c *Conn) commandFilters(ctx context.Context) ([]string, error) {
+	stream, err := c.stream(ctx, events.StreamCommands)
+	if err != nil {
+		return nil, err
+	}
+	var filters []string
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		filters = append(filters, info.Config.FilterSubjects...)
+		if info.Config.FilterSubject != "" {
+			filters = append(filters, info.Config.FilterSubject)
+		} else if len(info.Config.FilterSubjects) == 0 {
+			filters = append(filters, ">") // a consumer without a filter takes everything
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("list consumers: %w", err)
+	}
+	return filters, nil
+}
+
+// orphanSubjects returns the queued subjects that no filter matches.
+func (c *Conn) orphanSubjects(ctx context.Context, filters []string) ([]string, error) {
+	var orphans []string
+	for page, offset := 0, 0; page < maxOrphanPages; page++ {
+		subjects, total, err := c.queuedSubjects(ctx, "*.requested.*.*", offset)
+		if err != nil {
+			return nil, err
+		}
+		for subject := range subjects {
+			if !slices.ContainsFunc(filters, func(filter string) bool { return subjectMatches(filter, subject) }) {
+				orphans = append(orphans, subject)
+			}
+		}
+		offset += len(subjects)
+		if len(subjects) == 0 || offset >= total {
+			break
+		}
+	}
+	slices.Sort(orphans)
+	return orphans, nil
+}
+
+// queuedSubjects returns one page of the subjects in COMMANDS that a filter matches, and how many there
+// are. The client library would read all pages.
+func (c *Conn) queuedSubjects(ctx context.Context, filter string, offset int) (map[string]uint64, int, error) {
+	return c.streamSubjects(ctx, events.StreamCommands, filter, offset)
+}
+
+func (c *Conn) streamSubjects(ctx context.Context, stream, filter string, offset int) (map[string]uint64, int, error) {
+	request, err := json.Marshal(map[string]any{"subjects_filter": filter, "offset": offset})
+	if err != nil {
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, flushTimeout)
+	defer cancel()
+	answer, err := c.nc.RequestWithContext(ctx, "$JS.API.STREAM.INFO."+stream, request)
+	if err != nil {
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", err)
+	}
+	var info struct {
+		Total int           `json:"total"`
+		Error *njs.APIError `json:"error"`
+		State struct {
+			Subjects map[string]uint64 `json:"subjects"`
+		} `json:"state"`
+	}
+	if err := json.Unmarshal(answer.Data, &info); err != nil {
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", err)
+	}
+	if info.Error != nil {
+		return nil, 0, fmt.Errorf("subjects of "+stream+": %w", info.Error)
+	}
+	return info.State.Subjects, info.Total, nil
+}
+
+// subjectMatches reports whether a subject without wildcards matches a filter.
+func subjectMatches(filter, subject string) bool {
+	want, have := strings.Split(filter, "."), strings.Split(subject, ".")
+	for i, token := range want {
+		switch {
+		case token == ">":
+			return len(have) > i
+		case i >= len(have), token != "*" && token != have[i]:
+			return false
+		}
+	}
+	return len(want) == len(have)
+}
+
+// sweepSubject moves at most max old messages of one subject.
+func (c *Conn) sweepSubject(ctx context.Context, subject string, max int) (int, error) {
+	stream, err := c.stream(ctx, events.StreamCommands)
+	if err != nil {
+		return 0, err
+	}
+	swept := 0
+	for next := uint64(1); swept < max; {
+		raw, err := stream.GetMsg(ctx, next, njs.WithGetMsgSubject(subject))
+		if errors.Is(err, njs.ErrMsgNotFound) {
+			break
+		}
+		if err != nil {
+			return swept, err
+		}
+		next = raw.Sequence + 1
+		if raw.Subject != subject { // the broker takes subjects with a "*" and reads them as wildcards here
+			continue
+		}
+		if c.now().Sub(raw.Time) < c.cfg.OrphanAfter {
+			break
+		}
+		moved, err := c.deadLetterOrphan(ctx, raw)
+		if err != nil {
+			return swept, err
+		}
+		if moved {
+			swept++
+		}
+	}
+	return swept, nil
+}
+
+// deadLetterOrphan keeps a message as a dead letter and then deletes it. moved is false when a concurrent writer deleted
+// it first; the dead letter has the same id then and is kept once.
+func (c *Conn) deadLetterOrphan(ctx context.Context, raw *njs.RawStreamMsg) (moved bool, err error) {
+	d := &delivery{stream: events.StreamCommands, message: rawMessage(raw)}
+	provider := "none"
+	if ref, ok := events.SubjectRef(raw.Subject); ok {
+		provider = ref.Provider
+	}
+	deadLetter := c.deadLetter(d, events.DeadUnknownProvider, "nobody consumes commands of provider "+provider)
+	if err := c.publish(ctx, deadLetter); err != nil {
+		return false, fmt.Errorf("dead letter: %w", err)
+	}
+	if moved, err = c.remove(ctx, events.StreamCommands, raw.Sequence); !moved {
+		return false, err
+	}
+	c.stat.deadLetters.Add(1)
+	c.stat.orphans.Add(1)
+	return true, nil
+}

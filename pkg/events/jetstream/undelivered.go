@@ -1,0 +1,85 @@
+package jetstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+)
+
+// RescueUndelivered puts commands back into the queue that no consumer delivers any more, and returns how many:
+// somebody gave a consumer a limit of deliveries, and no process heard the advisory of it, which
+// [Conn.WatchAdvisories] waits for. The broker leaves such a message where it is (nats-server#5564).
+//
+// Its consumer has gone past it: all that waits for an acknowledgement is younger. The broker says so as soon
+// as an acknowledgement leaves nothing in flight. A cluster can show what was acknowledged for a moment longer, so
+// only what lay there at the last call, too, is put back; call it at long intervals. What was worked all the
+// same does no harm, as the log decides. Not for concurrent use.
+func (c *Conn) RescueUndelivered(ctx context.Context) (int, error) {
+	found, err := c.undelivered(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("rescue undelivered commands: %w", err)
+	}
+	before, rescued := c.lain, 0
+	c.lain = map[uint64]bool{}
+	for _, raw := range found {
+		if c.lain[raw.Sequence] = true; !before[raw.Sequence] {
+			continue
+		}
+		if err := c.putBack(ctx, raw); err != nil {
+			return rescued, fmt.Errorf("rescue undelivered command: %w", err)
+		}
+		rescued++
+	}
+	return rescued, nil
+}
+
+// undelivered returns at most maxOrphans messages that their consumers have gone past and that are still there.
+func (c *Conn) undelivered(ctx context.Context) ([]*njs.RawStreamMsg, error) {
+	stream, err := c.stream(ctx, events.StreamCommands)
+	if err != nil {
+		return nil, err
+	}
+	var found []*njs.RawStreamMsg
+	list := stream.ListConsumers(ctx)
+	for info := range list.Info() {
+		for _, filter := range append(info.Config.FilterSubjects, info.Config.FilterSubject) {
+			for next := uint64(1); filter != "" && next <= info.AckFloor.Stream && len(found) < maxOrphans; {
+				raw, err := stream.GetMsg(ctx, next, njs.WithGetMsgSubject(filter))
+				if errors.Is(err, njs.ErrMsgNotFound) {
+					break
+				}
+				if err != nil {
+					return nil, err
+				}
+				if next = raw.Sequence + 1; raw.Sequence <= info.AckFloor.Stream {
+					found = append(found, raw)
+				}
+			}
+		}
+	}
+	return found, list.Err()
+}
+
+// putBack publishes a message again and then deletes the old one. One that names no payment becomes a dead
+// deadLetter: a worker may not publish it.
+func (c *Conn) putBack(ctx context.Context, raw *njs.RawStreamMsg) error {
+	d := &delivery{stream: events.StreamCommands, message: rawMessage(raw)}
+	again := c.resend(d, raw.Subject, "rescue")
+	if _, named := events.SubjectRef(raw.Subject); !named {
+		again = c.deadLetter(d, events.DeadMaxDeliveries, "no consumer delivers it any more")
+	}
+	if err := c.publish(ctx, again); err != nil { // a concurrent writer's has the same id
+		return err
+	}
+	if _, err := c.remove(ctx, events.StreamCommands, raw.Sequence); err != nil {
+		return err
+	}
+	c.stat.undelivered.Add(1)
+	c.log.Error("the broker delivered a command no more: somebody gave a consumer a limit of deliveries",
+		"sequence", raw.Sequence, "subject", again.Subject)
+	return nil
+}
