@@ -51,8 +51,12 @@ func (w *world) extreme(from, to time.Duration) time.Duration {
 
 // now is the time that the engine compares with that of others. A process can be suspended just before it looks.
 func (p *process) now() time.Time {
-	if t := p.looks(); t != nil && p.clocks.slow > 0 {
+	t := p.looks()
+	if t != nil && p.clocks.slow > 0 {
 		t.slow = true
+	}
+	if t != nil && t.sawClosed && p.w.now == t.hoursAt && t.hours.engine.Open(p.clock()) { // its time moved meanwhile
+		t.sawOpen, t.sawClosed, t.openAt = true, false, p.w.now
 	}
 	return p.clock()
 }

@@ -102,6 +102,8 @@ type task struct {
 	answered       bool                 // a look-up had an answer
 	hung           bool                 // a look-up had none, as those of many others
 	unreadable     *payment.Observation // the last answer of a look-up, when it could not be read
+	hours          hours                // that it asked for last
+	hoursAt        time.Duration        // when
 	sawClosed      bool                 // that the provider was closed, when it asked for the hours last
 	verdict        events.Verdict
 	ended          bool // with a verdict
