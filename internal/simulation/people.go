@@ -48,10 +48,10 @@ func approve(ctx context.Context, d operator.Service, ref payment.Ref, who opera
 	return operator.Outcome{Before: p.Status, After: next.Status, Result: operator.Approved}, err
 }
 
-// atService lets a person decide at any time until then. The support is a process like the others, but it takes no messages.
+// atService lets a person decide at any time until then. The operator is a process like the others, but it takes no messages.
 func (w *world) atService(o *order, until time.Duration, decide func(context.Context, operator.Service) (operator.Outcome, error)) {
 	w.after(w.between(0, until), func() {
-		p := &process{w: w, name: "support", person: true, clocks: w.drawClocks()}
+		p := &process{w: w, name: "operator", person: true, clocks: w.drawClocks()}
 		p.ctx, p.stop = context.WithCancel(context.Background())
 		w.processes = append(w.processes, p)
 		var log operator.Log = logPort{p}
@@ -60,7 +60,7 @@ func (w *world) atService(o *order, until time.Duration, decide func(context.Con
 		}
 		p.begin(&message{ref: o.ref, gone: true}, func(ctx context.Context, _ events.Message) events.Verdict {
 			outcome, err := decide(ctx, operator.Service{Log: log, Queue: serviceQueue{p}, Now: p.now})
-			w.note("support: %s: %s, %v", o.ref.Order, outcome.Result, err)
+			w.note("operator: %s: %s, %v", o.ref.Order, outcome.Result, err)
 			return events.DoneVerdict()
 		})
 	})

@@ -27,7 +27,7 @@ type process struct {
 	stop   context.CancelFunc
 	timers []timer
 	gate   *gate
-	person bool // somebody at the operators' support
+	person bool // an operator
 	dead   bool
 	frozen time.Duration // until then nothing in it moves
 	tasks  []*task

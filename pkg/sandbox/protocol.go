@@ -8,10 +8,10 @@ import (
 // Protocol is the wire format of one provider for one account. Methods are safe for concurrent use.
 type Protocol interface {
 	// Serve answers one request of the merchant. The path of r begins after the account's name, and its
-	// body is limited. Whatever it reads or changes goes through the support.
+	// body is limited. Whatever it reads or changes goes through the account.
 	Serve(account *Account, w http.ResponseWriter, r *http.Request)
 	// Reference makes the provider's number of a charge or a movement. serial is unique in the account.
-	// It runs inside the ledger and must not call the support.
+	// It runs inside the ledger and must not call the account.
 	Reference(kind ReferenceKind, serial int64, at time.Time) string
 	// Callback makes the signed call that tells the merchant what happened. It is called again for each
 	// delivery, so that a repetition carries its own time and nonce.
@@ -27,7 +27,7 @@ type Currencied interface {
 // Selective is a protocol of a provider that does not tell everything.
 type Selective interface {
 	// Tells reports whether there is a callback for this. It runs inside the ledger and must not call
-	// the support.
+	// the account.
 	Tells(n Notice) bool
 }
 

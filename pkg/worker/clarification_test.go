@@ -37,7 +37,7 @@ func (a *asker) Clarify(ctx context.Context, q connectors.Query, fields map[stri
 	return a.says, nil
 }
 
-// asked is a support with a worker and a pending payment o-1 whose provider wants to know a name.
+// asked is a testbed with a worker and a pending payment o-1 whose provider wants to know a name.
 type asked struct {
 	*testbed
 	*asker

@@ -17,7 +17,7 @@ import (
 	"payonce/pkg/worker"
 )
 
-// stopped is a support whose workers' clocks stand still, as those of a machine that a hypervisor pauses. Only the claim
+// stopped is a testbed whose workers' clocks stand still, as those of a machine that a hypervisor pauses. Only the claim
 // store's clock moves: the test moves it by pause.
 func stopped(t *testing.T) (d *testbed, pause func(time.Duration)) {
 	t.Helper()

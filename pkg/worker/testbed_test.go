@@ -64,7 +64,7 @@ func inBubble(t *testing.T, test func(d *testbed)) {
 	synctest.Test(t, func(t *testing.T) { test(newTestbed(t, server)) })
 }
 
-// newTestbed returns a support whose claims are in Redis, or in memory when there is no server.
+// newTestbed returns a testbed whose claims are in Redis, or in memory when there is no server.
 func newTestbed(t *testing.T, server *miniredis.Miniredis) *testbed {
 	t.Helper()
 	d := &testbed{t: t, log: newMemoryLog(t), server: server, provider: newProvider(), logs: &syncBuffer{}}
@@ -126,7 +126,7 @@ type process struct {
 	ports *ports
 }
 
-// start starts a worker. The support's options may be changed before.
+// start starts a worker. The testbed's options may be changed before.
 func (d *testbed) start() *process {
 	d.t.Helper()
 	p := &ports{testbed: d}

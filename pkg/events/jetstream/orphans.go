@@ -23,7 +23,7 @@ const (
 // SweepOrphans moves commands for providers that nobody consumes to DEADLETTERS, with the reason
 // [events.DeadUnknownProvider], and returns how many. Commands younger than Config.OrphanAfter are left,
 // for a worker that is about to start. One sweep moves at most 1,000; several workers may sweep at the
-// same time, each orphaned becomes one dead letter.
+// same time, each orphaned command becomes one dead letter.
 //
 // A provider counts as known as long as its durable consumer exists, running or not: delete the
 // consumer to give the provider up.
