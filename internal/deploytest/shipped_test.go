@@ -33,7 +33,7 @@ var shippedRules = []rule{
 	{`redis\.conf$`, `(?m)^appendfsync always$`, true, "claims survive a loss of power"},
 	{`redis\.conf$`, `(?m)^maxmemory-policy noeviction$`, true, "no claim is thrown away"},
 	{`^deploy/docker/ha\.env$`, `(?m)^NATS_REPLICAS=3$`, true, "a cluster keeps every message three times"},
-	{`^deploy/docker/testenv\.yaml$`, `(?m)^environment: test$`, true, "the sandbox is for tests"},
+	{`^deploy/docker/test\.yaml$`, `(?m)^environment: test$`, true, "the sandbox is for tests"},
 	{`^docker-compose\.yml$`, `(?m)^ +GF_SECURITY_ADMIN_PASSWORD__FILE: /run/secrets/`, true, "Grafana has the password that everybody knows"},
 	{`^docker-compose\.yml$`, `(?i)sandbox:`, false, "the sandbox is in production's file"},
 	{`^payonce\.example\.yaml$`, `replicas: 1 .*use 3 in production`, true, "the example says what production needs"},
