@@ -16,7 +16,8 @@ type Message struct {
 	Sequence   uint64    // in its stream
 	Deliveries int       // how often it was delivered, this time included
 	StoredAt   time.Time // when the broker took it
-	Pending    uint64    // how many messages the broker has not delivered yet to any reader of the same consumer
+	Delivered  uint64    // rises with each delivery by the same consumer, to whichever reader
+	Pending    uint64    // at that delivery: how many messages the broker has not delivered yet to any reader of the same consumer
 }
 
 // Header is a set of message headers. Keys are compared without regard to case, as NATS says.

@@ -26,6 +26,7 @@ const lateFor = recheck + time.Minute
 type progress struct {
 	mu      sync.Mutex
 	at      time.Time // of the last delivery
+	last    uint64    // that delivery
 	newest  uint64    // sequence of the newest event that was delivered here
 	stored  time.Time // of that event
 	due     time.Time // of that event
@@ -36,7 +37,10 @@ type progress struct {
 func (p *progress) note(m events.Message, due time.Time, ever bool, now time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.at, p.waiting = now, m.Pending > 0
+	// Handlers of deliveries shortly after each other begin in any order. A consumer that was made again counts from one.
+	if m.Delivered >= p.last || now.Sub(p.at) > time.Minute {
+		p.at, p.last, p.waiting = now, m.Delivered, m.Pending > 0
+	}
 	if m.Sequence < p.newest {
 		return
 	}

@@ -20,13 +20,14 @@ const headroom = 4
 // fakeLog is a log that timers read as JetStream has them read it: in order, at most headroom at once, what is
 // given back comes again after its delay.
 type fakeLog struct {
-	t        *testing.T
-	mu       sync.Mutex
-	messages []events.Message
-	changed  chan struct{} // closed and made again at every append
-	timers   map[string]bool
-	given    map[string]int // deliveries by timer
-	dead     []events.DeadReason
+	t         *testing.T
+	mu        sync.Mutex
+	messages  []events.Message
+	changed   chan struct{} // closed and made again at every append
+	timers    map[string]bool
+	given     map[string]int // deliveries by timer
+	delivered uint64         // deliveries of all timers
+	dead      []events.DeadReason
 }
 
 func newLog(t *testing.T) *fakeLog {
@@ -125,7 +126,8 @@ func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, p
 		m.Deliveries++
 		l.mu.Lock()
 		l.given[timer]++
-		m.Pending = pending()
+		l.delivered++
+		m.Delivered, m.Pending = l.delivered, pending()
 		l.mu.Unlock()
 		v := h(ctx, m)
 		if v.Kind != events.Retry {

@@ -30,7 +30,7 @@ func newDelivery(m *nats.Msg) (*delivery, error) {
 	return &delivery{raw: m, stream: meta.Stream, message: events.Message{
 		Subject: subject, Header: header, Data: m.Data,
 		Sequence: meta.Sequence.Stream, Deliveries: int(meta.NumDelivered), StoredAt: meta.Timestamp.UTC(),
-		Pending: meta.NumPending,
+		Delivered: meta.Sequence.Consumer, Pending: meta.NumPending,
 	}}, nil
 }
 
