@@ -95,7 +95,7 @@ alerts: ## check the alerts and play their tests (needs promtool: apt-get instal
 
 costs: ## hold what reading the bytes of outsiders may allocate, without the race detector, and print what took most time
 	$(GO) test -count=1 -run 'Cost|Lines|Lists|WorkOf' ./pkg/boundedjson ./pkg/connectors/... ./pkg/events ./internal/payctl
-	@echo "ns of processor a byte, the most expensive first (150 are allowed):"
+	@echo "ns of processor a byte, the most expensive first (150 are allowed until a signature is verified):"
 	@$(GO) test -run '^$$' -bench '^Benchmark(Webhook|Answer|Decode.*|File)$$' -benchtime 20ms ./pkg/connectors/... ./pkg/events ./internal/payctl | \
 		awk '/^pkg:/ { pkg = $$2 } / ns\/byte/ { for (i = 1; i <= NF; i++) if ($$i == "ns/byte") print $$(i-1), pkg, $$1 }' | grep -v /nothing | sort -rn | head -20
 
