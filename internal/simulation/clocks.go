@@ -55,8 +55,12 @@ func (p *process) now() time.Time {
 	if t != nil && p.clocks.slow > 0 {
 		t.slow = true
 	}
-	if t != nil && t.sawClosed && p.w.now == t.hoursAt && t.hours.engine.Open(p.clock()) { // its time moved meanwhile
-		t.sawOpen, t.sawClosed, t.openAt = true, false, p.w.now
+	if t != nil && t.hoursAsked && p.w.now == t.hoursAt { // its time can have moved since it asked for the hours
+		if t.hours.engine.Open(p.clock()) {
+			t.sawOpen, t.openAt = true, p.w.now
+		} else {
+			t.sawClosed = true
+		}
 	}
 	return p.clock()
 }

@@ -71,7 +71,7 @@ func parseHours(c calendar.Config) calendar.Hours {
 func (p *process) opening(_ string, op payment.Operation) worker.Opening {
 	h, t := p.w.hours[op], p.w.current
 	if t != nil {
-		t.hours, t.hoursAt = h, p.w.now
+		t.hours, t.hoursAt, t.hoursAsked = h, p.w.now, true
 		t.sawOpen, t.slow = h.engine.Open(p.clock()), t.slow || p.clocks.slow > 0
 		if t.sawClosed = !t.sawOpen; t.sawOpen {
 			t.openAt = p.w.now

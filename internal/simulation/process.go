@@ -103,6 +103,7 @@ type task struct {
 	hung           bool                 // a look-up had none, as those of many others
 	unreadable     *payment.Observation // the last answer of a look-up, when it could not be read
 	hours          hours                // that it asked for last
+	hoursAsked     bool                 // that it asked for any
 	hoursAt        time.Duration        // when
 	sawClosed      bool                 // that the provider was closed, when it asked for the hours last
 	verdict        events.Verdict
