@@ -80,7 +80,7 @@ func TestBanksAreAskedForSoonAfterAFailure(t *testing.T) {
 	})
 }
 
-func TestBanksThatHangAreDeadLettered(t *testing.T) {
+func TestBanksThatHangAreAbandoned(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &lister{hangs: true}
 		keeping(t, l, banksTimeout+time.Second) // ends within the second list

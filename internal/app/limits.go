@@ -14,14 +14,14 @@ import (
 	"payonce/pkg/worker"
 )
 
-// newLimits makes what keeps providers from being overrun. The budget of calls is shared through Redis.
+// newLimits makes the rate limits and breakers of calls to providers. The budget of calls is shared through Redis.
 func newLimits(rt Runtime, client goredis.UniversalClient) (*calls.Limits, error) {
 	return calls.New(calls.Options{
 		Policies: Policies(rt.Config), Shared: budget.New(client), Now: rt.Now, Logger: rt.Logger,
 	})
 }
 
-// OpenLimits makes what keeps providers from being overrun for a program that calls them beside the workers, out of
+// OpenLimits makes the rate limits and breakers of calls to providers for a program that calls them beside the workers, out of
 // the same budget. end closes its connection to Redis, which is made when it is needed.
 func OpenLimits(cfg config.Config, logger *slog.Logger, now func() time.Time) (spare *calls.Limits, end func() error, err error) {
 	rt := Runtime{Config: cfg, Logger: logger, Now: now}

@@ -93,7 +93,7 @@ func (rt *Runtime) replace(take func(config.Config) error) error {
 	}
 	rt.Logger.Info("the changed configuration is taken: keys, secrets, certificates and settings of providers")
 	if len(waits) > 0 {
-		rt.Logger.Warn("parts of the changed configuration wait for a restart", "keys", waits)
+		rt.Logger.Warn("some configuration changes require a restart", "keys", waits)
 	}
 	return nil
 }

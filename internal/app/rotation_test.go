@@ -256,7 +256,7 @@ func hashOf(t *testing.T, key string) string {
 const (
 	taken    = "the changed configuration is taken"
 	notTaken = "the changed configuration is not taken"
-	waiting  = "wait for a restart"
+	waiting  = "require a restart"
 )
 
 // TestRotationWithoutRestart changes every kind of secret under a real ingress, and a bad file changes

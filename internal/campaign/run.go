@@ -255,7 +255,7 @@ func unsettledCallbacks(truth sandbox.Truth) int {
 	for _, account := range truth.Accounts {
 		for _, o := range account.Orders {
 			for _, callback := range o.Callbacks {
-				if !callback.Lost && !callback.DeadLettered && callback.Acknowledged == 0 {
+				if !callback.Lost && !callback.Abandoned && callback.Acknowledged == 0 {
 					count++
 				}
 			}

@@ -67,7 +67,7 @@ func TestTheCustomerComesInTheLastMinute(t *testing.T) {
 }
 
 // After the close the page takes nobody. Should the provider not keep to that, the money is seen all the same.
-func TestTheCustomerPaysWhatWasDeadLettered(t *testing.T) {
+func TestTheCustomerPaysWhatHadFailed(t *testing.T) {
 	s := start(t)
 	link := s.checkout("back")
 	s.clock.pass(over)

@@ -46,7 +46,7 @@ func composeSecrets(t *testing.T) (dir string, hosts []string) {
 // TestComposeRedisSpeaksTLSOnly starts a server and a Sentinel from the files that docker-compose.yml mounts, with the secrets that
 // its page says to make. The worker's user works through both; nothing is answered in the clear.
 func TestComposeRedisSpeaksTLSOnly(t *testing.T) {
-	program := redistest.Require(t)
+	redistest.Require(t)
 	dir, _ := composeSecrets(t)
 	made := func(path string) string { return filepath.Join(dir, path) }
 	var ports [2]string
@@ -64,24 +64,7 @@ func TestComposeRedisSpeaksTLSOnly(t *testing.T) {
 		).Replace(text) + "\ntls-port " + port + "\n"
 	}
 	start := func(name, text string, more ...string) {
-		path := filepath.Join(t.TempDir(), name)
-		text = strings.ReplaceAll(text, "/run/secrets/", made("nats/redis")+"/")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		cmd := exec.Command(program, append([]string{path}, more...)...)
-		var said lockedBuffer
-		cmd.Stdout, cmd.Stderr = &said, &said
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() {
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
-			if t.Failed() {
-				t.Logf("%s:\n%s", name, said.String())
-			}
-		})
+		startRedis(t, name, strings.ReplaceAll(text, "/run/secrets/", made("nats/redis")+"/"), more...)
 	}
 	start("redis.conf", here(read(t, "deploy/docker/redis.conf"), ports[0]))
 	passwords, err := os.ReadFile(made("redis/sentinel.conf"))

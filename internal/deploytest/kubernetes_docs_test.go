@@ -141,8 +141,8 @@ func TestKubernetesPageSaysTheNumbers(t *testing.T) {
 	}
 }
 
-// TestTestenvOnKubernetesIsTheTestenvOfCompose: the same accounts, Redis and payments; secrets lie in a folder more.
-func TestTestenvOnKubernetesIsTheTestenvOfCompose(t *testing.T) {
+// TestKubernetesHasTheTestEnvironmentOfCompose: the same accounts, Redis and payments; secrets lie in a folder more.
+func TestKubernetesHasTheTestEnvironmentOfCompose(t *testing.T) {
 	const overlay = "deploy/kubernetes/overlays/test/"
 	for here, there := range map[string]string{"accounts.yaml": "sandbox.yaml", "redis.conf": "redis.conf"} {
 		if shippedText(t, overlay+here) != shippedText(t, "deploy/docker/"+there) {

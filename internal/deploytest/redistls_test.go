@@ -36,8 +36,14 @@ func redisProcess(t *testing.T, dir, file, address, own string, more ...string) 
 		t.Fatal(err)
 	}
 	settings := strings.ReplaceAll(string(text), "/run/secrets/", filepath.Join(dir, credentials.RedisDir)+"/")
-	path := filepath.Join(t.TempDir(), file)
-	if err := os.WriteFile(path, []byte(settings+"\ntls-port "+port+"\ndir "+t.TempDir()+"\n"+own), 0o600); err != nil {
+	startRedis(t, file, settings+"\ntls-port "+port+"\ndir "+t.TempDir()+"\n"+own, more...)
+}
+
+// startRedis starts redis-server with a configuration, until the test ends.
+func startRedis(t *testing.T, name, text string, more ...string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(redistest.Require(t), append([]string{path}, more...)...)
@@ -50,7 +56,7 @@ func redisProcess(t *testing.T, dir, file, address, own string, more ...string) 
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 		if t.Failed() {
-			t.Logf("%s:\n%s", file, said.String())
+			t.Logf("%s:\n%s", name, said.String())
 		}
 	})
 }

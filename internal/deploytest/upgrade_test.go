@@ -108,7 +108,9 @@ func TestUpgradeToAccounts(t *testing.T) {
 	s.wantShown(t, "administrator", first, "settled")
 	stopWorker()
 	second := payment.Ref{Provider: testenv.TeemoPay, Order: "OLD-2"} // waits in COMMANDS
-	s.order(t, second)
+	if status := s.deposit(t, second); status != http.StatusAccepted {
+		t.Fatalf("POST /v1/deposits: %d", status)
+	}
 	third := s.payAsUpstream(t, "S-OLD-3") // and one in the stream of an upstream
 	stopIngress()
 	old.servers[0].Shutdown()
@@ -139,24 +141,4 @@ func (s *system) wantShown(t *testing.T, user string, ref payment.Ref, status st
 		_, out = s.payctl(t, user, "payment", "show", ref.Provider, ref.Order)
 		return strings.Contains(out, status)
 	})
-}
-
-// order asks the ingress for a deposit and waits for no outcome.
-func (s *system) order(t *testing.T, ref payment.Ref) {
-	t.Helper()
-	body := `{"provider":"` + ref.Provider + `","order":"` + ref.Order + `","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusAccepted {
-		t.Fatalf("POST /v1/deposits: %s", response.Status)
-	}
 }

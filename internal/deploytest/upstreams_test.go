@@ -28,20 +28,8 @@ func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 	get := func(order, tail string) (int, string) {
 		return s.get(t, payment.Ref{Provider: testenv.TeemoPay, Order: order}, tail)
 	}
-	body := `{"provider":"` + testenv.TeemoPay + `","order":"G-1","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	if response.StatusCode != http.StatusUnprocessableEntity {
-		t.Errorf("a number that is reserved for another: %s", response.Status)
+	if status := s.deposit(t, payment.Ref{Provider: testenv.TeemoPay, Order: "G-1"}); status != http.StatusUnprocessableEntity {
+		t.Errorf("a number that is reserved for another: %d", status)
 	}
 	for _, tail := range []string{"", "/events"} {
 		status, body := get(foreign, tail)
@@ -53,6 +41,24 @@ func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 			t.Errorf("its own payment%s: %d %s", tail, status, body)
 		}
 	}
+}
+
+// deposit asks the ingress for a deposit and returns the status of its answer.
+func (s *system) deposit(t *testing.T, ref payment.Ref) (status int) {
+	t.Helper()
+	body := `{"provider":"` + ref.Provider + `","order":"` + ref.Order + `","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
+	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Authorization", "Bearer "+s.apiKey)
+	request.Header.Set("Content-Type", "application/json")
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	return response.StatusCode
 }
 
 // get asks the ingress for a payment, or its timeline, with the test environment's API key and a header that claims to be shop's.

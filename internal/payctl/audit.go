@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -30,11 +31,11 @@ without a result is marked: it was interrupted, and what it names may be done or
 	configPath, asJSON := addConfig(c), addJSON(c)
 	c.Flags().StringVar(&s.provider, "provider", "", "only about this account")
 	c.Flags().StringVar(&s.order, "order", "", "only about this order")
-	c.Flags().StringVar(&s.action, "action", "", "only this action: release, cancel, settle, fail, replay, drop, unmask, apply, account, accept or erase")
+	c.Flags().StringVar(&s.action, "action", "", "only this action: "+actionNames())
 	c.Flags().StringVar(&s.since, "since", "", "only from this `TIME` on, e.g. 2026-11-22T00:00:00Z")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if s.action != "" && !slices.Contains(events.Actions(), events.Action(s.action)) {
-			return usagef("--action: %q is none of %v", s.action, events.Actions())
+			return usagef("--action: %q is not one of %s", s.action, actionNames())
 		}
 		if err := validTime("--since", s.since); err != nil {
 			return err
@@ -52,6 +53,16 @@ without a result is marked: it was interrupted, and what it names may be done or
 	}
 	parent.AddCommand(c, auditVerifyCommand(env))
 	return parent
+}
+
+// actionNames lists the actions for a person to read.
+func actionNames() string {
+	all := events.Actions()
+	names := make([]string, len(all))
+	for i, a := range all {
+		names[i] = string(a)
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
 }
 
 type auditFilter struct{ provider, order, action, since string }
@@ -105,7 +116,7 @@ func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditFilter)
 
 func printAudit(w io.Writer, actions []*done, all int) error {
 	if len(actions) == 0 && all > 0 {
-		_, err := fmt.Fprintf(w, "0 actions are meant; there are %d.\n", all)
+		_, err := fmt.Fprintf(w, "no match (%d records in total)\n", all)
 		return err
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)

@@ -116,7 +116,7 @@ func (e Env) confirm(h hand, question, word string) error {
 		return nil
 	}
 	if !e.Interactive {
-		return usagef("nobody can be asked here: give --yes to do it, or --dry-run to look")
+		return usagef("stdin is not a terminal: use --yes, or --dry-run to preview")
 	}
 	_, _ = fmt.Fprintf(e.Stderr, "%s\nType %s to do it: ", question, word)
 	answer, err := e.line()

@@ -177,7 +177,7 @@ func printDeadLetters(w io.Writer, lines []deadLetterLine, all map[string]int) e
 		return err
 	}
 	if len(lines) == 0 && len(all) > 0 {
-		_, err := fmt.Fprintf(w, "0 dead letters are meant; there are%s.\n", strings.TrimPrefix(byReason(all), ":"))
+		_, err := fmt.Fprintf(w, "no match (in total:%s)\n", strings.TrimPrefix(byReason(all), ":"))
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "%s.\n", counted(len(lines), "dead letter"))

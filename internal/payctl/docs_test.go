@@ -82,7 +82,7 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 		parkedPayment(t, conn, order)
 	}
 	for _, order := range []string{"P-4001", "P-4002"} {
-		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here"))
+		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, "provider: not configured"))
 	}
 	refuse(t, conn, events.RefusedWebhook{Provider: shop, Refusal: "bad_signature", ReceivedAt: time.Now()})
 	parkedPayment(t, conn, "P-5001")

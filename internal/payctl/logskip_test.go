@@ -59,7 +59,7 @@ func TestLogSkip(t *testing.T) {
 	run(t, "", "parked", "list", "--config", config).expect(t, 0, "in_doubt", "")
 
 	run(t, "", skipArgs(config, "P-1", bad+1, "--yes")...).expect(t, payctl.ExitFailed, "", fmt.Sprintf("is %d, not %d", bad, bad+1))
-	run(t, "", skipArgs(config, "P-1", bad)...).expect(t, payctl.ExitUsage, "", "nobody can be asked here")
+	run(t, "", skipArgs(config, "P-1", bad)...).expect(t, payctl.ExitUsage, "", "stdin is not a terminal")
 	asked(t, "no\n", skipArgs(config, "P-1", bad)...).expect(t, payctl.ExitFailed, "", "not confirmed; nothing was done")
 	run(t, "", skipArgs(config, "P-1", bad, "--dry-run")...).expect(t, 0, "WARNING", "The payment will be in_doubt (unreadable_event by kim: ticket 4720)")
 	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 0 {

@@ -57,7 +57,7 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 			return usagef("name orders, or say which with --all, --reason, --operation or --due-before; not both")
 		}
 		if over < 0 {
-			return usagef("--over must not be less than nothing")
+			return usagef("--over must not be negative")
 		}
 		if err := w.validate(); err != nil {
 			return err

@@ -343,7 +343,7 @@ func TestWrongInputSaysWhatToDo(t *testing.T) {
 	run(t, "", "parked", "list", "--bogus").expect(t, 2, "", "unknown flag: --bogus; see payctl parked list --help")
 	run(t, "", "parked", "list", "--config", "no-such.yaml").expect(t, 2, "", "no such file or directory\nNext: name the configuration file of the services with --config FILE")
 	run(t, "", "deadletters", "show", "x").expect(t, 2, "", "payctl deadletters list has the numbers")
-	run(t, "", with("no-such.yaml", by, "parked", "release", shop, "--all", "--over", "-5m")...).expect(t, 2, "", "--over must not be less than nothing")
+	run(t, "", with("no-such.yaml", by, "parked", "release", shop, "--all", "--over", "-5m")...).expect(t, 2, "", "--over must not be negative")
 }
 
 func TestShowWithoutStreams(t *testing.T) {

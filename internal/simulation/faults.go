@@ -35,7 +35,7 @@ const (
 	timerCrowded                   // others wait behind an event that a timer gets
 	deliveryLate                   // a message is delivered after younger ones
 	commandAgain                   // a command is published twice
-	commandConcurrent              // another command is published under the same order
+	secondCommand                  // another command is published under the same order
 	commandShort                   // a command is published on the short subject
 	commandExpires                 // a command expires soon
 	commandOld                     // a command is older than the log's memory

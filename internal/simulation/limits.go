@@ -40,7 +40,7 @@ func (w *world) drawLimits() spared {
 	return s
 }
 
-// gate keeps a provider from being overrun by one process. The budget is that of pkg/limits, on the clock of
+// gate limits the calls of one process to a provider. The budget is that of pkg/limits, on the clock of
 // the run. The breakers stand for those of pkg/limits, whose library has a clock of its own; what counts as
 // not available is the rule of pkg/limits.
 type gate struct {

@@ -57,7 +57,7 @@ func (w *world) order(n int) {
 	if w.chance(commandAgain) {
 		w.ask(o, cmd, w.between(0, 20*time.Minute))
 	}
-	if !o.old && w.chance(commandConcurrent) {
+	if !o.old && w.chance(secondCommand) {
 		cmd.Amount = payment.KRW(20000)
 		w.ask(o, cmd, w.between(0, 2*time.Minute))
 	}

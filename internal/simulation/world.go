@@ -14,7 +14,7 @@ import (
 // acme is the provider of all runs.
 const acme = "acme-kr"
 
-// ackWait is how long the queue waits for a sign of life.
+// ackWait is after which time the queue redelivers a message.
 const ackWait = 90 * time.Second
 
 // quiet is how long a run goes on after the last fault: longer than everything that waits.

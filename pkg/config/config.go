@@ -200,7 +200,7 @@ type Worker struct {
 	// FenceKeptConnections asks Redis before each request to pay whether the order is still this worker's, also
 	// where the connection stood already.
 	FenceKeptConnections bool `yaml:"fence_kept_connections"`
-	// AckWait is how long the broker waits for a sign of life before it delivers a message again.
+	// AckWait is after which time the broker redelivers a message that was not acknowledged.
 	AckWait time.Duration `yaml:"ack_wait"`
 	// LookupMin and LookupMax bound the pause between two look-ups of a payment in doubt.
 	LookupMin time.Duration `yaml:"lookup_min"`
@@ -231,7 +231,7 @@ type Provider struct {
 	WebhookSources []netip.Prefix `yaml:"webhook_sources"`
 	// Slots for this provider; 0 means worker.slots.
 	Slots int `yaml:"slots"`
-	// BasicTime is when a payment is looked up of which nothing was heard, then ever later until Threshold.
+	// BasicTime is after how much open time without news a payment is first looked up; later look-ups are further apart, until Threshold.
 	// A payment that is still open then is overdue: a person is told. Both count in open time; 0 is as the
 	// kind says, or else [DefaultBasicTime] and [DefaultThreshold].
 	BasicTime time.Duration `yaml:"basic_time"`

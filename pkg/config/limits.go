@@ -17,7 +17,7 @@ type Rate struct {
 	Burst int `yaml:"burst"`
 }
 
-// Breaker says when a worker leaves a provider in peace that is not available.
+// Breaker says when a worker stops calling a provider that is down.
 type Breaker struct {
 	// Off lets every call through.
 	Off bool `yaml:"off"`
@@ -95,16 +95,16 @@ func (g GiveUpAfter) For(op payment.Operation) time.Duration {
 func (provider Provider) validateLimits(p *problems, key string) {
 	p.within(key+".rate.calls", provider.Rate.Calls, 0, maxCalls)
 	p.within(key+".rate.burst", provider.Rate.Burst, 0, maxCalls)
-	p.check(provider.Rate.Per >= 0, key+".rate.per", "must not be less than nothing")
+	p.check(provider.Rate.Per >= 0, key+".rate.per", "must not be negative")
 	p.within(key+".breaker.failures", provider.Breaker.Failures, 0, maxFailures)
 	p.within(key+".breaker.probes", provider.Breaker.Probes, 0, maxFailures)
-	p.check(provider.Breaker.OpenFor >= 0, key+".breaker.open_for", "must not be less than nothing")
+	p.check(provider.Breaker.OpenFor >= 0, key+".breaker.open_for", "must not be negative")
 	for name, policy := range map[string]string{"deposit": provider.WhenDown.Deposit, "payout": provider.WhenDown.Payout} {
 		p.oneOf(key+".when_down."+name, cmp.Or(policy, Park), Park, Reject)
 	}
 	p.within(key+".max_submits", provider.MaxSubmits, 0, maxSubmits)
 	for name, length := range map[string]time.Duration{"deposit": provider.GiveUpAfter.Deposit, "payout": provider.GiveUpAfter.Payout} {
-		p.check(length >= 0, key+".give_up_after."+name, "must not be less than nothing")
+		p.check(length >= 0, key+".give_up_after."+name, "must not be negative")
 	}
 }
 

@@ -70,10 +70,10 @@ func TestProblemsOfLimits(t *testing.T) {
 		"breaker: {failures: -1}":       "providers.one.breaker.failures: must be between 0 and 10000",
 		"breaker: {probes: 10001}":      "providers.one.breaker.probes: must be between 0 and 10000",
 		"when_down: {payout: send}":     "providers.one.when_down.payout: must be one of park, reject",
-		"rate: {calls: 1, per: -1s}":    "providers.one.rate.per: must not be less than nothing",
-		"breaker: {open_for: -1s}":      "providers.one.breaker.open_for: must not be less than nothing",
-		"give_up_after: {payout: -1s}":  "providers.one.give_up_after.payout: must not be less than nothing",
-		"give_up_after: {deposit: -1s}": "providers.one.give_up_after.deposit: must not be less than nothing",
+		"rate: {calls: 1, per: -1s}":    "providers.one.rate.per: must not be negative",
+		"breaker: {open_for: -1s}":      "providers.one.breaker.open_for: must not be negative",
+		"give_up_after: {payout: -1s}":  "providers.one.give_up_after.payout: must not be negative",
+		"give_up_after: {deposit: -1s}": "providers.one.give_up_after.deposit: must not be negative",
 	} {
 		_, err := config.Load(testFile, fake("providers: {one: {kind: acme, "+keys+"}}\n", nil, nil))
 		if err == nil || err.Error() != testFile+":1: "+want {

@@ -49,8 +49,8 @@ func TestTimesOfOpenPaymentsInEffect(t *testing.T) {
 
 func TestProblemsOfTimesOfOpenPayments(t *testing.T) {
 	for name, c := range map[string]struct{ key, want string }{
-		"negative":         {"basic_time: -1s", "providers.one.basic_time: must not be less than nothing"},
-		"negative at last": {"threshold: -1s", "providers.one.threshold: must not be less than nothing"},
+		"negative":         {"basic_time: -1s", "providers.one.basic_time: must not be negative"},
+		"negative at last": {"threshold: -1s", "providers.one.threshold: must not be negative"},
 		"before it is known": {"basic_time: 59m", "providers.one.basic_time: is 59m and must not be shorter than the settling_delay (1h): " +
 			"before it a provider may not know an order that it has"},
 		"the other way round": {"threshold: 2h", "providers.one.basic_time: must be shorter than providers.one.threshold (2h): the look-ups lie between the two"},

@@ -63,7 +63,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.validateProviders(p)
 	c.checkInsecure(p, slices.Contains(roles, RoleWorker))
 	c.checkOwnSecrets(p)
-	p.check(c.ReloadEvery >= 0, "reload_every", "must not be less than nothing; 0s means never")
+	p.check(c.ReloadEvery >= 0, "reload_every", "must not be negative; 0s means never")
 	p.oneOf("log.level", c.Log.Level, "debug", "info", "warn", "error")
 	p.oneOf("log.format", c.Log.Format, "json", "text")
 }
@@ -84,7 +84,7 @@ func (p *problems) within(key string, n, low, high int) {
 }
 
 func (p *problems) positive(key string, length time.Duration) {
-	p.check(length > 0, key, "must be longer than nothing")
+	p.check(length > 0, key, "must be positive")
 }
 
 // shorter and notShorter check a relation between two lengths that are right by themselves.
@@ -288,7 +288,7 @@ func (w Worker) validate(p *problems) {
 	p.notShorter("worker.park_max", w.ParkMax, "worker.park_min", w.ParkMin, "the pause grows from one to the other")
 	p.notShorter("worker.clock_limit", w.ClockLimit, "worker.clock_warning", w.ClockWarning, "a person is warned before a worker stops")
 	p.check(w.ClockBound >= 0, "worker.clock_bound", "must not be negative")
-	p.check(w.ResumeSpread >= 0, "worker.resume_spread", "must not be less than nothing")
+	p.check(w.ResumeSpread >= 0, "worker.resume_spread", "must not be negative")
 	p.notShorter("worker.shutdown_timeout", w.ShutdownTimeout, "worker.submit_timeout", w.SubmitTimeout,
 		"a call that is under way is waited for, so that its result is known")
 }
@@ -300,8 +300,8 @@ func (c *Config) validateProviders(p *problems) {
 		p.check(payment.ValidProvider(name), key, `a provider's name must be 1 to 32 characters of a-z, 0-9 and "-"`)
 		p.check(provider.Kind != "" || p.has(key), key+".kind", "is missing")
 		p.within(key+".slots", provider.Slots, 0, maxSlots)
-		p.check(provider.BasicTime >= 0, key+".basic_time", "must not be less than nothing")
-		p.check(provider.Threshold >= 0, key+".threshold", "must not be less than nothing")
+		p.check(provider.BasicTime >= 0, key+".basic_time", "must not be negative")
+		p.check(provider.Threshold >= 0, key+".threshold", "must not be negative")
 		if provider.ThresholdClock != "" {
 			p.oneOf(key+".threshold_clock", provider.ThresholdClock, WallClock, OpenClock)
 		}

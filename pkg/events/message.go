@@ -80,7 +80,7 @@ const (
 	DeadUndecodable     DeadReason = "undecodable"      // not JSON, or not the JSON of a command or a clarification
 	DeadTooBig          DeadReason = "too_big"          // more bytes than a command may have
 	DeadInvalid         DeadReason = "invalid"          // a field is not acceptable
-	DeadUnknownProvider DeadReason = "unknown_provider" // nobody configured this provider
+	DeadUnknownProvider DeadReason = "unknown_provider" // this provider is not configured
 	DeadMismatch        DeadReason = "subject_mismatch" // subject and body name different payments
 	DeadOrderReused     DeadReason = "order_reused"     // another command under a known order
 	DeadTooOld          DeadReason = "too_old"          // requested before the log's retention, or a clarification that came too late

@@ -76,7 +76,7 @@ func (s *Server) enter(r *http.Request, places chan struct{}) *problem {
 }
 
 func overloaded() *problem {
-	refused := newProblem(kindOverloaded, "Too many requests are worked on: nothing was taken, send it again.")
+	refused := newProblem(kindOverloaded, "Server is at capacity; the request was not processed. Retry later.")
 	refused.after = overloadPause
 	return refused
 }

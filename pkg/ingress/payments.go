@@ -159,7 +159,7 @@ func (s *Server) providers(w http.ResponseWriter, r *http.Request) *problem {
 func refOf(r *http.Request) (payment.Ref, *problem) {
 	ref := payment.Ref{Provider: r.PathValue("provider"), Order: r.PathValue("order")}
 	if ref.Validate() != nil {
-		return payment.Ref{}, newProblem(kindNotFound, "No such payment can exist.")
+		return payment.Ref{}, newProblem(kindNotFound, "Invalid payment reference.")
 	}
 	if !requestOf(r).key.allowsProvider(ref.Provider) {
 		return payment.Ref{}, newProblem(kindForbidden, "This API key is not for this provider.")

@@ -43,7 +43,7 @@ func TestWhatAWorkerRefusesIsNotTaken(t *testing.T) {
 	}
 }
 
-// A command that was processed time is answered with its payment, also when it comes again too late: a refusal
+// A command that came in time is answered with its payment, also when it comes again too late: a refusal
 // would say that nothing was begun.
 func TestAnExpiredCommandThatIsKnownIsAnswered(t *testing.T) {
 	body := withField(`"expires_at":"2026-11-21T23:59:59Z"`)

@@ -57,7 +57,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 		return none, RefusedProvider, newProblem(kindNotFound, "There is no such provider.")
 	}
 	if !s.clients.mayCall(name, r) {
-		return none, RefusedSource, newProblem(kindForbidden, "Not from here.")
+		return none, RefusedSource, newProblem(kindForbidden, "Source address not allowed.")
 	}
 	body, refusal, refused := s.hookBody(w, r, name)
 	if refused != nil {

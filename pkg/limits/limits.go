@@ -1,4 +1,4 @@
-// Package limits is what keeps a provider from being overrun, and a queue from running against a wall:
+// Package limits rate-limits calls and stops calling a provider that is down:
 // for each provider a circuit breaker, which opens while the provider cannot be reached, and a budget of
 // calls that all workers share.
 //

@@ -116,7 +116,7 @@ func NextOfDeadLetter(reason events.DeadReason) string {
 var ofDeadLetters = map[events.DeadReason]string{
 	events.DeadUndecodable:     "the upstream sends what no worker can read: it must send a right command; drop this one",
 	events.DeadTooBig:          "the upstream sends more than a command may have: it must send a smaller one; drop this one",
-	events.DeadInvalid:         "the upstream must fix the field and send again; under a new order, if `payctl payment show` says failed; drop this one",
+	events.DeadInvalid:         "fix the field upstream and resend (with a new order number if `payctl payment show` says failed), then drop this one",
 	events.DeadUnknownProvider: "configure the account and start workers with it, then replay; or drop it, if the name is wrong",
 	events.DeadMismatch:        "the upstream must name the same provider and order in the subject and in the body; drop this one",
 	events.DeadOrderReused:     "the first command under this order stands; the upstream must ask for the second under another number; drop this one",

@@ -146,13 +146,13 @@ const (
 	ReasonClosed               = "provider_closed"       // outside the provider's opening hours
 	ReasonBalance              = "low_balance"           // the merchant's balance at the provider is too low
 	ReasonAccountMisconfigured = "account_misconfigured" // the provider refuses our account and not this payment, see provider_code
-	ReasonNotExecuted          = "not_executed"          // nothing was executed, and nobody said why
+	ReasonNotExecuted          = "not_executed"          // nothing was executed, without a reason
 	ReasonBreakerOpen          = "breaker_open"          // the provider was not available to other payments: it is left in peace for a while
 	ReasonRateLimited          = "rate_limited"          // the budget of calls to the provider is used up for long
 	ReasonGaveUp               = "gave_up"               // nothing could be executed within the configured time
 	ReasonStopping             = "worker_stopping"       // the worker stopped before anything was sent
 	ReasonNoAnswer             = "no_answer"             // a request was made, no usable answer came
-	ReasonIndeterminate        = "indeterminate_answer"  // an answer came that nobody documented
+	ReasonIndeterminate        = "indeterminate_answer"  // an answer came that is not documented
 	ReasonInterrupted          = "interrupted"           // a worker ended between the request and its result
 	ReasonNotFound             = "provider_unknown"      // the provider says it does not know the order
 	ReasonNoInstructions       = "no_instructions"       // the provider took the deposit, and its answer does not say how the customer can pay

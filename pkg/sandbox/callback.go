@@ -141,10 +141,10 @@ func (j *delivering) untilAcknowledged() bool {
 		if j.account.box.ctx.Err() != nil {
 			return false
 		}
-		deadLettered := !acknowledged && n == retry.attempts()
-		j.write(delivery, acknowledged, deadLettered)
+		abandoned := !acknowledged && n == retry.attempts()
+		j.write(delivery, acknowledged, abandoned)
 		j.once.Do(func() { close(j.answered) })
-		if acknowledged || deadLettered {
+		if acknowledged || abandoned {
 			return acknowledged
 		}
 		if j.account.box.options.Wait(j.account.box.ctx, retry.wait(n)) != nil {
@@ -154,7 +154,7 @@ func (j *delivering) untilAcknowledged() bool {
 }
 
 // write adds a delivery to the truth.
-func (j *delivering) write(delivery Delivery, acknowledged, deadLettered bool) {
+func (j *delivering) write(delivery Delivery, acknowledged, abandoned bool) {
 	j.account.mu.Lock()
 	defer j.account.mu.Unlock()
 	callback := &j.record.Callbacks[j.index]
@@ -162,7 +162,7 @@ func (j *delivering) write(delivery Delivery, acknowledged, deadLettered bool) {
 	if acknowledged {
 		callback.Acknowledged++
 	}
-	callback.DeadLettered = deadLettered
+	callback.Abandoned = abandoned
 	j.record.tell()
 }
 

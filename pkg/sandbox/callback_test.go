@@ -39,7 +39,7 @@ func TestCallbackIsRepeatedUntilExactlySuccess(t *testing.T) {
 	g.payout("P1")
 	o := g.wait("P1", sandbox.Acknowledged(1))
 	calls := g.merchant.received()
-	if len(calls) != len(answers) || len(o.Callbacks) != 1 || len(o.Callbacks[0].Deliveries) != len(answers) || o.Callbacks[0].DeadLettered {
+	if len(calls) != len(answers) || len(o.Callbacks) != 1 || len(o.Callbacks[0].Deliveries) != len(answers) || o.Callbacks[0].Abandoned {
 		t.Fatalf("%d calls, %+v", len(calls), o.Callbacks)
 	}
 	nonces, signs := map[string]bool{}, map[string]bool{}
@@ -65,11 +65,11 @@ func TestCallbackIsRepeatedUntilExactlySuccess(t *testing.T) {
 	}
 }
 
-func TestCallbackIsDeadLettered(t *testing.T) {
+func TestCallbackIsAbandoned(t *testing.T) {
 	g := newRig(t, nil)
 	g.merchant.answer = func(_ int, w http.ResponseWriter) { w.WriteHeader(http.StatusServiceUnavailable) }
 	g.deposit("D1")
-	o := g.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].DeadLettered })
+	o := g.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].Abandoned })
 	if n := len(o.Callbacks[0].Deliveries); n != 5 || o.Callbacks[0].Acknowledged != 0 || o.State != sandbox.Paid {
 		t.Errorf("%d deliveries, %+v", n, o)
 	}

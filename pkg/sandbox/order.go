@@ -128,7 +128,7 @@ type Callback struct {
 	// Acknowledged counts the deliveries that the merchant took.
 	Acknowledged int  `json:"acknowledged"`
 	Lost         bool `json:"lost,omitempty"`     // never sent: the fault lost-callback, or no address
-	DeadLettered bool `json:"given_up,omitempty"` // not acknowledged within the allowed attempts
+	Abandoned    bool `json:"given_up,omitempty"` // not acknowledged within the allowed attempts
 }
 
 // Delivery is one attempt of a callback and what came back.

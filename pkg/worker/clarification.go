@@ -33,7 +33,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 	}
 	conn, known := w.Connectors.Get(c.Provider)
 	if !known {
-		return events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here")
+		return events.DeadVerdict(events.DeadUnknownProvider, "provider: not configured")
 	}
 	clarifier, able := conn.(connectors.Clarifier)
 	if !able {

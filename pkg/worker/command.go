@@ -52,7 +52,7 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	}
 	conn, known := w.Connectors.Get(cmd.Provider)
 	if !known {
-		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: nobody configured it here")
+		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: not configured")
 	}
 	if reason, detail := w.untimely(cmd, m); reason != "" {
 		if verdict, known := w.forKnown(ctx, cmd, reason, detail); !known {

@@ -22,7 +22,7 @@ func (d *testbed) impatient(after time.Duration) {
 	}
 }
 
-func TestWhatCannotBeSentIsDeadLettered(t *testing.T) {
+func TestWhatCannotBeSentFailsInTime(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.impatient(time.Hour)
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
@@ -42,7 +42,7 @@ func TestWhatCannotBeSentIsDeadLettered(t *testing.T) {
 	})
 }
 
-func TestOtherOperationsAreNotDeadLettered(t *testing.T) {
+func TestOtherOperationsGoOn(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.impatient(time.Minute)
 		cmd := d.order("o-1")
@@ -53,7 +53,7 @@ func TestOtherOperationsAreNotDeadLettered(t *testing.T) {
 	})
 }
 
-func TestWhatMayHaveBeenSentIsNeverDeadLettered(t *testing.T) {
+func TestWhatMayHaveBeenSentNeverFailsByTime(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.impatient(time.Second)
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
@@ -101,7 +101,7 @@ func TestOnlyOpenTimeCounts(t *testing.T) {
 	})
 }
 
-func TestWhatIsKeptBackIsDeadLetteredInTime(t *testing.T) {
+func TestWhatIsKeptBackFailsInTime(t *testing.T) {
 	limited(t, limits.Policy{Breaker: breaker}, func(d *testbed) {
 		d.impatient(20 * time.Second)
 		p := d.start()

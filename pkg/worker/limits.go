@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Limits keep a provider from being overrun. Each method is called concurrently.
+// Limits rate-limit calls and stop calling a provider that is down. Each method is called concurrently.
 type Limits interface {
 	// Enter asks whether a call of the provider makes sense now. If it does, done is called once: with
 	// called and the call's error when a call was made, and with false when none was. If the provider is
@@ -94,7 +94,7 @@ func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error
 	}, why, err
 }
 
-// awaitPlace waits for the place that was processed the budget, or until the process stops, and makes sure
+// awaitPlace waits for its reservation in the budget, or until the process stops, and makes sure
 // that the rest of the lease is long enough for a call.
 func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) error {
 	if w.Wait(ctx, wait); ctx.Err() != nil {

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Overdue asks the provider about a payment of which nothing was heard since the event m, and writes what
+// Overdue asks the provider about a payment without news since the event m, and writes what
 // it says. It never sends a payment: one that the provider does not know stays as it is, unless a command
 // in the queue leads it on, or its customer's page closed long ago ([payment.Payment.AwaitsPage]).
 //
@@ -118,7 +118,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		err = w.decide(ctx, j, overdue(whyTold(j.payment)))
 	}
 	if err != nil { // also when others moved it: their event then has its own time
-		w.Logger.WarnContext(ctx, "what the provider said of a payment that is open for long cannot be written now",
+		w.Logger.WarnContext(ctx, "cannot record the status of an overdue payment; will retry",
 			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 		return events.RetryVerdict(pauseAfterError)
 	}

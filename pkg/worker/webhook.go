@@ -44,7 +44,7 @@ func (w *Worker) webhook(ctx context.Context, m events.Message) events.Verdict {
 	}
 	conn, known := w.Connectors.Get(call.Provider)
 	if !known {
-		return events.DeadVerdict(events.DeadUnknownProvider, "provider: nobody configured it here")
+		return events.DeadVerdict(events.DeadUnknownProvider, "provider: not configured")
 	}
 	receiver, able := conn.(connectors.Webhooks)
 	if !able {

@@ -12,7 +12,7 @@ import (
 
 // A stopping worker takes its attempt back, the log keeps that and its reply is lost. Meanwhile another worker
 // sends the order, under the same number of attempt. The first one must not take that attempt back, too.
-func TestAnAttemptIsReversalOnce(t *testing.T) {
+func TestAnAttemptIsWithdrawnOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
 		ctx, stop := context.WithCancel(context.Background())

@@ -55,7 +55,7 @@ type Options struct {
 	// Threshold says after how much open time, from the first request on, a person is told of an open payment;
 	// nil or 0 tells nobody here. It is called concurrently.
 	Threshold func(provider string) time.Duration
-	// Limits keep providers from being overrun; nil limits nothing.
+	// Limits rate-limit calls and stop calling a provider that is down; nil limits nothing.
 	Limits Limits
 	// OrderPrefixes reserves order numbers for upstreams that publish by NATS.
 	OrderPrefixes payment.OrderPrefixes

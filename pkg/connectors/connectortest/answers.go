@@ -12,7 +12,7 @@ import (
 )
 
 // ask submits a command to a provider that answers so, and tests that exactly one request was made.
-func (s *testenv) ask(cmd payment.Command, r Reply) (payment.Observation, *connectors.Error) {
+func (s *ruleTest) ask(cmd payment.Command, r Reply) (payment.Observation, *connectors.Error) {
 	s.Helper()
 	p := s.serve(always(send(r)))
 	o, e := s.submit(s.Context(), s.connect(p.url(), nil), cmd)
@@ -21,7 +21,7 @@ func (s *testenv) ask(cmd payment.Command, r Reply) (payment.Observation, *conne
 }
 
 // doubt tests that nothing was concluded from an answer.
-func (s *testenv) doubt(what string, o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) doubt(what string, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	switch {
 	case e == nil && o.Kind == payment.Indeterminate:
@@ -32,10 +32,10 @@ func (s *testenv) doubt(what string, o payment.Observation, e *connectors.Error)
 	}
 }
 
-func (s *testenv) accepted(n int) Reply { return s.accept(order(n), s.h.Command.Amount) }
+func (s *ruleTest) accepted(n int) Reply { return s.accept(order(n), s.h.Command.Amount) }
 
 // accept is the answer that takes a payment; some JSON where a submit makes no request.
-func (s *testenv) accept(order string, amount payment.Money) Reply {
+func (s *ruleTest) accept(order string, amount payment.Money) Reply {
 	if s.h.Submit.Accepted == nil {
 		return Reply{Body: `{"unasked":"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"}`}
 	}
@@ -43,14 +43,14 @@ func (s *testenv) accept(order string, amount payment.Money) Reply {
 }
 
 // accepts plays a payment that the provider takes.
-func accepts(s *testenv) {
+func accepts(s *ruleTest) {
 	cmd := s.command(order(1), s.h.Command.Amount)
 	o, e := s.ask(cmd, s.accepted(1))
 	s.taken(cmd, o, e)
 }
 
 // taken tests the observation of a payment that was accepted.
-func (s *testenv) taken(cmd payment.Command, o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) taken(cmd payment.Command, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	if e != nil || o.Source != payment.FromSubmit {
 		s.Errorf("an accepted payment gives %+v, %v", o, e)
@@ -77,7 +77,7 @@ func (s *testenv) taken(cmd payment.Command, o payment.Observation, e *connector
 	}
 }
 
-func codes(s *testenv) {
+func codes(s *ruleTest) {
 	for i, m := range s.h.Submit.Codes {
 		cmd := s.command(order(i), s.h.Command.Amount)
 		o, e := s.ask(cmd, s.h.Submit.Code(cmd.Order, cmd.Amount, m.Text))
@@ -85,7 +85,7 @@ func codes(s *testenv) {
 	}
 }
 
-func unknownCodes(s *testenv) {
+func unknownCodes(s *ruleTest) {
 	for i, code := range s.h.Submit.UnknownCodes {
 		cmd := s.command(order(i), s.h.Command.Amount)
 		o, e := s.ask(cmd, s.h.Submit.Code(cmd.Order, cmd.Amount, code))
@@ -93,7 +93,7 @@ func unknownCodes(s *testenv) {
 	}
 }
 
-func statuses(s *testenv) {
+func statuses(s *ruleTest) {
 	for i, m := range s.h.Submit.Statuses {
 		cmd := s.command(order(i), s.h.Command.Amount)
 		o, e := s.ask(cmd, s.h.Submit.Status(cmd.Order, cmd.Amount, m.Text))
@@ -101,7 +101,7 @@ func statuses(s *testenv) {
 	}
 }
 
-func unknownStatuses(s *testenv) {
+func unknownStatuses(s *ruleTest) {
 	for i, status := range s.h.Submit.UnknownStatuses {
 		cmd := s.command(order(i), s.h.Command.Amount)
 		o, e := s.ask(cmd, s.h.Submit.Status(cmd.Order, cmd.Amount, status))
@@ -109,7 +109,7 @@ func unknownStatuses(s *testenv) {
 	}
 }
 
-func duplicate(s *testenv) {
+func duplicate(s *ruleTest) {
 	cmd := s.command(order(1), s.h.Command.Amount)
 	_, e := s.ask(cmd, s.h.Submit.Duplicate(cmd.Order, cmd.Amount))
 	if e == nil || e.Class != connectors.InDoubt || !e.Known {
@@ -117,7 +117,7 @@ func duplicate(s *testenv) {
 	}
 }
 
-func amountEcho(s *testenv) {
+func amountEcho(s *ruleTest) {
 	cmd := s.command(order(1), s.h.Command.Amount)
 	o, e := s.ask(cmd, s.h.Submit.Accepted(cmd.Order, s.amount(7)))
 	if e != nil {
@@ -129,7 +129,7 @@ func amountEcho(s *testenv) {
 	}
 }
 
-func orderEcho(s *testenv) {
+func orderEcho(s *ruleTest) {
 	o, e := s.ask(s.command(order(1), s.h.Command.Amount), s.accepted(2))
 	s.doubt("an answer about another order", o, e)
 	if o.Known || e != nil && e.Known {
@@ -138,7 +138,7 @@ func orderEcho(s *testenv) {
 }
 
 // freeText plays a decline whose text repeats what nobody may see.
-func freeText(s *testenv) {
+func freeText(s *ruleTest) {
 	const sane = 600 // bytes: 200 characters of Korean
 	cmd := s.command(order(1), s.h.Command.Amount)
 	text := strings.Join(private(cmd), " ; ") + " " + strings.Repeat("x", 5000)
@@ -152,7 +152,7 @@ func freeText(s *testenv) {
 }
 
 // noAnswers are replies with status 200 that say nothing.
-func (s *testenv) noAnswers() map[string]Reply {
+func (s *ruleTest) noAnswers() map[string]Reply {
 	all := map[string]Reply{
 		"empty": {}, "HTML": {Body: "<html><body>OK</body></html>"}, "garbage": {Body: "\x00\xff\xfe{]"},
 		"null": {Body: "null"}, "a list": {Body: "[]"}, "a text": {Body: `"success"`}, "an empty object": {Body: "{}"},
@@ -164,7 +164,7 @@ func (s *testenv) noAnswers() map[string]Reply {
 	return all
 }
 
-func noAnswers(s *testenv) {
+func noAnswers(s *ruleTest) {
 	for name, r := range s.noAnswers() {
 		o, e := s.ask(s.command(order(1), s.h.Command.Amount), r)
 		s.doubt(name, o, e)
@@ -174,7 +174,7 @@ func noAnswers(s *testenv) {
 // badStatuses say by themselves nothing about the payment.
 var badStatuses = []int{400, 401, 403, 404, 405, 408, 409, 410, 413, 415, 422, 429, 500, 501, 502, 503, 504, 520}
 
-func httpStatuses(s *testenv) {
+func httpStatuses(s *ruleTest) {
 	for _, status := range badStatuses {
 		accepted := s.accepted(1)
 		accepted.Status = status
@@ -193,7 +193,7 @@ func httpStatuses(s *testenv) {
 	}
 }
 
-func retryAfter(s *testenv) {
+func retryAfter(s *ruleTest) {
 	const wait = 90 * time.Second
 	for _, text := range []string{"90", s.now().Truncate(time.Second).Add(wait).Format(http.TimeFormat)} {
 		_, e := s.ask(s.command(order(1), s.h.Command.Amount), Reply{Status: 429, Header: map[string]string{"Retry-After": text}})

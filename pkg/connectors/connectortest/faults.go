@@ -19,7 +19,7 @@ type deadline struct {
 	ended atomic.Bool
 }
 
-func (s *testenv) deadline() *deadline {
+func (s *ruleTest) deadline() *deadline {
 	return &deadline{Context: s.Context(), done: make(chan struct{})}
 }
 
@@ -40,18 +40,18 @@ func (d *deadline) Err() error {
 }
 
 // call is Submit or Lookup.
-type call func(s *testenv, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error)
+type call func(s *ruleTest, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error)
 
-func submits(s *testenv, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
+func submits(s *ruleTest, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
 	return s.submit(ctx, c, s.command(order(1), s.h.Command.Amount))
 }
 
-func looksUp(s *testenv, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
+func looksUp(s *ruleTest, ctx context.Context, c connectors.Connector) (payment.Observation, *connectors.Error) {
 	return s.lookup(ctx, c, s.command(order(1), s.h.Command.Amount))
 }
 
 // mustBe tests the class of an error.
-func (s *testenv) mustBe(class connectors.Class, what string, o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) mustBe(class connectors.Class, what string, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	switch {
 	case e == nil:
@@ -62,7 +62,7 @@ func (s *testenv) mustBe(class connectors.Class, what string, o payment.Observat
 }
 
 // refused plays a provider where nobody listens.
-func refused(s *testenv) {
+func refused(s *ruleTest) {
 	p := s.serve(always(hangUp))
 	p.close()
 	o, e := submits(s, s.Context(), s.connect(p.url(), nil))
@@ -70,7 +70,7 @@ func refused(s *testenv) {
 }
 
 // handshakeBroken resets the connection inside the TLS handshake, before any byte of the request.
-func handshakeBroken(s *testenv) {
+func handshakeBroken(s *ruleTest) {
 	p := s.greets(func(conn net.Conn) bool {
 		_, _ = conn.Read(make([]byte, 1)) // the client has begun
 		return reset(conn)
@@ -82,7 +82,7 @@ func handshakeBroken(s *testenv) {
 	}
 }
 
-func trust(s *testenv) {
+func trust(s *ruleTest) {
 	p, roots := s.serveTLS(always(send(s.accepted(1))))
 	o, e := submits(s, s.Context(), s.connect(p.url(), nil))
 	s.mustBe(connectors.NotSent, "a certificate that nobody trusts", o, e)
@@ -101,7 +101,7 @@ func trust(s *testenv) {
 }
 
 // broken are ways in which a connection ends after the request arrived.
-func (s *testenv) broken() map[string]play {
+func (s *ruleTest) broken() map[string]play {
 	answer := s.accepted(1)
 	return map[string]play{
 		"a reset after the request":           reset,
@@ -113,7 +113,7 @@ func (s *testenv) broken() map[string]play {
 	}
 }
 
-func brokenConnections(s *testenv) {
+func brokenConnections(s *ruleTest) {
 	for name, what := range s.broken() {
 		p := s.serve(always(what))
 		o, e := submits(s, s.Context(), s.connect(p.url(), nil))
@@ -123,9 +123,9 @@ func brokenConnections(s *testenv) {
 }
 
 // timeouts let the deadline pass, or the caller give up, once the request has arrived.
-func timeouts(s *testenv) { s.stopped(submits) }
+func timeouts(s *ruleTest) { s.stopped(submits) }
 
-func (s *testenv) stopped(what call) {
+func (s *ruleTest) stopped(what call) {
 	answer := s.accepted(1)
 	for name, slow := range map[string]func(begins func()) play{
 		"before any answer":        silence,
@@ -147,7 +147,7 @@ func (s *testenv) stopped(what call) {
 }
 
 // cancelledBefore plays a call whose time has ended before it begins.
-func cancelledBefore(s *testenv) {
+func cancelledBefore(s *ruleTest) {
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	d := s.deadline()
@@ -164,7 +164,7 @@ func cancelledBefore(s *testenv) {
 
 // dropped closes a kept connection when its second request has arrived. Go's own client sends some
 // requests again then.
-func dropped(s *testenv) {
+func dropped(s *ruleTest) {
 	const tries = 50
 	var drops atomic.Int64
 	p := s.serve(func(n int, _ Received) play {
@@ -190,7 +190,7 @@ func dropped(s *testenv) {
 	}
 }
 
-func redirects(s *testenv) {
+func redirects(s *ruleTest) {
 	for _, status := range []int{301, 302, 303, 307, 308} {
 		target := s.serve(always(send(s.accepted(1))))
 		p := s.serve(always(send(Reply{Status: status, Header: map[string]string{"Location": target.url() + "/elsewhere"}})))
@@ -204,13 +204,13 @@ func redirects(s *testenv) {
 }
 
 // endless sends a good answer and blanks behind it. A connector that reads them all has no limit.
-func endless(s *testenv) {
+func endless(s *ruleTest) {
 	o, e, taken := s.flooded(submits, s.accepted(1))
 	s.mustBe(connectors.InDoubt, "an endless reply", o, e)
 	s.bounded(taken)
 }
 
-func (s *testenv) flooded(what call, r Reply) (o payment.Observation, e *connectors.Error, taken int) {
+func (s *ruleTest) flooded(what call, r Reply) (o payment.Observation, e *connectors.Error, taken int) {
 	s.Helper()
 	size := make(chan int, 1)
 	p := s.serve(always(flood(r, func(n int) { size <- n })))
@@ -221,7 +221,7 @@ func (s *testenv) flooded(what call, r Reply) (o payment.Observation, e *connect
 }
 
 // bounded allows for what the buffers of the kernel hold besides the connector's own limit.
-func (s *testenv) bounded(taken int) {
+func (s *ruleTest) bounded(taken int) {
 	s.Helper()
 	if taken > maxFlood/2 {
 		s.Errorf("%d MB of an endless reply were taken", taken>>20)

@@ -11,7 +11,7 @@ import (
 )
 
 // find looks up order(1) at a provider that answers so, and tests that only queries were made.
-func (s *testenv) find(r Reply) (payment.Observation, *connectors.Error) {
+func (s *ruleTest) find(r Reply) (payment.Observation, *connectors.Error) {
 	s.Helper()
 	p := s.serve(always(send(r)))
 	o, e := looksUp(s, s.Context(), s.connect(p.url(), nil))
@@ -26,7 +26,7 @@ func (s *testenv) find(r Reply) (payment.Observation, *connectors.Error) {
 }
 
 // query tests that a request changes nothing at the provider, is signed, and names our order.
-func (s *testenv) query(r Received) {
+func (s *ruleTest) query(r Received) {
 	s.Helper()
 	path, _, _ := strings.Cut(r.Target, "?")
 	named := strings.Contains(string(r.Body), order(1)) || strings.Contains(r.Target, order(1))
@@ -39,9 +39,9 @@ func (s *testenv) query(r Received) {
 	s.signed(r)
 }
 
-func (s *testenv) lookupCommand() payment.Command { return s.command(order(1), s.h.Command.Amount) }
+func (s *ruleTest) lookupCommand() payment.Command { return s.command(order(1), s.h.Command.Amount) }
 
-func foundStatuses(s *testenv) {
+func foundStatuses(s *ruleTest) {
 	for _, m := range s.h.Lookup.Statuses {
 		cmd := s.lookupCommand()
 		o, e := s.find(s.h.Lookup.Status(cmd.Order, cmd.Amount, m.Text))
@@ -55,7 +55,7 @@ func foundStatuses(s *testenv) {
 	}
 }
 
-func foundUnknownStatuses(s *testenv) {
+func foundUnknownStatuses(s *ruleTest) {
 	for _, status := range s.h.Lookup.UnknownStatuses {
 		o, e := s.find(s.h.Lookup.Status(order(1), s.h.Command.Amount, status))
 		s.doubt(fmt.Sprintf("the status %q, which no page documents,", status), o, e)
@@ -63,7 +63,7 @@ func foundUnknownStatuses(s *testenv) {
 }
 
 // foundAmount answers with another amount: it must never settle the payment as ordered.
-func foundAmount(s *testenv) {
+func foundAmount(s *ruleTest) {
 	cmd := s.lookupCommand()
 	for _, m := range s.h.Lookup.Statuses {
 		if m.Kind == payment.Paid {
@@ -73,7 +73,7 @@ func foundAmount(s *testenv) {
 	}
 }
 
-func (s *testenv) notSettledAsOrdered(cmd payment.Command, o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) notSettledAsOrdered(cmd payment.Command, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	if e != nil {
 		s.doubt("another amount", o, e)
@@ -84,7 +84,7 @@ func (s *testenv) notSettledAsOrdered(cmd payment.Command, o payment.Observation
 	}
 }
 
-func foundOrder(s *testenv) {
+func foundOrder(s *ruleTest) {
 	for _, m := range s.h.Lookup.Statuses {
 		o, e := s.find(s.h.Lookup.Status(order(2), s.h.Command.Amount, m.Text))
 		if e == nil {
@@ -95,7 +95,7 @@ func foundOrder(s *testenv) {
 
 // unknown plays a provider that does not know the order: soon after the request this is not believed,
 // later it is.
-func unknown(s *testenv) {
+func unknown(s *ruleTest) {
 	settling := s.h.Traits.SettlingDelay
 	for _, say := range s.h.Lookup.Unknown {
 		o, e := s.find(say(order(1)))
@@ -116,7 +116,7 @@ func unknown(s *testenv) {
 }
 
 // learned tests that a lookup learned nothing.
-func (s *testenv) learned(what string, o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) learned(what string, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	switch {
 	case e == nil:
@@ -126,7 +126,7 @@ func (s *testenv) learned(what string, o payment.Observation, e *connectors.Erro
 	}
 }
 
-func lookupErrors(s *testenv) {
+func lookupErrors(s *ruleTest) {
 	for i, r := range s.h.Lookup.Errors {
 		o, e := s.find(r)
 		s.learned(fmt.Sprintf("Lookup.Errors[%d]", i), o, e)
@@ -141,7 +141,7 @@ func lookupErrors(s *testenv) {
 	}
 }
 
-func lookupFaults(s *testenv) {
+func lookupFaults(s *ruleTest) {
 	p := s.serve(always(hangUp))
 	p.close()
 	o, e := looksUp(s, s.Context(), s.connect(p.url(), nil))

@@ -13,7 +13,7 @@ import (
 )
 
 // traits proves each promise by what the connector does.
-func traits(s *testenv) {
+func traits(s *ruleTest) {
 	c := s.connect(nowhere, nil)
 	t, cmd := c.Traits(), s.h.Command
 	documented := s.h.Traits
@@ -59,7 +59,7 @@ func traits(s *testenv) {
 	taken("another method", other, false)
 }
 
-func longestOrder(s *testenv) {
+func longestOrder(s *ruleTest) {
 	cmd := s.command(strings.Repeat("x", s.h.Traits.MaxOrderLength), s.h.Command.Amount)
 	if r, ok := s.made(cmd); ok {
 		s.carries(r, cmd)
@@ -67,7 +67,7 @@ func longestOrder(s *testenv) {
 }
 
 // secrets prints the connector in every way. Errors, observations and notices are read in all rules.
-func secrets(s *testenv) {
+func secrets(s *ruleTest) {
 	c := s.connect(nowhere, nil)
 	s.shows("the connector", c, s.h.Secrets)
 	if v := reflect.ValueOf(c); v.Kind() == reflect.Pointer {
@@ -81,7 +81,7 @@ func secrets(s *testenv) {
 }
 
 // goroutines plays the whole life of a connector and looks for what is left of it.
-func goroutines(s *testenv) {
+func goroutines(s *ruleTest) {
 	before := goleak.IgnoreCurrent()
 	cmd := s.command(order(1), s.h.Command.Amount)
 	p := s.serve(always(send(s.accepted(1))))
@@ -106,7 +106,7 @@ func goroutines(s *testenv) {
 }
 
 // environment compares what is sent under an environment that means harm.
-func environment(s *testenv) {
+func environment(s *ruleTest) {
 	fixed := func() string {
 		r, _ := s.made(s.h.Command)
 		fields, err := r.Fields()
@@ -133,7 +133,7 @@ func environment(s *testenv) {
 }
 
 // silent submits make no request, and still respect the caller's time.
-func silent(s *testenv) {
+func silent(s *ruleTest) {
 	p := s.serve(always(hangUp))
 	cmd := s.command(order(1), s.h.Command.Amount)
 	o, e := s.submit(s.Context(), s.connect(p.url(), nil), cmd)

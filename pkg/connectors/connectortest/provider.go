@@ -40,18 +40,18 @@ type provider struct {
 }
 
 // serve starts a provider; it ends with the rule.
-func (s *testenv) serve(answer func(n int, r Received) play) *provider {
+func (s *ruleTest) serve(answer func(n int, r Received) play) *provider {
 	s.Helper()
 	return s.start(&provider{listener: s.listen(), scheme: "http", answer: answer})
 }
 
 // greets starts a provider, with https in its address, that does nothing but greet connections.
-func (s *testenv) greets(greet play) *provider {
+func (s *ruleTest) greets(greet play) *provider {
 	s.Helper()
 	return s.start(&provider{listener: s.listen(), scheme: "https", greet: greet})
 }
 
-func (s *testenv) listen() net.Listener {
+func (s *ruleTest) listen() net.Listener {
 	s.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -60,7 +60,7 @@ func (s *testenv) listen() net.Listener {
 	return listener
 }
 
-func (s *testenv) start(p *provider) *provider {
+func (s *ruleTest) start(p *provider) *provider {
 	p.open = map[net.Conn]bool{}
 	p.done.Go(p.accept)
 	s.Cleanup(p.close)
@@ -220,7 +220,7 @@ func flood(r Reply, taken func(bytes int)) play {
 }
 
 // serveTLS starts a provider with a certificate for 127.0.0.1, and returns who trusts it.
-func (s *testenv) serveTLS(answer func(n int, r Received) play) (*provider, *x509.CertPool) {
+func (s *ruleTest) serveTLS(answer func(n int, r Received) play) (*provider, *x509.CertPool) {
 	s.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -15,7 +15,7 @@ const secondTries = 5
 // twice plays a gateway that answers requests twice: the second answer comes when the next request has come over the
 // same connection, before its own. right answers the n-th call. It returns whether the second of two calls
 // went over a connection of its own.
-func (s *testenv) twice(second Reply, right func(n int) Reply, call func(n int, c connectors.Connector)) (own bool) {
+func (s *ruleTest) twice(second Reply, right func(n int) Reply, call func(n int, c connectors.Connector)) (own bool) {
 	s.Helper()
 	for range secondTries {
 		var calls atomic.Int64
@@ -39,7 +39,7 @@ func (s *testenv) twice(second Reply, right func(n int) Reply, call func(n int, 
 }
 
 // secondAnswers are answers to the first order's request.
-func (s *testenv) secondAnswers() map[string]Reply {
+func (s *ruleTest) secondAnswers() map[string]Reply {
 	amount, submit := s.h.Command.Amount, s.h.Submit
 	all := map[string]Reply{"an accepted payment": s.accepted(1)}
 	if submit.Code != nil {
@@ -59,7 +59,7 @@ func (s *testenv) secondAnswers() map[string]Reply {
 }
 
 // secondSubmit tests that nothing is concluded for an order from an answer to another one's request.
-func secondSubmit(s *testenv) {
+func secondSubmit(s *ruleTest) {
 	for name, second := range s.secondAnswers() {
 		var last payment.Observation
 		var failed *connectors.Error
@@ -78,7 +78,7 @@ func secondSubmit(s *testenv) {
 }
 
 // secondLookup tests that no order becomes unknown by an answer about another one.
-func secondLookup(s *testenv) {
+func secondLookup(s *ruleTest) {
 	var paid string
 	for _, m := range s.h.Lookup.Statuses {
 		if m.Kind == payment.Paid {

@@ -28,7 +28,7 @@ func Run(t *testing.T, h Harness) {
 	for _, r := range rules {
 		if r.concerns == nil || r.concerns(h) {
 			t.Run(r.name, func(t *testing.T) {
-				s := newTestenv(t, h, timeout)
+				s := newRuleTest(t, h, timeout)
 				s.tampered = &tampered
 				r.check(s)
 			})
@@ -47,11 +47,11 @@ const timeout = 30 * time.Second
 type rule struct {
 	name     string
 	concerns func(Harness) bool // nil: every connector
-	check    func(s *testenv)
+	check    func(s *ruleTest)
 }
 
-// testenv is one rule on one connector.
-type testenv struct {
+// ruleTest is one rule on one connector.
+type ruleTest struct {
 	testing.TB
 	h        Harness
 	timeout  time.Duration
@@ -59,15 +59,15 @@ type testenv struct {
 	tampered *sync.Map    // see the variable; nil: leave nothing out
 }
 
-func newTestenv(t testing.TB, h Harness, timeout time.Duration) *testenv {
-	s := &testenv{TB: t, h: h, timeout: timeout}
+func newRuleTest(t testing.TB, h Harness, timeout time.Duration) *ruleTest {
+	s := &ruleTest{TB: t, h: h, timeout: timeout}
 	s.millis.Store(h.Now.UnixMilli())
 	return s
 }
 
-func (s *testenv) now() time.Time { return time.UnixMilli(s.millis.Load()).UTC() }
+func (s *ruleTest) now() time.Time { return time.UnixMilli(s.millis.Load()).UTC() }
 
-func (s *testenv) advance(d time.Duration) { s.millis.Add(d.Milliseconds()) }
+func (s *ruleTest) advance(d time.Duration) { s.millis.Add(d.Milliseconds()) }
 
 // nowhere is an address where nothing listens.
 const nowhere = "http://127.0.0.1:1"
@@ -76,7 +76,7 @@ const nowhere = "http://127.0.0.1:1"
 const elsewhere = "http://127.0.0.1:2"
 
 // connect returns a connector of its own.
-func (s *testenv) connect(url string, roots *x509.CertPool) connectors.Connector {
+func (s *ruleTest) connect(url string, roots *x509.CertPool) connectors.Connector {
 	s.Helper()
 	client := httpcall.NewClient(httpcall.Options{RootCAs: roots})
 	s.Cleanup(client.CloseIdleConnections)
@@ -87,7 +87,7 @@ func (s *testenv) connect(url string, roots *x509.CertPool) connectors.Connector
 func order(n int) string { return fmt.Sprintf("D%04d", n) }
 
 // amount returns the n-th of many different amounts that the provider takes.
-func (s *testenv) amount(n int64) payment.Money {
+func (s *ruleTest) amount(n int64) payment.Money {
 	m := s.h.Command.Amount
 	if m.Minor += n; s.h.Amounts.Max.IsZero() || m.Minor <= s.h.Amounts.Max.Minor {
 		return m
@@ -97,14 +97,14 @@ func (s *testenv) amount(n int64) payment.Money {
 }
 
 // command returns the command of the variant for another order and amount.
-func (s *testenv) command(order string, amount payment.Money) payment.Command {
+func (s *ruleTest) command(order string, amount payment.Money) payment.Command {
 	cmd := s.h.Command
 	cmd.Order, cmd.Amount = order, amount
 	return cmd
 }
 
 // await runs a call that must return by itself.
-func (s *testenv) await(what string, call func()) {
+func (s *ruleTest) await(what string, call func()) {
 	s.Helper()
 	done := make(chan struct{})
 	go func() {
@@ -122,7 +122,7 @@ func (s *testenv) await(what string, call func()) {
 
 // submit calls Submit. The error, if there is one, is classified and holds what it must and nothing that
 // it must not.
-func (s *testenv) submit(ctx context.Context, c connectors.Connector, cmd payment.Command) (o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) submit(ctx context.Context, c connectors.Connector, cmd payment.Command) (o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	var err error
 	s.await("Submit", func() { o, err = c.Submit(ctx, cmd) })
@@ -130,7 +130,7 @@ func (s *testenv) submit(ctx context.Context, c connectors.Connector, cmd paymen
 }
 
 // lookup calls Lookup, likewise.
-func (s *testenv) lookup(ctx context.Context, c connectors.Connector, cmd payment.Command) (o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) lookup(ctx context.Context, c connectors.Connector, cmd payment.Command) (o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	var err error
 	q := connectors.Query{Ref: cmd.Ref, Operation: cmd.Operation, Amount: cmd.Amount}
@@ -138,7 +138,7 @@ func (s *testenv) lookup(ctx context.Context, c connectors.Connector, cmd paymen
 	return o, s.judged("Lookup", cmd, o, err)
 }
 
-func (s *testenv) judged(call string, cmd payment.Command, o payment.Observation, err error) *connectors.Error {
+func (s *ruleTest) judged(call string, cmd payment.Command, o payment.Observation, err error) *connectors.Error {
 	s.Helper()
 	if err == nil {
 		s.shows(call+"'s observation", o, s.h.Secrets)
@@ -161,7 +161,7 @@ func (s *testenv) judged(call string, cmd payment.Command, o payment.Observation
 }
 
 // shows looks for texts that must not be seen in anything that fmt prints of a value.
-func (s *testenv) shows(what string, v any, hidden []string) {
+func (s *ruleTest) shows(what string, v any, hidden []string) {
 	s.Helper()
 	for _, format := range []string{"%v", "%+v", "%#v"} {
 		text := fmt.Sprintf(format, v)
@@ -188,7 +188,7 @@ func private(cmd payment.Command) []string {
 }
 
 // only returns the one request that arrived.
-func (s *testenv) only(p *provider) (r Received, ok bool) {
+func (s *ruleTest) only(p *provider) (r Received, ok bool) {
 	s.Helper()
 	all := p.requests()
 	if len(all) != 1 {
@@ -199,7 +199,7 @@ func (s *testenv) only(p *provider) (r Received, ok bool) {
 }
 
 // signed tests that the provider would take a request's signature.
-func (s *testenv) signed(r Received) {
+func (s *ruleTest) signed(r Received) {
 	s.Helper()
 	if err := s.h.Submit.Verify(r, s.now()); err != nil {
 		s.Errorf("the provider would not take the signature of %s %s: %v", r.Method, r.Target, err)
@@ -207,7 +207,7 @@ func (s *testenv) signed(r Received) {
 }
 
 // mean tests an observation or error against what the documents say.
-func (s *testenv) mean(m Meaning, o payment.Observation, e *connectors.Error) {
+func (s *ruleTest) mean(m Meaning, o payment.Observation, e *connectors.Error) {
 	s.Helper()
 	reason, known, code := o.Reason, o.Known, m.Reason
 	switch {
@@ -235,17 +235,17 @@ func (s *testenv) mean(m Meaning, o payment.Observation, e *connectors.Error) {
 }
 
 // submitting returns the payment of a command whose request was just made.
-func (s *testenv) submitting(cmd payment.Command) payment.Payment {
+func (s *ruleTest) submitting(cmd payment.Command) payment.Payment {
 	return s.decide(payment.New(cmd), payment.Observation{Kind: payment.Intend, Source: payment.FromWorker})
 }
 
 // pending returns the payment of a command that the provider has accepted.
-func (s *testenv) pending(cmd payment.Command) payment.Payment {
+func (s *ruleTest) pending(cmd payment.Command) payment.Payment {
 	return s.decide(s.submitting(cmd), payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Attempt: 1})
 }
 
 // decide applies an observation as the worker does.
-func (s *testenv) decide(p payment.Payment, o payment.Observation) payment.Payment {
+func (s *ruleTest) decide(p payment.Payment, o payment.Observation) payment.Payment {
 	s.Helper()
 	if o.Source == payment.FromSubmit {
 		o.Attempt = p.Attempts

@@ -185,7 +185,7 @@ func record(t *testing.T, r rule, h Harness, timeout time.Duration) []string {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		r.check(newTestenv(rec, h, timeout))
+		r.check(newRuleTest(rec, h, timeout))
 	}()
 	<-done
 	cancel() // as testing does, before the cleanups

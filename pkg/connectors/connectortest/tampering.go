@@ -17,7 +17,7 @@ import (
 
 // resigned returns a call with its signature missing, empty, cut, and doubled, and with the headers that
 // it covers doubled.
-func (s *testenv) resigned(good Call) map[string]Call {
+func (s *ruleTest) resigned(good Call) map[string]Call {
 	w := s.h.Webhooks
 	all := map[string]Call{}
 	for _, name := range w.SignedHeaders {
@@ -48,7 +48,7 @@ func (s *testenv) resigned(good Call) map[string]Call {
 }
 
 // resignedBody changes the text of the body, so that nothing else of it changes.
-func (s *testenv) resignedBody(good Call) map[string]Call {
+func (s *ruleTest) resignedBody(good Call) map[string]Call {
 	name := regexp.QuoteMeta(s.h.Webhooks.SignatureField)
 	field := regexp.MustCompile(`"` + name + `"\s*:\s*"([^"]*)"`)
 	comma := []byte(",")
@@ -89,7 +89,7 @@ var ambiguous = regexp.MustCompile(`[\t\r]|\\u|:\s*-?[0-9.]+[eE]`)
 
 // everyBit flips each bit of the body, of the signature and of the headers that it covers. A call that another
 // variant gets in the same bytes is not tried again.
-func everyBit(s *testenv) {
+func everyBit(s *ruleTest) {
 	w, good := s.receiver(), s.h.Webhooks.Make(s.TB, s.event())
 	if ambiguous.Match(good.Body) {
 		s.Fatalf("Webhooks.Make writes tabs, carriage returns, exponents or \\u escapes: see its comment")
@@ -116,9 +116,9 @@ func everyBit(s *testenv) {
 	}
 }
 
-// repeats reports whether a test did to this very call of this connector what the testenv is about to do. The
+// repeats reports whether a test did to this very call of this connector what this one is about to do. The
 // changes are the same each time.
-func (s *testenv) repeats(w connectors.Webhooks, good Call) bool {
+func (s *ruleTest) repeats(w connectors.Webhooks, good Call) bool {
 	if s.tampered == nil {
 		return false
 	}
@@ -130,7 +130,7 @@ func (s *testenv) repeats(w connectors.Webhooks, good Call) bool {
 	return seen
 }
 
-func (s *testenv) signedHeaders() []string {
+func (s *ruleTest) signedHeaders() []string {
 	names := slices.Clone(s.h.Webhooks.SignedHeaders)
 	if s.h.Webhooks.SignatureHeader != "" {
 		names = append(names, s.h.Webhooks.SignatureHeader)
@@ -138,7 +138,7 @@ func (s *testenv) signedHeaders() []string {
 	return names
 }
 
-func (s *testenv) flips(good []byte, try func(bad []byte, byteAt, bit int)) {
+func (s *ruleTest) flips(good []byte, try func(bad []byte, byteAt, bit int)) {
 	for i := range good {
 		for bit := range 8 {
 			if s.Failed() {
@@ -156,7 +156,7 @@ const mutations = 2000
 
 // randomChanges never panic. None is let in, but for blanks where the signature covers values, and they
 // change nothing.
-func randomChanges(s *testenv) {
+func randomChanges(s *ruleTest) {
 	w, good := s.receiver(), s.h.Webhooks.Make(s.TB, s.event())
 	want, err := s.hear(w, good)
 	if err != nil {

@@ -14,7 +14,7 @@ import (
 )
 
 // receiver returns the connector as a receiver of calls.
-func (s *testenv) receiver() connectors.Webhooks {
+func (s *ruleTest) receiver() connectors.Webhooks {
 	s.Helper()
 	w, ok := s.connect(nowhere, nil).(connectors.Webhooks)
 	if !ok {
@@ -24,7 +24,7 @@ func (s *testenv) receiver() connectors.Webhooks {
 }
 
 // event is a payment that was paid, signed now with the current key.
-func (s *testenv) event() Event {
+func (s *ruleTest) event() Event {
 	for _, m := range s.h.Webhooks.Statuses {
 		if m.Kind == payment.Paid {
 			return Event{Order: order(1), Amount: s.h.Command.Amount, Status: m.Text, At: s.now()}
@@ -35,7 +35,7 @@ func (s *testenv) event() Event {
 
 // hear gives a call to the connector. What it returns must not show what nobody may see, and an error
 // nothing of the body.
-func (s *testenv) hear(w connectors.Webhooks, c Call) (connectors.Notice, error) {
+func (s *ruleTest) hear(w connectors.Webhooks, c Call) (connectors.Notice, error) {
 	s.Helper()
 	n, err := w.Webhook(c.Header, c.Body, s.now())
 	if err != nil {
@@ -47,7 +47,7 @@ func (s *testenv) hear(w connectors.Webhooks, c Call) (connectors.Notice, error)
 }
 
 // mustRefuse tests that a call is not let in.
-func (s *testenv) mustRefuse(what string, want connectors.WebhookRefusal, n connectors.Notice, err error) {
+func (s *ruleTest) mustRefuse(what string, want connectors.WebhookRefusal, n connectors.Notice, err error) {
 	s.Helper()
 	var e *connectors.WebhookError
 	switch {
@@ -62,7 +62,7 @@ func (s *testenv) mustRefuse(what string, want connectors.WebhookRefusal, n conn
 	}
 }
 
-func calls(s *testenv) {
+func calls(s *ruleTest) {
 	w, cmd := s.receiver(), s.command(order(1), s.h.Command.Amount)
 	for _, key := range []Key{CurrentKey, RotatedKey} {
 		for _, m := range s.h.Webhooks.Statuses {
@@ -83,7 +83,7 @@ func calls(s *testenv) {
 }
 
 // noticed tests what every notice has.
-func (s *testenv) noticed(n connectors.Notice) {
+func (s *ruleTest) noticed(n connectors.Notice) {
 	s.Helper()
 	if n.Order != order(1) || n.Observation.Source != payment.FromWebhook {
 		s.Errorf("the notice is about %q from %q", n.Order, n.Observation.Source)
@@ -96,7 +96,7 @@ func (s *testenv) noticed(n connectors.Notice) {
 	}
 }
 
-func callsUnknownStatus(s *testenv) {
+func callsUnknownStatus(s *ruleTest) {
 	w := s.receiver()
 	for _, status := range s.h.Webhooks.UnknownStatuses {
 		e := s.event()
@@ -108,7 +108,7 @@ func callsUnknownStatus(s *testenv) {
 	}
 }
 
-func callsAmount(s *testenv) {
+func callsAmount(s *ruleTest) {
 	e := s.event()
 	e.Amount = s.amount(7)
 	n, err := s.hear(s.receiver(), s.h.Webhooks.Make(s.TB, e))
@@ -119,7 +119,7 @@ func callsAmount(s *testenv) {
 	s.notSettledAsOrdered(s.command(order(1), s.h.Command.Amount), n.Observation, nil)
 }
 
-func callsTwice(s *testenv) {
+func callsTwice(s *ruleTest) {
 	w, call := s.receiver(), s.h.Webhooks.Make(s.TB, s.event())
 	body, header := string(call.Body), call.Header.Clone()
 	first, err := s.hear(w, call)
@@ -144,14 +144,14 @@ func callsTwice(s *testenv) {
 	}
 }
 
-func callsForeignKey(s *testenv) {
+func callsForeignKey(s *ruleTest) {
 	e := s.event()
 	e.Key = ForeignKey
 	n, err := s.hear(s.receiver(), s.h.Webhooks.Make(s.TB, e))
 	s.mustRefuse("with a foreign key", connectors.BadSignature, n, err)
 }
 
-func callsTime(s *testenv) {
+func callsTime(s *ruleTest) {
 	w := s.receiver()
 	tolerance := s.h.Webhooks.Tolerance
 	hear := func(age time.Duration) (connectors.Notice, error) {
@@ -178,7 +178,7 @@ func callsTime(s *testenv) {
 	}
 }
 
-func callsWithoutSignature(s *testenv) {
+func callsWithoutSignature(s *ruleTest) {
 	w, good := s.receiver(), s.h.Webhooks.Make(s.TB, s.event())
 	for name, c := range s.resigned(good) {
 		n, err := s.hear(w, c)

@@ -11,7 +11,7 @@ import (
 
 // made submits a command and returns the request that it makes: the one that arrives, or the page that
 // the customer opens.
-func (s *testenv) made(cmd payment.Command) (Received, bool) {
+func (s *ruleTest) made(cmd payment.Command) (Received, bool) {
 	s.Helper()
 	if s.h.Submit.Silent {
 		o, e := s.submit(s.Context(), s.connect(nowhere, nil), cmd)
@@ -24,7 +24,7 @@ func (s *testenv) made(cmd payment.Command) (Received, bool) {
 }
 
 // page returns the redirect of a silent submit as a request.
-func (s *testenv) page(cmd payment.Command, o payment.Observation, e *connectors.Error) (Received, bool) {
+func (s *ruleTest) page(cmd payment.Command, o payment.Observation, e *connectors.Error) (Received, bool) {
 	s.Helper()
 	s.taken(cmd, o, e)
 	if o.Action == nil || o.Action.Redirect == nil {
@@ -37,7 +37,7 @@ func (s *testenv) page(cmd payment.Command, o payment.Observation, e *connectors
 	return r, err == nil
 }
 
-func exampleOnTheWire(s *testenv) {
+func exampleOnTheWire(s *ruleTest) {
 	if r, ok := s.made(s.h.Command); ok {
 		s.signed(r)
 		for _, problem := range s.h.Submit.Example.differs(r) {
@@ -48,7 +48,7 @@ func exampleOnTheWire(s *testenv) {
 }
 
 // carries tests that a request names our order and the amount in the provider's unit.
-func (s *testenv) carries(r Received, cmd payment.Command) {
+func (s *ruleTest) carries(r Received, cmd payment.Command) {
 	s.Helper()
 	fields, err := r.Fields()
 	if err != nil {
@@ -77,7 +77,7 @@ func (h Harness) limits() (least, most payment.Money, below, above bool) {
 	return least, most, below, above
 }
 
-func amountsOnTheWire(s *testenv) {
+func amountsOnTheWire(s *ruleTest) {
 	least, most, below, above := s.h.limits()
 	for i, amount := range []payment.Money{least, s.h.Command.Amount, most} {
 		cmd := s.command(order(i), amount)
@@ -105,7 +105,7 @@ func amountsOnTheWire(s *testenv) {
 }
 
 // atOnce submits many orders at the same time on one connector.
-func atOnce(s *testenv) {
+func atOnce(s *ruleTest) {
 	const workers = 24
 	p := s.serve(func(_ int, r Received) play {
 		for i := range workers {
@@ -156,14 +156,14 @@ func atOnce(s *testenv) {
 }
 
 // isOf reports whether a request carries the order and the amount of a command.
-func (s *testenv) isOf(r Received, cmd payment.Command) bool {
+func (s *ruleTest) isOf(r Received, cmd payment.Command) bool {
 	fields, err := r.Fields()
 	got := fields[s.h.Submit.OrderField]
 	return err == nil && (got == cmd.Order || got == fmt.Sprintf("%q", cmd.Order)) && fields[s.h.Submit.AmountField] == s.h.Submit.Amount(cmd.Amount)
 }
 
 // unlike tests that each request is signed by itself and shares nothing unique with another.
-func (s *testenv) unlike(all []Received) {
+func (s *ruleTest) unlike(all []Received) {
 	seen := map[string]bool{}
 	for _, r := range all {
 		s.signed(r)
@@ -182,7 +182,7 @@ func (s *testenv) unlike(all []Received) {
 }
 
 // later makes the clock go on between two requests of one connector.
-func later(s *testenv) {
+func later(s *ruleTest) {
 	p := s.serve(func(_ int, r Received) play { s.signed(r); return send(s.accepted(1)) })
 	c := s.connect(p.url(), nil)
 	for range 2 {
@@ -199,7 +199,7 @@ func later(s *testenv) {
 	s.unlikeIfSent(p)
 }
 
-func (s *testenv) unlikeIfSent(p *provider) {
+func (s *ruleTest) unlikeIfSent(p *provider) {
 	s.Helper()
 	want := 2
 	if s.h.Submit.Silent {

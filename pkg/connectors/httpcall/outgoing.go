@@ -16,7 +16,7 @@ import (
 type outgoing struct {
 	ctx    context.Context
 	check  func(ctx context.Context, dialed bool) error
-	dialed atomic.Bool // a connection was dialed for this request, also if another one was processed the end
+	dialed atomic.Bool // a connection was dialed for this request, also if another one was used in the end
 	// answered is set when the whole answer was read: its connection may end in the ordinary way.
 	answered atomic.Bool
 

@@ -32,7 +32,7 @@ const (
 func TestSwallowedPackets(t *testing.T) {
 	if os.Getenv(isolated) != "" {
 		t.Run("control", swallowedControl)
-		t.Run("given up", swallowedDeadLettered)
+		t.Run("given up", swallowedAbandoned)
 		t.Run("frozen", swallowedFrozen)
 		return
 	}
@@ -207,8 +207,8 @@ func swallowedControl(t *testing.T) {
 	<-w.arrived
 }
 
-// swallowedDeadLettered: once the call has returned, nothing is left that could arrive later.
-func swallowedDeadLettered(t *testing.T) {
+// swallowedAbandoned: once the call has returned, nothing is left that could arrive later.
+func swallowedAbandoned(t *testing.T) {
 	w := newWire(t)
 	client := newClient(t, httpcall.Options{})
 	if _, err := httpcall.Send(testContext(t), client, post(w.url())); err != nil {

@@ -77,7 +77,7 @@ func endOf(conn net.Conn) error {
 
 // What the kernel has not delivered yet of a request that was given up must not arrive later: the connection ends
 // with a reset, which throws it away.
-func TestARequestThatIsDeadLetteredIsReset(t *testing.T) {
+func TestARequestThatIsAbandonedIsReset(t *testing.T) {
 	begin := map[string]string{"before an answer": "", "in an answer": "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}"}
 	for name, answer := range begin {
 		for _, how := range []string{"cancelled", "deadline"} {
@@ -126,7 +126,7 @@ func (e expiring) Err() error {
 	}
 }
 
-func TestARequestOverTLSThatIsDeadLetteredIsReset(t *testing.T) {
+func TestARequestOverTLSThatIsAbandonedIsReset(t *testing.T) {
 	ctx, cancel := context.WithCancel(testContext(t))
 	defer cancel()
 	ends := make(chan error, 1)

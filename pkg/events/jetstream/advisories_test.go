@@ -92,7 +92,7 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 }
 
 // Nobody hears the broker give a command up: no worker runs. Later it is put back, and nothing else is touched.
-func TestACommandUndeliveredUnheardIsPutBack(t *testing.T) {
+func TestAnUndeliveredCommandIsPutBack(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	parkBefore(t, c, []payment.Ref{ref("parked")}, func(payment.Ref) time.Time { return time.Now().Add(time.Hour) })

@@ -179,7 +179,7 @@ func TestAppendWithLostAcknowledgement(t *testing.T) {
 }
 
 // After a lost acknowledgement the log decides, and another's event is never taken for ours.
-func TestAppendWithLostAcknowledgementAndConcurrent(t *testing.T) {
+func TestAppendWithLostAcknowledgementAndConcurrentWriter(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	between := startProxy(t, server.Addr())

@@ -53,7 +53,7 @@ type Config struct {
 	Ledgers []string
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
-	// give a sign of life every third of it.
+	// send an in-progress acknowledgement every third of it.
 	AckWait time.Duration
 	// MaxAckPending is how many commands of one provider may be in work or waiting for a retry, over
 	// all workers. It must be larger than workers × slots.

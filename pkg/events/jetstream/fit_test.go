@@ -106,7 +106,7 @@ func TestAProcessBecomesUnfit(t *testing.T) {
 }
 
 // A pull that stands when the process becomes unfit ends, so that nothing is delivered to it.
-func TestAOpenPullEndsWhenUnfit(t *testing.T) {
+func TestAnOpenPullEndsWhenUnfit(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	bad, f := connectFit(t, server.URL())

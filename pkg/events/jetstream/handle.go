@@ -141,7 +141,7 @@ func (c *Conn) keepAlive(m *nats.Msg) *heartbeat {
 			return
 		}
 		if err := c.nc.Publish(m.Reply, progressText); err != nil {
-			c.log.WarnContext(h.ctx, "a sign of life was not sent", "subject", m.Subject, "error", err)
+			c.log.WarnContext(h.ctx, "in-progress acknowledgement failed", "subject", m.Subject, "error", err)
 		}
 		h.timer.Reset(every)
 	})

@@ -71,7 +71,7 @@ func (c *Conn) tellOrphans(ctx context.Context, of map[string]int) {
 		if name == "" { // no valid one
 			name = events.NoProvider
 		}
-		c.log.ErrorContext(ctx, "commands for a provider that nobody works on became dead letters", "provider", name, "count", of[provider],
+		c.log.ErrorContext(ctx, "dead-lettered commands: no worker serves this provider", "provider", name, "count", of[provider],
 			"reason", string(events.DeadUnknownProvider), "next", "payctl deadletters list --provider "+name)
 	}
 }

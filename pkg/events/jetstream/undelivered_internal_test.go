@@ -64,7 +64,7 @@ func TestNothingIsTakenAwayThatCannotBeKept(t *testing.T) {
 }
 
 // Two processes find the same command.
-func TestConcurrentsPutBackOnce(t *testing.T) {
+func TestConcurrentWritersPutBackOnce(t *testing.T) {
 	ctx, c := begin(t, DefaultConfig(), time.Now)
 	stream, raw := queueOne(ctx, t, c)
 	for range 2 {

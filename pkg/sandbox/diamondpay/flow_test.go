@@ -136,12 +136,12 @@ func TestNotificationsAreRepeatedUntilTheRightAnswer(t *testing.T) {
 	}
 }
 
-func TestNotificationsAreDeadLettered(t *testing.T) {
+func TestNotificationsAreAbandoned(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") }))
 	defer hook.Close()
 	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Retry, a.AutoPay = Retry(1), true })
 	s.post(v1Path, with(s.seed000("D1"), change{"notify_url": hook.URL}))
-	o := s.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].DeadLettered })
+	o := s.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].Abandoned })
 	if n := len(o.Callbacks[0].Deliveries); n != 11 { // one, and ten again
 		t.Errorf("%d deliveries", n)
 	}
