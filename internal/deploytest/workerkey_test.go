@@ -133,9 +133,18 @@ func (s *system) pictures(t *testing.T) map[string]string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[name] = fmt.Sprintf("%s since %s: first %d", config, info.Created, info.State.FirstSeq)
-		if name != events.StreamPayments {
-			all[name] += fmt.Sprintf(", %d messages to %d", info.State.Msgs, info.State.LastSeq)
+		all[name] = fmt.Sprintf("%s since %s", config, info.Created)
+		switch name {
+		case events.StreamPayments:
+			all[name] += fmt.Sprintf(": first %d", info.State.FirstSeq)
+		case events.IntakeStream(events.IngressIntake): // a probe of the ingress can come and go at any time
+			forged, err := stream.Info(bounded(t), njs.WithSubjectFilter("intake.ingress.*.requested.>"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			all[name] += fmt.Sprintf(": %v", forged.State.Subjects)
+		default:
+			all[name] += fmt.Sprintf(": first %d, %d messages to %d", info.State.FirstSeq, info.State.Msgs, info.State.LastSeq)
 		}
 	}
 	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(statement))
