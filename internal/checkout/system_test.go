@@ -22,6 +22,7 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/sandbox"
 	simulator "payonce/pkg/sandbox/ecommpay"
@@ -136,8 +137,8 @@ func (s *system) keepTime(traits connectors.Traits) (stop func()) {
 // looked at again at once, because the clock may jump.
 type broker struct{ *jetstream.Conn }
 
-func (b broker) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h events.Handler) error {
-	return b.Conn.ConsumePayments(ctx, provider, timer, statuses, slots, func(ctx context.Context, m events.Message) events.Verdict {
+func (b broker) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h queue.Handler) error {
+	return b.Conn.ConsumePayments(ctx, provider, timer, statuses, slots, func(ctx context.Context, m events.Message) queue.Verdict {
 		if p, err := events.DecodePayment(m.Data); err == nil {
 			m.StoredAt = p.UpdatedAt
 		}
@@ -163,7 +164,7 @@ func (s *system) callback(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if v := s.engine.Webhook(r.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1}); v.Kind != events.Done {
+	if v := s.engine.Webhook(r.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1}); v.Kind != queue.Done {
 		http.Error(w, string(v.Reason), http.StatusServiceUnavailable)
 	}
 }
@@ -176,7 +177,7 @@ func (s *system) checkout(order string) string {
 		Customer: payment.Customer{ID: "21"},
 	}, uuid.NewString())
 	s.must(err)
-	if v := s.engine.Command(s.t.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1, StoredAt: s.clock.Now()}); v.Kind != events.Done {
+	if v := s.engine.Command(s.t.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1, StoredAt: s.clock.Now()}); v.Kind != queue.Done {
 		s.t.Fatalf("%+v", v)
 	}
 	p := s.until(order, "pending", func(p payment.Payment) bool { return p.Status == payment.Pending })

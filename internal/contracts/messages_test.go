@@ -20,6 +20,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // deadLetterExample is a file in testdata, which is written from a real dead letter.
@@ -152,22 +153,22 @@ type sender interface {
 	PublishRefusedWebhook(context.Context, events.Outgoing) error
 	Append(context.Context, payment.Payment, uint64) (uint64, error)
 	Audit(context.Context, events.AuditRecord) error
-	ConsumeCommands(context.Context, string, int, events.Handler) error
-	ConsumeWebhooks(context.Context, string, int, events.Handler) error
+	ConsumeCommands(context.Context, string, int, queue.Handler) error
+	ConsumeWebhooks(context.Context, string, int, queue.Handler) error
 	Replay(context.Context, uint64) error
 }
 
-func verdicts(now time.Time) events.Handler {
-	return func(_ context.Context, m events.Message) events.Verdict {
+func verdicts(now time.Time) queue.Handler {
+	return func(_ context.Context, m events.Message) queue.Verdict {
 		switch ref, _ := events.SubjectRef(m.Subject); {
 		case ref.Order == "dead-big":
-			return events.DeadVerdict(events.DeadTooBig, "a command may have less")
+			return queue.DeadLetter(events.DeadTooBig, "a command may have less")
 		case ref.Order == "dead":
-			return events.DeadVerdict(events.DeadOrderReused, "another command under a known order")
+			return queue.DeadLetter(events.DeadOrderReused, "another command under a known order")
 		case events.IsClarification(m.Subject):
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		}
-		return events.ParkVerdict(now.Add(24 * 365 * time.Hour))
+		return queue.ParkUntil(now.Add(24 * 365 * time.Hour))
 	}
 }
 

@@ -24,6 +24,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 const scaledProvider = "teemopay-kr"
@@ -57,7 +58,7 @@ func TestParkedPaymentsKeepNobodyUp(t *testing.T) {
 	}
 	// What a worker has in flight is no reason for another worker either.
 	release := make(chan struct{})
-	taken, stop := consume(t, conn, func() events.Verdict { <-release; return events.ParkVerdict(time.Now().Add(48 * time.Hour)) })
+	taken, stop := consume(t, conn, func() queue.Verdict { <-release; return queue.ParkUntil(time.Now().Add(48 * time.Hour)) })
 	command(t, conn, "P-8")
 	<-taken
 	inFlight := scraped(t, metrics, `payonce_queue_ready{provider="`+scaledProvider+`",stream="COMMANDS"} 0`, `payonce_queue_unacknowledged{provider="`+scaledProvider+`",stream="COMMANDS"} 1`)
@@ -150,7 +151,7 @@ func command(t *testing.T, conn *jetstream.Conn, order string) {
 // park lets a consumer park that many commands, as a worker does while a provider is closed.
 func park(t *testing.T, conn *jetstream.Conn, n int) {
 	t.Helper()
-	taken, stop := consume(t, conn, func() events.Verdict { return events.ParkVerdict(time.Now().Add(48 * time.Hour)) })
+	taken, stop := consume(t, conn, func() queue.Verdict { return queue.ParkUntil(time.Now().Add(48 * time.Hour)) })
 	for range n {
 		select {
 		case <-taken:
@@ -162,12 +163,12 @@ func park(t *testing.T, conn *jetstream.Conn, n int) {
 }
 
 // consume takes commands one after another, and says so before it handles one. stop waits for the end.
-func consume(t *testing.T, conn *jetstream.Conn, handle func() events.Verdict) (taken <-chan struct{}, stop func()) {
+func consume(t *testing.T, conn *jetstream.Conn, handle func() queue.Verdict) (taken <-chan struct{}, stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(bounded(t))
 	coming, ended := make(chan struct{}, 16), make(chan error, 1)
 	go func() {
-		ended <- conn.ConsumeCommands(ctx, scaledProvider, 1, func(context.Context, events.Message) events.Verdict {
+		ended <- conn.ConsumeCommands(ctx, scaledProvider, 1, func(context.Context, events.Message) queue.Verdict {
 			coming <- struct{}{}
 			return handle()
 		})

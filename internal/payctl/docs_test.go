@@ -13,6 +13,7 @@ import (
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 var (
@@ -82,7 +83,7 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 		parkedPayment(t, conn, order)
 	}
 	for _, order := range []string{"P-4001", "P-4002"} {
-		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, "provider: not configured"))
+		give(t, conn, command(order), queue.DeadLetter(events.DeadUnknownProvider, "provider: not configured"))
 	}
 	refuse(t, conn, events.RefusedWebhook{Provider: shop, Refusal: "bad_signature", ReceivedAt: time.Now()})
 	parkedPayment(t, conn, "P-5001")

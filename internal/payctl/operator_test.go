@@ -17,6 +17,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 var by = []string{"--by", "kim", "--because", "ticket 4711"}
@@ -443,7 +444,7 @@ func TestResolveAsksAgainWhenThePaymentMovedOn(t *testing.T) {
 func TestDeadLettersAreMasked(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
-	give(t, conn, command("P-1"), events.DeadVerdict(events.DeadInvalid, "customer.name: must be longer"))
+	give(t, conn, command("P-1"), queue.DeadLetter(events.DeadInvalid, "customer.name: must be longer"))
 	o := run(t, "", with(config, nil, "deadletters", "show", "1")...)
 	o.expect(t, 0, `"order": "P-1"`, "")
 	o.expect(t, 0, `"value": "10000"`, "")
@@ -469,7 +470,7 @@ func TestAttributesOfTheUpstreamAreMasked(t *testing.T) {
 	conn, config := system(t)
 	out := encoded(t, command("P-1"))
 	out.Header["ce-partitionkey"] = []string{"hong@example.com"}
-	giveMessage(t, conn, shop, out, events.DeadVerdict(events.DeadInvalid, ""))
+	giveMessage(t, conn, shop, out, queue.DeadLetter(events.DeadInvalid, ""))
 	o := run(t, "", with(config, nil, "deadletters", "show", "1")...)
 	o.expect(t, 0, "ce-partitionkey: …", "")
 	o.expect(t, 0, "ce-subject: ecommpay-kr/P-1", "")
@@ -484,7 +485,7 @@ func TestUnmaskKeepsLines(t *testing.T) {
 	conn, config := system(t)
 	out := encoded(t, command("P-1"))
 	out.Data = []byte("{\n  \"name\": \"\x1b[2J홍길동\"\n}\n")
-	giveMessage(t, conn, shop, out, events.DeadVerdict(events.DeadUndecodable, ""))
+	giveMessage(t, conn, shop, out, queue.DeadLetter(events.DeadUndecodable, ""))
 	run(t, "", with(config, by, "deadletters", "show", "1", "--unmask")...).expect(t, 0, "{\n \"name\": \"\ufffd[2J홍길동\"\n}\n", "")
 }
 
@@ -492,7 +493,7 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	for _, order := range []string{"P-1", "P-2", "P-3"} {
-		give(t, conn, command(order), events.DeadVerdict(events.DeadUnknownProvider, ""))
+		give(t, conn, command(order), queue.DeadLetter(events.DeadUnknownProvider, ""))
 	}
 	run(t, "", with(config, nil, "deadletters", "list", "--reason", "too_old")...).expect(t, 0, "no match (in total: 3 unknown_provider)", "")
 	o := run(t, "", with(config, nil, "deadletters", "list")...)

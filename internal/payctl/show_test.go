@@ -15,6 +15,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 func command(order string) payment.Command {
@@ -239,13 +240,13 @@ func TestShowNamesDeadLetters(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	live(t, conn, payment.New(command("L-1")), submitting, pending, settled)
-	give(t, conn, command("L-1"), events.DeadVerdict(events.DeadOrderReused, "order: another command was taken"))
+	give(t, conn, command("L-1"), queue.DeadLetter(events.DeadOrderReused, "order: another command was taken"))
 	o := run(t, "", "payment", "show", shop, "L-1", "--config", config)
 	o.expect(t, 0, "status settled", "")
 	o.expect(t, 0, "order_reused: order: another command was taken; see payctl deadletters show 1", "")
 	run(t, "", "payment", "show", shop, "L-1", "--json", "--config", config).expect(t, 0, `"reason": "order_reused"`, "")
 
-	give(t, conn, command("L-2"), events.DeadVerdict(events.DeadTooOld, "requested_at: before all that the log remembers"))
+	give(t, conn, command("L-2"), queue.DeadLetter(events.DeadTooOld, "requested_at: before all that the log remembers"))
 	o = run(t, "", "payment", "show", shop, "L-2", "--config", config)
 	o.expect(t, 0, "payment ecommpay-kr/L-2", "")
 	o.expect(t, 0, "too_old: requested_at: before all that the log remembers; see payctl deadletters show 2", "")
@@ -253,7 +254,7 @@ func TestShowNamesDeadLetters(t *testing.T) {
 
 	mismatched := encoded(t, command("L-3"))
 	mismatched.Subject = events.CommandSubject(payment.Deposit, payment.Ref{Provider: shop, Order: "L-4"})
-	giveMessage(t, conn, shop, mismatched, events.DeadVerdict(events.DeadMismatch, "subject and body differ"))
+	giveMessage(t, conn, shop, mismatched, queue.DeadLetter(events.DeadMismatch, "subject and body differ"))
 	for _, order := range []string{"L-3", "L-4"} {
 		run(t, "", "payment", "show", shop, order, "--config", config).expect(t, 0, "subject_mismatch: subject and body differ", "")
 	}
@@ -265,17 +266,17 @@ func TestShowNamesDeadLetters(t *testing.T) {
 // parkInBroker lets a worker's verdict park a command.
 func parkInBroker(t *testing.T, conn *jetstream.Conn, cmd payment.Command, until time.Time) {
 	t.Helper()
-	give(t, conn, cmd, events.ParkVerdict(until))
+	give(t, conn, cmd, queue.ParkUntil(until))
 }
 
 // give publishes a command and lets a worker's verdict be carried out about it.
-func give(t *testing.T, conn *jetstream.Conn, cmd payment.Command, verdict events.Verdict) {
+func give(t *testing.T, conn *jetstream.Conn, cmd payment.Command, verdict queue.Verdict) {
 	t.Helper()
 	giveMessage(t, conn, cmd.Provider, encoded(t, cmd), verdict)
 }
 
 // giveMessage is give for a message as it is.
-func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events.Outgoing, verdict events.Verdict) {
+func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events.Outgoing, verdict queue.Verdict) {
 	t.Helper()
 	before := conn.Stats()
 	if err := conn.PublishCommand(bounded(t), out); err != nil {
@@ -285,7 +286,7 @@ func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		ended <- conn.ConsumeCommands(ctx, provider, 1, func(context.Context, events.Message) events.Verdict { return verdict })
+		ended <- conn.ConsumeCommands(ctx, provider, 1, func(context.Context, events.Message) queue.Verdict { return verdict })
 	}()
 	for deadline := time.After(timeout); conn.Stats().Parked+conn.Stats().DeadLetters == before.Parked+before.DeadLetters; {
 		select {

@@ -6,6 +6,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // Whose payment it is stands in what a person sees, and in what is recorded of what the person did.
@@ -19,7 +20,7 @@ func TestUpstreamIsShownAndRecorded(t *testing.T) {
 		p.Status, p.ResumeAt, p.Reason = payment.Parked, time.Now().Add(time.Hour).UTC(), &payment.Reason{Code: payment.ReasonClosed}
 	})
 	parkInBroker(t, conn, held, time.Now().Add(time.Hour))
-	give(t, conn, dead, events.DeadVerdict(events.DeadOrderReused, "another"))
+	give(t, conn, dead, queue.DeadLetter(events.DeadOrderReused, "another"))
 
 	run(t, "", "payment", "show", shop, "P-1", "--config", config).expect(t, 0, "upstream shop", "")
 	run(t, "", "parked", "list", "--json", "--config", config).expect(t, 0, `"upstream": "shop"`, "")

@@ -13,6 +13,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 var (
@@ -75,7 +76,7 @@ func (s *system) resumeTimes() map[string]time.Time {
 	defer cancel()
 	done := make(chan struct{})
 	go func() {
-		_ = s.conn.ConsumePayments(ctx, account, "scale", []payment.Status{payment.Parked}, 1, func(_ context.Context, m events.Message) events.Verdict {
+		_ = s.conn.ConsumePayments(ctx, account, "scale", []payment.Status{payment.Parked}, 1, func(_ context.Context, m events.Message) queue.Verdict {
 			p, err := events.DecodePayment(m.Data)
 			if err != nil {
 				s.t.Error(err)
@@ -83,7 +84,7 @@ func (s *system) resumeTimes() map[string]time.Time {
 			if due[p.Order] = p.ResumeAt; len(due) == *parked {
 				cancel()
 			}
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		})
 		close(done)
 	}()

@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // never is later than every run.
@@ -60,13 +61,13 @@ func (w *world) says(d *deal) payment.Observation {
 
 // judgeAcknowledged checks that an unreadable statement has left a trace before the message is done with that
 // brought it, or that led to the look-up: an annotation in the log, or a dead letter after the outcome.
-func (w *world) judgeAcknowledged(t *task, v events.Verdict) {
-	if t.m.stream == events.StreamWebhooks && v.Kind == events.Done {
+func (w *world) judgeAcknowledged(t *task, v queue.Verdict) {
+	if t.m.stream == events.StreamWebhooks && v.Kind == queue.Done {
 		if said := w.noticeOf(t.m); said.observation.Kind == payment.Indeterminate && !w.annotated(said.ref, payment.FromWebhook, said.observation) {
 			w.problem("%s: an unreadable webhook is acknowledged and left no trace", said.ref.Order)
 		}
 	}
-	if t.unreadable != nil && v.Kind != events.Retry && !w.log.last(t.m.ref).stands.Status.Ended() && !w.annotated(t.m.ref, payment.FromLookup, *t.unreadable) {
+	if t.unreadable != nil && v.Kind != queue.Retry && !w.log.last(t.m.ref).stands.Status.Ended() && !w.annotated(t.m.ref, payment.FromLookup, *t.unreadable) {
 		w.problem("%s: an unreadable look-up left no trace", t.m.ref.Order)
 	}
 }

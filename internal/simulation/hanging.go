@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 // maxHanging is how long after the last fault look-ups about an order may go on to get no answer.
@@ -64,9 +65,9 @@ func (w *world) isOpen(m *message) bool {
 
 // hangs notes that a look-up had no answer and is to be repeated, and checks that it does not hold up others: those that
 // wait are due, as all that was handed out before is by then.
-func (w *world) hangs(t *task, v events.Verdict) {
+func (w *world) hangs(t *task, v queue.Verdict) {
 	m := t.m
-	if m.stream != events.StreamPayments || !t.hung || v.Kind != events.Retry {
+	if m.stream != events.StreamPayments || !t.hung || v.Kind != queue.Retry {
 		return
 	}
 	s, timer := w.step(m), w.processes[0].timers[m.step]

@@ -9,6 +9,7 @@ import (
 	"payonce/pkg/idempotency"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/worker"
 )
@@ -23,7 +24,7 @@ type Mutant struct {
 	log              func(*world, worker.Log) worker.Log
 	claims           func(idempotency.Store) idempotency.Store
 	connector        func(*world, providerPort) connectors.Connector
-	verdict          func(*message, events.Verdict) events.Verdict
+	verdict          func(*message, queue.Verdict) queue.Verdict
 	opening          func(*world, hours) worker.Opening
 	timing           func(*worker.Timing)
 	timeout          func(*worker.GiveUpPolicy)
@@ -42,7 +43,7 @@ type Mutant struct {
 	fenceFirst       bool                       // the last check is made before the connection
 	fence            func(ctx context.Context, check func(context.Context, bool) error, dialed bool) error
 	clock            func(t *task, wall time.Time, mono time.Duration) time.Time // what the lease is measured by
-	stored           func(*process, events.Handler) events.Handler               // a message shows another time of its storing
+	stored           func(*process, queue.Handler) queue.Handler                 // a message shows another time of its storing
 	forgetExpiry     bool                                                        // a command is published without its expires_at
 }
 
@@ -76,11 +77,11 @@ func Mutants() []Mutant {
 		{Name: "drop what nobody answered", dropUnheard: true},
 		{Name: "lose what is parked", loseParked: true},
 		{Name: "send after the deadline", sendLate: true},
-		{Name: "acknowledge instead of trying again", verdict: acknowledge(events.Retry, events.StreamCommands)},
-		{Name: "drop a webhook that cannot be processed yet", verdict: acknowledge(events.Retry, events.StreamWebhooks)},
-		{Name: "lose dead letters", verdict: acknowledge(events.Dead, events.StreamCommands)},
-		{Name: "lose what is sent on", verdict: acknowledge(events.Forward, events.StreamCommands)},
-		{Name: "acknowledge instead of parking", verdict: acknowledge(events.Park, events.StreamCommands)},
+		{Name: "acknowledge instead of trying again", verdict: acknowledge(queue.Retry, events.StreamCommands)},
+		{Name: "drop a webhook that cannot be processed yet", verdict: acknowledge(queue.Retry, events.StreamWebhooks)},
+		{Name: "lose dead letters", verdict: acknowledge(queue.Dead, events.StreamCommands)},
+		{Name: "lose what is sent on", verdict: acknowledge(queue.Forward, events.StreamCommands)},
+		{Name: "acknowledge instead of parking", verdict: acknowledge(queue.Park, events.StreamCommands)},
 	}
 	all = append(all, logMutants()...)
 	all = append(all, connectorMutants()...)
@@ -98,10 +99,10 @@ func Mutants() []Mutant {
 }
 
 // acknowledge drops the messages of a stream that should go on in a way.
-func acknowledge(kind events.VerdictKind, stream string) func(*message, events.Verdict) events.Verdict {
-	return func(m *message, v events.Verdict) events.Verdict {
+func acknowledge(kind queue.Kind, stream string) func(*message, queue.Verdict) queue.Verdict {
+	return func(m *message, v queue.Verdict) queue.Verdict {
 		if v.Kind == kind && m.stream == stream {
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		}
 		return v
 	}

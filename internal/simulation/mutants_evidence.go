@@ -6,6 +6,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -64,9 +65,9 @@ func evidenceMutants() []Mutant {
 		silent("tell nobody of an unreadable statement", payment.ReasonUnexplained),
 		silent("tell nobody of the submit limit", payment.ReasonSubmitLimit),
 		{Name: "compare an alarm and a statement by their clocks", log: func(w *world, l worker.Log) worker.Log { return clockLog{l, w} }},
-		{Name: "drop an unreadable webhook after the outcome", verdict: func(_ *message, v events.Verdict) events.Verdict {
-			if v.Kind == events.Dead && v.Reason == events.DeadUnexplained {
-				return events.DoneVerdict()
+		{Name: "drop an unreadable webhook after the outcome", verdict: func(_ *message, v queue.Verdict) queue.Verdict {
+			if v.Kind == queue.Dead && v.Reason == events.DeadUnexplained {
+				return queue.Acknowledge()
 			}
 			return v
 		}},

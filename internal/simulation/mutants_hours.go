@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -44,8 +45,8 @@ func hoursMutants() []Mutant {
 }
 
 // storedByOurClock takes a command for stored when the clock of the worker's machine shows that it is taken.
-func storedByOurClock(p *process, handle events.Handler) events.Handler {
-	return func(ctx context.Context, m events.Message) events.Verdict {
+func storedByOurClock(p *process, handle queue.Handler) queue.Handler {
+	return func(ctx context.Context, m events.Message) queue.Verdict {
 		if _, name, _ := strings.Cut(m.Subject, "."); strings.HasPrefix(name, "requested") {
 			m.StoredAt = p.w.time().Add(p.clocks.wall)
 		}

@@ -7,6 +7,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/worker"
 )
@@ -16,7 +17,7 @@ func openMutants() []Mutant {
 	return []Mutant{
 		{Name: "skip look-up of pending", forgetTimer: func(_ string, s payment.Status) bool { return s == payment.Pending }},
 		{Name: "skip look-up of what has no command", forgetTimer: func(_ string, s payment.Status) bool { return s != payment.Pending }},
-		{Name: "drop an event that is not due yet", verdict: acknowledge(events.Retry, events.StreamPayments)},
+		{Name: "drop an event that is not due yet", verdict: acknowledge(queue.Retry, events.StreamPayments)},
 		{Name: "tell a person at every look-up", engine: func(e reconcile.Engine) reconcile.Engine { return impatient{e} }},
 		{Name: "repeat look-ups that hang while others wait", engine: func(e reconcile.Engine) reconcile.Engine { return stubborn{e} }},
 		{Name: "end what is overdue", log: func(_ *world, l worker.Log) worker.Log { return endOverdue{l} }},
@@ -29,14 +30,14 @@ func openMutants() []Mutant {
 // impatient finds every payment open for too long.
 type impatient struct{ reconcile.Engine }
 
-func (e impatient) Overdue(ctx context.Context, m events.Message, _ time.Duration) events.Verdict {
+func (e impatient) Overdue(ctx context.Context, m events.Message, _ time.Duration) queue.Verdict {
 	return e.Engine.Overdue(ctx, m, 0)
 }
 
 // stubborn does not say that a look-up had no answer, so that none gives way.
 type stubborn struct{ reconcile.Engine }
 
-func (e stubborn) Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict {
+func (e stubborn) Overdue(ctx context.Context, m events.Message, limit time.Duration) queue.Verdict {
 	v := e.Engine.Overdue(ctx, m, limit)
 	v.Unanswered = false
 	return v

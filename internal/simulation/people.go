@@ -7,6 +7,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // planPeople draws what people do about an order.
@@ -58,10 +59,10 @@ func (w *world) atService(o *order, until time.Duration, decide func(context.Con
 		if w.mutant.service != nil {
 			log = w.mutant.service(log)
 		}
-		p.begin(&message{ref: o.ref, gone: true}, func(ctx context.Context, _ events.Message) events.Verdict {
+		p.begin(&message{ref: o.ref, gone: true}, func(ctx context.Context, _ events.Message) queue.Verdict {
 			outcome, err := decide(ctx, operator.Service{Log: log, Queue: serviceQueue{p}, Now: p.now})
 			w.note("operator: %s: %s, %v", o.ref.Order, outcome.Result, err)
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		})
 	})
 }

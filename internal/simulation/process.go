@@ -7,8 +7,8 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -82,7 +82,7 @@ type task struct {
 	p              *process
 	m              *message
 	n              int // of the delivery
-	handle         events.Handler
+	handle         queue.Handler
 	coroutine      *coroutine           // nil before the first step and after the last
 	asked          time.Duration        // when it asked for the time last, by its monotonic clock
 	started        time.Duration        // when it asked for the time first: its lease begins then
@@ -106,12 +106,12 @@ type task struct {
 	hoursAsked     bool                 // that it asked for any
 	hoursAt        time.Duration        // when
 	sawClosed      bool                 // that the provider was closed, when it asked for the hours last
-	verdict        events.Verdict
+	verdict        queue.Verdict
 	ended          bool // with a verdict
 }
 
 // begin lets a process work on a delivery.
-func (p *process) begin(m *message, h events.Handler) {
+func (p *process) begin(m *message, h queue.Handler) {
 	t := &task{p: p, m: m, n: m.Deliveries, handle: h}
 	p.tasks = append(p.tasks, t)
 	p.w.advance(t)

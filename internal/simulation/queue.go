@@ -6,6 +6,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // message is one message of a stream.
@@ -108,7 +109,7 @@ func (w *world) settle(t *task) {
 	}
 	w.judgeAcknowledged(t, v)
 	w.hangs(t, v)
-	if v.Kind == events.Retry {
+	if v.Kind == queue.Retry {
 		w.after(max(v.Delay, time.Millisecond), func() {
 			if m.Deliveries == t.n {
 				w.deliver(m)
@@ -116,16 +117,16 @@ func (w *world) settle(t *task) {
 		})
 		return
 	}
-	if v.Kind != events.Done && w.fails(settleFails) {
+	if v.Kind != queue.Done && w.fails(settleFails) {
 		w.after(5*time.Second, func() { w.redeliver(m, t.n) })
 		return
 	}
 	switch v.Kind {
-	case events.Park:
+	case queue.Park:
 		w.park(m, v.At)
-	case events.Dead:
+	case queue.Dead:
 		w.dead = append(w.dead, deadLetter{m, v.Reason})
-	case events.Forward:
+	case queue.Forward:
 		on := m.again()
 		on.Subject = v.Subject
 		w.publish(on)

@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 )
 
@@ -30,7 +31,7 @@ type timer struct {
 	life     time.Duration // of the pages that it is for
 	after    time.Duration
 	statuses []payment.Status
-	handle   events.Handler
+	handle   queue.Handler
 }
 
 // registry is the queue that pkg/reconcile is started with: it writes down what it is asked for and delivers
@@ -40,7 +41,7 @@ type registry struct {
 	timers []timer
 }
 
-func (r *registry) ConsumePayments(_ context.Context, _, name string, statuses []payment.Status, _ int, h events.Handler) error {
+func (r *registry) ConsumePayments(_ context.Context, _, name string, statuses []payment.Status, _ int, h queue.Handler) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.timers = append(r.timers, timer{name: name, statuses: statuses, handle: h})

@@ -1,7 +1,6 @@
 package events
 
 import (
-	"context"
 	"errors"
 	"time"
 
@@ -23,55 +22,6 @@ type Message struct {
 // Header is a set of message headers. Keys are compared without regard to case, as NATS says.
 type Header map[string][]string
 
-// Verdict is what a handler decides about a message. The log adapter, and nobody else, turns it into
-// acknowledgements.
-type Verdict struct {
-	Kind   VerdictKind
-	Delay  time.Duration // for Retry
-	At     time.Time     // for Park
-	Reason DeadReason    // for Dead
-	Detail string        // for Dead, for people; without personal data
-	// Subject is where to send the message on, for Forward.
-	Subject string
-	// Unanswered says, for Retry, that a provider was asked and gave no answer: whoever keeps the time may let others
-	// go first.
-	Unanswered bool
-}
-
-// VerdictKind says what happens to a message.
-type VerdictKind int
-
-// The verdicts. The zero verdict retries, so that a forgotten one loses nothing.
-const (
-	Retry   VerdictKind = iota // deliver again after Delay
-	Done                       // finished: acknowledge
-	Park                       // hold in the broker and deliver again at At
-	Dead                       // keep in DEADLETTERS with the reason, then remove
-	Forward                    // publish under Subject, then acknowledge
-)
-
-// DoneVerdict acknowledges.
-func DoneVerdict() Verdict { return Verdict{Kind: Done} }
-
-// RetryVerdict asks for the message again after a delay.
-func RetryVerdict(delay time.Duration) Verdict { return Verdict{Kind: Retry, Delay: delay} }
-
-// UnansweredVerdict asks for the message again after a delay, because a provider gave no answer.
-func UnansweredVerdict(delay time.Duration) Verdict {
-	return Verdict{Kind: Retry, Delay: delay, Unanswered: true}
-}
-
-// ParkVerdict asks for the message again at a time.
-func ParkVerdict(at time.Time) Verdict { return Verdict{Kind: Park, At: at} }
-
-// DeadVerdict gives the message up, with the reason.
-func DeadVerdict(reason DeadReason, detail string) Verdict {
-	return Verdict{Kind: Dead, Reason: reason, Detail: detail}
-}
-
-// ForwardVerdict sends the message on.
-func ForwardVerdict(subject string) Verdict { return Verdict{Kind: Forward, Subject: subject} }
-
 // DeadReason says why a message lies in DEADLETTERS. Its text is on the wire and only ever added to.
 type DeadReason string
 
@@ -91,10 +41,6 @@ const (
 	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker delivers it no more: somebody gave a consumer a limit
 	DeadTerminated      DeadReason = "terminated"       // somebody terminated it by hand
 )
-
-// Handler works on one message. It must not keep the message. ctx ends when the process must stop or
-// the lease of the message ends.
-type Handler func(ctx context.Context, m Message) Verdict
 
 // Record is one event of a payment as it stands in the log.
 type Record struct {

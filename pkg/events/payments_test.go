@@ -2,7 +2,6 @@ package events_test
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -118,25 +117,6 @@ func TestSubjects(t *testing.T) {
 		if got, ok := events.SubjectRef(subject); ok || got != (payment.Ref{}) {
 			t.Errorf("%s names %v, %v", subject, got, ok)
 		}
-	}
-}
-
-func TestVerdicts(t *testing.T) {
-	for want, got := range map[events.Verdict]events.Verdict{
-		{}:                                       events.RetryVerdict(0), // a forgotten verdict loses nothing
-		{Kind: events.Done}:                      events.DoneVerdict(),
-		{Kind: events.Retry, Delay: time.Second}: events.RetryVerdict(time.Second),
-		{Kind: events.Park, At: begin}:           events.ParkVerdict(begin),
-		{Kind: events.Dead, Reason: events.DeadTooOld, Detail: "two months"}: events.DeadVerdict(events.DeadTooOld, "two months"),
-		{Kind: events.Forward, Subject: "a.b"}:                               events.ForwardVerdict("a.b"),
-	} {
-		if got != want {
-			t.Errorf("got %+v, want %+v", got, want)
-		}
-	}
-	var forgotten events.Handler = func(context.Context, events.Message) (v events.Verdict) { return }
-	if forgotten(context.Background(), events.Message{}).Kind != events.Retry {
-		t.Error("a forgotten verdict must retry")
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // askingConnector is a provider that may want to know more about a payment.
@@ -188,12 +189,12 @@ func TestClarificationOnNATS(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	var got events.Clarification
-	if err := conn.ConsumeCommands(ctx, "fake-kr", 1, func(_ context.Context, m events.Message) events.Verdict {
+	if err := conn.ConsumeCommands(ctx, "fake-kr", 1, func(_ context.Context, m events.Message) queue.Verdict {
 		defer cancel()
 		if got, err = events.DecodeClarification(m); err != nil {
 			t.Error(err)
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}); err != nil || got.Revision != 2 || got.Fields["customer"]["last_name"] != "HongGilDong" {
 		t.Errorf("got %+v, %v", got, err)
 	}

@@ -13,6 +13,7 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 var (
@@ -119,7 +120,7 @@ func firstTwo(t *testing.T, conn watchedLog) (events.Webhook, events.Webhook) {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	var got []events.Webhook
-	if err := conn.ConsumeWebhooks(ctx, "fake-kr", 1, func(_ context.Context, m events.Message) events.Verdict {
+	if err := conn.ConsumeWebhooks(ctx, "fake-kr", 1, func(_ context.Context, m events.Message) queue.Verdict {
 		w, err := events.DecodeWebhook(m)
 		if err != nil {
 			t.Error(err)
@@ -127,7 +128,7 @@ func firstTwo(t *testing.T, conn watchedLog) (events.Webhook, events.Webhook) {
 		if got = append(got, w); len(got) == 2 {
 			cancel()
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}); err != nil || len(got) < 2 {
 		t.Fatalf("%d webhooks, %v", len(got), err)
 	}

@@ -15,16 +15,17 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 )
 
 // hanging gives no answer about the orders that begin with "hang", and one about the others.
-func hanging(pause time.Duration) func(m events.Message, _ int) events.Verdict {
-	return func(m events.Message, _ int) events.Verdict {
+func hanging(pause time.Duration) func(m events.Message, _ int) queue.Verdict {
+	return func(m events.Message, _ int) queue.Verdict {
 		if ref, _ := events.SubjectRef(m.Subject); strings.HasPrefix(ref.Order, "hang") {
-			return events.UnansweredVerdict(pause)
+			return queue.Unanswered(pause)
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 }
 
@@ -107,7 +108,7 @@ func TestLookUpsThatHangAreRepeatedWhileThereIsRoom(t *testing.T) {
 // A payment that is put off for another reason does not lose its step, whatever waits.
 func TestOnlyWhatWasAskedAboutGivesWay(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
-		e.verdict = func(events.Message, int) events.Verdict { return events.RetryVerdict(time.Minute) } // its breaker is open
+		e.verdict = func(events.Message, int) queue.Verdict { return queue.RetryAfter(time.Minute) } // its breaker is open
 		for n := range 2 * headroom {
 			l.append(acme, fmt.Sprintf("o-%d", n), payment.Deposit, payment.Pending)
 		}
@@ -133,11 +134,11 @@ func TestTheLatenessOfAStepIsMeasured(t *testing.T) {
 			}
 		}
 		var answers atomic.Bool
-		e.verdict = func(events.Message, int) events.Verdict {
+		e.verdict = func(events.Message, int) queue.Verdict {
 			if !answers.Load() {
-				return events.RetryVerdict(time.Minute)
+				return queue.RetryAfter(time.Minute)
 			}
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		}
 		for n := range 2 * headroom {
 			l.append(acme, fmt.Sprintf("o-%d", n), payment.Deposit, payment.Pending)

@@ -12,6 +12,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // headroom is how many events of one timer may wait for their time.
@@ -59,7 +60,7 @@ func (l *fakeLog) put(m events.Message) {
 	l.changed = make(chan struct{})
 }
 
-func (l *fakeLog) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h events.Handler) error {
+func (l *fakeLog) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h queue.Handler) error {
 	l.mu.Lock()
 	if name := provider + " " + timer; l.timers[name] || slots < 1 {
 		return fmt.Errorf("two readers of %s, or %d slots", name, slots)
@@ -121,7 +122,7 @@ func (l *fakeLog) wait(ctx context.Context, n int) (events.Message, bool) {
 }
 
 // deliver gives a message to the handler until it is done with it.
-func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, pending func() uint64, h events.Handler) {
+func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, pending func() uint64, h queue.Handler) {
 	for ctx.Err() == nil {
 		m.Deliveries++
 		l.mu.Lock()
@@ -130,8 +131,8 @@ func (l *fakeLog) deliver(ctx context.Context, timer string, m events.Message, p
 		m.Delivered, m.Pending = l.delivered, pending()
 		l.mu.Unlock()
 		v := h(ctx, m)
-		if v.Kind != events.Retry {
-			if v.Kind == events.Dead {
+		if v.Kind != queue.Retry {
+			if v.Kind == queue.Dead {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				l.dead = append(l.dead, v.Reason)

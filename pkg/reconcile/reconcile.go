@@ -22,6 +22,7 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // Queue delivers events of the log to handlers, see jetstream.Conn.
@@ -29,14 +30,14 @@ type Queue interface {
 	// ConsumePayments gives each event of a provider's payments in these statuses to handler, oldest first,
 	// at most slots at a time. It blocks until ctx ends and its handlers have returned; it returns nil then,
 	// and an error only when it cannot go on. Readers of the same timer share its events.
-	ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h events.Handler) error
+	ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h queue.Handler) error
 }
 
 // Engine looks up the payment of an event, if that is still its last one, and writes what the provider says.
 // A payment that has then been open for limit of the provider's open time needs a person. See
 // worker.Worker.Overdue.
 type Engine interface {
-	Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict
+	Overdue(ctx context.Context, m events.Message, limit time.Duration) queue.Verdict
 }
 
 // Provider is what is to be known of one provider.
@@ -109,26 +110,26 @@ type timer struct {
 
 // handle puts an event off that is not old enough and leaves one that is old enough for the next step to that:
 // after an outage a payment is looked up once, not once for each step.
-func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
+func (t timer) handle(ctx context.Context, m events.Message) queue.Verdict {
 	p, err := events.ReadPayment(m.Subject, m.Sequence, m.Data)
 	if err != nil { // nobody can look up what nobody can read
-		return events.DeadVerdict(events.DeadUndecodable, err.Error())
+		return queue.DeadLetter(events.DeadUndecodable, err.Error())
 	}
 	now := t.now()
 	due, ever := t.due(p, m, t.step)
 	t.progress.note(m, due, ever, now)
 	if !t.concerns(p, m, t.step) {
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	if !ever {
-		return events.RetryVerdict(recheck)
+		return queue.RetryAfter(recheck)
 	}
 	if now.Before(due) {
-		return events.RetryVerdict(min(due.Sub(now), recheck))
+		return queue.RetryAfter(min(due.Sub(now), recheck))
 	}
 	next, more := t.next(p, m)
 	if due, ever := t.due(p, m, next); more && ever && !now.Before(due) && next.takes(p.Status) {
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	limit := t.provider.LookupSchedule.Threshold
 	if !more {
@@ -146,9 +147,9 @@ func (t timer) handle(ctx context.Context, m events.Message) events.Verdict {
 // the broker hands out no more events of a timer than wait for their time (see jetstream.Conn.ConsumePayments), so
 // enough of them would stop the step. While others wait that may be due, those that were asked about, which are the
 // oldest, are left to the next step of the schedule. The last step has none after it, and leaves nothing.
-func (t timer) unanswered(again events.Verdict, next bool) events.Verdict {
+func (t timer) unanswered(again queue.Verdict, next bool) queue.Verdict {
 	if next && t.progress.holdsUp(t.now(), t.step.life+t.step.after) {
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	again.Delay = min(again.Delay, t.step.after) // so that it can give way before what comes after it is due
 	return again

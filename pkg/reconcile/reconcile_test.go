@@ -16,6 +16,7 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 )
 
@@ -28,10 +29,10 @@ type engine struct {
 	mu      sync.Mutex
 	began   time.Time
 	asked   []string // "order after limit"
-	verdict func(m events.Message, n int) events.Verdict
+	verdict func(m events.Message, n int) queue.Verdict
 }
 
-func (e *engine) Overdue(_ context.Context, m events.Message, limit time.Duration) events.Verdict {
+func (e *engine) Overdue(_ context.Context, m events.Message, limit time.Duration) queue.Verdict {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	ref, _ := events.SubjectRef(m.Subject)
@@ -39,7 +40,7 @@ func (e *engine) Overdue(_ context.Context, m events.Message, limit time.Duratio
 	if e.verdict != nil {
 		return e.verdict(m, len(e.asked))
 	}
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 func (e *engine) want(t *testing.T, asked ...string) {
@@ -157,8 +158,8 @@ func TestAfterAnOutageEachIsLookedUpOnce(t *testing.T) {
 
 func TestTheEnginesVerdictCounts(t *testing.T) {
 	running(t, time.Time{}, alwaysOpen(), func(l *fakeLog, e *engine) {
-		e.verdict = func(_ events.Message, n int) events.Verdict {
-			return []events.Verdict{events.RetryVerdict(time.Second), events.RetryVerdict(72 * time.Hour), events.DoneVerdict()}[min(n-1, 2)]
+		e.verdict = func(_ events.Message, n int) queue.Verdict {
+			return []queue.Verdict{queue.RetryAfter(time.Second), queue.RetryAfter(72 * time.Hour), queue.Acknowledge()}[min(n-1, 2)]
 		}
 		l.append(acme, "o-1", payment.Deposit, payment.Pending)
 		time.Sleep(50 * time.Minute)
@@ -284,7 +285,7 @@ var errQueue = errors.New("the queue cannot go on")
 
 type brokenQueue struct{ *fakeLog }
 
-func (q brokenQueue) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h events.Handler) error {
+func (q brokenQueue) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h queue.Handler) error {
 	if timer == "2" {
 		return errQueue
 	}

@@ -9,6 +9,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/limits"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -31,9 +32,9 @@ func TestOurAccountsErrorsFailNoPayment(t *testing.T) {
 					if at, waits := due[order]; !waits || d.now().Before(at) {
 						continue
 					}
-					if v := p.Command(context.Background(), messages[order]); v.Kind == events.Park {
+					if v := p.Command(context.Background(), messages[order]); v.Kind == queue.Park {
 						due[order] = v.At
-					} else if d.want(v, events.Done); v.Kind == events.Done {
+					} else if d.want(v, queue.Done); v.Kind == queue.Done {
 						delete(due, order)
 					}
 				}
@@ -69,7 +70,7 @@ func TestOurAccountsErrorsEndByExpiryOrPolicy(t *testing.T) {
 		p, cmd := d.start(), d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(10 * time.Minute)
 		d.provider.script("o-1", repeat(reply{err: errOurAccount}, 1000)...)
-		d.want(d.settle(p, d.message(cmd)), events.Done)
+		d.want(d.settle(p, d.message(cmd)), queue.Done)
 		d.reason("o-1", payment.ReasonExpired, "")
 
 		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy {
@@ -77,8 +78,8 @@ func TestOurAccountsErrorsEndByExpiryOrPolicy(t *testing.T) {
 		}
 		p = d.start()
 		d.provider.script("o-2", reply{err: errOurAccount}) // the second order that is refused
-		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Park)
-		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), queue.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done)
 		d.reason("o-3", payment.ReasonAccountMisconfigured, "")
 		d.sent("o-3", 0, 0)
 	})
@@ -93,9 +94,9 @@ func TestAClosedChannelStopsNoOther(t *testing.T) {
 		for _, order := range []string{"o-1", "o-3"} {
 			kakao.Order = order
 			d.provider.script(order, reply{err: errOurAccount})
-			d.want(p.Command(context.Background(), d.message(kakao)), events.Park)
+			d.want(p.Command(context.Background(), d.message(kakao)), queue.Park)
 		}
-		d.want(p.Command(context.Background(), d.message(va)), events.Done)
+		d.want(p.Command(context.Background(), d.message(va)), queue.Done)
 		d.sent("o-2", 1, 1)
 	})
 }
@@ -107,12 +108,12 @@ func TestOneOrderStopsNoOther(t *testing.T) {
 		d.provider.script("o-1", repeat(reply{err: errOurAccount}, 1000)...)
 		for range 20 {
 			v := p.Command(context.Background(), d.message(d.order("o-1")))
-			if d.want(v, events.Park); v.Kind != events.Park {
+			if d.want(v, queue.Park); v.Kind != queue.Park {
 				return
 			}
 			time.Sleep(v.At.Sub(d.now()))
 		}
-		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), queue.Done)
 		d.sent("o-2", 1, 1)
 		if is := d.log.now("o-1"); is.Status != payment.Parked || is.Reason.Code != payment.ReasonAccountMisconfigured {
 			t.Errorf("%s %+v", is.Status, is.Reason)

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 func page(url string) *payment.Action {
@@ -53,9 +53,9 @@ func TestAnActionThatCannotBeReadNow(t *testing.T) {
 		before := len(a.log.history("o-1"))
 		a.log.failActions(errPort)
 		again := a.webhook("o-1", payment.Observation{Kind: payment.Accepted, Action: page("https://pay.example/2")})
-		a.want(a.worker.Webhook(context.Background(), again), events.Retry)
+		a.want(a.worker.Webhook(context.Background(), again), queue.Retry)
 		a.log.failActions(nil)
-		a.want(a.worker.Webhook(context.Background(), again), events.Done)
+		a.want(a.worker.Webhook(context.Background(), again), queue.Done)
 		if got := len(a.log.history("o-1")); got != before+1 {
 			t.Errorf("%d events, want %d", got, before+1)
 		}

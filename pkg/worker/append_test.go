@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 func TestNoCallOnAnIntentThatMayNotBeWritten(t *testing.T) {
@@ -15,14 +15,14 @@ func TestNoCallOnAnIntentThatMayNotBeWritten(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				p, m := d.start(), d.message(d.order("o-1"))
 				p.ports.on("append", 1, f)
-				if delay := d.want(p.Command(context.Background(), m), events.Retry); delay <= 0 {
+				if delay := d.want(p.Command(context.Background(), m), queue.Retry); delay <= 0 {
 					t.Error("delivered again at once")
 				}
 				if n := p.ports.count("submit") + p.ports.count("lookup"); n != 0 {
 					t.Errorf("calls: %v", p.ports.calls)
 				}
 				d.sent("o-1", 0, 0)
-				d.want(d.settle(p, m), events.Done)
+				d.want(d.settle(p, m), queue.Done)
 				if is := d.provider.of("o-1").executed; is != 1 {
 					t.Errorf("executed %d times", is)
 				}
@@ -38,8 +38,8 @@ func TestAResultThatCannotBeWrittenIsLookedUp(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				p, m := d.start(), d.message(d.order("o-1"))
 				p.ports.on("append", 2, f)
-				d.want(p.Command(context.Background(), m), events.Retry)
-				d.want(p.Command(context.Background(), m), events.Done)
+				d.want(p.Command(context.Background(), m), queue.Retry)
+				d.want(p.Command(context.Background(), m), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.Pending)
 				d.sent("o-1", 1, 1)
 				if d.provider.lookups != lookups {
@@ -56,18 +56,18 @@ func TestStaleReads(t *testing.T) {
 		m := d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{err: errBalance})
 		p := d.start()
-		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
-		d.want(p.Command(context.Background(), m), events.Done)
+		time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
+		d.want(p.Command(context.Background(), m), queue.Done)
 		for _, behind := range []int{1, 5, 1000} {
 			d.server.FlushAll()
 			d.log.behind = behind
 			v := p.Command(context.Background(), m)
-			if v.Kind == events.Retry && v.Delay <= 0 {
+			if v.Kind == queue.Retry && v.Delay <= 0 {
 				t.Errorf("%d stale reads: %+v", behind, v)
 			}
 		}
 		d.log.behind = 0
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		d.sent("o-1", 2, 1)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 	})

@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 
 // claim takes the order for this job. It reports false, with the verdict, when another works on it now. Nothing
 // else is learned from the store: who forged, restored or flushed it can make this worker slower, and no more.
-func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
+func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 	// One that is further away was set before the clock was set back.
 	if left := w.claimsDownUntil.Load() - w.Now().UnixNano(); 0 < left && left <= claimPause.Nanoseconds() {
 		return w.withoutClaim(ctx, j, nil)
@@ -36,27 +37,27 @@ func (w *Worker) claim(ctx context.Context, j *job) (events.Verdict, bool) {
 		return w.withoutClaim(ctx, j, err)
 	}
 	if claim.Outcome != idempotency.Won {
-		return events.RetryVerdict(min(max(claim.Wait, busyMin), busyMax)), false
+		return queue.RetryAfter(min(max(claim.Wait, busyMin), busyMax)), false
 	}
 	j.held, j.known = &claim.Held, !claim.Held.First()
 	w.metrics.claimsHeld.Add(ctx, 1)
-	return events.Verdict{}, true
+	return queue.Verdict{}, true
 }
 
-func orderReused() events.Verdict {
-	return events.DeadVerdict(events.DeadOrderReused, "order: another command was taken under this order number")
+func orderReused() queue.Verdict {
+	return queue.DeadLetter(events.DeadOrderReused, "order: another command was taken under this order number")
 }
 
 // withoutClaim goes on with the log alone, or waits, as configured.
-func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (events.Verdict, bool) {
+func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (queue.Verdict, bool) {
 	w.metrics.claimsDown.Add(ctx, 1)
 	if err != nil {
 		w.Logger.ErrorContext(ctx, "the claim store cannot be asked", "provider", j.ref.Provider, "order", j.ref.Order, "wait", w.ClaimsRequired, "error", err)
 	}
 	if w.ClaimsRequired {
-		return events.RetryVerdict(pauseAfterError), false
+		return queue.RetryAfter(pauseAfterError), false
 	}
-	return events.Verdict{}, true
+	return queue.Verdict{}, true
 }
 
 // giveBack releases the claim, so that a redelivery need not wait for the lease. It may be called again.
@@ -76,7 +77,7 @@ func (w *Worker) giveBack(ctx context.Context, j *job) {
 
 // refuse writes that a payment which can be named will not be executed, and gives its message up. A
 // payment that the log knows already is left as it is.
-func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) events.Verdict {
+func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) queue.Verdict {
 	j := &job{ref: p.Ref, payment: p, started: w.Local()}
 	next, _, err := payment.Decide(p, refusal(payment.ReasonInvalid, detail), w.Now())
 	if err == nil {
@@ -84,22 +85,22 @@ func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.De
 	}
 	if err != nil && !errors.Is(err, events.ErrStale) {
 		w.Logger.WarnContext(ctx, "the refusal could not be written", "provider", p.Provider, "order", p.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
-	return events.DeadVerdict(reason, detail)
+	return queue.DeadLetter(reason, detail)
 }
 
 // refuseUndecodable gives a message up that is no command, and fails its payment if that has a name.
-func (w *Worker) refuseUndecodable(ctx context.Context, err error) events.Verdict {
+func (w *Worker) refuseUndecodable(ctx context.Context, err error) queue.Verdict {
 	var bad *events.CommandError
 	if !errors.As(err, &bad) {
-		return events.DeadVerdict(events.DeadUndecodable, err.Error())
+		return queue.DeadLetter(events.DeadUndecodable, err.Error())
 	}
 	if bad.Ref.Validate() != nil {
-		return events.DeadVerdict(bad.Reason, bad.Error())
+		return queue.DeadLetter(bad.Reason, bad.Error())
 	}
 	if bad.Upstream != "" && w.OrderPrefixes.Check(bad.Upstream, bad.Ref.Order) != nil {
-		return events.DeadVerdict(bad.Reason, bad.Error()) // an event would take a number that is reserved
+		return queue.DeadLetter(bad.Reason, bad.Error()) // an event would take a number that is reserved
 	}
 	now := w.Now().UTC()
 	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now, Upstream: bad.Upstream}

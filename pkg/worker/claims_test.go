@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -15,19 +15,19 @@ func TestTwoWorkersWithClaims(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
-		first := make(chan events.Verdict)
+		first := make(chan queue.Verdict)
 		go func() { first <- d.start().Command(context.Background(), m) }()
 		time.Sleep(time.Second)
 		second := d.start()
-		delay := d.want(second.Command(context.Background(), m), events.Retry)
+		delay := d.want(second.Command(context.Background(), m), queue.Retry)
 		if delay <= 0 || delay > 2*time.Second {
 			t.Errorf("busy: delivered again after %s", delay)
 		}
 		if n := second.ports.count(""); n != 1 {
 			t.Errorf("the busy worker called %v", second.ports.calls)
 		}
-		d.want(<-first, events.Done)
-		d.want(second.Command(context.Background(), m), events.Done)
+		d.want(<-first, queue.Done)
+		d.want(second.Command(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -42,7 +42,7 @@ func TestBusyWaitsNoLongerThanTheLease(t *testing.T) {
 			t.Fatal("not crashed")
 		}
 		time.Sleep(d.options.Timing.Lease - 300*time.Millisecond)
-		if delay := d.want(d.start().Command(context.Background(), m), events.Retry); delay != 300*time.Millisecond {
+		if delay := d.want(d.start().Command(context.Background(), m), queue.Retry); delay != 300*time.Millisecond {
 			t.Errorf("delivered again after %s, the lease ends in 300 ms", delay)
 		}
 	})
@@ -54,13 +54,13 @@ func TestTwoWorkersWithoutClaims(t *testing.T) {
 		d.server.SetError("LOADING")
 		m := d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, takes: time.Second, says: accepted("o-1")})
-		workers, verdicts := []*process{d.start(), d.start(), d.start()}, make(chan events.Verdict)
+		workers, verdicts := []*process{d.start(), d.start(), d.start()}, make(chan queue.Verdict)
 		for _, p := range workers {
 			go func() { verdicts <- p.Command(context.Background(), m) }()
 		}
 		submits, lookups := 0, 0
 		for range workers {
-			if v := <-verdicts; v.Kind != events.Done && v.Kind != events.Park {
+			if v := <-verdicts; v.Kind != queue.Done && v.Kind != queue.Park {
 				t.Errorf("the verdict is %+v", v)
 			}
 		}
@@ -80,8 +80,8 @@ func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
 		d.server.SetError("LOADING")
 		p := d.start()
 		for range 5 {
-			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
-			d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("o-2"))), queue.Done)
 		}
 		if n := p.ports.count("claim"); n != 1 {
 			t.Errorf("the store was asked %d times within its pause", n)
@@ -91,7 +91,7 @@ func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
 		d.sent("o-1", 1, 1)
 		time.Sleep(time.Second)
 		d.server.SetError("")
-		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done)
 		if n := p.ports.count("claim"); n != 2 || p.ports.count("release") != 1 {
 			t.Errorf("after the pause: %v", p.ports.calls)
 		}
@@ -104,7 +104,7 @@ func TestStoreDownAndRequiredWaits(t *testing.T) {
 		d.options.ClaimsRequired = true
 		p, m := d.start(), d.message(d.order("o-1"))
 		for range 3 {
-			if delay := d.want(p.Command(context.Background(), m), events.Retry); delay <= 0 {
+			if delay := d.want(p.Command(context.Background(), m), queue.Retry); delay <= 0 {
 				t.Error("delivered again at once")
 			}
 		}
@@ -114,7 +114,7 @@ func TestStoreDownAndRequiredWaits(t *testing.T) {
 		d.log.want("o-1")
 		d.sent("o-1", 0, 0)
 		d.server.SetError("")
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -124,7 +124,7 @@ func TestAHangingStoreIsNotWaitedForLong(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.claims = hanging{d.claims}
 		began := time.Now()
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		if took := time.Since(began); took > d.options.Timing.SubmitTimeout {
 			t.Errorf("took %s", took)
 		}
@@ -143,7 +143,7 @@ func (hanging) Claim(ctx context.Context, _ payment.Ref, _ idempotency.Request) 
 func TestAnUnknownOutcomeOfAClaimWaits(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.claims = silentStore{d.claims}
-		if delay := d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Retry); delay <= 0 {
+		if delay := d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Retry); delay <= 0 {
 			t.Error("delivered again at once")
 		}
 		d.sent("o-1", 0, 0)
@@ -160,7 +160,7 @@ func TestRedisFlushedBetweenAnyTwoSteps(t *testing.T) {
 	for _, at := range worker.Steps() {
 		t.Run(string(at), func(t *testing.T) {
 			inBubble(t, func(d *testbed) {
-				m, second := d.message(d.order("o-1")), events.Verdict{}
+				m, second := d.message(d.order("o-1")), queue.Verdict{}
 				d.options.OnStep = func(s worker.Step, _ payment.Ref) {
 					if s == at {
 						d.options.OnStep = nil
@@ -170,12 +170,12 @@ func TestRedisFlushedBetweenAnyTwoSteps(t *testing.T) {
 				}
 				first := d.start()
 				v := first.Command(context.Background(), m)
-				for _, v := range []events.Verdict{v, second} {
-					if v.Kind != events.Done && v.Kind != events.Park {
+				for _, v := range []queue.Verdict{v, second} {
+					if v.Kind != queue.Done && v.Kind != queue.Park {
 						t.Errorf("the verdict is %+v", v)
 					}
 				}
-				d.want(d.settle(d.start(), m), events.Done)
+				d.want(d.settle(d.start(), m), queue.Done)
 				d.sent("o-1", 1, 1)
 				if is := d.log.now("o-1"); is.Status != payment.Pending || is.Attempts != 1 {
 					t.Errorf("the log says %s", d.log.statuses("o-1"))
@@ -191,11 +191,11 @@ func TestTheClaimIsGivenBack(t *testing.T) {
 		m := d.message(d.order("o-1"))
 		p := d.start()
 		p.ports.on("append", 1, failBefore)
-		d.want(p.Command(context.Background(), m), events.Retry)
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Retry)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		p.ports.on("release", 1, failBefore) // then another waits for the lease
-		d.want(p.Command(context.Background(), m), events.Done)
-		d.want(d.settle(d.start(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
+		d.want(d.settle(d.start(), m), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -214,9 +214,9 @@ func TestALostClaimIsNotGivenBack(t *testing.T) {
 				}
 			}
 		}
-		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.want(d.start().Command(context.Background(), m), queue.Done)
 		d.options.OnStep = nil
-		d.want(d.start().Command(context.Background(), m), events.Retry)
+		d.want(d.start().Command(context.Background(), m), queue.Retry)
 	})
 }
 
@@ -226,12 +226,12 @@ func TestAClockSetBackDoesNotPutTheStoreOff(t *testing.T) {
 		d.ahead = time.Hour
 		p := d.start()
 		p.ports.on("claim", 1, failBefore)
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
-		if d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done); p.ports.count("claim") != 1 {
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
+		if d.want(p.Command(context.Background(), d.message(d.order("o-2"))), queue.Done); p.ports.count("claim") != 1 {
 			t.Fatal("it is asked for every message")
 		}
 		d.ahead = 0
-		if d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done); p.ports.count("claim") != 2 {
+		if d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done); p.ports.count("claim") != 2 {
 			t.Error("it is not asked for an hour")
 		}
 	})

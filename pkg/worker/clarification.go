@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/tracing"
 )
 
@@ -22,37 +23,37 @@ const (
 // clarification gives a provider the values that it asked for. It needs no claim, because it can start no
 // payment: the same values sent twice, by whomever, leave one payment. For the same reason a request
 // whose result is not known is simply sent again, once for each delivery.
-func (w *Worker) clarification(ctx context.Context, m events.Message) events.Verdict {
+func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verdict {
 	c, err := events.DecodeClarification(m)
 	var bad *events.CommandError
 	switch {
 	case errors.As(err, &bad): // its payment stands as it did
-		return events.DeadVerdict(bad.Reason, bad.Error())
+		return queue.DeadLetter(bad.Reason, bad.Error())
 	case err != nil:
-		return events.DeadVerdict(events.DeadUndecodable, err.Error())
+		return queue.DeadLetter(events.DeadUndecodable, err.Error())
 	}
 	conn, known := w.Connectors.Get(c.Provider)
 	if !known {
-		return events.DeadVerdict(events.DeadUnknownProvider, "provider: not configured")
+		return queue.DeadLetter(events.DeadUnknownProvider, "provider: not configured")
 	}
 	clarifier, able := conn.(connectors.Clarifier)
 	if !able {
-		return events.DeadVerdict(events.DeadInvalid, "provider: it takes no clarifications")
+		return queue.DeadLetter(events.DeadInvalid, "provider: it takes no clarifications")
 	}
 	j := &job{ref: c.Ref, conn: conn, started: w.Local()}
 	err = w.reload(ctx, j)
 	if isUnreadable(err) { // whether it waits for an answer is not known
 		if w.Now().Sub(first(m, c)) > clarifyFor {
-			return events.DeadVerdict(events.DeadTooOld, "the payment's last event cannot be read, and the provider does not wait that long for an answer")
+			return queue.DeadLetter(events.DeadTooOld, "the payment's last event cannot be read, and the provider does not wait that long for an answer")
 		}
-		return events.RetryVerdict(w.clarifyPause(m))
+		return queue.RetryAfter(w.clarifyPause(m))
 	}
 	if err == nil {
 		err = w.readActions(ctx, j)
 	}
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
 	if !j.payment.TakenFor(c.Upstream) {
 		return foreignOrder()
@@ -61,34 +62,34 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) events.Ver
 		return verdict
 	}
 	if ctx.Err() != nil { // stopping: leave it to another worker
-		return events.RetryVerdict(0)
+		return queue.RetryAfter(0)
 	}
 	return w.clarify(ctx, m, c, j, clarifier)
 }
 
-func foreignOrder() events.Verdict {
-	return events.DeadVerdict(events.DeadInvalid, "order: it is another upstream's")
+func foreignOrder() queue.Verdict {
+	return queue.DeadLetter(events.DeadInvalid, "order: it is another upstream's")
 }
 
 // wanted reports whether the provider waits for these values. p is the zero payment when the log has none.
-func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Payment) (events.Verdict, bool) {
+func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Payment) (queue.Verdict, bool) {
 	question, asks := p.Clarification()
 	switch {
 	case p.Status.Ended():
-		return events.DoneVerdict(), false
+		return queue.Acknowledge(), false
 	case w.Now().Sub(first(m, c)) > clarifyFor:
-		return events.DeadVerdict(events.DeadTooOld, "the provider does not wait that long for an answer"), false
+		return queue.DeadLetter(events.DeadTooOld, "the provider does not wait that long for an answer"), false
 	case p.Revision < c.Revision: // a replica of the log that lags behind what the upstream saw
-		return events.RetryVerdict(w.clarifyPause(m)), false
+		return queue.RetryAfter(w.clarifyPause(m)), false
 	case !asks && m.Deliveries > 1: // an earlier delivery was taken, and its acknowledgement was lost
-		return events.DoneVerdict(), false
+		return queue.Acknowledge(), false
 	case !asks:
-		return events.DeadVerdict(events.DeadInvalid, "the provider does not wait for an answer"), false
+		return queue.DeadLetter(events.DeadInvalid, "the provider does not wait for an answer"), false
 	}
 	if err := question.Check(c.Fields); err != nil {
-		return events.DeadVerdict(events.DeadInvalid, err.Error()), false
+		return queue.DeadLetter(events.DeadInvalid, err.Error()), false
 	}
-	return events.Verdict{}, true
+	return queue.Verdict{}, true
 }
 
 // first is when an answer was given: the upstream's clock must not make it younger than it is.
@@ -100,7 +101,7 @@ func first(m events.Message, c events.Clarification) time.Time {
 }
 
 // clarify sends the values once and writes that the provider has them.
-func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarification, j *job, clarifier connectors.Clarifier) events.Verdict {
+func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarification, j *job, clarifier connectors.Clarifier) queue.Verdict {
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	began, done := w.Local(), j.payment.Action
@@ -119,20 +120,20 @@ func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarifi
 	}
 	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
 		w.Logger.WarnContext(ctx, "the provider's answer to a clarification cannot be written now", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 // notClarified says what to do with values that the provider did not take, or perhaps did not take. What
 // it says of the values it says of nothing else: the payment stays as it is.
-func (w *Worker) notClarified(ctx context.Context, m events.Message, j *job, failed *connectors.Error) events.Verdict {
+func (w *Worker) notClarified(ctx context.Context, m events.Message, j *job, failed *connectors.Error) queue.Verdict {
 	w.Logger.WarnContext(ctx, "the provider did not take a clarification", "provider", j.ref.Provider, "order", j.ref.Order,
 		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 	if failed.Class == connectors.Rejected || failed.Class == connectors.NotSent && failed.Code == payment.ReasonInvalid {
-		return events.DeadVerdict(events.DeadInvalid, "the provider does not take these values: "+failed.Code+" "+failed.ProviderCode)
+		return queue.DeadLetter(events.DeadInvalid, "the provider does not take these values: "+failed.Code+" "+failed.ProviderCode)
 	}
-	return events.RetryVerdict(max(failed.RetryAfter, w.clarifyPause(m)))
+	return queue.RetryAfter(max(failed.RetryAfter, w.clarifyPause(m)))
 }
 
 // clarifyPause doubles with every delivery.

@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -60,7 +61,7 @@ func whenAsked(t *testing.T, test func(a asked)) {
 		if a.worker, err = worker.New(o); err != nil {
 			t.Fatal(err)
 		}
-		d.want(a.worker.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(a.worker.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		a.hear(payment.Observation{Kind: payment.Accepted, Action: question("last_name")})
 		test(a)
 	})
@@ -69,7 +70,7 @@ func whenAsked(t *testing.T, test func(a asked)) {
 // hear delivers a webhook.
 func (a asked) hear(o payment.Observation) {
 	a.t.Helper()
-	a.want(a.worker.Webhook(context.Background(), a.webhook("o-1", o)), events.Done)
+	a.want(a.worker.Webhook(context.Background(), a.webhook("o-1", o)), queue.Done)
 }
 
 func lastName(order string) events.Clarification {
@@ -91,7 +92,7 @@ func (a asked) reply(c events.Clarification) events.Message {
 	return events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1, StoredAt: a.now()}
 }
 
-func (a asked) give(m events.Message) events.Verdict {
+func (a asked) give(m events.Message) queue.Verdict {
 	return a.worker.Command(context.Background(), m)
 }
 
@@ -116,7 +117,7 @@ func (a asked) stillAsks() {
 func TestClarificationIsGivenOnce(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		m := a.reply(lastName("o-1"))
-		a.want(a.give(m), events.Done)
+		a.want(a.give(m), queue.Done)
 		a.called(1)
 		if a.calls[0]["customer"]["last_name"] != persons[0] || a.query.Order != "o-1" || a.query.Operation != payment.Deposit || a.query.Reference != "ref-o-1" || a.query.Amount != payment.KRW(10000) {
 			t.Errorf("asked %+v about %+v", a.calls, a.query)
@@ -126,33 +127,33 @@ func TestClarificationIsGivenOnce(t *testing.T) {
 			t.Errorf("the payment still asks: %+v", is.Action)
 		}
 		m.Deliveries = 2 // its acknowledgement was lost
-		a.want(a.give(m), events.Done)
+		a.want(a.give(m), queue.Done)
 		a.called(1)
-		a.want(a.give(a.reply(lastName("o-1"))), events.Dead, events.DeadInvalid)
+		a.want(a.give(a.reply(lastName("o-1"))), queue.Dead, events.DeadInvalid)
 		a.hear(paid())
-		a.want(a.give(a.reply(lastName("o-1"))), events.Done)
+		a.want(a.give(a.reply(lastName("o-1"))), queue.Done)
 		a.called(1)
 	})
 }
 
 func TestClarificationThatNobodyWaitsFor(t *testing.T) {
 	whenAsked(t, func(a asked) {
-		a.want(a.give(a.reply(lastName("unknown"))), events.Dead, events.DeadInvalid)
+		a.want(a.give(a.reply(lastName("unknown"))), queue.Dead, events.DeadInvalid)
 		a.testbed.provider.script("parked", reply{err: errBalance})
-		a.want(a.give(a.message(a.order("parked"))), events.Park)
-		a.want(a.give(a.reply(lastName("parked"))), events.Dead, events.DeadInvalid)
-		a.want(a.give(a.message(a.order("pays"))), events.Done) // pending, and wants a redirect
-		a.want(a.give(a.reply(lastName("pays"))), events.Dead, events.DeadInvalid)
+		a.want(a.give(a.message(a.order("parked"))), queue.Park)
+		a.want(a.give(a.reply(lastName("parked"))), queue.Dead, events.DeadInvalid)
+		a.want(a.give(a.message(a.order("pays"))), queue.Done) // pending, and wants a redirect
+		a.want(a.give(a.reply(lastName("pays"))), queue.Dead, events.DeadInvalid)
 		for _, fields := range []map[string]string{{"last_name": "x", "first_name": "x"}, {"first_name": "x"}} {
 			c := lastName("o-1")
 			c.Fields["customer"] = fields
-			a.want(a.give(a.reply(c)), events.Dead, events.DeadInvalid)
+			a.want(a.give(a.reply(c)), queue.Dead, events.DeadInvalid)
 		}
 		c := lastName("o-1")
 		c.Provider = "silent"
-		a.want(a.give(a.reply(c)), events.Dead, events.DeadInvalid)
+		a.want(a.give(a.reply(c)), queue.Dead, events.DeadInvalid)
 		c.Provider = "nobody"
-		a.want(a.give(a.reply(c)), events.Dead, events.DeadUnknownProvider)
+		a.want(a.give(a.reply(c)), queue.Dead, events.DeadUnknownProvider)
 		a.called(0)
 		a.stillAsks()
 	})
@@ -169,7 +170,7 @@ func TestUnreadableClarificationLeavesThePayment(t *testing.T) {
 			} {
 				m := a.reply(lastName(order))
 				m.Data = []byte(text)
-				a.want(a.give(m), events.Dead, reason)
+				a.want(a.give(m), queue.Dead, reason)
 			}
 		}
 		a.called(0)
@@ -182,17 +183,17 @@ func TestClarificationThatTheProviderDoesNotTake(t *testing.T) {
 	refusedValues := &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonInvalid, ProviderCode: "2004", Known: true}
 	for name, c := range map[string]struct {
 		err    error
-		kind   events.VerdictKind
+		kind   queue.Kind
 		reason events.DeadReason
 		least  time.Duration
 	}{
-		"unreachable":       {errUnreached, events.Retry, "", time.Second},
-		"throttled":         {errThrottled, events.Retry, "", 90 * time.Second},
-		"in doubt":          {errTimedOut, events.Retry, "", time.Second},
-		"not classified":    {errPlain, events.Retry, "", time.Second},
-		"rejected":          {errRefused, events.Dead, events.DeadInvalid, 0},
-		"values not taken":  {refusedValues, events.Dead, events.DeadInvalid, 0},
-		"with the customer": {errors.New(persons[0]), events.Retry, "", time.Second},
+		"unreachable":       {errUnreached, queue.Retry, "", time.Second},
+		"throttled":         {errThrottled, queue.Retry, "", 90 * time.Second},
+		"in doubt":          {errTimedOut, queue.Retry, "", time.Second},
+		"not classified":    {errPlain, queue.Retry, "", time.Second},
+		"rejected":          {errRefused, queue.Dead, events.DeadInvalid, 0},
+		"values not taken":  {refusedValues, queue.Dead, events.DeadInvalid, 0},
+		"with the customer": {errors.New(persons[0]), queue.Retry, "", time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			whenAsked(t, func(a asked) {
@@ -202,13 +203,13 @@ func TestClarificationThatTheProviderDoesNotTake(t *testing.T) {
 				if delay := a.want(v, c.kind, c.reason); delay != c.least {
 					t.Errorf("comes again after %s, want %s", delay, c.least)
 				}
-				if code := connectors.Classify(c.err).ProviderCode; v.Kind == events.Dead && !strings.Contains(v.Detail, code) {
+				if code := connectors.Classify(c.err).ProviderCode; v.Kind == queue.Dead && !strings.Contains(v.Detail, code) {
 					t.Errorf("the dead letter does not name the provider's code %s: %s", code, v.Detail)
 				}
 				a.called(1)
 				a.stillAsks()
-				if m.Deliveries++; c.kind == events.Retry {
-					a.want(a.give(m), events.Done)
+				if m.Deliveries++; c.kind == queue.Retry {
+					a.want(a.give(m), queue.Done)
 					a.called(2)
 				}
 			})
@@ -232,18 +233,18 @@ func TestClarificationInDoubtIsDeadLetteredInTheEnd(t *testing.T) {
 				answer.RequestedAt = began.Add(c.requested)
 				m := a.reply(answer)
 				v := a.give(m)
-				for ; v.Kind == events.Retry && m.Deliveries < 500; v = a.give(m) {
+				for ; v.Kind == queue.Retry && m.Deliveries < 500; v = a.give(m) {
 					time.Sleep(v.Delay)
 					m.Deliveries++
 				}
-				a.want(v, events.Dead, events.DeadTooOld)
+				a.want(v, queue.Dead, events.DeadTooOld)
 				if lasted := a.now().Sub(began); lasted <= c.lasts || lasted > c.lasts+time.Minute {
 					t.Errorf("given up after %s, want soon after %s", lasted, c.lasts)
 				}
 				a.called(m.Deliveries - 1)
 				a.stillAsks()
 				a.hear(payment.Observation{Kind: payment.Declined})
-				a.want(a.give(m), events.Done)
+				a.want(a.give(m), queue.Done)
 			})
 		})
 	}
@@ -258,10 +259,10 @@ func TestClarificationWaitsForTheRevisionThatAsked(t *testing.T) {
 		c.Revision = a.log.now("o-1").Revision
 		m := a.reply(c)
 		a.log.behind = 1
-		a.want(a.give(m), events.Retry)
+		a.want(a.give(m), queue.Retry)
 		a.called(0)
 		m.Deliveries++
-		a.want(a.give(m), events.Done)
+		a.want(a.give(m), queue.Done)
 		a.called(1)
 		if is := a.log.now("o-1"); is.Action != nil {
 			t.Errorf("the payment still asks: %+v", is.Action)
@@ -273,7 +274,7 @@ func TestClarificationWaitsForTheRevisionThatAsked(t *testing.T) {
 func TestClarificationKeepsANewQuestion(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		a.during = func(context.Context) { a.hear(payment.Observation{Kind: payment.Accepted, Action: question("email")}) }
-		a.want(a.give(a.reply(lastName("o-1"))), events.Done)
+		a.want(a.give(a.reply(lastName("o-1"))), queue.Done)
 		a.called(1)
 		if q, asks := a.log.now("o-1").Clarification(); !asks || q.Fields["customer"][0] != "email" {
 			t.Errorf("the payment asks for %+v, %v", q, asks)
@@ -288,9 +289,9 @@ func TestClarificationWhileTheLogIsDown(t *testing.T) {
 				whenAsked(t, func(a asked) {
 					a.ports.on(port, 1, f)
 					m := a.reply(lastName("o-1"))
-					a.want(a.give(m), events.Retry)
+					a.want(a.give(m), queue.Retry)
 					m.Deliveries++
-					a.want(a.give(m), events.Done)
+					a.want(a.give(m), queue.Done)
 					if is := a.log.now("o-1"); is.Action != nil || is.Status != payment.Pending {
 						t.Errorf("%s, asks %+v", is.Status, is.Action)
 					}
@@ -311,12 +312,12 @@ func TestClarificationWhileStopping(t *testing.T) {
 				t.Errorf("the call ends with the process, or never: %v", call.Err())
 			}
 		}
-		a.want(a.worker.Command(ctx, a.reply(lastName("o-1"))), events.Done)
+		a.want(a.worker.Command(ctx, a.reply(lastName("o-1"))), queue.Done)
 		if a.log.now("o-1").Action != nil {
 			t.Error("what was learned is not written")
 		}
 		a.hear(payment.Observation{Kind: payment.Accepted, Action: question("last_name")})
-		if delay := a.want(a.worker.Command(ctx, a.reply(lastName("o-1"))), events.Retry); delay != 0 {
+		if delay := a.want(a.worker.Command(ctx, a.reply(lastName("o-1"))), queue.Retry); delay != 0 {
 			t.Errorf("another worker must wait %s", delay)
 		}
 		a.called(1)
@@ -327,7 +328,7 @@ func TestClarificationWhileStopping(t *testing.T) {
 func TestClarificationThatSettles(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		a.says = paid()
-		a.want(a.give(a.reply(lastName("o-1"))), events.Done)
+		a.want(a.give(a.reply(lastName("o-1"))), queue.Done)
 		a.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Settled)
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // badClock is the time of a worker whose clock is wrong.
@@ -37,11 +38,11 @@ func TestTheFutureIsJudgedByTheBroker(t *testing.T) {
 				d.options.Now, d.options.Local = badClock(c.clock), time.Now
 				v := d.start().Command(context.Background(), m)
 				if !c.taken {
-					d.want(v, events.Dead, events.DeadInvalid)
+					d.want(v, queue.Dead, events.DeadInvalid)
 					d.sent("o-1", 0, 0)
 					return
 				}
-				d.want(v, events.Done)
+				d.want(v, queue.Done)
 				d.sent("o-1", 1, 1)
 			})
 		})
@@ -60,7 +61,7 @@ func TestAKnownOrderIsNeverDeadLetteredForAClock(t *testing.T) {
 						d.provider.script("o-1", script)
 						good := d.start()
 						m := d.message(d.order("o-1"))
-						d.want(good.Command(context.Background(), m), events.Park)
+						d.want(good.Command(context.Background(), m), queue.Park)
 						if flush {
 							d.server.FlushAll()
 						}
@@ -68,7 +69,7 @@ func TestAKnownOrderIsNeverDeadLetteredForAClock(t *testing.T) {
 						m.StoredAt = time.Time{} // not even the broker's time protects it
 						d.options.Now, d.options.Local = badClock(by), time.Now
 						v := d.start().Command(context.Background(), m)
-						if is := d.log.now("o-1"); v.Kind == events.Dead || is.Status == payment.Failed {
+						if is := d.log.now("o-1"); v.Kind == queue.Dead || is.Status == payment.Failed {
 							t.Errorf("the verdict is %+v, %s became %s", v, before.Status, is.Status)
 						}
 					})
@@ -85,8 +86,8 @@ func TestAnUntimelyCommandWaitsForTheLog(t *testing.T) {
 		cmd.RequestedAt = time.Now().Add(time.Hour)
 		p := d.start()
 		p.ports.on("last", 1, failBefore)
-		d.want(p.Command(context.Background(), d.message(cmd)), events.Retry)
-		d.want(p.Command(context.Background(), d.message(cmd)), events.Dead, events.DeadInvalid)
+		d.want(p.Command(context.Background(), d.message(cmd)), queue.Retry)
+		d.want(p.Command(context.Background(), d.message(cmd)), queue.Dead, events.DeadInvalid)
 	})
 }
 
@@ -98,11 +99,11 @@ func TestAnUntimelyCommandAtAReplicaThatLags(t *testing.T) {
 		cmd.RequestedAt = time.Now().Add(time.Hour)
 		p, m := d.start(), d.message(cmd)
 		m.StoredAt = cmd.RequestedAt
-		d.want(p.Command(context.Background(), m), events.Park)
+		d.want(p.Command(context.Background(), m), queue.Park)
 		m.StoredAt = time.Now()
 		q := d.start()
 		q.ports.onRead = func() error { return events.ErrNoPayment }
-		d.want(q.Command(context.Background(), m), events.Park)
+		d.want(q.Command(context.Background(), m), queue.Park)
 		d.log.want("o-1", payment.Submitting, payment.Parked)
 	})
 }

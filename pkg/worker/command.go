@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // maxMoves bounds how often one delivery of a message follows a payment that others keep moving.
@@ -38,7 +39,7 @@ type job struct {
 // Command executes one command, see "The way of a command" in docs/architecture.md. When ctx ends, because the process
 // stops, it finishes what it has begun, within the lease, and begins nothing new. A clarification arrives the same way
 // and pays nothing.
-func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
+func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 	if events.IsClarification(m.Subject) {
 		return w.clarification(ctx, m)
 	}
@@ -48,7 +49,7 @@ func (w *Worker) Command(ctx context.Context, m events.Message) events.Verdict {
 	}
 	// A subject that names no payment can carry any order, also one that no log and no claim can hold.
 	if err := cmd.Ref.Validate(); err != nil {
-		return events.DeadVerdict(events.DeadInvalid, err.Error())
+		return queue.DeadLetter(events.DeadInvalid, err.Error())
 	}
 	conn, known := w.Connectors.Get(cmd.Provider)
 	if !known {
@@ -92,15 +93,15 @@ func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.
 
 // forKnown refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any clock
 // says, because a command that is given up would leave it without an end.
-func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict events.Verdict, known bool) {
+func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict queue.Verdict, known bool) {
 	j := &job{ref: cmd.Ref, payment: payment.New(cmd)}
 	err := w.reload(ctx, j)
 	if errors.Is(err, events.ErrNoPayment) {
 		if reason == events.DeadTooOld { // the log may have forgotten it: nothing is written about it
-			return events.DeadVerdict(reason, detail), false
+			return queue.DeadLetter(reason, detail), false
 		}
 		if err = w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err == nil {
-			return events.DeadVerdict(reason, detail), false
+			return queue.DeadLetter(reason, detail), false
 		}
 	}
 	if verdict, bad := w.unreadable(err); bad {
@@ -108,15 +109,15 @@ func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason event
 	}
 	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
 		w.Logger.WarnContext(ctx, "an untimely command cannot be refused now; will retry", "provider", cmd.Provider, "order", cmd.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError), false
+		return queue.RetryAfter(pauseAfterError), false
 	}
-	return events.Verdict{}, true
+	return queue.Verdict{}, true
 }
 
 // advance moves the payment until there is nothing more to do for this delivery. A payment that was not read from
 // the log is taken for a new one: whatever is decided about that is an append, and the log refuses it if it knows
 // the order.
-func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
+func (w *Worker) advance(ctx context.Context, j *job) queue.Verdict {
 	for range maxMoves {
 		verdict, finished, err := w.step(ctx, j)
 		if errors.Is(err, events.ErrStale) { // nothing was decided: read what moved and begin again
@@ -129,21 +130,21 @@ func (w *Worker) advance(ctx context.Context, j *job) events.Verdict {
 		}
 		if err != nil {
 			w.Logger.WarnContext(ctx, "the payment cannot be moved now", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)
-			return events.RetryVerdict(pauseAfterError)
+			return queue.RetryAfter(pauseAfterError)
 		}
 		if finished {
 			return verdict
 		}
 	}
-	return events.RetryVerdict(pauseAfterError)
+	return queue.RetryAfter(pauseAfterError)
 }
 
 // step does the next thing for a payment in its status. finished says that the verdict counts.
-func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, finished bool, err error) {
+func (w *Worker) step(ctx context.Context, j *job) (verdict queue.Verdict, finished bool, err error) {
 	if j.known {
 		j.known = false
 		if err := w.reload(ctx, j); err != nil && !errors.Is(err, events.ErrNoPayment) {
-			return events.Verdict{}, false, err
+			return queue.Verdict{}, false, err
 		}
 	}
 	p := j.payment
@@ -156,42 +157,42 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict events.Verdict, fini
 	case payment.Submitting, payment.InDoubt:
 		return w.resolve(ctx, j)
 	default: // the provider has it, or it has ended
-		return events.DoneVerdict(), true, w.completeReversal(ctx, j)
+		return queue.Acknowledge(), true, w.completeReversal(ctx, j)
 	}
 }
 
 // begin sends a payment of which nothing was sent, if it may be sent now.
-func (w *Worker) begin(ctx context.Context, j *job) (events.Verdict, bool, error) {
+func (w *Worker) begin(ctx context.Context, j *job) (queue.Verdict, bool, error) {
 	now := w.Now()
 	if now.Before(j.payment.ResumeAt) {
-		return events.ParkVerdict(j.payment.ResumeAt), true, nil
+		return queue.ParkUntil(j.payment.ResumeAt), true, nil
 	}
 	if decision, late := w.tooLate(j, now); late {
-		return events.DoneVerdict(), true, w.decide(ctx, j, decision)
+		return queue.Acknowledge(), true, w.decide(ctx, j, decision)
 	}
 	if err := connectors.Check(j.conn, j.cmd); err != nil {
-		return events.DeadVerdict(events.DeadInvalid, err.Error()), true, w.decide(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
+		return queue.DeadLetter(events.DeadInvalid, err.Error()), true, w.decide(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
 	}
 	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
-		return events.ParkVerdict(decision.ResumeAt), true, w.decide(ctx, j, decision)
+		return queue.ParkUntil(decision.ResumeAt), true, w.decide(ctx, j, decision)
 	} else if shut {
-		return events.DoneVerdict(), true, w.decide(ctx, j, decision)
+		return queue.Acknowledge(), true, w.decide(ctx, j, decision)
 	}
 	if ctx.Err() != nil { // stopping: leave it to another worker
-		return events.RetryVerdict(0), true, nil
+		return queue.RetryAfter(0), true, nil
 	}
 	done, why, err := w.admitSubmit(ctx, j)
 	switch {
 	case done != nil:
-		return events.Verdict{}, false, w.submit(ctx, j, done)
+		return queue.Verdict{}, false, w.submit(ctx, j, done)
 	case why.code != "":
 		return w.hold(ctx, j, why)
 	}
-	return events.Verdict{}, false, err
+	return queue.Verdict{}, false, err
 }
 
 // resolve finds out about a payment that may have been sent.
-func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, error) {
+func (w *Worker) resolve(ctx context.Context, j *job) (queue.Verdict, bool, error) {
 	if w.mayIntend(j) {
 		return w.sendAgain(ctx, j)
 	}
@@ -203,27 +204,27 @@ func (w *Worker) resolve(ctx context.Context, j *job) (events.Verdict, bool, err
 		return w.lookLater(ctx, j, decision.ResumeAt)
 	}
 	if ctx.Err() != nil { // stopping: let another worker ask
-		return events.RetryVerdict(0), true, nil
+		return queue.RetryAfter(0), true, nil
 	}
 	done, why, err := w.admit(ctx, j)
 	switch {
 	case done != nil:
 		j.looked = true
-		return events.Verdict{}, false, w.lookUp(ctx, j, done)
+		return queue.Verdict{}, false, w.lookUp(ctx, j, done)
 	case why.code != "":
-		return events.ParkVerdict(why.again.Add(place(j.ref, why.again.Sub(w.Now())/2))), true, nil
+		return queue.ParkUntil(why.again.Add(place(j.ref, why.again.Sub(w.Now())/2))), true, nil
 	}
-	return events.Verdict{}, false, err
+	return queue.Verdict{}, false, err
 }
 
 // lookLater parks a payment until it can be asked about. When that is after a night or a weekend, what was
 // interrupted does not stand as submitting until then: it is in doubt, with its reason.
-func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (events.Verdict, bool, error) {
+func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (queue.Verdict, bool, error) {
 	now := w.Now()
 	if j.payment.Status == payment.InDoubt || at.Sub(now) <= w.Timing.LookupMax {
-		return events.ParkVerdict(at), true, nil
+		return queue.ParkUntil(at), true, nil
 	}
-	return events.Verdict{}, false, w.observe(ctx, j, interruption(), now)
+	return queue.Verdict{}, false, w.observe(ctx, j, interruption(), now)
 }
 
 // mayIntend reports whether the provider has said, twice and late enough, that it does not know the order,

@@ -9,6 +9,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -65,11 +66,11 @@ func (d *testbed) run(way path, faults [2]func(int, string) fault, when webhooks
 		}
 	}
 	last := d.start()
-	d.want(d.settle(last, m), events.Done)
+	d.want(d.settle(last, m), queue.Done)
 	if when != never {
 		d.takeIn(d.webhook("o-1", paid()), 100)
 	}
-	d.want(d.settle(last, m), events.Done)
+	d.want(d.settle(last, m), queue.Done)
 	d.checkTruth(when)
 	return calls
 }
@@ -86,9 +87,9 @@ func (d *testbed) work(p *process, m events.Message) (done bool) {
 			return false
 		}
 		switch v.Kind {
-		case events.Retry:
+		case queue.Retry:
 			time.Sleep(v.Delay)
-		case events.Park:
+		case queue.Park:
 			time.Sleep(time.Until(v.At))
 		default:
 			return true
@@ -105,7 +106,7 @@ func (d *testbed) takeIn(m events.Message, deliveries int) {
 	}
 	for range deliveries {
 		v := d.start().Webhook(context.Background(), m)
-		if v.Kind == events.Done {
+		if v.Kind == queue.Done {
 			return
 		}
 		time.Sleep(v.Delay)
@@ -171,11 +172,11 @@ func TestCrashAtEveryStep(t *testing.T) {
 						if when == early {
 							d.takeIn(d.webhook("o-1", paid()), 100)
 						}
-						d.want(d.settle(d.start(), m), events.Done)
+						d.want(d.settle(d.start(), m), queue.Done)
 						if when != never {
 							d.takeIn(d.webhook("o-1", paid()), 100)
 						}
-						d.want(d.settle(d.start(), m), events.Done)
+						d.want(d.settle(d.start(), m), queue.Done)
 						d.checkTruth(when)
 					})
 				})

@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -38,7 +39,7 @@ func TestDoubtIsAskedAtOnceThenOnTheSchedule(t *testing.T) {
 				for i, want := range []time.Duration{ // half the age, at least 5 s, at most 10 minutes
 					5, 5, 5, 7500 * time.Millisecond / time.Second, 11, 16, 25, 37, 56, 85,
 				} {
-					delay := d.want(p.Command(context.Background(), m), events.Park)
+					delay := d.want(p.Command(context.Background(), m), queue.Park)
 					if exact := min(max(time.Since(began)/2, 5*time.Second), 10*time.Minute); delay != exact {
 						t.Errorf("step %d: asked again after %s, want %s", i, delay, exact)
 					}
@@ -51,7 +52,7 @@ func TestDoubtIsAskedAtOnceThenOnTheSchedule(t *testing.T) {
 					time.Sleep(delay)
 				}
 				time.Sleep(24 * time.Hour)
-				if delay := d.want(p.Command(context.Background(), m), events.Park); delay != 10*time.Minute {
+				if delay := d.want(p.Command(context.Background(), m), queue.Park); delay != 10*time.Minute {
 					t.Errorf("after a day: asked again after %s", delay)
 				}
 				d.log.want("o-1", payment.Submitting, payment.InDoubt)
@@ -65,7 +66,7 @@ func TestDoubtIsAskedAtOnceThenOnTheSchedule(t *testing.T) {
 func TestAKnownDuplicateIsAdopted(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errDuplicate})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		if before := d.log.history("o-1")[1]; !before.Known || before.Reason.ProviderCode != "426" {
 			t.Errorf("in doubt: %+v", before.Reason)
@@ -79,7 +80,7 @@ func TestKnownIsNeverSentAgain(t *testing.T) {
 		d.provider.script("o-1", reply{err: errDuplicate}) // and the look-up never knows the order
 		p, m := d.start(), d.message(d.order("o-1"))
 		for range 12 {
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		is := d.log.now("o-1")
 		if age := time.Since(is.SubmittedAt); age < 3*settling {
@@ -96,7 +97,7 @@ func TestInterruptedIsLookedUpNotSent(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		m := interrupted(d, d.order("o-1"), true)
 		q := d.start()
-		d.want(q.Command(context.Background(), m), events.Done)
+		d.want(q.Command(context.Background(), m), queue.Done)
 		if q.ports.count("submit") != 0 || q.ports.count("lookup") != 1 {
 			t.Errorf("calls: %v", q.ports.calls)
 		}
@@ -110,10 +111,10 @@ func TestInterruptedAndNotToBeAskedIsInDoubt(t *testing.T) {
 		m := interrupted(d, d.order("o-1"), true)
 		p := d.start()
 		p.ports.on("lookup", 1, failBefore)
-		d.want(p.Command(context.Background(), m), events.Park)
+		d.want(p.Command(context.Background(), m), queue.Park)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.reason("o-1", payment.ReasonInterrupted, "")
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -123,7 +124,7 @@ func TestUnknownBeforeSettlingIsNotBelieved(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.hidden = settling - time.Second // the look-up does not know what was executed
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		d.sent("o-1", 1, 1)
 		if d.provider.lookups < 5 {
@@ -141,7 +142,7 @@ func TestUnknownIsHeldToTheTraits(t *testing.T) {
 		}
 		p, m := d.start(), d.message(d.order("o-1"))
 		for range 6 { // 5, 10, 15, 22, 33, 50 s
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.sent("o-1", 1, 1)
@@ -155,11 +156,11 @@ func TestUnknownIsAsOldAsItsQuestion(t *testing.T) {
 		m := interrupted(d, d.order("o-1"), true)
 		d.provider.takes = 10 * time.Second // asked before the delay has passed, answered after it
 		time.Sleep(settling - d.options.Timing.Lease - 5*time.Second)
-		d.want(d.start().Command(context.Background(), m), events.Park)
+		d.want(d.start().Command(context.Background(), m), queue.Park)
 		if is := d.log.now("o-1"); is.NotFound != 0 {
 			t.Errorf("believed %s after the request", is.NotFoundAt.Sub(is.SubmittedAt))
 		}
-		d.want(d.settle(d.start(), m), events.Done)
+		d.want(d.settle(d.start(), m), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -176,7 +177,7 @@ func TestAnUnknownOfTheFirstAttemptSaysNothingAboutTheSecond(t *testing.T) {
 			d.log.put(p)
 			d.ahead += 2 * settling // and this worker stands still
 		}
-		d.want(d.start().Command(context.Background(), m), events.Park)
+		d.want(d.start().Command(context.Background(), m), queue.Park)
 		if is := d.log.now("o-1"); is.NotFound != 0 {
 			t.Errorf("an answer from before the second attempt counts for it: %d", is.NotFound)
 		}
@@ -187,7 +188,7 @@ func TestTwoUnknownsSendAgainOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		p, m := d.start(), d.message(d.order("o-1"))
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
 		all := d.log.history("o-1")
 		if first, second := all[2], all[3]; first.NotFound != 1 || first.NotFoundAt.Sub(all[0].SubmittedAt) < settling ||
@@ -198,7 +199,7 @@ func TestTwoUnknownsSendAgainOnce(t *testing.T) {
 			t.Errorf("%d attempts, %d not found", is.Attempts, is.NotFound)
 		}
 		d.sent("o-1", 2, 1)
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		d.sent("o-1", 2, 1)
 	})
 }
@@ -207,7 +208,7 @@ func TestTheSecondAttemptIsInDoubtAgain(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut}, reply{execute: true, err: errTimedOut})
 		d.provider.hidden = settling - time.Second
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.InDoubt, payment.Pending)
 		d.sent("o-1", 2, 1)
 	})
@@ -218,7 +219,7 @@ func TestExpiredAfterProvenUnknownFails(t *testing.T) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now().Add(time.Minute)
 		d.provider.script("o-1", reply{err: errTimedOut})
-		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Failed)
 		d.reason("o-1", payment.ReasonExpired, "")
 		d.sent("o-1", 1, 0)
@@ -233,12 +234,12 @@ func TestTimeAloneFailsNothing(t *testing.T) {
 		d.provider.lookup = func(connectors.Query) (payment.Observation, error) { return payment.Observation{}, errPlain }
 		p, m := d.start(), d.message(cmd)
 		for range 100 {
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.sent("o-1", 1, 1)
 		d.provider.lookup = nil
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 	})
 }
@@ -254,11 +255,11 @@ func TestALateResultOfAnEarlierAttemptChangesNothing(t *testing.T) {
 					if s == worker.StepCalled {
 						d.options.OnStep = nil
 						time.Sleep(d.options.Timing.Lease) // gone: others take over
-						d.want(d.settle(d.start(), m), events.Done)
+						d.want(d.settle(d.start(), m), queue.Done)
 					}
 				}
 				slow := d.start()
-				d.want(slow.Command(context.Background(), m), events.Done)
+				d.want(slow.Command(context.Background(), m), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
 				d.sent("o-1", 2, 1)
 			})
@@ -279,7 +280,7 @@ func TestALateAcceptanceOfAnEarlierAttemptIsTheTruth(t *testing.T) {
 			}
 			return fine
 		}
-		d.want(slow.Command(context.Background(), m), events.Done)
+		d.want(slow.Command(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Submitting, payment.Pending)
 	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // unreadable is a signed "paid" whose amount cannot be read.
@@ -36,11 +37,11 @@ func TestUnrecognisedWebhooksAreLookedUpAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				p := d.start()
-				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 				d.lookupSays(c.lookup, nil)
 				hook := d.webhook("o-1", unreadable())
 				for range 3 { // the acknowledgement is lost, and the provider repeats itself
-					d.want(p.Webhook(context.Background(), hook), events.Done)
+					d.want(p.Webhook(context.Background(), hook), queue.Done)
 				}
 				d.log.want("o-1", c.want...)
 				is := d.log.now("o-1")
@@ -79,9 +80,9 @@ func TestAnotherAmountIsLookedUpAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				p := d.start()
-				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 				d.lookupSays(c.lookup, nil)
-				d.want(p.Webhook(context.Background(), d.webhook("o-1", other)), events.Done)
+				d.want(p.Webhook(context.Background(), d.webhook("o-1", other)), queue.Done)
 				d.log.want("o-1", c.want...)
 				if d.provider.lookups != 1 {
 					t.Errorf("%d look-ups", d.provider.lookups)
@@ -103,11 +104,11 @@ func TestADoubtForAPersonIsLookedUpAtOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.traits.OneReference = true
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.lookupSays(paid(), nil)
 		second := paid(func(o *payment.Observation) { o.Reference = "another" })
 		for range 3 {
-			d.want(p.Webhook(context.Background(), d.webhook("o-1", second)), events.Done)
+			d.want(p.Webhook(context.Background(), d.webhook("o-1", second)), queue.Done)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.InDoubt)
 		d.reason("o-1", payment.ReasonSecondReference, "")
@@ -123,10 +124,10 @@ func TestAWebhookOfTheOtherOperationIsKept(t *testing.T) {
 	asPayout := func(c *call, _ http.Header) { c.Operation = payment.Payout }
 	inBubble(t, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.lookupSays(accepted("o-1"), nil)
 		for range 3 {
-			d.want(p.Webhook(context.Background(), d.webhook("o-1", paid(), asPayout)), events.Done)
+			d.want(p.Webhook(context.Background(), d.webhook("o-1", paid(), asPayout)), queue.Done)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
 		is := d.log.now("o-1")
@@ -134,9 +135,9 @@ func TestAWebhookOfTheOtherOperationIsKept(t *testing.T) {
 			t.Errorf("annotations: %+v, %d look-ups", is.Annotations, d.provider.lookups)
 		}
 		d.reason("o-1", payment.ReasonUnexplained, "")
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done)
 		v := p.Webhook(context.Background(), d.webhook("o-1", payment.Observation{Kind: payment.Declined}, asPayout))
-		d.want(v, events.Dead, events.DeadUnexplained)
+		d.want(v, queue.Dead, events.DeadUnexplained)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending, payment.Settled)
 	})
 }
@@ -148,14 +149,14 @@ func TestNewsOfAPaymentThatFailedUnsaid(t *testing.T) {
 		p := d.start()
 		late := d.order("expired")
 		late.ExpiresAt = d.now()
-		d.want(p.Command(context.Background(), d.message(late)), events.Done)
+		d.want(p.Command(context.Background(), d.message(late)), queue.Done)
 		d.log.want("expired", payment.Failed)
 		v := p.Webhook(context.Background(), d.webhook("expired", accepted("expired")))
-		d.want(v, events.Dead, events.DeadUnexplained)
+		d.want(v, queue.Dead, events.DeadUnexplained)
 		d.log.want("expired", payment.Failed)
-		d.want(p.Command(context.Background(), d.message(d.order("declined"))), events.Done)
-		d.want(p.Webhook(context.Background(), d.webhook("declined", payment.Observation{Kind: payment.Declined})), events.Done)
-		d.want(p.Webhook(context.Background(), d.webhook("declined", accepted("declined"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("declined"))), queue.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("declined", payment.Observation{Kind: payment.Declined})), queue.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("declined", accepted("declined"))), queue.Done)
 	})
 }
 
@@ -165,13 +166,13 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 		p := d.start()
 		doubt := d.message(d.order("doubt"))
 		d.provider.script("doubt", reply{err: errTimedOut})
-		d.want(p.Command(context.Background(), doubt), events.Park)
+		d.want(p.Command(context.Background(), doubt), queue.Park)
 		d.provider.script("parked", reply{err: errBalance})
-		d.want(p.Command(context.Background(), d.message(d.order("parked"))), events.Park)
-		d.want(p.Command(context.Background(), d.message(d.order("pending"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("parked"))), queue.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("pending"))), queue.Done)
 		d.lookupSays(payment.Observation{}, errPlain)
 		for _, order := range []string{"doubt", "parked", "pending"} {
-			d.want(p.Webhook(context.Background(), d.webhook(order, unreadable())), events.Park) // nobody answers
+			d.want(p.Webhook(context.Background(), d.webhook(order, unreadable())), queue.Park) // nobody answers
 			is := d.log.now(order)
 			if len(is.Annotations) != 1 || !is.Unexplained() || is.Status != map[string]payment.Status{"pending": payment.Pending}[order] && is.Status != payment.InDoubt {
 				t.Errorf("%s: %s, %+v", order, is.Status, is.Annotations)
@@ -179,18 +180,18 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 		}
 		d.lookupSays(paid(), nil)
 		for end, o := range map[string]payment.Observation{"settled": paid(), "failed": {Kind: payment.Declined}, "reversed": {Kind: payment.Reversal}} {
-			d.want(p.Command(context.Background(), d.message(d.order(end))), events.Done)
-			d.want(p.Webhook(context.Background(), d.webhook(end, o)), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order(end))), queue.Done)
+			d.want(p.Webhook(context.Background(), d.webhook(end, o)), queue.Done)
 			revision := d.log.now(end).Revision
 			v := p.Webhook(context.Background(), d.webhook(end, unreadable()))
-			d.want(v, events.Dead, events.DeadUnexplained)
+			d.want(v, queue.Dead, events.DeadUnexplained)
 			if is := d.log.now(end); is.Revision != revision || string(is.Status) != end || !strings.Contains(v.Detail, "is "+end) || !strings.Contains(v.Detail, "cannot be read") {
 				t.Errorf("%s of revision %d, %q", is.Status, is.Revision, v.Detail)
 			}
 		}
-		d.want(p.Command(context.Background(), d.message(d.order("conflict"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("conflict"))), queue.Done)
 		for _, o := range []payment.Observation{paid(), {Kind: payment.Declined}, unreadable()} {
-			d.want(p.Webhook(context.Background(), d.webhook("conflict", o)), events.Done)
+			d.want(p.Webhook(context.Background(), d.webhook("conflict", o)), queue.Done)
 		}
 		if is := d.log.now("conflict"); is.Status != payment.Conflict || len(is.Annotations) != 1 {
 			t.Errorf("%s, %+v", is.Status, is.Annotations)
@@ -202,11 +203,11 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.lookupSays(payment.Observation{}, errPlain)
 		hook, began := d.webhook("o-1", unreadable()), time.Now()
 		for tries := 0; d.log.now("o-1").OverdueAt.IsZero(); tries++ {
-			if v := p.Webhook(context.Background(), hook); v.Kind == events.Park {
+			if v := p.Webhook(context.Background(), hook); v.Kind == queue.Park {
 				time.Sleep(v.At.Sub(d.now()))
 			}
 			if tries > 20 {
@@ -216,7 +217,7 @@ func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
 		if took := time.Since(began); took > 10*time.Minute {
 			t.Errorf("told after %s", took)
 		}
-		d.want(p.Webhook(context.Background(), hook), events.Done)
+		d.want(p.Webhook(context.Background(), hook), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
 	})
 }
@@ -225,17 +226,17 @@ func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
 func TestAnUnrecognisedWebhookWaitsForTheOpening(t *testing.T) {
 	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *testbed) { // a Friday
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		time.Sleep(2 * time.Hour)
 		v := p.Webhook(context.Background(), d.webhook("o-1", unreadable()))
-		d.want(v, events.Park)
+		d.want(v, queue.Park)
 		monday := time.Date(2000, 1, 10, 8, 0, 0, 0, kst)
 		if v.At.Before(monday) || v.At.After(monday.Add(d.options.Timing.ResumeSpread)) || d.provider.lookups != 0 {
 			t.Errorf("looked up at %s after %d look-ups", v.At, d.provider.lookups)
 		}
 		time.Sleep(time.Until(v.At))
 		d.lookupSays(paid(), nil)
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Settled)
 	})
 }
@@ -245,13 +246,13 @@ func TestAnUnrecognisedWebhookWaitsForTheOpening(t *testing.T) {
 func TestAnUnansweredLookUpAfterTheOpeningIsRepeatedSoon(t *testing.T) {
 	atHours(t, time.Date(2000, 1, 7, 23, 0, 0, 0, kst), "", func(d *testbed) { // a Friday
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		time.Sleep(2 * time.Hour)
 		hook := d.webhook("o-1", unreadable())
-		time.Sleep(d.want(p.Webhook(context.Background(), hook), events.Park))
+		time.Sleep(d.want(p.Webhook(context.Background(), hook), queue.Park))
 		d.lookupSays(payment.Observation{}, errPlain)
 		for began := time.Now(); d.log.now("o-1").OverdueAt.IsZero(); {
-			if v := p.Webhook(context.Background(), hook); v.Kind == events.Park {
+			if v := p.Webhook(context.Background(), hook); v.Kind == queue.Park {
 				time.Sleep(v.At.Sub(d.now()))
 			}
 			if time.Since(began) > 10*time.Minute {
@@ -268,15 +269,15 @@ func TestUnrecognisedLookUpsAreTold(t *testing.T) {
 		p := d.start()
 		d.lookupSays(unreadableKnown(), nil)
 		d.pendingFor("o-1", time.Hour)
-		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
-		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
 		d.reason("o-1", payment.ReasonUnexplained, "2")
 
 		d.provider.script("o-2", reply{execute: true, err: errTimedOut})
 		m := d.message(d.order("o-2"))
 		for range 5 {
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		d.log.want("o-2", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt)
 		d.reason("o-2", payment.ReasonUnexplained, "2")
@@ -291,7 +292,7 @@ func TestTheThresholdTellsOfWhatIsUnexplained(t *testing.T) {
 		p := d.start()
 		d.pendingFor("o-1", threshold)
 		d.lookupSays(payment.Observation{}, errPlain)
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), events.Park)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), queue.Park)
 		p.Overdue(context.Background(), d.event("o-1"), threshold)
 		d.reason("o-1", payment.ReasonUnexplained, "2")
 		if is := d.log.now("o-1"); is.Unexplained() || is.OverdueAt.IsZero() {
@@ -305,7 +306,7 @@ func TestTheThresholdTellsOfWhatIsUnexplained(t *testing.T) {
 func TestManyUnrecognisedWebhooksOfOnePayment(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.lookupSays(accepted("o-1"), nil)
 		said := func(n int) payment.Observation {
 			o := unreadable()
@@ -315,7 +316,7 @@ func TestManyUnrecognisedWebhooksOfOnePayment(t *testing.T) {
 		dead := 0
 		for n := range 100 {
 			v := p.Webhook(context.Background(), d.webhook("o-1", said(n)))
-			if dead += btoi(v.Kind == events.Dead && v.Reason == events.DeadUnexplained); v.Kind != events.Done && v.Kind != events.Dead {
+			if dead += btoi(v.Kind == queue.Dead && v.Reason == events.DeadUnexplained); v.Kind != queue.Done && v.Kind != queue.Dead {
 				t.Fatalf("%+v", v)
 			}
 		}
@@ -323,8 +324,8 @@ func TestManyUnrecognisedWebhooksOfOnePayment(t *testing.T) {
 		if dead != 100-payment.MaxAnnotations || d.provider.lookups != payment.MaxAnnotations || is.Revision > 2+2*payment.MaxAnnotations {
 			t.Errorf("%d dead letters, %d look-ups, %d events", dead, d.provider.lookups, is.Revision)
 		}
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", said(3))), events.Done) // known already
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", said(3))), queue.Done) // known already
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done)
 		if is := d.log.now("o-1"); is.Status != payment.Settled {
 			t.Errorf("%s", is.Status)
 		}
@@ -342,14 +343,14 @@ func btoi(b bool) int {
 func TestAnUnrecognisedWebhookIsNotLostWithTheLog(t *testing.T) {
 	for call := 1; call <= 3; call++ {
 		inBubble(t, func(d *testbed) {
-			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 			p := d.start()
 			p.ports.on("append", call, failBefore)
 			v := p.Webhook(context.Background(), d.webhook("o-1", unreadable()))
-			if is := d.log.now("o-1"); v.Kind == events.Done && (is.OverdueAt.IsZero() || len(is.Annotations) == 0) {
+			if is := d.log.now("o-1"); v.Kind == queue.Done && (is.OverdueAt.IsZero() || len(is.Annotations) == 0) {
 				t.Errorf("append %d failed: %+v, %+v", call, v, is)
 			}
-			d.want(d.start().Webhook(context.Background(), d.webhook("o-1", unreadable())), events.Done)
+			d.want(d.start().Webhook(context.Background(), d.webhook("o-1", unreadable())), queue.Done)
 			if is := d.log.now("o-1"); is.OverdueAt.IsZero() || len(is.Annotations) != 1 {
 				t.Errorf("append %d failed: %+v", call, is)
 			}
@@ -363,12 +364,12 @@ func TestNewsDoesNotResetTheThreshold(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.options.Threshold = func(string) time.Duration { return threshold }
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		for n := range 60 {
 			time.Sleep(time.Hour)
 			o := accepted("o-1")
 			o.Action.Redirect.URL += strings.Repeat("x", n)
-			d.want(p.Webhook(context.Background(), d.webhook("o-1", o)), events.Done)
+			d.want(p.Webhook(context.Background(), d.webhook("o-1", o)), queue.Done)
 			is := d.log.now("o-1")
 			if late := time.Since(is.FirstSubmittedAt) >= threshold; late != !is.OverdueAt.IsZero() {
 				t.Fatalf("after %s: told at %s", time.Since(is.FirstSubmittedAt), is.OverdueAt)

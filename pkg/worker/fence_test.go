@@ -10,10 +10,10 @@ import (
 
 	"payonce/internal/redistest"
 	"payonce/pkg/connectors"
-	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -121,7 +121,7 @@ func TestTheLeaseIsCheckedLast(t *testing.T) {
 			d.provider.onDial = func() { step("dial") }
 			p := d.start()
 			p.ports.fault = func(_ int, is string) fault { step(is); return fine }
-			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 			d.sent("o-1", 0, 0)
 			d.log.want("o-1", payment.Submitting, payment.Parked)
 			d.reason("o-1", payment.ReasonInterrupted, "")
@@ -178,7 +178,7 @@ func TestAKeptConnectionIsFencedAsConfigured(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				d.options.FenceKeptConnections = always
 				p := d.start()
-				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 				if asked := p.ports.count("verify") == 1; asked != always {
 					t.Errorf("Redis was asked: %v, want %v", asked, always)
 				}
@@ -193,7 +193,7 @@ func TestAHangingFence(t *testing.T) {
 		d.claims = hangingFence{d.claims}
 		d.provider.onDial = func() {}
 		began := time.Now()
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("it took %s", took)
 		}
@@ -212,7 +212,7 @@ func (hangingFence) Verify(ctx context.Context, _ payment.Ref, _ idempotency.Hel
 func TestWhatIsSentAgainHasItsOwnConnection(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: &connectors.Error{Code: payment.ReasonIndeterminate, Evidence: "on a used connection"}}, reply{err: errRefused})
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		if got := fmt.Sprint(d.provider.alone); got != "[false true]" {
 			t.Errorf("connections of their own: %s", got)
 		}

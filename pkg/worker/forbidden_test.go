@@ -6,6 +6,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // What only we or a person may decide cannot come from a provider. Such a webhook is given up and
@@ -15,7 +16,7 @@ func TestWebhookThatDecidesForUsDies(t *testing.T) {
 		t.Run(string(kind), func(t *testing.T) {
 			after(t, func(d *testbed, _ take) {
 				m := d.webhook("o-1", payment.Observation{Kind: kind})
-				d.want(d.start().Webhook(context.Background(), m), events.Dead, events.DeadBadWebhook)
+				d.want(d.start().Webhook(context.Background(), m), queue.Dead, events.DeadBadWebhook)
 				d.log.want("o-1", payment.Submitting, payment.Pending)
 			})
 		})

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/limits"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -27,7 +27,7 @@ func TestWhatCannotBeSentFailsInTime(t *testing.T) {
 		d.impatient(time.Hour)
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
 		began := d.now()
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		if took := d.now().Sub(began); took != time.Hour {
 			t.Errorf("given up after %s", took)
 		}
@@ -48,7 +48,7 @@ func TestOtherOperationsGoOn(t *testing.T) {
 		cmd := d.order("o-1")
 		cmd.Operation = payment.Payout
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 20)...)
-		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
 		d.sent("o-1", 21, 1)
 	})
 }
@@ -58,7 +58,7 @@ func TestWhatMayHaveBeenSentNeverFailsByTime(t *testing.T) {
 		d.impatient(time.Second)
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.provider.hidden = 50 * time.Second
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -70,10 +70,10 @@ func TestWhatWasNeverKeptBackIsTried(t *testing.T) {
 		d.impatient(time.Minute)
 		m, failing := d.message(d.order("o-1")), d.message(d.order("o-2"))
 		time.Sleep(time.Hour)
-		d.want(d.start().Command(context.Background(), m), events.Done)
+		d.want(d.start().Command(context.Background(), m), queue.Done)
 		d.sent("o-1", 1, 1)
 		d.provider.script("o-2", reply{err: errBalance})
-		if delay := d.want(d.start().Command(context.Background(), failing), events.Park); delay != d.options.Timing.ParkMin {
+		if delay := d.want(d.start().Command(context.Background(), failing), queue.Park); delay != d.options.Timing.ParkMin {
 			t.Errorf("one that failed comes again after %s", delay)
 		}
 	})
@@ -85,7 +85,7 @@ func TestOnlyOpenTimeCounts(t *testing.T) {
 		d.impatient(time.Hour)
 		d.options.Timing.ResumeSpread = 0
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		d.reason("o-1", payment.ReasonGaveUp, "")
 		if at := d.log.now("o-1").UpdatedAt; !at.Equal(monday.Add(30 * time.Minute)) {
 			t.Errorf("given up at %s", at.In(kst))
@@ -94,7 +94,7 @@ func TestOnlyOpenTimeCounts(t *testing.T) {
 	atHours(t, friday.Add(-30*time.Minute), worker.SendClosed, func(d *testbed) {
 		d.impatient(time.Hour)
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 1000)...)
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		if at := d.log.now("o-1").UpdatedAt; !at.Equal(friday.Add(30 * time.Minute)) {
 			t.Errorf("always sent, given up at %s", at.In(kst))
 		}
@@ -107,10 +107,10 @@ func TestWhatIsKeptBackFailsInTime(t *testing.T) {
 		p := d.start()
 		d.trip(p)
 		m := d.message(d.order("o-1"))
-		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != 20*time.Second {
+		if delay := d.want(p.Command(context.Background(), m), queue.Park); delay != 20*time.Second {
 			t.Errorf("parked for %s", delay)
 		}
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Parked, payment.Failed)
 		d.reason("o-1", payment.ReasonGaveUp, "")
 		d.sent("o-1", 0, 0)
@@ -124,11 +124,11 @@ func TestWhatWaitedForTheOpeningIsTried(t *testing.T) {
 		p := d.start()
 		for _, order := range []string{"o-1", "o-2", "o-3", "o-4", "o-5", "o-6", "o-7", "o-8"} {
 			v := p.Command(context.Background(), d.message(d.order(order)))
-			if d.want(v, events.Park); v.At.Before(monday) || v.At.After(monday.Add(time.Minute)) {
+			if d.want(v, queue.Park); v.At.Before(monday) || v.At.After(monday.Add(time.Minute)) {
 				t.Errorf("%s waits until %s", order, v.At.In(kst))
 			}
 		}
-		d.want(d.settle(p, d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(p, d.message(d.order("o-1"))), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }

@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/limits"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -47,10 +47,10 @@ func guarded(t *testing.T, test func(d *testbed, g *gatekeeper)) {
 func TestAPlaceIsForOneCall(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		began := time.Now()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		if took := time.Since(began); took != 4*time.Second || p.ports.count("renew") != 0 {
 			t.Errorf("a request and a look-up took %s, %d renewals", took, p.ports.count("renew"))
 		}
@@ -63,8 +63,8 @@ func TestOnlyABreakerRejects(t *testing.T) {
 			return worker.GiveUpPolicy{Down: worker.RejectDown}
 		}
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 		d.reason("o-1", payment.ReasonRateLimited, "")
 	})
 }
@@ -75,10 +75,10 @@ func TestAnotherReasonBeginsItsPauseAgain(t *testing.T) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 6)...)
 		for range 6 {
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		g.shutUntil = d.now().Add(30 * time.Second)
-		if delay := d.want(p.Command(context.Background(), m), events.Park); delay < 30*time.Second || delay > 45*time.Second {
+		if delay := d.want(p.Command(context.Background(), m), queue.Park); delay < 30*time.Second || delay > 45*time.Second {
 			t.Errorf("kept back for %s", delay)
 		}
 		d.reason("o-1", payment.ReasonBreakerOpen, "")
@@ -95,7 +95,7 @@ func TestWhatIsKeptBackIsSpread(t *testing.T) {
 		g.shutUntil = d.now().Add(30 * time.Second)
 		delay := map[string]time.Duration{}
 		for _, order := range []string{"o-1", "o-2", "doubt-1", "doubt-2"} {
-			delay[order] = d.want(p.Command(context.Background(), d.message(d.order(order))), events.Park)
+			delay[order] = d.want(p.Command(context.Background(), d.message(d.order(order))), queue.Park)
 			if delay[order] < 30*time.Second || delay[order] > 45*time.Second {
 				t.Errorf("%s is kept back for %s", order, delay[order])
 			}
@@ -104,7 +104,7 @@ func TestWhatIsKeptBackIsSpread(t *testing.T) {
 			t.Errorf("together: %v", delay)
 		}
 		g.shutUntil = d.now().Add(-time.Minute)
-		if again := d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Park); again < time.Second {
+		if again := d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Park); again < time.Second {
 			t.Errorf("comes back in %s", again)
 		}
 	})
@@ -116,7 +116,7 @@ func TestSendingAgainTakesNoPlace(t *testing.T) {
 		m := interrupted(d, d.order("o-1"), false)
 		g.reserved = 0
 		p := d.start()
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.sent("o-1", 1, 1)
 		if n := p.ports.count("lookup"); g.reserved != n || n < 2 {
 			t.Errorf("%d places for %d look-ups", g.reserved, n)
@@ -132,7 +132,7 @@ func TestASpentLeaseIsNoCall(t *testing.T) {
 				time.Sleep(d.options.Timing.Lease)
 			}
 		}
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 		d.sent("o-1", 0, 0)
 		if len(g.called) != 1 || g.called[0] {
 			t.Errorf("calls: %v", g.called)
@@ -150,7 +150,7 @@ func TestStoppingTakesNoAnswerBack(t *testing.T) {
 			}
 		}
 		d.provider.script("o-1", reply{err: errBalance})
-		delay := d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Park)
+		delay := d.want(d.start().Command(ctx, d.message(d.order("o-1"))), queue.Park)
 		if is := d.log.now("o-1"); is.Attempts != 1 || delay != d.options.Timing.ParkMin {
 			t.Errorf("%d attempts, parked for %s", is.Attempts, delay)
 		}
@@ -164,7 +164,7 @@ func TestAnUnknownCanAskForMoreTime(t *testing.T) {
 		m := interrupted(d, d.order("o-1"), false)
 		d.lookupSays(payment.Observation{Kind: payment.Unknown, Settling: time.Hour}, nil)
 		time.Sleep(30 * time.Minute)
-		d.want(d.start().Command(context.Background(), m), events.Park)
+		d.want(d.start().Command(context.Background(), m), queue.Park)
 		if n := d.log.now("o-1").NotFound; n != 0 {
 			t.Errorf("believed %d times", n)
 		}
@@ -177,11 +177,11 @@ func TestAPaymentThatWeNeverSentIsNotOverdueAtOnce(t *testing.T) {
 		d.provider.script("o-1", reply{err: errBalance})
 		cmd := d.order("o-1")
 		guardedPark(d, cmd)
-		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", accepted("o-1"))), events.Done)
+		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", accepted("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Parked, payment.Pending)
 		d.lookupSays(accepted("o-1"), nil)
 		time.Sleep(10 * time.Minute)
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		if is := d.log.now("o-1"); !is.OverdueAt.IsZero() {
 			t.Errorf("overdue: %+v", is.Reason)
 		}
@@ -193,6 +193,6 @@ func guardedPark(d *testbed, cmd payment.Command) {
 	d.t.Helper()
 	before := d.options.Limits
 	d.options.Limits = &gatekeeper{shutUntil: d.now().Add(time.Hour)}
-	d.want(d.start().Command(context.Background(), d.message(cmd)), events.Park)
+	d.want(d.start().Command(context.Background(), d.message(cmd)), queue.Park)
 	d.options.Limits = before
 }

@@ -9,6 +9,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // forge writes a claim's record, whatever it says of an order: with the fields of today, and with those in which
@@ -43,13 +44,13 @@ func TestAForgedParkedPaymentIsNotSentAgain(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				cmd := d.order("o-1")
 				m := d.message(cmd)
-				d.want(d.start().Command(context.Background(), m), events.Done)
+				d.want(d.start().Command(context.Background(), m), queue.Done)
 				if stands == payment.Settled {
-					d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+					d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done)
 				}
 				history := d.log.statuses("o-1")
 				d.remembers(cmd, d.as(cmd, payment.Parked))
-				d.want(d.settle(d.start(), m), events.Done)
+				d.want(d.settle(d.start(), m), queue.Done)
 				d.sent("o-1", 1, 1)
 				if is := d.log.statuses("o-1"); is != history {
 					t.Errorf("the log said %s and says %s", history, is)
@@ -71,17 +72,17 @@ func TestAForgedRecordLosesNoParkedPayment(t *testing.T) {
 				d.provider.script("o-1", reply{err: errThrottled})
 				cmd := d.order("o-1")
 				m := d.message(cmd)
-				waits := d.want(d.start().Command(context.Background(), m), events.Park)
+				waits := d.want(d.start().Command(context.Background(), m), queue.Park)
 				forged := d.as(cmd, shown)
 				if shown == payment.Parked {
 					forged.ResumeAt = d.now().Add(1000 * time.Hour)
 				}
 				d.remembers(cmd, forged)
-				if now := d.want(d.start().Command(context.Background(), m), events.Park); now != waits {
+				if now := d.want(d.start().Command(context.Background(), m), queue.Park); now != waits {
 					t.Errorf("parked for %s, and the log says %s", now, waits)
 				}
 				time.Sleep(waits)
-				d.want(d.settle(d.start(), m), events.Done)
+				d.want(d.settle(d.start(), m), queue.Done)
 				d.sent("o-1", 2, 1)
 				d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 			})
@@ -98,12 +99,12 @@ func TestARestoredLogIsNotOverruledByTheClaims(t *testing.T) {
 				d.provider.script("o-1", reply{err: errThrottled}, reply{execute: true, says: accepted("o-1")})
 				cmd := d.order("o-1")
 				m := d.message(cmd)
-				d.want(d.settle(d.start(), m), events.Done) // submitting, parked, submitting, pending
-				d.want(d.start().Command(context.Background(), m), events.Done)
+				d.want(d.settle(d.start(), m), queue.Done) // submitting, parked, submitting, pending
+				d.want(d.start().Command(context.Background(), m), queue.Done)
 				all := d.log.lists[cmd.Ref]
 				d.log.lists[cmd.Ref] = all[:kept:kept]
 				d.remembers(cmd, d.as(cmd, payment.Pending))
-				d.want(d.settle(d.start(), m), events.Done)
+				d.want(d.settle(d.start(), m), queue.Done)
 				if is := d.log.now("o-1"); is.Status != payment.Pending {
 					t.Errorf("the order vanished: the log says %q", d.log.statuses("o-1"))
 				}
@@ -124,11 +125,11 @@ func TestAForgedRecordRefusesNoCommand(t *testing.T) {
 				concurrent.Amount = payment.KRW(20000)
 				d.remembers(concurrent, d.as(concurrent, shown))
 				m := d.message(d.order("o-1"))
-				d.want(d.settle(d.start(), m), events.Done)
+				d.want(d.settle(d.start(), m), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.Pending)
 				d.remembers(concurrent, d.as(concurrent, shown))
-				d.want(d.settle(d.start(), d.message(concurrent)), events.Dead, events.DeadOrderReused) // the log knows whose it is
-				d.want(d.settle(d.start(), m), events.Done)
+				d.want(d.settle(d.start(), d.message(concurrent)), queue.Dead, events.DeadOrderReused) // the log knows whose it is
+				d.want(d.settle(d.start(), m), queue.Done)
 				d.sent("o-1", 1, 1)
 			})
 		})
@@ -145,11 +146,11 @@ func TestTheStoreDoesNotDecideWhichCommandIsFirst(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := d.message(d.order("o-1"))
-		d.want(d.start().Command(context.Background(), m), events.Retry) // it is the concurrent writer's for as long as it works
+		d.want(d.start().Command(context.Background(), m), queue.Retry) // it is the concurrent writer's for as long as it works
 		if err := d.claims.Release(context.Background(), d.order("o-1").Ref, claim.Held); err != nil {
 			t.Fatal(err)
 		}
-		d.want(d.settle(d.start(), m), events.Done)
+		d.want(d.settle(d.start(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -160,12 +161,12 @@ func TestTheStoreDoesNotDecideWhichCommandIsFirst(t *testing.T) {
 func TestOnlyWhatWasWorkedOnBeforeIsRead(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		if n := p.ports.count("last"); n != 0 {
 			t.Errorf("a new order: %v", p.ports.calls)
 		}
 		p = d.start()
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		if p.ports.count("last") != 1 || p.ports.count("append") != 0 {
 			t.Errorf("the same command again: %v", p.ports.calls)
 		}

@@ -15,6 +15,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -58,7 +59,7 @@ func TestTimeToOutcomeCountsOpenTime(t *testing.T) {
 		d.lookupSays(paid(), nil)
 		d.pendingFor("o-1", 0)
 		time.Sleep(time.Until(monday.Add(time.Hour)))
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
 	for name, want := range map[string]float64{worker.MetricOpenTimeToOutcome: 7200, worker.MetricTimeToOutcome: monday.Sub(friday).Seconds() + 7200} {
@@ -92,7 +93,7 @@ func TestFridayNightIsSentOnMondayMorning(t *testing.T) {
 	atHours(t, friday, "", func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		v := p.Command(context.Background(), m)
-		d.want(v, events.Park)
+		d.want(v, queue.Park)
 		d.log.want("o-1", payment.Parked)
 		d.reason("o-1", payment.ReasonClosed, "")
 		is := d.log.now("o-1")
@@ -100,7 +101,7 @@ func TestFridayNightIsSentOnMondayMorning(t *testing.T) {
 			t.Errorf("parked until %s, the log says %s with %d attempts", v.At.In(kst), is.ResumeAt.In(kst), is.Attempts)
 		}
 		d.sent("o-1", 0, 0)
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Parked, payment.Submitting, payment.Pending)
 		if at := d.provider.of("o-1").at; !at.Equal(v.At) {
 			t.Errorf("sent at %s, parked until %s", at.In(kst), v.At.In(kst))
@@ -133,14 +134,14 @@ func TestOtherOperationsHaveTheirOwnHours(t *testing.T) {
 	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.Operation = payment.Payout
-		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(cmd)), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
 
 func TestTheMarginBeforeClosingIsClosed(t *testing.T) {
 	atHours(t, friday.Add(-5*time.Minute), worker.ParkClosed, func(d *testbed) {
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 		d.sent("o-1", 0, 0)
 	}, func(c *calendar.Config) { c.MarginBeforeClosing = 5 * time.Minute })
 }
@@ -194,7 +195,7 @@ func TestTheSpreadStaysWithinHoursAndTimeout(t *testing.T) {
 						cmd.ExpiresAt = monday.Add(c.expires)
 					}
 					v := p.Command(context.Background(), d.message(cmd))
-					if v.Kind != events.Park || v.At.Before(monday) || v.At.Sub(monday) > time.Minute || c.expires == 1 && !v.At.Equal(monday) {
+					if v.Kind != queue.Park || v.At.Before(monday) || v.At.Sub(monday) > time.Minute || c.expires == 1 && !v.At.Equal(monday) {
 						t.Errorf("%s: %+v", cmd.Order, v)
 					}
 				}
@@ -208,7 +209,7 @@ func TestNobodyWaitsBeyondTheirTimeout(t *testing.T) {
 		atHours(t, friday, policy, func(d *testbed) {
 			cmd := d.order("o-1")
 			cmd.ExpiresAt = monday
-			d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
+			d.want(d.start().Command(context.Background(), d.message(cmd)), queue.Done)
 			d.log.want("o-1", payment.Failed)
 			d.reason("o-1", payment.ReasonExpired, "")
 			d.sent("o-1", 0, 0)
@@ -220,7 +221,7 @@ func TestRejectedWhileClosed(t *testing.T) {
 	atHours(t, friday, worker.RejectClosed, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		for range 2 {
-			d.want(p.Command(context.Background(), m), events.Done)
+			d.want(p.Command(context.Background(), m), queue.Done)
 		}
 		d.log.want("o-1", payment.Failed)
 		d.reason("o-1", payment.ReasonClosed, "")
@@ -230,7 +231,7 @@ func TestRejectedWhileClosed(t *testing.T) {
 
 func TestSentWhileClosed(t *testing.T) {
 	atHours(t, friday, worker.SendClosed, func(d *testbed) {
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -238,7 +239,7 @@ func TestSentWhileClosed(t *testing.T) {
 
 func TestInvalidIsNotParked(t *testing.T) {
 	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
-		d.want(d.start().Command(context.Background(), d.message(d.order("bad-1"))), events.Dead, events.DeadInvalid)
+		d.want(d.start().Command(context.Background(), d.message(d.order("bad-1"))), queue.Dead, events.DeadInvalid)
 		d.log.want("bad-1", payment.Failed)
 	})
 }
@@ -252,10 +253,10 @@ func TestReleasedEarlyIsParkedAgain(t *testing.T) {
 			t.Errorf("%+v, then %+v", first, v)
 		}
 		time.Sleep(time.Until(monday.Add(16 * time.Hour))) // the queue was so long that it is Monday night
-		d.want(d.start().Command(context.Background(), m), events.Park)
+		d.want(d.start().Command(context.Background(), m), queue.Park)
 		d.log.want("o-1", payment.Parked, payment.Parked)
 		d.sent("o-1", 0, 0)
-		d.want(d.settle(d.start(), m), events.Done)
+		d.want(d.settle(d.start(), m), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -263,7 +264,7 @@ func TestReleasedEarlyIsParkedAgain(t *testing.T) {
 func TestParkedForAnotherReasonWaitsForTheOpeningToo(t *testing.T) {
 	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled}) // for 90 s
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Parked, payment.Submitting, payment.Pending)
 		if at := d.provider.of("o-1").at; at.Before(monday) {
 			t.Errorf("sent at %s", at.In(kst))
@@ -276,11 +277,11 @@ func TestNothingIsSentAgainWhileClosed(t *testing.T) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		p, m := d.start(), d.message(d.order("o-1"))
 		for time.Now().Before(monday) {
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.sent("o-1", 1, 0)
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
 		d.sent("o-1", 2, 1)
 	})
@@ -297,13 +298,13 @@ func TestInterruptedBeforeTheWeekendIsInDoubt(t *testing.T) {
 		}
 		time.Sleep(d.options.Timing.Lease)
 		q := d.start()
-		d.want(q.Command(context.Background(), m), events.Park)
+		d.want(q.Command(context.Background(), m), queue.Park)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		d.reason("o-1", payment.ReasonInterrupted, "")
 		if n := q.ports.count("lookup"); n != 0 {
 			t.Errorf("%d look-ups while the provider is closed", n)
 		}
-		d.want(d.settle(d.start(), m), events.Done)
+		d.want(d.settle(d.start(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -314,7 +315,7 @@ func TestFoundAfterTheWeekendIsNotSentAgain(t *testing.T) {
 	atHours(t, friday.Add(-time.Minute), worker.ParkClosed, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		d.provider.hidden = time.Hour // far longer than it promises
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -330,11 +331,11 @@ func TestUnknownBeforeTheWeekendIsNotEnough(t *testing.T) {
 				time.Sleep(time.Until(friday.Add(-time.Second)))
 				d.provider.takes = 2 * time.Second // the answer comes after the closing
 			}
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		d.sent("o-1", 1, 0)
 		lookups := d.provider.lookups
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.sent("o-1", 2, 1)
 		if d.provider.lookups != lookups+1 {
 			t.Errorf("%d look-ups before it was sent again", d.provider.lookups-lookups)
@@ -360,7 +361,7 @@ func TestTheScheduleCountsOpenTime(t *testing.T) {
 				p, m := d.start(), d.message(d.order("o-1"))
 				began := time.Now()
 				for time.Now().Before(monday.Add(time.Hour)) {
-					time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+					time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 				}
 				for i, at := range asked[1:] {
 					if got, want := passed(at, asked[i]), min(max(passed(asked[i], began)/2, 5*time.Second), 15*time.Minute); got != want {
@@ -392,7 +393,7 @@ func TestProvenUnknownIsRefusedWhereItMayNotWait(t *testing.T) {
 				cmd := d.order("o-1")
 				cmd.ExpiresAt = c.expires
 				d.provider.script("o-1", reply{err: errTimedOut})
-				d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+				d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Failed)
 				d.reason("o-1", c.want, "")
 				d.sent("o-1", 1, 0)
@@ -403,7 +404,7 @@ func TestProvenUnknownIsRefusedWhereItMayNotWait(t *testing.T) {
 
 func TestAProviderThatNeverOpensRefuses(t *testing.T) {
 	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Failed)
 		d.reason("o-1", payment.ReasonClosed, "")
 	}, func(c *calendar.Config) {
@@ -423,7 +424,7 @@ func TestEachProviderHasItsOwnSpread(t *testing.T) {
 		other.Provider = "silent"
 		p := d.start()
 		a, b := p.Command(context.Background(), d.message(d.order("o-1"))), p.Command(context.Background(), d.message(other))
-		if d.want(b, events.Park); a.At.Equal(b.At) {
+		if d.want(b, queue.Park); a.At.Equal(b.At) {
 			t.Errorf("both at %s", a.At)
 		}
 	})

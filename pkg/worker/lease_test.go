@@ -8,8 +8,8 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -45,11 +45,11 @@ func TestFrozenBetweenIntentAndCall(t *testing.T) {
 			p := d.start()
 			v := p.Command(context.Background(), d.message(d.order("o-1")))
 			if moved.sent {
-				d.want(v, events.Done)
+				d.want(v, queue.Done)
 				d.sent("o-1", 1, 1)
 				return
 			}
-			d.want(v, events.Park)
+			d.want(v, queue.Park)
 			if p.ports.count("submit") != 0 {
 				t.Error("sent after the lease")
 			}
@@ -79,7 +79,7 @@ func TestFrozenBetweenTwoTries(t *testing.T) {
 			}
 			return hours(provider, op)
 		}
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 		if n := p.ports.count("submit"); n != 1 {
 			t.Errorf("sent %d times", n)
 		}
@@ -126,7 +126,7 @@ func TestNoLookupAtTheEndOfTheLease(t *testing.T) {
 		}
 		p := d.start()
 		d.options.OnStep = nil
-		d.want(p.Command(context.Background(), m), events.Park)
+		d.want(p.Command(context.Background(), m), queue.Park)
 		if p.ports.count("lookup") != 0 {
 			t.Error("asked at the end of the lease")
 		}

@@ -5,9 +5,9 @@ import (
 	"errors"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // Limits rate-limit calls and stop calling a provider that is down. Each method is called concurrently.
@@ -140,15 +140,15 @@ func (w *Worker) renew(ctx context.Context, j *job) error {
 }
 
 // hold keeps a payment back of which nothing was sent, or refuses it, as configured.
-func (w *Worker) hold(ctx context.Context, j *job, why blockReason) (events.Verdict, bool, error) {
+func (w *Worker) hold(ctx context.Context, j *job, why blockReason) (queue.Verdict, bool, error) {
 	if why.code != payment.ReasonRateLimited && w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
-		return events.DoneVerdict(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
+		return queue.Acknowledge(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
 	}
 	at, news := w.holdUntil(j, why)
 	if !news {
-		return events.ParkVerdict(at), true, nil
+		return queue.ParkUntil(at), true, nil
 	}
-	return events.ParkVerdict(at), true, w.decide(ctx, j, payment.Observation{
+	return queue.ParkUntil(at), true, w.decide(ctx, j, payment.Observation{
 		Kind: payment.Park, Source: payment.FromWorker, ResumeAt: at, Reason: &payment.Reason{Code: why.code},
 	})
 }

@@ -7,9 +7,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/limits"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -52,7 +52,7 @@ func TestAnOpenBreakerParksAndSendsNothing(t *testing.T) {
 		d.trip(p)
 		m := d.message(d.order("o-1"))
 		v := p.Command(context.Background(), m)
-		delay := d.want(v, events.Park)
+		delay := d.want(v, queue.Park)
 		d.log.want("o-1", payment.Parked)
 		d.reason("o-1", payment.ReasonBreakerOpen, "")
 		is := d.log.now("o-1")
@@ -60,7 +60,7 @@ func TestAnOpenBreakerParksAndSendsNothing(t *testing.T) {
 			t.Errorf("parked for %s, the log says %s with %d attempts", delay, is.ResumeAt.Sub(d.now()), is.Attempts)
 		}
 		d.sent("o-1", 0, 0)
-		d.want(d.settle(p, m), events.Done) // the provider is back
+		d.want(d.settle(p, m), queue.Done) // the provider is back
 		d.log.want("o-1", payment.Parked, payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -78,7 +78,7 @@ func TestDeclinesAndLowBalanceDoNotOpenTheBreaker(t *testing.T) {
 			p.Command(context.Background(), d.message(d.order(name)))
 			d.sent(name, 1, 0)
 		}
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -93,7 +93,7 @@ func TestWaitingForLongWritesFewEvents(t *testing.T) {
 		for d.now().Sub(down) < 3*time.Hour {
 			d.trip(p) // somebody tries again and again
 			v := p.Command(context.Background(), m)
-			delay := d.want(v, events.Park)
+			delay := d.want(v, queue.Park)
 			if delay <= 0 {
 				t.Fatal("it would come back at once")
 			}
@@ -112,7 +112,7 @@ func TestWaitingForLongWritesFewEvents(t *testing.T) {
 		}
 		d.sent("o-1", 0, 0)
 		time.Sleep(breaker.OpenFor + time.Second)
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -122,21 +122,21 @@ func TestExactlyTheProbesAreSentOverAllSlots(t *testing.T) {
 		p := d.start()
 		d.trip(p)
 		time.Sleep(breaker.OpenFor + time.Second)
-		verdicts := make(chan events.Verdict)
+		verdicts := make(chan queue.Verdict)
 		const slots = 20
 		for n := range slots {
 			name := fmt.Sprintf("p-%d", n)
 			d.provider.script(name, reply{execute: true, takes: 5 * time.Second, says: accepted(name)})
 			go func() { verdicts <- p.Command(context.Background(), d.message(d.order(name))) }()
 		}
-		count := map[events.VerdictKind]int{}
+		count := map[queue.Kind]int{}
 		for range slots {
 			count[(<-verdicts).Kind]++
 		}
-		if count[events.Done] != breaker.Probes || count[events.Park] != slots-breaker.Probes {
+		if count[queue.Done] != breaker.Probes || count[queue.Park] != slots-breaker.Probes {
 			t.Errorf("verdicts: %v", count)
 		}
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done) // it has closed
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done) // it has closed
 	})
 }
 
@@ -149,13 +149,13 @@ func TestAProbeThatSendsNothingGivesItsPlaceBack(t *testing.T) {
 		d.trip(p)
 		time.Sleep(breaker.OpenFor + time.Second)
 		p.ports.on("append", 1, failBefore) // the intent
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Retry)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Retry)
 		q := d.start()
 		q.ports.crashAt = worker.StepIntended // a panic
 		if _, crashed := q.command(context.Background(), d.message(d.order("o-2"))); !crashed {
 			t.Fatal("no crash")
 		}
-		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done)
 		d.sent("o-3", 1, 1)
 	})
 }
@@ -169,11 +169,11 @@ func TestAProbeWithoutBudgetGivesItsPlaceBack(t *testing.T) {
 		d.trip(p)
 		time.Sleep(breaker.OpenFor + time.Second)
 		p.ports.on("append", 1, failBefore) // uses the last place of the budget
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Retry)
-		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Retry)
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), queue.Park)
 		d.reason("o-2", payment.ReasonRateLimited, "")
 		time.Sleep(10 * time.Minute)
-		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done)
 		d.sent("o-3", 1, 1)
 	})
 }
@@ -190,7 +190,7 @@ func TestLookupsOpenTheBreakerToo(t *testing.T) {
 			} else {
 				done(false, nil)
 			}
-			time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+			time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		}
 		if _, _, ok := d.options.Limits.Enter(context.Background(), acme); ok {
 			t.Error("the breaker is closed")
@@ -208,12 +208,12 @@ func TestDepositsCanBeRejectedWhileTheProviderIsDown(t *testing.T) {
 		}
 		p := d.start()
 		d.trip(p)
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Failed)
 		d.reason("o-1", payment.ReasonBreakerOpen, "")
 		payout := d.order("o-2")
 		payout.Operation = payment.Payout
-		d.want(p.Command(context.Background(), d.message(payout)), events.Park)
+		d.want(p.Command(context.Background(), d.message(payout)), queue.Park)
 		d.sent("o-1", 0, 0)
 	})
 }
@@ -227,17 +227,17 @@ func TestADoubtWaitsWhileTheBreakerIsOpen(t *testing.T) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		p.ports.on("lookup", 1, failBefore)
-		d.want(p.Command(context.Background(), m), events.Park)
+		d.want(p.Command(context.Background(), m), queue.Park)
 		before := d.log.statuses("o-1")
 		d.trip(p)
 		lookups := p.ports.count("lookup")
-		if delay := d.want(p.Command(context.Background(), m), events.Park); delay < breaker.OpenFor-time.Second || delay > 2*breaker.OpenFor {
+		if delay := d.want(p.Command(context.Background(), m), queue.Park); delay < breaker.OpenFor-time.Second || delay > 2*breaker.OpenFor {
 			t.Errorf("asked again after %s", delay)
 		}
 		if is := d.log.statuses("o-1"); is != before || p.ports.count("lookup") != lookups {
 			t.Errorf("%s, then %s; %d look-ups", before, is, p.ports.count("lookup")-lookups)
 		}
-		d.want(d.settle(p, m), events.Done) // a look-up is a probe, too
+		d.want(d.settle(p, m), queue.Done) // a look-up is a probe, too
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -245,14 +245,14 @@ func TestADoubtWaitsWhileTheBreakerIsOpen(t *testing.T) {
 func TestTheRateIsKeptByWaitingInTheHandler(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 2, Per: time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
-		verdicts := make(chan events.Verdict)
+		verdicts := make(chan queue.Verdict)
 		const slots = 100 // the last waits for nearly 50 s: longer than a lease
 		began := time.Now()
 		for n := range slots {
 			go func() { verdicts <- p.Command(context.Background(), d.message(d.order(fmt.Sprintf("p-%d", n)))) }()
 		}
 		for range slots {
-			d.want(<-verdicts, events.Done)
+			d.want(<-verdicts, queue.Done)
 		}
 		if took := time.Since(began); took != (slots-1)*500*time.Millisecond {
 			t.Errorf("%d payments took %s", slots, took)
@@ -269,7 +269,7 @@ func TestLookupsTakeBudgetToo(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 10 * time.Second, Burst: 1}}, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		began := time.Now()
-		d.want(d.settle(d.start(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.settle(d.start(), d.message(d.order("o-1"))), queue.Done)
 		if took := time.Since(began); took != 10*time.Second || d.provider.lookups != 1 {
 			t.Errorf("took %s for a request and %d look-ups", took, d.provider.lookups)
 		}
@@ -279,14 +279,14 @@ func TestLookupsTakeBudgetToo(t *testing.T) {
 func TestABudgetThatIsFarAwayParks(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 2 * time.Minute, Burst: 1}}, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
 		began, m := time.Now(), d.message(d.order("o-1"))
-		delay := d.want(p.Command(context.Background(), m), events.Park)
+		delay := d.want(p.Command(context.Background(), m), queue.Park)
 		if took := time.Since(began); took != 0 || delay < 2*time.Minute || delay > 3*time.Minute {
 			t.Errorf("took %s, parked for %s", took, delay)
 		}
 		d.reason("o-1", payment.ReasonRateLimited, "")
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Parked, payment.Submitting, payment.Pending)
 	})
 }
@@ -294,16 +294,16 @@ func TestABudgetThatIsFarAwayParks(t *testing.T) {
 func TestStoppingWhileWaitingForTheBudget(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
 		ctx, stop := context.WithCancel(context.Background())
 		const long = 20 * time.Second // after which a lease is too short for a call
 		time.AfterFunc(long, stop)
 		began, m := time.Now(), d.message(d.order("o-1"))
-		if delay := d.want(p.Command(ctx, m), events.Retry); delay != 0 || time.Since(began) != long || p.ports.count("renew") != 0 {
+		if delay := d.want(p.Command(ctx, m), queue.Retry); delay != 0 || time.Since(began) != long || p.ports.count("renew") != 0 {
 			t.Errorf("after %s: again in %s", time.Since(began), delay)
 		}
 		d.log.want("o-1") // no park, no attempt
-		d.want(d.settle(d.start(), m), events.Done)
+		d.want(d.settle(d.start(), m), queue.Done)
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -314,18 +314,18 @@ func TestAWaitLongerThanTheLease(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *testbed) {
 				p := d.start()
-				d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+				d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
 				m := d.message(d.order("o-1"))
-				verdict := make(chan events.Verdict)
+				verdict := make(chan queue.Verdict)
 				go func() { verdict <- p.Command(context.Background(), m) }()
 				time.Sleep(d.options.Timing.Lease + time.Second)
 				if taken {
 					d.options.Limits = nil
-					d.want(d.start().Command(context.Background(), m), events.Done)
+					d.want(d.start().Command(context.Background(), m), queue.Done)
 				}
-				want := events.Done
+				want := queue.Done
 				if taken {
-					want = events.Retry
+					want = queue.Retry
 				}
 				d.want(<-verdict, want)
 				d.sent("o-1", 1, 1)
@@ -342,8 +342,8 @@ func TestTheRestOfTheLeaseIsLongEnough(t *testing.T) {
 	for wait, renewed := range map[time.Duration]int{enough - 1: 0, enough: 1} {
 		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: wait, Burst: 1}}, func(d *testbed) {
 			p := d.start()
-			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
-			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 			if n := p.ports.count("renew"); n != renewed {
 				t.Errorf("after %s renewed %d times, want %d", wait, n, renewed)
 			}
@@ -355,7 +355,7 @@ func TestTheRestOfTheLeaseIsLongEnough(t *testing.T) {
 func TestARenewedLeaseCountsFromTheQuestion(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 20 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
 		p.ports.fault = func(_ int, name string) fault {
 			if name == "renew" {
 				time.Sleep(14 * time.Second)
@@ -363,7 +363,7 @@ func TestARenewedLeaseCountsFromTheQuestion(t *testing.T) {
 			return fine
 		}
 		d.provider.script("o-1", reply{execute: true, takes: 14 * time.Second, err: errTimedOut})
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 		if n := p.ports.count("lookup"); n != 0 || p.ports.count("renew") != 1 {
 			t.Errorf("%d look-ups at the end of a lease that was renewed %d times", n, p.ports.count("renew"))
 		}
@@ -376,16 +376,16 @@ func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
 		limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 50 * time.Second, Burst: 1}}, func(d *testbed) {
 			d.options.ClaimsRequired = required
 			p := d.start()
-			d.want(p.Command(context.Background(), d.message(d.order("first"))), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("first"))), queue.Done)
 			p.ports.fault = func(_ int, name string) fault { return map[string]fault{"renew": failBefore}[name] }
-			verdict := make(chan events.Verdict)
+			verdict := make(chan queue.Verdict)
 			go func() { verdict <- p.Command(context.Background(), d.message(d.order("o-1"))) }()
 			if required {
-				d.want(<-verdict, events.Retry)
+				d.want(<-verdict, queue.Retry)
 				d.sent("o-1", 0, 0)
 				return
 			}
-			d.want(<-verdict, events.Done)
+			d.want(<-verdict, queue.Done)
 			d.sent("o-1", 1, 1)
 			if !strings.Contains(d.logs.String(), "could not be renewed") {
 				t.Error("nobody is told")
@@ -401,10 +401,10 @@ func TestWhatExpiresIsNotKeptBackBeyondThat(t *testing.T) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(10 * time.Second)
 		m := d.message(cmd)
-		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != 10*time.Second {
+		if delay := d.want(p.Command(context.Background(), m), queue.Park); delay != 10*time.Second {
 			t.Errorf("parked for %s", delay)
 		}
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Parked, payment.Failed)
 		d.reason("o-1", payment.ReasonExpired, "")
 		d.sent("o-1", 0, 0)

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/events"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -90,8 +90,8 @@ func TestOptionsNameEveryProblem(t *testing.T) {
 	})
 }
 
-// queue notes who consumes, and fails one of them.
-type queue struct {
+// fakeQueue notes who consumes, and fails one of them.
+type fakeQueue struct {
 	mu    sync.Mutex
 	asked map[string]int
 	fails string
@@ -99,7 +99,7 @@ type queue struct {
 
 var errQueue = errors.New("the queue is gone")
 
-func (q *queue) consume(ctx context.Context, name string, slots int) error {
+func (q *fakeQueue) consume(ctx context.Context, name string, slots int) error {
 	q.mu.Lock()
 	q.asked[name] = slots
 	q.mu.Unlock()
@@ -110,22 +110,22 @@ func (q *queue) consume(ctx context.Context, name string, slots int) error {
 	return nil
 }
 
-func (q *queue) ConsumeCommands(ctx context.Context, provider string, slots int, _ events.Handler) error {
+func (q *fakeQueue) ConsumeCommands(ctx context.Context, provider string, slots int, _ queue.Handler) error {
 	return q.consume(ctx, "commands of "+provider, slots)
 }
 
-func (q *queue) ConsumeWebhooks(ctx context.Context, provider string, slots int, _ events.Handler) error {
+func (q *fakeQueue) ConsumeWebhooks(ctx context.Context, provider string, slots int, _ queue.Handler) error {
 	return q.consume(ctx, "webhooks of "+provider, slots)
 }
 
-func (q *queue) ConsumeIntake(ctx context.Context, slots int, _ events.Handler) error {
+func (q *fakeQueue) ConsumeIntake(ctx context.Context, slots int, _ queue.Handler) error {
 	return q.consume(ctx, "intake", slots)
 }
 
 func TestRunConsumesEverythingUntilItStops(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		ctx, stop := context.WithCancel(context.Background())
-		q, ended := &queue{asked: map[string]int{}}, make(chan error, 1)
+		q, ended := &fakeQueue{asked: map[string]int{}}, make(chan error, 1)
 		go func() { ended <- d.start().Run(ctx, q, func(provider string) int { return len(provider) }) }()
 		synctest.Wait()
 		want := map[string]int{
@@ -142,7 +142,7 @@ func TestRunConsumesEverythingUntilItStops(t *testing.T) {
 			t.Error(err)
 		}
 		for name := range want {
-			q := &queue{asked: map[string]int{}, fails: name}
+			q := &fakeQueue{asked: map[string]int{}, fails: name}
 			err := d.start().Run(context.Background(), q, func(string) int { return 1 })
 			if !errors.Is(err, errQueue) || !strings.HasPrefix(err.Error(), name+": ") {
 				t.Errorf("%s fails: %v", name, err)

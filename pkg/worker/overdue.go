@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // Overdue asks the provider about a payment without news since the event m, and writes what
@@ -24,57 +25,57 @@ import (
 // An event that is not the payment's last one any more is done with: the newer one has its own time.
 // While the provider is closed it is not asked; the verdict then asks for the message at the opening. An intent
 // without a result does not stand as submitting until then: it is in doubt.
-func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Duration) events.Verdict {
+func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Duration) queue.Verdict {
 	ref, named := events.SubjectRef(m.Subject)
 	conn, known := w.Connectors.Get(ref.Provider)
 	if !named || !known { // no event of a payment that is worked on here
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	j := &job{ref: ref, conn: conn, started: w.Local()}
 	err := w.reload(ctx, j)
 	switch {
 	case errors.Is(err, events.ErrNoPayment): // older than the log's memory
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	case isUnreadable(err): // the event that a person writes after it has its own time
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	case err != nil:
 		w.Logger.WarnContext(ctx, "the log cannot be asked about a payment that is open for long", "provider", ref.Provider, "order", ref.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	case j.seq > m.Sequence || !open(j.payment):
 		return w.movedOn(ctx, j)
 	case j.seq < m.Sequence: // a replica of the log that lags behind
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
 	if opens, shut := w.shut(ref.Provider, j.payment.Operation); shut {
 		return w.closedOverdue(ctx, j, opens)
 	}
 	done, again := w.admitted(ctx, j)
 	if done == nil {
-		return events.RetryVerdict(max(again.Sub(w.Now()), 0))
+		return queue.RetryAfter(max(again.Sub(w.Now()), 0))
 	}
 	return w.lookUpOpen(ctx, j, limit, done)
 }
 
 // movedOn is done with an event that is not the payment's last, or with a payment that is not open. It may be an earlier
 // delivery of the same event that moved it, and got no further.
-func (w *Worker) movedOn(ctx context.Context, j *job) events.Verdict {
+func (w *Worker) movedOn(ctx context.Context, j *job) queue.Verdict {
 	if err := w.completeReversal(ctx, j); err != nil {
 		w.Logger.WarnContext(ctx, "cannot record a reversal; will retry", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 // closedOverdue puts an open payment off until its provider opens.
-func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) events.Verdict {
+func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) queue.Verdict {
 	if j.payment.Status != payment.Submitting {
-		return events.RetryVerdict(opens.Sub(w.Now()))
+		return queue.RetryAfter(opens.Sub(w.Now()))
 	}
 	if err := w.decide(ctx, j, interruption()); err != nil { // also when others moved it
 		w.Logger.WarnContext(ctx, "an intent without a result cannot be written as in doubt now", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 // interruption says that nobody knows what became of an intent.
@@ -100,7 +101,7 @@ func open(p payment.Payment) bool {
 }
 
 // lookUpOpen asks once and tells a person if that did not end a wait that is too long.
-func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, done func(called bool, err error)) events.Verdict {
+func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, done func(called bool, err error)) queue.Verdict {
 	before := j.seq
 	observation, asked, answered := w.ask(ctx, j, done)
 	var err error
@@ -120,15 +121,15 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 	if err != nil { // also when others moved it: their event then has its own time
 		w.Logger.WarnContext(ctx, "cannot record the status of an overdue payment; will retry",
 			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
 	if !answered && open(j.payment) && j.seq == before { // else the new event has its own time
-		return events.UnansweredVerdict(w.nextLookup(j.payment).Sub(w.Now()))
+		return queue.Unanswered(w.nextLookup(j.payment).Sub(w.Now()))
 	}
 	if open(j.payment) {
 		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(j.payment.OpenSince()))
 	}
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 // tooLong reports whether a person should be told that a payment is still open.

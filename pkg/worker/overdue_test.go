@@ -14,6 +14,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -37,7 +38,7 @@ func (d *testbed) event(order string) events.Message {
 // pendingFor leaves an order that is pending for a while, of which the command is gone.
 func (d *testbed) pendingFor(order string, long time.Duration) {
 	d.t.Helper()
-	d.want(d.start().Command(context.Background(), d.message(d.order(order))), events.Done)
+	d.want(d.start().Command(context.Background(), d.message(d.order(order))), queue.Done)
 	d.log.want(order, payment.Submitting, payment.Pending)
 	time.Sleep(long)
 }
@@ -61,7 +62,7 @@ func TestAPaymentWhoseWebhookNeverComesEnds(t *testing.T) {
 				d.pendingFor("o-1", 10*time.Minute)
 				d.lookupSays(c.says, nil)
 				p := d.start()
-				d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+				d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.Pending, c.want)
 				if got := p.ports.calls; strings.Join(got, " ") != "last lookup append" {
 					t.Errorf("calls: %v", got)
@@ -76,11 +77,11 @@ func TestWhatIsStillPendingWritesNothing(t *testing.T) {
 	for name, c := range map[string]struct {
 		says payment.Observation
 		err  error
-		want events.VerdictKind
+		want queue.Kind
 	}{
-		"pending":            {accepted("o-1"), nil, events.Done},
-		"unknown":            {payment.Observation{Kind: payment.Unknown}, nil, events.Done}, // the provider had it: never believed
-		"could not be asked": {payment.Observation{}, errPlain, events.Retry},
+		"pending":            {accepted("o-1"), nil, queue.Done},
+		"unknown":            {payment.Observation{Kind: payment.Unknown}, nil, queue.Done}, // the provider had it: never believed
+		"could not be asked": {payment.Observation{}, errPlain, queue.Retry},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *testbed) {
@@ -103,7 +104,7 @@ func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
 		d.pendingFor("o-1", threshold)
 		first := d.event("o-1")
 		for range 2 { // the acknowledgement is lost
-			d.want(d.start().Overdue(context.Background(), first, threshold), events.Done)
+			d.want(d.start().Overdue(context.Background(), first, threshold), queue.Done)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending)
 		d.reason("o-1", payment.ReasonOverdue, "")
@@ -113,14 +114,14 @@ func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
 		}
 		// The wait begins again.
 		time.Sleep(threshold - time.Second)
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending)
 		time.Sleep(time.Second)
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending)
 		// And ends with the truth.
 		d.lookupSays(paid(), nil)
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Pending, payment.Pending, payment.Settled)
 		if is := d.log.now("o-1"); !is.OverdueAt.IsZero() {
 			t.Errorf("settled, and overdue at %s", is.OverdueAt)
@@ -132,7 +133,7 @@ func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
 func TestWithoutALimitAPersonIsTold(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", time.Second)
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), queue.Done)
 		d.reason("o-1", payment.ReasonOverdue, "")
 	})
 }
@@ -149,7 +150,7 @@ func TestNewActionsDoNotPutThePersonOff(t *testing.T) {
 			o := accepted("o-1")
 			o.Action.Redirect.URL += strings.Repeat("x", n)
 			d.lookupSays(o, nil)
-			d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+			d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		}
 	})
 }
@@ -160,10 +161,10 @@ func TestADoubtWithoutACommandWaitsForAPerson(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errTimedOut})
 		cmd := d.order("o-1")
-		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Park) // and the command is purged
+		d.want(d.start().Command(context.Background(), d.message(cmd)), queue.Park) // and the command is purged
 		for range 30 {
 			time.Sleep(2 * time.Hour)
-			d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+			d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		}
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.InDoubt)
 		is := d.log.now("o-1")
@@ -173,7 +174,7 @@ func TestADoubtWithoutACommandWaitsForAPerson(t *testing.T) {
 		d.reason("o-1", payment.ReasonNoAnswer, "")
 		d.sent("o-1", 1, 0)
 		// A person brings the command back: then it is asked for once more, and sent.
-		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
 		d.sent("o-1", 2, 1)
 	})
 }
@@ -184,11 +185,11 @@ func TestAnAmountInDoubtIsNotSettledByALookUp(t *testing.T) {
 		o := paid()
 		o.Amount = payment.KRW(1)
 		d.lookupSays(payment.Observation{}, errPlain)
-		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", o)), events.Done)
+		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", o)), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt)
 		time.Sleep(threshold)
 		d.lookupSays(payment.Observation{Kind: payment.Paid}, nil) // how much, it does not say
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.InDoubt, payment.InDoubt)
 		d.reason("o-1", payment.ReasonAmountMismatch, "")
 		if is := d.log.now("o-1"); len(is.Annotations) != 2 || is.Annotations[1].Kind != payment.Paid || is.Annotations[1].Source != payment.FromLookup || is.OverdueAt.IsZero() {
@@ -217,7 +218,7 @@ func TestAnIntentWithoutACommandIsLookedUp(t *testing.T) {
 				if c.err != nil {
 					d.lookupSays(payment.Observation{}, c.err)
 				}
-				d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+				d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 				d.log.want("o-1", payment.Submitting, c.want)
 			})
 		})
@@ -228,16 +229,16 @@ func TestAnOlderEventIsDoneWith(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", 0)
 		m := d.event("o-1")
-		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done)
 		time.Sleep(threshold)
 		p := d.start()
-		d.want(p.Overdue(context.Background(), m, 0), events.Done)
+		d.want(p.Overdue(context.Background(), m, 0), queue.Done)
 		m.Sequence++ // also when the last event needs no care
-		d.want(p.Overdue(context.Background(), m, 0), events.Done)
+		d.want(p.Overdue(context.Background(), m, 0), queue.Done)
 		m.Subject = strings.ReplaceAll(m.Subject, "o-1", "o-2") // forgotten by the log
-		d.want(p.Overdue(context.Background(), m, 0), events.Done)
+		d.want(p.Overdue(context.Background(), m, 0), queue.Done)
 		m.Subject = "payment.pending.nobody-kr.o-1"
-		d.want(p.Overdue(context.Background(), m, 0), events.Done)
+		d.want(p.Overdue(context.Background(), m, 0), queue.Done)
 		if d.provider.lookups != 0 {
 			t.Errorf("%d look-ups", d.provider.lookups)
 		}
@@ -259,7 +260,7 @@ func TestOverdueTriesAgain(t *testing.T) {
 		"the worker stops":          {func(*testbed, *process, *events.Message) {}, stopped, 0},
 		"a webhook is faster": {func(d *testbed, _ *process, _ *events.Message) {
 			d.log.beforeAppend = func(payment.Payment) {
-				d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+				d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done)
 			}
 		}, context.Background(), 1},
 	} {
@@ -268,7 +269,7 @@ func TestOverdueTriesAgain(t *testing.T) {
 				d.pendingFor("o-1", threshold)
 				p, m := d.start(), d.event("o-1")
 				c.prepare(d, p, &m)
-				d.want(p.Overdue(c.ctx, m, 0), events.Retry)
+				d.want(p.Overdue(c.ctx, m, 0), queue.Retry)
 				if is := d.log.now("o-1"); !is.OverdueAt.IsZero() || d.provider.lookups != c.lookups {
 					t.Errorf("overdue at %s, %d look-ups", is.OverdueAt, d.provider.lookups)
 				}
@@ -286,7 +287,7 @@ func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
 		p, m := d.start(), d.event("o-1")
 		for n := range 3 {
 			v := p.Overdue(context.Background(), m, threshold)
-			pause := d.want(v, events.Retry)
+			pause := d.want(v, queue.Retry)
 			if pause <= 0 || pause > 15*time.Minute || d.provider.lookups != n+1 || !v.Unanswered {
 				t.Errorf("%d look-ups, the next after %s, unanswered: %t", d.provider.lookups, pause, v.Unanswered)
 			}
@@ -294,11 +295,11 @@ func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		p.ports.on("last", 1, failBefore) // nobody was asked: it must not give way to others
-		if v := p.Overdue(context.Background(), m, threshold); d.want(v, events.Retry) <= 0 || v.Unanswered {
+		if v := p.Overdue(context.Background(), m, threshold); d.want(v, queue.Retry) <= 0 || v.Unanswered {
 			t.Errorf("the log cannot be read: %+v", v)
 		}
 		d.lookupSays(paid(), nil)
-		d.want(p.Overdue(context.Background(), m, threshold), events.Done)
+		d.want(p.Overdue(context.Background(), m, threshold), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
 }
@@ -308,7 +309,7 @@ func TestALookUpWithoutAnAnswerDoesNotPutThePersonOff(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", threshold)
 		d.lookupSays(payment.Observation{}, errors.New("503"))
-		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), events.Done)
+		d.want(d.start().Overdue(context.Background(), d.event("o-1"), 0), queue.Done)
 		if is := d.log.now("o-1"); is.OverdueAt.IsZero() || is.Status != payment.Pending {
 			t.Errorf("%s, overdue at %s", is.Status, is.OverdueAt)
 		}
@@ -320,16 +321,16 @@ func TestAClosedProviderIsNotAsked(t *testing.T) {
 		atHours(t, friday.Add(-time.Hour), policy, func(d *testbed) {
 			d.pendingFor("o-1", time.Hour)
 			p, m := d.start(), d.event("o-1")
-			if delay := d.want(p.Overdue(context.Background(), m, threshold), events.Retry); delay != monday.Sub(friday) {
+			if delay := d.want(p.Overdue(context.Background(), m, threshold), queue.Retry); delay != monday.Sub(friday) {
 				t.Errorf("asks again after %s", delay)
 			}
 			time.Sleep(time.Until(monday.Add(-1)))
-			d.want(p.Overdue(context.Background(), m, threshold), events.Retry)
+			d.want(p.Overdue(context.Background(), m, threshold), queue.Retry)
 			if d.provider.lookups != 0 {
 				t.Errorf("%d look-ups while it was closed", d.provider.lookups)
 			}
 			time.Sleep(time.Nanosecond)
-			d.want(p.Overdue(context.Background(), m, threshold), events.Done)
+			d.want(p.Overdue(context.Background(), m, threshold), queue.Done)
 			if d.provider.lookups != 1 {
 				t.Errorf("%d look-ups at the opening", d.provider.lookups)
 			}
@@ -348,7 +349,7 @@ func TestAnIntentIsInDoubtWhileItsProviderIsClosed(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 		intent := d.event("o-1")
 		for range 2 {
-			d.want(d.start().Overdue(context.Background(), intent, threshold), events.Done)
+			d.want(d.start().Overdue(context.Background(), intent, threshold), queue.Done)
 			d.log.want("o-1", payment.Submitting, payment.InDoubt)
 		}
 		if is := d.log.now("o-1"); is.Reason == nil || is.Reason.Code != payment.ReasonInterrupted || d.provider.lookups != 0 {
@@ -368,7 +369,7 @@ func TestTheThresholdCountsOpenTime(t *testing.T) {
 		}
 		for _, at := range []time.Time{due.Add(-1), due} {
 			time.Sleep(time.Until(at))
-			d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+			d.want(d.start().Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 			if told := !d.log.now("o-1").OverdueAt.IsZero(); told != at.Equal(due) {
 				t.Errorf("at %s: told %v", at.In(kst), told)
 			}
@@ -411,10 +412,10 @@ func TestOverdueIsCounted(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", threshold)
 		p := d.start()
-		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
-		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 		d.lookupSays(paid(), nil)
-		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), events.Done)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
 	})
 	got := collect(t, reader)
 	for want, n := range map[string]int64{

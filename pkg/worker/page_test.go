@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // pageGrace is what the provider of these tests documents, in its open time.
@@ -26,13 +26,13 @@ func (d *testbed) pageFor(order string) {
 // overdue looks an order up by its last event.
 func (d *testbed) overdue(order string, limit time.Duration) {
 	d.t.Helper()
-	d.want(d.start().Overdue(context.Background(), d.event(order), limit), events.Done)
+	d.want(d.start().Overdue(context.Background(), d.event(order), limit), queue.Done)
 }
 
 // vain does so while the provider gives no answer, and nobody is told.
 func (d *testbed) vain(order string) {
 	d.t.Helper()
-	d.want(d.start().Overdue(context.Background(), d.event(order), threshold), events.Retry)
+	d.want(d.start().Overdue(context.Background(), d.event(order), threshold), queue.Retry)
 }
 
 func TestAPageIsEndedByTwoLookUpsAfterItIsOver(t *testing.T) {
@@ -117,7 +117,7 @@ func TestAWebhookSavesAPage(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				d.pageFor("o-1")
 				time.Sleep(23 * time.Hour)
-				d.want(d.start().Webhook(context.Background(), d.webhook("o-1", c.says)), events.Done)
+				d.want(d.start().Webhook(context.Background(), d.webhook("o-1", c.says)), queue.Done)
 				d.log.want("o-1", c.want...)
 				time.Sleep(threshold - time.Second) // since the customer was there
 				d.overdue("o-1", threshold)

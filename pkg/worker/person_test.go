@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -32,13 +32,13 @@ func TestAReleasedPaymentIsSentAtOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
 		p, m := d.start(), d.message(d.order("o-1"))
-		d.want(p.Command(context.Background(), m), events.Park)
-		d.want(p.Command(context.Background(), m), events.Park) // fired too early: it waits
+		d.want(p.Command(context.Background(), m), queue.Park)
+		d.want(p.Command(context.Background(), m), queue.Park) // fired too early: it waits
 		d.sent("o-1", 1, 0)
 		d.decide(payment.Observation{
 			Kind: payment.Park, ResumeAt: d.now(), Reason: &payment.Reason{Code: payment.ReasonReleased, By: "kim"},
 		})
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Parked, payment.Submitting, payment.Pending)
 		d.sent("o-1", 2, 1)
 	})
@@ -48,11 +48,11 @@ func TestAReleasedPaymentIsSentAtOnce(t *testing.T) {
 func TestReleasedWhileClosedIsParkedWithTheTrueReason(t *testing.T) {
 	atHours(t, friday, worker.ParkClosed, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
-		d.want(p.Command(context.Background(), m), events.Park)
+		d.want(p.Command(context.Background(), m), queue.Park)
 		d.decide(payment.Observation{
 			Kind: payment.Park, ResumeAt: d.now(), Reason: &payment.Reason{Code: payment.ReasonReleased, By: "kim"},
 		})
-		if delay := d.want(p.Command(context.Background(), m), events.Park); delay < time.Hour {
+		if delay := d.want(p.Command(context.Background(), m), queue.Park); delay < time.Hour {
 			t.Errorf("parked for %s", delay)
 		}
 		d.reason("o-1", payment.ReasonClosed, "")
@@ -68,10 +68,10 @@ func TestAResolvedPaymentIsLeftAlone(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errTimedOut})
 				p, m := d.start(), d.message(d.order("o-1"))
-				d.want(p.Command(context.Background(), m), events.Park)
+				d.want(p.Command(context.Background(), m), queue.Park)
 				lookups := d.provider.lookups
 				d.decide(payment.Observation{Kind: kind, Reason: &payment.Reason{Code: payment.ReasonResolvedByPerson, By: "kim"}})
-				d.want(p.Command(context.Background(), m), events.Done)
+				d.want(p.Command(context.Background(), m), queue.Done)
 				if d.provider.lookups != lookups {
 					t.Errorf("the provider was asked %d times more", d.provider.lookups-lookups)
 				}
@@ -89,9 +89,9 @@ func TestACancelledPaymentIsNotSent(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
 		p, m := d.start(), d.message(d.order("o-1"))
-		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
+		time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
 		d.decide(payment.Observation{Kind: payment.Refuse, Reason: &payment.Reason{Code: payment.ReasonCancelled, By: "kim"}})
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Failed)
 		d.sent("o-1", 1, 0)
 	})

@@ -6,8 +6,8 @@ import (
 	"testing"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // A machine stood still with its clocks before it wrote its intent, and nothing noticed: the intent is dated an hour too
@@ -21,7 +21,7 @@ func TestADoubtIsDatedAgain(t *testing.T) {
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
 		cmd := d.order("o-1")
 		cmd.RequestedAt = began.Add(-2 * time.Hour)
-		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(cmd)), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 		if at := d.log.now("o-1").SubmittedAt; at.Before(began) || at.After(time.Now()) {
 			t.Errorf("sent at %s, and it says %s", began, at)
@@ -34,7 +34,7 @@ func TestNoDoubtIsDatedWithoutTheTime(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.options.Measure = func(context.Context) error { return errors.New("NATS is away") }
 		d.provider.script("o-1", reply{execute: true, err: errTimedOut})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Retry)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Retry)
 		d.log.want("o-1", payment.Submitting)
 		d.sent("o-1", 1, 1)
 	})

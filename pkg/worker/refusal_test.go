@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // refused is a message that must not become a payment.
@@ -86,10 +87,10 @@ func TestRefusals(t *testing.T) {
 				p := d.start()
 				for range 2 { // the second time because the dead letter could not be published
 					v := p.Command(context.Background(), m)
-					if r.named && v.Kind == events.Done { // the claim and the log know that it failed
+					if r.named && v.Kind == queue.Done { // the claim and the log know that it failed
 						continue
 					}
-					d.want(v, events.Dead, r.reason)
+					d.want(v, queue.Dead, r.reason)
 				}
 				d.sent("o-1", 0, 0)
 				if r.named {
@@ -115,7 +116,7 @@ func TestRefusalsLeaveAPaymentAsItIs(t *testing.T) {
 				inBubble(t, func(d *testbed) {
 					d.provider.script("o-1", reply{err: errThrottled})
 					p, first := d.start(), d.message(d.order("o-1"))
-					d.want(p.Command(context.Background(), first), events.Park)
+					d.want(p.Command(context.Background(), first), queue.Park)
 					m := d.message(d.order("o-1"))
 					r.edit(d, &m)
 					if flush {
@@ -124,12 +125,12 @@ func TestRefusalsLeaveAPaymentAsItIs(t *testing.T) {
 					v := p.Command(context.Background(), m)
 					switch {
 					case r.clock: // the order is known, so its command goes its way
-						d.want(v, events.Park)
-					case v.Kind != events.Dead || v.Reason != r.reason && v.Reason != events.DeadOrderReused:
+						d.want(v, queue.Park)
+					case v.Kind != queue.Dead || v.Reason != r.reason && v.Reason != events.DeadOrderReused:
 						t.Errorf("the verdict is %+v", v)
 					}
 					d.log.want("o-1", payment.Submitting, payment.Parked)
-					d.want(d.settle(p, first), events.Done)
+					d.want(d.settle(p, first), queue.Done)
 					d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 				})
 			}
@@ -142,7 +143,7 @@ func TestUnknownProviderIsRefused(t *testing.T) {
 		cmd := d.order("o-1")
 		cmd.Provider = "nobody"
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(cmd)), events.Dead, events.DeadUnknownProvider)
+		d.want(p.Command(context.Background(), d.message(cmd)), queue.Dead, events.DeadUnknownProvider)
 		if is, _, err := d.log.Last(context.Background(), cmd.Ref); err != nil || is.Status != payment.Failed || is.Reason.Code != payment.ReasonInvalid {
 			t.Errorf("%+v %v", is, err)
 		}
@@ -152,7 +153,7 @@ func TestUnknownProviderIsRefused(t *testing.T) {
 func TestTheConnectorsOwnCheckRefuses(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("bad-1"))
-		d.want(p.Command(context.Background(), m), events.Dead, events.DeadInvalid)
+		d.want(p.Command(context.Background(), m), queue.Dead, events.DeadInvalid)
 		d.log.want("bad-1", payment.Failed)
 		d.reason("bad-1", payment.ReasonInvalid, "")
 		d.sent("bad-1", 0, 0)
@@ -171,11 +172,11 @@ func TestARefusalThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 					r.edit(d, &m)
 					p := d.start()
 					p.ports.on("append", 1, f)
-					if delay := d.want(p.Command(context.Background(), m), events.Retry); delay <= 0 {
+					if delay := d.want(p.Command(context.Background(), m), queue.Retry); delay <= 0 {
 						t.Error("delivered again at once")
 					}
 					v := p.Command(context.Background(), m)
-					if v.Kind != events.Dead && v.Kind != events.Done {
+					if v.Kind != queue.Dead && v.Kind != queue.Done {
 						t.Errorf("the second verdict is %+v", v)
 					}
 					d.log.want("o-1", payment.Failed)
@@ -192,16 +193,16 @@ func TestARefusalIsNotLostToStaleReads(t *testing.T) {
 		cmd.ExpiresAt = d.now().Add(time.Minute)
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 2)...)
 		p, m := d.start(), d.message(cmd)
-		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
-		d.want(p.Command(context.Background(), m), events.Park)
+		time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
+		d.want(p.Command(context.Background(), m), queue.Park)
 		time.Sleep(time.Minute)
 		d.server.FlushAll()
 		d.log.behind = 40
-		if v := p.Command(context.Background(), m); v.Kind == events.Done && d.log.now("o-1").Status != payment.Failed {
+		if v := p.Command(context.Background(), m); v.Kind == queue.Done && d.log.now("o-1").Status != payment.Failed {
 			t.Errorf("done, and the log says %s", d.log.statuses("o-1"))
 		}
 		d.log.behind = 0
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.reason("o-1", payment.ReasonExpired, "")
 	})
 }

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // DefaultMaxSubmits is how often an order is sent at most of which the provider says that it does not know it.
@@ -15,34 +15,34 @@ const DefaultMaxSubmits = 3
 // leaves no order, or it has expired. One that was sent as often as configured stays in doubt, and a person is
 // told. While the provider is closed or not available it stays in doubt, too. The slot of the look-up in the
 // provider's budget does for this call: the answer is worth nothing after a wait.
-func (w *Worker) sendAgain(ctx context.Context, j *job) (events.Verdict, bool, error) {
+func (w *Worker) sendAgain(ctx context.Context, j *job) (queue.Verdict, bool, error) {
 	if j.payment.Refused && j.conn.Traits().RefusalLeavesNoOrder {
-		return events.Verdict{}, false, w.decide(ctx, j, refusedForGood(j.payment))
+		return queue.Verdict{}, false, w.decide(ctx, j, refusedForGood(j.payment))
 	}
 	if j.cmd.Expired(w.Now()) {
-		return events.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
+		return queue.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
 	}
 	if toldLimit(j.payment) {
-		return events.ParkVerdict(w.nextLookup(j.payment)), true, nil
+		return queue.ParkUntil(w.nextLookup(j.payment)), true, nil
 	}
 	if why := w.submitLimit(j); why != nil {
-		return events.Verdict{}, false, w.decide(ctx, j, overdue(why))
+		return queue.Verdict{}, false, w.decide(ctx, j, overdue(why))
 	}
 	// The time of this very moment: the process may have stood still since it looked at the limit.
 	if decision, shut := w.closed(j.cmd, w.Now()); shut && decision.Kind == payment.Park {
-		return events.ParkVerdict(decision.ResumeAt), true, nil
+		return queue.ParkUntil(decision.ResumeAt), true, nil
 	} else if shut {
-		return events.Verdict{}, false, w.decide(ctx, j, decision)
+		return queue.Verdict{}, false, w.decide(ctx, j, decision)
 	}
 	j.placed = true
 	done, why, err := w.admitSubmit(ctx, j)
 	if why.code != "" {
-		return events.ParkVerdict(why.again), true, nil
+		return queue.ParkUntil(why.again), true, nil
 	}
 	if err != nil {
-		return events.Verdict{}, false, err
+		return queue.Verdict{}, false, err
 	}
-	return events.Verdict{}, false, w.submit(ctx, j, done)
+	return queue.Verdict{}, false, w.submit(ctx, j, done)
 }
 
 // refusedForGood ends a payment whose create request was refused by a code that nobody documents, at a provider

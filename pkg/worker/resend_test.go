@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -20,7 +21,7 @@ func refusedFor(d *testbed, p *process, m events.Message, period time.Duration) 
 	for end := time.Now().Add(period); time.Now().Before(end); {
 		m.Deliveries++
 		v := p.Command(context.Background(), m)
-		if v.Kind != events.Park && v.Kind != events.Retry {
+		if v.Kind != queue.Park && v.Kind != queue.Retry {
 			d.t.Fatalf("%+v\n%s", v, d.logs)
 		}
 		time.Sleep(max(v.Delay, v.At.Sub(d.now())))
@@ -115,7 +116,7 @@ func TestAnOrderAtItsLimitExpires(t *testing.T) {
 		p, m := d.start(), d.message(cmd)
 		refusedFor(d, p, m, 5*time.Hour)
 		d.sent("o-1", 3, 0)
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.reason("o-1", payment.ReasonExpired, "")
 		d.sent("o-1", 3, 0)
 	})
@@ -133,7 +134,7 @@ func TestAPersonHasItSentOnceMore(t *testing.T) {
 		d.sent("o-1", 4, 0)
 		d.reason("o-1", payment.ReasonSubmitLimit, "440")
 		d.approve("o-1")
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.sent("o-1", 5, 1)
 		if is := d.log.now("o-1"); is.Status != payment.Pending || is.RetryApproved {
 			t.Errorf("%+v", is)
@@ -179,7 +180,7 @@ func TestARefusalThatLeavesNoOrderEndsByEvidence(t *testing.T) {
 					d.sent("o-1", 3, 0)
 					return
 				}
-				d.want(d.settle(p, m), events.Done)
+				d.want(d.settle(p, m), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.InDoubt, payment.InDoubt, payment.Failed)
 				d.reason("o-1", payment.ReasonDeclined, "440")
 				d.sent("o-1", 1, 0)
@@ -238,7 +239,7 @@ func TestTheLimitStaysThoughTheTimeIsBehind(t *testing.T) {
 		d.reason("o-1", payment.ReasonSubmitLimit, "440")
 		d.ahead = -50 * time.Minute
 		submitted := told.Submits
-		d.want(d.start().Command(context.Background(), m), events.Park)
+		d.want(d.start().Command(context.Background(), m), queue.Park)
 		if is := d.log.now("o-1"); is.Revision != told.Revision || is.Submits != submitted {
 			t.Errorf("revision %d after %d, %d submits after %d: %+v", is.Revision, told.Revision, is.Submits, submitted, is.Reason)
 		}

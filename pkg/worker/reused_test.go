@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 func TestOrderReused(t *testing.T) {
@@ -22,26 +23,26 @@ func TestOrderReused(t *testing.T) {
 				p := d.start()
 				d.provider.script("o-1", reply{err: errThrottled})
 				first := d.message(d.order("o-1"))
-				d.want(p.Command(context.Background(), first), events.Park)
+				d.want(p.Command(context.Background(), first), queue.Park)
 				for edit, change := range reusing(d) {
 					cmd := d.order("o-1")
 					change(&cmd)
 					q := d.start()
 					if forget == nil {
 						q.ports.on("last", 1, failBefore)
-						d.want(q.Command(context.Background(), d.message(cmd)), events.Retry)
+						d.want(q.Command(context.Background(), d.message(cmd)), queue.Retry)
 						continue
 					}
 					forget(d)
 					v := q.Command(context.Background(), d.message(cmd))
-					d.want(v, events.Dead, events.DeadOrderReused)
+					d.want(v, queue.Dead, events.DeadOrderReused)
 					if n := q.ports.count("submit") + q.ports.count("lookup"); n != 0 {
 						t.Errorf("%s: calls %v", edit, q.ports.calls)
 					}
 				}
 				d.log.want("o-1", payment.Submitting, payment.Parked)
 				d.sent("o-1", 1, 0)
-				d.want(d.settle(d.start(), first), events.Done) // the first is still taken for the first
+				d.want(d.settle(d.start(), first), queue.Done) // the first is still taken for the first
 				d.sent("o-1", 2, 1)
 				d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 			})
@@ -67,7 +68,7 @@ func TestTheSameCommandWrittenDifferentlyIsTheSame(t *testing.T) {
 			cmd := d.order("o-1")
 			cmd.ExpiresAt = d.now().Add(time.Hour)
 			p, m := d.start(), d.message(cmd)
-			d.want(p.Command(context.Background(), m), events.Done)
+			d.want(p.Command(context.Background(), m), queue.Done)
 			if flush {
 				d.server.FlushAll()
 			}
@@ -80,7 +81,7 @@ func TestTheSameCommandWrittenDifferentlyIsTheSame(t *testing.T) {
 			}
 			text = strings.Replace(strings.Replace(text, order, "", 1), amount, "", 1)
 			again.Data = []byte(`{ "amount" : {"currency":"KRW", "value":"10000"}, "order":"o-1", ` + text[1:])
-			d.want(p.Command(context.Background(), again), events.Done)
+			d.want(p.Command(context.Background(), again), queue.Done)
 			d.sent("o-1", 1, 1)
 			d.log.want("o-1", payment.Submitting, payment.Pending)
 		})

@@ -6,16 +6,16 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 // Queue delivers messages to handlers. Each method blocks until ctx ends and the handlers it started
 // have returned and their verdicts are carried out; it returns nil then, and an error only when it
 // cannot go on. It never hands out more than slots messages at a time.
 type Queue interface {
-	ConsumeCommands(ctx context.Context, provider string, slots int, h events.Handler) error
-	ConsumeWebhooks(ctx context.Context, provider string, slots int, h events.Handler) error
-	ConsumeIntake(ctx context.Context, slots int, h events.Handler) error
+	ConsumeCommands(ctx context.Context, provider string, slots int, h queue.Handler) error
+	ConsumeWebhooks(ctx context.Context, provider string, slots int, h queue.Handler) error
+	ConsumeIntake(ctx context.Context, slots int, h queue.Handler) error
 }
 
 // intakeSlots is enough for messages that are only sent on.

@@ -6,15 +6,15 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
 func TestRejectedFails(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errRefused})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Failed)
 		d.reason("o-1", payment.ReasonDeclined, "51")
 		d.sent("o-1", 1, 0)
@@ -27,7 +27,7 @@ func TestRejectedFails(t *testing.T) {
 func TestPaidAtOnceSettles(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, says: paid()})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Settled)
 	})
 }
@@ -38,7 +38,7 @@ func TestUnreachableIsTriedAgainAtOnceThenParked(t *testing.T) {
 		began := time.Now()
 		v := d.start().Command(context.Background(), d.message(d.order("o-1")))
 		took := time.Since(began)
-		delay := d.want(v, events.Park)
+		delay := d.want(v, queue.Park)
 		if delay != d.options.Timing.ParkMin {
 			t.Errorf("parked for %s, want %s", delay, d.options.Timing.ParkMin)
 		}
@@ -59,7 +59,7 @@ func TestUnreachableIsTriedAgainAtOnceThenParked(t *testing.T) {
 func TestUnreachableForAMomentIsOneIntent(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errUnreached}, reply{err: errUnreached})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		d.sent("o-1", 3, 1)
 	})
@@ -71,7 +71,7 @@ func TestRetriesEndWithTheFirstCallThatMayHaveArrived(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				d.provider.script("o-1", reply{err: errUnreached}, reply{execute: true, err: err})
-				d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.InDoubt, payment.Pending)
 				d.sent("o-1", 2, 1)
 			})
@@ -84,12 +84,12 @@ func TestParkingDoublesUpToItsMost(t *testing.T) {
 		d.provider.script("o-1", repeat(reply{err: errBalance}, 9)...)
 		p, m := d.start(), d.message(d.order("o-1"))
 		for _, want := range []time.Duration{10, 20, 40, 80, 160, 320, 600, 600, 600} {
-			if delay := d.want(p.Command(context.Background(), m), events.Park); delay != want*time.Second {
+			if delay := d.want(p.Command(context.Background(), m), queue.Park); delay != want*time.Second {
 				t.Errorf("parked for %s, want %ds", delay, want)
 			}
 			time.Sleep(time.Until(d.log.now("o-1").ResumeAt))
 		}
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		d.sent("o-1", 10, 1)
 	})
 }
@@ -97,7 +97,7 @@ func TestParkingDoublesUpToItsMost(t *testing.T) {
 func TestLowBalanceIsNotTriedAgainAtOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 		d.sent("o-1", 1, 0)
 		d.log.want("o-1", payment.Submitting, payment.Parked)
 		d.reason("o-1", payment.ReasonBalance, "309")
@@ -108,12 +108,12 @@ func TestThrottledIsParkedAsLongAsAsked(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled})
 		p, m := d.start(), d.message(d.order("o-1"))
-		if delay := d.want(p.Command(context.Background(), m), events.Park); delay != errThrottled.RetryAfter {
+		if delay := d.want(p.Command(context.Background(), m), queue.Park); delay != errThrottled.RetryAfter {
 			t.Errorf("parked for %s, the provider asked for %s", delay, errThrottled.RetryAfter)
 		}
 		d.sent("o-1", 1, 0)
 		d.reason("o-1", payment.ReasonThrottled, "http_429")
-		d.want(d.settle(p, m), events.Done)
+		d.want(d.settle(p, m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 	})
 }
@@ -130,12 +130,12 @@ func TestParkedIsNotBegunBeforeItsTime(t *testing.T) {
 			}
 		}
 		d.server.FlushAll()
-		if v := p.Command(context.Background(), m); v.Kind != events.Park || !v.At.Equal(first.At) {
+		if v := p.Command(context.Background(), m); v.Kind != queue.Park || !v.At.Equal(first.At) {
 			t.Errorf("early, without Redis: %+v, want %+v", v, first)
 		}
 		d.sent("o-1", 1, 0)
 		time.Sleep(time.Nanosecond)
-		d.want(p.Command(context.Background(), m), events.Done)
+		d.want(p.Command(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 		if is := d.log.now("o-1"); is.Attempts != 2 || !is.ResumeAt.IsZero() {
 			t.Errorf("%d attempts, resume at %s", is.Attempts, is.ResumeAt)
@@ -147,7 +147,7 @@ func TestExpiredIsNotBegun(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now()
-		d.want(d.start().Command(context.Background(), d.message(cmd)), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(cmd)), queue.Done)
 		d.log.want("o-1", payment.Failed)
 		d.reason("o-1", payment.ReasonExpired, "")
 		d.sent("o-1", 0, 0)
@@ -159,7 +159,7 @@ func TestExpiredWhileParkedFails(t *testing.T) {
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = time.Now().Add(time.Minute)
 		d.provider.script("o-1", reply{err: errThrottled})
-		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Failed)
 		d.reason("o-1", payment.ReasonExpired, "")
 		d.sent("o-1", 1, 0)
@@ -171,12 +171,12 @@ func TestStoppingBeginsNothing(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
 		stop()
 		p, m := d.start(), d.message(d.order("o-1"))
-		if delay := d.want(p.Command(ctx, m), events.Retry); delay != 0 {
+		if delay := d.want(p.Command(ctx, m), queue.Retry); delay != 0 {
 			t.Errorf("delivered again after %s, want at once", delay)
 		}
 		d.log.want("o-1")
 		d.sent("o-1", 0, 0)
-		d.want(d.start().Command(context.Background(), m), events.Done) // the claim was given back
+		d.want(d.start().Command(context.Background(), m), queue.Done) // the claim was given back
 		d.sent("o-1", 1, 1)
 	})
 }
@@ -186,10 +186,10 @@ func TestStoppingAsksNothing(t *testing.T) {
 		m := d.message(d.order("o-1"))
 		p := d.start()
 		p.ports.on("append", 2, failBefore)
-		d.want(p.Command(context.Background(), m), events.Retry)
+		d.want(p.Command(context.Background(), m), queue.Retry)
 		ctx, stop := context.WithCancel(context.Background())
 		stop()
-		if delay := d.want(d.start().Command(ctx, m), events.Retry); delay != 0 || d.provider.lookups != 0 {
+		if delay := d.want(d.start().Command(ctx, m), queue.Retry); delay != 0 || d.provider.lookups != 0 {
 			t.Errorf("delivered again after %s, %d look-ups", delay, d.provider.lookups)
 		}
 	})
@@ -202,7 +202,7 @@ func TestStoppingDuringTheRetriesCostsNothing(t *testing.T) {
 		time.AfterFunc(time.Second, stop)
 		m, began := d.message(d.order("o-1")), time.Now()
 		v := d.start().Command(ctx, m)
-		if delay := d.want(v, events.Retry); delay != 0 {
+		if delay := d.want(v, queue.Retry); delay != 0 {
 			t.Errorf("delivered again after %s, want at once", delay)
 		}
 		if took := time.Since(began); took != time.Second {
@@ -214,7 +214,7 @@ func TestStoppingDuringTheRetriesCostsNothing(t *testing.T) {
 			t.Errorf("%d attempts, resumes at %s", is.Attempts, is.ResumeAt)
 		}
 		d.provider.script("o-1")
-		d.want(d.start().Command(context.Background(), m), events.Done) // another worker, at once
+		d.want(d.start().Command(context.Background(), m), queue.Done) // another worker, at once
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Submitting, payment.Pending)
 		if is := d.log.now("o-1"); is.Attempts != 1 {
 			t.Errorf("%d attempts", is.Attempts)
@@ -228,7 +228,7 @@ func TestATimeThatRunsOutIsNoStop(t *testing.T) {
 		d.provider.script("o-1", repeat(reply{err: errUnreached}, 1000)...)
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
-		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Park)
+		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), queue.Park)
 		d.reason("o-1", payment.ReasonUnreachable, "")
 		if is := d.log.now("o-1"); is.Attempts != 1 {
 			t.Errorf("%d attempts", is.Attempts)
@@ -241,7 +241,7 @@ func TestStoppingLetsTheCallEnd(t *testing.T) {
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
 		ctx, stop := context.WithCancel(context.Background())
 		time.AfterFunc(time.Second, stop)
-		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 		d.sent("o-1", 1, 1)
 	})
@@ -255,7 +255,7 @@ func TestStoppingBetweenIntentAndCallSendsAllTheSame(t *testing.T) {
 				stop()
 			}
 		}
-		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(ctx, d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending)
 	})
 }
@@ -264,7 +264,7 @@ func TestACallIsCutOffByItsTimeout(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: time.Hour})
 		began := time.Now()
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		if took := time.Since(began); took != d.options.Timing.SubmitTimeout {
 			t.Errorf("took %s", took)
 		}
@@ -291,7 +291,7 @@ func TestNothingIsTriedAgainTooLate(t *testing.T) {
 		unreachable(d)
 		cmd := d.order("o-1")
 		cmd.ExpiresAt = d.now().Add(500 * time.Millisecond)
-		d.want(d.settle(d.start(), d.message(cmd)), events.Done)
+		d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
 		d.sent("o-1", 1, 0)
 		d.log.want("o-1", payment.Submitting, payment.Parked, payment.Failed)
 		d.reason("o-1", payment.ReasonExpired, "")
@@ -299,8 +299,8 @@ func TestNothingIsTriedAgainTooLate(t *testing.T) {
 	atHours(t, friday.Add(-500*time.Millisecond), worker.ParkClosed, func(d *testbed) {
 		unreachable(d)
 		p, m := d.start(), d.message(d.order("o-1"))
-		time.Sleep(d.want(p.Command(context.Background(), m), events.Park))
-		if v := p.Command(context.Background(), m); v.Kind != events.Park || v.At.Before(monday) {
+		time.Sleep(d.want(p.Command(context.Background(), m), queue.Park))
+		if v := p.Command(context.Background(), m); v.Kind != queue.Park || v.At.Before(monday) {
 			t.Errorf("%+v", v)
 		}
 		d.sent("o-1", 1, 0)

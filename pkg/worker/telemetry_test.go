@@ -19,6 +19,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -28,22 +29,22 @@ func TestMetrics(t *testing.T) {
 	t.Cleanup(func() { otel.SetMeterProvider(noop.NewMeterProvider()) })
 	inBubble(t, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.provider.script("o-2", reply{err: errRefused})
-		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-2"))), queue.Done)
 		d.provider.script("o-3", reply{execute: true, err: errTimedOut})
-		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), events.Done)
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done)
 		p.ports.fault = func(_ int, name string) fault { return map[string]fault{"last": failBefore}[name] }
-		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Retry)
+		d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), queue.Retry)
 		forged := d.webhook("o-1", paid(), func(c *call, _ http.Header) { c.Order = "o-2" })
-		d.want(p.Webhook(context.Background(), forged), events.Dead, events.DeadBadWebhook)
+		d.want(p.Webhook(context.Background(), forged), queue.Dead, events.DeadBadWebhook)
 		nobodys := d.order("o-6")
 		nobodys.Provider = "nobody" // an invention of the upstream, and no series of its own
-		d.want(p.Command(context.Background(), d.message(nobodys)), events.Dead, events.DeadUnknownProvider)
+		d.want(p.Command(context.Background(), d.message(nobodys)), queue.Dead, events.DeadUnknownProvider)
 		d.server.SetError("LOADING")
-		d.want(p.Command(context.Background(), d.message(d.order("o-4"))), events.Done)
-		d.want(p.Command(context.Background(), d.message(d.order("o-5"))), events.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-4"))), queue.Done)
+		d.want(p.Command(context.Background(), d.message(d.order("o-5"))), queue.Done)
 	})
 	got := collect(t, reader)
 	for want, n := range map[string]int64{
@@ -127,11 +128,11 @@ func TestConflictsAndOtherAmountsAreLoggedAsErrors(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			after(t, func(d *testbed, take take) {
-				d.want(take(calls[0]), events.Done)
+				d.want(take(calls[0]), queue.Done)
 				if strings.Contains(d.logs.String(), "ERROR") {
 					t.Errorf("an error without a reason: %s", d.logs)
 				}
-				d.want(take(calls[1]), events.Done)
+				d.want(take(calls[1]), queue.Done)
 				if text := d.logs.String(); !strings.Contains(text, `"level":"ERROR"`) || !strings.Contains(text, `"next":"`) {
 					t.Errorf("no error: %s", d.logs)
 				}
@@ -147,7 +148,7 @@ func TestIntentsAreLoggedAsDetails(t *testing.T) {
 			var lines bytes.Buffer
 			d.options.Logger = slog.New(slog.NewJSONHandler(&lines, &slog.HandlerOptions{Level: level}))
 			p := d.start()
-			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 			for status, want := range map[payment.Status]int{payment.Submitting: intents, payment.Pending: 1} {
 				if n := strings.Count(lines.String(), fmt.Sprintf(`"status":%q`, status)); n != want {
 					t.Errorf("at %s: %d lines of %s, want %d:\n%s", level, n, status, want, &lines)

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // explainFor is how long an open payment waits for a look-up to explain what its provider said, until a person
@@ -17,19 +17,19 @@ const explainFor = 5 * time.Minute
 // when it opens, and a person is told if its answer does not end the payment. The verdict asks for the webhook
 // again while that is not done, after half the time for which the provider could be asked. A doubt that calls a person
 // by itself is an alarm already; the provider is asked once, so that the person has what it says when it is asked.
-func (w *Worker) explain(ctx context.Context, j *job, before uint64) (events.Verdict, error) {
+func (w *Worker) explain(ctx context.Context, j *job, before uint64) (queue.Verdict, error) {
 	if !open(j.payment) {
-		return events.DoneVerdict(), nil
+		return queue.Acknowledge(), nil
 	}
 	if !j.payment.Unexplained() && (j.seq == before || !j.payment.CallsPerson()) { // news from the provider itself
-		return events.DoneVerdict(), w.tell(ctx, j, true)
+		return queue.Acknowledge(), w.tell(ctx, j, true)
 	}
 	if opens, shut := w.shut(j.ref.Provider, j.payment.Operation); shut {
-		return events.ParkVerdict(opens.Add(place(j.ref, w.Timing.ResumeSpread))), nil
+		return queue.ParkUntil(opens.Add(place(j.ref, w.Timing.ResumeSpread))), nil
 	}
 	done, again := w.admitted(ctx, j)
 	if done == nil && again.IsZero() { // the process stops
-		return events.RetryVerdict(pauseAfterError), nil
+		return queue.RetryAfter(pauseAfterError), nil
 	}
 	answered, said := false, j.payment.UpdatedAt
 	if n := len(j.payment.Annotations); n > 0 {
@@ -41,18 +41,18 @@ func (w *Worker) explain(ctx context.Context, j *job, before uint64) (events.Ver
 		observation, asked, answered = w.ask(ctx, j, done)
 		if answered {
 			if err := w.observe(ctx, j, observation, asked); err != nil {
-				return events.Verdict{}, err
+				return queue.Verdict{}, err
 			}
 		}
 		again = w.Now().Add(max(w.openTime(j.payment, said)/2, waitMin))
 	}
 	if err := w.tell(ctx, j, answered); err != nil {
-		return events.Verdict{}, err
+		return queue.Verdict{}, err
 	}
 	if !answered && j.payment.Unexplained() {
-		return events.ParkVerdict(again), nil
+		return queue.ParkUntil(again), nil
 	}
-	return events.DoneVerdict(), nil
+	return queue.Acknowledge(), nil
 }
 
 // tell makes sure that a person knows of an open payment that needs one: because its provider said something

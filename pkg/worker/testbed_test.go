@@ -22,6 +22,7 @@ import (
 	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/worker"
 )
 
@@ -150,7 +151,7 @@ func (d *testbed) start() *process {
 }
 
 // command delivers a message once. A crash of the process is no verdict: crashed is true.
-func (p *process) command(ctx context.Context, m events.Message) (v events.Verdict, crashed bool) {
+func (p *process) command(ctx context.Context, m events.Message) (v queue.Verdict, crashed bool) {
 	defer func() {
 		if r := recover(); r != nil {
 			if r != any(errCrash) {
@@ -163,22 +164,22 @@ func (p *process) command(ctx context.Context, m events.Message) (v events.Verdi
 }
 
 // settle delivers a message to the process again and again, as a queue would, until it is done with.
-func (d *testbed) settle(p *process, m events.Message) events.Verdict {
+func (d *testbed) settle(p *process, m events.Message) queue.Verdict {
 	d.t.Helper()
 	for range 200 {
 		m.Deliveries++
 		v := p.Command(context.Background(), m)
 		switch v.Kind {
-		case events.Retry:
+		case queue.Retry:
 			time.Sleep(v.Delay)
-		case events.Park:
+		case queue.Park:
 			time.Sleep(v.At.Sub(d.now()))
 		default:
 			return v
 		}
 	}
 	d.t.Fatalf("never done: %s\n%s", d.log.statuses("o-1"), d.logs)
-	return events.Verdict{}
+	return queue.Verdict{}
 }
 
 // order returns a deposit of 10,000 won.
@@ -233,7 +234,7 @@ func paid(edit ...func(*payment.Observation)) payment.Observation {
 
 // want fails the test unless the verdict is of this kind and, for a dead letter, of this reason. It
 // returns the verdict's time as a delay from now.
-func (d *testbed) want(v events.Verdict, kind events.VerdictKind, reason ...events.DeadReason) time.Duration {
+func (d *testbed) want(v queue.Verdict, kind queue.Kind, reason ...events.DeadReason) time.Duration {
 	d.t.Helper()
 	if v.Kind != kind || len(reason) == 1 && v.Reason != reason[0] {
 		d.t.Errorf("the verdict is %+v, want kind %d %v", v, kind, reason)
@@ -241,10 +242,10 @@ func (d *testbed) want(v events.Verdict, kind events.VerdictKind, reason ...even
 	if person := personIn(v.Detail); person != "" {
 		d.t.Errorf("the verdict holds personal data: %s", person)
 	}
-	if kind == events.Dead && v.Detail == "" {
+	if kind == queue.Dead && v.Detail == "" {
 		d.t.Error("a dead letter without a detail")
 	}
-	if v.Kind == events.Park {
+	if v.Kind == queue.Park {
 		return v.At.Sub(d.now())
 	}
 	return v.Delay

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 // unreadablePause is how long the broker holds a message whose payment has a last event that cannot be read. A person who
@@ -12,11 +13,11 @@ const unreadablePause = 30 * time.Second
 
 // unreadable says what becomes of a message whose payment cannot be read from the log: the broker holds it, nothing is
 // written and nothing is called, because what the event says can be anything. The log has said it to a person.
-func (w *Worker) unreadable(err error) (v events.Verdict, bad bool) {
+func (w *Worker) unreadable(err error) (v queue.Verdict, bad bool) {
 	if !isUnreadable(err) {
-		return events.Verdict{}, false
+		return queue.Verdict{}, false
 	}
-	return events.ParkVerdict(w.Now().Add(unreadablePause)), true
+	return queue.ParkUntil(w.Now().Add(unreadablePause)), true
 }
 
 func isUnreadable(err error) bool {

@@ -7,6 +7,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // A payment whose last event cannot be read is held, whatever brought its message: nothing is written after the event and
@@ -14,7 +15,7 @@ import (
 func TestUnreadableEventHoldsItsPayment(t *testing.T) {
 	parkedFirst := func(d *testbed) {
 		d.provider.script("o-1", reply{err: errThrottled})
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Park)
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Park)
 	}
 	for name, c := range map[string]struct {
 		before   func(d *testbed)
@@ -30,7 +31,7 @@ func TestUnreadableEventHoldsItsPayment(t *testing.T) {
 		"parked, and sent":           {parkedFirst, true, payment.Submitting, payment.InDoubt, payment.Pending, 2},
 		"parked, the provider spoke": {parkedFirst, false, payment.Pending, payment.InDoubt, payment.InDoubt, 1},
 		"pending": {func(d *testbed) {
-			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+			d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		}, false, payment.Pending, payment.Pending, payment.Pending, 1},
 		"failed": {func(d *testbed) {
 			cmd := d.order("o-1")
@@ -55,14 +56,14 @@ func TestUnreadableEventHoldsItsPayment(t *testing.T) {
 				submitted, events0 := d.provider.of("o-1").submitted, len(d.log.lists[cmd.Ref])
 				for range 3 {
 					v := p.Command(context.Background(), d.message(cmd))
-					if pause := d.want(v, events.Park); pause < 10*time.Second || pause > 5*time.Minute {
+					if pause := d.want(v, queue.Park); pause < 10*time.Second || pause > 5*time.Minute {
 						t.Errorf("held for %s", pause)
 					}
-					d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), events.Park)
+					d.want(p.Webhook(context.Background(), d.webhook("o-1", paid())), queue.Park)
 					d.server.FlushAll()
 				}
 				event := events.Message{Subject: events.PaymentSubject(payment.Pending, cmd.Ref), Sequence: 1, Deliveries: 1, StoredAt: d.now()}
-				d.want(p.Overdue(context.Background(), event, threshold), events.Done)
+				d.want(p.Overdue(context.Background(), event, threshold), queue.Done)
 				if n := p.ports.count("submit") + p.ports.count("lookup"); n != 0 || len(d.log.lists[cmd.Ref]) != events0 {
 					t.Errorf("calls %v, %d events", p.ports.calls, len(d.log.lists[cmd.Ref])-events0)
 				}
@@ -73,7 +74,7 @@ func TestUnreadableEventHoldsItsPayment(t *testing.T) {
 				m := d.message(cmd)
 				for range 60 { // as the queue would, for as long as a doubt needs
 					v := p.Command(context.Background(), m)
-					if v.Kind == events.Done {
+					if v.Kind == queue.Done {
 						break
 					}
 					time.Sleep(max(v.Delay, v.At.Sub(d.now()), time.Second))
@@ -92,9 +93,9 @@ func TestUnreadableEventHoldsAClarification(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		m := a.reply(lastName("o-1"))
 		a.log.write("o-1", payment.Pending)
-		a.want(a.worker.Command(context.Background(), m), events.Retry)
+		a.want(a.worker.Command(context.Background(), m), queue.Retry)
 		time.Sleep(time.Hour)
-		a.want(a.worker.Command(context.Background(), m), events.Dead, events.DeadTooOld)
+		a.want(a.worker.Command(context.Background(), m), queue.Dead, events.DeadTooOld)
 		if len(a.calls) != 0 {
 			t.Errorf("the provider was told %v", a.calls)
 		}

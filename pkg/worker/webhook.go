@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 const (
@@ -26,9 +27,9 @@ const (
 
 // Webhook processes one webhook from the stream, see "The way of a webhook" in docs/architecture.md. It verifies the
 // signature again, because whoever can write to the stream could have forged it.
-func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
+func (w *Worker) Webhook(ctx context.Context, m events.Message) queue.Verdict {
 	verdict := w.webhook(ctx, m)
-	if verdict.Kind == events.Dead { // each was signed by a provider, or is a hole in our own walls
+	if verdict.Kind == queue.Dead { // each was signed by a provider, or is a hole in our own walls
 		ref, _ := events.SubjectRef(m.Subject)
 		w.metrics.webhookDeadLettered(ctx, ref.Provider, verdict.Reason)
 		w.Logger.ErrorContext(ctx, "a webhook is given up", "provider", ref.Provider, "order", ref.Order,
@@ -37,43 +38,43 @@ func (w *Worker) Webhook(ctx context.Context, m events.Message) events.Verdict {
 	return verdict
 }
 
-func (w *Worker) webhook(ctx context.Context, m events.Message) events.Verdict {
+func (w *Worker) webhook(ctx context.Context, m events.Message) queue.Verdict {
 	call, err := events.DecodeWebhook(m)
 	if err != nil {
-		return events.DeadVerdict(events.DeadBadWebhook, err.Error())
+		return queue.DeadLetter(events.DeadBadWebhook, err.Error())
 	}
 	conn, known := w.Connectors.Get(call.Provider)
 	if !known {
-		return events.DeadVerdict(events.DeadUnknownProvider, "provider: not configured")
+		return queue.DeadLetter(events.DeadUnknownProvider, "provider: not configured")
 	}
 	receiver, able := conn.(connectors.Webhooks)
 	if !able {
-		return events.DeadVerdict(events.DeadBadWebhook, "this provider sends no webhooks")
+		return queue.DeadLetter(events.DeadBadWebhook, "this provider sends no webhooks")
 	}
 	notice, err := receiver.Webhook(call.Header, call.Body, call.ReceivedAt)
 	if err != nil {
 		return w.unverified(call, err)
 	}
 	if notice.Order != call.Order {
-		return events.DeadVerdict(events.DeadBadWebhook, "the subject names another order than the body")
+		return queue.DeadLetter(events.DeadBadWebhook, "the subject names another order than the body")
 	}
 	return w.takeIn(ctx, m, call, conn, notice)
 }
 
 // unverified gives up a webhook that its connector refuses. One with a signature that does not fit is held by the
 // broker for a while first: it may be made with a secret that the ingress has read and this worker has not yet.
-func (w *Worker) unverified(call events.Webhook, err error) events.Verdict {
+func (w *Worker) unverified(call events.Webhook, err error) queue.Verdict {
 	now := w.Now()
 	age := now.Sub(call.ReceivedAt).Abs() // the ingress's clock may be ahead of ours
 	var refused *connectors.WebhookError
 	if errors.As(err, &refused) && refused.Refusal == connectors.BadSignature && age < secretsFor {
-		return events.ParkVerdict(now.Add(max(age/2, waitMin)))
+		return queue.ParkUntil(now.Add(max(age/2, waitMin)))
 	}
-	return events.DeadVerdict(events.DeadBadWebhook, err.Error())
+	return queue.DeadLetter(events.DeadBadWebhook, err.Error())
 }
 
 // takeIn applies a notice to its payment.
-func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webhook, conn connectors.Connector, notice connectors.Notice) events.Verdict {
+func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webhook, conn connectors.Connector, notice connectors.Notice) queue.Verdict {
 	j := &job{ref: call.Ref, conn: conn, started: w.Local()}
 	err := w.reload(ctx, j)
 	if errors.Is(err, events.ErrNoPayment) {
@@ -94,24 +95,24 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	}
 	notice.Observation.Source = payment.FromWebhook
 	if err == nil && j.payment.Overfull(notice.Observation) {
-		return events.DeadVerdict(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
+		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
 	}
 	if err == nil {
 		err = w.observe(ctx, j, notice.Observation, w.Now())
 	}
 	w.metrics.processed(ctx, call.Provider, notice.Observation.Kind, err)
 	if errors.Is(err, payment.ErrForbidden) { // no provider's webhook has such a meaning: it would come again for ever
-		return events.DeadVerdict(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
+		return queue.DeadLetter(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
 	}
 	if verdict, bad := w.unreadable(err); bad {
 		return verdict
 	}
 	if err != nil {
 		w.Logger.WarnContext(ctx, "the webhook cannot be processed now", "provider", call.Provider, "order", call.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
 	if afterAll(j.payment, notice.Observation) && !j.payment.Annotated(notice.Observation) {
-		return events.DeadVerdict(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
+		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
 	}
 	verdict, err := w.explain(ctx, j, before)
 	if held, bad := w.unreadable(err); bad {
@@ -119,7 +120,7 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	}
 	if err != nil {
 		w.Logger.WarnContext(ctx, "cannot follow up on an unrecognised webhook; will retry", "provider", call.Provider, "order", call.Order, "error", err)
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	}
 	return verdict
 }
@@ -161,31 +162,31 @@ func unexplained(p payment.Payment, o payment.Observation) string {
 }
 
 // awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.
-func (w *Worker) awaitCommand(m events.Message, call events.Webhook) events.Verdict {
+func (w *Worker) awaitCommand(m events.Message, call events.Webhook) queue.Verdict {
 	now := w.Now()
 	age := now.Sub(call.ReceivedAt)
 	switch {
 	case age > w.Timing.UnknownOrderFor:
-		return events.DeadVerdict(events.DeadUnknownOrder, "no command came for this order")
+		return queue.DeadLetter(events.DeadUnknownOrder, "no command came for this order")
 	case age >= heldFor || m.Deliveries > heldTries:
-		return events.ParkVerdict(now.Add(max(age/2, waitMin)))
+		return queue.ParkUntil(now.Add(max(age/2, waitMin)))
 	}
 	pause := busyMin
 	for range m.Deliveries {
 		pause = min(2*pause, busyMax)
 	}
-	return events.RetryVerdict(pause)
+	return queue.RetryAfter(pause)
 }
 
 // Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a
 // clarification out of an upstream's own stream, and what an ingress published that has a stream of its own. Commands are read first, so that a message never reaches
 // a subject that its body does not name; a clarification is read by who takes it, and changes no payment.
-func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
+func (w *Worker) Intake(ctx context.Context, m events.Message) queue.Verdict {
 	switch {
 	case events.IsProbe(m.Subject):
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	case events.IsWebhook(m.Subject): // it is verified by who takes it
-		return events.ForwardVerdict(m.Subject)
+		return queue.ForwardTo(m.Subject)
 	}
 	if events.IsClarification(m.Subject) {
 		return w.intakeClarification(ctx, m)
@@ -195,44 +196,44 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) events.Verdict {
 		return w.refuseUndecodable(ctx, err)
 	}
 	if err := cmd.Ref.Validate(); err != nil {
-		return events.DeadVerdict(events.DeadInvalid, err.Error())
+		return queue.DeadLetter(events.DeadInvalid, err.Error())
 	}
 	if verdict, reserved := w.reserved(ctx, cmd); reserved {
 		return verdict
 	}
-	return events.ForwardVerdict(events.CommandSubject(cmd.Operation, cmd.Ref))
+	return queue.ForwardTo(events.CommandSubject(cmd.Operation, cmd.Ref))
 }
 
 // intakeClarification sends a clarification on, unless the payment is another upstream's: while it waited in the queue, the
 // payment's own upstream could not answer.
-func (w *Worker) intakeClarification(ctx context.Context, m events.Message) events.Verdict {
+func (w *Worker) intakeClarification(ctx context.Context, m events.Message) queue.Verdict {
 	ref, ok := events.SubjectRef(m.Subject)
 	if !ok {
-		return events.DeadVerdict(events.DeadMismatch, "the subject names no valid provider and order")
+		return queue.DeadLetter(events.DeadMismatch, "the subject names no valid provider and order")
 	}
 	p, _, err := w.Log.Last(ctx, ref)
 	switch {
 	case err != nil && !errors.Is(err, events.ErrNoPayment):
-		return events.RetryVerdict(pauseAfterError)
+		return queue.RetryAfter(pauseAfterError)
 	case err == nil && !p.TakenFor(m.Header.Get(events.HeaderUpstream)):
 		return foreignOrder()
 	}
-	return events.ForwardVerdict(m.Subject)
+	return queue.ForwardTo(m.Subject)
 }
 
 // reserved reports whether a command has an order number that its upstream may not use. It writes no event, which would
 // take the number. A number that the log knows is sent on: whose it is decides who works on it.
-func (w *Worker) reserved(ctx context.Context, cmd payment.Command) (events.Verdict, bool) {
+func (w *Worker) reserved(ctx context.Context, cmd payment.Command) (queue.Verdict, bool) {
 	wrong := w.OrderPrefixes.Check(cmd.Upstream, cmd.Order)
 	if wrong == nil || cmd.Upstream == "" {
-		return events.Verdict{}, false
+		return queue.Verdict{}, false
 	}
 	_, _, err := w.Log.Last(ctx, cmd.Ref)
 	switch {
 	case err == nil:
-		return events.Verdict{}, false
+		return queue.Verdict{}, false
 	case errors.Is(err, events.ErrNoPayment):
-		return events.DeadVerdict(events.DeadInvalid, wrong.Error()), true
+		return queue.DeadLetter(events.DeadInvalid, wrong.Error()), true
 	}
-	return events.RetryVerdict(pauseAfterError), true
+	return queue.RetryAfter(pauseAfterError), true
 }

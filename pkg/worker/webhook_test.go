@@ -10,21 +10,22 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // after runs a test on an order that is pending, with its webhooks.
-func after(t *testing.T, test func(d *testbed, take func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict)) {
+func after(t *testing.T, test func(d *testbed, take func(o payment.Observation, edit ...func(*call, http.Header)) queue.Verdict)) {
 	t.Helper()
 	inBubble(t, func(d *testbed) {
 		p := d.start()
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
-		test(d, func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict {
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
+		test(d, func(o payment.Observation, edit ...func(*call, http.Header)) queue.Verdict {
 			return p.Webhook(context.Background(), d.webhook("o-1", o, edit...))
 		})
 	})
 }
 
-type take = func(o payment.Observation, edit ...func(*call, http.Header)) events.Verdict
+type take = func(o payment.Observation, edit ...func(*call, http.Header)) queue.Verdict
 
 // A command that is just on its way is awaited by the consumer; later the broker holds the webhook, for half
 // its age each time, and in the end it is a dead letter with an alarm.
@@ -39,16 +40,16 @@ func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
 			age := time.Since(began)
 			switch {
 			case age > d.options.Timing.UnknownOrderFor:
-				d.want(v, events.Dead, events.DeadUnknownOrder)
+				d.want(v, queue.Dead, events.DeadUnknownOrder)
 				ended = true
 			case age < 5*time.Second:
-				if delay := d.want(v, events.Retry); delay <= 0 || delay > 2*time.Second {
+				if delay := d.want(v, queue.Retry); delay <= 0 || delay > 2*time.Second {
 					t.Errorf("held by the consumer for %s", delay)
 				}
 				m.Deliveries++
 				time.Sleep(v.Delay)
 			default:
-				d.want(v, events.Park)
+				d.want(v, queue.Park)
 				if pause := time.Until(v.At); pause != max(age/2, 5*time.Second) {
 					t.Errorf("%s old: held by the broker for %s", age, pause)
 				}
@@ -72,16 +73,16 @@ func TestAWebhookFromTheFutureIsNotHeldByTheConsumer(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.webhook("o-1", paid())
 		m.Deliveries = 9
-		d.want(p.Webhook(context.Background(), m), events.Park)
+		d.want(p.Webhook(context.Background(), m), queue.Park)
 	})
 }
 
 func TestWebhookBeforeItsCommandIsKept(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.webhook("o-1", paid())
-		d.want(p.Webhook(context.Background(), m), events.Retry)
-		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
-		d.want(p.Webhook(context.Background(), m), events.Done)
+		d.want(p.Webhook(context.Background(), m), queue.Retry)
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
+		d.want(p.Webhook(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
 }
@@ -89,8 +90,8 @@ func TestWebhookBeforeItsCommandIsKept(t *testing.T) {
 func TestWebhookBeforeTheReplySettles(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, says: accepted("o-1")})
-		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done) })
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done) })
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Settled)
 	})
 }
@@ -99,8 +100,8 @@ func TestWebhookBeforeTheReplySettles(t *testing.T) {
 func TestAReplyThatContradictsAnEarlierWebhookIsAConflict(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{execute: true, takes: 10 * time.Second, err: errRefused})
-		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), events.Done) })
-		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+		time.AfterFunc(time.Second, func() { d.want(d.start().Webhook(context.Background(), d.webhook("o-1", paid())), queue.Done) })
+		d.want(d.start().Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Settled, payment.Conflict)
 	})
 }
@@ -114,7 +115,7 @@ func TestWebhooksThatAreNotLetIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			after(t, func(d *testbed, take take) {
-				d.want(take(paid(), r.edit), events.Dead, r.reason)
+				d.want(take(paid(), r.edit), queue.Dead, r.reason)
 				d.log.want("o-1", payment.Submitting, payment.Pending)
 			})
 		})
@@ -130,17 +131,17 @@ func TestAWebhookWaitsForTheSecretThatSignedIt(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				p, began, tries := d.start(), time.Now(), 0
-				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), events.Done)
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
 				m := d.webhook("o-1", paid(), forge)
 				v := p.Webhook(context.Background(), m)
-				for ; v.Kind == events.Park; v = p.Webhook(context.Background(), m) {
+				for ; v.Kind == queue.Park; v = p.Webhook(context.Background(), m) {
 					if pause := time.Until(v.At); pause < 5*time.Second || pause > 5*time.Minute {
 						t.Fatalf("held for %s", pause)
 					}
 					tries++
 					time.Sleep(time.Until(v.At))
 				}
-				d.want(v, events.Dead, events.DeadBadWebhook)
+				d.want(v, queue.Dead, events.DeadBadWebhook)
 				if waited := time.Since(began); waited < 10*time.Minute || waited > 15*time.Minute || tries > 20 {
 					t.Errorf("given up after %s and %d tries", waited, tries)
 				}
@@ -155,17 +156,17 @@ func TestAForgedWebhookFromTheFutureIsDeadLettered(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		m := d.webhook("o-1", paid(), func(_ *call, h http.Header) { h.Del("X-Signature") })
 		m.Header.Set("ce-time", time.Now().Add(time.Second).UTC().Format(time.RFC3339Nano))
-		d.want(d.start().Webhook(context.Background(), m), events.Park)
+		d.want(d.start().Webhook(context.Background(), m), queue.Park)
 		m.Header.Set("ce-time", time.Now().Add(time.Hour).UTC().Format(time.RFC3339Nano))
-		d.want(d.start().Webhook(context.Background(), m), events.Dead, events.DeadBadWebhook)
+		d.want(d.start().Webhook(context.Background(), m), queue.Dead, events.DeadBadWebhook)
 	})
 }
 
 func TestAWebhookOfANewSecretIsTakenOnceTheWorkerHasIt(t *testing.T) {
 	after(t, func(d *testbed, take take) {
-		d.want(take(paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "of the new secret") }), events.Park)
+		d.want(take(paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "of the new secret") }), queue.Park)
 		d.provider.signature = "of the new secret"
-		d.want(take(paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "of the new secret") }), events.Done)
+		d.want(take(paid(), func(_ *call, h http.Header) { h.Set("X-Signature", "of the new secret") }), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
 }
@@ -185,7 +186,7 @@ func TestMessagesThatAreNoWebhooks(t *testing.T) {
 			inBubble(t, func(d *testbed) {
 				p, m := d.start(), d.webhook("o-1", paid())
 				r.edit(&m)
-				d.want(p.Webhook(context.Background(), m), events.Dead, r.reason)
+				d.want(p.Webhook(context.Background(), m), queue.Dead, r.reason)
 				if n := p.ports.count(""); n != 0 {
 					t.Errorf("calls: %v", p.ports.calls)
 				}
@@ -196,7 +197,7 @@ func TestMessagesThatAreNoWebhooks(t *testing.T) {
 
 func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
 	after(t, func(d *testbed, take take) {
-		d.want(take(paid(), func(c *call, _ http.Header) { c.Operation = "" }), events.Done)
+		d.want(take(paid(), func(c *call, _ http.Header) { c.Operation = "" }), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
 }
@@ -205,7 +206,7 @@ func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
 func TestWebhookWithoutACurrencyIsReadInTheOrders(t *testing.T) {
 	after(t, func(d *testbed, take take) {
 		o := paid(func(o *payment.Observation) { o.Amount.Currency, o.SettledAmount = "", payment.Money{Minor: 10000} })
-		d.want(take(o, func(c *call, _ http.Header) { c.NoCurrency = true }), events.Done)
+		d.want(take(o, func(c *call, _ http.Header) { c.NoCurrency = true }), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 		if is := d.log.now("o-1"); is.SettledAmount != payment.KRW(10000) {
 			t.Errorf("settled with %s", is.SettledAmount)
@@ -220,10 +221,10 @@ func TestWebhookThatCannotBeWrittenIsTriedAgain(t *testing.T) {
 				after(t, func(d *testbed, _ take) {
 					p, m := d.start(), d.webhook("o-1", paid())
 					p.ports.on(name, 1, f)
-					if delay := d.want(p.Webhook(context.Background(), m), events.Retry); delay <= 0 {
+					if delay := d.want(p.Webhook(context.Background(), m), queue.Retry); delay <= 0 {
 						t.Error("delivered again at once")
 					}
-					d.want(p.Webhook(context.Background(), m), events.Done)
+					d.want(p.Webhook(context.Background(), m), queue.Done)
 					d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 				})
 			})
@@ -238,10 +239,10 @@ func TestContradictionIsAConflict(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			after(t, func(d *testbed, take take) {
-				d.want(take(o[0]), events.Done)
+				d.want(take(o[0]), queue.Done)
 				first := d.log.now("o-1").Status
-				d.want(take(o[1]), events.Done)
-				d.want(take(o[1]), events.Done)
+				d.want(take(o[1]), queue.Done)
+				d.want(take(o[1]), queue.Done)
 				d.log.want("o-1", payment.Submitting, payment.Pending, first, payment.Conflict)
 				d.reason("o-1", payment.ReasonContradiction, "")
 			})
@@ -253,11 +254,11 @@ func TestAnotherAmountIsInDoubtOrAConflict(t *testing.T) {
 	other := paid(func(o *payment.Observation) { o.Amount = payment.KRW(1000000) })
 	after(t, func(d *testbed, take take) {
 		d.lookupSays(payment.Observation{}, errPlain)
-		d.want(take(other), events.Done)
+		d.want(take(other), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt)
 		d.reason("o-1", payment.ReasonAmountMismatch, "")
-		d.want(take(paid()), events.Done)
-		d.want(take(other), events.Done)
+		d.want(take(paid()), queue.Done)
+		d.want(take(other), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.InDoubt, payment.Settled, payment.Conflict)
 		d.reason("o-1", payment.ReasonAmountMismatch, "")
 	})
@@ -266,7 +267,7 @@ func TestAnotherAmountIsInDoubtOrAConflict(t *testing.T) {
 func TestAThousandDuplicatesAreOneEvent(t *testing.T) {
 	after(t, func(d *testbed, take take) {
 		for range 1000 {
-			d.want(take(paid()), events.Done)
+			d.want(take(paid()), queue.Done)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled)
 	})
@@ -275,9 +276,9 @@ func TestAThousandDuplicatesAreOneEvent(t *testing.T) {
 func TestReversal(t *testing.T) {
 	back := payment.Observation{Kind: payment.Reversal}
 	after(t, func(d *testbed, take take) {
-		d.want(take(paid()), events.Done)
-		d.want(take(back), events.Done)
-		d.want(take(back), events.Done)
+		d.want(take(paid()), queue.Done)
+		d.want(take(back), queue.Done)
+		d.want(take(back), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
 	})
 }
@@ -285,8 +286,8 @@ func TestReversal(t *testing.T) {
 func TestReversalOfAMissedSettlementSettlesFirst(t *testing.T) {
 	back := payment.Observation{Kind: payment.Reversal}
 	after(t, func(d *testbed, take take) {
-		d.want(take(back), events.Done)
-		d.want(take(paid()), events.Done)
+		d.want(take(back), queue.Done)
+		d.want(take(paid()), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
 		if settled := d.log.history("o-1")[2]; settled.Reason.Code != payment.ReasonReversalOfUnknown || settled.SettledAmount != payment.KRW(10000) {
 			t.Errorf("settled: %+v", settled.Reason)
@@ -296,8 +297,8 @@ func TestReversalOfAMissedSettlementSettlesFirst(t *testing.T) {
 		p := d.start()
 		p.ports.on("append", 2, failBefore)
 		m := d.webhook("o-1", back)
-		d.want(p.Webhook(context.Background(), m), events.Retry)
-		d.want(p.Webhook(context.Background(), m), events.Done)
+		d.want(p.Webhook(context.Background(), m), queue.Retry)
+		d.want(p.Webhook(context.Background(), m), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Reversed)
 	})
 }
@@ -309,10 +310,10 @@ func TestAFurtherTransferIsAConflictWithTheSum(t *testing.T) {
 		})
 	}
 	after(t, func(d *testbed, take take) {
-		d.want(take(transfer("r-1", 10000)), events.Done)
-		d.want(take(transfer("r-1", 10000)), events.Done)
-		d.want(take(transfer("r-2", 500)), events.Done)
-		d.want(take(transfer("r-2", 500)), events.Done)
+		d.want(take(transfer("r-1", 10000)), queue.Done)
+		d.want(take(transfer("r-1", 10000)), queue.Done)
+		d.want(take(transfer("r-2", 500)), queue.Done)
+		d.want(take(transfer("r-2", 500)), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Conflict)
 		d.reason("o-1", payment.ReasonExtraTransfer, "")
 		if sum := d.log.now("o-1").SettledAmount; sum != payment.KRW(10500) {
@@ -329,7 +330,7 @@ func TestAWebhookFollowsAPaymentThatMoves(t *testing.T) {
 			p.Status, p.Revision, p.SettledAmount = payment.Settled, 3, payment.KRW(10000)
 			d.log.put(p)
 		}
-		d.want(take(payment.Observation{Kind: payment.Declined}), events.Done)
+		d.want(take(payment.Observation{Kind: payment.Declined}), queue.Done)
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Conflict)
 	})
 }
@@ -339,35 +340,35 @@ func TestIntake(t *testing.T) {
 		p, m := d.start(), d.message(d.order("o-1"))
 		long := m.Subject
 		m.Subject = events.ShortSubject(payment.Deposit)
-		if v := p.Intake(context.Background(), m); v.Kind != events.Forward || v.Subject != long {
+		if v := p.Intake(context.Background(), m); v.Kind != queue.Forward || v.Subject != long {
 			t.Errorf("the verdict is %+v, want %s", v, long)
 		}
 		bad := m
 		bad.Data = []byte("garbage")
-		d.want(p.Intake(context.Background(), bad), events.Dead, events.DeadUndecodable)
+		d.want(p.Intake(context.Background(), bad), queue.Dead, events.DeadUndecodable)
 		// Out of an upstream's own stream: the long subject, and clarifications.
 		m = d.message(d.order("o-1"))
-		if v := p.Intake(context.Background(), m); v.Kind != events.Forward || v.Subject != long {
+		if v := p.Intake(context.Background(), m); v.Kind != queue.Forward || v.Subject != long {
 			t.Errorf("the verdict is %+v, want %s", v, long)
 		}
 		other := m
 		other.Subject = events.CommandSubject(payment.Deposit, payment.Ref{Provider: "other", Order: "o-1"})
-		d.want(p.Intake(context.Background(), other), events.Dead, events.DeadMismatch)
+		d.want(p.Intake(context.Background(), other), queue.Dead, events.DeadMismatch)
 		ref, _ := events.SubjectRef(long)
 		answer := events.Message{Subject: events.ClarificationSubject(ref), Data: []byte(`{"provider":"` + ref.Provider + `","order":"o-1","fields":{"a":{"b":"c"}}}`)}
-		if v := p.Intake(context.Background(), answer); v.Kind != events.Forward || v.Subject != answer.Subject {
+		if v := p.Intake(context.Background(), answer); v.Kind != queue.Forward || v.Subject != answer.Subject {
 			t.Errorf("the verdict is %+v, want %s", v, answer.Subject)
 		}
 		answer.Subject = "clarification.requested.no provider.o-1"
-		d.want(p.Intake(context.Background(), answer), events.Dead, events.DeadMismatch)
+		d.want(p.Intake(context.Background(), answer), queue.Dead, events.DeadMismatch)
 		m = d.message(d.order("o-1"))
 		m.Subject = events.ShortSubject(payment.Deposit)
 		replaced(`"o-1"`, `"o 1"`)(d, &m)
-		d.want(p.Intake(context.Background(), m), events.Dead, events.DeadInvalid)
+		d.want(p.Intake(context.Background(), m), queue.Dead, events.DeadInvalid)
 		m = d.message(d.order("o-1"))
 		m.Subject = events.ShortSubject(payment.Deposit)
 		replaced(`"10000"`, `"-1"`)(d, &m)
-		d.want(p.Intake(context.Background(), m), events.Dead, events.DeadInvalid)
+		d.want(p.Intake(context.Background(), m), queue.Dead, events.DeadInvalid)
 		d.log.want("o-1", payment.Failed)
 		d.sent("o-1", 0, 0)
 	})

@@ -14,6 +14,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 const marked = "https://pay.example/?token=t0ken&customer_email=hong"
@@ -246,9 +247,9 @@ func TestPersonalDataOfAnOrder(t *testing.T) {
 	erase(t, c, payment.Payment{Ref: r, Fingerprint: "another command's"}, 0, 2) // no consumer has judged anything
 	erase(t, c, payment.Payment{Ref: r, Fingerprint: cmd.Fingerprint(), Upstream: "game"}, 0, 2)
 	judged := make(chan struct{})
-	stop := consumingWebhooks(t, c, func(_ events.Message) events.Verdict {
+	stop := consumingWebhooks(t, c, func(_ events.Message) queue.Verdict {
 		defer close(judged)
-		return events.DeadVerdict(events.DeadUnexplained, "")
+		return queue.DeadLetter(events.DeadUnexplained, "")
 	})
 	<-judged
 	stop() // waits for its acknowledgement
@@ -270,12 +271,12 @@ func TestPersonalDataOfAnOrder(t *testing.T) {
 	erase(t, c, payment.Payment{Ref: ref("D-2")}, 0, 0)
 }
 
-func consumingWebhooks(t *testing.T, c *jetstream.Conn, handler func(events.Message) events.Verdict) (stop func()) {
+func consumingWebhooks(t *testing.T, c *jetstream.Conn, handler func(events.Message) queue.Verdict) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- c.ConsumeWebhooks(ctx, "acme", 1, func(_ context.Context, m events.Message) events.Verdict { return handler(m) })
+		done <- c.ConsumeWebhooks(ctx, "acme", 1, func(_ context.Context, m events.Message) queue.Verdict { return handler(m) })
 	}()
 	return func() {
 		cancel()

@@ -12,6 +12,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // watching runs WatchAdvisories until the test ends. It returns when somebody hears advisories.
@@ -65,13 +66,13 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	watching(t, server, connect(t, server.URL(), testConfig())) // another worker
 	arrivals := make(chan events.Message, 64)
 	limited := make(chan struct{})
-	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		arrivals <- m
 		if m.Header.Get(jetstream.HeaderReplayOf) != "" {
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		}
 		<-limited
-		return events.RetryVerdict(0)
+		return queue.RetryAfter(0)
 	})
 	publish(t, c, ref("D-1"))
 	receive(t, arrivals, "the command")
@@ -123,15 +124,15 @@ func TestAnUndeliveredCommandIsPutBack(t *testing.T) {
 	})
 
 	arrivals := make(chan events.Message, 64)
-	consuming(t, c, 3, func(ctx context.Context, m events.Message) events.Verdict { // takes the limit away
+	consuming(t, c, 3, func(ctx context.Context, m events.Message) queue.Verdict { // takes the limit away
 		arrivals <- m
 		switch r, _ := events.SubjectRef(m.Subject); r.Order {
 		case "given-back":
-			return events.RetryVerdict(time.Hour)
+			return queue.RetryAfter(time.Hour)
 		case "in-work":
 			<-ctx.Done()
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	for _, order := range []string{"at-once", "given-back", "in-work"} { // the first leaves nothing in flight
 		publish(t, c, ref(order))
@@ -175,8 +176,8 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- c.ConsumeWebhooks(ctx, "acme", 1, func(context.Context, events.Message) events.Verdict {
-			return events.DeadVerdict(events.DeadBadWebhook, "")
+		ended <- c.ConsumeWebhooks(ctx, "acme", 1, func(context.Context, events.Message) queue.Verdict {
+			return queue.DeadLetter(events.DeadBadWebhook, "")
 		})
 	}()
 	hook := events.Outgoing{Subject: events.WebhookSubject(ref("D-1")), Data: []byte("hook")}
@@ -190,8 +191,8 @@ func TestATerminationByHandIsKept(t *testing.T) {
 	}
 
 	// Ours in the work queue cannot be read any more either, and is no alarm.
-	stop := consuming(t, c, 1, func(context.Context, events.Message) events.Verdict {
-		return events.DeadVerdict(events.DeadInvalid, "")
+	stop := consuming(t, c, 1, func(context.Context, events.Message) queue.Verdict {
+		return queue.DeadLetter(events.DeadInvalid, "")
 	})
 	publish(t, c, ref("D-0"))
 	eventually(t, "it is dead-lettered", func() bool { return messages(t, js, events.StreamCommands) == 0 })
@@ -229,10 +230,10 @@ func TestAMessageDeletedInWorkIsNoAlarm(t *testing.T) {
 		t.Fatal(err)
 	}
 	arrived, deleted := make(chan events.Message, 8), make(chan struct{})
-	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		arrived <- m
 		<-deleted
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	publish(t, c, ref("D-1"))
 	m := receive(t, arrived, "the command")

@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 func clarification(r payment.Ref, body string) events.Outgoing {
@@ -145,12 +146,12 @@ func TestClarificationGoesToTheWorkersOfItsProvider(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	got := make(chan events.Message, 10)
-	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		got <- m
 		if m.Deliveries == 1 {
-			return events.ParkVerdict(time.Now().Add(time.Hour)) // it has no place to be parked
+			return queue.ParkUntil(time.Now().Add(time.Hour)) // it has no place to be parked
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	other := ref("D-2")
 	other.Provider = "other"

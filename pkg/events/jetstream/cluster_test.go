@@ -11,6 +11,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 func clusterOptions(t *testing.T, nodes []*natstest.Server) jetstream.Options {
@@ -59,9 +60,9 @@ func TestBeginWhileTheClusterHasNoLeader(t *testing.T) {
 	nodes[1].Stop()
 	nodes[2].Stop()
 	got := make(chan string, 100) // one that was not acknowledged in time comes, too
-	consuming(t, b.conn, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, b.conn, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		got <- string(m.Data)
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	eventually(t, "trouble of the consumer", func() bool {
 		err := b.conn.Ready()

@@ -16,6 +16,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/secret"
 )
 
@@ -135,12 +136,12 @@ func TestTraceContextTravels(t *testing.T) {
 	})
 	ctx := trace.ContextWithSpanContext(testContext(t), span)
 	got := make(chan trace.SpanContext, 1)
-	consuming(t, c, 1, func(ctx context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 1, func(ctx context.Context, m events.Message) queue.Verdict {
 		if m.Deliveries == 1 && m.Header.Get(events.HeaderRequestedAt) == "" {
-			return events.ParkVerdict(time.Now())
+			return queue.ParkUntil(time.Now())
 		}
 		got <- trace.SpanContextFromContext(ctx)
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	out := command(ref("D-1"), "x")
 	if err := c.PublishCommand(ctx, out); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // intakeConsumer reads the short subjects. Providers' consumers have a prefix, so that no provider's
@@ -24,7 +25,7 @@ const intakeConsumer = "intake"
 // A handler's context ends with ctx, with its cause. ConsumeCommands then waits for the handlers, sends
 // what they acknowledged and returns nil. It returns an error only when it could not begin. Trouble
 // afterwards is repaired for ever; [Conn.Ready] tells of it.
-func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, handler events.Handler) error {
+func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) {
 		return fmt.Errorf("consume commands: %q cannot be a provider", provider)
 	}
@@ -38,7 +39,7 @@ func commandsConsumer(provider string) string { return "commands-" + provider }
 // ConsumeIntake gives the commands on the two short subjects, and all that stands in the streams of the
 // upstreams, to handler, as ConsumeCommands does; slots is for each of these streams. A message of an
 // upstream's stream has the subject that the upstream published to.
-func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler events.Handler) error {
+func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler queue.Handler) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		return c.consume(ctx, events.StreamCommands, slots, handler,
@@ -63,24 +64,24 @@ func (c *Conn) PaceIntake(pace func(ctx context.Context, upstream string, size i
 }
 
 // paced waits in the upstream's own slots, so that no other upstream waits with it. The ingress holds its own keys to theirs.
-func (c *Conn) paced(upstream string, handler events.Handler) events.Handler {
+func (c *Conn) paced(upstream string, handler queue.Handler) queue.Handler {
 	if c.pace == nil || upstream == events.IngressIntake {
 		return handler
 	}
-	return func(ctx context.Context, m events.Message) events.Verdict {
+	return func(ctx context.Context, m events.Message) queue.Verdict {
 		size := len(m.Data)
 		for name, values := range m.Header {
 			size += headerSize(name, values)
 		}
 		if c.pace(ctx, upstream, size) != nil {
-			return events.RetryVerdict(0)
+			return queue.RetryAfter(0)
 		}
 		return handler(ctx, m)
 	}
 }
 
 // ConsumeWebhooks gives the webhooks of one provider to handler, as ConsumeCommands does.
-func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, handler events.Handler) error {
+func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) {
 		return fmt.Errorf("consume webhooks: %q cannot be a provider", provider)
 	}
@@ -113,7 +114,7 @@ type consumer struct {
 	conn     *Conn
 	stream   string
 	config   njs.ConsumerConfig
-	handler  events.Handler
+	handler  queue.Handler
 	slots    chan struct{} // a token for each free slot
 	jobs     chan job      // messages in flight that no goroutine has taken yet
 	working  int           // goroutines that take them, at most one for each slot
@@ -123,7 +124,7 @@ type consumer struct {
 	problem error
 }
 
-func (c *Conn) consume(ctx context.Context, stream string, slots int, handler events.Handler, config njs.ConsumerConfig) error {
+func (c *Conn) consume(ctx context.Context, stream string, slots int, handler queue.Handler, config njs.ConsumerConfig) error {
 	if slots < 1 || slots > config.MaxAckPending {
 		return fmt.Errorf("consume %s: slots must be 1 to %d, not %d", config.Durable, config.MaxAckPending, slots)
 	}

@@ -12,12 +12,13 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
-func doneAfter(handled chan<- struct{}) events.Handler {
-	return func(context.Context, events.Message) events.Verdict {
+func doneAfter(handled chan<- struct{}) queue.Handler {
+	return func(context.Context, events.Message) queue.Verdict {
 		handled <- struct{}{}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 }
 
@@ -25,9 +26,9 @@ func TestDoneRemovesTheCommand(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	got := make(chan events.Message, 1)
-	consuming(t, c, 4, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 4, func(_ context.Context, m events.Message) queue.Verdict {
 		got <- m
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	before := time.Now().Add(-time.Minute)
 	publish(t, c, ref("D-1"))
@@ -47,12 +48,12 @@ func TestRetryComesAgainAfterItsDelay(t *testing.T) {
 		t.Run(delay.String(), func(t *testing.T) {
 			_, c := start(t)
 			times := make(chan time.Time, 2)
-			consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+			consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 				times <- time.Now()
 				if m.Deliveries == 1 {
-					return events.RetryVerdict(delay)
+					return queue.RetryAfter(delay)
 				}
-				return events.DoneVerdict()
+				return queue.Acknowledge()
 			})
 			publish(t, c, ref("D-1"))
 			first := receive(t, times, "the first delivery")
@@ -69,12 +70,12 @@ func TestRetryComesAgainAfterItsDelay(t *testing.T) {
 func TestPanicIsRetried(t *testing.T) {
 	_, c := start(t)
 	again := make(chan struct{}, 1)
-	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		if m.Deliveries == 1 {
 			panic("a bug")
 		}
 		again <- struct{}{}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	publish(t, c, ref("D-1"))
 	receive(t, again, "the second delivery")
@@ -89,15 +90,15 @@ func TestForwardFromTheIntake(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) events.Verdict {
+		ended <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) queue.Verdict {
 			op, _ := events.SubjectOperation(m.Subject)
-			return events.ForwardVerdict(events.CommandSubject(op, ref(string(m.Data))))
+			return queue.ForwardTo(events.CommandSubject(op, ref(string(m.Data))))
 		})
 	}()
 	got := make(chan events.Message, 2)
-	consuming(t, c, 2, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 2, func(_ context.Context, m events.Message) queue.Verdict {
 		got <- m
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	for _, op := range payment.Operations() {
 		if _, err := js.Publish(ctx, events.ShortSubject(op), []byte("D-"+string(op))); err != nil {
@@ -120,9 +121,9 @@ func TestForwardFromTheIntake(t *testing.T) {
 }
 
 func TestVerdictThatCannotBeCarriedOutIsRetried(t *testing.T) {
-	for name, verdict := range map[string]events.Verdict{
-		"forward outside the streams": events.ForwardVerdict("nowhere.at.all"),
-		"forward to a wildcard":       events.ForwardVerdict("deposit.requested.acme.*"),
+	for name, verdict := range map[string]queue.Verdict{
+		"forward outside the streams": queue.ForwardTo("nowhere.at.all"),
+		"forward to a wildcard":       queue.ForwardTo("deposit.requested.acme.*"),
 		"unknown verdict":             {Kind: 99},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -131,12 +132,12 @@ func TestVerdictThatCannotBeCarriedOutIsRetried(t *testing.T) {
 			cfg.AckWait, cfg.PublishTimeout = time.Second, 200*time.Millisecond
 			c := connect(t, server.URL(), cfg)
 			again := make(chan struct{}, 100) // this AckWait is short
-			consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+			consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 				if c.Stats().Unsettled == 0 {
 					return verdict
 				}
 				again <- struct{}{}
-				return events.DoneVerdict()
+				return queue.Acknowledge()
 			})
 			publish(t, c, ref("D-1"))
 			receive(t, again, "the delivery after the failure")
@@ -152,7 +153,7 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 	cfg.AckWait = 4 * time.Second // a machine that stops between two signs of life must not use it up
 	var deliveries, inFlight, most atomic.Int64
 	finished := make(chan struct{}, 10)
-	handler := func(ctx context.Context, m events.Message) events.Verdict {
+	handler := func(ctx context.Context, m events.Message) queue.Verdict {
 		deliveries.Add(1)
 		if now := inFlight.Add(1); now > most.Load() {
 			most.Store(now)
@@ -165,7 +166,7 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 		case <-ctx.Done():
 		}
 		finished <- struct{}{}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	first, second := connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)
 	const slots = 4
@@ -195,12 +196,12 @@ func TestStopWaitsForHandlersAndKeepsTheirWork(t *testing.T) {
 	var seen sync.Map
 	ended := make(chan error, 1)
 	go func() {
-		ended <- c.ConsumeCommands(ctx, "acme", 2, func(ctx context.Context, m events.Message) events.Verdict {
+		ended <- c.ConsumeCommands(ctx, "acme", 2, func(ctx context.Context, m events.Message) queue.Verdict {
 			begun <- struct{}{}
 			<-ctx.Done()
 			seen.Store(m.Subject, context.Cause(ctx))
 			<-release
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		})
 	}()
 	for _, r := range orders("D", 2) {
@@ -245,7 +246,7 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 	var mu sync.Mutex
 	handled := map[string]int{}
 	some, all := make(chan struct{}), make(chan struct{})
-	handler := func(_ context.Context, m events.Message) events.Verdict {
+	handler := func(_ context.Context, m events.Message) queue.Verdict {
 		mu.Lock()
 		defer mu.Unlock()
 		handled[m.Subject]++
@@ -255,7 +256,7 @@ func TestStopUnderLoadLosesNothing(t *testing.T) {
 		if len(handled) == len(refs) && handled[m.Subject] == 1 {
 			close(all)
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	stop := consuming(t, first, len(refs), handler)
 	receive(t, some, "some of the work")
@@ -279,11 +280,11 @@ func TestCloseStopsConsumers(t *testing.T) {
 	ended := make(chan error, 1)
 	causes := make(chan error, 1)
 	go func() {
-		ended <- c.ConsumeWebhooks(t.Context(), "acme", 1, func(ctx context.Context, m events.Message) events.Verdict {
+		ended <- c.ConsumeWebhooks(t.Context(), "acme", 1, func(ctx context.Context, m events.Message) queue.Verdict {
 			begun <- struct{}{}
 			<-ctx.Done()
 			causes <- context.Cause(ctx)
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		})
 	}()
 	if err := c.PublishWebhook(testContext(t), events.Outgoing{Subject: events.WebhookSubject(ref("D-1"))}, "1"); err != nil {

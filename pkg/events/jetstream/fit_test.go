@@ -10,6 +10,7 @@ import (
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/queue"
 )
 
 // fitness is what a process says of itself.
@@ -85,10 +86,10 @@ func TestAProcessBecomesUnfit(t *testing.T) {
 	bad, f := connectFit(t, server.URL())
 	good := connect(t, server.URL(), testConfig())
 	begun, finish := make(chan struct{}, 100), make(chan struct{})
-	consuming(t, bad, 1, func(context.Context, events.Message) events.Verdict {
+	consuming(t, bad, 1, func(context.Context, events.Message) queue.Verdict {
 		begun <- struct{}{}
 		<-finish
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	publish(t, good, ref("A-1"))
 	receive(t, begun, "the first command")

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 // delivery is one message in flight.
@@ -83,14 +84,14 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	}
 	ctx, span := c.startProcess(ctx, d, s.config.Durable)
 	alive.within(ctx)
-	verdict, hostile := events.RetryVerdict(0), hostileHeader(d)
+	verdict, hostile := queue.RetryAfter(0), hostileHeader(d)
 	switch {
 	case hostile != "":
 		c.log.ErrorContext(ctx, "a message orders the broker about; it is not obeyed", "stream", d.stream, "sequence", d.message.Sequence,
 			"subject", d.message.Subject, "header", hostile, "next", "find out who could publish it: docs/deploy-nats.md")
-		verdict = events.DeadVerdict(events.DeadHostile, "the header "+hostile+" orders the broker about")
+		verdict = queue.DeadLetter(events.DeadHostile, "the header "+hostile+" orders the broker about")
 	case c.past.shut.Load(): // it was on its way when the log was found to have lost its past
-		verdict = events.RetryVerdict(c.cfg.RetryDelay)
+		verdict = queue.RetryAfter(c.cfg.RetryDelay)
 	case c.fit.check() == nil: // else another process takes it
 		verdict = c.judge(ctx, s.handler, d)
 	}
@@ -102,13 +103,13 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 }
 
 // judge calls the handler. A panic becomes a retry.
-func (c *Conn) judge(ctx context.Context, handler events.Handler, d *delivery) (verdict events.Verdict) {
+func (c *Conn) judge(ctx context.Context, handler queue.Handler, d *delivery) (verdict queue.Verdict) {
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.stat.panics.Add(1)
 			c.log.ErrorContext(ctx, "a handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
 				"panic", panicText(cause), "stack", string(debug.Stack()))
-			verdict = events.RetryVerdict(c.cfg.RetryDelay)
+			verdict = queue.RetryAfter(c.cfg.RetryDelay)
 		}
 	}()
 	return handler(ctx, d.message)

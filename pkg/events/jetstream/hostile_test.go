@@ -11,6 +11,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 // A command or webhook with a header that orders the broker about becomes a dead letter with the reason, and no handler
@@ -33,9 +34,9 @@ func TestHostileHeadersAreNotObeyed(t *testing.T) {
 		{"webhook.received.acme.H-6", []string{"Nats-Rollup", "sub"}},
 	}
 	seen := make(chan events.Message, 16)
-	handler := func(_ context.Context, m events.Message) events.Verdict {
+	handler := func(_ context.Context, m events.Message) queue.Verdict {
 		seen <- m
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	for i, h := range hostile {
 		msg := &nats.Msg{Subject: h.subject, Header: nats.Header{}, Data: fmt.Appendf(nil, `{"n":%d}`, i)}

@@ -13,6 +13,7 @@ import (
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/queue"
 )
 
 // Nothing that an upstream can put into a header makes its stream lose, forge or hold back a message, and
@@ -58,9 +59,9 @@ func TestIntakeStreamTakesNoOrders(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	got, done := make(chan events.Message, 8), make(chan error, 1)
 	go func() {
-		done <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) events.Verdict {
+		done <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) queue.Verdict {
 			got <- m
-			return events.ForwardVerdict(m.Subject)
+			return queue.ForwardTo(m.Subject)
 		})
 	}()
 	first, second := receive(t, got, "the first"), receive(t, got, "the second")
@@ -194,9 +195,9 @@ func TestPaceOfAnUpstream(t *testing.T) {
 	work := func(ctx context.Context) (<-chan events.Message, <-chan error) {
 		got, done := make(chan events.Message, 8), make(chan error, 1)
 		go func() {
-			done <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) events.Verdict {
+			done <- c.ConsumeIntake(ctx, 2, func(_ context.Context, m events.Message) queue.Verdict {
 				got <- m
-				return events.ForwardVerdict(m.Subject)
+				return queue.ForwardTo(m.Subject)
 			})
 		}()
 		return got, done

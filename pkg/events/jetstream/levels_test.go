@@ -18,6 +18,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // reported is a connection that reports its levels.
@@ -133,12 +134,12 @@ func TestLevelsOfTheQueue(t *testing.T) {
 		jetstream.MetricParkedNow + ofAcme: 0,
 	})
 	release := make(chan struct{})
-	stop := consuming(t, r.Conn, 1, func(_ context.Context, m events.Message) events.Verdict {
+	stop := consuming(t, r.Conn, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		if ref, _ := events.SubjectRef(m.Subject); ref.Order == "o-1" {
-			return events.ParkVerdict(time.Now().Add(time.Hour))
+			return queue.ParkUntil(time.Now().Add(time.Hour))
 		}
 		<-release
-		return events.DeadVerdict(events.DeadInvalid, "a test")
+		return queue.DeadLetter(events.DeadInvalid, "a test")
 	})
 	r.until(map[string]float64{
 		jetstream.MetricReadyMessages + ofCommands: 0, jetstream.MetricOldestReady + ofCommands: 0,

@@ -10,19 +10,20 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 )
 
 // answers is a provider that answers look-ups of some orders only.
 type answers struct{ asked chan string }
 
-func (a answers) Overdue(_ context.Context, m events.Message, _ time.Duration) events.Verdict {
+func (a answers) Overdue(_ context.Context, m events.Message, _ time.Duration) queue.Verdict {
 	ref, _ := events.SubjectRef(m.Subject)
 	if strings.HasPrefix(ref.Order, "hang") {
-		return events.UnansweredVerdict(10 * time.Millisecond)
+		return queue.Unanswered(10 * time.Millisecond)
 	}
 	a.asked <- ref.Order
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 // 300 payments about which the provider gives no answer, more than a timer may hold, do not keep 20 others from being

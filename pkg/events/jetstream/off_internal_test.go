@@ -11,6 +11,7 @@ import (
 	"payonce/internal/alloctest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // off is a connection of a program that has no telemetry.
@@ -34,7 +35,7 @@ func TestAMessageCostsNothingMoreWhereNobodyTraces(t *testing.T) {
 		appending, appended := c.startAppend(ctx, p, "1")
 		injectTrace(appending, header)
 		finish(appended, nil)
-		endProcess(span, events.DeadVerdict(events.DeadInvalid, ""))
+		endProcess(span, queue.DeadLetter(events.DeadInvalid, ""))
 	})
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // copyOf publishes a command of an order that is parked, as a slower delivery of it would be.
@@ -35,7 +36,7 @@ func TestParkTwiceKeepsTheEarlierTime(t *testing.T) {
 		r := ref(order)
 		parkBefore(t, c, []payment.Ref{r}, func(payment.Ref) time.Time { return until[0] })
 		before := c.Stats().Parked
-		stop := consuming(t, c, 1, func(context.Context, events.Message) events.Verdict { return events.ParkVerdict(until[1]) })
+		stop := consuming(t, c, 1, func(context.Context, events.Message) queue.Verdict { return queue.ParkUntil(until[1]) })
 		copyOf(t, js, r)
 		eventually(t, "the copy is parked", func() bool { return c.Stats().Parked == before+1 })
 		stop()
@@ -73,7 +74,7 @@ func TestParkEarlierWhileTheScheduleFires(t *testing.T) {
 	due := parkUntilSoon(t, c, refs, 4*time.Second)
 	var mu sync.Mutex
 	commands, copies := map[string]int{}, map[string]int{}
-	consuming(t, c, 16, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 16, func(_ context.Context, m events.Message) queue.Verdict {
 		r, _ := events.SubjectRef(m.Subject)
 		mu.Lock()
 		defer mu.Unlock()
@@ -83,9 +84,9 @@ func TestParkEarlierWhileTheScheduleFires(t *testing.T) {
 		case fired:
 			copies[r.Order]++
 		default:
-			return events.ParkVerdict(due.Add(-time.Second))
+			return queue.ParkUntil(due.Add(-time.Second))
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	tick := time.NewTicker(40 * time.Millisecond) // over 2.4 s, the schedules fire in their middle
 	defer tick.Stop()

@@ -11,15 +11,16 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // parkBefore publishes commands and lets a verdict park each until a time.
 func parkBefore(t *testing.T, c *jetstream.Conn, refs []payment.Ref, until func(payment.Ref) time.Time) {
 	t.Helper()
 	before := c.Stats().Parked
-	stop := consuming(t, c, 16, func(_ context.Context, m events.Message) events.Verdict {
+	stop := consuming(t, c, 16, func(_ context.Context, m events.Message) queue.Verdict {
 		r, _ := events.SubjectRef(m.Subject)
-		return events.ParkVerdict(until(r))
+		return queue.ParkUntil(until(r))
 	})
 	for _, r := range refs {
 		publish(t, c, r)
@@ -55,7 +56,7 @@ type deliveries struct {
 	last  map[string]events.Message
 }
 
-func (d *deliveries) handle(_ context.Context, m events.Message) events.Verdict {
+func (d *deliveries) handle(_ context.Context, m events.Message) queue.Verdict {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.count == nil {
@@ -64,7 +65,7 @@ func (d *deliveries) handle(_ context.Context, m events.Message) events.Verdict 
 	r, _ := events.SubjectRef(m.Subject)
 	d.count[r.Order]++
 	d.last[r.Order] = m
-	return events.DoneVerdict()
+	return queue.Acknowledge()
 }
 
 func (d *deliveries) of(order string) (int, events.Message) {

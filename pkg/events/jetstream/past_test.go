@@ -14,6 +14,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // marks are kept in memory, and can be silent.
@@ -93,10 +94,10 @@ func TestALogThatEndsBeforeItsMark(t *testing.T) {
 		t.Errorf("append: %v", err)
 	}
 	delivered := make(chan payment.Ref, 10)
-	stop := consuming(t, worker, 1, func(_ context.Context, m events.Message) events.Verdict {
+	stop := consuming(t, worker, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		r, _ := events.SubjectRef(m.Subject)
 		delivered <- r
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	defer stop()
 	publish(t, c, ref("c"))

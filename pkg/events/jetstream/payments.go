@@ -9,6 +9,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 const (
@@ -26,11 +27,11 @@ var validTimer = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 // ConsumeCommands does, in the order in which they were written. All readers of the same timer share the
 // events; each timer gets every event, from the oldest that the log keeps.
 //
-// A handler that gives back what is not old enough (with [events.Retry]) makes the log a clock: the
+// A handler that gives back what is not old enough (with [queue.Retry]) makes the log a clock: the
 // oldest events wait for their time, and the others behind them. That is no stall. At most 256 wait like
 // this, so their times must not differ by much from the order of the log, and what is given back for another
 // reason must give way when others wait (Message.Pending).
-func (c *Conn) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, handler events.Handler) error {
+func (c *Conn) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) || !validTimer.MatchString(timer) {
 		return fmt.Errorf("consume payments: %q of %q cannot be a timer", timer, provider)
 	}

@@ -14,12 +14,13 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 var waiting = []payment.Status{payment.Pending, payment.InDoubt}
 
 // timing runs ConsumePayments for acme until the returned function is called or the test ends.
-func timing(t *testing.T, c *jetstream.Conn, timer string, handler events.Handler) (stop func()) {
+func timing(t *testing.T, c *jetstream.Conn, timer string, handler queue.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -55,11 +56,11 @@ func walk(t *testing.T, c *jetstream.Conn, r payment.Ref, statuses ...payment.St
 }
 
 // seen hands on the subjects that a handler gets, and is done with each.
-func seen() (chan string, events.Handler) {
+func seen() (chan string, queue.Handler) {
 	subjects := make(chan string, 1000)
-	return subjects, func(_ context.Context, m events.Message) events.Verdict {
+	return subjects, func(_ context.Context, m events.Message) queue.Verdict {
 		subjects <- m.Subject
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 }
 
@@ -125,19 +126,19 @@ func TestATimerThatWaitsIsNotStalled(t *testing.T) {
 	var mu sync.Mutex
 	waits, done := 0, map[uint64]int{}
 	var last, backwards uint64
-	timing(t, c, "1", func(_ context.Context, m events.Message) events.Verdict {
+	timing(t, c, "1", func(_ context.Context, m events.Message) queue.Verdict {
 		mu.Lock()
 		defer mu.Unlock()
 		select {
 		case <-due:
 		default:
 			waits++
-			return events.RetryVerdict(3 * time.Second << min(max(m.Deliveries-2, 0), 3)) // longer where 256 are not delivered in that time
+			return queue.RetryAfter(3 * time.Second << min(max(m.Deliveries-2, 0), 3)) // longer where 256 are not delivered in that time
 		}
 		done[m.Sequence]++
 		backwards = max(backwards, last-min(last, m.Sequence))
 		last = m.Sequence
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	_, js := foreign(t, server.URL())
 	var info *njs.ConsumerInfo
@@ -212,9 +213,9 @@ func TestTimersLeaveTheLogAlone(t *testing.T) {
 	server, c := start(t)
 	walk(t, c, ref("D-1"), payment.Submitting, payment.Pending)
 	handled := make(chan struct{}, 10)
-	timing(t, c, "1", func(context.Context, events.Message) events.Verdict {
+	timing(t, c, "1", func(context.Context, events.Message) queue.Verdict {
 		handled <- struct{}{}
-		return events.DeadVerdict(events.DeadUndecodable, "for a test")
+		return queue.DeadLetter(events.DeadUndecodable, "for a test")
 	})
 	receive(t, handled, "the event")
 	_, js := foreign(t, server.URL())

@@ -12,6 +12,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // One server of three is left. Nothing is acknowledged that only one server has: every write ends without an
@@ -52,14 +53,14 @@ func TestLostQuorumAcknowledgesNothing(t *testing.T) {
 	nodes[2].Restart()
 	var mu sync.Mutex
 	stored := map[string]map[uint64]bool{} // by subject, the sequences: one can be delivered again when leaders change
-	consuming(t, one, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, one, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		mu.Lock()
 		defer mu.Unlock()
 		if stored[m.Subject] == nil {
 			stored[m.Subject] = map[uint64]bool{}
 		}
 		stored[m.Subject][m.Sequence] = true
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	_, js := foreign(t, nodes[0].URL())
 	eventually(t, "an empty queue", func() bool { return messages(t, js, events.StreamCommands) == 0 })

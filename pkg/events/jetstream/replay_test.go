@@ -9,6 +9,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/queue"
 )
 
 // onlyDeadLetter waits for one dead letter and returns it.
@@ -26,14 +27,14 @@ func onlyDeadLetter(t *testing.T, c *jetstream.Conn) jetstream.DeadLetter {
 func TestReplayOfACommand(t *testing.T) {
 	_, c := start(t)
 	arrivals := make(chan events.Message, 8)
-	verdict := make(chan events.Verdict, 8)
-	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	verdict := make(chan queue.Verdict, 8)
+	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		arrivals <- m
 		return <-verdict
 	})
 	publish(t, c, ref("D-1"))
 	first := receive(t, arrivals, "the command")
-	verdict <- events.DeadVerdict(events.DeadInvalid, "why")
+	verdict <- queue.DeadLetter(events.DeadInvalid, "why")
 	deadLetter := onlyDeadLetter(t, c)
 	if one, err := c.DeadLetter(testContext(t), deadLetter.Sequence); err != nil || one.Reason != events.DeadInvalid || !one.StoredAt.Equal(deadLetter.StoredAt) {
 		t.Fatalf("%+v, %v", one, err)
@@ -45,7 +46,7 @@ func TestReplayOfACommand(t *testing.T) {
 	if err := c.Replay(testContext(t), deadLetter.Sequence); !errors.Is(err, events.ErrQueued) {
 		t.Fatalf("replayed beside a queued command: %v", err)
 	}
-	verdict <- events.DoneVerdict()
+	verdict <- queue.Acknowledge()
 	onlyDeadLetter(t, c)
 
 	eventually(t, "it is replayed", func() bool {
@@ -56,7 +57,7 @@ func TestReplayOfACommand(t *testing.T) {
 		return err == nil
 	})
 	again := receive(t, arrivals, "the replayed command")
-	verdict <- events.DoneVerdict()
+	verdict <- queue.Acknowledge()
 	if again.Subject != first.Subject || string(again.Data) != string(first.Data) || again.Header.Get("x-upstream") != "kept" ||
 		again.Header.Get(jetstream.HeaderReplayOf) != "1" {
 		t.Errorf("came back as %+v", again)
@@ -84,9 +85,9 @@ func TestReplayOfAWebhook(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- c.ConsumeWebhooks(ctx, "acme", 1, func(_ context.Context, m events.Message) events.Verdict {
+		ended <- c.ConsumeWebhooks(ctx, "acme", 1, func(_ context.Context, m events.Message) queue.Verdict {
 			arrivals <- m
-			return events.DeadVerdict(events.DeadUnknownOrder, "")
+			return queue.DeadLetter(events.DeadUnknownOrder, "")
 		})
 	}()
 	out := events.Outgoing{Subject: events.WebhookSubject(ref("D-1")), Header: events.Header{"Payonce-Http-X-Sign": {"s"}}, Data: []byte("hook")}

@@ -12,6 +12,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 // The acknowledgements of JetStream's wire protocol.
@@ -34,18 +35,18 @@ func nakText(delay time.Duration) []byte {
 
 // settle carries out a verdict. This is the only place where messages are acknowledged, and none is
 // before what replaces it is stored. A verdict that cannot be carried out becomes a retry.
-func (c *Conn) settle(ctx context.Context, d *delivery, v events.Verdict) {
+func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 	answer, err := ackText, error(nil)
 	switch v.Kind {
-	case events.Done:
-	case events.Retry:
+	case queue.Done:
+	case queue.Retry:
 		c.stat.retries.Add(1)
 		answer = nakText(v.Delay)
-	case events.Dead:
+	case queue.Dead:
 		answer, err = termText, c.sendToDeadLetters(ctx, d, v)
-	case events.Park:
+	case queue.Park:
 		err = c.park(ctx, d, v.At)
-	case events.Forward:
+	case queue.Forward:
 		err = c.forward(ctx, d, v.Subject)
 	default:
 		err = fmt.Errorf("verdict %d is not known", v.Kind)
@@ -76,7 +77,7 @@ func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
 }
 
 // sendToDeadLetters keeps the message in DEADLETTERS.
-func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v events.Verdict) error {
+func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdict) error {
 	if err := c.publish(ctx, c.deadLetter(d, v.Reason, v.Detail)); err != nil {
 		return fmt.Errorf("dead letter (%s): %w", v.Reason, err)
 	}

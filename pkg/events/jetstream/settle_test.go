@@ -11,6 +11,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/queue"
 )
 
 func TestParkHoldsTheCommandUntilItsTime(t *testing.T) {
@@ -23,12 +24,12 @@ func TestParkHoldsTheCommandUntilItsTime(t *testing.T) {
 	}
 	arrivals := make(chan arrival, 4)
 	until := make(chan time.Time, 4)
-	handler := func(_ context.Context, m events.Message) events.Verdict {
+	handler := func(_ context.Context, m events.Message) queue.Verdict {
 		arrivals <- arrival{time.Now(), m}
 		if at := <-until; !at.IsZero() {
-			return events.ParkVerdict(at)
+			return queue.ParkUntil(at)
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	consuming(t, c, 1, handler)
 	publish(t, c, r)
@@ -77,8 +78,8 @@ func TestParkTwiceHoldsOne(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	r := ref("D-1")
-	consuming(t, c, 1, func(context.Context, events.Message) events.Verdict {
-		return events.ParkVerdict(time.Now().Add(time.Hour))
+	consuming(t, c, 1, func(context.Context, events.Message) queue.Verdict {
+		return queue.ParkUntil(time.Now().Add(time.Hour))
 	})
 	for n := range uint64(2) {
 		publish(t, c, r) // a parked command does not refuse it
@@ -93,11 +94,11 @@ func TestParkTwiceHoldsOne(t *testing.T) {
 func TestDeadLetterSaysEverything(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
-	consuming(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		if m.Deliveries == 1 {
-			return events.RetryVerdict(0)
+			return queue.RetryAfter(0)
 		}
-		return events.DeadVerdict(events.DeadInvalid, "line one\r\nNats-Rollup: all "+strings.Repeat("x", 600))
+		return queue.DeadLetter(events.DeadInvalid, "line one\r\nNats-Rollup: all "+strings.Repeat("x", 600))
 	})
 	publish(t, c, ref("D-1"))
 	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
@@ -150,9 +151,9 @@ func TestDeadLetterThatCannotBeStored(t *testing.T) {
 		t.Fatal(err)
 	}
 	var deliveries atomic.Int64
-	consuming(t, c, 1, func(context.Context, events.Message) events.Verdict {
+	consuming(t, c, 1, func(context.Context, events.Message) queue.Verdict {
 		deliveries.Add(1)
-		return events.DeadVerdict(events.DeadUndecodable, "")
+		return queue.DeadLetter(events.DeadUndecodable, "")
 	})
 	publish(t, c, ref("D-1"))
 	eventually(t, "it is tried again", func() bool { return deliveries.Load() >= 2 })

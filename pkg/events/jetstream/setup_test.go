@@ -14,6 +14,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // timeout bounds waits for what must happen. The machine can be slow.
@@ -102,7 +103,7 @@ func publish(t *testing.T, c *jetstream.Conn, r payment.Ref) {
 
 // consuming runs ConsumeCommands for acme until the returned function is called or the test ends. The
 // function waits for the end.
-func consuming(t *testing.T, c *jetstream.Conn, slots int, handler events.Handler) (stop func()) {
+func consuming(t *testing.T, c *jetstream.Conn, slots int, handler queue.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

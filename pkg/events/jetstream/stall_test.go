@@ -7,6 +7,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
+	"payonce/pkg/queue"
 )
 
 func TestDeletedConsumerIsMadeAgain(t *testing.T) {
@@ -69,10 +70,10 @@ func TestStallIsNoticed(t *testing.T) {
 	cfg.MaxAckPending, cfg.StallAfter = 1, 200*time.Millisecond
 	first, second := connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)
 	release, handled := make(chan struct{}), make(chan struct{}, 10)
-	handler := func(context.Context, events.Message) events.Verdict {
+	handler := func(context.Context, events.Message) queue.Verdict {
 		<-release
 		handled <- struct{}{}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	}
 	consuming(t, first, 1, handler)
 	consuming(t, second, 1, handler)

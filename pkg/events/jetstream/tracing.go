@@ -14,6 +14,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/tracing"
 )
 
@@ -33,8 +34,8 @@ const (
 	attributeStatus     = attribute.Key("payonce.status")
 )
 
-var verdictNames = map[events.VerdictKind]string{
-	events.Retry: "retry", events.Done: "done", events.Park: "park", events.Dead: "dead", events.Forward: "forward",
+var verdictNames = map[queue.Kind]string{
+	queue.Retry: "retry", queue.Done: "done", queue.Park: "park", queue.Dead: "dead", queue.Forward: "forward",
 }
 
 // paymentTrace is the trace of the payment that a handler works on, as the log tells it. It is also the context that
@@ -74,10 +75,10 @@ func (c *Conn) startProcess(ctx context.Context, d *delivery, consumer string) (
 }
 
 // endProcess says how the delivery was settled.
-func endProcess(span trace.Span, v events.Verdict) {
+func endProcess(span trace.Span, v queue.Verdict) {
 	if span.IsRecording() {
 		span.SetAttributes(attributeVerdict.String(verdictNames[v.Kind]))
-		if v.Kind == events.Dead {
+		if v.Kind == queue.Dead {
 			span.SetAttributes(semconv.ErrorTypeKey.String(string(v.Reason)))
 			span.SetStatus(codes.Error, string(v.Reason))
 		}

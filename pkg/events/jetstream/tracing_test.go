@@ -17,6 +17,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // traced is a connection whose spans a test reads.
@@ -97,7 +98,7 @@ func TestOneTraceFromACommandToItsEvents(t *testing.T) {
 	if err := s.PublishCommand(ctx, command(ref("o-1"), "{}")); err != nil {
 		t.Fatal(err)
 	}
-	stop := consuming(t, s.Conn, 1, func(ctx context.Context, m events.Message) events.Verdict {
+	stop := consuming(t, s.Conn, 1, func(ctx context.Context, m events.Message) queue.Verdict {
 		if r, _ := events.SubjectRef(m.Subject); r == ref("o-1") {
 			if _, err := s.Append(ctx, paymentOf(r, payment.Submitting), 0); err != nil {
 				t.Errorf("append: %v", err)
@@ -105,9 +106,9 @@ func TestOneTraceFromACommandToItsEvents(t *testing.T) {
 			if _, err := s.Append(ctx, paymentOf(r, payment.Failed), 0); !errors.Is(err, events.ErrStale) {
 				t.Errorf("append after another event: %v", err)
 			}
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		}
-		return events.DeadVerdict(events.DeadInvalid, "a detail that no span may hold")
+		return queue.DeadLetter(events.DeadInvalid, "a detail that no span may hold")
 	})
 	sent := s.span("send COMMANDS", "o-1", upstream.SpanContext())
 	worked := s.span("process COMMANDS", "o-1", sent.SpanContext())
@@ -172,14 +173,14 @@ func TestAWebhooksTraceIsLinkedToItsPayment(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- s.ConsumeWebhooks(ctx, "acme", 1, func(ctx context.Context, _ events.Message) events.Verdict {
+		done <- s.ConsumeWebhooks(ctx, "acme", 1, func(ctx context.Context, _ events.Message) queue.Verdict {
 			if _, _, err := s.Last(ctx, r); err != nil {
 				t.Errorf("last: %v", err)
 			}
 			if _, err := s.Append(ctx, paymentOf(r, payment.Settled), seq); err != nil {
 				t.Errorf("append: %v", err)
 			}
-			return events.DoneVerdict()
+			return queue.Acknowledge()
 		})
 	}()
 	worked := s.span("process WEBHOOKS", "o-1", trace.SpanContext{})

@@ -14,6 +14,7 @@ import (
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/queue"
 )
 
 // What is too big to be worked takes little room as a dead letter, whether its body or its headers are big, and says so. What
@@ -56,8 +57,8 @@ func TestDeadLettersAreTruncated(t *testing.T) {
 			if _, err := js.PublishMsg(testContext(t), &nats.Msg{Subject: m.subject + order, Header: m.header, Data: body}); err != nil {
 				t.Fatal(err)
 			}
-			give := func(_ context.Context, m events.Message) events.Verdict {
-				return events.DeadVerdict(events.DeadTooBig, "too big")
+			give := func(_ context.Context, m events.Message) queue.Verdict {
+				return queue.DeadLetter(events.DeadTooBig, "too big")
 			}
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
@@ -117,8 +118,8 @@ func TestFullDeadLettersLoseNothing(t *testing.T) {
 		}
 	}
 	dead := func() uint64 { return messages(t, js, events.StreamDeadLetters) }
-	give := func(_ context.Context, m events.Message) events.Verdict {
-		return events.DeadVerdict(events.DeadInvalid, "no")
+	give := func(_ context.Context, m events.Message) queue.Verdict {
+		return queue.DeadLetter(events.DeadInvalid, "no")
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { _ = first.ConsumeCommands(ctx, "acme", 4, give) }()

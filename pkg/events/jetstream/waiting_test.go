@@ -13,10 +13,11 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/queue"
 )
 
 // taking runs ConsumeWebhooks for acme until the test ends.
-func taking(t *testing.T, c *jetstream.Conn, slots int, handler events.Handler) {
+func taking(t *testing.T, c *jetstream.Conn, slots int, handler queue.Handler) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -57,16 +58,16 @@ func TestWaitingWebhooksDoNotHoldUpOthers(t *testing.T) {
 	cfg.WebhookMaxAckPending = 200
 	c := connect(t, server.URL(), cfg)
 	good, back := make(chan struct{}, 1), atomic.Int64{}
-	taking(t, c, 64, func(_ context.Context, m events.Message) events.Verdict {
+	taking(t, c, 64, func(_ context.Context, m events.Message) queue.Verdict {
 		switch {
 		case strings.HasSuffix(m.Subject, ".good"):
 			good <- struct{}{}
 		case m.Header.Get(events.HeaderRequestedAt) != "":
 			back.Add(1)
 		default:
-			return events.ParkVerdict(time.Now().Add(10 * time.Second))
+			return queue.ParkUntil(time.Now().Add(10 * time.Second))
 		}
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	var group errgroup.Group
 	group.SetLimit(32)
@@ -93,12 +94,12 @@ func TestAWaitingWebhookIsHeldOnceAndComesWhole(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())
 	arrived := make(chan events.Message, 8)
-	taking(t, c, 1, func(_ context.Context, m events.Message) events.Verdict {
+	taking(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		if m.Header.Get(events.HeaderRequestedAt) == "" {
-			return events.ParkVerdict(time.Now().Add(10 * time.Second)) // they are counted before, and the server has stopped
+			return queue.ParkUntil(time.Now().Add(10 * time.Second)) // they are counted before, and the server has stopped
 		}
 		arrived <- m
-		return events.DoneVerdict()
+		return queue.Acknowledge()
 	})
 	for n, body := range []string{"paid", "paid", "paid", "refunded"} {
 		if err := c.PublishWebhook(testContext(t), webhook("D-1", body), fmt.Sprint(n)); err != nil {
