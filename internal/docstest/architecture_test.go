@@ -93,7 +93,7 @@ func TestArchitecture(t *testing.T) {
 func TestMisplacedFunctionsAreSeen(t *testing.T) {
 	for page, want := range map[string]int{
 		"`pkg/payment/decide.go`: `Decide()`, `classify()`":                       0,
-		"1. `pkg/worker/submit.go`: `submit()`\n   and `observe()`":               0,
+		"1. `pkg/worker/append.go`: `observe()`\n   and `decide()`":               0,
 		"`pkg/payment/decide.go`: `Ended()`":                                      1,
 		"`pkg/payment/nothing.go`":                                                1,
 		"`Decide()`":                                                              1,

@@ -5,36 +5,11 @@ import (
 	"errors"
 	"time"
 
-	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
-	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
-
-// maxMoves bounds how often one delivery of a message follows a payment that others keep moving.
-const maxMoves = 20
-
-// pauseAfterError is how long a message waits whose payment could not be read or written.
-const pauseAfterError = 2 * time.Second
-
-// job is the work on one order during one delivery of one message.
-type job struct {
-	ref     payment.Ref
-	cmd     payment.Command // empty for a webhook
-	meaning string          // cmd's fingerprint
-	conn    connectors.Connector
-	payment payment.Payment   // as it was read from the log or written there last; may be older than the log
-	seq     uint64            // of that event; 0 when the log is believed to know nothing
-	started time.Time         // when the lease began, or will begin at the earliest, by Options.Local
-	held    *idempotency.Held // nil when the claim store cannot be asked, and when the claim was given back
-	looked  bool              // a look-up was made already
-	placed  bool              // a place in the provider's budget was waited for, and is not used yet
-	// known says that somebody worked on the order before, so that the log is read first: that costs less than a
-	// place in the provider's budget for a payment of which nothing is left to do. It is a hint.
-	known bool
-}
 
 // Command executes one command, see "The way of a command" in docs/architecture.md. When ctx ends, because the process
 // stops, it finishes what it has begun, within the lease, and begins nothing new. A clarification arrives the same way
@@ -71,47 +46,6 @@ func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 	w.giveBack(ctx, j)
 	w.OnStep(StepFinished, j.ref)
 	return verdict
-}
-
-// untimely says why a command must not be begun for when it was requested; reason is empty when it may. When the broker
-// stored the message decides about the future, so that every worker says the same of it. What the log may have
-// forgotten is too old by either clock.
-func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.DeadReason, detail string) {
-	now := w.Now()
-	stored := m.StoredAt
-	if stored.IsZero() {
-		stored = now
-	}
-	switch {
-	case cmd.TooOld(later(now, stored), w.Timing.Retention):
-		return events.DeadTooOld, "requested_at: before all that the log remembers"
-	case cmd.Ahead(stored): // it would outlive the log's memory and be paid again
-		return events.DeadInvalid, "requested_at: must not be in the future"
-	}
-	return "", ""
-}
-
-// forKnown refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any clock
-// says, because a command that is given up would leave it without an end.
-func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict queue.Verdict, known bool) {
-	j := &job{ref: cmd.Ref, payment: payment.New(cmd)}
-	err := w.reload(ctx, j)
-	if errors.Is(err, events.ErrNoPayment) {
-		if reason == events.DeadTooOld { // the log may have forgotten it: nothing is written about it
-			return queue.DeadLetter(reason, detail), false
-		}
-		if err = w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err == nil {
-			return queue.DeadLetter(reason, detail), false
-		}
-	}
-	if verdict, bad := w.unreadable(err); bad {
-		return verdict, false
-	}
-	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
-		w.Logger.WarnContext(ctx, "an untimely command cannot be refused now; will retry", "provider", cmd.Provider, "order", cmd.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError), false
-	}
-	return queue.Verdict{}, true
 }
 
 // advance moves the payment until there is nothing more to do for this delivery. A payment that was not read from
@@ -191,6 +125,34 @@ func (w *Worker) begin(ctx context.Context, j *job) (queue.Verdict, bool, error)
 	return queue.Verdict{}, false, err
 }
 
+// hold keeps a payment back of which nothing was sent, or refuses it, as configured.
+func (w *Worker) hold(ctx context.Context, j *job, why blockReason) (queue.Verdict, bool, error) {
+	if why.code != payment.ReasonRateLimited && w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
+		return queue.Acknowledge(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
+	}
+	at, news := w.holdUntil(j, why)
+	if !news {
+		return queue.ParkUntil(at), true, nil
+	}
+	return queue.ParkUntil(at), true, w.decide(ctx, j, payment.Observation{
+		Kind: payment.Park, Source: payment.FromWorker, ResumeAt: at, Reason: &payment.Reason{Code: why.code},
+	})
+}
+
+// holdUntil says when a payment is tried again that is kept back, spread a bit, and whether that is worth an
+// event. Kept back again for the same reason it waits twice as long as before, each time with an event, until
+// the pause has reached ParkMax. From then on it comes back every ParkMax and writes nothing: its resume_at
+// has passed, and nothing else is new. So 50,000 payments that wait for an hour write a few events each.
+func (w *Worker) holdUntil(j *job, why blockReason) (at time.Time, news bool) {
+	p, now := j.payment, w.Now()
+	pause, news := max(why.again.Sub(now), time.Second), true
+	if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == why.code {
+		last := p.ResumeAt.Sub(p.UpdatedAt)
+		pause, news = max(pause, min(2*last, w.Timing.ParkMax)), last < w.Timing.ParkMax
+	}
+	return w.inTime(j.cmd, now.Add(pause+place(j.ref, pause/2))), news
+}
+
 // resolve finds out about a payment that may have been sent.
 func (w *Worker) resolve(ctx context.Context, j *job) (queue.Verdict, bool, error) {
 	if w.mayIntend(j) {
@@ -217,16 +179,6 @@ func (w *Worker) resolve(ctx context.Context, j *job) (queue.Verdict, bool, erro
 	return queue.Verdict{}, false, err
 }
 
-// lookLater parks a payment until it can be asked about. When that is after a night or a weekend, what was
-// interrupted does not stand as submitting until then: it is in doubt, with its reason.
-func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (queue.Verdict, bool, error) {
-	now := w.Now()
-	if j.payment.Status == payment.InDoubt || at.Sub(now) <= w.Timing.LookupMax {
-		return queue.ParkUntil(at), true, nil
-	}
-	return queue.Verdict{}, false, w.observe(ctx, j, interruption(), now)
-}
-
 // mayIntend reports whether the provider has said, twice and late enough, that it does not know the order,
 // the last time just now: after a night in which it was closed it is asked once more.
 func (w *Worker) mayIntend(j *job) bool {
@@ -235,31 +187,12 @@ func (w *Worker) mayIntend(j *job) bool {
 	return err == nil && now.Sub(j.payment.NotFoundAt) <= w.Timing.Lease
 }
 
-func refusal(code, message string) payment.Observation {
-	return payment.Observation{
-		Kind: payment.Refuse, Source: payment.FromWorker, Reason: &payment.Reason{Code: code, Message: message},
+// lookLater parks a payment until it can be asked about. When that is after a night or a weekend, what was
+// interrupted does not stand as submitting until then: it is in doubt, with its reason.
+func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (queue.Verdict, bool, error) {
+	now := w.Now()
+	if j.payment.Status == payment.InDoubt || at.Sub(now) <= w.Timing.LookupMax {
+		return queue.ParkUntil(at), true, nil
 	}
-}
-
-// nextLookup says when to ask the provider again: the longer the doubt, the longer the pause. Where payments
-// wait for the opening, only the time in which the provider is open counts.
-func (w *Worker) nextLookup(p payment.Payment) time.Time {
-	now, hours := w.Now(), calendar.Hours{}
-	if opening := w.Opening(p.Provider, p.Operation); opening.Closed != RejectClosed && opening.Closed != SendClosed {
-		hours = opening.Hours
-	}
-	pause := min(max(hours.OpenDuration(p.SubmittedAt, now)/2, w.Timing.LookupMin), w.Timing.LookupMax)
-	if at, ever := hours.AddOpen(now, pause); ever {
-		return at
-	}
-	return now.Add(pause)
-}
-
-// spent is how long the job has held its lease, by the clock that has moved further: the monotonic
-// clock stands still while a machine is suspended, and the wall clock can be set back.
-func (j *job) spent(now time.Time) time.Duration { return elapsed(j.started, now) }
-
-// elapsed is the time since from by the clock that has moved further.
-func elapsed(from, now time.Time) time.Duration {
-	return max(now.Sub(from), now.Round(0).Sub(from.Round(0)))
+	return queue.Verdict{}, false, w.observe(ctx, j, interruption(), now)
 }

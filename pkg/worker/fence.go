@@ -46,23 +46,6 @@ func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 	}
 }
 
-// fresh returns nil if an answer still counts. It is asked for because the clocks may have missed time since the lease
-// began, so that the lease alone says nothing about the time since the answer.
-func (a answer) fresh(now time.Time) error {
-	if age := elapsed(a.asked, now); !a.asked.IsZero() && age > a.counts {
-		return fmt.Errorf("%w: it was confirmed %s ago", errMayNotSend, age)
-	}
-	return nil
-}
-
-// inLease returns nil if a call that begins now ends within the lease.
-func (w *Worker) inLease(j *job, now time.Time) error {
-	if spent := j.spent(now); spent > w.Timing.Lease-w.Timing.SubmitTimeout {
-		return fmt.Errorf("%w: %s of the lease have passed", errMayNotSend, spent)
-	}
-	return nil
-}
-
 // stillOurs asks the claim store whether the order is still this worker's, by its own clock. Where the store cannot
 // be asked, or has forgotten the order, the log decides: the intent must be its last word.
 func (w *Worker) stillOurs(ctx context.Context, j *job) (answer, error) {
@@ -94,4 +77,21 @@ func (w *Worker) verify(ctx context.Context, j *job) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, said.counts)
 	defer cancel()
 	return said, w.Claims.Verify(ctx, j.ref, *j.held, w.Timing.SubmitTimeout+said.counts)
+}
+
+// inLease returns nil if a call that begins now ends within the lease.
+func (w *Worker) inLease(j *job, now time.Time) error {
+	if spent := j.spent(now); spent > w.Timing.Lease-w.Timing.SubmitTimeout {
+		return fmt.Errorf("%w: %s of the lease have passed", errMayNotSend, spent)
+	}
+	return nil
+}
+
+// fresh returns nil if an answer still counts. It is asked for because the clocks may have missed time since the lease
+// began, so that the lease alone says nothing about the time since the answer.
+func (a answer) fresh(now time.Time) error {
+	if age := elapsed(a.asked, now); !a.asked.IsZero() && age > a.counts {
+		return fmt.Errorf("%w: it was confirmed %s ago", errMayNotSend, age)
+	}
+	return nil
 }

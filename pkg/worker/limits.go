@@ -2,12 +2,9 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"time"
 
-	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
-	"payonce/pkg/queue"
 )
 
 // Limits rate-limit calls and stop calling a provider that is down. Each method is called concurrently.
@@ -50,28 +47,6 @@ type blockReason struct {
 	again time.Time
 }
 
-// admit asks for one call of the provider. done is nil when it may not be made now: for the block reason, or,
-// without one, because the job has waited for its place and must look around before it asks again.
-func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
-	done, again, ok := w.Limits.Enter(ctx, j.ref.Provider)
-	if !ok {
-		return nil, blockReason{payment.ReasonBreakerOpen, again}, nil
-	}
-	if j.placed {
-		j.placed = false
-		return done, blockReason{}, nil
-	}
-	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetTimeout)
-	if ok && wait <= 0 {
-		return done, blockReason{}, nil
-	}
-	done(false, nil) // the breaker's place is another's meanwhile
-	if !ok {
-		return nil, blockReason{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
-	}
-	return nil, blockReason{}, w.awaitPlace(ctx, j, wait)
-}
-
 // admitSubmit asks for one request to pay. While the provider refuses our account for this way of paying it may
 // not be made: one payment at a time finds out whether the account was put right.
 func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
@@ -92,6 +67,28 @@ func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error
 		call(called, err)
 		account(called, err)
 	}, why, err
+}
+
+// admit asks for one call of the provider. done is nil when it may not be made now: for the block reason, or,
+// without one, because the job has waited for its place and must look around before it asks again.
+func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
+	done, again, ok := w.Limits.Enter(ctx, j.ref.Provider)
+	if !ok {
+		return nil, blockReason{payment.ReasonBreakerOpen, again}, nil
+	}
+	if j.placed {
+		j.placed = false
+		return done, blockReason{}, nil
+	}
+	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetTimeout)
+	if ok && wait <= 0 {
+		return done, blockReason{}, nil
+	}
+	done(false, nil) // the breaker's place is another's meanwhile
+	if !ok {
+		return nil, blockReason{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
+	}
+	return nil, blockReason{}, w.awaitPlace(ctx, j, wait)
 }
 
 // awaitPlace waits for its reservation in the budget, or until the process stops, and makes sure
@@ -120,49 +117,4 @@ func wait(ctx context.Context, d time.Duration) {
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-}
-
-// renew makes the lease begin again. Without the claim store the worker goes on with the log alone, or not,
-// as configured.
-func (w *Worker) renew(ctx context.Context, j *job) error {
-	if j.held == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
-	defer cancel()
-	err := w.Claims.Renew(ctx, j.ref, *j.held, w.Timing.Lease)
-	if err == nil || errors.Is(err, idempotency.ErrLost) || w.ClaimsRequired {
-		return err
-	}
-	w.metrics.claimsDown.Add(ctx, 1)
-	w.Logger.ErrorContext(ctx, "the claim could not be renewed; going on with the log alone", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-	return nil
-}
-
-// hold keeps a payment back of which nothing was sent, or refuses it, as configured.
-func (w *Worker) hold(ctx context.Context, j *job, why blockReason) (queue.Verdict, bool, error) {
-	if why.code != payment.ReasonRateLimited && w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
-		return queue.Acknowledge(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
-	}
-	at, news := w.holdUntil(j, why)
-	if !news {
-		return queue.ParkUntil(at), true, nil
-	}
-	return queue.ParkUntil(at), true, w.decide(ctx, j, payment.Observation{
-		Kind: payment.Park, Source: payment.FromWorker, ResumeAt: at, Reason: &payment.Reason{Code: why.code},
-	})
-}
-
-// holdUntil says when a payment is tried again that is kept back, spread a bit, and whether that is worth an
-// event. Kept back again for the same reason it waits twice as long as before, each time with an event, until
-// the pause has reached ParkMax. From then on it comes back every ParkMax and writes nothing: its resume_at
-// has passed, and nothing else is new. So 50,000 payments that wait for an hour write a few events each.
-func (w *Worker) holdUntil(j *job, why blockReason) (at time.Time, news bool) {
-	p, now := j.payment, w.Now()
-	pause, news := max(why.again.Sub(now), time.Second), true
-	if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == why.code {
-		last := p.ResumeAt.Sub(p.UpdatedAt)
-		pause, news = max(pause, min(2*last, w.Timing.ParkMax)), last < w.Timing.ParkMax
-	}
-	return w.inTime(j.cmd, now.Add(pause+place(j.ref, pause/2))), news
 }

@@ -78,28 +78,6 @@ func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) que
 	return queue.Acknowledge()
 }
 
-// interruption says that nobody knows what became of an intent.
-func interruption() payment.Observation {
-	return payment.Observation{Kind: payment.Indeterminate, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
-}
-
-// admitted waits until the provider may be called. If it may not, done is nil, and again says when to try
-// again: at once when the process stops.
-func (w *Worker) admitted(ctx context.Context, j *job) (done func(bool, error), again time.Time) {
-	for ctx.Err() == nil {
-		done, why, err := w.admit(ctx, j)
-		if done != nil || why.code != "" || err != nil {
-			return done, why.again
-		}
-	}
-	return nil, time.Time{}
-}
-
-// open reports whether the provider may still end a payment.
-func open(p payment.Payment) bool {
-	return p.Status == payment.Submitting || p.Status == payment.InDoubt || p.Status == payment.Pending
-}
-
 // lookUpOpen asks once and tells a person if that did not end a wait that is too long.
 func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, done func(called bool, err error)) queue.Verdict {
 	before := j.seq
@@ -130,55 +108,4 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		w.metrics.stillOpen(ctx, j.payment, w.Now().Sub(j.payment.OpenSince()))
 	}
 	return queue.Acknowledge()
-}
-
-// tooLong reports whether a person should be told that a payment is still open.
-func (w *Worker) tooLong(j *job, limit time.Duration) bool {
-	p := j.payment
-	if p.Status != payment.Pending && p.Status != payment.InDoubt {
-		return false
-	}
-	if limit <= 0 {
-		return true
-	}
-	since := later(w.began(j), p.OverdueAt)
-	opening := w.Opening(p.Provider, p.Operation)
-	if opening.WallThreshold {
-		return w.Now().Sub(since) >= limit
-	}
-	return opening.Hours.OpenDuration(since, w.Now()) >= limit
-}
-
-// began is when the time began in which a payment should end. Where the customer has a page, that is when the
-// customer may have confirmed it, or else when an answer counts, and after the first one when that came.
-func (w *Worker) began(j *job) time.Time {
-	p := j.payment
-	since := p.OpenSince()
-	switch over, ever := w.pageOver(p, j.conn.Traits()); {
-	case p.PageClosesAt.IsZero():
-		return since
-	case p.AwaitsPage() && ever:
-		return later(later(since, over), p.NotFoundAt)
-	case p.UpdatedAt.Before(p.PageClosesAt): // the provider can go on telling news, but nobody confirms after the close
-		return later(since, p.UpdatedAt)
-	}
-	return later(since, p.PageClosesAt)
-}
-
-func later(a, b time.Time) time.Time {
-	if b.After(a) {
-		return b
-	}
-	return a
-}
-
-// shut reports whether a provider is closed, and when it opens. Nothing is processed while it is closed, so
-// an answer would be the same as at the closing. One of which no opening is known is not taken for closed:
-// to ask in vain does no harm.
-func (w *Worker) shut(provider string, op payment.Operation) (opens time.Time, shut bool) {
-	hours, now := w.Opening(provider, op).Hours, w.Now()
-	if hours.Open(now) {
-		return time.Time{}, false
-	}
-	return hours.NextOpening(now)
 }

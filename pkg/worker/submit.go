@@ -9,10 +9,83 @@ import (
 	"github.com/cenkalti/backoff/v4"
 
 	"payonce/pkg/connectors"
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/tracing"
 )
+
+// DefaultMaxSubmits is how often an order is sent at most of which the provider says that it does not know it.
+const DefaultMaxSubmits = 3
+
+// sendAgain sends an order that the provider does not know once more, or ends it: it was refused in a way that
+// leaves no order, or it has expired. One that was sent as often as configured stays in doubt, and a person is
+// told. While the provider is closed or not available it stays in doubt, too. The slot of the look-up in the
+// provider's budget does for this call: the answer is worth nothing after a wait.
+func (w *Worker) sendAgain(ctx context.Context, j *job) (queue.Verdict, bool, error) {
+	if j.payment.Refused && j.conn.Traits().RefusalLeavesNoOrder {
+		return queue.Verdict{}, false, w.decide(ctx, j, refusedForGood(j.payment))
+	}
+	if j.cmd.Expired(w.Now()) {
+		return queue.Verdict{}, false, w.decide(ctx, j, refusal(payment.ReasonExpired, "expires_at has passed and the provider does not know the order"))
+	}
+	if toldLimit(j.payment) {
+		return queue.ParkUntil(w.nextLookup(j.payment)), true, nil
+	}
+	if why := w.submitLimit(j); why != nil {
+		return queue.Verdict{}, false, w.decide(ctx, j, overdue(why))
+	}
+	// The time of this very moment: the process may have stood still since it looked at the limit.
+	if decision, shut := w.closed(j.cmd, w.Now()); shut && decision.Kind == payment.Park {
+		return queue.ParkUntil(decision.ResumeAt), true, nil
+	} else if shut {
+		return queue.Verdict{}, false, w.decide(ctx, j, decision)
+	}
+	j.placed = true
+	done, why, err := w.admitSubmit(ctx, j)
+	if why.code != "" {
+		return queue.ParkUntil(why.again), true, nil
+	}
+	if err != nil {
+		return queue.Verdict{}, false, err
+	}
+	return queue.Verdict{}, false, w.submit(ctx, j, done)
+}
+
+// refusedForGood ends a payment whose create request was refused by a code that nobody documents, at a provider
+// where a refused request leaves no order, and which says twice that it does not know the order.
+func refusedForGood(p payment.Payment) payment.Observation {
+	end := refusal(payment.ReasonDeclined, "the provider refused the request and does not know the order")
+	if p.Reason != nil {
+		end.Reason.ProviderCode = p.Reason.ProviderCode
+	}
+	return end
+}
+
+// toldLimit reports whether a person was told that a payment is at its submit limit. It stays there until a person has it sent
+// again, whatever the time is now: a worker that stood still may take it for earlier than it is, for a moment.
+func toldLimit(p payment.Payment) bool {
+	return p.Reason != nil && p.Reason.Code == payment.ReasonSubmitLimit && !p.RetryApproved
+}
+
+// submitLimit says why an order that the provider does not know is not sent again by the program; nil when it is.
+func (w *Worker) submitLimit(j *job) *payment.Reason {
+	p, limit := j.payment, w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).MaxSubmits
+	if limit <= 0 {
+		limit = DefaultMaxSubmits
+	}
+	why := &payment.Reason{Code: payment.ReasonSubmitLimit}
+	switch end := w.givesUpAt(j.cmd); {
+	case p.RetryApproved:
+		return nil
+	case p.Requests() >= limit:
+		why.Message = fmt.Sprintf("sent %d times, and the provider does not know the order", p.Requests())
+	case !end.IsZero() && !w.Now().Before(end):
+		why.Message = "give_up_after has passed, and the provider does not know the order"
+	default:
+		return nil
+	}
+	return why
+}
 
 // submit writes the intent and, if that append was won, calls the provider and writes what it said. done
 // is told how the call ended.
@@ -43,22 +116,6 @@ func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err 
 		return err
 	}
 	w.OnStep(StepAppended, j.ref)
-	return nil
-}
-
-// redate moves the time of a request of which nothing is known to where it belongs: the machine can have stood still
-// before it was read, with its clocks, and "not known" would be believed too early. No more time has passed since the
-// intent than the monotonic clock shows. Where the time cannot be had nothing is written: the log has the intent.
-func (w *Worker) redate(ctx context.Context, j *job, intended time.Time) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
-	defer cancel()
-	if err := w.Measure(ctx); err != nil {
-		return fmt.Errorf("measure the time: %w", err)
-	}
-	elapsed := w.Local().Sub(intended) // first: a suspension between the two makes the time later, not earlier
-	if at := w.Now().Add(-elapsed).UTC(); at.After(j.payment.SubmittedAt) {
-		j.payment.SubmittedAt = at
-	}
 	return nil
 }
 
@@ -95,17 +152,6 @@ func (w *Worker) timely(cmd payment.Command) bool {
 	return !shut && !cmd.Expired(now)
 }
 
-// mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in
-// a moment.
-func mayCallAgain(err error) bool {
-	failed := connectors.Classify(err)
-	return failed.Class == connectors.NotSent && failed.Code == payment.ReasonUnreachable
-}
-
-func notSent(code string, cause error) error {
-	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "the request was not begun", Err: cause}
-}
-
 // callOnce makes exactly one call, if the fence lets it pass. It is cut off by its timeout only: a process that
 // stops lets it end. An order that was sent before goes over a connection of its own, so that its answer is
 // not another's.
@@ -122,6 +168,17 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	span.End(err)
 	w.metrics.called(ctx, j, "submit", w.Local().Sub(began), err)
 	return observation, err
+}
+
+func notSent(code string, cause error) error {
+	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "the request was not begun", Err: cause}
+}
+
+// mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in
+// a moment.
+func mayCallAgain(err error) bool {
+	failed := connectors.Classify(err)
+	return failed.Class == connectors.NotSent && failed.Code == payment.ReasonUnreachable
 }
 
 // observationOf turns a failed call into what was learned from it.
@@ -145,6 +202,11 @@ func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.O
 	return observation
 }
 
+// stopping reports whether ctx ended because the process stops, and not because its time ran out.
+func stopping(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded)
+}
+
 // withdrawn takes back an attempt that the process's own stop cut short while nothing could be sent. It
 // does not count, and another worker goes on at once: the payment resumes when the attempt began, which is
 // over for any worker's clock.
@@ -165,127 +227,18 @@ func (w *Worker) parkFor(attempts int) time.Duration {
 	return pause
 }
 
-// lookUp asks the provider about the order and writes what it said. An answer that could not be had
-// says nothing about the payment, but one that was interrupted is then seen to be in doubt. That the order is
-// still not known is no news once a person was told that it is not sent again. A person is told of a payment that
-// needs one.
-func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
-	observation, asked, answered := w.ask(ctx, j, done)
-	if !knownUnknown(j.payment, observation) || !toldLimit(j.payment) || j.cmd.Expired(w.Now()) {
-		if err := w.observe(ctx, j, observation, asked); err != nil {
-			return err
-		}
-	}
-	return w.tell(ctx, j, answered)
-}
-
-// ask looks an order up at the provider. asked is when, answered whether anything was learned; done is told
-// how the call ended.
-func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err error)) (observation payment.Observation, asked time.Time, answered bool) {
-	called, err := false, error(nil)
-	defer func() { done(called, err) }()
-	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
-	defer cancel()
-	callCtx, span := tracing.StartCall(callCtx, "lookup", j.ref, j.payment.Attempts)
-	asked = w.Now()
-	observation, err = j.conn.Lookup(callCtx, connectors.Query{
-		Ref: j.ref, Operation: j.payment.Operation, Reference: j.payment.ProviderReference, Amount: j.payment.Amount,
-	})
-	called = true
-	span.End(err)
-	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
-	if err != nil {
-		failed := connectors.Classify(err) // its text stays out: nobody knows here whose name the provider repeats
-		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order,
-			"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
-		observation = payment.Observation{Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
-	}
-	observation.Source = payment.FromLookup
-	return observation, asked, err == nil
-}
-
-// decide writes a decision of our own, made on the payment as the job knows it. It never follows a
-// payment that others moved: what they wrote can be another command's, or another worker's request.
-func (w *Worker) decide(ctx context.Context, j *job, decision payment.Observation) error {
-	next, _, err := payment.Decide(j.payment, decision, w.Now())
-	if err != nil {
-		return err
-	}
-	return w.append(ctx, j, next)
-}
-
-// observe applies an observation to the payment and writes the result, following the payment if others
-// moved it. A process that stops still writes what it has learned. at is when the provider was asked:
-// an "unknown" that waited for its append must not count against an attempt made since.
-func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observation, at time.Time) error {
-	traits := j.conn.Traits()
-	observation.Settling, observation.OneReference = max(observation.Settling, traits.SettlingDelay), traits.OneReference
-	for range maxMoves {
-		if observation.Action != nil { // to see whether the customer is asked for something else now
-			if err := w.readActions(ctx, j); err != nil {
-				return err
-			}
-		}
-		observation.PageGrace = w.pageGrace(j.payment, traits)
-		next, changed, err := payment.Decide(j.payment, observation, at)
-		if err != nil || !changed {
-			return err
-		}
-		err = w.append(ctx, j, next)
-		if errors.Is(err, events.ErrStale) {
-			err = w.reload(ctx, j)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return events.ErrStale
-}
-
-// completeReversal writes the second event of a reversal that showed that the payment had settled, where the first is the
-// payment's last event: who wrote it got no further. The answer of a look-up is not kept anywhere else, and an outcome is
-// not looked up again, so the money that went back would never be told.
-func (w *Worker) completeReversal(ctx context.Context, j *job) error {
-	if !j.payment.ReversalPending() {
-		return nil
-	}
-	said := payment.Reason{Code: payment.ReasonReversed, ProviderCode: j.payment.Reason.ProviderCode}
-	return w.observe(ctx, j, payment.Observation{Kind: payment.Reversal, Reason: &said}, w.Now())
-}
-
-// append writes the next event of the payment.
-func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error {
+// redate moves the time of a request of which nothing is known to where it belongs: the machine can have stood still
+// before it was read, with its clocks, and "not known" would be believed too early. No more time has passed since the
+// intent than the monotonic clock shows. Where the time cannot be had nothing is written: the log has the intent.
+func (w *Worker) redate(ctx context.Context, j *job, intended time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
-	seq, err := w.Log.Append(ctx, next, j.seq)
-	if err != nil {
-		return err
+	if err := w.Measure(ctx); err != nil {
+		return fmt.Errorf("measure the time: %w", err)
 	}
-	from := j.payment.Status
-	j.payment, j.seq = next, seq
-	w.announce(ctx, from, next)
+	elapsed := w.Local().Sub(intended) // first: a suspension between the two makes the time later, not earlier
+	if at := w.Now().Add(-elapsed).UTC(); at.After(j.payment.SubmittedAt) {
+		j.payment.SubmittedAt = at
+	}
 	return nil
-}
-
-// reload reads the payment from the log.
-func (w *Worker) reload(ctx context.Context, j *job) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
-	defer cancel()
-	current, seq, err := w.Log.Last(ctx, j.ref)
-	if err != nil {
-		return err
-	}
-	j.payment, j.seq = current, seq
-	return nil
-}
-
-// readActions reads the content of what the customer must do.
-func (w *Worker) readActions(ctx context.Context, j *job) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
-	defer cancel()
-	p, err := w.Log.Actions(ctx, j.payment)
-	if err == nil {
-		j.payment = p
-	}
-	return err
 }

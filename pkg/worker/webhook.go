@@ -125,6 +125,23 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	return verdict
 }
 
+// awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.
+func (w *Worker) awaitCommand(m events.Message, call events.Webhook) queue.Verdict {
+	now := w.Now()
+	age := now.Sub(call.ReceivedAt)
+	switch {
+	case age > w.Timing.UnknownOrderFor:
+		return queue.DeadLetter(events.DeadUnknownOrder, "no command came for this order")
+	case age >= heldFor || m.Deliveries > heldTries:
+		return queue.ParkUntil(now.Add(max(age/2, waitMin)))
+	}
+	pause := busyMin
+	for range m.Deliveries {
+		pause = min(2*pause, busyMax)
+	}
+	return queue.RetryAfter(pause)
+}
+
 // otherOperation is what a webhook says that speaks of a deposit where the order is a payout, or the other way round.
 // An account has one order number for both, so it is about this payment; it may have fields too few to be told
 // apart, or the provider has made something else of the order.
@@ -145,95 +162,44 @@ func afterAll(p payment.Payment, o payment.Observation) bool {
 	return p.Status.Ended() && o.Kind == payment.Indeterminate || p.FailedUnsaid() && o.Kind == payment.Accepted
 }
 
-// unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it
-// can. It changes nothing and may speak of money, so it is kept as a dead letter, which a person sees.
-func unexplained(p payment.Payment, o payment.Observation) string {
-	detail := "unrecognised webhook for a payment that is " + string(p.Status)
-	if o.Kind == payment.Accepted {
-		detail = "the provider has a payment that failed without its word"
+// explain follows up on a webhook about an open payment. If it cannot be mapped, the provider is asked at once, or
+// when it opens, and a person is told if its answer does not end the payment. The verdict asks for the webhook
+// again while that is not done, after half the time for which the provider could be asked. A doubt that calls a person
+// by itself is an alarm already; the provider is asked once, so that the person has what it says when it is asked.
+func (w *Worker) explain(ctx context.Context, j *job, before uint64) (queue.Verdict, error) {
+	if !open(j.payment) {
+		return queue.Acknowledge(), nil
 	}
-	if o.Reason == nil {
-		return detail
+	if !j.payment.Unexplained() && (j.seq == before || !j.payment.CallsPerson()) { // news from the provider itself
+		return queue.Acknowledge(), w.tell(ctx, j, true)
 	}
-	if o.Reason.ProviderCode != "" {
-		detail += ", provider code " + o.Reason.ProviderCode
+	if opens, shut := w.shut(j.ref.Provider, j.payment.Operation); shut {
+		return queue.ParkUntil(opens.Add(place(j.ref, w.Timing.ResumeSpread))), nil
 	}
-	return detail + ": " + o.Reason.Message
-}
-
-// awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.
-func (w *Worker) awaitCommand(m events.Message, call events.Webhook) queue.Verdict {
-	now := w.Now()
-	age := now.Sub(call.ReceivedAt)
-	switch {
-	case age > w.Timing.UnknownOrderFor:
-		return queue.DeadLetter(events.DeadUnknownOrder, "no command came for this order")
-	case age >= heldFor || m.Deliveries > heldTries:
-		return queue.ParkUntil(now.Add(max(age/2, waitMin)))
+	done, again := w.admitted(ctx, j)
+	if done == nil && again.IsZero() { // the process stops
+		return queue.RetryAfter(pauseAfterError), nil
 	}
-	pause := busyMin
-	for range m.Deliveries {
-		pause = min(2*pause, busyMax)
+	answered, said := false, j.payment.UpdatedAt
+	if n := len(j.payment.Annotations); n > 0 {
+		said = j.payment.Annotations[n-1].At
 	}
-	return queue.RetryAfter(pause)
-}
-
-// Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a
-// clarification out of an upstream's own stream, and what an ingress published that has a stream of its own. Commands are read first, so that a message never reaches
-// a subject that its body does not name; a clarification is read by who takes it, and changes no payment.
-func (w *Worker) Intake(ctx context.Context, m events.Message) queue.Verdict {
-	switch {
-	case events.IsProbe(m.Subject):
-		return queue.Acknowledge()
-	case events.IsWebhook(m.Subject): // it is verified by who takes it
-		return queue.ForwardTo(m.Subject)
+	if done != nil {
+		var observation payment.Observation
+		var asked time.Time
+		observation, asked, answered = w.ask(ctx, j, done)
+		if answered {
+			if err := w.observe(ctx, j, observation, asked); err != nil {
+				return queue.Verdict{}, err
+			}
+		}
+		again = w.Now().Add(max(w.openTime(j.payment, said)/2, waitMin))
 	}
-	if events.IsClarification(m.Subject) {
-		return w.intakeClarification(ctx, m)
+	if err := w.tell(ctx, j, answered); err != nil {
+		return queue.Verdict{}, err
 	}
-	cmd, err := events.DecodeCommand(m)
-	if err != nil {
-		return w.refuseUndecodable(ctx, err)
+	if !answered && j.payment.Unexplained() {
+		return queue.ParkUntil(again), nil
 	}
-	if err := cmd.Ref.Validate(); err != nil {
-		return queue.DeadLetter(events.DeadInvalid, err.Error())
-	}
-	if verdict, reserved := w.reserved(ctx, cmd); reserved {
-		return verdict
-	}
-	return queue.ForwardTo(events.CommandSubject(cmd.Operation, cmd.Ref))
-}
-
-// intakeClarification sends a clarification on, unless the payment is another upstream's: while it waited in the queue, the
-// payment's own upstream could not answer.
-func (w *Worker) intakeClarification(ctx context.Context, m events.Message) queue.Verdict {
-	ref, ok := events.SubjectRef(m.Subject)
-	if !ok {
-		return queue.DeadLetter(events.DeadMismatch, "the subject names no valid provider and order")
-	}
-	p, _, err := w.Log.Last(ctx, ref)
-	switch {
-	case err != nil && !errors.Is(err, events.ErrNoPayment):
-		return queue.RetryAfter(pauseAfterError)
-	case err == nil && !p.TakenFor(m.Header.Get(events.HeaderUpstream)):
-		return foreignOrder()
-	}
-	return queue.ForwardTo(m.Subject)
-}
-
-// reserved reports whether a command has an order number that its upstream may not use. It writes no event, which would
-// take the number. A number that the log knows is sent on: whose it is decides who works on it.
-func (w *Worker) reserved(ctx context.Context, cmd payment.Command) (queue.Verdict, bool) {
-	wrong := w.OrderPrefixes.Check(cmd.Upstream, cmd.Order)
-	if wrong == nil || cmd.Upstream == "" {
-		return queue.Verdict{}, false
-	}
-	_, _, err := w.Log.Last(ctx, cmd.Ref)
-	switch {
-	case err == nil:
-		return queue.Verdict{}, false
-	case errors.Is(err, events.ErrNoPayment):
-		return queue.DeadLetter(events.DeadInvalid, wrong.Error()), true
-	}
-	return queue.RetryAfter(pauseAfterError), true
+	return queue.Acknowledge(), nil
 }

@@ -22,9 +22,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"payonce/pkg/connectors"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 )
 
 // Log is the log of payments: the truth.
@@ -80,101 +83,6 @@ type Options struct {
 	Logger *slog.Logger  // nil discards
 	// OnStep, if set, is called between the steps of a command. Fault tests stop the process there.
 	OnStep func(Step, payment.Ref)
-}
-
-// Timing holds the engine's durations.
-type Timing struct {
-	// SubmitTimeout bounds one call of a provider.
-	SubmitTimeout time.Duration
-	// RetryFor bounds the time in which a request that was proven not sent is tried again at once.
-	// Afterwards the payment is parked.
-	RetryFor time.Duration
-	// RetryInitial is the first pause of those retries; it grows, with jitter.
-	RetryInitial time.Duration
-	// Lease is how long a worker may hold an order. RetryFor + 2 × SubmitTimeout must fit into it: one
-	// call and one look-up after it.
-	Lease time.Duration
-	// LookupMin and LookupMax bound the pause between two look-ups of a payment in doubt. The pause is
-	// half the age of the doubt, counted in the provider's open time.
-	LookupMin, LookupMax time.Duration
-	// ParkMin and ParkMax bound how long a payment is parked that could not be sent. The pause doubles
-	// with every attempt.
-	ParkMin, ParkMax time.Duration
-	// ResumeSpread is the time after an opening over which payments are resumed that waited for it; 0
-	// resumes all at once.
-	ResumeSpread time.Duration
-	// Retention is how long the log remembers a payment. Older commands are refused.
-	Retention time.Duration
-	// ClaimRetention is how long a claim is remembered after its last change, at least Retention: a command that
-	// comes again is then recognised before it takes a place in the provider's budget.
-	ClaimRetention time.Duration
-	// UnknownOrderFor is how long a webhook waits for the command of its order.
-	UnknownOrderFor time.Duration
-	// ClockBound is how far the times of two workers (Options.Now) may differ.
-	ClockBound time.Duration
-}
-
-// DefaultTiming returns the timing for production.
-func DefaultTiming() Timing {
-	return Timing{
-		SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
-		Lease: 40 * time.Second, LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute,
-		ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute, ResumeSpread: 10 * time.Minute,
-		Retention: 90 * 24 * time.Hour, ClaimRetention: 90 * 24 * time.Hour, UnknownOrderFor: 24 * time.Hour,
-		ClockBound: connectors.DefaultClockBound,
-	}
-}
-
-// Validate returns every problem of the timing, joined.
-func (t Timing) Validate() error {
-	var problems []error
-	for _, d := range []struct {
-		name string
-		d    time.Duration
-	}{
-		{"submit_timeout", t.SubmitTimeout}, {"retry_for", t.RetryFor}, {"retry_initial", t.RetryInitial},
-		{"lease", t.Lease}, {"lookup_min", t.LookupMin}, {"lookup_max", t.LookupMax}, {"park_min", t.ParkMin},
-		{"park_max", t.ParkMax}, {"retention", t.Retention}, {"unknown_order_for", t.UnknownOrderFor},
-	} {
-		if d.d <= 0 {
-			problems = append(problems, fmt.Errorf("%s: must be more than 0", d.name))
-		}
-	}
-	if t.RetryFor+2*t.SubmitTimeout >= t.Lease {
-		problems = append(problems, fmt.Errorf("lease: %s must be more than retry_for + 2 × submit_timeout = %s, so that a call and the look-up after it end while the order is held", t.Lease, t.RetryFor+2*t.SubmitTimeout))
-	}
-	if t.Retention <= t.Lease {
-		problems = append(problems, errors.New("retention: must be more than the lease"))
-	}
-	if t.ClaimRetention < t.Retention {
-		problems = append(problems, errors.New("claim_retention: must not be less than retention"))
-	}
-	if t.LookupMin > t.LookupMax {
-		problems = append(problems, errors.New("lookup_min: must not be more than lookup_max"))
-	}
-	if t.ResumeSpread < 0 {
-		problems = append(problems, errors.New("resume_spread: must not be less than 0"))
-	}
-	if t.ClockBound < 0 {
-		problems = append(problems, errors.New("clock_bound: must not be negative"))
-	}
-	if t.ParkMin > t.ParkMax {
-		problems = append(problems, errors.New("park_min: must not be more than park_max"))
-	}
-	return errors.Join(problems...)
-}
-
-// Settling returns what the least settling delay is made of.
-func (t Timing) Settling() connectors.Settling {
-	return connectors.Settling{Lease: t.Lease, SubmitTimeout: t.SubmitTimeout, ClockBound: t.ClockBound}
-}
-
-// CheckSettling returns an error if a provider's settling delay is too short for this timing.
-func (t Timing) CheckSettling(delay time.Duration) error {
-	if least := t.Settling(); delay < least.Least() {
-		return fmt.Errorf("settling_delay: %s must be at least %s", delay, least)
-	}
-	return nil
 }
 
 // Worker executes commands and takes in webhooks. It is safe for concurrent use; any number of workers
@@ -235,6 +143,45 @@ func New(o Options) (*Worker, error) {
 	return &Worker{Options: o, metrics: metrics}, nil
 }
 
+// Queue delivers messages to handlers. Each method blocks until ctx ends and the handlers it started
+// have returned and their verdicts are carried out; it returns nil then, and an error only when it
+// cannot go on. It never hands out more than slots messages at a time.
+type Queue interface {
+	ConsumeCommands(ctx context.Context, provider string, slots int, h queue.Handler) error
+	ConsumeWebhooks(ctx context.Context, provider string, slots int, h queue.Handler) error
+	ConsumeIntake(ctx context.Context, slots int, h queue.Handler) error
+}
+
+// intakeSlots is enough for messages that are only sent on.
+const intakeSlots = 16
+
+// Run works until ctx ends. Every provider has slots of its own for commands and for webhooks, so a
+// slow one delays no other.
+func (w *Worker) Run(ctx context.Context, q Queue, slots func(provider string) int) error {
+	group, ctx := errgroup.WithContext(ctx)
+	for _, provider := range w.Connectors.Names() {
+		group.Go(func() error {
+			if err := q.ConsumeCommands(ctx, provider, slots(provider), w.Command); err != nil {
+				return fmt.Errorf("commands of %s: %w", provider, err)
+			}
+			return nil
+		})
+		group.Go(func() error {
+			if err := q.ConsumeWebhooks(ctx, provider, slots(provider), w.Webhook); err != nil {
+				return fmt.Errorf("webhooks of %s: %w", provider, err)
+			}
+			return nil
+		})
+	}
+	group.Go(func() error {
+		if err := q.ConsumeIntake(ctx, intakeSlots, w.Intake); err != nil {
+			return fmt.Errorf("intake: %w", err)
+		}
+		return nil
+	})
+	return group.Wait()
+}
+
 // Step names a place between two steps of a command, where a crash must do no harm.
 type Step string
 
@@ -250,4 +197,27 @@ const (
 // Steps lists all steps.
 func Steps() []Step {
 	return []Step{StepClaimed, StepIntended, StepCalled, StepAppended, StepFinished}
+}
+
+// maxMoves bounds how often one delivery of a message follows a payment that others keep moving.
+const maxMoves = 20
+
+// pauseAfterError is how long a message waits whose payment could not be read or written.
+const pauseAfterError = 2 * time.Second
+
+// job is the work on one order during one delivery of one message.
+type job struct {
+	ref     payment.Ref
+	cmd     payment.Command // empty for a webhook
+	meaning string          // cmd's fingerprint
+	conn    connectors.Connector
+	payment payment.Payment   // as it was read from the log or written there last; may be older than the log
+	seq     uint64            // of that event; 0 when the log is believed to know nothing
+	started time.Time         // when the lease began, or will begin at the earliest, by Options.Local
+	held    *idempotency.Held // nil when the claim store cannot be asked, and when the claim was given back
+	looked  bool              // a look-up was made already
+	placed  bool              // a place in the provider's budget was waited for, and is not used yet
+	// known says that somebody worked on the order before, so that the log is read first: that costs less than a
+	// place in the provider's budget for a payment of which nothing is left to do. It is a hint.
+	known bool
 }

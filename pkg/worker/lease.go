@@ -5,9 +5,7 @@ import (
 	"errors"
 	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
-	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
 
@@ -44,10 +42,6 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 	return queue.Verdict{}, true
 }
 
-func orderReused() queue.Verdict {
-	return queue.DeadLetter(events.DeadOrderReused, "order: another command was taken under this order number")
-}
-
 // withoutClaim goes on with the log alone, or waits, as configured.
 func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (queue.Verdict, bool) {
 	w.metrics.claimsDown.Add(ctx, 1)
@@ -58,6 +52,32 @@ func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (queue.Ver
 		return queue.RetryAfter(pauseAfterError), false
 	}
 	return queue.Verdict{}, true
+}
+
+// renew makes the lease begin again. Without the claim store the worker goes on with the log alone, or not,
+// as configured.
+func (w *Worker) renew(ctx context.Context, j *job) error {
+	if j.held == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	defer cancel()
+	err := w.Claims.Renew(ctx, j.ref, *j.held, w.Timing.Lease)
+	if err == nil || errors.Is(err, idempotency.ErrLost) || w.ClaimsRequired {
+		return err
+	}
+	w.metrics.claimsDown.Add(ctx, 1)
+	w.Logger.ErrorContext(ctx, "the claim could not be renewed; going on with the log alone", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+	return nil
+}
+
+// spent is how long the job has held its lease, by the clock that has moved further: the monotonic
+// clock stands still while a machine is suspended, and the wall clock can be set back.
+func (j *job) spent(now time.Time) time.Duration { return elapsed(j.started, now) }
+
+// elapsed is the time since from by the clock that has moved further.
+func elapsed(from, now time.Time) time.Duration {
+	return max(now.Sub(from), now.Round(0).Sub(from.Round(0)))
 }
 
 // giveBack releases the claim, so that a redelivery need not wait for the lease. It may be called again.
@@ -73,36 +93,4 @@ func (w *Worker) giveBack(ctx context.Context, j *job) {
 	if err := w.Claims.Release(ctx, j.ref, held); err != nil && !errors.Is(err, idempotency.ErrLost) {
 		w.Logger.WarnContext(ctx, "the claim could not be released", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
-}
-
-// refuse writes that a payment which can be named will not be executed, and gives its message up. A
-// payment that the log knows already is left as it is.
-func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) queue.Verdict {
-	j := &job{ref: p.Ref, payment: p, started: w.Local()}
-	next, _, err := payment.Decide(p, refusal(payment.ReasonInvalid, detail), w.Now())
-	if err == nil {
-		err = w.append(ctx, j, next)
-	}
-	if err != nil && !errors.Is(err, events.ErrStale) {
-		w.Logger.WarnContext(ctx, "the refusal could not be written", "provider", p.Provider, "order", p.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
-	}
-	return queue.DeadLetter(reason, detail)
-}
-
-// refuseUndecodable gives a message up that is no command, and fails its payment if that has a name.
-func (w *Worker) refuseUndecodable(ctx context.Context, err error) queue.Verdict {
-	var bad *events.CommandError
-	if !errors.As(err, &bad) {
-		return queue.DeadLetter(events.DeadUndecodable, err.Error())
-	}
-	if bad.Ref.Validate() != nil {
-		return queue.DeadLetter(bad.Reason, bad.Error())
-	}
-	if bad.Upstream != "" && w.OrderPrefixes.Check(bad.Upstream, bad.Ref.Order) != nil {
-		return queue.DeadLetter(bad.Reason, bad.Error()) // an event would take a number that is reserved
-	}
-	now := w.Now().UTC()
-	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now, Upstream: bad.Upstream}
-	return w.refuse(ctx, p, bad.Reason, bad.Error())
 }

@@ -1,0 +1,103 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
+	"payonce/pkg/queue"
+)
+
+// refuseUndecodable gives a message up that is no command, and fails its payment if that has a name.
+func (w *Worker) refuseUndecodable(ctx context.Context, err error) queue.Verdict {
+	var bad *events.CommandError
+	if !errors.As(err, &bad) {
+		return queue.DeadLetter(events.DeadUndecodable, err.Error())
+	}
+	if bad.Ref.Validate() != nil {
+		return queue.DeadLetter(bad.Reason, bad.Error())
+	}
+	if bad.Upstream != "" && w.OrderPrefixes.Check(bad.Upstream, bad.Ref.Order) != nil {
+		return queue.DeadLetter(bad.Reason, bad.Error()) // an event would take a number that is reserved
+	}
+	now := w.Now().UTC()
+	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now, Upstream: bad.Upstream}
+	return w.refuse(ctx, p, bad.Reason, bad.Error())
+}
+
+// untimely says why a command must not be begun for when it was requested; reason is empty when it may. When the broker
+// stored the message decides about the future, so that every worker says the same of it. What the log may have
+// forgotten is too old by either clock.
+func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.DeadReason, detail string) {
+	now := w.Now()
+	stored := m.StoredAt
+	if stored.IsZero() {
+		stored = now
+	}
+	switch {
+	case cmd.TooOld(later(now, stored), w.Timing.Retention):
+		return events.DeadTooOld, "requested_at: before all that the log remembers"
+	case cmd.Ahead(stored): // it would outlive the log's memory and be paid again
+		return events.DeadInvalid, "requested_at: must not be in the future"
+	}
+	return "", ""
+}
+
+// forKnown refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any clock
+// says, because a command that is given up would leave it without an end.
+func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict queue.Verdict, known bool) {
+	j := &job{ref: cmd.Ref, payment: payment.New(cmd)}
+	err := w.reload(ctx, j)
+	if errors.Is(err, events.ErrNoPayment) {
+		if reason == events.DeadTooOld { // the log may have forgotten it: nothing is written about it
+			return queue.DeadLetter(reason, detail), false
+		}
+		if err = w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err == nil {
+			return queue.DeadLetter(reason, detail), false
+		}
+	}
+	if verdict, bad := w.unreadable(err); bad {
+		return verdict, false
+	}
+	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
+		w.Logger.WarnContext(ctx, "an untimely command cannot be refused now; will retry", "provider", cmd.Provider, "order", cmd.Order, "error", err)
+		return queue.RetryAfter(pauseAfterError), false
+	}
+	return queue.Verdict{}, true
+}
+
+// refuse writes that a payment which can be named will not be executed, and gives its message up. A
+// payment that the log knows already is left as it is.
+func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) queue.Verdict {
+	j := &job{ref: p.Ref, payment: p, started: w.Local()}
+	next, _, err := payment.Decide(p, refusal(payment.ReasonInvalid, detail), w.Now())
+	if err == nil {
+		err = w.append(ctx, j, next)
+	}
+	if err != nil && !errors.Is(err, events.ErrStale) {
+		w.Logger.WarnContext(ctx, "the refusal could not be written", "provider", p.Provider, "order", p.Order, "error", err)
+		return queue.RetryAfter(pauseAfterError)
+	}
+	return queue.DeadLetter(reason, detail)
+}
+
+func orderReused() queue.Verdict {
+	return queue.DeadLetter(events.DeadOrderReused, "order: another command was taken under this order number")
+}
+
+// unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it
+// can. It changes nothing and may speak of money, so it is kept as a dead letter, which a person sees.
+func unexplained(p payment.Payment, o payment.Observation) string {
+	detail := "unrecognised webhook for a payment that is " + string(p.Status)
+	if o.Kind == payment.Accepted {
+		detail = "the provider has a payment that failed without its word"
+	}
+	if o.Reason == nil {
+		return detail
+	}
+	if o.Reason.ProviderCode != "" {
+		detail += ", provider code " + o.Reason.ProviderCode
+	}
+	return detail + ": " + o.Reason.Message
+}
