@@ -148,3 +148,9 @@ func isUnreadable(err error) bool {
 	_, is := events.Unreadable(err)
 	return is
 }
+
+// retry is the verdict of a message whose payment cannot be read or written now.
+func (w *Worker) retry(ctx context.Context, ref payment.Ref, message string, err error) queue.Verdict {
+	w.Logger.WarnContext(ctx, message, "provider", ref.Provider, "order", ref.Order, "error", err)
+	return queue.RetryAfter(pauseAfterError)
+}

@@ -52,8 +52,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verd
 		err = w.readActions(ctx, j)
 	}
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
-		w.Logger.WarnContext(ctx, "the log cannot be asked what the provider wants to know", "provider", c.Provider, "order", c.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, c.Ref, "the log cannot be asked what the provider wants to know", err)
 	}
 	if !j.payment.TakenFor(c.Upstream) {
 		return foreignOrder()
@@ -65,10 +64,6 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verd
 		return queue.RetryAfter(0)
 	}
 	return w.clarify(ctx, m, c, j, clarifier)
-}
-
-func foreignOrder() queue.Verdict {
-	return queue.DeadLetter(events.DeadInvalid, "order: it is another upstream's")
 }
 
 // wanted reports whether the provider waits for these values. p is the zero payment when the log has none.
@@ -119,8 +114,7 @@ func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarifi
 		observation.ActionDone = done
 	}
 	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
-		w.Logger.WarnContext(ctx, "the provider's answer to a clarification cannot be written now", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, j.ref, "the provider's answer to a clarification cannot be written now", err)
 	}
 	return queue.Acknowledge()
 }

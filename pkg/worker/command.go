@@ -31,7 +31,7 @@ func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: not configured")
 	}
 	if reason, detail := w.untimely(cmd, m); reason != "" {
-		if verdict, known := w.forKnown(ctx, cmd, reason, detail); !known {
+		if verdict, known := w.refuseUntimely(ctx, cmd, reason, detail); !known {
 			return verdict
 		}
 	}
@@ -40,10 +40,10 @@ func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 	if verdict, held := w.claim(ctx, j); !held {
 		return verdict
 	}
-	defer w.giveBack(ctx, j)
+	defer w.release(ctx, j)
 	w.OnStep(StepClaimed, j.ref)
 	verdict := w.advance(ctx, j)
-	w.giveBack(ctx, j)
+	w.release(ctx, j)
 	w.OnStep(StepFinished, j.ref)
 	return verdict
 }
@@ -83,7 +83,7 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict queue.Verdict, finis
 	}
 	p := j.payment
 	if p.Fingerprint != j.meaning || !p.TakenFor(j.cmd.Upstream) {
-		return orderReused(), true, nil
+		return queue.DeadLetter(events.DeadOrderReused, "order: another command was taken under this order number"), true, nil
 	}
 	switch p.Status {
 	case payment.Requested, payment.Parked:
@@ -115,42 +115,42 @@ func (w *Worker) begin(ctx context.Context, j *job) (queue.Verdict, bool, error)
 	if ctx.Err() != nil { // stopping: leave it to another worker
 		return queue.RetryAfter(0), true, nil
 	}
-	done, why, err := w.admitSubmit(ctx, j)
+	a := w.admitSubmit(ctx, j)
 	switch {
-	case done != nil:
-		return queue.Verdict{}, false, w.submit(ctx, j, done)
-	case why.code != "":
-		return w.hold(ctx, j, why)
+	case a.permit != nil:
+		return queue.Verdict{}, false, w.submit(ctx, j, a.permit)
+	case a.block.code != "":
+		return w.putOff(ctx, j, a.block)
 	}
-	return queue.Verdict{}, false, err
+	return queue.Verdict{}, false, a.err
 }
 
-// hold keeps a payment back of which nothing was sent, or refuses it, as configured.
-func (w *Worker) hold(ctx context.Context, j *job, why blockReason) (queue.Verdict, bool, error) {
-	if why.code != payment.ReasonRateLimited && w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
-		return queue.Acknowledge(), true, w.decide(ctx, j, refusal(why.code, "the provider is not available"))
+// putOff parks a payment of which nothing was sent and for which no request may be made now, or refuses it, as configured.
+func (w *Worker) putOff(ctx context.Context, j *job, block blockReason) (queue.Verdict, bool, error) {
+	if block.code != payment.ReasonRateLimited && w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).Down == RejectDown {
+		return queue.Acknowledge(), true, w.decide(ctx, j, refusal(block.code, "the provider is not available"))
 	}
-	at, news := w.holdUntil(j, why)
+	at, news := w.putOffUntil(j, block)
 	if !news {
 		return queue.ParkUntil(at), true, nil
 	}
 	return queue.ParkUntil(at), true, w.decide(ctx, j, payment.Observation{
-		Kind: payment.Park, Source: payment.FromWorker, ResumeAt: at, Reason: &payment.Reason{Code: why.code},
+		Kind: payment.Park, Source: payment.FromWorker, ResumeAt: at, Reason: &payment.Reason{Code: block.code},
 	})
 }
 
-// holdUntil says when a payment is tried again that is kept back, spread a bit, and whether that is worth an
-// event. Kept back again for the same reason it waits twice as long as before, each time with an event, until
-// the pause has reached ParkMax. From then on it comes back every ParkMax and writes nothing: its resume_at
-// has passed, and nothing else is new. So 50,000 payments that wait for an hour write a few events each.
-func (w *Worker) holdUntil(j *job, why blockReason) (at time.Time, news bool) {
+// putOffUntil says when a payment is tried again, spread a bit, and whether that is worth an event. Put off again for
+// the same reason it waits twice as long as before, each time with an event, until the pause has reached ParkMax. From
+// then on it comes back every ParkMax and writes nothing: its resume_at has passed, and nothing else is new. So 50,000
+// payments that wait for an hour write a few events each.
+func (w *Worker) putOffUntil(j *job, block blockReason) (at time.Time, news bool) {
 	p, now := j.payment, w.Now()
-	pause, news := max(why.again.Sub(now), time.Second), true
-	if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == why.code {
+	pause, news := max(block.again.Sub(now), time.Second), true
+	if p.Status == payment.Parked && p.Reason != nil && p.Reason.Code == block.code {
 		last := p.ResumeAt.Sub(p.UpdatedAt)
 		pause, news = max(pause, min(2*last, w.Timing.ParkMax)), last < w.Timing.ParkMax
 	}
-	return w.inTime(j.cmd, now.Add(pause+place(j.ref, pause/2))), news
+	return w.inTime(j.cmd, now.Add(pause+jitter(j.ref, pause/2))), news
 }
 
 // resolve finds out about a payment that may have been sent.
@@ -168,15 +168,15 @@ func (w *Worker) resolve(ctx context.Context, j *job) (queue.Verdict, bool, erro
 	if ctx.Err() != nil { // stopping: let another worker ask
 		return queue.RetryAfter(0), true, nil
 	}
-	done, why, err := w.admit(ctx, j)
+	a := w.admit(ctx, j)
 	switch {
-	case done != nil:
+	case a.permit != nil:
 		j.looked = true
-		return queue.Verdict{}, false, w.lookUp(ctx, j, done)
-	case why.code != "":
-		return queue.ParkUntil(why.again.Add(place(j.ref, why.again.Sub(w.Now())/2))), true, nil
+		return queue.Verdict{}, false, w.lookUp(ctx, j, a.permit)
+	case a.block.code != "":
+		return queue.ParkUntil(a.block.again.Add(jitter(j.ref, a.block.again.Sub(w.Now())/2))), true, nil
 	}
-	return queue.Verdict{}, false, err
+	return queue.Verdict{}, false, a.err
 }
 
 // mayIntend reports whether the provider has said, twice and late enough, that it does not know the order,

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/queue"
 )
 
-// refuseUndecodable gives a message up that is no command, and fails its payment if that has a name.
+// refuseUndecodable dead-letters a message that is no command, and fails its payment if that has a name.
 func (w *Worker) refuseUndecodable(ctx context.Context, err error) queue.Verdict {
 	var bad *events.CommandError
 	if !errors.As(err, &bad) {
@@ -44,9 +44,9 @@ func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.
 	return "", ""
 }
 
-// forKnown refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any clock
-// says, because a command that is given up would leave it without an end.
-func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict queue.Verdict, known bool) {
+// refuseUntimely refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any
+// clock says, because a command that is dead-lettered would leave it without an end.
+func (w *Worker) refuseUntimely(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict queue.Verdict, known bool) {
 	j := &job{ref: cmd.Ref, payment: payment.New(cmd)}
 	err := w.reload(ctx, j)
 	if errors.Is(err, events.ErrNoPayment) {
@@ -61,29 +61,24 @@ func (w *Worker) forKnown(ctx context.Context, cmd payment.Command, reason event
 		return verdict, false
 	}
 	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
-		w.Logger.WarnContext(ctx, "an untimely command cannot be refused now; will retry", "provider", cmd.Provider, "order", cmd.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError), false
+		return w.retry(ctx, cmd.Ref, "an untimely command cannot be refused now; will retry", err), false
 	}
 	return queue.Verdict{}, true
 }
 
-// refuse writes that a payment which can be named will not be executed, and gives its message up. A
-// payment that the log knows already is left as it is.
+// refuse writes that a payment which can be named will not be executed, and dead-letters its message. A payment
+// that the log knows already is left as it is.
 func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) queue.Verdict {
 	j := &job{ref: p.Ref, payment: p, started: w.Local()}
-	next, _, err := payment.Decide(p, refusal(payment.ReasonInvalid, detail), w.Now())
-	if err == nil {
-		err = w.append(ctx, j, next)
-	}
-	if err != nil && !errors.Is(err, events.ErrStale) {
-		w.Logger.WarnContext(ctx, "the refusal could not be written", "provider", p.Provider, "order", p.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+	if err := w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err != nil && !errors.Is(err, events.ErrStale) {
+		return w.retry(ctx, p.Ref, "the refusal could not be written", err)
 	}
 	return queue.DeadLetter(reason, detail)
 }
 
-func orderReused() queue.Verdict {
-	return queue.DeadLetter(events.DeadOrderReused, "order: another command was taken under this order number")
+// foreignOrder is the verdict of a message about a payment of another upstream.
+func foreignOrder() queue.Verdict {
+	return queue.DeadLetter(events.DeadInvalid, "order: it is another upstream's")
 }
 
 // unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it

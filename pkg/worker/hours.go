@@ -104,7 +104,7 @@ func (w *Worker) closed(cmd payment.Command, now time.Time) (decision payment.Ob
 }
 
 // resumeAt spreads commands over the time after an opening, so that it is no stampede. A command has the
-// same place each time. At least half of the open time, and half of the time that the customer and we give it, is left
+// same time each time. At least half of the open time, and half of the time that the customer and we give it, is left
 // after it: a schedule has whole seconds, and the queue may be long.
 func (w *Worker) resumeAt(cmd payment.Command, hours calendar.Hours, opens time.Time) time.Time {
 	window := w.Timing.ResumeSpread
@@ -117,11 +117,11 @@ func (w *Worker) resumeAt(cmd payment.Command, hours calendar.Hours, opens time.
 	if end := w.givesUpAt(cmd); !end.IsZero() {
 		window = min(window, end.Sub(opens)/2)
 	}
-	return opens.Add(place(cmd.Ref, window))
+	return opens.Add(jitter(cmd.Ref, window))
 }
 
-// place gives every order its own place in a window, the same each time.
-func place(ref payment.Ref, window time.Duration) time.Duration {
+// jitter gives every order its own part of a window, the same each time.
+func jitter(ref payment.Ref, window time.Duration) time.Duration {
 	if window <= 0 {
 		return 0
 	}
@@ -141,10 +141,10 @@ func (w *Worker) inTime(cmd payment.Command, at time.Time) time.Time {
 	return at
 }
 
-// shut reports whether a provider is closed, and when it opens. Nothing is processed while it is closed, so
+// closedUntil reports whether a provider is closed, and when it opens. Nothing is processed while it is closed, so
 // an answer would be the same as at the closing. One of which no opening is known is not taken for closed:
 // to ask in vain does no harm.
-func (w *Worker) shut(provider string, op payment.Operation) (opens time.Time, shut bool) {
+func (w *Worker) closedUntil(provider string, op payment.Operation) (opens time.Time, closed bool) {
 	hours, now := w.Opening(provider, op).Hours, w.Now()
 	if hours.Open(now) {
 		return time.Time{}, false

@@ -29,7 +29,7 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) queue.Verdict {
 	if err := cmd.Ref.Validate(); err != nil {
 		return queue.DeadLetter(events.DeadInvalid, err.Error())
 	}
-	if verdict, reserved := w.reserved(ctx, cmd); reserved {
+	if verdict, reserved := w.reservedPrefix(ctx, cmd); reserved {
 		return verdict
 	}
 	return queue.ForwardTo(events.CommandSubject(cmd.Operation, cmd.Ref))
@@ -52,9 +52,9 @@ func (w *Worker) intakeClarification(ctx context.Context, m events.Message) queu
 	return queue.ForwardTo(m.Subject)
 }
 
-// reserved reports whether a command has an order number that its upstream may not use. It writes no event, which would
+// reservedPrefix reports whether a command has an order number that its upstream may not use. It writes no event, which would
 // take the number. A number that the log knows is sent on: whose it is decides who works on it.
-func (w *Worker) reserved(ctx context.Context, cmd payment.Command) (queue.Verdict, bool) {
+func (w *Worker) reservedPrefix(ctx context.Context, cmd payment.Command) (queue.Verdict, bool) {
 	wrong := w.OrderPrefixes.Check(cmd.Upstream, cmd.Order)
 	if wrong == nil || cmd.Upstream == "" {
 		return queue.Verdict{}, false

@@ -80,8 +80,8 @@ func elapsed(from, now time.Time) time.Duration {
 	return max(now.Sub(from), now.Round(0).Sub(from.Round(0)))
 }
 
-// giveBack releases the claim, so that a redelivery need not wait for the lease. It may be called again.
-func (w *Worker) giveBack(ctx context.Context, j *job) {
+// release releases the claim, so that a redelivery need not wait for the lease. It may be called again.
+func (w *Worker) release(ctx context.Context, j *job) {
 	if j.held == nil {
 		return
 	}

@@ -36,68 +36,88 @@ func (unlimited) Reserve(context.Context, string, time.Duration) (time.Duration,
 	return 0, true
 }
 
-// budgetTimeout is how long a command waits in its handler for a place in the provider's budget. It keeps
+// budgetTimeout is how long a command waits in its handler for its turn in the provider's budget. It keeps
 // its slot meanwhile, so that the rest of the queue stays where it is; parked instead, a whole queue would
 // be written into the log and come back, again and again.
 const budgetTimeout = time.Minute
 
+// permit is the right to make one call of the provider.
+type permit struct {
+	provider func(called bool, err error)
+	account  func(called bool, err error) // nil for a look-up
+}
+
+// Done gives the permit back. It is called once, also where no call was made: called says whether one was, and err how
+// it ended.
+func (p *permit) Done(called bool, err error) {
+	p.provider(called, err)
+	if p.account != nil {
+		p.account(called, err)
+	}
+}
+
 // blockReason is why no call may be made now.
 type blockReason struct {
-	code  string // a Reason… constant; empty for none
-	again time.Time
+	code  string    // a Reason… constant; empty for none
+	again time.Time // when to ask again
+}
+
+// admission says whether a call of the provider may be made now: with a permit it may, otherwise block or err says why
+// not. Without any of them the job has waited for its reservation and must look around before it asks again.
+type admission struct {
+	permit *permit
+	block  blockReason
+	err    error
 }
 
 // admitSubmit asks for one request to pay. While the provider refuses our account for this way of paying it may
 // not be made: one payment at a time finds out whether the account was put right.
-func (w *Worker) admitSubmit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
+func (w *Worker) admitSubmit(ctx context.Context, j *job) admission {
 	way := string(j.cmd.Operation)
 	if j.cmd.Method != "" {
 		way += "/" + j.cmd.Method
 	}
 	account, again, ok := w.Limits.EnterAccount(ctx, j.ref, way)
 	if !ok {
-		return nil, blockReason{payment.ReasonAccountMisconfigured, again}, nil
+		return admission{block: blockReason{payment.ReasonAccountMisconfigured, again}}
 	}
-	call, why, err := w.admit(ctx, j)
-	if call == nil {
+	a := w.admit(ctx, j)
+	if a.permit == nil {
 		account(false, nil)
-		return nil, why, err
+		return a
 	}
-	return func(called bool, err error) {
-		call(called, err)
-		account(called, err)
-	}, why, err
+	a.permit.account = account
+	return a
 }
 
-// admit asks for one call of the provider. done is nil when it may not be made now: for the block reason, or,
-// without one, because the job has waited for its place and must look around before it asks again.
-func (w *Worker) admit(ctx context.Context, j *job) (done func(bool, error), why blockReason, err error) {
+// admit asks for one call of the provider.
+func (w *Worker) admit(ctx context.Context, j *job) admission {
 	done, again, ok := w.Limits.Enter(ctx, j.ref.Provider)
 	if !ok {
-		return nil, blockReason{payment.ReasonBreakerOpen, again}, nil
+		return admission{block: blockReason{payment.ReasonBreakerOpen, again}}
 	}
-	if j.placed {
-		j.placed = false
-		return done, blockReason{}, nil
+	if j.reserved {
+		j.reserved = false
+		return admission{permit: &permit{provider: done}}
 	}
 	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetTimeout)
 	if ok && wait <= 0 {
-		return done, blockReason{}, nil
+		return admission{permit: &permit{provider: done}}
 	}
-	done(false, nil) // the breaker's place is another's meanwhile
+	done(false, nil) // the breaker's probe is for another meanwhile
 	if !ok {
-		return nil, blockReason{payment.ReasonRateLimited, w.Now().Add(wait)}, nil
+		return admission{block: blockReason{payment.ReasonRateLimited, w.Now().Add(wait)}}
 	}
-	return nil, blockReason{}, w.awaitPlace(ctx, j, wait)
+	return admission{err: w.awaitReservation(ctx, j, wait)}
 }
 
-// awaitPlace waits for its reservation in the budget, or until the process stops, and makes sure
+// awaitReservation waits for its reservation in the budget, or until the process stops, and makes sure
 // that the rest of the lease is long enough for a call.
-func (w *Worker) awaitPlace(ctx context.Context, j *job, wait time.Duration) error {
+func (w *Worker) awaitReservation(ctx context.Context, j *job, wait time.Duration) error {
 	if w.Wait(ctx, wait); ctx.Err() != nil {
 		return nil // the caller sees it
 	}
-	j.placed = true
+	j.reserved = true
 	if j.spent(w.Local())+w.Timing.RetryFor+2*w.Timing.SubmitTimeout < w.Timing.Lease {
 		return nil
 	}

@@ -11,33 +11,28 @@ import (
 	"payonce/pkg/tracing"
 )
 
-// explainFor is how long an open payment waits for a look-up to explain what its provider said, until a person
-// is told all the same. It counts while the provider can be asked.
-const explainFor = 5 * time.Minute
-
 // open reports whether the provider may still end a payment.
 func open(p payment.Payment) bool {
 	return p.Status == payment.Submitting || p.Status == payment.InDoubt || p.Status == payment.Pending
 }
 
-// admitted waits until the provider may be called. If it may not, done is nil, and again says when to try
-// again: at once when the process stops.
-func (w *Worker) admitted(ctx context.Context, j *job) (done func(bool, error), again time.Time) {
+// awaitPermit waits until the provider may be called. Without a permit it is the block that says when to try again: at
+// once when the process stops.
+func (w *Worker) awaitPermit(ctx context.Context, j *job) admission {
 	for ctx.Err() == nil {
-		done, why, err := w.admit(ctx, j)
-		if done != nil || why.code != "" || err != nil {
-			return done, why.again
+		if a := w.admit(ctx, j); a != (admission{}) {
+			return a
 		}
 	}
-	return nil, time.Time{}
+	return admission{}
 }
 
 // lookUp asks the provider about the order and writes what it said. An answer that could not be had
 // says nothing about the payment, but one that was interrupted is then seen to be in doubt. That the order is
 // still not known is no news once a person was told that it is not sent again. A person is told of a payment that
 // needs one.
-func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err error)) error {
-	observation, asked, answered := w.ask(ctx, j, done)
+func (w *Worker) lookUp(ctx context.Context, j *job, permit *permit) error {
+	observation, asked, answered := w.ask(ctx, j, permit)
 	if !knownUnknown(j.payment, observation) || !toldLimit(j.payment) || j.cmd.Expired(w.Now()) {
 		if err := w.observe(ctx, j, observation, asked); err != nil {
 			return err
@@ -46,11 +41,10 @@ func (w *Worker) lookUp(ctx context.Context, j *job, done func(called bool, err 
 	return w.tell(ctx, j, answered)
 }
 
-// ask looks an order up at the provider. asked is when, answered whether anything was learned; done is told
-// how the call ended.
-func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err error)) (observation payment.Observation, asked time.Time, answered bool) {
+// ask looks an order up at the provider. asked is when, answered whether anything was learned.
+func (w *Worker) ask(ctx context.Context, j *job, permit *permit) (observation payment.Observation, asked time.Time, answered bool) {
 	called, err := false, error(nil)
-	defer func() { done(called, err) }()
+	defer func() { permit.Done(called, err) }()
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	callCtx, span := tracing.StartCall(callCtx, "lookup", j.ref, j.payment.Attempts)
@@ -76,6 +70,10 @@ func (w *Worker) ask(ctx context.Context, j *job, done func(called bool, err err
 func knownUnknown(p payment.Payment, o payment.Observation) bool {
 	return o.Kind == payment.Unknown && p.Status == payment.InDoubt && p.NotFound > 1
 }
+
+// explainFor is how long an open payment waits for a look-up to explain what its provider said, until a person
+// is told all the same. It counts while the provider can be asked.
+const explainFor = 5 * time.Minute
 
 // tell makes sure that a person knows of an open payment that needs one: because its provider said something
 // that no look-up explains, or because it has been open for longer than its provider needs. It is called after

@@ -39,29 +39,27 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 	case isUnreadable(err): // the event that a person writes after it has its own time
 		return queue.Acknowledge()
 	case err != nil:
-		w.Logger.WarnContext(ctx, "the log cannot be asked about a payment that is open for long", "provider", ref.Provider, "order", ref.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, ref, "the log cannot be asked about a payment that is open for long", err)
 	case j.seq > m.Sequence || !open(j.payment):
 		return w.movedOn(ctx, j)
 	case j.seq < m.Sequence: // a replica of the log that lags behind
 		return queue.RetryAfter(pauseAfterError)
 	}
-	if opens, shut := w.shut(ref.Provider, j.payment.Operation); shut {
+	if opens, shut := w.closedUntil(ref.Provider, j.payment.Operation); shut {
 		return w.closedOverdue(ctx, j, opens)
 	}
-	done, again := w.admitted(ctx, j)
-	if done == nil {
-		return queue.RetryAfter(max(again.Sub(w.Now()), 0))
+	a := w.awaitPermit(ctx, j)
+	if a.permit == nil {
+		return queue.RetryAfter(max(a.block.again.Sub(w.Now()), 0))
 	}
-	return w.lookUpOpen(ctx, j, limit, done)
+	return w.lookUpOpen(ctx, j, limit, a.permit)
 }
 
 // movedOn is done with an event that is not the payment's last, or with a payment that is not open. It may be an earlier
 // delivery of the same event that moved it, and got no further.
 func (w *Worker) movedOn(ctx context.Context, j *job) queue.Verdict {
 	if err := w.completeReversal(ctx, j); err != nil {
-		w.Logger.WarnContext(ctx, "cannot record a reversal; will retry", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, j.ref, "cannot record a reversal; will retry", err)
 	}
 	return queue.Acknowledge()
 }
@@ -72,16 +70,15 @@ func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) que
 		return queue.RetryAfter(opens.Sub(w.Now()))
 	}
 	if err := w.decide(ctx, j, interruption()); err != nil { // also when others moved it
-		w.Logger.WarnContext(ctx, "an intent without a result cannot be written as in doubt now", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, j.ref, "an intent without a result cannot be written as in doubt now", err)
 	}
 	return queue.Acknowledge()
 }
 
 // lookUpOpen asks once and tells a person if that did not end a wait that is too long.
-func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, done func(called bool, err error)) queue.Verdict {
+func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, permit *permit) queue.Verdict {
 	before := j.seq
-	observation, asked, answered := w.ask(ctx, j, done)
+	observation, asked, answered := w.ask(ctx, j, permit)
 	var err error
 	if !knownUnknown(j.payment, observation) {
 		err = w.observe(ctx, j, observation, asked)
@@ -97,9 +94,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, do
 		err = w.decide(ctx, j, overdue(whyTold(j.payment)))
 	}
 	if err != nil { // also when others moved it: their event then has its own time
-		w.Logger.WarnContext(ctx, "cannot record the status of an overdue payment; will retry",
-			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, j.ref, "cannot record the status of an overdue payment; will retry", err)
 	}
 	if !answered && open(j.payment) && j.seq == before { // else the new event has its own time
 		return queue.Unanswered(w.nextLookup(j.payment).Sub(w.Now()))

@@ -40,15 +40,15 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (queue.Verdict, bool, er
 	} else if shut {
 		return queue.Verdict{}, false, w.decide(ctx, j, decision)
 	}
-	j.placed = true
-	done, why, err := w.admitSubmit(ctx, j)
-	if why.code != "" {
-		return queue.ParkUntil(why.again), true, nil
+	j.reserved = true
+	a := w.admitSubmit(ctx, j)
+	switch {
+	case a.permit != nil:
+		return queue.Verdict{}, false, w.submit(ctx, j, a.permit)
+	case a.block.code != "":
+		return queue.ParkUntil(a.block.again), true, nil
 	}
-	if err != nil {
-		return queue.Verdict{}, false, err
-	}
-	return queue.Verdict{}, false, w.submit(ctx, j, done)
+	return queue.Verdict{}, false, a.err
 }
 
 // refusedForGood ends a payment whose create request was refused by a code that nobody documents, at a provider
@@ -87,11 +87,10 @@ func (w *Worker) submitLimit(j *job) *payment.Reason {
 	return why
 }
 
-// submit writes the intent and, if that append was won, calls the provider and writes what it said. done
-// is told how the call ended.
-func (w *Worker) submit(ctx context.Context, j *job, done func(called bool, err error)) error {
+// submit writes the intent and, if that append was won, calls the provider and writes what it said.
+func (w *Worker) submit(ctx context.Context, j *job, permit *permit) error {
 	called, failed := false, error(nil)
-	defer func() { done(called, failed) }() // also after a panic: a probe's place must not be lost
+	defer func() { permit.Done(called, failed) }() // also after a panic: a breaker's probe must not be lost
 	// Only the append's success allows the call.
 	if err := w.decide(ctx, j, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker}); err != nil {
 		return err
@@ -160,7 +159,9 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	defer cancel()
 	began := w.Local()
 	if err := w.inLease(j, began); err != nil { // the fence asks again; here it saves the dialing
-		return payment.Observation{}, notSent(payment.ReasonInterrupted, err)
+		return payment.Observation{}, &connectors.Error{
+			Class: connectors.NotSent, Code: payment.ReasonInterrupted, Evidence: "the request was not begun", Err: err,
+		}
 	}
 	ctx = connectors.WithSending(ctx, connectors.Sending{Check: w.fence(j), NewConnection: j.payment.Submits > 1})
 	ctx, span := tracing.StartCall(ctx, "submit", j.ref, j.payment.Attempts)
@@ -168,10 +169,6 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	span.End(err)
 	w.metrics.called(ctx, j, "submit", w.Local().Sub(began), err)
 	return observation, err
-}
-
-func notSent(code string, cause error) error {
-	return &connectors.Error{Class: connectors.NotSent, Code: code, Evidence: "the request was not begun", Err: cause}
 }
 
 // mayCallAgain reports whether a call is proven not to have reached the provider, which may be back in

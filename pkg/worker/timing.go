@@ -32,7 +32,7 @@ type Timing struct {
 	// Retention is how long the log remembers a payment. Older commands are refused.
 	Retention time.Duration
 	// ClaimRetention is how long a claim is remembered after its last change, at least Retention: a command that
-	// comes again is then recognised before it takes a place in the provider's budget.
+	// comes again is then recognised before it takes a call out of the provider's budget.
 	ClaimRetention time.Duration
 	// UnknownOrderFor is how long a webhook waits for the command of its order.
 	UnknownOrderFor time.Duration

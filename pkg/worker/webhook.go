@@ -61,7 +61,7 @@ func (w *Worker) webhook(ctx context.Context, m events.Message) queue.Verdict {
 	return w.takeIn(ctx, m, call, conn, notice)
 }
 
-// unverified gives up a webhook that its connector refuses. One with a signature that does not fit is held by the
+// unverified dead-letters a webhook that its connector refuses. One with a signature that does not fit is held by the
 // broker for a while first: it may be made with a secret that the ingress has read and this worker has not yet.
 func (w *Worker) unverified(call events.Webhook, err error) queue.Verdict {
 	now := w.Now()
@@ -83,24 +83,18 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	if verdict, bad := w.unreadable(err); bad {
 		return verdict
 	}
-	before := j.seq
+	before, observation := j.seq, notice.Observation
 	if err == nil {
 		err = w.completeReversal(ctx, j)
 	}
-	if err == nil && notice.In != nil {
-		notice.Observation = notice.In(j.payment.Amount.Currency)
-	}
-	if err == nil && notice.Operation != "" && notice.Operation != j.payment.Operation {
-		notice.Observation = otherOperation(notice)
-	}
-	notice.Observation.Source = payment.FromWebhook
-	if err == nil && j.payment.Overfull(notice.Observation) {
-		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
-	}
 	if err == nil {
-		err = w.observe(ctx, j, notice.Observation, w.Now())
+		observation = saidOf(j.payment, notice)
+		if j.payment.Overfull(observation) {
+			return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, observation))
+		}
+		err = w.observe(ctx, j, observation, w.Now())
 	}
-	w.metrics.processed(ctx, call.Provider, notice.Observation.Kind, err)
+	w.metrics.processed(ctx, call.Provider, observation.Kind, err)
 	if errors.Is(err, payment.ErrForbidden) { // no provider's webhook has such a meaning: it would come again for ever
 		return queue.DeadLetter(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
 	}
@@ -108,21 +102,12 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		return verdict
 	}
 	if err != nil {
-		w.Logger.WarnContext(ctx, "the webhook cannot be processed now", "provider", call.Provider, "order", call.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
+		return w.retry(ctx, call.Ref, "the webhook cannot be processed now", err)
 	}
-	if afterAll(j.payment, notice.Observation) && !j.payment.Annotated(notice.Observation) {
-		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, notice.Observation))
+	if afterAll(j.payment, observation) && !j.payment.Annotated(observation) {
+		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, observation))
 	}
-	verdict, err := w.explain(ctx, j, before)
-	if held, bad := w.unreadable(err); bad {
-		return held
-	}
-	if err != nil {
-		w.Logger.WarnContext(ctx, "cannot follow up on an unrecognised webhook; will retry", "provider", call.Provider, "order", call.Order, "error", err)
-		return queue.RetryAfter(pauseAfterError)
-	}
-	return verdict
+	return w.followUp(ctx, j, before)
 }
 
 // awaitCommand keeps a webhook whose order is not known yet: the command may still be on its way.
@@ -140,6 +125,18 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) queue.Verdi
 		pause = min(2*pause, busyMax)
 	}
 	return queue.RetryAfter(pause)
+}
+
+// saidOf is what a notice says of its payment.
+func saidOf(p payment.Payment, notice connectors.Notice) payment.Observation {
+	if notice.In != nil {
+		notice.Observation = notice.In(p.Amount.Currency)
+	}
+	if notice.Operation != "" && notice.Operation != p.Operation {
+		notice.Observation = otherOperation(notice)
+	}
+	notice.Observation.Source = payment.FromWebhook
+	return notice.Observation
 }
 
 // otherOperation is what a webhook says that speaks of a deposit where the order is a payout, or the other way round.
@@ -162,6 +159,18 @@ func afterAll(p payment.Payment, o payment.Observation) bool {
 	return p.Status.Ended() && o.Kind == payment.Indeterminate || p.FailedUnsaid() && o.Kind == payment.Accepted
 }
 
+// followUp explains what a webhook said once that is written. before is the sequence of the payment's event when it came.
+func (w *Worker) followUp(ctx context.Context, j *job, before uint64) queue.Verdict {
+	verdict, err := w.explain(ctx, j, before)
+	if held, bad := w.unreadable(err); bad {
+		return held
+	}
+	if err != nil {
+		return w.retry(ctx, j.ref, "cannot follow up on an unrecognised webhook; will retry", err)
+	}
+	return verdict
+}
+
 // explain follows up on a webhook about an open payment. If it cannot be mapped, the provider is asked at once, or
 // when it opens, and a person is told if its answer does not end the payment. The verdict asks for the webhook
 // again while that is not done, after half the time for which the provider could be asked. A doubt that calls a person
@@ -173,21 +182,21 @@ func (w *Worker) explain(ctx context.Context, j *job, before uint64) (queue.Verd
 	if !j.payment.Unexplained() && (j.seq == before || !j.payment.CallsPerson()) { // news from the provider itself
 		return queue.Acknowledge(), w.tell(ctx, j, true)
 	}
-	if opens, shut := w.shut(j.ref.Provider, j.payment.Operation); shut {
-		return queue.ParkUntil(opens.Add(place(j.ref, w.Timing.ResumeSpread))), nil
+	if opens, shut := w.closedUntil(j.ref.Provider, j.payment.Operation); shut {
+		return queue.ParkUntil(opens.Add(jitter(j.ref, w.Timing.ResumeSpread))), nil
 	}
-	done, again := w.admitted(ctx, j)
-	if done == nil && again.IsZero() { // the process stops
+	a := w.awaitPermit(ctx, j)
+	if a.permit == nil && a.block.again.IsZero() { // the process stops
 		return queue.RetryAfter(pauseAfterError), nil
 	}
-	answered, said := false, j.payment.UpdatedAt
+	again, answered, said := a.block.again, false, j.payment.UpdatedAt
 	if n := len(j.payment.Annotations); n > 0 {
 		said = j.payment.Annotations[n-1].At
 	}
-	if done != nil {
+	if a.permit != nil {
 		var observation payment.Observation
 		var asked time.Time
-		observation, asked, answered = w.ask(ctx, j, done)
+		observation, asked, answered = w.ask(ctx, j, a.permit)
 		if answered {
 			if err := w.observe(ctx, j, observation, asked); err != nil {
 				return queue.Verdict{}, err

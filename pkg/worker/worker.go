@@ -182,7 +182,7 @@ func (w *Worker) Run(ctx context.Context, q Queue, slots func(provider string) i
 	return group.Wait()
 }
 
-// Step names a place between two steps of a command, where a crash must do no harm.
+// Step names a point between two steps of a command, where a crash must do no harm.
 type Step string
 
 // The steps, in order.
@@ -216,8 +216,9 @@ type job struct {
 	started time.Time         // when the lease began, or will begin at the earliest, by Options.Local
 	held    *idempotency.Held // nil when the claim store cannot be asked, and when the claim was given back
 	looked  bool              // a look-up was made already
-	placed  bool              // a place in the provider's budget was waited for, and is not used yet
+	// reserved says that a call was reserved in the provider's budget and waited for, and is not made yet.
+	reserved bool
 	// known says that somebody worked on the order before, so that the log is read first: that costs less than a
-	// place in the provider's budget for a payment of which nothing is left to do. It is a hint.
+	// call out of the provider's budget for a payment of which nothing is left to do. It is a hint.
 	known bool
 }
