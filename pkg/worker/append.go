@@ -135,18 +135,15 @@ func (w *Worker) readActions(ctx context.Context, j *job) error {
 // steps over that event (payctl log skip) releases the payment's command at once.
 const unreadablePause = 30 * time.Second
 
-// unreadable says what becomes of a message whose payment cannot be read from the log: the broker holds it, nothing is
-// written and nothing is called, because what the event says can be anything. The log has said it to a person.
-func (w *Worker) unreadable(err error) (v queue.Verdict, bad bool) {
-	if !isUnreadable(err) {
-		return queue.Verdict{}, false
-	}
-	return queue.ParkUntil(w.Now().Add(unreadablePause)), true
-}
-
 func isUnreadable(err error) bool {
 	_, is := events.Unreadable(err)
 	return is
+}
+
+// parkUnreadable is the verdict of a message whose payment cannot be read from the log: the broker holds it, nothing is
+// written and nothing is called, because what the event says can be anything. The log has said it to a person.
+func (w *Worker) parkUnreadable() queue.Verdict {
+	return queue.ParkUntil(w.Now().Add(unreadablePause))
 }
 
 // retry is the verdict of a message whose payment cannot be read or written now.

@@ -46,7 +46,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verd
 		if w.Now().Sub(first(m, c)) > clarifyFor {
 			return queue.DeadLetter(events.DeadTooOld, "the payment's last event cannot be read, and the provider does not wait that long for an answer")
 		}
-		return queue.RetryAfter(w.clarifyPause(m))
+		return queue.RetryAfter(clarifyPause(m))
 	}
 	if err == nil {
 		err = w.readActions(ctx, j)
@@ -75,7 +75,7 @@ func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Paym
 	case w.Now().Sub(first(m, c)) > clarifyFor:
 		return queue.DeadLetter(events.DeadTooOld, "the provider does not wait that long for an answer"), false
 	case p.Revision < c.Revision: // a replica of the log that lags behind what the upstream saw
-		return queue.RetryAfter(w.clarifyPause(m)), false
+		return queue.RetryAfter(clarifyPause(m)), false
 	case !asks && m.Deliveries > 1: // an earlier delivery was taken, and its acknowledgement was lost
 		return queue.Acknowledge(), false
 	case !asks:
@@ -127,14 +127,10 @@ func (w *Worker) notClarified(ctx context.Context, m events.Message, j *job, fai
 	if failed.Class == connectors.Rejected || failed.Class == connectors.NotSent && failed.Code == payment.ReasonInvalid {
 		return queue.DeadLetter(events.DeadInvalid, "the provider does not take these values: "+failed.Code+" "+failed.ProviderCode)
 	}
-	return queue.RetryAfter(max(failed.RetryAfter, w.clarifyPause(m)))
+	return queue.RetryAfter(max(failed.RetryAfter, clarifyPause(m)))
 }
 
 // clarifyPause doubles with every delivery.
-func (w *Worker) clarifyPause(m events.Message) time.Duration {
-	pause := clarifyPauseMin
-	for range min(m.Deliveries, 20) {
-		pause = min(2*pause, clarifyPauseMax)
-	}
-	return pause
+func clarifyPause(m events.Message) time.Duration {
+	return doubled(clarifyPauseMin, clarifyPauseMax, m.Deliveries)
 }

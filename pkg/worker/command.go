@@ -59,14 +59,13 @@ func (w *Worker) advance(ctx context.Context, j *job) queue.Verdict {
 				continue
 			}
 		}
-		if verdict, bad := w.unreadable(err); bad {
-			return verdict
-		}
-		if err != nil {
+		switch {
+		case isUnreadable(err):
+			return w.parkUnreadable()
+		case err != nil:
 			w.Logger.WarnContext(ctx, "the payment cannot be moved now", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)
 			return queue.RetryAfter(pauseAfterError)
-		}
-		if finished {
+		case finished:
 			return verdict
 		}
 	}

@@ -57,10 +57,10 @@ func (w *Worker) refuseUntimely(ctx context.Context, cmd payment.Command, reason
 			return queue.DeadLetter(reason, detail), false
 		}
 	}
-	if verdict, bad := w.unreadable(err); bad {
-		return verdict, false
-	}
-	if err != nil && !errors.Is(err, events.ErrStale) { // stale: a replica of the log did not know it yet
+	switch {
+	case isUnreadable(err):
+		return w.parkUnreadable(), false
+	case err != nil && !errors.Is(err, events.ErrStale): // stale: a replica of the log did not know it yet
 		return w.retry(ctx, cmd.Ref, "an untimely command cannot be refused now; will retry", err), false
 	}
 	return queue.Verdict{}, true

@@ -129,6 +129,14 @@ func jitter(ref payment.Ref, window time.Duration) time.Duration {
 	return time.Duration(binary.BigEndian.Uint64(sum[:8]) % uint64(window))
 }
 
+// doubled returns a pause that has doubled so many times, and is the longest at most.
+func doubled(pause, longest time.Duration, times int) time.Duration {
+	for ; times > 0 && pause < longest; times-- {
+		pause = min(2*pause, longest)
+	}
+	return pause
+}
+
 // inTime returns the time at which a payment is tried again, not later than the end of the customer's
 // timeout or of ours, so that it ends then.
 func (w *Worker) inTime(cmd payment.Command, at time.Time) time.Time {

@@ -9,17 +9,17 @@ import (
 	"payonce/pkg/queue"
 )
 
-// Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a
-// clarification out of an upstream's own stream, and what an ingress published that has a stream of its own. Commands are read first, so that a message never reaches
-// a subject that its body does not name; a clarification is read by who takes it, and changes no payment.
+// Intake sends on what upstreams published by NATS: a command on a short subject, or a command or a clarification out of
+// an upstream's own stream, and what an ingress published that has a stream of its own. Commands are read first, so that a
+// message never reaches a subject that its body does not name; a clarification is read by who takes it, and changes no
+// payment.
 func (w *Worker) Intake(ctx context.Context, m events.Message) queue.Verdict {
 	switch {
 	case events.IsProbe(m.Subject):
 		return queue.Acknowledge()
 	case events.IsWebhook(m.Subject): // it is verified by who takes it
 		return queue.ForwardTo(m.Subject)
-	}
-	if events.IsClarification(m.Subject) {
+	case events.IsClarification(m.Subject):
 		return w.intakeClarification(ctx, m)
 	}
 	cmd, err := events.DecodeCommand(m)

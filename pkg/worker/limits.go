@@ -41,18 +41,14 @@ func (unlimited) Reserve(context.Context, string, time.Duration) (time.Duration,
 // be written into the log and come back, again and again.
 const budgetTimeout = time.Minute
 
-// permit is the right to make one call of the provider.
-type permit struct {
-	provider func(called bool, err error)
-	account  func(called bool, err error) // nil for a look-up
-}
+// permit is the right to make one call of the provider: those who gave it are told how the call ended.
+type permit []func(called bool, err error)
 
 // Done gives the permit back. It is called once, also where no call was made: called says whether one was, and err how
 // it ended.
-func (p *permit) Done(called bool, err error) {
-	p.provider(called, err)
-	if p.account != nil {
-		p.account(called, err)
+func (p permit) Done(called bool, err error) {
+	for _, done := range p {
+		done(called, err)
 	}
 }
 
@@ -65,7 +61,7 @@ type blockReason struct {
 // admission says whether a call of the provider may be made now: with a permit it may, otherwise block or err says why
 // not. Without any of them the job has waited for its reservation and must look around before it asks again.
 type admission struct {
-	permit *permit
+	permit permit
 	block  blockReason
 	err    error
 }
@@ -86,7 +82,7 @@ func (w *Worker) admitSubmit(ctx context.Context, j *job) admission {
 		account(false, nil)
 		return a
 	}
-	a.permit.account = account
+	a.permit = append(a.permit, account)
 	return a
 }
 
@@ -98,11 +94,11 @@ func (w *Worker) admit(ctx context.Context, j *job) admission {
 	}
 	if j.reserved {
 		j.reserved = false
-		return admission{permit: &permit{provider: done}}
+		return admission{permit: permit{done}}
 	}
 	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetTimeout)
 	if ok && wait <= 0 {
-		return admission{permit: &permit{provider: done}}
+		return admission{permit: permit{done}}
 	}
 	done(false, nil) // the breaker's probe is for another meanwhile
 	if !ok {

@@ -20,7 +20,7 @@ func open(p payment.Payment) bool {
 // once when the process stops.
 func (w *Worker) awaitPermit(ctx context.Context, j *job) admission {
 	for ctx.Err() == nil {
-		if a := w.admit(ctx, j); a != (admission{}) {
+		if a := w.admit(ctx, j); a.permit != nil || a.block.code != "" || a.err != nil {
 			return a
 		}
 	}
@@ -31,7 +31,7 @@ func (w *Worker) awaitPermit(ctx context.Context, j *job) admission {
 // says nothing about the payment, but one that was interrupted is then seen to be in doubt. That the order is
 // still not known is no news once a person was told that it is not sent again. A person is told of a payment that
 // needs one.
-func (w *Worker) lookUp(ctx context.Context, j *job, permit *permit) error {
+func (w *Worker) lookUp(ctx context.Context, j *job, permit permit) error {
 	observation, asked, answered := w.ask(ctx, j, permit)
 	if !knownUnknown(j.payment, observation) || !toldLimit(j.payment) || j.cmd.Expired(w.Now()) {
 		if err := w.observe(ctx, j, observation, asked); err != nil {
@@ -42,7 +42,7 @@ func (w *Worker) lookUp(ctx context.Context, j *job, permit *permit) error {
 }
 
 // ask looks an order up at the provider. asked is when, answered whether anything was learned.
-func (w *Worker) ask(ctx context.Context, j *job, permit *permit) (observation payment.Observation, asked time.Time, answered bool) {
+func (w *Worker) ask(ctx context.Context, j *job, permit permit) (observation payment.Observation, asked time.Time, answered bool) {
 	called, err := false, error(nil)
 	defer func() { permit.Done(called, err) }()
 	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)

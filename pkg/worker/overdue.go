@@ -10,14 +10,13 @@ import (
 	"payonce/pkg/queue"
 )
 
-// Overdue asks the provider about a payment without news since the event m, and writes what
-// it says. It never sends a payment: one that the provider does not know stays as it is, unless a command
-// in the queue leads it on, or its customer's page closed long ago ([payment.Payment.AwaitsPage]).
+// Overdue asks the provider about a payment without news since the event m, and writes what it says. It never sends a
+// payment: one that the provider does not know stays as it is, unless a command in the queue leads it on, or its
+// customer's page closed long ago ([payment.Payment.AwaitsPage]).
 //
-// A payment that is still open afterwards, and that has been open for limit of the provider's open time, or
-// of any time where its threshold says so ([Opening].WallThreshold),
-// since it was sent, since its page was over or since a person was told last, becomes overdue: an event, an
-// error in the log and a count, nothing more. limit 0 makes it overdue in any case.
+// A payment that is still open afterwards, and that has been open for limit of the provider's open time, or of any time
+// where its threshold says so ([Opening].WallThreshold), since it was sent, since its page was over or since a person was
+// told last, becomes overdue: an event, an error in the log and a count, nothing more. limit 0 makes it overdue in any case.
 //
 // A look-up that gets no answer is repeated: the verdict asks for the message again, and says why. Whoever keeps
 // the time ends that when the next look-up is due, or when others wait for theirs.
@@ -34,9 +33,8 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 	j := &job{ref: ref, conn: conn, started: w.Local()}
 	err := w.reload(ctx, j)
 	switch {
-	case errors.Is(err, events.ErrNoPayment): // older than the log's memory
-		return queue.Acknowledge()
-	case isUnreadable(err): // the event that a person writes after it has its own time
+	case errors.Is(err, events.ErrNoPayment), // older than the log's memory
+		isUnreadable(err): // the event that a person writes after it has its own time
 		return queue.Acknowledge()
 	case err != nil:
 		return w.retry(ctx, ref, "the log cannot be asked about a payment that is open for long", err)
@@ -76,7 +74,7 @@ func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) que
 }
 
 // lookUpOpen asks once and tells a person if that did not end a wait that is too long.
-func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, permit *permit) queue.Verdict {
+func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, permit permit) queue.Verdict {
 	before := j.seq
 	observation, asked, answered := w.ask(ctx, j, permit)
 	var err error

@@ -88,7 +88,7 @@ func (w *Worker) submitLimit(j *job) *payment.Reason {
 }
 
 // submit writes the intent and, if that append was won, calls the provider and writes what it said.
-func (w *Worker) submit(ctx context.Context, j *job, permit *permit) error {
+func (w *Worker) submit(ctx context.Context, j *job, permit permit) error {
 	called, failed := false, error(nil)
 	defer func() { permit.Done(called, failed) }() // also after a panic: a breaker's probe must not be lost
 	// Only the append's success allows the call.
@@ -107,15 +107,16 @@ func (w *Worker) submit(ctx context.Context, j *job, permit *permit) error {
 			return err
 		}
 	}
-	write := func() error { return w.observe(ctx, j, observation, w.Now()) }
+	var err error
 	if observation.Withdrawn { // the next attempt has the same number: what others wrote meanwhile may be that one
-		write = func() error { return w.decide(ctx, j, observation) }
+		err = w.decide(ctx, j, observation)
+	} else {
+		err = w.observe(ctx, j, observation, w.Now())
 	}
-	if err := write(); err != nil {
-		return err
+	if err == nil {
+		w.OnStep(StepAppended, j.ref)
 	}
-	w.OnStep(StepAppended, j.ref)
-	return nil
+	return err
 }
 
 // call asks the provider to execute the command. A request that is proven not to have been sent is
@@ -192,7 +193,8 @@ func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.O
 		if stopping(ctx) && failed.Code == payment.ReasonUnreachable {
 			return withdrawn(j.payment)
 		}
-		observation.ResumeAt = w.inTime(j.cmd, w.Now().Add(max(failed.RetryAfter, w.parkFor(j.payment.Attempts))))
+		pause := doubled(w.Timing.ParkMin, w.Timing.ParkMax, j.payment.Attempts-1)
+		observation.ResumeAt = w.inTime(j.cmd, w.Now().Add(max(failed.RetryAfter, pause)))
 	default:
 		observation.Kind = payment.Indeterminate
 	}
@@ -211,17 +213,6 @@ func withdrawn(p payment.Payment) payment.Observation {
 	return payment.Observation{
 		Kind: payment.NotExecuted, Withdrawn: true, ResumeAt: p.SubmittedAt, Reason: &payment.Reason{Code: payment.ReasonStopping},
 	}
-}
-
-// parkFor doubles with every attempt.
-func (w *Worker) parkFor(attempts int) time.Duration {
-	pause := w.Timing.ParkMin
-	for range attempts - 1 {
-		if pause *= 2; pause >= w.Timing.ParkMax {
-			return w.Timing.ParkMax
-		}
-	}
-	return pause
 }
 
 // redate moves the time of a request of which nothing is known to where it belongs: the machine can have stood still

@@ -213,14 +213,6 @@ func (i *instruments) transition(p payment.Payment, reason string) metric.Measur
 	})
 }
 
-// ended counts the open time of a payment that has its first outcome.
-func (w *Worker) ended(ctx context.Context, p payment.Payment) {
-	if w.metrics.openTimeToOutcome.Enabled(ctx) {
-		open := w.Opening(p.Provider, p.Operation).Hours.OpenDuration(p.RequestedAt, p.UpdatedAt)
-		w.metrics.openTimeToOutcome.Record(ctx, open.Seconds(), w.metrics.about(p))
-	}
-}
-
 // announce counts and logs an event that was written. What needs a person is logged as an error, and an intent
 // where somebody looks for details.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
@@ -230,8 +222,9 @@ func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Pa
 	}
 	overdue := !p.OverdueAt.IsZero() && p.OverdueAt.Equal(p.UpdatedAt) // this event, and no later one, says so
 	w.metrics.moved(ctx, from, p, reason, overdue)
-	if p.Status.Ended() && !from.Ended() {
-		w.ended(ctx, p)
+	if p.Status.Ended() && !from.Ended() && w.metrics.openTimeToOutcome.Enabled(ctx) {
+		open := w.Opening(p.Provider, p.Operation).Hours.OpenDuration(p.RequestedAt, p.UpdatedAt)
+		w.metrics.openTimeToOutcome.Record(ctx, open.Seconds(), w.metrics.about(p))
 	}
 	level := slog.LevelInfo
 	switch {

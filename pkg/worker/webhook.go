@@ -77,11 +77,11 @@ func (w *Worker) unverified(call events.Webhook, err error) queue.Verdict {
 func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webhook, conn connectors.Connector, notice connectors.Notice) queue.Verdict {
 	j := &job{ref: call.Ref, conn: conn, started: w.Local()}
 	err := w.reload(ctx, j)
-	if errors.Is(err, events.ErrNoPayment) {
+	switch {
+	case errors.Is(err, events.ErrNoPayment):
 		return w.awaitCommand(m, call)
-	}
-	if verdict, bad := w.unreadable(err); bad {
-		return verdict
+	case isUnreadable(err):
+		return w.parkUnreadable()
 	}
 	before, observation := j.seq, notice.Observation
 	if err == nil {
@@ -95,16 +95,14 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 		err = w.observe(ctx, j, observation, w.Now())
 	}
 	w.metrics.processed(ctx, call.Provider, observation.Kind, err)
-	if errors.Is(err, payment.ErrForbidden) { // no provider's webhook has such a meaning: it would come again for ever
+	switch {
+	case errors.Is(err, payment.ErrForbidden): // no provider's webhook has such a meaning: it would come again for ever
 		return queue.DeadLetter(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
-	}
-	if verdict, bad := w.unreadable(err); bad {
-		return verdict
-	}
-	if err != nil {
+	case isUnreadable(err):
+		return w.parkUnreadable()
+	case err != nil:
 		return w.retry(ctx, call.Ref, "the webhook cannot be processed now", err)
-	}
-	if afterAll(j.payment, observation) && !j.payment.Annotated(observation) {
+	case afterAll(j.payment, observation) && !j.payment.Annotated(observation):
 		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, observation))
 	}
 	return w.followUp(ctx, j, before)
@@ -120,11 +118,7 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) queue.Verdi
 	case age >= heldFor || m.Deliveries > heldTries:
 		return queue.ParkUntil(now.Add(max(age/2, waitMin)))
 	}
-	pause := busyMin
-	for range m.Deliveries {
-		pause = min(2*pause, busyMax)
-	}
-	return queue.RetryAfter(pause)
+	return queue.RetryAfter(doubled(busyMin, busyMax, m.Deliveries))
 }
 
 // saidOf is what a notice says of its payment.
@@ -162,10 +156,10 @@ func afterAll(p payment.Payment, o payment.Observation) bool {
 // followUp explains what a webhook said once that is written. before is the sequence of the payment's event when it came.
 func (w *Worker) followUp(ctx context.Context, j *job, before uint64) queue.Verdict {
 	verdict, err := w.explain(ctx, j, before)
-	if held, bad := w.unreadable(err); bad {
-		return held
-	}
-	if err != nil {
+	switch {
+	case isUnreadable(err):
+		return w.parkUnreadable()
+	case err != nil:
 		return w.retry(ctx, j.ref, "cannot follow up on an unrecognised webhook; will retry", err)
 	}
 	return verdict
