@@ -48,7 +48,7 @@ lint: ## check formatting, go vet and staticcheck
 	@unformatted=$$(gofmt -l cmd examples internal pkg); \
 		[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags measure ./internal/scale
+	$(GO) vet -tags measure ./internal/faults
 	$(GO) tool staticcheck ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s; 10m for a long run), FUZZJOBS (4) of them side by side, and count the inputs
@@ -58,10 +58,10 @@ simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all m
 	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v -seed $(SEED) -runs $(RUNS)
 
 weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
-	$(GO) test ./internal/weekend -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
+	$(GO) test ./internal/faults -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
 
 scale: ## start beside 100,000 payments, resume 50,000, come back to 2,000, see docs/performance.md: SCALEFLAGS="-run MeasureStart -again"
-	$(GO) test -tags measure ./internal/scale -count=1 -timeout 1h -v $(SCALEFLAGS)
+	$(GO) test -tags measure ./internal/faults -count=1 -timeout 1h -v -run 'TestMeasure(Start|Resume|Return)' $(SCALEFLAGS)
 
 update: ## write golden files and generated documents again
 	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \

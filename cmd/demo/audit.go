@@ -21,7 +21,7 @@ func (t *teller) audit(ctx context.Context) error {
 	fmt.Fprintln(table, "  PAYMENT\tOUTCOME\tAMOUNT\tMONEY MOVED AT THE PROVIDER\tTIMELINE")
 	var lost, wrong []string
 	for _, want := range t.expected {
-		records, err := t.stack.log.History(ctx, want.ref)
+		records, err := t.stack.Log.History(ctx, want.ref)
 		if errors.Is(err, events.ErrNoPayment) {
 			lost = append(lost, want.ref.String())
 			continue
@@ -29,7 +29,7 @@ func (t *teller) audit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		truth, err := t.stack.sandbox.Order(want.ref.Provider, want.ref.Order)
+		truth, err := t.stack.Sandbox.Order(want.ref.Provider, want.ref.Order)
 		if err != nil {
 			return err
 		}
@@ -46,7 +46,7 @@ func (t *teller) audit(ctx context.Context) error {
 
 // count prints the two counts that the promise is about.
 func (t *teller) count(lost, wrong []string) error {
-	summary := t.stack.sandbox.Truth().Summary()
+	summary := t.stack.Sandbox.Truth().Summary()
 	payments, eventCount := t.stack.ledger.counts()
 	fmt.Fprintf(t.out, "\nThe ledger booked %d payments from %d events.\n", payments, eventCount)
 	fmt.Fprintf(t.out, "From the provider's own books:\n  charged more than once: %d\n  lost: %d\n", len(summary.ChargedTwice), len(lost))

@@ -58,11 +58,7 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // The curl commands of README get a payment that the customer can act on. All other commands are checked by
 // internal/docstest, and those of Compose are run by make compose-test.
 func TestReadmeCommands(t *testing.T) {
-	s, err := startStack(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.close)
+	s := startStack(t, "")
 	curls := 0
 	for _, block := range shellBlock.FindAllStringSubmatch(read(t, "../../README.md"), -1) {
 		if strings.HasPrefix(block[1], "curl ") {
@@ -94,7 +90,7 @@ func shell(t *testing.T, s *stack, script string) []byte {
 		t.Skip("curl is not installed: apt-get install curl")
 	}
 	cmd := exec.CommandContext(t.Context(), "sh", "-ec", script)
-	cmd.Env = append(os.Environ(), "PAYONCE_API_KEY="+s.apiKey)
+	cmd.Env = append(os.Environ(), "PAYONCE_API_KEY="+s.APIKey)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("%v: %s\n%s", err, script, out)
@@ -120,17 +116,11 @@ func checkPayment(t *testing.T, out []byte) {
 
 // What --keep prints works when it is pasted.
 func TestKeepPrintsCommandsThatWork(t *testing.T) {
-	s, err := startStack(t.Context(), "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.close)
+	s := startStack(t, "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
-	if err := keepUp(ctx, s, &out); err != nil {
-		t.Fatal(err)
-	}
+	keepUp(ctx, s, &out)
 	began := time.Now()
 	script := regexp.MustCompile(`(?m)^  curl ([^\\\n]|\\\n)*$`).FindAllString(out.String(), -1)
 	if len(script) != 7 {

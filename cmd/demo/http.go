@@ -10,8 +10,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/natstest"
 	"payonce/pkg/payment"
 )
 
@@ -32,7 +32,7 @@ func (s *stack) request(ctx context.Context, method, path, body string, header h
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header = http.Header{"Authorization": {"Bearer " + s.apiKey}, "Content-Type": {"application/json"}}
+	req.Header = http.Header{"Authorization": {"Bearer " + s.APIKey}, "Content-Type": {"application/json"}}
 	for name, values := range header {
 		req.Header[name] = values
 	}
@@ -74,16 +74,7 @@ func (s *stack) get(ctx context.Context, ref payment.Ref) (payment.Payment, erro
 
 // publish puts a command on a NATS subject, as `nats pub --jetstream` does.
 func (s *stack) publish(ctx context.Context, subject, body string) error {
-	conn, err := nats.Connect(s.natsURL, nats.Name("upstream"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return err
-	}
-	_, err = js.Publish(ctx, subject, []byte(body))
+	_, err := natstest.JetStream(s.T, s.At.NATS[0], nats.Name("upstream")).Publish(ctx, subject, []byte(body))
 	return err
 }
 

@@ -7,7 +7,7 @@ import (
 )
 
 // keepUp shows how to use the running system and waits until it is to end.
-func keepUp(ctx context.Context, s *stack, out io.Writer) error {
+func keepUp(ctx context.Context, s *stack, out io.Writer) {
 	fmt.Fprintf(out, `The system is up. Ctrl-C ends it.
 
   ingress   %[1]s
@@ -39,8 +39,7 @@ What the provider's records say:
 A ledger that books the outcomes, in another terminal, into ledger.jsonl:
 
   go run ./examples/ledger --nats %[3]s --create
-`, s.ingress, s.sandboxAt, s.natsURL, s.dir, s.apiKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"))
+`, s.ingress, s.At.Sandbox, s.At.NATS[0], s.Dir, s.APIKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"))
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nStopping.")
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -23,33 +24,20 @@ type ledger struct {
 	changed chan struct{} // closed and replaced at each change
 }
 
-func (s *stack) startLedger(ctx context.Context) error {
-	conn, err := nats.Connect(s.natsURL, nats.Name("ledger"))
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	s.closers = append(s.closers, conn.Close)
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	consumer, err := js.CreateOrUpdateConsumer(ctx, events.StreamPayments, jetstream.ConsumerConfig{
+func (s *stack) startLedger() {
+	js := natstest.JetStream(s.T, s.At.NATS[0], nats.Name("ledger"))
+	consumer, err := js.CreateOrUpdateConsumer(s.T.Context(), events.StreamPayments, jetstream.ConsumerConfig{
 		Durable: "ledger", FilterSubjects: []string{"payment.settled.>", "payment.failed.>"}, AckPolicy: jetstream.AckExplicitPolicy,
 	})
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
+	s.Must(err)
 	s.ledger = &ledger{booked: map[payment.Ref]payment.Payment{}, changed: make(chan struct{})}
 	consuming, err := consumer.Consume(func(m jetstream.Msg) {
 		if s.ledger.book(m.Data()) == nil {
 			_ = m.Ack()
 		}
 	})
-	if err != nil {
-		return fmt.Errorf("ledger: %w", err)
-	}
-	s.closers = append(s.closers, consuming.Stop)
-	return nil
+	s.Must(err)
+	s.T.Cleanup(consuming.Stop)
 }
 
 func (l *ledger) book(data []byte) error {

@@ -15,9 +15,11 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"testing"
 	"time"
 
 	"payonce/internal/app"
+	"payonce/internal/testenv"
 )
 
 // workerArgument makes this program a worker: the demo starts itself again for each of its workers.
@@ -51,20 +53,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		*listen = "127.0.0.1:8080"
 	}
 	began := time.Now()
-	s, err := startStack(ctx, *listen)
+	err := testenv.Run(ctx, stderr, func(t testing.TB) {
+		s := startStack(t, *listen)
+		if *keep {
+			keepUp(ctx, s, stdout)
+			return
+		}
+		s.Must(play(ctx, s, stdout, began))
+	})
 	if err != nil {
 		fmt.Fprintf(stderr, "demo: %v\n", err)
-		return app.ExitFailed
-	}
-	defer s.close()
-	if *keep {
-		err = keepUp(ctx, s, stdout)
-	} else {
-		err = play(ctx, s, stdout, began)
-	}
-	if err != nil {
-		fmt.Fprintf(stderr, "demo: %v\nThe logs are in %s\n", err, s.dir)
-		s.keepFiles = true
 		return app.ExitFailed
 	}
 	return app.ExitOK

@@ -117,7 +117,7 @@ func (t *teller) instructions(ctx context.Context, order string) error {
 
 // pay is the customer's transfer.
 func (t *teller) pay(ctx context.Context, order string) error {
-	if err := t.stack.sandbox.Pay(provider, order, 0); err != nil {
+	if err := t.stack.Sandbox.Pay(provider, order, 0); err != nil {
 		return err
 	}
 	t.say("the customer has paid; the provider sends its signed webhook")
@@ -140,7 +140,7 @@ func depositByNATS(ctx context.Context, t *teller) error {
 		return err
 	}
 	t.say("published, with the broker's acknowledgement")
-	if _, err := t.stack.sandbox.WaitFor(ctx, provider, "D-1002", sandbox.ChargedTimes(1)); err != nil {
+	if _, err := t.stack.Sandbox.WaitFor(ctx, provider, "D-1002", sandbox.ChargedTimes(1)); err != nil {
 		return err
 	}
 	if err := t.instructions(ctx, "D-1002"); err != nil {
@@ -189,11 +189,11 @@ func lostReply(ctx context.Context, t *teller) error {
 	if _, err := t.post(ctx, "/v1/deposits", deposit(order, "30000"), http.StatusAccepted); err != nil {
 		return err
 	}
-	if _, err := t.stack.sandbox.WaitFor(ctx, provider, order, sandbox.ChargedTimes(1)); err != nil {
+	if _, err := t.stack.Sandbox.WaitFor(ctx, provider, order, sandbox.ChargedTimes(1)); err != nil {
 		return err
 	}
 	t.say("the provider has the order, and drops the connection without an answer")
-	if _, err := t.stack.sandbox.WaitFor(ctx, provider, order, sandbox.Queried(1)); err != nil {
+	if _, err := t.stack.Sandbox.WaitFor(ctx, provider, order, sandbox.Queried(1)); err != nil {
 		return err
 	}
 	t.say("in_doubt: the worker asks the provider by our order number, and does not send again")
@@ -208,7 +208,7 @@ func killedWorker(ctx context.Context, t *teller) error {
 	if _, err := t.post(ctx, "/v1/deposits", deposit(order, "40000"), http.StatusAccepted); err != nil {
 		return err
 	}
-	if _, err := t.stack.sandbox.WaitFor(ctx, provider, order, sandbox.ChargedTimes(1)); err != nil {
+	if _, err := t.stack.Sandbox.WaitFor(ctx, provider, order, sandbox.ChargedTimes(1)); err != nil {
 		return err
 	}
 	victim, err := t.stack.ownerOf(order)
@@ -217,12 +217,10 @@ func killedWorker(ctx context.Context, t *teller) error {
 	}
 	victim.Kill()
 	t.say("the provider has the order; %s (pid %d), which called it, is dead", victim.name, victim.Pid())
-	if err := t.stack.sandbox.Release(provider, order); err != nil {
+	if err := t.stack.Sandbox.Release(provider, order); err != nil {
 		return err
 	}
-	if err := t.stack.startWorker(ctx); err != nil {
-		return err
-	}
+	t.stack.startWorker()
 	t.say("a new worker starts; the broker will deliver the command again")
 	if err := t.instructions(ctx, order); err != nil {
 		return err
@@ -274,7 +272,7 @@ func badInput(ctx context.Context, t *teller) error {
 // deadLetters waits until so many dead letters are kept, and shows them.
 func (t *teller) deadLetters(ctx context.Context, want int) error {
 	for {
-		deadLetters, err := t.stack.log.DeadLetters(ctx, 0, 10)
+		deadLetters, err := t.stack.Log.DeadLetters(ctx, 0, 10)
 		if err != nil {
 			return err
 		}

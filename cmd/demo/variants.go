@@ -51,10 +51,10 @@ func (t *teller) customerPays(ctx context.Context, ref payment.Ref) error {
 			return err
 		}
 	}
-	if _, err := t.stack.sandbox.WaitFor(ctx, ref.Provider, ref.Order, sandbox.ChargedTimes(1)); err != nil {
+	if _, err := t.stack.Sandbox.WaitFor(ctx, ref.Provider, ref.Order, sandbox.ChargedTimes(1)); err != nil {
 		return err
 	}
-	return t.stack.sandbox.Pay(ref.Provider, ref.Order, 0)
+	return t.stack.Sandbox.Pay(ref.Provider, ref.Order, 0)
 }
 
 // visit opens a Payment Page: only with it the provider hears of the payment. Other links lead to pages
@@ -63,7 +63,7 @@ func (t *teller) visit(ctx context.Context, ref payment.Ref, to *payment.Redirec
 	if ref.Provider != testenv.ECommPay && ref.Provider != testenv.ECommPayRedirect || to.Method != http.MethodGet {
 		return nil
 	}
-	reply, err := t.stack.sandbox.Visit(ctx, ref.Provider, to.URL)
+	reply, err := t.stack.Sandbox.Visit(ctx, ref.Provider, to.URL)
 	if err == nil && reply.Status >= http.StatusBadRequest {
 		err = fmt.Errorf("the payment page answers %d", reply.Status)
 	}
@@ -104,7 +104,7 @@ func clarified(ctx context.Context, t *teller) error {
 	if err := t.untilTransfer(ctx, ref); err != nil {
 		return err
 	}
-	if err := t.stack.sandbox.Pay(ref.Provider, ref.Order, 0); err != nil {
+	if err := t.stack.Sandbox.Pay(ref.Provider, ref.Order, 0); err != nil {
 		return err
 	}
 	return t.expect(ctx, ref, payment.Settled)
@@ -124,9 +124,9 @@ func answersTo(asked map[string][]string) map[string]map[string]string {
 
 // untilTransfer waits until the customer has an account to pay to.
 func (t *teller) untilTransfer(ctx context.Context, ref payment.Ref) error {
-	changed, stop := t.stack.log.Watch(ref)
+	changed, stop := t.stack.Log.Watch(ref)
 	defer stop()
-	shown := jetstream.WithActions{Conn: t.stack.log}
+	shown := jetstream.WithActions{Conn: t.stack.Log}
 	for {
 		p, _, err := shown.Last(ctx, ref)
 		if err != nil {

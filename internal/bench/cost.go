@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 )
 
@@ -31,69 +30,52 @@ func (c cost) of(n int) cost {
 }
 
 // spent is what the broker and Redis have spent since they were started.
-func (s *system) spent() (c cost, err error) {
-	var errs [4]error
-	c.broker, errs[0] = processorTime(s.nats.Pid())
-	c.redis, errs[1] = processorTime(s.redisOf.Pid())
-	c.published, errs[2] = s.published()
-	c.commands, errs[3] = s.commands()
-	return c, errors.Join(errs[:]...)
+func (s *system) spent() cost {
+	return cost{broker: processorTime(s.t, s.nats.Pid()), redis: processorTime(s.t, s.redis.Pid()), published: s.published(), commands: s.commands()}
 }
 
 // ticks a second of the times in /proc, on every Linux that Go runs on.
 const ticks = 100
 
 // processorTime is what a process has spent in user and system mode (proc(5), stat).
-func processorTime(pid int) (time.Duration, error) {
+func processorTime(t testing.TB, pid int) time.Duration {
+	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil {
-		return 0, err
-	}
+	must(t, err)
 	_, after, _ := strings.Cut(string(text), ") ") // behind the name, which can hold anything
 	fields := strings.Fields(after)
 	if len(fields) < 13 {
-		return 0, fmt.Errorf("the times of process %d are not told", pid)
+		t.Fatalf("the times of process %d are not told", pid)
 	}
 	user, err := strconv.Atoi(fields[11])
 	system, failed := strconv.Atoi(fields[12])
-	return time.Duration(user+system) * time.Second / ticks, errors.Join(err, failed)
+	must(t, errors.Join(err, failed))
+	return time.Duration(user+system) * time.Second / ticks
 }
 
 // published is how many messages the broker was sent.
-func (s *system) published() (float64, error) {
+func (s *system) published() float64 {
 	response, err := http.Get(s.monitor + "/varz")
-	if err != nil {
-		return 0, err
-	}
+	must(s.t, err)
 	defer func() { _ = response.Body.Close() }()
 	var told struct {
 		InMsgs float64 `json:"in_msgs"`
 	}
-	return told.InMsgs, json.NewDecoder(response.Body).Decode(&told)
+	must(s.t, json.NewDecoder(response.Body).Decode(&told))
+	return told.InMsgs
 }
 
 // commands is how many commands Redis was sent of those that the programs use.
-func (s *system) commands() (total float64, err error) {
-	conn, err := net.Dial("tcp", s.redis)
-	if err != nil {
-		return 0, err
-	}
-	defer func() { _ = conn.Close() }()
-	if _, err := fmt.Fprint(conn, "INFO commandstats\r\nQUIT\r\n"); err != nil {
-		return 0, err
-	}
-	lines := bufio.NewScanner(conn)
-	for lines.Scan() { // cmdstat_evalsha:calls=2,usec=…
-		name, rest, _ := strings.Cut(strings.TrimPrefix(lines.Text(), "cmdstat_"), ":calls=")
+func (s *system) commands() (total float64) {
+	for line := range strings.Lines(s.redis.MustDo("INFO commandstats")) { // cmdstat_evalsha:calls=2,usec=…
+		name, rest, _ := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":calls=")
 		calls, _, _ := strings.Cut(rest, ",")
 		switch name {
 		case "eval", "evalsha", "set":
 			n, err := strconv.ParseFloat(calls, 64)
-			if err != nil {
-				return 0, err
-			}
+			must(s.t, err)
 			total += n
 		}
 	}
-	return total, lines.Err()
+	return total
 }

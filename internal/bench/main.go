@@ -14,7 +14,10 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"testing"
 	"time"
+
+	"payonce/internal/testenv"
 )
 
 func main() {
@@ -117,16 +120,15 @@ func settings(sync, workers string) (all []setting, err error) {
 
 // play measures every program in every setting, in turns.
 func (p plan) play(ctx context.Context, progress io.Writer) (results []result, err error) {
-	b, err := newBuilds(ctx, p.programs)
-	if err != nil {
-		return nil, err
-	}
-	defer b.remove()
+	defer testenv.RemoveBuilds()
 	for _, s := range p.settings {
 		for round := range p.rounds {
 			for i := range p.programs { // each begins a round as often as the others
 				program := p.programs[(round+i)%len(p.programs)]
-				r, err := p.measure(ctx, b, program, s)
+				var r result
+				limited, cancel := context.WithTimeout(ctx, runTimeout)
+				err := testenv.Run(limited, progress, func(t testing.TB) { r = p.measure(t, program, s) })
+				cancel()
 				if err != nil {
 					return nil, fmt.Errorf("%s, %s: %w", program.name, s, err)
 				}

@@ -17,7 +17,7 @@ const profileFor = 5 * time.Second
 func (s *system) profileBroker(ctx context.Context, to string) (wait func() error) {
 	done := make(chan error, 1)
 	go func() {
-		done <- download(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", s.profiles, int(profileFor.Seconds())), to+"-nats-server.cpu")
+		done <- download(ctx, fmt.Sprintf("%s/debug/pprof/profile?seconds=%d", s.profiler, int(profileFor.Seconds())), to+"-nats-server.cpu")
 	}()
 	return func() error { return <-done }
 }

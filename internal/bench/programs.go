@@ -1,15 +1,16 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 
 	"payonce/internal/bench/baseline"
+	"payonce/internal/testenv"
 )
 
 // program is one that is measured.
@@ -40,7 +41,7 @@ func before(built string) program {
 func configOf(s *system) []string { return []string{"--config", s.config} }
 
 func flagsOf(s *system) []string {
-	return []string{"--nats", s.natsURL, "--redis", s.redis, "--provider", s.provider.URL, "--slots", strconv.Itoa(s.slots)}
+	return []string{"--nats", s.nats.URL, "--redis", s.redis.Addr(), "--provider", s.provider, "--slots", strconv.Itoa(s.slots)}
 }
 
 func named(names string) (programs []program, err error) {
@@ -58,46 +59,20 @@ func named(names string) (programs []program, err error) {
 	return programs, nil
 }
 
-// builds is a folder with the programs.
-type builds struct{ dir string }
-
-// newBuilds builds the programs and a nats-server. Redis must be installed.
-func newBuilds(ctx context.Context, programs []program) (*builds, error) {
-	if _, err := exec.LookPath("redis-server"); err != nil {
-		return nil, fmt.Errorf("redis-server is needed (apt-get install redis-server, brew install redis): %w", err)
+// build returns the program's file.
+func (p program) build(t testing.TB) string {
+	t.Helper()
+	if p.built != "" {
+		return p.built
 	}
-	root, err := exec.CommandContext(ctx, "go", "list", "-m", "-f", "{{.Dir}}", "payonce").Output()
-	if err != nil {
-		return nil, fmt.Errorf("go list: %w", err)
-	}
-	dir, err := os.MkdirTemp("", "payonce-bench-")
-	if err != nil {
-		return nil, err
-	}
-	b := &builds{dir: dir}
-	sources := append([]program{{name: "nats-server", source: "github.com/nats-io/nats-server/v2", module: "."}}, programs...)
-	for _, p := range sources {
-		if p.built != "" {
-			if err := os.Symlink(p.built, b.path(p.name)); err != nil {
-				b.remove()
-				return nil, err
-			}
-			continue
-		}
-		folder := filepath.Join(strings.TrimSpace(string(root)), p.module)
-		// Another module than ours is brought up to date in a copy: what we import changes more often than it.
-		copied := filepath.Join(dir, p.name+".mod")
-		if err := copyModule(folder, copied); err != nil {
-			b.remove()
-			return nil, err
-		}
-		build := exec.CommandContext(ctx, "go", "build", "-C", folder, "-mod=mod", "-modfile", copied, "-o", b.path(p.name), p.source)
-		if out, err := build.CombinedOutput(); err != nil {
-			b.remove()
-			return nil, fmt.Errorf("build %s: %w\n%s", p.name, err, out)
-		}
-	}
-	return b, nil
+	root, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "payonce").Output()
+	must(t, err)
+	folder := filepath.Join(strings.TrimSpace(string(root)), p.module)
+	// Another module than ours is brought up to date in a copy: what we import changes more often than it.
+	copied := filepath.Join(os.TempDir(), fmt.Sprintf("payonce-bench-%d-%s.mod", os.Getpid(), p.name))
+	must(t, copyModule(folder, copied))
+	t.Cleanup(func() { _ = os.Remove(copied); _ = os.Remove(strings.TrimSuffix(copied, ".mod") + ".sum") })
+	return testenv.Build(t, "-C", folder, "-mod=mod", "-modfile", copied, p.source)
 }
 
 // copyModule copies a folder's go.mod and go.sum. Paths in it stay relative to the folder.
@@ -113,9 +88,6 @@ func copyModule(folder, to string) error {
 	}
 	return nil
 }
-
-func (b *builds) path(name string) string { return filepath.Join(b.dir, name) }
-func (b *builds) remove()                 { _ = os.RemoveAll(b.dir) }
 
 // configText is the configuration of payonce's workers: what a file has that says only what it must.
 const configText = `environment: test

@@ -9,13 +9,13 @@ import (
 	"strings"
 	"time"
 
-	"payonce/internal/disk"
+	"payonce/internal/testenv"
 )
 
 // report writes the results as a table: medians of the rounds, and ratios of payonce with their spread.
 func (p plan) report(results []result) (string, error) {
 	var text strings.Builder
-	writes, err := disk.SyncedWrites(p.store)
+	writes, err := testenv.SyncedWrites(p.store)
 	if err != nil {
 		return "", err
 	}

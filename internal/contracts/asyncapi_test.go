@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,13 +14,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 	"go.yaml.in/yaml/v4"
 
 	"payonce/internal/natstest"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -434,11 +433,7 @@ func openConn(ctx context.Context, t *testing.T) (*jetstream.Conn, *nats.Conn) {
 	url := natstest.Start(t).URL()
 	config := jetstream.DefaultConfig()
 	config.Upstreams = []string{"shop"}
-	conn, err := jetstream.Connect(ctx, jetstream.Options{URLs: []string{url}, Name: "contracts", Config: config, Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
+	conn := testenv.Connect(t, jetstream.Options{URLs: []string{url}, Config: config})
 	if err := conn.EnsureStreams(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -20,19 +20,13 @@ var victims = []string{"deposit.requested.nobody.V-1", "deposit.requested.nobody
 func attack(t *testing.T, s *system) {
 	t.Helper()
 	s.stopWorker() // nothing but the attacks shall change what is compared
-	operator, err := njs.New(s.login(t, "operator-kim"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	operator := s.jetStream(t, "operator-kim")
 	for _, subject := range victims {
 		if _, err := operator.Publish(bounded(t), subject, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
-	worker, err := njs.New(s.login(t, "worker"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	worker := s.jetStream(t, "worker")
 	for i := range 2 * len(targets) { // events that the ledger has not read yet
 		if _, err := worker.Publish(bounded(t), fmt.Sprintf("payment.settled.nobody.L-%d", i), []byte("{}")); err != nil {
 			t.Fatal(err)
@@ -88,10 +82,7 @@ var orders = [][]string{
 // headers sends every header that orders the broker about. All are refused.
 func headers(t *testing.T, s *system, user string) {
 	t.Helper()
-	js, err := njs.New(s.login(t, user))
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := s.jetStream(t, user)
 	for i, header := range orders {
 		msg := &nats.Msg{Subject: fmt.Sprintf("deposit.requested.ecommpay-kr.A-%d", i), Header: nats.Header{}, Data: []byte("{}")}
 		for j := 0; j < len(header); j += 2 {
@@ -163,10 +154,7 @@ func stolenID(t *testing.T, s *system) {
 	for i, publish := range []struct{ user, subject string }{
 		{"upstream-shop", "deposit.requested.ecommpay-kr.I-1"}, {"upstream-game", "deposit.requested.diamondpay-tw.I-1"},
 	} {
-		js, err := njs.New(s.login(t, publish.user))
-		if err != nil {
-			t.Fatal(err)
-		}
+		js := s.jetStream(t, publish.user)
 		ack, err := js.Publish(bounded(t), publish.subject, []byte("{}"), njs.WithMsgID("guessed"))
 		if err != nil || ack.Duplicate {
 			t.Errorf("publish %d: %+v: %v", i, ack, err)

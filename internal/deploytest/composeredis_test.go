@@ -16,8 +16,8 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"payonce/internal/credentials"
-	"payonce/internal/freeport"
 	"payonce/internal/redistest"
+	"payonce/internal/testenv"
 	"payonce/pkg/config"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/secret"
@@ -51,11 +51,7 @@ func TestComposeRedisSpeaksTLSOnly(t *testing.T) {
 	made := func(path string) string { return filepath.Join(dir, path) }
 	var ports [2]string
 	for i := range ports {
-		address, err := freeport.Address(bounded(t))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, ports[i], _ = net.SplitHostPort(address)
+		_, ports[i], _ = net.SplitHostPort(testenv.FreeAddress(t))
 	}
 	here := func(text, port string) string {
 		return strings.NewReplacer(

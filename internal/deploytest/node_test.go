@@ -73,11 +73,11 @@ func installNode(t *testing.T) string {
 }
 
 // start runs one of the programs as a process of its own.
-func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Scanner, *lockedBuffer) {
+func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
 	n.t.Helper()
 	cmd := exec.CommandContext(n.t.Context(), "node", append([]string{program, "--nats", strings.Join(n.urls(), ","), "--ca", n.ca()}, args...)...)
 	cmd.Dir, cmd.SysProcAttr = n.dir, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	problems := &lockedBuffer{}
+	problems := &testenv.Logs{}
 	cmd.Stderr = problems
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -90,7 +90,7 @@ func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Sca
 }
 
 // ledger runs the ledger with the rights that deploy/nats gives it.
-func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *lockedBuffer) {
+func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
 	n.t.Helper()
 	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", jetstream.LedgerConsumer(statement))
 }
@@ -376,7 +376,7 @@ func (n javascript) upstreamAsks() {
 	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
 	worker := n.login(n.t, "worker")
 	eventually(n.t, "the payment settled", func() bool { p, _ := last(outcomes(n.t, worker)[ref]); return p.Status == payment.Settled })
-	if o, err := n.sandbox.Order(testenv.TeemoPay, order); err != nil || len(o.Charges) != 1 {
+	if o, err := n.Sandbox.Order(testenv.TeemoPay, order); err != nil || len(o.Charges) != 1 {
 		n.t.Errorf("the provider was charged %d times: %v", len(o.Charges), err)
 	}
 	// Another's provider: it must say so and end, and not try for ever.

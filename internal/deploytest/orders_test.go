@@ -1,7 +1,6 @@
 package deploytest
 
 import (
-	"bytes"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -10,8 +9,6 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
 	"payonce/internal/testenv"
@@ -36,7 +33,7 @@ func contested(t *testing.T, s *system) {
 		ref := payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("C-%d", i)}
 		for _, amount := range amounts {
 			asking.Go(func() {
-				status := s.post(t, body(ref, amount))
+				status, _ := s.Post(t.Context(), "/v1/deposits", body(ref, amount))
 				if status/100 != 2 && status != http.StatusConflict {
 					t.Errorf("%s for %s: %d", ref, amount, status)
 				}
@@ -51,10 +48,7 @@ func contested(t *testing.T, s *system) {
 	asking.Wait()
 	// What two ingresses store that looked at the log at the same time.
 	both := payment.Ref{Provider: testenv.TeemoPay, Order: "C-both"}
-	ingress, err := njs.New(s.login(t, "ingress"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	ingress := s.jetStream(t, "ingress")
 	for _, amount := range amounts {
 		if _, err := ingress.Publish(bounded(t), events.CommandSubject(payment.Deposit, both), []byte(body(both, amount))); err != nil {
 			t.Fatal(err)
@@ -73,28 +67,10 @@ func contested(t *testing.T, s *system) {
 	}
 	s.settled(t, all...)
 	for _, ref := range all {
-		if o, err := s.sandbox.Order(ref.Provider, ref.Order); err != nil || len(o.Charges) != 1 {
+		if o, err := s.Sandbox.Order(ref.Provider, ref.Order); err != nil || len(o.Charges) != 1 {
 			t.Errorf("%s: %d charges, %v", ref, len(o.Charges), err)
 		}
 	}
-}
-
-// post asks the ingress for a deposit and returns the answer's status.
-func (s *system) post(t *testing.T, body string) int {
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://"+s.listen+"/v1/deposits", bytes.NewReader([]byte(body)))
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Error(err)
-		return 0
-	}
-	_ = response.Body.Close()
-	return response.StatusCode
 }
 
 // unanswered asks for orders while no worker runs: one that the log knows is shown, and of another nobody can say that it does
@@ -145,7 +121,7 @@ func sentInBatches(t *testing.T, s *system) {
 // connect connects as the program of a user does, with its configuration.
 func (s *system) connect(t *testing.T, user string) *jetstream.Conn {
 	t.Helper()
-	cfg, err := config.Load(filepath.Join(s.configs, user+".yaml"), config.OS())
+	cfg, err := config.Load(filepath.Join(s.Dir, user+".yaml"), config.OS())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,17 +2,14 @@ package deploytest
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,7 +17,6 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
-	"payonce/internal/freeport"
 	"payonce/internal/payctl"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
@@ -32,46 +28,30 @@ import (
 // system is payonce on a secured broker: each program logs in as its own user.
 type system struct {
 	broker
-	listen, apiKey string
-	sandbox        *sandbox.Sandbox
-	configs        string // the folder of the configurations
-	replicas       int
-	stopWorker     func() // and wait for its end
-	logs           lockedBuffer
+	*testenv.System
+	stopWorker func() // and wait for its end
+	logs       *testenv.Logs
+}
+
+func newSystem(t *testing.T, b broker) *system {
+	t.Helper()
+	at := testenv.Addresses{NATS: b.urls(), Redis: miniredis.RunT(t).Addr()}
+	return &system{broker: b, logs: testenv.NewLogs(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
+		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
+	})}
 }
 
 // startSystem makes the streams as administrator and starts an ingress and a worker.
 func startSystem(t *testing.T, b broker, replicas int) *system {
 	t.Helper()
-	s := &system{broker: b}
-	redis := miniredis.RunT(t)
-	var err error
-	if s.listen, err = freeport.Address(bounded(t)); err != nil {
-		t.Fatal(err)
+	s := newSystem(t, b)
+	configs := map[string]string{}
+	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress"} {
+		configs[user] = s.config(t, s.Config, user, replicas)
 	}
-	at := testenv.Addresses{NATS: b.urls(), Redis: redis.Addr(), Listen: s.listen}
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	at.Sandbox = s.startSandbox(t, keys, at)
-	path, apiKey, err := keys.WriteConfig(t.TempDir(), at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.apiKey, s.configs, s.replicas = apiKey, filepath.Dir(path), replicas
-	var out bytes.Buffer
-	code := payctl.Run(t.Context(), []string{"streams", "apply", "--config", s.config(t, path, "administrator", replicas)}, payctl.Env{
-		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
-	})
-	if code != payctl.ExitOK || !strings.Contains(out.String(), "INTAKE-shop: missing") {
-		t.Fatalf("payctl streams apply: exit %d\n%s", code, out.String())
-	}
-	for _, person := range []string{"operator-kim", "operator-lee"} {
-		s.config(t, path, person, replicas)
-	}
-	s.stopWorker = s.run(t, app.Worker(), s.config(t, path, "worker", replicas))
-	s.run(t, app.Ingress(), s.config(t, path, "ingress", replicas))
+	s.wantPayctl(t, "administrator", payctl.ExitOK, "INTAKE-shop: missing", "streams", "apply")
+	s.stopWorker = s.run(t, app.Worker(), configs["worker"])
+	s.run(t, app.Ingress(), configs["ingress"])
 	return s
 }
 
@@ -96,82 +76,19 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 
 var redisAddresses = regexp.MustCompile(`addresses: \[.*\]`)
 
-func (s *system) startSandbox(t *testing.T, keys testenv.Keys, at testenv.Addresses) string {
-	t.Helper()
-	accounts, err := keys.Accounts(at, func(a *sandbox.AccountConfig) {
-		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.sandbox.Close)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	srv := &http.Server{Handler: s.sandbox, ReadHeaderTimeout: 10 * time.Second}
-	go func() { _ = srv.Serve(listener) }()
-	t.Cleanup(func() { _ = srv.Close() })
-	return "http://" + listener.Addr().String()
-}
-
 // run runs a service in this process until the test ends or stop is called.
 func (s *system) run(t *testing.T, service app.Service, config string) (stop func()) {
 	t.Helper()
-	rt, err := app.Load(service, config, &s.logs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	var once sync.Once
-	go func() { ended <- service.Run(ctx, rt, func(string) { once.Do(func() { close(ready) }) }) }()
-	stop = sync.OnceFunc(func() { cancel(); <-ended })
-	t.Cleanup(func() {
-		stop()
-		if t.Failed() {
-			t.Logf("%s", s.logs.String())
-		}
-	})
-	select {
-	case <-ready:
-	case err := <-ended:
-		ended <- err
-		t.Fatalf("%s: %v\n%s", service.Name, err, s.logs.String())
-	case <-time.After(2 * timeout):
-		t.Fatalf("%s is not ready\n%s", service.Name, s.logs.String())
-	}
-	return stop
-}
-
-type lockedBuffer struct {
-	mu     sync.Mutex
-	buffer bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buffer.String()
+	rt, err := app.Load(service, config, s.logs)
+	s.Must(err)
+	return testenv.Serve(t, func(ctx context.Context, ready func(string)) error { return service.Run(ctx, rt, ready) })
 }
 
 // payAsUpstream publishes a deposit as an upstream does: plain JSON on the long subject.
 func (s *system) payAsUpstream(t *testing.T, order string) payment.Ref {
 	t.Helper()
 	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
-	js, err := njs.New(s.login(t, "upstream-shop"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := s.jetStream(t, "upstream-shop")
 	body := fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`, ref.Provider, ref.Order)
 	ack, err := js.Publish(bounded(t), events.CommandSubject(payment.Deposit, ref), []byte(body))
 	if err != nil || ack.Stream != events.IntakeStream("shop") {
@@ -184,21 +101,8 @@ func (s *system) payAsUpstream(t *testing.T, order string) payment.Ref {
 func (s *system) payByHTTP(t *testing.T, order string) payment.Ref {
 	t.Helper()
 	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
-	body := fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`, ref.Provider, ref.Order)
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
-	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Prefer", "wait=20")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = response.Body.Close() }()
-	if response.StatusCode/100 != 2 {
-		t.Fatalf("POST /v1/deposits: %s", response.Status)
+	if status := s.deposit(t, ref); status != http.StatusAccepted {
+		t.Fatalf("POST /v1/deposits: %d", status)
 	}
 	return ref
 }
@@ -278,7 +182,7 @@ func (s *system) pay(t *testing.T) {
 	t.Helper()
 	documented := s.payAsDocumented(t)
 	s.settled(t, documented, s.payAsUpstream(t, "N-1"), s.payByHTTP(t, "H-1"))
-	if o, err := s.sandbox.Order(documented.Provider, documented.Order); err != nil || len(o.Charges) != 1 {
+	if o, err := s.Sandbox.Order(documented.Provider, documented.Order); err != nil || len(o.Charges) != 1 {
 		t.Errorf("the lines of docs/upstream.md came to %d charges: %v", len(o.Charges), err)
 	}
 	s.othersCannotSee(t, "N-1", "H-1")

@@ -25,7 +25,7 @@ import (
 func (s *system) payctl(t *testing.T, user string, args ...string) (int, string) {
 	t.Helper()
 	var out bytes.Buffer
-	code := payctl.Run(t.Context(), append(args, "--config", filepath.Join(s.configs, user+".yaml")), payctl.Env{
+	code := payctl.Run(t.Context(), append(args, "--config", filepath.Join(s.Dir, user+".yaml")), payctl.Env{
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
 	})
 	return code, out.String()
@@ -42,10 +42,7 @@ func (s *system) wantPayctl(t *testing.T, user string, code int, says string, ar
 func people(t *testing.T, s *system) {
 	t.Helper()
 	// A dead letter to drop: what stands here is not JSON.
-	js, err := njs.New(s.login(t, "worker"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	js := s.jetStream(t, "worker")
 	for range 2 {
 		if _, err := js.Publish(bounded(t), "deadletter.commands.nobody", []byte("x")); err != nil {
 			t.Fatal(err)
@@ -61,10 +58,7 @@ func people(t *testing.T, s *system) {
 	s.forgedByWorker(t)
 
 	// lee says to be kim, past payctl.
-	lee, err := njs.New(s.login(t, "operator-lee"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	lee := s.jetStream(t, "operator-lee")
 	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Action: events.ActionSettle, Provider: "nobody", By: "kim", Reason: "not me", At: time.Now()})
 	if err != nil {
 		t.Fatal(err)
@@ -150,10 +144,7 @@ func (s *system) forgedByWorker(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker, err := njs.New(s.login(t, "worker"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	worker := s.jetStream(t, "worker")
 	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: "copy.account.nobody.-", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}); err != nil {
 		t.Fatal(err)
 	}

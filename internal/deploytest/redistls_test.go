@@ -15,8 +15,8 @@ import (
 
 	shipped "payonce/deploy/redis"
 	"payonce/internal/credentials"
-	"payonce/internal/freeport"
 	"payonce/internal/redistest"
+	"payonce/internal/testenv"
 	"payonce/pkg/config"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/secret"
@@ -47,7 +47,7 @@ func startRedis(t *testing.T, name, text string, more ...string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(redistest.Require(t), append([]string{path}, more...)...)
-	var said lockedBuffer
+	var said testenv.Logs
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -72,10 +72,7 @@ func TestRedisSpeaksTLSOnly(t *testing.T) {
 	}
 	var addresses [2]string
 	for i := range addresses {
-		var err error
-		if addresses[i], err = freeport.Address(bounded(t)); err != nil {
-			t.Fatal(err)
-		}
+		addresses[i] = testenv.FreeAddress(t)
 	}
 	_, port, _ := net.SplitHostPort(addresses[0])
 	redisProcess(t, dirs[0], "tls.conf", addresses[0], fmt.Sprintf("maxmemory-policy noeviction\nappendonly yes\nappendfsync always\nuser payonce on >%s %s\nuser default on >%s ~* &* +@all\n",

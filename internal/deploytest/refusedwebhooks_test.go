@@ -18,17 +18,8 @@ import (
 func refusedWebhooks(t *testing.T, s *system) {
 	t.Helper()
 	forged := `{"merchantOrderNo":"FORGED-1","payerName":"HongGilDong"}`
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/webhooks/"+testenv.TeemoPay, strings.NewReader(forged))
-	if err != nil {
-		t.Fatal(err)
-	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = answer.Body.Close()
-	if answer.StatusCode != http.StatusUnauthorized {
-		t.Errorf("a forged webhook is answered %s", answer.Status)
+	if status, body := s.Post(bounded(t), "/webhooks/"+testenv.TeemoPay, forged); status != http.StatusUnauthorized {
+		t.Errorf("a forged webhook is answered %d %s", status, body)
 	}
 	show := []string{"webhooks", "refused", "show", "1", "--json"}
 	eventually(t, "the forged webhook can be looked at", func() bool {

@@ -18,7 +18,6 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"payonce/internal/app"
-	"payonce/internal/freeport"
 	"payonce/internal/natstest"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
@@ -95,48 +94,15 @@ func queries(t *testing.T) (oldest, ready string) {
 func reportingIngress(t *testing.T) (metrics string, conn *jetstream.Conn) {
 	t.Helper()
 	nats := natstest.Start(t)
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
-		NATS: []string{nats.URL()}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rt, err := app.Load(app.Ingress(), path, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if rt.Config.Ingress.AdminListen, err = freeport.Address(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	works, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- app.Ingress().Run(ctx, rt, func(string) { close(works) }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-ended; err != nil {
-			t.Error(err)
-		}
-	})
-	select {
-	case <-works:
-	case err := <-ended:
-		ended <- err
-		t.Fatalf("it ended: %v", err)
-	case <-time.After(timeout):
-		t.Fatal("it does not begin to work")
-	}
-	conn, err = jetstream.Connect(bounded(t), jetstream.Options{
-		URLs: []string{nats.URL()}, Name: "test", Inbox: "_INBOX.test", Config: app.StreamConfig(rt.Config), Logger: rt.Logger, Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return "http://" + rt.Config.Ingress.AdminListen + "/metrics", conn
+	s := testenv.NewSystem(t, t.TempDir(), testenv.Addresses{
+		NATS: []string{nats.URL()}, Redis: miniredis.RunT(t).Addr(), Sandbox: "http://127.0.0.1:1",
+	}, nil)
+	admin := s.Admin("ingress")
+	rt, err := app.Load(app.Ingress(), s.Config, io.Discard)
+	s.Must(err)
+	testenv.Serve(t, func(ctx context.Context, ready func(string)) error { return app.Ingress().Run(ctx, rt, ready) })
+	conn = testenv.Connect(t, jetstream.Options{URLs: []string{nats.URL()}, Inbox: "_INBOX.test", Config: app.StreamConfig(rt.Config)})
+	return "http://" + admin + "/metrics", conn
 }
 
 func command(t *testing.T, conn *jetstream.Conn, order string) {

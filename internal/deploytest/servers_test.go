@@ -12,9 +12,10 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/credentials"
-	"payonce/internal/freeport"
+	"payonce/internal/testenv"
 )
 
 // timeout bounds waits for what must happen. The machine can be slow.
@@ -60,11 +61,7 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 	environ(t, filepath.Join(b.dir, credentials.ServerDir, "nats.env"))
 	routes := make([]string, len(names))
 	for i := range names {
-		address, err := freeport.Address(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		routes[i] = "nats-route://" + address
+		routes[i] = "nats-route://" + testenv.FreeAddress(t)
 	}
 	for i, name := range names {
 		t.Setenv("NATS_NAME", name)
@@ -149,6 +146,16 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 	return nc
 }
 
+// jetStream is a client of what a user may do with JetStream.
+func (b broker) jetStream(t *testing.T, user string) njs.JetStream {
+	t.Helper()
+	js, err := njs.New(b.login(t, user))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return js
+}
+
 func bounded(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
@@ -159,12 +166,7 @@ func bounded(t *testing.T) context.Context {
 // eventually polls a condition for which there is no signal.
 func eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for deadline := time.Now().Add(timeout); time.Now().Before(deadline); <-ticker.C {
-		if condition() {
-			return
-		}
-	}
-	t.Fatalf("not within %v: %s", timeout, what)
+	ctx, cancel := context.WithTimeout(t.Context(), timeout)
+	defer cancel()
+	testenv.Await(ctx, t, what, condition)
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/payctl"
 	"payonce/internal/testenv"
@@ -34,10 +33,7 @@ func steppedOver(t *testing.T, s *system) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	worker, err := njs.New(s.login(t, "worker"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	worker := s.jetStream(t, "worker")
 	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: out.Subject, Header: nats.Header{jetstream.HeaderPrevious: {"0"}}, Data: out.Data}); err != nil {
 		t.Fatal(err)
 	}
@@ -45,10 +41,7 @@ func steppedOver(t *testing.T, s *system) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	upstream, err := njs.New(s.login(t, "upstream-shop"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	upstream := s.jetStream(t, "upstream-shop")
 	if _, err := upstream.Publish(bounded(t), events.CommandSubject(payment.Deposit, ref), []byte(body)); err != nil {
 		t.Fatal(err)
 	}
@@ -60,7 +53,7 @@ func steppedOver(t *testing.T, s *system) {
 		_, err := commands.GetLastMsgForSubject(bounded(t), events.ParkedSubject(ref))
 		return err == nil
 	})
-	if o, err := s.sandbox.Order(ref.Provider, ref.Order); err == nil && o.Creates+o.Queries != 0 {
+	if o, err := s.Sandbox.Order(ref.Provider, ref.Order); err == nil && o.Creates+o.Queries != 0 {
 		t.Errorf("the provider was called: %+v", o)
 	}
 	if status, text := s.get(t, ref, ""); status != http.StatusOK || !strings.Contains(text, `"status":"in_doubt"`) {
@@ -74,7 +67,7 @@ func steppedOver(t *testing.T, s *system) {
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "Nothing was done: this is a dry run.", append(skip, "--dry-run")...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "in_doubt", append(skip, "--yes")...)
 	s.settled(t, ref)
-	if o, err := s.sandbox.Order(ref.Provider, ref.Order); err != nil || len(o.Charges) != 1 || o.Creates != 1 {
+	if o, err := s.Sandbox.Order(ref.Provider, ref.Order); err != nil || len(o.Charges) != 1 || o.Creates != 1 {
 		t.Errorf("%d charges, %d creates, %v", len(o.Charges), o.Creates, err)
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "stepped over", "audit", "list", "--action", "skip", "--json")

@@ -9,12 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
 	"payonce/internal/credentials"
-	"payonce/internal/freeport"
 	"payonce/internal/payctl"
 	"payonce/internal/testenv"
 	"payonce/pkg/payment"
@@ -68,30 +66,14 @@ func TestUpgradeToAccounts(t *testing.T) {
 		})
 		rewrite(t, filepath.Join(dir, "nats.env"), func(text string) string { kept = storeKey.FindString(text); return text })
 	})
-	s := &system{broker: old, replicas: 1}
-	redis := miniredis.RunT(t)
-	var err error
-	if s.listen, err = freeport.Address(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	at := testenv.Addresses{NATS: old.urls(), Redis: redis.Addr(), Listen: s.listen}
-	at.Sandbox = s.startSandbox(t, keys, at)
-	path, key, err := keys.WriteConfig(t.TempDir(), at)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.apiKey, s.configs = key, filepath.Dir(path)
+	s := newSystem(t, old)
 	configure := func(user string, accounts bool) string {
-		own := s.config(t, path, user, 1)
+		own := s.config(t, s.Config, user, 1)
 		rewrite(t, own, func(text string) string {
 			if !accounts {
 				text = strings.Replace(text, "  accounts: true\n", "", 1)
 			}
-			return strings.Replace(text, at.NATS[0], s.urls()[0], 1)
+			return strings.Replace(text, s.At.NATS[0], s.urls()[0], 1)
 		})
 		return own
 	}

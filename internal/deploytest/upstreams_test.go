@@ -47,28 +47,18 @@ func (s *system) othersCannotSee(t *testing.T, foreign, own string) {
 func (s *system) deposit(t *testing.T, ref payment.Ref) (status int) {
 	t.Helper()
 	body := `{"provider":"` + ref.Provider + `","order":"` + ref.Order + `","amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodPost, "http://"+s.listen+"/v1/deposits", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
-	request.Header.Set("Content-Type", "application/json")
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = response.Body.Close()
-	return response.StatusCode
+	status, _ = s.Post(bounded(t), "/v1/deposits", body)
+	return status
 }
 
 // get asks the ingress for a payment, or its timeline, with the test environment's API key and a header that claims to be shop's.
 func (s *system) get(t *testing.T, ref payment.Ref, tail string) (status int, body string) {
 	t.Helper()
-	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.listen+"/v1/payments/"+ref.String()+tail, nil)
+	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.At.Listen+"/v1/payments/"+ref.String()+tail, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+s.apiKey)
+	request.Header.Set("Authorization", "Bearer "+s.APIKey)
 	request.Header.Set(events.HeaderUpstream, "shop")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {

@@ -160,10 +160,7 @@ func (s *system) pictures(t *testing.T) map[string]string {
 // goes. An answer without a body would acknowledge it, and a queue would lose it.
 func stolenAcks(t *testing.T, s *system) {
 	t.Helper()
-	worker, err := njs.New(s.login(t, "worker"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	worker := s.jetStream(t, "worker")
 	missing := []byte(`{"seq":99999999}`)
 	for i, ask := range []struct {
 		user, subject string
@@ -204,10 +201,7 @@ func stolenAcks(t *testing.T, s *system) {
 func emptiedQueue(t *testing.T, s *system) {
 	t.Helper()
 	for _, user := range []string{"worker", "operator-lee"} {
-		js, err := njs.New(s.login(t, user))
-		if err != nil {
-			t.Fatal(err)
-		}
+		js := s.jetStream(t, user)
 		for i := range 3 {
 			if _, err := js.Publish(bounded(t), fmt.Sprintf("deposit.requested.nobody.E-%d", i), []byte("{}")); err != nil {
 				t.Fatal(err)

@@ -39,18 +39,18 @@ type gateway struct {
 func startGateway(t *testing.T, renamed bool) *gateway {
 	s := start(t)
 	g := &gateway{system: s}
-	merchant, err := teemopay.ReadPrivate(filepath.Join(s.dir, "keys", teemopay.MerchantPrivateFile))
-	s.must(err)
-	protocol, err := teemopay.New(teemopay.Settings{AppCode: appAfter, MerchantKey: &merchant.PublicKey, PlatformKey: s.keys.PlatformKey()})
-	s.must(err)
+	merchant, err := teemopay.ReadPrivate(filepath.Join(s.Dir, "keys", teemopay.MerchantPrivateFile))
+	s.Must(err)
+	protocol, err := teemopay.New(teemopay.Settings{AppCode: appAfter, MerchantKey: &merchant.PublicKey, PlatformKey: s.Keys.PlatformKey()})
+	s.Must(err)
 	g.after, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.AccountConfig{{
-		Name: testenv.TeemoPay, Protocol: protocol, CallbackURL: s.at.CallbackURL(testenv.TeemoPay),
+		Name: testenv.TeemoPay, Protocol: protocol, CallbackURL: s.At.CallbackURL(testenv.TeemoPay),
 		Retry: sandbox.Retry{First: 200 * time.Millisecond, Factor: 1.5, Max: 2 * time.Second, Attempts: 30},
 	}}})
-	s.must(err)
+	s.Must(err)
 	t.Cleanup(g.after.Close)
-	behind, err := url.Parse(s.at.Sandbox)
-	s.must(err)
+	behind, err := url.Parse(s.At.Sandbox)
+	s.Must(err)
 	before := httputil.NewSingleHostReverseProxy(behind)
 	before.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // a dropped connection stays one
 	g.front = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -73,21 +73,21 @@ func startGateway(t *testing.T, renamed bool) *gateway {
 // configure writes the configuration of the workers with one of the applications.
 func (g *gateway) configure(app string) {
 	g.t.Helper()
-	text, err := os.ReadFile(filepath.Join(g.dir, "payonce.yaml"))
-	g.must(err)
-	changed := strings.NewReplacer("base_url: "+g.at.Sandbox+"/teemopay-kr\n", "base_url: "+g.front.URL+"/teemopay-kr\n",
+	text, err := os.ReadFile(filepath.Join(g.Dir, "payonce.yaml"))
+	g.Must(err)
+	changed := strings.NewReplacer("base_url: "+g.At.Sandbox+"/teemopay-kr\n", "base_url: "+g.front.URL+"/teemopay-kr\n",
 		"app_code: "+appBefore+"\n", "app_code: "+app+"\n", "nats:\n", "reload_every: 200ms\nnats:\n").Replace(string(text))
 	if strings.Count(changed, g.front.URL) != 1 || !strings.Contains(changed, "app_code: "+app+"\n") || !strings.Contains(changed, "reload_every") {
 		g.t.Fatalf("the configuration is not changed as meant:\n%s", changed)
 	}
-	g.config = filepath.Join(g.dir, "gateway.yaml")
-	g.must(os.WriteFile(g.config, []byte(changed), 0o600))
+	g.Config = filepath.Join(g.Dir, "gateway.yaml")
+	g.Must(os.WriteFile(g.Config, []byte(changed), 0o600))
 }
 
 // sentInDoubt sends ten orders that reach the provider, and waits until each is in doubt. Nobody says what became of them.
 func (g *gateway) sentInDoubt(ctx context.Context, t *testing.T) (orders []order) {
 	t.Helper()
-	g.must(g.sandbox.SetDefaultFaults(testenv.TeemoPay, sandbox.Fault{Name: sandbox.Drop}, sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Query503},
+	g.Must(g.Sandbox.SetDefaultFaults(testenv.TeemoPay, sandbox.Fault{Name: sandbox.Drop}, sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Query503},
 		sandbox.Fault{Name: sandbox.AcceptDuplicates}))
 	for i := range 10 {
 		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("doubt-%d", i)}, payment.Deposit}
@@ -95,7 +95,7 @@ func (g *gateway) sentInDoubt(ctx context.Context, t *testing.T) (orders []order
 		g.publish(ctx, o)
 	}
 	for _, o := range orders {
-		g.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == payment.InDoubt })
+		g.stands(ctx, o, payment.InDoubt)
 	}
 	return orders
 }
@@ -104,7 +104,7 @@ func (g *gateway) sentInDoubt(ctx context.Context, t *testing.T) (orders []order
 func (g *gateway) answered(ctx context.Context, orders []order) {
 	g.t.Helper()
 	for _, o := range orders {
-		g.must(g.sandbox.SetFaults(o.ref.Provider, o.ref.Order, sandbox.Fault{Name: sandbox.AcceptDuplicates}))
+		g.Must(g.Sandbox.SetFaults(o.ref.Provider, o.ref.Order, sandbox.Fault{Name: sandbox.AcceptDuplicates}))
 	}
 	for _, o := range orders {
 		g.check(o, g.ended(ctx, o))
@@ -114,29 +114,10 @@ func (g *gateway) answered(ctx context.Context, orders []order) {
 	}
 }
 
-// logged waits until a log has a text.
-func (g *gateway) logged(ctx context.Context, name, text string) {
-	g.t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		log, err := os.ReadFile(filepath.Join(g.dir, name+".log"))
-		g.must(err)
-		if strings.Contains(string(log), text) {
-			return
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			g.t.Fatalf("%s does not log %q:\n%s", name, text, log)
-		}
-	}
-}
-
 // refused starts a worker that must not begin to work, and returns what it said.
 func (g *gateway) refused(ctx context.Context, args ...string) string {
 	g.t.Helper()
-	out, err := exec.CommandContext(ctx, g.programs.worker, append([]string{"--config", g.config}, args...)...).CombinedOutput()
+	out, err := exec.CommandContext(ctx, shipped(g.t, "worker"), append([]string{"--config", g.Config}, args...)...).CombinedOutput()
 	if err == nil {
 		g.t.Fatalf("the worker worked and stopped:\n%s", out)
 	}
@@ -150,7 +131,7 @@ func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	g := startGateway(t, false)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
-	g.worker(g.programs.worker)
+	g.worker()
 	orders := g.sentInDoubt(ctx, t)
 	g.configure(appAfter)
 	g.logged(ctx, "worker-1", "the changed configuration is not taken")
@@ -165,9 +146,9 @@ func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	g := startGateway(t, false)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
-	first := g.worker(g.programs.worker)
+	first := g.worker()
 	orders := g.sentInDoubt(ctx, t)
-	g.must(first.Stop(testenv.StopTimeout))
+	g.Must(first.Stop(testenv.StopTimeout))
 	g.configure(appAfter)
 	said := g.refused(ctx)
 	for _, part := range []string{"provider " + testenv.TeemoPay + ": the account was changed while payments may have been sent", "app_code " + appAfter,
@@ -180,7 +161,7 @@ func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 		t.Errorf("the self-check says\n%s", said)
 	}
 	g.configure(appBefore)
-	g.worker(g.programs.worker)
+	g.worker()
 	g.answered(ctx, orders)
 }
 
@@ -191,16 +172,16 @@ func TestAnAcceptedAccountIsRecorded(t *testing.T) {
 	g := startGateway(t, true)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
-	first := g.worker(g.programs.worker)
+	first := g.worker()
 	orders := g.sentInDoubt(ctx, t)
-	g.must(first.Stop(testenv.StopTimeout))
+	g.Must(first.Stop(testenv.StopTimeout))
 	g.configure(appAfter)
-	g.must(g.sandbox.SetDefaultFaults(testenv.TeemoPay))
-	cmd := exec.Command(g.programs.worker, "--config", g.config, "--accept-account-change="+testenv.TeemoPay, "--by", "kim", "--reason", "ticket 4711")
-	g.run(ctx, cmd, "accepting", "msg=working")
+	g.Must(g.Sandbox.SetDefaultFaults(testenv.TeemoPay))
+	cmd := exec.Command(shipped(g.t, "worker"), "--config", g.Config, "--accept-account-change="+testenv.TeemoPay, "--by", "kim", "--reason", "ticket 4711")
+	testenv.StartLogged(t, g.Dir, "accepting", cmd, "msg=working")
 	g.answered(ctx, orders)
-	last, err := g.log.LastAccount(ctx, testenv.TeemoPay)
-	g.must(err)
+	last, err := g.Log.LastAccount(ctx, testenv.TeemoPay)
+	g.Must(err)
 	r := last.Record
 	if r.Action != events.ActionAccount || r.Stage != events.Finished || r.By != "kim" || r.Reason != "ticket 4711" || len(r.Items) != 10 ||
 		!strings.Contains(r.Account, appAfter) || strings.Contains(r.AccountBefore, appAfter) || !strings.Contains(r.AccountBefore, appBefore) {
@@ -214,16 +195,16 @@ func TestTwoAccountsAreNeverWorkedWithAtATime(t *testing.T) {
 	g := startGateway(t, false)
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
-	first := g.worker(g.programs.worker)
+	first := g.worker()
 	g.configure(appAfter)
 	if said := g.refused(ctx); !strings.Contains(said, "other workers still work with the account") {
 		t.Errorf("the worker said\n%s", said)
 	}
 	first.Kill() // its requests for commands are forgotten by the broker
-	g.worker(g.programs.worker)
+	g.worker()
 	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "after"}, payment.Deposit}
 	g.publish(ctx, o)
-	g.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == payment.Pending })
+	g.stands(ctx, o, payment.Pending)
 	if statement := g.after.Truth().Accounts[0]; len(statement.Orders) != 1 {
 		t.Errorf("the other account has %d orders", len(statement.Orders))
 	}

@@ -85,23 +85,26 @@ var shiftEdits = []struct{ file, from, to string }{
 	{"time_nofake.go", "\treturn nanotime1()\n", "\treturn nanotime1() + shift(1)\n"},
 }
 
-// buildShifted builds a worker whose clocks a test moves, beside the other programs.
-var buildShifted = sync.OnceValues(func() (program string, err error) {
-	built, err := build()
-	if err != nil {
-		return "", err
+// shiftedWorker is a worker whose clocks a test moves, built once.
+var shiftedWorker struct {
+	sync.Once
+	program string
+}
+
+func shifted(t *testing.T) string {
+	t.Helper()
+	shiftedWorker.Do(func() {
+		overlay, err := shiftOverlay(t.TempDir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shiftedWorker.program = testenv.Build(t, "-overlay", overlay, "payonce/cmd/worker")
+	})
+	if shiftedWorker.program == "" {
+		t.Fatal("the worker with a wrong clock was not built")
 	}
-	dir := filepath.Dir(built.worker)
-	overlay, err := shiftOverlay(dir)
-	if err != nil {
-		return "", err
-	}
-	program = filepath.Join(dir, "shifted-worker")
-	if out, err := exec.Command("go", "build", "-overlay", overlay, "-o", program, "payonce/cmd/worker").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build -overlay: %w\n%s", err, out)
-	}
-	return program, nil
-})
+	return shiftedWorker.program
+}
 
 // shiftOverlay writes what "go build -overlay" needs into a folder.
 func shiftOverlay(dir string) (path string, err error) {
@@ -140,9 +143,7 @@ func shiftOverlay(dir string) (path string, err error) {
 // startShifted starts a system after the worker with a wrong clock was built, which compiles all of its packages.
 func startShifted(t *testing.T) *system {
 	t.Helper()
-	if _, err := buildShifted(); err != nil {
-		t.Fatal(err)
-	}
+	shifted(t)
 	return start(t)
 }
 
@@ -152,25 +153,21 @@ type wrongClock struct {
 	s         *system
 	file, log string
 	wall      time.Duration // what its wall clock is wrong by
-	admin     string        // address of its /metrics and /readyz
+	admin     string        // base URL of its /metrics and /readyz
 }
 
 // shiftedWorker starts a worker whose wall clock is wrong by an amount.
 func (s *system) shiftedWorker(by time.Duration, env ...string) *wrongClock {
 	s.t.Helper()
-	program, err := buildShifted()
-	s.must(err)
-	w := &wrongClock{s: s, file: filepath.Join(s.dir, fmt.Sprintf("clock-%d", s.workers+1)), admin: s.free(s.t.Context())}
+	program := shifted(s.t)
+	name := fmt.Sprintf("worker-%d", s.workers+1)
+	w := &wrongClock{s: s, file: filepath.Join(s.Dir, name+".clock"), log: name}
 	w.set(by)
 	w.shift(1, 0)
-	text, err := os.ReadFile(s.config)
-	s.must(err)
-	before := s.config
-	s.config = filepath.Join(s.dir, fmt.Sprintf("clock-%d.yaml", s.workers+1))
-	s.must(os.WriteFile(s.config, []byte(strings.Replace(string(text), "\nworker:\n", "\nworker:\n  admin_listen: "+w.admin+"\n", 1)), 0o600))
-	w.Process = s.worker(program, append(env, clockVariable+"="+w.file)...)
-	w.log = filepath.Join(s.dir, fmt.Sprintf("worker-%d.log", s.workers))
-	s.config = before
+	before := s.Config
+	w.admin = "http://" + s.Admin("worker")
+	w.Process = s.workerOf(program, append(env, clockVariable+"="+w.file)...)
+	s.Config = before
 	return w
 }
 
@@ -185,7 +182,7 @@ func (w *wrongClock) set(by time.Duration) {
 // its timers, and its wall clock if wallToo says so. NATS, Redis and the provider go on.
 func (w *wrongClock) suspend(ctx context.Context, wallToo bool) (wake func()) {
 	w.s.t.Helper()
-	w.s.must(w.Signal(syscall.SIGSTOP))
+	w.s.Must(w.Signal(syscall.SIGSTOP))
 	w.s.untilFrozen(ctx, w.Process)
 	since := time.Now() // not before, or its monotonic clock would go back
 	return func() {
@@ -196,7 +193,7 @@ func (w *wrongClock) suspend(ctx context.Context, wallToo bool) (wake func()) {
 			w.set(w.wall - stood)
 		}
 		w.s.t.Logf("it was suspended for %s", stood)
-		w.s.must(w.Signal(syscall.SIGCONT))
+		w.s.Must(w.Signal(syscall.SIGCONT))
 	}
 }
 
@@ -204,30 +201,13 @@ func (w *wrongClock) suspend(ctx context.Context, wallToo bool) (wake func()) {
 func (w *wrongClock) shift(clock int64, by time.Duration) {
 	w.s.t.Helper()
 	file, err := os.OpenFile(w.file, os.O_WRONLY|os.O_CREATE, 0o600) // written in place: the worker has it in its memory
-	w.s.must(err)
+	w.s.Must(err)
 	_, err = file.WriteAt(binary.NativeEndian.AppendUint64(nil, uint64(by)), 8*clock)
-	w.s.must(errors.Join(err, file.Close()))
+	w.s.Must(errors.Join(err, file.Close()))
 }
 
 // says waits until the worker's log has a text.
-func (w *wrongClock) says(text string) {
+func (w *wrongClock) says(ctx context.Context, text string) {
 	w.s.t.Helper()
-	w.until("log: "+text, func() bool {
-		log, err := os.ReadFile(w.log)
-		return err == nil && strings.Contains(string(log), text)
-	})
-}
-
-// until waits for something of the worker.
-func (w *wrongClock) until(what string, is func() bool) {
-	w.s.t.Helper()
-	ticker := time.NewTicker(50 * time.Millisecond)
-	defer ticker.Stop()
-	for late := time.After(timeout); !is(); {
-		select {
-		case <-ticker.C:
-		case <-late:
-			w.s.t.Fatalf("it never came to %s", what)
-		}
-	}
+	w.s.logged(ctx, w.log, text)
 }

@@ -22,7 +22,7 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 	for _, step := range worker.Steps() {
 		for _, op := range payment.Operations() {
 			o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "kill-" + string(op) + "-" + string(step)}, op}
-			doomed := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
+			doomed := s.crashWorker("PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
 			s.publish(ctx, o)
 			select {
 			case <-doomed.Done():
@@ -35,12 +35,10 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 			orders = append(orders, o)
 		}
 	}
-	s.worker(s.programs.worker)
-	s.worker(s.programs.worker)
+	s.worker()
+	s.worker()
 	for _, o := range orders {
-		records := s.ended(ctx, o)
-		s.check(o, records)
-		t.Logf("%s: %v", o.ref, statuses(records))
+		t.Logf("%s: %v", o.ref, statuses(s.endedOnce(ctx, o)))
 	}
 	s.checkIntended(ctx)
 }
@@ -49,13 +47,13 @@ func TestWorkerKilledAtEachStep(t *testing.T) {
 // was sent before the provider had said twice that it does not know the order.
 func (s *system) checkIntended(ctx context.Context) {
 	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "kill-payout-" + string(worker.StepIntended)}, payment.Payout}
-	truth, err := s.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1))
-	s.must(err)
+	truth, err := s.Sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1))
+	s.Must(err)
 	if truth.Creates != 1 || truth.Queries < 2 {
 		s.t.Errorf("%s: %d creates and %d queries, want 1 and at least 2", o.ref, truth.Creates, truth.Queries)
 	}
-	records, err := s.log.History(ctx, o.ref)
-	s.must(err)
+	records, err := s.Log.History(ctx, o.ref)
+	s.Must(err)
 	begun := 0
 	for _, r := range records {
 		if r.Payment.Status == payment.Submitting {
@@ -71,13 +69,13 @@ func (s *system) checkIntended(ctx context.Context) {
 // Nothing may be left behind: no dead letter, and no command in the queue.
 func (s *system) checkQuiet(ctx context.Context, orders []order) {
 	s.t.Helper()
-	deadLetters, err := s.log.DeadLetters(ctx, 0, 10)
-	s.must(err)
+	deadLetters, err := s.Log.DeadLetters(ctx, 0, 10)
+	s.Must(err)
 	for _, deadLetter := range deadLetters {
 		s.t.Errorf("dead letter: %s: %s (%s)", deadLetter.Reason, deadLetter.Detail, deadLetter.Message.Subject)
 	}
 	for _, o := range orders {
-		if m, err := s.log.QueuedCommand(ctx, o.ref); err == nil && events.ParkedSubject(o.ref) != m.Subject {
+		if m, err := s.Log.QueuedCommand(ctx, o.ref); err == nil && events.ParkedSubject(o.ref) != m.Subject {
 			s.t.Logf("%s is still queued: its acknowledgement is on the way", o.ref)
 		}
 	}

@@ -3,20 +3,13 @@ package faults
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"payonce/internal/natstest"
-	"payonce/internal/redistest"
 	"payonce/internal/testenv"
-	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
 
@@ -24,38 +17,17 @@ import (
 type small struct {
 	*system
 	disk   *natstest.Disk
-	key    string
 	admins map[string]string // by service
 }
 
-func startSmall(ctx context.Context, t *testing.T) *small {
-	built, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &small{
-		system: &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)},
-		disk:   natstest.NewDisk(t, 48<<20), admins: map[string]string{},
-	}
-	s.must(os.Symlink(s.disk.Dir, filepath.Join(s.dir, "nats")))
-	at := testenv.Addresses{Redis: s.redis.Addr(), NATS: []string{s.startNATS(ctx)}, Listen: s.free(ctx)}
-	s.must(err)
-	s.keys, err = testenv.NewKeys()
-	s.must(err)
-	at.Sandbox = s.startSandbox(s.keys, at)
-	s.at = at
-	s.config, s.key, err = s.keys.WriteConfig(s.dir, at)
-	s.must(err)
-	text, err := os.ReadFile(s.config)
-	s.must(err)
-	edited := string(text)
+func startSmall(t *testing.T) *small {
+	disk := natstest.NewDisk(t, 48<<20)
+	s := &small{system: prepare(t, testenv.NATSOptions{Store: disk.Dir}), disk: disk, admins: map[string]string{}}
 	for _, service := range []string{"ingress", "worker"} {
-		s.admins[service] = s.free(ctx)
-		edited = strings.Replace(edited, "\n"+service+":\n", "\n"+service+":\n  admin_listen: "+s.admins[service]+"\n", 1)
+		s.admins[service] = s.Admin(service)
 	}
-	edited = strings.Replace(edited, "\ningress:\n", "\ningress:\n  backend_timeout: 1s\n", 1)
-	edited = strings.Replace(edited, "\nnats:\n", "\nnats:\n  dead_letters_bytes: 1048576\n", 1) // the server reserves them
-	s.must(os.WriteFile(s.config, []byte(edited), 0o600))
+	s.Edit("\ningress:\n", "\ningress:\n  backend_timeout: 1s\n", "\nnats:\n", "\nnats:\n  dead_letters_bytes: 1048576\n") // the server reserves them
+	s.startIngress()
 	return s
 }
 
@@ -63,13 +35,8 @@ func startSmall(ctx context.Context, t *testing.T) *small {
 func (s *small) post(ctx context.Context, o order) int {
 	s.t.Helper()
 	body := testenv.Variant{Account: testenv.TeemoPay, Method: "va", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.Command(o.ref)
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.at.Listen+"/v1/deposits", strings.NewReader(body))
-	s.must(err)
-	r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + s.key}}
-	reply, err := http.DefaultClient.Do(r)
-	s.must(err)
-	_ = reply.Body.Close()
-	return reply.StatusCode
+	status, _ := s.Post(ctx, "/v1/deposits", body)
+	return status
 }
 
 // accept sends a command until it is accepted.
@@ -89,32 +56,14 @@ func (s *small) accept(ctx context.Context, o order) {
 // untilReady waits until a service is ready, or not ready because of the streams that are named.
 func (s *small) untilReady(ctx context.Context, service string, failing ...string) {
 	s.t.Helper()
-	var status int
-	var text []byte
-	for tick := time.NewTicker(50 * time.Millisecond); ; {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			s.t.Fatalf("%s: /readyz: %d %s, want failing %v", service, status, text, failing)
-		}
-		r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.admins[service]+"/readyz", nil)
-		s.must(err)
-		reply, err := http.DefaultClient.Do(r)
-		if err != nil {
-			continue
-		}
-		text, _ = io.ReadAll(reply.Body)
-		_ = reply.Body.Close()
-		status = reply.StatusCode
-		as := (status == http.StatusOK) == (len(failing) == 0)
+	s.happens(ctx, fmt.Sprintf("/readyz of %s, failing %v", service, failing), func() bool {
+		status, text := s.Get(ctx, "http://"+s.admins[service]+"/readyz")
+		as := status != 0 && (status == http.StatusOK) == (len(failing) == 0)
 		for _, stream := range failing {
-			as = as && strings.Contains(string(text), stream+" cannot be written since ") && strings.Contains(string(text), "restart that nats-server")
+			as = as && strings.Contains(text, stream+" cannot be written since ") && strings.Contains(text, "restart that nats-server")
 		}
-		if as {
-			tick.Stop()
-			return
-		}
-	}
+		return as
+	})
 }
 
 // The disk of the only nats-server is really full while payments are under way: what was accepted is kept, what is
@@ -124,26 +73,20 @@ func TestFullDiskUnderPayments(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	s := startSmall(ctx, t)
-	s.process(ctx, s.programs.ingress, "ingress", "listening on")
-	worker := s.worker(s.programs.worker)
-	var err error
-	s.log, err = jetstream.Connect(ctx, jetstream.Options{URLs: s.at.NATS, Name: "faults", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now})
-	s.must(err)
-	t.Cleanup(func() { _ = s.log.Close() })
-
+	s := startSmall(t)
+	worker := s.worker()
 	orders := make([]order, 6)
 	for i := range orders {
 		orders[i] = order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("disk-%d", i)}, payment.Deposit}
 	}
 	s.accept(ctx, orders[0])
 	s.ended(ctx, orders[0])
-	s.must(worker.Signal(syscall.SIGSTOP)) // so that the next ones are accepted and not begun
+	s.Must(worker.Signal(syscall.SIGSTOP)) // so that the next ones are accepted and not begun
 	for _, o := range orders[1:4] {
 		s.accept(ctx, o)
 	}
 	s.disk.Fill()
-	s.must(worker.Signal(syscall.SIGCONT))
+	s.Must(worker.Signal(syscall.SIGCONT))
 	for i, o := range orders[4:] {
 		for n := 0; s.post(ctx, o) != http.StatusServiceUnavailable; n++ { // the last page of the file may take one more
 			o.ref.Order = fmt.Sprintf("disk-%d-%d", 4+i, n)
@@ -153,7 +96,8 @@ func TestFullDiskUnderPayments(t *testing.T) {
 	s.untilReady(ctx, "ingress", "COMMANDS")
 	s.untilReady(ctx, "worker", "PAYMENTS")
 	s.disk.MakeRoom()
-	s.restartNATS(ctx)
+	s.nats.Stop()
+	s.nats.Start()
 	s.untilReady(ctx, "ingress")
 	s.untilReady(ctx, "worker")
 	for _, o := range orders { // the upstream sends again what was refused; the rest it may send again

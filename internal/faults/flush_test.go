@@ -24,21 +24,21 @@ func TestRedisFlushedInTheMiddle(t *testing.T) {
 	for i := range orders {
 		orders[i] = order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
 	}
-	doomed := []*testenv.Process{s.worker(s.programs.worker), s.worker(s.programs.worker)}
-	s.worker(s.programs.worker)
+	doomed := []*testenv.Process{s.worker(), s.worker()}
+	s.worker()
 	var group errgroup.Group
 	group.SetLimit(8)
 	for i, o := range orders {
 		group.Go(func() error { s.publish(ctx, o); return nil })
 		if i%(flushed/4) == flushed/8 { // wait until a payment is under way, and strike
-			if _, err := s.sandbox.WaitFor(ctx, testenv.TeemoPay, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
+			if _, err := s.Sandbox.WaitFor(ctx, testenv.TeemoPay, orders[i].ref.Order, sandbox.Seen(1)); err != nil {
 				t.Fatal(err)
 			}
 			s.redis.FlushAll()
 			if len(doomed) > 0 {
 				doomed[0].Kill()
 				doomed = doomed[1:]
-				s.worker(s.programs.worker)
+				s.worker()
 			}
 		}
 	}
@@ -47,7 +47,7 @@ func TestRedisFlushedInTheMiddle(t *testing.T) {
 		s.check(o, s.ended(ctx, o))
 	}
 	s.checkQuiet(ctx, orders)
-	summary := s.sandbox.Truth().Summary()
+	summary := s.Sandbox.Truth().Summary()
 	if len(summary.ChargedTwice) > 0 || summary.Movements != flushed {
 		t.Errorf("charged twice: %v; %d movements for %d payments", summary.ChargedTwice, summary.Movements, flushed)
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"payonce/internal/testenv"
 	"payonce/pkg/payment"
@@ -25,45 +24,33 @@ func TestWorkerFrozenPastItsLease(t *testing.T) {
 	frozen := map[order]*testenv.Process{}
 	for _, step := range worker.Steps() {
 		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "freeze-" + string(step)}, payment.Payout}
-		sleeper := s.worker(s.programs.crashWorker, "PAYONCE_CRASH_SIGNAL=STOP", "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
+		sleeper := s.crashWorker("PAYONCE_CRASH_SIGNAL=STOP", "PAYONCE_CRASH_AT="+string(step), "PAYONCE_CRASH_ORDER="+o.ref.Order)
 		s.publish(ctx, o)
 		s.untilFrozen(ctx, sleeper)
 		frozen[o] = sleeper
 	}
-	s.worker(s.programs.worker)
+	s.worker()
 	for o := range frozen {
 		s.check(o, s.ended(ctx, o))
 	}
 	for _, sleeper := range frozen {
-		s.must(sleeper.Signal(syscall.SIGCONT))
+		s.Must(sleeper.Signal(syscall.SIGCONT))
 	}
 	for o, sleeper := range frozen {
-		s.must(sleeper.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
+		s.Must(sleeper.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
 		s.check(o, s.ended(ctx, o))
-		truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
-		s.must(err)
-		if truth.Creates != 1 {
-			t.Errorf("%s: the provider was asked %d times to pay", o.ref, truth.Creates)
-		}
+		s.createdOnce(o)
 	}
 }
 
 // untilFrozen waits until the kernel shows the process as stopped.
 func (s *system) untilFrozen(ctx context.Context, p *testenv.Process) {
 	s.t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	for {
+	s.happens(ctx, "the freeze of a worker", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.Pid()))
-		s.must(err)
+		s.Must(err)
 		// "pid (name) state …": the name can hold blanks, the state follows the last parenthesis.
-		if _, rest, found := strings.Cut(string(stat), ") "); found && rest[0] == 'T' {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			s.t.Fatal("the worker was not frozen")
-		}
-	}
+		_, rest, found := strings.Cut(string(stat), ") ")
+		return found && rest[0] == 'T'
+	})
 }

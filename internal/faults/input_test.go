@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
-
+	"payonce/internal/natstest"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -21,8 +18,8 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 	s := start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	s.change("\nworker:\n", "\nworker:\n  unknown_provider_for: 1s\n")
-	s.worker(s.programs.worker)
+	s.Edit("\nworker:\n", "\nworker:\n  unknown_provider_for: 1s\n")
+	s.worker()
 	body := func(provider, order, value string) string {
 		return fmt.Sprintf(`{"provider":%q,"order":%q,"amount":{"value":%q,"currency":"KRW"},"customer":{"name":"홍길동"}}`, provider, order, value)
 	}
@@ -39,16 +36,12 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 		{"deposit.requested", body(testenv.TeemoPay, "bad-6", "-1000"), events.DeadInvalid},
 		{"deposit.requested." + testenv.TeemoPay + ".bad-7", body(testenv.TeemoPay, "bad-8", "1000"), events.DeadMismatch},
 	}
-	conn, err := nats.Connect(s.natsURL)
-	s.must(err)
-	t.Cleanup(conn.Close)
-	js, err := jetstream.New(conn)
-	s.must(err)
+	js := natstest.JetStream(t, s.nats.URL)
 	want := map[events.DeadReason]int{}
 	var good []order
 	for i, b := range bad {
 		_, err := js.Publish(ctx, b.subject, []byte(b.body))
-		s.must(err)
+		s.Must(err)
 		want[b.reason]++
 		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("good-%d", i)}, payment.Deposit}
 		s.publish(ctx, o)
@@ -59,7 +52,7 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 	}
 	s.untilDead(ctx, want)
 	for _, named := range []string{"bad-1", "bad-4", "bad-5", "bad-6"} { // they could be named, so they failed
-		p, _, err := s.log.Last(ctx, payment.Ref{Provider: testenv.TeemoPay, Order: named})
+		p, _, err := s.Log.Last(ctx, payment.Ref{Provider: testenv.TeemoPay, Order: named})
 		if err != nil || p.Status != payment.Failed {
 			t.Errorf("%s: %s, %v", named, p.Status, err)
 		}
@@ -69,22 +62,13 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 // untilDead waits until the dead letters are these.
 func (s *system) untilDead(ctx context.Context, want map[events.DeadReason]int) {
 	s.t.Helper()
-	ticker := time.NewTicker(time.Second)
-	defer ticker.Stop()
-	for {
-		deadLetters, err := s.log.DeadLetters(ctx, 0, 100)
-		s.must(err)
+	s.happens(ctx, fmt.Sprintf("the dead letters %v", want), func() bool {
+		deadLetters, err := s.Log.DeadLetters(ctx, 0, 100)
+		s.Must(err)
 		have := map[events.DeadReason]int{}
 		for _, deadLetter := range deadLetters {
 			have[deadLetter.Reason]++
 		}
-		if fmt.Sprint(have) == fmt.Sprint(want) {
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			s.t.Fatalf("the dead letters are %v, want %v", have, want)
-		}
-	}
+		return fmt.Sprint(have) == fmt.Sprint(want)
+	})
 }

@@ -14,7 +14,7 @@ import (
 // outputs are what the processes wrote, by process.
 func (o *observed) outputs(t *testing.T) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(o.dir, "*.log"))
+	paths, err := filepath.Glob(filepath.Join(o.Dir, "*.log"))
 	if err != nil {
 		t.Fatal(err)
 	}

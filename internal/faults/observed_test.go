@@ -2,13 +2,11 @@ package faults
 
 import (
 	"bytes"
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -19,9 +17,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"payonce/internal/redistest"
 	"payonce/internal/testenv"
 	"payonce/internal/testmerchant"
 	"payonce/pkg/events/jetstream"
@@ -48,6 +44,7 @@ type observed struct {
 	collector        *collector
 	shop             *testmerchant.Shop
 	limited          string // an API key that may do little
+	natsPassword     string
 	env              []string
 	secrets          []string
 	admins           map[string]string // by service
@@ -64,83 +61,50 @@ func random() string {
 }
 
 func observe(t *testing.T) *observed {
-	built, err := build()
-	if err != nil {
-		t.Fatal(err)
-	}
-	o := &observed{
-		system:    &system{t: t, dir: t.TempDir(), programs: built, redis: redistest.Start(t)},
-		collector: startCollector(t), limited: random(), admins: map[string]string{},
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	o := &observed{collector: startCollector(t), limited: random(), admins: map[string]string{}}
 	passwords := map[string]string{"TELEMETRY_NATS": random(), "TELEMETRY_REDIS": random(), "TELEMETRY_COLLECTOR": random()}
 	for name, value := range passwords {
 		o.env, o.secrets = append(o.env, name+"="+value), append(o.secrets, value)
 	}
+	o.natsPassword = passwords["TELEMETRY_NATS"]
 	o.env = append(o.env, "OTEL_EXPORTER_OTLP_ENDPOINT="+o.collector.url, "OTEL_EXPORTER_OTLP_HEADERS=x-key="+passwords["TELEMETRY_COLLECTOR"],
 		"OTEL_BSP_SCHEDULE_DELAY=200", "OTEL_METRIC_EXPORT_INTERVAL=1000")
+	sandboxAt := testenv.FreeAddress(t)
+	front := o.startFront(t, "http://"+sandboxAt)
+	o.system = prepareWith(t, front, testenv.NATSOptions{Lines: fmt.Sprintf("authorization { user: payonce, password: %q }", o.natsPassword)})
 	o.redis.MustDo("CONFIG SET requirepass " + passwords["TELEMETRY_REDIS"])
-	at := testenv.Addresses{Redis: o.redis.Addr(), NATS: []string{o.startGuardedNATS(ctx, passwords["TELEMETRY_NATS"])}, Listen: o.free(ctx)}
-	if o.keys, err = testenv.NewKeys(); err != nil {
-		t.Fatal(err)
-	}
-	sandboxAt := o.free(ctx)
-	at.Sandbox = o.startFront("http://" + sandboxAt)
-	o.natsURL, o.at = at.NATS[0], at
-	var key string
-	o.config, key, err = o.keys.WriteConfig(o.dir, at)
-	o.must(err)
-	o.shop = &testmerchant.Shop{Ingress: "http://" + at.Listen, Sandbox: "http://" + sandboxAt, Key: key}
-	o.secrets = append(o.secrets, key, o.limited, o.keys.SharedSecret(), o.token())
-	o.configure(ctx)
-	o.unhurried()
-	o.startSandboxProgram(ctx, sandboxAt)
-	o.ingress = o.launch(ctx, built.ingress, "ingress", "listening on")
-	o.log, err = jetstream.Connect(ctx, jetstream.Options{
-		URLs: at.NATS, Name: "faults", User: "payonce", Password: secret.New(passwords["TELEMETRY_NATS"]),
-		Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	o.must(err)
-	t.Cleanup(func() { _ = o.log.Close() })
+	o.shop = &testmerchant.Shop{Ingress: "http://" + o.At.Listen, Sandbox: "http://" + sandboxAt, Key: o.APIKey}
+	o.secrets = append(o.secrets, o.APIKey, o.limited, o.Keys.SharedSecret(), o.token())
+	o.configure()
+	o.Unhurried()
+	o.startSandboxProgram(sandboxAt)
+	o.ingress = o.launch(shipped(t, "ingress"), "ingress", "listening on")
+	o.Log = testenv.Connect(t, jetstream.Options{URLs: o.At.NATS, User: "payonce", Password: secret.New(o.natsPassword)})
 	return o
 }
 
 func (o *observed) token() string {
-	token, err := os.ReadFile(filepath.Join(o.dir, "keys", "token"))
-	o.must(err)
+	token, err := os.ReadFile(filepath.Join(o.Dir, "keys", "token"))
+	o.Must(err)
 	return string(token)
-}
-
-func (o *observed) startGuardedNATS(ctx context.Context, password string) string {
-	address := o.free(ctx)
-	_, port, err := net.SplitHostPort(address)
-	o.must(err)
-	config := fmt.Sprintf("listen: 127.0.0.1:%s\njetstream { store_dir: %q, sync_interval: always }\nauthorization { user: payonce, password: %q }\n",
-		port, filepath.Join(o.dir, "nats"), password)
-	path := filepath.Join(o.dir, "nats.conf")
-	o.must(os.WriteFile(path, []byte(config), 0o600))
-	o.run(ctx, exec.Command(o.programs.nats, "--config", path), "nats", "Server is ready")
-	return "nats://" + address
 }
 
 // configure makes the test environment's configuration one with passwords, metrics, short times, a second API key, and a
 // provider that nobody can reach.
-func (o *observed) configure(ctx context.Context) {
+func (o *observed) configure() {
 	hash, err := ingress.HashKey(o.limited)
-	o.must(err)
+	o.Must(err)
 	for _, service := range []string{"ingress", "worker"} {
-		o.admins[service] = o.free(ctx)
-		o.change("\n"+service+":\n", "\n"+service+":\n  admin_listen: "+o.admins[service]+"\n")
+		o.admins[service] = o.Admin(service)
 	}
-	o.change("environment: test\n", "environment: test\nreload_every: 1s\n")
-	o.change("\nnats:\n", "\nnats:\n  upstreams: [shop]\n  user: payonce\n  password: ${TELEMETRY_NATS}\n")
-	o.change("\nredis:\n", "\nredis:\n  password: ${TELEMETRY_REDIS}\n")
-	o.change("    - name: testenv\n", "    - name: testenv\n      balance: true\n")
-	o.change("  api_keys:\n", "  api_keys:\n    - {name: limited, sha256: "+hash+", requests_per_second: 1, burst: 1}\n")
-	o.change("format: text", "format: json")
-	o.change("  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 7s\n    threshold: 8s\n")
-	o.change("  teemopay-kr:\n", fmt.Sprintf(`  %s:
+	o.Edit("environment: test\n", "environment: test\nreload_every: 1s\n",
+		"\nnats:\n", "\nnats:\n  upstreams: [shop]\n  user: payonce\n  password: ${TELEMETRY_NATS}\n",
+		"\nredis:\n", "\nredis:\n  password: ${TELEMETRY_REDIS}\n",
+		"    - name: testenv\n", "    - name: testenv\n      balance: true\n",
+		"  api_keys:\n", "  api_keys:\n    - {name: limited, sha256: "+hash+", requests_per_second: 1, burst: 1}\n",
+		"format: text", "format: json",
+		"  diamondpay-kr-v2:\n", "  diamondpay-kr-v2:\n    basic_time: 7s\n    threshold: 8s\n")
+	o.Edit("  teemopay-kr:\n", fmt.Sprintf(`  %s:
     kind: teemopay
     breaker: {failures: 2, open_for: 2s}
     rate: {calls: 1000, burst: 1000}
@@ -155,23 +119,23 @@ func (o *observed) configure(ctx context.Context) {
   teemopay-kr:
     basic_time: 7s
     rate: {calls: 1000, burst: 1000}
-`, unreachable, o.free(ctx)))
+`, unreachable, testenv.FreeAddress(o.t)))
 }
 
 // launch starts one of our programs. Both its outputs go to one file.
-func (o *observed) launch(ctx context.Context, program, name, working string, env ...string) *testenv.Process {
+func (o *observed) launch(program, name, working string, env ...string) *testenv.Process {
 	o.t.Helper()
-	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, program, "--config", o.config)
+	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, program, "--config", o.Config)
 	cmd.Env = append(append(os.Environ(), o.env...), env...)
-	return o.run(ctx, cmd, name, working)
+	return testenv.StartLogged(o.t, o.Dir, name, cmd, working)
 }
 
 // startSandboxProgram runs the shipped sandbox with the accounts of a test environment.
-func (o *observed) startSandboxProgram(ctx context.Context, listen string) {
+func (o *observed) startSandboxProgram(listen string) {
 	for _, name := range []string{"ecommpay_secret.txt", "diamondpay_secret.txt"} {
-		o.must(os.WriteFile(filepath.Join(o.dir, "keys", name), []byte(o.keys.SharedSecret()), 0o600))
+		o.Must(os.WriteFile(filepath.Join(o.Dir, "keys", name), []byte(o.Keys.SharedSecret()), 0o600))
 	}
-	o.must(os.WriteFile(filepath.Join(o.dir, "keys", "diamondpay_token.txt"), []byte(o.token()), 0o600))
+	o.Must(os.WriteFile(filepath.Join(o.Dir, "keys", "diamondpay_token.txt"), []byte(o.token()), 0o600))
 	var accounts strings.Builder
 	accounts.WriteString("accounts:\n")
 	for _, a := range [][2]string{
@@ -184,19 +148,21 @@ func (o *observed) startSandboxProgram(ctx context.Context, listen string) {
 		{testenv.DiamondPayTWD, "kind: diamondpay, platform_id: PF0002, currency: TWD, sign_type: HMAC-SHA256, camel_case: true"},
 	} {
 		fmt.Fprintf(&accounts, "  - {name: %s, %s, keys: keys, callback_url: %q, move_delay: 50ms, retry: {first: 200ms, factor: 1.5, max: 2s, attempts: 30}}\n",
-			a[0], a[1], o.at.CallbackURL(a[0]))
+			a[0], a[1], o.At.CallbackURL(a[0]))
 	}
-	path := filepath.Join(o.dir, "sandbox.yaml")
-	o.must(os.WriteFile(path, []byte(accounts.String()), 0o600))
-	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, o.programs.sandbox, "--config", path, "--listen", listen)
-	o.run(ctx, cmd, "sandbox", "listening on")
+	path := filepath.Join(o.Dir, "sandbox.yaml")
+	o.Must(os.WriteFile(path, []byte(accounts.String()), 0o600))
+	cmd := exec.Command("/bin/sh", "-c", `exec "$0" "$@" 1>&2`, shipped(o.t, "sandbox"), "--config", path, "--listen", listen)
+	testenv.StartLogged(o.t, o.Dir, "sandbox", cmd, "listening on")
 }
 
 // startFront puts a server before the sandbox that says to some orders what no simulator of an honest provider
 // says: it repeats what it was sent, as a text, as a code and as a message.
-func (o *observed) startFront(sandbox string) string {
+func (o *observed) startFront(t *testing.T, sandbox string) string {
 	to, err := url.Parse(sandbox)
-	o.must(err)
+	if err != nil {
+		t.Fatal(err)
+	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite:  func(r *httputil.ProxyRequest) { r.SetURL(to); r.Out.Host = r.In.Host },
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), // a dropped connection is part of the scenario
@@ -236,7 +202,7 @@ func (o *observed) startFront(sandbox string) string {
 			proxy.ServeHTTP(w, r)
 		}
 	}))
-	o.t.Cleanup(front.Close)
+	t.Cleanup(front.Close)
 	return front.URL
 }
 
@@ -244,7 +210,7 @@ func (o *observed) startFront(sandbox string) string {
 func (o *observed) ask(method, path, key, body string, header ...string) (int, string) {
 	o.t.Helper()
 	r, err := http.NewRequestWithContext(o.t.Context(), method, o.shop.Ingress+path, strings.NewReader(body))
-	o.must(err)
+	o.Must(err)
 	r.Header = http.Header{"Content-Type": {"application/json"}, "Authorization": {"Bearer " + key}}
 	for i := 0; i+1 < len(header); i += 2 {
 		r.Header.Set(header[i], header[i+1])
@@ -255,10 +221,10 @@ func (o *observed) ask(method, path, key, body string, header ...string) (int, s
 func (o *observed) exchange(r *http.Request) (int, string) {
 	o.t.Helper()
 	reply, err := http.DefaultClient.Do(r)
-	o.must(err)
+	o.Must(err)
 	defer func() { _ = reply.Body.Close() }()
 	text, err := io.ReadAll(reply.Body)
-	o.must(err)
+	o.Must(err)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if reply.StatusCode >= http.StatusBadRequest {

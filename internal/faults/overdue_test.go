@@ -3,49 +3,13 @@ package faults
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
 	"payonce/internal/testenv"
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
-
-// configure puts lines into the configuration of a provider, for the workers that are started afterwards.
-func (s *system) configure(provider, lines string) {
-	s.t.Helper()
-	text, err := os.ReadFile(s.config)
-	s.must(err)
-	head := "\n  " + provider + ":\n"
-	if strings.Count(string(text), head) != 1 {
-		s.t.Fatalf("the configuration of %s is not found", provider)
-	}
-	s.must(os.WriteFile(s.config, []byte(strings.Replace(string(text), head, head+"    "+strings.ReplaceAll(lines, "\n", "\n    ")+"\n", 1)), 0o600))
-}
-
-// until waits for an event of a payment and returns all.
-func (s *system) until(ctx context.Context, o order, what string, is func(payment.Payment) bool) []events.Record {
-	s.t.Helper()
-	changed, stop := s.log.Watch(o.ref)
-	defer stop()
-	for {
-		p, _, err := s.log.Last(ctx, o.ref)
-		if err == nil && is(p) {
-			records, err := s.log.History(ctx, o.ref)
-			s.must(err)
-			return records
-		}
-		select {
-		case <-changed:
-		case <-time.After(5 * time.Second): // a replica may lag behind the watch
-		case <-ctx.Done():
-			s.t.Fatalf("%s is not %s: %s, %v", o.ref, what, p.Status, err)
-		}
-	}
-}
 
 // The provider pays and never calls back, not even for what two workers have in their hands while one of them
 // is killed.
@@ -54,22 +18,21 @@ func TestACallbackThatNeverComes(t *testing.T) {
 	s := start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	s.unhurried()
-	s.configure(testenv.TeemoPay, "basic_time: 7s\nthreshold: 1m")
-	doomed := s.worker(s.programs.worker)
-	s.worker(s.programs.worker)
+	s.Unhurried()
+	s.EditProvider(testenv.TeemoPay, "basic_time: 7s\nthreshold: 1m")
+	doomed := s.worker()
+	s.worker()
 	var orders []order
 	for n, op := range []payment.Operation{payment.Deposit, payment.Payout, payment.Deposit, payment.Payout} {
 		orders = append(orders, order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("quiet-%d-x-lost-callback", n)}, op})
 		s.publish(ctx, orders[n])
 	}
 	for _, o := range orders { // on a machine that stood still one may have ended already
-		s.until(ctx, o, "pending", func(p payment.Payment) bool { return p.Status == payment.Pending || p.Status.Ended() })
+		s.Until(ctx, o.ref, "pending", func(p payment.Payment) bool { return p.Status == payment.Pending || p.Status.Ended() })
 	}
 	doomed.Kill()
 	for _, o := range orders {
-		records := s.ended(ctx, o)
-		s.check(o, records)
+		records := s.endedOnce(ctx, o)
 		last := records[len(records)-1].Payment
 		if age := last.UpdatedAt.Sub(last.SubmittedAt); age < 7*time.Second {
 			t.Errorf("%s: ended after %s", o.ref, age)
@@ -84,14 +47,14 @@ func TestAPaymentBeyondItsThreshold(t *testing.T) {
 	s := start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	s.unhurried()
-	s.configure(unpaid, "basic_time: 7s\nthreshold: 10s")
+	s.Unhurried()
+	s.EditProvider(unpaid, "basic_time: 7s\nthreshold: 10s")
 	o := order{payment.Ref{Provider: unpaid, Order: "late-1"}, payment.Deposit}
 	s.publish(ctx, o)
-	s.worker(s.programs.worker)
-	s.worker(s.programs.worker)
+	s.worker()
+	s.worker()
 	overdue := func(p payment.Payment) bool { return !p.OverdueAt.IsZero() }
-	records := s.until(ctx, o, "overdue", overdue)
+	records := s.Until(ctx, o.ref, "overdue", overdue)
 	first := records[len(records)-1].Payment
 	if first.Status != payment.Pending || first.Reason == nil || first.Reason.Code != payment.ReasonOverdue || first.Action == nil || len(records) != 3 {
 		t.Errorf("%v, the last is %+v", statuses(records), first)
@@ -99,12 +62,12 @@ func TestAPaymentBeyondItsThreshold(t *testing.T) {
 	if age := first.OverdueAt.Sub(first.SubmittedAt); age < 10*time.Second {
 		t.Errorf("overdue after %s", age)
 	}
-	records = s.until(ctx, o, "overdue again", func(p payment.Payment) bool { return p.OverdueAt.After(first.OverdueAt) })
+	records = s.Until(ctx, o.ref, "overdue again", func(p payment.Payment) bool { return p.OverdueAt.After(first.OverdueAt) })
 	again := records[len(records)-1].Payment
 	if pause := again.OverdueAt.Sub(first.OverdueAt); len(records) != 4 || pause < 10*time.Second {
 		t.Errorf("%v, the last %s after the one before", statuses(records), pause)
 	}
-	s.must(s.sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
+	s.Must(s.Sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
 	s.check(o, s.ended(ctx, o))
 }
 
@@ -119,14 +82,13 @@ func TestAClosedProviderIsAskedWhenItOpens(t *testing.T) {
 	defer cancel()
 	// The day goes on after midnight, and begins one minute late.
 	closed := opens.Add(-time.Minute)
-	s.unhurried()
-	s.configure(testenv.TeemoPay, fmt.Sprintf("basic_time: 7s\nthreshold: 1m\nhours:\n  zone: \"+00:00\"\n  days: mon-sun\n  hours: \"%s-%s\"\n  when_closed: {deposit: send}",
+	s.Unhurried()
+	s.EditProvider(testenv.TeemoPay, fmt.Sprintf("basic_time: 7s\nthreshold: 1m\nhours:\n  zone: \"+00:00\"\n  days: mon-sun\n  hours: \"%s-%s\"\n  when_closed: {deposit: send}",
 		opens.Format("15:04"), closed.Add(-time.Minute).Format("15:04")))
-	s.worker(s.programs.worker)
-	records := s.ended(ctx, o)
-	s.check(o, records)
-	truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
-	s.must(err)
+	s.worker()
+	s.endedOnce(ctx, o)
+	truth, err := s.Sandbox.Order(o.ref.Provider, o.ref.Order)
+	s.Must(err)
 	asked := 0
 	for _, r := range truth.Requests {
 		if r.Action == sandbox.ActionQuery {

@@ -1,9 +1,7 @@
 package faults
 
 import (
-	"io"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -21,12 +19,8 @@ import (
 // page returns what a service shows to those who look after it.
 func (o *observed) page(service, path string) string {
 	o.t.Helper()
-	reply, err := http.Get("http://" + o.admins[service] + path)
-	o.must(err)
-	defer func() { _ = reply.Body.Close() }()
-	text, err := io.ReadAll(reply.Body)
-	o.must(err)
-	return string(text)
+	_, text := o.Get(o.t.Context(), "http://"+o.admins[service]+path)
+	return text
 }
 
 func (o *observed) pages(t *testing.T) map[string]string {
@@ -181,7 +175,7 @@ var providerKey = regexp.MustCompile(`(?m)^  ([a-z0-9-]+):\n    \w`)
 // sources. Nothing that an upstream or a provider can make up.
 func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 	t.Helper()
-	config, err := os.ReadFile(o.config)
+	config, err := os.ReadFile(o.Config)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -29,7 +28,7 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 			s := startShifted(t)
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
-			s.unhurried()
+			s.Unhurried()
 			provider, trust := s.serveTLS(testenv.TeemoPay)
 			first := s.shiftedWorker(0, trust)
 			first.ready(ctx, "")
@@ -37,22 +36,18 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 			o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "suspended"}, payment.Payout}
 			provider.holding.Store(true)
 			s.publish(ctx, o)
-			s.submitting(ctx, o)
+			s.stands(ctx, o, payment.Submitting)
 			provider.held(ctx, t)
 			wake := first.suspend(ctx, wallToo)
 			provider.holding.Store(false) // for the other worker
-			s.worker(s.programs.worker, trust)
+			s.worker(trust)
 			s.check(o, s.ended(ctx, o))
 			provider.release()
 			wake()
-			first.says("the last check refused it")
-			s.must(first.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
+			first.says(ctx, "the last check refused it")
+			s.Must(first.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
 			s.check(o, s.ended(ctx, o))
-			truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
-			s.must(err)
-			if truth.Creates != 1 {
-				t.Errorf("the provider was asked %d times to pay", truth.Creates)
-			}
+			s.createdOnce(o)
 		})
 	}
 }
@@ -75,21 +70,15 @@ func (s *system) serveTLS(provider string) (listener *slowTLS, trust string) {
 	l := &slowTLS{Listener: server.Listener, comes: make(chan struct{}, 100), answered: make(chan struct{}, 100), goOn: make(chan struct{})}
 	server.Listener = l
 	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.sandbox.ServeHTTP(w, r)
+		s.Sandbox.ServeHTTP(w, r)
 		tell(l.answered)
 	})
 	server.Config.SetKeepAlivesEnabled(false)
 	server.StartTLS()
 	s.t.Cleanup(func() { l.release(); server.Close() })
-	certificate := filepath.Join(s.dir, "provider.pem")
-	s.must(os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
-	text, err := os.ReadFile(s.config)
-	s.must(err)
-	before, after := s.at.Sandbox+"/"+provider, server.URL+"/"+provider
-	if !strings.Contains(string(text), before) {
-		s.t.Fatalf("the configuration does not name %s", before)
-	}
-	s.must(os.WriteFile(s.config, []byte(strings.ReplaceAll(string(text), before, after)), 0o600))
+	certificate := filepath.Join(s.Dir, "provider.pem")
+	s.Must(os.WriteFile(certificate, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600))
+	s.Edit(s.At.Sandbox+"/"+provider, server.URL+"/"+provider)
 	return l, "SSL_CERT_FILE=" + certificate
 }
 

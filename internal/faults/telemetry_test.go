@@ -7,15 +7,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"payonce/internal/natstest"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -50,8 +49,8 @@ func TestWhatTheProgramsTell(t *testing.T) {
 	for header := range o.outcomes(ctx) {
 		deadLetters = append(deadLetters, header)
 	}
-	o.must(o.working.Stop(testenv.StopTimeout)) // what was not sent yet is sent now
-	o.must(o.ingress.Stop(testenv.StopTimeout))
+	o.Must(o.working.Stop(testenv.StopTimeout)) // what was not sent yet is sent now
+	o.Must(o.ingress.Stop(testenv.StopTimeout))
 	o.badStarts(ctx)
 	t.Run("traces", func(t *testing.T) { o.checkTraces(t, deadLetters) })
 	t.Run("metrics", func(t *testing.T) { o.checkMetrics(t, pages) })
@@ -61,30 +60,26 @@ func TestWhatTheProgramsTell(t *testing.T) {
 
 // play lets everything happen that the programs can speak of.
 func (o *observed) play(ctx context.Context) {
-	conn, err := nats.Connect(o.natsURL, nats.UserInfo("payonce", strings.TrimPrefix(o.env[o.natsPassword()], "TELEMETRY_NATS=")))
-	o.must(err)
-	o.t.Cleanup(conn.Close)
-	js, err := njs.New(conn)
-	o.must(err)
+	js := natstest.JetStream(o.t, o.nats.URL, nats.UserInfo("payonce", o.natsPassword))
 	send := func(subject, order, body string) {
 		o.t.Helper()
 		m := &nats.Msg{Subject: subject, Header: nats.Header{"traceparent": {traceparent(order)}}, Data: []byte(body)}
 		_, err := js.PublishMsg(ctx, m)
-		o.must(err)
+		o.Must(err)
 	}
 	payout := func(provider, order string) {
 		o.t.Helper()
 		v := testenv.Variant{Account: provider, Operation: payment.Payout, Amount: payment.KRW(10_000), Method: map[string]string{testenv.TeemoPay: "bank_transfer", unreachable: "bank_transfer"}[provider]}
 		send("payout.requested", order, v.Command(payment.Ref{Provider: provider, Order: order}))
 	}
-	doomed := o.launch(ctx, o.programs.crashWorker, "doomed", `"msg":"working"`, "PAYONCE_CRASH_AT="+string(worker.StepCalled), "PAYONCE_CRASH_ORDER="+killed)
+	doomed := o.launch(crashing(o.t), "doomed", `"msg":"working"`, "PAYONCE_CRASH_AT="+string(worker.StepCalled), "PAYONCE_CRASH_ORDER="+killed)
 	payout(testenv.TeemoPay, killed)
 	select {
 	case <-doomed.Done():
 	case <-ctx.Done():
 		o.t.Fatal("the worker was not killed")
 	}
-	o.working = o.launch(ctx, o.programs.crashWorker, "worker", `"msg":"working"`,
+	o.working = o.launch(crashing(o.t), "worker", `"msg":"working"`,
 		"PAYONCE_CRASH_AT="+string(worker.StepClaimed), "PAYONCE_CRASH_ORDER=PANIC", "PAYONCE_CRASH_PANIC="+strings.Join(personal, " "))
 	for _, order := range []string{byNATS, lookedUp, "PANIC", "x-decline-1", "ECHOTEXT-1", "ECHOCODE-1"} {
 		payout(testenv.TeemoPay, order)
@@ -103,7 +98,7 @@ func (o *observed) play(ctx context.Context) {
 	steps.Go(func() error { return o.everyWay(ctx) })
 	steps.Go(func() error { return o.traced(ctx) })
 	steps.Go(func() error { return o.asked(ctx) })
-	o.must(steps.Wait())
+	o.Must(steps.Wait())
 	o.ask(http.MethodGet, "/v1/providers/"+testenv.ECommPay+"/banks?operation=payout", o.shop.Key, "")
 	o.ask(http.MethodGet, "/v1/providers/"+testenv.TeemoPay+"/balance", o.shop.Key, "")
 	unpaid := testenv.Variant{Account: testenv.DiamondPayV2, Method: "card", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
@@ -115,45 +110,29 @@ func (o *observed) play(ctx context.Context) {
 		}
 		o.ended(ctx, orderOf(provider, order))
 	}
-	o.until(ctx, func() bool { return strings.Contains(o.page("worker", "/metrics"), "payonce_payments_overdue_total{") })
+	for _, late := range []string{"payonce_payments_overdue_total{", "payonce_payments_open_age_seconds_count{"} { // of UNPAID
+		o.happens(ctx, late, func() bool { return strings.Contains(o.page("worker", "/metrics"), late) })
+	}
 	o.redis.Stop() // the worker goes on without
 	payout(testenv.TeemoPay, "NOREDIS")
 	o.ended(ctx, orderOf(testenv.TeemoPay, "NOREDIS"))
-	o.must(os.WriteFile(o.config, append(o.configText(), "# changed\n"...), 0o600))
+	o.Must(os.WriteFile(o.Config, append(o.configText(), "# changed\n"...), 0o600))
 	for _, late := range []string{"payonce_dead_letters", "payonce_configuration_reloads_total"} {
-		o.until(ctx, func() bool { return strings.Contains(o.page("ingress", "/metrics"), late+"{") })
+		o.happens(ctx, late, func() bool { return strings.Contains(o.page("ingress", "/metrics"), late+"{") })
 	}
-	for _, late := range []string{"payonce.dead_letters", "payonce.configuration.reloads", "payonce.payments.overdue"} {
-		o.until(ctx, func() bool { return o.collector.has(late) })
+	for _, late := range []string{"payonce.dead_letters", "payonce.configuration.reloads", "payonce.payments.overdue", "payonce.payments.open_age"} {
+		o.happens(ctx, late, func() bool { return o.collector.has(late) })
 	}
 }
 
 func (o *observed) configText() []byte {
-	text, err := os.ReadFile(o.config)
-	o.must(err)
+	text, err := os.ReadFile(o.Config)
+	o.Must(err)
 	return text
 }
 
 func orderOf(provider, name string) order {
 	return order{payment.Ref{Provider: provider, Order: name}, payment.Payout}
-}
-
-func (o *observed) natsPassword() int {
-	return slices.IndexFunc(o.env, func(text string) bool { return strings.HasPrefix(text, "TELEMETRY_NATS=") })
-}
-
-// until waits for something that must come.
-func (o *observed) until(ctx context.Context, holds func() bool) {
-	o.t.Helper()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for !holds() {
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			o.t.Fatal("it did not come")
-		}
-	}
 }
 
 // everyWay pays in every way of every provider.
@@ -188,8 +167,8 @@ func (o *observed) asked(ctx context.Context) error {
 		return fmt.Errorf("the deposit is answered %d %s", status, text)
 	}
 	var p payment.Payment
-	o.until(ctx, func() bool {
-		p, _, _ = jetstream.WithActions{Conn: o.log}.Last(ctx, ref)
+	o.happens(ctx, "a question to the customer", func() bool {
+		p, _, _ = jetstream.WithActions{Conn: o.Log}.Last(ctx, ref)
 		return p.Action != nil && p.Action.Clarification != nil
 	})
 	var fields []string
@@ -204,8 +183,8 @@ func (o *observed) asked(ctx context.Context) error {
 	if status, text := o.ask(http.MethodPost, "/v1/payments/"+ref.String()+"/clarification", o.shop.Key, body); status != http.StatusAccepted {
 		return fmt.Errorf("the clarification is answered %d %s", status, text)
 	}
-	o.until(ctx, func() bool {
-		p, _, _ = o.log.Last(ctx, ref)
+	o.happens(ctx, "an answer to the provider", func() bool {
+		p, _, _ = o.Log.Last(ctx, ref)
 		return p.Action == nil || p.Action.Type != payment.ActionClarification
 	})
 	return nil
@@ -259,19 +238,19 @@ func (o *observed) badStarts(ctx context.Context) {
 		"password": string(text),
 		"inline":   strings.Replace(string(text), "${TELEMETRY_NATS}", o.secrets[0]+o.secrets[1], 1),
 		"url":      strings.Replace(string(text), "nats://", "nats://payonce:"+o.secrets[0]+"@", 1),
-		"key":      strings.Replace(string(text), "secret_file: keys/shared_secret", "secret: "+o.keys.SharedSecret(), 1),
+		"key":      strings.Replace(string(text), "secret_file: keys/shared_secret", "secret: "+o.Keys.SharedSecret(), 1),
 		"number":   strings.Replace(string(text), "replicas: 0", "replicas: "+o.secrets[0], 1) + "\nnats: " + o.secrets[0] + "\n",
 	} {
-		path := filepath.Join(o.dir, "bad.yaml")
-		o.must(os.WriteFile(path, []byte(bad), 0o600))
-		for _, program := range []string{o.programs.worker, o.programs.ingress} {
+		path := filepath.Join(o.Dir, "bad.yaml")
+		o.Must(os.WriteFile(path, []byte(bad), 0o600))
+		for _, program := range []string{shipped(o.t, "worker"), shipped(o.t, "ingress")} {
 			cmd := exec.CommandContext(ctx, program, "--config", path)
 			cmd.Env = append(os.Environ(), env...)
 			out, err := cmd.CombinedOutput()
 			if err == nil || len(out) == 0 {
 				o.t.Errorf("%s starts with a bad %s: %s", filepath.Base(program), name, out)
 			}
-			o.must(os.WriteFile(filepath.Join(o.dir, "bad-"+name+"-"+filepath.Base(program)+".log"), out, 0o600))
+			o.Must(os.WriteFile(filepath.Join(o.Dir, "bad-"+name+"-"+filepath.Base(program)+".log"), out, 0o600))
 		}
 	}
 }
@@ -279,20 +258,16 @@ func (o *observed) badStarts(ctx context.Context) {
 // outcomes are the headers of settled payments as a ledger gets them: what it reads of CloudEvents, by order.
 func (o *observed) outcomes(ctx context.Context) map[string]struct{} {
 	found := map[string]struct{}{}
-	conn, err := nats.Connect(o.natsURL, nats.UserInfo("payonce", strings.TrimPrefix(o.env[o.natsPassword()], "TELEMETRY_NATS=")))
-	o.must(err)
-	defer conn.Close()
-	js, err := njs.New(conn)
-	o.must(err)
+	js := natstest.JetStream(o.t, o.nats.URL, nats.UserInfo("payonce", o.natsPassword))
 	consumer, err := js.CreateConsumer(ctx, events.StreamPayments, njs.ConsumerConfig{Durable: "books", FilterSubject: "payment.settled.>", AckPolicy: njs.AckExplicitPolicy})
-	o.must(err)
+	o.Must(err)
 	batch, err := consumer.FetchNoWait(1000)
-	o.must(err)
+	o.Must(err)
 	for m := range batch.Messages() {
 		ref, _ := events.SubjectRef(m.Subject())
 		found[ref.Order+" "+events.Header(m.Headers()).Get("ce-traceparent")] = struct{}{}
-		o.must(m.Ack())
+		o.Must(m.Ack())
 	}
-	o.must(batch.Error())
+	o.Must(batch.Error())
 	return found
 }

@@ -154,7 +154,7 @@ func (o *observed) checkConventions(t *testing.T) {
 		}
 		for key, want := range map[string]string{
 			"messaging.system": "nats", "messaging.operation.name": operation, "messaging.operation.type": operation,
-			"messaging.destination.name": stream, "server.address": "127.0.0.1", "server.port": o.natsURL[strings.LastIndex(o.natsURL, ":")+1:],
+			"messaging.destination.name": stream, "server.address": "127.0.0.1", "server.port": o.nats.URL[strings.LastIndex(o.nats.URL, ":")+1:],
 		} {
 			if got := s.attribute(key); got != want {
 				t.Fatalf("%s: %s is %q, want %q", s.Name, key, got, want)

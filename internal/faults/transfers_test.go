@@ -2,14 +2,9 @@ package faults
 
 import (
 	"context"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
-	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -22,9 +17,9 @@ const teemopayKR = "teemopay-kr"
 func TestTransfers(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.unhurried()
+	s.Unhurried()
 	s.inOrder()
-	s.worker(s.programs.worker)
+	s.worker()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	const submitting, pending, settled = payment.Submitting, payment.Pending, payment.Settled
@@ -58,13 +53,13 @@ func TestTransfers(t *testing.T) {
 			for _, f := range c.faults {
 				faults = append(faults, sandbox.Fault{Name: f})
 			}
-			s.must(s.sandbox.SetFaults(o.ref.Provider, o.ref.Order, faults...))
+			s.Must(s.Sandbox.SetFaults(o.ref.Provider, o.ref.Order, faults...))
 			s.publish(ctx, o)
 			s.statement(ctx, t, o, c.taken)
 			marker := order{payment.Ref{Provider: teemopayKR, Order: "after-" + name}, payment.Deposit}
 			s.publish(ctx, marker) // its callback is worked after those of o
 			s.check(marker, s.ended(ctx, marker))
-			records := s.reached(ctx, t, o, func(p payment.Payment) bool {
+			records := s.Until(ctx, o.ref, "as it should be", func(p payment.Payment) bool {
 				return p.Status.Ended() && p.SettledAmount == payment.KRW(c.amount) && (p.Status == c.last || c.outcomes == nil)
 			})
 			last := records[len(records)-1].Payment
@@ -87,47 +82,15 @@ func TestTransfers(t *testing.T) {
 // what came last then tells that everything before it was worked.
 func (s *system) inOrder() {
 	s.t.Helper()
-	s.change("\nworker:\n", "\nworker:\n  slots: 1\n")
-}
-
-// change writes the configuration again for the services that are started next.
-func (s *system) change(old, with string) {
-	s.t.Helper()
-	text, err := os.ReadFile(s.config)
-	s.must(err)
-	changed := strings.Replace(string(text), old, with, 1)
-	if changed == string(text) {
-		s.t.Fatalf("the configuration has no %q", old)
-	}
-	s.config = filepath.Join(s.dir, "changed.yaml")
-	s.must(os.WriteFile(s.config, []byte(changed), 0o600))
+	s.Edit("\nworker:\n", "\nworker:\n  slots: 1\n")
 }
 
 // statement waits until the provider has moved its money and the ingress took its callbacks.
 func (s *system) statement(ctx context.Context, t *testing.T, o order, taken int) {
 	t.Helper()
 	for _, until := range []sandbox.Condition{sandbox.Moved(1), sandbox.Acknowledged(taken)} {
-		if _, err := s.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, until); err != nil {
+		if _, err := s.Sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, until); err != nil {
 			t.Fatal(err)
-		}
-	}
-}
-
-// reached waits until the payment stands as it should, and returns its events.
-func (s *system) reached(ctx context.Context, t *testing.T, o order, enough func(payment.Payment) bool) []events.Record {
-	t.Helper()
-	changed, stop := s.log.Watch(o.ref)
-	defer stop()
-	for {
-		records, err := s.log.History(ctx, o.ref)
-		if err == nil && enough(records[len(records)-1].Payment) {
-			return records
-		}
-		select {
-		case <-changed:
-		case <-time.After(5 * time.Second): // a replica may lag behind the watch
-		case <-ctx.Done():
-			t.Fatalf("%s does not get there: %v, %v", o.ref, statuses(records), err)
 		}
 	}
 }
@@ -135,7 +98,7 @@ func (s *system) reached(ctx context.Context, t *testing.T, o order, enough func
 // sameTransfers compares the transfers of the log with the movements of the provider's records.
 func (s *system) sameTransfers(t *testing.T, o order, p payment.Payment) {
 	t.Helper()
-	truth, err := s.sandbox.Order(o.ref.Provider, o.ref.Order)
+	truth, err := s.Sandbox.Order(o.ref.Provider, o.ref.Order)
 	if err != nil || len(truth.Charges) != 1 {
 		t.Fatalf("%s: %d charges, %v", o.ref, len(truth.Charges), err)
 	}

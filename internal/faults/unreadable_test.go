@@ -25,15 +25,15 @@ func (p *postOffice) signedAgain(call sandbox.Call, edit func(fields map[string]
 	if err := decoder.Decode(&fields); err != nil {
 		p.t.Fatal(err)
 	}
-	name, sign := "signature", func(body []byte) (string, error) { return ecommpay.Sign(secret.New(p.keys.SharedSecret()), body) }
+	name, sign := "signature", func(body []byte) (string, error) { return ecommpay.Sign(secret.New(p.Keys.SharedSecret()), body) }
 	switch p.provider {
 	case testenv.TeemoPay:
 		name, sign = "sign", func(body []byte) (string, error) {
-			return teemopay.Sign(p.keys.PlatformKey(), body, call.Header.Get("nonce"))
+			return teemopay.Sign(p.Keys.PlatformKey(), body, call.Header.Get("nonce"))
 		}
 	case unpaid:
 		name, sign = "sign", func(body []byte) (string, error) {
-			return diamondpay.Sign(diamondpay.HMACSHA256, p.keys.SharedSecret(), body)
+			return diamondpay.Sign(diamondpay.HMACSHA256, p.Keys.SharedSecret(), body)
 		}
 	}
 	delete(fields, name)
@@ -56,8 +56,8 @@ func (p *postOffice) signedAgain(call sandbox.Call, edit func(fields map[string]
 func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.unhurried()
-	s.worker(s.programs.worker)
+	s.Unhurried()
+	s.worker()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	amount := func(fields map[string]any) { fields["paymentAmount"] = "10,000.00" }
@@ -78,18 +78,18 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 			o := p.quiet(name, c.op)
 			p.pending(ctx, o)
 			if c.paid && c.op == payment.Deposit {
-				s.must(p.sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
+				s.Must(p.Sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
 			}
 			if c.paid {
-				_, err := p.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.Moved(1))
-				s.must(err)
+				_, err := p.Sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.Moved(1))
+				s.Must(err)
 			}
 			call, err := p.protocol.Callback(p.notice(o, sandbox.Paid), time.Now())
-			s.must(err)
-			s.must(p.deliver(p.signedAgain(call, c.edit)))
-			p.reached(ctx, t, o, func(now payment.Payment) bool { return now.Status == settled || !now.OverdueAt.IsZero() })
-			now, _, err := s.log.Last(ctx, o.ref)
-			s.must(err)
+			s.Must(err)
+			s.Must(p.deliver(p.signedAgain(call, c.edit)))
+			p.Until(ctx, o.ref, "as it should be", func(now payment.Payment) bool { return now.Status == settled || !now.OverdueAt.IsZero() })
+			now, _, err := s.Log.Last(ctx, o.ref)
+			s.Must(err)
 			if len(now.Annotations) == 0 || now.Annotations[0].Source != payment.FromWebhook || now.Annotations[0].Reason == nil {
 				t.Errorf("annotations: %+v", now.Annotations)
 			}

@@ -4,19 +4,16 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/errgroup"
 
+	"payonce/internal/natstest"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -40,12 +37,12 @@ type postOffice struct {
 
 func (s *system) office(t *testing.T, provider string) *postOffice {
 	t.Helper()
-	accounts, err := s.keys.Accounts(s.at, nil)
+	accounts, err := s.Keys.Accounts(s.At, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	at := slices.IndexFunc(accounts, func(a sandbox.AccountConfig) bool { return a.Name == provider })
-	return &postOffice{s, t, provider, accounts[at].Protocol, s.at.CallbackURL(provider), time.Now()}
+	return &postOffice{s, t, provider, accounts[at].Protocol, s.At.CallbackURL(provider), time.Now()}
 }
 
 // quiet makes an order of which the sandbox tells nothing.
@@ -56,7 +53,7 @@ func (p *postOffice) quiet(name string, op payment.Operation, faults ...sandbox.
 	for _, f := range faults {
 		list = append(list, sandbox.Fault{Name: f})
 	}
-	if err := p.sandbox.SetFaults(o.ref.Provider, o.ref.Order, list...); err != nil {
+	if err := p.Sandbox.SetFaults(o.ref.Provider, o.ref.Order, list...); err != nil {
 		p.t.Fatal(err)
 	}
 	return o
@@ -65,7 +62,7 @@ func (p *postOffice) quiet(name string, op payment.Operation, faults ...sandbox.
 // notice is what the provider would say of an order: with its own numbers where it has the order.
 func (p *postOffice) notice(o order, state sandbox.State, edit ...func(*sandbox.Notice)) sandbox.Notice {
 	n := sandbox.Notice{Order: o.ref.Order, State: state, Echo: 10_000}
-	if truth, err := p.sandbox.Order(o.ref.Provider, o.ref.Order); err == nil && len(truth.Charges) > 0 {
+	if truth, err := p.Sandbox.Order(o.ref.Provider, o.ref.Order); err == nil && len(truth.Charges) > 0 {
 		n.Charge = truth.Charges[0]
 	} else {
 		n.Charge = sandbox.Charge{
@@ -90,12 +87,8 @@ func (p *postOffice) notice(o order, state sandbox.State, edit ...func(*sandbox.
 func (p *postOffice) post(n sandbox.Notice) {
 	p.t.Helper()
 	call, err := p.protocol.Callback(n, time.Now())
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	if err := p.deliver(call); err != nil {
-		p.t.Fatal(err)
-	}
+	p.Must(err)
+	p.Must(p.deliver(call))
 }
 
 func (p *postOffice) deliver(call sandbox.Call) error {
@@ -104,23 +97,18 @@ func (p *postOffice) deliver(call sandbox.Call) error {
 		return err
 	}
 	request.Header = call.Header.Clone()
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
+	status, body := p.Do(request)
+	if !call.Acknowledged(status, []byte(body)) {
+		return fmt.Errorf("the ingress answers %d %s", status, body)
 	}
-	defer func() { _ = response.Body.Close() }()
-	body, err := io.ReadAll(response.Body)
-	if err == nil && !call.Acknowledged(response.StatusCode, body) {
-		err = fmt.Errorf("the ingress answers %d %s", response.StatusCode, body)
-	}
-	return err
+	return nil
 }
 
 // pending publishes the command of an order and waits until the provider has it.
 func (p *postOffice) pending(ctx context.Context, o order) {
 	p.t.Helper()
 	p.publish(ctx, o)
-	p.reached(ctx, p.t, o, func(now payment.Payment) bool { return now.Status == payment.Pending })
+	p.stands(ctx, o, payment.Pending)
 }
 
 // becomes waits until the payment has exactly these statuses, and that nothing follows: a marker that is
@@ -128,12 +116,12 @@ func (p *postOffice) pending(ctx context.Context, o order) {
 func (p *postOffice) becomes(ctx context.Context, o order, want ...payment.Status) payment.Payment {
 	p.t.Helper()
 	last := want[len(want)-1]
-	p.reached(ctx, p.t, o, func(now payment.Payment) bool { return now.Status == last })
+	p.stands(ctx, o, last)
 	marker := p.quiet("after-"+o.ref.Order, payment.Payout)
 	p.pending(ctx, marker)
 	p.post(p.notice(marker, sandbox.Paid))
-	p.reached(ctx, p.t, marker, func(now payment.Payment) bool { return now.Status == payment.Settled })
-	records, err := p.log.History(ctx, o.ref)
+	p.stands(ctx, marker, payment.Settled)
+	records, err := p.Log.History(ctx, o.ref)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -153,24 +141,14 @@ func (p *postOffice) becomes(ctx context.Context, o order, want ...payment.Statu
 // alarmed waits until a worker has written an error about the order. What it did can be seen before.
 func (p *postOffice) alarmed(ctx context.Context, o order, want string) {
 	p.t.Helper()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for {
-		text, err := os.ReadFile(filepath.Join(p.dir, "worker-1.log"))
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		for line := range strings.Lines(string(text)) {
+	p.happens(ctx, o.ref.String()+": an error in the worker's log with "+want, func() bool {
+		for line := range strings.Lines(p.LogOf("worker-1")) {
 			if strings.Contains(line, "level=ERROR") && strings.Contains(line, "provider="+p.provider+" order="+o.ref.Order+" ") && strings.Contains(line, want) {
-				return
+				return true
 			}
 		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			p.t.Fatalf("%s: no error with %q in the worker's log", o.ref, want)
-		}
-	}
+		return false
+	})
 }
 
 const (
@@ -183,9 +161,9 @@ const (
 func TestWebhookCases(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.unhurried()
+	s.Unhurried()
 	s.inOrder()
-	s.worker(s.programs.worker)
+	s.worker()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	for _, provider := range webhookProviders {
@@ -200,12 +178,12 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 	"before the reply": func(ctx context.Context, p *postOffice, name string) {
 		o := p.quiet(name, payment.Payout, sandbox.Hang)
 		p.publish(ctx, o)
-		if _, err := p.sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1)); err != nil {
+		if _, err := p.Sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1)); err != nil {
 			p.t.Fatal(err)
 		}
 		p.post(p.notice(o, sandbox.Paid))
-		p.reached(ctx, p.t, o, func(now payment.Payment) bool { return now.Status == settled })
-		if err := p.sandbox.Release(o.ref.Provider, o.ref.Order); err != nil {
+		p.stands(ctx, o, settled)
+		if err := p.Sandbox.Release(o.ref.Provider, o.ref.Order); err != nil {
 			p.t.Fatal(err)
 		}
 		// A slow machine may take the call for timed out before the webhook comes: then it was in doubt.
@@ -249,7 +227,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		o := p.quiet(name, payment.Payout)
 		p.pending(ctx, o)
 		p.post(p.notice(o, sandbox.Paid))
-		p.reached(ctx, p.t, o, func(now payment.Payment) bool { return now.Status == settled })
+		p.stands(ctx, o, settled)
 		p.post(p.notice(o, sandbox.Failed))
 		last := p.becomes(ctx, o, submitting, pending, settled, conflict)
 		if last.Reason.Code != payment.ReasonContradiction || !slices.Equal(last.Evidence, []payment.Kind{payment.Declined, payment.Paid}) {
@@ -258,7 +236,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		p.alarmed(ctx, o, "status=conflict")
 	},
 	"another amount": func(ctx context.Context, p *postOffice, name string) {
-		o := p.quiet(name, payment.Payout)
+		o := p.quiet(name, payment.Payout, sandbox.Query503) // what it would answer depends on when
 		p.pending(ctx, o)
 		p.post(p.notice(o, sandbox.Paid, func(n *sandbox.Notice) { n.Echo = 1_000_000 }))
 		last := p.becomes(ctx, o, submitting, pending, inDoubt)
@@ -271,7 +249,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		o := p.quiet(name, payment.Payout)
 		p.pending(ctx, o)
 		p.post(p.notice(o, sandbox.Paid))
-		p.reached(ctx, p.t, o, func(now payment.Payment) bool { return now.Status == settled })
+		p.stands(ctx, o, settled)
 		p.post(p.notice(o, sandbox.Refunded))
 		p.becomes(ctx, o, submitting, pending, settled, reversed)
 	},
@@ -287,7 +265,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 	"second reference": func(ctx context.Context, p *postOffice, name string) {
 		o := p.quiet(name, payment.Payout)
 		p.pending(ctx, o)
-		before, _, err := p.log.Last(ctx, o.ref)
+		before, _, err := p.Log.Last(ctx, o.ref)
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -320,43 +298,12 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 func (p *postOffice) waits(ctx context.Context, o order) {
 	p.t.Helper()
 	filter := strings.TrimSuffix(events.WaitingSubject(o.ref, "x"), "x") + "*"
-	for ticker := time.NewTicker(200 * time.Millisecond); ; {
-		n, err := p.webhooksAt(ctx, filter)
-		if err == nil && n > 0 {
-			ticker.Stop()
-			return
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			p.t.Fatalf("%s: no webhook waits: %v", o.ref, err)
-		}
-	}
-}
-
-// webhooksAt counts the messages of a filter in the stream of webhooks.
-func (s *system) webhooksAt(ctx context.Context, filter string) (n uint64, err error) {
-	conn, err := nats.Connect(s.natsURL)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return 0, err
-	}
-	stream, err := js.Stream(ctx, events.StreamWebhooks)
-	if err != nil {
-		return 0, err
-	}
-	info, err := stream.Info(ctx, jetstream.WithSubjectFilter(filter))
-	if err != nil {
-		return 0, err
-	}
-	for _, m := range info.State.Subjects {
-		n += m
-	}
-	return n, nil
+	webhooks, err := natstest.JetStream(p.t, p.nats.URL).Stream(ctx, events.StreamWebhooks)
+	p.Must(err)
+	p.happens(ctx, o.ref.String()+" has a webhook that waits", func() bool {
+		info, err := webhooks.Info(ctx, jetstream.WithSubjectFilter(filter))
+		return err == nil && len(info.State.Subjects) > 0
+	})
 }
 
 // A webhook of an order that never gets a command is kept, tried again, and then a dead letter with an
@@ -364,9 +311,9 @@ func (s *system) webhooksAt(ctx context.Context, filter string) (n uint64, err e
 func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.unhurried()
-	s.change("\nworker:\n", "\nworker:\n  unknown_order_for: 12s\n")
-	s.worker(s.programs.worker)
+	s.Unhurried()
+	s.Edit("\nworker:\n", "\nworker:\n  unknown_order_for: 12s\n")
+	s.worker()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	want := map[events.DeadReason]int{}

@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"strings"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/natstest"
 	"payonce/pkg/events"
 )
 
@@ -25,32 +24,21 @@ const countTimeout = 5 * time.Minute
 
 // finish adds to a result what the stream holds of it and what the ingress took. It asks the broker itself,
 // and not with our own client.
-func (s *system) finish(ctx context.Context, r result, from stream) (result, error) {
+func (s *system) finish(ctx context.Context, r result, from stream) result {
 	ctx, cancel := context.WithTimeout(ctx, countTimeout)
 	defer cancel()
-	conn, err := nats.Connect(s.natsURL)
-	if err != nil {
-		return r, fmt.Errorf("count: %w", err)
-	}
-	defer conn.Close()
-	js, err := jetstream.New(conn)
-	if err != nil {
-		return r, fmt.Errorf("count: %w", err)
-	}
-	held, err := js.Stream(ctx, from.name)
-	if err != nil {
-		return r, fmt.Errorf("count %s: %w", from.name, err)
-	}
+	held, err := natstest.JetStream(s.T, s.nats.URL).Stream(ctx, from.name)
+	s.Must(err)
 	info, err := held.Info(ctx, jetstream.WithSubjectFilter(from.subjects+"*"))
-	if err != nil {
-		return r, fmt.Errorf("count %s: %w", from.name, err)
-	}
+	s.Must(err)
 	r.stored = map[string]int{}
 	for subject, messages := range info.State.Subjects {
 		if order := subject[len(from.subjects):]; strings.HasPrefix(order, r.prefix) {
 			r.stored[order] = int(messages)
 		}
 	}
-	r.resident, err = s.memory()
-	return r, err
+	kilobytes, err := s.ingress.Memory("VmHWM")
+	s.Must(err)
+	r.resident = int64(kilobytes) << 10
+	return r
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"payonce/internal/testenv"
 )
 
 // timeout bounds the whole test, building included.
@@ -16,10 +18,8 @@ func TestNothingIsAnsweredThatIsNotStored(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	p := plan{rate: 600, duration: 5 * time.Second, freeze: 3 * time.Second, flood: 2000, store: t.TempDir()}
-	results, err := p.play(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
+	t.Cleanup(testenv.RemoveBuilds)
+	results := p.play(ctx, t)
 	var table bytes.Buffer
 	write(&table, results)
 	t.Logf("\n%s", table.String())

@@ -13,9 +13,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"testing"
 	"time"
 
-	"payonce/internal/disk"
+	"payonce/internal/testenv"
 )
 
 func main() {
@@ -48,11 +49,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	results, err := p.play(ctx)
-	if err != nil {
+	defer testenv.RemoveBuilds()
+	var results []result
+	if err := testenv.Run(ctx, os.Stderr, func(t testing.TB) { results = p.play(ctx, t) }); err != nil {
 		return err
 	}
-	synced, err := disk.SyncedWrites(p.store)
+	synced, err := testenv.SyncedWrites(p.store)
 	if err != nil {
 		return err
 	}
@@ -72,51 +74,33 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 }
 
 // play starts the system and sends everything.
-func (p plan) play(ctx context.Context) ([]result, error) {
-	s, err := start(ctx, p.store)
-	if err != nil {
-		return nil, err
+func (p plan) play(ctx context.Context, t testing.TB) (results []result) {
+	s := start(t, p.store)
+	for _, part := range []func(context.Context, *system) result{p.steady, p.forged, p.frozen, p.flooded} {
+		results = append(results, part(ctx, s))
 	}
-	defer s.stop()
-	var results []result
-	for _, part := range []func(context.Context, *system) (result, error){p.steady, p.forged, p.frozen, p.flooded} {
-		r, err := part(ctx, s)
-		if err != nil {
-			return nil, err
-		}
-		results = append(results, r)
-	}
-	return results, nil
+	return results
 }
 
 // steady sends webhooks at the rate.
-func (p plan) steady(ctx context.Context, s *system) (result, error) {
-	calls, err := s.webhooks("S-", int(float64(p.rate)*p.duration.Seconds()))
-	if err != nil {
-		return result{}, err
-	}
-	r := attack(ctx, "webhooks", "S-", calls, p.rate, p.duration)
-	return s.finish(ctx, r, webhookStream)
+func (p plan) steady(ctx context.Context, s *system) result {
+	calls := s.webhooks("S-", int(float64(p.rate)*p.duration.Seconds()))
+	return s.finish(ctx, attack(ctx, "webhooks", "S-", calls, p.rate, p.duration), webhookStream)
 }
 
 // frozen sends webhooks at the rate and stops the broker's process in the middle.
-func (p plan) frozen(ctx context.Context, s *system) (result, error) {
+func (p plan) frozen(ctx context.Context, s *system) result {
 	length := 2*p.freeze + 2*time.Second
-	calls, err := s.webhooks("F-", int(float64(p.rate)*length.Seconds()))
-	if err != nil {
-		return result{}, err
-	}
+	calls := s.webhooks("F-", int(float64(p.rate)*length.Seconds()))
 	thaw := s.freeze(time.Second, p.freeze)
 	r := attack(ctx, "broker frozen", "F-", calls, p.rate, length)
-	if err := thaw(); err != nil {
-		return result{}, err
-	}
+	thaw()
 	r.overload = 503
 	return s.finish(ctx, r, webhookStream)
 }
 
 // flooded sends more commands with one key than it may.
-func (p plan) flooded(ctx context.Context, s *system) (result, error) {
+func (p plan) flooded(ctx context.Context, s *system) result {
 	length := min(p.duration, 10*time.Second)
 	calls := s.commands("C-", int(float64(p.flood)*length.Seconds()))
 	r := attack(ctx, "one key floods", "C-", calls, p.flood, length)

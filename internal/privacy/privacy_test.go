@@ -147,8 +147,8 @@ func stated(t *testing.T) findings {
 
 // play pays in every way at every provider, and lets one command be refused.
 func (s *system) play() []payment.Ref {
-	s.t.Helper()
-	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(s.T.Context(), timeout)
 	defer cancel()
 	var refs []payment.Ref
 	var group errgroup.Group
@@ -163,36 +163,36 @@ func (s *system) play() []payment.Ref {
 			return nil
 		})
 	}
-	s.must(group.Wait())
+	s.Must(group.Wait())
 	again := testenv.Variants()[0]
 	again.Amount = payment.KRW(1)
 	changed, stop := s.dead()
 	defer stop()
-	s.must(s.nats.Publish(events.CommandSubject(again.Operation, refs[0]), []byte(again.Command(refs[0]))))
+	s.Must(s.js.Conn().Publish(events.CommandSubject(again.Operation, refs[0]), []byte(again.Command(refs[0]))))
 	select {
 	case <-changed:
 	case <-ctx.Done():
-		s.t.Fatal("no dead letter")
+		s.T.Fatal("no dead letter")
 	}
 	return refs
 }
 
 // finish stops the ingress, waits until every webhook was judged, and stops the worker.
 func (s *system) finish(refs []payment.Ref) {
-	s.t.Helper()
+	s.T.Helper()
 	s.stopIngress()
-	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
+	ctx, cancel := context.WithTimeout(s.T.Context(), timeout)
 	defer cancel()
 	for _, ref := range refs {
 		for waits := true; waits; {
-			found, err := s.conn.PersonalData(ctx, payment.Payment{Ref: ref})
-			s.must(err)
+			found, err := s.Log.PersonalData(ctx, payment.Payment{Ref: ref})
+			s.Must(err)
 			waits = slices.ContainsFunc(found, func(m events.Personal) bool { return m.Stream == events.StreamWebhooks && m.Needed != "" })
 			if waits {
 				select {
 				case <-time.After(50 * time.Millisecond):
 				case <-ctx.Done():
-					s.t.Fatalf("%s: a webhook is not judged", ref)
+					s.T.Fatalf("%s: a webhook is not judged", ref)
 				}
 			}
 		}
@@ -203,9 +203,9 @@ func (s *system) finish(refs []payment.Ref) {
 // dead tells of the next dead letter.
 func (s *system) dead() (<-chan *nats.Msg, func()) {
 	c := make(chan *nats.Msg, 1)
-	sub, err := s.nats.ChanSubscribe("deadletter.>", c)
-	s.must(err)
-	s.must(s.nats.Flush())
+	sub, err := s.js.Conn().ChanSubscribe("deadletter.>", c)
+	s.Must(err)
+	s.Must(s.js.Conn().Flush())
 	return c, func() { _ = sub.Unsubscribe() }
 }
 
@@ -252,23 +252,23 @@ func TestPersonalDataIsWhereTheDocumentSays(t *testing.T) {
 
 // eraseAll erases what can be erased of all orders; all have ended and every webhook was judged.
 func (s *system) eraseAll(refs []payment.Ref) {
-	s.t.Helper()
-	service := operator.Service{Log: s.conn, Queue: s.conn, Now: time.Now}
+	s.T.Helper()
+	service := operator.Service{Log: s.Log, Queue: s.Log, Now: time.Now}
 	for _, ref := range refs {
-		if p, erased, left, err := service.Erase(s.t.Context(), s.conn, ref); err != nil || len(left) > 0 || len(erased) == 0 {
-			s.t.Errorf("%s, %s: %d erased, left %v, %v", ref, p.Status, len(erased), left, err)
+		if p, erased, left, err := service.Erase(s.T.Context(), s.Log, ref); err != nil || len(left) > 0 || len(erased) == 0 {
+			s.T.Errorf("%s, %s: %d erased, left %v, %v", ref, p.Status, len(erased), left, err)
 		}
 	}
 }
 
 // stored returns what a stream holds now.
 func (s *system) stored(name string) []*nats.Msg {
-	s.t.Helper()
-	stream, err := s.streams().Stream(s.t.Context(), name)
-	s.must(err)
+	s.T.Helper()
+	stream, err := s.js.Stream(s.T.Context(), name)
+	s.Must(err)
 	var all []*nats.Msg
 	for seq := uint64(1); seq <= stream.CachedInfo().State.LastSeq; seq++ {
-		if raw, err := stream.GetMsg(s.t.Context(), seq); err == nil { // else it was deleted
+		if raw, err := stream.GetMsg(s.T.Context(), seq); err == nil { // else it was deleted
 			all = append(all, &nats.Msg{Subject: raw.Subject, Header: raw.Header, Data: raw.Data})
 		}
 	}

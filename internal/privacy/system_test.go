@@ -3,8 +3,6 @@ package privacy_test
 import (
 	"context"
 	"io"
-	"log/slog"
-	"net/http/httptest"
 	"sync"
 	"testing"
 	"time"
@@ -13,14 +11,12 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
-	"payonce/internal/freeport"
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
 	"payonce/internal/testenv"
 	"payonce/internal/testmerchant"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
-	"payonce/pkg/sandbox"
 )
 
 // timeout bounds everything that must happen.
@@ -28,10 +24,9 @@ const timeout = 3 * time.Minute
 
 // system is the whole of it: ingress, worker, every provider's simulator, nats-server and Redis.
 type system struct {
-	t     *testing.T
+	*testenv.System
 	shop  testmerchant.Shop
-	nats  *nats.Conn
-	conn  *jetstream.Conn
+	js    njs.JetStream
 	redis *redistest.Server
 
 	stopIngress, stopWorker func()
@@ -42,84 +37,38 @@ type system struct {
 
 func start(t *testing.T) *system {
 	t.Helper()
-	s := &system{t: t, redis: redistest.Start(t)}
-	broker := natstest.Start(t)
-	s.listen(broker.URL())
-	listen, err := freeport.Address(t.Context())
-	s.must(err)
-	at := testenv.Addresses{NATS: []string{broker.URL()}, Redis: s.redis.Addr(), Listen: listen}
-	keys, err := testenv.NewKeys()
-	s.must(err)
-	accounts, err := keys.Accounts(at, nil)
-	s.must(err)
-	box, err := sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts})
-	s.must(err)
-	api := httptest.NewServer(box)
-	t.Cleanup(func() { box.Close(); api.Close() })
-	at.Sandbox = api.URL
-	path, key, err := keys.WriteConfig(t.TempDir(), at)
-	s.must(err)
-	path, err = testenv.Unhurried(path)
-	s.must(err)
-	s.shop = testmerchant.Shop{Ingress: "http://" + listen, Sandbox: at.Sandbox, Key: key}
-	s.stopIngress = sync.OnceFunc(s.run(app.Ingress(), path))
-	t.Cleanup(s.stopIngress)
-	s.stopWorker = sync.OnceFunc(s.run(app.Worker(), path))
-	t.Cleanup(s.stopWorker)
-	s.conn, err = jetstream.Connect(t.Context(), jetstream.Options{
-		URLs: at.NATS, Name: "privacy", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	s.must(err)
-	t.Cleanup(func() { _ = s.conn.Close() })
+	broker, store := natstest.Start(t), redistest.Start(t)
+	s := &system{redis: store, js: natstest.JetStream(t, broker.URL())}
+	s.System = testenv.NewSystem(t, t.TempDir(), testenv.Addresses{NATS: []string{broker.URL()}, Redis: store.Addr()}, nil)
+	s.listen()
+	s.Unhurried()
+	s.shop = testmerchant.Shop{Ingress: "http://" + s.At.Listen, Sandbox: s.At.Sandbox, Key: s.APIKey}
+	s.stopIngress, s.stopWorker = s.run(app.Ingress()), s.run(app.Worker())
+	s.Log = testenv.Connect(t, jetstream.Options{URLs: s.At.NATS})
 	return s
 }
 
-func (s *system) must(err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-// run runs a service until the returned function is called, which waits for its end.
-func (s *system) run(service app.Service, config string) (stop func()) {
-	rt, err := app.Load(service, config, io.Discard)
-	s.must(err)
-	ctx, cancel := context.WithCancel(context.WithoutCancel(s.t.Context()))
-	ready, ended := make(chan struct{}), make(chan error, 1)
-	once := sync.OnceFunc(func() { close(ready) })
-	go func() { ended <- service.Run(ctx, rt, func(string) { once() }) }()
-	select {
-	case <-ready:
-	case err := <-ended:
-		s.t.Fatalf("%s: %v", service.Name, err)
-	}
-	return func() {
-		cancel()
-		if err := <-ended; err != nil {
-			s.t.Errorf("%s: %v", service.Name, err)
-		}
-	}
+// run runs a service until the returned function is called.
+func (s *system) run(service app.Service) (stop func()) {
+	rt, err := app.Load(service, s.Config, io.Discard)
+	s.Must(err)
+	return testenv.Serve(s.T, func(ctx context.Context, ready func(string)) error { return service.Run(ctx, rt, ready) })
 }
 
 // listen hears every message that is published, also one that a stream keeps for a moment only.
-func (s *system) listen(url string) {
-	nc, err := nats.Connect(url)
-	s.must(err)
-	s.t.Cleanup(nc.Close)
-	s.nats = nc
-	_, err = nc.Subscribe(">", func(m *nats.Msg) {
+func (s *system) listen() {
+	_, err := s.js.Conn().Subscribe(">", func(m *nats.Msg) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.heard = append(s.heard, m)
 	})
-	s.must(err)
-	s.must(nc.Flush())
+	s.Must(err)
+	s.Must(s.js.Conn().Flush())
 }
 
 // published returns everything that was published so far.
 func (s *system) published() []*nats.Msg {
-	s.must(s.nats.Flush())
+	s.Must(s.js.Conn().Flush())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append([]*nats.Msg(nil), s.heard...)
@@ -127,16 +76,16 @@ func (s *system) published() []*nats.Msg {
 
 // inRedis returns every key of Redis with its value, as text.
 func (s *system) inRedis() map[string]string {
-	ctx := s.t.Context()
+	ctx := s.T.Context()
 	client, err := redis.NewClient(redis.Config{Addresses: []string{s.redis.Addr()}})
-	s.must(err)
+	s.Must(err)
 	defer func() { _ = client.Close() }()
 	names, err := client.Keys(ctx, "*").Result()
-	s.must(err)
+	s.Must(err)
 	all := map[string]string{}
 	for _, name := range names {
 		kind, err := client.Type(ctx, name).Result()
-		s.must(err)
+		s.Must(err)
 		switch kind {
 		case "string":
 			all[name], err = client.Get(ctx, name).Result()
@@ -148,15 +97,9 @@ func (s *system) inRedis() map[string]string {
 			err = failed
 		case "none": // it expired just now
 		default:
-			s.t.Errorf("%s is a %s, which this test cannot read", name, kind)
+			s.T.Errorf("%s is a %s, which this test cannot read", name, kind)
 		}
-		s.must(err)
+		s.Must(err)
 	}
 	return all
-}
-
-func (s *system) streams() njs.JetStream {
-	js, err := njs.New(s.nats)
-	s.must(err)
-	return js
 }

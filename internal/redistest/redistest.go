@@ -155,6 +155,9 @@ func (s *Server) running() bool {
 // Addr returns the host and port, which stay the same over restarts.
 func (s *Server) Addr() string { return s.addr }
 
+// Pid returns the process's id.
+func (s *Server) Pid() int { return s.cmd.Process.Pid }
+
 // Stop ends the server as an operator does, with SIGTERM.
 func (s *Server) Stop() {
 	s.t.Helper()

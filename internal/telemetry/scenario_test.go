@@ -1,20 +1,17 @@
 package telemetry_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -29,10 +26,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
-	"payonce/internal/freeport"
 	"payonce/internal/natstest"
 	"payonce/internal/testenv"
-	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -41,131 +36,65 @@ import (
 // timeout bounds every wait for something that must happen.
 const timeout = 2 * time.Minute
 
-// output collects what both services write.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
 // system is an ingress and a worker with real bytes between them, NATS and the providers' sandbox.
 type system struct {
-	t               *testing.T
-	dir, url, key   string
-	keys            testenv.Keys
-	logs            output
+	*testenv.System
+	logs            *testenv.Logs
 	spans           *tracetest.InMemoryExporter
-	sandbox         *sandbox.Sandbox
 	nats            *natstest.Server
 	admins          []string
 	secrets         []string
 	worker, ingress app.Runtime
 }
 
-func (s *system) must(err error) {
-	s.t.Helper()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-}
-
-func (s *system) free() string {
-	address, err := freeport.Address(s.t.Context())
-	s.must(err)
-	return address
-}
-
 func start(t *testing.T) *system {
-	s := &system{t: t, dir: t.TempDir(), nats: natstest.Start(t), spans: tracetest.NewInMemoryExporter()}
+	s := &system{logs: &testenv.Logs{}, nats: natstest.Start(t), spans: tracetest.NewInMemoryExporter()}
 	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(s.spans)))
-	keys, err := testenv.NewKeys()
-	s.must(err)
-	s.keys = keys
-	at := testenv.Addresses{NATS: []string{s.nats.URL()}, Redis: miniredis.RunT(t).Addr(), Listen: s.free()}
-	accounts, err := keys.Accounts(at, func(a *sandbox.AccountConfig) { a.MoveDelay, a.AutoPay = 50*time.Millisecond, true })
-	s.must(err)
-	s.sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts})
-	s.must(err)
-	t.Cleanup(s.sandbox.Close)
-	providers := httptest.NewServer(s.sandbox)
-	t.Cleanup(providers.Close)
-	at.Sandbox, s.url = providers.URL, "http://"+at.Listen
-	path, key, err := keys.WriteConfig(s.dir, at)
-	s.must(err)
-	path, err = testenv.Unhurried(path) // each step is wanted once
-	s.must(err)
-	token, err := os.ReadFile(filepath.Join(s.dir, "keys", "token"))
-	s.must(err)
-	s.key, s.secrets = key, []string{key, keys.SharedSecret(), string(token)}
-	s.ingress = s.run(app.Ingress(), path, func(c *config.Config, address string) { c.Ingress.AdminListen = address })
-	s.worker = s.run(app.Worker(), path, func(c *config.Config, address string) { c.Worker.AdminListen = address })
+	at := testenv.Addresses{NATS: []string{s.nats.URL()}, Redis: miniredis.RunT(t).Addr()}
+	s.System = testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) { a.MoveDelay, a.AutoPay = 50*time.Millisecond, true })
+	s.Unhurried() // each step is wanted once
+	s.Edit("level: debug\n  format: text", "level: debug\n  format: json")
+	s.admins = []string{"http://" + s.Admin("ingress"), "http://" + s.Admin("worker")}
+	token, err := os.ReadFile(filepath.Join(s.Dir, "keys", "token"))
+	s.Must(err)
+	s.secrets = []string{s.APIKey, s.Keys.SharedSecret(), string(token)}
+	s.ingress, s.worker = s.run(app.Ingress()), s.run(app.Worker())
 	return s
 }
 
-// run starts a service and waits until it works.
-func (s *system) run(service app.Service, path string, edit func(*config.Config, string)) app.Runtime {
-	s.t.Helper()
-	rt, err := app.Load(service, path, io.Discard)
-	s.must(err)
-	address := s.free()
-	s.admins = append(s.admins, "http://"+address)
-	edit(&rt.Config, address)
-	rt.Logger = app.NewLogger(config.Log{Level: "debug", Format: "json"}, &s.logs)
-	ctx, cancel := context.WithCancel(s.t.Context())
-	works, done := make(chan struct{}), make(chan error, 1)
-	go func() { done <- service.Run(ctx, rt, func(string) { close(works) }) }()
-	s.t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			s.t.Error(err)
-		}
-	})
-	select {
-	case <-works:
-	case err := <-done:
-		done <- nil
-		s.t.Fatal(err)
-	case <-time.After(timeout):
-		s.t.Fatal("it does not begin to work")
-	}
+// run runs a service.
+func (s *system) run(service app.Service) app.Runtime {
+	s.T.Helper()
+	rt, err := app.Load(service, s.Config, s.logs)
+	s.Must(err)
+	testenv.Serve(s.T, func(ctx context.Context, ready func(string)) error { return service.Run(ctx, rt, ready) })
 	return rt
 }
 
 // ask talks to the ingress as an upstream service does.
 func (s *system) ask(method, path, body, traceparent string) payment.Payment {
-	s.t.Helper()
-	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
-	s.must(err)
-	req.Header = http.Header{"Authorization": {"Bearer " + s.key}, "Content-Type": {"application/json"}, "Prefer": {"wait=5"}}
+	s.T.Helper()
+	req, err := http.NewRequest(method, "http://"+s.At.Listen+path, strings.NewReader(body))
+	s.Must(err)
+	req.Header = http.Header{"Authorization": {"Bearer " + s.APIKey}, "Content-Type": {"application/json"}, "Prefer": {"wait=5"}}
 	if traceparent != "" {
 		req.Header.Set("Traceparent", traceparent)
 	}
 	reply, err := http.DefaultClient.Do(req)
-	s.must(err)
+	s.Must(err)
 	defer func() { _ = reply.Body.Close() }()
 	data, err := io.ReadAll(reply.Body)
-	s.must(err)
+	s.Must(err)
 	var p payment.Payment
 	if reply.StatusCode >= http.StatusBadRequest || json.Unmarshal(data, &p) != nil {
-		s.t.Fatalf("%s %s: %d %s", method, path, reply.StatusCode, data)
+		s.T.Fatalf("%s %s: %d %s", method, path, reply.StatusCode, data)
 	}
 	return p
 }
 
 // pay sends one payment through all of it.
 func (s *system) pay(v testenv.Variant, ref payment.Ref, traceparent string) {
-	s.t.Helper()
+	s.T.Helper()
 	s.ask(http.MethodPost, "/v1/"+string(v.Operation)+"s", v.Command(ref), traceparent)
 	opened := false
 	for deadline := time.Now().Add(timeout); ; {
@@ -174,11 +103,11 @@ func (s *system) pay(v testenv.Variant, ref payment.Ref, traceparent string) {
 			return
 		}
 		if p.Status.Ended() || time.Now().After(deadline) {
-			s.t.Fatalf("%s is %s: %+v", ref, p.Status, p.Reason)
+			s.T.Fatalf("%s is %s: %+v", ref, p.Status, p.Reason)
 		}
 		if page := p.Action; page != nil && page.Redirect != nil && page.Redirect.Method == http.MethodGet && strings.HasPrefix(ref.Provider, "ecommpay") && !opened {
-			_, err := s.sandbox.Visit(s.t.Context(), ref.Provider, page.Redirect.URL)
-			s.must(err)
+			_, err := s.Sandbox.Visit(s.T.Context(), ref.Provider, page.Redirect.URL)
+			s.Must(err)
 			opened = true
 		}
 	}
@@ -285,14 +214,14 @@ func (s *system) checkWebhook(t *testing.T, ref payment.Ref, outcome tracetest.S
 		t.Error("the webhook that settled the payment and its outcome are not linked")
 	}
 	nc, err := nats.Connect(s.nats.URL())
-	s.must(err)
+	s.Must(err)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
-	s.must(err)
+	s.Must(err)
 	stream, err := js.Stream(t.Context(), events.StreamPayments)
-	s.must(err)
+	s.Must(err)
 	last, err := stream.GetLastMsgForSubject(t.Context(), events.PaymentSubject(payment.Settled, ref))
-	s.must(err)
+	s.Must(err)
 	want := "00-" + callersTrace + "-" + outcome.SpanContext.SpanID().String() + "-01"
 	if last.Header.Get("traceparent") != want || last.Header.Get("ce-traceparent") != want {
 		t.Errorf("the outcome carries %q and %q, want %q", last.Header.Get("traceparent"), last.Header.Get("ce-traceparent"), want)
@@ -328,13 +257,13 @@ func (s *system) checkMasking(t *testing.T) {
 	s.forgedWebhook()
 	out := map[string]string{"logs": s.logs.String(), "events": s.events()}
 	spans, err := json.Marshal(s.spans.GetSpans())
-	s.must(err)
+	s.Must(err)
 	out["spans"] = string(spans)
 	for _, at := range s.admins {
 		reply, err := http.Get(at + "/metrics")
-		s.must(err)
+		s.Must(err)
 		data, err := io.ReadAll(reply.Body)
-		s.must(err)
+		s.Must(err)
 		_ = reply.Body.Close()
 		out["metrics"] += string(data)
 	}
@@ -358,8 +287,8 @@ func (s *system) checkMasking(t *testing.T) {
 // forgedWebhook is refused, and what it holds is nobody's to see either.
 func (s *system) forgedWebhook() {
 	body := `{"order":"x","name":"홍길동","phone":"01012345678"}`
-	reply, err := http.Post(s.url+"/webhooks/"+testenv.TeemoPay, "application/json", strings.NewReader(body))
-	s.must(err)
+	reply, err := http.Post("http://"+s.At.Listen+"/webhooks/"+testenv.TeemoPay, "application/json", strings.NewReader(body))
+	s.Must(err)
 	_ = reply.Body.Close()
 }
 
@@ -374,7 +303,7 @@ func (s *system) plantLeaks(t *testing.T, texts []string) {
 		span.SetStatus(codes.Error, "https://provider.example/?name="+url.QueryEscape(text))
 		span.End()
 		spans, err := json.Marshal(s.spans.GetSpans())
-		s.must(err)
+		s.Must(err)
 		if !slices.Contains(found(string(spans), texts), text) {
 			t.Errorf("%q in a span is not found", text)
 		}
@@ -384,21 +313,21 @@ func (s *system) plantLeaks(t *testing.T, texts []string) {
 // events returns the log as JSON, each payment without its action and with all headers.
 func (s *system) events() string {
 	nc, err := nats.Connect(s.nats.URL())
-	s.must(err)
+	s.Must(err)
 	defer nc.Close()
 	js, err := jetstream.New(nc)
-	s.must(err)
-	stream, err := js.Stream(s.t.Context(), events.StreamPayments)
-	s.must(err)
+	s.Must(err)
+	stream, err := js.Stream(s.T.Context(), events.StreamPayments)
+	s.Must(err)
 	var out strings.Builder
 	for seq := uint64(1); seq <= stream.CachedInfo().State.LastSeq; seq++ {
-		m, err := stream.GetMsg(s.t.Context(), seq)
-		s.must(err)
+		m, err := stream.GetMsg(s.T.Context(), seq)
+		s.Must(err)
 		var body map[string]json.RawMessage
-		s.must(json.Unmarshal(m.Data, &body))
+		s.Must(json.Unmarshal(m.Data, &body))
 		delete(body, "action")
 		text, err := json.Marshal(body)
-		s.must(err)
+		s.Must(err)
 		fmt.Fprintf(&out, "%s %v %s\n", m.Subject, m.Header, text)
 	}
 	return out.String()

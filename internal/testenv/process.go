@@ -8,10 +8,50 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"syscall"
+	"testing"
 	"time"
 )
+
+// startTimeout bounds how long a process may take until it works. Machines that run tests are slow.
+const startTimeout = 2 * time.Minute
+
+// StartLogged is [Start] for a process that is stopped when the test ends. Its log is dir/name.log, and a test that fails shows the
+// end of it.
+func StartLogged(t testing.TB, dir, name string, cmd *exec.Cmd, working string) *Process {
+	t.Helper()
+	process := startLogged(t, dir, name, cmd, working)
+	t.Cleanup(func() {
+		if err := process.Stop(StopTimeout); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	})
+	return process
+}
+
+func startLogged(t testing.TB, dir, name string, cmd *exec.Cmd, working string) *Process {
+	t.Helper()
+	path := filepath.Join(dir, name+".log")
+	logs, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = logs.Close()
+		if text, err := os.ReadFile(path); err == nil && t.Failed() {
+			t.Logf("the last of %s:\n%s", name, text[max(0, len(text)-8000):])
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), startTimeout)
+	defer cancel()
+	process, err := Start(ctx, cmd, logs, working)
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	return process
+}
 
 // Process is a service that runs as a process of its own.
 type Process struct {
@@ -113,3 +153,16 @@ func (p *Process) Stop(timeout time.Duration) error {
 
 // Signal sends a signal, e.g. SIGSTOP to freeze the process.
 func (p *Process) Signal(sig os.Signal) error { return p.cmd.Process.Signal(sig) }
+
+// Memory returns a line of the process's status in KiB, e.g. VmHWM: the most that it ever had resident (proc(5)).
+func (p *Process) Memory(line string) (kilobytes int, err error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
+	if err != nil {
+		return 0, err
+	}
+	_, after, _ := strings.Cut(string(status), line+":")
+	if _, err := fmt.Sscanf(after, "%d kB", &kilobytes); err != nil {
+		return 0, fmt.Errorf("%s of %s is not told: %w", line, p.cmd.Path, err)
+	}
+	return kilobytes, nil
+}

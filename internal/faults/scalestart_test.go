@@ -1,15 +1,11 @@
 //go:build measure
 
-package scale_test
+package faults
 
 import (
 	"context"
 	"flag"
 	"fmt"
-	"os"
-	"slices"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
@@ -18,9 +14,8 @@ import (
 )
 
 var (
-	pending = flag.Int("pending", 100_000, "payments that are pending when a worker starts")
-	rounds  = flag.Int("rounds", 9, "starts of each")
-	again   = flag.Bool("again", false, "the broker has forgotten its timers before each start")
+	pendingPayments = flag.Int("pending", 100_000, "payments that are pending when a worker starts")
+	forgotten       = flag.Bool("again", false, "the broker has forgotten its timers before each start")
 )
 
 // A lease that lets look-ups be due a minute after the last event, and look-ups that are due so soon, or in an hour.
@@ -33,13 +28,12 @@ const (
 // TestMeasureStart starts a worker on an empty log, on one with many pending payments of which none is due to be
 // looked up, and on one where all are due, in turn.
 func TestMeasureStart(t *testing.T) {
-	binary := build(t)
-	empty, young, due := start(t, binary, hasty, soon), start(t, binary, hasty, hourly), start(t, binary, hasty, soon)
-	for _, s := range []*system{young, due} {
-		s.each(*pending, "P", s.appendPending)
+	empty, young, due := startScale(t, hasty, soon), startScale(t, hasty, hourly), startScale(t, hasty, soon)
+	for _, s := range []*scale{young, due} {
+		forEach(t, *pendingPayments, "P", s.appendPending)
 	}
 	written := time.Now()
-	young.until("all are due", func() bool { return time.Since(written) > 61*time.Second })
+	until(t, "all are due", func() bool { return time.Since(written) > 61*time.Second })
 	runs := []*starts{{name: "empty", s: empty}, {name: "young", s: young}, {name: "due", s: due}}
 	for round := range *rounds {
 		for _, r := range runs {
@@ -49,85 +43,63 @@ func TestMeasureStart(t *testing.T) {
 	for _, r := range runs {
 		paid, twice, lookups := r.s.provider.counts()
 		t.Logf("%s: first payment %s after the start (%.2f), then each %s p99 %s (%.2f), %d MiB resident, most %d MiB; %d paid, %d twice, %d look-ups",
-			r.name, at(r.first, 50), ratio(r.first, runs[0].first), at(r.each, 50), at(r.each, 99), ratio(r.each, runs[0].each),
+			r.name, percentile(r.first, 50), ratio(r.first, runs[0].first, 50), percentile(r.each, 50), percentile(r.each, 99), ratio(r.each, runs[0].each, 50),
 			r.resident>>10, r.most>>10, paid, twice, lookups)
 		t.Logf("%s: first of every start: %s; read from the log: %s", r.name, r.first, r.s.read())
 	}
 }
 
-func (s *system) appendPending(ctx context.Context, order string) error {
-	p := payment.New(command(order))
+func (s *scale) appendPending(ctx context.Context, order string) error {
+	p := payment.New(payoutOf(scaled, order))
 	p.Status, p.Revision, p.Attempts, p.Known = payment.Pending, 1, 1, true
 	p.SubmittedAt, p.UpdatedAt, p.ProviderReference = p.RequestedAt, p.RequestedAt, "P"+order
-	_, err := s.conn.Append(ctx, p, 0)
+	_, err := s.Log.Append(ctx, p, 0)
 	return err
 }
 
 // starts is what was measured on one system.
 type starts struct {
 	name           string
-	s              *system
+	s              *scale
 	first, each    []time.Duration
 	resident, most int // KiB, the most of all starts
 }
 
 // begin starts a worker with a command in the queue and then pays 100 payments, one after the other.
 func (r *starts) begin(round int) {
-	t := r.s.t
+	t := r.s.T
 	t.Helper()
-	if *again {
+	if *forgotten {
 		r.s.forgetTimers()
 	}
 	waits := fmt.Sprintf("F-%d", round)
 	paid := r.s.provider.expect(waits)
-	if err := r.s.publish(t.Context(), waits); err != nil {
-		t.Fatal(err)
-	}
+	r.s.Must(r.s.publish(t.Context(), waits))
 	began := time.Now()
 	worker := r.s.work()
 	r.first = append(r.first, r.s.took(paid, began))
 	for i := range 100 {
 		order := fmt.Sprintf("E-%d-%d", round, i)
 		paid, began := r.s.provider.expect(order), time.Now()
-		if err := r.s.publish(t.Context(), order); err != nil {
-			t.Fatal(err)
-		}
+		r.s.Must(r.s.publish(t.Context(), order))
 		r.each = append(r.each, r.s.took(paid, began))
 	}
-	r.resident, r.most = max(r.resident, memory(t, worker, "VmRSS:")), max(r.most, memory(t, worker, "VmHWM:"))
+	resident, err := worker.Memory("VmRSS")
+	r.s.Must(err)
+	most, err := worker.Memory("VmHWM")
+	r.s.Must(err)
+	r.resident, r.most = max(r.resident, resident), max(r.most, most)
 	if err := worker.Stop(testenv.StopTimeout); err != nil {
 		t.Error(err)
 	}
 }
 
-func (s *system) took(paid <-chan struct{}, began time.Time) time.Duration {
-	s.t.Helper()
+func (s *scale) took(paid <-chan struct{}, began time.Time) time.Duration {
+	s.T.Helper()
 	select {
 	case <-paid:
-	case <-time.After(timeout):
-		s.t.Fatal("not paid")
+	case <-time.After(10 * timeout):
+		s.T.Fatal("not paid")
 	}
 	return time.Since(began).Round(10 * time.Microsecond)
 }
-
-// memory reads a line of a process' status in KiB (proc(5)).
-func memory(t *testing.T, p *testenv.Process, name string) int {
-	t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.Pid()))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, after, _ := strings.Cut(string(status), name)
-	n, err := strconv.Atoi(strings.Fields(after)[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-func at(all []time.Duration, percent int) time.Duration {
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[(len(sorted)-1)*percent/100]
-}
-
-func ratio(a, b []time.Duration) float64 { return float64(at(a, 50)) / float64(at(b, 50)) }

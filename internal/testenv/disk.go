@@ -1,6 +1,4 @@
-// Package disk measures the disk under a measurement: a figure of a broker that syncs each write says nothing
-// without it.
-package disk
+package testenv
 
 import (
 	"errors"

@@ -1,6 +1,6 @@
 //go:build measure
 
-package scale_test
+package faults
 
 import (
 	"encoding/json"
@@ -12,12 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/freeport"
+	"payonce/internal/testenv"
 )
 
-// provider takes every payout at once and says of every order that it is still pending. It can be away: nobody
+// scaleProvider takes every payout at once and says of every order that it is still pending. It can be away: nobody
 // listens then.
-type provider struct {
+type scaleProvider struct {
 	t       *testing.T
 	address string
 	server  *http.Server
@@ -28,21 +28,17 @@ type provider struct {
 	lookups int
 }
 
-func newProvider(t *testing.T) *provider {
+func newScaleProvider(t *testing.T) *scaleProvider {
 	t.Helper()
-	address, err := freeport.Address(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := &provider{t: t, address: address, taken: map[string][]time.Time{}, waiting: map[string]chan struct{}{}}
+	p := &scaleProvider{t: t, address: testenv.FreeAddress(t), taken: map[string][]time.Time{}, waiting: map[string]chan struct{}{}}
 	p.open()
 	t.Cleanup(p.close)
 	return p
 }
 
-func (p *provider) url() string { return "http://" + p.address }
+func (p *scaleProvider) url() string { return "http://" + p.address }
 
-func (p *provider) open() {
+func (p *scaleProvider) open() {
 	p.t.Helper()
 	listener, err := net.Listen("tcp", p.address)
 	if err != nil {
@@ -52,9 +48,9 @@ func (p *provider) open() {
 	go func() { _ = p.server.Serve(listener) }()
 }
 
-func (p *provider) close() { _ = p.server.Close() }
+func (p *scaleProvider) close() { _ = p.server.Close() }
 
-func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (p *scaleProvider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	order := path.Base(r.URL.Path)
 	if r.Method == http.MethodPost {
 		var asked struct {
@@ -75,7 +71,7 @@ func (p *provider) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = fmt.Fprintf(w, `{"error_code":"0000","data":{"payout_cl_id":%[1]q,"payout_id":"P%[1]s","platform_id":"PF0002","amount":"10000","status":"1"}}`, order)
 }
 
-func (p *provider) note(method, order string) {
+func (p *scaleProvider) note(method, order string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if method != http.MethodPost {
@@ -88,7 +84,7 @@ func (p *provider) note(method, order string) {
 }
 
 // expect returns a channel that is closed when the order is paid. Call it before.
-func (p *provider) expect(order string) <-chan struct{} {
+func (p *scaleProvider) expect(order string) <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.waiting[order] = make(chan struct{})
@@ -96,14 +92,14 @@ func (p *provider) expect(order string) <-chan struct{} {
 }
 
 // at is when the provider was asked to pay the order for the first time.
-func (p *provider) at(order string) time.Time {
+func (p *scaleProvider) at(order string) time.Time {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.taken[order][0]
 }
 
 // counts returns how many orders were paid, how many of them more than once, and how often it was asked about one.
-func (p *provider) counts() (paid, twice, lookups int) {
+func (p *scaleProvider) counts() (paid, twice, lookups int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, times := range p.taken {
@@ -115,7 +111,7 @@ func (p *provider) counts() (paid, twice, lookups int) {
 }
 
 // moments returns the time of every request to pay.
-func (p *provider) moments() (all []time.Time) {
+func (p *scaleProvider) moments() (all []time.Time) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, times := range p.taken {
