@@ -1,13 +1,9 @@
 package app_test
 
 import (
-	"bufio"
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
-	"os"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -22,58 +18,18 @@ import (
 // admin starts a service with a listener for those who look after it, and returns where that is.
 func admin(t *testing.T, service app.Service, nats *natstest.Server) string {
 	t.Helper()
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
-		NATS: []string{nats.URL()}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edited := strings.NewReplacer("\nworker:\n", "\nworker:\n  admin_listen: 127.0.0.1:0\n", "\ningress:\n", "\ningress:\n  admin_listen: 127.0.0.1:0\n").Replace(string(text))
-	if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	rt, err := app.Load(service, path, io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	logs, writer := io.Pipe()
-	rt.Logger = slog.New(slog.NewTextHandler(writer, nil))
-	ctx, cancel := context.WithCancel(t.Context())
-	done, works := make(chan error, 1), make(chan struct{})
-	go func() { done <- service.Run(ctx, rt, func(string) { close(works) }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		_ = writer.Close()
-	})
-	address := make(chan string, 1)
-	go func() {
-		at := regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
-		for lines := bufio.NewScanner(logs); lines.Scan(); {
-			if found := at.FindString(lines.Text()); strings.Contains(lines.Text(), "metrics and health") {
-				address <- found
-			}
-		}
-	}()
-	select {
-	case <-works:
-	case err := <-done:
-		done <- err
-		t.Fatalf("it ended: %v", err)
-	case <-time.After(time.Minute):
-		t.Fatal("it does not begin to work")
-	}
-	return <-address
+	s := configured(t, nats.URL())
+	address := s.Admin(service.Name)
+	rt, err := app.Load(service, s.Config, io.Discard)
+	s.Must(err)
+	testenv.Serve(t, func(ctx context.Context, ready func(string)) error { return service.Run(ctx, rt, ready) })
+	return "http://" + address
+}
+
+// configured is a configuration for a broker, before a Redis that is empty and providers that are not there.
+func configured(t *testing.T, nats string) *testenv.System {
+	t.Helper()
+	return testenv.NewSystem(t, t.TempDir(), testenv.Addresses{NATS: []string{nats}, Redis: miniredis.RunT(t).Addr(), Sandbox: "http://127.0.0.1:1"}, nil)
 }
 
 func get(t *testing.T, url string) (int, string) {

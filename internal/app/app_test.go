@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"payonce/internal/app"
-	"payonce/internal/testenv"
 )
 
 // call runs a service's main function as a shell would.
@@ -56,23 +55,14 @@ func TestBadConfigurationListsEveryProblem(t *testing.T) {
 }
 
 func TestGoodConfiguration(t *testing.T) {
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, key, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
-		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	testenvIsAlwaysOpen(t, path)
+	s := configured(t, "nats://127.0.0.1:1")
+	testenvIsAlwaysOpen(t, s.Config)
 	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
-		code, out, problems := call(service, "--check-config", "--config", path)
+		code, out, problems := call(service, "--check-config", "--config", s.Config)
 		if code != app.ExitOK || !strings.Contains(out, "The configuration is good.") {
 			t.Errorf("%s: code %d, %s%s", service.Name, code, out, problems)
 		}
-		if strings.Contains(out+problems, key) || strings.Contains(out+problems, "PRIVATE KEY") {
+		if strings.Contains(out+problems, s.APIKey) || strings.Contains(out+problems, "PRIVATE KEY") {
 			t.Errorf("%s: a secret shows in %s%s", service.Name, out, problems)
 		}
 	}

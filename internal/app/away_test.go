@@ -3,14 +3,10 @@ package app_test
 import (
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/alicebob/miniredis/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
@@ -21,7 +17,8 @@ import (
 // beginning is a service that has been started, whether it works yet or not.
 type beginning struct {
 	t     *testing.T
-	logs  *lockedBuffer
+	logs  *testenv.Logs
+	admin string // base URL of its listener
 	works chan struct{}
 	ended chan error
 	stop  context.CancelFunc
@@ -30,30 +27,10 @@ type beginning struct {
 // begin starts a service with a listener for those who look after it.
 func begin(t *testing.T, service app.Service, nats string) *beginning {
 	t.Helper()
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	path, _, err := keys.WriteConfig(t.TempDir(), testenv.Addresses{
-		NATS: []string{nats}, Redis: miniredis.RunT(t).Addr(), Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edited := strings.NewReplacer("\nworker:\n", "\nworker:\n  admin_listen: 127.0.0.1:0\n", "\ningress:\n", "\ningress:\n  admin_listen: 127.0.0.1:0\n").Replace(string(text))
-	path = filepath.Join(filepath.Dir(path), "edited.yaml")
-	if err := os.WriteFile(path, []byte(edited), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	b := &beginning{t: t, logs: &lockedBuffer{}, works: make(chan struct{}), ended: make(chan error, 1)}
-	rt, err := app.Load(service, path, b.logs)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := configured(t, nats)
+	b := &beginning{t: t, logs: &testenv.Logs{}, admin: "http://" + s.Admin(service.Name), works: make(chan struct{}), ended: make(chan error, 1)}
+	rt, err := app.Load(service, s.Config, b.logs)
+	s.Must(err)
 	var ctx context.Context
 	ctx, b.stop = context.WithCancel(t.Context())
 	go func() { b.ended <- service.Run(ctx, rt, func(string) { close(b.works) }) }()
@@ -76,8 +53,6 @@ func (b *beginning) sees(what string, done func() bool) {
 	}
 }
 
-var adminAddress = regexp.MustCompile(`metrics and health at (http://127\.0\.0\.1:\d+)`)
-
 // A service that is started while NATS is away waits for it, says so, and is not ready meanwhile.
 func TestAStartWaitsForNATS(t *testing.T) {
 	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
@@ -90,14 +65,10 @@ func TestAStartWaitsForNATS(t *testing.T) {
 			b.sees("a line in the log", func() bool {
 				return strings.Contains(b.logs.String(), says) && strings.Contains(b.logs.String(), "check nats.urls")
 			})
-			at := adminAddress.FindStringSubmatch(b.logs.String())
-			if at == nil {
-				t.Fatal(b.logs)
-			}
-			if status, body := get(t, at[1]+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "waiting for NATS") {
+			if status, body := get(t, b.admin+"/readyz"); status != http.StatusServiceUnavailable || !strings.Contains(body, "waiting for NATS") {
 				t.Errorf("/readyz: %d %s", status, body)
 			}
-			if status, _ := get(t, at[1]+"/healthz"); status != http.StatusOK {
+			if status, _ := get(t, b.admin+"/healthz"); status != http.StatusOK {
 				t.Errorf("/healthz: %d; a restart would not bring NATS back", status)
 			}
 			nats.Restart()
@@ -109,7 +80,7 @@ func TestAStartWaitsForNATS(t *testing.T) {
 					return false
 				}
 			})
-			b.sees("readiness", func() bool { status, _ := get(t, at[1]+"/readyz"); return status == http.StatusOK })
+			b.sees("readiness", func() bool { status, _ := get(t, b.admin+"/readyz"); return status == http.StatusOK })
 			b.stop()
 			if err := <-b.ended; err != nil {
 				t.Error(err)

@@ -2,14 +2,10 @@ package app_test
 
 import (
 	"io"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"payonce/internal/app"
-	"payonce/internal/testenv"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
@@ -37,33 +33,11 @@ func testenvIsAlwaysOpen(t *testing.T, path string) {
 }
 
 func TestOpeningIsWhatTheConfigurationSays(t *testing.T) {
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	folder := t.TempDir()
-	path, _, err := keys.WriteConfig(folder, testenv.Addresses{
-		NATS: []string{"nats://127.0.0.1:1"}, Redis: "127.0.0.1:1", Listen: "127.0.0.1:0", Sandbox: "http://127.0.0.1:1",
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	edited := strings.Replace(string(text), "hours: {always_open: true}", "hours: {when_closed: {deposit: reject, payout: send}}", 1)
-	edited = strings.Replace(edited, "    hours: {always_open: true}\n", "", 1)
-	if strings.Contains(edited, "always_open") {
-		t.Fatal("the test environment's file is another one")
-	}
-	if err := os.WriteFile(filepath.Join(folder, "edited.yaml"), []byte(edited), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	rt, err := app.Load(app.Worker(), filepath.Join(folder, "edited.yaml"), io.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
+	s := configured(t, "nats://127.0.0.1:1")
+	open := "hours: {always_open: true}"
+	s.Edit(open+" # a test environment runs at any hour\n", "hours: {when_closed: {deposit: reject, payout: send}}\n", "    "+open+"\n", "")
+	rt, err := app.Load(app.Worker(), s.Config, io.Discard)
+	s.Must(err)
 	opening := app.Opening(rt.Config)
 	for _, c := range []struct {
 		provider string

@@ -17,7 +17,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -79,30 +78,12 @@ func (a *authority) issue(t *testing.T, name string, ca bool) (certPEM, keyPEM s
 		string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER})), cert, key
 }
 
-// lockedBuffer collects a log that is written while it is read.
-type lockedBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // running is a real ingress with TLS, whose files a test changes.
 type running struct {
 	t      *testing.T
 	dir    string
 	url    string
-	logs   *lockedBuffer
+	logs   *testenv.Logs
 	ca     *authority
 	client *http.Client // shows a certificate of the CA
 }
@@ -207,7 +188,7 @@ const (
 
 func startRotating(t *testing.T, key string) *running {
 	t.Helper()
-	r := &running{t: t, dir: t.TempDir(), logs: &lockedBuffer{}, ca: newAuthority(t)}
+	r := &running{t: t, dir: t.TempDir(), logs: &testenv.Logs{}, ca: newAuthority(t)}
 	cert, private, _, _ := r.ca.issue(t, "one", false)
 	for name, text := range map[string]string{
 		"payonce.yaml": strings.Replace(rotating, "{{NATS}}", natstest.Start(t).URL(), 1), "secret": firstSecret, "previous": firstSecret,

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"payonce/internal/testenv"
 )
 
 // cost is what payments cost, in processor time and in messages. It says more than a rate on a machine that
@@ -41,7 +43,7 @@ const ticks = 100
 func processorTime(t testing.TB, pid int) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	must(t, err)
+	testenv.Must(t, err)
 	_, after, _ := strings.Cut(string(text), ") ") // behind the name, which can hold anything
 	fields := strings.Fields(after)
 	if len(fields) < 13 {
@@ -49,19 +51,19 @@ func processorTime(t testing.TB, pid int) time.Duration {
 	}
 	user, err := strconv.Atoi(fields[11])
 	system, failed := strconv.Atoi(fields[12])
-	must(t, errors.Join(err, failed))
+	testenv.Must(t, errors.Join(err, failed))
 	return time.Duration(user+system) * time.Second / ticks
 }
 
 // published is how many messages the broker was sent.
 func (s *system) published() float64 {
 	response, err := http.Get(s.monitor + "/varz")
-	must(s.t, err)
+	testenv.Must(s.t, err)
 	defer func() { _ = response.Body.Close() }()
 	var told struct {
 		InMsgs float64 `json:"in_msgs"`
 	}
-	must(s.t, json.NewDecoder(response.Body).Decode(&told))
+	testenv.Must(s.t, json.NewDecoder(response.Body).Decode(&told))
 	return told.InMsgs
 }
 
@@ -73,7 +75,7 @@ func (s *system) commands() (total float64) {
 		switch name {
 		case "eval", "evalsha", "set":
 			n, err := strconv.ParseFloat(calls, 64)
-			must(s.t, err)
+			testenv.Must(s.t, err)
 			total += n
 		}
 	}

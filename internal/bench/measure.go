@@ -95,7 +95,7 @@ func (p plan) throughput(s *system, of program, workers int) (perSecond float64,
 	for _, process := range fleet {
 		after.worker += processorTime(s.t, process.Pid())
 	}
-	must(s.t, profiled())
+	testenv.Must(s.t, profiled())
 	outcomes := s.outcomes()
 	if missing := p.paced + p.payments - len(outcomes); missing != 0 {
 		s.t.Fatalf("%d outcomes too few", missing)
@@ -114,20 +114,20 @@ func (s *system) publish(order string) {
 	}
 	id := uuid.NewString()
 	out, err := events.EncodeCommand(cmd, id)
-	must(s.t, err)
+	testenv.Must(s.t, err)
 	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}
 	msg.Header.Set("_watermill_message_uuid", id)                      // Watermill's name of a message
 	_, err = s.js.PublishMsgAsync(msg, njs.WithStallWait(time.Minute)) // a synced disk is slower than this loop
-	must(s.t, err)
+	testenv.Must(s.t, err)
 }
 
 // await waits until there are so many events.
 func (s *system) await(n int) {
 	log, err := s.js.Stream(s.t.Context(), events.StreamPayments)
-	must(s.t, err)
+	testenv.Must(s.t, err)
 	testenv.Await(s.t.Context(), s.t, fmt.Sprintf("%d events", n), func() bool {
 		info, err := log.Info(s.t.Context())
-		must(s.t, err)
+		testenv.Must(s.t, err)
 		return int(info.State.Msgs) >= n
 	})
 }
@@ -143,19 +143,19 @@ func (s *system) outcomes() (all []outcome) {
 	consumer, err := s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
 		FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
 	})
-	must(s.t, err)
+	testenv.Must(s.t, err)
 	info, err := consumer.Info(s.t.Context())
-	must(s.t, err)
+	testenv.Must(s.t, err)
 	for left := int(info.NumPending); left > 0; {
 		batch, err := consumer.Fetch(min(left, 1000), njs.FetchMaxWait(10*time.Second))
-		must(s.t, err)
+		testenv.Must(s.t, err)
 		for m := range batch.Messages() {
 			meta, err := m.Metadata()
-			must(s.t, err)
+			testenv.Must(s.t, err)
 			all = append(all, outcome{order: strings.TrimPrefix(m.Subject(), baseline.OutcomePrefix), at: meta.Timestamp})
 			left--
 		}
-		must(s.t, batch.Error())
+		testenv.Must(s.t, batch.Error())
 	}
 	return all
 }
@@ -170,7 +170,7 @@ func (p plan) startFleet(s *system, of program, workers int, profile string) (f 
 			cmd.Env = append(os.Environ(), fmt.Sprintf("PAYONCE_BENCH_PROFILE=%s", filepath.Join(profile, fmt.Sprintf("%s-%d", of.name, i+1))))
 		}
 		process, err := testenv.Start(s.t.Context(), cmd, io.Discard, baseline.Ready)
-		must(s.t, err)
+		testenv.Must(s.t, err)
 		s.t.Cleanup(process.Kill)
 		f = append(f, process)
 	}

@@ -66,11 +66,11 @@ func (p program) build(t testing.TB) string {
 		return p.built
 	}
 	root, err := exec.CommandContext(t.Context(), "go", "list", "-m", "-f", "{{.Dir}}", "payonce").Output()
-	must(t, err)
+	testenv.Must(t, err)
 	folder := filepath.Join(strings.TrimSpace(string(root)), p.module)
 	// Another module than ours is brought up to date in a copy: what we import changes more often than it.
 	copied := filepath.Join(os.TempDir(), fmt.Sprintf("payonce-bench-%d-%s.mod", os.Getpid(), p.name))
-	must(t, copyModule(folder, copied))
+	testenv.Must(t, copyModule(folder, copied))
 	t.Cleanup(func() { _ = os.Remove(copied); _ = os.Remove(strings.TrimSuffix(copied, ".mod") + ".sum") })
 	return testenv.Build(t, "-C", folder, "-mod=mod", "-modfile", copied, p.source)
 }

@@ -37,7 +37,7 @@ type system struct {
 
 func start(t testing.TB, store string, slots int, sync bool) *system {
 	dir, err := os.MkdirTemp(store, "payonce-bench-") // on the measured disk
-	must(t, err)
+	testenv.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	s := &system{t: t, slots: slots}
 	monitor, profiler := testenv.FreeAddress(t), testenv.FreeAddress(t)
@@ -49,21 +49,14 @@ func start(t testing.TB, store string, slots int, sync bool) *system {
 	s.provider = testenv.HTTP(t, "127.0.0.1:0", http.HandlerFunc(answer))
 	s.config = filepath.Join(dir, "payonce.yaml")
 	text := fmt.Sprintf(configText, s.nats.URL, s.redis.Addr(), s.slots, s.provider)
-	must(t, errors.Join(os.WriteFile(s.config, []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "secret"), []byte(baseline.Secret), 0o600)))
+	testenv.Must(t, errors.Join(os.WriteFile(s.config, []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "secret"), []byte(baseline.Secret), 0o600)))
 	rt, err := app.Load(app.Worker(), s.config, io.Discard)
-	must(t, err)
+	testenv.Must(t, err)
 	// The streams are as payonce has them. All programs use them.
-	must(t, testenv.Connect(t, jetstream.Options{URLs: []string{s.nats.URL}, Config: app.StreamConfig(rt.Config)}).EnsureStreams(t.Context()))
+	testenv.Must(t, testenv.Connect(t, jetstream.Options{URLs: []string{s.nats.URL}, Config: app.StreamConfig(rt.Config)}).EnsureStreams(t.Context()))
 	s.js, err = njs.New(natstest.JetStream(t, s.nats.URL).Conn(), njs.WithPublishAsyncMaxPending(512))
-	must(t, err)
+	testenv.Must(t, err)
 	return s
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // answer is the provider: it takes every deposit at once and remembers nothing.

@@ -27,7 +27,7 @@ type actors struct {
 }
 
 func (c *run) newActors(p *provider, orders []*Order) (*actors, error) {
-	others, err := newForeignOrders(p, c.system.config, c.Orders)
+	others, err := newForeignOrders(p, c.system.Config, c.Orders)
 	if err != nil {
 		return nil, err
 	}

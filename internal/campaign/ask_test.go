@@ -3,17 +3,14 @@ package campaign
 import (
 	"context"
 	"io"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-	njs "github.com/nats-io/nats.go/jetstream"
-
 	"payonce/internal/natstest"
+	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
 
@@ -23,25 +20,9 @@ func TestTheAuditAsksAgain(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	url := natstest.Start(t).URL()
-	log, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: []string{url}, Name: "audit", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = log.Close() })
-	if err := log.EnsureStreams(ctx); err != nil {
-		t.Fatal(err)
-	}
-	conn, err := nats.Connect(url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conn.Close)
-	js, err := njs.New(conn)
-	if err != nil {
-		t.Fatal(err)
-	}
+	log := testenv.Connect(t, jetstream.Options{URLs: []string{url}})
+	testenv.Must(t, log.EnsureStreams(ctx))
+	js := natstest.JetStream(t, url)
 	var asked atomic.Int64
 	statement := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if asked.Add(1)%2 == 1 {
@@ -53,7 +34,7 @@ func TestTheAuditAsksAgain(t *testing.T) {
 	t.Cleanup(statement.Close)
 
 	c := &run{Options: Options{DrainFor: time.Hour, Out: io.Discard}, board: newBoard(), actions: newActions(), strike: &striker{}}
-	c.system = &system{js: js, log: log}
+	c.system = &system{js: js, System: &testenv.System{Log: log}}
 	c.board.changed = time.Now().Add(-quietWhenEnded - time.Second)
 	all := &actors{run: c, foreignOrders: &foreignOrders{}, forgedWebhooks: newForgedWebhooks(c.system, 1, nil)}
 	if err := c.drain(ctx, newProvider(statement.URL), nil, all); err != nil || asked.Load() != 2 {

@@ -26,7 +26,7 @@ func (s *system) readDeadLetters(ctx context.Context) ([]DeadLetter, error) {
 	const page = 100
 	var all []DeadLetter
 	for after := uint64(0); ; {
-		deadLetters, err := s.log.DeadLetters(ctx, after, page)
+		deadLetters, err := s.Log.DeadLetters(ctx, after, page)
 		if err != nil {
 			return nil, err
 		}

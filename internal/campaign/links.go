@@ -3,16 +3,16 @@ package campaign
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"testing"
 	"time"
 
 	toxiproxy "github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
 
-	"payonce/internal/freeport"
+	"payonce/internal/testenv"
 )
 
 // links are proxies on all ways between processes that can be cut.
@@ -29,18 +29,14 @@ func newLinks() *links {
 }
 
 // add opens a way to upstream and returns its host:port.
-func (l *links) add(ctx context.Context, name, upstream string) (string, error) {
-	// A fixed address, so that it stays the same when the way is closed and opened again.
-	address, err := freeport.Address(ctx)
-	if err != nil {
-		return "", err
-	}
+func (l *links) add(t testing.TB, name, upstream string) string {
+	address := testenv.FreeAddress(t) // fixed, so that it stays the same when the way is closed and opened again
 	proxy := toxiproxy.NewProxy(l.server, name, address, upstream)
 	if err := proxy.Start(); err != nil {
-		return "", fmt.Errorf("proxy to %s: %w", name, err)
+		t.Fatalf("proxy to %s: %v", name, err)
 	}
 	l.proxies[name] = proxy
-	return address, nil
+	return address
 }
 
 // names lists all ways.

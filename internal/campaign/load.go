@@ -113,7 +113,7 @@ func (l *load) post(ctx context.Context, path, text string) (status int, body []
 	if err != nil {
 		return 0, nil, err
 	}
-	request.Header = http.Header{"Authorization": {"Bearer " + l.system.apiKey}, "Content-Type": {"application/json"}}
+	request.Header = http.Header{"Authorization": {"Bearer " + l.system.APIKey}, "Content-Type": {"application/json"}}
 	reply, err := l.client.Do(request)
 	if err != nil {
 		return 0, nil, err

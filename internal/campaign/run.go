@@ -7,10 +7,12 @@ import (
 	"io"
 	"os"
 	"sync"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -75,9 +77,12 @@ func Run(ctx context.Context, o Options) error {
 		return err
 	}
 	c := &run{Options: o, dir: dir, began: time.Now(), board: newBoard(), actions: newActions()}
-	c.system = &system{dir: dir, program: o.Program, note: c.note}
-	found, err := c.play(ctx)
-	c.system.stop()
+	var found *findings
+	err = testenv.Run(ctx, o.Out, func(t testing.TB) {
+		if found, err = c.play(ctx, t); err != nil {
+			t.Fatal(err)
+		}
+	})
 	if err == nil {
 		err = c.tell(found)
 	}
@@ -125,13 +130,11 @@ type findings struct {
 }
 
 // play starts everything, lets it be struck, lets it drain and audits it.
-func (c *run) play(ctx context.Context) (*findings, error) {
+func (c *run) play(ctx context.Context, t testing.TB) (*findings, error) {
 	c.note("seed %d: %d orders in %s; three nats-servers, redis-server, sandbox, ingress and %d workers start in %s", c.Seed, c.Orders, c.Duration, c.Workers, c.dir)
 	starting, cancel := context.WithTimeout(ctx, 2*startTimeout)
 	defer cancel()
-	if err := startSystem(starting, c.system, c.Options); err != nil {
-		return nil, err
-	}
+	c.system = startSystem(starting, t, c.dir, c.Options, c.note)
 	orders := makeOrders(c.Seed, c.Orders)
 	provider := newProvider(c.system.sandboxAt)
 	c.load, c.strike = newLoad(c.system), &striker{system: c.system, note: c.note}

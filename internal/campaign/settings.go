@@ -2,8 +2,6 @@ package campaign
 
 import (
 	"fmt"
-	"os"
-	"strings"
 	"time"
 
 	"payonce/internal/testenv"
@@ -69,24 +67,11 @@ func hoursOf(all []closing) calendar.Config {
 // slow, what many do at once takes each of them longer than its timeout, is begun again, and nothing ends any more.
 func slotsFor(orders int) int { return min(max(orders/40, 4), config.DefaultSlots) }
 
-// edit changes the test environment's configuration file to the times and slots of a campaign.
-func edit(path string, hours calendar.Config, slots int) error {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	edited := string(text)
-	for _, change := range []struct{ what, with string }{
-		{"\nworker:\n", fmt.Sprintf("\nworker:\n  slots: %d\n  unknown_order_for: %s\n  resume_spread: %s\n  shutdown_timeout: %s\n", slots, unknownOrderFor, resumeSpread, shutdownTimeout)},
-		{"\n  park_max: 5s\n", fmt.Sprintf("\n  park_max: %s\n", parkMax)},
-		{"    breaker: {open_for: 2s}\n", fmt.Sprintf("    breaker: {open_for: 2s}\n    basic_time: %s\n    threshold: %s\n", basicTime, threshold)},
-		{"\n  " + closes + ":\n", fmt.Sprintf("\n  %s:\n    hours: {zone: %q, days: %q, hours: %q, margin_before_closing: %s, margin_after_opening: %s}\n",
-			closes, hours.Zone, hours.Days, hours.Hours, marginBeforeClosing, marginAfterOpening)},
-	} {
-		if !strings.Contains(edited, change.what) {
-			return fmt.Errorf("%s: there is no %q in it", path, change.what)
-		}
-		edited = strings.ReplaceAll(edited, change.what, change.with)
-	}
-	return os.WriteFile(path, []byte(edited), 0o600)
+// edit changes a test environment's configuration to the times and slots of a campaign.
+func edit(s *testenv.System, hours calendar.Config, slots int) {
+	s.Edit("\nworker:\n", fmt.Sprintf("\nworker:\n  slots: %d\n  unknown_order_for: %s\n  resume_spread: %s\n  shutdown_timeout: %s\n", slots, unknownOrderFor, resumeSpread, shutdownTimeout),
+		"\n  park_max: 5s\n", fmt.Sprintf("\n  park_max: %s\n", parkMax),
+		"    breaker: {open_for: 2s}\n", fmt.Sprintf("    breaker: {open_for: 2s}\n    basic_time: %s\n    threshold: %s\n", basicTime, threshold),
+		"\n  "+closes+":\n", fmt.Sprintf("\n  %s:\n    hours: {zone: %q, days: %q, hours: %q, margin_before_closing: %s, margin_after_opening: %s}\n",
+			closes, hours.Zone, hours.Days, hours.Hours, marginBeforeClosing, marginAfterOpening))
 }

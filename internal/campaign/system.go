@@ -3,20 +3,20 @@ package campaign
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/freeport"
+	"payonce/internal/natstest"
+	"payonce/internal/redistest"
 	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
@@ -24,9 +24,10 @@ import (
 // natsNodes is how many nats-servers there are, and how many replicas each stream has.
 const natsNodes = 3
 
-// system is everything that runs.
+// system is everything that runs. Its services are started again whenever they end, and all ways between them can be cut: a test
+// environment's own processes are not.
 type system struct {
-	dir     string
+	*testenv.System
 	program string // this program
 	note    func(format string, args ...any)
 
@@ -41,49 +42,38 @@ type system struct {
 	redisAt   string    // without a proxy
 	sandboxAt string    // base URL, without a proxy
 	ingressAt string    // base URL
-	config    string    // file of ingress and workers
 	begin     time.Time // of the load
 	closings  []closing
-	apiKey    string
 
-	conn *nats.Conn
-	js   njs.JetStream
-	log  *jetstream.Conn
+	js njs.JetStream
 }
 
-// ErrNoRedis says that the program redis-server was not found.
-var ErrNoRedis = errors.New("redis-server is not installed (apt-get install redis-server, brew install redis)")
-
-// startSystem starts everything in a folder. What was started must be stopped also after an error.
-func startSystem(ctx context.Context, s *system, o Options) error {
-	for _, step := range []func(context.Context) error{s.startNATS, s.startRedis, s.startServices, s.connect} {
-		if err := step(ctx); err != nil {
-			return err
-		}
-	}
+// startSystem starts everything in a folder, within ctx, until the test ends.
+func startSystem(ctx context.Context, t testing.TB, dir string, o Options, note func(format string, args ...any)) *system {
+	s := &system{program: o.Program, note: note, links: newLinks()}
+	t.Cleanup(s.stop)
+	s.startNATS(ctx, t, dir)
+	s.startRedis(ctx, t, dir)
+	s.startServices(ctx, t, dir)
+	s.connect(ctx)
 	// About when all will run: workers begin with the hours of the provider that closes.
 	s.begin = time.Now().Add(2*time.Second + time.Duration(o.Workers)*500*time.Millisecond)
 	s.closings = closings(s.begin, o.Duration)
-	if err := edit(s.config, hoursOf(s.closings), slotsFor(o.Orders)); err != nil {
-		return err
-	}
+	edit(s.System, hoursOf(s.closings), slotsFor(o.Orders))
 	// The ingress makes the streams; workers that begin at the same time would only get in its way.
-	s.ingress = s.own("ingress", "listening on", roleIngress, "--config", s.config)
-	if err := s.ingress.launch(ctx, s.dir); err != nil {
-		return err
-	}
+	s.ingress = s.own("ingress", "listening on", roleIngress, "--config", s.Config)
+	s.Must(s.ingress.launch(ctx, dir))
 	for i := range o.Workers {
-		w := s.own(fmt.Sprintf("worker-%d", i+1), "msg=working", roleWorker, "--config", s.config)
+		w := s.own(fmt.Sprintf("worker-%d", i+1), "msg=working", roleWorker, "--config", s.Config)
 		s.workers = append(s.workers, w)
-		if err := w.launch(ctx, s.dir); err != nil {
-			return err
-		}
+		s.Must(w.launch(ctx, dir))
 	}
 	select {
 	case <-time.After(time.Until(s.begin)):
 	case <-ctx.Done():
+		t.Fatal(ctx.Err())
 	}
-	return ctx.Err()
+	return s
 }
 
 // own makes a service that is this program in another role.
@@ -92,24 +82,11 @@ func (s *system) own(name, working string, args ...string) *service {
 }
 
 // startNATS starts the cluster. Clients get to know the proxies in front of the servers only.
-func (s *system) startNATS(ctx context.Context) error {
-	s.links = newLinks()
-	var clients, routes, routeURLs, proxies []string
-	for i := range natsNodes {
-		client, err := freeport.Address(ctx)
-		if err != nil {
-			return err
-		}
-		route, err := freeport.Address(ctx)
-		if err != nil {
-			return err
-		}
-		proxy, err := s.links.add(ctx, natsName(i), client)
-		if err != nil {
-			return err
-		}
-		clients, routes, proxies = append(clients, client), append(routes, route), append(proxies, proxy)
-		routeURLs = append(routeURLs, "nats://"+route)
+func (s *system) startNATS(ctx context.Context, t testing.TB, dir string) {
+	var clients, routes, routeURLs []string
+	for range natsNodes {
+		route := testenv.FreeAddress(t)
+		clients, routes, routeURLs = append(clients, testenv.FreeAddress(t)), append(routes, route), append(routeURLs, "nats://"+route)
 	}
 	for i := range natsNodes {
 		s.natsURLs = append(s.natsURLs, "nats://"+clients[i])
@@ -120,110 +97,63 @@ logtime_utc: true
 client_advertise: %[3]q
 jetstream { store_dir: %[4]q, sync_interval: always }
 cluster { name: campaign, listen: %[5]q, routes: ["%[6]s"] }
-`, natsName(i), clients[i], proxies[i], filepath.Join(s.dir, natsName(i)), routes[i], strings.Join(routeURLs, `", "`))
-		path := filepath.Join(s.dir, natsName(i)+".conf")
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			return err
-		}
+`, natsName(i), clients[i], s.links.add(t, natsName(i), clients[i]), filepath.Join(dir, natsName(i)), routes[i], strings.Join(routeURLs, `", "`))
+		path := filepath.Join(dir, natsName(i)+".conf")
+		testenv.Must(t, os.WriteFile(path, []byte(text), 0o600))
 		node := s.own(natsName(i), "Server is ready", roleNATS, path)
 		s.nats = append(s.nats, node)
-		if err := node.launch(ctx, s.dir); err != nil {
-			return err
-		}
+		testenv.Must(t, node.launch(ctx, dir))
 	}
-	return nil
 }
 
 func natsName(i int) string { return fmt.Sprintf("nats-%d", i+1) }
 
-func (s *system) startRedis(ctx context.Context) error {
-	binary, err := exec.LookPath("redis-server")
-	if err != nil {
-		return ErrNoRedis
-	}
-	if s.redisAt, err = freeport.Address(ctx); err != nil {
-		return err
-	}
-	_, port, err := net.SplitHostPort(s.redisAt)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Join(s.dir, "redis")
-	if err := os.Mkdir(dir, 0o700); err != nil {
-		return err
-	}
+func (s *system) startRedis(ctx context.Context, t testing.TB, dir string) {
+	binary := redistest.Require(t)
+	s.redisAt = testenv.FreeAddress(t)
+	_, port, _ := net.SplitHostPort(s.redisAt)
+	own := filepath.Join(dir, "redis")
+	testenv.Must(t, os.Mkdir(own, 0o700))
 	s.redis = &service{
 		name: "redis", program: binary, working: "Ready to accept connections", note: s.note,
 		args: []string{
-			"--bind", "127.0.0.1", "--port", port, "--dir", dir, "--logfile", "/dev/stderr",
+			"--bind", "127.0.0.1", "--port", port, "--dir", own, "--logfile", "/dev/stderr",
 			"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction",
 		},
 	}
-	return s.redis.launch(ctx, s.dir)
+	testenv.Must(t, s.redis.launch(ctx, dir))
 }
 
 // startServices puts proxies in front of what is there, writes the configuration, and starts the sandbox.
-func (s *system) startServices(ctx context.Context) error {
-	at := testenv.Addresses{Replicas: natsNodes}
+func (s *system) startServices(ctx context.Context, t testing.TB, dir string) {
+	box := testenv.FreeAddress(t)
+	at := testenv.Addresses{
+		Replicas: natsNodes, Listen: testenv.FreeAddress(t), Redis: s.links.add(t, "redis", s.redisAt), Sandbox: "http://" + s.links.add(t, "sandbox", box),
+	}
 	for i := range natsNodes {
 		at.NATS = append(at.NATS, "nats://"+s.links.proxies[natsName(i)].Listen)
 	}
-	box, err := freeport.Address(ctx)
-	if err == nil {
-		at.Listen, err = freeport.Address(ctx)
-	}
-	if err != nil {
-		return err
-	}
-	if at.Redis, err = s.links.add(ctx, "redis", s.redisAt); err != nil {
-		return err
-	}
-	front, err := s.links.add(ctx, "sandbox", box)
-	if err != nil {
-		return err
-	}
-	if at.Callbacks, err = s.links.add(ctx, "webhooks", at.Listen); err != nil {
-		return err
-	}
-	at.Sandbox, s.sandboxAt, s.ingressAt = "http://"+front, "http://"+box, "http://"+at.Listen
-	keys, err := testenv.NewKeys()
-	if err != nil {
-		return err
-	}
-	if s.config, s.apiKey, err = keys.WriteConfig(s.dir, at); err != nil {
-		return err
-	}
+	at.Callbacks = s.links.add(t, "webhooks", at.Listen)
+	s.sandboxAt, s.ingressAt = "http://"+box, "http://"+at.Listen
+	s.System = testenv.NewSystem(t, dir, at, nil)
 	text, err := json.Marshal(sandboxFile{Listen: box, At: at})
-	if err != nil {
-		return err
-	}
-	path := filepath.Join(s.dir, "sandbox.json")
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		return err
-	}
+	s.Must(err)
+	path := filepath.Join(dir, "sandbox.json")
+	s.Must(os.WriteFile(path, text, 0o600))
 	s.sandbox = s.own("sandbox", listening, roleSandbox, path)
-	return s.sandbox.launch(ctx, s.dir)
+	s.Must(s.sandbox.launch(ctx, dir))
 }
 
 // connect connects the campaign itself, without a proxy, once the cluster has a leader.
-func (s *system) connect(ctx context.Context) error {
+func (s *system) connect(ctx context.Context) {
+	s.js = natstest.JetStream(s.T, strings.Join(s.natsURLs, ","), nats.Name("campaign"), nats.Timeout(startTimeout/3), nats.MaxReconnects(-1),
+		nats.ReconnectWait(200*time.Millisecond), nats.IgnoreDiscoveredServers())
 	var err error
-	if s.conn, err = nats.Connect(strings.Join(s.natsURLs, ","), nats.Name("campaign"), nats.Timeout(startTimeout/3), nats.MaxReconnects(-1), nats.ReconnectWait(200*time.Millisecond), nats.IgnoreDiscoveredServers()); err != nil {
-		return fmt.Errorf("NATS: %w", err)
-	}
-	if s.js, err = njs.New(s.conn); err != nil {
-		return fmt.Errorf("NATS: %w", err)
-	}
-	for {
-		if s.log, err = s.connectLog(ctx); err == nil {
-			return nil
-		}
-		select {
-		case <-time.After(500 * time.Millisecond):
-		case <-ctx.Done():
-			return fmt.Errorf("NATS: the cluster has no leader: %w", errors.Join(ctx.Err(), err))
-		}
-	}
+	testenv.Await(ctx, s.T, "a leader of the cluster", func() bool {
+		s.Log, err = s.connectLog(ctx)
+		return err == nil
+	})
+	s.T.Cleanup(func() { _ = s.Log.Close() })
 }
 
 // connectLog is cut off soon: what the cluster is asked before it has a leader is never answered.
@@ -253,16 +183,8 @@ func (s *system) services() []*service {
 }
 
 func (s *system) stop() {
-	if s.log != nil {
-		_ = s.log.Close()
-	}
-	if s.conn != nil {
-		s.conn.Close()
-	}
 	for _, one := range s.services() {
 		one.end()
 	}
-	if s.links != nil {
-		s.links.close()
-	}
+	s.links.close()
 }

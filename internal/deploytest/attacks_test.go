@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 )
@@ -41,9 +42,7 @@ func attack(t *testing.T, s *system) {
 	}
 	for _, subject := range victims {
 		stream, err := operator.Stream(bounded(t), events.StreamCommands)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		if _, err := stream.GetLastMsgForSubject(bounded(t), subject); err != nil {
 			t.Errorf("%s is lost: %v", subject, err)
 		}
@@ -61,9 +60,7 @@ func (s *system) state(t *testing.T, js njs.JetStream) state {
 	var all []njs.StreamState
 	for _, name := range []string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamAudit} {
 		stream, err := js.Stream(bounded(t), name)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		all = append(all, stream.CachedInfo().State)
 	}
 	return state{all[0].Msgs, all[1].Msgs, all[2].Msgs, all[3].LastSeq, all[2].LastSeq}
@@ -110,38 +107,26 @@ func replies(t *testing.T, s *system) {
 	for _, target := range targets {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
 		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
-		if err := upstream.PublishMsg(msg); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, upstream.PublishMsg(msg))
 		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(statement)
-		if err := ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)))
 		for subject, body := range map[string]string{
 			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.nobody.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",
 		} {
 			for _, nc := range []*nats.Conn{ingress, lee} {
-				if err := nc.PublishRequest(subject, target, []byte(body)); err != nil {
-					t.Fatal(err)
-				}
+				testenv.Must(t, nc.PublishRequest(subject, target, []byte(body)))
 			}
 		}
 		// A bad webhook would be a dead letter; an expected sequence makes the answer an error.
 		msg = &nats.Msg{Subject: "webhook.received.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
-		if err := ingress.PublishMsg(msg); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, ingress.PublishMsg(msg))
 	}
 	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee} {
-		if err := nc.FlushTimeout(timeout); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, nc.FlushTimeout(timeout))
 	}
 	// What the server still does for these requests is done before it answers later ones of the same users.
 	js, err := njs.New(upstream)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
 	if _, err := js.PublishMsg(bounded(t), msg, njs.WithRetryAttempts(0)); err == nil {
 		t.Error("an impossible sequence was expected and found")

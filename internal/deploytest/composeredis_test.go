@@ -64,25 +64,17 @@ func TestComposeRedisSpeaksTLSOnly(t *testing.T) {
 	}
 	start("redis.conf", here(read(t, "deploy/docker/redis.conf"), ports[0]))
 	passwords, err := os.ReadFile(made("redis/sentinel.conf"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	quorum := strings.Replace(read(t, "deploy/docker/sentinel.conf"), " 6379 2\n", " 6379 1\n", 1)
 	start("sentinel.conf", here(read(t, "deploy/redis/sentinel-tls.conf")+quorum+string(passwords), ports[1]), "--sentinel")
 
 	ca, err := os.ReadFile(made("nats/redis/redis-ca.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	trust, err := config.TLS{Enabled: true, CA: string(ca)}.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	word := func(path string) secret.Value {
 		text, err := os.ReadFile(made(path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		return secret.New(strings.TrimSpace(string(text)))
 	}
 	client := func(trust *tls.Config) goredis.UniversalClient {
@@ -90,9 +82,7 @@ func TestComposeRedisSpeaksTLSOnly(t *testing.T) {
 			Addresses: []string{"localhost:" + ports[1]}, MasterName: "payonce", Username: "payonce", Password: word("redis/password"),
 			SentinelPassword: word("redis/sentinel.password"), TLS: trust,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		t.Cleanup(func() { _ = c.Close() })
 		return c
 	}
@@ -118,14 +108,10 @@ func TestComposeRedisSpeaksTLSOnly(t *testing.T) {
 func TestComposeRedisCertificateNamesTheServers(t *testing.T) {
 	dir, _ := composeSecrets(t)
 	text, err := os.ReadFile(filepath.Join(dir, "nats/redis/redis.pem"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	block, _ := pem.Decode(text)
 	certificate, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	const sentinelTLS = "sentinel-tls.conf:/etc/redis/sentinel-tls.conf:ro"
 	services := composeServices(t, composeFile, 15)
 	for name, settings := range map[string]string{

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"payonce/internal/testenv"
 )
 
 var update = flag.Bool("update", false, "write docs/nats-keys.md")
@@ -17,9 +19,7 @@ const keysPage = "../../docs/nats-keys.md"
 func TestKeysPageIsWhatWasTried(t *testing.T) {
 	want := renderKeys()
 	if *update {
-		if err := os.WriteFile(keysPage, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, os.WriteFile(keysPage, []byte(want), 0o644))
 	}
 	if have, err := os.ReadFile(keysPage); err != nil || string(have) != want {
 		t.Errorf("%s differs from the tests (%v): go test ./internal/deploytest -run KeysPage -update", keysPage, err)

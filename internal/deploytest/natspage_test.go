@@ -13,6 +13,7 @@ import (
 
 	"payonce/internal/freeport"
 	"payonce/internal/redistest"
+	"payonce/internal/testenv"
 	sandbox "payonce/pkg/sandbox/teemopay"
 )
 
@@ -22,9 +23,7 @@ var fence = regexp.MustCompile("(?ms)^```(sh|yaml)\n(.*?)^```")
 // credentials, the check of the files, a server from them, the streams, and the check of a worker.
 func TestNATSPageIsTyped(t *testing.T) {
 	text, err := os.ReadFile("../../docs/deploy-nats.md")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	_, part, _ := strings.Cut(string(text), "\n## One server\n")
 	part, _, found := strings.Cut(part, "\n## ")
 	blocks := fence.FindAllStringSubmatch(part, -1)
@@ -58,9 +57,7 @@ func newPage(t *testing.T) page {
 	}
 	for _, port := range []*string{&p.port, &p.monitor} {
 		address, err := freeport.Address(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		_, *port, _ = net.SplitHostPort(address)
 	}
 	return p
@@ -87,12 +84,8 @@ func (p page) typed(t *testing.T, lines string) string {
 func (p page) configure(t *testing.T, shown string) {
 	t.Helper()
 	keys, err := sandbox.NewKeys()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := keys.Write(p.dir); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
+	testenv.Must(t, keys.Write(p.dir))
 	common := strings.Replace(shown, "127.0.0.1:4222", "127.0.0.1:"+p.port, 1) + fmt.Sprintf(`
 environment: test
 redis: {addresses: [%q]}
@@ -104,9 +97,7 @@ providers:
 `, redistest.Start(t).Addr())
 	for _, program := range []string{"administrator", "operator-kim", "worker"} {
 		own := strings.Replace(common, "clients/worker.seed", "clients/"+program+".seed", 1)
-		if err := os.WriteFile(filepath.Join(p.dir, program+".yaml"), []byte(own), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, os.WriteFile(filepath.Join(p.dir, program+".yaml"), []byte(own), 0o600))
 	}
 }
 
@@ -122,9 +113,7 @@ func (p page) serve(t *testing.T, lines string) {
 	cmd := p.shell(t, line)
 	var logs bytes.Buffer
 	cmd.Stderr = &logs
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()

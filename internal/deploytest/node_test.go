@@ -55,12 +55,8 @@ func installNode(t *testing.T) string {
 	}
 	for _, file := range files {
 		text, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
+		testenv.Must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
@@ -80,12 +76,8 @@ func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Sca
 	problems := &testenv.Logs{}
 	cmd.Stderr = problems
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		n.t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		n.t.Fatal(err)
-	}
+	testenv.Must(n.t, err)
+	testenv.Must(n.t, cmd.Start())
 	return cmd, bufio.NewScanner(out), problems
 }
 
@@ -187,9 +179,7 @@ func write(t *testing.T, nc *nats.Conn, prefix string, orders int) {
 				p.SettledAmount = payment.KRW(int64(9000 + i*10 + e.revision))
 			}
 			m, err := events.EncodePayment(p, fmt.Sprintf("%s-%d-%d", prefix, i, at))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testenv.Must(t, err)
 			if _, err := nc.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, timeout); err != nil {
 				t.Fatal(err)
 			}
@@ -201,23 +191,15 @@ func write(t *testing.T, nc *nats.Conn, prefix string, orders int) {
 func outcomes(t *testing.T, nc *nats.Conn) map[payment.Ref]map[int]payment.Payment {
 	t.Helper()
 	js, err := njs.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	stream, err := js.Stream(bounded(t), events.StreamPayments)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	all := map[payment.Ref]map[int]payment.Payment{}
 	for sequence := uint64(1); sequence <= stream.CachedInfo().State.LastSeq; sequence++ {
 		raw, err := stream.GetMsg(bounded(t), sequence)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		p, err := events.DecodePayment(raw.Data)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		switch p.Status {
 		case payment.Settled, payment.Failed, payment.Reversed, payment.Conflict:
 			if all[p.Ref] == nil {
@@ -298,9 +280,7 @@ func (n javascript) cut() (count int) {
 	n.t.Helper()
 	for _, s := range n.servers {
 		list, err := s.Connz(&server.ConnzOptions{})
-		if err != nil {
-			n.t.Fatal(err)
-		}
+		testenv.Must(n.t, err)
 		for _, c := range list.Conns {
 			if c.Name == jetstream.LedgerConsumer(statement) && s.DisconnectClientByID(c.Cid) == nil {
 				count++
@@ -325,9 +305,7 @@ func TestExamplesInNode(t *testing.T) {
 		cmd, lines, _ := n.ledger()
 		for read := 0; read < 40 && lines.Scan(); read++ {
 		}
-		if err := cmd.Process.Kill(); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, cmd.Process.Kill())
 		_ = cmd.Wait()
 	}
 	cmd, lines, problems := n.ledger()
@@ -349,9 +327,7 @@ func TestExamplesInNode(t *testing.T) {
 		t.Errorf("a second ledger on the same journal: %s", said)
 	}
 	eventually(t, "all acknowledged", func() bool { return n.unread() == 0 })
-	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 	if code := exitCode(cmd); code != 0 {
 		t.Errorf("the ledger ended with %d: %s", code, problems)
 	}
@@ -391,17 +367,11 @@ func (n javascript) unread() int {
 	nc := n.login(n.t, "operator-kim") // one at a time: the account has few connections
 	defer nc.Close()
 	js, err := njs.New(nc)
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	testenv.Must(n.t, err)
 	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, jetstream.LedgerConsumer(statement))
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	testenv.Must(n.t, err)
 	info, err := consumer.Info(bounded(n.t))
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	testenv.Must(n.t, err)
 	return info.NumAckPending + int(info.NumPending)
 }
 
@@ -412,9 +382,7 @@ func (n javascript) unknownVersion(worker *nats.Conn) {
 	p := payment.Payment{Ref: payment.Ref{Provider: testenv.TeemoPay, Order: "V2"}, Operation: payment.Deposit, Status: payment.Settled, Revision: 1,
 		Amount: payment.KRW(1), SettledAmount: payment.KRW(1), RequestedAt: time.Now(), UpdatedAt: time.Now()}
 	m, err := events.EncodePayment(p, "v2")
-	if err != nil {
-		n.t.Fatal(err)
-	}
+	testenv.Must(n.t, err)
 	m.Header.Set("ce-dataschema", "urn:payonce:schema:payment:v2")
 	if _, err := worker.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, timeout); err != nil {
 		n.t.Fatal(err)

@@ -122,13 +122,9 @@ func sentInBatches(t *testing.T, s *system) {
 func (s *system) connect(t *testing.T, user string) *jetstream.Conn {
 	t.Helper()
 	cfg, err := config.Load(filepath.Join(s.Dir, user+".yaml"), config.OS())
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	tls, err := cfg.NATS.TLS.Client()
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	inbox := map[string]string{"worker": "worker", "ingress": "ingress"}[user]
 	if inbox == "" {
 		inbox = "payctl"
@@ -137,9 +133,7 @@ func (s *system) connect(t *testing.T, user string) *jetstream.Conn {
 		URLs: cfg.NATS.URLs, Name: "test", Inbox: app.Inbox(inbox), NKeySeed: cfg.NATS.NKeySeed, TLS: tls, Ingress: user == "ingress",
 		Config: app.StreamConfig(cfg), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
 }

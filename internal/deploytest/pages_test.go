@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/internal/credentials"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
@@ -20,9 +21,7 @@ import (
 func documented(t *testing.T, page, part, program string) (commands [][]string) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("../../docs", page))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	_, marked, found := strings.Cut(string(text), "<!-- "+part+" -->")
 	marked, _, closed := strings.Cut(marked, "<!-- end of "+part+" -->")
 	if !found || !closed {
@@ -76,13 +75,9 @@ func (s *system) payAsDocumented(t *testing.T) payment.Ref {
 			}
 		}
 		login, err := nats.NkeyOptionFromSeed(seed)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		nc, err := nats.Connect(strings.Join(s.urls(), ","), login, nats.RootCAs(ca), nats.Timeout(timeout))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		msg.Subject, msg.Data = args[0], []byte(args[1])
 		reply, err := nc.RequestMsg(msg, timeout)
 		nc.Close()

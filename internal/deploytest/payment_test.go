@@ -59,18 +59,14 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 func (b broker) config(t *testing.T, path, user string, replicas int) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	login := fmt.Sprintf("order_prefixes: {game: G-}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
 		b.seedFile(user), b.ca(), replicas)
 	own, config := filepath.Join(filepath.Dir(path), user+".yaml"), strings.Replace(string(text), "nats:\n", login, 1)
 	if user != "worker" { // the others use no Redis: they know no password of it, and nothing listens there
 		config = redisAddresses.ReplaceAllString(config, `addresses: ["127.0.0.1:1"]`)
 	}
-	if err := os.WriteFile(own, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, os.WriteFile(own, []byte(config), 0o600))
 	return own
 }
 
@@ -111,13 +107,9 @@ func (s *system) payByHTTP(t *testing.T, order string) payment.Ref {
 func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	t.Helper()
 	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+statement), "PAYONCE")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(statement))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	waiting := map[payment.Ref]bool{}
 	for _, ref := range refs {
 		waiting[ref] = true
@@ -131,9 +123,7 @@ func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 			continue
 		}
 		p, err := events.DecodePayment(m.Data())
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		if p.Status != payment.Settled || m.Subject() != events.PaymentSubject(payment.Settled, p.Ref) {
 			t.Errorf("%s: %s on %s", p.Ref, p.Status, m.Subject())
 		}
@@ -160,12 +150,8 @@ func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
 	cmd := exec.CommandContext(ctx, binary, append(s.here(lines[1][2:]), "--journal", filepath.Join(t.TempDir(), "journal"))...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
+	testenv.Must(t, cmd.Start())
 	booked := false
 	for output := bufio.NewScanner(out); !booked && output.Scan(); {
 		booked = strings.Contains(output.Text(), `"order":"`+ref.Order+`"`) && strings.Contains(output.Text(), `"status":"settled"`)

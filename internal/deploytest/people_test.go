@@ -60,9 +60,7 @@ func people(t *testing.T, s *system) {
 	// lee says to be kim, past payctl.
 	lee := s.jetStream(t, "operator-lee")
 	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Action: events.ActionSettle, Provider: "nobody", By: "kim", Reason: "not me", At: time.Now()})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	if _, err := lee.Publish(bounded(t), "operator.settle.nobody.X-1", forged); err != nil {
 		t.Fatal(err)
 	}
@@ -102,16 +100,10 @@ func (s *system) erased(t *testing.T) {
 	t.Helper()
 	nc := s.login(t, "administrator")
 	js, err := njs.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	audit, err := js.Stream(bounded(t), events.StreamAudit)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := js.DeleteStream(bounded(t), events.StreamAudit); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
+	testenv.Must(t, js.DeleteStream(bounded(t), events.StreamAudit))
 	if _, err := js.CreateStream(bounded(t), audit.CachedInfo().Config); err != nil {
 		t.Fatal(err)
 	}
@@ -141,9 +133,7 @@ func (s *system) forgedByWorker(t *testing.T) {
 	body, err := json.Marshal(events.AuditRecord{
 		ID: "forged-by-worker", Stage: events.Finished, Action: events.ActionSettle, Provider: "nobody", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(),
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	worker := s.jetStream(t, "worker")
 	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: "copy.account.nobody.-", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}); err != nil {
 		t.Fatal(err)

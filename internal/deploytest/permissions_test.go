@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/nats-io/nats.go"
+
+	"payonce/internal/testenv"
 )
 
 // attempt is one thing that a user tries. Nothing stands behind the subject in most cases: only the right to
@@ -301,9 +303,7 @@ func (b broker) try(t *testing.T, a attempt) bool {
 	defer nc.Close()
 	switch a.action {
 	case "publish":
-		if err := nc.PublishRequest(a.subject, nc.NewInbox(), []byte("{}")); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, nc.PublishRequest(a.subject, nc.NewInbox(), []byte("{}")))
 	case "subscribe":
 		if _, err := nc.SubscribeSync(a.subject); err != nil {
 			t.Fatal(err)
@@ -319,9 +319,7 @@ func (b broker) allows(t *testing.T, user string, msg *nats.Msg) bool {
 	t.Helper()
 	nc := b.login(t, user)
 	defer nc.Close()
-	if err := nc.PublishMsg(msg); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, nc.PublishMsg(msg))
 	return unrefused(t, nc, msg.Subject)
 }
 
@@ -329,9 +327,7 @@ func (b broker) allows(t *testing.T, user string, msg *nats.Msg) bool {
 func unrefused(t *testing.T, nc *nats.Conn, what any) bool {
 	t.Helper()
 	// The server refuses before it answers the ping of the flush.
-	if err := nc.FlushTimeout(timeout); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, nc.FlushTimeout(timeout))
 	switch err := nc.LastError(); {
 	case err == nil:
 		return true

@@ -28,13 +28,9 @@ const redisPassword, sentinelPassword = "a-redis-password-of-a-test", "a-sentine
 func redisProcess(t *testing.T, dir, file, address, own string, more ...string) {
 	t.Helper()
 	text, err := shipped.Files.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	_, port, err := net.SplitHostPort(address)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	settings := strings.ReplaceAll(string(text), "/run/secrets/", filepath.Join(dir, credentials.RedisDir)+"/")
 	startRedis(t, file, settings+"\ntls-port "+port+"\ndir "+t.TempDir()+"\n"+own, more...)
 }
@@ -43,15 +39,11 @@ func redisProcess(t *testing.T, dir, file, address, own string, more ...string) 
 func startRedis(t *testing.T, name, text string, more ...string) {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), name)
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, os.WriteFile(path, []byte(text), 0o600))
 	cmd := exec.Command(redistest.Require(t), append([]string{path}, more...)...)
 	var said testenv.Logs
 	cmd.Stdout, cmd.Stderr = &said, &said
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, cmd.Start())
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -66,9 +58,7 @@ func startRedis(t *testing.T, name, text string, more ...string) {
 func TestRedisSpeaksTLSOnly(t *testing.T) {
 	dirs := [2]string{filepath.Join(t.TempDir(), "made"), filepath.Join(t.TempDir(), "made")}
 	for _, dir := range dirs {
-		if err := credentials.Make(credentials.Options{Dir: dir, Hosts: []string{"localhost"}, RedisHosts: []string{"localhost"}, Now: time.Now()}); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, credentials.Make(credentials.Options{Dir: dir, Hosts: []string{"localhost"}, RedisHosts: []string{"localhost"}, Now: time.Now()}))
 	}
 	var addresses [2]string
 	for i := range addresses {
@@ -85,9 +75,7 @@ func TestRedisSpeaksTLSOnly(t *testing.T) {
 		var c *tls.Config
 		if ca != "" {
 			text, err := os.ReadFile(filepath.Join(ca, credentials.ClientsDir, "redis-ca.pem"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testenv.Must(t, err)
 			if c, err = (config.TLS{Enabled: true, CA: string(text)}).Client(); err != nil {
 				t.Fatal(err)
 			}
@@ -96,9 +84,7 @@ func TestRedisSpeaksTLSOnly(t *testing.T) {
 			Addresses: []string{"localhost:" + sentinel}, MasterName: "payonce", Username: "payonce", Password: secret.New(redisPassword),
 			SentinelPassword: secret.New(sentinelPassword), TLS: c,
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		t.Cleanup(func() { _ = client.Close() })
 		return client
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/internal/credentials"
+	"payonce/internal/testenv"
 )
 
 // TestAStolenKeyIsReplaced does what SECURITY.md says: a new public key in the servers' file and a reload end the thief's
@@ -18,9 +19,7 @@ import (
 func TestAStolenKeyIsReplaced(t *testing.T) {
 	b := startBroker(t, "node.conf", "nats-1")
 	fresh := filepath.Join(t.TempDir(), "fresh")
-	if err := credentials.Make(credentials.Options{Dir: fresh, Operators: []string{"kim"}, Hosts: []string{"localhost"}, Now: time.Now()}); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, credentials.Make(credentials.Options{Dir: fresh, Operators: []string{"kim"}, Hosts: []string{"localhost"}, Now: time.Now()}))
 	for _, replaced := range []struct{ user, file, before string }{
 		{"worker", "keys.conf", "WORKER_NKEY: "}, {"operator-kim", "third-parties.conf", "operator-kim: {\n  users: [ { nkey: "},
 	} {
@@ -31,13 +30,9 @@ func TestAStolenKeyIsReplaced(t *testing.T) {
 		old := publicKey(t, filepath.Join(b.dir, credentials.ServerDir, replaced.file), replaced.before)
 		path := filepath.Join(b.dir, credentials.ServerDir, replaced.file)
 		text, err := os.ReadFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		changed := strings.Replace(string(text), old, publicKey(t, filepath.Join(fresh, credentials.ServerDir, replaced.file), replaced.before), 1)
-		if err := os.WriteFile(path, []byte(changed), 0o600); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, os.WriteFile(path, []byte(changed), 0o600))
 		b.reload(t)
 		select {
 		case <-closed:
@@ -59,9 +54,7 @@ func TestAStolenKeyIsReplaced(t *testing.T) {
 func publicKey(t *testing.T, file, before string) string {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	_, rest, found := strings.Cut(string(text), before)
 	if !found || len(rest) < 56 {
 		t.Fatalf("%s has no %q", file, before)
@@ -74,13 +67,9 @@ func (b broker) reload(t *testing.T) {
 	t.Helper()
 	for _, s := range b.servers {
 		o, err := server.ProcessConfigFile(filepath.Join(b.dir, credentials.ServerDir, "node.conf"))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		o.Host, o.Port, o.HTTPPort, o.NoSigs, o.NoLog = "127.0.0.1", server.RANDOM_PORT, 0, true, true
-		if err := s.ReloadOptions(o); err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, s.ReloadOptions(o))
 	}
 }
 
@@ -88,9 +77,7 @@ func (b broker) reload(t *testing.T) {
 func (b broker) enters(t *testing.T, seedFile string) bool {
 	t.Helper()
 	seed, err := nats.NkeyOptionFromSeed(seedFile)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	nc, err := nats.Connect(strings.Join(b.urls(), ","), seed, nats.RootCAs(b.ca()), nats.Timeout(timeout))
 	if err != nil {
 		return false

@@ -109,9 +109,7 @@ func command(t *testing.T, conn *jetstream.Conn, order string) {
 	t.Helper()
 	ref := payment.Ref{Provider: scaledProvider, Order: order}
 	err := conn.PublishCommand(bounded(t), events.Outgoing{Subject: events.CommandSubject(payment.Deposit, ref), Data: []byte("{}")})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 }
 
 // park lets a consumer park that many commands, as a worker does while a provider is closed.
@@ -155,9 +153,7 @@ func TestProbesAreAnswered(t *testing.T) {
 			get := at(workloads(t)[name], "spec", "template", "spec", "containers", "0", probe, "httpGet")
 			path := fmt.Sprint(at(get, "path"))
 			reply, err := http.Get(strings.Replace(metrics, "/metrics", path, 1))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testenv.Must(t, err)
 			_ = reply.Body.Close()
 			// Only readiness may ask for NATS: a restart does not bring it back.
 			if reply.StatusCode != http.StatusOK || at(get, "port") != "admin" || (path == "/readyz") != (probe == "readinessProbe") {
@@ -172,14 +168,10 @@ func scraped(t *testing.T, url string, want ...string) (lines []string) {
 	t.Helper()
 	eventually(t, strings.Join(want, ", "), func() bool {
 		reply, err := http.Get(url)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		defer func() { _ = reply.Body.Close() }()
 		text, err := io.ReadAll(reply.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		lines = nil
 		for line := range strings.Lines(string(text)) {
 			if strings.HasPrefix(line, "payonce_queue_") || strings.HasPrefix(line, "payonce_parked{") {
@@ -208,17 +200,13 @@ func ask(t *testing.T, lines []string, query string) float64 {
 	}
 	fmt.Fprintf(&file, "    promql_expr_test:\n      - {expr: '%s', eval_time: 0m, exp_samples: [{labels: '{}', value: -1}]}\n", query)
 	path := filepath.Join(t.TempDir(), "test.yaml")
-	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, os.WriteFile(path, []byte(file.String()), 0o600))
 	out, err := exec.CommandContext(t.Context(), "promtool", "test", "rules", path).CombinedOutput()
 	found := gotSample.FindSubmatch(out)
 	if err == nil || found == nil {
 		t.Fatalf("%s has not one value: %v %s", query, err, out)
 	}
 	n, err := strconv.ParseFloat(string(found[1]), 64)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	return n
 }

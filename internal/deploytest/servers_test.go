@@ -80,9 +80,7 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 func startServer(t *testing.T, file, route string, routes []string) *server.Server {
 	t.Helper()
 	o, err := server.ProcessConfigFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	if !o.SyncAlways || o.StoreDir == "" || o.JetStreamKey == "" || o.TLSConfig == nil {
 		t.Fatalf("%s: sync always %t, store %q, encrypted %t, TLS %t", file, o.SyncAlways, o.StoreDir, o.JetStreamKey != "", o.TLSConfig != nil)
 	}
@@ -99,9 +97,7 @@ func startServer(t *testing.T, file, route string, routes []string) *server.Serv
 		o.Routes = server.RoutesFromStr(strings.Join(routes, ","))
 	}
 	s, err := server.NewServer(o)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
 	if !s.ReadyForConnections(timeout) {
@@ -114,9 +110,7 @@ func startServer(t *testing.T, file, route string, routes []string) *server.Serv
 func environ(t *testing.T, file string) {
 	t.Helper()
 	text, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	for line := range strings.Lines(string(text)) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		t.Setenv(name, value)
@@ -127,9 +121,7 @@ func environ(t *testing.T, file string) {
 func (b broker) login(t *testing.T, user string) *nats.Conn {
 	t.Helper()
 	seed, err := nats.NkeyOptionFromSeed(b.seedFile(user))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	options := []nats.Option{seed, nats.RootCAs(b.ca()), nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})}
 	switch user {
 	case "operator-kim", "operator-lee", "administrator":
@@ -150,9 +142,7 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 func (b broker) jetStream(t *testing.T, user string) njs.JetStream {
 	t.Helper()
 	js, err := njs.New(b.login(t, user))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	return js
 }
 

@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"payonce/internal/testenv"
 )
 
 // rule is something that a shipped file must or must not say.
@@ -54,9 +56,7 @@ func TestShippedFiles(t *testing.T) {
 	seen := map[string]bool{}
 	check := func(path string) {
 		text, err := os.ReadFile(filepath.Join(root, path))
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		seen[path] = true
 		for _, v := range violations(path, string(text)) {
 			t.Error(v)
@@ -75,9 +75,7 @@ func TestShippedFiles(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	for _, path := range []string{"payonce.example.yaml", "docker-compose.yml", "docker-compose.override.yml", "Dockerfile"} {
 		check(path)
 	}

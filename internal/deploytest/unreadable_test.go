@@ -24,31 +24,23 @@ func steppedOver(t *testing.T, s *system) {
 	body := fmt.Sprintf(`{"provider":%q,"order":%q,"requested_at":%q,"amount":{"value":"10000","currency":"KRW"},"customer":{"name":"홍길동"}}`,
 		ref.Provider, ref.Order, time.Now().UTC().Format(time.RFC3339))
 	cmd, err := events.DecodeCommand(events.Message{Subject: events.CommandSubject(payment.Deposit, ref), Data: []byte(body)})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	p := payment.New(cmd)
 	p.Status, p.Revision, p.ResumeAt, p.Reason = payment.Parked, 1, time.Now().UTC(), &payment.Reason{Code: payment.ReasonClosed}
 	out, err := events.EncodePayment(p, "parked")
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	worker := s.jetStream(t, "worker")
 	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: out.Subject, Header: nats.Header{jetstream.HeaderPrevious: {"0"}}, Data: out.Data}); err != nil {
 		t.Fatal(err)
 	}
 	bad, err := worker.Publish(bounded(t), events.PaymentSubject(payment.Submitting, ref), []byte(`{"seq":`))
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	upstream := s.jetStream(t, "upstream-shop")
 	if _, err := upstream.Publish(bounded(t), events.CommandSubject(payment.Deposit, ref), []byte(body)); err != nil {
 		t.Fatal(err)
 	}
 	commands, err := worker.Stream(bounded(t), events.StreamCommands)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	eventually(t, "the payment's command is held", func() bool {
 		_, err := commands.GetLastMsgForSubject(bounded(t), events.ParkedSubject(ref))
 		return err == nil

@@ -42,12 +42,8 @@ func started(t *testing.T, store string, operators []string, change func(dir str
 func rewrite(t *testing.T, path string, change func(text string) string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(path, []byte(change(string(text))), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
+	testenv.Must(t, os.WriteFile(path, []byte(change(string(text))), 0o600))
 }
 
 // TestUpgradeToAccounts takes the steps of CHANGELOG.md from a system without nats.accounts to one with them: new credentials with the key of
@@ -57,9 +53,7 @@ func TestUpgradeToAccounts(t *testing.T) {
 	var kept string
 	old := started(t, store, nil, func(dir string) {
 		shared, err := os.ReadFile("testdata/accounts-before.conf")
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		rewrite(t, filepath.Join(dir, "accounts.conf"), func(string) string { return string(shared) })
 		rewrite(t, filepath.Join(dir, "keys.conf"), func(text string) string { // one operator for all, who also makes the streams
 			return strings.Replace(text, "ADMINISTRATOR_NKEY", "OPERATOR_NKEY", 1)
@@ -79,12 +73,8 @@ func TestUpgradeToAccounts(t *testing.T) {
 	}
 	configure("administrator", false)
 	maker := s.connect(t, "administrator")
-	if err := maker.EnsureStreams(bounded(t)); err != nil {
-		t.Fatal(err)
-	}
-	if err := maker.Close(); err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, maker.EnsureStreams(bounded(t)))
+	testenv.Must(t, maker.Close())
 	stopWorker, stopIngress := s.run(t, app.Worker(), configure("worker", false)), s.run(t, app.Ingress(), configure("ingress", false))
 	first := s.payByHTTP(t, "OLD-1")
 	s.wantShown(t, "administrator", first, "settled")

@@ -55,19 +55,13 @@ func (s *system) deposit(t *testing.T, ref payment.Ref) (status int) {
 func (s *system) get(t *testing.T, ref payment.Ref, tail string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.At.Listen+"/v1/payments/"+ref.String()+tail, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	request.Header.Set("Authorization", "Bearer "+s.APIKey)
 	request.Header.Set(events.HeaderUpstream, "shop")
 	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	defer func() { _ = response.Body.Close() }()
 	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	return response.StatusCode, strings.ReplaceAll(string(text), response.Header.Get("X-Request-Id"), "ID")
 }

@@ -11,6 +11,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/payctl"
+	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 )
@@ -34,9 +35,7 @@ func stolenWorker(t *testing.T, s *system) {
 	t.Helper()
 	nc := s.login(t, "worker")
 	worker, err := njs.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	publish := func(subject string, body string) uint64 {
 		ack, err := worker.Publish(bounded(t), subject, []byte(body))
 		if err != nil {
@@ -64,9 +63,7 @@ func stolenWorker(t *testing.T, s *system) {
 				{Subject: "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.stolen", Data: []byte(`{"batch":1,"no_wait":true}`)},
 			} {
 				ask.Reply = target
-				if err := nc.PublishMsg(&ask); err != nil {
-					t.Fatal(err)
-				}
+				testenv.Must(t, nc.PublishMsg(&ask))
 			}
 		}
 		push++
@@ -100,9 +97,7 @@ func (s *system) pushed(t *testing.T, nc *nats.Conn, name, target string) {
 	body, err := json.Marshal(map[string]any{"stream_name": events.StreamPayments, "config": map[string]any{
 		"name": name, "deliver_subject": target, "ack_policy": "none", "deliver_policy": "last", "inactive_threshold": int64(3600e9),
 	}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	if _, err := nc.RequestWithContext(bounded(t), "$JS.API.CONSUMER.CREATE.PAYMENTS."+name, body); err != nil {
 		t.Fatal(err)
 	}
@@ -115,9 +110,7 @@ func (s *system) pictures(t *testing.T) map[string]string {
 	nc := s.login(t, "administrator")
 	defer nc.Close()
 	js, err := njs.New(nc)
-	if err != nil {
-		t.Fatal(err)
-	}
+	testenv.Must(t, err)
 	all := map[string]string{}
 	for _, name := range []string{
 		events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit,
@@ -130,18 +123,14 @@ func (s *system) pictures(t *testing.T) map[string]string {
 		}
 		info := stream.CachedInfo()
 		config, err := json.Marshal(info.Config)
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		all[name] = fmt.Sprintf("%s since %s", config, info.Created)
 		switch name {
 		case events.StreamPayments:
 			all[name] += fmt.Sprintf(": first %d", info.State.FirstSeq)
 		case events.IntakeStream(events.IngressIntake): // a probe of the ingress can come and go at any time
 			forged, err := stream.Info(bounded(t), njs.WithSubjectFilter("intake.ingress.*.requested.>"))
-			if err != nil {
-				t.Fatal(err)
-			}
+			testenv.Must(t, err)
 			all[name] += fmt.Sprintf(": %v", forged.State.Subjects)
 		default:
 			all[name] += fmt.Sprintf(": first %d, %d messages to %d", info.State.FirstSeq, info.State.Msgs, info.State.LastSeq)
@@ -177,13 +166,9 @@ func stolenAcks(t *testing.T, s *system) {
 			t.Fatal(err)
 		}
 		consumer, err := worker.CreateConsumer(bounded(t), events.StreamCommands, njs.ConsumerConfig{Name: fmt.Sprintf("victim-%d", i), AckPolicy: njs.AckExplicitPolicy, FilterSubject: subject})
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		m, err := consumer.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
+		testenv.Must(t, err)
 		if s.allows(t, ask.user, &nats.Msg{Subject: ask.subject, Reply: m.Reply(), Data: ask.body}) {
 			t.Errorf("%s may have the answer to %s acknowledge another's message", ask.user, ask.subject)
 		}

@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -23,8 +22,7 @@ func TestAWrongSecretFailsNoPayment(t *testing.T) {
 	account := s.At.Sandbox + "/" + testenv.DiamondPayV1 + "\n      platform_id: " + testenv.PlatformID + "\n      secret_file: "
 	s.Edit(account+"keys/shared_secret", account+"keys/changing_secret", "\nnats:\n", "\nreload_every: 1s\nnats:\n")
 	s.worker()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	var orders []order
 	for i := range 4 {
 		o := order{payment.Ref{Provider: testenv.DiamondPayV1, Order: fmt.Sprintf("ours-%d", i)}, payment.Deposit}
@@ -32,7 +30,7 @@ func TestAWrongSecretFailsNoPayment(t *testing.T) {
 		s.publish(ctx, o)
 	}
 	for _, o := range orders {
-		s.Until(ctx, o.ref, "as it should be", func(now payment.Payment) bool {
+		s.Until(ctx, o.ref, "parked for its account", func(now payment.Payment) bool {
 			return now.Status == payment.Parked && now.Reason.Code == payment.ReasonAccountMisconfigured
 		})
 	}
@@ -40,6 +38,6 @@ func TestAWrongSecretFailsNoPayment(t *testing.T) {
 	for _, o := range orders {
 		_, err := s.Sandbox.WaitFor(ctx, o.ref.Provider, o.ref.Order, sandbox.ChargedTimes(1))
 		s.Must(err)
-		s.check(o, s.ended(ctx, o))
+		s.settleOnce(ctx, o)
 	}
 }

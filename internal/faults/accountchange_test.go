@@ -106,9 +106,7 @@ func (g *gateway) answered(ctx context.Context, orders []order) {
 	for _, o := range orders {
 		g.Must(g.Sandbox.SetFaults(o.ref.Provider, o.ref.Order, sandbox.Fault{Name: sandbox.AcceptDuplicates}))
 	}
-	for _, o := range orders {
-		g.check(o, g.ended(ctx, o))
-	}
+	g.settleOnce(ctx, orders...)
 	if statement := g.after.Truth().Accounts[0]; len(statement.Orders) != 0 {
 		g.t.Errorf("%d orders were sent to the other account, too", len(statement.Orders))
 	}
@@ -129,8 +127,7 @@ func (g *gateway) refused(ctx context.Context, args ...string) string {
 func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	g.worker()
 	orders := g.sentInDoubt(ctx, t)
 	g.configure(appAfter)
@@ -144,8 +141,7 @@ func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	first := g.worker()
 	orders := g.sentInDoubt(ctx, t)
 	g.Must(first.Stop(testenv.StopTimeout))
@@ -170,8 +166,7 @@ func TestAStartKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 func TestAnAcceptedAccountIsRecorded(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, true)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	first := g.worker()
 	orders := g.sentInDoubt(ctx, t)
 	g.Must(first.Stop(testenv.StopTimeout))
@@ -193,8 +188,7 @@ func TestAnAcceptedAccountIsRecorded(t *testing.T) {
 func TestTwoAccountsAreNeverWorkedWithAtATime(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	first := g.worker()
 	g.configure(appAfter)
 	if said := g.refused(ctx); !strings.Contains(said, "other workers still work with the account") {

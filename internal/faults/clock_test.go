@@ -43,8 +43,7 @@ func (s *system) noDeadLetters(ctx context.Context) {
 func TestAWorkersClockIsTenMinutesSlow(t *testing.T) {
 	t.Parallel()
 	s := startShifted(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s.EditProvider(testenv.TeemoPay, "basic_time: 5s\nthreshold: 1m")
 	bad := s.shiftedWorker(-10 * time.Minute)
 	bad.ready(ctx, "10m0s behind the broker's")
@@ -64,9 +63,7 @@ func TestAWorkersClockIsTenMinutesSlow(t *testing.T) {
 		add("x-drop-x-lost-callback") // in doubt, looked up when its schedule fires
 		add("x-refuse503_2")          // in doubt or parked, tried again
 	}
-	for _, o := range orders {
-		s.check(o, s.ended(ctx, o))
-	}
+	s.settleOnce(ctx, orders...)
 	s.noDeadLetters(ctx)
 	if _, metrics := s.Get(ctx, bad.admin+"/metrics"); !strings.Contains(metrics, "payonce_clock_difference_seconds{") || !strings.Contains(metrics, "} -600.") && !strings.Contains(metrics, "} -599.") {
 		t.Error("the metrics do not tell the difference")
@@ -80,7 +77,7 @@ func TestAWorkersClockIsTenMinutesSlow(t *testing.T) {
 	bad.says(ctx, "the clock is right again")
 	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "right-again"}, payment.Deposit}
 	s.publish(ctx, o)
-	s.check(o, s.ended(ctx, o))
+	s.settleOnce(ctx, o)
 }
 
 // taken returns the metric of messages that reached a handler, if there were any.
@@ -98,8 +95,7 @@ func (w *wrongClock) taken(ctx context.Context) string {
 func TestAClockIsSetWhileAWorkerWorks(t *testing.T) {
 	t.Parallel()
 	s := startShifted(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s.Unhurried()
 	w := s.shiftedWorker(0)
 	s.worker()
@@ -127,8 +123,7 @@ func TestAClockIsSetWhileAWorkerWorks(t *testing.T) {
 func TestThreeWorkersWithDifferentClocks(t *testing.T) {
 	t.Parallel()
 	s := startShifted(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s.Edit("retry_for: 500ms\n", "retry_for: 100ms\n", "lease: 3s\n", "lease: 2200ms\n", "clock_bound: 0s\n", "clock_bound: 600ms\n",
 		"lookup_min: 1s\n", "lookup_min: 300ms\n", "lookup_max: 5s\n", "lookup_max: 600ms\n", "settling_delay: 5s\n", "settling_delay: 4s\n")
 	s.EditProvider(testenv.TeemoPay, "basic_time: 5s\nthreshold: 1m")

@@ -16,8 +16,7 @@ import (
 func TestWorkerKilledAtEachStep(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	var orders []order
 	for _, step := range worker.Steps() {
 		for _, op := range payment.Operations() {

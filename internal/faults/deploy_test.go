@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -18,8 +17,7 @@ const deploys = 5
 func TestDeploysCostNoAttempt(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	dark := s.unreachable()
 	var orders []order
 	add := func(name string) order {

@@ -71,8 +71,7 @@ func (s *small) untilReady(ctx context.Context, service string, failing ...strin
 // it takes.
 func TestFullDiskUnderPayments(t *testing.T) {
 	t.Parallel()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s := startSmall(t)
 	worker := s.worker()
 	orders := make([]order, 6)
@@ -103,7 +102,5 @@ func TestFullDiskUnderPayments(t *testing.T) {
 	for _, o := range orders { // the upstream sends again what was refused; the rest it may send again
 		s.accept(ctx, o)
 	}
-	for _, o := range orders {
-		s.check(o, s.ended(ctx, o))
-	}
+	s.settleOnce(ctx, orders...)
 }

@@ -88,8 +88,7 @@ func forEach(t testing.TB, n int, prefix string, do func(ctx context.Context, or
 // until waits for something that takes as long as a measurement.
 func until(t testing.TB, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Minute)
-	defer cancel()
+	ctx := within(t, 20*time.Minute)
 	testenv.Await(ctx, t, what, holds)
 }
 

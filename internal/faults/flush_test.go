@@ -1,7 +1,6 @@
 package faults
 
 import (
-	"context"
 	"fmt"
 	"testing"
 
@@ -18,8 +17,7 @@ const flushed = 500
 func TestRedisFlushedInTheMiddle(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	orders := make([]order, flushed)
 	for i := range orders {
 		orders[i] = order{payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("flush-%03d", i)}, payment.Operations()[i%2]}
@@ -43,9 +41,7 @@ func TestRedisFlushedInTheMiddle(t *testing.T) {
 		}
 	}
 	_ = group.Wait()
-	for _, o := range orders {
-		s.check(o, s.ended(ctx, o))
-	}
+	s.settleOnce(ctx, orders...)
 	s.checkQuiet(ctx, orders)
 	summary := s.Sandbox.Truth().Summary()
 	if len(summary.ChargedTwice) > 0 || summary.Movements != flushed {

@@ -19,8 +19,7 @@ import (
 func TestWorkerFrozenPastItsLease(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	frozen := map[order]*testenv.Process{}
 	for _, step := range worker.Steps() {
 		o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "freeze-" + string(step)}, payment.Payout}
@@ -31,14 +30,14 @@ func TestWorkerFrozenPastItsLease(t *testing.T) {
 	}
 	s.worker()
 	for o := range frozen {
-		s.check(o, s.ended(ctx, o))
+		s.settleOnce(ctx, o)
 	}
 	for _, sleeper := range frozen {
 		s.Must(sleeper.Signal(syscall.SIGCONT))
 	}
 	for o, sleeper := range frozen {
 		s.Must(sleeper.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
-		s.check(o, s.ended(ctx, o))
+		s.settleOnce(ctx, o)
 		s.createdOnce(o)
 	}
 }

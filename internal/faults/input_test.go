@@ -16,8 +16,7 @@ import (
 func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s.Edit("\nworker:\n", "\nworker:\n  unknown_provider_for: 1s\n")
 	s.worker()
 	body := func(provider, order, value string) string {
@@ -47,9 +46,7 @@ func TestBadCommandsBecomeDeadLetters(t *testing.T) {
 		s.publish(ctx, o)
 		good = append(good, o)
 	}
-	for _, o := range good {
-		s.check(o, s.ended(ctx, o))
-	}
+	s.settleOnce(ctx, good...)
 	s.untilDead(ctx, want)
 	for _, named := range []string{"bad-1", "bad-4", "bad-5", "bad-6"} { // they could be named, so they failed
 		p, _, err := s.Log.Last(ctx, payment.Ref{Provider: testenv.TeemoPay, Order: named})

@@ -16,8 +16,7 @@ import (
 func TestACallbackThatNeverComes(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s.Unhurried()
 	s.EditProvider(testenv.TeemoPay, "basic_time: 7s\nthreshold: 1m")
 	doomed := s.worker()
@@ -45,8 +44,7 @@ func TestACallbackThatNeverComes(t *testing.T) {
 func TestAPaymentBeyondItsThreshold(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	s.Unhurried()
 	s.EditProvider(unpaid, "basic_time: 7s\nthreshold: 10s")
 	o := order{payment.Ref{Provider: unpaid, Order: "late-1"}, payment.Deposit}
@@ -68,7 +66,7 @@ func TestAPaymentBeyondItsThreshold(t *testing.T) {
 		t.Errorf("%v, the last %s after the one before", statuses(records), pause)
 	}
 	s.Must(s.Sandbox.Pay(o.ref.Provider, o.ref.Order, 0))
-	s.check(o, s.ended(ctx, o))
+	s.settleOnce(ctx, o)
 }
 
 // While the provider is closed it is not asked, whatever was sent to it.

@@ -37,8 +37,7 @@ func (s *system) operate(args ...string) string {
 func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	plain := s.Config
 	admin := s.Admin("worker")
 	ready := func() (is bool, body string) {
@@ -54,23 +53,17 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 		}
 		return orders
 	}
-	ended := func(orders []order) {
-		t.Helper()
-		for _, o := range orders {
-			s.check(o, s.ended(ctx, o))
-		}
-	}
 	client, err := redis.NewClient(redis.Config{Addresses: []string{s.redis.Addr()}})
 	s.Must(err)
 	t.Cleanup(func() { _ = client.Close() })
 	marks := redis.New(client, redis.Options{})
-	ended(pay("before", 3))
+	s.settleOnce(ctx, pay("before", 3)...)
 	store, copied := s.nats.Store, filepath.Join(s.Dir, "copy")
 	s.nats.Stop()
 	s.Must(os.CopyFS(copied, os.DirFS(store)))
 	s.nats.Start() // an ordinary restart: work goes on
 	lost := pay("lost", 5)
-	ended(lost)
+	s.settleOnce(ctx, lost...)
 	s.happens(ctx, "the mark of what was seen", func() bool { // once a second
 		ready, _ := ready()
 		end, err := s.Log.LogEnd(ctx)
@@ -108,7 +101,7 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 	if said := s.operate("log", "accept", "--by", "kim", "--reason", "ticket 4718", "--yes"); !strings.Contains(said, "accepted") {
 		t.Error(said)
 	}
-	ended(held)
+	s.settleOnce(ctx, held...)
 	s.happens(ctx, "readiness", func() bool { ready, _ := ready(); return ready })
 	if said := s.operate("audit", "list", "--action", "accept"); !strings.Contains(said, "kim") || !strings.Contains(said, "ticket 4718") {
 		t.Error(said)

@@ -26,8 +26,7 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := startShifted(t)
-			ctx, cancel := context.WithTimeout(t.Context(), timeout)
-			defer cancel()
+			ctx := within(t, timeout)
 			s.Unhurried()
 			provider, trust := s.serveTLS(testenv.TeemoPay)
 			first := s.shiftedWorker(0, trust)
@@ -41,12 +40,12 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 			wake := first.suspend(ctx, wallToo)
 			provider.holding.Store(false) // for the other worker
 			s.worker(trust)
-			s.check(o, s.ended(ctx, o))
+			s.settleOnce(ctx, o)
 			provider.release()
 			wake()
 			first.says(ctx, "the last check refused it")
 			s.Must(first.Stop(testenv.StopTimeout)) // it finishes what it has in flight first
-			s.check(o, s.ended(ctx, o))
+			s.settleOnce(ctx, o)
 			s.createdOnce(o)
 		})
 	}

@@ -29,6 +29,13 @@ func TestMain(m *testing.M) {
 func shipped(t testing.TB, name string) string { return testenv.Build(t, "payonce/cmd/"+name) }
 func crashing(t testing.TB) string             { return testenv.Build(t, "-tags", "crash", "payonce/cmd/worker") }
 
+// within bounds everything that must happen in a test.
+func within(t testing.TB, limit time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
 // system is everything but the workers.
 type system struct {
 	*testenv.System
@@ -119,6 +126,14 @@ func (s *system) publish(ctx context.Context, o order) {
 func (s *system) ended(ctx context.Context, o order) []events.Record {
 	s.t.Helper()
 	return s.Until(ctx, o.ref, "at its end", func(p payment.Payment) bool { return p.Status.Ended() })
+}
+
+// settleOnce waits until the payments have ended, and checks each.
+func (s *system) settleOnce(ctx context.Context, orders ...order) {
+	s.t.Helper()
+	for _, o := range orders {
+		s.endedOnce(ctx, o)
+	}
 }
 
 // endedOnce is ended and check.

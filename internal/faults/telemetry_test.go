@@ -41,8 +41,7 @@ func traceparent(order string) string { return "00-" + traceOf(order) + "-" + ca
 // Programs at their most talkative tell a scenario in traces, metrics and logs, and nothing about its people.
 func TestWhatTheProgramsTell(t *testing.T) {
 	o := observe(t)
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	o.play(ctx)
 	pages := o.pages(t)
 	var deadLetters []string

@@ -20,8 +20,7 @@ func TestTransfers(t *testing.T) {
 	s.Unhurried()
 	s.inOrder()
 	s.worker()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	const submitting, pending, settled = payment.Submitting, payment.Pending, payment.Settled
 	for name, c := range map[string]struct {
 		op     payment.Operation
@@ -58,8 +57,8 @@ func TestTransfers(t *testing.T) {
 			s.statement(ctx, t, o, c.taken)
 			marker := order{payment.Ref{Provider: teemopayKR, Order: "after-" + name}, payment.Deposit}
 			s.publish(ctx, marker) // its callback is worked after those of o
-			s.check(marker, s.ended(ctx, marker))
-			records := s.Until(ctx, o.ref, "as it should be", func(p payment.Payment) bool {
+			s.settleOnce(ctx, marker)
+			records := s.Until(ctx, o.ref, "ended as the records say", func(p payment.Payment) bool {
 				return p.Status.Ended() && p.SettledAmount == payment.KRW(c.amount) && (p.Status == c.last || c.outcomes == nil)
 			})
 			last := records[len(records)-1].Payment

@@ -2,7 +2,6 @@ package faults
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"testing"
 	"time"
@@ -22,9 +21,7 @@ func (p *postOffice) signedAgain(call sandbox.Call, edit func(fields map[string]
 	var fields map[string]any
 	decoder := json.NewDecoder(bytes.NewReader(call.Body))
 	decoder.UseNumber()
-	if err := decoder.Decode(&fields); err != nil {
-		p.t.Fatal(err)
-	}
+	p.Must(decoder.Decode(&fields))
 	name, sign := "signature", func(body []byte) (string, error) { return ecommpay.Sign(secret.New(p.Keys.SharedSecret()), body) }
 	switch p.provider {
 	case testenv.TeemoPay:
@@ -39,9 +36,7 @@ func (p *postOffice) signedAgain(call sandbox.Call, edit func(fields map[string]
 	delete(fields, name)
 	edit(fields)
 	body, err := json.Marshal(fields)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.Must(err)
 	if fields[name], err = sign(body); err != nil {
 		p.t.Fatal(err)
 	}
@@ -58,8 +53,7 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 	s := start(t)
 	s.Unhurried()
 	s.worker()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	amount := func(fields map[string]any) { fields["paymentAmount"] = "10,000.00" }
 	status := func(fields map[string]any) { fields["payment"].(map[string]any)["status"] = "partially paid" }
 	for name, c := range map[string]struct {
@@ -87,7 +81,7 @@ func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 			call, err := p.protocol.Callback(p.notice(o, sandbox.Paid), time.Now())
 			s.Must(err)
 			s.Must(p.deliver(p.signedAgain(call, c.edit)))
-			p.Until(ctx, o.ref, "as it should be", func(now payment.Payment) bool { return now.Status == settled || !now.OverdueAt.IsZero() })
+			p.Until(ctx, o.ref, "explained or told of", func(now payment.Payment) bool { return now.Status == settled || !now.OverdueAt.IsZero() })
 			now, _, err := s.Log.Last(ctx, o.ref)
 			s.Must(err)
 			if len(now.Annotations) == 0 || now.Annotations[0].Source != payment.FromWebhook || now.Annotations[0].Reason == nil {

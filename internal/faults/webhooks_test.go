@@ -53,9 +53,7 @@ func (p *postOffice) quiet(name string, op payment.Operation, faults ...sandbox.
 	for _, f := range faults {
 		list = append(list, sandbox.Fault{Name: f})
 	}
-	if err := p.Sandbox.SetFaults(o.ref.Provider, o.ref.Order, list...); err != nil {
-		p.t.Fatal(err)
-	}
+	p.Must(p.Sandbox.SetFaults(o.ref.Provider, o.ref.Order, list...))
 	return o
 }
 
@@ -122,9 +120,7 @@ func (p *postOffice) becomes(ctx context.Context, o order, want ...payment.Statu
 	p.post(p.notice(marker, sandbox.Paid))
 	p.stands(ctx, marker, payment.Settled)
 	records, err := p.Log.History(ctx, o.ref)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	p.Must(err)
 	got := statuses(records)
 	if want[0] == submitting && want[1] == settled { // see "before the reply"
 		got = slices.DeleteFunc(got, func(st payment.Status) bool { return st == inDoubt })
@@ -164,8 +160,7 @@ func TestWebhookCases(t *testing.T) {
 	s.Unhurried()
 	s.inOrder()
 	s.worker()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
+	ctx := within(t, 2*timeout)
 	for _, provider := range webhookProviders {
 		for name, play := range webhookCases {
 			t.Run(provider+"/"+name, func(t *testing.T) { play(ctx, s.office(t, provider), strings.ReplaceAll(name, " ", "-")) })
@@ -183,9 +178,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		}
 		p.post(p.notice(o, sandbox.Paid))
 		p.stands(ctx, o, settled)
-		if err := p.Sandbox.Release(o.ref.Provider, o.ref.Order); err != nil {
-			p.t.Fatal(err)
-		}
+		p.Must(p.Sandbox.Release(o.ref.Provider, o.ref.Order))
 		// A slow machine may take the call for timed out before the webhook comes: then it was in doubt.
 		p.becomes(ctx, o, submitting, settled)
 	},
@@ -211,9 +204,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 				return p.deliver(call)
 			})
 		}
-		if err := group.Wait(); err != nil {
-			p.t.Fatal(err)
-		}
+		p.Must(group.Wait())
 		p.becomes(ctx, o, submitting, pending, settled)
 	},
 	"out of order": func(ctx context.Context, p *postOffice, name string) {
@@ -266,9 +257,7 @@ var webhookCases = map[string]func(ctx context.Context, p *postOffice, name stri
 		o := p.quiet(name, payment.Payout)
 		p.pending(ctx, o)
 		before, _, err := p.Log.Last(ctx, o.ref)
-		if err != nil {
-			p.t.Fatal(err)
-		}
+		p.Must(err)
 		p.post(p.notice(o, sandbox.Paid, func(n *sandbox.Notice) {
 			n.Charge.Serial = 999_002
 			n.Charge.Reference = p.protocol.Reference(sandbox.PayoutReference, 999_002, p.completed)
@@ -314,8 +303,7 @@ func TestWebhookOfAnOrderThatNeverComes(t *testing.T) {
 	s.Unhurried()
 	s.Edit("\nworker:\n", "\nworker:\n  unknown_order_for: 12s\n")
 	s.worker()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
+	ctx := within(t, timeout)
 	want := map[events.DeadReason]int{}
 	for _, provider := range webhookProviders {
 		p := s.office(t, provider)

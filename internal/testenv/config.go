@@ -1,6 +1,6 @@
-// Package testenv sets up what programs and tests that run the whole system have in common: accounts at the
-// providers' sandbox, the configuration that belongs to them, all ways of paying, and services that are
-// processes, so that they can be killed.
+// Package testenv runs payonce on one machine, for tests and, with [Run], for programs: servers as processes that can be killed,
+// accounts at the providers' sandbox, the configuration that belongs to them, services in this process or as others, and all ways of
+// paying.
 package testenv
 
 import (
@@ -9,10 +9,8 @@ import (
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"text/template"
 
 	"payonce/pkg/ingress"
@@ -64,31 +62,6 @@ func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err er
 	}
 	path = filepath.Join(dir, "payonce.yaml")
 	return path, apiKey, os.WriteFile(path, text.Bytes(), 0o600)
-}
-
-// hurried are the times of a test environment that a machine exceeds which stands still for a second, with longer ones that fit
-// batcher as the short ones do.
-var hurried = []string{
-	"submit_timeout: 1s\n", "submit_timeout: 2s\n", "lease: 3s\n", "lease: 5s\n", "ack_wait: 4s\n", "ack_wait: 6s\n",
-	"settling_delay: 5s\n", "settling_delay: 7s\n",
-}
-
-// Unhurried writes a test environment's configuration with longer times beside it and returns its path: for a demonstration, and for
-// tests that count events or calls. A call that is given up is then the fault of what is tested, and not of a machine that
-// stood still, and no answer with a customer's link is given up. It costs seconds where a process is killed. It is an
-// error if the configuration has not all times that are changed.
-func Unhurried(path string) (longer string, err error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", err
-	}
-	for i := 0; i < len(hurried); i += 2 {
-		if !strings.Contains(string(data), hurried[i]) {
-			return "", fmt.Errorf("%s has no %q", path, hurried[i])
-		}
-	}
-	longer = filepath.Join(filepath.Dir(path), "unhurried.yaml")
-	return longer, os.WriteFile(longer, []byte(strings.NewReplacer(hurried...).Replace(string(data))), 0o600)
 }
 
 // Where the keys stand, beside the configuration, which names them.

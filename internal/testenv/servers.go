@@ -170,7 +170,9 @@ func Serve(t testing.TB, run func(ctx context.Context, ready func(message string
 	case <-ended:
 		t.Fatal("a service ended at once")
 	case <-t.Context().Done():
-		t.Fatal("a service did not become ready")
+		t.Fatal(t.Context().Err())
+	case <-time.After(startTimeout):
+		t.Fatalf("a service is not ready after %s", startTimeout)
 	}
 	return stop
 }

@@ -64,8 +64,14 @@ func NewSystem(t testing.TB, dir string, at Addresses, edit func(*sandbox.Accoun
 // Must fails the test if there is an error.
 func (s *System) Must(err error) {
 	s.T.Helper()
+	Must(s.T, err)
+}
+
+// Must fails a test if there is an error.
+func Must(t testing.TB, err error) {
+	t.Helper()
 	if err != nil {
-		s.T.Fatal(err)
+		t.Fatal(err)
 	}
 }
 
