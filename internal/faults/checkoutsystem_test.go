@@ -21,6 +21,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
+	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/sandbox"
 	simulator "payonce/pkg/sandbox/ecommpay"
@@ -101,8 +102,8 @@ func (s *page) keepTime(traits connectors.Traits) {
 // looked at again at once, because the clock may jump.
 type jumpingBroker struct{ *jetstream.Conn }
 
-func (b jumpingBroker) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h events.Handler) error {
-	return b.Conn.ConsumePayments(ctx, provider, timer, statuses, slots, func(ctx context.Context, m events.Message) events.Verdict {
+func (b jumpingBroker) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, h queue.Handler) error {
+	return b.Conn.ConsumePayments(ctx, provider, timer, statuses, slots, func(ctx context.Context, m events.Message) queue.Verdict {
 		if p, err := events.DecodePayment(m.Data); err == nil {
 			m.StoredAt = p.UpdatedAt
 		}
@@ -128,7 +129,7 @@ func (s *page) callback(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
-	if v := s.engine.Webhook(r.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1}); v.Kind != events.Done {
+	if v := s.engine.Webhook(r.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1}); v.Kind != queue.Done {
 		http.Error(w, string(v.Reason), http.StatusServiceUnavailable)
 	}
 }
@@ -141,7 +142,7 @@ func (s *page) checkout(order string) string {
 		Customer: payment.Customer{ID: "21"},
 	}, uuid.NewString())
 	s.Must(err)
-	if v := s.engine.Command(s.T.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1, StoredAt: s.clock.Now()}); v.Kind != events.Done {
+	if v := s.engine.Command(s.T.Context(), events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Deliveries: 1, StoredAt: s.clock.Now()}); v.Kind != queue.Done {
 		s.T.Fatalf("%+v", v)
 	}
 	p := s.until(order, "pending", func(p payment.Payment) bool { return p.Status == payment.Pending })
