@@ -13,6 +13,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/natstest"
+	"payonce/internal/streamconfig"
 	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
@@ -69,7 +70,7 @@ func (s *stack) startIngress() {
 	rt, err := app.Load(app.Ingress(), s.Config, logs)
 	s.Must(err)
 	testenv.Serve(s.T, func(ctx context.Context, ready func(string)) error { return app.Ingress().Run(ctx, rt, ready) })
-	s.Log = testenv.Connect(s.T, jetstream.Options{URLs: s.At.NATS, Config: app.StreamConfig(rt.Config)})
+	s.Log = testenv.Connect(s.T, jetstream.Options{URLs: s.At.NATS, Config: streamconfig.Of(rt.Config)})
 }
 
 // startWorker starts one more worker and waits until it works.

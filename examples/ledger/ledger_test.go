@@ -19,6 +19,8 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/natstest"
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	domain "payonce/pkg/payment"
@@ -46,7 +48,7 @@ func newBroker(t *testing.T) *broker {
 	t.Cleanup(cancel)
 	b := &broker{t: t, ctx: ctx, url: natstest.Start(t).URL()}
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: []string{b.url}, Name: "test", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		URLs: []string{b.url}, Name: "test", Config: streamconfig.Of(config.Defaults()), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {
 		t.Fatal(err)

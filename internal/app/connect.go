@@ -13,7 +13,7 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"payonce/pkg/config"
+	"payonce/internal/streamconfig"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
 )
@@ -72,29 +72,13 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	return jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service), Ingress: rt.Service == Ingress().Name,
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
-		TLS: tlsConfig, Config: StreamConfig(rt.Config), Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
+		TLS: tlsConfig, Config: streamconfig.Of(rt.Config), Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
 	})
 }
 
 // Inbox is where a program gets its answers from NATS: each kind of program has its own prefix, so that
 // the server's permissions can keep the others away (deploy/nats/accounts.conf).
 func Inbox(program string) string { return "_INBOX." + program }
-
-// StreamConfig returns the part of the configuration that streams and consumers are made from.
-func StreamConfig(cfg config.Config) jetstream.Config {
-	streams := jetstream.DefaultConfig()
-	streams.Replicas = cfg.NATS.Replicas
-	streams.PaymentRetention = cfg.NATS.PaymentsRetention
-	streams.WebhookRetention = cfg.NATS.WebhooksRetention
-	streams.DeadLetterRetention = cfg.NATS.DeadLettersRetention
-	streams.DeadLetterBytes = int64(cfg.NATS.DeadLettersBytes)
-	streams.AuditRetention = cfg.NATS.AuditRetention
-	streams.ActionRetention = cfg.NATS.ActionsRetention
-	streams.AckWait, streams.OrphanAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
-	streams.Accounts = cfg.NATS.Accounts
-	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
-	return streams
-}
 
 // connectRedis makes the claim store and its client, which the caller closes. A Redis that is down is no reason not to start, unless the
 // configuration says that claims are required; one that throws keys away is.

@@ -94,15 +94,12 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 
 // Timing returns the engine's durations from the configuration.
 func Timing(cfg config.Config) worker.Timing {
-	t := worker.DefaultTiming()
-	t.SubmitTimeout, t.Lease, t.ClockBound = cfg.Worker.SubmitTimeout, cfg.Worker.Lease, cfg.Worker.ClockBound
-	t.RetryFor, t.RetryInitial = cfg.Worker.RetryFor, cfg.Worker.RetryInitial
-	t.LookupMin, t.LookupMax = cfg.Worker.LookupMin, cfg.Worker.LookupMax
-	t.ParkMin, t.ParkMax, t.ResumeSpread = cfg.Worker.ParkMin, cfg.Worker.ParkMax, cfg.Worker.ResumeSpread
-	t.UnknownOrderFor = cfg.Worker.UnknownOrderFor
-	t.Retention = cfg.NATS.PaymentsRetention
-	t.ClaimRetention = cfg.Redis.ClaimRetention
-	return t
+	w := cfg.Worker
+	return worker.Timing{
+		SubmitTimeout: w.SubmitTimeout, RetryFor: w.RetryFor, RetryInitial: w.RetryInitial, Lease: w.Lease, ClockBound: w.ClockBound,
+		LookupMin: w.LookupMin, LookupMax: w.LookupMax, ParkMin: w.ParkMin, ParkMax: w.ParkMax, ResumeSpread: w.ResumeSpread,
+		UnknownOrderFor: w.UnknownOrderFor, Retention: cfg.NATS.PaymentsRetention, ClaimRetention: cfg.Redis.ClaimRetention,
+	}
 }
 
 // Opening returns when each provider is open, from a configuration whose connectors were made.

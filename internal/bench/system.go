@@ -17,6 +17,7 @@ import (
 	"payonce/internal/bench/baseline"
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
+	"payonce/internal/streamconfig"
 	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 )
@@ -53,7 +54,7 @@ func start(t testing.TB, store string, slots int, sync bool) *system {
 	rt, err := app.Load(app.Worker(), s.config, io.Discard)
 	testenv.Must(t, err)
 	// The streams are as payonce has them. All programs use them.
-	testenv.Must(t, testenv.Connect(t, jetstream.Options{URLs: []string{s.nats.URL}, Config: app.StreamConfig(rt.Config)}).EnsureStreams(t.Context()))
+	testenv.Must(t, testenv.Connect(t, jetstream.Options{URLs: []string{s.nats.URL}, Config: streamconfig.Of(rt.Config)}).EnsureStreams(t.Context()))
 	s.js, err = njs.New(natstest.JetStream(t, s.nats.URL).Conn(), njs.WithPublishAsyncMaxPending(512))
 	testenv.Must(t, err)
 	return s

@@ -17,7 +17,9 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/internal/redistest"
+	"payonce/internal/streamconfig"
 	"payonce/internal/testenv"
+	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
 )
 
@@ -166,9 +168,9 @@ func (s *system) connectLog(ctx context.Context) (*jetstream.Conn, error) {
 }
 
 func streamConfig() jetstream.Config {
-	config := jetstream.DefaultConfig()
-	config.Replicas = natsNodes
-	return config
+	streams := streamconfig.Of(config.Defaults())
+	streams.Replicas = natsNodes
+	return streams
 }
 
 // services lists all processes in the order in which they are stopped.

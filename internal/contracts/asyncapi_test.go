@@ -20,7 +20,9 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"payonce/internal/natstest"
+	"payonce/internal/streamconfig"
 	"payonce/internal/testenv"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -287,7 +289,7 @@ func TestAsyncAPIIsTheCode(t *testing.T) {
 // Each subject that a stream takes has a channel, and each channel stands in its stream.
 func TestAsyncAPIHasEverySubject(t *testing.T) {
 	open := map[string]map[string]bool{}
-	config := jetstream.DefaultConfig()
+	config := streamconfig.Of(config.Defaults())
 	config.Upstreams = []string{"shop"}
 	files, err := jetstream.StreamFiles(config)
 	if err != nil || len(files) < 6 {
@@ -431,7 +433,7 @@ func natsWithStreams(ctx context.Context, t *testing.T) njs.JetStream {
 func openConn(ctx context.Context, t *testing.T) (*jetstream.Conn, *nats.Conn) {
 	t.Helper()
 	url := natstest.Start(t).URL()
-	config := jetstream.DefaultConfig()
+	config := streamconfig.Of(config.Defaults())
 	config.Upstreams = []string{"shop"}
 	conn := testenv.Connect(t, jetstream.Options{URLs: []string{url}, Config: config})
 	if err := conn.EnsureStreams(ctx); err != nil {

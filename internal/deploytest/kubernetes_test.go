@@ -11,7 +11,7 @@ import (
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/app"
+	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
 )
@@ -98,7 +98,7 @@ func TestProductionHasThreeReplicas(t *testing.T) {
 // TestShippedStreamsAreTheDefaults: deploy/nats/streams is what "payctl streams apply" makes of a file that says
 // nothing about streams.
 func TestShippedStreamsAreTheDefaults(t *testing.T) {
-	files, err := jetstream.StreamFiles(app.StreamConfig(config.Defaults()))
+	files, err := jetstream.StreamFiles(streamconfig.Of(config.Defaults()))
 	if err != nil {
 		t.Fatal(err)
 	}

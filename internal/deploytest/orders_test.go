@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"payonce/internal/app"
+	"payonce/internal/streamconfig"
 	"payonce/internal/testenv"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
@@ -131,7 +132,7 @@ func (s *system) connect(t *testing.T, user string) *jetstream.Conn {
 	}
 	conn, err := jetstream.Connect(bounded(t), jetstream.Options{
 		URLs: cfg.NATS.URLs, Name: "test", Inbox: app.Inbox(inbox), NKeySeed: cfg.NATS.NKeySeed, TLS: tls, Ingress: user == "ingress",
-		Config: app.StreamConfig(cfg), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Config: streamconfig.Of(cfg), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	testenv.Must(t, err)
 	t.Cleanup(func() { _ = conn.Close() })

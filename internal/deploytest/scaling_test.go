@@ -19,6 +19,7 @@ import (
 
 	"payonce/internal/app"
 	"payonce/internal/natstest"
+	"payonce/internal/streamconfig"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -101,7 +102,7 @@ func reportingIngress(t *testing.T) (metrics string, conn *jetstream.Conn) {
 	rt, err := app.Load(app.Ingress(), s.Config, io.Discard)
 	s.Must(err)
 	testenv.Serve(t, func(ctx context.Context, ready func(string)) error { return app.Ingress().Run(ctx, rt, ready) })
-	conn = testenv.Connect(t, jetstream.Options{URLs: []string{nats.URL()}, Inbox: "_INBOX.test", Config: app.StreamConfig(rt.Config)})
+	conn = testenv.Connect(t, jetstream.Options{URLs: []string{nats.URL()}, Inbox: "_INBOX.test", Config: streamconfig.Of(rt.Config)})
 	return "http://" + admin + "/metrics", conn
 }
 

@@ -11,8 +11,10 @@ import (
 	"github.com/google/uuid"
 	"golang.org/x/sync/errgroup"
 
+	"payonce/internal/app"
 	"payonce/internal/natstest"
 	"payonce/internal/testenv"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/idempotency/redis"
@@ -36,7 +38,7 @@ func newEngine(t testing.TB, o worker.Options) *worker.Worker {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = client.Close() })
-	o.Claims, o.Timing, o.NewID = redis.New(client, redis.Options{}), worker.DefaultTiming(), uuid.NewString
+	o.Claims, o.Timing, o.NewID = redis.New(client, redis.Options{}), app.Timing(config.Defaults()), uuid.NewString
 	engine, err := worker.New(o)
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,8 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/internal/payctl"
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/teemopay"
@@ -168,7 +170,7 @@ func bounded(t testing.TB) context.Context {
 
 func options(url string) jetstream.Options {
 	return jetstream.Options{
-		URLs: []string{url}, Name: "test", Config: jetstream.DefaultConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		URLs: []string{url}, Name: "test", Config: streamconfig.Of(config.Defaults()), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/internal/app"
+	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events/jetstream"
@@ -78,7 +79,7 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*jetstream.Conn, erro
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"),
 		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
-		TLS: tlsConfig, Config: app.StreamConfig(cfg), Now: e.Now,
+		TLS: tlsConfig, Config: streamconfig.Of(cfg), Now: e.Now,
 		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {

@@ -10,10 +10,7 @@ import (
 
 // maxSubmits is how often an order is sent at most without a person.
 func maxSubmits(p worker.GiveUpPolicy) int {
-	if p.MaxSubmits == 0 {
-		return worker.DefaultMaxSubmits
-	}
-	return p.MaxSubmits
+	return max(p.MaxSubmits, 1)
 }
 
 // refuse answers a request with a code that no page gives a meaning. Sometimes the provider executes it all the same,

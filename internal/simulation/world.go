@@ -26,12 +26,12 @@ var epoch = time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
 // timing is the engine's. RetryFor and RetryInitial are the only durations that a library counts in real
 // time: the pause is a nanosecond, and not RetryFor but the lease, in virtual time, ends the retries.
 func timing() worker.Timing {
-	t := worker.DefaultTiming()
-	t.RetryFor, t.RetryInitial = 20*time.Second, time.Nanosecond
-	t.Lease = time.Minute
-	t.UnknownOrderFor = time.Hour
-	t.ClockBound = 2 * maxSkew
-	return t
+	return worker.Timing{
+		SubmitTimeout: 15 * time.Second, RetryFor: 20 * time.Second, RetryInitial: time.Nanosecond, Lease: time.Minute,
+		LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute, ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
+		ResumeSpread: 10 * time.Minute, Retention: 90 * 24 * time.Hour, ClaimRetention: 90 * 24 * time.Hour,
+		UnknownOrderFor: time.Hour, ClockBound: 2 * maxSkew,
+	}
 }
 
 // settling is the shortest delay that the engine takes with this timing.

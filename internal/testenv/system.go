@@ -15,6 +15,8 @@ import (
 
 	"github.com/google/uuid"
 
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
@@ -138,7 +140,7 @@ func Connect(t testing.TB, options jetstream.Options) *jetstream.Conn {
 	t.Helper()
 	options.Name, options.Logger, options.Now = "testenv", slog.New(slog.DiscardHandler), time.Now
 	if options.Config.Replicas == 0 {
-		options.Config = jetstream.DefaultConfig()
+		options.Config = streamconfig.Of(config.Defaults())
 	}
 	conn, err := jetstream.Connect(t.Context(), options)
 	if err != nil {

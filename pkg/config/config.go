@@ -4,7 +4,6 @@ import (
 	"net/netip"
 	"time"
 
-	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
 )
@@ -281,7 +280,7 @@ const (
 	DefaultRetryInitial         = 100 * time.Millisecond
 	DefaultLease                = 40 * time.Second
 	DefaultAckWait              = 60 * time.Second
-	DefaultClockBound           = connectors.DefaultClockBound
+	DefaultClockBound           = time.Second
 	DefaultClockWarning         = 2 * time.Second
 	DefaultClockLimit           = 10 * time.Second
 	DefaultLookupMin            = 5 * time.Second
@@ -336,7 +335,7 @@ func Defaults() Config {
 			UpstreamQuota:    Quota{MessagesPerSecond: DefaultUpstreamMessages, BytesPerSecond: DefaultUpstreamBytes},
 			DeadLettersBytes: DefaultDeadLettersBytes,
 		},
-		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}},
+		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, ClaimRetention: DefaultPaymentsRetention},
 		Ingress: Ingress{
 			Listen: "127.0.0.1:8080", ProxyHeader: "X-Forwarded-For",
 			MaxWait: DefaultMaxWait, MaxWaiting: DefaultMaxWaiting, TLS: ServerTLS{ClientCertificates: CertificatesAPI},

@@ -49,6 +49,7 @@ const maxFile = 1 << 20
 // configuration is good for that alone, to learn of their problems too, see [Error.And].
 func Load(path string, source Source, roles ...Role) (Config, error) {
 	c := Defaults()
+	c.Redis.ClaimRetention = 0 // as long as the log, whose retention the file may set
 	c.origin = &origin{file: path, source: source, lines: map[string]int{}}
 	found := &problems{origin: c.origin}
 	root := parse(found)

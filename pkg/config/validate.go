@@ -23,7 +23,7 @@ const (
 	maxSlots   = 10_000
 	maxWaiting = 100_000
 	maxRate    = 1_000_000
-	minBodies  = 64<<10 + 1 // one body of the largest size
+	minBodies  = events.MaxCommandBytes + 1 // one body of the largest size
 	maxBodies  = 1 << 30
 	minHeaders = 4 << 10
 	maxHeaders = 1 << 20
@@ -31,7 +31,7 @@ const (
 
 	maxBytesRate = 1 << 30 // bytes a second
 
-	minDeadLetters, maxDeadLetters = 1 << 20, 1 << 40 // bytes
+	maxDeadLetters = 1 << 40 // bytes
 )
 
 var headerName = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
@@ -135,7 +135,7 @@ func (n NATS) validate(p *problems) {
 	p.positive("nats.payments_retention", n.PaymentsRetention)
 	p.positive("nats.webhooks_retention", n.WebhooksRetention)
 	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
-	p.within("nats.dead_letters_bytes", n.DeadLettersBytes, minDeadLetters, maxDeadLetters)
+	p.within("nats.dead_letters_bytes", n.DeadLettersBytes, events.MinDeadLetterBytes, maxDeadLetters)
 	p.positive("nats.actions_retention", n.ActionsRetention)
 	p.positive("nats.audit_retention", n.AuditRetention)
 }

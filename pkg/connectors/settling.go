@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// DefaultClockBound is how far the clocks of two workers may differ where nothing else is configured.
-const DefaultClockBound = time.Second
+// DefaultSettlingDelay is an assumption for kinds whose documents do not say how soon the lookup knows a new order.
+const DefaultSettlingDelay = time.Minute
 
 // Settling is what the least settling delay of a provider ([Traits].SettlingDelay) is made of: "I do not know
 // this order" must not be believed while a request that somebody has given up can still arrive.

@@ -16,6 +16,9 @@ import (
 // MaxCommandBytes is the largest command, as JSON.
 const MaxCommandBytes = 64 << 10
 
+// MinDeadLetterBytes is the least size of the stream of dead letters.
+const MinDeadLetterBytes = 1 << 20
+
 // HeaderRequestedAt carries the time at which a command was first stored, through parking and sending
 // on. It is used where the command itself has no requested_at.
 const HeaderRequestedAt = "Payonce-Requested-At"

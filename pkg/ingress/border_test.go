@@ -111,11 +111,22 @@ func newBorder(t *testing.T, change ...func(*ingress.Options)) *border {
 	t.Helper()
 	b := newServer(t, change...)
 	web := httptest.NewUnstartedServer(b.server)
-	web.Config = ingress.NewHTTPServer(b.server, ingress.Limits{})
+	web.Config = ingress.NewHTTPServer(b.server, testLimits())
 	web.Start()
 	t.Cleanup(web.Close)
 	b.url = web.URL
 	return b
+}
+
+// testLimits are those of the tests that do not change them.
+func testLimits() ingress.Limits {
+	return ingress.Limits{
+		HeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+		WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
+		MaxWait: time.Minute, MaxWaiting: 1024, MaxWaitingPerKey: 256, MaxRequests: 512, MaxRequestsPerKey: 256, MaxRequestsPerProvider: 256,
+		RequestsPerSecond: 200, Burst: 400, BytesPerSecond: 1 << 20, BytesBurst: 4 << 20,
+		BodyBytes: 32 << 20, BodyBytesPerSource: 2 << 20, BodyBytesPerProvider: 16 << 20,
+	}
 }
 
 func (b *border) options(newID func() string) ingress.Options {
@@ -125,7 +136,7 @@ func (b *border) options(newID func() string) ingress.Options {
 		Registry: connectors.NewRegistry(map[string]connectors.Connector{
 			"fake-kr": fakeConnector{}, "other-kr": fakeConnector{}, "mute-kr": muteConnector{},
 		}),
-		Commands: b.queue, Webhooks: b.sink, Log: b.log, Actions: b.log,
+		Commands: b.queue, Webhooks: b.sink, Log: b.log, Actions: b.log, Limits: testLimits(),
 		Keys: []ingress.APIKey{
 			{Name: "narrow", SHA256: narrow, Providers: []string{"other-kr"}, Operations: []payment.Operation{payment.Deposit}},
 			{Name: "shop", SHA256: wide},

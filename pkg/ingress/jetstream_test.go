@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"payonce/internal/natstest"
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/ingress"
@@ -41,7 +43,7 @@ func (l watchedLog) Watch(ref payment.Ref) (<-chan struct{}, func()) {
 func onNATS(t *testing.T, change ...func(*ingress.Options)) (*border, watchedLog) {
 	t.Helper()
 	conn, err := jetstream.Connect(t.Context(), jetstream.Options{
-		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: jetstream.DefaultConfig(),
+		URLs: []string{natstest.Start(t).URL()}, Name: t.Name(), Config: streamconfig.Of(config.Defaults()),
 		Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
 	if err != nil {

@@ -1,7 +1,6 @@
 package ingress
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -52,43 +51,6 @@ type Limits struct {
 	BodyBytes, BodyBytesPerSource, BodyBytesPerProvider int
 }
 
-// DefaultLimits returns the limits that zero fields take.
-func DefaultLimits() Limits {
-	return Limits{
-		HeaderBytes: 16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
-		WriteTimeout: 40 * time.Second, IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
-		MaxWait: time.Minute, MaxWaiting: 1024, MaxWaitingPerKey: 256, MaxRequests: 512, MaxRequestsPerKey: 256, MaxRequestsPerProvider: 256,
-		RequestsPerSecond: 200, Burst: 400, BytesPerSecond: 1 << 20, BytesBurst: 4 << 20,
-		BodyBytes: 32 << 20, BodyBytesPerSource: 2 << 20, BodyBytesPerProvider: 16 << 20,
-	}
-}
-
-func (l Limits) withDefaults() Limits {
-	d := DefaultLimits()
-	return Limits{
-		HeaderBytes:       cmp.Or(l.HeaderBytes, d.HeaderBytes),
-		ReadHeaderTimeout: cmp.Or(l.ReadHeaderTimeout, d.ReadHeaderTimeout),
-		ReadTimeout:       cmp.Or(l.ReadTimeout, d.ReadTimeout),
-		WriteTimeout:      cmp.Or(l.WriteTimeout, d.WriteTimeout),
-		IdleTimeout:       cmp.Or(l.IdleTimeout, d.IdleTimeout),
-		BackendTimeout:    cmp.Or(l.BackendTimeout, d.BackendTimeout),
-		MaxWait:           cmp.Or(l.MaxWait, d.MaxWait),
-		MaxWaiting:        cmp.Or(l.MaxWaiting, d.MaxWaiting),
-		MaxRequests:       cmp.Or(l.MaxRequests, d.MaxRequests),
-		RequestsPerSecond: cmp.Or(l.RequestsPerSecond, d.RequestsPerSecond),
-		Burst:             cmp.Or(l.Burst, d.Burst),
-
-		MaxWaitingPerKey:       cmp.Or(l.MaxWaitingPerKey, d.MaxWaitingPerKey),
-		MaxRequestsPerKey:      cmp.Or(l.MaxRequestsPerKey, d.MaxRequestsPerKey),
-		MaxRequestsPerProvider: cmp.Or(l.MaxRequestsPerProvider, d.MaxRequestsPerProvider),
-		BytesPerSecond:         cmp.Or(l.BytesPerSecond, d.BytesPerSecond),
-		BytesBurst:             cmp.Or(l.BytesBurst, d.BytesBurst),
-		BodyBytes:              cmp.Or(l.BodyBytes, d.BodyBytes),
-		BodyBytesPerSource:     cmp.Or(l.BodyBytesPerSource, d.BodyBytesPerSource),
-		BodyBytesPerProvider:   cmp.Or(l.BodyBytesPerProvider, d.BodyBytesPerProvider),
-	}
-}
-
 // Validate reports every limit that is not more than 0, and timeouts that contradict each other.
 func (l Limits) Validate() error {
 	var problems []error
@@ -127,11 +89,10 @@ func (l Limits) Validate() error {
 	return errors.Join(problems...)
 }
 
-// NewHTTPServer returns an HTTP server with the limits set; zero fields take the defaults. When the
+// NewHTTPServer returns an HTTP server with the limits set. When the
 // handler is a [*Server], shutting the HTTP server down also ends the waiting of its requests, and what
 // the HTTP server has to say goes to the Server's logger.
 func NewHTTPServer(handler http.Handler, limits Limits) *http.Server {
-	limits = limits.withDefaults()
 	server := &http.Server{
 		Handler: handler, MaxHeaderBytes: limits.HeaderBytes,
 		ReadHeaderTimeout: limits.ReadHeaderTimeout, ReadTimeout: limits.ReadTimeout,

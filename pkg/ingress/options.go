@@ -75,7 +75,7 @@ type Options struct {
 	// ClientCertificates makes /v1 demand, beside the key, a TLS connection whose client certificate was
 	// verified. The listener's TLS settings say by which authorities.
 	ClientCertificates bool
-	// Limits bound what a request may cost; zero fields take the defaults.
+	// Limits bound what a request may cost.
 	Limits Limits
 	// OrderPrefixes reserves order numbers by upstream.
 	OrderPrefixes payment.OrderPrefixes
@@ -115,7 +115,7 @@ func (o Options) validate() error {
 		problems = append(problems, errors.New("ProxyHeader and TrustedProxies need each other"))
 	}
 	problems = append(problems, o.OrderPrefixes.Validate())
-	problems = append(problems, o.Limits.withDefaults().Validate())
+	problems = append(problems, o.Limits.Validate())
 	if o.Registry != nil { // a name that nobody has would leave a door open, or closed for ever
 		for provider := range o.WebhookSources {
 			if _, known := o.Registry.Get(provider); !known {

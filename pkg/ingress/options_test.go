@@ -54,10 +54,10 @@ func TestNewReportsAllProblemsAtOnce(t *testing.T) {
 }
 
 func TestLimitsMustFitTogether(t *testing.T) {
-	if err := ingress.DefaultLimits().Validate(); err != nil {
+	if err := testLimits().Validate(); err != nil {
 		t.Error(err)
 	}
-	limits := ingress.DefaultLimits()
+	limits := testLimits()
 	limits.WriteTimeout = limits.ReadTimeout + limits.BackendTimeout
 	if err := limits.Validate(); err == nil || !strings.Contains(err.Error(), "answers are cut off") {
 		t.Errorf("answers would be cut off: %v", err)

@@ -31,7 +31,7 @@ func newPipedServer(t *testing.T, change ...func(*ingress.Options)) (*border, *p
 	t.Helper()
 	b := newServer(t, change...)
 	lines := &pipes{incoming: make(chan net.Conn), closed: make(chan struct{})}
-	web := ingress.NewHTTPServer(b.server, ingress.Limits{})
+	web := ingress.NewHTTPServer(b.server, testLimits())
 	served := make(chan struct{})
 	go func() {
 		defer close(served)

@@ -124,9 +124,9 @@ func TestAccessLogHasOneLineForEachRequest(t *testing.T) {
 }
 
 func TestHTTPServerTakesAnyHandler(t *testing.T) {
-	server := ingress.NewHTTPServer(http.NotFoundHandler(), ingress.Limits{HeaderBytes: 1 << 10})
-	d := ingress.DefaultLimits()
-	if server.MaxHeaderBytes != 1<<10 || server.ReadHeaderTimeout != d.ReadHeaderTimeout || server.WriteTimeout != d.WriteTimeout ||
+	d := testLimits()
+	server := ingress.NewHTTPServer(http.NotFoundHandler(), d)
+	if server.MaxHeaderBytes != d.HeaderBytes || server.ReadHeaderTimeout != d.ReadHeaderTimeout || server.WriteTimeout != d.WriteTimeout ||
 		server.ReadTimeout != d.ReadTimeout || server.IdleTimeout != d.IdleTimeout {
 		t.Errorf("%+v", server)
 	}

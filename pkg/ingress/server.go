@@ -54,7 +54,7 @@ func New(o Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ingress: %w", err)
 	}
-	limits := o.Limits.withDefaults()
+	limits := o.Limits
 	s := &Server{
 		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions,
 		clients:  clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},

@@ -101,7 +101,7 @@ func TestWaitingLooksOnceMoreAtItsEnd(t *testing.T) {
 // A minute is longer than the connection's read and write timeouts.
 func TestWaitingIsLimitedAndOutlivesTheTimeouts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		if d := ingress.DefaultLimits(); d.WriteTimeout >= d.MaxWait || d.ReadTimeout >= d.MaxWait {
+		if d := testLimits(); d.WriteTimeout >= d.MaxWait || d.ReadTimeout >= d.MaxWait {
 			t.Fatal("the timeouts are too long for this test")
 		}
 		b, lines := newPiped(t)
@@ -230,7 +230,7 @@ func TestShutdownWakesWhoWaits(t *testing.T) {
 
 // A client that sends its headers one byte a second is cut off, and so is one that never ends its body.
 func TestSlowClientsAreCutOff(t *testing.T) {
-	limits := ingress.DefaultLimits()
+	limits := testLimits()
 	for name, c := range map[string]struct {
 		head string
 		cut  time.Duration

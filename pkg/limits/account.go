@@ -2,6 +2,7 @@ package limits
 
 import (
 	"context"
+	"math"
 	"sync"
 	"time"
 
@@ -10,10 +11,6 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
-
-// DefaultAccountPause is how long no request to pay is made in a way of paying for which the provider refused our
-// account. Then one request finds out whether the account was put right.
-const DefaultAccountPause = time.Minute
 
 // account is a breaker that opens while a provider refuses our account for one way of paying. One order alone never
 // opens it, however often it is tried: what a customer typed can make a provider answer with a code of the account,
@@ -36,9 +33,9 @@ func (l *Limits) account(of wayOf) *account {
 	if known, ok := l.accounts.byWay.Load(of); ok {
 		return known.(*account)
 	}
-	config := Breaker{Failures: 1, OpenFor: DefaultAccountPause, Probes: 1}
+	config := Breaker{Failures: math.MaxInt, Probes: 1} // never opens
 	if p := l.providers[of.provider]; p != nil && p.accountPause > 0 {
-		config.OpenFor = p.accountPause
+		config.Failures, config.OpenFor = 1, p.accountPause
 	}
 	a := &account{}
 	a.breaker = newBreaker(of.provider, config, l.now, misconfigured, func(ctx context.Context, _, to gobreaker.State) {

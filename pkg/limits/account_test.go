@@ -36,8 +36,8 @@ func TestRefusalsOfOurAccountStopTheirWay(t *testing.T) {
 		policy limits.Policy
 		pause  time.Duration
 	}{
-		"by default": {limits.Policy{}, limits.DefaultAccountPause},
-		"configured": {limits.Policy{AccountPause: 20 * time.Second}, 20 * time.Second},
+		"a minute":   {limits.Policy{}, accountPause},
+		"20 seconds": {limits.Policy{AccountPause: 20 * time.Second}, 20 * time.Second},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestTheAccountsMetricNamesTheCode(t *testing.T) {
 			if got := accountGauge(t, reader); !maps.Equal(got, step.want) {
 				t.Errorf("%s, %v: %v, want %v", step.order, step.err, got, step.want)
 			}
-			time.Sleep(limits.DefaultAccountPause + time.Second)
+			time.Sleep(accountPause + time.Second)
 		}
 	})
 }
@@ -165,6 +165,19 @@ func accountGauge(t *testing.T, reader sdk.Reader) map[string]int64 {
 		}
 	}
 	return values
+}
+
+// Without a pause people are told, and nothing is stopped.
+func TestWithoutAPauseNoWayIsStopped(t *testing.T) {
+	l, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: {}}, Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, order := range []string{"o-1", "o-2", "o-3"} {
+		if _, ok := pay(l, "deposit/va", order, ourAccount); !ok {
+			t.Errorf("%s is stopped", order)
+		}
+	}
 }
 
 func TestTheAccountsPauseIsNotNegative(t *testing.T) {

@@ -2,6 +2,7 @@ package limits_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -25,9 +26,13 @@ var (
 	config    = limits.Breaker{Failures: 3, OpenFor: time.Minute, Probes: 2}
 )
 
+// accountPause is that of the tests that name none.
+const accountPause = time.Minute
+
 func open(t *testing.T, policy limits.Policy, edit ...func(*limits.Options)) (*limits.Limits, *bytes.Buffer) {
 	t.Helper()
 	logs := &bytes.Buffer{}
+	policy.AccountPause = cmp.Or(policy.AccountPause, accountPause)
 	o := limits.Options{
 		Policies: map[string]limits.Policy{acme: policy}, Now: time.Now, Logger: slog.New(slog.NewTextHandler(logs, nil)),
 	}

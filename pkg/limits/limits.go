@@ -44,8 +44,8 @@ type Breaker struct {
 type Policy struct {
 	Rate    Rate
 	Breaker Breaker
-	// AccountPause is how long no request to pay is made after the provider refused our account; 0 takes
-	// [DefaultAccountPause].
+	// AccountPause is how long no request to pay is made after the provider refused our account for two
+	// orders in a row; 0 pauses none.
 	AccountPause time.Duration
 }
 
@@ -86,7 +86,7 @@ type provider struct {
 	local   *rate.Limiter
 	breaker *breaker // nil: none
 
-	accountPause time.Duration // 0: the default
+	accountPause time.Duration // 0: none
 }
 
 // New returns limits. It returns every problem of the options, joined.

@@ -44,8 +44,8 @@ type GiveUpPolicy struct {
 	// GiveUpAfter is how long, from requested_at, a payment is tried again of which nothing was executed.
 	// Only the time in which the provider is open counts. 0 gives nothing up.
 	GiveUpAfter time.Duration
-	// MaxSubmits is how often an order is sent at most of which the provider says that it does not know it;
-	// 0 takes [DefaultMaxSubmits]. Then it stays in doubt, and only a person has it sent again.
+	// MaxSubmits is how often an order is sent at most of which the provider says that it does not know it; 0 and 1
+	// send it once. Then it stays in doubt, and only a person has it sent again.
 	MaxSubmits int
 }
 

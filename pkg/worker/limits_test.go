@@ -26,6 +26,7 @@ func limited(t *testing.T, policy limits.Policy, test func(d *testbed)) {
 
 func (d *testbed) limit(policy limits.Policy) {
 	d.t.Helper()
+	policy.AccountPause = time.Minute
 	l, err := limits.New(limits.Options{Policies: map[string]limits.Policy{acme: policy}, Now: d.now})
 	if err != nil {
 		d.t.Fatal(err)

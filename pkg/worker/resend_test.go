@@ -31,7 +31,7 @@ func refusedFor(d *testbed, p *process, m events.Message, period time.Duration) 
 // A provider that refuses for ever with a code that no page lists, and says that it does not know the order, gets
 // the order as often as configured. Then the payment stays in doubt, and a person is told once.
 func TestAnOrderIsSentAsOftenAsConfigured(t *testing.T) {
-	for limit, want := range map[int]int{0: worker.DefaultMaxSubmits, 1: 1, 2: 2, 5: 5} {
+	for limit, want := range map[int]int{0: 1, 1: 1, 2: 2, 5: 5} {
 		inBubble(t, func(d *testbed) {
 			d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: limit} }
 			d.provider.script("o-1", repeat(reply{err: errUndocumented}, 1000)...)

@@ -14,9 +14,6 @@ import (
 	"payonce/pkg/tracing"
 )
 
-// DefaultMaxSubmits is how often an order is sent at most of which the provider says that it does not know it.
-const DefaultMaxSubmits = 3
-
 // sendAgain sends an order that the provider does not know once more, or ends it: it was refused in a way that
 // leaves no order, or it has expired. One that was sent as often as configured stays in doubt, and a person is
 // told. While the provider is closed or not available it stays in doubt, too. The slot of the look-up in the
@@ -70,9 +67,6 @@ func toldLimit(p payment.Payment) bool {
 // submitLimit says why an order that the provider does not know is not sent again by the program; nil when it is.
 func (w *Worker) submitLimit(j *job) *payment.Reason {
 	p, limit := j.payment, w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).MaxSubmits
-	if limit <= 0 {
-		limit = DefaultMaxSubmits
-	}
 	why := &payment.Reason{Code: payment.ReasonSubmitLimit}
 	switch end := w.givesUpAt(j.cmd); {
 	case p.RetryApproved:

@@ -74,8 +74,9 @@ func newTestbed(t *testing.T, server *miniredis.Miniredis) *testbed {
 	}
 	d.options = worker.Options{
 		Timing: worker.DefaultTiming(), Now: d.now,
-		NewID:  func() string { return fmt.Sprintf("id-%d", d.ids.Add(1)) },
-		Logger: slog.New(slog.NewJSONHandler(d.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		GiveUpPolicy: func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: 3} },
+		NewID:        func() string { return fmt.Sprintf("id-%d", d.ids.Add(1)) },
+		Logger:       slog.New(slog.NewJSONHandler(d.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 	t.Cleanup(d.checkLogs)
 	return d

@@ -301,7 +301,7 @@ func TestTraits(t *testing.T) {
 				Methods: map[payment.Operation][]string{payment.Payout: {"bank"}}}},
 	}
 	for _, c := range cases {
-		c.want.Kind, c.want.RefusesDuplicates, c.want.OneReference, c.want.SettlingDelay = diamondpay.Kind.Name, true, true, diamondpay.DefaultSettlingDelay
+		c.want.Kind, c.want.RefusesDuplicates, c.want.OneReference, c.want.SettlingDelay = diamondpay.Kind.Name, true, true, connectors.DefaultSettlingDelay
 		t.Run(c.name, func(t *testing.T) {
 			traits := connect(t, c.account("http://127.0.0.1:1")).Traits()
 			traits.Account, traits.Merchant, traits.Endpoints = "", "", nil // TestAccount has them

@@ -85,12 +85,9 @@ type Settings struct {
 	// have such links; whoever changes one on the way changes the account that the customer pays to.
 	AllowPlainLinks bool `yaml:"allow_plain_links"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
-	// [DefaultSettlingDelay].
+	// [connectors.DefaultSettlingDelay].
 	SettlingDelay time.Duration `yaml:"settling_delay"`
 }
-
-// DefaultSettlingDelay is an assumption: no page says how soon the lookup knows a new order.
-const DefaultSettlingDelay = 60 * time.Second
 
 const (
 	minSecret    = 16  // the length of the published test key
@@ -105,7 +102,7 @@ var platformPattern = regexp.MustCompile(`^[A-Za-z0-9]{1,7}$`)
 // validate fills the defaults and returns all problems, joined. No problem holds a secret.
 func (s *Settings) validate() error {
 	if s.SettlingDelay == 0 {
-		s.SettlingDelay = DefaultSettlingDelay
+		s.SettlingDelay = connectors.DefaultSettlingDelay
 	}
 	if s.PayoutQueryVersion == "" {
 		s.PayoutQueryVersion = v2

@@ -39,7 +39,7 @@ type Settings struct {
 	// takes [DefaultPageLifetime]. It is at most [MaxPageLifetime].
 	PageLifetime time.Duration `yaml:"page_lifetime"`
 	// SettlingDelay is how long after a request the lookup may not know the payment yet; 0 takes
-	// [DefaultSettlingDelay]. It is at least [MinSettlingDelay].
+	// [connectors.DefaultSettlingDelay]. It is at least [MinSettlingDelay].
 	SettlingDelay time.Duration `yaml:"settling_delay"`
 	// BankListCache is how long a list of banks is used before it is asked for again; 0 takes
 	// [DefaultBankListCache].
@@ -57,8 +57,6 @@ const (
 	DefaultGateURL        = "https://api.ecommpay.com"                 // en_gate_interaction_organisation
 	DefaultPaymentPageURL = "https://paymentpage.ecommpay.com/payment" // the provider's SDKs
 	DefaultLanguage       = "ko"
-	// DefaultSettlingDelay is an assumption, well above what the provider asks for.
-	DefaultSettlingDelay = 60 * time.Second
 	// MinSettlingDelay: a payment that is asked for earlier may be reported as missing
 	// (en_Gate_payment_status_request).
 	MinSettlingDelay     = 10 * time.Second
@@ -84,7 +82,7 @@ func (s *Settings) validate() error {
 	setDefault(&s.PaymentPageURL, DefaultPaymentPageURL)
 	setDefault(&s.Language, DefaultLanguage)
 	setDefault(&s.DepositMethod, MethodPage)
-	setDefault(&s.SettlingDelay, DefaultSettlingDelay)
+	setDefault(&s.SettlingDelay, connectors.DefaultSettlingDelay)
 	setDefault(&s.BankListCache, DefaultBankListCache)
 	setDefault(&s.PageLifetime, DefaultPageLifetime)
 	if s.RefusalLeavesNoOrder == nil {

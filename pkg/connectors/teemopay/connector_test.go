@@ -296,7 +296,7 @@ func TestSecretsAreNotShown(t *testing.T) {
 func TestTraits(t *testing.T) {
 	c := connect(t, settings(t, "http://localhost:1"), rand.Reader)
 	traits := c.Traits()
-	if traits.Kind != teemopay.Kind.Name || !traits.RefusesDuplicates || traits.MaxOrderLength != 32 || traits.SettlingDelay != teemopay.DefaultSettlingDelay ||
+	if traits.Kind != teemopay.Kind.Name || !traits.RefusesDuplicates || traits.MaxOrderLength != 32 || traits.SettlingDelay != connectors.DefaultSettlingDelay ||
 		fmt.Sprint(traits.Methods[payment.Deposit]) != "[va kyc_va kakaopay tosspay]" || fmt.Sprint(traits.Methods[payment.Payout]) != "[bank_transfer bank_transfer_kyc]" ||
 		fmt.Sprint(traits.Currencies) != "[KRW]" || len(traits.Operations) != 2 {
 		t.Errorf("got %+v", traits)

@@ -43,7 +43,7 @@ type Settings struct {
 	// page, and 412 and 500 that say nothing of what was done, need not be. So it is off; ask TeemoPay.
 	RefusalLeavesNoOrder bool `yaml:"refusal_leaves_no_order"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
-	// [DefaultSettlingDelay].
+	// [connectors.DefaultSettlingDelay].
 	SettlingDelay time.Duration `yaml:"settling_delay"`
 	// WebhookTolerance refuses callbacks whose timestamp is further away than this; 0, the default,
 	// does not look. The docs give a window only for our requests, do not say whether a repeated
@@ -51,9 +51,6 @@ type Settings struct {
 	// keeps no attacker away.
 	WebhookTolerance time.Duration `yaml:"webhook_tolerance"`
 }
-
-// DefaultSettlingDelay is an assumption: no page says how soon the lookup knows a new order.
-const DefaultSettlingDelay = 60 * time.Second
 
 const (
 	country        = "KR"
@@ -74,7 +71,7 @@ func (s *Settings) validate() (keys, error) {
 		s.Country = country
 	}
 	if s.SettlingDelay == 0 {
-		s.SettlingDelay = DefaultSettlingDelay
+		s.SettlingDelay = connectors.DefaultSettlingDelay
 	}
 	var p check.Problems
 	p.Must(check.URL(s.BaseURL, false) == "", "base_url %s", check.URL(s.BaseURL, false))

@@ -15,12 +15,6 @@ import (
 // deadLetter, which has more headers.
 const MaxMessageBytes = 512 << 10
 
-// The default size of DEADLETTERS, and the least, in bytes.
-const (
-	DefaultDeadLetterBytes = 256 << 20
-	MinDeadLetterBytes     = 1 << 20
-)
-
 // Config says how streams and consumers are set up. All workers of one system must use the same.
 type Config struct {
 	// Replicas of each stream: 1, 3 or 5. Production uses 3.
@@ -76,15 +70,11 @@ type Config struct {
 	ProbeEvery time.Duration
 }
 
-// DefaultConfig returns the configuration for one server. Set Replicas to 3 for a cluster.
-func DefaultConfig() Config {
-	const day = 24 * time.Hour
+// BaseConfig returns what no configuration file sets; the rest comes from pkg/config.
+func BaseConfig() Config {
 	return Config{
-		Replicas:         1,
-		PaymentRetention: 400 * day, WebhookRetention: 30 * day, DeadLetterRetention: 400 * day, AuditRetention: 5 * 365 * day,
-		DeadLetterBytes: DefaultDeadLetterBytes, RefusedBytes: DefaultRefusedBytes, ActionRetention: 35 * day,
-		AckWait: time.Minute, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
-		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second, OrphanAfter: time.Minute,
+		RefusedBytes: refusedBytes, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
+		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second,
 		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
 }
@@ -117,8 +107,8 @@ func (c Config) Validate() error {
 			problems = append(problems, fmt.Errorf("%s must be at least %v, not %v", d.name, d.min, d.value))
 		}
 	}
-	if c.DeadLetterBytes < MinDeadLetterBytes {
-		problems = append(problems, fmt.Errorf("dead_letter_bytes must be at least %d, not %d", MinDeadLetterBytes, c.DeadLetterBytes))
+	if c.DeadLetterBytes < events.MinDeadLetterBytes {
+		problems = append(problems, fmt.Errorf("dead_letter_bytes must be at least %d, not %d", events.MinDeadLetterBytes, c.DeadLetterBytes))
 	}
 	if c.RefusedBytes < events.MaxRefusedBytes {
 		problems = append(problems, fmt.Errorf("refused_bytes must be at least %d, not %d", events.MaxRefusedBytes, c.RefusedBytes))

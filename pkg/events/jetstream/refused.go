@@ -17,8 +17,8 @@ const (
 	// refusedProviders is for how many providers the stream has room, the unknown one among them, when each is sent
 	// as many as are kept and as large ones. With more, the oldest of all go first.
 	refusedProviders = 32
-	// DefaultRefusedBytes is the size of the stream.
-	DefaultRefusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPerBucket * events.MaxRefusedBytes
+	// refusedBytes is the size of the stream.
+	refusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPerBucket * events.MaxRefusedBytes
 )
 
 // refusedStream is for people to look at, so it is the one stream that forgets what is old when it is full. It has no

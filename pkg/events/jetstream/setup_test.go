@@ -24,7 +24,7 @@ func testConfig() jetstream.Config {
 	cfg := jetstream.DefaultConfig()
 	cfg.PublishTimeout = 500 * time.Millisecond
 	cfg.RetryDelay = 50 * time.Millisecond
-	cfg.DeadLetterBytes = jetstream.MinDeadLetterBytes // the server reserves it, and some tests have small disks
+	cfg.DeadLetterBytes = events.MinDeadLetterBytes // the server reserves it, and some tests have small disks
 	cfg.RefusedBytes = 64 << 10
 	return cfg
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"payonce/internal/natstest"
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 )
@@ -18,7 +20,7 @@ import (
 var update = flag.Bool("update", false, "write deploy/nats/streams")
 
 func TestStreamFilesAreShipped(t *testing.T) {
-	files, err := jetstream.StreamFiles(jetstream.DefaultConfig())
+	files, err := jetstream.StreamFiles(streamconfig.Of(config.Defaults()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -127,7 +127,7 @@ func TestFullDeadLettersLoseNothing(t *testing.T) {
 	eventually(t, "30 dead letters", func() bool { return dead() == 30 })
 	cancel()
 
-	cfg.DeadLetterBytes = jetstream.MinDeadLetterBytes
+	cfg.DeadLetterBytes = events.MinDeadLetterBytes
 	second := reconnect(t, server.URL(), cfg)
 	if done, err := second.ApplyStreams(testContext(t), true); err != nil || len(done) != 1 {
 		t.Fatalf("%v, %v", done, err)
