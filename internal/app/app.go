@@ -203,15 +203,7 @@ func Load(service Service, path string, logs io.Writer) (Runtime, error) {
 // error.
 func read(path string, role config.Role, now func() time.Time) (config.Config, *connectors.Registry, *config.Files, error) {
 	source, files := config.OS().Watched()
-	cfg, err := config.Load(path, source, role)
-	var problems *config.Error
-	if errors.As(err, &problems) { // those of the providers' settings are shown with them
-		_, more := cfg.Connectors(Kinds(), now)
-		return config.Config{}, nil, files, problems.And(more)
-	}
-	if err != nil {
-		return config.Config{}, nil, files, err
-	}
+	cfg, _ := config.Load(path, source, role) // Connectors returns its problems with those of the providers
 	registry, err := cfg.Connectors(Kinds(), now)
 	return cfg, registry, files, err
 }

@@ -2,8 +2,10 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"reflect"
 	"slices"
+	"strings"
 	"time"
 
 	"payonce/pkg/calendar"
@@ -78,9 +80,15 @@ func completed(kind, own calendar.Config) calendar.Config {
 	return kind
 }
 
+// alwaysOpen stands for the hours of a kind that is not known, so that what the file has beside them is checked.
+var alwaysOpen = connectors.Traits{Hours: calendar.Config{Zone: "UTC", Days: "mon-sun", Hours: "00:00-24:00"}}
+
 // resolveHours puts the hours in effect that the file and the kind give together. Their problems have the
 // lines of the file.
-func (c *Config) resolveHours(found *problems, key, name string, traits connectors.Traits, now time.Time) {
+func (c *Config) resolveHours(found *problems, key, name string, traits *connectors.Traits, now time.Time) {
+	if traits == nil {
+		traits = &alwaysOpen
+	}
 	provider := c.Providers[name]
 	h := &provider.Hours
 	if !h.AlwaysOpen && h.Zone == "" && h.Days == "" && h.Hours == "" && len(h.Week) == 0 {
@@ -88,16 +96,19 @@ func (c *Config) resolveHours(found *problems, key, name string, traits connecto
 	}
 	h.WhenClosed = WhenClosed{Deposit: h.WhenClosed.For(payment.Deposit), Payout: h.WhenClosed.For(payment.Payout)}
 	h.parsed = map[payment.Operation]calendar.Hours{}
+	keys := map[string]reflect.Value{}
+	fieldsOf(reflect.ValueOf(*h), keys, map[string]string{})
 	for _, op := range payment.Operations() {
-		margin := h.resolveMargin(op, traits)
 		hours := h.Config
-		hours.MarginBeforeClosing = margin
+		hours.MarginBeforeClosing = h.resolveMargin(op, *traits)
 		parsed, err := calendar.Parse(hours)
-		if err != nil {
-			keys := map[string]reflect.Value{}
-			fieldsOf(reflect.ValueOf(*h), keys, map[string]string{})
-			found.addErrors(key+".hours", err, keys)
-			return
+		of := "margin_before_closing." + string(op)
+		_, given := found.origin.lines[key+".hours."+of]
+		for _, fault := range leaves(err) {
+			if given {
+				fault = errors.New(strings.Replace(fault.Error(), "margin_before_closing", of, 1))
+			}
+			found.addErrors(key+".hours", fault, keys)
 		}
 		h.parsed[op] = parsed
 	}

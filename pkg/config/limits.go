@@ -96,6 +96,8 @@ func (provider Provider) validateLimits(p *problems, key string) {
 	p.within(key+".rate.calls", provider.Rate.Calls, 0, maxCalls)
 	p.within(key+".rate.burst", provider.Rate.Burst, 0, maxCalls)
 	p.check(provider.Rate.Per >= 0, key+".rate.per", "must not be negative")
+	rate := provider.Rate.InEffect()
+	p.check(rate.Calls <= 0 || rate.Per < 0 || rate.Per/time.Duration(rate.Calls) >= time.Microsecond, key+".rate", "is more than 1,000,000 calls a second")
 	p.within(key+".breaker.failures", provider.Breaker.Failures, 0, maxFailures)
 	p.within(key+".breaker.probes", provider.Breaker.Probes, 0, maxFailures)
 	p.check(provider.Breaker.OpenFor >= 0, key+".breaker.open_for", "must not be negative")

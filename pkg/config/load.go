@@ -46,7 +46,7 @@ const maxFile = 1 << 20
 
 // Load reads and validates the configuration for these roles. The error is an [*Error] with all
 // problems of the file. The settings of the providers are read by [Config.Connectors]; beside an error the
-// configuration is good for that alone, to learn of their problems too, see [Error.And].
+// configuration is good for that alone, to learn of their problems too.
 func Load(path string, source Source, roles ...Role) (Config, error) {
 	c := Defaults()
 	c.Redis.ClaimRetention = 0 // as long as the log, whose retention the file may set
@@ -63,6 +63,7 @@ func Load(path string, source Source, roles ...Role) (Config, error) {
 		}
 		c.validate(found, roles)
 	}
+	c.origin.problems = found.list
 	return c, found.err()
 }
 

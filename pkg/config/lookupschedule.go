@@ -15,21 +15,25 @@ const (
 // resolveSchedule puts the times in effect at which open payments are looked up. The first comes when the
 // provider's "I do not know this order" can be believed, the last while the log still knows the payment;
 // defaults give way to that.
-func (c *Config) resolveSchedule(found *problems, key, name string, traits connectors.Traits) {
+func (c *Config) resolveSchedule(found *problems, key, name string, traits *connectors.Traits) {
 	provider := c.Providers[name]
-	basic := max(cmp.Or(traits.BasicTime, DefaultBasicTime), traits.SettlingDelay)
-	threshold := min(cmp.Or(traits.Threshold, DefaultThreshold), c.NATS.PaymentsRetention/2)
-	provider.BasicTime = cmp.Or(provider.BasicTime, basic)
-	provider.Threshold = cmp.Or(provider.Threshold, threshold)
-	byDefault := OpenClock
-	if traits.ThresholdInWallClock {
-		byDefault = WallClock
+	if traits != nil {
+		basic := max(cmp.Or(traits.BasicTime, DefaultBasicTime), traits.SettlingDelay)
+		threshold := min(cmp.Or(traits.Threshold, DefaultThreshold), c.NATS.PaymentsRetention/2)
+		provider.BasicTime = cmp.Or(provider.BasicTime, basic)
+		provider.Threshold = cmp.Or(provider.Threshold, threshold)
+		byDefault := OpenClock
+		if traits.ThresholdInWallClock {
+			byDefault = WallClock
+		}
+		provider.ThresholdClock = cmp.Or(provider.ThresholdClock, byDefault)
+		c.Providers[name] = provider
+		found.check(provider.BasicTime >= traits.SettlingDelay, key+".basic_time", "is %s and must not be shorter than the settling_delay (%s): "+
+			"before it a provider may not know an order that it has", showDuration(provider.BasicTime), showDuration(traits.SettlingDelay))
 	}
-	provider.ThresholdClock = cmp.Or(provider.ThresholdClock, byDefault)
-	c.Providers[name] = provider
-	found.check(provider.BasicTime >= traits.SettlingDelay, key+".basic_time", "is %s and must not be shorter than the settling_delay (%s): "+
-		"before it a provider may not know an order that it has", showDuration(provider.BasicTime), showDuration(traits.SettlingDelay))
-	found.shorter(key+".basic_time", provider.BasicTime, key+".threshold", provider.Threshold, "the look-ups lie between the two")
-	found.shorter(key+".threshold", provider.Threshold, "nats.payments_retention", c.NATS.PaymentsRetention,
-		"a payment must not be forgotten before a person is told")
+	if provider.Threshold > 0 { // else the kind is not known, and with it what is in effect
+		found.shorter(key+".basic_time", provider.BasicTime, key+".threshold", provider.Threshold, "the look-ups lie between the two")
+		found.shorter(key+".threshold", provider.Threshold, "nats.payments_retention", c.NATS.PaymentsRetention,
+			"a payment must not be forgotten before a person is told")
+	}
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -45,23 +44,6 @@ func (e *Error) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// And returns the error with the problems of another one, in the order of the lines and each once. An error that
-// is no [*Error] is left out: it can follow from the problems that are known.
-func (e *Error) And(other error) *Error {
-	var more *Error
-	if !errors.As(other, &more) {
-		return e
-	}
-	all := problems{list: slices.Clone(e.Problems)}
-	for _, p := range more.Problems {
-		if !slices.Contains(all.list, p) {
-			all.list = append(all.list, p)
-		}
-	}
-	all.sort()
-	return &Error{Problems: all.list}
-}
-
 // origin remembers where a configuration came from, so that a problem that is noticed late still has
 // its line.
 type origin struct {
@@ -69,7 +51,8 @@ type origin struct {
 	source   Source
 	lines    map[string]int // by path of the key
 	warnings []string
-	test     bool // the environment is Test: keys of the sandbox are taken
+	problems []Problem // what Load found
+	test     bool      // the environment is Test: keys of the sandbox are taken
 }
 
 // line returns where key stands; for a key that is left out, where the mapping stands that lacks it.
@@ -112,7 +95,7 @@ func (p *problems) warn(key, format string, args ...any) {
 func (p *problems) has(keys ...string) bool {
 	return slices.ContainsFunc(p.list, func(known Problem) bool {
 		return slices.ContainsFunc(keys, func(key string) bool {
-			at := strings.TrimSuffix(known.Key, fileSuffix)
+			at := strings.TrimSuffix(strings.Replace(known.Key, fileSuffix+"[", "[", 1), fileSuffix)
 			return at == key || strings.HasPrefix(at, key+"[")
 		})
 	})

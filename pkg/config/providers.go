@@ -41,32 +41,32 @@ func (p Provider) Decode(settings any) error {
 	return d.err()
 }
 
-// Connectors makes the connectors of all providers. The error is an [*Error] with all problems of all
-// providers: those of the file, those that the kinds find, those of opening hours and lookup schedules, and those between a
-// connector's traits and the worker's times. now is the clock that the connectors get.
+// Connectors makes the connectors of all providers. The error is an [*Error] with all problems of the file, also those
+// that [Load] found, when c was returned beside an error: those that the kinds find, those of opening hours and lookup
+// schedules, and those between a connector's traits and the worker's times. now is the clock that the connectors get.
 func (c *Config) Connectors(kinds []connectors.Kind, now func() time.Time) (*connectors.Registry, error) {
 	at := c.origin
 	if at == nil {
 		at = &origin{}
 	}
-	found := &problems{origin: at}
-	byKind, names := map[string]connectors.Kind{}, []string{}
+	found := &problems{origin: at, list: slices.Clone(at.problems)}
+	byKind := map[string]connectors.Kind{}
 	for _, kind := range kinds {
 		byKind[kind.Name] = kind
-		names = append(names, kind.Name)
 	}
-	slices.Sort(names)
 	made := map[string]connectors.Connector{}
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
-		key, provider := join("providers", name), c.Providers[name]
-		kind, known := byKind[provider.Kind]
-		if !known {
-			found.add(key+".kind", "must be one of %s", strings.Join(names, ", "))
-			continue
+		key := join("providers", name)
+		kind, known := byKind[c.Providers[name].Kind]
+		var traits *connectors.Traits
+		if known {
+			traits = c.connector(found, key, name, kind, now, made)
+		} else {
+			found.check(found.has(key), key+".kind", "must be one of %s", strings.Join(slices.Sorted(maps.Keys(byKind)), ", "))
 		}
-		if connector := c.connector(found, key, name, kind, now); connector != nil {
-			made[name] = connector
-		}
+		c.resolveSchedule(found, key, name, traits)
+		c.resolveLimits(found, key, name)
+		c.resolveHours(found, key, name, traits, now())
 	}
 	c.checkAccounts(found, made)
 	c.checkSecrets(found)
@@ -76,25 +76,32 @@ func (c *Config) Connectors(kinds []connectors.Kind, now func() time.Time) (*con
 	return connectors.NewRegistry(made), nil
 }
 
-// connector makes one connector, or reports its problems and returns nil.
-func (c *Config) connector(found *problems, key, name string, kind connectors.Kind, now func() time.Time) connectors.Connector {
+// connector makes one connector, or reports its problems. The traits are nil where nothing could be made.
+func (c *Config) connector(found *problems, key, name string, kind connectors.Kind, now func() time.Time, made map[string]connectors.Connector) *connectors.Traits {
 	known := map[string]reflect.Value{} // the keys of the settings that the kind asked for
+	before := len(found.list)
 	decode := func(settings any) error {
 		if target := reflect.ValueOf(settings); target.Kind() == reflect.Pointer && target.Elem().Kind() == reflect.Struct {
 			fieldsOf(target.Elem(), known, map[string]string{})
 		}
-		return c.Providers[name].Decode(settings)
+		err := c.Providers[name].Decode(settings)
+		var listed *Error
+		if errors.As(err, &listed) { // the kind says what else is wrong
+			found.list, err = append(found.list, listed.Problems...), nil
+		}
+		return err
 	}
 	connector, err := kind.New(name, decode, now)
 	if err != nil {
 		found.addErrors(key+".settings", err, known)
 		return nil
 	}
-	c.checkSettling(found, key, connector.Traits())
-	c.resolveSchedule(found, key, name, connector.Traits())
-	c.resolveLimits(found, key, name)
-	c.resolveHours(found, key, name, connector.Traits(), now())
-	return connector
+	if len(found.list) == before {
+		made[name] = connector
+	}
+	traits := connector.Traits()
+	c.checkSettling(found, key, traits)
+	return &traits
 }
 
 // checkSettling makes sure that "I do not know this order" is not believed while a request that a worker has given up
@@ -119,11 +126,6 @@ var fieldProblem = regexp.MustCompile(`^([a-z][a-z0-9_]*)((?:\[\d+\]|\.[a-z][a-z
 // gets the line of that key.
 func (p *problems) addErrors(key string, err error, settings map[string]reflect.Value) {
 	for _, leaf := range leaves(err) {
-		var known *Error
-		if errors.As(leaf, &known) {
-			p.list = append(p.list, known.Problems...)
-			continue
-		}
 		text, at := strings.ReplaceAll(leaf.Error(), "\n", "; "), key
 		if parts := fieldProblem.FindStringSubmatch(text); parts != nil && settings[parts[1]].IsValid() {
 			at, text = key+"."+parts[1]+parts[2], parts[3]
@@ -144,6 +146,9 @@ func leaves(err error) []error {
 			all = append(all, leaves(inner)...)
 		}
 		return all
+	}
+	if err == nil {
+		return nil
 	}
 	return []error{err}
 }

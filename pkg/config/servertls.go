@@ -2,7 +2,6 @@ package config
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 
 	"payonce/pkg/secret"
@@ -27,34 +26,28 @@ type ServerTLS struct {
 }
 
 // Server returns the settings of a TLS server that speaks HTTP/1.1, or nil where TLS is not enabled. A
-// certificate that a client shows is always verified.
+// certificate that a client shows is always verified. The error joins all problems.
 func (t ServerTLS) Server() (*tls.Config, error) {
+	var problems [3]error
 	if t.ClientCertificates != CertificatesAPI && t.ClientCertificates != CertificatesAll {
-		return nil, errors.New("client_certificates must be api or all")
+		problems[0] = errors.New("client_certificates must be api or all")
 	}
 	if !t.Enabled {
 		if t.Cert != "" || !t.Key.Empty() || t.ClientCA != "" {
-			return nil, errors.New("enabled must be true where cert, key or client_ca is given")
+			problems[1] = errors.New("enabled must be true where cert, key or client_ca is given")
 		}
-		return nil, nil
-	}
-	pair, err := tls.X509KeyPair([]byte(t.Cert), []byte(t.Key.Reveal()))
-	if err != nil {
-		return nil, errors.New("cert and key are not a pair in PEM form") // the cause could hold a part of the key
+		return nil, errors.Join(problems[:]...)
 	}
 	// HTTP/1.1 only: the limits of the ingress count connections and requests, and a connection of HTTP/2
 	// can hold many.
-	out := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"http/1.1"}}
-	if t.ClientCA == "" {
-		return out, nil
+	out := &tls.Config{MinVersion: tls.VersionTLS12, NextProtos: []string{"http/1.1"}}
+	out.Certificates, problems[1] = pair(t.Cert, t.Key)
+	if t.ClientCA != "" {
+		out.ClientCAs, problems[2] = authorities("client_ca", t.ClientCA)
+		out.ClientAuth = tls.VerifyClientCertIfGiven
+		if t.ClientCertificates == CertificatesAll {
+			out.ClientAuth = tls.RequireAndVerifyClientCert
+		}
 	}
-	out.ClientCAs = x509.NewCertPool()
-	if !out.ClientCAs.AppendCertsFromPEM([]byte(t.ClientCA)) {
-		return nil, errors.New("client_ca holds no certificate in PEM form")
-	}
-	out.ClientAuth = tls.VerifyClientCertIfGiven
-	if t.ClientCertificates == CertificatesAll {
-		out.ClientAuth = tls.RequireAndVerifyClientCert
-	}
-	return out, nil
+	return out, errors.Join(problems[:]...)
 }

@@ -4,6 +4,8 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"reflect"
+	"strings"
 
 	"payonce/pkg/secret"
 )
@@ -19,7 +21,7 @@ type TLS struct {
 	Key  secret.Value `yaml:"key"`
 }
 
-// Client returns the settings of a TLS client, or nil where TLS is not enabled.
+// Client returns the settings of a TLS client, or nil where TLS is not enabled. The error joins all problems.
 func (t TLS) Client() (*tls.Config, error) {
 	if !t.Enabled {
 		if t.CA != "" || t.Cert != "" || !t.Key.Empty() {
@@ -28,21 +30,43 @@ func (t TLS) Client() (*tls.Config, error) {
 		return nil, nil
 	}
 	out := &tls.Config{MinVersion: tls.VersionTLS12}
+	var problems [2]error
 	if t.CA != "" {
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM([]byte(t.CA)) {
-			return nil, errors.New("ca holds no certificate in PEM form")
-		}
+		out.RootCAs, problems[0] = authorities("ca", t.CA)
 	}
 	if (t.Cert == "") != t.Key.Empty() {
-		return nil, errors.New("cert and key must be given together")
+		problems[1] = errors.New("cert and key must be given together")
+	} else if t.Cert != "" {
+		out.Certificates, problems[1] = pair(t.Cert, t.Key)
 	}
-	if t.Cert != "" {
-		pair, err := tls.X509KeyPair([]byte(t.Cert), []byte(t.Key.Reveal()))
-		if err != nil {
-			return nil, errors.New("cert and key are not a pair in PEM form") // the cause could hold a part of the key
+	return out, errors.Join(problems[:]...)
+}
+
+// authorities reads the certificates of a key of the file.
+func authorities(key, text string) (*x509.CertPool, error) {
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM([]byte(text)) {
+		return nil, errors.New(key + " holds no certificate in PEM form")
+	}
+	return pool, nil
+}
+
+// pair reads a certificate and its private key.
+func pair(cert string, key secret.Value) ([]tls.Certificate, error) {
+	one, err := tls.X509KeyPair([]byte(cert), []byte(key.Reveal()))
+	if err != nil {
+		return nil, errors.New("cert and key are not a pair in PEM form") // the cause could hold a part of the key
+	}
+	return []tls.Certificate{one}, nil
+}
+
+// tls reports what is wrong with the keys of a tls section, which cannot be said of a pair of which one is not there.
+func (p *problems) tls(key string, section any, err error) {
+	keys := map[string]reflect.Value{}
+	fieldsOf(reflect.ValueOf(section), keys, map[string]string{})
+	for _, fault := range leaves(err) {
+		if !strings.HasPrefix(fault.Error(), "cert ") || !p.has(key+".cert", key+".key") {
+			p.addErrors(key, fault, keys)
 		}
-		out.Certificates = []tls.Certificate{pair}
 	}
-	return out, nil
 }

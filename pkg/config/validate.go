@@ -104,12 +104,6 @@ func (p *problems) longEnough(key string, value secret.Value) {
 	p.check(value.Empty() || len(value.Reveal()) >= minSecret, key, "must have at least %d bytes", minSecret)
 }
 
-func (p *problems) tls(key string, t TLS) {
-	if _, err := t.Client(); err != nil && !p.has(key+".enabled", key+".ca", key+".cert", key+".key") {
-		p.add(key, "%v", err)
-	}
-}
-
 func (n NATS) validate(p *problems) {
 	p.check(len(n.URLs) > 0, "nats.urls", "needs at least one server")
 	for i, text := range n.URLs {
@@ -130,14 +124,17 @@ func (n NATS) validate(p *problems) {
 		p.check(slices.Contains(n.Upstreams, name), key, "is not one of nats.upstreams")
 		quota.validate(p, key, 0)
 	}
-	p.tls("nats.tls", n.TLS)
+	_, err := n.TLS.Client()
+	p.tls("nats.tls", n.TLS, err)
 	p.check(slices.Contains([]int{1, 3, 5}, n.Replicas), "nats.replicas", "must be 1, 3 or 5")
-	p.positive("nats.payments_retention", n.PaymentsRetention)
-	p.positive("nats.webhooks_retention", n.WebhooksRetention)
-	p.positive("nats.dead_letters_retention", n.DeadLettersRetention)
+	for key, retention := range map[string]time.Duration{
+		"payments": n.PaymentsRetention, "webhooks": n.WebhooksRetention, "dead_letters": n.DeadLettersRetention,
+		"actions": n.ActionsRetention, "audit": n.AuditRetention,
+	} {
+		p.check(retention >= events.MinRetention, "nats."+key+"_retention", "must be at least %s", showDuration(events.MinRetention))
+	}
+	p.notShorter("nats.payments_retention", n.PaymentsRetention, "nats.webhooks_retention", n.WebhooksRetention, "a late webhook would find no payment")
 	p.within("nats.dead_letters_bytes", n.DeadLettersBytes, events.MinDeadLetterBytes, maxDeadLetters)
-	p.positive("nats.actions_retention", n.ActionsRetention)
-	p.positive("nats.audit_retention", n.AuditRetention)
 }
 
 // names checks names that become a part of subjects and streams, as a provider's does.
@@ -170,7 +167,8 @@ func (r Redis) validate(p *problems) {
 	p.check(r.Username == "" || !r.Password.Empty() || p.has("redis.password"), "redis.username", "needs a password")
 	p.within("redis.db", r.DB, 0, maxDB)
 	p.check(r.DB == 0 || len(r.Addresses) == 1 || r.SentinelMaster != "", "redis.db", "must be 0: a Redis Cluster has no other")
-	p.tls("redis.tls", r.TLS)
+	_, err := r.TLS.Client()
+	p.tls("redis.tls", r.TLS, err)
 }
 
 // checkAddress wants host:port; an address to listen on may leave out the host.
@@ -210,9 +208,8 @@ func (in Ingress) validate(p *problems, used bool) {
 	p.positive("ingress.idle_timeout", in.IdleTimeout)
 	p.positive("ingress.backend_timeout", in.BackendTimeout)
 	p.notShorter("ingress.read_timeout", in.ReadTimeout, "ingress.read_header_timeout", in.ReadHeaderTimeout, "it counts the headers too")
-	if _, err := in.TLS.Server(); err != nil && !p.has("ingress.tls.enabled", "ingress.tls.cert", "ingress.tls.key", "ingress.tls.client_ca", "ingress.tls.client_certificates") {
-		p.add("ingress.tls", "%v", err)
-	}
+	_, err := in.TLS.Server()
+	p.tls("ingress.tls", in.TLS, err)
 	for i, network := range in.TrustedProxies {
 		p.check(network.Bits() != 0, index("ingress.trusted_proxies", i), "would believe everybody")
 	}
@@ -280,6 +277,8 @@ func (w Worker) validate(p *problems) {
 		"a call must have ended before another worker may take the order")
 	p.shorter("worker.lease", w.Lease, "worker.ack_wait", w.AckWait,
 		"the claim must have ended before the message is delivered again")
+	p.check(w.AckWait > events.PublishTimeout, "worker.ack_wait", "must be longer than %s: a worker's publish must end before the message is delivered again",
+		showDuration(events.PublishTimeout))
 	held := w.RetryFor + 2*w.SubmitTimeout
 	p.check(w.Lease > held || p.has("worker.retry_for", "worker.submit_timeout") || w.SubmitTimeout >= w.Lease, "worker.lease",
 		"must be longer than worker.retry_for + 2 × worker.submit_timeout (%s): a call and the look-up after it must end while the order is held",

@@ -16,8 +16,13 @@ import (
 // MaxCommandBytes is the largest command, as JSON.
 const MaxCommandBytes = 64 << 10
 
-// MinDeadLetterBytes is the least size of the stream of dead letters.
-const MinDeadLetterBytes = 1 << 20
+const (
+	// MinDeadLetterBytes is the least size of the stream of dead letters, and MinRetention what each stream keeps at least.
+	MinDeadLetterBytes = 1 << 20
+	MinRetention       = time.Hour
+	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
+	PublishTimeout = 2 * time.Second
+)
 
 // HeaderRequestedAt carries the time at which a command was first stored, through parking and sending
 // on. It is used where the command itself has no requested_at.

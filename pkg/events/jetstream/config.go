@@ -75,7 +75,7 @@ func BaseConfig() Config {
 	return Config{
 		RefusedBytes: refusedBytes, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second,
-		PublishTimeout: 2 * time.Second, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
+		PublishTimeout: events.PublishTimeout, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
 }
 
@@ -89,11 +89,11 @@ func (c Config) Validate() error {
 		name       string
 		value, min time.Duration
 	}{
-		{"payment_retention", c.PaymentRetention, time.Hour},
-		{"webhook_retention", c.WebhookRetention, time.Hour},
-		{"dead_letter_retention", c.DeadLetterRetention, time.Hour},
-		{"audit_retention", c.AuditRetention, time.Hour},
-		{"action_retention", c.ActionRetention, time.Hour},
+		{"payment_retention", c.PaymentRetention, events.MinRetention},
+		{"webhook_retention", c.WebhookRetention, events.MinRetention},
+		{"dead_letter_retention", c.DeadLetterRetention, events.MinRetention},
+		{"audit_retention", c.AuditRetention, events.MinRetention},
+		{"action_retention", c.ActionRetention, events.MinRetention},
 		{"ack_wait", c.AckWait, time.Second},
 		{"retry_delay", c.RetryDelay, time.Millisecond},
 		{"stall_after", c.StallAfter, 100 * time.Millisecond},
