@@ -35,12 +35,12 @@ func OpenLimits(cfg config.Config, logger *slog.Logger, now func() time.Time) (s
 	return spare, client.Close, nil
 }
 
-// Policies returns what each provider is spared.
+// Policies returns what each provider is spared, from a configuration whose connectors were made.
 func Policies(cfg config.Config) map[string]calls.Policy {
 	policies := map[string]calls.Policy{}
 	for name, provider := range cfg.Providers {
-		b := provider.Breaker.InEffect()
-		policy := calls.Policy{Rate: calls.Rate(provider.Rate.InEffect()), AccountPause: b.OpenFor}
+		b := provider.Breaker
+		policy := calls.Policy{Rate: calls.Rate(provider.Rate), AccountPause: b.OpenFor}
 		if !b.Off {
 			policy.Breaker = calls.Breaker{Failures: b.Failures, OpenFor: b.OpenFor, Probes: b.Probes}
 		}

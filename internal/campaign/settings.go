@@ -65,7 +65,7 @@ func hoursOf(all []closing) calendar.Config {
 
 // slotsFor is how many payments of one provider a worker has at the same time: few orders need few. On a machine that is
 // slow, what many do at once takes each of them longer than its timeout, is begun again, and nothing ends any more.
-func slotsFor(orders int) int { return min(max(orders/40, 4), config.DefaultSlots) }
+func slotsFor(orders int) int { return min(max(orders/40, 4), config.Defaults().Worker.Slots) }
 
 // edit changes a test environment's configuration to the times and slots of a campaign.
 func edit(s *testenv.System, hours calendar.Config, slots int) {

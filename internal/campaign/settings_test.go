@@ -41,7 +41,7 @@ func TestClosingsAreTheHours(t *testing.T) {
 
 // Few orders get few slots, and the orders of make campaign as many as a file has that says nothing of them.
 func TestSlotsAreForTheLoad(t *testing.T) {
-	if few, all := slotsFor(smallest.Orders), slotsFor(DefaultOrders); few != 4 || all != config.DefaultSlots {
+	if few, all := slotsFor(smallest.Orders), slotsFor(DefaultOrders); few != 4 || all != config.Defaults().Worker.Slots {
 		t.Errorf("%d and %d", few, all)
 	}
 }

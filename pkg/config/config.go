@@ -232,7 +232,7 @@ type Provider struct {
 	Slots int `yaml:"slots"`
 	// BasicTime is after how much open time without news a payment is first looked up; later look-ups are further apart, until Threshold.
 	// A payment that is still open then is overdue: a person is told. Both count in open time; 0 is as the
-	// kind says, or else [DefaultBasicTime] and [DefaultThreshold].
+	// kind says, or else 10 minutes and 2 days.
 	BasicTime time.Duration `yaml:"basic_time"`
 	Threshold time.Duration `yaml:"threshold"`
 	// ThresholdClock is "wall" where Threshold goes on while the provider is closed, or "open"; empty takes what the
@@ -249,7 +249,7 @@ type Provider struct {
 	// GiveUpAfter ends payments of which nothing could be executed.
 	GiveUpAfter GiveUpAfter `yaml:"give_up_after"`
 	// MaxSubmits is how often an order is sent at most of which the provider says that it does not know it; 0
-	// means DefaultMaxSubmits. Then the payment stays in doubt, a person is told, and only a person has it
+	// means 3. Then the payment stays in doubt, a person is told, and only a person has it
 	// sent again.
 	MaxSubmits int `yaml:"max_submits"`
 	// Settings are the kind's own keys.
@@ -264,58 +264,6 @@ type Log struct {
 	Format string `yaml:"format"`
 }
 
-// The default durations and limits.
-const (
-	DefaultPaymentsRetention    = 400 * day
-	DefaultWebhooksRetention    = 30 * day
-	DefaultDeadLettersRetention = 400 * day
-	DefaultDeadLettersBytes     = 256 << 20
-	DefaultUpstreamMessages     = 1000    // a second
-	DefaultUpstreamBytes        = 4 << 20 // a second
-	DefaultActionsRetention     = 35 * day
-	DefaultAuditRetention       = 5 * 365 * day
-	DefaultSlots                = 32
-	DefaultSubmitTimeout        = 15 * time.Second
-	DefaultRetryFor             = 5 * time.Second
-	DefaultRetryInitial         = 100 * time.Millisecond
-	DefaultLease                = 40 * time.Second
-	DefaultAckWait              = 60 * time.Second
-	DefaultClockBound           = time.Second
-	DefaultClockWarning         = 2 * time.Second
-	DefaultClockLimit           = 10 * time.Second
-	DefaultLookupMin            = 5 * time.Second
-	DefaultLookupMax            = 15 * time.Minute
-	DefaultParkMin              = 10 * time.Second
-	DefaultParkMax              = 10 * time.Minute
-	DefaultResumeSpread         = 10 * time.Minute
-	DefaultUnknownOrderFor      = day
-	DefaultUnknownProviderFor   = time.Minute
-	DefaultShutdownTimeout      = 30 * time.Second
-	DefaultMaxWait              = time.Minute
-	DefaultMaxWaiting           = 1024
-	DefaultBasicTime            = 10 * time.Minute // as ECommPay's; the others document none
-	DefaultThreshold            = 48 * time.Hour
-	DefaultReloadEvery          = 15 * time.Second
-	DefaultMaxConnections       = 4096
-	DefaultMaxRequests          = 512
-	DefaultConnectionsOfAddress = 1024 // a quarter: services behind one address have it together
-	DefaultMaxWaitingPerKey     = 256
-	DefaultMaxRequestsPerKey    = 256 // half: one service never has all
-	DefaultRequestsOfProvider   = 256
-	DefaultBytesPerSecond       = 1 << 20 // 200 requests of 5 KB; a command has some 500 bytes
-	DefaultBytesBurst           = 4 << 20
-	DefaultBodyBytes            = 32 << 20
-	DefaultBodyBytesPerSource   = 2 << 20 // 16 of the largest, or 500 webhooks of 4 KB, in the same moment
-	DefaultBodyBytesPerProvider = 16 << 20
-	DefaultRequestsPerSecond    = 200
-	DefaultBurst                = 400
-	DefaultHeaderBytes          = 16 << 10
-	DefaultReadHeaderTimeout    = 5 * time.Second
-	DefaultReadTimeout          = 15 * time.Second
-	DefaultIdleTimeout          = 2 * time.Minute
-	DefaultBackendTimeout       = 10 * time.Second
-)
-
 // The environments.
 const (
 	Production = "production"
@@ -324,40 +272,39 @@ const (
 
 const day = 24 * time.Hour
 
-// Defaults returns the configuration of an empty file. It has no provider, so it is not valid yet.
+// Defaults returns the configuration of an empty file. It has no provider, so it is not valid yet. No other place has a
+// default for a key of it; those of a provider are in [Config.Connectors].
 func Defaults() Config {
 	return Config{
 		Environment: Production,
 		NATS: NATS{
-			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, PaymentsRetention: DefaultPaymentsRetention,
-			WebhooksRetention: DefaultWebhooksRetention, DeadLettersRetention: DefaultDeadLettersRetention, AuditRetention: DefaultAuditRetention,
-			ActionsRetention: DefaultActionsRetention,
-			UpstreamQuota:    Quota{MessagesPerSecond: DefaultUpstreamMessages, BytesPerSecond: DefaultUpstreamBytes},
-			DeadLettersBytes: DefaultDeadLettersBytes,
+			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1,
+			PaymentsRetention: 400 * day, WebhooksRetention: 30 * day, DeadLettersRetention: 400 * day, DeadLettersBytes: 256 << 20,
+			ActionsRetention: 35 * day, AuditRetention: 5 * 365 * day,
+			UpstreamQuota: Quota{MessagesPerSecond: 1000, BytesPerSecond: 4 << 20},
 		},
-		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, ClaimRetention: DefaultPaymentsRetention},
+		Redis: Redis{Addresses: []string{"127.0.0.1:6379"}, ClaimRetention: 400 * day},
 		Ingress: Ingress{
-			Listen: "127.0.0.1:8080", ProxyHeader: "X-Forwarded-For",
-			MaxWait: DefaultMaxWait, MaxWaiting: DefaultMaxWaiting, TLS: ServerTLS{ClientCertificates: CertificatesAPI},
-			MaxWaitingPerKey: DefaultMaxWaitingPerKey, MaxConnectionsPerAddress: DefaultConnectionsOfAddress,
-			MaxRequestsPerKey: DefaultMaxRequestsPerKey, MaxRequestsPerProvider: DefaultRequestsOfProvider,
-			BodyBytes: DefaultBodyBytes, BodyBytesPerSource: DefaultBodyBytesPerSource, BodyBytesPerProvider: DefaultBodyBytesPerProvider,
-			BytesPerSecond: DefaultBytesPerSecond, BytesBurst: DefaultBytesBurst,
-			MaxConnections: DefaultMaxConnections, MaxRequests: DefaultMaxRequests,
-			RequestsPerSecond: DefaultRequestsPerSecond, Burst: DefaultBurst, HeaderBytes: DefaultHeaderBytes,
-			ReadHeaderTimeout: DefaultReadHeaderTimeout, ReadTimeout: DefaultReadTimeout,
-			IdleTimeout: DefaultIdleTimeout, BackendTimeout: DefaultBackendTimeout,
+			Listen: "127.0.0.1:8080", ProxyHeader: "X-Forwarded-For", TLS: ServerTLS{ClientCertificates: CertificatesAPI},
+			MaxWait: time.Minute, MaxWaiting: 1024, MaxWaitingPerKey: 256,
+			MaxConnections: 4096, MaxConnectionsPerAddress: 1024, // a quarter: services behind one address have it together
+			MaxRequests: 512, MaxRequestsPerKey: 256, MaxRequestsPerProvider: 256, // half: one service never has all
+			RequestsPerSecond: 200, Burst: 400,
+			BytesPerSecond: 1 << 20, BytesBurst: 4 << 20, // 200 requests of 5 KB; a command has some 500 bytes
+			BodyBytes: 32 << 20, BodyBytesPerProvider: 16 << 20,
+			BodyBytesPerSource: 2 << 20, // 16 of the largest, or 500 webhooks of 4 KB, in the same moment
+			HeaderBytes:        16 << 10, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second,
+			IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
 		},
 		Worker: Worker{
-			Slots: DefaultSlots, SubmitTimeout: DefaultSubmitTimeout, RetryFor: DefaultRetryFor,
-			RetryInitial: DefaultRetryInitial, Lease: DefaultLease, AckWait: DefaultAckWait, ClockBound: DefaultClockBound,
-			ClockWarning: DefaultClockWarning, ClockLimit: DefaultClockLimit,
-			LookupMin: DefaultLookupMin, LookupMax: DefaultLookupMax, ParkMin: DefaultParkMin,
-			ParkMax: DefaultParkMax, ResumeSpread: DefaultResumeSpread, UnknownOrderFor: DefaultUnknownOrderFor,
-			UnknownProviderFor: DefaultUnknownProviderFor, ShutdownTimeout: DefaultShutdownTimeout,
+			Slots: 32, SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
+			Lease: 40 * time.Second, AckWait: time.Minute,
+			ClockBound: time.Second, ClockWarning: 2 * time.Second, ClockLimit: 10 * time.Second,
+			LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute, ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
+			ResumeSpread: 10 * time.Minute, UnknownOrderFor: day, UnknownProviderFor: time.Minute, ShutdownTimeout: 30 * time.Second,
 		},
 		Log:         Log{Level: "info", Format: "json"},
-		ReloadEvery: DefaultReloadEvery,
+		ReloadEvery: 15 * time.Second,
 	}
 }
 

@@ -15,7 +15,9 @@ import (
 	"payonce/pkg/secret"
 )
 
-// decoder fills structs from YAML. It goes on after a problem, so that one run reports all of them.
+// decoder fills structs from YAML. It goes on after a problem, so that one run reports all of them. The YAML library's
+// loading with known fields is not used because it shows values, which may be secrets, loses the index of an item
+// after one that it cannot read, and takes 010 for 8; see docs/decisions/0005-own-code-or-a-library.md.
 type decoder struct{ *problems }
 
 var (

@@ -35,7 +35,6 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := config.Defaults()
-	want.Redis.ClaimRetention = config.DefaultPaymentsRetention
 	if c.Worker != want.Worker || c.Log != want.Log || c.Redis.ClaimRetention != want.Redis.ClaimRetention ||
 		c.NATS.PaymentsRetention != want.NATS.PaymentsRetention || c.NATS.WebhooksRetention != want.NATS.WebhooksRetention ||
 		c.NATS.DeadLettersRetention != want.NATS.DeadLettersRetention || c.NATS.AuditRetention != want.NATS.AuditRetention || c.NATS.URLs[0] != want.NATS.URLs[0] ||

@@ -22,11 +22,11 @@ type Breaker struct {
 	// Off lets every call through.
 	Off bool `yaml:"off"`
 	// Failures is how many calls in a row find the provider unavailable before calls are stopped; 0 means
-	// DefaultBreakerFailures.
+	// 5.
 	Failures int `yaml:"failures"`
-	// OpenFor is how long they are stopped; 0 means DefaultBreakerOpenFor.
+	// OpenFor is how long they are stopped; 0 means 30 seconds.
 	OpenFor time.Duration `yaml:"open_for"`
-	// Probes is how many calls then find out whether it is back; 0 means DefaultBreakerProbes.
+	// Probes is how many calls then find out whether it is back; 0 means 1.
 	Probes int `yaml:"probes"`
 }
 
@@ -44,17 +44,8 @@ type GiveUpAfter struct {
 	Payout  time.Duration `yaml:"payout"`
 }
 
-// What a breaker is where the file does not say.
-const (
-	DefaultBreakerFailures = 5
-	DefaultBreakerOpenFor  = 30 * time.Second
-	DefaultBreakerProbes   = 1
-)
-
-// DefaultMaxSubmits is how often an order is sent at most that the provider does not know.
-const DefaultMaxSubmits = 3
-
-// maxSubmits bounds it: each time is a chance that the provider has the order and does not say so.
+// maxSubmits bounds how often an order is sent that the provider does not know: each time is a chance that the
+// provider has the order and does not say so.
 const maxSubmits = 100
 
 // maxFailures bounds the failures and probes of a breaker, maxCalls the calls and the burst of a rate.
@@ -62,19 +53,6 @@ const (
 	maxFailures = 10_000
 	maxCalls    = 100_000
 )
-
-// InEffect returns the rate with its defaults.
-func (r Rate) InEffect() Rate {
-	return Rate{Calls: r.Calls, Per: cmp.Or(r.Per, time.Second), Burst: cmp.Or(r.Burst, 1)}
-}
-
-// InEffect returns the breaker with its defaults.
-func (b Breaker) InEffect() Breaker {
-	return Breaker{
-		Off: b.Off, Failures: cmp.Or(b.Failures, DefaultBreakerFailures),
-		OpenFor: cmp.Or(b.OpenFor, DefaultBreakerOpenFor), Probes: cmp.Or(b.Probes, DefaultBreakerProbes),
-	}
-}
 
 // For returns what is to be done for an operation.
 func (w WhenDown) For(op payment.Operation) string {
@@ -96,8 +74,6 @@ func (provider Provider) validateLimits(p *problems, key string) {
 	p.within(key+".rate.calls", provider.Rate.Calls, 0, maxCalls)
 	p.within(key+".rate.burst", provider.Rate.Burst, 0, maxCalls)
 	p.check(provider.Rate.Per >= 0, key+".rate.per", "must not be negative")
-	rate := provider.Rate.InEffect()
-	p.check(rate.Calls <= 0 || rate.Per < 0 || rate.Per/time.Duration(rate.Calls) >= time.Microsecond, key+".rate", "is more than 1,000,000 calls a second")
 	p.within(key+".breaker.failures", provider.Breaker.Failures, 0, maxFailures)
 	p.within(key+".breaker.probes", provider.Breaker.Probes, 0, maxFailures)
 	p.check(provider.Breaker.OpenFor >= 0, key+".breaker.open_for", "must not be negative")
@@ -117,12 +93,17 @@ const budgetTimeout = time.Minute
 // commands although the queue could hold them.
 func (c *Config) resolveLimits(found *problems, key, name string) {
 	provider := c.Providers[name]
-	provider.Rate, provider.Breaker = provider.Rate.InEffect(), provider.Breaker.InEffect()
-	provider.MaxSubmits = cmp.Or(provider.MaxSubmits, DefaultMaxSubmits)
+	rate, b := &provider.Rate, &provider.Breaker
+	rate.Per, rate.Burst = cmp.Or(rate.Per, time.Second), cmp.Or(rate.Burst, 1)
+	b.Failures, b.OpenFor, b.Probes = cmp.Or(b.Failures, 5), cmp.Or(b.OpenFor, 30*time.Second), cmp.Or(b.Probes, 1)
+	provider.MaxSubmits = cmp.Or(provider.MaxSubmits, 3)
 	provider.WhenDown = WhenDown{Deposit: provider.WhenDown.For(payment.Deposit), Payout: provider.WhenDown.For(payment.Payout)}
 	c.Providers[name] = provider
-	rate, slots := provider.Rate, c.ProviderSlots(name)
-	if rate.Calls > 0 && time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*budgetTimeout {
+	if rate.Calls <= 0 || rate.Per <= 0 {
+		return
+	}
+	found.check(rate.Per/time.Duration(rate.Calls) >= time.Microsecond, key+".rate", "is more than 1,000,000 calls a second")
+	if slots := c.ProviderSlots(name); time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*budgetTimeout {
 		found.origin.warnings = append(found.origin.warnings, fmt.Sprintf(
 			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, budgetTimeout))
 	}

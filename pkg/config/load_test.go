@@ -74,7 +74,7 @@ func TestLeastFileGivesTheDefaults(t *testing.T) {
 	if c.Redis.ClaimRetention != want.NATS.PaymentsRetention {
 		t.Errorf("claims are kept for %s, the log for %s", c.Redis.ClaimRetention, want.NATS.PaymentsRetention)
 	}
-	if got := c.ProviderSlots("acme-kr"); got != config.DefaultSlots {
+	if got := c.ProviderSlots("acme-kr"); got != config.Defaults().Worker.Slots {
 		t.Errorf("acme-kr has %d slots", got)
 	}
 	if len(c.Warnings()) != 0 {
@@ -86,6 +86,13 @@ func TestClaimRetentionFollowsTheLog(t *testing.T) {
 	c := load(t, least+"nats: {payments_retention: 700d}\n", nil, nil)
 	if c.Redis.ClaimRetention != 700*24*time.Hour {
 		t.Errorf("claims are kept for %s", c.Redis.ClaimRetention)
+	}
+}
+
+// A number that begins with 0 is decimal, whatever YAML's older rules say.
+func TestNumbersAreDecimal(t *testing.T) {
+	if c := load(t, least+"worker: {slots: 010}\n", nil, nil); c.Worker.Slots != 10 {
+		t.Errorf("010 is %d", c.Worker.Slots)
 	}
 }
 
@@ -111,7 +118,7 @@ log: {level: debug, format_file: /abs/format}
 	if len(c.Ingress.TrustedProxies) != 2 || c.Ingress.TrustedProxies[1].String() != "fd00::/64" || c.Ingress.MaxWaiting != 12 {
 		t.Errorf("got %+v", c.Ingress)
 	}
-	if c.ProviderSlots("acme-kr") != 7 || c.ProviderSlots("other") != config.DefaultSlots || c.Log.Format != "text" {
+	if c.ProviderSlots("acme-kr") != 7 || c.ProviderSlots("other") != config.Defaults().Worker.Slots || c.Log.Format != "text" {
 		t.Errorf("got %+v %+v", c.Providers, c.Log)
 	}
 }
@@ -155,6 +162,9 @@ func TestProblemsOfReading(t *testing.T) {
 		"list for text":       {least + "log: {level: [a]}\n", "2: log.level: must be a single value"},
 		"no value":            {least + "worker:\n  lease:\n", "3: worker.lease: has no value"},
 		"quoted number":       {least + "worker: {slots: \"3\"}\n", "2: worker.slots: must be a whole number"},
+		"hexadecimal":         {least + "worker: {slots: 0x10}\n", "2: worker.slots: must be a whole number"},
+		"secret for number":   {least + "worker: {slots: " + password + "}\n", "2: worker.slots: must be a whole number"},
+		"after a bad item":    {least + "ingress: {trusted_proxies: [x, 0.0.0.0/0]}\n", "2: ingress.trusted_proxies[1]: would believe everybody"},
 		"text for number":     {least + "worker: {slots: many}\n", "2: worker.slots: must be a whole number"},
 		"fraction":            {least + "worker: {slots: 1.5}\n", "2: worker.slots: must be a whole number"},
 		"yes for true":        {least + "redis: {required: yes}\n", "2: redis.required: must be true or false"},

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"time"
 
 	"payonce/pkg/connectors"
 )
@@ -12,14 +13,20 @@ const (
 	OpenClock = "open" // only while it is open
 )
 
+// The times of a provider whose kind documents none; the first is ECommPay's.
+const (
+	basicTime        = 10 * time.Minute
+	overdueThreshold = 2 * day
+)
+
 // resolveSchedule puts the times in effect at which open payments are looked up. The first comes when the
 // provider's "I do not know this order" can be believed, the last while the log still knows the payment;
 // defaults give way to that.
 func (c *Config) resolveSchedule(found *problems, key, name string, traits *connectors.Traits) {
 	provider := c.Providers[name]
 	if traits != nil {
-		basic := max(cmp.Or(traits.BasicTime, DefaultBasicTime), traits.SettlingDelay)
-		threshold := min(cmp.Or(traits.Threshold, DefaultThreshold), c.NATS.PaymentsRetention/2)
+		basic := max(cmp.Or(traits.BasicTime, basicTime), traits.SettlingDelay)
+		threshold := min(cmp.Or(traits.Threshold, overdueThreshold), c.NATS.PaymentsRetention/2)
 		provider.BasicTime = cmp.Or(provider.BasicTime, basic)
 		provider.Threshold = cmp.Or(provider.Threshold, threshold)
 		byDefault := OpenClock
