@@ -97,6 +97,7 @@ providers:
 		"36: providers.tee.settings.app_code: must have 1 to 32",
 		"37: providers.tee.settings.base_url: must be",
 		"38: providers.tee.settings.private_key_file: cannot be read: file does not exist",
+		"41: providers.tee.settings.settling_delay: is 1s and must be at least",
 		"39: providers.tee.settings.platform_public_keys[1]: is neither PEM nor base64",
 		"39: providers.tee.settings.platform_public_keys_file[0]: cannot be read: file does not exist",
 	}

@@ -94,24 +94,27 @@ func (c *Config) connector(found *problems, key, name string, kind connectors.Ki
 	connector, err := kind.New(name, decode, now)
 	if err != nil {
 		found.addErrors(key+".settings", err, known)
+		if delay, ok := known["settling_delay"]; ok && !delay.IsZero() && delay.Type() == durationType {
+			c.checkSettling(found, key, time.Duration(delay.Int()))
+		}
 		return nil
 	}
 	if len(found.list) == before {
 		made[name] = connector
 	}
 	traits := connector.Traits()
-	c.checkSettling(found, key, traits)
+	c.checkSettling(found, key, traits.SettlingDelay)
 	return &traits
 }
 
 // checkSettling makes sure that "I do not know this order" is not believed while a request that a worker has given up
 // can still arrive.
-func (c *Config) checkSettling(found *problems, key string, traits connectors.Traits) {
-	if least := c.Settling(); traits.SettlingDelay < least.Least() {
-		found.add(key+".settings.settling_delay", "is %s and must be at least worker.lease + worker.submit_timeout + worker.clock_bound (%s), "+
+func (c *Config) checkSettling(found *problems, key string, delay time.Duration) {
+	least := c.Settling().Least()
+	found.check(delay >= least || found.has("worker.lease", "worker.submit_timeout", "worker.clock_bound"), key+".settings.settling_delay",
+		"is %s and must be at least worker.lease + worker.submit_timeout + worker.clock_bound (%s), "+
 			"so that a request that a worker has given up cannot arrive after another was told that the order is unknown",
-			showDuration(traits.SettlingDelay), showDuration(least.Least()))
-	}
+		showDuration(delay), showDuration(least))
 }
 
 // Settling returns what the least settling delay of every provider is made of.
