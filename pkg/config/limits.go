@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
 
@@ -86,9 +87,6 @@ func (provider Provider) validateLimits(p *problems, key string) {
 	}
 }
 
-// budgetTimeout is how long a worker lets a command wait in its slot for a place in the rate before it parks it.
-const budgetTimeout = time.Minute
-
 // resolveLimits puts the defaults in effect, so that the summary shows them, and warns of a rate that parks
 // commands although the queue could hold them.
 func (c *Config) resolveLimits(found *problems, key, name string) {
@@ -103,8 +101,8 @@ func (c *Config) resolveLimits(found *problems, key, name string) {
 		return
 	}
 	found.check(rate.Per/time.Duration(rate.Calls) >= time.Microsecond, key+".rate", "is more than 1,000,000 calls a second")
-	if slots := c.ProviderSlots(name); time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*budgetTimeout {
+	if slots := c.ProviderSlots(name); time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*connectors.BudgetTimeout {
 		found.origin.warnings = append(found.origin.warnings, fmt.Sprintf(
-			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, budgetTimeout))
+			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, connectors.BudgetTimeout))
 	}
 }

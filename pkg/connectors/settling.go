@@ -8,6 +8,11 @@ import (
 // DefaultSettlingDelay is an assumption for kinds whose documents do not say how soon the lookup knows a new order.
 const DefaultSettlingDelay = time.Minute
 
+// BudgetTimeout is how long a command waits in its handler for a place in the provider's budget. It keeps
+// its slot meanwhile, so that the rest of the queue stays where it is; parked instead, a whole queue would
+// be written into the log and come back, again and again.
+const BudgetTimeout = time.Minute
+
 // Settling is what the least settling delay of a provider ([Traits].SettlingDelay) is made of: "I do not know
 // this order" must not be believed while a request that somebody has given up can still arrive.
 type Settling struct {

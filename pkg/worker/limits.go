@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
 
@@ -35,11 +36,6 @@ func (unlimited) EnterAccount(context.Context, payment.Ref, string) (func(bool, 
 func (unlimited) Reserve(context.Context, string, time.Duration) (time.Duration, bool) {
 	return 0, true
 }
-
-// budgetTimeout is how long a command waits in its handler for its turn in the provider's budget. It keeps
-// its slot meanwhile, so that the rest of the queue stays where it is; parked instead, a whole queue would
-// be written into the log and come back, again and again.
-const budgetTimeout = time.Minute
 
 // permit is the right to make one call of the provider: those who gave it are told how the call ended.
 type permit []func(called bool, err error)
@@ -96,7 +92,7 @@ func (w *Worker) admit(ctx context.Context, j *job) admission {
 		j.reserved = false
 		return admission{permit: permit{done}}
 	}
-	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, budgetTimeout)
+	wait, ok := w.Limits.Reserve(ctx, j.ref.Provider, connectors.BudgetTimeout)
 	if ok && wait <= 0 {
 		return admission{permit: permit{done}}
 	}
