@@ -26,13 +26,14 @@ func main() {
 	os.Exit(code)
 }
 
-const usage = `campaign: many orders, and everything that can break breaks
+const usage = `campaign: test the whole system under faults
 
-It runs three nats-servers, a redis-server, the providers' sandbox, an ingress and workers as processes on
-the loopback, kills, freezes and cuts off these processes while orders come in, lets everything drain, and
-holds every order against the log and the log against the sandbox's books. Exit code 0 means that no order
-was charged twice, lost, or ended wrongly; 1 that one was, or that something planned never happened;
-2 that the command line is wrong.
+It runs three nats-servers, a redis-server, the providers' sandbox, an ingress and workers on the loopback interface,
+kills, freezes and disconnects them while orders arrive, waits until all orders have ended, and compares every order with
+the log and the log with the sandbox's records.
+
+Exit code: 0 no order was charged twice, lost or ended wrongly; 1 one was, or a planned fault did not happen; 2 wrong
+command line.
 
 Examples:
   campaign
@@ -46,12 +47,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("campaign", flag.ContinueOnError)
 	set.SetOutput(stderr)
 	o := campaign.Options{Out: stdout}
-	set.Uint64Var(&o.Seed, "seed", 1, "`number` that decides the orders and the faults")
-	set.IntVar(&o.Orders, "orders", campaign.DefaultOrders, "how many orders are made")
-	set.DurationVar(&o.Duration, "duration", campaign.DefaultDuration, "how long they take to come in, and the faults go on")
-	set.IntVar(&o.Workers, "workers", campaign.DefaultWorkers, "how many workers there are")
-	set.DurationVar(&o.DrainFor, "drain", campaign.DefaultDrainFor, "how long to wait at most until nothing moves any more")
-	set.BoolVar(&o.Keep, "keep", false, "keep logs and data also when all is well")
+	set.Uint64Var(&o.Seed, "seed", 1, "random seed `NUMBER` of the orders and the faults")
+	set.IntVar(&o.Orders, "orders", campaign.DefaultOrders, "`NUMBER` of orders")
+	set.DurationVar(&o.Duration, "duration", campaign.DefaultDuration, "`DURATION` of the arrival of orders and of the faults")
+	set.IntVar(&o.Workers, "workers", campaign.DefaultWorkers, "`NUMBER` of workers")
+	set.DurationVar(&o.DrainFor, "drain", campaign.DefaultDrainFor, "longest `DURATION` to wait until all orders have ended")
+	set.BoolVar(&o.Keep, "keep", false, "keep logs and data after a success as well")
 	set.Usage = func() {
 		fmt.Fprint(set.Output(), usage)
 		set.PrintDefaults()

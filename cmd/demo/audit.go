@@ -49,7 +49,7 @@ func (t *teller) count(lost, wrong []string) error {
 	summary := t.stack.Sandbox.Truth().Summary()
 	payments, eventCount := t.stack.ledger.counts()
 	fmt.Fprintf(t.out, "\nThe ledger booked %d payments from %d events.\n", payments, eventCount)
-	fmt.Fprintf(t.out, "From the provider's own books:\n  charged more than once: %d\n  lost: %d\n", len(summary.ChargedTwice), len(lost))
+	fmt.Fprintf(t.out, "From the provider's own records:\n  charged more than once: %d\n  lost: %d\n", len(summary.ChargedTwice), len(lost))
 	fmt.Fprintf(t.out, "The scenario took %.1f s.\n", time.Since(t.began).Seconds())
 	var problems []error
 	if len(summary.ChargedTwice) > 0 {

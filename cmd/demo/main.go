@@ -41,8 +41,8 @@ const scenarioTimeout = 5 * time.Minute
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set := flag.NewFlagSet("demo", flag.ContinueOnError)
 	set.SetOutput(stderr)
-	keep := set.Bool("keep", false, "keep the system up and print commands to try, instead of playing the scenario")
-	listen := set.String("listen", "", "loopback `address` of the ingress; default: a free port, with --keep 127.0.0.1:8080")
+	keep := set.Bool("keep", false, "keep the system running and print commands to try, instead of running the scenario")
+	listen := set.String("listen", "", "loopback `ADDRESS` of the ingress; default: a free port, with --keep 127.0.0.1:8080")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return app.ExitOK

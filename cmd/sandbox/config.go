@@ -38,15 +38,15 @@ var accountFlags = []string{"provider", "app-code", "keys", "callback-url", "aut
 func (f *flags) bind(set *pflag.FlagSet) {
 	a := &f.account
 	set.StringVar(&f.listen, "listen", f.listen, "address to serve on; port 0 takes a free one")
-	set.StringVar(&f.certificate, "tls-cert", "", "`FILE` with a certificate: serve https, which payonce wants of providers on other machines")
-	set.StringVar(&f.key, "tls-key", "", "`FILE` with its key")
-	set.BoolVar(&f.allowNonLoopback, "allow-non-loopback", false, "let --listen be reachable from other machines")
+	set.StringVar(&f.certificate, "tls-cert", "", "certificate `FILE`: serve https, which payonce requires of providers on other machines")
+	set.StringVar(&f.key, "tls-key", "", "key `FILE` of the certificate")
+	set.BoolVar(&f.allowNonLoopback, "allow-non-loopback", false, "allow --listen to be reachable from other machines")
 	set.StringVar(&f.config, "config", "", "YAML file with the accounts")
 	set.StringVar(&a.Name, "provider", a.Name, "name of the TeemoPay account")
 	set.StringVar(&a.Teemopay.AppCode, "app-code", a.Teemopay.AppCode, "the TeemoPay account's app_code")
-	set.StringVar(&a.Keys, "keys", a.Keys, "folder with the files of 'sandbox keys'; made when it is missing")
-	set.StringVar(&a.CallbackURL, "callback-url", "", "where callbacks go when a request names no address; {provider} is the account's name")
-	set.BoolVar(&a.AutoPay, "auto-pay", false, "customers pay their deposits by themselves")
+	set.StringVar(&a.Keys, "keys", a.Keys, "folder with the files of 'sandbox keys'; created if missing")
+	set.StringVar(&a.CallbackURL, "callback-url", "", "callback URL of requests without one; {provider} is the account's name")
+	set.BoolVar(&a.AutoPay, "auto-pay", false, "simulated customers pay their deposits automatically")
 	set.DurationVar(&a.MoveDelay, "move-delay", a.MoveDelay, "time until the money of an order moves")
 }
 
@@ -102,7 +102,7 @@ func readConfig(path string) ([]accountConfig, error) {
 	_ = yaml.Load(content, &top) // what is wrong with it is said below
 	for _, key := range payonceKeys {
 		if _, found := top[key]; found {
-			return nil, fmt.Errorf("%s: a configuration of payonce (it has %q): the sandbox does not run beside real payments", path, key)
+			return nil, fmt.Errorf("%s: a configuration of payonce (it has %q): the sandbox must not run with real payments", path, key)
 		}
 	}
 	var config fileConfig

@@ -24,20 +24,20 @@ func keysCommand() *cobra.Command {
 	var dir string
 	c := strict(&cobra.Command{
 		Use:   "keys",
-		Short: "Make the keys and secrets of sandbox accounts",
-		Long: `Make the keys and secrets of sandbox accounts of every kind, readable by their owner only. No file is
-replaced.
+		Short: "Create the keys and secrets of sandbox accounts",
+		Long: `Create the keys and secrets of sandbox accounts of every kind, readable by their owner only. Existing files are
+not replaced.
 
   TeemoPay      ` + teemopay.MerchantPrivateFile + `, ` + teemopay.MerchantPublicFile + `: the merchant signs requests
                 ` + teemopay.PlatformPrivateFile + `, ` + teemopay.PlatformPublicFile + `: the platform signs callbacks
   ECommPay      ` + ecommpaySecretFile + `: signs both ways
   Diamond Pay   ` + diamondpaySecretFile + `: signs both ways; ` + diamondpayTokenFile + `: Authorization of queries
 
-PEM files carry the header "Sandbox: payonce", secrets begin with "` + sandbox.SecretMark + `": the sandbox takes no others,
+PEM files carry the header "Sandbox: payonce", secrets begin with "` + sandbox.SecretMark + `": the sandbox accepts no others,
 and production can refuse them.`,
 		Example: "  sandbox keys --dir keys",
 	})
-	c.Flags().StringVar(&dir, "dir", "", "folder for the files, made when it is missing")
+	c.Flags().StringVar(&dir, "dir", "", "folder for the files, created if missing")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if dir == "" {
 			return usageError{errors.New("--dir is required")}
@@ -61,7 +61,7 @@ func makeKeys(dir string, stdout io.Writer) error {
 			return fmt.Errorf("write the secrets: %w", err)
 		}
 	}
-	_, err = fmt.Fprintf(stdout, "made sandbox keys: %s\n", dir)
+	_, err = fmt.Fprintf(stdout, "created sandbox keys: %s\n", dir)
 	return err
 }
 

@@ -27,7 +27,7 @@ const (
 // serve runs the sandbox until ctx ends.
 func serve(ctx context.Context, f *flags, changed func(flag string) bool, stdout io.Writer) error {
 	if strings.EqualFold(strings.TrimSpace(os.Getenv("PAYONCE_ENV")), "production") {
-		return usageError{errors.New("PAYONCE_ENV=production: the sandbox does not run beside real payments")}
+		return usageError{errors.New("PAYONCE_ENV=production: the sandbox must not run with real payments")}
 	}
 	if err := checkListen(f.listen, f.allowNonLoopback); err != nil {
 		return usageError{err}

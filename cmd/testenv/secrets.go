@@ -37,17 +37,17 @@ const (
 
 func secretsCommand() *cobra.Command {
 	c := &cobra.Command{
-		Use: "secrets DIR", Short: "Make all secrets of a test environment in a folder; nothing is overwritten",
-		Long: `Make all secrets of a test environment in a folder: NATS (as "payctl credentials make" does), Redis, an API key, Grafana, and
-the sandbox's keys. If they are there already, nothing is done. Run by root, the files belong to --owner, which is the
-user of the containers, and the API key and Grafana's password to the owner of the folder.`,
+		Use: "secrets DIR", Short: "Create all secrets of a test environment in a folder; nothing is overwritten",
+		Long: `Create all secrets of a test environment in a folder: NATS (as "payctl credentials make" does), Redis, an API key, Grafana,
+and the sandbox's keys. If they exist, nothing is done. When run by root, the files belong to --owner, the user of the
+containers, and the API key and Grafana's password to the owner of the folder.`,
 		Example: "  testenv secrets secrets --owner 65532", Args: cobra.ExactArgs(1),
 	}
 	owner := c.Flags().Int("owner", os.Getuid(), "the `UID` and group that the files belong to")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		dir := args[0]
 		if _, err := os.Stat(filepath.Join(dir, natsDir)); err == nil {
-			_, err = fmt.Fprintf(c.OutOrStdout(), "The secrets in %s are there already.\n", dir)
+			_, err = fmt.Fprintf(c.OutOrStdout(), "The secrets in %s exist already.\n", dir)
 			return err
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -58,7 +58,7 @@ user of the containers, and the API key and Grafana's password to the owner of t
 		if err := give(dir, *owner); err != nil {
 			return err
 		}
-		_, err := fmt.Fprintf(c.OutOrStdout(), "Made the secrets of a test environment in %s. None of them is for production.\n", dir)
+		_, err := fmt.Fprintf(c.OutOrStdout(), "Created the secrets of a test environment in %s. Do not use them in production.\n", dir)
 		return err
 	}
 	return c

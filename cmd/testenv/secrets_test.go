@@ -76,7 +76,7 @@ func TestSecretsAreThoseOfCompose(t *testing.T) {
 	if wanted < 15 {
 		t.Errorf("only %d secrets are named", wanted)
 	}
-	if again := makeSecrets(t, dir); again != "The secrets in "+dir+" are there already.\n" {
+	if again := makeSecrets(t, dir); again != "The secrets in "+dir+" exist already.\n" {
 		t.Errorf("the second time it says %q", again)
 	}
 	other := t.TempDir()

@@ -28,7 +28,7 @@ const (
 )
 
 // errAccountInDoubt says that a provider's account was changed while payments may have been sent to the old one.
-var errAccountInDoubt = errors.New("the account was changed while payments may have been sent to the one before")
+var errAccountInDoubt = errors.New("the account was changed while payments may have been sent to the previous one")
 
 // acceptance is what a person said at the command line about changed accounts.
 type acceptance struct {
@@ -54,7 +54,7 @@ func (a *acceptance) Set(text string) error {
 		}
 		a.providers[text] = true
 	default:
-		return fmt.Errorf("%q cannot be a provider", text)
+		return fmt.Errorf("%q is not a valid provider name", text)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (a *acceptance) of(provider string) bool { return a.all || a.providers[prov
 func (a *acceptance) validate() error {
 	if !a.given() {
 		if a.by != "" || a.reason != "" {
-			return errors.New("--by and --reason belong to --accept-account-change")
+			return errors.New("--by and --reason require --accept-account-change")
 		}
 		return nil
 	}
@@ -99,17 +99,17 @@ func checkAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, name st
 		return &startError{err, "check that workers may read AUDIT, see deploy/nats/accounts.conf"}
 	}
 	if r.AccountBefore = last.Record.Account; last.Sequence > 0 {
-		r.Reason = "the account was changed; no payment that may have been sent was open"
+		r.Reason = "the account was changed while no payment that may have been sent was open"
 	}
 	switch {
 	case r.AccountBefore == r.Account && rt.Now().Sub(last.StoredAt) < rt.Config.NATS.AuditRetention/2:
 		if rt.accept.of(name) {
-			rt.Logger.Warn("--accept-account-change is not needed: the account is the one before", "provider", name,
-				"next", "start workers without it, or it will accept a later mistake")
+			rt.Logger.Warn("--accept-account-change is not needed: the account is unchanged", "provider", name,
+				"next", "start workers without it, or it would accept a later mistake")
 		}
 		return nil
 	case r.AccountBefore == r.Account:
-		r.Reason = "the record before will soon be forgotten"
+		r.Reason = "the previous record will soon expire"
 	case last.Sequence > 0:
 		if err := mayChange(ctx, rt, conn, &r); err != nil {
 			return err
@@ -141,7 +141,7 @@ func mayChange(ctx context.Context, rt Runtime, conn *jetstream.Conn, r *events.
 	for _, ref := range open[:min(len(open), accountItems)] {
 		r.Items = append(r.Items, events.AuditItem{Order: ref.Order})
 	}
-	rt.Logger.Warn("changed account accepted while payments may have been sent to the one before", "provider", r.Provider,
+	rt.Logger.Warn("changed account accepted while payments may have been sent to the previous one", "provider", r.Provider,
 		"account", r.Account, "before", r.AccountBefore, "payments", len(open), "by", r.By, "reason", r.Reason,
 		"next", "start workers without --accept-account-change from now on")
 	return nil
@@ -157,7 +157,7 @@ func refuseAccount(r events.AuditRecord, open []payment.Ref) error {
 			len(open), strings.Join(first, ", ")),
 		"start workers with the old account until these payments have ended, or end them with payctl payment resolve; give the new account " +
 			"another provider name; or, if both are the same account at the provider, start one worker once with --accept-account-change=" +
-			r.Provider + " --by NAME --reason WORDS",
+			r.Provider + " --by NAME --reason TEXT",
 	}
 }
 
@@ -180,7 +180,7 @@ func othersLeft(ctx context.Context, rt Runtime, conn *jetstream.Conn, r *events
 			return context.Cause(ctx)
 		case <-late.C:
 			return &startError{
-				fmt.Errorf("provider %s: other workers still work with the account %q; here it is %q", r.Provider, r.AccountBefore, r.Account),
+				fmt.Errorf("provider %s: other workers still use the account %q; this one has %q", r.Provider, r.AccountBefore, r.Account),
 				"stop all workers, then start those with the new account",
 			}
 		case <-time.After(time.Second):
@@ -198,14 +198,14 @@ func recordAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, r even
 		if lastErr == nil && last.Record.Account == r.Account {
 			return nil
 		}
-		return &startError{fmt.Errorf("provider %s: another worker began with another account at the same time", r.Provider), "let all workers have the same configuration"}
+		return &startError{fmt.Errorf("provider %s: another worker started with another account at the same time", r.Provider), "give all workers the same configuration"}
 	}
 	if err == nil {
 		r.Stage, r.At = events.Finished, rt.Now().UTC()
 		err = conn.Audit(ctx, r)
 	}
 	if err != nil {
-		return &startError{fmt.Errorf("provider %s: %w", r.Provider, err), "let workers publish operator.account.*.-, as deploy/nats/accounts.conf says"}
+		return &startError{fmt.Errorf("provider %s: %w", r.Provider, err), "allow workers to publish operator.account.*.-, as deploy/nats/accounts.conf does"}
 	}
 	return nil
 }
@@ -225,9 +225,9 @@ func watchAccounts(ctx context.Context, rt Runtime, conn *jetstream.Conn) error 
 			last, err := conn.LastAccount(ctx, name)
 			if account := connectors.AccountOf(connector); err == nil && last.Sequence > 0 && last.Record.Account != account {
 				return &startError{
-					fmt.Errorf("provider %s: workers work with the account %q from %s on; this one has %q",
+					fmt.Errorf("provider %s: workers use the account %q since %s; this one has %q",
 						name, last.Record.Account, last.StoredAt.UTC().Format(time.RFC3339), account),
-					"let all workers have the same configuration",
+					"give all workers the same configuration",
 				}
 			}
 		}

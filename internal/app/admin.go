@@ -28,7 +28,7 @@ type health struct {
 	ready atomic.Pointer[func() error]
 }
 
-var errStarting = errors.New("it has not begun to work yet")
+var errStarting = errors.New("not started yet")
 
 func (h *health) check() error {
 	if ready := h.ready.Load(); ready != nil {
@@ -62,7 +62,7 @@ func observed(run func(context.Context, Runtime, func(string)) error, address fu
 			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), telemetryTimeout)
 			defer cancel()
 			if err := seen.Stop(last); err != nil {
-				rt.Logger.Warn("the last telemetry is not delivered", "error", err)
+				rt.Logger.Warn("cannot deliver the last telemetry", "error", err)
 			}
 		}()
 		rt.health, rt.measured = &health{}, seen.Measures()

@@ -96,7 +96,7 @@ func Main(service Service, args []string, stdout, stderr io.Writer) int {
 		rt.Logger.Warn("configuration", "warning", warning)
 	}
 	if options.checkConfig {
-		fmt.Fprintf(stdout, "%s\nThe configuration is good.\n", rt.Config.Summary())
+		fmt.Fprintf(stdout, "%s\nThe configuration is valid.\n", rt.Config.Summary())
 		return ExitOK
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -121,15 +121,15 @@ type flags struct {
 func parseFlags(service Service, args []string, stdout, stderr io.Writer) (options flags, code int, done bool) {
 	set := flag.NewFlagSet(service.Name, flag.ContinueOnError)
 	set.SetOutput(stderr)
-	set.StringVar(&options.config, "config", "payonce.yaml", "the configuration `file`; payonce.example.yaml shows every key")
-	set.BoolVar(&options.checkConfig, "check-config", false, "say all that is wrong with the configuration and end")
-	set.BoolVar(&options.selfCheck, "check", false, "ask everything that the service depends on, print what was found and what to do, and end with 0 or 1")
+	set.StringVar(&options.config, "config", "payonce.yaml", "configuration `FILE`; payonce.example.yaml has every key")
+	set.BoolVar(&options.checkConfig, "check-config", false, "check the configuration, print all problems and exit")
+	set.BoolVar(&options.selfCheck, "check", false, "check everything that the service depends on, print the results with what to do, and exit")
 	if service.Role == config.RoleWorker {
-		set.Var(&options.accept, "accept-account-change", "let a provider (`=PROVIDER`) or all be another account, although payments may have been sent to the one before; read docs/operators.md first, and give it once")
-		set.StringVar(&options.accept.by, "by", "", "your `NAME`, kept in AUDIT with an accepted change")
-		set.StringVar(&options.accept.reason, "reason", "", "why, in your own `WORDS`, kept in AUDIT with an accepted change")
+		set.Var(&options.accept, "accept-account-change", "accept a changed account of one provider (`=PROVIDER`) or all, although payments may have been sent to the previous one; read docs/operators.md first, and use it once")
+		set.StringVar(&options.accept.by, "by", "", "`NAME` of the person acting, for the audit record")
+		set.StringVar(&options.accept.reason, "reason", "", "why you do it, as `TEXT` for the audit record")
 	}
-	version := set.Bool("version", false, "print the version and end")
+	version := set.Bool("version", false, "print the version and exit")
 	set.Usage = func() {
 		fmt.Fprintf(set.Output(), `%s: %s
 

@@ -59,7 +59,7 @@ func TestGoodConfiguration(t *testing.T) {
 	testenvIsAlwaysOpen(t, s.Config)
 	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
 		code, out, problems := call(service, "--check-config", "--config", s.Config)
-		if code != app.ExitOK || !strings.Contains(out, "The configuration is good.") {
+		if code != app.ExitOK || !strings.Contains(out, "The configuration is valid.") {
 			t.Errorf("%s: code %d, %s%s", service.Name, code, out, problems)
 		}
 		if strings.Contains(out+problems, s.APIKey) || strings.Contains(out+problems, "PRIVATE KEY") {

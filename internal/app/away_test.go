@@ -61,7 +61,7 @@ func TestAStartWaitsForNATS(t *testing.T) {
 			nats.Stop()
 			b := begin(t, service, nats.URL())
 			defer b.stop()
-			const says = "NATS cannot be reached at the start; will retry"
+			const says = "cannot connect to NATS; will retry"
 			b.sees("a line in the log", func() bool {
 				return strings.Contains(b.logs.String(), says) && strings.Contains(b.logs.String(), "check nats.urls")
 			})

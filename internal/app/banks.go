@@ -56,11 +56,11 @@ func listBanks(ctx context.Context, registry *connectors.Registry, logger *slog.
 			if err != nil {
 				all = false
 				failed := connectors.Classify(err)
-				logger.WarnContext(call, "the banks are not known now", "provider", name, "operation", string(op),
+				logger.WarnContext(call, "cannot read the provider's list of banks", "provider", name, "operation", string(op),
 					"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode)
 				continue
 			}
-			logger.DebugContext(call, "the banks are known", "provider", name, "operation", string(op), "count", len(banks))
+			logger.DebugContext(call, "provider's list of banks read", "provider", name, "operation", string(op), "count", len(banks))
 		}
 	}
 	return all

@@ -52,7 +52,7 @@ func check(ctx context.Context, service Service, path string, stdout, stderr io.
 	if err != nil {
 		rows := []finding{{
 			check: "configuration", state: failed, result: err.Error(),
-			next: fmt.Sprintf("fix the file; %s --check-config shows what is in effect", service.Name),
+			next: fmt.Sprintf("fix the file; %s --check-config shows the effective configuration", service.Name),
 		}}
 		return writeFindings(stdout, service.Name, rows)
 	}
@@ -94,7 +94,7 @@ func writeFindings(w io.Writer, service string, rows []finding) int {
 	for line := range strings.Lines(aligned.String()) {
 		_, _ = fmt.Fprintln(w, strings.TrimRight(line, " \n"))
 	}
-	_, _ = fmt.Fprintf(w, "\n%s: %d checks: %d failed, %d warnings, %d cannot be checked from here.\n",
+	_, _ = fmt.Fprintf(w, "\n%s: %d checks: %d failed, %d warnings, %d cannot be checked here.\n",
 		service, len(rows), counts[failed], counts[warned], counts[unchecked])
 	if counts[failed] > 0 {
 		return ExitFailed
@@ -126,7 +126,7 @@ func checkConfiguration(_ context.Context, rt Runtime) []finding {
 	rows = append(rows, checkCredentials(rt))
 	for _, warning := range rt.Config.Warnings() {
 		if !strings.Contains(warning, ".hours: ") { // they have rows of their own
-			rows = append(rows, finding{check: "configuration", state: warned, result: strings.TrimPrefix(warning, rt.path+":"), next: "change it, or live with it"})
+			rows = append(rows, finding{check: "configuration", state: warned, result: strings.TrimPrefix(warning, rt.path+":"), next: "change it, or accept the risk"})
 		}
 	}
 	return rows
@@ -135,14 +135,14 @@ func checkConfiguration(_ context.Context, rt Runtime) []finding {
 // checkCredentials says what was proven when the configuration was read.
 func checkCredentials(rt Runtime) finding {
 	row := finding{check: "credentials", state: good,
-		result: "every provider is an account of its own with secrets of its own; none is short, repeats itself, is published or the sandbox's"}
+		result: "every provider has its own account and secrets; no secret is weak, published or the sandbox's"}
 	if rt.Config.Environment == config.Production {
 		return row
 	}
-	row.state, row.next = warned, "leave environment out of the file where real money moves"
-	row.result = "every provider is an account of its own with secrets of its own; the sandbox's are taken"
+	row.state, row.next = warned, "remove environment from the file where real money moves"
+	row.result = "every provider has its own account and secrets; the sandbox's are accepted"
 	if rt.Config.SecretsWarned() {
-		row.result = "every provider is an account of its own; weak and shared secrets and the sandbox's are taken"
+		row.result = "every provider has its own account; weak, shared and the sandbox's secrets are accepted"
 	}
 	return row
 }
@@ -151,7 +151,7 @@ func checkCredentials(rt Runtime) finding {
 func checkHours(_ context.Context, rt Runtime) []finding {
 	var rows []finding
 	for _, name := range rt.Connectors.Names() {
-		row := finding{check: "hours of " + name, state: good, result: "nothing runs out soon"}
+		row := finding{check: "hours of " + name, state: good, result: "nothing expires soon"}
 		if warning := rt.Config.Providers[name].Hours.Calendar(payment.Deposit).Warning(rt.Now()); warning != "" {
 			row.state, row.result = warned, warning
 			row.next = fmt.Sprintf("add next year's closed days and closed_known_until to providers.%s.hours", name)

@@ -39,7 +39,7 @@ func skew(check string, now, at time.Time, took, rounded time.Duration) finding 
 
 // natsClock measures NATS's clock, as a worker does all the time.
 func natsClock(ctx context.Context, rt Runtime, conn *jetstream.Conn) finding {
-	row := finding{check: "NATS clock", state: unchecked, next: "make the streams first"}
+	row := finding{check: "NATS clock", state: unchecked, next: "create the streams first"}
 	if err := rt.measure(ctx, conn); err != nil {
 		row.result = err.Error()
 		return row
@@ -57,7 +57,7 @@ func natsClock(ctx context.Context, rt Runtime, conn *jetstream.Conn) finding {
 	case s.Exceeds(w.ClockWarning):
 		row.state = warned
 	case s.Uncertainty > s.Allowed:
-		row.state, row.next = warned, "see why NATS answers so slowly, or raise worker.clock_bound"
+		row.state, row.next = warned, "find out why NATS answers slowly, or raise worker.clock_bound"
 		row.result = fmt.Sprintf("known to %s only, and worker.clock_bound allows %s", s.Uncertainty.Round(time.Millisecond), s.Allowed)
 	default:
 		row.state, row.next = good, ""
@@ -84,7 +84,7 @@ func providerClock(ctx context.Context, rt Runtime, name string, connector conne
 	check := "clock of " + name
 	clock, able := connector.(connectors.Clock)
 	if !able {
-		return finding{check: check, state: unchecked, result: "its connector cannot ask"}
+		return finding{check: check, state: unchecked, result: "its connector has no time query"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()

@@ -14,7 +14,7 @@ func checkLog(ctx context.Context, rt Runtime) []finding {
 	if rt.role != config.RoleWorker {
 		return nil
 	}
-	row := finding{check: "log", state: unchecked, next: "make NATS, its streams and Redis work first"}
+	row := finding{check: "log", state: unchecked, next: "fix NATS, its streams and Redis first"}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	conn, err := dialNATS(ctx, rt)
@@ -48,7 +48,7 @@ func checkLog(ctx context.Context, rt Runtime) []finding {
 		row.result = fmt.Sprintf("%v: it was made at %s and ends at sequence %d; workers saw %d at %s of the one made at %s", jetstream.ErrLogLost,
 			now.Log, now.Sequence, mark.Sequence, mark.At.Format(time.RFC3339), mark.Log)
 	default:
-		row.state, row.result, row.next = good, "has all that workers saw of it", ""
+		row.state, row.result, row.next = good, "complete", ""
 	}
 	return []finding{row}
 }

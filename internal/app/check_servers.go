@@ -15,8 +15,8 @@ import (
 
 // What to do about NATS.
 const (
-	adviceForStreams = "look with: payctl streams diff; then, as administrator: payctl streams apply, with --update where something differs"
-	adviceForSync    = "see that each server's file says sync_interval: always, as deploy/nats/server.conf does"
+	adviceForStreams = "run payctl streams diff; then, as administrator: payctl streams apply, with --update where something differs"
+	adviceForSync    = "check that each server's file has sync_interval: always, as deploy/nats/server.conf does"
 )
 
 // adviceForNATS says what to do when a connection cannot be made.
@@ -31,7 +31,7 @@ func adviceForNATS(err error) string {
 	case strings.Contains(text, "JetStream"):
 		return "turn JetStream on for this account; a cluster needs most of its servers"
 	}
-	return "check nats.urls, that the servers run, and that nothing between blocks the port"
+	return "check nats.urls, that the servers run, and that no firewall blocks the port"
 }
 
 // checkNATS connects for itself and looks at the server and its streams, without changing them.
@@ -45,7 +45,7 @@ func checkNATS(ctx context.Context, rt Runtime) []finding {
 	defer func() { _ = conn.Close() }() // nothing was written
 	return append([]finding{
 		{check: "NATS", state: good, result: "nats-server " + conn.ServerVersion() + " with JetStream"},
-		{check: "NATS sync_interval", state: unchecked, result: "a server does not tell it to its clients", next: adviceForSync},
+		{check: "NATS sync_interval", state: unchecked, result: "a server does not report it to clients", next: adviceForSync},
 		checkStreams(ctx, conn),
 		natsClock(ctx, rt, conn),
 	}, accountRows(ctx, rt, conn)...)
@@ -62,7 +62,7 @@ func accountRows(ctx context.Context, rt Runtime, conn *jetstream.Conn) (rows []
 		last, err := conn.LastAccount(ctx, name)
 		switch {
 		case err != nil:
-			row.result, row.next = err.Error(), "make the streams first"
+			row.result, row.next = err.Error(), "create the streams first"
 			rows = append(rows, row)
 		case last.Sequence > 0 && last.Record.Account != connectors.AccountOf(connector):
 			rows = append(rows, changedAccount(ctx, conn, row, events.AuditRecord{
@@ -71,7 +71,7 @@ func accountRows(ctx context.Context, rt Runtime, conn *jetstream.Conn) (rows []
 		}
 	}
 	if len(rows) == 0 {
-		rows = []finding{{check: "accounts", state: good, result: "none is another than the one that was worked with last"}}
+		rows = []finding{{check: "accounts", state: good, result: "none has changed"}}
 	}
 	return rows
 }
@@ -93,10 +93,10 @@ func changedAccount(ctx context.Context, conn *jetstream.Conn, row finding, r ev
 
 // checkStreams shows all that differs from the definitions, a line each.
 func checkStreams(ctx context.Context, conn *jetstream.Conn) finding {
-	row := finding{check: "NATS streams", state: good, result: "as they are declared"}
+	row := finding{check: "NATS streams", state: good, result: "as declared"}
 	differences, err := conn.CheckStreams(ctx)
 	if err != nil {
-		row.state, row.result, row.next = failed, err.Error(), "try again; a cluster may be choosing leaders, or this user may not ask for streams"
+		row.state, row.result, row.next = failed, err.Error(), "try again; a cluster may be electing leaders, or this user may lack the permission"
 		return row
 	}
 	lines := make([]string, len(differences))
@@ -138,9 +138,9 @@ func askRedis(ctx context.Context, rt Runtime, store *redis.Store) []finding {
 	case err == nil:
 		return rows
 	}
-	row := finding{check: "Redis", state: failed, result: err.Error(), next: "check redis in the configuration and that the server runs; until then workers go on with the log alone"}
+	row := finding{check: "Redis", state: failed, result: err.Error(), next: "check redis in the configuration and that the server runs; until then workers continue with the log alone"}
 	if errors.Is(err, redis.ErrEvicts) {
-		row.next = "set maxmemory-policy noeviction in Redis: it would forget claims that are held"
+		row.next = "set maxmemory-policy noeviction in Redis: it would evict claims"
 	}
 	if rt.Config.Redis.Required && !errors.Is(err, redis.ErrEvicts) {
 		row.next = "check redis in the configuration and that the server runs, or set redis.required: false"

@@ -146,7 +146,7 @@ func TestCheckFindsFaults(t *testing.T) {
 			s.edit(t, "nats:\n", "nats:\n  payments_retention: 500d\n")
 		}, check: "NATS streams", state: failed, result: "PAYMENTS: max_age is", next: "--update"},
 		"no NATS":  {change: func(_ *testing.T, s checked) { s.nats.Stop() }, check: "NATS", state: failed, result: "connect to NATS", next: "nats.urls"},
-		"no Redis": {change: func(_ *testing.T, s checked) { s.redis.Stop() }, check: "Redis", state: failed, result: "redis: check", next: "go on with the log alone"},
+		"no Redis": {change: func(_ *testing.T, s checked) { s.redis.Stop() }, check: "Redis", state: failed, result: "redis: check", next: "continue with the log alone"},
 		"no Redis, which is required": {change: func(t *testing.T, s checked) {
 			s.redis.Stop()
 			s.edit(t, "redis:\n", "redis:\n  required: true\n")
@@ -158,10 +158,10 @@ func TestCheckFindsFaults(t *testing.T) {
 		"a provider is late":          {provider: late(time.Hour), check: "clock of diamondpay-tw", state: failed, result: "behind ours", next: "chrony"},
 		"a provider is ahead":         {provider: late(-time.Hour), check: "clock of ecommpay-kr", state: failed, result: "ahead of ours", next: "chrony"},
 		"a provider tells no time":    {provider: func(w http.ResponseWriter, _ *http.Request) { w.Header()["Date"] = nil }, check: "clock of ecommpay-kr", state: warned, result: "no Date", next: "providers.ecommpay-kr.settings"},
-		"the keys may be a sandbox's": {check: "credentials", state: warned, result: "sandbox's are taken", next: "environment"},
+		"the keys may be a sandbox's": {check: "credentials", state: warned, result: "sandbox's secrets are accepted", next: "environment"},
 		"holidays run out": {change: func(t *testing.T, s checked) {
 			s.edit(t, "hours: {always_open: true}", "hours: {closed: [2026-11-23], closed_known_until: "+time.Now().AddDate(0, 0, 9).Format(time.DateOnly)+"}")
-		}, check: "hours of ecommpay-kr", state: warned, result: "closed days are known until", next: "closed_known_until"},
+		}, check: "hours of ecommpay-kr", state: warned, result: "closed days are listed until", next: "closed_known_until"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.provider == nil {

@@ -34,7 +34,7 @@ const (
 	firstMeasurements = 3
 )
 
-const adviceForClocks = "let chrony or systemd-timesyncd keep the time of this machine, then of the other"
+const adviceForClocks = "run chrony or systemd-timesyncd on this machine, then on the other"
 
 // clockLimits returns what the configuration allows. After NATS's clock jumped nothing is taken for as long as a request
 // that was sent before can still be on its way.
@@ -75,7 +75,7 @@ func (rt Runtime) measureFirst(ctx context.Context, conn *jetstream.Conn) {
 		if err == nil {
 			return
 		}
-		rt.Logger.Warn("cannot ask NATS for its time; will retry", "error", err)
+		rt.Logger.Warn("cannot read the time of NATS; will retry", "error", err)
 	}
 }
 
@@ -98,7 +98,7 @@ func (rt Runtime) keepClock(ctx context.Context, conn *jetstream.Conn) error {
 		if now := rt.clock.Local().Mono; now-asked >= wait {
 			asked = now
 			if err := rt.measure(ctx, conn); err != nil && ctx.Err() == nil {
-				rt.Logger.Warn("cannot ask NATS for its time; will retry", "error", err)
+				rt.Logger.Warn("cannot read the time of NATS; will retry", "error", err)
 			}
 		}
 		told = rt.tellClock(told)
@@ -135,11 +135,11 @@ func (rt Runtime) tellClock(told clockState) clockState {
 	facts := []any{"difference", s.Direction(), "seconds", s.Difference.Seconds(), "uncertainty", s.Uncertainty}
 	switch is {
 	case clockStopped:
-		rt.Logger.Error("the clock cannot be trusted; no message is taken", append(facts, "error", err, "next", adviceForClocks)...)
+		rt.Logger.Error("the clock is wrong; no messages are processed", append(facts, "error", err, "next", adviceForClocks)...)
 	case clockWarned:
 		rt.Logger.Warn("this machine's clock differs from NATS's", append(facts, "next", adviceForClocks)...)
 	case clockRight:
-		rt.Logger.Info("the clock is right again", facts...)
+		rt.Logger.Info("the clock is correct again", facts...)
 	}
 	return is
 }

@@ -39,7 +39,7 @@ func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 			return conn, err
 		}
 		rt.health.becomes(func() error { return fmt.Errorf("waiting for NATS: %w", err) })
-		rt.Logger.Warn("NATS cannot be reached at the start; will retry", "error", err, "wait", wait, "next", start.next)
+		rt.Logger.Warn("cannot connect to NATS; will retry", "error", err, "wait", wait, "next", start.next)
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)

@@ -47,7 +47,7 @@ func TestExamplePassesAfterItsSecretsAreMade(t *testing.T) {
 		t.Setenv("REDIS_PASSWORD", string(out))
 		for _, service := range []app.Service{app.Worker(), app.Ingress()} {
 			code, shown, problems := call(service, "--check-config", "--config", path)
-			if code != app.ExitOK || !strings.Contains(shown, "The configuration is good.") || strings.Contains(problems, "warning") {
+			if code != app.ExitOK || !strings.Contains(shown, "The configuration is valid.") || strings.Contains(problems, "warning") {
 				t.Errorf("%s: code %d\n%s", service.Name, code, problems)
 			}
 		}

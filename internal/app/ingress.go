@@ -22,7 +22,7 @@ import (
 func Ingress() Service {
 	return Service{
 		Name:    "ingress",
-		Summary: "takes commands and webhooks by HTTP and shows payments",
+		Summary: "accepts commands and webhooks over HTTP and shows payments",
 		Role:    config.RoleIngress,
 		Run:     observed(runIngress, func(cfg config.Config) string { return cfg.Ingress.AdminListen }),
 	}
@@ -30,7 +30,7 @@ func Ingress() Service {
 
 func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	if len(rt.Config.Ingress.APIKeys) == 0 {
-		return errors.New("ingress.api_keys: at least one is needed")
+		return errors.New("ingress.api_keys: at least one is required")
 	}
 	conn, err := connectNATS(ctx, rt)
 	if err != nil {
@@ -52,19 +52,19 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	background.Go(func() { logClocks(asking, rt) })
 	background.Go(func() {
 		if err := rt.keepClock(asking, conn); err != nil {
-			rt.Logger.Error("NATS's clock is not measured", "error", err)
+			rt.Logger.Error("cannot measure NATS's clock", "error", err)
 		}
 	})
 	background.Go(func() {
 		if err := conn.WatchWrites(asking, probed(rt.Config)...); err != nil {
-			rt.Logger.Error("streams are not probed", "error", err)
+			rt.Logger.Error("cannot probe the streams", "error", err)
 		}
 	})
 	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
 	background.Go(func() {
 		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, listener) })
 		if err != nil {
-			rt.Logger.Error("changes of the configuration are not noticed", "error", err)
+			rt.Logger.Error("cannot watch the configuration", "error", err)
 		}
 	})
 	defer background.Wait()
@@ -72,7 +72,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	if rt.measured && !rt.Config.NATS.Accounts { // else workers do
 		background.Go(func() {
 			if err := conn.ReportLevels(asking, rt.Connectors.Names()); err != nil {
-				rt.Logger.Error("the levels of the queue are not reported", "error", err)
+				rt.Logger.Error("cannot report queue levels", "error", err)
 			}
 		})
 	}
@@ -127,7 +127,7 @@ func serve(ctx context.Context, rt Runtime, server *http.Server, listener net.Li
 	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), rt.Config.Worker.ShutdownTimeout)
 	defer cancel()
 	if err := server.Shutdown(drain); err != nil {
-		return fmt.Errorf("requests were cut off: %w", err)
+		return fmt.Errorf("requests were aborted: %w", err)
 	}
 	return nil
 }

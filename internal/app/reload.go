@@ -31,12 +31,12 @@ const (
 // systems. take either takes all or returns an error; it is nil for a service that has nothing to take.
 func reload(ctx context.Context, rt Runtime, take func(config.Config) error) error {
 	reloads, err := otel.Meter("payonce/app").Int64Counter(CounterReloads,
-		metric.WithDescription("Configurations that were read again because a file had changed"))
+		metric.WithDescription("Configurations reloaded because a file changed"))
 	if err != nil {
 		return fmt.Errorf("make the counter of reloads: %w", err)
 	}
 	stale, err := otel.Meter("payonce/app").Int64Gauge(MetricStale,
-		metric.WithDescription("1 while the configuration's files are not in effect because they were refused"))
+		metric.WithDescription("1 while the changed configuration is refused and not in effect"))
 	if err != nil {
 		return fmt.Errorf("make the gauge of the configuration: %w", err)
 	}
@@ -61,7 +61,7 @@ func reload(ctx context.Context, rt Runtime, take func(config.Config) error) err
 		outcome, refused := ReloadTaken, int64(0)
 		if err := rt.replace(take); err != nil {
 			outcome, refused = ReloadRefused, 1
-			rt.Logger.Error("the changed configuration is not taken, the one before stays in effect", "error", err)
+			rt.Logger.Error("the changed configuration is refused; the previous one stays in effect", "error", err)
 		}
 		stale.Record(ctx, refused)
 		reloads.Add(ctx, 1, metric.WithAttributes(attribute.String(AttributeOutcome, outcome)))
@@ -91,7 +91,7 @@ func (rt *Runtime) replace(take func(config.Config) error) error {
 			return err
 		}
 	}
-	rt.Logger.Info("the changed configuration is taken: keys, secrets, certificates and settings of providers")
+	rt.Logger.Info("configuration reloaded: keys, secrets, certificates and settings of providers")
 	if len(waits) > 0 {
 		rt.Logger.Warn("some configuration changes require a restart", "keys", waits)
 	}

@@ -235,8 +235,8 @@ func hashOf(t *testing.T, key string) string {
 
 // What the log says of a changed configuration.
 const (
-	taken    = "the changed configuration is taken"
-	notTaken = "the changed configuration is not taken"
+	taken    = "configuration reloaded"
+	notTaken = "the changed configuration is refused"
 	waiting  = "require a restart"
 )
 

@@ -38,7 +38,7 @@ providers:
 			t.Errorf("code %d\n%s", code, problems)
 		}
 		for _, want := range []string{
-			":2: redis.password_file: the secret in the file begins or ends with a blank",
+			":2: redis.password_file: the secret in the file begins or ends with a space",
 			":6: providers.ecommpay-kr.settings.secret_file: the secret in the file begins with a byte order mark",
 			":9: providers.diamondpay-kr.settings.secret_file: the secret in the file has more than one line",
 		} {

@@ -25,7 +25,7 @@ var OnStep func(worker.Step, payment.Ref)
 func Worker() Service {
 	return Service{
 		Name:    "worker",
-		Summary: "executes payments from the queue; start as many as you like",
+		Summary: "executes payments from the queue; run as many as needed",
 		Role:    config.RoleWorker,
 		Run:     observed(runWorker, func(cfg config.Config) string { return cfg.Worker.AdminListen }),
 	}
@@ -159,10 +159,10 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 		}
 		_, err := conn.SweepOrphans(ctx)
 		if err != nil && ctx.Err() == nil {
-			rt.Logger.Warn("the queue could not be swept", "error", err)
+			rt.Logger.Warn("cannot sweep orphaned commands", "error", err)
 		}
 		if _, err := conn.RescueUndelivered(ctx); err != nil && ctx.Err() == nil {
-			rt.Logger.Warn("commands that the broker delivers no more could not be put back", "error", err)
+			rt.Logger.Warn("cannot requeue undelivered commands", "error", err)
 		}
 	}
 }

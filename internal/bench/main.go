@@ -66,14 +66,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&p.paced, "paced", 500, "payments of one round that are sent one by one, for the latency")
 	flags.IntVar(&p.rate, "rate", 100, "of these, a second")
 	flags.IntVar(&p.rounds, "rounds", 5, "rounds of each program in each setting")
-	flags.IntVar(&p.slots, "slots", 32, "payments at the same time in each worker")
-	flags.StringVar(&p.store, "store", os.TempDir(), "a `folder` on the disk for the broker and for Redis")
+	flags.IntVar(&p.slots, "slots", 32, "`NUMBER` of concurrent payments in each worker")
+	flags.StringVar(&p.store, "store", os.TempDir(), "`FOLDER` for the data of the broker and of Redis")
 	flags.StringVar(&sync, "sync", "default,always", "when the broker and Redis write to the disk")
-	flags.StringVar(&workers, "workers", "1,2", "how many processes work")
+	flags.StringVar(&workers, "workers", "1,2", "`NUMBER` of worker processes")
 	flags.StringVar(&programs, "programs", "bare,payonce,watermill", "what to measure")
-	flags.StringVar(&p.before, "before", "", "a `file`: an older build of internal/bench/worker, which is measured too")
-	flags.StringVar(&p.profile, "profile", "", "a `folder` for profiles of payonce and of the broker")
-	flags.StringVar(&page, "write", "", "a `file` whose table is replaced, e.g. docs/performance.md")
+	flags.StringVar(&p.before, "before", "", "`FILE` with an older build of internal/bench/worker to measure as well")
+	flags.StringVar(&p.profile, "profile", "", "`FOLDER` for profiles of payonce and of the broker")
+	flags.StringVar(&page, "write", "", "`FILE` whose table is replaced, e.g. docs/performance.md")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

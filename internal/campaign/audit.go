@@ -223,11 +223,11 @@ func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Ord
 		v.lost(o.Ref, "it is %s without a reason", last.Status)
 		return
 	case !slices.Contains(want, last.Status):
-		v.wrong(o.Ref, "the log says %s, the books allow %v (provider: %s, %d charges, %d moved)", last.Status, want, truth.State, len(truth.Charges), received)
+		v.wrong(o.Ref, "the log says %s, the records allow %v (provider: %s, %d charges, %d moved)", last.Status, want, truth.State, len(truth.Charges), received)
 		return
 	}
 	if got := last.SettledAmount; last.Status == payment.Settled && (got.Minor != received || got.Currency != o.Amount.Currency) {
-		v.wrong(o.Ref, "the log says %s arrived, the books say %d minor units", got, received)
+		v.wrong(o.Ref, "the log says %s arrived, the records say %d minor units", got, received)
 	}
 }
 
@@ -246,7 +246,7 @@ func (v *Verdict) auditQueue(e Evidence, o *Order, last payment.Payment) {
 // overslept is how late a parked payment may be taken up when everything runs.
 const overslept = time.Minute
 
-// allowed returns the statuses that agree with the books, and how much was paid.
+// allowed returns the statuses that agree with the records, and how much was paid.
 func allowed(o *Order, truth sandbox.Order) (statuses []payment.Status, received int64) {
 	times, reversal := 0, false
 	for _, m := range truth.Movements {

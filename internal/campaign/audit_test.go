@@ -238,7 +238,7 @@ func TestAudit(t *testing.T) {
 	}
 }
 
-// sentAt puts a request to pay into the books of a provider that is closed for a minute from noon on.
+// sentAt puts a request to pay into the records of a provider that is closed for a minute from noon on.
 func (w *world) sentAt(at time.Time) {
 	w.closings = []closing{{noon, noon.Add(time.Minute)}}
 	w.statement.Requests = []sandbox.Request{{At: at, Action: sandbox.ActionCreate}}

@@ -75,7 +75,7 @@ func (s *foreignOrders) send(ctx context.Context, cmd payment.Command) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	_, _ = connector.Submit(ctx, cmd) // its books say what came of it
+	_, _ = connector.Submit(ctx, cmd) // its records say what came of it
 }
 
 // refs names the orders.

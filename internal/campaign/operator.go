@@ -167,7 +167,7 @@ func (p *person) payctl(ctx context.Context, args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	args = append([]string{rolePayctl}, args...)
-	args = append(args, "--config", p.system.Config, "--by", operatorName, "--because", "the campaign", "--yes")
+	args = append(args, "--config", p.system.Config, "--by", operatorName, "--reason", "the campaign", "--yes")
 	cmd := exec.CommandContext(ctx, p.system.program, args...)
 	var out, problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &problems

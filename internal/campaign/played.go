@@ -21,7 +21,7 @@ type act struct {
 // cancelled before they come to it.
 const enough = 3
 
-// playedIn counts what happened, from the log, the books and the dead letters. Nothing of it is taken from
+// playedIn counts what happened, from the log, the records and the dead letters. Nothing of it is taken from
 // the plan.
 func playedIn(e Evidence) []act {
 	planned := func(fault sandbox.FaultName) bool { return countOrders(e, fault) >= enough }

@@ -185,10 +185,10 @@ func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
 	return ctx.Err()
 }
 
-// collectTimeout bounds how long the log and the books are asked for.
+// collectTimeout bounds how long the log and the records are asked for.
 const collectTimeout = 2 * time.Minute
 
-// collect reads the log and the books, again if nobody answered: a server that stood still for a moment has lost its
+// collect reads the log and the records, again if nobody answered: a server that stood still for a moment has lost its
 // place in the cluster, which then answers nothing until it has another leader.
 func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, actors *actors) (Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, collectTimeout)

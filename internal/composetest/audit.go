@@ -5,16 +5,16 @@ import (
 	"fmt"
 )
 
-// audit looks at the whole from outside once more: the sandbox's books hold exactly the payments that were made, the
+// audit looks at the whole from outside once more: the sandbox's records hold exactly the payments that were made, the
 // streams are as declared, with their replicas, and with profile ha another Redis is the master.
 func (s *stack) audit(ctx context.Context) error {
 	statement, err := s.shop.Statement(ctx)
 	if err != nil {
-		return fmt.Errorf("the sandbox's books: %w", err)
+		return fmt.Errorf("the sandbox's records: %w", err)
 	}
-	fmt.Printf("==> the sandbox's books: %d orders, %d charges, charged more than once: %d\n", statement.Orders, statement.Charges, len(statement.ChargedTwice))
+	fmt.Printf("==> the sandbox's records: %d orders, %d charges, charged more than once: %d\n", statement.Orders, statement.Charges, len(statement.ChargedTwice))
 	if statement.Orders != s.payments || statement.Charges != s.payments || len(statement.ChargedTwice) > 0 {
-		return fmt.Errorf("%d payments were made, and the sandbox's books say: %+v", s.payments, statement)
+		return fmt.Errorf("%d payments were made, and the sandbox's records say: %+v", s.payments, statement)
 	}
 	diff := []string{"run", "--rm", "--no-deps", "streams", "/usr/local/bin/payctl", "streams", "diff", "--config", "/etc/payonce/payonce.yaml"}
 	if err := s.compose(ctx, diff...); err != nil {

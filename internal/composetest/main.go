@@ -93,7 +93,7 @@ type stack struct {
 	strikes                     []strike
 	aftermath                   errgroup.Group         // what goes on after a kill
 	taken                       []testmerchant.Outcome // of payments that were under way in a call at a kill
-	payments                    int                    // so many were made, of which all must be in the books
+	payments                    int                    // so many were made, of which all must be in the records
 }
 
 func newStack(ctx context.Context, o options) (*stack, error) {

@@ -38,7 +38,7 @@ func strikes(ha bool, payments int) []strike {
 	return all
 }
 
-// pay makes the payments, breaks things between them, and compares each outcome with the sandbox's books.
+// pay makes the payments, breaks things between them, and compares each outcome with the sandbox's records.
 func (s *stack) pay(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, s.timeout/4)
 	defer cancel()

@@ -99,7 +99,7 @@ func (o Options) validate() error {
 			case provider == "*" && len(u.Providers) > 1:
 				return fmt.Errorf("upstream %s: * means all providers and stands alone", u.Name)
 			case provider != "*" && !payment.ValidProvider(provider):
-				return fmt.Errorf("upstream %s: %q cannot be a provider", u.Name, provider)
+				return fmt.Errorf("upstream %s: %q is not a valid provider name", u.Name, provider)
 			}
 		}
 	}

@@ -48,13 +48,13 @@ func people(t *testing.T, s *system) {
 			t.Fatal(err)
 		}
 	}
-	all := []string{"deadletters", "drop", "--all", "--because", "a test", "--yes"}
+	all := []string{"deadletters", "drop", "--all", "--reason", "a test", "--yes"}
 	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(all, "--by", "lee")...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " dropped", all...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--action", "drop")
 	s.erase(t, "H-1")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " copies", "audit", "verify")
-	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams are as they are defined.", "streams", "diff")
+	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams match their definition.", "streams", "diff")
 	s.forgedByWorker(t)
 
 	// lee says to be kim, past payctl.
@@ -76,7 +76,7 @@ func (s *system) erase(t *testing.T, order string) {
 	if status, body := s.get(t, ref, "/events"); status != http.StatusOK || !strings.Contains(body, `"account_number"`) || strings.Contains(body, `"stored_action"`) {
 		t.Errorf("before the erasure: %d %s", status, body)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "settled", "payment", "show", testenv.TeemoPay, order, "--unmask", "--because", "ticket 4711")
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "settled", "payment", "show", testenv.TeemoPay, order, "--unmask", "--reason", "ticket 4711")
 	erase := []string{"privacy", "erase", testenv.TeemoPay, order, "--reason", "ticket 4711"}
 	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(erase, "--by", "lee", "--yes")...)
 	for deadline := time.Now().Add(timeout); ; { // the worker judges the provider's last webhook

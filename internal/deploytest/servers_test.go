@@ -21,7 +21,7 @@ import (
 // timeout bounds waits for what must happen. The machine can be slow.
 const timeout = time.Minute
 
-// shop, game and books are third parties of all tests.
+// shop, game and statement are the third parties of all tests.
 var (
 	shop      = credentials.Upstream{Name: "shop", Providers: []string{"teemopay-kr", "ecommpay-kr"}}
 	game      = credentials.Upstream{Name: "game", Providers: []string{"diamondpay-tw"}}

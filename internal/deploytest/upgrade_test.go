@@ -93,14 +93,14 @@ func TestUpgradeToAccounts(t *testing.T) {
 	})
 	configure("administrator", true)
 	s.wantPayctl(t, "administrator", payctl.ExitFailed, "use --update", "streams", "apply")
-	s.wantPayctl(t, "administrator", payctl.ExitOK, "All streams are as they are defined.", "streams", "apply", "--update", "--because", "accounts, ticket 4711")
+	s.wantPayctl(t, "administrator", payctl.ExitOK, "All streams match their definition.", "streams", "apply", "--update", "--reason", "accounts, ticket 4711")
 	configure("operator-kim", true)
 	s.run(t, app.Worker(), configure("worker", true))
 	s.run(t, app.Ingress(), configure("ingress", true))
 	for _, ref := range []payment.Ref{first, second, third, s.payByHTTP(t, "NEW-1")} {
 		s.wantShown(t, "operator-kim", ref, "settled")
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "All streams are as they are defined.", "streams", "diff")
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "All streams match their definition.", "streams", "diff")
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " copies", "audit", "verify")
 	foreignOrders(t, s)
 }

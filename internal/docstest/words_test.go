@@ -15,6 +15,9 @@ var retired = regexp.MustCompile(`(?i)\b(deeds?|desks?|strays?|stranded|hindranc
 	`yardsticks?|strangers?|forgers?|anew|mend(?:ed|s)?|unclear|taken[ _]back|taken in|in hand|receipts?|rivals?|trials?|stor(?:y|ies)|` +
 	`patience|partlytakenback|takenback|personsettled|personfailed|waitsforrestart|collectless)\b`)
 
+// noActor matches words that name no actor. Documents for users say who: the worker, a person, the upstream.
+var noActor = regexp.MustCompile(`(?i)\b(whoever|anybody|somebody|everybody)\b|--because\b`)
+
 var (
 	anArticle = regexp.MustCompile(`([A-Z])([A-Z][a-z])`)
 	aWordEnds = regexp.MustCompile(`([a-z0-9])([A-Z])`)
@@ -48,6 +51,9 @@ func TestRetiredWords(t *testing.T) {
 		if found := retiredIn(filepath.Base(name) + "\n" + string(text)); len(found) > 0 {
 			slices.Sort(found)
 			t.Errorf("%s uses %q, which docs/glossary.md or plain English has another word for", name, slices.Compact(found))
+		}
+		if found := noActor.FindAllString(string(text), -1); filepath.Ext(name) == ".md" && len(found) > 0 {
+			t.Errorf("%s uses %q, which names no actor", name, found)
 		}
 		return nil
 	})

@@ -30,7 +30,7 @@ const (
 // gateway is a provider with two applications at one address.
 type gateway struct {
 	*system
-	after *sandbox.Sandbox // the books of appAfter
+	after *sandbox.Sandbox // the records of appAfter
 	front *httptest.Server
 }
 
@@ -131,7 +131,7 @@ func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	g.worker()
 	orders := g.sentInDoubt(ctx, t)
 	g.configure(appAfter)
-	g.logged(ctx, "worker-1", "the changed configuration is not taken")
+	g.logged(ctx, "worker-1", "the changed configuration is refused")
 	g.logged(ctx, "worker-1", "a provider's account was changed")
 	g.answered(ctx, orders)
 }
@@ -191,7 +191,7 @@ func TestTwoAccountsAreNeverWorkedWithAtATime(t *testing.T) {
 	ctx := within(t, 2*timeout)
 	first := g.worker()
 	g.configure(appAfter)
-	if said := g.refused(ctx); !strings.Contains(said, "other workers still work with the account") {
+	if said := g.refused(ctx); !strings.Contains(said, "other workers still use the account") {
 		t.Errorf("the worker said\n%s", said)
 	}
 	first.Kill() // its requests for commands are forgotten by the broker

@@ -74,7 +74,7 @@ func TestAWorkersClockIsTenMinutesSlow(t *testing.T) {
 	s.Must(good.Stop(testenv.StopTimeout))
 	bad.set(0)
 	bad.ready(ctx, "")
-	bad.says(ctx, "the clock is right again")
+	bad.says(ctx, "the clock is correct again")
 	o := order{payment.Ref{Provider: testenv.TeemoPay, Order: "right-again"}, payment.Deposit}
 	s.publish(ctx, o)
 	s.settleOnce(ctx, o)

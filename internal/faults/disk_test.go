@@ -60,7 +60,7 @@ func (s *small) untilReady(ctx context.Context, service string, failing ...strin
 		status, text := s.Get(ctx, "http://"+s.admins[service]+"/readyz")
 		as := status != 0 && (status == http.StatusOK) == (len(failing) == 0)
 		for _, stream := range failing {
-			as = as && strings.Contains(text, stream+" cannot be written since ") && strings.Contains(text, "restart that nats-server")
+			as = as && strings.Contains(text, stream+" not writable since ") && strings.Contains(text, "then restart it")
 		}
 		return as
 	})

@@ -60,7 +60,7 @@ func (o *observed) checkMasking(t *testing.T, pages map[string]string) {
 		}
 	}
 	for name, wants := range map[string][]string{ // what is masked must have been there
-		"worker.log": {"a handler panicked", "the claim store cannot be asked", "the provider could not be asked", "a webhook is given up", "x-clarification"},
+		"worker.log": {"handler panicked", "claim store unavailable", "call to the provider failed", "webhook dead-lettered", "x-clarification"},
 	} {
 		for _, want := range wants {
 			if !strings.Contains(outputs[name], want) {
@@ -116,5 +116,5 @@ func ofRequest(line map[string]any) bool {
 	_, order := line["order"]
 	_, message := line["sequence"]
 	_, request := line["request_id"]
-	return order || message && line["msg"] != "a message was deleted while it was in work" || request && (!asked || route != "none")
+	return order || message && line["msg"] != "message deleted while it was in flight" || request && (!asked || route != "none")
 }

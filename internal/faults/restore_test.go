@@ -81,7 +81,7 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 		return !ready && strings.Contains(body, "lost its past") && strings.Contains(body, "payctl log accept")
 	})
 	s.Config = plain
-	s.Process(shipped(t, "worker"), "second", "nothing is executed: the log lacks what was seen of it")
+	s.Process(shipped(t, "worker"), "second", "nothing is executed: the log lost events")
 	check := exec.CommandContext(ctx, shipped(t, "worker"), "--config", s.Config, "--check")
 	if said, err := check.CombinedOutput(); err == nil || !strings.Contains(string(said), "payctl log accept") {
 		t.Errorf("the self-check: %v\n%s", err, said)

@@ -109,11 +109,11 @@ func (s *system) sameTransfers(t *testing.T, o order, p payment.Payment) {
 		booked[m.Reference] = m.Amount
 	}
 	if len(booked) != len(p.Transfers) {
-		t.Errorf("%s: the books have %v, the log %v", o.ref, booked, p.Transfers)
+		t.Errorf("%s: the records have %v, the log %v", o.ref, booked, p.Transfers)
 	}
 	for _, r := range p.Transfers {
 		if booked[r.Reference] != r.Amount.Minor {
-			t.Errorf("%s: the log has transfer %s of %s, the books %v", o.ref, r.Reference, r.Amount, booked)
+			t.Errorf("%s: the log has transfer %s of %s, the records %v", o.ref, r.Reference, r.Amount, booked)
 		}
 	}
 }

@@ -43,8 +43,8 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
 	flags.IntVar(&p.rate, "rate", 2000, "webhooks a second")
 	flags.DurationVar(&p.duration, "duration", 30*time.Second, "how long the webhooks are sent")
-	flags.DurationVar(&p.freeze, "freeze", 5*time.Second, "how long the broker stands still under load")
-	flags.StringVar(&p.store, "store", os.TempDir(), "the `folder` in which the broker keeps its streams, on the disk that is measured")
+	flags.DurationVar(&p.freeze, "freeze", 5*time.Second, "how long the broker is paused under load")
+	flags.StringVar(&p.store, "store", os.TempDir(), "`FOLDER` for the broker's streams, on the disk to measure")
 	flags.IntVar(&p.flood, "flood", 1000, "commands a second with one API key, which may send 200")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		}
 	}
 	if failed {
-		return errors.New("what was promised was not kept")
+		return errors.New("a guarantee was violated")
 	}
 	return nil
 }

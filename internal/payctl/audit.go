@@ -17,11 +17,11 @@ import (
 )
 
 func auditCommand(env Env) *cobra.Command {
-	parent := group("audit", "Look at what people did by hand, and verify the record of it", "  payctl audit list --provider ecommpay-kr")
+	parent := group("audit", "List actions of operators, and verify the audit trail", "  payctl audit list --provider ecommpay-kr")
 	c := &cobra.Command{
-		Use: "list", Short: "List what people did by hand, and why",
-		Long: `List what people did by hand, and why. Each action has an intent, kept before it, and a result, kept after it. An intent
-without a result is marked: it was interrupted, and what it names may be done or not.`,
+		Use: "list", Short: "List the actions of operators",
+		Long: `List the actions of operators, with their reasons. An intent is recorded before each action and a result after it. An action
+without a result was interrupted or is in progress; it may have taken effect.`,
 		Example: `  payctl audit list
   payctl audit list --provider ecommpay-kr --order P-1001 --json
   payctl audit list --action release --since 2026-11-22T00:00:00Z`,
@@ -29,10 +29,10 @@ without a result is marked: it was interrupted, and what it names may be done or
 	}
 	var s auditFilter
 	configPath, asJSON := addConfig(c), addJSON(c)
-	c.Flags().StringVar(&s.provider, "provider", "", "only about this account")
-	c.Flags().StringVar(&s.order, "order", "", "only about this order")
-	c.Flags().StringVar(&s.action, "action", "", "only this action: "+actionNames())
-	c.Flags().StringVar(&s.since, "since", "", "only from this `TIME` on, e.g. 2026-11-22T00:00:00Z")
+	c.Flags().StringVar(&s.provider, "provider", "", "filter by provider")
+	c.Flags().StringVar(&s.order, "order", "", "filter by order")
+	c.Flags().StringVar(&s.action, "action", "", "filter by action: "+actionNames())
+	c.Flags().StringVar(&s.since, "since", "", "filter by `TIME`: at or after it, e.g. 2026-11-22T00:00:00Z")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if s.action != "" && !slices.Contains(events.Actions(), events.Action(s.action)) {
 			return usagef("--action: %q is not one of %s", s.action, actionNames())
@@ -146,7 +146,7 @@ func printAudit(w io.Writer, actions []*done, all int) error {
 // resultText counts the results of an action's items.
 func resultText(r *events.AuditRecord) string {
 	if r == nil {
-		return "NO RESULT: interrupted or under way"
+		return "NO RESULT: interrupted or in progress"
 	}
 	counts, order := map[string]int{}, []string{}
 	for _, item := range r.Items {

@@ -12,12 +12,12 @@ import (
 
 func auditVerifyCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "verify", Short: "Show whether records of AUDIT were taken away, changed or written by somebody else; exits with 1 if so",
-		Long: `Show whether records of AUDIT were taken away, changed or written by somebody else. Each record names the hash of the
-one before it. Where NATS has the accounts of payctl credentials make, the server wrote whose record it is, and each
-record stands once more in an account that nobody logs in to. It changes nothing.
+		Use: "verify", Short: "Verify that no audit record was removed, changed or forged",
+		Long: `Verify that no audit record was removed, changed or forged. Each record contains the hash of the previous one. With the
+accounts of payctl credentials make, the server writes the author into each record and copies it to an account without
+users. It changes nothing, and exits with 1 if it finds something.
 
-What AUDIT remembers of the log is compared with the log, as payctl streams diff does.`,
+It also checks whether the log lost events, as payctl streams diff does.`,
 		Example: "  payctl audit verify\n  payctl audit verify --json", Args: arguments(),
 	}
 	path, asJSON := addConfig(c), addJSON(c)

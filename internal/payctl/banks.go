@@ -19,9 +19,9 @@ import (
 func banksCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "banks PROVIDER",
-		Short: "List the banks that a provider serves at the moment",
-		Long: `List the banks that a provider serves at the moment, as the provider itself says. The code is what a
-command's account.bank_code holds, and the column account.bank_id of a file of mass payouts.`,
+		Short: "List the banks that a provider serves",
+		Long: `List the banks that a provider serves now, asked of the provider. The code goes into account.bank_code of a
+command and into the column account.bank_id of a mass payout file.`,
 		Example: `  payctl banks ecommpay-kr
   payctl banks ecommpay-kr --operation deposit --json`,
 		Args: arguments("PROVIDER"),
@@ -63,7 +63,7 @@ func (e Env) banks(ctx context.Context, cfg config.Config, provider string, op p
 	}
 	lister, can := connector.(connectors.BankLister)
 	if !can {
-		return nil, fmt.Errorf("%s gives no list of banks (kind %s)", provider, connector.Traits().Kind)
+		return nil, fmt.Errorf("%s has no list of banks (kind %s)", provider, connector.Traits().Kind)
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()

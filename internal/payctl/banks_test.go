@@ -44,8 +44,8 @@ func TestBanksRefused(t *testing.T) {
 	t.Parallel()
 	config := configuration(t, "nats://127.0.0.1:1", gate(t, 401, `{"status":"error","code":"3261","message":"Invalid signature"}`))
 	run(t, "", "banks", shop, "--config", config).expect(t, 1, "", "banks of ecommpay-kr")
-	run(t, "", "banks", other, "--config", config).expect(t, 1, "", "teemopay-kr gives no list of banks (kind teemopay)")
-	run(t, "", "banks", "acme", "--config", config).expect(t, 2, "", `no provider "acme"; it has ecommpay-kr, teemopay-kr`)
+	run(t, "", "banks", other, "--config", config).expect(t, 1, "", "teemopay-kr has no list of banks (kind teemopay)")
+	run(t, "", "banks", "acme", "--config", config).expect(t, 2, "", `provider "acme" is not configured; configured: ecommpay-kr, teemopay-kr`)
 	run(t, "", "banks", shop, "--operation", "refund", "--config", config).expect(t, 2, "", "payout or deposit")
 	run(t, "", "banks", shop, "--config", "none.yaml").expect(t, 2, "", "cannot be read")
 }

@@ -83,11 +83,11 @@ func readHeader(line int, header []string) ([]int, []problem) {
 		i, known := spellings[name]
 		switch {
 		case name == "signature" || name == "general.signature" || name == "general_signature":
-			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "signature is no column of this file: each request is signed when it is sent"})
+			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "signature is not a column of this file: each request is signed when it is sent"})
 		case !known: // not shown: without a header it is somebody's data
-			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "is not a column of a payout; the first line must name the columns"})
+			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "is not a payout column; the first line must name the columns"})
 		case seen[i]:
-			found = append(found, problem{line, columns[i].name, "stands twice"})
+			found = append(found, problem{line, columns[i].name, "occurs twice"})
 		}
 		order[place], seen[i] = i, seen[i] || known
 	}
@@ -137,7 +137,7 @@ func checkValue(value string) string {
 	case value == "":
 		return "is required"
 	case strings.TrimSpace(value) != value:
-		return "begins or ends with a blank"
+		return "begins or ends with a space"
 	case scientific.MatchString(value):
 		return hinted(check.RoundedNumber)
 	}

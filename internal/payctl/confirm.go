@@ -19,62 +19,62 @@ import (
 	"payonce/pkg/payment"
 )
 
-// hand is what every command that changes something is given.
-type hand struct {
-	config, by, because *string
-	yes, dryRun         *bool
+// actionFlags are the flags of every command that changes something.
+type actionFlags struct {
+	config, by, reason *string
+	yes, dryRun        *bool
 }
 
-// addActionFlags adds the flags of an action. whyFlag is the flag of the reason: --reason is a filter elsewhere.
-func addActionFlags(c *cobra.Command, whyFlag string) hand {
-	return hand{
-		config:  addConfig(c),
-		by:      c.Flags().String("by", "", byUsage),
-		because: c.Flags().String(whyFlag, "", "why, in your own `WORDS`; required"),
-		yes:     c.Flags().Bool("yes", false, "do not ask, for scripts"),
-		dryRun:  c.Flags().Bool("dry-run", false, "show what would be done, and do nothing"),
+// addActionFlags adds the flags of an action.
+func addActionFlags(c *cobra.Command) actionFlags {
+	return actionFlags{
+		config: addConfig(c),
+		by:     c.Flags().String("by", "", "`NAME` of the person acting, for the audit record; "+byRequired),
+		reason: c.Flags().String("reason", "", "why you do it, as `TEXT` for the audit record; required"),
+		yes:    c.Flags().Bool("yes", false, "do not ask for confirmation"),
+		dryRun: c.Flags().Bool("dry-run", false, "show what would be done and exit"),
 	}
 }
 
-const byUsage = "your `NAME`, as colleagues know it; kept for ever beside what you did; required where NATS has no accounts, which else know it"
+const byRequired = "required unless NATS has an account for each operator"
 
-// person is who decides, as far as the command line says. The login of the machine is no default: operators share machines
-// and accounts. Where NATS has an account for each operator the name may be left to [whoIs].
-func (h hand) person(whyFlag string) (operator.Person, error) {
-	p := operator.Person{Name: *h.by, Why: *h.because}
+// person returns the person that the command line names. The login of the machine is not the default, because operators share
+// machines and logins. Where NATS has an account for each operator, [whoIs] fills in the name.
+func (h actionFlags) person() (operator.Person, error) {
+	p := operator.Person{Name: *h.by, Why: *h.reason}
 	if p.Name == "" {
 		if cfg, err := load(*h.config); err == nil && cfg.NATS.Accounts {
 			p.Name = nameFromServer
 		}
 	}
 	if err := p.Validate(); err != nil {
-		return p, usagef("--by NAME and --%s WORDS are required: %s", whyFlag, strings.ReplaceAll(err.Error(), "\n", "; "))
+		return p, usagef("--by NAME and --reason TEXT are required: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 	}
 	return p, nil
 }
 
-// nameFromServer stands for a name until the server was asked.
+// nameFromServer is the name until the server has told it.
 const nameFromServer = "?"
 
-// whoIs gives a person the name of the NATS account that payctl is logged in to, where the server has one for each person:
-// no other can be typed. Elsewhere the name is the typed one.
+// whoIs returns the person with the name of the NATS account that payctl is logged in to, where the server has one for each
+// person; --by cannot name another. Elsewhere it returns p unchanged.
 func whoIs(ctx context.Context, conn *jetstream.Conn, p operator.Person) (operator.Person, error) {
 	name, err := conn.Person(ctx)
 	switch {
 	case err != nil:
 		return p, err
 	case name == "" && p.Name == nameFromServer:
-		return p, usagef("--by NAME is required: this user of NATS is no operator's")
+		return p, usagef("--by NAME is required: this NATS user does not belong to an operator")
 	case name == "":
 		return p, nil
 	case p.Name != nameFromServer && p.Name != name:
-		return p, usagef("--by %s: this is the key of %s, and the audit says so", p.Name, name)
+		return p, usagef("--by %s: the NATS key belongs to %s", p.Name, name)
 	}
 	p.Name = name
 	return p, nil
 }
 
-// asPerson is withNATS for what a person does; who is then the person whose key it is, see [whoIs].
+// asPerson is withNATS for an action of a person, whose name [whoIs] completes.
 func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do func(context.Context, config.Config, *jetstream.Conn, operator.Person) error) error {
 	return e.withNATS(ctx, path, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
 		who, err := whoIs(ctx, conn, who)
@@ -85,10 +85,9 @@ func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do 
 	})
 }
 
-// aboutPayment does what a person decided about one payment, whose reason is in --reason, and shows its history as it stands
-// then.
-func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h hand, asJSON bool, do func(context.Context, *jetstream.Conn, operator.Person) (timeline, error)) error {
-	who, err := h.person("reason")
+// aboutPayment carries out a person's decision about one payment and prints the payment's history after it.
+func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, *jetstream.Conn, operator.Person) (timeline, error)) error {
+	who, err := h.person()
 	if err != nil {
 		return err
 	}
@@ -110,15 +109,15 @@ func paymentArgs(args []string) (payment.Ref, error) {
 	return ref, nil
 }
 
-// confirm asks for a word to be typed. Without a terminal only --yes will do.
-func (e Env) confirm(h hand, question, word string) error {
+// confirm asks the person to type a word. Without a terminal --yes is required.
+func (e Env) confirm(h actionFlags, question, word string) error {
 	if *h.yes {
 		return nil
 	}
 	if !e.Interactive {
 		return usagef("stdin is not a terminal: use --yes, or --dry-run to preview")
 	}
-	_, _ = fmt.Fprintf(e.Stderr, "%s\nType %s to do it: ", question, word)
+	_, _ = fmt.Fprintf(e.Stderr, "%s\nType %s to confirm: ", question, word)
 	answer, err := e.line()
 	if err != nil || strings.TrimSpace(answer) != word {
 		return errors.New("not confirmed; nothing was done")
@@ -144,18 +143,18 @@ func (e Env) line() (string, error) {
 }
 
 const (
-	// batch is how many things one pair of audit records is about.
+	// batch is the number of items in one pair of audit records.
 	batch = 500
-	// hands is how many things are done at the same time.
-	hands = 16
+	// concurrency is the number of items acted on at the same time.
+	concurrency = 16
 )
 
-// action does one thing of a batch and fills in what came of it. An error ends the work; what is only not
-// possible for this one is a result.
+// action acts on one item of a batch and sets its result. An error stops the run; an item that cannot be acted on
+// has a result that says so.
 type action func(ctx context.Context, item *events.AuditItem) error
 
-// carryOut does an action to all items, batch by batch: the intent is kept, then it is done, then its result
-// is kept. record holds what all batches have in common. When ctx ends, the batch under way is finished.
+// carryOut applies an action to all items in batches: it records the intent, acts, then records the results. record
+// holds the fields that all batches share. When ctx ends, the current batch is finished.
 func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do action) (map[string]int, error) {
 	results := map[string]int{}
 	if len(items) == 0 {
@@ -188,18 +187,18 @@ func (e Env) carryOutBatch(ctx context.Context, conn *jetstream.Conn, record eve
 		record.Order = record.Items[0].Order
 	}
 	if err := conn.Audit(ctx, record); err != nil {
-		return fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+		return fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(hands)
+	group.SetLimit(concurrency)
 	for i := range record.Items {
 		group.Go(func() error {
 			if groupCtx.Err() != nil {
-				record.Items[i].Result = "not begun"
+				record.Items[i].Result = "not started"
 				return nil
 			}
 			if err := do(ctx, &record.Items[i]); err != nil {
-				record.Items[i].Result = "not known"
+				record.Items[i].Result = "unknown"
 				return err
 			}
 			shown.add()
@@ -209,7 +208,7 @@ func (e Env) carryOutBatch(ctx context.Context, conn *jetstream.Conn, record eve
 	err := group.Wait()
 	record.Stage, record.At = events.Finished, e.Now().UTC()
 	if auditErr := conn.Audit(ctx, record); auditErr != nil {
-		err = errors.Join(err, fmt.Errorf("it was done, and its result could not be recorded: %w", auditErr))
+		err = errors.Join(err, fmt.Errorf("the action was carried out; cannot record its result: %w", auditErr))
 	}
 	return err
 }

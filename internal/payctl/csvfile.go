@@ -57,7 +57,7 @@ func (p *problems) report(line int, column, text string) {
 	switch len(*p) {
 	case maxProblems:
 	case maxProblems - 1:
-		*p = append(*p, problem{line, "", "there are more problems: this is the last that is shown"})
+		*p = append(*p, problem{line, "", "more problems follow and are not shown"})
 	default:
 		*p = append(*p, problem{line, column, text})
 	}
@@ -99,7 +99,7 @@ func separatorOf(text []byte) (rune, error) {
 	commas, semicolons := bytes.ContainsRune(first, ','), bytes.ContainsRune(first, ';')
 	switch {
 	case commas && semicolons:
-		return 0, errors.New("the first line has both commas and semicolons; one of them must separate the columns")
+		return 0, errors.New("the first line has both commas and semicolons; use one of them as the separator")
 	case semicolons:
 		return ';', nil
 	}

@@ -29,7 +29,7 @@ func TestBoundsOfLines(t *testing.T) {
 	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\n,", most+1)) }
 	for name, last := range map[string]problem{
 		"payouts": lastOf(parsePayouts("p.csv", full(payouts, maxPayouts), target{}).problems),
-		"books":   lastOf(parseStatement(full(statement, reconcile.MaxLines), bookForm{}, &reconcile.Statement{})),
+		"books":   lastOf(parseStatement(full(statement, reconcile.MaxLines), statementForm{}, &reconcile.Statement{})),
 	} {
 		if !strings.HasPrefix(last.Problem, "a file may have at most ") {
 			t.Errorf("%s: %s", name, last)
@@ -49,7 +49,7 @@ func costlyFiles(size int) map[string]string {
 	const statement = "order,status,created_at,settled_amount\n"
 	return map[string]string{
 		"commas": strings.Repeat(",", size), "columns": strings.Repeat("a,", size/2), "lines": strings.Repeat("\n", size), "quotes": strings.Repeat(`"`, size), "quoted lines": strings.Repeat("\"\n", size/2), "bad quotes": "a,b\n" + strings.Repeat("a\"\n", size/3), "semicolons": "a;b\n" + strings.Repeat(";", size),
-		"books of nothing": statement + strings.Repeat(",,,\n", size/4), "books of one letter": statement + strings.Repeat("a\n", size/2), "bad books": statement + strings.Repeat("a,b,c,d\n", size/8), "books of one payment": statement + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": statement + strings.Repeat(",", size),
+		"statement of nothing": statement + strings.Repeat(",,,\n", size/4), "statement of one letter": statement + strings.Repeat("a\n", size/2), "bad statement": statement + strings.Repeat("a,b,c,d\n", size/8), "books of one payment": statement + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": statement + strings.Repeat(",", size),
 		"books": statement + numbered(size/30, "a%d,ok,2026-11-22 09:00:05,1\n"), "payouts": "general.payment_id,payment.amount\n" + strings.Repeat("a,1\n", size/4), "not UTF-8": strings.Repeat("\xff\n", size/2),
 	}
 }
@@ -63,7 +63,7 @@ func numbered(n int, format string) string {
 }
 
 // readsLinearly holds the readers of files to what a file may cost.
-func readsLinearly(t *testing.T, text []byte, form bookForm, to target) {
+func readsLinearly(t *testing.T, text []byte, form statementForm, to target) {
 	t.Helper()
 	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
 	alloctest.Linear(t, len(text), func() { parseStatement(text, form, reconcile.NewStatement(day.To, day)) })
@@ -71,13 +71,13 @@ func readsLinearly(t *testing.T, text []byte, form bookForm, to target) {
 }
 
 func TestAFileCostsNoMoreThanItsSize(t *testing.T) {
-	form := bookForm{
+	form := statementForm{
 		columns: map[string]string{"order": "order", "settled_amount": "settled_amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
 		operation: payment.Payout, currency: "KRW", zone: time.UTC,
 	}
 	for what, text := range costlyFiles(256 << 10) {
 		t.Run(what, func(t *testing.T) {
-			readsLinearly(t, []byte(text), bookForm{zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
+			readsLinearly(t, []byte(text), statementForm{zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
 			readsLinearly(t, []byte(text), form, target{provider: "ecommpay-kr", project: "200"})
 		})
 	}
@@ -89,7 +89,7 @@ func TestOnlyTheFirstProblemsAreKept(t *testing.T) {
 		t.Errorf("%d problems", len(f.problems))
 	}
 	statement := reconcile.NewStatement(time.Unix(2, 0), reconcile.Interval{From: time.Unix(1, 0), To: time.Unix(2, 0)})
-	found := parseStatement([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), bookForm{zone: time.UTC}, statement)
+	found := parseStatement([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), statementForm{zone: time.UTC}, statement)
 	if len(found) != maxProblems || !strings.Contains(found[maxProblems-1].Problem, "more problems") || found[0].Line != 2 {
 		t.Errorf("%d problems, the last is %v", len(found), found[len(found)-1])
 	}
@@ -100,7 +100,7 @@ func BenchmarkFile(b *testing.B) {
 	for what, text := range costlyFiles(256 << 10) {
 		b.Run(what, func(b *testing.B) {
 			alloctest.Time(b, 2*len(text), func() {
-				parseStatement([]byte(text), bookForm{zone: time.UTC}, reconcile.NewStatement(day.To, day))
+				parseStatement([]byte(text), statementForm{zone: time.UTC}, reconcile.NewStatement(day.To, day))
 				parsePayouts("payouts.csv", []byte(text), target{provider: "ecommpay-kr", project: "200"})
 			})
 		})

@@ -21,46 +21,46 @@ import (
 const (
 	replayed = "replayed"
 	dropped  = "dropped"
-	gone     = "gone already, or there never was one"
+	gone     = "not found"
 )
 
 // deadLettersAction is replay or drop.
 func deadLettersAction(env Env, what events.Action) *cobra.Command {
 	c := &cobra.Command{
-		Use: "replay [SEQ...]", Short: "Send dead letters to where they came from, after their cause was fixed",
-		Long: `Send dead letters to where they came from, after their cause was fixed, and delete them here. A command whose order
-has another one in the queue is left. Nothing is paid twice: the log decides about a replayed command as about any.
-One whose cause was not fixed comes back under a new number, and the list says so.
+		Use: "replay [SEQ...]", Short: "Return dead letters to their stream after the cause is fixed",
+		Long: `Return dead letters to their stream after the cause is fixed, and delete them from DEADLETTERS. A command is skipped
+while another command of its order is queued. A replay cannot pay twice: it is checked against the log like any command.
+If the cause is not fixed, the message becomes a dead letter again under a new number.
 
-A dead letter that was sent and not deleted, because payctl was killed in between, is still listed, and its audit
-record has no result. To replay it again does no harm.`,
-		Example: `  payctl deadletters replay --reason unknown_provider --by kim --because "the account is configured now" --dry-run
-  payctl deadletters replay 17 18 --by kim --because "ticket 4711" --yes`,
+If payctl is killed between publishing and deleting, the dead letter stays listed and its audit record has no result.
+Replaying it again is safe.`,
+		Example: `  payctl deadletters replay --code unknown_provider --by kim --reason "the account is configured now" --dry-run
+  payctl deadletters replay 17 18 --by kim --reason "ticket 4711" --yes`,
 		Args: cobra.ArbitraryArgs,
 	}
 	if what == events.ActionDrop {
-		c.Use, c.Short, c.Long = "drop [SEQ...]", "Delete dead letters", "Delete dead letters for ever. The audit says which and why."
-		c.Example = `  payctl deadletters drop --reason bad_webhook --before 2026-11-22T00:00:00Z --by kim --because "scans" --dry-run
-  payctl deadletters drop 17 --by kim --because "a test" --yes`
+		c.Use, c.Short, c.Long = "drop [SEQ...]", "Delete dead letters", "Delete dead letters permanently. The audit record lists them."
+		c.Example = `  payctl deadletters drop --code bad_webhook --before 2026-11-22T00:00:00Z --by kim --reason "scans" --dry-run
+  payctl deadletters drop 17 --by kim --reason "a test" --yes`
 	}
 	var s filter
-	h, asJSON, all := addActionFlags(c, "because"), addJSON(c), false
+	h, asJSON, all := addActionFlags(c), addJSON(c), false
 	s.addFilters(c)
 	c.Flags().BoolVar(&all, "all", false, "all dead letters")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		s.sequences = append(s.sequences, args...)
 		if !all && len(s.filter()) == 0 && len(s.sequences) == 0 {
-			return usagef("say which dead letters: by number, with a filter, or --all")
+			return usagef("name dead letters by number, with a filter, or use --all")
 		}
 		if err := s.validate(); err != nil {
 			return err
 		}
-		who, err := h.person("because")
+		who, err := h.person()
 		if err != nil {
 			return err
 		}
 		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
-			d := deadLetterWork{env: env, conn: conn, hand: h, action: what, filter: s, who: who, json: *asJSON, out: c.OutOrStdout()}
+			d := deadLetterWork{env: env, conn: conn, flags: h, action: what, filter: s, who: who, json: *asJSON, out: c.OutOrStdout()}
 			return d.run(ctx)
 		})
 	}
@@ -71,7 +71,7 @@ record has no result. To replay it again does no harm.`,
 type deadLetterWork struct {
 	env    Env
 	conn   *jetstream.Conn
-	hand   hand
+	flags  actionFlags
 	action events.Action
 	filter filter
 	who    operator.Person
@@ -85,16 +85,16 @@ func (d deadLetterWork) run(ctx context.Context) error {
 		return err
 	}
 	lines, absent := linesOf(found), d.absent(found)
-	r := actionReport{Action: d.action, Chosen: len(lines), DryRun: *d.hand.dryRun, Items: append(itemsOf(lines), absent...)}
-	if *d.hand.dryRun || len(found) == 0 {
+	r := actionReport{Action: d.action, Chosen: len(lines), DryRun: *d.flags.dryRun, Items: append(itemsOf(lines), absent...)}
+	if *d.flags.dryRun || len(found) == 0 {
 		return d.show(r, lines, reasons, len(absent))
 	}
-	if !*d.hand.yes {
+	if !*d.flags.yes {
 		if err := d.ask(lines, absent); err != nil {
 			return err
 		}
 	}
-	if err := d.env.confirm(d.hand, fmt.Sprintf("%s %s, as %s: %s", d.action, counted(len(found), "dead letter"), d.who.Name, d.who.Why), fmt.Sprint(len(found))); err != nil {
+	if err := d.env.confirm(d.flags, fmt.Sprintf("%s %s, as %s: %s", d.action, counted(len(found), "dead letter"), d.who.Name, d.who.Why), fmt.Sprint(len(found))); err != nil {
 		return err
 	}
 	r.Items, r.Results, err = d.carryOut(ctx, lines)
@@ -104,7 +104,7 @@ func (d deadLetterWork) run(ctx context.Context) error {
 	}
 	err = errors.Join(r.write(d.out, d.json), err, leftAlone(r.Results))
 	if d.action == events.ActionReplay && r.Results[replayed] > 0 {
-		_, _ = fmt.Fprintln(d.env.Stderr, "What was not fixed comes back under a new number: look with payctl deadletters list")
+		_, _ = fmt.Fprintln(d.env.Stderr, "Check payctl deadletters list: a message whose cause is not fixed comes back under a new number")
 	}
 	return err
 }
@@ -196,13 +196,13 @@ func doToDeadLetter(ctx context.Context, conn *jetstream.Conn, what events.Actio
 	item.Result = replayed
 	switch {
 	case errors.Is(err, events.ErrQueued):
-		item.Result, err = "left: another command of the order is queued", nil
+		item.Result, err = "skipped: another command of the order is queued", nil
 	case errors.Is(err, events.ErrNoDeadLetter):
 		item.Result, err = gone, nil
 	case errors.Is(err, jetstream.ErrTruncated):
-		item.Result, err = "left: only a part of the message was kept, because it was too big to be worked", nil
+		item.Result, err = "skipped: the message was too big and was stored in part", nil
 	case errors.Is(err, jetstream.ErrNoPlace):
-		item.Result, err = "left: it names no place to send it to", nil
+		item.Result, err = "skipped: its original subject is unknown", nil
 	}
 	return err
 }

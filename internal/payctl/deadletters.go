@@ -22,29 +22,29 @@ import (
 )
 
 func deadLettersCommand(env Env) *cobra.Command {
-	parent := group("deadletters", "Look at what could not be worked, send it again or delete it", "  payctl deadletters list --reason unknown_provider")
+	parent := group("deadletters", "List, replay or delete messages that could not be processed", "  payctl deadletters list --code unknown_provider")
 	parent.AddCommand(deadLettersList(env), deadLettersShow(env), deadLettersAction(env, events.ActionReplay), deadLettersAction(env, events.ActionDrop))
 	return parent
 }
 
 // filter says which dead letters are meant.
 type filter struct {
-	reason, provider, stream, since, before string
-	sequences                               []string
+	code, provider, stream, since, before string
+	sequences                             []string
 }
 
 func (s *filter) addFilters(c *cobra.Command) {
-	c.Flags().StringVar(&s.reason, "reason", "", "only with this reason `CODE`, e.g. unknown_provider")
-	c.Flags().StringVar(&s.provider, "provider", "", "only of this account; unknown for those without one")
-	c.Flags().StringVar(&s.stream, "stream", "", "only from COMMANDS or WEBHOOKS")
-	c.Flags().StringVar(&s.since, "since", "", "only from this `TIME` on, e.g. 2026-11-22T00:00:00Z")
-	c.Flags().StringVar(&s.before, "before", "", "only before this `TIME`")
-	c.Flags().StringSliceVar(&s.sequences, "seq", nil, "only these `NUMBERS`, e.g. 17,18")
+	c.Flags().StringVar(&s.code, "code", "", "filter by reason `CODE`, e.g. unknown_provider")
+	c.Flags().StringVar(&s.provider, "provider", "", "filter by provider; unknown for messages without one")
+	c.Flags().StringVar(&s.stream, "stream", "", "filter by stream: COMMANDS or WEBHOOKS")
+	c.Flags().StringVar(&s.since, "since", "", "filter by `TIME`: at or after it, e.g. 2026-11-22T00:00:00Z")
+	c.Flags().StringVar(&s.before, "before", "", "filter by `TIME`: before it")
+	c.Flags().StringSliceVar(&s.sequences, "seq", nil, "filter by `NUMBERS`, e.g. 17,18")
 }
 
 // filter is the filter by the names of its flags, for the audit.
 func (s filter) filter() map[string]string {
-	all := map[string]string{"reason": s.reason, "provider": s.provider, "stream": s.stream, "since": s.since, "before": s.before}
+	all := map[string]string{"code": s.code, "provider": s.provider, "stream": s.stream, "since": s.since, "before": s.before}
 	maps.DeleteFunc(all, func(_, value string) bool { return value == "" })
 	return all
 }
@@ -61,7 +61,7 @@ func (s filter) validate() error {
 func (s filter) matches(l jetstream.DeadLetter) bool {
 	since, _ := time.Parse(time.RFC3339, s.since)
 	before, _ := time.Parse(time.RFC3339, s.before)
-	return (s.reason == "" || string(l.Reason) == s.reason) && (s.stream == "" || l.Stream == s.stream) &&
+	return (s.code == "" || string(l.Reason) == s.code) && (s.stream == "" || l.Stream == s.stream) &&
 		(s.provider == "" || deadLetterRef(l).Provider == s.provider) &&
 		(s.since == "" || !l.At.Before(since)) && (s.before == "" || l.At.Before(before)) &&
 		(len(s.sequences) == 0 || slices.Contains(s.sequences, strconv.FormatUint(l.Sequence, 10)))
@@ -143,9 +143,9 @@ func linesOf(deadLetters []jetstream.DeadLetter) []deadLetterLine {
 
 func deadLettersList(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "list", Short: "List dead letters, without their content",
+		Use: "list", Short: "List dead letters without their content",
 		Example: `  payctl deadletters list
-  payctl deadletters list --reason order_reused --provider ecommpay-kr --since 2026-11-22T00:00:00Z --json`,
+  payctl deadletters list --code order_reused --provider ecommpay-kr --since 2026-11-22T00:00:00Z --json`,
 		Args: arguments(),
 	}
 	var s filter
@@ -198,7 +198,7 @@ func deadLetterTable(w io.Writer, lines []deadLetterLine) error {
 	}
 	for _, l := range lines {
 		if l.ReplayOf != 0 {
-			l.Detail += fmt.Sprintf(" (came back: it was replayed as %d)", l.ReplayOf)
+			l.Detail += fmt.Sprintf(" (replayed before, as %d)", l.ReplayOf)
 		}
 		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%d\x00%s\x00%s\x00%s\x00%s\x00%s\x00%d\x00%s", l.Sequence, l.At.UTC().Format(time.RFC3339),
 			l.Reason, l.Stream, l.Provider, l.Order, l.Deliveries, l.Detail)))
@@ -209,32 +209,32 @@ func deadLetterTable(w io.Writer, lines []deadLetterLine) error {
 func deadLettersShow(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "show SEQ", Short: "Show one dead letter, with personal data masked",
-		Long: `Show one dead letter, with personal data masked: of its content, only names of fields and what names and measures
-the payment. --unmask shows all of it, and a record of who looked and why is kept.`,
+		Long: `Show one dead letter. Personal data is masked: only field names and what identifies the payment are shown. --unmask
+shows all of it and writes an audit record.`,
 		Example: `  payctl deadletters show 1
-  payctl deadletters show 1 --unmask --by kim --because "the upstream asks what it sent, ticket 4711"`,
+  payctl deadletters show 1 --unmask --by kim --reason "the upstream asks what it sent, ticket 4711"`,
 		Args: arguments("SEQ"),
 	}
-	h, asJSON := addActionFlags(c, "because"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	for _, name := range []string{"yes", "dry-run"} {
 		_ = c.Flags().MarkHidden(name)
 	}
-	unmask := c.Flags().Bool("unmask", false, "show personal data; needs --by and --because")
+	unmask := c.Flags().Bool("unmask", false, "show personal data; requires --by and --reason")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		seq, err := strconv.ParseUint(args[0], 10, 64)
 		if err != nil {
-			return usagef("%q is not the number of a dead letter; payctl deadletters list has the numbers", args[0])
+			return usagef("%q is not the number of a dead letter; see payctl deadletters list", args[0])
 		}
 		var who operator.Person
 		if *unmask {
-			if who, err = h.person("because"); err != nil {
+			if who, err = h.person(); err != nil {
 				return err
 			}
 		}
 		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
 			l, err := conn.DeadLetter(ctx, seq)
 			if errors.Is(err, events.ErrNoDeadLetter) {
-				return fmt.Errorf("%w; payctl deadletters list has the numbers", err)
+				return fmt.Errorf("%w; see payctl deadletters list", err)
 			}
 			if err != nil {
 				return err

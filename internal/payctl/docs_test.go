@@ -95,13 +95,13 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 		"sent.json":         `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,
 		"notification.json": `{"payment_id":"PM1","amount":400000,"sign":"804628be9f30b9ff048a05177fc41e14"}`,
 		"payouts.csv":       csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[0][1],
-		"books.csv":         csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[1][1],
+		"statement.csv":     csvBlock.FindAllStringSubmatch(read(t, "../../docs/payctl.md"), -1)[1][1],
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	made := run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "as the configuration says", "--config", filepath.Join(dir, "payonce.yaml"))
+	made := run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "as the configuration says", "--config", filepath.Join(dir, "payonce.yaml"))
 	made.expect(t, payctl.ExitOK, "", "")
 	self, err := os.Executable()
 	if err != nil {

@@ -19,7 +19,7 @@ type comparison struct {
 	Operations []payment.Operation `json:"operations"`
 	From       time.Time           `json:"from"`
 	Until      time.Time           `json:"until"` // not compared any more
-	AsOf       time.Time           `json:"as_of"` // when the books were read or made
+	AsOf       time.Time           `json:"as_of"` // when the statement was read or made
 	Summary    reconcile.Summary   `json:"summary"`
 	Findings   []shownFinding      `json:"findings"`
 
@@ -180,34 +180,34 @@ func advice(provider string, f reconcile.Finding) string {
 	resolve := "payctl payment resolve " + ref + " --settled or --failed"
 	switch f.Kind {
 	case reconcile.MissingHere:
-		return "Ask the provider who ordered it; see whether its command waits or was refused: " + show + ". After a loss of the log start no worker before this is clear."
+		return "Ask the provider who ordered it, and check whether its command is queued or was refused: " + show + ". If the log lost events, start no worker until this is explained."
 	case reconcile.MissingThere:
-		return "Ask the provider, which said that it was paid, and tell the owner of the ledger: " + show
+		return "Ask the provider, which reported it as paid, and inform the owner of the ledger: " + show
 	case reconcile.PaidThere, reconcile.DeclinedThere, reconcile.ReversalThere:
-		return "Tell the owner of the ledger and ask the provider to send its callback again: it makes the payment a conflict or reversed. A conflict is decided with " + resolve
+		return "Inform the owner of the ledger and ask the provider to resend its callback, which makes the payment a conflict or reversed. Decide a conflict with " + resolve
 	case reconcile.FinalThere:
 		return finalThere(ref, resolve, f)
 	case reconcile.OpenThere:
 		if f.Ours != nil && f.Ours.Status == string(payment.Parked) {
-			return "Nothing was sent, as far as we know, and they have it: ask the provider before it is sent again. payctl parked cancel " + ref + " keeps it from being sent."
+			return "The log has no request for it, but the provider has it: ask the provider before it is sent again. payctl parked cancel " + ref + " stops it from being sent."
 		}
 		return "It may still be paid or declined there: ask the provider, and compare again tomorrow."
 	case reconcile.AmountDiffers:
-		return "Look at both amounts and ask the provider what moved: " + show
+		return "Compare both amounts and ask the provider what moved: " + show
 	case reconcile.ChargedTwice:
-		return "Ask the provider to take all but one of them back, by their numbers. Ours is shown by " + show
+		return "Ask the provider to reverse all but one of them, by their reference numbers. For ours see " + show
 	case reconcile.ReferenceDiffers:
-		return "Perhaps they are two payments: ask the provider about both numbers. Ours is shown by " + show
+		return "These may be two payments: ask the provider about both reference numbers. For ours see " + show
 	case reconcile.UnreadableHere:
-		return "An event of our log cannot be read, and nothing is known of the payment until a person steps over it: " + show + ", then payctl log skip " + ref
+		return "An event of the log cannot be read, so the payment's state is unknown until an operator skips the event: " + show + ", then payctl log skip " + ref
 	case reconcile.OpenHere:
-		return "Nothing: it is looked up by itself. " + show
+		return "No action needed: it is looked up automatically. " + show
 	case reconcile.Moving:
-		return "Compare again later: it changed while the books were made."
+		return "Compare again later: it changed while the statement was being made."
 	case reconcile.NotCovered:
-		return "Compare again with a list that has the day before and the day after, too."
+		return "Compare again with a statement that includes the day before and the day after."
 	}
-	return "Look into the provider's own list. A word that is not known is explained with --statuses; times that are not covered are compared with an earlier --from."
+	return "Check it in the provider's console. Map an unknown status with --statuses; for times that are not covered use an earlier --from."
 }
 
 // finalThere says how an open payment comes to its outcome.
@@ -218,11 +218,11 @@ func finalThere(ref, resolve string, f reconcile.Finding) string {
 	}
 	switch payment.Status(status) {
 	case payment.InDoubt, payment.Submitting:
-		return "It is looked up by itself; payctl parked release " + ref + " looks it up now, if its command waits. What stays in doubt is decided with " + resolve
+		return "It is looked up automatically; payctl parked release " + ref + " looks it up now, if its command is parked. If it stays in doubt, decide it with " + resolve
 	case payment.Parked:
-		return "Nothing was sent, as far as we know, and they have it: ask the provider before it is sent again. payctl parked cancel " + ref + " keeps it from being sent."
+		return "The log has no request for it, but the provider has it: ask the provider before it is sent again. payctl parked cancel " + ref + " stops it from being sent."
 	case payment.Pending:
-		return "It is looked up by itself until the provider's threshold. If it must not wait, ask the provider, then " + resolve
+		return "It is looked up automatically until the provider's threshold. If that is too late, ask the provider, then " + resolve
 	}
-	return "A person must decide: ask the provider, then " + resolve
+	return "An operator must decide: ask the provider, then " + resolve
 }

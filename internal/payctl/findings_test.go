@@ -24,7 +24,7 @@ func everyFinding() *comparison {
 	at := time.Date(2026, 11, 21, 14, 5, 0, 0, zone)
 	q := &question{provider: "teemopay-kr", operations: payment.Operations(), rules: reconcile.Rules{Interval: reconcile.Interval{
 		From: at.Truncate(24 * time.Hour), To: at.Add(24 * time.Hour).Truncate(24 * time.Hour),
-	}}, form: bookForm{zone: zone}}
+	}}, form: statementForm{zone: zone}}
 	c := newComparison(q, reconcile.NewStatement(at.Add(15*time.Hour), q.rules.Interval))
 	ours := &reconcile.Side{Status: "settled", Amount: payment.KRW(10000), SettledAmount: payment.KRW(9000), Reference: "T-1", At: at.UTC()}
 	theirs := []reconcile.Side{{Status: "paid", Amount: payment.KRW(10000), SettledAmount: payment.KRW(10000), Reference: "T-2", At: at.UTC()}, {Status: "accepted"}}

@@ -62,9 +62,9 @@ func FuzzStatementFile(f *testing.F) {
 	}
 	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
 	f.Fuzz(func(t *testing.T, text []byte, named bool) {
-		form := bookForm{zone: time.UTC}
+		form := statementForm{zone: time.UTC}
 		if named {
-			form = bookForm{
+			form = statementForm{
 				columns: map[string]string{"order": "order", "settled_amount": "amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
 				operation: payment.Payout, currency: "TWD", zone: zones["TWD"],
 			}

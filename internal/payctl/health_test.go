@@ -13,9 +13,9 @@ func TestHealth(t *testing.T) {
 		}
 	}))
 	run(t, "", "health", server.URL+"/readyz").expect(t, 0, "ready\n", "")
-	run(t, "", "health", server.URL+"/other").expect(t, 1, "", "answers 503 Service Unavailable; its log says what is missing")
+	run(t, "", "health", server.URL+"/other").expect(t, 1, "", "answers 503 Service Unavailable; see its log")
 	server.Close()
-	run(t, "", "health", server.URL+"/readyz").expect(t, 1, "", "refused\nNext: see that the service runs")
+	run(t, "", "health", server.URL+"/readyz").expect(t, 1, "", "refused\nNext: check that the service runs")
 	for _, wrong := range []string{"127.0.0.1:9091", "readyz", "http://"} {
 		run(t, "", "health", wrong).expect(t, 2, "", "URL like http://127.0.0.1:9091/readyz")
 	}

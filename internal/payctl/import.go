@@ -17,35 +17,35 @@ import (
 )
 
 func payoutsCommand(env Env) *cobra.Command {
-	parent := group("payouts", "Send many payouts at once", "  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run")
+	parent := group("payouts", "Import mass payouts", "  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run")
 	c := &cobra.Command{
 		Use:   "import FILE.csv",
-		Short: "Send the payouts of a CSV file, as ECommPay's Dashboard takes it",
-		Long: `Send the payouts of a CSV file, as ECommPay's Dashboard takes it for mass payouts: the first line names the
+		Short: "Queue the payouts of a CSV file in the format of ECommPay's Dashboard",
+		Long: `Queue the payouts of a CSV file in the format of ECommPay's Dashboard for mass payouts. The first line names the
 columns, which are the fields of a payout by Gate without the signature:
 
   general.project_id, general.payment_id, customer.id, customer.first_name, customer.last_name,
   customer.email, customer.ip_address, account.number, account.customer_name, account.bank_id,
   payment.amount, payment.currency
 
-The columns may stand in any order, in capital or small letters, and be separated by "," or ";". The file is
-UTF-8, with or without BOM. Lines of nothing but separators are skipped.
+The columns can be in any order and in upper or lower case, separated by "," or ";". The file is UTF-8, with or without
+BOM. Lines that contain only separators are skipped.
 
-The whole file is checked before anything is sent; what is wrong is shown with its line and column, and
-nothing is sent. The provider is asked for the banks that it serves, also with --dry-run; when it cannot be
-asked, the bank ids are not compared, and that is said. Running the same file again is safe: a payout that was sent is recognised. A payout whose
-payment_id was used for another payment is a conflict: it is not sent, and the exit code is 1.`,
+The whole file is checked first. If any line is wrong, all problems are printed with line and column, and nothing is
+queued. Bank ids are compared with the provider's own list, also with --dry-run; if the list cannot be read, the summary
+says so. Running the same file again is safe: a payout that was queued before is recognised. A payout whose payment_id
+belongs to another payment is a conflict: it is not queued, and the exit code is 1.`,
 		Example: `  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run
   payctl payouts import payouts.csv --provider ecommpay-kr
   payctl payouts import payouts.csv --provider ecommpay-kr --json --config /etc/payonce/payonce.yaml`,
 		Args: arguments("FILE.csv"),
 	}
 	configPath, asJSON := addConfig(c), addJSON(c)
-	provider := c.Flags().String("provider", "", "the configured account that pays")
-	dryRun := c.Flags().Bool("dry-run", false, "check the file and send no payout; NATS is not needed")
+	provider := c.Flags().String("provider", "", "the provider that pays; required")
+	dryRun := c.Flags().Bool("dry-run", false, "check the file only; NATS is not needed")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *provider == "" {
-			return usagef("--provider is required: the configured account that pays")
+			return usagef("--provider is required")
 		}
 		cfg, err := load(*configPath)
 		if err != nil {
@@ -79,7 +79,7 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error
 	}
 	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
 	if len(f.problems) > 0 {
-		return fmt.Errorf("the file is not good (problems: %d): nothing was sent", len(f.problems))
+		return fmt.Errorf("problems in the file: %d; nothing was sent", len(f.problems))
 	}
 	if r.DryRun {
 		return nil
@@ -93,7 +93,7 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error
 	r.count(f.payouts, results)
 	switch {
 	case err != nil:
-		return fmt.Errorf("stopped: %w\nRun the same command again to continue: what was sent is recognised and not sent twice", err)
+		return fmt.Errorf("stopped: %w\nRun the same command again to continue: payouts that were sent are recognised", err)
 	case len(r.Conflicts) > 0:
 		return fmt.Errorf("conflicts: %d; these payouts were not sent", len(r.Conflicts))
 	}
@@ -105,13 +105,13 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error
 func (e Env) askBanks(ctx context.Context, connector connectors.Connector) string {
 	lister, able := connector.(connectors.BankLister)
 	if !able {
-		return "the provider gives no list of banks"
+		return "the provider has no list of banks"
 	}
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	if _, err := lister.Banks(ctx, payment.Payout); err != nil {
 		failed := connectors.Classify(err)
-		return strings.TrimSpace(fmt.Sprintf("the provider gave no list of banks: %s %s", failed.Code, failed.ProviderCode))
+		return strings.TrimSpace(fmt.Sprintf("cannot read the provider's list of banks: %s %s", failed.Code, failed.ProviderCode))
 	}
 	return ""
 }
@@ -123,7 +123,7 @@ func (e Env) target(cfg config.Config, provider string) (target, error) {
 		return target{}, err
 	}
 	if kind := cfg.Providers[provider].Kind; kind != ecommpay.Kind.Name {
-		return target{}, usagef("%s is of kind %s: the file is one of ECommPay's Dashboard, with its projects and bank numbers", provider, kind)
+		return target{}, usagef("%s is of kind %s; the file format is that of ECommPay's Dashboard", provider, kind)
 	}
 	var settings ecommpay.Settings
 	if err := cfg.Providers[provider].Decode(&settings); err != nil {
@@ -182,9 +182,9 @@ func (r *report) write(w io.Writer, asJSON bool) error {
 	switch {
 	case len(r.Problems) > 0:
 	case r.DryRun:
-		_, err = fmt.Fprintf(w, "%d payouts, %s in all: the file is good. Nothing was sent.\n", r.Payouts, r.Total)
+		_, err = fmt.Fprintf(w, "%d payouts, %s in total: no problems. Nothing was sent.\n", r.Payouts, r.Total)
 	default:
-		_, err = fmt.Fprintf(w, "%d payouts, %s in all: %d new, %d already there, %d conflicts, %d not sent.\n",
+		_, err = fmt.Fprintf(w, "%d payouts, %s in total: %d new, %d already there, %d conflicts, %d not sent.\n",
 			r.Payouts, r.Total, r.New, r.Already, len(r.Conflicts), r.Unsent)
 	}
 	return err

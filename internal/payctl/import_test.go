@@ -39,7 +39,7 @@ func TestImport(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	path := file(t, "november.csv", header+"\n"+strings.Replace(line, "Kon,Do", "길동,홍", 1)+"\n"+nth(2)+"\n")
-	importFile(t, config, path).expect(t, 0, "2 payouts, 20000 KRW in all: 2 new, 0 already there, 0 conflicts, 0 not sent.\n", "2 of 2 payouts")
+	importFile(t, config, path).expect(t, 0, "2 payouts, 20000 KRW in total: 2 new, 0 already there, 0 conflicts, 0 not sent.\n", "2 of 2 payouts")
 	cmd := queued(t, conn, "P-1")
 	if cmd.RequestedAt.IsZero() {
 		t.Error("the time is missing")
@@ -108,7 +108,7 @@ func TestImportConflictsWithOthers(t *testing.T) {
 func TestImportWithoutStreams(t *testing.T) {
 	t.Parallel()
 	config := configuration(t, natstest.Start(t).URL(), nowhere)
-	importFile(t, config, file(t, "a.csv", header+"\n"+line)).expect(t, 1, "0 new, 0 already there, 0 conflicts", "make it with payctl streams apply")
+	importFile(t, config, file(t, "a.csv", header+"\n"+line)).expect(t, 1, "0 new, 0 already there, 0 conflicts", "create it with payctl streams apply")
 }
 
 func largeFile(t testing.TB, payouts int) string {
@@ -126,7 +126,7 @@ func TestImportLarge(t *testing.T) {
 	const large = 3_000
 	conn, config := system(t)
 	path := largeFile(t, large)
-	importFile(t, config, path).expect(t, 0, "3000 payouts, 30000000 KRW in all: 3000 new, 0 already there, 0 conflicts, 0 not sent", "1500 of 3000 payouts")
+	importFile(t, config, path).expect(t, 0, "3000 payouts, 30000000 KRW in total: 3000 new, 0 already there, 0 conflicts, 0 not sent", "1500 of 3000 payouts")
 	for i := range large / 100 {
 		live(t, conn, payment.New(queued(t, conn, fmt.Sprintf("P-%d", i*100+1))), submitting)
 	}

@@ -15,21 +15,21 @@ import (
 )
 
 func logCommand(env Env) *cobra.Command {
-	parent := group("log", "Decide about the log of payments", "  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason \"ticket 4720\" --dry-run\n  payctl log accept --by kim --reason \"restored the copy of 03:00, ticket 4718\" --dry-run")
+	parent := group("log", "Accept a restored log, or skip an event that cannot be read", "  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason \"ticket 4720\" --dry-run\n  payctl log accept --by kim --reason \"restored the copy of 03:00, ticket 4718\" --dry-run")
 	c := &cobra.Command{
-		Use: "accept", Short: "Let workers go on with a log that has lost its past",
-		Long: `Let workers go on with a log that has lost its past, as after a restore from an older copy. Until then they execute nothing and
-are not ready, because orders that were paid after the copy are not in the log and would be paid again.
+		Use: "accept", Short: "Let workers continue with a log that lost events",
+		Long: `Let workers continue with a log that lost events, for example after a restore from an older copy. Until then they execute
+nothing and are not ready: orders that were paid after the copy are not in the log and would be paid again.
 
-First compare every provider's records with the log, from the day of the copy on (payctl statements compare), and end what was paid
-and still waits (payctl parked cancel); docs/operators.md has the steps. Workers go on by themselves within seconds.`,
+First compare every provider's statement with the log, from the day of the copy on (payctl statements compare), and cancel
+parked payments that were paid (payctl parked cancel). docs/operators.md has the steps. Workers continue within seconds.`,
 		Example: `  payctl log accept --by kim --reason "restored the copy of 03:00, ticket 4718" --dry-run
-  payctl log accept --by kim --reason "restored the copy of 03:00; books compared, ticket 4718" --yes`,
+  payctl log accept --by kim --reason "restored the copy of 03:00; statements compared, ticket 4718" --yes`,
 		Args: arguments(),
 	}
-	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		who, err := h.person("reason")
+		who, err := h.person()
 		if err != nil {
 			return err
 		}
@@ -42,7 +42,7 @@ and still waits (payctl parked cancel); docs/operators.md has the steps. Workers
 			if *asJSON {
 				return writeJSON(c.OutOrStdout(), acceptedLog{Made: end.Log, Sequence: end.Sequence, DryRun: *h.dryRun})
 			}
-			result := "accepted; workers go on within seconds"
+			result := "accepted; workers continue within seconds"
 			if *h.dryRun {
 				result = "nothing was done"
 			}
@@ -62,14 +62,14 @@ type acceptedLog struct {
 }
 
 // acceptLog writes that a person accepts the log as it ends now.
-func (e Env) acceptLog(ctx context.Context, conn *jetstream.Conn, h hand, r events.AuditRecord) (events.LogMark, error) {
+func (e Env) acceptLog(ctx context.Context, conn *jetstream.Conn, h actionFlags, r events.AuditRecord) (events.LogMark, error) {
 	asking, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	end, err := conn.LogEnd(asking)
 	if err != nil || *h.dryRun {
 		return end, err
 	}
-	question := fmt.Sprintf("The log was made at %s and ends at sequence %d. What was paid after that is not in it, and is paid again when its command comes again.\n"+
+	question := fmt.Sprintf("The log was made at %s and ends at sequence %d. Payments made after that are not in it, and are made again if their command comes again.\n"+
 		"Accept it, as %s: %s", end.Log, end.Sequence, r.By, r.Reason)
 	if err := e.confirm(h, question, "accept"); err != nil {
 		return end, err

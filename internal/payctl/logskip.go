@@ -18,31 +18,31 @@ import (
 func skipCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "skip PROVIDER ORDER --sequence N",
-		Short: "Step over an event of the log that cannot be read, so that its payment goes on",
-		Long: `Step over an event of the log that cannot be read, so that its payment goes on. Until then workers write nothing after it and
-call no provider for the payment, because the event can say anything.
+		Short: "Skip an event of the log that cannot be read",
+		Long: `Skip an event of the log that cannot be read, so that its payment can continue. Until then workers append nothing to the
+payment and do not call its provider, because the event could say anything.
 
-The event stays in the log, and a further one is written after it: the payment as it stood before, if that was an outcome or
-pending; else in doubt, because the event may have been the intent to send it. A payment in doubt is looked up at its
-provider. It is sent again only if the event is one that a worker writes before it knows anything from the provider, and the provider says twice that it does
-not know the order. Where the log has nothing of the payment before the event, it is never sent; --operation is required where its
-command is gone, too.
+The event stays in the log, and another one is appended: with the status before it, if that was an outcome or pending;
+otherwise in_doubt, because the event may have been the intent to send the payment. A payment in doubt is looked up at
+its provider. It is sent again only if workers write such an event before they know anything from the provider, and the
+provider says twice that it does not know the order. If the log has no earlier event of the payment, it is never sent;
+if its command is gone as well, --operation is required.
 
-Look at the event first, with payctl payment show and at the sequence in PAYMENTS; a ledger stops at it if it reads it.`,
+Read the event first, with payctl payment show and at its sequence in PAYMENTS. Ledgers that read it stop at it.`,
 		Example: `  payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason "ticket 4720" --dry-run
   payctl log skip teemopay-kr P-1001 --sequence 4711 --by kim --reason "written by a tool of ours, ticket 4720"`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
-	sequence := c.Flags().Uint64("sequence", 0, "the `NUMBER` of the event in PAYMENTS; required")
-	operation := c.Flags().String("operation", "", "deposit or payout, where neither log nor queue knows it")
+	h, asJSON := addActionFlags(c), addJSON(c)
+	sequence := c.Flags().Uint64("sequence", 0, "sequence `NUMBER` of the event in PAYMENTS; required")
+	operation := c.Flags().String("operation", "", "deposit or payout; required if neither log nor queue has it")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref, err := paymentArgs(args)
 		if err != nil {
 			return err
 		}
 		if *sequence == 0 {
-			return usagef("--sequence N is required: payctl payment show %s %s says it", ref.Provider, ref.Order)
+			return usagef("--sequence N is required; see payctl payment show %s %s", ref.Provider, ref.Order)
 		}
 		if *operation != "" && !payment.Operation(*operation).Valid() {
 			return usagef("--operation must be deposit or payout")
@@ -55,7 +55,7 @@ Look at the event first, with payctl payment show and at the sequence in PAYMENT
 }
 
 // skip shows what would be written, asks, and writes it. It returns the payment's history as it stands then.
-func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operator.Skip, who operator.Person) (timeline, error) {
+func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h actionFlags, want operator.Skip, who operator.Person) (timeline, error) {
 	ref := want.Ref
 	service := operator.Service{Log: conn, Queue: conn, Now: e.Now}
 	reading, cancel := context.WithTimeout(ctx, e.Timeout)
@@ -95,7 +95,7 @@ func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h hand, want operat
 	case err != nil:
 		return timeline{}, err
 	case refused != nil:
-		return timeline{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+		return timeline{}, errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
 	}
 	return e.history(ctx, conn, ref)
 }
@@ -106,11 +106,11 @@ func skipQuestion(plan operator.SkipPlan, who operator.Person) string {
 	for _, s := range plan.Skipped {
 		says = append(says, fmt.Sprintf("%s of %s", s.Status, s.At.UTC().Format(time.RFC3339)))
 	}
-	before := "the log has nothing of it before"
+	before := "the log has no earlier event of it"
 	if plan.Before.Status != payment.Requested {
 		before = "before it stood " + open(plan.Before)
 	}
-	return fmt.Sprintf("Event %d of %s cannot be read: %s; the subjects say %s. It is stepped over, and stays in the log. The payment will be %s; %s says: %s",
+	return fmt.Sprintf("Event %d of %s cannot be read: %s; the subjects say %s. It is skipped and stays in the log. The payment will be %s; %s says: %s",
 		plan.Sequence, plan.Next.Ref, before, strings.Join(says, ", then "), open(plan.Next), who.Name, who.Why)
 }
 

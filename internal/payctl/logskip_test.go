@@ -46,9 +46,9 @@ func TestLogSkip(t *testing.T) {
 	bad := garbage(t, url, payment.Submitting, "P-1")
 
 	show := run(t, "", "payment", "show", shop, "P-1", "--config", config)
-	show.expect(t, 0, fmt.Sprintf("WARNING the last events of it cannot be read (%d)", bad), "")
+	show.expect(t, 0, fmt.Sprintf("WARNING its last events cannot be read (%d)", bad), "")
 	show.expect(t, 0, fmt.Sprintf("unreadable - event %d, subject says submitting: it is not JSON", bad), "")
-	show.expect(t, 0, fmt.Sprintf("payctl log skip %s P-1 --sequence %d --reason WORDS", shop, bad), "")
+	show.expect(t, 0, fmt.Sprintf("payctl log skip %s P-1 --sequence %d --reason TEXT", shop, bad), "")
 	next := fmt.Sprintf("payctl log skip %s P-1 --sequence %d", shop, bad)
 	for _, args := range [][]string{
 		{"payment", "resolve", shop, "P-1", "--failed", "--by", "kim", "--reason", "x", "--yes"},
@@ -79,7 +79,7 @@ func TestLogSkip(t *testing.T) {
 		t.Errorf("its command waits until %s", held.Due)
 	}
 	checkAudited(t, conn, bad)
-	run(t, "", skipArgs(config, "P-1", bad, "--yes")...).expect(t, payctl.ExitFailed, "", "can be read: there is nothing to step over")
+	run(t, "", skipArgs(config, "P-1", bad, "--yes")...).expect(t, payctl.ExitFailed, "", "can be read: nothing to skip")
 }
 
 func checkAudited(t *testing.T, conn *jetstream.Conn, bad uint64) {
@@ -121,10 +121,10 @@ func TestLogSkipOfAnOutcomeAndOfNothing(t *testing.T) {
 	}
 
 	bad := garbage(t, url, payment.Submitting, "P-2")
-	run(t, "", skipArgs(config, "P-2", bad, "--yes")...).expect(t, payctl.ExitFailed, "", "say --operation")
+	run(t, "", skipArgs(config, "P-2", bad, "--yes")...).expect(t, payctl.ExitFailed, "", "use --operation")
 	run(t, "", skipArgs(config, "P-2", bad, "--yes", "--operation", "refund")...).expect(t, payctl.ExitUsage, "", "--operation must be")
 	o := run(t, "", skipArgs(config, "P-2", bad, "--yes", "--operation", "payout")...)
-	if o.expect(t, 0, "status conflict", "the log has nothing of it before"); strings.Contains(o.out, "홍길동") {
+	if o.expect(t, 0, "status conflict", "the log has no earlier event of it"); strings.Contains(o.out, "홍길동") {
 		t.Error(o.out)
 	}
 	resolve := []string{"payment", "resolve", shop, "P-2", "--settled", "--by", "kim", "--reason", "x", "--yes", "--config", config}
@@ -137,6 +137,6 @@ func TestLogSkipOfAnOutcomeAndOfNothing(t *testing.T) {
 	if p := last(t, conn, "P-3"); !p.Known || p.Amount != payment.KRW(10000) {
 		t.Errorf("it could be sent: %+v", p)
 	}
-	run(t, "", "log", "skip", shop, "P-9", "--sequence", "1", "--by", "kim", "--reason", "x", "--config", config).expect(t, payctl.ExitFailed, "", "nobody knows")
+	run(t, "", "log", "skip", shop, "P-9", "--sequence", "1", "--by", "kim", "--reason", "x", "--config", config).expect(t, payctl.ExitFailed, "", "not found")
 	run(t, "", "log", "skip", shop, "P-9", "--by", "kim", "--reason", "x", "--config", config).expect(t, payctl.ExitUsage, "", "--sequence N is required")
 }

@@ -20,7 +20,7 @@ import (
 	"payonce/pkg/queue"
 )
 
-var by = []string{"--by", "kim", "--because", "ticket 4711"}
+var by = []string{"--by", "kim", "--reason", "ticket 4711"}
 
 // parkedPayment leaves a payment that is parked in the log and in the broker, for an hour.
 func parkedPayment(t *testing.T, conn *jetstream.Conn, order string) {
@@ -73,21 +73,21 @@ func TestParkedListFilters(t *testing.T) {
 	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
 	parkInBroker(t, conn, command("P-2"), time.Now().Add(2*time.Hour))
 	o := run(t, "", with(config, nil, "parked", "list")...)
-	o.expect(t, 0, "2 shown of 2 that match; the broker holds 2.", "")
+	o.expect(t, 0, "2 shown of 2 that match; 2 parked in total.", "")
 	o.expect(t, 0, "ecommpay-kr P-1 deposit ", "")
-	run(t, "", with(config, nil, "parked", "list", "--limit", "1")...).expect(t, 0, "1 shown of 2 that match; the broker holds 2.", "")
+	run(t, "", with(config, nil, "parked", "list", "--limit", "1")...).expect(t, 0, "1 shown of 2 that match; 2 parked in total.", "")
 	for _, filter := range [][]string{
-		{"--reason", "provider_closed"}, {"--due-before", time.Now().Add(90 * time.Minute).UTC().Format(time.RFC3339)},
+		{"--code", "provider_closed"}, {"--due-before", time.Now().Add(90 * time.Minute).UTC().Format(time.RFC3339)},
 	} {
 		o := run(t, "", with(config, filter, "parked", "list")...)
-		if o.expect(t, 0, "1 shown of 1 that match; the broker holds 2.", ""); strings.Contains(o.out, "P-2") {
+		if o.expect(t, 0, "1 shown of 1 that match; 2 parked in total.", ""); strings.Contains(o.out, "P-2") {
 			t.Errorf("%v: %s", filter, o.out)
 		}
 	}
-	run(t, "", with(config, nil, "parked", "list", "--provider", other)...).expect(t, 0, "the broker holds 0", "")
-	run(t, "", with(config, nil, "parked", "list", "--provider", "acme")...).expect(t, 2, "", `no provider "acme", and the broker holds nothing of it; it has ecommpay-kr`)
-	run(t, "", with(config, nil, "parked", "list", "--reason", "provder_closed")...).expect(t, 0, "0 shown of 0 that match; the broker holds 2: 1 no_answer, 1 provider_closed.", "")
-	run(t, "", with(config, nil, "parked", "list", "--limit", "1")...).expect(t, 0, "These are the first by their order numbers, not the first due", "")
+	run(t, "", with(config, nil, "parked", "list", "--provider", other)...).expect(t, 0, "0 parked in total", "")
+	run(t, "", with(config, nil, "parked", "list", "--provider", "acme")...).expect(t, 2, "", `provider "acme" is not configured and has nothing parked; configured: ecommpay-kr`)
+	run(t, "", with(config, nil, "parked", "list", "--code", "provder_closed")...).expect(t, 0, "0 shown of 0 that match; 2 parked in total: 1 no_answer, 1 provider_closed.", "")
+	run(t, "", with(config, nil, "parked", "list", "--limit", "1")...).expect(t, 0, "Sorted by order number, not by due time", "")
 	run(t, "", with(config, nil, "parked", "list", "--operation", "payout", "--json")...).expect(t, 0, `"matching": 0`, "")
 	run(t, "", with(config, nil, "parked", "list", "--due-before", "monday")...).expect(t, 2, "", "--due-before must be a time")
 }
@@ -97,12 +97,12 @@ func TestActionsWantAPersonAndAnAnswer(t *testing.T) {
 	conn, config := system(t)
 	parkedPayment(t, conn, "P-1")
 	release := []string{"parked", "release", shop, "P-1"}
-	run(t, "", with(config, nil, release...)...).expect(t, 2, "", "--by NAME and --because WORDS are required")
-	run(t, "", with(config, []string{"--by", "kim", "--because", " "}, release...)...).expect(t, 2, "", "--because WORDS")
+	run(t, "", with(config, nil, release...)...).expect(t, 2, "", "--by NAME and --reason TEXT are required")
+	run(t, "", with(config, []string{"--by", "kim", "--reason", " "}, release...)...).expect(t, 2, "", "--reason TEXT")
 	run(t, "", with(config, by, release...)...).expect(t, 2, "", "stdin is not a terminal")
 	asked(t, "2\n", with(config, by, release...)...).expect(t, 1, "", "not confirmed; nothing was done")
-	run(t, "", with(config, by, append(release, "--dry-run")...)...).expect(t, 0, "1 payment would be chosen. Nothing was done.", "")
-	run(t, "", with(config, by, "parked", "release", shop, "--yes")...).expect(t, 2, "", "name orders, or say which")
+	run(t, "", with(config, by, append(release, "--dry-run")...)...).expect(t, 0, "1 payment selected. Nothing was done.", "")
+	run(t, "", with(config, by, "parked", "release", shop, "--yes")...).expect(t, 2, "", "name orders, or use")
 	run(t, "", with(config, by, "parked", "release", shop, "P-1", "--all", "--yes")...).expect(t, 2, "", "not both")
 	if p := last(t, conn, "P-1"); p.Revision != 1 {
 		t.Errorf("written: %+v", p)
@@ -110,7 +110,7 @@ func TestActionsWantAPersonAndAnAnswer(t *testing.T) {
 	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 0 {
 		t.Errorf("recorded %+v, %v", entries, err)
 	}
-	asked(t, "1\n", with(config, by, release...)...).expect(t, 0, "1: released", "Type 1 to do it")
+	asked(t, "1\n", with(config, by, release...)...).expect(t, 0, "1: released", "Type 1 to confirm")
 	if p := last(t, conn, "P-1"); p.Status != payment.Parked || p.Reason.Code != payment.ReasonReleased || p.Reason.By != "kim" ||
 		p.Reason.Message != "ticket 4711" || time.Until(p.ResumeAt) > time.Minute {
 		t.Errorf("%+v, %+v", p, p.Reason)
@@ -127,24 +127,24 @@ func TestAActionShowsWhatItIsAbout(t *testing.T) {
 	}
 	o := run(t, "", with(config, by, "parked", "cancel", shop, "P-01", "P-99", "--dry-run")...)
 	o.expect(t, 0, "ecommpay-kr P-01 deposit", "")
-	o.expect(t, 0, "\nP-99: the broker holds nothing of it; see payctl payment show ecommpay-kr P-99\n2 payments would be chosen. Nothing was done.", "")
+	o.expect(t, 0, "\nP-99: not parked; see payctl payment show ecommpay-kr P-99\n2 payments selected. Nothing was done.", "")
 	o = run(t, "", with(config, by, "parked", "cancel", shop, "--all", "--dry-run")...)
 	if n := strings.Count(o.out, "\necommpay-kr "); n != 12 {
 		t.Errorf("%d of 12 are shown: %s", n, o.out)
 	}
-	run(t, "", with(config, by, "parked", "cancel", shop, "--reason", "closed", "--dry-run")...).expect(t, 0,
-		"0 payments would be chosen; the broker holds 12: 12 provider_closed. Nothing was done.", "")
-	run(t, "", with(config, by, "parked", "cancel", "acme", "--all", "--yes")...).expect(t, 2, "", `no provider "acme"`)
-	run(t, "", with(config, by, "parked", "cancel", "acme", "P-01", "--dry-run")...).expect(t, 0, "the broker holds nothing of it", `note: the configuration has no provider "acme"; it has ecommpay-kr, teemopay-kr`)
+	run(t, "", with(config, by, "parked", "cancel", shop, "--code", "closed", "--dry-run")...).expect(t, 0,
+		"0 payments selected; 12 parked in total: 12 provider_closed. Nothing was done.", "")
+	run(t, "", with(config, by, "parked", "cancel", "acme", "--all", "--yes")...).expect(t, 2, "", `provider "acme" is not configured`)
+	run(t, "", with(config, by, "parked", "cancel", "acme", "P-01", "--dry-run")...).expect(t, 0, "not parked", `note: provider "acme" is not configured; configured: ecommpay-kr, teemopay-kr`)
 	o = asked(t, "no\n", with(config, by, "parked", "cancel", shop, "--all")...)
-	o.expect(t, 1, "", "… and 2 more; --dry-run shows them all\ncancel 12 payments of ecommpay-kr, as kim: ticket 4711\nType 12 to do it: ")
+	o.expect(t, 1, "", "… and 2 more; --dry-run shows them all\ncancel 12 payments of ecommpay-kr, as kim: ticket 4711\nType 12 to confirm: ")
 	if n := strings.Count(o.errors, "\necommpay-kr "); n != 10 {
 		t.Errorf("%d of the first 10 are shown: %s", n, o.errors)
 	}
 	o = run(t, "", with(config, by, "parked", "cancel", shop, "P-01", "P-99", "--yes", "--json")...)
 	var report struct{ Items []events.AuditItem }
 	if err := json.Unmarshal([]byte(o.out), &report); err != nil || len(report.Items) != 2 || report.Items[0].After != payment.Failed ||
-		report.Items[0].Result != "cancelled" || !strings.HasPrefix(report.Items[1].Result, "left as it is") {
+		report.Items[0].Result != "cancelled" || !strings.HasPrefix(report.Items[1].Result, "skipped") {
 		t.Errorf("%s, %v", o.out, err)
 	}
 }
@@ -155,7 +155,7 @@ func TestReleaseAllIsRecorded(t *testing.T) {
 	for _, order := range []string{"P-1", "P-2", "P-3"} {
 		parkedPayment(t, conn, order)
 	}
-	o := run(t, "", with(config, by, "parked", "release", shop, "--reason", "provider_closed", "--yes", "--json")...)
+	o := run(t, "", with(config, by, "parked", "release", shop, "--code", "provider_closed", "--yes", "--json")...)
 	o.expect(t, 0, `"released": 3`, "")
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 2 {
@@ -163,7 +163,7 @@ func TestReleaseAllIsRecorded(t *testing.T) {
 	}
 	intent, result := entries[0].Record, entries[1].Record
 	if intent.Stage != events.Intended || result.Stage != events.Finished || intent.ID != result.ID || intent.Action != events.ActionRelease ||
-		intent.By != "kim" || intent.Reason != "ticket 4711" || intent.Filter["reason"] != "provider_closed" || len(intent.Items) != 3 ||
+		intent.By != "kim" || intent.Reason != "ticket 4711" || intent.Filter["code"] != "provider_closed" || len(intent.Items) != 3 ||
 		result.Items[2].Result != "released" || result.Items[0].Before != payment.Parked || intent.Order != "" {
 		t.Errorf("intent %+v\nresult %+v", intent, result)
 	}
@@ -241,8 +241,8 @@ func TestCancelOnlyWhatWasNotSent(t *testing.T) {
 	}
 	o := run(t, "", with(config, by, "parked", "cancel", shop, "P-1", "P-2", "P-3", "P-4", "P-5", "P-6", "P-7", "--yes")...)
 	o.expect(t, 1, "2: cancelled", "5 not done")
-	o.expect(t, 1, "\n P-5: left as it is: the payment is pending, a request may have been executed: find out at the provider, then payctl payment resolve\n", "")
-	o.expect(t, 1, "\n P-7: left as it is: nobody knows the order: it is neither in the log nor in the queue", "")
+	o.expect(t, 1, "\n P-5: skipped: the payment is pending, a request may have been executed: check at the provider, then use payctl payment resolve\n", "")
+	o.expect(t, 1, "\n P-7: skipped: order not found: it is neither in the log nor in the queue", "")
 	run(t, "", with(config, by, "parked", "cancel", shop, "P-8", "P-8", "--yes")...).expect(t, 0, "1: cancelled", "")
 	if p := last(t, conn, "P-8"); p.Status != payment.Failed {
 		t.Errorf("one that was cancelled alone is %s", p.Status)
@@ -271,10 +271,10 @@ func TestResolve(t *testing.T) {
 		return with(config, append(why, more...), "payment", "resolve", shop, order)
 	}
 	live(t, conn, payment.New(command("P-1")), submitting, inDoubt)
-	run(t, "", resolve("P-1", "--settled", "--failed", "--yes")...).expect(t, 2, "", "say --settled")
+	run(t, "", resolve("P-1", "--settled", "--failed", "--yes")...).expect(t, 2, "", "use --settled")
 	run(t, "", resolve("P-1", "--settled")...).expect(t, 2, "", "stdin is not a terminal")
 	run(t, "", resolve("P-1", "--settled", "--amount", "99.5", "--yes")...).expect(t, 2, "", "--amount")
-	run(t, "", resolve("P-1", "--settled", "--amount", "0", "--yes")...).expect(t, 2, "", "say --failed if none did")
+	run(t, "", resolve("P-1", "--settled", "--amount", "0", "--yes")...).expect(t, 2, "", "use --failed if no money moved")
 	o := run(t, "", resolve("P-1", "--settled", "--dry-run")...)
 	o.expect(t, 0, "status in_doubt", "It will be settled, 10000 KRW; kim says: ticket 4711\nNothing was done: this is a dry run.")
 	if strings.Contains(o.errors, "WARNING") {
@@ -293,11 +293,11 @@ func TestResolve(t *testing.T) {
 	parkedPayment(t, conn, "P-3")
 	run(t, "", resolve("P-3", "--failed", "--yes")...).expect(t, 1, "", "payctl parked cancel")
 	live(t, conn, payment.New(command("P-4")), submitting)
-	run(t, "", resolve("P-4", "--failed", "--yes")...).expect(t, 1, "", "a worker is at it")
-	run(t, "", resolve("P-5", "--failed", "--yes")...).expect(t, 1, "", "nobody knows ecommpay-kr/P-5")
+	run(t, "", resolve("P-4", "--failed", "--yes")...).expect(t, 1, "", "a worker is processing it")
+	run(t, "", resolve("P-5", "--failed", "--yes")...).expect(t, 1, "", "ecommpay-kr/P-5 not found")
 	live(t, conn, payment.New(command("P-6")), submitting, settled, func(p *payment.Payment) { p.Status = payment.Conflict })
 	run(t, "", resolve("P-6", "--settled", "--dry-run")...).expect(t, 0, "", "It will be settled, 9000 KRW;") // as it was
-	run(t, "", resolve("P-6", "--failed", "--amount", "9000", "--yes")...).expect(t, 2, "", "say --settled, perhaps with --amount, or --failed")
+	run(t, "", resolve("P-6", "--failed", "--amount", "9000", "--yes")...).expect(t, 2, "", "use --settled (with --amount if it differs) or --failed")
 
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 4 || entries[0].Record.Action != events.ActionSettle || entries[0].Record.Amount != payment.KRW(9900) ||
@@ -317,7 +317,7 @@ func TestRetry(t *testing.T) {
 	live(t, conn, payment.New(command("P-1")), submitting, atSubmitLimit)
 	parkInBroker(t, conn, command("P-1"), time.Now().Add(time.Hour).UTC().Truncate(time.Second))
 	run(t, "", retry("P-1")...).expect(t, 2, "", "stdin is not a terminal")
-	run(t, "", retry("P-1", "--dry-run")...).expect(t, 0, "status in_doubt", "sent 3 times. It will be looked up, and sent once more")
+	run(t, "", retry("P-1", "--dry-run")...).expect(t, 0, "status in_doubt", "sent 3 times. It will be looked up, and submitted once more")
 	if p := last(t, conn, "P-1"); p.RetryApproved {
 		t.Error("a dry run approved it")
 	}
@@ -339,7 +339,7 @@ func TestRetry(t *testing.T) {
 			t.Errorf("%s was approved", order)
 		}
 	}
-	run(t, "", retry("P-4", "--yes")...).expect(t, 1, "", "nobody knows ecommpay-kr/P-4")
+	run(t, "", retry("P-4", "--yes")...).expect(t, 1, "", "ecommpay-kr/P-4 not found")
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 6 || entries[1].Record.Action != events.ActionRetry || entries[1].Record.Stage != events.Finished || entries[1].Record.Items[0].After != payment.InDoubt {
 		t.Errorf("%+v, %v", entries, err)
@@ -406,8 +406,8 @@ func TestNothingIsDoneWithoutARecord(t *testing.T) {
 	if _, err := js.UpdateStream(bounded(t), refusing); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "", with(config, by, "parked", "cancel", shop, "P-1", "--yes")...).expect(t, 1, "", "nothing was done, because it could not be recorded")
-	run(t, "", "payment", "resolve", shop, "P-2", "--failed", "--yes", "--by", "kim", "--reason", "why", "--config", config).expect(t, 1, "", "nothing was done, because it could not be recorded")
+	run(t, "", with(config, by, "parked", "cancel", shop, "P-1", "--yes")...).expect(t, 1, "", "nothing was done: cannot write the audit record")
+	run(t, "", "payment", "resolve", shop, "P-2", "--failed", "--yes", "--by", "kim", "--reason", "why", "--config", config).expect(t, 1, "", "nothing was done: cannot write the audit record")
 	if p, q := last(t, conn, "P-1"), last(t, conn, "P-2"); p.Status != payment.Parked || q.Status != payment.InDoubt {
 		t.Errorf("they are %s and %s", p.Status, q.Status)
 	}
@@ -433,7 +433,7 @@ func TestResolveAsksAgainWhenThePaymentMovedOn(t *testing.T) {
 	}}
 	code := payctl.Run(t.Context(), []string{"payment", "resolve", shop, "P-1", "--failed", "--by", "kim", "--reason", "why", "--config", config}, e)
 	text := problems.String()
-	if code != 1 || !strings.Contains(text, "is in_doubt") || !strings.Contains(text, "moved on") || !strings.Contains(text, "is pending") {
+	if code != 1 || !strings.Contains(text, "is in_doubt") || !strings.Contains(text, "has changed meanwhile") || !strings.Contains(text, "is pending") {
 		t.Errorf("exit %d: %s", code, text)
 	}
 	if p := last(t, conn, "P-1"); p.Status != payment.Pending {
@@ -461,7 +461,7 @@ func TestDeadLettersAreMasked(t *testing.T) {
 	if o := run(t, "", with(config, nil, "deadletters", "show", "1", "--json")...); strings.Contains(o.out, "홍") {
 		t.Errorf("personal data is shown: %s", o.out)
 	}
-	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter; payctl deadletters list has the numbers")
+	run(t, "", with(config, nil, "deadletters", "show", "9")...).expect(t, 1, "", "no such dead letter; see payctl deadletters list")
 }
 
 // An upstream may add attributes of its own to a CloudEvent: a partition key is often the customer.
@@ -495,27 +495,27 @@ func TestDeadLettersReplayAndDrop(t *testing.T) {
 	for _, order := range []string{"P-1", "P-2", "P-3"} {
 		give(t, conn, command(order), queue.DeadLetter(events.DeadUnknownProvider, ""))
 	}
-	run(t, "", with(config, nil, "deadletters", "list", "--reason", "too_old")...).expect(t, 0, "no match (in total: 3 unknown_provider)", "")
+	run(t, "", with(config, nil, "deadletters", "list", "--code", "too_old")...).expect(t, 0, "no match (in total: 3 unknown_provider)", "")
 	o := run(t, "", with(config, nil, "deadletters", "list")...)
-	o.expect(t, 0, "3 dead letters.\nunknown_provider: configure the account", "")
+	o.expect(t, 0, "3 dead letters.\nunknown_provider: configure the provider", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--before", "2020-01-01T00:00:00Z")...).expect(t, 0, "no match (in total: 3 unknown_provider)", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--provider", shop, "--stream", "COMMANDS", "--since", "2020-01-01T00:00:00Z")...).expect(t, 0, "3 dead letters", "")
 	run(t, "", with(config, nil, "deadletters", "list", "--provider", other)...).expect(t, 0, "no match (in total: 3 unknown_provider)", "")
 	run(t, "", with(config, by, "deadletters", "drop", "99", "1", "--provider", other, "--dry-run")...).expect(t, 0, "Nothing was done", "")
-	run(t, "", with(config, by, "deadletters", "replay", "--yes")...).expect(t, 2, "", "say which")
+	run(t, "", with(config, by, "deadletters", "replay", "--yes")...).expect(t, 2, "", "name dead letters")
 	run(t, "", with(config, by, "deadletters", "replay", "--all", "--dry-run")...).expect(t, 0, "Nothing was done", "")
 	publish(t, conn, command("P-2"))
-	o = run(t, "", with(config, by, "deadletters", "replay", "--reason", "unknown_provider", "--yes")...)
+	o = run(t, "", with(config, by, "deadletters", "replay", "--code", "unknown_provider", "--yes")...)
 	o.expect(t, 1, "2: replayed", "1 not done")
-	o.expect(t, 1, "\n dead letter 2 (P-2): left: another command of the order is queued\n", "comes back under a new number")
+	o.expect(t, 1, "\n dead letter 2 (P-2): skipped: another command of the order is queued\n", "comes back under a new number")
 	for _, order := range []string{"P-1", "P-2", "P-3"} {
 		if _, err := conn.QueuedCommand(bounded(t), command(order).Ref); err != nil {
 			t.Errorf("%s: %v", order, err)
 		}
 	}
-	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--dry-run")...).expect(t, 1, "\n dead letter 99: gone already, or there never was one\nNothing was done.", "1 not done")
+	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--dry-run")...).expect(t, 1, "\n dead letter 99: not found\nNothing was done.", "1 not done")
 	run(t, "", with(config, by, "deadletters", "drop", "99", "--yes")...).expect(t, 1, "no match (in total: 1 unknown_provider)", "1 not done")
-	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--yes")...).expect(t, 1, "1: gone already", "1 not done")
+	run(t, "", with(config, by, "deadletters", "drop", "2", "99", "--yes")...).expect(t, 1, "1: not found", "1 not done")
 	run(t, "", with(config, nil, "deadletters", "list", "--json")...).expect(t, 0, "[]", "")
 	run(t, "", "audit", "list", "--action", "drop", "--config", config).expect(t, 0, "1 dropped", "")
 	run(t, "", "audit", "list", "--provider", "typo", "--config", config).expect(t, 0, "no match (2 records in total)", "")

@@ -20,7 +20,7 @@ import (
 )
 
 func parkedCommand(env Env) *cobra.Command {
-	parent := group("parked", "Look at parked payments, release or cancel them", "  payctl parked list --provider ecommpay-kr")
+	parent := group("parked", "List, release or cancel parked payments", "  payctl parked list --provider ecommpay-kr")
 	parent.AddCommand(parkedList(env), parkedAction(env, events.ActionRelease), parkedAction(env, events.ActionCancel))
 	return parent
 }
@@ -46,22 +46,22 @@ func (w waiting) code() string {
 
 // choice says which parked payments are meant.
 type choice struct {
-	provider, operation, reason, dueBefore string
-	orders                                 []string
-	all                                    bool
+	provider, operation, code, dueBefore string
+	orders                               []string
+	all                                  bool
 }
 
 func (w *choice) addFilters(c *cobra.Command) {
-	c.Flags().StringVar(&w.operation, "operation", "", "only deposit or payout")
-	c.Flags().StringVar(&w.reason, "reason", "", "only with this reason `CODE`, e.g. provider_closed")
-	c.Flags().StringVar(&w.dueBefore, "due-before", "", "only those due before this `TIME`, e.g. 2026-11-23T00:00:00Z")
+	c.Flags().StringVar(&w.operation, "operation", "", "filter by operation: deposit or payout")
+	c.Flags().StringVar(&w.code, "code", "", "filter by reason `CODE`, e.g. provider_closed")
+	c.Flags().StringVar(&w.dueBefore, "due-before", "", "filter by `TIME`: due before it, e.g. 2026-11-23T00:00:00Z")
 }
 
-func (w choice) filtered() bool { return w.operation != "" || w.reason != "" || w.dueBefore != "" }
+func (w choice) filtered() bool { return w.operation != "" || w.code != "" || w.dueBefore != "" }
 
 // filter is the choice by the names of its flags, for the audit.
 func (w choice) filter() map[string]string {
-	all := map[string]string{"operation": w.operation, "reason": w.reason, "due-before": w.dueBefore}
+	all := map[string]string{"operation": w.operation, "code": w.code, "due-before": w.dueBefore}
 	if w.all {
 		all["all"] = "true"
 	}
@@ -71,15 +71,15 @@ func (w choice) filter() map[string]string {
 
 func (w choice) validate() error {
 	if w.provider != "" && !payment.ValidProvider(w.provider) {
-		return usagef("%q cannot be a provider", w.provider)
+		return usagef("%q is not a valid provider name", w.provider)
 	}
 	for _, order := range w.orders {
 		if !payment.ValidOrder(order) {
-			return usagef("%q cannot be an order", order)
+			return usagef("%q is not a valid order number", order)
 		}
 	}
 	if w.operation != "" && !payment.Operation(w.operation).Valid() {
-		return usagef("--operation is deposit or payout")
+		return usagef("--operation must be deposit or payout")
 	}
 	return validTime("--due-before", w.dueBefore)
 }
@@ -94,25 +94,25 @@ func validTime(flag, text string) error {
 func (w choice) matches(one waiting) bool {
 	before, _ := time.Parse(time.RFC3339, w.dueBefore)
 	return (w.operation == "" || string(one.Operation) == w.operation) &&
-		(w.reason == "" || one.Reason != nil && one.Reason.Code == w.reason) &&
+		(w.code == "" || one.Reason != nil && one.Reason.Code == w.code) &&
 		(w.dueBefore == "" || one.Due.Before(before))
 }
 
 func parkedList(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "list",
-		Short: "List what the broker holds until later",
-		Long: `List what the broker holds until later: payments that are parked, and payments in doubt whose next look-up is due.
-Names alone are read to count; only what is shown is read whole.`,
+		Short: "List parked payments",
+		Long: `List parked payments, and payments in doubt that wait for their next look-up. Only the listed ones are read in full;
+the others are counted by their subjects.`,
 		Example: `  payctl parked list
-  payctl parked list --provider ecommpay-kr --reason provider_closed
+  payctl parked list --provider ecommpay-kr --code provider_closed
   payctl parked list --operation payout --due-before 2026-11-23T00:00:00Z --limit 0 --json`,
 		Args: arguments(),
 	}
 	var w choice
 	configPath, asJSON := addConfig(c), addJSON(c)
-	c.Flags().StringVar(&w.provider, "provider", "", "only of this configured account")
-	limit := c.Flags().Int("limit", 100, "show at most so many; 0 shows all")
+	c.Flags().StringVar(&w.provider, "provider", "", "filter by provider")
+	limit := c.Flags().Int("limit", 100, "show at most this `NUMBER`; 0 shows all")
 	w.addFilters(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		if err := w.validate(); err != nil {
@@ -134,10 +134,10 @@ Names alone are read to count; only what is shown is read whole.`,
 
 // parkedListing is what the list shows.
 type parkedListing struct {
-	Held     int       `json:"held"`
+	Total    int       `json:"total"`
 	Matching int       `json:"matching"`
 	Parked   []waiting `json:"parked"`
-	// Reasons counts what is held by its reason, where a filter found none of it.
+	// Reasons counts all parked payments by reason if the filter matched none.
 	Reasons map[string]int `json:"reasons,omitempty"`
 	byName  bool           // only the first by name were read, so these are not the first due
 }
@@ -150,7 +150,7 @@ func (e Env) listParked(ctx context.Context, cfg config.Config, conn *jetstream.
 	if err := w.mustExist(cfg, refs); err != nil {
 		return parkedListing{}, err
 	}
-	l := parkedListing{Held: len(refs), Matching: len(refs), byName: !w.filtered() && limit > 0 && limit < len(refs)}
+	l := parkedListing{Total: len(refs), Matching: len(refs), byName: !w.filtered() && limit > 0 && limit < len(refs)}
 	wanted := refs
 	if l.byName {
 		wanted = refs[:limit]
@@ -176,7 +176,7 @@ func (w choice) mustExist(cfg config.Config, refs []payment.Ref) error {
 	if _, known := cfg.Providers[w.provider]; w.provider == "" || known || len(refs) > 0 {
 		return nil
 	}
-	return usagef("the configuration has no provider %q, and the broker holds nothing of it; it has %s", w.provider, providers(cfg))
+	return usagef("provider %q is not configured and has nothing parked; configured: %s", w.provider, providers(cfg))
 }
 
 // withNATS loads the configuration and connects.
@@ -214,7 +214,7 @@ func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payme
 	return found, reasons, nil
 }
 
-// readAll reads what is held of each order; nil for what is not held any more.
+// readAll reads the parked command of each order; nil if it is not parked any more.
 func (e Env) readAll(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref) ([]*waiting, error) {
 	if len(refs) == 0 {
 		return nil, nil
@@ -225,7 +225,7 @@ func (e Env) readAll(ctx context.Context, conn *jetstream.Conn, refs []payment.R
 	}
 	defer shown.end()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(hands)
+	group.SetLimit(concurrency)
 	for i, ref := range refs {
 		group.Go(func() error {
 			own, cancel := context.WithTimeout(ctx, e.Timeout)
@@ -245,12 +245,12 @@ func (e Env) readAll(ctx context.Context, conn *jetstream.Conn, refs []payment.R
 }
 
 func readOne(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (waiting, error) {
-	held, err := conn.ParkedCommand(ctx, ref)
+	m, err := conn.ParkedCommand(ctx, ref)
 	if err != nil {
 		return waiting{}, err
 	}
-	op, _ := events.SubjectOperation(held.Subject)
-	one := waiting{Ref: ref, Operation: op, Due: held.Due, Status: payment.Requested, Upstream: held.Header.Get(events.HeaderUpstream)}
+	op, _ := events.SubjectOperation(m.Subject)
+	one := waiting{Ref: ref, Operation: op, Due: m.Due, Status: payment.Requested, Upstream: m.Header.Get(events.HeaderUpstream)}
 	p, _, err := conn.Last(ctx, ref)
 	switch {
 	case errors.Is(err, events.ErrNoPayment):
@@ -268,9 +268,9 @@ func (l parkedListing) print(w io.Writer) error {
 	if err := printWaiting(w, l.Parked); err != nil {
 		return err
 	}
-	_, _ = fmt.Fprintf(w, "%d shown of %d that match; the broker holds %d%s.\n", len(l.Parked), l.Matching, l.Held, byReason(l.Reasons))
+	_, _ = fmt.Fprintf(w, "%d shown of %d that match; %d parked in total%s.\n", len(l.Parked), l.Matching, l.Total, byReason(l.Reasons))
 	if l.byName {
-		_, _ = fmt.Fprintln(w, "These are the first by their order numbers, not the first due: --limit 0 or a filter reads all.")
+		_, _ = fmt.Fprintln(w, "Sorted by order number, not by due time: use --limit 0 or a filter to read all.")
 	}
 	return nil
 }

@@ -23,30 +23,30 @@ import (
 func parkedAction(env Env, what events.Action) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "release PROVIDER [ORDER...]",
-		Short: "Let parked payments be tried now",
-		Long: `Let parked payments be tried now. The log says who released them and why. A payment in doubt is looked up now.
-While the provider is closed a released payment is parked again, with the true reason; payctl says so before it asks.
+		Short: "Release parked payments now",
+		Long: `Release parked payments, so that workers try them now. A payment in doubt is looked up now. The log records who
+released them and why. While the provider is closed, a released payment is parked again; payctl warns before it asks.
 
-What was released before is released once more without harm, so an interrupted command can be run again.`,
-		Example: `  payctl parked release ecommpay-kr P-1001 P-1002 --by kim --because "the provider opened early, ticket 4711"
-  payctl parked release ecommpay-kr --reason provider_closed --by kim --because "ticket 4711" --dry-run
-  payctl parked release ecommpay-kr --all --over 10m --by kim --because "ticket 4711" --yes`,
+Releasing a payment twice is safe, so an interrupted command can be run again.`,
+		Example: `  payctl parked release ecommpay-kr P-1001 P-1002 --by kim --reason "the provider opened early, ticket 4711"
+  payctl parked release ecommpay-kr --code provider_closed --by kim --reason "ticket 4711" --dry-run
+  payctl parked release ecommpay-kr --all --over 10m --by kim --reason "ticket 4711" --yes`,
 		Args: cobra.ArbitraryArgs,
 	}
 	if what == events.ActionCancel {
-		c.Use, c.Short = "cancel PROVIDER [ORDER...]", "Give parked payments up for ever"
-		c.Long = `Give payments up for ever of which nothing was sent: they fail with the reason cancelled, and the log says who
-did it and why. A payment that may have been sent is left as it is; payctl payment resolve is for those.`
-		c.Example = `  payctl parked cancel ecommpay-kr P-1001 --by kim --because "the customer withdrew it, ticket 4711"
-  payctl parked cancel ecommpay-kr --operation payout --by kim --because "ticket 4711" --dry-run`
+		c.Use, c.Short = "cancel PROVIDER [ORDER...]", "Cancel parked payments"
+		c.Long = `Cancel payments that were never sent: they fail with the reason cancelled, and the log records who did it and why.
+A payment that may have been sent is skipped; use payctl payment resolve.`
+		c.Example = `  payctl parked cancel ecommpay-kr P-1001 --by kim --reason "the customer withdrew it, ticket 4711"
+  payctl parked cancel ecommpay-kr --operation payout --by kim --reason "ticket 4711" --dry-run`
 	}
 	var w choice
 	var over time.Duration
-	h, asJSON := addActionFlags(c, "because"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	w.addFilters(c)
-	c.Flags().BoolVar(&w.all, "all", false, "all that the provider has parked")
+	c.Flags().BoolVar(&w.all, "all", false, "all parked payments of the provider")
 	if what == events.ActionRelease {
-		c.Flags().DurationVar(&over, "over", 0, "spread them evenly over this time, e.g. 10m; none later than it is due by itself")
+		c.Flags().DurationVar(&over, "over", 0, "spread them evenly over this time, e.g. 10m; none is released later than it is due")
 	}
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) == 0 {
@@ -54,7 +54,7 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 		}
 		w.provider, w.orders = args[0], args[1:]
 		if (len(w.orders) > 0) == (w.all || w.filtered()) {
-			return usagef("name orders, or say which with --all, --reason, --operation or --due-before; not both")
+			return usagef("name orders, or use --all, --code, --operation or --due-before; not both")
 		}
 		if over < 0 {
 			return usagef("--over must not be negative")
@@ -62,12 +62,12 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 		if err := w.validate(); err != nil {
 			return err
 		}
-		who, err := h.person("because")
+		who, err := h.person()
 		if err != nil {
 			return err
 		}
 		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
-			d := parkedWork{env: env, hand: h, action: what, choice: w, over: over, who: who, json: *asJSON, out: c.OutOrStdout()}
+			d := parkedWork{env: env, flags: h, action: what, choice: w, over: over, who: who, json: *asJSON, out: c.OutOrStdout()}
 			return d.run(ctx, cfg, conn)
 		})
 	}
@@ -77,7 +77,7 @@ did it and why. A payment that may have been sent is left as it is; payctl payme
 // parkedWork is one run of release or cancel.
 type parkedWork struct {
 	env    Env
-	hand   hand
+	flags  actionFlags
 	action events.Action
 	choice choice
 	over   time.Duration
@@ -93,13 +93,13 @@ func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *jetstream.
 		return err
 	}
 	if _, known := cfg.Providers[d.choice.provider]; !known {
-		_, _ = fmt.Fprintf(d.env.Stderr, "note: the configuration has no provider %q; it has %s\n", d.choice.provider, providers(cfg))
+		_, _ = fmt.Fprintf(d.env.Stderr, "note: provider %q is not configured; configured: %s\n", d.choice.provider, providers(cfg))
 	}
 	if d.action == events.ActionRelease {
 		d.warnOfClosed(cfg, found)
 	}
-	r := actionReport{Action: d.action, Provider: d.choice.provider, Chosen: len(items), DryRun: *d.hand.dryRun, Items: items}
-	if *d.hand.dryRun || len(items) == 0 {
+	r := actionReport{Action: d.action, Provider: d.choice.provider, Chosen: len(items), DryRun: *d.flags.dryRun, Items: items}
+	if *d.flags.dryRun || len(items) == 0 {
 		return d.show(r, found)
 	}
 	if err := d.ask(items, found); err != nil {
@@ -126,7 +126,7 @@ func (d parkedWork) each(conn *jetstream.Conn, items []events.AuditItem, found [
 		}
 		item.Before, item.After, item.Result = o.Before, o.After, o.Result
 		if why := left(err); why != "" {
-			item.Result, err = "left as it is: "+why, nil
+			item.Result, err = "skipped: "+why, nil
 		}
 		return err
 	}
@@ -152,9 +152,9 @@ func left(err error) string {
 	case errors.Is(err, operator.ErrNotNow):
 		return strings.TrimSuffix(err.Error(), ": "+operator.ErrNotNow.Error())
 	case errors.Is(err, events.ErrNotQueued):
-		return "nobody knows the order: it is neither in the log nor in the queue"
+		return "order not found: it is neither in the log nor in the queue"
 	case errors.Is(err, events.ErrStale):
-		return events.ErrStale.Error() + " again and again; try it once more"
+		return events.ErrStale.Error() + " repeatedly; try again"
 	}
 	return ""
 }
@@ -164,7 +164,7 @@ const shownFirst = 10
 
 // ask shows what was chosen, the first of it, and asks.
 func (d parkedWork) ask(items []events.AuditItem, found []waiting) error {
-	if !*d.hand.yes {
+	if !*d.flags.yes {
 		if err := printWaiting(d.env.Stderr, found[:min(shownFirst, len(found))]); err != nil {
 			return err
 		}
@@ -174,7 +174,7 @@ func (d parkedWork) ask(items []events.AuditItem, found []waiting) error {
 		d.notParked(d.env.Stderr, items, found)
 	}
 	question := fmt.Sprintf("%s %s of %s, as %s: %s", d.action, counted(len(items), "payment"), d.choice.provider, d.who.Name, d.who.Why)
-	return d.env.confirm(d.hand, question, fmt.Sprint(len(items)))
+	return d.env.confirm(d.flags, question, fmt.Sprint(len(items)))
 }
 
 // show shows what would be done.
@@ -186,19 +186,19 @@ func (d parkedWork) show(r actionReport, found []waiting) error {
 		return err
 	}
 	d.notParked(d.out, r.Items, found)
-	_, err := fmt.Fprintf(d.out, "%s would be chosen%s. Nothing was done.\n", counted(r.Chosen, "payment"), d.others)
+	_, err := fmt.Fprintf(d.out, "%s selected%s. Nothing was done.\n", counted(r.Chosen, "payment"), d.others)
 	return err
 }
 
-// notParked names the orders that were asked for and are not held by the broker.
+// notParked names the requested orders that are not parked.
 func (d parkedWork) notParked(w io.Writer, items []events.AuditItem, found []waiting) {
-	held := map[string]bool{}
+	parked := map[string]bool{}
 	for _, one := range found {
-		held[one.Order] = true
+		parked[one.Order] = true
 	}
 	for _, item := range items {
-		if !held[item.Order] {
-			_, _ = fmt.Fprintf(w, "%s: the broker holds nothing of it; see payctl payment show %s %[1]s\n", item.Order, d.choice.provider)
+		if !parked[item.Order] {
+			_, _ = fmt.Fprintf(w, "%s: not parked; see payctl payment show %s %[1]s\n", item.Order, d.choice.provider)
 		}
 	}
 }
@@ -230,7 +230,7 @@ func (d *parkedWork) chosen(ctx context.Context, cfg config.Config, conn *jetstr
 	}
 	found, reasons, err := d.env.readWaiting(ctx, conn, refs, d.choice)
 	if len(found) == 0 && len(refs) > 0 {
-		d.others = fmt.Sprintf("; the broker holds %d%s", len(refs), byReason(reasons))
+		d.others = fmt.Sprintf("; %d parked in total%s", len(refs), byReason(reasons))
 	}
 	for _, one := range found {
 		items = append(items, events.AuditItem{Order: one.Order, Upstream: one.Upstream, Before: one.Status})
@@ -241,7 +241,7 @@ func (d *parkedWork) chosen(ctx context.Context, cfg config.Config, conn *jetstr
 // warnOfClosed says what will become of a release while the provider is closed.
 func (d parkedWork) warnOfClosed(cfg config.Config, found []waiting) {
 	if _, err := cfg.Connectors(d.env.Kinds, d.env.Now); err != nil {
-		_, _ = fmt.Fprintln(d.env.Stderr, "note: the opening hours are not known here, because the configuration's providers cannot be read")
+		_, _ = fmt.Fprintln(d.env.Stderr, "note: cannot read the opening hours from the configuration")
 		return
 	}
 	closed := map[payment.Operation]int{}
@@ -251,7 +251,7 @@ func (d parkedWork) warnOfClosed(cfg config.Config, found []waiting) {
 		}
 	}
 	for op, n := range closed {
-		_, _ = fmt.Fprintf(d.env.Stderr, "note: %s is closed for %ss now: %d will be parked again with the reason provider_closed, unless its policy sends or rejects them\n",
+		_, _ = fmt.Fprintf(d.env.Stderr, "note: %s is closed for %ss now: %d will be parked again (provider_closed), unless its policy sends or rejects them\n",
 			d.choice.provider, op, n)
 	}
 }

@@ -48,7 +48,7 @@ func parsePayouts(name string, text []byte, to target) *file {
 	f := &file{name: name, to: to, lines: map[string]int{}}
 	readRows(text, maxPayouts, &f.problems, f.header, f.row)
 	if len(f.payouts)+len(f.problems) == 0 {
-		f.report(1, "", "there are no payouts below the names of the columns")
+		f.report(1, "", "no payouts below the column names")
 	}
 	return f
 }
@@ -128,7 +128,7 @@ func (f *file) check(cmd *payment.Command, values map[string]string) (err error)
 		return err
 	}
 	if f.total, err = f.total.Add(cmd.Amount); err != nil {
-		return &payment.FieldError{Field: "amount", Problem: "the amounts of the file are too large together"}
+		return &payment.FieldError{Field: "amount", Problem: "the sum of the file's amounts is too large"}
 	}
 	return nil
 }
@@ -140,5 +140,5 @@ func (f *file) refuse(line int, err error) {
 		f.report(line, columnOf(wrong.Field), wrong.Problem)
 		return
 	}
-	f.report(line, "", "this payout is not taken") // the text is not known to be free of values
+	f.report(line, "", "this payout is not valid") // the text is not known to be free of values
 }

@@ -49,7 +49,7 @@ func TestGoodFiles(t *testing.T) {
 		"another order":    "payment.currency,payment.amount," + strings.TrimSuffix(header, ",payment.amount,payment.currency") + "\nKRW,10000," + strings.TrimSuffix(line, ",10000,KRW") + "\nKRW,10000," + strings.TrimSuffix(nth(2), ",10000,KRW"),
 	} {
 		t.Run(name, func(t *testing.T) {
-			dryRun(t, config, content).expect(t, 0, "2 payouts, 20000 KRW in all: the file is good. Nothing was sent.\n", "")
+			dryRun(t, config, content).expect(t, 0, "2 payouts, 20000 KRW in total: no problems. Nothing was sent.\n", "")
 		})
 	}
 }
@@ -59,26 +59,26 @@ func TestBadFiles(t *testing.T) {
 	config := configuration(t, "nats://127.0.0.1:1", nowhere)
 	for _, c := range []struct{ name, content, says string }{
 		{"empty", "", "line 1: the file is empty"},
-		{"only a header", header, "line 1: there are no payouts"},
-		{"no header", line, "line 1, column 1: is not a column"},
+		{"only a header", header, "line 1: no payouts below"},
+		{"no header", line, "line 1, column 1: is not a payout column"},
 		{"a column is missing", strings.Replace(header, "customer.email,", "", 1), "line 1, customer.email: the column is missing"},
-		{"an unknown column", header + ",customer.phone", "line 1, column 13: is not a column"},
-		{"the signature", header + ",general.signature", "line 1, column 13: signature is no column"},
-		{"a column twice", header + ",payment_id", "line 1, general.payment_id: stands twice"},
+		{"an unknown column", header + ",customer.phone", "line 1, column 13: is not a payout column"},
+		{"the signature", header + ",general.signature", "line 1, column 13: signature is not a column"},
+		{"a column twice", header + ",payment_id", "line 1, general.payment_id: occurs twice"},
 		{"two separators", strings.Replace(header, ",", ";", 1), "line 1: the first line has both"},
 		{"too few values", header + "\n" + strings.TrimSuffix(line, ",KRW"), "line 2: has 11 columns, the first line has 12"},
-		{"only lines of nothing", header + "\n,,,,,,,,,,,\n,,,", "line 1: there are no payouts"},
+		{"only lines of nothing", header + "\n,,,,,,,,,,,\n,,,", "line 1: no payouts below"},
 		{"a value is missing", header + "\n" + line + "\n" + swap("Kon", ""), "line 3, customer.first_name: is required"},
-		{"a blank", header + "\n" + swap("Kon", "Kon "), "line 2, customer.first_name: begins or ends with a blank"},
+		{"a blank", header + "\n" + swap("Kon", "Kon "), "line 2, customer.first_name: begins or ends with a space"},
 		{"a spreadsheet's number", header + "\n" + swap("950-001413-01-010", "9.50001E+13"), "line 2, account.number: looks like a number that a spreadsheet rounded: format the column as text"},
 		{"another project", header + "\n" + swap("200", "0200"), "line 2, general.project_id: is not the project"},
 		{"an order number", header + "\n" + swap("P-1", "P 1"), "line 2, general.payment_id: must be 1 to 64 characters"},
 		{"an order twice", header + "\n" + line + "\n" + nth(2) + "\n" + line, "line 4, general.payment_id: stands in line 2 already"},
 		{"an amount", header + "\n" + swap("10000", "10000.5"), "line 2, payment.amount: KRW has 0 decimals"},
 		{"an amount with separators", header + "\n" + swap("10000", `"10,000"`), "line 2, payment.amount: must be a decimal number"},
-		{"nothing to pay", header + "\n" + swap("10000", "0"), "line 2, payment.amount: must be more than 0"},
+		{"nothing to pay", header + "\n" + swap("10000", "0"), "line 2, payment.amount: must be positive"},
 		{"a debt", header + "\n" + swap("10000", "-1"), "line 2, payment.amount: must be a decimal number"},
-		{"a currency", header + "\n" + swap("KRW", "TWD"), "line 2, payment.currency: this provider takes [KRW]"},
+		{"a currency", header + "\n" + swap("KRW", "TWD"), "line 2, payment.currency: this provider accepts [KRW]"},
 		{"an unknown currency", header + "\n" + swap("KRW", "krw"), "line 2, payment.currency: must be one of"},
 		{"an email", header + "\n" + swap("do@mail.com", "do"), "line 2, customer.email: must be an email"},
 		{"an address", header + "\n" + swap("248.1.1.1", "248.1.1"), "line 2, customer.ip_address: must be an IP"},
@@ -90,11 +90,11 @@ func TestBadFiles(t *testing.T) {
 		{"a quote in the header", `"` + header, "line 1: is not CSV"},
 		{"EUC-KR", header + "\n" + line + "\n" + strings.Replace(nth(2), "Kon", "\xb1\xe6\xb5\xbf", 1), "line 3: is not UTF-8"},
 		{"UTF-16", "\xff\xfeg\x00", "line 1: is not UTF-8"},
-		{"too much money", header + strings.Repeat("\n"+swap("10000", "999999999999999"), 1) + "\n" + strings.Replace(nth(2), "10000", "999999999999999", 1), "line 3, payment.amount: the amounts of the file are too large"},
+		{"too much money", header + strings.Repeat("\n"+swap("10000", "999999999999999"), 1) + "\n" + strings.Replace(nth(2), "10000", "999999999999999", 1), "line 3, payment.amount: the sum of the file's amounts is too large"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := dryRun(t, config, c.content)
-			o.expect(t, 1, c.says, "the file is not good (problems: ")
+			o.expect(t, 1, c.says, "problems in the file: ")
 			for _, private := range []string{"Kon", "길", "do@mail", "950-001413", "248.1.1"} {
 				if strings.Contains(o.out+o.errors, private) {
 					t.Errorf("%q is shown: %s", private, o.out)
@@ -127,8 +127,8 @@ func TestImportUsage(t *testing.T) {
 		args []string
 	}{
 		{"--provider is required", []string{path}},
-		{"takes FILE.csv, not 0 arguments", []string{"--provider", shop}},
-		{`no provider "acme"`, []string{path, "--provider", "acme"}},
+		{"takes FILE.csv, got 0 arguments", []string{"--provider", shop}},
+		{`provider "acme" is not configured`, []string{path, "--provider", "acme"}},
 		{"teemopay-kr is of kind teemopay", []string{path, "--provider", other}},
 		{"no such file", []string{filepath.Join(t.TempDir(), "none.csv"), "--provider", shop}},
 		{"not a regular file", []string{t.TempDir(), "--provider", shop}},
@@ -136,7 +136,7 @@ func TestImportUsage(t *testing.T) {
 		run(t, "", append([]string{"payouts", "import", "--config", config}, c.args...)...).expect(t, 2, "", c.says)
 	}
 	run(t, "", "payouts", "import", path, "--provider", shop, "--config", "none.yaml").expect(t, 2, "", "cannot be read")
-	run(t, "", "payouts", "import", path, "--provider", shop, "--config", config).expect(t, 1, "1 payouts, 10000 KRW in all: 0 new", "connect to NATS")
+	run(t, "", "payouts", "import", path, "--provider", shop, "--config", config).expect(t, 1, "1 payouts, 10000 KRW in total: 0 new", "connect to NATS")
 }
 
 // The bounds of a file hold.
@@ -233,6 +233,6 @@ func TestImportComparesBanks(t *testing.T) {
 		t.Errorf("%+v", o)
 	}
 	silent := configuration(t, "nats://127.0.0.1:1", nowhere)
-	importFile(t, silent, path, "--dry-run").expect(t, 0, "bank ids were not compared: the provider gave no list of banks: provider_unreachable\n2 payouts", "")
-	importFile(t, silent, path, "--dry-run", "--json").expect(t, 0, `"banks_unchecked": "the provider gave no list of banks: provider_unreachable"`, "")
+	importFile(t, silent, path, "--dry-run").expect(t, 0, "bank ids were not compared: cannot read the provider's list of banks: provider_unreachable\n2 payouts", "")
+	importFile(t, silent, path, "--dry-run", "--json").expect(t, 0, `"banks_unchecked": "cannot read the provider's list of banks: provider_unreachable"`, "")
 }

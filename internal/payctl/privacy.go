@@ -21,35 +21,35 @@ import (
 )
 
 func privacyCommand(env Env) *cobra.Command {
-	parent := group("privacy", "Erase personal data of customers", "  payctl privacy erase ecommpay-kr P-1001 --by kim --reason \"request of the customer, ticket 4711\" --dry-run")
+	parent := group("privacy", "Erase customers' personal data", "  payctl privacy erase ecommpay-kr P-1001 --by kim --reason \"request of the customer, ticket 4711\" --dry-run")
 	c := &cobra.Command{
 		Use:   "erase PROVIDER ORDER...",
 		Short: "Erase personal data of payments that have ended",
-		Long: `Erase what is kept of the customer of a payment that has ended: the page or account that the customer was given, commands,
-clarifications, webhooks and dead letters about the order. The log of payments stays as it is: amounts, statuses, times and
-the provider's numbers.
+		Long: `Erase the customer's personal data of payments that have ended: the payment page or account that the customer got, and all
+commands, clarifications, webhooks and dead letters of the order. The log of payments keeps amounts, statuses, times and
+the provider's references.
 
-A payment that is open or in conflict is left as it is. So is what may still speak of money: webhooks that no worker has
-judged yet or that became dead letters, and another command under the same order. Run it again later.
+Payments that are open or in conflict are skipped. So is what may still report money: webhooks that no worker has
+processed or that became dead letters, and another command under the same order. Run the command again later.
 
-The log knows no customers: find the orders of a customer in the system that sent them.`,
+The log does not know customers: find a customer's orders in the upstream system.`,
 		Example: `  payctl privacy erase ecommpay-kr P-1001 --by kim --reason "request of the customer, ticket 4711"
   payctl privacy erase ecommpay-kr P-1001 P-1002 --by kim --reason "ticket 4711" --dry-run`,
 		Args: cobra.ArbitraryArgs,
 	}
-	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if len(args) < 2 {
 			return usagef("%s needs a PROVIDER and an ORDER; see %[1]s --help", c.CommandPath())
 		}
-		w := erasure{env: env, hand: h, provider: args[0], orders: slices.Compact(slices.Sorted(slices.Values(args[1:]))), json: *asJSON, out: c.OutOrStdout()}
+		w := erasure{env: env, flags: h, provider: args[0], orders: slices.Compact(slices.Sorted(slices.Values(args[1:]))), json: *asJSON, out: c.OutOrStdout()}
 		for _, order := range w.orders {
 			if err := (payment.Ref{Provider: w.provider, Order: order}).Validate(); err != nil {
 				return usageError{err}
 			}
 		}
 		var err error
-		if w.who, err = h.person("reason"); err != nil {
+		if w.who, err = h.person(); err != nil {
 			return err
 		}
 		return env.asPerson(c.Context(), *h.config, w.who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
@@ -64,7 +64,7 @@ The log knows no customers: find the orders of a customer in the system that sen
 // erasure is one run of erase.
 type erasure struct {
 	env       Env
-	hand      hand
+	flags     actionFlags
 	conn      *jetstream.Conn
 	provider  string
 	orders    []string
@@ -83,13 +83,13 @@ type erasureReport struct {
 
 // notReached holds of every erasure.
 var notReached = []string{
-	"the log of payments keeps amounts, statuses, times, references, the upstream's metadata and the command's fingerprint",
-	"backups and snapshots of NATS keep it until they expire; so do copies that other systems made",
-	"the provider keeps what it was sent",
+	"the log keeps amounts, statuses, times, references, the upstream's metadata and the command's fingerprint",
+	"backups and snapshots of NATS keep the data until they expire; so do copies in other systems",
+	"the provider keeps what it received",
 }
 
 func (w erasure) run(ctx context.Context) error {
-	r := erasureReport{actionReport: actionReport{Action: events.ActionErase, Provider: w.provider, DryRun: *w.hand.dryRun}, NotReached: notReached}
+	r := erasureReport{actionReport: actionReport{Action: events.ActionErase, Provider: w.provider, DryRun: *w.flags.dryRun}, NotReached: notReached}
 	var items []events.AuditItem
 	for _, order := range w.orders {
 		item, old, err := w.look(ctx, order)
@@ -105,15 +105,15 @@ func (w erasure) run(ctx context.Context) error {
 		}
 	}
 	r.Chosen = len(items)
-	if *w.hand.dryRun {
+	if *w.flags.dryRun {
 		return errors.Join(w.show(w.out, r), leftIn(r.Items))
 	}
 	if err := w.show(w.env.Stderr, r); err != nil {
 		return err
 	}
 	if len(items) > 0 {
-		question := fmt.Sprintf("erase personal data of %s, for ever, as %s: %s", counted(len(items), "payment"), w.who.Name, w.who.Why)
-		if err := w.env.confirm(w.hand, question, fmt.Sprint(len(items))); err != nil {
+		question := fmt.Sprintf("permanently erase personal data of %s, as %s: %s", counted(len(items), "payment"), w.who.Name, w.who.Why)
+		if err := w.env.confirm(w.flags, question, fmt.Sprint(len(items))); err != nil {
 			return err
 		}
 	}
@@ -186,7 +186,7 @@ func (w erasure) inLog(ctx context.Context, ref payment.Ref) (string, error) {
 	if count == 0 {
 		return "", nil
 	}
-	return fmt.Sprintf("the log has what the customer had to do in %s of an older version, until %s", counted(count, "event"),
+	return fmt.Sprintf("the log has personal data in %s written by an older version, until %s", counted(count, "event"),
 		last.Add(w.retention).UTC().Format(time.DateOnly)), nil
 }
 
@@ -199,7 +199,7 @@ func (w erasure) erase(ctx context.Context, item *events.AuditItem) error {
 		item.Result, err = left(err), nil
 	}
 	if err == nil && len(kept) > 0 {
-		item.Result = "partly erased, run it again later: " + whyKept(kept)
+		item.Result = "partly erased, run the command again later: " + whyKept(kept)
 	}
 	return err
 }

@@ -37,7 +37,7 @@ func TestErase(t *testing.T) {
 	run(t, "", erase("E-1")...).expect(t, 2, "", "--yes")
 	run(t, "", erase("E-2", "--yes")...).expect(t, 1, "the payment is pending", "1 not done")
 	run(t, "", "audit", "list", "--action", "erase", "--config", config).expect(t, 0, "0 actions", "")
-	run(t, "", "privacy", "erase", shop, "E-1", "--yes", "--config", config).expect(t, 2, "", "--by NAME and --reason WORDS")
+	run(t, "", "privacy", "erase", shop, "E-1", "--yes", "--config", config).expect(t, 2, "", "--by NAME and --reason TEXT")
 
 	done := run(t, "", erase("E-1", "E-2", "--yes", "--json")...)
 	done.expect(t, 1, "", "1 not done")
@@ -51,7 +51,7 @@ func TestErase(t *testing.T) {
 	run(t, "", erase("E-1", "--yes")...).expect(t, 0, "1: erased", "")
 	run(t, "", "audit", "list", "--action", "erase", "--json", "--config", config).expect(t, 0, "request of the customer, ticket 4711", "")
 	run(t, "", "payment", "show", shop, "E-1", "--config", config).expect(t, 0, "settled", "")
-	run(t, "", "payment", "show", shop, "E-2", "--unmask", "--by", "kim", "--because", "ticket 4711", "--config", config).expect(t, 0, "110-1", "")
+	run(t, "", "payment", "show", shop, "E-2", "--unmask", "--by", "kim", "--reason", "ticket 4711", "--config", config).expect(t, 0, "110-1", "")
 
 	after, err := conn.History(bounded(t), payment.Ref{Provider: shop, Order: "E-1"})
 	if err != nil || len(after) != len(before) {

@@ -18,30 +18,30 @@ import (
 func resolveCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "resolve PROVIDER ORDER --settled|--failed",
-		Short: "Decide what became of a payment that is in doubt, pending or in conflict",
-		Long: `Decide what became of a payment that is in doubt, pending or in conflict, after you have found out at the provider.
-The log says who decided and why. Nothing is sent to the provider.
+		Short: "Settle or fail a payment that is in doubt, pending or in conflict",
+		Long: `Settle or fail a payment that is in doubt, pending or in conflict, after you found its result at the provider. The log
+records who decided and why. Nothing is sent to the provider.
 
-A wrong word here pays twice or not at all: look into the provider's own list first, by our order number.`,
+A wrong decision pays twice or not at all: first find the order in the provider's console by our order number.`,
 		Example: `  payctl payment resolve ecommpay-kr P-1001 --settled --by kim --reason "in the provider's list, ticket 4711"
   payctl payment resolve ecommpay-kr P-1001 --settled --amount 9900 --by kim --reason "ticket 4711"
   payctl payment resolve ecommpay-kr P-1001 --failed --by kim --reason "the provider's support team says it never came, ticket 4711"`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	settled := c.Flags().Bool("settled", false, "money moved")
 	failed := c.Flags().Bool("failed", false, "no money moved, and none will")
-	amount := c.Flags().String("amount", "", "what moved, where it is not what was ordered, e.g. 9900, or \"9900 KRW\" where that is not known")
+	amount := c.Flags().String("amount", "", "the settled amount if it differs from the ordered one, e.g. 9900, or \"9900 KRW\" if the currency is not known")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref, err := paymentArgs(args)
 		if err != nil {
 			return err
 		}
 		if *settled == *failed || *failed && *amount != "" {
-			return usagef("say --settled, perhaps with --amount, or --failed")
+			return usagef("use --settled (with --amount if it differs) or --failed")
 		}
 		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
-			r := resolution{env: env, hand: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
+			r := resolution{env: env, flags: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			return r.run(ctx)
 		})
 	}
@@ -51,7 +51,7 @@ A wrong word here pays twice or not at all: look into the provider's own list fi
 // resolution is one run of resolve.
 type resolution struct {
 	env     Env
-	hand    hand
+	flags   actionFlags
 	conn    *jetstream.Conn
 	ref     payment.Ref
 	settled bool
@@ -68,23 +68,23 @@ func (r resolution) run(ctx context.Context) (timeline, error) {
 			return timeline{}, err
 		}
 		question := r.question(shown, decision)
-		if *r.hand.dryRun {
+		if *r.flags.dryRun {
 			_, _ = fmt.Fprintln(r.env.Stderr, question+"\nNothing was done: this is a dry run.")
 			return r.timeline(ctx)
 		}
-		if *r.hand.yes {
+		if *r.flags.yes {
 			_, _ = fmt.Fprintln(r.env.Stderr, question)
 		}
-		if err := r.env.confirm(r.hand, question, r.ref.Order); err != nil {
+		if err := r.env.confirm(r.flags, question, r.ref.Order); err != nil {
 			return timeline{}, err
 		}
 		err = r.decide(ctx, shown, seq, decision)
 		switch {
-		case errors.Is(err, events.ErrStale) && !*r.hand.yes:
-			_, _ = fmt.Fprintln(r.env.Stderr, "The payment has moved on meanwhile; look again.")
+		case errors.Is(err, events.ErrStale) && !*r.flags.yes:
+			_, _ = fmt.Fprintln(r.env.Stderr, "The payment has changed meanwhile; check it again.")
 			continue
 		case errors.Is(err, events.ErrStale):
-			return timeline{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+			return timeline{}, errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
 		case err != nil:
 			return timeline{}, err
 		}
@@ -123,9 +123,9 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 	switch p.Status {
 	case payment.InDoubt, payment.Pending, payment.Conflict:
 	case payment.Parked:
-		return p, 0, operator.Decision{}, fmt.Errorf("%s is parked, nothing was sent: payctl parked cancel gives it up", r.ref)
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is parked and was not sent: use payctl parked cancel", r.ref)
 	case payment.Submitting:
-		return p, 0, operator.Decision{}, fmt.Errorf("%s is submitting, a worker is at it: payctl parked release lets it be looked up; then resolve it if it stays in doubt", r.ref)
+		return p, 0, operator.Decision{}, fmt.Errorf("%s is submitting, a worker is processing it: payctl parked release has it looked up; resolve it if it stays in doubt", r.ref)
 	default:
 		return p, 0, operator.Decision{}, fmt.Errorf("%s is %s: there is nothing to resolve; see payctl payment show %s %s", r.ref, open(p), r.ref.Provider, r.ref.Order)
 	}
@@ -146,7 +146,7 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 			return p, 0, decision, usagef("--amount: %w", err)
 		}
 		if decision.Amount.Minor <= 0 {
-			return p, 0, decision, usagef("--amount: settled means that money moved; say --failed if none did")
+			return p, 0, decision, usagef("--amount must be positive; use --failed if no money moved")
 		}
 	}
 	return p, seq, decision, nil
@@ -165,7 +165,7 @@ func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, d
 		record.Action = events.ActionSettle
 	}
 	if err := r.conn.Audit(ctx, record); err != nil {
-		return fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+		return fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
 	}
 	service := operator.Service{Log: r.conn, Queue: r.conn, Now: r.env.Now}
 	next, err := service.Resolve(ctx, p, seq, r.who, decision)
@@ -175,7 +175,7 @@ func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, d
 		record.Items[0].Result = "not done: " + err.Error()
 	}
 	if auditErr := r.conn.Audit(ctx, record); auditErr != nil {
-		err = errors.Join(err, fmt.Errorf("the result could not be recorded: %w", auditErr))
+		err = errors.Join(err, fmt.Errorf("cannot record the result: %w", auditErr))
 	}
 	return err
 }

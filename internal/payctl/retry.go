@@ -16,17 +16,17 @@ import (
 func retryCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "retry PROVIDER ORDER",
-		Short: "Send a payment once more that its provider does not know",
-		Long: `Send a payment once more that is in doubt because it was sent as often as configured (max_submits, give_up_after) and
-its provider says that it does not know the order. The worker asks the provider first; only if it still does not know
-the order, the payment is sent, once. The log says who decided it and why.
+		Short: "Submit a payment again that its provider does not know",
+		Long: `Submit a payment again that is in doubt because it reached its limit (max_submits, give_up_after) and its provider says
+that it does not know the order. The worker looks the order up first, and submits it once only if the provider still
+does not know it. The log records who decided and why.
 
-Ask the provider before: it must have no such order in its list.`,
+Check the provider's console first: the order must not be there.`,
 		Example: `  payctl payment retry ecommpay-kr P-1003 --by kim --reason "the provider corrected it, ticket 4711"
   payctl payment retry ecommpay-kr P-1003 --by kim --reason "ticket 4711" --dry-run`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addActionFlags(c, "reason"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref, err := paymentArgs(args)
 		if err != nil {
@@ -40,12 +40,12 @@ Ask the provider before: it must have no such order in its list.`,
 }
 
 // retry shows the payment, asks, and has it sent once more. It returns the payment's history as it stands then.
-func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref payment.Ref, who operator.Person) (timeline, error) {
+func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h actionFlags, ref payment.Ref, who operator.Person) (timeline, error) {
 	shown, seq, err := conn.Last(ctx, ref)
 	if err != nil {
 		return timeline{}, err
 	}
-	question := printable(fmt.Sprintf("%s is %s, sent %d times. It will be looked up, and sent once more if the provider still does not know it; %s says: %s",
+	question := printable(fmt.Sprintf("%s is %s, sent %d times. It will be looked up, and submitted once more if the provider still does not know it; %s says: %s",
 		ref, open(shown), shown.Requests(), who.Name, who.Why))
 	if *h.dryRun {
 		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
@@ -70,7 +70,7 @@ func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h hand, ref paymen
 	case err != nil:
 		return timeline{}, err
 	case errors.Is(refused, events.ErrStale):
-		return timeline{}, errors.New("the payment has moved on meanwhile; nothing was written: look at it, and run the command again")
+		return timeline{}, errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
 	case refused != nil:
 		return timeline{}, refused
 	}

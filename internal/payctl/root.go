@@ -85,13 +85,12 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func rootCommand(env Env) *cobra.Command {
-	root := group("payctl", "Look after payments: signatures, timelines, banks, mass payouts, providers' records, parked payments, dead letters, personal data", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
+	root := group("payctl", "Operate payonce: payments, parked payments, dead letters, statements, mass payouts, streams, signatures", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
   payctl payment show ecommpay-kr P-1001
   payctl payouts import payouts.csv --provider ecommpay-kr --dry-run`)
 	root.Long = root.Short + `.
 
-It exits with 0 when all is well, 1 when something is not valid, not known or could not be done, and 2
-when the command line or the configuration is wrong.`
+Exit code: 0 success, 1 failure, 2 wrong command line or configuration.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
@@ -136,7 +135,7 @@ func arguments(names ...string) cobra.PositionalArgs {
 		if len(names) > 0 {
 			want = strings.Join(names, " ")
 		}
-		return usagef("%s takes %s, not %d arguments; see %[1]s --help", c.CommandPath(), want, len(args))
+		return usagef("%s takes %s, got %d arguments; see %[1]s --help", c.CommandPath(), want, len(args))
 	}
 }
 

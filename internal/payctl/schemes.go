@@ -35,10 +35,10 @@ type scheme interface {
 }
 
 var (
-	errNotValid  = errors.New("not valid: the signature does not fit")
-	errNotSigned = errors.New("not valid: the body holds no signature, and --signature gives none")
+	errNotValid  = errors.New("not valid: the signature does not match")
+	errNotSigned = errors.New("not valid: the body has no signature, and --signature is not set")
 	// errNoSignature is a mistake in the command line where the documents put the signature in a flag.
-	errNoSignature = usageError{errors.New("--signature is required: the body holds none")}
+	errNoSignature = usageError{errors.New("--signature is required: the body has no signature")}
 )
 
 // ecommpayScheme signs by HMAC-SHA512 (en_platform_signature).
@@ -130,7 +130,7 @@ type diamondpayScheme struct {
 
 func (s *diamondpayScheme) bind(set *pflag.FlagSet, _ bool) {
 	bindSecret(set, &s.given)
-	set.StringVar(&s.signType, "sign-type", "", "MD5 or HMAC-SHA256; left out: the body's sign_type, and MD5 if it has none")
+	set.StringVar(&s.signType, "sign-type", "", "MD5 or HMAC-SHA256; default: the body's sign_type, or MD5")
 }
 
 func (s *diamondpayScheme) prepare(env Env, _ bool) (err error) {
@@ -197,11 +197,11 @@ type teemopayScheme struct {
 
 func (s *teemopayScheme) bind(set *pflag.FlagSet, verify bool) {
 	if verify {
-		set.StringVar(&s.file, "public-key", "", "`FILE` with the public key of who signed: PEM, or base64 as the dashboard shows it")
+		set.StringVar(&s.file, "public-key", "", "`FILE` with the signer's public key: PEM, or base64 as the dashboard shows it")
 	} else {
 		set.StringVar(&s.file, "private-key", "", "`FILE` with the private key: PKCS#8, as PEM or base64, or PKCS#1 as PEM")
 	}
-	set.StringVar(&s.nonce, "nonce", "", "the nonce of the request's header")
+	set.StringVar(&s.nonce, "nonce", "", "the nonce of the request's header; required")
 }
 
 func (s *teemopayScheme) prepare(_ Env, verify bool) error {
@@ -210,7 +210,7 @@ func (s *teemopayScheme) prepare(_ Env, verify bool) error {
 	case s.file == "":
 		return usagef("%s is required: a FILE", flag)
 	case s.nonce == "":
-		return usagef("--nonce is required: it is part of what is signed")
+		return usagef("--nonce is required: it is signed as well")
 	}
 	text, err := readLimited(s.file)
 	if err != nil {
@@ -276,7 +276,7 @@ func signedBody(body []byte, names func([]string, string) (string, bool), signat
 }
 
 func bindSecret(set *pflag.FlagSet, given *string) {
-	set.StringVar(given, "secret", "", "the `SECRET`: @FILE, env:NAME, or the secret itself")
+	set.StringVar(given, "secret", "", "the `SECRET`: @FILE, env:NAME, or the secret itself; required")
 }
 
 func equal(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }

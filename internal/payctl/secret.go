@@ -30,14 +30,14 @@ func readSecret(env Env, given string) (secret.Value, error) {
 	case strings.HasPrefix(given, "env:"):
 		value, set := env.LookupEnv(given[len("env:"):])
 		if !set {
-			return secret.Value{}, usagef("--secret: the environment has no variable %s", given[len("env:"):])
+			return secret.Value{}, usagef("--secret: environment variable %s is not set", given[len("env:"):])
 		}
 		text = value
 	default:
-		_, _ = fmt.Fprintln(env.Stderr, "payctl: warning: the secret stands in the command line, and so in the shell's history: use @FILE or env:NAME")
+		_, _ = fmt.Fprintln(env.Stderr, "payctl: warning: the secret is in the command line and in the shell's history: use @FILE or env:NAME")
 	}
 	if text == "" {
-		return secret.Value{}, usagef("--secret: what it names is empty")
+		return secret.Value{}, usagef("--secret is empty")
 	}
 	return secret.New(text), nil
 }

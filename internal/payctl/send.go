@@ -94,7 +94,7 @@ func sendOne(ctx context.Context, q queue, cmd payment.Command) (result, error) 
 			return r, err
 		}
 	}
-	return unsent, errors.New("the order moves too fast between queue and log")
+	return unsent, errors.New("the order keeps moving between queue and log; try again")
 }
 
 // inLog compares the payout with the log: same when it is there, unsent when nothing is.

@@ -16,27 +16,27 @@ import (
 )
 
 func paymentCommand(env Env) *cobra.Command {
-	parent := group("payment", "Look at one payment, or decide about it", "  payctl payment show ecommpay-kr P-1001")
+	parent := group("payment", "Show, resolve or retry one payment", "  payctl payment show ecommpay-kr P-1001")
 	c := &cobra.Command{
 		Use:   "show PROVIDER ORDER",
-		Short: "Show a payment as it stands, and how it came there",
-		Long: `Show a payment as it stands, and how it came there: one line for each event of the log, with the time in
-UTC, the time where the provider is, and how long it took since the event before.
+		Short: "Show a payment and its history",
+		Long: `Show a payment and its history: one line for each event of the log, with the time in UTC, the provider's local time and
+the time since the previous event.
 
-An order that has no event yet is looked for in the queue. Dead letters about the order are named. It exits with 1 when nobody
-knows the order.
+An order without events is looked for in the queue. Dead letters of the order are listed. It exits with 1 if the order
+is not found.
 
-The page or account that the customer was given is personal: --unmask shows it, and a record of who looked and why is kept.`,
+The payment page or account that the customer got is personal data: --unmask shows it and writes an audit record.`,
 		Example: `  payctl payment show ecommpay-kr P-1001
-  payctl payment show ecommpay-kr P-1001 --unmask --by kim --because "the customer lost the link, ticket 4711"
+  payctl payment show ecommpay-kr P-1001 --unmask --by kim --reason "the customer lost the link, ticket 4711"
   payctl payment show ecommpay-kr P-1001 --json --config /etc/payonce/payonce.yaml`,
 		Args: arguments("PROVIDER", "ORDER"),
 	}
-	h, asJSON := addActionFlags(c, "because"), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	for _, name := range []string{"yes", "dry-run"} {
 		_ = c.Flags().MarkHidden(name)
 	}
-	unmask := c.Flags().Bool("unmask", false, "show what the customer was given to pay; needs --by and --because")
+	unmask := c.Flags().Bool("unmask", false, "show the payment page or account that the customer got; requires --by and --reason")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref := payment.Ref{Provider: args[0], Order: args[1]}
 		if err := ref.Validate(); err != nil {
@@ -44,7 +44,7 @@ The page or account that the customer was given is personal: --unmask shows it, 
 		}
 		var who *operator.Person
 		if *unmask {
-			person, err := h.person("because")
+			person, err := h.person()
 			if err != nil {
 				return err
 			}
@@ -140,10 +140,10 @@ func unknownTo(cfg config.Config, ref payment.Ref, err error) error {
 	}
 	hint := ""
 	if _, known := cfg.Providers[ref.Provider]; !known {
-		hint = fmt.Sprintf("; the configuration has no provider %q, it has %s", ref.Provider, providers(cfg))
+		hint = fmt.Sprintf("; provider %q is not configured; configured: %s", ref.Provider, providers(cfg))
 	}
-	return fmt.Errorf("nobody knows %s: the log has no event and the queue no command of it; "+
-		"a command that names no order is shown by payctl deadletters list --provider %s%s", ref, events.NoProvider, hint)
+	return fmt.Errorf("%s not found: it has no event in the log and no command in the queue; "+
+		"for a command without an order number see payctl deadletters list --provider %s%s", ref, events.NoProvider, hint)
 }
 
 // tell reads the log, and the queue where that can say more. The error is events.ErrNoPayment when neither

@@ -139,7 +139,7 @@ func TestShowActions(t *testing.T) {
 			t.Errorf("the account is shown: %s", shown)
 		}
 	}
-	look := []string{"--unmask", "--by", "kim", "--because", "ticket 4711"}
+	look := []string{"--unmask", "--by", "kim", "--reason", "ticket 4711"}
 	show := func(order, want string) {
 		t.Helper()
 		run(t, "", slices.Concat([]string{"payment", "show", shop, order, "--config", config}, look)...).expect(t, 0, want, "")
@@ -164,13 +164,13 @@ func TestShowQueued(t *testing.T) {
 	conn, config := system(t)
 	publish(t, conn, command("Q-1"))
 	o := run(t, "", "payment", "show", shop, "Q-1", "--config", config)
-	o.expect(t, 0, "waits in the queue since ", "")
+	o.expect(t, 0, "queued since ", "")
 	o.expect(t, 0, "status requested", "")
 	if strings.Contains(o.out, "REVISION") {
 		t.Errorf("a timeline without events: %s", o.out)
 	}
 	live(t, conn, payment.New(command("Q-1")), submitting)
-	run(t, "", "payment", "show", shop, "Q-1", "--config", config).expect(t, 0, "is in the queue or in work since ", "")
+	run(t, "", "payment", "show", shop, "Q-1", "--config", config).expect(t, 0, "queued or in progress since ", "")
 
 	unreadable := events.Outgoing{Subject: events.CommandSubject(payment.Deposit, payment.Ref{Provider: shop, Order: "Q-2"}), Data: []byte("{")}
 	if err := conn.PublishCommand(bounded(t), unreadable); err != nil {
@@ -194,7 +194,7 @@ func TestShowParked(t *testing.T) {
 
 	parkInBroker(t, conn, command("P-2"), until)
 	live(t, conn, payment.New(command("P-2")), park)
-	run(t, "", "payment", "show", shop, "P-2", "--config", config).expect(t, 0, "is parked in the broker", "")
+	run(t, "", "payment", "show", shop, "P-2", "--config", config).expect(t, 0, "parked", "")
 }
 
 // What nothing moves any more must not read as if it went on by itself.
@@ -222,17 +222,17 @@ func TestShowWithoutACommand(t *testing.T) {
 	live(t, conn, payment.New(command("P-1")), func(p *payment.Payment) {
 		p.Status, p.ResumeAt, p.Reason = payment.Parked, time.Now().UTC(), &payment.Reason{Code: payment.ReasonClosed}
 	})
-	expect("P-1", "next nothing:", "WARNING: the payment is parked", "next nothing will happen by itself: no command", "payctl parked cancel ecommpay-kr P-1")
+	expect("P-1", "next nothing:", "WARNING: the payment is parked", "next nothing will happen automatically: its command", "payctl parked cancel ecommpay-kr P-1")
 	live(t, conn, payment.New(command("D-1")), submitting, inDoubt)
-	expect("D-1", "nothing will happen by itself", "command is neither parked nor queued: the payment is not sent again by itself",
-		"next it is looked up, and never sent again by itself", "payctl payment resolve ecommpay-kr D-1")
+	expect("D-1", "nothing will happen automatically", "command neither parked nor queued: the payment is not sent again automatically",
+		"next it is looked up, but not sent again automatically", "payctl payment resolve ecommpay-kr D-1")
 	live(t, conn, payment.New(command("D-2")), submitting, func(p *payment.Payment) { inDoubt(p); p.NotFound, p.NotFoundAt = 2, p.UpdatedAt })
-	expect("D-2", "", "next nothing will happen by itself: the provider does not know it, and no command", "payctl payment resolve ecommpay-kr D-2")
+	expect("D-2", "", "next nothing will happen automatically: the provider does not know it, and its command", "payctl payment resolve ecommpay-kr D-2")
 	live(t, conn, payment.New(command("D-3")), submitting, pending) // its command is done with
 	expect("D-3", "command", "next nothing: the provider waits")
 	live(t, conn, payment.New(command("D-4")), submitting, inDoubt)
 	parkInBroker(t, conn, command("D-4"), time.Now().Add(time.Hour))
-	expect("D-4", "by itself", "command is parked in the broker")
+	expect("D-4", "by itself", "command parked")
 }
 
 // Dead letters about an order are named with it, whether the log knows the order or not, and however they name it.
@@ -246,11 +246,11 @@ func TestShowNamesDeadLetters(t *testing.T) {
 	o.expect(t, 0, "order_reused: order: another command was taken; see payctl deadletters show 1", "")
 	run(t, "", "payment", "show", shop, "L-1", "--json", "--config", config).expect(t, 0, `"reason": "order_reused"`, "")
 
-	give(t, conn, command("L-2"), queue.DeadLetter(events.DeadTooOld, "requested_at: before all that the log remembers"))
+	give(t, conn, command("L-2"), queue.DeadLetter(events.DeadTooOld, "requested_at: before the log's retention"))
 	o = run(t, "", "payment", "show", shop, "L-2", "--config", config)
 	o.expect(t, 0, "payment ecommpay-kr/L-2", "")
-	o.expect(t, 0, "too_old: requested_at: before all that the log remembers; see payctl deadletters show 2", "")
-	o.expect(t, 0, "next nobody knows any more whether it was paid", "")
+	o.expect(t, 0, "too_old: requested_at: before the log's retention; see payctl deadletters show 2", "")
+	o.expect(t, 0, "next the log no longer covers it", "")
 
 	mismatched := encoded(t, command("L-3"))
 	mismatched.Subject = events.CommandSubject(payment.Deposit, payment.Ref{Provider: shop, Order: "L-4"})
@@ -308,33 +308,33 @@ func TestShowSaysWhatIsNext(t *testing.T) {
 	parkedPayment(t, conn, "P-1")
 	p := last(t, conn, "P-1")
 	o := run(t, "", "payment", "show", shop, "P-1", "--config", config)
-	o.expect(t, 0, "command is parked in the broker until "+p.ResumeAt.Format(time.RFC3339), "")
-	o.expect(t, 0, "if it must not wait: payctl parked release ecommpay-kr P-1", "")
+	o.expect(t, 0, "command parked until "+p.ResumeAt.Format(time.RFC3339), "")
+	o.expect(t, 0, "to try it now: payctl parked release ecommpay-kr P-1", "")
 	live(t, conn, payment.New(command("P-2")), submitting, inDoubt)
 	parkInBroker(t, conn, command("P-2"), time.Now().Add(time.Hour))
 	o = run(t, "", "payment", "show", shop, "P-2", "--config", config)
-	o.expect(t, 0, "; then the provider is asked", "")
+	o.expect(t, 0, "; then it is looked up", "")
 	o.expect(t, 0, "Then: payctl payment resolve ecommpay-kr P-2 --settled or --failed", "")
 	o = run(t, "", "payment", "show", shop, "P-2", "--json", "--config", config)
 	o.expect(t, 0, `"next": "nothing for an hour`, "")
 	o.expect(t, 0, `"due": "2`, "")
 	run(t, "", "payment", "resolve", shop, "P-2", "--settled", "--by", "kim", "--reason", "why", "--yes", "--config", config).
-		expect(t, 0, "; it will find the outcome and do nothing", "It will be settled, 10000 KRW; kim says: why")
+		expect(t, 0, "; it will be dropped, the payment has ended", "It will be settled, 10000 KRW; kim says: why")
 	publish(t, conn, command("P-3"))
-	run(t, "", "payment", "show", shop, "P-3", "--config", config).expect(t, 0, "next see that workers run and are ready", "")
+	run(t, "", "payment", "show", shop, "P-3", "--config", config).expect(t, 0, "next check that workers run and are ready", "")
 }
 
 func TestShowUnknown(t *testing.T) {
 	t.Parallel()
 	_, config := system(t)
 	o := run(t, "", "payment", "show", shop, "X-1", "--config", config)
-	o.expect(t, 1, "", "nobody knows ecommpay-kr/X-1")
-	if strings.Contains(o.errors, "the configuration has no provider") {
+	o.expect(t, 1, "", "ecommpay-kr/X-1 not found")
+	if strings.Contains(o.errors, "is not configured") {
 		t.Error(o.errors)
 	}
-	run(t, "", "payment", "show", "acme", "X-1", "--config", config).expect(t, 1, "", `the configuration has no provider "acme", it has ecommpay-kr, teemopay-kr`)
+	run(t, "", "payment", "show", "acme", "X-1", "--config", config).expect(t, 1, "", `provider "acme" is not configured; configured: ecommpay-kr, teemopay-kr`)
 	run(t, "", "payment", "show", "acme", "X.1", "--config", config).expect(t, 2, "", "order: must be")
-	run(t, "", "payment", "show", "acme", "--config", config).expect(t, 2, "", "takes PROVIDER ORDER, not 1 arguments")
+	run(t, "", "payment", "show", "acme", "--config", config).expect(t, 2, "", "takes PROVIDER ORDER, got 1 arguments")
 	run(t, "", "payment", "show", shop, "X-1", "--config", "/nowhere/at/all.yaml").expect(t, 2, "", "cannot be read")
 }
 
@@ -342,8 +342,8 @@ func TestShowUnknown(t *testing.T) {
 func TestWrongInputSaysWhatToDo(t *testing.T) {
 	t.Parallel()
 	run(t, "", "parked", "list", "--bogus").expect(t, 2, "", "unknown flag: --bogus; see payctl parked list --help")
-	run(t, "", "parked", "list", "--config", "no-such.yaml").expect(t, 2, "", "no such file or directory\nNext: name the configuration file of the services with --config FILE")
-	run(t, "", "deadletters", "show", "x").expect(t, 2, "", "payctl deadletters list has the numbers")
+	run(t, "", "parked", "list", "--config", "no-such.yaml").expect(t, 2, "", "no such file or directory\nNext: name the configuration file with --config FILE")
+	run(t, "", "deadletters", "show", "x").expect(t, 2, "", "see payctl deadletters list")
 	run(t, "", with("no-such.yaml", by, "parked", "release", shop, "--all", "--over", "-5m")...).expect(t, 2, "", "--over must not be negative")
 }
 
@@ -351,9 +351,9 @@ func TestShowWithoutStreams(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	config := configuration(t, server.URL(), nowhere)
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, ACTIONS, REFUSED_WEBHOOKS: make it with payctl streams apply")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, ACTIONS, REFUSED_WEBHOOKS: create it with payctl streams apply")
 	server.Stop()
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "Next: see that nats-server runs and that nats.urls names it")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "Next: check that nats-server runs and that nats.urls names it")
 }
 
 func TestHelp(t *testing.T) {

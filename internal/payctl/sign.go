@@ -8,8 +8,8 @@ import (
 
 const secretHelp = `
 
-The secret is read from a file (--secret @FILE, one line end at its end is left out) or from the environment
-(--secret env:NAME). It can also be given as it is, but then stands in the shell's history.`
+The secret is read from a file (--secret @FILE, without one final line end) or from the environment (--secret env:NAME).
+It can also be given literally, but then it is in the shell's history.`
 
 // signing are the schemes by provider, in the order of the help.
 var signing = []struct {
@@ -20,8 +20,8 @@ var signing = []struct {
 }{
 	{
 		name: "ecommpay", rule: "HMAC-SHA512 in base64",
-		long: `The body is any JSON object. "signature" and "frame_mode" are left out. Numbers enter as they are written,
-true as 1, false as 0, null as nothing; empty objects and lists add nothing.` + secretHelp,
+		long: `The body is any JSON object. "signature" and "frame_mode" are not signed. Numbers are signed as written, true as 1,
+false as 0, null as an empty text; empty objects and lists add nothing.` + secretHelp,
 		new: func() scheme { return &ecommpayScheme{} },
 		sign: `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
   echo '{"general":{"project_id":200,"payment_id":"P-1"}}' | payctl sign ecommpay --secret @secret.txt`,
@@ -30,8 +30,8 @@ true as 1, false as 0, null as nothing; empty objects and lists add nothing.` + 
 	},
 	{
 		name: "diamondpay", rule: "MD5 or HMAC-SHA256 in hex",
-		long: `The body is a JSON object. "sign", "sign_type", null and "" are left out; zero stays. Lists enter as compact
-JSON. Names in camelCase are signed in snake_case, as the provider does.` + secretHelp,
+		long: `The body is a JSON object. "sign", "sign_type", null and "" are not signed; zero is. Lists are signed as compact JSON.
+Names in camelCase are signed in snake_case, as the provider does.` + secretHelp,
 		new: func() scheme { return &diamondpayScheme{} },
 		sign: `  payctl sign diamondpay --secret env:DIAMONDPAY_SECRET < body.json
   payctl sign diamondpay --sign-type HMAC-SHA256 --secret @secret.txt < body.json`,
@@ -40,8 +40,8 @@ JSON. Names in camelCase are signed in snake_case, as the provider does.` + secr
 	},
 	{
 		name: "teemopay", rule: "SHA1withRSA in base64",
-		long: `The body is a JSON object without objects and lists inside. "sign", null and blank texts are left out. The
-nonce of the request's header is signed too.`,
+		long: `The body is a JSON object without nested objects and lists. "sign", null and blank texts are not signed. The nonce of
+the request's header is.`,
 		new:  func() scheme { return &teemopayScheme{} },
 		sign: `  payctl sign teemopay --private-key merchant_private.pem --nonce 0123456789abcdef0123456789abcdef < body.json`,
 		check: `  payctl verify teemopay --public-key platform_public.pem --nonce "$NONCE" < callback.json
@@ -50,12 +50,12 @@ nonce of the request's header is signed too.`,
 }
 
 func signCommand(env Env) *cobra.Command {
-	parent := group("sign", "Print the signature of a body as a provider wants it", signing[0].sign+"\n"+signing[1].sign+"\n"+signing[2].sign)
+	parent := group("sign", "Sign a request body", signing[0].sign+"\n"+signing[1].sign+"\n"+signing[2].sign)
 	for _, s := range signing {
 		scheme := s.new()
 		c := &cobra.Command{
-			Use: s.name + " < body.json", Short: "Sign a body from the standard input: " + s.rule,
-			Long:    "Sign a body from the standard input: " + s.rule + ".\n\n" + s.long,
+			Use: s.name + " < body.json", Short: "Sign a body read from standard input: " + s.rule,
+			Long:    "Sign a body read from standard input: " + s.rule + ".\n\n" + s.long,
 			Example: s.sign, Args: arguments(),
 		}
 		scheme.bind(c.Flags(), false)
@@ -86,20 +86,19 @@ func sign(c *cobra.Command, env Env, s scheme, asJSON bool) error {
 }
 
 func verifyCommand(env Env) *cobra.Command {
-	parent := group("verify", "Check the signature of a body", signing[0].check+"\n"+signing[1].check+"\n"+signing[2].check)
+	parent := group("verify", "Verify the signature of a body", signing[0].check+"\n"+signing[1].check+"\n"+signing[2].check)
 	for _, s := range signing {
 		scheme := s.new()
 		c := &cobra.Command{
-			Use: s.name + " < body.json", Short: "Check the signature of a body from the standard input: " + s.rule,
-			Long: "Check the signature of a body from the standard input: " + s.rule + `. It exits with 0 when the signature is
-right and with 1 when it is not. Without --signature the one in the body is checked; with it, the one in
-the body is ignored.
+			Use: s.name + " < body.json", Short: "Verify the signature of a body read from standard input: " + s.rule,
+			Long: "Verify the signature of a body read from standard input: " + s.rule + `. It exits with 0 if the signature is valid and
+with 1 if not. Without --signature, the signature in the body is verified; with it, the one in the body is ignored.
 
 ` + s.long,
 			Example: s.check, Args: arguments(),
 		}
 		scheme.bind(c.Flags(), true)
-		signature := c.Flags().String("signature", "", "the signature; left out: the one in the body")
+		signature := c.Flags().String("signature", "", "the `SIGNATURE`; default: the one in the body")
 		asJSON := addJSON(c)
 		c.RunE = func(c *cobra.Command, _ []string) error {
 			given := signature
@@ -123,7 +122,7 @@ func verify(c *cobra.Command, env Env, s scheme, signature *string, asJSON bool)
 	}
 	refused, err := s.verify(body, signature)
 	if refused != nil && err == nil {
-		_, _ = fmt.Fprintf(c.ErrOrStderr(), "payctl: warning: the signature is right, but the worker reads nothing from such a webhook: %v\n", refused)
+		_, _ = fmt.Fprintf(c.ErrOrStderr(), "payctl: warning: the signature is valid, but the worker cannot read this webhook: %v\n", refused)
 	}
 	if asJSON {
 		if written := writeJSON(c.OutOrStdout(), map[string]bool{"valid": err == nil}); written != nil {

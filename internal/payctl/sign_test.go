@@ -38,8 +38,8 @@ func TestECommPayVectors(t *testing.T) {
 			body := string(v.Data)
 			run(t, body, "sign", "ecommpay", "--secret", v.Secret).expect(t, 0, v.Signature+"\n", "history")
 			run(t, body, "verify", "ecommpay", "--secret", v.Secret, "--signature", v.Signature).expect(t, 0, "valid", "")
-			run(t, body, "verify", "ecommpay", "--secret", v.Secret+"x", "--signature", v.Signature).expect(t, 1, "", "does not fit")
-			run(t, body, "verify", "ecommpay", "--secret", v.Secret, "--signature", "A"+v.Signature[1:]+"x").expect(t, 1, "", "does not fit")
+			run(t, body, "verify", "ecommpay", "--secret", v.Secret+"x", "--signature", v.Signature).expect(t, 1, "", "does not match")
+			run(t, body, "verify", "ecommpay", "--secret", v.Secret, "--signature", "A"+v.Signature[1:]+"x").expect(t, 1, "", "does not match")
 			code := map[bool]int{true: 0, false: 1}[strings.Contains(body, `"signature"`)]
 			run(t, body, "verify", "ecommpay", "--secret", v.Secret).expect(t, code, "", "")
 		})
@@ -64,13 +64,13 @@ func TestDiamondPayVectors(t *testing.T) {
 			run(t, body, append([]string{"sign"}, flags...)...).expect(t, 0, v.Sign+"\n", "")
 			check := append([]string{"verify"}, flags...)
 			run(t, body, append(check, "--signature", v.Sign)...).expect(t, 0, "valid", "")
-			run(t, body, append(check, "--signature", strings.ToUpper(v.Sign))...).expect(t, 1, "", "does not fit")
-			run(t, body, append(check, "--signature", "")...).expect(t, 1, "", "does not fit")
+			run(t, body, append(check, "--signature", strings.ToUpper(v.Sign))...).expect(t, 1, "", "does not match")
+			run(t, body, append(check, "--signature", "")...).expect(t, 1, "", "does not match")
 			run(t, body, check...).expect(t, 2, "", "--signature is required")
 			signed := strings.TrimSuffix(strings.TrimSpace(body), "}") + `,"sign":"` + v.Sign + `"}`
 			run(t, signed, check...).expect(t, 0, "valid", "")
 			run(t, signed, append([]string{"sign"}, flags...)...).expect(t, 0, v.Sign+"\n", "")
-			run(t, strings.Replace(signed, "_id", "_ID", 1), check...).expect(t, 1, "", "does not fit")
+			run(t, strings.Replace(signed, "_id", "_ID", 1), check...).expect(t, 1, "", "does not match")
 		})
 	}
 }
@@ -94,8 +94,8 @@ func TestTeemoPayVectors(t *testing.T) {
 				return run(t, string(v.Params), "verify", "teemopay", "--public-key", key, "--nonce", nonce, "--signature", signature)
 			}
 			check(v.Nonce, v.Sign).expect(t, 0, "valid", "")
-			check(v.Nonce+"0", v.Sign).expect(t, 1, "", "does not fit")
-			check(v.Nonce, "AAAA"+v.Sign[4:]).expect(t, 1, "", "does not fit")
+			check(v.Nonce+"0", v.Sign).expect(t, 1, "", "does not match")
+			check(v.Nonce, "AAAA"+v.Sign[4:]).expect(t, 1, "", "does not match")
 			check(v.Nonce, "?").expect(t, 1, "", "not base64")
 			run(t, string(v.Params), "verify", "teemopay", "--public-key", key, "--nonce", v.Nonce).expect(t, 2, "", "--signature is required")
 		})
@@ -109,13 +109,13 @@ func TestTeemoPaySignsAndVerifies(t *testing.T) {
 	// A value with a field in it: right, but the worker reads nothing from such a webhook where it could say two things.
 	for body, warning := range map[string]string{
 		`{"merchantOrderNo":"1","amount":1000.00,"realName":"홍길동","phone":" ","email":null,"sign":"old"}`: "",
-		`{"callbackUrl":"https://shop.example/?a=1&b=2"}`:                                                 "reads nothing",
+		`{"callbackUrl":"https://shop.example/?a=1&b=2"}`:                                                 "cannot read this webhook",
 	} {
 		signed := run(t, body, "sign", "teemopay", "--private-key", private, "--nonce", "n1")
 		signed.expect(t, 0, "", "")
 		check := []string{"verify", "teemopay", "--public-key", public, "--nonce", "n1", "--signature", strings.TrimSpace(signed.out)}
 		run(t, body, check...).expect(t, 0, "valid", warning)
-		run(t, strings.Replace(body, `":`, `x":`, 1), check...).expect(t, 1, "", "does not fit")
+		run(t, strings.Replace(body, `":`, `x":`, 1), check...).expect(t, 1, "", "does not match")
 	}
 	run(t, `{"a":{}}`, "sign", "teemopay", "--private-key", private, "--nonce", "n1").expect(t, 1, "", "object or a list")
 	run(t, `{"a":{},"sign":"AAAA"}`, "verify", "teemopay", "--public-key", public, "--nonce", "n1").expect(t, 1, "", "object or a list")
@@ -175,12 +175,12 @@ func TestVerifyECommPayInTheBody(t *testing.T) {
 	const payment = `"payment":{"id":"000049","status":"success"}`
 	verify(`{`+payment+`,"signature":"`+valid+`"}`).expect(t, 0, "valid", "")
 	verify(`{"general":{"signature":"`+valid+`"},`+payment+`}`).expect(t, 0, "valid", "")
-	verify(`{`+payment+`}`).expect(t, 1, "", "holds no signature")
-	verify(`{`+payment+`,"signature":""}`).expect(t, 1, "", "holds no signature")
-	verify(`{`+payment+`,"signature":7}`).expect(t, 1, "", "holds no signature")
+	verify(`{`+payment+`}`).expect(t, 1, "", "has no signature")
+	verify(`{`+payment+`,"signature":""}`).expect(t, 1, "", "has no signature")
+	verify(`{`+payment+`,"signature":7}`).expect(t, 1, "", "has no signature")
 	verify(`{`+payment+`,"signature":"`+valid+`","general":{"signature":"`+valid+`"}}`).expect(t, 1, "", "two signatures")
-	verify(`{`+payment+`,"x":{"signature":"`+valid+`"}}`).expect(t, 1, "", "holds no signature")
-	verify(`{`+payment+`,"frame_mode":1,"signature":"`+valid+`","x":{"frame_mode":1}}`).expect(t, 0, "valid", "reads nothing")
+	verify(`{`+payment+`,"x":{"signature":"`+valid+`"}}`).expect(t, 1, "", "has no signature")
+	verify(`{`+payment+`,"frame_mode":1,"signature":"`+valid+`","x":{"frame_mode":1}}`).expect(t, 0, "valid", "cannot read this webhook")
 	verify(`[1]`).expect(t, 1, "", "")
 	verify(`{`).expect(t, 1, "", "not one JSON value")
 	verify(`{"a":1,"a":1,"signature":"x"}`).expect(t, 1, "", "distinct names")
@@ -193,7 +193,7 @@ func TestDiamondPaySignType(t *testing.T) {
 	run(t, body, "sign", "diamondpay", "--secret", key).expect(t, 0, signature+"\n", "")
 	run(t, body, "verify", "diamondpay", "--secret", key, "--signature", signature).expect(t, 0, "valid", "")
 	run(t, body, "verify", "diamondpay", "--secret", key, "--signature", signature, "--sign-type", "hmac-sha256").expect(t, 0, "valid", "")
-	run(t, body, "verify", "diamondpay", "--secret", key, "--signature", signature, "--sign-type", "MD5").expect(t, 1, "", "does not fit")
+	run(t, body, "verify", "diamondpay", "--secret", key, "--signature", signature, "--sign-type", "MD5").expect(t, 1, "", "does not match")
 	run(t, `{"sign_type":"SHA1"}`, "sign", "diamondpay", "--secret", key).expect(t, 1, "", "MD5 or HMAC-SHA256")
 	run(t, `{"a":{}}`, "verify", "diamondpay", "--secret", key, "--signature", "x").expect(t, 1, "", "object inside")
 	run(t, `7`, "verify", "diamondpay", "--secret", key, "--signature", "x").expect(t, 1, "", "not a JSON object")
@@ -220,7 +220,7 @@ func TestSecrets(t *testing.T) {
 		t.Errorf("%v", literal)
 	}
 	sign("").expect(t, 2, "", "--secret is required")
-	sign("env:NOBODY").expect(t, 2, "", "no variable NOBODY")
+	sign("env:NOBODY").expect(t, 2, "", "environment variable NOBODY is not set")
 	sign("env:EMPTY").expect(t, 2, "", "empty")
 	sign("@/nowhere/at/all").expect(t, 2, "", "no such file")
 	sign("@"+file(t, "key", "\n")).expect(t, 2, "", "empty")

@@ -13,29 +13,29 @@ import (
 	"payonce/pkg/reconcile"
 )
 
-// The columns of a file of books.
+// The columns of a statement file.
 const (
-	bookOrder     = "order"
-	bookOperation = "operation"
-	bookAmount    = "amount"         // what was ordered
-	bookSettled   = "settled_amount" // what moved
-	bookCurrency  = "currency"
-	bookStatus    = "status"
-	bookReference = "reference"
-	bookCreated   = "created_at"
-	bookCompleted = "completed_at"
+	statementOrder     = "order"
+	statementOperation = "operation"
+	statementAmount    = "amount"         // what was ordered
+	statementSettled   = "settled_amount" // what moved
+	statementCurrency  = "currency"
+	statementStatus    = "status"
+	statementReference = "reference"
+	statementCreated   = "created_at"
+	statementCompleted = "completed_at"
 )
 
-// bookColumns are all columns that a file of books can have.
-var bookColumns = []string{
-	bookOrder, bookOperation, bookAmount, bookSettled, bookCurrency, bookStatus, bookReference, bookCreated, bookCompleted,
+// statementColumns are all columns that a statement file can have.
+var statementColumns = []string{
+	statementOrder, statementOperation, statementAmount, statementSettled, statementCurrency, statementStatus, statementReference, statementCreated, statementCompleted,
 }
 
-// bookStatuses are the statuses that a file of books can have. Others are indeterminate.
-var bookStatuses = []payment.Kind{payment.Accepted, payment.Paid, payment.Declined, payment.Reversal, payment.PartialReversal}
+// statementStatuses are the statuses that a statement file can have. Others are indeterminate.
+var statementStatuses = []payment.Kind{payment.Accepted, payment.Paid, payment.Declined, payment.Reversal, payment.PartialReversal}
 
-// bookForm says how a file of books is to be read.
-type bookForm struct {
+// statementForm says how a statement file is to be read.
+type statementForm struct {
 	columns  map[string]string // of ours → their names; where it is empty, the file has our names and no others
 	statuses map[string]string // their words → ours
 	// operation and currency are those of all lines where the file has no column for them.
@@ -45,50 +45,50 @@ type bookForm struct {
 }
 
 // validate checks what was said on the command line.
-func (f bookForm) validate() error {
+func (f statementForm) validate() error {
 	for _, ours := range slices.Sorted(maps.Keys(f.columns)) {
-		if !slices.Contains(bookColumns, ours) {
-			return usagef("--columns: %q is none of %s", ours, strings.Join(bookColumns, ", "))
+		if !slices.Contains(statementColumns, ours) {
+			return usagef("--columns: %q is not one of %s", ours, strings.Join(statementColumns, ", "))
 		}
 		if f.columns[ours] == "" {
-			return usagef("--columns: which column is %s?", ours)
+			return usagef("--columns: no column given for %s", ours)
 		}
 	}
 	for _, theirs := range slices.Sorted(maps.Keys(f.statuses)) {
-		if !slices.Contains(bookStatuses, payment.Kind(f.statuses[theirs])) {
-			return usagef("--statuses: %q is none of %s", f.statuses[theirs], bookWords())
+		if !slices.Contains(statementStatuses, payment.Kind(f.statuses[theirs])) {
+			return usagef("--statuses: %q is not one of %s", f.statuses[theirs], statementWords())
 		}
 	}
 	if _, known := payment.Decimals(f.currency); f.currency != "" && !known {
-		return usagef("--currency: %q is not a currency that is known here", f.currency)
+		return usagef("--currency: %q is not supported", f.currency)
 	}
 	return nil
 }
 
-// bookWords lists the statuses for people.
-func bookWords() string {
+// statementWords lists the statuses for people.
+func statementWords() string {
 	var words []string
-	for _, k := range bookStatuses {
+	for _, k := range statementStatuses {
 		words = append(words, string(k))
 	}
 	return strings.Join(words, ", ")
 }
 
-// bookFile is a file of books that is being read.
-type bookFile struct {
-	form     bookForm
+// statementFile is a statement file that is being read.
+type statementFile struct {
+	form     statementForm
 	into     *reconcile.Statement
 	place    map[string]int // column → place in a row
 	problems problems
 	seen     map[[3]string]int // operation, order and reference → line
 }
 
-// shortestLine is about as short as a line of books can be, in bytes.
+// shortestLine is about as short as a line of a statement can be, in bytes.
 const shortestLine = 16
 
-// parseStatement reads and checks a whole text. Where problems are returned, the books are not to be used.
-func parseStatement(text []byte, form bookForm, into *reconcile.Statement) []problem {
-	f := &bookFile{form: form, into: into, place: map[string]int{}, seen: map[[3]string]int{}}
+// parseStatement reads and checks a whole text. Where problems are returned, the statement is not to be used.
+func parseStatement(text []byte, form statementForm, into *reconcile.Statement) []problem {
+	f := &statementFile{form: form, into: into, place: map[string]int{}, seen: map[[3]string]int{}}
 	into.Grow(min(bytes.Count(text, []byte("\n")), len(text)/shortestLine))
 	readRows(text, reconcile.MaxLines, &f.problems, f.header, f.row)
 	if len(f.problems) == 0 {
@@ -97,15 +97,15 @@ func parseStatement(text []byte, form bookForm, into *reconcile.Statement) []pro
 	return f.problems
 }
 
-func (f *bookFile) report(line int, column, text string) {
+func (f *statementFile) report(line int, column, text string) {
 	f.problems.report(line, column, text)
 }
 
 // header finds the columns. Names that nobody asked for are an error, unless the names were given: a file of
 // a provider has more than we read, and a slip in ours must not make a column vanish.
-func (f *bookFile) header(line int, names []string) bool {
+func (f *statementFile) header(line int, names []string) bool {
 	theirs := map[string]string{} // their name → ours
-	for _, ours := range bookColumns {
+	for _, ours := range statementColumns {
 		if name := f.form.columns[ours]; name != "" {
 			theirs[strings.ToLower(columnName(name))] = ours
 		} else if len(f.form.columns) == 0 {
@@ -117,11 +117,11 @@ func (f *bookFile) header(line int, names []string) bool {
 		_, twice := f.place[ours]
 		switch {
 		case wanted && twice:
-			f.report(line, ours, "stands twice")
+			f.report(line, ours, "occurs twice")
 		case wanted:
 			f.place[ours] = place
 		case len(f.form.columns) == 0: // not shown: without a header it is somebody's data
-			f.report(line, fmt.Sprintf("column %d", place+1), "is not a column of books; the first line must name the columns, or --columns say which is which")
+			f.report(line, fmt.Sprintf("column %d", place+1), "is not a statement column; the first line must name the columns, or --columns must map them")
 		}
 	}
 	f.missing(line)
@@ -129,19 +129,19 @@ func (f *bookFile) header(line int, names []string) bool {
 }
 
 // missing reports the columns that a file cannot do without, or that were asked for.
-func (f *bookFile) missing(line int) {
+func (f *statementFile) missing(line int) {
 	has := func(column string) bool { _, found := f.place[column]; return found }
-	for _, column := range bookColumns {
+	for _, column := range statementColumns {
 		_, asked := f.form.columns[column]
 		needed := asked
 		switch column {
-		case bookOrder, bookStatus, bookCreated:
+		case statementOrder, statementStatus, statementCreated:
 			needed = true
-		case bookAmount:
-			needed = needed || !has(bookSettled)
-		case bookOperation:
+		case statementAmount:
+			needed = needed || !has(statementSettled)
+		case statementOperation:
 			needed = needed || f.form.operation == ""
-		case bookCurrency:
+		case statementCurrency:
 			needed = needed || f.form.currency == ""
 		}
 		if needed && !has(column) {
@@ -151,12 +151,12 @@ func (f *bookFile) missing(line int) {
 }
 
 // row reads one payment, or reports everything that is wrong with its line.
-func (f *bookFile) row(line int, row []string) {
+func (f *statementFile) row(line int, row []string) {
 	before := len(f.problems)
-	v := bookValues{file: f, line: line, row: row}
+	v := statementValues{file: f, line: line, row: row}
 	l := connectors.StatementLine{
-		Order: v.text(bookOrder, true), Operation: v.operation(), CreatedAt: v.time(bookCreated, true), CompletedAt: v.time(bookCompleted, false),
-		Observation: payment.Observation{Source: payment.FromStatement, Kind: v.kind(), Reference: v.text(bookReference, false)},
+		Order: v.text(statementOrder, true), Operation: v.operation(), CreatedAt: v.time(statementCreated, true), CompletedAt: v.time(statementCompleted, false),
+		Observation: payment.Observation{Source: payment.FromStatement, Kind: v.kind(), Reference: v.text(statementReference, false)},
 	}
 	l.Observation.Amount, l.Observation.SettledAmount = v.amounts()
 	if len(f.problems) > before {
@@ -164,7 +164,7 @@ func (f *bookFile) row(line int, row []string) {
 	}
 	key := [3]string{string(l.Operation), l.Order, l.Observation.Reference}
 	if first, doubled := f.seen[key]; doubled && key[2] != "" {
-		f.report(line, bookReference, fmt.Sprintf("stands with this order in line %d already: a payment must have one line", first))
+		f.report(line, statementReference, fmt.Sprintf("line %d already has this reference and order", first))
 		return
 	}
 	if key[2] != "" {

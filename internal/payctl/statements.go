@@ -31,33 +31,33 @@ func statementsCommand(env Env) *cobra.Command {
 	parent := group("statements", "Compare a provider's records with the log", "  payctl statements compare teemopay-kr --from 2026-11-21 --to 2026-11-21")
 	c := &cobra.Command{
 		Use:   "compare PROVIDER",
-		Short: "Compare a provider's records of some days with the log, both ways",
-		Long: `Compare a provider's records of some days with the log, both ways: every payment that the provider made on these days
-is looked for in the log, and every payment that was sent on these days is looked for in the books. It reads only: no money is
-moved and no status is written.
+		Short: "Compare a provider's statement with the log, in both directions",
+		Long: `Compare a provider's statement with the log, in both directions: every payment that the provider made in the period must
+be in the log, and every payment that was sent in the period must be in the statement. It only reads: it moves no money
+and writes no status.
 
-The books are read from the provider where its kind gives them (teemopay), out of the same budget of calls as the
-workers'. For others, download the payments from the provider's console and give them with --file. Such a
-file is CSV in UTF-8, separated by "," or ";", and its first line names the columns:
+The statement is read from the provider if its kind has an API for it (teemopay), within the provider's rate limit, which
+the workers share. For other kinds, download the payments from the provider's console and use --file. The file is CSV in
+UTF-8, separated by "," or ";", and its first line names the columns:
 
   order, status, created_at          required
-  operation                          deposit or payout; or say --operation for all lines
-  amount, settled_amount             what was ordered, what moved, in major units without separators; one of them is enough
-  currency                           or say --currency for all lines
-  reference, completed_at            where there are any
+  operation                          deposit or payout; or use --operation for all lines
+  amount, settled_amount             ordered and moved amount, in major units without separators; one of them is enough
+  currency                           or use --currency for all lines
+  reference, completed_at            optional
 
-With --columns it may have other names, and more of them. The statuses are accepted (not finished), paid, declined, reversed
-and partially_reversed; --statuses says what the provider's own words mean. A word that nobody explained is a finding, never
-a guess. If any line cannot be read, each is shown with its number and column, and nothing is compared.
+With --columns the file may use other names, and have further columns. The statuses are accepted (not finished), paid,
+declined, reversed and partially_reversed; --statuses maps the provider's own. A status without a mapping is a finding. If
+lines cannot be read, all are printed with number and column, and nothing is compared.
 
-A file that holds exactly the days proves nothing for payments within the --margin of its ends: these are noted. Download the
-day before and the day after with them, and they are judged as well.
+A file that covers exactly the period cannot prove that payments within --margin of its ends are missing; they are only
+noted. Include the day before and the day after.
 
-It exits with 0 when both agree, 1 when something was found or could not be done, and 2 when the command line, the
-configuration or the file is wrong.`,
+It exits with 0 if both agree, 1 if there are findings or an error, and 2 if the command line, the configuration or the
+file is wrong.`,
 		Example: `  payctl statements compare teemopay-kr --from 2026-11-21 --to 2026-11-21
   payctl statements compare teemopay-kr --from 2026-11-01 --to 2026-11-21 --operation payout --format csv > findings.csv
-  payctl statements compare ecommpay-kr --from 2026-11-21 --to 2026-11-21 --file books.csv --operation deposit \
+  payctl statements compare ecommpay-kr --from 2026-11-21 --to 2026-11-21 --file statement.csv --operation deposit \
     --columns "order=Payment ID,settled_amount=Amount,currency=Currency,status=Status,created_at=Created" --statuses "success=paid,decline=declined"`,
 		Args: arguments("PROVIDER"),
 	}
@@ -84,7 +84,7 @@ type question struct {
 	provider, from, to, operation, file, zone, asOf, format string
 	margin, grace                                           time.Duration
 	notes                                                   bool
-	form                                                    bookForm
+	form                                                    statementForm
 
 	connector  connectors.Connector
 	operations []payment.Operation
@@ -94,18 +94,18 @@ type question struct {
 func (q *question) addFlags(c *cobra.Command) {
 	f := c.Flags()
 	f.StringVar(&q.from, "from", "", "the first `DAY`, e.g. 2026-11-21; required")
-	f.StringVar(&q.to, "to", "", "the last `DAY`, which is compared too; required, at most 31 days")
-	f.StringVar(&q.operation, "operation", "", "only deposit or payout; of all lines of a file without that column")
-	f.StringVar(&q.file, "file", "", "the provider's records as a CSV `FILE`, instead of asking the provider")
-	f.StringToStringVar(&q.form.columns, "columns", nil, "what the file calls the columns, as `OURS=THEIRS,…`")
-	f.StringToStringVar(&q.form.statuses, "statuses", nil, "what the file's statuses mean, as `THEIRS=OURS,…`")
-	f.StringVar(&q.form.currency, "currency", "", "the currency of all lines of a file without that column, e.g. KRW")
-	f.StringVar(&q.zone, "zone", "", "the `ZONE` of the days, and of a file's times without one, e.g. Asia/Seoul; by default that of the provider's currency")
-	f.StringVar(&q.asOf, "as-of", "", "when the file was made, a `TIME` like 2026-11-22T06:00:00+09:00; by default when it was written")
-	f.DurationVar(&q.margin, "margin", time.Hour, "how far apart the provider's time of a payment and ours can be")
-	f.DurationVar(&q.grace, "grace", 15*time.Minute, "how `long` a change takes until both sides know it")
+	f.StringVar(&q.to, "to", "", "the last `DAY`, inclusive; required, at most 31 days")
+	f.StringVar(&q.operation, "operation", "", "deposit or payout: compare only these, and the operation of a file without that column")
+	f.StringVar(&q.file, "file", "", "the provider's statement as a CSV `FILE`")
+	f.StringToStringVar(&q.form.columns, "columns", nil, "column names of the file, as `OURS=THEIRS,…`")
+	f.StringToStringVar(&q.form.statuses, "statuses", nil, "meaning of the file's statuses, as `THEIRS=OURS,…`")
+	f.StringVar(&q.form.currency, "currency", "", "currency of a file without that column, e.g. KRW")
+	f.StringVar(&q.zone, "zone", "", "time `ZONE` of the days and of times without a zone, e.g. Asia/Seoul; default: that of the provider's currency")
+	f.StringVar(&q.asOf, "as-of", "", "when the file was made, a `TIME` like 2026-11-22T06:00:00+09:00; default: its modification time")
+	f.DurationVar(&q.margin, "margin", time.Hour, "largest difference between the provider's time of a payment and ours")
+	f.DurationVar(&q.grace, "grace", 15*time.Minute, "`DURATION` until both sides know of a change")
 	f.StringVar(&q.format, "format", "table", "table, json or csv")
-	f.BoolVar(&q.notes, "notes", false, "show the notes too: differences that are expected, or cannot be judged yet")
+	f.BoolVar(&q.notes, "notes", false, "also show notes: differences that are expected or cannot be judged yet")
 }
 
 // resolve checks the question against the configuration and the clock.
@@ -115,7 +115,7 @@ func (q *question) resolve(cfg config.Config, c connectors.Connector, now time.T
 	if q.operation != "" {
 		op := payment.Operation(q.operation)
 		if !slices.Contains(traits.Operations, op) {
-			return usagef("--operation: %s executes %v", q.provider, traits.Operations)
+			return usagef("--operation: %s supports %v", q.provider, traits.Operations)
 		}
 		q.operations, q.form.operation = []payment.Operation{op}, op
 	}
@@ -130,10 +130,10 @@ func (q *question) resolve(cfg config.Config, c connectors.Connector, now time.T
 		return err
 	}
 	if remembered := now.Add(-cfg.NATS.PaymentsRetention); in.From.Add(-q.margin).Before(remembered) {
-		return usagef("--from: the log remembers payments since %s only (nats.payments_retention)", remembered.In(q.form.zone).Format(time.DateTime))
+		return usagef("--from: the log keeps payments since %s only (nats.payments_retention)", remembered.In(q.form.zone).Format(time.DateTime))
 	}
 	if !in.From.Before(now) {
-		return usagef("--from: this day has not begun")
+		return usagef("--from: the day is in the future")
 	}
 	q.rules = reconcile.Rules{Provider: q.provider, Interval: in, Margin: q.margin, Grace: q.grace, OneReference: traits.OneReference}
 	if q.file != "" {
@@ -143,7 +143,7 @@ func (q *question) resolve(cfg config.Config, c connectors.Connector, now time.T
 		"--columns": len(q.form.columns) > 0, "--statuses": len(q.form.statuses) > 0, "--currency": q.form.currency != "", "--as-of": q.asOf != "",
 	} {
 		if given {
-			return usagef("%s is for books from a --file", flag)
+			return usagef("%s requires --file", flag)
 		}
 	}
 	return nil
@@ -158,7 +158,7 @@ func (q *question) days(currencies []string) (reconcile.Interval, error) {
 	if q.zone != "" {
 		var err error
 		if zone, err = time.LoadLocation(q.zone); err != nil || q.zone == "Local" {
-			return reconcile.Interval{}, usagef("--zone: %q is no zone like Asia/Seoul", q.zone)
+			return reconcile.Interval{}, usagef("--zone: %q is not a time zone like Asia/Seoul", q.zone)
 		}
 	}
 	q.form.zone = zone
@@ -170,7 +170,7 @@ func (q *question) days(currencies []string) (reconcile.Interval, error) {
 	case to.Before(from):
 		return reconcile.Interval{}, usagef("--to is before --from")
 	case to.After(from.AddDate(0, 0, maxDays-1)):
-		return reconcile.Interval{}, usagef("at most %d days are compared at once", maxDays)
+		return reconcile.Interval{}, usagef("at most %d days can be compared at once", maxDays)
 	}
 	return reconcile.Interval{From: from, To: to.AddDate(0, 0, 1)}, nil
 }
@@ -210,7 +210,7 @@ func (e Env) compare(ctx context.Context, cfg config.Config, q *question) error 
 func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, statement *reconcile.Statement, r *comparison) (err error) {
 	c := reconcile.Comparison{Log: conn, Statement: statement, Rules: q.rules, Operations: q.operations, Found: func(f reconcile.Finding) error {
 		if len(r.Findings) == maxFindings {
-			return fmt.Errorf("more than %d differences: this is not the right account, or not the right file", maxFindings)
+			return fmt.Errorf("more than %d differences: check that the account and the file are the right ones", maxFindings)
 		}
 		if q.notes || !f.Kind.Note() {
 			r.Findings = append(r.Findings, shownFinding{f, advice(q.provider, f), f.Kind.Note()})
@@ -218,7 +218,7 @@ func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, state
 		return nil
 	}}
 	if n := c.Theirs(); n > batch {
-		shown := newProgress(e, n, "payments of the books")
+		shown := newProgress(e, n, "payments of the statement")
 		defer shown.end()
 		left := n
 		c.Step = func() {
@@ -231,14 +231,14 @@ func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, state
 	return err
 }
 
-// statement reads the books, from the file or from the provider.
+// statement reads the statement, from the file or from the provider.
 func (e Env) statement(ctx context.Context, cfg config.Config, q *question) (*reconcile.Statement, error) {
 	if q.file != "" {
 		return e.statementOfFile(q)
 	}
 	reader, can := q.connector.(connectors.StatementReader)
 	if !can {
-		return nil, usagef("%s (kind %s) gives no books: download them from its console and give them with --file", q.provider, q.connector.Traits().Kind)
+		return nil, usagef("%s (kind %s) has no statement API: download the statement from its console and use --file", q.provider, q.connector.Traits().Kind)
 	}
 	logger := slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	spare, end, err := app.OpenLimits(cfg, logger, e.Now)
@@ -250,13 +250,13 @@ func (e Env) statement(ctx context.Context, cfg config.Config, q *question) (*re
 		Reader: reader, Operations: q.operations, Covered: q.rules.Interval.Widened(q.margin), Now: e.Now, Admit: admit(spare, q.provider),
 	}
 	if n := reading.Steps(); n > len(q.operations)*3 { // a day and its margins are read soon
-		shown := newProgress(e, n, "days of the books")
+		shown := newProgress(e, n, "days of the statement")
 		defer shown.end()
 		reading.Step = shown.add
 	}
 	statement, err := reading.Read(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("the books of %s cannot be read, nothing was compared: %w", q.provider, err)
+		return nil, fmt.Errorf("cannot read the statement of %s, nothing was compared: %w", q.provider, err)
 	}
 	return statement, nil
 }
@@ -306,7 +306,7 @@ func (e Env) statementOfFile(q *question) (*reconcile.Statement, error) {
 		_, _ = fmt.Fprintln(e.Stderr, p)
 	}
 	if len(problems) > 0 {
-		return nil, usagef("the file is not good (problems: %d): nothing was compared", len(problems))
+		return nil, usagef("problems in the file: %d; nothing was compared", len(problems))
 	}
 	return statement, nil
 }

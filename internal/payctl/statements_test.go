@@ -39,7 +39,7 @@ type house struct {
 	conn    *jetstream.Conn
 	account *teemopay.Connector
 	config  string
-	// statement spoils the answers to queries for the books; nil does not. n counts them from 1.
+	// statement spoils the answers to queries for the statement; nil does not. n counts them from 1.
 	mu        sync.Mutex
 	n         int
 	statement func(n int, w http.ResponseWriter, honest *httptest.ResponseRecorder)
@@ -228,7 +228,7 @@ func foundIn(t *testing.T, o outcome) []string {
 	return found
 }
 
-// The provider's hidden truth is found in its books, page by page, though a page is throttled and another breaks off.
+// The provider's hidden truth is found in its statement, page by page, though a page is throttled and another breaks off.
 func TestCompareWithTheProvider(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)
@@ -338,7 +338,7 @@ func TestCompareNotesWhatMoves(t *testing.T) {
 	}
 }
 
-// The books are read with the margin around the days, so that what they lack there is proven, and not only noted.
+// The statement is read with the margin around the days, so that what they lack there is proven, and not only noted.
 func TestCompareReadsTheMargin(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

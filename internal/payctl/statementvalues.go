@@ -10,16 +10,16 @@ import (
 	"payonce/pkg/payment"
 )
 
-// bookValues reads the values of one line of books and reports those that are not acceptable. Values stand in no
+// statementValues reads the values of one line of a statement and reports those that are not acceptable. Values stand in no
 // problem: they can be personal data, where a column is not the one that was meant.
-type bookValues struct {
-	file *bookFile
+type statementValues struct {
+	file *statementFile
 	line int
 	row  []string
 }
 
 // text returns a value; empty where there is none.
-func (v bookValues) text(column string, required bool) string {
+func (v statementValues) text(column string, required bool) string {
 	place, there := v.file.place[column]
 	if !there {
 		return ""
@@ -38,50 +38,50 @@ func (v bookValues) text(column string, required bool) string {
 }
 
 // kind reads the status. What nobody said the meaning of is indeterminate, which is a finding: it is never guessed.
-func (v bookValues) kind() payment.Kind {
-	word := v.text(bookStatus, true)
+func (v statementValues) kind() payment.Kind {
+	word := v.text(statementStatus, true)
 	if ours, said := v.file.form.statuses[word]; said {
 		word = ours
 	}
-	if kind := payment.Kind(word); slices.Contains(bookStatuses, kind) {
+	if kind := payment.Kind(word); slices.Contains(statementStatuses, kind) {
 		return kind
 	}
 	return payment.Indeterminate
 }
 
-func (v bookValues) operation() payment.Operation {
-	if _, there := v.file.place[bookOperation]; !there {
+func (v statementValues) operation() payment.Operation {
+	if _, there := v.file.place[statementOperation]; !there {
 		return v.file.form.operation
 	}
-	op := payment.Operation(strings.ToLower(v.text(bookOperation, true)))
+	op := payment.Operation(strings.ToLower(v.text(statementOperation, true)))
 	if op != "" && !op.Valid() {
-		v.file.report(v.line, bookOperation, "must be deposit or payout")
+		v.file.report(v.line, statementOperation, "must be deposit or payout")
 	}
 	return op
 }
 
 // amounts reads what was ordered and what moved. One of them is enough.
-func (v bookValues) amounts() (ordered, moved payment.Money) {
+func (v statementValues) amounts() (ordered, moved payment.Money) {
 	currency := v.file.form.currency
-	if _, there := v.file.place[bookCurrency]; there {
-		currency = v.text(bookCurrency, true)
+	if _, there := v.file.place[statementCurrency]; there {
+		currency = v.text(statementCurrency, true)
 	}
-	ordered, moved = v.amount(bookAmount, currency), v.amount(bookSettled, currency)
-	if v.given(bookAmount) || v.given(bookSettled) {
+	ordered, moved = v.amount(statementAmount, currency), v.amount(statementSettled, currency)
+	if v.given(statementAmount) || v.given(statementSettled) {
 		return ordered, moved
 	}
-	v.file.report(v.line, bookAmount, "is required")
+	v.file.report(v.line, statementAmount, "is required")
 	return ordered, moved
 }
 
 // given reports whether a line has any value for a column.
-func (v bookValues) given(column string) bool {
+func (v statementValues) given(column string) bool {
 	place, there := v.file.place[column]
 	return there && v.row[place] != ""
 }
 
 // amount reads decimal digits in major units. Zeros at the end of its decimals say nothing.
-func (v bookValues) amount(column, currency string) payment.Money {
+func (v statementValues) amount(column, currency string) payment.Money {
 	text := v.text(column, false)
 	if text == "" || currency == "" {
 		return payment.Money{}
@@ -95,7 +95,7 @@ func (v bookValues) amount(column, currency string) payment.Money {
 	m, err := payment.ParseMoney(text, currency)
 	var wrong *payment.FieldError
 	if errors.As(err, &wrong) && wrong.Field == "currency" {
-		column = bookCurrency
+		column = statementCurrency
 	}
 	if err != nil {
 		v.file.report(v.line, column, wrongAmount(err))
@@ -112,15 +112,15 @@ func wrongAmount(err error) string {
 	return "cannot be read"
 }
 
-// bookTimes are the forms of a time; fractions of a second may follow. Those without a zone are in the form's zone.
-var bookTimes = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", time.DateTime, "2006-01-02T15:04:05", "2006/01/02 15:04:05", "2006.01.02 15:04:05"}
+// statementTimes are the forms of a time; fractions of a second may follow. Those without a zone are in the form's zone.
+var statementTimes = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", time.DateTime, "2006-01-02T15:04:05", "2006/01/02 15:04:05", "2006.01.02 15:04:05"}
 
-func (v bookValues) time(column string, required bool) time.Time {
+func (v statementValues) time(column string, required bool) time.Time {
 	text := v.text(column, required)
 	if text == "" {
 		return time.Time{}
 	}
-	for _, form := range bookTimes {
+	for _, form := range statementTimes {
 		if t, err := time.ParseInLocation(form, text, v.file.form.zone); err == nil {
 			return t.UTC()
 		}

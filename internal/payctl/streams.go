@@ -18,7 +18,7 @@ import (
 )
 
 func streamsCommand(env Env) *cobra.Command {
-	c := group("streams", "Compare the streams in NATS with their definition, and make them",
+	c := group("streams", "Compare the streams in NATS with their definition, and create them",
 		`  payctl streams diff --config administrator.yaml
   payctl streams apply --config administrator.yaml`)
 	c.AddCommand(streamsDiffCommand(env), streamsApplyCommand(env))
@@ -27,11 +27,11 @@ func streamsCommand(env Env) *cobra.Command {
 
 func streamsDiffCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "diff", Short: "Show what is missing or different, and change nothing; exits with 1 if anything is",
-		Long: `Show what is missing or different, and change nothing; it exits with 1 if anything is.
+		Use: "diff", Short: "Show how the streams differ from their definition",
+		Long: `Show how the streams differ from their definition. It changes nothing, and exits with 1 if anything differs.
 
-It also says whether the log lost its past: events that were deleted, a log that was made again or restored from an older
-copy. Each record of AUDIT holds the log's first and last event, their number and the hash of the last one.`,
+It also checks whether the log lost events: deleted ones, or all after an older copy was restored. Each record of AUDIT
+holds the log's first and last sequence, the number of events and the hash of the last one.`,
 		Example: "  payctl streams diff --config administrator.yaml", Args: arguments(),
 	}
 	path, asJSON := addConfig(c), addJSON(c)
@@ -55,11 +55,11 @@ copy. Each record of AUDIT holds the log's first and last event, their number an
 			}
 			if len(differences) > 0 {
 				if len(lost) > 0 {
-					return fmt.Errorf("%d differences; the log lost its past: stop the workers and see docs/operators.md", len(differences))
+					return fmt.Errorf("%d differences; the log lost events: stop the workers and see docs/operators.md", len(differences))
 				}
-				return fmt.Errorf("%d differences; payctl streams apply makes what is missing, with --update also changes what is safe to change", len(differences))
+				return fmt.Errorf("%d differences; payctl streams apply creates what is missing, --update also changes what is safe to change", len(differences))
 			}
-			_, err = fmt.Fprintln(env.Stderr, "All streams are as they are defined.")
+			_, err = fmt.Fprintln(env.Stderr, "All streams match their definition.")
 			return err
 		})
 	}
@@ -76,38 +76,38 @@ func lostPast(ctx context.Context, conn *jetstream.Conn, differences []jetstream
 	problems, err := conn.CheckLog(ctx)
 	var lost []jetstream.Difference
 	for _, problem := range problems {
-		lost = append(lost, jetstream.Difference{Stream: events.StreamPayments, Field: jetstream.FieldPast, Have: problem, Want: "all that AUDIT remembers"})
+		lost = append(lost, jetstream.Difference{Stream: events.StreamPayments, Field: jetstream.FieldPast, Have: problem, Want: "all events that AUDIT recorded"})
 	}
 	return lost, err
 }
 
 func streamsApplyCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply", Short: "Make the streams and the ledgers' consumers that are missing",
-		Long: `Make the streams and the ledgers' consumers that are missing.
+		Use: "apply", Short: "Create missing streams and ledger consumers",
+		Long: `Create missing streams and ledger consumers.
 
-What exists and differs is left as it is, unless --update is given. It then is changed if nothing can be lost
-by that: what is kept and what is taken may grow. Other differences are shown, and nothing is changed.
+Existing streams are changed only with --update, and only where no data can be lost: limits may grow.
+Other differences are printed and left.
 
-What was done is kept in the stream AUDIT, see payctl audit list --action apply.`,
+The changes are recorded in the stream AUDIT, see payctl audit list --action apply.`,
 		Example: `  payctl streams apply --config administrator.yaml
-  payctl streams apply --config administrator.yaml --update --by kim --because "keep payments longer, ticket 4716"`, Args: arguments(),
+  payctl streams apply --config administrator.yaml --update --by kim --reason "keep payments longer, ticket 4716"`, Args: arguments(),
 	}
-	path, update := addConfig(c), c.Flags().Bool("update", false, "also change what differs, where that loses nothing")
-	wait := c.Flags().Duration("wait", 0, "try again for so `long`, while servers begin to work or find each other")
-	by := c.Flags().String("by", unattended.Name, "your `NAME`, as colleagues know it, kept for ever beside what you did; required with --update where NATS has no accounts, which else know it")
-	because := c.Flags().String("because", unattended.Why, "why, in your own `WORDS`; required with --update")
+	path, update := addConfig(c), c.Flags().Bool("update", false, "also change existing streams where no data can be lost")
+	wait := c.Flags().Duration("wait", 0, "retry for this `DURATION` while the servers start")
+	by := c.Flags().String("by", unattended.Name, "`NAME` of the person acting, for the audit record; required with --update unless NATS has an account for each operator")
+	reason := c.Flags().String("reason", unattended.Why, "why you do it, as `TEXT` for the audit record; required with --update")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		who := operator.Person{Name: *by, Why: *because}
+		who := operator.Person{Name: *by, Why: *reason}
 		if cfg, err := load(*path); err == nil && cfg.NATS.Accounts && who.Name == unattended.Name {
 			who.Name = nameFromServer
 		}
 		err := who.Validate()
 		if err == nil && *update && (who.Name == unattended.Name || who.Why == unattended.Why) {
-			err = errors.New("a script must not change what exists")
+			err = errors.New("a script must not change existing streams")
 		}
 		if err != nil {
-			return usagef("--by NAME and --because WORDS are required with --update: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
+			return usagef("--by NAME and --reason TEXT are required with --update: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
 		return env.patiently(c.Context(), *wait, *path, func(ctx context.Context, conn *jetstream.Conn) error {
 			who, err := whoIs(ctx, conn, who)
@@ -120,8 +120,8 @@ What was done is kept in the stream AUDIT, see payctl audit list --action apply.
 	return c
 }
 
-// unattended stands in the audit where a script makes what is missing, which takes nothing from anybody.
-var unattended = operator.Person{Name: "unattended", Why: "make what is missing"}
+// unattended is the person of the audit record when a script creates missing streams.
+var unattended = operator.Person{Name: "unattended", Why: "create what is missing"}
 
 func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool, who operator.Person) error {
 	record := events.AuditRecord{
@@ -141,7 +141,7 @@ func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool
 	if len(left) > 0 {
 		return fmt.Errorf("%d differences are left", len(left))
 	}
-	_, err = fmt.Fprintln(e.Stdout, "All streams are as they are defined.")
+	_, err = fmt.Fprintln(e.Stdout, "All streams match their definition.")
 	return err
 }
 
@@ -168,7 +168,7 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 		return made, nil
 	}
 	if noAudit && !slices.ContainsFunc(planned, takesNoRecord) {
-		return made, errors.New("nothing was done, because AUDIT takes no records of this configuration yet: use --update")
+		return made, errors.New("nothing was done: the subjects of AUDIT do not match this configuration: use --update")
 	}
 	for _, d := range planned {
 		record.Items = append(record.Items, events.AuditItem{Stream: d.String()})
@@ -176,7 +176,7 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 	record.Stage, record.At = events.Intended, e.Now().UTC()
 	if !noAudit {
 		if err := conn.Audit(ctx, record); err != nil {
-			return made, fmt.Errorf("nothing was done, because it could not be recorded: %w", err)
+			return made, fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
 		}
 	}
 	done, err := conn.ApplyStreams(ctx, update)

@@ -30,25 +30,25 @@ func TestStreams(t *testing.T) {
 	}
 	run(t, "", "streams", "diff", "--config", path).expect(t, 1, "PAYMENTS: missing", "payctl streams apply")
 	run(t, "", "streams", "apply", "--config", path).expect(t, 0, "done: PAYMENTS: missing\n", "")
-	run(t, "", "streams", "diff", "--config", path).expect(t, 0, "", "All streams are as they are defined.")
+	run(t, "", "streams", "diff", "--config", path).expect(t, 0, "", "All streams match their definition.")
 	if again := run(t, "", "streams", "apply", "--config", path); again.code != 0 || strings.Contains(again.out, "done") {
 		t.Errorf("applied twice: %+v", again)
 	}
 	longer := with("payments_retention: 500d, ledgers: [books], ")
 	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: PAYMENTS consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "1 differences are left")
 	run(t, "", "streams", "diff", "--json", "--config", longer).expect(t, 1, `"field": "max_age"`, "--update")
-	run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "ticket 7", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
+	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 7", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
 	// A shorter memory would forget payments: nobody gets that by a flag.
-	run(t, "", "streams", "apply", "--update", "--by", "kim", "--because", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
-	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "as they are defined")
+	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
+	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "match their definition")
 	// Each of the three that did or tried something left its intent and its result; applying nothing left none.
-	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended make what is missing 7 done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended create what is missing 7 done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 7 1 done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 8 1 not done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "4 actions.", "")
 	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-books: missing"`, "")
-	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--because", "ticket"}, {"--by", " ", "--because", "ticket"}} {
-		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --because WORDS are required with --update: ")
+	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--reason", "ticket"}, {"--by", " ", "--reason", "ticket"}} {
+		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --reason TEXT are required with --update: ")
 	}
 	run(t, "", "streams", "apply", "X").expect(t, 2, "", "takes no arguments")
 	run(t, "", "streams", "diff", "--config", configuration(t, "nats://127.0.0.1:1", nowhere)).expect(t, 1, "", "connect to NATS")
@@ -113,7 +113,7 @@ func TestAcceptedLogIsNoDifference(t *testing.T) {
 	config := configuration(t, url, nowhere)
 	live(t, conn, payment.New(command("D-1")), submitting, pending, settled)
 	run(t, "", "log", "accept", "--by", "kim", "--reason", "a record of how the log stands", "--yes", "--config", config).expect(t, 0, "accepted", "")
-	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "as they are defined")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "match their definition")
 	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)
@@ -129,9 +129,9 @@ func TestAcceptedLogIsNoDifference(t *testing.T) {
 	if err := conn.EnsureStreams(bounded(t)); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was made again, or restored from an older copy", "")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was recreated, or restored from an older copy", "")
 	run(t, "", "log", "accept", "--by", "kim", "--reason", "ticket 1", "--dry-run", "--config", config).expect(t, 0, "nothing was done", "")
-	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was made again", "")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 1, "it was recreated", "")
 	run(t, "", "log", "accept", "--by", "kim", "--reason", "ticket 1", "--yes", "--config", config).expect(t, 0, "accepted", "")
-	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "as they are defined")
+	run(t, "", "streams", "diff", "--config", config).expect(t, 0, "", "match their definition")
 }

@@ -21,7 +21,7 @@ import (
 
 // addConfig adds the flag that names the configuration, which is the file of the services.
 func addConfig(c *cobra.Command) *string {
-	return c.Flags().String("config", "payonce.yaml", "the configuration `FILE` of the services")
+	return c.Flags().String("config", "payonce.yaml", "configuration `FILE` of the services")
 }
 
 func addJSON(c *cobra.Command) *bool {
@@ -33,7 +33,7 @@ func addJSON(c *cobra.Command) *bool {
 func load(path string) (config.Config, error) {
 	cfg, err := config.Load(path, config.OS())
 	if _, absent := os.Stat(path); err != nil && errors.Is(absent, fs.ErrNotExist) {
-		return config.Config{}, usagef("%w\nNext: name the configuration file of the services with --config FILE", err)
+		return config.Config{}, usagef("%w\nNext: name the configuration file with --config FILE", err)
 	}
 	if err != nil {
 		return config.Config{}, usageError{err}
@@ -44,7 +44,7 @@ func load(path string) (config.Config, error) {
 // connector makes the connector of one provider, which needs the provider's secrets.
 func (e Env) connector(cfg config.Config, provider string) (connectors.Connector, error) {
 	if _, known := cfg.Providers[provider]; !known {
-		return nil, usagef("the configuration has no provider %q; it has %s", provider, providers(cfg))
+		return nil, usagef("provider %q is not configured; configured: %s", provider, providers(cfg))
 	}
 	registry, err := cfg.Connectors(e.Kinds, e.Now)
 	if err != nil {
@@ -105,7 +105,7 @@ func (e Env) measure(ctx context.Context, conn *jetstream.Conn) {
 	}
 	e.Clock.Observe(sent, e.Clock.Local(), at)
 	if s := e.Clock.State(); s.Exceeds(clockWarning) {
-		_, _ = fmt.Fprintf(e.Stderr, "Note: this machine's clock is %s; NATS's time is taken.\n", s.Direction())
+		_, _ = fmt.Fprintf(e.Stderr, "note: this machine's clock is %s; using the time of NATS\n", s.Direction())
 	}
 }
 
@@ -114,13 +114,13 @@ func nextToConnect(err error) string {
 	text := strings.ToLower(err.Error())
 	switch {
 	case strings.Contains(text, "authorization") || strings.Contains(text, "authentication"):
-		return "the server does not know this user: give nats.nkey_seed_file your own seed (payctl credentials make --operator NAME writes operator-NAME.seed)"
+		return "the server does not know this user: set nats.nkey_seed_file to your own seed (payctl credentials make --operator NAME writes operator-NAME.seed)"
 	case strings.Contains(text, "tls") || strings.Contains(text, "x509"):
-		return "give nats.tls.ca_file the CA of the server, and in nats.urls a name that its certificate has"
+		return "set nats.tls.ca_file to the CA of the server, and use a host name of its certificate in nats.urls"
 	case strings.Contains(text, "permission") || strings.Contains(text, "jetstream is not available"):
-		return "the server has no JetStream, or this user has not an operator's rights: give nats.nkey_seed_file your own seed"
+		return "the server has no JetStream, or this user lacks an operator's permissions: set nats.nkey_seed_file to your own seed"
 	}
-	return "see that nats-server runs and that nats.urls names it"
+	return "check that nats-server runs and that nats.urls names it"
 }
 
 // checkStreams wants all streams to exist. That one is set up differently is the services' matter.
@@ -136,7 +136,7 @@ func checkStreams(ctx context.Context, conn *jetstream.Conn) error {
 		}
 	}
 	if len(missing) > 0 {
-		return fmt.Errorf("NATS has no stream %s: make it with payctl streams apply",
+		return fmt.Errorf("NATS has no stream %s: create it with payctl streams apply",
 			strings.Join(missing, ", "))
 	}
 	return nil

@@ -82,7 +82,7 @@ func (s timeline) header() [][2]string {
 		[2]string{"requested at", moment(p.RequestedAt, p)}, [2]string{"submitted at", submitted(p)},
 		[2]string{"resume at", moment(p.ResumeAt, p)})
 	if !p.OverdueAt.IsZero() {
-		lines = append(lines, [2]string{"a person was told at", moment(p.OverdueAt, p)})
+		lines = append(lines, [2]string{"overdue since", moment(p.OverdueAt, p)})
 	}
 	for _, a := range p.Annotations {
 		lines = append(lines, [2]string{"the " + string(a.Source) + " said", fmt.Sprintf("%s, %s, at %s", a.Kind, reason(a.Reason), moment(a.At, p))})
@@ -105,7 +105,7 @@ func (s timeline) unreadableLine() string {
 	if len(s.Unreadable) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("the last events of it cannot be read (%s): it is shown as it stood before them, and nothing is done about it",
+	return fmt.Sprintf("its last events cannot be read (%s): the status before them is shown, and workers leave it alone",
 		strings.Trim(fmt.Sprint(s.Unreadable), "[]"))
 }
 
@@ -122,29 +122,29 @@ func submitted(p payment.Payment) string {
 func (s timeline) commandLine() string {
 	switch {
 	case s.Command == inQueue && len(s.Events) == 0:
-		return "waits in the queue since " + moment(s.QueuedAt, s.Payment) + "; no worker has begun it"
+		return "queued since " + moment(s.QueuedAt, s.Payment) + "; no worker has started it"
 	case s.Command == inQueue:
-		return "is in the queue or in work since " + moment(s.QueuedAt, s.Payment)
+		return "queued or in progress since " + moment(s.QueuedAt, s.Payment)
 	case s.Command == parked:
 		return s.parkedLine()
 	case s.Payment.Status == payment.Parked:
-		return "WARNING: the payment is parked and its command is neither parked nor queued"
+		return "WARNING: the payment is parked, but its command is neither parked nor queued"
 	case s.Payment.Status == payment.InDoubt || s.Payment.Status == payment.Submitting:
-		return "is neither parked nor queued: the payment is not sent again by itself"
+		return "neither parked nor queued: the payment is not sent again automatically"
 	}
 	return ""
 }
 
 func (s timeline) parkedLine() string {
-	line := "is parked in the broker"
+	line := "parked"
 	if !s.Due.IsZero() {
 		line += " until " + moment(s.Due, s.Payment)
 	}
 	switch {
 	case s.Payment.Status == payment.InDoubt:
-		return line + "; then the provider is asked"
+		return line + "; then it is looked up"
 	case s.Payment.Status.Ended():
-		return line + "; it will find the outcome and do nothing"
+		return line + "; it will be dropped, the payment has ended"
 	}
 	return line
 }

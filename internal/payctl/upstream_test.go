@@ -26,7 +26,7 @@ func TestUpstreamIsShownAndRecorded(t *testing.T) {
 	run(t, "", "parked", "list", "--json", "--config", config).expect(t, 0, `"upstream": "shop"`, "")
 	run(t, "", "deadletters", "list", "--json", "--config", config).expect(t, 0, `"upstream": "game"`, "")
 	run(t, "", with(config, []string{"--by", "kim", "--reason", "ticket"}, "payment", "resolve", shop, "P-1", "--failed", "--yes")...).expect(t, 0, "status", "")
-	run(t, "", with(config, by, "parked", "cancel", shop, "--reason", "provider_closed", "--yes")...)
+	run(t, "", with(config, by, "parked", "cancel", shop, "--code", "provider_closed", "--yes")...)
 	run(t, "", with(config, by, "deadletters", "drop", "1", "--yes")...)
 	entries, err := conn.Audits(bounded(t), 0, 20)
 	if err != nil || len(entries) != 6 {

@@ -42,7 +42,7 @@ func TestStreamsApplyWaits(t *testing.T) {
 	}()
 	<-said // it has failed once
 	server.Restart()
-	if got := <-code; got != 0 || !strings.Contains(out.String(), "as they are defined") {
+	if got := <-code; got != 0 || !strings.Contains(out.String(), "match their definition") {
 		t.Errorf("code %d, %s%s", got, out.String(), problems.String())
 	}
 	got := payctl.Run(t.Context(), []string{"streams", "apply", "--wait", "10m", "--config", "nowhere.yaml"}, payctl.Env{

@@ -17,8 +17,8 @@ import (
 )
 
 func webhooksCommand(env Env) *cobra.Command {
-	parent := group("webhooks", "Look at webhooks that the ingress refused", "  payctl webhooks refused list --provider ecommpay-kr")
-	refused := group("refused", "Look at webhooks that the ingress refused in the last 24 hours",
+	parent := group("webhooks", "List webhooks that the ingress refused", "  payctl webhooks refused list --provider ecommpay-kr")
+	refused := group("refused", "List webhooks that the ingress refused in the last 24 hours",
 		`  payctl webhooks refused list
   payctl webhooks refused show 17 --json > callback.json`)
 	refused.AddCommand(refusedList(env), refusedShow(env))
@@ -31,13 +31,13 @@ func refusedList(env Env) *cobra.Command {
 		Use: "list", Short: "List refused webhooks, oldest first",
 		Long: `List refused webhooks, oldest first.
 
-They are kept for 24 hours, and of each provider and group of source addresses only the last ones: the metric
-payonce.webhooks counts all.`,
+They are kept for 24 hours, and only the latest of each provider and source network. The metric payonce.webhooks counts
+all of them.`,
 		Example: `  payctl webhooks refused list
   payctl webhooks refused list --provider ecommpay-kr --json`, Args: arguments(),
 	}
 	configPath, asJSON := addConfig(c), addJSON(c)
-	provider := c.Flags().String("provider", "", "only of this account; "+events.NoProvider+" for paths that name none")
+	provider := c.Flags().String("provider", "", "filter by provider; "+events.NoProvider+" for paths without a valid one")
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
 			found, all, err := env.readRefused(ctx, conn, *provider)
@@ -116,12 +116,11 @@ func refusedTable(w io.Writer, found []shownRefused) error {
 
 func refusedShow(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "show SEQ", Short: "Show one refused webhook, masked",
-		Long: `Show one refused webhook, masked.
+		Use: "show SEQ", Short: "Show one refused webhook with masked content",
+		Long: `Show one refused webhook with masked content.
 
-Of a JSON document or a form it has the names of the fields and what names and measures the payment, of anything else
-the size and the SHA-256; of a header its size, and of a signature its SHA-256. More was not kept, so payctl verify cannot
-verify it.`,
+Of a JSON document or a form, the field names and what identifies the payment are kept; of any other body the size and
+the SHA-256; of headers the size, and of a signature the SHA-256. payctl verify therefore cannot verify it.`,
 		Example: `  payctl webhooks refused show 17
   payctl webhooks refused show 17 --json > callback.json`, Args: arguments("SEQ"),
 	}
@@ -129,12 +128,12 @@ verify it.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		seq, err := strconv.ParseUint(args[0], 10, 64)
 		if err != nil || seq == 0 {
-			return usagef("%q is not the number of a refused webhook; payctl webhooks refused list has the numbers", args[0])
+			return usagef("%q is not the number of a refused webhook; see payctl webhooks refused list", args[0])
 		}
 		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
 			one, err := conn.RefusedWebhook(ctx, seq)
 			if errors.Is(err, jetstream.ErrNoRefusedWebhook) {
-				return fmt.Errorf("%w; payctl webhooks refused list has the numbers", err)
+				return fmt.Errorf("%w; see payctl webhooks refused list", err)
 			}
 			if err != nil {
 				return err
@@ -169,7 +168,7 @@ func (s shownRefused) write(w io.Writer) error {
 		_, err = fmt.Fprintf(w, "\n%s\n", laidOut(s.Body))
 	}
 	if s.Truncated {
-		_, err = fmt.Fprintln(w, "(only the beginning was kept)")
+		_, err = fmt.Fprintln(w, "(truncated)")
 	}
 	return err
 }

@@ -64,9 +64,9 @@ func TestRefusedWebhooks(t *testing.T) {
 		t.Errorf("a terminal obeys %q", shown.out)
 	}
 	run(t, "", "webhooks", "refused", "show", "2", "--config", config).expect(t, payctl.ExitOK, "body: not read", "")
-	run(t, "", "webhooks", "refused", "show", "3", "--config", config).expect(t, payctl.ExitOK, "[\"…\",\"\n(only the beginning was kept)", "")
+	run(t, "", "webhooks", "refused", "show", "3", "--config", config).expect(t, payctl.ExitOK, "[\"…\",\"\n(truncated)", "")
 	run(t, "", "webhooks", "refused", "show", "1", "--json", "--config", config).expect(t, payctl.ExitOK, `"body": "{\"payment\":{\"id\":\"D-1\"},\"name\":\"…\"}"`, "")
-	run(t, "", "webhooks", "refused", "show", "4", "--config", config).expect(t, payctl.ExitFailed, "", "there is no such refused webhook; payctl webhooks refused list has the numbers")
+	run(t, "", "webhooks", "refused", "show", "4", "--config", config).expect(t, payctl.ExitFailed, "", "no such refused webhook; see payctl webhooks refused list")
 	run(t, "", "webhooks", "refused", "show", "x", "--config", config).expect(t, payctl.ExitUsage, "", "is not the number")
 
 	// What somebody else wrote there is shown as what it is.

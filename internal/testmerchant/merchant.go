@@ -50,7 +50,7 @@ type Outcome struct {
 	Ref     payment.Ref
 	Status  payment.Status
 	Settled payment.Money
-	// Charges is how often the provider took the order, from the sandbox's own books.
+	// Charges is how often the provider took the order, from the sandbox's records.
 	Charges int
 	Took    time.Duration
 	Err     error
@@ -140,7 +140,7 @@ func (s *Shop) Payment(ctx context.Context, ref payment.Ref) (payment.Payment, e
 	return s.until(ctx, ref, func(payment.Payment) bool { return true })
 }
 
-// Statement returns what the sandbox's own books say of all payments.
+// Statement returns what the sandbox's records say of all payments.
 func (s *Shop) Statement(ctx context.Context) (sandbox.Summary, error) {
 	var statement sandbox.Summary
 	err := s.call(ctx, http.MethodGet, s.Sandbox+"/admin/summary", "", http.StatusOK, &statement)

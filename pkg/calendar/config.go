@@ -110,7 +110,7 @@ func (p *parser) week(c Config) {
 	if len(c.Week) == 0 {
 		p.rule("", Rule{Days: c.Days, Hours: c.Hours})
 	} else if c.Days != "" || c.Hours != "" {
-		p.problem("week", "stands beside days or hours: give one of them")
+		p.problem("week", "excludes days and hours: set one of them")
 	}
 	for i, rule := range c.Week {
 		p.rule(fmt.Sprintf("week[%d].", i), rule)

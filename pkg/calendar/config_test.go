@@ -17,7 +17,7 @@ func TestParseReportsAllProblems(t *testing.T) {
 		MarginAfterOpening: -1, MarginBeforeClosing: 12*time.Hour + 1,
 	})
 	want := []string{
-		"zone: must be an IANA name", "week: stands beside", "week[0].days: must be days", "week[1].hours: must be hours",
+		"zone: must be an IANA name", "week: excludes", "week[0].days: must be days", "week[1].hours: must be hours",
 		"closed[1]: must be a date", "closed[2]: is in the list twice", "closed_known_until: must be a date",
 		"margin_after_opening: must be between", "margin_before_closing: must be between",
 	}

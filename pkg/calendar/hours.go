@@ -128,7 +128,7 @@ func (h Hours) Warning(t time.Time) string {
 	if h.KnownFor(t) >= WarnBefore {
 		return ""
 	}
-	return "closed days are known until " + h.knownDate + " only: a holiday after it counts as open until it is configured"
+	return "closed days are listed until " + h.knownDate + " only: later holidays count as open until they are listed"
 }
 
 // within returns t and true, or nothing when it is after until.

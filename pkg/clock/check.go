@@ -38,7 +38,7 @@ func (c *Clock) Check() error {
 	case limit > 0 && s.Exceeds(limit):
 		return fmt.Errorf("%w: it is %s, and %s are allowed", ErrDiffers, s.Direction(), show(limit))
 	case s.Unsteady > 0:
-		return fmt.Errorf("%w by %s: what was written before is too young for %s more", ErrUnsteady, show(s.Jump), show(s.Unsteady))
+		return fmt.Errorf("%w by %s: earlier timestamps are wrong for %s more", ErrUnsteady, show(s.Jump), show(s.Unsteady))
 	}
 	return nil
 }

@@ -23,14 +23,14 @@ func (c *Config) checkAccounts(found *problems, made map[string]connectors.Conne
 		for _, endpoint := range traits.Endpoints {
 			at := c.serverOf(endpoint)
 			if strings.ContainsFunc(at, func(r rune) bool { return r > unicode.MaxASCII }) { // its other text could be another provider's
-				found.add(join("providers", name), "is at %s: write its host in ASCII, as xn--…, so that accounts can be compared", at)
+				found.add(join("providers", name), "is at %s: write its host in ASCII (xn--…), so that accounts can be compared", at)
 				break
 			}
 			id := strings.Join([]string{traits.Kind, strings.ToLower(traits.Merchant), at}, "\n")
 			if other, known := first[id]; known && other != name && !shared {
 				shared = true
 				found.add(join("providers", name), "is the same account as provider %s (%s at %s), so both would have the same order numbers: "+
-					"make one provider of them, and choose its ways of paying by the method and the currency of a command", other, traits.Merchant, at)
+					"merge them into one provider, and select the way of paying by a command's method and currency", other, traits.Merchant, at)
 			} else if !known && traits.Merchant != "" {
 				first[id] = name
 			}

@@ -82,7 +82,7 @@ func (d decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 			name = now
 		}
 		if given[name] {
-			d.addAt(n.Content[i].Line, at, "is given under its old name and as %s: give one of them", name)
+			d.addAt(n.Content[i].Line, at, "is set under its old name and as %s: set one of them", name)
 			continue
 		}
 		given[name] = true
@@ -97,7 +97,7 @@ func (d decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 	}
 	for name := range given {
 		if base, named := strings.CutSuffix(name, fileSuffix); named && given[base] && fields[base].IsValid() {
-			d.add(join(key, name), "stands beside %s: give one of them", base)
+			d.add(join(key, name), "excludes %s: set one of them", base)
 		}
 	}
 }
@@ -115,7 +115,7 @@ func newName(name string, renamed map[string]string) (now string, was bool) {
 }
 
 func (d decoder) warnOfOldName(line int, key, now string) {
-	warning := Problem{File: d.origin.file, Line: line, Key: key, Text: "is called " + now + " now; the old name is still taken"}
+	warning := Problem{File: d.origin.file, Line: line, Key: key, Text: "is called " + now + " now; the old name is still accepted"}
 	if text := warning.String(); !slices.Contains(d.origin.warnings, text) { // settings are read more than once
 		d.origin.warnings = append(d.origin.warnings, text)
 	}
@@ -185,7 +185,7 @@ func (d decoder) scalar(n *yaml.Node, v reflect.Value, key string) {
 		return
 	}
 	if v.Type() == secretType && !expanded {
-		d.addAt(n.Line, key, "is a secret: it must come from %s or ${ENV}, not stand in this file", lastName(key)+fileSuffix)
+		d.addAt(n.Line, key, "is a secret: set it by %s or ${ENV}, not in this file", lastName(key)+fileSuffix)
 		return
 	}
 	d.refuseSandboxKey(text, n.Line, key)
@@ -217,7 +217,7 @@ func set(v reflect.Value, text string, number bool) string {
 	if v.Type() == durationType {
 		length, ok := parseDuration(text)
 		if !ok {
-			return "must be a length of time like 20s, 5m, 1h30m or 90d"
+			return "must be a duration like 20s, 5m, 1h30m or 90d"
 		}
 		v.SetInt(int64(length))
 		return ""
@@ -237,7 +237,7 @@ func set(v reflect.Value, text string, number bool) string {
 		}
 		v.SetInt(whole)
 	default:
-		return "has a type that configuration does not know: " + v.Type().String()
+		return "has an unsupported type: " + v.Type().String()
 	}
 	return ""
 }

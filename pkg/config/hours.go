@@ -69,7 +69,7 @@ func (h Hours) validate(p *problems, key string) {
 	for name, policy := range map[string]string{"deposit": h.WhenClosed.Deposit, "payout": h.WhenClosed.Payout} {
 		p.oneOf(key+".when_closed."+name, cmp.Or(policy, Park), Park, Reject, Send)
 	}
-	p.check(!h.AlwaysOpen || reflect.ValueOf(h.Config).IsZero() && h.MarginBeforeClosing == Margins{}, key+".always_open", "stands beside hours: give one of them")
+	p.check(!h.AlwaysOpen || reflect.ValueOf(h.Config).IsZero() && h.MarginBeforeClosing == Margins{}, key+".always_open", "excludes hours: set one of them")
 }
 
 // completed returns the kind's hours with what an account has beside them.

@@ -153,14 +153,14 @@ func TestProblemsOfHours(t *testing.T) {
 	for name, c := range map[string]struct{ hours, want string }{
 		"unknown policy": {"{\n      when_closed: {deposit: wait}}", "5: providers.one.hours.when_closed.deposit: must be one of park, reject, send"},
 		"unknown key":    {"{\n      when_closed: {refund: park}}", "5: providers.one.hours.when_closed.refund: is not a known key; known are deposit, payout"},
-		"open and hours": {"{zone: UTC,\n      always_open: true}", "5: providers.one.hours.always_open: stands beside hours: give one of them"},
+		"open and hours": {"{zone: UTC,\n      always_open: true}", "5: providers.one.hours.always_open: excludes hours: set one of them"},
 		"no such zone":   {"{days: mon, hours: 08:00-12:00,\n      zone: hunter2}", `5: providers.one.hours.zone: must be an IANA name like "Asia/Seoul" or an offset like "+09:00"`},
 		"no days":        {"{zone: UTC,\n      hours: 08:00-12:00}", "4: providers.one.hours.days: is required"},
 		"a week's rule":  {"{zone: UTC, week: [{days: mon, hours: 08:00-12:00},\n      {days: tue, hours: hunter2}]}", `5: providers.one.hours.week[1].hours: must be hours like "08:00-23:59" or "09:00-12:00, 22:00-02:00"`},
 		"closed days":    {"{\n      closed: [2026-12-25]}", "4: providers.one.hours.closed_known_until: is required beside closed, so that there is a warning before the list runs out"},
 		"a closed day":   {"{closed_known_until: 2026-12-31, closed: [2026-12-25,\n      2026-12-25]}", "5: providers.one.hours.closed[1]: is in the list twice"},
 		"a margin":       {"{\n      margin_before_closing: 13h}", "5: providers.one.hours.margin_before_closing: must be between 0 and 12h"},
-		"a length":       {"{\n      margin_before_closing: soon}", "5: providers.one.hours.margin_before_closing: must be a length of time like 20s, 5m, 1h30m or 90d"},
+		"a length":       {"{\n      margin_before_closing: soon}", "5: providers.one.hours.margin_before_closing: must be a duration like 20s, 5m, 1h30m or 90d"},
 	} {
 		yaml := "providers:\n  one:\n    kind: office\n    hours: " + c.hours + "\n"
 		loaded, err := config.Load(testFile, fake(yaml, nil, nil))
@@ -180,7 +180,7 @@ func TestClosedDaysThatRunOutAreWarnedOf(t *testing.T) {
 		if _, err := c.Connectors(withOffice, time.Now); err != nil {
 			t.Fatal(err)
 		}
-		if got := c.Warnings(); len(got) != want || want == 1 && !strings.HasPrefix(got[0], "providers.one.hours: closed days are known until "+known) {
+		if got := c.Warnings(); len(got) != want || want == 1 && !strings.HasPrefix(got[0], "providers.one.hours: closed days are listed until "+known) {
 			t.Errorf("known for %d months: %q", months, got)
 		}
 	}

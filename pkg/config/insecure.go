@@ -41,12 +41,12 @@ func (c *Config) checkInsecure(p *problems, worker bool) {
 		}
 	}
 	if worker && c.Redis.Password.Empty() && !p.has("redis.password") {
-		c.insecure(p, RedisWithoutPassword, "redis.password", "is missing, so whoever reaches Redis can change claims: set a password there and here")
+		c.insecure(p, RedisWithoutPassword, "redis.password", "is missing, so anyone who reaches Redis can change claims: set a password there and here")
 	}
 	for i, network := range c.Ingress.TrustedProxies {
 		if wide(network) {
 			c.insecure(p, WideTrustedProxies, index("ingress.trusted_proxies", i),
-				"lets every machine of a private network say where a call comes from: name the addresses of the proxies")
+				"trusts a whole private network to forward client addresses: list the addresses of the proxies")
 		}
 	}
 }
@@ -108,7 +108,7 @@ func (c *Config) checkOwnSecrets(p *problems) {
 				at = index(key+".previous_sha256", j-1)
 			}
 			if slices.Contains(publishedAPIKeys, hash) {
-				c.weak(p, at, "is the hash of a key that stands in public documents")
+				c.weak(p, at, "is the hash of a published key")
 			}
 		}
 	}
@@ -128,12 +128,12 @@ func (c *Config) checkSecrets(p *problems) {
 				continue
 			}
 			if name := c.keyOf(s.text); name != "" {
-				c.weak(p, s.key, fmt.Sprintf("is the API key of %s too, so that service can sign as the provider", name))
+				c.weak(p, s.key, fmt.Sprintf("is also the API key of %s, so that service can sign as the provider", name))
 			}
 			print := fingerprint(s.text)
 			first, known := holders[print]
 			if known && first != name {
-				c.weak(p, s.key, fmt.Sprintf("is a secret of provider %s too, so who signs for one signs for both", first))
+				c.weak(p, s.key, fmt.Sprintf("is also a secret of provider %s, so one signature is valid for both", first))
 			} else if !known {
 				holders[print] = name
 			}
@@ -160,7 +160,7 @@ func (c *Config) weak(p *problems, key, why string) {
 		c.badSecret = true
 		p.warn(key, "%s; production refuses it", why)
 	default:
-		p.add(key, "%s: let the provider, or who keeps this key, make a new one; it is taken only with environment: test", why)
+		p.add(key, "%s: have the provider or the key's owner create a new one; accepted only with environment: test", why)
 	}
 }
 

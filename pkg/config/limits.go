@@ -103,6 +103,6 @@ func (c *Config) resolveLimits(found *problems, key, name string) {
 	found.check(rate.Per/time.Duration(rate.Calls) >= time.Microsecond, key+".rate", "is more than 1,000,000 calls a second")
 	if slots := c.ProviderSlots(name); time.Duration(slots)*rate.Per > time.Duration(rate.Calls)*connectors.BudgetTimeout {
 		found.origin.warnings = append(found.origin.warnings, fmt.Sprintf(
-			"%s.rate: %d slots wait for longer than %s for their turn, and are parked; fewer slots leave them in the queue", key, slots, connectors.BudgetTimeout))
+			"%s.rate: with %d slots, payments wait longer than %s for their turn and are parked; use fewer slots to leave them in the queue", key, slots, connectors.BudgetTimeout))
 	}
 }

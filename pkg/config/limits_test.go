@@ -57,7 +57,7 @@ func TestARateTooSlowForItsSlotsIsWarnedOf(t *testing.T) {
 			t.Fatal(err)
 		}
 		warnings := c.Warnings()
-		if (len(warnings) == 1) != warned || warned && !strings.HasPrefix(warnings[0], "providers.one.rate: 3") {
+		if (len(warnings) == 1) != warned || warned && !strings.HasPrefix(warnings[0], "providers.one.rate: with 3") {
 			t.Errorf("%s: %q", keys, warnings)
 		}
 	}

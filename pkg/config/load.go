@@ -122,9 +122,9 @@ func parse(found *problems) *yaml.Node {
 func (p *problems) walk(n *yaml.Node, path string) {
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		p.addAt(n.Line, path, "anchors and aliases are not taken")
+		p.addAt(n.Line, path, "anchors and aliases are not supported")
 	case n.Style&yaml.TaggedStyle != 0:
-		p.addAt(n.Line, path, "tags are not taken")
+		p.addAt(n.Line, path, "tags are not supported")
 	}
 	switch n.Kind {
 	case yaml.SequenceNode:
@@ -142,7 +142,7 @@ func (p *problems) walk(n *yaml.Node, path string) {
 				continue
 			}
 			if first, doubled := seen[name.Value]; doubled {
-				p.addAt(name.Line, key, "stands twice, first in line %d", first)
+				p.addAt(name.Line, key, "occurs twice, first in line %d", first)
 				continue
 			}
 			seen[name.Value] = name.Line

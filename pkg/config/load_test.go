@@ -152,9 +152,9 @@ func TestProblemsOfReading(t *testing.T) {
 	for name, test := range map[string]struct{ yaml, want string }{
 		"unknown section":     {least + "nat: {}\n", "2: nat: is not a known key; known are allow_insecure, environment, ingress, log, nats, order_prefixes, providers, redis, reload_every, worker"},
 		"strange key":         {least + "\"a b\\n\": 1\n", `2: "a b\n": is not a known key`},
-		"doubled key":         {least + "log:\n  level: info\n  level: warn\n", "4: log.level: stands twice, first in line 3"},
-		"doubled section":     {least + "log: {}\nlog: {}\n", "3: log: stands twice, first in line 2"},
-		"doubled provider":    {least + "log: {}\n" + least, "3: providers: stands twice"},
+		"doubled key":         {least + "log:\n  level: info\n  level: warn\n", "4: log.level: occurs twice, first in line 3"},
+		"doubled section":     {least + "log: {}\nlog: {}\n", "3: log: occurs twice, first in line 2"},
+		"doubled provider":    {least + "log: {}\n" + least, "3: providers: occurs twice"},
 		"key that is a list":  {least + "[a]: 1\n", "2: a key must be a name"},
 		"list for section":    {least + "log: []\n", "2: log: must be a mapping of keys to values"},
 		"list for providers":  {"providers: [a]\n", "1: providers: must be a mapping of names to values"},
@@ -168,12 +168,12 @@ func TestProblemsOfReading(t *testing.T) {
 		"text for number":     {least + "worker: {slots: many}\n", "2: worker.slots: must be a whole number"},
 		"fraction":            {least + "worker: {slots: 1.5}\n", "2: worker.slots: must be a whole number"},
 		"yes for true":        {least + "redis: {required: yes}\n", "2: redis.required: must be true or false"},
-		"number for duration": {least + "worker: {lease: 40}\n", "2: worker.lease: must be a length of time"},
-		"odd days":            {least + "worker: {lease: 1d-2h}\n", "2: worker.lease: must be a length of time"},
-		"days after hours":    {least + "worker: {lease: 2h1d}\n", "2: worker.lease: must be a length of time"},
-		"many days":           {least + "worker: {lease: 70000d}\n", "2: worker.lease: must be a length of time"},
+		"number for duration": {least + "worker: {lease: 40}\n", "2: worker.lease: must be a duration"},
+		"odd days":            {least + "worker: {lease: 1d-2h}\n", "2: worker.lease: must be a duration"},
+		"days after hours":    {least + "worker: {lease: 2h1d}\n", "2: worker.lease: must be a duration"},
+		"many days":           {least + "worker: {lease: 70000d}\n", "2: worker.lease: must be a duration"},
 		"no network":          {least + "ingress:\n  trusted_proxies:\n  - 10.0.0.1\n", "4: ingress.trusted_proxies[0]: must be a network"},
-		"literal secret":      {least + "redis:\n  password: " + password + "\n", "3: redis.password: is a secret: it must come from password_file or ${ENV}"},
+		"literal secret":      {least + "redis:\n  password: " + password + "\n", "3: redis.password: is a secret: set it by password_file or ${ENV}"},
 		"empty secret":        {least + "redis: {password: \"${EMPTY}\"}\n", "2: redis.password: is an empty secret"},
 		"empty secret file":   {least + "redis: {password_file: empty}\n", "2: redis.password_file: is an empty secret"},
 		"short secret":        {least + "redis: {password_file: short}\n", "2: redis.password: must have at least 16 bytes"},
@@ -185,17 +185,17 @@ func TestProblemsOfReading(t *testing.T) {
 		"no path":             {least + "redis: {password_file: }\n", "2: redis.password_file: must be the path of a file"},
 		"path without value":  {least + "redis: {password_file: \"${NOPE}\"}\n", "2: redis.password_file: the environment variable NOPE is not set"},
 		"big file":            {least + "redis: {password_file: big}\n", "2: redis.password_file: the file has more than 1048576 bytes"},
-		"both ways":           {least + "redis:\n  password_file: good\n  password: ${GOOD}\n", "3: redis.password_file: stands beside password"},
+		"both ways":           {least + "redis:\n  password_file: good\n  password: ${GOOD}\n", "3: redis.password_file: excludes password"},
 		"file for a number":   {least + "worker: {slots_file: a}\n", "2: worker.slots_file: is not a known key"},
-		"alias":               {least + "nats: {user: &a x}\nredis: {username: *a}\n", "2: nats.user: anchors and aliases are not taken"},
-		"alias of mapping":    {least + "nats: &a {}\nredis: *a\n", "3: redis: anchors and aliases are not taken"},
-		"tag":                 {least + "log: {level: !!str info}\n", "2: log.level: tags are not taken"},
+		"alias":               {least + "nats: {user: &a x}\nredis: {username: *a}\n", "2: nats.user: anchors and aliases are not supported"},
+		"alias of mapping":    {least + "nats: &a {}\nredis: *a\n", "3: redis: anchors and aliases are not supported"},
+		"tag":                 {least + "log: {level: !!str info}\n", "2: log.level: tags are not supported"},
 		"not a mapping":       {"just text\n", "must be a mapping of keys to values"},
 		"two documents":       {least + "---\n" + least, "there is a second document"},
 		"bad second document": {least + "---\n{", "not YAML"},
 		"not YAML":            {least + "\tlog: {\n", "not YAML"},
 		"binary":              {"\xff\xfe\x00", "not YAML"},
-		"empty":               {"", "providers: needs at least one provider"},
+		"empty":               {"", "providers: requires at least one provider"},
 		"too big":             {strings.Repeat("#", 1<<20+1), "has more than 1048576 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,7 +243,7 @@ func TestUnreadableFile(t *testing.T) {
 func TestWarnsOfSecretsThatOthersCanRead(t *testing.T) {
 	files := map[string]string{"conf/open": password, "conf/closed": password}
 	c := load(t, least+"redis:\n  password_file: open\nnats: {user: a, password_file: closed}\n", nil, files)
-	want := testFile + ":3: redis.password_file: the file of this secret can be read by others than its owner: chmod 600"
+	want := testFile + ":3: redis.password_file: other users can read the file of this secret: chmod 600"
 	if got := c.Warnings(); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q", got)
 	}

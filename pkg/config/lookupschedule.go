@@ -36,11 +36,11 @@ func (c *Config) resolveSchedule(found *problems, key, name string, traits *conn
 		provider.ThresholdClock = cmp.Or(provider.ThresholdClock, byDefault)
 		c.Providers[name] = provider
 		found.check(provider.BasicTime >= traits.SettlingDelay, key+".basic_time", "is %s and must not be shorter than the settling_delay (%s): "+
-			"before it a provider may not know an order that it has", showDuration(provider.BasicTime), showDuration(traits.SettlingDelay))
+			"before that, the provider may not report an order that it has", showDuration(provider.BasicTime), showDuration(traits.SettlingDelay))
 	}
 	if provider.Threshold > 0 { // else the kind is not known, and with it what is in effect
-		found.shorter(key+".basic_time", provider.BasicTime, key+".threshold", provider.Threshold, "the look-ups lie between the two")
+		found.shorter(key+".basic_time", provider.BasicTime, key+".threshold", provider.Threshold, "look-ups are made between the two")
 		found.shorter(key+".threshold", provider.Threshold, "nats.payments_retention", c.NATS.PaymentsRetention,
-			"a payment must not be forgotten before a person is told")
+			"a payment must be kept until it is reported as overdue")
 	}
 }

@@ -52,10 +52,10 @@ func TestProblemsOfTimesOfOpenPayments(t *testing.T) {
 		"negative":         {"basic_time: -1s", "providers.one.basic_time: must not be negative"},
 		"negative at last": {"threshold: -1s", "providers.one.threshold: must not be negative"},
 		"before it is known": {"basic_time: 59m", "providers.one.basic_time: is 59m and must not be shorter than the settling_delay (1h): " +
-			"before it a provider may not know an order that it has"},
-		"the other way round": {"threshold: 2h", "providers.one.basic_time: must be shorter than providers.one.threshold (2h): the look-ups lie between the two"},
+			"before that, the provider may not report an order that it has"},
+		"the other way round": {"threshold: 2h", "providers.one.basic_time: must be shorter than providers.one.threshold (2h): look-ups are made between the two"},
 		"after it is forgotten": {"threshold: 400d", "providers.one.threshold: must be shorter than nats.payments_retention (400d): " +
-			"a payment must not be forgotten before a person is told"},
+			"a payment must be kept until it is reported as overdue"},
 	} {
 		loaded, err := config.Load(testFile, fake("providers:\n  one:\n    kind: patient\n    "+c.key+"\n", nil, nil))
 		if err == nil {

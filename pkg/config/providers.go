@@ -113,7 +113,7 @@ func (c *Config) checkSettling(found *problems, key string, delay time.Duration)
 	least := c.Settling().Least()
 	found.check(delay >= least || found.has("worker.lease", "worker.submit_timeout", "worker.clock_bound"), key+".settings.settling_delay",
 		"is %s and must be at least worker.lease + worker.submit_timeout + worker.clock_bound (%s), "+
-			"so that a request that a worker has given up cannot arrive after another was told that the order is unknown",
+			"so that an abandoned request cannot arrive after the provider said that it does not know the order",
 		showDuration(delay), showDuration(least))
 }
 

@@ -32,7 +32,7 @@ func TestAnOldNameIsTakenWithAWarning(t *testing.T) {
 	}
 	text := strings.Join(c.Warnings(), "\n")
 	for _, want := range []string{
-		":5: providers.one.settings.gate_url: is called base_url now; the old name is still taken",
+		":5: providers.one.settings.gate_url: is called base_url now; the old name is still accepted",
 		":6: providers.one.settings.secrets_previous_file: is called previous_secrets_file now",
 	} {
 		if strings.Count(text, want) != 1 {
@@ -49,12 +49,12 @@ func TestOldAndNewNameTogetherAreRefused(t *testing.T) {
 		"      gate_url: https://a.example\n      base_url: https://b.example\n",
 		"      base_url: https://b.example\n      gate_url: https://a.example\n",
 	} {
-		if s, _, err := settings(t, text); err == nil || !strings.Contains(err.Error(), "is given under its old name and as base_url") {
+		if s, _, err := settings(t, text); err == nil || !strings.Contains(err.Error(), "is set under its old name and as base_url") {
 			t.Errorf("%+v, %v", s, err)
 		}
 	}
 	_, _, err := settings(t, "      secrets_previous: [0123456789abcdef]\n      previous_secrets_file: [/etc/payonce/old]\n")
-	if err == nil || !strings.Contains(err.Error(), "give one of them") {
+	if err == nil || !strings.Contains(err.Error(), "set one of them") {
 		t.Errorf("beside a file: %v", err)
 	}
 }

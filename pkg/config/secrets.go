@@ -39,10 +39,10 @@ func secretProblems(text string) []string {
 	}
 	inner := strings.TrimFunc(text, unicode.IsSpace)
 	if strings.Trim(text, "\r\n") != inner && inner != "" {
-		found = append(found, "begins or ends with a blank")
+		found = append(found, "begins or ends with a space")
 	}
 	if inner != "" && quoted(inner) {
-		found = append(found, "stands in quotes: they are part of it")
+		found = append(found, "is in quotes, which would be part of it")
 	}
 	for _, r := range inner {
 		if name := payment.UnseenCharacter(r); name != "" && r != '\n' && r != '\r' {

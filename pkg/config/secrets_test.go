@@ -28,15 +28,15 @@ func TestDamagedSecretsAreNamed(t *testing.T) {
 	for content, want := range map[string][]string{
 		password: nil, password + "\n": nil, password + "\r\n": nil, pemKey: nil, pemKey + "\n": nil, wrappedKey: nil, strings.ReplaceAll(wrappedKey, "\n", "\r\n"): nil,
 		"pass phrase of many words": nil, `half"quoted-password`: nil,
-		password + " ": {"begins or ends with a blank"}, " " + password: {"begins or ends with a blank"}, "\t" + password + "\n": {"begins or ends with a blank"},
-		password + " \n": {"begins or ends with a blank"}, password + "\u00a0": {"begins or ends with a blank"},
+		password + " ": {"begins or ends with a space"}, " " + password: {"begins or ends with a space"}, "\t" + password + "\n": {"begins or ends with a space"},
+		password + " \n": {"begins or ends with a space"}, password + "\u00a0": {"begins or ends with a space"},
 		password + "\n\n": {"has more than one line"}, password + "\nsecond": {"has more than one line"}, "# comment\n" + password: {"has more than one line"},
 		"\n" + password: {"has more than one line"}, password + "\r": nil,
-		`"` + password + `"`: {"stands in quotes: they are part of it"}, "'" + password + "'\n": {"stands in quotes: they are part of it"}, "“" + password + "”": {"stands in quotes: they are part of it"},
+		`"` + password + `"`: {"is in quotes, which would be part of it"}, "'" + password + "'\n": {"is in quotes, which would be part of it"}, "“" + password + "”": {"is in quotes, which would be part of it"},
 		"\xef\xbb\xbf" + password: {"begins with a byte order mark: save it as UTF-8 without BOM"}, "\xef\xbb\xbf" + pemKey: {"begins with a byte order mark: save it as UTF-8 without BOM"},
 		utf16("le"): {"is UTF-16 and must be UTF-8: save it again"}, utf16("be"): {"is UTF-16 and must be UTF-8: save it again"}, utf16("le without mark"): {"is UTF-16 and must be UTF-8: save it again"},
 		password + "\xff": {"is not UTF-8"}, password + "\u200b" + password: {"has a zero-width space in it"}, password + "\x1b[0m": {"has a control character in it"},
-		` "` + password + `" ` + "\n\n":                          {"begins or ends with a blank", "has more than one line", "stands in quotes: they are part of it"},
+		` "` + password + `" ` + "\n\n":                          {"begins or ends with a space", "has more than one line", "is in quotes, which would be part of it"},
 		strings.Repeat("A", 64) + "\n" + strings.Repeat("b", 65): {"has more than one line"},
 	} {
 		_, err := config.Load(testFile, fake(least+"redis: {password_file: pw}\n", nil, map[string]string{"conf/pw": content}))

@@ -34,7 +34,7 @@ func (t ServerTLS) Server() (*tls.Config, error) {
 	}
 	if !t.Enabled {
 		if t.Cert != "" || !t.Key.Empty() || t.ClientCA != "" {
-			problems[1] = errors.New("enabled must be true where cert, key or client_ca is given")
+			problems[1] = errors.New("enabled must be true if cert, key or client_ca is set")
 		}
 		return nil, errors.Join(problems[:]...)
 	}

@@ -85,10 +85,10 @@ func TestBadTLSServer(t *testing.T) {
 	cert, key := selfSigned(t)
 	_, otherKey := selfSigned(t)
 	for want, bad := range map[string]config.ServerTLS{
-		"are not a pair":             {Enabled: true, Cert: cert, Key: secret.New(otherKey), ClientCertificates: "api"},
-		"client_ca holds":            {Enabled: true, Cert: cert, Key: secret.New(key), ClientCA: "x", ClientCertificates: "api"},
-		"must be api or all":         {},
-		"enabled must be true where": {ClientCA: cert, ClientCertificates: "all"},
+		"are not a pair":          {Enabled: true, Cert: cert, Key: secret.New(otherKey), ClientCertificates: "api"},
+		"client_ca has no":        {Enabled: true, Cert: cert, Key: secret.New(key), ClientCA: "x", ClientCertificates: "api"},
+		"must be api or all":      {},
+		"enabled must be true if": {ClientCA: cert, ClientCertificates: "all"},
 	} {
 		if _, err := bad.Server(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "PRIVATE") {
 			t.Errorf("want %q, have %v", want, err)

@@ -111,7 +111,7 @@ const (
 // sandbox could settle payments.
 func (d decoder) refuseSandboxKey(text string, line int, key string) {
 	if !d.origin.test && (strings.HasPrefix(text, sandboxSecret) || strings.Contains(text, sandboxPEM)) {
-		d.addAt(line, key, "is a key of the sandbox: it is taken only with environment: test")
+		d.addAt(line, key, "is a key of the sandbox: accepted only with environment: test")
 	}
 }
 
@@ -129,7 +129,7 @@ func (d decoder) warnOfReaders(path string, line int, key string) {
 	}
 	mode, err := d.origin.source.Mode(path)
 	if err == nil && mode.Perm()&othersRead != 0 {
-		warning := Problem{File: d.origin.file, Line: line, Key: key, Text: "the file of this secret can be read by others than its owner: chmod 600"}
+		warning := Problem{File: d.origin.file, Line: line, Key: key, Text: "other users can read the file of this secret: chmod 600"}
 		d.origin.warnings = append(d.origin.warnings, warning.String())
 	}
 }

@@ -25,7 +25,7 @@ type TLS struct {
 func (t TLS) Client() (*tls.Config, error) {
 	if !t.Enabled {
 		if t.CA != "" || t.Cert != "" || !t.Key.Empty() {
-			return nil, errors.New("enabled must be true where ca, cert or key is given")
+			return nil, errors.New("enabled must be true if ca, cert or key is set")
 		}
 		return nil, nil
 	}
@@ -35,7 +35,7 @@ func (t TLS) Client() (*tls.Config, error) {
 		out.RootCAs, problems[0] = authorities("ca", t.CA)
 	}
 	if (t.Cert == "") != t.Key.Empty() {
-		problems[1] = errors.New("cert and key must be given together")
+		problems[1] = errors.New("cert and key must be set together")
 	} else if t.Cert != "" {
 		out.Certificates, problems[1] = pair(t.Cert, t.Key)
 	}

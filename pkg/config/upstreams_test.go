@@ -16,7 +16,7 @@ func TestKeyWithoutProviders(t *testing.T) {
 		for _, more := range []string{"", ", providers: []", ", operations: [deposit]"} {
 			for _, roles := range [][]config.Role{nil, {config.RoleIngress}, {config.RoleWorker}} {
 				_, err := config.Load(testFile, fake(key(more)+environment, nil, nil), roles...)
-				if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "3: ingress.api_keys[1].providers: must name the providers") {
+				if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "3: ingress.api_keys[1].providers: must list the key's providers") {
 					t.Errorf("%q%q %v: %v", environment, more, roles, got)
 				}
 			}

@@ -53,9 +53,9 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.NATS.validate(p)
 	c.Redis.validate(p)
 	p.notShorter("redis.claim_retention", c.Redis.ClaimRetention, "nats.payments_retention", c.NATS.PaymentsRetention,
-		"an order must not be forgotten before its log is")
+		"a claim must be kept as long as the log")
 	p.notShorter("nats.webhooks_retention", c.NATS.WebhooksRetention, "worker.unknown_order_for", c.Worker.UnknownOrderFor,
-		"a webhook that waits for its order must not be forgotten")
+		"a webhook must be kept while it waits for its order")
 	c.Ingress.validate(p, slices.Contains(roles, RoleIngress))
 	c.validateAPIKeys(p)
 	c.validateOrderPrefixes(p)
@@ -105,17 +105,17 @@ func (p *problems) longEnough(key string, value secret.Value) {
 }
 
 func (n NATS) validate(p *problems) {
-	p.check(len(n.URLs) > 0, "nats.urls", "needs at least one server")
+	p.check(len(n.URLs) > 0, "nats.urls", "requires at least one server")
 	for i, text := range n.URLs {
 		p.checkNATSURL(index("nats.urls", i), text)
 	}
 	p.longEnough("nats.password", n.Password)
-	p.check((n.User == "") == n.Password.Empty() || p.has("nats.password"), "nats.user", "must be given together with password")
-	p.check(n.Credentials.Empty() || n.User == "", "nats.credentials", "must not stand beside user and password")
-	p.check(n.NKeySeed.Empty() || n.User == "" && n.Credentials.Empty(), "nats.nkey_seed", "must not stand beside credentials or user and password")
+	p.check((n.User == "") == n.Password.Empty() || p.has("nats.password"), "nats.user", "must be set together with password")
+	p.check(n.Credentials.Empty() || n.User == "", "nats.credentials", "excludes user and password")
+	p.check(n.NKeySeed.Empty() || n.User == "" && n.Credentials.Empty(), "nats.nkey_seed", "excludes credentials, and user and password")
 	p.names("nats.upstreams", n.Upstreams)
 	if at := slices.Index(n.Upstreams, events.IngressIntake); at >= 0 {
-		p.add(index("nats.upstreams", at), "the name is the ingress's")
+		p.add(index("nats.upstreams", at), "the name is reserved for the ingress")
 	}
 	p.names("nats.ledgers", n.Ledgers)
 	n.UpstreamQuota.validate(p, "nats.upstream_quota", 1)
@@ -141,7 +141,7 @@ func (n NATS) validate(p *problems) {
 func (p *problems) names(key string, names []string) {
 	for i, name := range names {
 		p.check(payment.ValidProvider(name), index(key, i), `must be 1 to 32 characters of a-z, 0-9 and "-"`)
-		p.check(!slices.Contains(names[:i], name), index(key, i), "stands twice")
+		p.check(!slices.Contains(names[:i], name), index(key, i), "occurs twice")
 		p.check(key != "nats.upstreams" || name != "ingress", index(key, i), "is the name under which the ingress publishes")
 	}
 }
@@ -153,20 +153,20 @@ func (p *problems) checkNATSURL(key, text string) {
 	case err != nil || u.Host == "" || !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
 		p.add(key, "must be a URL like nats://host:4222")
 	case u.User != nil:
-		p.add(key, "must not hold a user or password: use nats.user and nats.password")
+		p.add(key, "must not have a user or password: use nats.user and nats.password")
 	}
 }
 
 func (r Redis) validate(p *problems) {
-	p.check(len(r.Addresses) > 0, "redis.addresses", "needs at least one server")
+	p.check(len(r.Addresses) > 0, "redis.addresses", "requires at least one server")
 	for i, address := range r.Addresses {
 		p.checkAddress(index("redis.addresses", i), address, true)
 	}
 	p.longEnough("redis.password", r.Password)
 	p.longEnough("redis.sentinel_password", r.SentinelPassword)
-	p.check(r.Username == "" || !r.Password.Empty() || p.has("redis.password"), "redis.username", "needs a password")
+	p.check(r.Username == "" || !r.Password.Empty() || p.has("redis.password"), "redis.username", "requires a password")
 	p.within("redis.db", r.DB, 0, maxDB)
-	p.check(r.DB == 0 || len(r.Addresses) == 1 || r.SentinelMaster != "", "redis.db", "must be 0: a Redis Cluster has no other")
+	p.check(r.DB == 0 || len(r.Addresses) == 1 || r.SentinelMaster != "", "redis.db", "must be 0 in a Redis Cluster")
 	_, err := r.TLS.Client()
 	p.tls("redis.tls", r.TLS, err)
 }
@@ -186,7 +186,7 @@ func (in Ingress) validate(p *problems, used bool) {
 	}
 	p.check(in.PublicURL == "" || publicURL(in.PublicURL), "ingress.public_url",
 		"must be an https URL without user, query and fragment; http is for loopback only")
-	p.check(len(in.APIKeys) > 0 || !used, "ingress.api_keys", "needs at least one key: nobody could ask for a payment")
+	p.check(len(in.APIKeys) > 0 || !used, "ingress.api_keys", "requires at least one key: no one could request a payment")
 	p.check(headerName.MatchString(in.ProxyHeader), "ingress.proxy_header", "must be the name of an HTTP header")
 	p.positive("ingress.max_wait", in.MaxWait)
 	p.within("ingress.max_waiting", in.MaxWaiting, 1, maxWaiting)
@@ -207,11 +207,11 @@ func (in Ingress) validate(p *problems, used bool) {
 	p.positive("ingress.read_header_timeout", in.ReadHeaderTimeout)
 	p.positive("ingress.idle_timeout", in.IdleTimeout)
 	p.positive("ingress.backend_timeout", in.BackendTimeout)
-	p.notShorter("ingress.read_timeout", in.ReadTimeout, "ingress.read_header_timeout", in.ReadHeaderTimeout, "it counts the headers too")
+	p.notShorter("ingress.read_timeout", in.ReadTimeout, "ingress.read_header_timeout", in.ReadHeaderTimeout, "it includes the headers")
 	_, err := in.TLS.Server()
 	p.tls("ingress.tls", in.TLS, err)
 	for i, network := range in.TrustedProxies {
-		p.check(network.Bits() != 0, index("ingress.trusted_proxies", i), "would believe everybody")
+		p.check(network.Bits() != 0, index("ingress.trusted_proxies", i), "would trust every client")
 	}
 }
 
@@ -228,7 +228,7 @@ func (c *Config) validateAPIKeys(p *problems) {
 	for i, k := range c.Ingress.APIKeys {
 		key := index("ingress.api_keys", i)
 		p.check(plainKey.MatchString(k.Name), key+".name", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
-		p.check(!names[k.Name], key+".name", "stands twice")
+		p.check(!names[k.Name], key+".name", "occurs twice")
 		names[k.Name] = true
 		p.check(k.Upstream == "" || plainKey.MatchString(k.Upstream), key+".upstream", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
 		p.checkHash(key+".sha256", k.SHA256, hashes)
@@ -240,7 +240,7 @@ func (c *Config) validateAPIKeys(p *problems) {
 		p.within(key+".bytes_per_second", k.BytesPerSecond, 0, maxBodies)
 		p.check(k.BytesBurst == 0 || k.BytesBurst >= minBodies && k.BytesBurst <= maxBodies, key+".bytes_burst", "must be 0, or between %d and %d", minBodies, maxBodies)
 		p.check(len(k.Providers) > 0 || c.Environment == Test, key+".providers",
-			"must name the providers that the key is for: a key for all of them, also for those to come, is taken only with environment: test")
+			"must list the key's providers: a key for all providers is accepted only with environment: test")
 		for j, provider := range k.Providers {
 			_, known := c.Providers[provider]
 			p.check(known, index(key+".providers", j), "is not one of the providers of this file")
@@ -256,7 +256,7 @@ func (p *problems) checkHash(key, hash string, known map[string]bool) {
 	sum, err := hex.DecodeString(hash)
 	p.check(err == nil && len(sum) == 32 && strings.ToLower(hash) == hash, key,
 		"must be the SHA-256 of the key as 64 hexadecimal digits in lower case")
-	p.check(!known[hash], key, "is the hash of another key too")
+	p.check(!known[hash], key, "is also the hash of another key")
 	known[hash] = true
 }
 
@@ -274,26 +274,26 @@ func (w Worker) validate(p *problems) {
 		p.positive("worker."+key, length)
 	}
 	p.shorter("worker.submit_timeout", w.SubmitTimeout, "worker.lease", w.Lease,
-		"a call must have ended before another worker may take the order")
+		"a call must end before another worker can claim the order")
 	p.shorter("worker.lease", w.Lease, "worker.ack_wait", w.AckWait,
-		"the claim must have ended before the message is delivered again")
+		"the claim must end before the message is redelivered")
 	p.check(w.AckWait > events.PublishTimeout, "worker.ack_wait", "must be longer than %s: a worker's publish must end before the message is delivered again",
 		showDuration(events.PublishTimeout))
 	held := w.RetryFor + 2*w.SubmitTimeout
 	p.check(w.Lease > held || p.has("worker.retry_for", "worker.submit_timeout") || w.SubmitTimeout >= w.Lease, "worker.lease",
-		"must be longer than worker.retry_for + 2 × worker.submit_timeout (%s): a call and the look-up after it must end while the order is held",
+		"must be longer than worker.retry_for + 2 × worker.submit_timeout (%s): a call and its look-up must end within the lease",
 		showDuration(held))
 	p.notShorter("worker.lookup_max", w.LookupMax, "worker.lookup_min", w.LookupMin, "the pause grows from one to the other")
 	p.notShorter("worker.park_max", w.ParkMax, "worker.park_min", w.ParkMin, "the pause grows from one to the other")
-	p.notShorter("worker.clock_limit", w.ClockLimit, "worker.clock_warning", w.ClockWarning, "a person is warned before a worker stops")
+	p.notShorter("worker.clock_limit", w.ClockLimit, "worker.clock_warning", w.ClockWarning, "the warning must come before a worker stops")
 	p.check(w.ClockBound >= 0, "worker.clock_bound", "must not be negative")
 	p.check(w.ResumeSpread >= 0, "worker.resume_spread", "must not be negative")
 	p.notShorter("worker.shutdown_timeout", w.ShutdownTimeout, "worker.submit_timeout", w.SubmitTimeout,
-		"a call that is under way is waited for, so that its result is known")
+		"a stopping worker waits for its calls")
 }
 
 func (c *Config) validateProviders(p *problems) {
-	p.check(len(c.Providers) > 0, "providers", "needs at least one provider")
+	p.check(len(c.Providers) > 0, "providers", "requires at least one provider")
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {
 		key, provider := join("providers", name), c.Providers[name]
 		p.check(payment.ValidProvider(name), key, `a provider's name must be 1 to 32 characters of a-z, 0-9 and "-"`)

@@ -12,8 +12,8 @@ import (
 
 func TestRelations(t *testing.T) {
 	for name, test := range map[string]struct{ yaml, want string }{
-		"submit as long as lease": {"worker: {submit_timeout: 40s, shutdown_timeout: 50s}", "2: worker.submit_timeout: must be shorter than worker.lease (40s): a call must have ended"},
-		"lease as long as ack":    {"worker: {lease: 60s}", "2: worker.lease: must be shorter than worker.ack_wait (1m): the claim must have ended"},
+		"submit as long as lease": {"worker: {submit_timeout: 40s, shutdown_timeout: 50s}", "2: worker.submit_timeout: must be shorter than worker.lease (40s): a call must end"},
+		"lease as long as ack":    {"worker: {lease: 60s}", "2: worker.lease: must be shorter than worker.ack_wait (1m): the claim must end"},
 		"lease too short":         {"worker: {lease: 35s}", "2: worker.lease: must be longer than worker.retry_for + 2 × worker.submit_timeout (35s)"},
 		"lookup backwards":        {"worker: {lookup_min: 16m}", "2: worker.lookup_max: must be at least worker.lookup_min (16m)"},
 		"spread backwards":        {"worker: {resume_spread: -1s}", "2: worker.resume_spread: must not be negative"},
@@ -29,22 +29,22 @@ func TestRelations(t *testing.T) {
 		"no audit":                {"nats: {audit_retention: 0s}", "2: nats.audit_retention: must be at least 1h"},
 		"webhooks outlive it":     {"nats: {webhooks_retention: 401d}", "2: nats.payments_retention: must be at least nats.webhooks_retention (401d)"},
 		"ack within a publish":    {"worker: {retry_for: 100ms, submit_timeout: 100ms, lease: 1s, ack_wait: 2s}", "2: worker.ack_wait: must be longer than 2s"},
-		"no broker":               {"nats: {urls: []}", "2: nats.urls: needs at least one server"},
+		"no broker":               {"nats: {urls: []}", "2: nats.urls: requires at least one server"},
 		"even replicas":           {"nats: {replicas: 4}", "2: nats.replicas: must be 1, 3 or 5"},
-		"user alone":              {"nats: {user: me}", "2: nats.user: must be given together with password"},
-		"password alone":          {"nats: {password: \"${GOOD}\"}", "2: nats.user: must be given together with password"},
-		"a seed beside a user":    {"nats: {user: me, password: \"${GOOD}\", nkey_seed: \"${GOOD}\"}", "2: nats.nkey_seed: must not stand beside credentials or user and password"},
+		"user alone":              {"nats: {user: me}", "2: nats.user: must be set together with password"},
+		"password alone":          {"nats: {password: \"${GOOD}\"}", "2: nats.user: must be set together with password"},
+		"a seed beside a user":    {"nats: {user: me, password: \"${GOOD}\", nkey_seed: \"${GOOD}\"}", "2: nats.nkey_seed: excludes credentials, and user and password"},
 		"an upstream's name":      {"nats: {upstreams: [shop, Shop.1]}", "2: nats.upstreams[1]: must be 1 to 32"},
-		"a ledger twice":          {"nats: {ledgers: [books, books]}", "2: nats.ledgers[1]: stands twice"},
-		"two ways in":             {"nats: {user: me, password: \"${GOOD}\", credentials: \"${GOOD}\"}", "2: nats.credentials: must not stand beside user and password"},
-		"URL with a password":     {"nats: {urls: [\"nats://a:${GOOD}@b\"]}", "2: nats.urls[0]: must not hold a user or password"},
-		"no redis":                {"redis: {addresses: []}", "2: redis.addresses: needs at least one server"},
+		"a ledger twice":          {"nats: {ledgers: [books, books]}", "2: nats.ledgers[1]: occurs twice"},
+		"two ways in":             {"nats: {user: me, password: \"${GOOD}\", credentials: \"${GOOD}\"}", "2: nats.credentials: excludes user and password"},
+		"URL with a password":     {"nats: {urls: [\"nats://a:${GOOD}@b\"]}", "2: nats.urls[0]: must not have a user or password"},
+		"no redis":                {"redis: {addresses: []}", "2: redis.addresses: requires at least one server"},
 		"no port":                 {"redis: {addresses: [a]}", "2: redis.addresses[0]: must be host:port"},
 		"port 0":                  {"redis: {addresses: [\"a:0\"]}", "2: redis.addresses[0]: must be host:port"},
 		"no host":                 {"redis: {addresses: [\":1\"]}", "2: redis.addresses[0]: must be host:port"},
-		"database of a cluster":   {"redis: {addresses: [\"a:1\", \"b:1\"], db: 1}", "2: redis.db: must be 0: a Redis Cluster has no other"},
+		"database of a cluster":   {"redis: {addresses: [\"a:1\", \"b:1\"], db: 1}", "2: redis.db: must be 0 in a Redis Cluster"},
 		"negative database":       {"redis: {db: -1}", "2: redis.db: must be between 0 and 1023"},
-		"redis user alone":        {"redis: {username: me}", "2: redis.username: needs a password"},
+		"redis user alone":        {"redis: {username: me}", "2: redis.username: requires a password"},
 		"bad listen":              {"ingress: {listen: \"127.0.0.1:http\"}", "2: ingress.listen: must be host:port"},
 		"plain public URL":        {"ingress: {public_url: \"http://pay.example.com\"}", "2: ingress.public_url: must be an https URL"},
 		"public URL with user":    {"ingress: {public_url: \"https://a:${GOOD}@pay.example.com\"}", "2: ingress.public_url: must be an https URL"},
@@ -74,13 +74,13 @@ func TestRelations(t *testing.T) {
 		"negative key rate":       {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + ", requests_per_second: -1}]}", "2: ingress.api_keys[0].requests_per_second: must be between 0 and 1000000"},
 		"negative key burst":      {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + ", burst: -1}]}", "2: ingress.api_keys[0].burst: must be between 0 and 1000000"},
 		"bad previous key":        {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + ", previous_sha256: [x]}]}", "2: ingress.api_keys[0].previous_sha256[0]: must be the SHA-256"},
-		"previous of another":     {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + "}, {name: b, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + ", previous_sha256: [" + hash + "]}]}", "2: ingress.api_keys[1].previous_sha256[0]: is the hash of another key too"},
+		"previous of another":     {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + "}, {name: b, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + ", previous_sha256: [" + hash + "]}]}", "2: ingress.api_keys[1].previous_sha256[0]: is also the hash of another key"},
 		"negative reload":         {"reload_every: -1s", "2: reload_every: must not be negative"},
 		"no header":               {"ingress: {proxy_header: \"a b\"}", "2: ingress.proxy_header: must be the name of an HTTP header"},
-		"believes everybody":      {"ingress: {trusted_proxies: [\"::/0\"]}", "2: ingress.trusted_proxies[0]: would believe everybody"},
+		"believes everybody":      {"ingress: {trusted_proxies: [\"::/0\"]}", "2: ingress.trusted_proxies[0]: would trust every client"},
 		"key without a name":      {"ingress: {api_keys: [{providers: [acme-kr], sha256: " + hash + "}]}", "2: ingress.api_keys[0].name: must be 1 to 64 characters"},
-		"same name":               {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + "}, {name: a, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + "}]}", "2: ingress.api_keys[1].name: stands twice"},
-		"same key":                {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + "}, {name: b, providers: [acme-kr], sha256: " + hash + "}]}", "2: ingress.api_keys[1].sha256: is the hash of another key too"},
+		"same name":               {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + "}, {name: a, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + "}]}", "2: ingress.api_keys[1].name: occurs twice"},
+		"same key":                {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + "}, {name: b, providers: [acme-kr], sha256: " + hash + "}]}", "2: ingress.api_keys[1].sha256: is also the hash of another key"},
 		"key itself":              {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + password + "}]}", "2: ingress.api_keys[0].sha256: must be the SHA-256"},
 		"upper case":              {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + strings.ToUpper(hash) + "}]}", "2: ingress.api_keys[0].sha256: must be the SHA-256"},
 		"short hash":              {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash[2:] + "}]}", "2: ingress.api_keys[0].sha256: must be the SHA-256"},
@@ -140,7 +140,7 @@ func TestRolesNeedTheirParts(t *testing.T) {
 		t.Error(err)
 	}
 	_, err := config.Load(testFile, fake("ingress: {}\n"+least, nil, nil), config.RoleIngress)
-	if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "1: ingress.api_keys: needs at least one key") {
+	if got := problemsOf(t, err); len(got) != 1 || !hasProblem(got, "1: ingress.api_keys: requires at least one key") {
 		t.Errorf("got %q", got)
 	}
 }

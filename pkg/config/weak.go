@@ -71,7 +71,7 @@ func rsaModulus(text string) []byte {
 // weakness says why a secret can be guessed, and nothing of the secret; empty for one that looks random.
 func weakness(text string) string {
 	if slices.Contains(published, fingerprint(text)) {
-		return "stands in public documents"
+		return "is published"
 	}
 	if isPEM(text) || isWrapped(text) || rsaModulus(text) != nil {
 		return ""

@@ -37,9 +37,9 @@ func checkWeak(t *testing.T, secret, want string) {
 
 func TestWeakSecretsAreRefusedInProduction(t *testing.T) {
 	for secret, want := range map[string]string{
-		"2I9Q4nExEddsH6zo":       "stands in public documents", // the key of Diamond Pay's signature page
-		"2i9q4nexeddsh6zo":       "stands in public documents",
-		"ThisIsYourSecretKey123": "stands in public documents",
+		"2I9Q4nExEddsH6zo":       "is published", // the key of Diamond Pay's signature page
+		"2i9q4nexeddsh6zo":       "is published",
+		"ThisIsYourSecretKey123": "is published",
 		"aaaaaaaaaaaaaaaa":       "repeats itself",
 		"abababababababab":       "repeats itself",
 		"abcdeabcdeabcdea":       "repeats itself",
@@ -79,7 +79,7 @@ func TestThePublishedKeyPairIsRefused(t *testing.T) {
 	} {
 		_, err := connect(t, "providers:\n  first: {kind: teemopay, settings: {base_url: \"https://t.example\", app_code: a, merchant_name: m, private_key_file: a, platform_public_keys_file: [p]}}\n",
 			nil, map[string]string{"conf/a": private, "conf/p": key})
-		if err == nil || !strings.Contains(err.Error(), "platform_public_keys[0]: stands in public documents") {
+		if err == nil || !strings.Contains(err.Error(), "platform_public_keys[0]: is published") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestOneSecretOfTwoProviders(t *testing.T) {
 		_, err := connect(t, yaml, ownSecrets, files)
 		var problems *config.Error
 		if !errors.As(err, &problems) || len(problems.Problems) != 1 || !strings.HasPrefix(problems.Problems[0].Key, "providers.same.settings.") ||
-			!strings.Contains(err.Error(), "is a secret of provider ") || strings.Contains(err.Error(), "k3j4h5") {
+			!strings.Contains(err.Error(), "is also a secret of provider ") || strings.Contains(err.Error(), "k3j4h5") {
 			t.Errorf("%s: %v", name, err)
 		}
 		if c, err := connect(t, testEnvironment+yaml, ownSecrets, files); err != nil || !c.SecretsWarned() || len(c.Warnings()) != 1 {
@@ -120,7 +120,7 @@ func TestASecretOfAProviderIsNoAPIKey(t *testing.T) {
 		"previous_sha256": "sha256: " + hash + ", previous_sha256: [" + hex.EncodeToString(sum[:]) + "]",
 	} {
 		yaml := "ingress: {api_keys: [{name: shop, " + hashes + ", providers: [first]}]}\nproviders:\n" + diamond("first", "https://gateway.example", "PF0001", won)
-		const want = "providers.first.settings.secret: is the API key of shop too"
+		const want = "providers.first.settings.secret: is also the API key of shop"
 		_, err := connect(t, yaml, ownSecrets, nil)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "k3j4h5") {
 			t.Errorf("%s: %v", name, err)
@@ -154,7 +154,7 @@ func TestWeakPasswordsAndAPIKeys(t *testing.T) {
 		"previous_sha256: [e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855]}]}\n" + least
 	env := map[string]string{"A": strings.Repeat("ab", 8), "B": strings.Repeat("x", 20), "C": "2I9Q4nExEddsH6zo"}
 	_, err := connect(t, yaml, env, nil)
-	for _, want := range []string{"nats.password: repeats", "redis.password: repeats", "redis.sentinel_password: stands in public", "api_keys[0].sha256: is the hash", "api_keys[0].previous_sha256[0]: is the hash"} {
+	for _, want := range []string{"nats.password: repeats", "redis.password: repeats", "redis.sentinel_password: is published", "api_keys[0].sha256: is the hash", "api_keys[0].previous_sha256[0]: is the hash"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q in %v", want, err)
 		}

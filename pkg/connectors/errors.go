@@ -99,9 +99,9 @@ func (e *Error) Unconfirmed() *Error {
 	doubt := *e
 	doubt.Claimed, doubt.Class, doubt.Code = e.Class, InDoubt, payment.ReasonIndeterminate
 	doubt.Refused = e.Class == Rejected
-	doubt.Evidence = "names no order on a connection that carried another request, so it can be the answer to that one: " + e.Evidence
+	doubt.Evidence = "names no order, on a connection that carried another request, so it may answer that one: " + e.Evidence
 	if doubt.Message == "" {
-		doubt.Message = "a refusal that names no order, on a connection that carried another request"
+		doubt.Message = "a refusal without an order number, on a connection that carried another request"
 	}
 	return &doubt
 }

@@ -95,16 +95,16 @@ func Check(c Connector, cmd payment.Command) error {
 	}
 	t := c.Traits()
 	if len(cmd.Order) > t.MaxOrderLength {
-		return &payment.FieldError{Field: "order", Problem: fmt.Sprintf("this provider takes at most %d characters", t.MaxOrderLength)}
+		return &payment.FieldError{Field: "order", Problem: fmt.Sprintf("this provider accepts at most %d characters", t.MaxOrderLength)}
 	}
 	if !slices.Contains(t.Operations, cmd.Operation) {
-		return &payment.FieldError{Field: "operation", Problem: "this provider does not execute it"}
+		return &payment.FieldError{Field: "operation", Problem: "this provider does not support it"}
 	}
 	if !slices.Contains(t.Currencies, cmd.Amount.Currency) {
-		return &payment.FieldError{Field: "amount.currency", Problem: fmt.Sprintf("this provider takes %v", t.Currencies)}
+		return &payment.FieldError{Field: "amount.currency", Problem: fmt.Sprintf("this provider accepts %v", t.Currencies)}
 	}
 	if methods := t.Methods[cmd.Operation]; cmd.Method != "" && !slices.Contains(methods, cmd.Method) {
-		return &payment.FieldError{Field: "method", Problem: fmt.Sprintf("this provider takes %v", methods)}
+		return &payment.FieldError{Field: "method", Problem: fmt.Sprintf("this provider accepts %v", methods)}
 	}
 	if checker, ok := c.(Checker); ok {
 		return checker.Check(cmd)

@@ -14,7 +14,7 @@ import (
 const ActionType = "action.stored"
 
 // ErrNoAction says that the content of an action is not kept any more: it was erased, or its retention has passed.
-var ErrNoAction = errors.New("what the customer had to do is not kept any more")
+var ErrNoAction = errors.New("the content of the action is not stored any more")
 
 var validActionID = regexp.MustCompile(`^[A-Za-z0-9-]{1,64}$`)
 

@@ -53,7 +53,7 @@ func EncodeClarification(c Clarification, id string) (Outgoing, error) {
 func DecodeClarification(m Message) (Clarification, error) {
 	ref, long := SubjectRef(m.Subject)
 	if !IsClarification(m.Subject) || !long {
-		return Clarification{}, &CommandError{Reason: DeadMismatch, Problem: "the subject is not that of a clarification"}
+		return Clarification{}, &CommandError{Reason: DeadMismatch, Problem: "not a clarification subject"}
 	}
 	if len(m.Data) > MaxCommandBytes {
 		return Clarification{}, tooBigClarification(m.Data)
@@ -70,7 +70,7 @@ func DecodeClarification(m Message) (Clarification, error) {
 		return Clarification{}, err
 	}
 	if c.Ref != ref {
-		return Clarification{}, &CommandError{Reason: DeadMismatch, Problem: "the subject names another provider or order than the body"}
+		return Clarification{}, &CommandError{Reason: DeadMismatch, Problem: "provider or order differ between subject and body"}
 	}
 	if c.RequestedAt.IsZero() {
 		c.RequestedAt = firstStored(m)
@@ -80,7 +80,7 @@ func DecodeClarification(m Message) (Clarification, error) {
 }
 
 func tooBigClarification(data []byte) *CommandError {
-	return &CommandError{Reason: DeadTooBig, Problem: fmt.Sprintf("%d bytes, a clarification may have %d", len(data), MaxCommandBytes)}
+	return &CommandError{Reason: DeadTooBig, Problem: fmt.Sprintf("%d bytes, more than the %d of a clarification", len(data), MaxCommandBytes)}
 }
 
 // ParseClarification reads the JSON of a clarification, as strictly as [ParseCommand]. Names of groups and
@@ -96,7 +96,7 @@ func ParseClarification(body []byte) (Clarification, error) {
 		return Clarification{}, &CommandError{Reason: DeadUndecodable, Problem: problem}
 	}
 	if doubled != "" {
-		return Clarification{}, wrongClarification(doubled, "stands twice")
+		return Clarification{}, wrongClarification(doubled, "occurs twice")
 	}
 	var wire struct {
 		Clarification

@@ -60,7 +60,7 @@ func TestClarificationInItsThreeForms(t *testing.T) {
 }
 
 func TestStrictClarifications(t *testing.T) {
-	const mismatch = "the subject names another provider or order than the body"
+	const mismatch = "provider or order differ between subject and body"
 	big := clarifies(`,"x":"` + strings.Repeat("x", events.MaxCommandBytes) + `"`)
 	for _, c := range []struct {
 		subject, body  string
@@ -70,8 +70,8 @@ func TestStrictClarifications(t *testing.T) {
 		{"", clarifies(`,"feilds":{}`), events.DeadInvalid, "feilds", "is not a field of a clarification"},
 		{"", clarifies(`,"Clarification":{}`), events.DeadInvalid, "Clarification", "is not a field of a clarification"},
 		{"", clarifies(`,"amount":{}`), events.DeadInvalid, "amount", "is not a field of a clarification"},
-		{"", clarifies(`,"order":"D-2"`), events.DeadInvalid, "order", "stands twice"},
-		{"", strings.Replace(clarifies(""), `"HONG"`, `"HONG","LAST_NAME":"KIM"`, 1), events.DeadInvalid, "fields", "stands twice"},
+		{"", clarifies(`,"order":"D-2"`), events.DeadInvalid, "order", "occurs twice"},
+		{"", strings.Replace(clarifies(""), `"HONG"`, `"HONG","LAST_NAME":"KIM"`, 1), events.DeadInvalid, "fields", "occurs twice"},
 		{"", clarifies(`,"revision":-1`), events.DeadInvalid, "revision", "must not be negative"},
 		{"", clarifies(`,"revision":"1"`), events.DeadInvalid, "revision", "must not be a JSON string"},
 		{"", clarifies(`,"requested_at":"tomorrow"`), events.DeadInvalid, "requested_at", "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00"},
@@ -82,13 +82,13 @@ func TestStrictClarifications(t *testing.T) {
 		{"", `{"provider":"teemopay-kr","order":"D-20261122-0001"}`, events.DeadInvalid, "fields", "must have 1 to 16 groups"},
 		{"", "[]", events.DeadUndecodable, "", "the body is not a JSON object"},
 		{"", clarifies("") + "{}", events.DeadUndecodable, "", "there is more than one JSON document"},
-		{"", big, events.DeadTooBig, "", "65638 bytes, a clarification may have 65536"},
+		{"", big, events.DeadTooBig, "", "65638 bytes, more than the 65536 of a clarification"},
 		{"clarification.requested.teemopay-kr.D-2", clarifies(""), events.DeadMismatch, "", mismatch},
 		{"clarification.requested.other.D-20261122-0001", clarifies(""), events.DeadMismatch, "", mismatch},
 		{"", `{"fields":{"customer":{"last_name":"HONG"}}}`, events.DeadMismatch, "", mismatch},
-		{"clarification.requested", clarifies(""), events.DeadMismatch, "", "the subject is not that of a clarification"},
-		{"clarification.requested.Teemo.D-1", clarifies(""), events.DeadMismatch, "", "the subject is not that of a clarification"},
-		{"deposit.requested.teemopay-kr.D-20261122-0001", clarifies(""), events.DeadMismatch, "", "the subject is not that of a clarification"},
+		{"clarification.requested", clarifies(""), events.DeadMismatch, "", "not a clarification subject"},
+		{"clarification.requested.Teemo.D-1", clarifies(""), events.DeadMismatch, "", "not a clarification subject"},
+		{"deposit.requested.teemopay-kr.D-20261122-0001", clarifies(""), events.DeadMismatch, "", "not a clarification subject"},
 	} {
 		if c.subject == "" {
 			c.subject = clarificationSubject

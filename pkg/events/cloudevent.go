@@ -92,7 +92,7 @@ func parseAttributes(h Header) (Attributes, error) {
 			continue
 		}
 		if _, doubled := values[strings.TrimPrefix(name, "ce-")]; doubled || len(list) > 1 {
-			return Attributes{}, fmt.Errorf("header %s stands twice", name)
+			return Attributes{}, fmt.Errorf("header %s occurs twice", name)
 		}
 		value, err := percentDecode(list[0])
 		if err != nil {

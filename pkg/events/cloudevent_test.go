@@ -139,8 +139,8 @@ func TestWrongAttributes(t *testing.T) {
 		"encoding":           {func(h events.Header) { h.Set("ce-subject", "%C0%A0") }, "header ce-subject: not UTF-8 after percent decoding"},
 		"content type":       {func(h events.Header) { h.Set("ce-datacontenttype", "text/xml") }, "ce-datacontenttype must be application/json"},
 		"wrong content type": {func(h events.Header) { h.Set("ce-datacontenttype", ";") }, "ce-datacontenttype must be application/json"},
-		"doubled":            {func(h events.Header) { h["Ce-Type"] = []string{"deposit.requested"} }, "header ce-type stands twice"},
-		"two values":         {func(h events.Header) { h["ce-id"] = []string{"1", "2"} }, "header ce-id stands twice"},
+		"doubled":            {func(h events.Header) { h["Ce-Type"] = []string{"deposit.requested"} }, "header ce-type occurs twice"},
+		"two values":         {func(h events.Header) { h["ce-id"] = []string{"1", "2"} }, "header ce-id occurs twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := commandMessage(t)
@@ -185,8 +185,8 @@ func TestStructuredMode(t *testing.T) {
 		envelope(""):                      "the CloudEvent has no JSON data",
 		envelope(`,"data_base64":"e30="`): "the CloudEvent has no JSON data",
 		envelope(`,"datacontenttype":"text/xml","data":"<x/>"`): "the CloudEvent has no JSON data",
-		envelope(`,"data":` + data + `,"data":` + data):         "an attribute of the CloudEvent stands twice",
-		envelope(`,"data":` + data + `,"Type":"x"`):             "an attribute of the CloudEvent stands twice",
+		envelope(`,"data":` + data + `,"data":` + data):         "an attribute of the CloudEvent occurs twice",
+		envelope(`,"data":` + data + `,"Type":"x"`):             "an attribute of the CloudEvent occurs twice",
 		envelope(`,"data":"text"`):                              "the body is not a JSON object",
 		envelope(`,"data":null`):                                "the body is not a JSON object",
 		envelope(`,"data":`+data) + "}":                         "the CloudEvent: there is more than one JSON document",
@@ -204,7 +204,7 @@ func TestStructuredMode(t *testing.T) {
 		Subject: commandMessage(t).Subject, Header: events.Header{"Content-Type": {"application/cloudevents+json"}},
 		Data: []byte(envelope(`,"data":` + strings.Replace(data, `"name":`, `"id":"2","name":`, 1))),
 	}
-	refuse(t, m, events.DeadInvalid, "customer.id", "stands twice", ref)
+	refuse(t, m, events.DeadInvalid, "customer.id", "occurs twice", ref)
 }
 
 func TestPlainJSON(t *testing.T) {

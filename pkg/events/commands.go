@@ -86,13 +86,13 @@ func DecodeCommand(m Message) (payment.Command, error) {
 func decodeCommand(m Message) (payment.Command, error) {
 	op, known := SubjectOperation(m.Subject)
 	if !known {
-		return payment.Command{}, &CommandError{Reason: DeadMismatch, Problem: "the subject is not that of a command"}
+		return payment.Command{}, &CommandError{Reason: DeadMismatch, Problem: "not a command subject"}
 	}
 	if len(m.Data) > MaxCommandBytes {
 		ref, _ := SubjectRef(m.Subject)
 		return payment.Command{}, &CommandError{
 			Reason: DeadTooBig, Ref: ref, Operation: op,
-			Problem: fmt.Sprintf("%d bytes, a command may have %d", len(m.Data), MaxCommandBytes),
+			Problem: fmt.Sprintf("%d bytes, more than the %d of a command", len(m.Data), MaxCommandBytes),
 		}
 	}
 	body, attributes, err := openEnvelope(m)
@@ -129,7 +129,7 @@ func matchSubject(subject string, op payment.Operation, named payment.Ref, err e
 	case refused != nil && named == (payment.Ref{}):
 		refused.Ref = ref
 	case named != ref:
-		return &CommandError{Reason: DeadMismatch, Operation: op, Problem: "the subject names another provider or order than the body"}
+		return &CommandError{Reason: DeadMismatch, Operation: op, Problem: "provider or order differ between subject and body"}
 	}
 	return err
 }
@@ -185,7 +185,7 @@ func openStructured(data []byte) ([]byte, Attributes, error) {
 	case problem != "":
 		return nil, Attributes{}, errors.New("the CloudEvent: " + problem)
 	case doubled != "":
-		return nil, Attributes{}, errors.New("an attribute of the CloudEvent stands twice")
+		return nil, Attributes{}, errors.New("an attribute of the CloudEvent occurs twice")
 	}
 	values, body := map[string]string{}, []byte(nil)
 	for field := range event.Inner() {
@@ -215,7 +215,7 @@ func openStructured(data []byte) ([]byte, Attributes, error) {
 // [payment.Command.Normalised]. It does not call Validate. Errors are a [*CommandError].
 func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if len(body) > MaxCommandBytes {
-		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, a command may have %d", len(body), MaxCommandBytes)}
+		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, more than the %d of a command", len(body), MaxCommandBytes)}
 	}
 	_, doubled, problem := commandDocument.check(body)
 	if problem != "" {
@@ -281,7 +281,7 @@ func invalid(op payment.Operation, body []byte, field, problem string) *CommandE
 // doubledError names the first doubled field. Where the payment's name itself is doubled, it is not
 // known which payment is meant.
 func doubledError(op payment.Operation, body []byte, doubled string) *CommandError {
-	err := invalid(op, body, doubled, "stands twice")
+	err := invalid(op, body, doubled, "occurs twice")
 	if standsTwice(body, "provider", "order") {
 		err.Ref = payment.Ref{}
 	}

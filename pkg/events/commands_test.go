@@ -57,17 +57,17 @@ func TestStrictCommands(t *testing.T) {
 		{body(`,"Ref":{"order":"x"}`), "Ref", "is not a field of a command", ref},
 		{body(`,"` + strings.Repeat("길", 60) + `":1`), strings.Repeat("길", 42) + "…", "is not a field of a command", ref},
 
-		{body(`,"order":"D-2"`), "order", "stands twice", none},
-		{body(`,"Provider":"p"`), "Provider", "stands twice", none},
-		{body(`,"method":"a","method":"a"`), "method", "stands twice", ref},
-		{body(`,"method":"a","Method":"b"`), "Method", "stands twice", ref},
-		{body(`,"cu\u017ftomer":{},"customer":{}`), "customer", "stands twice", ref},
-		{body(`,"customer":{"name":"a","name":"b"}`), "customer.name", "stands twice", ref},
-		{body(`,"customer":{"name":"a","NAME":"b"}`), "customer.NAME", "stands twice", ref},
-		{body(`,"customer":{"name":"a","n\u0061me":"b"}`), "customer.name", "stands twice", ref},
-		{body(`,"metadata":{"a":"1","a":"2"}`), "metadata.a", "stands twice", ref},
-		{body(`,"customer":{"name":"a","name":"b"},"ORDER":"x"`), "customer.name", "stands twice", none},
-		{amount(`{"value":"1","value":"2","currency":"KRW"}`), "amount.value", "stands twice", ref},
+		{body(`,"order":"D-2"`), "order", "occurs twice", none},
+		{body(`,"Provider":"p"`), "Provider", "occurs twice", none},
+		{body(`,"method":"a","method":"a"`), "method", "occurs twice", ref},
+		{body(`,"method":"a","Method":"b"`), "Method", "occurs twice", ref},
+		{body(`,"cu\u017ftomer":{},"customer":{}`), "customer", "occurs twice", ref},
+		{body(`,"customer":{"name":"a","name":"b"}`), "customer.name", "occurs twice", ref},
+		{body(`,"customer":{"name":"a","NAME":"b"}`), "customer.NAME", "occurs twice", ref},
+		{body(`,"customer":{"name":"a","n\u0061me":"b"}`), "customer.name", "occurs twice", ref},
+		{body(`,"metadata":{"a":"1","a":"2"}`), "metadata.a", "occurs twice", ref},
+		{body(`,"customer":{"name":"a","name":"b"},"ORDER":"x"`), "customer.name", "occurs twice", none},
+		{amount(`{"value":"1","value":"2","currency":"KRW"}`), "amount.value", "occurs twice", ref},
 
 		{`{"provider":5,"order":"D-1"}`, "provider", "must not be a JSON number", none},
 		{`{"provider":"p","order":["D-1"]}`, "order", "must not be a JSON array", none},
@@ -129,7 +129,7 @@ func TestUndecodableCommands(t *testing.T) {
 func TestTooBigCommand(t *testing.T) {
 	fits := body(`,"x":"` + strings.Repeat("x", events.MaxCommandBytes-len(body(`,"x":""`))) + `"`)
 	refuse(t, short(fits), events.DeadInvalid, "x", "is not a field of a command", ref)
-	problem := fmt.Sprintf("%d bytes, a command may have %d", events.MaxCommandBytes+1, events.MaxCommandBytes)
+	problem := fmt.Sprintf("%d bytes, more than the %d of a command", events.MaxCommandBytes+1, events.MaxCommandBytes)
 	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-20261122-0001", Data: []byte(fits + " ")}, events.DeadTooBig, "", problem, ref)
 	_, err := events.ParseCommand(payment.Deposit, []byte(fits+" "))
 	var got *events.CommandError
@@ -140,7 +140,7 @@ func TestTooBigCommand(t *testing.T) {
 
 // A subject and a body that speak of different payments speak for neither.
 func TestSubjectMismatch(t *testing.T) {
-	const other, invalid = "the subject names another provider or order than the body", "the subject names no valid provider and order"
+	const other, invalid = "provider or order differ between subject and body", "the subject names no valid provider and order"
 	for subject, problem := range map[string]string{
 		"deposit.requested.teemopay-kr.D-2":               other,
 		"deposit.requested.teemopay-tw.D-20261122-0001":   other,
@@ -155,11 +155,11 @@ func TestSubjectMismatch(t *testing.T) {
 		"deposit.requested.>":                             invalid,
 		"deposit.requested.*":                             invalid,
 		"deposit.requested.*.*":                           invalid,
-		"deposit.requestedx":                              "the subject is not that of a command",
-		"refund.requested.teemopay-kr.D-20261122-0001":    "the subject is not that of a command",
-		"payment.settled.teemopay-kr.D-20261122-0001":     "the subject is not that of a command",
-		"parked.teemopay-kr.D-20261122-0001":              "the subject is not that of a command",
-		"":                                                "the subject is not that of a command",
+		"deposit.requestedx":                              "not a command subject",
+		"refund.requested.teemopay-kr.D-20261122-0001":    "not a command subject",
+		"payment.settled.teemopay-kr.D-20261122-0001":     "not a command subject",
+		"parked.teemopay-kr.D-20261122-0001":              "not a command subject",
+		"":                                                "not a command subject",
 	} {
 		refuse(t, events.Message{Subject: subject, Data: []byte(body(""))}, events.DeadMismatch, "", problem, payment.Ref{})
 	}

@@ -190,7 +190,7 @@ func TestLimitsOfABody(t *testing.T) {
 	}
 }
 
-// A name of the payment that stands twice is found behind another that does: then the payment is not known.
+// A name of the payment that occurs twice is found behind another that does: then the payment is not known.
 func TestDoubledNameBehindAnother(t *testing.T) {
 	_, err := events.ParseCommand(payment.Deposit, []byte(`{"provider":"a","order":"b","method":"x","method":"y","ORDER":"c"}`))
 	var refused *events.CommandError
@@ -206,7 +206,7 @@ func TestDoubledNameBehindAnother(t *testing.T) {
 	}
 	event := `{"specversion":"1.0","id":"1","source":"a","type":"deposit.requested","x":{"a":1,"a":2},"id":"2","data":{}}`
 	_, err = events.DecodeCommand(events.Message{Subject: "deposit.requested", Header: events.Header{"Content-Type": {"application/cloudevents+json"}}, Data: []byte(event)})
-	if err == nil || !strings.Contains(err.Error(), "an attribute of the CloudEvent stands twice") {
+	if err == nil || !strings.Contains(err.Error(), "an attribute of the CloudEvent occurs twice") {
 		t.Errorf("got %v", err)
 	}
 }

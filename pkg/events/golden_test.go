@@ -109,7 +109,7 @@ func exampleEvents() map[string]payment.Payment {
 		}}
 	})
 	add("in_doubt.amount", payment.InDoubt, 2, func(p *payment.Payment) {
-		p.Known, p.Reason, p.WithheldAction = true, &payment.Reason{Code: payment.ReasonAmountMismatch, Message: "ordered 10000 KRW, the provider speaks of 10010 KRW"}, transfer()
+		p.Known, p.Reason, p.WithheldAction = true, &payment.Reason{Code: payment.ReasonAmountMismatch, Message: "ordered 10000 KRW, the provider reports 10010 KRW"}, transfer()
 	})
 	add("pending", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.ProviderReference = true, "P-1" })
 	add("pending.redirect", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, redirect() })
@@ -121,7 +121,7 @@ func exampleEvents() map[string]payment.Payment {
 		p.Known, p.Action = true, stored(payment.ActionRedirect)
 	})
 	add("in_doubt.stored", payment.InDoubt, 2, func(p *payment.Payment) {
-		p.Known, p.Reason = true, &payment.Reason{Code: payment.ReasonAmountMismatch, Message: "ordered 10000 KRW, the provider speaks of 10010 KRW"}
+		p.Known, p.Reason = true, &payment.Reason{Code: payment.ReasonAmountMismatch, Message: "ordered 10000 KRW, the provider reports 10010 KRW"}
 		p.WithheldAction = stored(payment.ActionTransfer)
 	})
 	add("pending.clarification", payment.Pending, 2, func(p *payment.Payment) { p.Known, p.Action = true, clarification() })

@@ -38,8 +38,8 @@ const (
 	DeadBadWebhook      DeadReason = "bad_webhook"      // a webhook that does not verify or cannot be read
 	DeadUnexplained     DeadReason = "unexplained"      // a signed webhook that cannot be mapped, about a payment with an outcome or with as many annotations as one keeps, or one that goes on with a payment that failed
 	DeadHostile         DeadReason = "hostile_header"   // a header orders the broker to remove, hold back or forge messages
-	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker delivers it no more: somebody gave a consumer a limit
-	DeadTerminated      DeadReason = "terminated"       // somebody terminated it by hand
+	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker stopped delivering it: a consumer was given a limit
+	DeadTerminated      DeadReason = "terminated"       // it was terminated manually
 )
 
 // Record is one event of a payment as it stands in the log.
@@ -59,11 +59,11 @@ var (
 	// ErrNoPayment: the log does not know the order.
 	ErrNoPayment = errors.New("the log does not know this order")
 	// ErrQueued: a command of this order waits in the queue already.
-	ErrQueued = errors.New("a command of this order is queued already")
+	ErrQueued = errors.New("a command of this order is already queued")
 	// ErrNotQueued: no command of this order waits in the queue.
 	ErrNotQueued = errors.New("no command of this order is queued")
 	// ErrNotParked: the broker holds no parked command of this order, or not any more.
 	ErrNotParked = errors.New("no command of this order is parked")
 	// ErrNoDeadLetter: there is no dead letter with this sequence, or not any more.
-	ErrNoDeadLetter = errors.New("there is no such dead letter")
+	ErrNoDeadLetter = errors.New("no such dead letter")
 )

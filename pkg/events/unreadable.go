@@ -40,7 +40,7 @@ func (e *UnreadableError) Problem() string {
 	case errors.As(e.Err, &kind):
 		return "its field " + kind.Field + " is of another type"
 	case errors.As(e.Err, &at):
-		return "a time in it is none"
+		return "a time in it is not valid"
 	case errors.As(e.Err, &other):
 		return other.Error()
 	}
@@ -49,7 +49,7 @@ func (e *UnreadableError) Problem() string {
 
 // Next is what a person does.
 func (e *UnreadableError) Next() string {
-	return fmt.Sprintf("look at it with payctl payment show %s %s; then payctl log skip %s %s --sequence %d --reason WORDS",
+	return fmt.Sprintf("read it with payctl payment show %s %s; then payctl log skip %s %s --sequence %d --reason TEXT",
 		e.Ref.Provider, e.Ref.Order, e.Ref.Provider, e.Ref.Order, e.Sequence)
 }
 

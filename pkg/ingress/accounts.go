@@ -50,7 +50,7 @@ func (s *Server) banks(w http.ResponseWriter, r *http.Request) *problem {
 		return fieldProblem("operation", "must be deposit or payout, as a parameter of the URL")
 	}
 	if !requestOf(r).key.allowsOperation(op) {
-		return newProblem(kindForbidden, "This API key is not for this operation.")
+		return newProblem(kindForbidden, "This API key is not allowed to use this operation.")
 	}
 	lister, able := connector.(connectors.BankLister)
 	if !able {
@@ -84,14 +84,14 @@ func (s *Server) balance(w http.ResponseWriter, r *http.Request) *problem {
 		return refused
 	}
 	if !requestOf(r).key.allowsOperation(payment.Payout) {
-		return newProblem(kindForbidden, "This API key is not for payouts.")
+		return newProblem(kindForbidden, "This API key is not allowed to use payouts.")
 	}
 	if key := requestOf(r).key; !s.keys.Load().seesBalance(key, name, s.onNATS) {
-		return newProblem(kindForbidden, "Other upstreams use this provider, too, and its balance tells of their payments.")
+		return newProblem(kindForbidden, "Other upstreams use this provider as well, and its balance would reveal their payments.")
 	}
 	balancer, able := connector.(connectors.Balancer)
 	if !able {
-		return newProblem(kindNotFound, "This provider does not tell the balance.")
+		return newProblem(kindNotFound, "This provider has no balance query.")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
@@ -113,11 +113,11 @@ func (s *Server) balance(w http.ResponseWriter, r *http.Request) *problem {
 func (s *Server) provider(r *http.Request) (string, connectors.Connector, *problem) {
 	name := r.PathValue("provider")
 	if !requestOf(r).key.allowsProvider(name) {
-		return "", nil, newProblem(kindForbidden, "This API key is not for this provider.")
+		return "", nil, newProblem(kindForbidden, "This API key is not allowed to use this provider.")
 	}
 	connector, known := s.registry.Get(name)
 	if !known {
-		return "", nil, newProblem(kindNotFound, "There is no such provider, see /v1/providers.")
+		return "", nil, newProblem(kindNotFound, "Unknown provider, see /v1/providers.")
 	}
 	return name, connector, nil
 }
@@ -128,12 +128,12 @@ func (s *Server) notTold(r *http.Request, name string, err error) *problem {
 		return newProblem(kindGone, "")
 	}
 	failed, known := connectors.Classify(err), requestOf(r)
-	s.logger.WarnContext(r.Context(), "the provider could not be asked", "route", known.route, "request_id", known.id, "provider", name,
+	s.logger.WarnContext(r.Context(), "call to the provider failed", "route", known.route, "request_id", known.id, "provider", name,
 		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 	switch failed.Class {
 	case connectors.NotSent, connectors.Throttled:
-		return newProblem(kindUnavailable, "The provider cannot be asked now.")
+		return newProblem(kindUnavailable, "The provider cannot be reached. Retry later.")
 	default:
-		return newProblem(kindProvider, "The provider gave no usable answer.")
+		return newProblem(kindProvider, "The provider's answer could not be used.")
 	}
 }

@@ -29,14 +29,14 @@ const (
 // under way.
 func (s *Server) admit(r *http.Request, key *holder, cost int) *problem {
 	if wait := take(key.rate, s.now(), cost); wait > 0 {
-		return limited("This API key has sent more requests than it may: send fewer.", wait)
+		return limited("This API key exceeded its request rate. Retry later.", wait)
 	}
 	select {
 	case key.places <- struct{}{}:
 		requestOf(r).leaveKey = sync.OnceFunc(func() { <-key.places })
 		return nil
 	default:
-		return limited("This API key has too many requests under way: send fewer at once.", overloadPause)
+		return limited("This API key has too many requests in progress. Retry later.", overloadPause)
 	}
 }
 
@@ -86,11 +86,11 @@ func (s *Server) keyBody(w http.ResponseWriter, r *http.Request) ([]byte, *probl
 	key := requestOf(r).key
 	body, refused := s.readBody(w, r, s.apiBodies, events.MaxCommandBytes, share{key.Name, s.limits.BodyBytesPerSource, busyKey})
 	if refused != nil && refused.reason == busyKey {
-		refused = limited("This API key sends too many bodies at once: send fewer.", overloadPause)
+		refused = limited("This API key sends too many request bodies at once. Retry later.", overloadPause)
 	}
 	if refused == nil {
 		if wait := take(key.bytes, s.now(), len(body)); wait > 0 {
-			refused = limited("This API key has sent more bytes than it may: send fewer or smaller requests.", wait)
+			refused = limited("This API key exceeded its byte rate. Retry later, or send smaller requests.", wait)
 		}
 	}
 	if refused == nil {

@@ -113,7 +113,7 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, from *bodies, 
 	w.Header().Set("Connection", "close")
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, newProblem(kindTooLarge, "The body is larger than this path takes.")
+		return nil, newProblem(kindTooLarge, "The body is too large for this path.")
 	case errors.As(err, &used):
 		refused := overloaded()
 		refused.reason = used.name
@@ -121,6 +121,6 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request, from *bodies, 
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, newProblem(kindTimeout, "The body did not arrive in time.")
 	default:
-		return nil, newProblem(kindMalformed, "The body did not arrive whole.")
+		return nil, newProblem(kindMalformed, "The body arrived incomplete.")
 	}
 }

@@ -41,9 +41,9 @@ func (s *Server) clarify(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	switch {
 	case errors.Is(err, events.ErrQueued):
-		return newProblem(kindClarified, "Another answer is on its way to the provider. Look at the payment before you send a new one.")
+		return newProblem(kindClarified, "Another answer is being sent to the provider. Read the payment before you send a new one.")
 	case err != nil:
-		return s.failed(r, err, "The answer may have been taken: send the same request again.", "provider", ref.Provider, "order", ref.Order)
+		return s.failed(r, err, "The answer may have been accepted: send the same request again.", "provider", ref.Provider, "order", ref.Order)
 	}
 	writeJSON(w, http.StatusAccepted, events.DataOf(p))
 	return nil
@@ -64,9 +64,9 @@ func (s *Server) readClarification(w http.ResponseWriter, r *http.Request, ref p
 	}
 	switch {
 	case c.Provider != "" && c.Provider != ref.Provider:
-		return events.Clarification{}, fieldProblem("provider", "must be that of the path, or left out")
+		return events.Clarification{}, fieldProblem("provider", "must match the path, or be left out")
 	case c.Order != "" && c.Order != ref.Order:
-		return events.Clarification{}, fieldProblem("order", "must be that of the path, or left out")
+		return events.Clarification{}, fieldProblem("order", "must match the path, or be left out")
 	}
 	c.Ref = ref
 	return c, nil
@@ -79,13 +79,13 @@ func (s *Server) answers(p payment.Payment, c events.Clarification) *problem {
 	question, asks := p.Clarification()
 	switch {
 	case !able:
-		return newProblem(kindNotAsked, "This provider takes no clarifications.")
+		return newProblem(kindNotAsked, "This provider does not accept clarifications.")
 	case c.Revision > p.Revision: // a replica of the log that lags behind what the client saw
-		return newProblem(kindUnavailable, "This revision of the payment is not known here yet: send the same request again.")
+		return newProblem(kindUnavailable, "This revision of the payment is not known yet: send the same request again.")
 	case !asks:
-		return newProblem(kindNotAsked, "The provider does not wait for an answer about this payment.")
+		return newProblem(kindNotAsked, "The provider is not waiting for an answer about this payment.")
 	case c.Revision != 0 && c.Revision != p.Revision:
-		return newProblem(kindNotAsked, "The payment has moved on since this revision: look at what the provider asks for now.")
+		return newProblem(kindNotAsked, "The payment has changed since this revision: read it again for what the provider asks now.")
 	}
 	err := question.Check(c.Fields)
 	refused := problemOf(err)

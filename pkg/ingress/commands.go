@@ -34,7 +34,7 @@ func answerTo(p payment.Payment, duplicate bool) accepted {
 	answer := accepted{PaymentData: events.DataOf(p), Duplicate: duplicate}
 	if p.Status == payment.Failed {
 		answer.Retry = retryNewOrder
-		answer.Detail = "This payment failed and is not tried again. To try again, send the command under a new order number."
+		answer.Detail = "This payment failed. To try again, send the command under a new order number."
 	}
 	return answer
 }
@@ -62,7 +62,7 @@ func (s *Server) command(w http.ResponseWriter, r *http.Request, op payment.Oper
 func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operation) (accepted, *problem) {
 	key := requestOf(r).key
 	if !key.allowsOperation(op) {
-		return accepted{}, newProblem(kindForbidden, "This API key is not for this operation.")
+		return accepted{}, newProblem(kindForbidden, "This API key is not allowed to use this operation.")
 	}
 	if !plainJSON(r.Header) {
 		return accepted{}, newProblem(kindMediaType, "Send application/json in UTF-8, not compressed.")
@@ -85,11 +85,11 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	case errors.Is(err, errForeign):
 		return accepted{}, newProblem(kindReused, "")
 	case errors.Is(err, errReused):
-		refused := newProblem(kindReused, "The order number was used for another command. The first one stands.")
+		refused := newProblem(kindReused, "The order number was used for another command, which is unchanged.")
 		refused.Field = "order"
 		return accepted{}, refused
 	case err != nil:
-		return accepted{}, s.failed(r, err, "The command may have been taken: send the same request again.",
+		return accepted{}, s.failed(r, err, "The command may have been accepted: send the same request again.",
 			"provider", cmd.Provider, "order", cmd.Order)
 	}
 	return answerTo(p, duplicate), nil
@@ -102,12 +102,12 @@ func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.
 		return payment.Command{}, unreadableCommand(err)
 	}
 	if !key.allowsProvider(cmd.Provider) {
-		refused := newProblem(kindForbidden, "This API key is not for this provider.")
+		refused := newProblem(kindForbidden, "This API key is not allowed to use this provider.")
 		refused.Field = "provider"
 		return payment.Command{}, refused
 	}
 	if _, known := s.registry.Get(cmd.Provider); !known {
-		return payment.Command{}, fieldProblem("provider", "there is no such provider, see /v1/providers")
+		return payment.Command{}, fieldProblem("provider", "unknown provider, see /v1/providers")
 	}
 	cmd.Upstream = key.upstream()
 	if cmd.RequestedAt.IsZero() {
@@ -124,7 +124,7 @@ func (s *Server) check(cmd payment.Command) *problem {
 	case cmd.Ahead(now):
 		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of transfer")
 	case s.retention > 0 && cmd.TooOld(now.Add(min(s.retention/10, maxQueued)), s.retention):
-		return fieldProblem("requested_at", "is older than what the log remembers: whether this order was paid cannot be known here")
+		return fieldProblem("requested_at", "is older than the log: this order may have been paid already")
 	case cmd.Expired(now):
 		return fieldProblem("expires_at", "has passed")
 	}
@@ -157,7 +157,7 @@ func problemOf(err error) *problem {
 	case errors.As(err, &wrong):
 		return fieldProblem(wrong.Field, wrong.Problem)
 	default: // its text is not known to be free of values
-		return fieldProblem("", "this provider does not take the command")
+		return fieldProblem("", "the provider does not support this command")
 	}
 }
 

@@ -207,7 +207,7 @@ func TestCommandThatMayNotBeStored(t *testing.T) {
 			spoil(b)
 			a := b.do("POST", "/v1/deposits", depositBody)
 			a.mustRefuse(t, 503, "unavailable", "")
-			if !strings.Contains(a.body, "may have been taken: send the same request again") {
+			if !strings.Contains(a.body, "may have been accepted: send the same request again") {
 				t.Errorf("the client is not told what to do: %s", a.body)
 			}
 			if !strings.Contains(b.logged.String(), "no a") || !strings.Contains(b.logged.String(), `"order":"D-1"`) {

@@ -39,7 +39,7 @@ type Connections struct {
 // LimitConnections returns a listener with at most so many open connections. The connections of proxies, which speak
 // for many, are not counted by their address.
 func LimitConnections(l net.Listener, most, perAddress int, proxies []netip.Prefix) (*Connections, error) {
-	closes, err := otel.Meter(MeterName).Int64Counter(CounterConnectionsClosed, metric.WithDescription("Connections that were closed because there were too many"))
+	closes, err := otel.Meter(MeterName).Int64Counter(CounterConnectionsClosed, metric.WithDescription("Connections closed because there were too many"))
 	if err != nil {
 		return nil, err
 	}

@@ -59,10 +59,10 @@ type counters struct{ webhooks, accepted, refused, limited, kept metric.Int64Cou
 func newCounters() (counters, error) {
 	meter := otel.Meter(MeterName)
 	webhooks, err1 := meter.Int64Counter(CounterWebhooks, metric.WithDescription("Webhooks received from payment providers"))
-	accepted, err2 := meter.Int64Counter(CounterCommandsAccepted, metric.WithDescription("Commands taken over HTTP, duplicates included"))
+	accepted, err2 := meter.Int64Counter(CounterCommandsAccepted, metric.WithDescription("Commands accepted over HTTP, duplicates included"))
 	refused, err3 := meter.Int64Counter(CounterCommandsRefused, metric.WithDescription("Commands refused over HTTP"))
-	limited, err4 := meter.Int64Counter(CounterRequestsLimited, metric.WithDescription("Requests with a key that were not worked on: too many or too much of the key, or too many under way"))
-	kept, err5 := meter.Int64Counter(CounterRefusedKept, metric.WithDescription("Refused webhooks that were kept for people to look at, or left out"))
+	limited, err4 := meter.Int64Counter(CounterRequestsLimited, metric.WithDescription("Requests of an API key refused by its limits: rate, bytes or requests in progress"))
+	kept, err5 := meter.Int64Counter(CounterRefusedKept, metric.WithDescription("Refused webhooks that were stored for inspection, or left out"))
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
 		return counters{}, fmt.Errorf("make the counters: %w", err)
 	}

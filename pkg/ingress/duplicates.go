@@ -12,12 +12,12 @@ import (
 var (
 	// errReused: the order is known with another command.
 	errReused = errors.New("the order is known with another command")
-	// errForeign: the order is another upstream's.
-	errForeign = errors.New("the order is another upstream's")
+	// errForeign: the order belongs to another upstream.
+	errForeign = errors.New("the order belongs to another upstream")
 	// errUnknown: the order is not known, and the command is not to be stored.
 	errUnknown = errors.New("the order is not known")
 	// errUnsettled: queue and log contradicted each other each time they were asked.
-	errUnsettled = errors.New("the order moves too fast between queue and log")
+	errUnsettled = errors.New("the order keeps moving between queue and log; try again")
 )
 
 // enqueueRounds bounds how often a command is tried whose order leaves the queue while it is looked at.

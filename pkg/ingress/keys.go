@@ -49,7 +49,7 @@ type APIKey struct {
 // [MinKeyLength] bytes or with characters that no Authorization header can carry.
 func HashKey(key string) (string, error) {
 	if len(key) < MinKeyLength {
-		return "", fmt.Errorf("an API key needs at least %d characters: make one with openssl rand -hex 32", MinKeyLength)
+		return "", fmt.Errorf("an API key must have at least %d characters: create one with openssl rand -hex 32", MinKeyLength)
 	}
 	for _, c := range []byte(key) {
 		if c <= ' ' || c > '~' {
@@ -65,7 +65,7 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 	names, hashes := map[string]bool{}, map[string]bool{}
 	for _, key := range keys {
 		if key.Name == "" || names[key.Name] {
-			problems = append(problems, fmt.Errorf("API key %q: needs a name of its own", key.Name))
+			problems = append(problems, fmt.Errorf("API key %q: the name must be unique", key.Name))
 		}
 		names[key.Name] = true
 		if !payment.ValidUpstream(key.upstream()) {
@@ -75,23 +75,23 @@ func validateKeys(keys []APIKey, registry *connectors.Registry) error {
 			sum, err := hex.DecodeString(hash)
 			switch {
 			case err != nil || len(sum) != sha256.Size:
-				problems = append(problems, fmt.Errorf("API key %q: needs a SHA-256 in hex", key.Name))
+				problems = append(problems, fmt.Errorf("API key %q: must have a SHA-256 in hex", key.Name))
 			case hashes[string(sum)]:
-				problems = append(problems, fmt.Errorf("API key %q: another name has the same key", key.Name))
+				problems = append(problems, fmt.Errorf("API key %q: the same key has another name", key.Name))
 			}
 			hashes[string(sum)] = true
 		}
 		if key.RequestsPerSecond < 0 || key.Burst < 0 || key.BytesPerSecond < 0 || key.BytesBurst < 0 {
-			problems = append(problems, fmt.Errorf("API key %q: a rate must not be less than 0", key.Name))
+			problems = append(problems, fmt.Errorf("API key %q: rates must not be negative", key.Name))
 		}
 		for _, provider := range key.Providers {
 			if _, known := registry.Get(provider); !known {
-				problems = append(problems, fmt.Errorf("API key %q: no provider is called %q", key.Name, provider))
+				problems = append(problems, fmt.Errorf("API key %q: unknown provider %q", key.Name, provider))
 			}
 		}
 		for _, op := range key.Operations {
 			if !op.Valid() {
-				problems = append(problems, fmt.Errorf("API key %q: there is no operation %q", key.Name, op))
+				problems = append(problems, fmt.Errorf("API key %q: unknown operation %q", key.Name, op))
 			}
 		}
 	}

@@ -56,7 +56,7 @@ func (l Limits) Validate() error {
 	var problems []error
 	positive := func(name string, ok bool) {
 		if !ok {
-			problems = append(problems, fmt.Errorf("%s must be more than 0", name))
+			problems = append(problems, fmt.Errorf("%s must be positive", name))
 		}
 	}
 	positive("HeaderBytes", l.HeaderBytes > 0)

@@ -112,14 +112,14 @@ func (o Options) validate() error {
 	need("Logger", o.Logger == nil)
 	need("Ready", o.Ready == nil)
 	if (o.ProxyHeader == "") != (len(o.TrustedProxies) == 0) {
-		problems = append(problems, errors.New("ProxyHeader and TrustedProxies need each other"))
+		problems = append(problems, errors.New("ProxyHeader and TrustedProxies must be set together"))
 	}
 	problems = append(problems, o.OrderPrefixes.Validate())
 	problems = append(problems, o.Limits.Validate())
 	if o.Registry != nil { // a name that nobody has would leave a door open, or closed for ever
 		for provider := range o.WebhookSources {
 			if _, known := o.Registry.Get(provider); !known {
-				problems = append(problems, fmt.Errorf("webhook sources: no provider is called %q", provider))
+				problems = append(problems, fmt.Errorf("webhook sources: unknown provider %q", provider))
 			}
 		}
 		problems = append(problems, validateKeys(o.Keys, o.Registry))

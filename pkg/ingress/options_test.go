@@ -35,13 +35,13 @@ func TestNewReportsAllProblemsAtOnce(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Commands is required", "Webhooks is required", "Log is required", "Now is required", "NewID is required",
-		"Logger is required", "Ready is required", `API key "": needs a name`, `API key "a": needs a SHA-256`,
-		`API key "b": another name has the same key`, `API key "c": no provider is called "nobody"`,
-		`API key "c": there is no operation "refund"`, `API key "c": needs a name of its own`,
-		`no provider is called "nobody-else"`, "ProxyHeader and TrustedProxies need each other",
+		"Logger is required", "Ready is required", `API key "": the name must`, `API key "a": must have a SHA-256`,
+		`API key "b": the same key has another name`, `API key "c": unknown provider "nobody"`,
+		`API key "c": unknown operation "refund"`, `API key "c": the name must be unique`,
+		`unknown provider "nobody-else"`, "ProxyHeader and TrustedProxies must be set together",
 		"HeaderBytes must", "ReadHeaderTimeout must", "ReadTimeout must", "WriteTimeout must", "IdleTimeout must",
 		"BackendTimeout must", "MaxWait must", "MaxWaiting must", "MaxRequests must", "RequestsPerSecond must", "Burst must",
-		`API key "c": a rate must not`, `API key "d": a rate must not`, "MaxWaitingPerKey must", "MaxRequestsPerKey must", "MaxRequestsPerProvider must",
+		`API key "c": rates must not`, `API key "d": rates must not`, "MaxWaitingPerKey must", "MaxRequestsPerKey must", "MaxRequestsPerProvider must",
 		"BytesPerSecond must", "BytesBurst must", "BodyBytes must", "BodyBytesPerSource must", "BodyBytesPerProvider must",
 	} {
 		if !strings.Contains(err.Error(), want) {

@@ -44,7 +44,7 @@ type provider struct {
 	MaxOrderLength int                            `json:"max_order_length"`
 }
 
-const unreadable = "The payment could not be read: ask again."
+const unreadable = "The payment could not be read. Retry."
 
 // payment shows a payment, after waiting for it where the client prefers that.
 func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
@@ -162,7 +162,7 @@ func refOf(r *http.Request) (payment.Ref, *problem) {
 		return payment.Ref{}, newProblem(kindNotFound, "Invalid payment reference.")
 	}
 	if !requestOf(r).key.allowsProvider(ref.Provider) {
-		return payment.Ref{}, newProblem(kindForbidden, "This API key is not for this provider.")
+		return payment.Ref{}, newProblem(kindForbidden, "This API key is not allowed to use this provider.")
 	}
 	return ref, nil
 }
@@ -171,11 +171,11 @@ func refOf(r *http.Request) (payment.Ref, *problem) {
 func (s *Server) readable(r *http.Request, p payment.Payment, err error, ref payment.Ref) *problem {
 	switch {
 	case errors.Is(err, events.ErrNoPayment):
-		return newProblem(kindNotFound, "No payment of this order is known here.")
+		return newProblem(kindNotFound, "Payment not found.")
 	case err != nil:
 		return s.failed(r, err, unreadable, "provider", ref.Provider, "order", ref.Order)
 	case !requestOf(r).key.allowsOperation(p.Operation):
-		return newProblem(kindForbidden, "This API key is not for this operation.")
+		return newProblem(kindForbidden, "This API key is not allowed to use this operation.")
 	}
 	return nil
 }

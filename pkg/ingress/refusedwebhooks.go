@@ -151,6 +151,6 @@ func (k *refusedKeeper) keep(call refusedCall) {
 	}
 	if err != nil {
 		outcome = KeptFailed
-		k.logger.Warn("refused webhook is not kept", "provider", call.Provider, "request_id", call.RequestID, "error", err)
+		k.logger.Warn("cannot store a refused webhook", "provider", call.Provider, "request_id", call.RequestID, "error", err)
 	}
 }

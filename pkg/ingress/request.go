@@ -104,7 +104,7 @@ func (s *Server) recovered(w *answerWriter, r *http.Request, value any) {
 	}
 	s.logger.ErrorContext(requestOf(r).within(r), "panic", "panic", text, "request_id", requestOf(r).id, "stack", string(debug.Stack()))
 	if w.status == 0 {
-		writeProblem(w, r, newProblem(kindInternal, "Something went wrong here. If this was a command, it may have been taken: send the same request again."))
+		writeProblem(w, r, newProblem(kindInternal, "Internal error. A command may have been accepted: send the same request again."))
 	}
 }
 
@@ -132,12 +132,12 @@ func (s *Server) access(r *http.Request, known *request, status int, took time.D
 func (s *Server) authorized(cost int, serve endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		if s.certificates && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {
-			return traced(r.Context(), w, r, refuse(newProblem(kindCertificate, "Show a client certificate.")))
+			return traced(r.Context(), w, r, refuse(newProblem(kindCertificate, "A client certificate is required.")))
 		}
 		key := s.keys.Load().find(r.Header)
 		if key == nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="payonce"`)
-			return traced(r.Context(), w, r, refuse(newProblem(kindUnauthorized, "Send an API key as Authorization: Bearer.")))
+			return traced(r.Context(), w, r, refuse(newProblem(kindUnauthorized, "An API key is required: send it as Authorization: Bearer.")))
 		}
 		requestOf(r).key = key
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))

@@ -119,7 +119,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	handler, pattern := s.mux.Handler(r)
 	switch {
 	case r.URL.Path != path.Clean(r.URL.Path):
-		writeProblem(w, r, newProblem(kindNotFound, "There is nothing at this path."))
+		writeProblem(w, r, newProblem(kindNotFound, "Unknown path."))
 	case pattern != "":
 		s.mux.ServeHTTP(w, r)
 	default:
@@ -130,7 +130,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 			writeProblem(w, r, newProblem(kindMethod, "See the Allow header for the methods of this path."))
 			return
 		}
-		writeProblem(w, r, newProblem(kindNotFound, "There is nothing at this path."))
+		writeProblem(w, r, newProblem(kindNotFound, "Unknown path."))
 	}
 }
 

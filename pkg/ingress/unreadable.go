@@ -33,7 +33,7 @@ func (s *Server) last(ctx context.Context, ref payment.Ref, upstream string) (pa
 			return payment.Payment{}, fmt.Errorf("%w (queue: %w)", err, historyErr)
 		}
 	}
-	p = payment.StepOver(before, skipped, payment.Reason{Message: "an event of the log cannot be read; a person must look at it"}, skipped[len(skipped)-1].At)
+	p = payment.StepOver(before, skipped, payment.Reason{Message: "an event of the log cannot be read; operator action required"}, skipped[len(skipped)-1].At)
 	p.Revision-- // what the person writes is newer than this
 	return p, nil
 }

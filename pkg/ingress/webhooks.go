@@ -54,7 +54,7 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) *problem {
 func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, hooks connectors.Webhooks) (connectors.Answer, string, *problem) {
 	none := connectors.Answer{}
 	if hooks == nil {
-		return none, RefusedProvider, newProblem(kindNotFound, "There is no such provider.")
+		return none, RefusedProvider, newProblem(kindNotFound, "Unknown provider.")
 	}
 	if !s.clients.mayCall(name, r) {
 		return none, RefusedSource, newProblem(kindForbidden, "Source address not allowed.")
@@ -75,7 +75,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 		return none, refusal, refused
 	}
 	if !payment.ValidOrder(notice.Order) {
-		return none, RefusedOrder, newProblem(kindWebhookInvalid, "This order number is none of ours.")
+		return none, RefusedOrder, newProblem(kindWebhookInvalid, "Unknown order number.")
 	}
 	webhook := events.Webhook{Ref: payment.Ref{Provider: name, Order: notice.Order}, Header: r.Header, Body: body, ReceivedAt: now}
 	refusal, refused = s.store(r, webhook, webhookID(name, body, notice.Digest))
@@ -113,7 +113,7 @@ func (s *Server) enterHook(r *http.Request, provider string) (refusal string, re
 func (s *Server) store(r *http.Request, webhook events.Webhook, id string) (string, *problem) {
 	message, err := events.EncodeWebhook(webhook, s.newID())
 	if err != nil {
-		return RefusedTooLarge, newProblem(kindHeaders, "There are more headers than can be kept.")
+		return RefusedTooLarge, newProblem(kindHeaders, "Too many or too large headers.")
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
@@ -131,7 +131,7 @@ func refusedWebhook(w http.ResponseWriter, err error) (string, *problem) {
 	case !errors.As(err, &refusal): // our mistake, so a true provider shall try again
 		return RefusedUnclassified, newProblem(kindInternal, "")
 	case refusal.Refusal == connectors.BadWebhook:
-		refused := newProblem(kindWebhookInvalid, "The call is signed but cannot be read.")
+		refused := newProblem(kindWebhookInvalid, "The signature is valid, but the webhook cannot be read.")
 		refused.reason = refusal.Problem
 		return string(refusal.Refusal), refused
 	}

@@ -41,7 +41,7 @@ func (l *Limits) account(of wayOf) *account {
 	a.breaker = newBreaker(of.provider, config, l.now, misconfigured, func(ctx context.Context, _, to gobreaker.State) {
 		a.open = to != gobreaker.StateClosed
 		if to == gobreaker.StateOpen {
-			l.log.WarnContext(ctx, "no requests to pay for a while: the provider refuses our account", "provider", of.provider, "way", of.way, "provider_code", a.code)
+			l.log.WarnContext(ctx, "requests to pay are paused: the provider refuses our account", "provider", of.provider, "way", of.way, "provider_code", a.code)
 		}
 	})
 	known, _ := l.accounts.byWay.LoadOrStore(of, a)
@@ -95,9 +95,9 @@ func (l *Limits) tellAccount(ctx context.Context, of wayOf, a *account, refused 
 	if refused {
 		l.metrics.accountIs(ctx, of, code, 1)
 		l.log.ErrorContext(ctx, "the provider refuses our account", "provider", of.provider, "way", of.way, "provider_code", code,
-			"next", "correct the settings of the account, or ask the provider to; payments wait and go on by themselves afterwards")
+			"next", "correct the settings of the account, or ask the provider to; payments wait and then continue automatically")
 	} else {
-		l.log.InfoContext(ctx, "the provider takes our account again", "provider", of.provider, "way", of.way, "provider_code", code)
+		l.log.InfoContext(ctx, "the provider accepts our account again", "provider", of.provider, "way", of.way, "provider_code", code)
 	}
 	a.told, a.code = refused, code
 }

@@ -83,7 +83,7 @@ func TestRefusalsOfOurAccountStopTheirWay(t *testing.T) {
 					}
 				}
 				text := logs.String()
-				if strings.Count(text, "level=ERROR") != 1 || strings.Count(text, "no requests to pay for a while") != 2 || !strings.Contains(text, "provider_code=0004") || !strings.Contains(text, "next=") || !strings.Contains(text, "takes our account again") {
+				if strings.Count(text, "level=ERROR") != 1 || strings.Count(text, "requests to pay are paused") != 2 || !strings.Contains(text, "provider_code=0004") || !strings.Contains(text, "next=") || !strings.Contains(text, "accepts our account again") {
 					t.Errorf("logs: %s", text)
 				}
 			})
@@ -103,7 +103,7 @@ func TestOneOrderStopsNoOther(t *testing.T) {
 				}
 			}
 		}
-		if text := logs.String(); strings.Count(text, "level=ERROR") != 10 || strings.Contains(text, "no requests to pay") {
+		if text := logs.String(); strings.Count(text, "level=ERROR") != 10 || strings.Contains(text, "requests to pay are paused") {
 			t.Errorf("logs: %s", text)
 		}
 		pay(l, "payout/", "bad", ourAccount)

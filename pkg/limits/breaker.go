@@ -126,10 +126,10 @@ func (l *Limits) stateChanged(ctx context.Context, name string, from, to gobreak
 	l.metrics.breakerIs(ctx, name, to)
 	switch to {
 	case gobreaker.StateOpen:
-		l.log.WarnContext(ctx, "the provider is not available: its calls are stopped for a while", "provider", name, "breaker", stateNames[to], "was", stateNames[from],
-			"next", "nothing if it is short: payments are parked and tried again by themselves; look with payctl parked list --provider "+name)
+		l.log.WarnContext(ctx, "provider unavailable: calls are paused", "provider", name, "breaker", stateNames[to], "was", stateNames[from],
+			"next", "nothing if it is short: payments are parked and retried automatically; see payctl parked list --provider "+name)
 	case gobreaker.StateClosed:
-		l.log.InfoContext(ctx, "the provider is available again", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
+		l.log.InfoContext(ctx, "provider available again", "provider", name, "breaker", stateNames[to], "was", stateNames[from])
 	}
 }
 

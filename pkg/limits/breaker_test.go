@@ -113,7 +113,7 @@ func TestTheBreakerOpensAfterFailuresInARow(t *testing.T) {
 		if _, again, ok := l.Enter(context.Background(), acme); ok || time.Until(again) < config.OpenFor || time.Until(again) > config.OpenFor+time.Second {
 			t.Errorf("open: let through %t, again in %s", ok, time.Until(again))
 		}
-		if n := strings.Count(logs.String(), "not available"); n != 1 {
+		if n := strings.Count(logs.String(), "provider unavailable"); n != 1 {
 			t.Errorf("%d log lines: %s", n, logs)
 		}
 		if _, _, ok := l.Enter(context.Background(), "other"); !ok {
@@ -158,7 +158,7 @@ func TestTheBreakersLinesBelongToACall(t *testing.T) {
 			as(fmt.Sprintf("good-%d", i), nil)
 		}
 		opens, closes, _ := strings.Cut(strings.TrimSpace(logs.String()), "\n")
-		if want := fmt.Sprintf("trace=bad-%d", config.Failures-1); !strings.Contains(opens, "not available") || !strings.Contains(opens, want) ||
+		if want := fmt.Sprintf("trace=bad-%d", config.Failures-1); !strings.Contains(opens, "provider unavailable") || !strings.Contains(opens, want) ||
 			!strings.Contains(opens, "payctl parked list --provider "+acme) {
 			t.Errorf("opened: %s, want %s", opens, want)
 		}

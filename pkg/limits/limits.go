@@ -127,12 +127,12 @@ func New(o Options) (*Limits, error) {
 func (p Policy) Validate() error {
 	var problems []error
 	if r := p.Rate; r.Calls < 0 || r.Calls > 0 && (r.Per <= 0 || r.Burst < 1) {
-		problems = append(problems, errors.New("rate: calls must not be negative; with calls, per must be more than 0 and burst at least 1"))
+		problems = append(problems, errors.New("rate: calls must not be negative; with calls, per must be positive and burst at least 1"))
 	} else if r.Calls > 0 && r.Interval() < time.Microsecond {
 		problems = append(problems, errors.New("rate: more than 1,000,000 calls a second"))
 	}
 	if b := p.Breaker; b.Failures < 0 || b.Failures > 0 && (b.OpenFor <= 0 || b.Probes < 1) {
-		problems = append(problems, errors.New("breaker: failures must not be negative; with failures, open_for must be more than 0 and probes at least 1"))
+		problems = append(problems, errors.New("breaker: failures must not be negative; with failures, open_for must be positive and probes at least 1"))
 	}
 	if p.AccountPause < 0 {
 		problems = append(problems, errors.New("account pause: must not be negative"))

@@ -57,7 +57,7 @@ func NewQuotas(of map[string]Quota, shared Budget, now func() time.Time, logger 
 	var problems []error
 	for name, quota := range of {
 		if quota.MessagesPerSecond < 1 || quota.BytesPerSecond < 1 {
-			problems = append(problems, fmt.Errorf("quota of %s: both numbers must be more than 0", name))
+			problems = append(problems, fmt.Errorf("quota of %s: both numbers must be positive", name))
 		}
 		q.own[name] = &pace{}
 	}
@@ -105,7 +105,7 @@ func (q *Quotas) reserve(ctx context.Context, upstream string, r Rate) (wait tim
 			return wait, ok
 		}
 		q.downUntil.Store(q.now().Add(sharedPause).UnixNano())
-		q.log.WarnContext(ctx, "the shared quota of an upstream cannot be asked: each worker has the whole for itself", "upstream", upstream, "error", err)
+		q.log.WarnContext(ctx, "shared quota of an upstream unavailable: each worker applies the whole quota", "upstream", upstream, "error", err)
 	}
 	return q.own[upstream].reserve(q.now(), r, quotaTimeout)
 }

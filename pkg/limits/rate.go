@@ -46,12 +46,12 @@ func (l *Limits) reserveShared(ctx context.Context, name string, r Rate, timeout
 	wait, ok, err := l.shared.Reserve(ctx, name, r, timeout)
 	if err != nil {
 		if was := l.sharedDownUntil.Swap(l.now().Add(sharedPause).UnixNano()); was == 0 { // once for each outage
-			l.log.ErrorContext(ctx, "the shared budget of calls cannot be asked: each worker has the whole rate for itself", "provider", name, "error", err)
+			l.log.ErrorContext(ctx, "shared rate limit unavailable: each worker applies the whole rate", "provider", name, "error", err)
 		}
 		return 0, false, false
 	}
 	if l.sharedDownUntil.Load() != 0 && l.sharedDownUntil.Swap(0) != 0 {
-		l.log.InfoContext(ctx, "the shared budget of calls answers again")
+		l.log.InfoContext(ctx, "shared rate limit available again")
 	}
 	return wait, ok, true
 }

@@ -96,7 +96,7 @@ func TestTheLocalBudgetTakesOverWhileTheSharedIsDown(t *testing.T) {
 			time.Sleep(2 * time.Second)
 			reserve(t, l, time.Minute)
 		}
-		if n := strings.Count(logs.String(), "cannot be asked"); n != 1 || budget.asked != 4 {
+		if n := strings.Count(logs.String(), "shared rate limit unavailable"); n != 1 || budget.asked != 4 {
 			t.Errorf("asked %d times, %d log lines for one outage: %s", budget.asked, n, logs)
 		}
 		budget.err, budget.wait = nil, 3*time.Second
@@ -104,12 +104,12 @@ func TestTheLocalBudgetTakesOverWhileTheSharedIsDown(t *testing.T) {
 		if wait, ok := reserve(t, l, time.Minute); !ok || wait != 3*time.Second {
 			t.Errorf("back again: waits %s, %t", wait, ok)
 		}
-		if !strings.Contains(logs.String(), "answers again") {
+		if !strings.Contains(logs.String(), "available again") {
 			t.Errorf("logs: %s", logs)
 		}
 		budget.err = errors.New("LOADING")
 		reserve(t, l, time.Minute)
-		if n := strings.Count(logs.String(), "cannot be asked"); n != 2 {
+		if n := strings.Count(logs.String(), "shared rate limit unavailable"); n != 2 {
 			t.Errorf("%d log lines for two outages", n)
 		}
 	})

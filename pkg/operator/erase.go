@@ -31,7 +31,7 @@ func (d Service) Personal(ctx context.Context, store PersonalStore, ref payment.
 	case err != nil:
 		return p, nil, err
 	case !p.Status.Ended() || p.Status == payment.Conflict:
-		return p, nil, fmt.Errorf("the payment is %s: erase when it has ended: %w", p.Status, ErrNotNow)
+		return p, nil, fmt.Errorf("the payment is %s; erase it when it has ended: %w", p.Status, ErrNotNow)
 	}
 	found, err := store.PersonalData(ctx, p)
 	return p, found, err

@@ -51,7 +51,7 @@ func (p Person) Validate() error {
 func text(what, s string, most int) error {
 	n := utf8.RuneCountInString(s)
 	if strings.TrimSpace(s) != s || n < 1 || n > most || !utf8.ValidString(s) || strings.IndexFunc(s, unicode.IsControl) >= 0 {
-		return fmt.Errorf("the %s must be 1 to %d printable characters, without blanks around", what, most)
+		return fmt.Errorf("the %s must be 1 to %d printable characters without leading or trailing spaces", what, most)
 	}
 	return nil
 }
@@ -69,11 +69,11 @@ type Outcome struct {
 // The results.
 const (
 	Released  = "released"
-	LookedUp  = "released to be looked up"
-	Delivered = "nothing is parked: its command was delivered already, or there is none"
+	LookedUp  = "released for a look-up"
+	Delivered = "not parked: its command was delivered already, or does not exist"
 	Cancelled = "cancelled"
 	Resolved  = "resolved"
-	Approved  = "will be looked up, and sent once more if the provider still does not know it"
+	Approved  = "will be looked up, and submitted once more if the provider still does not know it"
 )
 
 // ErrNotNow says that the payment's status does not allow the decision.
@@ -102,7 +102,7 @@ func (d Service) Release(ctx context.Context, ref payment.Ref, who Person, at ti
 		case payment.Parked:
 			err = d.resumeAt(ctx, p, seq, who, at)
 		default:
-			return o, fmt.Errorf("the payment is %s, nothing waits: %w", p.Status, ErrNotNow)
+			return o, fmt.Errorf("the payment is %s, nothing is parked: %w", p.Status, ErrNotNow)
 		}
 		if errors.Is(err, events.ErrStale) {
 			continue
@@ -172,9 +172,9 @@ func (d Service) unsent(ctx context.Context, ref payment.Ref) (payment.Payment, 
 	case p.Status == payment.Parked:
 		return p, seq, nil
 	case p.Status == payment.Submitting || p.Status == payment.InDoubt || p.Status == payment.Pending:
-		return p, seq, fmt.Errorf("the payment is %s, a request may have been executed: find out at the provider, then payctl payment resolve: %w", p.Status, ErrNotNow)
+		return p, seq, fmt.Errorf("the payment is %s, a request may have been executed: check at the provider, then use payctl payment resolve: %w", p.Status, ErrNotNow)
 	}
-	return p, seq, fmt.Errorf("the payment is %s, it has its outcome: %w", p.Status, ErrNotNow)
+	return p, seq, fmt.Errorf("the payment is %s, it has ended: %w", p.Status, ErrNotNow)
 }
 
 // Decision is how a person ends a payment that is in doubt, pending or in conflict.
@@ -192,7 +192,7 @@ func (d Service) Resolve(ctx context.Context, p payment.Payment, seq uint64, who
 		o.Kind, o.SettledAmount = payment.ManuallySettled, decision.Amount
 	}
 	if decision.Settled && !decision.Amount.IsZero() && decision.Amount.Minor <= 0 {
-		return p, fmt.Errorf("settled means that money moved; say failed if none did: %w", ErrNotNow)
+		return p, fmt.Errorf("a settled amount must be positive; use failed if no money moved: %w", ErrNotNow)
 	}
 	if decision.Settled && !decision.Amount.IsZero() && !p.Amount.IsZero() && decision.Amount.Currency != p.Amount.Currency {
 		return p, fmt.Errorf("the payment is in %s: %w", p.Amount.Currency, ErrNotNow)
@@ -224,7 +224,7 @@ func (d Service) Retry(ctx context.Context, p payment.Payment, seq uint64, who P
 		return p, err
 	}
 	if _, err := d.Queue.QueuedCommand(ctx, p.Ref); errors.Is(err, events.ErrNotQueued) {
-		return p, fmt.Errorf("its command is not in the queue any more, so nothing can be sent; find out at the provider, then payctl payment resolve: %w", ErrNotNow)
+		return p, fmt.Errorf("its command is not in the queue any more, so it cannot be sent; check at the provider, then use payctl payment resolve: %w", ErrNotNow)
 	} else if err != nil {
 		return p, err
 	}
@@ -234,7 +234,7 @@ func (d Service) Retry(ctx context.Context, p payment.Payment, seq uint64, who P
 		}
 	}
 	if err := d.Queue.ReleaseParked(ctx, p.Ref, d.Now()); err != nil && !errors.Is(err, events.ErrNotParked) {
-		return next, fmt.Errorf("the approval is written, and the payment is looked up at its time: %w", err)
+		return next, fmt.Errorf("the approval is recorded, and the payment is looked up at its time: %w", err)
 	}
 	return next, nil
 }

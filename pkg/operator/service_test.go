@@ -173,7 +173,7 @@ func TestCancel(t *testing.T) {
 				t.Errorf("%+v, %v, %+v", o, err, w.p)
 			}
 			doubtful := name != "settled" // a person must not take it for ended
-			if !c.allowed && (!errors.Is(err, operator.ErrNotNow) || w.p.Revision != before.Revision || w.dropped != 0 || strings.Contains(err.Error(), "find out at the provider") != doubtful) {
+			if !c.allowed && (!errors.Is(err, operator.ErrNotNow) || w.p.Revision != before.Revision || w.dropped != 0 || strings.Contains(err.Error(), "check at the provider") != doubtful) {
 				t.Errorf("%+v, %v, %s", o, err, w.p.Status)
 			}
 		})

@@ -34,9 +34,9 @@ func (d Service) PlanSkip(ctx context.Context, records []events.Record, want Ski
 	last := records[len(records)-1]
 	switch {
 	case last.Unreadable == "":
-		return SkipPlan{}, fmt.Errorf("the last event of %s, %d, can be read: there is nothing to step over: %w", want.Ref, last.Sequence, ErrNotNow)
+		return SkipPlan{}, fmt.Errorf("the last event of %s, %d, can be read: nothing to skip: %w", want.Ref, last.Sequence, ErrNotNow)
 	case last.Sequence != want.Sequence:
-		return SkipPlan{}, fmt.Errorf("the last event of %s is %d, not %d, and it cannot be read either: look at it first: %w", want.Ref, last.Sequence, want.Sequence, ErrNotNow)
+		return SkipPlan{}, fmt.Errorf("the last event of %s is %d, not %d, and cannot be read either: check it first: %w", want.Ref, last.Sequence, want.Sequence, ErrNotNow)
 	}
 	plan := SkipPlan{Sequence: want.Sequence}
 	plan.Before, plan.Skipped = events.Unskipped(records)
@@ -62,7 +62,7 @@ func (d Service) ordered(ctx context.Context, want Skip) (payment.Payment, error
 		}
 	}
 	if want.Operation == "" {
-		return payment.Payment{}, fmt.Errorf("neither the log nor the queue says what %s is: ask its upstream, and say --operation: %w", want.Ref, ErrNotNow)
+		return payment.Payment{}, fmt.Errorf("neither the log nor the queue has the operation of %s: ask its upstream, and use --operation: %w", want.Ref, ErrNotNow)
 	}
 	return payment.Payment{Ref: want.Ref, Operation: want.Operation, Status: payment.Requested}, nil
 }

@@ -159,11 +159,11 @@ func reason(p Payment, o Observation, evidence Evidence, to Status) *Reason {
 	case evidence == Evidence(PartialReversal):
 		return because(ReasonPartlyReversed, "", o.Reason)
 	case evidence == mismatch:
-		return because(ReasonAmountMismatch, fmt.Sprintf("ordered %s, the provider speaks of %s", p.Amount, spokenOf(p, o)), o.Reason)
+		return because(ReasonAmountMismatch, fmt.Sprintf("ordered %s, the provider reports %s", p.Amount, spokenOf(p, o)), o.Reason)
 	case evidence == paidDifferently && to == Conflict && len(o.Transfers) > 0:
 		return because(ReasonExtraTransfer, "", o.Reason)
 	case evidence == paidDifferently && to == Conflict:
-		return because(ReasonAmountMismatch, fmt.Sprintf("settled %s, the provider speaks of %s", p.SettledAmount, o.SettledAmount), o.Reason)
+		return because(ReasonAmountMismatch, fmt.Sprintf("settled %s, the provider reports %s", p.SettledAmount, o.SettledAmount), o.Reason)
 	case to == Conflict:
 		return because(ReasonContradiction, fmt.Sprintf("%s after %s", o.Kind, p.Status), o.Reason)
 	case evidence == retryProven, o.Kind == Overdue && o.Reason != nil && p.Status == InDoubt && !p.amountDoubted():

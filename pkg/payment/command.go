@@ -88,7 +88,7 @@ func (c Command) Validate() error {
 		return &FieldError{Field: "amount", Problem: "is required"}
 	}
 	if !c.Amount.writable() || c.Amount.Minor == 0 {
-		return &FieldError{Field: "amount.value", Problem: fmt.Sprintf("must be more than 0, with at most %d digits before the point", maxIntegerDigits)}
+		return &FieldError{Field: "amount.value", Problem: fmt.Sprintf("must be positive, with at most %d digits before the point", maxIntegerDigits)}
 	}
 	for _, t := range []struct {
 		field string

@@ -29,7 +29,7 @@ const (
 	lagging         Evidence = "lagging"          // Unknown, too early after the request, the last Unknown or the end of the customer's page to be believed
 	stale           Evidence = "stale"            // a bad result of an attempt that is not the last one
 	unconfirmed     Evidence = "unconfirmed"      // Unknown, long after the customer's page closed, of a payment of which the provider never spoke
-	abandoned       Evidence = "abandoned"        // unconfirmed, once more, after another settling delay: nobody confirmed the payment, and nobody can any more
+	abandoned       Evidence = "abandoned"        // unconfirmed, once more, after another settling delay: the payment was not confirmed, and cannot be any more
 	firstHeard      Evidence = "first_heard"      // Indeterminate, and the first that the provider says of a payment whose customer was given a page
 	secondReference Evidence = "second_reference" // the provider has another number for the order than before, where an order has one: perhaps two payments
 )

@@ -163,13 +163,13 @@ func TestImpossibleMoneySettlesNothing(t *testing.T) {
 		o    payment.Observation
 		says string
 	}{
-		"another echo":      {payment.Observation{Amount: payment.KRW(1000000)}, "ordered 10000 KRW, the provider speaks of 1000000 KRW"},
-		"another currency":  {payment.Observation{SettledAmount: usd}, "ordered 10000 KRW, the provider speaks of 100 USD"},
-		"nothing":           {payment.Observation{SettledAmount: payment.KRW(0)}, "ordered 10000 KRW, the provider speaks of 0 KRW"},
-		"less than nothing": {payment.Observation{Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(-1)}}}, "ordered 10000 KRW, the provider speaks of a transfer of -1 KRW"},
-		"too much to write": {payment.Observation{SettledAmount: payment.KRW(1 << 60)}, "ordered 10000 KRW, the provider speaks of 1152921504606846976 KRW"},
+		"another echo":      {payment.Observation{Amount: payment.KRW(1000000)}, "ordered 10000 KRW, the provider reports 1000000 KRW"},
+		"another currency":  {payment.Observation{SettledAmount: usd}, "ordered 10000 KRW, the provider reports 100 USD"},
+		"nothing":           {payment.Observation{SettledAmount: payment.KRW(0)}, "ordered 10000 KRW, the provider reports 0 KRW"},
+		"less than nothing": {payment.Observation{Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(-1)}}}, "ordered 10000 KRW, the provider reports a transfer of -1 KRW"},
+		"too much to write": {payment.Observation{SettledAmount: payment.KRW(1 << 60)}, "ordered 10000 KRW, the provider reports 1152921504606846976 KRW"},
 		"too much to add": {payment.Observation{Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(999_999_999_999_999)}, {Reference: "b", Amount: payment.KRW(1)}}},
-			"ordered 10000 KRW, the provider speaks of transfers that are too large to add"},
+			"ordered 10000 KRW, the provider reports transfers that are too large to add"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c.o.Kind = payment.Paid

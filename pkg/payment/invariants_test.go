@@ -263,7 +263,7 @@ func checkAmounts(t *rapid.T, p, next payment.Payment, o payment.Observation) {
 	seen, sum := map[string]bool{}, int64(0)
 	for _, r := range next.Transfers {
 		if seen[r.Reference] {
-			t.Fatalf("transfer %s stands twice", r.Reference)
+			t.Fatalf("transfer %s occurs twice", r.Reference)
 		}
 		seen[r.Reference] = true
 		sum += r.Amount.Minor

@@ -7,7 +7,7 @@ type Kind string
 
 // The kinds of observations.
 const (
-	// Intend: a worker is about to send the request. Whoever appends the result may send it.
+	// Intend: a worker is about to send the request. Only the worker that appends the result may send it.
 	Intend Kind = "intend"
 	// Park: it was decided, before any request, to try later.
 	Park Kind = "park"

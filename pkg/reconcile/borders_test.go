@@ -115,7 +115,7 @@ func TestLinesBesideTheInterval(t *testing.T) {
 	}
 }
 
-// What changed too late before the books were read is noted; what a person must know is not put off by that.
+// What changed too late before the statement was read is noted; what a person must know is not put off by that.
 func TestWhatChangesWhileStatementAreRead(t *testing.T) {
 	paid := entry("o", noon, payment.Paid)
 	completed := func(after time.Duration) connectors.StatementLine {
@@ -123,7 +123,7 @@ func TestWhatChangesWhileStatementAreRead(t *testing.T) {
 	}
 	for name, test := range map[string]struct {
 		status  payment.Status
-		updated time.Duration // before the books were read
+		updated time.Duration // before the statement was read
 		lines   []connectors.StatementLine
 		want    string
 	}{
@@ -154,7 +154,7 @@ func TestWhatChangesWhileStatementAreRead(t *testing.T) {
 }
 
 // A payment that was sent more than once belongs to the day of the last time. That they have none is proven only
-// where the books cover all times.
+// where the statement covers all times.
 func TestAPaymentThatWasSentTwice(t *testing.T) {
 	for _, test := range []struct {
 		first time.Time
@@ -198,7 +198,7 @@ func TestAPaymentThatWasSentTwice(t *testing.T) {
 			t.Errorf("%s: %q, %+v", name, got, s)
 		}
 	}
-	c = comparing() // never sent, and known to us for longer than the books cover
+	c = comparing() // never sent, and known to us for longer than the statement covers
 	q := ordered("o", noon)
 	q.RequestedAt, q.Status, q.SettledAmount = noon.Add(-48*time.Hour), payment.Settled, q.Amount
 	c.log.write(q, noon)

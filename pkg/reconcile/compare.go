@@ -25,18 +25,18 @@ type Log interface {
 }
 
 // Comparison compares a provider's records with our log, both ways: each payment of theirs is looked for in our log by
-// its order, and each payment that we sent in their books. It changes nothing on either side. Memory is that of the
+// its order, and each payment that we sent in the provider's statement. It changes nothing on either side. Memory is that of the
 // statement: the log is read through and not kept.
 //
-// Each payment belongs to one interval: one that the books have to that in which the provider made it, any other to
+// Each payment belongs to one interval: one that the statement has to that in which the provider made it, any other to
 // that in which we sent it last. So intervals that follow each other judge every payment, and judge it once.
 type Comparison struct {
 	Log       Log
 	Statement *Statement
 	Rules     Rules
-	// Operations that the books are about; others are left out.
+	// Operations that the statement is about; others are left out.
 	Operations []payment.Operation
-	// Found takes each finding and note, first those of payments that the books have, in their order, then those of
+	// Found takes each finding and note, first those of payments that the statement has, in their order, then those of
 	// payments that only we have, in the order of the log. An error of it ends the comparison.
 	Found func(Finding) error
 	// Step is called after each payment that was compared; nil does nothing. Never concurrently.
@@ -49,7 +49,7 @@ type Summary struct {
 	Matched  int `json:"matched"`  // of these, those on which both agree
 	Findings int `json:"findings"` // a payment can have several
 	Noted    int `json:"noted"`    // differences that are no findings
-	Lines    int `json:"lines"`    // of the books, with those beside the interval
+	Lines    int `json:"lines"`    // of the statement, with those beside the interval
 }
 
 const (
@@ -57,14 +57,14 @@ const (
 	batch   = 256 // how many are looked up before they are judged
 )
 
-// Theirs returns how many payments of the books Run will judge.
+// Theirs returns how many payments of the statement Run will judge.
 func (c Comparison) Theirs() int { return len(c.Statement.heads(c.Rules.Interval)) }
 
 // Run compares. The summary counts up to an error.
 func (c Comparison) Run(ctx context.Context) (Summary, error) {
 	s := &Summary{Lines: c.Statement.Len()}
 	if err := c.theirs(ctx, s); err != nil {
-		return *s, fmt.Errorf("compare books of %s: %w", c.Rules.Provider, err)
+		return *s, fmt.Errorf("compare the statement of %s: %w", c.Rules.Provider, err)
 	}
 	if err := c.ours(ctx, s); err != nil {
 		return *s, fmt.Errorf("compare payments of %s: %w", c.Rules.Provider, err)
@@ -72,7 +72,7 @@ func (c Comparison) Run(ctx context.Context) (Summary, error) {
 	return *s, nil
 }
 
-// theirs judges the payments that the books have.
+// theirs judges the payments that the statement has.
 func (c Comparison) theirs(ctx context.Context, s *Summary) error {
 	keys := c.Statement.heads(c.Rules.Interval)
 	for len(keys) > 0 {
@@ -110,7 +110,7 @@ type found struct {
 	unreadable string           // why it cannot be read
 }
 
-// look reads our payment of an order. Books can have orders that no log can.
+// look reads our payment of an order. A statement can have order numbers that cannot be in the log.
 func (c Comparison) look(ctx context.Context, order string) (found, error) {
 	ref := payment.Ref{Provider: c.Rules.Provider, Order: order}
 	if ref.Validate() != nil {
@@ -168,12 +168,12 @@ func (c Comparison) ours(ctx context.Context, s *Summary) error {
 	})
 }
 
-// theirsHave reports whether the books have a payment, which was judged with them.
+// theirsHave reports whether the statement has a payment, which was judged with them.
 func (c Comparison) theirsHave(p payment.Payment) bool {
 	return len(c.Statement.of(paymentKey{p.Operation, p.Order})) > 0
 }
 
-// countUnreadable reports a payment that cannot be read, once, where the books do not have it either.
+// countUnreadable reports a payment that cannot be read, once, where the statement does not have it either.
 func (c Comparison) countUnreadable(s *Summary, sent payment.Payment, our found, reported map[string]bool) error {
 	for _, op := range c.Operations {
 		sent.Operation = op

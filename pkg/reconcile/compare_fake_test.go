@@ -12,7 +12,7 @@ import (
 	"payonce/pkg/reconcile"
 )
 
-// Everything happens on one day in Korea, and the books were read a day later.
+// Everything happens on one day in Korea, and the statement was read a day later.
 var (
 	seoul    = time.FixedZone("KST", 9*60*60)
 	midnight = time.Date(2026, 11, 20, 0, 0, 0, 0, seoul)

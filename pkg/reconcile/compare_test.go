@@ -122,7 +122,7 @@ func TestWhatDiffers(t *testing.T) {
 			p.SettledAmount = payment.KRW(9000)
 			c.log.write(p, p.UpdatedAt)
 		}, lines{with(paid, func(l *connectors.StatementLine) { l.Observation.SettledAmount = payment.Money{} })}, "amount_differs o"},
-		"paid, and not how much": {settled, lines{with(paid, func(l *connectors.StatementLine) {
+		"paid, without an amount": {settled, lines{with(paid, func(l *connectors.StatementLine) {
 			l.Observation.Amount, l.Observation.SettledAmount = payment.Money{}, payment.Money{}
 		})}, "indeterminate o"},
 		"another amount of one that is open": {func(c *compared) { c.log.payment("o", noon, payment.Pending) }, lines{with(entry("o", noon, payment.Accepted), func(l *connectors.StatementLine) { l.Observation.Amount = payment.KRW(1) })}, "amount_differs o"},
@@ -281,7 +281,7 @@ func TestALogThatCannotBeAsked(t *testing.T) {
 func TestUnreadableEventIsAFinding(t *testing.T) {
 	c := comparing()
 	c.log.payment("fine", noon, payment.Settled)
-	c.log.unreadable("theirs", payment.Settled, noon) // in their books
+	c.log.unreadable("theirs", payment.Settled, noon) // in the provider's statement
 	c.log.payment("sent", noon, payment.Pending)
 	c.log.unreadable("sent", payment.Settled, noon.Add(time.Hour))
 	c.log.unreadable("blank", payment.Submitting, noon)

@@ -12,8 +12,8 @@ type FindingKind string
 
 // The findings.
 const (
-	MissingHere      FindingKind = "missing_here"      // in their books and not in our log
-	MissingThere     FindingKind = "missing_there"     // settled or reversed with us and not in their books
+	MissingHere      FindingKind = "missing_here"      // in the provider's statement and not in our log
+	MissingThere     FindingKind = "missing_there"     // settled or reversed with us and not in the provider's statement
 	PaidThere        FindingKind = "paid_there"        // failed or reversed with us, and money stands there
 	DeclinedThere    FindingKind = "declined_there"    // settled or reversed with us and declined there
 	ReversalThere    FindingKind = "reversed_there"    // settled or failed with us; reversed there, all of it or a part
@@ -28,9 +28,9 @@ const (
 
 // The notes: differences that are no findings, because they are expected or cannot be judged yet.
 const (
-	OpenHere   FindingKind = "open_here"   // open with us and not in their books
-	Moving     FindingKind = "moving"      // differs, and changed so shortly before the books were read that they cannot know
-	NotCovered FindingKind = "not_covered" // not in their books, and they may have made it when the books do not cover
+	OpenHere   FindingKind = "open_here"   // open with us and not in the provider's statement
+	Moving     FindingKind = "moving"      // differs, and changed so shortly before the statement was read that they cannot know
+	NotCovered FindingKind = "not_covered" // not in the provider's statement, and they may have made it when the statement does not cover
 )
 
 // FindingKinds lists all findings, and then all notes.
@@ -50,7 +50,7 @@ type Finding struct {
 	Order     string            `json:"order"` // as the provider writes it; it can be one that we would not take
 	Operation payment.Operation `json:"operation,omitempty"`
 	Ours      *Side             `json:"ours,omitempty"`   // nil when our log has no such payment
-	Theirs    []Side            `json:"theirs,omitempty"` // empty when their books have none; several when they charged twice
+	Theirs    []Side            `json:"theirs,omitempty"` // empty when the provider's statement has none; several when they charged twice
 	Detail    string            `json:"detail,omitempty"` // for people, where the sides do not say it
 }
 

@@ -11,20 +11,20 @@ import (
 // Rules say what is compared, and what is believed.
 type Rules struct {
 	Provider string
-	// Interval holds the payments that are judged: by when the provider made them, and those that its books do not
+	// Interval holds the payments that are judged: by when the provider made them, and those that its statement does not
 	// have by when we sent them last.
 	Interval
 	// Margin is how far apart the provider's time of a payment and ours can be: clocks differ, and requests take
-	// time. At the ends of what the books cover nothing is said to be missing there.
+	// time. At the ends of what the statement covers nothing is said to be missing there.
 	Margin time.Duration
-	// Grace is how long a change takes to be known to both sides. What changed later than that before the books were
+	// Grace is how long a change takes to be known to both sides. What changed later than that before the statement was
 	// read is noted, not judged.
 	Grace time.Duration
 	// OneReference says that the provider has one number for an order, for ever, see [connectors.Traits].
 	OneReference bool
 }
 
-// verdicts say what it means that our log has one status and their books have another: empty agrees. What is
+// verdicts say what it means that our log has one status and the provider's statement has another: empty agrees. What is
 // missing is indeterminate.
 var verdicts = map[payment.Status]map[payment.Kind]FindingKind{
 	payment.Settled: {
@@ -46,7 +46,7 @@ var open = map[payment.Kind]FindingKind{
 	payment.Accepted: "", payment.Paid: FinalThere, payment.Declined: FinalThere, payment.Reversal: FinalThere, payment.PartialReversal: FinalThere,
 }
 
-// present judges a payment that their books have. ours is nil when our log has none.
+// present judges a payment that the provider's statement has. ours is nil when our log has none.
 func (r Rules) present(theirs []line, ours *payment.Payment, asOf time.Time) []Finding {
 	live := slices.DeleteFunc(slices.Clone(theirs), func(l line) bool { return l.kind == payment.Declined })
 	key := theirs[0].key
@@ -66,7 +66,7 @@ func (r Rules) present(theirs []line, ours *payment.Payment, asOf time.Time) []F
 		return found
 	}
 	if ours.Operation != key.operation {
-		report(MissingHere, theirs, fmt.Sprintf("our order of this number is a %s", ours.Operation))
+		report(MissingHere, theirs, fmt.Sprintf("our order with this number is a %s", ours.Operation))
 		return found
 	}
 	l, meant := counterpart(theirs, live, *ours)
@@ -119,10 +119,10 @@ func counterpart(all, live []line, ours payment.Payment) (line, bool) {
 func differs(l line, ours payment.Payment) (FindingKind, string) {
 	kind, documented := verdicts[ours.Status][l.kind]
 	if !documented {
-		return Indeterminate, "what their books say of it is not known to mean anything"
+		return Indeterminate, "the provider's statement has an unknown status for it"
 	}
 	if kind == "" && l.kind == payment.Paid && l.amount.IsZero() && l.settled.IsZero() {
-		return Indeterminate, "their books say that it was paid, and not how much"
+		return Indeterminate, "the provider's statement says paid, without an amount"
 	}
 	return kind, ""
 }
@@ -149,7 +149,7 @@ func (r Rules) moving(l line, ours payment.Payment, asOf time.Time) bool {
 	return ours.UpdatedAt.After(late) || l.completed.After(late) && !l.completed.After(asOf.Add(r.Grace))
 }
 
-// absent judges a payment of ours that their books do not have. first is when it was sent for the first time.
+// absent judges a payment of ours that the provider's statement does not have. first is when it was sent for the first time.
 func (r Rules) absent(ours payment.Payment, first time.Time, b *Statement) (Finding, bool) {
 	f := Finding{Order: ours.Order, Operation: ours.Operation, Ours: ourSide(ours)}
 	switch ours.Status {
@@ -167,12 +167,12 @@ func (r Rules) absent(ours payment.Payment, first time.Time, b *Statement) (Find
 	case !r.covers(b, last):
 		f.Kind = NotCovered
 	case !r.covers(b, first):
-		f.Kind, f.Detail = Indeterminate, fmt.Sprintf("first sent at %s, which the books do not cover", first.UTC().Format(time.RFC3339))
+		f.Kind, f.Detail = Indeterminate, fmt.Sprintf("first sent at %s, which the statement does not cover", first.UTC().Format(time.RFC3339))
 	}
 	return f, true
 }
 
-// covers reports whether the books have every payment that the provider made when we sent it at t, give or take the
+// covers reports whether the statement has every payment that the provider made when we sent it at t, give or take the
 // margin.
 func (r Rules) covers(b *Statement, t time.Time) bool {
 	return !t.Add(-r.Margin).Before(b.Covered.From) && !t.Add(r.Margin).After(b.Covered.To)

@@ -29,7 +29,7 @@ const growth = 6
 // Validate returns an error unless 0 < BasicTime < Threshold.
 func (l LookupSchedule) Validate() error {
 	if l.BasicTime <= 0 || l.BasicTime >= l.Threshold {
-		return errors.New("the basic time must be more than 0 and less than the threshold")
+		return errors.New("the basic time must be positive and less than the threshold")
 	}
 	return nil
 }

@@ -31,11 +31,11 @@ func PageLives() []time.Duration {
 
 func (p Pages) validate() error {
 	if p.Grace < 0 || p.Kept < 0 || p.Grace > 0 && len(p.Lives) == 0 {
-		return errors.New("pages: the grace and what is kept must not be less than 0, and a grace needs lives")
+		return errors.New("pages: grace and retention must not be negative, and a grace requires lives")
 	}
 	for i, life := range p.Lives {
 		if life <= 0 || i > 0 && life <= p.Lives[i-1] {
-			return errors.New("pages: each life must be more than 0 and more than the one before")
+			return errors.New("pages: lives must be positive and increase")
 		}
 	}
 	return nil

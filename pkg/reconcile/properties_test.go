@@ -13,13 +13,13 @@ import (
 	"payonce/pkg/reconcile"
 )
 
-// agreeing is what their books say of a payment of ours when both agree; empty when they need not have it.
+// agreeing is what the provider's statement says of a payment of ours when both agree; empty when they need not have it.
 var agreeing = map[payment.Status]payment.Kind{
 	payment.Submitting: payment.Accepted, payment.InDoubt: payment.Accepted, payment.Pending: payment.Accepted, payment.Conflict: payment.Accepted,
 	payment.Settled: payment.Paid, payment.Failed: payment.Declined, payment.Reversed: payment.Reversal, payment.Parked: "",
 }
 
-// drawn is a log and the books made from it: payments around and in the day, with clocks that differ by at most the
+// drawn is a log and the statement made from it: payments around and in the day, with clocks that differ by at most the
 // margin, some sent more than once, in an order of their own.
 func drawn(t *rapid.T) (*compared, []payment.Payment) {
 	c := comparing()

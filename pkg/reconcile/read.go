@@ -13,7 +13,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// How books are read. Reading changes nothing, so what fails is read again.
+// How a statement is read. Reading changes nothing, so a failed page is read again.
 const (
 	readWindow  = 24 * time.Hour // of one query
 	readTries   = 6              // of one page
@@ -53,7 +53,7 @@ func (r Reading) windows() []Interval {
 // Steps returns how often Step will be called.
 func (r Reading) Steps() int { return len(r.windows()) * len(r.Operations) }
 
-// Read reads all. An error says which page could not be read, after some tries; there are no books then.
+// Read reads the whole statement. It returns an error with the page that could not be read after several tries.
 func (r Reading) Read(ctx context.Context) (*Statement, error) {
 	statement := NewStatement(r.Now(), r.Covered)
 	for _, op := range r.Operations {
@@ -119,7 +119,7 @@ func (r Reading) once(ctx context.Context, op payment.Operation, w Interval, cur
 	defer cancel()
 	lines, next, err := r.Reader.Statement(ctx, w.From, w.To, op, cursor)
 	if err == nil && slices.ContainsFunc(lines, func(l connectors.StatementLine) bool { return l.Operation != op || l.Order == "" }) {
-		err = errors.New("a line names no order, or is of another operation")
+		err = errors.New("a line has no order, or another operation")
 	}
 	return lines, next, err
 }

@@ -45,7 +45,7 @@ func (b *bookkeeper) Statement(_ context.Context, from, to time.Time, op payment
 	return page, "", nil
 }
 
-// reading reads in fake time, after the books' time is over.
+// reading reads in fake time, after the statement' time is over.
 func reading(t *testing.T, b *bookkeeper, in reconcile.Interval, test func(statement *reconcile.Statement, err error, admitted, steps int)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestReadFailedPagesAgain(t *testing.T) {
 			t.Fatalf("%v, %q", err, b.asked)
 		}
 		if !statement.AsOf.Equal(b.began) {
-			t.Errorf("the books are of %s, their first page of %s", statement.AsOf, b.began)
+			t.Errorf("the statement is of %s, their first page of %s", statement.AsOf, b.began)
 		}
 		if !strings.HasSuffix(b.asked[1], `"" 17s`) || !strings.Contains(b.asked[4], `"b"`) {
 			t.Errorf("%q", b.asked)
@@ -163,7 +163,7 @@ func TestReadRefusesOddLists(t *testing.T) {
 		odd := oddReader{line: b.lines[0]}
 		r := reconcile.Reading{Reader: odd, Operations: payment.Operations(), Covered: day, Now: func() time.Time { return readAt }, Admit: func(context.Context) error { return nil }}
 		synctest.Test(t, func(t *testing.T) {
-			if _, err := r.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "names no order") {
+			if _, err := r.Read(t.Context()); err == nil || !strings.Contains(err.Error(), "has no order") {
 				t.Errorf("%s: %v", name, err)
 			}
 		})

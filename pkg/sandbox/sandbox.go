@@ -129,7 +129,7 @@ func (s *Sandbox) open(a AccountConfig) error {
 	case !accountName.MatchString(a.Name) || a.Name == "admin":
 		return errors.New("the name must match [a-z0-9-]{1,32} and not be admin")
 	case s.accounts[a.Name] != nil:
-		return errors.New("the name stands twice")
+		return errors.New("the name occurs twice")
 	case a.Protocol == nil:
 		return errors.New("it needs a protocol")
 	}

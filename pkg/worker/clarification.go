@@ -38,7 +38,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verd
 	}
 	clarifier, able := conn.(connectors.Clarifier)
 	if !able {
-		return queue.DeadLetter(events.DeadInvalid, "provider: it takes no clarifications")
+		return queue.DeadLetter(events.DeadInvalid, "provider: does not accept clarifications")
 	}
 	j := &job{ref: c.Ref, conn: conn, started: w.Local()}
 	err = w.reload(ctx, j)
@@ -52,7 +52,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verd
 		err = w.readActions(ctx, j)
 	}
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
-		return w.retry(ctx, c.Ref, "the log cannot be asked what the provider wants to know", err)
+		return w.retry(ctx, c.Ref, "cannot read the provider's question from the log", err)
 	}
 	if !j.payment.TakenFor(c.Upstream) {
 		return foreignOrder()
@@ -79,7 +79,7 @@ func (w *Worker) wanted(m events.Message, c events.Clarification, p payment.Paym
 	case !asks && m.Deliveries > 1: // an earlier delivery was taken, and its acknowledgement was lost
 		return queue.Acknowledge(), false
 	case !asks:
-		return queue.DeadLetter(events.DeadInvalid, "the provider does not wait for an answer"), false
+		return queue.DeadLetter(events.DeadInvalid, "the provider is not waiting for an answer"), false
 	}
 	if err := question.Check(c.Fields); err != nil {
 		return queue.DeadLetter(events.DeadInvalid, err.Error()), false
@@ -114,7 +114,7 @@ func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarifi
 		observation.ActionDone = done
 	}
 	if err := w.observe(ctx, j, observation, w.Now()); err != nil {
-		return w.retry(ctx, j.ref, "the provider's answer to a clarification cannot be written now", err)
+		return w.retry(ctx, j.ref, "cannot record the provider's answer to a clarification; will retry", err)
 	}
 	return queue.Acknowledge()
 }
@@ -122,10 +122,10 @@ func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarifi
 // notClarified says what to do with values that the provider did not take, or perhaps did not take. What
 // it says of the values it says of nothing else: the payment stays as it is.
 func (w *Worker) notClarified(ctx context.Context, m events.Message, j *job, failed *connectors.Error) queue.Verdict {
-	w.Logger.WarnContext(ctx, "the provider did not take a clarification", "provider", j.ref.Provider, "order", j.ref.Order,
+	w.Logger.WarnContext(ctx, "the provider did not accept a clarification", "provider", j.ref.Provider, "order", j.ref.Order,
 		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 	if failed.Class == connectors.Rejected || failed.Class == connectors.NotSent && failed.Code == payment.ReasonInvalid {
-		return queue.DeadLetter(events.DeadInvalid, "the provider does not take these values: "+failed.Code+" "+failed.ProviderCode)
+		return queue.DeadLetter(events.DeadInvalid, "the provider does not accept these values: "+failed.Code+" "+failed.ProviderCode)
 	}
 	return queue.RetryAfter(max(failed.RetryAfter, clarifyPause(m)))
 }

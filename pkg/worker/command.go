@@ -63,7 +63,7 @@ func (w *Worker) advance(ctx context.Context, j *job) queue.Verdict {
 		case isUnreadable(err):
 			return w.parkUnreadable()
 		case err != nil:
-			w.Logger.WarnContext(ctx, "the payment cannot be moved now", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)
+			w.Logger.WarnContext(ctx, "cannot record the payment's next status; will retry", "provider", j.ref.Provider, "order", j.ref.Order, "status", j.payment.Status, "error", err)
 			return queue.RetryAfter(pauseAfterError)
 		case finished:
 			return verdict
@@ -82,7 +82,7 @@ func (w *Worker) step(ctx context.Context, j *job) (verdict queue.Verdict, finis
 	}
 	p := j.payment
 	if p.Fingerprint != j.meaning || !p.TakenFor(j.cmd.Upstream) {
-		return queue.DeadLetter(events.DeadOrderReused, "order: another command was taken under this order number"), true, nil
+		return queue.DeadLetter(events.DeadOrderReused, "order: another command was accepted under this order number"), true, nil
 	}
 	switch p.Status {
 	case payment.Requested, payment.Parked:

@@ -37,7 +37,7 @@ func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.
 	}
 	switch {
 	case cmd.TooOld(later(now, stored), w.Timing.Retention):
-		return events.DeadTooOld, "requested_at: before all that the log remembers"
+		return events.DeadTooOld, "requested_at: before the log's retention"
 	case cmd.Ahead(stored): // it would outlive the log's memory and be paid again
 		return events.DeadInvalid, "requested_at: must not be in the future"
 	}
@@ -61,7 +61,7 @@ func (w *Worker) refuseUntimely(ctx context.Context, cmd payment.Command, reason
 	case isUnreadable(err):
 		return w.parkUnreadable(), false
 	case err != nil && !errors.Is(err, events.ErrStale): // stale: a replica of the log did not know it yet
-		return w.retry(ctx, cmd.Ref, "an untimely command cannot be refused now; will retry", err), false
+		return w.retry(ctx, cmd.Ref, "cannot refuse a command with a bad requested_at; will retry", err), false
 	}
 	return queue.Verdict{}, true
 }
@@ -71,14 +71,14 @@ func (w *Worker) refuseUntimely(ctx context.Context, cmd payment.Command, reason
 func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) queue.Verdict {
 	j := &job{ref: p.Ref, payment: p, started: w.Local()}
 	if err := w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err != nil && !errors.Is(err, events.ErrStale) {
-		return w.retry(ctx, p.Ref, "the refusal could not be written", err)
+		return w.retry(ctx, p.Ref, "cannot record the refusal", err)
 	}
 	return queue.DeadLetter(reason, detail)
 }
 
 // foreignOrder is the verdict of a message about a payment of another upstream.
 func foreignOrder() queue.Verdict {
-	return queue.DeadLetter(events.DeadInvalid, "order: it is another upstream's")
+	return queue.DeadLetter(events.DeadInvalid, "order: belongs to another upstream")
 }
 
 // unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it
@@ -86,7 +86,7 @@ func foreignOrder() queue.Verdict {
 func unexplained(p payment.Payment, o payment.Observation) string {
 	detail := "unrecognised webhook for a payment that is " + string(p.Status)
 	if o.Kind == payment.Accepted {
-		detail = "the provider has a payment that failed without its word"
+		detail = "the provider has a payment that failed without its confirmation"
 	}
 	if o.Reason == nil {
 		return detail

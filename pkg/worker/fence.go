@@ -11,7 +11,7 @@ import (
 
 // errMayNotSend says that this worker may not send the request any more: too little of its lease is left, or the
 // order is another's.
-var errMayNotSend = errors.New("the order may not be sent by this worker any more")
+var errMayNotSend = errors.New("this worker may not send the order any more")
 
 // fenceTimeout bounds the question to the claim store before a request leaves, and a quarter of the submit timeout does.
 // A store that takes longer is one that cannot be asked.
@@ -57,7 +57,7 @@ func (w *Worker) stillOurs(ctx context.Context, j *job) (answer, error) {
 		case errors.Is(err, idempotency.ErrLost), w.ClaimsRequired:
 			return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
 		}
-		w.Logger.WarnContext(ctx, "the claim cannot be verified before the request; the log is asked",
+		w.Logger.WarnContext(ctx, "cannot verify the claim before the request; checking the log",
 			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
 	said := answer{w.Local(), w.Timing.SubmitTimeout}
@@ -66,7 +66,7 @@ func (w *Worker) stillOurs(ctx context.Context, j *job) (answer, error) {
 	case err != nil:
 		return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
 	case seq != j.seq:
-		return answer{}, fmt.Errorf("%w: the payment has moved on in the log", errMayNotSend)
+		return answer{}, fmt.Errorf("%w: the payment has changed in the log", errMayNotSend)
 	}
 	return said, nil
 }
@@ -91,7 +91,7 @@ func (w *Worker) inLease(j *job, now time.Time) error {
 // began, so that the lease alone says nothing about the time since the answer.
 func (a answer) fresh(now time.Time) error {
 	if age := elapsed(a.asked, now); !a.asked.IsZero() && age > a.counts {
-		return fmt.Errorf("%w: it was confirmed %s ago", errMayNotSend, age)
+		return fmt.Errorf("%w: the claim was confirmed %s ago", errMayNotSend, age)
 	}
 	return nil
 }

@@ -58,7 +58,7 @@ func (w *Worker) tooLate(j *job, now time.Time) (decision payment.Observation, l
 	if at := w.givesUpAt(j.cmd); j.payment.Status != payment.Parked || at.IsZero() || now.Before(at) {
 		return payment.Observation{}, false
 	}
-	message := "nothing could be sent within give_up_after"
+	message := "not sent within give_up_after"
 	if j.payment.Reason != nil {
 		message += ", the last reason is " + j.payment.Reason.Code
 	}
@@ -91,7 +91,7 @@ func (w *Worker) closed(cmd payment.Command, now time.Time) (decision payment.Ob
 	message := "opens " + opens.UTC().Format(time.RFC3339)
 	switch {
 	case !ever:
-		return refusal(payment.ReasonClosed, "no opening is known"), true
+		return refusal(payment.ReasonClosed, "no opening time is known"), true
 	case opening.Closed == RejectClosed:
 		return refusal(payment.ReasonClosed, message), true
 	case cmd.Expired(opens):

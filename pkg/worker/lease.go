@@ -46,7 +46,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (queue.Verdict, bool) {
 	w.metrics.claimsDown.Add(ctx, 1)
 	if err != nil {
-		w.Logger.ErrorContext(ctx, "the claim store cannot be asked", "provider", j.ref.Provider, "order", j.ref.Order, "wait", w.ClaimsRequired, "error", err)
+		w.Logger.ErrorContext(ctx, "claim store unavailable", "provider", j.ref.Provider, "order", j.ref.Order, "wait", w.ClaimsRequired, "error", err)
 	}
 	if w.ClaimsRequired {
 		return queue.RetryAfter(pauseAfterError), false
@@ -67,7 +67,7 @@ func (w *Worker) renew(ctx context.Context, j *job) error {
 		return err
 	}
 	w.metrics.claimsDown.Add(ctx, 1)
-	w.Logger.ErrorContext(ctx, "the claim could not be renewed; going on with the log alone", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+	w.Logger.ErrorContext(ctx, "cannot renew the claim; continuing with the log alone", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	return nil
 }
 
@@ -91,6 +91,6 @@ func (w *Worker) release(ctx context.Context, j *job) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	if err := w.Claims.Release(ctx, j.ref, held); err != nil && !errors.Is(err, idempotency.ErrLost) {
-		w.Logger.WarnContext(ctx, "the claim could not be released", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
+		w.Logger.WarnContext(ctx, "cannot release the claim", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
 }

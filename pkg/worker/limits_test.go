@@ -388,7 +388,7 @@ func TestAWaitLongerThanTheLeaseWithoutTheClaimStore(t *testing.T) {
 			}
 			d.want(<-verdict, queue.Done)
 			d.sent("o-1", 1, 1)
-			if !strings.Contains(d.logs.String(), "could not be renewed") {
+			if !strings.Contains(d.logs.String(), "cannot renew the claim") {
 				t.Error("nobody is told")
 			}
 		})

@@ -57,7 +57,7 @@ func (w *Worker) ask(ctx context.Context, j *job, permit permit) (observation pa
 	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
 	if err != nil {
 		failed := connectors.Classify(err) // its text stays out: nobody knows here whose name the provider repeats
-		w.Logger.WarnContext(ctx, "the provider could not be asked", "provider", j.ref.Provider, "order", j.ref.Order,
+		w.Logger.WarnContext(ctx, "call to the provider failed", "provider", j.ref.Provider, "order", j.ref.Order,
 			"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 		observation = payment.Observation{Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 	}

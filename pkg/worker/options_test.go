@@ -24,7 +24,7 @@ func TestTimingNamesEveryProblem(t *testing.T) {
 		"submit_timeout", "retry_for", "retry_initial", "lease", "lookup_min", "lookup_max", "park_min", "park_max",
 		"retention", "unknown_order_for",
 	} {
-		if !strings.Contains(text, name+": must be more than 0") {
+		if !strings.Contains(text, name+": must be positive") {
 			t.Errorf("%s is missing in %s", name, text)
 		}
 	}

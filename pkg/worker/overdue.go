@@ -37,7 +37,7 @@ func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Durat
 		isUnreadable(err): // the event that a person writes after it has its own time
 		return queue.Acknowledge()
 	case err != nil:
-		return w.retry(ctx, ref, "the log cannot be asked about a payment that is open for long", err)
+		return w.retry(ctx, ref, "cannot read an overdue payment from the log; will retry", err)
 	case j.seq > m.Sequence || !open(j.payment):
 		return w.movedOn(ctx, j)
 	case j.seq < m.Sequence: // a replica of the log that lags behind
@@ -68,7 +68,7 @@ func (w *Worker) closedOverdue(ctx context.Context, j *job, opens time.Time) que
 		return queue.RetryAfter(opens.Sub(w.Now()))
 	}
 	if err := w.decide(ctx, j, interruption()); err != nil { // also when others moved it
-		return w.retry(ctx, j.ref, "an intent without a result cannot be written as in doubt now", err)
+		return w.retry(ctx, j.ref, "cannot record an interrupted submit as in_doubt; will retry", err)
 	}
 	return queue.Acknowledge()
 }

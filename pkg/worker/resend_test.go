@@ -49,7 +49,7 @@ func TestAnOrderIsSentAsOftenAsConfigured(t *testing.T) {
 	}
 }
 
-// A worker that ends after the provider's second "not known", before it told a person, leaves that to the next one.
+// A worker that ends after the provider's second "unknown", before it told a person, leaves that to the next one.
 func TestThePersonIsToldOfTheLimitAfterACrash(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: 1} }
@@ -160,7 +160,7 @@ func (d *testbed) approve(order string) {
 	}
 }
 
-// Where the documents say that a refused request leaves no order, an unexplained refusal and "not known" twice
+// Where the documents say that a refused request leaves no order, an unexplained refusal and "unknown" twice
 // end the payment; a doubt that came without a refusal does not.
 func TestARefusalThatLeavesNoOrderEndsByEvidence(t *testing.T) {
 	for name, c := range map[string]struct {

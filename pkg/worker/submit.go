@@ -155,7 +155,7 @@ func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, err
 	began := w.Local()
 	if err := w.inLease(j, began); err != nil { // the fence asks again; here it saves the dialing
 		return payment.Observation{}, &connectors.Error{
-			Class: connectors.NotSent, Code: payment.ReasonInterrupted, Evidence: "the request was not begun", Err: err,
+			Class: connectors.NotSent, Code: payment.ReasonInterrupted, Evidence: "no request was made", Err: err,
 		}
 	}
 	ctx = connectors.WithSending(ctx, connectors.Sending{Check: w.fence(j), NewConnection: j.payment.Submits > 1})
@@ -176,7 +176,7 @@ func mayCallAgain(err error) bool {
 // observationOf turns a failed call into what was learned from it.
 func (w *Worker) observationOf(ctx context.Context, j *job, err error) payment.Observation {
 	failed := connectors.Classify(err)
-	w.Logger.WarnContext(ctx, "the provider did not take the payment", "provider", j.ref.Provider, "order", j.ref.Order,
+	w.Logger.WarnContext(ctx, "the provider did not accept the payment", "provider", j.ref.Provider, "order", j.ref.Order,
 		"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 	observation := payment.Observation{Reason: failed.Reason(), Known: failed.Known, Refused: failed.Refused, Reference: failed.Reference}
 	switch failed.Class {
@@ -210,7 +210,7 @@ func withdrawn(p payment.Payment) payment.Observation {
 }
 
 // redate moves the time of a request of which nothing is known to where it belongs: the machine can have stood still
-// before it was read, with its clocks, and "not known" would be believed too early. No more time has passed since the
+// before it was read, with its clocks, and "unknown" would be believed too early. No more time has passed since the
 // intent than the monotonic clock shows. Where the time cannot be had nothing is written: the log has the intent.
 func (w *Worker) redate(ctx context.Context, j *job, intended time.Time) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)

@@ -52,11 +52,11 @@ func (t Timing) Validate() error {
 		{"park_max", t.ParkMax}, {"retention", t.Retention}, {"unknown_order_for", t.UnknownOrderFor},
 	} {
 		if d.d <= 0 {
-			problems = append(problems, fmt.Errorf("%s: must be more than 0", d.name))
+			problems = append(problems, fmt.Errorf("%s: must be positive", d.name))
 		}
 	}
 	if t.RetryFor+2*t.SubmitTimeout >= t.Lease {
-		problems = append(problems, fmt.Errorf("lease: %s must be more than retry_for + 2 × submit_timeout = %s, so that a call and the look-up after it end while the order is held", t.Lease, t.RetryFor+2*t.SubmitTimeout))
+		problems = append(problems, fmt.Errorf("lease: %s must be more than retry_for + 2 × submit_timeout = %s, so that a call and its look-up end within the lease", t.Lease, t.RetryFor+2*t.SubmitTimeout))
 	}
 	if t.Retention <= t.Lease {
 		problems = append(problems, errors.New("retention: must be more than the lease"))
@@ -68,7 +68,7 @@ func (t Timing) Validate() error {
 		problems = append(problems, errors.New("lookup_min: must not be more than lookup_max"))
 	}
 	if t.ResumeSpread < 0 {
-		problems = append(problems, errors.New("resume_spread: must not be less than 0"))
+		problems = append(problems, errors.New("resume_spread: must not be negative"))
 	}
 	if t.ClockBound < 0 {
 		problems = append(problems, errors.New("clock_bound: must not be negative"))

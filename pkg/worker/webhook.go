@@ -32,7 +32,7 @@ func (w *Worker) Webhook(ctx context.Context, m events.Message) queue.Verdict {
 	if verdict.Kind == queue.Dead { // each was signed by a provider, or is a hole in our own walls
 		ref, _ := events.SubjectRef(m.Subject)
 		w.metrics.webhookDeadLettered(ctx, ref.Provider, verdict.Reason)
-		w.Logger.ErrorContext(ctx, "a webhook is given up", "provider", ref.Provider, "order", ref.Order,
+		w.Logger.ErrorContext(ctx, "webhook dead-lettered", "provider", ref.Provider, "order", ref.Order,
 			"reason", string(verdict.Reason), "detail", verdict.Detail, "next", operator.NextOfDeadLetter(verdict.Reason))
 	}
 	return verdict
@@ -97,11 +97,11 @@ func (w *Worker) takeIn(ctx context.Context, m events.Message, call events.Webho
 	w.metrics.processed(ctx, call.Provider, observation.Kind, err)
 	switch {
 	case errors.Is(err, payment.ErrForbidden): // no provider's webhook has such a meaning: it would come again for ever
-		return queue.DeadLetter(events.DeadBadWebhook, "its meaning cannot be applied to a payment")
+		return queue.DeadLetter(events.DeadBadWebhook, "cannot be applied to a payment")
 	case isUnreadable(err):
 		return w.parkUnreadable()
 	case err != nil:
-		return w.retry(ctx, call.Ref, "the webhook cannot be processed now", err)
+		return w.retry(ctx, call.Ref, "cannot process the webhook; will retry", err)
 	case afterAll(j.payment, observation) && !j.payment.Annotated(observation):
 		return queue.DeadLetter(events.DeadUnexplained, unexplained(j.payment, observation))
 	}
@@ -114,7 +114,7 @@ func (w *Worker) awaitCommand(m events.Message, call events.Webhook) queue.Verdi
 	age := now.Sub(call.ReceivedAt)
 	switch {
 	case age > w.Timing.UnknownOrderFor:
-		return queue.DeadLetter(events.DeadUnknownOrder, "no command came for this order")
+		return queue.DeadLetter(events.DeadUnknownOrder, "no command arrived for this order")
 	case age >= heldFor || m.Deliveries > heldTries:
 		return queue.ParkUntil(now.Add(max(age/2, waitMin)))
 	}

@@ -25,7 +25,7 @@ func PlainName(field, text string) Rule {
 	for _, r := range text {
 		position++
 		if r != ' ' && !unicode.In(r, unicode.L, unicode.M, unicode.Nd) {
-			return That(false, field, payment.At(nameOf(r), position)+": this provider takes letters, digits and blanks")
+			return That(false, field, payment.At(nameOf(r), position)+": this provider accepts letters, digits and spaces")
 		}
 	}
 	return That(true, field, "")

@@ -109,7 +109,7 @@ func TestCode(t *testing.T) {
 }
 
 func TestNames(t *testing.T) {
-	const plain = ": this provider takes letters, digits and blanks"
+	const plain = ": this provider accepts letters, digits and spaces"
 	for text, want := range map[string][2]string{ // for all providers, and for one that takes no special characters
 		"": {}, "홍길동": {}, "Hong Gil Dong": {}, "José": {}, "王小明": {}, "3M Korea": {}, "Nan": {}, "True": {},
 		"-홍길동":    {"", "has a hyphen at position 1" + plain},

@@ -80,7 +80,7 @@ func (s *ruleTest) notSettledAsOrdered(cmd payment.Command, o payment.Observatio
 		return
 	}
 	if next := s.decide(s.pending(cmd), o); next.Status == payment.Settled && next.SettledAmount == cmd.Amount {
-		s.Errorf("the provider speaks of %s, and the payment of %s is settled as ordered", s.amount(7), cmd.Amount)
+		s.Errorf("the provider reports %s, and the payment of %s is settled as ordered", s.amount(7), cmd.Amount)
 	}
 }
 

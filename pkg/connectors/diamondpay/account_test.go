@@ -180,7 +180,7 @@ func TestSettingsOfAWholeAccount(t *testing.T) {
 		`services: "atm" must be a method of one`:     func(s *diamondpay.Settings) { s.Services = map[string]string{"atm": "SVC0126"} },
 		`services: "wallet" must be a method of one`:  func(s *diamondpay.Settings) { s.Services = map[string]string{"wallet": "SVC0042"} },
 		`services: "TWD/v2/x" must be a method of`:    func(s *diamondpay.Settings) { s.Services = map[string]string{"TWD/v2/x": "SVC0042"} },
-		`services: "KRW/v1/qr" stands twice`:          func(s *diamondpay.Settings) { s.Services = map[string]string{"KRW/v1/qr": "SVC0042"} },
+		`services: "KRW/v1/qr" occurs twice`:          func(s *diamondpay.Settings) { s.Services = map[string]string{"KRW/v1/qr": "SVC0042"} },
 	} {
 		_, err := diamondpay.New("diamondpay", with(whole, f)("https://gateway.example"), nil, clock)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -62,7 +62,7 @@ func (c *Connector) transfer(cmd payment.Command, data, info object, named payme
 		}
 		var ok bool
 		if t.Amount, exact, ok = displayed(info, order); !ok {
-			return nil, false, "display_amount is no amount that can be transferred"
+			return nil, false, "display_amount is not an amount that can be transferred"
 		}
 	}
 	if t.Amount.IsZero() && named != cmd.Amount {

@@ -17,7 +17,7 @@ func ambiguous(operation payment.Operation, order string) connectors.Notice {
 	return connectors.Notice{
 		Order: order, Operation: operation, Answer: connectors.Answer{ContentType: "application/json", Body: `{"error_code":"0000"}`},
 		Observation: payment.Observation{Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true,
-			Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text has more than one reading"}},
+			Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text is ambiguous"}},
 	}
 }
 

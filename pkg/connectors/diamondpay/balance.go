@@ -18,7 +18,7 @@ import (
 // a [*connectors.Error] and says that nothing was learned.
 func (c *Connector) Balance(ctx context.Context) ([]connectors.Balance, error) {
 	if len(c.settings.Currencies) > 1 {
-		return nil, fmt.Errorf("balance: %w", notSent(payment.ReasonInvalid, errors.New("the provider's totals name no currency, and this account has several")))
+		return nil, fmt.Errorf("balance: %w", notSent(payment.ReasonInvalid, errors.New("the provider's totals have no currency, and this account has several")))
 	}
 	reply, err := c.get(ctx, "/gateway/api/"+c.settings.Versions[0]+"/platforms/balance")
 	if err != nil {
@@ -37,7 +37,7 @@ func (c *Connector) balance(reply httpcall.Reply) (connectors.Balance, error) {
 		return connectors.Balance{}, bad
 	}
 	if env.code != codeProcessed {
-		return connectors.Balance{}, indeterminate(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
+		return connectors.Balance{}, indeterminate(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "no answer to a query")
 	}
 	data, err := env.body.object("data")
 	if err != nil || len(data) == 0 {

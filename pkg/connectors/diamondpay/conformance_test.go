@@ -25,11 +25,11 @@ import (
 // The requests of the three deposit pages. The TWD deposit page's example has camelCase names where its table has snake_case,
 // and lacks the name that its table requires; the provider's Java demo sends what stands here.
 const (
-	seed000 = `{"amount":"130000000","name":"테스","user_id":"playerA","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
+	exampleKRW = `{"amount":"130000000","name":"테스","user_id":"playerA","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
 		`"platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026","sign":"x"}`
-	seed001 = `{"amount":"50000000","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
+	exampleV2 = `{"amount":"50000000","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
 		`"platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0015","sign":"x"}`
-	seed002 = `{"amount":48389,"last_numbers":["12345","67890","11111"],"name":"王小頭","notify_url":"http://localhost:54725/gateway/test-notification",` +
+	exampleTWD = `{"amount":48389,"last_numbers":["12345","67890","11111"],"name":"王小頭","notify_url":"http://localhost:54725/gateway/test-notification",` +
 		`"payment_cl_id":"test_tw_card_1766005863_25","platform_id":"PF0003","request_time":1766005863,"service_id":"SVC0025","sign":"x"}`
 	withdraw = `{"amount":1000000,"bank_name":"KBSTAR_KR","currency":"krw","name":"홍길동","notify_url":"https://xxx.xx/payouts","number":"110222333444",` +
 		`"payout_cl_id":"DEVPM00014581","phone_number":"01012345678","platform_id":"PF0002","request_time":1595504136,"service_id":"SVC0004","sign":"x"}` // apayasia create-withdraw
@@ -63,13 +63,13 @@ func TestConformance(t *testing.T) {
 	depositV2 := func(method, service string) variant {
 		cmd := deposit(payment.KRW(500000))
 		cmd.Method = method
-		return variant{krwV2, cmd, strings.Replace(seed001, "SVC0015", service, 1), answerV2, "v2", payment.ActionTransfer, nil}
+		return variant{krwV2, cmd, strings.Replace(exampleV2, "SVC0015", service, 1), answerV2, "v2", payment.ActionTransfer, nil}
 	}
 	for name, v := range map[string]variant{
-		"v1 KRW":                    {krwV1, deposit(payment.KRW(1300000)), seed000, answerLinks, "v1", payment.ActionRedirect, linksOnly},
-		"v1 KRW with payment_info":  {krwV1, deposit(payment.KRW(1300000)), seed000, answerInfo, "v1", payment.ActionTransfer, nil},
-		"v1 TWD":                    {twd, depositTWD(), seed002, answerSnake, "v1", payment.ActionTransfer, nil},
-		"v1 TWD camelCase answers":  {twd, depositTWD(), seed002, answerTWD, "v1", payment.ActionTransfer, nil},
+		"v1 KRW":                    {krwV1, deposit(payment.KRW(1300000)), exampleKRW, answerLinks, "v1", payment.ActionRedirect, linksOnly},
+		"v1 KRW with payment_info":  {krwV1, deposit(payment.KRW(1300000)), exampleKRW, answerInfo, "v1", payment.ActionTransfer, nil},
+		"v1 TWD":                    {twd, depositTWD(), exampleTWD, answerSnake, "v1", payment.ActionTransfer, nil},
+		"v1 TWD camelCase answers":  {twd, depositTWD(), exampleTWD, answerTWD, "v1", payment.ActionTransfer, nil},
 		"v2 KRW by default":         depositV2("", "SVC0015"),
 		"v2 KRW card":               depositV2("card", "SVC0015"),
 		"v2 KRW direct":             depositV2("direct", "SVC0016"),
@@ -165,7 +165,7 @@ func hundredths(m payment.Money) int64 {
 }
 
 // The answers of the three deposit pages, about any order and amount. The display_amount of the KRW deposit page is made to be one
-// of whole won, see TestAnswersOfTheSeeds for the one that stands there.
+// of whole won, see TestAnswersOfTheDepositPages for the one that stands there.
 func answerLinks(string, payment.Money) string { return standardV1 }
 
 func answerInfo(order string, m payment.Money) string {

@@ -139,7 +139,7 @@ func TestBytesOnTheWire(t *testing.T) {
 	}
 	header, body, _ := strings.Cut(string(sent()), "\r\n\r\n")
 	want := `{"amount":"130000000","name":"테스","user_id":"playerA","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
-		`"platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026","sign":"9ef51adb106ce5fed356bae50b9eaf3a"}` // vector seed000-krw-v1-md5
+		`"platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026","sign":"9ef51adb106ce5fed356bae50b9eaf3a"}` // vector krw-deposit-page-v1-md5
 	if body != want {
 		t.Errorf("sent\n%s\nwant\n%s", body, want)
 	}

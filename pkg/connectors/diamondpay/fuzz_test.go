@@ -16,7 +16,7 @@ import (
 // FuzzReply reads anything as an answer. What is learned from it about an order must name the order, and
 // nothing makes it panic.
 func FuzzReply(f *testing.F) {
-	for _, body := range []string{standardV1, detailedV1, acceptedV2, acceptedTWD, snakeTWD, seedError, acceptedPayout, `{"error_code":"0050"}`, list(), `<html>`, ``, `[]`,
+	for _, body := range []string{standardV1, detailedV1, acceptedV2, acceptedTWD, snakeTWD, exampleError, acceptedPayout, `{"error_code":"0050"}`, list(), `<html>`, ``, `[]`,
 		list(signedRow(f, diamondpay.MD5, payment.Deposit, `"amount":1000000,"real_amount":1000000,"status":2`)), one(row(payment.Payout, `"amount":1000000,"status":3`)),
 		`{"error_code":"0018","data":null}`, `{"error_code":"0000","data":{"total_balance":100,"total_frozen_balance":1}}`, one(row(payment.Deposit, `"amount":1000000,"status":1`))} {
 		f.Add([]byte(body))

@@ -47,7 +47,7 @@ func TestDisplayAmount(t *testing.T) {
 	} {
 		answer := informed("5000000", `"display_amount": `+display)
 		e := classified(t, second(submit(t, krwV1, deposit(payment.KRW(50000)), answer)))
-		const want = "display_amount is no amount that can be transferred, and link is http, which allow_plain_links does not allow"
+		const want = "display_amount is not an amount that can be transferred, and link is http, which allow_plain_links does not allow"
 		if e.Class != connectors.InDoubt || !e.Known || e.Code != payment.ReasonNoInstructions || e.Message != want {
 			t.Errorf("%s: %+v", display, e)
 		}
@@ -73,7 +73,7 @@ func TestNoInstructions(t *testing.T) {
 		`{"payment_info":{"payment_cl_id":"` + order + `","receiver":{"card_name":"홍길동"}}}`:                                                      "there is no account to transfer to, and link is missing",
 		`{"payment_info":{"payment_cl_id":"` + order + `","receiver":{"card_number":"` + strings.Repeat("1", payment.MaxText+1) + `"}}}`:         "the transfer instructions are too long",
 		`{"payment_info":{"payment_cl_id":"` + order + `","receiver":{"card_number":"1","card_number":"2"}},"link":"http://a.example/1"}`:        "receiver cannot be read",
-		`{"payment_info":{"payment_cl_id":"` + order + `","amount":50000,"display_amount":1,"receiver":{"card_number":"1"}},"link":"ftp://a/1"}`: "display_amount is no amount",
+		`{"payment_info":{"payment_cl_id":"` + order + `","amount":50000,"display_amount":1,"receiver":{"card_number":"1"}},"link":"ftp://a/1"}`: "display_amount is not an amount",
 	} {
 		e := classified(t, second(submit(t, krwV1, deposit(payment.KRW(500)), `{"error_code":"0000","data":`+answer+`}`)))
 		switch {

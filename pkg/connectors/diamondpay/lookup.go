@@ -108,7 +108,7 @@ func (c *Connector) answered(q connectors.Query, version string, reply httpcall.
 	case slices.Contains(unknownOrder[q.Operation], env.code) && env.empty():
 		return c.unknown(env.code), nil
 	case env.code != codeProcessed:
-		return payment.Observation{}, indeterminate(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, indeterminate(masking.Code(env.code), masking.Text(env.message, payment.Command{}), "no answer to a query")
 	case version == v1:
 		return c.answeredList(q, env)
 	}
@@ -176,7 +176,7 @@ func (c *Connector) order(o object, unsigned bool) (f fields, err error) {
 		}
 	}
 	if platform, named := f["platform_id"]; platform != c.settings.PlatformID && (named || !unsigned) {
-		return nil, errors.New("the order is another platform's")
+		return nil, errors.New("the order belongs to another platform")
 	}
 	return f, nil
 }
@@ -212,7 +212,7 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 	case statusPending:
 		o.Kind = payment.Accepted
 		if operation == payment.Deposit && source == payment.FromLookup { // only the answer to the create request says where to pay
-			o.Reason = &payment.Reason{Code: payment.ReasonNoInstructions, Message: "its customer was not told where to pay"}
+			o.Reason = &payment.Reason{Code: payment.ReasonNoInstructions, Message: "the customer got no payment instructions"}
 		}
 	case statusPaid:
 		credited := arrived.Minor > 0 || arrived.IsZero() && operation == payment.Payout
@@ -220,7 +220,7 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 		case amount.Minor == 0 || !credited:
 			return doubtful(source, operation, f, "paid, but an amount is missing or zero")
 		case hundredfold(arrived, amount):
-			return doubtful(source, operation, f, "paid, but real_amount is a hundredth or a hundredfold of the amount: perhaps in another unit")
+			return doubtful(source, operation, f, "paid, but real_amount is about 1/100 or 100 times the amount: perhaps in another unit")
 		}
 		o.Kind, o.SettledAmount = payment.Paid, arrived
 	case statusFailed:

@@ -76,7 +76,7 @@ func (s Settings) services() (all []service, problems check.Problems) {
 		}
 		one := meant[0]
 		one.id = s.Services[name]
-		problems.Must(methodPattern.MatchString(one.method), "services: %.40q must be 1 to 32 small letters, digits, - or _, a letter first", name)
+		problems.Must(methodPattern.MatchString(one.method), "services: %.40q must be 1 to 32 lowercase letters, digits, - or _, beginning with a letter", name)
 		problems.Must(servicePattern.MatchString(one.id), "services: %.40q must have a service id of 1 to 7 letters and digits", name)
 		same := func(other service) bool { return other.currency == one.currency && other.method == one.method }
 		i := slices.IndexFunc(all, same)
@@ -86,7 +86,7 @@ func (s Settings) services() (all []service, problems check.Problems) {
 		case all[i].version == one.version && i < ofPages:
 			all[i] = one
 		default:
-			problems.Must(false, "services: %.40q stands twice, or the method is another version's", name)
+			problems.Must(false, "services: %.40q occurs twice, or the method belongs to another version", name)
 		}
 	}
 	return all, problems
@@ -161,7 +161,7 @@ func (c *Connector) checkWay(cmd payment.Command) error {
 		return check.First(check.That(cmd.Amount.Currency == krw, "amount.currency", "this provider pays out KRW only"))
 	}
 	_, ok := c.service(cmd.Amount.Currency, cmd.Method)
-	return check.First(check.That(ok, "method", "this provider has it in another currency, or none for this one"))
+	return check.First(check.That(ok, "method", "this provider has it in another currency, or not in this one"))
 }
 
 // traits are the promises of the pages for a valid configuration.

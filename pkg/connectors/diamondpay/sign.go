@@ -166,7 +166,7 @@ func (o object) verified(signType string, secrets []string) (fields, error) {
 		fits |= subtle.ConstantTimeCompare([]byte(signature(signType, secret, text)), []byte(sign))
 	}
 	if fits == 0 {
-		return nil, errors.New("the signature fits no secret")
+		return nil, errors.New("the signature matches no secret")
 	}
 	for name := range o {
 		if o.isList(name) {

@@ -83,7 +83,7 @@ const (
 },
 "errorCode": "0000"
 }`
-	seedError      = `{"error_code": "0004","error_msg": "Signature Verification Failed!"}`
+	exampleError   = `{"error_code": "0004","error_msg": "Signature Verification Failed!"}`
 	acceptedPayout = `{"error_code":"0000","data":{"payout_id":"POT00000001"}}`
 	linkV1         = "http://xxx.xxx.xx/gateway/portal/v1/payments/GqhJK1nePB"
 )
@@ -111,7 +111,7 @@ func transfer(t payment.TransferInstructions) *payment.Action {
 	return &payment.Action{Type: payment.ActionTransfer, Transfer: &t}
 }
 
-func TestAnswersOfTheSeeds(t *testing.T) {
+func TestAnswersOfTheDepositPages(t *testing.T) {
 	accepted := func(reference string, amount payment.Money, action *payment.Action) payment.Observation {
 		return payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: reference, Amount: amount, Action: action}
 	}
@@ -156,7 +156,7 @@ func TestAnswersOfTheSeeds(t *testing.T) {
 		}
 	}
 	for _, a := range []account{krwV1, krwV2} {
-		e := classified(t, second(submit(t, a, deposit(payment.KRW(500)), seedError)))
+		e := classified(t, second(submit(t, a, deposit(payment.KRW(500)), exampleError)))
 		if e.Class != connectors.Misconfigured || e.ProviderCode != "0004" || e.Message != "Signature Verification Failed!" {
 			t.Errorf("the error of the deposit pages: %+v", e)
 		}
@@ -231,7 +231,7 @@ func TestRequests(t *testing.T) {
 	for _, c := range cases {
 		for signType, a := range map[string]account{diamondpay.MD5: c.account, diamondpay.HMACSHA256: hmacOf(c.account)} {
 			t.Run(c.name+", "+signType, func(t *testing.T) {
-				g := newGateway(t, reply(seedError))
+				g := newGateway(t, reply(exampleError))
 				at := now
 				if c.cmd.Amount.Currency == "TWD" {
 					at = time.Unix(1766005863, 0)
@@ -467,7 +467,7 @@ func TestHTTPStatuses(t *testing.T) {
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(status)
 			if status != 204 {
-				_, _ = io.WriteString(w, seedError) // even then: no page gives an error a status
+				_, _ = io.WriteString(w, exampleError) // even then: no page gives an error a status
 			}
 		})
 		e := classified(t, second(connect(t, krwV1(g.URL)).Submit(testContext(t), payout())))

@@ -33,7 +33,7 @@ func (c *Connector) Webhook(_ http.Header, body []byte, _ time.Time) (connectors
 		return connectors.Notice{}, refuse(connectors.WrongProvider, "platform_id is missing or another account's")
 	}
 	if currency := f["currency"]; currency != "" && !slices.Contains(c.settings.Currencies, strings.ToUpper(currency)) {
-		return connectors.Notice{}, refuse(connectors.WrongProvider, "currency is none of the account's")
+		return connectors.Notice{}, refuse(connectors.WrongProvider, "currency is not one of the account's")
 	}
 	var n connectors.Notice
 	if reading := signed.reading(); reading.Unique() {
@@ -70,7 +70,7 @@ func (c *Connector) notice(f fields) (connectors.Notice, error) {
 	}
 	order := deposit + payout
 	if deposit != "" && payout != "" || !payment.ValidOrder(order) {
-		return connectors.Notice{}, refuse(connectors.BadWebhook, "not one of payment_cl_id and payout_cl_id, or no order number of ours")
+		return connectors.Notice{}, refuse(connectors.BadWebhook, "exactly one of payment_cl_id and payout_cl_id must have an order number of ours")
 	}
 	if !slices.Contains(c.settings.Operations, string(operation)) {
 		return connectors.Notice{}, refuse(connectors.WrongProvider, "the account has no "+string(operation)+"s")

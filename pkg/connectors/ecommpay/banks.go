@@ -47,7 +47,7 @@ func (c *Connector) Banks(ctx context.Context, op payment.Operation) ([]connecto
 	}
 	banks, err := readBanks(reply.Body)
 	if reply.Status != http.StatusOK || err != nil {
-		return nil, fmt.Errorf("list banks for a %s: %w", op, c.later(reply, indeterminate("http_"+strconv.Itoa(reply.Status), "", "the answer is no list of banks")))
+		return nil, fmt.Errorf("list banks for a %s: %w", op, c.later(reply, indeterminate("http_"+strconv.Itoa(reply.Status), "", "the answer is not a list of banks")))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -29,7 +29,7 @@ func (c *Connector) Check(cmd payment.Command) error {
 		check.Name("customer.first_name", cmd.Customer.FirstName),
 		check.Name("customer.last_name", cmd.Customer.LastName),
 		check.That(cmd.Customer.Email == "" || emailPattern.MatchString(cmd.Customer.Email), "customer.email", "must be an email address"),
-		check.That(cmd.Language == "" || languagePattern.MatchString(cmd.Language), "language", "must be two small letters"),
+		check.That(cmd.Language == "" || languagePattern.MatchString(cmd.Language), "language", "must be two lowercase letters"),
 		check.That(cmd.ReturnURL == "" || returnable(cmd.ReturnURL), "return_url", "must be an absolute URL without a semicolon"),
 	); err != nil {
 		return err

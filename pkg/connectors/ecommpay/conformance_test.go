@@ -28,16 +28,16 @@ import (
 // The requests of the Korean banks page with our texts for what it leaves open: payment_id in Gate, and the signature.
 // Language and method of the page come from its points 4 and 5, the language of Gate from its point 4.
 const (
-	seedPage = "/payment?project_id=200&payment_id=3936&payment_amount=10000&payment_currency=KRW&customer_id=123&customer_first_name=Kan&customer_last_name=Do" +
+	examplePage = "/payment?project_id=200&payment_id=3936&payment_amount=10000&payment_currency=KRW&customer_id=123&customer_first_name=Kan&customer_last_name=Do" +
 		"&customer_email=do@mail.com&language_code=ko&force_payment_method=online-korean-banks&signature=x"
-	seedPageDirect = "/payment?project_id=200&payment_id=3936&payment_amount=10000&payment_currency=KRW&customer_id=123&customer_first_name=Kan&customer_last_name=Do" +
+	examplePageDirect = "/payment?project_id=200&payment_id=3936&payment_amount=10000&payment_currency=KRW&customer_id=123&customer_first_name=Kan&customer_last_name=Do" +
 		"&language_code=ko&force_payment_method=online-korean-banks&signature=x"
-	seedSaleRedirect = `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"x"},"payment":{"amount":10000,"currency":"KRW"},` +
+	exampleSaleRedirect = `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"x"},"payment":{"amount":10000,"currency":"KRW"},` +
 		`"customer":{"id":"21","ip_address":"248.1.1.1","first_name":"Kon","last_name":"Do","email":"do@mail.com","language":"ko"},` +
 		`"return_url":{"decline":"http://return.url","success":"http://return.url"}}`
-	seedSale = `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"x"},"payment":{"amount":10000,"currency":"KRW"},` +
+	exampleSale = `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"x"},"payment":{"amount":10000,"currency":"KRW"},` +
 		`"customer":{"id":"customer123","ip_address":"248.1.1.1","first_name":"Kon","last_name":"Do"}}`
-	seedPayout = `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"x"},"payment":{"amount":10000,"currency":"KRW"},` +
+	examplePayout = `{"general":{"project_id":200,"payment_id":"` + order + `","signature":"x"},"payment":{"amount":10000,"currency":"KRW"},` +
 		`"customer":{"id":"100","ip_address":"248.1.1.1","first_name":"Kon","last_name":"Do","email":"do@mail.com"},` +
 		`"account":{"bank_id":140,"customer_name":"Do","number":"950-001413-01-010"}}`
 )
@@ -52,11 +52,11 @@ func TestConformance(t *testing.T) {
 	sale := deposit("gate")
 	sale.Customer = payment.Customer{ID: "customer123", IPAddress: "248.1.1.1", FirstName: "Kon", LastName: "Do"}
 	for name, h := range map[string]connectortest.Harness{
-		"page":          pageHarness(page, seedPage),
-		"page_direct":   pageHarness(direct, seedPageDirect),
-		"gate_redirect": gateHarness(t, redirect, "sale", seedSaleRedirect),
-		"gate":          gateHarness(t, sale, "sale", seedSale),
-		"payout":        gateHarness(t, payout(), "payout", seedPayout),
+		"page":          pageHarness(page, examplePage),
+		"page_direct":   pageHarness(direct, examplePageDirect),
+		"gate_redirect": gateHarness(t, redirect, "sale", exampleSaleRedirect),
+		"gate":          gateHarness(t, sale, "sale", exampleSale),
+		"payout":        gateHarness(t, payout(), "payout", examplePayout),
 	} {
 		t.Run(name, func(t *testing.T) { connectortest.Run(t, h) })
 	}

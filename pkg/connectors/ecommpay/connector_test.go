@@ -157,7 +157,7 @@ func TestSettings(t *testing.T) {
 	}
 	refused := map[string]func(*ecommpay.Settings){
 		"project_id must be":            func(s *ecommpay.Settings) { s.ProjectID = 0 },
-		"project_id must be more":       func(s *ecommpay.Settings) { s.ProjectID = -1 },
+		"project_id must be positive":   func(s *ecommpay.Settings) { s.ProjectID = -1 },
 		"secret must have":              func(s *ecommpay.Settings) { s.Secret = secret.Value{} },
 		"secret must have at least 16":  func(s *ecommpay.Settings) { s.Secret = secret.New("fifteen-bytes-x") },
 		"previous_secrets[0] must have": func(s *ecommpay.Settings) { s.SecretsPrevious = []secret.Value{{}} },

@@ -153,11 +153,11 @@ func TestLimitsOfACallback(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
 	hidden := strings.Repeat("hongGilDong", 12)
 	for limit, body := range map[string]string{
-		"a name in it is too long":     `{"` + hidden + `":1,"signature":"x"}`,
-		"nested too deeply":            strings.Repeat(`{"hongGilDong":`, 33) + `1` + strings.Repeat("}", 33),
-		"too many values":              `{"hongGilDong":[` + strings.Repeat("1,", 1024) + `1],"signature":"x"}`,
-		"its signed text is too long":  `{"` + hidden[:128] + `":[` + strings.Repeat("1,", 100) + `1],"signature":"x"}`,
-		"it goes wrong after line 1, ": `{"hongGilDong":1,"hongGilDong":2}`,
+		"a name in it is too long":    `{"` + hidden + `":1,"signature":"x"}`,
+		"nested too deeply":           strings.Repeat(`{"hongGilDong":`, 33) + `1` + strings.Repeat("}", 33),
+		"too many values":             `{"hongGilDong":[` + strings.Repeat("1,", 1024) + `1],"signature":"x"}`,
+		"its signed text is too long": `{"` + hidden[:128] + `":[` + strings.Repeat("1,", 100) + `1],"signature":"x"}`,
+		"syntax error after line 1, ": `{"hongGilDong":1,"hongGilDong":2}`,
 	} {
 		_, err := c.Webhook(nil, []byte(body), clock())
 		var refused *connectors.WebhookError

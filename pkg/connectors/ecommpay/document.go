@@ -52,7 +52,7 @@ func parseDocument(data []byte, limits boundedjson.Limits) (node, error) {
 		return node{}, errors.New("not read: " + bad.Error())
 	}
 	read := data[:bad.Offset]
-	return node{}, fmt.Errorf("%w: it goes wrong after line %d, byte %d", errDocument, 1+bytes.Count(read, []byte("\n")), len(read)-1-bytes.LastIndexByte(read, '\n'))
+	return node{}, fmt.Errorf("%w: syntax error after line %d, byte %d", errDocument, 1+bytes.Count(read, []byte("\n")), len(read)-1-bytes.LastIndexByte(read, '\n'))
 }
 
 // parseObject reads a document that must be an object.

@@ -143,11 +143,11 @@ func TestFragmentsOfTheDocument(t *testing.T) {
 func TestBrokenAnswers(t *testing.T) {
 	for _, body := range []string{example(t, "payout-success"), example(t, "gate-success"), `{"status":"success" "payment_id":"` + order + `"}`, taken[1:], taken + "}"} {
 		_, _, err := submitTo(t, payout(), 200, body)
-		if e := classified(t, err); e.Class != connectors.InDoubt || !strings.Contains(e.Evidence, "it goes wrong after line") {
+		if e := classified(t, err); e.Class != connectors.InDoubt || !strings.Contains(e.Evidence, "syntax error after line") {
 			t.Errorf("%s: got %+v", body, e)
 		}
 		_, err = lookUp(t, payment.Deposit, 200, body)
-		if e := classified(t, err); e.Class != connectors.InDoubt || !strings.Contains(e.Evidence, "it goes wrong after line") {
+		if e := classified(t, err); e.Class != connectors.InDoubt || !strings.Contains(e.Evidence, "syntax error after line") {
 			t.Errorf("%s: got %+v", body, e)
 		}
 	}

@@ -56,7 +56,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 		}, nil
 	case reply.Status != http.StatusOK:
 		message := masking.Text(doc.value("message"), payment.Command{})
-		return payment.Observation{}, c.later(reply, indeterminate(masking.Code(errorCode(doc, meaningOf)), message, "a query that was not answered: "+status))
+		return payment.Observation{}, c.later(reply, indeterminate(masking.Code(errorCode(doc, meaningOf)), message, "no answer to a query: "+status))
 	}
 	signature, err := signatureIn(doc)
 	if err == nil {

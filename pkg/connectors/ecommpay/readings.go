@@ -36,11 +36,11 @@ type hiding int
 
 const (
 	nothingHidden hiding = iota
-	fieldHidden          // a field that is read: the signed text has more than one reading
+	fieldHidden          // a field that is read: the signed text is ambiguous
 	numberHidden         // the payment's number: it is not even certain which payment it is about
 )
 
-var errReadings = errors.New("the signed text has more than one reading")
+var errReadings = errors.New("the signed text is ambiguous")
 
 // hidden looks for texts of a document, names and values alike, that go on like a field that is read. It costs no
 // more than reading the document did.

@@ -141,7 +141,7 @@ func TestCustomersTextsDecideNothing(t *testing.T) {
 func TestTwoReadings(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
 	indeterminate := connectors.Notice{Order: order, Answer: connectors.Answer{ContentType: "text/plain", Body: "OK"}, Observation: payment.Observation{
-		Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text has more than one reading"}}}
+		Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true, Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text is ambiguous"}}}
 	paid := callback("purchase", "success", "sale", "success", "0")
 	for _, text := range []string{"a;payment:status:success", "x;payment:description:y", "x;operation:code:0", "x;sum_real:amount:1", "x;redirect_data:url:https://evil.example.com", "x;payment:sum:amount:1"} {
 		for _, body := range []string{echoed("description", text), echoed("message", text), strings.Replace(paid, `"Some text"`, `"`+text+`"`, 1)} {

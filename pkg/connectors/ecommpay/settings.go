@@ -96,7 +96,7 @@ func (s *Settings) validate() error {
 	exists := s.Codes[codeDuplicate]
 	p.Must(exists == "" || exists == connectors.MeansDuplicate || exists == connectors.MeansInDoubt,
 		"codes: %s must be %s or %s: the provider has the payment", codeDuplicate, connectors.MeansDuplicate, connectors.MeansInDoubt)
-	p.Must(s.ProjectID > 0, "project_id must be more than 0")
+	p.Must(s.ProjectID > 0, "project_id must be positive")
 	p.Must(len(s.Secret.Reveal()) >= minSecret, "secret must have at least %d bytes", minSecret)
 	for i, previous := range s.SecretsPrevious {
 		p.Must(len(previous.Reveal()) >= minSecret, "previous_secrets[%d] must have at least %d bytes", i, minSecret)
@@ -107,7 +107,7 @@ func (s *Settings) validate() error {
 	p.Must(!strings.Contains(s.MerchantCallbackURL, ";"), "callback_url must have no semicolon")
 	p.Must(s.ReturnURL == "" || returnable(s.ReturnURL), "return_url must be an absolute URL without a semicolon")
 	p.Must(len(s.MerchantCallbackURL) <= payment.MaxURL && len(s.ReturnURL) <= payment.MaxURL, "callback_url and return_url must have at most %d bytes", payment.MaxURL)
-	p.Must(languagePattern.MatchString(s.Language), "language must be two small letters")
+	p.Must(languagePattern.MatchString(s.Language), "language must be two lowercase letters")
 	p.Must(slices.Contains(depositMethods, s.DepositMethod), "deposit_method must be one of %s", strings.Join(depositMethods, ", "))
 	p.Must(s.SettlingDelay >= MinSettlingDelay, "settling_delay must be at least %v", MinSettlingDelay)
 	p.Must(s.PageLifetime >= MinPageLifetime && s.PageLifetime <= MaxPageLifetime, "page_lifetime must be %v to %v", MinPageLifetime, MaxPageLifetime)

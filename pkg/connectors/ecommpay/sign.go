@@ -135,10 +135,10 @@ func verify(keys []secret.Value, root node, most textLimit, signature string) (*
 		return nil, errors.New("a value inside is not covered by the signature")
 	}
 	if len(signature) != base64.StdEncoding.EncodedLen(sha512.Size) { // which no sorting could change
-		return nil, errors.New("the signature fits no secret")
+		return nil, errors.New("the signature matches no secret")
 	}
 	if !signed.fits(keys, signature) {
-		return nil, errors.New("the signature fits no secret")
+		return nil, errors.New("the signature matches no secret")
 	}
 	return signed, nil
 }

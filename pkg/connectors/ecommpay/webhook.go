@@ -24,7 +24,7 @@ func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (c
 	}
 	order := named(doc)
 	if !payment.ValidOrder(order) {
-		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "the payment's id is missing or no order number of ours"}
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "the payment's id is missing or not an order number of ours"}
 	}
 	notice := connectors.Notice{Order: order, Answer: answer, Digest: signed.digest()}
 	switch signed.hidden() {

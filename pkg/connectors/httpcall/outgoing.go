@@ -35,7 +35,7 @@ const (
 )
 
 // errWithdrawn answers a write that comes after its request was given up.
-var errWithdrawn = errors.New("the request was given up before it was written")
+var errWithdrawn = errors.New("the request was abandoned before it was written")
 
 type outgoingKey struct{}
 

@@ -55,15 +55,15 @@ type Reply struct {
 func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err error) {
 	transport, ok := provable(client)
 	if !ok {
-		return Reply{}, notSent("nothing was tried", errors.New("the HTTP client was not made by httpcall.NewClient"))
+		return Reply{}, notSent("no request was made", errors.New("the HTTP client was not made by httpcall.NewClient"))
 	}
 	if err := ctx.Err(); err != nil {
-		return Reply{}, notSent("the call's time had ended before anything was tried", &cause{plain(err), err})
+		return Reply{}, notSent("the call's deadline had passed before a request was made", &cause{plain(err), err})
 	}
 	out, ctx := newOutgoing(ctx)
 	req, err := build(ctx, r)
 	if err != nil {
-		return Reply{}, notSent("nothing was tried", err)
+		return Reply{}, notSent("no request was made", err)
 	}
 	_, span := startSpan(ctx, r.Method, req.URL)
 	defer func() { endSpan(span, reply.Status, err) }()
@@ -77,7 +77,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err
 		return Reply{}, keptBack(out, res, err)
 	}
 	if err != nil {
-		return Reply{}, inDoubt("the request was written and no reply came", "", &cause{plain(err), err})
+		return Reply{}, inDoubt("the request was written, no reply arrived", "", &cause{plain(err), err})
 	}
 	return read(res, out, r.ReplyLimit)
 }
@@ -103,7 +103,7 @@ func build(ctx context.Context, r Request) (*http.Request, error) {
 	for key := range r.Header {
 		switch http.CanonicalHeaderKey(key) {
 		case "Idempotency-Key", "X-Idempotency-Key":
-			return nil, fmt.Errorf("the header %s makes Go send a request twice", key)
+			return nil, fmt.Errorf("the header %s would make Go repeat the request", key)
 		}
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, nil)

@@ -13,7 +13,7 @@ import (
 )
 
 // Ambiguous says, for people, why nothing is read from a document whose [Reading] is not unique.
-const Ambiguous = "the signed text has more than one reading"
+const Ambiguous = "the signed text is ambiguous"
 
 // Limits of what is read in more than one way. Longer names and longer texts are not certain.
 const (

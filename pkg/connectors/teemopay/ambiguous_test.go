@@ -63,7 +63,7 @@ func TestTextsThatHaveMoreThanOneReading(t *testing.T) {
 	c := newReceiver(t)
 	want := connectors.Notice{Order: "OrderNoExample", Answer: connectors.Answer{ContentType: "text/plain", Body: "SUCCESS"}, Observation: payment.Observation{
 		Kind: payment.Indeterminate, Source: payment.FromWebhook, Known: true,
-		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text has more than one reading"},
+		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "the signed text is ambiguous"},
 	}}
 	for name, body := range map[string][]byte{
 		"a parameter that could be a field":  callbackWith(t, payinCallback, extra{"paymentInfo": "https://kr-payin.example/c?token=a&paymentKey=1"}),

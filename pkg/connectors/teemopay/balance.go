@@ -50,7 +50,7 @@ func (c *Connector) inquire(ctx context.Context, path string, request any) (obje
 	case bad != nil:
 		return nil, bad
 	case env.code != codeProcessed:
-		return nil, indeterminate(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a question that was not answered")
+		return nil, indeterminate(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "no answer to a query")
 	case env.data == nil:
 		return nil, indeterminate("200", "", "an answer without data")
 	}
@@ -61,11 +61,11 @@ func (c *Connector) inquire(ctx context.Context, path string, request any) (obje
 func (f fields) wonCut(name string) (payment.Money, error) {
 	whole, fraction, dotted := strings.Cut(f[name], ".")
 	if dotted && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
-		return payment.Money{}, fmt.Errorf("%s is no amount", name)
+		return payment.Money{}, fmt.Errorf("%s is not an amount", name)
 	}
 	amount, err := payment.ParseMoney(whole, "KRW")
 	if err != nil {
-		return payment.Money{}, fmt.Errorf("%s is missing or no amount", name)
+		return payment.Money{}, fmt.Errorf("%s is missing or not an amount", name)
 	}
 	return amount, nil
 }

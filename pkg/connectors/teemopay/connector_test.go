@@ -157,7 +157,7 @@ func fieldsOf(t testing.TB, body []byte) map[string]any {
 	return f
 }
 
-func TestSubmitSendsTheRequestOfTheSeed(t *testing.T) {
+func TestSubmitSendsTheRequestOfThePayInPage(t *testing.T) {
 	g := newGateway(t, reply(acceptedVA))
 	c := connect(t, settings(t, g.URL), fixedNonce{})
 	o, err := c.Submit(testContext(t), deposit(""))

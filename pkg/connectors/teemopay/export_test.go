@@ -16,7 +16,7 @@ func (c *Connector) Answered(q connectors.Query, reply httpcall.Reply) (payment.
 	return c.answered(q, reply)
 }
 
-// ReadStatement reads a page of the books without the network.
+// ReadStatement reads a page of the statement without the network.
 func ReadStatement(page []byte, op payment.Operation) ([]connectors.StatementLine, string, error) {
 	data, err := parseObject(page)
 	if err != nil {

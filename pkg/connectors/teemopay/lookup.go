@@ -60,7 +60,7 @@ func (c *Connector) answered(q connectors.Query, reply httpcall.Reply) (payment.
 			Reason: &payment.Reason{Code: payment.ReasonNotFound, ProviderCode: strconv.Itoa(env.code)},
 		}, nil
 	case env.code != codeProcessed:
-		return payment.Observation{}, indeterminate(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "a query that was not answered")
+		return payment.Observation{}, indeterminate(masking.Code(strconv.Itoa(env.code)), masking.Text(env.message, payment.Command{}), "no answer to a query")
 	case f["merchantOrderNo"] != q.Order:
 		return payment.Observation{}, indeterminate("200", "", "the answer does not name our order")
 	case q.Operation == payment.Payout:

@@ -37,7 +37,7 @@ func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error)
 	code, ok := f.integer("code")
 	data, err := o.object("data")
 	if !ok || err != nil {
-		return envelope{}, indeterminate(status, "", "the body is no envelope with a code and data")
+		return envelope{}, indeterminate(status, "", "the body is not an envelope with code and data")
 	}
 	return envelope{code: code, message: f["msg"], data: data}, nil
 }
@@ -62,7 +62,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	}
 	amount, err := f.won("amount")
 	if err != nil {
-		return payment.Observation{}, known(indeterminate(code, "", "the answer's amount is no whole number of won"), f)
+		return payment.Observation{}, known(indeterminate(code, "", "the answer's amount is not a whole number of won"), f)
 	}
 	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f.short("tradeNo"), Amount: amount}
 	return c.outcome(cmd, o, f, env.data)
@@ -89,7 +89,7 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 	deposit := cmd.Operation == payment.Deposit
 	switch {
 	case ok && status == 3 && !o.Amount.IsZero() && o.Amount != cmd.Amount:
-		return payment.Observation{}, known(indeterminate("3", "", "the refusal speaks of another amount"), f)
+		return payment.Observation{}, known(indeterminate("3", "", "the refusal names another amount"), f)
 	case ok && status == 3:
 		return payment.Observation{}, &connectors.Error{
 			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMsg"]), Reference: f.short("tradeNo"),
@@ -98,7 +98,7 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 	case ok && (status == 1 || status == 0 && deposit && kind == typeKYCVA):
 		if deposit {
 			if o.Action = c.depositAction(kind, data); o.Action == nil {
-				return payment.Observation{}, known(indeterminate(f["status"], "", "the provider has the order and does not say where to pay"), f)
+				return payment.Observation{}, known(indeterminate(f["status"], "", "the provider has the order but gave no payment instructions"), f)
 			}
 		}
 		return o, nil

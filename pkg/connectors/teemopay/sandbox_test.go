@@ -111,7 +111,7 @@ func TestSimulatedBalance(t *testing.T) {
 	mustHold(999_500, 0)
 }
 
-// The books, the query and the callbacks must tell the same of each payment.
+// The statement, the query and the callbacks must tell the same of each payment.
 func TestSimulatedStatement(t *testing.T) {
 	box, c := simulate(t)
 	for _, order := range []string{"waits", "paid", "twice"} {
@@ -151,7 +151,7 @@ func TestSimulatedStatement(t *testing.T) {
 			q.Order = line.Order
 			asked, err := c.Lookup(testContext(t), q)
 			if err != nil || asked.Kind != o.Kind || asked.Reference != o.Reference || !slices.Equal(asked.Transfers, o.Transfers) {
-				t.Errorf("%s: the query says %+v, %v, the books %+v", line.Order, asked, err, o)
+				t.Errorf("%s: the query says %+v, %v, the statement %+v", line.Order, asked, err, o)
 			}
 			if received := map[string]int64{"paid": 1000, "twice": 1700}[line.Order]; op == payment.Deposit && o.SettledAmount.Minor != received {
 				t.Errorf("%s: received %s, want %d", line.Order, o.SettledAmount, received)

@@ -128,7 +128,7 @@ func verified(keys []*rsa.PublicKey, body []byte, nonce string) (fields, error) 
 			return f, nil
 		}
 	}
-	return nil, errors.New("the signature fits no key")
+	return nil, errors.New("the signature matches no key")
 }
 
 // maxNonce bounds a nonce; the docs speak of 32 characters.

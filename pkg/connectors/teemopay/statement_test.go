@@ -231,7 +231,7 @@ func TestStatementLines(t *testing.T) {
 		"payout refunded in part":  {record(out, "status", "5"), payment.PartialReversal, 0, nil, payment.ReasonPartlyReversed},
 
 		"paid, the sum differs":   {record(in, "paymentList", list(paid("TSO1", "4000.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
-		"a payment stands twice":  {record(in, "transactionAmount", `"10000"`, "paymentList", list(paid("TSO1", "5000"), paid("TSO1", "5000"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
+		"a payment occurs twice":  {record(in, "transactionAmount", `"10000"`, "paymentList", list(paid("TSO1", "5000"), paid("TSO1", "5000"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
 		"a payment of nothing":    {record(in, "paymentList", list(paid("TSO1", "0.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
 		"a payment without name":  {record(in, "paymentList", list(paid("", "5000.00"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},
 		"a sum beyond an amount":  {record(in, "paymentList", list(paid("TSO1", "999999999999999"), paid("TSO2", "1"))), payment.Indeterminate, 0, nil, payment.ReasonIndeterminate},

@@ -99,7 +99,7 @@ func (c *Connector) timely(header http.Header, receivedAt time.Time) bool {
 func notice(f fields) (connectors.Notice, error) {
 	order := f["merchantOrderNo"]
 	if !payment.ValidOrder(order) {
-		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "merchantOrderNo is missing or no order number of ours"}
+		return connectors.Notice{}, &connectors.WebhookError{Refusal: connectors.BadWebhook, Problem: "merchantOrderNo is missing or not an order number of ours"}
 	}
 	n := connectors.Notice{Order: order, Operation: payment.Payout, Answer: answer}
 	if aboutDeposit(f) {

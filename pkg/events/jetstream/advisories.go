@@ -75,7 +75,7 @@ func (c *Conn) WatchAdvisories(ctx context.Context) error {
 func (c *Conn) handleAdvisory(ctx context.Context, m *nats.Msg) {
 	var a advisory
 	if err := json.Unmarshal(m.Data, &a); err != nil {
-		c.log.Warn("an advisory that cannot be read", "subject", m.Subject, "error", err)
+		c.log.Warn("unreadable advisory", "subject", m.Subject, "error", err)
 		return
 	}
 	if a.Stream != events.StreamCommands && a.Stream != events.StreamWebhooks || a.Reason == termReason {
@@ -83,10 +83,10 @@ func (c *Conn) handleAdvisory(ctx context.Context, m *nats.Msg) {
 	}
 	if a.Stream == events.StreamCommands && a.Reason == reasonDeleted {
 		// No dead letter even if a server that is behind still shows the message: most likely it was worked.
-		c.log.Warn("a message was deleted while it was in work", "stream", a.Stream, "sequence", a.Sequence, "consumer", a.Consumer)
+		c.log.Warn("message deleted while it was in flight", "stream", a.Stream, "sequence", a.Sequence, "consumer", a.Consumer)
 		return
 	}
-	reason, detail := events.DeadMaxDeliveries, fmt.Sprintf("consumer %s gave it up after %d deliveries", a.Consumer, a.Deliveries)
+	reason, detail := events.DeadMaxDeliveries, fmt.Sprintf("consumer %s stopped after %d deliveries", a.Consumer, a.Deliveries)
 	if subjectMatches(adviceTerminated+".>", m.Subject) {
 		reason, detail = events.DeadTerminated, fmt.Sprintf("terminated at consumer %s: %s", a.Consumer, a.Reason)
 	}
@@ -97,7 +97,7 @@ func (c *Conn) handleAdvisory(ctx context.Context, m *nats.Msg) {
 		return
 	}
 	c.stat.undelivered.Add(1)
-	c.log.Error("the broker gave a message up: somebody changed a consumer or terminated it by hand", "stream", a.Stream,
+	c.log.Error("undelivered message dead-lettered: a consumer was changed or the message was terminated manually", "stream", a.Stream,
 		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "said", a.Reason, "deliveries", a.Deliveries, "kept", err == nil, "error", err)
 }
 
@@ -110,7 +110,7 @@ func (c *Conn) keepUndelivered(ctx context.Context, a advisory, reason events.De
 	raw, err := stream.GetMsg(ctx, a.Sequence)
 	if errors.Is(err, njs.ErrMsgNotFound) {
 		// What reached a limit is not deleted by the broker: it was worked after all, or moved by a concurrent writer.
-		return reason == events.DeadMaxDeliveries, errors.New("it cannot be read any more")
+		return reason == events.DeadMaxDeliveries, errors.New("the message no longer exists")
 	}
 	if err != nil {
 		return false, err
@@ -126,7 +126,7 @@ func (c *Conn) keepUndelivered(ctx context.Context, a advisory, reason events.De
 	}
 	if a.Stream == events.StreamCommands {
 		if _, err := c.remove(ctx, a.Stream, a.Sequence); err != nil {
-			return ack.Duplicate, fmt.Errorf("kept, but: %w", err)
+			return ack.Duplicate, fmt.Errorf("dead letter stored, but: %w", err)
 		}
 	}
 	return ack.Duplicate, nil

@@ -21,7 +21,7 @@ func (c *Conn) publishApart(ctx context.Context, msg *nats.Msg, ref payment.Ref)
 	case err == nil:
 		return events.ErrQueued
 	case !errors.Is(err, events.ErrNotQueued):
-		c.log.DebugContext(ctx, "workers cannot be asked for the queue", "provider", ref.Provider, "order", ref.Order, "error", err)
+		c.log.DebugContext(ctx, "cannot ask workers about the queue; will retry", "provider", ref.Provider, "order", ref.Order, "error", err)
 	}
 	return c.publish(ctx, msg)
 }

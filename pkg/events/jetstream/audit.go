@@ -32,7 +32,7 @@ func (c *Conn) appendAudit(ctx context.Context, r events.AuditRecord, after *uin
 	if err == nil {
 		r.LogState = state
 	} else { // what a person must do now must not wait for the log
-		c.log.WarnContext(ctx, "the audit record cannot say how the log stands", "error", err)
+		c.log.WarnContext(ctx, "cannot add the state of the log to the audit record", "error", err)
 	}
 	for wait := newBackoff(); ; {
 		link, err := c.lastAudit(ctx)
@@ -144,7 +144,7 @@ func auditEntry(raw *njs.RawStreamMsg) AuditEntry {
 		entry.Problem = "it is not an audit record"
 	}
 	if person := events.AccountPerson(entry.Account); entry.Problem == "" && person != "" && person != entry.Record.By {
-		entry.Problem = fmt.Sprintf("it says %q, and was written by the account %s", entry.Record.By, entry.Account)
+		entry.Problem = fmt.Sprintf("it names %q, but was written by the account %s", entry.Record.By, entry.Account)
 		entry.Record = events.AuditRecord{}
 	}
 	return entry
@@ -184,7 +184,7 @@ func (c *Conn) Person(ctx context.Context) (string, error) {
 		return "", nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("ask the server who this user is: %w", err)
+		return "", fmt.Errorf("identify the NATS user: %w", err)
 	}
 	var answer struct {
 		Data struct {
@@ -192,7 +192,7 @@ func (c *Conn) Person(ctx context.Context) (string, error) {
 		} `json:"data"`
 	}
 	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return "", fmt.Errorf("ask the server who this user is: %w", err)
+		return "", fmt.Errorf("identify the NATS user: %w", err)
 	}
 	return events.AccountPerson(answer.Data.Account), nil
 }

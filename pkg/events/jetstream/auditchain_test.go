@@ -70,7 +70,7 @@ func TestAuditIsAChain(t *testing.T) {
 	}
 	// An administrator takes a record away: a stream without deny_delete, as one restored in its place would be.
 	rewrite(t, js, func(records []*njs.RawStreamMsg) []*njs.RawStreamMsg { return append(records[:3:3], records[4:8]...) })
-	if found := verified(t, reconnect(t, server.URL(), testConfig())); !strings.Contains(found, "says that it follows record") {
+	if found := verified(t, reconnect(t, server.URL(), testConfig())); !strings.Contains(found, "claims to follow record") {
 		t.Errorf("a record less: %s", found)
 	}
 }
@@ -90,7 +90,7 @@ func TestChangedAuditRecordIsSeen(t *testing.T) {
 		records[1].Data = []byte(strings.Replace(string(records[1].Data), "a test", "a lie", 1))
 		return records
 	})
-	if found := verified(t, reconnect(t, server.URL(), testConfig())); !strings.Contains(found, `"sequence":3`) || !strings.Contains(found, "was another") {
+	if found := verified(t, reconnect(t, server.URL(), testConfig())); !strings.Contains(found, `"sequence":3`) || !strings.Contains(found, "was changed") {
 		t.Errorf("found %s", found)
 	}
 }

@@ -14,7 +14,7 @@ import (
 const copyPrefix = "COPY"
 
 func copyStream(c Config) njs.StreamConfig {
-	stream := baseStream(c, events.StreamAuditCopy, "The records of AUDIT once more", "copy.*.*.*.*")
+	stream := baseStream(c, events.StreamAuditCopy, "Copy of AUDIT", "copy.*.*.*.*")
 	stream.MaxAge, stream.DenyDelete, stream.DenyPurge = c.AuditRetention, true, true
 	return stream
 }

@@ -89,7 +89,7 @@ func (a *auditChain) next(e AuditEntry) {
 		a.found(e.Sequence, "%s", e.Problem)
 	}
 	if gap := e.Sequence - a.last.Sequence; a.last.Sequence != 0 && gap != 1 {
-		a.found(e.Sequence, "%d records before it are missing", gap-1)
+		a.found(e.Sequence, "%d earlier records are missing", gap-1)
 		return
 	}
 	link := e.Record.Previous
@@ -98,7 +98,7 @@ func (a *auditChain) next(e AuditEntry) {
 	}
 	if link == (events.AuditLink{}) {
 		if a.began || a.last.Record.LogState != (events.LogState{}) {
-			a.found(e.Sequence, "it has no link to the record before it: it was not written by payctl or a worker")
+			a.found(e.Sequence, "it has no link to the previous record: it was not written by payctl or a worker")
 		}
 		return
 	}
@@ -106,11 +106,11 @@ func (a *auditChain) next(e AuditEntry) {
 	a.check.Chained++
 	switch {
 	case link.Sequence != e.Sequence-1:
-		a.found(e.Sequence, "it says that it follows record %d", link.Sequence)
+		a.found(e.Sequence, "it claims to follow record %d", link.Sequence)
 	case a.last.Sequence != 0 && link.Hash != a.last.hash:
-		a.found(e.Sequence, "the record before it was another when this one was written")
+		a.found(e.Sequence, "the previous record was changed after this one was written")
 	case a.last.Sequence == 0 && link.Sequence == 0 && e.Sequence != 1:
-		a.found(e.Sequence, "records before it are missing")
+		a.found(e.Sequence, "earlier records are missing")
 	}
 }
 
@@ -146,7 +146,7 @@ func (c *Conn) compareCopy(ctx context.Context, kept map[string]AuditEntry, chec
 		case raw.Subject != events.StoredCopySubject(original.Subject):
 			check.Findings = append(check.Findings, AuditFinding{original.Sequence, fmt.Sprintf("its copy %d was written by another account: %s", raw.Sequence, raw.Subject)})
 		case original.hash != events.AuditHash(original.Subject, raw.Data):
-			check.Findings = append(check.Findings, AuditFinding{original.Sequence, fmt.Sprintf("its copy %d is another", raw.Sequence)})
+			check.Findings = append(check.Findings, AuditFinding{original.Sequence, fmt.Sprintf("its copy %d differs", raw.Sequence)})
 		}
 	}
 	check.Copies = len(copies)

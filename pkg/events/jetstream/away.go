@@ -12,7 +12,7 @@ import (
 
 // errNotMade says that a stream or consumer could not be made or changed. A user without the right gets no answer, as from a
 // broker that is away, so this is never taken for an outage.
-var errNotMade = errors.New("does this user have the right? payctl streams apply does it as administrator")
+var errNotMade = errors.New("does this user have the permission? run payctl streams apply as administrator")
 
 // Away reports whether an error of [Connect] or of [Conn.EnsureStreams] can end by itself: no server is there, its name is not
 // known yet, or the cluster elects a leader. A login that is refused, a certificate that is not trusted, a server that is too

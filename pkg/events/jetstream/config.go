@@ -125,7 +125,7 @@ func (c Config) Validate() error {
 		}
 	}
 	if slices.Contains(c.Upstreams, events.IngressIntake) {
-		problems = append(problems, fmt.Errorf("upstream %q: the name is the ingress's", events.IngressIntake))
+		problems = append(problems, fmt.Errorf("upstream %q: the name is reserved for the ingress", events.IngressIntake))
 	}
 	if c.PublishTimeout >= c.AckWait {
 		problems = append(problems, errors.New("publish_timeout must be shorter than ack_wait"))

@@ -66,7 +66,7 @@ func (o Options) Validate() error {
 		problems = append(problems, errors.New("at least one URL of NATS is required"))
 	}
 	if o.Name == "" {
-		problems = append(problems, errors.New("the client needs a name"))
+		problems = append(problems, errors.New("a client name is required"))
 	}
 	if o.Logger == nil || o.Now == nil {
 		problems = append(problems, errors.New("a logger and a clock are required"))
@@ -266,10 +266,10 @@ func checkVersion(version string) error {
 			if major > oldestMajor || major == oldestMajor && minor >= oldestMinor {
 				return nil
 			}
-			return fmt.Errorf("%w: it is %s, and %d.%d or newer is needed for scheduled messages", ErrServerTooOld, version, oldestMajor, oldestMinor)
+			return fmt.Errorf("%w: it is %s; scheduled messages require %d.%d or newer", ErrServerTooOld, version, oldestMajor, oldestMinor)
 		}
 	}
-	return fmt.Errorf("nats-server has version %q, which is not understood; %d.%d or newer is needed", version, oldestMajor, oldestMinor)
+	return fmt.Errorf("cannot parse the nats-server version %q; %d.%d or newer is required", version, oldestMajor, oldestMinor)
 }
 
 // Ready returns nil when the connection stands, the log has not lost its past ([Conn.GuardLog]), this process may take
@@ -306,7 +306,7 @@ func (c *Conn) Close() error {
 	defer c.nc.Close()
 	_ = c.endStats() // it cannot fail
 	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
-		return fmt.Errorf("close NATS: acknowledgements may be lost and their messages repeated: %w", err)
+		return fmt.Errorf("close NATS: acknowledgements may be lost and messages redelivered: %w", err)
 	}
 	return nil
 }

@@ -27,7 +27,7 @@ const intakeConsumer = "intake"
 // afterwards is repaired for ever; [Conn.Ready] tells of it.
 func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) {
-		return fmt.Errorf("consume commands: %q cannot be a provider", provider)
+		return fmt.Errorf("consume commands: %q is not a valid provider name", provider)
 	}
 	return c.consume(ctx, events.StreamCommands, slots, handler,
 		c.consumerConfig(commandsConsumer(provider), c.cfg.MaxAckPending, "*.requested."+provider+".*"))
@@ -83,7 +83,7 @@ func (c *Conn) paced(upstream string, handler queue.Handler) queue.Handler {
 // ConsumeWebhooks gives the webhooks of one provider to handler, as ConsumeCommands does.
 func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) {
-		return fmt.Errorf("consume webhooks: %q cannot be a provider", provider)
+		return fmt.Errorf("consume webhooks: %q is not a valid provider name", provider)
 	}
 	return c.consume(ctx, events.StreamWebhooks, slots, handler,
 		c.consumerConfig(webhooksConsumer(provider), c.cfg.WebhookMaxAckPending, "webhook.received."+provider+".*"))
@@ -180,7 +180,7 @@ func (s *consumer) begin(ctx context.Context) (*subscription, error) {
 			return nil, err
 		}
 		s.setTrouble(err)
-		s.conn.log.Warn("the consumer cannot begin yet", "consumer", s.config.Durable, "error", err)
+		s.conn.log.Warn("consumer not available yet; will retry", "consumer", s.config.Durable, "error", err)
 	}
 }
 
@@ -198,7 +198,7 @@ func (s *consumer) run(ctx context.Context, sub *subscription) {
 				return
 			}
 		} else {
-			s.conn.log.Warn("subscription is made again", "consumer", s.config.Durable, "error", err)
+			s.conn.log.Warn("subscription renewed", "consumer", s.config.Durable, "error", err)
 		}
 		s.conn.stat.resubscribes.Add(1)
 		if sub.received {
@@ -276,4 +276,4 @@ func (s *consumer) pending(ctx context.Context) (uint64, error) {
 	return info.NumPending, nil
 }
 
-var errStalled = errors.New("messages wait and nothing is delivered")
+var errStalled = errors.New("messages are ready but not delivered")

@@ -12,7 +12,7 @@ import (
 const fitEvery = 250 * time.Millisecond
 
 // errUnfit ends a subscription of a process that must take no messages now.
-var errUnfit = errors.New("this process takes no messages")
+var errUnfit = errors.New("this process does not accept messages")
 
 // fitness says whether this process may take messages.
 type fitness struct {

@@ -35,7 +35,7 @@ func watchWrites(t *testing.T, c *jetstream.Conn, probed ...string) {
 func notWritable(c *jetstream.Conn, streams ...string) bool {
 	text := fmt.Sprint(c.Ready())
 	for _, stream := range []string{events.StreamPayments, events.StreamCommands, events.StreamWebhooks} {
-		named := strings.Contains(text, stream+" cannot be written since ")
+		named := strings.Contains(text, stream+" not writable since ")
 		wanted := false
 		for _, one := range streams {
 			wanted = wanted || one == stream
@@ -99,7 +99,7 @@ func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 	}
 	eventually(t, "an ingress that is not ready", func() bool { return notWritable(ingress, events.StreamCommands, events.StreamWebhooks) })
 	eventually(t, "a worker that is not ready", func() bool { return notWritable(worker, events.StreamPayments) })
-	if text := ingress.Ready().Error(); !strings.Contains(text, "no answer to a publish") || !strings.Contains(text, "restart that nats-server") {
+	if text := ingress.Ready().Error(); !strings.Contains(text, "no answer to a publish") || !strings.Contains(text, "then restart it") {
 		t.Errorf("not ready: %s", text)
 	}
 	disk.MakeRoom()

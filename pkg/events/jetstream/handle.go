@@ -75,7 +75,7 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	c := s.conn
 	d, err := newDelivery(m)
 	if err != nil {
-		c.log.Error("a delivery that is not of JetStream", "subject", m.Subject, "error", err)
+		c.log.Error("delivery without JetStream metadata; dropped", "subject", m.Subject, "error", err)
 		return
 	}
 	c.stat.deliveries.Add(1)
@@ -87,9 +87,9 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	verdict, hostile := queue.RetryAfter(0), hostileHeader(d)
 	switch {
 	case hostile != "":
-		c.log.ErrorContext(ctx, "a message orders the broker about; it is not obeyed", "stream", d.stream, "sequence", d.message.Sequence,
+		c.log.ErrorContext(ctx, "a message has headers that give the broker orders; dead-lettered", "stream", d.stream, "sequence", d.message.Sequence,
 			"subject", d.message.Subject, "header", hostile, "next", "find out who could publish it: docs/deploy-nats.md")
-		verdict = queue.DeadLetter(events.DeadHostile, "the header "+hostile+" orders the broker about")
+		verdict = queue.DeadLetter(events.DeadHostile, "the header "+hostile+" gives the broker orders")
 	case c.past.shut.Load(): // it was on its way when the log was found to have lost its past
 		verdict = queue.RetryAfter(c.cfg.RetryDelay)
 	case c.fit.check() == nil: // else another process takes it
@@ -107,7 +107,7 @@ func (c *Conn) judge(ctx context.Context, handler queue.Handler, d *delivery) (v
 	defer func() {
 		if cause := recover(); cause != nil {
 			c.stat.panics.Add(1)
-			c.log.ErrorContext(ctx, "a handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
+			c.log.ErrorContext(ctx, "handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
 				"panic", panicText(cause), "stack", string(debug.Stack()))
 			verdict = queue.RetryAfter(c.cfg.RetryDelay)
 		}

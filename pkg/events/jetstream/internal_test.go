@@ -50,7 +50,7 @@ func TestReplyOf(t *testing.T) {
 func TestCheckVersion(t *testing.T) {
 	for version, problem := range map[string]string{
 		"2.12.0": "", "2.15.2": "", "3.0.0": "", "2.12.0-RC.1": "",
-		"2.11.9": "too old", "1.99.0": "too old", "": "not understood", "dev": "not understood", "2.x.1": "not understood",
+		"2.11.9": "too old", "1.99.0": "too old", "": "cannot parse", "dev": "cannot parse", "2.x.1": "cannot parse",
 	} {
 		err := checkVersion(version)
 		if problem == "" && err != nil || problem != "" && (err == nil || !strings.Contains(err.Error(), problem)) {

@@ -85,7 +85,7 @@ func (c *Conn) ReportLevels(ctx context.Context, providers []string) error {
 	defer ticker.Stop()
 	for {
 		if err := c.readLevels(ctx, read, providers); err != nil && ctx.Err() == nil {
-			c.log.Warn("the levels of the queue cannot be read", "error", err)
+			c.log.Warn("cannot read queue levels; will retry", "error", err)
 		}
 		select {
 		case <-ctx.Done():

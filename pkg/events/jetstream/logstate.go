@@ -70,7 +70,7 @@ func (c *Conn) CheckLog(ctx context.Context) ([]string, error) {
 		}
 	})
 	if held := now.Last + 1 - now.First; deleted(now) > accepted {
-		problems = append(problems, fmt.Sprintf("holds %d events where %d stood: some were deleted", now.Messages, held))
+		problems = append(problems, fmt.Sprintf("has %d events where %d were: some were deleted", now.Messages, held))
 	}
 	return problems, err
 }
@@ -88,7 +88,7 @@ func (c *Conn) remembered(ctx context.Context, stream njs.Stream, then, now even
 	forgets := c.now().Add(retentionSlack - c.cfg.PaymentRetention)
 	switch {
 	case now.Last < then.Last:
-		return fmt.Sprintf("ends at event %d and had %d before: it was made again, or restored from an older copy", now.Last, then.Last)
+		return fmt.Sprintf("ends at event %d and had %d before: it was recreated, or restored from an older copy", now.Last, then.Last)
 	case now.First > then.Last && !then.LastAt.Before(forgets):
 		return fmt.Sprintf("begins at event %d; events up to %d of %s are missing and not too old", now.First, then.Last, then.LastAt.Format(time.RFC3339))
 	case now.First > then.First && !then.FirstAt.Before(forgets):
@@ -103,7 +103,7 @@ func (c *Conn) remembered(ctx context.Context, stream njs.Stream, then, now even
 	case err != nil:
 		return fmt.Sprintf("event %d cannot be read: %v", then.Last, err)
 	case hash != then.Hash:
-		return fmt.Sprintf("event %d is another than it was: the log was made again", then.Last)
+		return fmt.Sprintf("event %d has changed: the log was recreated", then.Last)
 	}
 	return ""
 }

@@ -39,7 +39,7 @@ func (s *open) run(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		s.conn.log.Warn("following payments in doubt begins again", "error", err)
+		s.conn.log.Warn("restarting the reader of payments in doubt", "error", err)
 		if began {
 			wait = newBackoff()
 		}

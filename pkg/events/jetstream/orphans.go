@@ -244,7 +244,7 @@ func (c *Conn) deadLetterOrphan(ctx context.Context, raw *njs.RawStreamMsg) (mov
 	if ref, ok := events.SubjectRef(raw.Subject); ok {
 		provider = ref.Provider
 	}
-	deadLetter := c.deadLetter(d, events.DeadUnknownProvider, "nobody consumes commands of provider "+provider)
+	deadLetter := c.deadLetter(d, events.DeadUnknownProvider, "no worker serves provider "+provider)
 	if err := c.publish(ctx, deadLetter); err != nil {
 		return false, fmt.Errorf("dead letter: %w", err)
 	}

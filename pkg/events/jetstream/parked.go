@@ -33,7 +33,7 @@ func (c *Conn) ParkedOrders(ctx context.Context, provider string) ([]payment.Ref
 	filter := "parked.*.*"
 	if provider != "" {
 		if !payment.ValidProvider(provider) {
-			return nil, fmt.Errorf("parked orders: %q cannot be a provider", provider)
+			return nil, fmt.Errorf("parked orders: %q is not a valid provider name", provider)
 		}
 		filter = "parked." + provider + ".*"
 	}

@@ -23,10 +23,10 @@ type LogMarks interface {
 }
 
 // ErrLogLost says that the log ends before what was seen of it, or is another one.
-var ErrLogLost = errors.New("the log of payments has lost its past, as after a restore from an older copy")
+var ErrLogLost = errors.New("the log of payments lost events, for example by a restore from an older copy")
 
 // NextLogLost is what a person does about a log that lost its past.
-const NextLogLost = "nothing is executed until a person accepts the log: docs/operators.md#a-log-that-lost-its-past, then payctl log accept"
+const NextLogLost = "nothing is executed until an operator accepts the log: docs/operators.md#a-log-that-lost-its-past, then payctl log accept"
 
 const (
 	// pastEvery is how often the log is compared with what was seen of it.
@@ -93,7 +93,7 @@ func (p *past) disconnected() {
 	defer p.mu.Unlock()
 	p.losses++
 	if p.guarded && !errors.Is(p.problem, ErrLogLost) {
-		p.become(errors.New("the log was not compared since the connection to NATS was lost"))
+		p.become(errors.New("the log was not checked since the connection to NATS was lost"))
 	}
 }
 
@@ -102,7 +102,7 @@ func (p *past) guard() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.guarded = true
-	p.become(errors.New("the log was not compared yet"))
+	p.become(errors.New("the log was not checked yet"))
 }
 
 // lossCount counts how often the connection was lost.
@@ -223,7 +223,7 @@ func (c *Conn) askMark(ctx context.Context, marks LogMarks) events.LogMark {
 	mark, err := marks.Mark(ctx)
 	if silent := err != nil; silent != c.past.silent && c.stopping.Err() == nil {
 		if c.past.silent = silent; silent {
-			c.log.Warn("mark of the log cannot be read; only this process's own is compared", "error", err)
+			c.log.Warn("cannot read the shared log mark; using this process's own", "error", err)
 		}
 	}
 	return mark
@@ -242,7 +242,7 @@ func (c *Conn) raiseMark(ctx context.Context, marks LogMarks, now events.LogMark
 
 func lostError(now, kept events.LogMark) error {
 	if now.Log != kept.Log {
-		return fmt.Errorf("%w: it was made at %s, and one made at %s was worked with until %s", ErrLogLost, now.Log, kept.Log, kept.At.UTC().Format(time.RFC3339))
+		return fmt.Errorf("%w: it was created at %s; until %s workers used one created at %s", ErrLogLost, now.Log, kept.Log, kept.At.UTC().Format(time.RFC3339))
 	}
 	return fmt.Errorf("%w: it ends at sequence %d, and %d was seen at %s", ErrLogLost, now.Sequence, kept.Sequence, kept.At.UTC().Format(time.RFC3339))
 }
@@ -250,7 +250,7 @@ func lostError(now, kept events.LogMark) error {
 // reportLog opens or shuts the work, and says so when that is news.
 func (c *Conn) reportLog(err error, losses uint64, now, kept events.LogMark) {
 	if err != nil && c.past.short < pastTries && !errors.Is(c.past.err(), ErrLogLost) {
-		err = fmt.Errorf("the log is asked again, it lacks what was seen: it ends at sequence %d, and %d was seen", now.Sequence, kept.Sequence)
+		err = fmt.Errorf("the log ends at sequence %d, but %d was seen before; checking again", now.Sequence, kept.Sequence)
 		c.past.set(err, losses)
 		return
 	}
@@ -258,9 +258,9 @@ func (c *Conn) reportLog(err error, losses uint64, now, kept events.LogMark) {
 	news := c.past.set(err, losses)
 	switch {
 	case news && err != nil:
-		c.log.Error("nothing is executed: the log lacks what was seen of it", "error", err, "sequence", now.Sequence, "seen", kept.Sequence, "next", NextLogLost)
+		c.log.Error("nothing is executed: the log lost events", "error", err, "sequence", now.Sequence, "seen", kept.Sequence, "next", NextLogLost)
 	case news && wasLost:
-		c.log.Info("the log is worked with again", "sequence", now.Sequence)
+		c.log.Info("the log is complete again; processing continues", "sequence", now.Sequence)
 	}
 }
 

@@ -220,7 +220,7 @@ func TestAMomentaryLossHealsByItself(t *testing.T) {
 		if err != nil {
 			t.Error(err)
 		}
-		if got := strings.Contains(lines.String(), "lacks what was seen"); got != told || m.asked <= answers {
+		if got := strings.Contains(lines.String(), "the log lost events"); got != told || m.asked <= answers {
 			t.Errorf("after %d answers told is %t, asked %d times\n%s", answers, got, m.asked, &lines)
 		}
 	}

@@ -33,7 +33,7 @@ var validTimer = regexp.MustCompile(`^[a-z0-9]{1,16}$`)
 // reason must give way when others wait (Message.Pending).
 func (c *Conn) ConsumePayments(ctx context.Context, provider, timer string, statuses []payment.Status, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) || !validTimer.MatchString(timer) {
-		return fmt.Errorf("consume payments: %q of %q cannot be a timer", timer, provider)
+		return fmt.Errorf("consume payments: %q of %q is not a valid timer", timer, provider)
 	}
 	if len(statuses) == 0 {
 		return errors.New("consume payments: no status")
@@ -41,7 +41,7 @@ func (c *Conn) ConsumePayments(ctx context.Context, provider, timer string, stat
 	var filters []string
 	for _, s := range statuses {
 		if !s.Valid() {
-			return fmt.Errorf("consume payments: %q is no status", s)
+			return fmt.Errorf("consume payments: %q is not a status", s)
 		}
 		filters = append(filters, events.PaymentSubject(s, payment.Ref{Provider: provider, Order: "*"}))
 	}

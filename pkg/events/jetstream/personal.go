@@ -51,7 +51,7 @@ func (c *Conn) commandsOf(ctx context.Context, p payment.Payment) ([]events.Pers
 		if cmd, err := events.DecodeCommand(m); err == nil && cmd.Fingerprint() == p.Fingerprint && p.TakenFor(cmd.Upstream) {
 			return ""
 		}
-		return "another command of the order waits for a worker; it becomes a dead letter"
+		return "another command of the order is queued and will be dead-lettered"
 	}
 	queued, err := c.messagesOf(ctx, events.StreamCommands, events.CommandFilter(p.Ref), needed)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *Conn) webhooksOf(ctx context.Context, ref payment.Ref) ([]events.Person
 	}
 	received, err := c.messagesOf(ctx, events.StreamWebhooks, events.WebhookSubject(ref), func(m events.Message) string {
 		if m.Sequence > judged {
-			return "a webhook that no worker has judged yet"
+			return "a webhook that no worker has processed yet"
 		}
 		return ""
 	})
@@ -77,7 +77,7 @@ func (c *Conn) webhooksOf(ctx context.Context, ref payment.Ref) ([]events.Person
 		return nil, err
 	}
 	waiting, err := c.messagesOf(ctx, events.StreamWebhooks, events.WaitingSubject(ref, "*"), func(events.Message) string {
-		return "a webhook that is judged later"
+		return "a webhook that is parked"
 	})
 	return append(received, waiting...), err
 }
@@ -108,7 +108,7 @@ func (c *Conn) deadLettersOf(ctx context.Context, ref payment.Ref) ([]events.Per
 	for _, l := range deadLetters {
 		m := events.Personal{Stream: events.StreamDeadLetters, Subject: l.Message.Subject, Sequence: l.Sequence, StoredAt: l.StoredAt}
 		if l.Stream == events.StreamWebhooks {
-			m.Needed = "a webhook that became a dead letter; replay or drop it first"
+			m.Needed = "a dead-lettered webhook; replay or drop it first"
 		}
 		all = append(all, m)
 	}

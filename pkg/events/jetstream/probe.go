@@ -83,7 +83,7 @@ func (c *Conn) probe(ctx context.Context, stream string) {
 	}
 	err := c.writeProbe(ctx, stream)
 	if replyOf(err) == refused && !noRoom(err) && ctx.Err() == nil {
-		c.log.Error("probe of a stream is refused", "stream", stream, "error", err)
+		c.log.Error("stream probe refused", "stream", stream, "error", err)
 	}
 }
 

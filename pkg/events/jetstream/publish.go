@@ -59,7 +59,7 @@ func replyOf(err error) reply {
 }
 
 // errTaken says that a publish was refused because another message stands where none was expected.
-var errTaken = errors.New("another message is there already")
+var errTaken = errors.New("another message exists already")
 
 // send publishes once and waits for the acknowledgement, at most Config.PublishTimeout.
 func (c *Conn) send(ctx context.Context, msg *nats.Msg) (uint64, error) {

@@ -56,7 +56,7 @@ func (c *Conn) askQueued(ctx context.Context, ref payment.Ref) (events.Queued, e
 	}
 	var answer queuedAnswer
 	if err := events.Unmarshal(m.Data, &answer); err != nil {
-		return events.Queued{}, fmt.Errorf("answer of a worker: %w", err)
+		return events.Queued{}, fmt.Errorf("reply of a worker: %w", err)
 	}
 	switch {
 	case answer.Problem != "":
@@ -119,14 +119,14 @@ func (c *Conn) answerOne(ctx context.Context, m *nats.Msg) {
 	case err == nil:
 		answer.Found = true
 	case !errors.Is(err, events.ErrNotQueued):
-		answer.Problem = "the queue cannot be read"
-		c.log.WarnContext(ctx, "a question of an ingress cannot be answered", "provider", ref.Provider, "order", ref.Order, "error", err)
+		answer.Problem = "cannot read the queue"
+		c.log.WarnContext(ctx, "cannot answer a queue query of an ingress", "provider", ref.Provider, "order", ref.Order, "error", err)
 	}
 	text, err := json.Marshal(answer)
 	if err == nil {
 		err = m.Respond(text)
 	}
 	if err != nil {
-		c.log.WarnContext(ctx, "a question of an ingress was not answered", "provider", ref.Provider, "order", ref.Order, "error", err)
+		c.log.WarnContext(ctx, "queue query of an ingress not answered", "provider", ref.Provider, "order", ref.Order, "error", err)
 	}
 }

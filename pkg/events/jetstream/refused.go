@@ -24,7 +24,7 @@ const (
 // refusedStream is for people to look at, so it is the one stream that forgets what is old when it is full. It has no
 // schedules and no rollups: no header can remove or forge a message.
 func refusedStream(c Config) njs.StreamConfig {
-	refused := baseStream(c, events.StreamRefusedWebhooks, "Webhooks that were refused, masked", "webhook.refused.*.*")
+	refused := baseStream(c, events.StreamRefusedWebhooks, "Refused webhooks, masked", "webhook.refused.*.*")
 	refused.MaxAge, refused.MaxMsgSize, refused.MaxBytes = refusedRetention, events.MaxRefusedBytes, c.RefusedBytes
 	refused.MaxMsgsPerSubject, refused.Discard = events.RefusedPerBucket, njs.DiscardOld
 	return refused

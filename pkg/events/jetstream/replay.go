@@ -16,10 +16,10 @@ import (
 const HeaderReplayOf = "Payonce-Replay-Of"
 
 // ErrNoPlace says that a dead letter does not name a place to send it to.
-var ErrNoPlace = errors.New("this is no place to send a message to")
+var ErrNoPlace = errors.New("not a subject to publish to")
 
 // ErrTruncated says that only a part of a message was kept, because it was too big to be worked.
-var ErrTruncated = errors.New("only a part of the message was kept")
+var ErrTruncated = errors.New("only a part of the message was stored")
 
 const deadPrefix = "Payonce-Dead-"
 

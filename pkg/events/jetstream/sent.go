@@ -29,7 +29,7 @@ const (
 // each and returns it.
 func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
 	if !payment.ValidProvider(provider) || from.IsZero() {
-		return fmt.Errorf("sent payments: %q cannot be a provider, or there is no time to begin with", provider)
+		return fmt.Errorf("sent payments: %q is not a valid provider name, or the start time is missing", provider)
 	}
 	if err := c.readSent(ctx, provider, from, to, each); err != nil {
 		return fmt.Errorf("sent payments of %s: %w", provider, err)

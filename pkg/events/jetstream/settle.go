@@ -49,11 +49,11 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 	case queue.Forward:
 		err = c.forward(ctx, d, v.Subject)
 	default:
-		err = fmt.Errorf("verdict %d is not known", v.Kind)
+		err = fmt.Errorf("unknown verdict %d", v.Kind)
 	}
 	if err != nil {
 		c.stat.unsettled.Add(1)
-		c.log.ErrorContext(ctx, "a verdict could not be carried out", "stream", d.stream, "sequence", d.message.Sequence, "error", err)
+		c.log.ErrorContext(ctx, "cannot carry out a verdict; will retry", "stream", d.stream, "sequence", d.message.Sequence, "error", err)
 		answer = nakText(c.cfg.RetryDelay)
 	}
 	c.answer(ctx, d.raw, answer)
@@ -70,7 +70,7 @@ func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
 			return
 		}
 		if c.nc.IsClosed() || !wait.sleep(ctx) {
-			c.log.WarnContext(ctx, "an acknowledgement was not sent", "subject", m.Subject, "error", err)
+			c.log.WarnContext(ctx, "acknowledgement not sent", "subject", m.Subject, "error", err)
 			return
 		}
 	}
@@ -91,7 +91,7 @@ func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdi
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	place, ok := parkingPlace(d)
 	if !ok {
-		return fmt.Errorf("park: %s has no place to be parked", d.message.Subject)
+		return fmt.Errorf("park: %s cannot be parked", d.message.Subject)
 	}
 	msg := c.resend(d, place, "park")
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
@@ -119,7 +119,7 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 
 // errGoing says that a schedule stands in the way that will not deliver anything any more, or that it has
 // just changed.
-var errGoing = errors.New("the schedule in the way is being taken away")
+var errGoing = errors.New("replacing an older schedule")
 
 // bringForward returns nil when the schedule that stands in the way will deliver the message in flight again,
 // not later than at. One that is later is replaced, in one step that the server compares: if it fires at that

@@ -41,16 +41,16 @@ func streamConfigs(c Config) []njs.StreamConfig {
 		payments.RePublish = &njs.RePublish{Source: "payment.>", Destination: events.WrittenSubject, HeadersOnly: true}
 	}
 
-	deadLetters := baseStream(c, events.StreamDeadLetters, "What could not be worked, with the reason", "deadletter.*.*")
+	deadLetters := baseStream(c, events.StreamDeadLetters, "Messages that could not be processed, with the reason", "deadletter.*.*")
 	deadLetters.MaxAge, deadLetters.MaxBytes = c.DeadLetterRetention, c.DeadLetterBytes
 
 	// What customers must do is personal and needed for a short time only; the log just names it. Erasing it deletes
 	// single messages, so that no purge is needed.
-	actions := baseStream(c, events.StreamActions, "What customers must do to pay: links and accounts, for a short time", "action.stored.*.*.*")
+	actions := baseStream(c, events.StreamActions, "Payment pages and accounts for customers, kept for a short time", "action.stored.*.*.*")
 	actions.MaxAge, actions.MaxMsgSize = c.ActionRetention, MaxMessageBytes
 	actions.DenyPurge, actions.AllowDirect = true, true
 
-	audit := baseStream(c, events.StreamAudit, "What people did by hand, and why", "operator.*.*.*")
+	audit := baseStream(c, events.StreamAudit, "Actions of operators, with their reasons", "operator.*.*.*")
 	audit.MaxAge = c.AuditRetention
 	if c.Accounts { // the server writes the account of who wrote a record into its subject
 		audit.Subjects = append(audit.Subjects, "audit.*.*.*.*")
@@ -73,7 +73,7 @@ const maxIngressBytes = 1 << 30
 // an upstream's it has no schedules and no rollups.
 func ingressStream(c Config) njs.StreamConfig {
 	stream := intakeStream(c, events.IngressIntake)
-	stream.Description = "What the ingress takes by HTTP"
+	stream.Description = "Accepted by the ingress over HTTP"
 	for _, subject := range []string{"webhook.received.*.*", events.ProbeSubject(stream.Name)} {
 		stream.Subjects = append(stream.Subjects, events.IntakeSubject(events.IngressIntake, subject))
 	}
@@ -88,7 +88,7 @@ const maxIntakeBytes = 256 << 20
 // intakeStream takes what one upstream publishes, as work for the intake. It has no schedules and so no
 // rollups: no header can remove or forge a message.
 func intakeStream(c Config, upstream string) njs.StreamConfig {
-	intake := baseStream(c, events.IntakeStream(upstream), "What the upstream "+upstream+" publishes",
+	intake := baseStream(c, events.IntakeStream(upstream), "Published by the upstream "+upstream+" publishes",
 		events.IntakeSubject(upstream, "deposit.requested.*.*"), events.IntakeSubject(upstream, "payout.requested.*.*"),
 		events.IntakeSubject(upstream, "clarification.requested.*.*"))
 	intake.Retention, intake.MaxMsgSize, intake.MaxBytes = njs.WorkQueuePolicy, MaxMessageBytes, maxIntakeBytes

@@ -79,7 +79,7 @@ func (c *Conn) putBack(ctx context.Context, raw *njs.RawStreamMsg) error {
 		return err
 	}
 	c.stat.undelivered.Add(1)
-	c.log.Error("the broker delivered a command no more: somebody gave a consumer a limit of deliveries",
+	c.log.Error("requeued an undelivered command: a consumer was given a delivery limit",
 		"sequence", raw.Sequence, "subject", again.Subject)
 	return nil
 }

@@ -59,7 +59,7 @@ func (u *unreadables) note(ctx context.Context, c *Conn, ref payment.Ref, sequen
 	}
 	u.known[ref] = sequence
 	u.some.Store(true)
-	c.log.ErrorContext(ctx, "the last event of a payment cannot be read; nothing is done about it until a person steps over the event",
+	c.log.ErrorContext(ctx, "the last event of a payment cannot be read; it is left alone until an operator skips the event",
 		"provider", ref.Provider, "order", ref.Order, "sequence", sequence, "problem", bad.Problem(), "next", bad.Next())
 	if !u.following && c.begin() {
 		u.following = true

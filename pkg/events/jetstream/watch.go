@@ -91,7 +91,7 @@ func (h *notifier) run() {
 		if ctx.Err() != nil {
 			return
 		}
-		h.conn.log.Warn("following the log begins again", "error", err)
+		h.conn.log.Warn("restarting the log reader", "error", err)
 		if began {
 			wait = newBackoff()
 		}

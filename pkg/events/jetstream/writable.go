@@ -25,8 +25,8 @@ const (
 )
 
 // nextNotWritable is what a person does about a stream that cannot be written.
-const nextNotWritable = "make room on the disk of the nats-server that leads the stream, then restart that nats-server: " +
-	"it refuses writes until its restart, whatever room there is (docs/runbooks/PayonceStreamNotWritable.md)"
+const nextNotWritable = "free disk space on the nats-server that leads the stream, then restart it: " +
+	"it refuses writes until its restart (docs/runbooks/PayonceStreamNotWritable.md)"
 
 // writes knows which streams store what this process publishes.
 //
@@ -147,7 +147,7 @@ func (w *writes) err() error {
 	var problems []error
 	for _, stream := range slices.Sorted(maps.Keys(w.streams)) {
 		if f := w.streams[stream]; f != nil && f.confirmed {
-			problems = append(problems, fmt.Errorf("%s cannot be written since %s: %w; next: %s",
+			problems = append(problems, fmt.Errorf("%s not writable since %s: %w; next: %s",
 				stream, f.since.UTC().Format(time.RFC3339), f.err, nextNotWritable))
 		}
 	}
@@ -168,14 +168,14 @@ func (c *Conn) noteWrite(subject string, publish uint64, ack *njs.PubAck, err er
 			err = fmt.Errorf("no answer to a publish (%w)", err)
 		}
 		if c.writes.failed(stream, publish, noRoom(err), err, c.now(), c.nc.ConnectedServerId()) {
-			c.log.Error("stream cannot be written", "stream", stream, "error", err, "next", nextNotWritable)
+			c.log.Error("stream not writable", "stream", stream, "error", err, "next", nextNotWritable)
 		}
 	}
 }
 
 func (c *Conn) noteStored(stream string) {
 	if c.writes.stored(stream) {
-		c.log.Info("stream can be written again", "stream", stream)
+		c.log.Info("stream writable again", "stream", stream)
 	}
 }
 

@@ -57,7 +57,7 @@ type Options struct {
 // Validate reports a prefix that cannot be.
 func (o Options) Validate() error {
 	if strings.ContainsAny(o.Prefix, "{}") {
-		return errors.New("redis: the prefix of keys must have no braces")
+		return errors.New("redis: the key prefix must not have braces")
 	}
 	return nil
 }

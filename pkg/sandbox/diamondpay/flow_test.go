@@ -47,7 +47,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(c.order, func(t *testing.T) {
 			s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.AutoPay = true })
-			path, content := v1Path, s.seed000(c.order)
+			path, content := v1Path, s.exampleKRW(c.order)
 			if c.op == sandbox.Payout {
 				path, content = payoutPath, s.payout(c.order)
 			}
@@ -79,7 +79,7 @@ func TestFaults(t *testing.T) {
 
 func TestFailedChannelIsSeenByQueries(t *testing.T) {
 	s := newStand(t, nil)
-	s.post(v1Path, s.seed000("D-x-channel"))
+	s.post(v1Path, s.exampleKRW("D-x-channel"))
 	s.post(payoutPath, s.payout("P-x-channel"))
 	if answer := s.get(v2Path + "/D-x-channel"); !strings.Contains(answer, `"real_amount":0,"fee":0,"status":4`) {
 		t.Error(answer)
@@ -93,7 +93,7 @@ func TestQueryFaultsAndDuplicates(t *testing.T) {
 	s := newStand(t, byHand)
 	const order = "D-x-lag-x-accept-duplicates"
 	for range 2 {
-		if answer := s.post(v1Path, s.seed000(order)); code(answer) != codeOK {
+		if answer := s.post(v1Path, s.exampleKRW(order)); code(answer) != codeOK {
 			t.Error(answer)
 		}
 	}
@@ -110,7 +110,7 @@ func TestQueryFaultsAndDuplicates(t *testing.T) {
 		if err := s.box.Release(provider, order); err != nil {
 			t.Fatal(err)
 		}
-		if answer := s.post(v1Path, s.seed000(order)); code(answer) != codeOK {
+		if answer := s.post(v1Path, s.exampleKRW(order)); code(answer) != codeOK {
 			t.Error(answer)
 		}
 	}
@@ -129,7 +129,7 @@ func TestNotificationsAreRepeatedUntilTheRightAnswer(t *testing.T) {
 	}))
 	defer hook.Close()
 	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Retry, a.AutoPay = Retry(1), true })
-	s.post(v1Path, with(s.seed000("D1"), change{"notify_url": hook.URL}))
+	s.post(v1Path, with(s.exampleKRW("D1"), change{"notify_url": hook.URL}))
 	o := s.wait("D1", sandbox.Acknowledged(1))
 	if int(calls.Load()) != len(answers) || len(o.Callbacks[0].Deliveries) != len(answers) {
 		t.Errorf("%d calls, %+v", calls.Load(), o.Callbacks)
@@ -140,7 +140,7 @@ func TestNotificationsAreAbandoned(t *testing.T) {
 	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "OK") }))
 	defer hook.Close()
 	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Retry, a.AutoPay = Retry(1), true })
-	s.post(v1Path, with(s.seed000("D1"), change{"notify_url": hook.URL}))
+	s.post(v1Path, with(s.exampleKRW("D1"), change{"notify_url": hook.URL}))
 	o := s.wait("D1", func(o sandbox.Order) bool { return len(o.Callbacks) == 1 && o.Callbacks[0].Abandoned })
 	if n := len(o.Callbacks[0].Deliveries); n != 11 { // one, and ten again
 		t.Errorf("%d deliveries", n)

@@ -15,7 +15,7 @@ func TestRefusals(t *testing.T) {
 		byHand(settings, a)
 		settings.MinAmount, settings.MaxAmount = 10_000, 2_000_000
 	})
-	v1, v2, pays := s.seed000("D1"), s.seed001("D1"), s.payout("P1")
+	v1, v2, pays := s.exampleKRW("D1"), s.exampleV2("D1"), s.payout("P1")
 	for _, c := range []struct {
 		name    string
 		path    string
@@ -67,12 +67,12 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
-	for path, content := range map[string]change{v1Path: s.seed000(long(33)), v2Path: s.seed001(long(65)), payoutPath: s.payout("P 1")} {
+	for path, content := range map[string]change{v1Path: s.exampleKRW(long(33)), v2Path: s.exampleV2(long(65)), payoutPath: s.payout("P 1")} {
 		if answer := s.post(path, content); code(answer) != codeParameters {
 			t.Errorf("%s: %s", path, answer)
 		}
 	}
-	if answer := s.post(v2Path, s.seed001(long(64))); code(answer) != codeOK {
+	if answer := s.post(v2Path, s.exampleV2(long(64))); code(answer) != codeOK {
 		t.Error(answer)
 	}
 	if answer := s.post(payoutPath, s.payout(long(64))); code(answer) != codeDuplicate {
@@ -93,7 +93,7 @@ func TestTaiwaneseFields(t *testing.T) {
 		}
 		return list
 	}
-	right := s.seed002("D1")
+	right := s.exampleTWD("D1")
 	for _, c := range []struct {
 		name   string
 		change change
@@ -114,7 +114,7 @@ func TestTaiwaneseFields(t *testing.T) {
 		}
 	}
 	for n, list := range [][]string{numbers(1), numbers(10)} {
-		if answer := s.post(v1Path, with(s.seed002(long(n+1)), change{"last_numbers": list})); code(answer) != codeOK {
+		if answer := s.post(v1Path, with(s.exampleTWD(long(n+1)), change{"last_numbers": list})); code(answer) != codeOK {
 			t.Error(answer)
 		}
 	}

@@ -105,24 +105,24 @@ func with(content, more change) change {
 	return content
 }
 
-// seed000 is the request of the KRW deposit page, numbers as texts.
-func (s *stand) seed000(order string) change {
+// exampleKRW is the request of the KRW deposit page, numbers as texts.
+func (s *stand) exampleKRW(order string) change {
 	return change{
 		"amount": "130000000", "name": "테스", "user_id": "playerA", "notify_url": s.hook + "/notification", "payment_cl_id": order,
 		"platform_id": "PF0002", "request_time": "1595504136", "service_id": "SVC0026",
 	}
 }
 
-// seed001 is the request of the v2 deposit page.
-func (s *stand) seed001(order string) change {
+// exampleV2 is the request of the v2 deposit page.
+func (s *stand) exampleV2(order string) change {
 	return change{
 		"amount": "50000000", "notify_url": s.hook + "/notification", "payment_cl_id": order,
 		"platform_id": "PF0002", "request_time": "1595504136", "service_id": "SVC0015",
 	}
 }
 
-// seed002 is the request of the TWD deposit page with the name, which its table requires and its example leaves out.
-func (s *stand) seed002(order string) change {
+// exampleTWD is the request of the TWD deposit page with the name, which its table requires and its example leaves out.
+func (s *stand) exampleTWD(order string) change {
 	return change{
 		"amount": 48389, "last_numbers": []string{"12345", "67890", "11111"}, "notify_url": s.hook + "/gateway/test-notification",
 		"payment_cl_id": order, "platform_id": "PF0002", "request_time": 1766005863, "service_id": "SVC0025", "name": "王小明",

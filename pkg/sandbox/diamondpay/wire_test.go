@@ -11,16 +11,16 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// TestSeed000 compares with both answers of the KRW deposit page (v1).
-func TestSeed000(t *testing.T) {
+// TestKRWDepositPage compares with both answers of the KRW deposit page (v1).
+func TestKRWDepositPage(t *testing.T) {
 	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) { settings.LinksOnly, a.MoveDelay = true, time.Hour })
-	same(t, "standard", s.post(v1Path, s.seed000("DEVPM00014581")), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","register_link":"https://portal.sandbox.invalid/gateway/register/v1/payments/PM00000001"}}`)
+	same(t, "standard", s.post(v1Path, s.exampleKRW("DEVPM00014581")), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","register_link":"https://portal.sandbox.invalid/gateway/register/v1/payments/PM00000001"}}`)
 	if o := s.order("DEVPM00014581"); o.Charges[0].Amount != 1_300_000 || o.Charges[0].Method != "SVC0026" {
 		t.Errorf("%+v", o)
 	}
 	s = newStand(t, byHand)
-	same(t, "with the order", s.post(v1Path, with(s.seed000("DEVPM00014581"), change{"amount": 50000})), `{"error_code":"0000","data":{"link":"http://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","payment_info":{"amount":50000,"display_amount":49600,"payment_id":"PM00000001","payment_cl_id":"DEVPM00014581","receiver":{"card_name":"test_name","card_number":"201400000001","bank_name":"test_bank","bank_branch":""},"sender":{"card_name":"테스","card_number":"*************123456","bank_name":"test_bank"},"token":"00001"}}}`)
-	body, err := SignedRequest(MD5, "sandbox-other", s.seed000("D2"))
+	same(t, "with the order", s.post(v1Path, with(s.exampleKRW("DEVPM00014581"), change{"amount": 50000})), `{"error_code":"0000","data":{"link":"http://portal.sandbox.invalid/gateway/portal/v1/payments/PM00000001","payment_info":{"amount":50000,"display_amount":49600,"payment_id":"PM00000001","payment_cl_id":"DEVPM00014581","receiver":{"card_name":"test_name","card_number":"201400000001","bank_name":"test_bank","bank_branch":""},"sender":{"card_name":"테스","card_number":"*************123456","bank_name":"test_bank"},"token":"00001"}}}`)
+	body, err := SignedRequest(MD5, "sandbox-other", s.exampleKRW("D2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,22 +48,22 @@ func TestNamedAmounts(t *testing.T) {
 	} {
 		s := newStand(t, c.change)
 		amount := change{"amount": c.won * 100}
-		if answer := s.post(v1Path, with(s.seed000("D1"), amount)); !strings.Contains(answer, c.v1) {
+		if answer := s.post(v1Path, with(s.exampleKRW("D1"), amount)); !strings.Contains(answer, c.v1) {
 			t.Errorf("v1, %d won: %s", c.won, answer)
 		}
-		if answer := s.post(v2Path, with(s.seed001("D2"), amount)); !strings.Contains(answer, c.v2) {
+		if answer := s.post(v2Path, with(s.exampleV2("D2"), amount)); !strings.Contains(answer, c.v2) {
 			t.Errorf("v2, %d won: %s", c.won, answer)
 		}
 	}
 }
 
-func TestSeed001(t *testing.T) {
+func TestV2DepositPage(t *testing.T) {
 	s := newStand(t, byHand)
 	for n, service := range []string{"SVC0015", "SVC0016", "SVC0017"} {
 		order := fmt.Sprintf("DEVPM0001458%d", n)
-		same(t, service, s.post(v2Path, with(s.seed001(order), change{"service_id": service})), fmt.Sprintf(`{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/cashier/PM%08[1]d","payment_id":"PM%08[1]d","payment_cl_id":"%[2]s","amount":50001000,"qr_code_content":"00020101021238600010A000000727%08[1]d","token":"t%07[1]d","card_name":"TEST","card_number":"2014%08[1]d","bank_name":"KB Kookmin Bank","bank_code":"KBSTAR_KR"}}`, n+1, order))
+		same(t, service, s.post(v2Path, with(s.exampleV2(order), change{"service_id": service})), fmt.Sprintf(`{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/cashier/PM%08[1]d","payment_id":"PM%08[1]d","payment_cl_id":"%[2]s","amount":50001000,"qr_code_content":"00020101021238600010A000000727%08[1]d","token":"t%07[1]d","card_name":"TEST","card_number":"2014%08[1]d","bank_name":"KB Kookmin Bank","bank_code":"KBSTAR_KR"}}`, n+1, order))
 	}
-	body, err := SignedRequest(MD5, "sandbox-other", s.seed001("D2"))
+	body, err := SignedRequest(MD5, "sandbox-other", s.exampleV2("D2"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,16 +74,16 @@ func TestSeed001(t *testing.T) {
 	same(t, "error", answer, `{"error_code":"0004","error_msg":"Signature verification failed!"}`)
 }
 
-func TestSeed002(t *testing.T) {
+func TestTWDDepositPage(t *testing.T) {
 	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		settings.Currency, settings.CamelCase, a.MoveDelay = "TWD", true, time.Hour
 	})
 	const order = "test_tw_card_1766005863_25"
-	same(t, "camelCase", s.post(v1Path, s.seed002(order)), `{"data":{"link":"https://portal.sandbox.invalid/payment/index.html?token=PM00000001","paymentInfo":{"amount":48389,"displayAmount":48389,"paymentClId":"test_tw_card_1766005863_25","paymentId":"PM00000001","receiver":{"bankBranch":"","bankLogo":"","bankName":"臺灣企銀","cardName":"test","cardNumber":"201400000001"},"token":"无须附言"}},"errorCode":"0000"}`)
+	same(t, "camelCase", s.post(v1Path, s.exampleTWD(order)), `{"data":{"link":"https://portal.sandbox.invalid/payment/index.html?token=PM00000001","paymentInfo":{"amount":48389,"displayAmount":48389,"paymentClId":"test_tw_card_1766005863_25","paymentId":"PM00000001","receiver":{"bankBranch":"","bankLogo":"","bankName":"臺灣企銀","cardName":"test","cardNumber":"201400000001"},"token":"无须附言"}},"errorCode":"0000"}`)
 	if o := s.order(order); o.Charges[0].Amount != 48389 || o.Charges[0].Details["last_numbers"] != `["12345","67890","11111"]` {
 		t.Errorf("%+v", o)
 	}
-	same(t, "errors stay in snake_case", s.post(v1Path, s.seed002(order)), `{"error_code":"0014","error_msg":"Duplicate order number"}`)
+	same(t, "errors stay in snake_case", s.post(v1Path, s.exampleTWD(order)), `{"error_code":"0014","error_msg":"Duplicate order number"}`)
 	s.pay(order, 0)
 	if notice := s.next(); !strings.Contains(notice, `"amount":48389,"real_amount":48389,`) {
 		t.Error(notice)
@@ -94,12 +94,12 @@ func TestSeed002(t *testing.T) {
 	}
 
 	s = newStand(t, taiwan)
-	same(t, "snake_case", s.post(v1Path, s.seed002(order)), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/payment/index.html?token=PM00000001","payment_info":{"amount":48389,"display_amount":48389,"payment_cl_id":"test_tw_card_1766005863_25","payment_id":"PM00000001","receiver":{"bank_branch":"","bank_logo":"","bank_name":"臺灣企銀","card_name":"test","card_number":"201400000001"},"token":"无须附言"}}}`)
+	same(t, "snake_case", s.post(v1Path, s.exampleTWD(order)), `{"error_code":"0000","data":{"link":"https://portal.sandbox.invalid/payment/index.html?token=PM00000001","payment_info":{"amount":48389,"display_amount":48389,"payment_cl_id":"test_tw_card_1766005863_25","payment_id":"PM00000001","receiver":{"bank_branch":"","bank_logo":"","bank_name":"臺灣企銀","card_name":"test","card_number":"201400000001"},"token":"无须附言"}}}`)
 }
 
-func TestSeed002RequestInCamelCase(t *testing.T) {
+func TestTWDDepositPageInCamelCase(t *testing.T) {
 	s := newStand(t, taiwan)
-	body, err := SignedRequest(MD5, secret, s.seed002("D1"))
+	body, err := SignedRequest(MD5, secret, s.exampleTWD("D1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func TestSeed002RequestInCamelCase(t *testing.T) {
 
 func TestDepositNotification(t *testing.T) {
 	s := newStand(t, byHand)
-	s.post(v1Path, with(s.seed000("97a968b4a9db497c8c03198e395a38c6"), change{"amount": 400000, "name": nil}))
+	s.post(v1Path, with(s.exampleKRW("97a968b4a9db497c8c03198e395a38c6"), change{"amount": 400000, "name": nil}))
 	s.pay("97a968b4a9db497c8c03198e395a38c6", 0)
 	got := s.next()
 	cut := strings.Index(got, `,"sign":"`)
@@ -134,7 +134,7 @@ func TestDepositNotification(t *testing.T) {
 	s = newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		settings.SignType, a.MoveDelay = HMACSHA256, time.Hour
 	})
-	s.post(v1Path, s.seed000("D1"))
+	s.post(v1Path, s.exampleKRW("D1"))
 	s.pay("D1", 1_299_996) // the customer pays another amount
 	got = s.next()
 	if !strings.Contains(got, `"amount":130000000,"real_amount":129999600,`) || !strings.Contains(got, `"payment_cl_name":"테스"`) ||
@@ -201,7 +201,7 @@ func TestQueries(t *testing.T) {
 	s := newStand(t, func(settings *Settings, a *sandbox.AccountConfig) {
 		settings.SignType, a.MoveDelay = HMACSHA256, time.Hour
 	})
-	s.post(v1Path, s.seed000("D1"))
+	s.post(v1Path, s.exampleKRW("D1"))
 	s.post(payoutPath, s.payout("P1"))
 	first := s.get(v1Path + "?payment_cl_id=D1")
 	if verifyRows(t, HMACSHA256, first) != 1 {
@@ -243,7 +243,7 @@ func TestQueries(t *testing.T) {
 func TestListsHavePages(t *testing.T) {
 	s := newStand(t, byHand)
 	for n := range 30 {
-		s.post(v1Path, s.seed000(fmt.Sprintf("D%d", n)))
+		s.post(v1Path, s.exampleKRW(fmt.Sprintf("D%d", n)))
 	}
 	for path, want := range map[string]int{"": 25, "?offset=25": 5, "?limit=500": 30, "?limit=7&offset=20": 7} {
 		answer := s.get(v1Path + path)

@@ -13,8 +13,8 @@ type Bank struct {
 	Name string `yaml:"name"`
 }
 
-// seedBanks are table 1 of the Korean banks page.
-var seedBanks = []Bank{
+// documentedBanks are table 1 of the Korean banks page.
+var documentedBanks = []Bank{
 	{1376, "Busan Bank"}, {1476, "Citibank Korea"}, {1426, "Credit Union"}, {1366, "Daegu Bank"},
 	{1396, "dmsgod Mutual Savings Bank"}, {761, "IBK"}, {1456, "Jeju Bank"}, {1446, "Jeonbuk Bank"},
 	{1406, "KakaoBank"}, {1486, "K Bank"}, {1386, "KDB"}, {1466, "KEB Hana Bank"}, {771, "Kookmin Bank"},

@@ -85,7 +85,7 @@ func New(s Settings) (*Protocol, error) {
 	case s.Timeout < 0:
 		return nil, errors.New("ecommpay: the timeout must be positive")
 	}
-	return &Protocol{settings: s, banks: append(append([]Bank(nil), seedBanks...), s.Banks...)}, nil
+	return &Protocol{settings: s, banks: append(append([]Bank(nil), documentedBanks...), s.Banks...)}, nil
 }
 
 // Hours are the provider's working hours: Monday to Friday, 08:00 to 23:59, GMT+9 (Korean banks page). That 23:59

@@ -236,7 +236,7 @@ func TestPurchaseWithoutRedirection(t *testing.T) {
 	}
 }
 
-func TestSuccessfulPayoutOfSeed004(t *testing.T) {
+func TestSuccessfulPayoutOfTheKoreanBanksPage(t *testing.T) {
 	s := newStand(t, func(settings *Settings, _ *sandbox.AccountConfig) {
 		settings.Banks = []Bank{{140, "Bank of the example"}}
 	})

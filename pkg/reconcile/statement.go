@@ -9,17 +9,17 @@ import (
 	"payonce/pkg/payment"
 )
 
-// MaxLines is how many lines books may have: at most some 150 MB of memory. Who has more compares shorter times.
+// MaxLines is the largest number of lines of a statement, about 150 MB of memory. Compare fewer days if there are more.
 const MaxLines = 500_000
 
-// ErrTooManyLines says that books have more than MaxLines.
-var ErrTooManyLines = fmt.Errorf("the books have more than %d lines: compare a shorter time", MaxLines)
+// ErrTooManyLines says that a statement has more than MaxLines.
+var ErrTooManyLines = fmt.Errorf("the statement has more than %d lines: compare a shorter time", MaxLines)
 
 // MaxLinesOfOne is how many lines a payment may have. A customer's further tries make some.
 const MaxLinesOfOne = 100
 
-// ErrTooManyOfOne says that books have more than MaxLinesOfOne of one payment.
-var ErrTooManyOfOne = fmt.Errorf("the books have more than %d lines of one payment", MaxLinesOfOne)
+// ErrTooManyOfOne says that a statement has more than MaxLinesOfOne of one payment.
+var ErrTooManyOfOne = fmt.Errorf("the statement has more than %d lines of one payment", MaxLinesOfOne)
 
 // Interval is the time from From until To, which it does not hold.
 type Interval struct{ From, To time.Time }
@@ -35,9 +35,9 @@ func (i Interval) Widened(margin time.Duration) Interval {
 // Statement are the lines of a provider's records, by order and operation. The zero value is not ready, see NewStatement.
 // Not for concurrent use while lines are added.
 type Statement struct {
-	// AsOf is when the books were read, or made. What changed since they cannot know.
+	// AsOf is when the statement was read, or made. What changed since they cannot know.
 	AsOf time.Time
-	// Covered is the time of which the books have every payment that the provider made.
+	// Covered is the time of which the statement has every payment that the provider made.
 	Covered Interval
 
 	lines []line
@@ -49,7 +49,7 @@ type paymentKey struct {
 	order     string
 }
 
-// line is what is kept of a line of books.
+// line is what is kept of a line of a statement.
 type line struct {
 	key                paymentKey
 	created, completed time.Time
@@ -59,7 +59,7 @@ type line struct {
 	next               int32 // the next line of the same payment, 0 for none: no line follows itself
 }
 
-// NewStatement returns books without lines.
+// NewStatement returns a statement without lines.
 func NewStatement(asOf time.Time, covered Interval) *Statement {
 	return &Statement{AsOf: asOf, Covered: covered, first: map[paymentKey]int32{}}
 }
@@ -143,7 +143,7 @@ func (b *Statement) of(key paymentKey) []line {
 	return lines
 }
 
-// heads returns the payments that have a line in the interval, in the order of the books. A line without a time is
+// heads returns the payments that have a line in the interval, in the order of the statement. A line without a time is
 // in every interval: it was asked for.
 func (b *Statement) heads(in Interval) []paymentKey {
 	var keys []paymentKey
