@@ -20,7 +20,30 @@ COVERED  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/...,payonc
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load contracts alerts costs kubernetes build connector compose-images compose-pin pin-images compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load openapi contracts alerts costs kubernetes build connector compose-images compose-pin pin-images compose-test clean
+
+# Prints how much of each package was run. A block that several test programs ran counts once. Suites (storetest,
+# connectortest) are run by the packages that they test.
+define COVERAGE
+NR > 1 { size[$$1] = $$2; if ($$3) run[$$1] = 1 }
+END {
+	for (block in size) {
+		name = block; sub("/[^/]*$$", "", name)
+		all[name] += size[block]; if (block in run) part[name] += size[block]
+	}
+	for (name in all) {
+		share = all[name] ? 100 * part[name] / all[name] : 100
+		mark = name ~ /test$$/ ? "" : share < 90 ? "LOW" : ">=90"
+		printf "%6.1f%%  %-5s %s\n", share, mark, name | "sort -k 3"
+		if (mark == "LOW") low = low " " name
+	}
+	close("sort -k 3")
+	n = split(covered, names, ",")
+	for (i = 1; i <= n; i++) if (names[i] !~ /[.][.][.]$$/ && !(names[i] in all)) low = low " " names[i] " (not tested)"
+	if (low) { print "less than 90 % of the statements were run in" low; exit 1 }
+}
+endef
+export COVERAGE
 
 help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,7 +62,7 @@ test: ## run all tests with the race detector and check the coverage (REQUIRE_SE
 		echo "note: redis-server is not installed; tests on real Redis servers are left out (apt-get install redis-server)"
 	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
 	$(GO) test $(RACE) -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverpkg=$(COVERED) -coverprofile=coverage.out ./...
-	@$(GO) run ./internal/covercheck -min 90 -of "$(COVERED)" coverage.out
+	@awk -v covered="$(COVERED)" "$$COVERAGE" coverage.out
 	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"
 	@command -v npm >/dev/null && [ "$$WITHOUT_NODE" != 1 ] || echo "note: the test of the example in JavaScript was left out"
 	@[ -n "$(RACE)" ] || echo "note: the race detector was left out"
@@ -52,7 +75,25 @@ lint: ## check formatting, go vet and staticcheck
 	$(GO) tool staticcheck ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s; 10m for a long run), FUZZJOBS (4) of them side by side, and count the inputs
-	@$(GO) run ./internal/fuzzrun -time $(FUZZTIME) -jobs $(FUZZJOBS)
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && export dir && \
+	grep -roE --include='*_test.go' '^func Fuzz[A-Z]\w*' cmd pkg internal | sed 's#/[^/]*:func # #' | sort -u >"$$dir/targets" && \
+	cut -d ' ' -f 1 "$$dir/targets" | sort -u | while read -r folder; do \
+		$(GO) test -c -fuzz Fuzz -o "$$dir/$$folder/" "./$$folder" || exit 1; \
+	done && xargs -L 1 -P $(FUZZJOBS) sh -c "$$FUZZ" fuzz <"$$dir/targets"; \
+	failed=$$?; awk '{ all += $$1 } END { print all " executions of " NR " targets" }' "$$dir/passed"; exit $$failed
+
+# Runs the target $$2 of the folder $$1 with one worker. Go says now and then that a target failed where its time ended in
+# the middle of an input: that alone, without an input that it kept, is no finding.
+define FUZZ
+log=$$dir/$$2.log
+(cd "$$1" && "$$dir/$$1"/*.test -test.run='^$$' -test.fuzz="^$$2$$" -test.fuzztime=$(FUZZTIME) -test.fuzzminimizetime=10x \
+	-test.parallel=1 -test.fuzzcachedir="$$dir/cache") >"$$log" 2>&1 ||
+	{ ! grep -qi 'failing input' "$$log" && tail -n 3 "$$log" | tr '\n' ' ' |
+		grep -qE '^--- FAIL: Fuzz\w+ \([0-9.]+s\) +context deadline exceeded FAIL $$'; } ||
+	{ cat "$$log"; echo "repeat it: cd $$1 && go test -run '^$$2$$' . (the input is kept in testdata/fuzz/$$2)"; exit 1; }
+printf '%-14s %-28s %s\n' "$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$log" | tail -n 1 | grep . || echo 0)" "$$2" "$$1" | tee -a "$$dir/passed"
+endef
+export FUZZ
 
 simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all mistakes, see docs/reliability.md
 	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v -seed $(SEED) -runs $(RUNS)
@@ -85,9 +126,21 @@ $(VALIDATORS)/node_modules/.package-lock.json: $(VALIDATORS)/package-lock.json
 	npm ci --prefix $(VALIDATORS) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-contracts: $(VALIDATORS)/node_modules/.package-lock.json ## validate the OpenAPI and AsyncAPI documents with their own tools (needs npm)
-	node $(VALIDATORS)/openapi.mjs docs/contracts/openapi.yaml
+contracts: openapi $(VALIDATORS)/node_modules/.package-lock.json ## the same, and validate the AsyncAPI document with its own tool (needs npm)
 	node $(VALIDATORS)/asyncapi.mjs docs/contracts/asyncapi.yaml
+
+RELEASED := internal/contracts/_released
+OASDIFF  := $(GO) tool -modfile=$(RELEASED)/go.mod oasdiff
+
+openapi: ## validate the OpenAPI document, and compare it and the schemas of messages with all that was released
+	$(OASDIFF) validate --fail-on INFO docs/contracts/openapi.yaml
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && for release in docs/contracts/released/*; do \
+		old=$$dir/$${release##*/} && mkdir -p "$$old/docs/contracts" "$$old/pkg/events/schemas" "$$old/$(RELEASED)" && \
+		cp "$$release"/*.yaml "$$old/docs/contracts" && cp "$$release"/*.json "$$old/pkg/events/schemas" && \
+		cp $(RELEASED)/schemas.yaml "$$old/$(RELEASED)" && for file in docs/contracts/openapi.yaml $(RELEASED)/schemas.yaml; do \
+			$(OASDIFF) breaking --severity-levels $(RELEASED)/levels.txt --fail-on WARN "$$old/$$file" "$$file" || exit 1; \
+		done || exit 1; \
+	done
 
 alerts: ## check the alerts and play their tests (needs promtool: apt-get install prometheus)
 	promtool check rules deploy/observability/payonce.rules.yaml
@@ -115,7 +168,33 @@ compose-images: ## print the base images of the containers
 compose-pin: pin-images ## the former name of pin-images
 
 pin-images: ## ask registries for the digests of these images, write docker-compose.pinned.yml (needs Docker with buildx)
-	$(GO) run ./internal/composepin
+	@digests=$$($(MAKE) -s compose-images | while read -r image; do \
+		digest=$$(docker buildx imagetools inspect --format '{{.Manifest.Digest}}' "$$image") && \
+		echo "$$digest" | grep -qE '^sha256:[0-9a-f]{64}$$' || { echo "no digest of $$image: $$digest" >&2; exit 1; }; \
+		echo "$$image $$image@$$digest"; \
+	done) && pinned=$$({ echo "$$digests"; sed -n 's/^ARG \([A-Z_]*\)=\(.*:.*\)/ARG \1 \2/p' Dockerfile; cat docker-compose.yml; } | awk "$$PINNED") && \
+		echo "$$pinned" >docker-compose.pinned.yml
+
+# Reads the digests, the images that ours are built from, and docker-compose.yml, where a service has what its anchor has.
+define PINNED
+$$2 ~ /@sha256:/ { pinned[$$1] = $$2; next }
+$$1 == "ARG" { if ($$3 in pinned) args = args "        " $$2 ": " pinned[$$3] "\n"; next }
+/^x-/ { block = "*" substr($$2, 2) }
+/^[a-z]/ { services = /^services:/ }
+services && /^  [a-z0-9-]+:$$/ { block = $$1; names[++n] = block }
+$$1 == "<<:" { parent[block] = $$2 }
+$$1 == "image:" { image[block] = $$2 }
+$$1 == "build:" { built[block] = 1 }
+END {
+	print "# Written by make pin-images: what the images were at that time.\nservices:"
+	for (i = 1; i <= n; i++) {
+		for (block = names[i]; !(block in image) && block in parent; block = parent[block]);
+		if (!(block in built) && !(image[block] in pinned)) { print "no image of " names[i] >"/dev/stderr"; exit 1 }
+		print "  " names[i] "\n" (block in built ? "    build:\n      args:\n" args : "    image: " pinned[image[block]] "\n")
+	}
+}
+endef
+export PINNED
 
 compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS="-ha -observability", BEFORE=a command to run first
 	$(BEFORE)

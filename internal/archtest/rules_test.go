@@ -97,26 +97,6 @@ var rules = []rule{
 	},
 }
 
-// clockFiles may read the clock besides cmd, internal and packages for tests.
-var clockFiles = map[string]string{
-	"pkg/ingress/deadlines.go":              "deadlines of a network connection are in real time",
-	"pkg/events/jetstream/connect.go":       "the deadline of a context is in real time",
-	"pkg/connectors/httpcall/wire_linux.go": "the deadline of a context is in real time",
-}
-
-// sleepFiles may call time.Sleep besides test files that import testing/synctest: in its bubbles a
-// sleep moves the clock and takes no time. A folder stands for all its test files.
-var sleepFiles = map[string]string{
-	"pkg/worker/":               "all its tests run in the bubble of testbed_test.go",
-	"pkg/ingress/pipes_test.go": "runs in the bubbles of its callers",
-}
-
-// badNames say nothing about what is inside.
-var badNames = []string{"utils", "util", "common", "helpers", "helper", "models", "model", "manager", "misc", "shared", "base"}
-
-// maxLines is how long a file that is no test may be.
-const maxLines = 450
-
 // matches reports whether the path of a package matches one of the patterns. self is the package that
 // imports it.
 func matches(path, self string, patterns []string) bool {

@@ -57,7 +57,7 @@ func checkCommand(words []string) error {
 
 // Every line that a page tells its reader to type can be typed.
 func TestCommandsOfAllPages(t *testing.T) {
-	count, listed := 0, map[string]bool{}
+	listed := map[string]bool{}
 	for _, page := range allPages(t) {
 		fenced, _ := blocks(page.text)
 		for _, b := range fenced {
@@ -68,16 +68,12 @@ func TestCommandsOfAllPages(t *testing.T) {
 				continue
 			}
 			for _, words := range script(b.text) {
-				count++
 				listed[strings.Join(words, " ")] = true
 				if err := checkCommand(words); err != nil {
 					t.Errorf("%s:%d: %s: %v", page.path, b.line, strings.Join(words, " "), err)
 				}
 			}
 		}
-	}
-	if count < 90 {
-		t.Errorf("only %d commands are found", count)
 	}
 	for line := range unchecked {
 		if !listed[line] {
@@ -90,7 +86,6 @@ var inline = regexp.MustCompile("`((?:make|payctl|go run|go test|docker-compose|
 
 // So are commands within sentences.
 func TestCommandsWithinSentences(t *testing.T) {
-	count := 0
 	for _, page := range allPages(t) {
 		if strings.HasSuffix(page.path, "UPGRADING.md") { // it names what is gone
 			continue
@@ -98,15 +93,11 @@ func TestCommandsWithinSentences(t *testing.T) {
 		_, rest := blocks(page.text)
 		for _, found := range inline.FindAllStringSubmatch(rest, -1) {
 			for _, words := range script(found[1]) {
-				count++
 				if err := checkCommand(words); err != nil {
 					t.Errorf("%s: %s: %v", page.path, found[1], err)
 				}
 			}
 		}
-	}
-	if count < 30 {
-		t.Errorf("only %d commands are found", count)
 	}
 }
 

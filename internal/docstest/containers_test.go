@@ -21,7 +21,7 @@ func checkCompose(args []string) error {
 			if arg == "--profile" && !strings.Contains(files, args[i]) {
 				return fmt.Errorf("there is no profile %s", args[i])
 			}
-			if arg != "--profile" && exists(args[i]) != nil && args[i] != "docker-compose.pinned.yml" { // make compose-pin writes it
+			if arg != "--profile" && exists(args[i]) != nil && args[i] != "docker-compose.pinned.yml" { // make pin-images writes it
 				return fmt.Errorf("there is no file %s", args[i])
 			}
 		case strings.HasPrefix(arg, "-"):

@@ -81,8 +81,8 @@ func metricsInCode(t *testing.T) (kinds, scraped map[string]string) {
 
 func TestMetricsAreDocumented(t *testing.T) {
 	kinds, scraped := metricsInCode(t)
-	if len(kinds) < 40 {
-		t.Fatalf("only %d metrics found: nothing would be checked", len(kinds))
+	if len(kinds) == 0 {
+		t.Fatal("no metric is found: nothing would be checked")
 	}
 	rows := map[string]bool{}
 	for _, row := range metricRow.FindAllStringSubmatch(text(t, "docs/metrics.md"), -1) {

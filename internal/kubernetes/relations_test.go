@@ -2,7 +2,6 @@ package kubernetes
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -119,83 +118,4 @@ func TestNetworkPermitsWhatIsNeeded(t *testing.T) {
 			}
 		}
 	}
-}
-
-var pinned = regexp.MustCompile(`^[a-z0-9./-]+:([0-9]+\.[0-9]+\.[0-9]+[a-z0-9.-]*|local)$`)
-
-// TestPodsAreRestricted asks more than the Pod Security Standard "restricted", which the namespace enforces.
-func TestPodsAreRestricted(t *testing.T) {
-	everywhere(t, func(t *testing.T, manifests []object) {
-		for _, w := range workloads(manifests) {
-			for _, problem := range openings(w) {
-				t.Errorf("%s: %s", w, problem)
-			}
-		}
-		if at(ofKind(manifests, "Namespace")[0], "metadata", "labels", "pod-security.kubernetes.io/enforce") != "restricted" {
-			t.Error("the namespace takes any pod")
-		}
-	})
-	for path, bad := range map[string]any{
-		"pod securityContext runAsNonRoot": false, "pod securityContext runAsUser": 0, "pod securityContext seccompProfile": nil, "pod hostNetwork": true,
-		"pod hostPID": true, "pod automountServiceAccountToken": nil, "pod initContainers": []any{object{}}, "pod enableServiceLinks": nil,
-		"container image": "payonce:latest", "container securityContext allowPrivilegeEscalation": nil,
-		"container securityContext readOnlyRootFilesystem": false, "container securityContext capabilities": object{"drop": []any{"ALL"}, "add": []any{"NET_RAW"}},
-		"container securityContext runAsUser": 0, "container securityContext privileged": true, "container resources limits memory": nil, "container resources limits cpu": nil,
-		"container resources requests memory": nil, "container readinessProbe": nil, "container livenessProbe": nil,
-		"container env": []any{object{"name": "A", "valueFrom": object{"secretKeyRef": object{}}}}, "container envFrom": []any{object{}},
-	} {
-		w := workloads(built(t, "overlays/production"))[1]
-		keys := strings.Fields(path)
-		parent := at(object{"pod": w.pod, "container": w.container()}, keys[:len(keys)-1]...).(object)
-		parent[keys[len(keys)-1]] = bad
-		if found := openings(w); len(found) != 1 {
-			t.Errorf("%s: %v finds %v", path, bad, found)
-		}
-	}
-	w := workloads(built(t, "overlays/production"))[1]
-	w.pod["volumes"].([]any)[0] = object{"name": "config", "hostPath": object{"path": "/"}}
-	if found := openings(w); len(found) != 1 {
-		t.Errorf("a folder of the node finds %v", found)
-	}
-}
-
-// openings returns what a pod has that it does not need, and what it lacks.
-func openings(w workload) (found []string) {
-	check := func(ok bool, problem string) {
-		if !ok {
-			found = append(found, problem)
-		}
-	}
-	c := w.container()
-	if c == nil {
-		return []string{"it has not one container"}
-	}
-	check(at(w.pod, "securityContext", "runAsNonRoot") == true, "it may be root")
-	check(fmt.Sprint(at(w.pod, "securityContext", "runAsUser")) == "65532", "it is not the user of the image")
-	check(at(w.pod, "securityContext", "seccompProfile", "type") == "RuntimeDefault", "it may make any system call")
-	check(w.pod["automountServiceAccountToken"] == false, "it can talk to Kubernetes")
-	check(w.pod["enableServiceLinks"] == false, "its environment is full of Services")
-	for _, field := range []string{"hostNetwork", "hostPID", "hostIPC", "initContainers", "shareProcessNamespace"} {
-		check(w.pod[field] == nil, "it has "+field)
-	}
-	image, _ := c["image"].(string)
-	check(pinned.MatchString(image), "its image has no version: "+image)
-	check(at(c, "securityContext", "allowPrivilegeEscalation") == false, "it can get privileges")
-	check(at(c, "securityContext", "readOnlyRootFilesystem") == true, "its file system can be written")
-	check(fmt.Sprint(at(c, "securityContext", "capabilities")) == "map[drop:[ALL]]", "it has capabilities")
-	check(at(c, "securityContext", "privileged") == nil && at(c, "securityContext", "runAsUser") == nil, "its container is above its pod")
-	for _, kind := range []string{"limits", "requests"} {
-		check(at(c, "resources", kind, "memory") != nil && at(c, "resources", kind, "cpu") != nil, "it lacks "+kind)
-	}
-	check(w.kind == "Job" || c["readinessProbe"] != nil && c["livenessProbe"] != nil && c["startupProbe"] != nil, "nobody asks how it is")
-	env, _ := c["env"].([]any)
-	for _, one := range env {
-		check(at(one, "value") != nil, fmt.Sprintf("%v does not stand in the manifest: secrets are files", at(one, "name")))
-	}
-	check(c["envFrom"] == nil, "its environment is of elsewhere")
-	volumes, _ := w.pod["volumes"].([]any)
-	for _, volume := range volumes {
-		check(at(volume, "configMap") != nil || at(volume, "secret") != nil, fmt.Sprintf("its volume %v is no configuration and no secret", at(volume, "name")))
-	}
-	return found
 }

@@ -1,15 +1,17 @@
 package kubernetes
 
 import (
-	"bytes"
 	_ "embed"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
-	"github.com/santhosh-tekuri/jsonschema/v6"
+	"github.com/yannh/kubeconform/pkg/resource"
+	"github.com/yannh/kubeconform/pkg/validator"
 	"sigs.k8s.io/yaml"
 )
 
@@ -18,162 +20,153 @@ import (
 //go:embed nack.yaml
 var nack []byte
 
-const objectMeta = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
+// ownRules are what we ask beyond the schemas, as JSON Schemas by kind.
+//
+//go:embed rules.yaml
+var ownRules []byte
 
-// schemas check manifests, by apiVersion and kind.
-type schemas map[string]*jsonschema.Schema
+// documents are those of the API groups that we use. The first has what all others refer to.
+var documents = []string{"api__v1", "apis__apps__v1", "apis__batch__v1", "apis__policy__v1", "apis__networking.k8s.io__v1"}
 
-// group is an API group: its OpenAPI document, how its schemas' names begin, and the folder of its Go types.
-type group struct{ document, prefix, folder string }
+const objectMeta = "/api__v1.json#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta"
 
-// groups are those that we use; the first has types that the others use.
-var groups = []group{
-	{"api__v1", "io.k8s.api.core.v1.", "core/v1"},
-	{"apis__apps__v1", "io.k8s.api.apps.v1.", "apps/v1"},
-	{"apis__batch__v1", "io.k8s.api.batch.v1.", "batch/v1"},
-	{"apis__policy__v1", "io.k8s.api.policy.v1.", "policy/v1"},
-	{"apis__networking.k8s.io__v1", "io.k8s.api.networking.v1.", "networking/v1"},
+// schemas lays out JSON Schemas for kubeconform in a folder.
+type schemas struct {
+	folder string
+	rules  map[string]any            // ours, by kind
+	enums  map[string]map[string]any // of Kubernetes, by schema and field
 }
 
-// load reads all schemas.
-func load() (schemas, error) {
-	all := schemas{}
-	values, err := allEnums()
+// newValidator returns kubeconform with the schemas of Kubernetes, KEDA and NACK, which it is given in an empty folder.
+func newValidator(folder string) (validator.Validator, error) {
+	s := schemas{folder: folder}
+	source, err := openAPI.folder()
 	if err != nil {
 		return nil, err
-	}
-	folder, err := openAPI.folder()
-	if err != nil {
-		return nil, err
-	}
-	compiler := jsonschema.NewCompiler()
-	var errs []error
-	for _, g := range groups {
-		errs = append(errs, all.addOpenAPI(compiler, filepath.Join(folder, "api/openapi-spec/v3", g.document+"_openapi.json"), values))
 	}
 	crds, err := keda.folder()
 	if err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(crds, "config/crd/bases/keda.sh_scaledobjects.yaml"))
-	errs = append(errs, err, all.addCRD(compiler, text))
-	for _, one := range strings.Split(string(nack), "\n---\n") {
-		errs = append(errs, all.addCRD(compiler, []byte(one)))
+	generated, err := os.ReadFile(filepath.Join(source, "pkg/generated/openapi/zz_generated.openapi.go"))
+	s.enums = enumsOf(string(generated))
+	errs := []error{err, yaml.Unmarshal(ownRules, &s.rules)}
+	for _, name := range documents {
+		errs = append(errs, s.addOpenAPI(filepath.Join(source, "api/openapi-spec/v3", name+"_openapi.json"), name))
 	}
-	return all, errors.Join(errs...)
+	scaledObject, err := os.ReadFile(filepath.Join(crds, "config/crd/bases/keda.sh_scaledobjects.yaml"))
+	errs = append(errs, err, s.addCRD(scaledObject), s.addCRD(nack))
+	v, err := validator.New([]string{folder + "/{{.Group}}-{{.ResourceAPIVersion}}-{{.ResourceKind}}.json"}, validator.Opts{Strict: true})
+	return v, errors.Join(append(errs, err)...)
 }
 
-// allEnums are by the name of a schema.
-func allEnums() (enums, error) {
-	folder, err := types.folder()
+// problem returns what is wrong with a manifest.
+func problem(v validator.Validator, manifest object) string {
+	text, err := json.Marshal(manifest)
 	if err != nil {
-		return nil, err
+		return err.Error()
 	}
-	machinery, err := meta.folder()
-	if err != nil {
-		return nil, err
+	if result := v.ValidateResource(resource.Resource{Bytes: text}); result.Status != validator.Valid {
+		return fmt.Sprintf("%v %v: %v", manifest["kind"], at(manifest, "metadata", "name"), result.Err)
 	}
-	all := enums{}
-	var core map[string][]any
-	for _, g := range append(groups, group{"", "io.k8s.apimachinery.pkg.apis.meta.v1.", ""}) {
-		where := filepath.Join(folder, g.folder)
-		if g.folder == "" {
-			where = filepath.Join(machinery, "pkg/apis/meta/v1")
-		}
-		found, values, err := enumsOf(where, core)
-		if err != nil {
-			return nil, err
-		}
-		if core == nil {
-			core = values
-		}
-		for name, fields := range found {
-			all[g.prefix+name] = fields
+	return ""
+}
+
+var (
+	aSchema   = regexp.MustCompile(`^func schema_(k8sio_api|pkg_apis)_(\w+)_(v\w+)_(\w+)\(`)
+	aProperty = regexp.MustCompile(`^\t{5}"(\w+)": \{`)
+	anEnum    = regexp.MustCompile(`Enum: +\[\]interface\{\}\{(.*)\}`)
+)
+
+// enumsOf reads the values that a field may have out of the Go code that Kubernetes makes its OpenAPI documents from.
+// The published documents leave them out.
+func enumsOf(generated string) map[string]map[string]any {
+	found, schema, property := map[string]map[string]any{}, "", ""
+	for line := range strings.Lines(generated) {
+		if name := aSchema.FindStringSubmatch(line); name != nil {
+			prefix := map[string]string{"k8sio_api": "io.k8s.api.", "pkg_apis": "io.k8s.apimachinery.pkg.apis."}[name[1]]
+			schema = prefix + name[2] + "." + name[3] + "." + name[4]
+			found[schema] = map[string]any{}
+		} else if name := aProperty.FindStringSubmatch(line); name != nil {
+			property = name[1]
+		} else if values := anEnum.FindStringSubmatch(line); values != nil && schema != "" {
+			var all []any
+			if json.Unmarshal([]byte("["+values[1]+"]"), &all) == nil {
+				found[schema][property] = all
+			}
 		}
 	}
-	return all, nil
+	return found
 }
 
 // addOpenAPI adds the kinds of a document of Kubernetes.
-func (s schemas) addOpenAPI(compiler *jsonschema.Compiler, file string, values enums) error {
+func (s schemas) addOpenAPI(file, name string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
-	document, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
+	var document object
+	if err := json.Unmarshal(text, &document); err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	definitions, _ := at(document, "components", "schemas").(object)
-	for name, definition := range definitions {
+	for schema, definition := range definitions {
 		seal(definition)
-		for field, allowed := range values[name] {
-			restrict(at(definition, "properties", field), allowed)
+		for field, values := range s.enums[schema] {
+			restrict(at(definition, "properties", field), values)
+		}
+		// Options and lists are of many groups.
+		if kinds, _ := at(definition, "x-kubernetes-group-version-kind").([]any); len(kinds) == 1 {
+			reference := object{"$ref": "file://" + s.folder + "/" + name + ".json#/components/schemas/" + schema}
+			err = errors.Join(err, s.addKind(at(kinds[0], "group"), at(kinds[0], "version"), at(kinds[0], "kind"), reference, at(definition, "properties", "spec") != nil))
 		}
 	}
-	if err := compiler.AddResource("file://"+file, document); err != nil {
-		return err
-	}
-	if _, known := definitions[objectMeta]; known {
-		if s[objectMeta], err = compiler.Compile("file://" + file + "#/components/schemas/" + objectMeta); err != nil {
-			return err
-		}
-	}
-	for name, definition := range definitions {
-		kinds, _ := at(definition, "x-kubernetes-group-version-kind").([]any)
-		if len(kinds) != 1 {
-			continue // options and lists of every group
-		}
-		group, version, kind := at(kinds[0], "group"), at(kinds[0], "version"), fmt.Sprint(at(kinds[0], "kind"))
-		if s[key(group, version, kind)], err = compiler.Compile("file://" + file + "#/components/schemas/" + name); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(err, s.write(name, document))
 }
 
-// addCRD adds the served versions of a CustomResourceDefinition. Its metadata is that of Kubernetes.
-func (s schemas) addCRD(compiler *jsonschema.Compiler, text []byte) error {
-	text, err := yaml.YAMLToJSON(text)
-	if err != nil {
-		return err
-	}
-	crd, err := jsonschema.UnmarshalJSON(bytes.NewReader(text))
-	if err != nil {
+// addCRD adds the only version of a CustomResourceDefinition. Its metadata is that of Kubernetes.
+func (s schemas) addCRD(text []byte) error {
+	var crd object
+	if err := yaml.Unmarshal(text, &crd); err != nil {
 		return err
 	}
 	versions, _ := at(crd, "spec", "versions").([]any)
-	for _, version := range versions {
-		name, kind := key(at(crd, "spec", "group"), at(version, "name"), at(crd, "spec", "names", "kind")), fmt.Sprint(at(crd, "spec", "names", "kind"))
-		definition, ok := at(version, "schema", "openAPIV3Schema").(object)
-		properties, ok2 := definition["properties"].(object)
-		if !ok || !ok2 || at(version, "served") != true {
-			continue
-		}
-		for _, text := range []string{"apiVersion", "kind"} {
-			properties[text] = object{"type": "string"}
-		}
-		properties["metadata"] = object{}
-		seal(definition)
-		url := "crd:" + name + "/" + kind
-		if err := compiler.AddResource(url, definition); err != nil {
-			return err
-		}
-		if s[name], err = compiler.Compile(url); err != nil {
-			return err
-		}
+	if len(versions) != 1 {
+		return fmt.Errorf("a CustomResourceDefinition has %d versions", len(versions))
 	}
-	if len(versions) == 0 {
-		return errors.New("a CustomResourceDefinition has no version")
+	definition := at(versions[0], "schema", "openAPIV3Schema")
+	properties, ok := at(definition, "properties").(object)
+	if !ok {
+		return errors.New("a CustomResourceDefinition has no schema")
 	}
-	return nil
+	properties["apiVersion"], properties["kind"] = object{"type": "string"}, object{"type": "string"}
+	properties["metadata"] = object{"$ref": "file://" + s.folder + objectMeta}
+	seal(definition)
+	return s.addKind(at(crd, "spec", "group"), at(versions[0], "name"), at(crd, "spec", "names", "kind"), definition, true)
 }
 
-func key(group, version, kind any) string {
+// addKind adds what kubeconform reads for a kind: its schema, that it has a name and what it is about, and our own rules.
+func (s schemas) addKind(group, version, kind, schema any, spec bool) error {
 	if group == "" {
-		return fmt.Sprintf("%v %v", version, kind)
+		group = version // as kubeconform calls it
 	}
-	return fmt.Sprintf("%v/%v %v", group, version, kind)
+	required := []string{"metadata"}
+	if spec && kind != "Namespace" {
+		required = append(required, "spec")
+	}
+	all := []any{schema, object{"required": required, "properties": object{"metadata": object{"required": []string{"name"}}}}}
+	if own := s.rules[fmt.Sprint(kind)]; own != nil {
+		all = append(all, own)
+	}
+	return s.write(strings.ToLower(fmt.Sprintf("%v-%v-%v", group, version, kind)), object{"allOf": all})
+}
+
+func (s schemas) write(name string, schema any) error {
+	text, err := json.Marshal(schema)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(s.folder, name+".json"), text, 0o600)
 }
 
 // seal refuses fields that a schema does not name, in it and in everything below.
@@ -195,7 +188,7 @@ func seal(schema any) {
 }
 
 // restrict allows only some values, of a text or of the texts of a list.
-func restrict(schema any, allowed []any) {
+func restrict(schema, allowed any) {
 	here, ok := schema.(object)
 	switch {
 	case ok && here["type"] == "array":

@@ -1,4 +1,4 @@
-// Package shop plays an upstream service and its customers against a running testenv: it sends commands to
+// Package testmerchant plays an upstream service and its customers against a running testenv: it sends commands to
 // the ingress by HTTP, does what each payment's action asks of the customer at the providers' sandbox, and
 // waits for the outcome. It knows nothing of queues and stores: what it sees is what everybody sees.
 package testmerchant

@@ -70,9 +70,8 @@ var document *contracts.OpenAPI
 
 // unseen fails where openapi.yaml promises what no test of this package was answered.
 func unseen() int {
-	promises, err := document.Unseen()
-	if err != nil || len(promises) > 0 {
-		fmt.Fprintf(os.Stderr, "openapi.yaml promises what no test was answered: %v\n%s\n", err, strings.Join(promises, "\n"))
+	if promises := document.Unseen(); len(promises) > 0 {
+		fmt.Fprintf(os.Stderr, "openapi.yaml promises what no test was answered:\n%s\n", strings.Join(promises, "\n"))
 		return 1
 	}
 	return 0
