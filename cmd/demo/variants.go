@@ -126,7 +126,7 @@ func answersTo(asked map[string][]string) map[string]map[string]string {
 func (t *teller) untilTransfer(ctx context.Context, ref payment.Ref) error {
 	changed, stop := t.stack.Log.Watch(ref)
 	defer stop()
-	shown := jetstream.WithActions{Conn: t.stack.Log}
+	shown := jetstream.WithActions{Conn: t.stack.Log.Conn}
 	for {
 		p, _, err := shown.Last(ctx, ref)
 		if err != nil {

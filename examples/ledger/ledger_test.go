@@ -23,6 +23,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	domain "payonce/pkg/payment"
 )
 
@@ -54,7 +55,7 @@ func newBroker(t *testing.T) *broker {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.EnsureStreams(ctx); err != nil {
+	if err := admin.New(conn).EnsureStreams(ctx); err != nil {
 		t.Fatal(err)
 	}
 	if b.nc, err = nats.Connect(b.url); err != nil {

@@ -12,7 +12,7 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -79,7 +79,7 @@ func (a *acceptance) validate() error {
 // and lets AUDIT remember an account that is new. It returns an error if payments may have been sent to another account,
 // unless a person accepted that, and if other workers work with another account: one of the two would look payments up
 // where they are not known, and send them again.
-func checkAccounts(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
+func checkAccounts(ctx context.Context, rt Runtime, conn *admin.Conn) error {
 	for _, name := range rt.Connectors.Names() {
 		if err := checkAccount(ctx, rt, conn, name); err != nil {
 			return err
@@ -88,7 +88,7 @@ func checkAccounts(ctx context.Context, rt Runtime, conn *jetstream.Conn) error 
 	return nil
 }
 
-func checkAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, name string) error {
+func checkAccount(ctx context.Context, rt Runtime, conn *admin.Conn, name string) error {
 	connector, _ := rt.Connectors.Get(name)
 	r := events.AuditRecord{
 		ID: uuid.NewString(), Stage: events.Intended, Action: events.ActionAccount, Provider: name, By: rt.Name, At: rt.Now().UTC(),
@@ -123,7 +123,7 @@ func checkAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, name st
 }
 
 // mayChange returns an error if workers must not begin to work with another account.
-func mayChange(ctx context.Context, rt Runtime, conn *jetstream.Conn, r *events.AuditRecord) error {
+func mayChange(ctx context.Context, rt Runtime, conn *admin.Conn, r *events.AuditRecord) error {
 	if err := othersLeft(ctx, rt, conn, r); err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func refuseAccount(r events.AuditRecord, open []payment.Ref) error {
 
 // othersLeft waits until no worker asks the broker for commands of a provider any more: workers with two accounts must
 // never run beside each other.
-func othersLeft(ctx context.Context, rt Runtime, conn *jetstream.Conn, r *events.AuditRecord) error {
+func othersLeft(ctx context.Context, rt Runtime, conn *admin.Conn, r *events.AuditRecord) error {
 	late := time.NewTimer(othersLeave)
 	defer late.Stop()
 	for {
@@ -189,7 +189,7 @@ func othersLeft(ctx context.Context, rt Runtime, conn *jetstream.Conn, r *events
 }
 
 // recordAccount lets AUDIT remember an account: the intent, and that it is done.
-func recordAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, r events.AuditRecord, after uint64) error {
+func recordAccount(ctx context.Context, rt Runtime, conn *admin.Conn, r events.AuditRecord, after uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	err := conn.RecordAccount(ctx, r, after)
@@ -211,7 +211,7 @@ func recordAccount(ctx context.Context, rt Runtime, conn *jetstream.Conn, r even
 }
 
 // watchAccounts ends the worker when others began to work with another account.
-func watchAccounts(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
+func watchAccounts(ctx context.Context, rt Runtime, conn *admin.Conn) error {
 	ticker := time.NewTicker(accountsEvery)
 	defer ticker.Stop()
 	for {

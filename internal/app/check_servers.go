@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/idempotency/redis"
 )
 
@@ -46,13 +47,13 @@ func checkNATS(ctx context.Context, rt Runtime) []finding {
 	return append([]finding{
 		{check: "NATS", state: good, result: "nats-server " + conn.ServerVersion() + " with JetStream"},
 		{check: "NATS sync_interval", state: unchecked, result: "a server does not report it to clients", next: adviceForSync},
-		checkStreams(ctx, conn),
+		checkStreams(ctx, admin.New(conn)),
 		natsClock(ctx, rt, conn),
-	}, accountRows(ctx, rt, conn)...)
+	}, accountRows(ctx, rt, admin.New(conn))...)
 }
 
 // accountRows says which provider has another account than its workers had, and whether that is allowed now.
-func accountRows(ctx context.Context, rt Runtime, conn *jetstream.Conn) (rows []finding) {
+func accountRows(ctx context.Context, rt Runtime, conn *admin.Conn) (rows []finding) {
 	if rt.role != config.RoleWorker {
 		return nil
 	}
@@ -76,7 +77,7 @@ func accountRows(ctx context.Context, rt Runtime, conn *jetstream.Conn) (rows []
 	return rows
 }
 
-func changedAccount(ctx context.Context, conn *jetstream.Conn, row finding, r events.AuditRecord) finding {
+func changedAccount(ctx context.Context, conn *admin.Conn, row finding, r events.AuditRecord) finding {
 	open, err := conn.MaybeSent(ctx, r.Provider)
 	var refused *startError
 	switch {
@@ -92,7 +93,7 @@ func changedAccount(ctx context.Context, conn *jetstream.Conn, row finding, r ev
 }
 
 // checkStreams shows all that differs from the definitions, a line each.
-func checkStreams(ctx context.Context, conn *jetstream.Conn) finding {
+func checkStreams(ctx context.Context, conn *admin.Conn) finding {
 	row := finding{check: "NATS streams", state: good, result: "as declared"}
 	differences, err := conn.CheckStreams(ctx)
 	if err != nil {

@@ -11,10 +11,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cenkalti/backoff/v4"
 	goredis "github.com/redis/go-redis/v9"
 
 	"payonce/internal/streamconfig"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/idempotency/redis"
 )
 
@@ -31,13 +33,16 @@ const (
 // says so in the log, and the service is not ready. What waiting cannot change is an error at once: a login that is refused,
 // a certificate, streams with another definition.
 func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
-	for wait := awayFirst; ; wait = min(2*wait, awayMost) {
+	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(awayFirst), backoff.WithMultiplier(2),
+		backoff.WithMaxInterval(awayMost), backoff.WithMaxElapsedTime(0))
+	for {
 		conn, err := tryNATS(ctx, rt)
 		var start *startError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &start) || !jetstream.Away(err) {
 			rt.health.becomes(func() error { return errStarting })
 			return conn, err
 		}
+		wait := pauses.NextBackOff()
 		rt.health.becomes(func() error { return fmt.Errorf("waiting for NATS: %w", err) })
 		rt.Logger.Warn("cannot connect to NATS; will retry", "error", err, "wait", wait, "next", start.next)
 		select {
@@ -56,7 +61,7 @@ func tryNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	if err != nil {
 		return nil, &startError{err, adviceForNATS(err)}
 	}
-	if err := conn.EnsureStreams(ctx); err != nil {
+	if err := admin.New(conn).EnsureStreams(ctx); err != nil {
 		_ = conn.Close()
 		return nil, &startError{err, adviceForStreams}
 	}

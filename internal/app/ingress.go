@@ -15,6 +15,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/ingress"
 )
 
@@ -37,6 +38,10 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
+	reporter, err := statistics.New(conn, nil)
+	if err != nil {
+		return err
+	}
 	rt.measureFirst(ctx, conn)
 	rt.health.becomes(conn.Ready)
 	handler, err := newHandler(rt, conn)
@@ -71,7 +76,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	defer stop()
 	if rt.measured && !rt.Config.NATS.Accounts { // else workers do
 		background.Go(func() {
-			if err := conn.ReportLevels(asking, rt.Connectors.Names()); err != nil {
+			if err := reporter.ReportLevels(asking, rt.Connectors.Names()); err != nil {
 				rt.Logger.Error("cannot report queue levels", "error", err)
 			}
 		})

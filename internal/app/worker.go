@@ -10,6 +10,9 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/events/jetstream/janitor"
+	"payonce/pkg/events/jetstream/statistics"
 	calls "payonce/pkg/limits"
 	budget "payonce/pkg/limits/redis"
 	"payonce/pkg/payment"
@@ -44,11 +47,15 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	defer func() { _ = conn.Close() }()
 	rt.health.becomes(conn.Ready)
+	reporter, err := statistics.New(conn, nil)
+	if err != nil {
+		return err
+	}
 	if err := conn.GuardLog(ctx, claims); err != nil {
 		return err
 	}
 	rt.measureFirst(ctx, conn)
-	if err := checkAccounts(ctx, rt, conn); err != nil {
+	if err := checkAccounts(ctx, rt, admin.New(conn)); err != nil {
 		return err
 	}
 	spare, err := newLimits(rt, client)
@@ -71,19 +78,20 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err := reportClosedDays(rt); err != nil {
 		return err
 	}
+	cleaner := janitor.New(conn)
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return engine.Run(ctx, conn, rt.Config.ProviderSlots) })
 	group.Go(func() error { return reconcile.Run(ctx, conn, engine, Open(rt), rt.Now) })
-	group.Go(func() error { return sweep(ctx, rt, conn) })
+	group.Go(func() error { return sweep(ctx, rt, cleaner) })
 	group.Go(func() error { return reload(ctx, rt, nil) })
-	group.Go(func() error { return watchAccounts(ctx, rt, conn) })
-	group.Go(func() error { return conn.WatchAdvisories(ctx) })
+	group.Go(func() error { return watchAccounts(ctx, rt, admin.New(conn)) })
+	group.Go(func() error { return cleaner.WatchAdvisories(ctx) })
 	group.Go(func() error { return conn.WatchWrites(ctx) })
 	group.Go(func() error { return rt.keepClock(ctx, conn) })
 	if rt.Config.NATS.Accounts {
 		group.Go(func() error { return conn.AnswerQueued(ctx) })
 		if rt.measured { // an ingress may not read the queue
-			group.Go(func() error { return conn.ReportLevels(ctx, rt.Connectors.Names()) })
+			group.Go(func() error { return reporter.ReportLevels(ctx, rt.Connectors.Names()) })
 		}
 	}
 	group.Go(func() error { logClocks(ctx, rt); return nil })
@@ -145,7 +153,7 @@ const sweepEvery = 30 * time.Second
 
 // sweep gives commands up that no worker of any configuration will ever take, and puts those back that the
 // broker delivers to none.
-func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
+func sweep(ctx context.Context, rt Runtime, cleaner *janitor.Janitor) error {
 	ticker := time.NewTicker(min(sweepEvery, rt.Config.Worker.UnknownProviderFor))
 	defer ticker.Stop()
 	for {
@@ -157,11 +165,11 @@ func sweep(ctx context.Context, rt Runtime, conn *jetstream.Conn) error {
 		if rt.clock.Check() != nil {
 			continue // how old a command is, another worker sees better
 		}
-		_, err := conn.SweepOrphans(ctx)
+		_, err := cleaner.SweepOrphans(ctx)
 		if err != nil && ctx.Err() == nil {
 			rt.Logger.Warn("cannot sweep orphaned commands", "error", err)
 		}
-		if _, err := conn.RescueUndelivered(ctx); err != nil && ctx.Err() == nil {
+		if _, err := cleaner.RescueUndelivered(ctx); err != nil && ctx.Err() == nil {
 			rt.Logger.Warn("cannot requeue undelivered commands", "error", err)
 		}
 	}

@@ -37,7 +37,7 @@ var core = []string{
 
 var rules = []rule{
 	{
-		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/load", "internal/bench/...", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/...", "examples/..."},
+		of: []string{"..."}, except: []string{jetstream, "internal/natstest", "internal/jetstreamtest", "internal/load", "internal/bench/...", "internal/app", "internal/campaign", "internal/credentials", "cmd/demo/...", "examples/..."},
 		ban: []string{nats}, direct: true,
 		reason: "only pkg/events/jetstream knows the broker, so that its traps are handled in one place",
 	},

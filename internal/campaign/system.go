@@ -21,6 +21,7 @@ import (
 	"payonce/internal/testenv"
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // natsNodes is how many nats-servers there are, and how many replicas each stream has.
@@ -159,12 +160,16 @@ func (s *system) connect(ctx context.Context) {
 }
 
 // connectLog is cut off soon: what the cluster is asked before it has a leader is never answered.
-func (s *system) connectLog(ctx context.Context) (*jetstream.Conn, error) {
+func (s *system) connectLog(ctx context.Context) (*admin.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	return jetstream.Connect(ctx, jetstream.Options{
+	conn, err := jetstream.Connect(ctx, jetstream.Options{
 		URLs: s.natsURLs, Name: "campaign", Config: streamConfig(), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return admin.New(conn), nil
 }
 
 func streamConfig() jetstream.Config {

@@ -25,6 +25,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -67,7 +68,7 @@ func channels() []channel {
 		events.HeaderRequestedAt: "when a command that waited was first stored",
 		events.HeaderUpstream:    "the upstream it is of; the ingress and workers write it, and what an upstream writes here is not believed",
 	}
-	replayed := map[string]string{jetstream.HeaderReplayOf: "of what a person sent again: its sequence in DEADLETTERS"}
+	replayed := map[string]string{admin.HeaderReplayOf: "of what a person sent again: its sequence in DEADLETTERS"}
 	maps.Copy(replayed, waited)
 	maps.Copy(replayed, guarded)
 	scheduled := map[string]string{"Nats-Schedule": "when the broker delivers it: @at and RFC 3339", "Nats-Schedule-Target": "the subject under which the broker delivers it"}
@@ -128,12 +129,12 @@ const auditSchema = "the code"
 // deadHeaders are those of a dead letter, beside those of any message that can become one.
 func deadHeaders(more ...map[string]string) map[string]string {
 	headers := map[string]string{
-		jetstream.HeaderDeadReason: "why, a word", jetstream.HeaderDeadDetail: "why, for people", jetstream.HeaderDeadSubject: "the message's subject",
-		jetstream.HeaderDeadStream: "the message's stream", jetstream.HeaderDeadSequence: "the message's sequence there",
-		jetstream.HeaderDeadDeliveries: "how often it was delivered", jetstream.HeaderDeadAt: "when it was given up, RFC 3339",
-		jetstream.HeaderReplayOf:      "of what a person sent again before: its sequence in DEADLETTERS then",
-		jetstream.HeaderDeadTruncated: "the size of the whole message, where it was too big to be worked and only a part was kept",
-		"ce-dataschema":               "the message's",
+		events.HeaderDeadReason: "why, a word", events.HeaderDeadDetail: "why, for people", events.HeaderDeadSubject: "the message's subject",
+		events.HeaderDeadStream: "the message's stream", events.HeaderDeadSequence: "the message's sequence there",
+		events.HeaderDeadDeliveries: "how often it was delivered", events.HeaderDeadAt: "when it was given up, RFC 3339",
+		admin.HeaderReplayOf:       "of what a person sent again before: its sequence in DEADLETTERS then",
+		events.HeaderDeadTruncated: "the size of the whole message, where it was too big to be worked and only a part was kept",
+		"ce-dataschema":            "the message's",
 	}
 	for _, one := range more {
 		maps.Copy(headers, one)
@@ -291,7 +292,7 @@ func TestAsyncAPIHasEverySubject(t *testing.T) {
 	open := map[string]map[string]bool{}
 	config := streamconfig.Of(config.Defaults())
 	config.Upstreams = []string{"shop"}
-	files, err := jetstream.StreamFiles(config)
+	files, err := admin.StreamFiles(config)
 	if err != nil || len(files) < 6 {
 		t.Fatalf("%d streams: %v", len(files), err)
 	}
@@ -430,7 +431,7 @@ func natsWithStreams(ctx context.Context, t *testing.T) njs.JetStream {
 }
 
 // openConn connects as our programs do to a real server with all streams and one upstream, and as anybody.
-func openConn(ctx context.Context, t *testing.T) (*jetstream.Conn, *nats.Conn) {
+func openConn(ctx context.Context, t *testing.T) (*admin.Conn, *nats.Conn) {
 	t.Helper()
 	url := natstest.Start(t).URL()
 	config := streamconfig.Of(config.Defaults())

@@ -21,7 +21,7 @@ import (
 
 	"payonce/deploy/nats"
 	"payonce/deploy/redis"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -209,7 +209,7 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 	}
 	guard = []string{`"payonce.nobody"`} // the server wants at least one
 	for _, name := range o.Ledgers {
-		p := party{Name: name, Consumer: jetstream.LedgerConsumer(name)}
+		p := party{Name: name, Consumer: admin.LedgerConsumer(name)}
 		if p.NKey, err = user(files, "ledger-"+name); err != nil {
 			return nil, nil, err
 		}

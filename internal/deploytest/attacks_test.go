@@ -9,7 +9,7 @@ import (
 
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // victims are messages that wait and that no upstream may be able to remove, hold back or forge. Nobody
@@ -108,7 +108,7 @@ func replies(t *testing.T, s *system) {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
 		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
 		testenv.Must(t, upstream.PublishMsg(msg))
-		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(statement)
+		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement)
 		testenv.Must(t, ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)))
 		for subject, body := range map[string]string{
 			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.nobody.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",

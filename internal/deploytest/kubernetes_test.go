@@ -13,7 +13,7 @@ import (
 
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // workloads are all Deployments under deploy/kubernetes.
@@ -98,7 +98,7 @@ func TestProductionHasThreeReplicas(t *testing.T) {
 // TestShippedStreamsAreTheDefaults: deploy/nats/streams is what "payctl streams apply" makes of a file that says
 // nothing about streams.
 func TestShippedStreamsAreTheDefaults(t *testing.T) {
-	files, err := jetstream.StreamFiles(streamconfig.Of(config.Defaults()))
+	files, err := admin.StreamFiles(streamconfig.Of(config.Defaults()))
 	if err != nil {
 		t.Fatal(err)
 	}

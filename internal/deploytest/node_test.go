@@ -21,7 +21,7 @@ import (
 
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -84,7 +84,7 @@ func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Sca
 // ledger runs the ledger with the rights that deploy/nats gives it.
 func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
 	n.t.Helper()
-	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", jetstream.LedgerConsumer(statement))
+	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", admin.LedgerConsumer(statement))
 }
 
 func exitCode(cmd *exec.Cmd) int {
@@ -282,7 +282,7 @@ func (n javascript) cut() (count int) {
 		list, err := s.Connz(&server.ConnzOptions{})
 		testenv.Must(n.t, err)
 		for _, c := range list.Conns {
-			if c.Name == jetstream.LedgerConsumer(statement) && s.DisconnectClientByID(c.Cid) == nil {
+			if c.Name == admin.LedgerConsumer(statement) && s.DisconnectClientByID(c.Cid) == nil {
 				count++
 			}
 		}
@@ -368,7 +368,7 @@ func (n javascript) unread() int {
 	defer nc.Close()
 	js, err := njs.New(nc)
 	testenv.Must(n.t, err)
-	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, jetstream.LedgerConsumer(statement))
+	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, admin.LedgerConsumer(statement))
 	testenv.Must(n.t, err)
 	info, err := consumer.Info(bounded(n.t))
 	testenv.Must(n.t, err)

@@ -20,7 +20,7 @@ import (
 	"payonce/internal/payctl"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 )
@@ -108,7 +108,7 @@ func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	t.Helper()
 	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+statement), "PAYONCE")
 	testenv.Must(t, err)
-	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(statement))
+	consumer, err := js.Consumer(bounded(t), events.StreamPayments, admin.LedgerConsumer(statement))
 	testenv.Must(t, err)
 	waiting := map[payment.Ref]bool{}
 	for _, ref := range refs {

@@ -102,7 +102,7 @@ func reportingIngress(t *testing.T) (metrics string, conn *jetstream.Conn) {
 	rt, err := app.Load(app.Ingress(), s.Config, io.Discard)
 	s.Must(err)
 	testenv.Serve(t, func(ctx context.Context, ready func(string)) error { return app.Ingress().Run(ctx, rt, ready) })
-	conn = testenv.Connect(t, jetstream.Options{URLs: []string{nats.URL()}, Inbox: "_INBOX.test", Config: streamconfig.Of(rt.Config)})
+	conn = testenv.Connect(t, jetstream.Options{URLs: []string{nats.URL()}, Inbox: "_INBOX.test", Config: streamconfig.Of(rt.Config)}).Conn
 	return "http://" + admin + "/metrics", conn
 }
 

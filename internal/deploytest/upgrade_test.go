@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"payonce/pkg/events/jetstream/admin"
+
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
@@ -73,7 +75,7 @@ func TestUpgradeToAccounts(t *testing.T) {
 	}
 	configure("administrator", false)
 	maker := s.connect(t, "administrator")
-	testenv.Must(t, maker.EnsureStreams(bounded(t)))
+	testenv.Must(t, admin.New(maker).EnsureStreams(bounded(t)))
 	testenv.Must(t, maker.Close())
 	stopWorker, stopIngress := s.run(t, app.Worker(), configure("worker", false)), s.run(t, app.Ingress(), configure("ingress", false))
 	first := s.payByHTTP(t, "OLD-1")

@@ -13,7 +13,7 @@ import (
 	"payonce/internal/payctl"
 	"payonce/internal/testenv"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // workerTargets are what a worker's key may not do itself and names as where the server's answer goes. In the account of the
@@ -136,7 +136,7 @@ func (s *system) pictures(t *testing.T) map[string]string {
 			all[name] += fmt.Sprintf(": first %d, %d messages to %d", info.State.FirstSeq, info.State.Msgs, info.State.LastSeq)
 		}
 	}
-	consumer, err := js.Consumer(bounded(t), events.StreamPayments, jetstream.LedgerConsumer(statement))
+	consumer, err := js.Consumer(bounded(t), events.StreamPayments, admin.LedgerConsumer(statement))
 	if err != nil {
 		all["ledger"] = err.Error()
 		return all
@@ -158,7 +158,7 @@ func stolenAcks(t *testing.T, s *system) {
 		{"ingress", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"ingress", "$JS.API.DIRECT.GET.PAYMENTS.payment.no.such.one", nil},
 		{"ingress", "webhook.received.nobody.X", nil}, {"operator-lee", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"operator-lee", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"upstream-shop", "deposit.requested.ecommpay-kr.A-1", nil},
-		{"ledger-" + statement, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + jetstream.LedgerConsumer(statement), []byte(`{"batch":1,"no_wait":true}`)},
+		{"ledger-" + statement, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement), []byte(`{"batch":1,"no_wait":true}`)},
 		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 	} {
 		subject := fmt.Sprintf("deposit.requested.nobody-%d.K-1", i)

@@ -90,7 +90,7 @@ func startPage(t *testing.T) *page {
 // keepTime runs the timers as the worker's program does.
 func (s *page) keepTime(traits connectors.Traits) {
 	inBackground(s.T, func(ctx context.Context) error {
-		return reconcile.Run(ctx, jumpingBroker{s.Log}, s.engine, []reconcile.Provider{{
+		return reconcile.Run(ctx, jumpingBroker{s.Log.Conn}, s.engine, []reconcile.Provider{{
 			Name: testenv.ECommPay, Slots: 4, LookupSchedule: reconcile.LookupSchedule{BasicTime: traits.BasicTime, Threshold: traits.Threshold},
 			Pages: reconcile.Pages{Grace: traits.PageGrace, Lives: reconcile.PageLives()},
 			Hours: func(op payment.Operation) calendar.Hours { return calendar.Hours{} },

@@ -17,6 +17,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
@@ -66,7 +67,7 @@ func payoutOf(provider, order string) payment.Command {
 	}
 }
 
-func publish(ctx context.Context, log *jetstream.Conn, cmd payment.Command) error {
+func publish(ctx context.Context, log *admin.Conn, cmd payment.Command) error {
 	out, err := events.EncodeCommand(cmd, uuid.NewString())
 	if err != nil {
 		return err

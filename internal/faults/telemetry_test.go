@@ -167,7 +167,7 @@ func (o *observed) asked(ctx context.Context) error {
 	}
 	var p payment.Payment
 	o.happens(ctx, "a question to the customer", func() bool {
-		p, _, _ = jetstream.WithActions{Conn: o.Log}.Last(ctx, ref)
+		p, _, _ = jetstream.WithActions{Conn: o.Log.Conn}.Last(ctx, ref)
 		return p.Action != nil && p.Action.Clarification != nil
 	})
 	var fields []string

@@ -37,7 +37,7 @@ func TestAParkedWeekendIsReleasedOnce(t *testing.T) {
 	until(t, "all are executed", func() bool { done, _ := s.doneOnce(); return done == payouts })
 	until(t, "nothing is parked", func() bool {
 		refs, err := s.Log.ParkedOrders(t.Context(), "")
-		return err == nil && len(refs) == 0 && s.Log.Stats().InFlight == 0
+		return err == nil && len(refs) == 0 && s.Log.Broker().Count.InFlight.Load() == 0
 	})
 	if done, twice := s.doneOnce(); done != payouts || twice != 0 {
 		t.Errorf("%d executed, %d more than once", done, twice)
@@ -121,7 +121,7 @@ func startWeekend(t testing.TB) *weekend {
 	t.Helper()
 	s := &weekend{closed: true, executed: map[string]int{}, settled: map[string]chan struct{}{}, System: newLog(t, natstest.StartSynced(t))}
 	engine := newEngine(t, worker.Options{
-		Log: toldLog{s.Log, s}, Now: time.Now,
+		Log: toldLog{s.Log.Conn, s}, Now: time.Now,
 		Connectors: connectors.NewRegistry(map[string]connectors.Connector{away: memoryProvider{s, away}, other: memoryProvider{s, other}}),
 	})
 	inBackground(t, func(ctx context.Context) error { return engine.Run(ctx, s.Log, func(string) int { return 16 }) })
@@ -176,7 +176,7 @@ func (p memoryProvider) Traits() connectors.Traits {
 func (s *weekend) park(n int) {
 	s.T.Helper()
 	forEach(s.T, n, "W", func(ctx context.Context, order string) error { return publish(ctx, s.Log, payoutOf(away, order)) })
-	until(s.T, "all are parked", func() bool { return s.Log.Stats().Parked >= uint64(n) })
+	until(s.T, "all are parked", func() bool { return s.Log.Broker().Count.Parked.Load() >= int64(n) })
 }
 
 // open lets the provider take payouts and releases what is parked, spread over a time.

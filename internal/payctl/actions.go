@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -47,7 +47,7 @@ func hideActions(p payment.Payment) payment.Payment {
 }
 
 // readQuestion reads what a provider wants to know, which names fields and no person.
-func readQuestion(ctx context.Context, conn *jetstream.Conn, p payment.Payment) (payment.Payment, error) {
+func readQuestion(ctx context.Context, conn *admin.Conn, p payment.Payment) (payment.Payment, error) {
 	if p.Action == nil || p.Action.Type != payment.ActionClarification {
 		return p, nil
 	}
@@ -55,7 +55,7 @@ func readQuestion(ctx context.Context, conn *jetstream.Conn, p payment.Payment) 
 }
 
 // unmask reads what the customer must do, as far as it is kept, and keeps who looked and why.
-func (e Env) unmask(ctx context.Context, conn *jetstream.Conn, s *timeline, who operator.Person) error {
+func (e Env) unmask(ctx context.Context, conn *admin.Conn, s *timeline, who operator.Person) error {
 	who, err := whoIs(ctx, conn, who)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 func auditCommand(env Env) *cobra.Command {
@@ -40,7 +40,7 @@ without a result was interrupted or is in progress; it may have taken effect.`,
 		if err := validTime("--since", s.since); err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *admin.Conn) error {
 			actions, all, err := env.readAudit(ctx, conn, s)
 			if err != nil {
 				return err
@@ -83,7 +83,7 @@ type done struct {
 }
 
 // readAudit returns the actions that are meant, and how many there are in all.
-func (e Env) readAudit(ctx context.Context, conn *jetstream.Conn, s auditFilter) (actions []*done, all int, err error) {
+func (e Env) readAudit(ctx context.Context, conn *admin.Conn, s auditFilter) (actions []*done, all int, err error) {
 	byID := map[string]*done{}
 	actions = []*done{}
 	for after := uint64(0); ; {

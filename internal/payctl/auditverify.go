@@ -7,7 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/config"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 func auditVerifyCommand(env Env) *cobra.Command {
@@ -22,7 +22,7 @@ It also checks whether the log lost events, as payctl streams diff does.`,
 	}
 	path, asJSON := addConfig(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return env.withNATS(c.Context(), *path, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *path, func(ctx context.Context, _ config.Config, conn *admin.Conn) error {
 			check, err := conn.VerifyAudit(ctx)
 			if err != nil {
 				return err
@@ -32,7 +32,7 @@ It also checks whether the log lost events, as payctl streams diff does.`,
 				return err
 			}
 			for _, problem := range lost {
-				check.Findings = append(check.Findings, jetstream.AuditFinding{Problem: problem})
+				check.Findings = append(check.Findings, admin.AuditFinding{Problem: problem})
 			}
 			if *asJSON {
 				err = writeJSON(c.OutOrStdout(), check)
@@ -48,7 +48,7 @@ It also checks whether the log lost events, as payctl streams diff does.`,
 	return c
 }
 
-func printCheck(env Env, check jetstream.AuditCheck) error {
+func printCheck(env Env, check admin.AuditCheck) error {
 	for _, f := range check.Findings {
 		at := ""
 		if f.Sequence != 0 {

@@ -14,7 +14,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -58,7 +58,7 @@ const nameFromServer = "?"
 
 // whoIs returns the person with the name of the NATS account that payctl is logged in to, where the server has one for each
 // person; --by cannot name another. Elsewhere it returns p unchanged.
-func whoIs(ctx context.Context, conn *jetstream.Conn, p operator.Person) (operator.Person, error) {
+func whoIs(ctx context.Context, conn *admin.Conn, p operator.Person) (operator.Person, error) {
 	name, err := conn.Person(ctx)
 	switch {
 	case err != nil:
@@ -75,8 +75,8 @@ func whoIs(ctx context.Context, conn *jetstream.Conn, p operator.Person) (operat
 }
 
 // asPerson is withNATS for an action of a person, whose name [whoIs] completes.
-func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do func(context.Context, config.Config, *jetstream.Conn, operator.Person) error) error {
-	return e.withNATS(ctx, path, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do func(context.Context, config.Config, *admin.Conn, operator.Person) error) error {
+	return e.withNATS(ctx, path, func(ctx context.Context, cfg config.Config, conn *admin.Conn) error {
 		who, err := whoIs(ctx, conn, who)
 		if err != nil {
 			return err
@@ -86,12 +86,12 @@ func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do 
 }
 
 // aboutPayment carries out a person's decision about one payment and prints the payment's history after it.
-func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, *jetstream.Conn, operator.Person) (timeline, error)) error {
+func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, *admin.Conn, operator.Person) (timeline, error)) error {
 	who, err := h.person()
 	if err != nil {
 		return err
 	}
-	return e.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
+	return e.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) error {
 		s, err := do(ctx, conn, who)
 		if err != nil {
 			return unknownTo(cfg, ref, err)
@@ -155,7 +155,7 @@ type action func(ctx context.Context, item *events.AuditItem) error
 
 // carryOut applies an action to all items in batches: it records the intent, acts, then records the results. record
 // holds the fields that all batches share. When ctx ends, the current batch is finished.
-func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do action) (map[string]int, error) {
+func (e Env) carryOut(ctx context.Context, conn *admin.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do action) (map[string]int, error) {
 	results := map[string]int{}
 	if len(items) == 0 {
 		return results, nil
@@ -179,7 +179,7 @@ func (e Env) carryOut(ctx context.Context, conn *jetstream.Conn, record events.A
 	return results, nil
 }
 
-func (e Env) carryOutBatch(ctx context.Context, conn *jetstream.Conn, record events.AuditRecord, shown progress, do action) error {
+func (e Env) carryOutBatch(ctx context.Context, conn *admin.Conn, record events.AuditRecord, shown progress, do action) error {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout+batch*time.Second)
 	defer cancel()
 	record.Stage, record.At = events.Intended, e.Now().UTC()

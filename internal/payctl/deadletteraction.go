@@ -13,7 +13,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 )
 
@@ -59,7 +59,7 @@ Replaying it again is safe.`,
 		if err != nil {
 			return err
 		}
-		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *admin.Conn, who operator.Person) error {
 			d := deadLetterWork{env: env, conn: conn, flags: h, action: what, filter: s, who: who, json: *asJSON, out: c.OutOrStdout()}
 			return d.run(ctx)
 		})
@@ -70,7 +70,7 @@ Replaying it again is safe.`,
 // deadLetterWork is one run of replay or drop.
 type deadLetterWork struct {
 	env    Env
-	conn   *jetstream.Conn
+	conn   *admin.Conn
 	flags  actionFlags
 	action events.Action
 	filter filter
@@ -110,14 +110,14 @@ func (d deadLetterWork) run(ctx context.Context) error {
 }
 
 // absent are the numbers that were named and that no dead letter has, unless a filter may have left it out.
-func (d deadLetterWork) absent(found []jetstream.DeadLetter) []events.AuditItem {
+func (d deadLetterWork) absent(found []admin.DeadLetter) []events.AuditItem {
 	var items []events.AuditItem
 	if len(d.filter.filter()) > 0 {
 		return nil
 	}
 	for _, text := range slices.Compact(slices.Sorted(slices.Values(d.filter.sequences))) {
 		seq, _ := strconv.ParseUint(text, 10, 64)
-		if !slices.ContainsFunc(found, func(l jetstream.DeadLetter) bool { return l.Sequence == seq }) {
+		if !slices.ContainsFunc(found, func(l admin.DeadLetter) bool { return l.Sequence == seq }) {
 			items = append(items, events.AuditItem{DeadLetter: seq, Result: gone})
 		}
 	}
@@ -187,7 +187,7 @@ func (d deadLetterWork) carryOut(ctx context.Context, lines []deadLetterLine) ([
 	return all, results, nil
 }
 
-func doToDeadLetter(ctx context.Context, conn *jetstream.Conn, what events.Action, item *events.AuditItem) error {
+func doToDeadLetter(ctx context.Context, conn *admin.Conn, what events.Action, item *events.AuditItem) error {
 	if what == events.ActionDrop {
 		item.Result = dropped
 		return conn.DropDeadLetter(ctx, item.DeadLetter)
@@ -199,9 +199,9 @@ func doToDeadLetter(ctx context.Context, conn *jetstream.Conn, what events.Actio
 		item.Result, err = "skipped: another command of the order is queued", nil
 	case errors.Is(err, events.ErrNoDeadLetter):
 		item.Result, err = gone, nil
-	case errors.Is(err, jetstream.ErrTruncated):
+	case errors.Is(err, admin.ErrTruncated):
 		item.Result, err = "skipped: the message was too big and was stored in part", nil
-	case errors.Is(err, jetstream.ErrNoPlace):
+	case errors.Is(err, admin.ErrNoPlace):
 		item.Result, err = "skipped: its original subject is unknown", nil
 	}
 	return err

@@ -16,7 +16,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -58,7 +58,7 @@ func (s filter) validate() error {
 	return errors.Join(validTime("--since", s.since), validTime("--before", s.before))
 }
 
-func (s filter) matches(l jetstream.DeadLetter) bool {
+func (s filter) matches(l admin.DeadLetter) bool {
 	since, _ := time.Parse(time.RFC3339, s.since)
 	before, _ := time.Parse(time.RFC3339, s.before)
 	return (s.code == "" || string(l.Reason) == s.code) && (s.stream == "" || l.Stream == s.stream) &&
@@ -68,7 +68,7 @@ func (s filter) matches(l jetstream.DeadLetter) bool {
 }
 
 // deadLetterRef is the payment that a dead letter names.
-func deadLetterRef(l jetstream.DeadLetter) payment.Ref {
+func deadLetterRef(l admin.DeadLetter) payment.Ref {
 	if ref, ok := events.SubjectRef(l.Message.Subject); ok {
 		return ref
 	}
@@ -77,8 +77,8 @@ func deadLetterRef(l jetstream.DeadLetter) payment.Ref {
 
 // sift reads the dead letters that are meant, without their bodies' content being looked at. It also counts
 // all that there are by their reasons.
-func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s filter) ([]jetstream.DeadLetter, map[string]int, error) {
-	var found []jetstream.DeadLetter
+func (e Env) sift(ctx context.Context, conn *admin.Conn, s filter) ([]admin.DeadLetter, map[string]int, error) {
+	var found []admin.DeadLetter
 	reasons := map[string]int{}
 	for after := uint64(0); ; {
 		page, err := readPage(ctx, e.Timeout, conn, after)
@@ -99,7 +99,7 @@ func (e Env) sift(ctx context.Context, conn *jetstream.Conn, s filter) ([]jetstr
 	}
 }
 
-func readPage(ctx context.Context, timeout time.Duration, conn *jetstream.Conn, after uint64) ([]jetstream.DeadLetter, error) {
+func readPage(ctx context.Context, timeout time.Duration, conn *admin.Conn, after uint64) ([]admin.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return conn.DeadLetters(ctx, after, pageSize)
@@ -126,14 +126,14 @@ type deadLetterLine struct {
 	Truncated int `json:"truncated,omitempty"`
 }
 
-func lineOf(l jetstream.DeadLetter) deadLetterLine {
+func lineOf(l admin.DeadLetter) deadLetterLine {
 	ref := deadLetterRef(l)
-	before, _ := strconv.ParseUint(l.Message.Header.Get(jetstream.HeaderReplayOf), 10, 64)
+	before, _ := strconv.ParseUint(l.Message.Header.Get(admin.HeaderReplayOf), 10, 64)
 	return deadLetterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
 		before, operator.NextOfDeadLetter(l.Reason), l.Message.Header.Get(events.HeaderUpstream), l.Truncated}
 }
 
-func linesOf(deadLetters []jetstream.DeadLetter) []deadLetterLine {
+func linesOf(deadLetters []admin.DeadLetter) []deadLetterLine {
 	lines := make([]deadLetterLine, len(deadLetters))
 	for i, l := range deadLetters {
 		lines[i] = lineOf(l)
@@ -155,7 +155,7 @@ func deadLettersList(env Env) *cobra.Command {
 		if err := s.validate(); err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *admin.Conn) error {
 			found, reasons, err := env.sift(ctx, conn, s)
 			if err != nil {
 				return err
@@ -231,7 +231,7 @@ shows all of it and writes an audit record.`,
 				return err
 			}
 		}
-		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *h.config, func(ctx context.Context, _ config.Config, conn *admin.Conn) error {
 			l, err := conn.DeadLetter(ctx, seq)
 			if errors.Is(err, events.ErrNoDeadLetter) {
 				return fmt.Errorf("%w; see payctl deadletters list", err)
@@ -265,7 +265,7 @@ type shownDeadLetter struct {
 	Content string              `json:"content"` // for people: JSON is laid out, and what is masked is …
 }
 
-func openDeadLetter(l jetstream.DeadLetter, unmask bool) shownDeadLetter {
+func openDeadLetter(l admin.DeadLetter, unmask bool) shownDeadLetter {
 	s := shownDeadLetter{deadLetterLine: lineOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
 	if unmask {
 		s.Content = printableLines(string(l.Message.Data))

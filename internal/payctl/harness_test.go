@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/internal/streamconfig"
@@ -22,6 +23,7 @@ import (
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	sandbox "payonce/pkg/sandbox/teemopay"
 )
 
@@ -140,17 +142,17 @@ providers:
 const nowhere = "http://127.0.0.1:1"
 
 // system starts a nats-server with all streams and returns a connection to it and a configuration for it.
-func system(t testing.TB) (*jetstream.Conn, string) {
+func system(t testing.TB) (*admin.Conn, string) {
 	t.Helper()
 	conn, url := streams(t)
 	return conn, configuration(t, url, nowhere)
 }
 
 // streams starts a nats-server with all streams and returns a connection to it and its address.
-func streams(t testing.TB) (conn *jetstream.Conn, url string) {
+func streams(t testing.TB) (conn *admin.Conn, url string) {
 	t.Helper()
 	server := natstest.Start(t)
-	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
+	conn, err := jetstreamtest.Dial(bounded(t), options(server.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -22,7 +23,7 @@ func importFile(t testing.TB, config, path string, more ...string) outcome {
 	return run(t, "", append([]string{"payouts", "import", path, "--provider", shop, "--config", config}, more...)...)
 }
 
-func queued(t testing.TB, conn *jetstream.Conn, order string) payment.Command {
+func queued(t testing.TB, conn *admin.Conn, order string) payment.Command {
 	t.Helper()
 	m, err := conn.QueuedCommand(bounded(t), payment.Ref{Provider: shop, Order: order})
 	if err != nil {
@@ -176,7 +177,7 @@ func TestImportInterrupted(t *testing.T) {
 func TestImportLosesNATS(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
-	conn, err := jetstream.Connect(bounded(t), options(server.URL()))
+	conn, err := jetstreamtest.Dial(bounded(t), options(server.URL()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,7 +10,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 )
 
@@ -33,7 +33,7 @@ parked payments that were paid (payctl parked cancel). docs/operators.md has the
 		if err != nil {
 			return err
 		}
-		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *jetstream.Conn, who operator.Person) error {
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, _ config.Config, conn *admin.Conn, who operator.Person) error {
 			record := events.AuditRecord{ID: uuid.NewString(), Action: events.ActionAccept, Provider: events.NoProvider, By: who.Name, Reason: who.Why}
 			end, err := env.acceptLog(ctx, conn, h, record)
 			if err != nil {
@@ -62,7 +62,7 @@ type acceptedLog struct {
 }
 
 // acceptLog writes that a person accepts the log as it ends now.
-func (e Env) acceptLog(ctx context.Context, conn *jetstream.Conn, h actionFlags, r events.AuditRecord) (events.LogMark, error) {
+func (e Env) acceptLog(ctx context.Context, conn *admin.Conn, h actionFlags, r events.AuditRecord) (events.LogMark, error) {
 	asking, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	end, err := conn.LogEnd(asking)

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -47,7 +47,7 @@ Read the event first, with payctl payment show and at its sequence in PAYMENTS. 
 		if *operation != "" && !payment.Operation(*operation).Valid() {
 			return usagef("--operation must be deposit or payout")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
 			return env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
 		})
 	}
@@ -55,7 +55,7 @@ Read the event first, with payctl payment show and at its sequence in PAYMENTS. 
 }
 
 // skip shows what would be written, asks, and writes it. It returns the payment's history as it stands then.
-func (e Env) skip(ctx context.Context, conn *jetstream.Conn, h actionFlags, want operator.Skip, who operator.Person) (timeline, error) {
+func (e Env) skip(ctx context.Context, conn *admin.Conn, h actionFlags, want operator.Skip, who operator.Person) (timeline, error) {
 	ref := want.Ref
 	service := operator.Service{Log: conn, Queue: conn, Now: e.Now}
 	reading, cancel := context.WithTimeout(ctx, e.Timeout)
@@ -115,7 +115,7 @@ func skipQuestion(plan operator.SkipPlan, who operator.Person) string {
 }
 
 // history is tell with a time-out of its own.
-func (e Env) history(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (timeline, error) {
+func (e Env) history(ctx context.Context, conn *admin.Conn, ref payment.Ref) (timeline, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	return tell(ctx, conn, ref)

@@ -10,7 +10,7 @@ import (
 
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -82,7 +82,7 @@ func TestLogSkip(t *testing.T) {
 	run(t, "", skipArgs(config, "P-1", bad, "--yes")...).expect(t, payctl.ExitFailed, "", "can be read: nothing to skip")
 }
 
-func checkAudited(t *testing.T, conn *jetstream.Conn, bad uint64) {
+func checkAudited(t *testing.T, conn *admin.Conn, bad uint64) {
 	t.Helper()
 	entries, err := conn.Audits(bounded(t), 0, 10)
 	if err != nil || len(entries) != 2 {

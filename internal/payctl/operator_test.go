@@ -15,7 +15,7 @@ import (
 
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -23,7 +23,7 @@ import (
 var by = []string{"--by", "kim", "--reason", "ticket 4711"}
 
 // parkedPayment leaves a payment that is parked in the log and in the broker, for an hour.
-func parkedPayment(t *testing.T, conn *jetstream.Conn, order string) {
+func parkedPayment(t *testing.T, conn *admin.Conn, order string) {
 	t.Helper()
 	until := time.Now().Add(time.Hour).UTC().Truncate(time.Second)
 	live(t, conn, payment.New(command(order)), func(p *payment.Payment) {
@@ -43,7 +43,7 @@ func atSubmitLimit(p *payment.Payment) {
 	p.Reason = &payment.Reason{Code: payment.ReasonSubmitLimit, ProviderCode: "440"}
 }
 
-func last(t *testing.T, conn *jetstream.Conn, order string) payment.Payment {
+func last(t *testing.T, conn *admin.Conn, order string) payment.Payment {
 	t.Helper()
 	p, _, err := conn.Last(bounded(t), command(order).Ref)
 	if err != nil {

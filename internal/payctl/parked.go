@@ -15,7 +15,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -118,7 +118,7 @@ the others are counted by their subjects.`,
 		if err := w.validate(); err != nil {
 			return err
 		}
-		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, cfg config.Config, conn *admin.Conn) error {
 			l, err := env.listParked(ctx, cfg, conn, w, *limit)
 			if err != nil {
 				return err
@@ -142,7 +142,7 @@ type parkedListing struct {
 	byName  bool           // only the first by name were read, so these are not the first due
 }
 
-func (e Env) listParked(ctx context.Context, cfg config.Config, conn *jetstream.Conn, w choice, limit int) (parkedListing, error) {
+func (e Env) listParked(ctx context.Context, cfg config.Config, conn *admin.Conn, w choice, limit int) (parkedListing, error) {
 	refs, err := conn.ParkedOrders(ctx, w.provider)
 	if err != nil {
 		return parkedListing{}, err
@@ -180,7 +180,7 @@ func (w choice) mustExist(cfg config.Config, refs []payment.Ref) error {
 }
 
 // withNATS loads the configuration and connects.
-func (e Env) withNATS(ctx context.Context, path string, do func(context.Context, config.Config, *jetstream.Conn) error) error {
+func (e Env) withNATS(ctx context.Context, path string, do func(context.Context, config.Config, *admin.Conn) error) error {
 	cfg, err := load(path)
 	if err != nil {
 		return err
@@ -195,7 +195,7 @@ func (e Env) withNATS(ctx context.Context, path string, do func(context.Context,
 
 // readWaiting reads the commands and the payments, and keeps what was chosen, the first due first. What is
 // not parked any more is left out. It also counts all that it read by their reasons.
-func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref, w choice) ([]waiting, map[string]int, error) {
+func (e Env) readWaiting(ctx context.Context, conn *admin.Conn, refs []payment.Ref, w choice) ([]waiting, map[string]int, error) {
 	all, err := e.readAll(ctx, conn, refs)
 	if err != nil {
 		return nil, nil, err
@@ -215,7 +215,7 @@ func (e Env) readWaiting(ctx context.Context, conn *jetstream.Conn, refs []payme
 }
 
 // readAll reads the parked command of each order; nil if it is not parked any more.
-func (e Env) readAll(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref) ([]*waiting, error) {
+func (e Env) readAll(ctx context.Context, conn *admin.Conn, refs []payment.Ref) ([]*waiting, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
@@ -244,7 +244,7 @@ func (e Env) readAll(ctx context.Context, conn *jetstream.Conn, refs []payment.R
 	return all, group.Wait()
 }
 
-func readOne(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (waiting, error) {
+func readOne(ctx context.Context, conn *admin.Conn, ref payment.Ref) (waiting, error) {
 	m, err := conn.ParkedCommand(ctx, ref)
 	if err != nil {
 		return waiting{}, err

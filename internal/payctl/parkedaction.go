@@ -14,7 +14,7 @@ import (
 	"payonce/internal/app"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -66,7 +66,7 @@ A payment that may have been sent is skipped; use payctl payment resolve.`
 		if err != nil {
 			return err
 		}
-		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
+		return env.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) error {
 			d := parkedWork{env: env, flags: h, action: what, choice: w, over: over, who: who, json: *asJSON, out: c.OutOrStdout()}
 			return d.run(ctx, cfg, conn)
 		})
@@ -87,7 +87,7 @@ type parkedWork struct {
 	others string // what there is besides, where a filter found nothing
 }
 
-func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *jetstream.Conn) error {
+func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *admin.Conn) error {
 	items, found, err := d.chosen(ctx, cfg, conn)
 	if err != nil {
 		return err
@@ -113,7 +113,7 @@ func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *jetstream.
 }
 
 // each is what is done to one payment.
-func (d parkedWork) each(conn *jetstream.Conn, items []events.AuditItem, found []waiting) action {
+func (d parkedWork) each(conn *admin.Conn, items []events.AuditItem, found []waiting) action {
 	service := operator.Service{Log: conn, Queue: conn, Now: d.env.Now}
 	times := d.times(items, found)
 	return func(ctx context.Context, item *events.AuditItem) error {
@@ -204,7 +204,7 @@ func (d parkedWork) notParked(w io.Writer, items []events.AuditItem, found []wai
 }
 
 // chosen returns what the action is to be done to.
-func (d *parkedWork) chosen(ctx context.Context, cfg config.Config, conn *jetstream.Conn) ([]events.AuditItem, []waiting, error) {
+func (d *parkedWork) chosen(ctx context.Context, cfg config.Config, conn *admin.Conn) ([]events.AuditItem, []waiting, error) {
 	var items []events.AuditItem
 	if len(d.choice.orders) > 0 {
 		slices.Sort(d.choice.orders)

@@ -15,7 +15,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -52,7 +52,7 @@ The log does not know customers: find a customer's orders in the upstream system
 		if w.who, err = h.person(); err != nil {
 			return err
 		}
-		return env.asPerson(c.Context(), *h.config, w.who, func(ctx context.Context, cfg config.Config, conn *jetstream.Conn, who operator.Person) error {
+		return env.asPerson(c.Context(), *h.config, w.who, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) error {
 			w.conn, w.retention, w.who = conn, cfg.NATS.PaymentsRetention, who
 			return w.run(ctx)
 		})
@@ -65,7 +65,7 @@ The log does not know customers: find a customer's orders in the upstream system
 type erasure struct {
 	env       Env
 	flags     actionFlags
-	conn      *jetstream.Conn
+	conn      *admin.Conn
 	provider  string
 	orders    []string
 	who       operator.Person

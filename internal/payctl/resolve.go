@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -40,7 +40,7 @@ A wrong decision pays twice or not at all: first find the order in the provider'
 		if *settled == *failed || *failed && *amount != "" {
 			return usagef("use --settled (with --amount if it differs) or --failed")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
 			r := resolution{env: env, flags: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			return r.run(ctx)
 		})
@@ -52,7 +52,7 @@ A wrong decision pays twice or not at all: first find the order in the provider'
 type resolution struct {
 	env     Env
 	flags   actionFlags
-	conn    *jetstream.Conn
+	conn    *admin.Conn
 	ref     payment.Ref
 	settled bool
 	amount  string

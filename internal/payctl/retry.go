@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -32,7 +32,7 @@ Check the provider's console first: the order must not be there.`,
 		if err != nil {
 			return err
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *jetstream.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
 			return env.retry(ctx, conn, h, ref, who)
 		})
 	}
@@ -40,7 +40,7 @@ Check the provider's console first: the order must not be there.`,
 }
 
 // retry shows the payment, asks, and has it sent once more. It returns the payment's history as it stands then.
-func (e Env) retry(ctx context.Context, conn *jetstream.Conn, h actionFlags, ref payment.Ref, who operator.Person) (timeline, error) {
+func (e Env) retry(ctx context.Context, conn *admin.Conn, h actionFlags, ref payment.Ref, who operator.Person) (timeline, error) {
 	shown, seq, err := conn.Last(ctx, ref)
 	if err != nil {
 		return timeline{}, err

@@ -10,7 +10,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -148,7 +148,7 @@ func unknownTo(cfg config.Config, ref payment.Ref, err error) error {
 
 // tell reads the log, and the queue where that can say more. The error is events.ErrNoPayment when neither
 // knows the order.
-func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (timeline, error) {
+func tell(ctx context.Context, conn *admin.Conn, ref payment.Ref) (timeline, error) {
 	s := timeline{Ref: ref, Command: nowhere, Events: []event{}}
 	records, err := conn.History(ctx, ref)
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
@@ -204,7 +204,7 @@ func tell(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (timeline,
 }
 
 // due is when a parked command comes back; zero when it has just come.
-func due(ctx context.Context, conn *jetstream.Conn, ref payment.Ref) (time.Time, error) {
+func due(ctx context.Context, conn *admin.Conn, ref payment.Ref) (time.Time, error) {
 	held, err := conn.ParkedCommand(ctx, ref)
 	if errors.Is(err, events.ErrNotParked) {
 		return time.Time{}, nil

@@ -13,7 +13,7 @@ import (
 	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -26,7 +26,7 @@ func command(order string) payment.Command {
 	}
 }
 
-func publish(t testing.TB, conn *jetstream.Conn, cmd payment.Command) {
+func publish(t testing.TB, conn *admin.Conn, cmd payment.Command) {
 	t.Helper()
 	if err := conn.PublishCommand(bounded(t), encoded(t, cmd)); err != nil {
 		t.Fatal(err)
@@ -43,7 +43,7 @@ func encoded(t testing.TB, cmd payment.Command) events.Outgoing {
 }
 
 // live appends the events of a payment in the order of its life and returns the last.
-func live(t testing.TB, conn *jetstream.Conn, p payment.Payment, steps ...func(*payment.Payment)) {
+func live(t testing.TB, conn *admin.Conn, p payment.Payment, steps ...func(*payment.Payment)) {
 	t.Helper()
 	var after uint64
 	for i, step := range steps {
@@ -264,21 +264,25 @@ func TestShowNamesDeadLetters(t *testing.T) {
 }
 
 // parkInBroker lets a worker's verdict park a command.
-func parkInBroker(t *testing.T, conn *jetstream.Conn, cmd payment.Command, until time.Time) {
+func parkInBroker(t *testing.T, conn *admin.Conn, cmd payment.Command, until time.Time) {
 	t.Helper()
 	give(t, conn, cmd, queue.ParkUntil(until))
 }
 
 // give publishes a command and lets a worker's verdict be carried out about it.
-func give(t *testing.T, conn *jetstream.Conn, cmd payment.Command, verdict queue.Verdict) {
+func give(t *testing.T, conn *admin.Conn, cmd payment.Command, verdict queue.Verdict) {
 	t.Helper()
 	giveMessage(t, conn, cmd.Provider, encoded(t, cmd), verdict)
 }
 
 // giveMessage is give for a message as it is.
-func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events.Outgoing, verdict queue.Verdict) {
+func giveMessage(t *testing.T, conn *admin.Conn, provider string, out events.Outgoing, verdict queue.Verdict) {
 	t.Helper()
-	before := conn.Stats()
+	settled := func() int64 {
+		count := &conn.Broker().Count
+		return count.Parked.Load() + count.DeadLetters.Load()
+	}
+	before := settled()
 	if err := conn.PublishCommand(bounded(t), out); err != nil {
 		t.Fatal(err)
 	}
@@ -288,7 +292,7 @@ func giveMessage(t *testing.T, conn *jetstream.Conn, provider string, out events
 	go func() {
 		ended <- conn.ConsumeCommands(ctx, provider, 1, func(context.Context, events.Message) queue.Verdict { return verdict })
 	}()
-	for deadline := time.After(timeout); conn.Stats().Parked+conn.Stats().DeadLetters == before.Parked+before.DeadLetters; {
+	for deadline := time.After(timeout); settled() == before; {
 		select {
 		case <-deadline:
 			t.Fatal("the verdict was not carried out")

@@ -14,7 +14,7 @@ import (
 	"payonce/internal/app"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/limits"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
@@ -207,7 +207,7 @@ func (e Env) compare(ctx context.Context, cfg config.Config, q *question) error 
 }
 
 // judge compares, and keeps what is to be shown.
-func (e Env) judge(ctx context.Context, conn *jetstream.Conn, q *question, statement *reconcile.Statement, r *comparison) (err error) {
+func (e Env) judge(ctx context.Context, conn *admin.Conn, q *question, statement *reconcile.Statement, r *comparison) (err error) {
 	c := reconcile.Comparison{Log: conn, Statement: statement, Rules: q.rules, Operations: q.operations, Found: func(f reconcile.Finding) error {
 		if len(r.Findings) == maxFindings {
 			return fmt.Errorf("more than %d differences: check that the account and the file are the right ones", maxFindings)

@@ -17,13 +17,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/limits"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
@@ -36,7 +37,7 @@ import (
 type house struct {
 	t       *testing.T
 	box     *sandbox.Sandbox
-	conn    *jetstream.Conn
+	conn    *admin.Conn
 	account *teemopay.Connector
 	config  string
 	// statement spoils the answers to queries for the statement; nil does not. n counts them from 1.
@@ -80,7 +81,7 @@ func newHouse(t *testing.T) *house {
 		t.Fatal(err)
 	}
 	server := natstest.Start(t)
-	if h.conn, err = jetstream.Connect(bounded(t), options(server.URL())); err != nil {
+	if h.conn, err = jetstreamtest.Dial(bounded(t), options(server.URL())); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = h.conn.Close() })

@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 )
 
@@ -36,7 +36,7 @@ holds the log's first and last sequence, the number of events and the hash of th
 	}
 	path, asJSON := addConfig(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return env.onNATS(c.Context(), *path, func(ctx context.Context, conn *jetstream.Conn) error {
+		return env.onNATS(c.Context(), *path, func(ctx context.Context, conn *admin.Conn) error {
 			differences, err := conn.CheckStreams(ctx)
 			if err != nil {
 				return err
@@ -67,16 +67,16 @@ holds the log's first and last sequence, the number of events and the hash of th
 }
 
 // lostPast says what the log lost, as differences. Where the log or AUDIT is missing there is nothing to compare.
-func lostPast(ctx context.Context, conn *jetstream.Conn, differences []jetstream.Difference) ([]jetstream.Difference, error) {
+func lostPast(ctx context.Context, conn *admin.Conn, differences []admin.Difference) ([]admin.Difference, error) {
 	for _, stream := range []string{events.StreamPayments, events.StreamAudit} {
-		if slices.Contains(differences, jetstream.Difference{Stream: stream}) {
+		if slices.Contains(differences, admin.Difference{Stream: stream}) {
 			return nil, nil
 		}
 	}
 	problems, err := conn.CheckLog(ctx)
-	var lost []jetstream.Difference
+	var lost []admin.Difference
 	for _, problem := range problems {
-		lost = append(lost, jetstream.Difference{Stream: events.StreamPayments, Field: jetstream.FieldPast, Have: problem, Want: "all events that AUDIT recorded"})
+		lost = append(lost, admin.Difference{Stream: events.StreamPayments, Field: admin.FieldPast, Have: problem, Want: "all events that AUDIT recorded"})
 	}
 	return lost, err
 }
@@ -109,7 +109,7 @@ The changes are recorded in the stream AUDIT, see payctl audit list --action app
 		if err != nil {
 			return usagef("--by NAME and --reason TEXT are required with --update: %s", strings.ReplaceAll(err.Error(), "\n", "; "))
 		}
-		return env.patiently(c.Context(), *wait, *path, func(ctx context.Context, conn *jetstream.Conn) error {
+		return env.patiently(c.Context(), *wait, *path, func(ctx context.Context, conn *admin.Conn) error {
 			who, err := whoIs(ctx, conn, who)
 			if err != nil {
 				return err
@@ -123,7 +123,7 @@ The changes are recorded in the stream AUDIT, see payctl audit list --action app
 // unattended is the person of the audit record when a script creates missing streams.
 var unattended = operator.Person{Name: "unattended", Why: "create what is missing"}
 
-func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool, who operator.Person) error {
+func (e Env) applyStreams(ctx context.Context, conn *admin.Conn, update bool, who operator.Person) error {
 	record := events.AuditRecord{
 		ID: uuid.NewString(), Action: events.ActionApply, Provider: events.NoProvider, By: who.Name, Reason: who.Why,
 		Filter: map[string]string{"update": strconv.FormatBool(update)},
@@ -147,13 +147,13 @@ func (e Env) applyStreams(ctx context.Context, conn *jetstream.Conn, update bool
 
 // takesNoRecord reports whether AUDIT has to be made or changed before it takes a record of this configuration: it is missing, or was made
 // for a NATS without accounts, where records have other subjects.
-func takesNoRecord(d jetstream.Difference) bool {
+func takesNoRecord(d admin.Difference) bool {
 	return d.Stream == events.StreamAudit && (d.Field == "" || d.Field == "subjects")
 }
 
 // applyRecorded keeps the intent, applies, and keeps the result. Where AUDIT itself has to be made or changed the intent is
 // kept right after that. Nothing is kept where there is nothing to do.
-func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update bool, record events.AuditRecord) ([]jetstream.Difference, error) {
+func (e Env) applyRecorded(ctx context.Context, conn *admin.Conn, update bool, record events.AuditRecord) ([]admin.Difference, error) {
 	made, err := conn.MakeCopy(ctx) // without it no record is kept
 	if err != nil {
 		return made, err
@@ -163,7 +163,7 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 		return made, err
 	}
 	noAudit := slices.ContainsFunc(planned, takesNoRecord)
-	planned = slices.DeleteFunc(planned, func(d jetstream.Difference) bool { return d.Field != "" && !update })
+	planned = slices.DeleteFunc(planned, func(d admin.Difference) bool { return d.Field != "" && !update })
 	if len(planned) == 0 {
 		return made, nil
 	}
@@ -197,7 +197,7 @@ func (e Env) applyRecorded(ctx context.Context, conn *jetstream.Conn, update boo
 }
 
 // onNATS connects, whether or not the streams are there, and calls do.
-func (e Env) onNATS(ctx context.Context, path string, do func(context.Context, *jetstream.Conn) error) error {
+func (e Env) onNATS(ctx context.Context, path string, do func(context.Context, *admin.Conn) error) error {
 	cfg, err := load(path)
 	if err != nil {
 		return err
@@ -213,7 +213,7 @@ func (e Env) onNATS(ctx context.Context, path string, do func(context.Context, *
 }
 
 // patiently is onNATS, again and again for a time. A wrong command line or configuration does not fix itself.
-func (e Env) patiently(ctx context.Context, wait time.Duration, path string, do func(context.Context, *jetstream.Conn) error) error {
+func (e Env) patiently(ctx context.Context, wait time.Duration, path string, do func(context.Context, *admin.Conn) error) error {
 	for deadline := e.Now().Add(wait); ; {
 		err := e.onNATS(ctx, path, do)
 		var usage usageError
@@ -235,7 +235,7 @@ const streamsAgain = time.Second
 // streamsTimeout is long enough for a cluster to choose leaders for all streams.
 const streamsTimeout = 2 * time.Minute
 
-func list(env Env, prefix string, differences []jetstream.Difference) {
+func list(env Env, prefix string, differences []admin.Difference) {
 	for _, d := range differences {
 		_, _ = fmt.Fprintf(env.Stdout, "%s%s\n", prefix, d)
 	}
@@ -251,7 +251,7 @@ type shownDifference struct {
 	Safe     bool   `json:"safe"` // whether apply --update changes it
 }
 
-func shown(differences []jetstream.Difference) []shownDifference {
+func shown(differences []admin.Difference) []shownDifference {
 	all := make([]shownDifference, 0, len(differences))
 	for _, d := range differences {
 		all = append(all, shownDifference{d.Stream, d.Consumer, d.Field, d.Want, d.Have, d.Safe()})

@@ -17,6 +17,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // addConfig adds the flag that names the configuration, which is the file of the services.
@@ -56,7 +57,7 @@ func (e Env) connector(cfg config.Config, provider string) (connectors.Connector
 
 // connect connects to NATS and wants the streams to exist: payctl streams apply makes them, and services
 // that may.
-func (e Env) connect(ctx context.Context, cfg config.Config) (*jetstream.Conn, error) {
+func (e Env) connect(ctx context.Context, cfg config.Config) (*admin.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	conn, err := e.dial(ctx, cfg)
@@ -71,7 +72,7 @@ func (e Env) connect(ctx context.Context, cfg config.Config) (*jetstream.Conn, e
 }
 
 // dial connects to NATS and looks at nothing there.
-func (e Env) dial(ctx context.Context, cfg config.Config) (*jetstream.Conn, error) {
+func (e Env) dial(ctx context.Context, cfg config.Config) (*admin.Conn, error) {
 	tlsConfig, err := cfg.NATS.TLS.Client()
 	if err != nil {
 		return nil, usagef("nats.tls: %w", err)
@@ -88,7 +89,7 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*jetstream.Conn, erro
 	if e.Clock != nil {
 		e.measure(ctx, conn)
 	}
-	return conn, nil
+	return admin.New(conn), nil
 }
 
 // clockWarning is how far this machine's clock may differ from NATS's before a person is told.
@@ -124,7 +125,7 @@ func nextToConnect(err error) string {
 }
 
 // checkStreams wants all streams to exist. That one is set up differently is the services' matter.
-func checkStreams(ctx context.Context, conn *jetstream.Conn) error {
+func checkStreams(ctx context.Context, conn *admin.Conn) error {
 	differences, err := conn.CheckStreams(ctx)
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 func webhooksCommand(env Env) *cobra.Command {
@@ -39,7 +39,7 @@ all of them.`,
 	configPath, asJSON := addConfig(c), addJSON(c)
 	provider := c.Flags().String("provider", "", "filter by provider; "+events.NoProvider+" for paths without a valid one")
 	c.RunE = func(c *cobra.Command, _ []string) error {
-		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *admin.Conn) error {
 			found, all, err := env.readRefused(ctx, conn, *provider)
 			if err != nil {
 				return err
@@ -61,7 +61,7 @@ type shownRefused struct {
 }
 
 // readRefused returns the refused webhooks of a provider, of all when it is empty, and how many there are in all.
-func (e Env) readRefused(ctx context.Context, conn *jetstream.Conn, provider string) (found []shownRefused, all int, err error) {
+func (e Env) readRefused(ctx context.Context, conn *admin.Conn, provider string) (found []shownRefused, all int, err error) {
 	found = []shownRefused{}
 	for after := uint64(0); ; {
 		own, cancel := context.WithTimeout(ctx, e.Timeout)
@@ -130,9 +130,9 @@ the SHA-256; of headers the size, and of a signature the SHA-256. payctl verify 
 		if err != nil || seq == 0 {
 			return usagef("%q is not the number of a refused webhook; see payctl webhooks refused list", args[0])
 		}
-		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *jetstream.Conn) error {
+		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, _ config.Config, conn *admin.Conn) error {
 			one, err := conn.RefusedWebhook(ctx, seq)
-			if errors.Is(err, jetstream.ErrNoRefusedWebhook) {
+			if errors.Is(err, admin.ErrNoRefusedWebhook) {
 				return fmt.Errorf("%w; see payctl webhooks refused list", err)
 			}
 			if err != nil {

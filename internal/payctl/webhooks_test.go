@@ -10,11 +10,11 @@ import (
 
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // refuse keeps a refused webhook, as the ingress does.
-func refuse(t testing.TB, conn *jetstream.Conn, w events.RefusedWebhook) {
+func refuse(t testing.TB, conn *admin.Conn, w events.RefusedWebhook) {
 	t.Helper()
 	out, err := events.EncodeRefusedWebhook(w, 0, "id")
 	if err != nil {

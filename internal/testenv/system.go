@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	"payonce/pkg/events/jetstream/admin"
+
 	"github.com/google/uuid"
 
 	"payonce/internal/streamconfig"
@@ -34,7 +36,7 @@ type System struct {
 	APIKey  string           // of the ingress
 	Config  string           // file of the services that are started next
 	Sandbox *sandbox.Sandbox // nil if At had another one
-	Log     *jetstream.Conn  // once Connect was called
+	Log     *admin.Conn      // once Connect was called
 
 	edits int
 }
@@ -136,7 +138,7 @@ func (s *System) LogOf(name string) string {
 }
 
 // Connect connects a client to the broker until the test ends.
-func Connect(t testing.TB, options jetstream.Options) *jetstream.Conn {
+func Connect(t testing.TB, options jetstream.Options) *admin.Conn {
 	t.Helper()
 	options.Name, options.Logger, options.Now = "testenv", slog.New(slog.DiscardHandler), time.Now
 	if options.Config.Replicas == 0 {
@@ -147,7 +149,7 @@ func Connect(t testing.TB, options jetstream.Options) *jetstream.Conn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	return conn
+	return admin.New(conn)
 }
 
 // Publish puts a command with an amount of 10,000 won into the queue.

@@ -13,6 +13,7 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
@@ -50,7 +51,7 @@ func onNATS(t *testing.T, change ...func(*ingress.Options)) (*border, watchedLog
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.EnsureStreams(t.Context()); err != nil {
+	if err := admin.New(conn).EnsureStreams(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	log := watchedLog{conn, make(chan struct{}, 1)}

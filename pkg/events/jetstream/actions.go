@@ -8,6 +8,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 )
 
@@ -19,13 +20,13 @@ func (c *Conn) storeActions(ctx context.Context, p payment.Payment) (payment.Pay
 		if *action == nil || (*action).Stored != "" {
 			continue
 		}
-		id, err := newID()
+		id, err := broker.NewID()
 		if err != nil {
 			return p, fmt.Errorf("store action of %s: %w", p.Ref, err)
 		}
 		out, err := events.EncodeAction(p.Ref, **action, id, p.UpdatedAt)
 		if err == nil {
-			err = c.publish(ctx, newMessage(ctx, out, id))
+			err = c.broker.Publish(ctx, broker.NewMessage(ctx, out, id))
 		}
 		if err != nil {
 			return p, fmt.Errorf("store action of %s: %w", p.Ref, err)
@@ -60,7 +61,7 @@ func (c *Conn) action(ctx context.Context, ref payment.Ref, id string) (*payment
 	if err := ref.Validate(); err != nil || !events.ValidActionID(id) { // a wildcard here would read another's
 		return nil, events.ErrNoAction
 	}
-	stream, err := c.stream(ctx, events.StreamActions)
+	stream, err := c.broker.Stream(ctx, events.StreamActions)
 	if err != nil {
 		return nil, err
 	}

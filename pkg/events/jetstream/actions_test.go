@@ -13,6 +13,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -72,7 +73,7 @@ func TestActionsStandBesideTheLog(t *testing.T) {
 	if found := holding(t, server.URL(), "t0ken"); len(found) != 1 || found[0] != events.StreamActions {
 		t.Errorf("the link stands in %v", found)
 	}
-	shown := jetstream.WithActions{Conn: c}
+	shown := jetstream.WithActions{Conn: c.Conn}
 	history, err := c.History(ctx, ref("D-1"))
 	if err != nil || len(history) != 3 {
 		t.Fatalf("%d events, %v", len(history), err)
@@ -122,7 +123,7 @@ func TestActionsOfOlderVersions(t *testing.T) {
 	if _, err := js.PublishMsg(ctx, &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}); err != nil {
 		t.Fatal(err)
 	}
-	shown := jetstream.WithActions{Conn: c}
+	shown := jetstream.WithActions{Conn: c.Conn}
 	p, seq, err := shown.Last(ctx, ref("D-1"))
 	if err != nil || p.Action == nil || p.Action.Redirect == nil || p.Action.Redirect.URL != marked {
 		t.Fatalf("%+v, %v", p.Action, err)
@@ -140,7 +141,7 @@ func TestActionsOfOlderVersions(t *testing.T) {
 }
 
 // erase erases what is erasable of an order and compares how many messages that were, and how many are needed.
-func erase(t *testing.T, c *jetstream.Conn, p payment.Payment, erasable, needed int) {
+func erase(t *testing.T, c *admin.Conn, p payment.Payment, erasable, needed int) {
 	t.Helper()
 	found, err := c.PersonalData(testContext(t), p)
 	if err != nil {
@@ -271,7 +272,7 @@ func TestPersonalDataOfAnOrder(t *testing.T) {
 	erase(t, c, payment.Payment{Ref: ref("D-2")}, 0, 0)
 }
 
-func consumingWebhooks(t *testing.T, c *jetstream.Conn, handler func(events.Message) queue.Verdict) (stop func()) {
+func consumingWebhooks(t *testing.T, c *admin.Conn, handler func(events.Message) queue.Verdict) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)

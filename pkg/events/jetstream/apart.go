@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 )
 
@@ -23,7 +24,7 @@ func (c *Conn) publishApart(ctx context.Context, msg *nats.Msg, ref payment.Ref)
 	case !errors.Is(err, events.ErrNotQueued):
 		c.log.DebugContext(ctx, "cannot ask workers about the queue; will retry", "provider", ref.Provider, "order", ref.Order, "error", err)
 	}
-	return c.publish(ctx, msg)
+	return c.broker.Publish(ctx, msg)
 }
 
 // probeApart writes to the ingress's own stream, if no worker has yet to take the probe before it: probes must not pile up
@@ -32,8 +33,8 @@ func (c *Conn) probeApart(ctx context.Context, stream string) error {
 	msg := nats.NewMsg(events.ProbeSubject(stream))
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
 	msg.Data = make([]byte, probeBytes)
-	_, err := c.sendOnce(ctx, msg)
-	if reply := replyOf(err); reply == wrongSequence || reply == contended {
+	_, err := c.broker.Send(ctx, msg)
+	if reply := broker.ReplyOf(err); reply == broker.WrongSequence || reply == broker.Contended {
 		return nil
 	}
 	return err
@@ -41,8 +42,8 @@ func (c *Conn) probeApart(ctx context.Context, stream string) error {
 
 // followApart wakes who waits for a payment by what the server says of each event after it was stored.
 func (h *notifier) followApart(ctx context.Context) (began bool, err error) {
-	reconnected := h.conn.reconnected.wait()
-	sub, err := h.conn.nc.Subscribe(events.WrittenSubject, func(m *nats.Msg) {
+	reconnected := h.conn.broker.Reconnected.Wait()
+	sub, err := h.conn.broker.NATS.Subscribe(events.WrittenSubject, func(m *nats.Msg) {
 		if ref, ok := events.SubjectRef(events.CutWritten(m.Subject)); ok {
 			h.wake(ref)
 		}
@@ -51,7 +52,7 @@ func (h *notifier) followApart(ctx context.Context) (began bool, err error) {
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := h.conn.nc.FlushWithContext(ctx); err != nil { // the server knows the subscription before anybody reads
+	if err := h.conn.broker.NATS.FlushWithContext(ctx); err != nil { // the server knows the subscription before anybody reads
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
 	h.wakeAll()

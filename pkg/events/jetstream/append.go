@@ -10,8 +10,12 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 )
+
+// HeaderPrevious of an event of the log is the sequence of the event before it of the same order, 0 for the first.
+const HeaderPrevious = "Payonce-Previous"
 
 // Append writes how a payment stands now as the next event of its order, if the order's last event is
 // still the one with sequence after (0: the order has none). It returns the new event's sequence. Of
@@ -27,7 +31,7 @@ import (
 //
 // What the customer must do is stored beside the log first, and the event names it: see [Conn.Actions].
 func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq uint64, err error) {
-	id, err := newID()
+	id, err := broker.NewID()
 	if err != nil {
 		return 0, fmt.Errorf("append %s: %w", p.Ref, err)
 	}
@@ -41,9 +45,9 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 		return 0, fmt.Errorf("append: %w", err)
 	}
 	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data} // nobody else has the header
-	injectTrace(ctx, msg.Header)
+	broker.InjectTrace(ctx, msg.Header)
 	last := strconv.FormatUint(after, 10)
-	msg.Header.Set(headerMessageID, id)
+	msg.Header.Set(broker.HeaderMessageID, id)
 	msg.Header.Set(HeaderPrevious, last)
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, last)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
@@ -58,23 +62,23 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 }
 
 func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after uint64) (uint64, error) {
-	seq, err := c.send(ctx, msg)
-	switch replyOf(err) {
-	case acked:
-		return seq, nil
-	case wrongSequence, contended:
+	ack, err := c.broker.Send(ctx, msg)
+	switch broker.ReplyOf(err) {
+	case broker.Acked:
+		return ack.Sequence, nil
+	case broker.WrongSequence, broker.Contended:
 		return 0, events.ErrStale // nothing of ours was sent before, so nothing of ours is stored
-	case refused:
+	case broker.Refused:
 		return 0, err
 	}
-	for wait := newBackoff(); c.again(ctx, wait); {
+	for wait := broker.NewBackoff(); c.broker.Again(ctx, wait); {
 		last, found := c.lastEvent(ctx, ref)
 		switch {
 		case found != nil:
 			err = found
 			continue
-		case last.id == msg.Header.Get(headerMessageID):
-			c.noteStored(events.StreamPayments)
+		case last.id == msg.Header.Get(broker.HeaderMessageID):
+			c.broker.NoteStored(events.StreamPayments)
 			return last.sequence, nil
 		case last.sequence > after:
 			return 0, events.ErrStale
@@ -82,8 +86,8 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 		// Ours is not there, as far as this replica knows. Ask again under the same id: whatever became
 		// of the first, one is stored. A refusal is checked against the log once more, because a single
 		// server refuses the repetition of an event that it has stored.
-		if seq, err = c.send(ctx, msg); err == nil {
-			return seq, nil
+		if ack, err = c.broker.Send(ctx, msg); err == nil {
+			return ack.Sequence, nil
 		}
 	}
 	return 0, errors.Join(context.Cause(ctx), err)
@@ -107,5 +111,5 @@ func (c *Conn) lastEvent(ctx context.Context, ref payment.Ref) (place, error) {
 	if err != nil {
 		return place{}, err
 	}
-	return place{id: raw.Header.Get(headerMessageID), sequence: raw.Sequence}, nil
+	return place{id: raw.Header.Get(broker.HeaderMessageID), sequence: raw.Sequence}, nil
 }

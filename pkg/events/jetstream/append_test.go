@@ -14,17 +14,9 @@ import (
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
-
-func mustAppend(t *testing.T, c *jetstream.Conn, p payment.Payment, after uint64) uint64 {
-	t.Helper()
-	seq, err := c.Append(testContext(t), p, after)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return seq
-}
 
 func TestAppendThenRead(t *testing.T) {
 	_, c := start(t)
@@ -118,7 +110,7 @@ func TestOfTwoAppendsOneWins(t *testing.T) {
 	workers.Wait()
 }
 
-func raceOnce(t *testing.T, first, second *jetstream.Conn, r payment.Ref) {
+func raceOnce(t *testing.T, first, second *admin.Conn, r payment.Ref) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
 	defer cancel()
 	begun, err := first.Append(ctx, paymentOf(r, payment.Submitting), 0)
@@ -219,12 +211,12 @@ func TestAppendOverARestart(t *testing.T) {
 	if _, err := c.Append(short, paymentOf(r, payment.Failed), begun); err == nil || errors.Is(err, events.ErrStale) {
 		t.Errorf("an append without a server: %v", err)
 	}
-	result, tries := make(chan error, 1), c.Stats().PublishRetries
+	result, tries := make(chan error, 1), c.Broker().Count.PublishRetries.Load()
 	go func() {
 		_, err := c.Append(testContext(t), paymentOf(r, payment.Settled), begun)
 		result <- err
 	}()
-	eventually(t, "the append is tried again", func() bool { return c.Stats().PublishRetries > tries })
+	eventually(t, "the append is tried again", func() bool { return c.Broker().Count.PublishRetries.Load() > tries })
 	server.Restart()
 	if err := receive(t, result, "the append"); err != nil {
 		t.Fatal(err)
@@ -233,7 +225,7 @@ func TestAppendOverARestart(t *testing.T) {
 	if err != nil || len(history) != 2 || history[1].Payment.Status != payment.Settled {
 		t.Errorf("history %v, %v: nothing may be written after its caller gave up", history, err)
 	}
-	eventually(t, "the connection is counted", func() bool { return c.Stats().Reconnects > 0 }) // after it is used again
+	eventually(t, "the connection is counted", func() bool { return c.Broker().Count.Reconnects.Load() > 0 }) // after it is used again
 }
 
 // What was dated before the broker stored it counts from then on.
@@ -244,7 +236,7 @@ func TestLastIsAsStored(t *testing.T) {
 	p.SubmittedAt = p.UpdatedAt
 	before := time.Now()
 	mustAppend(t, c, p, 0)
-	last, _, err := jetstream.AsStored{Conn: c}.Last(testContext(t), p.Ref)
+	last, _, err := jetstream.AsStored{Conn: c.Conn}.Last(testContext(t), p.Ref)
 	if err != nil || last.SubmittedAt.Before(before.Add(-time.Second)) { // one machine's clock, read by two
 		t.Errorf("sent at %s, stored after %s: %v", last.SubmittedAt, before, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 const (
@@ -57,13 +58,13 @@ func (c *Conn) readLogBatch(ctx context.Context, request logRead, each func(logE
 	if err != nil {
 		return 0, false, err
 	}
-	inbox := c.nc.NewInbox()
-	sub, err := c.nc.SubscribeSync(inbox)
+	inbox := c.broker.NATS.NewInbox()
+	sub, err := c.broker.NATS.SubscribeSync(inbox)
 	if err != nil {
 		return 0, false, err
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := c.nc.PublishRequest("$JS.API.DIRECT.GET."+events.StreamPayments, inbox, body); err != nil {
+	if err := c.broker.NATS.PublishRequest("$JS.API.DIRECT.GET."+events.StreamPayments, inbox, body); err != nil {
 		return 0, false, err
 	}
 	for {
@@ -97,4 +98,40 @@ func nextOf(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
 	ctx, cancel := context.WithTimeout(ctx, readTimeout)
 	defer cancel()
 	return sub.NextMsgWithContext(ctx)
+}
+
+// SentPayments gives each event of one provider's payments that says that a payment was sent (submitting), or that it
+// settled, and that the log stored from from until to, oldest first. Every payment that was ever sent has such an
+// event, which was written before it was sent, and one that came to an outcome unsent has settled. An order can come
+// more than once; ask [Conn.Last] how it stands.
+//
+// An event that cannot be read comes as a payment that has only its Ref, and UpdatedAt for when it was stored.
+//
+// Nothing is kept in memory, nothing is acknowledged, and no consumer is left behind. It ends at the first error of
+// each and returns it.
+func (c *Conn) SentPayments(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
+	if !payment.ValidProvider(provider) || from.IsZero() {
+		return fmt.Errorf("sent payments: %q is not a valid provider name, or the start time is missing", provider)
+	}
+	if err := c.readSent(ctx, provider, from, to, each); err != nil {
+		return fmt.Errorf("sent payments of %s: %w", provider, err)
+	}
+	return nil
+}
+
+func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time, each func(payment.Payment) error) error {
+	all := payment.Ref{Provider: provider, Order: "*"}
+	return c.readLog(ctx, logRead{From: &from, Subject: events.PaymentFilter(all)}, func(e logEvent) (more bool, err error) {
+		if !e.at.Before(to) {
+			return false, nil
+		}
+		if status, _ := events.SubjectStatus(e.subject); status != payment.Submitting && status != payment.Settled {
+			return true, nil
+		}
+		p, err := events.ReadPayment(e.subject, e.sequence, e.data)
+		if bad, is := events.Unreadable(err); is {
+			p = payment.Payment{Ref: bad.Ref, UpdatedAt: e.at.UTC()}
+		}
+		return true, each(p)
+	})
 }

@@ -8,7 +8,8 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/events/jetstream/janitor"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -17,7 +18,7 @@ func clarification(r payment.Ref, body string) events.Outgoing {
 	return events.Outgoing{Subject: events.ClarificationSubject(r), Data: []byte(body), Header: events.Header{"ce-id": {"q-" + r.Order}}}
 }
 
-func clarify(t *testing.T, c *jetstream.Conn, r payment.Ref, body, id string) {
+func clarify(t *testing.T, c *admin.Conn, r payment.Ref, body, id string) {
 	t.Helper()
 	if err := c.PublishClarification(testContext(t), clarification(r, body), id); err != nil {
 		t.Fatal(err)
@@ -177,7 +178,7 @@ func TestSweepTakesClarificationsThatNobodyWorksOn(t *testing.T) {
 	_, js := foreign(t, server.URL())
 	clarify(t, c, ref("D-1"), "values", "1")
 	eventually(t, "it is swept", func() bool {
-		n, err := c.SweepOrphans(testContext(t))
+		n, err := janitor.New(c.Conn).SweepOrphans(testContext(t))
 		return err == nil && n == 1
 	})
 	deadLetters, err := c.DeadLetters(testContext(t), 0, 10)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/janitor"
 	"payonce/pkg/payment"
 )
 
@@ -42,8 +43,8 @@ func TestNothingIsDoneOrKnownWithoutAConnection(t *testing.T) {
 		"PublishClarify":    func(ctx context.Context) error { return c.PublishClarification(ctx, command(r, "{}"), "id") },
 		"PublishWebhook":    func(ctx context.Context) error { return c.PublishWebhook(ctx, command(r, "{}"), "id") },
 		"QueuedCommand":     func(ctx context.Context) error { return known(c.QueuedCommand(ctx, r)) },
-		"SweepOrphans":      func(ctx context.Context) error { return known(c.SweepOrphans(ctx)) },
-		"RescueUndelivered": func(ctx context.Context) error { return known(c.RescueUndelivered(ctx)) },
+		"SweepOrphans":      func(ctx context.Context) error { return known(janitor.New(c.Conn).SweepOrphans(ctx)) },
+		"RescueUndelivered": func(ctx context.Context) error { return known(janitor.New(c.Conn).RescueUndelivered(ctx)) },
 		"ServerTime":        func(ctx context.Context) error { _, err := c.ServerTime(ctx); return err },
 		"Ready":             func(context.Context) error { return c.Ready() },
 		"ConsumeCommands":   func(ctx context.Context) error { return c.ConsumeCommands(ctx, "acme", 1, nil) },

@@ -7,9 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -33,12 +35,12 @@ func TestBeginWhileTheClusterHasNoLeader(t *testing.T) {
 	nodes[0].Restart() // one of three: no leader
 	ctx := testContext(t)
 	type begun struct {
-		conn *jetstream.Conn
+		conn *admin.Conn
 		err  error
 	}
 	done := make(chan begun, 1)
 	go func() {
-		conn, err := jetstream.Connect(ctx, clusterOptions(t, nodes))
+		conn, err := jetstreamtest.Dial(ctx, clusterOptions(t, nodes))
 		done <- begun{conn, err}
 	}()
 	eventually(t, "a client at the first server", func() bool { return nodes[0].Clients() > 0 })
@@ -130,7 +132,7 @@ func TestAppendWhileLeadersChange(t *testing.T) {
 }
 
 // appendAll writes two events for each order, as a worker does that reads again after every error.
-func appendAll(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref) error {
+func appendAll(ctx context.Context, conn *admin.Conn, refs []payment.Ref) error {
 	for _, r := range refs {
 		seq := uint64(0)
 		for n, status := range []payment.Status{payment.Submitting, payment.Settled} {
@@ -146,7 +148,7 @@ func appendAll(ctx context.Context, conn *jetstream.Conn, refs []payment.Ref) er
 	return nil
 }
 
-func appendOnce(ctx context.Context, conn *jetstream.Conn, p payment.Payment, after uint64) (uint64, error) {
+func appendOnce(ctx context.Context, conn *admin.Conn, p payment.Payment, after uint64) (uint64, error) {
 	for {
 		short, cancel := context.WithTimeout(ctx, time.Second)
 		seq, err := conn.Append(short, p, after)

@@ -15,6 +15,13 @@ import (
 // deadLetter, which has more headers.
 const MaxMessageBytes = 512 << 10
 
+// refusedProviders is for how many providers the stream of refused webhooks has room, the unknown one among them, when each is
+// sent as many as are kept and as large ones. With more, the oldest of all go first.
+const refusedProviders = 32
+
+// refusedBytes is the size of the stream of refused webhooks.
+const refusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPerBucket * events.MaxRefusedBytes
+
 // Config says how streams and consumers are set up. All workers of one system must use the same.
 type Config struct {
 	// Replicas of each stream: 1, 3 or 5. Production uses 3.
@@ -43,7 +50,7 @@ type Config struct {
 	// stands in the queue. And each operator is in one whose name the server writes into what it leaves in AUDIT.
 	Accounts bool
 	// Ledgers that read outcomes by NATS without rights of their own: each has a durable consumer that is
-	// made for it, see [LedgerConsumer].
+	// made for it, see LedgerConsumer of package admin.
 	Ledgers []string
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
@@ -64,7 +71,7 @@ type Config struct {
 	OrphanAfter time.Duration
 	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
 	PublishTimeout time.Duration
-	// LevelsEvery is how often [Conn.ReportLevels] reads how full the queue is.
+	// LevelsEvery is how often package statistics reads how full the queue is.
 	LevelsEvery time.Duration
 	// ProbeEvery is how often [Conn.WatchWrites] writes a probe to a stream that can be written.
 	ProbeEvery time.Duration

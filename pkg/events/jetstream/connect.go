@@ -15,9 +15,9 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 	"go.opentelemetry.io/otel"
-	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/trace"
 
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/secret"
 )
 
@@ -46,10 +46,8 @@ type Options struct {
 	// Fit, if set, returns nil while this process may work on messages, and else why not. Consumers then take none, give
 	// back what comes all the same, and go on by themselves when it returns nil again. What a handler has begun it ends.
 	// It is called concurrently, before each message and several times a second.
-	Fit func() error
-	// Meters and Tracers take the metrics and traces; nil takes the global ones.
-	Meters  metric.MeterProvider
-	Tracers trace.TracerProvider
+	Fit     func() error
+	Tracers trace.TracerProvider // take the traces; nil takes the global ones
 }
 
 func (o Options) tracers() trace.TracerProvider {
@@ -91,46 +89,26 @@ const (
 	dialTimeout   = 5 * time.Second
 	pingInterval  = 10 * time.Second
 	reconnectWait = 500 * time.Millisecond
-	flushTimeout  = 5 * time.Second
 )
 
-// Conn is a connection to NATS with everything payonce does there. It reconnects by itself, for ever.
+// Conn is the log and the queue, on a connection to NATS. It reconnects by itself, for ever.
 // All methods are safe for concurrent use.
 type Conn struct {
-	cfg Config
-	// apart says that this is an ingress in an account of its own: it publishes into the stream of its account, and asks
-	// workers for what waits in the queue.
-	apart    bool
+	broker   *broker.Client
+	cfg      Config
 	log      *slog.Logger
-	now      func() time.Time
-	nc       *nats.Conn
-	js       njs.JetStream
 	notifier *notifier
-	stat     counters
-	writes   writes
 	past     *past
 	// unreadable are the payments of which this process met a last event that cannot be read.
 	unreadable unreadables
 	fit        fitness
 	pace       func(ctx context.Context, upstream string, size int) error // see PaceIntake; nil for none
-	meters     metric.MeterProvider
 	tracer     trace.Tracer
 	// ownTracer says that tracer is not the global one.
 	ownTracer bool
-	// endStats ends the report of stat as metrics.
-	endStats func() error
-
-	reconnected broadcast
-	streams     sync.Map        // name → njs.Stream
-	lain        map[uint64]bool // sequences that the last RescueUndelivered found
-
-	stopping context.Context // ends when Close begins
-	stop     context.CancelFunc
 
 	mu        sync.Mutex
-	closed    bool
 	consumers map[*consumer]struct{}
-	work      sync.WaitGroup // consumers and the hub
 }
 
 // ErrClosed says that Close was called.
@@ -144,34 +122,28 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	c := &Conn{
-		cfg: o.Config, apart: o.Ingress && o.Config.Accounts, log: o.Logger, now: o.Now, consumers: map[*consumer]struct{}{}, past: newPast(),
-		writes: writes{streams: map[string]*failure{}}, fit: fitness{ask: o.Fit},
+		broker: broker.New(ctx, o.Logger, o.Now), cfg: o.Config, log: o.Logger,
+		consumers: map[*consumer]struct{}{}, past: newPast(), fit: fitness{ask: o.Fit},
 	}
-	c.meters, c.tracer, c.ownTracer = o.Meters, o.tracers().Tracer(meterName), o.Tracers != nil
-	if c.meters == nil {
-		c.meters = otel.GetMeterProvider()
-	}
-	c.stopping, c.stop = context.WithCancel(context.WithoutCancel(ctx))
+	c.broker.Apart, c.broker.PublishTimeout = o.Ingress && o.Config.Accounts, o.Config.PublishTimeout
+	c.tracer, c.ownTracer = o.tracers().Tracer(tracerName), o.Tracers != nil
 	c.notifier = newNotifier(c)
 	options, err := c.natsOptions(ctx, o)
 	if err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	if c.nc, err = nats.Connect(strings.Join(o.URLs, ","), options...); err != nil {
+	if c.broker.NATS, err = nats.Connect(strings.Join(o.URLs, ","), options...); err != nil {
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
-	if c.js, err = njs.New(c.nc); err == nil {
+	if c.broker.JS, err = njs.New(c.broker.NATS); err == nil {
 		err = c.checkServer(ctx)
 	}
-	if err == nil {
-		c.endStats, err = c.registerStats()
-	}
 	if err == nil && o.Fit != nil {
-		c.work.Go(func() { c.fit.watch(c.stopping) })
+		c.broker.Go(func() { c.fit.watch(c.broker.Stopping) })
 	}
 	if err != nil {
-		err = c.denied(err)
-		c.nc.Close()
+		err = c.broker.Denied(err)
+		c.broker.NATS.Close()
 		return nil, fmt.Errorf("connect to NATS: %w", err)
 	}
 	return c, nil
@@ -196,9 +168,9 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
 			c.log.Info("NATS: connected again", "server", nc.ConnectedServerName())
-			c.stat.reconnects.Add(1)
+			c.broker.Count.Reconnects.Add(1)
 			notify(c.past.look)
-			c.reconnected.send()
+			c.broker.Reconnected.Send()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			c.log.Error("NATS: asynchronous error", "error", err)
@@ -241,11 +213,11 @@ func nkeyLogin(seed secret.Value) (nats.Option, error) {
 }
 
 func (c *Conn) checkServer(ctx context.Context) error {
-	if err := checkVersion(c.nc.ConnectedServerVersion()); err != nil {
+	if err := checkVersion(c.broker.NATS.ConnectedServerVersion()); err != nil {
 		return err
 	}
-	err := c.ask(ctx, func(ctx context.Context) error {
-		_, err := c.js.AccountInfo(ctx)
+	err := c.broker.Ask(ctx, func(ctx context.Context) error {
+		_, err := c.broker.JS.AccountInfo(ctx)
 		return err
 	})
 	if err != nil {
@@ -276,12 +248,12 @@ func checkVersion(version string) error {
 // messages (Options.Fit), no consumer is in trouble and each stream can be written as far as is known
 // ([Conn.WatchWrites]), and else says why not.
 func (c *Conn) Ready() error {
-	if status := c.nc.Status(); status != nats.CONNECTED {
+	if status := c.broker.NATS.Status(); status != nats.CONNECTED {
 		return fmt.Errorf("NATS: %s", strings.ToLower(status.String()))
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	problems := []error{c.past.ready(), c.fit.check(), c.writes.err()}
+	problems := []error{c.past.ready(), c.fit.check(), c.broker.Writes.Err()}
 	for consumer := range c.consumers {
 		if err := consumer.trouble(); err != nil {
 			problems = append(problems, err)
@@ -294,30 +266,11 @@ func (c *Conn) Ready() error {
 // connection, in this order: to close earlier would lose acknowledgements and repeat work. To close
 // twice does nothing.
 func (c *Conn) Close() error {
-	c.mu.Lock()
-	first := !c.closed
-	c.closed = true
-	c.mu.Unlock()
-	c.stop()
-	c.work.Wait()
-	if !first {
-		return nil
-	}
-	defer c.nc.Close()
-	_ = c.endStats() // it cannot fail
-	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
-		return fmt.Errorf("close NATS: acknowledgements may be lost and messages redelivered: %w", err)
-	}
-	return nil
+	return c.broker.Close()
 }
 
-// begin registers long-lived work that Close waits for. It is false when Close was called.
-func (c *Conn) begin() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closed {
-		return false
-	}
-	c.work.Add(1)
-	return true
-}
+// Config returns how this connection sets up streams and consumers.
+func (c *Conn) Config() Config { return c.cfg }
+
+// Broker is for the packages below this one.
+func (c *Conn) Broker() *broker.Client { return c.broker }

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -30,11 +31,8 @@ func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, 
 		return fmt.Errorf("consume commands: %q is not a valid provider name", provider)
 	}
 	return c.consume(ctx, events.StreamCommands, slots, handler,
-		c.consumerConfig(commandsConsumer(provider), c.cfg.MaxAckPending, "*.requested."+provider+".*"))
+		c.consumerConfig(broker.CommandsConsumer(provider), c.cfg.MaxAckPending, "*.requested."+provider+".*"))
 }
-
-// commandsConsumer is the name of the durable consumer of a provider's commands.
-func commandsConsumer(provider string) string { return "commands-" + provider }
 
 // ConsumeIntake gives the commands on the two short subjects, and all that stands in the streams of the
 // upstreams, to handler, as ConsumeCommands does; slots is for each of these streams. A message of an
@@ -71,7 +69,7 @@ func (c *Conn) paced(upstream string, handler queue.Handler) queue.Handler {
 	return func(ctx context.Context, m events.Message) queue.Verdict {
 		size := len(m.Data)
 		for name, values := range m.Header {
-			size += headerSize(name, values)
+			size += broker.HeaderSize(name, values)
 		}
 		if c.pace(ctx, upstream, size) != nil {
 			return queue.RetryAfter(0)
@@ -86,11 +84,8 @@ func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, 
 		return fmt.Errorf("consume webhooks: %q is not a valid provider name", provider)
 	}
 	return c.consume(ctx, events.StreamWebhooks, slots, handler,
-		c.consumerConfig(webhooksConsumer(provider), c.cfg.WebhookMaxAckPending, "webhook.received."+provider+".*"))
+		c.consumerConfig(broker.WebhooksConsumer(provider), c.cfg.WebhookMaxAckPending, "webhook.received."+provider+".*"))
 }
-
-// webhooksConsumer is the name of the durable consumer of a provider's webhooks.
-func webhooksConsumer(provider string) string { return "webhooks-" + provider }
 
 // consumerConfig has no BackOff, because that would replace AckWait, and no MaxDeliver, because a
 // message beyond it stays in a work queue where nobody can reach it (nats-server#5564).
@@ -128,13 +123,13 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler qu
 	if slots < 1 || slots > config.MaxAckPending {
 		return fmt.Errorf("consume %s: slots must be 1 to %d, not %d", config.Durable, config.MaxAckPending, slots)
 	}
-	if !c.begin() {
+	if !c.broker.Begin() {
 		return fmt.Errorf("consume %s: %w", config.Durable, ErrClosed)
 	}
-	defer c.work.Done()
+	defer c.broker.Done()
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer context.AfterFunc(c.stopping, func() { cancel(ErrClosed) })()
+	defer context.AfterFunc(c.broker.Stopping, func() { cancel(ErrClosed) })()
 
 	s := &consumer{conn: c, stream: stream, config: config, handler: handler, slots: make(chan struct{}, slots), jobs: make(chan job, slots)}
 	s.release(slots)
@@ -150,7 +145,7 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler qu
 	s.run(ctx, first)
 	close(s.jobs)
 	s.handlers.Wait()
-	if err := c.nc.FlushTimeout(flushTimeout); err != nil {
+	if err := c.broker.NATS.FlushTimeout(broker.FlushTimeout); err != nil {
 		// No error of the caller's work: what was not acknowledged comes again and is recognised.
 		c.log.Warn("acknowledgements may be lost", "consumer", config.Durable, "error", err)
 	}
@@ -170,13 +165,13 @@ func (c *Conn) track(s *consumer, running bool) {
 // begin makes the first subscription. It goes on while the cluster elects a leader: to end the process for
 // that would only make it begin again.
 func (s *consumer) begin(ctx context.Context) (*subscription, error) {
-	for wait := newBackoff(); ; {
+	for wait := broker.NewBackoff(); ; {
 		sub, err := s.subscribe(ctx)
 		if err == nil {
 			s.setTrouble(nil)
 			return sub, nil
 		}
-		if !notReady(err) || !wait.sleep(ctx) {
+		if !broker.NotReady(err) || !broker.Pause(ctx, wait) {
 			return nil, err
 		}
 		s.setTrouble(err)
@@ -186,7 +181,7 @@ func (s *consumer) begin(ctx context.Context) (*subscription, error) {
 
 // run keeps a subscription alive until ctx ends.
 func (s *consumer) run(ctx context.Context, sub *subscription) {
-	wait := newBackoff()
+	wait := broker.NewBackoff()
 	for {
 		err := sub.run(ctx)
 		sub.close()
@@ -200,12 +195,12 @@ func (s *consumer) run(ctx context.Context, sub *subscription) {
 		} else {
 			s.conn.log.Warn("subscription renewed", "consumer", s.config.Durable, "error", err)
 		}
-		s.conn.stat.resubscribes.Add(1)
+		s.conn.broker.Count.Resubscribes.Add(1)
 		if sub.received {
-			wait = newBackoff()
+			wait = broker.NewBackoff()
 		}
 		for sub = nil; sub == nil; {
-			if !wait.sleep(ctx) {
+			if !broker.Pause(ctx, wait) {
 				return
 			}
 			if sub, err = s.subscribe(ctx); err != nil {
@@ -256,13 +251,13 @@ func (s *consumer) release(n int) {
 
 // ensure creates the durable consumer or brings it to the configuration. One that fits is left alone.
 func (s *consumer) ensure(ctx context.Context) error {
-	_, err := s.conn.js.CreateOrUpdateConsumer(ctx, s.stream, s.config)
+	_, err := s.conn.broker.JS.CreateOrUpdateConsumer(ctx, s.stream, s.config)
 	return err
 }
 
 // pending returns how many messages wait on the server for the consumer, without those in work.
 func (s *consumer) pending(ctx context.Context) (uint64, error) {
-	handle, err := s.conn.js.Consumer(ctx, s.stream, s.config.Durable)
+	handle, err := s.conn.broker.JS.Consumer(ctx, s.stream, s.config.Durable)
 	if err != nil {
 		return 0, err
 	}

@@ -38,7 +38,7 @@ func TestDoneRemovesTheCommand(t *testing.T) {
 		t.Errorf("got %+v", m)
 	}
 	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
-	if s := c.Stats(); s.Deliveries != 1 || s.Redeliveries != 0 {
+	if s := &c.Broker().Count; s.Deliveries.Load() != 1 || s.Redeliveries.Load() != 0 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -60,7 +60,7 @@ func TestRetryComesAgainAfterItsDelay(t *testing.T) {
 			if waited := receive(t, times, "the second delivery").Sub(first); waited < delay {
 				t.Errorf("came again after %v, want at least %v", waited, delay)
 			}
-			if s := c.Stats(); s.Retries != 1 || s.Redeliveries != 1 {
+			if s := &c.Broker().Count; s.Retries.Load() != 1 || s.Redeliveries.Load() != 1 {
 				t.Errorf("stats %+v", s)
 			}
 		})
@@ -79,7 +79,7 @@ func TestPanicIsRetried(t *testing.T) {
 	})
 	publish(t, c, ref("D-1"))
 	receive(t, again, "the second delivery")
-	if s := c.Stats(); s.Panics != 1 {
+	if s := &c.Broker().Count; s.Panics.Load() != 1 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -115,7 +115,7 @@ func TestForwardFromTheIntake(t *testing.T) {
 	if err := receive(t, ended, "the end of the intake"); err != nil || nc.IsClosed() {
 		t.Error(err)
 	}
-	if s := c.Stats(); s.Forwarded != 2 {
+	if s := &c.Broker().Count; s.Forwarded.Load() != 2 {
 		t.Errorf("stats %+v", s)
 	}
 }
@@ -133,7 +133,7 @@ func TestVerdictThatCannotBeCarriedOutIsRetried(t *testing.T) {
 			c := connect(t, server.URL(), cfg)
 			again := make(chan struct{}, 100) // this AckWait is short
 			consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
-				if c.Stats().Unsettled == 0 {
+				if c.Broker().Count.Unsettled.Load() == 0 {
 					return verdict
 				}
 				again <- struct{}{}
@@ -182,7 +182,7 @@ func TestSlotsAndSignsOfLife(t *testing.T) {
 	if deliveries.Load() != int64(len(refs)) || most.Load() > slots {
 		t.Errorf("%d deliveries of %d messages, %d at once with %d slots", deliveries.Load(), len(refs), most.Load(), slots)
 	}
-	if first.Stats().Deliveries == 0 || second.Stats().Deliveries == 0 {
+	if first.Broker().Count.Deliveries.Load() == 0 || second.Broker().Count.Deliveries.Load() == 0 {
 		t.Error("one worker took everything")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"payonce/pkg/events/jetstream/internal/broker"
 )
 
 // fitEvery is how often a connection asks Options.Fit, so that consumers begin and end with it.
@@ -20,7 +22,7 @@ type fitness struct {
 
 	mu      sync.Mutex
 	why     error // as it was seen last
-	changed broadcast
+	changed broker.Broadcast
 }
 
 // check asks now, and wakes consumers if the answer is another one than before.
@@ -34,7 +36,7 @@ func (f *fitness) check() error {
 	f.why = why
 	f.mu.Unlock()
 	if changed {
-		f.changed.send()
+		f.changed.Send()
 	}
 	if why != nil {
 		return fmt.Errorf("%w: %w", errUnfit, why)
@@ -58,7 +60,7 @@ func (f *fitness) watch(ctx context.Context) {
 // await returns nil when messages may be taken, or the cause of ctx's end.
 func (f *fitness) await(ctx context.Context) error {
 	for {
-		changed := f.changed.wait()
+		changed := f.changed.Wait()
 		if f.check() == nil {
 			return nil
 		}

@@ -7,9 +7,10 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/queue"
 )
 
@@ -26,11 +27,11 @@ func (f *fitness) ask() error {
 }
 
 // connectFit connects a process that says whether it may take messages.
-func connectFit(t *testing.T, url string) (*jetstream.Conn, *fitness) {
+func connectFit(t *testing.T, url string) (*admin.Conn, *fitness) {
 	t.Helper()
 	f, o := &fitness{}, options(t, url, testConfig())
 	o.Fit = f.ask
-	c, err := jetstream.Connect(testContext(t), o)
+	c, err := jetstreamtest.Dial(testContext(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +101,9 @@ func TestAProcessBecomesUnfit(t *testing.T) {
 	taken := make(chan struct{}, 100)
 	consuming(t, good, 4, doneAfter(taken))
 	receive(t, taken, "the second command at the other process")
-	eventually(t, "all is done", func() bool { return bad.Stats().Deliveries+good.Stats().Deliveries >= 2 })
-	if len(begun) != 0 || len(taken) != 0 || bad.Stats().Redeliveries != 0 {
-		t.Errorf("it began %d more, the other %d more, %+v", len(begun), len(taken), bad.Stats())
+	eventually(t, "all is done", func() bool { return bad.Broker().Count.Deliveries.Load()+good.Broker().Count.Deliveries.Load() >= 2 })
+	if len(begun) != 0 || len(taken) != 0 || bad.Broker().Count.Redeliveries.Load() != 0 {
+		t.Errorf("it began %d more, the other %d more, %+v", len(begun), len(taken), &bad.Broker().Count)
 	}
 }
 

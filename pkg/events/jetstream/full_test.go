@@ -8,9 +8,11 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/payment"
 )
 
@@ -18,7 +20,7 @@ import (
 const attempts = 1500 * time.Millisecond
 
 // watchWrites has a connection find out whether streams can be written, as ingress and worker do.
-func watchWrites(t *testing.T, c *jetstream.Conn, probed ...string) {
+func watchWrites(t *testing.T, c *admin.Conn, probed ...string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -32,7 +34,7 @@ func watchWrites(t *testing.T, c *jetstream.Conn, probed ...string) {
 }
 
 // notWritable reports whether Ready names exactly these streams.
-func notWritable(c *jetstream.Conn, streams ...string) bool {
+func notWritable(c *admin.Conn, streams ...string) bool {
 	text := fmt.Sprint(c.Ready())
 	for _, stream := range []string{events.StreamPayments, events.StreamCommands, events.StreamWebhooks} {
 		named := strings.Contains(text, stream+" not writable since ")
@@ -48,7 +50,7 @@ func notWritable(c *jetstream.Conn, streams ...string) bool {
 }
 
 // writesTo are one write of each kind, by stream.
-func writesTo(c *jetstream.Conn, n int) map[string]func(context.Context) error {
+func writesTo(c *admin.Conn, n int) map[string]func(context.Context) error {
 	r := ref(fmt.Sprintf("D-%d", n))
 	text := strings.Repeat("x", 16<<10)
 	p := paymentOf(r, payment.Pending)
@@ -204,10 +206,10 @@ func TestOneFullDiskOfThree(t *testing.T) {
 			t.Errorf("%s is still led by the server without room", stream)
 		}
 	}
-	reports := reportingAt(t, nodes[1].URL())
+	reports := jetstreamtest.Report(t, nodes[1].URL())
 	behind := func(n float64) func() bool {
 		return func() bool {
-			have, ok := reports.levels()[jetstream.MetricReplicasBehind+"{stream=PAYMENTS}"]
+			have, ok := reports.Levels()[statistics.MetricReplicasBehind+"{stream=PAYMENTS}"]
 			return ok && have == n
 		}
 	}

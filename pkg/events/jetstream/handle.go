@@ -11,14 +11,14 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/queue"
 )
 
 // delivery is one message in flight.
 type delivery struct {
+	broker.Stored
 	raw          *nats.Msg
-	stream       string
-	message      events.Message
 	paymentTrace paymentTrace
 }
 
@@ -28,24 +28,18 @@ func newDelivery(m *nats.Msg) (*delivery, error) {
 		return nil, err
 	}
 	subject, header := events.TakeIntake(m.Subject, events.Header(m.Header))
-	return &delivery{raw: m, stream: meta.Stream, message: events.Message{
+	return &delivery{raw: m, Stored: broker.Stored{Stream: meta.Stream, Message: events.Message{
 		Subject: subject, Header: header, Data: m.Data,
 		Sequence: meta.Sequence.Stream, Deliveries: int(meta.NumDelivered), StoredAt: meta.Timestamp.UTC(),
 		Delivered: meta.Sequence.Consumer, Pending: meta.NumPending,
-	}}, nil
-}
-
-// id names the message and one thing done with it, the same at every delivery. The time tells streams
-// apart that were deleted and made again.
-func (d *delivery) id(action string) string {
-	return fmt.Sprintf("%s-%s-%d-%d", action, d.stream, d.message.Sequence, d.message.StoredAt.UnixNano())
+	}}}, nil
 }
 
 // dispatch has a message worked on, at the same time as others, and its slot freed afterwards. A goroutine goes
 // on with the next message: in a new one the stack must grow again for each, which took a twentieth of a
 // worker's time.
 func (s *consumer) dispatch(ctx context.Context, m *nats.Msg) {
-	s.conn.stat.inFlight.Add(1)
+	s.conn.broker.Count.InFlight.Add(1)
 	s.jobs <- job{ctx, m, s.conn.keepAlive(m)} // has room for all slots
 	if s.working < cap(s.slots) {
 		s.working++
@@ -66,7 +60,7 @@ type job struct {
 
 func (s *consumer) handle(j job) {
 	defer s.release(1)
-	defer s.conn.stat.inFlight.Add(-1)
+	defer s.conn.broker.Count.InFlight.Add(-1)
 	defer j.alive.stop()
 	s.work(j.ctx, j.m, j.alive)
 }
@@ -78,17 +72,17 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 		c.log.Error("delivery without JetStream metadata; dropped", "subject", m.Subject, "error", err)
 		return
 	}
-	c.stat.deliveries.Add(1)
-	if d.message.Deliveries > 1 {
-		c.stat.redeliveries.Add(1)
+	c.broker.Count.Deliveries.Add(1)
+	if d.Message.Deliveries > 1 {
+		c.broker.Count.Redeliveries.Add(1)
 	}
 	ctx, span := c.startProcess(ctx, d, s.config.Durable)
 	alive.within(ctx)
 	verdict, hostile := queue.RetryAfter(0), hostileHeader(d)
 	switch {
 	case hostile != "":
-		c.log.ErrorContext(ctx, "a message has headers that give the broker orders; dead-lettered", "stream", d.stream, "sequence", d.message.Sequence,
-			"subject", d.message.Subject, "header", hostile, "next", "find out who could publish it: docs/deploy-nats.md")
+		c.log.ErrorContext(ctx, "a message has headers that give the broker orders; dead-lettered", "stream", d.Stream, "sequence", d.Message.Sequence,
+			"subject", d.Message.Subject, "header", hostile, "next", "find out who could publish it: docs/deploy-nats.md")
 		verdict = queue.DeadLetter(events.DeadHostile, "the header "+hostile+" gives the broker orders")
 	case c.past.shut.Load(): // it was on its way when the log was found to have lost its past
 		verdict = queue.RetryAfter(c.cfg.RetryDelay)
@@ -106,13 +100,13 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 func (c *Conn) judge(ctx context.Context, handler queue.Handler, d *delivery) (verdict queue.Verdict) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			c.stat.panics.Add(1)
-			c.log.ErrorContext(ctx, "handler panicked", "stream", d.stream, "sequence", d.message.Sequence,
+			c.broker.Count.Panics.Add(1)
+			c.log.ErrorContext(ctx, "handler panicked", "stream", d.Stream, "sequence", d.Message.Sequence,
 				"panic", panicText(cause), "stack", string(debug.Stack()))
 			verdict = queue.RetryAfter(c.cfg.RetryDelay)
 		}
 	}()
-	return handler(ctx, d.message)
+	return handler(ctx, d.Message)
 }
 
 // panicText says what a handler panicked with. The value can hold anything, also a customer's name, so only
@@ -141,7 +135,7 @@ func (c *Conn) keepAlive(m *nats.Msg) *heartbeat {
 		if h.timer == nil {
 			return
 		}
-		if err := c.nc.Publish(m.Reply, progressText); err != nil {
+		if err := c.broker.NATS.Publish(m.Reply, progressText); err != nil {
 			c.log.WarnContext(h.ctx, "in-progress acknowledgement failed", "subject", m.Subject, "error", err)
 		}
 		h.timer.Reset(every)

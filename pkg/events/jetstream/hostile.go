@@ -21,11 +21,11 @@ var orders = []string{"nats-rollup", "nats-schedule", "nats-ttl", "nats-incr", "
 // A message that the broker held until a time says so in two headers. They are right where the broker held it in the place
 // in which a worker parks this very message.
 func hostileHeader(d *delivery) string {
-	if d.stream == events.StreamPayments {
+	if d.Stream == events.StreamPayments {
 		return ""
 	}
 	held := heldByUs(d)
-	for _, name := range slices.Sorted(maps.Keys(d.message.Header)) {
+	for _, name := range slices.Sorted(maps.Keys(d.Message.Header)) {
 		lower := strings.ToLower(name)
 		if !slices.ContainsFunc(orders, func(order string) bool { return strings.HasPrefix(lower, order) }) {
 			continue
@@ -45,6 +45,6 @@ const (
 
 func heldByUs(d *delivery) bool {
 	place, ok := parkingPlace(d)
-	return ok && slices.Equal(d.message.Header[njs.SchedulerHeader], []string{place}) &&
-		slices.Equal(d.message.Header[scheduleNextHeader], []string{scheduleDone})
+	return ok && slices.Equal(d.Message.Header[njs.SchedulerHeader], []string{place}) &&
+		slices.Equal(d.Message.Header[scheduleNextHeader], []string{scheduleDone})
 }

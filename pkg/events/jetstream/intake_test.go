@@ -12,7 +12,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/queue"
 )
 
@@ -116,12 +116,12 @@ func TestApplyStreams(t *testing.T) {
 	}
 	// The way back would forget payments.
 	_, err = first.ApplyStreams(testContext(t), true)
-	var mismatch *jetstream.MismatchError
+	var mismatch *admin.MismatchError
 	if !errors.As(err, &mismatch) || !strings.Contains(err.Error(), "PAYMENTS: max_age") {
 		t.Errorf("a shorter retention: %v", err)
 	}
 	_, js := foreign(t, server.URL())
-	consumer, err := js.Consumer(testContext(t), events.StreamPayments, jetstream.LedgerConsumer("books"))
+	consumer, err := js.Consumer(testContext(t), events.StreamPayments, admin.LedgerConsumer("books"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,21 +149,10 @@ func TestSafeDifferences(t *testing.T) {
 		{"republish", "not set", `{"src":"a"}`, true}, {"republish", `{"src":"b"}`, `{"src":"a"}`, false}, {"republish", `{"src":"b"}`, "not set", false},
 		{"storage", `"file"`, `"memory"`, false}, {"unheard_of", "1", "2", false}, {"filter_subjects", `["a"]`, `["b"]`, true},
 	} {
-		if d := (jetstream.Difference{Field: test.field, Have: test.have, Want: test.want}); d.Safe() != test.safe {
+		if d := (admin.Difference{Field: test.field, Have: test.have, Want: test.want}); d.Safe() != test.safe {
 			t.Errorf("%+v is safe: %t", d, d.Safe())
 		}
 	}
-}
-
-// reconnect connects and makes no streams.
-func reconnect(t *testing.T, url string, cfg jetstream.Config) *jetstream.Conn {
-	t.Helper()
-	c, err := jetstream.Connect(testContext(t), options(t, url, cfg))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Close() })
-	return c
 }
 
 // An upstream that has to wait delays nobody else, loses nothing, and is told the size of what it sent.

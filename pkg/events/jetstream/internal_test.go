@@ -2,50 +2,22 @@ package jetstream
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/payment"
+	"payonce/pkg/events/jetstream/internal/broker"
 )
-
-func TestReplyOf(t *testing.T) {
-	api := func(code int, errorCode njs.ErrorCode) error {
-		return fmt.Errorf("nats: %w", &njs.APIError{Code: code, ErrorCode: errorCode})
-	}
-	for name, test := range map[string]struct {
-		err  error
-		want reply
-	}{
-		"acknowledged":                 {nil, acked},
-		"wrong last sequence":          {api(400, 10071), wrongSequence},
-		"concurrent writer in process": {api(400, 10164), contended},
-		"own id in process":            {api(409, 10158), lost},
-		"too many requests":            {api(429, 10167), lost},
-		"store failed":                 {api(503, 10077), lost},
-		"no leader":                    {api(500, 10009), lost},
-		"message too large":            {api(400, 10054), refused},
-		"larger than max_payload":      {nats.ErrMaxPayload, refused},
-		"time over":                    {context.DeadlineExceeded, lost},
-		"no responders":                {njs.ErrNoStreamResponse, lost},
-		"disconnected":                 {nats.ErrReconnectBufExceeded, lost},
-		"connection closed":            {nats.ErrConnectionClosed, lost},
-		"broken acknowledgement":       {njs.ErrInvalidJSAck, lost},
-	} {
-		if got := replyOf(test.err); got != test.want {
-			t.Errorf("%s: %d, want %d", name, got, test.want)
-		}
-	}
-}
 
 func TestCheckVersion(t *testing.T) {
 	for version, problem := range map[string]string{
@@ -59,53 +31,6 @@ func TestCheckVersion(t *testing.T) {
 	}
 }
 
-func TestSubjectMatches(t *testing.T) {
-	for _, test := range []struct {
-		filter, subject string
-		want            bool
-	}{
-		{"*.requested.acme.*", "deposit.requested.acme.D-1", true},
-		{"*.requested.acme.*", "deposit.requested.acme2.D-1", false},
-		{"*.requested.acme.*", "deposit.requested.acme", false},
-		{"*.requested.acme.*", "deposit.requested.acme.D.1", false},
-		{"deposit.requested", "deposit.requested", true},
-		{"deposit.requested", "deposit.requested.acme.D-1", false},
-		{">", "deposit.requested.acme.D-1", true},
-		{"deposit.>", "deposit.requested.acme.D-1", true},
-		{"deposit.>", "deposit", false},
-		{"payout.>", "deposit.requested.acme.D-1", false},
-	} {
-		if got := subjectMatches(test.filter, test.subject); got != test.want {
-			t.Errorf("%s on %s: %v", test.filter, test.subject, got)
-		}
-	}
-}
-
-func TestHeaderSafe(t *testing.T) {
-	long := headerSafe(strings.Repeat("é", 400), 501)
-	if len(long) != 500 || !utf8.ValidString(long) {
-		t.Errorf("cut to %d bytes, valid %v", len(long), utf8.ValidString(long))
-	}
-	if got := headerSafe("a\r\nNats-Rollup: all\x00\xff", 100); got != "a  Nats-Rollup: all ?" {
-		t.Errorf("got %q", got)
-	}
-}
-
-func TestWholeSecond(t *testing.T) {
-	whole := time.Date(2026, 11, 22, 8, 0, 0, 0, time.UTC)
-	for at, want := range map[time.Time]time.Time{
-		whole: whole, whole.Add(1): whole.Add(time.Second), whole.Add(999 * time.Millisecond): whole.Add(time.Second),
-		whole.In(time.FixedZone("KST", 9*3600)): whole,
-	} {
-		if got := wholeSecond(at); !got.Equal(want) {
-			t.Errorf("%v: %v, want %v", at, got, want)
-		}
-		if due := scheduledFor(events.Message{Header: events.Header(reschedule(events.Message{}, at, "id").Header)}); !due.Equal(want) {
-			t.Errorf("%v: released at %v, want %v", at, due, want)
-		}
-	}
-}
-
 func TestPullStatus(t *testing.T) {
 	for status, want := range map[string]struct{ over, failed bool }{
 		"100": {}, "404": {over: true}, "408": {over: true}, "409": {true, true}, "503": {true, true}, "": {true, true},
@@ -114,14 +39,6 @@ func TestPullStatus(t *testing.T) {
 		if over != want.over || (err != nil) != want.failed {
 			t.Errorf("%q: %v, %v", status, over, err)
 		}
-	}
-}
-
-func TestBackoffEndsWithItsContext(t *testing.T) {
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errors.New("over"))
-	if newBackoff().sleep(ctx) {
-		t.Error("slept on after the end")
 	}
 }
 
@@ -138,8 +55,22 @@ func begin(t *testing.T, cfg Config, now func() time.Time) (context.Context, *Co
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	if err := c.EnsureStreams(ctx); err != nil {
-		t.Fatal(err)
+	files, err := filepath.Glob("../../../deploy/nats/streams/*.json") // package admin, which makes them, imports this one
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
+	}
+	for _, file := range files {
+		var definition njs.StreamConfig
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = json.Unmarshal(text, &definition)
+		}
+		if err == nil {
+			_, err = c.broker.JS.CreateStream(ctx, definition)
+		}
+		if err != nil {
+			t.Fatal(file, err)
+		}
 	}
 	return ctx, c
 }
@@ -152,7 +83,7 @@ func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
 	ctx, c := begin(t, cfg, time.Now)
 	const n = 10
 	for i := range n {
-		if _, err := c.js.Publish(ctx, fmt.Sprintf("deposit.requested.acme.D-%d", i), nil); err != nil {
+		if _, err := c.broker.JS.Publish(ctx, fmt.Sprintf("deposit.requested.acme.D-%d", i), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -190,9 +121,9 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 	ctx, c := begin(t, DefaultConfig(), time.Now)
 	const place, subject = "parked.acme.D-1", "deposit.requested.acme.D-1"
 	command := func(sequence uint64, header events.Header) *delivery {
-		return &delivery{stream: events.StreamCommands, message: events.Message{
+		return &delivery{Stored: broker.Stored{Stream: events.StreamCommands, Message: events.Message{
 			Subject: subject, Header: header, Data: []byte("body"), Sequence: sequence, StoredAt: time.Unix(int64(sequence), 0).UTC(),
-		}}
+		}}}
 	}
 	later := time.Now().Add(time.Hour)
 	if err := c.park(ctx, command(1, nil), later); err != nil { // it takes sequence 1
@@ -207,16 +138,16 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	done := make(chan error, 1)
-	before := c.Stats().PublishRetries
+	before := c.broker.Count.PublishRetries.Load()
 	go func() { done <- c.park(ctx, command(9, fired), later) }()
-	for c.Stats().PublishRetries == before {
+	for c.broker.Count.PublishRetries.Load() == before {
 		select {
 		case err := <-done:
 			t.Fatalf("the command was dropped for a schedule that is spent: %v", err)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
-	stream, err := c.js.Stream(ctx, events.StreamCommands)
+	stream, err := c.broker.JS.Stream(ctx, events.StreamCommands)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +158,7 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	held, err := stream.GetLastMsgForSubject(ctx, place)
-	if err != nil || held.Header.Get(headerMessageID) != command(9, fired).id("park") {
+	if err != nil || held.Header.Get(broker.HeaderMessageID) != command(9, fired).ID("park") {
 		t.Errorf("the command is not parked: %+v, %v", held, err)
 	}
 }
@@ -236,64 +167,17 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 // it would park was delivered since.
 func TestParkAgainAfterTheScheduleFiredIsDone(t *testing.T) {
 	ctx, c := begin(t, DefaultConfig(), time.Now)
-	d := &delivery{stream: events.StreamCommands, message: events.Message{
+	d := &delivery{Stored: broker.Stored{Stream: events.StreamCommands, Message: events.Message{
 		Subject: "deposit.requested.acme.D-1", Data: []byte("body"), Sequence: 1, StoredAt: time.Unix(1, 0).UTC(),
-	}}
+	}}}
 	if err := c.park(ctx, d, time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.DropParked(ctx, payment.Ref{Provider: "acme", Order: "D-1"}); err != nil { // as if it had fired
+	if _, err := c.broker.Remove(ctx, events.StreamCommands, 1); err != nil { // as if it had fired
 		t.Fatal(err)
 	}
-	before := c.Stats().PublishRetries
-	if err := c.park(ctx, d, time.Now().Add(time.Hour)); err != nil || c.Stats().PublishRetries != before {
-		t.Errorf("%v after %d tries", err, c.Stats().PublishRetries-before)
-	}
-}
-
-// A cluster can leave consumers out of its list.
-func TestNoCommandIsSweptWhoseConsumerIsNotListed(t *testing.T) {
-	cfg := DefaultConfig()
-	cfg.OrphanAfter = time.Millisecond
-	ctx, c := begin(t, cfg, func() time.Time { return time.Now().Add(time.Hour) })
-	if _, err := c.js.CreateConsumer(ctx, events.StreamCommands, c.consumerConfig(commandsConsumer("acme"), 1, "*.requested.acme.*")); err != nil {
-		t.Fatal(err)
-	}
-	for _, provider := range []string{"acme", "nobody"} {
-		if _, err := c.js.Publish(ctx, "deposit.requested."+provider+".D-1", []byte("x")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := c.sweepAllBut(ctx, nil); n != 1 || err != nil {
-		t.Errorf("%d swept, %v; want that of nobody only", n, err)
-	}
-	if _, err := c.lastCommand(ctx, "deposit.requested.acme.D-1"); err != nil {
-		t.Errorf("the command of a provider with a consumer: %v", err)
-	}
-	silent, cancel := context.WithCancel(ctx)
-	cancel()
-	if consumed, err := c.isConsumed(silent, "acme"); err == nil {
-		t.Errorf("without an answer: consumed %v, and no error", consumed)
-	}
-}
-
-// A server of a cluster that is behind can report a message as deleted and still show it.
-func TestACommandThatIsReportedAsDeletedIsLeftAlone(t *testing.T) {
-	ctx, c := begin(t, DefaultConfig(), time.Now)
-	const subject = "deposit.requested.acme.D-1"
-	if _, err := c.js.Publish(ctx, subject, []byte("x")); err != nil {
-		t.Fatal(err)
-	}
-	for _, reason := range []string{reasonDeleted, termReason} {
-		c.handleAdvisory(ctx, &nats.Msg{
-			Subject: adviceTerminated + ".COMMANDS.commands-acme",
-			Data:    fmt.Appendf(nil, `{"stream":"COMMANDS","consumer":"commands-acme","stream_seq":1,"deliveries":1,"reason":%q}`, reason),
-		})
-	}
-	if _, err := c.lastCommand(ctx, subject); err != nil {
-		t.Errorf("the command: %v", err)
-	}
-	if deadLetters, err := c.DeadLetters(ctx, 0, 10); len(deadLetters) > 0 || err != nil {
-		t.Errorf("%d dead letters, %v", len(deadLetters), err)
+	before := c.broker.Count.PublishRetries.Load()
+	if err := c.park(ctx, d, time.Now().Add(time.Hour)); err != nil || c.broker.Count.PublishRetries.Load() != before {
+		t.Errorf("%v after %d tries", err, c.broker.Count.PublishRetries.Load()-before)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 )
 
@@ -51,7 +52,7 @@ func (c *Conn) last(ctx context.Context, ref payment.Ref) (*njs.RawStreamMsg, er
 	if err := ref.Validate(); err != nil { // a wildcard here would read another's payment
 		return nil, err
 	}
-	stream, err := c.stream(ctx, events.StreamPayments)
+	stream, err := c.broker.Stream(ctx, events.StreamPayments)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +118,7 @@ func (c *Conn) previous(ctx context.Context, raw *njs.RawStreamMsg) (*njs.RawStr
 	if seq == 0 {
 		return nil, nil
 	}
-	stream, err := c.stream(ctx, events.StreamPayments)
+	stream, err := c.broker.Stream(ctx, events.StreamPayments)
 	if err != nil {
 		return nil, err
 	}
@@ -130,7 +131,7 @@ func (c *Conn) previous(ctx context.Context, raw *njs.RawStreamMsg) (*njs.RawStr
 
 // recordOf returns a record also of what cannot be read; problem says that then.
 func recordOf(subject string, sequence uint64, at time.Time, header events.Header, data []byte) (r events.Record, problem error) {
-	r = events.Record{Sequence: sequence, ID: header.Get(headerEventID), StoredAt: at}
+	r = events.Record{Sequence: sequence, ID: header.Get(broker.HeaderEventID), StoredAt: at}
 	p, err := events.ReadPayment(subject, sequence, data)
 	if bad, is := events.Unreadable(err); is {
 		status, _ := events.SubjectStatus(subject)
@@ -141,16 +142,28 @@ func recordOf(subject string, sequence uint64, at time.Time, header events.Heade
 	return r, nil
 }
 
-// stream returns a handle of a stream. Handles are asked for once, because each one costs a request;
-// the handle knows whether the stream answers direct reads.
-func (c *Conn) stream(ctx context.Context, name string) (njs.Stream, error) {
-	if known, ok := c.streams.Load(name); ok {
-		return known.(njs.Stream), nil
+// ErrServerTooOld says that the server does not know scheduled messages.
+var ErrServerTooOld = errors.New("nats-server is too old")
+
+// ServerVersion is the version of the server that answers, e.g. "2.12.1".
+func (c *Conn) ServerVersion() string { return c.broker.NATS.ConnectedServerVersion() }
+
+// ServerTime returns the time of the server that leads PAYMENTS, of some moment during the call. It is an error when
+// the stream is not there.
+func (c *Conn) ServerTime(ctx context.Context) (at time.Time, err error) {
+	err = c.broker.Ask(ctx, func(ctx context.Context) error {
+		stream, err := c.broker.JS.Stream(ctx, events.StreamPayments)
+		if err != nil {
+			return err
+		}
+		at = stream.CachedInfo().TimeStamp
+		return nil
+	})
+	if err == nil && at.IsZero() {
+		err = errors.New("its answer has no time")
 	}
-	stream, err := c.js.Stream(ctx, name)
 	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", name, err)
+		return time.Time{}, fmt.Errorf("ask NATS for the time: %w", err)
 	}
-	c.streams.Store(name, stream)
-	return stream, nil
+	return at, nil
 }

@@ -10,30 +10,31 @@ import (
 
 	"payonce/internal/alloctest"
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
 
 // off is a connection of a program that has no telemetry.
-func off() *Conn { return &Conn{tracer: otel.Tracer(meterName)} }
+func off() *Conn { return &Conn{tracer: otel.Tracer(tracerName)} }
 
 // A delivery and what is sent for it allocate nothing for traces that nobody wants: neither spans nor options,
 // nor the place for the payment's trace.
 func TestAMessageCostsNothingMoreWhereNobodyTraces(t *testing.T) {
 	c, failed := off(), errors.New("failed")
-	d := &delivery{stream: events.StreamCommands, message: events.Message{
+	d := &delivery{Stored: broker.Stored{Stream: events.StreamCommands, Message: events.Message{
 		Subject: "deposit.requested.acme-kr.o-1", Header: events.Header{"Nats-Msg-Id": {"1"}}, Deliveries: 1,
-	}}
+	}}}
 	p := payment.Payment{Ref: payment.Ref{Provider: "acme-kr", Order: "o-1"}, Status: payment.Settled}
 	header := nats.Header{"ce-id": {"1"}}
 	alloctest.None(t, func() {
 		ctx, span := c.startProcess(context.Background(), d, "commands-acme-kr")
 		tellTrace(ctx, events.Header(header))
-		sending, sent := c.startSend(ctx, events.StreamCommands, d.message.Subject, "1")
-		injectTrace(sending, header)
+		sending, sent := c.startSend(ctx, events.StreamCommands, d.Message.Subject, "1")
+		broker.InjectTrace(sending, header)
 		finish(sent, failed)
 		appending, appended := c.startAppend(ctx, p, "1")
-		injectTrace(appending, header)
+		broker.InjectTrace(appending, header)
 		finish(appended, nil)
 		endProcess(span, queue.DeadLetter(events.DeadInvalid, ""))
 	})
@@ -45,11 +46,11 @@ func TestTheCallersTraceGoesOnWhereNobodyTraces(t *testing.T) {
 	c, told := off(), events.Header{"traceparent": {callers}}
 	p := payment.Payment{Ref: payment.Ref{Provider: "acme-kr", Order: "o-1"}, Status: payment.Settled}
 	for name, message := range map[string]events.Header{"command": told, "webhook": {}} {
-		ctx, _ := c.startProcess(context.Background(), &delivery{message: events.Message{Header: message}}, "")
+		ctx, _ := c.startProcess(context.Background(), &delivery{Stored: broker.Stored{Message: events.Message{Header: message}}}, "")
 		tellTrace(ctx, told)
 		ctx, _ = c.startAppend(ctx, p, "1")
 		sent := nats.Header{}
-		injectTrace(ctx, sent)
+		broker.InjectTrace(ctx, sent)
 		if got := events.Header(sent).Get("ce-traceparent"); got != callers {
 			t.Errorf("%s: the event carries %q", name, got)
 		}

@@ -11,6 +11,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 )
 
 // LogMarks keeps how far the log was seen, where a restore of the broker does not reach.
@@ -151,20 +152,20 @@ func (p *past) wait(ctx context.Context) error {
 //
 // After a loss a person decides ([Conn.LogAccepted]); the log is then worked with again by itself.
 func (c *Conn) GuardLog(ctx context.Context, marks LogMarks) error {
-	if !c.begin() {
+	if !c.broker.Begin() {
 		return fmt.Errorf("guard the log: %w", ErrClosed)
 	}
 	c.past.guard()
 	go func() {
-		defer c.work.Done()
+		defer c.broker.Done()
 		for {
 			pause := pastEvery
-			if c.compareLog(c.stopping, marks); 0 < c.past.short && c.past.short < pastTries {
+			if c.compareLog(c.broker.Stopping, marks); 0 < c.past.short && c.past.short < pastTries {
 				pause = pastAgain
 			}
 			timer := time.NewTimer(pause)
 			select {
-			case <-c.stopping.Done():
+			case <-c.broker.Stopping.Done():
 				timer.Stop()
 				return
 			case <-timer.C:
@@ -221,7 +222,7 @@ func (c *Conn) askMark(ctx context.Context, marks LogMarks) events.LogMark {
 	ctx, cancel := context.WithTimeout(ctx, marksTimeout)
 	defer cancel()
 	mark, err := marks.Mark(ctx)
-	if silent := err != nil; silent != c.past.silent && c.stopping.Err() == nil {
+	if silent := err != nil; silent != c.past.silent && c.broker.Stopping.Err() == nil {
 		if c.past.silent = silent; silent {
 			c.log.Warn("cannot read the shared log mark; using this process's own", "error", err)
 		}
@@ -266,9 +267,9 @@ func (c *Conn) reportLog(err error, losses uint64, now, kept events.LogMark) {
 
 // LogEnd returns where the log ends, according to the server that leads it.
 func (c *Conn) LogEnd(ctx context.Context) (events.LogMark, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)
 	defer cancel()
-	stream, err := c.js.Stream(ctx, events.StreamPayments)
+	stream, err := c.broker.JS.Stream(ctx, events.StreamPayments)
 	if err != nil {
 		return events.LogMark{}, fmt.Errorf("end of the log: %w", err)
 	}
@@ -279,9 +280,9 @@ func (c *Conn) LogEnd(ctx context.Context) (events.LogMark, error) {
 // LogAccepted returns when a person accepted the log as it stands, by the broker's clock; zero when nobody did. What the
 // person saw must be in the log still.
 func (c *Conn) LogAccepted(ctx context.Context, now events.LogMark) (time.Time, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)
 	defer cancel()
-	stream, err := c.stream(ctx, events.StreamAudit)
+	stream, err := c.broker.Stream(ctx, events.StreamAudit)
 	if err != nil {
 		return time.Time{}, fmt.Errorf("acceptance of the log: %w", err)
 	}

@@ -11,8 +11,10 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -52,7 +54,7 @@ func (m *marks) set(change func(*marks)) {
 }
 
 // accept is what payctl log accept writes.
-func accept(t *testing.T, c *jetstream.Conn) {
+func accept(t *testing.T, c *admin.Conn) {
 	t.Helper()
 	end, err := c.LogEnd(testContext(t))
 	if err != nil {
@@ -70,7 +72,7 @@ func accept(t *testing.T, c *jetstream.Conn) {
 }
 
 // lost reports whether the connection says that the log lost its past, with what to do.
-func lost(c *jetstream.Conn) bool {
+func lost(c *admin.Conn) bool {
 	err := c.Ready()
 	return errors.Is(err, jetstream.ErrLogLost) && strings.Contains(err.Error(), "payctl log accept")
 }
@@ -151,7 +153,7 @@ func TestAnotherLogIsNoticedWithoutMarks(t *testing.T) {
 // which asked earlier.
 type overtaken struct {
 	marks
-	others *jetstream.Conn
+	others *admin.Conn
 	t      *testing.T
 	raised int
 }
@@ -211,7 +213,7 @@ func TestAMomentaryLossHealsByItself(t *testing.T) {
 		var lines bytes.Buffer // complete when GuardLog has returned
 		o := options(t, server.URL(), testConfig())
 		o.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelError}))
-		worker, err := jetstream.Connect(testContext(t), o)
+		worker, err := jetstreamtest.Dial(testContext(t), o)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,7 +12,7 @@ import (
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -20,7 +20,7 @@ import (
 var waiting = []payment.Status{payment.Pending, payment.InDoubt}
 
 // timing runs ConsumePayments for acme until the returned function is called or the test ends.
-func timing(t *testing.T, c *jetstream.Conn, timer string, handler queue.Handler) (stop func()) {
+func timing(t *testing.T, c *admin.Conn, timer string, handler queue.Handler) (stop func()) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
@@ -36,23 +36,6 @@ func timing(t *testing.T, c *jetstream.Conn, timer string, handler queue.Handler
 	}
 	t.Cleanup(stop)
 	return stop
-}
-
-// walk appends the events of one order.
-func walk(t *testing.T, c *jetstream.Conn, r payment.Ref, statuses ...payment.Status) {
-	t.Helper()
-	var after uint64
-	for i, s := range statuses {
-		p := paymentOf(r, s)
-		p.Revision = i + 1
-		if s == payment.Settled {
-			p.SettledAmount = p.Amount
-		}
-		var err error
-		if after, err = c.Append(testContext(t), p, after); err != nil {
-			t.Fatal(err)
-		}
-	}
 }
 
 // seen hands on the subjects that a handler gets, and is done with each.
@@ -153,7 +136,7 @@ func TestATimerThatWaitsIsNotStalled(t *testing.T) {
 	mu.Lock()
 	before := waits
 	mu.Unlock()
-	stalls := c.Stats().Stalls // a slow machine may have had some on the way here
+	stalls := c.Broker().Count.Stalls.Load() // a slow machine may have had some on the way here
 	eventually(t, "the oldest came again", func() bool {
 		mu.Lock()
 		defer mu.Unlock()
@@ -162,7 +145,7 @@ func TestATimerThatWaitsIsNotStalled(t *testing.T) {
 	if info.NumPending != events300-256 || info.Config.InactiveThreshold == 0 {
 		t.Errorf("%d behind them; forgotten after %s", info.NumPending, info.Config.InactiveThreshold)
 	}
-	if s := c.Stats(); s.Stalls != stalls || c.Ready() != nil {
+	if s := &c.Broker().Count; s.Stalls.Load() != stalls || c.Ready() != nil {
 		t.Errorf("%d stalls, then %+v, %v", stalls, s, c.Ready())
 	}
 	close(due)
@@ -203,7 +186,7 @@ func TestADeletedTimerIsMadeAgain(t *testing.T) {
 		got = receive(t, subjects, "the second event")
 	}
 	stop()
-	if s := c.Stats(); s.Resubscribes == 0 {
+	if s := &c.Broker().Count; s.Resubscribes.Load() == 0 {
 		t.Errorf("stats %+v", s)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 )
 
 const (
@@ -32,13 +33,13 @@ const (
 // this process is stored, when another process wrote it, when it has another leader, or when the server that
 // led it was restarted.
 func (c *Conn) WatchWrites(ctx context.Context, probed ...string) error {
-	if !c.begin() {
+	if !c.broker.Begin() {
 		return fmt.Errorf("watch writes: %w", ErrClosed)
 	}
-	defer c.work.Done()
+	defer c.broker.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.stopping, cancel)()
+	defer context.AfterFunc(c.broker.Stopping, cancel)()
 	var probing sync.WaitGroup
 	defer probing.Wait()
 	for _, stream := range probed {
@@ -51,9 +52,9 @@ func (c *Conn) WatchWrites(ctx context.Context, probed ...string) error {
 			return nil
 		case <-ticker.C:
 		}
-		for _, stream := range c.writes.allFailing() {
+		for _, stream := range c.broker.Writes.AllFailing() {
 			if !slices.Contains(probed, stream) {
-				c.lookAt(ctx, stream)
+				c.broker.LookAt(ctx, stream)
 			}
 		}
 	}
@@ -64,7 +65,7 @@ func (c *Conn) keepProbing(ctx context.Context, stream string) {
 	ticker := time.NewTicker(lookEvery)
 	defer ticker.Stop()
 	for next := time.Duration(0); ; next -= lookEvery {
-		if next <= 0 || c.writes.failing(stream) {
+		if next <= 0 || c.broker.Writes.Failing(stream) {
 			c.probe(ctx, stream)
 			next = c.cfg.ProbeEvery
 		}
@@ -78,46 +79,22 @@ func (c *Conn) keepProbing(ctx context.Context, stream string) {
 
 // probe writes to a stream; what comes of it is noted as for every publish.
 func (c *Conn) probe(ctx context.Context, stream string) {
-	if !c.nc.IsConnected() {
+	if !c.broker.NATS.IsConnected() {
 		return // Ready says so already
 	}
 	err := c.writeProbe(ctx, stream)
-	if replyOf(err) == refused && !noRoom(err) && ctx.Err() == nil {
+	if broker.ReplyOf(err) == broker.Refused && !broker.NoRoom(err) && ctx.Err() == nil {
 		c.log.Error("stream probe refused", "stream", stream, "error", err)
 	}
 }
 
 func (c *Conn) writeProbe(ctx context.Context, stream string) error {
-	if c.apart {
+	if c.broker.Apart {
 		return c.probeApart(ctx, stream)
 	}
 	msg := nats.NewMsg(events.ProbeSubject(stream))
 	msg.Header.Set(njs.MsgRollup, njs.MsgRollupSubject)
 	msg.Data = make([]byte, probeBytes)
-	_, err := c.sendOnce(ctx, msg)
+	_, err := c.broker.Send(ctx, msg)
 	return err
-}
-
-// lookAt asks what became of a stream that failed and is not probed.
-func (c *Conn) lookAt(ctx context.Context, stream string) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
-	defer cancel()
-	handle, err := c.js.Stream(ctx, stream)
-	if err != nil {
-		return // it is as it was, or gone
-	}
-	info := handle.CachedInfo()
-	now := evidence{last: info.State.LastSeq}
-	if cluster := info.Cluster; cluster != nil {
-		now.leader = cluster.Leader
-		if cluster.LeaderSince != nil {
-			now.leaderSince = *cluster.LeaderSince
-		}
-	}
-	if now.leader == "" || now.leader == c.nc.ConnectedServerName() {
-		now.server = c.nc.ConnectedServerId()
-	}
-	if c.writes.looked(stream, now) {
-		c.noteStored(stream)
-	}
 }

@@ -15,7 +15,7 @@ import (
 // Queued returns what the queue knows of an order: the payment that its command asks for, or [events.ErrNotQueued]. An
 // ingress in an account of its own asks the workers, which do not tell it what the command says of a customer.
 func (c *Conn) Queued(ctx context.Context, ref payment.Ref) (events.Queued, error) {
-	if !c.apart {
+	if !c.broker.Apart {
 		return c.readQueued(ctx, ref)
 	}
 	q, err := c.askQueued(ctx, ref)
@@ -47,7 +47,7 @@ func (c *Conn) askQueued(ctx context.Context, ref payment.Ref) (events.Queued, e
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
 	defer cancel()
-	m, err := c.nc.RequestWithContext(ctx, events.QueuedSubject(ref), nil)
+	m, err := c.broker.NATS.RequestWithContext(ctx, events.QueuedSubject(ref), nil)
 	if errors.Is(err, nats.ErrNoResponders) {
 		return events.Queued{}, fmt.Errorf("no worker runs: %w", err)
 	}
@@ -73,16 +73,16 @@ const maxAsked = 64
 // AnswerQueued answers ingresses in an account of their own what waits in the queue, until ctx ends. Without such an account
 // it only waits.
 func (c *Conn) AnswerQueued(ctx context.Context) error {
-	if !c.begin() {
+	if !c.broker.Begin() {
 		return fmt.Errorf("answer ingresses: %w", ErrClosed)
 	}
-	defer c.work.Done()
+	defer c.broker.Done()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	defer context.AfterFunc(c.stopping, cancel)()
+	defer context.AfterFunc(c.broker.Stopping, cancel)()
 	if c.cfg.Accounts {
 		questions := make(chan *nats.Msg, maxAsked)
-		sub, err := c.nc.ChanQueueSubscribe(events.QueuedSubject(payment.Ref{Provider: "*", Order: "*"}), "workers", questions)
+		sub, err := c.broker.NATS.ChanQueueSubscribe(events.QueuedSubject(payment.Ref{Provider: "*", Order: "*"}), "workers", questions)
 		if err != nil {
 			return fmt.Errorf("answer ingresses: %w", err)
 		}

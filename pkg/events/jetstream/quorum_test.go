@@ -8,9 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -36,7 +37,7 @@ func TestLostQuorumAcknowledgesNothing(t *testing.T) {
 
 	nodes[1].Stop()
 	nodes[2].Stop()
-	for i, conn := range []*jetstream.Conn{one, other} {
+	for i, conn := range []*admin.Conn{one, other} {
 		for what, write := range writesOf(conn, outcomes[i], intent, i) {
 			short, cancel := context.WithTimeout(ctx, 2*time.Second)
 			err := write(short)
@@ -86,9 +87,9 @@ func TestLostQuorumAcknowledgesNothing(t *testing.T) {
 	}
 }
 
-func clusterConnection(ctx context.Context, t *testing.T, nodes []*natstest.Server) *jetstream.Conn {
+func clusterConnection(ctx context.Context, t *testing.T, nodes []*natstest.Server) *admin.Conn {
 	t.Helper()
-	conn, err := jetstream.Connect(ctx, clusterOptions(t, nodes))
+	conn, err := jetstreamtest.Dial(ctx, clusterOptions(t, nodes))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func second(status payment.Status) payment.Payment {
 }
 
 // writesOf are the writes that upstreams, providers and workers ask for.
-func writesOf(conn *jetstream.Conn, outcome payment.Payment, intent uint64, i int) map[string]func(context.Context) error {
+func writesOf(conn *admin.Conn, outcome payment.Payment, intent uint64, i int) map[string]func(context.Context) error {
 	dark := ref(fmt.Sprintf("dark-%d", i))
 	return map[string]func(context.Context) error{
 		"a command": func(ctx context.Context) error { return conn.PublishCommand(ctx, command(dark, "dark")) },
@@ -128,14 +129,14 @@ func tryAgain(err error) bool {
 
 // writeAgain repeats every write until it is answered, as those who asked for it do. Both outcomes are tried at
 // the same time, and one of them must be refused.
-func writeAgain(ctx context.Context, t *testing.T, one, other *jetstream.Conn, outcomes []payment.Payment, intent uint64) {
+func writeAgain(ctx context.Context, t *testing.T, one, other *admin.Conn, outcomes []payment.Payment, intent uint64) {
 	t.Helper()
 	type answer struct {
 		what string
 		err  error
 	}
 	answers := make(chan answer, 6)
-	for i, conn := range []*jetstream.Conn{one, other} {
+	for i, conn := range []*admin.Conn{one, other} {
 		for what, write := range writesOf(conn, outcomes[i], intent, i) {
 			go func() { answers <- answer{what, untilAnswered(ctx, write)} }()
 		}

@@ -12,6 +12,7 @@ import (
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 func refusedMessage(t *testing.T, provider string, bucket int, body string) events.Outgoing {
@@ -52,7 +53,7 @@ func TestRefusedWebhooksPushOutOnlyTheirOwn(t *testing.T) {
 	if one, err := c.RefusedWebhook(ctx, all[1].Sequence); err != nil || one.Webhook.Body != "of another provider" || one.Problem != "" {
 		t.Errorf("read %+v, %v", one, err)
 	}
-	if _, err := c.RefusedWebhook(ctx, 1); !errors.Is(err, jetstream.ErrNoRefusedWebhook) {
+	if _, err := c.RefusedWebhook(ctx, 1); !errors.Is(err, admin.ErrNoRefusedWebhook) {
 		t.Errorf("one that was pushed out: %v", err)
 	}
 }
@@ -113,7 +114,7 @@ func deadLetters(n int) string {
 }
 
 // connectWide connects with as much room for refused webhooks as is shipped.
-func connectWide(t *testing.T, url string) *jetstream.Conn {
+func connectWide(t *testing.T, url string) *admin.Conn {
 	t.Helper()
 	cfg := testConfig()
 	cfg.RefusedBytes = jetstream.DefaultConfig().RefusedBytes

@@ -12,18 +12,16 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/queue"
 )
 
 // The acknowledgements of JetStream's wire protocol.
 var (
 	ackText      = []byte("+ACK")
-	termText     = []byte("+TERM " + termReason)
+	termText     = []byte("+TERM " + broker.TermReason)
 	progressText = []byte("+WPI")
 )
-
-// termReason tells those who hear of a termination that it was ours, after the dead letter was stored.
-const termReason = "kept in DEADLETTERS"
 
 // nakText gives a message back, to be delivered again after the delay.
 func nakText(delay time.Duration) []byte {
@@ -40,7 +38,7 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 	switch v.Kind {
 	case queue.Done:
 	case queue.Retry:
-		c.stat.retries.Add(1)
+		c.broker.Count.Retries.Add(1)
 		answer = nakText(v.Delay)
 	case queue.Dead:
 		answer, err = termText, c.sendToDeadLetters(ctx, d, v)
@@ -52,8 +50,8 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 		err = fmt.Errorf("unknown verdict %d", v.Kind)
 	}
 	if err != nil {
-		c.stat.unsettled.Add(1)
-		c.log.ErrorContext(ctx, "cannot carry out a verdict; will retry", "stream", d.stream, "sequence", d.message.Sequence, "error", err)
+		c.broker.Count.Unsettled.Add(1)
+		c.log.ErrorContext(ctx, "cannot carry out a verdict; will retry", "stream", d.Stream, "sequence", d.Message.Sequence, "error", err)
 		answer = nakText(c.cfg.RetryDelay)
 	}
 	c.answer(ctx, d.raw, answer)
@@ -64,12 +62,12 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
-	for wait := newBackoff(); ; {
-		err := c.nc.Publish(m.Reply, text)
+	for wait := broker.NewBackoff(); ; {
+		err := c.broker.NATS.Publish(m.Reply, text)
 		if err == nil {
 			return
 		}
-		if c.nc.IsClosed() || !wait.sleep(ctx) {
+		if c.broker.NATS.IsClosed() || !broker.Pause(ctx, wait) {
 			c.log.WarnContext(ctx, "acknowledgement not sent", "subject", m.Subject, "error", err)
 			return
 		}
@@ -78,10 +76,10 @@ func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
 
 // sendToDeadLetters keeps the message in DEADLETTERS.
 func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdict) error {
-	if err := c.publish(ctx, c.deadLetter(d, v.Reason, v.Detail)); err != nil {
+	if err := c.broker.Publish(ctx, c.broker.DeadLetter(d.Stored, v.Reason, v.Detail)); err != nil {
 		return fmt.Errorf("dead letter (%s): %w", v.Reason, err)
 	}
-	c.stat.deadLetters.Add(1)
+	c.broker.Count.DeadLetters.Add(1)
 	return nil
 }
 
@@ -91,28 +89,28 @@ func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdi
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	place, ok := parkingPlace(d)
 	if !ok {
-		return fmt.Errorf("park: %s cannot be parked", d.message.Subject)
+		return fmt.Errorf("park: %s cannot be parked", d.Message.Subject)
 	}
-	msg := c.resend(d, place, "park")
+	msg := broker.Resend(d.Stored, place, "park")
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
-	msg.Header.Set(njs.ScheduleHeader, "@at "+wholeSecond(at).Format(time.RFC3339))
-	msg.Header.Set(njs.ScheduleTargetHeader, d.message.Subject)
-	for wait := newBackoff(); ; {
-		ack, err := c.store(ctx, msg)
+	msg.Header.Set(njs.ScheduleHeader, "@at "+broker.WholeSecond(at).Format(time.RFC3339))
+	msg.Header.Set(njs.ScheduleTargetHeader, d.Message.Subject)
+	for wait := broker.NewBackoff(); ; {
+		ack, err := c.broker.Store(ctx, msg)
 		again := err == nil && ack.Duplicate // a cluster compares ids before sequences
-		if errors.Is(err, errTaken) || again {
+		if errors.Is(err, broker.ErrTaken) || again {
 			err = c.bringForward(ctx, d, place, at)
 		}
 		if again && errors.Is(err, errGoing) { // what another delivery of this message parked was delivered
 			err = nil
 		}
-		if errors.Is(err, errGoing) && c.again(ctx, wait) {
+		if errors.Is(err, errGoing) && c.broker.Again(ctx, wait) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("park: %w", err)
 		}
-		c.stat.parked.Add(1)
+		c.broker.Count.Parked.Add(1)
 		return nil
 	}
 }
@@ -129,7 +127,7 @@ var errGoing = errors.New("replacing an older schedule")
 // broker takes the schedule away, but every server of a cluster in its own time. The server that leads the
 // consumer can deliver before the one that leads the stream has taken away what we are shown here.
 func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at time.Time) error {
-	stream, err := c.stream(ctx, d.stream)
+	stream, err := c.broker.Stream(ctx, d.Stream)
 	if err != nil {
 		return err
 	}
@@ -139,18 +137,18 @@ func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at t
 		return errGoing
 	case err != nil:
 		return err
-	case d.message.Header.Get(njs.SchedulerHeader) != "" && raw.Sequence < d.message.Sequence:
+	case d.Message.Header.Get(njs.SchedulerHeader) != "" && raw.Sequence < d.Message.Sequence:
 		return errGoing
 	}
-	open := rawMessage(raw)
-	if due := scheduledFor(open); !due.After(wholeSecond(at)) {
+	open := broker.MessageOf(raw)
+	if due := broker.ScheduledFor(open); !due.After(broker.WholeSecond(at)) {
 		return nil
 	}
-	id, err := newID()
+	id, err := broker.NewID()
 	if err != nil {
 		return err
 	}
-	if err = c.publish(ctx, reschedule(open, at, id)); errors.Is(err, errTaken) {
+	if err = c.broker.Publish(ctx, broker.Reschedule(open, at, id)); errors.Is(err, broker.ErrTaken) {
 		return errGoing
 	}
 	return err
@@ -158,25 +156,16 @@ func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at t
 
 // parkingPlace is the subject under which a message is parked, if it can be.
 func parkingPlace(d *delivery) (subject string, ok bool) {
-	ref, named := events.SubjectRef(d.message.Subject)
-	_, command := events.SubjectOperation(d.message.Subject)
+	ref, named := events.SubjectRef(d.Message.Subject)
+	_, command := events.SubjectOperation(d.Message.Subject)
 	switch {
-	case named && command && d.stream == events.StreamCommands:
+	case named && command && d.Stream == events.StreamCommands:
 		return events.ParkedSubject(ref), true
-	case named && d.stream == events.StreamWebhooks:
-		digest := sha256.Sum256(d.message.Data)
+	case named && d.Stream == events.StreamWebhooks:
+		digest := sha256.Sum256(d.Message.Data)
 		return events.WaitingSubject(ref, hex.EncodeToString(digest[:8])), true
 	}
 	return "", false
-}
-
-// wholeSecond rounds up: schedules have whole seconds, and cut down they would fire too early.
-func wholeSecond(at time.Time) time.Time {
-	at = at.UTC()
-	if whole := at.Truncate(time.Second); !whole.Equal(at) {
-		return whole.Add(time.Second)
-	}
-	return at
 }
 
 // forward sends the message on under another subject, which must name a payment: the broker would take
@@ -185,24 +174,9 @@ func (c *Conn) forward(ctx context.Context, d *delivery, subject string) error {
 	if _, ok := events.SubjectRef(subject); !ok {
 		return fmt.Errorf("forward: %q does not name a payment", subject)
 	}
-	if err := c.publish(ctx, c.resend(d, subject, "forward")); err != nil {
+	if err := c.broker.Publish(ctx, broker.Resend(d.Stored, subject, "forward")); err != nil {
 		return fmt.Errorf("forward to %s: %w", subject, err)
 	}
-	c.stat.forwarded.Add(1)
+	c.broker.Count.Forwarded.Add(1)
 	return nil
-}
-
-// resend copies the message to another subject. It remembers when the first of its kind was stored.
-func (c *Conn) resend(d *delivery, subject, action string) *nats.Msg {
-	msg := &nats.Msg{Subject: subject, Header: copyHeader(d.message.Header), Data: d.message.Data}
-	setRequestedAt(msg.Header, d)
-	msg.Header.Set(headerMessageID, d.id(action))
-	return msg
-}
-
-// setRequestedAt lets a copy of a command remember when the first of its kind was stored.
-func setRequestedAt(header nats.Header, d *delivery) {
-	if d.message.Header.Get(events.HeaderRequestedAt) == "" {
-		header.Set(events.HeaderRequestedAt, d.message.StoredAt.Format(time.RFC3339Nano))
-	}
 }

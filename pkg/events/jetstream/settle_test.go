@@ -10,7 +10,6 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
 	"payonce/pkg/queue"
 )
 
@@ -38,7 +37,7 @@ func TestParkHoldsTheCommandUntilItsTime(t *testing.T) {
 	until <- time.Now().Add(time.Hour)
 	eventually(t, "the command is parked and nowhere else", func() bool {
 		_, err := js.Stream(testContext(t), events.StreamCommands)
-		return err == nil && c.Stats().Parked == 1 && messages(t, js, events.StreamCommands) == 1
+		return err == nil && c.Broker().Count.Parked.Load() == 1 && messages(t, js, events.StreamCommands) == 1
 	})
 	held, err := c.QueuedCommand(testContext(t), r)
 	if err != nil || held.Subject != "parked.acme.D-1" || string(held.Data) != "body of D-1" {
@@ -81,9 +80,9 @@ func TestParkTwiceHoldsOne(t *testing.T) {
 	consuming(t, c, 1, func(context.Context, events.Message) queue.Verdict {
 		return queue.ParkUntil(time.Now().Add(time.Hour))
 	})
-	for n := range uint64(2) {
+	for n := range int64(2) {
 		publish(t, c, r) // a parked command does not refuse it
-		eventually(t, "it is parked", func() bool { return c.Stats().Parked == n+1 })
+		eventually(t, "it is parked", func() bool { return c.Broker().Count.Parked.Load() == n+1 })
 	}
 	eventually(t, "one is left", func() bool { return messages(t, js, events.StreamCommands) == 1 })
 	if held, err := c.QueuedCommand(testContext(t), r); err != nil || held.Subject != "parked.acme.D-1" || held.Sequence != 2 {
@@ -116,10 +115,10 @@ func TestDeadLetterSaysEverything(t *testing.T) {
 		t.Errorf("detail of %d bytes: %q", len(l.Detail), l.Detail)
 	}
 	raw := lastDeadLetter(t, js)
-	if raw.Subject != "deadletter.commands.acme" || raw.Header.Get(jetstream.HeaderDeadSequence) != "1" {
+	if raw.Subject != "deadletter.commands.acme" || raw.Header.Get(events.HeaderDeadSequence) != "1" {
 		t.Errorf("stored as %s %v", raw.Subject, raw.Header)
 	}
-	if s := c.Stats(); s.DeadLetters != 1 {
+	if s := &c.Broker().Count; s.DeadLetters.Load() != 1 {
 		t.Errorf("stats %+v", s)
 	}
 	if rest, err := c.DeadLetters(testContext(t), l.Sequence, 10); err != nil || len(rest) != 0 {
@@ -166,66 +165,5 @@ func TestDeadLetterThatCannotBeStored(t *testing.T) {
 	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
 	if n := messages(t, js, events.StreamDeadLetters); n != 1 {
 		t.Errorf("%d dead letters, want 1", n)
-	}
-}
-
-func TestSweepOrphans(t *testing.T) {
-	server, _ := start(t)
-	cfg := testConfig()
-	cfg.OrphanAfter = time.Hour
-	young := connect(t, server.URL(), cfg)
-	cfg.OrphanAfter = time.Millisecond
-	workers := []*jetstream.Conn{connect(t, server.URL(), cfg), connect(t, server.URL(), cfg), connect(t, server.URL(), cfg)}
-	_, js := foreign(t, server.URL())
-	stop := consuming(t, young, 1, doneAfter(make(chan struct{}, 100)))
-	eventually(t, "the consumer exists", func() bool {
-		_, err := js.Consumer(testContext(t), events.StreamCommands, "commands-acme")
-		return err == nil
-	})
-	stop() // its consumer stays: the provider is known
-	publish(t, young, ref("known"))
-	const orphans = 20
-	for _, r := range orders("S", orphans-2) {
-		r.Provider = "nobody"
-		publish(t, young, r)
-	}
-	for _, subject := range []string{"deposit.requested.No_Provider.S-1", "deposit.requested.*.known"} { // the "*" is meant
-		if _, err := js.Publish(testContext(t), subject, []byte("x")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if n, err := young.SweepOrphans(testContext(t)); n != 0 || err != nil {
-		t.Fatalf("young ones: %d, %v", n, err)
-	}
-	type result struct {
-		n   int
-		err error
-	}
-	results := make(chan result, len(workers))
-	for _, worker := range workers {
-		go func() {
-			n, err := worker.SweepOrphans(testContext(t))
-			results <- result{n, err}
-		}()
-	}
-	total := 0
-	for range workers {
-		r := receive(t, results, "a sweep")
-		if r.err != nil {
-			t.Error(r.err)
-		}
-		total += r.n
-	}
-	deadLetters, err := young.DeadLetters(testContext(t), 0, 1000)
-	if err != nil || total != orphans || len(deadLetters) != orphans {
-		t.Fatalf("%d swept, %d dead letters, %v, want %d", total, len(deadLetters), err, orphans)
-	}
-	for _, deadLetter := range deadLetters {
-		if deadLetter.Reason != events.DeadUnknownProvider || len(deadLetter.Message.Data) == 0 {
-			t.Errorf("got %+v", deadLetter)
-		}
-	}
-	if n := messages(t, js, events.StreamCommands); n != 1 {
-		t.Errorf("%d messages left, want the known provider's", n)
 	}
 }

@@ -45,7 +45,7 @@ func TestAMessageOnItsWayIsNoStall(t *testing.T) {
 	}
 	publish := func(subject string) {
 		t.Helper()
-		if _, err := c.js.Publish(ctx, subject, []byte("x")); err != nil {
+		if _, err := c.broker.JS.Publish(ctx, subject, []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 		wait(1)
@@ -55,7 +55,7 @@ func TestAMessageOnItsWayIsNoStall(t *testing.T) {
 	look(nil)
 	sub.flows() // it came
 	look(nil)   // the next one waits
-	stream, err := c.js.Stream(ctx, events.StreamCommands)
+	stream, err := c.broker.JS.Stream(ctx, events.StreamCommands)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestAMessageOnItsWayIsNoStall(t *testing.T) {
 	sub.messages <- &nats.Msg{} // it is here, and nobody has taken it yet
 	look(nil)
 	<-sub.messages
-	if n := c.Stats().Stalls; n != 0 {
+	if n := c.broker.Count.Stalls.Load(); n != 0 {
 		t.Fatalf("%d stalls", n)
 	}
 	look(errStalled)
@@ -78,7 +78,7 @@ func TestAMessageOnItsWayIsNoStall(t *testing.T) {
 		t.Errorf("a message came: %v", err)
 	}
 	look(nil)
-	if n := c.Stats().Stalls; n != 1 {
+	if n := c.broker.Count.Stalls.Load(); n != 1 {
 		t.Errorf("%d stalls", n)
 	}
 }

@@ -23,7 +23,7 @@ func TestDeletedConsumerIsMadeAgain(t *testing.T) {
 	publish(t, c, ref("D-2"))
 	receive(t, handled, "the second command")
 	eventually(t, "the queue is empty", func() bool { return messages(t, js, events.StreamCommands) == 0 })
-	if s := c.Stats(); s.Resubscribes == 0 {
+	if s := &c.Broker().Count; s.Resubscribes.Load() == 0 {
 		t.Errorf("stats %+v", s)
 	}
 	if err := c.Ready(); err != nil {
@@ -80,7 +80,7 @@ func TestStallIsNoticed(t *testing.T) {
 	publish(t, first, ref("D-1"))
 	publish(t, first, ref("D-2"))
 	eventually(t, "the stall is noticed", func() bool {
-		return first.Stats().Stalls > 0 && first.Ready() != nil || second.Stats().Stalls > 0 && second.Ready() != nil
+		return first.Broker().Count.Stalls.Load() > 0 && first.Ready() != nil || second.Broker().Count.Stalls.Load() > 0 && second.Ready() != nil
 	})
 	close(release)
 	receive(t, handled, "the first command")
@@ -117,7 +117,7 @@ func TestPausedConsumerIsNoStall(t *testing.T) {
 			t.Fatalf("no look for a stall: %v", err)
 		}
 	}
-	if s := c.Stats(); s.Stalls != 0 || c.Ready() != nil {
+	if s := &c.Broker().Count; s.Stalls.Load() != 0 || c.Ready() != nil {
 		t.Errorf("stats %+v, %v", s, c.Ready())
 	}
 	if _, err := stream.ResumeConsumer(testContext(t), "commands-acme"); err != nil {

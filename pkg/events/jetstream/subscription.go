@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	"payonce/pkg/events/jetstream/internal/broker"
+
 	"github.com/nats-io/nats.go"
 )
 
@@ -37,17 +39,17 @@ type subscription struct {
 
 // subscribe makes sure that the durable consumer exists and subscribes to what it will deliver here.
 func (s *consumer) subscribe(ctx context.Context) (*subscription, error) {
-	reconnected := s.conn.reconnected.wait()
+	reconnected := s.conn.broker.Reconnected.Wait()
 	if err := s.ensure(ctx); err != nil {
 		return nil, err
 	}
 	sub := &subscription{
-		consumer: s, inbox: s.conn.nc.NewInbox(), reconnected: reconnected,
+		consumer: s, inbox: s.conn.broker.NATS.NewInbox(), reconnected: reconnected,
 		// A pull never asks for more than the slots; the rest is room for status messages.
 		messages: make(chan *nats.Msg, cap(s.slots)+64),
 	}
 	var err error
-	if sub.sub, err = s.conn.nc.ChanSubscribe(sub.inbox+".*", sub.messages); err != nil {
+	if sub.sub, err = s.conn.broker.NATS.ChanSubscribe(sub.inbox+".*", sub.messages); err != nil {
 		return nil, fmt.Errorf("subscribe: %w", err)
 	}
 	return sub, nil
@@ -66,7 +68,7 @@ func (s *subscription) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if s.unfit = s.consumer.conn.fit.changed.wait(); s.consumer.conn.fit.check() != nil {
+		if s.unfit = s.consumer.conn.fit.changed.Wait(); s.consumer.conn.fit.check() != nil {
 			s.consumer.release(n)
 			return errUnfit
 		}
@@ -127,7 +129,7 @@ func (s *subscription) request(reply string, n int) error {
 		return fmt.Errorf("pull: %w", err)
 	}
 	subject := fmt.Sprintf("$JS.API.CONSUMER.MSG.NEXT.%s.%s", s.consumer.stream, s.consumer.config.Durable)
-	if err := s.consumer.conn.nc.PublishRequest(subject, reply, request); err != nil {
+	if err := s.consumer.conn.broker.NATS.PublishRequest(subject, reply, request); err != nil {
 		return fmt.Errorf("pull: %w", err)
 	}
 	return nil
@@ -165,7 +167,7 @@ func (s *subscription) checkStall(ctx context.Context) error {
 		s.waiting = true
 		return nil
 	}
-	s.consumer.conn.stat.stalls.Add(1)
+	s.consumer.conn.broker.Count.Stalls.Add(1)
 	err = fmt.Errorf("%w: %d wait", errStalled, pending)
 	s.consumer.setTrouble(err)
 	return err
@@ -198,7 +200,7 @@ func (s *subscription) close() {
 	}
 	select {
 	case <-gone:
-	case <-time.After(flushTimeout):
+	case <-time.After(broker.FlushTimeout):
 	}
 	for {
 		select {

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 	"payonce/pkg/tracing"
@@ -22,6 +23,8 @@ import (
 // event, through every wait: each message carries the context of the span that sent it, and each event is sent
 // under the one before it. What comes from outside, like a webhook, has a trace of its own. The two are linked
 // both ways: the span that works on the webhook to the payment, and the event that came of it to that span.
+
+const tracerName = "payonce/jetstream"
 
 var messagingNATS = semconv.MessagingSystemKey.String("nats")
 
@@ -60,16 +63,16 @@ func (c *Conn) traces() bool { return c.ownTracer || tracing.On() }
 
 // startProcess begins the span of one delivery.
 func (c *Conn) startProcess(ctx context.Context, d *delivery, consumer string) (context.Context, trace.Span) {
-	d.paymentTrace.Context = extractTrace(ctx, d.message.Header)
+	d.paymentTrace.Context = broker.ExtractTrace(ctx, d.Message.Header)
 	if !c.traces() {
 		return &d.paymentTrace, tracing.None
 	}
-	ctx, span := c.tracer.Start(&d.paymentTrace, "process "+d.stream, trace.WithSpanKind(trace.SpanKindConsumer))
+	ctx, span := c.tracer.Start(&d.paymentTrace, "process "+d.Stream, trace.WithSpanKind(trace.SpanKindConsumer))
 	if span.IsRecording() {
 		span.SetAttributes(semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"),
-			semconv.MessagingConsumerGroupName(consumer), attributeDeliveries.Int(d.message.Deliveries))
-		c.aboutMessage(span, d.stream, d.message.Header.Get(headerMessageID))
-		aboutPayment(span, d.message.Subject)
+			semconv.MessagingConsumerGroupName(consumer), attributeDeliveries.Int(d.Message.Deliveries))
+		c.aboutMessage(span, d.Stream, d.Message.Header.Get(broker.HeaderMessageID))
+		aboutPayment(span, d.Message.Subject)
 	}
 	return ctx, span
 }
@@ -124,7 +127,7 @@ func (c *Conn) aboutMessage(span trace.Span, stream, id string) {
 	if id != "" {
 		span.SetAttributes(semconv.MessagingMessageID(id))
 	}
-	if host, port, err := net.SplitHostPort(c.nc.ConnectedAddr()); err == nil { // not while the connection is down
+	if host, port, err := net.SplitHostPort(c.broker.NATS.ConnectedAddr()); err == nil { // not while the connection is down
 		span.SetAttributes(semconv.ServerAddress(host))
 		if number, err := strconv.Atoi(port); err == nil {
 			span.SetAttributes(semconv.ServerPort(number))
@@ -154,7 +157,7 @@ func tellTrace(ctx context.Context, header events.Header) {
 	if !ok {
 		return
 	}
-	last := trace.SpanContextFromContext(extractTrace(context.Background(), header))
+	last := trace.SpanContextFromContext(broker.ExtractTrace(context.Background(), header))
 	if !last.IsValid() {
 		return
 	}

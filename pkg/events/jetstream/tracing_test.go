@@ -13,9 +13,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
+	"payonce/internal/jetstreamtest"
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
@@ -23,7 +24,7 @@ import (
 // traced is a connection whose spans a test reads.
 type traced struct {
 	*testing.T
-	*jetstream.Conn
+	*admin.Conn
 	tracer trace.Tracer
 	spans  *tracetest.SpanRecorder
 }
@@ -36,7 +37,7 @@ func startTraced(t *testing.T) (*natstest.Server, *traced) {
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(spans))
 	o := options(t, server.URL(), testConfig())
 	o.Tracers = provider
-	conn, err := jetstream.Connect(testContext(t), o)
+	conn, err := jetstreamtest.Dial(testContext(t), o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,13 +8,15 @@ import (
 	"strings"
 	"testing"
 
+	"payonce/pkg/queue"
+
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
-	"payonce/pkg/queue"
+	"payonce/pkg/events/jetstream/admin"
 )
 
 // What is too big to be worked takes little room as a dead letter, whether its body or its headers are big, and says so. What
@@ -70,7 +72,7 @@ func TestDeadLettersAreTruncated(t *testing.T) {
 			default:
 				go func() { _ = c.ConsumeCommands(ctx, "acme", 1, give) }()
 			}
-			var deadLetters []jetstream.DeadLetter
+			var deadLetters []admin.DeadLetter
 			eventually(t, "a dead letter", func() bool {
 				all, err := c.DeadLetters(testContext(t), 0, 100)
 				deadLetters = all
@@ -89,7 +91,7 @@ func TestDeadLettersAreTruncated(t *testing.T) {
 				if size > 40<<10 || l.Truncated < m.size || l.Message.Header.Get("ce-id") != "1" || !bytes.HasPrefix(body, l.Message.Data) || len(l.Message.Data) == 0 {
 					t.Errorf("it takes %d bytes; truncated %d, %d bytes of the body, %d headers", size, l.Truncated, len(l.Message.Data), len(l.Message.Header))
 				}
-				if err := c.Replay(testContext(t), l.Sequence); !errors.Is(err, jetstream.ErrTruncated) {
+				if err := c.Replay(testContext(t), l.Sequence); !errors.Is(err, admin.ErrTruncated) {
 					t.Errorf("a part was replayed: %v", err)
 				}
 			}
@@ -139,7 +141,7 @@ func TestFullDeadLettersLoseNothing(t *testing.T) {
 	defer cancel()
 	go func() { _ = second.ConsumeCommands(ctx, "acme", 4, give) }()
 	publish(10)
-	eventually(t, "they are tried again", func() bool { return second.Stats().PublishRetries > 5 })
+	eventually(t, "they are tried again", func() bool { return second.Broker().Count.PublishRetries.Load() > 5 })
 	if n := messages(t, js, events.StreamCommands); n != 10 || dead() != 30 {
 		t.Fatalf("%d commands and %d dead letters", n, dead())
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 )
 
@@ -25,14 +26,6 @@ type unreadables struct {
 	mu        sync.Mutex
 	known     map[payment.Ref]uint64 // → the sequence of that event
 	following bool
-	providers []string // that are counted also where they have none; with none of these, all
-}
-
-// of has these providers counted, and others as unknown.
-func (u *unreadables) of(providers []string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.providers = providers
 }
 
 // note takes down what came of reading a payment's last event. A new one is logged, once, and looked at again until a person
@@ -61,7 +54,7 @@ func (u *unreadables) note(ctx context.Context, c *Conn, ref payment.Ref, sequen
 	u.some.Store(true)
 	c.log.ErrorContext(ctx, "the last event of a payment cannot be read; it is left alone until an operator skips the event",
 		"provider", ref.Provider, "order", ref.Order, "sequence", sequence, "problem", bad.Problem(), "next", bad.Next())
-	if !u.following && c.begin() {
+	if !u.following && c.broker.Begin() {
 		u.following = true
 		go u.follow(c)
 	}
@@ -69,17 +62,17 @@ func (u *unreadables) note(ctx context.Context, c *Conn, ref payment.Ref, sequen
 
 // follow looks at what is known again until nothing is left or the connection is closed.
 func (u *unreadables) follow(c *Conn) {
-	defer c.work.Done()
+	defer c.broker.Done()
 	ticker := time.NewTicker(unreadableAgain)
 	defer ticker.Stop()
 	for {
 		select {
-		case <-c.stopping.Done():
+		case <-c.broker.Stopping.Done():
 			return
 		case <-ticker.C:
 		}
 		for _, ref := range u.refs() {
-			ctx, cancel := context.WithTimeout(c.stopping, askTimeout)
+			ctx, cancel := context.WithTimeout(c.broker.Stopping, broker.AskTimeout)
 			_, _, _ = c.Last(ctx, ref) // it notes
 			cancel()
 		}
@@ -107,17 +100,19 @@ func (u *unreadables) refs() []payment.Ref {
 	return refs
 }
 
-// count returns how many there are, by provider.
-func (u *unreadables) count() map[string]int64 {
+// Unreadable returns how many payments this process knows whose last event cannot be read, by provider. The providers are counted
+// also where they have none, and others as [events.NoProvider]; with none of these, all are counted by name.
+func (c *Conn) Unreadable(providers []string) map[string]int64 {
+	u := &c.unreadable
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	counts := map[string]int64{}
-	for _, provider := range u.providers {
+	for _, provider := range providers {
 		counts[provider] = 0
 	}
 	for ref := range u.known {
 		provider := ref.Provider
-		if len(u.providers) > 0 && !slices.Contains(u.providers, provider) {
+		if len(providers) > 0 && !slices.Contains(providers, provider) {
 			provider = events.NoProvider
 		}
 		counts[provider]++

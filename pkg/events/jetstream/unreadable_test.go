@@ -8,7 +8,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 )
 
@@ -101,26 +100,4 @@ func containsPerson(text string) bool {
 		}
 	}
 	return false
-}
-
-// The metric counts such payments until somebody has stepped over the event, also where another process does, and the others
-// in doubt are counted as ever.
-func TestUnreadableEventsAreCounted(t *testing.T) {
-	r := reporting(t)
-	of := "{provider=acme}"
-	before := mustAppend(t, r.Conn, paymentOf(ref("o-1"), payment.InDoubt), 0)
-	bad := write(t, r.url, payment.Settled, ref("o-1"), []byte("{"))
-	mustAppend(t, r.Conn, paymentOf(ref("o-2"), payment.InDoubt), 0)
-	doubts := map[string]float64{jetstream.MetricOpen + ofDoubt: 1, jetstream.MetricUnreadable + of: 1}
-	r.until(doubts) // the event has no link to the one before, so it is read when it comes
-	again := reportingAt(t, r.url)
-	again.until(doubts) // found among those that were ever in doubt
-
-	if _, err := again.Append(testContext(t), paymentOf(ref("o-1"), payment.InDoubt), before); !errors.Is(err, events.ErrStale) {
-		t.Errorf("stepped over without its sequence: %v", err)
-	}
-	mustAppend(t, again.Conn, paymentOf(ref("o-1"), payment.InDoubt), bad)
-	for _, reader := range []*reported{r, again} {
-		reader.until(map[string]float64{jetstream.MetricOpen + ofDoubt: 2, jetstream.MetricUnreadable + of: 0})
-	}
 }

@@ -12,12 +12,12 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/queue"
 )
 
 // taking runs ConsumeWebhooks for acme until the test ends.
-func taking(t *testing.T, c *jetstream.Conn, slots int, handler queue.Handler) {
+func taking(t *testing.T, c *admin.Conn, slots int, handler queue.Handler) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -83,7 +83,7 @@ func TestWaitingWebhooksDoNotHoldUpOthers(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, good, "the webhook of a good order")
-	eventually(t, "all were parked", func() bool { return c.Stats().Parked == unknown })
+	eventually(t, "all were parked", func() bool { return c.Broker().Count.Parked.Load() == unknown })
 	eventually(t, "all come again", func() bool { return back.Load() == unknown })
 	eventually(t, "none waits", func() bool { return heldWebhooks(t, js) == 0 })
 }
@@ -106,7 +106,7 @@ func TestAWaitingWebhookIsHeldOnceAndComesWhole(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "all were parked", func() bool { return c.Stats().Parked == 4 })
+	eventually(t, "all were parked", func() bool { return c.Broker().Count.Parked.Load() == 4 })
 	if n := heldWebhooks(t, js); n != 2 {
 		t.Errorf("%d are held, want 2", n)
 	}

@@ -8,6 +8,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 )
 
@@ -36,7 +37,7 @@ func (c *Conn) Watch(ref payment.Ref) (changed <-chan struct{}, stop func()) {
 		h.waiters[ref] = map[chan struct{}]struct{}{}
 	}
 	h.waiters[ref][ch] = struct{}{}
-	if !h.started && c.begin() {
+	if !h.started && c.broker.Begin() {
 		h.started = true
 		go h.run()
 	}
@@ -79,12 +80,12 @@ func notify(ch chan struct{}) {
 
 // run follows the log until the connection is closed.
 func (h *notifier) run() {
-	defer h.conn.work.Done()
-	ctx := h.conn.stopping
-	wait := newBackoff()
+	defer h.conn.broker.Done()
+	ctx := h.conn.broker.Stopping
+	wait := broker.NewBackoff()
 	for ctx.Err() == nil {
 		follow := h.follow
-		if h.conn.apart {
+		if h.conn.broker.Apart {
 			follow = h.followApart
 		}
 		began, err := follow(ctx)
@@ -93,9 +94,9 @@ func (h *notifier) run() {
 		}
 		h.conn.log.Warn("restarting the log reader", "error", err)
 		if began {
-			wait = newBackoff()
+			wait = broker.NewBackoff()
 		}
-		wait.sleep(ctx)
+		broker.Pause(ctx, wait)
 	}
 }
 
@@ -103,8 +104,8 @@ func (h *notifier) run() {
 // begins, for what they missed before. began says whether it came so far.
 func (h *notifier) follow(ctx context.Context) (began bool, err error) {
 	broken := make(chan error, 1)
-	reconnected := h.conn.reconnected.wait()
-	stream, err := h.conn.js.Stream(ctx, events.StreamPayments) // for the last sequence
+	reconnected := h.conn.broker.Reconnected.Wait()
+	stream, err := h.conn.broker.JS.Stream(ctx, events.StreamPayments) // for the last sequence
 	if err != nil {
 		return false, fmt.Errorf("stream %s: %w", events.StreamPayments, err)
 	}

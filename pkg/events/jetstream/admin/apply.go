@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/internal/broker"
+	"payonce/pkg/payment"
+)
+
+// LedgerConsumer is the durable consumer of PAYMENTS that is made for a ledger of [jetstream.Config.Ledgers]. A
+// ledger may not make consumers itself: the definition of one can make the server write to any subject.
+func LedgerConsumer(ledger string) string { return "ledger-" + ledger }
+
+// maxWaiting is the server's default of open pull requests; written out so that a difference shows.
+const maxWaiting = 512
+
+func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
+	var all []njs.ConsumerConfig
+	for _, ledger := range c.Ledgers {
+		name := LedgerConsumer(ledger)
+		config := njs.ConsumerConfig{
+			Name: name, Durable: name, Description: "Outcomes for the ledger " + ledger,
+			DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy, AckWait: c.AckWait,
+			MaxDeliver: -1, MaxAckPending: c.MaxAckPending, MaxWaiting: maxWaiting,
+		}
+		for _, status := range []payment.Status{payment.Settled, payment.Failed, payment.Reversed, payment.Conflict} {
+			config.FilterSubjects = append(config.FilterSubjects, "payment."+string(status)+".>")
+		}
+		all = append(all, config)
+	}
+	return all
+}
+
+// EnsureStreams creates the streams and the ledgers' consumers that are missing. It leaves those that
+// exist as they are, and returns a [*MismatchError] when they differ from their definition.
+func (c *Conn) EnsureStreams(ctx context.Context) error {
+	if _, err := c.ApplyStreams(ctx, false); err != nil {
+		return c.broker.Denied(err)
+	}
+	differences, err := c.CheckStreams(ctx)
+	if err != nil {
+		return c.broker.Denied(err)
+	}
+	if len(differences) > 0 {
+		return &MismatchError{Differences: differences}
+	}
+	return nil
+}
+
+// ApplyStreams creates the streams and the ledgers' consumers that are missing. With update it also
+// changes those that differ, if all differences can be changed without losing or refusing anything; if
+// one cannot, it changes nothing and returns a [*MismatchError] with those. It returns what it did, also
+// beside an error.
+func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference, err error) {
+	differences, err := c.CheckStreams(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if update {
+		risky := slices.DeleteFunc(slices.Clone(differences), Difference.Safe)
+		if len(risky) > 0 {
+			return nil, &MismatchError{Differences: risky}
+		}
+	}
+	for _, want := range streamConfigs(c.cfg) {
+		found, err := c.apply(ctx, differences, Difference{Stream: want.Name}, update,
+			func(ctx context.Context) error { return c.createStream(ctx, want) },
+			func(ctx context.Context) error { _, err := c.broker.JS.UpdateStream(ctx, want); return err })
+		done = append(done, found...)
+		if err != nil {
+			return done, err
+		}
+	}
+	for _, want := range ledgerConsumers(c.cfg) {
+		put := func(ctx context.Context) error {
+			_, err := c.broker.JS.CreateOrUpdateConsumer(ctx, events.StreamPayments, want)
+			return err
+		}
+		found, err := c.apply(ctx, differences, Difference{Stream: events.StreamPayments, Consumer: want.Durable}, update, put, put)
+		done = append(done, found...)
+		if err != nil {
+			return done, err
+		}
+	}
+	return done, nil
+}
+
+// apply creates or updates one stream or consumer, if a difference says so, and returns what it did.
+func (c *Conn) apply(ctx context.Context, differences []Difference, of Difference, update bool, create, change func(context.Context) error) ([]Difference, error) {
+	own := slices.DeleteFunc(slices.Clone(differences), func(d Difference) bool { return d.Name() != of.Name() })
+	if len(own) == 0 {
+		return nil, nil
+	}
+	step, what := create, "create"
+	if own[0].Field != "" {
+		if !update {
+			return nil, nil
+		}
+		step, what = change, "update"
+	}
+	if err := c.broker.Ask(ctx, step); err != nil {
+		return nil, fmt.Errorf("%s %s (%w): %w", what, of.Name(), broker.ErrNotMade, err)
+	}
+	c.broker.Forget(of.Stream) // what is remembered of it may have changed
+	return own, nil
+}
+
+// createStream is no error when a concurrent writer creates the same stream at the same time: the server compares.
+func (c *Conn) createStream(ctx context.Context, want njs.StreamConfig) error {
+	_, err := c.broker.JS.CreateStream(ctx, want)
+	if errors.Is(err, njs.ErrStreamNameAlreadyInUse) {
+		return nil
+	}
+	return err
+}
+
+// Safe reports whether a difference can be changed without losing a message or refusing one that was
+// taken before: what is kept may grow, what is taken may grow. A missing stream can be created.
+func (d Difference) Safe() bool {
+	if d.Stream == events.StreamDeadLetters && d.Field == "max_bytes" { // what it does not take stays where it is
+		return true
+	}
+	switch d.Field {
+	case "", "description", "filter_subjects", "filter_subject", "ack_wait", "max_ack_pending", "max_waiting", "allow_direct":
+		// A consumer's filters choose what a ledger reads, not what is kept.
+		return true
+	case "deny_delete", "deny_purge":
+		return d.Want == "true"
+	case "max_age", "max_msg_size", "max_bytes", "max_msgs", "max_msgs_per_subject", "num_replicas", "duplicate_window":
+		return d.grows()
+	case "republish": // an announcement more takes nothing from what is kept
+		return d.Have == notSet
+	case "subjects":
+		return d.addsOnly()
+	}
+	return false
+}
+
+// grows compares limits, of which 0, less and none mean unlimited.
+func (d Difference) grows() bool {
+	limit := func(text string) (int64, bool) {
+		n, err := strconv.ParseInt(text, 10, 64)
+		return n, text == notSet || err == nil
+	}
+	want, wantOK := limit(d.Want)
+	have, haveOK := limit(d.Have)
+	if !wantOK || !haveOK {
+		return false
+	}
+	return want <= 0 || have > 0 && want > have
+}
+
+func (d Difference) addsOnly() bool {
+	var want, have []string
+	if json.Unmarshal([]byte(d.Want), &want) != nil || json.Unmarshal([]byte(d.Have), &have) != nil {
+		return false
+	}
+	return !slices.ContainsFunc(have, func(subject string) bool { return !slices.Contains(want, subject) })
+}

@@ -1,0 +1,192 @@
+package admin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
+)
+
+// Audit keeps a record of what a person does, chained to the record before it, and its copy where the server has an account
+// for copies. A nil error means that both are kept: perform the action only then. Repeated within two minutes, a record is
+// kept once.
+func (c *Conn) Audit(ctx context.Context, r events.AuditRecord) error {
+	if err := c.appendAudit(ctx, r, nil); err != nil {
+		return fmt.Errorf("audit record: %w", err)
+	}
+	return nil
+}
+
+// appendAudit writes a record after the last one. With after it is written only if the last record of its own subject has
+// that sequence; the error is then broker.ErrTaken when it has not.
+func (c *Conn) appendAudit(ctx context.Context, r events.AuditRecord, after *uint64) error {
+	id := r.ID + "-" + string(r.Stage)
+	state, err := c.LogState(ctx)
+	if err == nil {
+		r.LogState = state
+	} else { // what a person must do now must not wait for the log
+		c.log.WarnContext(ctx, "cannot add the state of the log to the audit record", "error", err)
+	}
+	for wait := broker.NewBackoff(); ; {
+		link, err := c.lastAudit(ctx)
+		if err != nil {
+			return err
+		}
+		r.Previous = link
+		out, err := events.EncodeAudit(r, id)
+		if err != nil {
+			return err
+		}
+		msg := broker.NewMessage(ctx, out, id)
+		msg.Header.Set(njs.ExpectedLastSeqHeader, strconv.FormatUint(link.Sequence, 10))
+		if after != nil {
+			msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(*after, 10))
+		}
+		err = c.broker.Publish(ctx, msg)
+		if errors.Is(err, broker.ErrTaken) {
+			err = c.whoIsAudited(ctx, link.Sequence, id)
+		}
+		if errors.Is(err, broker.ErrTaken) && after != nil {
+			if last, lastErr := c.LastAccount(ctx, r.Provider); lastErr != nil || last.Sequence != *after {
+				return errors.Join(broker.ErrTaken, lastErr)
+			}
+		}
+		if errors.Is(err, broker.ErrTaken) && c.broker.Again(ctx, wait) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		return c.copyAudit(ctx, out, id)
+	}
+}
+
+// lastAudit returns the link to the last record of AUDIT.
+func (c *Conn) lastAudit(ctx context.Context) (events.AuditLink, error) {
+	var link events.AuditLink
+	err := c.broker.Ask(ctx, func(ctx context.Context) error {
+		stream, err := c.broker.JS.Stream(ctx, events.StreamAudit) // for the last sequence
+		if err != nil {
+			return err
+		}
+		link = events.AuditLink{Sequence: stream.CachedInfo().State.LastSeq}
+		if stream.CachedInfo().State.Msgs == 0 {
+			return nil
+		}
+		raw, err := stream.GetMsg(ctx, link.Sequence)
+		if err == nil {
+			link.Hash = events.AuditHash(raw.Subject, raw.Data)
+		}
+		return err
+	})
+	if err != nil {
+		return link, fmt.Errorf("last record: %w", err)
+	}
+	return link, nil
+}
+
+// whoIsAudited returns nil when the record after a sequence is the one with this id, whose acknowledgement was lost, and
+// else broker.ErrTaken.
+func (c *Conn) whoIsAudited(ctx context.Context, after uint64, id string) error {
+	stream, err := c.broker.Stream(ctx, events.StreamAudit)
+	if err != nil {
+		return err
+	}
+	raw, err := stream.GetMsg(ctx, after+1)
+	if err == nil && raw.Header.Get(broker.HeaderMessageID) == id {
+		return nil
+	}
+	if err == nil || errors.Is(err, njs.ErrMsgNotFound) {
+		return broker.ErrTaken
+	}
+	return err
+}
+
+// copyAudit keeps the same record in the account for copies.
+func (c *Conn) copyAudit(ctx context.Context, out events.Outgoing, id string) error {
+	if !c.cfg.Accounts {
+		return nil
+	}
+	out.Subject = events.CopySubject(out.Subject)
+	if err := c.broker.Publish(ctx, broker.NewMessage(ctx, out, id)); err != nil {
+		return fmt.Errorf("copy to %s: %w", events.StreamAuditCopy, err)
+	}
+	return nil
+}
+
+// AuditEntry is a record as it stands in AUDIT.
+type AuditEntry struct {
+	Sequence uint64
+	StoredAt time.Time
+	Subject  string
+	// Account is whose the record is, as the server wrote it; empty where it wrote none.
+	Account string
+	Record  events.AuditRecord // empty when Problem says why it cannot be read
+	Problem string
+	hash    string
+	id      string
+}
+
+func auditEntry(raw *njs.RawStreamMsg) AuditEntry {
+	entry := AuditEntry{
+		Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject, Account: events.AuditAccount(raw.Subject),
+		hash: events.AuditHash(raw.Subject, raw.Data), id: raw.Header.Get(broker.HeaderMessageID),
+	}
+	var err error
+	if entry.Record, err = events.DecodeAudit(raw.Data); err != nil {
+		entry.Problem = "it is not an audit record"
+	}
+	if person := events.AccountPerson(entry.Account); entry.Problem == "" && person != "" && person != entry.Record.By {
+		entry.Problem = fmt.Sprintf("it names %q, but was written by the account %s", entry.Record.By, entry.Account)
+		entry.Record = events.AuditRecord{}
+	}
+	return entry
+}
+
+// Audits returns at most max audit records after a sequence, oldest first; 0 begins at the first. Fewer
+// than max means that there are no more.
+func (c *Conn) Audits(ctx context.Context, after uint64, max int) (entries []AuditEntry, err error) {
+	for raw, err := range c.broker.Messages(ctx, events.StreamAudit, ">", after) {
+		if err != nil {
+			return nil, fmt.Errorf("audit records: %w", err)
+		}
+		if entries = append(entries, auditEntry(raw)); len(entries) >= max {
+			break
+		}
+	}
+	return entries, nil
+}
+
+// userInfoSubject is where the server tells a client who it is.
+const userInfoSubject = "$SYS.REQ.USER.INFO"
+
+// Person returns the name under which this connection's user stands in AUDIT, as the server tells it by the account that the
+// user logged in to. It is empty on a server without accounts for persons.
+func (c *Conn) Person(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)
+	defer cancel()
+	m, err := c.broker.NATS.RequestWithContext(ctx, userInfoSubject, nil)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("identify the NATS user: %w", err)
+	}
+	var answer struct {
+		Data struct {
+			Account string `json:"account"`
+		} `json:"data"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return "", fmt.Errorf("identify the NATS user: %w", err)
+	}
+	return events.AccountPerson(answer.Data.Account), nil
+}

@@ -1,0 +1,90 @@
+package admin
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/internal/broker"
+	"payonce/pkg/payment"
+)
+
+// DeadLetter is a message that was given up.
+type DeadLetter struct {
+	Sequence uint64            // of the dead letter, in DEADLETTERS
+	StoredAt time.Time         // when the broker took it
+	At       time.Time         // when it was given up
+	Reason   events.DeadReason // why
+	Detail   string            // for people
+	Stream   string            // where the message was
+	// Truncated is the size of the whole message where only a part was kept; 0 for one that is whole.
+	Truncated int
+	// Message as it was. Its StoredAt is not known any more and zero; Header has the Payonce-Dead- headers
+	// too and lacks those of the broker.
+	Message events.Message
+}
+
+// DeadLetters returns at most max dead letters after a sequence, oldest first; 0 begins at the first.
+// Fewer than max means that there are no more.
+func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) (deadLetters []DeadLetter, err error) {
+	for raw, err := range c.broker.Messages(ctx, events.StreamDeadLetters, "deadletter.>", after) {
+		if err != nil {
+			return nil, fmt.Errorf("dead letters: %w", err)
+		}
+		if deadLetters = append(deadLetters, deadLetterOf(raw)); len(deadLetters) >= max {
+			break
+		}
+	}
+	return deadLetters, nil
+}
+
+// DeadLettersOf returns the dead letters about one order, oldest first, also those whose command names the order in its
+// body only.
+func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) (deadLetters []DeadLetter, err error) {
+	for _, filter := range []string{events.DeadLetterFilter(ref.Provider), events.DeadLetterFilter(events.NoProvider)} {
+		for raw, err := range c.broker.Messages(ctx, events.StreamDeadLetters, filter, 0) {
+			if err != nil {
+				return nil, fmt.Errorf("dead letters of %s: %w", ref, err)
+			}
+			if deadLetter := deadLetterOf(raw); deadLetter.about(ref) {
+				deadLetters = append(deadLetters, deadLetter)
+			}
+		}
+	}
+	slices.SortFunc(deadLetters, func(a, b DeadLetter) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	return deadLetters, nil
+}
+
+// about reports whether a dead letter names an order.
+func (l DeadLetter) about(ref payment.Ref) bool {
+	if named, ok := events.SubjectRef(l.Message.Subject); ok && named == ref {
+		return true
+	}
+	if l.Stream == events.StreamWebhooks {
+		return false
+	}
+	var body struct{ Provider, Order any } // whatever else is wrong with it
+	return json.Unmarshal(l.Message.Data, &body) == nil && body.Provider == ref.Provider && body.Order == ref.Order
+}
+
+// deadLetterOf reads a dead letter. A header that cannot be read leaves its field empty: whoever looks
+// at dead letters wants to see the broken ones too.
+func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
+	header := events.Header(broker.CopyHeader(raw.Header))
+	deadLetter := DeadLetter{
+		Sequence: raw.Sequence, StoredAt: raw.Time, Reason: events.DeadReason(header.Get(events.HeaderDeadReason)),
+		Detail: header.Get(events.HeaderDeadDetail), Stream: header.Get(events.HeaderDeadStream), Truncated: broker.TruncatedSize(header),
+		Message: events.Message{Subject: header.Get(events.HeaderDeadSubject), Header: header, Data: raw.Data},
+	}
+	deadLetter.At, _ = time.Parse(time.RFC3339Nano, header.Get(events.HeaderDeadAt))
+	deadLetter.Message.Sequence, _ = strconv.ParseUint(header.Get(events.HeaderDeadSequence), 10, 64)
+	deadLetter.Message.Deliveries, _ = strconv.Atoi(header.Get(events.HeaderDeadDeliveries))
+	return deadLetter
+}

@@ -1,0 +1,106 @@
+package statistics_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"payonce/internal/jetstreamtest"
+	"payonce/internal/natstest"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/statistics"
+	"payonce/pkg/payment"
+	"payonce/pkg/queue"
+)
+
+func reporting(t *testing.T) *jetstreamtest.Reported {
+	t.Helper()
+	t.Parallel()
+	server := natstest.Start(t)
+	jetstreamtest.Connect(t, server.URL(), jetstreamtest.Config())
+	return jetstreamtest.Report(t, server.URL())
+}
+
+const (
+	ofCommands = "{provider=acme stream=COMMANDS}"
+	ofAcme     = "{provider=acme}"
+	ofDoubt    = "{provider=acme status=in_doubt}"
+	ofConflict = "{provider=acme status=conflict}"
+)
+
+// Parked commands and those in work are not ready; what waits is, from its first day on.
+func TestLevelsOfTheQueue(t *testing.T) {
+	r := reporting(t)
+	jetstreamtest.Publish(t, r.Conn, jetstreamtest.Ref("o-1"))
+	jetstreamtest.Publish(t, r.Conn, jetstreamtest.Ref("o-2"))
+	r.Until(map[string]float64{ // no worker has made the consumer yet
+		statistics.MetricReadyMessages + ofCommands: 2, statistics.MetricOldestReady + ofCommands: -1,
+		statistics.MetricUnacknowledged + ofCommands: 0, statistics.MetricOldestUnfinished + ofCommands: -1,
+		statistics.MetricParkedNow + ofAcme: 0,
+	})
+	release := make(chan struct{})
+	stop := jetstreamtest.Consuming(t, r.Conn, 1, func(_ context.Context, m events.Message) queue.Verdict {
+		if ref, _ := events.SubjectRef(m.Subject); ref.Order == "o-1" {
+			return queue.ParkUntil(time.Now().Add(time.Hour))
+		}
+		<-release
+		return queue.DeadLetter(events.DeadInvalid, "a test")
+	})
+	r.Until(map[string]float64{
+		statistics.MetricReadyMessages + ofCommands: 0, statistics.MetricOldestReady + ofCommands: 0,
+		statistics.MetricUnacknowledged + ofCommands: 1, statistics.MetricOldestUnfinished + ofCommands: -1,
+		statistics.MetricParkedNow + ofAcme: 1, statistics.MetricInFlight + "{}": 1,
+	})
+	close(release)
+	nc, err := nats.Connect(r.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	for _, invented := range []string{"invented-1", "invented-2"} { // no series for each
+		if _, err := nc.Request(events.DeadLetterSubject(events.StreamCommands, invented), nil, 10*time.Second); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.Until(map[string]float64{
+		statistics.MetricDeadLettersNow + "{provider=unknown stream=COMMANDS}": 2,
+		statistics.MetricReadyMessages + ofCommands:                            0, statistics.MetricUnacknowledged + ofCommands: 0,
+		statistics.MetricOldestUnfinished + ofCommands: 0, statistics.MetricDeadLettersNow + ofCommands: 1,
+		statistics.MetricParkedNow + ofAcme: 1, statistics.MetricLevelsAge + "{}": -1,
+		statistics.MetricStreamFill + "{stream=DEADLETTERS}": -1,
+	})
+	stop()
+}
+
+// Payments that stood in doubt before and that come to stand so later are counted, until they leave.
+func TestLevelsOfPaymentsThatNeedSomebody(t *testing.T) {
+	r := reporting(t)
+	r.Until(map[string]float64{statistics.MetricOpen + ofDoubt: 0, statistics.MetricOpen + ofConflict: 0})
+	sent := time.Now().Add(-time.Hour).UTC()
+	put := func(order string, status payment.Status, after uint64) uint64 {
+		p := jetstreamtest.PaymentOf(jetstreamtest.Ref(order), status)
+		p.SubmittedAt = sent
+		seq, err := r.Append(jetstreamtest.Context(t), p, after)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return seq
+	}
+	one := put("o-1", payment.InDoubt, put("o-1", payment.Submitting, 0))
+	put("o-2", payment.Conflict, 0)
+	want := map[string]float64{statistics.MetricOpen + ofDoubt: 1, statistics.MetricOpen + ofConflict: 1}
+	r.Until(want)
+	if age := r.Levels()[statistics.MetricOpenOldest+ofDoubt]; age < 3600 || age > 4000 {
+		t.Errorf("the oldest in doubt was sent %v s ago, want an hour", age)
+	}
+	again := jetstreamtest.Report(t, r.URL)
+	again.Until(want)
+	for _, reader := range []*jetstreamtest.Reported{r, again} {
+		if reader == r {
+			put("o-1", payment.Settled, one)
+		}
+		reader.Until(map[string]float64{statistics.MetricOpen + ofDoubt: 0, statistics.MetricOpenOldest + ofDoubt: 0, statistics.MetricOpen + ofConflict: 1})
+	}
+}
