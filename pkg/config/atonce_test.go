@@ -85,7 +85,7 @@ providers:
 		"22: providers.eco.threshold_clock: must be one of wall, open",
 		"24: providers.eco.settings.project_id: must be a whole number",
 		"25: providers.eco.settings.secret_file: cannot be read: file does not exist",
-		"26: providers.eco.settings.language: must be two small letters",
+		"26: providers.eco.settings.language: must be two lowercase letters",
 		"27: providers.eco.settings.pages: is not a known key",
 		"29: providers.other.kind: must be one of diamondpay, ecommpay, teemopay",
 		"30: providers.other.basic_time: must be shorter than providers.other.threshold (1d)",

@@ -164,7 +164,7 @@ func TestProblemsOfReading(t *testing.T) {
 		"quoted number":       {least + "worker: {slots: \"3\"}\n", "2: worker.slots: must be a whole number"},
 		"hexadecimal":         {least + "worker: {slots: 0x10}\n", "2: worker.slots: must be a whole number"},
 		"secret for number":   {least + "worker: {slots: " + password + "}\n", "2: worker.slots: must be a whole number"},
-		"after a bad item":    {least + "ingress: {trusted_proxies: [x, 0.0.0.0/0]}\n", "2: ingress.trusted_proxies[1]: would believe everybody"},
+		"after a bad item":    {least + "ingress: {trusted_proxies: [x, 0.0.0.0/0]}\n", "2: ingress.trusted_proxies[1]: would trust every client"},
 		"text for number":     {least + "worker: {slots: many}\n", "2: worker.slots: must be a whole number"},
 		"fraction":            {least + "worker: {slots: 1.5}\n", "2: worker.slots: must be a whole number"},
 		"yes for true":        {least + "redis: {required: yes}\n", "2: redis.required: must be true or false"},

@@ -68,7 +68,7 @@ func TestRelations(t *testing.T) {
 		"reads too short":         {"ingress: {read_timeout: 4s}", "2: ingress.read_timeout: must be at least ingress.read_header_timeout (5s)"},
 		"no idle":                 {"ingress: {idle_timeout: 0s}", "2: ingress.idle_timeout: must be positive"},
 		"no time for NATS":        {"ingress: {backend_timeout: 0s}", "2: ingress.backend_timeout: must be positive"},
-		"certificate without TLS": {"ingress: {tls: {cert: x}}", "2: ingress.tls.enabled: must be true where cert, key or client_ca is given"},
+		"certificate without TLS": {"ingress: {tls: {cert: x}}", "2: ingress.tls.enabled: must be true if cert, key or client_ca is set"},
 		"TLS without certificate": {"ingress: {tls: {enabled: true}}", "2: ingress.tls.cert: and key are not a pair in PEM form"},
 		"certificates of nobody":  {"ingress: {tls: {client_certificates: none}}", "2: ingress.tls.client_certificates: must be api or all"},
 		"negative key rate":       {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + ", requests_per_second: -1}]}", "2: ingress.api_keys[0].requests_per_second: must be between 0 and 1000000"},
@@ -88,9 +88,9 @@ func TestRelations(t *testing.T) {
 		"strange operation":       {"ingress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + hash + ", operations: [refund]}]}", "2: ingress.api_keys[0].operations[0]: must be deposit or payout"},
 		"level":                   {"log: {level: loud}", "2: log.level: must be one of debug, info, warn, error"},
 		"format":                  {"log: {format: xml}", "2: log.format: must be one of json, text"},
-		"CA without TLS":          {"nats: {tls: {ca: x}}", "2: nats.tls.enabled: must be true where ca, cert or key is given"},
+		"CA without TLS":          {"nats: {tls: {ca: x}}", "2: nats.tls.enabled: must be true if ca, cert or key is set"},
 		"bad CA":                  {"redis: {tls: {enabled: true, ca: x}}", "2: redis.tls.ca: holds no certificate in PEM form"},
-		"cert alone":              {"redis: {tls: {enabled: true, cert: x}}", "2: redis.tls.cert: and key must be given together"},
+		"cert alone":              {"redis: {tls: {enabled: true, cert: x}}", "2: redis.tls.cert: and key must be set together"},
 		"bad pair":                {"redis: {tls: {enabled: true, cert: x, key: \"${GOOD}\"}}", "2: redis.tls.cert: and key are not a pair in PEM form"},
 	} {
 		t.Run(name, func(t *testing.T) {
