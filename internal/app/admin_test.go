@@ -15,8 +15,8 @@ import (
 	"payonce/internal/testenv"
 )
 
-// admin starts a service with a listener for those who look after it, and returns where that is.
-func admin(t *testing.T, service app.Service, nats *natstest.Server) string {
+// adminOf starts a service with a listener for those who look after it, and returns where that is.
+func adminOf(t *testing.T, service app.Service, nats *natstest.Server) string {
 	t.Helper()
 	s := configured(t, nats.URL())
 	address := s.Admin(service.Name)
@@ -50,7 +50,7 @@ func TestAdminListener(t *testing.T) {
 	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
 		t.Run(service.Name, func(t *testing.T) {
 			nats := natstest.Start(t)
-			at := admin(t, service, nats)
+			at := adminOf(t, service, nats)
 			if status, body := get(t, at+"/healthz"); status != http.StatusOK {
 				t.Errorf("/healthz: %d %s", status, body)
 			}

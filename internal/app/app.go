@@ -203,8 +203,11 @@ func Load(service Service, path string, logs io.Writer) (Runtime, error) {
 // error.
 func read(path string, role config.Role, now func() time.Time) (config.Config, *connectors.Registry, *config.Files, error) {
 	source, files := config.OS().Watched()
-	cfg, _ := config.Load(path, source, role) // Connectors returns its problems with those of the providers
-	registry, err := cfg.Connectors(Kinds(), now)
+	cfg, err := config.Load(path, source, role)
+	if role == config.RoleArchive { // which needs no secret of a provider
+		return cfg, connectors.NewRegistry(nil), files, err
+	}
+	registry, err := cfg.Connectors(Kinds(), now) // with the problems of Load
 	return cfg, registry, files, err
 }
 

@@ -3,6 +3,7 @@ package app_test
 import (
 	"context"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -22,13 +23,17 @@ type beginning struct {
 	works chan struct{}
 	ended chan error
 	stop  context.CancelFunc
+
+	archive string // the file of its archive
 }
 
 // begin starts a service with a listener for those who look after it.
 func begin(t *testing.T, service app.Service, nats string) *beginning {
 	t.Helper()
 	s := configured(t, nats)
-	b := &beginning{t: t, logs: &testenv.Logs{}, admin: "http://" + s.Admin(service.Name), works: make(chan struct{}), ended: make(chan error, 1)}
+	b := &beginning{t: t, archive: filepath.Join(t.TempDir(), "archive.db"), logs: &testenv.Logs{}, works: make(chan struct{}), ended: make(chan error, 1)}
+	s.Edit("\nworker:\n", "\narchive:\n  file: "+b.archive+"\nworker:\n")
+	b.admin = "http://" + s.Admin(service.Name)
 	rt, err := app.Load(service, s.Config, b.logs)
 	s.Must(err)
 	var ctx context.Context
@@ -55,9 +60,12 @@ func (b *beginning) sees(what string, done func() bool) {
 
 // A service that is started while NATS is away waits for it, says so, and is not ready meanwhile.
 func TestAStartWaitsForNATS(t *testing.T) {
-	for _, service := range []app.Service{app.Worker(), app.Ingress()} {
+	for _, service := range []app.Service{app.Worker(), app.Ingress(), app.Archive()} {
 		t.Run(service.Name, func(t *testing.T) {
 			nats := natstest.Start(t)
+			if service.Name == "archive" {
+				makeStreams(t, nats.URL()) // it may not make them
+			}
 			nats.Stop()
 			b := begin(t, service, nats.URL())
 			defer b.stop()

@@ -61,7 +61,7 @@ func check(ctx context.Context, service Service, path string, stdout, stderr io.
 
 // selfCheck asks everything that a service depends on. It connects by itself and leaves nothing open.
 func selfCheck(ctx context.Context, rt Runtime) []finding {
-	parts := []func(context.Context, Runtime) []finding{checkConfiguration, checkNATS, checkRedisServer, checkLog, checkProviders, checkHours}
+	parts := []func(context.Context, Runtime) []finding{checkConfiguration, checkNATS, checkRedisServer, checkLog, checkProviders, checkHours, checkArchive}
 	found := make([][]finding, len(parts))
 	var all sync.WaitGroup
 	for i, part := range parts {

@@ -33,10 +33,14 @@ const (
 // says so in the log, and the service is not ready. What waiting cannot change is an error at once: a login that is refused,
 // a certificate, streams with another definition.
 func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
+	return connectWith(ctx, rt, tryNATS)
+}
+
+func connectWith(ctx context.Context, rt Runtime, try func(context.Context, Runtime) (*jetstream.Conn, error)) (*jetstream.Conn, error) {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(awayFirst), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(awayMost), backoff.WithMaxElapsedTime(0))
 	for {
-		conn, err := tryNATS(ctx, rt)
+		conn, err := try(ctx, rt)
 		var start *startError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &start) || !jetstream.Away(err) {
 			rt.health.becomes(func() error { return errStarting })

@@ -44,7 +44,9 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	rt.measureFirst(ctx, conn)
 	rt.health.becomes(conn.Ready)
-	handler, err := newHandler(rt, conn)
+	find, closeSearch := newSearch(rt.Config, conn)
+	defer closeSearch()
+	handler, err := newHandler(rt, conn, find)
 	if err != nil {
 		return err
 	}
@@ -95,10 +97,10 @@ func probed(cfg config.Config) []string {
 	return []string{events.StreamCommands, events.StreamWebhooks}
 }
 
-func newHandler(rt Runtime, conn *jetstream.Conn) (*ingress.Server, error) {
+func newHandler(rt Runtime, conn *jetstream.Conn, find ingress.Search) (*ingress.Server, error) {
 	cfg := rt.Config.Ingress
 	return ingress.New(ingress.Options{
-		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Actions: conn, Keys: apiKeys(cfg.APIKeys),
+		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Actions: conn, Search: find, Keys: apiKeys(cfg.APIKeys),
 		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
 		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
 		OrderPrefixes: rt.Config.OrderPrefixes, NATSUpstreams: rt.Config.NATS.Upstreams,

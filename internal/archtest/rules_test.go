@@ -25,6 +25,9 @@ const (
 	budget    = "pkg/limits/redis/..."
 )
 
+// databases are the drivers of the archive.
+var databases = []string{"modernc.org/...", "github.com/jackc/...", "github.com/pressly/..."}
+
 // notKinds are packages below pkg/connectors that are no provider: connectors may import them.
 var notKinds = []string{
 	"pkg/connectors/check", "pkg/connectors/connectortest", "pkg/connectors/httpcall", "pkg/connectors/masking", "pkg/connectors/signedtext",
@@ -45,6 +48,14 @@ var rules = []rule{
 		of: []string{"..."}, except: []string{redis, budget, "internal/redistest", "internal/bench/...", "internal/app", "cmd/demo/..."},
 		ban: []string{goRedis}, direct: true,
 		reason: "only pkg/idempotency/redis and pkg/limits/redis know Redis: a retry of go-redis in the wrong place makes a claim lie",
+	},
+	{
+		of: []string{"..."}, except: []string{"pkg/archive"}, ban: databases, direct: true,
+		reason: "only pkg/archive knows the databases: what it writes, and in one transaction with what, is decided in one place",
+	},
+	{
+		of: []string{"pkg/archive"}, ban: []string{nats, goRedis, jetstream, "pkg/worker/...", "pkg/connectors/...", "pkg/ingress/..."},
+		reason: "the archive reads the log by a port and decides nothing",
 	},
 	{
 		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},

@@ -37,6 +37,9 @@ func (c *client) example(id string, status int, header http.Header) []byte {
 			}
 			query := url.Values{}
 			for _, parameter := range slices.Concat(item.Parameters, operation.Parameters) {
+				if parameter.Value.Example == nil && !parameter.Value.Required {
+					continue
+				}
 				switch name, text := parameter.Value.Name, fmt.Sprint(parameter.Value.Example); parameter.Value.In {
 				case "path":
 					path = strings.ReplaceAll(path, "{"+name+"}", text)
@@ -142,6 +145,9 @@ func TestOpenAPIExamplesAreTaken(t *testing.T) {
 	c.example("payment", 200, http.Header{"Prefer": {"wait=1"}})
 	if body := c.example("timeline", 200, nil); strings.Count(string(body), `"sequence"`) < 3 {
 		t.Errorf("the timeline is %s", body)
+	}
+	if body := c.example("payments", 200, nil); !strings.Contains(string(body), `"looked"`) || !strings.Contains(string(body), `"D-1001"`) {
+		t.Errorf("the log was searched: %s", body)
 	}
 	c.clarification()
 	c.example("webhook", 401, nil) // only a provider can sign one; those of the sandbox settled the payments

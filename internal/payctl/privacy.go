@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/archive"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
@@ -23,24 +24,26 @@ import (
 func privacyCommand(env Env) *cobra.Command {
 	parent := group("privacy", "Erase customers' personal data", "  payctl privacy erase ecommpay-kr P-1001 --by kim --reason \"request of the customer, ticket 4711\" --dry-run")
 	c := &cobra.Command{
-		Use:   "erase PROVIDER ORDER...",
+		Use:   "erase PROVIDER [ORDER...]",
 		Short: "Erase personal data of payments that have ended",
 		Long: `Erase the customer's personal data of payments that have ended: the payment page or account that the customer got, and all
 commands, clarifications, webhooks and dead letters of the order. The log of payments keeps amounts, statuses, times and
-the provider's references.
+the provider's references. In the archive, where there is one, the values of the payment's metadata are replaced as well.
 
 Payments that are open or in conflict are skipped. So is what may still report money: webhooks that no worker has
 processed or that became dead letters, and another command under the same order. Run the command again later.
 
-The log does not know customers: find a customer's orders in the upstream system.`,
+The log does not know customers: find a customer's orders in the upstream system. If archive.customer_field names the field of
+the metadata with the customer's number, --customer finds them in the archive.`,
 		Example: `  payctl privacy erase ecommpay-kr P-1001 --by kim --reason "request of the customer, ticket 4711"
   payctl privacy erase ecommpay-kr P-1001 P-1002 --by kim --reason "ticket 4711" --dry-run`,
 		Args: cobra.ArbitraryArgs,
 	}
 	h, asJSON := addActionFlags(c), addJSON(c)
+	customer := c.Flags().String("customer", "", "erase all payments of the provider whose metadata names this `CUSTOMER`, by archive.customer_field")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if len(args) < 2 {
-			return usagef("%s needs a PROVIDER and an ORDER; see %[1]s --help", c.CommandPath())
+		if len(args) < 1 || (len(args) == 1) == (*customer == "") {
+			return usagef("%s needs a PROVIDER, and an ORDER or --customer; see %[1]s --help", c.CommandPath())
 		}
 		w := erasure{env: env, flags: h, provider: args[0], orders: slices.Compact(slices.Sorted(slices.Values(args[1:]))), json: *asJSON, out: c.OutOrStdout()}
 		for _, order := range w.orders {
@@ -54,7 +57,7 @@ The log does not know customers: find a customer's orders in the upstream system
 		}
 		return env.asPerson(c.Context(), *h.config, w.who, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) error {
 			w.conn, w.retention, w.who = conn, cfg.NATS.PaymentsRetention, who
-			return w.run(ctx)
+			return w.withArchive(ctx, cfg, *customer)
 		})
 	}
 	parent.AddCommand(c)
@@ -71,7 +74,8 @@ type erasure struct {
 	who       operator.Person
 	json      bool
 	out       io.Writer
-	retention time.Duration // of the log
+	retention time.Duration  // of the log
+	archive   *archive.Store // nil for none
 }
 
 // erasureReport is what came of it, or would.
@@ -154,6 +158,10 @@ func (w erasure) look(ctx context.Context, order string) (item events.AuditItem,
 		return item, "", err
 	}
 	item.Stream = byStream(found)
+	if result, err := w.lookInArchive(ctx, ref, &item); err != nil || result != "" {
+		item.Result = result
+		return item, "", err
+	}
 	if p.Status == "" {
 		return item, "", nil
 	}
@@ -195,6 +203,9 @@ func (w erasure) erase(ctx context.Context, item *events.AuditItem) error {
 	ref := payment.Ref{Provider: w.provider, Order: item.Order}
 	p, erased, kept, err := w.service().Erase(ctx, w.conn, ref)
 	item.After, item.Stream, item.Result = p.Status, byStream(erased), operator.Erased
+	if err == nil {
+		err = w.eraseInArchive(ctx, ref, item)
+	}
 	if errors.Is(err, operator.ErrNotNow) {
 		item.Result, err = left(err), nil
 	}

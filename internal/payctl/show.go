@@ -18,19 +18,20 @@ import (
 func paymentCommand(env Env) *cobra.Command {
 	parent := group("payment", "Show, resolve or retry one payment", "  payctl payment show ecommpay-kr P-1001")
 	c := &cobra.Command{
-		Use:   "show PROVIDER ORDER",
+		Use:   "show PROVIDER ORDER|REFERENCE",
 		Short: "Show a payment and its history",
 		Long: `Show a payment and its history: one line for each event of the log, with the time in UTC, the provider's local time and
 the time since the previous event.
 
-An order without events is looked for in the queue. Dead letters of the order are listed. It exits with 1 if the order
-is not found.
+An order without events is looked for in the queue, then among the provider's references, in the archive or, without one,
+in the newest events of the log. A payment that the log has forgotten is shown from the archive. Dead letters of the order
+are listed. It exits with 1 if the order is not found.
 
 The payment page or account that the customer got is personal data: --unmask shows it and writes an audit record.`,
 		Example: `  payctl payment show ecommpay-kr P-1001
   payctl payment show ecommpay-kr P-1001 --unmask --by kim --reason "the customer lost the link, ticket 4711"
   payctl payment show ecommpay-kr P-1001 --json --config /etc/payonce/payonce.yaml`,
-		Args: arguments("PROVIDER", "ORDER"),
+		Args: arguments("PROVIDER", "ORDER|REFERENCE"),
 	}
 	h, asJSON := addActionFlags(c), addJSON(c)
 	for _, name := range []string{"yes", "dry-run"} {
@@ -39,8 +40,8 @@ The payment page or account that the customer got is personal data: --unmask sho
 	unmask := c.Flags().Bool("unmask", false, "show the payment page or account that the customer got; requires --by and --reason")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ref := payment.Ref{Provider: args[0], Order: args[1]}
-		if err := ref.Validate(); err != nil {
-			return usageError{err}
+		if !payment.ValidProvider(ref.Provider) || args[1] == "" {
+			return usageError{ref.Validate()}
 		}
 		var who *operator.Person
 		if *unmask {
@@ -111,7 +112,20 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmas
 	defer func() { _ = conn.Close() }()
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
-	s, err := tell(ctx, conn, ref)
+	s, err := timeline{}, events.ErrNoPayment
+	if ref.Validate() == nil {
+		s, err = tell(ctx, conn, ref)
+	}
+	if errors.Is(err, events.ErrNoPayment) {
+		if found, has, lookErr := e.elsewhere(ctx, cfg, conn, ref); lookErr != nil {
+			return timeline{}, lookErr
+		} else if has {
+			s, err, ref = found, nil, found.Ref
+		}
+	}
+	if ref.Validate() != nil {
+		return timeline{}, fmt.Errorf("no payment of %s with this order or reference is known", ref.Provider)
+	}
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		return timeline{}, err
 	}

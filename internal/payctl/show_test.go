@@ -337,8 +337,9 @@ func TestShowUnknown(t *testing.T) {
 		t.Error(o.errors)
 	}
 	run(t, "", "payment", "show", "acme", "X-1", "--config", config).expect(t, 1, "", `provider "acme" is not configured; configured: ecommpay-kr, teemopay-kr`)
-	run(t, "", "payment", "show", "acme", "X.1", "--config", config).expect(t, 2, "", "order: must be")
-	run(t, "", "payment", "show", "acme", "--config", config).expect(t, 2, "", "takes PROVIDER ORDER, got 1 arguments")
+	run(t, "", "payment", "show", "acme", "X.1", "--config", config).expect(t, 1, "", "no payment of acme with this order or reference is known")
+	run(t, "", "payment", "show", "Acme", "X-1", "--config", config).expect(t, 2, "", "provider: must be")
+	run(t, "", "payment", "show", "acme", "--config", config).expect(t, 2, "", "takes PROVIDER ORDER|REFERENCE, got 1 arguments")
 	run(t, "", "payment", "show", shop, "X-1", "--config", "/nowhere/at/all.yaml").expect(t, 2, "", "cannot be read")
 }
 

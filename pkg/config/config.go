@@ -18,6 +18,7 @@ type Config struct {
 	Redis       Redis   `yaml:"redis"`
 	Ingress     Ingress `yaml:"ingress"`
 	Worker      Worker  `yaml:"worker"`
+	Archive     Archive `yaml:"archive"`
 	// Providers are the accounts at payment providers, by name. At least one is needed.
 	Providers map[string]Provider `yaml:"providers"`
 	// OrderPrefixes reserves order numbers by upstream: see [payment.OrderPrefixes].
@@ -303,6 +304,7 @@ func Defaults() Config {
 			LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute, ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
 			ResumeSpread: 10 * time.Minute, UnknownOrderFor: day, UnknownProviderFor: time.Minute, ShutdownTimeout: 30 * time.Second,
 		},
+		Archive:     defaultArchive(),
 		Log:         Log{Level: "info", Format: "json"},
 		ReloadEvery: 15 * time.Second,
 	}

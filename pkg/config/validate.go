@@ -60,6 +60,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.validateAPIKeys(p)
 	c.validateOrderPrefixes(p)
 	c.Worker.validate(p)
+	c.Archive.validate(p, c.NATS.PaymentsRetention, slices.Contains(roles, RoleArchive))
 	c.validateProviders(p)
 	c.checkInsecure(p, slices.Contains(roles, RoleWorker))
 	c.checkOwnSecrets(p)

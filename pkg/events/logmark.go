@@ -15,3 +15,10 @@ type LogMark struct {
 func (m LogMark) Lost(now LogMark, accepted time.Time) bool {
 	return m.Log != "" && !m.At.Before(accepted) && (m.Log != now.Log || m.Sequence > now.Sequence)
 }
+
+// LogBounds says from where to where a log reaches: what is before First it has forgotten.
+type LogBounds struct {
+	LogMark
+	First  uint64 // sequence of the first event that it still has
+	Events uint64 // how many it has
+}

@@ -21,6 +21,7 @@ const busyKey = "busy_key"
 const (
 	costPlain    = 1
 	costTimeline = 5
+	costSearch   = 10
 	costBanks    = 5
 	costBalance  = 10
 )

@@ -63,6 +63,8 @@ type Options struct {
 	// RefusedWebhooks keeps webhooks that are refused, for a short time and masked. Without it none are kept.
 	RefusedWebhooks RefusedWebhooks
 	Actions         Actions
+	// Search finds payments. Without it they can't be searched.
+	Search Search
 	// Keys let upstream services in. Without one nobody can use /v1.
 	Keys []APIKey
 	// WebhookSources lists, by provider, the networks its webhooks may come from. A provider without an

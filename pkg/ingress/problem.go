@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"payonce/pkg/search"
 )
 
 // ProblemPrefix begins the type of every problem.
@@ -28,6 +30,8 @@ type problem struct {
 	Detail   string `json:"detail,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Instance string `json:"instance,omitempty"`
+	// Parameters are all that are wrong, of a search.
+	Parameters []search.Problem `json:"parameters,omitempty"`
 
 	after  time.Duration // when to try again, for Retry-After; 0 for the usual pause
 	reason string        // for the log only: a caller that is not proven to be the provider does not learn it

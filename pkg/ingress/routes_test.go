@@ -26,7 +26,7 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 	}
 	for path, allow := range map[string]string{
 		"/v1/deposits": "POST", "/v1/payouts": "POST", "/webhooks/fake-kr": "POST",
-		"/v1/payments/fake-kr/D-1": "GET, HEAD", "/v1/payments/fake-kr/D-1/events": "GET, HEAD", "/v1/providers": "GET, HEAD",
+		"/v1/payments": "GET, HEAD", "/v1/payments/fake-kr/D-1": "GET, HEAD", "/v1/payments/fake-kr/D-1/events": "GET, HEAD", "/v1/providers": "GET, HEAD",
 		"/v1/payments/fake-kr/D-1/clarification": "POST", "/v1/providers/fake-kr/banks": "GET, HEAD", "/v1/providers/fake-kr/balance": "GET, HEAD",
 		"/healthz": "GET, HEAD", "/readyz": "GET, HEAD",
 	} {

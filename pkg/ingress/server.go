@@ -21,6 +21,7 @@ type Server struct {
 	sink      WebhookSink
 	log       Log
 	actions   Actions
+	search    Search
 	keys      atomic.Pointer[keyring]
 	clients   clients
 	limits    Limits
@@ -56,7 +57,7 @@ func New(o Options) (*Server, error) {
 	}
 	limits := o.Limits
 	s := &Server{
-		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions,
+		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions, search: o.Search,
 		clients:  clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
 		prefixes: o.OrderPrefixes, onNATS: o.NATSUpstreams,
 		limits: limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
@@ -102,6 +103,7 @@ func (s *Server) routes() {
 	}
 	handle("POST /v1/deposits", s.authorized(costPlain, s.deposit))
 	handle("POST /v1/payouts", s.authorized(costPlain, s.payout))
+	handle("GET /v1/payments", s.authorized(costSearch, s.payments))
 	handle("GET /v1/payments/{provider}/{order}", s.authorized(costPlain, s.payment))
 	handle("GET /v1/payments/{provider}/{order}/events", s.authorized(costTimeline, s.timeline))
 	handle("POST /v1/payments/{provider}/{order}/clarification", s.authorized(costPlain, s.clarify))
