@@ -101,12 +101,16 @@ func TestSearchIsBounded(t *testing.T) {
 	get(newBorder(t, func(o *ingress.Options) { o.ClientCertificates = true })).mustRefuse(t, 403, "certificate_required", "")
 	get(newBorder(t, func(o *ingress.Options) { o.Search = held{} })).mustRefuse(t, 500, "internal", "")
 	b := newBorder(t, func(o *ingress.Options) {
-		o.Search, o.Limits = &finder{}, ingress.Limits{RequestsPerSecond: 1, Burst: 15}
+		o.Search = &finder{}
+		o.Limits.RequestsPerSecond, o.Limits.Burst = 1, 15
 	})
 	get(b).mustBe(t, 200)
 	get(b).mustRefuse(t, 429, "rate_limited", "")
 	s := held{make(chan struct{}), make(chan struct{})}
-	b = newBorder(t, func(o *ingress.Options) { o.Search, o.Limits = s, ingress.Limits{MaxRequests: 1} })
+	b = newBorder(t, func(o *ingress.Options) {
+		o.Search = s
+		o.Limits.MaxRequests = 1
+	})
 	first := make(chan answer)
 	go func() { first <- get(b) }()
 	<-s.began
