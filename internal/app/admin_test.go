@@ -59,7 +59,7 @@ func TestAdminListener(t *testing.T) {
 			}
 			want := []string{`payonce_ready{service="` + service.Name + `"} 1`, "payonce_build_info{", "payonce_queue_reconnects_total 0", "go_goroutines", "process_resident_memory_bytes"}
 			if service.Name == "ingress" {
-				want = append(want, `payonce_queue_oldest_ready_seconds{provider="teemopay-kr",stream="COMMANDS"} 0`, `payonce_parked{provider="teemopay-kr"} 0`)
+				want = append(want, `payonce_queue_oldest_ready_seconds{provider="teemopay-kr",stream="COMMANDS"} 0`, `payonce_payments_open{provider="teemopay-kr",status="parked"} 0`, `payonce_payments_open{provider="teemopay-kr",status="in_doubt"} 0`)
 			}
 			var metrics string
 			missing := func() (lines []string) {

@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"text/tabwriter"
 	"time"
 
+	"payonce/pkg/calendar"
 	"payonce/pkg/config"
 	"payonce/pkg/payment"
+	"payonce/pkg/status"
 )
 
 // state of a finding, as the table of --check shows it.
@@ -147,16 +150,33 @@ func checkCredentials(rt Runtime) finding {
 	return row
 }
 
-// checkHours tells when the closed days of a provider are not known for long any more.
+// checkHours tells which providers are closed now, and when the closed days of one are not known for long any more.
 func checkHours(_ context.Context, rt Runtime) []finding {
 	var rows []finding
 	for _, name := range rt.Connectors.Names() {
-		row := finding{check: "hours of " + name, state: good, result: "nothing expires soon"}
-		if warning := rt.Config.Providers[name].Hours.Calendar(payment.Deposit).Warning(rt.Now()); warning != "" {
-			row.state, row.result = warned, warning
+		connector, _ := rt.Connectors.Get(name)
+		now, hours := rt.Now(), rt.Config.Providers[name].Hours
+		row := finding{check: "hours of " + name, state: good, result: hoursNow(connector.Traits().Operations, hours.Calendar, now)}
+		if warning := hours.Calendar(payment.Deposit).Warning(now); warning != "" {
+			row.state, row.result = warned, row.result+"\n"+warning
 			row.next = fmt.Sprintf("add next year's closed days and closed_known_until to providers.%s.hours", name)
 		}
 		rows = append(rows, row)
 	}
 	return rows
+}
+
+// hoursNow says until when a provider is open, or when it opens: once where that is the same for all operations.
+func hoursNow(operations []payment.Operation, hours func(payment.Operation) calendar.Hours, now time.Time) string {
+	var lines []string
+	for _, op := range operations {
+		lines = append(lines, status.OpeningOf(op, hours(op), now).Words(now))
+	}
+	if same := slices.Compact(slices.Clone(lines)); len(same) == 1 {
+		return same[0]
+	}
+	for i, op := range operations {
+		lines[i] = string(op) + "s: " + lines[i]
+	}
+	return strings.Join(lines, "\n")
 }

@@ -38,7 +38,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	reporter, err := statistics.New(conn, nil)
+	levels, err := statistics.New(conn, nil)
 	if err != nil {
 		return err
 	}
@@ -46,7 +46,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	rt.health.becomes(conn.Ready)
 	find, closeSearch := newSearch(rt.Config, conn)
 	defer closeSearch()
-	handler, err := newHandler(rt, conn, find)
+	handler, err := newHandler(rt, conn, levels, find)
 	if err != nil {
 		return err
 	}
@@ -68,6 +68,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		}
 	})
 	background.Go(func() { keepBanks(asking, rt.Connectors, rt.Logger) })
+	background.Go(func() { _ = newHeartbeats(rt, conn, levels, nil, nil).run(asking) }) // it has no error
 	background.Go(func() {
 		err := reload(asking, rt, func(cfg config.Config) error { return take(cfg, handler, listener) })
 		if err != nil {
@@ -78,7 +79,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 	defer stop()
 	if rt.measured && !rt.Config.NATS.Accounts { // else workers do
 		background.Go(func() {
-			if err := reporter.ReportLevels(asking, rt.Connectors.Names()); err != nil {
+			if err := levels.ReportLevels(asking, rt.Connectors.Names()); err != nil {
 				rt.Logger.Error("cannot report queue levels", "error", err)
 			}
 		})
@@ -97,7 +98,7 @@ func probed(cfg config.Config) []string {
 	return []string{events.StreamCommands, events.StreamWebhooks}
 }
 
-func newHandler(rt Runtime, conn *jetstream.Conn, find ingress.Search) (*ingress.Server, error) {
+func newHandler(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter, find ingress.Search) (*ingress.Server, error) {
 	cfg := rt.Config.Ingress
 	return ingress.New(ingress.Options{
 		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Actions: conn, Search: find, Keys: apiKeys(cfg.APIKeys),
@@ -105,7 +106,8 @@ func newHandler(rt Runtime, conn *jetstream.Conn, find ingress.Search) (*ingress
 		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
 		OrderPrefixes: rt.Config.OrderPrefixes, NATSUpstreams: rt.Config.NATS.Upstreams,
 		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
-		Ready: func(context.Context) error { return conn.Ready() },
+		Ready:  func(context.Context) error { return conn.Ready() },
+		Status: reporter{conn, levels, StatusProviders(rt.Config, rt.Connectors), rt.Now, CountedBy(rt.Config)},
 	})
 }
 

@@ -47,7 +47,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	defer func() { _ = conn.Close() }()
 	rt.health.becomes(conn.Ready)
-	reporter, err := statistics.New(conn, nil)
+	levels, err := statistics.New(conn, nil)
 	if err != nil {
 		return err
 	}
@@ -62,6 +62,8 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return err
 	}
+	failed := &failures{now: rt.Now}
+	client.AddHook(redisFailures{failed})
 	quotas, err := calls.NewQuotas(Quotas(rt.Config), budget.New(client), rt.Now, rt.Logger)
 	if err != nil {
 		return err
@@ -88,10 +90,11 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { return cleaner.WatchAdvisories(ctx) })
 	group.Go(func() error { return conn.WatchWrites(ctx) })
 	group.Go(func() error { return rt.keepClock(ctx, conn) })
+	group.Go(func() error { return newHeartbeats(rt, conn, levels, spare, failed).run(ctx) })
 	if rt.Config.NATS.Accounts {
 		group.Go(func() error { return conn.AnswerQueued(ctx) })
 		if rt.measured { // an ingress may not read the queue
-			group.Go(func() error { return reporter.ReportLevels(ctx, rt.Connectors.Names()) })
+			group.Go(func() error { return levels.ReportLevels(ctx, rt.Connectors.Names()) })
 		}
 	}
 	group.Go(func() error { logClocks(ctx, rt); return nil })

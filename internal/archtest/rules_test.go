@@ -35,7 +35,7 @@ var notKinds = []string{
 }
 
 var core = []string{
-	"pkg/payment/...", "pkg/events", "pkg/queue", "pkg/connectors", "pkg/idempotency", "pkg/secret", "pkg/calendar/...", "pkg/reconcile", "pkg/limits",
+	"pkg/payment/...", "pkg/events", "pkg/queue", "pkg/connectors", "pkg/idempotency", "pkg/secret", "pkg/calendar/...", "pkg/reconcile", "pkg/limits", "pkg/status",
 }
 
 var rules = []rule{

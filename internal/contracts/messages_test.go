@@ -115,7 +115,11 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	statuses := slices.DeleteFunc(payment.Statuses(), func(s payment.Status) bool { return s == payment.Requested })
 	for i, status := range statuses {
 		of := payment.Ref{Provider: "teemopay-kr", Order: fmt.Sprintf("S-%d", i)}
-		_, err := conn.Append(ctx, payment.Payment{Ref: of, Operation: payment.Deposit, Status: status, Revision: 1, Amount: payment.KRW(1), UpdatedAt: now}, 0)
+		p := payment.Payment{Ref: of, Operation: payment.Deposit, Status: status, Revision: 1, Amount: payment.KRW(1), UpdatedAt: now}
+		if p.ResumeAt = now; status == payment.Pending {
+			p.OverdueAt = now
+		}
+		_, err := conn.Append(ctx, p, 0)
 		must(err)
 	}
 	page := &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example"}}

@@ -181,6 +181,7 @@ func (s *system) pay(t *testing.T) {
 func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
+	howItStands(t, s)
 	steppedOver(t, s)
 	contested(t, s)
 	sentInBatches(t, s)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"payonce/pkg/status"
+
 	"go.opentelemetry.io/otel/attribute"
 	sdk "go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -22,6 +24,7 @@ type Reported struct {
 	t      *testing.T
 	URL    string
 	reader *sdk.ManualReader
+	Open   *status.Open // follows the log, as a process does that reports
 }
 
 // Report is one more process that reports.
@@ -29,7 +32,7 @@ func Report(t *testing.T, url string) *Reported {
 	t.Helper()
 	cfg := Config()
 	cfg.LevelsEvery = 50 * time.Millisecond
-	r := &Reported{t: t, URL: url, reader: sdk.NewManualReader()}
+	r := &Reported{t: t, URL: url, reader: sdk.NewManualReader(), Open: status.NewOpen(time.Now)}
 	o := Options(t, url, cfg)
 	var err error
 	if r.Conn, err = Dial(Context(t), o); err != nil {
@@ -43,8 +46,13 @@ func Report(t *testing.T, url string) *Reported {
 	done := make(chan error, 1)
 	ctx, cancel := context.WithCancel(t.Context())
 	go func() { done <- reporter.ReportLevels(ctx, []string{"acme"}) }()
+	followed := make(chan error, 1)
+	go func() { followed <- reporter.FollowHeaders(ctx, r.Open) }()
 	t.Cleanup(func() {
 		cancel()
+		if err := Receive(t, followed, "the end of FollowHeaders"); err != nil {
+			t.Error(err)
+		}
 		if err := Receive(t, done, "the end of ReportLevels"); err != nil {
 			t.Error(err)
 		}

@@ -85,7 +85,8 @@ func (e usageError) Unwrap() error { return e.error }
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
 func rootCommand(env Env) *cobra.Command {
-	root := group("payctl", "Operate payonce: payments, parked payments, dead letters, statements, mass payouts, streams, signatures", `  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
+	root := group("payctl", "Operate payonce: status, payments, parked payments, dead letters, statements, mass payouts, streams, signatures", `  payctl status
+  payctl sign ecommpay --secret env:ECOMMPAY_SECRET < body.json
   payctl payment show ecommpay-kr P-1001
   payctl payouts import payouts.csv --provider ecommpay-kr --dry-run`)
 	root.Long = root.Short + `.
@@ -94,7 +95,7 @@ Exit code: 0 success, 1 failure, 2 wrong command line or configuration.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
-	root.AddCommand(signCommand(env), verifyCommand(env), paymentCommand(env), paymentsCommand(env), archiveCommand(env), banksCommand(env), payoutsCommand(env),
+	root.AddCommand(statusCommand(env), signCommand(env), verifyCommand(env), paymentCommand(env), paymentsCommand(env), archiveCommand(env), banksCommand(env), payoutsCommand(env),
 		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), auditCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
 	return root
 }

@@ -103,6 +103,14 @@ func (h Hours) AddOpen(t time.Time, d time.Duration) (time.Time, bool) {
 	return time.Time{}, false
 }
 
+// Zone is where the provider's clock hangs; UTC where it is always open.
+func (h Hours) Zone() *time.Location {
+	if h.zone == nil {
+		return time.UTC
+	}
+	return h.zone
+}
+
 // Closed reports whether the provider's date at t is one of the extra closed days, and its name.
 func (h Hours) Closed(t time.Time) (name string, closed bool) {
 	if h.zone == nil {

@@ -23,6 +23,7 @@ const (
 	costTimeline = 5
 	costSearch   = 10
 	costBanks    = 5
+	costStatus   = 10
 	costBalance  = 10
 )
 

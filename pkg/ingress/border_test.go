@@ -143,6 +143,7 @@ func (b *border) options(newID func() string) ingress.Options {
 		Now: func() time.Time { return start }, NewID: newID,
 		Logger: slog.New(slog.NewJSONHandler(b.logged, &slog.HandlerOptions{Level: slog.LevelDebug, ReplaceAttr: stopped})),
 		Ready:  func(context.Context) error { return b.ready },
+		Status: fakeStatus{b.log},
 	}
 }
 

@@ -91,6 +91,8 @@ type Options struct {
 	// NewID gives a new unique id of printable ASCII without blanks, e.g. a UUID.
 	NewID  func() string
 	Logger *slog.Logger
+	// Status says how everything stands. Without it nobody is told.
+	Status Status
 	// Ready says what is missing to work, for /readyz. Its text is shown to whoever asks: name the
 	// parts that are missing, and no addresses or secrets.
 	Ready func(ctx context.Context) error

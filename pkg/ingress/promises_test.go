@@ -25,6 +25,7 @@ var everyRequest = []struct{ method, path, body string }{
 	{"GET", "/v1/payments/fake-kr/D-1", ""},
 	{"GET", "/v1/payments/fake-kr/D-1/events", ""},
 	{"POST", "/v1/payments/fake-kr/D-1/clarification", `{"fields":{"a":{"b":"c"}}}`},
+	{"GET", "/v1/status", ""},
 	{"GET", "/v1/providers", ""},
 	{"GET", "/v1/providers/fake-kr/banks?operation=payout", ""},
 	{"GET", "/v1/providers/fake-kr/balance", ""},
@@ -102,6 +103,7 @@ func TestPanicsOfEveryOperationAreOurFault(t *testing.T) {
 		o.Keys = o.Keys[1:]
 		o.Ready = func(context.Context) error { panic("told to") }
 	})
+	conflicts(t, b) // without one the status reads no payment
 	b.log.last = func(int) error { panic("told to") }
 	on.Store(true)
 	for _, r := range everyRequest {

@@ -34,6 +34,7 @@ type Server struct {
 	ready     func(context.Context) error
 	counters  counters
 	refused   *refusedKeeper
+	status    Status
 
 	certificates bool                     // /v1 needs one of the client
 	api, hooks   chan struct{}            // one value for each request that is worked on, under /v1 and of providers
@@ -68,6 +69,7 @@ func New(o Options) (*Server, error) {
 	for _, name := range o.Registry.Names() {
 		s.ofProvider[name] = make(chan struct{}, limits.MaxRequestsPerProvider)
 	}
+	s.status = o.Status
 	s.refused = newRefusedKeeper(o, counters, limits.BackendTimeout)
 	s.keys.Store(newKeyring(o.Keys, limits, nil))
 	s.stop = sync.OnceFunc(func() { close(s.stopping) })
@@ -107,6 +109,7 @@ func (s *Server) routes() {
 	handle("GET /v1/payments/{provider}/{order}", s.authorized(costPlain, s.payment))
 	handle("GET /v1/payments/{provider}/{order}/events", s.authorized(costTimeline, s.timeline))
 	handle("POST /v1/payments/{provider}/{order}/clarification", s.authorized(costPlain, s.clarify))
+	handle("GET /v1/status", s.authorized(costStatus, s.showStatus))
 	handle("GET /v1/providers", s.authorized(costPlain, s.providers))
 	handle("GET /v1/providers/{provider}/banks", s.authorized(costBanks, s.banks))
 	handle("GET /v1/providers/{provider}/balance", s.authorized(costBalance, s.balance))

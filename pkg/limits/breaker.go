@@ -69,8 +69,11 @@ func (b *breaker) by(ctx context.Context, do func()) {
 // breaker opens or closes.
 func (l *Limits) Enter(ctx context.Context, name string) (done func(called bool, err error), again time.Time, ok bool) {
 	p := l.providers[name]
-	if p == nil || p.breaker == nil {
+	if p == nil {
 		return func(bool, error) {}, time.Time{}, true
+	}
+	if p.breaker == nil {
+		return p.done, time.Time{}, true
 	}
 	if done, again, ok = p.breaker.enter(ctx, l.now); !ok {
 		l.metrics.refusedCall(ctx, name)

@@ -85,6 +85,9 @@ type provider struct {
 	rate    Rate
 	local   *rate.Limiter
 	breaker *breaker // nil: none
+	// done takes the result of a call where there is no breaker.
+	done    func(called bool, err error)
+	failure lastFailure
 
 	accountPause time.Duration // 0: none
 }
@@ -109,8 +112,13 @@ func New(o Options) (*Limits, error) {
 		if policy.Rate.Calls > 0 {
 			p.local = rate.NewLimiter(rate.Every(policy.Rate.Interval()), policy.Rate.Burst)
 		}
+		p.done = func(called bool, err error) {
+			if called {
+				p.failure.note(l.now, err)
+			}
+		}
 		if policy.Breaker.Failures > 0 {
-			p.breaker = newBreaker(name, policy.Breaker, l.now, Unavailable, func(ctx context.Context, from, to gobreaker.State) {
+			p.breaker = newBreaker(name, policy.Breaker, l.now, func(err error) bool { return p.failure.note(l.now, err) }, func(ctx context.Context, from, to gobreaker.State) {
 				l.stateChanged(ctx, name, from, to)
 			})
 			l.metrics.breakerIs(context.Background(), name, gobreaker.StateClosed)

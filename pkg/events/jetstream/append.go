@@ -49,6 +49,7 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 	last := strconv.FormatUint(after, 10)
 	msg.Header.Set(broker.HeaderMessageID, id)
 	msg.Header.Set(HeaderPrevious, last)
+	describe(msg.Header, p)
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, last)
 	msg.Header.Set(njs.ExpectedLastSubjSeqSubjHeader, events.PaymentFilter(p.Ref))
 	if err = c.past.wait(ctx); err == nil {

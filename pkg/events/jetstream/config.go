@@ -41,6 +41,8 @@ type Config struct {
 	// ActionRetention is how long it is kept what the customer of a payment must do: the provider's page, or the account
 	// to transfer to. It must be longer than a customer has for it.
 	ActionRetention time.Duration
+	// HeartbeatTTL is how long after its last heartbeat a process is still shown.
+	HeartbeatTTL time.Duration
 	// AuditRetention is how long it is kept what people did by hand.
 	AuditRetention time.Duration
 	// Upstreams that publish by NATS: each has a stream of its own, see [events.IntakeStream].
@@ -77,12 +79,15 @@ type Config struct {
 	ProbeEvery time.Duration
 }
 
+// heartbeatTTL is how long after its last heartbeat a process is still shown.
+const heartbeatTTL = 45 * time.Second
+
 // BaseConfig returns what no configuration file sets; the rest comes from pkg/config.
 func BaseConfig() Config {
 	return Config{
 		RefusedBytes: refusedBytes, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second,
-		PublishTimeout: events.PublishTimeout, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
+		HeartbeatTTL: heartbeatTTL, PublishTimeout: events.PublishTimeout, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
 }
 
@@ -101,6 +106,7 @@ func (c Config) Validate() error {
 		{"dead_letter_retention", c.DeadLetterRetention, events.MinRetention},
 		{"audit_retention", c.AuditRetention, events.MinRetention},
 		{"action_retention", c.ActionRetention, events.MinRetention},
+		{"heartbeat_ttl", c.HeartbeatTTL, time.Second},
 		{"ack_wait", c.AckWait, time.Second},
 		{"retry_delay", c.RetryDelay, time.Millisecond},
 		{"stall_after", c.StallAfter, 100 * time.Millisecond},

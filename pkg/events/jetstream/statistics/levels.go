@@ -15,7 +15,6 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/internal/broker"
-	"payonce/pkg/payment"
 )
 
 // The names of the levels of the whole system, whoever reads them. Those of the queue are by stream
@@ -30,14 +29,8 @@ const (
 	// MetricOldestUnfinished is the age in seconds of the oldest message that is ready, in work, or waits for
 	// a retry; 0 when there is none.
 	MetricOldestUnfinished = "payonce.queue.oldest_unfinished"
-	// MetricParkedNow counts parked commands by provider.
-	MetricParkedNow = "payonce.parked"
 	// MetricDeadLettersNow counts dead letters that nobody has dealt with, by stream and provider.
 	MetricDeadLettersNow = "payonce.dead_letters"
-	// MetricOpen counts payments that stand in doubt or in conflict now, by provider and status, and
-	// MetricOpenOldest is how many seconds ago the oldest of them was sent.
-	MetricOpen       = "payonce.payments.open"
-	MetricOpenOldest = "payonce.payments.open_oldest"
 	// MetricLevelsAge is how many seconds ago the levels were read.
 	MetricLevelsAge = "payonce.levels.age"
 )
@@ -57,14 +50,13 @@ type levels struct {
 	mu     sync.Mutex
 	readAt time.Time // zero before the first
 	queue  []level
-	parked map[string]int64
 	dead   map[[2]string]int64 // stream and provider
 	behind map[string]int64    // replicas, by stream
 	fill   map[string]float64  // by stream
 }
 
-// ReportLevels reads how full the queue is, and which payments need somebody, and gives it as metrics, until
-// ctx ends. One process of the system is enough; of several each reports the same.
+// ReportLevels reads how full the queue is and gives it as metrics, until ctx ends. One process of the system is enough; of several
+// each reports the same.
 func (r *Reporter) ReportLevels(ctx context.Context, providers []string) error {
 	if !r.broker.Begin() {
 		return fmt.Errorf("report levels: %w", jetstream.ErrClosed)
@@ -74,15 +66,12 @@ func (r *Reporter) ReportLevels(ctx context.Context, providers []string) error {
 	defer cancel()
 	defer context.AfterFunc(r.broker.Stopping, cancel)()
 	r.providers.Store(&providers)
-	read, open := &levels{}, newOpen(r)
-	end, err := r.registerLevels(read, open, providers)
+	read := &levels{}
+	end, err := r.registerLevels(read)
 	if err != nil {
 		return fmt.Errorf("report levels: %w", err)
 	}
 	defer func() { _ = end() }()
-	var following sync.WaitGroup
-	following.Go(func() { open.run(ctx) })
-	defer following.Wait()
 	ticker := time.NewTicker(r.cfg.LevelsEvery)
 	defer ticker.Stop()
 	for {
@@ -101,7 +90,7 @@ func (r *Reporter) ReportLevels(ctx context.Context, providers []string) error {
 func (r *Reporter) readLevels(ctx context.Context, into *levels, providers []string) error {
 	ctx, cancel := context.WithTimeout(ctx, levelsTimeout)
 	defer cancel()
-	next := levels{parked: map[string]int64{}}
+	next := levels{}
 	for _, provider := range providers {
 		for _, queue := range []struct{ stream, consumer, filter string }{
 			{events.StreamCommands, broker.CommandsConsumer(provider), "*.requested." + provider + ".*"},
@@ -114,11 +103,6 @@ func (r *Reporter) readLevels(ctx context.Context, into *levels, providers []str
 			l.provider = provider
 			next.queue = append(next.queue, l)
 		}
-		parked, err := r.countSubjects(ctx, events.StreamCommands, "parked."+provider+".*")
-		if err != nil {
-			return err
-		}
-		next.parked[provider] = parked
 	}
 	var err error
 	if next.dead, err = r.countDeadLetters(ctx, providers); err != nil {
@@ -129,7 +113,7 @@ func (r *Reporter) readLevels(ctx context.Context, into *levels, providers []str
 	}
 	into.mu.Lock()
 	defer into.mu.Unlock()
-	into.readAt, into.queue, into.parked, into.dead = r.now(), next.queue, next.parked, next.dead
+	into.readAt, into.queue, into.dead = r.now(), next.queue, next.dead
 	into.behind, into.fill = next.behind, next.fill
 	return nil
 }
@@ -179,12 +163,6 @@ func (r *Reporter) ageAfter(ctx context.Context, stream, filter string, sequence
 	return max(r.now().Sub(first.Time), 0), nil
 }
 
-// countSubjects asks for a page behind the last one: it has no names, and their number.
-func (r *Reporter) countSubjects(ctx context.Context, stream, filter string) (int64, error) {
-	_, total, err := r.broker.Subjects(ctx, stream, filter, 1<<30)
-	return int64(total), err
-}
-
 // countMessages counts the messages of all subjects; there is a consumer for each provider that is worked on,
 // so these are few.
 func (r *Reporter) countMessages(ctx context.Context, stream, filter string) (int64, error) {
@@ -216,20 +194,17 @@ func (r *Reporter) countDeadLetters(ctx context.Context, providers []string) (ma
 }
 
 // registerLevels makes the gauges.
-func (r *Reporter) registerLevels(read *levels, open *open, providers []string) (end func() error, err error) {
+func (r *Reporter) registerLevels(read *levels) (end func() error, err error) {
 	meter := r.meters.Meter(meterName)
 	ready, err0 := meter.Int64ObservableGauge(MetricReadyMessages)
 	oldest, err1 := meter.Float64ObservableGauge(MetricOldestReady, metric.WithUnit("s"))
 	unacked, err2 := meter.Int64ObservableGauge(MetricUnacknowledged)
 	unended, err3 := meter.Float64ObservableGauge(MetricOldestUnfinished, metric.WithUnit("s"))
-	parked, err4 := meter.Int64ObservableGauge(MetricParkedNow)
-	dead, err5 := meter.Int64ObservableGauge(MetricDeadLettersNow)
-	stand, err6 := meter.Int64ObservableGauge(MetricOpen)
-	since, err7 := meter.Float64ObservableGauge(MetricOpenOldest, metric.WithUnit("s"))
-	age, err8 := meter.Float64ObservableGauge(MetricLevelsAge, metric.WithUnit("s"))
-	behind, err9 := meter.Int64ObservableGauge(MetricReplicasBehind)
-	fill, err10 := meter.Float64ObservableGauge(MetricStreamFill)
-	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7, err8, err9, err10); err != nil {
+	dead, err4 := meter.Int64ObservableGauge(MetricDeadLettersNow)
+	age, err5 := meter.Float64ObservableGauge(MetricLevelsAge, metric.WithUnit("s"))
+	behind, err6 := meter.Int64ObservableGauge(MetricReplicasBehind)
+	fill, err7 := meter.Float64ObservableGauge(MetricStreamFill)
+	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7); err != nil {
 		return nil, fmt.Errorf("make the gauges: %w", err)
 	}
 	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -246,7 +221,6 @@ func (r *Reporter) registerLevels(read *levels, open *open, providers []string) 
 			o.ObserveFloat64(oldest, l.oldest.Seconds(), of)
 			o.ObserveInt64(unacked, l.unacked, of)
 			o.ObserveFloat64(unended, l.unended.Seconds(), of)
-			o.ObserveInt64(parked, read.parked[l.provider], by("provider", l.provider))
 		}
 		for of, n := range read.dead {
 			o.ObserveInt64(dead, n, by("stream", of[0], "provider", of[1]))
@@ -257,17 +231,10 @@ func (r *Reporter) registerLevels(read *levels, open *open, providers []string) 
 		for stream, part := range read.fill {
 			o.ObserveFloat64(fill, part, by("stream", stream))
 		}
-		for of, s := range open.count(r.now(), providers) {
-			o.ObserveInt64(stand, s.n, by("provider", of.provider, "status", string(of.status)))
-			o.ObserveFloat64(since, s.oldest.Seconds(), by("provider", of.provider, "status", string(of.status)))
-		}
 		return nil
-	}, ready, oldest, unacked, unended, parked, dead, stand, since, age, behind, fill)
+	}, ready, oldest, unacked, unended, dead, age, behind, fill)
 	if err != nil {
 		return nil, fmt.Errorf("register the gauges: %w", err)
 	}
 	return registered.Unregister, nil
 }
-
-// needsSomebody are the statuses that [MetricOpen] counts.
-var needsSomebody = []payment.Status{payment.InDoubt, payment.Conflict}

@@ -11,7 +11,6 @@ import (
 	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/statistics"
-	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 )
 
@@ -25,9 +24,6 @@ func reporting(t *testing.T) *jetstreamtest.Reported {
 
 const (
 	ofCommands = "{provider=acme stream=COMMANDS}"
-	ofAcme     = "{provider=acme}"
-	ofDoubt    = "{provider=acme status=in_doubt}"
-	ofConflict = "{provider=acme status=conflict}"
 )
 
 // Parked commands and those in work are not ready; what waits is, from its first day on.
@@ -38,7 +34,6 @@ func TestLevelsOfTheQueue(t *testing.T) {
 	r.Until(map[string]float64{ // no worker has made the consumer yet
 		statistics.MetricReadyMessages + ofCommands: 2, statistics.MetricOldestReady + ofCommands: -1,
 		statistics.MetricUnacknowledged + ofCommands: 0, statistics.MetricOldestUnfinished + ofCommands: -1,
-		statistics.MetricParkedNow + ofAcme: 0,
 	})
 	release := make(chan struct{})
 	stop := jetstreamtest.Consuming(t, r.Conn, 1, func(_ context.Context, m events.Message) queue.Verdict {
@@ -51,7 +46,7 @@ func TestLevelsOfTheQueue(t *testing.T) {
 	r.Until(map[string]float64{
 		statistics.MetricReadyMessages + ofCommands: 0, statistics.MetricOldestReady + ofCommands: 0,
 		statistics.MetricUnacknowledged + ofCommands: 1, statistics.MetricOldestUnfinished + ofCommands: -1,
-		statistics.MetricParkedNow + ofAcme: 1, statistics.MetricInFlight + "{}": 1,
+		statistics.MetricInFlight + "{}": 1,
 	})
 	close(release)
 	nc, err := nats.Connect(r.URL)
@@ -68,39 +63,8 @@ func TestLevelsOfTheQueue(t *testing.T) {
 		statistics.MetricDeadLettersNow + "{provider=unknown stream=COMMANDS}": 2,
 		statistics.MetricReadyMessages + ofCommands:                            0, statistics.MetricUnacknowledged + ofCommands: 0,
 		statistics.MetricOldestUnfinished + ofCommands: 0, statistics.MetricDeadLettersNow + ofCommands: 1,
-		statistics.MetricParkedNow + ofAcme: 1, statistics.MetricLevelsAge + "{}": -1,
+		statistics.MetricLevelsAge + "{}":                    -1,
 		statistics.MetricStreamFill + "{stream=DEADLETTERS}": -1,
 	})
 	stop()
-}
-
-// Payments that stood in doubt before and that come to stand so later are counted, until they leave.
-func TestLevelsOfPaymentsThatNeedSomebody(t *testing.T) {
-	r := reporting(t)
-	r.Until(map[string]float64{statistics.MetricOpen + ofDoubt: 0, statistics.MetricOpen + ofConflict: 0})
-	sent := time.Now().Add(-time.Hour).UTC()
-	put := func(order string, status payment.Status, after uint64) uint64 {
-		p := jetstreamtest.PaymentOf(jetstreamtest.Ref(order), status)
-		p.SubmittedAt = sent
-		seq, err := r.Append(jetstreamtest.Context(t), p, after)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return seq
-	}
-	one := put("o-1", payment.InDoubt, put("o-1", payment.Submitting, 0))
-	put("o-2", payment.Conflict, 0)
-	want := map[string]float64{statistics.MetricOpen + ofDoubt: 1, statistics.MetricOpen + ofConflict: 1}
-	r.Until(want)
-	if age := r.Levels()[statistics.MetricOpenOldest+ofDoubt]; age < 3600 || age > 4000 {
-		t.Errorf("the oldest in doubt was sent %v s ago, want an hour", age)
-	}
-	again := jetstreamtest.Report(t, r.URL)
-	again.Until(want)
-	for _, reader := range []*jetstreamtest.Reported{r, again} {
-		if reader == r {
-			put("o-1", payment.Settled, one)
-		}
-		reader.Until(map[string]float64{statistics.MetricOpen + ofDoubt: 0, statistics.MetricOpenOldest + ofDoubt: 0, statistics.MetricOpen + ofConflict: 1})
-	}
 }

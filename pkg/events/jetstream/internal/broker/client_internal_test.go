@@ -46,11 +46,11 @@ func TestReplyOf(t *testing.T) {
 }
 
 func TestHeaderSafe(t *testing.T) {
-	long := headerSafe(strings.Repeat("é", 400), 501)
+	long := HeaderSafe(strings.Repeat("é", 400), 501)
 	if len(long) != 500 || !utf8.ValidString(long) {
 		t.Errorf("cut to %d bytes, valid %v", len(long), utf8.ValidString(long))
 	}
-	if got := headerSafe("a\r\nNats-Rollup: all\x00\xff", 100); got != "a  Nats-Rollup: all ?" {
+	if got := HeaderSafe("a\r\nNats-Rollup: all\x00\xff", 100); got != "a  Nats-Rollup: all ?" {
 		t.Errorf("got %q", got)
 	}
 }

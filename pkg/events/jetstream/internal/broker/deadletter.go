@@ -28,8 +28,8 @@ func (c *Client) DeadLetter(d Stored, reason events.DeadReason, detail string) *
 	}
 	msg := &nats.Msg{Subject: events.DeadLetterSubject(d.Stream, ref.Provider), Header: nats.Header(header), Data: body}
 	for name, value := range map[string]string{
-		events.HeaderDeadReason:     headerSafe(string(reason), maxDetail),
-		events.HeaderDeadDetail:     headerSafe(detail, maxDetail),
+		events.HeaderDeadReason:     HeaderSafe(string(reason), maxDetail),
+		events.HeaderDeadDetail:     HeaderSafe(detail, maxDetail),
 		events.HeaderDeadSubject:    d.Message.Subject,
 		events.HeaderDeadStream:     d.Stream,
 		events.HeaderDeadSequence:   strconv.FormatUint(d.Message.Sequence, 10),

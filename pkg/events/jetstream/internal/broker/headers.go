@@ -37,8 +37,8 @@ func isNatsHeader(name string) bool {
 	return len(name) >= len(natsPrefix) && strings.EqualFold(name[:len(natsPrefix)], natsPrefix)
 }
 
-// headerSafe makes text fit for a header: one line of printable text, at most max bytes.
-func headerSafe(text string, max int) string {
+// HeaderSafe makes text fit for a header: one line of printable text, at most max bytes.
+func HeaderSafe(text string, max int) string {
 	clean := strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
 			return ' '

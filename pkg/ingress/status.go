@@ -1,0 +1,36 @@
+package ingress
+
+import (
+	"context"
+	"net/http"
+
+	"payonce/pkg/payment"
+	"payonce/pkg/status"
+)
+
+// Status says how everything stands. It is safe for concurrent use.
+type Status interface {
+	Report(ctx context.Context) status.Report
+}
+
+// showStatus shows how everything stands that the API key may see: of its providers, and of payments only those that it could
+// read one by one.
+func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) *problem {
+	if s.status == nil {
+		return newProblem(kindUnavailable, "The status is not known here.")
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
+	defer cancel()
+	report := s.status.Report(ctx)
+	if r.Context().Err() != nil {
+		return newProblem(kindGone, "")
+	}
+	key := requestOf(r).key
+	writeJSON(w, http.StatusOK, report.For(key.allowsProvider, func(i status.Item) bool {
+		if i.Reason == status.DeadLetters {
+			return true
+		}
+		return key.allowsOperation(i.Operation) && i.Operation.Valid() && (payment.Payment{Upstream: i.Upstream}).VisibleTo(key.upstream())
+	}))
+	return nil
+}

@@ -1,0 +1,136 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"payonce/pkg/events"
+	"payonce/pkg/operator"
+	"payonce/pkg/payment"
+)
+
+// maxDoubtful is how many payments are read to find those that need a person, where no process has counted them.
+const maxDoubtful = 2000
+
+// attention says what needs a person: what was counted, each payment read again, and dead letters.
+func (a *assembly) attention(ctx context.Context, levels map[string]events.Level, sum *Summary) {
+	var items []Item
+	total := 0
+	switch {
+	case sum != nil:
+		total = sum.AttentionTotal
+		for _, one := range sum.Attention {
+			item, needs := a.item(ctx, one)
+			if !needs {
+				total--
+				continue
+			}
+			items = append(items, item)
+		}
+	case a.Doubtful == nil || a.Log == nil:
+		a.unknown("payments", "no process lives that counts them")
+		return
+	default:
+		found, err := a.searchDoubtful(ctx)
+		if err != nil {
+			a.unknown("payments", "no process lives that counts them, and the log cannot be searched: %v", err)
+			return
+		}
+		a.unknown("payments", "no process lives that counts them: of those that need a person only the ones in doubt and in conflict are shown")
+		items, total = found, len(found)
+	}
+	dead := deadLetterItems(levels)
+	items, total = append(items, dead...), total+len(dead)
+	slices.SortStableFunc(items, func(x, y Item) int {
+		return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.Provider, y.Provider), cmp.Compare(x.Order, y.Order))
+	})
+	a.report.Attention, a.report.AttentionTotal = append([]Item{}, items...), &total
+}
+
+// item reads a payment again: it may have moved on since it was counted. needs is false when no person is needed any more.
+func (a *assembly) item(ctx context.Context, one Attention) (i Item, needs bool) {
+	i = Item{Provider: one.Provider, Order: one.Order, Status: one.Status, Reason: one.Reason, Number: max(one.Payments, 1), Since: one.Since}
+	known := payment.Payment{Ref: one.Ref, Status: one.Status, OverdueAt: one.Since, Reason: &payment.Reason{Code: one.Reason}}
+	i.Next = operator.Next(known)
+	if a.Log == nil {
+		return i, true
+	}
+	p, _, err := a.Log.Last(ctx, one.Ref)
+	if bad, unreadable := events.Unreadable(err); unreadable {
+		i.Reason, i.Next = payment.ReasonUnreadable, bad.Next()
+		return i, true
+	}
+	if err != nil { // what was counted is said all the same
+		return i, !errors.Is(err, events.ErrNoPayment)
+	}
+	if one.Payments <= 1 && !needsPerson(a.now, standingOf(p)) {
+		return i, false
+	}
+	return fill(i, p), true
+}
+
+// fill adds what the payment itself says.
+func fill(i Item, p payment.Payment) Item {
+	i.Operation, i.Status, i.Amount, i.Upstream, i.Reason, i.Next = p.Operation, p.Status, p.Amount, p.Upstream, "", operator.Next(p)
+	if p.Reason != nil {
+		i.Reason = p.Reason.Code
+	}
+	return i
+}
+
+// standingOf is how a payment stands, as the log's headers would tell it.
+func standingOf(p payment.Payment) *standing {
+	s := &standing{status: p.Status, described: true, overdue: !p.OverdueAt.IsZero(), resumeAt: p.ResumeAt, at: p.UpdatedAt}
+	if p.Reason != nil {
+		s.reason = p.Reason.Code
+	}
+	if p.Status != payment.Parked && !over(p.Status) {
+		s.sent = p.OpenSince()
+	}
+	return s
+}
+
+// searchDoubtful reads every payment that was ever in doubt or in conflict, as far as the log remembers.
+func (a *assembly) searchDoubtful(ctx context.Context) ([]Item, error) {
+	refs, more, err := a.Doubtful.EverDoubtful(ctx, maxDoubtful)
+	if err != nil {
+		return nil, err
+	}
+	if more {
+		return nil, fmt.Errorf("it has more than %d payments that were in doubt once", maxDoubtful)
+	}
+	var items []Item
+	for _, ref := range refs {
+		p, _, err := a.Log.Last(ctx, ref)
+		if bad, unreadable := events.Unreadable(err); unreadable {
+			items = append(items, Item{Provider: ref.Provider, Order: ref.Order, Reason: payment.ReasonUnreadable, Number: 1, Next: bad.Next()})
+			continue
+		}
+		if err != nil && !errors.Is(err, events.ErrNoPayment) {
+			return nil, err
+		}
+		if s := standingOf(p); err == nil && needsPerson(a.now, s) {
+			items = append(items, fill(Item{Provider: ref.Provider, Order: ref.Order, Number: 1, Since: s.since().UTC()}, p))
+		}
+	}
+	return items, nil
+}
+
+func deadLetterItems(levels map[string]events.Level) (items []Item) {
+	for _, provider := range slices.Sorted(maps.Keys(levels)) {
+		l := levels[provider]
+		if l.DeadLetters == 0 {
+			continue
+		}
+		next := "payctl deadletters list --provider " + provider
+		if provider == events.NoProvider {
+			next = "payctl deadletters list"
+		}
+		items = append(items, Item{Provider: provider, Reason: DeadLetters, Number: int(l.DeadLetters), Since: l.OldestDeadLetterAt, Next: "see what they are and what to do: " + next})
+	}
+	return items
+}

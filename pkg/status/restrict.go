@@ -1,0 +1,40 @@
+package status
+
+import "slices"
+
+// For returns what may be shown to somebody who sees some providers and some payments only: how those providers stand, and of
+// processes that they live and work. Hosts, errors and configurations are for those who run payonce.
+func (r Report) For(provider func(name string) bool, item func(Item) bool) Report {
+	seen := Report{At: r.At, Providers: []Provider{}, Warnings: []string{}, Unknown: []Unknown{}}
+	for _, p := range r.Providers {
+		if provider(p.Name) {
+			seen.Providers = append(seen.Providers, p)
+		}
+	}
+	if r.Processes != nil {
+		seen.Processes = []Process{}
+	}
+	for _, p := range r.Processes {
+		seen.Processes = append(seen.Processes, Process{
+			Service: p.Service, Version: p.Version, StartedAt: p.StartedAt, At: p.At, Slots: p.Slots, InFlight: p.InFlight, Ready: p.Ready,
+		})
+	}
+	if r.AttentionTotal != nil {
+		seen.Attention = []Item{}
+	}
+	for _, i := range r.Attention {
+		if provider(i.Provider) && item(i) {
+			seen.Attention = append(seen.Attention, i)
+		}
+	}
+	if total := len(seen.Attention); r.AttentionTotal != nil && *r.AttentionTotal == len(r.Attention) { // else more are not named
+		seen.AttentionTotal = &total
+	}
+	if slices.Contains(r.Warnings, noWorker) {
+		seen.Warnings = append(seen.Warnings, noWorker)
+	}
+	for _, u := range r.Unknown {
+		seen.Unknown = append(seen.Unknown, Unknown{What: u.What, Problem: "it cannot be found out now"})
+	}
+	return seen
+}
