@@ -86,7 +86,7 @@ func TestBadTLSServer(t *testing.T) {
 	_, otherKey := selfSigned(t)
 	for want, bad := range map[string]config.ServerTLS{
 		"are not a pair":          {Enabled: true, Cert: cert, Key: secret.New(otherKey), ClientCertificates: "api"},
-		"client_ca holds no":        {Enabled: true, Cert: cert, Key: secret.New(key), ClientCA: "x", ClientCertificates: "api"},
+		"client_ca holds no":      {Enabled: true, Cert: cert, Key: secret.New(key), ClientCA: "x", ClientCertificates: "api"},
 		"must be api or all":      {},
 		"enabled must be true if": {ClientCA: cert, ClientCertificates: "all"},
 	} {
