@@ -68,10 +68,10 @@ test: ## run all tests with the race detector and check the coverage (REQUIRE_SE
 	@[ -n "$(RACE)" ] || echo "note: the race detector was left out"
 
 lint: ## check formatting, go vet and staticcheck
-	@unformatted=$$(gofmt -l cmd examples internal pkg); \
+	@unformatted=$$(gofmt -l cmd examples internal pkg test); \
 		[ -z "$$unformatted" ] || { echo "not formatted by gofmt:"; echo "$$unformatted"; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags measure ./internal/faults
+	$(GO) vet -tags measure ./test/faults
 	$(GO) tool staticcheck ./...
 
 fuzz: ## run every fuzz target for FUZZTIME (30s; 10m for a long run), FUZZJOBS (4) of them side by side, and count the inputs
@@ -96,16 +96,16 @@ endef
 export FUZZ
 
 simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all mistakes, see docs/reliability.md
-	$(GO) test ./internal/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v -seed $(SEED) -runs $(RUNS)
+	$(GO) test ./test/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v -seed $(SEED) -runs $(RUNS)
 
 weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
-	$(GO) test ./internal/faults -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
+	$(GO) test ./test/faults -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)
 
 scale: ## start beside 100,000 payments, resume 50,000, come back to 2,000, see docs/performance.md: SCALEFLAGS="-run MeasureStart -again"
-	$(GO) test -tags measure ./internal/faults -count=1 -timeout 1h -v -run 'TestMeasure(Start|Resume|Return)' $(SCALEFLAGS)
+	$(GO) test -tags measure ./test/faults -count=1 -timeout 1h -v -run 'TestMeasure(Start|Resume|Return)' $(SCALEFLAGS)
 
 update: ## write golden files and generated documents again
-	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal | xargs -n1 dirname | sort -u); do \
+	@for dir in $$(grep -rl --include='*_test.go' 'flag.Bool("update"' pkg cmd internal test | xargs -n1 dirname | sort -u); do \
 		$(GO) test -count=1 "./$$dir" -update || exit 1; \
 	done
 
@@ -113,15 +113,15 @@ cover: ## open the lines that the last make test ran in a browser
 	$(GO) tool cover -html=coverage.out
 
 bench: ## measure beside a bare loop and Watermill, write docs/performance.md: PAYMENTS (10000), ROUNDS (5), STORE (/tmp)
-	$(GO) run ./internal/bench --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --write docs/performance.md $(BENCHFLAGS)
+	$(GO) run ./test/bench --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --write docs/performance.md $(BENCHFLAGS)
 
 microbench: ## run the benchmarks of single functions
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 load: ## send 2,000 webhooks a second for 30 s and count them, freeze the broker, flood one key, see docs/ingress.md
-	$(GO) run ./internal/load $(LOADFLAGS)
+	$(GO) run ./test/load $(LOADFLAGS)
 
-VALIDATORS := internal/contracts/_validators
+VALIDATORS := test/contracts/_validators
 $(VALIDATORS)/node_modules/.package-lock.json: $(VALIDATORS)/package-lock.json
 	npm ci --prefix $(VALIDATORS) --ignore-scripts --no-audit --no-fund
 	@touch $@
@@ -129,7 +129,7 @@ $(VALIDATORS)/node_modules/.package-lock.json: $(VALIDATORS)/package-lock.json
 contracts: openapi $(VALIDATORS)/node_modules/.package-lock.json ## the same, and validate the AsyncAPI document with its own tool (needs npm)
 	node $(VALIDATORS)/asyncapi.mjs docs/contracts/asyncapi.yaml
 
-RELEASED := internal/contracts/_released
+RELEASED := test/contracts/_released
 OASDIFF  := $(GO) tool -modfile=$(RELEASED)/go.mod oasdiff
 
 openapi: ## validate the OpenAPI document, and compare it and the schemas of messages with all that was released
@@ -153,8 +153,8 @@ costs: ## hold what reading the bytes of outsiders may allocate, without the rac
 		awk '/^pkg:/ { pkg = $$2 } / ns\/byte/ { for (i = 1; i <= NF; i++) if ($$i == "ns/byte") print $$(i-1), pkg, $$1 }' | grep -v /nothing | sort -rn | head -20
 
 kubernetes: ## build deploy/kubernetes with kustomize and check it against the schemas of Kubernetes, KEDA and NACK
-	$(GO) vet -C internal/kubernetes .
-	$(GO) test -C internal/kubernetes -count=1 .
+	$(GO) vet -C test/kubernetes .
+	$(GO) test -C test/kubernetes -count=1 .
 
 build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
@@ -198,7 +198,7 @@ export PINNED
 
 compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS="-ha -observability", BEFORE=a command to run first
 	$(BEFORE)
-	$(GO) run ./internal/composetest $(COMPOSEFLAGS)
+	$(GO) run ./test/composetest $(COMPOSEFLAGS)
 
 clean: ## remove what the other targets made
 	rm -rf bin coverage.out

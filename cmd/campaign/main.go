@@ -13,7 +13,7 @@ import (
 	"syscall"
 
 	"payonce/internal/app"
-	"payonce/internal/campaign"
+	"payonce/test/campaign"
 )
 
 func main() {

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"payonce/internal/app"
-	"payonce/internal/campaign"
+	"payonce/test/campaign"
 )
 
 func TestUsage(t *testing.T) {

@@ -56,7 +56,7 @@ func TestUsage(t *testing.T) {
 var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 
 // The curl commands of README get a payment that the customer can act on. All other commands are checked by
-// internal/docstest, and those of Compose are run by make compose-test.
+// test/docstest, and those of Compose are run by make compose-test.
 func TestReadmeCommands(t *testing.T) {
 	s := startStack(t, "")
 	curls := 0

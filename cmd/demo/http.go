@@ -11,8 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 // answer is a reply of the ingress.

@@ -10,9 +10,9 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 // ledger is what a user of payonce writes: a durable consumer of outcomes. It knows nothing of payonce

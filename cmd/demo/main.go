@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"payonce/internal/app"
-	"payonce/internal/testenv"
+	"payonce/test/testenv"
 )
 
 // workerArgument makes this program a worker: the demo starts itself again for each of its workers.

@@ -12,10 +12,10 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
 	"payonce/internal/streamconfig"
-	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // provider is the account that most of the scenario is about.

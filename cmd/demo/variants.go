@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net/http"
 
-	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
+	"payonce/test/testenv"
 )
 
 func everyVariant(ctx context.Context, t *teller) error {

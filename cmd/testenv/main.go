@@ -14,7 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"payonce/internal/testmerchant"
+	"payonce/test/testmerchant"
 )
 
 func main() {

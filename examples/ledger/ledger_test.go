@@ -18,13 +18,13 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	domain "payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 // TestMain is the ledger itself in the processes that a test starts and kills.

@@ -11,8 +11,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
-	"payonce/internal/testenv"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // adminOf starts a service with a listener for those who look after it, and returns where that is.

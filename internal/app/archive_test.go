@@ -19,12 +19,12 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
 	"payonce/pkg/archive"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
 	"payonce/pkg/secret"
+	"payonce/test/natstest"
 )
 
 // makeStreams makes the streams as workers do, and returns a connection.

@@ -11,8 +11,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
-	"payonce/internal/testenv"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // beginning is a service that has been started, whether it works yet or not.

@@ -14,10 +14,10 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
-	"payonce/internal/redistest"
-	"payonce/internal/testenv"
 	"payonce/pkg/clock"
+	"payonce/test/natstest"
+	"payonce/test/redistest"
+	"payonce/test/testenv"
 )
 
 var update = flag.Bool("update", false, "write the golden table again")

@@ -12,10 +12,10 @@ import (
 	"payonce/pkg/config"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
-	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/status"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // A service says how it is as soon as it works, without a secret, and takes that away when it stops. Who may read the log

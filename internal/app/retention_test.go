@@ -9,9 +9,9 @@ import (
 	"time"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
-	"payonce/internal/testenv"
 	"payonce/pkg/events/jetstream"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // The ingress knows how long the log remembers, and stores no command of which a worker could not tell whether

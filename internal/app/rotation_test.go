@@ -25,10 +25,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
-	"payonce/internal/testenv"
 	"payonce/pkg/ingress"
 	sandbox "payonce/pkg/sandbox/diamondpay"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // timeout is how long to wait for what must happen.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
+	"payonce/test/alloctest"
 )
 
 // Lines are counted whatever stands in them: also those with too few columns, and those that are no CSV.

@@ -22,7 +22,7 @@ var (
 )
 
 // The commands of docs/payctl.md, docs/operators.md and the pages for alerts do what the pages say, in a
-// shell, one block after the other. Lines of other programs are left out; internal/docstest checks them.
+// shell, one block after the other. Lines of other programs are left out; test/docstest checks them.
 func TestDocumentedCommands(t *testing.T) {
 	runbooks, err := filepath.Glob("../../docs/runbooks/*.md")
 	if err != nil || len(runbooks) < 20 {

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 	"payonce/pkg/secret"
+	"payonce/test/alloctest"
 )
 
 // FuzzPayoutFile reads anything as a file of payouts. What has no problem is a list of valid commands, and

@@ -14,8 +14,6 @@ import (
 
 	"go.uber.org/goleak"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
@@ -25,6 +23,8 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	sandbox "payonce/pkg/sandbox/teemopay"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // TestMain lets this test program be payctl, for tests that need a process.

@@ -10,12 +10,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 func importFile(t testing.TB, config, path string, more ...string) outcome {

@@ -10,12 +10,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 func command(order string) payment.Command {

@@ -17,8 +17,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
@@ -30,6 +28,8 @@ import (
 	"payonce/pkg/sandbox"
 	simulated "payonce/pkg/sandbox/teemopay"
 	"payonce/pkg/secret"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // house is an account at the simulator of TeemoPay behind HTTP, a log on a real server, and what leads from one to

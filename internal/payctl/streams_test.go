@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 func TestStreams(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
 	"payonce/internal/payctl"
+	"payonce/test/natstest"
 )
 
 // teller closes said once, when something is written.

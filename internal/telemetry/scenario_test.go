@@ -26,11 +26,11 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/app"
-	"payonce/internal/natstest"
-	"payonce/internal/testenv"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // timeout bounds every wait for something that must happen.

@@ -14,13 +14,13 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
-	"payonce/internal/pgtest"
 	"payonce/pkg/archive"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
+	"payonce/test/natstest"
+	"payonce/test/pgtest"
 )
 
 var crashEvents = flag.Int("archive-events", 3000, "how many events are written while archives are killed")

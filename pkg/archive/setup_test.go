@@ -16,14 +16,14 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream/admin"
 
-	"payonce/internal/natstest"
-	"payonce/internal/pgtest"
 	"payonce/pkg/archive"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
 	"payonce/pkg/secret"
+	"payonce/test/natstest"
+	"payonce/test/pgtest"
 )
 
 // timeout bounds waits for what must happen. The machine can be slow.

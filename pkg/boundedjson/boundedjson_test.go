@@ -8,8 +8,8 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/boundedjson"
+	"payonce/test/alloctest"
 )
 
 var limits = boundedjson.Limits{Depth: 8, Values: 10_000, Name: 64, Paths: 1 << 20}

@@ -8,9 +8,9 @@ import (
 
 	"pgregory.net/rapid"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // The examples of section 3.1.3.2 of the CloudEvents NATS protocol binding.

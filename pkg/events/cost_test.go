@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // costly are bodies of about so many bytes that cost a naive reader much more than their size.

@@ -24,11 +24,11 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
-	"payonce/internal/contracts"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
+	"payonce/test/contracts"
 )
 
 const (

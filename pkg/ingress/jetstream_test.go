@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
@@ -17,6 +16,7 @@ import (
 	"payonce/pkg/ingress"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 var (

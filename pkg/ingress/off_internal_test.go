@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/metric/noop"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 func TestARequestCostsNothingMoreWhereNobodyLooks(t *testing.T) {

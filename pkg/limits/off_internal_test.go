@@ -7,7 +7,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
-	"payonce/internal/alloctest"
+	"payonce/test/alloctest"
 )
 
 func TestCountingCostsNothingWhereNobodyMeasures(t *testing.T) {

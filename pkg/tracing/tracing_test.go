@@ -10,10 +10,10 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 	"payonce/pkg/tracing"
+	"payonce/test/alloctest"
 )
 
 // The tests of this package run in their order: a provider that was set once stays.

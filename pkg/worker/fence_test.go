@@ -8,13 +8,13 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
-	"payonce/internal/redistest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 	"payonce/pkg/worker"
+	"payonce/test/redistest"
 )
 
 // stopped is a testbed whose workers' clocks stand still, as those of a machine that a hypervisor pauses. Only the claim

@@ -9,10 +9,10 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // Where nobody is given metrics, counting a payment allocates nothing: OpenTelemetry would make the attributes

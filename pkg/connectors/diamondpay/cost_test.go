@@ -5,10 +5,10 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // costly are bodies of about so many bytes that cost a naive reader much more than their size.

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // FuzzReply reads anything as an answer. What is learned from it about an order must name the order, and

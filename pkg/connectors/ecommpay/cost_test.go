@@ -6,11 +6,11 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // signed ends a body with a signature that could be one.

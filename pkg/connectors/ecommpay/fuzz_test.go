@@ -5,12 +5,12 @@ import (
 	"encoding/json"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
+	"payonce/test/alloctest"
 )
 
 // FuzzSigning signs anything: what verifies has one meaning, in every order, and nothing panics.

@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"testing"
 
-	"payonce/internal/alloctest"
+	"payonce/test/alloctest"
 )
 
 func TestARequestCostsNothingMoreWhereNobodyTraces(t *testing.T) {

@@ -6,10 +6,10 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // costly are bodies of about so many bytes that cost a naive reader much more than their size.

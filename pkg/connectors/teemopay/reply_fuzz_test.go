@@ -7,11 +7,11 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // FuzzReply reads anything as an answer. Only an answer that names our order can be more

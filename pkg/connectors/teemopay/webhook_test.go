@@ -12,10 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/teemopay"
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // The callbacks of the docs' pages, without their signature.

@@ -11,11 +11,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 func TestAppendThenRead(t *testing.T) {

@@ -6,12 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/events/jetstream/janitor"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 func clarification(r payment.Ref, body string) events.Outgoing {

@@ -7,13 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 func clusterOptions(t *testing.T, nodes []*natstest.Server) jetstream.Options {

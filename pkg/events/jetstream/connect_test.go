@@ -12,12 +12,12 @@ import (
 	"github.com/nats-io/nkeys"
 	"go.opentelemetry.io/otel/trace"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 	"payonce/pkg/secret"
+	"payonce/test/natstest"
 )
 
 func TestOptionsValidate(t *testing.T) {

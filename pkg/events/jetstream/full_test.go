@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/payment"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // attempts is how long a test tries a write that a full disk refuses.

@@ -9,9 +9,9 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 // A command or webhook with a header that orders the broker about becomes a dead letter with the reason, and no handler

@@ -10,10 +10,10 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 // Nothing that an upstream can put into a header makes its stream lose, forge or hold back a message, and

@@ -14,9 +14,9 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/internal/broker"
+	"payonce/test/natstest"
 )
 
 func TestCheckVersion(t *testing.T) {

@@ -8,11 +8,11 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel"
 
-	"payonce/internal/alloctest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/alloctest"
 )
 
 // off is a connection of a program that has no telemetry.

@@ -10,11 +10,11 @@ import (
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 var waiting = []payment.Status{payment.Pending, payment.InDoubt}

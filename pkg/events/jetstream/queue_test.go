@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"testing"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 func TestPublishCommandOncePerOrder(t *testing.T) {

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // One server of three is left. Nothing is acknowledged that only one server has: every write ends without an

@@ -9,10 +9,10 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/test/natstest"
 )
 
 func refusedMessage(t *testing.T, provider string, bucket int, body string) events.Outgoing {

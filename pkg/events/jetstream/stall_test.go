@@ -5,9 +5,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/queue"
+	"payonce/test/natstest"
 )
 
 func TestDeletedConsumerIsMadeAgain(t *testing.T) {

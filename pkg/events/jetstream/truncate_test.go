@@ -13,10 +13,10 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/test/natstest"
 )
 
 // What is too big to be worked takes little room as a dead letter, whether its body or its headers are big, and says so. What

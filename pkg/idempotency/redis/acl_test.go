@@ -11,7 +11,6 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	shipped "payonce/deploy/redis"
-	"payonce/internal/redistest"
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
@@ -19,6 +18,7 @@ import (
 	"payonce/pkg/limits"
 	budget "payonce/pkg/limits/redis"
 	"payonce/pkg/secret"
+	"payonce/test/redistest"
 )
 
 const aclPassword = "a-password-of-a-test"

@@ -11,9 +11,9 @@ import (
 
 	goredis "github.com/redis/go-redis/v9"
 
-	"payonce/internal/redistest"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/test/redistest"
 )
 
 // gate is a hook of go-redis that holds single commands back, and counts those that go together.

@@ -4,9 +4,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/redistest"
 	"payonce/pkg/events"
 	"payonce/pkg/idempotency/redis"
+	"payonce/test/redistest"
 )
 
 // The mark rises with the log, refuses one that lacks what was seen, and falls only after a person accepted that. The rule

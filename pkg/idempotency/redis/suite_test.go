@@ -10,10 +10,10 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
-	"payonce/internal/redistest"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/idempotency/storetest"
+	"payonce/test/redistest"
 )
 
 func TestSuiteOnMiniredis(t *testing.T) {

@@ -10,10 +10,10 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
-	"payonce/internal/redistest"
 	claims "payonce/pkg/idempotency/redis"
 	"payonce/pkg/limits"
 	"payonce/pkg/limits/redis"
+	"payonce/test/redistest"
 )
 
 // slow is so slow that the time a test takes plays no part.

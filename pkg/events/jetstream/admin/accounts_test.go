@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/jetstreamtest"
 )
 
 // A payment that may have been sent is told from one that was not and from one that ended, whatever came before.

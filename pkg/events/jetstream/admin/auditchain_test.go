@@ -10,10 +10,10 @@ import (
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 func auditRecord(id string) events.AuditRecord {

@@ -9,10 +9,10 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
 )
 
 // copyOf publishes a command of an order that is parked, as a slower delivery of it would be.

@@ -8,11 +8,11 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
 )
 
 // parkUntilSoon parks commands until a time that is a while ahead when the last of them is parked, however slow

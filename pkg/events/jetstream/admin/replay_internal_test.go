@@ -9,13 +9,13 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"payonce/internal/natstest"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 // ParkedOrders goes on where a page ended. The server's pages are of 100,000.

@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
 )
 
 func TestReplayOfACommand(t *testing.T) {

@@ -3,7 +3,7 @@ package admin_test
 import (
 	"testing"
 
-	"payonce/internal/jetstreamtest"
+	"payonce/test/jetstreamtest"
 )
 
 var (

@@ -10,13 +10,13 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 var update = flag.Bool("update", false, "write deploy/nats/streams")

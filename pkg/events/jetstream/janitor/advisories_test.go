@@ -8,13 +8,13 @@ import (
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/events/jetstream/janitor"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // watching runs WatchAdvisories until the test ends. It returns when somebody hears advisories.

@@ -8,12 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/events/jetstream/janitor"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // TestSweepTellsWhoseCommandsItGaveUp: one line for each provider, with how many and what to type.

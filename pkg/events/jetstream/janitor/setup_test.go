@@ -3,7 +3,7 @@ package janitor_test
 import (
 	"testing"
 
-	"payonce/internal/jetstreamtest"
+	"payonce/test/jetstreamtest"
 )
 
 const timeout = jetstreamtest.Timeout

@@ -6,8 +6,8 @@ import (
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
+	"payonce/test/jetstreamtest"
 )
 
 // queueOne puts a command into the queue and reads it.

@@ -8,17 +8,17 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events/jetstream/statistics"
+	"payonce/test/jetstreamtest"
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/payment"
 	"payonce/pkg/status"
+	"payonce/test/natstest"
 )
 
 // BenchmarkFollowHeaders reads a log of 100,000 open payments, of two events each, as a process does at its start.

@@ -7,14 +7,14 @@ import (
 	"testing"
 	"time"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/events/jetstream/statistics"
+	"payonce/test/jetstreamtest"
 
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 // A process that stops takes its heartbeat away; one that dies is forgotten after its time, and not before.

@@ -7,11 +7,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"payonce/internal/jetstreamtest"
-	"payonce/internal/natstest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/queue"
+	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 func reporting(t *testing.T) *jetstreamtest.Reported {

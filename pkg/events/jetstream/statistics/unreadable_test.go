@@ -4,10 +4,10 @@ import (
 	"errors"
 	"testing"
 
-	"payonce/internal/jetstreamtest"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/payment"
+	"payonce/test/jetstreamtest"
 )
 
 // The metric counts such payments until somebody has stepped over the event, also where another process does, and the others

@@ -1,0 +1,397 @@
+package deploytest
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/payment"
+	"payonce/test/testenv"
+)
+
+const nodeExample = "../../examples/ledger-node"
+
+// javascript is the folder of the examples in JavaScript, with their packages.
+type javascript struct {
+	*system
+	t   *testing.T
+	dir string
+}
+
+// installNode copies the examples and installs exactly the packages of their lock file. It is the only test that
+// needs npm, which is 357 packages in Debian: WITHOUT_NODE=1 says that it is to be left out.
+func installNode(t *testing.T) string {
+	t.Helper()
+	if os.Getenv("WITHOUT_NODE") == "1" {
+		t.Skip("left out, because the environment has WITHOUT_NODE=1")
+	}
+	missing := t.Fatalf
+	if os.Getenv("REQUIRE_SERVICES") == "" {
+		missing = t.Skipf
+	}
+	if _, err := exec.LookPath("npm"); err != nil {
+		missing("npm is not installed: apt-get install npm, or leave it out with WITHOUT_NODE=1")
+	}
+	dir := t.TempDir()
+	files, err := filepath.Glob(filepath.Join(nodeExample, "*.js*"))
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d files of the examples: %v", len(files), err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		testenv.Must(t, err)
+		testenv.Must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
+	defer cancel()
+	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+	install.Dir = dir
+	if out, err := install.CombinedOutput(); err != nil {
+		missing("npm ci: %v\n%s", err, out)
+	}
+	return dir
+}
+
+// start runs one of the programs as a process of its own.
+func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
+	n.t.Helper()
+	cmd := exec.CommandContext(n.t.Context(), "node", append([]string{program, "--nats", strings.Join(n.urls(), ","), "--ca", n.ca()}, args...)...)
+	cmd.Dir, cmd.SysProcAttr = n.dir, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	problems := &testenv.Logs{}
+	cmd.Stderr = problems
+	out, err := cmd.StdoutPipe()
+	testenv.Must(n.t, err)
+	testenv.Must(n.t, cmd.Start())
+	return cmd, bufio.NewScanner(out), problems
+}
+
+// ledger runs the ledger with the rights that deploy/nats gives it.
+func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
+	n.t.Helper()
+	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", admin.LedgerConsumer(statement))
+}
+
+func exitCode(cmd *exec.Cmd) int {
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+// upstream asks for a deposit as the user of shop, and returns what it printed and its exit code.
+func (n javascript) upstream(provider, order string) (out, problems string, code int) {
+	n.t.Helper()
+	cmd, lines, stderr := n.start("upstream.js", "--seed", n.seedFile("upstream-shop"), "--provider", provider, "--order", order)
+	for lines.Scan() {
+		out += lines.Text()
+	}
+	return out, stderr.String(), exitCode(cmd)
+}
+
+// booked is one line of the journal.
+type booked struct {
+	Event, Provider, Order, Operation, Status string
+	Revision                                  int
+	From, To                                  payment.Money
+	Stop                                      bool
+}
+
+// UnmarshalJSON takes what a journal says of nothing, too: no value, or 0 of no currency.
+func (b *booked) UnmarshalJSON(data []byte) error {
+	type plain struct {
+		Event, Provider, Order, Operation, Status string
+		Revision                                  int
+		From, To                                  struct{ Value, Currency string }
+		Stop                                      bool
+	}
+	var p plain
+	if err := json.Unmarshal(data, &p); err != nil {
+		return err
+	}
+	*b = booked{Event: p.Event, Provider: p.Provider, Order: p.Order, Operation: p.Operation, Status: p.Status, Revision: p.Revision, Stop: p.Stop}
+	for amount, text := range map[*payment.Money]struct{ Value, Currency string }{&b.From: p.From, &b.To: p.To} {
+		if text.Currency == "" && (text.Value == "" || text.Value == "0") {
+			continue
+		}
+		var err error
+		if *amount, err = payment.ParseMoney(text.Value, text.Currency); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// journal returns the whole lines of the journal.
+func (n javascript) journal() (all []booked) {
+	n.t.Helper()
+	text, err := os.ReadFile(filepath.Join(n.dir, "ledger.jsonl"))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		n.t.Fatal(err)
+	}
+	for line := range bytes.Lines(text[:bytes.LastIndexByte(text, '\n')+1]) {
+		var b booked
+		if err := json.Unmarshal(line, &b); err != nil {
+			n.t.Fatalf("%s: %v", line, err)
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// scenarios are the events that orders get, by status and revision, in the order of the log. An event that stands
+// twice was written or delivered twice; one with a lower revision after a higher one came late.
+var scenarios = [][]struct {
+	status   payment.Status
+	revision int
+}{
+	{{payment.Pending, 1}, {payment.Settled, 2}, {payment.Settled, 2}},
+	{{payment.InDoubt, 1}, {payment.Failed, 2}, {payment.Failed, 2}},
+	{{payment.Settled, 2}, {payment.Reversed, 3}, {payment.Settled, 2}},
+	{{payment.Conflict, 2}, {payment.Settled, 3}, {payment.Conflict, 2}},
+	{{payment.Settled, 2}, {payment.Conflict, 3}, {payment.Conflict, 3}, {payment.Failed, 4}},
+	{{payment.Reversed, 3}, {payment.Settled, 2}},
+	{{payment.Settled, 2}, {payment.Conflict, 3}},
+	{{payment.InDoubt, 1}},
+}
+
+// write puts the events of so many orders into the log, as a worker does, each twice as the scenario says.
+func write(t *testing.T, nc *nats.Conn, prefix string, orders int) {
+	t.Helper()
+	for i := range orders {
+		for at, e := range scenarios[i%len(scenarios)] {
+			p := payment.Payment{Ref: payment.Ref{Provider: testenv.TeemoPay, Order: fmt.Sprintf("%s-%d", prefix, i)}, Operation: payment.Deposit,
+				Status: e.status, Revision: e.revision, Amount: payment.KRW(10000), RequestedAt: time.Now(), UpdatedAt: time.Now()}
+			if e.status == payment.Settled || e.status == payment.Reversed {
+				p.SettledAmount = payment.KRW(int64(9000 + i*10 + e.revision))
+			}
+			m, err := events.EncodePayment(p, fmt.Sprintf("%s-%d-%d", prefix, i, at))
+			testenv.Must(t, err)
+			if _, err := nc.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, timeout); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}
+
+// outcomes reads the log: the outcomes of each payment by revision.
+func outcomes(t *testing.T, nc *nats.Conn) map[payment.Ref]map[int]payment.Payment {
+	t.Helper()
+	js, err := njs.New(nc)
+	testenv.Must(t, err)
+	stream, err := js.Stream(bounded(t), events.StreamPayments)
+	testenv.Must(t, err)
+	all := map[payment.Ref]map[int]payment.Payment{}
+	for sequence := uint64(1); sequence <= stream.CachedInfo().State.LastSeq; sequence++ {
+		raw, err := stream.GetMsg(bounded(t), sequence)
+		testenv.Must(t, err)
+		p, err := events.DecodePayment(raw.Data)
+		testenv.Must(t, err)
+		switch p.Status {
+		case payment.Settled, payment.Failed, payment.Reversed, payment.Conflict:
+			if all[p.Ref] == nil {
+				all[p.Ref] = map[int]payment.Payment{}
+			}
+			all[p.Ref][p.Revision] = p
+		}
+	}
+	return all
+}
+
+// last returns the outcome with the highest revision, and what is booked after it.
+func last(of map[int]payment.Payment) (payment.Payment, payment.Money) {
+	var p payment.Payment
+	var now payment.Money
+	for revision := range 10 {
+		next, there := of[revision]
+		if !there {
+			continue
+		}
+		p = next
+		switch p.Status {
+		case payment.Settled:
+			now = p.SettledAmount
+		case payment.Failed, payment.Reversed:
+			now = payment.Money{}
+		}
+	}
+	return p, now
+}
+
+// complete reports whether the last outcome of each payment of the log is in the journal.
+func complete(journal []booked, log map[payment.Ref]map[int]payment.Payment) bool {
+	revisions := map[payment.Ref]int{}
+	for _, b := range journal {
+		revisions[payment.Ref{Provider: b.Provider, Order: b.Order}] = b.Revision
+	}
+	for ref, of := range log {
+		if p, _ := last(of); revisions[ref] != p.Revision {
+			return false
+		}
+	}
+	return true
+}
+
+// sameAsLog compares the journal with the log: every outcome once, each entry where the one before ended, and the
+// last one where the log ends.
+func sameAsLog(t *testing.T, journal []booked, log map[payment.Ref]map[int]payment.Payment) {
+	t.Helper()
+	ends, used := map[payment.Ref]booked{}, map[string]bool{}
+	for _, b := range journal {
+		ref := payment.Ref{Provider: b.Provider, Order: b.Order}
+		before, of := ends[ref], log[ref][b.Revision]
+		if of.Status != payment.Status(b.Status) || string(of.Operation) != b.Operation || b.Event == "" || used[b.Event] {
+			t.Errorf("booked %+v, the log has %s %s", b, of.Status, of.Operation)
+		}
+		if b.Revision <= before.Revision || b.From.Minor != before.To.Minor || b.Stop != (of.Status == payment.Conflict) {
+			t.Errorf("booked %+v after %+v", b, before)
+		}
+		ends[ref], used[b.Event] = b, true
+	}
+	for ref, of := range log {
+		p, now := last(of)
+		end := ends[ref]
+		// A conflict that comes before what it contradicts leaves nothing booked, until a person has decided.
+		open := p.Status == payment.Conflict && end.To.IsZero()
+		if end.Revision != p.Revision || end.To.Minor != now.Minor && !open {
+			t.Errorf("%s ends with %+v, the log with %s %d, %v", ref, end, p.Status, p.Revision, now)
+		}
+	}
+	if len(ends) != len(log) {
+		t.Errorf("%d payments were booked, %d have an outcome", len(ends), len(log))
+	}
+}
+
+// cut ends the connections of the ledger from the server's side and returns how many.
+func (n javascript) cut() (count int) {
+	n.t.Helper()
+	for _, s := range n.servers {
+		list, err := s.Connz(&server.ConnzOptions{})
+		testenv.Must(n.t, err)
+		for _, c := range list.Conns {
+			if c.Name == admin.LedgerConsumer(statement) && s.DisconnectClientByID(c.Cid) == nil {
+				count++
+			}
+		}
+	}
+	return count
+}
+
+// The examples in JavaScript, with the plain NATS client and the rights that deploy/nats gives: an upstream whose
+// command is one payment however often it is sent, and a ledger that is killed and cut off while outcomes come
+// twice and late, and books each once.
+func TestExamplesInNode(t *testing.T) {
+	dir := installNode(t)
+	n := javascript{startSystem(t, startBroker(t, "node.conf", "nats-1"), 1), t, dir}
+	n.upstreamAsks()
+	n.stopWorker() // and plays worker itself
+	worker := n.login(t, "worker")
+	write(t, worker, "A", 200)
+
+	for kills := 0; kills < 3; kills++ {
+		cmd, lines, _ := n.ledger()
+		for read := 0; read < 40 && lines.Scan(); read++ {
+		}
+		testenv.Must(t, cmd.Process.Kill())
+		_ = cmd.Wait()
+	}
+	cmd, lines, problems := n.ledger()
+	go func() {
+		for lines.Scan() { // or it waits for us
+		}
+	}()
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the ledger said: %s", problems)
+		}
+	})
+	eventually(t, "a connection to cut", func() bool { return n.cut() > 0 })
+	write(t, worker, "B", 40)
+	eventually(t, "another one", func() bool { return n.cut() > 0 })
+	log := outcomes(t, worker)
+	eventually(t, "all outcomes in the journal", func() bool { return complete(n.journal(), log) })
+	if second, _, said := n.ledger(); exitCode(second) != 1 || !strings.Contains(said.String(), "another ledger books") {
+		t.Errorf("a second ledger on the same journal: %s", said)
+	}
+	eventually(t, "all acknowledged", func() bool { return n.unread() == 0 })
+	testenv.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+	if code := exitCode(cmd); code != 0 {
+		t.Errorf("the ledger ended with %d: %s", code, problems)
+	}
+	sameAsLog(t, n.journal(), log)
+	n.unknownVersion(worker)
+}
+
+// upstreamAsks sends one command twice: it is one payment, which settles.
+func (n javascript) upstreamAsks() {
+	n.t.Helper()
+	const order = "JS-1"
+	for i := range 2 {
+		out, problems, code := n.upstream(testenv.TeemoPay, order)
+		var ack struct {
+			Stream    string
+			Duplicate bool
+		}
+		if code != 0 || json.Unmarshal([]byte(out), &ack) != nil || ack.Stream != events.IntakeStream("shop") || ack.Duplicate != (i == 1) {
+			n.t.Fatalf("publication %d: %d, %s, %s", i, code, out, problems)
+		}
+	}
+	ref := payment.Ref{Provider: testenv.TeemoPay, Order: order}
+	worker := n.login(n.t, "worker")
+	eventually(n.t, "the payment settled", func() bool { p, _ := last(outcomes(n.t, worker)[ref]); return p.Status == payment.Settled })
+	if o, err := n.Sandbox.Order(testenv.TeemoPay, order); err != nil || len(o.Charges) != 1 {
+		n.t.Errorf("the provider was charged %d times: %v", len(o.Charges), err)
+	}
+	// Another's provider: it must say so and end, and not try for ever.
+	if out, problems, code := n.upstream(testenv.DiamondPayTWD, order); code != 1 || !strings.Contains(strings.ToLower(problems), "permission") {
+		n.t.Errorf("for a provider of another upstream: %d, %s, %s", code, out, problems)
+	}
+}
+
+// unread is how many outcomes are not acknowledged.
+func (n javascript) unread() int {
+	n.t.Helper()
+	nc := n.login(n.t, "operator-kim") // one at a time: the account has few connections
+	defer nc.Close()
+	js, err := njs.New(nc)
+	testenv.Must(n.t, err)
+	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, admin.LedgerConsumer(statement))
+	testenv.Must(n.t, err)
+	info, err := consumer.Info(bounded(n.t))
+	testenv.Must(n.t, err)
+	return info.NumAckPending + int(info.NumPending)
+}
+
+// unknownVersion sees that the ledger stops at an event of a version that it does not know, and leaves it.
+func (n javascript) unknownVersion(worker *nats.Conn) {
+	n.t.Helper()
+	before := len(n.journal())
+	p := payment.Payment{Ref: payment.Ref{Provider: testenv.TeemoPay, Order: "V2"}, Operation: payment.Deposit, Status: payment.Settled, Revision: 1,
+		Amount: payment.KRW(1), SettledAmount: payment.KRW(1), RequestedAt: time.Now(), UpdatedAt: time.Now()}
+	m, err := events.EncodePayment(p, "v2")
+	testenv.Must(n.t, err)
+	m.Header.Set("ce-dataschema", "urn:payonce:schema:payment:v2")
+	if _, err := worker.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, timeout); err != nil {
+		n.t.Fatal(err)
+	}
+	cmd, _, problems := n.ledger()
+	if code := exitCode(cmd); code != 1 || !strings.Contains(problems.String(), "is not acknowledged") {
+		n.t.Errorf("an unknown version: %d, %s", code, problems)
+	}
+	if after := len(n.journal()); after != before || n.unread() != 1 {
+		n.t.Errorf("an unknown version: %d entries more, %d unread", after-before, n.unread())
+	}
+}

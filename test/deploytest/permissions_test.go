@@ -1,0 +1,357 @@
+package deploytest
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/nats.go"
+
+	"payonce/test/testenv"
+)
+
+// attempt is one thing that a user tries. Nothing stands behind the subject in most cases: only the right to
+// use it is tried.
+type attempt struct {
+	user    string
+	action  string // "publish" or "subscribe"
+	subject string
+	allowed bool
+}
+
+// attempts are what each user may and must not do. Each line is tried on a real server.
+var attempts = []attempt{
+	{"ingress", "publish", "deposit.requested.teemopay-kr.X", true},
+	{"ingress", "publish", "clarification.requested.teemopay-kr.X", true},
+	{"ingress", "publish", "webhook.received.teemopay-kr.X", true},
+	{"ingress", "publish", "webhook.refused.teemopay-kr.0", true},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.GET.REFUSED_WEBHOOKS", false},
+	{"ingress", "publish", "$JS.API.STREAM.PURGE.REFUSED_WEBHOOKS", false},
+	{"worker", "publish", "webhook.refused.teemopay-kr.0", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.GET.REFUSED_WEBHOOKS", true},
+	{"operator-kim", "publish", "webhook.refused.teemopay-kr.0", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.REFUSED_WEBHOOKS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.PURGE.REFUSED_WEBHOOKS", false},
+	{"upstream-shop", "publish", "webhook.refused.teemopay-kr.0", false},
+	{"ingress", "publish", "$KV.HEARTBEATS.ingress.1", true},
+	{"ingress", "publish", "$KV.HEARTBEATS.worker.1", false},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS.$KV.HEARTBEATS.worker.1", true},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS", false},
+	{"ingress", "publish", "$JS.API.STREAM.PURGE.KV_HEARTBEATS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.DELETE.KV_HEARTBEATS", false},
+	{"worker", "publish", "$KV.HEARTBEATS.worker.1", true},
+	{"worker", "publish", "$KV.HEARTBEATS.ingress.1", false},
+	{"worker", "publish", "$KV.HEARTBEATS.worker.1.2", false},
+	{"worker", "publish", "$JS.API.STREAM.PURGE.KV_HEARTBEATS", false},
+	{"worker", "publish", "$JS.API.CONSUMER.CREATE.KV_HEARTBEATS.mine", false},
+	{"operator-kim", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS.$KV.HEARTBEATS.worker.1", true},
+	{"operator-kim", "publish", "$KV.HEARTBEATS.worker.1", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.PURGE.KV_HEARTBEATS", false},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.CREATE.KV_HEARTBEATS.mine", false},
+	{"upstream-shop", "publish", "$KV.HEARTBEATS.ingress.1", false},
+	{"upstream-shop", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS.$KV.HEARTBEATS.worker.1", false},
+	{"ingress", "publish", "probe.intake-ingress", true},
+	{"ingress", "publish", "queued.teemopay-kr.X", true},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.*.teemopay-kr.X", true},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", true},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.ACTIONS", false},
+	{"ingress", "publish", "action.stored.teemopay-kr.X.Y", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.GET.ACTIONS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.DELETE.ACTIONS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.DELETE.WEBHOOKS", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.CREATE.ACTIONS.mine", false},
+	{"ingress", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
+	{"ingress", "publish", "probe.commands", false},
+	{"ingress", "publish", "probe.payments", false},
+	{"ingress", "publish", "payment.settled.teemopay-kr.X", false},
+	{"ingress", "publish", "parked.teemopay-kr.X", false},
+	{"ingress", "publish", "webhook.waiting.teemopay-kr.X.0", false},
+	{"ingress", "publish", "deadletter.commands.teemopay-kr", false},
+	{"ingress", "publish", "operator.release.teemopay-kr.X", false},
+	{"ingress", "publish", "audit.operator-kim.release.teemopay-kr.X", false},
+	{"ingress", "publish", "copy.release.teemopay-kr.X", false},
+	{"ingress", "publish", "$JS.API.STREAM.CREATE.OTHER", false},
+	{"ingress", "publish", "$JS.API.STREAM.UPDATE.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.STREAM.PURGE.INTAKE-ingress", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.DELETE.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.GET.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.GET.WEBHOOKS", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.GET.INTAKE-ingress", false},
+	{"ingress", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", false},
+	{"ingress", "publish", "$JS.API.DIRECT.GET.COMMANDS", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.MSG.NEXT.COMMANDS.commands-teemopay-kr", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.MSG.NEXT.INTAKE-ingress.intake", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.CREATE.COMMANDS.mine", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", false},
+	{"ingress", "publish", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.ledger-books", false},
+	{"ingress", "publish", "$JS.ACK.COMMANDS.commands-teemopay-kr.1.1.1.1.1", false},
+	{"ingress", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"ingress", "publish", "intake.ingress.deposit.requested.teemopay-kr.X", false},
+	{"ingress", "subscribe", "_INBOX.ingress.x", true},
+	{"ingress", "subscribe", "written.payment.>", true},
+	{"ingress", "subscribe", "_INBOX.worker.>", false},
+	{"ingress", "subscribe", ">", false},
+	{"ingress", "subscribe", "deposit.requested.>", false},
+	{"ingress", "subscribe", "queued.*.*", false},
+
+	{"worker", "publish", "payment.settled.teemopay-kr.X", true},
+	{"worker", "publish", "action.stored.teemopay-kr.X.Y", true},
+	{"worker", "publish", "$JS.API.DIRECT.GET.ACTIONS", false},
+	{"worker", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", true},
+	{"worker", "publish", "$JS.API.STREAM.MSG.DELETE.ACTIONS", false},
+	{"worker", "publish", "$JS.API.STREAM.MSG.DELETE.WEBHOOKS", false},
+	{"worker", "publish", "$JS.API.STREAM.PURGE.ACTIONS", false},
+	{"worker", "publish", "$JS.API.CONSUMER.CREATE.ACTIONS.mine", false},
+	{"worker", "publish", "parked.teemopay-kr.X", true},
+	{"worker", "publish", "deadletter.commands.teemopay-kr", true},
+	{"worker", "publish", "$JS.API.CONSUMER.CREATE.INTAKE-shop.intake", true},
+	{"worker", "publish", "$JS.API.CONSUMER.CREATE.INTAKE-ingress.intake", true},
+	{"worker", "publish", "webhook.waiting.teemopay-kr.X.0", true},
+	{"worker", "publish", "webhook.received.teemopay-kr.X", true},
+	{"worker", "publish", "operator.account.teemopay-kr.-", true},
+	{"worker", "publish", "copy.account.teemopay-kr.-", true},
+	{"worker", "publish", "operator.account.teemopay-kr.X", false},
+	{"worker", "publish", "operator.accept.unknown.-", false},
+	{"worker", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", true},
+	{"operator-kim", "publish", "operator.accept.unknown.-", true},
+	{"worker", "publish", "operator.release.teemopay-kr.X", false},
+	{"worker", "publish", "operator.release.teemopay-kr.-", false},
+	{"worker", "publish", "audit.operator-kim.settle.teemopay-kr.X", false},
+	{"worker", "publish", "copy.settle.teemopay-kr.X", false},
+	{"worker", "publish", "probe.commands", false},
+	{"worker", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"worker", "publish", "$JS.API.STREAM.CREATE.OTHER", false},
+	{"worker", "publish", "$JS.API.STREAM.UPDATE.COMMANDS", false},
+	{"worker", "publish", "$JS.API.STREAM.UPDATE.PAYMENTS", false},
+	{"worker", "publish", "$JS.API.STREAM.RESTORE.PAYMENTS", false},
+	{"worker", "publish", "$JS.API.STREAM.DELETE.COMMANDS", false},
+	{"worker", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"worker", "publish", "$JS.API.STREAM.PURGE.PAYMENTS", false},
+	{"worker", "publish", "$JS.API.STREAM.PURGE.DEADLETTERS", false},
+	{"worker", "publish", "$JS.API.STREAM.MSG.DELETE.PAYMENTS", false},
+	{"worker", "publish", "$JS.API.STREAM.MSG.DELETE.AUDIT", false},
+	{"worker", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", false},
+	{"worker", "publish", "$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.1", false},
+	{"worker", "subscribe", "_INBOX.worker.x", true},
+	{"worker", "subscribe", "_INBOX.payctl.>", false},
+	{"worker", "subscribe", "payment.>", false},
+
+	{"operator-kim", "publish", "operator.release.teemopay-kr.X", true},
+	{"operator-kim", "publish", "copy.release.teemopay-kr.X", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.DEADLETTERS", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.COMMANDS", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.WEBHOOKS", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.ACTIONS", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.INTAKE-ingress", false},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.INFO.WEBHOOKS.webhooks-teemopay-kr", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.GET.DEADLETTERS", true},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.CREATE.DEADLETTERS.mine", false},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.CREATE.WEBHOOKS.mine", false},
+	{"operator-kim", "publish", "COPY.STREAM.MSG.GET.AUDIT-COPY", true},
+	{"operator-kim", "publish", "$SYS.REQ.USER.INFO", true},
+	{"operator-kim", "publish", "payment.settled.teemopay-kr.X", true},
+	{"operator-kim", "publish", "$JS.API.DIRECT.GET.ACTIONS", true},
+	{"operator-kim", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", true},
+	{"operator-kim", "publish", "action.stored.teemopay-kr.X.Y", true},
+	{"operator-kim", "publish", "$JS.API.STREAM.PURGE.ACTIONS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.UPDATE.ACTIONS", false},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.CREATE.ACTIONS.mine", false},
+	{"operator-kim", "publish", "audit.operator-lee.release.teemopay-kr.X", false},
+	{"operator-kim", "publish", "audit.operator-kim.release.teemopay-kr.X", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.CREATE.OTHER", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.UPDATE.PAYMENTS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.UPDATE.AUDIT", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.RESTORE.PAYMENTS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.RESTORE.AUDIT", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.DELETE.COMMANDS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.DELETE.AUDIT", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.PURGE.PAYMENTS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.PURGE.AUDIT", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.PAYMENTS", false},
+	{"operator-kim", "publish", "$JS.API.STREAM.MSG.DELETE.AUDIT", false},
+	{"operator-kim", "publish", "COPY.STREAM.CREATE.AUDIT-COPY", false},
+	{"operator-kim", "publish", "COPY.STREAM.PURGE.AUDIT-COPY", false},
+	{"operator-kim", "publish", "COPY.STREAM.MSG.DELETE.AUDIT-COPY", false},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", false},
+	{"operator-kim", "publish", "$JS.ACK.COMMANDS.commands-teemopay-kr.1.1.1.1.1", false},
+	{"operator-kim", "publish", "$SYS.REQ.SERVER.PING", false},
+	{"operator-kim", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"operator-kim", "subscribe", "_INBOX.payctl.x", true},
+	{"operator-kim", "subscribe", "_INBOX.worker.>", false},
+	{"operator-kim", "subscribe", "payment.>", false},
+
+	{"administrator", "publish", "$JS.API.STREAM.CREATE.OTHER", true},
+	{"administrator", "publish", "COPY.STREAM.INFO.AUDIT-COPY", true},
+	{"administrator", "publish", "COPY.STREAM.PURGE.AUDIT-COPY", false},
+	{"administrator", "publish", "COPY.STREAM.UPDATE.AUDIT-COPY", false},
+	{"administrator", "publish", "COPY.STREAM.DELETE.AUDIT-COPY", false},
+	{"administrator", "publish", "payment.settled.teemopay-kr.X", false},
+	{"administrator", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"administrator", "publish", "audit.operator-kim.settle.teemopay-kr.X", false},
+	{"administrator", "subscribe", "payment.>", false},
+
+	{"monitor", "publish", "$SYS.REQ.SERVER.PING.JSZ", true},
+	{"monitor", "publish", "$SYS.REQ.SERVER.PING.HEALTHZ", true},
+	{"monitor", "publish", "$SYS.REQ.SERVER.X.RELOAD", false},
+	{"monitor", "publish", "$SYS.REQ.SERVER.X.KICK", false},
+	{"monitor", "publish", "$JS.API.STREAM.INFO.PAYMENTS", false},
+	{"monitor", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"monitor", "subscribe", "$SYS.SERVER.*.STATSZ", true},
+	{"monitor", "subscribe", "$SYS.>", false},
+
+	{"upstream-shop", "publish", "deposit.requested.teemopay-kr.X", true},
+	{"upstream-shop", "publish", "payout.requested.ecommpay-kr.X", true},
+	{"upstream-shop", "publish", "clarification.requested.ecommpay-kr.X", true},
+	{"upstream-shop", "publish", "deposit.requested.diamondpay-tw.X", false},
+	{"upstream-shop", "publish", "deposit.requested", false},
+	{"upstream-shop", "publish", "parked.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "payment.settled.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "webhook.received.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "intake.shop.deposit.requested.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "intake.game.deposit.requested.diamondpay-tw.X", false},
+	{"upstream-shop", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"upstream-shop", "publish", "$JS.API.STREAM.INFO.COMMANDS", false},
+	{"upstream-shop", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"upstream-shop", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.>", false},
+	{"upstream-shop", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", false},
+	{"upstream-shop", "publish", "action.stored.teemopay-kr.X.Y", false},
+	{"upstream-shop", "subscribe", "payment.>", false},
+	{"upstream-shop", "subscribe", "deposit.requested.>", false},
+	{"upstream-game", "publish", "deposit.requested.diamondpay-tw.X", true},
+	{"upstream-game", "publish", "deposit.requested.teemopay-kr.X", false},
+
+	{"ledger-books", "publish", "PAYONCE.CONSUMER.INFO.PAYMENTS.ledger-books", true},
+	{"ledger-books", "publish", "PAYONCE.CONSUMER.INFO.PAYMENTS.ledger-other", false},
+	{"ledger-books", "publish", "PAYONCE.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"ledger-books", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"ledger-books", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.>", false},
+	{"ledger-books", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", false},
+	{"ledger-books", "publish", "$JS.ACK.COMMANDS.intake.1.1.1.1.1", false},
+	{"ledger-books", "publish", "payment.settled.teemopay-kr.X", false},
+	{"ledger-books", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"ledger-books", "subscribe", "payment.>", false},
+}
+
+// forEverybody are what no key may do whose holder is not named.
+var forEverybody = []struct {
+	subject string
+	except  []string
+}{
+	// Streams, buckets of keys and values, objects: making, changing, copying, moving.
+	{"$JS.API.STREAM.CREATE.KV_x", nil}, {"$JS.API.STREAM.CREATE.OBJ_x", nil}, {"$KV.x.key", nil}, {"$O.x.C.chunk", nil},
+	{"$JS.API.STREAM.UPDATE.COMMANDS", nil}, {"$JS.API.STREAM.DELETE.PAYMENTS", nil}, {"$JS.API.STREAM.PURGE.WEBHOOKS", nil},
+	{"$JS.API.STREAM.SNAPSHOT.PAYMENTS", nil}, {"$JS.API.STREAM.RESTORE.AUDIT", nil}, {"$JS.API.STREAM.MSG.DELETE.PAYMENTS", nil},
+	{"$JS.API.STREAM.MSG.DELETE.AUDIT", nil}, {"$JS.API.STREAM.MSG.DELETE.WEBHOOKS", []string{"operator-kim"}}, {"$JS.API.STREAM.MSG.DELETE.INTAKE-shop", nil},
+	{"$JS.API.STREAM.LIST", nil}, {"$JS.API.STREAM.NAMES", nil}, {"$JS.API.STREAM.LEADER.STEPDOWN.PAYMENTS", nil},
+	{"$JS.API.STREAM.PEER.REMOVE.PAYMENTS", nil}, {"$JS.API.META.LEADER.STEPDOWN", nil}, {"$JS.API.ACCOUNT.PURGE.PAYONCE", nil},
+	// Consumers of others.
+	{"$JS.API.CONSUMER.DURABLE.CREATE.PAYMENTS.mine", nil}, {"$JS.API.CONSUMER.CREATE.AUDIT.mine", nil}, {"$JS.API.CONSUMER.CREATE.DEADLETTERS.mine", nil},
+	{"$JS.API.CONSUMER.CREATE.COMMANDS.mine.deposit.requested.diamondpay-tw.>", []string{"worker"}},
+	{"$JS.API.CONSUMER.DELETE.COMMANDS.commands-teemopay-kr", nil}, {"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.PAUSE.COMMANDS.commands-teemopay-kr", nil}, {"$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.RESET.PAYMENTS.ledger-books", nil}, {"$JS.API.CONSUMER.UNPIN.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.LEADER.STEPDOWN.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.commands-teemopay-kr", []string{"worker"}},
+	{"$JS.ACK.COMMANDS.commands-teemopay-kr.1.1.1.1.1", []string{"worker"}}, {"$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.1", []string{"ledger-books"}},
+	// Reading past the log.
+	{"$JS.API.DIRECT.GET.COMMANDS", nil}, {"$JS.API.DIRECT.GET.WEBHOOKS", nil}, {"$JS.API.DIRECT.GET.AUDIT", nil},
+	// What upstreams, workers and people write, in another's name or another's place.
+	{"intake.game.deposit.requested.diamondpay-tw.X", nil}, {"intake.ingress.webhook.received.teemopay-kr.X", nil}, {"deposit.requested", nil},
+	{"deposit.requested.>", nil}, {"audit.operator-lee.settle.teemopay-kr.X", nil}, {"copy.operator-lee.settle.teemopay-kr.X", nil},
+	{"written.payment.settled.teemopay-kr.X", nil}, {"$JS.EVENT.ADVISORY.X", nil},
+	// The server itself.
+	{"$SYS.REQ.ACCOUNT.PAYONCE.CONNZ", nil}, {"$SYS.REQ.ACCOUNT.PAYONCE.CLAIMS.UPDATE", nil}, {"$SYS.REQ.CLAIMS.UPDATE", nil},
+	{"$SYS.REQ.SERVER.X.RELOAD", nil}, {"$SYS.REQ.SERVER.X.KICK", nil}, {"$SYS.REQ.SERVER.X.LDM", nil}, {"$SYS.DEBUG.SUBSCRIBERS", nil},
+}
+
+// everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
+func everyAttempt() []attempt {
+	all := slices.Clone(attempts)
+	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
+		for _, a := range forEverybody {
+			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
+				continue
+			}
+			all = append(all, attempt{user, "publish", a.subject, slices.Contains(a.except, user)})
+		}
+		for _, subject := range []string{">", "$SYS.>", "$JS.>", "intake.>", "webhook.received.>", "audit.>", "copy.>", "parked.*.*"} {
+			all = append(all, attempt{user, "subscribe", subject, false})
+		}
+	}
+	seen := map[attempt]bool{}
+	return slices.DeleteFunc(all, func(a attempt) bool { again := seen[a]; seen[a] = true; return again })
+}
+
+// tryEverything tries the whole table, and who has no key at all.
+func tryEverything(t *testing.T, b broker) {
+	t.Helper()
+	for _, a := range everyAttempt() {
+		if allowed := b.try(t, a); allowed != a.allowed {
+			t.Errorf("%s may %s %s: %t, must be %t", a.user, a.action, a.subject, allowed, a.allowed)
+		}
+	}
+	url := strings.Join(b.urls(), ",")
+	if nc, err := nats.Connect(url, nats.RootCAs(b.ca()), nats.Timeout(timeout)); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("without a key: %v", err)
+		nc.Close()
+	}
+	if nc, err := nats.Connect(strings.ReplaceAll(url, "tls://", "nats://"), nats.UserInfo("worker", "worker"), nats.RootCAs(b.ca())); err == nil {
+		t.Error("with a password: let in")
+		nc.Close()
+	}
+	if nc, err := nats.Connect(url); err == nil {
+		t.Error("without our CA: connected")
+		nc.Close()
+	}
+}
+
+// try does one thing on a connection of its own and reports whether the server let it. What is published is
+// empty and asks for an answer on the user's own inbox, so that nothing of it is work for a program.
+func (b broker) try(t *testing.T, a attempt) bool {
+	t.Helper()
+	nc := b.login(t, a.user)
+	defer nc.Close()
+	switch a.action {
+	case "publish":
+		testenv.Must(t, nc.PublishRequest(a.subject, nc.NewInbox(), []byte("{}")))
+	case "subscribe":
+		if _, err := nc.SubscribeSync(a.subject); err != nil {
+			t.Fatal(err)
+		}
+	default:
+		t.Fatalf("what is %q?", a.action)
+	}
+	return unrefused(t, nc, a)
+}
+
+// allows publishes a message on a connection of its own and reports whether the server let it.
+func (b broker) allows(t *testing.T, user string, msg *nats.Msg) bool {
+	t.Helper()
+	nc := b.login(t, user)
+	defer nc.Close()
+	testenv.Must(t, nc.PublishMsg(msg))
+	return unrefused(t, nc, msg.Subject)
+}
+
+// unrefused reports whether the server refused nothing on a connection so far.
+func unrefused(t *testing.T, nc *nats.Conn, what any) bool {
+	t.Helper()
+	// The server refuses before it answers the ping of the flush.
+	testenv.Must(t, nc.FlushTimeout(timeout))
+	switch err := nc.LastError(); {
+	case err == nil:
+		return true
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return false
+	default:
+		t.Fatalf("%+v: %v", what, err)
+		return false
+	}
+}
