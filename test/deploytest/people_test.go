@@ -49,7 +49,7 @@ func people(t *testing.T, s *system) {
 		}
 	}
 	all := []string{"deadletters", "drop", "--all", "--reason", "a test", "--yes"}
-	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(all, "--by", "lee")...)
+	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "the NATS key belongs to kim", append(all, "--by", "lee")...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " dropped", all...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--action", "drop")
 	s.erase(t, "H-1")
@@ -64,7 +64,7 @@ func people(t *testing.T, s *system) {
 	if _, err := lee.Publish(bounded(t), "operator.settle.nobody.X-1", forged); err != nil {
 		t.Fatal(err)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, `it says "kim", and was written by the account operator-lee`, "audit", "verify")
+	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, `it names "kim", but was written by the account operator-lee`, "audit", "verify")
 	s.erased(t)
 }
 
@@ -78,7 +78,7 @@ func (s *system) erase(t *testing.T, order string) {
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "settled", "payment", "show", testenv.TeemoPay, order, "--unmask", "--reason", "ticket 4711")
 	erase := []string{"privacy", "erase", testenv.TeemoPay, order, "--reason", "ticket 4711"}
-	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "this is the key of kim", append(erase, "--by", "lee", "--yes")...)
+	s.wantPayctl(t, "operator-kim", payctl.ExitUsage, "the NATS key belongs to kim", append(erase, "--by", "lee", "--yes")...)
 	for deadline := time.Now().Add(timeout); ; { // the worker judges the provider's last webhook
 		code, out := s.payctl(t, "operator-kim", append(erase, "--dry-run")...)
 		if code == payctl.ExitOK && strings.Contains(out, "ACTIONS 1") && strings.Contains(out, "WEBHOOKS") && !strings.Contains(out, "still needed") {
