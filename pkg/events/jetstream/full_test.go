@@ -136,14 +136,15 @@ func TestStorageLimitEndsByItself(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	cfg := testConfig()
-	server.LimitStore(cfg.DeadLetterBytes + cfg.RefusedBytes + 256<<10) // the server reserves what these streams may take
+	server.LimitStore(cfg.DeadLetterBytes + cfg.RefusedBytes + 4<<20 + 256<<10) // the server reserves what these streams and the heartbeats may take
 	cfg.ProbeEvery = time.Second
 	c := connect(t, server.URL(), cfg)
 	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)
+	const most = 500
 	taken := 0
-	for ; taken < 100 && within(t, attempts, writesTo(c, taken)[events.StreamWebhooks]) == nil; taken++ {
+	for ; taken < most && within(t, attempts, writesTo(c, taken)[events.StreamWebhooks]) == nil; taken++ {
 	}
-	if taken == 0 || taken == 100 {
+	if taken == 0 || taken == most {
 		t.Fatalf("%d webhooks were taken", taken)
 	}
 	eventually(t, "an ingress that is not ready", func() bool { return notWritable(c, events.StreamCommands, events.StreamWebhooks) })
