@@ -74,8 +74,12 @@ func columnOf(field string) string {
 	return field
 }
 
-// readHeader returns for each place of a row the index of its column.
+// readHeader returns for each place of a row the index of its column. A row with far more places than there are columns is no
+// header, and gets one problem instead of one for each place: problems must not take more memory than the file.
 func readHeader(line int, header []string) ([]int, []problem) {
+	if n, most := len(header), 3*len(columns); n > most {
+		return nil, []problem{{line, fmt.Sprintf("column %d", most+1), fmt.Sprintf("there are %d columns, and at most %d are read; the first line must name the columns", n, most)}}
+	}
 	var found []problem
 	order, seen := make([]int, len(header)), map[int]bool{}
 	for place, name := range header {

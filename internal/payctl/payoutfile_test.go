@@ -62,6 +62,7 @@ func TestBadFiles(t *testing.T) {
 		{"only a header", header, "line 1: no payouts below"},
 		{"no header", line, "line 1, column 1: is not a payout column"},
 		{"a column is missing", strings.Replace(header, "customer.email,", "", 1), "line 1, customer.email: the column is missing"},
+		{"far too many columns", header + strings.Repeat(",", 60), "line 1, column 37: there are 72 columns, and at most 36 are read"},
 		{"an unknown column", header + ",customer.phone", "line 1, column 13: is not a payout column"},
 		{"the signature", header + ",general.signature", "line 1, column 13: signature is not a column"},
 		{"a column twice", header + ",payment_id", "line 1, general.payment_id: occurs twice"},
