@@ -78,7 +78,7 @@ func TestALogThatLostItsPastIsNotWorkedWith(t *testing.T) {
 
 	s.happens(ctx, "the worker's refusal", func() bool {
 		ready, body := ready()
-		return !ready && strings.Contains(body, "lost its past") && strings.Contains(body, "payctl log accept")
+		return !ready && strings.Contains(body, "lost events") && strings.Contains(body, "payctl log accept")
 	})
 	s.Config = plain
 	s.Process(shipped(t, "worker"), "second", "nothing is executed: the log lost events")
