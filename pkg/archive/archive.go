@@ -105,8 +105,10 @@ func (a *Archiver) becomes(problem error) {
 func (a *Archiver) Run(ctx context.Context) error {
 	defer a.metrics.close()
 	watching, stop := context.WithCancel(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() { a.watch(watching) })
+	defer watch.Wait()
 	defer stop()
-	go a.watch(watching)
 	err := a.untilDone(ctx, "open the archive's database", func() (err error) {
 		a.store, err = a.o.Open(ctx)
 		return err
