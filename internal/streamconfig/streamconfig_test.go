@@ -1,0 +1,39 @@
+package streamconfig_test
+
+import (
+	"reflect"
+	"slices"
+	"testing"
+
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
+)
+
+// Every setting of the streams comes from the configuration or has a value of its own; one that is left out here would be
+// zero, whatever the file says.
+func TestEverySettingHasAValue(t *testing.T) {
+	cfg := config.Defaults()
+	cfg.NATS.Accounts, cfg.NATS.Upstreams, cfg.NATS.Ledgers = true, []string{"shop"}, []string{"books"}
+	cfg.NATS.Replicas = 3
+	streams := streamconfig.Of(cfg)
+	if err := streams.Validate(); err != nil {
+		t.Error(err)
+	}
+	value := reflect.ValueOf(streams)
+	var zero []string
+	for i := range value.NumField() {
+		if value.Field(i).IsZero() {
+			zero = append(zero, value.Type().Field(i).Name)
+		}
+	}
+	if len(zero) > 0 {
+		t.Errorf("%q are zero", zero)
+	}
+	if streams.Replicas != 3 || !slices.Equal(streams.Upstreams, cfg.NATS.Upstreams) || !slices.Equal(streams.Ledgers, cfg.NATS.Ledgers) ||
+		streams.PaymentRetention != cfg.NATS.PaymentsRetention || streams.WebhookRetention != cfg.NATS.WebhooksRetention ||
+		streams.DeadLetterRetention != cfg.NATS.DeadLettersRetention || streams.AuditRetention != cfg.NATS.AuditRetention ||
+		streams.ActionRetention != cfg.NATS.ActionsRetention || streams.AckWait != cfg.Worker.AckWait ||
+		streams.OrphanAfter != cfg.Worker.UnknownProviderFor || streams.DeadLetterBytes != int64(cfg.NATS.DeadLettersBytes) {
+		t.Errorf("of %+v: %+v", cfg.NATS, streams)
+	}
+}
