@@ -77,7 +77,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitCode(err, stderr)
 }
 
-// exitCode says what went wrong, unless the campaign has told it already, with its last line.
+// exitCode says what went wrong, unless the campaign has printed it already, with its last line.
 func exitCode(err error, stderr io.Writer) int {
 	switch {
 	case err == nil:

@@ -68,7 +68,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return app.ExitOK
 }
 
-// play tells the scenario and says whether everything was as it must be.
+// play runs the scenario and says whether everything was as it must be.
 func play(ctx context.Context, s *stack, stdout io.Writer, began time.Time) error {
 	ctx, cancel := context.WithTimeout(ctx, scenarioTimeout)
 	defer cancel()

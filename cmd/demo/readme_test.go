@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// leftOut stands in README where lines of the scenario are left out.
+// leftOut marks in README where lines of the scenario are left out.
 const leftOut = "…"
 
 // transcriptOf returns the lines that README shows.
@@ -22,7 +22,7 @@ func transcriptOf(t *testing.T, readme string) []string {
 }
 
 // varies is what differs from one run of the scenario to the next. A timeline may have more events on a slow
-// machine: its first and its last stay the same. The bank's name stands in the provider's answer only: it is not known
+// machine: its first and its last stay the same. The bank's name is in the provider's answer only: it is not known
 // where the answer came too late, and the payment was looked up.
 var varies = []struct {
 	what *regexp.Regexp

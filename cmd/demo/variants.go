@@ -57,7 +57,7 @@ func (t *teller) customerPays(ctx context.Context, ref payment.Ref) error {
 	return t.stack.Sandbox.Pay(ref.Provider, ref.Order, 0)
 }
 
-// visit opens a Payment Page: only with it the provider hears of the payment. Other links lead to pages
+// visit opens a Payment Page: only with it the provider learns of the payment. Other links lead to pages
 // that the sandbox does not have.
 func (t *teller) visit(ctx context.Context, ref payment.Ref, to *payment.Redirect) error {
 	if ref.Provider != testenv.ECommPay && ref.Provider != testenv.ECommPayRedirect || to.Method != http.MethodGet {

@@ -87,7 +87,7 @@ func (f *flags) configs(changed func(flag string) bool, stdout io.Writer) ([]acc
 	return readConfig(f.config)
 }
 
-// payonceKeys stand at the top of a configuration of payonce itself, and never in one of the sandbox.
+// payonceKeys are at the top of a configuration of payonce itself, and never in one of the sandbox.
 var payonceKeys = []string{"nats", "redis", "ingress", "worker", "providers"}
 
 func readConfig(path string) ([]accountConfig, error) {

@@ -64,7 +64,7 @@ containers, and the API key and Grafana's password to the owner of the folder.`,
 	return c
 }
 
-// redisHosts are the servers and Sentinels of docker-compose.yml, by name and by the address that Sentinels tell.
+// redisHosts are the servers and Sentinels of docker-compose.yml, by name and by the address that Sentinels return.
 var redisHosts = []string{
 	"redis-1", "redis-2", "sentinel", "localhost", "172.31.250.11", "172.31.250.12", "172.31.250.21", "172.31.250.22", "172.31.250.23",
 }
@@ -163,7 +163,7 @@ func give(dir string, owner int) error {
 			return errors.Join(os.Chmod(path, 0o711), os.Lchown(path, owner, owner))
 		case entry.Name() == apiKeyFile, entry.Name() == adminPasswordFile:
 			return os.Lchown(path, person, person)
-		case entry.Name() == "ca.pem": // no secret: whoever connects needs it
+		case entry.Name() == "ca.pem": // not a secret: every client needs it
 			return errors.Join(os.Chmod(path, 0o644), os.Lchown(path, owner, owner))
 		}
 		return os.Lchown(path, owner, owner)

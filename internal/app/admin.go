@@ -23,7 +23,7 @@ const (
 	MetricBuild = "payonce.build_info" // always 1, by service and version
 )
 
-// health says whether a service can work. Until it is told how to find out, it cannot.
+// health says whether a service can work. Before becomes is called, it cannot.
 type health struct {
 	ready atomic.Pointer[func() error]
 }
@@ -37,7 +37,7 @@ func (h *health) check() error {
 	return errStarting
 }
 
-// becomes tells how to find out whether the service can work.
+// becomes sets how to find out whether the service can work.
 func (h *health) becomes(ready func() error) {
 	if h != nil {
 		h.ready.Store(&ready)
@@ -47,8 +47,8 @@ func (h *health) becomes(ready func() error) {
 // telemetryTimeout bounds how long a service that stops waits for its last telemetry to be taken.
 const telemetryTimeout = 5 * time.Second
 
-// observed returns a service's Run that has telemetry and, where it is configured, a listener for those who
-// look after the service: /metrics, /healthz and /readyz.
+// observed returns a service's Run that has telemetry and, where it is configured, a listener for the
+// operators: /metrics, /healthz and /readyz.
 func observed(run func(context.Context, Runtime, func(string)) error, address func(config.Config) string) func(context.Context, Runtime, func(string)) error {
 	return func(ctx context.Context, rt Runtime, ready func(string)) error {
 		at := address(rt.Config)
@@ -80,7 +80,7 @@ func observed(run func(context.Context, Runtime, func(string)) error, address fu
 	}
 }
 
-// openAdmin listens for those who look after the service, if an address is configured.
+// openAdmin listens for the operators' requests, if an address is configured.
 func openAdmin(ctx context.Context, rt Runtime, address string, metrics http.Handler) (stop func(), err error) {
 	if address == "" {
 		return func() {}, nil

@@ -15,7 +15,7 @@ import (
 	"payonce/test/testenv"
 )
 
-// adminOf starts a service with a listener for those who look after it, and returns where that is.
+// adminOf starts a service with an admin listener, and returns its address.
 func adminOf(t *testing.T, service app.Service, nats *natstest.Server) string {
 	t.Helper()
 	s := configured(t, nats.URL())

@@ -57,8 +57,8 @@ type Runtime struct {
 	role  config.Role   // what it is for
 	files *config.Files // what it was read from
 
-	health   *health // nil where nobody asks
-	measured bool    // whether somebody is given metrics
+	health   *health // nil where observed did not set it
+	measured bool    // whether metrics are exported or scraped
 }
 
 // Service is a program that runs until ctx ends.

@@ -58,7 +58,7 @@ func runArchive(ctx context.Context, rt Runtime, ready func(string)) error {
 	return group.Wait()
 }
 
-// tryLog connects. An archive may not make streams: it waits for one that somebody else makes.
+// tryLog connects. An archive may not make streams: it waits until an operator or another service makes it.
 func tryLog(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

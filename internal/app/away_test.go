@@ -27,7 +27,7 @@ type beginning struct {
 	archive string // the file of its archive
 }
 
-// begin starts a service with a listener for those who look after it.
+// begin starts a service with an admin listener.
 func begin(t *testing.T, service app.Service, nats string) *beginning {
 	t.Helper()
 	s := configured(t, nats)

@@ -22,7 +22,7 @@ type state string
 const (
 	good      state = "ok"
 	unchecked state = "not checked" // nothing can be said about it from here
-	warned    state = "warning"     // it works, and somebody should look at it
+	warned    state = "warning"     // it works, and an operator should look at it
 	failed    state = "FAILED"
 )
 
@@ -121,7 +121,7 @@ func logFindings(rt Runtime, rows []finding) error {
 	return nil
 }
 
-// checkConfiguration speaks of the configuration, which was validated when it was read: in production a key
+// checkConfiguration reports the configuration, which was validated when it was read: in production a key
 // of the sandbox is refused there.
 func checkConfiguration(_ context.Context, rt Runtime) []finding {
 	rows := []finding{{check: "configuration", state: good,
@@ -150,7 +150,7 @@ func checkCredentials(rt Runtime) finding {
 	return row
 }
 
-// checkHours tells which providers are closed now, and when the closed days of one are not known for long any more.
+// checkHours reports which providers are closed now, and when the closed days of one are not known for long any more.
 func checkHours(_ context.Context, rt Runtime) []finding {
 	var rows []finding
 	for _, name := range rt.Connectors.Names() {

@@ -123,7 +123,7 @@ func TestCheckPrintsATable(t *testing.T) {
 	}
 }
 
-// Every fault is told with what to do, ends --check with 1 or not, and does or does not keep a worker from starting.
+// Every fault is reported with what to do, ends --check with 1 or not, and does or does not keep a worker from starting.
 func TestCheckFindsFaults(t *testing.T) {
 	late := func(by time.Duration) http.HandlerFunc {
 		return func(w http.ResponseWriter, _ *http.Request) {

@@ -97,7 +97,7 @@ func (h *heartbeats) run(ctx context.Context) error {
 	}
 }
 
-// follow counts the open payments, and gives them as metrics where somebody reads these.
+// follow counts the open payments, and reports them as metrics where metrics are exported or scraped.
 func (h *heartbeats) follow(ctx context.Context) {
 	if h.rt.measured {
 		end, err := h.open.Report(h.rt.Connectors.Names())
@@ -185,7 +185,7 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 	return beat
 }
 
-// digest tells configurations apart without their secrets.
+// digest distinguishes configurations without their secrets.
 func digest(rt Runtime) string {
 	sum := sha256.Sum256([]byte(rt.Config.Summary()))
 	return hex.EncodeToString(sum[:6])

@@ -22,7 +22,7 @@ providers:
 `
 
 // A shorter lease waits for a restart, so the shorter settling delay that fits to it must wait, too: until then
-// "I do not know this order" would be believed while a worker that stood still can send it.
+// "I do not know this order" would be believed while a worker that was suspended can send it.
 func TestAReloadKeepsTheSettlingDelayOverTheLeaseInEffect(t *testing.T) {
 	dir := t.TempDir()
 	path := filepath.Join(dir, "payonce.yaml")

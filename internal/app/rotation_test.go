@@ -261,7 +261,7 @@ func TestRotationWithoutRestart(t *testing.T) {
 	r.mustBe(401, "the first secret, retired", r.webhook(firstSecret))
 
 	r.change(notTaken, map[string]string{"secret": ""})
-	r.change(notTaken, map[string]string{"shop.sha256": "nonsense"}) // another bad one is told again
+	r.change(notTaken, map[string]string{"shop.sha256": "nonsense"}) // another bad one is reported again
 	r.mustBe(200, "the first key after bad files", list(r.client, oldKey))
 	r.mustBe(200, "the second secret after bad files", r.webhook(secondSecret))
 	r.change(taken, map[string]string{"shop.sha256": hashOf(t, newKey), "secret": secondSecret})

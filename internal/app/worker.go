@@ -130,7 +130,7 @@ func Threshold(cfg config.Config) func(provider string) time.Duration {
 }
 
 // lookupSlots is how many payments of one step of a provider's lookup schedule a worker looks up at the same time:
-// nobody waits for them, and they must not crowd out what somebody waits for. But each can hang for a whole
+// no client waits for them, and they must not crowd out the work that a client waits for. But each can hang for a whole
 // submit_timeout: 300 that hang take 5 minutes with the default, half of the first step.
 const lookupSlots = 16
 
@@ -151,7 +151,7 @@ func Open(rt Runtime) []reconcile.Provider {
 	return providers
 }
 
-// sweepEvery is how often a worker looks for commands of providers that nobody works on, at most.
+// sweepEvery is how often a worker looks for commands of providers that no worker serves, at most.
 const sweepEvery = 30 * time.Second
 
 // sweep gives commands up that no worker of any configuration will ever take, and puts those back that the

@@ -13,7 +13,7 @@ var errBody = errors.New("the body is not one JSON value in UTF-8")
 
 // rewrite writes a JSON document again without blanks and with its texts unescaped, so that "\ud64d" and
 // "홍" are the same, while numbers, order and doubled names stay as they were written. edit says for each
-// name of an object under which name it stays, and whether it stays at all; path names what it stands in,
+// name of an object under which name it stays, and whether it stays at all; path names what it is in,
 // and "[]" stands for the place in a list.
 func rewrite(body []byte, edit func(path []string, name string) (string, bool)) ([]byte, error) {
 	if !utf8.Valid(body) {
@@ -97,7 +97,7 @@ func (w *writer) list(out *bytes.Buffer, path []string) error {
 	return err
 }
 
-// lineSeparators are escaped by encoding/json whatever it is told. A backslash before the escape is itself
+// lineSeparators are escaped by encoding/json whatever its options. A backslash before the escape is itself
 // escaped, so pairs of them are passed over.
 var lineSeparators = strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029")
 

@@ -88,7 +88,7 @@ func readHeader(line int, header []string) ([]int, []problem) {
 		switch {
 		case name == "signature" || name == "general.signature" || name == "general_signature":
 			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "signature is not a column of this file: each request is signed when it is sent"})
-		case !known: // not shown: without a header it is somebody's data
+		case !known: // not shown: without a header it is a person's data
 			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "is not a payout column; the first line must name the columns"})
 		case seen[i]:
 			found = append(found, problem{line, columns[i].name, "occurs twice"})

@@ -53,7 +53,7 @@ func (h actionFlags) person() (operator.Person, error) {
 	return p, nil
 }
 
-// nameFromServer is the name until the server has told it.
+// nameFromServer is the name until the server has returned it.
 const nameFromServer = "?"
 
 // whoIs returns the person with the name of the NATS account that payctl is logged in to, where the server has one for each

@@ -11,7 +11,7 @@ import (
 	"payonce/test/alloctest"
 )
 
-// Lines are counted whatever stands in them: also those with too few columns, and those that are no CSV.
+// Lines are counted whatever is in them: also those with too few columns, and those that are no CSV.
 func TestLinesAreBounded(t *testing.T) {
 	var found problems
 	read := 0

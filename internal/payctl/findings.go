@@ -40,7 +40,7 @@ func newComparison(q *question, statement *reconcile.Statement) *comparison {
 	}
 }
 
-// write prints it. The summary stands where it does not break the format.
+// write prints it. The summary goes where it does not break the format.
 func (c *comparison) write(out, beside io.Writer, format string) error {
 	var err error
 	switch format {

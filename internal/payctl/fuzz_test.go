@@ -17,7 +17,7 @@ import (
 )
 
 // FuzzPayoutFile reads anything as a file of payouts. What has no problem is a list of valid commands, and
-// every problem stands at a line of the file.
+// every problem is at a line of the file.
 func FuzzPayoutFile(f *testing.F) {
 	const header = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
 	const line = "200,P-1,100,Kon,Do,do@mail.com,248.1.1.1,950-001413-01-010,Do,140,10000,KRW"
@@ -52,7 +52,7 @@ func FuzzPayoutFile(f *testing.F) {
 }
 
 // FuzzStatementFile reads anything as a provider's records. What has no problem are lines that can be compared, no more than
-// the file has, and every problem stands at a line.
+// the file has, and every problem is at a line.
 func FuzzStatementFile(f *testing.F) {
 	const header = "order,operation,amount,settled_amount,currency,status,reference,created_at,completed_at"
 	const line = "P-1,deposit,10000,9000,KRW,paid,PR-1,2026-11-22 09:00:05,2026-11-22T09:01:00Z"

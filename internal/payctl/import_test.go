@@ -92,7 +92,7 @@ func TestImportAgain(t *testing.T) {
 	importFile(t, config, changed, "--json").expect(t, 1, "\"conflicts\": [\n 3,\n 4\n ]", "")
 }
 
-// A payout that somebody else ordered, in the queue or in the log, is no import of ours.
+// A payout that another client ordered, in the queue or in the log, isn't an import of ours.
 func TestImportConflictsWithOthers(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)

@@ -100,8 +100,8 @@ func checkAudited(t *testing.T, conn *admin.Conn, bad uint64) {
 	}
 }
 
-// An outcome stays. What nobody knows anything of is a conflict, after a person said what it is, and can be ended by a person who
-// says the currency.
+// An outcome stays. A payment of which there is no readable record becomes a conflict once a person names its
+// operation, and a person who names the currency can end it.
 func TestLogSkipOfAnOutcomeAndOfNothing(t *testing.T) {
 	t.Parallel()
 	conn, url := streams(t)

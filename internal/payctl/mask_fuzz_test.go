@@ -11,7 +11,7 @@ import (
 	"payonce/pkg/connectors/masking"
 )
 
-// FuzzMaskBody masks anything. No text of a document is shown that does not stand in a plain field.
+// FuzzMaskBody masks anything. No text of a document is shown that is not in a plain field.
 func FuzzMaskBody(f *testing.F) {
 	for _, text := range []string{
 		`{"customer":{"name":"홍길동","phone":"010-1234-5678"},"amount":{"value":"10000","currency":"KRW"}}`,
@@ -39,7 +39,7 @@ func FuzzMaskBody(f *testing.F) {
 	})
 }
 
-// hiddenTexts returns what stands in a masked document and may not.
+// hiddenTexts returns what is in a masked document and may not be.
 func hiddenTexts(name string, value any) (texts []string) {
 	switch x := value.(type) {
 	case map[string]any:

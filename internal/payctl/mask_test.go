@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// What stands in a content of which only its shape may be shown.
+// What is in a content of which only its shape may be shown.
 func TestWhatIsMasked(t *testing.T) {
 	for content, shown := range map[string]string{
 		`{"amount":{"value":"10000","currency":"KRW"}}`:                `"10000"`,

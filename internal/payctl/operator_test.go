@@ -216,7 +216,7 @@ func TestReleaseNeverDelays(t *testing.T) {
 	}
 }
 
-// The first due stands first, what has no event in the log is shown too, and a time is not before itself.
+// The first due comes first, what has no event in the log is shown too, and a time is not before itself.
 func TestParkedListIsInTheOrderOfTime(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
@@ -375,7 +375,7 @@ func client(t *testing.T, url string) njs.JetStream {
 	return js
 }
 
-// Dead letters are read in pages; the last one stands alone on its page.
+// Dead letters are read in pages; the last one is alone on its page.
 func TestAllDeadLettersAreListed(t *testing.T) {
 	t.Parallel()
 	_, url := streams(t)

@@ -106,7 +106,7 @@ func (f *file) row(line int, row []string) {
 	f.payouts = append(f.payouts, payout{line, cmd})
 }
 
-// duplicate reports an order number that stands in an earlier line.
+// duplicate reports an order number that is in an earlier line.
 func (f *file) duplicate(line int, order string) {
 	if first, doubled := f.lines[order]; doubled && order != "" {
 		f.report(line, orderColumn, fmt.Sprintf("stands in line %d already", first))

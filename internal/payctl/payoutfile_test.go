@@ -221,7 +221,7 @@ func TestImportReadsTheComposedForm(t *testing.T) {
 	importFile(t, config, file(t, "b.csv", header+"\n"+strings.Replace(line, "Kon,Do", "길동,홍", 1))).expect(t, 0, "0 new, 1 already there", "")
 }
 
-// Bank ids are compared with what the provider says, before anything is sent; when it says nothing, that is told.
+// Bank ids are compared with what the provider says, before anything is sent; when it says nothing, that is reported.
 func TestImportComparesBanks(t *testing.T) {
 	t.Parallel()
 	content := header + "\n" + swap(",140,", ",751,") + "\n" + nth(2)

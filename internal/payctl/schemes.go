@@ -99,7 +99,7 @@ func (s *ecommpayScheme) verify(body []byte, signature *string) (refused, err er
 	return nil, errNotValid
 }
 
-// signatureIn returns the signature in the root or in "general", where it must stand once.
+// signatureIn returns the signature in the root or in "general", where it must occur once.
 func (s *ecommpayScheme) signatureIn(body []byte) (string, error) {
 	var found []string
 	_, err := rewrite(body, func(path []string, name string) (string, bool) {

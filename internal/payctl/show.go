@@ -75,7 +75,7 @@ const (
 	nowhere place = "none"   // has left the queue
 )
 
-// timeline is a payment and how it came to stand as it does.
+// timeline is a payment and how it came to its status.
 type timeline struct {
 	payment.Ref
 	Payment payment.Payment `json:"payment"`
@@ -233,7 +233,7 @@ func placeOf(m events.Message) place {
 	return parked
 }
 
-// asQueued is the payment of a command that nobody has begun. Of one that cannot be read only the name is
+// asQueued is the payment of a command that no worker has begun. Of one that cannot be read only the name is
 // known; it will become a dead letter.
 func asQueued(m events.Message, ref payment.Ref) payment.Payment {
 	cmd, err := events.DecodeCommand(m)

@@ -101,7 +101,7 @@ func (f *statementFile) report(line int, column, text string) {
 	f.problems.report(line, column, text)
 }
 
-// header finds the columns. Names that nobody asked for are an error, unless the names were given: a file of
+// header finds the columns. Names that payctl does not read are an error, unless the names were given: a file of
 // a provider has more than we read, and a slip in ours must not make a column vanish.
 func (f *statementFile) header(line int, names []string) bool {
 	theirs := map[string]string{} // their name → ours
@@ -120,7 +120,7 @@ func (f *statementFile) header(line int, names []string) bool {
 			f.report(line, ours, "occurs twice")
 		case wanted:
 			f.place[ours] = place
-		case len(f.form.columns) == 0: // not shown: without a header it is somebody's data
+		case len(f.form.columns) == 0: // not shown: without a header it is a person's data
 			f.report(line, fmt.Sprintf("column %d", place+1), "is not a statement column; the first line must name the columns, or --columns must map them")
 		}
 	}

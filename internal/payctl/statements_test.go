@@ -59,7 +59,7 @@ func newHouse(t *testing.T) *house {
 	h := &house{t: t}
 	h.box, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: []sandbox.AccountConfig{{
 		Name: other, Protocol: protocol, Balance: 1_000_000_000, MoveDelay: time.Millisecond,
-		Faults: []sandbox.Fault{{Name: sandbox.LostCallback}}, // there is nobody to call
+		Faults: []sandbox.Fault{{Name: sandbox.LostCallback}}, // no ingress takes its callbacks
 	}}})
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestCompareWithTheProvider(t *testing.T) {
 	h.must(h.box.SetFaults(other, "twice", sandbox.Fault{Name: sandbox.AcceptDuplicates}))
 	twice := h.pay(payment.Deposit, "twice")
 	h.settle(twice)
-	h.submit(twice) // somebody sends it again
+	h.submit(twice) // another client sends it again
 	h.submit(h.order(payment.Deposit, "not-ours"))
 	lost := h.order(payment.Payout, "never-there") // they never had it, and said that it was paid
 	h.observe(lost, payment.Observation{Kind: payment.Intend, Source: payment.FromWorker})

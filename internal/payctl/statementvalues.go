@@ -37,7 +37,7 @@ func (v statementValues) text(column string, required bool) string {
 	return value
 }
 
-// kind reads the status. What nobody said the meaning of is indeterminate, which is a finding: it is never guessed.
+// kind reads the status. A word without a known meaning is indeterminate, which is a finding: it is never guessed.
 func (v statementValues) kind() payment.Kind {
 	word := v.text(statementStatus, true)
 	if ours, said := v.file.form.statuses[word]; said {

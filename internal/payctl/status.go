@@ -95,7 +95,7 @@ func (e Env) statusProviders(cfg config.Config) ([]status.ProviderConfig, error)
 	return all, err
 }
 
-// natsAway stands for everything that NATS would be asked.
+// natsAway replaces everything that NATS would be asked.
 type natsAway struct{ err error }
 
 func (n natsAway) Heartbeats(context.Context) (map[string][]byte, error) { return nil, n.err }

@@ -38,7 +38,7 @@ func TestStreams(t *testing.T) {
 	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: PAYMENTS consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "1 differences are left")
 	run(t, "", "streams", "diff", "--json", "--config", longer).expect(t, 1, `"field": "max_age"`, "--update")
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 7", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
-	// A shorter memory would forget payments: nobody gets that by a flag.
+	// A shorter memory would forget payments: no flag allows that.
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
 	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "match their definition")
 	// Each of the three that did or tried something left its intent and its result; applying nothing left none.

@@ -95,7 +95,7 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*admin.Conn, error) {
 // clockWarning is how far this machine's clock may differ from NATS's before a person is told.
 const clockWarning = 2 * time.Second
 
-// measure asks NATS for its time. Where the streams do not stand yet there is no answer, and this machine's time is taken.
+// measure asks NATS for its time. Where the streams do not exist yet there is no answer, and this machine's time is taken.
 func (e Env) measure(ctx context.Context, conn *jetstream.Conn) {
 	ctx, cancel := context.WithTimeout(ctx, clockWarning)
 	defer cancel()

@@ -65,7 +65,7 @@ func (s timeline) print(w io.Writer) error {
 	return nil
 }
 
-// header is what stands above the timeline: names and values, without those that are empty.
+// header is what is shown above the timeline: names and values, without those that are empty.
 func (s timeline) header() [][2]string {
 	p := s.Payment
 	lines := [][2]string{
@@ -100,7 +100,7 @@ func (s timeline) header() [][2]string {
 	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
 }
 
-// unreadableLine says that the payment can stand otherwise than it is shown.
+// unreadableLine says that the payment's state can differ from what is shown.
 func (s timeline) unreadableLine() string {
 	if len(s.Unreadable) == 0 {
 		return ""

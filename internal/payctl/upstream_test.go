@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/queue"
 )
 
-// Whose payment it is stands in what a person sees, and in what is recorded of what the person did.
+// Whose payment it is appears in what a person sees, and in what is recorded of what the person did.
 func TestUpstreamIsShownAndRecorded(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)

@@ -69,7 +69,7 @@ func TestRefusedWebhooks(t *testing.T) {
 	run(t, "", "webhooks", "refused", "show", "4", "--config", config).expect(t, payctl.ExitFailed, "", "no such refused webhook; see payctl webhooks refused list")
 	run(t, "", "webhooks", "refused", "show", "x", "--config", config).expect(t, payctl.ExitUsage, "", "is not the number")
 
-	// What somebody else wrote there is shown as what it is.
+	// A record that another program wrote there is shown as what it is.
 	nc, err := nats.Connect(url)
 	if err != nil {
 		t.Fatal(err)

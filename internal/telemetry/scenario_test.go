@@ -249,7 +249,7 @@ func found(out string, texts []string) (leaks []string) {
 }
 
 // checkMasking pays in every way of every provider, at the log level debug, and searches everything that comes
-// out: logs, spans, metrics, events without what the customer is told to do.
+// out: logs, spans, metrics, events without the customer's instructions.
 func (s *system) checkMasking(t *testing.T) {
 	for i, v := range testenv.Variants() {
 		s.pay(v, payment.Ref{Provider: v.Account, Order: fmt.Sprintf("MASKED-%d", i)}, "")
@@ -284,7 +284,7 @@ func (s *system) checkMasking(t *testing.T) {
 	s.plantLeaks(t, texts)
 }
 
-// forgedWebhook is refused, and what it holds is nobody's to see either.
+// forgedWebhook is refused, and what it holds must not be shown either.
 func (s *system) forgedWebhook() {
 	body := `{"order":"x","name":"홍길동","phone":"01012345678"}`
 	reply, err := http.Post("http://"+s.At.Listen+"/webhooks/"+testenv.TeemoPay, "application/json", strings.NewReader(body))

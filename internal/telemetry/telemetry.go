@@ -1,5 +1,5 @@
 // Package telemetry says where metrics and traces of a program go: to an OpenTelemetry collector, where the
-// environment names one, and to whoever asks for /metrics. The rest of the program knows only the API of
+// environment names one, and to clients that scrape /metrics. The rest of the program knows only the API of
 // OpenTelemetry; where this package starts nothing, that API does nothing and costs nothing.
 package telemetry
 
@@ -32,7 +32,7 @@ type Options struct {
 	Version  string
 	// Scraped says that metrics are asked for by HTTP, see [Telemetry.Metrics].
 	Scraped bool
-	// Logger hears of telemetry that could not be delivered.
+	// Logger reports telemetry that could not be delivered.
 	Logger *slog.Logger
 }
 
@@ -131,7 +131,7 @@ func (t *Telemetry) startMetrics(ctx context.Context, o Options, about *resource
 // Metrics answers GET /metrics in the text format of Prometheus. It is nil unless [Options].Scraped was set.
 func (t *Telemetry) Metrics() http.Handler { return t.metrics }
 
-// Measures reports whether anybody is given metrics.
+// Measures reports whether metrics are exported or scraped.
 func (t *Telemetry) Measures() bool { return t.measures }
 
 // Stop sends what was not sent yet, until ctx ends.

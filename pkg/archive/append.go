@@ -202,7 +202,7 @@ func (s *Store) insertEvents(ctx context.Context, tx *sql.Tx, rows []stored) err
 	return s.insert(ctx, tx, "events ("+eventColumns+")", "", values)
 }
 
-// updatePayments writes how the payments of these events stand after them. last is the position before.
+// updatePayments writes the state of the payments of these events after them. last is the position before.
 func (s *Store) updatePayments(ctx context.Context, tx *sql.Tx, rows []stored, last uint64) error {
 	before, err := s.readRows(ctx, tx, rows)
 	if err != nil {

@@ -189,7 +189,7 @@ func TestDiskFull(t *testing.T) {
 	_ = s.Close() // before the disk goes
 }
 
-// A database that was restored from an older copy reads again what it lacks, although the broker was told that it is stored.
+// A database that was restored from an older copy reads again what it lacks, although it was acknowledged to the broker.
 func TestDatabaseRestoredFromAnOlderCopy(t *testing.T) {
 	_, conn := broker(t)
 	place := sqlite(t)

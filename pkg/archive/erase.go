@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Erased stands in the place of what was erased.
+// Erased replaces what was erased.
 const Erased = "[erased]"
 
 // Erase replaces what the archive holds of a payment's customer: the values of its metadata, and what the customer had to do,
@@ -57,7 +57,7 @@ func (s *Store) eraseEvents(ctx context.Context, tx *sql.Tx, ref payment.Ref) (c
 	return len(found), nil
 }
 
-// forgetErased lets SQLite overwrite what was erased also where it still stands in the file of its last writes.
+// forgetErased lets SQLite overwrite what was erased also where it still is in the file of its last writes.
 func (s *Store) forgetErased(ctx context.Context) error {
 	if s.postgres {
 		return nil

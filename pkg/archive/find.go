@@ -13,7 +13,7 @@ import (
 
 // few is how many payments are worth to be sorted. Where a part of the filter chooses more, going back in time from the newest
 // finds a page of them soon.
-// A part that stands alone needs no look at the payments themselves before they are sorted.
+// The only part of a filter needs no look at the payments themselves before they are sorted.
 const few, fewAlone = 10_000, 50_000
 
 // Find returns payments that the filter chooses, newest first: by when their first event was stored. It begins after the
@@ -141,7 +141,7 @@ func (q query) statement() (string, []any) {
 	return b.String(), args
 }
 
-// firstOf cuts a part that stands alone to the page that is looked for.
+// firstOf cuts the only part of a filter to the page that is looked for.
 func (q query) firstOf(where string, args []any) (string, []any) {
 	if q.times.where != "" {
 		where, args = where+" AND "+q.times.where, append(args, q.times.args...)
@@ -175,7 +175,7 @@ func scanEntry(rows *sql.Rows) (e search.Entry, err error) {
 	return e, nil
 }
 
-// Last returns a payment as it stands in the archive, or [events.ErrNoPayment].
+// Last returns a payment's state in the archive, or [events.ErrNoPayment].
 func (s *Store) Last(ctx context.Context, ref payment.Ref) (search.Entry, error) {
 	page, err := s.Find(ctx, search.Filter{Providers: []string{ref.Provider}, Order: ref.Order}, "", 1)
 	if err == nil && len(page.Entries) == 0 {

@@ -18,7 +18,7 @@ const nextSuffix = "_next"
 
 // Rebuild makes the archive again from the log, beside the one that serves, and then replaces its content in one transaction:
 // who reads sees the old content or the new one. What the log has forgotten is taken from the old content, and so are
-// erasures. otherLog gives up what was read from another log, which can't be told apart from this one's events; without it the
+// erasures. otherLog gives up what was read from another log, which looks like this one's events; without it the
 // error is [ErrOtherLog] or [ErrLogChanged]. progress is called now and then with the last sequence that was read.
 func (s *Store) Rebuild(ctx context.Context, log Log, batch int, otherLog bool, now func() time.Time, progress func(at, of uint64)) error {
 	bounds, err := log.LogBounds(ctx)

@@ -56,7 +56,7 @@ func (e stored) decoded() stored {
 	return e
 }
 
-// row is a payment as it stands.
+// row is the present state of a payment.
 type row struct {
 	payment.Payment
 	id         uint64 // sequence of its first event

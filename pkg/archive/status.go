@@ -12,7 +12,7 @@ import (
 // namedUnreadable is how many events that can't be read a [Status] names, the newest.
 const namedUnreadable = 50
 
-// Status says how the archive stands.
+// Status is the state of the archive.
 type Status struct {
 	Position
 	LogFirst uint64 `json:"log_first"` // the first event that the log still has

@@ -18,7 +18,7 @@ import (
 	"payonce/pkg/secret"
 )
 
-// DefaultSchema is where the tables stand in PostgreSQL.
+// DefaultSchema is the PostgreSQL schema of the tables.
 const DefaultSchema = "archive"
 
 // Place says where the database is: exactly one of File and URL is set.

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// decode appends the text of a string with escapes, and returns where it stands. Half of a surrogate pair becomes
+// decode appends the text of a string with escapes, and returns where it is. Half of a surrogate pair becomes
 // U+FFFD, as encoding/json has it.
 func (p *parser) decode(quoted string) (from, to uint32) {
 	begin := len(p.decoded)

@@ -1,6 +1,6 @@
-// Package boundedjson reads JSON that somebody sent whose signature or key was not checked yet. The work and the
+// Package boundedjson reads JSON from a sender whose signature or key was not checked yet. The work and the
 // memory grow with the length of the text and with nothing else: there are limits for nesting, values, names and the
-// paths to values, and reading stops at the first of them that is passed, at the first name that stands twice in an
+// paths to values, and reading stops at the first of them that is passed, at the first name that occurs twice in an
 // object and at the first byte that is not JSON.
 //
 // It is stricter than encoding/json, which takes the last of two equal names, ignores the case of names and replaces

@@ -3,7 +3,7 @@ package boundedjson
 // Error says why a text is not read. It holds nothing of the text.
 type Error struct {
 	Problem Problem
-	// Name is the path of the name that stands twice. It was chosen by the sender: show it with care.
+	// Name is the path of the name that occurs twice. It was chosen by the sender: show it with care.
 	Name string
 	// Offset is where reading stopped, in bytes; 0 when the whole text was refused.
 	Offset int

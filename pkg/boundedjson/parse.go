@@ -21,7 +21,7 @@ type Limits struct {
 	// Fold says which names are one name, by what it returns for them and for the name of the object that they stand
 	// in. Without it only names that are the same are one.
 	Fold func(object, name string) string
-	// Doubles lets names stand twice.
+	// Doubles lets names occur twice.
 	Doubles bool
 }
 
@@ -369,7 +369,7 @@ func (p *parser) digits() {
 	}
 }
 
-// quoted takes a text and returns where its content stands, decoded if it is to be kept.
+// quoted takes a text and returns where its content is, decoded if it is to be kept.
 func (p *parser) quoted(keep bool) (from, to uint32) {
 	start := p.at + 1
 	escaped := false

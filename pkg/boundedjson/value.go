@@ -85,7 +85,7 @@ func (v Value) Raw() string {
 	return v.doc.text[one.raw:one.rawEnd]
 }
 
-// Offsets returns where the value stands in the text that was parsed.
+// Offsets returns where the value is in the text that was parsed.
 func (v Value) Offsets() (from, to int) { return int(v.value().raw), int(v.value().rawEnd) }
 
 // Empty reports whether an object or a list has nothing inside.

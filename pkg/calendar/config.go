@@ -21,7 +21,7 @@ type Config struct {
 	// Days and Hours are what most providers need, see [Rule].
 	Days  string `yaml:"days"`
 	Hours string `yaml:"hours"`
-	// Week stands in place of Days and Hours where days differ.
+	// Week replaces Days and Hours where days differ.
 	Week []Rule `yaml:"week"`
 	// Closed lists extra closed days: a date of the provider's clock, then its name if wanted, e.g.
 	// "2026-09-25 Chuseok". The whole date is closed, and so are hours that would begin on it and end on

@@ -1,5 +1,5 @@
 // Package calendar knows when a payment provider is open. It is pure: no clock, no file, no network.
-// What depends on the country stands in configuration, because public holidays are announced at short
+// What depends on the country is in the configuration, because public holidays are announced at short
 // notice.
 //
 // A provider is open while the clock on its wall shows a time within its hours. So an hour that a

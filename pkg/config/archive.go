@@ -14,7 +14,7 @@ type Archive struct {
 	// File is the database of SQLite. URL, instead, is that of PostgreSQL, which can hold a password: give it as url_file.
 	File string       `yaml:"file"`
 	URL  secret.Value `yaml:"url"`
-	// Schema is where the tables stand in PostgreSQL.
+	// Schema is the PostgreSQL schema of the tables.
 	Schema string `yaml:"schema"`
 	// Consumer is the durable consumer of the log; Batch is how many events are stored in one transaction at most.
 	Consumer string `yaml:"consumer"`

@@ -32,7 +32,7 @@ func (s Source) Watched() (Source, *Files) {
 	return s, files
 }
 
-// look tells contents apart without keeping them. A file that cannot be read looks like its error.
+// look distinguishes contents without keeping them. A file that cannot be read looks like its error.
 func look(data []byte, err error) string {
 	if err != nil {
 		return "error: " + err.Error()

@@ -38,7 +38,7 @@ type Config struct {
 
 // NATS says where the broker is and how long its streams keep what they hold.
 type NATS struct {
-	// URLs of the servers. No user or password stands in them.
+	// URLs of the servers. They contain no user or password.
 	URLs []string `yaml:"urls"`
 	// Credentials is the content of a ".creds" file: a JWT and an nkey seed.
 	Credentials secret.Value `yaml:"credentials"`
@@ -57,8 +57,8 @@ type NATS struct {
 	WebhooksRetention time.Duration `yaml:"webhooks_retention"`
 	// DeadLettersRetention is how long a message that was given up is kept.
 	DeadLettersRetention time.Duration `yaml:"dead_letters_retention"`
-	// DeadLettersBytes bounds the dead letters that nobody has dealt with. Beyond it messages that would become one are tried
-	// again, until there is room.
+	// DeadLettersBytes bounds the dead letters that no operator has handled yet. Beyond it messages that would become
+	// one are tried again, until there is room.
 	DeadLettersBytes int `yaml:"dead_letters_bytes"`
 	// ActionsRetention is how long it is kept what the customer of a payment must do: the provider's page, or the account
 	// to transfer to. Both are personal, and worth nothing when the customer's time is over.
@@ -152,7 +152,7 @@ type Ingress struct {
 	// BackendTimeout bounds what NATS may take for one request.
 	BackendTimeout time.Duration `yaml:"backend_timeout"`
 	// AdminListen is host:port of a listener of its own for /metrics, /healthz and /readyz; empty for none.
-	// It asks nobody who they are: keep it off the public network.
+	// It does not authenticate clients: keep it off the public network.
 	AdminListen string `yaml:"admin_listen"`
 }
 
@@ -198,7 +198,7 @@ type Worker struct {
 	ClockWarning time.Duration `yaml:"clock_warning"`
 	ClockLimit   time.Duration `yaml:"clock_limit"`
 	// FenceKeptConnections asks Redis before each request to pay whether the order is still this worker's, also
-	// where the connection stood already.
+	// where the connection was open already.
 	FenceKeptConnections bool `yaml:"fence_kept_connections"`
 	// AckWait is after which time the broker redelivers a message that was not acknowledged.
 	AckWait time.Duration `yaml:"ack_wait"`

@@ -137,7 +137,7 @@ func fieldsOf(v reflect.Value, into map[string]reflect.Value, renamed map[string
 	}
 }
 
-// yamlName returns the key of a field, or "" for one that stands in no file.
+// yamlName returns the key of a field, or "" for one that is in no file.
 func yamlName(field reflect.StructField) string {
 	name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 	if !field.IsExported() || name == "-" {

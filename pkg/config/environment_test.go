@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/config"
 )
 
-// A production configuration refuses the sandbox's keys, wherever they stand.
+// A production configuration refuses the sandbox's keys, wherever they are.
 func TestProductionRefusesSandboxKeys(t *testing.T) {
 	const pem = "-----BEGIN PRIVATE KEY-----\nSandbox: payonce\n\nAA==\n-----END PRIVATE KEY-----\n"
 	type settings struct {

@@ -146,7 +146,7 @@ func TestExampleHoldsEveryKey(t *testing.T) {
 	}
 }
 
-// walkKeys calls see for each YAML key with the top section that it stands in.
+// walkKeys calls see for each YAML key with the top section that it is in.
 func walkKeys(t reflect.Type, section string, see func(section, key string)) {
 	for t.Kind() == reflect.Map || t.Kind() == reflect.Slice {
 		t = t.Elem()

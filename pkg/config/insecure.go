@@ -19,7 +19,7 @@ import (
 const (
 	PlainNATS            = "plain_nats"             // what is sent to a NATS server on another machine is not encrypted
 	PlainRedis           = "plain_redis"            // the same for Redis
-	RedisWithoutPassword = "redis_without_password" // whoever reaches Redis can change claims
+	RedisWithoutPassword = "redis_without_password" // any client that reaches Redis can change claims
 	WideTrustedProxies   = "wide_trusted_proxies"   // machines that are no proxies can say where a call comes from
 )
 
@@ -91,7 +91,7 @@ func wide(network netip.Prefix) bool {
 	return network.Bits() < widest || slices.ContainsFunc(private, whole)
 }
 
-// checkOwnSecrets reports passwords and API keys that anybody could guess or read.
+// checkOwnSecrets reports passwords and API keys that an attacker could guess or read.
 func (c *Config) checkOwnSecrets(p *problems) {
 	for key, value := range map[string]secret.Value{
 		"nats.password": c.NATS.Password, "redis.password": c.Redis.Password, "redis.sentinel_password": c.Redis.SentinelPassword,
@@ -114,7 +114,7 @@ func (c *Config) checkOwnSecrets(p *problems) {
 	}
 }
 
-// checkSecrets reports secrets of providers that anybody could guess or read, and those that two providers share.
+// checkSecrets reports secrets of providers that an attacker could guess or read, and those that two providers share.
 func (c *Config) checkSecrets(p *problems) {
 	holders := map[string]string{} // by fingerprint
 	for _, name := range slices.Sorted(maps.Keys(c.Providers)) {

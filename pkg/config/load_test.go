@@ -17,7 +17,7 @@ var update = flag.Bool("update", false, "write the golden files again")
 
 const (
 	testFile = "conf/payonce.yaml"
-	// password stands in files and variables of the tests and must never be shown.
+	// password is in files and variables of the tests and must never be shown.
 	password = "hunter2-hunter2-hunter2"
 )
 

@@ -55,7 +55,7 @@ type origin struct {
 	test     bool      // the environment is Test: keys of the sandbox are taken
 }
 
-// line returns where key stands; for a key that is left out, where the mapping stands that lacks it.
+// line returns where key is; for a key that is left out, where the mapping is that lacks it.
 func (o *origin) line(key string) int {
 	for key != "" {
 		for _, name := range []string{key, key + fileSuffix} {

@@ -122,7 +122,7 @@ func (c *Config) Settling() connectors.Settling {
 	return connectors.Settling{Lease: c.Worker.Lease, SubmitTimeout: c.Worker.SubmitTimeout, ClockBound: c.Worker.ClockBound}
 }
 
-// fieldProblem is how a kind speaks of one of its keys: "base_url: must be https", or without the colon.
+// fieldProblem is how a kind reports one of its keys: "base_url: must be https", or without the colon.
 var fieldProblem = regexp.MustCompile(`^([a-z][a-z0-9_]*)((?:\[\d+\]|\.[a-z][a-z0-9_]*)*):? (.+)$`)
 
 // addErrors reports what a kind found, problem by problem. One that begins with a key of the settings

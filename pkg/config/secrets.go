@@ -53,12 +53,12 @@ func secretProblems(text string) []string {
 	return found
 }
 
-// isPEM tells keys, certificates and credentials of NATS, which have many lines.
+// isPEM recognises keys, certificates and credentials of NATS, which have many lines.
 func isPEM(text string) bool { return strings.Contains(text, "-----BEGIN ") }
 
 var base64Line = regexp.MustCompile(`^[A-Za-z0-9+/]+={0,2}$`)
 
-// isWrapped tells a key in base64 without the lines of PEM around it: all lines but the last have one length.
+// isWrapped recognises a key in base64 without the lines of PEM around it: all lines but the last have one length.
 func isWrapped(text string) bool {
 	lines := strings.Split(strings.ReplaceAll(text, "\r\n", "\n"), "\n")
 	if len(lines) < 2 || len(lines[0]) < 64 {

@@ -77,7 +77,7 @@ func checkSecretProblems(t *testing.T, content string, err error, prefix string,
 	}
 }
 
-// A file that is no secret is told apart by how it was saved only.
+// A file that is not a secret is recognised only by how it was saved.
 func TestTextFilesAreUTF8(t *testing.T) {
 	for content, want := range map[string]string{
 		"text\n": "", "\xef\xbb\xbftext": "begins with a byte order mark", "\xff\xfet\x00": "is UTF-16",

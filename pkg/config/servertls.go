@@ -10,7 +10,7 @@ import (
 // Who must show a client certificate where ServerTLS has a ClientCA.
 const (
 	CertificatesAPI = "api" // upstream services; providers and probes need none
-	CertificatesAll = "all" // everybody
+	CertificatesAll = "all" // every client
 )
 
 // ServerTLS says how the ingress encrypts. Cert, Key and ClientCA are PEM texts, so they are given as

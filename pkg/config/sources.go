@@ -107,7 +107,7 @@ const (
 	sandboxPEM    = "Sandbox: payonce" // header of a PEM block
 )
 
-// refuseSandboxKey keeps the sandbox's keys out of production: with one of them anybody who has the
+// refuseSandboxKey keeps the sandbox's keys out of production: with one of them any person who has the
 // sandbox could settle payments.
 func (d decoder) refuseSandboxKey(text string, line int, key string) {
 	if !d.origin.test && (strings.HasPrefix(text, sandboxSecret) || strings.Contains(text, sandboxPEM)) {
@@ -120,7 +120,7 @@ func trimNewline(text string) string {
 	return strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
 }
 
-// othersRead are the permissions that let the group and everybody read.
+// othersRead are the permissions that let the group and all other users read.
 const othersRead = 0o044
 
 func (d decoder) warnOfReaders(path string, line int, key string) {

@@ -77,7 +77,7 @@ func writeValue(out *strings.Builder, name string, v reflect.Value, indent strin
 	}
 }
 
-// writeItem writes one entry of a list; the keys of a struct stand below a lone dash.
+// writeItem writes one entry of a list; the keys of a struct are below a lone dash.
 func writeItem(out *strings.Builder, v reflect.Value, indent string) {
 	if text, plain := showScalar(v); plain {
 		fmt.Fprintf(out, "%s- %s\n", indent, text)
@@ -89,7 +89,7 @@ func writeItem(out *strings.Builder, v reflect.Value, indent string) {
 	}
 }
 
-// showScalar returns a value that stands on one line.
+// showScalar returns a value that fits on one line.
 func showScalar(v reflect.Value) (text string, plain bool) {
 	switch x := v.Interface().(type) {
 	case secret.Value:

@@ -27,7 +27,7 @@ func (q Quota) validate(p *problems, key string, least int) {
 	p.within(key+".bytes_per_second", q.BytesPerSecond, least, maxBytesRate)
 }
 
-// validateOrderPrefixes refuses a prefix of nobody, because a misspelt name would reserve nothing.
+// validateOrderPrefixes refuses a prefix of an unknown upstream, because a misspelt name would reserve nothing.
 func (c *Config) validateOrderPrefixes(p *problems) {
 	if err := c.OrderPrefixes.Validate(); err != nil {
 		p.add("order_prefixes", "%s", strings.ReplaceAll(err.Error(), "\n", "; "))

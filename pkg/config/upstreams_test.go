@@ -7,7 +7,7 @@ import (
 	"payonce/pkg/config"
 )
 
-// Production wants to be told what each key is for: a key for all providers would be good for one that is added later, too.
+// Production requires each key to say what it is for: a key for all providers would be good for one that is added later, too.
 func TestKeyWithoutProviders(t *testing.T) {
 	key := func(more string) string {
 		return least + "allow_insecure: [redis_without_password]\ningress: {api_keys: [{name: a, providers: [acme-kr], sha256: " + strings.Repeat("1a", 32) + "}, {name: b, sha256: " + hash + more + "}]}\n"

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// published are hashes of secrets that anybody can read, so that none of them stands in the program: [fingerprint] of the
-// sample keys that stand in the providers' documents and SDKs, and of what documents use as a placeholder.
+// published are hashes of public secrets, so that the program contains none of them: [fingerprint] of the
+// sample keys in the providers' documents and SDKs, and of what documents use as a placeholder.
 var published = []string{
 	"c54d2fc0573091e8b5a46943600e945826944ee3c2361deac87f15c4a5bcde19", // Diamond Pay, the signature page
 	"d92e1d277d6f2476a1117a23d6efca7c5d94b8778f3dd14eef23bb54a6e62a49", // Diamond Pay, the HMAC-SHA256 example
@@ -23,7 +23,7 @@ var published = []string{
 	"2a8e56bdd97d881a6a396dba3daa4bf64246d30e6c1d3cca1430250a8a3f113e", // TeemoPay, the key pair of its page about keys
 }
 
-// publishedAPIKeys are SHA-256 of API keys of this form that stand in documents and examples.
+// publishedAPIKeys are SHA-256 of API keys of this form in documents and examples.
 var publishedAPIKeys = []string{
 	"3eb1bd439947eb762998e566ccc2e099c791118b2f40579cc4f7da2b5061b7f9", // the sixteen digits in their order, twice
 	"e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", // nothing
@@ -105,7 +105,7 @@ func distinct(text string) int {
 	return len(slices.Compact(bytes))
 }
 
-// shortUnit is how long a text can be that makes a secret no better, however often it stands in it, also where it is cut off.
+// shortUnit is how long a text can be that makes a secret no better, however often it occurs in it, also where it is cut off.
 const shortUnit = 7
 
 // repeats reports whether a text is a shorter one again and again.

@@ -69,7 +69,7 @@ func TestGoodSecretsAreTaken(t *testing.T) {
 	}
 }
 
-// TeemoPay's page about keys prints a pair as an example. Who takes its public key believes anybody.
+// TeemoPay's page about keys prints a pair as an example. With its public key an account would accept any forgery.
 func TestThePublishedKeyPairIsRefused(t *testing.T) {
 	const published = `MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDYYiW70DK6/dmiLw7Aj1WIxFnDYt5AFYYMskeN00xcBPC8qWjn1tkfJncBdBMCdXBvtw1K2QcIHJ8xcSAjhxkySjeON7ufpqyDLzv5MWMTWjnIxhLdP3D29tAwkdY/lnG2qlhWz17YzOuDfY26h85TqigNuB6XscZ0EuFNbHX8xwIDAQAB`
 	private, _ := rsaPair(t)

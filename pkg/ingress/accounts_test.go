@@ -11,7 +11,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// tellingConnector is a provider that tells its banks for payouts and the balance, or err.
+// tellingConnector is a provider that returns its banks for payouts and the balance, or err.
 type tellingConnector struct {
 	fakeConnector
 	err error

@@ -186,7 +186,7 @@ func TestPreviousKeyHasTheRightsOfItsService(t *testing.T) {
 	}
 }
 
-// Upstream services must show a certificate beside their key, and one that nobody verified is none. That a
+// Upstream services must show a certificate beside their key, and an unverified one does not count. That a
 // verified one opens is shown with real files in internal/app.
 func TestClientCertificates(t *testing.T) {
 	b := newServer(t, func(o *ingress.Options) { o.ClientCertificates = true })

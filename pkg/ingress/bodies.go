@@ -23,7 +23,7 @@ type bodies struct {
 
 func newBodies(most int) *bodies { return &bodies{by: map[any]int{}, most: most} }
 
-// share is what somebody may have of the memory: an address, a provider or the holder of a key.
+// share is how much of the memory one sender may have: an address, a provider or the holder of a key.
 type share struct {
 	who  any
 	most int

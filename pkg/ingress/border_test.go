@@ -147,7 +147,7 @@ func (b *border) options(newID func() string) ingress.Options {
 	}
 }
 
-// stopped stops the clock of the log, whose billionths of a second now and then read like somebody's id number.
+// stopped stops the clock of the log, whose billionths of a second now and then read like a person's id number.
 func stopped(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == slog.TimeKey {
 		a.Value = slog.TimeValue(start)

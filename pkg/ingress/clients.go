@@ -26,7 +26,7 @@ func (c clients) mayCall(provider string, r *http.Request) bool {
 }
 
 // address returns the client's address: the connection's own or, behind a trusted proxy, the last one
-// in the proxy's header that is not itself a trusted proxy. What stands before that was written by the
+// in the proxy's header that is not itself a trusted proxy. What is before that was written by the
 // client.
 func (c clients) address(r *http.Request) (netip.Addr, bool) {
 	address, ok := parseAddress(r.RemoteAddr)

@@ -135,7 +135,7 @@ func (s *Server) check(cmd payment.Command) *problem {
 	return problemOf(connectors.Check(connector, cmd))
 }
 
-// unreadableCommand tells a document that is none from a field that is wrong.
+// unreadableCommand distinguishes a malformed document from a field that is wrong.
 func unreadableCommand(err error) *problem {
 	var wrong *events.CommandError
 	switch {

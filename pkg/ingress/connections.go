@@ -21,7 +21,7 @@ const (
 
 // Connections is a listener that bounds open connections: all together, and those of one address. Where there are as
 // many as may be, one that is not used gives its place to the next, and where all are used the next has to wait.
-// So nobody shuts others out with connections that do nothing. Give State to the http.Server that serves it.
+// So no client shuts others out with connections that do nothing. Give State to the http.Server that serves it.
 type Connections struct {
 	net.Listener
 	most, perAddress int
@@ -138,7 +138,7 @@ func (c *Connections) State(conn net.Conn, state http.ConnState) {
 	switch {
 	case state == http.StateIdle && one.unused == nil:
 		one.unused = c.unused.PushBack(one)
-		c.freed.Signal() // whoever waits for a place can have this one's
+		c.freed.Signal() // a connection that waits for a place can have this one's
 	case state == http.StateActive && one.unused != nil:
 		c.unused.Remove(one.unused)
 		one.unused = nil

@@ -91,7 +91,7 @@ func closedFor(why string) []attribute.KeyValue {
 	return []attribute.KeyValue{attribute.String(ingress.AttributeReason, why)}
 }
 
-// Connections of one address that do nothing shut nobody out.
+// Connections of one address that do nothing shut no other address out.
 func TestConnectionsOfOneAddressAreBounded(t *testing.T) {
 	s := serveBounded(t, 8, 3)
 	var first []net.Conn

@@ -70,7 +70,7 @@ func newCounters() (counters, error) {
 }
 
 func (c counters) webhook(ctx context.Context, provider, outcome, refusal string) {
-	if !c.webhooks.Enabled(ctx) { // attributes would be made for nobody
+	if !c.webhooks.Enabled(ctx) { // no reader: attributes would be made in vain
 		return
 	}
 	c.webhooks.Add(ctx, 1, metric.WithAttributes(

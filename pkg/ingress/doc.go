@@ -1,6 +1,6 @@
 // Package ingress is the HTTP border: it takes commands from upstream services, webhooks from payment
 // providers, and shows payments. It decides nothing about money: what it takes goes into the queue,
-// and what it shows stands in the log.
+// and what it shows is in the log.
 //
 //	POST /v1/deposits, POST /v1/payouts                  take a command           202
 //	GET  /v1/payments/{provider}/{order}                 the payment as it stands 200, 304
@@ -53,7 +53,7 @@
 // # Whose payment it is
 //
 // A payment belongs to the upstream whose key asked for it ([APIKey]). To any other it does not exist: every request about
-// it is answered as for an order that nobody knows, after the same reads. Its number is taken all the same. Payments
+// it is answered as for an unknown order, after the same reads. Its number is taken all the same. Payments
 // without an upstream are seen by every key of their provider.
 //
 // # What a provider says of itself
@@ -61,7 +61,7 @@
 // The list of banks needs a key for the operation, the balance a key for payouts; both need one for the
 // provider. A list of banks may be kept by the client for five minutes, a balance is asked for each time.
 //
-//	404 not_found               no such provider, or it does not tell this
+//	404 not_found               no such provider, or it does not provide this
 //	502 provider_failed         it was asked and gave no usable answer
 //	503 unavailable             it cannot be asked now
 //
@@ -69,6 +69,6 @@
 //
 // The order is the idempotency key: the same command sent again is answered with 202, the payment as
 // it stands and "duplicate": true; another command under the same order with 409. A duplicate flag of
-// false is no promise: two equal requests at the same moment can both be told false. They are still
+// false is no promise: two equal requests at the same moment can both be answered with false. They are still
 // one payment, because the worker and the log keep one.
 package ingress

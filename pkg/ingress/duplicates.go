@@ -68,7 +68,7 @@ func (s *Server) enqueue(ctx context.Context, cmd payment.Command, good bool) (p
 	return payment.Payment{}, false, fmt.Errorf("%s: %w", cmd.Ref, errUnsettled)
 }
 
-// restore publishes the command of a parked payment again if nothing holds it any more, because somebody
+// restore publishes the command of a parked payment again if nothing holds it any more, because an operator
 // purged the queue: nothing but its command brings such a payment on its way.
 func (s *Server) restore(ctx context.Context, ref payment.Ref, command events.Outgoing) error {
 	_, err := s.commands.Queued(ctx, ref)

@@ -51,7 +51,7 @@ func TestOrderKnownInTheLog(t *testing.T) {
 	}
 }
 
-// Somebody purged the queue: the upstream sends the command of a parked payment again, and it is on its way.
+// An operator purged the queue: the upstream sends the command of a parked payment again, and it is on its way.
 func TestTheCommandOfAParkedPaymentIsRestored(t *testing.T) {
 	b := newBorder(t)
 	b.log.append(paymentOf(t, payment.Deposit, depositBody, payment.Parked))

@@ -51,7 +51,7 @@ func hook(t *testing.T, lines *pipes, address, path string, headers ...string) i
 	return answer.StatusCode
 }
 
-// Anybody can send a body that trickles. It holds no place, so that webhooks of all providers go on.
+// Any client can send a body that trickles. It holds no place, so that webhooks of all providers go on.
 func TestBodiesThatTrickleHoldNoPlace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, lines := newPiped(t, func(o *ingress.Options) { o.Limits.MaxRequests, o.Limits.MaxRequestsPerProvider = 2, 2 })

@@ -141,7 +141,7 @@ func (s slowSink) PublishWebhook(ctx context.Context, out events.Outgoing, id st
 	return s.WebhookSink.PublishWebhook(ctx, out, id)
 }
 
-// fakeLog keeps events in memory and tells who watches.
+// fakeLog keeps events in memory and notifies the watchers.
 type fakeLog struct {
 	mu       sync.Mutex
 	records  map[payment.Ref][]events.Record
@@ -157,7 +157,7 @@ func newFakeLog() *fakeLog {
 	return &fakeLog{records: map[payment.Ref][]events.Record{}, watchers: map[chan struct{}]bool{}, watched: make(chan struct{}, 100)}
 }
 
-// append adds an event without telling anybody.
+// append adds an event without notifying the watchers.
 func (l *fakeLog) append(p payment.Payment) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -192,7 +192,7 @@ func whole(p payment.Payment) payment.Payment {
 	return p
 }
 
-// tell wakes who watches.
+// tell wakes the watchers.
 func (l *fakeLog) tell() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -28,7 +28,7 @@ var (
 // timeout is how long to wait for what must happen. It is less than the longest Prefer: wait.
 const timeout = 30 * time.Second
 
-// watchedLog says when somebody begins to wait.
+// watchedLog says when a request begins to wait.
 type watchedLog struct {
 	*jetstream.Conn
 	watched chan struct{}

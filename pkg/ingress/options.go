@@ -65,7 +65,7 @@ type Options struct {
 	Actions         Actions
 	// Search finds payments. Without it they can't be searched.
 	Search Search
-	// Keys let upstream services in. Without one nobody can use /v1.
+	// Keys let upstream services in. Without one no client can use /v1.
 	Keys []APIKey
 	// WebhookSources lists, by provider, the networks its webhooks may come from. A provider without an
 	// entry may call from anywhere; its signature is checked all the same.
@@ -91,9 +91,9 @@ type Options struct {
 	// NewID gives a new unique id of printable ASCII without blanks, e.g. a UUID.
 	NewID  func() string
 	Logger *slog.Logger
-	// Status says how everything stands. Without it nobody is told.
+	// Status reports the state of the system. Without it no client can read it.
 	Status Status
-	// Ready says what is missing to work, for /readyz. Its text is shown to whoever asks: name the
+	// Ready says what is missing to work, for /readyz. Its text is shown to every client: name the
 	// parts that are missing, and no addresses or secrets.
 	Ready func(ctx context.Context) error
 }
@@ -120,7 +120,7 @@ func (o Options) validate() error {
 	}
 	problems = append(problems, o.OrderPrefixes.Validate())
 	problems = append(problems, o.Limits.Validate())
-	if o.Registry != nil { // a name that nobody has would leave a door open, or closed for ever
+	if o.Registry != nil { // an unknown name would let callers in, or keep them out for ever
 		for provider := range o.WebhookSources {
 			if _, known := o.Registry.Get(provider); !known {
 				problems = append(problems, fmt.Errorf("webhook sources: unknown provider %q", provider))

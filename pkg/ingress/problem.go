@@ -64,7 +64,7 @@ const (
 	kindNotReady       = "not_ready"
 )
 
-// statusGone stands in the access log for a client that did not wait for its answer.
+// statusGone marks in the access log a client that did not wait for its answer.
 const statusGone = 499
 
 var problems = map[string]struct {

@@ -31,7 +31,7 @@ var everyRequest = []struct{ method, path, body string }{
 	{"GET", "/v1/providers/fake-kr/balance", ""},
 }
 
-// Whoever is not let in gets the same answer everywhere.
+// A client that is not let in gets the same answer everywhere.
 func TestEveryOperationIsGuarded(t *testing.T) {
 	for name, c := range map[string]struct {
 		change  func(*ingress.Options)
@@ -68,7 +68,7 @@ func TestEveryOperationIsRefusedWithoutAPlace(t *testing.T) {
 	(<-first).mustBe(t, 202)
 }
 
-// panicky is a connector that panics once it is told to.
+// panicky is a connector that panics once the test says so.
 type panicky struct {
 	fakeConnector
 	on *atomic.Bool

@@ -24,7 +24,7 @@ type RefusedWebhooks interface {
 
 const (
 	// refusedEvery is how often a refused webhook is kept of each bucket of addresses of a provider, after the first
-	// events.RefusedPerBucket: whoever sends thousands a second costs no more than that.
+	// events.RefusedPerBucket: a sender of thousands a second costs no more than that.
 	refusedEvery = time.Minute
 	// maxRefusedWaiting bounds those that wait to be stored, in number and so in memory.
 	maxRefusedWaiting = 32
@@ -44,7 +44,7 @@ type refusedCall struct {
 	bucket int
 }
 
-// refusedKeeper keeps some of the refused webhooks, masked. Nobody waits for it: what is too much is left out and counted.
+// refusedKeeper keeps some of the refused webhooks, masked. No request waits for it: any excess is left out and counted.
 type refusedKeeper struct {
 	store    RefusedWebhooks // nil keeps none
 	timeout  time.Duration
@@ -80,7 +80,7 @@ func (s *Server) keepRefused(r *http.Request, provider, refusal string, refused 
 	if k.store == nil || neverKept[refusal] {
 		return
 	}
-	address, known := s.clients.address(r) // all whose address cannot be told are one
+	address, known := s.clients.address(r) // all whose address is not known are one
 	bucket := int(maphash.Comparable(k.seed, neighbours(address)) % events.RefusedBuckets)
 	if !k.rates[provider][bucket].AllowN(now, 1) {
 		k.counters.keptRefused(provider, KeptTooMany)
@@ -102,7 +102,7 @@ func (s *Server) keepRefused(r *http.Request, provider, refusal string, refused 
 	k.add(call)
 }
 
-// add lets a webhook wait to be stored, and sees that somebody stores.
+// add lets a webhook wait to be stored, and starts the goroutine that stores them if none runs.
 func (k *refusedKeeper) add(call refusedCall) {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -219,7 +219,7 @@ func TestFloodOfRefusedWebhooksIsNotKept(t *testing.T) {
 	}
 }
 
-// Nobody waits for the store, and not more wait in memory than may, from however many addresses they come.
+// No request waits for the store, and not more webhooks wait in memory than may, from however many addresses they come.
 func TestRefusedWebhooksDoNotWaitForTheirStore(t *testing.T) {
 	var store *refusedStore
 	b := newBorder(t, keeping(&store, func(o *ingress.Options) {

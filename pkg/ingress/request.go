@@ -128,7 +128,8 @@ func (s *Server) access(r *http.Request, known *request, status int, took time.D
 		"duration", took, "request_id", known.id, "key", key)
 }
 
-// authorized lets only requests with an API key through, as many as the key may send, and lets those continue the caller's trace. Nobody else continues a trace of ours.
+// authorized lets only requests with an API key through, as many as the key may send, and lets those continue the caller's
+// trace. No other caller continues a trace of ours.
 func (s *Server) authorized(cost int, serve endpoint) endpoint {
 	return func(w http.ResponseWriter, r *http.Request) *problem {
 		if s.certificates && (r.TLS == nil || len(r.TLS.VerifiedChains) == 0) {

@@ -43,7 +43,7 @@ type Server struct {
 	hookBodies   *bodies                  // and of providers
 	mux          *http.ServeMux
 	waiting      chan struct{} // one value for each request that waits
-	stopping     chan struct{} // closed when nobody may wait any more
+	stopping     chan struct{} // closed when no request may wait any more
 	stop         func()
 }
 
@@ -139,7 +139,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// probe takes an answer that nobody gets to see.
+// probe takes an answer that no client sees.
 type probe struct {
 	header http.Header
 	status int

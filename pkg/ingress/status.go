@@ -8,12 +8,12 @@ import (
 	"payonce/pkg/status"
 )
 
-// Status says how everything stands. It is safe for concurrent use.
+// Status reports the state of the system. It is safe for concurrent use.
 type Status interface {
 	Report(ctx context.Context) status.Report
 }
 
-// showStatus shows how everything stands that the API key may see: of its providers, and of payments only those that it could
+// showStatus shows the state of all that the API key may see: of its providers, and of payments only those that it could
 // read one by one.
 func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) *problem {
 	if s.status == nil {

@@ -67,7 +67,7 @@ func conflicts(t *testing.T, b *border) {
 	}
 }
 
-// A key sees how its providers stand, and of payments those that it could read one by one.
+// A key sees the state of its providers, and of payments those that it could read one by one.
 func TestStatusShowsWhatTheKeyMaySee(t *testing.T) {
 	b := newBorder(t)
 	conflicts(t, b)

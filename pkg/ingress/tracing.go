@@ -12,7 +12,7 @@ import (
 	"payonce/pkg/tracing"
 )
 
-// traced answers a request within a span, which continues the trace of ctx, where anybody traces. Every line
+// traced answers a request within a span, which continues the trace of ctx, where tracing is on. Every line
 // that is logged about the request then names the span, also that of a refusal.
 func traced(ctx context.Context, w http.ResponseWriter, r *http.Request, serve endpoint) *problem {
 	if !tracing.On() {

@@ -35,7 +35,7 @@ func TestPaymentWithAnUnreadableEventIsShown(t *testing.T) {
 	}
 }
 
-// Where the log has nothing else, the queue says what the payment is; without it nobody knows.
+// Where the log has nothing else, the queue says what the payment is; without it the payment is unknown.
 func TestPaymentWithNothingButAnUnreadableEvent(t *testing.T) {
 	b := newBorder(t)
 	p := paymentOf(t, payment.Deposit, depositBody, payment.Parked)

@@ -192,7 +192,7 @@ func TestAnotherUpstreamsOrderNumberIsRefused(t *testing.T) {
 					}
 				}
 			}
-			// What is refused for a field is refused as under a number that nobody uses.
+			// What is refused for a field is refused as under an unused number.
 			bad := strings.Replace(depositBody, `"name":"HongGilDong"`, `"name":""`, 1)
 			taken, free := b.do("POST", "/v1/deposits", bad, asGame...), b.do("POST", "/v1/deposits", strings.Replace(bad, "D-1", "D-2", 1), asGame...)
 			if taken.mustRefuse(t, 422, "invalid_field", "customer.name"); told(taken) != told(free) {
@@ -205,7 +205,7 @@ func TestAnotherUpstreamsOrderNumberIsRefused(t *testing.T) {
 	}
 }
 
-// The owner's own answers are as before, and a payment of before upstreams were known is everybody's with its provider.
+// The owner's own answers are as before, and a payment without an upstream belongs to every upstream with its provider.
 func TestOwnPaymentsAndThoseOfNobody(t *testing.T) {
 	b := newBorder(t, withAsking, withGame)
 	b.do("POST", "/v1/deposits", depositBody).mustBeDuplicate(t, false, payment.Requested)
@@ -312,7 +312,7 @@ func TestReservedOrderNumbers(t *testing.T) {
 	}
 }
 
-// The balance of an account that several upstreams use tells of the others' payments.
+// The balance of an account that several upstreams use reveals the others' payments.
 func TestBalanceOfASharedProvider(t *testing.T) {
 	telling := connectors.NewRegistry(map[string]connectors.Connector{"fake-kr": &tellingConnector{}, "other-kr": &tellingConnector{}, "mute-kr": muteConnector{}})
 	for name, c := range map[string]struct {

@@ -71,7 +71,7 @@ func (s *Server) beginWaiting(key *holder) (end func()) {
 }
 
 // await returns the payment as soon as the customer can go on with it or it has ended, and after the
-// wait as it then stands.
+// wait whatever its state is.
 func (s *Server) await(ctx context.Context, ref payment.Ref, upstream string, wait time.Duration) (payment.Payment, error) {
 	changed, stop := s.log.Watch(ref) // before the first look, so that no change falls between
 	defer stop()
@@ -84,7 +84,7 @@ func (s *Server) await(ctx context.Context, ref payment.Ref, upstream string, wa
 		}
 		select {
 		case _, open := <-changed:
-			if !open { // nobody tells us any more: the time decides
+			if !open { // the log notifies no more: the time decides
 				changed = nil
 			}
 		case <-timer.C:

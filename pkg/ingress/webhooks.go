@@ -12,9 +12,9 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Refusals of webhooks that are not the connector's, as they stand in CounterWebhooks.
+// Refusals of webhooks that are not the connector's, as they appear in CounterWebhooks.
 const (
-	RefusedProvider     = "unknown_provider" // nobody of this name can call us
+	RefusedProvider     = "unknown_provider" // no provider of this name can call us
 	RefusedSource       = "source"           // from a network that is not the provider's
 	RefusedOverloaded   = "overloaded"       // too many are worked on, or being read
 	RefusedBusyAddress  = "busy_address"     // too much is being read from this address
@@ -32,7 +32,7 @@ func (s *Server) webhook(w http.ResponseWriter, r *http.Request) *problem {
 	connector, _ := s.registry.Get(name)
 	hooks, known := connector.(connectors.Webhooks)
 	if !known {
-		name = events.NoProvider // what stands in the path is the caller's invention
+		name = events.NoProvider // the name in the path is the caller's invention
 	}
 	answer, refusal, refused := s.receive(w, r, name, hooks)
 	if refused != nil {
@@ -82,9 +82,9 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request, name string, ho
 	return notice.Answer, refusal, refused
 }
 
-// hookBody reads the body of a call, before it takes a place: anybody can send one that trickles.
+// hookBody reads the body of a call, before it takes a place: any client can send one that trickles.
 func (s *Server) hookBody(w http.ResponseWriter, r *http.Request, provider string) (body []byte, refusal string, refused *problem) {
-	address, _ := s.clients.address(r) // all whose address cannot be told are one
+	address, _ := s.clients.address(r) // all whose address is not known are one
 	body, refused = s.readBody(w, r, s.hookBodies, MaxWebhookBytes,
 		share{neighbours(address), s.limits.BodyBytesPerSource, RefusedBusyAddress}, share{provider, s.limits.BodyBytesPerProvider, RefusedBusyProvider})
 	switch {
@@ -142,7 +142,7 @@ func refusedWebhook(w http.ResponseWriter, err error) (string, *problem) {
 }
 
 // webhookID is the same for the same call sent again: the SHA-256 of provider and signed fields, in hex, or of
-// provider and body where the connector tells no fields. The headers are no part of it, because a provider that
+// provider and body where the connector names no fields. The headers are no part of it, because a provider that
 // repeats a call may sign it again.
 func webhookID(provider string, body []byte, digest [sha256.Size]byte) string {
 	hash := sha256.New()

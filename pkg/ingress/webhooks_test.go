@@ -71,7 +71,7 @@ func TestWebhookIDTellsCallsApart(t *testing.T) {
 	}
 }
 
-// Where the connector tells the fields that are signed, a call with other blanks is the same call.
+// Where the connector names the fields that are signed, a call with other blanks is the same call.
 func TestWebhookIDIsThatOfTheSignedFields(t *testing.T) {
 	b := newBorder(t)
 	for _, body := range []string{`{"order":"D-1"}`, ` { "order" : "D-1" } `, `{"order":"D-2"}`} {

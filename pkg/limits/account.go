@@ -68,8 +68,8 @@ func (l *Limits) EnterAccount(ctx context.Context, ref payment.Ref, way string) 
 	}, time.Time{}, true
 }
 
-// heardOfAccount notes what a request's answer says of our account, tells people what is new, and reports whether
-// the breaker is to be told.
+// heardOfAccount notes what a request's answer says of our account, logs what is new for people, and reports whether
+// the breaker must count it.
 func (l *Limits) heardOfAccount(ctx context.Context, of wayOf, a *account, order string, err error) (counts bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -84,7 +84,7 @@ func (l *Limits) heardOfAccount(ctx context.Context, of wayOf, a *account, order
 	return counts
 }
 
-// tellAccount tells people that the provider refuses our account by a code, or takes it again.
+// tellAccount logs for people that the provider refuses our account by a code, or takes it again.
 func (l *Limits) tellAccount(ctx context.Context, of wayOf, a *account, refused bool, code string) {
 	if a.told == refused && a.code == code {
 		return

@@ -91,7 +91,7 @@ func TestRefusalsOfOurAccountStopTheirWay(t *testing.T) {
 	}
 }
 
-// What a customer typed can make a provider answer with a code of our account. Such an order is told to people, and stops
+// What a customer typed can make a provider answer with a code of our account. Such an order is reported to people, and stops
 // no other, however often it is tried.
 func TestOneOrderStopsNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// probePause bounds how long a call is told to wait that comes while others are trying whether the
+// probePause bounds how long a call must wait that comes while others are trying whether the
 // provider is back.
 const probePause = 5 * time.Second
 
@@ -28,7 +28,7 @@ var errNotCalled = errors.New("no call was made")
 type breaker struct {
 	Breaker
 	gate *gobreaker.TwoStepCircuitBreaker[struct{}]
-	// mu is held while the gate is asked or told, and caller is who does it: a change of its state is then logged
+	// mu is held while the gate is read or changed, and caller is who does it: a change of its state is then logged
 	// with the caller's trace.
 	mu     sync.Mutex
 	caller context.Context
@@ -36,7 +36,7 @@ type breaker struct {
 	again atomic.Int64
 }
 
-// newBreaker returns a closed breaker that opens after calls that failed. changed is told of each new state.
+// newBreaker returns a closed breaker that opens after calls that failed. changed is called with each new state.
 func newBreaker(name string, config Breaker, now func() time.Time, failed func(error) bool, changed func(ctx context.Context, from, to gobreaker.State)) *breaker {
 	b := &breaker{Breaker: config, caller: context.Background()}
 	b.gate = gobreaker.NewTwoStepCircuitBreaker[struct{}](gobreaker.Settings{
@@ -124,7 +124,7 @@ func Unavailable(err error) bool {
 	return false
 }
 
-// stateChanged tells people. The metric shows what the log may not keep.
+// stateChanged logs the new state for people. The metric shows what the log may not keep.
 func (l *Limits) stateChanged(ctx context.Context, name string, from, to gobreaker.State) {
 	l.metrics.breakerIs(ctx, name, to)
 	switch to {

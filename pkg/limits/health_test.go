@@ -12,7 +12,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Health tells what the breakers know, and of an error its class and codes alone.
+// Health reports what the breakers know, and of an error its class and codes alone.
 func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := open(t, limits.Policy{Breaker: config})

@@ -3,7 +3,7 @@
 // calls that all workers share.
 //
 // A breaker is one worker's own: each learns by itself that a provider is down, at the price of a few
-// calls, and needs nobody's word for it. The budget is shared where there is a [Budget]; while that cannot
+// calls, and without the other workers. The budget is shared where there is a [Budget]; while that cannot
 // be asked each worker has the whole rate to itself, because it does not know how many others there are.
 package limits
 

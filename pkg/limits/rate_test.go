@@ -14,7 +14,7 @@ import (
 
 var ten = limits.Policy{Rate: limits.Rate{Calls: 10, Per: time.Second, Burst: 2}}
 
-// shared is a budget that says what it is told to say.
+// shared is a budget with scripted answers.
 type shared struct {
 	mu    sync.Mutex
 	wait  time.Duration

@@ -45,7 +45,7 @@ func of(provider string, more ...attribute.KeyValue) metric.MeasurementOption {
 }
 
 func (i *instruments) breakerIs(ctx context.Context, provider string, s gobreaker.State) {
-	if i.breaker.Enabled(ctx) { // else attributes would be made for nobody
+	if i.breaker.Enabled(ctx) { // no reader: attributes would be made in vain
 		i.breaker.Record(ctx, int64(s), of(provider))
 	}
 }

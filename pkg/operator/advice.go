@@ -89,7 +89,7 @@ func nextOfParked(p payment.Payment) string {
 	return "nothing: it was not sent and is tried at its time; to try it now: " + again
 }
 
-// nextOfEnded is about a payment with an outcome, which needs nobody unless its reason speaks of other money.
+// nextOfEnded is about a payment with an outcome, which needs no person unless its reason reports other money.
 func nextOfEnded(p payment.Payment) string {
 	if p.Reason == nil {
 		return "nothing"

@@ -62,7 +62,7 @@ func TestEraseOfAnUnknownOrder(t *testing.T) {
 	}
 }
 
-// What could not be erased is told.
+// What could not be erased is reported.
 func TestEraseThatBreaks(t *testing.T) {
 	_, service := at(t)
 	s := &shelf{kept: []events.Personal{{Stream: events.StreamActions, Sequence: 1}}, breaks: true}

@@ -54,7 +54,7 @@ func TestAPartialReversalIsForAPerson(t *testing.T) {
 	partly := payment.Observation{Kind: payment.PartialReversal, Source: payment.FromWebhook}
 	settled := decideAll(t, payment.New(deposit()), intend, paid)
 	expect(t, decideAll(t, settled, partly), payment.Conflict, payment.ReasonPartlyReversed)
-	// The settlement was missed, and told late: the amount of then is not that of now.
+	// The settlement was missed, and reported late: the amount of then is not that of now.
 	p := decideAll(t, payment.New(deposit()), intend, partly, paid)
 	expect(t, p, payment.InDoubt, payment.ReasonPartlyReversed)
 	back := decideAll(t, settled, payment.Observation{Kind: payment.Reversal})
@@ -85,7 +85,7 @@ func TestAConflictKeepsWhatIsSaidOfOtherMoney(t *testing.T) {
 	}
 }
 
-// A payment in conflict tells whoever decides all that the provider has said, each once.
+// A payment in conflict shows the person who decides all that the provider has said, each once.
 func TestAConflictKeepsWhatWasSaid(t *testing.T) {
 	heard := func(p payment.Payment, want ...payment.Kind) {
 		t.Helper()

@@ -48,7 +48,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		}
 		next.ResumeAt = o.ResumeAt.UTC()
 		if o.ResumeAt.IsZero() {
-			next.ResumeAt = now.UTC() // nobody wants to wait
+			next.ResumeAt = now.UTC() // no wait is asked for
 		}
 	case InDoubt:
 		next.Action = nil
@@ -136,7 +136,7 @@ func providerSpoke(o Observation) bool {
 		return !pageLink(o)
 	case Paid, Declined, Reversal, PartialReversal:
 		return true
-	case Indeterminate: // a webhook is about an order that the provider has, even when nobody understands it
+	case Indeterminate: // a webhook is about an order that the provider has, even when it is unrecognised
 		return o.Known || o.Source == FromWebhook
 	case NotExecuted:
 		return o.Known

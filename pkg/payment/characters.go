@@ -28,7 +28,7 @@ const (
 	selector     = "a variation selector"
 )
 
-// UnseenCharacter returns what a character is called that nobody sees, or that looks like a plain blank and
+// UnseenCharacter returns the name of a character that is invisible, or that looks like a plain blank and
 // is another one: "a zero-width space". It returns "" for all others.
 func UnseenCharacter(r rune) string {
 	if ' ' <= r && r <= '~' {
@@ -64,7 +64,7 @@ func disruptive(r rune) string {
 	return ""
 }
 
-// At says where a character stands that is called name; position counts characters from 1.
+// At says where the character called name is; position counts characters from 1.
 func At(name string, position int) string {
 	return fmt.Sprintf("has %s at position %d", name, position)
 }

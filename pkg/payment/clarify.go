@@ -17,7 +17,7 @@ const (
 )
 
 // ValidateClarified checks values by group and field name against the limits. It returns a
-// [*FieldError] that names no value and no name, because whoever sent them chose both.
+// [*FieldError] that names no value and no name, because the sender chose both.
 func ValidateClarified(values map[string]map[string]string) error {
 	refused := func(problem string, args ...any) error {
 		return &FieldError{Field: "fields", Problem: fmt.Sprintf(problem, args...)}

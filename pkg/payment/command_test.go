@@ -42,7 +42,7 @@ func TestValidateTakes(t *testing.T) {
 }
 
 func TestValidateRefuses(t *testing.T) {
-	const private = "PRIVATE" // stands in each refused value and must not stand in the error
+	const private = "PRIVATE" // is in each refused value and must not be in the error
 	keys := map[string]string{}
 	for i := range payment.MaxMetadataKeys + 1 {
 		keys[fmt.Sprint(private, i)] = ""

@@ -25,10 +25,10 @@ const (
 	refuseProven    Evidence = "refuse_proven"    // Refuse, after the provider said twice that it does not know the order
 	paidAgain       Evidence = "paid_again"       // Paid, and everything in it is known already
 	paidDifferently Evidence = "paid_differently" // Paid, with another amount or a further transfer than the outcome
-	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered, or speaks of money that cannot be this order's
+	mismatch        Evidence = "mismatch"         // the provider echoes another amount than was ordered, or money that cannot be this order's
 	lagging         Evidence = "lagging"          // Unknown, too early after the request, the last Unknown or the end of the customer's page to be believed
 	stale           Evidence = "stale"            // a bad result of an attempt that is not the last one
-	unconfirmed     Evidence = "unconfirmed"      // Unknown, long after the customer's page closed, of a payment of which the provider never spoke
+	unconfirmed     Evidence = "unconfirmed"      // Unknown, long after the customer's page closed, if the provider never named the payment
 	abandoned       Evidence = "abandoned"        // unconfirmed, once more, after another settling delay: the payment was not confirmed, and cannot be any more
 	firstHeard      Evidence = "first_heard"      // Indeterminate, and the first that the provider says of a payment whose customer was given a page
 	secondReference Evidence = "second_reference" // the provider has another number for the order than before, where an order has one: perhaps two payments
@@ -47,7 +47,7 @@ func Evidences() []Evidence {
 // believedNotFound is how many believed "not found" answers allow the same order to be sent again.
 const believedNotFound = 2
 
-// Decide applies an observation to a payment and returns the payment as it stands then. changed is
+// Decide applies an observation to a payment and returns the payment with its new state. changed is
 // false when there is nothing new to write. It never looks at a clock: now is when the observation was
 // made. An [ErrForbidden] leaves the payment as it was.
 //
@@ -157,7 +157,7 @@ func waitsForPerson(p Payment) bool {
 }
 
 // stillUnpayable reports whether the provider only repeats that it has a payment of which the customer was never
-// told how to pay it. As pending, nobody would be told of it for long, and nothing could happen to it.
+// told how to pay it. As pending, no person would be told of it for long, and nothing could happen to it.
 func stillUnpayable(p Payment, o Observation) bool {
 	return o.Kind == Accepted && o.Action == nil && p.Status == InDoubt && noInstructions(p.Reason)
 }
@@ -167,7 +167,7 @@ func provenUnknown(p Payment) bool {
 	return p.Status == InDoubt && p.NotFound >= believedNotFound && !p.Known
 }
 
-// echoDiffers reports whether the provider speaks of another amount than was ordered, or of money that
+// echoDiffers reports whether the provider reports another amount than was ordered, or money that
 // cannot be this order's. What arrived may differ from what was ordered; what the provider repeats as
 // the order may not.
 func echoDiffers(p Payment, o Observation) bool {

@@ -256,7 +256,7 @@ func TestAPersonCanBeWrong(t *testing.T) {
 	}
 }
 
-// What a person decided is not undone by a webhook that tells the known transfers again.
+// What a person decided is not undone by a webhook that reports the known transfers again.
 func TestPersonOutlastsRepeatedTransfers(t *testing.T) {
 	extra := payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "b", Amount: payment.KRW(5000)}}}
 	first := payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: "a", Amount: payment.KRW(10000)}}}

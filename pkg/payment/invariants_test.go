@@ -139,7 +139,7 @@ func timeAloneChangesNothing(t *rapid.T, p payment.Payment, now time.Time) {
 	}
 }
 
-// repeatedLater tells the same again, however much later. Only "I do not know it" is new each time.
+// repeatedLater reports the same again, however much later. Only "I do not know it" is new each time.
 func repeatedLater(t *rapid.T, p payment.Payment, o payment.Observation, now time.Time) {
 	if o.Kind == payment.Unknown {
 		return

@@ -122,7 +122,7 @@ func (m Money) Add(n Money) (Money, error) {
 	return Money{Minor: sum, Currency: m.Currency}, nil
 }
 
-// What stands around value and currency in the JSON of an amount.
+// What surrounds value and currency in the JSON of an amount.
 const beforeValue, beforeCurrency, afterCurrency = `{"value":"`, `","currency":"`, `"}`
 
 // MarshalJSON writes {"value":"10000","currency":"KRW"}. It refuses what UnmarshalJSON would refuse

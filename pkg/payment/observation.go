@@ -2,7 +2,7 @@ package payment
 
 import "time"
 
-// Kind says what was learned or decided about a payment. Its text stands in docs and metrics.
+// Kind says what was learned or decided about a payment. Its text is used in docs and metrics.
 type Kind string
 
 // The kinds of observations.
@@ -68,11 +68,11 @@ type Observation struct {
 	// Amount is the ordered amount as the provider echoes it; zero when it does not.
 	Amount Money
 	// AmountTolerance is by how many minor units Amount may differ from what was ordered and still be this order's,
-	// for a provider that puts a little on or off an amount to tell transfers apart. 0 allows no difference.
+	// for a provider that puts a little on or off an amount to distinguish transfers. 0 allows no difference.
 	AmountTolerance int64
 	// SettledAmount is what moved, for Paid; zero takes the ordered amount.
 	SettledAmount Money
-	// Transfers are the single transfers, for Paid, where the provider tells them apart.
+	// Transfers are the single transfers, for Paid, where the provider reports them one by one.
 	Transfers []Transfer
 	// Action is what the customer must do, for Accepted.
 	Action *Action
@@ -91,8 +91,8 @@ type Observation struct {
 	// Withdrawn says, for NotExecuted FromSubmit, that our own stop cut the attempt short before anything was
 	// sent: it does not count.
 	Withdrawn bool
-	// Known says that the provider showed that it has the order, for Indeterminate (a duplicate refused, a
-	// status nobody documented). A webhook shows that without it.
+	// Known says that the provider showed that it has the order, for Indeterminate (a duplicate refused, an
+	// undocumented status). A webhook shows that without it.
 	Known bool
 	// Refused says, for Indeterminate FromSubmit, that the answer was a refusal by a code that no page gives a meaning.
 	Refused bool

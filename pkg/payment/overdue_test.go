@@ -21,11 +21,11 @@ func TestOverdueIsToldAndChangesNothingElse(t *testing.T) {
 		got.Status != payment.Pending || *got.Reason != *want.Reason || !got.OverdueAt.Equal(at) || got.Revision != want.Revision || !got.Known {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	// The answer that told nothing new before it tells nothing new now.
+	// The answer that said nothing new before it says nothing new now.
 	if _, changed, err := payment.Decide(p, payment.Observation{Kind: payment.Accepted, Reference: "P1"}, at); changed || err != nil {
 		t.Errorf("accepted again: changed %v, %v", changed, err)
 	}
-	// At the next threshold it is told again.
+	// At the next threshold it is reported again.
 	if again, changed, err := payment.Decide(p, overdue, at.Add(time.Hour)); !changed || err != nil || !again.OverdueAt.Equal(at.Add(time.Hour)) {
 		t.Errorf("overdue again: changed %v, %v: %s", changed, err, again.OverdueAt)
 	}

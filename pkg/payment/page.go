@@ -3,7 +3,7 @@ package payment
 import "time"
 
 // AwaitsPage reports whether all that is known of a payment is that its customer was given the link to a page
-// that closes at [Payment.PageClosesAt]. The link was made here and nothing was sent, so the provider hears of
+// that closes at [Payment.PageClosesAt]. The link was made here and nothing was sent, so the provider learns of
 // the order only when the customer confirms it there, and a customer who does not is no alarm.
 func (p Payment) AwaitsPage() bool {
 	return p.Status == Pending && !p.Known && !p.PageClosesAt.IsZero()

@@ -21,7 +21,7 @@ type Payment struct {
 	Amount Money `json:"amount,omitzero"`
 	// SettledAmount is what the provider says moved; it can differ from Amount.
 	SettledAmount Money `json:"settled_amount,omitzero"`
-	// Transfers are the single transfers that make SettledAmount, where the provider tells them apart.
+	// Transfers are the single transfers that make SettledAmount, where the provider reports them one by one.
 	Transfers []Transfer `json:"transfers,omitempty"`
 	// Evidence lists what the provider has said of a payment in conflict, each kind once, in the order of the
 	// alphabet: accepted, declined, paid, partially_reversed, reversed.
@@ -91,7 +91,7 @@ func (p Payment) OpenSince() time.Time {
 }
 
 // AsStored returns the payment with what its last event says of now moved to when the broker stored that event, if that is
-// later. Who wrote it can have stood still, with its clocks, before it wrote: a request that began later than is written
+// later. Its writer can have been suspended, with its clocks, before it wrote: a request that began later than is written
 // would be given up too early. FirstSubmittedAt stays: alarms that come earlier do no harm.
 func (p Payment) AsStored(at time.Time) Payment {
 	if !at.After(p.UpdatedAt) {
@@ -129,8 +129,8 @@ func New(c Command) Payment {
 	return p
 }
 
-// Reason says why a payment stands where it stands. Code is one of the Reason… constants; a provider's
-// own code and text stand in ProviderCode and Message.
+// Reason says why a payment has its status. Code is one of the Reason… constants; a provider's
+// own code and text are in ProviderCode and Message.
 type Reason struct {
 	Code         string `json:"code"`
 	ProviderCode string `json:"provider_code,omitempty"` // as the provider wrote it, e.g. "426"
@@ -156,7 +156,7 @@ const (
 	ReasonInterrupted          = "interrupted"           // a worker ended between the request and its result
 	ReasonNotFound             = "provider_unknown"      // the provider says it does not know the order
 	ReasonNoInstructions       = "no_instructions"       // the provider took the deposit, and its answer does not say how the customer can pay
-	ReasonAmountMismatch       = "amount_mismatch"       // the provider speaks of another amount
+	ReasonAmountMismatch       = "amount_mismatch"       // the provider reports another amount
 	ReasonContradiction        = "contradiction"         // the provider says the opposite of the outcome
 	ReasonExtraTransfer        = "extra_transfer"        // more money arrived after the outcome
 	ReasonReversed             = "reversed"              // the provider took the payment back

@@ -4,7 +4,7 @@ package payment
 // API, metrics and configuration. Statuses are only ever added.
 type Status string
 
-// The statuses. Which leads to which stands in the table of table.go.
+// The statuses. The table in table.go says which leads to which.
 const (
 	// Requested: a command exists and nothing was decided yet. It is shown, never written to the log.
 	Requested Status = "requested"

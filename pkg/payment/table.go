@@ -5,7 +5,7 @@ type Move string
 
 const (
 	// forbidden: the caller must not do this; Decide returns ErrForbidden. The zero Move, so that a
-	// pair that somebody forgot is forbidden.
+	// pair that the table lacks is forbidden.
 	forbidden Move = ""
 	// stay: nothing new was learned; nothing is written.
 	stay Move = "stay"
@@ -15,14 +15,14 @@ const (
 // empty when it is forbidden. For documentation and tests.
 func Next(s Status, e Evidence) Move { return table[s][e] }
 
-// table is the whole state machine: every status × every evidence. Three rules stand behind it:
+// table is the whole state machine: every status × every evidence. It follows three rules:
 //
 //   - Only Intend leads to submitting, only from a payment of which nothing was sent, or of which the
 //     provider said, twice and late enough, that it does not know it. So an order is sent once.
 //   - What the provider says about the order itself outranks what we believed, until there is an
 //     outcome; after an outcome it makes a conflict. So there is one outcome.
 //   - What is not clear changes nothing that is known, and time alone changes nothing at all. A page that
-//     closed is no exception: the provider must say, twice and late enough, that nobody confirmed it.
+//     closed is no exception: the provider must say, twice and late enough, that the customer did not confirm it.
 var table = map[Status]map[Evidence]Move{
 	Requested: { // not in the log: only our own decisions apply; evidence must wait for the command
 		Evidence(Intend): to(Submitting), intendAgain: forbidden,
@@ -42,7 +42,7 @@ var table = map[Status]map[Evidence]Move{
 		Evidence(Reversal): to(Settled), Evidence(PartialReversal): to(InDoubt), secondReference: to(InDoubt),
 		Evidence(Overdue): forbidden, Evidence(ApproveRetry): forbidden, retryProven: forbidden, Evidence(ManuallySettled): forbidden, Evidence(ManuallyFailed): forbidden,
 	},
-	Submitting: { // a request may be under way: whoever did not send it must look up
+	Submitting: { // a request may be under way: a worker that did not send it must look up
 		Evidence(Intend): forbidden, intendAgain: forbidden,
 		Evidence(Park): forbidden, Evidence(Refuse): forbidden, refuseProven: forbidden,
 		Evidence(NotExecuted): to(Parked), Evidence(Indeterminate): to(InDoubt), firstHeard: to(InDoubt), Evidence(Accepted): to(Pending),

@@ -36,7 +36,7 @@ func (c *Command) texts() []text {
 
 // Normalised returns the command with its texts in Unicode's composed form (NFC), in which a Hangul syllable is
 // one character. macOS, for one, writes file names in the other form, where it is two or three: both look the
-// same, and a bank compares them as different names. Whoever reads a command calls it once, so that what is
+// same, and a bank compares them as different names. The reader of a command calls it once, so that what is
 // checked, compared and sent is one text. Metadata stays as it is: it belongs to the upstream.
 func (c Command) Normalised() Command {
 	c.Account.LastDigits = slices.Clone(c.Account.LastDigits)
@@ -83,7 +83,7 @@ func (c Command) validateTexts() error {
 }
 
 // ReturnURLProblem returns what is wrong with an address that a customer's browser is sent to, or "". Only https and http
-// lead to a page: javascript, data and the like run in the page of whoever follows them.
+// lead to a page: javascript, data and the like run in the page of the person who follows them.
 func ReturnURLProblem(text string) string {
 	u, err := url.Parse(text)
 	switch {

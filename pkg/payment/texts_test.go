@@ -57,7 +57,7 @@ func TestFingerprintOfMetadataThatDiffersInItsFormOnly(t *testing.T) {
 	}
 }
 
-// The fingerprint stands in the log for as long as the log remembers: it never changes for a known command.
+// The fingerprint is in the log for as long as the log remembers: it never changes for a known command.
 func TestFingerprintIsForEver(t *testing.T) {
 	const want = "61dc6fd21b09fbbbd4d2fc948e1e33d6ad0305cca4ddd3020f5001262add4366"
 	if got := fullCommand().Fingerprint(); got != want {

@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// A provider may put a little on or off an amount to tell transfers apart; what it may put on or off is the
+// A provider may put a little on or off an amount to distinguish transfers; what it may put on or off is the
 // configuration's business, and everything beyond it is another amount.
 func TestAnEchoWithinTheTolerance(t *testing.T) {
 	ordered := deposit().Amount

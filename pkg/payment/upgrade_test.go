@@ -31,7 +31,7 @@ func TestRequestsOfAnOlderVersionCount(t *testing.T) {
 	}
 }
 
-// A refusal speaks of its own request. The one before, of which no answer came, may still have been executed.
+// A refusal is about its own request. The one before, of which no answer came, may still have been executed.
 func TestARefusalSaysNothingOfEarlierRequests(t *testing.T) {
 	refusal := func(attempt int) payment.Observation {
 		o := indeterminateSubmit(attempt)

@@ -1,5 +1,5 @@
-// Package queue is what a consumer of messages agrees on with whoever delivers them: a [Handler] gets a message and answers
-// with a [Verdict]. Nothing of it is on the wire.
+// Package queue is what a consumer of messages agrees on with the code that delivers them: a [Handler] gets a message and
+// answers with a [Verdict]. Nothing of it is on the wire.
 package queue
 
 import (
@@ -13,7 +13,7 @@ import (
 // the lease of the message ends.
 type Handler func(ctx context.Context, m events.Message) Verdict
 
-// Verdict is what a handler decides about a message. Whoever delivers messages, and nobody else, turns it into
+// Verdict is what a handler decides about a message. The code that delivers messages, and no other, turns it into
 // acknowledgements.
 type Verdict struct {
 	Kind   Kind
@@ -23,7 +23,7 @@ type Verdict struct {
 	Detail string            // for Dead, for people; without personal data
 	// Subject is where to send the message on, for Forward.
 	Subject string
-	// Unanswered says, for Retry, that a provider was asked and gave no answer: whoever keeps the time may let others
+	// Unanswered says, for Retry, that a provider was asked and gave no answer: the timer may let others
 	// go first.
 	Unanswered bool
 }

@@ -24,7 +24,7 @@ var (
 // written is a log that was written before. It is as slow as memory.
 type written struct{ all []events.Record }
 
-// write appends a payment as it stands at a time.
+// write appends a payment in its state at a time.
 func (w *written) write(p payment.Payment, at time.Time) payment.Payment {
 	p.UpdatedAt = at.UTC()
 	p.Revision++
@@ -73,7 +73,7 @@ func (w *written) SentPayments(_ context.Context, provider string, from, to time
 	return nil
 }
 
-// ordered is a deposit of 10,000 won that nobody has sent.
+// ordered is a deposit of 10,000 won that no worker has sent.
 func ordered(order string, at time.Time) payment.Payment {
 	return payment.Payment{
 		Ref: payment.Ref{Provider: acme, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10000), RequestedAt: at.Add(-time.Second).UTC(),

@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// FindingKind says in what a provider's records and our log differ. Its text stands in the output of payctl and is
+// FindingKind says in what a provider's records and our log differ. Its text is in the output of payctl and is
 // only ever added to.
 type FindingKind string
 
@@ -14,7 +14,7 @@ type FindingKind string
 const (
 	MissingHere      FindingKind = "missing_here"      // in the provider's statement and not in our log
 	MissingThere     FindingKind = "missing_there"     // settled or reversed with us and not in the provider's statement
-	PaidThere        FindingKind = "paid_there"        // failed or reversed with us, and money stands there
+	PaidThere        FindingKind = "paid_there"        // failed or reversed with us, and the provider has money for it
 	DeclinedThere    FindingKind = "declined_there"    // settled or reversed with us and declined there
 	ReversalThere    FindingKind = "reversed_there"    // settled or failed with us; reversed there, all of it or a part
 	FinalThere       FindingKind = "final_there"       // open with us and final there

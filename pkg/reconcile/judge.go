@@ -95,7 +95,7 @@ func (r Rules) present(theirs []line, ours *payment.Payment, asOf time.Time) []F
 	return found
 }
 
-// counterpart returns the line that speaks of our payment: of those that were not declined the only one, or else the
+// counterpart returns the line that is about our payment: of those that were not declined the only one, or else the
 // one with the number that we know. Declined ones count when there are no others.
 func counterpart(all, live []line, ours payment.Payment) (line, bool) {
 	if len(live) == 1 {

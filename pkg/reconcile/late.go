@@ -18,7 +18,7 @@ import (
 const MetricLookupsLate = "payonce.lookups.late"
 
 // lateFor is how long what a process saw of a timer says something. An event that is put off comes again within
-// recheck, so a timer that stands still is heard of more often.
+// recheck, so a process sees a stalled timer's event more often.
 const lateFor = recheck + time.Minute
 
 // progress is how far a timer has come, as this process sees it. All readers of a timer share its events, so each

@@ -45,14 +45,14 @@ func (l LookupSchedule) Times() []time.Duration {
 
 // step is one step of a lookup schedule.
 type step struct {
-	name     string        // of its timer; the last of a lookup schedule is "threshold", whatever stands before it
+	name     string        // of its timer; the last of a lookup schedule is "threshold", whatever step is before it
 	life     time.Duration // of the pages that it is for, in any time; 0 for a step that is for all payments
 	after    time.Duration // that life, in the provider's open time
 	wall     bool          // in any time instead
 	statuses []payment.Status
 }
 
-// steps returns the steps of a lookup schedule. The first also finds intents whose result nobody wrote, in any time: a
+// steps returns the steps of a lookup schedule. The first also finds intents without a written result, in any time: a
 // worker died, and its command is gone or parked. What it makes of them has a lookup schedule of its own.
 func (l LookupSchedule) steps() []step {
 	var steps []step

@@ -27,7 +27,7 @@ func (l *fakeLog) page(order string, life time.Duration) {
 	})
 }
 
-// Nobody is told at the threshold: the page is asked about when it is over, and told about when that was the last time.
+// No person is told at the threshold: the page is asked about when it is over, and told about when that was the last time.
 func TestPagesAreAskedAboutWhenTheyAreOver(t *testing.T) {
 	for name, c := range map[string]struct {
 		life time.Duration
@@ -67,7 +67,7 @@ func TestTheGraceCountsOpenTime(t *testing.T) {
 	})
 }
 
-// All other payments are none of the pages' timers' business, and are told about at the threshold as ever.
+// All other payments are none of the pages' timers' business, and are reported at the threshold as ever.
 func TestPagesConcernNothingElse(t *testing.T) {
 	running(t, time.Time{}, withPages(alwaysOpen()), func(l *fakeLog, e *engine) {
 		known := payment.Payment{Ref: payment.Ref{Provider: acme, Order: "known"}, Operation: payment.Deposit, Status: payment.Pending, Known: true, PageClosesAt: time.Now().Add(time.Hour)}

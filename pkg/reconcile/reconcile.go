@@ -1,7 +1,7 @@
 // Package reconcile keeps the time of payments that are open: it has each of them looked up at its provider
-// when nothing was heard of it for a while, again after longer whiles, and a last time at the provider's
+// when there was no news of it for a while, again after longer whiles, and a last time at the provider's
 // threshold, at which a person is told. A customer who was given a page and does not come is asked about until
-// the page is over, and nobody is told before that. And it compares a provider's records with the log, both ways,
+// the page is over, and no person is told before that. And it compares a provider's records with the log, both ways,
 // see [Comparison].
 //
 // The log itself is the clock. For each provider and each step of its lookup schedule a timer reads the events of
@@ -112,7 +112,7 @@ type timer struct {
 // after an outage a payment is looked up once, not once for each step.
 func (t timer) handle(ctx context.Context, m events.Message) queue.Verdict {
 	p, err := events.ReadPayment(m.Subject, m.Sequence, m.Data)
-	if err != nil { // nobody can look up what nobody can read
+	if err != nil { // a payment whose event cannot be read cannot be looked up
 		return queue.DeadLetter(events.DeadUndecodable, err.Error())
 	}
 	now := t.now()
@@ -133,7 +133,7 @@ func (t timer) handle(ctx context.Context, m events.Message) queue.Verdict {
 	}
 	limit := t.provider.LookupSchedule.Threshold
 	if !more {
-		limit = 0 // whatever the clocks say, this was the last chance to tell somebody
+		limit = 0 // whatever the clocks say, this was the last chance to tell a person
 	}
 	verdict := t.engine.Overdue(ctx, m, limit)
 	verdict.Delay = min(verdict.Delay, recheck)

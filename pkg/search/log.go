@@ -67,7 +67,7 @@ func (l Log) All(ctx context.Context, f Filter, after string) (Page, error) {
 	return page, nil
 }
 
-// read returns how the payments of the newest events stand.
+// read returns the state of the payments of the newest events.
 func (l Log) read(ctx context.Context) (map[payment.Ref]*Entry, Looked, error) {
 	bounds, err := l.Source.LogBounds(ctx)
 	if err != nil || bounds.Events == 0 {

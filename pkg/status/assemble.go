@@ -42,7 +42,7 @@ type Sources struct {
 	Log        Log
 	Doubtful   Doubtful
 	// CountedBy is the service whose processes may read the whole system. What another's heartbeat says of it is not believed:
-	// whoever has the key of an ingress could hide a conflict.
+	// a holder of an ingress's key could hide a conflict.
 	CountedBy string
 }
 
@@ -73,7 +73,7 @@ func Assemble(ctx context.Context, from Sources, providers []ProviderConfig, now
 	return a.report
 }
 
-// noWorker is the warning that everybody may see.
+// noWorker is the warning that every client may see.
 const noWorker = "no worker lives: nothing is executed"
 
 type assembly struct {
@@ -111,7 +111,7 @@ func (a *assembly) readHeartbeats(ctx context.Context) (beats []Heartbeat, known
 	return beats, true
 }
 
-// readLevels returns how full the queue is; nil where nobody says so.
+// readLevels returns how full the queue is; nil where neither the broker nor a heartbeat says so.
 func (a *assembly) readLevels(ctx context.Context, beats []Heartbeat) map[string]events.Level {
 	var problem error
 	if a.Levels != nil {

@@ -21,7 +21,7 @@ type Attention struct {
 	Status payment.Status `json:"status"`
 	Reason string         `json:"reason,omitempty"` // its code
 	Since  time.Time      `json:"since"`
-	// Payments is how many payments of the provider stand like this one, which is the oldest, where one action helps all; else 0.
+	// Payments is how many payments of the provider are like this one, which is the oldest, where one action helps all; else 0.
 	Payments int `json:"payments,omitempty"`
 }
 

@@ -82,7 +82,7 @@ func fill(i Item, p payment.Payment) Item {
 	return i
 }
 
-// standingOf is how a payment stands, as the log's headers would tell it.
+// standingOf is the state of a payment, as the log's headers would give it.
 func standingOf(p payment.Payment) *standing {
 	s := &standing{status: p.Status, described: true, overdue: !p.OverdueAt.IsZero(), resumeAt: p.ResumeAt, at: p.UpdatedAt}
 	if p.Reason != nil {

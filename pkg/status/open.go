@@ -15,7 +15,7 @@ func OpenStatuses() []payment.Status {
 	return []payment.Status{payment.Submitting, payment.Parked, payment.Pending, payment.InDoubt, payment.Conflict}
 }
 
-// alarmShownFor is how long a payment with an outcome is shown whose reason speaks of other money: nobody writes down that
+// alarmShownFor is how long a payment with an outcome is shown whose reason reports other money: there is no record that
 // a person has looked at it.
 const alarmShownFor = 24 * time.Hour
 
@@ -32,7 +32,7 @@ type Open struct {
 	hours    map[string]*hour  // by provider
 }
 
-// standing is how one payment stands.
+// standing is the state of one payment.
 type standing struct {
 	status    payment.Status
 	described bool
@@ -107,7 +107,7 @@ func (o *Open) Take(e events.LogEntry) {
 	o.open[ref] = s
 }
 
-// over reports whether a payment has an outcome that nobody doubts.
+// over reports whether a payment has an outcome without a conflict.
 func over(s payment.Status) bool { return s.Ended() && s != payment.Conflict }
 
 func (o *Open) text(s string) string {
@@ -175,7 +175,7 @@ func (o *Open) describe(p payment.Payment, seq uint64) {
 	}
 }
 
-// Summary counts what is open. Providers that nobody configured count as [events.NoProvider]. It is nil before the log was
+// Summary counts what is open. Providers that are not configured count as [events.NoProvider]. It is nil before the log was
 // read.
 func (o *Open) Summary(providers []string) *Summary {
 	o.mu.Lock()

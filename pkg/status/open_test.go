@@ -191,7 +191,7 @@ func TestTheLastHour(t *testing.T) {
 	}
 }
 
-// Providers that nobody configured are counted as one.
+// Providers that are not configured are counted as one.
 func TestUnknownProvidersAreOne(t *testing.T) {
 	r := newReader()
 	for _, provider := range []string{"gone-1", "gone-2"} {

@@ -7,7 +7,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Report says how everything stands. What is null is not known, and Unknown says why.
+// Report is the state of the system. What is null is not known, and Unknown says why.
 type Report struct {
 	At        time.Time  `json:"at"`
 	Providers []Provider `json:"providers"`
@@ -21,7 +21,7 @@ type Report struct {
 	Unknown []Unknown `json:"unknown"`
 }
 
-// Provider is how one provider stands.
+// Provider is the state of one provider.
 type Provider struct {
 	Name  string    `json:"name"`
 	Hours []Opening `json:"hours"`
@@ -31,7 +31,7 @@ type Provider struct {
 	// AccountRefused are the ways of paying for which the provider refuses our account, with its code.
 	AccountRefused []string `json:"account_refused,omitempty"`
 	LastFailure    *Failure `json:"last_failure,omitempty"`
-	// Queue is null where it cannot be read, Payments where nobody counts them.
+	// Queue is null where it cannot be read, Payments where no process counts them.
 	Queue    *events.Level    `json:"queue"`
 	Payments *ProviderSummary `json:"payments"`
 }
@@ -81,7 +81,7 @@ type Item struct {
 	Reason    string            `json:"reason,omitempty"`
 	Amount    payment.Money     `json:"amount,omitzero"`
 	Upstream  string            `json:"upstream,omitempty"`
-	Number    int               `json:"number"` // how many stand like this
+	Number    int               `json:"number"` // how many are like this
 	Since     time.Time         `json:"since,omitzero"`
 	Next      string            `json:"next"` // what a person does
 }

@@ -211,7 +211,7 @@ func TestForeignHeartbeatsAreNotBelieved(t *testing.T) {
 	}
 }
 
-// Whoever has a key of the service that may not read the system cannot hide what needs a person.
+// A holder of a key of a service that may not read the system cannot hide what needs a person.
 func TestOnlyWhoMayReadIsBelieved(t *testing.T) {
 	w := everything(t)
 	liar := w.beats["worker.w1"]

@@ -2,8 +2,8 @@ package status
 
 import "slices"
 
-// For returns what may be shown to somebody who sees some providers and some payments only: how those providers stand, and of
-// processes that they live and work. Hosts, errors and configurations are for those who run payonce.
+// For returns what may be shown to a client that sees some providers and some payments only: the state of those
+// providers, and of processes that they live and work. Hosts, errors and configurations are for those who run payonce.
 func (r Report) For(provider func(name string) bool, item func(Item) bool) Report {
 	seen := Report{At: r.At, Providers: []Provider{}, Warnings: []string{}, Unknown: []Unknown{}}
 	for _, p := range r.Providers {

@@ -30,7 +30,7 @@ type ProviderSummary struct {
 	counts [5]Count // of OpenStatuses, while they are counted
 }
 
-// Count is how many payments stand in a status, and since when the oldest does: since it was sent, where it was.
+// Count is how many payments are in a status, and since when the oldest is: since it was sent, where it was.
 type Count struct {
 	Number int       `json:"number"`
 	Since  time.Time `json:"since,omitzero"`

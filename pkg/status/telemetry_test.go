@@ -14,7 +14,7 @@ import (
 	"payonce/pkg/status"
 )
 
-// The gauges have every open status of every provider, parked and in doubt apart, and 0 where none stands there.
+// The gauges have every open status of every provider, parked and in doubt apart, and 0 where there is none.
 func TestMetricsOfOpenPayments(t *testing.T) {
 	before := otel.GetMeterProvider()
 	defer otel.SetMeterProvider(before)

@@ -1,6 +1,6 @@
-// Package tracing says whether anybody traces, and begins the spans of calls of a provider, which several
-// packages make. Where nobody traces it begins none, and allocates nothing: the API of OpenTelemetry alone
-// makes a context and options for every span, also for one that nobody will see.
+// Package tracing says whether tracing is on, and begins the spans of calls of a provider, which several
+// packages make. Where tracing is off it begins none, and allocates nothing: the API of OpenTelemetry alone
+// makes a context and options for every span, also for one that is not recorded.
 package tracing
 
 import (

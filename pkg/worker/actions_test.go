@@ -12,7 +12,7 @@ func page(url string) *payment.Action {
 	return &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: url}}
 }
 
-// What the customer must do stands beside the log. Heard again it is no news; another one takes its place; and one that
+// What the customer must do is kept beside the log. Received again it is no news; another one takes its place; and one that
 // was erased is stored again when the provider repeats it.
 func TestTheSameActionAgainIsNoNews(t *testing.T) {
 	whenAsked(t, func(a asked) {

@@ -27,7 +27,7 @@ func refusal(code, message string) payment.Observation {
 	}
 }
 
-// interruption says that nobody knows what became of an intent.
+// interruption says that it is not known what became of an intent.
 func interruption() payment.Observation {
 	return payment.Observation{Kind: payment.Indeterminate, Source: payment.FromWorker, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
 }
@@ -75,7 +75,7 @@ func (w *Worker) pageGrace(p payment.Payment, traits connectors.Traits) time.Dur
 }
 
 // pageOver is from when on the provider would know a payment that was confirmed on its customer's page in the
-// last moment: the time that it may need for that counts while it is open. ever is false where nobody knows.
+// last moment: the time that it may need for that counts while it is open. ever is false where that time is not known.
 func (w *Worker) pageOver(p payment.Payment, traits connectors.Traits) (over time.Time, ever bool) {
 	if traits.PageGrace <= 0 {
 		return time.Time{}, false
@@ -85,7 +85,7 @@ func (w *Worker) pageOver(p payment.Payment, traits connectors.Traits) (over tim
 
 // completeReversal writes the second event of a reversal that showed that the payment had settled, where the first is the
 // payment's last event: who wrote it got no further. The answer of a look-up is not kept anywhere else, and an outcome is
-// not looked up again, so the money that went back would never be told.
+// not looked up again, so the money that went back would never be reported.
 func (w *Worker) completeReversal(ctx context.Context, j *job) error {
 	if !j.payment.ReversalPending() {
 		return nil

@@ -139,7 +139,7 @@ func (hanging) Claim(ctx context.Context, _ payment.Ref, _ idempotency.Request) 
 	return idempotency.Claim{}, ctx.Err()
 }
 
-// An outcome that nobody knows is not a "go ahead".
+// An unknown outcome of a claim is not a "go ahead".
 func TestAnUnknownOutcomeOfAClaimWaits(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.claims = silentStore{d.claims}
@@ -200,7 +200,7 @@ func TestTheClaimIsGivenBack(t *testing.T) {
 	})
 }
 
-// A claim that was lost is left alone: whoever holds it now keeps it.
+// A claim that was lost is left alone: the worker that holds it now keeps it.
 func TestALostClaimIsNotGivenBack(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		m := d.message(d.order("o-1"))

@@ -27,7 +27,7 @@ func (w *Worker) clarification(ctx context.Context, m events.Message) queue.Verd
 	c, err := events.DecodeClarification(m)
 	var bad *events.CommandError
 	switch {
-	case errors.As(err, &bad): // its payment stands as it did
+	case errors.As(err, &bad): // its payment stays as it is
 		return queue.DeadLetter(bad.Reason, bad.Error())
 	case err != nil:
 		return queue.DeadLetter(events.DeadUndecodable, err.Error())

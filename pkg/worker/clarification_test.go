@@ -270,7 +270,7 @@ func TestClarificationWaitsForTheRevisionThatAsked(t *testing.T) {
 	})
 }
 
-// The provider asks for something else while it is told: that question stands.
+// The provider asks for something else while it gets the answer: the new question stays.
 func TestClarificationKeepsANewQuestion(t *testing.T) {
 	whenAsked(t, func(a asked) {
 		a.during = func(context.Context) { a.hear(payment.Observation{Kind: payment.Accepted, Action: question("email")}) }

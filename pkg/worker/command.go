@@ -187,7 +187,7 @@ func (w *Worker) mayIntend(j *job) bool {
 }
 
 // lookLater parks a payment until it can be asked about. When that is after a night or a weekend, what was
-// interrupted does not stand as submitting until then: it is in doubt, with its reason.
+// interrupted does not stay submitting until then: it is in doubt, with its reason.
 func (w *Worker) lookLater(ctx context.Context, j *job, at time.Time) (queue.Verdict, bool, error) {
 	now := w.Now()
 	if j.payment.Status == payment.InDoubt || at.Sub(now) <= w.Timing.LookupMax {

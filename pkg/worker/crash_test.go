@@ -81,7 +81,7 @@ func (d *testbed) work(p *process, m events.Message) (done bool) {
 	for range 60 {
 		v, crashed := p.command(context.Background(), m)
 		if crashed {
-			time.Sleep(time.Second) // too early: the order is still held, or nobody knows it yet
+			time.Sleep(time.Second) // too early: the order is still held, or not known yet
 			d.start().Command(context.Background(), m)
 			time.Sleep(d.options.Timing.Lease)
 			return false

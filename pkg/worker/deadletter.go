@@ -81,8 +81,8 @@ func foreignOrder() queue.Verdict {
 	return queue.DeadLetter(events.DeadInvalid, "order: belongs to another upstream")
 }
 
-// unexplained says what a webhook told of a payment that has its outcome, or that keeps as much of this kind as it
-// can. It changes nothing and may speak of money, so it is kept as a dead letter, which a person sees.
+// unexplained says what a webhook reported of a payment that has its outcome, or that keeps as much of this kind as it
+// can. It changes nothing and may report money, so it is kept as a dead letter, which a person sees.
 func unexplained(p payment.Payment, o payment.Observation) string {
 	detail := "unrecognised webhook for a payment that is " + string(p.Status)
 	if o.Kind == payment.Accepted {

@@ -12,7 +12,7 @@ import (
 	"payonce/pkg/worker"
 )
 
-// interrupted leaves an order whose intent stands in the log and whose worker died before the call
+// interrupted leaves an order whose intent is in the log and whose worker died before the call
 // (sent false) or after it.
 func interrupted(d *testbed, cmd payment.Command, sent bool) events.Message {
 	d.t.Helper()
@@ -175,7 +175,7 @@ func TestAnUnknownOfTheFirstAttemptSaysNothingAboutTheSecond(t *testing.T) {
 			p.Status, p.Attempts, p.Revision = payment.InDoubt, 2, p.Revision+1
 			p.SubmittedAt = time.Now().UTC()
 			d.log.put(p)
-			d.ahead += 2 * settling // and this worker stands still
+			d.ahead += 2 * settling // and this worker is suspended
 		}
 		d.want(d.start().Command(context.Background(), m), queue.Park)
 		if is := d.log.now("o-1"); is.NotFound != 0 {
@@ -244,7 +244,7 @@ func TestTimeAloneFailsNothing(t *testing.T) {
 	})
 }
 
-// The worker of attempt 1 stands still between its call and the result, until attempt 2 is under way.
+// The worker of attempt 1 is suspended between its call and the result, until attempt 2 is under way.
 func TestALateResultOfAnEarlierAttemptChangesNothing(t *testing.T) {
 	for name, err := range map[string]error{"rejected": errRefused, "not sent": errBalance, "in doubt": errTimedOut} {
 		t.Run(name, func(t *testing.T) {

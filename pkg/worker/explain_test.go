@@ -19,7 +19,7 @@ func unreadable() payment.Observation {
 	}
 }
 
-// What a provider says of an open payment and nobody can map is kept with its source and reason, looked up at
+// An unrecognised statement of a provider about an open payment is kept with its source and reason, looked up at
 // once, and a person is told when the look-up does not end the payment.
 func TestUnrecognisedWebhooksAreLookedUpAtOnce(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -119,7 +119,7 @@ func TestADoubtForAPersonIsLookedUpAtOnce(t *testing.T) {
 	})
 }
 
-// A callback of a payout about an order that is a deposit is about the order all the same: kept, looked up and told.
+// A callback of a payout about an order that is a deposit is about the order all the same: kept, looked up and reported.
 func TestAWebhookOfTheOtherOperationIsKept(t *testing.T) {
 	asPayout := func(c *call, _ http.Header) { c.Operation = payment.Payout }
 	inBubble(t, func(d *testbed) {
@@ -172,7 +172,7 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 		d.want(p.Command(context.Background(), d.message(d.order("pending"))), queue.Done)
 		d.lookupSays(payment.Observation{}, errPlain)
 		for _, order := range []string{"doubt", "parked", "pending"} {
-			d.want(p.Webhook(context.Background(), d.webhook(order, unreadable())), queue.Park) // nobody answers
+			d.want(p.Webhook(context.Background(), d.webhook(order, unreadable())), queue.Park) // the provider gives no answer
 			is := d.log.now(order)
 			if len(is.Annotations) != 1 || !is.Unexplained() || is.Status != map[string]payment.Status{"pending": payment.Pending}[order] && is.Status != payment.InDoubt {
 				t.Errorf("%s: %s, %+v", order, is.Status, is.Annotations)
@@ -199,7 +199,7 @@ func TestUnrecognisedWebhooksOfEveryStatus(t *testing.T) {
 	})
 }
 
-// While nobody answers the webhook stays in the broker, and a person is told within minutes all the same.
+// While the provider does not answer the webhook stays in the broker, and a person is told within minutes all the same.
 func TestAnUnansweredLookUpDoesNotKeepThePersonAway(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p := d.start()
@@ -263,7 +263,7 @@ func TestAnUnansweredLookUpAfterTheOpeningIsRepeatedSoon(t *testing.T) {
 	})
 }
 
-// What a look-up says and nobody can map is kept and told as well, whoever asked.
+// An unrecognised answer to a look-up is kept and reported to a person as well, whichever process asked.
 func TestUnrecognisedLookUpsAreTold(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p := d.start()

@@ -20,14 +20,14 @@ const fenceTimeout = time.Second
 // answer is what the claim store or the log said of an order, and until when it counts: an answer can be old when it
 // is read.
 type answer struct {
-	asked  time.Time // by Options.Local; zero when nobody was asked
+	asked  time.Time // by Options.Local; zero when neither was asked
 	counts time.Duration
 }
 
-// fence returns the last check before the first byte of a request to pay leaves, when the connection stands. The
+// fence returns the last check before the first byte of a request to pay leaves, when the connection is open. The
 // time since the lease began is measured by two clocks. A pause that stops both is seen by the claim store
 // alone, which has a clock of its own, or by the log, where others have moved the payment meanwhile. They are
-// asked after a connection was dialed, which takes long enough for such a pause; for one that stood already
+// asked after a connection was dialed, which takes long enough for such a pause; for one that was open already
 // the configuration decides.
 func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 	return func(ctx context.Context, dialed bool) error {

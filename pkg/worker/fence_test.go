@@ -171,7 +171,7 @@ func TestAnOldAnswerDoesNotCount(t *testing.T) {
 	}
 }
 
-// On a connection that stood already only the clocks are looked at, unless the configuration wants more.
+// On a connection that was open already only the clocks are looked at, unless the configuration wants more.
 func TestAKeptConnectionIsFencedAsConfigured(t *testing.T) {
 	for _, always := range []bool{false, true} {
 		t.Run(fmt.Sprint(always), func(t *testing.T) {

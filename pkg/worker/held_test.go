@@ -171,7 +171,7 @@ func TestAnUnknownCanAskForMoreTime(t *testing.T) {
 	})
 }
 
-// A payment that was parked here and begun elsewhere has no time of sending: it is open since we heard of it.
+// A payment that was parked here and begun elsewhere has no time of sending: it is open since our first event of it.
 func TestAPaymentThatWeNeverSentIsNotOverdueAtOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errBalance})

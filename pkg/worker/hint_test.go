@@ -18,7 +18,7 @@ func (d *testbed) forge(order string, fields ...string) {
 	d.server.HSet("payonce:claim:{"+acme+":"+order+"}", fields...)
 }
 
-// remembers makes the record say that a payment of this command stands like that, at the sequence of its last event.
+// remembers makes the record say that a payment of this command has that status, at the sequence of its last event.
 func (d *testbed) remembers(cmd payment.Command, p payment.Payment) {
 	d.t.Helper()
 	out, err := events.EncodePayment(p, "forged")

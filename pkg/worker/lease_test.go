@@ -13,7 +13,7 @@ import (
 	"payonce/pkg/worker"
 )
 
-// A process that stood still between its intent and its call does not send any more, whichever clock
+// A process that was suspended between its intent and its call does not send any more, whichever clock
 // has noticed.
 func TestFrozenBetweenIntentAndCall(t *testing.T) {
 	left := worker.DefaultTiming().Lease - worker.DefaultTiming().SubmitTimeout
@@ -67,7 +67,7 @@ func setWall(t time.Time, by time.Duration) time.Time {
 	return t
 }
 
-// A process that stands still between two tries, after it has looked at everything but the lease, sends no more.
+// A process that is suspended between two tries, after it has looked at everything but the lease, sends no more.
 func TestFrozenBetweenTwoTries(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.provider.script("o-1", reply{err: errUnreached})
@@ -88,7 +88,7 @@ func TestFrozenBetweenTwoTries(t *testing.T) {
 	})
 }
 
-// What others wrote while the process stood still stays.
+// What others wrote while the process was suspended stays.
 func TestFrozenWhileOthersMoveOn(t *testing.T) {
 	for name, others := range map[string]func(*payment.Payment){
 		"a second attempt": func(p *payment.Payment) { p.Attempts, p.SubmittedAt = 2, time.Now().UTC() },

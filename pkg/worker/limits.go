@@ -37,7 +37,7 @@ func (unlimited) Reserve(context.Context, string, time.Duration) (time.Duration,
 	return 0, true
 }
 
-// permit is the right to make one call of the provider: those who gave it are told how the call ended.
+// permit is the right to make one call of the provider: those who gave it learn how the call ended.
 type permit []func(called bool, err error)
 
 // Done gives the permit back. It is called once, also where no call was made: called says whether one was, and err how

@@ -92,7 +92,7 @@ func TestWaitingForLongWritesFewEvents(t *testing.T) {
 		m := d.message(d.order("o-1"))
 		visits, resumes := 0, time.Time{}
 		for d.now().Sub(down) < 3*time.Hour {
-			d.trip(p) // somebody tries again and again
+			d.trip(p) // another payment tries again and again
 			v := p.Command(context.Background(), m)
 			delay := d.want(v, queue.Park)
 			if delay <= 0 {
@@ -352,7 +352,7 @@ func TestTheRestOfTheLeaseIsLongEnough(t *testing.T) {
 	}
 }
 
-// A lease that was slow to renew counts from when that was asked for: nobody knows when the store did it.
+// A lease that was slow to renew counts from when that was asked for: it is not known when the store did it.
 func TestARenewedLeaseCountsFromTheQuestion(t *testing.T) {
 	limited(t, limits.Policy{Rate: limits.Rate{Calls: 1, Per: 20 * time.Second, Burst: 1}}, func(d *testbed) {
 		p := d.start()

@@ -35,7 +35,7 @@ type memoryLog struct {
 	actionsFail error
 	// behind makes that many calls of Last answer with the event before the last one.
 	behind int
-	// beforeAppend, if set, runs once before the next append: somebody else moves first.
+	// beforeAppend, if set, runs once before the next append: another process moves first.
 	beforeAppend func(payment.Payment)
 }
 
@@ -102,7 +102,7 @@ func (l *memoryLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment,
 	return p, last(list).seq, err
 }
 
-// write puts bytes into the log that nobody can read, as a tool of somebody's would.
+// write puts unreadable bytes into the log, as a foreign tool would.
 func (l *memoryLog) write(order string, status payment.Status) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -203,7 +203,7 @@ func (l *memoryLog) history(order string) []payment.Payment {
 	return all
 }
 
-// now returns an order as it stands; its status is empty when the log does not know it.
+// now returns an order's present state; its status is empty when the log does not know it.
 func (l *memoryLog) now(order string) payment.Payment {
 	l.t.Helper()
 	all := l.history(order)

@@ -56,7 +56,7 @@ func (w *Worker) ask(ctx context.Context, j *job, permit permit) (observation pa
 	span.End(err)
 	w.metrics.called(ctx, j, "lookup", w.Now().Sub(asked), err)
 	if err != nil {
-		failed := connectors.Classify(err) // its text stays out: nobody knows here whose name the provider repeats
+		failed := connectors.Classify(err) // its text stays out: it may repeat a name that is not known here
 		w.Logger.WarnContext(ctx, "call to the provider failed", "provider", j.ref.Provider, "order", j.ref.Order,
 			"class", failed.Class.String(), "code", failed.Code, "provider_code", failed.ProviderCode, "evidence", failed.Evidence)
 		observation = payment.Observation{Kind: payment.Indeterminate, Reason: &payment.Reason{Code: payment.ReasonInterrupted}}
@@ -144,7 +144,7 @@ func (w *Worker) began(j *job) time.Time {
 		return since
 	case p.AwaitsPage() && ever:
 		return later(later(since, over), p.NotFoundAt)
-	case p.UpdatedAt.Before(p.PageClosesAt): // the provider can go on telling news, but nobody confirms after the close
+	case p.UpdatedAt.Before(p.PageClosesAt): // the provider can go on reporting news, but no customer confirms after the close
 		return later(since, p.UpdatedAt)
 	}
 	return later(since, p.PageClosesAt)

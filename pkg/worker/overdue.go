@@ -18,12 +18,12 @@ import (
 // where its threshold says so ([Opening].WallThreshold), since it was sent, since its page was over or since a person was
 // told last, becomes overdue: an event, an error in the log and a count, nothing more. limit 0 makes it overdue in any case.
 //
-// A look-up that gets no answer is repeated: the verdict asks for the message again, and says why. Whoever keeps
-// the time ends that when the next look-up is due, or when others wait for theirs.
+// A look-up that gets no answer is repeated: the verdict asks for the message again, and says why. The timer
+// ends that when the next look-up is due, or when others wait for theirs.
 //
 // An event that is not the payment's last one any more is done with: the newer one has its own time.
 // While the provider is closed it is not asked; the verdict then asks for the message at the opening. An intent
-// without a result does not stand as submitting until then: it is in doubt.
+// without a result does not stay submitting until then: it is in doubt.
 func (w *Worker) Overdue(ctx context.Context, m events.Message, limit time.Duration) queue.Verdict {
 	ref, named := events.SubjectRef(m.Subject)
 	conn, known := w.Connectors.Get(ref.Provider)

@@ -129,7 +129,7 @@ func TestAtTheThresholdAPersonIsToldOnce(t *testing.T) {
 	})
 }
 
-// Clocks differ: whoever keeps the time says when it is over.
+// Clocks differ: the process that keeps the time says when it is over.
 func TestWithoutALimitAPersonIsTold(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", time.Second)
@@ -138,7 +138,7 @@ func TestWithoutALimitAPersonIsTold(t *testing.T) {
 	})
 }
 
-// A provider that keeps telling something new must not keep a person from being told.
+// A provider that keeps reporting something new must not keep a person from being told.
 func TestNewActionsDoNotPutThePersonOff(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pendingFor("o-1", 0)
@@ -155,7 +155,7 @@ func TestNewActionsDoNotPutThePersonOff(t *testing.T) {
 	})
 }
 
-// A doubt whose command is gone: nobody can send it again, so it waits for a person, and each "unknown" must
+// A doubt whose command is gone: no worker can send it again, so it waits for a person, and each "unknown" must
 // not begin the wait again.
 func TestADoubtWithoutACommandWaitsForAPerson(t *testing.T) {
 	inBubble(t, func(d *testbed) {
@@ -198,7 +198,7 @@ func TestAnAmountInDoubtIsNotSettledByALookUp(t *testing.T) {
 	})
 }
 
-// A worker died between its intent and the answer, and somebody purged the command.
+// A worker died between its intent and the answer, and an operator purged the command.
 func TestAnIntentWithoutACommandIsLookedUp(t *testing.T) {
 	for name, c := range map[string]struct {
 		sent  bool
@@ -294,7 +294,7 @@ func TestALookUpWithoutAnAnswerIsRepeated(t *testing.T) {
 			time.Sleep(pause)
 		}
 		d.log.want("o-1", payment.Submitting, payment.Pending)
-		p.ports.on("last", 1, failBefore) // nobody was asked: it must not give way to others
+		p.ports.on("last", 1, failBefore) // the provider was not asked: it must not give way to others
 		if v := p.Overdue(context.Background(), m, threshold); d.want(v, queue.Retry) <= 0 || v.Unanswered {
 			t.Errorf("the log cannot be read: %+v", v)
 		}
@@ -338,7 +338,7 @@ func TestAClosedProviderIsNotAsked(t *testing.T) {
 	}
 }
 
-// While the provider is closed nobody asks what became of an intent, and it is seen to be in doubt.
+// While the provider is closed no worker asks what became of an intent, and it is seen to be in doubt.
 func TestAnIntentIsInDoubtWhileItsProviderIsClosed(t *testing.T) {
 	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *testbed) {
 		p, m := d.start(), d.message(d.order("o-1"))
@@ -377,7 +377,7 @@ func TestTheThresholdCountsOpenTime(t *testing.T) {
 	})
 }
 
-// A threshold of any time goes on over the weekend, and is told of when the provider has opened and was asked.
+// A threshold of any time goes on over the weekend, and is reported when the provider has opened and was asked.
 func TestTheThresholdCanCountAnyTime(t *testing.T) {
 	atHours(t, friday.Add(-time.Hour), worker.ParkClosed, func(d *testbed) {
 		of := d.options.Opening
@@ -393,7 +393,7 @@ func TestTheThresholdCanCountAnyTime(t *testing.T) {
 			told    bool
 		}{
 			{d.now().Add(20 * time.Minute), 1, false}, // Friday night
-			{d.now().Add(threshold), 1, false},        // Sunday night: closed, so nobody is asked
+			{d.now().Add(threshold), 1, false},        // Sunday night: closed, so the provider is not asked
 			{monday, 2, true},
 		} {
 			time.Sleep(time.Until(step.at))

@@ -29,7 +29,7 @@ func (d *testbed) overdue(order string, limit time.Duration) {
 	d.want(d.start().Overdue(context.Background(), d.event(order), limit), queue.Done)
 }
 
-// vain does so while the provider gives no answer, and nobody is told.
+// vain does so while the provider gives no answer, and no person is told.
 func (d *testbed) vain(order string) {
 	d.t.Helper()
 	d.want(d.start().Overdue(context.Background(), d.event(order), threshold), queue.Retry)
@@ -38,7 +38,7 @@ func (d *testbed) vain(order string) {
 func TestAPageIsEndedByTwoLookUpsAfterItIsOver(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		d.pageFor("o-1")
-		for range 3 { // before it is over nothing is written and nobody is told, not even beyond the threshold
+		for range 3 { // before it is over nothing is written and no person is told, not even beyond the threshold
 			time.Sleep(24 * time.Hour)
 			d.overdue("o-1", threshold)
 		}
@@ -79,7 +79,7 @@ func TestLookUpsThatLearnNothingEndNoPage(t *testing.T) {
 					time.Sleep(10 * time.Minute)
 				}
 				d.log.want("o-1", payment.Submitting, payment.Pending)
-				// Nobody was told, until a whole threshold is over in which it could have been decided.
+				// No person was told, until a whole threshold is over in which it could have been decided.
 				time.Sleep(threshold - 30*time.Minute)
 				d.overdue("o-1", threshold)
 				d.reason("o-1", payment.ReasonOverdue, "")

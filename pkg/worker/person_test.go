@@ -61,7 +61,7 @@ func TestReleasedWhileClosedIsParkedWithTheTrueReason(t *testing.T) {
 	})
 }
 
-// The claim store still says "in doubt", the log says what a person decided: nobody is asked or paid.
+// The claim store still says "in doubt", the log says what a person decided: no request is made.
 func TestAResolvedPaymentIsLeftAlone(t *testing.T) {
 	for kind, status := range map[payment.Kind]payment.Status{payment.ManuallySettled: payment.Settled, payment.ManuallyFailed: payment.Failed} {
 		t.Run(string(kind), func(t *testing.T) {

@@ -45,7 +45,7 @@ type provider struct {
 	takes   time.Duration // a look-up
 	lookups int
 	traits  connectors.Traits
-	// onDial, if set, is called while each request dials; without it the connection stands already. alone
+	// onDial, if set, is called while each request dials; without it the connection is open already. alone
 	// says of each request whether it asked for a connection of its own.
 	onDial func()
 	alone  []bool

@@ -8,7 +8,7 @@ import (
 	"payonce/pkg/queue"
 )
 
-// A look-up says that money went back of a payment whose settlement was never heard of: two events, and the process can end
+// A look-up says that money went back of a payment whose settlement was never reported: two events, and the process can end
 // between them. Whichever message comes again writes the second, although no look-up is made any more.
 func TestAReversalLearnedByALookUpIsCompleted(t *testing.T) {
 	back := payment.Observation{Kind: payment.Reversal, Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "R7"}}

@@ -31,7 +31,7 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (queue.Verdict, bool, er
 	if why := w.submitLimit(j); why != nil {
 		return queue.Verdict{}, false, w.decide(ctx, j, overdue(why))
 	}
-	// The time of this very moment: the process may have stood still since it looked at the limit.
+	// The time of this very moment: the process may have been suspended since it looked at the limit.
 	if decision, shut := w.closed(j.cmd, w.Now()); shut && decision.Kind == payment.Park {
 		return queue.ParkUntil(decision.ResumeAt), true, nil
 	} else if shut {
@@ -48,7 +48,7 @@ func (w *Worker) sendAgain(ctx context.Context, j *job) (queue.Verdict, bool, er
 	return queue.Verdict{}, false, a.err
 }
 
-// refusedForGood ends a payment whose create request was refused by a code that nobody documents, at a provider
+// refusedForGood ends a payment whose create request was refused by an undocumented code, at a provider
 // where a refused request leaves no order, and which says twice that it does not know the order.
 func refusedForGood(p payment.Payment) payment.Observation {
 	end := refusal(payment.ReasonDeclined, "the provider refused the request and does not know the order")

@@ -123,7 +123,7 @@ func (i *instruments) begin(ctx context.Context) {
 
 // called counts one call of a provider.
 func (i *instruments) called(ctx context.Context, j *job, call string, took time.Duration, err error) {
-	if !i.calls.Enabled(ctx) { // attributes would be made for nobody
+	if !i.calls.Enabled(ctx) { // no reader: attributes would be made in vain
 		return
 	}
 	class := "ok"
@@ -214,7 +214,7 @@ func (i *instruments) transition(p payment.Payment, reason string) metric.Measur
 }
 
 // announce counts and logs an event that was written. What needs a person is logged as an error, and an intent
-// where somebody looks for details.
+// at debug level.
 func (w *Worker) announce(ctx context.Context, from payment.Status, p payment.Payment) {
 	reason := ""
 	if p.Reason != nil {

@@ -15,8 +15,8 @@ import (
 	"payonce/test/alloctest"
 )
 
-// Where nobody is given metrics, counting a payment allocates nothing: OpenTelemetry would make the attributes
-// of a measurement also for nobody.
+// Where metrics have no reader, counting a payment allocates nothing: OpenTelemetry would make the attributes
+// of a measurement all the same.
 func TestCountingCostsNothingWhereNobodyMeasures(t *testing.T) {
 	i, err := newInstruments(connectors.NewRegistry(nil))
 	if err != nil {

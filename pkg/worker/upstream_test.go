@@ -74,7 +74,7 @@ func TestTheSameCommandOfAnotherUpstream(t *testing.T) {
 	}
 }
 
-// A payment of before upstreams were known goes on with the command of whoever has its provider.
+// A payment of before upstreams were known goes on with the command of any upstream that has its provider.
 func TestCommandOfAnUpstreamForAPaymentWithoutOne(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p := d.start()

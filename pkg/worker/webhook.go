@@ -26,7 +26,7 @@ const (
 )
 
 // Webhook processes one webhook from the stream, see "The way of a webhook" in docs/architecture.md. It verifies the
-// signature again, because whoever can write to the stream could have forged it.
+// signature again, because a process that can write to the stream could have forged it.
 func (w *Worker) Webhook(ctx context.Context, m events.Message) queue.Verdict {
 	verdict := w.webhook(ctx, m)
 	if verdict.Kind == queue.Dead { // each was signed by a provider, or is a hole in our own walls
@@ -133,7 +133,7 @@ func saidOf(p payment.Payment, notice connectors.Notice) payment.Observation {
 	return notice.Observation
 }
 
-// otherOperation is what a webhook says that speaks of a deposit where the order is a payout, or the other way round.
+// otherOperation is what a webhook says that reports a deposit where the order is a payout, or the other way round.
 // An account has one order number for both, so it is about this payment; it may have fields too few to be told
 // apart, or the provider has made something else of the order.
 func otherOperation(n connectors.Notice) payment.Observation {

@@ -68,7 +68,7 @@ func TestWebhookOfAnUnknownOrderWaitsThenDies(t *testing.T) {
 	}
 }
 
-// The ingress's clock can be ahead of ours: what nobody knows must leave the consumer all the same.
+// The ingress's clock can be ahead of ours: a webhook of an unknown order must leave the consumer all the same.
 func TestAWebhookFromTheFutureIsNotHeldByTheConsumer(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		p, m := d.start(), d.webhook("o-1", paid())
@@ -202,7 +202,7 @@ func TestWebhookWithoutAnOperationIsTaken(t *testing.T) {
 	})
 }
 
-// A provider that names no currency speaks of the order's, and never of another account's of ours.
+// A provider that names no currency means the order's, and never another account's of ours.
 func TestWebhookWithoutACurrencyIsReadInTheOrders(t *testing.T) {
 	after(t, func(d *testbed, take take) {
 		o := paid(func(o *payment.Observation) { o.Amount.Currency, o.SettledAmount = "", payment.Money{Minor: 10000} })
@@ -322,7 +322,7 @@ func TestAFurtherTransferIsAConflictWithTheSum(t *testing.T) {
 	})
 }
 
-// Somebody else moves the payment between the webhook's read and its append.
+// Another process moves the payment between the webhook's read and its append.
 func TestAWebhookFollowsAPaymentThatMoves(t *testing.T) {
 	after(t, func(d *testbed, take take) {
 		d.log.beforeAppend = func(payment.Payment) {

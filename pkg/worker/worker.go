@@ -3,7 +3,7 @@
 // [Worker.Command], [Worker.Webhook], [Worker.Intake] and [Worker.Overdue], turn a message into a verdict and know no
 // broker, so they run the same under NATS and in a simulation.
 //
-// The rules that keep the promise stand here, and each has a test that fails without it:
+// The rules that keep the promise are here, and each has a test that fails without it:
 //
 //  1. The intent is appended before the request leaves, and only who wins that append may send.
 //  2. A payment that may have been sent is looked up, never sent again, until the provider has said
@@ -32,7 +32,7 @@ import (
 
 // Log is the log of payments: the truth.
 type Log interface {
-	// Append writes the next event of a payment if its last event still stands at the sequence after
+	// Append writes the next event of a payment if its last event is still at the sequence after
 	// (0: the payment has no event). It returns the new sequence, or events.ErrStale when the payment
 	// has moved on. Any other error means that it is not known whether the event was written.
 	Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error)
@@ -56,7 +56,7 @@ type Options struct {
 	// called concurrently.
 	GiveUpPolicy func(provider string, op payment.Operation) GiveUpPolicy
 	// Threshold says after how much open time, from the first request on, a person is told of an open payment;
-	// nil or 0 tells nobody here. It is called concurrently.
+	// with nil or 0 no person is told here. It is called concurrently.
 	Threshold func(provider string) time.Duration
 	// Limits rate-limit calls and stop calling a provider that is down; nil limits nothing.
 	Limits Limits
@@ -66,12 +66,12 @@ type Options struct {
 	// on with the log alone: slower, and just as safe, because one worker wins the intent's append.
 	ClaimsRequired bool
 	// FenceKeptConnections asks the claim store before each request to pay whether the order is still this
-	// worker's, also where the connection stood already. After a dial it is asked in any case.
+	// worker's, also where the connection was open already. After a dial it is asked in any case.
 	FenceKeptConnections bool
 	// Now is the time that is compared across processes and written into the log. All workers must agree about it
 	// within Timing.ClockBound, whatever their machines' clocks show, see package clock.
 	Now func() time.Time
-	// Measure makes Now right again: after a suspension that nobody noticed it can be behind. It is called before a doubt
+	// Measure makes Now right again: after an unnoticed suspension it can be behind. It is called before a doubt
 	// about a request is written, which is settled by time. Nil means that Now is always right.
 	Measure func(ctx context.Context) error
 	// Local is this machine's clock, with a monotonic reading. It measures for how long a lease has been held, and
@@ -188,9 +188,9 @@ type Step string
 // The steps, in order.
 const (
 	StepClaimed  Step = "claimed"  // the order is held, nothing is written
-	StepIntended Step = "intended" // the intent stands in the log, nothing was sent
+	StepIntended Step = "intended" // the intent is in the log, nothing was sent
 	StepCalled   Step = "called"   // the provider was called, its answer is written nowhere
-	StepAppended Step = "appended" // the answer stands in the log, the claim is open
+	StepAppended Step = "appended" // the answer is in the log, the claim is open
 	StepFinished Step = "finished" // all is written, the message is not acknowledged
 )
 
@@ -218,7 +218,7 @@ type job struct {
 	looked  bool              // a look-up was made already
 	// reserved says that a call was reserved in the provider's budget and waited for, and is not made yet.
 	reserved bool
-	// known says that somebody worked on the order before, so that the log is read first: that costs less than a
+	// known says that a worker worked on the order before, so that the log is read first: that costs less than a
 	// call out of the provider's budget for a payment of which nothing is left to do. It is a hint.
 	known bool
 }
