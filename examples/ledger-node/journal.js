@@ -38,7 +38,7 @@ export class Journal {
       case 'reversed':
         entry.to = { value: '0', currency: from.currency };
         break;
-      case 'conflict': // nobody knows: a settled or failed follows, by a person
+      case 'conflict': // the outcome is unknown: a settled or failed follows, by a person
         entry.to = from;
         entry.stop = true;
         break;

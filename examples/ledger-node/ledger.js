@@ -14,7 +14,7 @@ const { values: flags } = parseArgs({
     ...connectionFlags,
     'api-prefix': { type: 'string', default: '$JS.API' }, // of the JetStream API; PAYONCE in an account of deploy/nats
     consumer: { type: 'string', default: 'ledger-books' }, // the durable consumer
-    create: { type: 'boolean', default: false }, // make the consumer, where NATS has no accounts and nobody made it
+    create: { type: 'boolean', default: false }, // make the consumer, where NATS has no accounts and no operator made it
     journal: { type: 'string', default: 'ledger.jsonl' }, // the file to book into
   },
 });
@@ -29,7 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 }
 
 // alone ends the program if another one books into the same file: two would not know of each other's entries.
-// The name is one of Linux's own and goes with the process, however that ends; elsewhere nobody is watching.
+// The name is one of Linux's own and goes with the process, however that ends; elsewhere there is no such guard.
 function alone(path) {
   return new Promise((done, failed) => {
     const door = net.createServer().unref();

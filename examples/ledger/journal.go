@@ -86,7 +86,7 @@ func (j *journal) post(p payment) (string, error) {
 	case "failed", "reversed":
 		e.To = amount{Value: "0", Currency: before.To.Currency}
 	case "conflict":
-		e.To, e.Stop = before.To, true // nobody knows: a settled or failed follows, by a person
+		e.To, e.Stop = before.To, true // the outcome is unknown: a settled or failed follows, by a person
 	default:
 		return "", fmt.Errorf("%s: the status %q is not an outcome", key, p.Status)
 	}

@@ -124,7 +124,7 @@ func follow(ctx context.Context, consumer jetstream.Consumer, book *journal, out
 	return nil
 }
 
-// payment is what a ledger needs of an event. What else stands in it is ignored: fields are only added.
+// payment is what a ledger needs of an event. Everything else in it is ignored: fields are only added.
 type payment struct {
 	Event     string  `json:"-"` // ce-id
 	Provider  string  `json:"provider"`

@@ -12,7 +12,7 @@ import (
 type Clarifier interface {
 	// Clarify sends the values that the provider asked for, by group and field name. It makes exactly one
 	// request. The observation is Accepted: the provider took the values and goes on. Every error is a
-	// classified [*Error] and speaks of this request only: it is never Rejected, because values that were
+	// classified [*Error] and is about this request only: it is never Rejected, because values that were
 	// refused leave the payment where it was. Such a refusal is NotSent with payment.ReasonInvalid.
 	Clarify(ctx context.Context, q Query, fields map[string]map[string]string) (payment.Observation, error)
 }

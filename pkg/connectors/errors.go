@@ -11,7 +11,7 @@ import (
 // Class says what an error of Submit means for the money.
 type Class int
 
-// The classes. The zero class is InDoubt, so that an error that nobody classified is in doubt.
+// The classes. The zero class is InDoubt, so that an unclassified error is in doubt.
 const (
 	// InDoubt: the request may have been executed.
 	InDoubt Class = iota
@@ -28,7 +28,7 @@ const (
 	Misconfigured
 )
 
-// String returns the class as it stands in metrics and logs.
+// String returns the class as it appears in metrics and logs.
 func (c Class) String() string {
 	switch c {
 	case Rejected:
@@ -90,7 +90,7 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // Unconfirmed puts a refusal in doubt that names no order and came over a connection which had carried another
-// request: it can be a second answer to that one, and ours be executed. A look-up tells, and an order that
+// request: it can be a second answer to that one, and ours be executed. A look-up decides, and an order that
 // the provider then does not know is sent again over a connection of its own.
 func (e *Error) Unconfirmed() *Error {
 	if e.Class == InDoubt {
@@ -124,7 +124,7 @@ func Classify(err error) *Error {
 // ClassOf returns the class of err; InDoubt for everything that no connector classified.
 func ClassOf(err error) Class { return Classify(err).Class }
 
-// WebhookRefusal says why a webhook was not let in. Its text stands in metrics and dead letters.
+// WebhookRefusal says why a webhook was not let in. Its text appears in metrics and dead letters.
 type WebhookRefusal string
 
 // The refusals.

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Meaning is what an error code in the answer to a create request means for the money. Its text stands in
+// Meaning is what an error code in the answer to a create request means for the money. Its text appears in
 // configuration, where an account can give a code another meaning than the connector does.
 type Meaning string
 

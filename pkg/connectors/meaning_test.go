@@ -46,7 +46,7 @@ func TestValidateMeanings(t *testing.T) {
 	}
 }
 
-// A refusal that cannot be told from the answer to another request decides nothing, and keeps what it claimed.
+// A refusal that cannot be distinguished from the answer to another request decides nothing, and keeps what it claimed.
 func TestUnconfirmed(t *testing.T) {
 	for _, meaning := range []connectors.Meaning{connectors.MeansRejected, connectors.MeansLowBalance, connectors.MeansThrottled, connectors.MeansMisconfigured} {
 		if got := meaning.Error().Unconfirmed(); got.Class != connectors.InDoubt {

@@ -5,8 +5,8 @@ import "context"
 // Sending is what a caller of Submit asks of the one request that pays. A connector that makes its requests with
 // package httpcall does what it says; see [WithSending].
 type Sending struct {
-	// Check, if set, is the last thing before the first byte of the request leaves: the connection stands, with
-	// TCP and TLS. dialed says that a connection was made for this request; false is one that stood already. An
+	// Check, if set, is the last thing before the first byte of the request leaves: the connection is open, with
+	// TCP and TLS. dialed says that a connection was made for this request; false is one that was open already. An
 	// error keeps every byte back: the request was not sent, and the error of the call says so. ctx is that of
 	// the call.
 	Check func(ctx context.Context, dialed bool) error

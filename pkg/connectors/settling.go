@@ -14,7 +14,7 @@ const DefaultSettlingDelay = time.Minute
 const BudgetTimeout = time.Minute
 
 // Settling is what the least settling delay of a provider ([Traits].SettlingDelay) is made of: "I do not know
-// this order" must not be believed while a request that somebody has given up can still arrive.
+// this order" must not be believed while a request that its sender has given up can still arrive.
 type Settling struct {
 	// Lease of a worker on an order. The first byte of a request leaves at most Lease - SubmitTimeout after it
 	// began, and what the kernel has not delivered SubmitTimeout later is thrown away.

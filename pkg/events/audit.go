@@ -83,7 +83,7 @@ type AuditItem struct {
 	Result     string         `json:"result,omitempty"`      // in a result: what came of it, for people
 }
 
-// auditNone stands in the subject of an audit record that is not about one order.
+// auditNone is in the subject of an audit record that is not about one order.
 const auditNone = "-"
 
 // AuditSubject is where the audit record of an action is kept: "operator.release.teemopay-kr.D-1", or with

@@ -14,7 +14,7 @@ type AuditLink struct {
 	Hash     string `json:"hash,omitempty"` // [AuditHash] of that record; empty where it was not kept any more
 }
 
-// LogState says how the log stood when a record of AUDIT was written. A log that is shorter later, begins later than its
+// LogState says how the log was when a record of AUDIT was written. A log that is shorter later, begins later than its
 // retention explains, or has another event in that place, has lost its past.
 type LogState struct {
 	First    uint64    `json:"first"`
@@ -51,14 +51,14 @@ func AuditAccount(subject string) string {
 	return ""
 }
 
-// AuditFilters match the records of an action, whoever's account wrote them.
+// AuditFilters match the records of an action, whichever account wrote them.
 func AuditFilters(action Action, provider, order string) []string {
 	subject := AuditSubject(action, provider, order)
 	_, rest, _ := strings.Cut(subject, ".")
 	return []string{subject, join(auditAccount, "*", rest)}
 }
 
-// AccountPerson returns the name under which an account stands in AUDIT: "kim" for "operator-kim". It is empty for an
+// AccountPerson returns the name under which an account appears in AUDIT: "kim" for "operator-kim". It is empty for an
 // account that is no person's.
 func AccountPerson(account string) string {
 	if name, ok := strings.CutPrefix(account, operatorAccount); ok {
@@ -82,10 +82,10 @@ func CopySubject(subject string) string {
 	return join(auditCopy, rest)
 }
 
-// workersAccount is the account of workers. Their records stand in AUDIT without an account's name.
+// workersAccount is the account of workers. Their records are in AUDIT without an account's name.
 const workersAccount = "worker"
 
-// StoredCopySubject is where the broker keeps the copy of a record that stands under subject, with the account of who wrote it.
+// StoredCopySubject is where the broker keeps the copy of a record that is under subject, with the account of who wrote it.
 func StoredCopySubject(subject string) string {
 	account := AuditAccount(subject)
 	_, rest, _ := strings.Cut(subject, ".")

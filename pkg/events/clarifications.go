@@ -21,7 +21,7 @@ type Clarification struct {
 	// Fields are the values by group and field name.
 	Fields map[string]map[string]string `json:"fields"`
 	// Revision of the payment that asked, so that a worker that reads an older one waits for it; 0 for
-	// whichever stands in the log.
+	// whichever is in the log.
 	Revision int `json:"revision,omitempty"`
 	// RequestedAt is when the upstream answered.
 	RequestedAt time.Time `json:"requested_at,omitzero"`

@@ -83,7 +83,7 @@ var errTooManyHeaders = fmt.Errorf("more than %d bytes of headers", maxHeader)
 var errNotCloudEvent = errors.New("no ce- headers")
 
 // parseAttributes reads the attributes of a binary-mode message. A message without any "ce-" header
-// gives errNotCloudEvent. An attribute that stands twice is refused: nobody could say which counts.
+// gives errNotCloudEvent. An attribute that occurs twice is refused: no reader could say which counts.
 func parseAttributes(h Header) (Attributes, error) {
 	values := map[string]string{}
 	for key, list := range h {

@@ -221,7 +221,7 @@ func TestPlainJSON(t *testing.T) {
 // The NATS binding of the official Go SDK (cloudevents/sdk-go, protocol/nats_jetstream/v3, seen at commit
 // eb93b65) is not used, because it is not the binding of the specification:
 //
-//   - its write_message.go writes values with fmt.Sprint and its message.go reads them as they stand:
+//   - its write_message.go writes values with fmt.Sprint and its message.go reads them as they are:
 //     nothing is percent-encoded or decoded, so "Euro €" leaves as bytes that no header may have, and
 //     "%20" stays "%20";
 //   - it looks for "ce-" with strings.HasPrefix, so "Ce-Id" of another client is no attribute;

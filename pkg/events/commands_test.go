@@ -138,7 +138,7 @@ func TestTooBigCommand(t *testing.T) {
 	}
 }
 
-// A subject and a body that speak of different payments speak for neither.
+// A subject and a body that name different payments stand for neither.
 func TestSubjectMismatch(t *testing.T) {
 	const other, invalid = "provider or order differ between subject and body", "the subject names no valid provider and order"
 	for subject, problem := range map[string]string{

@@ -39,7 +39,7 @@ func costly(size int) map[string]string {
 	return all
 }
 
-// Whoever may publish a command must not get more work out of it than its size is worth.
+// A client that may publish a command must not get more work out of it than its size is worth.
 func TestABodyCostsNoMoreThanItsSize(t *testing.T) {
 	for what, text := range costly(60 << 10) {
 		t.Run(what, func(t *testing.T) {
@@ -99,7 +99,7 @@ func written(size int) map[string]string {
 	return all
 }
 
-// Whoever may write to a stream must not get more work out of a reader than the record's size is worth.
+// A client that may write to a stream must not get more work out of a reader than the record's size is worth.
 func TestARecordCostsNoMoreThanItsSize(t *testing.T) {
 	out, err := events.EncodePayment(exampleEvents()["payment.settled"], exampleID)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 
 const eventsDoc = "../../docs/events.md"
 
-// TestEventsDoc compares the examples in docs/events.md, which stand between marks, with the golden
+// TestEventsDoc compares the examples in docs/events.md, which are between marks, with the golden
 // files. Write them again with go test ./pkg/events -run EventsDoc -update
 func TestEventsDoc(t *testing.T) {
 	doc, err := os.ReadFile(eventsDoc)

@@ -278,7 +278,7 @@ func exampleRefusedWebhook() events.RefusedWebhook {
 	}
 }
 
-// onWire writes a message as it stands on the wire: subject, headers by name, an empty line, the data.
+// onWire writes a message as it is on the wire: subject, headers by name, an empty line, the data.
 func onWire(m events.Outgoing) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "%s\n", m.Subject)
@@ -294,7 +294,7 @@ func onWire(m events.Outgoing) []byte {
 func goldenPath(name string) string { return filepath.Join("testdata", "golden", name+".txt") }
 
 // TestGolden compares every message byte by byte with what was on the wire before. A golden file changes
-// only by addition: everything that stands there is read by somebody.
+// only by addition: each field in it is read by some consumer.
 func TestGolden(t *testing.T) {
 	all := goldenMessages(t)
 	for name, m := range all {

@@ -33,12 +33,12 @@ type Level struct {
 	// ReadyWebhooks were taken by no worker yet.
 	ReadyWebhooks        int64     `json:"ready_webhooks"`
 	OldestReadyWebhookAt time.Time `json:"oldest_ready_webhook_at,omitzero"`
-	// DeadLetters are those that nobody has dealt with.
+	// DeadLetters are those that no operator has dealt with.
 	DeadLetters        int64     `json:"dead_letters"`
 	OldestDeadLetterAt time.Time `json:"oldest_dead_letter_at,omitzero"`
 }
 
-// LogEntry is an event of the log as its subject and headers tell it.
+// LogEntry is an event of the log as its subject and headers give it.
 type LogEntry struct {
 	payment.Ref
 	Status   payment.Status
@@ -50,6 +50,6 @@ type LogEntry struct {
 	// Described says that Reason, Overdue and ResumeAt are known: versions before wrote them into the body alone.
 	Described bool
 	Reason    string    // its code
-	Overdue   bool      // a person was told that the payment is open for too long
+	Overdue   bool      // a person was alerted that the payment is open for too long
 	ResumeAt  time.Time // of a parked payment
 }

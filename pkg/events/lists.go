@@ -10,8 +10,8 @@ import (
 )
 
 // leastItem is how many bytes an item of a list has at least, by the name of the list. An item takes hundreds of bytes of
-// memory, also if it is "{}" in a message, so that whoever can write to NATS could make every reader allocate a few hundred
-// times the length of a message. A list with more items than its length allows is not read.
+// memory, also if it is "{}" in a message, so that a client that can write to NATS could make every reader allocate a few
+// hundred times the length of a message. A list with more items than its length allows is not read.
 var leastItem = map[string]int{
 	"transfers":   32, // the amount alone has more
 	"annotations": 32, // the time and the source have more
@@ -28,7 +28,7 @@ const (
 func sparse(data []byte) bool { return bytes.Count(data, []byte(",")) < 20+len(data)/24 }
 
 // Unmarshal reads JSON that a service of ours wrote, like [json.Unmarshal], and no list that has more items than its length
-// allows. It is for messages that somebody else could have written with a stolen key.
+// allows. It is for messages that an attacker could have written with a stolen key.
 func Unmarshal(data []byte, into any) error {
 	if _, err := checkLists(data, ""); err != nil {
 		return err

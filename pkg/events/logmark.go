@@ -10,7 +10,7 @@ type LogMark struct {
 	At       time.Time // by the broker's clock
 }
 
-// Lost reports whether the log that stands at now lacks what m saw. accepted is when a person accepted a log last, by the
+// Lost reports whether the log that is at now lacks what m saw. accepted is when a person accepted a log last, by the
 // broker's clock; what was seen before that does not count. The zero mark saw nothing.
 func (m LogMark) Lost(now LogMark, accepted time.Time) bool {
 	return m.Log != "" && !m.At.Before(accepted) && (m.Log != now.Log || m.Sequence > now.Sequence)

@@ -42,7 +42,7 @@ const (
 	DeadTerminated      DeadReason = "terminated"       // it was terminated manually
 )
 
-// Record is one event of a payment as it stands in the log.
+// Record is one event of a payment as it is in the log.
 type Record struct {
 	Sequence uint64
 	ID       string // ce-id

@@ -10,7 +10,7 @@ import (
 // PaymentType is the CloudEvents type of an event of the log, e.g. "payment.settled".
 func PaymentType(s payment.Status) string { return "payment." + string(s) }
 
-// EncodePayment returns the event that says how a payment stands now. id must be unique; it becomes the
+// EncodePayment returns the event that gives the current state of a payment. id must be unique; it becomes the
 // event's CloudEvents id.
 func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
 	data, err := encodePayment(p)
@@ -43,10 +43,10 @@ func encodePayment(p payment.Payment) ([]byte, error) {
 	return data, nil
 }
 
-// PaymentData is a payment as it stands in an event, and as people and upstreams are shown it.
+// PaymentData is a payment as it is in an event, and as people and upstreams are shown it.
 type PaymentData struct {
 	payment.Payment
-	// StoredAction and StoredWithheldAction stand in the place of Action and WithheldAction where their content is not
+	// StoredAction and StoredWithheldAction take the place of Action and WithheldAction where their content is not
 	// here: in every event of the log, and in what is shown when the content is not kept any more.
 	StoredAction         *StoredAction `json:"stored_action,omitempty"`
 	StoredWithheldAction *StoredAction `json:"stored_withheld_action,omitempty"`

@@ -18,7 +18,7 @@ const StreamRefusedWebhooks = "REFUSED_WEBHOOKS"
 const RefusedWebhookType = "webhook.refused"
 
 // Of each provider the last RefusedPerBucket webhooks are kept for each of RefusedBuckets buckets, into which the ingress sorts
-// source addresses: whoever sends many pushes out only what came before into the same buckets of the same provider.
+// source addresses: a sender of many pushes out only what came before into the same buckets of the same provider.
 const (
 	RefusedBuckets   = 4
 	RefusedPerBucket = 4

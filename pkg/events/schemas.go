@@ -2,7 +2,7 @@ package events
 
 import _ "embed" // the schemas are files, so that other languages can use them
 
-// The identifiers of the schemas; they stand in the dataschema attribute.
+// The identifiers of the schemas; they are in the dataschema attribute.
 const (
 	CommandSchemaID       = "urn:payonce:schema:command:v1"
 	ClarificationSchemaID = "urn:payonce:schema:clarification:v1"

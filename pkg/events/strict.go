@@ -24,7 +24,7 @@ const maxHeader = 64 << 10
 // maxMediaType bounds a content type, in bytes.
 const maxMediaType = 256
 
-// blanks stand between the tokens of JSON.
+// blanks separate the tokens of JSON.
 const blanks = " \t\r\n"
 
 // document says what a body may have, and which of its names are one.
@@ -41,7 +41,7 @@ var (
 )
 
 // check makes sure that the body is one JSON object in UTF-8 and within the limits. It returns the path of the first
-// name that stands twice, with names compared as encoding/json compares them: without regard to case, except in the
+// name that occurs twice, with names compared as encoding/json compares them: without regard to case, except in the
 // object whose names are exact. Reading stops at the first thing that is wrong.
 func (d document) check(body []byte) (root boundedjson.Value, doubled, problem string) {
 	root, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxDepth, Values: d.values, Name: maxName, Shallow: d.shallow, Fold: d.fold})
@@ -78,7 +78,7 @@ func (d document) fold(object, name string) string {
 // is "S".
 func fold(name string) string { return strings.ToLower(strings.ToUpper(name)) }
 
-// standsTwice reports whether one of the names stands twice in a body that was checked.
+// standsTwice reports whether one of the names occurs twice in a body that was checked.
 func standsTwice(body []byte, names ...string) bool {
 	root, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxDepth, Shallow: true, Doubles: true})
 	seen := map[string]int{}

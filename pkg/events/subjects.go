@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The streams. Who may read and write them stands in deploy/nats.
+// The streams. Who may read and write them is set in deploy/nats.
 const (
 	StreamCommands    = "COMMANDS"    // work queue of commands, and parked commands
 	StreamWebhooks    = "WEBHOOKS"    // verified webhooks as received
@@ -72,7 +72,7 @@ func ShortSubject(op payment.Operation) string { return join(string(op), "reques
 // ParkedSubject is where the broker holds a command that is to be tried later.
 func ParkedSubject(ref payment.Ref) string { return join("parked", ref.Provider, ref.Order) }
 
-// PaymentSubject is where an event of a payment stands in the log, e.g.
+// PaymentSubject is where an event of a payment is in the log, e.g.
 // "payment.settled.teemopay-kr.D-1".
 func PaymentSubject(s payment.Status, ref payment.Ref) string {
 	return join("payment", string(s), ref.Provider, ref.Order)
@@ -89,7 +89,7 @@ func CommandFilter(ref payment.Ref) string { return join("*", "requested", ref.P
 const clarification = "clarification"
 
 // ClarificationSubject is where an upstream answers a provider that wants to know more about a payment,
-// e.g. "clarification.requested.ecommpay-kr.D-1". It stands among the commands of the provider, so
+// e.g. "clarification.requested.ecommpay-kr.D-1". It is among the commands of the provider, so
 // that the same workers take it, and it is no command to pay. There is no short form.
 func ClarificationSubject(ref payment.Ref) string {
 	return join(clarification, "requested", ref.Provider, ref.Order)
@@ -117,7 +117,7 @@ func WaitingSubject(ref payment.Ref, digest string) string {
 	return join("webhook", "waiting", ref.Provider, ref.Order, digest)
 }
 
-// NoProvider stands in a dead letter's subject where the message named no valid provider.
+// NoProvider is in a dead letter's subject where the message named no valid provider.
 const NoProvider = "unknown"
 
 // DeadLetterSubject is where a message of a stream is kept that could not be worked, e.g.

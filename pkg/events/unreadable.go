@@ -85,7 +85,7 @@ func ReadPayment(subject string, sequence uint64, data []byte) (payment.Payment,
 	return p, nil
 }
 
-// Unskipped returns how a payment stood before the events at the end of its history that cannot be read, and those events. The
+// Unskipped returns how a payment was before the events at the end of its history that cannot be read, and those events. The
 // payment is [payment.Requested], with nothing but its name, where none before them can be read.
 func Unskipped(records []Record) (payment.Payment, []payment.Skipped) {
 	var skipped []payment.Skipped

@@ -29,7 +29,7 @@ type Webhook struct {
 	ReceivedAt time.Time
 }
 
-// dropped are headers, in canonical form, that can carry somebody's credentials and no provider's
+// dropped are headers, in canonical form, that can carry a person's credentials and no provider's
 // signature.
 var dropped = []string{"Authorization", "Cookie", "Proxy-Authorization"}
 

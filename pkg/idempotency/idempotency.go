@@ -1,5 +1,5 @@
 // Package idempotency is the gate in front of a payment: the claim that says who works on an order
-// now. It keeps concurrent workers away cheaply, and says nothing about the payment: that stands in the log.
+// now. It keeps concurrent workers away cheaply, and says nothing about the payment: that is in the log.
 // When the store is empty, stale, forged or down, the log refuses what would be wrong.
 package idempotency
 

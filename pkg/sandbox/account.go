@@ -31,7 +31,7 @@ type record struct {
 	switches switches
 	released bool
 	release  chan struct{} // closed when released: held requests go on, and none is held any more
-	changed  chan struct{} // closed at the next change; nil when nobody waits
+	changed  chan struct{} // closed at the next change; nil when no goroutine waits
 }
 
 // chargeAt finds a charge.
@@ -86,7 +86,7 @@ func (d *Account) record(order string) (*record, error) {
 	return r, nil
 }
 
-// tell wakes those who wait for a change of the record. mu is held.
+// tell wakes the goroutines that wait for a change of the record. mu is held.
 func (r *record) tell() {
 	if r.changed != nil {
 		close(r.changed)

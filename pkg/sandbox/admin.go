@@ -191,7 +191,7 @@ func (s *Sandbox) SetFaults(provider, order string, faults ...Fault) error {
 	return s.withRecord(provider, order, func(r *record) { r.switches = newSwitches(faults) })
 }
 
-// SetDefaultFaults replaces the faults that orders of an account begin with, for orders that nobody has
+// SetDefaultFaults replaces the faults that orders of an account begin with, for orders that no request has
 // named yet. Counts are for each order.
 func (s *Sandbox) SetDefaultFaults(provider string, faults ...Fault) error {
 	d, err := s.account(provider)

@@ -14,11 +14,11 @@ type Create struct {
 	CallbackURL string
 	ExpiresAt   time.Time
 	Details     map[string]string // kept with the charge
-	// Tells: the merchant is told by a callback what the customer has to do, before the customer can pay.
+	// Tells: the merchant is notified by a callback what the customer has to do, before the customer can pay.
 	Tells bool
 	// Clarify: before that, the merchant is asked for more data.
 	Clarify bool
-	// Deferred: the answer says nothing about the outcome, so every failure is told by a callback.
+	// Deferred: the answer says nothing about the outcome, so every failure is reported by a callback.
 	Deferred bool
 	// Doom is why the order fails after it was accepted; empty when it does not.
 	Doom Failure
@@ -87,7 +87,7 @@ func (v *visit) beforeAccepting(w http.ResponseWriter, r *http.Request) bool {
 		v.drop(Refused, string(HangBefore))
 	}
 	if f, ok := v.take(Slow); ok {
-		// The merchant's context is not asked: a slow provider accepts also when nobody waits any more.
+		// The merchant's context is not asked: a slow provider accepts also when the merchant no longer waits.
 		if v.account.box.options.Wait(v.account.box.ctx, f.wait()) != nil {
 			v.drop(Refused, "closed")
 		}

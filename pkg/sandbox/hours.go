@@ -9,7 +9,7 @@ import (
 // Hours are the working hours of a provider. Outside them requests are accepted, but nothing is processed:
 // money and instructions wait for the next opening, and so do all callbacks. The zero Hours are always.
 type Hours struct {
-	// Zone is where the clock stands; nil is always open.
+	// Zone is the time zone of the clock; nil is always open.
 	Zone *time.Location
 	// Days on which it opens.
 	Days []time.Weekday

@@ -69,7 +69,7 @@ func (d *Account) refundsDeposits() bool {
 	return ok && p.RefundsDeposits()
 }
 
-// pay moves money and tells the merchant. mu is held.
+// pay moves money and notifies the merchant. mu is held.
 func (d *Account) pay(at chargeAt, amount int64) <-chan struct{} {
 	if at.charge().Operation == Payout {
 		d.thaw(at)
@@ -95,7 +95,7 @@ func (d *Account) refund(at chargeAt) <-chan struct{} {
 	return d.move(at, Refunded, amount)
 }
 
-// fail ends a charge without money and, unless the answer to the create says so already, tells the
+// fail ends a charge without money and, unless the answer to the create says so already, notifies the
 // merchant. mu is held.
 func (d *Account) fail(at chargeAt, why Failure) <-chan struct{} {
 	d.thaw(at)
@@ -116,7 +116,7 @@ func (d *Account) thaw(at chargeAt) {
 	}
 }
 
-// move writes a movement into the ledger and tells the merchant. mu is held.
+// move writes a movement into the ledger and notifies the merchant. mu is held.
 func (d *Account) move(at chargeAt, kind State, amount int64) <-chan struct{} {
 	charge := at.charge()
 	now := d.Now()

@@ -83,7 +83,7 @@ type Charge struct {
 	At          time.Time `json:"at"`
 	ExpiresAt   time.Time `json:"expires_at,omitzero"`
 	State       State     `json:"state"`
-	// Stage is what a pending charge waits for; empty where the provider does not tell.
+	// Stage is what a pending charge waits for; empty where the provider does not report it.
 	Stage Stage `json:"stage,omitempty"`
 	// Failure is why the state is Failed.
 	Failure     Failure   `json:"failure,omitzero"`
@@ -91,7 +91,7 @@ type Charge struct {
 	// Details are what the protocol wants to remember of the request. Never written to.
 	Details map[string]string `json:"details,omitempty"`
 
-	next     Stage   // is told to the merchant next
+	next     Stage   // is reported to the merchant next
 	doom     Failure // how it will end
 	deferred bool    // see Create
 }
@@ -118,7 +118,7 @@ type Movement struct {
 	At        time.Time `json:"at"`
 }
 
-// Callback is one thing to tell the merchant, with every attempt to do so.
+// Callback is one notification to the merchant, with every attempt to do so.
 type Callback struct {
 	Charge     string     `json:"charge"`
 	Movement   string     `json:"movement,omitempty"`

@@ -13,7 +13,7 @@ type Protocol interface {
 	// Reference makes the provider's number of a charge or a movement. serial is unique in the account.
 	// It runs inside the ledger and must not call the account.
 	Reference(kind ReferenceKind, serial int64, at time.Time) string
-	// Callback makes the signed call that tells the merchant what happened. It is called again for each
+	// Callback makes the signed call that reports to the merchant what happened. It is called again for each
 	// delivery, so that a repetition carries its own time and nonce.
 	Callback(n Notice, at time.Time) (Call, error)
 }
@@ -24,7 +24,7 @@ type Currencied interface {
 	Currency() string
 }
 
-// Selective is a protocol of a provider that does not tell everything.
+// Selective is a protocol of a provider that does not report everything.
 type Selective interface {
 	// Tells reports whether there is a callback for this. It runs inside the ledger and must not call
 	// the account.
@@ -46,11 +46,11 @@ const (
 	MovementReference                      // one movement of money
 )
 
-// Notice is what a callback tells.
+// Notice is what a callback reports.
 type Notice struct {
 	Order  string
 	Charge Charge // as it was when the notice was made
-	State  State  // what is told: paid, failed or refunded; pending, when Charge.Stage says what to do
+	State  State  // what is reported: paid, failed or refunded; pending, when Charge.Stage says what to do
 	// Movement is the money that moved; its zero value when none did.
 	Movement Movement
 	// Echo is the ordered amount as the provider repeats it: wrong under the fault wrong-amount.
@@ -63,7 +63,7 @@ type Notice struct {
 type Call struct {
 	Header http.Header
 	Body   []byte
-	// Acknowledged tells whether the merchant's answer ends the repetitions. It gets at most the first
+	// Acknowledged reports whether the merchant's answer ends the repetitions. It gets at most the first
 	// 4 KiB of the answer.
 	Acknowledged func(status int, body []byte) bool
 }

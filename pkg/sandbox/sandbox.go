@@ -39,8 +39,8 @@ type AccountConfig struct {
 	// MoveDelay is how long after its acceptance a payout is paid, and how long after that a refund
 	// comes.
 	MoveDelay time.Duration
-	// TellDelay is how long after its acceptance the merchant is told by callback what the customer has
-	// to do, where the provider tells it so. Customers who pay by themselves wait for that, and then for
+	// TellDelay is how long after its acceptance the merchant is notified by callback what the customer has
+	// to do, where the provider reports it. Customers who pay by themselves wait for that, and then for
 	// MoveDelay.
 	TellDelay time.Duration
 	// Hours of the provider; the zero Hours are always.

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// SecretMark is what every text secret of a sandbox begins with, so that nobody takes one for real, and
+// SecretMark is what every text secret of a sandbox begins with, so that no person takes one for real, and
 // production can refuse it.
 const SecretMark = "sandbox-"
 

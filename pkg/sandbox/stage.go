@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// Stage is what a pending charge waits for, at providers that tell it.
+// Stage is what a pending charge waits for, at providers that report it.
 type Stage string
 
 // The stages. A charge without one is being processed.
 const (
-	// AwaitingCustomer: the merchant was told where the customer goes, or how the customer pays.
+	// AwaitingCustomer: the merchant was notified where the customer goes, or how the customer pays.
 	AwaitingCustomer Stage = "customer"
 	// AwaitingClarification: the merchant was asked for more data.
 	AwaitingClarification Stage = "clarification"
@@ -62,7 +62,7 @@ func (d *Account) hurry(at chargeAt) []<-chan struct{} {
 	return []<-chan struct{}{done}
 }
 
-// announce tells the merchant what the charge waits for. mu is held.
+// announce notifies the merchant what the charge waits for. mu is held.
 func (d *Account) announce(at chargeAt) <-chan struct{} {
 	charge := at.charge()
 	charge.Stage, charge.next = charge.next, ""

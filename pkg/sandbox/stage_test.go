@@ -14,7 +14,7 @@ import (
 
 const stagedSecret = "sandbox-secret"
 
-// staged is a rig whose account tells what the customer has to do.
+// staged is a rig whose account reports what the customer has to do.
 func staged(t *testing.T) *rig {
 	t.Helper()
 	protocol, err := ecommpay.New(ecommpay.Settings{ProjectID: 1, Secret: stagedSecret})
@@ -64,7 +64,7 @@ func TestStages(t *testing.T) {
 	for order, want := range map[string]string{
 		"D1":                                    "pending customer,paid ,",
 		"D2-x-early-callback":                   "pending customer,paid ,",
-		"D3-x-clarification":                    "pending clarification,failed ,", // nobody answered in time
+		"D3-x-clarification":                    "pending clarification,failed ,", // no answer came in time
 		"D4-x-clarification-x-early-callback_1": "pending clarification,",
 		"D5-x-decline":                          "failed ,",
 		"D6-x-channel":                          "failed ,",

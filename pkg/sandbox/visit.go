@@ -9,7 +9,7 @@ import (
 	"net/url"
 )
 
-// Visit opens a provider's link as a customer would who stands at this sandbox: of the link only path and
+// Visit opens a provider's link as a customer would who uses this sandbox: of the link only path and
 // query count, so that a link to the provider's own host works. It returns the page. An error means that
 // there was none.
 func (s *Sandbox) Visit(ctx context.Context, provider, link string) (Reply, error) {

@@ -19,7 +19,7 @@ const module = "payonce"
 // root is the folder of the module; tests run in their package's folder.
 const root = "../.."
 
-// graph holds the imports of each package, tests left out. Packages of this module stand without its
+// graph holds the imports of each package, tests left out. Packages of this module are named without its
 // name.
 type graph map[string][]string
 

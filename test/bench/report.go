@@ -72,7 +72,7 @@ func ratio(payonce, other []result) string {
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
 
-// The table stands between these lines of the page.
+// The table is between these lines of the page.
 const (
 	tableBegins = "<!-- make bench writes from here -->\n"
 	tableEnds   = "<!-- to here -->\n"

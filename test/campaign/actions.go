@@ -39,7 +39,7 @@ func (d *actions) add(ref payment.Ref, change func(*Actions)) {
 	d.all[ref] = one
 }
 
-// copied returns all actions as they stand.
+// copied returns all actions as they are.
 func (d *actions) copied() map[payment.Ref]Actions {
 	d.mu.Lock()
 	defer d.mu.Unlock()

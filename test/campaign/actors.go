@@ -52,7 +52,7 @@ func (a *actors) hear(ctx context.Context, p payment.Payment) {
 	a.person.hear(p)
 }
 
-// wait returns when nobody acts on an event any more.
+// wait returns when no actor acts on an event any more.
 func (a *actors) wait() {
 	a.customers.visits.Wait()
 	a.upstream.work.Wait()
@@ -109,7 +109,7 @@ func (a *actors) fund(ctx context.Context) {
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
-	// Also when the faults are over and nobody acts any more: payouts wait for it.
+	// Also when the faults are over and no actor acts any more: payouts wait for it.
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), afterFaults)
 	defer cancel()
 	untilDone(last, func() bool { return a.provider.fund(last, overdrawn, funding) == nil })

@@ -212,7 +212,7 @@ func mayFollow(outcome, next payment.Status) bool {
 	return next == payment.Conflict || outcome == payment.Settled && next == payment.Reversed
 }
 
-// auditOutcome compares how a payment stands with the provider's records.
+// auditOutcome compares the state of a payment with the provider's records.
 func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Order) {
 	want, received := allowed(o, truth)
 	switch {
@@ -231,7 +231,7 @@ func (v *Verdict) auditOutcome(o *Order, last payment.Payment, truth sandbox.Ord
 	}
 }
 
-// auditQueue looks for payments of which something is still to be done, and nobody will do it: their command
+// auditQueue looks for payments of which something is still to be done, and no worker will do it: their command
 // has left the queue. A doubt about the amount is for a person.
 func (v *Verdict) auditQueue(e Evidence, o *Order, last payment.Payment) {
 	undone := last.Status == payment.Parked || last.Status == payment.InDoubt && !slices.Contains(o.Faults, sandbox.WrongAmount)

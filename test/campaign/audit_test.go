@@ -90,7 +90,7 @@ func (w *world) strange() {
 	w.statement.Callbacks = []sandbox.Callback{{Acknowledged: 1}}
 }
 
-// late answers too late to what nobody asks any more.
+// late answers too late to what no provider asks any more.
 func late() []DeadLetter {
 	return []DeadLetter{{Reason: events.DeadInvalid, Subject: "clarification.requested.teemopay-kr.c1", Ref: payment.Ref{Provider: account, Order: "c1"}}}
 }

@@ -39,7 +39,7 @@ func TestCampaign(t *testing.T) {
 	if !limited {
 		last = time.Now().Add(20 * time.Minute)
 	}
-	ctx, cancel := context.WithDeadline(t.Context(), last.Add(-30*time.Second)) // so that it tells how far it came
+	ctx, cancel := context.WithDeadline(t.Context(), last.Add(-30*time.Second)) // so that it reports how far it came
 	defer cancel()
 	var out bytes.Buffer
 	o := smallest

@@ -93,7 +93,7 @@ func runNATS(args []string) error {
 	return nil
 }
 
-// sandboxFile is what the sandbox's process is told.
+// sandboxFile is the configuration of the sandbox's process.
 type sandboxFile struct {
 	Listen string
 	At     testenv.Addresses

@@ -32,7 +32,7 @@ func (c *run) drain(ctx context.Context, provider *provider, orders []*Order, ac
 			evidence, err := c.aside(ctx, provider, actors)
 			told, dead := unsettledCallbacks(evidence.Truth), len(owed(evidence))
 			switch {
-			case err != nil: // nobody answers now: asked again, and when the time is over the audit asks
+			case err != nil: // no server answers now: asked again, and when the time is over the audit asks
 				c.note("draining: %v", err)
 			case told+dead == 0 || quiet > quietElse:
 				c.note("nothing moves: %d payments have not ended, the provider has still %d things to tell, %d dead letters are missing", open, told, dead)

@@ -63,7 +63,7 @@ func readAll(ctx context.Context, js njs.JetStream) (map[payment.Ref][]events.Re
 	return all, nil
 }
 
-// board knows how every payment stands, from following the log.
+// board knows the state of every payment, from following the log.
 type board struct {
 	mu      sync.Mutex
 	last    map[payment.Ref]payment.Payment
@@ -81,7 +81,7 @@ func (b *board) follow(ctx context.Context, js njs.JetStream, each func(payment.
 		if err == nil {
 			continue
 		}
-		select { // nothing new, or nobody answers
+		select { // nothing new, or no server answers
 		case <-ctx.Done():
 		case <-time.After(50 * time.Millisecond):
 		}
@@ -111,7 +111,7 @@ func (b *board) next(ctx context.Context, js njs.JetStream, stream *njs.Stream, 
 	return nil
 }
 
-// withAction reads what the customer of a payment must do, which stands beside the log.
+// withAction reads what the customer of a payment must do, which is stored beside the log.
 func withAction(ctx context.Context, js njs.JetStream, p payment.Payment) (payment.Payment, error) {
 	if !p.Action.Missing() {
 		return p, nil
@@ -151,7 +151,7 @@ func (b *board) current(ctx context.Context, js njs.JetStream) bool {
 	return err == nil && stream.CachedInfo().State.LastSeq == b.sequence()
 }
 
-// counts returns how many payments stand in each status, and for how long nothing has changed.
+// counts returns how many payments are in each status, and for how long nothing has changed.
 func (b *board) counts() (map[payment.Status]int, time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -162,7 +162,7 @@ func (b *board) counts() (map[payment.Status]int, time.Duration) {
 	return counts, time.Since(b.changed)
 }
 
-// of returns a payment as it stands; false if it is not in the log.
+// of returns a payment as it is now; false if it is not in the log.
 func (b *board) of(ref payment.Ref) (payment.Payment, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -170,7 +170,7 @@ func (b *board) of(ref payment.Ref) (payment.Payment, bool) {
 	return p, found
 }
 
-// in returns the payments that stand in a status.
+// in returns the payments that are in a status.
 func (b *board) in(status payment.Status) []payment.Payment {
 	b.mu.Lock()
 	defer b.mu.Unlock()

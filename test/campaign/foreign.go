@@ -21,7 +21,7 @@ type foreignOrders struct {
 	commands []payment.Command
 }
 
-// newForeignOrders makes the orders of another system, all by server, so that nobody has to open a page.
+// newForeignOrders makes the orders of another system, all by server, so that no customer has to open a page.
 func newForeignOrders(p *provider, configFile string, orders int) (*foreignOrders, error) {
 	cfg, err := config.Load(configFile, config.OS())
 	if err != nil {

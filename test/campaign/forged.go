@@ -56,7 +56,7 @@ func (f *forgedWebhooks) run(ctx context.Context) {
 		}
 		call, err := f.genuine(ctx)
 		if err != nil {
-			continue // nothing came yet, or nobody answers
+			continue // nothing came yet, or no server answers
 		}
 		victims := f.orders[call.Provider]
 		victim := victims[f.random.IntN(len(victims))]

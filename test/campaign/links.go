@@ -46,8 +46,8 @@ func (l *links) names() []string { return slices.Sorted(maps.Keys(l.proxies)) }
 const (
 	cutClosed  = "closed"  // every connection ends, new ones are refused
 	cutReset   = "reset"   // every connection is reset as soon as an answer comes
-	cutSilent  = "silent"  // answers do not arrive, and nobody is told
-	cutDeaf    = "deaf"    // requests do not arrive, and nobody is told
+	cutSilent  = "silent"  // answers do not arrive, and neither side is told
+	cutDeaf    = "deaf"    // requests do not arrive, and neither side is told
 	cutLatency = "latency" // answers take half a second
 )
 
@@ -83,7 +83,7 @@ func (l *links) cut(ctx context.Context, name, how string, length time.Duration)
 	return true
 }
 
-// open lets connections in again. Its port can be taken for a moment by a connection of somebody else.
+// open lets connections in again. Its port can be taken for a moment by a connection of another process.
 func (l *links) open(proxy *toxiproxy.Proxy) {
 	for range 100 {
 		if err := proxy.Start(); err == nil || err == toxiproxy.ErrProxyAlreadyStarted {

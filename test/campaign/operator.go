@@ -16,7 +16,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// operatorName stands in the log beside what the operator did.
+// operatorName is in the log beside what the operator did.
 const operatorName = "campaign"
 
 // person is an operator who works with payctl, a process each time, while everything breaks: cancels and

@@ -94,7 +94,7 @@ var misfortunes = []misfortune{
 }
 
 // notByPage leaves out payment pages. A customer can open one after the last look-up; if no webhook comes then,
-// nobody knows of it until the page is over, which no run waits for.
+// no worker knows of it until the page is over, which no run waits for.
 func notByPage(v testenv.Variant) bool { return !strings.HasPrefix(v.Method, "page") }
 
 func isPayout(v testenv.Variant) bool { return v.Operation == payment.Payout }
@@ -106,7 +106,7 @@ func isTeemoPayDeposit(v testenv.Variant) bool {
 // asksForMore reports whether the provider can ask for a clarification: ECommPay does, of purchases by Gate.
 func asksForMore(v testenv.Variant) bool { return v.Method == "gate" || v.Method == "gate_redirect" }
 
-// canBeReversal reports whether the provider tells of payments that were reversed.
+// canBeReversal reports whether the provider reports payments that were reversed.
 func canBeReversal(v testenv.Variant) bool {
 	return v.Account == testenv.TeemoPay && v.Operation == payment.Payout || v.Account == testenv.ECommPay || v.Account == testenv.ECommPayRedirect
 }

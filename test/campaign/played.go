@@ -48,7 +48,7 @@ func playedIn(e Evidence) []act {
 	return acts
 }
 
-// playedLine tells the acts, and missing names those that were planned and never happened.
+// playedLine lists the acts, and missing names those that were planned and never happened.
 func playedLine(acts []act) (line string, missing []string) {
 	line = "played:"
 	for _, one := range acts {
@@ -100,7 +100,7 @@ func statement(e Evidence, each func(ref payment.Ref, o sandbox.Order)) {
 	}
 }
 
-// lostWebhooks counts payments whose outcome no webhook told, and that have it all the same.
+// lostWebhooks counts payments whose outcome no webhook reported, and that have it all the same.
 func lostWebhooks(e Evidence) int {
 	count := 0
 	statement(e, func(ref payment.Ref, o sandbox.Order) {
@@ -136,7 +136,7 @@ func answeredTwice(e Evidence) int {
 	return count
 }
 
-// ending counts payments by how they stand.
+// ending counts payments by their state.
 func ending(e Evidence, is func(payment.Payment) bool) int {
 	count := 0
 	for _, history := range e.Log {

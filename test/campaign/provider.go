@@ -51,7 +51,7 @@ func (p *provider) truth(ctx context.Context) (sandbox.Truth, error) {
 	return truth, p.ask(ctx, http.MethodGet, "/admin/truth", nil, &truth)
 }
 
-// knows reports whether an account has heard of an order; false also if nobody answers.
+// knows reports whether an account has heard of an order; false also if the sandbox does not answer.
 func (p *provider) knows(ctx context.Context, ref payment.Ref) bool {
 	var order sandbox.Order
 	err := p.ask(ctx, http.MethodGet, "/admin/"+ref.Provider+"/orders/"+ref.Order, nil, &order)

@@ -32,7 +32,7 @@ func (s *striker) String() string {
 	return fmt.Sprintf("kills=%d flushes=%d cuts=%d freezes=%d deploys=%d", s.kills.Load(), s.flushes.Load(), s.cuts.Load(), s.freezes.Load(), s.deploys.Load())
 }
 
-// statusText lists all statuses that somebody has.
+// statusText lists all statuses that any payment has.
 func statusText(counts map[payment.Status]int) string {
 	var parts []string
 	for _, status := range payment.Statuses() {
@@ -54,7 +54,7 @@ func (c *run) line(v Verdict) string {
 		len(v.ChargedTwice), len(v.Lost), len(v.WrongOutcome), c.strike.kills.Load(), c.strike.flushes.Load(), c.strike.cuts.Load())
 }
 
-// maxTold is how many bad orders of each sort are told with their whole scenario.
+// maxTold is how many bad orders of each sort are printed with their whole scenario.
 const maxTold = 10
 
 // tell prints what was found.

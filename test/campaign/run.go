@@ -188,7 +188,7 @@ func (c *run) strikeAndLoad(ctx context.Context, orders []*Order) error {
 // collectTimeout bounds how long the log and the records are asked for.
 const collectTimeout = 2 * time.Minute
 
-// collect reads the log and the records, again if nobody answered: a server that stood still for a moment has lost its
+// collect reads the log and the records, again if no server answered: a server that stood still for a moment has lost its
 // place in the cluster, which then answers nothing until it has another leader.
 func (c *run) collect(ctx context.Context, provider *provider, orders []*Order, actors *actors) (Evidence, error) {
 	ctx, cancel := context.WithTimeout(ctx, collectTimeout)
@@ -252,7 +252,7 @@ func (c *run) queued(ctx context.Context) (map[payment.Ref]bool, error) {
 	return queued, nil
 }
 
-// unsettledCallbacks counts what the provider still wants to tell, and charges that will still end.
+// unsettledCallbacks counts what the provider still wants to report, and charges that will still end.
 func unsettledCallbacks(truth sandbox.Truth) int {
 	count := 0
 	for _, account := range truth.Accounts {

@@ -18,7 +18,7 @@ import (
 const (
 	startTimeout = 60 * time.Second       // until a process must have begun to work
 	restartPause = 500 * time.Millisecond // as a container's restart takes
-	stopTimeout  = 20 * time.Second       // until a process that was told to end is killed; more than shutdown_timeout
+	stopTimeout  = 20 * time.Second       // until a process that was asked to end is killed; more than shutdown_timeout
 )
 
 // service is a process that is started again whenever it ends, as an orchestrator does.
@@ -34,7 +34,7 @@ type service struct {
 	done chan struct{} // closed when it is stopped for good
 	// starts counts how often it began to work.
 	starts atomic.Int64
-	// ownEnds counts how often it ended though nobody killed it.
+	// ownEnds counts how often it ended though the run did not kill it.
 	ownEnds atomic.Int64
 
 	// strike is held by who does something to the process, so that what is frozen is not killed.
@@ -42,7 +42,7 @@ type service struct {
 
 	mu      sync.Mutex
 	process *testenv.Process // nil while it does not run
-	leaving *testenv.Process // was told to end
+	leaving *testenv.Process // was asked to end
 }
 
 // launch keeps the process running until end is called, and returns when it works for the first time.
@@ -162,7 +162,7 @@ func (s *service) replace(ctx context.Context) bool {
 		s.note("%s: %v", s.name, err)
 		return false
 	}
-	if process.Killed() { // by somebody else, before it could
+	if process.Killed() { // by another part of the run, before it could
 		return false
 	}
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -177,7 +177,7 @@ func (s *service) replace(ctx context.Context) bool {
 	return true
 }
 
-// told reports whether a process ended because it was told to.
+// told reports whether a process ended because it was asked to.
 func (s *service) told(process *testenv.Process) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 // Times of the services under testenv, short enough for a run of a minute.
 const (
 	basicTime       = 10 * time.Second // a payment without news is looked up; the longest settling delay
-	threshold       = 2 * time.Minute  // until a person is told, and a new lookup schedule begins: a customer may come late
+	threshold       = 2 * time.Minute  // until a person is alerted, and a new lookup schedule begins: a customer may come late
 	unknownOrderFor = 15 * time.Second // a webhook waits for the command of its order
 	resumeSpread    = 3 * time.Second
 	shutdownTimeout = 4 * time.Second

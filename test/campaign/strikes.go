@@ -131,7 +131,7 @@ func (s *system) named(name string) *service {
 	panic("campaign: there is no service " + name)
 }
 
-// leader returns the nats-server that leads a stream; the first one if nobody knows.
+// leader returns the nats-server that leads a stream; the first one if the leader is unknown.
 func (s *system) leader(ctx context.Context, stream string) *service {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()

@@ -43,8 +43,8 @@ func (s *stack) killInCalls(ctx context.Context) error {
 	return nil
 }
 
-// afterKill sees that the killed worker had payments in flight: they stand as sent when those of the other worker have
-// long been found to be in doubt. Another worker must ask the provider for them, and not send them again.
+// afterKill sees that the killed worker had payments in flight: they are recorded as sent when those of the other worker
+// have long been found to be in doubt. Another worker must ask the provider for them, and not send them again.
 func (s *stack) afterKill(ctx context.Context, refs []payment.Ref) error {
 	cut, err := s.cut(ctx, refs)
 	if err != nil {

@@ -124,7 +124,7 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 	if err := s.leaveOut(); err != nil {
 		return nil, err
 	}
-	// No other project has this name, so that nothing of anybody else is taken down.
+	// No other project has this name, so that nothing of another project is taken down.
 	s.command = append(s.command, "--project-name", fmt.Sprintf("payonce-test-%d", os.Getpid()))
 	s.strikes = strikes(o.ha, o.times*len(testenv.Variants()))
 	return s, nil

@@ -291,7 +291,7 @@ func TestAsyncAPIIsTheCode(t *testing.T) {
 	}
 }
 
-// Each subject that a stream takes has a channel, and each channel stands in its stream.
+// Each subject that a stream takes has a channel, and each channel is in its stream.
 func TestAsyncAPIHasEverySubject(t *testing.T) {
 	open := map[string]map[string]bool{}
 	config := streamconfig.Of(config.Defaults())
@@ -328,7 +328,7 @@ func TestAsyncAPIHasEverySubject(t *testing.T) {
 	}
 	for stream, subjects := range open {
 		for _, subject := range slices.Sorted(maps.Keys(subjects)) {
-			if !used[subject] && !strings.HasPrefix(subject, "probe.") && !strings.HasPrefix(subject, "$KV.") { // of our own programs, for nobody's reading
+			if !used[subject] && !strings.HasPrefix(subject, "probe.") && !strings.HasPrefix(subject, "$KV.") { // of our own programs, for no other reader
 				t.Errorf("%s takes %s, which is in no channel", stream, subject)
 			}
 		}
@@ -434,7 +434,7 @@ func natsWithStreams(ctx context.Context, t *testing.T) njs.JetStream {
 	return js
 }
 
-// openConn connects as our programs do to a real server with all streams and one upstream, and as anybody.
+// openConn connects as our programs do to a real server with all streams and one upstream, and as any other client.
 func openConn(ctx context.Context, t *testing.T) (*admin.Conn, *nats.Conn) {
 	t.Helper()
 	url := natstest.Start(t).URL()

@@ -146,7 +146,7 @@ func (d *OpenAPI) outside(method string, status int, header http.Header, body []
 	return d.Components.Schemas["problem"].Value.VisitJSON(problem, openapi3.EnableJSONSchema2020())
 }
 
-// everywhere are headers that every answer can have; info.description tells of them.
+// everywhere are headers that every answer can have; info.description names them.
 var everywhere = []string{
 	"Content-Type", "Content-Length", "Date", "Connection", "Transfer-Encoding", "Cache-Control", "X-Content-Type-Options",
 	"Content-Security-Policy", "Referrer-Policy", "Strict-Transport-Security",

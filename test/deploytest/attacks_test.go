@@ -12,8 +12,8 @@ import (
 	"payonce/test/testenv"
 )
 
-// victims are messages that wait and that no upstream may be able to remove, hold back or forge. Nobody
-// works on the provider, so they stay.
+// victims are messages that wait and that no upstream may be able to remove, hold back or forge. No
+// worker serves the provider, so they stay.
 var victims = []string{"deposit.requested.nobody.V-1", "deposit.requested.nobody.V-2", "payout.requested.nobody.V-3"}
 
 // attack tries, with the rights of an upstream and of a ledger, what headers and reply subjects can do
@@ -50,7 +50,7 @@ func attack(t *testing.T, s *system) {
 	stolenID(t, s)
 }
 
-// state is how much stands in the streams, and up to where they went.
+// state is how much is in the streams, and up to where they went.
 type state struct {
 	commands, webhooks, log, audit, lastInLog uint64
 }

@@ -237,7 +237,7 @@ func TestProfilesHaveTheirServices(t *testing.T) {
 	}
 }
 
-// TestEnvironmentFilesSetWhatIsRead: a variable that nobody reads changes nothing.
+// TestEnvironmentFilesSetWhatIsRead: a variable that no program reads changes nothing.
 func TestEnvironmentFilesSetWhatIsRead(t *testing.T) {
 	files, err := filepath.Glob("../../deploy/docker/*.env")
 	if err != nil || len(files) != 2 {

@@ -74,8 +74,8 @@ func contested(t *testing.T, s *system) {
 	}
 }
 
-// unanswered asks for orders while no worker runs: one that the log knows is shown, and of another nobody can say that it does
-// not exist, because its command may wait.
+// unanswered asks for orders while no worker runs: one that the log knows is shown, and of another no process can say that
+// it does not exist, because its command may wait.
 func unanswered(t *testing.T, s *system) {
 	t.Helper()
 	s.stopWorker()

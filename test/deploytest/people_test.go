@@ -38,10 +38,10 @@ func (s *system) wantPayctl(t *testing.T, user string, code int, says string, ar
 	}
 }
 
-// people tries what stands in AUDIT about whom. The name is the key's: it cannot be typed, and no other key can write it.
+// people tries what AUDIT holds about whom. The name is the key's: it cannot be typed, and no other key can write it.
 func people(t *testing.T, s *system) {
 	t.Helper()
-	// A dead letter to drop: what stands here is not JSON.
+	// A dead letter to drop: what is here is not JSON.
 	js := s.jetStream(t, "worker")
 	for range 2 {
 		if _, err := js.Publish(bounded(t), "deadletter.commands.nobody", []byte("x")); err != nil {

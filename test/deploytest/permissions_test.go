@@ -11,7 +11,7 @@ import (
 	"payonce/test/testenv"
 )
 
-// attempt is one thing that a user tries. Nothing stands behind the subject in most cases: only the right to
+// attempt is one thing that a user tries. Nothing is behind the subject in most cases: only the right to
 // use it is tried.
 type attempt struct {
 	user    string

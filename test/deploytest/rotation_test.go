@@ -15,7 +15,7 @@ import (
 )
 
 // TestAStolenKeyIsReplaced does what SECURITY.md says: a new public key in the servers' file and a reload end the thief's
-// connection and refuse its key, without a restart and without anybody else noticing.
+// connection and refuse its key, without a restart and without any other client noticing.
 func TestAStolenKeyIsReplaced(t *testing.T) {
 	b := startBroker(t, "node.conf", "nats-1")
 	fresh := filepath.Join(t.TempDir(), "fresh")

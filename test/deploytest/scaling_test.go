@@ -145,7 +145,7 @@ func consume(t *testing.T, conn *jetstream.Conn, handle func() queue.Verdict) (t
 	}
 }
 
-// TestProbesAreAnswered by a real ingress, whose listener for those who look after it is the worker's too.
+// TestProbesAreAnswered by a real ingress, whose listener for operators is the worker's too.
 func TestProbesAreAnswered(t *testing.T) {
 	metrics, _ := reportingIngress(t)
 	for _, name := range []string{"ingress", "worker"} {
@@ -185,7 +185,7 @@ func scraped(t *testing.T, url string, want ...string) (lines []string) {
 
 var gotSample = regexp.MustCompile(`got: \{\} ([0-9.eE+-]+)\n`)
 
-// ask returns the value of a query, which must be one number. promtool only compares: it is told a wrong one.
+// ask returns the value of a query, which must be one number. promtool only compares: it is given a wrong one.
 func ask(t *testing.T, lines []string, query string) float64 {
 	t.Helper()
 	var file strings.Builder

@@ -16,8 +16,8 @@ import (
 	"payonce/test/testenv"
 )
 
-// steppedOver lets a worker's key write what nobody can read after a parked payment, and an operator step over it. The worker
-// holds the payment until then and goes on by itself afterwards: one payment at the provider.
+// steppedOver lets a worker's key write what no process can read after a parked payment, and an operator step over it. The
+// worker holds the payment until then and goes on by itself afterwards: one payment at the provider.
 func steppedOver(t *testing.T, s *system) {
 	t.Helper()
 	ref := payment.Ref{Provider: testenv.TeemoPay, Order: "U-1"}

@@ -14,7 +14,7 @@ import (
 // upstreamOf is who asks for an order in these tests: the test environment's API key, or the NATS account shop.
 func upstreamOf(order string) string {
 	switch {
-	case order == "C-both", order == "U-1": // stored by a test itself, in nobody's name
+	case order == "C-both", order == "U-1": // stored by a test itself, in no upstream's name
 		return ""
 	case strings.HasPrefix(order, "H-"), strings.HasPrefix(order, "C-"):
 		return "testenv"

@@ -20,7 +20,7 @@ import (
 	"payonce/pkg/events"
 )
 
-// languages of fenced blocks. What is typed into a shell stands under sh, where every line is checked.
+// languages of fenced blocks. What is typed into a shell is under sh, where every line is checked.
 var languages = []string{"sh", "text", "yaml", "json", "go", "csv", "promql", "mermaid"}
 
 // unchecked are the commands that no checker here knows, with the reason why that is so.
@@ -35,7 +35,7 @@ var unchecked = map[string]string{
 	"sudo chown -R 65532:65532 secrets/nats secrets/redis secrets/ingress secrets/grafana secrets/providers": "of the shell",
 }
 
-// checkers know whether a command can be typed as it stands, by the program.
+// checkers know whether a command can be typed as it is, by the program.
 var checkers = map[string]func(args []string) error{
 	"make": checkMake, "go": checkGo, "payctl": checkPayctl, "worker": checkService(app.Worker()), "ingress": checkService(app.Ingress()), "archive": checkService(app.Archive()),
 	"docker-compose": checkCompose, "kubectl": checkKubectl, "docker": checkDocker, "curl": checkCurl, "nats": checkNATS,

@@ -255,7 +255,7 @@ func TestAlertsHaveRunbooks(t *testing.T) {
 		}
 	}
 	index := part(t, text(t, "docs/operators.md"), "alerts")
-	for _, a := range alerts(t) { // every alert stands in the index with what its page says first
+	for _, a := range alerts(t) { // every alert is in the index with what its page says first
 		_, after, _ := strings.Cut(text(t, "docs/runbooks/"+a.Alert+".md"), "\n\n")
 		first, _, _ := strings.Cut(after, "\n")
 		what, severity, found := strings.Cut(strings.TrimSuffix(first, "."), ". Severity: ")

@@ -88,7 +88,7 @@ func problems(page string, kinds []connectors.Kind) (found []string) {
 	return found
 }
 
-// covered tests a row: its files are there, and its tests stand in the packages of these files.
+// covered tests a row: its files are there, and its tests are in the packages of these files.
 func covered(r row) (found []string) {
 	if len(r.cells) != 4 {
 		return []string{"the row has not four cells"}

@@ -27,7 +27,7 @@ func matches(text, pattern string) (found []string) {
 	return found
 }
 
-// part returns what stands on a page between two marks.
+// part returns what is on a page between two marks.
 func part(t *testing.T, page, name string) string {
 	t.Helper()
 	_, after, begins := strings.Cut(page, "<!-- "+name+" -->")

@@ -40,7 +40,7 @@ func allPages(t *testing.T) (pages []aPage) {
 	return pages
 }
 
-// block is what stands between two fences.
+// block is what is between two fences.
 type block struct {
 	language, text string
 	line           int
@@ -72,7 +72,7 @@ var (
 	substitution = regexp.MustCompile(`\$\(([^()]*)\)`)
 )
 
-// script splits what stands in a block into commands of words: quotes, comments, redirections, ends of lines
+// script splits what is in a block into commands of words: quotes, comments, redirections, ends of lines
 // with a backslash, and commands whose output is used. Assignments are left out.
 func script(text string) (commands [][]string) {
 	for _, inner := range substitution.FindAllStringSubmatch(text, -1) {

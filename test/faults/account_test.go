@@ -11,7 +11,7 @@ import (
 	"payonce/test/testenv"
 )
 
-// A secret that was configured wrongly fails nobody: the payments wait, and go on by themselves when the file holds
+// A secret that was configured wrongly fails no payment: the payments wait, and go on by themselves when the file holds
 // the right secret. Nothing is restarted.
 func TestAWrongSecretFailsNoPayment(t *testing.T) {
 	t.Parallel()

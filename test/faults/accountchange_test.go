@@ -84,7 +84,8 @@ func (g *gateway) configure(app string) {
 	g.Must(os.WriteFile(g.Config, []byte(changed), 0o600))
 }
 
-// sentInDoubt sends ten orders that reach the provider, and waits until each is in doubt. Nobody says what became of them.
+// sentInDoubt sends ten orders that reach the provider, and waits until each is in doubt. The provider does not say what
+// became of them.
 func (g *gateway) sentInDoubt(ctx context.Context, t *testing.T) (orders []order) {
 	t.Helper()
 	g.Must(g.Sandbox.SetDefaultFaults(testenv.TeemoPay, sandbox.Fault{Name: sandbox.Drop}, sandbox.Fault{Name: sandbox.LostCallback}, sandbox.Fault{Name: sandbox.Query503},
@@ -123,7 +124,7 @@ func (g *gateway) refused(ctx context.Context, args ...string) string {
 }
 
 // The account of a provider is changed in the file of a running worker while ten payments are in doubt. It is refused, and
-// none is sent to the other account, where nobody knows it.
+// none is sent to the other account, which does not know it.
 func TestAReloadKeepsTheAccountOfPaymentsInDoubt(t *testing.T) {
 	t.Parallel()
 	g := startGateway(t, false)

@@ -19,7 +19,7 @@ func notFound(times int) func(payment.Payment) bool {
 
 func atItsEnd(p payment.Payment) bool { return p.Status.Ended() }
 
-// Nobody comes: the order is asked about, and when nobody can come any more, two answers end it. Nobody is told.
+// No customer comes: the order is looked up, and when none can come any more, two answers end it. No operator is alerted.
 func TestNobodyComes(t *testing.T) {
 	s := startPage(t)
 	s.checkout("left")
@@ -63,7 +63,7 @@ func TestTheCustomerComesInTheLastMinute(t *testing.T) {
 	s.want("late", payment.Submitting, payment.Pending, payment.Pending, payment.Settled)
 }
 
-// After the close the page takes nobody. Should the provider not keep to that, the money is seen all the same.
+// After the close the page takes no customer. Should the provider not keep to that, the money is seen all the same.
 func TestTheCustomerPaysWhatHadFailed(t *testing.T) {
 	s := startPage(t)
 	link := s.checkout("back")
@@ -87,11 +87,11 @@ func TestTheCustomerPaysWhatHadFailed(t *testing.T) {
 	}
 }
 
-// A look-up that fails says nothing, however late it is. It is asked again, and holds nobody up.
+// A look-up that fails says nothing, however late it is. It is asked again, and holds no other payment up.
 func TestWhatCannotBeAskedDoesNotEnd(t *testing.T) {
 	s := startPage(t)
 	s.checkout("mute-x-query503")
-	s.clock.pass(time.Minute) // a person is told of the one a threshold after it was over
+	s.clock.pass(time.Minute) // a person is alerted to the one a threshold after it was over
 	s.checkout("left")
 	s.clock.pass(pageOver)
 	s.asked("mute-x-query503", 1)

@@ -151,7 +151,7 @@ func (s *page) checkout(order string) string {
 	return p.Action.Redirect.URL
 }
 
-// until waits until a payment stands so in the log.
+// until waits until a payment is so in the log.
 func (s *page) until(order, what string, is func(payment.Payment) bool) payment.Payment {
 	s.T.Helper()
 	ctx, cancel := context.WithTimeout(s.T.Context(), timeout)

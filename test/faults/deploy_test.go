@@ -71,7 +71,7 @@ func (s *system) checkAttempts(o order, records []events.Record) (withdrawn int)
 	return withdrawn
 }
 
-// unreachable gives the workers a configuration in which nobody listens where TeemoPay should be. Its breaker
+// unreachable gives the workers a configuration in which no server listens where TeemoPay should be. Its breaker
 // is off, so that they keep trying.
 func (s *system) unreachable() (address string) {
 	s.t.Helper()

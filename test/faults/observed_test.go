@@ -25,7 +25,8 @@ import (
 	"payonce/test/testmerchant"
 )
 
-// What a person would not want to find anywhere, and what nobody may know. The commands of a test environment hold these.
+// What a person would not want to find anywhere, and what no outsider may know. The commands of a test environment
+// hold these.
 var personal = []string{"홍길동", "길동", "hong@example.com", "01012345678", "198.51.100.7", "29900000000000", clarified}
 
 // clarified is what the customer answers to the provider's question.
@@ -34,7 +35,7 @@ const clarified = "Clarissa-Hongsworth"
 // wrongKeyOrder is an order at whose request the provider refuses our account, once.
 const wrongKeyOrder = "WRONGKEY"
 
-// unreachable is a provider at whose address nobody listens.
+// unreachable is a provider at whose address no server listens.
 const unreachable = "unreachable-kr"
 
 // observed is the whole system as processes, as talkative as they can be: ingress, workers and the providers'
@@ -51,7 +52,7 @@ type observed struct {
 	ingress, working *testenv.Process
 
 	mu      sync.Mutex
-	answers bytes.Buffer // what the ingress told its clients when it refused
+	answers bytes.Buffer // what the ingress answered its clients when it refused
 }
 
 func random() string {
@@ -90,7 +91,7 @@ func (o *observed) token() string {
 }
 
 // configure makes the test environment's configuration one with passwords, metrics, short times, a second API key, and a
-// provider that nobody can reach.
+// provider that no worker can reach.
 func (o *observed) configure() {
 	hash, err := ingress.HashKey(o.limited)
 	o.Must(err)

@@ -39,7 +39,7 @@ func TestACallbackThatNeverComes(t *testing.T) {
 	}
 }
 
-// The customer never pays, for longer than the threshold: a person is told, nothing is assumed, and when the
+// The customer never pays, for longer than the threshold: a person is alerted, nothing is assumed, and when the
 // customer pays after all, that is the outcome.
 func TestAPaymentBeyondItsThreshold(t *testing.T) {
 	t.Parallel()

@@ -113,8 +113,8 @@ func (s *scale) read() (text string) {
 	return strings.TrimSuffix(text, ", ")
 }
 
-// scaleProvider takes every payout at once and says of every order that it is still pending. It can be away: nobody
-// listens then.
+// scaleProvider takes every payout at once and says of every order that it is still pending. It can be away: no
+// server listens then.
 type scaleProvider struct {
 	t       *testing.T
 	address string

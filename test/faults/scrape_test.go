@@ -16,7 +16,7 @@ import (
 	"payonce/pkg/events"
 )
 
-// page returns what a service shows to those who look after it.
+// page returns what a service shows to its operators.
 func (o *observed) page(service, path string) string {
 	o.t.Helper()
 	_, text := o.Get(o.t.Context(), "http://"+o.admins[service]+path)
@@ -171,7 +171,7 @@ func points(m *measured.Metric) (all [][]*common.KeyValue) {
 
 var providerKey = regexp.MustCompile(`(?m)^  ([a-z0-9-]+):\n    \w`)
 
-// closedLists says which values labels can have: names out of the configuration, and words that stand in our own
+// closedLists says which values labels can have: names out of the configuration, and words that are in our own
 // sources. Nothing that an upstream or a provider can make up.
 func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 	t.Helper()

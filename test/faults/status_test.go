@@ -16,8 +16,8 @@ import (
 	"payonce/test/testenv"
 )
 
-// Somebody asks which payments need a person, and why: within a minute of a conflict the answer has it, with what to do. The
-// worker that is killed then is not shown any more, and the question is answered all the same.
+// An operator asks which payments need a person, and why: within a minute of a conflict the answer has it, with what to do.
+// The worker that is killed then is not shown any more, and the question is answered all the same.
 func TestWhichPaymentsNeedAPerson(t *testing.T) {
 	t.Parallel()
 	s := start(t)

@@ -51,7 +51,7 @@ func TestMachineSuspendedWhileItConnects(t *testing.T) {
 	}
 }
 
-// slowTLS is the sandbox behind TLS. It can hold connections: they stand, and their handshakes get no answer.
+// slowTLS is the sandbox behind TLS. It can hold connections: they are open, and their handshakes get no answer.
 type slowTLS struct {
 	net.Listener
 	holding  atomic.Bool   // the connections that come now are held

@@ -25,7 +25,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// The programs, as they are shipped, and a worker that kills itself where it is told.
+// The programs, as they are shipped, and a worker that kills itself where the test says.
 func shipped(t testing.TB, name string) string { return testenv.Build(t, "payonce/cmd/"+name) }
 func crashing(t testing.TB) string             { return testenv.Build(t, "-tags", "crash", "payonce/cmd/worker") }
 

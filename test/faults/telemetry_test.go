@@ -38,7 +38,7 @@ const callersSpan = "00f067aa0ba902b7"
 
 func traceparent(order string) string { return "00-" + traceOf(order) + "-" + callersSpan + "-01" }
 
-// Programs at their most talkative tell a scenario in traces, metrics and logs, and nothing about its people.
+// Programs at their most talkative report a scenario in traces, metrics and logs, and nothing about its people.
 func TestWhatTheProgramsTell(t *testing.T) {
 	o := observe(t)
 	ctx := within(t, timeout)
@@ -57,7 +57,7 @@ func TestWhatTheProgramsTell(t *testing.T) {
 	t.Run("masking", func(t *testing.T) { o.checkMasking(t, pages) })
 }
 
-// play lets everything happen that the programs can speak of.
+// play lets everything happen that the programs can report.
 func (o *observed) play(ctx context.Context) {
 	js := natstest.JetStream(o.t, o.nats.URL, nats.UserInfo("payonce", o.natsPassword))
 	send := func(subject, order, body string) {

@@ -21,7 +21,7 @@ func (o *observed) checkTraces(t *testing.T, ledger []string) {
 	}{
 		byNATS:   {2, []string{"submit"}, []payment.Status{payment.Submitting, payment.Settled}},
 		parked:   {3, []string{"submit"}, []payment.Status{payment.Submitting, payment.Parked, payment.Settled}},
-		killed:   {1, nil, []payment.Status{payment.Settled}}, // the killed worker may have told nothing
+		killed:   {1, nil, []payment.Status{payment.Settled}}, // the killed worker may have reported nothing
 		lookedUp: {2, []string{"submit", "lookup"}, []payment.Status{payment.Submitting, payment.InDoubt, payment.Settled}},
 	} {
 		deliveries := o.collector.of("process COMMANDS", traceOf(order)) // on the short subject too, which names no order

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// teemopayKR is the test environment's account at the provider that tells single transfers.
+// teemopayKR is the test environment's account at the provider that reports single transfers.
 const teemopayKR = "teemopay-kr"
 
 // TestTransfers lets customers pay more than once and a bank give a payout back: nothing that the
@@ -34,7 +34,7 @@ func TestTransfers(t *testing.T) {
 	}{
 		// The first transfer settles. What comes after it is for a person, with the sum of both.
 		"two-transfers": {payment.Deposit, []sandbox.FaultName{sandbox.Multi}, 2, payment.Conflict, 20_000, 2, []payment.Status{settled, payment.Conflict}},
-		// The same transfer told twice is one.
+		// The same transfer reported twice is one.
 		"told-twice": {payment.Deposit, []sandbox.FaultName{sandbox.DuplicateCallback}, 2, settled, 10_000, 1, []payment.Status{settled}},
 		"two-transfers-told-twice": {payment.Deposit, []sandbox.FaultName{sandbox.Multi, sandbox.DuplicateCallback}, 4, payment.Conflict, 20_000, 2,
 			[]payment.Status{settled, payment.Conflict}},
@@ -78,7 +78,7 @@ func TestTransfers(t *testing.T) {
 }
 
 // inOrder makes the worker that is started next work on one message at a time, in the order of the queue:
-// what came last then tells that everything before it was worked.
+// what came last then shows that everything before it was worked.
 func (s *system) inOrder() {
 	s.t.Helper()
 	s.Edit("\nworker:\n", "\nworker:\n  slots: 1\n")
@@ -101,7 +101,7 @@ func (s *system) sameTransfers(t *testing.T, o order, p payment.Payment) {
 	if err != nil || len(truth.Charges) != 1 {
 		t.Fatalf("%s: %d charges, %v", o.ref, len(truth.Charges), err)
 	}
-	if o.op == payment.Payout { // the provider tells no transfers of payouts
+	if o.op == payment.Payout { // the provider reports no transfers of payouts
 		return
 	}
 	booked := map[string]int64{}

@@ -47,7 +47,7 @@ func (p *postOffice) signedAgain(call sandbox.Call, edit func(fields map[string]
 }
 
 // A signed callback whose amount cannot be read, or that says "partially paid", is no outcome, and it leaves a
-// trace: an annotation, a look-up at once, and a person who is told when the look-up does not end the payment.
+// trace: an annotation, a look-up at once, and a person who is alerted when the look-up does not end the payment.
 func TestUnreadableCallbacksLeaveATrace(t *testing.T) {
 	t.Parallel()
 	s := start(t)

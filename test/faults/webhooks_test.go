@@ -20,7 +20,7 @@ import (
 	"payonce/test/testenv"
 )
 
-// webhookProviders are of different kinds: one tells single transfers and signs by RSA over a nonce in the
+// webhookProviders are of different kinds: one reports single transfers and signs by RSA over a nonce in the
 // header, one signs by HMAC in the body and has a number for each attempt.
 var webhookProviders = []string{testenv.TeemoPay, testenv.ECommPay}
 
@@ -45,7 +45,7 @@ func (s *system) office(t *testing.T, provider string) *postOffice {
 	return &postOffice{s, t, provider, accounts[at].Protocol, s.At.CallbackURL(provider), time.Now()}
 }
 
-// quiet makes an order of which the sandbox tells nothing.
+// quiet makes an order of which the sandbox reports nothing.
 func (p *postOffice) quiet(name string, op payment.Operation, faults ...sandbox.FaultName) order {
 	p.t.Helper()
 	o := order{payment.Ref{Provider: p.provider, Order: name}, op}

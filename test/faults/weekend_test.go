@@ -32,7 +32,7 @@ func TestAParkedWeekendIsReleasedOnce(t *testing.T) {
 	if done, _ := s.doneOnce(); done != 0 {
 		t.Fatalf("%d were executed while the provider was away", done)
 	}
-	s.pay("O-1") // nobody else waits for Monday
+	s.pay("O-1") // no other payment waits for Monday
 	s.open(3 * time.Second)
 	until(t, "all are executed", func() bool { done, _ := s.doneOnce(); return done == payouts })
 	until(t, "nothing is parked", func() bool {
@@ -114,7 +114,7 @@ type weekend struct {
 	mu       sync.Mutex
 	closed   bool
 	executed map[string]int           // by order, what the provider away executed
-	settled  map[string]chan struct{} // closed when the outcome stands in the log
+	settled  map[string]chan struct{} // closed when the outcome is in the log
 }
 
 func startWeekend(t testing.TB) *weekend {
@@ -128,7 +128,7 @@ func startWeekend(t testing.TB) *weekend {
 	return s
 }
 
-// toldLog tells when an outcome is written.
+// toldLog reports when an outcome is written.
 type toldLog struct {
 	*jetstream.Conn
 	s *weekend

@@ -1,4 +1,4 @@
-// Package freeport finds ports on the loopback for servers that are told their port before they start, or
+// Package freeport finds ports on the loopback for servers that are given their port before they start, or
 // that stop and start again on it.
 package freeport
 
@@ -14,7 +14,7 @@ import (
 )
 
 // Systems give ports of their own choice, to listeners on port 0 and to every outgoing connection, from 32768
-// on (Linux; others begin higher). A port of that range that is free now can be somebody's connection when the
+// on (Linux; others begin higher). A port of that range that is free now can be another process's connection when the
 // server starts, so these are below it.
 const first, last = 10_000, 32_000
 
@@ -29,7 +29,7 @@ var (
 	next, end int            // what is left of the last of them
 )
 
-// Address returns an address like "127.0.0.1:14711" on which nobody listens. No process that lives is given the same
+// Address returns an address like "127.0.0.1:14711" on which no process listens. No process that lives is given the same
 // by this package, and none is given it twice. It is safe for concurrent use.
 func Address(ctx context.Context) (string, error) {
 	mu.Lock()
@@ -52,7 +52,7 @@ func Address(ctx context.Context) (string, error) {
 	}
 }
 
-// takeBlock takes one of the blocks that nobody has.
+// takeBlock takes one of the blocks that no process has.
 func takeBlock(ctx context.Context) error {
 	for _, n := range rand.Perm((last - first) / block) {
 		port := first + n*block
@@ -68,7 +68,7 @@ func takeBlock(ctx context.Context) error {
 	return errors.New("find a free port: others have them all")
 }
 
-// listen returns nil where somebody else has the port.
+// listen returns nil where another process has the port.
 func listen(ctx context.Context, port int) (net.Listener, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))

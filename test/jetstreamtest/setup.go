@@ -1,4 +1,4 @@
-// Package jetstreamtest starts a nats-server for the tests of the packages that speak to it.
+// Package jetstreamtest starts a nats-server for the tests of the packages that use it.
 package jetstreamtest
 
 import (
@@ -67,7 +67,7 @@ func Start(t *testing.T) (*natstest.Server, *admin.Conn) {
 	return server, Connect(t, server.URL(), Config())
 }
 
-// Foreign is somebody else on the same server, who does not use the package.
+// Foreign is another client on the same server, which does not use the package.
 func Foreign(t *testing.T, url string) (*nats.Conn, njs.JetStream) {
 	t.Helper()
 	nc, err := nats.Connect(url)

@@ -8,7 +8,7 @@ import (
 	"os/exec"
 )
 
-// module is a Go module of which we read files and build nothing, so it does not stand in go.mod.
+// module is a Go module of which we read files and build nothing, so it is not in go.mod.
 type module struct{ path, version, sum string }
 
 // Where the schemas come from. sum is that of go.sum.

@@ -51,7 +51,7 @@ func TestEveryManifestIsValid(t *testing.T) {
 	}
 }
 
-// streams are those for NACK, which stand beside the kustomization.
+// streams are those for NACK, which are beside the kustomization.
 func streams(t *testing.T) (manifests []object) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(shipped, "overlays/production/streams.yaml"))

@@ -48,7 +48,7 @@ func attack(ctx context.Context, name, prefix string, targets []vegeta.Target, r
 	return r
 }
 
-// The order stands in the query, which the ingress does not look at, so that an answer can be told from
+// The order is in the query, which the ingress does not look at, so that an answer can be distinguished from
 // others.
 func withOrder(base, order string) string { return base + "?order=" + order }
 

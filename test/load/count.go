@@ -11,7 +11,7 @@ import (
 	"payonce/test/natstest"
 )
 
-// stream is where accepted requests must stand.
+// stream is where accepted requests must be.
 type stream struct{ name, subjects string }
 
 var (

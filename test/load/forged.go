@@ -13,7 +13,7 @@ import (
 	"payonce/test/testenv"
 )
 
-// What somebody sends who has no key: so many calls a second over so many connections, each as large as one name of
+// What a sender without a key sends: so many calls a second over so many connections, each as large as one name of
 // this many bytes around a list of as many items makes it. Before it was bounded, one of them cost seconds and
 // gigabytes.
 const (
@@ -22,7 +22,7 @@ const (
 	forgedSize        = 39 << 10
 )
 
-// forged sends signed webhooks at a tenth of the rate, while somebody else sends forged ones. The table has the signed
+// forged sends signed webhooks at a tenth of the rate, while another client sends forged ones. The table has the signed
 // ones.
 func (p plan) forged(ctx context.Context, s *system) result {
 	length, rate := min(p.duration, 10*time.Second), max(p.rate/10, 1)

@@ -71,7 +71,7 @@ func (r result) problems() (list []string) {
 	return list
 }
 
-// write prints the results as a table that can stand in a page.
+// write prints the results as a table that can be put on a page.
 func write(out io.Writer, results []result) {
 	fmt.Fprintln(out, "| part | sent | a second | answered | 2xx a second | 2xx not in the stream | in the stream | p50 | p99 | most memory |")
 	fmt.Fprintln(out, "|---|---|---|---|---|---|---|---|---|---|")

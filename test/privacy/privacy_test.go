@@ -41,7 +41,7 @@ var firstToken = map[string]string{
 	"action": events.StreamActions,
 }
 
-// findings says which kinds of personal data stand in which place.
+// findings says which kinds of personal data are in which place.
 type findings map[string]map[string]bool
 
 func (f findings) look(place, text string, marks map[string][]string) {
@@ -200,7 +200,7 @@ func (s *system) finish(refs []payment.Ref) {
 	s.stopWorker()
 }
 
-// dead tells of the next dead letter.
+// dead reports the next dead letter.
 func (s *system) dead() (<-chan *nats.Msg, func()) {
 	c := make(chan *nats.Msg, 1)
 	sub, err := s.js.Conn().ChanSubscribe("deadletter.>", c)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// Proxy stands between a client and a server and can lose a reply: the request reaches the server, the
+// Proxy is between a client and a server and can lose a reply: the request reaches the server, the
 // answer does not reach the client. It is safe for concurrent use.
 type Proxy struct {
 	listener net.Listener

@@ -45,7 +45,7 @@ func (b *breaker) next() {
 	b.turn, b.failures, b.truly, b.trying = b.turn+1, 0, 0, false
 }
 
-// result is told of every call; only those of this turn count.
+// result gets every call; only those of this turn count.
 func (b *breaker) result(turn int, called, failed bool) {
 	switch {
 	case turn != b.turn:

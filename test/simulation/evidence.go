@@ -34,7 +34,7 @@ func (w *world) speakUnreadably(o *order) {
 	}
 }
 
-// drawUnreadable draws a time in which nobody can read what the provider says of a deal.
+// drawUnreadable draws a time in which no worker can read what the provider says of a deal.
 func (w *world) drawUnreadable(d *deal) {
 	if !w.chance(unreadableStatus) {
 		return

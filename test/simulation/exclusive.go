@@ -8,14 +8,14 @@ import (
 	"payonce/pkg/payment"
 )
 
-// exclusive watches what the claim store tells the workers: as long as it forgets nothing and does not lie, no
-// two of them may be told within one lease that an order is theirs.
+// exclusive watches what the claim store answers the workers: as long as it forgets nothing and does not lie, no
+// two of them may get the answer within one lease that an order is theirs.
 type exclusive struct {
 	idempotency.Store
 	w *world
 }
 
-// holder is a worker that was told that it won.
+// holder is a worker that got the answer that it won.
 type holder struct {
 	owner string
 	until time.Duration // its lease runs at least so long

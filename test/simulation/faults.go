@@ -8,12 +8,12 @@ type fault int
 const (
 	crash             fault = iota // a process ends, with all its work
 	freeze                         // a process stands still, perhaps for longer than a lease
-	stop                           // a process is told to stop
+	stop                           // a process is asked to stop
 	suspended                      // its machine stands still with the monotonic clock
 	paused                         // its machine stands still with both clocks
 	timeMoves                      // its time moves against the broker's, within the bound
 	clockSet                       // its machine's wall clock is set
-	connectionKept                 // a request finds a connection that stands already
+	connectionKept                 // a request finds a connection that is open already
 	appendUnwritten                // the log did not write and gives an error
 	appendUnheard                  // the log wrote and gives an error
 	appendLate                     // the log gives an error and writes later, if it still may
@@ -63,8 +63,8 @@ const (
 	webhookTwice                   // a webhook is sent again
 	webhookLate                    // a webhook is late
 	webhookEarly                   // a webhook comes while the request is still under way
-	webhookOrphan                  // a webhook comes for an order that nobody knows
-	otherEcho                      // the provider speaks of another amount than was ordered
+	webhookOrphan                  // a webhook comes for an order that no process knows
+	otherEcho                      // the provider reports another amount than was ordered
 	otherAmount                    // another amount arrives
 	reversal                       // a settled payment is reversed
 	extraTransfer                  // the customer pays once more
@@ -72,12 +72,12 @@ const (
 	byPage                         // a deposit is paid on a page, of which the provider hears from the customer
 	pageUnused                     // the customer does not come
 	pageLastMoment                 // the customer confirms just before the page closes
-	lookupForgets                  // look-ups do not know an order that the provider spoke of
+	lookupForgets                  // look-ups do not know an order that the provider reported
 	lookupBlinks                   // a look-up does not know an order for a moment
-	refusesForEver                 // the provider refuses an order for ever, by a code that nobody documents
+	refusesForEver                 // the provider refuses an order for ever, by a code that no page documents
 	refusedExecuted                // the provider executes what it refuses
 	unreadableWebhook              // webhooks about an order cannot be read
-	unreadableStatus               // nobody can read what the provider says of a payment, for a while or for ever
+	unreadableStatus               // no worker can read what the provider says of a payment, for a while or for ever
 	accountRefused                 // the provider refuses our account for a while
 	approves                       // a person lets a payment be sent once more
 	faults

@@ -89,7 +89,7 @@ func (p *process) opening(_ string, op payment.Operation) worker.Opening {
 // own clock, that the provider is open and that the command has not expired. With the margins that are
 // asked for, the provider is then really open.
 func (w *world) judgeRequest(t *task, o *order) {
-	if t.seen.blind() || t.slow { // nobody could know
+	if t.seen.blind() || t.slow { // no worker could know
 		return
 	}
 	lease := timing().Lease

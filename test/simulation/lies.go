@@ -11,7 +11,7 @@ import (
 const maxLie = 10 * time.Minute
 
 // forgeClaims writes records that no worker wrote, from another time or another order, one for each order or so:
-// whoever may write to the claim store may do it, and so does a restore of it, or of the log alone.
+// a client that may write to the claim store may do it, and so does a restore of it, or of the log alone.
 func (w *world) forgeClaims() {
 	for _, o := range w.orders {
 		if w.rng.IntN(4) > 0 {
@@ -24,9 +24,9 @@ func (w *world) forgeClaims() {
 func (w *world) forgeClaim(o *order) {
 	r, known := w.claims.records[o.ref]
 	switch w.rng.IntN(5) {
-	case 0: // nobody holds it
+	case 0: // no worker holds it
 		r.free = true
-	case 1: // somebody does, who is not there
+	case 1: // a worker does, which does not exist
 		r.held, r.free, r.until = idempotency.Held{Owner: w.id(), Fence: r.held.Fence + 1}, false, w.now+w.between(0, maxLie)
 	case 2: // the fence of another time, before the first or after many
 		r.held.Fence = [...]int64{0, 1, r.held.Fence + int64(w.rng.IntN(1000))}[w.rng.IntN(3)]
@@ -64,7 +64,7 @@ func (w *world) forgeMemory(o *order, r *claimRecord) {
 	r.memory = m
 }
 
-// lied says that what the store told the workers is worth nothing any more.
+// lied says that what the store answered the workers is worth nothing any more.
 func (c *memoryClaims) lied() { c.become(c.records) }
 
 // lieAboutClaim changes an answer on its way.

@@ -58,7 +58,7 @@ func (l *memoryLog) write(p payment.Payment, data []byte, after uint64) (uint64,
 	return l.force(p, data), nil
 }
 
-// force writes without a look at what stands there.
+// force writes without a look at what is there.
 func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 	stands, err := events.DecodePayment(data)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/worker"
 )
 
-// rewriting changes what is appended. Its before is the payment as it stands.
+// rewriting changes what is appended. Its before is the payment as it is now.
 func rewriting(name string, change func(w *world, before, p payment.Payment) payment.Payment) Mutant {
 	return Mutant{Name: name, log: func(w *world, l worker.Log) worker.Log { return changedLog{l, w, change} }}
 }
@@ -25,7 +25,7 @@ func (l changedLog) Append(ctx context.Context, p payment.Payment, after uint64)
 	return l.Log.Append(ctx, l.change(l.w, l.w.log.at(p.Ref, after), p), after)
 }
 
-// silentLog takes what tells a person for written.
+// silentLog takes what alerts a person for written.
 type silentLog struct {
 	worker.Log
 	w    *world

@@ -26,7 +26,7 @@ func (l brokenLog) Append(ctx context.Context, p payment.Payment, after uint64) 
 	return l.append(l, p, after, seq, err)
 }
 
-// write puts an event behind whatever stands there.
+// write puts an event behind whatever is there.
 func (l brokenLog) write(p payment.Payment) (uint64, error) {
 	out, err := events.EncodePayment(p, "event")
 	if err != nil {

@@ -7,7 +7,7 @@ import (
 	"payonce/pkg/worker"
 )
 
-// pageMutants mistake what ends a page that nobody uses.
+// pageMutants mistake what ends a page that no customer uses.
 func pageMutants() []Mutant {
 	mistake := func(name string, read func(*world, payment.Payment) (payment.Payment, bool), write func(payment.Payment) payment.Payment) Mutant {
 		return Mutant{Name: name, log: func(w *world, l worker.Log) worker.Log { return pageLog{l, w, read, write} }}

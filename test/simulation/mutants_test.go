@@ -14,7 +14,7 @@ import (
 // harmlessRuns are tried of a mistake that must not be found.
 const harmlessRuns = 300
 
-// The oracle must find every mistake of the table in docs/reliability.md within the runs that stand there,
+// The oracle must find every mistake of the table in docs/reliability.md within the runs that are given there,
 // and be silent, for harmlessRuns, about those that cost only speed.
 func TestOracleFindsMistakes(t *testing.T) {
 	most := documented(t)

@@ -113,7 +113,7 @@ func (w *world) judgeOutcome(o *order, history []payment.Payment) {
 
 // reversedFirst reports whether the log heard of the reversal before it heard of the payment, and the
 // payment's report then says more than the reversal did: transfers, or an amount that is not the ordered one. A person must look
-// at that, because the program cannot tell it from a second payment.
+// at that, because the program cannot distinguish it from a second payment.
 func reversedFirst(o *order, history []payment.Payment) bool {
 	missed := slices.ContainsFunc(history, func(p payment.Payment) bool {
 		return p.Reason != nil && p.Reason.Code == payment.ReasonReversalOfUnknown
@@ -125,7 +125,7 @@ func reversedFirst(o *order, history []payment.Payment) bool {
 // expected lists the statuses that agree with the truth and with what could be learned of it.
 func (w *world) expected(o *order) []payment.Status {
 	want := append(w.known(o), w.afterwards(o)...)
-	if o.deal == nil && o.purged { // nobody sends it again: in doubt it is looked up for ever, parked it shows its time
+	if o.deal == nil && o.purged { // no upstream sends it again: in doubt it is looked up for ever, parked it shows its time
 		want = append(want, payment.InDoubt, payment.Parked)
 	}
 	if w.hours[o.cmd.Operation].shut && o.purged { // to be looked up at the opening

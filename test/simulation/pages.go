@@ -72,7 +72,7 @@ func (w *world) confirm(l *link) {
 	if w.chance(lookupLags) {
 		d.visible = w.now + w.between(0, pageGrace)
 	}
-	if w.chance(lookupForgets) { // look-ups know nothing of it any more, but webhooks tell all of it
+	if w.chance(lookupForgets) { // look-ups know nothing of it any more, but webhooks report all of it
 		d.forgotten, d.told, d.unreadableUntil = true, true, 0
 		w.tell(o, d.report())
 	}

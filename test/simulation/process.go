@@ -90,7 +90,7 @@ type task struct {
 	looked         time.Duration        // when it asked for the time last
 	seen           seen                 // of its clocks, since the claim store has confirmed its lease last
 	confirmed      bool                 // that was in the last check
-	kept           bool                 // a connection to the provider stands
+	kept           bool                 // a connection to the provider is open
 	fenced         *fenced              // the last check before its request leaves is made
 	exposed        bool                 // see [process.exposed]
 	logFenced      bool                 // the log was asked in the last check

@@ -16,7 +16,7 @@ type deal struct {
 	ordered   payment.Money
 	echo      payment.Money // what the provider says was ordered
 	transfers []payment.Transfer
-	single    bool          // reports tell the transfers apart
+	single    bool          // reports distinguish the transfers
 	visible   time.Duration // since when look-ups know it
 
 	unreadable                      payment.Observation // what look-ups and webhooks say from then until then
@@ -208,7 +208,7 @@ func (w *world) receive(n int) {
 
 const orphanOrder = "orphaned"
 
-// orphanWebhook comes for an order that nobody made.
+// orphanWebhook comes for an order that no upstream made.
 func (w *world) orphanWebhook() {
 	orphan := &order{ref: payment.Ref{Provider: acme, Order: orphanOrder}, cmd: payment.Command{Operation: payment.Deposit}}
 	w.after(w.between(0, w.calm), func() { w.tell(orphan, payment.Observation{Kind: payment.Declined}) })

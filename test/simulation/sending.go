@@ -26,7 +26,7 @@ type fenced struct {
 // fenceTimeout bounds the question to the claim store, as in pkg/worker.
 const fenceTimeout = time.Second
 
-// Submit makes a connection, unless one stands, asks whether the request may leave, and sends it at once. After its
+// Submit makes a connection, unless one is open, asks whether the request may leave, and sends it at once. After its
 // deadline it sends nothing. What becomes of it then does not depend on the process any more.
 func (c providerPort) Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error) {
 	w, deadline := c.p.w, c.p.mono()
@@ -186,8 +186,8 @@ func (w *world) judgeFence(t *task, ask bool) {
 	}
 }
 
-// judgeArrival checks what the settling delay is for: when a request arrives, nobody has believed that the provider does
-// not know the order, and nobody may send it again. Where both clocks of a machine stood still and the claim store
+// judgeArrival checks what the settling delay is for: when a request arrives, no worker has believed that the provider does
+// not know the order, and none may send it again. Where both clocks of a machine stood still and the claim store
 // could not be asked, only the second holds.
 func (w *world) judgeArrival(r request) {
 	p := w.log.last(r.o.ref).stands

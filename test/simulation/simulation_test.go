@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// Every seed from -seed on, -runs of them. The first that fails is told from its beginning.
+// Every seed from -seed on, -runs of them. The first that fails is printed from its beginning.
 func TestSimulation(t *testing.T) {
 	began := time.Now()
 	var next, events atomic.Uint64
@@ -80,7 +80,7 @@ func tell(t *testing.T, seed uint64) {
 		seed, strings.Join(again.Trace, "\n"), strings.Join(again.Problems, "\n"), seed)
 }
 
-// The same seed tells the same scenario, event by event.
+// The same seed gives the same scenario, event by event.
 func TestSameSeedSameTrace(t *testing.T) {
 	lengths := map[int]bool{}
 	for s := *seed; s < *seed+100; s++ {

@@ -22,7 +22,7 @@ func (w *world) schedule() reconcile.LookupSchedule {
 	return reconcile.LookupSchedule{BasicTime: w.mutant.settling(), Threshold: threshold}
 }
 
-// threshold is after how much open time a person is told of an open payment.
+// threshold is after how much open time a person is alerted to an open payment.
 const threshold = time.Hour
 
 // timer reads the events of open payments for one step of the lookup schedule.

@@ -10,19 +10,19 @@ import (
 const (
 	// explainFor is how long the engine waits for a look-up to explain an unreadable statement.
 	explainFor = 5 * time.Minute
-	// explainBound is within how much open time a person is told of one, in calm.
+	// explainBound is within how much open time a person is alerted to one, in calm.
 	explainBound = 15 * time.Minute
-	// overdueBound is how much later than the threshold a person is told, in calm: look-ups become rare.
+	// overdueBound is how much later than the threshold a person is alerted, in calm: look-ups become rare.
 	overdueBound = time.Hour
 )
 
-// tells reports whether an event tells a person of an open payment.
+// tells reports whether an event alerts a person to an open payment.
 func tells(before, p payment.Payment) bool {
 	return !p.OverdueAt.IsZero() && !p.OverdueAt.Equal(before.OverdueAt)
 }
 
-// judgeTold checks that who tells a person of an unreadable statement has just asked the provider, or has waited long
-// enough for its answer.
+// judgeTold checks that a worker that alerts a person to an unreadable statement has just asked the provider, or has waited
+// long enough for its answer.
 func (w *world) judgeTold(t *task, p payment.Payment, after uint64) {
 	before := w.log.at(p.Ref, after)
 	if !tells(before, p) || code(p) != payment.ReasonUnexplained || t.answered {
@@ -33,8 +33,8 @@ func (w *world) judgeTold(t *task, p payment.Payment, after uint64) {
 	}
 }
 
-// judgeOverdue checks an event that tells a person: nothing else happened, and there is a reason: an unreadable
-// statement since a person was told last, a payment at its submit limit, or the threshold.
+// judgeOverdue checks an event that alerts a person: nothing else happened, and there is a reason: an unreadable
+// statement since a person was alerted last, a payment at its submit limit, or the threshold.
 func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 	if before.Status != p.Status || before.Attempts != p.Attempts || p.Status != payment.Pending && p.Status != payment.InDoubt {
 		w.problem("%s: %s became %s by being overdue", o.ref.Order, before.Status, p.Status)
@@ -54,20 +54,20 @@ func (w *world) judgeOverdue(o *order, before, p payment.Payment) {
 	}
 }
 
-// overdue reports whether the threshold has passed since the payment was sent first and since a person was told last.
+// overdue reports whether the threshold has passed since the payment was sent first and since a person was alerted last.
 func (w *world) overdue(o *order, before, p payment.Payment) bool {
 	since := later(before.FirstSubmittedAt, before.OverdueAt)
 	if over := epoch.Add(o.page); before.AwaitsPage() {
-		since = later(since, over) // nobody is told of a customer who may still come
+		since = later(since, over) // no person is alerted to a customer who may still come
 	}
 	return w.openTime(p.Operation, since, p.OverdueAt) >= threshold-2*maxSkew
 }
 
-// judgeUntold checks that a person is told in time.
+// judgeUntold checks that a person is alerted in time.
 func (w *world) judgeUntold(o *order, history []payment.Payment) {
 	calm, end := epoch.Add(w.calm+maxLate), epoch.Add(w.calm+quiet)
 	var before payment.Payment
-	var since time.Time // the first unreadable statement of which nobody was told
+	var since time.Time // the first unreadable statement to which no person was alerted
 	for i, p := range history {
 		until := end
 		if i+1 < len(history) {

@@ -64,7 +64,7 @@ func (k Keys) WriteConfig(dir string, at Addresses) (path, apiKey string, err er
 	return path, apiKey, os.WriteFile(path, text.Bytes(), 0o600)
 }
 
-// Where the keys stand, beside the configuration, which names them.
+// Where the keys are, beside the configuration, which names them.
 const (
 	keysFolder = "keys"
 	sharedFile = "shared_secret"

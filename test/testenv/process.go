@@ -129,11 +129,11 @@ func (p *Process) Kill() {
 	<-p.done
 }
 
-// StopTimeout is how long a process that was told to stop may take: longer than a worker's default
+// StopTimeout is how long a process that was asked to stop may take: longer than a worker's default
 // shutdown_timeout.
 const StopTimeout = 45 * time.Second
 
-// ErrHung says that a process did not end when it was told to.
+// ErrHung says that a process did not end when it was asked to.
 var ErrHung = errors.New("it did not end and was killed")
 
 // Stop asks the process to end in good order and waits for its end. One that takes longer than timeout is

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// A process that does not listen is killed, and whoever stopped it is told. One that listens is not.
+// A process that ignores the signal is killed, and its caller gets [ErrHung]. One that obeys it is not killed.
 func TestStopIsBounded(t *testing.T) {
 	for name, test := range map[string]struct {
 		script  string

@@ -69,7 +69,7 @@ func RemoveBuilds() {
 	_ = os.RemoveAll(builds.dir)
 }
 
-// FreeAddress returns a host:port on which nobody listens.
+// FreeAddress returns a host:port on which no process listens.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	address, err := freeport.Address(t.Context())

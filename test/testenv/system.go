@@ -163,7 +163,7 @@ func (s *System) Publish(ctx context.Context, ref payment.Ref, op payment.Operat
 	s.Must(s.Log.PublishCommand(ctx, out))
 }
 
-// Until waits until a payment stands as it should, and returns its events.
+// Until waits until a payment is in the wanted state, and returns its events.
 func (s *System) Until(ctx context.Context, ref payment.Ref, what string, is func(payment.Payment) bool) []events.Record {
 	s.T.Helper()
 	changed, stop := s.Log.Watch(ref)

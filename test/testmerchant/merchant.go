@@ -1,6 +1,6 @@
 // Package testmerchant plays an upstream service and its customers against a running testenv: it sends commands to
 // the ingress by HTTP, does what each payment's action asks of the customer at the providers' sandbox, and
-// waits for the outcome. It knows nothing of queues and stores: what it sees is what everybody sees.
+// waits for the outcome. It knows nothing of queues and stores: what it sees is what every client sees.
 package testmerchant
 
 import (
@@ -135,7 +135,7 @@ func (s *Shop) Charged(ctx context.Context, ref payment.Ref) error {
 	return s.call(ctx, http.MethodGet, s.order(ref)+"/wait?for=charged&timeout=20s", "", http.StatusOK, nil)
 }
 
-// Payment returns how a payment stands.
+// Payment returns the state of a payment.
 func (s *Shop) Payment(ctx context.Context, ref payment.Ref) (payment.Payment, error) {
 	return s.until(ctx, ref, func(payment.Payment) bool { return true })
 }

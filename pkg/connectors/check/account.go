@@ -101,7 +101,7 @@ func digitsProblem(text, others string) string {
 	return ""
 }
 
-// signs are characters by what they are called. The value itself is personal data: only so much of it is told.
+// signs are characters by what they are called. The value itself is personal data: only so much of it is reported.
 var signs = map[rune]string{
 	' ': "a blank", '.': "a dot", ',': "a comma", ';': "a semicolon", ':': "a colon", '/': "a slash", '\\': "a backslash", '+': "a plus sign", '-': "a hyphen",
 	'=': "an equals sign", '#': "a number sign", '*': "an asterisk", '_': "an underscore", '@': "an at sign", '!': "an exclamation mark", '?': "a question mark",

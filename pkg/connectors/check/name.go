@@ -8,7 +8,7 @@ import (
 )
 
 // Name is the rule for the name of a person or a company: not what a spreadsheet or a program wrote in its
-// place, and at least one letter. Any character that is seen may stand in it, also at its beginning: "-", "+"
+// place, and at least one letter. Any character that is seen may occur in it, also at its beginning: "-", "+"
 // and "@" mean nothing here. It holds for an empty text; whether one is required is another rule.
 func Name(field, text string) Rule {
 	problem := Damage(text)

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// problem returns what a rule finds, and fails the test if it tells the value.
+// problem returns what a rule finds, and fails the test if it reveals the value.
 func problem(t *testing.T, r check.Rule, value string) string {
 	t.Helper()
 	err := check.First(r)

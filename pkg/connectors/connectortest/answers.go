@@ -137,7 +137,7 @@ func orderEcho(s *ruleTest) {
 	}
 }
 
-// freeText plays a decline whose text repeats what nobody may see.
+// freeText plays a decline whose text repeats personal data.
 func freeText(s *ruleTest) {
 	const sane = 600 // bytes: 200 characters of Korean
 	cmd := s.command(order(1), s.h.Command.Amount)

@@ -5,5 +5,5 @@
 // replies, redirects. What leaves the connector is judged as bytes, and what it learns is judged by
 // payment.Decide, so that a rule fails only where money could go wrong.
 //
-// A [Gateway] and what stands beside it serve the tests that a connector has of its own.
+// A [Gateway] and what is beside it serve the tests that a connector has of its own.
 package connectortest

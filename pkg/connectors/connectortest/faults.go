@@ -61,7 +61,7 @@ func (s *ruleTest) mustBe(class connectors.Class, what string, o payment.Observa
 	}
 }
 
-// refused plays a provider where nobody listens.
+// refused plays a provider whose address no process listens on.
 func refused(s *ruleTest) {
 	p := s.serve(always(hangUp))
 	p.close()

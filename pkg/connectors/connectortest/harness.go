@@ -34,7 +34,7 @@ type Harness struct {
 	// Sources holds the connector's own files; nil takes the folder in which the test runs.
 	Sources fs.FS
 	// Absent says why a part of the harness is left out, by the part's name, e.g. "Submit.Code": the
-	// page that says so, or that no page speaks of it. See [Run] for the names.
+	// page that says so, or that no page mentions it. See [Run] for the names.
 	Absent map[string]string
 }
 
@@ -137,7 +137,7 @@ type Webhooks struct {
 	Make            func(t testing.TB, e Event) Call
 	Statuses        []Meaning
 	UnknownStatuses []string
-	// SignatureHeader or SignatureField (a name in the body) says where the signature stands.
+	// SignatureHeader or SignatureField (a name in the body) says where the signature is.
 	SignatureHeader, SignatureField string
 	// SignedHeaders are further headers that the signature covers.
 	SignedHeaders []string

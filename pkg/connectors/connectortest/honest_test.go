@@ -27,7 +27,7 @@ import (
 )
 
 // acme is an honest connector of a provider that does not exist. It can be made careless in one way: each
-// branch on m is a mistake that somebody could make.
+// branch on m is a mistake that a developer could make.
 type acme struct {
 	base   string
 	key    secret.Value

@@ -122,7 +122,7 @@ var mistakes = []struct {
 	{anyTime, "a webhook's time is judged as the settings say"},
 }
 
-// alsoCaught are mistakes that prove the rules which stand beside none above.
+// alsoCaught are mistakes that prove the rules which are beside none above.
 var alsoCaught = []struct {
 	m    mistake
 	rule string

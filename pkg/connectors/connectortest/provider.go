@@ -190,7 +190,7 @@ func reset(conn net.Conn) bool {
 	return false
 }
 
-// silence says nothing until the other side gives up, and tells when it begins.
+// silence says nothing until the other side gives up, and reports when it begins.
 func silence(begins func()) play {
 	return func(conn net.Conn) bool {
 		begins()
@@ -202,7 +202,7 @@ func silence(begins func()) play {
 // maxFlood bounds what an endless reply sends, in bytes.
 const maxFlood = 64 << 20
 
-// flood sends a reply and blanks behind it without end, and tells how many bytes were taken.
+// flood sends a reply and blanks behind it without end, and reports how many bytes were taken.
 func flood(r Reply, taken func(bytes int)) play {
 	return func(conn net.Conn) bool {
 		blanks := bytes.Repeat([]byte(" "), 64<<10)

@@ -173,7 +173,7 @@ func (s *ruleTest) shows(what string, v any, hidden []string) {
 	}
 }
 
-// private returns the personal data of a command that is long enough to be told from other text.
+// private returns the personal data of a command that is long enough to be distinguished from other text.
 func private(cmd payment.Command) []string {
 	var texts []string
 	for _, text := range []string{

@@ -33,7 +33,7 @@ func (s *ruleTest) event() Event {
 	return Event{}
 }
 
-// hear gives a call to the connector. What it returns must not show what nobody may see, and an error
+// hear gives a call to the connector. What it returns must not show secrets, and an error
 // nothing of the body.
 func (s *ruleTest) hear(w connectors.Webhooks, c Call) (connectors.Notice, error) {
 	s.Helper()

@@ -18,7 +18,7 @@ const noReference = "无须附言"
 //     redirect can say; transfer instructions in the same answer would be too early.
 //  2. Transfer instructions hold everything that is needed, so the link beside them is left out.
 //  3. Otherwise the link leads to the provider's page: when the instructions are not complete, or their amount is
-//     one that nobody can transfer, so that we must say the closest.
+//     one that no customer can transfer, so that we must say the closest.
 //
 // There is no action when nothing usable is left; problem then says why, for people and without personal data.
 // named is the amount that the answer repeats.
@@ -42,7 +42,7 @@ func (c *Connector) depositAction(cmd payment.Command, data, info object, named 
 	return nil, transferProblem + ", and link " + linkProblem
 }
 
-// transfer reads the instructions of v2, which stand in the data, or of v1, which stand in payment_info. exact is
+// transfer reads the instructions of v2, which are in the data, or of v1, which are in payment_info. exact is
 // false when the customer cannot transfer what the provider displays, but only the closest to it.
 func (c *Connector) transfer(cmd payment.Command, data, info object, named payment.Money) (t *payment.TransferInstructions, exact bool, problem string) {
 	if c.way(cmd).version == v2 {

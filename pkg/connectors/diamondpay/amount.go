@@ -44,7 +44,7 @@ func checkAmount(m payment.Money) check.Rule {
 }
 
 // near reports whether two amounts of one currency are so close that one can be the other with a little put on or
-// off to tell transfers apart: within a tenth of the second. A hundredfold is always further away.
+// off to distinguish transfers: within a tenth of the second. A hundredfold is always further away.
 func near(amount, of payment.Money) bool {
 	difference := amount.Minor - of.Minor
 	return amount.Minor > 0 && max(difference, -difference) <= of.Minor/10
@@ -63,7 +63,7 @@ func hundredfold(arrived, amount payment.Money) bool {
 // amount. None means the order's amount; ok is false when it is no amount that can be transferred.
 //
 // No page says what the field is, nor in which unit. In the example of the KRW deposit page (v1) it is 49996 beside
-// an amount of 50000: the provider takes a little off, so that it can tell the transfers apart. So it must be close
+// an amount of 50000: the provider takes a little off, so that it can distinguish the transfers. So it must be close
 // to the amount, and its unit is the one in which it is: hundredths, as all amounts of the page, or whole won. In the
 // example it is hundredths, 499.96 of 500 won. Won have no fraction, so where the difference is less than a won the
 // closest that can be transferred is the order's amount, and exact is false; the page credits what arrives. A

@@ -34,7 +34,7 @@ type code struct {
 //     No payment fails for it; they wait.
 //   - What is wrong with one payment's fields is that payment's end. 0002 is among them: it can be the
 //     account's platform_id, too, but a field of the customer is more likely, and a payment must not wait
-//     for ever for a field that nobody will change.
+//     for ever for a field that no person will change.
 var codes = map[string]code{
 	"0001": {"network delay", connectors.MeansInDoubt},
 	"0002": {"invalid request parameters", connectors.MeansRejected},
@@ -85,7 +85,7 @@ func (c *Connector) meaningOf(code string) (m connectors.Meaning, evidence strin
 var notRefusals = []string{"0001", "0007", "0024", "0025", "0050"}
 
 // refusal reads an answer to a create request with a code other than 0000. Only one without data decides
-// anything: no page documents a refusal that speaks of an order. One that stays in doubt is still a refusal
+// anything: no page documents a refusal that mentions an order. One that stays in doubt is still a refusal
 // (no card available, the record could not be made, a code that no page has), unless its text is about
 // something else; see [Settings].RefusalLeavesNoOrder.
 func (c *Connector) refusal(cmd payment.Command, env envelope) *connectors.Error {
@@ -102,7 +102,7 @@ func (c *Connector) refusal(cmd payment.Command, env envelope) *connectors.Error
 	return e
 }
 
-// unknownOrder are the codes that answer a lookup of an order that does not exist: 0007 speaks of deposits
+// unknownOrder are the codes that answer a lookup of an order that does not exist: 0007 is about deposits
 // (showdoc), 0050 of orders (newer pages).
 var unknownOrder = map[payment.Operation][]string{
 	payment.Deposit: {"0007", "0050"},

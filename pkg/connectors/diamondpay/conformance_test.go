@@ -23,7 +23,7 @@ import (
 )
 
 // The requests of the three deposit pages. The TWD deposit page's example has camelCase names where its table has snake_case,
-// and lacks the name that its table requires; the provider's Java demo sends what stands here.
+// and lacks the name that its table requires; the provider's Java demo sends what is here.
 const (
 	exampleKRW = `{"amount":"130000000","name":"테스","user_id":"playerA","notify_url":"https://xxx.xx/notification","payment_cl_id":"DEVPM00014581",` +
 		`"platform_id":"PF0002","request_time":"1595504136","service_id":"SVC0026","sign":"x"}`
@@ -165,7 +165,7 @@ func hundredths(m payment.Money) int64 {
 }
 
 // The answers of the three deposit pages, about any order and amount. The display_amount of the KRW deposit page is made to be one
-// of whole won, see TestAnswersOfTheDepositPages for the one that stands there.
+// of whole won, see TestAnswersOfTheDepositPages for the one that is there.
 func answerLinks(string, payment.Money) string { return standardV1 }
 
 func answerInfo(order string, m payment.Money) string {
@@ -173,7 +173,7 @@ func answerInfo(order string, m payment.Money) string {
 	return strings.NewReplacer(": 50000,", n, ": 49996,", n, "DEVPM00014581", order).Replace(detailedV1)
 }
 
-func answerV2(order string, m payment.Money) string { // with the comma that stands there too much
+func answerV2(order string, m payment.Money) string { // with the surplus comma that is there
 	return strings.NewReplacer("5001000", fmt.Sprint(hundredths(m)), "order_20260112001", order).Replace(acceptedV2)
 }
 

@@ -32,7 +32,7 @@ func costly(size int) map[string]string {
 	}
 }
 
-// Anybody can send a notification. What it costs grows with its size, before and after its signature is checked.
+// Any client can send a notification. What it costs grows with its size, before and after its signature is checked.
 func TestABodyCostsNoMoreThanItsSize(t *testing.T) {
 	for what, body := range costly(64 << 10) {
 		bodies := [][]byte{[]byte(body)}

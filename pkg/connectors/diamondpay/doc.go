@@ -1,4 +1,4 @@
-// Package diamondpay speaks the gateway of Diamond Pay and its white labels: deposits in won (API v1 and
+// Package diamondpay implements the gateway of Diamond Pay and its white labels: deposits in won (API v1 and
 // v2) and in New Taiwan dollars (v1), payouts in won (v2), lookups by our order number, balances, and the
 // provider's notifications.
 //

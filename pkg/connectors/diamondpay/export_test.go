@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Submitted reads an answer without the network, which a fuzzer's coverage cannot stand.
+// Submitted reads an answer without the network, which disturbs a fuzzer's coverage.
 func (c *Connector) Submitted(cmd payment.Command, reply httpcall.Reply) (payment.Observation, error) {
 	return c.submitted(cmd, reply)
 }

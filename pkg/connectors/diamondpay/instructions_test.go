@@ -16,7 +16,7 @@ func informed(amount, display string) string {
 }
 
 // What the customer is told to transfer, for a deposit of 50,000 won whose link cannot be used. No answer of the
-// provider's may tell an amount that is not close to the order's.
+// provider's may give an amount that is not close to the order's.
 func TestDisplayAmount(t *testing.T) {
 	for display, want := range map[string]payment.Money{
 		`"display_amount": 5000000`:   payment.KRW(50000),

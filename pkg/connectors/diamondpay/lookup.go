@@ -243,7 +243,7 @@ func reference(operation payment.Operation, f fields) string {
 	return ""
 }
 
-// doubtful is an answer about our order whose meaning nobody documents.
+// doubtful is an answer about our order whose meaning no document gives.
 func doubtful(source payment.Source, operation payment.Operation, f fields, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Indeterminate, Source: source, Reference: reference(operation, f), Known: true,

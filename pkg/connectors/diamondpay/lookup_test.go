@@ -26,7 +26,7 @@ func lookup(t testing.TB, a account, operation payment.Operation, body string) (
 	return o, err
 }
 
-// row is an order of a query's answer; more stands first, so that it can give the fields other values.
+// row is an order of a query's answer; more comes first, so that it can give the fields other values.
 func row(operation payment.Operation, more string) string {
 	kind, id := "payment", "PM00000102"
 	if operation == payment.Payout {
@@ -313,7 +313,7 @@ func TestLookupErrors(t *testing.T) {
 			`{"error_code":"0001"}`, `{"error_code":"0014"}`, `{"error_code":"0027"}`, `{"error_code":"50"}`, `{"error_code":50}`, `{"error_code":"9999"}`, `{}`, ``, `<html>`,
 		}
 		if operation == payment.Payout {
-			both = append(both, `{"error_code":"0007"}`) // speaks of deposits
+			both = append(both, `{"error_code":"0007"}`) // is about deposits
 		}
 		for _, c := range []struct {
 			account account

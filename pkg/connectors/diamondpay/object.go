@@ -17,7 +17,7 @@ func (o object) missing(name string) bool {
 }
 
 // fields are the plain values of an object that the provider calls not empty: neither null nor "". Numbers
-// and booleans stand as they were written, so that 0 is a value, and 2 and "2" are the same.
+// and booleans are kept as they were written, so that 0 is a value, and 2 and "2" are the same.
 type fields map[string]string
 
 // fields returns the plain values of o, without objects and lists.

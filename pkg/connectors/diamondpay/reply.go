@@ -18,7 +18,7 @@ type envelope struct {
 }
 
 // envelope reads an answer. Only HTTP 200 is documented with one; HTTP 500 says to look the order up
-// (apayasia create-withdraw), and so does anything else, whoever sent it.
+// (apayasia create-withdraw), and so does anything else, from any sender.
 func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error) {
 	status := "http_" + strconv.Itoa(reply.Status)
 	if reply.Status != http.StatusOK {

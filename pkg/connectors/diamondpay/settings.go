@@ -82,7 +82,7 @@ type Settings struct {
 	// provider's amount, and what arrives is settled; beyond it the payment is in doubt.
 	MaxAmountDifference int64 `yaml:"max_amount_difference"`
 	// AllowPlainLinks lets customers be sent to http:// pages. The examples of the KRW v1 and TWD deposit pages
-	// have such links; whoever changes one on the way changes the account that the customer pays to.
+	// have such links; an attacker who changes one on the way changes the account that the customer pays to.
 	AllowPlainLinks bool `yaml:"allow_plain_links"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes
 	// [connectors.DefaultSettlingDelay].
@@ -175,7 +175,7 @@ func (s *Settings) validateSecrets(p *check.Problems) {
 	p.Must(!strings.ContainsFunc(token, func(r rune) bool { return r < ' ' || r > '~' }), "authorization must have printable characters only")
 }
 
-// validateServices checks what the account can do, and where it is told about it.
+// validateServices checks what the account can do, and where it is notified of it.
 func (s *Settings) validateServices(p *check.Problems) {
 	services, problems := s.services()
 	*p = append(*p, problems...)

@@ -16,7 +16,7 @@ import (
 	"payonce/pkg/connectors/strictjson"
 )
 
-// The sign types, as they stand in configuration and in the field "sign_type". Where that field is
+// The sign types, as they are in configuration and in the field "sign_type". Where that field is
 // missing, documents say MD5.
 const (
 	MD5        = "MD5"
@@ -31,7 +31,7 @@ const (
 
 // SigningString returns the text that is signed for a JSON object (showdoc, signature page): all fields
 // with a value but "sign" and "sign_type", in ASCII order, as a=1&b=2. Zero is a value, null and "" are
-// none. Numbers and booleans enter as they are written, texts raw, lists as compact JSON. Nobody documents
+// none. Numbers and booleans enter as they are written, texts raw, lists as compact JSON. No page documents
 // the text of an object inside, so it is an error, and so are doubled names.
 func SigningString(body []byte) (string, error) {
 	o, err := parseObject(body)

@@ -7,7 +7,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The meanings of a status, as they stand in configuration. A status that has none is indeterminate.
+// The meanings of a status, as they are in configuration. A status that has none is indeterminate.
 const (
 	statusPending       = "pending"
 	statusPaid          = "paid"
@@ -23,7 +23,7 @@ var (
 // statuses maps a status as the provider writes it to its meaning.
 type statuses map[string]string
 
-// The statuses of showdoc (order states) and of the newer pages. Payout statuses 4 to 6 stand in the
+// The statuses of showdoc (order states) and of the newer pages. Payout statuses 4 to 6 are in the
 // newer pages only.
 var (
 	depositStatuses = statuses{

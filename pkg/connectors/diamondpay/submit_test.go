@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// The answers of the three deposit pages, as they stand there.
+// The answers of the three deposit pages, as they are there.
 const (
 	standardV1 = `{
 "error_code": "0000",

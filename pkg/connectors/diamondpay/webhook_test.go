@@ -154,7 +154,7 @@ func TestWebhookSignature(t *testing.T) {
 	}
 }
 
-// The signed text does not say where a field ends. Whoever has a signed notification could put it together
+// The signed text does not say where a field ends. An attacker who has a signed notification could put it together
 // again, e.g. with another amount, if such bodies were believed.
 func TestWebhookWithAnotherReadingOfTheSameText(t *testing.T) {
 	good := signedWith(t, diamondpay.MD5, key, depositNotification)

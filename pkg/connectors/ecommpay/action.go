@@ -38,7 +38,7 @@ func (c *Connector) actionOf(doc node, at time.Time) *payment.Action {
 	return nil
 }
 
-// redirectOf reads {"method","url","body","encrypted"} (Korean banks page). What stands in "encrypted" is not
+// redirectOf reads {"method","url","body","encrypted"} (Korean banks page). What is in "encrypted" is not
 // documented, so that a redirect that needs it is none.
 func (c *Connector) redirectOf(data node) *payment.Redirect {
 	page := data.value("url")

@@ -11,10 +11,10 @@ import (
 type meaning struct {
 	means    connectors.Meaning
 	evidence string
-	// exists says that the code speaks of a payment or an operation that is there already, so that an answer
+	// exists says that the code reports a payment or an operation that is there already, so that an answer
 	// with it is no refusal.
 	exists bool
-	// open says that the code does not speak of an end, also when a status does.
+	// open says that the code does not report an end, also when a status does.
 	open bool
 }
 

@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// existing are the documented codes that speak of something that is there already, or that has not ended.
+// existing are the documented codes that report something that is there already, or that has not ended.
 const existing = ` 3041 2147 3060 3081 3198 3230 3285 3288 3610 3611 3613 0 3191 9999 10801 19999 20801 20802 20812 20899 29999 `
 
 // TestRefused: an error answer in the documented form whose code leaves a doubt is marked as a refusal, and
@@ -34,7 +34,7 @@ func TestRefused(t *testing.T) {
 				t.Errorf("%q with %d: got %+v, want refused %v", k.Code, httpStatus, e, refuses)
 			}
 		}
-		// Whoever answers so says nothing about what was done.
+		// An answer with one of these statuses says nothing about what was done.
 		for _, httpStatus := range []int{200, 302, 408, 429, 500, 502, 503, 504} {
 			if e := submit(httpStatus, gateError(k.Code, k.Message)); e.Refused || e.Class != connectors.InDoubt {
 				t.Errorf("%q with %d: got %+v", k.Code, httpStatus, e)

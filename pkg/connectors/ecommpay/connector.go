@@ -106,7 +106,7 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			BasicTime: basicTime, Threshold: threshold, ThresholdInWallClock: true,
 			// A payout that is not done at a closing waits until the next opening, which over a weekend is longer than the
 			// threshold, and would be declined by the provider itself. A deposit is the customer's transfer: no time is
-			// documented for it, and one that is declined costs nobody anything.
+			// documented for it, and one that is declined costs neither side anything.
 			MarginBeforeClosing: map[payment.Operation]time.Duration{payment.Payout: basicTime},
 			// What is confirmed on the page is registered at once, for all that the pages say; how soon a lookup
 			// knows it, none says. The longest time that the provider names for anything is long enough.

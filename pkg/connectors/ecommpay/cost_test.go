@@ -109,7 +109,7 @@ func signedToo(body string) []string {
 	return []string{body, rest + `"zz":"","signature":"` + signature + `"}`}
 }
 
-// Anybody can send a callback. What it costs grows with its size, before and after its signature is checked.
+// Any client can send a callback. What it costs grows with its size, before and after its signature is checked.
 func TestABodyCostsNoMoreThanItsSize(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
 	for what, unsigned := range bodies() {

@@ -1,4 +1,4 @@
-// Package ecommpay speaks to ECommPay about "Banks of Korea": deposits through the Payment Page or the
+// Package ecommpay implements ECommPay's "Banks of Korea": deposits through the Payment Page or the
 // Gate API, payouts through Gate, lookups by our order number, clarifications, the list of banks, and
 // the provider's callbacks.
 //

@@ -41,7 +41,7 @@ func Link(page string, key secret.Value, namesAndValues ...string) string {
 	return signedLink(page, parameters, key)
 }
 
-// Accepted reads an answer of Gate without the network, which a fuzzer's coverage cannot stand.
+// Accepted reads an answer of Gate without the network, which disturbs a fuzzer's coverage.
 func (c *Connector) Accepted(cmd payment.Command, reply httpcall.Reply) *connectors.Error {
 	return c.accepted(cmd.Order, cmd, reply)
 }

@@ -1,11 +1,11 @@
 package ecommpay
 
 // The platform is written in PHP and sorts the paths by SORT_NATURAL (strnatcmp): runs of digits by their number, so
-// that 2 stands before 10. White space does not count but at the end and behind a number, nor do zeros that a path
+// that 2 comes before 10. White space does not count but at the end and behind a number, nor do zeros that a path
 // begins with; a run elsewhere that begins with 0 is read as a fraction, digit by digit.
 //
 // A path in natural order is a text that compares bytewise with others as strnatcmp compares the paths. Bytes below
-// "0" stand in it as the second next byte, so that there is room for:
+// "0" are in it as the second next byte, so that there is room for:
 const (
 	blankEnd    = 1   // at the end: white space that was passed over
 	fractionEnd = 1   // behind a run that begins with 0

@@ -148,7 +148,7 @@ func object(r *rand.Rand, letters []rune, depth int) string {
 }
 
 // compareNatural orders texts like PHP's SORT_NATURAL (strnatcmp): runs of digits by their number, so
-// that 2 stands before 10; leading zeros and white space do not count. The platform is written in PHP
+// that 2 comes before 10; leading zeros and white space do not count. The platform is written in PHP
 // and sorts the paths so.
 func compareNatural(a, b string) int {
 	return compareRuns(withoutLeadingZeros(a), withoutLeadingZeros(b))

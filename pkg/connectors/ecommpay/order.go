@@ -9,7 +9,7 @@ import (
 )
 
 // sort sorts the parts, with equals in the order of the document, and reports whether that changed anything. Its work
-// grows with the length of what is sorted and with nothing else, so that whoever sends a callback cannot choose names
+// grows with the length of what is sorted and with nothing else, so that the sender of a callback cannot choose names
 // that make it expensive.
 func (p *parts) sort(sorting Sorting) (changed bool) {
 	s := sorters.Get().(*sorter)
@@ -34,7 +34,7 @@ type sorter struct {
 	compared int
 }
 
-// item is a part, and where the text stands by which it is sorted.
+// item is a part, and where the text is by which it is sorted.
 type item struct {
 	from, to uint32
 	part
@@ -65,7 +65,7 @@ func (s *sorter) read(p *parts, sorting Sorting) {
 
 func (s *sorter) compare(a, b item) int { return s.compareBehind(a, b, 0) }
 
-// compareBehind compares what stands behind a depth, and if that is the same, where it stands in the document.
+// compareBehind compares what is behind a depth, and if that is the same, where it is in the document.
 func (s *sorter) compareBehind(a, b item, depth uint32) int {
 	s.compared++
 	if order := bytes.Compare(s.behind(a, depth), s.behind(b, depth)); order != 0 {
@@ -113,7 +113,7 @@ func (s *sorter) sort(all []item, keys []uint64, depth uint32) {
 // keyBytes are the bytes of a text in a key.
 const keyBytes = 5
 
-// key returns the bytes at a depth, and behind them how many there are: a text stands before those that go on from it.
+// key returns the bytes at a depth, and behind them how many there are: a text comes before those that go on from it.
 func (s *sorter) key(one item, depth uint32) (key uint64) {
 	text := s.behind(one, depth)
 	n := min(len(text), keyBytes)
@@ -123,7 +123,7 @@ func (s *sorter) key(one item, depth uint32) (key uint64) {
 	return key | uint64(n)
 }
 
-// arrange brings items into the order of their keys, which end with where each item stands.
+// arrange brings items into the order of their keys, which end with where each item is.
 func arrange(all []item, keys []uint64) {
 	const place = maxItems - 1
 	for i := range all {

@@ -58,7 +58,7 @@ func (c *Connector) pageParameters(cmd payment.Command, closes time.Time) []para
 const bestBefore = "2006-01-02T15:04:05-07:00"
 
 // pageLink is a link to the page of a command. Making another does no harm: both lead to the same payment, and a
-// customer is given only what stands in the log.
+// customer is given only what is in the log.
 func (c *Connector) pageLink(cmd payment.Command, closes time.Time) string {
 	return signedLink(c.settings.PaymentPageURL, c.pageParameters(cmd, closes), c.settings.Secret)
 }

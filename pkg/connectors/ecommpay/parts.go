@@ -12,12 +12,12 @@ import (
 	"payonce/pkg/boundedjson"
 )
 
-// parts are what is signed of a document: each plain value as path:value. All of them stand in one text, so that a
+// parts are what is signed of a document: each plain value as path:value. All of them are in one text, so that a
 // long name around many values costs its length for each of them once.
 type parts struct {
 	text      string
 	all       []part
-	uncovered bool // an ignored name stands where the signature does not cover it, in another place than the root
+	uncovered bool // an ignored name is where the signature does not cover it, in another place than the root
 	work      work
 }
 
@@ -27,9 +27,9 @@ type work struct{ compared, hashed int } // texts that were looked at, each time
 // part is one "path:value" of a text.
 type part struct{ start, colon, end uint32 }
 
-// textLimit bounds a signed text by its document: the names around a value stand in it for each value, and the whole of
+// textLimit bounds a signed text by its document: the names around a value are in it for each value, and the whole of
 // it is hashed for each sorting and secret. The provider's own texts are about as long as their documents. A callback
-// can come from anybody, an answer only from who was asked.
+// can come from any client, an answer only from the server that was asked.
 type textLimit struct{ ratio, more int }
 
 var (
@@ -193,7 +193,7 @@ func (p *parts) mac(h hash.Hash) string {
 	return base64.StdEncoding.EncodeToString(h.Sum(nil))
 }
 
-// digest is the same for documents with the same parts, however they are written. The parts are told apart by their
+// digest is the same for documents with the same parts, however they are written. The parts are distinguished by their
 // lengths, so that a text which goes on like a field is not that field.
 func (p *parts) digest() (sum [sha256.Size]byte) {
 	p.sort(ByPathAndValue)

@@ -11,8 +11,8 @@ import (
 )
 
 // The signed text "path:value;path:value" does not say where a value ends: the text "x;payment:status:success" of
-// a description and a description "x" beside a status look the same in it. Whoever chooses a text that the provider
-// repeats, and gets hold of a signed callback, could send it again with other fields. Three rules stand against it:
+// a description and a description "x" beside a status look the same in it. An attacker who chooses a text that the provider
+// repeats, and gets hold of a signed callback, could send it again with other fields. Three rules guard against it:
 //
 //   - A command with such a text is not sent, see [checkReadable].
 //   - In a callback no text may go on like a field that is read, see [parts.hidden]. Then the fields that are read begin at
@@ -28,7 +28,7 @@ var readNames = []string{
 	"redirect_data", "redirectData", "return_url", "provider_extra_fields", "display_data", "clarification_fields",
 }
 
-// paymentNames are those of them under which the payment's number stands.
+// paymentNames are those of them under which the payment's number is.
 var paymentNames = []string{"payment:id", generalName, "payment_id"}
 
 // hiding says what the texts of a document go on like.

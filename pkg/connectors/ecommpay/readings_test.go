@@ -29,7 +29,7 @@ func echoed(place, text string) string {
 
 var echoedPlaces = []string{"description", "account", "first_name", "last_name"}
 
-// hostile are texts that try to be fields. zzz stands at the end, where it could take in all that follows.
+// hostile are texts that try to be fields. zzz is at the end, where it could take in all that follows.
 var hostile = []string{
 	"x;payment:status:success", "a;payment:status:success;payment:zzz:", "x;payment:id:OTHER", "x;payment:id:OTHER;payment:zzz:", "x;payment:id:OTHER;zzz:",
 	"x;operation:code:0;operation:status:success;payment:id:OTHER;payment:status:success;payment:sum:amount:10000;payment:sum:currency:KRW;payment:type:purchase;project_id:200;zzz:",
@@ -100,7 +100,7 @@ func documentOf(pieces []string) (string, bool) {
 }
 
 // TestCustomersTextsDecideNothing: whatever a customer's text looks like, the callback that repeats it is no more
-// than declined, and nobody can read it as paid, as another payment or with another amount.
+// than declined, and no reader can take it as paid, as another payment or with another amount.
 func TestCustomersTextsDecideNothing(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
 	accepted, read := 0, 0

@@ -10,7 +10,7 @@ import (
 // report is what a callback or a lookup says about one payment.
 type report struct {
 	status        string // of the payment
-	operation     string // type of the operation that it speaks of; empty when it does not say
+	operation     string // type of the operation that it reports; empty when it does not say
 	outcome       string // status of that operation
 	code, message string
 	reference     string // number of the operation, if it is the payment itself
@@ -101,7 +101,7 @@ func (r report) contradiction(means payment.Kind) string {
 	return ""
 }
 
-// doubtful is a report about our order whose meaning nobody can know.
+// doubtful is a report about our order whose meaning cannot be known.
 func doubtful(source payment.Source, r report, code, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Indeterminate, Source: source, Reference: r.number(), Known: true,

@@ -62,7 +62,7 @@ const (
 	MinSettlingDelay     = 10 * time.Second
 	DefaultBankListCache = time.Hour
 	// DefaultPageLifetime is ours: a customer who goes on the next day to pay what was ordered is rare, and what
-	// nobody pays should end some day.
+	// the customer never pays should end some day.
 	DefaultPageLifetime = 24 * time.Hour
 	// MaxPageLifetime: the provider ignores a best_before that is more than 30 days away (en_PP_Parameters). One
 	// hour is for a clock of the provider's that is behind ours.

@@ -14,7 +14,7 @@ import (
 )
 
 // Sorting says how the parts of a signing string are sorted. The provider's own SDKs disagree, and no
-// published example tells them apart: they differ for lists of ten or more and for names that continue
+// published example distinguishes them: they differ for lists of ten or more and for names that continue
 // another name. We sign with NaturalByPath; a signature in any of them is taken.
 type Sorting int
 
@@ -73,7 +73,7 @@ func mac(key secret.Value, text string) string {
 }
 
 // Verify checks the signature of a JSON object against the secrets, in constant time for each; one that
-// fits is enough. An empty signature is taken from the body, where it may stand once, in the root or in
+// fits is enough. An empty signature is taken from the body, where it may occur once, in the root or in
 // "general". Beyond the signature Verify refuses what could be read in two ways: doubled names, names
 // that the signature does not cover, and texts that go on like a further field that is read.
 func Verify(keys []secret.Value, body []byte, signature string) error {
@@ -162,7 +162,7 @@ func (p *parts) fits(keys []secret.Value, signature string) bool {
 	return false
 }
 
-// macsOf leaves out empty secrets: anybody can sign with one.
+// macsOf leaves out empty secrets: any sender can sign with one.
 func macsOf(keys []secret.Value) []hash.Hash {
 	var all []hash.Hash
 	for _, key := range keys {

@@ -172,7 +172,7 @@ func TestVerifyRefuses(t *testing.T) {
 			t.Errorf("%s: %v for %s", name, err, body)
 		}
 	}
-	// Anybody can sign with an empty secret.
+	// Any sender can sign with an empty secret.
 	empty := hmac.New(sha512.New, nil)
 	empty.Write([]byte("a:1"))
 	if err := ecommpay.Verify([]secret.Value{{}, secret.New("")}, []byte(`{"a":1}`), base64.StdEncoding.EncodeToString(empty.Sum(nil))); err == nil {

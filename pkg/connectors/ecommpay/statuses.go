@@ -7,7 +7,7 @@ import (
 )
 
 // paymentStatuses are the statuses of a payment and what they mean. Indeterminate are those that need a person:
-// part of the money is somewhere else (partially …), nobody documents whether money can still come
+// part of the money is somewhere else (partially …), no page documents whether money can still come
 // (expired), the provider itself is not sure (internal and external error), or they belong to payments
 // that are never made here. Sources: en_gate_sms_model and en_gate_payout_model, developers.rocketpay.kz
 // en_gate_payout_statuses, and the provider's plugins.
@@ -65,7 +65,7 @@ var operationTypes = map[string]payment.Kind{
 	"payout reversal": payment.Reversal, // en_gate_payout_model
 }
 
-// paymentTypes tell a payment's direction, by its own type or that of its operation (Korean banks page).
+// paymentTypes give a payment's direction, by its own type or that of its operation (Korean banks page).
 var paymentTypes = map[string]payment.Operation{
 	"purchase": payment.Deposit,
 	"sale":     payment.Deposit,

@@ -8,14 +8,14 @@ import (
 	"payonce/pkg/payment"
 )
 
-// spoken is an amount that a document speaks of.
+// spoken is an amount that a document reports.
 type spoken struct {
 	place  string // e.g. "operation.sum_converted"
 	amount payment.Money
 	text   string // of what cannot be read as won
 }
 
-// sums are the amounts of a document that speak of the same money.
+// sums are the amounts of a document that are about the same money.
 type sums []spoken
 
 // add reads the amounts under the paths. What is missing is left out: which fields a callback has is agreed
@@ -79,7 +79,7 @@ func (s sums) String() string {
 	return strings.Join(texts, ", ")
 }
 
-// sumPattern is an amount that can be shown as it stands, in whatever currency.
+// sumPattern is an amount that can be shown as it is, in whatever currency.
 var sumPattern = regexp.MustCompile(`^-?[0-9]{1,18}(\.[0-9]{1,18})? [A-Z]{3}$`)
 
 // foreignSum is the text of an amount that is no amount of won, if it is an amount at all.

@@ -11,7 +11,7 @@ import (
 // answer is what the provider expects; any status but 200 makes it call again (en_Gate_Callbacks).
 var answer = connectors.Answer{ContentType: "text/plain", Body: "OK"}
 
-// Webhook reads a callback. Everything that is read is covered by the signature, which stands in the
+// Webhook reads a callback. Everything that is read is covered by the signature, which is in the
 // body; no header means anything. Callbacks that name no payment (a token, a recurring registration) are
 // refused: nothing here asks for them.
 func (c *Connector) Webhook(_ http.Header, body []byte, receivedAt time.Time) (connectors.Notice, error) {

@@ -11,7 +11,7 @@ import (
 	"payonce/pkg/connectors/httpcall"
 )
 
-// BenchmarkSendKept measures a request over a connection that stood already, server included.
+// BenchmarkSendKept measures a request over a connection that was open already, server included.
 func BenchmarkSendKept(b *testing.B) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(w, r.Body)

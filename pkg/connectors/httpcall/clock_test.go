@@ -16,7 +16,7 @@ func TestClockIsTheDateOfAnyAnswer(t *testing.T) {
 		asked <- r
 		return write(conn, "HTTP/1.1 404 Not Found\r\nDate: Sun, 22 Nov 2026 06:30:05 GMT\r\nContent-Length: 2\r\n\r\nno")
 	})
-	// What stands in the address besides its host never leaves.
+	// What is in the address besides its host never leaves.
 	got, err := httpcall.Clock(testContext(t), newClient(t, httpcall.Options{}), "http://user:"+headerMark+"@"+strings.TrimPrefix(server.url(), "http://")+"/v2?key="+queryMark)
 	if want := time.Date(2026, 11, 22, 6, 30, 5, 0, time.UTC); err != nil || !got.Equal(want) {
 		t.Fatalf("%v, %v; want %v", got, err, want)

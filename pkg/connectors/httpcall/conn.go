@@ -47,7 +47,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	c.mu.Lock()
 	o := c.request
 	c.mu.Unlock()
-	if o != nil { // nil: somebody uses the client's transport without Send
+	if o != nil { // nil: the caller uses the client's transport without Send
 		if err := o.leave(c); err != nil {
 			return 0, err
 		}
@@ -77,7 +77,7 @@ func (c *conn) Read(p []byte) (int, error) {
 }
 
 // quiet returns nil once everything that was received before has been used and nothing waits: then the next
-// bytes can only be an answer to what is written next, or a late second answer, which nobody can tell.
+// bytes can only be an answer to what is written next, or a late second answer; the two cannot be told apart.
 func (c *conn) quiet() error {
 	c.mu.Lock()
 	for !c.reading && !c.closed && !c.surplus {

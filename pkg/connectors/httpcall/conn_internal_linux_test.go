@@ -103,7 +103,7 @@ func TestWhatWaitsIsSeen(t *testing.T) {
 	}
 }
 
-// waitReadable returns when something can be read. It asks the kernel and not Go's poller, which tells only of what
+// waitReadable returns when something can be read. It asks the kernel and not Go's poller, which reports only what
 // arrives after it was asked.
 func waitReadable(c *net.TCPConn) error {
 	return control(c, func(fd int) error {

@@ -26,7 +26,7 @@ const (
 	serverAddress = "198.18.9.2"
 )
 
-// TestSwallowedPackets plays a network that swallows what a worker sends over a connection that stood: two network
+// TestSwallowedPackets plays a network that swallows what a worker sends over an open connection: two network
 // namespaces with a wire between them, and a wrong entry in the table of neighbours. It needs root, or a
 // system that lets users make namespaces.
 func TestSwallowedPackets(t *testing.T) {

@@ -184,7 +184,7 @@ func TestAnAnsweredRequestEndsInPeace(t *testing.T) {
 	}
 }
 
-// The last check comes when the connection stands, TLS too, and nothing of the request has left.
+// The last check comes when the connection is open, TLS too, and nothing of the request has left.
 func TestTheLastCheck(t *testing.T) {
 	errTooLate := errors.New("too late")
 	for _, scheme := range []string{"http", "https"} {
@@ -214,7 +214,7 @@ func TestTheLastCheck(t *testing.T) {
 				_, err := httpcall.Send(ctx, client, post(server.URL))
 				return err
 			}
-			for range 2 { // nobody keeps the connection of a request that was refused
+			for range 2 { // the connection of a refused request is not kept
 				if e := mustFail(t, submit(errTooLate), connectors.NotSent, payment.ReasonInterrupted); !errors.Is(e, errTooLate) {
 					t.Errorf("the cause is lost: %v", e)
 				}
@@ -248,7 +248,7 @@ func TestACallEndsDuringTheLastCheck(t *testing.T) {
 	}
 }
 
-// A server that answers twice: the second answer, when it came before the next request left, is nobody's.
+// A server that answers twice: the second answer, when it came before the next request left, belongs to no request.
 func TestASecondAnswerIsNotTheNextOnes(t *testing.T) {
 	const second = "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecond"
 	for name, surplus := range map[string]string{"whole": second, "a part": second[:20], "one byte": second[:1]} {
@@ -279,7 +279,7 @@ func TestASecondAnswerIsNotTheNextOnes(t *testing.T) {
 	}
 }
 
-// One that comes later is taken for the next one's by anybody; the reply says that it can be so.
+// One that comes later is taken for the next one's by any client; the reply says that it can be so.
 func TestALateSecondAnswerIsMarked(t *testing.T) {
 	s := serve(t, func(conn net.Conn, _ *http.Request, n int64) bool {
 		if n == 2 {

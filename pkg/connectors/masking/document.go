@@ -11,7 +11,7 @@ import (
 // MaxDepth is how many levels of objects and lists a document may have that [JSON] reads.
 const MaxDepth = 64
 
-// fieldName is what a field is called by those who design formats. Any other name can be somebody's.
+// fieldName is what a field is called by those who design formats. Any other name can be a person's.
 var fieldName = regexp.MustCompile(`^[A-Za-z_][A-Za-z_.-]{0,39}$`)
 
 // FieldName reports whether a name looks like one that a format has.
@@ -24,8 +24,8 @@ var (
 )
 
 // JSON returns a document on one line with everything masked but true, false and null, names that look like those of a format,
-// amounts (an object of value and currency), and the texts and numbers of which plain says that they may be seen; it is told the
-// name of the object that they stand in, too. It is not ok where body is no JSON, or has more than [MaxDepth] levels. Of what
+// amounts (an object of value and currency), and the texts and numbers of which plain says that they may be seen; it gets the
+// name of the object that they are in, too. It is not ok where body is no JSON, or has more than [MaxDepth] levels. Of what
 // would be longer than limit bytes, which 0 does not bound, the beginning is returned.
 func JSON(body []byte, limit int, plain func(object, name, value string) bool) (masked string, whole, ok bool) {
 	doc, err := boundedjson.Parse(body, boundedjson.Limits{Depth: MaxDepth, Doubles: true})

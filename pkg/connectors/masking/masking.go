@@ -48,7 +48,7 @@ func Text(text string, cmd payment.Command) string {
 }
 
 // personal returns what a command says about a person, the longest first: a short name inside a longer one
-// would leave the rest of that standing. A single character is left out: it stands in most texts.
+// would leave the rest of that standing. A single character is left out: it occurs in most texts.
 func personal(cmd payment.Command) []string {
 	values := slices.DeleteFunc([]string{
 		cmd.Customer.Name, cmd.Customer.FirstName, cmd.Customer.LastName, cmd.Customer.Email, cmd.Customer.Phone,

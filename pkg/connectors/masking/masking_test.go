@@ -68,7 +68,7 @@ func TestSingleCharacters(t *testing.T) {
 	}
 }
 
-// TestWithoutCommand covers what looks personal where nobody knows whose text it is.
+// TestWithoutCommand covers what looks personal where it is not known whose text it is.
 func TestWithoutCommand(t *testing.T) {
 	if got := masking.Text("ann@example.com, 01012345678", payment.Command{}); got != "… …" {
 		t.Errorf("have %q", got)

@@ -30,7 +30,7 @@ func (p *places) meets(other *places) bool {
 	return false
 }
 
-// steps are the fields that can stand between two places: from a place, to a place, and of those from it the ones
+// steps are the fields that can occur between two places: from a place, to a place, and of those from it the ones
 // that a reading can have. They serve for one kind of document after the other.
 type steps struct{ from, to, next []places }
 
@@ -78,7 +78,7 @@ func (r *routes) countAlways() {
 	}
 }
 
-// fields fills in where one field can stand, before one at the place behind it.
+// fields fills in where one field can occur, before one at the place behind it.
 func (r *routes) fields(s *steps) {
 	for _, sets := range [][]places{s.from, s.to, s.next} {
 		clear(sets)

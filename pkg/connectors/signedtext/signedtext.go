@@ -118,7 +118,7 @@ func (r Reading) Certain(name string) bool {
 // are sorted in each, none is there twice, none has a "&" or "=", and no value is blank. Where a text could be a
 // field or a part of the value before it, it is a field: only readings to which no field can be added count.
 //
-// So whatever the provider signed, each plain field of it stands unchanged in one of these readings: adding a
+// So whatever the provider signed, each plain field of it is unchanged in one of these readings: adding a
 // field cuts the value before it, and a plain one cannot be cut. If there is one reading, its plain fields are
 // those that the provider signed, whatever text a customer put into the others.
 //
@@ -155,7 +155,7 @@ func fieldName(name string) bool {
 	return name != "" && len(name) <= maxName && !strings.ContainsAny(name, "&=")
 }
 
-// piece is what stands between two "&" of a text.
+// piece is what is between two "&" of a text.
 type piece struct {
 	name, value string // around the first "="; no name where it cannot begin a field
 	given       bool   // begins one of the fields that were given

@@ -125,7 +125,7 @@ func isOf(d signedtext.Document, f fields) bool {
 	return !slices.ContainsFunc(d.Always, func(name string) bool { return !has(name) }) && !slices.ContainsFunc(d.Never, has)
 }
 
-// Whatever a provider signs, and however somebody cuts its text, what is taken as unique or certain has the plain
+// Whatever a provider signs, and however an attacker cuts its text, what is taken as unique or certain has the plain
 // fields that were signed. A customer's text is in the free fields.
 func TestWhatIsUniqueIsWhatWasSigned(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))

@@ -14,7 +14,7 @@ type codeMeaning struct {
 	evidence string
 }
 
-// Where the codes stand. Both create pages call theirs the codes of the check that a request must pass before
+// Where the codes are. Both create pages call theirs the codes of the check that a request must pass before
 // an order is made; the results of an order come with code 200 and a status instead.
 const (
 	depositPage = "pay-in page (codes of the check): "
@@ -64,7 +64,7 @@ var codes = map[payment.Operation]map[int]codeMeaning{
 }
 
 // accountCodes are codes that the create pages of Korea do not have and other pages of the same gateway do. They
-// speak of the application or account that a request is made with, or of a channel that the account does not have,
+// are about the application or account that a request is made with, or about a channel that the account does not have,
 // and never of one payment, so they mean the same for each request.
 var accountCodes = map[int]codeMeaning{
 	416: {connectors.MeansMisconfigured, queryPages + "the application of the header app_code was not found"},
@@ -75,7 +75,7 @@ var accountCodes = map[int]codeMeaning{
 	465: {connectors.MeansMisconfigured, otherPages + "the channel is not supported for us"},
 }
 
-// codeParameter says that a parameter is to be changed; which one stands in the text.
+// codeParameter says that a parameter is to be changed; which one is in the text.
 const codeParameter = 414
 
 // meaningOf returns what a code other than 200 means. The account's settings come first.

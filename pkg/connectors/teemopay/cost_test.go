@@ -35,7 +35,7 @@ func costly(size int) map[string]string {
 	}
 }
 
-// Anybody can send a callback. What it costs grows with its size, before and after its signature is checked.
+// Any client can send a callback. What it costs grows with its size, before and after its signature is checked.
 func TestABodyCostsNoMoreThanItsSize(t *testing.T) {
 	c := newReceiver(t)
 	asking := connect(t, settings(t, "https://gateway.example.com"), rand.Reader)

@@ -1,4 +1,4 @@
-// Package teemopay speaks the Korean API of TeemoPay: deposits to a virtual account or through a
+// Package teemopay implements the Korean API of TeemoPay: deposits to a virtual account or through a
 // wallet, payouts to a bank account, lookups by our order number, and the provider's callbacks.
 //
 // Sources are named as "pay-in page" (the original document) and as pages of docs.teemopay.com in the

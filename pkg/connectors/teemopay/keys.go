@@ -31,7 +31,7 @@ func ParsePrivateKey(text string) (*rsa.PrivateKey, error) {
 	}
 	key, ok := parsed.(*rsa.PrivateKey)
 	switch {
-	case err != nil: // not wrapped: whatever it says, it speaks about the secret
+	case err != nil: // not wrapped: whatever it says, it is about the secret
 		return nil, errors.New("is not a readable private key (PKCS#8, or PKCS#1 as PEM)")
 	case !ok:
 		return nil, errors.New("is not an RSA key")
@@ -54,7 +54,7 @@ func ParsePublicKey(text string) (*rsa.PublicKey, error) {
 	parsed, err := x509.ParsePKIXPublicKey(der)
 	key, ok := parsed.(*rsa.PublicKey)
 	switch {
-	case err != nil: // not wrapped: somebody may have pasted the private key here
+	case err != nil: // not wrapped: an operator may have pasted the private key here
 		return nil, errors.New("is not a readable public key (X.509)")
 	case !ok:
 		return nil, errors.New("is not an RSA key")

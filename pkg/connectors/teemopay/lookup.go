@@ -182,7 +182,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 	return o
 }
 
-// doubtful is an answer about our order whose meaning nobody documents.
+// doubtful is an answer about our order whose meaning no page documents.
 func doubtful(source payment.Source, f fields, why string) payment.Observation {
 	return payment.Observation{
 		Kind: payment.Indeterminate, Source: source, Reference: f.short("tradeNo"), Known: true,

@@ -51,7 +51,7 @@ func (o object) list(name string) iter.Seq2[object, error] {
 }
 
 // fields are the values of an object that TeemoPay calls "with a value": neither null nor blank.
-// Numbers and booleans stand as they were written, so that 801 and "801" are the same.
+// Numbers and booleans are kept as they were written, so that 801 and "801" are the same.
 type fields map[string]string
 
 // fields returns the plain values of o; nested is the name of a value that is an object or a list.

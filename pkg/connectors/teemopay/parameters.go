@@ -42,7 +42,7 @@ const maxRefusal = 512
 //
 // The text can repeat the command, whole, cut or in other letters, and a customer's name must not say whose fault it
 // is: a word decides nothing that the command has too. For our account that holds for each word of the command by
-// itself, since it could complete a name with what stands beside it.
+// itself, since it could complete a name with what is beside it.
 func parameterMeaning(message string, cmd payment.Command) codeMeaning {
 	if len(message) > maxRefusal {
 		return codeMeaning{connectors.MeansInDoubt, createPages + "a parameter must be changed, and the text is too long to say whose"}

@@ -17,11 +17,11 @@ type envelope struct {
 	data    object // nil when there is none
 }
 
-// codeProcessed says that the request was processed; what came of it stands in the data.
+// codeProcessed says that the request was processed; what came of it is in the data.
 const codeProcessed = 200
 
-// envelope reads an answer. Only HTTP 200 with an envelope is documented; anything else, whoever sent
-// it, says nothing about the payment.
+// envelope reads an answer. Only HTTP 200 with an envelope is documented; anything else, from any
+// sender, says nothing about the payment.
 func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error) {
 	status := "http_" + strconv.Itoa(reply.Status)
 	if reply.Status != http.StatusOK {

@@ -22,7 +22,7 @@ func simulate(t *testing.T) (*sandbox.Sandbox, *teemopay.Connector) {
 	return simulateAt(t, clock)
 }
 
-// simulateAt is simulate with another clock of the provider. It calls nobody.
+// simulateAt is simulate with another clock of the provider. It sends no callback.
 func simulateAt(t *testing.T, providers func() time.Time) (*sandbox.Sandbox, *teemopay.Connector) {
 	t.Helper()
 	box, url := simulateWith(t, providers, simulated.Settings{}, sandbox.Fault{Name: sandbox.LostCallback})
@@ -111,7 +111,7 @@ func TestSimulatedBalance(t *testing.T) {
 	mustHold(999_500, 0)
 }
 
-// The statement, the query and the callbacks must tell the same of each payment.
+// The statement, the query and the callbacks must say the same of each payment.
 func TestSimulatedStatement(t *testing.T) {
 	box, c := simulate(t)
 	for _, order := range []string{"waits", "paid", "twice"} {

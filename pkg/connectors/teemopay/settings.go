@@ -39,7 +39,7 @@ type Settings struct {
 	Codes map[string]connectors.Meaning `yaml:"codes"`
 	// RefusalLeavesNoOrder says that a create request that was refused with a code that no page explains left no
 	// order, so that it fails when the lookup then says twice that it does not know the order, and is not sent
-	// again. The pages call their codes those of a check before an order is made, but a code that stands on no
+	// again. The pages call their codes those of a check before an order is made, but a code that is on no
 	// page, and 412 and 500 that say nothing of what was done, need not be. So it is off; ask TeemoPay.
 	RefusalLeavesNoOrder bool `yaml:"refusal_leaves_no_order"`
 	// SettlingDelay is how long after a request the lookup may not know the order yet; 0 takes

@@ -20,7 +20,7 @@ const signName = "sign"
 // SigningString returns the text that is signed for a JSON object and the nonce of its header: all
 // fields with a value but "sign", in ASCII order, as a=1&b=2, then the nonce (guides/authentication).
 // Numbers and booleans enter as they are written. Objects and lists inside do not occur in the Korean
-// API and nobody documents their text, so they are an error.
+// API and no page documents their text, so they are an error.
 func SigningString(body []byte, nonce string) (string, error) {
 	o, err := parseObject(body)
 	if err != nil {
@@ -131,7 +131,7 @@ func verified(keys []*rsa.PublicKey, body []byte, nonce string) (fields, error) 
 	return nil, errors.New("the signature matches no key")
 }
 
-// maxNonce bounds a nonce; the docs speak of 32 characters.
+// maxNonce bounds a nonce; the docs say 32 characters.
 const maxNonce = 64
 
 // validNonce keeps "&" and "=" out, with which the nonce could take the place of a field.

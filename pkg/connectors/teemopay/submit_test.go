@@ -94,8 +94,8 @@ func TestExpirationTime(t *testing.T) {
 	}
 }
 
-// An account whose time nobody can write is given to the customer without it: an event with that time could not be
-// written, and the payment would stand as being sent for ever.
+// An account whose time cannot be written is given to the customer without it: an event with that time could not be
+// written, and the payment would count as being sent for ever.
 func TestATimeThatNoEventCanHoldIsLeftOut(t *testing.T) {
 	for ms, expires := range map[string]time.Time{
 		"253402300799999":     time.UnixMilli(253402300799999).UTC(), // the end of the year 9999

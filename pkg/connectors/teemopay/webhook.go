@@ -16,7 +16,7 @@ var answer = connectors.Answer{ContentType: "text/plain", Body: "SUCCESS"}
 
 // Webhook reads a callback about a deposit or a payout (korea/payin/callback, korea/payout/callback).
 // The signature covers the fields with a value and the nonce of the header, not the other headers:
-// appCode and country tell accounts apart and prove nothing. Only signed fields are read.
+// appCode and country distinguish accounts and prove nothing. Only signed fields are read.
 func (c *Connector) Webhook(header http.Header, body []byte, receivedAt time.Time) (connectors.Notice, error) {
 	nonce, _ := single(header, "nonce")
 	f, err := verified(c.keys.platform, body, nonce)
@@ -61,7 +61,7 @@ func ambiguous(order string) connectors.Notice {
 	}}
 }
 
-// foreign returns the name of a signed field that speaks of another account, or "". No page has these fields in a callback;
+// foreign returns the name of a signed field that names another account, or "". No page has these fields in a callback;
 // one that has them means what it says.
 func (c *Connector) foreign(f fields) string {
 	for name, ours := range map[string]string{"appCode": c.settings.AppCode, "country": c.settings.Country, "currency": "KRW"} {
@@ -113,7 +113,7 @@ func notice(f fields) (connectors.Notice, error) {
 // depositOnly are the fields that only a deposit's callback has.
 var depositOnly = []string{"paymentAmount", "paymentInfo", "paymentOrderNo", "paymentType"}
 
-// aboutDeposit tells the two callbacks apart.
+// aboutDeposit distinguishes the two callbacks.
 func aboutDeposit(f fields) bool {
 	for _, name := range depositOnly {
 		if _, ok := f[name]; ok {

@@ -160,7 +160,7 @@ func TestWebhookSignature(t *testing.T) {
 	}
 }
 
-// The signed text does not say where a field ends. Whoever has a signed callback could put it together
+// The signed text does not say where a field ends. An attacker who has a signed callback could put it together
 // again, e.g. make a deposit's callback a payout's, if such bodies were let in.
 func TestWebhookWithAnotherReadingOfTheSameText(t *testing.T) {
 	c := newReceiver(t)

@@ -26,7 +26,7 @@ func withPage(order, url string) payment.Payment {
 	return p
 }
 
-// holding returns the streams in which a text stands in a message's subject, header or data.
+// holding returns the streams in which a text occurs in a message's subject, header or data.
 func holding(t *testing.T, url, text string) (found []string) {
 	t.Helper()
 	_, js := foreign(t, url)
@@ -48,8 +48,8 @@ func holding(t *testing.T, url, text string) (found []string) {
 	return found
 }
 
-// What the customer must do stands beside the log, once, whatever follows; who shows payments reads it, and after an
-// erasure nobody.
+// What the customer must do is stored beside the log, once, whatever follows. A service that shows payments reads it;
+// after an erasure, no service does.
 func TestActionsStandBesideTheLog(t *testing.T) {
 	server, c := start(t)
 	ctx := testContext(t)

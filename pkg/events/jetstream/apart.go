@@ -52,7 +52,7 @@ func (h *notifier) followApart(ctx context.Context) (began bool, err error) {
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := h.conn.broker.NATS.FlushWithContext(ctx); err != nil { // the server knows the subscription before anybody reads
+	if err := h.conn.broker.NATS.FlushWithContext(ctx); err != nil { // the server knows the subscription before a caller reads
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
 	h.wakeAll()

@@ -17,7 +17,7 @@ import (
 // HeaderPrevious of an event of the log is the sequence of the event before it of the same order, 0 for the first.
 const HeaderPrevious = "Payonce-Previous"
 
-// Append writes how a payment stands now as the next event of its order, if the order's last event is
+// Append writes the current state of a payment as the next event of its order, if the order's last event is
 // still the one with sequence after (0: the order has none). It returns the new event's sequence. Of
 // any number of appends after the same event, one is written.
 //
@@ -44,7 +44,7 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 	if err != nil {
 		return 0, fmt.Errorf("append: %w", err)
 	}
-	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data} // nobody else has the header
+	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data} // no other code has the header
 	broker.InjectTrace(ctx, msg.Header)
 	last := strconv.FormatUint(after, 10)
 	msg.Header.Set(broker.HeaderMessageID, id)
@@ -94,7 +94,7 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 	return 0, errors.Join(context.Cause(ctx), err)
 }
 
-// place is where an event stands in the log. The zero place is before the first.
+// place is where an event is in the log. The zero place is before the first.
 type place struct {
 	id       string
 	sequence uint64

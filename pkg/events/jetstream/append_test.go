@@ -53,7 +53,7 @@ func TestAppendThenRead(t *testing.T) {
 	}
 }
 
-// An event that somebody else wrote past Append need not name the one before it: its history is found by subject.
+// An event that another client wrote past Append need not name the one before it: its history is found by subject.
 func TestHistoryOfAForeignEvent(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())

@@ -103,7 +103,7 @@ func nextOf(ctx context.Context, sub *nats.Subscription) (*nats.Msg, error) {
 // SentPayments gives each event of one provider's payments that says that a payment was sent (submitting), or that it
 // settled, and that the log stored from from until to, oldest first. Every payment that was ever sent has such an
 // event, which was written before it was sent, and one that came to an outcome unsent has settled. An order can come
-// more than once; ask [Conn.Last] how it stands.
+// more than once; ask [Conn.Last] for its state.
 //
 // An event that cannot be read comes as a payment that has only its Ref, and UpdatedAt for when it was stored.
 //

@@ -77,7 +77,7 @@ func TestPublishClarificationWithLostAcknowledgement(t *testing.T) {
 	}
 }
 
-// A clarification stands under the filter of commands. It must be in nobody's way there.
+// A clarification has a subject under the filter of commands. It must not be in the way of any command there.
 func TestClarificationAndCommandDoNotHinderEachOther(t *testing.T) {
 	_, c := start(t)
 	ctx := testContext(t)

@@ -33,8 +33,8 @@ type Config struct {
 	WebhookRetention time.Duration
 	// DeadLetterRetention is how long dead letters are kept.
 	DeadLetterRetention time.Duration
-	// DeadLetterBytes bounds the dead letters that nobody has dealt with. What becomes one beyond it stays where it is and is
-	// tried again, until there is room.
+	// DeadLetterBytes bounds the dead letters that no operator has dealt with. What becomes one beyond it stays where it is and
+	// is tried again, until there is room.
 	DeadLetterBytes int64
 	// RefusedBytes bounds the refused webhooks that are kept for people to look at; the oldest go first.
 	RefusedBytes int64
@@ -49,7 +49,7 @@ type Config struct {
 	Upstreams []string
 	// Accounts says that the server has the accounts of deploy/nats. Every ingress is then in one out of which it reaches
 	// only the stream of [events.IngressIntake], and reads only the log; workers take from that stream and answer what
-	// stands in the queue. And each operator is in one whose name the server writes into what it leaves in AUDIT.
+	// is in the queue. And each operator is in one whose name the server writes into what it leaves in AUDIT.
 	Accounts bool
 	// Ledgers that read outcomes by NATS without rights of their own: each has a durable consumer that is
 	// made for it, see LedgerConsumer of package admin.
@@ -69,7 +69,7 @@ type Config struct {
 	// StallAfter is how long nothing may be delivered, though messages wait and slots are free, before
 	// the subscription is made again. It is noticed within twice that.
 	StallAfter time.Duration
-	// OrphanAfter is the age at which a command that nobody consumes becomes a dead letter.
+	// OrphanAfter is the age at which a command that no worker consumes becomes a dead letter.
 	OrphanAfter time.Duration
 	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
 	PublishTimeout time.Duration

@@ -244,7 +244,7 @@ func checkVersion(version string) error {
 	return fmt.Errorf("cannot parse the nats-server version %q; %d.%d or newer is required", version, oldestMajor, oldestMinor)
 }
 
-// Ready returns nil when the connection stands, the log has not lost its past ([Conn.GuardLog]), this process may take
+// Ready returns nil when the connection is up, the log has not lost its past ([Conn.GuardLog]), this process may take
 // messages (Options.Fit), no consumer is in trouble and each stream can be written as far as is known
 // ([Conn.WatchWrites]), and else says why not.
 func (c *Conn) Ready() error {

@@ -25,7 +25,7 @@ const intakeConsumer = "intake"
 //
 // A handler's context ends with ctx, with its cause. ConsumeCommands then waits for the handlers, sends
 // what they acknowledged and returns nil. It returns an error only when it could not begin. Trouble
-// afterwards is repaired for ever; [Conn.Ready] tells of it.
+// afterwards is repaired for ever; [Conn.Ready] reports it.
 func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, handler queue.Handler) error {
 	if !payment.ValidProvider(provider) {
 		return fmt.Errorf("consume commands: %q is not a valid provider name", provider)
@@ -34,7 +34,7 @@ func (c *Conn) ConsumeCommands(ctx context.Context, provider string, slots int, 
 		c.consumerConfig(broker.CommandsConsumer(provider), c.cfg.MaxAckPending, "*.requested."+provider+".*"))
 }
 
-// ConsumeIntake gives the commands on the two short subjects, and all that stands in the streams of the
+// ConsumeIntake gives the commands on the two short subjects, and all that is in the streams of the
 // upstreams, to handler, as ConsumeCommands does; slots is for each of these streams. A message of an
 // upstream's stream has the subject that the upstream published to.
 func (c *Conn) ConsumeIntake(ctx context.Context, slots int, handler queue.Handler) error {
@@ -88,7 +88,7 @@ func (c *Conn) ConsumeWebhooks(ctx context.Context, provider string, slots int, 
 }
 
 // consumerConfig has no BackOff, because that would replace AckWait, and no MaxDeliver, because a
-// message beyond it stays in a work queue where nobody can reach it (nats-server#5564).
+// message beyond it stays in a work queue where no consumer can reach it (nats-server#5564).
 func (c *Conn) consumerConfig(name string, maxAckPending int, filters ...string) njs.ConsumerConfig {
 	config := njs.ConsumerConfig{
 		Durable: name, DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy,
@@ -137,7 +137,7 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler qu
 	defer c.track(s, false)
 	first, err := s.begin(ctx)
 	if ctx.Err() != nil && err != nil {
-		return nil // told to stop before it began
+		return nil // asked to stop before it began
 	}
 	if err != nil {
 		return fmt.Errorf("consume %s: %w", config.Durable, err)
@@ -188,7 +188,7 @@ func (s *consumer) run(ctx context.Context, sub *subscription) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, errUnfit) { // who says so tells why
+		if errors.Is(err, errUnfit) { // its source reports why
 			if s.conn.fit.await(ctx) != nil {
 				return
 			}

@@ -107,7 +107,7 @@ func TestAProcessBecomesUnfit(t *testing.T) {
 	}
 }
 
-// A pull that stands when the process becomes unfit ends, so that nothing is delivered to it.
+// A pull that is open when the process becomes unfit ends, so that nothing is delivered to it.
 func TestAnOpenPullEndsWhenUnfit(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)

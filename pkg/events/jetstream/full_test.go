@@ -71,7 +71,7 @@ func within(t *testing.T, limit time.Duration, write func(context.Context) error
 	return write(ctx)
 }
 
-// A disk that is really full: nothing more is taken, nobody is told that it was, and readiness names each stream.
+// A disk that is really full: nothing more is taken, no publisher is told that it was, and readiness names each stream.
 // nats-server refuses writes until its restart, with room too. Then everything goes on without any traffic.
 func TestFullDiskRefusesAndLosesNothing(t *testing.T) {
 	t.Parallel()
@@ -174,7 +174,7 @@ func TestFullDiskIsFoundWithoutTraffic(t *testing.T) {
 	eventually(t, "an ingress that is not ready", func() bool { return notWritable(c, events.StreamCommands, events.StreamWebhooks) })
 }
 
-// The disk of one of three servers is full, and it leads the streams: another takes over without anybody's help.
+// The disk of one of three servers is full, and it leads the streams: another takes over without an operator's help.
 func TestOneFullDiskOfThree(t *testing.T) {
 	t.Parallel()
 	disk := natstest.NewDisk(t, 32<<20)

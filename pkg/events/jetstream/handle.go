@@ -89,7 +89,7 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	case c.fit.check() == nil: // else another process takes it
 		verdict = c.judge(ctx, s.handler, d)
 	}
-	// Settling goes on when the process is told to stop, or else the work would be done again.
+	// Settling goes on when the process is asked to stop, or else the work would be done again.
 	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
 	c.settle(settling, d, verdict)
@@ -118,7 +118,7 @@ func panicText(cause any) string {
 	return fmt.Sprintf("%T", cause)
 }
 
-// heartbeat tells the server that a message is in work, every third of AckWait.
+// heartbeat reports to the server that a message is in work, every third of AckWait.
 type heartbeat struct {
 	mu    sync.Mutex
 	timer *time.Timer // nil when stopped

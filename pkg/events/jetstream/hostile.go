@@ -15,7 +15,7 @@ import (
 var orders = []string{"nats-rollup", "nats-schedule", "nats-ttl", "nats-incr", "nats-batch-"}
 
 // hostileHeader returns the name of a header of a command or a webhook that orders the broker about, or "". Upstreams and
-// the ingress publish into streams that refuse such headers, so whoever sent one is where nobody but our programs may be.
+// the ingress publish into streams that refuse such headers, so the sender of one is where only our programs may be.
 // What it ordered has happened or not; the message itself is not obeyed.
 //
 // A message that the broker held until a time says so in two headers. They are right where the broker held it in the place

@@ -89,7 +89,7 @@ func TestIntakeStreamTakesNoOrders(t *testing.T) {
 	}
 }
 
-// ApplyStreams makes what is missing, changes what is safe only when told to, and nothing that would lose
+// ApplyStreams makes what is missing, changes what is safe only when asked to, and nothing that would lose
 // or refuse what was taken before.
 func TestApplyStreams(t *testing.T) {
 	t.Parallel()
@@ -155,7 +155,7 @@ func TestSafeDifferences(t *testing.T) {
 	}
 }
 
-// An upstream that has to wait delays nobody else, loses nothing, and is told the size of what it sent.
+// An upstream that has to wait delays no other upstream, loses nothing, and gets back the size of what it sent.
 func TestPaceOfAnUpstream(t *testing.T) {
 	t.Parallel()
 	cfg := testConfig()

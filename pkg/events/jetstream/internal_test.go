@@ -108,7 +108,7 @@ func TestCloseGivesBackWhatNobodyHandled(t *testing.T) {
 				t.Fatalf("%d of %d messages came", len(came), n)
 			}
 		}
-		for _, m := range came { // nobody has handled them
+		for _, m := range came { // no handler has had them
 			sub.messages <- m
 		}
 		sub.close()
@@ -133,7 +133,7 @@ func TestParkWaitsForASpentScheduleToGo(t *testing.T) {
 		t.Fatal(err)
 	}
 	fired := events.Header{njs.SchedulerHeader: {place}}
-	newer := command(0, fired) // delivered by a schedule that was there before the one that stands
+	newer := command(0, fired) // delivered by a schedule that was there before the current one
 	if err := c.park(ctx, newer, later); err != nil {
 		t.Fatal(err)
 	}

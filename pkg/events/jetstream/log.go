@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Last returns a payment as it stands, with the sequence of its last event, which is what [Conn.Append]
+// Last returns a payment as it is now, with the sequence of its last event, which is what [Conn.Append]
 // wants to know. On a replicated stream the answer can be a moment old; Append refuses what is built on
 // an old one. The error is [events.ErrNoPayment] when the log does not know the order, and an [events.UnreadableError] when
 // its last event cannot be read: nothing may be appended after that but by a person.

@@ -27,7 +27,7 @@ func (a answers) Overdue(_ context.Context, m events.Message, _ time.Duration) q
 }
 
 // 300 payments about which the provider gives no answer, more than a timer may hold, do not keep 20 others from being
-// looked up by the first step of the schedule. The clock stands between the first step and the second.
+// looked up by the first step of the schedule. The clock is between the first step and the second.
 func TestLookUpsThatHangHoldUpNoOther(t *testing.T) {
 	_, c := start(t)
 	const hang, others = 300, 20

@@ -18,7 +18,7 @@ import (
 // off is a connection of a program that has no telemetry.
 func off() *Conn { return &Conn{tracer: otel.Tracer(tracerName)} }
 
-// A delivery and what is sent for it allocate nothing for traces that nobody wants: neither spans nor options,
+// A delivery and what is sent for it allocate nothing for traces while tracing is off: neither spans nor options,
 // nor the place for the payment's trace.
 func TestAMessageCostsNothingMoreWhereNobodyTraces(t *testing.T) {
 	c, failed := off(), errors.New("failed")

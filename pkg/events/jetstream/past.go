@@ -18,7 +18,7 @@ import (
 type LogMarks interface {
 	// Mark returns how far the log was seen; zero when that is not known.
 	Mark(ctx context.Context) (events.LogMark, error)
-	// Raise remembers now, unless the log that stands there has lost what was seen before; ok is false then. It returns
+	// Raise remembers now, unless the log that is there has lost what was seen before; ok is false then. It returns
 	// the mark that is kept.
 	Raise(ctx context.Context, now events.LogMark, accepted time.Time) (kept events.LogMark, ok bool, err error)
 }
@@ -33,7 +33,7 @@ const (
 	// pastEvery is how often the log is compared with what was seen of it.
 	pastEvery = time.Second
 	// A leader that was just elected may know less for a moment: what lacks something is asked so many times, at this
-	// pause, before a person is told. Nothing is executed meanwhile.
+	// pause, before a person is alerted. Nothing is executed meanwhile.
 	pastTries, pastAgain = 5, 200 * time.Millisecond
 	// marksTimeout bounds one question to the marks, so that a store that hangs does not hold up a reconnected worker.
 	marksTimeout = time.Second
@@ -43,7 +43,7 @@ const (
 // in which the connection is lost until the log was compared again: the broker can come back with an older copy.
 // Without [Conn.GuardLog] it is open.
 type past struct {
-	acked atomic.Uint64 // the highest sequence that an append of this process was told
+	acked atomic.Uint64 // the highest sequence that an append of this process was given
 	shut  atomic.Bool
 	look  chan struct{} // asks for a comparison now
 
@@ -277,7 +277,7 @@ func (c *Conn) LogEnd(ctx context.Context) (events.LogMark, error) {
 	return events.LogMark{Log: info.Created.UTC().Format(time.RFC3339Nano), Sequence: info.State.LastSeq, At: info.TimeStamp}, nil
 }
 
-// LogAccepted returns when a person accepted the log as it stands, by the broker's clock; zero when nobody did. What the
+// LogAccepted returns when a person accepted the log as it is, by the broker's clock; zero when no person did. What the
 // person saw must be in the log still.
 func (c *Conn) LogAccepted(ctx context.Context, now events.LogMark) (time.Time, error) {
 	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)

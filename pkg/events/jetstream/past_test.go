@@ -200,7 +200,7 @@ func (a *ahead) Mark(ctx context.Context) (events.LogMark, error) {
 	return m, err
 }
 
-// A leader that knows less for a moment stops the work for that moment, and nobody is told.
+// A leader that knows less for a moment stops the work for that moment, and no operator is alerted.
 func TestAMomentaryLossHealsByItself(t *testing.T) {
 	server, c := start(t)
 	mustAppend(t, c, paymentOf(ref("a"), payment.Submitting), 0)

@@ -16,7 +16,7 @@ const (
 	// timerMaxAckPending is how many events of one timer may be in work or wait for their time, over all
 	// workers. The oldest wait there and all others behind them, so more would only cost memory.
 	timerMaxAckPending = 256
-	// timerForgottenAfter is when the server forgets a timer that nobody reads any more, because a
+	// timerForgottenAfter is when the server forgets a timer that no process reads any more, because a
 	// configuration with fewer timers replaced it. One that comes back later reads the log again.
 	timerForgottenAfter = 7 * 24 * time.Hour
 )

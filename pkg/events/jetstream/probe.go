@@ -23,7 +23,7 @@ const (
 )
 
 // WatchWrites finds out, until ctx ends, whether streams can be written, for [Conn.Ready] and the metrics. What
-// this process publishes tells when a stream fails; WatchWrites tells when it works again.
+// this process publishes shows when a stream fails; WatchWrites shows when it works again.
 //
 // The probed streams, COMMANDS and WEBHOOKS, or the one of an ingress's account, or none, are also written: every Config.ProbeEvery, and every
 // second while the last publish to them failed. So a full disk is found while there is no traffic, and so is its

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// proxy stands between a client and the server and can lose answers: acknowledgements of publishes, and messages
+// proxy is between a client and the server and can lose answers: acknowledgements of publishes, and messages
 // that were asked for.
 type proxy struct {
 	t        *testing.T

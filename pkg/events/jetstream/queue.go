@@ -72,7 +72,7 @@ func (c *Conn) whoIsQueued(ctx context.Context, ref payment.Ref, id string) (aft
 // queued returns the queued command of an order. With [events.ErrNotQueued] it returns the sequence of
 // the order's last message in the queue, which is then a clarification; 0 for none.
 //
-// A clarification matches the filter of commands, and a command can stand before it. The clarification is
+// A clarification matches the filter of commands, and a command can be before it. The clarification is
 // read first: whatever comes after it moves the last sequence.
 func (c *Conn) queued(ctx context.Context, ref payment.Ref) (m events.Message, last uint64, err error) {
 	m, err = c.broker.LastCommand(ctx, events.CommandFilter(ref))

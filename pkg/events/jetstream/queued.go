@@ -13,7 +13,7 @@ import (
 )
 
 // Queued returns what the queue knows of an order: the payment that its command asks for, or [events.ErrNotQueued]. An
-// ingress in an account of its own asks the workers, which do not tell it what the command says of a customer.
+// ingress in an account of its own asks the workers, which do not give it what the command says of a customer.
 func (c *Conn) Queued(ctx context.Context, ref payment.Ref) (events.Queued, error) {
 	if !c.broker.Apart {
 		return c.readQueued(ctx, ref)
@@ -111,7 +111,7 @@ func (c *Conn) answerOne(ctx context.Context, m *nats.Msg) {
 	defer cancel()
 	ref, ok := events.QueuedRef(m.Subject)
 	if !ok {
-		return // nobody asks this
+		return // no client asks this
 	}
 	var answer queuedAnswer
 	var err error

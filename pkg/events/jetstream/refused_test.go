@@ -92,7 +92,7 @@ func TestRefusedWebhooksHaveRoom(t *testing.T) {
 	}
 }
 
-// A stream that is missing or full is nobody's trouble: what is published elsewhere tells whether this process is ready.
+// A stream that is missing or full does not affect the others: publishes elsewhere decide whether this process is ready.
 func TestRefusedWebhooksDoNotTurnReadinessOff(t *testing.T) {
 	server, c := start(t)
 	ctx := testContext(t)

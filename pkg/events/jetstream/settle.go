@@ -84,7 +84,7 @@ func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdi
 }
 
 // park lets the broker hold a command or a webhook and deliver it again at a time. There is one schedule for
-// each order's command and for each webhook. Where one stands already the earlier time counts: two deliveries
+// each order's command and for each webhook. Where one exists already the earlier time counts: two deliveries
 // of one command can end with different times, and who is woken too early parks again.
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	place, ok := parkingPlace(d)
@@ -115,11 +115,11 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 	}
 }
 
-// errGoing says that a schedule stands in the way that will not deliver anything any more, or that it has
+// errGoing says that a schedule is in the way that will not deliver anything any more, or that it has
 // just changed.
 var errGoing = errors.New("replacing an older schedule")
 
-// bringForward returns nil when the schedule that stands in the way will deliver the message in flight again,
+// bringForward returns nil when the schedule that is in the way will deliver the message in flight again,
 // not later than at. One that is later is replaced, in one step that the server compares: if it fires at that
 // moment it has delivered the message, and nothing is replaced.
 //

@@ -66,7 +66,7 @@ func TestAMessageOnItsWayIsNoStall(t *testing.T) {
 	look(nil) // nothing waits
 	publish("deposit.requested.acme.D-2")
 	look(nil)
-	sub.messages <- &nats.Msg{} // it is here, and nobody has taken it yet
+	sub.messages <- &nats.Msg{} // it is here, and no handler has taken it yet
 	look(nil)
 	<-sub.messages
 	if n := c.broker.Count.Stalls.Load(); n != 0 {

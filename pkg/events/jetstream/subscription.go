@@ -19,7 +19,7 @@ const (
 	pullHeartbeat = 5 * time.Second
 )
 
-// subscription pulls messages for a consumer. It speaks the pull protocol (ADR-13 of NATS) itself, with
+// subscription pulls messages for a consumer. It implements the pull protocol (ADR-13 of NATS) itself, with
 // one request at a time, because the client library's ways do not fit: Consume and Messages fetch
 // messages ahead, which then grow old in the client while others could work on them; Fetch
 // forgets messages that are on their way when its context ends.
@@ -56,7 +56,7 @@ func (s *consumer) subscribe(ctx context.Context) (*subscription, error) {
 }
 
 // run pulls until ctx ends or something breaks. A pull asks for as many messages as there are free
-// slots. It ends when all have come, so there is room for a message as long as a pull stands.
+// slots. It ends when all have come, so there is room for a message as long as a pull is open.
 func (s *subscription) run(ctx context.Context) error {
 	s.stall = time.NewTimer(s.consumer.conn.cfg.StallAfter)
 	defer s.stall.Stop()
@@ -173,7 +173,7 @@ func (s *subscription) checkStall(ctx context.Context) error {
 	return err
 }
 
-// isStatus tells the server's remarks about a pull from messages: a message has its own subject, a remark
+// isStatus distinguishes the server's remarks about a pull from messages: a message has its own subject, a remark
 // that of the pull.
 func (s *subscription) isStatus(m *nats.Msg) bool { return strings.HasPrefix(m.Subject, s.inbox+".") }
 

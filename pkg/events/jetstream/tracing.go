@@ -41,8 +41,8 @@ var verdictNames = map[queue.Kind]string{
 	queue.Retry: "retry", queue.Done: "done", queue.Park: "park", queue.Dead: "dead", queue.Forward: "forward",
 }
 
-// paymentTrace is the trace of the payment that a handler works on, as the log tells it. It is also the context that
-// carries it, so that it is part of the delivery and costs nothing where nobody traces.
+// paymentTrace is the trace of the payment that a handler works on, as the log has it. It is also the context that
+// carries it, so that it is part of the delivery and costs nothing where tracing is off.
 type paymentTrace struct {
 	context.Context
 	mu   sync.Mutex

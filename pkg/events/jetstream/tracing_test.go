@@ -138,7 +138,7 @@ func TestOneTraceFromACommandToItsEvents(t *testing.T) {
 		t.Errorf("events: %v", outcomes)
 	}
 
-	// Somebody who does not use the package keeps the trace where CloudEvents keep it.
+	// A client that does not use the package keeps the trace where CloudEvents keep it.
 	nc, _ := foreign(t, server.URL())
 	remote := upstream.SpanContext()
 	m := &nats.Msg{Subject: events.CommandSubject(payment.Deposit, ref("o-2")), Data: []byte("{}"), Header: nats.Header{

@@ -42,7 +42,7 @@ func write(t *testing.T, url string, status payment.Status, r payment.Ref, data 
 	return ack.Sequence
 }
 
-// An event that cannot be read is named by its sequence, stands in its payment's history and among what was sent, and is
+// An event that cannot be read is named by its sequence, is in its payment's history and among what was sent, and is
 // stepped over by an append that names it.
 func TestUnreadableEvents(t *testing.T) {
 	server, c := start(t)

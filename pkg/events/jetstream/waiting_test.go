@@ -48,7 +48,7 @@ func heldWebhooks(t *testing.T, js njs.JetStream) int {
 	return len(info.State.Subjects)
 }
 
-// 10,000 webhooks of orders that nobody knows, with room for 200 in the consumer: they wait in the broker,
+// 10,000 webhooks of orders that the log does not know, with room for 200 in the consumer: they wait in the broker,
 // and the webhook of a good order is worked at once. When their time has come, all come again.
 func TestWaitingWebhooksDoNotHoldUpOthers(t *testing.T) {
 	const unknown = 10_000

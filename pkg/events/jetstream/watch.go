@@ -27,7 +27,7 @@ func newNotifier(c *Conn) *notifier {
 
 // Watch returns a channel that receives after each change of a payment, and now and then without one
 // (when the following of the log began, or began again): read the payment then. Changes that come while
-// nobody receives count as one. Read the payment after calling Watch, not before. stop must be called;
+// the caller does not receive count as one. Read the payment after calling Watch, not before. stop must be called;
 // the channel is never closed.
 func (c *Conn) Watch(ref payment.Ref) (changed <-chan struct{}, stop func()) {
 	h, ch := c.notifier, make(chan struct{}, 1)

@@ -17,7 +17,7 @@ const (
 )
 
 // batcher sends the scripts of concurrent callers in one request, which saves most of what a script costs
-// client and server. It never waits for company: a script that finds nobody else is sent at once, and those
+// client and server. It never waits for company: a script that finds no other is sent at once, and those
 // that come while roundTrips requests are under way go together with the next.
 type batcher struct {
 	client *goredis.Client
@@ -62,7 +62,7 @@ func (t *batcher) run(ctx context.Context, script *goredis.Script, keys []string
 	return c.reply
 }
 
-// next lets those go who came meanwhile, in a goroutine that ends when nobody waits.
+// next sends the scripts that came meanwhile, in a goroutine that ends when no caller waits.
 func (t *batcher) next() {
 	if batch := t.take(); len(batch) > 0 {
 		go func() {

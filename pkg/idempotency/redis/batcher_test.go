@@ -253,7 +253,7 @@ func TestTogetherImpatient(t *testing.T) {
 func TestTogetherRefused(t *testing.T) {
 	t.Parallel()
 	c := newCrowd(t)
-	c.server.MustDo("REPLICAOF 127.0.0.1 1") // nobody listens there
+	c.server.MustDo("REPLICAOF 127.0.0.1 1") // no server listens there
 	failed := make(chan error, 4)
 	for i := range roundTrips {
 		go func() { _, err := c.store.Claim(t.Context(), refOf(1000+i), requestOf("first")); failed <- err }()

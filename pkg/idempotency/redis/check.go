@@ -14,7 +14,7 @@ import (
 // is held.
 var ErrEvicts = errors.New("maxmemory-policy is not noeviction")
 
-// Check asks the server, or every master of a Cluster, how it keeps what it is told. The error is
+// Check asks the server, or every master of a Cluster, how it keeps what it is given. The error is
 // [ErrEvicts], or that the server could not be asked. Warnings are for people: what could not be found
 // out (a managed Redis may forbid CONFIG), and settings that forget claims in a crash. The program stays
 // correct without those claims, but works more.

@@ -10,8 +10,8 @@ import (
 )
 
 // FuzzRecord claims an order whose record holds anything. The answer is an error, or one that can be relied
-// on: what was won can be renewed and given back with its fence, and nobody is told to wait for less than
-// nothing.
+// on: what was won can be renewed and given back with its fence, and no caller is told to wait for a
+// negative time.
 func FuzzRecord(f *testing.F) {
 	f.Add("b", "0", "3600000", "1")
 	f.Add("a", "99999999999999", "3600000", "1")

@@ -1,5 +1,5 @@
 -- Release gives the claim back. It may be repeated. The record stays for its retention: the next owner's
--- fence tells that there was one before.
+-- fence shows that there was one before.
 --
 -- KEYS[1]  the order's claim
 -- ARGV[1]  owner

@@ -1,4 +1,4 @@
--- Renew makes the lease begin again. A lease that ran out and that nobody else took is renewed as well:
+-- Renew makes the lease begin again. A lease that ran out and that no other owner took is renewed as well:
 -- its owner is still the last one.
 --
 -- KEYS[1]  the order's claim

@@ -73,7 +73,7 @@ func nothingKnown(t *testing.T, store *redis.Store, owner string) {
 }
 
 // TestLostReply loses the reply of each request once. go-redis, with its own default of three retries,
-// asks again, and must be told the truth; of a plain SETNX it would hear that another holds the key.
+// asks again, and must get the truth; of a plain SETNX it would hear that another holds the key.
 func TestLostReply(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -230,7 +230,7 @@ func TestReplica(t *testing.T) {
 	server := redistest.Start(t)
 	store := redis.New(connect(t, redis.Config{Addresses: []string{server.Addr()}}), redis.Options{})
 	claim(t, store, "a", idempotency.Won)
-	server.MustDo("REPLICAOF 127.0.0.1 1") // nobody listens there
+	server.MustDo("REPLICAOF 127.0.0.1 1") // no server listens there
 	nothingKnown(t, store, "a")
 	nothingKnown(t, store, "b")
 	if got, err := store.Claim(t.Context(), order, request("b")); err == nil || !strings.Contains(err.Error(), "READONLY") {

@@ -1,4 +1,4 @@
-// Package redis keeps claims in Redis 5 or newer, or in a server that speaks like it: one node,
+// Package redis keeps claims in Redis 5 or newer, or in a compatible server: one node,
 // Sentinel or Cluster. Beside it only pkg/limits/redis sends commands to Redis.
 //
 // Each order has one key, a hash that ends by itself:
@@ -110,7 +110,7 @@ func (s *Store) Claim(ctx context.Context, ref payment.Ref, req idempotency.Requ
 	return claim, nil
 }
 
-// Renew implements [idempotency.Store]. A lease that ran out, and that nobody else took, is renewed too.
+// Renew implements [idempotency.Store]. A lease that ran out, and that no other owner took, is renewed too.
 func (s *Store) Renew(ctx context.Context, ref payment.Ref, held idempotency.Held, lease time.Duration) error {
 	if err := errors.Join(ref.Validate(), held.Validate(), idempotency.ValidateLease(lease)); err != nil {
 		return fmt.Errorf("redis: renew: %w", err)

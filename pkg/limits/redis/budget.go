@@ -35,7 +35,7 @@ var _ limits.Budget = (*Budget)(nil)
 // New returns a budget on a client that the caller closes. It asks nothing of the server.
 func New(client goredis.UniversalClient) *Budget { return &Budget{client} }
 
-// Reserve implements [limits.Budget]. No call waits for longer than an hour.
+// Reserve implements [limits.Budget]. No caller waits for longer than an hour.
 func (b *Budget) Reserve(ctx context.Context, name string, r limits.Rate, timeout time.Duration) (wait time.Duration, ok bool, err error) {
 	reply, err := reserveScript.Run(ctx, b.client, []string{DefaultPrefix + ":{" + name + "}"},
 		r.Interval().Microseconds(), r.Burst, min(timeout, maxTimeout).Microseconds()).Int64Slice()

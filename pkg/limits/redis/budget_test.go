@@ -33,7 +33,7 @@ func connect(t *testing.T, config claims.Config) goredis.UniversalClient {
 	return client
 }
 
-// reserve wants a place, or none, that is at most a minute nearer than given.
+// reserve wants a place, or none, that is at most a minute nearer than the given time.
 func reserve(t *testing.T, b *redis.Budget, name string, timeout, want time.Duration, wantOK bool) {
 	t.Helper()
 	wait, ok, err := b.Reserve(t.Context(), name, slow, timeout)
@@ -82,13 +82,13 @@ func TestBudgetOnMiniredis(t *testing.T) {
 		reserve(t, b, "one", 0, 0, true)
 	}
 	reserve(t, b, "one", 0, 10*minutes, false)
-	for i := range 7 { // no call waits for longer than an hour
+	for i := range 7 { // no caller waits for longer than an hour
 		reserve(t, b, "one", 100*time.Hour, min(time.Duration(i+1), 7)*10*minutes, i < 6)
 	}
 	server.SetTime(now.Add(-1000 * time.Hour)) // a clock that was set back does not stop payments
 	reserve(t, b, "one", 0, 0, true)
 	server.SetTime(now)
-	for n := range 9 { // until a call waits for an hour
+	for n := range 9 { // until a caller waits for an hour
 		reserve(t, b, "kept", time.Hour, max(time.Duration(n-2), 0)*10*minutes, true)
 	}
 	if ttl := server.TTL(redis.DefaultPrefix + ":{kept}"); ttl < 90*time.Minute {

@@ -9,7 +9,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// depositNotice tells that a deposit was paid (showdoc.com.cn/fantian, notification). Credit real_amount.
+// depositNotice reports that a deposit was paid (showdoc.com.cn/fantian, notification). Credit real_amount.
 type depositNotice struct {
 	PaymentID  string   `json:"payment_id"`
 	Order      string   `json:"payment_cl_id"`
@@ -25,7 +25,7 @@ type depositNotice struct {
 	Sign       string   `json:"sign,omitempty"`
 }
 
-// payoutNotice tells how a payout ended.
+// payoutNotice reports how a payout ended.
 type payoutNotice struct {
 	PayoutID   string   `json:"payout_id"`
 	Order      string   `json:"payout_cl_id"`
@@ -77,7 +77,7 @@ func (p *Protocol) signAnswer(value any) (string, error) {
 	return sign(p.settings.SignType, p.settings.Secret, f), nil
 }
 
-// namedSignType is what stands in sign_type: nothing for MD5.
+// namedSignType is what is in sign_type: nothing for MD5.
 func (p *Protocol) namedSignType() SignType {
 	if p.settings.SignType == MD5 {
 		return ""

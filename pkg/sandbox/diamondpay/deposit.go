@@ -89,13 +89,13 @@ type sender struct {
 }
 
 // What the provider takes off or puts on an amount, in won: the examples have 49996 beside 50000 (v1), and 5001000 for
-// what is probably an order of 5000000 (v2). That these are whole won is an assumption: nobody can pay a fraction.
+// what is probably an order of 5000000 (v2). That these are whole won is an assumption: no customer can pay a fraction.
 const (
 	takenOff = 4
 	putOn    = 10
 )
 
-// displayed is what payment_info tells the customer to transfer, in won. Of an order of a few won nothing is left to
+// displayed is what payment_info asks the customer to transfer, in won. Of an order of a few won nothing is left to
 // take off.
 func (p *Protocol) displayed(won int64) int64 {
 	if p.settings.ExactAmounts || won < 10*takenOff {

@@ -100,8 +100,8 @@ func (p *Protocol) hundredths() int64 {
 	return 1
 }
 
-// Tells says that nobody is notified of a deposit that failed (showdoc.com.cn/fantian: "sent when the
-// order succeeds"); payouts are told on success, cancellation and failure.
+// Tells says that the merchant is not notified of a deposit that failed (showdoc.com.cn/fantian: "sent when the
+// order succeeds"); payouts are notified on success, cancellation and failure.
 func (p *Protocol) Tells(n sandbox.Notice) bool {
 	return n.Charge.Operation == sandbox.Payout || n.State == sandbox.Paid
 }

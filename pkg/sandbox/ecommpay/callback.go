@@ -129,7 +129,7 @@ func paymentSum(n sandbox.Notice) int64 {
 	return n.Received
 }
 
-// operation is the operation that the callback tells about.
+// operation is the operation that the callback is about.
 func (p *Protocol) operation(n sandbox.Notice, end time.Time) operation {
 	code, message := p.result(n.State, n.Charge)
 	o := operation{

@@ -90,7 +90,7 @@ var (
 
 func TestNothingIsProcessedOutsideTheHours(t *testing.T) {
 	s := newStand(t, func(_ *Settings, a *sandbox.AccountConfig) { a.Hours, a.AutoPay = Hours(), true })
-	s.taken(salePath, sale("D0", nil)) // Wednesday: told at once, paid on Friday night
+	s.taken(salePath, sale("D0", nil)) // Wednesday: notified at once, paid on Friday night
 	s.next()
 	s.clock.until(t, wednesday.Add(time.Second)) // the customer's way to the bank
 	s.clock.set(fridayNight)
@@ -100,7 +100,7 @@ func TestNothingIsProcessedOutsideTheHours(t *testing.T) {
 	s.taken(payoutPath, payoutOf("P1", nil))
 	s.taken(salePath, sale("D1-x-early-callback", nil))
 	s.clock.until(t, fridayNight.Add(time.Second)) // the payout's way to the bank
-	s.clock.untilAll(t, 3, monday)                 // D0's customer and callback, and what D1 is told
+	s.clock.untilAll(t, 3, monday)                 // D0's customer and callback, and D1's notification
 	s.clock.set(fridayNight.Add(time.Second))
 	s.clock.untilAll(t, 4, monday)
 	if _, answer := s.post(statusPath, general("P1")); !strings.Contains(answer, `"status":"processing"`) {

@@ -76,8 +76,8 @@ func (c *clock) until(t *testing.T, due time.Time) {
 	c.untilAll(t, 1, due)
 }
 
-// untilAll waits until so many wait for this time. Whoever has read the clock and does not wait yet when it is set
-// would wait from then on.
+// untilAll waits until so many goroutines wait for this time. One that has read the clock and does not wait yet when it is
+// set would wait from then on.
 func (c *clock) untilAll(t *testing.T, n int, due time.Time) {
 	t.Helper()
 	late := time.After(patient)

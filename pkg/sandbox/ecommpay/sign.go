@@ -34,7 +34,7 @@ func decode(body []byte) (object, error) {
 	return o, nil
 }
 
-// pair is one value and where it stands.
+// pair is one value and where it is.
 type pair struct{ path, value string }
 
 func (p pair) String() string { return p.path + ":" + p.value }

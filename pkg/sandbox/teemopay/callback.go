@@ -10,7 +10,7 @@ import (
 	"payonce/pkg/sandbox"
 )
 
-// depositCallback is the body that tells about one payment (docs.teemopay.com korea/payin/callback).
+// depositCallback is the body that reports one payment (docs.teemopay.com korea/payin/callback).
 type depositCallback struct {
 	MerchantOrderNo string  `json:"merchantOrderNo"`
 	TradeNo         string  `json:"tradeNo"`
@@ -25,7 +25,7 @@ type depositCallback struct {
 	Sign            string  `json:"sign,omitempty"`
 }
 
-// payoutCallback is the body that tells about a payout (docs.teemopay.com korea/payout/callback). On
+// payoutCallback is the body that reports a payout (docs.teemopay.com korea/payout/callback). On
 // failure both amounts are null.
 type payoutCallback struct {
 	MerchantOrderNo string  `json:"merchantOrderNo"`

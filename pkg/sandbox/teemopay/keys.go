@@ -32,7 +32,7 @@ func NewKeys() (Keys, error) {
 	return Keys{Merchant: merchant, Platform: platform}, nil
 }
 
-// sandboxMark stands in every PEM file, so that nobody takes the keys for real ones.
+// sandboxMark is in every PEM file, so that no person takes the keys for real ones.
 var sandboxMark = map[string]string{"Sandbox": "payonce"}
 
 // PrivatePEM writes a key as PKCS#8, the provider's form, marked as a sandbox key.

@@ -43,7 +43,7 @@ func decodeFields(body []byte) (fields, error) {
 	return f, nil
 }
 
-// text is a value as it stands in the signed string; empty for null.
+// text is a value as it is in the signed string; empty for null.
 func (f fields) text(name string) string {
 	switch value := f[name].(type) {
 	case string:

@@ -131,7 +131,7 @@ const (
 const maxSkew = 30 * time.Second
 
 // authenticate checks the headers and the signature. A nonce counts as used only when the signature is
-// right, so that nobody else can use a merchant's nonces up (assumption).
+// right, so that no other client can use a merchant's nonces up (assumption).
 func (p *Protocol) authenticate(h http.Header, f fields, now time.Time) *refusal {
 	refuse := func(what, reason string) *refusal { return &refusal{p.settings.RefusalCode, what, reason} }
 	if media, _, err := mime.ParseMediaType(h.Get("Content-Type")); err != nil || media != "application/json" {

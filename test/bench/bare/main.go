@@ -1,4 +1,4 @@
-// Command bare is the loop that somebody writes by hand on an afternoon: take a command, SET NX in Redis,
+// Command bare is the loop that a developer writes by hand on an afternoon: take a command, SET NX in Redis,
 // call the provider, publish the event, acknowledge. Whatever goes wrong in between loses a payment or pays
 // it twice. It is the baseline for what safety costs, see docs/performance.md.
 package main

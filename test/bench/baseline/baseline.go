@@ -27,7 +27,7 @@ const (
 	Provider   = "bench"
 	PlatformID = "PF0002"
 	Secret     = "sandbox-bench-secret-0001"
-	NotifyURL  = "http://127.0.0.1:1/webhooks/bench" // nobody calls it
+	NotifyURL  = "http://127.0.0.1:1/webhooks/bench" // no provider calls it
 )
 
 // Names in the broker.

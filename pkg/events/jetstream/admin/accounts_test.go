@@ -11,7 +11,7 @@ import (
 	"payonce/test/jetstreamtest"
 )
 
-// A payment that may have been sent is told from one that was not and from one that ended, whatever came before.
+// A payment that may have been sent is distinguished from one that was not and from one that ended, whatever came before.
 func TestMaybeSent(t *testing.T) {
 	_, c := start(t)
 	if refs, err := c.MaybeSent(testContext(t), "acme"); err != nil || len(refs) != 0 {
@@ -30,7 +30,7 @@ func TestMaybeSent(t *testing.T) {
 	}
 }
 
-// Of two workers that begin with different accounts at the same time one is recorded, and the other is told.
+// Of two workers that begin with different accounts at the same time one is recorded, and the other gets an error.
 func TestRecordAccount(t *testing.T) {
 	_, c := start(t)
 	last, err := c.LastAccount(testContext(t), "acme")

@@ -122,7 +122,7 @@ func (c *Conn) copyAudit(ctx context.Context, out events.Outgoing, id string) er
 	return nil
 }
 
-// AuditEntry is a record as it stands in AUDIT.
+// AuditEntry is a record as it is in AUDIT.
 type AuditEntry struct {
 	Sequence uint64
 	StoredAt time.Time
@@ -168,7 +168,7 @@ func (c *Conn) Audits(ctx context.Context, after uint64, max int) (entries []Aud
 // userInfoSubject is where the server tells a client who it is.
 const userInfoSubject = "$SYS.REQ.USER.INFO"
 
-// Person returns the name under which this connection's user stands in AUDIT, as the server tells it by the account that the
+// Person returns the name under which this connection's user is in AUDIT, as the server gives it by the account that the
 // user logged in to. It is empty on a server without accounts for persons.
 func (c *Conn) Person(ctx context.Context) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)

@@ -33,7 +33,7 @@ func verified(t *testing.T, c *admin.Conn) string {
 	return string(text)
 }
 
-// Records of many writers at once form one chain, each record stands once however often it is sent, and the chain shows
+// Records of many writers at once form one chain, each record is there once however often it is sent, and the chain shows
 // what is taken away, changed or written past it.
 func TestAuditIsAChain(t *testing.T) {
 	t.Parallel()
@@ -58,7 +58,7 @@ func TestAuditIsAChain(t *testing.T) {
 	if found := verified(t, c); found != "[]" {
 		t.Fatalf("found %s", found)
 	}
-	// Somebody writes past payctl.
+	// A client writes past payctl.
 	past, err := json.Marshal(auditRecord("forged"))
 	if err != nil {
 		t.Fatal(err)
@@ -202,7 +202,7 @@ func TestAcceptedLossesAreNotFoundAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	config := stream.CachedInfo().Config
-	config.DenyDelete = false // somebody with an administrator's key
+	config.DenyDelete = false // by a person with an administrator's key
 	if err := js.DeleteStream(testContext(t), events.StreamPayments); err != nil {
 		t.Fatal(err)
 	}

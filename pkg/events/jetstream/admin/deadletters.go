@@ -74,8 +74,8 @@ func (l DeadLetter) about(ref payment.Ref) bool {
 	return json.Unmarshal(l.Message.Data, &body) == nil && body.Provider == ref.Provider && body.Order == ref.Order
 }
 
-// deadLetterOf reads a dead letter. A header that cannot be read leaves its field empty: whoever looks
-// at dead letters wants to see the broken ones too.
+// deadLetterOf reads a dead letter. A header that cannot be read leaves its field empty: an
+// operator who looks at dead letters wants to see the broken ones too.
 func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
 	header := events.Header(broker.CopyHeader(raw.Header))
 	deadLetter := DeadLetter{

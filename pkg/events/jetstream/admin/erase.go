@@ -62,7 +62,7 @@ func (c *Conn) commandsOf(ctx context.Context, p payment.Payment) ([]events.Pers
 	return append(queued, parked...), err
 }
 
-// webhooksOf lists the webhooks of the order. What no worker has judged yet may speak of money.
+// webhooksOf lists the webhooks of the order. What no worker has judged yet may be about money.
 func (c *Conn) webhooksOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
 	judged, err := c.judgedWebhooks(ctx, ref.Provider)
 	if err != nil {
@@ -83,7 +83,8 @@ func (c *Conn) webhooksOf(ctx context.Context, ref payment.Ref) ([]events.Person
 	return append(received, waiting...), err
 }
 
-// judgedWebhooks returns the sequence up to which all webhooks of a provider were acknowledged; 0 where nobody reads them.
+// judgedWebhooks returns the sequence up to which all webhooks of a provider were acknowledged; 0 where no
+// consumer reads them.
 func (c *Conn) judgedWebhooks(ctx context.Context, provider string) (uint64, error) {
 	consumer, err := c.broker.JS.Consumer(ctx, events.StreamWebhooks, broker.WebhooksConsumer(provider))
 	if errors.Is(err, njs.ErrConsumerNotFound) {
@@ -99,7 +100,8 @@ func (c *Conn) judgedWebhooks(ctx context.Context, provider string) (uint64, err
 	return info.AckFloor.Stream, nil
 }
 
-// deadLettersOf lists the dead letters about the order. One of a webhook may speak of money until a person has decided about it.
+// deadLettersOf lists the dead letters about the order. One of a webhook may be about money until a person has decided
+// about it.
 func (c *Conn) deadLettersOf(ctx context.Context, ref payment.Ref) ([]events.Personal, error) {
 	deadLetters, err := c.DeadLettersOf(ctx, ref)
 	if err != nil {

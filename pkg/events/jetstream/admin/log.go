@@ -11,7 +11,7 @@ import (
 	"payonce/pkg/events"
 )
 
-// LogState says how the log stands now.
+// LogState says how the log is now.
 func (c *Conn) LogState(ctx context.Context) (events.LogState, error) {
 	var state events.LogState
 	err := c.broker.Ask(ctx, func(ctx context.Context) error {
@@ -83,7 +83,7 @@ func deleted(s events.LogState) uint64 {
 	return s.Last + 1 - s.First - s.Messages
 }
 
-// remembered compares the log with how it stood once.
+// remembered compares the log with how it was once.
 func (c *Conn) remembered(ctx context.Context, stream njs.Stream, then, now events.LogState) string {
 	forgets := c.now().Add(retentionSlack - c.cfg.PaymentRetention)
 	switch {

@@ -24,7 +24,7 @@ func refusedStream(c jetstream.Config) njs.StreamConfig {
 	return refused
 }
 
-// RefusedWebhook is a refused webhook as it stands in the stream.
+// RefusedWebhook is a refused webhook as it is in the stream.
 type RefusedWebhook struct {
 	Sequence uint64
 	Webhook  events.RefusedWebhook

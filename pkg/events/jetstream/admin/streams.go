@@ -140,7 +140,7 @@ func copyStream(c jetstream.Config) njs.StreamConfig {
 }
 
 // MakeCopy makes the stream of copies, if it is missing and the server has an account for it, and returns what it made. One
-// that is there is left: nobody may change it. Only the administrator has the right to.
+// that exists is left as it is: no client may change it. Only the administrator has the right to.
 func (c *Conn) MakeCopy(ctx context.Context) ([]Difference, error) {
 	if !c.cfg.Accounts {
 		return nil, nil

@@ -38,13 +38,13 @@ type advisory struct {
 }
 
 // WatchAdvisories keeps what the broker gives up, until ctx ends: a net under the consumers, which have no
-// limit of deliveries and terminate nothing without its dead letter, for the day when somebody changes a
+// limit of deliveries and terminate nothing without its dead letter, for the day when a person changes a
 // consumer by hand. Of any number of processes that watch, one takes each advisory.
 //
 // A message of ours that reached a limit becomes a dead letter with [events.DeadMaxDeliveries], and leaves
-// COMMANDS, where nobody could reach it and it would be in the way of its replay. A message that was
+// COMMANDS, where no consumer could reach it and it would be in the way of its replay. A message that was
 // terminated without a dead letter becomes one with [events.DeadTerminated], if it can still be read: a
-// work queue deletes it at once, and then only the error in the log tells of it.
+// work queue deletes it at once, and then only the error in the log reports it.
 func (j *Janitor) WatchAdvisories(ctx context.Context) error {
 	if !j.broker.Begin() {
 		return fmt.Errorf("watch advisories: %w", jetstream.ErrClosed)

@@ -11,7 +11,7 @@ import (
 	"payonce/test/jetstreamtest"
 )
 
-// An advisory that cannot be read is told, one of a message that was worked after all is not, and one whose message cannot be
+// An advisory that cannot be read is reported, one of a message that was worked after all is not, and one whose message cannot be
 // looked at is an alarm.
 func TestAdvisoriesAboutWhatIsNotThere(t *testing.T) {
 	server, c := jetstreamtest.Start(t)

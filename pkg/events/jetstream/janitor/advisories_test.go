@@ -17,7 +17,7 @@ import (
 	"payonce/test/natstest"
 )
 
-// watching runs WatchAdvisories until the test ends. It returns when somebody hears advisories.
+// watching runs WatchAdvisories until the test ends. It returns when a process hears advisories.
 func watching(t *testing.T, server *natstest.Server, c *admin.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -32,7 +32,7 @@ func watching(t *testing.T, server *natstest.Server, c *admin.Conn) {
 	heard(t, server)
 }
 
-// heard waits until somebody hears advisories.
+// heard waits until a process hears advisories.
 func heard(t *testing.T, server *natstest.Server) {
 	t.Helper()
 	nc, _ := foreign(t, server.URL())
@@ -46,7 +46,7 @@ func heard(t *testing.T, server *natstest.Server) {
 	}
 }
 
-// limit gives our consumer a limit of deliveries, as somebody could by hand.
+// limit gives our consumer a limit of deliveries, as an operator could by hand.
 func limit(t *testing.T, js njs.JetStream, deliveries int) njs.Consumer {
 	t.Helper()
 	consumer, err := js.Consumer(testContext(t), events.StreamCommands, "commands-acme")
@@ -94,7 +94,7 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	}
 }
 
-// Nobody hears the broker give a command up: no worker runs. Later it is put back, and nothing else is touched.
+// No process hears the broker give a command up: no worker runs. Later it is put back, and nothing else is touched.
 func TestAnUndeliveredCommandIsPutBack(t *testing.T) {
 	server, c := start(t)
 	_, js := foreign(t, server.URL())

@@ -1,5 +1,5 @@
-// Package janitor keeps what nobody would ever work on: commands for providers that no worker serves, and messages that the
-// broker gave up.
+// Package janitor keeps what no worker would ever work on: commands for providers that no worker serves, and messages that
+// the broker gave up.
 package janitor
 
 import (

@@ -20,7 +20,7 @@ const (
 	maxOrphans     = 1000
 )
 
-// SweepOrphans moves commands for providers that nobody consumes to DEADLETTERS, with the reason
+// SweepOrphans moves commands for providers that no worker consumes to DEADLETTERS, with the reason
 // [events.DeadUnknownProvider], and returns how many. Commands younger than OrphanAfter of [jetstream.Config] are left,
 // for a worker that is about to start. One sweep moves at most 1,000; several workers may sweep at the
 // same time, each orphaned command becomes one dead letter.
@@ -61,7 +61,7 @@ func (j *Janitor) sweepAllBut(ctx context.Context, filters []string) (int, error
 	return swept, nil
 }
 
-// tellOrphans tells people, in one line for each provider, what became a dead letter.
+// tellOrphans logs for people, in one line for each provider, what became a dead letter.
 func (j *Janitor) tellOrphans(ctx context.Context, of map[string]int) {
 	for _, provider := range slices.Sorted(maps.Keys(of)) {
 		if of[provider] == 0 {

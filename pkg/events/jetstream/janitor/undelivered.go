@@ -12,7 +12,7 @@ import (
 )
 
 // RescueUndelivered puts commands back into the queue that no consumer delivers any more, and returns how many:
-// somebody gave a consumer a limit of deliveries, and no process heard the advisory of it, which
+// a person gave a consumer a limit of deliveries, and no process heard the advisory of it, which
 // [Janitor.WatchAdvisories] waits for. The broker leaves such a message where it is (nats-server#5564).
 //
 // Its consumer has gone past it: all that waits for an acknowledgement is younger. The broker says so as soon

@@ -20,7 +20,7 @@ type LogReader interface {
 	Restart()
 	// Take takes the next event.
 	Take(e events.LogEntry)
-	// CaughtUp says that every event was taken that stood in the log when reading began.
+	// CaughtUp says that every event was taken that was in the log when reading began.
 	CaughtUp()
 }
 
@@ -121,8 +121,8 @@ func (f *follower) take(ctx context.Context, m njs.Msg, end uint64) {
 	}
 }
 
-// Levels says how full the queue of each provider is, and how many dead letters it has; those of names that nobody
-// configured are [events.NoProvider]'s.
+// Levels says how full the queue of each provider is, and how many dead letters it has; those of names that are
+// not configured are [events.NoProvider]'s.
 func (r *Reporter) Levels(ctx context.Context, providers []string) (map[string]events.Level, error) {
 	all := map[string]events.Level{}
 	for _, provider := range providers {

@@ -74,7 +74,7 @@ func BenchmarkFollowHeaders(b *testing.B) {
 	}
 }
 
-// caughtUp tells when the log was read.
+// caughtUp reports when the log was read.
 type caughtUp struct {
 	*status.Open
 	done chan struct{}

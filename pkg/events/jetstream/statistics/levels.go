@@ -17,7 +17,7 @@ import (
 	"payonce/pkg/events/jetstream/internal/broker"
 )
 
-// The names of the levels of the whole system, whoever reads them. Those of the queue are by stream
+// The names of the levels of the whole system, whichever process reads them. Those of the queue are by stream
 // (COMMANDS or WEBHOOKS) and provider.
 const (
 	// MetricReadyMessages counts messages that no worker has taken yet. Parked ones are not ready.
@@ -29,7 +29,7 @@ const (
 	// MetricOldestUnfinished is the age in seconds of the oldest message that is ready, in work, or waits for
 	// a retry; 0 when there is none.
 	MetricOldestUnfinished = "payonce.queue.oldest_unfinished"
-	// MetricDeadLettersNow counts dead letters that nobody has dealt with, by stream and provider.
+	// MetricDeadLettersNow counts dead letters that no operator has dealt with, by stream and provider.
 	MetricDeadLettersNow = "payonce.dead_letters"
 	// MetricLevelsAge is how many seconds ago the levels were read.
 	MetricLevelsAge = "payonce.levels.age"
@@ -174,7 +174,7 @@ func (r *Reporter) countMessages(ctx context.Context, stream, filter string) (in
 	return int64(n), err
 }
 
-// countDeadLetters counts by stream and provider. A name that nobody configured is an upstream's invention, and
+// countDeadLetters counts by stream and provider. A name that is not configured is an upstream's invention, and
 // each would be a series of its own: they count as [events.NoProvider].
 func (r *Reporter) countDeadLetters(ctx context.Context, providers []string) (map[[2]string]int64, error) {
 	subjects, _, err := r.broker.Subjects(ctx, events.StreamDeadLetters, "deadletter.*.*", 0)

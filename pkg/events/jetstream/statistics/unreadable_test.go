@@ -10,8 +10,8 @@ import (
 	"payonce/test/jetstreamtest"
 )
 
-// The metric counts such payments until somebody has stepped over the event, also where another process does, and the others
-// in doubt are counted as ever. A process that follows the log knows that they need a person.
+// The metric counts such payments until an operator has stepped over the event, also where another process does, and the
+// others in doubt are counted as ever. A process that follows the log knows that they need a person.
 func TestUnreadableEventsAreCounted(t *testing.T) {
 	r := reporting(t)
 	of := "{provider=acme}"

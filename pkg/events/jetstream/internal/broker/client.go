@@ -1,4 +1,4 @@
-// Package broker is what the packages of payonce that speak to NATS share: one connection, questions that wait for a cluster
+// Package broker is what the packages of payonce that use NATS share: one connection, questions that wait for a cluster
 // which elects a leader, publishes that are repeated until they are acknowledged, and the form of the messages.
 package broker
 
@@ -120,7 +120,7 @@ func CommandsConsumer(provider string) string { return "commands-" + provider }
 // WebhooksConsumer is the name of the durable consumer of a provider's webhooks.
 func WebhooksConsumer(provider string) string { return "webhooks-" + provider }
 
-// Broadcast wakes everybody who waits. The zero Broadcast is ready to use.
+// Broadcast wakes every waiting goroutine. The zero Broadcast is ready to use.
 type Broadcast struct {
 	mu sync.Mutex
 	ch chan struct{}

@@ -12,7 +12,7 @@ import (
 	"payonce/pkg/events"
 )
 
-// TermReason tells those who hear of a termination that it was ours, after the dead letter was stored.
+// TermReason marks a termination as ours for the processes that hear of it, after the dead letter was stored.
 const TermReason = "kept in DEADLETTERS"
 
 // maxDetail bounds the detail of a dead letter, in bytes.

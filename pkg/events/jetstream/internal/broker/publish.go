@@ -60,7 +60,7 @@ func ReplyOf(err error) Reply {
 	return Lost
 }
 
-// ErrTaken says that a publish was refused because another message stands where none was expected.
+// ErrTaken says that a publish was refused because another message is where none was expected.
 var ErrTaken = errors.New("another message exists already")
 
 // Send publishes once and waits for the acknowledgement, at most PublishTimeout.
@@ -81,7 +81,7 @@ func (c *Client) Publish(ctx context.Context, msg *nats.Msg) error {
 	return err
 }
 
-// Store is Publish, and tells whether the message was there already.
+// Store is Publish, and reports whether the message was there already.
 func (c *Client) Store(ctx context.Context, msg *nats.Msg) (*njs.PubAck, error) {
 	for wait := NewBackoff(); ; {
 		ack, err := c.Send(ctx, msg)

@@ -30,7 +30,7 @@ const nextNotWritable = "free disk space on the nats-server that leads the strea
 
 // Writes knows which streams store what this process publishes.
 //
-// Only publishes can tell. A nats-server (2.15) without replicas whose disk was full once keeps the stream's write
+// Only publishes can show it. A nats-server (2.15) without replicas whose disk was full once keeps the stream's write
 // error until it restarts. It answers reads, and compares expected sequences before it looks at that error, but
 // gives no answer to a write.
 type Writes struct {
@@ -51,7 +51,7 @@ type failure struct {
 	looked    bool
 }
 
-// evidence is what changes when a stream was written by somebody, or has another leader, or its server was
+// evidence is what changes when a stream was written by any client, or has another leader, or its server was
 // restarted.
 type evidence struct {
 	server      string // id of the server that this process is connected to, if it leads the stream: new after each start
