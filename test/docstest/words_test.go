@@ -15,8 +15,12 @@ var retired = regexp.MustCompile(`(?i)\b(deeds?|desks?|strays?|stranded|hindranc
 	`yardsticks?|strangers?|forgers?|anew|mend(?:ed|s)?|unclear|taken[ _]back|taken in|in hand|receipts?|rivals?|trials?|stor(?:y|ies)|` +
 	`patience|partlytakenback|takenback|personsettled|personfailed|waitsforrestart|collectless)\b`)
 
-// noActor matches words that name no actor. Documents for users say who: the worker, a person, the upstream.
-var noActor = regexp.MustCompile(`(?i)\b(whoever|anybody|somebody|everybody)\b|--because\b`)
+// noActor matches words that name no actor, in documents, and noActorInComments in comments. Both say who: the worker, a
+// person, the upstream.
+var (
+	noActor           = regexp.MustCompile(`(?i)\b(whoever|anybody|somebody|everybody)\b|--because\b`)
+	noActorInComments = regexp.MustCompile(`(?i)//.*\b(whoever|anybody|somebody|everybody|nobody)\b`)
+)
 
 var (
 	anArticle = regexp.MustCompile(`([A-Z])([A-Z][a-z])`)
@@ -54,6 +58,9 @@ func TestRetiredWords(t *testing.T) {
 		}
 		if found := noActor.FindAllString(string(text), -1); filepath.Ext(name) == ".md" && len(found) > 0 {
 			t.Errorf("%s uses %q, which names no actor", name, found)
+		}
+		if found := noActorInComments.FindAllString(string(text), -1); filepath.Ext(name) == ".go" && len(found) > 0 {
+			t.Errorf("%s has comments that name no actor: %q", name, found)
 		}
 		return nil
 	})

@@ -104,7 +104,7 @@ func (s *Server) start(ctx context.Context) error {
 	return s.Restart()
 }
 
-// becomeOther makes the server run as the user postgres, or nobody.
+// becomeOther makes the server run as the user postgres, or as the one without rights.
 func (s *Server) becomeOther() error {
 	other, err := user.Lookup("postgres")
 	if err != nil {
