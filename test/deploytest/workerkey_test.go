@@ -2,6 +2,7 @@ package deploytest
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -167,7 +168,11 @@ func stolenAcks(t *testing.T, s *system) {
 		}
 		consumer, err := worker.CreateConsumer(bounded(t), events.StreamCommands, njs.ConsumerConfig{Name: fmt.Sprintf("victim-%d", i), AckPolicy: njs.AckExplicitPolicy, FilterSubject: subject})
 		testenv.Must(t, err)
-		m, err := consumer.Next()
+		var m njs.Msg
+		eventually(t, "the worker's server knows the new consumer", func() bool { // in a cluster a moment after it was made
+			m, err = consumer.Next()
+			return !errors.Is(err, nats.ErrNoResponders)
+		})
 		testenv.Must(t, err)
 		if s.allows(t, ask.user, &nats.Msg{Subject: ask.subject, Reply: m.Reply(), Data: ask.body}) {
 			t.Errorf("%s may have the answer to %s acknowledge another's message", ask.user, ask.subject)
