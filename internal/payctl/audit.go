@@ -148,6 +148,9 @@ func resultText(r *events.AuditRecord) string {
 	if r == nil {
 		return "NO RESULT: interrupted or in progress"
 	}
+	if r.Action == events.ActionImport {
+		return fileText(r.File)
+	}
 	counts, order := map[string]int{}, []string{}
 	for _, item := range r.Items {
 		if counts[item.Result]++; counts[item.Result] == 1 {
@@ -162,4 +165,9 @@ func resultText(r *events.AuditRecord) string {
 		text += fmt.Sprintf("%d %s", counts[result], result)
 	}
 	return text
+}
+
+func fileText(f events.AuditFile) string {
+	return fmt.Sprintf("%s of %s: %d new, %d already there, %d conflicts, %d not sent", counted(f.Payouts, "payout"), f.Name,
+		f.Results["new"], f.Results["already_there"], f.Results["conflict"], f.Results["unsent"])
 }

@@ -27,11 +27,12 @@ const (
 	ActionAccept  Action = "accept"  // a log of payments accepted that has lost its past
 	ActionSkip    Action = "skip"    // an event of the log stepped over that cannot be read
 	ActionErase   Action = "erase"   // personal data of a payment erased
+	ActionImport  Action = "import"  // a file of payouts queued
 )
 
 // Actions lists all actions.
 func Actions() []Action {
-	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase}
+	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionImport}
 }
 
 // Stage says which of the two records of an action this is. An intent without a result was interrupted:
@@ -56,8 +57,10 @@ type AuditRecord struct {
 	At       time.Time `json:"at"`
 	// Filter is what was asked for, by the names of the command's flags.
 	Filter map[string]string `json:"filter,omitempty"`
-	// Amount is what a person says was settled.
+	// Amount is what a person says was settled, or for [ActionImport] the sum of the file's payouts.
 	Amount payment.Money `json:"amount,omitzero"`
+	// File is, for [ActionImport], the file.
+	File AuditFile `json:"file,omitzero"`
 	// Account is, for [ActionAccount], the account that is worked with from now on, and AccountBefore the one until then.
 	// Neither holds a secret.
 	Account       string `json:"account,omitempty"`
@@ -69,6 +72,15 @@ type AuditRecord struct {
 	// Previous and LogState are written by the store of the record, see [AuditLink] and [LogState].
 	Previous AuditLink `json:"previous,omitzero"`
 	LogState LogState  `json:"log_state,omitzero"`
+}
+
+// AuditFile is a file of payouts. It names no payout: each is in COMMANDS and in the log.
+type AuditFile struct {
+	Name    string `json:"name"`   // without its folder
+	SHA256  string `json:"sha256"` // of its bytes, in lower case hexadecimal
+	Payouts int    `json:"payouts"`
+	// Results are, in a result, how many payouts came to what: new, already_there, conflict or unsent.
+	Results map[string]int `json:"results,omitempty"`
 }
 
 // AuditItem is one thing that an action was done to.

@@ -100,12 +100,8 @@ func (a Actions) one(ctx context.Context, record events.AuditRecord, act do) err
 func (a Actions) recorded(ctx context.Context, record events.AuditRecord, done func(), act do) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeout+batch*time.Second)
 	defer cancel()
-	record.ID, record.Stage, record.At = a.NewID(), events.Intended, a.Service.Now().UTC()
-	if len(record.Items) == 1 {
-		record.Order = record.Items[0].Order
-	}
-	if err := a.Audit.Audit(ctx, record); err != nil {
-		return fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
+	if err := a.intend(ctx, &record); err != nil {
+		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(concurrency)
@@ -125,7 +121,23 @@ func (a Actions) recorded(ctx context.Context, record events.AuditRecord, done f
 			return nil
 		})
 	}
-	err := group.Wait()
+	return a.finish(ctx, record, group.Wait())
+}
+
+// intend keeps the first record of an action.
+func (a Actions) intend(ctx context.Context, record *events.AuditRecord) error {
+	record.ID, record.Stage, record.At = a.NewID(), events.Intended, a.Service.Now().UTC()
+	if len(record.Items) == 1 {
+		record.Order = record.Items[0].Order
+	}
+	if err := a.Audit.Audit(ctx, *record); err != nil {
+		return fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
+	}
+	return nil
+}
+
+// finish keeps the second record of an action, which ended with err.
+func (a Actions) finish(ctx context.Context, record events.AuditRecord, err error) error {
 	record.Stage, record.At = events.Finished, a.Service.Now().UTC()
 	if auditErr := a.Audit.Audit(ctx, record); auditErr != nil {
 		err = errors.Join(err, fmt.Errorf("the action was carried out; cannot record its result: %w", auditErr))
@@ -219,4 +231,33 @@ func (a Actions) Unmask(ctx context.Context, provider string, item events.AuditI
 		item.Result = "shown"
 		return show(ctx)
 	})
+}
+
+// PayoutFile is a file of payouts to be queued.
+type PayoutFile struct {
+	Provider string
+	File     events.AuditFile
+	Total    payment.Money
+	// Send queues the payouts, until ctx ends, and returns how many came to what.
+	Send func(ctx context.Context) (map[string]int, error)
+}
+
+// Import queues the payouts of a file. It ends early when ctx ends; its second record is kept all the same.
+func (a Actions) Import(ctx context.Context, f PayoutFile, who Person) error {
+	if err := who.Validate(); err != nil {
+		return err
+	}
+	record := events.AuditRecord{
+		Action: events.ActionImport, Provider: f.Provider, By: who.Name, Reason: who.Why, Amount: f.Total, File: f.File, Items: []events.AuditItem{},
+	}
+	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeout)
+	defer cancel()
+	if err := a.intend(recording, &record); err != nil {
+		return err
+	}
+	results, err := f.Send(ctx)
+	record.File.Results = results
+	recording, cancel = context.WithTimeout(context.WithoutCancel(ctx), a.Timeout)
+	defer cancel()
+	return a.finish(recording, record, err)
 }

@@ -23,7 +23,10 @@ type trail struct {
 
 var errFull = errors.New("AUDIT is full")
 
-func (a *trail) Audit(_ context.Context, r events.AuditRecord) error {
+func (a *trail) Audit(ctx context.Context, r events.AuditRecord) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
 	if a.before != nil {
 		a.before(r)
 	}
@@ -111,5 +114,28 @@ func TestARefusedActionIsFinished(t *testing.T) {
 	}
 	if err := a.Resolve(t.Context(), w.p, w.seq, operator.Person{Name: "kim"}, operator.Decision{}); err == nil || len(audit.records) != 4 {
 		t.Errorf("without a reason: %v, %d records", err, len(audit.records))
+	}
+}
+
+// Without the first record no payout of a file is sent. What was sent is recorded, also when the person interrupts it.
+func TestImportIsRecorded(t *testing.T) {
+	_, service := at(t)
+	file := operator.PayoutFile{Provider: ref.Provider, File: events.AuditFile{Name: "a.csv", Payouts: 2}, Total: payment.KRW(20000)}
+	file.Send = func(context.Context) (map[string]int, error) { t.Error("sent"); return nil, nil }
+	if err := actions(service, &trail{full: []int{0}}).Import(t.Context(), file, kim); !errors.Is(err, errFull) {
+		t.Error(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	audit := &trail{}
+	file.Send = func(context.Context) (map[string]int, error) {
+		stop()
+		return map[string]int{"new": 1, "unsent": 1}, context.Canceled
+	}
+	if err := actions(service, audit).Import(ctx, file, kim); !errors.Is(err, context.Canceled) || len(audit.records) != 2 {
+		t.Fatalf("%v: %+v", err, audit.records)
+	}
+	intended, finished := audit.records[0], audit.records[1]
+	if intended.File.Results != nil || finished.File.Results["unsent"] != 1 || finished.Stage != events.Finished || finished.ID != intended.ID {
+		t.Errorf("%+v, %+v", intended.File, finished.File)
 	}
 }
