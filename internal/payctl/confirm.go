@@ -84,13 +84,13 @@ func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do 
 }
 
 // aboutPayment carries out a person's decision about one payment and prints the payment's history after it.
-func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, *admin.Conn, operator.Person) (timeline, error)) error {
+func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, config.Config, *admin.Conn, operator.Person) (timeline, error)) error {
 	who, err := h.person()
 	if err != nil {
 		return err
 	}
 	return e.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) error {
-		s, err := do(ctx, conn, who)
+		s, err := do(ctx, cfg, conn, who)
 		if err != nil {
 			return unknownTo(cfg, ref, err)
 		}
@@ -145,6 +145,13 @@ func (e Env) actions(conn *admin.Conn) operator.Actions {
 	return operator.Actions{
 		Service: operator.Service{Log: conn, Queue: conn, Now: e.Now}, Audit: conn, NewID: uuid.NewString, Timeout: e.Timeout,
 	}
+}
+
+// deciding are the actions, of which some need a second person by the configuration.
+func (e Env) deciding(cfg config.Config, conn *admin.Conn) operator.Actions {
+	a := e.actions(conn)
+	a.Approvals = operator.Approvals{Above: cfg.Approvals.Limits(), Expires: cfg.Approvals.Expires, Accounts: cfg.NATS.Accounts, Requests: conn}
+	return a
 }
 
 // errMoved is the error of an action on a payment that is not any more as it was shown.

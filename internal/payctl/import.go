@@ -38,7 +38,8 @@ BOM. Lines that contain only separators are skipped.
 The whole file is checked first. If any line is wrong, all problems are printed with line and column, and nothing is
 queued. Bank ids are compared with the provider's own list, also with --dry-run; if the list cannot be read, the summary
 says so. Then it shows how many payouts the file has and their sum, and asks. An audit record with both, and with the
-file's SHA-256, is written before and after.
+file's SHA-256, is written before and after. A sum above approvals.above is requested, and another person imports the same
+file: see payctl approvals.
 
 Running the same file again is safe: a payout that was queued before is recognised. A payout whose payment_id
 belongs to another payment is a conflict: it is not queued, and the exit code is 1.`,
@@ -82,21 +83,9 @@ belongs to another payment is a conflict: it is not queued, and the exit code is
 
 // importFile does the whole work and fills r with what came of it.
 func (e Env) importFile(ctx context.Context, cfg config.Config, h actionFlags, who operator.Person, r *report) error {
-	to, err := e.target(cfg, r.Provider)
-	if err != nil {
+	f, err := e.checked(ctx, cfg, r)
+	if err != nil || r.DryRun {
 		return err
-	}
-	r.BanksUnchecked = e.askBanks(ctx, to.connector)
-	f, err := readPayouts(r.File, to)
-	if err != nil {
-		return usageError{err}
-	}
-	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
-	if len(f.problems) > 0 {
-		return fmt.Errorf("problems in the file: %d; nothing was sent", len(f.problems))
-	}
-	if r.DryRun {
-		return nil
 	}
 	conn, err := e.connect(ctx, cfg)
 	if err != nil {
@@ -110,12 +99,35 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, h actionFlags, w
 	if err := e.confirm(h, printable(question), fmt.Sprint(r.Payouts)); err != nil {
 		return err
 	}
-	err = e.actions(conn).Import(ctx, e.payoutFile(conn, f, r), who)
+	return r.problem(e.deciding(cfg, conn).Import(ctx, e.payoutFile(conn, f, r), who),
+		"Run the same command again to continue: payouts that were sent are recognised")
+}
+
+// checked reads and checks the file.
+func (e Env) checked(ctx context.Context, cfg config.Config, r *report) (*file, error) {
+	to, err := e.target(cfg, r.Provider)
+	if err != nil {
+		return nil, err
+	}
+	r.BanksUnchecked = e.askBanks(ctx, to.connector)
+	f, err := readPayouts(r.File, to)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
+	if len(f.problems) > 0 {
+		return nil, fmt.Errorf("problems in the file: %d; nothing was sent", len(f.problems))
+	}
+	return f, nil
+}
+
+// problem is what an import ended with, and how one that was stopped goes on.
+func (r *report) problem(err error, again string) error {
 	switch {
 	case err != nil && !r.begun: // before the first payout
 		return err
 	case err != nil:
-		return fmt.Errorf("stopped: %w\nRun the same command again to continue: payouts that were sent are recognised", err)
+		return fmt.Errorf("stopped: %w\n%s", err, again)
 	case len(r.Conflicts) > 0:
 		return fmt.Errorf("conflicts: %d; these payouts were not sent", len(r.Conflicts))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
@@ -46,7 +47,7 @@ Read the event first, with payctl payment show and at its sequence in PAYMENTS. 
 		if *operation != "" && !payment.Operation(*operation).Valid() {
 			return usagef("--operation must be deposit or payout")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, _ config.Config, conn *admin.Conn, who operator.Person) (timeline, error) {
 			return env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
 		})
 	}

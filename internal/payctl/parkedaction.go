@@ -35,7 +35,8 @@ Releasing a payment twice is safe, so an interrupted command can be run again.`,
 	if what == events.ActionCancel {
 		c.Use, c.Short = "cancel PROVIDER [ORDER...]", "Cancel parked payments"
 		c.Long = `Cancel payments that were never sent: they fail with the reason cancelled, and the log records who did it and why.
-A payment that may have been sent is skipped; use payctl payment resolve.`
+A payment that may have been sent is skipped; use payctl payment resolve. If one of the payments is above approvals.above,
+all are requested together, and another person decides: see payctl approvals.`
 		c.Example = `  payctl parked cancel ecommpay-kr P-1001 --by kim --reason "the customer withdrew it, ticket 4711"
   payctl parked cancel ecommpay-kr --operation payout --by kim --reason "ticket 4711" --dry-run`
 	}
@@ -104,18 +105,22 @@ func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *admin.Conn
 	if err := d.ask(items, found); err != nil {
 		return err
 	}
-	r.Results, err = d.carryOut(ctx, conn, items, found)
+	r.Results, err = d.carryOut(ctx, d.env.deciding(cfg, conn), items, found)
+	var requested *operator.RequestedError
+	if errors.As(err, &requested) {
+		return err
+	}
 	return errors.Join(r.write(d.out, d.json), err, leftAlone(r.Results))
 }
 
-func (d parkedWork) carryOut(ctx context.Context, conn *admin.Conn, items []events.AuditItem, found []waiting) (map[string]int, error) {
+func (d parkedWork) carryOut(ctx context.Context, a operator.Actions, items []events.AuditItem, found []waiting) (map[string]int, error) {
 	shown := newProgress(d.env, len(items), "payments")
 	defer shown.end()
 	b := operator.Batch{Provider: d.choice.provider, Who: d.who, Filter: d.choice.filter(), Items: items, Done: shown.add}
 	if d.action == events.ActionCancel {
-		return d.env.actions(conn).Cancel(ctx, b)
+		return a.Cancel(ctx, b)
 	}
-	return d.env.actions(conn).Release(ctx, b, d.times(items, found))
+	return a.Release(ctx, b, d.times(items, found))
 }
 
 // times says when each payment is tried after a release: spread, and never later than it would be by itself.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
@@ -19,7 +20,8 @@ func resolveCommand(env Env) *cobra.Command {
 		Use:   "resolve PROVIDER ORDER --settled|--failed",
 		Short: "Settle or fail a payment that is in doubt, pending or in conflict",
 		Long: `Settle or fail a payment that is in doubt, pending or in conflict, after you found its result at the provider. The log
-records who decided and why. Nothing is sent to the provider.
+records who decided and why. Nothing is sent to the provider. Above approvals.above it is requested, and another person
+decides: see payctl approvals.
 
 A wrong decision pays twice or not at all: first find the order in the provider's console by our order number.`,
 		Example: `  payctl payment resolve ecommpay-kr P-1001 --settled --by kim --reason "in the provider's list, ticket 4711"
@@ -39,8 +41,8 @@ A wrong decision pays twice or not at all: first find the order in the provider'
 		if *settled == *failed || *failed && *amount != "" {
 			return usagef("use --settled (with --amount if it differs) or --failed")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
-			r := resolution{env: env, flags: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) (timeline, error) {
+			r := resolution{env: env, flags: h, actions: env.deciding(cfg, conn), conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			return r.run(ctx)
 		})
 	}
@@ -51,6 +53,7 @@ A wrong decision pays twice or not at all: first find the order in the provider'
 type resolution struct {
 	env     Env
 	flags   actionFlags
+	actions operator.Actions
 	conn    *admin.Conn
 	ref     payment.Ref
 	settled bool
@@ -77,7 +80,7 @@ func (r resolution) run(ctx context.Context) (timeline, error) {
 		if err := r.env.confirm(r.flags, question, r.ref.Order); err != nil {
 			return timeline{}, err
 		}
-		err = r.env.actions(r.conn).Resolve(ctx, shown, seq, r.who, decision)
+		err = r.actions.Resolve(ctx, shown, seq, r.who, decision)
 		switch {
 		case errors.Is(err, events.ErrStale) && !*r.flags.yes:
 			_, _ = fmt.Fprintln(r.env.Stderr, "The payment has changed meanwhile; check it again.")

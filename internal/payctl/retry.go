@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -30,7 +31,7 @@ Check the provider's console first: the order must not be there.`,
 		if err != nil {
 			return err
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, _ config.Config, conn *admin.Conn, who operator.Person) (timeline, error) {
 			return env.retry(ctx, conn, h, ref, who)
 		})
 	}

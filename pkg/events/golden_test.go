@@ -240,6 +240,14 @@ func exampleAudits() map[string]events.AuditRecord {
 			list["release.finished"] = result
 		case events.ActionSettle:
 			r.Amount, r.Items[0].Before, r.Items[0].Upstream = payment.KRW(10000), payment.InDoubt, "shop"
+			request := r
+			request.Stage, request.ExpiresAt = events.Requested, begin.Add(24*time.Hour)
+			request.Items = []events.AuditItem{{Order: ref.Order, Event: 4711, Amount: payment.KRW(10000), Before: payment.InDoubt, Upstream: "shop"}}
+			list["settle.requested"] = request
+			approval := request
+			approval.ID, approval.Stage, approval.By, approval.Reason = "01939c3e-5a00-7000-8000-000000000002", events.Approved, "lee", "seen at the provider"
+			approval.At, approval.ExpiresAt, approval.Request = begin.Add(time.Minute), time.Time{}, 17
+			list["settle.approved"] = approval
 		case events.ActionReplay:
 			r.Items = []events.AuditItem{{Order: ref.Order, DeadLetter: 17}}
 		case events.ActionApply:

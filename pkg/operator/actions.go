@@ -28,6 +28,8 @@ type Actions struct {
 	NewID   func() string // unique
 	// Timeout bounds what one step asks of the broker.
 	Timeout time.Duration
+	// Approvals says what needs a second person: it is then requested, and the error is a [RequestedError].
+	Approvals Approvals
 }
 
 const (
@@ -126,7 +128,10 @@ func (a Actions) recorded(ctx context.Context, record events.AuditRecord, done f
 
 // intend keeps the first record of an action.
 func (a Actions) intend(ctx context.Context, record *events.AuditRecord) error {
-	record.ID, record.Stage, record.At = a.NewID(), events.Intended, a.Service.Now().UTC()
+	if record.Request == 0 { // what was approved has its approval's id
+		record.ID = a.NewID()
+	}
+	record.Stage, record.At = events.Intended, a.Service.Now().UTC()
 	if len(record.Items) == 1 {
 		record.Order = record.Items[0].Order
 	}
@@ -147,21 +152,24 @@ func (a Actions) finish(ctx context.Context, record events.AuditRecord, err erro
 
 // Release is [Service.Release] of each payment, at the time that at has for its order.
 func (a Actions) Release(ctx context.Context, b Batch, at map[string]time.Time) (map[string]int, error) {
-	return a.each(ctx, events.ActionRelease, b, onPayment(b, func(ctx context.Context, ref payment.Ref) (Outcome, error) {
+	return a.each(ctx, events.ActionRelease, b, onPayment(b.Provider, func(ctx context.Context, ref payment.Ref) (Outcome, error) {
 		return a.Service.Release(ctx, ref, b.Who, at[ref.Order])
 	}))
 }
 
-// Cancel is [Service.Cancel] of each payment.
+// Cancel is [Service.Cancel] of each payment. If one of them needs a second person, all are requested together.
 func (a Actions) Cancel(ctx context.Context, b Batch) (map[string]int, error) {
-	return a.each(ctx, events.ActionCancel, b, onPayment(b, func(ctx context.Context, ref payment.Ref) (Outcome, error) {
+	if err := a.cancelRequest(ctx, b); err != nil {
+		return nil, err
+	}
+	return a.each(ctx, events.ActionCancel, b, onPayment(b.Provider, func(ctx context.Context, ref payment.Ref) (Outcome, error) {
 		return a.Service.Cancel(ctx, ref, b.Who)
 	}))
 }
 
-func onPayment(b Batch, decide func(context.Context, payment.Ref) (Outcome, error)) do {
+func onPayment(provider string, decide func(context.Context, payment.Ref) (Outcome, error)) do {
 	return func(ctx context.Context, item *events.AuditItem) error {
-		o, err := decide(ctx, payment.Ref{Provider: b.Provider, Order: item.Order})
+		o, err := decide(ctx, payment.Ref{Provider: provider, Order: item.Order})
 		item.Before, item.After, item.Result = o.Before, o.After, o.Result
 		if why := LeftAlone(err); why != "" {
 			item.Result, err = "skipped: "+why, nil
@@ -191,6 +199,13 @@ func (a Actions) Resolve(ctx context.Context, p payment.Payment, seq uint64, who
 	}
 	record := aboutOne(action, p, who)
 	record.Amount = decision.Amount
+	if a.Approvals.needed(amounts(p, decision.Amount)...) {
+		if err := who.Validate(); err != nil {
+			return err
+		}
+		record.Items[0].Event, record.Items[0].Amount = seq, p.Amount
+		return a.request(ctx, record)
+	}
 	return a.one(ctx, record, func(ctx context.Context, item *events.AuditItem) error {
 		next, err := a.Service.Resolve(ctx, p, seq, who, decision)
 		item.After, item.Result = next.Status, Resolved
@@ -250,6 +265,18 @@ func (a Actions) Import(ctx context.Context, f PayoutFile, who Person) error {
 	record := events.AuditRecord{
 		Action: events.ActionImport, Provider: f.Provider, By: who.Name, Reason: who.Why, Amount: f.Total, File: f.File, Items: []events.AuditItem{},
 	}
+	if a.Approvals.needed(f.Total) { // no payout is above their sum
+		return a.request(ctx, record)
+	}
+	return a.sendFile(ctx, record, f)
+}
+
+// sameAs reports whether a file is the one that was requested.
+func (f PayoutFile) sameAs(r events.AuditRecord) bool {
+	return f.Provider == r.Provider && f.File.SHA256 == r.File.SHA256 && f.File.Payouts == r.File.Payouts && f.Total == r.Amount
+}
+
+func (a Actions) sendFile(ctx context.Context, record events.AuditRecord, f PayoutFile) error {
 	recording, cancel := context.WithTimeout(context.WithoutCancel(ctx), a.Timeout)
 	defer cancel()
 	if err := a.intend(recording, &record); err != nil {
