@@ -234,7 +234,7 @@ func approvalsVerify(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "verify", Short: "Find payments that were decided by hand without a second person",
 		Long: `Find payments that were settled, failed or cancelled by hand above approvals.above without the approval of another
-person. payctl does not do that, but somebody with the key of an operator or of a worker can write the event past it. Run it
+person. payctl does not do that, but with the key of an operator or of a worker the event can be written past it. Run it
 every day, with a configuration that no operator can change. It exits with 1 if it finds something. It does not find payouts
 that were queued past payctl: they look like those of an upstream.`,
 		Example: "  payctl approvals verify\n  payctl approvals verify --since 2026-11-22T00:00:00Z --json", Args: arguments(),

@@ -262,7 +262,7 @@ func TestForgedRequests(t *testing.T) {
 	}
 }
 
-// What was decided past payctl is found by its event: nobody approved it, or somebody approved another decision about the payment.
+// What was decided past payctl is found by its event: no second person approved it, or one approved another decision about the payment.
 func TestUnapprovedDecisionsAreFound(t *testing.T) {
 	t.Parallel()
 	conn, config := fourEyes(t, "9999 KRW")

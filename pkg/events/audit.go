@@ -47,7 +47,7 @@ const (
 	Requested Stage = "requested" // nothing is done until another person approves it
 	Approved  Stage = "approved"  // by another person; intended and finished follow
 	Refused   Stage = "refused"   // by another person
-	Expired   Stage = "expired"   // nobody approved it in time
+	Expired   Stage = "expired"   // it was not approved in time
 	Overtaken Stage = "overtaken" // the payment changed before it was approved
 )
 

@@ -53,7 +53,7 @@ var (
 	ErrNoRequest = errors.New("no such request; see payctl approvals list")
 	// ErrRequestEnded: the request was approved, refused, expired or overtaken before.
 	ErrRequestEnded = errors.New("the request has ended")
-	// ErrOwnRequest: nobody approves a request of his own.
+	// ErrOwnRequest: a person cannot approve an own request.
 	ErrOwnRequest = errors.New("you made this request: another person must approve it")
 	// ErrOtherFile: the file is not the one of the request.
 	ErrOtherFile = errors.New("it is not the file of the request: the SHA-256, the number of payouts, the sum or the provider differs")
@@ -206,7 +206,7 @@ func (a Approvals) follow(found []Request, e events.AuditEntry, now time.Time) [
 	return found
 }
 
-// canBeRequested reports whether a record asks for what payctl asks for. Whoever writes past payctl can write anything.
+// canBeRequested reports whether a record asks for what payctl asks for. A record that was written past payctl can say anything.
 func canBeRequested(r events.AuditRecord) bool {
 	switch r.Action {
 	case events.ActionSettle, events.ActionFail:

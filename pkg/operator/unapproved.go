@@ -25,11 +25,11 @@ type Unapproved struct {
 	StoredAt time.Time      `json:"stored_at"`
 	Status   payment.Status `json:"status"`
 	Amount   payment.Money  `json:"amount,omitzero"`
-	By       string         `json:"by"` // as the event says it; whoever writes past payctl can write any name
+	By       string         `json:"by"` // as the event says it; written past payctl, it can be any name
 }
 
 // FindUnapproved compares the log with AUDIT: it finds what was settled, failed or cancelled by hand from a time on, above the
-// limits, without the approval of another person. The server does not refuse such an event to somebody with the key of an
+// limits, without the approval of another person. The server does not refuse such an event to the key of an
 // operator or of a worker. Payouts that were queued past payctl look like those of an upstream: it does not find them.
 func (a Approvals) FindUnapproved(ctx context.Context, log Decisions, from time.Time) ([]Unapproved, error) {
 	found, refs := []Unapproved{}, map[payment.Ref]bool{}

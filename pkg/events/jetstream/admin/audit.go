@@ -32,7 +32,7 @@ func (c *Conn) RecordRequest(ctx context.Context, r events.AuditRecord) (uint64,
 }
 
 // RecordAfter is [Conn.Audit], if the record with this sequence is the last one. Otherwise the error is [events.ErrStale]:
-// somebody wrote another one meanwhile.
+// another one was written meanwhile.
 func (c *Conn) RecordAfter(ctx context.Context, r events.AuditRecord, last uint64) error {
 	_, err := c.appendAudit(ctx, r, auditAfter{record: &last})
 	if errors.Is(err, broker.ErrTaken) {
