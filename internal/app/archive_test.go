@@ -173,9 +173,13 @@ func TestArchiveWithItsUserOfNATS(t *testing.T) {
 
 func connectAs(t *testing.T, url, user, password, inbox string) *jetstream.Conn {
 	t.Helper()
+	return connectWith(t, url, user, password, inbox, streamconfig.Of(config.Defaults()))
+}
+
+func connectWith(t *testing.T, url, user, password, inbox string, cfg jetstream.Config) *jetstream.Conn {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	cfg := streamconfig.Of(config.Defaults())
 	cfg.DeadLetterBytes, cfg.RefusedBytes = events.MinDeadLetterBytes, 64<<10
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
 		URLs: []string{url}, Name: user, User: user, Password: secret.New(password), Inbox: inbox, Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
