@@ -21,7 +21,7 @@ import (
 )
 
 // languages of fenced blocks. What is typed into a shell is under sh, where every line is checked.
-var languages = []string{"sh", "text", "yaml", "json", "go", "csv", "promql", "mermaid"}
+var languages = []string{"sh", "text", "yaml", "json", "go", "js", "csv", "promql", "mermaid"}
 
 // unchecked are the commands that no checker here knows, with the reason why that is so.
 var unchecked = map[string]string{
@@ -264,6 +264,9 @@ func checkNode(args []string) error {
 }
 
 func checkNPM(args []string) error {
+	if slices.Equal(args, []string{"run", "build"}) {
+		return exists("clients/typescript/package.json")
+	}
 	if !slices.Equal(args, []string{"ci"}) {
 		return errors.New("npm ci is expected")
 	}
