@@ -21,7 +21,8 @@ func costly(size int) map[string]string {
 		fmt.Fprintf(groups, `"%x":{},`, n)
 	}
 	first := func(n int, b *strings.Builder) string {
-		return strings.TrimSuffix(strings.Join(strings.SplitAfter(b.String(), ",")[:n], ""), ",")
+		fields := strings.SplitAfter(b.String(), ",")
+		return strings.TrimSuffix(strings.Join(fields[:min(n, len(fields))], ""), ",")
 	}
 	whole := map[string]string{
 		"names": "{" + first(4000, distinct) + "}", "200 names": "{" + first(200, distinct) + "}", "one name": "{" + strings.Repeat(`"a":1,`, size/6) + `"a":1}`, "depth": strings.Repeat(`{"a":`, size/5), "brackets": strings.Repeat("[", size),
