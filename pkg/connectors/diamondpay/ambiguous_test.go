@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/payment"
+	"payonce/test/race"
 )
 
 // ambiguous is the notice of what could say two things about an order that is certain.
@@ -99,7 +100,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, cut := range cuts(t, line) {
+			for _, cut := range race.Sample(cuts(t, line), 10) {
 				n, err := c.Webhook(nil, signedWith(t, diamondpay.MD5, key, string(cut)), now)
 				if err != nil {
 					continue
@@ -111,7 +112,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 			}
 		}
 	}
-	if taken < 100 {
+	if taken < race.Share(100, 10) {
 		t.Errorf("only %d were taken: nothing is proven", taken)
 	}
 }
