@@ -32,7 +32,10 @@ func ValidProvider(name string) bool { return named(name, 32, providerCharacters
 
 // ValidOrder reports whether order can be an order number: 1 to 64 of A-Z, a-z, 0-9, "_" and "-".
 // A provider may allow fewer characters or a shorter number; its connector's traits say so.
-func ValidOrder(order string) bool { return named(order, 64, orderCharacters) }
+func ValidOrder(order string) bool { return named(order, MaxOrder, orderCharacters) }
+
+// MaxOrder is the longest order number, in characters.
+const MaxOrder = 64
 
 // Validate returns a [FieldError] for the first part of r that is not valid.
 func (r Ref) Validate() error {
