@@ -179,7 +179,7 @@ func TestTextsThatCouldNotBeReadBackDoNotLeave(t *testing.T) {
 		change func(*payment.Command)
 	}{
 		{won, deposit, "customer.name", func(c *payment.Command) { c.Customer.Name = text }},
-		{won, deposit, "customer.name", func(c *payment.Command) { c.Account.Holder = text }},
+		{won, deposit, "account.holder", func(c *payment.Command) { c.Account.Holder = text }},
 		{won, deposit, "customer.id", func(c *payment.Command) { c.Customer.ID = text }},
 		{won, deposit, "account.number", func(c *payment.Command) { c.Account.Number = text }},
 		{won, deposit, "account.bank_code", func(c *payment.Command) { c.Account.BankCode = text }},
