@@ -58,7 +58,7 @@ func TestDocumentedCommands(t *testing.T) {
 }
 
 var (
-	otherPrograms = regexp.MustCompile(`(?m)^(worker|ingress) .*\n`)
+	otherPrograms = regexp.MustCompile(`(?m)^(worker|ingress|notifier|echo) .*\n`)
 	sequences     = regexp.MustCompile(`--sequence \d+`)
 )
 
@@ -88,7 +88,10 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 	refuse(t, conn, events.RefusedWebhook{Provider: shop, Refusal: "bad_signature", ReceivedAt: time.Now()})
 	parkedPayment(t, conn, "P-5001")
 	bad = garbage(t, url, payment.Submitting, "P-5001")
-	dir = filepath.Dir(configuration(t, url, gate(t, 200, twoBanks)))
+	config := configuration(t, url, gate(t, 200, twoBanks))
+	withEndpoint(t, config)
+	answerTests(t, url)
+	dir = filepath.Dir(config)
 	for name, content := range map[string]string{
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,
 		"callback.json":     `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,
