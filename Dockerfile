@@ -20,7 +20,7 @@ COPY pkg pkg
 COPY test test
 # What --version prints, as make release gives it: git is not in the image.
 ARG STAMP=
-RUN go build -trimpath -buildvcs=false -ldflags "-s -w $STAMP" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/archive ./cmd/console ./cmd/payctl \
+RUN go build -trimpath -buildvcs=false -ldflags "-s -w $STAMP" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/archive ./cmd/console ./cmd/notifier ./cmd/payctl \
  && go build -trimpath -buildvcs=false -ldflags "-s -w $STAMP" -o /bin/testenv/ ./cmd/sandbox ./cmd/testenv
 
 FROM ${BASE} AS payonce

@@ -59,6 +59,11 @@ export class Journal {
     this.#dirty = false;
   }
 
+  // empty says that nothing is booked.
+  get empty() {
+    return this.#last.size === 0;
+  }
+
   close() {
     closeSync(this.#file);
   }

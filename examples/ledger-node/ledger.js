@@ -13,9 +13,9 @@ const { values: flags } = parseArgs({
   options: {
     ...connectionFlags,
     'api-prefix': { type: 'string', default: '$JS.API' }, // of the JetStream API; PAYONCE in an account of deploy/nats
-    consumer: { type: 'string', default: 'ledger-books' }, // the durable consumer
+    consumer: { type: 'string', default: 'ledger-books-node' }, // the durable consumer
     create: { type: 'boolean', default: false }, // make the consumer, where NATS has no accounts and no operator made it
-    journal: { type: 'string', default: 'ledger.jsonl' }, // the file to book into
+    journal: { type: 'string', default: 'ledger-node.jsonl' }, // the file to book into
   },
 });
 
@@ -41,15 +41,38 @@ function alone(path) {
 async function consumerOf(nc) {
   const options = { apiPrefix: flags['api-prefix'] };
   if (flags.create) {
-    const manager = await jetstreamManager(nc, options);
-    await manager.consumers.add('PAYMENTS', {
-      durable_name: flags.consumer,
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: 30e9, // nanoseconds
-      filter_subjects: outcomes.map((status) => `payment.${status}.>`),
-    });
+    try {
+      const manager = await jetstreamManager(nc, { ...options, checkAPI: false });
+      await manager.consumers.add('PAYMENTS', {
+        durable_name: flags.consumer,
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: 30e9, // nanoseconds
+        filter_subjects: outcomes.map((status) => `payment.${status}.>`),
+      });
+    } catch (error) {
+      if (options.apiPrefix === '$JS.API' && !forbidden(error)) throw error;
+      throw new Refused(
+        '--create is refused: this user may not make consumers. Start without it; an operator names the ledger in nats.ledgers ' +
+          `and runs payctl streams apply (${error.message})`,
+      );
+    }
   }
   return jetstream(nc, options).consumers.get('PAYMENTS', flags.consumer);
+}
+
+// Refused is what no repetition changes.
+class Refused extends Error {}
+
+// tell says what the ledger waits for, and that its books are lost where the consumer has read what the journal lacks.
+async function tell(consumer, journal) {
+  const { name, num_pending: pending, ack_floor: read } = await consumer.info();
+  console.error(`ledger: waiting for payments that are ${outcomes.join(', ')}, as ${name}; ${pending} outcomes wait now`);
+  if (read.stream_seq > 0 && journal.empty) {
+    console.error(
+      `ledger: the journal ${flags.journal} is empty, but ${name} has read the log up to sequence ${read.stream_seq}, and does not get that again.\n` +
+        `ledger: if the books are lost: payctl ledgers rewind ${name.replace(/^ledger-/, '')} --from start`,
+    );
+  }
 }
 
 // persist does what only a lost connection can hinder until it is done. What NATS refuses it does not repeat.
@@ -58,7 +81,7 @@ async function persist(action, nc) {
     try {
       return await action(nc);
     } catch (error) {
-      if (stopping || nc.isClosed() || error instanceof JetStreamApiError || forbidden(error)) throw error;
+      if (stopping || nc.isClosed() || error instanceof Refused || error instanceof JetStreamApiError || forbidden(error)) throw error;
       console.error('ledger: trying again:', error.message);
     }
   }
@@ -115,7 +138,9 @@ try {
   const journal = new Journal(flags.journal);
   const nc = await open(flags, flags.consumer);
   try {
-    await follow(await persist(consumerOf, nc), journal);
+    const consumer = await persist(consumerOf, nc);
+    await persist(() => tell(consumer, journal), nc);
+    await follow(consumer, journal);
   } finally {
     await nc.drain(); // the last acknowledgements go out
     journal.close();

@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	ca := set.String("ca", "", "`FILE` with the CA of a secured NATS")
 	prefix := set.String("api-prefix", "$JS.API", "of the JetStream API; PAYONCE in an account of deploy/nats")
 	name := set.String("consumer", "ledger-books", "the durable consumer")
-	create := set.Bool("create", false, "make the consumer, where NATS has no accounts and nobody made it")
+	create := set.Bool("create", false, "make the consumer, where NATS has no accounts")
 	path := set.String("journal", "ledger.jsonl", "the `FILE` to book into")
 	if err := set.Parse(args); err != nil {
 		return err
@@ -68,7 +68,18 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("consumer %s: %w", *name, err)
 	}
+	tell(os.Stderr, consumer.CachedInfo(), *path, book)
 	return follow(ctx, consumer, book, out)
+}
+
+// tell says what the ledger waits for, and that its books are lost where the consumer has read what the journal lacks.
+func tell(w io.Writer, info *jetstream.ConsumerInfo, path string, book *journal) {
+	_, _ = fmt.Fprintf(w, "ledger: waiting for payments that are %s, as %s; %d outcomes wait now\n", strings.Join(outcomes, ", "), info.Name, info.NumPending)
+	if read := info.AckFloor.Stream; read > 0 && len(book.last) == 0 {
+		_, _ = fmt.Fprintf(w, `ledger: the journal %s is empty, but %s has read the log up to sequence %d, and does not get that again.
+ledger: if the books are lost: payctl ledgers rewind %s --from start
+`, path, info.Name, read, strings.TrimPrefix(info.Name, "ledger-"))
+	}
 }
 
 func open(ctx context.Context, nc *nats.Conn, prefix, name string, create bool) (jetstream.Consumer, error) {
@@ -79,12 +90,21 @@ func open(ctx context.Context, nc *nats.Conn, prefix, name string, create bool) 
 	if !create {
 		return js.Consumer(ctx, "PAYMENTS", name)
 	}
+	ctx, cancel := context.WithTimeout(ctx, createTimeout)
+	defer cancel()
 	config := jetstream.ConsumerConfig{Durable: name, AckPolicy: jetstream.AckExplicitPolicy, AckWait: 30 * time.Second}
 	for _, status := range outcomes {
 		config.FilterSubjects = append(config.FilterSubjects, "payment."+status+".>")
 	}
-	return js.CreateOrUpdateConsumer(ctx, "PAYMENTS", config)
+	consumer, err := js.CreateOrUpdateConsumer(ctx, "PAYMENTS", config)
+	if err != nil && (prefix != "$JS.API" || errors.Is(nc.LastError(), nats.ErrPermissionViolation)) {
+		return nil, fmt.Errorf("--create is refused: this user may not make consumers. Start without it; an operator names the ledger in nats.ledgers and runs payctl streams apply (%w)", err)
+	}
+	return consumer, err
 }
+
+// createTimeout bounds a request that a server without the right to it does not answer.
+const createTimeout = 10 * time.Second
 
 // follow books what comes until ctx ends. A message is acknowledged only after it is on the disk: whatever
 // dies in between, it comes again, and the journal knows it.

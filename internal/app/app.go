@@ -188,7 +188,7 @@ func Load(service Service, path string, logs io.Writer) (Runtime, error) {
 func read(path string, role config.Role, now func() time.Time) (config.Config, *connectors.Registry, *config.Files, error) {
 	source, files := config.OS().Watched()
 	cfg, err := config.Load(path, source, role)
-	if role == config.RoleArchive { // which needs no secret of a provider
+	if role == config.RoleArchive || role == config.RoleNotifier { // which need no secret of a provider
 		return cfg, connectors.NewRegistry(nil), files, err
 	}
 	registry, err := cfg.Connectors(Kinds(), now) // with the problems of Load

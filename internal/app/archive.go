@@ -76,7 +76,7 @@ func ArchivePlace(cfg config.Config, readOnly bool) archive.Place {
 
 // checkArchive opens the archive's database for reading and says how far it has read.
 func checkArchive(ctx context.Context, rt Runtime) []finding {
-	if !rt.Config.Archive.Configured() || rt.role == config.RoleWorker {
+	if !rt.Config.Archive.Configured() || rt.role == config.RoleWorker || rt.role == config.RoleNotifier {
 		return nil
 	}
 	row := finding{check: "archive", state: failed, next: "see that the database runs, and that archive.file or archive.url names it"}

@@ -21,6 +21,7 @@ import (
 
 	"payonce/deploy/nats"
 	"payonce/deploy/redis"
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
@@ -30,6 +31,8 @@ type Options struct {
 	Dir       string // is made; nothing in it is overwritten
 	Upstreams []Upstream
 	Ledgers   []string
+	// Endpoints are those to which a notifier sends; with none it gets no key.
+	Endpoints []string
 	// Operators are the persons who work with payctl, by name: each has an account of its own.
 	Operators []string
 	// Hosts are the names and addresses of the servers, for their certificate.
@@ -55,6 +58,9 @@ const (
 
 // Programs are the users that every system has, each with a file clients/NAME.seed.
 var Programs = []string{"ingress", "worker", "administrator", "monitor"}
+
+// notifier is the user of the notifier, where there are endpoints.
+const notifier = "notifier"
 
 // Make makes everything. It refuses before it writes anything if a file is there already. Files can be read
 // by their owner only.
@@ -109,6 +115,11 @@ func (o Options) validate() error {
 		}
 		seen["ledger-"+name] = true
 	}
+	for i, name := range o.Endpoints {
+		if !payment.ValidProvider(name) || slices.Contains(o.Endpoints[:i], name) {
+			return fmt.Errorf(`endpoint %q must be given once, as 1 to 32 characters of a-z, 0-9 and "-"`, name)
+		}
+	}
 	for _, name := range o.Operators {
 		if !payment.ValidProvider(name) || seen["operator-"+name] {
 			return fmt.Errorf(`operator %q must be given once, as 1 to 32 characters of a-z, 0-9 and "-"`, name)
@@ -123,7 +134,7 @@ func (o Options) validate() error {
 
 // reserved says that an upstream of this name would be another's account: an upstream's account has its bare name.
 func reserved(upstream string) bool {
-	return slices.Contains(Programs, upstream) || upstream == "auditcopy" || strings.HasPrefix(upstream, "ledger-") || strings.HasPrefix(upstream, "operator-")
+	return slices.Contains(Programs, upstream) || upstream == "auditcopy" || upstream == notifier || strings.HasPrefix(upstream, "ledger-") || strings.HasPrefix(upstream, "operator-")
 }
 
 // write creates a file that must not exist.
@@ -226,12 +237,25 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		}
 		operators = append(operators, p)
 	}
+	var notifierKey string
+	var endpoints []string
+	if len(o.Endpoints) > 0 {
+		if notifierKey, err = user(files, notifier); err != nil {
+			return nil, nil, err
+		}
+	}
+	for _, name := range o.Endpoints {
+		endpoints = append(endpoints, events.EndpointConsumer(name))
+	}
 	tmpl, err := template.ParseFS(nats.Files, "third-parties.conf.tmpl")
 	if err != nil {
 		return nil, nil, err
 	}
 	var text bytes.Buffer
-	err = tmpl.Execute(&text, map[string]any{"Upstreams": upstreams, "Ledgers": ledgers, "Operators": operators})
+	err = tmpl.Execute(&text, map[string]any{
+		"Upstreams": upstreams, "Ledgers": ledgers, "Operators": operators,
+		"Notifier": notifierKey, "Endpoints": endpoints, "EndpointStreams": []string{events.StreamPayments, events.StreamEndpoints},
+	})
 	return text.Bytes(), guard, err
 }
 

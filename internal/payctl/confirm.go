@@ -147,6 +147,15 @@ func (e Env) actions(conn *admin.Conn) operator.Actions {
 	}
 }
 
+// carryOut is [operator.Actions.Each] with progress; record has the fields that all batches share.
+func (e Env) carryOut(ctx context.Context, conn *admin.Conn, record events.AuditRecord, items []events.AuditItem, unit string, act func(context.Context, *events.AuditItem) error) (map[string]int, error) {
+	shown := newProgress(e, len(items), unit)
+	defer shown.end()
+	return e.actions(conn).Each(ctx, record.Action, operator.Batch{
+		Provider: record.Provider, Who: operator.Person{Name: record.By, Why: record.Reason}, Filter: record.Filter, Items: items, Done: shown.add,
+	}, act)
+}
+
 // deciding are the actions, of which some need a second person by the configuration.
 func (e Env) deciding(cfg config.Config, conn *admin.Conn) operator.Actions {
 	a := e.actions(conn)

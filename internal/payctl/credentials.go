@@ -20,7 +20,7 @@ func credentialsCommand(env Env) *cobra.Command {
 func credentialsMakeCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "make DIR", Short: "Create nkeys, certificates and the server's files",
-		Long: `Create an nkey for each program, upstream, ledger and operator, the server's configuration with their public keys, an
+		Long: `Create an nkey for each program, upstream, ledger and operator, and with --endpoint for the notifier, the server's configuration with their public keys, an
 encryption key for the server's storage, and certificates of a new CA. In production, replace ca.pem, server.pem and
 server.key by certificates of your own CA. With --redis-host, the folder redis gets a certificate and the TLS settings
 of Redis and Sentinel.
@@ -34,9 +34,10 @@ If one of the files exists, nothing is written. Only the owner can read the file
 	redisHosts := c.Flags().StringSlice("redis-host", nil, "`NAME` or address of a Redis server or Sentinel, for its certificate; may be repeated")
 	upstreams := c.Flags().StringArray("upstream", nil, "a service that publishes commands, and its providers: `NAME=PROVIDER,…`, or NAME=* for all; may be repeated")
 	ledgers := c.Flags().StringSlice("ledger", nil, "`NAME` of a service that reads outcomes; may be repeated")
+	endpoints := c.Flags().StringSlice("endpoint", nil, "`NAME` of an endpoint of the configuration; with one, a key for the notifier is made; may be repeated")
 	operators := c.Flags().StringSlice("operator", nil, "`NAME` of a person who uses payctl, as audit records show it; may be repeated")
 	c.RunE = func(_ *cobra.Command, args []string) error {
-		o := credentials.Options{Dir: args[0], Ledgers: *ledgers, Operators: *operators, Hosts: *hosts, RedisHosts: *redisHosts, Now: env.Now()}
+		o := credentials.Options{Dir: args[0], Ledgers: *ledgers, Endpoints: *endpoints, Operators: *operators, Hosts: *hosts, RedisHosts: *redisHosts, Now: env.Now()}
 		for _, given := range *upstreams {
 			name, providers, found := strings.Cut(given, "=")
 			if !found {

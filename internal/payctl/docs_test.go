@@ -58,7 +58,7 @@ func TestDocumentedCommands(t *testing.T) {
 }
 
 var (
-	otherPrograms = regexp.MustCompile(`(?m)^(worker|ingress) .*\n`)
+	otherPrograms = regexp.MustCompile(`(?m)^(worker|ingress|notifier|echo) .*\n`)
 	sequences     = regexp.MustCompile(`--sequence \d+`)
 )
 
@@ -98,6 +98,8 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 		live(t, conn, payment.New(large), submitting, inDoubt)
 		run(t, "", with(config, by, "payment", "resolve", shop, order, "--settled", "--yes")...).expect(t, 1, "", fmt.Sprintf("request %d ", i+1))
 	}
+	withEndpoint(t, config)
+	answerTests(t, url)
 	dir = filepath.Dir(config)
 	for name, content := range map[string]string{
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,

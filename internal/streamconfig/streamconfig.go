@@ -20,5 +20,8 @@ func Of(cfg config.Config) jetstream.Config {
 	streams.AckWait, streams.OrphanAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
 	streams.Accounts = cfg.NATS.Accounts
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
+	for _, e := range cfg.SendTo() {
+		streams.Endpoints = append(streams.Endpoints, jetstream.Endpoint{Name: e.Name, Providers: e.Providers, Statuses: e.Statuses})
+	}
 	return streams
 }

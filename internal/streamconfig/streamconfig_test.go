@@ -15,6 +15,7 @@ func TestEverySettingHasAValue(t *testing.T) {
 	cfg := config.Defaults()
 	cfg.NATS.Accounts, cfg.NATS.Upstreams, cfg.NATS.Ledgers = true, []string{"shop"}, []string{"books"}
 	cfg.NATS.Replicas = 3
+	cfg.Endpoints = map[string]config.Endpoint{"shop": {EveryUpstream: true, Providers: []string{"acme"}}}
 	streams := streamconfig.Of(cfg)
 	if err := streams.Validate(); err != nil {
 		t.Error(err)
@@ -28,6 +29,9 @@ func TestEverySettingHasAValue(t *testing.T) {
 	}
 	if len(zero) > 0 {
 		t.Errorf("%q are zero", zero)
+	}
+	if e := streams.Endpoints[0]; e.Name != "shop" || !slices.Equal(e.Providers, []string{"acme"}) || len(e.Statuses) != 4 {
+		t.Errorf("%+v", e)
 	}
 	if streams.Replicas != 3 || !slices.Equal(streams.Upstreams, cfg.NATS.Upstreams) || !slices.Equal(streams.Ledgers, cfg.NATS.Ledgers) ||
 		streams.PaymentRetention != cfg.NATS.PaymentsRetention || streams.WebhookRetention != cfg.NATS.WebhooksRetention ||

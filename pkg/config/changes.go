@@ -76,6 +76,8 @@ func (c *Config) RequiresRestart(next *Config) []string {
 	differ("worker", c.Worker, next.Worker)
 	differ("archive", c.Archive, next.Archive)
 	differ("console", c.Console, next.Console)
+	differ("endpoints", c.Endpoints, next.Endpoints)
+	differ("notifier", c.Notifier, next.Notifier)
 	differ("order_prefixes", c.OrderPrefixes, next.OrderPrefixes)
 	differ("log", c.Log, next.Log)
 	differ("reload_every", c.ReloadEvery, next.ReloadEvery)

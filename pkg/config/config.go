@@ -20,6 +20,9 @@ type Config struct {
 	Worker      Worker  `yaml:"worker"`
 	Archive     Archive `yaml:"archive"`
 	Console     Console `yaml:"console"`
+	// Endpoints are the URLs to which events are sent, by name, and Notifier says how.
+	Endpoints map[string]Endpoint `yaml:"endpoints"`
+	Notifier  Notifier            `yaml:"notifier"`
 	// Providers are the accounts at payment providers, by name. At least one is needed.
 	Providers map[string]Provider `yaml:"providers"`
 	// OrderPrefixes reserves order numbers by upstream: see [payment.OrderPrefixes].
@@ -309,6 +312,7 @@ func Defaults() Config {
 		Approvals:   Approvals{Expires: day},
 		Archive:     defaultArchive(),
 		Console:     defaultConsole(),
+		Notifier:    defaultNotifier(),
 		Log:         Log{Level: "info", Format: "json"},
 		ReloadEvery: 15 * time.Second,
 	}

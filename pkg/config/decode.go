@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,6 +29,9 @@ var (
 	marginsType  = reflect.TypeFor[Margins]()
 	amountType   = reflect.TypeFor[Amount]()
 )
+
+// endpointSecrets are read by the notifier alone, so that their files need not be where other programs run.
+var endpointSecrets = regexp.MustCompile(`^endpoints\.[^.]*\.secrets(_file)?$`)
 
 // value fills v from n. A problem leaves v as it was.
 func (d decoder) value(n *yaml.Node, v reflect.Value, key string) {
@@ -88,6 +92,9 @@ func (d decoder) mapping(n *yaml.Node, v reflect.Value, key string) {
 		}
 		given[name] = true
 		base, named := strings.CutSuffix(name, fileSuffix)
+		if !d.origin.sends && endpointSecrets.MatchString(at) {
+			continue
+		}
 		if field, known := fields[name]; known {
 			d.value(value, field, at)
 		} else if field, known := fields[base]; known && named && fromFile(field.Type()) {

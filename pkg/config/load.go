@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"reflect"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -62,6 +63,7 @@ func Load(path string, source Source, roles ...Role) (Config, error) {
 	c.origin = &origin{file: path, source: source, lines: map[string]int{}}
 	found := &problems{origin: c.origin}
 	root := parse(found)
+	c.origin.sends = slices.Contains(roles, RoleNotifier)
 	if root != nil {
 		found.walk(root, "")
 		c.origin.test = environmentOf(root) == Test

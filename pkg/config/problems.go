@@ -53,6 +53,7 @@ type origin struct {
 	warnings []string
 	problems []Problem // what Load found
 	test     bool      // the environment is Test: keys of the sandbox are taken
+	sends    bool      // events are sent to endpoints, whose secrets no other program reads
 }
 
 // line returns where key is; for a key that is left out, where the mapping is that lacks it.

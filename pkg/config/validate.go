@@ -64,6 +64,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.Archive.validate(p, c.NATS.PaymentsRetention, slices.Contains(roles, RoleArchive))
 	c.Console.validate(p, c.Environment, slices.Contains(roles, RoleConsole))
 	c.validateProviders(p)
+	c.validateEndpoints(p, slices.Contains(roles, RoleNotifier))
 	c.checkInsecure(p, slices.Contains(roles, RoleWorker))
 	c.checkOwnSecrets(p)
 	p.check(c.ReloadEvery >= 0, "reload_every", "must not be negative; 0s means never")

@@ -19,7 +19,7 @@ const (
 	ActionSettle  Action = "settle"  // a payment said to have moved money
 	ActionFail    Action = "fail"    // a payment said to have moved no money
 	ActionRetry   Action = "retry"   // a payment in doubt sent once more
-	ActionReplay  Action = "replay"  // dead letters sent to where they came from
+	ActionReplay  Action = "replay"  // dead letters sent to where they came from, or events of the log to an endpoint
 	ActionDrop    Action = "drop"    // dead letters deleted
 	ActionUnmask  Action = "unmask"  // personal data looked at
 	ActionApply   Action = "apply"   // streams made or changed
@@ -28,11 +28,15 @@ const (
 	ActionSkip    Action = "skip"    // an event of the log stepped over that cannot be read
 	ActionErase   Action = "erase"   // personal data of a payment erased
 	ActionImport  Action = "import"  // a file of payouts queued
+	ActionTest    Action = "test"    // a test event sent to an endpoint
+	ActionDisable Action = "disable" // an endpoint gets no events until it is enabled
+	ActionEnable  Action = "enable"  // a disabled endpoint gets events again
+	ActionRewind  Action = "rewind"  // the consumer of a ledger set back, so that it reads the log again
 )
 
 // Actions lists all actions.
 func Actions() []Action {
-	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionImport}
+	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionImport, ActionTest, ActionDisable, ActionEnable, ActionRewind}
 }
 
 // Stage says which record of an action this is. An intent without a result was interrupted: what it names may be done or

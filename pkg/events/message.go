@@ -40,6 +40,7 @@ const (
 	DeadHostile         DeadReason = "hostile_header"   // a header orders the broker to remove, hold back or forge messages
 	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker stopped delivering it: a consumer was given a limit
 	DeadTerminated      DeadReason = "terminated"       // it was terminated manually
+	DeadEndpoint        DeadReason = "endpoint_failed"  // an endpoint did not take the event in all the time of its attempts
 )
 
 // Record is one event of a payment as it is in the log.

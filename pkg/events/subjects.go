@@ -156,6 +156,9 @@ func SubjectStatus(subject string) (payment.Status, bool) {
 // SubjectRef returns the payment that a subject names, and whether it names one.
 func SubjectRef(subject string) (payment.Ref, bool) {
 	tokens := strings.Split(subject, ".")
+	if e, ok := ParseEndpointEvent(subject); ok {
+		return e.Ref, true
+	}
 	if len(tokens) == 3 && tokens[0] == "parked" || len(tokens) == 4 && tokens[0] != "parked" {
 		ref := payment.Ref{Provider: tokens[len(tokens)-2], Order: tokens[len(tokens)-1]}
 		if ref.Validate() == nil {

@@ -56,6 +56,11 @@ func (b Batch) record(action events.Action) events.AuditRecord {
 // says so.
 type do func(ctx context.Context, item *events.AuditItem) error
 
+// Each carries out an action that has no method of its own: act acts on one item and sets its result. Else it is as [Actions.Cancel].
+func (a Actions) Each(ctx context.Context, action events.Action, b Batch, act func(ctx context.Context, item *events.AuditItem) error) (map[string]int, error) {
+	return a.each(ctx, action, b, act)
+}
+
 // each applies an action to all items, in parts with a pair of records each. It returns how many items came to each result.
 // When ctx ends, the current part is finished.
 func (a Actions) each(ctx context.Context, action events.Action, b Batch, act do) (map[string]int, error) {

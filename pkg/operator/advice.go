@@ -126,5 +126,6 @@ var ofDeadLetters = map[events.DeadReason]string{
 	events.DeadUnexplained:     "ask the provider what it means: it may report a payment; record what you find, then drop this one",
 	events.DeadHostile:         "the message has headers that give the broker orders: find out which key published it and revoke it; replay only what you have verified",
 	events.DeadMaxDeliveries:   "a consumer was given a delivery limit: check `payctl streams diff`, correct it, then replay",
+	events.DeadEndpoint:        "the endpoint must work again: see `payctl endpoints test`; then replay",
 	events.DeadTerminated:      "it was terminated manually: find out who did it and why, then replay",
 }

@@ -58,6 +58,10 @@ var rules = []rule{
 		reason: "the archive reads the log by a port and decides nothing",
 	},
 	{
+		of: []string{"pkg/endpoints"}, ban: []string{nats, goRedis, jetstream, "pkg/worker/...", "pkg/connectors/...", "pkg/ingress/...", "pkg/config"},
+		reason: "what opens connections to hosts that others choose knows no provider, no store and no broker",
+	},
+	{
 		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},
 		reason: "the rules about money build and are tested without a broker, a store, a provider or a file format",
 	},

@@ -62,7 +62,7 @@ Written by a test; do not edit. Each line is tried on servers with the shipped f
 		case "worker":
 			keysRow(&b, "without effect: the answer to a request, what a consumer delivers, or a schedule is to go to", workerTargets)
 		}
-		if !slices.Contains([]string{"monitor", "upstream-game"}, user) {
+		if !slices.Contains([]string{"monitor", "upstream-game", "notifier"}, user) {
 			keysRow(&b, "refused: the answer to a request is to acknowledge another's message", []string{"$JS.ACK…"})
 		}
 	}

@@ -138,7 +138,7 @@ func (b *booked) UnmarshalJSON(data []byte) error {
 // journal returns the whole lines of the journal.
 func (n javascript) journal() (all []booked) {
 	n.t.Helper()
-	text, err := os.ReadFile(filepath.Join(n.dir, "ledger.jsonl"))
+	text, err := os.ReadFile(filepath.Join(n.dir, "ledger-node.jsonl"))
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		n.t.Fatal(err)
 	}

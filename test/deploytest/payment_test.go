@@ -31,12 +31,13 @@ type system struct {
 	*testenv.System
 	stopWorker func() // and wait for its end
 	logs       *testenv.Logs
+	receiver   *receiver // the endpoint "shop"
 }
 
 func newSystem(t *testing.T, b broker) *system {
 	t.Helper()
 	at := testenv.Addresses{NATS: b.urls(), Redis: miniredis.RunT(t).Addr()}
-	return &system{broker: b, logs: testenv.NewLogs(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
+	return &system{broker: b, logs: testenv.NewLogs(t), receiver: newReceiver(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
 		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
 	})}
 }
@@ -46,12 +47,14 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	t.Helper()
 	s := newSystem(t, b)
 	configs := map[string]string{}
-	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress"} {
+	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress", "notifier"} {
 		configs[user] = s.config(t, s.Config, user, replicas)
+		s.receiver.configure(t, configs[user])
 	}
 	s.wantPayctl(t, "administrator", payctl.ExitOK, "INTAKE-shop: missing", "streams", "apply")
 	s.stopWorker = s.run(t, app.Worker(), configs["worker"])
 	s.run(t, app.Ingress(), configs["ingress"])
+	s.run(t, app.Notifier(), configs["notifier"])
 	return s
 }
 
@@ -181,6 +184,8 @@ func (s *system) pay(t *testing.T) {
 func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
+	toldByNotifier(t, s)
+	booksLost(t, s)
 	howItStands(t, s)
 	steppedOver(t, s)
 	contested(t, s)
@@ -199,6 +204,8 @@ func TestPaymentOnOneServer(t *testing.T) {
 func TestPaymentOnACluster(t *testing.T) {
 	s := startSystem(t, startBroker(t, "cluster.conf", "nats-1", "nats-2", "nats-3"), 3)
 	s.pay(t)
+	toldByNotifier(t, s)
+	booksLost(t, s)
 	attack(t, s)
 	stolenWorker(t, s)
 	stolenAcks(t, s)

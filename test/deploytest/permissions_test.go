@@ -227,6 +227,35 @@ var attempts = []attempt{
 	{"upstream-game", "publish", "deposit.requested.diamondpay-tw.X", true},
 	{"upstream-game", "publish", "deposit.requested.teemopay-kr.X", false},
 
+	{"notifier", "publish", "endpoint.waiting.shop.teemopay-kr.X.1", true},
+	{"notifier", "publish", "deadletter.endpoints.teemopay-kr", true},
+	{"notifier", "publish", "$JS.API.CONSUMER.INFO.PAYMENTS.endpoint-shop", true},
+	{"notifier", "publish", "$JS.API.CONSUMER.MSG.NEXT.ENDPOINTS.endpoint-shop", true},
+	{"notifier", "publish", "$JS.API.CONSUMER.INFO.PAYMENTS.endpoint-other", false},
+	{"notifier", "publish", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.ledger-books", false},
+	{"notifier", "publish", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.endpoint-other", false},
+	{"notifier", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"notifier", "publish", "$JS.API.CONSUMER.CREATE.ENDPOINTS.endpoint-shop", false},
+	{"notifier", "publish", "$JS.API.CONSUMER.PAUSE.ENDPOINTS.endpoint-shop", false},
+	{"notifier", "publish", "$JS.API.STREAM.PURGE.ENDPOINTS", false},
+	{"notifier", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.>", false},
+	{"notifier", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", false},
+	{"notifier", "publish", "endpoint.due.shop.teemopay-kr.X.1", false},
+	{"notifier", "publish", "payment.settled.teemopay-kr.X", false},
+	{"notifier", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"notifier", "publish", "deadletter.commands.teemopay-kr", false},
+	{"notifier", "publish", "operator.test.unknown.-", false},
+	{"notifier", "subscribe", "_INBOX.notifier.x", true},
+	{"notifier", "subscribe", "_INBOX.payctl.>", false},
+	{"notifier", "subscribe", "payment.>", false},
+	{"operator-kim", "publish", "endpoint.due.shop.teemopay-kr.X.1", true},
+	{"operator-kim", "publish", "endpoint.test.shop", true},
+	{"operator-kim", "publish", "$JS.API.CONSUMER.PAUSE.ENDPOINTS.endpoint-shop", true},
+	{"operator-kim", "publish", "endpoint.waiting.shop.teemopay-kr.X.1", false},
+	{"operator-kim", "subscribe", "endpoint.test.*", false},
+	{"worker", "publish", "endpoint.due.shop.teemopay-kr.X.1", false},
+	{"ingress", "publish", "endpoint.due.shop.teemopay-kr.X.1", false},
+
 	{"ledger-books", "publish", "PAYONCE.CONSUMER.INFO.PAYMENTS.ledger-books", true},
 	{"ledger-books", "publish", "PAYONCE.CONSUMER.INFO.PAYMENTS.ledger-other", false},
 	{"ledger-books", "publish", "PAYONCE.CONSUMER.CREATE.PAYMENTS.mine", false},
@@ -274,7 +303,7 @@ var forEverybody = []struct {
 // everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
 func everyAttempt() []attempt {
 	all := slices.Clone(attempts)
-	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
+	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "notifier", "administrator"} {
 		for _, a := range forEverybody {
 			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
 				continue

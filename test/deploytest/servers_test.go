@@ -53,7 +53,7 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 	t.Helper()
 	b := broker{dir: t.TempDir()}
 	if err := credentials.Make(credentials.Options{
-		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{statement}, Operators: []string{"kim", "lee"},
+		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{statement}, Endpoints: []string{"shop"}, Operators: []string{"kim", "lee"},
 		Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
 	}); err != nil {
 		t.Fatal(err)
@@ -126,7 +126,7 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 	switch user {
 	case "operator-kim", "operator-lee", "administrator":
 		options = append(options, nats.CustomInboxPrefix("_INBOX.payctl"))
-	case "ingress", "worker", "monitor":
+	case "ingress", "worker", "monitor", "notifier":
 		options = append(options, nats.CustomInboxPrefix("_INBOX."+user))
 	}
 	var nc *nats.Conn

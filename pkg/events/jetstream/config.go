@@ -54,6 +54,8 @@ type Config struct {
 	// Ledgers that read outcomes by NATS without rights of their own: each has a durable consumer that is
 	// made for it, see LedgerConsumer of package admin.
 	Ledgers []string
+	// Endpoints to which a notifier sends events: each has durable consumers of its own.
+	Endpoints []Endpoint
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
 	// send an in-progress acknowledgement every third of it.

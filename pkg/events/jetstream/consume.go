@@ -109,6 +109,7 @@ type consumer struct {
 	conn     *Conn
 	stream   string
 	config   njs.ConsumerConfig
+	given    bool // an administrator makes it, and this process may not
 	handler  queue.Handler
 	slots    chan struct{} // a token for each free slot
 	jobs     chan job      // messages in flight that no goroutine has taken yet
@@ -120,6 +121,11 @@ type consumer struct {
 }
 
 func (c *Conn) consume(ctx context.Context, stream string, slots int, handler queue.Handler, config njs.ConsumerConfig) error {
+	return c.consumeAs(ctx, stream, slots, handler, config, false)
+}
+
+// consumeAs is consume, by a consumer that must exist if given is true.
+func (c *Conn) consumeAs(ctx context.Context, stream string, slots int, handler queue.Handler, config njs.ConsumerConfig, given bool) error {
 	if slots < 1 || slots > config.MaxAckPending {
 		return fmt.Errorf("consume %s: slots must be 1 to %d, not %d", config.Durable, config.MaxAckPending, slots)
 	}
@@ -131,7 +137,7 @@ func (c *Conn) consume(ctx context.Context, stream string, slots int, handler qu
 	defer cancel(nil)
 	defer context.AfterFunc(c.broker.Stopping, func() { cancel(ErrClosed) })()
 
-	s := &consumer{conn: c, stream: stream, config: config, handler: handler, slots: make(chan struct{}, slots), jobs: make(chan job, slots)}
+	s := &consumer{conn: c, stream: stream, config: config, given: given, handler: handler, slots: make(chan struct{}, slots), jobs: make(chan job, slots)}
 	s.release(slots)
 	c.track(s, true)
 	defer c.track(s, false)
@@ -251,6 +257,10 @@ func (s *consumer) release(n int) {
 
 // ensure creates the durable consumer or brings it to the configuration. One that fits is left alone.
 func (s *consumer) ensure(ctx context.Context) error {
+	if s.given {
+		_, err := s.conn.broker.JS.Consumer(ctx, s.stream, s.config.Durable)
+		return err
+	}
 	_, err := s.conn.broker.JS.CreateOrUpdateConsumer(ctx, s.stream, s.config)
 	return err
 }

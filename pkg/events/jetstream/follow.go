@@ -112,12 +112,26 @@ func (c *Conn) LogBounds(ctx context.Context) (events.LogBounds, error) {
 // ReadLog gives each event of the log from a sequence on to each, oldest first, until there is no more, each says so, or it
 // fails. It needs no consumer.
 func (c *Conn) ReadLog(ctx context.Context, from uint64, each func(events.Message) (more bool, err error)) error {
-	return c.readLog(ctx, logRead{Sequence: max(from, 1), Subject: "payment.>"}, func(e logEvent) (bool, error) {
+	return c.readLog(ctx, logRead{Sequence: max(from, 1), Subject: "payment.>"}, asMessage(each))
+}
+
+// ReadEvents is ReadLog for the events under a subject, which can have wildcards, from a time on.
+func (c *Conn) ReadEvents(ctx context.Context, subject string, from time.Time, each func(events.Message) (more bool, err error)) error {
+	request := logRead{Subject: subject}
+	if request.From = &from; from.IsZero() {
+		request.From, request.Sequence = nil, 1
+	}
+	return c.readLog(ctx, request, asMessage(each))
+}
+
+// asMessage leaves out what the server adds.
+func asMessage(each func(events.Message) (bool, error)) func(logEvent) (bool, error) {
+	return func(e logEvent) (bool, error) {
 		for _, name := range readHeaders {
 			delete(e.header, name)
 		}
 		return each(events.Message{Subject: e.subject, Header: e.header, Data: e.data, Sequence: e.sequence, StoredAt: e.at.UTC()})
-	})
+	}
 }
 
 // readHeaders are what the server adds to an event that is read without a consumer.

@@ -164,6 +164,9 @@ func parkingPlace(d *delivery) (subject string, ok bool) {
 	case named && d.Stream == events.StreamWebhooks:
 		digest := sha256.Sum256(d.Message.Data)
 		return events.WaitingSubject(ref, hex.EncodeToString(digest[:8])), true
+	case d.Stream == events.StreamEndpoints:
+		e, ok := events.ParseEndpointEvent(d.Message.Subject)
+		return e.Waiting(), ok
 	}
 	return "", false
 }

@@ -20,8 +20,23 @@ import (
 // ledger may not make consumers itself: the definition of one can make the server write to any subject.
 func LedgerConsumer(ledger string) string { return "ledger-" + ledger }
 
-// maxWaiting is the server's default of open pull requests; written out so that a difference shows.
-const maxWaiting = 512
+// madeConsumer is a consumer that is made together with the streams.
+type madeConsumer struct {
+	stream string
+	config njs.ConsumerConfig
+}
+
+// madeConsumers are those of ledgers and of endpoints.
+func madeConsumers(c jetstream.Config) []madeConsumer {
+	var all []madeConsumer
+	for _, config := range ledgerConsumers(c) {
+		all = append(all, madeConsumer{events.StreamPayments, config})
+	}
+	for _, of := range jetstream.EndpointConsumers(c) {
+		all = append(all, madeConsumer{of.Stream, of.Config})
+	}
+	return all
+}
 
 func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
 	var all []njs.ConsumerConfig
@@ -30,7 +45,7 @@ func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
 		config := njs.ConsumerConfig{
 			Name: name, Durable: name, Description: "Outcomes for the ledger " + ledger,
 			DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy, AckWait: c.AckWait,
-			MaxDeliver: -1, MaxAckPending: c.MaxAckPending, MaxWaiting: maxWaiting,
+			MaxDeliver: -1, MaxAckPending: c.MaxAckPending, MaxWaiting: jetstream.MaxWaiting,
 		}
 		for _, status := range []payment.Status{payment.Settled, payment.Failed, payment.Reversed, payment.Conflict} {
 			config.FilterSubjects = append(config.FilterSubjects, "payment."+string(status)+".>")
@@ -40,7 +55,7 @@ func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
 	return all
 }
 
-// EnsureStreams creates the streams and the ledgers' consumers that are missing. It leaves those that
+// EnsureStreams creates the streams and the consumers of ledgers and endpoints that are missing. It leaves those that
 // exist as they are, and returns a [*MismatchError] when they differ from their definition.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
 	if _, err := c.ApplyStreams(ctx, false); err != nil {
@@ -56,7 +71,7 @@ func (c *Conn) EnsureStreams(ctx context.Context) error {
 	return nil
 }
 
-// ApplyStreams creates the streams and the ledgers' consumers that are missing. With update it also
+// ApplyStreams creates the streams and the consumers of ledgers and endpoints that are missing. With update it also
 // changes those that differ, if all differences can be changed without losing or refusing anything; if
 // one cannot, it changes nothing and returns a [*MismatchError] with those. It returns what it did, also
 // beside an error.
@@ -80,12 +95,12 @@ func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference
 			return done, err
 		}
 	}
-	for _, want := range ledgerConsumers(c.cfg) {
+	for _, want := range madeConsumers(c.cfg) {
 		put := func(ctx context.Context) error {
-			_, err := c.broker.JS.CreateOrUpdateConsumer(ctx, events.StreamPayments, want)
+			_, err := c.broker.JS.CreateOrUpdateConsumer(ctx, want.stream, want.config)
 			return err
 		}
-		found, err := c.apply(ctx, differences, Difference{Stream: events.StreamPayments, Consumer: want.Durable}, update, put, put)
+		found, err := c.apply(ctx, differences, Difference{Stream: want.stream, Consumer: want.config.Durable}, update, put, put)
 		done = append(done, found...)
 		if err != nil {
 			return done, err

@@ -11,11 +11,9 @@ import (
 	"strings"
 
 	njs "github.com/nats-io/nats.go/jetstream"
-
-	"payonce/pkg/events"
 )
 
-// Difference is one field of a stream, or of a ledger's consumer, that is not as it is defined. Values are
+// Difference is one field of a stream, or of the consumer of a ledger or an endpoint, that is not as it is defined. Values are
 // JSON.
 type Difference struct {
 	Stream   string
@@ -54,7 +52,7 @@ func (e *MismatchError) Error() string {
 	return "streams differ from their definition: " + strings.Join(lines, "; ")
 }
 
-// CheckStreams compares every field of the streams and of the ledgers' consumers with the definition and
+// CheckStreams compares every field of the streams and of the consumers of ledgers and endpoints with the definition and
 // changes nothing.
 func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 	var differences []Difference
@@ -65,8 +63,8 @@ func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 		}
 		differences = append(differences, found...)
 	}
-	for _, want := range ledgerConsumers(c.cfg) {
-		found, err := c.checkConsumer(ctx, events.StreamPayments, want)
+	for _, want := range madeConsumers(c.cfg) {
+		found, err := c.checkConsumer(ctx, want.stream, want.config)
 		if err != nil {
 			return nil, err
 		}
@@ -110,6 +108,7 @@ func (c *Conn) checkConsumer(ctx context.Context, stream string, want njs.Consum
 		return nil, fmt.Errorf("check %s: %w", of.Name(), err)
 	}
 	have := consumer.CachedInfo().Config
+	have.PauseUntil = nil // an endpoint that an operator disabled
 	want.Metadata, have.Metadata = ownMetadata(want.Metadata), ownMetadata(have.Metadata)
 	found, err := compare(of, want, have)
 	if err != nil {

@@ -79,6 +79,10 @@ func (c *Conn) sendAgain(ctx context.Context, l events.DeadLetter) error {
 		return c.broker.Publish(ctx, broker.NewMessage(ctx, out, id))
 	case l.Stream == events.StreamWebhooks && named && strings.HasPrefix(m.Subject, events.WebhookType+"."):
 		return c.PublishWebhook(ctx, out, id)
+	case l.Stream == events.StreamEndpoints && named:
+		delete(out.Header, events.HeaderAttempts) // all its attempts begin again
+		delete(out.Header, events.HeaderFirstAttempt)
+		return c.broker.Publish(ctx, broker.NewMessage(ctx, out, id))
 	}
 	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, events.ErrNoPlace)
 }

@@ -61,6 +61,9 @@ func streamConfigs(c jetstream.Config) []njs.StreamConfig {
 	}
 	audit.DenyDelete, audit.DenyPurge = true, true
 	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit, actions, refusedStream(c), heartbeatStream(c)}
+	if len(c.Endpoints) > 0 {
+		all = append(all, endpointStream(c))
+	}
 	for _, upstream := range c.Upstreams {
 		all = append(all, intakeStream(c, upstream))
 	}
@@ -90,6 +93,15 @@ func ingressStream(c jetstream.Config) njs.StreamConfig {
 		stream.Subjects = append(stream.Subjects, events.IntakeSubject(events.IngressIntake, subject))
 	}
 	stream.MaxBytes = maxIngressBytes
+	return stream
+}
+
+// endpointStream holds events until their next attempt. As for COMMANDS, schedules need rollups and exclude DiscardNew, and nothing
+// is discarded because there is no limit.
+func endpointStream(c jetstream.Config) njs.StreamConfig {
+	stream := baseStream(c, events.StreamEndpoints, "Events that an endpoint did not take, until the next attempt",
+		events.EndpointDueFilter("*"), events.EndpointWaitingFilter("*"))
+	stream.Retention, stream.AllowMsgSchedules, stream.AllowRollup, stream.Discard = njs.WorkQueuePolicy, true, true, njs.DiscardOld
 	return stream
 }
 

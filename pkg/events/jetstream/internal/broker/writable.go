@@ -219,6 +219,8 @@ func streamOf(subject string) string {
 		return events.StreamAudit
 	case "action":
 		return events.StreamActions
+	case "endpoint":
+		return events.StreamEndpoints
 	}
 	if subject == events.ProbeSubject(events.StreamWebhooks) {
 		return events.StreamWebhooks

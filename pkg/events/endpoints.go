@@ -1,0 +1,108 @@
+package events
+
+import (
+	"encoding/json"
+	"strconv"
+	"strings"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// StreamEndpoints holds events of payments that an endpoint did not take, until their next attempt. It exists where endpoints
+// are configured.
+const StreamEndpoints = "ENDPOINTS"
+
+// Headers of an event in [StreamEndpoints].
+const (
+	HeaderAttempts     = "Payonce-Attempts"      // how often it was sent to the endpoint
+	HeaderFirstAttempt = "Payonce-First-Attempt" // when for the first time, RFC 3339
+)
+
+// EndpointDeadLetters matches the dead letters of all endpoints.
+const EndpointDeadLetters = "deadletter.endpoints.*"
+
+// EndpointConsumer is the durable consumer of an endpoint, in PAYMENTS and in ENDPOINTS.
+func EndpointConsumer(endpoint string) string { return "endpoint-" + endpoint }
+
+// EndpointEvent is an event of the log on its way to an endpoint.
+type EndpointEvent struct {
+	Endpoint string
+	payment.Ref
+	Sequence uint64 // in PAYMENTS
+}
+
+// The second tokens of the subjects of ENDPOINTS.
+const (
+	endpoint        = "endpoint"
+	endpointDue     = "due"
+	endpointWaiting = "waiting"
+)
+
+// Due is where the event waits to be sent, e.g. "endpoint.due.shop.teemopay-kr.D-1.4711".
+func (e EndpointEvent) Due() string { return e.subject(endpointDue) }
+
+// Waiting is where the broker holds the event until its next attempt.
+func (e EndpointEvent) Waiting() string { return e.subject(endpointWaiting) }
+
+func (e EndpointEvent) subject(where string) string {
+	return join(endpoint, where, e.Endpoint, e.Provider, e.Order, strconv.FormatUint(e.Sequence, 10))
+}
+
+// EndpointDueFilter matches the events that wait to be sent to an endpoint, "*" for any.
+func EndpointDueFilter(name string) string { return join(endpoint, endpointDue, name, "*", "*", "*") }
+
+// EndpointWaitingFilter matches the events that the broker holds for an endpoint, "*" for any.
+func EndpointWaitingFilter(name string) string {
+	return join(endpoint, endpointWaiting, name, "*", "*", "*")
+}
+
+// ParseEndpointEvent reads a subject of ENDPOINTS.
+func ParseEndpointEvent(subject string) (EndpointEvent, bool) {
+	tokens := strings.Split(subject, ".")
+	if len(tokens) != 6 || tokens[0] != endpoint || tokens[1] != endpointDue && tokens[1] != endpointWaiting {
+		return EndpointEvent{}, false
+	}
+	sequence, err := strconv.ParseUint(tokens[5], 10, 64)
+	e := EndpointEvent{Endpoint: tokens[2], Ref: payment.Ref{Provider: tokens[3], Order: tokens[4]}, Sequence: sequence}
+	return e, err == nil && payment.ValidProvider(e.Endpoint) && e.Ref.Validate() == nil
+}
+
+// EndpointAttempts returns how often a message was sent to its endpoint, and when for the first time: zero for an event that
+// comes from the log.
+func EndpointAttempts(h Header) (attempts int, first time.Time) {
+	attempts, err := strconv.Atoi(h.Get(HeaderAttempts))
+	if err != nil || attempts < 0 {
+		attempts = 0
+	}
+	first, err = time.Parse(time.RFC3339Nano, h.Get(HeaderFirstAttempt))
+	if err != nil {
+		return attempts, time.Time{}
+	}
+	return attempts, first
+}
+
+// EndpointTestSubject is where payctl asks a notifier to send a test event to an endpoint, "*" for any.
+func EndpointTestSubject(name string) string { return join(endpoint, "test", name) }
+
+// EndpointTest is what came of a test event. The JSON is on the wire and only ever added to.
+type EndpointTest struct {
+	ID        string  `json:"id"` // its webhook-id
+	Delivered bool    `json:"delivered"`
+	Status    int     `json:"status,omitempty"`  // of HTTP; 0 where there was no answer
+	Problem   string  `json:"problem,omitempty"` // why it was not delivered
+	Seconds   float64 `json:"seconds"`           // how long the request took
+}
+
+// EndpointTestType is the CloudEvents type of a test event.
+const EndpointTestType = "endpoint.test"
+
+// EncodeEndpointTest returns a test event. Its data is {"test":true,"endpoint":"shop"}: no payment has these fields.
+func EncodeEndpointTest(name, id string, at time.Time) Outgoing {
+	data, _ := json.Marshal(struct {
+		Test     bool   `json:"test"`
+		Endpoint string `json:"endpoint"`
+	}{true, name}) // no error: a bool and a string
+	attributes := Attributes{ID: id, Source: Source, Type: EndpointTestType, Subject: name, Time: at, ContentType: contentJSON}
+	return Outgoing{Header: attributes.header(), Data: data}
+}
