@@ -201,7 +201,7 @@ func doToDeadLetter(ctx context.Context, conn *admin.Conn, what events.Action, i
 		item.Result, err = gone, nil
 	case errors.Is(err, admin.ErrTruncated):
 		item.Result, err = "skipped: the message was too big and was stored in part", nil
-	case errors.Is(err, admin.ErrNoPlace):
+	case errors.Is(err, admin.ErrNoSubject):
 		item.Result, err = "skipped: its original subject is unknown", nil
 	}
 	return err

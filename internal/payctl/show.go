@@ -65,21 +65,21 @@ The payment page or account that the customer got is personal data: --unmask sho
 	return parent
 }
 
-// place says where the command of an order is.
-type place string
+// commandState says where the command of an order is.
+type commandState string
 
-// The places.
+// The states of a command.
 const (
-	inQueue place = "queued" // waits, or is in work
-	parked  place = "parked" // held by the broker until a time
-	nowhere place = "none"   // has left the queue
+	inQueue commandState = "queued" // waits, or is in work
+	parked  commandState = "parked" // held by the broker until a time
+	nowhere commandState = "none"   // has left the queue
 )
 
 // timeline is a payment and how it came to its status.
 type timeline struct {
 	payment.Ref
 	Payment payment.Payment `json:"payment"`
-	Command place           `json:"command"`
+	Command commandState    `json:"command"`
 	// Next is what a person does about it, in words that may change.
 	Next string `json:"next"`
 	// Due is when the command that is parked comes back: a payment in doubt is then looked up.
@@ -169,7 +169,7 @@ func tell(ctx context.Context, conn *admin.Conn, ref payment.Ref) (timeline, err
 		return timeline{}, err
 	}
 	if queued, err := conn.QueuedCommand(ctx, ref); err == nil {
-		s.Command, s.QueuedAt = placeOf(queued), queued.StoredAt
+		s.Command, s.QueuedAt = commandStateOf(queued), queued.StoredAt
 		if len(records) == 0 {
 			s.Payment = asQueued(queued, ref)
 			s.Next = operator.Next(s.Payment)
@@ -226,7 +226,7 @@ func due(ctx context.Context, conn *admin.Conn, ref payment.Ref) (time.Time, err
 	return held.Due, err
 }
 
-func placeOf(m events.Message) place {
+func commandStateOf(m events.Message) commandState {
 	if _, waits := events.SubjectOperation(m.Subject); waits {
 		return inQueue
 	}

@@ -16,8 +16,8 @@ import (
 // HeaderReplayOf, on a message that a person sent again, is the sequence of its dead letter.
 const HeaderReplayOf = "Payonce-Replay-Of"
 
-// ErrNoPlace says that a dead letter does not name a place to send it to.
-var ErrNoPlace = errors.New("not a subject to publish to")
+// ErrNoSubject says that a dead letter does not name a subject to send it to.
+var ErrNoSubject = errors.New("not a subject to publish to")
 
 // ErrTruncated says that only a part of a message was kept, because it was too big to be worked.
 var ErrTruncated = errors.New("only a part of the message was stored")
@@ -89,7 +89,7 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 	case l.Stream == events.StreamWebhooks && named && strings.HasPrefix(m.Subject, events.WebhookType+"."):
 		return c.PublishWebhook(ctx, out, id)
 	}
-	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, ErrNoPlace)
+	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, ErrNoSubject)
 }
 
 // DropDeadLetter deletes a dead letter. One that is gone already is no error.
