@@ -19,7 +19,9 @@ WAITING  := payonce/pkg/payment,payonce/pkg/events,payonce/pkg/events/jetstream/
 READING  := payonce/pkg/connectors,payonce/pkg/connectors/...
 COVERED  := $(WAITING),$(READING)
 
-# Packages whose long tests of one goroutine do all their cases only without the race detector, see test/race.
+# Packages whose long tests of one goroutine do all their cases only without the race detector, see test/race. Those of PAGES
+# only read the repository's files.
+PAGES    := ./test/archtest ./test/docstest
 WHOLE    := ./pkg/connectors/... ./pkg/events ./pkg/worker
 
 # The race detector needs a C compiler. Where there is none, tests run without it and say so.
@@ -67,8 +69,9 @@ test: ## run all tests with the race detector, the long ones also without, and c
 	@command -v redis-server >/dev/null || [ "$$REQUIRE_SERVICES" = 1 ] || \
 		echo "note: redis-server is not installed; tests on real Redis servers are left out (apt-get install redis-server)"
 	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
-	$(GO) test -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=set -coverpkg=$(READING) -coverprofile=coverage.whole.out $(WHOLE)
-	$(GO) test $(RACE) -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverpkg=$(WAITING) -coverprofile=coverage.out ./...
+	$(GO) test -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=set -coverpkg=$(READING) -coverprofile=coverage.whole.out $(WHOLE) $(PAGES)
+	$(GO) test $(RACE) -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverpkg=$(WAITING) -coverprofile=coverage.out \
+		$$($(GO) list ./... | grep -v $(PAGES:./%=-e /%))
 	@tail -n +2 coverage.whole.out >>coverage.out && rm coverage.whole.out
 	@awk -v covered="$(COVERED)" "$$COVERAGE" coverage.out
 	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"

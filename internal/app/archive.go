@@ -33,7 +33,7 @@ func runArchive(ctx context.Context, rt Runtime, ready func(string)) error {
 			return conn.FollowLog(ctx, rt.Config.Archive.Consumer)
 		},
 		Open: func(ctx context.Context) (*archive.Store, error) {
-			return archive.Open(ctx, ArchivePlace(rt.Config, false))
+			return archive.Open(ctx, ArchiveLocation(rt.Config, false))
 		},
 	})
 	if err != nil {
@@ -69,9 +69,9 @@ func tryLog(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	return conn, nil
 }
 
-// ArchivePlace says where the archive's database is.
-func ArchivePlace(cfg config.Config, readOnly bool) archive.Place {
-	return archive.Place{File: cfg.Archive.File, URL: cfg.Archive.URL, Schema: cfg.Archive.Schema, ReadOnly: readOnly}
+// ArchiveLocation says where the archive's database is.
+func ArchiveLocation(cfg config.Config, readOnly bool) archive.Location {
+	return archive.Location{File: cfg.Archive.File, URL: cfg.Archive.URL, Schema: cfg.Archive.Schema, ReadOnly: readOnly}
 }
 
 // checkArchive opens the archive's database for reading and says how far it has read.
@@ -82,7 +82,7 @@ func checkArchive(ctx context.Context, rt Runtime) []finding {
 	row := finding{check: "archive", state: failed, next: "see that the database runs, and that archive.file or archive.url names it"}
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
-	store, err := archive.Open(ctx, ArchivePlace(rt.Config, true))
+	store, err := archive.Open(ctx, ArchiveLocation(rt.Config, true))
 	if err != nil {
 		row.result = err.Error()
 		if rt.role == config.RoleArchive {

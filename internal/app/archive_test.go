@@ -75,7 +75,7 @@ func TestArchiveProgram(t *testing.T) {
 	if err := <-b.ended; err != nil {
 		t.Error(err)
 	}
-	s, err := archive.Open(t.Context(), archive.Place{File: b.archive, ReadOnly: true})
+	s, err := archive.Open(t.Context(), archive.Location{File: b.archive, ReadOnly: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +131,7 @@ func TestArchiveWithItsUserOfNATS(t *testing.T) {
 	if _, err := maker.Append(t.Context(), failed, 0); err != nil {
 		t.Fatal(err)
 	}
-	store, err := archive.Open(t.Context(), archive.Place{File: filepath.Join(t.TempDir(), "archive.db")})
+	store, err := archive.Open(t.Context(), archive.Location{File: filepath.Join(t.TempDir(), "archive.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,13 +19,13 @@ func newSearch(cfg config.Config, conn *jetstream.Conn) (find ingress.Search, cl
 	if !cfg.Archive.Configured() {
 		return search.Log{Source: conn, Events: logEvents}, func() {}
 	}
-	s := &openedArchive{place: ArchivePlace(cfg, true)}
+	s := &openedArchive{location: ArchiveLocation(cfg, true)}
 	return s, s.close
 }
 
 // openedArchive is an archive that is opened by the first search, so that an ingress starts without it.
 type openedArchive struct {
-	place archive.Place
+	location archive.Location
 
 	mu    sync.Mutex
 	store *archive.Store
@@ -45,7 +45,7 @@ func (s *openedArchive) open(ctx context.Context) (*archive.Store, error) {
 	if s.store != nil {
 		return s.store, nil
 	}
-	store, err := archive.Open(ctx, s.place)
+	store, err := archive.Open(ctx, s.location)
 	if err == nil {
 		s.store = store
 	}

@@ -28,7 +28,7 @@ func openArchive(ctx context.Context, cfg config.Config, readOnly bool) (*archiv
 	if !cfg.Archive.Configured() {
 		return nil, usagef("the configuration has no archive: set archive.file or archive.url")
 	}
-	return archive.Open(ctx, app.ArchivePlace(cfg, readOnly))
+	return archive.Open(ctx, app.ArchiveLocation(cfg, readOnly))
 }
 
 // withArchive connects to NATS and opens the archive.

@@ -18,24 +18,24 @@ import (
 )
 
 // archived adds an archive to a configuration.
-func archived(t *testing.T, config string) (place archive.Place) {
+func archived(t *testing.T, config string) (location archive.Location) {
 	t.Helper()
-	place = archive.Place{File: filepath.Join(t.TempDir(), "archive.db")}
+	location = archive.Location{File: filepath.Join(t.TempDir(), "archive.db")}
 	text, err := os.ReadFile(config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text = append(text, []byte("archive: {file: "+place.File+", customer_field: customer_id}\n")...)
+	text = append(text, []byte("archive: {file: "+location.File+", customer_field: customer_id}\n")...)
 	if err := os.WriteFile(config, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return place
+	return location
 }
 
 // copyLog stores the log in the archive.
-func copyLog(t *testing.T, conn *admin.Conn, place archive.Place) {
+func copyLog(t *testing.T, conn *admin.Conn, location archive.Location) {
 	t.Helper()
-	s, err := archive.Open(bounded(t), place)
+	s, err := archive.Open(bounded(t), location)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +99,9 @@ func TestArchiveCommands(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
 	run(t, "", "archive", "status", "--config", config).expect(t, 2, "", "the configuration has no archive")
-	place := archived(t, config)
+	location := archived(t, config)
 	live(t, conn, payment.New(command("A-1")), submitting, withReference, paidOut)
-	copyLog(t, conn, place)
+	copyLog(t, conn, location)
 	live(t, conn, payment.New(command("A-2")), submitting)
 	run(t, "", "archive", "status", "--config", config).expect(t, 0, "not read yet 1", "")
 	run(t, "", "archive", "verify", "--config", config).expect(t, 0, "3 events of the log and 1 payments compared", "")
@@ -113,7 +113,7 @@ func TestArchiveCommands(t *testing.T) {
 	live(t, again, payment.New(command("A-9")), submitting)
 	other := configuration(t, url, nowhere)
 	text, _ := os.ReadFile(other)
-	if err := os.WriteFile(other, append(text, []byte("archive: {file: "+place.File+"}\n")...), 0o600); err != nil {
+	if err := os.WriteFile(other, append(text, []byte("archive: {file: "+location.File+"}\n")...), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	run(t, "", "archive", "status", "--config", other).expect(t, 1, "", "PAYMENTS was made again")
@@ -127,7 +127,7 @@ func TestArchiveCommands(t *testing.T) {
 func TestEraseInTheArchive(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)
-	place := archived(t, config)
+	location := archived(t, config)
 	for _, order := range []string{"E-1", "E-2"} {
 		p := payment.New(command(order))
 		p.Metadata = map[string]string{"customer_id": "c-4711"}
@@ -137,7 +137,7 @@ func TestEraseInTheArchive(t *testing.T) {
 			live(t, conn, p, submitting)
 		}
 	}
-	copyLog(t, conn, place)
+	copyLog(t, conn, location)
 	erase := []string{"privacy", "erase", shop, "--customer", "c-4711", "--by", "kim", "--reason", "ticket 4711", "--config", config}
 	run(t, "", append(erase, "--dry-run")...).expect(t, 1, "E-1 settled ACTIONS 1, archive", "1 not done")
 	run(t, "", append(erase, "--yes")...).expect(t, 1, "archive 3", "1 not done")

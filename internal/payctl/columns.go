@@ -71,26 +71,26 @@ func columnOf(field string) string {
 	return field
 }
 
-// readHeader returns for each place of a row the index of its column. A row with far more places than there are columns is no
-// header, and gets one problem instead of one for each place: problems must not take more memory than the file.
+// readHeader returns for each field of a row the index of its column. A row with far more fields than there are columns is no
+// header, and gets one problem instead of one for each field: problems must not take more memory than the file.
 func readHeader(line int, header []string) ([]int, []problem) {
 	if n, most := len(header), 3*len(columns); n > most {
 		return nil, []problem{{line, fmt.Sprintf("column %d", most+1), fmt.Sprintf("there are %d columns, and at most %d are read; the first line must name the columns", n, most)}}
 	}
 	var found []problem
 	order, seen := make([]int, len(header)), map[int]bool{}
-	for place, name := range header {
+	for index, name := range header {
 		name = strings.ToLower(columnName(name))
 		i, known := spellings[name]
 		switch {
 		case name == "signature" || name == "general.signature" || name == "general_signature":
-			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "signature is not a column of this file: each request is signed when it is sent"})
+			found = append(found, problem{line, fmt.Sprintf("column %d", index+1), "signature is not a column of this file: each request is signed when it is sent"})
 		case !known: // not shown: without a header it is a person's data
-			found = append(found, problem{line, fmt.Sprintf("column %d", place+1), "is not a payout column; the first line must name the columns"})
+			found = append(found, problem{line, fmt.Sprintf("column %d", index+1), "is not a payout column; the first line must name the columns"})
 		case seen[i]:
 			found = append(found, problem{line, columns[i].name, "occurs twice"})
 		}
-		order[place], seen[i] = i, seen[i] || known
+		order[index], seen[i] = i, seen[i] || known
 	}
 	for i, c := range columns {
 		if !seen[i] {

@@ -86,8 +86,8 @@ func (f *file) row(line int, row []string) {
 		Ref: payment.Ref{Provider: f.to.provider}, Operation: payment.Payout, RequestedAt: f.to.now,
 		Metadata: map[string]string{metadataFile: f.name, metadataLine: strconv.Itoa(line)},
 	}
-	for place, value := range row {
-		c := columns[f.order[place]]
+	for index, value := range row {
+		c := columns[f.order[index]]
 		if text := c.checkValue(value); text != "" {
 			f.report(line, c.name, text)
 			continue

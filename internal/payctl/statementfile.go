@@ -78,7 +78,7 @@ func statementWords() string {
 type statementFile struct {
 	form     statementForm
 	into     *reconcile.Statement
-	place    map[string]int // column → place in a row
+	index    map[string]int // column → index in a row
 	problems problems
 	seen     map[[3]string]int // operation, order and reference → line
 }
@@ -88,7 +88,7 @@ const shortestLine = 16
 
 // parseStatement reads and checks a whole text. Where problems are returned, the statement is not to be used.
 func parseStatement(text []byte, form statementForm, into *reconcile.Statement) []problem {
-	f := &statementFile{form: form, into: into, place: map[string]int{}, seen: map[[3]string]int{}}
+	f := &statementFile{form: form, into: into, index: map[string]int{}, seen: map[[3]string]int{}}
 	into.Grow(min(bytes.Count(text, []byte("\n")), len(text)/shortestLine))
 	readRows(text, reconcile.MaxLines, &f.problems, f.header, f.row)
 	if len(f.problems) == 0 {
@@ -112,16 +112,16 @@ func (f *statementFile) header(line int, names []string) bool {
 			theirs[ours] = ours
 		}
 	}
-	for place, name := range names {
+	for index, name := range names {
 		ours, wanted := theirs[strings.ToLower(columnName(name))]
-		_, twice := f.place[ours]
+		_, twice := f.index[ours]
 		switch {
 		case wanted && twice:
 			f.report(line, ours, "occurs twice")
 		case wanted:
-			f.place[ours] = place
+			f.index[ours] = index
 		case len(f.form.columns) == 0: // not shown: without a header it is a person's data
-			f.report(line, fmt.Sprintf("column %d", place+1), "is not a statement column; the first line must name the columns, or --columns must map them")
+			f.report(line, fmt.Sprintf("column %d", index+1), "is not a statement column; the first line must name the columns, or --columns must map them")
 		}
 	}
 	f.missing(line)
@@ -130,7 +130,7 @@ func (f *statementFile) header(line int, names []string) bool {
 
 // missing reports the columns that a file cannot do without, or that were asked for.
 func (f *statementFile) missing(line int) {
-	has := func(column string) bool { _, found := f.place[column]; return found }
+	has := func(column string) bool { _, found := f.index[column]; return found }
 	for _, column := range statementColumns {
 		_, asked := f.form.columns[column]
 		needed := asked

@@ -20,11 +20,11 @@ type statementValues struct {
 
 // text returns a value; empty where there is none.
 func (v statementValues) text(column string, required bool) string {
-	place, there := v.file.place[column]
+	index, there := v.file.index[column]
 	if !there {
 		return ""
 	}
-	value := v.row[place]
+	value := v.row[index]
 	switch problem := checkValue(value); {
 	case value == "" && !required:
 	case problem != "":
@@ -50,7 +50,7 @@ func (v statementValues) kind() payment.Kind {
 }
 
 func (v statementValues) operation() payment.Operation {
-	if _, there := v.file.place[statementOperation]; !there {
+	if _, there := v.file.index[statementOperation]; !there {
 		return v.file.form.operation
 	}
 	op := payment.Operation(strings.ToLower(v.text(statementOperation, true)))
@@ -63,7 +63,7 @@ func (v statementValues) operation() payment.Operation {
 // amounts reads what was ordered and what moved. One of them is enough.
 func (v statementValues) amounts() (ordered, moved payment.Money) {
 	currency := v.file.form.currency
-	if _, there := v.file.place[statementCurrency]; there {
+	if _, there := v.file.index[statementCurrency]; there {
 		currency = v.text(statementCurrency, true)
 	}
 	ordered, moved = v.amount(statementAmount, currency), v.amount(statementSettled, currency)
@@ -76,8 +76,8 @@ func (v statementValues) amounts() (ordered, moved payment.Money) {
 
 // given reports whether a line has any value for a column.
 func (v statementValues) given(column string) bool {
-	place, there := v.file.place[column]
-	return there && v.row[place] != ""
+	index, there := v.file.index[column]
+	return there && v.row[index] != ""
 }
 
 // amount reads decimal digits in major units. Zeros at the end of its decimals say nothing.

@@ -74,9 +74,9 @@ func caughtUp(t testing.TB, s *archive.Store, log archive.Log) archive.Status {
 }
 
 // running runs an archive until the returned function is called or the test ends.
-func running(t testing.TB, conn *jetstream.Conn, place archive.Place) (a *archive.Archiver, stop func()) {
+func running(t testing.TB, conn *jetstream.Conn, location archive.Location) (a *archive.Archiver, stop func()) {
 	t.Helper()
-	a, err := archiver(conn, place)
+	a, err := archiver(conn, location)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,9 +96,9 @@ func running(t testing.TB, conn *jetstream.Conn, place archive.Place) (a *archiv
 // An archive that is killed again and again while events flow, by SIGKILL and in a process of its own, has in the end every event
 // once, and each payment as its events say.
 func TestKilledAtRandom(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, location archive.Location) {
 		server, conn := broker(t)
-		at, _ := json.Marshal(map[string]string{"NATS": server.URL(), "File": place.File, "URL": place.URL.Reveal(), "Schema": place.Schema})
+		at, _ := json.Marshal(map[string]string{"NATS": server.URL(), "File": location.File, "URL": location.URL.Reveal(), "Schema": location.Schema})
 		written := make(chan struct{})
 		go func() { defer close(written); write(t, conn, "D", *crashEvents) }()
 		kills := 0
@@ -117,9 +117,9 @@ func TestKilledAtRandom(t *testing.T) {
 			_ = child.Process.Kill()
 			_ = child.Wait()
 		}
-		s := openAt(t, place)
+		s := openAt(t, location)
 		before, _ := s.Status(bounded(t), conn)
-		_, stop := running(t, conn, place)
+		_, stop := running(t, conn, location)
 		st := caughtUp(t, s, conn)
 		stop()
 		v := verified(t, s, conn)
@@ -132,11 +132,11 @@ func TestKilledAtRandom(t *testing.T) {
 
 // Two archives under one name store each event once.
 func TestTwoArchives(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, location archive.Location) {
 		_, conn := broker(t)
-		s := openAt(t, place)
-		running(t, conn, place)
-		running(t, conn, place)
+		s := openAt(t, location)
+		running(t, conn, location)
+		running(t, conn, location)
 		write(t, conn, "D", 1000)
 		if st := caughtUp(t, s, conn); st.Events != 1000 || st.Payments != 500 {
 			t.Errorf("%+v", st)
@@ -149,9 +149,9 @@ func TestTwoArchives(t *testing.T) {
 func TestPostgresAway(t *testing.T) {
 	server := pgtest.Start(t)
 	_, conn := broker(t)
-	place := archive.Place{URL: secret.New(server.URL())}
-	s := openAt(t, place)
-	a, _ := running(t, conn, place)
+	location := archive.Location{URL: secret.New(server.URL())}
+	s := openAt(t, location)
+	a, _ := running(t, conn, location)
 	write(t, conn, "A", 100)
 	caughtUp(t, s, conn)
 	if err := server.Stop(); err != nil {
@@ -173,9 +173,9 @@ func TestPostgresAway(t *testing.T) {
 func TestDiskFull(t *testing.T) {
 	disk := natstest.NewDisk(t, 8<<20)
 	_, conn := broker(t)
-	place := archive.Place{File: disk.Dir + "/archive.db"}
-	s := openAt(t, place)
-	a, stop := running(t, conn, place)
+	location := archive.Location{File: disk.Dir + "/archive.db"}
+	s := openAt(t, location)
+	a, stop := running(t, conn, location)
 	write(t, conn, "A", 100)
 	caughtUp(t, s, conn)
 	disk.Fill()
@@ -193,16 +193,16 @@ func TestDiskFull(t *testing.T) {
 // A database that was restored from an older copy reads again what it lacks, although it was acknowledged to the broker.
 func TestDatabaseRestoredFromAnOlderCopy(t *testing.T) {
 	_, conn := broker(t)
-	place := sqlite(t)
-	_, stop := running(t, conn, place)
+	location := sqlite(t)
+	_, stop := running(t, conn, location)
 	write(t, conn, "A", 60)
-	caughtUp(t, openAt(t, place), conn)
+	caughtUp(t, openAt(t, location), conn)
 	stop()
-	older := archive.Place{File: place.File + ".copy"}
-	archive.Exec(t, openAt(t, place), "VACUUM INTO '"+older.File+"'")
-	_, stop = running(t, conn, place)
+	older := archive.Location{File: location.File + ".copy"}
+	archive.Exec(t, openAt(t, location), "VACUUM INTO '"+older.File+"'")
+	_, stop = running(t, conn, location)
 	write(t, conn, "B", 60)
-	caughtUp(t, openAt(t, place), conn)
+	caughtUp(t, openAt(t, location), conn)
 	stop()
 	_, stop = running(t, conn, older)
 	s := openAt(t, older)
@@ -236,12 +236,12 @@ func (f *memoryFollower) Next(ctx context.Context, most int, wait time.Duration)
 	return batch, func() error { return nil }, err
 }
 
-func fromMemory(t testing.TB, log *memoryLog, place archive.Place) *archive.Archiver {
+func fromMemory(t testing.TB, log *memoryLog, location archive.Location) *archive.Archiver {
 	t.Helper()
 	a, err := archive.New(archive.Options{
 		Log: log, Batch: 10, Now: time.Now, Logger: discard,
 		Follow: func(context.Context) (archive.Follower, error) { return &memoryFollower{log: log, next: 1}, nil },
-		Open:   func(ctx context.Context) (*archive.Store, error) { return archive.Open(ctx, place) },
+		Open:   func(ctx context.Context) (*archive.Store, error) { return archive.Open(ctx, location) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -251,16 +251,16 @@ func fromMemory(t testing.TB, log *memoryLog, place archive.Place) *archive.Arch
 
 // What the log forgot before the archive read it is a gap for ever, which is shown.
 func TestForgottenBeforeItWasRead(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, location archive.Location) {
 		log := newLog()
 		for i := range 9 {
 			log.add(t, deposit(fmt.Sprintf("D-%d", i), payment.Settled, 1))
 		}
 		log.forget(4)
 		ctx, cancel := context.WithCancel(t.Context())
-		a, done := fromMemory(t, log, place), make(chan error, 1)
+		a, done := fromMemory(t, log, location), make(chan error, 1)
 		go func() { done <- a.Run(ctx) }()
-		s := openAt(t, place)
+		s := openAt(t, location)
 		eventually(t, "the gap", func() bool {
 			st, err := s.Status(t.Context(), log)
 			return err == nil && st.Lag == 0 && slices.Equal(st.Gaps, []archive.Gap{{First: 1, Last: 4, Forgotten: true}})
@@ -274,9 +274,9 @@ func TestForgottenBeforeItWasRead(t *testing.T) {
 
 // An archive that finds another log than the one that it has read ends with an error and writes nothing.
 func TestArchiverStopsAtAnotherLog(t *testing.T) {
-	place := sqlite(t)
+	location := sqlite(t)
 	log := newLog()
-	put(t, openAt(t, place), log.add(t, deposit("D-1", payment.Submitting, 1)), log.add(t, deposit("D-2", payment.Submitting, 1)))
+	put(t, openAt(t, location), log.add(t, deposit("D-1", payment.Submitting, 1)), log.add(t, deposit("D-2", payment.Submitting, 1)))
 	again, shorter, other := newLog(), newLog(), newLog()
 	again.name = "two"
 	again.add(t, deposit("D-7", payment.Submitting, 1))
@@ -285,11 +285,11 @@ func TestArchiverStopsAtAnotherLog(t *testing.T) {
 	other.add(t, deposit("D-8", payment.Submitting, 1))
 	for want, logs := range map[error][]*memoryLog{archive.ErrOtherLog: {again}, archive.ErrLogChanged: {shorter, other}} {
 		for _, one := range logs {
-			a := fromMemory(t, one, place)
+			a := fromMemory(t, one, location)
 			if err := a.Run(bounded(t)); !errors.Is(err, want) {
 				t.Errorf("%v, want %v", err, want)
 			}
 		}
 	}
-	verified(t, openAt(t, place), log)
+	verified(t, openAt(t, location), log)
 }

@@ -38,15 +38,15 @@ func encoded(b *testing.B, p payment.Payment, sequence uint64) events.Message {
 }
 
 // both runs a benchmark on both databases.
-func both(b *testing.B, run func(b *testing.B, place archive.Place)) {
+func both(b *testing.B, run func(b *testing.B, location archive.Location)) {
 	b.Run("sqlite", func(b *testing.B) { run(b, sqlite(b)) })
-	b.Run("postgres", func(b *testing.B) { run(b, postgresPlace(b)) })
+	b.Run("postgres", func(b *testing.B) { run(b, postgresLocation(b)) })
 }
 
 // BenchmarkAppend stores events in batches of 500.
 func BenchmarkAppend(b *testing.B) {
-	both(b, func(b *testing.B, place archive.Place) {
-		s := openAt(b, place)
+	both(b, func(b *testing.B, location archive.Location) {
+		s := openAt(b, location)
 		sequence := uint64(0)
 		for b.Loop() {
 			batch := batchOf(b, sequence)
@@ -66,13 +66,13 @@ func manyPayments(b *testing.B, database string) *archive.Store {
 	if known, ok := searched.Load(database); ok {
 		return known.(*archive.Store)
 	}
-	var place archive.Place
+	var location archive.Location
 	if database == "sqlite" {
-		place.File = filepath.Join(kept(b), "archive.db")
+		location.File = filepath.Join(kept(b), "archive.db")
 	} else {
-		place = postgresPlace(b)
+		location = postgresLocation(b)
 	}
-	s, err := archive.Open(b.Context(), place)
+	s, err := archive.Open(b.Context(), location)
 	if err != nil {
 		b.Fatal(err)
 	}

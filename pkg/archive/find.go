@@ -54,7 +54,7 @@ type query struct {
 	name, value string // of the metadata; empty for none
 	hasValue    bool
 	postgres    bool
-	few         int // 1 + the place of the condition that chooses few payments; 0 for none
+	few         int // 1 + the position of the condition that chooses few payments; 0 for none
 	limit       int
 }
 

@@ -113,11 +113,11 @@ func pagesOf(t testing.TB, s *archive.Store, f search.Filter, limit int, between
 
 // Every search finds what a plain look at all payments finds, in order, whatever the size of its pages.
 func TestFindAgainstAPlainFilter(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, location archive.Location) {
 		random := rapid.IntRange(0, 1<<30)
 		seed := 0
 		messages, all := generated(t, 150, func(n int) int { seed++; return random.Example(seed) % n })
-		s := openAt(t, place)
+		s := openAt(t, location)
 		put(t, s, messages...)
 		rapid.Check(t, func(r *rapid.T) {
 			f := filters().Draw(r, "filter")
@@ -137,8 +137,8 @@ func TestFindAgainstAPlainFilter(t *testing.T) {
 
 // Pages are complete and without repeats while payments come and change.
 func TestPagesWhilePaymentsCome(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		var want []string
 		for i := range 30 {
 			order := fmt.Sprintf("D-%02d", i)

@@ -63,9 +63,9 @@ func (s *Store) migrateOnce(ctx context.Context) error {
 // makeSchema makes the schema where it is missing. A user who may not make one needs one that exists.
 func (s *Store) makeSchema(ctx context.Context) error {
 	var exists bool
-	err := s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", s.place.Schema).Scan(&exists)
+	err := s.db.QueryRowContext(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", s.location.Schema).Scan(&exists)
 	if err == nil && !exists {
-		_, err = s.db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{s.place.Schema}.Sanitize())
+		_, err = s.db.ExecContext(ctx, "CREATE SCHEMA IF NOT EXISTS "+pgx.Identifier{s.location.Schema}.Sanitize())
 	}
 	return err
 }

@@ -54,27 +54,27 @@ func (s *Store) beside(ctx context.Context) (*Store, error) {
 	if err := s.dropNext(ctx); err != nil {
 		return nil, err
 	}
-	return Open(ctx, s.nextPlace())
+	return Open(ctx, s.nextLocation())
 }
 
-func (s *Store) nextPlace() Place {
-	place := s.place
+func (s *Store) nextLocation() Location {
+	location := s.location
 	if s.postgres {
-		place.Schema += nextSuffix
+		location.Schema += nextSuffix
 	} else {
-		place.File += nextSuffix
+		location.File += nextSuffix
 	}
-	return place
+	return location
 }
 
 func (s *Store) dropNext(ctx context.Context) error {
-	place := s.nextPlace()
+	location := s.nextLocation()
 	if s.postgres {
-		_, err := s.db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{place.Schema}.Sanitize()+" CASCADE")
+		_, err := s.db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+pgx.Identifier{location.Schema}.Sanitize()+" CASCADE")
 		return err
 	}
 	for _, suffix := range []string{"", "-wal", "-shm"} {
-		if err := os.Remove(place.File + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := os.Remove(location.File + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
 	}
@@ -145,7 +145,7 @@ func (s *Store) replace(ctx context.Context, next *Store, log string) error {
 			return err
 		}
 	}
-	prefix := pgx.Identifier{next.place.Schema}.Sanitize() + "."
+	prefix := pgx.Identifier{next.location.Schema}.Sanitize() + "."
 	connection, err := s.db.Conn(ctx)
 	if err != nil {
 		return s.hide(err)
@@ -153,7 +153,7 @@ func (s *Store) replace(ctx context.Context, next *Store, log string) error {
 	defer func() { _ = connection.Close() }() // it goes back to the pool
 	if !s.postgres {
 		prefix = "next."
-		if _, err := connection.ExecContext(ctx, "ATTACH DATABASE ? AS next", next.place.File); err != nil {
+		if _, err := connection.ExecContext(ctx, "ATTACH DATABASE ? AS next", next.location.File); err != nil {
 			return err
 		}
 		defer func() { _, _ = connection.ExecContext(context.WithoutCancel(ctx), "DETACH DATABASE next") }() // Close does it otherwise

@@ -35,8 +35,8 @@ var postgres = sync.OnceValues(func() (*pgtest.Server, error) { return pgtest.Ne
 var used atomic.Bool
 
 func TestMain(m *testing.M) {
-	if place := os.Getenv("ARCHIVE_TEST_CHILD"); place != "" {
-		os.Exit(child(place))
+	if location := os.Getenv("ARCHIVE_TEST_CHILD"); location != "" {
+		os.Exit(child(location))
 	}
 	code := m.Run()
 	folders.Range(func(folder, _ any) bool { return os.RemoveAll(folder.(string)) == nil })
@@ -51,16 +51,16 @@ func TestMain(m *testing.M) {
 var schemas atomic.Int64
 
 // onBoth runs a test on both databases, each with an empty one.
-func onBoth(t *testing.T, test func(t *testing.T, place archive.Place)) {
+func onBoth(t *testing.T, test func(t *testing.T, location archive.Location)) {
 	t.Run("sqlite", func(t *testing.T) { test(t, sqlite(t)) })
-	t.Run("postgres", func(t *testing.T) { test(t, postgresPlace(t)) })
+	t.Run("postgres", func(t *testing.T) { test(t, postgresLocation(t)) })
 }
 
-func sqlite(t testing.TB) archive.Place {
-	return archive.Place{File: filepath.Join(t.TempDir(), "archive it?.db")} // a name that a URL would read otherwise
+func sqlite(t testing.TB) archive.Location {
+	return archive.Location{File: filepath.Join(t.TempDir(), "archive it?.db")} // a name that a URL would read otherwise
 }
 
-func postgresPlace(t testing.TB) archive.Place {
+func postgresLocation(t testing.TB) archive.Location {
 	t.Helper()
 	pgtest.Require(t)
 	used.Store(true)
@@ -68,12 +68,12 @@ func postgresPlace(t testing.TB) archive.Place {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return archive.Place{URL: secret.New(server.URL()), Schema: fmt.Sprintf("a%d", schemas.Add(1))}
+	return archive.Location{URL: secret.New(server.URL()), Schema: fmt.Sprintf("a%d", schemas.Add(1))}
 }
 
-func openAt(t testing.TB, place archive.Place) *archive.Store {
+func openAt(t testing.TB, location archive.Location) *archive.Store {
 	t.Helper()
-	s, err := archive.Open(bounded(t), place)
+	s, err := archive.Open(bounded(t), location)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,25 +213,25 @@ func connection(url string) jetstream.Options {
 }
 
 // archiver returns one that copies from conn to place.
-func archiver(conn *jetstream.Conn, place archive.Place) (*archive.Archiver, error) {
+func archiver(conn *jetstream.Conn, location archive.Location) (*archive.Archiver, error) {
 	return archive.New(archive.Options{
 		Log: conn, Batch: 100, Now: time.Now, Logger: slog.New(slog.DiscardHandler),
 		Follow: func(ctx context.Context) (archive.Follower, error) { return conn.FollowLog(ctx, "archive") },
-		Open:   func(ctx context.Context) (*archive.Store, error) { return archive.Open(ctx, place) },
+		Open:   func(ctx context.Context) (*archive.Store, error) { return archive.Open(ctx, location) },
 	})
 }
 
 // child is an archive in a process of its own, which a test kills.
-func child(place string) int {
+func child(location string) int {
 	var at struct{ NATS, File, URL, Schema string }
-	if err := json.Unmarshal([]byte(place), &at); err != nil {
+	if err := json.Unmarshal([]byte(location), &at); err != nil {
 		return 2
 	}
 	conn, err := jetstream.Connect(context.Background(), connection(at.NATS))
 	if err != nil {
 		return 3
 	}
-	target := archive.Place{File: at.File, Schema: at.Schema}
+	target := archive.Location{File: at.File, Schema: at.Schema}
 	if at.URL != "" {
 		target.URL = secret.New(at.URL)
 	}

@@ -21,8 +21,8 @@ import (
 // DefaultSchema is the PostgreSQL schema of the tables.
 const DefaultSchema = "archive"
 
-// Place says where the database is: exactly one of File and URL is set.
-type Place struct {
+// Location says where the database is: exactly one of File and URL is set.
+type Location struct {
 	File   string       // of SQLite; its folder must exist
 	URL    secret.Value // of PostgreSQL, e.g. "postgres://archive:…@db.example/payonce?sslmode=verify-full"
 	Schema string       // in PostgreSQL; empty takes DefaultSchema
@@ -33,7 +33,7 @@ type Place struct {
 // Store is the database. All methods are safe for concurrent use, also by several processes.
 type Store struct {
 	db       *sql.DB
-	place    Place
+	location Location
 	postgres bool
 }
 
@@ -47,8 +47,8 @@ const (
 
 // Open opens the database and, unless it is for reading only, makes its tables or brings them up to date. The database must
 // answer. Errors hold neither user nor password.
-func Open(ctx context.Context, place Place) (*Store, error) {
-	s, err := open(place)
+func Open(ctx context.Context, location Location) (*Store, error) {
+	s, err := open(location)
 	if err != nil {
 		return nil, err
 	}
@@ -59,22 +59,22 @@ func Open(ctx context.Context, place Place) (*Store, error) {
 	return s, nil
 }
 
-func open(place Place) (*Store, error) {
-	if (place.File == "") == place.URL.Empty() {
+func open(location Location) (*Store, error) {
+	if (location.File == "") == location.URL.Empty() {
 		return nil, errors.New("open the archive: give the file of SQLite or the URL of PostgreSQL, and not both")
 	}
-	s := &Store{place: place, postgres: place.File == ""}
+	s := &Store{location: location, postgres: location.File == ""}
 	if s.postgres {
-		if s.place.Schema == "" {
-			s.place.Schema = DefaultSchema
+		if s.location.Schema == "" {
+			s.location.Schema = DefaultSchema
 		}
-		config, err := postgresConfig(s.place)
+		config, err := postgresConfig(s.location)
 		if err != nil {
 			return nil, err
 		}
 		s.db = stdlib.OpenDB(*config)
 	} else {
-		db, err := sql.Open("sqlite", sqliteName(place))
+		db, err := sql.Open("sqlite", sqliteName(location))
 		if err != nil {
 			return nil, fmt.Errorf("open the archive: %w", err)
 		}
@@ -87,32 +87,32 @@ func open(place Place) (*Store, error) {
 
 // sqliteName names a file for SQLite. A transaction takes the lock for writing at once, so that it can't fail in its middle
 // because another one wrote.
-func sqliteName(place Place) string {
+func sqliteName(location Location) string {
 	values := url.Values{"_pragma": {
 		"busy_timeout(" + strconv.Itoa(int(busyTimeout.Milliseconds())) + ")", "journal_mode(WAL)", "synchronous(FULL)", "cache_size(-65536)",
 	}}
-	if place.ReadOnly {
+	if location.ReadOnly {
 		values["mode"] = []string{"rw"} // a reader of WAL writes beside the file, never into it
 		values["_pragma"] = append(values["_pragma"][:1:1], "query_only(1)", "cache_size(-65536)")
 	} else {
 		values["_txlock"] = []string{"immediate"}
 	}
-	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: place.File}).EscapedPath(), RawQuery: values.Encode()}).String()
+	return (&url.URL{Scheme: "file", Opaque: (&url.URL{Path: location.File}).EscapedPath(), RawQuery: values.Encode()}).String()
 }
 
-func postgresConfig(place Place) (*pgx.ConnConfig, error) {
-	config, err := pgx.ParseConfig(place.URL.Reveal())
+func postgresConfig(location Location) (*pgx.ConnConfig, error) {
+	config, err := pgx.ParseConfig(location.URL.Reveal())
 	if err != nil {
 		return nil, errors.New("open the archive: the URL isn't one of PostgreSQL, e.g. postgres://archive@db.example/payonce") // the cause could show it
 	}
 	if config.ConnectTimeout == 0 {
 		config.ConnectTimeout = connectTimeout
 	}
-	config.RuntimeParams["search_path"] = pgx.Identifier{place.Schema}.Sanitize()
+	config.RuntimeParams["search_path"] = pgx.Identifier{location.Schema}.Sanitize()
 	// A plan for any value would take the wrong index for a rare one.
 	config.RuntimeParams["plan_cache_mode"] = "force_custom_plan"
 	config.RuntimeParams["application_name"] = "payonce-archive"
-	if place.ReadOnly {
+	if location.ReadOnly {
 		config.RuntimeParams["default_transaction_read_only"] = "on"
 	}
 	return config, nil
@@ -122,7 +122,7 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err := s.db.PingContext(ctx); err != nil {
 		return s.hide(err)
 	}
-	if s.place.ReadOnly {
+	if s.location.ReadOnly {
 		_, err := s.Position(ctx)
 		return err
 	}

@@ -19,8 +19,8 @@ import (
 
 // Events in any order, alone or together, twice or more, make the same archive.
 func TestAppendInAnyOrder(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		var all []events.Message
 		for i := range 4 {
 			order := fmt.Sprintf("D-%d", i)
@@ -53,8 +53,8 @@ func TestAppendInAnyOrder(t *testing.T) {
 
 // What cannot be read is kept byte for byte and named, and stops nothing; the payment says that there is such an event.
 func TestUnreadableEvents(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		header := events.Header{"ce-id": {"x\x00\xff"}, "odd\xff": {"a\x00"}}
 		batch := []events.Message{
 			log.add(t, deposit("D-1", payment.Submitting, 1)),
@@ -88,8 +88,8 @@ func TestUnreadableEvents(t *testing.T) {
 
 // A log that was made again, restored from an older copy, or begins its sequences again is not mixed with the one before.
 func TestAnotherLogIsRefused(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		first := log.add(t, deposit("D-1", payment.Submitting, 1))
 		put(t, s, first)
 		if _, err := s.Append(bounded(t), "two", []events.Message{first}, start); !errors.Is(err, archive.ErrOtherLog) {
@@ -120,8 +120,8 @@ func TestAnotherLogIsRefused(t *testing.T) {
 
 // Verify finds what is missing, more or different, and rebuild repairs it and keeps what the log has forgotten.
 func TestVerifyAndRebuild(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		for i := range 6 {
 			put(t, s, log.add(t, deposit(fmt.Sprintf("D-%d", i), payment.Submitting, 1)), log.add(t, deposit(fmt.Sprintf("D-%d", i), payment.Settled, 2)))
 		}
@@ -130,7 +130,7 @@ func TestVerifyAndRebuild(t *testing.T) {
 		for _, damage := range []string{
 			"DELETE FROM events WHERE sequence = 5", "UPDATE events SET body = CAST('x' AS BLOB) WHERE sequence = 7", "UPDATE payments SET status = 'failed' WHERE order_number = 'D-5'",
 		} {
-			if place.File == "" {
+			if location.File == "" {
 				damage = strings.ReplaceAll(damage, "BLOB", "BYTEA")
 			}
 			archive.Exec(t, s, damage)
@@ -154,8 +154,8 @@ func TestVerifyAndRebuild(t *testing.T) {
 
 // Erasure replaces what is the customer's, keeps what is the ledger's, and holds for events that come later and for a rebuild.
 func TestErase(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		p := deposit("D-1", payment.Pending, 1)
 		p.Metadata = map[string]string{"customer_id": "marked-person"}
 		p.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{URL: "https://pay.example/marked-person"}}
@@ -185,10 +185,10 @@ func TestErase(t *testing.T) {
 		}
 		check("after a rebuild")
 		for _, suffix := range []string{"", "-wal"} {
-			if place.File == "" {
+			if location.File == "" {
 				continue
 			}
-			if data, err := os.ReadFile(place.File + suffix); err == nil && suffix == "-wal" && bytes.Contains(data, []byte("marked-person")) {
+			if data, err := os.ReadFile(location.File + suffix); err == nil && suffix == "-wal" && bytes.Contains(data, []byte("marked-person")) {
 				t.Error("the last writes of SQLite still hold it")
 			}
 		}
@@ -197,8 +197,8 @@ func TestErase(t *testing.T) {
 
 // The retention deletes what has ended and is old, and nothing else.
 func TestExpire(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
-		s, log := openAt(t, place), newLog()
+	onBoth(t, func(t *testing.T, location archive.Location) {
+		s, log := openAt(t, location), newLog()
 		put(t, s, log.add(t, deposit("OLD", payment.Submitting, 1)), log.add(t, deposit("OLD", payment.Settled, 2)),
 			log.add(t, deposit("OPEN", payment.InDoubt, 1)), log.add(t, deposit("CONFLICT", payment.Conflict, 1)), log.add(t, deposit("NEW", payment.Failed, 9)))
 		if n, err := s.Expire(bounded(t), start.Add(5*time.Minute)); err != nil || n != 1 {
@@ -215,7 +215,7 @@ func TestExpire(t *testing.T) {
 
 // Processes that start at the same moment make the tables once, and each can work.
 func TestManyOpenAtOnce(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, location archive.Location) {
 		log := newLog()
 		var batch []events.Message
 		for i := range 50 {
@@ -224,7 +224,7 @@ func TestManyOpenAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for range 6 {
 			all.Go(func() {
-				s, err := archive.Open(bounded(t), place)
+				s, err := archive.Open(bounded(t), location)
 				if err != nil {
 					t.Error(err)
 					return
@@ -238,7 +238,7 @@ func TestManyOpenAtOnce(t *testing.T) {
 			})
 		}
 		all.Wait()
-		if v := verified(t, openAt(t, place), log); v.Events != 50 {
+		if v := verified(t, openAt(t, location), log); v.Events != 50 {
 			t.Errorf("%+v", v)
 		}
 	})
@@ -247,7 +247,7 @@ func TestManyOpenAtOnce(t *testing.T) {
 // Errors never show the password of the URL.
 func TestErrorsHideTheURL(t *testing.T) {
 	for _, url := range []string{"postgres://kim:hunter2@127.0.0.1:1/x", "postgres://kim:hunter2@127.0.0.1:port/x", "kim:hunter2"} {
-		_, err := archive.Open(bounded(t), archive.Place{URL: newSecret(url)})
+		_, err := archive.Open(bounded(t), archive.Location{URL: newSecret(url)})
 		if err == nil || strings.Contains(err.Error(), "hunter2") || strings.Contains(err.Error(), "kim") {
 			t.Errorf("%s: %v", url, err)
 		}

@@ -13,7 +13,7 @@ import (
 // DeadLetters is where dead letters are kept.
 type DeadLetters interface {
 	// Replay sends one to where it came from and deletes it, or returns events.ErrNoDeadLetter, ErrQueued, ErrTruncated or
-	// ErrNoPlace.
+	// ErrNoSubject.
 	Replay(ctx context.Context, sequence uint64) error
 	// DropDeadLetter deletes one. One that is gone already is no error.
 	DropDeadLetter(ctx context.Context, sequence uint64) error
@@ -46,7 +46,7 @@ func (a Actions) Replay(ctx context.Context, from DeadLetters, b Batch) (map[str
 			item.Result, err = NotFound, nil
 		case errors.Is(err, events.ErrTruncated):
 			item.Result, err = "skipped: the message was too big and was stored in part", nil
-		case errors.Is(err, events.ErrNoPlace):
+		case errors.Is(err, events.ErrNoSubject):
 			item.Result, err = "skipped: its original subject is unknown", nil
 		}
 		return err

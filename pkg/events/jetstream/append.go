@@ -94,23 +94,23 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 	return 0, errors.Join(context.Cause(ctx), err)
 }
 
-// place is where an event is in the log. The zero place is before the first.
-type place struct {
+// position is where an event is in the log. The zero position is before the first.
+type position struct {
 	id       string
 	sequence uint64
 }
 
-// lastEvent returns the place of an order's last event; zero when there is none. It waits no longer than a
+// lastEvent returns the position of an order's last event; zero when there is none. It waits no longer than a
 // publish: a server that stops takes the question with it, and it must be asked again.
-func (c *Conn) lastEvent(ctx context.Context, ref payment.Ref) (place, error) {
+func (c *Conn) lastEvent(ctx context.Context, ref payment.Ref) (position, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
 	defer cancel()
 	raw, err := c.last(ctx, ref)
 	if errors.Is(err, events.ErrNoPayment) {
-		return place{}, nil
+		return position{}, nil
 	}
 	if err != nil {
-		return place{}, err
+		return position{}, err
 	}
-	return place{id: raw.Header.Get(broker.HeaderMessageID), sequence: raw.Sequence}, nil
+	return position{id: raw.Header.Get(broker.HeaderMessageID), sequence: raw.Sequence}, nil
 }

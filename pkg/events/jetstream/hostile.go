@@ -44,7 +44,7 @@ const (
 )
 
 func heldByUs(d *delivery) bool {
-	place, ok := parkingPlace(d)
-	return ok && slices.Equal(d.Message.Header[njs.SchedulerHeader], []string{place}) &&
+	subject, ok := parkingSubject(d)
+	return ok && slices.Equal(d.Message.Header[njs.SchedulerHeader], []string{subject}) &&
 		slices.Equal(d.Message.Header[scheduleNextHeader], []string{scheduleDone})
 }

@@ -87,11 +87,11 @@ func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdi
 // each order's command and for each webhook. Where one exists already the earlier time counts: two deliveries
 // of one command can end with different times, and who is woken too early parks again.
 func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
-	place, ok := parkingPlace(d)
+	subject, ok := parkingSubject(d)
 	if !ok {
 		return fmt.Errorf("park: %s cannot be parked", d.Message.Subject)
 	}
-	msg := broker.Resend(d.Stored, place, "park")
+	msg := broker.Resend(d.Stored, subject, "park")
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, "0")
 	msg.Header.Set(njs.ScheduleHeader, "@at "+broker.WholeSecond(at).Format(time.RFC3339))
 	msg.Header.Set(njs.ScheduleTargetHeader, d.Message.Subject)
@@ -99,7 +99,7 @@ func (c *Conn) park(ctx context.Context, d *delivery, at time.Time) error {
 		ack, err := c.broker.Store(ctx, msg)
 		again := err == nil && ack.Duplicate // a cluster compares ids before sequences
 		if errors.Is(err, broker.ErrTaken) || again {
-			err = c.bringForward(ctx, d, place, at)
+			err = c.bringForward(ctx, d, subject, at)
 		}
 		if again && errors.Is(err, errGoing) { // what another delivery of this message parked was delivered
 			err = nil
@@ -126,12 +126,12 @@ var errGoing = errors.New("replacing an older schedule")
 // One that is older than a message which a schedule delivered will deliver nothing: with that message the
 // broker takes the schedule away, but every server of a cluster in its own time. The server that leads the
 // consumer can deliver before the one that leads the stream has taken away what we are shown here.
-func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at time.Time) error {
+func (c *Conn) bringForward(ctx context.Context, d *delivery, subject string, at time.Time) error {
 	stream, err := c.broker.Stream(ctx, d.Stream)
 	if err != nil {
 		return err
 	}
-	raw, err := stream.GetLastMsgForSubject(ctx, place)
+	raw, err := stream.GetLastMsgForSubject(ctx, subject)
 	switch {
 	case errors.Is(err, njs.ErrMsgNotFound):
 		return errGoing
@@ -154,8 +154,8 @@ func (c *Conn) bringForward(ctx context.Context, d *delivery, place string, at t
 	return err
 }
 
-// parkingPlace is the subject under which a message is parked, if it can be.
-func parkingPlace(d *delivery) (subject string, ok bool) {
+// parkingSubject is the subject under which a message is parked, if it can be.
+func parkingSubject(d *delivery) (subject string, ok bool) {
 	ref, named := events.SubjectRef(d.Message.Subject)
 	_, command := events.SubjectOperation(d.Message.Subject)
 	switch {

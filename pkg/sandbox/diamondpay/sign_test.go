@@ -7,7 +7,7 @@ import (
 )
 
 func TestVectors(t *testing.T) {
-	text, err := os.ReadFile("testdata/vectors.json")
+	text, err := os.ReadFile("../../connectors/diamondpay/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

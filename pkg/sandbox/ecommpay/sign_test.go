@@ -23,7 +23,7 @@ type vectors struct {
 
 func readVectors(t *testing.T) vectors {
 	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.json")
+	text, err := os.ReadFile("../../connectors/ecommpay/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

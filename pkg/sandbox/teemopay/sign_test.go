@@ -27,7 +27,7 @@ type vectors struct {
 }
 
 func TestSignatureVectors(t *testing.T) {
-	content, err := os.ReadFile("testdata/vectors.json")
+	content, err := os.ReadFile("../../connectors/teemopay/testdata/vectors.json")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -84,7 +84,7 @@ func (c *Conn) sendAgain(ctx context.Context, l events.DeadLetter) error {
 		delete(out.Header, events.HeaderFirstAttempt)
 		return c.broker.Publish(ctx, broker.NewMessage(ctx, out, id))
 	}
-	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, events.ErrNoPlace)
+	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, events.ErrNoSubject)
 }
 
 // DropDeadLetter deletes a dead letter. One that is gone already is no error.

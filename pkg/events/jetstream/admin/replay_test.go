@@ -106,7 +106,7 @@ func TestReplayOfWhatHasNoPlace(t *testing.T) {
 	if _, err := js.Publish(testContext(t), "deadletter.commands.acme", []byte("junk")); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Replay(testContext(t), 1); !errors.Is(err, events.ErrNoPlace) {
+	if err := c.Replay(testContext(t), 1); !errors.Is(err, events.ErrNoSubject) {
 		t.Errorf("junk was replayed: %v", err)
 	}
 	jetstreamtest.OnlyDeadLetter(t, c)
