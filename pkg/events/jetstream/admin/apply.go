@@ -43,6 +43,7 @@ func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
 // EnsureStreams creates the streams and the ledgers' consumers that are missing. It leaves those that
 // exist as they are, and returns a [*MismatchError] when they differ from their definition.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
+	ctx = broker.AtStart(ctx)
 	if _, err := c.ApplyStreams(ctx, false); err != nil {
 		return c.broker.Denied(err)
 	}
@@ -80,12 +81,12 @@ func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference
 			return done, err
 		}
 	}
-	for _, want := range ledgerConsumers(c.cfg) {
+	for _, want := range madeConsumers(c.cfg) {
 		put := func(ctx context.Context) error {
-			_, err := c.broker.JS.CreateOrUpdateConsumer(ctx, events.StreamPayments, want)
+			_, err := c.broker.JS.CreateOrUpdateConsumer(ctx, want.stream, want.config)
 			return err
 		}
-		found, err := c.apply(ctx, differences, Difference{Stream: events.StreamPayments, Consumer: want.Durable}, update, put, put)
+		found, err := c.apply(ctx, differences, Difference{Stream: want.stream, Consumer: want.config.Durable}, update, put, put)
 		done = append(done, found...)
 		if err != nil {
 			return done, err

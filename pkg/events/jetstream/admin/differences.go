@@ -11,8 +11,6 @@ import (
 	"strings"
 
 	njs "github.com/nats-io/nats.go/jetstream"
-
-	"payonce/pkg/events"
 )
 
 // Difference is one field of a stream, or of a ledger's consumer, that is not as it is defined. Values are
@@ -65,8 +63,8 @@ func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 		}
 		differences = append(differences, found...)
 	}
-	for _, want := range ledgerConsumers(c.cfg) {
-		found, err := c.checkConsumer(ctx, events.StreamPayments, want)
+	for _, want := range madeConsumers(c.cfg) {
+		found, err := c.checkConsumer(ctx, want.stream, want.config)
 		if err != nil {
 			return nil, err
 		}
