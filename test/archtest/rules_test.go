@@ -58,7 +58,7 @@ var rules = []rule{
 		reason: "the archive reads the log by a port and decides nothing",
 	},
 	{
-		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},
+		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors", "pkg/connectors/check"},
 		reason: "the rules about money build and are tested without a broker, a store, a provider or a file format",
 	},
 	{

@@ -12,7 +12,7 @@ import (
 	"payonce/pkg/queue"
 )
 
-// Whoever published a command that became a dead letter reads why, once, also when the worker failed between the dead letter and
+// The publisher of a command that became a dead letter reads why, once, also when the worker failed between the dead letter and
 // the refusal.
 func TestARefusalFollowsADeadLetter(t *testing.T) {
 	server, c := start(t)
