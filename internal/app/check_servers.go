@@ -27,6 +27,8 @@ func adviceForNATS(err error) string {
 		return "update nats-server; its streams are kept"
 	case strings.Contains(text, "nats.tls"), strings.Contains(text, "x509"), strings.Contains(text, "tls:"):
 		return "check nats.tls and the server's certificate"
+	case strings.Contains(text, "does not permit"):
+		return "compare the user's permissions with deploy/nats/accounts.conf, or take the seed of another user"
 	case strings.Contains(strings.ToLower(text), "authorization"), strings.Contains(text, "nkey"), strings.Contains(text, "credentials"):
 		return "check the user's key in nats, and that the server knows it"
 	case strings.Contains(text, "JetStream"):

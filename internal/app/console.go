@@ -107,7 +107,7 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 	}
 	closeArchive := func() {}
 	if cfg.Archive.Configured() {
-		archived := &openedArchive{place: ArchivePlace(cfg, true)}
+		archived := &openedArchive{location: ArchiveLocation(cfg, true)}
 		o.Search, o.Archive, closeArchive = archived, archived, archived.close
 	}
 	for _, p := range StatusProviders(cfg, rt.Connectors) {

@@ -82,7 +82,7 @@ func showsAllPages(t *testing.T, nats, natsLines string) {
 	defer b.stop()
 	b.sees("its address", func() bool { return strings.Contains(b.logs.String(), "listening on") || isClosed(b.works) })
 	b.sees("readiness", func() bool { status, _ := get(t, b.admin+"/readyz"); return status == http.StatusOK })
-	store, err := archive.Open(t.Context(), archive.Place{File: b.archive}) // as the archive program makes it
+	store, err := archive.Open(t.Context(), archive.Location{File: b.archive}) // as the archive program makes it
 	if err != nil {
 		t.Fatal(err)
 	}

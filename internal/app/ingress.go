@@ -102,7 +102,7 @@ func probed(cfg config.Config) []string {
 func newHandler(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter, find ingress.Search) (*ingress.Server, error) {
 	cfg := rt.Config.Ingress
 	return ingress.New(ingress.Options{
-		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Actions: conn, Search: find, Keys: apiKeys(cfg.APIKeys),
+		Registry: rt.Connectors, Commands: conn, Webhooks: conn, RefusedWebhooks: conn, Log: conn, Actions: conn, Refusals: conn, Search: find, Keys: apiKeys(cfg.APIKeys),
 		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
 		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
 		OrderPrefixes: rt.Config.OrderPrefixes, NATSUpstreams: rt.Config.NATS.Upstreams,

@@ -162,7 +162,7 @@ func (o Options) files() (map[string][]byte, error) {
 		return nil, err
 	}
 	files[filepath.Join(ServerDir, "keys.conf")] = fmt.Appendf(keys,
-		"# What only ledgers may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
+		"# What only ledgers and upstreams may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
 	files[filepath.Join(ServerDir, "third-parties.conf")] = third
 	if err := o.shipped(files); err != nil {
 		return nil, err
@@ -206,8 +206,10 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		Subjects             []string
 	}
 	var upstreams, ledgers, operators []party
+	guard = []string{`"payonce.nobody"`} // the server wants at least one
 	for _, u := range o.Upstreams {
-		p := party{Name: u.Name}
+		p := party{Name: u.Name, Consumer: admin.RefusalConsumer(u.Name)}
+		guard = append(guard, fmt.Sprintf("%q, %q", "$JS.API.CONSUMER.MSG.NEXT.REFUSALS."+p.Consumer, "$JS.ACK.REFUSALS."+p.Consumer+".>"))
 		if p.NKey, err = user(files, "upstream-"+u.Name); err != nil {
 			return nil, nil, err
 		}
@@ -218,7 +220,6 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		}
 		upstreams = append(upstreams, p)
 	}
-	guard = []string{`"payonce.nobody"`} // the server wants at least one
 	for _, name := range o.Ledgers {
 		p := party{Name: name, Consumer: admin.LedgerConsumer(name)}
 		if p.NKey, err = user(files, "ledger-"+name); err != nil {

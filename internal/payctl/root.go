@@ -98,7 +98,7 @@ Exit code: 0 success, 1 failure, 2 wrong command line or configuration.`
 	root.SetVersionTemplate("payctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(statusCommand(env), signCommand(env), verifyCommand(env), paymentCommand(env), paymentsCommand(env), archiveCommand(env), banksCommand(env), payoutsCommand(env),
-		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), endpointsCommand(env), ledgersCommand(env), auditCommand(env), approvalsCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env), versionCommand(env))
+		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), refusalsCommand(env), webhooksCommand(env), endpointsCommand(env), ledgersCommand(env), auditCommand(env), approvalsCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env), versionCommand(env))
 	return root
 }
 

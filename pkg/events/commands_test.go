@@ -58,6 +58,7 @@ func TestStrictCommands(t *testing.T) {
 		{body(`,"customer":{"fullName":"x"}`), "customer.fullName", "is not a field of a command; did you mean customer.name?", ref},
 		{body(`,"customer":{"account_holder":"x"}`), "customer.account_holder", "is not a field of a command; did you mean account.holder?", ref},
 		{body(`,"currency":"KRW"`), "currency", "is not a field of a command; did you mean amount.currency?", ref},
+		{body(`,"custmer":{}`), "custmer", "is not a field of a command; did you mean customer?", ref},
 		{body(`,"zzz":"x"`), "zzz", "is not a field of a command", ref},
 		{body(`,"customer":{"nmae":"x"}`), "customer.nmae", "is not a field of a command; did you mean customer.name?", ref},
 		{body(`,"Command":{}`), "Command", "is not a field of a command", ref},

@@ -143,7 +143,7 @@ const (
 	maxMisspelt    = 32
 )
 
-// leaf is a field that holds a value: "customer.name".
+// leaf is a field that can be meant: "customer.name". That of an object has no bare name.
 type leaf struct {
 	object, name string
 	joint, bare  string // "customername" and "name": without what separates words
@@ -157,6 +157,7 @@ func leavesOf(object string, s shape) (all []leaf) {
 	bare := strings.NewReplacer("_", "", ".", "")
 	for _, one := range s.fields {
 		if len(one.fields) > 0 {
+			all = append(all, leaf{object: object, name: one.name, joint: one.name})
 			all = append(all, leavesOf(joined(object, one.name), one)...)
 			continue
 		}

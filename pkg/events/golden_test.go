@@ -202,11 +202,22 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	keep("webhook", m, err)
 	m, err = events.EncodeRefusedWebhook(exampleRefusedWebhook(), 3, exampleID)
 	keep("webhook.refused", m, err)
+	m, err = events.EncodeRefusal(exampleRefusal(), exampleID)
+	keep("command.refused", m, err)
 	for name, r := range exampleAudits() {
 		m, err = events.EncodeAudit(r, exampleID)
 		keep("operator."+name, m, err)
 	}
 	return all
+}
+
+func exampleRefusal() events.Refusal {
+	return events.Refusal{
+		Provider: ref.Provider, Order: ref.Order, Message: "deposit.requested", Upstream: "shop", Reason: events.DeadInvalid,
+		Detail:    "customer.fullname: is not a field of a command; did you mean customer.name?",
+		Errors:    []events.RefusedField{{Pointer: "/customer/fullname", Detail: "is not a field of a command; did you mean customer.name?"}},
+		RefusedAt: begin, PublishedAt: begin, Stream: "INTAKE-shop", Sequence: 17,
+	}
 }
 
 func exampleClarification() events.Clarification {

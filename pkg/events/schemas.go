@@ -8,6 +8,7 @@ const (
 	ClarificationSchemaID = "urn:payonce:schema:clarification:v1"
 	PaymentSchemaID       = "urn:payonce:schema:payment:v1"
 	ActionSchemaID        = "urn:payonce:schema:action:v1"
+	RefusalSchemaID       = "urn:payonce:schema:refusal:v1"
 )
 
 // CommandSchema is the JSON Schema (2020-12) of the data of deposit.requested and payout.requested.
@@ -29,3 +30,8 @@ var PaymentSchema []byte
 //
 //go:embed schemas/action.v1.json
 var ActionSchema []byte
+
+// RefusalSchema is the JSON Schema (2020-12) of the data of command.refused.
+//
+//go:embed schemas/refusal.v1.json
+var RefusalSchema []byte

@@ -173,7 +173,7 @@ func reusedOrder(w http.ResponseWriter, p payment.Payment, cmd payment.Command) 
 		return refused
 	}
 	w.Header().Set("Location", "/v1/payments/"+p.Ref.String())
-	if refused.Errors = pointedAt(p.Differences(cmd)); len(refused.Errors) == 0 {
+	if refused.Errors = events.RefusedFields(p.Differences(cmd)); len(refused.Errors) == 0 {
 		refused.Detail += " They differ in what is not kept: the method, the customer, the account, the return URL, the language, the description or the expiry."
 	}
 	return refused

@@ -63,6 +63,8 @@ type Options struct {
 	// RefusedWebhooks keeps webhooks that are refused, for a short time and masked. Without it none are kept.
 	RefusedWebhooks RefusedWebhooks
 	Actions         Actions
+	// Refusals tells why commands were refused that were published. Without it no client is told.
+	Refusals Refusals
 	// Search finds payments. Without it they can't be searched.
 	Search Search
 	// Keys let upstream services in. Without one no client can use /v1.

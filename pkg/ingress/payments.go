@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"strings"
 	"time"
 
@@ -58,10 +57,17 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 	} else {
 		p, err = s.find(r.Context(), ref, upstream)
 	}
+	refusal, refusalErr := s.lastRefusal(r.Context(), upstream, ref)
 	if refused := s.readable(r, p, err, ref); refused != nil {
+		if refusal != nil && errors.Is(err, events.ErrNoPayment) {
+			return refusedProblem(refusal)
+		}
 		return refused
 	}
-	tag := `"` + strconv.Itoa(p.Revision) + `"`
+	if refusalErr != nil {
+		return s.failed(r, refusalErr, unreadable, "provider", ref.Provider, "order", ref.Order)
+	}
+	tag := tagOf(p, refusal)
 	w.Header().Set("ETag", tag)
 	switch {
 	case end != nil:
@@ -70,7 +76,7 @@ func (s *Server) payment(w http.ResponseWriter, r *http.Request) *problem {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	writeJSON(w, http.StatusOK, events.DataOf(p))
+	writeJSON(w, http.StatusOK, shownPayment{events.DataOf(p), refusal})
 	return nil
 }
 

@@ -32,7 +32,9 @@ type problem struct {
 	Field    string `json:"field,omitempty"`
 	Instance string `json:"instance,omitempty"`
 	// Errors are all that is wrong with a command, or where it differs from the first one of its order number.
-	Errors []pointed `json:"errors,omitempty"`
+	Errors []events.RefusedField `json:"errors,omitempty"`
+	// Refusal is why the last command of an order was refused that has no payment.
+	Refusal *refusal `json:"refusal,omitempty"`
 	// Parameters are all that are wrong, of a search.
 	Parameters []search.Problem `json:"parameters,omitempty"`
 
@@ -65,6 +67,7 @@ const (
 	kindOverloaded     = "overloaded"
 	kindCertificate    = "certificate_required"
 	kindNotReady       = "not_ready"
+	kindRefused        = "command_refused"
 )
 
 // statusGone marks in the access log a client that did not wait for its answer.
@@ -97,6 +100,7 @@ var problems = map[string]struct {
 	kindOverloaded:     {http.StatusServiceUnavailable, "At capacity"},
 	kindCertificate:    {http.StatusForbidden, "Client certificate missing"},
 	kindNotReady:       {http.StatusServiceUnavailable, "Not ready"},
+	kindRefused:        {http.StatusNotFound, "Command refused"},
 }
 
 func newProblem(kind, detail string) *problem {
@@ -108,34 +112,12 @@ func fieldProblem(field, detail string) *problem {
 	return invalidFields(payment.FieldErrors{{Field: field, Problem: detail}})
 }
 
-// pointed is one thing that is wrong: where, as a JSON pointer (RFC 6901), and what.
-type pointed struct {
-	Pointer string `json:"pointer"`
-	Detail  string `json:"detail"`
-}
-
 // invalidFields is the problem of a document with fields that are not acceptable; there is at least one.
 func invalidFields(wrong payment.FieldErrors) *problem {
 	p := newProblem(kindInvalid, wrong[0].Problem)
 	p.Field = events.ShownField(wrong[0].Field)
-	p.Errors = pointedAt(wrong)
+	p.Errors = events.RefusedFields(wrong)
 	return p
-}
-
-func pointedAt(wrong payment.FieldErrors) (all []pointed) {
-	for _, one := range wrong {
-		all = append(all, pointed{pointer(events.ShownField(one.Field)), one.Problem})
-	}
-	return all
-}
-
-// pointer turns the path of a field that may be shown into a JSON pointer: "account.last_digits[0]" is "/account/last_digits/0".
-// Nothing in such a path needs an escape. That of the whole document is "".
-func pointer(field string) string {
-	if field == "" {
-		return ""
-	}
-	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(field)
 }
 
 // kind returns the last part of the type.

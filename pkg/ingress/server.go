@@ -22,6 +22,7 @@ type Server struct {
 	log       Log
 	actions   Actions
 	search    Search
+	refusals  Refusals
 	keys      atomic.Pointer[keyring]
 	clients   clients
 	limits    Limits
@@ -59,7 +60,7 @@ func New(o Options) (*Server, error) {
 	}
 	limits := o.Limits
 	s := &Server{
-		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions, search: o.Search,
+		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions, search: o.Search, refusals: o.Refusals,
 		clients:  clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
 		prefixes: o.OrderPrefixes, onNATS: o.NATSUpstreams, opening: o.Opening,
 		limits: limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,

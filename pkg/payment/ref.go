@@ -1,9 +1,6 @@
 package payment
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // Ref names one payment: the configured account at a payment provider, and the merchant's order
 // number there. It is the idempotency key everywhere: in Redis, in the log, at the provider.
@@ -70,7 +67,12 @@ type FieldError struct {
 	Problem string // for people, e.g. "must be a positive whole number of won"
 }
 
-func (e *FieldError) Error() string { return fmt.Sprintf("%s: %s", e.Field, e.Problem) }
+func (e *FieldError) Error() string {
+	if e.Field == "" {
+		return e.Problem
+	}
+	return e.Field + ": " + e.Problem
+}
 
 // Operation says in which direction money is to move.
 type Operation string

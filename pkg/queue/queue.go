@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 // Handler works on one message. It must not keep the message. ctx ends when the process must stop or
@@ -21,6 +22,8 @@ type Verdict struct {
 	At     time.Time         // for Park
 	Reason events.DeadReason // for Dead
 	Detail string            // for Dead, for people; without personal data
+	// Problems are, for Dead, the fields that are wrong, where that is why.
+	Problems payment.FieldErrors
 	// Subject is where to send the message on, for Forward.
 	Subject string
 	// Unanswered says, for Retry, that a provider was asked and gave no answer: the timer may let others
@@ -57,6 +60,11 @@ func ParkUntil(at time.Time) Verdict { return Verdict{Kind: Park, At: at} }
 // DeadLetter gives the message up, with the reason.
 func DeadLetter(reason events.DeadReason, detail string) Verdict {
 	return Verdict{Kind: Dead, Reason: reason, Detail: detail}
+}
+
+// Refuse gives up a message with fields that are wrong; there is at least one.
+func Refuse(reason events.DeadReason, problems payment.FieldErrors) Verdict {
+	return Verdict{Kind: Dead, Reason: reason, Detail: events.ShownProblems(problems).Error(), Problems: problems}
 }
 
 // ForwardTo sends the message on.

@@ -24,11 +24,11 @@ func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 	}
 	// A subject that names no payment can carry any order, also one that no log and no claim can hold.
 	if err := cmd.Ref.Validate(); err != nil {
-		return queue.DeadLetter(events.DeadInvalid, err.Error())
+		return queue.Refuse(events.DeadInvalid, payment.ProblemsOf(err))
 	}
 	conn, known := w.Connectors.Get(cmd.Provider)
 	if !known {
-		return w.refuse(ctx, payment.New(cmd), events.DeadUnknownProvider, "provider: not configured")
+		return w.refuse(ctx, payment.New(cmd), queue.DeadLetter(events.DeadUnknownProvider, "provider: not configured"))
 	}
 	if reason, detail := w.untimely(cmd, m); reason != "" {
 		if verdict, known := w.refuseUntimely(ctx, cmd, reason, detail); !known {
@@ -104,7 +104,8 @@ func (w *Worker) begin(ctx context.Context, j *job) (queue.Verdict, bool, error)
 		return queue.Acknowledge(), true, w.decide(ctx, j, decision)
 	}
 	if err := connectors.Check(j.conn, j.cmd); err != nil {
-		return queue.DeadLetter(events.DeadInvalid, err.Error()), true, w.decide(ctx, j, refusal(payment.ReasonInvalid, err.Error()))
+		verdict := queue.Refuse(events.DeadInvalid, payment.ProblemsOf(err))
+		return verdict, true, w.decide(ctx, j, refusal(payment.ReasonInvalid, verdict.Detail))
 	}
 	if decision, shut := w.closed(j.cmd, now); shut && decision.Kind == payment.Park {
 		return queue.ParkUntil(decision.ResumeAt), true, w.decide(ctx, j, decision)

@@ -3,7 +3,9 @@ package worker
 import (
 	"context"
 	"errors"
+	"slices"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
@@ -15,15 +17,34 @@ func (w *Worker) refuseUndecodable(ctx context.Context, err error) queue.Verdict
 	if !errors.As(err, &bad) {
 		return queue.DeadLetter(events.DeadUndecodable, err.Error())
 	}
+	verdict := w.refusalOf(bad)
 	if bad.Ref.Validate() != nil {
-		return queue.DeadLetter(bad.Reason, bad.Error())
+		return verdict
 	}
 	if bad.Upstream != "" && w.OrderPrefixes.Check(bad.Upstream, bad.Ref.Order) != nil {
-		return queue.DeadLetter(bad.Reason, bad.Error()) // an event would take a number that is reserved
+		return verdict // an event would take a number that is reserved
 	}
 	now := w.Now().UTC()
 	p := payment.Payment{Ref: bad.Ref, Operation: bad.Operation, Status: payment.Requested, RequestedAt: now, UpdatedAt: now, Upstream: bad.Upstream}
-	return w.refuse(ctx, p, bad.Reason, bad.Error())
+	return w.refuse(ctx, p, verdict)
+}
+
+// refusalOf is the verdict of a message that is no command, with all fields that are wrong: also those that could be read and
+// that its provider would not take.
+func (w *Worker) refusalOf(bad *events.CommandError) queue.Verdict {
+	if len(bad.All) == 0 {
+		return queue.DeadLetter(bad.Reason, bad.Error())
+	}
+	problems := bad.All
+	if cmd, ok := bad.Partial(); ok {
+		if conn, known := w.Connectors.Get(cmd.Provider); known {
+			problems = connectors.Problems(conn, cmd, problems)
+		} else {
+			problems = slices.Clone(problems)
+			problems.Add(payment.ProblemsOf(cmd.Validate())...)
+		}
+	}
+	return queue.Refuse(bad.Reason, problems)
 }
 
 // untimely says why a command must not be begun for when it was requested; reason is empty when it may. When the broker
@@ -68,12 +89,12 @@ func (w *Worker) refuseUntimely(ctx context.Context, cmd payment.Command, reason
 
 // refuse writes that a payment which can be named will not be executed, and dead-letters its message. A payment
 // that the log knows already is left as it is.
-func (w *Worker) refuse(ctx context.Context, p payment.Payment, reason events.DeadReason, detail string) queue.Verdict {
+func (w *Worker) refuse(ctx context.Context, p payment.Payment, verdict queue.Verdict) queue.Verdict {
 	j := &job{ref: p.Ref, payment: p, started: w.Local()}
-	if err := w.decide(ctx, j, refusal(payment.ReasonInvalid, detail)); err != nil && !errors.Is(err, events.ErrStale) {
+	if err := w.decide(ctx, j, refusal(payment.ReasonInvalid, verdict.Detail)); err != nil && !errors.Is(err, events.ErrStale) {
 		return w.retry(ctx, p.Ref, "cannot record the refusal", err)
 	}
-	return queue.DeadLetter(reason, detail)
+	return verdict
 }
 
 // foreignOrder is the verdict of a message about a payment of another upstream.

@@ -27,7 +27,7 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) queue.Verdict {
 		return w.refuseUndecodable(ctx, err)
 	}
 	if err := cmd.Ref.Validate(); err != nil {
-		return queue.DeadLetter(events.DeadInvalid, err.Error())
+		return queue.Refuse(events.DeadInvalid, payment.ProblemsOf(err))
 	}
 	if verdict, reserved := w.reservedPrefix(ctx, cmd); reserved {
 		return verdict
@@ -64,7 +64,7 @@ func (w *Worker) reservedPrefix(ctx context.Context, cmd payment.Command) (queue
 	case err == nil:
 		return queue.Verdict{}, false
 	case errors.Is(err, events.ErrNoPayment):
-		return queue.DeadLetter(events.DeadInvalid, wrong.Error()), true
+		return queue.Refuse(events.DeadInvalid, payment.ProblemsOf(wrong)), true
 	}
 	return queue.RetryAfter(pauseAfterError), true
 }

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"reflect"
 	"testing"
 	"time"
 
@@ -125,7 +126,7 @@ func TestParkedIsNotBegunBeforeItsTime(t *testing.T) {
 		first := p.Command(context.Background(), m)
 		time.Sleep(errThrottled.RetryAfter - time.Nanosecond) // a schedule may fire early
 		for _, q := range []*process{p, d.start()} {
-			if v := q.Command(context.Background(), m); v != first {
+			if v := q.Command(context.Background(), m); !reflect.DeepEqual(v, first) {
 				t.Errorf("early: %+v, want the same %+v", v, first)
 			}
 		}

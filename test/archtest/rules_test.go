@@ -62,7 +62,7 @@ var rules = []rule{
 		reason: "what opens connections to hosts that others choose knows no provider, no store and no broker",
 	},
 	{
-		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors"},
+		of: core, ban: []string{nats, goRedis, miniredis, yamlV4, jetstream, redis, budget, "pkg/connectors/..."}, allow: []string{"pkg/connectors", "pkg/connectors/check"},
 		reason: "the rules about money build and are tested without a broker, a store, a provider or a file format",
 	},
 	{

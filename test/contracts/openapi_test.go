@@ -123,7 +123,7 @@ func TestOpenAPIExamplesAreTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := &client{stack: startStack(t), t: t, doc: doc, sent: map[string]int{}}
-	for _, id := range []string{"healthz", "readyz", "providers", "status", "banks", "balance"} {
+	for _, id := range []string{"healthz", "readyz", "providers", "oneProvider", "status", "banks", "balance"} {
 		c.example(id, 200, nil)
 	}
 	deposit, payout := payment.Ref{Provider: testenv.TeemoPay, Order: "D-1001"}, payment.Ref{Provider: testenv.TeemoPay, Order: "P-1001"}

@@ -18,7 +18,7 @@ func Away(err error) bool {
 	var network *net.OpError
 	var lookup *net.DNSError
 	switch {
-	case errors.Is(err, broker.ErrNotMade) || errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired):
+	case errors.Is(err, broker.ErrDenied) || errors.Is(err, broker.ErrNotMade) || errors.Is(err, nats.ErrPermissionViolation) || errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired):
 		return false
 	case errors.As(err, &lookup):
 		return true

@@ -164,6 +164,10 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
 			c.past.disconnected()
+			if err == nil { // we closed it
+				c.log.Info("NATS: connection closed")
+				return
+			}
 			c.log.Warn("NATS: disconnected", "error", err)
 		}),
 		nats.ReconnectHandler(func(nc *nats.Conn) {
@@ -173,6 +177,11 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 			c.broker.Reconnected.Send()
 		}),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			if errors.Is(err, nats.ErrPermissionViolation) {
+				c.broker.NoteDenied(err)
+				c.log.Error("NATS does not permit something to this user", "error", err, "next", "compare the user's permissions with deploy/nats/accounts.conf")
+				return
+			}
 			c.log.Error("NATS: asynchronous error", "error", err)
 		}),
 	}
@@ -216,7 +225,7 @@ func (c *Conn) checkServer(ctx context.Context) error {
 	if err := checkVersion(c.broker.NATS.ConnectedServerVersion()); err != nil {
 		return err
 	}
-	err := c.broker.Ask(ctx, func(ctx context.Context) error {
+	err := c.broker.Ask(broker.AtStart(ctx), func(ctx context.Context) error {
 		_, err := c.broker.JS.AccountInfo(ctx)
 		return err
 	})

@@ -74,10 +74,10 @@ func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
 	}
 }
 
-// sendToDeadLetters keeps the message in DEADLETTERS.
+// sendToDeadLetters keeps the message in DEADLETTERS, and tells who published it.
 func (c *Conn) sendToDeadLetters(ctx context.Context, d *delivery, v queue.Verdict) error {
-	if err := c.broker.Publish(ctx, c.broker.DeadLetter(d.Stored, v.Reason, v.Detail)); err != nil {
-		return fmt.Errorf("dead letter (%s): %w", v.Reason, err)
+	if _, err := c.broker.GiveUp(ctx, d.Stored, v.Reason, v.Detail, v.Problems); err != nil {
+		return err
 	}
 	c.broker.Count.DeadLetters.Add(1)
 	return nil

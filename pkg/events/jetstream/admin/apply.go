@@ -26,11 +26,14 @@ type madeConsumer struct {
 	config njs.ConsumerConfig
 }
 
-// madeConsumers are those of ledgers and of endpoints.
+// madeConsumers are those of ledgers, of upstreams that read refusals, and of endpoints.
 func madeConsumers(c jetstream.Config) []madeConsumer {
 	var all []madeConsumer
 	for _, config := range ledgerConsumers(c) {
 		all = append(all, madeConsumer{events.StreamPayments, config})
+	}
+	for _, config := range refusalConsumers(c) {
+		all = append(all, madeConsumer{events.StreamRefusals, config})
 	}
 	for _, of := range jetstream.EndpointConsumers(c) {
 		all = append(all, madeConsumer{of.Stream, of.Config})
@@ -58,6 +61,7 @@ func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
 // EnsureStreams creates the streams and the consumers of ledgers and endpoints that are missing. It leaves those that
 // exist as they are, and returns a [*MismatchError] when they differ from their definition.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
+	ctx = broker.AtStart(ctx)
 	if _, err := c.ApplyStreams(ctx, false); err != nil {
 		return c.broker.Denied(err)
 	}

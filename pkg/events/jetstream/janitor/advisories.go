@@ -99,8 +99,11 @@ func (j *Janitor) handleAdvisory(ctx context.Context, m *nats.Msg) {
 		return
 	}
 	j.broker.Count.Undelivered.Add(1)
-	j.log.Error("undelivered message dead-lettered: a consumer was changed or the message was terminated manually", "stream", a.Stream,
-		"sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "said", a.Reason, "deliveries", a.Deliveries, "kept", err == nil, "error", err)
+	facts := []any{"stream", a.Stream, "sequence", a.Sequence, "consumer", a.Consumer, "reason", string(reason), "said", a.Reason, "deliveries", a.Deliveries, "kept", err == nil}
+	if err != nil {
+		facts = append(facts, "error", err)
+	}
+	j.log.Error("undelivered message dead-lettered: a consumer was changed or the message was terminated manually", facts...)
 }
 
 // keepUndelivered makes a dead letter of a message that the broker gave up. known is true when it had one.
@@ -119,17 +122,17 @@ func (j *Janitor) keepUndelivered(ctx context.Context, a advisory, reason events
 	}
 	d := broker.Stored{Stream: a.Stream, Message: broker.MessageOf(raw)}
 	d.Message.Deliveries = a.Deliveries
-	ack, err := j.broker.Store(ctx, j.broker.DeadLetter(d, reason, detail))
+	duplicate, err := j.broker.GiveUp(ctx, d, reason, detail, nil)
 	if err != nil {
-		return false, fmt.Errorf("dead letter: %w", err)
+		return false, err
 	}
-	if !ack.Duplicate {
+	if !duplicate {
 		j.broker.Count.DeadLetters.Add(1)
 	}
 	if a.Stream == events.StreamCommands {
 		if _, err := j.broker.Remove(ctx, a.Stream, a.Sequence); err != nil {
-			return ack.Duplicate, fmt.Errorf("dead letter stored, but: %w", err)
+			return duplicate, fmt.Errorf("dead letter stored, but: %w", err)
 		}
 	}
-	return ack.Duplicate, nil
+	return duplicate, nil
 }

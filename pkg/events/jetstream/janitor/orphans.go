@@ -211,9 +211,8 @@ func (j *Janitor) deadLetterOrphan(ctx context.Context, raw *njs.RawStreamMsg) (
 	if ref, ok := events.SubjectRef(raw.Subject); ok {
 		provider = ref.Provider
 	}
-	deadLetter := j.broker.DeadLetter(d, events.DeadUnknownProvider, "no worker serves provider "+provider)
-	if err := j.broker.Publish(ctx, deadLetter); err != nil {
-		return false, fmt.Errorf("dead letter: %w", err)
+	if _, err := j.broker.GiveUp(ctx, d, events.DeadUnknownProvider, "no worker serves provider "+provider, nil); err != nil {
+		return false, err
 	}
 	if moved, err = j.broker.Remove(ctx, events.StreamCommands, raw.Sequence); !moved {
 		return false, err

@@ -22,12 +22,22 @@ const (
 	codeStreamOffline = 10118 // "stream is offline"
 )
 
+type atStart struct{}
+
+// AtStart marks the questions of a program that begins: one that had no answer while the server refused this user something is
+// not asked again. Later, when many ask at the same time, a refusal may be another's.
+func AtStart(ctx context.Context) context.Context { return context.WithValue(ctx, atStart{}, true) }
+
 // Ask asks again until the cluster can answer or ctx ends. What is asked must do no harm twice.
 func (c *Client) Ask(ctx context.Context, question func(context.Context) error) error {
 	for wait := NewBackoff(); ; {
+		before := c.denials.Load()
 		attempt, cancel := context.WithTimeout(ctx, AskTimeout)
 		err := question(attempt)
 		cancel()
+		if NotReady(err) && ctx.Value(atStart{}) != nil && c.denials.Load() > before {
+			return c.Denied(err)
+		}
 		if !NotReady(err) || ctx.Err() != nil {
 			return err
 		}

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -40,6 +42,8 @@ type Client struct {
 	Stopping context.Context // ends when Close begins
 	stop     context.CancelFunc
 	streams  sync.Map // name → njs.Stream
+	denied   atomic.Pointer[denial]
+	denials  atomic.Int64
 
 	mu     sync.Mutex
 	closed bool
@@ -89,10 +93,30 @@ func (c *Client) Close() error {
 	return nil
 }
 
+// ErrDenied says that the server refused this user something: what was asked then has no answer, ever.
+var ErrDenied = errors.New("NATS does not permit it to this user")
+
+// NoteDenied keeps that the server refused this user something.
+func (c *Client) NoteDenied(err error) { c.denied.Store(&denial{said(err), c.denials.Add(1)}) }
+
+type denial struct {
+	what  string
+	count int64
+}
+
+// said is what the server refused, out of its words: `Permissions Violation for Publish to "parked.x"`.
+func said(err error) string {
+	_, what, found := strings.Cut(err.Error(), "Permissions Violation for ")
+	if !found {
+		return "NATS: permission refused"
+	}
+	return "NATS does not permit: " + strings.ToLower(what[:1]) + what[1:]
+}
+
 // Denied adds to an error that the server refused this user something, if it did: what was asked then had no answer.
 func (c *Client) Denied(err error) error {
-	if last := c.NATS.LastError(); errors.Is(last, nats.ErrPermissionViolation) {
-		return fmt.Errorf("%w: %w", err, last)
+	if last := c.denied.Load(); last != nil && !errors.Is(err, ErrDenied) {
+		return fmt.Errorf("%w: %s: %w", ErrDenied, last.what, err)
 	}
 	return err
 }

@@ -1,6 +1,8 @@
 package broker
 
 import (
+	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -10,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
 // TermReason marks a termination as ours for the processes that hear of it, after the dead letter was stored.
@@ -43,6 +46,29 @@ func (c *Client) DeadLetter(d Stored, reason events.DeadReason, detail string) *
 		setRequestedAt(msg.Header, d)
 	}
 	return msg
+}
+
+// GiveUp keeps a message as a dead letter and then, if an upstream published it, why it was refused where the upstream reads it.
+// Both have the same id each time, so that after a failure between the two the caller does it again. duplicate says that the dead
+// letter was there already.
+func (c *Client) GiveUp(ctx context.Context, d Stored, reason events.DeadReason, detail string, problems payment.FieldErrors) (duplicate bool, err error) {
+	ack, err := c.Store(ctx, c.DeadLetter(d, reason, detail))
+	if err != nil {
+		return false, fmt.Errorf("dead letter (%s): %w", reason, err)
+	}
+	refusal, ok := events.NewRefusal(d.Stream, d.Message, reason, detail, problems, c.Now())
+	if !ok {
+		return ack.Duplicate, nil
+	}
+	id := d.ID("refused")
+	out, err := events.EncodeRefusal(refusal, id)
+	if err != nil {
+		return ack.Duplicate, err
+	}
+	if err := c.Publish(ctx, NewMessage(ctx, out, id)); err != nil {
+		return ack.Duplicate, fmt.Errorf("refusal (%s): %w", reason, err)
+	}
+	return ack.Duplicate, nil
 }
 
 // Resend copies the message to another subject. It remembers when the first of its kind was stored.

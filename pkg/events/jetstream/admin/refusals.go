@@ -1,0 +1,74 @@
+package admin
+
+import (
+	"context"
+	"fmt"
+
+	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+)
+
+// maxRefusalBytes bounds what all refusals take: beyond it the oldest are forgotten. A dead letter stays, whatever becomes of
+// its refusal.
+const maxRefusalBytes = 256 << 20
+
+// refusalStream keeps refusals as long as the dead letters that they are about. It forgets what is old when it is full, so that
+// no upstream can make dead letters impossible.
+func refusalStream(c jetstream.Config) njs.StreamConfig {
+	refusals := baseStream(c, events.StreamRefusals, "Why commands were refused, for those who published them", events.RefusalsOfAll)
+	refusals.MaxAge, refusals.MaxMsgSize, refusals.MaxBytes = c.DeadLetterRetention, events.MaxRefusalBytes, maxRefusalBytes
+	refusals.MaxMsgsPerSubject, refusals.Discard = events.RefusalsPerOrder, njs.DiscardOld
+	refusals.DenyDelete, refusals.DenyPurge, refusals.AllowDirect = true, true, true
+	if c.Accounts { // the server lets no account hear what came to it from another one, but what it repeats itself
+		refusals.RePublish = &njs.RePublish{Source: "command.refused.>", Destination: events.WrittenRefusal}
+	}
+	return refusals
+}
+
+// RefusalConsumer is the durable consumer of REFUSALS that is made for an upstream of [jetstream.Config.Upstreams]. An upstream
+// may not make consumers itself.
+func RefusalConsumer(upstream string) string { return "refusals-" + upstream }
+
+func refusalConsumers(c jetstream.Config) (all []njs.ConsumerConfig) {
+	for _, upstream := range c.Upstreams {
+		name := RefusalConsumer(upstream)
+		all = append(all, njs.ConsumerConfig{
+			Name: name, Durable: name, Description: "Refused commands of the upstream " + upstream,
+			DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy, AckWait: c.AckWait,
+			MaxDeliver: -1, MaxAckPending: c.MaxAckPending, MaxWaiting: jetstream.MaxWaiting,
+			FilterSubjects: []string{events.RefusalsOf(upstream)},
+		})
+	}
+	return all
+}
+
+// Refusal is a refusal as it is in the stream.
+type Refusal struct {
+	Sequence uint64
+	Refusal  events.Refusal
+	Problem  string // why it cannot be read; Refusal is empty then
+}
+
+// Refusals returns at most most refusals after a sequence, oldest first; 0 begins at the first. upstream, where it is not
+// empty, chooses those of one.
+func (c *Conn) Refusals(ctx context.Context, upstream string, after uint64, most int) (all []Refusal, err error) {
+	filter := events.RefusalsOfAll
+	if upstream != "" {
+		filter = events.RefusalsOf(upstream)
+	}
+	for raw, err := range c.broker.Messages(ctx, events.StreamRefusals, filter, after) {
+		if err != nil {
+			return nil, fmt.Errorf("refusals: %w", err)
+		}
+		one := Refusal{Sequence: raw.Sequence}
+		if one.Refusal, err = events.DecodeRefusal(raw.Data); err != nil {
+			one.Problem = "it is not a refusal"
+		}
+		if all = append(all, one); len(all) >= most {
+			break
+		}
+	}
+	return all, nil
+}
