@@ -118,7 +118,7 @@ func TestCompareRefusesBadFiles(t *testing.T) {
 		"a shortened number":        {swapped("10000", "1E+15"), "line 3, amount: looks like a number that a spreadsheet rounded: format the column as text", nil},
 		"a moved amount":            {swapped("9000", "x"), "line 3, settled_amount: must be a decimal number", nil},
 		"no amount in a line":       {swapped("10000,9000", ","), "line 3, amount: is required", nil},
-		"an odd currency":           {swapped("KRW", "WON"), "line 3, currency: must be one of", nil},
+		"an odd currency":           {swapped("KRW", "WON"), "line 3, currency: must be KRW or TWD", nil},
 		"no currency in a line":     {swapped("KRW", ""), "line 3, currency: is required", nil},
 		"no status":                 {swapped("paid", ""), "line 3, status: is required", nil},
 		"a day without a time":      {swapped("TIME", "DAY"), "line 3, created_at: must be a time", nil},

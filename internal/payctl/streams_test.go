@@ -42,7 +42,7 @@ func TestStreams(t *testing.T) {
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
 	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "match their definition")
 	// Each of the three that did or tried something left its intent and its result; applying nothing left none.
-	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended create what is missing 8 done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended create what is missing 9 done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 7 1 done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 8 1 not done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "4 actions.", "")

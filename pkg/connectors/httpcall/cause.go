@@ -34,9 +34,9 @@ func plain(err error) string {
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
 	case errors.Is(err, context.DeadlineExceeded):
-		return "the deadline passed"
+		return "timed out: the deadline passed"
 	case errors.As(err, &dns):
-		return "the host name cannot be resolved"
+		return "DNS: the host name cannot be resolved"
 	case errors.As(err, &cert):
 		return "TLS: the certificate is not trusted: " + cert.Err.Error()
 	case errors.As(err, &alert):
