@@ -15,6 +15,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/idempotency/redis"
@@ -78,10 +79,14 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("nats.tls: %w", err)
 	}
+	streams := streamconfig.Of(rt.Config)
+	if rt.role != config.RoleNotifier { // no payment waits until an endpoint's consumers are made or changed
+		streams.Endpoints = nil
+	}
 	return jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service), Ingress: rt.Service == Ingress().Name,
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
-		TLS: tlsConfig, Config: streamconfig.Of(rt.Config), Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
+		TLS: tlsConfig, Config: streams, Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
 	})
 }
 

@@ -111,6 +111,20 @@ func TestEndpoints(t *testing.T) {
 	run(t, "", "audit", "list", "--action", "test", "--config", config).expect(t, payctl.ExitOK, "1 not sent: no notifier answers", "")
 }
 
+// An endpoint whose consumers do not exist yet stops no command about payments, and says what to do.
+func TestMissingEndpointStopsNoCommand(t *testing.T) {
+	t.Parallel()
+	conn, url := streams(t)
+	live(t, conn, payment.New(command("P-1")), submitting, settled)
+	config := configuration(t, url, nowhere)
+	text := contentOf(t, config) + "endpoints:\n  shop: {url: \"https://shop.example/payonce\", every_upstream: true}\n"
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "payment", "show", shop, "P-1", "--config", config).expect(t, payctl.ExitOK, "settled", "")
+	run(t, "", "endpoints", "list", "--config", config).expect(t, payctl.ExitOK, "its consumer does not exist: name it in the configuration, and run payctl streams apply", "")
+}
+
 // A ledger that has read all is rewound, and reads on from there. What would leave out outcomes is refused.
 func TestLedgers(t *testing.T) {
 	t.Parallel()

@@ -161,6 +161,11 @@ func (n *Notifier) handle(ctx context.Context, r *receiver, m events.Message) qu
 	if !r.Wants(p) {
 		return queue.Acknowledge()
 	}
+	return n.deliver(ctx, r, m, p, id)
+}
+
+// deliver makes one attempt, if the endpoint's breaker lets it.
+func (n *Notifier) deliver(ctx context.Context, r *receiver, m events.Message, p payment.Payment, id string) queue.Verdict {
 	attempts, first := events.EndpointAttempts(m.Header)
 	late := func() bool { return !first.IsZero() && !n.Now().Before(first.Add(n.GiveUpAfter)) }
 	done, ok := r.enter(ctx)
@@ -180,10 +185,14 @@ func (n *Notifier) handle(ctx context.Context, r *receiver, m events.Message) qu
 		return queue.Acknowledge()
 	case late():
 		return n.giveUp(ctx, r, p, attempts+1, came.problem)
-	}
-	if !first.IsZero() && r.breaker.open() { // this one tries whether the endpoint is back
+	case !first.IsZero() && r.breaker.open(): // this one tries whether the endpoint is back
 		return queue.RetryAfter(0)
 	}
+	return n.postpone(ctx, r, p, came, attempts, first)
+}
+
+// postpone has the broker keep an event until its next attempt, the last of which is when it is given up.
+func (n *Notifier) postpone(ctx context.Context, r *receiver, p payment.Payment, came result, attempts int, first time.Time) queue.Verdict {
 	at := n.Now().Add(max(n.pause(attempts+1), came.retryAfter))
 	if !first.IsZero() && at.After(first.Add(n.GiveUpAfter)) {
 		at = first.Add(n.GiveUpAfter)

@@ -87,8 +87,8 @@ func (r *receiver) until(t *testing.T, want string) {
 // no more. Operators look at the endpoint, test it, disable it and have events sent again with theirs.
 func toldByNotifier(t *testing.T, s *system) {
 	t.Helper()
-	ref := s.payByHTTP(t, "W-1")
-	s.receiver.until(t, "W-1 settled")
+	ref := s.payByHTTP(t, "H-9")
+	s.receiver.until(t, "H-9 settled")
 	reason := []string{"--reason", "a test", "--yes"}
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "took the test event: HTTP 200", append([]string{"endpoints", "test", "shop"}, reason...)...)
 	s.receiver.until(t, "test")
@@ -99,7 +99,7 @@ func toldByNotifier(t *testing.T, s *system) {
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "disabled", "endpoints", "list")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams match their definition.", "streams", "diff")
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "is enabled", append([]string{"endpoints", "enable", "shop"}, reason...)...)
-	s.receiver.until(t, "W-1 settled")
+	s.receiver.until(t, "H-9 settled")
 	for _, action := range []string{"test", "disable", "replay", "enable"} {
 		s.wantPayctl(t, "operator-lee", payctl.ExitOK, " kim ", "audit", "list", "--action", action)
 	}

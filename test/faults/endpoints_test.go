@@ -3,6 +3,7 @@ package faults
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -18,6 +19,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/test/testenv"
 )
@@ -166,6 +168,9 @@ func TestHTTPShopGetsEveryOutcomeOnce(t *testing.T) {
 	s.startIngress()
 	shop.open()
 	ctx := within(t, 6*timeout)
+	if _, err := s.Log.EndpointState(ctx, "shop"); !errors.Is(err, admin.ErrNotCreated) {
+		t.Errorf("the ingress cares for endpoints, so a change of them can stop payments: %v", err)
+	}
 	asking, asks := errgroup.WithContext(ctx)
 	asking.SetLimit(16)
 	go func() {
@@ -174,12 +179,13 @@ func TestHTTPShopGetsEveryOutcomeOnce(t *testing.T) {
 			asking.Go(func() error { return shop.ask(asks, ref) })
 		}
 	}()
-	worker, notifiers := s.worker(), 0
+	notifiers := 0
 	notify := func() *testenv.Process {
 		notifiers++
 		return s.Process(shipped(t, "notifier"), fmt.Sprintf("notifier-%d", notifiers), "msg=sending")
 	}
-	notifier := notify()
+	notifier := notify() // makes the consumers: from now on outcomes are kept for the endpoints
+	worker := s.worker()
 	kills := []func(){
 		func() { notifier.Kill(); notifier = notify() },
 		func() { shop.kill(); shop.open() },

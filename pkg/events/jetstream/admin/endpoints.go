@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	njs "github.com/nats-io/nats.go/jetstream"
@@ -14,6 +15,11 @@ import (
 
 // ErrNotCreated says that an endpoint or a ledger has no consumer yet.
 var ErrNotCreated = errors.New("its consumer does not exist: name it in the configuration, and run payctl streams apply")
+
+// OfEndpoints reports whether a difference is of what only endpoints need.
+func OfEndpoints(d Difference) bool {
+	return d.Stream == events.StreamEndpoints || strings.HasPrefix(d.Consumer, events.EndpointConsumer(""))
+}
 
 // EndpointState is how an endpoint stands.
 type EndpointState struct {
