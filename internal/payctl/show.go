@@ -102,6 +102,8 @@ type event struct {
 	Payment  payment.Payment `json:"payment"`
 	// Unreadable says why the event cannot be read; of its payment only the name and what the subject says is known then.
 	Unreadable string `json:"unreadable,omitempty"`
+	// Trace is the id of the trace in which it was written.
+	Trace string `json:"trace,omitempty"`
 }
 
 func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmask *operator.Person) (timeline, error) {
