@@ -4,7 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/events"
 )
 
 // ledgersPage is who reads the log, and how far.
@@ -13,7 +13,7 @@ type ledgersPage struct{ Durable, Others readers }
 // readers are some of them, with what their table is called.
 type readers struct {
 	Label string
-	List  []admin.Reader
+	List  []events.Reader
 }
 
 func (c *Console) ledgers(w http.ResponseWriter, r *http.Request) {

@@ -14,7 +14,6 @@ import (
 	"payonce/pkg/connectors/masking"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -42,10 +41,10 @@ type paymentPage struct {
 	Due         time.Time // when a parked command comes back
 	Next        string
 	Unreadable  []uint64
-	DeadLetters []admin.DeadLetter
+	DeadLetters []events.DeadLetter
 	Archived    bool // the log has forgotten it
 	Webhooks    []webhook
-	Audits      []admin.AuditEntry
+	Audits      []events.AuditEntry
 	More        bool // there are more webhooks or audit records than are shown
 }
 

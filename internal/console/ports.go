@@ -6,7 +6,6 @@ import (
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
 	"payonce/pkg/status"
@@ -32,16 +31,16 @@ type Queue interface {
 	// QueuedCommand returns the command that waits, is in work or is parked; else the error is [events.ErrNotQueued].
 	QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error)
 	// ParkedCommand returns the parked command; the error is [events.ErrNotParked] when it isn't parked.
-	ParkedCommand(ctx context.Context, ref payment.Ref) (admin.Parked, error)
+	ParkedCommand(ctx context.Context, ref payment.Ref) (events.Parked, error)
 	// ParkedOrders lists the orders whose commands are parked, of one provider or of all.
 	ParkedOrders(ctx context.Context, provider string) ([]payment.Ref, error)
 }
 
 // Records are what was given up and what people did.
 type Records interface {
-	DeadLetters(ctx context.Context, after uint64, max int) ([]admin.DeadLetter, error)
-	DeadLettersOf(ctx context.Context, ref payment.Ref) ([]admin.DeadLetter, error)
-	LatestAudits(ctx context.Context, before uint64, max int) ([]admin.AuditEntry, error)
+	DeadLetters(ctx context.Context, after uint64, max int) ([]events.DeadLetter, error)
+	DeadLettersOf(ctx context.Context, ref payment.Ref) ([]events.DeadLetter, error)
+	LatestAudits(ctx context.Context, before uint64, max int) ([]events.AuditEntry, error)
 }
 
 // Changes tells that payments changed: the channel receives after each change, or after several.
@@ -64,12 +63,12 @@ type Trends interface {
 type About interface {
 	// WebhooksOf returns webhooks as they were received, which hold personal data.
 	WebhooksOf(ctx context.Context, ref payment.Ref, max int) ([]events.Message, error)
-	AuditsOf(ctx context.Context, ref payment.Ref, max int) ([]admin.AuditEntry, error)
+	AuditsOf(ctx context.Context, ref payment.Ref, max int) ([]events.AuditEntry, error)
 }
 
 // Readers says who reads the log, and how far.
 type Readers interface {
-	Readers(ctx context.Context) ([]admin.Reader, error)
+	Readers(ctx context.Context) ([]events.Reader, error)
 }
 
 // Provider is what the configuration and the provider's documents say of it.

@@ -33,7 +33,7 @@ const bulkAudits = 200
 
 // AuditsOf returns the audit records of one payment, oldest first, at most max: those about it alone, and those about several of
 // the latest 200 records.
-func (c *Conn) AuditsOf(ctx context.Context, ref payment.Ref, max int) (entries []AuditEntry, err error) {
+func (c *Conn) AuditsOf(ctx context.Context, ref payment.Ref, max int) (entries []events.AuditEntry, err error) {
 	if err := ref.Validate(); err != nil {
 		return nil, err
 	}
@@ -42,7 +42,7 @@ func (c *Conn) AuditsOf(ctx context.Context, ref payment.Ref, max int) (entries 
 			if err != nil {
 				return nil, fmt.Errorf("audit records of %s: %w", ref, err)
 			}
-			if entries = append(entries, auditEntry(raw)); len(entries) >= max {
+			if entries = append(entries, entryOf(raw).AuditEntry); len(entries) >= max {
 				break
 			}
 		}
@@ -52,15 +52,15 @@ func (c *Conn) AuditsOf(ctx context.Context, ref payment.Ref, max int) (entries 
 		return nil, err
 	}
 	for _, e := range latest {
-		if e.Record.Order == "" && e.names(ref) {
+		if e.Record.Order == "" && names(e.Record, ref) {
 			entries = append(entries, e)
 		}
 	}
-	slices.SortFunc(entries, func(a, b AuditEntry) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	slices.SortFunc(entries, func(a, b events.AuditEntry) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return entries[:min(len(entries), max)], nil
 }
 
 // names reports whether one of the things that an action was done to is a payment.
-func (e AuditEntry) names(ref payment.Ref) bool {
-	return e.Record.Provider == ref.Provider && slices.ContainsFunc(e.Record.Items, func(i events.AuditItem) bool { return i.Order == ref.Order })
+func names(r events.AuditRecord, ref payment.Ref) bool {
+	return r.Provider == ref.Provider && slices.ContainsFunc(r.Items, func(i events.AuditItem) bool { return i.Order == ref.Order })
 }
