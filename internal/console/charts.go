@@ -174,14 +174,14 @@ func (c *Console) draw(of counted, p period, say words) []chart {
 	volume, outcomes := chart{ID: "volume", Name: say("Begun")}, chart{ID: "outcomes", Name: say("Outcomes"), Legend: []legend{{"good", say("status settled")}, {"bad", say("status failed")}}}
 	took := chart{ID: "took", Name: say("Time to outcome"), Lines: true, Legend: []legend{{"first", say("median")}, {"second", say("p95")}}}
 	begun, settled, failed := 0, 0, 0
-	var halves, mosts []float64
+	var halves []float64
 	for _, one := range of.trend {
 		begun, settled, failed = begun+one.Begun, settled+one.Settled, failed+one.Failed
 		volume.add(one.At, value{"line", float64(one.Begun), strconv.Itoa(one.Begun)})
 		outcomes.add(one.At, value{"good", float64(one.Settled), strconv.Itoa(one.Settled)}, value{"bad", float64(one.Failed), strconv.Itoa(one.Failed)})
 		took.add(one.At, value{"first", one.Half.Seconds(), short(one.Half)}, value{"second", one.Most.Seconds(), short(one.Most)})
 		if one.Half > 0 {
-			halves, mosts = append(halves, one.Half.Seconds()), append(mosts, one.Most.Seconds())
+			halves = append(halves, one.Half.Seconds())
 		}
 	}
 	volume.Headline = say("%d", begun)
