@@ -12,7 +12,9 @@ import (
 
 	"payonce/internal/console"
 	"payonce/internal/console/signin"
+	"payonce/internal/statements"
 	"payonce/pkg/config"
+	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
@@ -99,8 +101,9 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 	}
 	log := admin.New(conn)
 	o := console.Options{
-		SignIn: people, Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log,
-		Status: reporter{conn, levels, StatusProviders(cfg, rt.Connectors), rt.Now, CountedBy(cfg)}, Search: search.Log{Source: conn, Events: logEvents},
+		SignIn: people, Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log, About: log, Readers: log,
+		TraceURL: cfg.Console.TraceURL,
+		Status:   reporter{conn, levels, StatusProviders(cfg, rt.Connectors), rt.Now, CountedBy(cfg)}, Search: search.Log{Source: conn, Events: logEvents},
 	}
 	if cfg.Environment != config.Production {
 		o.Environment = cfg.Environment
@@ -108,16 +111,44 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 	closeArchive := func() {}
 	if cfg.Archive.Configured() {
 		archived := &openedArchive{location: ArchiveLocation(cfg, true)}
-		o.Search, o.Archive, closeArchive = archived, archived, archived.close
+		o.Search, o.Archive, o.Trends, closeArchive = archived, archived, archived, archived.close
 	}
-	for _, p := range StatusProviders(cfg, rt.Connectors) {
-		o.Providers = append(o.Providers, console.Provider{ProviderConfig: p, Settings: cfg.ProviderSummary(p.Name)})
+	o.Providers = consoleProviders(rt)
+	o.Statements = console.Statements{Log: log, Remembered: cfg.NATS.PaymentsRetention}
+	closeFolder := func() {}
+	if dir := cfg.Console.StatementsDir; dir != "" {
+		folder, err := statements.OpenFolder(dir)
+		if err != nil {
+			closeArchive()
+			return nil, nil, fmt.Errorf("console.statements_dir: %w", err)
+		}
+		o.Statements.Kept, closeFolder = folder, func() { _ = folder.Close() }
 	}
 	if pages, err = console.New(o); err != nil {
 		closeArchive()
+		closeFolder()
 		return nil, nil, fmt.Errorf("console: %w", err)
 	}
-	return pages, func() { pages.Close(); closeArchive() }, nil
+	return pages, func() { pages.Close(); closeArchive(); closeFolder() }, nil
+}
+
+// consoleProviders are the providers as pages show them.
+func consoleProviders(rt Runtime) (all []console.Provider) {
+	for _, of := range StatusProviders(rt.Config, rt.Connectors) {
+		connector, _ := rt.Connectors.Get(of.Name)
+		traits, cfg := connector.Traits(), rt.Config.Providers[of.Name]
+		p := console.Provider{
+			ProviderConfig: of, Settings: rt.Config.ProviderSummary(of.Name), Kind: traits.Kind, Currencies: traits.Currencies, Methods: traits.Methods,
+			MaxOrderLength: traits.MaxOrderLength, BasicTime: traits.BasicTime, Threshold: traits.Threshold, OneReference: traits.OneReference,
+		}
+		p.Balance, _ = connector.(connectors.Balancer)
+		p.Closed, p.ClosedKnownUntil = cfg.Hours.Closed, cfg.Hours.ClosedKnownUntil
+		if len(of.Operations) > 0 {
+			p.Zone = of.Hours(of.Operations[0]).Zone()
+		}
+		all = append(all, p)
+	}
+	return all
 }
 
 // History returns what the archive has of a payment.
@@ -127,6 +158,24 @@ func (s *openedArchive) History(ctx context.Context, ref payment.Ref) ([]events.
 		return nil, err
 	}
 	return store.History(ctx, ref)
+}
+
+// Trend counts what happened, in the archive.
+func (s *openedArchive) Trend(ctx context.Context, in search.Interval) (search.Trend, error) {
+	store, err := s.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return store.Trend(ctx, in)
+}
+
+// Wave counts the parked payments, in the archive.
+func (s *openedArchive) Wave(ctx context.Context, in search.Interval) (search.Wave, error) {
+	store, err := s.open(ctx)
+	if err != nil {
+		return search.Wave{}, err
+	}
+	return store.Wave(ctx, in)
 }
 
 // signInOptions are the configured ways to sign in. The console's own page is added later, so that the rest is checked there.

@@ -54,7 +54,7 @@ func enter(t *testing.T, logs string) *http.Client {
 	return client
 }
 
-var consolePages = []string{"/", "/attention", "/payments", "/payments.csv", "/payments/teemopay-kr/D-1", "/parked", "/dead-letters", "/audit", "/providers", "/providers/teemopay-kr"}
+var consolePages = []string{"/", "/attention", "/payments", "/payments.csv", "/payments/teemopay-kr/D-1", "/parked", "/dead-letters", "/audit", "/ledgers", "/statements", "/providers", "/providers/teemopay-kr"}
 
 // The program shows every page to who has the link of its start, and ends in good order while a page is live.
 func TestConsoleProgram(t *testing.T) {

@@ -1,6 +1,7 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -26,6 +27,11 @@ type Options struct {
 	Search      Search
 	Log         History
 	Archive     History // what the log has forgotten; nil where there is no archive
+	Trends      Trends  // nil where there is no archive
+	About       About
+	Readers     Readers
+	Statements  Statements
+	TraceURL    string // a trace's page, with {trace_id} in it; empty where there is none
 	Last        Last
 	Queue       Queue
 	Records     Records
@@ -35,19 +41,23 @@ type Options struct {
 
 func (o Options) complete() bool {
 	return o.Zone != nil && o.Logger != nil && o.Now != nil && o.Status != nil && o.Search != nil && o.Log != nil && o.Last != nil && o.Queue != nil &&
-		o.Records != nil && o.Changes != nil
+		o.Records != nil && o.Changes != nil && o.About != nil && o.Readers != nil
 }
 
 // Console answers the requests of browsers. It is safe for concurrent use.
 type Console struct {
-	o        Options
-	reports  reports
-	changes  *changes
-	gate     *signin.Gate
-	pages    pages
-	printers map[language.Tag]*message.Printer
-	handler  http.Handler
-	close    sync.Once
+	o         Options
+	reports   reports
+	changes   *changes
+	trends    *trends // nil without an archive
+	end       context.CancelFunc
+	comparing sync.Mutex // a statement is being compared
+	balances  balances
+	gate      *signin.Gate
+	pages     pages
+	printers  map[language.Tag]*message.Printer
+	handler   http.Handler
+	close     sync.Once
 }
 
 // New makes a console, to be closed.
@@ -55,7 +65,7 @@ func New(o Options) (*Console, error) {
 	if !o.complete() {
 		return nil, errors.New("a console needs everything but an archive and providers")
 	}
-	c := &Console{o: o, printers: printers(), reports: reports{from: o.Status, now: o.Now}}
+	c := &Console{o: o, printers: printers(), reports: reports{from: o.Status, now: o.Now}, balances: balances{last: map[string]balance{}}}
 	var err error
 	if c.pages, err = parse(o.Zone, o.Now); err != nil {
 		return nil, err
@@ -65,6 +75,11 @@ func New(o Options) (*Console, error) {
 		return nil, err
 	}
 	c.changes = follow(o.Changes)
+	var alive context.Context
+	alive, c.end = context.WithCancel(context.Background())
+	if o.Trends != nil {
+		c.trends = newTrends(alive, o.Trends, o.Now)
+	}
 	c.handler = secured(c.routes())
 	return c, nil
 }
@@ -74,6 +89,10 @@ func (c *Console) Close() {
 	c.close.Do(func() {
 		c.changes.close()
 		c.gate.Close()
+		c.end()
+		if c.trends != nil {
+			c.trends.work.Wait()
+		}
 	})
 }
 
@@ -96,12 +115,22 @@ func (c *Console) routes() http.Handler {
 	inside.HandleFunc("GET /parked", c.parked)
 	inside.HandleFunc("GET /dead-letters", c.deadLetters)
 	inside.HandleFunc("GET /audit", c.audit)
+	inside.HandleFunc("GET /ledgers", c.ledgers)
+	inside.HandleFunc("GET /statements", c.statements)
+	inside.Handle("POST /statements", c.by(signin.Operator, c.compareStatement))
+	inside.HandleFunc("GET /statements/{id}", c.comparison)
 	inside.HandleFunc("GET /providers", c.providers)
 	inside.HandleFunc("GET /providers/{provider}", c.provider)
+	inside.Handle("POST /providers/{provider}/balance", c.by(signin.Viewer, c.balance))
 	inside.HandleFunc("GET /live", c.live)
 	inside.HandleFunc("/", c.notFound)
 	open.Handle("/", c.gate.Handler(c.gate.Require(signin.Viewer, inside, http.HandlerFunc(c.denied))))
 	return open
+}
+
+// by lets only people with a role do something.
+func (c *Console) by(role signin.Role, do http.HandlerFunc) http.Handler {
+	return c.gate.Require(role, do, http.HandlerFunc(c.denied))
 }
 
 // assets are the files that pages load. They change with the program, so a browser asks again.
@@ -177,7 +206,7 @@ func (c *Console) menu(r *http.Request, say words) []menuItem {
 	var items []menuItem
 	for _, page := range []struct{ path, name string }{
 		{"/", "Now"}, {"/attention", "Needs a person"}, {"/payments", "Payments"}, {"/parked", "Parked"}, {"/dead-letters", "Dead letters"},
-		{"/audit", "Audit"}, {"/providers", "Providers"},
+		{"/statements", "Statements"}, {"/ledgers", "Ledgers"}, {"/providers", "Providers"}, {"/audit", "Audit"},
 	} {
 		current := r.URL.Path == page.path || page.path != "/" && strings.HasPrefix(r.URL.Path, page.path+"/")
 		item := menuItem{Path: page.path, Name: say(page.name), Current: current}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -181,12 +182,14 @@ func (c *Console) providerNames() (names []string) {
 type providerPage struct {
 	Provider
 	Operations []operationHours
+	Said       *balance // nil where it was not asked for
 }
 
+// operationHours are the hours of some operations, which are the same.
 type operationHours struct {
-	Operation payment.Operation
-	Open      bool
-	Changes   []change
+	Operations []payment.Operation
+	Open       bool
+	Changes    []change
 }
 
 // change is when a provider opens or closes.
@@ -202,7 +205,7 @@ func (c *Console) pageOf(p Provider) providerPage {
 	page := providerPage{Provider: p}
 	for _, op := range p.ProviderConfig.Operations {
 		hours, at := p.Hours(op), c.o.Now()
-		of := operationHours{Operation: op, Open: hours.Open(at)}
+		of := operationHours{Operations: []payment.Operation{op}, Open: hours.Open(at)}
 		for open := of.Open; len(of.Changes) < changesShown; {
 			next, ever := hours.NextOpening(at)
 			if open {
@@ -214,6 +217,10 @@ func (c *Console) pageOf(p Provider) providerPage {
 			open = !open
 			of.Changes = append(of.Changes, change{next, open})
 			at = next
+		}
+		if n := len(page.Operations); n > 0 && page.Operations[n-1].Open == of.Open && slices.Equal(page.Operations[n-1].Changes, of.Changes) {
+			page.Operations[n-1].Operations = append(page.Operations[n-1].Operations, op)
+			continue
 		}
 		page.Operations = append(page.Operations, of)
 	}

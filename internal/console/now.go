@@ -46,6 +46,7 @@ type nowPage struct {
 	Report    status.Report
 	Figures   []figure
 	Providers []providerRow
+	Charts    charts
 }
 
 // figure is a number that leads to the list behind it.
@@ -71,7 +72,7 @@ var openStatuses = []payment.Status{payment.Submitting, payment.Pending, payment
 
 func (c *Console) now(w http.ResponseWriter, r *http.Request) {
 	say, report := c.say(r), c.reports.get(r.Context())
-	page := nowPage{Report: report, Figures: figures(report, say)}
+	page := nowPage{Report: report, Figures: figures(report, say), Charts: c.charts(r, say)}
 	for _, p := range report.Providers {
 		page.Providers = append(page.Providers, row(p, say))
 	}

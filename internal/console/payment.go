@@ -1,12 +1,17 @@
 package console
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
+
+	"payonce/pkg/connectors/masking"
 
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
@@ -38,13 +43,45 @@ type paymentPage struct {
 	Unreadable  []uint64
 	DeadLetters []events.DeadLetter
 	Archived    bool // the log has forgotten it
+	Webhooks    []webhook
+	Audits      []events.AuditEntry
+	More        bool // there are more webhooks or audit records than are shown
 }
 
 // step is one event of a payment.
 type step struct {
 	events.Record
-	After time.Duration // since the event before
-	First bool
+	After     time.Duration // since the event before
+	First     bool
+	TracePath string // where its trace is shown; empty where that is not known
+}
+
+// webhook is one as it was received, masked.
+type webhook struct {
+	Sequence   uint64
+	ReceivedAt time.Time
+	Body       string // with what is personal masked; empty where it could not be read
+	Bytes      int
+	Cut        bool
+}
+
+// aboutMost is how many webhooks and how many audit records of a payment are shown, and webhookBytes how much of one.
+const (
+	aboutMost    = 50
+	webhookBytes = 8 << 10
+)
+
+// masked shows a webhook without what is personal.
+func masked(m events.Message) webhook {
+	w := webhook{Sequence: m.Sequence, ReceivedAt: m.StoredAt, Bytes: len(m.Data)}
+	if text, whole, ok := masking.Webhook(m.Data, bytes.ContainsRune(m.Data, '='), webhookBytes); ok {
+		w.Body, w.Cut = text, !whole
+		var laid bytes.Buffer
+		if json.Indent(&laid, []byte(text), "", "  ") == nil {
+			w.Body = laid.String()
+		}
+	}
+	return w
 }
 
 // MetadataNames are the names of the metadata in order.
@@ -106,7 +143,36 @@ func (c *Console) tell(ctx context.Context, ref payment.Ref) (paymentPage, error
 		return page, err
 	}
 	page.add(ref, records)
-	return page, nil
+	page.Ref = ref
+	for i, s := range page.Steps {
+		page.Steps[i].TracePath = c.tracePath(s.Trace)
+	}
+	return page, c.addAbout(ctx, &page)
+}
+
+// tracePath is where a trace is shown; empty where that is not known.
+func (c *Console) tracePath(id string) string {
+	if id == "" || c.o.TraceURL == "" {
+		return ""
+	}
+	return strings.ReplaceAll(c.o.TraceURL, "{trace_id}", id)
+}
+
+// addAbout adds the webhooks and what people did.
+func (c *Console) addAbout(ctx context.Context, page *paymentPage) error {
+	webhooks, err := c.o.About.WebhooksOf(ctx, page.Ref, aboutMost+1)
+	if err != nil {
+		return err
+	}
+	if page.Audits, err = c.o.About.AuditsOf(ctx, page.Ref, aboutMost+1); err != nil {
+		return err
+	}
+	page.More = len(webhooks) > aboutMost || len(page.Audits) > aboutMost
+	for _, m := range webhooks[:min(len(webhooks), aboutMost)] {
+		page.Webhooks = append(page.Webhooks, masked(m))
+	}
+	page.Audits = page.Audits[:min(len(page.Audits), aboutMost)]
+	return nil
 }
 
 func placeOf(m events.Message) string {

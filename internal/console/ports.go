@@ -2,7 +2,9 @@ package console
 
 import (
 	"context"
+	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
@@ -51,8 +53,46 @@ type Last interface {
 	Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error)
 }
 
-// Provider is what the configuration says of a provider.
+// Trends counts payments by time, in the archive.
+type Trends interface {
+	Trend(ctx context.Context, in search.Interval) (search.Trend, error)
+	Wave(ctx context.Context, in search.Interval) (search.Wave, error)
+}
+
+// About is what else is kept of a payment.
+type About interface {
+	// WebhooksOf returns webhooks as they were received, which hold personal data.
+	WebhooksOf(ctx context.Context, ref payment.Ref, max int) ([]events.Message, error)
+	AuditsOf(ctx context.Context, ref payment.Ref, max int) ([]events.AuditEntry, error)
+}
+
+// Readers says who reads the log, and how far.
+type Readers interface {
+	Readers(ctx context.Context) ([]events.Reader, error)
+}
+
+// Provider is what the configuration and the provider's documents say of it.
 type Provider struct {
 	status.ProviderConfig
-	Settings string // the part of the configuration, in which secrets are masked
+	Kind     string
+	Settings string         // the part of the configuration, in which secrets are masked
+	Zone     *time.Location // of the provider's clock; nil where that is not known
+	// Currencies that it takes, its ways of paying by operation (the first is the default), and how long an order number may be.
+	Currencies     []string
+	Methods        map[payment.Operation][]string
+	MaxOrderLength int
+	// BasicTime is after how long an outcome is usually there, Threshold the longest time until it is; 0 is not known.
+	BasicTime, Threshold time.Duration
+	OneReference         bool // that of [connectors.Traits]
+	// Closed are extra closed days, each with its name where it has one, and ClosedKnownUntil the last day for which they are complete.
+	Closed           []string
+	ClosedKnownUntil string
+	// Required are the fields of a command without which the provider refuses it.
+	Required map[payment.Operation][]string
+	Balance  Balance // nil where the provider tells none
+}
+
+// Balance asks the provider what the merchant's account holds.
+type Balance interface {
+	Balance(ctx context.Context) ([]connectors.Balance, error)
 }

@@ -60,21 +60,28 @@ type words func(english string, args ...any) string
 func functions(printer *message.Printer, zone *time.Location, now func() time.Time) template.FuncMap {
 	word := words(func(english string, args ...any) string { return printer.Sprintf(english, args...) })
 	return template.FuncMap{
-		"t":       word,
-		"payment": paymentPath,
-		"moment":  func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("Mon 15:04"), zone) },
-		"count":   func(n int) string { return printer.Sprintf("%d", n) },
-		"money":   grouped,
-		"ago":     func(at time.Time) template.HTML { return timeTag(at, ago(word, now().Sub(at)), zone) },
-		"at":      func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("2006-01-02 15:04:05"), zone) },
-		"span":    func(d time.Duration) string { return span(word, d) },
-		"took":    took,
-		"both":    bothZones,
-		"zone":    func() *time.Location { return zone },
-		"plain":   plain,
-		"reason":  reasonText,
-		"query":   url.QueryEscape,
-		"seconds": func(n float64) string { return span(word, time.Duration(n*float64(time.Second))) },
+		"t":          word,
+		"payment":    paymentPath,
+		"moment":     func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("Mon 15:04"), zone) },
+		"count":      func(n int) string { return printer.Sprintf("%d", n) },
+		"money":      grouped,
+		"amount":     amountOf,
+		"weekday":    func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("Mon 2006-01-02 15:04"), zone) },
+		"ago":        func(at time.Time) template.HTML { return timeTag(at, ago(word, now().Sub(at)), zone) },
+		"at":         func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("2006-01-02 15:04:05"), zone) },
+		"span":       func(d time.Duration) string { return span(word, d) },
+		"took":       took,
+		"both":       bothZones,
+		"zone":       func() *time.Location { return zone },
+		"plain":      plain,
+		"plainLines": plainLines,
+		"reason":     reasonText,
+		"query":      url.QueryEscape,
+		"day":        func(at time.Time) string { return at.In(zone).Format(time.DateOnly) },
+		"dayIn":      func(at time.Time, in *time.Location) string { return at.In(in).Format(time.DateOnly) },
+		"before":     func(at time.Time) time.Time { return at.Add(-1) },
+		"left":       func(i int) int { return i * barWidth },
+		"seconds":    func(n float64) string { return span(word, time.Duration(n*float64(time.Second))) },
 	}
 }
 
@@ -85,6 +92,14 @@ func timeTag(at time.Time, shown string, zone *time.Location) template.HTML {
 	}
 	return template.HTML(fmt.Sprintf(`<time datetime="%s" title="%s · %s">%s</time>`, at.UTC().Format(time.RFC3339Nano), //nolint:gosec // see above
 		at.In(zone).Format("2006-01-02 15:04:05.000 MST"), at.UTC().Format("15:04:05 UTC"), template.HTMLEscapeString(shown)))
+}
+
+// amountOf is grouped for what can be 0.
+func amountOf(m payment.Money) string {
+	if m.Minor == 0 {
+		return "0\u00a0" + m.Currency
+	}
+	return grouped(m)
 }
 
 // grouped writes an amount for people: "1,250,000 KRW".

@@ -1,12 +1,15 @@
 package console_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
+	"mime/multipart"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
 	"testing"
 	"time"
 
@@ -24,15 +27,17 @@ import (
 	"payonce/pkg/secret"
 	"payonce/pkg/status"
 	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 const password = "correct horse"
 
 // system is a console beside a real nats-server.
 type system struct {
-	t    *testing.T
-	conn *admin.Conn
-	url  string
+	t      *testing.T
+	broker *natstest.Server
+	conn   *admin.Conn
+	url    string
 }
 
 // report is how everything stands in the tests.
@@ -42,7 +47,7 @@ func (r report) Report(context.Context) status.Report { return r.stands }
 
 func start(t *testing.T, change ...func(*console.Options)) system {
 	t.Helper()
-	_, conn := jetstreamtest.Start(t)
+	broker, conn := jetstreamtest.Start(t)
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	base, _ := url.Parse(server.URL)
@@ -64,7 +69,7 @@ func start(t *testing.T, change ...func(*console.Options)) system {
 			Users: []signin.User{{Name: "kim", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Viewer}}},
 		},
 		Environment: "test", Zone: time.FixedZone("KST", 9*3600), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-		Status: quiet(), Search: search.Log{Source: conn, Events: 5000}, Log: conn, Last: conn, Queue: conn, Records: conn, Changes: conn,
+		Status: quiet(), Search: search.Log{Source: conn, Events: 5000}, Log: conn, Last: conn, Queue: conn, Records: conn, Changes: conn, About: conn, Readers: conn, Statements: console.Statements{Log: conn, Remembered: 24 * time.Hour},
 		Providers: []console.Provider{{ProviderConfig: provider, Settings: "kind: acme\nsecret: [redacted]\n"}},
 	}
 	for _, c := range change {
@@ -76,7 +81,7 @@ func start(t *testing.T, change ...func(*console.Options)) system {
 	}
 	handler = c
 	t.Cleanup(func() { c.Close(); server.Close() })
-	return system{t, conn, server.URL}
+	return system{t, broker, conn, server.URL}
 }
 
 // quiet is a report in which nothing happens.
@@ -137,6 +142,37 @@ func (s system) client() *http.Client {
 		s.t.Fatalf("signing in: %s at %s", reply.Status, reply.Request.URL)
 	}
 	return client
+}
+
+// upload sends a statement and returns the id of its comparison.
+func (s system) upload(client *http.Client, form *bytes.Buffer, values map[string]string, file string) string {
+	s.t.Helper()
+	reply := s.send(client, form, values, file)
+	id := path.Base(reply.Request.URL.Path)
+	if body, _ := io.ReadAll(reply.Body); reply.StatusCode != http.StatusOK || id == "statements" {
+		s.t.Fatalf("%s at %s: %s", reply.Status, reply.Request.URL, body)
+	}
+	_ = reply.Body.Close()
+	return id
+}
+
+func (s system) send(client *http.Client, form *bytes.Buffer, values map[string]string, file string) *http.Response {
+	s.t.Helper()
+	parts := multipart.NewWriter(form)
+	for name, value := range values {
+		_ = parts.WriteField(name, value) // into memory
+	}
+	part, err := parts.CreateFormFile("file", "statement.csv")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_, _ = io.WriteString(part, file)
+	_ = parts.Close()
+	reply, err := client.Post(s.url+"/statements", parts.FormDataContentType(), form)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return reply
 }
 
 type jar struct{ cookies []*http.Cookie }

@@ -18,6 +18,15 @@ func plain(text string) string {
 	}, strings.ToValidUTF8(text, "\ufffd"))
 }
 
+// plainLines is plain for a text of several lines.
+func plainLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i := range lines {
+		lines[i] = plain(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // cell makes a text safe in a CSV file: a spreadsheet takes what begins like a formula for one.
 func cell(text string) string {
 	text = strings.TrimLeft(plain(text), " ")

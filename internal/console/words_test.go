@@ -44,7 +44,7 @@ func TestEveryTextHasKorean(t *testing.T) {
 	for _, text := range problems {
 		used[text] = true
 	}
-	for _, name := range []string{"Now", "Needs a person", "Payments", "Parked", "Dead letters", "Audit", "Providers"} { // of the menu
+	for _, name := range []string{"Now", "Needs a person", "Payments", "Parked", "Dead letters", "Audit", "Providers", "Ledgers", "Statements"} { // of the menu
 		used[name] = true
 	}
 	verbs := regexp.MustCompile(`%[.0-9]*[a-z]`)

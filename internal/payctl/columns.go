@@ -2,10 +2,9 @@ package payctl
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
-	"unicode"
 
+	"payonce/internal/csvfile"
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
@@ -73,48 +72,36 @@ func columnOf(field string) string {
 
 // readHeader returns for each field of a row the index of its column. A row with far more fields than there are columns is no
 // header, and gets one problem instead of one for each field: problems must not take more memory than the file.
-func readHeader(line int, header []string) ([]int, []problem) {
+func readHeader(line int, header []string) ([]int, []csvfile.Problem) {
 	if n, most := len(header), 3*len(columns); n > most {
-		return nil, []problem{{line, fmt.Sprintf("column %d", most+1), fmt.Sprintf("there are %d columns, and at most %d are read; the first line must name the columns", n, most)}}
+		return nil, []csvfile.Problem{{Line: line, Column: fmt.Sprintf("column %d", most+1), Problem: fmt.Sprintf("there are %d columns, and at most %d are read; the first line must name the columns", n, most)}}
 	}
-	var found []problem
+	var found []csvfile.Problem
 	order, seen := make([]int, len(header)), map[int]bool{}
 	for index, name := range header {
-		name = strings.ToLower(columnName(name))
+		name = strings.ToLower(csvfile.ColumnName(name))
 		i, known := spellings[name]
 		switch {
 		case name == "signature" || name == "general.signature" || name == "general_signature":
-			found = append(found, problem{line, fmt.Sprintf("column %d", index+1), "signature is not a column of this file: each request is signed when it is sent"})
+			found = append(found, csvfile.Problem{Line: line, Column: fmt.Sprintf("column %d", index+1), Problem: "signature is not a column of this file: each request is signed when it is sent"})
 		case !known: // not shown: without a header it is a person's data
-			found = append(found, problem{line, fmt.Sprintf("column %d", index+1), "is not a payout column; the first line must name the columns"})
+			found = append(found, csvfile.Problem{Line: line, Column: fmt.Sprintf("column %d", index+1), Problem: "is not a payout column; the first line must name the columns"})
 		case seen[i]:
-			found = append(found, problem{line, columns[i].name, "occurs twice"})
+			found = append(found, csvfile.Problem{Line: line, Column: columns[i].name, Problem: "occurs twice"})
 		}
 		order[index], seen[i] = i, seen[i] || known
 	}
 	for i, c := range columns {
 		if !seen[i] {
-			found = append(found, problem{line, c.name, "the column is missing"})
+			found = append(found, csvfile.Problem{Line: line, Column: c.name, Problem: "the column is missing"})
 		}
 	}
 	return order, found
 }
 
-// columnName takes off what editors and exports put around the name of a column: blanks, also those that no
-// editor shows, and further byte order marks of files that were joined.
-func columnName(name string) string {
-	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || payment.UnseenCharacter(r) != "" })
-}
-
-// scientific is how a spreadsheet writes a long number whose digits it has dropped.
-var scientific = regexp.MustCompile(`^[0-9]([.,][0-9]+)?[Ee]\+[0-9]+$`)
-
-// asText is what to do about a value that a spreadsheet took for a number.
-const asText = ": format the column as text and enter the value again"
-
 // checkValue returns what is wrong with a value of this column, whatever the others say, or nothing.
 func (c column) checkValue(value string) string {
-	if problem := checkValue(value); problem != "" {
+	if problem := csvfile.CheckValue(value); problem != "" {
 		return problem
 	}
 	if problem := payment.TextProblem(value); problem != "" {
@@ -125,29 +112,8 @@ func (c column) checkValue(value string) string {
 			continue
 		}
 		if problem := test().Problem(value); problem != "" {
-			return hinted(problem)
+			return csvfile.Hinted(problem)
 		}
 	}
 	return ""
-}
-
-// checkValue returns what is wrong with a value of any column and any file, or nothing.
-func checkValue(value string) string {
-	switch {
-	case value == "":
-		return "is required"
-	case strings.TrimSpace(value) != value:
-		return "begins or ends with a space"
-	case scientific.MatchString(value):
-		return hinted(check.RoundedNumber)
-	}
-	return ""
-}
-
-// hinted adds what to do where a spreadsheet is to blame.
-func hinted(problem string) string {
-	if strings.Contains(problem, "spreadsheet") {
-		return problem + asText
-	}
-	return problem
 }

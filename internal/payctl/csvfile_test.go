@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/csvfile"
+	"payonce/internal/statements"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 	"payonce/test/alloctest"
@@ -14,9 +16,9 @@ import (
 
 // Lines are counted whatever is in them: also those with too few columns, and those that are no CSV.
 func TestLinesAreBounded(t *testing.T) {
-	var found problems
+	var found csvfile.Problems
 	read := 0
-	readRows([]byte("a,b\n1,2\nx\n3,4\n5,6\n"), 3, &found, func(int, []string) bool { return true }, func(int, []string) { read++ })
+	csvfile.ReadRows([]byte("a,b\n1,2\nx\n3,4\n5,6\n"), 3, &found, func(int, []string) bool { return true }, func(int, []string) { read++ })
 	want := "[line 3: has 1 columns, the first line has 2 line 5: a file may have at most 3 lines below the first]"
 	if got := fmt.Sprint(found); got != want || read != 2 {
 		t.Errorf("read %d lines and reported\n%s", read, got)
@@ -28,9 +30,9 @@ func TestBoundsOfLines(t *testing.T) {
 	const payouts = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
 	const statement = "order,operation,amount,currency,status,created_at"
 	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\n,", most+1)) }
-	for name, last := range map[string]problem{
+	for name, last := range map[string]csvfile.Problem{
 		"payouts": lastOf(parsePayouts("p.csv", full(payouts, maxPayouts), target{}).problems),
-		"books":   lastOf(parseStatement(full(statement, reconcile.MaxLines), statementForm{}, &reconcile.Statement{})),
+		"books":   lastOf(statements.Parse(full(statement, reconcile.MaxLines), statements.Form{}, &reconcile.Statement{})),
 	} {
 		if !strings.HasPrefix(last.Problem, "a file may have at most ") {
 			t.Errorf("%s: %s", name, last)
@@ -38,9 +40,9 @@ func TestBoundsOfLines(t *testing.T) {
 	}
 }
 
-func lastOf(all []problem) problem {
+func lastOf(all []csvfile.Problem) csvfile.Problem {
 	if len(all) == 0 {
-		return problem{}
+		return csvfile.Problem{}
 	}
 	return all[len(all)-1]
 }
@@ -64,21 +66,21 @@ func numbered(n int, format string) string {
 }
 
 // readsLinearly holds the readers of files to what a file may cost.
-func readsLinearly(t *testing.T, text []byte, form statementForm, to target) {
+func readsLinearly(t *testing.T, text []byte, form statements.Form, to target) {
 	t.Helper()
 	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
-	alloctest.Linear(t, len(text), func() { parseStatement(text, form, reconcile.NewStatement(day.To, day)) })
+	alloctest.Linear(t, len(text), func() { statements.Parse(text, form, reconcile.NewStatement(day.To, day)) })
 	alloctest.Linear(t, len(text), func() { parsePayouts("payouts.csv", text, to) })
 }
 
 func TestAFileCostsNoMoreThanItsSize(t *testing.T) {
-	form := statementForm{
-		columns: map[string]string{"order": "order", "settled_amount": "settled_amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
-		operation: payment.Payout, currency: "KRW", zone: time.UTC,
+	form := statements.Form{
+		Columns: map[string]string{"order": "order", "settled_amount": "settled_amount", "status": "status", "created_at": "created_at"}, Statuses: map[string]string{"ok": "paid"},
+		Operation: payment.Payout, Currency: "KRW", Zone: time.UTC,
 	}
 	for what, text := range costlyFiles(race.Share(256<<10, 16)) {
 		t.Run(what, func(t *testing.T) {
-			readsLinearly(t, []byte(text), statementForm{zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
+			readsLinearly(t, []byte(text), statements.Form{Zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
 			readsLinearly(t, []byte(text), form, target{provider: "ecommpay-kr", project: "200"})
 		})
 	}
@@ -90,8 +92,8 @@ func TestOnlyTheFirstProblemsAreKept(t *testing.T) {
 		t.Errorf("%d problems", len(f.problems))
 	}
 	statement := reconcile.NewStatement(time.Unix(2, 0), reconcile.Interval{From: time.Unix(1, 0), To: time.Unix(2, 0)})
-	found := parseStatement([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), statementForm{zone: time.UTC}, statement)
-	if len(found) != maxProblems || !strings.Contains(found[maxProblems-1].Problem, "more problems") || found[0].Line != 2 {
+	found := statements.Parse([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), statements.Form{Zone: time.UTC}, statement)
+	if len(found) != csvfile.MaxProblems || !strings.Contains(found[csvfile.MaxProblems-1].Problem, "more problems") || found[0].Line != 2 {
 		t.Errorf("%d problems, the last is %v", len(found), found[len(found)-1])
 	}
 }
@@ -101,7 +103,7 @@ func BenchmarkFile(b *testing.B) {
 	for what, text := range costlyFiles(256 << 10) {
 		b.Run(what, func(b *testing.B) {
 			alloctest.Time(b, 2*len(text), func() {
-				parseStatement([]byte(text), statementForm{zone: time.UTC}, reconcile.NewStatement(day.To, day))
+				statements.Parse([]byte(text), statements.Form{Zone: time.UTC}, reconcile.NewStatement(day.To, day))
 				parsePayouts("payouts.csv", []byte(text), target{provider: "ecommpay-kr", project: "200"})
 			})
 		})

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/statements"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 )
@@ -24,7 +25,7 @@ func everyFinding() *comparison {
 	at := time.Date(2026, 11, 21, 14, 5, 0, 0, zone)
 	q := &question{provider: "teemopay-kr", operations: payment.Operations(), rules: reconcile.Rules{Interval: reconcile.Interval{
 		From: at.Truncate(24 * time.Hour), To: at.Add(24 * time.Hour).Truncate(24 * time.Hour),
-	}}, form: statementForm{zone: zone}}
+	}}, form: statements.Form{Zone: zone}}
 	c := newComparison(q, reconcile.NewStatement(at.Add(15*time.Hour), q.rules.Interval))
 	ours := &reconcile.Side{Status: "settled", Amount: payment.KRW(10000), SettledAmount: payment.KRW(9000), Reference: "T-1", At: at.UTC()}
 	theirs := []reconcile.Side{{Status: "paid", Amount: payment.KRW(10000), SettledAmount: payment.KRW(10000), Reference: "T-2", At: at.UTC()}, {Status: "accepted"}}
@@ -40,7 +41,7 @@ func everyFinding() *comparison {
 		case reconcile.AmountDiffers:
 			f.Detail = "paid: 9000 KRW with us, 10000 KRW there"
 		}
-		c.Findings = append(c.Findings, shownFinding{f, advice("teemopay-kr", f), kind.Note()})
+		c.Findings = append(c.Findings, shownFinding{f, statements.Advice("teemopay-kr", f), kind.Note()})
 	}
 	c.Summary = reconcile.Summary{Compared: 20, Matched: 6, Findings: 11, Noted: 3, Lines: 22}
 	return c
@@ -111,7 +112,7 @@ func TestAdviceNamesCommands(t *testing.T) {
 			if status == "" {
 				f.Ours = nil
 			}
-			text := advice("teemopay-kr", f)
+			text := statements.Advice("teemopay-kr", f)
 			if text == "" {
 				t.Errorf("%s: nothing to do", kind)
 			}
@@ -126,7 +127,7 @@ func TestAdviceNamesCommands(t *testing.T) {
 	if named < 30 {
 		t.Errorf("%d commands are named", named)
 	}
-	if text := advice("p", reconcile.Finding{Kind: reconcile.MissingHere, Order: "; rm -rf /"}); strings.Contains(text, "rm") {
+	if text := statements.Advice("p", reconcile.Finding{Kind: reconcile.MissingHere, Order: "; rm -rf /"}); strings.Contains(text, "rm") {
 		t.Errorf("a text of the provider stands in a command: %s", text)
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"payonce/internal/statements"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
@@ -62,16 +63,16 @@ func FuzzStatementFile(f *testing.F) {
 	}
 	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
 	f.Fuzz(func(t *testing.T, text []byte, named bool) {
-		form := statementForm{zone: time.UTC}
+		form := statements.Form{Zone: time.UTC}
 		if named {
-			form = statementForm{
-				columns: map[string]string{"order": "order", "settled_amount": "amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
-				operation: payment.Payout, currency: "TWD", zone: zones["TWD"],
+			form = statements.Form{
+				Columns: map[string]string{"order": "order", "settled_amount": "amount", "status": "status", "created_at": "created_at"}, Statuses: map[string]string{"ok": "paid"},
+				Operation: payment.Payout, Currency: "TWD", Zone: zones["TWD"],
 			}
 		}
-		alloctest.Linear(t, len(text), func() { parseStatement(text, form, reconcile.NewStatement(day.To, day)) })
+		alloctest.Linear(t, len(text), func() { statements.Parse(text, form, reconcile.NewStatement(day.To, day)) })
 		statement := reconcile.NewStatement(day.To, day)
-		problems := parseStatement(text, form, statement)
+		problems := statements.Parse(text, form, statement)
 		lines := bytes.Count(text, []byte("\n")) + 1
 		for _, p := range problems {
 			if p.Line < 1 || p.Line > lines || p.Problem == "" {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/internal/csvfile"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
@@ -182,12 +183,12 @@ func (e Env) target(cfg config.Config, provider string) (target, error) {
 
 // report is what came of an import.
 type report struct {
-	File     string        `json:"file"`
-	Provider string        `json:"provider"`
-	DryRun   bool          `json:"dry_run"`
-	Payouts  int           `json:"payouts"` // good lines
-	Total    payment.Money `json:"total,omitzero"`
-	Problems []problem     `json:"problems,omitempty"`
+	File     string            `json:"file"`
+	Provider string            `json:"provider"`
+	DryRun   bool              `json:"dry_run"`
+	Payouts  int               `json:"payouts"` // good lines
+	Total    payment.Money     `json:"total,omitzero"`
+	Problems []csvfile.Problem `json:"problems,omitempty"`
 	// BanksUnchecked says why the bank ids were not compared with the provider's list; empty when they were.
 	BanksUnchecked string `json:"banks_unchecked,omitempty"`
 	New            int    `json:"new"`

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"payonce/internal/csvfile"
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 )
@@ -38,7 +39,7 @@ type target struct {
 // readPayouts reads and checks a whole file. The error says that it cannot be read at all; everything that
 // is wrong inside is among the file's problems.
 func readPayouts(path string, to target) (*file, error) {
-	text, err := readFile(path)
+	text, err := csvfile.Read(path)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func readPayouts(path string, to target) (*file, error) {
 
 func parsePayouts(name string, text []byte, to target) *file {
 	f := &file{name: name, to: to, lines: map[string]int{}}
-	readRows(text, maxPayouts, &f.problems, f.header, f.row)
+	csvfile.ReadRows(text, maxPayouts, &f.problems, f.header, f.row)
 	if len(f.payouts)+len(f.problems) == 0 {
 		f.report(1, "", "no payouts below the column names")
 	}
@@ -62,7 +63,7 @@ type file struct {
 	to       target
 	order    []int // of the columns
 	payouts  []payout
-	problems problems
+	problems csvfile.Problems
 	lines    map[string]int // order number → its first line
 	total    payment.Money  // of the payouts, which have one currency
 	sum      [sha256.Size]byte
@@ -75,7 +76,7 @@ func (f *file) header(line int, names []string) bool {
 }
 
 func (f *file) report(line int, column, text string) {
-	f.problems.report(line, column, text)
+	f.problems.Report(line, column, text)
 }
 
 // row reads one payout, or reports everything that is wrong with it.

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"payonce/internal/app"
+	"payonce/internal/csvfile"
+	"payonce/internal/statements"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events/jetstream/admin"
@@ -66,8 +68,8 @@ file is wrong.`,
 	q.addFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
 		q.provider = args[0]
-		if err := q.form.validate(); err != nil {
-			return err
+		if err := q.form.Validate(); err != nil {
+			return usagef("--%s", err)
 		}
 		cfg, err := load(*configPath)
 		if err != nil {
@@ -84,7 +86,7 @@ type question struct {
 	provider, from, to, operation, file, zone, asOf, format string
 	margin, grace                                           time.Duration
 	notes                                                   bool
-	form                                                    statementForm
+	form                                                    statements.Form
 
 	connector  connectors.Connector
 	operations []payment.Operation
@@ -97,9 +99,9 @@ func (q *question) addFlags(c *cobra.Command) {
 	f.StringVar(&q.to, "to", "", "the last `DAY`, inclusive; required, at most 31 days")
 	f.StringVar(&q.operation, "operation", "", "deposit or payout: compare only these, and the operation of a file without that column")
 	f.StringVar(&q.file, "file", "", "the provider's statement as a CSV `FILE`")
-	f.StringToStringVar(&q.form.columns, "columns", nil, "column names of the file, as `OURS=THEIRS,…`")
-	f.StringToStringVar(&q.form.statuses, "statuses", nil, "meaning of the file's statuses, as `THEIRS=OURS,…`")
-	f.StringVar(&q.form.currency, "currency", "", "currency of a file without that column, e.g. KRW")
+	f.StringToStringVar(&q.form.Columns, "columns", nil, "column names of the file, as `OURS=THEIRS,…`")
+	f.StringToStringVar(&q.form.Statuses, "statuses", nil, "meaning of the file's statuses, as `THEIRS=OURS,…`")
+	f.StringVar(&q.form.Currency, "currency", "", "currency of a file without that column, e.g. KRW")
 	f.StringVar(&q.zone, "zone", "", "time `ZONE` of the days and of times without a zone, e.g. Asia/Seoul; default: that of the provider's currency")
 	f.StringVar(&q.asOf, "as-of", "", "when the file was made, a `TIME` like 2026-11-22T06:00:00+09:00; default: its modification time")
 	f.DurationVar(&q.margin, "margin", time.Hour, "largest difference between the provider's time of a payment and ours")
@@ -117,7 +119,7 @@ func (q *question) resolve(cfg config.Config, c connectors.Connector, now time.T
 		if !slices.Contains(traits.Operations, op) {
 			return usagef("--operation: %s supports %v", q.provider, traits.Operations)
 		}
-		q.operations, q.form.operation = []payment.Operation{op}, op
+		q.operations, q.form.Operation = []payment.Operation{op}, op
 	}
 	if !slices.Contains([]string{"table", "json", "csv"}, q.format) {
 		return usagef("--format must be table, json or csv")
@@ -130,7 +132,7 @@ func (q *question) resolve(cfg config.Config, c connectors.Connector, now time.T
 		return err
 	}
 	if remembered := now.Add(-cfg.NATS.PaymentsRetention); in.From.Add(-q.margin).Before(remembered) {
-		return usagef("--from: the log keeps payments since %s only (nats.payments_retention)", remembered.In(q.form.zone).Format(time.DateTime))
+		return usagef("--from: the log keeps payments since %s only (nats.payments_retention)", remembered.In(q.form.Zone).Format(time.DateTime))
 	}
 	if !in.From.Before(now) {
 		return usagef("--from: the day is in the future")
@@ -140,7 +142,7 @@ func (q *question) resolve(cfg config.Config, c connectors.Connector, now time.T
 		return nil
 	}
 	for flag, given := range map[string]bool{
-		"--columns": len(q.form.columns) > 0, "--statuses": len(q.form.statuses) > 0, "--currency": q.form.currency != "", "--as-of": q.asOf != "",
+		"--columns": len(q.form.Columns) > 0, "--statuses": len(q.form.Statuses) > 0, "--currency": q.form.Currency != "", "--as-of": q.asOf != "",
 	} {
 		if given {
 			return usagef("%s requires --file", flag)
@@ -161,7 +163,7 @@ func (q *question) days(currencies []string) (reconcile.Interval, error) {
 			return reconcile.Interval{}, usagef("--zone: %q is not a time zone like Asia/Seoul", q.zone)
 		}
 	}
-	q.form.zone = zone
+	q.form.Zone = zone
 	from, err1 := time.ParseInLocation(time.DateOnly, q.from, zone)
 	to, err2 := time.ParseInLocation(time.DateOnly, q.to, zone)
 	switch {
@@ -213,7 +215,7 @@ func (e Env) judge(ctx context.Context, conn *admin.Conn, q *question, statement
 			return fmt.Errorf("more than %d differences: check that the account and the file are the right ones", maxFindings)
 		}
 		if q.notes || !f.Kind.Note() {
-			r.Findings = append(r.Findings, shownFinding{f, advice(q.provider, f), f.Kind.Note()})
+			r.Findings = append(r.Findings, shownFinding{f, statements.Advice(q.provider, f), f.Kind.Note()})
 		}
 		return nil
 	}}
@@ -284,7 +286,7 @@ func admit(spare *limits.Limits, provider string) func(context.Context) error {
 
 // statementOfFile reads a file, which covers the days until it was made.
 func (e Env) statementOfFile(q *question) (*reconcile.Statement, error) {
-	text, err := readFile(q.file)
+	text, err := csvfile.Read(q.file)
 	if err != nil {
 		return nil, usageError{err}
 	}
@@ -297,7 +299,7 @@ func (e Env) statementOfFile(q *question) (*reconcile.Statement, error) {
 		covered.To = asOf
 	}
 	statement := reconcile.NewStatement(asOf, covered)
-	problems := parseStatement(text, q.form, statement)
+	problems := statements.Parse(text, q.form, statement)
 	for i, p := range problems {
 		if i == maxShown {
 			_, _ = fmt.Fprintf(e.Stderr, "and %d more\n", len(problems)-maxShown)

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 
 	"payonce/pkg/events"
@@ -85,7 +86,7 @@ func (s *Store) History(ctx context.Context, ref payment.Ref) (found []events.Re
 	err = s.each(ctx, s.db, func(rows *sql.Rows) error {
 		e, err := scanStored(rows)
 		e = e.decoded()
-		record := events.Record{Sequence: e.sequence, ID: e.id, StoredAt: timeOf(e.storedAt), Payment: e.payment, Unreadable: e.problem}
+		record := events.Record{Sequence: e.sequence, ID: e.id, StoredAt: timeOf(e.storedAt), Payment: e.payment, Unreadable: e.problem, Trace: e.trace()}
 		if e.problem != "" {
 			record.Payment.Ref = ref
 			record.Payment.Status, _ = events.SubjectStatus(e.subject)
@@ -97,4 +98,13 @@ func (s *Store) History(ctx context.Context, ref payment.Ref) (found []events.Re
 		err = events.ErrNoPayment
 	}
 	return found, err
+}
+
+// trace returns the id of the trace that an event was written in.
+func (e stored) trace() string {
+	var headers events.Header
+	if json.Unmarshal([]byte(e.headers), &headers) != nil {
+		return ""
+	}
+	return events.TraceOf(headers)
 }

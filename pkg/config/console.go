@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"payonce/pkg/secret"
@@ -24,6 +25,10 @@ type Console struct {
 	// SessionIdle ends a session without requests, SessionLifetime each.
 	SessionIdle     time.Duration `yaml:"session_idle"`
 	SessionLifetime time.Duration `yaml:"session_lifetime"`
+	// TraceURL is where a trace is shown, with {trace_id} for its id; no links without it.
+	TraceURL string `yaml:"trace_url"`
+	// StatementsDir is a folder that exists, in which comparisons of providers' files are kept; none can be made without it.
+	StatementsDir string `yaml:"statements_dir"`
 	// Links prints a link at the start that signs in once. It is for test environments.
 	Links bool `yaml:"links"`
 	// AdminListen is as that of the ingress.
@@ -80,6 +85,8 @@ func (c Console) validate(p *problems, environment string, used bool) {
 	rooted := err == nil && at.Host != "" && at.User == nil && (at.Path == "" || at.Path == "/") && at.RawQuery == "" && at.Fragment == ""
 	p.check(rooted && (at.Scheme == "https" || at.Scheme == "http" && (environment == Test || loopback(at.Hostname()))), "console.base_url",
 		"must be https://HOST without a path; http is for loopback and for test environments")
+	p.check(c.TraceURL == "" || strings.Contains(c.TraceURL, "{trace_id}") && (strings.HasPrefix(c.TraceURL, "https://") || strings.HasPrefix(c.TraceURL, "http://")),
+		"console.trace_url", "must be a URL with {trace_id} in it")
 	_, err = time.LoadLocation(c.Zone)
 	p.check(err == nil && c.Zone != "" && c.Zone != "Local", "console.zone", "must be a time zone like Asia/Seoul")
 	p.positive("console.session_idle", c.SessionIdle)

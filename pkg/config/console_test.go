@@ -27,6 +27,9 @@ func TestConsole(t *testing.T) {
 		{"production", strings.ReplaceAll("{"+user+"}", "viewer", "king"), "console.users[0].roles[0]: must be one of"},
 		{"production", strings.ReplaceAll("{"+user+"}", "${HASH}", "hunter2"), "is a secret"},
 		{"production", "{oidc: {issuer: \"https://sso.example\", group_roles: {staff: king}}}", "console.oidc.group_roles"},
+		{"production", "{" + user + ", trace_url: https://tempo.example/trace}", "console.trace_url"},
+		{"production", "{" + user + ", trace_url: \"javascript:alert('{trace_id}')\"}", "console.trace_url"},
+		{"production", "{" + user + ", trace_url: \"https://tempo.example/{trace_id}\"}", ""},
 		{"production", "{proxy: {name_header: X-User, trusted: [0.0.0.0/0]}}", "would trust everybody"},
 	} {
 		text := "environment: " + test.environment + "\nallow_insecure: [plain_nats, plain_redis, redis_without_password]\nconsole: " + test.console + "\nproviders:\n  acme: {kind: acme, settings: {}}\n"

@@ -2,6 +2,7 @@ package events
 
 import (
 	"errors"
+	"regexp"
 	"time"
 
 	"payonce/pkg/payment"
@@ -51,6 +52,21 @@ type Record struct {
 	Payment  payment.Payment
 	// Unreadable says why the event cannot be read; its Payment has only a Ref then, and the status that the subject says.
 	Unreadable string
+	// Trace is the id of the trace in which the event was written, 32 hexadecimal digits; empty where none was.
+	Trace string
+}
+
+// traceParent is a W3C trace context as a header has it.
+var traceParent = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}`)
+
+// TraceOf returns the id of the trace that a message belongs to; empty where it names none.
+func TraceOf(h Header) string {
+	for _, name := range []string{"traceparent", "ce-traceparent"} {
+		if m := traceParent.FindStringSubmatch(h.Get(name)); m != nil {
+			return m[1]
+		}
+	}
+	return ""
 }
 
 // Errors of the log and of the queue.

@@ -6,7 +6,6 @@ import (
 	"maps"
 	"mime"
 	"net/http"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -40,10 +39,8 @@ func (c refusedCall) masked() events.RefusedWebhook {
 	}
 	w.BodyBytes, w.BodySHA256 = len(c.body), digest(string(c.body))
 	whole := true
-	if body, all, ok := masking.JSON(c.body, events.MaxRefusedBody, plainField); ok {
+	if body, all, ok := masking.Webhook(c.body, w.ContentType == form, events.MaxRefusedBody); ok {
 		w.Body, whole = body, all
-	} else if w.ContentType == form {
-		w.Body, whole = maskedForm(string(c.body))
 	}
 	w.Truncated = !whole
 	return w
@@ -90,52 +87,4 @@ func maskedHeaders(header http.Header) []events.RefusedHeader {
 		list = append(list, one)
 	}
 	return list
-}
-
-// maskedForm is a form with its values masked, and the names that do not look like those of fields.
-func maskedForm(body string) (masked string, whole bool) {
-	var text strings.Builder
-	for pair := range strings.SplitSeq(body, "&") {
-		if text.Len() > events.MaxRefusedBody {
-			break
-		}
-		if text.Len() > 0 {
-			text.WriteByte('&')
-		}
-		name, value, isField := strings.Cut(pair, "=")
-		shown := "…"
-		if decoded, err := url.QueryUnescape(value); err == nil && plainField("", name, decoded) {
-			shown = value
-		}
-		if !masking.FieldName(name) || !isField {
-			name = "…"
-		}
-		text.WriteString(name + "=" + shown)
-	}
-	return masking.Beginning(text.String(), events.MaxRefusedBody)
-}
-
-// Fields of the providers' webhooks that say which payment it is about and what became of it, with the names of their objects.
-var (
-	orderFields  = []string{"payment.id", "payment_id", "paymentId", "payment_cl_id", "paymentClId", "payout_cl_id", "payoutClId", "merchantOrderNo", "platform_id", "platformId", "project_id"}
-	codeFields   = []string{"status", "code", "type", "payment.status", "payment.type", "operation.status", "operation.type", "operation.code"}
-	amountFields = []string{"amount", "paymentAmount", "sum.amount"}
-
-	amountPattern   = regexp.MustCompile(`^-?[0-9]{1,12}([.,][0-9]{1,4})?$`)
-	currencyPattern = regexp.MustCompile(`^[A-Za-z]{3}$`)
-)
-
-// plainField reports whether a field names or measures a payment and its value looks like that.
-func plainField(object, name, value string) bool {
-	switch path := strings.TrimPrefix(object+"."+name, "."); {
-	case slices.Contains(orderFields, path):
-		return payment.ValidOrder(value)
-	case slices.Contains(codeFields, path):
-		return value != "" && masking.Code(value) == value
-	case slices.Contains(amountFields, path):
-		return amountPattern.MatchString(value)
-	case path == "currency" || path == "sum.currency":
-		return currencyPattern.MatchString(value)
-	}
-	return false
 }

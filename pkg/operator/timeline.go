@@ -73,6 +73,8 @@ type TimelineEvent struct {
 	Payment  payment.Payment `json:"payment"`
 	// Unreadable says why the event cannot be read; of its payment only the name and what the subject says is known then.
 	Unreadable string `json:"unreadable,omitempty"`
+	// Trace is the id of the trace in which it was written.
+	Trace string `json:"trace,omitempty"`
 }
 
 // ReadTimeline is [ReadHistory] with the order's dead letters. An order that only they know is no error.

@@ -131,7 +131,7 @@ func (c *Conn) previous(ctx context.Context, raw *njs.RawStreamMsg) (*njs.RawStr
 
 // recordOf returns a record also of what cannot be read; problem says that then.
 func recordOf(subject string, sequence uint64, at time.Time, header events.Header, data []byte) (r events.Record, problem error) {
-	r = events.Record{Sequence: sequence, ID: header.Get(broker.HeaderEventID), StoredAt: at}
+	r = events.Record{Sequence: sequence, ID: header.Get(broker.HeaderEventID), StoredAt: at, Trace: events.TraceOf(header)}
 	p, err := events.ReadPayment(subject, sequence, data)
 	if bad, is := events.Unreadable(err); is {
 		status, _ := events.SubjectStatus(subject)

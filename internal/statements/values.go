@@ -1,4 +1,4 @@
-package payctl
+package statements
 
 import (
 	"errors"
@@ -7,25 +7,26 @@ import (
 	"strings"
 	"time"
 
+	"payonce/internal/csvfile"
 	"payonce/pkg/payment"
 )
 
-// statementValues reads the values of one line of a statement and reports those that are not acceptable. Values stand in no
+// values reads the values of one line of a statement and reports those that are not acceptable. Values stand in no
 // problem: they can be personal data, where a column is not the one that was meant.
-type statementValues struct {
-	file *statementFile
+type values struct {
+	file *file
 	line int
 	row  []string
 }
 
 // text returns a value; empty where there is none.
-func (v statementValues) text(column string, required bool) string {
+func (v values) text(column string, required bool) string {
 	index, there := v.file.index[column]
 	if !there {
 		return ""
 	}
 	value := v.row[index]
-	switch problem := checkValue(value); {
+	switch problem := csvfile.CheckValue(value); {
 	case value == "" && !required:
 	case problem != "":
 		v.file.report(v.line, column, problem)
@@ -38,50 +39,50 @@ func (v statementValues) text(column string, required bool) string {
 }
 
 // kind reads the status. A word without a known meaning is indeterminate, which is a finding: it is never guessed.
-func (v statementValues) kind() payment.Kind {
-	word := v.text(statementStatus, true)
-	if ours, said := v.file.form.statuses[word]; said {
+func (v values) kind() payment.Kind {
+	word := v.text(columnStatus, true)
+	if ours, said := v.file.form.Statuses[word]; said {
 		word = ours
 	}
-	if kind := payment.Kind(word); slices.Contains(statementStatuses, kind) {
+	if kind := payment.Kind(word); slices.Contains(Statuses, kind) {
 		return kind
 	}
 	return payment.Indeterminate
 }
 
-func (v statementValues) operation() payment.Operation {
-	if _, there := v.file.index[statementOperation]; !there {
-		return v.file.form.operation
+func (v values) operation() payment.Operation {
+	if _, there := v.file.index[columnOperation]; !there {
+		return v.file.form.Operation
 	}
-	op := payment.Operation(strings.ToLower(v.text(statementOperation, true)))
+	op := payment.Operation(strings.ToLower(v.text(columnOperation, true)))
 	if op != "" && !op.Valid() {
-		v.file.report(v.line, statementOperation, "must be deposit or payout")
+		v.file.report(v.line, columnOperation, "must be deposit or payout")
 	}
 	return op
 }
 
 // amounts reads what was ordered and what moved. One of them is enough.
-func (v statementValues) amounts() (ordered, moved payment.Money) {
-	currency := v.file.form.currency
-	if _, there := v.file.index[statementCurrency]; there {
-		currency = v.text(statementCurrency, true)
+func (v values) amounts() (ordered, moved payment.Money) {
+	currency := v.file.form.Currency
+	if _, there := v.file.index[columnCurrency]; there {
+		currency = v.text(columnCurrency, true)
 	}
-	ordered, moved = v.amount(statementAmount, currency), v.amount(statementSettled, currency)
-	if v.given(statementAmount) || v.given(statementSettled) {
+	ordered, moved = v.amount(columnAmount, currency), v.amount(columnSettled, currency)
+	if v.given(columnAmount) || v.given(columnSettled) {
 		return ordered, moved
 	}
-	v.file.report(v.line, statementAmount, "is required")
+	v.file.report(v.line, columnAmount, "is required")
 	return ordered, moved
 }
 
 // given reports whether a line has any value for a column.
-func (v statementValues) given(column string) bool {
+func (v values) given(column string) bool {
 	index, there := v.file.index[column]
 	return there && v.row[index] != ""
 }
 
 // amount reads decimal digits in major units. Zeros at the end of its decimals say nothing.
-func (v statementValues) amount(column, currency string) payment.Money {
+func (v values) amount(column, currency string) payment.Money {
 	text := v.text(column, false)
 	if text == "" || currency == "" {
 		return payment.Money{}
@@ -95,7 +96,7 @@ func (v statementValues) amount(column, currency string) payment.Money {
 	m, err := payment.ParseMoney(text, currency)
 	var wrong *payment.FieldError
 	if errors.As(err, &wrong) && wrong.Field == "currency" {
-		column = statementCurrency
+		column = columnCurrency
 	}
 	if err != nil {
 		v.file.report(v.line, column, wrongAmount(err))
@@ -112,16 +113,16 @@ func wrongAmount(err error) string {
 	return "cannot be read"
 }
 
-// statementTimes are the forms of a time; fractions of a second may follow. Those without a zone are in the form's zone.
-var statementTimes = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", time.DateTime, "2006-01-02T15:04:05", "2006/01/02 15:04:05", "2006.01.02 15:04:05"}
+// times are the forms of a time; fractions of a second may follow. Those without a zone are in the form's zone.
+var times = []string{time.RFC3339, "2006-01-02 15:04:05Z07:00", time.DateTime, "2006-01-02T15:04:05", "2006/01/02 15:04:05", "2006.01.02 15:04:05"}
 
-func (v statementValues) time(column string, required bool) time.Time {
+func (v values) time(column string, required bool) time.Time {
 	text := v.text(column, required)
 	if text == "" {
 		return time.Time{}
 	}
-	for _, form := range statementTimes {
-		if t, err := time.ParseInLocation(form, text, v.file.form.zone); err == nil {
+	for _, form := range times {
+		if t, err := time.ParseInLocation(form, text, v.file.form.Zone); err == nil {
 			return t.UTC()
 		}
 	}

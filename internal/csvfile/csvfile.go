@@ -1,4 +1,5 @@
-package payctl
+// Package csvfile reads CSV files that people export and edit, and says what is wrong with them by line and column.
+package csvfile
 
 import (
 	"bytes"
@@ -7,32 +8,38 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"strings"
+	"unicode"
 	"unicode/utf8"
+
+	"payonce/pkg/connectors/check"
+	"payonce/pkg/payment"
 )
 
 // What a file may have. Who fixes the first problems of a file fixes the others with them.
 const (
-	maxFileBytes = 64 << 20
-	maxColumns   = 200
-	maxProblems  = 200
+	MaxBytes    = 64 << 20
+	maxColumns  = 200
+	MaxProblems = 200
 )
 
-// problem is one thing that is wrong with a file. It holds no value of the file.
-type problem struct {
+// Problem is one thing that is wrong with a file. It holds no value of the file.
+type Problem struct {
 	Line    int    `json:"line"`
 	Column  string `json:"column,omitempty"`
 	Problem string `json:"problem"`
 }
 
-func (p problem) String() string {
+func (p Problem) String() string {
 	if p.Column == "" {
 		return fmt.Sprintf("line %d: %s", p.Line, p.Problem)
 	}
 	return fmt.Sprintf("line %d, %s: %s", p.Line, p.Column, p.Problem)
 }
 
-func readFile(path string) ([]byte, error) {
+// Read reads a file of a bounded size.
+func Read(path string) ([]byte, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -44,27 +51,27 @@ func readFile(path string) ([]byte, error) {
 		return nil, err
 	case !about.Mode().IsRegular():
 		return nil, fmt.Errorf("%s: is not a regular file", path)
-	case about.Size() > maxFileBytes:
-		return nil, fmt.Errorf("%s: has more than %d MiB", path, maxFileBytes>>20)
+	case about.Size() > MaxBytes:
+		return nil, fmt.Errorf("%s: has more than %d MiB", path, MaxBytes>>20)
 	}
 	return io.ReadAll(io.LimitReader(file, about.Size()))
 }
 
-// problems are those of one file: the first ones, and that there are more.
-type problems []problem
+// Problems are those of one file: the first ones, and that there are more.
+type Problems []Problem
 
-func (p *problems) report(line int, column, text string) {
+func (p *Problems) Report(line int, column, text string) {
 	switch len(*p) {
-	case maxProblems:
-	case maxProblems - 1:
-		*p = append(*p, problem{line, "", "more problems follow and are not shown"})
+	case MaxProblems:
+	case MaxProblems - 1:
+		*p = append(*p, Problem{line, "", "more problems follow and are not shown"})
 	default:
-		*p = append(*p, problem{line, column, text})
+		*p = append(*p, Problem{line, column, text})
 	}
 }
 
-// enough reports whether nothing more is taken.
-func (p *problems) enough() bool { return len(*p) == maxProblems }
+// Enough reports whether nothing more is taken.
+func (p *Problems) Enough() bool { return len(*p) == MaxProblems }
 
 // wideLine returns the first line that has more columns than a file may have, 0 when there is none.
 func wideLine(text []byte, separator rune) int {
@@ -106,10 +113,10 @@ func separatorOf(text []byte) (rune, error) {
 	return ',', nil
 }
 
-// readRows reads a CSV text: the first line by header, which reports whether the others can be read, and each of them
+// ReadRows reads a CSV text: the first line by header, which reports whether the others can be read, and each of them
 // by row, at most so many and until there are enough problems. What is wrong with the text itself is reported with its line.
-func readRows(text []byte, most int, found *problems, header func(line int, values []string) bool, row func(line int, values []string)) {
-	report := found.report
+func ReadRows(text []byte, most int, found *Problems, header func(line int, values []string) bool, row func(line int, values []string)) {
+	report := found.Report
 	if spreadsheet(text) {
 		report(1, "", "is a spreadsheet, not CSV: export it as CSV")
 		return
@@ -131,7 +138,7 @@ func readRows(text []byte, most int, found *problems, header func(line int, valu
 	r := csv.NewReader(bytes.NewReader(text))
 	r.Comma, r.FieldsPerRecord = separator, -1
 	columns := 0
-	for read := 0; !found.enough(); read++ {
+	for read := 0; !found.Enough(); read++ {
 		values, err := r.Read()
 		var syntax *csv.ParseError
 		switch {
@@ -168,4 +175,37 @@ func readRows(text []byte, most int, found *problems, header func(line int, valu
 // spreadsheet reports whether a file is an XLS or XLSX one, by how such files begin.
 func spreadsheet(text []byte) bool {
 	return bytes.HasPrefix(text, []byte("\xd0\xcf\x11\xe0")) || bytes.HasPrefix(text, []byte("PK\x03\x04"))
+}
+
+// ColumnName takes off what editors and exports put around the name of a column: blanks, also those that no
+// editor shows, and further byte order marks of files that were joined.
+func ColumnName(name string) string {
+	return strings.TrimFunc(name, func(r rune) bool { return unicode.IsSpace(r) || payment.UnseenCharacter(r) != "" })
+}
+
+// scientific is how a spreadsheet writes a long number whose digits it has dropped.
+var scientific = regexp.MustCompile(`^[0-9]([.,][0-9]+)?[Ee]\+[0-9]+$`)
+
+// asText is what to do about a value that a spreadsheet took for a number.
+const asText = ": format the column as text and enter the value again"
+
+// CheckValue returns what is wrong with a value of any column and any file, or nothing. It holds nothing of the value.
+func CheckValue(value string) string {
+	switch {
+	case value == "":
+		return "is required"
+	case strings.TrimSpace(value) != value:
+		return "begins or ends with a space"
+	case scientific.MatchString(value):
+		return Hinted(check.RoundedNumber)
+	}
+	return ""
+}
+
+// Hinted adds what to do where a spreadsheet is to blame.
+func Hinted(problem string) string {
+	if strings.Contains(problem, "spreadsheet") {
+		return problem + asText
+	}
+	return problem
 }
