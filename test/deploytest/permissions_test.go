@@ -140,6 +140,16 @@ var attempts = []attempt{
 	{"worker", "subscribe", "payment.>", false},
 
 	{"operator-kim", "publish", "operator.release.teemopay-kr.X", true},
+	// Requests, approvals and refusals are records of the action that they are about.
+	{"operator-kim", "publish", "operator.settle.teemopay-kr.X", true},
+	{"operator-kim", "publish", "operator.import.teemopay-kr.-", true},
+	{"administrator", "publish", "operator.settle.teemopay-kr.X", true},
+	{"worker", "publish", "operator.settle.teemopay-kr.X", false},
+	{"worker", "publish", "operator.import.teemopay-kr.-", false},
+	{"ingress", "publish", "operator.settle.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "operator.import.teemopay-kr.-", false},
+	{"ledger-books", "publish", "operator.settle.teemopay-kr.X", false},
+	{"monitor", "publish", "operator.settle.teemopay-kr.X", false},
 	{"operator-kim", "publish", "copy.release.teemopay-kr.X", true},
 	{"operator-kim", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
 	{"operator-kim", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", true},
