@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"payonce/internal/console/signin"
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -38,6 +39,8 @@ type paymentPage struct {
 	Unreadable  []uint64
 	DeadLetters []events.DeadLetter
 	Archived    bool // the log has forgotten it
+	Can         []actionLink
+	Letters     bool // whether the person can send its dead letters again, or drop them
 }
 
 // step is one event of a payment.
@@ -65,6 +68,7 @@ func (c *Console) payment(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		c.failed(w, r, err)
 	default:
+		page.Can, page.Letters = c.possible(r, page), c.may(r, signin.Operator)
 		c.render(w, r, http.StatusOK, "payment", ref.Order, page)
 	}
 }

@@ -70,6 +70,9 @@ func functions(printer *message.Printer, zone *time.Location, now func() time.Ti
 		"span":    func(d time.Duration) string { return span(word, d) },
 		"took":    took,
 		"both":    bothZones,
+		"chosen":  chosenValue,
+		"letter":  letterValue,
+		"every":   everyPath,
 		"zone":    func() *time.Location { return zone },
 		"plain":   plain,
 		"reason":  reasonText,
@@ -148,6 +151,8 @@ type frame struct {
 	Title, URL, Live string
 	Environment      string
 	Me               signin.Person
+	Acts             bool    // whether the person can act on payments here
+	Notice           *notice // what came of an action
 	Menu             []menuItem
 	Data             any
 }
