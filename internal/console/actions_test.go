@@ -368,3 +368,33 @@ func TestConsoleThatOnlyShows(t *testing.T) {
 	}
 	s.wantAudits()
 }
+
+// Every page of what people do is there, in both languages, on both sizes, without a complaint of the browser.
+func TestActionPages(t *testing.T) {
+	s := start(t)
+	s.toActOn()
+	parked := url.QueryEscape("acme/P-1")
+	for name, size := range sizes {
+		ctx := browser(t, size[0], size[1])
+		s.signInAs(ctx, "lee", "/")
+		for i, lang := range []string{"en", "ko"} {
+			if i > 0 {
+				do(ctx, t, chromedp.Click(`form[action="/language"] button`), chromedp.WaitVisible(`html[lang="ko"]`))
+			}
+			for page, p := range map[string][2]string{
+				"approvals": {"/approvals", "9,000,000"}, "approval": {"/approvals/1", "9,000,000"}, "release": {"/actions/release?payment=" + parked, "P-1"},
+				"cancel": {"/actions/cancel?all=payments", "P-1"}, "drop": {"/actions/drop?all=letters", "X-1"}, "nothing": {"/actions/replay", ""},
+				"resolve": {"/payments/acme/C-1/resolve", "9,000,000"}, "unmask": {"/payments/acme/A-1/unmask", "A-1"}, "payment": {"/payments/acme/D-1", "D-1"},
+				"chosen": {"/payments", "D-1"}, "parked": {"/parked", "P-1"}, "letters": {"/dead-letters", "X-1"}, "audit": {"/audit", "seen"},
+			} {
+				do(ctx, t, chromedp.Navigate(s.url+p[0]), chromedp.WaitVisible("main"))
+				shown := text(ctx, t, "main")
+				if !strings.Contains(shown, p[1]) || strings.Contains(shown, "%!") || strings.Contains(shown, "<nil>") || strings.Contains(shown, "ZgotmplZ") {
+					t.Errorf("%s %s: %s", page, lang, shown)
+				}
+				fits(ctx, t, page+" "+lang+" "+name)
+				shoot(ctx, t, "act-"+page+"-"+lang+"-"+name)
+			}
+		}
+	}
+}

@@ -76,7 +76,9 @@ const Console = "console"
 
 // AccountNamesAuthors reports whether the records of an account name a person who can be believed: the account is the person's own,
 // or that of the console.
-func AccountNamesAuthors(account string) bool { return account == Console || AccountPerson(account) != "" }
+func AccountNamesAuthors(account string) bool {
+	return account == Console || AccountPerson(account) != ""
+}
 
 // Administrator is the account that makes and changes streams.
 const Administrator = "administrator"

@@ -54,6 +54,7 @@ func people(t *testing.T, s *system) {
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--action", "drop")
 	s.erase(t, "H-1")
 	secondPerson(t, s)
+	consoleActs(t, s)
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " copies", "audit", "verify")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams match their definition.", "streams", "diff")
 	s.forgedByWorker(t)
