@@ -398,3 +398,54 @@ func TestActionPages(t *testing.T) {
 		}
 	}
 }
+
+// A payment that its provider does not know is sent once more, after a person agreed: it is written so, and its command comes at once.
+func TestSendAgain(t *testing.T) {
+	s := start(t)
+	ref := payment.Ref{Provider: "acme", Order: "R-1"}
+	s.append(newPayment("R-1"), 0, in(payment.Submitting), func(p *payment.Payment) {
+		p.Status, p.NotFound, p.NotFoundAt = payment.InDoubt, 2, time.Now().UTC()
+	})
+	ann, path := s.clientOf("ann"), "/payments/acme/R-1/retry"
+	form := s.form(ann, path)
+	form.Set("reason", "not in the provider's list")
+	if _, page := s.post(ann, path, form); !strings.Contains(page, "its command is not in the queue any more") {
+		t.Error(page)
+	}
+	jetstreamtest.ParkBefore(t, s.conn, []payment.Ref{ref}, func(payment.Ref) time.Time { return time.Now().Add(time.Hour) })
+	if _, page := s.post(ann, path, form); !strings.Contains(page, "Done.") {
+		t.Error(page)
+	}
+	if p := s.last("R-1"); p.Reason == nil || p.Reason.Code != payment.ReasonRetryApproved || p.Reason.By != "ann" {
+		t.Errorf("%+v %+v", p, p.Reason)
+	}
+	why := " retry ann: not in the provider's list"
+	s.wantAudits("intended"+why, "finished"+why, "intended"+why, "finished"+why)
+}
+
+// A release that is spread begins now, and makes no payment later than it would be by itself.
+func TestReleaseIsSpread(t *testing.T) {
+	s := start(t)
+	s.park("P-1", "P-2", "P-3", "P-4")
+	ann := s.clientOf("ann")
+	form := s.form(ann, "/actions/release?all=parked")
+	form.Set("reason", "slowly")
+	form.Set("over", "2h")
+	if _, page := s.post(ann, "/actions/release", form); !strings.Contains(page, "4: released") {
+		t.Error(page)
+	}
+	now, soon, later := time.Now(), 0, 0
+	for _, order := range []string{"P-1", "P-2", "P-3", "P-4"} {
+		switch at := s.last(order).ResumeAt; {
+		case at.Before(now):
+			soon++
+		case at.Before(now.Add(31 * time.Minute)):
+			later++
+		case at.After(now.Add(61 * time.Minute)):
+			t.Errorf("%s is tried at %s", order, at)
+		}
+	}
+	if soon != 1 || later != 1 {
+		t.Errorf("%d are tried now, %d within half an hour", soon, later)
+	}
+}
