@@ -10,6 +10,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"payonce/internal/console"
 	"payonce/internal/console/signin"
 	"payonce/internal/statements"
@@ -19,6 +21,7 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/events/jetstream/statistics"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
 )
@@ -104,6 +107,12 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 		SignIn: people, Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log, About: log, Readers: log,
 		TraceURL: cfg.Console.TraceURL,
 		Status:   reporter{conn, levels, StatusProviders(cfg, rt.Connectors), rt.Now, CountedBy(cfg)}, Search: search.Log{Source: conn, Events: logEvents},
+	}
+	o.Approvals = operator.Approvals{Above: cfg.Approvals.Limits(), Expires: cfg.Approvals.Expires, Accounts: cfg.NATS.Accounts, Requests: log}
+	if cfg.Console.Actions {
+		o.Acting = &console.Acting{Reader: log, DeadLetters: log, Actions: operator.Actions{
+			Service: operator.Service{Log: log, Queue: log, Now: rt.Now}, Audit: log, NewID: uuid.NewString, Timeout: consoleRead, Approvals: o.Approvals,
+		}}
 	}
 	if cfg.Environment != config.Production {
 		o.Environment = cfg.Environment

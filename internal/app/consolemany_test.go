@@ -117,7 +117,7 @@ func appendOpen(t *testing.T, conn *jetstream.Conn, n int) {
 // fillArchive copies the log into an archive, as the archive program does.
 func fillArchive(t *testing.T, conn *jetstream.Conn, file string) {
 	t.Helper()
-	store, err := archive.Open(t.Context(), archive.Place{File: file})
+	store, err := archive.Open(t.Context(), archive.Location{File: file})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,9 +70,18 @@ func browser(t *testing.T, width, height int64, expected ...string) context.Cont
 
 func do(ctx context.Context, t *testing.T, steps ...chromedp.Action[chromedp.Void]) {
 	t.Helper()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatal(err)
+	own, cancel := context.WithTimeout(ctx, 2*time.Minute) // what never comes must not use up the time of all tests
+	defer cancel()
+	if err := chromedp.Do(own, steps...); err != nil {
+		t.Fatalf("%v at %s", err, ask(ctx, t, chromedp.Location()))
 	}
+}
+
+// press clicks an element that a live update may replace at any time: a click with the mouse could miss it.
+func press(ctx context.Context, t *testing.T, selector string) {
+	t.Helper()
+	do(ctx, t, chromedp.WaitVisible(selector))
+	ask(ctx, t, chromedp.Evaluate[bool](fmt.Sprintf("document.querySelector(%q).click(), true", selector)))
 }
 
 // ask returns what an action finds.

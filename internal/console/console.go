@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"golang.org/x/text/message"
 
 	"payonce/internal/console/signin"
+	"payonce/pkg/operator"
 )
 
 // Options are what a console is made of.
@@ -37,11 +39,13 @@ type Options struct {
 	Records     Records
 	Changes     Changes
 	Providers   []Provider
+	Approvals   operator.Approvals
+	Acting      *Acting // nil where people only look
 }
 
 func (o Options) complete() bool {
 	return o.Zone != nil && o.Logger != nil && o.Now != nil && o.Status != nil && o.Search != nil && o.Log != nil && o.Last != nil && o.Queue != nil &&
-		o.Records != nil && o.Changes != nil && o.About != nil && o.Readers != nil
+		o.Records != nil && o.Changes != nil && o.About != nil && o.Readers != nil && o.Approvals.Requests != nil
 }
 
 // Console answers the requests of browsers. It is safe for concurrent use.
@@ -50,11 +54,12 @@ type Console struct {
 	reports   reports
 	changes   *changes
 	trends    *trends // nil without an archive
-	end       context.CancelFunc
+	stop      context.CancelFunc
 	comparing sync.Mutex // a statement is being compared
 	balances  balances
 	gate      *signin.Gate
 	pages     pages
+	notices   notices
 	printers  map[language.Tag]*message.Printer
 	handler   http.Handler
 	close     sync.Once
@@ -76,7 +81,7 @@ func New(o Options) (*Console, error) {
 	}
 	c.changes = follow(o.Changes)
 	var alive context.Context
-	alive, c.end = context.WithCancel(context.Background())
+	alive, c.stop = context.WithCancel(context.Background())
 	if o.Trends != nil {
 		c.trends = newTrends(alive, o.Trends, o.Now)
 	}
@@ -89,7 +94,7 @@ func (c *Console) Close() {
 	c.close.Do(func() {
 		c.changes.close()
 		c.gate.Close()
-		c.end()
+		c.stop()
 		if c.trends != nil {
 			c.trends.work.Wait()
 		}
@@ -122,7 +127,10 @@ func (c *Console) routes() http.Handler {
 	inside.HandleFunc("GET /providers", c.providers)
 	inside.HandleFunc("GET /providers/{provider}", c.provider)
 	inside.Handle("POST /providers/{provider}/balance", c.by(signin.Viewer, c.balance))
+	inside.HandleFunc("GET /approvals", c.approvals)
+	inside.HandleFunc("GET /approvals/{request}", c.approval)
 	inside.HandleFunc("GET /live", c.live)
+	c.actionRoutes(inside)
 	inside.HandleFunc("/", c.notFound)
 	open.Handle("/", c.gate.Handler(c.gate.Require(signin.Viewer, inside, http.HandlerFunc(c.denied))))
 	return open
@@ -201,13 +209,26 @@ func (c *Console) failed(w http.ResponseWriter, r *http.Request, err error) {
 	c.render(w, r, http.StatusServiceUnavailable, "failed", c.say(r)("Not available"), nil)
 }
 
+// withoutNotice is the path and query of a page, without what told what came of an action.
+func withoutNotice(at *url.URL) string {
+	values := at.Query()
+	if !values.Has("notice") {
+		return at.RequestURI()
+	}
+	values.Del("notice")
+	return at.EscapedPath() + question(values)
+}
+
 // menu lists the pages, with how much needs a person, as far as the last report says.
 func (c *Console) menu(r *http.Request, say words) []menuItem {
 	var items []menuItem
 	for _, page := range []struct{ path, name string }{
 		{"/", "Now"}, {"/attention", "Needs a person"}, {"/payments", "Payments"}, {"/parked", "Parked"}, {"/dead-letters", "Dead letters"},
-		{"/statements", "Statements"}, {"/ledgers", "Ledgers"}, {"/providers", "Providers"}, {"/audit", "Audit"},
+		{"/statements", "Statements"}, {"/ledgers", "Ledgers"}, {"/approvals", "Approvals"}, {"/audit", "Audit"}, {"/providers", "Providers"},
 	} {
+		if page.path == "/approvals" && len(c.o.Approvals.Above) == 0 {
+			continue // nothing needs a second person
+		}
 		current := r.URL.Path == page.path || page.path != "/" && strings.HasPrefix(r.URL.Path, page.path+"/")
 		item := menuItem{Path: page.path, Name: say(page.name), Current: current}
 		if page.path == "/attention" {
@@ -224,11 +245,13 @@ func (c *Console) frame(r *http.Request, tag language.Tag, title string, data an
 		other = languages[1]
 	}
 	f := frame{
-		Lang: tag.String(), OtherLang: other.String(), Title: title, URL: r.URL.RequestURI(), Environment: c.o.Environment,
+		Lang: tag.String(), OtherLang: other.String(), Title: title, URL: withoutNotice(r.URL), Environment: c.o.Environment,
 		Me: signin.From(r.Context()), Data: data,
 	}
 	if f.Me.Name != "" {
 		f.Menu, f.Live = c.menu(r, c.say(r)), "/live"
+		f.Acts = c.may(r, signin.Operator)
+		f.Notice = c.notices.get(r.URL.Query().Get("notice"), f.Me.Name, c.o.Now())
 	}
 	return f
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -51,6 +52,7 @@ func number(text string) uint64 {
 
 // deadLettersPage is what was given up, oldest first.
 type deadLettersPage struct {
+	Query       url.Values // the filter
 	Provider    string
 	Providers   []string
 	Letters     []deadLetter
@@ -65,7 +67,7 @@ type deadLetter struct {
 func (c *Console) deadLetters(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
-	page := deadLettersPage{Provider: r.FormValue("provider"), Providers: append(c.providerNames(), events.NoProvider)}
+	page := deadLettersPage{Query: ofProvider(r), Provider: r.FormValue("provider"), Providers: append(c.providerNames(), events.NoProvider)}
 	after := number(r.FormValue("after"))
 	if after > 0 {
 		page.First = "/dead-letters" + page.query(0)
@@ -78,7 +80,7 @@ func (c *Console) deadLetters(w http.ResponseWriter, r *http.Request) {
 		}
 		for _, l := range letters {
 			after = l.Sequence
-			if ref := refOf(l); page.Provider == "" || ref.Provider == page.Provider {
+			if ref := operator.DeadLetterRef(l); page.Provider == "" || ref.Provider == page.Provider {
 				page.Letters = append(page.Letters, deadLetter{l, ref})
 			}
 			if len(page.Letters) == listSize {
@@ -96,6 +98,14 @@ func (c *Console) deadLetters(w http.ResponseWriter, r *http.Request) {
 	c.render(w, r, http.StatusOK, "deadletters", c.say(r)("Dead letters"), page)
 }
 
+// ofProvider is the filter of a list by its provider.
+func ofProvider(r *http.Request) url.Values {
+	if name := r.FormValue("provider"); name != "" {
+		return url.Values{"provider": {name}}
+	}
+	return url.Values{}
+}
+
 func (p deadLettersPage) query(after uint64) string {
 	values := url.Values{}
 	if p.Provider != "" {
@@ -107,15 +117,9 @@ func (p deadLettersPage) query(after uint64) string {
 	return question(values)
 }
 
-func refOf(l events.DeadLetter) payment.Ref {
-	if ref, ok := events.SubjectRef(l.Message.Subject); ok {
-		return ref
-	}
-	return payment.Ref{Provider: events.NoProvider}
-}
-
 // parkedPage is the payments whose commands the broker holds.
 type parkedPage struct {
+	Query       url.Values // the filter
 	Provider    string
 	Providers   []string
 	Total       int
@@ -131,7 +135,7 @@ type parkedPayment struct {
 func (c *Console) parked(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
-	page := parkedPage{Provider: r.FormValue("provider"), Providers: c.providerNames()}
+	page := parkedPage{Query: ofProvider(r), Provider: r.FormValue("provider"), Providers: c.providerNames()}
 	if page.Provider != "" && !payment.ValidProvider(page.Provider) {
 		c.notFound(w, r)
 		return

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"payonce/internal/console/signin"
 	"payonce/pkg/connectors/masking"
 
 	"payonce/pkg/events"
@@ -46,6 +47,8 @@ type paymentPage struct {
 	Webhooks    []webhook
 	Audits      []events.AuditEntry
 	More        bool // there are more webhooks or audit records than are shown
+	Can         []actionLink
+	Letters     bool // whether the person can send its dead letters again, or drop them
 }
 
 // step is one event of a payment.
@@ -102,6 +105,7 @@ func (c *Console) payment(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		c.failed(w, r, err)
 	default:
+		page.Can, page.Letters = c.possible(r, page), c.may(r, signin.Operator)
 		c.render(w, r, http.StatusOK, "payment", ref.Order, page)
 	}
 }

@@ -101,6 +101,9 @@ func (c *Console) payments(w http.ResponseWriter, r *http.Request) {
 func (c *Console) filters(r *http.Request) (values url.Values, after string, tidy bool) {
 	values, tidy = url.Values{}, true
 	for name, texts := range r.URL.Query() {
+		if name == "notice" {
+			continue
+		}
 		for _, text := range texts {
 			text = strings.TrimSpace(text)
 			if name == "from" || name == "to" {

@@ -82,6 +82,9 @@ func functions(printer *message.Printer, zone *time.Location, now func() time.Ti
 		"before":     func(at time.Time) time.Time { return at.Add(-1) },
 		"left":       func(i int) int { return i * barWidth },
 		"seconds":    func(n float64) string { return span(word, time.Duration(n*float64(time.Second))) },
+		"chosen":     chosenValue,
+		"letter":     letterValue,
+		"every":      everyPath,
 	}
 }
 
@@ -163,6 +166,8 @@ type frame struct {
 	Title, URL, Live string
 	Environment      string
 	Me               signin.Person
+	Acts             bool    // whether the person can act on payments here
+	Notice           *notice // what came of an action
 	Menu             []menuItem
 	Data             any
 }

@@ -157,7 +157,7 @@ var busyProviders = []string{"teemopay-kr", "ecommpay-kr", "diamondpay-kr-v1"}
 func busyDay(t *testing.T) (system, string) {
 	t.Helper()
 	now := time.Now().UTC().Truncate(time.Second)
-	store, err := archive.Open(t.Context(), archive.Place{File: filepath.Join(t.TempDir(), "archive.db")})
+	store, err := archive.Open(t.Context(), archive.Location{File: filepath.Join(t.TempDir(), "archive.db")})
 	if err != nil {
 		t.Fatal(err)
 	}

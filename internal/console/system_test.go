@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+	"github.com/google/uuid"
 	"golang.org/x/crypto/bcrypt"
 
 	"payonce/internal/console"
@@ -21,6 +22,7 @@ import (
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 	"payonce/pkg/search"
@@ -66,12 +68,20 @@ func start(t *testing.T, change ...func(*console.Options)) system {
 	o := console.Options{
 		SignIn: signin.Options{
 			BaseURL: base, Idle: time.Hour, Lifetime: time.Hour, Logger: slog.New(slog.DiscardHandler),
-			Users: []signin.User{{Name: "kim", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Viewer}}},
+			Users: []signin.User{
+				{Name: "kim", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Viewer}},
+				{Name: "ann", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Operator}},
+				{Name: "lee", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Operator, signin.Approver, signin.Unmask}},
+			},
 		},
 		Environment: "test", Zone: time.FixedZone("KST", 9*3600), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
 		Status: quiet(), Search: search.Log{Source: conn, Events: 5000}, Log: conn, Last: conn, Queue: conn, Records: conn, Changes: conn, About: conn, Readers: conn, Statements: console.Statements{Log: conn, Remembered: 24 * time.Hour},
+		Approvals: operator.Approvals{Above: []payment.Money{payment.KRW(5_000_000)}, Expires: time.Hour, Requests: conn},
 		Providers: []console.Provider{{ProviderConfig: provider, Settings: "kind: acme\nsecret: [redacted]\n"}},
 	}
+	o.Acting = &console.Acting{Reader: conn, DeadLetters: conn, Actions: operator.Actions{
+		Service: operator.Service{Log: conn, Queue: conn, Now: time.Now}, Audit: conn, NewID: uuid.NewString, Timeout: time.Minute, Approvals: o.Approvals,
+	}}
 	for _, c := range change {
 		c(&o)
 	}
@@ -116,10 +126,12 @@ func newPayment(order string) payment.Payment {
 }
 
 // signIn signs a browser in.
-func (s system) signIn(ctx context.Context, path string) {
+func (s system) signIn(ctx context.Context, path string) { s.signInAs(ctx, "kim", path) }
+
+func (s system) signInAs(ctx context.Context, name, path string) {
 	s.t.Helper()
 	do(ctx, s.t, chromedp.Navigate(s.url+path), chromedp.WaitVisible("#password"),
-		chromedp.SendKeys("#name", "kim"), chromedp.SendKeys("#password", password+"\r"), chromedp.WaitVisible(".top nav"))
+		chromedp.SendKeys("#name", name), chromedp.SendKeys("#password", password+"\r"), chromedp.WaitVisible(".top nav"))
 }
 
 // text returns what is seen of an element.
@@ -129,11 +141,13 @@ func text(ctx context.Context, t *testing.T, selector string) string {
 }
 
 // client is a person without a browser.
-func (s system) client() *http.Client {
+func (s system) client() *http.Client { return s.clientOf("kim") }
+
+func (s system) clientOf(name string) *http.Client {
 	s.t.Helper()
 	jar := &jar{}
 	client := &http.Client{Jar: jar, Timeout: time.Minute}
-	reply, err := client.PostForm(s.url+"/sign-in", url.Values{"name": {"kim"}, "password": {password}, "next": {"/providers"}})
+	reply, err := client.PostForm(s.url+"/sign-in", url.Values{"name": {name}, "password": {password}, "next": {"/providers"}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

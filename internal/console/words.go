@@ -29,6 +29,11 @@ func languageOf(r *http.Request) language.Tag {
 var english = map[string]string{
 	"status requested": "queued", "status submitting": "submitting", "status pending": "pending", "status in_doubt": "in doubt", "status conflict": "conflict",
 	"status parked": "parked", "status settled": "settled", "status failed": "failed", "status reversed": "reversed", "한국어": "한국어",
+	"stage intended": "begun", "stage finished": "finished", "stage requested": "requested", "stage approved": "approved", "stage refused": "refused",
+	"stage expired": "expired", "stage overtaken": "overtaken",
+	"action release": "release", "action cancel": "cancel", "action settle": "settle", "action fail": "fail", "action retry": "send again", "action replay": "replay",
+	"action drop": "drop", "action unmask": "unmask", "action apply": "apply streams", "action account": "account", "action accept": "accept log", "action skip": "step over",
+	"action erase": "erase", "action import": "import payouts",
 }
 
 // printers write words, by language. English words are their own keys, but for those of english.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
@@ -14,7 +15,7 @@ import (
 func TestEveryTextHasKorean(t *testing.T) {
 	used := map[string]bool{}
 	patterns := map[string]*regexp.Regexp{
-		"templates/*.html": regexp.MustCompile(`[{( ]t "([^"]+)"`), "*.go": regexp.MustCompile(`(?:say|word)\("([^"]+)"`),
+		"templates/*.html": regexp.MustCompile(`[{( ]t "([^"]+)"`), "*.go": regexp.MustCompile(`(?:say(?:\(r\))?\(|word\(|again\(http\.\w+, |add\([^"]*|return (?:d|operator\.Decision\{\}), )"([^"]+)"`),
 	}
 	for files, pattern := range patterns {
 		names, err := filepath.Glob(files)
@@ -31,7 +32,30 @@ func TestEveryTextHasKorean(t *testing.T) {
 			}
 		}
 	}
-	delete(used, "status ") // with each status below
+	for _, kind := range []string{"status ", "stage ", "action "} {
+		delete(used, kind) // with each below
+	}
+	for _, s := range events.Stages() {
+		used["stage "+string(s)] = true
+	}
+	for _, a := range events.Actions() {
+		used["action "+string(a)] = true
+	}
+	for text := range used {
+		if kind, _, has := strings.Cut(text, " "); has && (kind == "stage" || kind == "action") && english[text] == "" {
+			t.Errorf("%s has no English text", text)
+		}
+	}
+	for _, text := range resultWords {
+		used[text] = true
+	}
+	for _, text := range bulkActions {
+		used[text] = true
+	}
+	for _, text := range decideTitles {
+		used[text] = true
+	}
+	used[reasonMissing] = true
 	for _, s := range payment.Statuses() {
 		used["status "+string(s)] = true
 		if english["status "+string(s)] == "" {
@@ -44,7 +68,7 @@ func TestEveryTextHasKorean(t *testing.T) {
 	for _, text := range problems {
 		used[text] = true
 	}
-	for _, name := range []string{"Now", "Needs a person", "Payments", "Parked", "Dead letters", "Audit", "Providers", "Ledgers", "Statements"} { // of the menu
+	for _, name := range []string{"Now", "Needs a person", "Payments", "Parked", "Dead letters", "Approvals", "Audit", "Providers", "Ledgers", "Statements"} { // of the menu
 		used[name] = true
 	}
 	verbs := regexp.MustCompile(`%[.0-9]*[a-z]`)

@@ -57,7 +57,7 @@ const (
 )
 
 // Programs are the users that every system has, each with a file clients/NAME.seed.
-var Programs = []string{"ingress", "worker", "administrator", "monitor"}
+var Programs = []string{"ingress", "worker", "console", "administrator", "monitor"}
 
 // notifier is the user of the notifier, where there are endpoints.
 const notifier = "notifier"

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -133,21 +132,11 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 	if !r.settled {
 		return p, seq, decision, nil
 	}
-	decision.Amount = p.SettledAmount
-	if decision.Amount.IsZero() {
-		decision.Amount = p.Amount
+	if decision.Amount, err = operator.SettledAmount(p, r.amount); err != nil {
+		return p, 0, decision, usagef("--amount: %w", err)
 	}
-	if r.amount != "" {
-		value, currency, named := strings.Cut(r.amount, " ")
-		if !named {
-			currency = p.Amount.Currency
-		}
-		if decision.Amount, err = payment.ParseMoney(value, currency); err != nil {
-			return p, 0, decision, usagef("--amount: %w", err)
-		}
-		if decision.Amount.Minor <= 0 {
-			return p, 0, decision, usagef("--amount must be positive; use --failed if no money moved")
-		}
+	if r.amount != "" && decision.Amount.Minor <= 0 {
+		return p, 0, decision, usagef("--amount must be positive; use --failed if no money moved")
 	}
 	return p, seq, decision, nil
 }

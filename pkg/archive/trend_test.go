@@ -14,7 +14,7 @@ import (
 
 // Each payment is counted where it began and where it had its outcome, on both databases, and none beside the interval.
 func TestTrend(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, place archive.Location) {
 		s, log := openAt(t, place), newLog()
 		var messages []events.Message
 		at := func(p payment.Payment, after time.Duration) {
@@ -60,7 +60,7 @@ func TestTrend(t *testing.T) {
 
 // Parked payments are counted where they are tried again: those of before at once, and those of after apart.
 func TestWave(t *testing.T) {
-	onBoth(t, func(t *testing.T, place archive.Place) {
+	onBoth(t, func(t *testing.T, place archive.Location) {
 		s, log := openAt(t, place), newLog()
 		for i, after := range []time.Duration{-time.Hour, 0, 30 * time.Minute, 61 * time.Minute, 119 * time.Minute, 2 * time.Hour, 48 * time.Hour} {
 			p := deposit(fmt.Sprintf("P-%d", i), payment.Parked, 1)

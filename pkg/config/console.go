@@ -22,6 +22,8 @@ type Console struct {
 	Users []ConsoleUser `yaml:"users"`
 	OIDC  ConsoleOIDC   `yaml:"oidc"`
 	Proxy ConsoleProxy  `yaml:"proxy"`
+	// Actions lets people act on payments, as far as their roles allow. Otherwise the console only shows, whatever roles they have.
+	Actions bool `yaml:"actions"`
 	// SessionIdle ends a session without requests, SessionLifetime each.
 	SessionIdle     time.Duration `yaml:"session_idle"`
 	SessionLifetime time.Duration `yaml:"session_lifetime"`

@@ -70,6 +70,16 @@ func AccountPerson(account string) string {
 	return ""
 }
 
+// Console is the account of a console in which people act. The server does not know who signed in there, so of its records the
+// names in them count.
+const Console = "console"
+
+// AccountNamesAuthors reports whether the records of an account name a person who can be believed: the account is the person's own,
+// or that of the console.
+func AccountNamesAuthors(account string) bool {
+	return account == Console || AccountPerson(account) != ""
+}
+
 // Administrator is the account that makes and changes streams.
 const Administrator = "administrator"
 

@@ -59,6 +59,9 @@ var (
 	ErrOtherFile = errors.New("it is not the file of the request: the SHA-256, the number of payouts, the sum or the provider differs")
 )
 
+// Needed reports whether deciding about an amount by hand needs a second person.
+func (a Approvals) Needed(amount payment.Money) bool { return a.needed(amount) }
+
 // needed reports whether one of the amounts needs a second person.
 func (a Approvals) needed(amounts ...payment.Money) bool {
 	return len(a.Above) > 0 && slices.ContainsFunc(amounts, func(m payment.Money) bool {
@@ -140,7 +143,7 @@ type Request struct {
 
 // believed reports whether it is known who wrote a record.
 func (a Approvals) believed(e events.AuditEntry) bool {
-	return e.Problem == "" && (!a.Accounts || events.AccountPerson(e.Account) != "")
+	return e.Problem == "" && (!a.Accounts || events.AccountNamesAuthors(e.Account))
 }
 
 // page is how many records are read at once.
@@ -149,6 +152,38 @@ const page = 50
 // List returns the requests of AUDIT, oldest first.
 func (a Approvals) List(ctx context.Context, now time.Time) ([]Request, error) {
 	found, _, err := a.read(ctx, 0, now)
+	return found, err
+}
+
+// Recent returns the requests that were made from a time on, oldest first. Those made in the last [Approvals.Expires] are all that
+// can be approved.
+func (a Approvals) Recent(ctx context.Context, from, now time.Time) ([]Request, error) {
+	older := func(after uint64) (bool, error) { // whether the record after a sequence is older
+		entries, err := a.Requests.Audits(ctx, after, 1)
+		return len(entries) > 0 && entries[0].StoredAt.Before(from), err
+	}
+	low, high := uint64(0), uint64(1) // the first that isn't older follows one of these, or one between
+	for {
+		if is, err := older(high); err != nil {
+			return nil, err
+		} else if !is {
+			break
+		}
+		low, high = high, 2*high
+	}
+	for low < high {
+		middle := low + (high-low)/2
+		is, err := older(middle)
+		if err != nil {
+			return nil, err
+		}
+		if is {
+			low = middle + 1
+		} else {
+			high = middle
+		}
+	}
+	found, _, err := a.read(ctx, low, now)
 	return found, err
 }
 

@@ -37,7 +37,7 @@ func (r *records) RecordAfter(ctx context.Context, record events.AuditRecord, la
 }
 
 func (r *records) Audits(_ context.Context, after uint64, most int) ([]events.AuditEntry, error) {
-	rest := r.entries[after:]
+	rest := r.entries[min(after, uint64(len(r.entries))):]
 	return rest[:min(most, len(rest))], nil
 }
 
@@ -67,6 +67,8 @@ func TestApprovalsGoByAccounts(t *testing.T) {
 	approve("operator-lee", request(""), lee, operator.ErrNoRequest) // by a worker's key
 	number := request("operator-kim")
 	approve("operator-kim", number, kim, operator.ErrOwnRequest)
+	approve("console", request("console"), kim, operator.ErrOwnRequest) // signed in there, not here
+	approve("operator-kim", request("console"), kim, operator.ErrOwnRequest)
 	approve("operator-lee", request("operator-lee"), lee, operator.ErrOwnRequest) // whatever name the record has
 
 	// An end without an account ends nothing.
@@ -82,6 +84,39 @@ func TestApprovalsGoByAccounts(t *testing.T) {
 		t.Errorf("%+v", w.p)
 	}
 	approve("operator-ann", number, operator.Person{Name: "ann", Why: "seen"}, operator.ErrRequestEnded)
+}
+
+// Recent finds the requests from a time on, however many records are older, and the end of each.
+func TestRecentRequests(t *testing.T) {
+	_, service := at(t, intend, indeterminate)
+	audit := &records{}
+	a := operator.Approvals{Expires: time.Hour, Requests: audit}
+	now := service.Now()
+	write := func(at time.Time, r events.AuditRecord) uint64 {
+		audit.at = at
+		sequence, err := audit.RecordRequest(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sequence
+	}
+	request := events.AuditRecord{Stage: events.Requested, Action: events.ActionFail, By: "kim", ExpiresAt: now.Add(time.Hour), Items: []events.AuditItem{{Order: "P-1"}}}
+	for older := range 70 {
+		audit.entries = nil
+		for range older {
+			write(now.Add(-2*time.Hour), request)
+		}
+		first, second := write(now.Add(-time.Minute), request), write(now, request)
+		write(now, events.AuditRecord{Stage: events.Refused, Request: first, By: "lee"})
+		found, err := a.Recent(t.Context(), now.Add(-time.Hour), now)
+		if err != nil || len(found) != 2 || found[0].Sequence != first || found[0].State != events.Refused || found[1].Sequence != second || found[1].State != events.Requested {
+			t.Fatalf("after %d older ones: %v, %+v", older, err, found)
+		}
+	}
+	audit.entries = nil
+	if found, err := a.Recent(t.Context(), now, now); err != nil || len(found) != 0 {
+		t.Errorf("%v, %+v", err, found)
+	}
 }
 
 // A request expires by the time at which the server stored it, whatever its record says.

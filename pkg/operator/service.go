@@ -193,6 +193,22 @@ type Decision struct {
 	Amount  payment.Money // what moved; zero takes what is known
 }
 
+// SettledAmount is what a person says moved: text, in the payment's currency unless it names one ("9900", "9900 KRW"). Without a
+// text it is what is known to have moved, else what was ordered.
+func SettledAmount(p payment.Payment, text string) (payment.Money, error) {
+	if text == "" {
+		if p.SettledAmount.IsZero() {
+			return p.Amount, nil
+		}
+		return p.SettledAmount, nil
+	}
+	value, currency, named := strings.Cut(text, " ")
+	if !named {
+		currency = p.Amount.Currency
+	}
+	return payment.ParseMoney(value, currency)
+}
+
 // Resolve writes a decision about the payment that the person saw: p, whose last event has sequence seq.
 // The error is events.ErrStale when it has moved on since: show it again, and ask again. It returns the
 // payment as it stands then.

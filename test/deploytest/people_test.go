@@ -53,6 +53,8 @@ func people(t *testing.T, s *system) {
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " dropped", all...)
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " kim ", "audit", "list", "--action", "drop")
 	s.erase(t, "H-1")
+	secondPerson(t, s)
+	consoleActs(t, s)
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " copies", "audit", "verify")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams match their definition.", "streams", "diff")
 	s.forgedByWorker(t)
@@ -65,6 +67,7 @@ func people(t *testing.T, s *system) {
 		t.Fatal(err)
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, `it names "kim", but was written by the account operator-lee`, "audit", "verify")
+	forgedRequests(t, s)
 	s.erased(t)
 }
 

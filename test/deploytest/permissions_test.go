@@ -140,6 +140,34 @@ var attempts = []attempt{
 	{"worker", "subscribe", "payment.>", false},
 
 	{"operator-kim", "publish", "operator.release.teemopay-kr.X", true},
+	// Requests, approvals and refusals are records of the action that they are about.
+	{"operator-kim", "publish", "operator.settle.teemopay-kr.X", true},
+	{"operator-kim", "publish", "operator.import.teemopay-kr.-", true},
+	{"administrator", "publish", "operator.settle.teemopay-kr.X", true},
+	{"console", "publish", "operator.settle.teemopay-kr.X", true},
+	{"console", "publish", "payment.settled.teemopay-kr.X", true},
+	{"console", "publish", "parked.teemopay-kr.X", true},
+	{"console", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", true},
+	{"console", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS.$KV.HEARTBEATS.worker.1", true},
+	{"console", "subscribe", "written.payment.>", true},
+	{"console", "subscribe", "_INBOX.console.x", true},
+	{"console", "subscribe", "_INBOX.payctl.>", false},
+	{"console", "publish", "audit.operator-kim.settle.teemopay-kr.X", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.DELETE.WEBHOOKS", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.DELETE.ACTIONS", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.DELETE.PAYMENTS", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.DELETE.AUDIT", false},
+	{"console", "publish", "$JS.API.STREAM.PURGE.COMMANDS", false},
+	{"console", "publish", "$JS.API.STREAM.UPDATE.COMMANDS", false},
+	{"console", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"console", "publish", "deadletter.commands.teemopay-kr", false},
+	{"console", "publish", "$KV.HEARTBEATS.worker.1", false},
+	{"worker", "publish", "operator.settle.teemopay-kr.X", false},
+	{"worker", "publish", "operator.import.teemopay-kr.-", false},
+	{"ingress", "publish", "operator.settle.teemopay-kr.X", false},
+	{"upstream-shop", "publish", "operator.import.teemopay-kr.-", false},
+	{"ledger-books", "publish", "operator.settle.teemopay-kr.X", false},
+	{"monitor", "publish", "operator.settle.teemopay-kr.X", false},
 	{"operator-kim", "publish", "copy.release.teemopay-kr.X", true},
 	{"operator-kim", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
 	{"operator-kim", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", true},
@@ -315,7 +343,7 @@ var forEverybody = []struct {
 // everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
 func everyAttempt() []attempt {
 	all := slices.Clone(attempts)
-	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "notifier", "administrator"} {
+	for _, user := range []string{"ingress", "worker", "console", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "notifier", "administrator"} {
 		for _, a := range forEverybody {
 			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
 				continue
