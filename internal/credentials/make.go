@@ -21,6 +21,7 @@ import (
 
 	"payonce/deploy/nats"
 	"payonce/deploy/redis"
+	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
@@ -54,7 +55,7 @@ const (
 )
 
 // Programs are the users that every system has, each with a file clients/NAME.seed.
-var Programs = []string{"ingress", "worker", "administrator", "monitor"}
+var Programs = []string{"ingress", "worker", "archive", "administrator", "monitor"}
 
 // Make makes everything. It refuses before it writes anything if a file is there already. Files can be read
 // by their owner only.
@@ -151,7 +152,7 @@ func (o Options) files() (map[string][]byte, error) {
 		return nil, err
 	}
 	files[filepath.Join(ServerDir, "keys.conf")] = fmt.Appendf(keys,
-		"# What only ledgers may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
+		"# What only ledgers and the archive may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
 	files[filepath.Join(ServerDir, "third-parties.conf")] = third
 	if err := o.shipped(files); err != nil {
 		return nil, err
@@ -188,7 +189,7 @@ func user(files map[string][]byte, name string) (string, error) {
 	return pair.PublicKey()
 }
 
-// thirdParties returns the accounts of upstreams, ledgers and operators, and the subjects that are only for ledgers.
+// thirdParties returns the accounts of upstreams, ledgers and operators, and the subjects that are only for ledgers and the archive.
 func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []string, err error) {
 	type party struct {
 		Name, NKey, Consumer string
@@ -207,16 +208,13 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		}
 		upstreams = append(upstreams, p)
 	}
-	guard = []string{`"payonce.nobody"`} // the server wants at least one
+	guard = ownConsumer(config.DefaultArchiveConsumer)
 	for _, name := range o.Ledgers {
 		p := party{Name: name, Consumer: admin.LedgerConsumer(name)}
 		if p.NKey, err = user(files, "ledger-"+name); err != nil {
 			return nil, nil, err
 		}
-		for _, subject := range []string{"$JS.API.CONSUMER.CREATE.PAYMENTS.%s", "$JS.API.CONSUMER.CREATE.PAYMENTS.%s.>",
-			"$JS.API.CONSUMER.DELETE.PAYMENTS.%s", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.%s", "$JS.ACK.PAYMENTS.%s.>"} {
-			guard = append(guard, fmt.Sprintf("%q", fmt.Sprintf(subject, p.Consumer)))
-		}
+		guard = append(guard, ownConsumer(p.Consumer)...)
 		ledgers = append(ledgers, p)
 	}
 	for _, name := range o.Operators {
@@ -233,6 +231,16 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 	var text bytes.Buffer
 	err = tmpl.Execute(&text, map[string]any{"Upstreams": upstreams, "Ledgers": ledgers, "Operators": operators})
 	return text.Bytes(), guard, err
+}
+
+// ownConsumer returns the subjects of a consumer of PAYMENTS that is one reader's own: workers, who may have any other, may not
+// use them.
+func ownConsumer(name string) (subjects []string) {
+	for _, subject := range []string{"$JS.API.CONSUMER.CREATE.PAYMENTS.%s", "$JS.API.CONSUMER.CREATE.PAYMENTS.%s.>",
+		"$JS.API.CONSUMER.DELETE.PAYMENTS.%s", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.%s", "$JS.ACK.PAYMENTS.%s.>"} {
+		subjects = append(subjects, fmt.Sprintf("%q", fmt.Sprintf(subject, name)))
+	}
+	return subjects
 }
 
 // shipped adds the server's files as they are.

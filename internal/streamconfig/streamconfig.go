@@ -20,5 +20,8 @@ func Of(cfg config.Config) jetstream.Config {
 	streams.AckWait, streams.OrphanAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
 	streams.Accounts = cfg.NATS.Accounts
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
+	if cfg.NATS.Accounts && cfg.Archive.Configured() {
+		streams.Archive = cfg.Archive.Consumer
+	}
 	return streams
 }

@@ -46,12 +46,13 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	t.Helper()
 	s := newSystem(t, b)
 	configs := map[string]string{}
-	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress"} {
+	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress", "archive"} {
 		configs[user] = s.config(t, s.Config, user, replicas)
 	}
 	s.wantPayctl(t, "administrator", payctl.ExitOK, "INTAKE-shop: missing", "streams", "apply")
 	s.stopWorker = s.run(t, app.Worker(), configs["worker"])
 	s.run(t, app.Ingress(), configs["ingress"])
+	s.run(t, app.Archive(), configs["archive"])
 	return s
 }
 
@@ -60,8 +61,8 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	testenv.Must(t, err)
-	login := fmt.Sprintf("order_prefixes: {game: G-}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
-		b.seedFile(user), b.ca(), replicas)
+	login := fmt.Sprintf("order_prefixes: {game: G-}\narchive: {file: %s}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
+		filepath.Join(filepath.Dir(path), "archive.db"), b.seedFile(user), b.ca(), replicas)
 	own, config := filepath.Join(filepath.Dir(path), user+".yaml"), strings.Replace(string(text), "nats:\n", login, 1)
 	if user != "worker" { // the others use no Redis: they know no password of it, and nothing listens there
 		config = redisAddresses.ReplaceAllString(config, `addresses: ["127.0.0.1:1"]`)
@@ -181,6 +182,7 @@ func (s *system) pay(t *testing.T) {
 func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
+	archived(t, s)
 	howItStands(t, s)
 	steppedOver(t, s)
 	contested(t, s)
@@ -199,6 +201,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 func TestPaymentOnACluster(t *testing.T) {
 	s := startSystem(t, startBroker(t, "cluster.conf", "nats-1", "nats-2", "nats-3"), 3)
 	s.pay(t)
+	archived(t, s)
 	attack(t, s)
 	stolenWorker(t, s)
 	stolenAcks(t, s)

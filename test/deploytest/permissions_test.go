@@ -135,9 +135,37 @@ var attempts = []attempt{
 	{"worker", "publish", "$JS.API.STREAM.MSG.DELETE.AUDIT", false},
 	{"worker", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", false},
 	{"worker", "publish", "$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.1", false},
+	{"worker", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.archive", false},
+	{"worker", "publish", "$JS.API.CONSUMER.DELETE.PAYMENTS.archive", false},
 	{"worker", "subscribe", "_INBOX.worker.x", true},
 	{"worker", "subscribe", "_INBOX.payctl.>", false},
 	{"worker", "subscribe", "payment.>", false},
+
+	{"archive", "publish", "$JS.API.STREAM.INFO.PAYMENTS", true},
+	{"archive", "publish", "$JS.API.DIRECT.GET.PAYMENTS", true},
+	{"archive", "publish", "$JS.API.CONSUMER.INFO.PAYMENTS.archive", true},
+	{"archive", "publish", "$JS.API.STREAM.INFO.COMMANDS", false},
+	{"archive", "publish", "$JS.API.STREAM.INFO.AUDIT", false},
+	{"archive", "publish", "$JS.API.STREAM.MSG.GET.PAYMENTS", false},
+	{"archive", "publish", "$JS.API.STREAM.MSG.GET.COMMANDS", false},
+	{"archive", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", false},
+	{"archive", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.settled.teemopay-kr.X", false},
+	{"archive", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", false},
+	{"archive", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS.$KV.HEARTBEATS.worker.1", false},
+	{"archive", "publish", "$KV.HEARTBEATS.worker.1", false},
+	{"archive", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.archive", false},
+	{"archive", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"archive", "publish", "$JS.API.CONSUMER.INFO.PAYMENTS.ledger-books", false},
+	{"archive", "publish", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.ledger-books", false},
+	{"archive", "publish", "payment.settled.teemopay-kr.X", false},
+	{"archive", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"archive", "publish", "operator.release.teemopay-kr.X", false},
+	{"archive", "publish", "copy.release.teemopay-kr.X", false},
+	{"archive", "publish", "queued.teemopay-kr.X", false},
+	{"archive", "subscribe", "_INBOX.archive.x", true},
+	{"archive", "subscribe", "_INBOX.worker.>", false},
+	{"archive", "subscribe", "written.payment.>", false},
+	{"archive", "subscribe", "payment.>", false},
 
 	{"operator-kim", "publish", "operator.release.teemopay-kr.X", true},
 	{"operator-kim", "publish", "copy.release.teemopay-kr.X", true},
@@ -257,7 +285,9 @@ var forEverybody = []struct {
 	{"$JS.API.CONSUMER.DELETE.COMMANDS.commands-teemopay-kr", nil}, {"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", nil},
 	{"$JS.API.CONSUMER.PAUSE.COMMANDS.commands-teemopay-kr", nil}, {"$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-books", nil},
 	{"$JS.API.CONSUMER.RESET.PAYMENTS.ledger-books", nil}, {"$JS.API.CONSUMER.UNPIN.PAYMENTS.ledger-books", nil},
-	{"$JS.API.CONSUMER.LEADER.STEPDOWN.PAYMENTS.ledger-books", nil},
+	{"$JS.API.CONSUMER.LEADER.STEPDOWN.PAYMENTS.ledger-books", nil}, {"$JS.API.CONSUMER.DELETE.PAYMENTS.archive", nil},
+	{"$JS.API.CONSUMER.PAUSE.PAYMENTS.archive", nil}, {"$JS.API.CONSUMER.RESET.PAYMENTS.archive", nil},
+	{"$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.archive", []string{"archive"}}, {"$JS.ACK.PAYMENTS.archive.1.1.1.1.1", []string{"archive"}},
 	{"$JS.API.CONSUMER.MSG.NEXT.COMMANDS.commands-teemopay-kr", []string{"worker"}},
 	{"$JS.ACK.COMMANDS.commands-teemopay-kr.1.1.1.1.1", []string{"worker"}}, {"$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.1", []string{"ledger-books"}},
 	// Reading past the log.
@@ -274,7 +304,7 @@ var forEverybody = []struct {
 // everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
 func everyAttempt() []attempt {
 	all := slices.Clone(attempts)
-	for _, user := range []string{"ingress", "worker", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
+	for _, user := range []string{"ingress", "worker", "archive", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
 		for _, a := range forEverybody {
 			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
 				continue

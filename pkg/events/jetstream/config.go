@@ -54,6 +54,8 @@ type Config struct {
 	// Ledgers that read outcomes by NATS without rights of their own: each has a durable consumer that is
 	// made for it, see LedgerConsumer of package admin.
 	Ledgers []string
+	// Archive is the durable consumer of the log that is made for an archive without rights of its own; empty for none.
+	Archive string
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
 	// send an in-progress acknowledgement every third of it.

@@ -15,7 +15,7 @@ import (
 	"payonce/pkg/events"
 )
 
-// Difference is one field of a stream, or of a ledger's consumer, that is not as it is defined. Values are
+// Difference is one field of a stream, or of a consumer of a ledger or the archive, that is not as it is defined. Values are
 // JSON.
 type Difference struct {
 	Stream   string
@@ -54,7 +54,7 @@ func (e *MismatchError) Error() string {
 	return "streams differ from their definition: " + strings.Join(lines, "; ")
 }
 
-// CheckStreams compares every field of the streams and of the ledgers' consumers with the definition and
+// CheckStreams compares every field of the streams and of the consumers of ledgers and archive with the definition and
 // changes nothing.
 func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 	var differences []Difference
@@ -65,7 +65,7 @@ func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 		}
 		differences = append(differences, found...)
 	}
-	for _, want := range ledgerConsumers(c.cfg) {
+	for _, want := range readers(c.cfg) {
 		found, err := c.checkConsumer(ctx, events.StreamPayments, want)
 		if err != nil {
 			return nil, err
@@ -73,6 +73,17 @@ func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 		differences = append(differences, found...)
 	}
 	return differences, nil
+}
+
+// CheckArchive compares the consumer that the archive needs with its definition, where it may not make one itself, and changes
+// nothing. It asks only what the archive's own user may ask.
+func (c *Conn) CheckArchive(ctx context.Context) (differences []Difference, err error) {
+	for _, want := range readers(c.cfg) {
+		if want.Durable == c.cfg.Archive {
+			differences, err = c.checkConsumer(ctx, events.StreamPayments, want)
+		}
+	}
+	return differences, err
 }
 
 func (c *Conn) checkStream(ctx context.Context, want njs.StreamConfig) ([]Difference, error) {
