@@ -97,13 +97,15 @@ func TestNetworkPermitsWhatIsNeeded(t *testing.T) {
 		"to namespace payonce/telemetry=allowed:4318/TCP",
 	}
 	worker := append([]string{"from namespace payonce/metrics=allowed:admin/TCP"}, programs...)
-	ingress := append([]string{worker[0], "from namespace payonce/requests=allowed:http/TCP"}, programs...)
+	const database = "to namespace payonce/postgresql=allowed:5432/TCP"
+	ingress := append([]string{worker[0], "from namespace payonce/requests=allowed:http/TCP", database}, programs...)
+	archive := []string{worker[0], programs[1], programs[2], programs[3], programs[6], database} // it calls no provider
 	testenv := []string{"from pod any:any", "to namespace kubernetes.io/metadata.name=kube-system:53/TCP",
 		"to namespace kubernetes.io/metadata.name=kube-system:53/UDP", "to pod any:any"}
 	for overlay, want := range map[string]map[string][]string{
-		"overlays/production": {"worker": worker, "ingress": ingress},
+		"overlays/production": {"worker": worker, "ingress": ingress, "archive": archive},
 		"overlays/test": {
-			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv),
+			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv), "archive": slices.Concat(archive, testenv),
 			"nats": testenv, "redis-1": testenv, "streams": testenv, "sandbox": testenv,
 		},
 	} {
