@@ -32,6 +32,10 @@ A payout whose reply the provider drops:
     -d '%[8]s'
   curl -s %[1]s/v1/payments/%[7]s/P-x-drop-1 -H 'Authorization: Bearer %[5]s' -H 'Prefer: wait=10'
 
+Payments found in the archive, newest first:
+
+  curl -s '%[1]s/v1/payments?provider=%[7]s&status=settled' -H 'Authorization: Bearer %[5]s'
+
 What the provider's records say:
 
   curl -s %[2]s/admin/truth

@@ -113,7 +113,17 @@ func (s *System) EditProvider(provider, lines string) {
 	s.Edit(head, head+"    "+strings.ReplaceAll(lines, "\n", "\n    ")+"\n")
 }
 
-// Admin lets a service ("ingress" or "worker") that is started next show /metrics and /readyz at the address that it returns.
+// Archive gives the services that are started next an archive: SQLite in the folder, or PostgreSQL at a URL.
+func (s *System) Archive(url string) {
+	s.T.Helper()
+	at := "file: " + filepath.Join(s.Dir, "archive.db")
+	if url != "" {
+		at = "url: " + url
+	}
+	s.Edit("\nlog:\n", "\narchive:\n  "+at+"\nlog:\n")
+}
+
+// Admin lets a service ("ingress", "worker" or "archive") that is started next show /metrics and /readyz at the address that it returns.
 func (s *System) Admin(service string) (address string) {
 	s.T.Helper()
 	address = FreeAddress(s.T)
