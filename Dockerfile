@@ -18,7 +18,7 @@ COPY deploy deploy
 COPY internal internal
 COPY pkg pkg
 COPY test test
-RUN go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/archive ./cmd/payctl \
+RUN go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/archive ./cmd/console ./cmd/payctl \
  && go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/testenv/ ./cmd/sandbox ./cmd/testenv
 
 FROM ${BASE} AS payonce

@@ -18,7 +18,7 @@ func call(service app.Service, args ...string) (code int, stdout, stderr string)
 }
 
 func TestHelpShowsExamples(t *testing.T) {
-	for _, service := range []app.Service{app.Worker(), app.Ingress(), app.Archive()} {
+	for _, service := range []app.Service{app.Worker(), app.Ingress(), app.Archive(), app.Console()} {
 		code, out, _ := call(service, "--help")
 		if code != app.ExitOK || !strings.Contains(out, "Examples:") || !strings.Contains(out, service.Name+" --config") || !strings.Contains(out, "-check-config") {
 			t.Errorf("%s --help: code %d, %s", service.Name, code, out)

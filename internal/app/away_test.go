@@ -31,6 +31,15 @@ type beginning struct {
 func begin(t *testing.T, service app.Service, nats string) *beginning {
 	t.Helper()
 	s := configured(t, nats)
+	if service.Name == "console" {
+		_, section := consoleSection(s)
+		s.Edit("\nworker:\n", section)
+	}
+	return beginConfigured(t, service, s)
+}
+
+func beginConfigured(t *testing.T, service app.Service, s *testenv.System) *beginning {
+	t.Helper()
 	b := &beginning{t: t, archive: filepath.Join(t.TempDir(), "archive.db"), logs: &testenv.Logs{}, works: make(chan struct{}), ended: make(chan error, 1)}
 	s.Edit("\nworker:\n", "\narchive:\n  file: "+b.archive+"\nworker:\n")
 	b.admin = "http://" + s.Admin(service.Name)
@@ -60,10 +69,10 @@ func (b *beginning) sees(what string, done func() bool) {
 
 // A service that is started while NATS is away waits for it, says so, and is not ready meanwhile.
 func TestAStartWaitsForNATS(t *testing.T) {
-	for _, service := range []app.Service{app.Worker(), app.Ingress(), app.Archive()} {
+	for _, service := range []app.Service{app.Worker(), app.Ingress(), app.Archive(), app.Console()} {
 		t.Run(service.Name, func(t *testing.T) {
 			nats := natstest.Start(t)
-			if service.Name == "archive" {
+			if service.Name == "archive" || service.Name == "console" {
 				makeStreams(t, nats.URL()) // it may not make them
 			}
 			nats.Stop()

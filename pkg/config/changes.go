@@ -75,6 +75,7 @@ func (c *Config) RequiresRestart(next *Config) []string {
 	differ("ingress", fixed(c.Ingress), fixed(next.Ingress))
 	differ("worker", c.Worker, next.Worker)
 	differ("archive", c.Archive, next.Archive)
+	differ("console", c.Console, next.Console)
 	differ("order_prefixes", c.OrderPrefixes, next.OrderPrefixes)
 	differ("log", c.Log, next.Log)
 	differ("reload_every", c.ReloadEvery, next.ReloadEvery)

@@ -19,6 +19,7 @@ type Config struct {
 	Ingress     Ingress `yaml:"ingress"`
 	Worker      Worker  `yaml:"worker"`
 	Archive     Archive `yaml:"archive"`
+	Console     Console `yaml:"console"`
 	// Providers are the accounts at payment providers, by name. At least one is needed.
 	Providers map[string]Provider `yaml:"providers"`
 	// OrderPrefixes reserves order numbers by upstream: see [payment.OrderPrefixes].
@@ -305,6 +306,7 @@ func Defaults() Config {
 			ResumeSpread: 10 * time.Minute, UnknownOrderFor: day, UnknownProviderFor: time.Minute, ShutdownTimeout: 30 * time.Second,
 		},
 		Archive:     defaultArchive(),
+		Console:     defaultConsole(),
 		Log:         Log{Level: "info", Format: "json"},
 		ReloadEvery: 15 * time.Second,
 	}

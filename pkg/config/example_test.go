@@ -21,7 +21,7 @@ import (
 const exampleFile = "../../payonce.example.yaml"
 
 // optional finds the keys of the example that are commented out: "  # user: payonce".
-var optional = regexp.MustCompile(`(?m)^( *)# ([a-z0-9_]+: \S.*)$`)
+var optional = regexp.MustCompile(`(?m)^( *)# ((?:- )?[a-z0-9_]+:(?: *#.*| \S.*))$`)
 
 func TestExampleLoadsWithTheDefaults(t *testing.T) {
 	yaml, err := os.ReadFile(exampleFile)

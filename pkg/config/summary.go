@@ -28,6 +28,15 @@ func (c *Config) Summary() string {
 	return out.String()
 }
 
+// ProviderSummary returns the part of [Config.Summary] about one provider.
+func (c *Config) ProviderSummary(name string) string {
+	var out strings.Builder
+	if provider, known := c.Providers[name]; known {
+		writeStruct(&out, reflect.ValueOf(provider), "")
+	}
+	return out.String()
+}
+
 func writeStruct(out *strings.Builder, v reflect.Value, indent string) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)

@@ -61,6 +61,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.validateOrderPrefixes(p)
 	c.Worker.validate(p)
 	c.Archive.validate(p, c.NATS.PaymentsRetention, slices.Contains(roles, RoleArchive))
+	c.Console.validate(p, c.Environment, slices.Contains(roles, RoleConsole))
 	c.validateProviders(p)
 	c.checkInsecure(p, slices.Contains(roles, RoleWorker))
 	c.checkOwnSecrets(p)

@@ -37,7 +37,7 @@ var unchecked = map[string]string{
 
 // checkers know whether a command can be typed as it is, by the program.
 var checkers = map[string]func(args []string) error{
-	"make": checkMake, "go": checkGo, "payctl": checkPayctl, "worker": checkService(app.Worker()), "ingress": checkService(app.Ingress()), "archive": checkService(app.Archive()),
+	"make": checkMake, "go": checkGo, "payctl": checkPayctl, "worker": checkService(app.Worker()), "ingress": checkService(app.Ingress()), "archive": checkService(app.Archive()), "console": checkService(app.Console()),
 	"docker-compose": checkCompose, "kubectl": checkKubectl, "docker": checkDocker, "curl": checkCurl, "nats": checkNATS,
 	"node": checkNode, "npm": checkNPM, "cd": checkFolder,
 }

@@ -52,7 +52,9 @@ func (h *notifier) followApart(ctx context.Context) (began bool, err error) {
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
-	if err := h.conn.broker.NATS.FlushWithContext(ctx); err != nil { // the server knows the subscription before a caller reads
+	flushing, cancel := context.WithTimeout(ctx, broker.FlushTimeout) // the client library refuses one without a deadline
+	defer cancel()
+	if err := h.conn.broker.NATS.FlushWithContext(flushing); err != nil { // the server knows the subscription before a caller reads
 		return false, fmt.Errorf("follow the log: %w", err)
 	}
 	h.wakeAll()

@@ -25,7 +25,7 @@ func newNotifier(c *Conn) *notifier {
 	return &notifier{conn: c, waiters: map[payment.Ref]map[chan struct{}]struct{}{}}
 }
 
-// Watch returns a channel that receives after each change of a payment, and now and then without one
+// Watch returns a channel that receives after each change of a payment, of any where ref is empty, and now and then without one
 // (when the following of the log began, or began again): read the payment then. Changes that come while
 // the caller does not receive count as one. Read the payment after calling Watch, not before. stop must be called;
 // the channel is never closed.
@@ -56,8 +56,10 @@ func (h *notifier) forget(ref payment.Ref, ch chan struct{}) {
 func (h *notifier) wake(ref payment.Ref) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	for ch := range h.waiters[ref] {
-		notify(ch)
+	for _, waiters := range []map[chan struct{}]struct{}{h.waiters[ref], h.waiters[payment.Ref{}]} {
+		for ch := range waiters {
+			notify(ch)
+		}
 	}
 }
 
@@ -85,7 +87,7 @@ func (h *notifier) run() {
 	wait := broker.NewBackoff()
 	for ctx.Err() == nil {
 		follow := h.follow
-		if h.conn.broker.Apart {
+		if h.conn.cfg.Accounts { // the server announces each event, so that no consumer must be made
 			follow = h.followApart
 		}
 		began, err := follow(ctx)

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 )
 
 func TestWatchWakesForItsOrder(t *testing.T) {
@@ -81,4 +82,28 @@ func TestWatchBeforeThereIsALog(t *testing.T) {
 		t.Fatal(err)
 	}
 	receive(t, woken, "the wake-up once there is a log")
+}
+
+func TestWatchOfAllWakesForEach(t *testing.T) {
+	_, c := start(t)
+	woken, stop := c.Watch(payment.Ref{})
+	defer stop()
+	receive(t, woken, "the wake-up at the beginning")
+	for _, order := range []string{"A", "B"} {
+		mustAppend(t, c, paymentOf(ref(order), payment.Submitting), 0)
+		receive(t, woken, "the wake-up for "+order)
+	}
+}
+
+// Where NATS has accounts, the server announces each event, and no consumer is made.
+func TestWatchByAnnouncements(t *testing.T) {
+	t.Parallel()
+	server, cfg := natstest.Start(t), testConfig()
+	cfg.Accounts = true
+	c := connect(t, server.URL(), cfg)
+	woken, stop := c.Watch(ref("A"))
+	defer stop()
+	receive(t, woken, "the wake-up at the beginning")
+	mustAppend(t, c, paymentOf(ref("A"), payment.Submitting), 0)
+	receive(t, woken, "the wake-up for A")
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -162,6 +163,29 @@ func (c *Conn) Audits(ctx context.Context, after uint64, max int) (entries []Aud
 			break
 		}
 	}
+	return entries, nil
+}
+
+// LatestAudits returns at most max audit records before a sequence, newest first; 0 begins at the last. Fewer than max means that
+// there are no more, because AUDIT loses none but its oldest.
+func (c *Conn) LatestAudits(ctx context.Context, before uint64, max int) ([]AuditEntry, error) {
+	if before == 0 {
+		last, err := c.lastAudit(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("audit records: %w", err)
+		}
+		before = last.Sequence + 1
+	}
+	if before <= 1 {
+		return nil, nil
+	}
+	after := before - 1 - min(before-1, uint64(max))
+	entries, err := c.Audits(ctx, after, max)
+	if err != nil {
+		return nil, err
+	}
+	entries = slices.DeleteFunc(entries, func(e AuditEntry) bool { return e.Sequence >= before }) // where the oldest are gone
+	slices.Reverse(entries)
 	return entries, nil
 }
 

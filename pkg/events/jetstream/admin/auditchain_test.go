@@ -236,3 +236,33 @@ func TestAcceptedLossesAreNotFoundAgain(t *testing.T) {
 	}
 	lost("a deletion", 1)
 }
+
+// Pages of the newest records together have each once.
+func TestLatestAudits(t *testing.T) {
+	t.Parallel()
+	c := connect(t, natstest.Start(t).URL(), testConfig())
+	if none, err := c.LatestAudits(testContext(t), 0, 3); err != nil || len(none) > 0 {
+		t.Fatal(none, err)
+	}
+	for i := range 7 {
+		if err := c.Audit(testContext(t), auditRecord(fmt.Sprint("id-", i))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sequences []uint64
+	for before := uint64(0); ; before = sequences[len(sequences)-1] {
+		page, err := c.LatestAudits(testContext(t), before, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range page {
+			sequences = append(sequences, e.Sequence)
+		}
+		if len(page) < 3 {
+			break
+		}
+	}
+	if fmt.Sprint(sequences) != "[7 6 5 4 3 2 1]" {
+		t.Error(sequences)
+	}
+}

@@ -1,0 +1,168 @@
+package app_test
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+
+	"payonce/internal/app"
+	"payonce/internal/streamconfig"
+	"payonce/pkg/archive"
+	"payonce/pkg/config"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/payment"
+	"payonce/test/natstest"
+	"payonce/test/testenv"
+)
+
+// consoleSection is a console of a test environment, with a link to sign in.
+func consoleSection(s *testenv.System) (listen, section string) {
+	listen = testenv.FreeAddress(s.T)
+	return listen, "\nconsole:\n  listen: " + listen + "\n  base_url: http://" + listen + "\n  links: true\nworker:\n"
+}
+
+var linkPattern = regexp.MustCompile(`link="?(http://\S+?)"?(?:\s|$)`)
+
+// enter signs in with the link that the console printed.
+func enter(t *testing.T, logs string) *http.Client {
+	t.Helper()
+	m := linkPattern.FindStringSubmatch(logs)
+	if m == nil {
+		t.Fatalf("no link in %s", logs)
+	}
+	link, err := url.Parse(m[1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar, _ := cookiejar.New(nil)
+	client := &http.Client{Jar: jar, Timeout: timeout}
+	reply, err := client.PostForm("http://"+link.Host+"/sign-in/link", url.Values{"token": {link.Query().Get("token")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = reply.Body.Close()
+	if reply.StatusCode != http.StatusOK || reply.Request.URL.Path != "/" {
+		t.Fatalf("%s at %s", reply.Status, reply.Request.URL)
+	}
+	return client
+}
+
+var consolePages = []string{"/", "/attention", "/payments", "/payments.csv", "/payments/teemopay-kr/D-1", "/parked", "/dead-letters", "/audit", "/providers", "/providers/teemopay-kr"}
+
+// The program shows every page to who has the link of its start, and ends in good order while a page is live.
+func TestConsoleProgram(t *testing.T) {
+	nats := natstest.Start(t)
+	conn := makeStreams(t, nats.URL())
+	_, err := conn.Append(t.Context(), submittingPayment(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	showsAllPages(t, nats.URL(), "")
+}
+
+func submittingPayment() payment.Payment {
+	return payment.Payment{
+		Ref: payment.Ref{Provider: "teemopay-kr", Order: "D-1"}, Operation: payment.Deposit, Status: payment.Submitting, Revision: 1, Amount: payment.KRW(10_000), UpdatedAt: time.Now().UTC(),
+	}
+}
+
+func showsAllPages(t *testing.T, nats, natsLines string) {
+	t.Helper()
+	s := configured(t, nats)
+	listen, section := consoleSection(s)
+	s.Edit("\nworker:\n", section, "\nredis:\n", natsLines+"\nredis:\n")
+	b := beginConfigured(t, app.Console(), s)
+	defer b.stop()
+	b.sees("its address", func() bool { return strings.Contains(b.logs.String(), "listening on") || isClosed(b.works) })
+	b.sees("readiness", func() bool { status, _ := get(t, b.admin+"/readyz"); return status == http.StatusOK })
+	store, err := archive.Open(t.Context(), archive.Place{File: b.archive}) // as the archive program makes it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = store.Close() }()
+	client := enter(t, b.logs.String())
+	for _, path := range consolePages {
+		reply, err := client.Get("http://" + listen + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = reply.Body.Close()
+		if reply.StatusCode != http.StatusOK {
+			t.Errorf("%s: %s\n%s", path, reply.Status, b.logs)
+		}
+	}
+	live, err := client.Get("http://" + listen + "/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = live.Body.Close() }()
+	b.stop()
+	if err := <-b.ended; err != nil {
+		t.Error(err)
+	}
+	if strings.Contains(b.logs.String(), "restarting the log reader") {
+		t.Errorf("the log cannot be followed: %s", b.logs)
+	}
+}
+
+func isClosed(c <-chan struct{}) bool {
+	select {
+	case <-c:
+		return true
+	default:
+		return false
+	}
+}
+
+// The console needs no more of NATS than docs/console.md says.
+func TestConsoleWithItsUserOfNATS(t *testing.T) {
+	page, err := os.ReadFile("../../docs/console.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "## Its user of NATS")
+	section, _, _ = strings.Cut(section, "\n## ")
+	var publish, subscribe []string
+	for _, m := range regexp.MustCompile("`([$_]?[^`\n]+\\.[^`\n]+)`").FindAllStringSubmatch(section, -1) {
+		if strings.HasPrefix(m[1], "$") {
+			publish = append(publish, m[1])
+		} else {
+			subscribe = append(subscribe, m[1])
+		}
+	}
+	nats, err := server.NewServer(&server.Options{
+		ServerName: "users", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
+		Users: []*server.User{
+			{Username: "administrator", Password: "administrator-password"},
+			{Username: "console", Password: "console-password-long", Permissions: &server.Permissions{
+				Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe},
+			}},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	nats.Start()
+	t.Cleanup(func() { nats.Shutdown(); nats.WaitForShutdown() })
+	if !nats.ReadyForConnections(timeout) {
+		t.Fatal("nats-server does not start")
+	}
+	cfg := config.Defaults()
+	cfg.NATS.Accounts = true
+	maker := connectWith(t, nats.ClientURL(), "administrator", "administrator-password", "_INBOX", streamconfig.Of(cfg))
+	if err := admin.New(maker).EnsureStreams(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := maker.Append(t.Context(), submittingPayment(), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("NATS_PASSWORD", "console-password-long")
+	showsAllPages(t, nats.ClientURL(), "\n  accounts: true\n  user: console\n  password: ${NATS_PASSWORD}")
+}

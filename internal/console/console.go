@@ -1,0 +1,205 @@
+package console
+
+import (
+	"errors"
+	"log/slog"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/text/language"
+	"golang.org/x/text/message"
+
+	"payonce/internal/console/signin"
+)
+
+// Options are what a console is made of.
+type Options struct {
+	// SignIn says how people sign in; its Page is the console's own.
+	SignIn      signin.Options
+	Environment string         // shown where it is not production
+	Zone        *time.Location // in which times are shown
+	Logger      *slog.Logger
+	Now         func() time.Time
+	Status      Status
+	Search      Search
+	Log         History
+	Archive     History // what the log has forgotten; nil where there is no archive
+	Last        Last
+	Queue       Queue
+	Records     Records
+	Changes     Changes
+	Providers   []Provider
+}
+
+func (o Options) complete() bool {
+	return o.Zone != nil && o.Logger != nil && o.Now != nil && o.Status != nil && o.Search != nil && o.Log != nil && o.Last != nil && o.Queue != nil &&
+		o.Records != nil && o.Changes != nil
+}
+
+// Console answers the requests of browsers. It is safe for concurrent use.
+type Console struct {
+	o        Options
+	reports  reports
+	changes  *changes
+	gate     *signin.Gate
+	pages    pages
+	printers map[language.Tag]*message.Printer
+	handler  http.Handler
+	close    sync.Once
+}
+
+// New makes a console, to be closed.
+func New(o Options) (*Console, error) {
+	if !o.complete() {
+		return nil, errors.New("a console needs everything but an archive and providers")
+	}
+	c := &Console{o: o, printers: printers(), reports: reports{from: o.Status, now: o.Now}}
+	var err error
+	if c.pages, err = parse(o.Zone, o.Now); err != nil {
+		return nil, err
+	}
+	o.SignIn.Page = c.signIn
+	if c.gate, err = signin.New(o.SignIn); err != nil {
+		return nil, err
+	}
+	c.changes = follow(o.Changes)
+	c.handler = secured(c.routes())
+	return c, nil
+}
+
+// Close ends the live updates and what else the console does besides answering. To close twice does nothing.
+func (c *Console) Close() {
+	c.close.Do(func() {
+		c.changes.close()
+		c.gate.Close()
+	})
+}
+
+// Invite makes a link that signs a person in once.
+func (c *Console) Invite(p signin.Person) (string, error) { return c.gate.Invite(p) }
+
+// ServeHTTP answers a request.
+func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request) { c.handler.ServeHTTP(w, r) }
+
+func (c *Console) routes() http.Handler {
+	open := http.NewServeMux()
+	open.Handle("GET /assets/", assets())
+	open.HandleFunc("POST /language", setLanguage)
+	inside := http.NewServeMux()
+	inside.HandleFunc("GET /{$}", c.now)
+	inside.HandleFunc("GET /attention", c.attention)
+	inside.HandleFunc("GET /payments", c.payments)
+	inside.HandleFunc("GET /payments.csv", c.paymentsCSV)
+	inside.HandleFunc("GET /payments/{provider}/{order}", c.payment)
+	inside.HandleFunc("GET /parked", c.parked)
+	inside.HandleFunc("GET /dead-letters", c.deadLetters)
+	inside.HandleFunc("GET /audit", c.audit)
+	inside.HandleFunc("GET /providers", c.providers)
+	inside.HandleFunc("GET /providers/{provider}", c.provider)
+	inside.HandleFunc("GET /live", c.live)
+	inside.HandleFunc("/", c.notFound)
+	open.Handle("/", c.gate.Handler(c.gate.Require(signin.Viewer, inside, http.HandlerFunc(c.denied))))
+	return open
+}
+
+// assets are the files that pages load. They change with the program, so a browser asks again.
+func assets() http.Handler {
+	files := http.FileServerFS(assetFiles)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasSuffix(r.URL.Path, "/") {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Cache-Control", "no-cache")
+		files.ServeHTTP(w, r)
+	})
+}
+
+// setLanguage keeps the language that a person chose.
+func setLanguage(w http.ResponseWriter, r *http.Request) {
+	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
+	tag := language.Make(r.PostFormValue("to"))
+	http.SetCookie(w, &http.Cookie{Name: languageCookie, Value: tag.String(), Path: "/", MaxAge: 365 * 24 * 3600, HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode})
+	http.Redirect(w, r, signin.Local(r.PostFormValue("back")), http.StatusSeeOther)
+}
+
+// problems are what the page of signing in says.
+var problems = map[signin.Problem]string{
+	signin.WrongLogin:  "Name or password is wrong.",
+	signin.TooOften:    "Too many attempts. Wait a minute, then try again.",
+	signin.NoRole:      "You are known, but have no role here. Ask the administrator of payonce for one.",
+	signin.LinkUsed:    "This link was used already, or is older than ten minutes. Start the console again to get a new one.",
+	signin.IssuerAway:  "The company's sign-in does not answer. Try again in a moment.",
+	signin.IssuerWrong: "The company's sign-in did not confirm who you are. Try again.",
+}
+
+type signInPage struct {
+	signin.Page
+	Problem string
+}
+
+func (c *Console) signIn(w http.ResponseWriter, r *http.Request, p signin.Page) {
+	say := c.say(r)
+	shown := signInPage{Page: p}
+	if p.Problem != signin.NoProblem {
+		shown.Problem = say(problems[p.Problem])
+	}
+	c.render(w, r, p.Status, "signin", say("Sign in"), shown)
+}
+
+// denied answers who is signed in, and has not the role for this.
+func (c *Console) denied(w http.ResponseWriter, r *http.Request) {
+	c.render(w, r, http.StatusForbidden, "denied", c.say(r)("Not allowed"), nil)
+}
+
+func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
+	c.render(w, r, http.StatusNotFound, "notfound", c.say(r)("Not found"), nil)
+}
+
+// say translates for a request.
+func (c *Console) say(r *http.Request) words {
+	printer := c.printers[languageOf(r)]
+	return func(english string, args ...any) string { return printer.Sprintf(english, args...) }
+}
+
+// failed answers where NATS or the archive does not.
+func (c *Console) failed(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() == nil {
+		c.o.Logger.ErrorContext(r.Context(), "cannot read what a page shows", "path", r.URL.Path, "error", err)
+	}
+	c.render(w, r, http.StatusServiceUnavailable, "failed", c.say(r)("Not available"), nil)
+}
+
+// menu lists the pages, with how much needs a person, as far as the last report says.
+func (c *Console) menu(r *http.Request, say words) []menuItem {
+	var items []menuItem
+	for _, page := range []struct{ path, name string }{
+		{"/", "Now"}, {"/attention", "Needs a person"}, {"/payments", "Payments"}, {"/parked", "Parked"}, {"/dead-letters", "Dead letters"},
+		{"/audit", "Audit"}, {"/providers", "Providers"},
+	} {
+		current := r.URL.Path == page.path || page.path != "/" && strings.HasPrefix(r.URL.Path, page.path+"/")
+		item := menuItem{Path: page.path, Name: say(page.name), Current: current}
+		if page.path == "/attention" {
+			item.Count = c.reports.attention()
+		}
+		items = append(items, item)
+	}
+	return items
+}
+
+func (c *Console) frame(r *http.Request, tag language.Tag, title string, data any) frame {
+	other := languages[0]
+	if tag == other {
+		other = languages[1]
+	}
+	f := frame{
+		Lang: tag.String(), OtherLang: other.String(), Title: title, URL: r.URL.RequestURI(), Environment: c.o.Environment,
+		Me: signin.From(r.Context()), Data: data,
+	}
+	if f.Me.Name != "" {
+		f.Menu, f.Live = c.menu(r, c.say(r)), "/live"
+	}
+	return f
+}

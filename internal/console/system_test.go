@@ -1,0 +1,178 @@
+package console_test
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/chromedp/chromedp"
+	"golang.org/x/crypto/bcrypt"
+
+	"payonce/internal/console"
+	"payonce/internal/console/signin"
+	"payonce/pkg/calendar"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/payment"
+	"payonce/pkg/queue"
+	"payonce/pkg/search"
+	"payonce/pkg/secret"
+	"payonce/pkg/status"
+	"payonce/test/jetstreamtest"
+)
+
+const password = "correct horse"
+
+// system is a console beside a real nats-server.
+type system struct {
+	t    *testing.T
+	conn *admin.Conn
+	url  string
+}
+
+// report is how everything stands in the tests.
+type report struct{ stands status.Report }
+
+func (r report) Report(context.Context) status.Report { return r.stands }
+
+func start(t *testing.T, change ...func(*console.Options)) system {
+	t.Helper()
+	_, conn := jetstreamtest.Start(t)
+	var handler http.Handler
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	base, _ := url.Parse(server.URL)
+	hash, err := bcrypt.GenerateFromPassword([]byte(password), 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := calendar.Parse(calendar.Config{Zone: "Asia/Seoul", Days: "mon-fri", Hours: "09:00-18:00"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	provider := status.ProviderConfig{
+		Name: "acme", Operations: payment.Operations(), Rate: &status.Rate{Calls: 10, PerSeconds: 1, Burst: 20},
+		Hours: func(payment.Operation) calendar.Hours { return open },
+	}
+	o := console.Options{
+		SignIn: signin.Options{
+			BaseURL: base, Idle: time.Hour, Lifetime: time.Hour, Logger: slog.New(slog.DiscardHandler),
+			Users: []signin.User{{Name: "kim", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Viewer}}},
+		},
+		Environment: "test", Zone: time.FixedZone("KST", 9*3600), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+		Status: quiet(), Search: search.Log{Source: conn, Events: 5000}, Log: conn, Last: conn, Queue: conn, Records: conn, Changes: conn,
+		Providers: []console.Provider{{ProviderConfig: provider, Settings: "kind: acme\nsecret: [redacted]\n"}},
+	}
+	for _, c := range change {
+		c(&o)
+	}
+	c, err := console.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler = c
+	t.Cleanup(func() { c.Close(); server.Close() })
+	return system{t, conn, server.URL}
+}
+
+// quiet is a report in which nothing happens.
+func quiet() report {
+	none := 0
+	return report{status.Report{At: time.Now(), Providers: []status.Provider{}, Processes: []status.Process{}, Attention: []status.Item{}, AttentionTotal: &none}}
+}
+
+// append appends events of a payment in the order of its life.
+func (s system) append(p payment.Payment, after uint64, steps ...func(*payment.Payment)) uint64 {
+	s.t.Helper()
+	for _, step := range steps {
+		step(&p)
+		p.Revision++
+		p.UpdatedAt = time.Now().UTC()
+		after = jetstreamtest.Append(s.t, s.conn, p, after)
+	}
+	return after
+}
+
+func in(s payment.Status) func(*payment.Payment) { return func(p *payment.Payment) { p.Status = s } }
+
+func settled(p *payment.Payment) {
+	p.Status, p.SettledAmount, p.ProviderReference = payment.Settled, p.Amount, "PR-"+p.Order
+}
+
+func newPayment(order string) payment.Payment {
+	return payment.Payment{
+		Ref: payment.Ref{Provider: "acme", Order: order}, Operation: payment.Deposit, Amount: payment.KRW(1_250_000), Attempts: 1,
+		RequestedAt: time.Now().UTC(), SubmittedAt: time.Now().UTC(), Metadata: map[string]string{"shop": "seoul"},
+	}
+}
+
+// signIn signs a browser in.
+func (s system) signIn(ctx context.Context, path string) {
+	s.t.Helper()
+	do(ctx, s.t, chromedp.Navigate(s.url+path), chromedp.WaitVisible("#password"),
+		chromedp.SendKeys("#name", "kim"), chromedp.SendKeys("#password", password+"\r"), chromedp.WaitVisible(".top nav"))
+}
+
+// text returns what is seen of an element.
+func text(ctx context.Context, t *testing.T, selector string) string {
+	t.Helper()
+	return ask(ctx, t, chromedp.Text(selector))
+}
+
+// client is a person without a browser.
+func (s system) client() *http.Client {
+	s.t.Helper()
+	jar := &jar{}
+	client := &http.Client{Jar: jar, Timeout: time.Minute}
+	reply, err := client.PostForm(s.url+"/sign-in", url.Values{"name": {"kim"}, "password": {password}, "next": {"/providers"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	_ = reply.Body.Close()
+	if reply.StatusCode != http.StatusOK || reply.Request.URL.Path != "/providers" {
+		s.t.Fatalf("signing in: %s at %s", reply.Status, reply.Request.URL)
+	}
+	return client
+}
+
+type jar struct{ cookies []*http.Cookie }
+
+func (j *jar) SetCookies(_ *url.URL, cookies []*http.Cookie) {
+	j.cookies = append(j.cookies, cookies...)
+}
+func (j *jar) Cookies(*url.URL) []*http.Cookie { return j.cookies }
+
+func (s system) get(client *http.Client, path string) (int, http.Header, string) {
+	s.t.Helper()
+	reply, err := client.Get(s.url + path)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = reply.Body.Close() }()
+	body, err := io.ReadAll(reply.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return reply.StatusCode, reply.Header, string(body)
+}
+
+// deadLetter gives a command up.
+func (s system) deadLetter(order string) {
+	s.t.Helper()
+	stop := jetstreamtest.Consuming(s.t, s.conn, 1, giveUp)
+	jetstreamtest.Publish(s.t, s.conn, payment.Ref{Provider: "acme", Order: order})
+	jetstreamtest.Eventually(s.t, "a dead letter", func() bool {
+		letters, err := s.conn.DeadLettersOf(s.t.Context(), payment.Ref{Provider: "acme", Order: order})
+		return err == nil && len(letters) > 0
+	})
+	stop()
+}
+
+// giveUp makes a dead letter of each message, with a detail from outside.
+func giveUp(context.Context, events.Message) queue.Verdict {
+	return queue.DeadLetter(events.DeadReason("invalid"), "odd <b>text</b>")
+}
