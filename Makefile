@@ -142,9 +142,11 @@ openapi: ## validate the OpenAPI document, and compare it and the schemas of mes
 		done || exit 1; \
 	done
 
-alerts: ## check the alerts and play their tests (needs promtool: apt-get install prometheus)
+alerts: ## check the alerts and play their tests (needs promtool and amtool: apt-get install prometheus prometheus-alertmanager)
 	promtool check rules deploy/observability/payonce.rules.yaml
 	promtool test rules deploy/observability/payonce.rules_test.yaml
+	@cd deploy/observability && promtool check config prometheus.yml
+	amtool check-config deploy/observability/alertmanager.example.yml
 
 costs: ## hold what reading the bytes of outsiders may allocate, without the race detector, and print what took most time
 	$(GO) test -count=1 -run 'Cost|Lines|Lists|WorkOf' ./pkg/boundedjson ./pkg/connectors/... ./pkg/events ./internal/payctl

@@ -55,7 +55,7 @@ func startStack(t testing.TB, listen string) *stack {
 	s.System = testenv.NewSystem(t, dir, testenv.Addresses{NATS: []string{nats}, Redis: s.redis.Addr(), Listen: listen}, nil)
 	s.ingress = "http://" + s.At.Listen
 	s.Unhurried() // an answer that is given up has taken the customer's link with it, which no look-up brings back
-	s.Archive("")
+	s.Archive(filepath.Join(dir, "archive.db"))
 	s.start(app.Ingress())
 	s.start(app.Archive())
 	s.startWorker()

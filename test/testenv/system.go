@@ -113,12 +113,13 @@ func (s *System) EditProvider(provider, lines string) {
 	s.Edit(head, head+"    "+strings.ReplaceAll(lines, "\n", "\n    ")+"\n")
 }
 
-// Archive gives the services that are started next an archive: SQLite in the folder, or PostgreSQL at a URL.
-func (s *System) Archive(url string) {
+// Archive gives the services that are started next an archive: PostgreSQL at a URL, or SQLite in a file.
+func (s *System) Archive(place string) {
 	s.T.Helper()
-	at := "file: " + filepath.Join(s.Dir, "archive.db")
-	if url != "" {
-		at = "url: " + url
+	at := "file: " + place
+	if strings.HasPrefix(place, "postgres://") {
+		s.Must(os.WriteFile(filepath.Join(s.Dir, "archive.url"), []byte(place), 0o600))
+		at = "url_file: archive.url"
 	}
 	s.Edit("\nlog:\n", "\narchive:\n  "+at+"\nlog:\n")
 }
