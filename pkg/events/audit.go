@@ -27,11 +27,12 @@ const (
 	ActionAccept  Action = "accept"  // a log of payments accepted that has lost its past
 	ActionSkip    Action = "skip"    // an event of the log stepped over that cannot be read
 	ActionErase   Action = "erase"   // personal data of a payment erased
+	ActionRebuild Action = "rebuild" // the archive made again from another log than it had read
 )
 
 // Actions lists all actions.
 func Actions() []Action {
-	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase}
+	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionRebuild}
 }
 
 // Stage says which of the two records of an action this is. An intent without a result was interrupted:
@@ -62,7 +63,8 @@ type AuditRecord struct {
 	// Neither holds a secret.
 	Account       string `json:"account,omitempty"`
 	AccountBefore string `json:"account_before,omitempty"`
-	// Log and LogSequence are, for [ActionAccept], the log that is accepted ([LogMark]), and where it ended then.
+	// Log and LogSequence are, for [ActionAccept] and [ActionRebuild], the log that is accepted or read ([LogMark]), and where it
+	// ended then.
 	Log         string      `json:"log,omitempty"`
 	LogSequence uint64      `json:"log_sequence,omitempty"`
 	Items       []AuditItem `json:"items"`
