@@ -18,8 +18,10 @@ COPY deploy deploy
 COPY internal internal
 COPY pkg pkg
 COPY test test
-RUN go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/archive ./cmd/console ./cmd/payctl \
- && go build -trimpath -buildvcs=false -ldflags "-s -w" -o /bin/testenv/ ./cmd/sandbox ./cmd/testenv
+# What --version prints, as make release gives it: git is not in the image.
+ARG STAMP=
+RUN go build -trimpath -buildvcs=false -ldflags "-s -w $STAMP" -o /bin/payonce/ ./cmd/worker ./cmd/ingress ./cmd/archive ./cmd/console ./cmd/payctl \
+ && go build -trimpath -buildvcs=false -ldflags "-s -w $STAMP" -o /bin/testenv/ ./cmd/sandbox ./cmd/testenv
 
 FROM ${BASE} AS payonce
 COPY --from=build /bin/payonce/ /usr/local/bin/

@@ -12,10 +12,11 @@ import (
 	"testing"
 )
 
-// The program as operators have it: built, with its exit codes and its signals.
+// The program as operators have it: built and stamped as for a release, with its exit codes and its signals.
 func TestProgram(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "payctl")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+	const stamp = "-X payonce/internal/app.release=v1.2.3 -X payonce/internal/app.commit=0123abcd -X payonce/internal/app.date=2026-11-30T09:00:00Z"
+	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags", stamp, "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
 	const body = `{"payment":{"id":"000049","status":"success"}}`
@@ -29,6 +30,8 @@ func TestProgram(t *testing.T) {
 		{[]string{"verify", "ecommpay", "--secret", "env:KEY", "--signature", signature}, 0, "valid\n"},
 		{[]string{"verify", "ecommpay", "--secret", "env:KEY", "--signature", "x"}, 1, ""},
 		{[]string{"verify", "ecommpay"}, 2, ""},
+		{[]string{"version"}, 0, "payctl v1.2.3 0123abcd 2026-11-30T09:00:00Z\n"},
+		{[]string{"--version"}, 0, "payctl v1.2.3 0123abcd 2026-11-30T09:00:00Z\n"},
 		{[]string{"payment", "show", "a", "b", "--config", "none.yaml"}, 2, ""},
 	} {
 		run := exec.CommandContext(t.Context(), program, c.args...)

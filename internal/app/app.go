@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -121,7 +120,7 @@ type flags struct {
 func parseFlags(service Service, args []string, stdout, stderr io.Writer) (options flags, code int, done bool) {
 	set := flag.NewFlagSet(service.Name, flag.ContinueOnError)
 	set.SetOutput(stderr)
-	set.StringVar(&options.config, "config", "payonce.yaml", "configuration `FILE`; payonce.example.yaml has every key")
+	set.StringVar(&options.config, "config", config.DefaultPath(os.LookupEnv), "configuration `FILE`, also by PAYONCE_CONFIG; payonce.example.yaml has every key")
 	set.BoolVar(&options.checkConfig, "check-config", false, "check the configuration, print all problems and exit")
 	set.BoolVar(&options.selfCheck, "check", false, "check everything that the service depends on, print the results with what to do, and exit")
 	if service.Role == config.RoleWorker {
@@ -159,25 +158,10 @@ Flags:
 		fmt.Fprintf(stderr, "%s takes no arguments, only flags; see %[1]s --help\n", service.Name)
 		return options, ExitUsage, true
 	case *version:
-		fmt.Fprintln(stdout, service.Name, Version())
+		fmt.Fprintln(stdout, service.Name, ThisBuild())
 		return options, ExitOK, true
 	}
 	return options, ExitOK, false
-}
-
-// Version returns the module's version and the commit it was built from, as far as the build knows.
-func Version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	version := info.Main.Version
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			version += " " + s.Value
-		}
-	}
-	return version
 }
 
 // Load reads the configuration and makes the connectors. The error lists every problem.

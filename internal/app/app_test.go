@@ -29,6 +29,17 @@ func TestHelpShowsExamples(t *testing.T) {
 	}
 }
 
+// The file of the environment is read where the command line names none.
+func TestConfigurationNamedByTheEnvironment(t *testing.T) {
+	t.Setenv("PAYONCE_CONFIG", "/nowhere/of-the-environment.yaml")
+	if code, _, problems := call(app.Worker(), "--check-config"); code != app.ExitUsage || !strings.Contains(problems, "/nowhere/of-the-environment.yaml") {
+		t.Errorf("code %d, %q", code, problems)
+	}
+	if code, _, problems := call(app.Worker(), "--check-config", "--config", "/nowhere/of-the-line.yaml"); code != app.ExitUsage || !strings.Contains(problems, "/nowhere/of-the-line.yaml") {
+		t.Errorf("code %d, %q", code, problems)
+	}
+}
+
 func TestWrongUsageExitsTwo(t *testing.T) {
 	for _, args := range [][]string{{"--nonsense"}, {"start"}, {"--config", "/nowhere/payonce.yaml"}} {
 		if code, _, problems := call(app.Worker(), args...); code != app.ExitUsage || problems == "" {

@@ -153,7 +153,7 @@ func (h *heartbeats) send(ctx context.Context) {
 func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 	host, _ := os.Hostname()
 	beat := status.Heartbeat{
-		ID: h.id, Service: h.rt.Service, Process: h.rt.Name, Host: host, Version: shortVersion(Version()), Configuration: digest(h.rt),
+		ID: h.id, Service: h.rt.Service, Process: h.rt.Name, Host: host, Version: ThisBuild().Short(), Configuration: digest(h.rt),
 		StartedAt: h.startedAt, At: h.rt.Now().UTC(), Slots: h.slots, InFlight: h.conn.Broker().Count.InFlight.Load(), Failures: h.failures.known(),
 	}
 	if err := h.conn.Ready(); err != nil {
@@ -189,15 +189,6 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 func digest(rt Runtime) string {
 	sum := sha256.Sum256([]byte(rt.Config.Summary()))
 	return hex.EncodeToString(sum[:6])
-}
-
-// shortVersion cuts the commit of a version as people read it.
-func shortVersion(version string) string {
-	module, commit, found := strings.Cut(version, " ")
-	if !found {
-		return module
-	}
-	return module + " " + commit[:min(len(commit), 12)]
 }
 
 // failures remembers the last error of each thing that a process depends on. It is safe for concurrent use.

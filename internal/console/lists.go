@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 )
 
@@ -20,7 +19,7 @@ const (
 
 // auditPage is what people did, newest first.
 type auditPage struct {
-	Entries     []admin.AuditEntry
+	Entries     []events.AuditEntry
 	Next, First string
 }
 
@@ -58,7 +57,7 @@ type deadLettersPage struct {
 }
 
 type deadLetter struct {
-	admin.DeadLetter
+	events.DeadLetter
 	payment.Ref // empty Order where it names none
 }
 
@@ -107,7 +106,7 @@ func (p deadLettersPage) query(after uint64) string {
 	return question(values)
 }
 
-func refOf(l admin.DeadLetter) payment.Ref {
+func refOf(l events.DeadLetter) payment.Ref {
 	if ref, ok := events.SubjectRef(l.Message.Subject); ok {
 		return ref
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -37,7 +36,7 @@ type paymentPage struct {
 	Due         time.Time // when a parked command comes back
 	Next        string
 	Unreadable  []uint64
-	DeadLetters []admin.DeadLetter
+	DeadLetters []events.DeadLetter
 	Archived    bool // the log has forgotten it
 }
 

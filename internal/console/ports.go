@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
 	"payonce/pkg/status"
@@ -30,16 +29,16 @@ type Queue interface {
 	// QueuedCommand returns the command that waits, is in work or is parked; else the error is [events.ErrNotQueued].
 	QueuedCommand(ctx context.Context, ref payment.Ref) (events.Message, error)
 	// ParkedCommand returns the parked command; the error is [events.ErrNotParked] when it isn't parked.
-	ParkedCommand(ctx context.Context, ref payment.Ref) (admin.Parked, error)
+	ParkedCommand(ctx context.Context, ref payment.Ref) (events.Parked, error)
 	// ParkedOrders lists the orders whose commands are parked, of one provider or of all.
 	ParkedOrders(ctx context.Context, provider string) ([]payment.Ref, error)
 }
 
 // Records are what was given up and what people did.
 type Records interface {
-	DeadLetters(ctx context.Context, after uint64, max int) ([]admin.DeadLetter, error)
-	DeadLettersOf(ctx context.Context, ref payment.Ref) ([]admin.DeadLetter, error)
-	LatestAudits(ctx context.Context, before uint64, max int) ([]admin.AuditEntry, error)
+	DeadLetters(ctx context.Context, after uint64, max int) ([]events.DeadLetter, error)
+	DeadLettersOf(ctx context.Context, ref payment.Ref) ([]events.DeadLetter, error)
+	LatestAudits(ctx context.Context, before uint64, max int) ([]events.AuditEntry, error)
 }
 
 // Changes tells that payments changed: the channel receives after each change, or after several.

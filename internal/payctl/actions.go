@@ -21,7 +21,7 @@ func (s timeline) write(w io.Writer, asJSON bool) error {
 		return s.print(w)
 	}
 	type eventDocument struct {
-		event
+		operator.TimelineEvent
 		Payment events.PaymentData `json:"payment"`
 	}
 	document := struct {
@@ -35,47 +35,17 @@ func (s timeline) write(w io.Writer, asJSON bool) error {
 	return writeJSON(w, document)
 }
 
-// hideActions leaves of what a customer must do only its type, and the fields that a provider asks for. Links and account
-// holders are personal.
-func hideActions(p payment.Payment) payment.Payment {
-	for _, action := range []**payment.Action{&p.Action, &p.WithheldAction} {
-		if a := *action; a != nil && a.Type != payment.ActionClarification {
-			*action = &payment.Action{Type: a.Type, Stored: a.Stored}
-		}
-	}
-	return p
-}
-
-// readQuestion reads what a provider wants to know, which names fields and no person.
-func readQuestion(ctx context.Context, conn *admin.Conn, p payment.Payment) (payment.Payment, error) {
-	if p.Action == nil || p.Action.Type != payment.ActionClarification {
-		return p, nil
-	}
-	return conn.Actions(ctx, p)
-}
-
 // unmask reads what the customer must do, as far as it is kept, and keeps who looked and why.
-func (e Env) unmask(ctx context.Context, conn *admin.Conn, s *timeline, who operator.Person) error {
+func (e Env) unmask(ctx context.Context, conn *admin.Conn, s *operator.Timeline, who operator.Person) error {
 	who, err := whoIs(ctx, conn, who)
 	if err != nil {
 		return err
 	}
-	record := events.AuditRecord{Action: events.ActionUnmask, Provider: s.Provider, By: who.Name, Reason: who.Why}
-	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: s.Order, Upstream: s.Payment.Upstream, Before: s.Payment.Status}}, "payments",
-		func(ctx context.Context, item *events.AuditItem) error {
-			item.Result = "shown"
-			records, err := conn.History(ctx, s.Ref)
-			if err != nil {
-				return err
-			}
-			p, _ := events.Unskipped(records)
-			if p, err = conn.Actions(ctx, p); err != nil {
-				return err
-			}
-			s.Payment.Action, s.Payment.WithheldAction = lookedAt(p.Action), lookedAt(p.WithheldAction)
-			return nil
-		})
-	return err
+	if err := e.actions(conn).Reveal(ctx, conn, s, who); err != nil {
+		return err
+	}
+	s.Payment.Action, s.Payment.WithheldAction = lookedAt(s.Payment.Action), lookedAt(s.Payment.WithheldAction)
+	return nil
 }
 
 // gonePage is shown in the place of an action that is not kept any more.

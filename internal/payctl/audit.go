@@ -95,7 +95,7 @@ func (e Env) readAudit(ctx context.Context, conn *admin.Conn, s auditFilter) (ac
 		}
 		for _, entry := range page {
 			after = entry.Sequence
-			if entry.Problem != "" || entry.Record.Stage == events.Intended {
+			if entry.Problem != "" || entry.Record.Stage != events.Finished {
 				all++
 			}
 			switch known := byID[entry.Record.ID]; {
@@ -103,6 +103,8 @@ func (e Env) readAudit(ctx context.Context, conn *admin.Conn, s auditFilter) (ac
 				actions = append(actions, &done{Sequence: entry.Sequence, Problem: entry.Subject + ": " + entry.Problem})
 			case entry.Record.Stage == events.Finished && known != nil:
 				known.Result = &entry.Record
+			case entry.Record.Stage != events.Intended && entry.Record.Stage != events.Finished && s.matches(entry.Record):
+				actions = append(actions, &done{Sequence: entry.Sequence, Intent: entry.Record})
 			case entry.Record.Stage == events.Intended && s.matches(entry.Record):
 				byID[entry.Record.ID] = &done{Sequence: entry.Sequence, Intent: entry.Record}
 				actions = append(actions, byID[entry.Record.ID])
@@ -134,7 +136,7 @@ func printAudit(w io.Writer, actions []*done, all int) error {
 			order = fmt.Sprintf("(%d)", len(r.Items))
 		}
 		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", r.At.UTC().Format(time.RFC3339),
-			r.Action, r.Provider, order, r.By, r.Reason, resultText(d.Result))))
+			r.Action, r.Provider, order, r.By, r.Reason, d.result())))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -143,10 +145,24 @@ func printAudit(w io.Writer, actions []*done, all int) error {
 	return err
 }
 
+// result is what came of an action, or what became of a request.
+func (d done) result() string {
+	switch r := d.Intent; {
+	case r.Stage == events.Requested:
+		return fmt.Sprintf("requested as %d", d.Sequence)
+	case r.Stage.EndsRequest():
+		return fmt.Sprintf("request %d %s", r.Request, r.Stage)
+	}
+	return resultText(d.Result)
+}
+
 // resultText counts the results of an action's items.
 func resultText(r *events.AuditRecord) string {
 	if r == nil {
 		return "NO RESULT: interrupted or in progress"
+	}
+	if r.Action == events.ActionImport {
+		return fileText(r.File)
 	}
 	counts, order := map[string]int{}, []string{}
 	for _, item := range r.Items {
@@ -162,4 +178,9 @@ func resultText(r *events.AuditRecord) string {
 		text += fmt.Sprintf("%d %s", counts[result], result)
 	}
 	return text
+}
+
+func fileText(f events.AuditFile) string {
+	return fmt.Sprintf("%s of %s: %d new, %d already there, %d conflicts, %d not sent", counted(f.Payouts, "payout"), f.Name,
+		f.Results["new"], f.Results["already_there"], f.Results["conflict"], f.Results["unsent"])
 }

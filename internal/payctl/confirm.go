@@ -6,11 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
@@ -86,13 +84,13 @@ func (e Env) asPerson(ctx context.Context, path string, who operator.Person, do 
 }
 
 // aboutPayment carries out a person's decision about one payment and prints the payment's history after it.
-func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, *admin.Conn, operator.Person) (timeline, error)) error {
+func (e Env) aboutPayment(c *cobra.Command, ref payment.Ref, h actionFlags, asJSON bool, do func(context.Context, config.Config, *admin.Conn, operator.Person) (timeline, error)) error {
 	who, err := h.person()
 	if err != nil {
 		return err
 	}
 	return e.asPerson(c.Context(), *h.config, who, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) error {
-		s, err := do(ctx, conn, who)
+		s, err := do(ctx, cfg, conn, who)
 		if err != nil {
 			return unknownTo(cfg, ref, err)
 		}
@@ -142,73 +140,27 @@ func (e Env) line() (string, error) {
 	}
 }
 
-const (
-	// batch is the number of items in one pair of audit records.
-	batch = 500
-	// concurrency is the number of items acted on at the same time.
-	concurrency = 16
-)
-
-// action acts on one item of a batch and sets its result. An error stops the run; an item that cannot be acted on
-// has a result that says so.
-type action func(ctx context.Context, item *events.AuditItem) error
-
-// carryOut applies an action to all items in batches: it records the intent, acts, then records the results. record
-// holds the fields that all batches share. When ctx ends, the current batch is finished.
-func (e Env) carryOut(ctx context.Context, conn *admin.Conn, record events.AuditRecord, items []events.AuditItem, unit string, do action) (map[string]int, error) {
-	results := map[string]int{}
-	if len(items) == 0 {
-		return results, nil
+// actions are what a person can do, with their audit records.
+func (e Env) actions(conn *admin.Conn) operator.Actions {
+	return operator.Actions{
+		Service: operator.Service{Log: conn, Queue: conn, Now: e.Now}, Audit: conn, NewID: uuid.NewString, Timeout: e.Timeout,
 	}
-	shown := newProgress(e, len(items), unit)
-	defer shown.end()
-	for len(items) > 0 {
-		if ctx.Err() != nil {
-			return results, fmt.Errorf("interrupted, %d left; run the same command again to continue", len(items))
-		}
-		n := min(batch, len(items))
-		record.ID, record.Items, items = uuid.NewString(), items[:n], items[n:]
-		err := e.carryOutBatch(context.WithoutCancel(ctx), conn, record, shown, do)
-		for _, item := range record.Items {
-			results[item.Result]++
-		}
-		if err != nil {
-			return results, fmt.Errorf("stopped: %w\nRun the same command again to continue", err)
-		}
-	}
-	return results, nil
 }
 
-func (e Env) carryOutBatch(ctx context.Context, conn *admin.Conn, record events.AuditRecord, shown progress, do action) error {
-	ctx, cancel := context.WithTimeout(ctx, e.Timeout+batch*time.Second)
-	defer cancel()
-	record.Stage, record.At = events.Intended, e.Now().UTC()
-	if len(record.Items) == 1 {
-		record.Order = record.Items[0].Order
-	}
-	if err := conn.Audit(ctx, record); err != nil {
-		return fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
-	}
-	group, groupCtx := errgroup.WithContext(ctx)
-	group.SetLimit(concurrency)
-	for i := range record.Items {
-		group.Go(func() error {
-			if groupCtx.Err() != nil {
-				record.Items[i].Result = "not started"
-				return nil
-			}
-			if err := do(ctx, &record.Items[i]); err != nil {
-				record.Items[i].Result = "unknown"
-				return err
-			}
-			shown.add()
-			return nil
-		})
-	}
-	err := group.Wait()
-	record.Stage, record.At = events.Finished, e.Now().UTC()
-	if auditErr := conn.Audit(ctx, record); auditErr != nil {
-		err = errors.Join(err, fmt.Errorf("the action was carried out; cannot record its result: %w", auditErr))
+// deciding are the actions, of which some need a second person by the configuration.
+func (e Env) deciding(cfg config.Config, conn *admin.Conn) operator.Actions {
+	a := e.actions(conn)
+	a.Approvals = operator.Approvals{Above: cfg.Approvals.Limits(), Expires: cfg.Approvals.Expires, Accounts: cfg.NATS.Accounts, Requests: conn}
+	return a
+}
+
+// errMoved is the error of an action on a payment that is not any more as it was shown.
+var errMoved = errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
+
+// ifMoved is err, or errMoved where the payment moved on.
+func ifMoved(err error) error {
+	if errors.Is(err, events.ErrStale) {
+		return errMoved
 	}
 	return err
 }

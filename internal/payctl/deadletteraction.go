@@ -17,13 +17,6 @@ import (
 	"payonce/pkg/operator"
 )
 
-// The results of actions on dead letters.
-const (
-	replayed = "replayed"
-	dropped  = "dropped"
-	gone     = "not found"
-)
-
 // deadLettersAction is replay or drop.
 func deadLettersAction(env Env, what events.Action) *cobra.Command {
 	c := &cobra.Command{
@@ -84,7 +77,7 @@ func (d deadLetterWork) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	lines, absent := linesOf(found), d.absent(found)
+	lines, absent := operator.DeadLettersOf(found), d.absent(found)
 	r := actionReport{Action: d.action, Chosen: len(lines), DryRun: *d.flags.dryRun, Items: append(itemsOf(lines), absent...)}
 	if *d.flags.dryRun || len(found) == 0 {
 		return d.show(r, lines, reasons, len(absent))
@@ -100,31 +93,31 @@ func (d deadLetterWork) run(ctx context.Context) error {
 	r.Items, r.Results, err = d.carryOut(ctx, lines)
 	r.Items = append(r.Items, absent...)
 	if len(absent) > 0 {
-		r.Results[gone] += len(absent)
+		r.Results[operator.NotFound] += len(absent)
 	}
 	err = errors.Join(r.write(d.out, d.json), err, leftAlone(r.Results))
-	if d.action == events.ActionReplay && r.Results[replayed] > 0 {
+	if d.action == events.ActionReplay && r.Results[operator.Replayed] > 0 {
 		_, _ = fmt.Fprintln(d.env.Stderr, "Check payctl deadletters list: a message whose cause is not fixed comes back under a new number")
 	}
 	return err
 }
 
 // absent are the numbers that were named and that no dead letter has, unless a filter may have left it out.
-func (d deadLetterWork) absent(found []admin.DeadLetter) []events.AuditItem {
+func (d deadLetterWork) absent(found []events.DeadLetter) []events.AuditItem {
 	var items []events.AuditItem
 	if len(d.filter.filter()) > 0 {
 		return nil
 	}
 	for _, text := range slices.Compact(slices.Sorted(slices.Values(d.filter.sequences))) {
 		seq, _ := strconv.ParseUint(text, 10, 64)
-		if !slices.ContainsFunc(found, func(l admin.DeadLetter) bool { return l.Sequence == seq }) {
-			items = append(items, events.AuditItem{DeadLetter: seq, Result: gone})
+		if !slices.ContainsFunc(found, func(l events.DeadLetter) bool { return l.Sequence == seq }) {
+			items = append(items, events.AuditItem{DeadLetter: seq, Result: operator.NotFound})
 		}
 	}
 	return items
 }
 
-func itemsOf(lines []deadLetterLine) []events.AuditItem {
+func itemsOf(lines []operator.DeadLetter) []events.AuditItem {
 	items := []events.AuditItem{}
 	for _, l := range lines {
 		items = append(items, events.AuditItem{Order: l.Order, Upstream: l.Upstream, DeadLetter: l.Sequence})
@@ -133,7 +126,7 @@ func itemsOf(lines []deadLetterLine) []events.AuditItem {
 }
 
 // show shows what would be done. Numbers of which none exists are a mistake, or were done before.
-func (d deadLetterWork) show(r actionReport, lines []deadLetterLine, reasons map[string]int, absent int) error {
+func (d deadLetterWork) show(r actionReport, lines []operator.DeadLetter, reasons map[string]int, absent int) error {
 	var err error
 	if absent > 0 {
 		err = fmt.Errorf("%d not done", absent)
@@ -150,7 +143,7 @@ func says(w io.Writer, text string) error {
 }
 
 // ask shows what was chosen, the first of it, to who is asked.
-func (d deadLetterWork) ask(lines []deadLetterLine, absent []events.AuditItem) error {
+func (d deadLetterWork) ask(lines []operator.DeadLetter, absent []events.AuditItem) error {
 	if err := deadLetterTable(d.env.Stderr, lines[:min(shownFirst, len(lines))]); err != nil {
 		return err
 	}
@@ -164,18 +157,15 @@ func (d deadLetterWork) ask(lines []deadLetterLine, absent []events.AuditItem) e
 }
 
 // carryOut does it, with a record of its own for each provider.
-func (d deadLetterWork) carryOut(ctx context.Context, lines []deadLetterLine) ([]events.AuditItem, map[string]int, error) {
-	groups := map[string][]deadLetterLine{}
+func (d deadLetterWork) carryOut(ctx context.Context, lines []operator.DeadLetter) ([]events.AuditItem, map[string]int, error) {
+	groups := map[string][]operator.DeadLetter{}
 	for _, l := range lines {
 		groups[l.Provider] = append(groups[l.Provider], l)
 	}
 	all, results := []events.AuditItem{}, map[string]int{}
 	for _, provider := range slices.Sorted(maps.Keys(groups)) {
-		record := events.AuditRecord{Action: d.action, Provider: provider, By: d.who.Name, Reason: d.who.Why, Filter: d.filter.filter()}
 		items := itemsOf(groups[provider])
-		done, err := d.env.carryOut(ctx, d.conn, record, items, "dead letters", func(ctx context.Context, item *events.AuditItem) error {
-			return doToDeadLetter(ctx, d.conn, d.action, item)
-		})
+		done, err := d.onProvider(ctx, provider, items)
 		all = append(all, items...)
 		for result, n := range done {
 			results[result] += n
@@ -187,22 +177,12 @@ func (d deadLetterWork) carryOut(ctx context.Context, lines []deadLetterLine) ([
 	return all, results, nil
 }
 
-func doToDeadLetter(ctx context.Context, conn *admin.Conn, what events.Action, item *events.AuditItem) error {
-	if what == events.ActionDrop {
-		item.Result = dropped
-		return conn.DropDeadLetter(ctx, item.DeadLetter)
+func (d deadLetterWork) onProvider(ctx context.Context, provider string, items []events.AuditItem) (map[string]int, error) {
+	shown := newProgress(d.env, len(items), "dead letters")
+	defer shown.end()
+	b := operator.Batch{Provider: provider, Who: d.who, Filter: d.filter.filter(), Items: items, Done: shown.add}
+	if d.action == events.ActionDrop {
+		return d.env.actions(d.conn).Drop(ctx, d.conn, b)
 	}
-	err := conn.Replay(ctx, item.DeadLetter)
-	item.Result = replayed
-	switch {
-	case errors.Is(err, events.ErrQueued):
-		item.Result, err = "skipped: another command of the order is queued", nil
-	case errors.Is(err, events.ErrNoDeadLetter):
-		item.Result, err = gone, nil
-	case errors.Is(err, admin.ErrTruncated):
-		item.Result, err = "skipped: the message was too big and was stored in part", nil
-	case errors.Is(err, admin.ErrNoPlace):
-		item.Result, err = "skipped: its original subject is unknown", nil
-	}
-	return err
+	return d.env.actions(d.conn).Replay(ctx, d.conn, b)
 }

@@ -18,7 +18,6 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
-	"payonce/pkg/payment"
 )
 
 func deadLettersCommand(env Env) *cobra.Command {
@@ -58,27 +57,19 @@ func (s filter) validate() error {
 	return errors.Join(validTime("--since", s.since), validTime("--before", s.before))
 }
 
-func (s filter) matches(l admin.DeadLetter) bool {
+func (s filter) matches(l events.DeadLetter) bool {
 	since, _ := time.Parse(time.RFC3339, s.since)
 	before, _ := time.Parse(time.RFC3339, s.before)
 	return (s.code == "" || string(l.Reason) == s.code) && (s.stream == "" || l.Stream == s.stream) &&
-		(s.provider == "" || deadLetterRef(l).Provider == s.provider) &&
+		(s.provider == "" || operator.DeadLetterRef(l).Provider == s.provider) &&
 		(s.since == "" || !l.At.Before(since)) && (s.before == "" || l.At.Before(before)) &&
 		(len(s.sequences) == 0 || slices.Contains(s.sequences, strconv.FormatUint(l.Sequence, 10)))
 }
 
-// deadLetterRef is the payment that a dead letter names.
-func deadLetterRef(l admin.DeadLetter) payment.Ref {
-	if ref, ok := events.SubjectRef(l.Message.Subject); ok {
-		return ref
-	}
-	return payment.Ref{Provider: events.NoProvider}
-}
-
 // sift reads the dead letters that are meant, without their bodies' content being looked at. It also counts
 // all that there are by their reasons.
-func (e Env) sift(ctx context.Context, conn *admin.Conn, s filter) ([]admin.DeadLetter, map[string]int, error) {
-	var found []admin.DeadLetter
+func (e Env) sift(ctx context.Context, conn *admin.Conn, s filter) ([]events.DeadLetter, map[string]int, error) {
+	var found []events.DeadLetter
 	reasons := map[string]int{}
 	for after := uint64(0); ; {
 		page, err := readPage(ctx, e.Timeout, conn, after)
@@ -99,46 +90,10 @@ func (e Env) sift(ctx context.Context, conn *admin.Conn, s filter) ([]admin.Dead
 	}
 }
 
-func readPage(ctx context.Context, timeout time.Duration, conn *admin.Conn, after uint64) ([]admin.DeadLetter, error) {
+func readPage(ctx context.Context, timeout time.Duration, conn *admin.Conn, after uint64) ([]events.DeadLetter, error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	return conn.DeadLetters(ctx, after, pageSize)
-}
-
-// deadLetterLine is a dead letter without its content.
-type deadLetterLine struct {
-	Sequence   uint64            `json:"sequence"`
-	At         time.Time         `json:"at"`
-	Reason     events.DeadReason `json:"reason"`
-	Stream     string            `json:"stream"`
-	Provider   string            `json:"provider"`
-	Order      string            `json:"order,omitempty"`
-	Subject    string            `json:"subject"`
-	Deliveries int               `json:"deliveries"`
-	Detail     string            `json:"detail"`
-	// ReplayOf is the dead letter that it was before, which was replayed without success.
-	ReplayOf uint64 `json:"replay_of,omitempty"`
-	// Next is what a person does about it, in words that may change.
-	Next string `json:"next"`
-	// Upstream that published it, where that is known.
-	Upstream string `json:"upstream,omitempty"`
-	// Truncated is the size of the whole message where only a part was kept.
-	Truncated int `json:"truncated,omitempty"`
-}
-
-func lineOf(l admin.DeadLetter) deadLetterLine {
-	ref := deadLetterRef(l)
-	before, _ := strconv.ParseUint(l.Message.Header.Get(admin.HeaderReplayOf), 10, 64)
-	return deadLetterLine{l.Sequence, l.At, l.Reason, l.Stream, ref.Provider, ref.Order, l.Message.Subject, l.Message.Deliveries, l.Detail,
-		before, operator.NextOfDeadLetter(l.Reason), l.Message.Header.Get(events.HeaderUpstream), l.Truncated}
-}
-
-func linesOf(deadLetters []admin.DeadLetter) []deadLetterLine {
-	lines := make([]deadLetterLine, len(deadLetters))
-	for i, l := range deadLetters {
-		lines[i] = lineOf(l)
-	}
-	return lines
 }
 
 func deadLettersList(env Env) *cobra.Command {
@@ -160,7 +115,7 @@ func deadLettersList(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lines := linesOf(found)
+			lines := operator.DeadLettersOf(found)
 			if *asJSON {
 				return writeJSON(c.OutOrStdout(), lines)
 			}
@@ -172,7 +127,7 @@ func deadLettersList(env Env) *cobra.Command {
 
 // printDeadLetters prints a table, how many there are, and for each reason what a person does next. Where a filter
 // found none, all counts what there is.
-func printDeadLetters(w io.Writer, lines []deadLetterLine, all map[string]int) error {
+func printDeadLetters(w io.Writer, lines []operator.DeadLetter, all map[string]int) error {
 	if err := deadLetterTable(w, lines); err != nil {
 		return err
 	}
@@ -191,7 +146,7 @@ func printDeadLetters(w io.Writer, lines []deadLetterLine, all map[string]int) e
 	return nil
 }
 
-func deadLetterTable(w io.Writer, lines []deadLetterLine) error {
+func deadLetterTable(w io.Writer, lines []operator.DeadLetter) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	if len(lines) > 0 {
 		_, _ = fmt.Fprintln(table, "SEQ\tAT\tREASON\tSTREAM\tPROVIDER\tORDER\tDELIVERIES\tDETAIL")
@@ -245,14 +200,11 @@ shows all of it and writes an audit record.`,
 			if who, err = whoIs(ctx, conn, who); err != nil {
 				return err
 			}
-			ref := deadLetterRef(l)
-			record := events.AuditRecord{Action: events.ActionUnmask, Provider: ref.Provider, By: who.Name, Reason: who.Why}
-			_, err = env.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Upstream: l.Message.Header.Get(events.HeaderUpstream), DeadLetter: seq}}, "dead letters",
-				func(_ context.Context, item *events.AuditItem) error {
-					item.Result = "shown"
-					return openDeadLetter(l, true).write(c.OutOrStdout(), *asJSON)
-				})
-			return err
+			ref := operator.DeadLetterRef(l)
+			item := events.AuditItem{Order: ref.Order, Upstream: l.Message.Header.Get(events.HeaderUpstream), DeadLetter: seq}
+			return env.actions(conn).Unmask(ctx, ref.Provider, item, who, func(context.Context) error {
+				return openDeadLetter(l, true).write(c.OutOrStdout(), *asJSON)
+			})
 		})
 	}
 	return c
@@ -260,13 +212,13 @@ shows all of it and writes an audit record.`,
 
 // shownDeadLetter is a dead letter with its content, masked or not.
 type shownDeadLetter struct {
-	deadLetterLine
+	operator.DeadLetter
 	Header  map[string][]string `json:"header"`
 	Content string              `json:"content"` // for people: JSON is laid out, and what is masked is …
 }
 
-func openDeadLetter(l admin.DeadLetter, unmask bool) shownDeadLetter {
-	s := shownDeadLetter{deadLetterLine: lineOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
+func openDeadLetter(l events.DeadLetter, unmask bool) shownDeadLetter {
+	s := shownDeadLetter{DeadLetter: operator.DeadLetterOf(l), Header: map[string][]string{}, Content: maskBody(l.Message.Data)}
 	if unmask {
 		s.Content = printableLines(string(l.Message.Data))
 	}
@@ -285,7 +237,7 @@ func (s shownDeadLetter) write(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return writeJSON(w, s)
 	}
-	if err := deadLetterTable(w, []deadLetterLine{s.deadLetterLine}); err != nil {
+	if err := deadLetterTable(w, []operator.DeadLetter{s.DeadLetter}); err != nil {
 		return err
 	}
 	_, _ = fmt.Fprintf(w, "next: %s\n\nsubject: %s\n", s.Next, printable(s.Subject))

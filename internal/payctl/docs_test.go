@@ -88,7 +88,17 @@ func workshop(t *testing.T) (dir string, bad uint64) {
 	refuse(t, conn, events.RefusedWebhook{Provider: shop, Refusal: "bad_signature", ReceivedAt: time.Now()})
 	parkedPayment(t, conn, "P-5001")
 	bad = garbage(t, url, payment.Submitting, "P-5001")
-	dir = filepath.Dir(configuration(t, url, gate(t, 200, twoBanks)))
+	config := configuration(t, url, gate(t, 200, twoBanks))
+	if err := os.WriteFile(config, []byte(read(t, config)+"approvals: {above: [1000000 KRW]}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for i, order := range []string{"P-6001", "P-6002"} { // the first two records of AUDIT are requests
+		large := command(order)
+		large.Amount = payment.KRW(2_000_000)
+		live(t, conn, payment.New(large), submitting, inDoubt)
+		run(t, "", with(config, by, "payment", "resolve", shop, order, "--settled", "--yes")...).expect(t, 1, "", fmt.Sprintf("request %d ", i+1))
+	}
+	dir = filepath.Dir(config)
 	for name, content := range map[string]string{
 		"secret.txt": "secret\n", "body.json": `{"payment_id":"1","list":["홍"]}`, "flat.json": `{"amount":"1000"}`,
 		"callback.json":     `{"payment":{"id":"000049","status":"success"},"signature":"/3TrhHVz9BHaLfgLyhoxO7dsQNzbzZa/TdO3pxQocXWwgVM6tGlzMLVfpOxFNTnkR9iiFVK/77ZedMcbkCjmng=="}`,

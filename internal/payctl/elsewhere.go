@@ -6,18 +6,18 @@ import (
 	"fmt"
 	"strings"
 
-	"payonce/pkg/events/jetstream/admin"
-
 	"payonce/pkg/archive"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 	"payonce/pkg/search"
 )
 
 // elsewhere looks for a payment that neither the log nor the queue knows by this order: in the archive, and by the provider's
 // own reference.
-func (e Env) elsewhere(ctx context.Context, cfg config.Config, conn *admin.Conn, ref payment.Ref) (s timeline, has bool, err error) {
+func (e Env) elsewhere(ctx context.Context, cfg config.Config, conn *admin.Conn, ref payment.Ref) (s operator.Timeline, has bool, err error) {
 	var find searcher = e.logSearch(conn, searchedEvents)
 	if cfg.Archive.Configured() {
 		store, err := openArchive(ctx, cfg, true)
@@ -43,7 +43,7 @@ func (e Env) elsewhere(ctx context.Context, cfg config.Config, conn *admin.Conn,
 	}
 	_, _ = fmt.Fprintf(e.Stderr, "The order with this reference is %s.\n", orders[0])
 	by := payment.Ref{Provider: ref.Provider, Order: orders[0]}
-	s, err = tell(ctx, conn, by)
+	s, err = operator.ReadHistory(ctx, conn, conn, by)
 	if store, archived := find.(*archive.Store); archived && errors.Is(err, events.ErrNoPayment) {
 		s, err = e.forgotten(ctx, store, by)
 	}
@@ -51,18 +51,10 @@ func (e Env) elsewhere(ctx context.Context, cfg config.Config, conn *admin.Conn,
 }
 
 // forgotten returns a payment as the archive has it, which the log has forgotten.
-func (e Env) forgotten(ctx context.Context, store *archive.Store, ref payment.Ref) (timeline, error) {
+func (e Env) forgotten(ctx context.Context, store *archive.Store, ref payment.Ref) (operator.Timeline, error) {
 	records, err := store.History(ctx, ref)
 	if err != nil {
-		return timeline{}, err
+		return operator.Timeline{}, err
 	}
-	s := timeline{Ref: ref, Command: nowhere, Events: []event{}, Next: "nothing: the log has forgotten this payment, and the archive has it"}
-	for _, record := range records {
-		record.Payment = hideActions(record.Payment)
-		s.Events = append(s.Events, event(record))
-	}
-	s.Payment, _ = events.Unskipped(records)
-	s.Payment = hideActions(s.Payment)
-	s.Payment.Ref = ref
-	return s, nil
+	return operator.Forgotten(ref, records), nil
 }

@@ -2,6 +2,7 @@ package payctl
 
 import (
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,9 @@ import (
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -33,26 +37,37 @@ BOM. Lines that contain only separators are skipped.
 
 The whole file is checked first. If any line is wrong, all problems are printed with line and column, and nothing is
 queued. Bank ids are compared with the provider's own list, also with --dry-run; if the list cannot be read, the summary
-says so. Running the same file again is safe: a payout that was queued before is recognised. A payout whose payment_id
+says so. Then it shows how many payouts the file has and their sum, and asks. An audit record with both, and with the
+file's SHA-256, is written before and after. A sum above approvals.above is requested, and another person imports the same
+file: see payctl approvals.
+
+Running the same file again is safe: a payout that was queued before is recognised. A payout whose payment_id
 belongs to another payment is a conflict: it is not queued, and the exit code is 1.`,
 		Example: `  payctl payouts import payouts.csv --provider ecommpay-kr --dry-run
-  payctl payouts import payouts.csv --provider ecommpay-kr
-  payctl payouts import payouts.csv --provider ecommpay-kr --json --config /etc/payonce/payonce.yaml`,
+  payctl payouts import payouts.csv --provider ecommpay-kr --by kim --reason "payouts of November, ticket 4711"
+  payctl payouts import payouts.csv --provider ecommpay-kr --by kim --reason "ticket 4711" --yes --json`,
 		Args: arguments("FILE.csv"),
 	}
-	configPath, asJSON := addConfig(c), addJSON(c)
+	h, asJSON := addActionFlags(c), addJSON(c)
 	provider := c.Flags().String("provider", "", "the provider that pays; required")
-	dryRun := c.Flags().Bool("dry-run", false, "check the file only; NATS is not needed")
+	c.Flags().Lookup("dry-run").Usage = "check the file only; NATS, --by and --reason are not needed"
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if *provider == "" {
 			return usagef("--provider is required")
 		}
-		cfg, err := load(*configPath)
+		var who operator.Person
+		if !*h.dryRun {
+			var err error
+			if who, err = h.person(); err != nil {
+				return err
+			}
+		}
+		cfg, err := load(*h.config)
 		if err != nil {
 			return err
 		}
-		r := report{File: args[0], Provider: *provider, DryRun: *dryRun}
-		err = env.importFile(c.Context(), cfg, &r)
+		r := report{File: args[0], Provider: *provider, DryRun: *h.dryRun}
+		err = env.importFile(c.Context(), cfg, h, who, &r)
 		var usage usageError
 		if errors.As(err, &usage) {
 			return err
@@ -67,37 +82,70 @@ belongs to another payment is a conflict: it is not queued, and the exit code is
 }
 
 // importFile does the whole work and fills r with what came of it.
-func (e Env) importFile(ctx context.Context, cfg config.Config, r *report) error {
-	to, err := e.target(cfg, r.Provider)
-	if err != nil {
+func (e Env) importFile(ctx context.Context, cfg config.Config, h actionFlags, who operator.Person, r *report) error {
+	f, err := e.checked(ctx, cfg, r)
+	if err != nil || r.DryRun {
 		return err
-	}
-	r.BanksUnchecked = e.askBanks(ctx, to.connector)
-	f, err := readPayouts(r.File, to)
-	if err != nil {
-		return usageError{err}
-	}
-	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
-	if len(f.problems) > 0 {
-		return fmt.Errorf("problems in the file: %d; nothing was sent", len(f.problems))
-	}
-	if r.DryRun {
-		return nil
 	}
 	conn, err := e.connect(ctx, cfg)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
-	results, err := send(ctx, conn, f.payouts, newProgress(e, len(f.payouts), "payouts"), e.Timeout)
-	r.count(f.payouts, results)
+	if who, err = whoIs(ctx, conn, who); err != nil {
+		return err
+	}
+	question := fmt.Sprintf("queue %s, %s in total, from %s for %s, as %s: %s", counted(r.Payouts, "payout"), r.Total, r.File, r.Provider, who.Name, who.Why)
+	if err := e.confirm(h, printable(question), fmt.Sprint(r.Payouts)); err != nil {
+		return err
+	}
+	return r.problem(e.deciding(cfg, conn).Import(ctx, e.payoutFile(conn, f, r), who),
+		"Run the same command again to continue: payouts that were sent are recognised")
+}
+
+// checked reads and checks the file.
+func (e Env) checked(ctx context.Context, cfg config.Config, r *report) (*file, error) {
+	to, err := e.target(cfg, r.Provider)
+	if err != nil {
+		return nil, err
+	}
+	r.BanksUnchecked = e.askBanks(ctx, to.connector)
+	f, err := readPayouts(r.File, to)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
+	if len(f.problems) > 0 {
+		return nil, fmt.Errorf("problems in the file: %d; nothing was sent", len(f.problems))
+	}
+	return f, nil
+}
+
+// problem is what an import ended with, and how one that was stopped goes on.
+func (r *report) problem(err error, again string) error {
 	switch {
+	case err != nil && !r.begun: // before the first payout
+		return err
 	case err != nil:
-		return fmt.Errorf("stopped: %w\nRun the same command again to continue: payouts that were sent are recognised", err)
+		return fmt.Errorf("stopped: %w\n%s", err, again)
 	case len(r.Conflicts) > 0:
 		return fmt.Errorf("conflicts: %d; these payouts were not sent", len(r.Conflicts))
 	}
 	return nil
+}
+
+// payoutFile is what is to be sent, with its progress and with r as its report.
+func (e Env) payoutFile(conn *admin.Conn, f *file, r *report) operator.PayoutFile {
+	return operator.PayoutFile{
+		Provider: r.Provider, Total: f.total,
+		File: events.AuditFile{Name: f.name, SHA256: hex.EncodeToString(f.sum[:]), Payouts: len(f.payouts)},
+		Send: func(ctx context.Context) (map[string]int, error) {
+			r.begun = true
+			results, err := send(ctx, conn, f.payouts, newProgress(e, len(f.payouts), "payouts"), e.Timeout)
+			r.count(f.payouts, results)
+			return map[string]int{"new": r.New, "already_there": r.Already, "conflict": len(r.Conflicts), "unsent": r.Unsent}, err
+		},
+	}
 }
 
 // askBanks has the connector ask for the banks that it compares the file's with. It returns why they are not
@@ -148,6 +196,7 @@ type report struct {
 	Conflicts []int `json:"conflicts,omitempty"`
 	// Unsent are those of which it is not known that they are in the queue.
 	Unsent int `json:"unsent"`
+	begun  bool
 }
 
 func (r *report) count(payouts []payout, results []result) {

@@ -3,6 +3,7 @@ package payctl_test
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,7 +21,12 @@ import (
 
 func importFile(t testing.TB, config, path string, more ...string) outcome {
 	t.Helper()
-	return run(t, "", append([]string{"payouts", "import", path, "--provider", shop, "--config", config}, more...)...)
+	return run(t, "", append(importArgs(config, path), more...)...)
+}
+
+// importArgs import a file without a question.
+func importArgs(config, path string) []string {
+	return with(config, by, "payouts", "import", path, "--provider", shop, "--yes")
 }
 
 func queued(t testing.TB, conn *admin.Conn, order string) payment.Command {
@@ -158,7 +164,7 @@ func TestImportInterrupted(t *testing.T) {
 	problems := &stopper{stop: stop}
 	e := env("", &out, &problems.Buffer)
 	e.Stderr = problems
-	code := payctl.Run(ctx, []string{"payouts", "import", path, "--provider", shop, "--config", config, "--json"}, e)
+	code := payctl.Run(ctx, append(importArgs(config, path), "--json"), e)
 	if code != 1 || !strings.Contains(problems.String(), "interrupted\nRun the same command again") {
 		t.Fatalf("exit %d: %s", code, problems.String())
 	}
@@ -192,7 +198,7 @@ func TestImportLosesNATS(t *testing.T) {
 	problems := &stopper{stop: server.Stop}
 	e := env("", &out, &problems.Buffer)
 	e.Stderr, e.Timeout = problems, 10*time.Second // a publication that gets no answer takes it all
-	code := payctl.Run(t.Context(), []string{"payouts", "import", path, "--provider", shop, "--config", config, "--json"}, e)
+	code := payctl.Run(t.Context(), append(importArgs(config, path), "--json"), e)
 	first := reportOf(t, out.String())
 	if code != 1 || first.New == large || first.New+first.Unsent != large || !strings.Contains(problems.String(), "stopped: line ") {
 		t.Fatalf("exit %d, %+v: %s", code, first, problems.String())
@@ -211,8 +217,40 @@ func TestImportDrawsABar(t *testing.T) {
 	var out, problems bytes.Buffer
 	e := env("", &out, &problems)
 	e.Terminal = true
-	code := payctl.Run(t.Context(), []string{"payouts", "import", file(t, "a.csv", header+"\n"+line), "--provider", shop, "--config", config}, e)
+	code := payctl.Run(t.Context(), importArgs(config, file(t, "a.csv", header+"\n"+line)), e)
 	if code != 0 || !strings.Contains(problems.String(), "100%") || !strings.Contains(problems.String(), "(1/1") || !strings.HasSuffix(problems.String(), "\n") {
 		t.Errorf("exit %d: %q", code, problems.String())
 	}
+}
+
+// An import asks before it sends, and writes how many payouts of which file, and their sum, before and after.
+func TestImportAsksAndIsRecorded(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	content := header + "\n" + nth(1) + "\n" + nth(2)
+	path := file(t, "november.csv", content)
+	args := []string{"payouts", "import", path, "--provider", shop}
+	run(t, "", with(config, nil, args...)...).expect(t, 2, "", "--by NAME and --reason TEXT are required")
+	run(t, "", with(config, by, args...)...).expect(t, 2, "", "stdin is not a terminal")
+	asked(t, "1\n", with(config, by, args...)...).expect(t, 1, "0 new, 0 already there, 0 conflicts, 0 not sent", "queue 2 payouts, 20000 KRW in total, from "+path+" for ecommpay-kr, as kim: ticket 4711\nType 2 to confirm: payctl: not confirmed")
+	if entries, err := conn.Audits(bounded(t), 0, 10); err != nil || len(entries) != 0 {
+		t.Fatalf("recorded before the answer: %+v, %v", entries, err)
+	}
+	asked(t, "2\n", with(config, by, args...)...).expect(t, 0, "2 new", "")
+	entries, err := conn.Audits(bounded(t), 0, 10)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%+v, %v", entries, err)
+	}
+	intended, finished := entries[0].Record, entries[1].Record
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte(content)))
+	for _, r := range []events.AuditRecord{intended, finished} {
+		if r.ID != intended.ID || r.Action != events.ActionImport || r.Provider != shop || r.By != "kim" || r.Reason != "ticket 4711" ||
+			r.Amount != payment.KRW(20000) || r.File.Name != "november.csv" || r.File.SHA256 != sum || r.File.Payouts != 2 {
+			t.Errorf("%+v, %+v", r, r.File)
+		}
+	}
+	if intended.File.Results != nil || finished.File.Results["new"] != 2 {
+		t.Errorf("%v, %v", intended.File, finished.File)
+	}
+	run(t, "", "audit", "list", "--action", "import", "--config", config).expect(t, 0, "2 payouts of november.csv: 2 new, 0 already there", "")
 }

@@ -2,13 +2,13 @@ package payctl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
@@ -47,7 +47,7 @@ Read the event first, with payctl payment show and at its sequence in PAYMENTS. 
 		if *operation != "" && !payment.Operation(*operation).Valid() {
 			return usagef("--operation must be deposit or payout")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, _ config.Config, conn *admin.Conn, who operator.Person) (timeline, error) {
 			return env.skip(ctx, conn, h, operator.Skip{Ref: ref, Sequence: *sequence, Operation: payment.Operation(*operation)}, who)
 		})
 	}
@@ -57,21 +57,20 @@ Read the event first, with payctl payment show and at its sequence in PAYMENTS. 
 // skip shows what would be written, asks, and writes it. It returns the payment's history as it stands then.
 func (e Env) skip(ctx context.Context, conn *admin.Conn, h actionFlags, want operator.Skip, who operator.Person) (timeline, error) {
 	ref := want.Ref
-	service := operator.Service{Log: conn, Queue: conn, Now: e.Now}
 	reading, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	records, err := conn.History(reading, ref)
 	if err != nil {
 		return timeline{}, err
 	}
-	plan, err := service.PlanSkip(reading, records, want, who)
+	plan, err := e.actions(conn).Service.PlanSkip(reading, records, want, who)
 	if err != nil {
 		return timeline{}, err
 	}
 	question := printable(skipQuestion(plan, who))
 	if *h.dryRun {
 		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
-		return e.history(ctx, conn, ref)
+		return e.tell(ctx, conn, ref)
 	}
 	if *h.yes {
 		_, _ = fmt.Fprintln(e.Stderr, question)
@@ -79,25 +78,10 @@ func (e Env) skip(ctx context.Context, conn *admin.Conn, h actionFlags, want ope
 	if err := e.confirm(h, question, ref.Order); err != nil {
 		return timeline{}, err
 	}
-	record := events.AuditRecord{Action: events.ActionSkip, Provider: ref.Provider, By: who.Name, Reason: who.Why}
-	items := []events.AuditItem{{Order: ref.Order, Upstream: plan.Before.Upstream, Event: want.Sequence, Before: plan.Before.Status}}
-	var refused error
-	_, err = e.carryOut(ctx, conn, record, items, "payments", func(ctx context.Context, item *events.AuditItem) error {
-		err := service.StepOver(ctx, plan)
-		item.After, item.Result = plan.Next.Status, operator.Skipped
-		if errors.Is(err, events.ErrStale) {
-			item.After, item.Result, refused = "", "not done: "+err.Error(), err
-			return nil
-		}
-		return err
-	})
-	switch {
-	case err != nil:
-		return timeline{}, err
-	case refused != nil:
-		return timeline{}, errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
+	if err := e.actions(conn).StepOver(ctx, plan, who); err != nil {
+		return timeline{}, ifMoved(err)
 	}
-	return e.history(ctx, conn, ref)
+	return e.tell(ctx, conn, ref)
 }
 
 // skipQuestion says what is known of the payment and what will be written.
@@ -112,13 +96,6 @@ func skipQuestion(plan operator.SkipPlan, who operator.Person) string {
 	}
 	return fmt.Sprintf("Event %d of %s cannot be read: %s; the subjects say %s. It is skipped and stays in the log. The payment will be %s; %s says: %s",
 		plan.Sequence, plan.Next.Ref, before, strings.Join(says, ", then "), open(plan.Next), who.Name, who.Why)
-}
-
-// history is tell with a time-out of its own.
-func (e Env) history(ctx context.Context, conn *admin.Conn, ref payment.Ref) (timeline, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
-	defer cancel()
-	return tell(ctx, conn, ref)
 }
 
 func isUnreadable(err error) bool {

@@ -214,18 +214,25 @@ func (e Env) readWaiting(ctx context.Context, conn *admin.Conn, refs []payment.R
 	return found, reasons, nil
 }
 
+const (
+	// manyItems is above how many things to read progress is shown.
+	manyItems = 500
+	// readers is how many things are read at the same time.
+	readers = 16
+)
+
 // readAll reads the parked command of each order; nil if it is not parked any more.
 func (e Env) readAll(ctx context.Context, conn *admin.Conn, refs []payment.Ref) ([]*waiting, error) {
 	if len(refs) == 0 {
 		return nil, nil
 	}
 	all, shown := make([]*waiting, len(refs)), progress(&lines{w: io.Discard, total: len(refs)})
-	if len(refs) > batch {
+	if len(refs) > manyItems {
 		shown = newProgress(e, len(refs), "read")
 	}
 	defer shown.end()
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(concurrency)
+	group.SetLimit(readers)
 	for i, ref := range refs {
 		group.Go(func() error {
 			own, cancel := context.WithTimeout(ctx, e.Timeout)

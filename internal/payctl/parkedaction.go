@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +35,8 @@ Releasing a payment twice is safe, so an interrupted command can be run again.`,
 	if what == events.ActionCancel {
 		c.Use, c.Short = "cancel PROVIDER [ORDER...]", "Cancel parked payments"
 		c.Long = `Cancel payments that were never sent: they fail with the reason cancelled, and the log records who did it and why.
-A payment that may have been sent is skipped; use payctl payment resolve.`
+A payment that may have been sent is skipped; use payctl payment resolve. If one of the payments is above approvals.above,
+all are requested together, and another person decides: see payctl approvals.`
 		c.Example = `  payctl parked cancel ecommpay-kr P-1001 --by kim --reason "the customer withdrew it, ticket 4711"
   payctl parked cancel ecommpay-kr --operation payout --by kim --reason "ticket 4711" --dry-run`
 	}
@@ -105,31 +105,22 @@ func (d parkedWork) run(ctx context.Context, cfg config.Config, conn *admin.Conn
 	if err := d.ask(items, found); err != nil {
 		return err
 	}
-	record := events.AuditRecord{
-		Action: d.action, Provider: d.choice.provider, By: d.who.Name, Reason: d.who.Why, Filter: d.choice.filter(),
+	r.Results, err = d.carryOut(ctx, d.env.deciding(cfg, conn), items, found)
+	var requested *operator.RequestedError
+	if errors.As(err, &requested) {
+		return err
 	}
-	r.Results, err = d.env.carryOut(ctx, conn, record, items, "payments", d.each(conn, items, found))
 	return errors.Join(r.write(d.out, d.json), err, leftAlone(r.Results))
 }
 
-// each is what is done to one payment.
-func (d parkedWork) each(conn *admin.Conn, items []events.AuditItem, found []waiting) action {
-	service := operator.Service{Log: conn, Queue: conn, Now: d.env.Now}
-	times := d.times(items, found)
-	return func(ctx context.Context, item *events.AuditItem) error {
-		ref, at := payment.Ref{Provider: d.choice.provider, Order: item.Order}, times[item.Order]
-		o, err := operator.Outcome{}, error(nil)
-		if d.action == events.ActionCancel {
-			o, err = service.Cancel(ctx, ref, d.who)
-		} else {
-			o, err = service.Release(ctx, ref, d.who, at)
-		}
-		item.Before, item.After, item.Result = o.Before, o.After, o.Result
-		if why := left(err); why != "" {
-			item.Result, err = "skipped: "+why, nil
-		}
-		return err
+func (d parkedWork) carryOut(ctx context.Context, a operator.Actions, items []events.AuditItem, found []waiting) (map[string]int, error) {
+	shown := newProgress(d.env, len(items), "payments")
+	defer shown.end()
+	b := operator.Batch{Provider: d.choice.provider, Who: d.who, Filter: d.choice.filter(), Items: items, Done: shown.add}
+	if d.action == events.ActionCancel {
+		return a.Cancel(ctx, b)
 	}
+	return a.Release(ctx, b, d.times(items, found))
 }
 
 // times says when each payment is tried after a release: spread, and never later than it would be by itself.
@@ -144,19 +135,6 @@ func (d parkedWork) times(items []events.AuditItem, found []waiting) map[string]
 		}
 	}
 	return times
-}
-
-// left is why a payment was left as it is; empty for an error that ends the work.
-func left(err error) string {
-	switch {
-	case errors.Is(err, operator.ErrNotNow):
-		return strings.TrimSuffix(err.Error(), ": "+operator.ErrNotNow.Error())
-	case errors.Is(err, events.ErrNotQueued):
-		return "order not found: it is neither in the log nor in the queue"
-	case errors.Is(err, events.ErrStale):
-		return events.ErrStale.Error() + " repeatedly; try again"
-	}
-	return ""
 }
 
 // shownFirst is how many of those chosen are shown to who is asked.

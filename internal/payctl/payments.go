@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/operator"
 
 	"github.com/spf13/cobra"
 
@@ -181,7 +182,7 @@ func listTo(w io.Writer, asJSON, asCSV bool) (write func(search.Entry) error, do
 	case asJSON:
 		all := []listed{}
 		return func(e search.Entry) error {
-			all = append(all, listed{events.DataOf(hideActions(e.Payment)), e.Sequence, e.OpenedAt, e.EndedAt, e.Unreadable})
+			all = append(all, listed{events.DataOf(operator.HideActions(e.Payment)), e.Sequence, e.OpenedAt, e.EndedAt, e.Unreadable})
 			return nil
 		}, func() error { return writeJSON(w, all) }
 	case asCSV:

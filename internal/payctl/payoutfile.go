@@ -1,6 +1,7 @@
 package payctl
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -41,7 +42,9 @@ func readPayouts(path string, to target) (*file, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parsePayouts(filepath.Base(path), text, to), nil
+	f := parsePayouts(filepath.Base(path), text, to)
+	f.sum = sha256.Sum256(text)
+	return f, nil
 }
 
 func parsePayouts(name string, text []byte, to target) *file {
@@ -61,7 +64,8 @@ type file struct {
 	payouts  []payout
 	problems problems
 	lines    map[string]int // order number → its first line
-	total    payment.Money  // of the payouts
+	total    payment.Money  // of the payouts, which have one currency
+	sum      [sha256.Size]byte
 }
 
 // header reads the names of the columns and reports whether the lines below can be read.

@@ -115,7 +115,7 @@ func TestAllProblemsAreShown(t *testing.T) {
 		t.Errorf("got %s", o.out)
 	}
 	path := file(t, "p.csv", header+"\n"+swap("Kon", ""))
-	run(t, "", "payouts", "import", path, "--provider", shop, "--json", "--config", config).expect(t, 1,
+	importFile(t, config, path, "--json").expect(t, 1,
 		"\"problems\": [\n {\n \"line\": 2,\n \"column\": \"customer.first_name\",\n \"problem\": \"is required\"\n }\n ]", "nothing was sent")
 }
 
@@ -134,10 +134,10 @@ func TestImportUsage(t *testing.T) {
 		{"no such file", []string{filepath.Join(t.TempDir(), "none.csv"), "--provider", shop}},
 		{"not a regular file", []string{t.TempDir(), "--provider", shop}},
 	} {
-		run(t, "", append([]string{"payouts", "import", "--config", config}, c.args...)...).expect(t, 2, "", c.says)
+		run(t, "", append(with(config, by, "payouts", "import"), c.args...)...).expect(t, 2, "", c.says)
 	}
-	run(t, "", "payouts", "import", path, "--provider", shop, "--config", "none.yaml").expect(t, 2, "", "cannot be read")
-	run(t, "", "payouts", "import", path, "--provider", shop, "--config", config).expect(t, 1, "1 payouts, 10000 KRW in total: 0 new", "connect to NATS")
+	importFile(t, "none.yaml", path).expect(t, 2, "", "cannot be read")
+	importFile(t, config, path).expect(t, 1, "1 payouts, 10000 KRW in total: 0 new", "connect to NATS")
 }
 
 // The bounds of a file hold.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -122,8 +121,7 @@ func (w erasure) run(ctx context.Context) error {
 		}
 	}
 	refused := slices.DeleteFunc(slices.Clone(r.Items), func(i events.AuditItem) bool { return i.Result == "" })
-	record := events.AuditRecord{Action: events.ActionErase, Provider: w.provider, By: w.who.Name, Reason: w.who.Why}
-	results, err := w.env.carryOut(ctx, w.conn, record, items, "payments", w.erase)
+	results, err := w.carryOut(ctx, items)
 	for _, item := range refused {
 		results[item.Result]++
 	}
@@ -148,16 +146,16 @@ func (w erasure) look(ctx context.Context, order string) (item events.AuditItem,
 	defer cancel()
 	ref := payment.Ref{Provider: w.provider, Order: order}
 	item = events.AuditItem{Order: order}
-	p, found, err := w.service().Personal(ctx, w.conn, ref)
+	p, found, err := w.env.actions(w.conn).Service.Personal(ctx, w.conn, ref)
 	item.Before, item.Upstream = p.Status, p.Upstream
 	if errors.Is(err, operator.ErrNotNow) {
-		item.Result = left(err)
+		item.Result = operator.LeftAlone(err)
 		return item, "", nil
 	}
 	if err != nil {
 		return item, "", err
 	}
-	item.Stream = byStream(found)
+	item.Stream = operator.ByStream(found)
 	if result, err := w.lookInArchive(ctx, ref, &item); err != nil || result != "" {
 		item.Result = result
 		return item, "", err
@@ -169,8 +167,13 @@ func (w erasure) look(ctx context.Context, order string) (item events.AuditItem,
 	return item, old, err
 }
 
-func (w erasure) service() operator.Service {
-	return operator.Service{Log: w.conn, Queue: w.conn, Now: w.env.Now}
+func (w erasure) carryOut(ctx context.Context, items []events.AuditItem) (map[string]int, error) {
+	if len(items) == 0 {
+		return map[string]int{}, nil
+	}
+	shown := newProgress(w.env, len(items), "payments")
+	defer shown.end()
+	return w.env.actions(w.conn).Erase(ctx, w.conn, operator.Batch{Provider: w.provider, Who: w.who, Items: items, Done: shown.add}, w.eraseInArchive)
 }
 
 // inLog says what events of older versions hold, which had links and accounts in themselves.
@@ -196,48 +199,6 @@ func (w erasure) inLog(ctx context.Context, ref payment.Ref) (string, error) {
 	}
 	return fmt.Sprintf("the log has personal data in %s written by an older version, until %s", counted(count, "event"),
 		last.Add(w.retention).UTC().Format(time.DateOnly)), nil
-}
-
-// erase erases what is kept of one order.
-func (w erasure) erase(ctx context.Context, item *events.AuditItem) error {
-	ref := payment.Ref{Provider: w.provider, Order: item.Order}
-	p, erased, kept, err := w.service().Erase(ctx, w.conn, ref)
-	item.After, item.Stream, item.Result = p.Status, byStream(erased), operator.Erased
-	if err == nil {
-		err = w.eraseInArchive(ctx, ref, item)
-	}
-	if errors.Is(err, operator.ErrNotNow) {
-		item.Result, err = left(err), nil
-	}
-	if err == nil && len(kept) > 0 {
-		item.Result = "partly erased, run the command again later: " + whyKept(kept)
-	}
-	return err
-}
-
-// byStream counts messages: "ACTIONS 1, WEBHOOKS 2", and those that are still needed apart.
-func byStream(found []events.Personal) string {
-	counts := map[string]int{}
-	for _, m := range found {
-		name := m.Stream
-		if m.Needed != "" {
-			name += " (still needed)"
-		}
-		counts[name]++
-	}
-	var parts []string
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
-	}
-	return strings.Join(parts, ", ")
-}
-
-func whyKept(kept []events.Personal) string {
-	reasons := map[string]bool{}
-	for _, m := range kept {
-		reasons[m.Needed] = true
-	}
-	return strings.Join(slices.Sorted(maps.Keys(reasons)), "; ")
 }
 
 // show shows what was found.

@@ -66,11 +66,11 @@ func (w erasure) lookInArchive(ctx context.Context, ref payment.Ref, item *event
 }
 
 // eraseInArchive erases what the archive holds of one order. Events that it has not read yet are erased when they come.
-func (w erasure) eraseInArchive(ctx context.Context, ref payment.Ref, item *events.AuditItem) error {
+func (w erasure) eraseInArchive(ctx context.Context, item *events.AuditItem) error {
 	if w.archive == nil {
 		return nil
 	}
-	n, err := w.archive.Erase(ctx, ref, w.who.Name, w.who.Why, w.env.Now())
+	n, err := w.archive.Erase(ctx, payment.Ref{Provider: w.provider, Order: item.Order}, w.who.Name, w.who.Why, w.env.Now())
 	if err == nil && n > 0 {
 		item.Stream = strings.TrimPrefix(fmt.Sprintf("%s, archive %d", item.Stream, n), ", ")
 	}

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
@@ -20,7 +20,8 @@ func resolveCommand(env Env) *cobra.Command {
 		Use:   "resolve PROVIDER ORDER --settled|--failed",
 		Short: "Settle or fail a payment that is in doubt, pending or in conflict",
 		Long: `Settle or fail a payment that is in doubt, pending or in conflict, after you found its result at the provider. The log
-records who decided and why. Nothing is sent to the provider.
+records who decided and why. Nothing is sent to the provider. Above approvals.above it is requested, and another person
+decides: see payctl approvals.
 
 A wrong decision pays twice or not at all: first find the order in the provider's console by our order number.`,
 		Example: `  payctl payment resolve ecommpay-kr P-1001 --settled --by kim --reason "in the provider's list, ticket 4711"
@@ -40,8 +41,8 @@ A wrong decision pays twice or not at all: first find the order in the provider'
 		if *settled == *failed || *failed && *amount != "" {
 			return usagef("use --settled (with --amount if it differs) or --failed")
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
-			r := resolution{env: env, flags: h, conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, cfg config.Config, conn *admin.Conn, who operator.Person) (timeline, error) {
+			r := resolution{env: env, flags: h, actions: env.deciding(cfg, conn), conn: conn, ref: ref, settled: *settled, amount: *amount, who: who}
 			return r.run(ctx)
 		})
 	}
@@ -52,6 +53,7 @@ A wrong decision pays twice or not at all: first find the order in the provider'
 type resolution struct {
 	env     Env
 	flags   actionFlags
+	actions operator.Actions
 	conn    *admin.Conn
 	ref     payment.Ref
 	settled bool
@@ -70,7 +72,7 @@ func (r resolution) run(ctx context.Context) (timeline, error) {
 		question := r.question(shown, decision)
 		if *r.flags.dryRun {
 			_, _ = fmt.Fprintln(r.env.Stderr, question+"\nNothing was done: this is a dry run.")
-			return r.timeline(ctx)
+			return r.env.tell(ctx, r.conn, r.ref)
 		}
 		if *r.flags.yes {
 			_, _ = fmt.Fprintln(r.env.Stderr, question)
@@ -78,17 +80,15 @@ func (r resolution) run(ctx context.Context) (timeline, error) {
 		if err := r.env.confirm(r.flags, question, r.ref.Order); err != nil {
 			return timeline{}, err
 		}
-		err = r.decide(ctx, shown, seq, decision)
+		err = r.actions.Resolve(ctx, shown, seq, r.who, decision)
 		switch {
 		case errors.Is(err, events.ErrStale) && !*r.flags.yes:
 			_, _ = fmt.Fprintln(r.env.Stderr, "The payment has changed meanwhile; check it again.")
 			continue
-		case errors.Is(err, events.ErrStale):
-			return timeline{}, errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
 		case err != nil:
-			return timeline{}, err
+			return timeline{}, ifMoved(err)
 		}
-		return r.timeline(ctx)
+		return r.env.tell(ctx, r.conn, r.ref)
 	}
 }
 
@@ -150,38 +150,4 @@ func (r resolution) look(ctx context.Context) (payment.Payment, uint64, operator
 		}
 	}
 	return p, seq, decision, nil
-}
-
-// decide keeps the intent, writes the decision and keeps what came of it.
-func (r resolution) decide(ctx context.Context, p payment.Payment, seq uint64, decision operator.Decision) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.env.Timeout)
-	defer cancel()
-	record := events.AuditRecord{
-		ID: uuid.NewString(), Stage: events.Intended, Action: events.ActionFail, Provider: r.ref.Provider, Order: r.ref.Order,
-		By: r.who.Name, Reason: r.who.Why, At: r.env.Now().UTC(), Amount: decision.Amount,
-		Items: []events.AuditItem{{Order: r.ref.Order, Upstream: p.Upstream, Before: p.Status}},
-	}
-	if r.settled {
-		record.Action = events.ActionSettle
-	}
-	if err := r.conn.Audit(ctx, record); err != nil {
-		return fmt.Errorf("nothing was done: cannot write the audit record: %w", err)
-	}
-	service := operator.Service{Log: r.conn, Queue: r.conn, Now: r.env.Now}
-	next, err := service.Resolve(ctx, p, seq, r.who, decision)
-	record.Stage, record.At = events.Finished, r.env.Now().UTC()
-	record.Items = []events.AuditItem{{Order: r.ref.Order, Upstream: p.Upstream, Before: p.Status, After: next.Status, Result: operator.Resolved}}
-	if err != nil {
-		record.Items[0].Result = "not done: " + err.Error()
-	}
-	if auditErr := r.conn.Audit(ctx, record); auditErr != nil {
-		err = errors.Join(err, fmt.Errorf("cannot record the result: %w", auditErr))
-	}
-	return err
-}
-
-func (r resolution) timeline(ctx context.Context) (timeline, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.env.Timeout)
-	defer cancel()
-	return tell(ctx, r.conn, r.ref)
 }

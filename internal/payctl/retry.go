@@ -2,12 +2,11 @@ package payctl
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
-	"payonce/pkg/events"
+	"payonce/pkg/config"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -32,7 +31,7 @@ Check the provider's console first: the order must not be there.`,
 		if err != nil {
 			return err
 		}
-		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, conn *admin.Conn, who operator.Person) (timeline, error) {
+		return env.aboutPayment(c, ref, h, *asJSON, func(ctx context.Context, _ config.Config, conn *admin.Conn, who operator.Person) (timeline, error) {
 			return env.retry(ctx, conn, h, ref, who)
 		})
 	}
@@ -49,30 +48,13 @@ func (e Env) retry(ctx context.Context, conn *admin.Conn, h actionFlags, ref pay
 		ref, open(shown), shown.Requests(), who.Name, who.Why))
 	if *h.dryRun {
 		_, _ = fmt.Fprintln(e.Stderr, question+"\nNothing was done: this is a dry run.")
-		return tell(ctx, conn, ref)
+		return e.tell(ctx, conn, ref)
 	}
 	if err := e.confirm(h, question, ref.Order); err != nil {
 		return timeline{}, err
 	}
-	service := operator.Service{Log: conn, Queue: conn, Now: e.Now}
-	record := events.AuditRecord{Action: events.ActionRetry, Provider: ref.Provider, By: who.Name, Reason: who.Why}
-	var refused error
-	_, err = e.carryOut(ctx, conn, record, []events.AuditItem{{Order: ref.Order, Upstream: shown.Upstream, Before: shown.Status}}, "payments", func(ctx context.Context, item *events.AuditItem) error {
-		next, err := service.Retry(ctx, shown, seq, who)
-		item.After, item.Result = next.Status, operator.Approved
-		if errors.Is(err, operator.ErrNotNow) || errors.Is(err, events.ErrStale) {
-			item.Result, refused = "not done: "+err.Error(), err
-			return nil
-		}
-		return err
-	})
-	switch {
-	case err != nil:
-		return timeline{}, err
-	case errors.Is(refused, events.ErrStale):
-		return timeline{}, errors.New("the payment has changed meanwhile; nothing was written: check it and run the command again")
-	case refused != nil:
-		return timeline{}, refused
+	if err := e.actions(conn).Retry(ctx, shown, seq, who); err != nil {
+		return timeline{}, ifMoved(err)
 	}
-	return tell(ctx, conn, ref)
+	return e.tell(ctx, conn, ref)
 }

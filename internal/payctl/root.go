@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"payonce/internal/app"
 	"payonce/pkg/clock"
 	"payonce/pkg/connectors"
 )
@@ -93,25 +94,45 @@ func rootCommand(env Env) *cobra.Command {
 
 Exit code: 0 success, 1 failure, 2 wrong command line or configuration.`
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.CompletionOptions.DisableDefaultCmd = true
+	root.Version = app.ThisBuild().String()
+	root.SetVersionTemplate("payctl {{.Version}}\n")
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
 	root.AddCommand(statusCommand(env), signCommand(env), verifyCommand(env), paymentCommand(env), paymentsCommand(env), archiveCommand(env), banksCommand(env), payoutsCommand(env),
-		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), auditCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env))
+		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), webhooksCommand(env), auditCommand(env), approvalsCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env), versionCommand(env))
 	return root
 }
 
 // group returns a command that only holds others.
 func group(use, short, example string) *cobra.Command {
 	return &cobra.Command{
-		Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs,
+		Use: use, Short: short, Example: example, Args: cobra.ArbitraryArgs, SuggestionsMinimumDistance: 2,
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 0:
-				return usagef("%s has no command %q; see %[1]s --help", c.CommandPath(), args[0])
+				return usagef("%s has no command %q%s; see %[1]s --help", c.CommandPath(), args[0], meant(c, args[0]))
 			case c.HasParent():
 				return usagef("%s needs a command: %s; see %[1]s --help", c.CommandPath(), strings.Join(names(c), ", "))
 			}
 			return c.Help()
+		},
+	}
+}
+
+// meant suggests the commands that a misspelt name is close to.
+func meant(c *cobra.Command, name string) string {
+	suggested := c.SuggestionsFor(name)
+	if len(suggested) == 0 {
+		return ""
+	}
+	return "; did you mean " + strings.Join(suggested, " or ") + "?"
+}
+
+func versionCommand(env Env) *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version, the commit and its date", Example: "  payctl version", Args: arguments(),
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(env.Stdout, "payctl", app.ThisBuild())
+			return err
 		},
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -115,7 +116,7 @@ func inLog(ctx context.Context, q queue, cmd payment.Command, same result) (resu
 // does any more: the log knows it then. A parked one the log knows too.
 func inCommands(ctx context.Context, q queue, cmd payment.Command) (result, error) {
 	m, err := q.QueuedCommand(ctx, cmd.Ref)
-	if errors.Is(err, events.ErrNotQueued) || err == nil && placeOf(m) == parked {
+	if errors.Is(err, events.ErrNotQueued) || err == nil && operator.CommandStateOf(m) == operator.CommandParked {
 		return unsent, nil
 	}
 	if err != nil {

@@ -217,7 +217,7 @@ func (e Env) judge(ctx context.Context, conn *admin.Conn, q *question, statement
 		}
 		return nil
 	}}
-	if n := c.Theirs(); n > batch {
+	if n := c.Theirs(); n > manyItems {
 		shown := newProgress(e, n, "payments of the statement")
 		defer shown.end()
 		left := n

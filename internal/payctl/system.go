@@ -22,7 +22,7 @@ import (
 
 // addConfig adds the flag that names the configuration, which is the file of the services.
 func addConfig(c *cobra.Command) *string {
-	return c.Flags().String("config", "payonce.yaml", "configuration `FILE` of the services")
+	return c.Flags().String("config", config.DefaultPath(os.LookupEnv), "configuration `FILE` of the services, also by PAYONCE_CONFIG")
 }
 
 func addJSON(c *cobra.Command) *bool {
@@ -34,7 +34,7 @@ func addJSON(c *cobra.Command) *bool {
 func load(path string) (config.Config, error) {
 	cfg, err := config.Load(path, config.OS())
 	if _, absent := os.Stat(path); err != nil && errors.Is(absent, fs.ErrNotExist) {
-		return config.Config{}, usagef("%w\nNext: name the configuration file with --config FILE", err)
+		return config.Config{}, usagef("%w\nNext: name the configuration file with --config FILE or PAYONCE_CONFIG", err)
 	}
 	if err != nil {
 		return config.Config{}, usageError{err}

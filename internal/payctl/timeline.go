@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
@@ -121,11 +122,11 @@ func submitted(p payment.Payment) string {
 // commandLine says where the command is, and whether that is as it should be.
 func (s timeline) commandLine() string {
 	switch {
-	case s.Command == inQueue && len(s.Events) == 0:
+	case s.Command == operator.CommandQueued && len(s.Events) == 0:
 		return "queued since " + moment(s.QueuedAt, s.Payment) + "; no worker has started it"
-	case s.Command == inQueue:
+	case s.Command == operator.CommandQueued:
 		return "queued or in progress since " + moment(s.QueuedAt, s.Payment)
-	case s.Command == parked:
+	case s.Command == operator.CommandParked:
 		return s.parkedLine()
 	case s.Payment.Status == payment.Parked:
 		return "WARNING: the payment is parked, but its command is neither parked nor queued"

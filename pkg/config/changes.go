@@ -59,7 +59,7 @@ func (f *Files) Now() string {
 	return fmt.Sprint(now)
 }
 
-// RequiresRestart lists what differs in next and cannot be taken while a service runs: everything but API
+// RequiresRestart lists what differs in next and cannot be taken while a service runs: everything but approvals, API
 // keys, the certificates of the ingress and the settings of providers. Both configurations went through
 // [Config.Connectors].
 func (c *Config) RequiresRestart(next *Config) []string {

@@ -24,6 +24,7 @@ type Config struct {
 	Providers map[string]Provider `yaml:"providers"`
 	// OrderPrefixes reserves order numbers by upstream: see [payment.OrderPrefixes].
 	OrderPrefixes payment.OrderPrefixes `yaml:"order_prefixes"`
+	Approvals     Approvals             `yaml:"approvals"`
 	Log           Log                   `yaml:"log"`
 	// ReloadEvery is how often a service looks whether this file, or one that it names, has changed; 0
 	// never. Keys, secrets and certificates are then taken without a restart.
@@ -305,6 +306,7 @@ func Defaults() Config {
 			LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute, ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
 			ResumeSpread: 10 * time.Minute, UnknownOrderFor: day, UnknownProviderFor: time.Minute, ShutdownTimeout: 30 * time.Second,
 		},
+		Approvals:   Approvals{Expires: day},
 		Archive:     defaultArchive(),
 		Console:     defaultConsole(),
 		Log:         Log{Level: "info", Format: "json"},

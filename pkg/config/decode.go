@@ -26,6 +26,7 @@ var (
 	settingsType = reflect.TypeFor[*Settings]()
 	prefixType   = reflect.TypeFor[netip.Prefix]()
 	marginsType  = reflect.TypeFor[Margins]()
+	amountType   = reflect.TypeFor[Amount]()
 )
 
 // value fills v from n. A problem leaves v as it was.
@@ -211,6 +212,8 @@ func set(v reflect.Value, text string, number bool) string {
 			return ""
 		case v.Type() == prefixType:
 			return "must be a network like 203.0.113.0/24"
+		case v.Type() == amountType:
+			return "must be an amount like 1000000 KRW"
 		}
 		return "cannot be read as " + v.Type().String()
 	}

@@ -32,6 +32,15 @@ func OS() Source {
 	}}
 }
 
+// DefaultPath returns the configuration file of a program that is not told one: what PAYONCE_CONFIG names, else payonce.yaml in
+// the working directory. Env is as in [Source].
+func DefaultPath(env func(name string) (string, bool)) string {
+	if path, _ := env("PAYONCE_CONFIG"); path != "" {
+		return path
+	}
+	return "payonce.yaml"
+}
+
 // Role is a binary that uses a configuration and needs certain parts of it.
 type Role string
 

@@ -150,7 +150,7 @@ func TestAllProblemsAtOnce(t *testing.T) {
 
 func TestProblemsOfReading(t *testing.T) {
 	for name, test := range map[string]struct{ yaml, want string }{
-		"unknown section":     {least + "nat: {}\n", "2: nat: is not a known key; known are allow_insecure, archive, console, environment, ingress, log, nats, order_prefixes, providers, redis, reload_every, worker"},
+		"unknown section":     {least + "nat: {}\n", "2: nat: is not a known key; known are allow_insecure, approvals, archive, console, environment, ingress, log, nats, order_prefixes, providers, redis, reload_every, worker"},
 		"strange key":         {least + "\"a b\\n\": 1\n", `2: "a b\n": is not a known key`},
 		"doubled key":         {least + "log:\n  level: info\n  level: warn\n", "4: log.level: occurs twice, first in line 3"},
 		"doubled section":     {least + "log: {}\nlog: {}\n", "3: log: occurs twice, first in line 2"},

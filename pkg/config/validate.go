@@ -59,6 +59,7 @@ func (c *Config) validate(p *problems, roles []Role) {
 	c.Ingress.validate(p, slices.Contains(roles, RoleIngress))
 	c.validateAPIKeys(p)
 	c.validateOrderPrefixes(p)
+	c.Approvals.validate(p)
 	c.Worker.validate(p)
 	c.Archive.validate(p, c.NATS.PaymentsRetention, slices.Contains(roles, RoleArchive))
 	c.Console.validate(p, c.Environment, slices.Contains(roles, RoleConsole))

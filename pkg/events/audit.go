@@ -28,22 +28,39 @@ const (
 	ActionSkip    Action = "skip"    // an event of the log stepped over that cannot be read
 	ActionErase   Action = "erase"   // personal data of a payment erased
 	ActionRebuild Action = "rebuild" // the archive made again from another log than it had read
+	ActionImport  Action = "import"  // a file of payouts queued
 )
 
 // Actions lists all actions.
 func Actions() []Action {
-	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionRebuild}
+	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionImport, ActionRebuild}
 }
 
-// Stage says which of the two records of an action this is. An intent without a result was interrupted:
-// what it names may be done or not.
+// Stage says which record of an action this is. An intent without a result was interrupted: what it names may be done or
+// not. Its text is on the wire and only ever added to.
 type Stage string
 
 // The stages.
 const (
 	Intended Stage = "intended" // written before the action
 	Finished Stage = "finished" // written after it, with what came of it
+	// The stages of an action that needs a second person. Of a request, one of the last four is the end.
+	Requested Stage = "requested" // nothing is done until another person approves it
+	Approved  Stage = "approved"  // by another person; intended and finished follow
+	Refused   Stage = "refused"   // by another person
+	Expired   Stage = "expired"   // it was not approved in time
+	Overtaken Stage = "overtaken" // the payment changed before it was approved
 )
+
+// Stages lists all stages.
+func Stages() []Stage {
+	return []Stage{Intended, Finished, Requested, Approved, Refused, Expired, Overtaken}
+}
+
+// EndsRequest reports whether a record of this stage ends the request that it names: it cannot be approved any more.
+func (s Stage) EndsRequest() bool {
+	return s == Approved || s == Refused || s == Expired || s == Overtaken
+}
 
 // AuditRecord is one record of the stream AUDIT. The JSON is on the wire and only ever added to.
 type AuditRecord struct {
@@ -57,20 +74,35 @@ type AuditRecord struct {
 	At       time.Time `json:"at"`
 	// Filter is what was asked for, by the names of the command's flags.
 	Filter map[string]string `json:"filter,omitempty"`
-	// Amount is what a person says was settled.
+	// Amount is what a person says was settled, or for [ActionImport] the sum of the file's payouts.
 	Amount payment.Money `json:"amount,omitzero"`
+	// File is, for [ActionImport], the file.
+	File AuditFile `json:"file,omitzero"`
 	// Account is, for [ActionAccount], the account that is worked with from now on, and AccountBefore the one until then.
 	// Neither holds a secret.
 	Account       string `json:"account,omitempty"`
 	AccountBefore string `json:"account_before,omitempty"`
 	// Log and LogSequence are, for [ActionAccept] and [ActionRebuild], the log that is accepted or read ([LogMark]), and where it
 	// ended then.
-	Log         string      `json:"log,omitempty"`
-	LogSequence uint64      `json:"log_sequence,omitempty"`
-	Items       []AuditItem `json:"items"`
+	Log         string `json:"log,omitempty"`
+	LogSequence uint64 `json:"log_sequence,omitempty"`
+	// Request is, in what follows a request, its sequence in AUDIT, and ExpiresAt, in a request, when it can no longer be
+	// approved.
+	Request   uint64      `json:"request,omitempty"`
+	ExpiresAt time.Time   `json:"expires_at,omitzero"`
+	Items     []AuditItem `json:"items"`
 	// Previous and LogState are written by the store of the record, see [AuditLink] and [LogState].
 	Previous AuditLink `json:"previous,omitzero"`
 	LogState LogState  `json:"log_state,omitzero"`
+}
+
+// AuditFile is a file of payouts. It names no payout: each is in COMMANDS and in the log.
+type AuditFile struct {
+	Name    string `json:"name"`   // without its folder
+	SHA256  string `json:"sha256"` // of its bytes, in lower case hexadecimal
+	Payouts int    `json:"payouts"`
+	// Results are, in a result, how many payouts came to what: new, already_there, conflict or unsent.
+	Results map[string]int `json:"results,omitempty"`
 }
 
 // AuditItem is one thing that an action was done to.
@@ -78,7 +110,8 @@ type AuditItem struct {
 	Order      string         `json:"order,omitempty"`
 	Upstream   string         `json:"upstream,omitempty"`    // whose payment or message it is, where that is known
 	DeadLetter uint64         `json:"dead_letter,omitempty"` // its sequence in DEADLETTERS
-	Event      uint64         `json:"event,omitempty"`       // its sequence in PAYMENTS
+	Event      uint64         `json:"event,omitempty"`       // its sequence in PAYMENTS; in a request, the payment's last event then
+	Amount     payment.Money  `json:"amount,omitzero"`       // in a request: the payment's
 	Stream     string         `json:"stream,omitempty"`      // a stream or consumer, and how it differs from its definition
 	Before     payment.Status `json:"before,omitempty"`      // the payment's status when the action was decided
 	After      payment.Status `json:"after,omitempty"`       // the payment's status afterwards
@@ -133,4 +166,23 @@ func DecodeAudit(data []byte) (AuditRecord, error) {
 		return AuditRecord{}, fmt.Errorf("decode audit: %w", err)
 	}
 	return r, nil
+}
+
+// AuditEntry is a record as it stands in AUDIT.
+type AuditEntry struct {
+	Sequence uint64
+	StoredAt time.Time
+	Subject  string
+	Account  string // of who wrote it, by the server; empty on a server without accounts for persons
+	Record   AuditRecord
+	// Problem says why the record cannot be read, or is not to be believed. Record is empty then.
+	Problem string
+}
+
+// Author is the person who wrote the record: as the server says it where it does, or else as the record says.
+func (e AuditEntry) Author() string {
+	if person := AccountPerson(e.Account); person != "" {
+		return person
+	}
+	return e.Record.By
 }

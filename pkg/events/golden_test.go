@@ -220,7 +220,7 @@ func exampleClarification() events.Clarification {
 func exampleAudits() map[string]events.AuditRecord {
 	const action = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Action{events.ActionRelease, events.ActionSettle, events.ActionReplay, events.ActionApply, events.ActionAccount, events.ActionAccept, events.ActionSkip, events.ActionErase, events.ActionRebuild} {
+	for _, d := range []events.Action{events.ActionRelease, events.ActionSettle, events.ActionReplay, events.ActionApply, events.ActionAccount, events.ActionAccept, events.ActionSkip, events.ActionErase, events.ActionImport, events.ActionRebuild} {
 		r := events.AuditRecord{
 			ID: action, Stage: events.Intended, Action: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
@@ -240,6 +240,14 @@ func exampleAudits() map[string]events.AuditRecord {
 			list["release.finished"] = result
 		case events.ActionSettle:
 			r.Amount, r.Items[0].Before, r.Items[0].Upstream = payment.KRW(10000), payment.InDoubt, "shop"
+			request := r
+			request.Stage, request.ExpiresAt = events.Requested, begin.Add(24*time.Hour)
+			request.Items = []events.AuditItem{{Order: ref.Order, Event: 4711, Amount: payment.KRW(10000), Before: payment.InDoubt, Upstream: "shop"}}
+			list["settle.requested"] = request
+			approval := request
+			approval.ID, approval.Stage, approval.By, approval.Reason = "01939c3e-5a00-7000-8000-000000000002", events.Approved, "lee", "seen at the provider"
+			approval.At, approval.ExpiresAt, approval.Request = begin.Add(time.Minute), time.Time{}, 17
+			list["settle.approved"] = approval
 		case events.ActionReplay:
 			r.Items = []events.AuditItem{{Order: ref.Order, DeadLetter: 17}}
 		case events.ActionApply:
@@ -250,6 +258,9 @@ func exampleAudits() map[string]events.AuditRecord {
 			r.Items = []events.AuditItem{{Stream: events.StreamPayments, Result: "accepted"}}
 		case events.ActionSkip:
 			r.Stage, r.Items = events.Finished, []events.AuditItem{{Order: ref.Order, Event: 4711, Before: payment.Parked, After: payment.InDoubt, Result: "stepped over"}}
+		case events.ActionImport:
+			r.Order, r.Stage, r.Amount, r.Items = "", events.Finished, payment.KRW(20000), []events.AuditItem{}
+			r.File = events.AuditFile{Name: "november.csv", SHA256: events.AuditHash("", nil), Payouts: 2, Results: map[string]int{"new": 2}}
 		case events.ActionErase:
 			r.Stage, r.Reason = events.Finished, "request of the customer, ticket 4711"
 			r.Items = []events.AuditItem{{Order: ref.Order, Before: payment.Settled, After: payment.Settled, Stream: "ACTIONS 1, WEBHOOKS 2", Result: "erased"}}

@@ -66,4 +66,8 @@ var (
 	ErrNotParked = errors.New("no command of this order is parked")
 	// ErrNoDeadLetter: there is no dead letter with this sequence, or not any more.
 	ErrNoDeadLetter = errors.New("no such dead letter")
+	// ErrNoPlace: a dead letter does not name a place to send it to.
+	ErrNoPlace = errors.New("not a subject to publish to")
+	// ErrTruncated: only a part of a message was kept, because it was too big to be worked.
+	ErrTruncated = errors.New("only a part of the message was stored")
 )

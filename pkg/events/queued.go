@@ -2,6 +2,7 @@ package events
 
 import (
 	"strings"
+	"time"
 
 	"payonce/pkg/payment"
 )
@@ -39,4 +40,11 @@ func QueuedRef(subject string) (payment.Ref, bool) {
 	}
 	ref := payment.Ref{Provider: tokens[1], Order: tokens[2]}
 	return ref, ref.Validate() == nil
+}
+
+// Parked is a command that the broker holds until a time.
+type Parked struct {
+	// Message as it will be delivered; Deliveries is not known and 0.
+	Message
+	Due time.Time // zero when it cannot be read
 }

@@ -81,6 +81,9 @@ func PaymentSubject(s payment.Status, ref payment.Ref) string {
 // PaymentFilter matches all events of one payment: "payment.*.teemopay-kr.D-1".
 func PaymentFilter(ref payment.Ref) string { return join("payment", "*", ref.Provider, ref.Order) }
 
+// StatusFilter matches the events of all payments with a status.
+func StatusFilter(status payment.Status) string { return join("payment", string(status), "*", "*") }
+
 // CommandFilter matches the queued commands of one payment, whatever the operation, and its queued
 // clarification: ask [IsClarification] what was found.
 func CommandFilter(ref payment.Ref) string { return join("*", "requested", ref.Provider, ref.Order) }

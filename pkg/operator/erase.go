@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -52,4 +55,47 @@ func (d Service) Erase(ctx context.Context, store PersonalStore, ref payment.Ref
 		erased = append(erased, m)
 	}
 	return p, erased, left, err
+}
+
+// Erase is [Service.Erase] of each payment. also, if set, then erases what is kept elsewhere, and adds to the item what that was.
+func (a Actions) Erase(ctx context.Context, store PersonalStore, b Batch, also func(context.Context, *events.AuditItem) error) (map[string]int, error) {
+	return a.each(ctx, events.ActionErase, b, func(ctx context.Context, item *events.AuditItem) error {
+		p, erased, kept, err := a.Service.Erase(ctx, store, payment.Ref{Provider: b.Provider, Order: item.Order})
+		item.After, item.Stream, item.Result = p.Status, ByStream(erased), Erased
+		if err == nil && also != nil {
+			err = also(ctx, item)
+		}
+		if errors.Is(err, ErrNotNow) {
+			item.Result, err = LeftAlone(err), nil
+		}
+		if err == nil && len(kept) > 0 {
+			item.Result = "partly erased, run the command again later: " + whyKept(kept)
+		}
+		return err
+	})
+}
+
+// ByStream counts messages, for people: "ACTIONS 1, WEBHOOKS 2", and those that are still needed apart.
+func ByStream(found []events.Personal) string {
+	counts := map[string]int{}
+	for _, m := range found {
+		name := m.Stream
+		if m.Needed != "" {
+			name += " (still needed)"
+		}
+		counts[name]++
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%s %d", name, counts[name]))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func whyKept(kept []events.Personal) string {
+	reasons := map[string]bool{}
+	for _, m := range kept {
+		reasons[m.Needed] = true
+	}
+	return strings.Join(slices.Sorted(maps.Keys(reasons)), "; ")
 }

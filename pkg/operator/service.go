@@ -132,9 +132,19 @@ func (d Service) resumeAt(ctx context.Context, p payment.Payment, seq uint64, wh
 // Cancel gives a payment up of which nothing was sent: one that is parked, or whose command waits. Any
 // other is refused with [ErrNotNow]. What waits in the queue finds the outcome and does nothing.
 func (d Service) Cancel(ctx context.Context, ref payment.Ref, who Person) (Outcome, error) {
+	return d.cancel(ctx, ref, who, func(payment.Payment, uint64) error { return nil })
+}
+
+// cancel is Cancel, if the payment is as expected.
+func (d Service) cancel(ctx context.Context, ref payment.Ref, who Person, expected func(p payment.Payment, seq uint64) error) (Outcome, error) {
 	for range rounds {
 		p, seq, err := d.unsent(ctx, ref)
 		o := Outcome{Before: p.Status, After: p.Status}
+		if err == nil {
+			if err := expected(p, seq); err != nil {
+				return o, err
+			}
+		}
 		if err == nil {
 			err = d.write(ctx, p, seq, payment.Observation{
 				Kind: payment.Refuse, Source: payment.FromPerson, Reason: who.reason(payment.ReasonCancelled),

@@ -68,7 +68,7 @@ func channels() []channel {
 		events.HeaderRequestedAt: "when a command that waited was first stored",
 		events.HeaderUpstream:    "the upstream it is of; the ingress and workers write it, and what an upstream writes here is not believed",
 	}
-	replayed := map[string]string{admin.HeaderReplayOf: "of what a person sent again: its sequence in DEADLETTERS"}
+	replayed := map[string]string{events.HeaderReplayOf: "of what a person sent again: its sequence in DEADLETTERS"}
 	maps.Copy(replayed, waited)
 	maps.Copy(replayed, guarded)
 	scheduled := map[string]string{"Nats-Schedule": "when the broker delivers it: @at and RFC 3339", "Nats-Schedule-Target": "the subject under which the broker delivers it"}
@@ -136,7 +136,7 @@ func deadHeaders(more ...map[string]string) map[string]string {
 		events.HeaderDeadReason: "why, a word", events.HeaderDeadDetail: "why, for people", events.HeaderDeadSubject: "the message's subject",
 		events.HeaderDeadStream: "the message's stream", events.HeaderDeadSequence: "the message's sequence there",
 		events.HeaderDeadDeliveries: "how often it was delivered", events.HeaderDeadAt: "when it was given up, RFC 3339",
-		admin.HeaderReplayOf:       "of what a person sent again before: its sequence in DEADLETTERS then",
+		events.HeaderReplayOf:      "of what a person sent again before: its sequence in DEADLETTERS then",
 		events.HeaderDeadTruncated: "the size of the whole message, where it was too big to be worked and only a part was kept",
 		"ce-dataschema":            "the message's",
 	}

@@ -21,17 +21,21 @@ import (
 )
 
 // languages of fenced blocks. What is typed into a shell is under sh, where every line is checked.
-var languages = []string{"sh", "text", "yaml", "json", "go", "csv", "promql", "mermaid"}
+var languages = []string{"sh", "text", "yaml", "json", "go", "js", "csv", "promql", "mermaid"}
 
 // unchecked are the commands that no checker here knows, with the reason why that is so.
 var unchecked = map[string]string{
 	"kind load docker-image payonce-test:local": "a local cluster's own tool",
-	"set -a":                 "of the shell",
-	"date -d yesterday +%F":  "of the shell",
-	"set +a":                 "of the shell",
-	". nats/server/nats.env": "typed by TestNATSPageIsTyped",
-	"nats-server --config nats/server/node.conf -t":                                                          "typed by TestNATSPageIsTyped",
-	"sh deploy/docker/secrets.sh secrets":                                                                    "run by test/deploytest",
+	"set -a":                "of the shell",
+	"date -d yesterday +%F": "of the shell",
+	"set +a":                "of the shell",
+	"export PAYONCE_CONFIG=/etc/payonce/payonce.yaml": "of the shell",
+	"sha256sum --check --ignore-missing SHA256SUMS":   "the last step of make release",
+	"tar -xzf payonce-*-linux-amd64.tar.gz":           "what make release makes",
+	"sudo install payonce-*-linux-amd64/worker payonce-*-linux-amd64/ingress payonce-*-linux-amd64/archive payonce-*-linux-amd64/console payonce-*-linux-amd64/payctl /usr/local/bin/": "what make release makes",
+	". nats/server/nats.env":                        "typed by TestNATSPageIsTyped",
+	"nats-server --config nats/server/node.conf -t": "typed by TestNATSPageIsTyped",
+	"sh deploy/docker/secrets.sh secrets":           "run by test/deploytest",
 	"sudo chown -R 65532:65532 secrets/nats secrets/redis secrets/ingress secrets/grafana secrets/providers": "of the shell",
 }
 
@@ -260,6 +264,9 @@ func checkNode(args []string) error {
 }
 
 func checkNPM(args []string) error {
+	if slices.Equal(args, []string{"run", "build"}) {
+		return exists("clients/typescript/package.json")
+	}
 	if !slices.Equal(args, []string{"ci"}) {
 		return errors.New("npm ci is expected")
 	}

@@ -54,9 +54,9 @@ func ParkBefore(t *testing.T, c *admin.Conn, refs []payment.Ref, until func(paym
 }
 
 // OnlyDeadLetter waits for the one dead letter that there is.
-func OnlyDeadLetter(t *testing.T, c *admin.Conn) admin.DeadLetter {
+func OnlyDeadLetter(t *testing.T, c *admin.Conn) events.DeadLetter {
 	t.Helper()
-	var deadLetters []admin.DeadLetter
+	var deadLetters []events.DeadLetter
 	Eventually(t, "there is one dead letter", func() bool {
 		var err error
 		deadLetters, err = c.DeadLetters(Context(t), 0, 10)

@@ -135,3 +135,21 @@ func (c *Conn) readSent(ctx context.Context, provider string, from, to time.Time
 		return true, each(p)
 	})
 }
+
+// DecidedByHand gives each payment that a person settled, failed or cancelled from a time on to each, oldest first, and maybe
+// more than once. What cannot be read is left out. It ends at the first error of each and returns it.
+func (c *Conn) DecidedByHand(ctx context.Context, from time.Time, each func(payment.Ref) error) error {
+	for _, status := range []payment.Status{payment.Settled, payment.Failed} {
+		err := c.readLog(ctx, logRead{From: &from, Subject: events.StatusFilter(status)}, func(e logEvent) (more bool, err error) {
+			p, err := events.ReadPayment(e.subject, e.sequence, e.data)
+			if err != nil || p.Reason == nil || p.Reason.Code != payment.ReasonResolvedByPerson && p.Reason.Code != payment.ReasonCancelled {
+				return true, nil
+			}
+			return true, each(p.Ref)
+		})
+		if err != nil {
+			return fmt.Errorf("decisions of people: %w", err)
+		}
+	}
+	return nil
+}

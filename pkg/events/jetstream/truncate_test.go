@@ -15,7 +15,6 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/test/natstest"
 )
 
@@ -72,7 +71,7 @@ func TestDeadLettersAreTruncated(t *testing.T) {
 			default:
 				go func() { _ = c.ConsumeCommands(ctx, "acme", 1, give) }()
 			}
-			var deadLetters []admin.DeadLetter
+			var deadLetters []events.DeadLetter
 			eventually(t, "a dead letter", func() bool {
 				all, err := c.DeadLetters(testContext(t), 0, 100)
 				deadLetters = all
@@ -91,7 +90,7 @@ func TestDeadLettersAreTruncated(t *testing.T) {
 				if size > 40<<10 || l.Truncated < m.size || l.Message.Header.Get("ce-id") != "1" || !bytes.HasPrefix(body, l.Message.Data) || len(l.Message.Data) == 0 {
 					t.Errorf("it takes %d bytes; truncated %d, %d bytes of the body, %d headers", size, l.Truncated, len(l.Message.Data), len(l.Message.Header))
 				}
-				if err := c.Replay(testContext(t), l.Sequence); !errors.Is(err, admin.ErrTruncated) {
+				if err := c.Replay(testContext(t), l.Sequence); !errors.Is(err, events.ErrTruncated) {
 					t.Errorf("a part was replayed: %v", err)
 				}
 			}

@@ -24,7 +24,7 @@ const (
 
 // LastAccount returns the last record of which account the workers of a provider work with, with its place in AUDIT. The
 // entry is zero when there is none.
-func (c *Conn) LastAccount(ctx context.Context, provider string) (AuditEntry, error) {
+func (c *Conn) LastAccount(ctx context.Context, provider string) (events.AuditEntry, error) {
 	var raw *njs.RawStreamMsg
 	err := c.broker.Ask(ctx, func(ctx context.Context) error {
 		stream, err := c.broker.Stream(ctx, events.StreamAudit)
@@ -35,22 +35,22 @@ func (c *Conn) LastAccount(ctx context.Context, provider string) (AuditEntry, er
 		return err
 	})
 	if errors.Is(err, njs.ErrMsgNotFound) {
-		return AuditEntry{}, nil
+		return events.AuditEntry{}, nil
 	}
 	if err != nil {
-		return AuditEntry{}, fmt.Errorf("last account of %s: %w", provider, err)
+		return events.AuditEntry{}, fmt.Errorf("last account of %s: %w", provider, err)
 	}
 	record, err := events.DecodeAudit(raw.Data)
 	if err != nil {
-		return AuditEntry{}, fmt.Errorf("last account of %s: %w", provider, err)
+		return events.AuditEntry{}, fmt.Errorf("last account of %s: %w", provider, err)
 	}
-	return AuditEntry{Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject, Record: record}, nil
+	return events.AuditEntry{Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject, Record: record}, nil
 }
 
 // RecordAccount keeps the record of an account, if the last one of its provider has sequence after (0: there is none).
 // Otherwise the error is [events.ErrStale].
 func (c *Conn) RecordAccount(ctx context.Context, r events.AuditRecord, after uint64) error {
-	err := c.appendAudit(ctx, r, &after)
+	_, err := c.appendAudit(ctx, r, auditAfter{account: &after})
 	if errors.Is(err, broker.ErrTaken) { // after a lost acknowledgement it can be this one
 		last, lastErr := c.LastAccount(ctx, r.Provider)
 		if lastErr == nil && last.Record.ID == r.ID && last.Record.Stage == r.Stage {

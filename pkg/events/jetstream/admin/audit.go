@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
@@ -20,15 +19,41 @@ import (
 // for copies. A nil error means that both are kept: perform the action only then. Repeated within two minutes, a record is
 // kept once.
 func (c *Conn) Audit(ctx context.Context, r events.AuditRecord) error {
-	if err := c.appendAudit(ctx, r, nil); err != nil {
+	_, err := c.RecordRequest(ctx, r)
+	return err
+}
+
+// RecordRequest is [Conn.Audit], and returns the record's sequence in AUDIT.
+func (c *Conn) RecordRequest(ctx context.Context, r events.AuditRecord) (uint64, error) {
+	sequence, err := c.appendAudit(ctx, r, auditAfter{})
+	if err != nil {
+		return 0, fmt.Errorf("audit record: %w", err)
+	}
+	return sequence, nil
+}
+
+// RecordAfter is [Conn.Audit], if the record with this sequence is the last one. Otherwise the error is [events.ErrStale]:
+// another one was written meanwhile.
+func (c *Conn) RecordAfter(ctx context.Context, r events.AuditRecord, last uint64) error {
+	_, err := c.appendAudit(ctx, r, auditAfter{record: &last})
+	if errors.Is(err, broker.ErrTaken) {
+		err = events.ErrStale
+	}
+	if err != nil {
 		return fmt.Errorf("audit record: %w", err)
 	}
 	return nil
 }
 
-// appendAudit writes a record after the last one. With after it is written only if the last record of its own subject has
-// that sequence; the error is then broker.ErrTaken when it has not.
-func (c *Conn) appendAudit(ctx context.Context, r events.AuditRecord, after *uint64) error {
+// auditAfter says after which record another one is written; the zero value says after any.
+type auditAfter struct {
+	record  *uint64 // the last one of AUDIT
+	account *uint64 // the last one of the record's own subject, 0 for none
+}
+
+// appendAudit writes a record after the last one, and returns its sequence. The error is broker.ErrTaken when another record
+// than the one of after is the last.
+func (c *Conn) appendAudit(ctx context.Context, r events.AuditRecord, after auditAfter) (uint64, error) {
 	id := r.ID + "-" + string(r.Stage)
 	state, err := c.LogState(ctx)
 	if err == nil {
@@ -39,34 +64,37 @@ func (c *Conn) appendAudit(ctx context.Context, r events.AuditRecord, after *uin
 	for wait := broker.NewBackoff(); ; {
 		link, err := c.lastAudit(ctx)
 		if err != nil {
-			return err
+			return 0, err
+		}
+		if after.record != nil && link.Sequence != *after.record {
+			return 0, broker.ErrTaken
 		}
 		r.Previous = link
 		out, err := events.EncodeAudit(r, id)
 		if err != nil {
-			return err
+			return 0, err
 		}
 		msg := broker.NewMessage(ctx, out, id)
 		msg.Header.Set(njs.ExpectedLastSeqHeader, strconv.FormatUint(link.Sequence, 10))
-		if after != nil {
-			msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(*after, 10))
+		if after.account != nil {
+			msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.FormatUint(*after.account, 10))
 		}
 		err = c.broker.Publish(ctx, msg)
 		if errors.Is(err, broker.ErrTaken) {
 			err = c.whoIsAudited(ctx, link.Sequence, id)
 		}
-		if errors.Is(err, broker.ErrTaken) && after != nil {
-			if last, lastErr := c.LastAccount(ctx, r.Provider); lastErr != nil || last.Sequence != *after {
-				return errors.Join(broker.ErrTaken, lastErr)
+		if errors.Is(err, broker.ErrTaken) && after.account != nil {
+			if last, lastErr := c.LastAccount(ctx, r.Provider); lastErr != nil || last.Sequence != *after.account {
+				return 0, errors.Join(broker.ErrTaken, lastErr)
 			}
 		}
 		if errors.Is(err, broker.ErrTaken) && c.broker.Again(ctx, wait) {
 			continue
 		}
 		if err != nil {
-			return err
+			return 0, err
 		}
-		return c.copyAudit(ctx, out, id)
+		return link.Sequence + 1, c.copyAudit(ctx, out, id)
 	}
 }
 
@@ -123,23 +151,17 @@ func (c *Conn) copyAudit(ctx context.Context, out events.Outgoing, id string) er
 	return nil
 }
 
-// AuditEntry is a record as it is in AUDIT.
-type AuditEntry struct {
-	Sequence uint64
-	StoredAt time.Time
-	Subject  string
-	// Account is whose the record is, as the server wrote it; empty where it wrote none.
-	Account string
-	Record  events.AuditRecord // empty when Problem says why it cannot be read
-	Problem string
-	hash    string
-	id      string
+// auditEntry is a record with what a chain is checked by.
+type auditEntry struct {
+	events.AuditEntry
+	hash string
+	id   string
 }
 
-func auditEntry(raw *njs.RawStreamMsg) AuditEntry {
-	entry := AuditEntry{
-		Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject, Account: events.AuditAccount(raw.Subject),
-		hash: events.AuditHash(raw.Subject, raw.Data), id: raw.Header.Get(broker.HeaderMessageID),
+func entryOf(raw *njs.RawStreamMsg) auditEntry {
+	entry := auditEntry{
+		AuditEntry: events.AuditEntry{Sequence: raw.Sequence, StoredAt: raw.Time, Subject: raw.Subject, Account: events.AuditAccount(raw.Subject)},
+		hash:       events.AuditHash(raw.Subject, raw.Data), id: raw.Header.Get(broker.HeaderMessageID),
 	}
 	var err error
 	if entry.Record, err = events.DecodeAudit(raw.Data); err != nil {
@@ -154,12 +176,12 @@ func auditEntry(raw *njs.RawStreamMsg) AuditEntry {
 
 // Audits returns at most max audit records after a sequence, oldest first; 0 begins at the first. Fewer
 // than max means that there are no more.
-func (c *Conn) Audits(ctx context.Context, after uint64, max int) (entries []AuditEntry, err error) {
+func (c *Conn) Audits(ctx context.Context, after uint64, max int) (entries []events.AuditEntry, err error) {
 	for raw, err := range c.broker.Messages(ctx, events.StreamAudit, ">", after) {
 		if err != nil {
 			return nil, fmt.Errorf("audit records: %w", err)
 		}
-		if entries = append(entries, auditEntry(raw)); len(entries) >= max {
+		if entries = append(entries, entryOf(raw).AuditEntry); len(entries) >= max {
 			break
 		}
 	}
@@ -168,7 +190,7 @@ func (c *Conn) Audits(ctx context.Context, after uint64, max int) (entries []Aud
 
 // LatestAudits returns at most max audit records before a sequence, newest first; 0 begins at the last. Fewer than max means that
 // there are no more, because AUDIT loses none but its oldest.
-func (c *Conn) LatestAudits(ctx context.Context, before uint64, max int) ([]AuditEntry, error) {
+func (c *Conn) LatestAudits(ctx context.Context, before uint64, max int) ([]events.AuditEntry, error) {
 	if before == 0 {
 		last, err := c.lastAudit(ctx)
 		if err != nil {
@@ -184,7 +206,7 @@ func (c *Conn) LatestAudits(ctx context.Context, before uint64, max int) ([]Audi
 	if err != nil {
 		return nil, err
 	}
-	entries = slices.DeleteFunc(entries, func(e AuditEntry) bool { return e.Sequence >= before }) // where the oldest are gone
+	entries = slices.DeleteFunc(entries, func(e events.AuditEntry) bool { return e.Sequence >= before }) // where the oldest are gone
 	slices.Reverse(entries)
 	return entries, nil
 }

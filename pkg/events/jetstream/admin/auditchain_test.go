@@ -2,6 +2,7 @@ package admin_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -92,6 +93,36 @@ func TestChangedAuditRecordIsSeen(t *testing.T) {
 		return records
 	})
 	if found := verified(t, jetstreamtest.Reconnect(t, server.URL(), testConfig())); !strings.Contains(found, `"sequence":3`) || !strings.Contains(found, "was changed") {
+		t.Errorf("found %s", found)
+	}
+}
+
+// Of many who write after the same record at once, one does; the others are told, and nothing of theirs is kept.
+func TestRecordAfterIsWrittenOnce(t *testing.T) {
+	t.Parallel()
+	c := connect(t, natstest.Start(t).URL(), testConfig())
+	last, err := c.RecordRequest(testContext(t), auditRecord("request"))
+	if err != nil || last != 1 {
+		t.Fatalf("%d, %v", last, err)
+	}
+	results := make([]error, 8)
+	var writers sync.WaitGroup
+	for i := range results {
+		writers.Go(func() { results[i] = c.RecordAfter(testContext(t), auditRecord(fmt.Sprint("id-", i)), last) })
+	}
+	writers.Wait()
+	won := 0
+	for _, err := range results {
+		if err == nil {
+			won++
+		} else if !errors.Is(err, events.ErrStale) {
+			t.Error(err)
+		}
+	}
+	if entries, err := c.Audits(testContext(t), 0, 10); won != 1 || err != nil || len(entries) != 2 {
+		t.Errorf("%d won, %d records, %v", won, len(entries), err)
+	}
+	if found := verified(t, c); found != "[]" {
 		t.Errorf("found %s", found)
 	}
 }

@@ -31,8 +31,8 @@ type AuditCheck struct {
 func (c *Conn) VerifyAudit(ctx context.Context) (AuditCheck, error) {
 	check := AuditCheck{Copies: -1, Findings: []AuditFinding{}}
 	chain := auditChain{check: &check}
-	kept := map[string]AuditEntry{}
-	if err := c.eachAudit(ctx, func(e AuditEntry) {
+	kept := map[string]auditEntry{}
+	if err := c.eachAudit(ctx, func(e auditEntry) {
 		chain.next(e)
 		key := e.id
 		if key == "" { // it can have no copy
@@ -55,12 +55,12 @@ func (c *Conn) VerifyAudit(ctx context.Context) (AuditCheck, error) {
 	return check, nil
 }
 
-func (c *Conn) eachAudit(ctx context.Context, each func(AuditEntry)) error {
+func (c *Conn) eachAudit(ctx context.Context, each func(auditEntry)) error {
 	for raw, err := range c.broker.Messages(ctx, events.StreamAudit, ">", 0) {
 		if err != nil {
 			return fmt.Errorf("audit records: %w", err)
 		}
-		each(auditEntry(raw))
+		each(entryOf(raw))
 	}
 	return nil
 }
@@ -68,7 +68,7 @@ func (c *Conn) eachAudit(ctx context.Context, each func(AuditEntry)) error {
 // auditChain checks each record against the one before it.
 type auditChain struct {
 	check *AuditCheck
-	last  AuditEntry
+	last  auditEntry
 	began bool // a record with a link was seen: all later ones must have one
 }
 
@@ -76,7 +76,7 @@ func (a *auditChain) found(sequence uint64, format string, args ...any) {
 	a.check.Findings = append(a.check.Findings, AuditFinding{sequence, fmt.Sprintf(format, args...)})
 }
 
-func (a *auditChain) next(e AuditEntry) {
+func (a *auditChain) next(e auditEntry) {
 	defer func() { a.last = e }()
 	if e.Problem != "" {
 		a.found(e.Sequence, "%s", e.Problem)
@@ -108,7 +108,7 @@ func (a *auditChain) next(e AuditEntry) {
 }
 
 // compareCopy compares the copies with the records.
-func (c *Conn) compareCopy(ctx context.Context, kept map[string]AuditEntry, check *AuditCheck) error {
+func (c *Conn) compareCopy(ctx context.Context, kept map[string]auditEntry, check *AuditCheck) error {
 	js, err := njs.NewWithAPIPrefix(c.broker.NATS, copyPrefix)
 	if err != nil {
 		return err

@@ -16,24 +16,9 @@ import (
 	"payonce/pkg/payment"
 )
 
-// DeadLetter is a message that was given up.
-type DeadLetter struct {
-	Sequence uint64            // of the dead letter, in DEADLETTERS
-	StoredAt time.Time         // when the broker took it
-	At       time.Time         // when it was given up
-	Reason   events.DeadReason // why
-	Detail   string            // for people
-	Stream   string            // where the message was
-	// Truncated is the size of the whole message where only a part was kept; 0 for one that is whole.
-	Truncated int
-	// Message as it was. Its StoredAt is not known any more and zero; Header has the Payonce-Dead- headers
-	// too and lacks those of the broker.
-	Message events.Message
-}
-
 // DeadLetters returns at most max dead letters after a sequence, oldest first; 0 begins at the first.
 // Fewer than max means that there are no more.
-func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) (deadLetters []DeadLetter, err error) {
+func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) (deadLetters []events.DeadLetter, err error) {
 	for raw, err := range c.broker.Messages(ctx, events.StreamDeadLetters, "deadletter.>", after) {
 		if err != nil {
 			return nil, fmt.Errorf("dead letters: %w", err)
@@ -47,23 +32,23 @@ func (c *Conn) DeadLetters(ctx context.Context, after uint64, max int) (deadLett
 
 // DeadLettersOf returns the dead letters about one order, oldest first, also those whose command names the order in its
 // body only.
-func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) (deadLetters []DeadLetter, err error) {
+func (c *Conn) DeadLettersOf(ctx context.Context, ref payment.Ref) (deadLetters []events.DeadLetter, err error) {
 	for _, filter := range []string{events.DeadLetterFilter(ref.Provider), events.DeadLetterFilter(events.NoProvider)} {
 		for raw, err := range c.broker.Messages(ctx, events.StreamDeadLetters, filter, 0) {
 			if err != nil {
 				return nil, fmt.Errorf("dead letters of %s: %w", ref, err)
 			}
-			if deadLetter := deadLetterOf(raw); deadLetter.about(ref) {
+			if deadLetter := deadLetterOf(raw); about(deadLetter, ref) {
 				deadLetters = append(deadLetters, deadLetter)
 			}
 		}
 	}
-	slices.SortFunc(deadLetters, func(a, b DeadLetter) int { return cmp.Compare(a.Sequence, b.Sequence) })
+	slices.SortFunc(deadLetters, func(a, b events.DeadLetter) int { return cmp.Compare(a.Sequence, b.Sequence) })
 	return deadLetters, nil
 }
 
 // about reports whether a dead letter names an order.
-func (l DeadLetter) about(ref payment.Ref) bool {
+func about(l events.DeadLetter, ref payment.Ref) bool {
 	if named, ok := events.SubjectRef(l.Message.Subject); ok && named == ref {
 		return true
 	}
@@ -76,9 +61,9 @@ func (l DeadLetter) about(ref payment.Ref) bool {
 
 // deadLetterOf reads a dead letter. A header that cannot be read leaves its field empty: an
 // operator who looks at dead letters wants to see the broken ones too.
-func deadLetterOf(raw *njs.RawStreamMsg) DeadLetter {
+func deadLetterOf(raw *njs.RawStreamMsg) events.DeadLetter {
 	header := events.Header(broker.CopyHeader(raw.Header))
-	deadLetter := DeadLetter{
+	deadLetter := events.DeadLetter{
 		Sequence: raw.Sequence, StoredAt: raw.Time, Reason: events.DeadReason(header.Get(events.HeaderDeadReason)),
 		Detail: header.Get(events.HeaderDeadDetail), Stream: header.Get(events.HeaderDeadStream), Truncated: broker.TruncatedSize(header),
 		Message: events.Message{Subject: header.Get(events.HeaderDeadSubject), Header: header, Data: raw.Data},

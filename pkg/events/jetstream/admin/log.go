@@ -58,7 +58,7 @@ func (c *Conn) CheckLog(ctx context.Context) ([]string, error) {
 	}
 	var problems []string
 	var accepted uint64 // so many events were missing between others when a person accepted the log
-	err = c.eachAudit(ctx, func(e AuditEntry) {
+	err = c.eachAudit(ctx, func(e auditEntry) {
 		if e.Record.Action == events.ActionAccept && e.Record.Stage == events.Finished { // a person knows what was lost before
 			problems, accepted = nil, deleted(e.Record.LogState)
 		}

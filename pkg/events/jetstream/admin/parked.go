@@ -18,13 +18,6 @@ import (
 // maxParkedPages bounds one listing; the server cuts its pages at 100,000 subjects.
 const maxParkedPages = 50
 
-// Parked is a command that the broker holds until a time.
-type Parked struct {
-	// Message as it will be delivered; Deliveries is not known and 0.
-	events.Message
-	Due time.Time // zero when it cannot be read
-}
-
 // ParkedOrders returns the orders whose commands the broker holds, sorted; of one provider, or of all
 // where provider is empty. It reads names in the server's pages and no message, so 100,000 cost some
 // megabytes and a second. What is parked or released meanwhile may be in it or not.
@@ -63,12 +56,12 @@ func (c *Conn) ParkedOrders(ctx context.Context, provider string) ([]payment.Ref
 }
 
 // ParkedCommand returns the parked command of an order, or [events.ErrNotParked].
-func (c *Conn) ParkedCommand(ctx context.Context, ref payment.Ref) (Parked, error) {
+func (c *Conn) ParkedCommand(ctx context.Context, ref payment.Ref) (events.Parked, error) {
 	m, err := c.lastParked(ctx, ref)
 	if err != nil {
-		return Parked{}, fmt.Errorf("parked command of %s: %w", ref, err)
+		return events.Parked{}, fmt.Errorf("parked command of %s: %w", ref, err)
 	}
-	p := Parked{Message: m}
+	p := events.Parked{Message: m}
 	p.Subject = m.Header.Get(njs.ScheduleTargetHeader)
 	p.Header = events.Header(broker.CopyHeader(m.Header))
 	p.Due = broker.ScheduledFor(m)

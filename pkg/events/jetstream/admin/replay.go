@@ -13,29 +13,20 @@ import (
 	"payonce/pkg/events/jetstream/internal/broker"
 )
 
-// HeaderReplayOf, on a message that a person sent again, is the sequence of its dead letter.
-const HeaderReplayOf = "Payonce-Replay-Of"
-
-// ErrNoPlace says that a dead letter does not name a place to send it to.
-var ErrNoPlace = errors.New("not a subject to publish to")
-
-// ErrTruncated says that only a part of a message was kept, because it was too big to be worked.
-var ErrTruncated = errors.New("only a part of the message was stored")
-
 const deadPrefix = "Payonce-Dead-"
 
 // DeadLetter returns one dead letter, or [events.ErrNoDeadLetter].
-func (c *Conn) DeadLetter(ctx context.Context, sequence uint64) (DeadLetter, error) {
+func (c *Conn) DeadLetter(ctx context.Context, sequence uint64) (events.DeadLetter, error) {
 	stream, err := c.broker.Stream(ctx, events.StreamDeadLetters)
 	if err != nil {
-		return DeadLetter{}, fmt.Errorf("dead letter %d: %w", sequence, err)
+		return events.DeadLetter{}, fmt.Errorf("dead letter %d: %w", sequence, err)
 	}
 	raw, err := stream.GetMsg(ctx, sequence)
 	if errors.Is(err, njs.ErrMsgNotFound) {
 		err = events.ErrNoDeadLetter
 	}
 	if err != nil {
-		return DeadLetter{}, fmt.Errorf("dead letter %d: %w", sequence, err)
+		return events.DeadLetter{}, fmt.Errorf("dead letter %d: %w", sequence, err)
 	}
 	return deadLetterOf(raw), nil
 }
@@ -61,7 +52,7 @@ func (c *Conn) Replay(ctx context.Context, sequence uint64) error {
 }
 
 // sendAgain publishes the message of a dead letter.
-func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
+func (c *Conn) sendAgain(ctx context.Context, l events.DeadLetter) error {
 	m := l.Message
 	out := events.Outgoing{Subject: m.Subject, Header: events.Header{}, Data: m.Data}
 	for name, values := range m.Header {
@@ -69,7 +60,7 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 			out.Header[name] = values
 		}
 	}
-	out.Header.Set(HeaderReplayOf, fmt.Sprint(l.Sequence))
+	out.Header.Set(events.HeaderReplayOf, fmt.Sprint(l.Sequence))
 	id := fmt.Sprintf("replay-%d-%d", l.Sequence, l.StoredAt.UnixNano())
 	_, named := events.SubjectRef(m.Subject)
 	_, command := events.SubjectOperation(m.Subject)
@@ -79,7 +70,7 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 	}
 	switch {
 	case l.Truncated > 0:
-		return ErrTruncated
+		return events.ErrTruncated
 	case l.Stream == events.StreamCommands && events.IsClarification(m.Subject) && named:
 		return c.PublishClarification(ctx, out, id)
 	case l.Stream == events.StreamCommands && command && named:
@@ -89,7 +80,7 @@ func (c *Conn) sendAgain(ctx context.Context, l DeadLetter) error {
 	case l.Stream == events.StreamWebhooks && named && strings.HasPrefix(m.Subject, events.WebhookType+"."):
 		return c.PublishWebhook(ctx, out, id)
 	}
-	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, ErrNoPlace)
+	return fmt.Errorf("%q of stream %q: %w", m.Subject, l.Stream, events.ErrNoPlace)
 }
 
 // DropDeadLetter deletes a dead letter. One that is gone already is no error.

@@ -97,7 +97,7 @@ func (c *Conn) stored(ctx context.Context, d broker.Stored) (uint64, error) {
 func TestAReplayedCommandIsAsOldAsItsDeadLetter(t *testing.T) {
 	ctx, c := begin(t)
 	ref, stored := payment.Ref{Provider: "acme", Order: "D-1"}, time.Date(2026, 8, 1, 8, 0, 0, 0, time.UTC)
-	deadLetter := DeadLetter{Sequence: 1, StoredAt: stored, Stream: events.StreamCommands, Message: events.Message{
+	deadLetter := events.DeadLetter{Sequence: 1, StoredAt: stored, Stream: events.StreamCommands, Message: events.Message{
 		Subject: events.CommandSubject(payment.Deposit, ref), Header: events.Header(nats.Header{}), Data: []byte("x"),
 	}}
 	if err := c.sendAgain(ctx, deadLetter); err != nil {

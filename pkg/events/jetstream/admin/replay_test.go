@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/queue"
 	"payonce/test/jetstreamtest"
 )
@@ -48,7 +47,7 @@ func TestReplayOfACommand(t *testing.T) {
 	again := receive(t, arrivals, "the replayed command")
 	verdict <- queue.Acknowledge()
 	if again.Subject != first.Subject || string(again.Data) != string(first.Data) || again.Header.Get("x-upstream") != "kept" ||
-		again.Header.Get(admin.HeaderReplayOf) != "1" {
+		again.Header.Get(events.HeaderReplayOf) != "1" {
 		t.Errorf("came back as %+v", again)
 	}
 	if at, err := time.Parse(time.RFC3339Nano, again.Header.Get(events.HeaderRequestedAt)); err != nil || !at.Equal(first.StoredAt) {
@@ -92,7 +91,7 @@ func TestReplayOfAWebhook(t *testing.T) {
 	if again.Subject != out.Subject || string(again.Data) != "hook" || again.Header.Get("Payonce-Http-X-Sign") != "s" || again.Header.Get(events.HeaderRequestedAt) != "" {
 		t.Errorf("came back as %+v", again)
 	}
-	if second := jetstreamtest.OnlyDeadLetter(t, c); second.Sequence == deadLetter.Sequence || second.Message.Header.Get(admin.HeaderReplayOf) != "1" {
+	if second := jetstreamtest.OnlyDeadLetter(t, c); second.Sequence == deadLetter.Sequence || second.Message.Header.Get(events.HeaderReplayOf) != "1" {
 		t.Errorf("second dead letter %+v", second)
 	}
 	cancel()
@@ -107,7 +106,7 @@ func TestReplayOfWhatHasNoPlace(t *testing.T) {
 	if _, err := js.Publish(testContext(t), "deadletter.commands.acme", []byte("junk")); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Replay(testContext(t), 1); !errors.Is(err, admin.ErrNoPlace) {
+	if err := c.Replay(testContext(t), 1); !errors.Is(err, events.ErrNoPlace) {
 		t.Errorf("junk was replayed: %v", err)
 	}
 	jetstreamtest.OnlyDeadLetter(t, c)

@@ -70,7 +70,7 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	limited := make(chan struct{})
 	consuming(t, c, 1, func(_ context.Context, m events.Message) queue.Verdict {
 		arrivals <- m
-		if m.Header.Get(admin.HeaderReplayOf) != "" {
+		if m.Header.Get(events.HeaderReplayOf) != "" {
 			return queue.Acknowledge()
 		}
 		<-limited
@@ -89,7 +89,7 @@ func TestALimitOfDeliveriesLosesNothing(t *testing.T) {
 	if err := c.Replay(testContext(t), deadLetter.Sequence); err != nil {
 		t.Fatal(err)
 	}
-	for again := receive(t, arrivals, "the replayed command"); again.Header.Get(admin.HeaderReplayOf) != "1"; {
+	for again := receive(t, arrivals, "the replayed command"); again.Header.Get(events.HeaderReplayOf) != "1"; {
 		again = receive(t, arrivals, "the replayed command")
 	}
 }
@@ -208,7 +208,7 @@ func TestATerminationByHandIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	terminateByHand(t, js, events.StreamWebhooks, "by-hand", "webhook.received.acme.D-3")
-	var deadLetters []admin.DeadLetter
+	var deadLetters []events.DeadLetter
 	eventually(t, "the webhook is kept", func() bool {
 		deadLetters, _ = c.DeadLetters(testContext(t), 0, 10)
 		return len(deadLetters) == 3
