@@ -12,6 +12,7 @@ func keepUp(ctx context.Context, s *stack, out io.Writer) {
 
   ingress   %[1]s
   sandbox   %[2]s   (GET / explains its admin API and its faults)
+  console   %[9]s   (signs in once)
   NATS      %[3]s
   logs      %[4]s
 
@@ -43,7 +44,7 @@ What the provider's records say:
 A ledger that books the outcomes, in another terminal, into ledger.jsonl:
 
   go run ./examples/ledger --nats %[3]s --create
-`, s.ingress, s.At.Sandbox, s.At.NATS[0], s.Dir, s.APIKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"))
+`, s.ingress, s.At.Sandbox, s.At.NATS[0], s.Dir, s.APIKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"), s.link())
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nStopping.")
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ const provider = testenv.TeemoPay
 type stack struct {
 	*testenv.System
 	ingress string // base URL
+	console string // host:port
 	redis   *miniredis.Miniredis
 	workers []worker
 	ledger  *ledger
@@ -36,7 +38,7 @@ type worker struct {
 	name string
 }
 
-// startStack starts a real nats-server with JetStream on disk, miniredis, the providers' sandbox, the ingress and the archive in this
+// startStack starts a real nats-server with JetStream on disk, miniredis, the providers' sandbox, ingress, archive and console in this
 // process, and two workers.
 func startStack(t testing.TB, listen string) *stack {
 	dir, err := os.MkdirTemp("", "payonce-demo-")
@@ -58,6 +60,9 @@ func startStack(t testing.TB, listen string) *stack {
 	s.Archive(filepath.Join(dir, "archive.db"))
 	s.start(app.Ingress())
 	s.start(app.Archive())
+	s.console = testenv.FreeAddress(t)
+	s.Edit("\nlog:\n", "\nconsole:\n  listen: "+s.console+"\n  base_url: http://"+s.console+"\n  zone: Asia/Seoul\n  links: true\nlog:\n")
+	s.start(app.Console())
 	s.startWorker()
 	s.startWorker()
 	s.startLedger()
@@ -75,6 +80,17 @@ func (s *stack) start(service app.Service) {
 	if s.Log == nil {
 		s.Log = testenv.Connect(s.T, jetstream.Options{URLs: s.At.NATS, Config: streamconfig.Of(rt.Config)})
 	}
+}
+
+var consoleLink = regexp.MustCompile(`link="?(http://\S+?)"?(?:\s|$)`)
+
+// link signs in to the console, once.
+func (s *stack) link() string {
+	m := consoleLink.FindStringSubmatch(s.LogOf(app.Console().Name))
+	if m == nil {
+		s.T.Fatal("the console printed no link")
+	}
+	return m[1]
 }
 
 // startWorker starts one more worker and waits until it works.

@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -10,9 +9,7 @@ import (
 
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
-	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
-	"payonce/pkg/secret"
 
 	"payonce/internal/app"
 	"payonce/pkg/archive"
@@ -78,19 +75,4 @@ func TestArchiveProgram(t *testing.T) {
 	if page, err := s.Find(t.Context(), search.Filter{}, "", 10); err != nil || len(page.Entries) != 2 {
 		t.Errorf("%+v, %v", page, err)
 	}
-}
-
-func connectWith(t *testing.T, url, user, password, inbox string, cfg jetstream.Config) *jetstream.Conn {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), timeout)
-	defer cancel()
-	cfg.DeadLetterBytes, cfg.RefusedBytes = events.MinDeadLetterBytes, 64<<10
-	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: []string{url}, Name: user, User: user, Password: secret.New(password), Inbox: inbox, Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: time.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = conn.Close() })
-	return conn
 }

@@ -55,7 +55,7 @@ const (
 )
 
 // Programs are the users that every system has, each with a file clients/NAME.seed.
-var Programs = []string{"ingress", "worker", "archive", "administrator", "monitor"}
+var Programs = []string{"ingress", "worker", "archive", "console", "administrator", "monitor"}
 
 // Make makes everything. It refuses before it writes anything if a file is there already. Files can be read
 // by their owner only.

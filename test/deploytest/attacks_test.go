@@ -103,7 +103,7 @@ var targets = append([]string{
 func replies(t *testing.T, s *system) {
 	t.Helper()
 	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+statement)
-	ingress, lee, archive := s.login(t, "ingress"), s.login(t, "operator-lee"), s.login(t, "archive")
+	ingress, lee, archive, console := s.login(t, "ingress"), s.login(t, "operator-lee"), s.login(t, "archive"), s.login(t, "console")
 	for _, target := range targets {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
 		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
@@ -114,7 +114,7 @@ func replies(t *testing.T, s *system) {
 		for subject, body := range map[string]string{
 			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.nobody.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",
 		} {
-			for _, nc := range []*nats.Conn{ingress, lee, archive} {
+			for _, nc := range []*nats.Conn{ingress, lee, archive, console} {
 				testenv.Must(t, nc.PublishRequest(subject, target, []byte(body)))
 			}
 		}
@@ -122,7 +122,7 @@ func replies(t *testing.T, s *system) {
 		msg = &nats.Msg{Subject: "webhook.received.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
 		testenv.Must(t, ingress.PublishMsg(msg))
 	}
-	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee, archive} {
+	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee, archive, console} {
 		testenv.Must(t, nc.FlushTimeout(timeout))
 	}
 	// What the server still does for these requests is done before it answers later ones of the same users.

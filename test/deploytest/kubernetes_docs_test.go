@@ -110,7 +110,7 @@ func TestKubernetesPageMakesTheSecrets(t *testing.T) {
 	}
 	named := shippedText(t, "deploy/kubernetes/overlays/production/payonce.yaml")
 	for name, deployment := range workloads(t) {
-		if !slices.Contains([]string{"worker", "ingress", "archive"}, name) {
+		if !slices.Contains([]string{"worker", "ingress", "archive", "console"}, name) {
 			continue
 		}
 		for folder, volume := range map[string]string{"payonce": "1", "providers": "2"} {

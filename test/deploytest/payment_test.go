@@ -30,13 +30,14 @@ type system struct {
 	broker
 	*testenv.System
 	stopWorker func() // and wait for its end
+	consoleAt  string
 	logs       *testenv.Logs
 }
 
 func newSystem(t *testing.T, b broker) *system {
 	t.Helper()
 	at := testenv.Addresses{NATS: b.urls(), Redis: miniredis.RunT(t).Addr()}
-	return &system{broker: b, logs: testenv.NewLogs(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
+	return &system{broker: b, logs: testenv.NewLogs(t), consoleAt: testenv.FreeAddress(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
 		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
 	})}
 }
@@ -46,13 +47,17 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	t.Helper()
 	s := newSystem(t, b)
 	configs := map[string]string{}
-	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress", "archive"} {
+	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress", "archive", "console"} {
 		configs[user] = s.config(t, s.Config, user, replicas)
 	}
 	s.wantPayctl(t, "administrator", payctl.ExitOK, "INTAKE-shop: missing", "streams", "apply")
 	s.stopWorker = s.run(t, app.Worker(), configs["worker"])
 	s.run(t, app.Ingress(), configs["ingress"])
 	s.run(t, app.Archive(), configs["archive"])
+	rewrite(t, configs["console"], func(text string) string {
+		return fmt.Sprintf("console: {listen: %q, base_url: %q, links: true}\n%s", s.consoleAt, "http://"+s.consoleAt, text)
+	})
+	s.run(t, app.Console(), configs["console"])
 	return s
 }
 
@@ -183,6 +188,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
 	archived(t, s)
+	consoleShows(t, s)
 	howItStands(t, s)
 	steppedOver(t, s)
 	contested(t, s)

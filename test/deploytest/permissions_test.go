@@ -167,6 +167,32 @@ var attempts = []attempt{
 	{"archive", "subscribe", "written.payment.>", false},
 	{"archive", "subscribe", "payment.>", false},
 
+	{"console", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
+	{"console", "publish", "$JS.API.STREAM.INFO.AUDIT", true},
+	{"console", "publish", "$JS.API.STREAM.MSG.GET.COMMANDS", true},
+	{"console", "publish", "$JS.API.STREAM.MSG.GET.DEADLETTERS", true},
+	{"console", "publish", "$JS.API.STREAM.MSG.GET.AUDIT", true},
+	{"console", "publish", "$JS.API.DIRECT.GET.PAYMENTS.payment.*.teemopay-kr.X", true},
+	{"console", "publish", "$JS.API.DIRECT.GET.KV_HEARTBEATS.$KV.HEARTBEATS.worker.1", true},
+	{"console", "publish", "$JS.API.STREAM.MSG.GET.WEBHOOKS", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.GET.ACTIONS", false},
+	{"console", "publish", "$JS.API.DIRECT.GET.ACTIONS.action.stored.teemopay-kr.X.Y", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.DELETE.COMMANDS", false},
+	{"console", "publish", "$JS.API.STREAM.MSG.DELETE.DEADLETTERS", false},
+	{"console", "publish", "$JS.API.CONSUMER.CREATE.PAYMENTS.mine", false},
+	{"console", "publish", "$JS.API.CONSUMER.INFO.PAYMENTS.archive", false},
+	{"console", "publish", "payment.settled.teemopay-kr.X", false},
+	{"console", "publish", "deposit.requested.teemopay-kr.X", false},
+	{"console", "publish", "parked.teemopay-kr.X", false},
+	{"console", "publish", "operator.release.teemopay-kr.X", false},
+	{"console", "publish", "copy.release.teemopay-kr.X", false},
+	{"console", "publish", "$KV.HEARTBEATS.worker.1", false},
+	{"console", "publish", "queued.teemopay-kr.X", false},
+	{"console", "subscribe", "_INBOX.console.x", true},
+	{"console", "subscribe", "written.payment.>", true},
+	{"console", "subscribe", "_INBOX.worker.>", false},
+	{"console", "subscribe", "payment.>", false},
+
 	{"operator-kim", "publish", "operator.release.teemopay-kr.X", true},
 	{"operator-kim", "publish", "copy.release.teemopay-kr.X", true},
 	{"operator-kim", "publish", "$JS.API.STREAM.INFO.COMMANDS", true},
@@ -304,7 +330,7 @@ var forEverybody = []struct {
 // everyAttempt is the whole table. The administrator may ask anything of the API; what answers is tried in people_test.go.
 func everyAttempt() []attempt {
 	all := slices.Clone(attempts)
-	for _, user := range []string{"ingress", "worker", "archive", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
+	for _, user := range []string{"ingress", "worker", "archive", "console", "operator-kim", "monitor", "upstream-shop", "ledger-" + statement, "administrator"} {
 		for _, a := range forEverybody {
 			if user == "administrator" && strings.HasPrefix(a.subject, "$JS.API.") {
 				continue

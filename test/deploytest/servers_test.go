@@ -126,7 +126,7 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 	switch user {
 	case "operator-kim", "operator-lee", "administrator":
 		options = append(options, nats.CustomInboxPrefix("_INBOX.payctl"))
-	case "ingress", "worker", "archive", "monitor":
+	case "ingress", "worker", "archive", "console", "monitor":
 		options = append(options, nats.CustomInboxPrefix("_INBOX."+user))
 	}
 	var nc *nats.Conn

@@ -163,6 +163,7 @@ func stolenAcks(t *testing.T, s *system) {
 		{"operator-lee", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"upstream-shop", "deposit.requested.ecommpay-kr.A-1", nil},
 		{"ledger-" + statement, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement), []byte(`{"batch":1,"no_wait":true}`)},
 		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"archive", "$JS.API.DIRECT.GET.PAYMENTS", missing},
+		{"console", "$JS.API.STREAM.MSG.GET.COMMANDS", missing},
 	} {
 		subject := fmt.Sprintf("deposit.requested.nobody-%d.K-1", i)
 		if _, err := worker.Publish(bounded(t), subject, []byte("{}")); err != nil {
