@@ -17,6 +17,7 @@ import (
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/ingress"
+	"payonce/pkg/payment"
 )
 
 // Ingress is the service that takes commands and webhooks by HTTP.
@@ -105,6 +106,10 @@ func newHandler(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter, f
 		WebhookSources: webhookSources(rt.Config), TrustedProxies: cfg.TrustedProxies, ProxyHeader: proxyHeader(cfg),
 		ClientCertificates: cfg.TLS.ClientCA != "", Limits: limits(cfg), Retention: rt.Config.NATS.PaymentsRetention,
 		OrderPrefixes: rt.Config.OrderPrefixes, NATSUpstreams: rt.Config.NATS.Upstreams,
+		Opening: func(provider string, op payment.Operation) ingress.Opening {
+			of := rt.Config.Providers[provider].Hours
+			return ingress.Opening{Hours: of.Calendar(op), WhenClosed: of.WhenClosed.For(op)}
+		},
 		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
 		Ready:  func(context.Context) error { return conn.Ready() },
 		Status: reporter{conn, levels, StatusProviders(rt.Config, rt.Connectors), rt.Now, CountedBy(rt.Config)},

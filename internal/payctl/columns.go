@@ -1,7 +1,6 @@
 package payctl
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -16,7 +15,7 @@ type column struct {
 	name  string
 	field string // of a command, as a payment.FieldError names it
 	set   func(*payment.Command, string)
-	check func(field, value string) check.Rule // what must hold about a value alone; nil for nothing special
+	check func() check.Test // what must hold about a value alone; nil for nothing special
 }
 
 // The columns that are more than a text of the command.
@@ -43,9 +42,7 @@ var columns = []column{
 	{currencyColumn, "amount.currency", func(*payment.Command, string) {}, nil},
 }
 
-func accountNumber(field, value string) check.Rule {
-	return check.AccountNumber(field, value, check.MostDigits)
-}
+func accountNumber() check.Test { return check.AccountNumber(check.MostDigits) }
 
 // spellings maps what a header may call a column to its index: "customer.first_name",
 // "customer_first_name", or "first_name" where that is plain. They are in small letters.
@@ -123,13 +120,12 @@ func (c column) checkValue(value string) string {
 	if problem := payment.TextProblem(value); problem != "" {
 		return problem
 	}
-	for _, rule := range []func(string, string) check.Rule{check.Text, c.check} {
-		if rule == nil {
+	for _, test := range []func() check.Test{check.Text, c.check} {
+		if test == nil {
 			continue
 		}
-		var wrong *payment.FieldError
-		if errors.As(check.First(rule(c.name, value)), &wrong) {
-			return hinted(wrong.Problem)
+		if problem := test().Problem(value); problem != "" {
+			return hinted(problem)
 		}
 	}
 	return ""

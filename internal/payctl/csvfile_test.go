@@ -9,6 +9,7 @@ import (
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
 	"payonce/test/alloctest"
+	"payonce/test/race"
 )
 
 // Lines are counted whatever is in them: also those with too few columns, and those that are no CSV.
@@ -75,7 +76,7 @@ func TestAFileCostsNoMoreThanItsSize(t *testing.T) {
 		columns: map[string]string{"order": "order", "settled_amount": "settled_amount", "status": "status", "created_at": "created_at"}, statuses: map[string]string{"ok": "paid"},
 		operation: payment.Payout, currency: "KRW", zone: time.UTC,
 	}
-	for what, text := range costlyFiles(256 << 10) {
+	for what, text := range costlyFiles(race.Share(256<<10, 16)) {
 		t.Run(what, func(t *testing.T) {
 			readsLinearly(t, []byte(text), statementForm{zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
 			readsLinearly(t, []byte(text), form, target{provider: "ecommpay-kr", project: "200"})

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,10 +104,13 @@ const (
 	other = "teemopay-kr"
 )
 
+// newKeys makes keys once for all tests: it takes the processor long.
+var newKeys = sync.OnceValues(sandbox.NewKeys)
+
 // configuration writes a file for one NATS and two accounts. at is the base URL of ECommPay's Gate.
 func configuration(t testing.TB, nats, at string) string {
 	t.Helper()
-	keys, err := sandbox.NewKeys()
+	keys, err := newKeys()
 	if err != nil {
 		t.Fatal(err)
 	}

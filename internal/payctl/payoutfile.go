@@ -139,9 +139,11 @@ func (f *file) check(cmd *payment.Command, values map[string]string) (err error)
 
 // refuse reports why a payout is not acceptable.
 func (f *file) refuse(line int, err error) {
-	var wrong *payment.FieldError
-	if errors.As(err, &wrong) {
+	problems := payment.ProblemsOf(err)
+	for _, wrong := range problems {
 		f.report(line, columnOf(wrong.Field), wrong.Problem)
+	}
+	if problems != nil {
 		return
 	}
 	f.report(line, "", "this payout is not valid") // the text is not known to be free of values

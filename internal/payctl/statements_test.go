@@ -48,7 +48,7 @@ type house struct {
 
 func newHouse(t *testing.T) *house {
 	t.Helper()
-	keys, err := simulated.NewKeys()
+	keys, err := newKeys()
 	if err != nil {
 		t.Fatal(err)
 	}

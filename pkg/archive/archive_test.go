@@ -21,9 +21,10 @@ import (
 	"payonce/pkg/secret"
 	"payonce/test/natstest"
 	"payonce/test/pgtest"
+	"payonce/test/race"
 )
 
-var crashEvents = flag.Int("archive-events", 3000, "how many events are written while archives are killed")
+var crashEvents = flag.Int("archive-events", race.Share(3000, 3), "how many events are written while archives are killed")
 
 // write appends n events of payments of two events each to the log, from several goroutines.
 func write(t testing.TB, conn *jetstream.Conn, prefix string, n int) {

@@ -10,6 +10,7 @@ import (
 
 	"payonce/pkg/boundedjson"
 	"payonce/test/alloctest"
+	"payonce/test/race"
 )
 
 var limits = boundedjson.Limits{Depth: 8, Values: 10_000, Name: 64, Paths: 1 << 20}
@@ -137,7 +138,7 @@ func hostile(size int) map[string]string {
 
 func TestCost(t *testing.T) {
 	for _, l := range []boundedjson.Limits{{Depth: 32}, {Depth: 32, Values: 1000, Name: 64, Paths: 1 << 16}, {Depth: 32, Fold: func(_, name string) string { return strings.ToLower(strings.ToUpper(name)) }}, {Depth: 32, Shallow: true}} {
-		for what, text := range hostile(64 << 10) {
+		for what, text := range hostile(race.Share(64<<10, 16)) {
 			t.Run(what, func(t *testing.T) {
 				alloctest.Linear(t, len(text), func() { _, _ = boundedjson.Parse([]byte(text), l) })
 			})

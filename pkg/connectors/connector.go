@@ -47,8 +47,8 @@ type Webhooks interface {
 // Checker is the capability to refuse, before anything is written or sent, a command that the provider
 // would refuse: a field that is missing, an amount out of its limits.
 type Checker interface {
-	// Check returns a [*payment.FieldError] for the first thing that the provider would not take.
-	// It is pure.
+	// Check returns [payment.FieldErrors] with all that the provider would not take, or a [*payment.FieldError] with the first
+	// thing. It is pure.
 	Check(cmd payment.Command) error
 }
 

@@ -8,8 +8,6 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-
-	"payonce/pkg/payment"
 )
 
 // Kind is a family of connectors that configuration can name.
@@ -79,35 +77,4 @@ func (r *Registry) Get(provider string) (Connector, bool) {
 // Names returns the providers' names, sorted.
 func (r *Registry) Names() []string {
 	return slices.Sorted(maps.Keys(*r.byName.Load()))
-}
-
-// Check validates a command for the connector that will execute it: the general rules, the traits, and
-// the connector's own. It returns a [*payment.FieldError] for the first problem.
-func Check(c Connector, cmd payment.Command) error {
-	cmd = cmd.Normalised() // limits count characters as they are sent
-	if err := cmd.Validate(); err != nil {
-		return err
-	}
-	if cmd.ReturnURL != "" {
-		if problem := payment.ReturnURLProblem(cmd.ReturnURL); problem != "" {
-			return &payment.FieldError{Field: "return_url", Problem: problem}
-		}
-	}
-	t := c.Traits()
-	if len(cmd.Order) > t.MaxOrderLength {
-		return &payment.FieldError{Field: "order", Problem: fmt.Sprintf("this provider accepts at most %d characters", t.MaxOrderLength)}
-	}
-	if !slices.Contains(t.Operations, cmd.Operation) {
-		return &payment.FieldError{Field: "operation", Problem: "this provider does not support it"}
-	}
-	if !slices.Contains(t.Currencies, cmd.Amount.Currency) {
-		return &payment.FieldError{Field: "amount.currency", Problem: fmt.Sprintf("this provider accepts %v", t.Currencies)}
-	}
-	if methods := t.Methods[cmd.Operation]; cmd.Method != "" && !slices.Contains(methods, cmd.Method) {
-		return &payment.FieldError{Field: "method", Problem: fmt.Sprintf("this provider accepts %v", methods)}
-	}
-	if checker, ok := c.(Checker); ok {
-		return checker.Check(cmd)
-	}
-	return nil
 }

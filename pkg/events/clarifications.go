@@ -3,6 +3,7 @@ package events
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -105,15 +106,12 @@ func ParseClarification(body []byte) (Clarification, error) {
 	dec := json.NewDecoder(bytes.NewReader(body))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&wire); err != nil {
-		wrong := decodeError("", body, err)
-		wrong.Field = strings.TrimPrefix(strings.TrimPrefix(wrong.Field, "Clarification."), "Ref.") // embedded structs
-		wrong.Problem = strings.Replace(wrong.Problem, "of a command", "of a clarification", 1)
-		return Clarification{}, wrongClarification(wrong.Field, wrong.Problem)
+		return Clarification{}, undecodedClarification(err)
 	}
 	c := wire.Clarification
 	var err error
 	if c.RequestedAt, err = wire.RequestedAt.parse(); err != nil {
-		return Clarification{}, wrongClarification("requested_at", "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00")
+		return Clarification{}, wrongClarification("requested_at", notATime)
 	}
 	if c.Revision < 0 {
 		return Clarification{}, wrongClarification("revision", "must not be negative")
@@ -123,6 +121,19 @@ func ParseClarification(body []byte) (Clarification, error) {
 		return Clarification{}, wrongClarification("fields", strings.TrimPrefix(err.Error(), "fields: "))
 	}
 	return c, nil
+}
+
+// undecodedClarification names the field that could not be decoded.
+func undecodedClarification(err error) *CommandError {
+	var wrongType *json.UnmarshalTypeError
+	if errors.As(err, &wrongType) {
+		field := strings.TrimPrefix(strings.TrimPrefix(wrongType.Field, "Clarification."), "Ref.") // embedded structs
+		return wrongClarification(field, "must not be a JSON "+wrongType.Value)
+	}
+	if name, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
+		return wrongClarification(strings.Trim(name, `"`), "is not a field of a clarification")
+	}
+	return wrongClarification("", "the body is not the JSON of a clarification")
 }
 
 // wrongClarification names the field that is wrong, and nothing below "fields": those names are the

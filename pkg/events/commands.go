@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"mime"
+	"regexp"
 	"strings"
 	"time"
 
@@ -59,13 +60,31 @@ type CommandError struct {
 	Operation payment.Operation
 	// Upstream that published it, from [HeaderUpstream].
 	Upstream string
+	// All are the problems of its fields, of which Field and Problem are the first; nil where the document is unreadable.
+	All payment.FieldErrors
+	// partial is behind a pointer, so that no way of printing the error shows personal data.
+	partial *payment.Command
 }
 
 func (e *CommandError) Error() string {
-	if e.Field == "" {
+	switch {
+	case len(e.All) > 1:
+		return e.All.Error()
+	case e.Field == "":
 		return e.Problem
 	}
 	return e.Field + ": " + e.Problem
+}
+
+// Partial returns the command without the fields that All is about, to look for more problems in it; ok is false where
+// nothing could be read.
+func (e *CommandError) Partial() (cmd payment.Command, ok bool) {
+	if e.partial == nil {
+		return payment.Command{}, false
+	}
+	cmd = *e.partial
+	cmd.Upstream = e.Upstream
+	return cmd, true
 }
 
 // DecodeCommand reads a command from a message of the queue: a CloudEvent in binary or structured mode,
@@ -212,45 +231,77 @@ func openStructured(data []byte) ([]byte, Attributes, error) {
 // ParseCommand reads the JSON of a command for an operation. It is strict: unknown and doubled fields,
 // more than one document, and values of the wrong type are errors, because a misspelt field of a
 // payment must not be dropped in silence. Texts come out in Unicode's composed form, see
-// [payment.Command.Normalised]. It does not call Validate. Errors are a [*CommandError].
+// [payment.Command.Normalised]. It does not call Validate. Errors are a [*CommandError] with all fields that are wrong.
 func ParseCommand(op payment.Operation, body []byte) (payment.Command, error) {
 	if len(body) > MaxCommandBytes {
 		return payment.Command{}, &CommandError{Reason: DeadTooBig, Operation: op, Problem: fmt.Sprintf("%d bytes, more than the %d of a command", len(body), MaxCommandBytes)}
 	}
-	_, doubled, problem := commandDocument.check(body)
+	root, doubled, problem := commandDocument.check(body)
 	if problem != "" {
 		return payment.Command{}, &CommandError{Reason: DeadUndecodable, Operation: op, Problem: problem}
 	}
 	if doubled != "" {
 		return payment.Command{}, doubledError(op, body, doubled)
 	}
-	// The outer fields stand before the embedded ones of the same name, so that a time that cannot be
-	// read is named.
+	problems := misfits(root)
+	// The outer fields stand before the embedded ones of the same name: they are read one by one.
 	var wire struct {
 		payment.Command
-		RequestedAt wireTime `json:"requested_at"`
-		ExpiresAt   wireTime `json:"expires_at"`
+		Amount      json.RawMessage `json:"amount"`
+		RequestedAt wireTime        `json:"requested_at"`
+		ExpiresAt   wireTime        `json:"expires_at"`
 	}
 	dec := json.NewDecoder(bytes.NewReader(body))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&wire); err != nil {
-		return payment.Command{}, decodeError(op, body, err)
+	if len(problems) == 0 {
+		dec.DisallowUnknownFields()
 	}
-	cmd, problem := wire.Command, "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00"
-	var err error
-	if cmd.RequestedAt, err = wire.RequestedAt.parse(); err != nil {
-		return payment.Command{}, invalid(op, body, "requested_at", problem)
+	// A value of the wrong kind is a misfit already; the others are read all the same.
+	var wrongType *json.UnmarshalTypeError
+	if err := dec.Decode(&wire); err != nil && (len(problems) == 0 || !errors.As(err, &wrongType)) {
+		return payment.Command{}, &CommandError{Reason: DeadUndecodable, Operation: op, Problem: "the body is not the JSON of a command"}
 	}
-	if cmd.ExpiresAt, err = wire.ExpiresAt.parse(); err != nil {
-		return payment.Command{}, invalid(op, body, "expires_at", problem)
-	}
+	cmd := wire.Command
+	cmd.Amount = readAmount(&problems, wire.Amount)
+	cmd.RequestedAt = wire.RequestedAt.read(&problems, "requested_at")
+	cmd.ExpiresAt = wire.ExpiresAt.read(&problems, "expires_at")
 	if cmd.Operation == "" {
 		cmd.Operation = op
 	}
 	if cmd.Operation != op {
-		return payment.Command{}, invalid(op, body, "operation", fmt.Sprintf("must be %q here, or left out", op))
+		problems.Say("operation", fmt.Sprintf("must be %q here, or left out", op))
+		cmd.Operation = op
 	}
-	return cmd.Normalised(), nil
+	cmd = cmd.Normalised()
+	if len(problems) > 0 {
+		refused := invalid(op, body, problems[0].Field, problems[0].Problem)
+		refused.All, refused.partial = problems, &cmd
+		return payment.Command{}, refused
+	}
+	return cmd, nil
+}
+
+// readAmount reads an amount whose shape was looked at, and adds what is wrong with it. One that is not there is left to
+// [payment.Command.Validate].
+func readAmount(problems *payment.FieldErrors, raw json.RawMessage) payment.Money {
+	var amount struct{ Value, Currency *string }
+	if len(raw) == 0 || string(raw) == "null" || json.Unmarshal(raw, &amount) != nil || problems.About("amount") {
+		return payment.Money{}
+	}
+	if amount.Value == nil {
+		problems.Say("amount.value", "is required")
+	}
+	if amount.Currency == nil {
+		problems.Say("amount.currency", "is required")
+	}
+	if amount.Value == nil || amount.Currency == nil {
+		return payment.Money{}
+	}
+	m, err := payment.ParseMoney(*amount.Value, *amount.Currency)
+	var wrong *payment.FieldError
+	if errors.As(err, &wrong) {
+		problems.Say("amount."+wrong.Field, wrong.Problem)
+	}
+	return m
 }
 
 type wireTime string
@@ -268,14 +319,34 @@ func (w wireTime) parse() (time.Time, error) {
 	return t.UTC(), nil
 }
 
+const notATime = "must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00"
+
+// read is parse, and adds what is wrong.
+func (w wireTime) read(problems *payment.FieldErrors, field string) time.Time {
+	t, err := w.parse()
+	if err != nil {
+		problems.Say(field, notATime)
+	}
+	return t
+}
+
 // maxShownField bounds what an error says of a field's name, which the sender chose.
 const maxShownField = 128
 
-func invalid(op payment.Operation, body []byte, field, problem string) *CommandError {
+// shortened is a field's name as errors have it.
+func shortened(field string) string {
 	if len(field) > maxShownField {
 		field = strings.ToValidUTF8(field[:maxShownField], "") + "…"
 	}
-	return &CommandError{Reason: DeadInvalid, Field: field, Problem: problem, Operation: op, Ref: nameOf(body)}
+	return field
+}
+
+// shownField is what the names of fields look like that cannot be personal data.
+var shownField = regexp.MustCompile(`^[A-Za-z_]{1,32}[0-9]{0,2}(\.[A-Za-z_]{1,32}[0-9]{0,2}|\[[0-9]{1,2}\])*$`)
+
+func invalid(op payment.Operation, body []byte, field, problem string) *CommandError {
+	field = shortened(field)
+	return &CommandError{All: payment.FieldErrors{{Field: field, Problem: problem}}, Reason: DeadInvalid, Field: field, Problem: problem, Operation: op, Ref: nameOf(body)}
 }
 
 // doubledError names the first doubled field. Where the payment's name itself is doubled, it is not
@@ -301,21 +372,4 @@ func nameOf(body []byte) payment.Ref {
 		return payment.Ref{}
 	}
 	return ref
-}
-
-// decodeError names the field that could not be decoded.
-func decodeError(op payment.Operation, body []byte, err error) *CommandError {
-	var field *payment.FieldError
-	if errors.As(err, &field) { // only amounts report their own fields
-		return invalid(op, body, strings.TrimSuffix("amount."+field.Field, "."), field.Problem)
-	}
-	var wrongType *json.UnmarshalTypeError
-	if errors.As(err, &wrongType) {
-		field := strings.TrimPrefix(strings.TrimPrefix(wrongType.Field, "Command."), "Ref.") // embedded structs
-		return invalid(op, body, field, "must not be a JSON "+wrongType.Value)
-	}
-	if name, found := strings.CutPrefix(err.Error(), "json: unknown field "); found {
-		return invalid(op, body, strings.Trim(name, `"`), "is not a field of a command")
-	}
-	return &CommandError{Reason: DeadUndecodable, Operation: op, Problem: "the body is not the JSON of a command"}
 }

@@ -21,11 +21,13 @@ func refuse(t *testing.T, m events.Message, reason events.DeadReason, field, pro
 		t.Errorf("%.200s: got %+v, %v", m.Data, cmd, err)
 		return
 	}
-	want := events.CommandError{Reason: reason, Field: field, Problem: problem, Ref: named, Operation: got.Operation}
-	if *got != want {
-		t.Errorf("%.200s:\ngot  %+v\nwant %+v", m.Data, *got, want)
+	if got.Reason != reason || got.Field != field || !strings.HasPrefix(got.Problem, problem) || got.Ref != named {
+		t.Errorf("%.200s:\ngot  %+v\nwant %s %s: %s of %s", m.Data, *got, reason, field, problem, named)
 	}
-	if text := strings.TrimPrefix(field+": "+problem, ": "); err.Error() != text {
+	if (len(got.All) > 0) != (field != "") || field != "" && got.All[0].Field != field {
+		t.Errorf("%.200s: all that is wrong is %v", m.Data, got.All)
+	}
+	if text := strings.TrimPrefix(field+": "+problem, ": "); !strings.HasPrefix(err.Error(), text) {
 		t.Errorf("the error says %q", err)
 	}
 	if cmd.Order != "" || cmd.Fingerprint() != (payment.Command{}).Fingerprint() {
@@ -51,8 +53,13 @@ func TestStrictCommands(t *testing.T) {
 		body, field, problem string
 		named                payment.Ref
 	}{
-		{body(`,"retrun_url":"x"`), "retrun_url", "is not a field of a command", ref},
-		{body(`,"customer":{"nmae":"x"}`), "nmae", "is not a field of a command", ref},
+		{body(`,"retrun_url":"x"`), "retrun_url", "is not a field of a command; did you mean return_url?", ref},
+		{body(`,"emial":"x"`), "emial", "is not a field of a command; did you mean customer.email?", ref},
+		{body(`,"customer":{"fullName":"x"}`), "customer.fullName", "is not a field of a command; did you mean customer.name?", ref},
+		{body(`,"customer":{"account_holder":"x"}`), "customer.account_holder", "is not a field of a command; did you mean account.holder?", ref},
+		{body(`,"currency":"KRW"`), "currency", "is not a field of a command; did you mean amount.currency?", ref},
+		{body(`,"zzz":"x"`), "zzz", "is not a field of a command", ref},
+		{body(`,"customer":{"nmae":"x"}`), "customer.nmae", "is not a field of a command; did you mean customer.name?", ref},
 		{body(`,"Command":{}`), "Command", "is not a field of a command", ref},
 		{body(`,"Ref":{"order":"x"}`), "Ref", "is not a field of a command", ref},
 		{body(`,"` + strings.Repeat("길", 60) + `":1`), strings.Repeat("길", 42) + "…", "is not a field of a command", ref},
@@ -69,24 +76,27 @@ func TestStrictCommands(t *testing.T) {
 		{body(`,"customer":{"name":"a","name":"b"},"ORDER":"x"`), "customer.name", "occurs twice", none},
 		{amount(`{"value":"1","value":"2","currency":"KRW"}`), "amount.value", "occurs twice", ref},
 
-		{`{"provider":5,"order":"D-1"}`, "provider", "must not be a JSON number", none},
-		{`{"provider":"p","order":["D-1"]}`, "order", "must not be a JSON array", none},
-		{body(`,"customer":{"name":5}`), "customer.name", "must not be a JSON number", ref},
-		{body(`,"customer":"Hong"`), "customer", "must not be a JSON string", ref},
-		{body(`,"account":{"last_digits":"12345"}`), "account.last_digits", "must not be a JSON string", ref},
-		{body(`,"metadata":{"cart":9}`), "metadata", "must not be a JSON number", ref},
-		{body(`,"operation":true`), "operation", "must not be a JSON bool", ref},
-		{body(`,"expires_at":1795305600`), "expires_at", "must not be a JSON number", ref},
+		{`{"provider":5,"order":"D-1"}`, "provider", "must be a string, not a number", none},
+		{`{"provider":"p","order":["D-1"]}`, "order", "must be a string, not an array", none},
+		{body(`,"customer":{"name":5}`), "customer.name", "must be a string, not a number", ref},
+		{body(`,"customer":"Hong"`), "customer", "must be an object, not a string", ref},
+		{body(`,"account":{"last_digits":"12345"}`), "account.last_digits", "must be an array, not a string", ref},
+		{body(`,"metadata":{"cart":9}`), "metadata.cart", "must be a string, not a number", ref},
+		{body(`,"operation":true`), "operation", "must be a string, not a boolean", ref},
+		{body(`,"expires_at":1795305600`), "expires_at", "must be a string, not a number", ref},
 		{body(`,"operation":"payout"`), "operation", `must be "deposit" here, or left out`, ref},
 
-		{amount(`{"value":"10.5","currency":"KRW"}`), "amount.value", "KRW has 0 decimals", ref},
+		{amount(`{"value":"10.5","currency":"KRW"}`), "amount.value", "KRW has no decimals", ref},
 		{amount(`{"value":"1.234","currency":"TWD"}`), "amount.value", "TWD has 2 decimals", ref},
 		{amount(`{"value":"-1","currency":"KRW"}`), "amount.value", `must be a decimal number of digits, like "10000"`, ref},
 		{amount(`{"value":"1000000000000000","currency":"KRW"}`), "amount.value", "must have at most 15 digits before the point", ref},
-		{amount(`{"value":10000,"currency":"KRW"}`), "amount.value", `must be a decimal string, like "10000"`, ref},
-		{amount(`{"value":"1","currency":"USD"}`), "amount.currency", "must be one of KRW, TWD", ref},
-		{amount(`{"value":"1","currency":"KRW","unit":"x"}`), "amount", `must be an object like {"value":"10000","currency":"KRW"}`, ref},
-		{amount(`10000`), "amount", `must be an object like {"value":"10000","currency":"KRW"}`, ref},
+		{amount(`{"value":10000,"currency":"KRW"}`), "amount.value", `must be a string like "10000", not a number`, ref},
+		{amount(`{"value":"1","currency":"USD"}`), "amount.currency", "must be KRW or TWD", ref},
+		{amount(`{"value":"1","currency":"KRW","unit":"x"}`), "amount.unit", "is not a field of a command", ref},
+		{amount(`{"currency":"KRW"}`), "amount.value", "is required", ref},
+		{amount(`{"value":"1"}`), "amount.currency", "is required", ref},
+		{amount(`{"value":"10,000","currency":"KRW"}`), "amount.value", `must have no separators, like "10000"`, ref},
+		{amount(`10000`), "amount", `must be an object like {"value":"10000","currency":"KRW"}, not a number`, ref},
 		{`{"provider":"p","order":"D 1","x":1}`, "x", "is not a field of a command", none},
 	} {
 		refuse(t, short(c.body), events.DeadInvalid, c.field, c.problem, c.named)
@@ -101,10 +111,66 @@ func TestStrictCommands(t *testing.T) {
 	}
 }
 
+// All that is wrong is told at once, and what could be read is there to be checked further.
+func TestAllProblemsOfACommand(t *testing.T) {
+	_, err := events.ParseCommand(payment.Deposit, []byte(`{"order":"D-1","amount":{"value":"1,000"},"customer":{"fullname":"Kim","name":"Hong","phone":5},`+
+		`"account":[],"metadata":{"cart":{}},"expires_at":"tomorrow","operation":"payout"}`))
+	var refused *events.CommandError
+	if !errors.As(err, &refused) {
+		t.Fatal(err)
+	}
+	want := "customer.fullname: is not a field of a command; did you mean customer.name?; customer.phone: must be a string, not a number; account: must be an object, not an array; " +
+		"metadata.cart: must be a string, not an object; amount.currency: is required; expires_at: must be an RFC 3339 time, like 2026-11-22T09:00:00+09:00; " +
+		`operation: must be "deposit" here, or left out`
+	if got := err.Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	cmd, ok := refused.Partial()
+	if !ok || cmd.Customer.Name != "Hong" || cmd.Order != "D-1" || cmd.Operation != payment.Deposit {
+		t.Errorf("it read %v %+v", ok, cmd)
+	}
+	if text := fmt.Sprintf("%v %+v", refused, refused); strings.Contains(text, "Hong") {
+		t.Errorf("the error shows what was read: %s", text)
+	}
+	many := strings.Builder{}
+	for i := range 200 {
+		fmt.Fprintf(&many, `,"x%d":1`, i)
+	}
+	if _, err = events.ParseCommand(payment.Deposit, []byte(body(many.String()))); !errors.As(err, &refused) || len(refused.All) != 32 {
+		t.Errorf("%d problems are told: %v", len(refused.All), err)
+	}
+}
+
+func TestWhereJSONIsMalformed(t *testing.T) {
+	for text, want := range map[string]string{
+		"{\n  \"a\": 1,\n}":    "the body is not well-formed JSON, at line 3, column 1: a comma before the end",
+		`{"a":1 "b":2}`:        "the body is not well-formed JSON, at line 1, column 8",
+		`{'a':1}`:              "the body is not well-formed JSON, at line 1, column 2: texts stand in double quotes",
+		`{"a":"길","b":`:        "the body is not well-formed JSON, at line 1, column 14: it ends too early",
+		"{\"a\":1}\n{\"b\":2}": "there is more than one JSON document, at line 2, column 1",
+		" \n":                  "the body is empty",
+	} {
+		if _, err := events.ParseCommand(payment.Deposit, []byte(text)); err == nil || err.Error() != want {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+func TestShownField(t *testing.T) {
+	for field, want := range map[string]string{
+		"customer.fullName": "customer.fullName", "metadata.cart": "metadata.cart", "metadata.01098765432": "metadata", "hong@example.com": "", "": "",
+		"account.last_digits[0]": "account.last_digits[0]", "metadata.a.b c": "metadata.a", "customer.길동": "customer", strings.Repeat("x", 33): "",
+	} {
+		if got := events.ShownField(field); got != want {
+			t.Errorf("%q is shown as %q, want %q", field, got, want)
+		}
+	}
+}
+
 func TestUndecodableCommands(t *testing.T) {
 	const malformed, notObject, several = "the body is not well-formed JSON", "the body is not a JSON object", "there is more than one JSON document"
 	for text, problem := range map[string]string{
-		"": notObject, "null": notObject, "[]": notObject, `"x"`: notObject, "nonsense": notObject, "\x00": notObject,
+		"": "the body is empty", "null": notObject, "[]": notObject, `"x"`: notObject, "nonsense": notObject, "\x00": notObject,
 		"{": malformed, `{"a"}`: malformed, `{"a":}`: malformed, `{a:1}`: malformed, `{"a":[1,}`: malformed, `{"a":[1 2]}`: malformed, `{"a":"` + "\x00" + `"}`: malformed,
 		`{"a":1,}`: malformed, `{"a":01}`: malformed, `{"a":"\x"}`: malformed, `{,}`: malformed,
 		`{"a":[tru`: malformed, `{"a":`: malformed,
@@ -167,7 +233,7 @@ func TestSubjectMismatch(t *testing.T) {
 	wrong := []byte(body(`,"retrun_url":"x"`))
 	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-2", Data: wrong}, events.DeadMismatch, "", other, payment.Ref{})
 	unnamed := []byte(`{"order":5}`)
-	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-20261122-0001", Data: unnamed}, events.DeadInvalid, "order", "must not be a JSON number", ref)
+	refuse(t, events.Message{Subject: "deposit.requested.teemopay-kr.D-20261122-0001", Data: unnamed}, events.DeadInvalid, "order", "must be a string, not a number", ref)
 }
 
 func TestLenientWhereNothingIsLost(t *testing.T) {

@@ -3,7 +3,9 @@ package events
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"payonce/pkg/boundedjson"
 )
@@ -46,8 +48,11 @@ var (
 func (d document) check(body []byte) (root boundedjson.Value, doubled, problem string) {
 	root, err := boundedjson.Parse(body, boundedjson.Limits{Depth: maxDepth, Values: d.values, Name: maxName, Shallow: d.shallow, Fold: d.fold})
 	wrong := &boundedjson.Error{}
-	object := bytes.HasPrefix(bytes.TrimLeft(body, blanks), []byte("{"))
+	text := bytes.TrimLeft(body, blanks)
+	object := bytes.HasPrefix(text, []byte("{"))
 	switch errors.As(err, &wrong); {
+	case len(text) == 0:
+		return root, "", "the body is empty"
 	case wrong.Problem == boundedjson.NotUTF8: // encoding/json would replace what is not, in silence
 		return root, "", "the body is not UTF-8"
 	case !object:
@@ -55,7 +60,28 @@ func (d document) check(body []byte) (root boundedjson.Value, doubled, problem s
 	case wrong.Problem == boundedjson.Doubled:
 		return root, wrong.Name, ""
 	}
-	return root, "", problems[wrong.Problem]
+	problem = problems[wrong.Problem]
+	if wrong.Problem == boundedjson.Malformed || wrong.Problem == boundedjson.MoreThan1 {
+		problem += position(body, wrong.Offset)
+	}
+	return root, "", problem
+}
+
+// position says where in a body something is wrong, and what if that is a usual mistake: ", at line 2, column 7: …".
+func position(body []byte, offset int) string {
+	before := body[:min(offset, len(body))]
+	line, column := 1+bytes.Count(before, []byte("\n")), 1+utf8.RuneCount(before[bytes.LastIndexByte(before, '\n')+1:])
+	what, end := "", offset >= len(body)
+	comma := bytes.HasSuffix(bytes.TrimRight(before, blanks), []byte(","))
+	switch {
+	case end:
+		what = ": it ends too early"
+	case comma && (body[offset] == '}' || body[offset] == ']'):
+		what = ": a comma before the end"
+	case body[offset] == '\'':
+		what = ": texts stand in double quotes"
+	}
+	return fmt.Sprintf(", at line %d, column %d%s", line, column, what)
 }
 
 // problems are what is said about a body.

@@ -47,7 +47,9 @@ func (s *Server) banks(w http.ResponseWriter, r *http.Request) *problem {
 	}
 	op := payment.Operation(r.URL.Query().Get("operation"))
 	if !op.Valid() {
-		return fieldProblem("operation", "must be deposit or payout, as a parameter of the URL")
+		refused := newProblem(kindInvalid, "must be deposit or payout, as a parameter of the URL")
+		refused.Field = "operation"
+		return refused
 	}
 	if !requestOf(r).key.allowsOperation(op) {
 		return newProblem(kindForbidden, "This API key is not allowed to use this operation.")

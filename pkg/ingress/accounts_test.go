@@ -71,6 +71,10 @@ func TestBalance(t *testing.T) {
 func TestOnlyAKeyForTheProviderSeesWhatItTells(t *testing.T) {
 	b, _ := whoTells(t)
 	narrow := []string{"Authorization", "Bearer " + narrowKey} // deposits at other-kr
+	for _, provider := range []string{"fake-kr", "nobody"} {
+		b.do("GET", "/v1/providers/"+provider, "", narrow...).mustRefuse(t, 403, "forbidden", "")
+	}
+	b.do("GET", "/v1/providers/nobody", "").mustRefuse(t, 404, "not_found", "")
 	for _, path := range []string{"banks?operation=payout", "balance"} {
 		b.do("GET", "/v1/providers/fake-kr/"+path, "", "Authorization", "").mustRefuse(t, 401, "unauthorized", "")
 		b.do("GET", "/v1/providers/nobody/"+path, "").mustRefuse(t, 404, "not_found", "")

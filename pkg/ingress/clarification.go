@@ -87,12 +87,12 @@ func (s *Server) answers(p payment.Payment, c events.Clarification) *problem {
 	case c.Revision != 0 && c.Revision != p.Revision:
 		return newProblem(kindNotAsked, "The payment has changed since this revision: read it again for what the provider asks now.")
 	}
-	err := question.Check(c.Fields)
-	refused := problemOf(err)
-	if wrong := new(payment.FieldError); errors.As(err, &wrong) {
-		refused.Field = wrong.Field // which names only what the provider named
+	if wrong := payment.ProblemsOf(question.Check(c.Fields)); len(wrong) > 0 {
+		refused := invalidFields(wrong)
+		refused.Field = wrong[0].Field // which names only what the provider named
+		return refused
 	}
-	return refused
+	return nil
 }
 
 // clarificationID is the same for the same answer to the same question, so that a request that is sent

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -71,23 +72,27 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	if refused != nil {
 		return accepted{}, refused
 	}
-	cmd, refused := s.parse(op, body, &key.APIKey)
+	cmd, unread, refused := s.parse(op, body, &key.APIKey)
 	if refused != nil {
 		return accepted{}, refused
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.limits.BackendTimeout)
 	defer cancel()
-	refused = s.check(cmd)
-	p, duplicate, err := s.enqueue(ctx, cmd, refused == nil)
+	wrong := s.check(cmd, unread)
+	if len(unread) > 0 { // what was read is not the command: it can be no duplicate
+		return accepted{}, s.refuse(ctx, w, cmd, wrong)
+	}
+	p, duplicate, err := s.enqueue(ctx, cmd, len(wrong) == 0)
+	reused := errors.Is(err, errReused)
 	switch {
-	case refused != nil && (errors.Is(err, errUnknown) || errors.Is(err, errReused) || errors.Is(err, errForeign)):
-		return accepted{}, refused
+	case len(wrong) > 0 && reused && p.Operation != "" && p.Operation != op:
+		return accepted{}, reusedOrder(w, p, cmd)
+	case len(wrong) > 0 && (errors.Is(err, errUnknown) || reused || errors.Is(err, errForeign)):
+		return accepted{}, invalidFields(wrong)
 	case errors.Is(err, errForeign):
 		return accepted{}, newProblem(kindReused, "")
-	case errors.Is(err, errReused):
-		refused := newProblem(kindReused, "The order number was used for another command, which is unchanged.")
-		refused.Field = "order"
-		return accepted{}, refused
+	case reused:
+		return accepted{}, reusedOrder(w, p, cmd)
 	case err != nil:
 		return accepted{}, s.failed(r, err, "The command may have been accepted: send the same request again.",
 			"provider", cmd.Provider, "order", cmd.Order)
@@ -95,44 +100,83 @@ func (s *Server) take(w http.ResponseWriter, r *http.Request, op payment.Operati
 	return answerTo(p, duplicate), nil
 }
 
-// parse reads a command and finds out whether this key may send it.
-func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (payment.Command, *problem) {
+// parse reads a command and finds out whether this key may send it. unread are the fields that could not be read: the command
+// is then what is left of it.
+func (s *Server) parse(op payment.Operation, body []byte, key *APIKey) (cmd payment.Command, unread payment.FieldErrors, refused *problem) {
 	cmd, err := events.ParseCommand(op, body)
 	if err != nil {
-		return payment.Command{}, unreadableCommand(err)
+		var wrong *events.CommandError
+		if !errors.As(err, &wrong) || wrong.Reason != events.DeadInvalid {
+			return cmd, nil, unreadableCommand(err)
+		}
+		var readable bool
+		if cmd, readable = wrong.Partial(); !readable {
+			return cmd, nil, unreadableCommand(err)
+		}
+		unread = wrong.All
 	}
-	if !key.allowsProvider(cmd.Provider) {
+	if payment.ValidProvider(cmd.Provider) && !key.allowsProvider(cmd.Provider) {
 		refused := newProblem(kindForbidden, "This API key is not allowed to use this provider.")
 		refused.Field = "provider"
-		return payment.Command{}, refused
-	}
-	if _, known := s.registry.Get(cmd.Provider); !known {
-		return payment.Command{}, fieldProblem("provider", "unknown provider, see /v1/providers")
+		return cmd, nil, refused
 	}
 	cmd.Upstream = key.upstream()
 	if cmd.RequestedAt.IsZero() {
 		cmd.RequestedAt = s.now().UTC()
 	}
-	return cmd, nil
+	return cmd, unread, nil
 }
 
-// check finds what a worker is sure to refuse. A command that was taken before is not refused for it: by now it
-// may have expired, or a rule may be new, and its payment goes its way all the same.
-func (s *Server) check(cmd payment.Command) *problem {
-	now := s.now()
+// check finds what a worker is sure to refuse, after what could not be read. A command that was taken before is not refused for
+// it: by now it may have expired, or a rule may be new, and its payment goes its way all the same.
+func (s *Server) check(cmd payment.Command, unread payment.FieldErrors) payment.FieldErrors {
+	now, wrong := s.now(), slices.Clone(unread)
 	switch {
 	case cmd.Ahead(now):
-		return fieldProblem("requested_at", "must not be in the future; leave it out to take the time of transfer")
+		wrong.Say("requested_at", "must not be in the future; leave it out to take the time of transfer")
 	case s.retention > 0 && cmd.TooOld(now.Add(min(s.retention/10, maxQueued)), s.retention):
-		return fieldProblem("requested_at", "is older than the log: this order may have been paid already")
-	case cmd.Expired(now):
-		return fieldProblem("expires_at", "has passed")
+		wrong.Say("requested_at", "is older than the log: this order may have been paid already")
 	}
-	if err := s.prefixes.Check(cmd.Upstream, cmd.Order); err != nil {
-		return problemOf(err)
+	if cmd.Expired(now) {
+		wrong.Say("expires_at", "has passed")
 	}
-	connector, _ := s.registry.Get(cmd.Provider)
-	return problemOf(connectors.Check(connector, cmd))
+	if cmd.Order != "" {
+		wrong.Add(payment.ProblemsOf(s.prefixes.Check(cmd.Upstream, cmd.Order))...)
+	}
+	connector, known := s.registry.Get(cmd.Provider)
+	if known {
+		return connectors.Problems(connector, cmd, wrong)
+	}
+	if cmd.Provider != "" && payment.ValidProvider(cmd.Provider) {
+		wrong.Say("provider", "unknown provider, see /v1/providers")
+	}
+	wrong.Add(payment.ProblemsOf(cmd.Validate())...)
+	return wrong
+}
+
+// refuse returns why a command that could not be read is not taken: that its order is one of the other operation comes first.
+func (s *Server) refuse(ctx context.Context, w http.ResponseWriter, cmd payment.Command, wrong payment.FieldErrors) *problem {
+	if cmd.Ref.Validate() == nil {
+		if p, err := s.find(ctx, cmd.Ref, cmd.Upstream); err == nil && p.Operation != cmd.Operation {
+			return reusedOrder(w, p, cmd)
+		}
+	}
+	return invalidFields(wrong)
+}
+
+// reusedOrder is the problem of a command whose order number is that of another one of the same upstream. p is empty where that
+// cannot be read.
+func reusedOrder(w http.ResponseWriter, p payment.Payment, cmd payment.Command) *problem {
+	refused := newProblem(kindReused, "The order number was used for another command, which is unchanged.")
+	refused.Field = "order"
+	if p.Order == "" {
+		return refused
+	}
+	w.Header().Set("Location", "/v1/payments/"+p.Ref.String())
+	if refused.Errors = pointedAt(p.Differences(cmd)); len(refused.Errors) == 0 {
+		refused.Detail += " They differ in what is not kept: the method, the customer, the account, the return URL, the language, the description or the expiry."
+	}
+	return refused
 }
 
 // unreadableCommand distinguishes a malformed document from a field that is wrong.
@@ -145,19 +189,6 @@ func unreadableCommand(err error) *problem {
 		return fieldProblem(wrong.Field, wrong.Problem)
 	default:
 		return newProblem(kindMalformed, wrong.Problem)
-	}
-}
-
-// problemOf turns what connectors.Check says into a problem; nil stays nil.
-func problemOf(err error) *problem {
-	var wrong *payment.FieldError
-	switch {
-	case err == nil:
-		return nil
-	case errors.As(err, &wrong):
-		return fieldProblem(wrong.Field, wrong.Problem)
-	default: // its text is not known to be free of values
-		return fieldProblem("", "the provider does not support this command")
 	}
 }
 

@@ -7,6 +7,7 @@
 //	GET  /v1/payments/{provider}/{order}/events          its timeline             200
 //	POST /v1/payments/{provider}/{order}/clarification   answer the provider      202
 //	GET  /v1/providers                                   what can be paid where   200
+//	GET  /v1/providers/{provider}                        what commands need there 200
 //	GET  /v1/providers/{provider}/banks?operation=payout the banks it serves      200
 //	GET  /v1/providers/{provider}/balance                what the account holds   200
 //	POST /webhooks/{provider}                            a provider's call        200
@@ -18,7 +19,8 @@
 //
 // Every refusal is a problem of RFC 9457 (application/problem+json) whose type begins with
 // "urn:payonce:problem:". It names a field and never repeats a value, because a value can be personal
-// data. The checks of a command run in this order:
+// data. A command is told all that is wrong with it at once, as a list "errors" of JSON pointers with a detail each; another
+// command under a known order number is told in which fields the two differ. The checks of a command run in this order:
 //
 //	403 certificate_required    client certificates are demanded, and none was shown
 //	401 unauthorized            no API key, or an unknown one
@@ -29,6 +31,7 @@
 //	429 rate_limited            more bytes than the key may send
 //	503 overloaded              too many requests are worked on, or being read; nothing was taken
 //	400 malformed               not one well-formed JSON object
+//	409 order_reused            the order is known as one of the other operation
 //	422 invalid_field           well-formed, and a field is not acceptable; an unknown provider too
 //	409 order_reused            the order is known with another command; without field and detail: it is another upstream's
 //	503 unavailable             not stored for sure: send the same request again

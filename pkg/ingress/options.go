@@ -83,6 +83,8 @@ type Options struct {
 	OrderPrefixes payment.OrderPrefixes
 	// NATSUpstreams publish by NATS, for any provider.
 	NATSUpstreams []string
+	// Opening says when providers take payments. Without it no client is told.
+	Opening func(provider string, op payment.Operation) Opening
 	// Retention is how long the log remembers a payment; 0 is for ever. Commands of before are refused, and so are
 	// those that could become so old while they wait.
 	Retention time.Duration

@@ -34,16 +34,6 @@ type timeline struct {
 	Unreadable []unreadableEvent `json:"unreadable,omitempty"`
 }
 
-// provider is what an upstream may know about a configured provider.
-type provider struct {
-	Name           string                         `json:"name"`
-	Kind           string                         `json:"kind"`
-	Operations     []payment.Operation            `json:"operations"`
-	Currencies     []string                       `json:"currencies"`
-	Methods        map[payment.Operation][]string `json:"methods"`
-	MaxOrderLength int                            `json:"max_order_length"`
-}
-
 const unreadable = "The payment could not be read. Retry."
 
 // payment shows a payment, after waiting for it where the client prefers that.
@@ -136,22 +126,6 @@ func (s *Server) readActions(ctx context.Context, records []events.Record) error
 			}
 		}
 	}
-	return nil
-}
-
-// providers shows the providers that the API key is for.
-func (s *Server) providers(w http.ResponseWriter, r *http.Request) *problem {
-	list := []provider{}
-	for _, name := range s.registry.Names() {
-		if c, _ := s.registry.Get(name); requestOf(r).key.allowsProvider(name) {
-			t := c.Traits()
-			list = append(list, provider{
-				Name: name, Kind: t.Kind, Operations: t.Operations, Currencies: t.Currencies,
-				Methods: t.Methods, MaxOrderLength: t.MaxOrderLength,
-			})
-		}
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"providers": list})
 	return nil
 }
 

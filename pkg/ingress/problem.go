@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"encoding/json"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
 
+	"payonce/pkg/events"
+	"payonce/pkg/payment"
 	"payonce/pkg/search"
 )
 
@@ -30,6 +31,8 @@ type problem struct {
 	Detail   string `json:"detail,omitempty"`
 	Field    string `json:"field,omitempty"`
 	Instance string `json:"instance,omitempty"`
+	// Errors are all that is wrong with a command, or where it differs from the first one of its order number.
+	Errors []pointed `json:"errors,omitempty"`
 	// Parameters are all that are wrong, of a search.
 	Parameters []search.Problem `json:"parameters,omitempty"`
 
@@ -102,28 +105,41 @@ func newProblem(kind, detail string) *problem {
 }
 
 func fieldProblem(field, detail string) *problem {
-	p := newProblem(kindInvalid, detail)
-	p.Field = showableField(field)
+	return invalidFields(payment.FieldErrors{{Field: field, Problem: detail}})
+}
+
+// pointed is one thing that is wrong: where, as a JSON pointer (RFC 6901), and what.
+type pointed struct {
+	Pointer string `json:"pointer"`
+	Detail  string `json:"detail"`
+}
+
+// invalidFields is the problem of a document with fields that are not acceptable; there is at least one.
+func invalidFields(wrong payment.FieldErrors) *problem {
+	p := newProblem(kindInvalid, wrong[0].Problem)
+	p.Field = events.ShownField(wrong[0].Field)
+	p.Errors = pointedAt(wrong)
 	return p
+}
+
+func pointedAt(wrong payment.FieldErrors) (all []pointed) {
+	for _, one := range wrong {
+		all = append(all, pointed{pointer(events.ShownField(one.Field)), one.Problem})
+	}
+	return all
+}
+
+// pointer turns the path of a field that may be shown into a JSON pointer: "account.last_digits[0]" is "/account/last_digits/0".
+// Nothing in such a path needs an escape. That of the whole document is "".
+func pointer(field string) string {
+	if field == "" {
+		return ""
+	}
+	return "/" + strings.NewReplacer(".", "/", "[", "/", "]", "").Replace(field)
 }
 
 // kind returns the last part of the type.
 func (p *problem) kind() string { return strings.TrimPrefix(p.Type, ProblemPrefix) }
-
-// fieldPattern is what the names of our own fields look like.
-var fieldPattern = regexp.MustCompile(`^[a-z_]{1,32}(\.[a-z_]{1,32}|\[[0-9]{1,2}\])*$`)
-
-// showableField returns the part of a field's path that may be shown: a name that the client chose
-// itself, like a key of its metadata, can be personal data.
-func showableField(field string) string {
-	if field == "metadata" || strings.HasPrefix(field, "metadata.") {
-		return "metadata"
-	}
-	if len(field) > 64 || !fieldPattern.MatchString(field) {
-		return ""
-	}
-	return field
-}
 
 func writeProblem(w http.ResponseWriter, r *http.Request, p *problem) {
 	p.Instance = requestPrefix + requestOf(r).id

@@ -27,6 +27,7 @@ var everyRequest = []struct{ method, path, body string }{
 	{"POST", "/v1/payments/fake-kr/D-1/clarification", `{"fields":{"a":{"b":"c"}}}`},
 	{"GET", "/v1/status", ""},
 	{"GET", "/v1/providers", ""},
+	{"GET", "/v1/providers/fake-kr", ""},
 	{"GET", "/v1/providers/fake-kr/banks?operation=payout", ""},
 	{"GET", "/v1/providers/fake-kr/balance", ""},
 }

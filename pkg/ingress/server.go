@@ -27,6 +27,7 @@ type Server struct {
 	limits    Limits
 	prefixes  payment.OrderPrefixes
 	onNATS    []string
+	opening   func(provider string, op payment.Operation) Opening
 	retention time.Duration
 	now       func() time.Time
 	newID     func() string
@@ -60,7 +61,7 @@ func New(o Options) (*Server, error) {
 	s := &Server{
 		registry: o.Registry, commands: o.Commands, sink: o.Webhooks, log: o.Log, actions: o.Actions, search: o.Search,
 		clients:  clients{sources: o.WebhookSources, proxies: o.TrustedProxies, header: o.ProxyHeader},
-		prefixes: o.OrderPrefixes, onNATS: o.NATSUpstreams,
+		prefixes: o.OrderPrefixes, onNATS: o.NATSUpstreams, opening: o.Opening,
 		limits: limits, retention: o.Retention, now: o.Now, newID: o.NewID, logger: o.Logger, ready: o.Ready, counters: counters,
 		mux: http.NewServeMux(), waiting: make(chan struct{}, limits.MaxWaiting), stopping: make(chan struct{}),
 		certificates: o.ClientCertificates, api: make(chan struct{}, limits.MaxRequests), hooks: make(chan struct{}, limits.MaxRequests),
@@ -111,6 +112,7 @@ func (s *Server) routes() {
 	handle("POST /v1/payments/{provider}/{order}/clarification", s.authorized(costPlain, s.clarify))
 	handle("GET /v1/status", s.authorized(costStatus, s.showStatus))
 	handle("GET /v1/providers", s.authorized(costPlain, s.providers))
+	handle("GET /v1/providers/{provider}", s.authorized(costBanks, s.oneProvider))
 	handle("GET /v1/providers/{provider}/banks", s.authorized(costBanks, s.banks))
 	handle("GET /v1/providers/{provider}/balance", s.authorized(costBalance, s.balance))
 	handle("POST /webhooks/{provider}", func(w http.ResponseWriter, r *http.Request) *problem { return traced(r.Context(), w, r, s.webhook) })

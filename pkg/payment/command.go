@@ -75,38 +75,38 @@ const (
 	MaxLastDigits    = 10
 )
 
-// Validate checks everything about a command that holds for every provider. It returns a [*FieldError]
-// for the first field that is not acceptable. A provider's own rules are checked by its connector.
+// Validate checks everything about a command that holds for every provider. It returns [FieldErrors] with all fields that
+// are not acceptable. A provider's own rules are checked by its connector.
 func (c Command) Validate() error {
-	if err := c.Ref.Validate(); err != nil {
-		return err
-	}
+	var problems FieldErrors
+	problems.Add(c.Ref.problems()...)
 	if !c.Operation.Valid() {
-		return &FieldError{Field: "operation", Problem: "must be deposit or payout"}
+		problems.Say("operation", "must be deposit or payout")
 	}
-	if c.Amount.IsZero() {
-		return &FieldError{Field: "amount", Problem: "is required"}
-	}
-	if !c.Amount.writable() || c.Amount.Minor == 0 {
-		return &FieldError{Field: "amount.value", Problem: fmt.Sprintf("must be positive, with at most %d digits before the point", maxIntegerDigits)}
+	switch {
+	case c.Amount.IsZero():
+		problems.Say("amount", "is required")
+	case !c.Amount.writable() || c.Amount.Minor == 0:
+		problems.Say("amount.value", fmt.Sprintf("must be positive, with at most %d digits before the point", maxIntegerDigits))
 	}
 	for _, t := range []struct {
 		field string
 		time  time.Time
 	}{{"requested_at", c.RequestedAt}, {"expires_at", c.ExpiresAt}} {
 		if !ValidTime(t.time) {
-			return &FieldError{Field: t.field, Problem: "must be in the years 0 to 9999 UTC"}
+			problems.Say(t.field, "must be in the years 0 to 9999 UTC")
 		}
 	}
 	if c.Customer.IPAddress != "" {
 		if ip, err := netip.ParseAddr(c.Customer.IPAddress); err != nil || ip.Zone() != "" { // a zone can be any text
-			return &FieldError{Field: "customer.ip_address", Problem: "must be an IP address"}
+			problems.Say("customer.ip_address", "must be an IP address")
 		}
 	}
-	if err := c.validateTexts(); err != nil {
-		return err
+	problems.Add(c.textProblems()...)
+	if problem := metadataProblem(c.Metadata); problem != "" {
+		problems.Say("metadata", problem)
 	}
-	return validateMetadata(c.Metadata)
+	return problems.Err()
 }
 
 // ValidTime reports whether t can be written as RFC 3339 in UTC, which has four digits for the year.
@@ -116,22 +116,22 @@ func ValidTime(t time.Time) bool {
 	return 0 <= year && year <= 9999
 }
 
-func validateMetadata(metadata map[string]string) error {
+func metadataProblem(metadata map[string]string) string {
 	if len(metadata) > MaxMetadataKeys {
-		return &FieldError{Field: "metadata", Problem: fmt.Sprintf("must have at most %d keys", MaxMetadataKeys)}
+		return fmt.Sprintf("must have at most %d keys", MaxMetadataKeys)
 	}
 	for key, value := range metadata {
 		if !utf8.ValidString(key) || !utf8.ValidString(value) {
-			return &FieldError{Field: "metadata", Problem: "must be UTF-8"}
+			return "must be UTF-8"
 		}
 		if key == "" || len(key) > MaxMetadataKey {
-			return &FieldError{Field: "metadata", Problem: fmt.Sprintf("keys must have 1 to %d bytes", MaxMetadataKey)}
+			return fmt.Sprintf("keys must have 1 to %d bytes", MaxMetadataKey)
 		}
 		if len(value) > MaxMetadataValue {
-			return &FieldError{Field: "metadata", Problem: fmt.Sprintf("values must have at most %d bytes", MaxMetadataValue)}
+			return fmt.Sprintf("values must have at most %d bytes", MaxMetadataValue)
 		}
 	}
-	return nil
+	return ""
 }
 
 // Fingerprint is the SHA-256 of the command's meaning, in hex. Two commands with the same fingerprint

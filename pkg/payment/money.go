@@ -3,6 +3,8 @@ package payment
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -42,16 +44,20 @@ func Decimals(currency string) (int, bool) {
 func ParseMoney(value, currency string) (Money, error) {
 	decimals, ok := currencies[currency]
 	if !ok {
-		return Money{}, &FieldError{Field: "currency", Problem: "must be one of KRW, TWD"}
+		return Money{}, &FieldError{Field: "currency", Problem: "must be " + English("or", slices.Sorted(maps.Keys(currencies))...)}
 	}
 	whole, fraction, dotted := strings.Cut(value, ".")
 	switch {
+	case strings.ContainsAny(value, ",_' ") && digits(strings.NewReplacer(",", "", "_", "", "'", "", " ", "", ".", "").Replace(value)):
+		return Money{}, &FieldError{Field: "value", Problem: `must have no separators, like "10000"`}
 	case !digits(whole) || dotted && !digits(fraction):
 		return Money{}, &FieldError{Field: "value", Problem: `must be a decimal number of digits, like "10000"`}
 	case len(whole) > 1 && whole[0] == '0':
 		return Money{}, &FieldError{Field: "value", Problem: "must not begin with 0"}
 	case len(whole) > maxIntegerDigits:
 		return Money{}, &FieldError{Field: "value", Problem: fmt.Sprintf("must have at most %d digits before the point", maxIntegerDigits)}
+	case dotted && decimals == 0:
+		return Money{}, &FieldError{Field: "value", Problem: currency + " has no decimals"}
 	case len(fraction) > decimals:
 		return Money{}, &FieldError{Field: "value", Problem: fmt.Sprintf("%s has %d decimals", currency, decimals)}
 	}

@@ -123,7 +123,7 @@ func New(c Command) Payment {
 		Ref: c.Ref, Operation: c.Operation, Status: Requested, Amount: c.Amount,
 		Fingerprint: c.Fingerprint(), RequestedAt: c.RequestedAt.UTC(), UpdatedAt: c.RequestedAt.UTC(), Upstream: c.Upstream,
 	}
-	if validateMetadata(c.Metadata) == nil {
+	if metadataProblem(c.Metadata) == "" {
 		p.Metadata = c.Metadata
 	}
 	return p

@@ -32,17 +32,35 @@ func ValidProvider(name string) bool { return named(name, 32, providerCharacters
 
 // ValidOrder reports whether order can be an order number: 1 to 64 of A-Z, a-z, 0-9, "_" and "-".
 // A provider may allow fewer characters or a shorter number; its connector's traits say so.
-func ValidOrder(order string) bool { return named(order, 64, orderCharacters) }
+func ValidOrder(order string) bool { return named(order, MaxOrder, orderCharacters) }
+
+// MaxOrder is the longest order number, in characters.
+const MaxOrder = 64
 
 // Validate returns a [FieldError] for the first part of r that is not valid.
 func (r Ref) Validate() error {
-	if !ValidProvider(r.Provider) {
-		return &FieldError{Field: "provider", Problem: `must be 1 to 32 characters of a-z, 0-9 and "-"`}
-	}
-	if !ValidOrder(r.Order) {
-		return &FieldError{Field: "order", Problem: `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`}
+	if problems := r.problems(); len(problems) > 0 {
+		return problems[0]
 	}
 	return nil
+}
+
+func (r Ref) problems() (problems FieldErrors) {
+	switch {
+	case ValidProvider(r.Provider):
+	case r.Provider == "":
+		problems.Say("provider", "is required")
+	default:
+		problems.Say("provider", `must be 1 to 32 characters of a-z, 0-9 and "-"`)
+	}
+	switch {
+	case ValidOrder(r.Order):
+	case r.Order == "":
+		problems.Say("order", "is required")
+	default:
+		problems.Say("order", `must be 1 to 64 characters of A-Z, a-z, 0-9, "_" and "-"`)
+	}
+	return problems
 }
 
 // FieldError says which field of a command is not acceptable, and why. It never holds the value,

@@ -60,9 +60,9 @@ func normalisedMetadata(metadata map[string]string) map[string]string {
 	return keys
 }
 
-func (c Command) validateTexts() error {
+func (c Command) textProblems() (problems FieldErrors) {
 	if len(c.Account.LastDigits) > MaxLastDigits {
-		return &FieldError{Field: "account.last_digits", Problem: fmt.Sprintf("must have at most %d entries", MaxLastDigits)}
+		problems.Say("account.last_digits", fmt.Sprintf("must have at most %d entries", MaxLastDigits))
 	}
 	for _, t := range c.texts() {
 		refused := UnseenCharacter
@@ -70,16 +70,37 @@ func (c Command) validateTexts() error {
 			refused = disruptive
 		}
 		if problem := textProblem(*t.value, refused); problem != "" {
-			return &FieldError{Field: t.field, Problem: problem}
+			problems.Say(t.field, problem)
 		}
 	}
+	problem := characterProblem(c.ReturnURL, UnseenCharacter)
 	if len(c.ReturnURL) > MaxURL {
-		return &FieldError{Field: "return_url", Problem: fmt.Sprintf("must have at most %d bytes", MaxURL)}
+		problem = fmt.Sprintf("must have at most %d bytes", MaxURL)
 	}
-	if problem := characterProblem(c.ReturnURL, UnseenCharacter); problem != "" {
-		return &FieldError{Field: "return_url", Problem: problem}
+	if problem != "" {
+		problems.Say("return_url", problem)
 	}
-	return nil
+	return problems
+}
+
+// Text returns the text of a field by its path in the JSON document, e.g. "account.bank_code"; empty for one that is no text.
+func (c Command) Text(field string) string {
+	switch field {
+	case "provider":
+		return c.Provider
+	case "order":
+		return c.Order
+	case "customer.ip_address":
+		return c.Customer.IPAddress
+	case "return_url":
+		return c.ReturnURL
+	}
+	for _, t := range c.texts() {
+		if t.field == field {
+			return *t.value
+		}
+	}
+	return ""
 }
 
 // ReturnURLProblem returns what is wrong with an address that a customer's browser is sent to, or "". Only https and http

@@ -62,6 +62,33 @@ var traced = map[string]string{
 	"Nats-Msg-Id": "NATS keeps a message with the same id once, for two minutes in one stream",
 }
 
+// cloudEvent are the headers that every message can have, beside those of [traced].
+var cloudEvent = map[string]string{
+	"ce-id": "Unique for each event of one source.", "ce-source": "/payonce for what payonce writes.", "ce-subject": "<provider>/<order>",
+	"ce-time": "RFC 3339", "ce-datacontenttype": "The media type of the data.",
+}
+
+// paymentHeaders are those of every event of a payment.
+var paymentHeaders = joined(guarded, map[string]string{
+	jetstream.HeaderPrevious: "the sequence of the order's event before this one, 0 for the first",
+	jetstream.HeaderReason:   "the code of the payment's reason, for who counts payments without reading them; empty where there is none", jetstream.HeaderOverdueAt: "the payment's overdue_at, in whole seconds, where it has one",
+	jetstream.HeaderResumeAt: "a parked payment's resume_at, in whole seconds",
+})
+
+// auditHeaders are those of every record of what a person did.
+var auditHeaders = map[string]string{
+	"Nats-Expected-Last-Sequence":         "the sequence of the record before it, whose hash it has",
+	"Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"],
+}
+
+func joined(all ...map[string]string) map[string]string {
+	whole := map[string]string{}
+	for _, one := range all {
+		maps.Copy(whole, one)
+	}
+	return whole
+}
+
 // channels lists every subject. Statuses and actions come from the code.
 func channels() []channel {
 	waited := map[string]string{
@@ -99,19 +126,13 @@ func channels() []channel {
 			"What an upstream with an account of its own published to " + subject + ": NATS moves it here, and the upstream's user sees only its own subject. A worker checks it and sends it on there. For workers only.",
 			"receive", schema, []string{kind + ".requested"}, id, nil, []string{golden}})
 	}
-	previous := map[string]string{
-		jetstream.HeaderPrevious: "the sequence of the order's event before this one, 0 for the first",
-		jetstream.HeaderReason:   "the code of the payment's reason, for who counts payments without reading them; empty where there is none", jetstream.HeaderOverdueAt: "the payment's overdue_at, in whole seconds, where it has one",
-		jetstream.HeaderResumeAt: "a parked payment's resume_at, in whole seconds",
-	}
-	maps.Copy(previous, guarded)
 	for _, status := range payment.Statuses() {
 		if status == payment.Requested {
 			continue // never written
 		}
 		list = append(list, channel{"payment" + pascal(string(status)), "payment." + string(status) + ".{provider}.{order}", events.StreamPayments,
 			"A payment that is " + string(status) + ", as a whole.", "send", "payment.v1.json", []string{"payment." + string(status)}, events.PaymentSchemaID,
-			previous, goldenOf("payment." + string(status))})
+			paymentHeaders, goldenOf("payment." + string(status))})
 	}
 	list = append(list, channel{"actionStored", "action.stored.{provider}.{order}.{id}", events.StreamActions,
 		"What the customer of a payment must do: the content of a stored_action, by its id, for a limited time. Read single messages by subject; do not follow the stream: what is named by no event was never asked of a customer.",
@@ -119,7 +140,7 @@ func channels() []channel {
 	for _, action := range events.Actions() {
 		list = append(list, channel{"operator" + pascal(string(action)), "operator." + string(action) + ".{provider}.{order}", events.StreamAudit,
 			"What a person did by hand; order is - where it is about several. On a NATS with accounts it stands under audit.<account> and not under operator, and NATS writes whose account it is.", "send", auditSchema, []string{"operator." + string(action)}, "",
-			map[string]string{"Nats-Expected-Last-Sequence": "the sequence of the record before it, whose hash it has", "Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"]}, goldenOf("operator." + string(action))})
+			auditHeaders, goldenOf("operator." + string(action))})
 	}
 	return list
 }
@@ -198,7 +219,7 @@ func asyncAPIDocument(t *testing.T) object {
 	for _, c := range channels() {
 		used := object{}
 		for _, match := range parameter.FindAllStringSubmatch(c.address, -1) {
-			used[match[1]] = object{"description": parameters[match[1]]}
+			used[match[1]] = object{"$ref": "#/components/parameters/" + match[1]}
 		}
 		all[c.name] = object{"address": c.address, "description": c.summary + " Stream " + c.stream + ".",
 			"messages": object{c.name: object{"$ref": "#/components/messages/" + c.name}}}
@@ -208,39 +229,56 @@ func asyncAPIDocument(t *testing.T) object {
 		operations[c.action+pascal(c.name)] = object{"action": c.action, "channel": object{"$ref": "#/channels/" + c.name}, "summary": c.summary}
 		messages[c.name] = c.message(t)
 	}
+	explained := object{}
+	for name, description := range parameters {
+		explained[name] = object{"description": description}
+	}
+	schemas := object{"auditRecord": schemaOf(reflect.TypeFor[events.AuditRecord]())}
+	for name, group := range headerGroups {
+		schemas[name] = object{"type": "object", "properties": described(group)}
+	}
+	schemas["headers"].(object)["properties"].(object)["ce-specversion"] = object{"const": "1.0"}
 	return object{
 		"asyncapi": "3.0.0", "defaultContentType": "application/json",
 		"info": object{"title": "payonce", "version": "1.0.0", "license": object{"name": "Apache-2.0"},
 			"description": "Commands, events and everything else on NATS JetStream. Written by make update; docs/events.md explains it. Messages are CloudEvents 1.0 in binary mode; header values are percent-encoded as the CloudEvents NATS binding says."},
 		"servers":  object{"nats": object{"host": "localhost:4222", "protocol": "nats", "description": "nats-server 2.12 or newer with JetStream"}},
-		"channels": all, "operations": operations, "components": object{"messages": messages},
+		"channels": all, "operations": operations, "components": object{"messages": messages, "parameters": explained, "schemas": schemas},
 	}
 }
 
-func (c channel) message(t *testing.T) object {
+// headerGroups are headers that many messages have, by the name of their schema in the document. Every message can have
+// those of "headers".
+var headerGroups = map[string]map[string]string{"headers": joined(cloudEvent, traced), "paymentHeaders": paymentHeaders, "auditHeaders": auditHeaders}
+
+// described lists headers as a schema does.
+func described(headers map[string]string) object {
 	properties := object{}
-	text := func(description string) object { return object{"type": "string", "description": description} }
+	for name, description := range headers {
+		properties[name] = object{"type": "string", "description": description}
+	}
+	return properties
+}
+
+func (c channel) message(t *testing.T) object {
+	all, properties := []object{{"$ref": "#/components/schemas/headers"}}, described(c.headers)
+	for name, group := range headerGroups {
+		if maps.Equal(c.headers, group) {
+			all, properties = append(all, object{"$ref": "#/components/schemas/" + name}), object{}
+		}
+	}
 	required := []string{"ce-specversion", "ce-id", "ce-source", "ce-type"}
 	if c.action == "receive" || len(c.types) == 0 {
 		required = nil // plain JSON is taken too, and a dead letter is what it is
 	}
-	properties["ce-specversion"] = object{"const": "1.0"}
-	properties["ce-id"], properties["ce-source"] = text("Unique for each event of one source."), text("/payonce for what payonce writes.")
-	properties["ce-subject"], properties["ce-time"] = text("<provider>/<order>"), text("RFC 3339")
-	properties["ce-datacontenttype"], properties["ce-type"] = text("The media type of the data."), object{"type": "string"}
+	properties["ce-type"] = object{"type": "string"}
 	if len(c.types) > 0 {
 		properties["ce-type"] = object{"enum": c.types}
 	}
 	if c.dataschema != "" {
 		properties["ce-dataschema"] = object{"const": c.dataschema}
 	}
-	for name, description := range traced {
-		properties[name] = text(description)
-	}
-	for name, description := range c.headers {
-		properties[name] = text(description)
-	}
-	headers := object{"type": "object", "properties": properties}
+	headers := object{"type": "object", "allOf": all, "properties": properties}
 	if len(required) > 0 {
 		headers["required"] = required
 	}
@@ -248,7 +286,7 @@ func (c channel) message(t *testing.T) object {
 	switch c.schema {
 	case "":
 	case auditSchema:
-		m["payload"] = schemaOf(reflect.TypeFor[events.AuditRecord]())
+		m["payload"] = object{"$ref": "#/components/schemas/auditRecord"}
 	case refusedSchema:
 		m["payload"] = schemaOf(reflect.TypeFor[events.RefusedWebhook]())
 	default:

@@ -194,7 +194,10 @@ func TestAsyncAPIHasTheHeadersOfTheCode(t *testing.T) {
 	for name, value := range doc["channels"].(map[string]any) {
 		address := value.(map[string]any)["address"].(string)
 		headers := messages[name].(map[string]any)["headers"].(map[string]any)
-		known := headers["properties"].(map[string]any)
+		known := maps.Clone(headers["properties"].(map[string]any))
+		for _, group := range headers["allOf"].([]any) {
+			maps.Copy(known, document(doc).at(group.(map[string]any)["$ref"].(string)).(map[string]any)["properties"].(map[string]any))
+		}
 		for header := range known {
 			documented[header] = true
 		}

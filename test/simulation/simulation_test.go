@@ -13,12 +13,13 @@ import (
 	"time"
 
 	"payonce/pkg/payment"
+	"payonce/test/race"
 	"payonce/test/simulation"
 )
 
 var (
 	seed = flag.Uint64("seed", 1, "first seed of the simulation")
-	runs = flag.Uint64("runs", defaultRuns, "number of seeds")
+	runs = flag.Uint64("runs", uint64(race.Share(2500, 12)), "number of seeds")
 )
 
 // The heap of a run is small and all of it is garbage soon.

@@ -15,13 +15,15 @@ const (
 	MostDigits  = 20
 )
 
-// AccountNumber is the rule for the number of a bank account: [LeastDigits] to most digits of ASCII, and single
+// AccountNumber is the test for the number of a bank account: [LeastDigits] to most digits of ASCII, and single
 // hyphens between them, as banks print them. Nothing is taken out or replaced: a character that was damaged once
-// may stand for another one than it seems to, and a payout to a wrong account does not come back. It holds for
-// an empty text; whether one is required is another rule.
-func AccountNumber(field, text string, most int) Rule {
-	problem := accountProblem(text, most)
-	return That(problem == "", field, problem)
+// may stand for another one than it seems to, and a payout to a wrong account does not come back.
+func AccountNumber(most int) Test {
+	return Test{
+		problem: func(text string) string { return accountProblem(text, most) },
+		schema:  map[string]any{keyPattern: fmt.Sprintf(`^[0-9](?:-?[0-9]){%d,%d}$`, LeastDigits-1, most-1)},
+		note:    "no date that a spreadsheet made of it, and not zeros alone",
+	}
 }
 
 func accountProblem(text string, most int) string {
@@ -43,30 +45,39 @@ func accountProblem(text string, most int) string {
 	return ""
 }
 
-// LastDigits is the rule for the last digits of an account number, exactly so many.
-func LastDigits(field, text string, count int) Rule {
-	problem := digitsProblem(text, "")
-	if problem == "" && len(text) != count {
-		problem = fmt.Sprintf("must be the last %d digits of an account", count)
+// LastDigits is the test for the last digits of an account number, exactly so many.
+func LastDigits(count int) Test {
+	return Test{
+		problem: func(text string) string {
+			problem := digitsProblem(text, "")
+			if problem == "" && len(text) != count {
+				problem = fmt.Sprintf("must be the last %d digits of an account", count)
+			}
+			return problem
+		},
+		schema: map[string]any{keyPattern: fmt.Sprintf(`^[0-9]{%d}$`, count)},
 	}
-	return That(problem == "", field, problem)
 }
 
-// Number is the rule for a code that may be of digits, like that of a bank: nothing that a spreadsheet or a
+const undamaged = "nothing that a spreadsheet or a program writes in place of a value"
+
+// Number is the test for a code that may be of digits, like that of a bank: nothing that a spreadsheet or a
 // program made of one.
-func Number(field, text string) Rule {
-	problem := NumberDamage(text)
-	return That(problem == "", field, problem)
-}
+func Number() Test { return Test{problem: NumberDamage, note: undamaged} }
 
-// Code is the rule for a code or a name that a provider gave, like that of a bank, where its list is not known: what
+// Code is the test for a code or a name that a provider gave, like that of a bank, where its list is not known: what
 // [Number] takes, of letters and ASCII digits, with "_", "-", "." and blanks between them.
-func Code(field, text string) Rule {
-	problem := NumberDamage(text)
-	if problem == "" {
-		problem = codeProblem([]rune(text))
+func Code() Test {
+	return Test{
+		problem: func(text string) string {
+			if problem := NumberDamage(text); problem != "" {
+				return problem
+			}
+			return codeProblem([]rune(text))
+		},
+		schema: map[string]any{keyPattern: `^[0-9\p{L}](?:[0-9\p{L}_. -]*[0-9\p{L}])?$`},
+		note:   undamaged + "; no full-width letters",
 	}
-	return That(problem == "", field, problem)
 }
 
 func codeProblem(text []rune) string {
@@ -80,11 +91,8 @@ func codeProblem(text []rune) string {
 	return ""
 }
 
-// Text is the rule for any text: no error value, no word for a missing one.
-func Text(field, text string) Rule {
-	problem := Damage(text)
-	return That(problem == "", field, problem)
-}
+// Text is the test for any text: no error value, no word for a missing one.
+func Text() Test { return Test{problem: Damage, note: undamaged} }
 
 // digitsProblem names the first character that is neither a digit of ASCII nor one of the others.
 func digitsProblem(text, others string) string {

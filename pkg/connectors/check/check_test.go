@@ -1,11 +1,9 @@
 package check_test
 
 import (
-	"errors"
 	"testing"
 
 	"payonce/pkg/connectors/check"
-	"payonce/pkg/payment"
 )
 
 func TestProblems(t *testing.T) {
@@ -63,20 +61,6 @@ func TestLoopback(t *testing.T) {
 		if have := check.Loopback(host); have != want {
 			t.Errorf("%q: have %v", host, have)
 		}
-	}
-}
-
-func TestFirst(t *testing.T) {
-	if err := check.First(); err != nil {
-		t.Errorf("no rule: %v", err)
-	}
-	if err := check.First(check.That(true, "a", "is required")); err != nil {
-		t.Errorf("a rule that holds: %v", err)
-	}
-	err := check.First(check.That(true, "a", "is required"), check.That(false, "b", "is too long"), check.That(false, "c", "is required"))
-	var field *payment.FieldError
-	if !errors.As(err, &field) || *field != (payment.FieldError{Field: "b", Problem: "is too long"}) {
-		t.Errorf("have %v", err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"payonce/pkg/connectors/connectortest"
 	"payonce/pkg/connectors/diamondpay"
 	"payonce/pkg/payment"
+	"payonce/test/race"
 )
 
 // ambiguous is the notice of what could say two things about an order that is certain.
@@ -99,7 +100,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for _, cut := range cuts(t, line) {
+			for _, cut := range race.Sample(cuts(t, line), 10) {
 				n, err := c.Webhook(nil, signedWith(t, diamondpay.MD5, key, string(cut)), now)
 				if err != nil {
 					continue
@@ -111,7 +112,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 			}
 		}
 	}
-	if taken < 100 {
+	if taken < race.Share(100, 10) {
 		t.Errorf("only %d were taken: nothing is proven", taken)
 	}
 }
@@ -178,7 +179,7 @@ func TestTextsThatCouldNotBeReadBackDoNotLeave(t *testing.T) {
 		change func(*payment.Command)
 	}{
 		{won, deposit, "customer.name", func(c *payment.Command) { c.Customer.Name = text }},
-		{won, deposit, "customer.name", func(c *payment.Command) { c.Account.Holder = text }},
+		{won, deposit, "account.holder", func(c *payment.Command) { c.Account.Holder = text }},
 		{won, deposit, "customer.id", func(c *payment.Command) { c.Customer.ID = text }},
 		{won, deposit, "account.number", func(c *payment.Command) { c.Account.Number = text }},
 		{won, deposit, "account.bank_code", func(c *payment.Command) { c.Account.BankCode = text }},

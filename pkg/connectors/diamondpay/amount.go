@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 
-	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
 
@@ -26,7 +25,7 @@ const maxUnits = 9_999_999_999
 // maxDigits bounds a total of a balance, so that it fits an int64 and an amount of ours.
 const maxDigits = 17
 
-// units returns an amount in the provider's unit. An amount that passed checkAmount fits.
+// units returns an amount in the provider's unit. An amount of at most maxWhole fits.
 func units(m payment.Money) int64 {
 	if m.Currency == krw {
 		return m.Minor * perWon
@@ -34,14 +33,8 @@ func units(m payment.Money) int64 {
 	return m.Minor
 }
 
-// checkAmount refuses what a request cannot hold, without overflow.
-func checkAmount(m payment.Money) check.Rule {
-	limit := int64(maxUnits)
-	if m.Currency == krw {
-		limit /= perWon
-	}
-	return check.That(m.Minor <= limit, "amount.value", "must fit ten digits in hundredths of the currency")
-}
+// maxWhole is the largest amount in whole won or dollars that a request can hold: in hundredths it has ten digits.
+const maxWhole = maxUnits / perWon
 
 // near reports whether two amounts of one currency are so close that one can be the other with a little put on or
 // off to distinguish transfers: within a tenth of the second. A hundredfold is always further away.

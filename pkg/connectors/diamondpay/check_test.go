@@ -77,7 +77,7 @@ func TestCheckRefuses(t *testing.T) {
 		{"customer.name", krwV1, won, func(c *payment.Command) { c.Customer.Name = strings.Repeat("가", 17) }},
 		{"customer.name", krwV1, won, func(c *payment.Command) { c.Customer.Name = "\u3000 " }},
 		{"account.number", krwV1, won, func(c *payment.Command) { c.Account.Number = long(33) }},
-		{"account.bank_code", krwV1, won, func(c *payment.Command) { c.Account.BankName = long(33) }},
+		{"account.bank_name", krwV1, won, func(c *payment.Command) { c.Account.BankName = long(33) }},
 		{"customer.name", twd, depositTWD(), func(c *payment.Command) { c.Customer.Name = "" }},
 		{"customer.name", twd, depositTWD(), func(c *payment.Command) { c.Customer.Name = " " }},
 		{"customer.name", twd, depositTWD(), func(c *payment.Command) { c.Customer.Name = long(33) }},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 )
@@ -41,12 +42,15 @@ type Connector struct {
 	traits   connectors.Traits
 	statuses map[payment.Operation]statuses
 	services []service // of deposits
+	deposits map[service]check.Form
+	payouts  check.Form
 }
 
 var (
 	_ connectors.Connector = (*Connector)(nil)
 	_ connectors.Webhooks  = (*Connector)(nil)
 	_ connectors.Checker   = (*Connector)(nil)
+	_ connectors.Describer = (*Connector)(nil)
 	_ connectors.Balancer  = (*Connector)(nil)
 )
 
@@ -58,29 +62,23 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 		return nil, fmt.Errorf("settings of %s: %w", provider, err)
 	}
 	services, _ := s.services()
-	return &Connector{
-		services: services,
+	c := &Connector{
+		services: services, deposits: map[service]check.Form{},
 		settings: s, base: strings.TrimRight(s.BaseURL, "/"), client: client, now: now,
 		traits: s.traits(), statuses: s.statusTables(),
-	}, nil
+	}
+	for _, way := range services {
+		c.deposits[way] = c.depositForm(way)
+	}
+	c.payouts = c.payoutForm()
+	return c, nil
 }
 
 // Traits returns what the documents promise; the settling delay is an assumption, see [Settings].
 func (c *Connector) Traits() connectors.Traits { return c.traits }
 
 // Check refuses what the provider's pages say it would refuse, and what could not be read back.
-func (c *Connector) Check(cmd payment.Command) error {
-	if err := c.checkWay(cmd); err != nil {
-		return err
-	}
-	if err := c.checkTexts(cmd); err != nil {
-		return err
-	}
-	if cmd.Operation == payment.Payout {
-		return c.checkPayout(cmd)
-	}
-	return c.checkDeposit(cmd)
-}
+func (c *Connector) Check(cmd payment.Command) error { return connectors.CheckForm(c, cmd) }
 
 // Submit sends one create request. A command that does not pass [connectors.Check] is not sent.
 func (c *Connector) Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error) {

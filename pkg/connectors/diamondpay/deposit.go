@@ -104,50 +104,30 @@ func (c *Connector) bankCode(account payment.Account) string {
 
 var taiwanBankPattern = regexp.MustCompile(`^[0-9]{3}$`)
 
-// checkDeposit holds the rules of the deposit pages. Lengths are in characters.
-func (c *Connector) checkDeposit(cmd payment.Command) error {
-	way := c.way(cmd)
-	if way.currency == twd {
-		return c.checkDollars(cmd)
+// depositForm holds the rules of the deposit pages. Lengths are in characters.
+func (c *Connector) depositForm(way service) check.Form {
+	form := check.Form{Most: maxWhole}
+	switch {
+	case way.currency == twd:
+		form.Fields = []check.Field{
+			check.Required("customer.name", plainText(), check.Most(32), check.Name()).Or("account.holder"),
+			check.List("account.last_digits", 1, 10, check.LastDigits(5)),
+			check.Optional("account.bank_code", check.Match(taiwanBankPattern, "must have three digits")).Coded(c.settings.BankCodes),
+		}
+	case way.version == v1: // of v2 nothing about the customer is sent
+		form.Fields = []check.Field{
+			check.Optional("customer.name", plainText(), check.NotBlank(), check.Most(16), check.Name()).Or("account.holder"),
+			check.Optional("customer.id", sentID(check.Text()), sentID(plainText())),
+			check.Optional("account.number", plainText(), check.NotBlank(), check.Most(maxAccount), check.AccountNumber(maxAccount)),
+			check.Optional("account.bank_code", plainText(), check.NotBlank(), check.Most(32), check.Code()).Or("account.bank_name").Coded(c.settings.BankCodes),
+		}
 	}
-	if way.version == v2 {
-		return check.First(checkAmount(cmd.Amount)) // nothing about the customer is sent
-	}
-	return check.First(
-		checkAmount(cmd.Amount),
-		optional("customer.name", payer(cmd), 16),
-		check.Name("customer.name", payer(cmd)),
-		check.Text("customer.id", userID(cmd)),
-		optional("account.number", cmd.Account.Number, 32),
-		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
-		optional("account.bank_code", c.payerBank(cmd.Account), 32),
-		check.Code("account.bank_code", c.payerBank(cmd.Account)),
-	)
+	return form
 }
 
-func (c *Connector) checkDollars(cmd payment.Command) error {
-	rules := []check.Rule{
-		checkAmount(cmd.Amount),
-		required("customer.name", payer(cmd)),
-		optional("customer.name", payer(cmd), 32),
-		check.Name("customer.name", payer(cmd)),
-		check.That(len(cmd.Account.LastDigits) >= 1 && len(cmd.Account.LastDigits) <= 10, "account.last_digits", "must have 1 to 10 entries"),
-	}
-	for i, digits := range cmd.Account.LastDigits {
-		field := "account.last_digits[" + strconv.Itoa(i) + "]"
-		rules = append(rules, check.LastDigits(field, digits, 5))
-	}
-	bank := c.bankCode(cmd.Account)
-	return check.First(append(rules, check.That(bank == "" || taiwanBankPattern.MatchString(bank), "account.bank_code", "must have three digits"))...)
-}
-
-// required refuses what is missing or only blanks.
-func required(field, text string) check.Rule {
-	return check.That(strings.TrimSpace(text) != "", field, "is required")
-}
-
-// optional refuses what is only blanks or too long.
-func optional(field, text string, most int) check.Rule {
-	ok := text == "" || strings.TrimSpace(text) != "" && utf8.RuneCountInString(text) <= most
-	return check.That(ok, field, "must have 1 to "+strconv.Itoa(most)+" characters, not only blanks")
+// sentID is a test of a customer's number that is sent; others are left out.
+func sentID(test check.Test) check.Test {
+	return check.That(func(text string) bool {
+		return userID(payment.Command{Customer: payment.Customer{ID: text}}) == "" || test.Problem(text) == ""
+	}, "cannot be sent as it is", "nothing that a spreadsheet or a program writes in place of a value, and no & before an =")
 }

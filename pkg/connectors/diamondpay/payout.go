@@ -49,21 +49,13 @@ func receiver(cmd payment.Command) string {
 
 var phonePattern = regexp.MustCompile(`^[0-9]{1,11}$`)
 
-// checkPayout holds the rules of apayasia korea/api/create-withdraw. The older page of payment-docs-aay
+// payoutForm holds the rules of apayasia korea/api/create-withdraw. The older page of payment-docs-aay
 // has no phone number; the newer one requires it.
-func (c *Connector) checkPayout(cmd payment.Command) error {
-	bank := c.bankCode(cmd.Account)
-	return check.First(
-		checkAmount(cmd.Amount),
-		required("account.holder", receiver(cmd)),
-		optional("account.holder", receiver(cmd), maxReceiver),
-		check.Name("account.holder", receiver(cmd)),
-		required("account.number", cmd.Account.Number),
-		optional("account.number", cmd.Account.Number, maxAccount),
-		check.AccountNumber("account.number", cmd.Account.Number, maxAccount),
-		required("account.bank_code", bank),
-		optional("account.bank_code", bank, maxBankCode),
-		check.Code("account.bank_code", bank),
-		check.That(phonePattern.MatchString(cmd.Customer.Phone), "customer.phone", "is required, with at most 11 digits"),
-	)
+func (c *Connector) payoutForm() check.Form {
+	return check.Form{Most: maxWhole, Fields: []check.Field{
+		check.Required("account.holder", plainText(), check.Most(maxReceiver), check.Name()).Or("customer.name"),
+		check.Required("account.number", plainText(), check.Most(maxAccount), check.AccountNumber(maxAccount)),
+		check.Required("account.bank_code", plainText(), check.Most(maxBankCode), check.Code()).Coded(c.settings.BankCodes),
+		check.Required("customer.phone", check.Match(phonePattern, "must have at most 11 digits")),
+	}}
 }

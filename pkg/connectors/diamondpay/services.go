@@ -155,13 +155,14 @@ func (c *Connector) way(cmd payment.Command) service {
 	return found
 }
 
-// checkWay refuses a method of another currency, and payouts in a currency that has none.
-func (c *Connector) checkWay(cmd payment.Command) error {
-	if cmd.Operation == payment.Payout {
-		return check.First(check.That(cmd.Amount.Currency == krw, "amount.currency", "this provider pays out KRW only"))
+// Form returns what the provider's pages say that a way takes, without what could not be read back. Payouts in a currency
+// other than won are on no page.
+func (c *Connector) Form(op payment.Operation, method, currency string) (check.Form, bool) {
+	if op == payment.Payout {
+		return c.payouts, method == methodBank && currency == krw
 	}
-	_, ok := c.service(cmd.Amount.Currency, cmd.Method)
-	return check.First(check.That(ok, "method", "this provider has it in another currency, or not in this one"))
+	way, ok := c.service(currency, method)
+	return c.deposits[way], ok
 }
 
 // traits are the promises of the pages for a valid configuration.

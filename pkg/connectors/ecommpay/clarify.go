@@ -43,7 +43,7 @@ func checkClarification(q connectors.Query, fields map[string]map[string]string)
 			if group == "" || name == "" || len(value) > payment.MaxURL {
 				return errors.New("a group or a field has no name, or a value is too long")
 			}
-			if !readable(name) || !readable(group) || !readable(value) {
+			if !isReadable(name) || !isReadable(group) || !isReadable(value) {
 				return errors.New("a name or a value goes on like a field of the provider's callbacks after a semicolon")
 			}
 			count++

@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/ecommpay"
 	"payonce/pkg/payment"
+	"payonce/test/race"
 )
 
 // existing are the documented codes that report something that is there already, or that has not ended.
@@ -26,7 +27,7 @@ func TestRefused(t *testing.T) {
 		_, err := c.Submit(testContext(t), payout())
 		return classified(t, err)
 	}
-	for _, k := range append(allCodes(t), code{Code: "7777"}, code{Code: "03041"}, code{Code: "3041 "}, code{Code: ""}, code{Code: "1234567"}, code{Code: "error"}) {
+	for _, k := range append(race.Sample(allCodes(t), 10), code{Code: "7777"}, code{Code: "03041"}, code{Code: "3041 "}, code{Code: ""}, code{Code: "1234567"}, code{Code: "error"}) {
 		inDoubt := classOf(k.Code) == connectors.InDoubt
 		refuses := inDoubt && !strings.Contains(existing, " "+k.Code+" ") && !strings.Contains("|03041|3041 ||1234567|error|", "|"+k.Code+"|")
 		for _, httpStatus := range []int{400, 404, 422} {

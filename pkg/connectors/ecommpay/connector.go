@@ -12,6 +12,7 @@ import (
 
 	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
@@ -71,6 +72,7 @@ type Connector struct {
 	client   *http.Client
 	now      func() time.Time
 	traits   connectors.Traits
+	forms    map[payment.Operation]map[string]check.Form // by method
 
 	mu    sync.Mutex
 	lists map[payment.Operation]bankList
@@ -80,6 +82,7 @@ var (
 	_ connectors.Connector  = (*Connector)(nil)
 	_ connectors.Webhooks   = (*Connector)(nil)
 	_ connectors.Checker    = (*Connector)(nil)
+	_ connectors.Describer  = (*Connector)(nil)
 	_ connectors.Clarifier  = (*Connector)(nil)
 	_ connectors.BankLister = (*Connector)(nil)
 )
@@ -91,7 +94,7 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 		return nil, fmt.Errorf("settings of %s: %w", provider, err)
 	}
 	methods := append([]string{s.DepositMethod}, slices.DeleteFunc(slices.Clone(depositMethods), func(m string) bool { return m == s.DepositMethod })...)
-	return &Connector{
+	c := &Connector{
 		settings: s, keys: append([]secret.Value{s.Secret}, s.SecretsPrevious...), gate: strings.TrimRight(s.GateURL, "/"),
 		client: client, now: now, lists: map[payment.Operation]bankList{},
 		traits: connectors.Traits{
@@ -120,7 +123,9 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time)
 			RefusalLeavesNoOrder: *s.RefusalLeavesNoOrder,
 			SettlingDelay:        s.SettlingDelay,
 		},
-	}, nil
+	}
+	c.forms = c.makeForms()
+	return c, nil
 }
 
 // Traits returns what the documents promise; the settling delay is an assumption, see [Settings].

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"payonce/pkg/connectors/ecommpay"
+	"payonce/test/race"
 )
 
 // signingString is the plain way to the text that is signed: a path is put together for each value, and the whole
@@ -112,7 +113,7 @@ var orderedNames = [][]string{
 // Names of few letters, so that they have much in common, in documents large enough for every way of sorting.
 func TestOrderOfManyNames(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 600 {
+	for range race.Share(600, 20) {
 		letters := []string{"01", "0129 ", "a:0", "ab:", "a 1", "0a\x00\x01\t/", "é\u00ff9", "05a. :"}[r.IntN(8)]
 		sameOrder(t, []byte(object(r, []rune(letters), 0)))
 	}

@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"payonce/pkg/connectors/check"
-	"payonce/pkg/payment"
 )
 
 // The signed text "path:value;path:value" does not say where a value ends: the text "x;payment:status:success" of
@@ -74,22 +73,11 @@ func begins(text string, names []string) bool {
 // letters are made small.
 var hiddenPattern = regexp.MustCompile(`(?i);\s*(` + strings.Join(readNames, "|") + `)\s*:`)
 
-// readable reports whether a callback that repeats a text has one reading.
-func readable(text string) bool { return !hiddenPattern.MatchString(text) }
+// isReadable reports whether a callback that repeats a text has one reading.
+func isReadable(text string) bool { return !hiddenPattern.MatchString(text) }
 
-// checkReadable refuses a command whose callback could not be read.
-func (c *Connector) checkReadable(cmd payment.Command) error {
-	const problem = "must not go on like a field of the provider's callbacks after a semicolon, e.g. ;payment:"
-	customer, account := cmd.Customer, cmd.Account
-	return check.First(
-		check.That(readable(cmd.Description), "description", problem),
-		check.That(readable(customer.ID), "customer.id", problem),
-		check.That(readable(customer.Name), "customer.name", problem),
-		check.That(readable(customer.FirstName), "customer.first_name", problem),
-		check.That(readable(customer.LastName), "customer.last_name", problem),
-		check.That(readable(customer.Email), "customer.email", problem),
-		check.That(readable(customer.IPAddress), "customer.ip_address", problem),
-		check.That(readable(account.Number), "account.number", problem),
-		check.That(readable(account.Holder), "account.holder", problem),
-	)
+// readable refuses a text with which the callback could not be read.
+func readable() check.Test {
+	return check.That(isReadable, "must not go on like a field of the provider's callbacks after a semicolon, e.g. ;payment:",
+		"no semicolon before the name of a field of the provider's callbacks")
 }

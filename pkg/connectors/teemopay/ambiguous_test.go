@@ -16,6 +16,7 @@ import (
 	"payonce/pkg/payment"
 	"payonce/pkg/sandbox"
 	simulated "payonce/pkg/sandbox/teemopay"
+	"payonce/test/race"
 )
 
 // callbackWith is a signed callback with further or other fields.
@@ -109,7 +110,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 			for _, text := range texts {
 				body := callbackWith(t, callback, extra{field: text})
 				sign, signed := fieldsOf(t, body)["sign"].(string), fieldsOf(t, body)
-				for _, cut := range cuts(t, body) {
+				for _, cut := range race.Sample(cuts(t, body), 10) {
 					n, err := c.Webhook(callbackHeader(), withSign(t, cut, sign), now)
 					if err != nil {
 						continue
@@ -122,7 +123,7 @@ func TestNoTextOfACustomerPays(t *testing.T) {
 			}
 		}
 	}
-	if taken < 100 {
+	if taken < race.Share(100, 10) {
 		t.Errorf("only %d were taken: nothing is proven", taken)
 	}
 }

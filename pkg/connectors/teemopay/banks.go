@@ -61,6 +61,16 @@ var payoutBanks = sync.OnceValue(func() []connectors.Bank {
 	return list
 })
 
+// bankCodes returns the codes of all banks, or of those for KYC deposits, sorted.
+func bankCodes(kyc bool) (codes []string) {
+	for _, code := range slices.Sorted(maps.Keys(banks)) {
+		if banks[code].kyc || !kyc {
+			codes = append(codes, code)
+		}
+	}
+	return codes
+}
+
 // Banks returns the banks that payouts go to (korea/payout/bank), and none for deposits, for which a
 // customer chooses the bank. The provider has no request for them, so that none is made.
 func (c *Connector) Banks(_ context.Context, op payment.Operation) ([]connectors.Bank, error) {

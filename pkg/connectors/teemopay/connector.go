@@ -10,11 +10,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/connectors/check"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/payment"
 )
@@ -46,12 +48,14 @@ type Connector struct {
 	now      func() time.Time
 	random   io.Reader
 	traits   connectors.Traits
+	forms    map[string]check.Form // by method
 }
 
 var (
 	_ connectors.Connector       = (*Connector)(nil)
 	_ connectors.Webhooks        = (*Connector)(nil)
 	_ connectors.Checker         = (*Connector)(nil)
+	_ connectors.Describer       = (*Connector)(nil)
 	_ connectors.BankLister      = (*Connector)(nil)
 	_ connectors.Balancer        = (*Connector)(nil)
 	_ connectors.StatementReader = (*Connector)(nil)
@@ -66,7 +70,12 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 	if err != nil {
 		return nil, fmt.Errorf("settings of %s: %w", provider, err)
 	}
+	forms := map[string]check.Form{methodBank: payoutForm(), methodBankKYC: payoutForm()}
+	for _, method := range []string{methodVA, methodKYCVA, methodKakaoPay, methodTossPay} {
+		forms[method] = depositForm(method)
+	}
 	return &Connector{
+		forms:    forms,
 		settings: s, keys: k, base: strings.TrimRight(s.BaseURL, "/"), client: client, now: now, random: random,
 		traits: connectors.Traits{
 			Kind:           kindName,
@@ -91,16 +100,14 @@ func New(provider string, s Settings, client *http.Client, now func() time.Time,
 // Traits returns what the documents promise; the settling delay is an assumption, see [Settings].
 func (c *Connector) Traits() connectors.Traits { return c.traits }
 
-// Check refuses what the provider's pages say it would refuse, and what could not be read back.
-func (c *Connector) Check(cmd payment.Command) error {
-	if err := checkTexts(cmd); err != nil {
-		return err
-	}
-	if cmd.Operation == payment.Payout {
-		return checkPayout(cmd)
-	}
-	return checkDeposit(cmd)
+// Form returns what the provider's pages say that it takes, without what could not be read back.
+func (c *Connector) Form(op payment.Operation, method, _ string) (check.Form, bool) {
+	form, ok := c.forms[method]
+	return form, ok && slices.Contains(c.traits.Methods[op], method)
 }
+
+// Check refuses what the provider's pages say it would refuse, and what could not be read back.
+func (c *Connector) Check(cmd payment.Command) error { return connectors.CheckForm(c, cmd) }
 
 // Submit sends one create request. A command that does not pass [connectors.Check] is not sent.
 func (c *Connector) Submit(ctx context.Context, cmd payment.Command) (payment.Observation, error) {

@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
@@ -102,31 +101,33 @@ var (
 	holderPattern = regexp.MustCompile(`^([0-9]{6}|[0-9]{10})$`)
 )
 
-// checkDeposit holds the rules of the pay-in page, and of korea/payin/create for the newer methods. The newer
+// depositForm holds the rules of the pay-in page, and of korea/payin/create for the newer methods. The newer
 // page marks accountHolderNumber as required for all; its own example for "va" and the pay-in page do without.
-func checkDeposit(cmd payment.Command) error {
-	customer, account := cmd.Customer, cmd.Account
-	kind := depositTypes[cmd.Method]
+func depositForm(method string) check.Form {
+	kind := depositTypes[method]
 	kyc, wallet := kind == typeKYCVA, kind == typeKakaoPay || kind == typeTossPay
-	name := payer(cmd)
-	return check.First(
-		check.That(!blank(name), "customer.name", "is required"),
-		check.That(utf8.RuneCountInString(name) <= maxPayer, "customer.name", "must have at most 20 characters"),
-		check.Name("customer.name", name),
-		check.That(!wallet || customer.Phone != "", "customer.phone", "is required for this method"),
-		check.That(customer.Phone == "" || phonePattern.MatchString(customer.Phone), "customer.phone", "must have 11 digits and begin with 010"),
-		check.That(!wallet || customer.Email != "", "customer.email", "is required for this method"),
-		check.That(customer.Email == "" || emailPattern.MatchString(customer.Email), "customer.email", "must be an email address"),
-		check.That(utf8.RuneCountInString(customer.Email) <= maxEmail, "customer.email", "must have at most 50 characters"),
-		check.That(!wallet || customer.IPAddress != "", "customer.ip_address", "is required for this method"),
-		check.That(!wallet || len(customer.IPAddress) <= maxIP, "customer.ip_address", "must have at most 64 characters"),
-		check.That(kind == typeVA || customer.IDNumber != "", "customer.id_number", "is required for this method"),
-		check.That(customer.IDNumber == "" || holderPattern.MatchString(customer.IDNumber), "customer.id_number", "must be the date of birth as YYMMDD or a business number of 10 digits"),
-		check.That(!kyc || account.BankCode == "" || banks[account.BankCode].kyc, "account.bank_code", "is not in the provider's list of banks for this method"),
-		check.That(!kyc || account.Number == "" || !blank(account.Number), "account.number", "must not be blank"),
-		check.That(!kyc || utf8.RuneCountInString(account.Number) <= maxBankAccount, "account.number", "must have at most 20 characters"),
-		check.When(kyc, check.AccountNumber("account.number", account.Number, maxBankAccount)),
-	)
+	// What is sent of every method, and required of some.
+	field := func(required bool, name string, tests ...check.Test) check.Field {
+		f := check.Optional(name, tests...)
+		f.Required = required
+		return f
+	}
+	form := check.Form{Fields: []check.Field{
+		check.Required("customer.name", plainText(), check.Most(maxPayer), check.Name()).Or("account.holder"),
+		field(wallet, "customer.phone", check.Match(phonePattern, "must have 11 digits and begin with 010")),
+		field(wallet, "customer.email", plainText(), check.Match(emailPattern, "must be an email address"), check.Most(maxEmail)),
+		field(kind != typeVA, "customer.id_number", check.Match(holderPattern, "must be the date of birth as YYMMDD or a business number of 10 digits")),
+	}}
+	if wallet {
+		form.Fields = append(form.Fields, check.Required("customer.ip_address", check.Most(maxIP)))
+	}
+	if kyc {
+		form.Fields = append(form.Fields,
+			check.Optional("account.bank_code", check.OneOf("is not in the provider's list of banks for this method", bankCodes(true)...)),
+			check.Optional("account.number", plainText(), check.NotBlank(), check.Most(maxBankAccount), check.AccountNumber(maxBankAccount)),
+		)
+	}
+	return form
 }
 
 // depositAction says what the customer must do: transfer to a virtual account, or open a page. There

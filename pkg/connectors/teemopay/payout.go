@@ -1,8 +1,6 @@
 package teemopay
 
 import (
-	"unicode/utf8"
-
 	"payonce/pkg/connectors/check"
 	"payonce/pkg/payment"
 )
@@ -51,23 +49,13 @@ func receiver(cmd payment.Command) string {
 	return cmd.Customer.Name
 }
 
-// checkPayout holds the rules of korea/payout/create and korea/payout/bank.
-func checkPayout(cmd payment.Command) error {
-	account, name := cmd.Account, receiver(cmd)
-	_, listed := banks[account.BankCode]
-	letters := utf8.RuneCountInString(name)
-	return check.First(
-		check.That(!blank(name), "account.holder", "is required"),
-		check.That(letters >= 2 && letters <= 40, "account.holder", "must have 2 to 40 characters"),
-		check.Name("account.holder", name),
-		check.PlainName("account.holder", name), // "no special characters allowed"
-		check.That(!blank(account.Number), "account.number", "is required"),
-		check.That(utf8.RuneCountInString(account.Number) <= 50, "account.number", "must have at most 50 characters"),
-		check.AccountNumber("account.number", account.Number, check.MostDigits),
-		check.That(account.BankCode != "", "account.bank_code", "is required"),
-		check.That(listed, "account.bank_code", "is not in the provider's list of banks"),
-		check.That(account.BankName == "" || !blank(account.BankName), "account.bank_name", "must not be blank"),
-		check.That(utf8.RuneCountInString(account.BankName) <= 50, "account.bank_name", "must have at most 50 characters"),
-		check.That(cmd.Customer.IDType == "RRN" || cmd.Customer.IDType == "CO", "customer.id_type", "must be RRN (a person) or CO (a company)"),
-	)
+// payoutForm holds the rules of korea/payout/create and korea/payout/bank.
+func payoutForm() check.Form {
+	return check.Form{Fields: []check.Field{
+		check.Required("account.holder", plainText(), check.Between(2, 40), check.Name(), check.PlainName()).Or("customer.name"), // "no special characters allowed"
+		check.Required("account.number", plainText(), check.Most(50), check.AccountNumber(check.MostDigits)),
+		check.Required("account.bank_code", check.OneOf("is not in the provider's list of banks", bankCodes(false)...)),
+		check.Optional("account.bank_name", plainText(), check.NotBlank(), check.Most(50)),
+		check.Required("customer.id_type", check.OneOf("must be RRN (a person) or CO (a company)", "RRN", "CO")),
+	}}
 }

@@ -30,7 +30,7 @@ if not fence then
 elseif not held or owner ~= ARGV[1] then
   fence = string.format('%.0f', tonumber(fence) + 1)
 end
-if not retention or tonumber(retention) < tonumber(ARGV[3]) then -- else what was promised before is kept
+if not retention or tonumber(retention) < tonumber(ARGV[3]) then -- else what an owner before was promised is kept
   retention = ARGV[3]
 end
 redis.call('HSET', KEYS[1],

@@ -1,5 +1,5 @@
--- Release gives the claim back. It may be repeated. The record stays for its retention: the next owner's
--- fence shows that there was one before.
+-- Release gives the claim back. It may be repeated. The fence stays for the retention: the next owner's shows
+-- that there was one before. Nothing else does, because most records are those of orders that have ended.
 --
 -- KEYS[1]  the order's claim
 -- ARGV[1]  owner
@@ -15,6 +15,6 @@ local record = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'retention')
 if record[1] ~= ARGV[1] or record[2] ~= ARGV[2] then
   return 0
 end
-redis.call('HSET', KEYS[1], 'lease_until', '0')
+redis.call('HDEL', KEYS[1], 'owner', 'lease_until', 'retention')
 redis.call('PEXPIRE', KEYS[1], record[3])
 return 1

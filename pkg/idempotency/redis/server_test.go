@@ -338,8 +338,8 @@ func TestDamagedRecord(t *testing.T) {
 	}
 }
 
-// TestRecordLives reads how long the server keeps the key after each change: the longest retention that
-// was asked for, and never less than the lease.
+// TestRecordLives reads how long the server keeps the key after each change: as long as was asked for since the claim was given
+// back last, and never less than the lease.
 func TestRecordLives(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
@@ -363,10 +363,54 @@ func TestRecordLives(t *testing.T) {
 	lives("claim for longer", 3*hour, err)
 	lives("release", 3*hour, store.Release(t.Context(), order, got.Held))
 	got, err = store.Claim(t.Context(), order, request("c"))
-	lives("claim for shorter", 3*hour, err)
-	lives("release", 3*hour, store.Release(t.Context(), order, got.Held))
+	lives("claim for shorter, once it was given back", hour, err)
+	lives("release", hour, store.Release(t.Context(), order, got.Held))
 	if keys := server.Keys(); len(keys) != 1 || keys[0] != key {
 		t.Errorf("the server has the keys %q", keys)
+	}
+}
+
+// A record of an order that has ended is kept for the retention, so there are as many as orders: with its key it needs at most 200 bytes
+// of a Redis server.
+func TestRecordOfAnEndedOrderIsSmall(t *testing.T) {
+	t.Parallel()
+	const orders, most = 5_000, 200
+	server := redistest.Start(t)
+	client := connect(t, redis.Config{Addresses: []string{server.Addr()}})
+	store := redis.New(client, redis.Options{})
+	used := func() int {
+		t.Helper()
+		text, err := client.Info(t.Context(), "memory").Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var n int
+		_, after, _ := strings.Cut(text, "used_memory:")
+		if _, err := fmt.Sscan(after, &n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	play := func(prefix string, n int) {
+		t.Helper()
+		for i := range n {
+			ref := payment.Ref{Provider: "teemopay-kr", Order: fmt.Sprintf("%s-20261130-%07d", prefix, i)}
+			got, err := store.Claim(t.Context(), ref, request("0193a5d2-7f3c-7a11-b7d0-000000000001"))
+			if err == nil {
+				err = store.Release(t.Context(), ref, got.Held)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	play("W", 100) // scripts and buffers are there
+	before := used()
+	play("D", orders)
+	each := (used() - before) / orders
+	t.Logf("%d bytes", each)
+	if each > most {
+		t.Errorf("a record needs %d bytes, at most %d are allowed", each, most)
 	}
 }
 

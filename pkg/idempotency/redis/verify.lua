@@ -12,7 +12,7 @@
 redis.call('HDEL', KEYS[1], '')
 
 local record = redis.call('HMGET', KEYS[1], 'owner', 'fence', 'lease_until')
-if not record[1] then
+if not record[2] then
   return -1
 end
 if record[1] ~= ARGV[1] or record[2] ~= ARGV[2] or record[3] == '0' then
