@@ -28,7 +28,7 @@ WHOLE    := ./pkg/connectors/... ./pkg/events ./pkg/worker
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench microbench load openapi contracts alerts costs kubernetes build release connector compose-images compose-pin pin-images compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench archive-bench microbench load openapi contracts alerts costs kubernetes build release connector compose-images compose-pin pin-images compose-test clean
 
 # Prints how much of each package was run. A block that several test programs ran counts once. Suites (storetest,
 # connectortest) are run by the packages that they test.
@@ -126,6 +126,9 @@ cover: ## open the lines that the last make test ran in a browser
 bench: ## measure beside a bare loop and Watermill, write docs/performance.md: PAYMENTS (10000), ROUNDS (5), STORE (/tmp)
 	$(GO) run ./test/bench --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --write docs/performance.md $(BENCHFLAGS)
 
+archive-bench: ## measure the archive's lag at 1,000 payments/s and what it costs workers, see docs/archive.md: PAYMENTS (10000), ARCHIVEFLAGS
+	$(GO) test ./test/bench -count=1 -timeout 1h -run MeasureArchive -v -archive-payments $(PAYMENTS) $(ARCHIVEFLAGS)
+
 microbench: ## run the benchmarks of single functions
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
@@ -153,9 +156,11 @@ openapi: ## validate the OpenAPI document, and compare it and the schemas of mes
 		done || exit 1; \
 	done
 
-alerts: ## check the alerts and play their tests (needs promtool: apt-get install prometheus)
+alerts: ## check the alerts and play their tests (needs promtool and amtool: apt-get install prometheus prometheus-alertmanager)
 	promtool check rules deploy/observability/payonce.rules.yaml
 	promtool test rules deploy/observability/payonce.rules_test.yaml
+	@cd deploy/observability && promtool check config prometheus.yml
+	amtool check-config deploy/observability/alertmanager.example.yml
 
 costs: ## hold what reading the bytes of outsiders may allocate, without the race detector, and print what took most time
 	@out=$$($(GO) test -vet=off -count=1 -run 'Cost|Lines|Lists|WorkOf' -bench '^Benchmark(Webhook|Answer|Decode.*|File)$$' -benchtime 20ms \

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -41,7 +43,50 @@ func (t *teller) audit(ctx context.Context) error {
 		fmt.Fprintf(table, "  %s\t%s\t%s\t%d ×\t%s\n", want.ref, last.Status, amountOf(last), moved, timeline(records))
 	}
 	_ = table.Flush()
-	return t.count(lost, wrong)
+	return errors.Join(t.count(lost, wrong), t.archived(ctx))
+}
+
+// archived waits until a search in the archive finds every payment with its outcome.
+func (t *teller) archived(ctx context.Context) error {
+	for ctx.Err() == nil {
+		found, err := t.stack.search(ctx)
+		if err != nil {
+			return err
+		}
+		missing := slices.ContainsFunc(t.expected, func(want expectation) bool { return found[want.ref] != want.status })
+		if !missing {
+			fmt.Fprintf(t.out, "A search in the archive finds all %d payments.\n", len(t.expected))
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(searchAgain):
+		}
+	}
+	return fmt.Errorf("the archive lacks payments: %w", ctx.Err())
+}
+
+// searchAgain is the pause between two searches.
+const searchAgain = 100 * time.Millisecond
+
+// search finds all payments, as an upstream service does.
+func (s *stack) search(ctx context.Context) (map[payment.Ref]payment.Status, error) {
+	found := map[payment.Ref]payment.Status{}
+	for after := ""; ; {
+		a, err := s.request(ctx, http.MethodGet, "/v1/payments?after="+url.QueryEscape(after), "", nil)
+		if err != nil {
+			return nil, err
+		}
+		if a.status != http.StatusOK {
+			return nil, fmt.Errorf("GET /v1/payments: status %d", a.status)
+		}
+		for _, one := range a.view.Payments {
+			found[one.Payment.Ref] = one.Payment.Status
+		}
+		if after = a.view.Next; after == "" {
+			return found, nil
+		}
+	}
 }
 
 // count prints the two counts that the promise is about.

@@ -36,7 +36,7 @@ func TestScenario(t *testing.T) {
 	if wrong := firstWrong(transcript, out.String()); wrong != "" || len(transcript) < 40 {
 		t.Errorf("README shows %d lines, and the scenario did not print %q there", len(transcript), wrong)
 	}
-	for _, line := range []string{"charged more than once: 0\n", "lost: 0\n"} {
+	for _, line := range []string{"charged more than once: 0\n", "lost: 0\n", "A search in the archive finds all "} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("%q is not told", line)
 		}
@@ -123,7 +123,7 @@ func TestKeepPrintsCommandsThatWork(t *testing.T) {
 	keepUp(ctx, s, &out)
 	began := time.Now()
 	script := regexp.MustCompile(`(?m)^  curl ([^\\\n]|\\\n)*$`).FindAllString(out.String(), -1)
-	if len(script) != 7 {
+	if len(script) != 8 {
 		t.Fatalf("%d commands are printed: %q", len(script), script)
 	}
 	for _, command := range script {

@@ -20,9 +20,13 @@ type answer struct {
 	status int
 	view   struct {
 		payment.Payment
-		Duplicate bool   `json:"duplicate"`
-		Field     string `json:"field"`  // of a problem
-		Detail    string `json:"detail"` // of a problem
+		Duplicate bool `json:"duplicate"`
+		Payments  []struct {
+			Payment payment.Payment `json:"payment"`
+		} `json:"payments"` // of a search
+		Next   string `json:"next"`   // of a search
+		Field  string `json:"field"`  // of a problem
+		Detail string `json:"detail"` // of a problem
 	}
 }
 

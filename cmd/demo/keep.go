@@ -12,6 +12,7 @@ func keepUp(ctx context.Context, s *stack, out io.Writer) {
 
   ingress   %[1]s
   sandbox   %[2]s   (GET / explains its admin API and its faults)
+  console   %[9]s   (signs in once)
   NATS      %[3]s
   logs      %[4]s
 
@@ -32,6 +33,10 @@ A payout whose reply the provider drops:
     -d '%[8]s'
   curl -s %[1]s/v1/payments/%[7]s/P-x-drop-1 -H 'Authorization: Bearer %[5]s' -H 'Prefer: wait=10'
 
+Payments found in the archive, newest first:
+
+  curl -s '%[1]s/v1/payments?provider=%[7]s&status=settled' -H 'Authorization: Bearer %[5]s'
+
 What the provider's records say:
 
   curl -s %[2]s/admin/truth
@@ -39,7 +44,7 @@ What the provider's records say:
 A ledger that books the outcomes, in another terminal, into ledger.jsonl:
 
   go run ./examples/ledger --nats %[3]s --create
-`, s.ingress, s.At.Sandbox, s.At.NATS[0], s.Dir, s.APIKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"))
+`, s.ingress, s.At.Sandbox, s.At.NATS[0], s.Dir, s.APIKey, deposit("D-1", "10000"), provider, payout("P-x-drop-1", "20000"), s.link())
 	<-ctx.Done()
 	fmt.Fprintln(out, "\nStopping.")
 }

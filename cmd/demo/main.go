@@ -1,5 +1,5 @@
 // Demo runs the whole system on embedded parts and plays a scenario with it: a real nats-server with
-// JetStream on disk, miniredis, the provider sandbox, the ingress, and two workers that are processes of
+// JetStream on disk, miniredis, the provider sandbox, ingress, archive, console, and two workers that are processes of
 // their own, so that one can be killed.
 //
 //	go run ./cmd/demo          plays the scenario and ends with exit code 0 only if all is as it must be

@@ -31,6 +31,7 @@ var varies = []struct {
 	{regexp.MustCompile(`^ *\d+\.\ds   `), "TIME   "},
 	{regexp.MustCompile(`took \d+\.\d s`), "took TIME"},
 	{regexp.MustCompile(`submitting → .*(settled|failed) \+\S+$`), "submitting → $1"},
+	{regexp.MustCompile(`token=\S+`), "TOKEN"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "ADDRESS"},
 	{regexp.MustCompile(`worker \d \(pid \d+\)`), "WORKER"},
 	{regexp.MustCompile(`pids \d+ and \d+`), "PIDS"},

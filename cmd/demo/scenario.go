@@ -57,7 +57,8 @@ func (t *teller) say(format string, args ...any) {
 
 func (t *teller) introduce() {
 	t.say("The system is up: nats-server with JetStream on disk, miniredis, the provider's sandbox,")
-	t.say("the ingress at %s, two workers (pids %d and %d), and a ledger.", t.stack.ingress, t.stack.workers[0].Pid(), t.stack.workers[1].Pid())
+	t.say("the ingress at %s, two workers (pids %d and %d), an archive, and a ledger.", t.stack.ingress, t.stack.workers[0].Pid(), t.stack.workers[1].Pid())
+	t.say("The console, for as long as this runs: %s", t.stack.link())
 }
 
 func (t *teller) tell(ctx context.Context) error {

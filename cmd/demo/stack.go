@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -25,6 +26,7 @@ const provider = testenv.TeemoPay
 type stack struct {
 	*testenv.System
 	ingress string // base URL
+	console string // host:port
 	redis   *miniredis.Miniredis
 	workers []worker
 	ledger  *ledger
@@ -36,8 +38,8 @@ type worker struct {
 	name string
 }
 
-// startStack starts a real nats-server with JetStream on disk, miniredis, the providers' sandbox and the ingress in this process, and
-// two workers.
+// startStack starts a real nats-server with JetStream on disk, miniredis, the providers' sandbox, ingress, archive and console in this
+// process, and two workers.
 func startStack(t testing.TB, listen string) *stack {
 	dir, err := os.MkdirTemp("", "payonce-demo-")
 	if err != nil {
@@ -55,22 +57,40 @@ func startStack(t testing.TB, listen string) *stack {
 	s.System = testenv.NewSystem(t, dir, testenv.Addresses{NATS: []string{nats}, Redis: s.redis.Addr(), Listen: listen}, nil)
 	s.ingress = "http://" + s.At.Listen
 	s.Unhurried() // an answer that is given up has taken the customer's link with it, which no look-up brings back
-	s.startIngress()
+	s.Archive(filepath.Join(dir, "archive.db"))
+	s.start(app.Ingress())
+	s.start(app.Archive())
+	s.console = testenv.FreeAddress(t)
+	s.Edit("\nlog:\n", "\nconsole:\n  listen: "+s.console+"\n  base_url: http://"+s.console+"\n  zone: Asia/Seoul\n  links: true\nlog:\n")
+	s.start(app.Console())
 	s.startWorker()
 	s.startWorker()
 	s.startLedger()
 	return s
 }
 
-// startIngress runs the ingress service in this process, from the same configuration as the workers.
-func (s *stack) startIngress() {
-	logs, err := os.Create(filepath.Join(s.Dir, "ingress.log"))
+// start runs a service in this process, from the same configuration as the workers.
+func (s *stack) start(service app.Service) {
+	logs, err := os.Create(filepath.Join(s.Dir, service.Name+".log"))
 	s.Must(err)
 	s.T.Cleanup(func() { _ = logs.Close() })
-	rt, err := app.Load(app.Ingress(), s.Config, logs)
+	rt, err := app.Load(service, s.Config, logs)
 	s.Must(err)
-	testenv.Serve(s.T, func(ctx context.Context, ready func(string)) error { return app.Ingress().Run(ctx, rt, ready) })
-	s.Log = testenv.Connect(s.T, jetstream.Options{URLs: s.At.NATS, Config: streamconfig.Of(rt.Config)})
+	testenv.Serve(s.T, func(ctx context.Context, ready func(string)) error { return service.Run(ctx, rt, ready) })
+	if s.Log == nil {
+		s.Log = testenv.Connect(s.T, jetstream.Options{URLs: s.At.NATS, Config: streamconfig.Of(rt.Config)})
+	}
+}
+
+var consoleLink = regexp.MustCompile(`link="?(http://\S+?)"?(?:\s|$)`)
+
+// link signs in to the console, once.
+func (s *stack) link() string {
+	m := consoleLink.FindStringSubmatch(s.LogOf(app.Console().Name))
+	if m == nil {
+		s.T.Fatal("the console printed no link")
+	}
+	return m[1]
 }
 
 // startWorker starts one more worker and waits until it works.

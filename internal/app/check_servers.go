@@ -49,7 +49,7 @@ func checkNATS(ctx context.Context, rt Runtime) []finding {
 	return append([]finding{
 		{check: "NATS", state: good, result: "nats-server " + conn.ServerVersion() + " with JetStream"},
 		{check: "NATS sync_interval", state: unchecked, result: "a server does not report it to clients", next: adviceForSync},
-		checkStreams(ctx, admin.New(conn)),
+		checkStreams(ctx, rt, admin.New(conn)),
 		natsClock(ctx, rt, conn),
 	}, accountRows(ctx, rt, admin.New(conn))...)
 }
@@ -94,10 +94,14 @@ func changedAccount(ctx context.Context, conn *admin.Conn, row finding, r events
 	return row
 }
 
-// checkStreams shows all that differs from the definitions, a line each.
-func checkStreams(ctx context.Context, conn *admin.Conn) finding {
-	row := finding{check: "NATS streams", state: good, result: "as declared"}
-	differences, err := conn.CheckStreams(ctx)
+// checkStreams shows all that differs from the definitions, a line each. An archive asks for its consumer only: its user may not
+// ask for more.
+func checkStreams(ctx context.Context, rt Runtime, conn *admin.Conn) finding {
+	row, look := finding{check: "NATS streams", state: good, result: "as declared"}, conn.CheckStreams
+	if rt.role == config.RoleArchive {
+		row.check, look = "NATS consumer", conn.CheckArchive
+	}
+	differences, err := look(ctx)
 	if err != nil {
 		row.state, row.result, row.next = failed, err.Error(), "try again; a cluster may be electing leaders, or this user may lack the permission"
 		return row

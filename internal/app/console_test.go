@@ -4,19 +4,13 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats-server/v2/server"
-
 	"payonce/internal/app"
-	"payonce/internal/streamconfig"
 	"payonce/pkg/archive"
-	"payonce/pkg/config"
-	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
 	"payonce/test/natstest"
 	"payonce/test/testenv"
@@ -64,7 +58,7 @@ func TestConsoleProgram(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	showsAllPages(t, nats.URL(), "")
+	showsAllPages(t, nats.URL())
 }
 
 func submittingPayment() payment.Payment {
@@ -73,11 +67,11 @@ func submittingPayment() payment.Payment {
 	}
 }
 
-func showsAllPages(t *testing.T, nats, natsLines string) {
+func showsAllPages(t *testing.T, nats string) {
 	t.Helper()
 	s := configured(t, nats)
 	listen, section := consoleSection(s)
-	s.Edit("\nworker:\n", section, "\nredis:\n", natsLines+"\nredis:\n")
+	s.Edit("\nworker:\n", section)
 	b := beginConfigured(t, app.Console(), s)
 	defer b.stop()
 	b.sees("its address", func() bool { return strings.Contains(b.logs.String(), "listening on") || isClosed(b.works) })
@@ -119,50 +113,4 @@ func isClosed(c <-chan struct{}) bool {
 	default:
 		return false
 	}
-}
-
-// The console needs no more of NATS than docs/console.md says.
-func TestConsoleWithItsUserOfNATS(t *testing.T) {
-	page, err := os.ReadFile("../../docs/console.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(page), "## Its user of NATS")
-	section, _, _ = strings.Cut(section, "\n## ")
-	var publish, subscribe []string
-	for _, m := range regexp.MustCompile("`([$_]?[^`\n]+\\.[^`\n]+)`").FindAllStringSubmatch(section, -1) {
-		if strings.HasPrefix(m[1], "$") {
-			publish = append(publish, m[1])
-		} else {
-			subscribe = append(subscribe, m[1])
-		}
-	}
-	nats, err := server.NewServer(&server.Options{
-		ServerName: "users", Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
-		Users: []*server.User{
-			{Username: "administrator", Password: "administrator-password"},
-			{Username: "console", Password: "console-password-long", Permissions: &server.Permissions{
-				Publish: &server.SubjectPermission{Allow: publish}, Subscribe: &server.SubjectPermission{Allow: subscribe},
-			}},
-		},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	nats.Start()
-	t.Cleanup(func() { nats.Shutdown(); nats.WaitForShutdown() })
-	if !nats.ReadyForConnections(timeout) {
-		t.Fatal("nats-server does not start")
-	}
-	cfg := config.Defaults()
-	cfg.NATS.Accounts = true
-	maker := connectWith(t, nats.ClientURL(), "administrator", "administrator-password", "_INBOX", streamconfig.Of(cfg))
-	if err := admin.New(maker).EnsureStreams(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := maker.Append(t.Context(), submittingPayment(), 0); err != nil {
-		t.Fatal(err)
-	}
-	t.Setenv("NATS_PASSWORD", "console-password-long")
-	showsAllPages(t, nats.ClientURL(), "\n  accounts: true\n  user: console\n  password: ${NATS_PASSWORD}")
 }

@@ -21,6 +21,7 @@ import (
 
 	"payonce/deploy/nats"
 	"payonce/deploy/redis"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
@@ -57,7 +58,7 @@ const (
 )
 
 // Programs are the users that every system has, each with a file clients/NAME.seed.
-var Programs = []string{"ingress", "worker", "console", "administrator", "monitor"}
+var Programs = []string{"ingress", "worker", "archive", "console", "viewer", "administrator", "monitor"}
 
 // notifier is the user of the notifier, where there are endpoints.
 const notifier = "notifier"
@@ -162,7 +163,7 @@ func (o Options) files() (map[string][]byte, error) {
 		return nil, err
 	}
 	files[filepath.Join(ServerDir, "keys.conf")] = fmt.Appendf(keys,
-		"# What only ledgers and upstreams may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
+		"# What only ledgers, the archive and the notifier may do.\nLEDGERS_ONLY: [%s]\n", strings.Join(guard, ", "))
 	files[filepath.Join(ServerDir, "third-parties.conf")] = third
 	if err := o.shipped(files); err != nil {
 		return nil, err
@@ -199,14 +200,14 @@ func user(files map[string][]byte, name string) (string, error) {
 	return pair.PublicKey()
 }
 
-// thirdParties returns the accounts of upstreams, ledgers and operators, and the subjects that are only for ledgers.
+// thirdParties returns the accounts of upstreams, ledgers and operators, and the subjects that are only for ledgers and the archive.
 func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []string, err error) {
 	type party struct {
 		Name, NKey, Consumer string
 		Subjects             []string
 	}
 	var upstreams, ledgers, operators []party
-	guard = []string{`"payonce.nobody"`} // the server wants at least one
+	guard = ownConsumer(config.DefaultArchiveConsumer)
 	for _, u := range o.Upstreams {
 		p := party{Name: u.Name, Consumer: admin.RefusalConsumer(u.Name)}
 		guard = append(guard, fmt.Sprintf("%q, %q", "$JS.API.CONSUMER.MSG.NEXT.REFUSALS."+p.Consumer, "$JS.ACK.REFUSALS."+p.Consumer+".>"))
@@ -225,10 +226,7 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		if p.NKey, err = user(files, "ledger-"+name); err != nil {
 			return nil, nil, err
 		}
-		for _, subject := range []string{"$JS.API.CONSUMER.CREATE.PAYMENTS.%s", "$JS.API.CONSUMER.CREATE.PAYMENTS.%s.>",
-			"$JS.API.CONSUMER.DELETE.PAYMENTS.%s", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.%s", "$JS.ACK.PAYMENTS.%s.>"} {
-			guard = append(guard, fmt.Sprintf("%q", fmt.Sprintf(subject, p.Consumer)))
-		}
+		guard = append(guard, ownConsumer(p.Consumer)...)
 		ledgers = append(ledgers, p)
 	}
 	for _, name := range o.Operators {
@@ -258,6 +256,16 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 		"Notifier": notifierKey, "Endpoints": endpoints, "EndpointStreams": []string{events.StreamPayments, events.StreamEndpoints},
 	})
 	return text.Bytes(), guard, err
+}
+
+// ownConsumer returns the subjects of a consumer of PAYMENTS that is one reader's own: workers, who may have any other, may not
+// use them.
+func ownConsumer(name string) (subjects []string) {
+	for _, subject := range []string{"$JS.API.CONSUMER.CREATE.PAYMENTS.%s", "$JS.API.CONSUMER.CREATE.PAYMENTS.%s.>",
+		"$JS.API.CONSUMER.DELETE.PAYMENTS.%s", "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.%s", "$JS.ACK.PAYMENTS.%s.>"} {
+		subjects = append(subjects, fmt.Sprintf("%q", fmt.Sprintf(subject, name)))
+	}
+	return subjects
 }
 
 // shipped adds the server's files as they are.

@@ -160,21 +160,31 @@ func archiveRebuildCommand(env Env) *cobra.Command {
 taken from the archive as it is, and so are erasures. The archive program may run meanwhile.
 
 After the log was made again or restored from an older copy, --other-log is needed: what the archive has of the log before is then given
-up. Keep a copy of the database first.`,
-		Example: "  payctl archive rebuild\n  payctl archive rebuild --other-log --yes", Args: arguments(),
+up, which is recorded in the stream AUDIT. Keep a copy of the database first.`,
+		Example: `  payctl archive rebuild
+  payctl archive rebuild --other-log --by kim --reason "restored the copy of 03:00, ticket 4718" --dry-run`, Args: arguments(),
 	}
 	path := addConfig(c)
 	other := c.Flags().Bool("other-log", false, "give up what was read from another log")
-	yes := c.Flags().Bool("yes", false, "do not ask, for scripts")
+	h := actionFlags{
+		config: path,
+		by:     c.Flags().String("by", "", "with --other-log: `NAME` of the person acting, for the audit record; "+byRequired),
+		reason: c.Flags().String("reason", "", "with --other-log, required: why you do it, as `TEXT` for the audit record"),
+		yes:    c.Flags().Bool("yes", false, "with --other-log: do not ask for confirmation"),
+		dryRun: c.Flags().Bool("dry-run", false, "with --other-log: show what would be given up and exit"),
+	}
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		rebuild := func(ctx context.Context, cfg config.Config, conn *admin.Conn, store *archive.Store) error {
+			return store.Rebuild(ctx, conn, cfg.Archive.Batch, *other, env.Now, env.readingLog("archived"))
+		}
+		if *other {
+			return env.fromAnotherLog(c, h, rebuild)
+		}
+		if *h.dryRun {
+			return usagef("--dry-run needs --other-log: nothing is given up without it")
+		}
 		return env.withArchive(c.Context(), *path, false, func(ctx context.Context, cfg config.Config, conn *admin.Conn, store *archive.Store) error {
-			if *other {
-				if err := env.confirm(actionFlags{yes: yes}, "make the archive again and give up what it has of another log", "rebuild"); err != nil {
-					return err
-				}
-			}
-			err := store.Rebuild(ctx, conn, cfg.Archive.Batch, *other, env.Now, env.readingLog("archived"))
-			if err != nil {
+			if err := rebuild(ctx, cfg, conn, store); err != nil {
 				return err
 			}
 			return says(c.OutOrStdout(), "The archive was made again.")

@@ -107,7 +107,8 @@ func TestArchiveCommands(t *testing.T) {
 	run(t, "", "archive", "verify", "--config", config).expect(t, 0, "3 events of the log and 1 payments compared", "")
 	run(t, "", "archive", "rebuild", "--config", config).expect(t, 0, "The archive was made again.", "4 of 4 events archived")
 	run(t, "", "archive", "status", "--json", "--config", config).expect(t, 0, `"lag": 0`, "")
-	run(t, "", "archive", "rebuild", "--other-log", "--config", config).expect(t, 2, "", "--yes")
+	run(t, "", "archive", "rebuild", "--other-log", "--config", config).expect(t, 2, "", "--by NAME and --reason TEXT are required")
+	run(t, "", "archive", "rebuild", "--dry-run", "--config", config).expect(t, 2, "", "--dry-run needs --other-log")
 
 	again, url := streams(t) // the same archive and another log
 	live(t, again, payment.New(command("A-9")), submitting)
@@ -119,7 +120,25 @@ func TestArchiveCommands(t *testing.T) {
 	run(t, "", "archive", "status", "--config", other).expect(t, 1, "", "PAYMENTS was made again")
 	run(t, "", "archive", "verify", "--config", other).expect(t, 1, "", "PAYMENTS was made again")
 	run(t, "", "archive", "rebuild", "--config", other).expect(t, 1, "", "PAYMENTS was made again")
-	run(t, "", "archive", "rebuild", "--other-log", "--yes", "--config", other).expect(t, 0, "The archive was made again.", "")
+	rebuild := []string{"archive", "rebuild", "--other-log", "--by", "kim", "--reason", "ticket 4718", "--config", other}
+	run(t, "", rebuild...).expect(t, 2, "", "--yes")
+	run(t, "", append(rebuild, "--dry-run")...).expect(t, 0, "had read to event 4 of the log made at ", "")
+	run(t, "", "audit", "list", "--action", "rebuild", "--config", other).expect(t, 0, "0 actions", "")
+	run(t, "", "archive", "status", "--config", other).expect(t, 1, "", "PAYMENTS was made again")
+	run(t, "", append(rebuild, "--yes")...).expect(t, 0, "The archive was made again.", "")
+	entries, err := again.Audits(bounded(t), 0, 10)
+	if err != nil || len(entries) != 2 {
+		t.Fatalf("%+v, %v", entries, err)
+	}
+	for i, want := range []struct {
+		stage  events.Stage
+		result string
+	}{{events.Intended, ""}, {events.Finished, "made again"}} {
+		if r := entries[i].Record; r.Stage != want.stage || r.Action != events.ActionRebuild || r.By != "kim" || r.Reason != "ticket 4718" || r.LogSequence == 0 ||
+			!strings.HasPrefix(r.Items[0].Stream, "archive: had read to event 4 of the log made at ") || r.Items[0].Result != want.result {
+			t.Errorf("%+v", r)
+		}
+	}
 	run(t, "", "payments", "list", "--config", other).expect(t, 0, "1 payment.", "")
 }
 

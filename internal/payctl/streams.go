@@ -83,8 +83,8 @@ func lostPast(ctx context.Context, conn *admin.Conn, differences []admin.Differe
 
 func streamsApplyCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "apply", Short: "Create missing streams and ledger consumers",
-		Long: `Create missing streams and ledger consumers.
+		Use: "apply", Short: "Create missing streams, and consumers for ledgers and the archive",
+		Long: `Create missing streams, and consumers for ledgers and the archive.
 
 Existing streams are changed only with --update, and only where no data can be lost: limits may grow.
 Other differences are printed and left.

@@ -23,5 +23,8 @@ func Of(cfg config.Config) jetstream.Config {
 	for _, e := range cfg.SendTo() {
 		streams.Endpoints = append(streams.Endpoints, jetstream.Endpoint{Name: e.Name, Providers: e.Providers, Statuses: e.Statuses})
 	}
+	if cfg.NATS.Accounts && cfg.Archive.Configured() {
+		streams.Archive = cfg.Archive.Consumer
+	}
 	return streams
 }

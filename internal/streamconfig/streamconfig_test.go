@@ -14,7 +14,7 @@ import (
 func TestEverySettingHasAValue(t *testing.T) {
 	cfg := config.Defaults()
 	cfg.NATS.Accounts, cfg.NATS.Upstreams, cfg.NATS.Ledgers = true, []string{"shop"}, []string{"books"}
-	cfg.NATS.Replicas = 3
+	cfg.NATS.Replicas, cfg.Archive.File = 3, "archive.db"
 	cfg.Endpoints = map[string]config.Endpoint{"shop": {EveryUpstream: true, Providers: []string{"acme"}}}
 	streams := streamconfig.Of(cfg)
 	if err := streams.Validate(); err != nil {
@@ -39,5 +39,9 @@ func TestEverySettingHasAValue(t *testing.T) {
 		streams.ActionRetention != cfg.NATS.ActionsRetention || streams.AckWait != cfg.Worker.AckWait ||
 		streams.OrphanAfter != cfg.Worker.UnknownProviderFor || streams.DeadLetterBytes != int64(cfg.NATS.DeadLettersBytes) {
 		t.Errorf("of %+v: %+v", cfg.NATS, streams)
+	}
+	cfg.NATS.Accounts = false // the archive makes its consumer itself
+	if streams.Archive != "archive" || streamconfig.Of(cfg).Archive != "" {
+		t.Errorf("consumer %q", streams.Archive)
 	}
 }

@@ -111,7 +111,7 @@ func (a *Archiver) Run(ctx context.Context) error {
 	defer stop()
 	err := a.untilDone(ctx, "open the archive's database", func() (err error) {
 		a.store, err = a.o.Open(ctx)
-		return err
+		return a.metrics.database(ctx, err)
 	})
 	if err != nil {
 		return ended(ctx, err)
@@ -207,10 +207,10 @@ func (a *Archiver) follow(ctx context.Context) error {
 
 // append stores events. Which log they are of was read before them.
 func (a *Archiver) append(ctx context.Context, batch []events.Message) error {
-	ctx, cancel := context.WithTimeout(ctx, batchTimeout)
+	bounded, cancel := context.WithTimeout(ctx, batchTimeout)
 	defer cancel()
-	done, err := a.store.Append(ctx, a.log, batch, a.o.Now())
-	if err != nil {
+	done, err := a.store.Append(bounded, a.log, batch, a.o.Now())
+	if a.metrics.database(ctx, err) != nil {
 		return err
 	}
 	a.metrics.reached(batch[len(batch)-1].Sequence)
@@ -258,7 +258,7 @@ func (a *Archiver) sameLog(ctx context.Context) (events.LogBounds, error) {
 			return bounds, err
 		}
 		at, err := a.store.Position(ctx)
-		if err != nil {
+		if a.metrics.database(ctx, err) != nil {
 			return bounds, err
 		}
 		a.metrics.ends(bounds.Sequence)

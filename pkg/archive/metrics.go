@@ -15,6 +15,7 @@ const (
 	MetricUnreadable = "payonce.archive.undecodable" // of these, events that cannot be read
 	MetricForgotten  = "payonce.archive.forgotten"   // events that the log forgot before they were archived
 	MetricFailures   = "payonce.archive.failures"    // attempts to read the log or to write the database that failed
+	MetricDatabase   = "payonce.archive.database"    // 1 while the database can be read and written, else 0
 )
 
 type metrics struct {
@@ -24,6 +25,7 @@ type metrics struct {
 	mu            sync.Mutex
 	known         bool
 	end, at, gone uint64
+	tried, broken bool // the database
 }
 
 func newMetrics() (*metrics, error) {
@@ -47,6 +49,10 @@ func newMetrics() (*metrics, error) {
 	if err != nil {
 		return nil, err
 	}
+	database, err := meter.Int64ObservableGauge(MetricDatabase)
+	if err != nil {
+		return nil, err
+	}
 	registration, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		m.mu.Lock()
 		defer m.mu.Unlock()
@@ -54,8 +60,14 @@ func newMetrics() (*metrics, error) {
 			o.ObserveInt64(lag, int64(m.end-min(m.at, m.end)))
 			o.ObserveInt64(forgotten, int64(m.gone))
 		}
+		switch {
+		case m.broken:
+			o.ObserveInt64(database, 0)
+		case m.tried:
+			o.ObserveInt64(database, 1)
+		}
 		return nil
-	}, lag, forgotten)
+	}, lag, forgotten, database)
 	if err != nil {
 		return nil, err
 	}
@@ -64,6 +76,16 @@ func newMetrics() (*metrics, error) {
 }
 
 func (m *metrics) close() { m.forget() }
+
+// database notes whether the database could be used, and returns the error. An end that was asked for says nothing of it.
+func (m *metrics) database(ctx context.Context, err error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil || ctx.Err() == nil {
+		m.tried, m.broken = true, err != nil
+	}
+	return err
+}
 
 // ends notes where the log ends.
 func (m *metrics) ends(sequence uint64) {

@@ -171,8 +171,18 @@ type runner interface {
 	QueryRowContext(ctx context.Context, statement string, args ...any) *sql.Row
 }
 
-// write runs do in a transaction that no other writer of the archive is in at the same time.
+// write runs do in a transaction that no other writer of the archive is in at the same time. When it fails, the next one gets a
+// new connection: a session of PostgreSQL that began while the database was read-only stays read-only.
 func (s *Store) write(ctx context.Context, do func(tx *sql.Tx) error) error {
+	err := s.transact(ctx, do)
+	if err != nil && s.postgres {
+		s.db.SetMaxIdleConns(0)
+		s.db.SetMaxIdleConns(maxConnections)
+	}
+	return err
+}
+
+func (s *Store) transact(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return s.hide(err)

@@ -173,7 +173,7 @@ type APIKey struct {
 	// Providers and Operations that the key is good for; empty means all. Production wants providers named.
 	Providers  []string            `yaml:"providers"`
 	Operations []payment.Operation `yaml:"operations"`
-	// Balance lets the key see balances of providers that other upstreams use, too.
+	// Balance lets the key see balances, and the numbers of GET /v1/status, of providers that other upstreams use, too.
 	Balance bool `yaml:"balance"`
 	// RequestsPerSecond and Burst of this key; 0 means those of the ingress.
 	RequestsPerSecond int `yaml:"requests_per_second"`

@@ -27,6 +27,7 @@ const (
 	ActionAccept  Action = "accept"  // a log of payments accepted that has lost its past
 	ActionSkip    Action = "skip"    // an event of the log stepped over that cannot be read
 	ActionErase   Action = "erase"   // personal data of a payment erased
+	ActionRebuild Action = "rebuild" // the archive made again from another log than it had read
 	ActionImport  Action = "import"  // a file of payouts queued
 	ActionTest    Action = "test"    // a test event sent to an endpoint
 	ActionDisable Action = "disable" // an endpoint gets no events until it is enabled
@@ -36,7 +37,7 @@ const (
 
 // Actions lists all actions.
 func Actions() []Action {
-	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionImport, ActionTest, ActionDisable, ActionEnable, ActionRewind}
+	return []Action{ActionRelease, ActionCancel, ActionSettle, ActionFail, ActionRetry, ActionReplay, ActionDrop, ActionUnmask, ActionApply, ActionAccount, ActionAccept, ActionSkip, ActionErase, ActionImport, ActionTest, ActionDisable, ActionEnable, ActionRewind, ActionRebuild}
 }
 
 // Stage says which record of an action this is. An intent without a result was interrupted: what it names may be done or
@@ -85,7 +86,8 @@ type AuditRecord struct {
 	// Neither holds a secret.
 	Account       string `json:"account,omitempty"`
 	AccountBefore string `json:"account_before,omitempty"`
-	// Log and LogSequence are, for [ActionAccept], the log that is accepted ([LogMark]), and where it ended then.
+	// Log and LogSequence are, for [ActionAccept] and [ActionRebuild], the log that is accepted or read ([LogMark]), and where it
+	// ended then.
 	Log         string `json:"log,omitempty"`
 	LogSequence uint64 `json:"log_sequence,omitempty"`
 	// Request is, in what follows a request, its sequence in AUDIT, and ExpiresAt, in a request, when it can no longer be

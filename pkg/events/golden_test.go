@@ -231,7 +231,7 @@ func exampleClarification() events.Clarification {
 func exampleAudits() map[string]events.AuditRecord {
 	const action = "01939c3e-5a00-7000-8000-000000000001"
 	list := map[string]events.AuditRecord{}
-	for _, d := range []events.Action{events.ActionRelease, events.ActionSettle, events.ActionReplay, events.ActionApply, events.ActionAccount, events.ActionAccept, events.ActionSkip, events.ActionErase, events.ActionImport} {
+	for _, d := range []events.Action{events.ActionRelease, events.ActionSettle, events.ActionReplay, events.ActionApply, events.ActionAccount, events.ActionAccept, events.ActionSkip, events.ActionErase, events.ActionImport, events.ActionRebuild} {
 		r := events.AuditRecord{
 			ID: action, Stage: events.Intended, Action: d, Provider: ref.Provider, Order: ref.Order, By: "kim", Reason: "ticket 4711", At: begin,
 			Items: []events.AuditItem{{Order: ref.Order, Before: payment.Parked}},
@@ -275,6 +275,9 @@ func exampleAudits() map[string]events.AuditRecord {
 		case events.ActionErase:
 			r.Stage, r.Reason = events.Finished, "request of the customer, ticket 4711"
 			r.Items = []events.AuditItem{{Order: ref.Order, Before: payment.Settled, After: payment.Settled, Stream: "ACTIONS 1, WEBHOOKS 2", Result: "erased"}}
+		case events.ActionRebuild:
+			r.Provider, r.Order, r.Stage, r.Log, r.LogSequence = events.NoProvider, "", events.Finished, "2026-08-01T03:00:00.000000001Z", 120345
+			r.Items = []events.AuditItem{{Stream: "archive: had read to event 4711 of the log made at 2026-01-01T00:00:00.000000001Z", Result: "made again"}}
 		case events.ActionAccount:
 			r.Order, r.Items = "", []events.AuditItem{{Order: ref.Order}}
 			r.Account, r.AccountBefore = "teemopay at new.example app_code app-1 country KR", "teemopay at old.example app_code app-1 country KR"

@@ -88,7 +88,7 @@ func (s *Server) balance(w http.ResponseWriter, r *http.Request) *problem {
 	if !requestOf(r).key.allowsOperation(payment.Payout) {
 		return newProblem(kindForbidden, "This API key is not allowed to use payouts.")
 	}
-	if key := requestOf(r).key; !s.keys.Load().seesBalance(key, name, s.onNATS) {
+	if key := requestOf(r).key; !s.keys.Load().seesTotals(key, name, s.onNATS) {
 		return newProblem(kindForbidden, "Other upstreams use this provider as well, and its balance would reveal their payments.")
 	}
 	balancer, able := connector.(connectors.Balancer)

@@ -38,7 +38,8 @@ type APIKey struct {
 	// Providers and Operations that the key is for, for commands and for reading alike; empty means all.
 	Providers  []string
 	Operations []payment.Operation
-	// Balance lets the key see balances of providers that other upstreams use, too: they reveal the others' payments.
+	// Balance lets the key see balances, and numbers of payments, of providers that other upstreams use, too: they reveal the
+	// others' payments.
 	Balance bool
 	// RequestsPerSecond and Burst, and BytesPerSecond and BytesBurst, of this service; 0 means those of Limits.
 	RequestsPerSecond, Burst   int
@@ -158,9 +159,9 @@ func limiter(before *rate.Limiter, perSecond, burst int) *rate.Limiter {
 	return rate.NewLimiter(rate.Limit(perSecond), burst)
 }
 
-// seesBalance reports whether a provider's balance reveals to a key no payments but its own upstream's, or the key
-// may see it all the same.
-func (k *keyring) seesBalance(key *holder, provider string, onNATS []string) bool {
+// seesTotals reports whether a provider's balance and the numbers of its payments reveal to a key no payments but its own
+// upstream's, or the key may see them all the same.
+func (k *keyring) seesTotals(key *holder, provider string, onNATS []string) bool {
 	other := func(h holder) bool { return h.upstream() != key.upstream() && h.allowsProvider(provider) }
 	return key.Balance || !slices.ContainsFunc(k.holders, other) &&
 		!slices.ContainsFunc(onNATS, func(name string) bool { return name != key.upstream() })

@@ -14,7 +14,7 @@ type Status interface {
 }
 
 // showStatus shows the state of all that the API key may see: of its providers, and of payments only those that it could
-// read one by one.
+// read one by one. What is counted at a provider that other upstreams use is of all of them, so it is left out.
 func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) *problem {
 	if s.status == nil {
 		return newProblem(kindUnavailable, "The status is not known here.")
@@ -26,9 +26,10 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) *problem {
 		return newProblem(kindGone, "")
 	}
 	key := requestOf(r).key
-	writeJSON(w, http.StatusOK, report.For(key.allowsProvider, func(i status.Item) bool {
+	totals := func(provider string) bool { return s.keys.Load().seesTotals(key, provider, s.onNATS) }
+	writeJSON(w, http.StatusOK, report.For(key.allowsProvider, totals, func(i status.Item) bool {
 		if i.Reason == status.DeadLetters {
-			return true
+			return totals(i.Provider)
 		}
 		return key.allowsOperation(i.Operation) && i.Operation.Valid() && (payment.Payment{Upstream: i.Upstream}).VisibleTo(key.upstream())
 	}))

@@ -72,10 +72,10 @@ func TestStatusShowsWhatTheKeyMaySee(t *testing.T) {
 	b := newBorder(t)
 	conflicts(t, b)
 	for key, want := range map[string]struct {
-		providers, items []string
+		providers, shared, items []string
 	}{
-		apiKey:    {[]string{"fake-kr", "other-kr"}, []string{"fake-kr/", "fake-kr/D-1"}},
-		narrowKey: {[]string{"other-kr"}, nil}, // it is not for payouts
+		apiKey:    {[]string{"fake-kr", "other-kr"}, []string{"other-kr"}, []string{"fake-kr/", "fake-kr/D-1"}},
+		narrowKey: {[]string{"other-kr"}, []string{"other-kr"}, nil}, // it is not for payouts
 	} {
 		a := b.do("GET", "/v1/status", "", "Authorization", "Bearer "+key)
 		a.mustBe(t, 200)
@@ -86,14 +86,23 @@ func TestStatusShowsWhatTheKeyMaySee(t *testing.T) {
 		if err := json.Unmarshal([]byte(a.body), &got); err != nil {
 			t.Fatal(err)
 		}
-		var providers, items []string
+		var providers, shared, items []string
 		for _, p := range got.Providers {
 			providers = append(providers, p.Name)
+			if p.Shared {
+				shared = append(shared, p.Name)
+			}
+			if counts := p.Queue != nil && p.Payments != nil; counts == p.Shared || !counts && (p.Queue != nil || p.Payments != nil) {
+				t.Errorf("%s: shared %t, queue %v, payments %v", p.Name, p.Shared, p.Queue, p.Payments)
+			}
 		}
 		for _, i := range got.Attention {
 			items = append(items, i.Provider+"/"+i.Order)
 		}
 		slices.Sort(items)
+		if !slices.Equal(shared, want.shared) {
+			t.Errorf("%v are shared, want %v", shared, want.shared)
+		}
 		if !slices.Equal(providers, want.providers) || !slices.Equal(items, want.items) || got.AttentionTotal == nil || *got.AttentionTotal != len(want.items) {
 			t.Errorf("the key sees %v and %v of %v, want %v", providers, items, got.AttentionTotal, want)
 		}
@@ -105,13 +114,38 @@ func TestStatusShowsWhatTheKeyMaySee(t *testing.T) {
 
 // The whole answer, byte by byte.
 func TestStatusOfOneProvider(t *testing.T) {
-	b := newBorder(t, func(o *ingress.Options) { o.Keys[0].Operations = nil })
+	b := newBorder(t, func(o *ingress.Options) { o.Keys[0].Operations, o.Keys[1].Providers = nil, []string{"fake-kr"} })
 	conflicts(t, b)
 	a := b.do("GET", "/v1/status", "", "Authorization", "Bearer "+narrowKey)
 	a.mustBe(t, 200)
 	const want = `{"at":"2026-11-22T00:00:00Z","providers":[{"name":"other-kr","hours":[{"operation":"deposit","open":true,"zone":"UTC"},{"operation":"payout","open":true,"zone":"UTC"}],"rate":{"calls":20,"per_seconds":1,"burst":1},"breaker":null,"queue":{"ready":0,"in_work":0,"ready_webhooks":0,"dead_letters":0},"payments":{"open":{"conflict":{"number":1,"since":"2026-11-21T22:00:00Z"}},"parked":{},"overdue":0,"last_hour":{"settled":0,"failed":0}}}],"processes":[{"service":"worker","version":"v1","started_at":"2026-11-21T22:00:00Z","at":"2026-11-22T00:00:00Z","slots":32,"in_flight":0,"ready":false}],"attention":[{"provider":"other-kr","order":"D-3","operation":"payout","status":"conflict","reason":"declined","amount":{"value":"10000","currency":"KRW"},"upstream":"narrow","number":1,"since":"2026-11-21T22:00:00Z","next":"the provider contradicts a published outcome: inform the owner of the ledger and check the provider's console. Then: payctl payment resolve other-kr D-3 --settled or --failed"}],"attention_total":1,"warnings":[],"unknown":[]}`
 	if got := strings.TrimSpace(a.body); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What is counted at a provider that another upstream may use shows that one's payments.
+func TestStatusOfASharedProvider(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(o *ingress.Options)
+		shown  bool
+	}{
+		"another key":                 {func(*ingress.Options) {}, false},
+		"another key, allowed":        {func(o *ingress.Options) { o.Keys[0].Balance = true }, true},
+		"another key of the upstream": {func(o *ingress.Options) { o.Keys[0].Upstream = "shop" }, true},
+		"a key of another provider":   {func(o *ingress.Options) { o.Keys[1].Providers = []string{"fake-kr"} }, true},
+		"and a NATS upstream":         {func(o *ingress.Options) { o.Keys[1].Providers, o.NATSUpstreams = []string{"fake-kr"}, []string{"game"} }, false},
+		"and the upstream's own NATS": {func(o *ingress.Options) {
+			o.Keys[1].Providers, o.NATSUpstreams = []string{"fake-kr"}, []string{"narrow"}
+		}, true},
+	} {
+		b := newBorder(t, c.change)
+		conflicts(t, b)
+		a := b.do("GET", "/v1/status", "", "Authorization", "Bearer "+narrowKey)
+		provider := a.mustBe(t, 200)["providers"].([]any)[0].(map[string]any)
+		if shared := provider["shared"] == true; shared == c.shown || (provider["payments"] != nil) != c.shown || (provider["queue"] != nil) != c.shown || provider["hours"] == nil {
+			t.Errorf("%s: %v", name, provider)
+		}
 	}
 }
 

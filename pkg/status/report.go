@@ -31,6 +31,8 @@ type Provider struct {
 	// AccountRefused are the ways of paying for which the provider refuses our account, with its code.
 	AccountRefused []string `json:"account_refused,omitempty"`
 	LastFailure    *Failure `json:"last_failure,omitempty"`
+	// Shared says that Queue and Payments are left out, because they count what other upstreams do at this provider, too.
+	Shared bool `json:"shared,omitempty"`
 	// Queue is null where it cannot be read, Payments where no process counts them.
 	Queue    *events.Level    `json:"queue"`
 	Payments *ProviderSummary `json:"payments"`

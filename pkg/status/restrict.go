@@ -3,11 +3,15 @@ package status
 import "slices"
 
 // For returns what may be shown to a client that sees some providers and some payments only: the state of those
-// providers, and of processes that they live and work. Hosts, errors and configurations are for those who run payonce.
-func (r Report) For(provider func(name string) bool, item func(Item) bool) Report {
+// providers, and of processes that they live and work. Where totals is false for a provider, what is counted there is of others,
+// too, and is left out. Hosts, errors and configurations are for those who run payonce.
+func (r Report) For(provider, totals func(name string) bool, item func(Item) bool) Report {
 	seen := Report{At: r.At, Providers: []Provider{}, Warnings: []string{}, Unknown: []Unknown{}}
 	for _, p := range r.Providers {
 		if provider(p.Name) {
+			if p.Shared = !totals(p.Name); p.Shared {
+				p.Queue, p.Payments = nil, nil
+			}
 			seen.Providers = append(seen.Providers, p)
 		}
 	}

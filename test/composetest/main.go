@@ -103,14 +103,15 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 		return nil, err
 	}
 	s.env = append(os.Environ(), "PAYONCE_SECRETS="+s.secrets)
-	var urls [5]string
-	for i, name := range []string{"PAYONCE_PORT", "SANDBOX_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT"} {
+	var urls [6]string
+	for i, name := range []string{"PAYONCE_PORT", "SANDBOX_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT", "CONSOLE_PORT"} {
 		if urls[i], err = freeport.Address(ctx); err != nil {
 			return nil, err
 		}
 		s.env = append(s.env, name+"="+urls[i][strings.LastIndexByte(urls[i], ':')+1:])
 	}
 	s.shop = testmerchant.Shop{Ingress: "https://" + urls[0], Sandbox: "https://" + urls[1]}
+	s.env = append(s.env, "CONSOLE_URL=http://"+urls[5])
 	s.prometheus, s.grafana, s.jaeger = "http://"+urls[2], "http://"+urls[3], "http://"+urls[4]
 	switch {
 	case o.ha && o.observability: // Compose 1 takes one file only, and what is set counts more

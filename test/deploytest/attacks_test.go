@@ -99,21 +99,22 @@ var targets = append([]string{
 }, victims...)
 
 // replies names subjects of others as where the server's answers go. An upstream gets acknowledgements, a
-// ledger gets events of the log, an ingress and an operator get what they read; none may land there.
+// ledger and the archive get events of the log, an ingress and an operator get what they read; none may land there.
 func replies(t *testing.T, s *system) {
 	t.Helper()
 	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+statement)
-	ingress, lee := s.login(t, "ingress"), s.login(t, "operator-lee")
+	ingress, lee, archive, console, viewer := s.login(t, "ingress"), s.login(t, "operator-lee"), s.login(t, "archive"), s.login(t, "console"), s.login(t, "viewer")
 	for _, target := range targets {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
 		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
 		testenv.Must(t, upstream.PublishMsg(msg))
 		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement)
 		testenv.Must(t, ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)))
+		testenv.Must(t, archive.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.archive", target, []byte(`{"batch":1,"no_wait":true}`)))
 		for subject, body := range map[string]string{
 			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.nobody.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",
 		} {
-			for _, nc := range []*nats.Conn{ingress, lee} {
+			for _, nc := range []*nats.Conn{ingress, lee, archive, console, viewer} {
 				testenv.Must(t, nc.PublishRequest(subject, target, []byte(body)))
 			}
 		}
@@ -121,7 +122,7 @@ func replies(t *testing.T, s *system) {
 		msg = &nats.Msg{Subject: "webhook.received.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
 		testenv.Must(t, ingress.PublishMsg(msg))
 	}
-	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee} {
+	for _, nc := range []*nats.Conn{upstream, ledger, ingress, lee, archive, console, viewer} {
 		testenv.Must(t, nc.FlushTimeout(timeout))
 	}
 	// What the server still does for these requests is done before it answers later ones of the same users.

@@ -43,7 +43,7 @@ func TestComposeIsHardened(t *testing.T) {
 			t.Errorf("%s: %s", name, problem)
 		}
 	}
-	for _, name := range []string{"worker", "ingress"} {
+	for _, name := range []string{"worker", "ingress", "archive", "console"} {
 		text, _ := at(documents(t, composeFile)[0], "services", name, "stop_grace_period").(string)
 		if grace, err := time.ParseDuration(text); err != nil || grace < drain() {
 			t.Errorf("%s has %q to stop, and may need %s", name, text, drain())
@@ -124,7 +124,7 @@ func TestComposeRulesBite(t *testing.T) {
 
 // TestProgramsHaveOnlyTheirOwnSeed: a program that can read another's seed has the other's rights.
 func TestProgramsHaveOnlyTheirOwnSeed(t *testing.T) {
-	seed := map[string]string{"worker": "nats_worker_seed", "ingress": "nats_ingress_seed", "streams": "nats_administrator_seed"}
+	seed := map[string]string{"worker": "nats_worker_seed", "ingress": "nats_ingress_seed", "archive": "nats_archive_seed", "console": "nats_console_seed", "streams": "nats_administrator_seed"}
 	for service, parts := range composeServices(t, composeFile, 15) {
 		secrets, _ := at(parts, "secrets").([]any)
 		seeds := 0
@@ -212,7 +212,7 @@ func profilesOf(services map[string]any) map[string]bool {
 // TestProfilesHaveTheirServices: what each profile adds to the services that are always there.
 func TestProfilesHaveTheirServices(t *testing.T) {
 	want := map[string][]string{
-		"":              {"ingress", "nats-1", "redis-1", "sandbox", "streams", "volumes", "worker"},
+		"":              {"archive", "console", "ingress", "nats-1", "redis-1", "sandbox", "streams", "volumes", "worker"},
 		"ha":            {"nats-2", "nats-3", "redis-2", "sentinel-1", "sentinel-2", "sentinel-3"},
 		"observability": {"grafana", "jaeger", "prometheus"},
 		"secrets":       {"secrets"}, "shop": {"shop"},

@@ -59,12 +59,15 @@ type signedIn struct {
 	url string
 }
 
-var linkOfConsole = regexp.MustCompile(`link="?http://\S+token=([^"\s]+)`)
+// linkOfConsole matches the link of the console at an address.
+func linkOfConsole(listen string) *regexp.Regexp {
+	return regexp.MustCompile(`link="?http://` + regexp.QuoteMeta(listen) + `\S*token=([^"\s]+)`)
+}
 
 // enterConsole signs in with the link that the console wrote into its log.
 func (s *system) enterConsole(t *testing.T, listen string) signedIn {
 	t.Helper()
-	m := linkOfConsole.FindStringSubmatch(s.logs.String())
+	m := linkOfConsole(listen).FindStringSubmatch(s.logs.String())
 	if m == nil {
 		t.Fatalf("no link in %s", s.logs)
 	}

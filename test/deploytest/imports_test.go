@@ -23,7 +23,7 @@ func TestWhatMayBePublishedIsImported(t *testing.T) {
 	everywhere := []string{"$SYS.REQ.USER.INFO"}
 	// Wider than the permissions, because of the deny list of ledgers, and of forms of one request; workerkey_test.go tries them.
 	wider := map[string][]string{"worker": {"$JS.API.CONSUMER.CREATE.>", "$JS.API.CONSUMER.DELETE.*.*", "$JS.API.CONSUMER.LIST.*"}}
-	for _, account := range []string{"worker", "ingress", "console", "administrator"} {
+	for _, account := range []string{"worker", "ingress", "archive", "console", "administrator"} {
 		_, block, found := strings.Cut(string(text), "\n  "+account+": {\n")
 		block, _, ended := strings.Cut(block, "\n  }\n")
 		_, publish, publishes := strings.Cut(block, "publish: ")

@@ -62,7 +62,7 @@ func TestKubernetesPageAppliesWhatIsThere(t *testing.T) {
 		manifests += shippedText(t, strings.TrimPrefix(file, "../../"))
 	}
 	labels := all(typed, `(payonce/[a-z]+)=allowed`)
-	if want := all(manifests, `(payonce/[a-z]+): allowed`); !slices.Equal(labels, want) || len(want) != 5 {
+	if want := all(manifests, `(payonce/[a-z]+): allowed`); !slices.Equal(labels, want) || len(want) != 6 {
 		t.Errorf("the page labels %v, the policies have %v", labels, want)
 	}
 	for _, image := range all(typed, `docker build --target (testenv -t \S+)`) {
@@ -110,7 +110,7 @@ func TestKubernetesPageMakesTheSecrets(t *testing.T) {
 	}
 	named := shippedText(t, "deploy/kubernetes/overlays/production/payonce.yaml")
 	for name, deployment := range workloads(t) {
-		if name != "worker" && name != "ingress" {
+		if !slices.Contains([]string{"worker", "ingress", "archive", "console"}, name) {
 			continue
 		}
 		for folder, volume := range map[string]string{"payonce": "1", "providers": "2"} {

@@ -30,6 +30,7 @@ type system struct {
 	broker
 	*testenv.System
 	stopWorker func() // and wait for its end
+	consoleAt  string
 	logs       *testenv.Logs
 	receiver   *receiver // the endpoint "shop"
 }
@@ -37,7 +38,7 @@ type system struct {
 func newSystem(t *testing.T, b broker) *system {
 	t.Helper()
 	at := testenv.Addresses{NATS: b.urls(), Redis: miniredis.RunT(t).Addr()}
-	return &system{broker: b, logs: testenv.NewLogs(t), receiver: newReceiver(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
+	return &system{broker: b, logs: testenv.NewLogs(t), receiver: newReceiver(t), consoleAt: testenv.FreeAddress(t), System: testenv.NewSystem(t, t.TempDir(), at, func(a *sandbox.AccountConfig) {
 		a.AutoPay, a.MoveDelay, a.Retry.Attempts = true, 50*time.Millisecond, 100
 	})}
 }
@@ -47,7 +48,7 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	t.Helper()
 	s := newSystem(t, b)
 	configs := map[string]string{}
-	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress", "notifier"} {
+	for _, user := range []string{"administrator", "operator-kim", "operator-lee", "worker", "ingress", "archive", "viewer", "notifier"} {
 		configs[user] = s.config(t, s.Config, user, replicas)
 		s.receiver.configure(t, configs[user])
 	}
@@ -55,6 +56,11 @@ func startSystem(t *testing.T, b broker, replicas int) *system {
 	s.stopWorker = s.run(t, app.Worker(), configs["worker"])
 	s.run(t, app.Ingress(), configs["ingress"])
 	s.run(t, app.Notifier(), configs["notifier"])
+	s.run(t, app.Archive(), configs["archive"])
+	rewrite(t, configs["viewer"], func(text string) string {
+		return fmt.Sprintf("console: {listen: %q, base_url: %q, links: true}\n%s", s.consoleAt, "http://"+s.consoleAt, text)
+	})
+	s.run(t, app.Console(), configs["viewer"])
 	return s
 }
 
@@ -63,8 +69,8 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	testenv.Must(t, err)
-	login := fmt.Sprintf("order_prefixes: {game: G-}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
-		b.seedFile(user), b.ca(), replicas)
+	login := fmt.Sprintf("order_prefixes: {game: G-}\narchive: {file: %s}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
+		filepath.Join(filepath.Dir(path), "archive.db"), b.seedFile(user), b.ca(), replicas)
 	own, config := filepath.Join(filepath.Dir(path), user+".yaml"), strings.Replace(string(text), "nats:\n", login, 1)
 	if user != "worker" { // the others use no Redis: they know no password of it, and nothing listens there
 		config = redisAddresses.ReplaceAllString(config, `addresses: ["127.0.0.1:1"]`)
@@ -186,6 +192,8 @@ func TestPaymentOnOneServer(t *testing.T) {
 	s.pay(t)
 	toldByNotifier(t, s)
 	booksLost(t, s)
+	archived(t, s)
+	consoleShows(t, s)
 	howItStands(t, s)
 	steppedOver(t, s)
 	contested(t, s)
@@ -206,6 +214,7 @@ func TestPaymentOnACluster(t *testing.T) {
 	s.pay(t)
 	toldByNotifier(t, s)
 	booksLost(t, s)
+	archived(t, s)
 	attack(t, s)
 	stolenWorker(t, s)
 	stolenAcks(t, s)

@@ -126,8 +126,10 @@ func (b broker) login(t *testing.T, user string) *nats.Conn {
 	switch user {
 	case "operator-kim", "operator-lee", "administrator":
 		options = append(options, nats.CustomInboxPrefix("_INBOX.payctl"))
-	case "ingress", "worker", "console", "monitor", "notifier":
+	case "ingress", "worker", "archive", "console", "monitor", "notifier":
 		options = append(options, nats.CustomInboxPrefix("_INBOX."+user))
+	case "viewer": // of the program console
+		options = append(options, nats.CustomInboxPrefix("_INBOX.console"))
 	}
 	var nc *nats.Conn
 	eventually(t, "a connection of "+user, func() bool {

@@ -46,7 +46,7 @@ func howItStands(t *testing.T, s *system) {
 	}
 	defer func() { _ = answer.Body.Close() }()
 	var r status.Report
-	if err := json.NewDecoder(answer.Body).Decode(&r); err != nil || answer.StatusCode != http.StatusOK || len(r.Unknown) > 0 || len(r.Providers) == 0 || r.Providers[0].Queue == nil {
+	if err := json.NewDecoder(answer.Body).Decode(&r); err != nil || answer.StatusCode != http.StatusOK || len(r.Unknown) > 0 || len(r.Providers) == 0 || !r.Providers[0].Shared || r.Providers[0].Queue != nil {
 		t.Errorf("GET /v1/status: %s, %v, %+v", answer.Status, err, r)
 	}
 	nc := s.login(t, "ingress")

@@ -23,7 +23,7 @@ import (
 var storeKey = regexp.MustCompile(`(?m)^NATS_STORE_KEY=.*$`)
 
 // newerPrograms are the keys of programs that had no account before.
-var newerPrograms = regexp.MustCompile(`(?m)^CONSOLE_NKEY: .*\n`)
+var newerPrograms = regexp.MustCompile(`(?m)^(?:ARCHIVE|CONSOLE|VIEWER)_NKEY: .*\n`)
 
 // started makes credentials and starts a server on a store that outlives it. change can change the
 // server's files before.

@@ -23,7 +23,7 @@ var workerTargets = []string{
 	"$JS.API.STREAM.PURGE.COMMANDS", "$JS.API.STREAM.PURGE.WEBHOOKS", "$JS.API.STREAM.PURGE.DEADLETTERS",
 	"$JS.API.STREAM.DELETE.DEADLETTERS", "$JS.API.STREAM.DELETE.INTAKE-game", "$JS.API.STREAM.DELETE.AUDIT", "$JS.API.STREAM.DELETE.PAYMENTS",
 	"$JS.API.STREAM.DELETE.AUDIT-COPY", "COPY.STREAM.DELETE.AUDIT-COPY", "$JS.API.STREAM.UPDATE.WEBHOOKS", "$JS.API.STREAM.CREATE.FORGED",
-	"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", "$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-books",
+	"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", "$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-books", "$JS.API.CONSUMER.DELETE.PAYMENTS.archive",
 	"audit.operator-kim.settle.nobody.W-1", "operator.settle.nobody.W-1", "copy.operator-kim.settle.nobody.W-1", "copy.settle.nobody.W-1",
 }
 
@@ -104,8 +104,8 @@ func (s *system) pushed(t *testing.T, nc *nats.Conn, name, target string) {
 	}
 }
 
-// pictures says of each stream how it is defined and what it holds, as the administrator sees it, and of the ledger's consumer
-// since when it exists. The log may only grow.
+// pictures says of each stream how it is defined and what it holds, as the administrator sees it, and of the consumers of ledger and
+// archive since when they exist. The log may only grow.
 func (s *system) pictures(t *testing.T) map[string]string {
 	t.Helper()
 	nc := s.login(t, "administrator")
@@ -137,12 +137,14 @@ func (s *system) pictures(t *testing.T) map[string]string {
 			all[name] += fmt.Sprintf(": first %d, %d messages to %d", info.State.FirstSeq, info.State.Msgs, info.State.LastSeq)
 		}
 	}
-	consumer, err := js.Consumer(bounded(t), events.StreamPayments, admin.LedgerConsumer(statement))
-	if err != nil {
-		all["ledger"] = err.Error()
-		return all
+	for _, name := range []string{admin.LedgerConsumer(statement), "archive"} {
+		consumer, err := js.Consumer(bounded(t), events.StreamPayments, name)
+		if err != nil {
+			all[name] = err.Error()
+			continue
+		}
+		all[name] = fmt.Sprintf("since %s, paused %t", consumer.CachedInfo().Created, consumer.CachedInfo().Paused)
 	}
-	all["ledger"] = fmt.Sprintf("since %s, paused %t", consumer.CachedInfo().Created, consumer.CachedInfo().Paused)
 	return all
 }
 
@@ -160,7 +162,8 @@ func stolenAcks(t *testing.T, s *system) {
 		{"ingress", "webhook.received.nobody.X", nil}, {"operator-lee", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"operator-lee", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"upstream-shop", "deposit.requested.ecommpay-kr.A-1", nil},
 		{"ledger-" + statement, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement), []byte(`{"batch":1,"no_wait":true}`)},
-		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing},
+		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"archive", "$JS.API.DIRECT.GET.PAYMENTS", missing},
+		{"console", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"viewer", "$JS.API.STREAM.MSG.GET.COMMANDS", missing},
 	} {
 		subject := fmt.Sprintf("deposit.requested.nobody-%d.K-1", i)
 		if _, err := worker.Publish(bounded(t), subject, []byte("{}")); err != nil {
@@ -181,8 +184,10 @@ func stolenAcks(t *testing.T, s *system) {
 			t.Errorf("%s %s: %+v, %v", ask.user, ask.subject, info, err)
 		}
 	}
-	if s.allows(t, "worker", &nats.Msg{Subject: "$JS.API.DIRECT.GET.PAYMENTS", Reply: "$JS.ACK.PAYMENTS.ledger-books.1.1.1.1.0", Data: missing}) {
-		t.Error("a worker may have an answer acknowledge a ledger's message")
+	for _, consumer := range []string{"ledger-books", "archive"} {
+		if s.allows(t, "worker", &nats.Msg{Subject: "$JS.API.DIRECT.GET.PAYMENTS", Reply: "$JS.ACK.PAYMENTS." + consumer + ".1.1.1.1.0", Data: missing}) {
+			t.Errorf("a worker may have an answer acknowledge a message of %s", consumer)
+		}
 	}
 }
 

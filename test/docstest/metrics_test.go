@@ -4,12 +4,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+
+	"payonce/pkg/search"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -234,6 +237,37 @@ func TestAlertsAndDashboardUseMetricsThatExist(t *testing.T) {
 	}
 }
 
+// checkLinks: each alert leads to its page, and one that names a provider to the list of the payments meant, with filters that the
+// console and GET /v1/payments know.
+func checkLinks(t *testing.T, a alert) {
+	t.Helper()
+	if want := "{{ $externalLabels.runbooks }}/" + a.Alert + ".md"; a.Annotations["runbook_url"] != want {
+		t.Errorf("%s: runbook_url is %q, want %q", a.Alert, a.Annotations["runbook_url"], want)
+	}
+	link, has := a.Annotations["console_url"]
+	if names := strings.Contains(a.Annotations["summary"], "$labels.provider"); names != has {
+		t.Errorf("%s: names a provider: %t, has a console_url: %t", a.Alert, names, has)
+	}
+	if !has {
+		return
+	}
+	filled := strings.NewReplacer("{{ $labels.provider }}", "x", "{{ $labels.operation }}", "payout", "{{ $labels.reason }}", "x").Replace(link)
+	path, found := strings.CutPrefix(filled, "{{ $externalLabels.console }}")
+	at, err := url.Parse(path)
+	if !found || err != nil || at.Path != "/payments" && at.Path != "/dead-letters" {
+		t.Errorf("%s: console_url is %q: %v", a.Alert, link, err)
+		return
+	}
+	if _, problems := search.Parse(at.Query()); len(problems) > 0 || at.Path == "/payments" && at.Query().Get("provider") != "x" {
+		t.Errorf("%s: console_url %q: %v", a.Alert, link, problems)
+	}
+	for _, m := range templated.FindAllStringSubmatch(link, -1) {
+		if !strings.Contains(a.Expr, m[1]) {
+			t.Errorf("%s: console_url uses the label %s, which its condition has not", a.Alert, m[1])
+		}
+	}
+}
+
 // Every alert has its page, which names the same condition and only commands of payctl that exist, and every
 // page its alert.
 func TestAlertsHaveRunbooks(t *testing.T) {
@@ -245,6 +279,7 @@ func TestAlertsHaveRunbooks(t *testing.T) {
 		if a.Annotations["runbook"] != "docs/runbooks/"+a.Alert+".md" || a.Annotations["summary"] == "" {
 			t.Errorf("%s: its annotations are %v", a.Alert, a.Annotations)
 		}
+		checkLinks(t, a)
 		if !strings.Contains(page, a.Expr) || !strings.Contains(page, "## Look at") || !strings.Contains(page, "## Do") {
 			t.Errorf("the page of %s lacks its condition or a part", a.Alert)
 		}

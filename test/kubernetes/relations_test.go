@@ -25,7 +25,7 @@ func TestSelectorsMatchTheirPods(t *testing.T) {
 	})
 	worse := built(t, "overlays/production")
 	for kind, path := range map[string]string{
-		"PodDisruptionBudget": "spec.selector.matchLabels", "Service": "spec.selector", "NetworkPolicy": "spec.podSelector.matchLabels",
+		"PodDisruptionBudget": "spec.selector.matchLabels", "Service": "spec.selector", "NetworkPolicy": "spec",
 		"Deployment": "spec.selector.matchLabels", "ScaledObject": "spec.scaleTargetRef",
 	} {
 		worse := copied(t, object{"all": worse})["all"].([]any)
@@ -34,6 +34,9 @@ func TestSelectorsMatchTheirPods(t *testing.T) {
 			m := m.(object)
 			if here, ok := at(m, strings.Split(path, ".")...).(object); ok && m["kind"] == kind {
 				here["name"], here["app.kubernetes.io/name"] = "workers", "workers"
+				if kind == "NetworkPolicy" {
+					here["podSelector"] = object{"matchLabels": object{"app.kubernetes.io/name": "workers"}}
+				}
 			}
 			manifests = append(manifests, m)
 		}
@@ -97,13 +100,16 @@ func TestNetworkPermitsWhatIsNeeded(t *testing.T) {
 		"to namespace payonce/telemetry=allowed:4318/TCP",
 	}
 	worker := append([]string{"from namespace payonce/metrics=allowed:admin/TCP"}, programs...)
-	ingress := append([]string{worker[0], "from namespace payonce/requests=allowed:http/TCP"}, programs...)
+	const database = "to namespace payonce/postgresql=allowed:5432/TCP"
+	ingress := append([]string{worker[0], "from namespace payonce/requests=allowed:http/TCP", database}, programs...)
+	archive := []string{worker[0], programs[1], programs[2], programs[3], programs[6], database} // it calls no provider
+	console := append([]string{ingress[1]}, archive...)
 	testenv := []string{"from pod any:any", "to namespace kubernetes.io/metadata.name=kube-system:53/TCP",
 		"to namespace kubernetes.io/metadata.name=kube-system:53/UDP", "to pod any:any"}
 	for overlay, want := range map[string]map[string][]string{
-		"overlays/production": {"worker": worker, "ingress": ingress},
+		"overlays/production": {"worker": worker, "ingress": ingress, "archive": archive, "console": console},
 		"overlays/test": {
-			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv),
+			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv), "archive": slices.Concat(archive, testenv), "console": slices.Concat(console, testenv),
 			"nats": testenv, "redis-1": testenv, "streams": testenv, "sandbox": testenv,
 		},
 	} {

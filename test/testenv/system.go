@@ -113,7 +113,18 @@ func (s *System) EditProvider(provider, lines string) {
 	s.Edit(head, head+"    "+strings.ReplaceAll(lines, "\n", "\n    ")+"\n")
 }
 
-// Admin lets a service ("ingress" or "worker") that is started next show /metrics and /readyz at the address that it returns.
+// Archive gives the services that are started next an archive: PostgreSQL at a URL, or SQLite in a file.
+func (s *System) Archive(place string) {
+	s.T.Helper()
+	at := "file: " + place
+	if strings.HasPrefix(place, "postgres://") {
+		s.Must(os.WriteFile(filepath.Join(s.Dir, "archive.url"), []byte(place), 0o600))
+		at = "url_file: archive.url"
+	}
+	s.Edit("\nlog:\n", "\narchive:\n  "+at+"\nlog:\n")
+}
+
+// Admin lets a service ("ingress", "worker" or "archive") that is started next show /metrics and /readyz at the address that it returns.
 func (s *System) Admin(service string) (address string) {
 	s.T.Helper()
 	address = FreeAddress(s.T)

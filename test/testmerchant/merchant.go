@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"time"
 
@@ -145,6 +146,27 @@ func (s *Shop) Statement(ctx context.Context) (sandbox.Summary, error) {
 	var statement sandbox.Summary
 	err := s.call(ctx, http.MethodGet, s.Sandbox+"/admin/summary", "", http.StatusOK, &statement)
 	return statement, err
+}
+
+// Found counts the payments that a search in the archive finds. It is an error when there is no archive.
+func (s *Shop) Found(ctx context.Context) (n int, err error) {
+	for after := ""; ; {
+		var page struct {
+			Payments []struct{} `json:"payments"`
+			Next     string     `json:"next"`
+			Looked   any        `json:"looked"`
+		}
+		if err := s.call(ctx, http.MethodGet, s.Ingress+"/v1/payments?after="+url.QueryEscape(after), "", http.StatusOK, &page); err != nil {
+			return 0, err
+		}
+		if page.Looked != nil {
+			return 0, errors.New("the log was searched and no archive")
+		}
+		n += len(page.Payments)
+		if after = page.Next; after == "" {
+			return n, nil
+		}
+	}
 }
 
 func (s *Shop) order(ref payment.Ref) string {

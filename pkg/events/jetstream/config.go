@@ -56,6 +56,8 @@ type Config struct {
 	Ledgers []string
 	// Endpoints to which a notifier sends events: each has durable consumers of its own.
 	Endpoints []Endpoint
+	// Archive is the durable consumer of the log that is made for an archive without rights of its own; empty for none.
+	Archive string
 
 	// AckWait is how long after the last sign of life of a worker its messages go to another. Workers
 	// send an in-progress acknowledgement every third of it.

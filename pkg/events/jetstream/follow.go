@@ -17,8 +17,8 @@ import (
 // under one name: each event goes to one of them, and to another when it is not acknowledged within AckWait.
 type Follower struct{ consumer njs.Consumer }
 
-// FollowLog returns a Follower of the durable consumer, which it makes where it is missing: a user who may make none needs one
-// that exists. The consumer begins with the oldest event that the log still has.
+// FollowLog returns a Follower of the durable consumer, which it makes where it is missing, unless [Config.Archive] says that an
+// administrator makes it. The consumer begins with the oldest event that the log still has.
 func (c *Conn) FollowLog(ctx context.Context, name string) (*Follower, error) {
 	stream, err := c.broker.Stream(ctx, events.StreamPayments)
 	if err != nil {
@@ -26,6 +26,9 @@ func (c *Conn) FollowLog(ctx context.Context, name string) (*Follower, error) {
 	}
 	consumer, err := stream.Consumer(ctx, name)
 	if errors.Is(err, njs.ErrConsumerNotFound) {
+		if name == c.cfg.Archive {
+			return nil, fmt.Errorf("follow the log as %s: %w; make it as administrator: payctl streams apply", name, err)
+		}
 		consumer, err = stream.CreateOrUpdateConsumer(ctx, c.consumerConfig(name, c.cfg.MaxAckPending))
 	}
 	if err != nil {

@@ -26,10 +26,10 @@ type madeConsumer struct {
 	config njs.ConsumerConfig
 }
 
-// madeConsumers are those of ledgers, of upstreams that read refusals, and of endpoints.
+// madeConsumers are those of ledgers and archive, of upstreams that read refusals, and of endpoints.
 func madeConsumers(c jetstream.Config) []madeConsumer {
 	var all []madeConsumer
-	for _, config := range ledgerConsumers(c) {
+	for _, config := range readers(c) {
 		all = append(all, madeConsumer{events.StreamPayments, config})
 	}
 	for _, config := range refusalConsumers(c) {
@@ -41,26 +41,35 @@ func madeConsumers(c jetstream.Config) []madeConsumer {
 	return all
 }
 
-func ledgerConsumers(c jetstream.Config) []njs.ConsumerConfig {
+// readers are the consumers that are made for those who may make none: the ledgers and the archive.
+func readers(c jetstream.Config) []njs.ConsumerConfig {
 	var all []njs.ConsumerConfig
+	add := func(name, description string, filters ...string) {
+		all = append(all, njs.ConsumerConfig{
+			Name: name, Durable: name, Description: description, DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy,
+			AckWait: c.AckWait, MaxDeliver: -1, MaxAckPending: c.MaxAckPending, MaxWaiting: jetstream.MaxWaiting, FilterSubjects: filters,
+		})
+	}
+	var outcomes []string
+	for _, status := range []payment.Status{payment.Settled, payment.Failed, payment.Reversed, payment.Conflict} {
+		outcomes = append(outcomes, "payment."+string(status)+".>")
+	}
 	for _, ledger := range c.Ledgers {
-		name := LedgerConsumer(ledger)
-		config := njs.ConsumerConfig{
-			Name: name, Durable: name, Description: "Outcomes for the ledger " + ledger,
-			DeliverPolicy: njs.DeliverAllPolicy, AckPolicy: njs.AckExplicitPolicy, AckWait: c.AckWait,
-			MaxDeliver: -1, MaxAckPending: c.MaxAckPending, MaxWaiting: jetstream.MaxWaiting,
-		}
-		for _, status := range []payment.Status{payment.Settled, payment.Failed, payment.Reversed, payment.Conflict} {
-			config.FilterSubjects = append(config.FilterSubjects, "payment."+string(status)+".>")
-		}
-		all = append(all, config)
+		add(LedgerConsumer(ledger), "Outcomes for the ledger "+ledger, outcomes...)
+	}
+	if c.Archive != "" {
+		add(c.Archive, "Every event for the archive")
 	}
 	return all
 }
 
-// EnsureStreams creates the streams and the consumers of ledgers and endpoints that are missing. It leaves those that
-// exist as they are, and returns a [*MismatchError] when they differ from their definition.
+// EnsureStreams creates the streams and the consumers of ledgers, upstreams and endpoints that are missing. It leaves those that
+// exist as they are, and returns a [*MismatchError] when they differ from their definition. The archive's consumer is left
+// to [Conn.ApplyStreams]: a service that starts does not wait for the archive.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
+	own := *c
+	own.cfg.Archive = ""
+	c = &own
 	ctx = broker.AtStart(ctx)
 	if _, err := c.ApplyStreams(ctx, false); err != nil {
 		return c.broker.Denied(err)
@@ -75,7 +84,7 @@ func (c *Conn) EnsureStreams(ctx context.Context) error {
 	return nil
 }
 
-// ApplyStreams creates the streams and the consumers of ledgers and endpoints that are missing. With update it also
+// ApplyStreams creates the streams and the consumers of ledgers, endpoints and archive that are missing. With update it also
 // changes those that differ, if all differences can be changed without losing or refusing anything; if
 // one cannot, it changes nothing and returns a [*MismatchError] with those. It returns what it did, also
 // beside an error.

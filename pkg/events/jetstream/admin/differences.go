@@ -11,9 +11,11 @@ import (
 	"strings"
 
 	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
 )
 
-// Difference is one field of a stream, or of the consumer of a ledger or an endpoint, that is not as it is defined. Values are
+// Difference is one field of a stream, or of the consumer of a ledger, an endpoint or the archive, that is not as it is defined. Values are
 // JSON.
 type Difference struct {
 	Stream   string
@@ -52,7 +54,7 @@ func (e *MismatchError) Error() string {
 	return "streams differ from their definition: " + strings.Join(lines, "; ")
 }
 
-// CheckStreams compares every field of the streams and of the consumers of ledgers and endpoints with the definition and
+// CheckStreams compares every field of the streams and of the consumers of ledgers, endpoints and archive with the definition and
 // changes nothing.
 func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 	var differences []Difference
@@ -71,6 +73,17 @@ func (c *Conn) CheckStreams(ctx context.Context) ([]Difference, error) {
 		differences = append(differences, found...)
 	}
 	return differences, nil
+}
+
+// CheckArchive compares the consumer that the archive needs with its definition, where it may not make one itself, and changes
+// nothing. It asks only what the archive's own user may ask.
+func (c *Conn) CheckArchive(ctx context.Context) (differences []Difference, err error) {
+	for _, want := range readers(c.cfg) {
+		if want.Durable == c.cfg.Archive {
+			differences, err = c.checkConsumer(ctx, events.StreamPayments, want)
+		}
+	}
+	return differences, err
 }
 
 func (c *Conn) checkStream(ctx context.Context, want njs.StreamConfig) ([]Difference, error) {

@@ -34,6 +34,7 @@ func (r *Reporter) FollowHeaders(ctx context.Context, reader LogReader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(r.broker.Stopping, cancel)()
+	r.progress.begin()
 	f := &follower{reporter: r, reader: reader}
 	for wait := broker.NewBackoff(); ; {
 		began, err := f.follow(ctx)
@@ -63,11 +64,16 @@ func (f *follower) follow(ctx context.Context) (began bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("stream %s: %w", events.StreamPayments, err)
 	}
-	end := stream.CachedInfo().State.LastSeq
+	state := stream.CachedInfo().State
+	end := state.LastSeq
 	if f.last == 0 || end < f.last { // it was made again
 		f.reader.Restart()
 		f.last = 0
 	}
+	if state.Msgs == 0 { // all events are forgotten
+		f.last = end
+	}
+	f.reporter.progress.reach(f.last)
 	consumer, err := stream.OrderedConsumer(asking, njs.OrderedConsumerConfig{
 		DeliverPolicy: njs.DeliverByStartSequencePolicy, OptStartSeq: f.last + 1, HeadersOnly: true,
 	})
@@ -108,6 +114,7 @@ func (f *follower) take(ctx context.Context, m njs.Msg, end uint64) {
 	}
 	if meta.Sequence.Stream > f.last {
 		f.last = meta.Sequence.Stream
+		defer f.reporter.progress.reach(f.last)
 		if e, ok := entryOf(m); ok {
 			if m.Headers().Get(jetstream.HeaderPrevious) == "" { // not written by us: reading it notes it if it cannot be read
 				_, _, err := f.reporter.conn.Last(ctx, e.Ref)

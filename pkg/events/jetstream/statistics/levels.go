@@ -204,7 +204,8 @@ func (r *Reporter) registerLevels(read *levels) (end func() error, err error) {
 	age, err5 := meter.Float64ObservableGauge(MetricLevelsAge, metric.WithUnit("s"))
 	behind, err6 := meter.Int64ObservableGauge(MetricReplicasBehind)
 	fill, err7 := meter.Float64ObservableGauge(MetricStreamFill)
-	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7); err != nil {
+	stalled, err8 := meter.Float64ObservableGauge(MetricLogStalled, metric.WithUnit("s"))
+	if err := errors.Join(err0, err1, err2, err3, err4, err5, err6, err7, err8); err != nil {
 		return nil, fmt.Errorf("make the gauges: %w", err)
 	}
 	registered, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
@@ -215,6 +216,9 @@ func (r *Reporter) registerLevels(read *levels) (end func() error, err error) {
 		}
 		aged := r.now().Sub(read.readAt)
 		o.ObserveFloat64(age, aged.Seconds())
+		if since, known := r.progress.stalled(r.now()); known {
+			o.ObserveFloat64(stalled, since.Seconds())
+		}
 		for _, l := range read.queue {
 			of := by("stream", l.stream, "provider", l.provider)
 			o.ObserveInt64(ready, l.ready, of)
@@ -232,7 +236,7 @@ func (r *Reporter) registerLevels(read *levels) (end func() error, err error) {
 			o.ObserveFloat64(fill, part, by("stream", stream))
 		}
 		return nil
-	}, ready, oldest, unacked, unended, dead, age, behind, fill)
+	}, ready, oldest, unacked, unended, dead, age, behind, fill, stalled)
 	if err != nil {
 		return nil, fmt.Errorf("register the gauges: %w", err)
 	}

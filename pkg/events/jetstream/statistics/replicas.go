@@ -7,6 +7,8 @@ import (
 	"payonce/pkg/events/jetstream/admin"
 
 	njs "github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/events"
 )
 
 // MetricReplicasBehind counts replicas that do not have all of a stream, or are away, by stream.
@@ -26,6 +28,9 @@ func (r *Reporter) streamLevels(ctx context.Context) (replicasBehind map[string]
 			return nil, nil, fmt.Errorf("state of %s: %w", name, err)
 		}
 		info, behind := stream.CachedInfo(), int64(0)
+		if name == events.StreamPayments {
+			r.progress.compare(info.State.LastSeq, r.now())
+		}
 		if info.Config.MaxBytes > 0 && info.Config.Discard == njs.DiscardNew { // what forgets the oldest is never full
 			fill[name] = float64(info.State.Bytes) / float64(info.Config.MaxBytes)
 		}

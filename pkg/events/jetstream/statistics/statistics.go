@@ -23,6 +23,7 @@ type Reporter struct {
 	meters metric.MeterProvider
 	// providers are counted also where they have nothing, and others as unknown; with none of these, all are counted by name.
 	providers atomic.Pointer[[]string]
+	progress  progress
 }
 
 // New reports the counters of conn, until it is closed, to meters; nil takes the global ones.
