@@ -14,7 +14,7 @@ type column struct {
 	name  string
 	field string // of a command, as a payment.FieldError names it
 	set   func(*payment.Command, string)
-	check func() check.Test // what must hold about a value alone; nil for nothing special
+	test  check.Test // what must hold about a value alone, beside [check.Text]
 }
 
 // The columns that are more than a text of the command.
@@ -27,21 +27,22 @@ const (
 
 // columns are all that a file has: what the Gate's payout requires, except for the signature.
 var columns = []column{
-	{projectColumn, "", func(*payment.Command, string) {}, check.Number},
-	{orderColumn, "order", func(c *payment.Command, v string) { c.Order = v }, nil},
-	{"customer.id", "customer.id", func(c *payment.Command, v string) { c.Customer.ID = v }, nil},
-	{"customer.first_name", "customer.first_name", func(c *payment.Command, v string) { c.Customer.FirstName = v }, check.Name},
-	{"customer.last_name", "customer.last_name", func(c *payment.Command, v string) { c.Customer.LastName = v }, check.Name},
-	{"customer.email", "customer.email", func(c *payment.Command, v string) { c.Customer.Email = v }, nil},
-	{"customer.ip_address", "customer.ip_address", func(c *payment.Command, v string) { c.Customer.IPAddress = v }, nil},
-	{"account.number", "account.number", func(c *payment.Command, v string) { c.Account.Number = v }, accountNumber},
-	{"account.customer_name", "account.holder", func(c *payment.Command, v string) { c.Account.Holder = v }, check.Name},
-	{"account.bank_id", "account.bank_code", func(c *payment.Command, v string) { c.Account.BankCode = v }, check.Number},
-	{amountColumn, "amount", func(*payment.Command, string) {}, nil},
-	{currencyColumn, "amount.currency", func(*payment.Command, string) {}, nil},
+	{projectColumn, "", func(*payment.Command, string) {}, check.Number()},
+	{orderColumn, "order", func(c *payment.Command, v string) { c.Order = v }, anyText},
+	{"customer.id", "customer.id", func(c *payment.Command, v string) { c.Customer.ID = v }, anyText},
+	{"customer.first_name", "customer.first_name", func(c *payment.Command, v string) { c.Customer.FirstName = v }, check.Name()},
+	{"customer.last_name", "customer.last_name", func(c *payment.Command, v string) { c.Customer.LastName = v }, check.Name()},
+	{"customer.email", "customer.email", func(c *payment.Command, v string) { c.Customer.Email = v }, anyText},
+	{"customer.ip_address", "customer.ip_address", func(c *payment.Command, v string) { c.Customer.IPAddress = v }, anyText},
+	{"account.number", "account.number", func(c *payment.Command, v string) { c.Account.Number = v }, check.AccountNumber(check.MostDigits)},
+	{"account.customer_name", "account.holder", func(c *payment.Command, v string) { c.Account.Holder = v }, check.Name()},
+	{"account.bank_id", "account.bank_code", func(c *payment.Command, v string) { c.Account.BankCode = v }, check.Number()},
+	{amountColumn, "amount", func(*payment.Command, string) {}, anyText},
+	{currencyColumn, "amount.currency", func(*payment.Command, string) {}, anyText},
 }
 
-func accountNumber() check.Test { return check.AccountNumber(check.MostDigits) }
+// anyText is the test of all columns, and the only one of most.
+var anyText = check.Text()
 
 // spellings maps what a header may call a column to its index: "customer.first_name",
 // "customer_first_name", or "first_name" where that is plain. They are in small letters.
@@ -107,11 +108,8 @@ func (c column) checkValue(value string) string {
 	if problem := payment.TextProblem(value); problem != "" {
 		return problem
 	}
-	for _, test := range []func() check.Test{check.Text, c.check} {
-		if test == nil {
-			continue
-		}
-		if problem := test().Problem(value); problem != "" {
+	for _, test := range []check.Test{anyText, c.test} {
+		if problem := test.Problem(value); problem != "" {
 			return csvfile.Hinted(problem)
 		}
 	}

@@ -73,7 +73,7 @@ func TestCredentialsMake(t *testing.T) {
 		}
 		return err
 	})
-	if err != nil || seeds != 8 {
+	if err != nil || seeds != 9 {
 		t.Errorf("%d seeds: %v", seeds, err)
 	}
 	key := filepath.Join(dir, "server", "nats.env")

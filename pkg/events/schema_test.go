@@ -41,6 +41,9 @@ var (
 
 // schemaOf returns the schema of a golden message by its name; nil where the data has none.
 func schemaOf(golden string) *jsonschema.Schema {
+	if golden == "command.refused" {
+		return compile(events.RefusalSchema, events.RefusalSchemaID)
+	}
 	kind, _, _ := strings.Cut(golden, ".")
 	return map[string]*jsonschema.Schema{"command": commandSchema, "clarification": clarificationSchema, "payment": paymentSchema, "action": actionSchema}[kind]
 }

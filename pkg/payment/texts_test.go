@@ -1,8 +1,10 @@
 package payment_test
 
 import (
+	"encoding/json"
 	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -116,5 +118,28 @@ func TestDescriptionMayHaveEmojiAndNothingThatChangesTheLine(t *testing.T) {
 		if c.Description = bad; c.Validate() == nil {
 			t.Errorf("%q was taken", bad)
 		}
+	}
+}
+
+// Every text of a command is found by its path, and nothing is allocated for it.
+func TestTextOfAField(t *testing.T) {
+	data := []byte(`{"provider":"provider","order":"order","method":"method","language":"language","description":"description","return_url":"return_url",
+		"customer":{"id":"customer.id","name":"customer.name","first_name":"customer.first_name","last_name":"customer.last_name","email":"customer.email",
+			"phone":"customer.phone","ip_address":"customer.ip_address","id_type":"customer.id_type","id_number":"customer.id_number"},
+		"account":{"number":"account.number","holder":"account.holder","bank_code":"account.bank_code","bank_name":"account.bank_name"}}`)
+	var c payment.Command
+	if err := json.Unmarshal(data, &c); err != nil {
+		t.Fatal(err)
+	}
+	for _, value := range regexp.MustCompile(`:"([a-z_.]+)"`).FindAllStringSubmatch(string(data), -1) {
+		if got := c.Text(value[1]); got != value[1] {
+			t.Errorf("%s: %q", value[1], got)
+		}
+	}
+	if got := c.Text("amount.value"); got != "" {
+		t.Errorf("of what is no text: %q", got)
+	}
+	if n := testing.AllocsPerRun(100, func() { c.Text("account.bank_name") }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
