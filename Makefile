@@ -176,7 +176,7 @@ build: ## build all programs into bin/
 	$(GO) build -trimpath -o bin/ ./cmd/...
 
 # Programs of a release, and the version of the program that lists their modules.
-PROGRAMS := worker ingress archive console payctl
+PROGRAMS := worker ingress archive notifier console payctl
 SBOM     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 IMAGE    ?= payonce:$(VERSION)
 VERSION  ?= $(shell git describe --tags --always --dirty)

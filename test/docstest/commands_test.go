@@ -32,7 +32,7 @@ var unchecked = map[string]string{
 	"export PAYONCE_CONFIG=/etc/payonce/payonce.yaml": "of the shell",
 	"sha256sum --check --ignore-missing SHA256SUMS":   "the last step of make release",
 	"tar -xzf payonce-*-linux-amd64.tar.gz":           "what make release makes",
-	"sudo install payonce-*-linux-amd64/worker payonce-*-linux-amd64/ingress payonce-*-linux-amd64/archive payonce-*-linux-amd64/console payonce-*-linux-amd64/payctl /usr/local/bin/": "what make release makes",
+	"sudo install payonce-*-linux-amd64/worker payonce-*-linux-amd64/ingress payonce-*-linux-amd64/archive payonce-*-linux-amd64/notifier payonce-*-linux-amd64/console payonce-*-linux-amd64/payctl /usr/local/bin/": "what make release makes",
 	". nats/server/nats.env":                        "typed by TestNATSPageIsTyped",
 	"nats-server --config nats/server/node.conf -t": "typed by TestNATSPageIsTyped",
 	"sh deploy/docker/secrets.sh secrets":           "run by test/deploytest",
