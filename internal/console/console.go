@@ -93,7 +93,6 @@ func New(o Options) (*Console, error) {
 func (c *Console) Close() {
 	c.close.Do(func() {
 		c.changes.close()
-		c.gate.Close()
 		c.stop()
 		if c.trends != nil {
 			c.trends.work.Wait()

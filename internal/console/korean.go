@@ -355,6 +355,7 @@ var korean = map[string]string{
 	"action erase":   "개인정보 삭제",
 	"action fail":    "실패 처리",
 	"action import":  "출금 가져오기",
+	"action test":    "엔드포인트 시험", "action disable": "엔드포인트 중지", "action enable": "엔드포인트 재개", "action rewind": "장부 되감기", "action rebuild": "아카이브 재구축",
 	"action release": "대기 해제",
 	"action replay":  "다시 보내기",
 	"action retry":   "다시 전송",

@@ -34,6 +34,7 @@ var english = map[string]string{
 	"action release": "release", "action cancel": "cancel", "action settle": "settle", "action fail": "fail", "action retry": "send again", "action replay": "replay",
 	"action drop": "drop", "action unmask": "unmask", "action apply": "apply streams", "action account": "account", "action accept": "accept log", "action skip": "step over",
 	"action erase": "erase", "action import": "import payouts",
+	"action test": "test endpoint", "action disable": "disable endpoint", "action enable": "enable endpoint", "action rewind": "rewind ledger", "action rebuild": "rebuild archive",
 }
 
 // printers write words, by language. English words are their own keys, but for those of english.

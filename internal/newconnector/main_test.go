@@ -12,7 +12,7 @@ import (
 // copied are the files of the module that a connector needs.
 var copied = []string{
 	"go.mod", "go.sum", "pkg/calendar/*.go", "pkg/connectors/*.go", "pkg/connectors/check/*.go", "pkg/connectors/httpcall/*.go", "pkg/connectors/connectortest/*.go",
-	"pkg/payment/*.go", "pkg/secret/*.go",
+	"pkg/payment/*.go", "pkg/secret/*.go", "test/race/*.go",
 }
 
 // module copies what a connector needs into a folder of its own.

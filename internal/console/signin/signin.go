@@ -16,7 +16,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/alexedwards/scs/v2"
-	"github.com/alexedwards/scs/v2/memstore"
 
 	"payonce/pkg/secret"
 )
@@ -141,29 +140,28 @@ type Gate struct {
 	issuer   issuer
 }
 
-// New makes a Gate, to be closed. It asks no server: an issuer that is away keeps out only those who sign in by it. Sessions
+// New makes a Gate. It asks no server: an issuer that is away keeps out only those who sign in by it. Sessions
 // are in memory: after a restart people sign in again.
 func New(o Options) (*Gate, error) {
 	if err := o.Validate(); err != nil {
 		return nil, err
 	}
-	g := &Gate{o: o, sessions: scs.New(), attempts: newAttempts()}
+	g := &Gate{o: o, attempts: newAttempts()}
+	// Not by scs.New, whose store has a goroutine that ends with the process.
+	g.sessions = &scs.SessionManager{Store: newSessions(time.Now), Codec: scs.GobCodec{}}
 	g.sessions.HashTokenInStore = true
 	g.sessions.IdleTimeout, g.sessions.Lifetime = o.Idle, o.Lifetime
 	g.sessions.Cookie.Name = g.cookieName("session")
 	g.sessions.Cookie.HttpOnly, g.sessions.Cookie.Secure = true, g.secure()
 	// Lax, because the issuer sends people back from another site; actions are POSTs, which it does not carry.
 	g.sessions.Cookie.SameSite = http.SameSiteLaxMode
-	g.sessions.Cookie.Persist = false
+	g.sessions.Cookie.Path, g.sessions.Cookie.Persist = "/", false
 	g.sessions.ErrorFunc = func(w http.ResponseWriter, r *http.Request, err error) {
 		g.o.Logger.ErrorContext(r.Context(), "a session cannot be read", "error", err)
 		http.Error(w, "session", http.StatusInternalServerError)
 	}
 	return g, nil
 }
-
-// Close ends the removal of old sessions.
-func (g *Gate) Close() { g.sessions.Store.(*memstore.MemStore).StopCleanup() }
 
 func (g *Gate) secure() bool { return g.o.BaseURL.Scheme == "https" }
 

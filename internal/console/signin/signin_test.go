@@ -85,7 +85,6 @@ func open(t *testing.T, change func(*signin.Options)) *gate {
 	if g.Gate, err = signin.New(o); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(g.Gate.Close)
 	who := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := signin.From(r.Context())
 		fmt.Fprintf(w, "%s %v", p.Name, p.Roles)
@@ -303,7 +302,6 @@ func TestTimeEnds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer made.Close()
 		handler := made.Handler(made.Require(signin.Viewer, http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}), nil))
 		call := func(method, to string, form url.Values, cookie string) *http.Response {
 			r := httptest.NewRequest(method, to, strings.NewReader(form.Encode()))
