@@ -208,7 +208,7 @@ func broker(t testing.TB) (*natstest.Server, *jetstream.Conn) {
 
 func connection(url string) jetstream.Options {
 	cfg := streamconfig.Of(config.Defaults())
-	cfg.DeadLetterBytes, cfg.RefusedBytes, cfg.AckWait = events.MinDeadLetterBytes, 64<<10, 3*time.Second
+	cfg.DeadLetterBytes, cfg.RefusedBytes, cfg.RefusalBytes, cfg.AckWait = events.MinDeadLetterBytes, 64<<10, 64<<10, 3*time.Second
 	return jetstream.Options{URLs: []string{url}, Name: "archive-test", Config: cfg, Logger: slog.New(slog.DiscardHandler), Now: time.Now}
 }
 

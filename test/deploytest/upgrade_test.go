@@ -59,9 +59,20 @@ func TestUpgradeToAccounts(t *testing.T) {
 	old := started(t, store, nil, func(dir string) {
 		shared, err := os.ReadFile("testdata/accounts-before.conf")
 		testenv.Must(t, err)
-		rewrite(t, filepath.Join(dir, "accounts.conf"), func(string) string { return string(shared) })
+		rewrite(t, filepath.Join(dir, "accounts.conf"), func(string) string { // with what this version needs in any case
+			text := strings.Replace(string(shared), `"deadletter.*.*", `, `"deadletter.*.*", "command.refused.*.*.*", `, 1)
+			return strings.Replace(text, `"$JS.API.CONSUMER.INFO.COMMANDS.*", `, `"$JS.API.CONSUMER.INFO.COMMANDS.*", "$JS.API.CONSUMER.INFO.REFUSALS.*", `, 1)
+		})
 		rewrite(t, filepath.Join(dir, "keys.conf"), func(text string) string { // one operator for all, who also makes the streams
 			return strings.Replace(newerPrograms.ReplaceAllString(text, ""), "ADMINISTRATOR_NKEY", "OPERATOR_NKEY", 1)
+		})
+		rewrite(t, filepath.Join(dir, "third-parties.conf"), func(text string) string { // there was no stream REFUSALS
+			return regexp.MustCompile(`(?m)^.*(?:REFUSALS|command\.refused).*\n`).ReplaceAllStringFunc(text, func(line string) string {
+				if strings.Contains(line, "subscribe") {
+					return strings.Replace(line, `, "command.refused.*.*"`, "", 1)
+				}
+				return ""
+			})
 		})
 		rewrite(t, filepath.Join(dir, "nats.env"), func(text string) string { kept = storeKey.FindString(text); return text })
 	})

@@ -110,12 +110,16 @@ func (o *observed) checkMetrics(t *testing.T, pages map[string]string) {
 		}
 	}
 	for name, r := range rows {
-		if !seen[name] && r.from != "archive" { // it runs beside the payments: internal/app has its test
+		if !seen[name] && !besidePayments(r) {
 			t.Errorf("%s is documented and was not there after all that happened", name)
 		}
 	}
 	o.checkSent(t, rows, closed)
 }
+
+// besidePayments reports whether a metric is of a program that does not run here: internal/app tests the archive's, pkg/endpoints the
+// notifier's.
+func besidePayments(r row) bool { return r.from == "archive" || r.from == "notifier" }
 
 // family is the metric of a sample: a histogram's has an end.
 func family(sample string, types map[string]string) (name string, histogram bool) {
@@ -130,7 +134,7 @@ func family(sample string, types map[string]string) (name string, histogram bool
 // checkSent looks at the names, units and labels that the collector got.
 func (o *observed) checkSent(t *testing.T, rows map[string]row, closed func(string, string) bool) {
 	for prometheus, r := range rows {
-		if !o.collector.has(r.name) && r.from != "archive" {
+		if !o.collector.has(r.name) && !besidePayments(r) {
 			t.Errorf("%s was not sent by OTLP", r.name)
 		}
 		for _, m := range o.collector.metrics[r.name] {
@@ -196,7 +200,7 @@ func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 		case "upstream":
 			return value == "shop"
 		case "stream":
-			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit, events.StreamActions, events.StreamRefusedWebhooks, events.StreamHeartbeats, events.IntakeStream("shop")}, value)
+			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit, events.StreamActions, events.StreamRefusedWebhooks, events.StreamHeartbeats, events.StreamRefusals, events.IntakeStream("shop")}, value)
 		case "version":
 			return strings.HasPrefix(value, "(devel)") || strings.HasPrefix(value, "v")
 		case "code": // one that a connector or the configuration calls misconfigured

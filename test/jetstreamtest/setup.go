@@ -30,7 +30,7 @@ func Config() jetstream.Config {
 	cfg.PublishTimeout = 500 * time.Millisecond
 	cfg.RetryDelay = 50 * time.Millisecond
 	cfg.DeadLetterBytes = events.MinDeadLetterBytes // the server reserves it, and some tests have small disks
-	cfg.RefusedBytes = 64 << 10
+	cfg.RefusedBytes, cfg.RefusalBytes = 64<<10, 64<<10
 	return cfg
 }
 

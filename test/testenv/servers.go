@@ -67,6 +67,8 @@ func RemoveBuilds() {
 	builds.Lock()
 	defer builds.Unlock()
 	_ = os.RemoveAll(builds.dir)
+	builds.dir = ""
+	clear(builds.files)
 }
 
 // FreeAddress returns a host:port on which no process listens.
@@ -109,7 +111,11 @@ func StartNATS(t testing.TB, dir string, o NATSOptions) *NATS {
 	if err := os.WriteFile(n.config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = n.Process.Stop(StopTimeout) }) // also of one that is started again, after all that use it
+	t.Cleanup(func() { // also of one that is started again, after all that use it
+		if n.Process != nil {
+			_ = n.Process.Stop(StopTimeout)
+		}
+	})
 	n.Start()
 	return n
 }

@@ -19,6 +19,9 @@ const MaxMessageBytes = 512 << 10
 // sent as many as are kept and as large ones. With more, the oldest of all go first.
 const refusedProviders = 32
 
+// refusalBytes is enough for some 30,000 refusals.
+const refusalBytes = 16 << 20
+
 // refusedBytes is the size of the stream of refused webhooks.
 const refusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPerBucket * events.MaxRefusedBytes
 
@@ -38,6 +41,8 @@ type Config struct {
 	DeadLetterBytes int64
 	// RefusedBytes bounds the refused webhooks that are kept for people to look at; the oldest go first.
 	RefusedBytes int64
+	// RefusalBytes bounds the refusals of commands that publishers can read; the oldest go first.
+	RefusalBytes int64
 	// ActionRetention is how long it is kept what the customer of a payment must do: the provider's page, or the account
 	// to transfer to. It must be longer than a customer has for it.
 	ActionRetention time.Duration
@@ -89,7 +94,7 @@ const heartbeatTTL = 45 * time.Second
 // BaseConfig returns what no configuration file sets; the rest comes from pkg/config.
 func BaseConfig() Config {
 	return Config{
-		RefusedBytes: refusedBytes, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
+		RefusedBytes: refusedBytes, RefusalBytes: refusalBytes, MaxAckPending: 10_000, WebhookMaxAckPending: 50_000,
 		RetryDelay: 5 * time.Second, StallAfter: 30 * time.Second,
 		HeartbeatTTL: heartbeatTTL, PublishTimeout: events.PublishTimeout, LevelsEvery: 10 * time.Second, ProbeEvery: 15 * time.Second,
 	}
@@ -126,6 +131,9 @@ func (c Config) Validate() error {
 	}
 	if c.DeadLetterBytes < events.MinDeadLetterBytes {
 		problems = append(problems, fmt.Errorf("dead_letter_bytes must be at least %d, not %d", events.MinDeadLetterBytes, c.DeadLetterBytes))
+	}
+	if c.RefusalBytes < events.MaxRefusalBytes {
+		problems = append(problems, fmt.Errorf("refusal_bytes must be at least %d, not %d", events.MaxRefusalBytes, c.RefusalBytes))
 	}
 	if c.RefusedBytes < events.MaxRefusedBytes {
 		problems = append(problems, fmt.Errorf("refused_bytes must be at least %d, not %d", events.MaxRefusedBytes, c.RefusedBytes))

@@ -136,7 +136,7 @@ func TestStorageLimitEndsByItself(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	cfg := testConfig()
-	server.LimitStore(cfg.DeadLetterBytes + cfg.RefusedBytes + 4<<20 + 256<<10) // the server reserves what these streams and the heartbeats may take
+	server.LimitStore(cfg.DeadLetterBytes + cfg.RefusedBytes + cfg.RefusalBytes + 4<<20 + 256<<10) // the server reserves what these streams and the heartbeats may take
 	cfg.ProbeEvery = time.Second
 	c := connect(t, server.URL(), cfg)
 	watchWrites(t, c, events.StreamCommands, events.StreamWebhooks)

@@ -10,15 +10,11 @@ import (
 	"payonce/pkg/events/jetstream"
 )
 
-// maxRefusalBytes bounds what all refusals take: beyond it the oldest are forgotten. A dead letter stays, whatever becomes of
-// its refusal.
-const maxRefusalBytes = 256 << 20
-
-// refusalStream keeps refusals as long as the dead letters that they are about. It forgets what is old when it is full, so that
-// no upstream can make dead letters impossible.
+// refusalStream keeps refusals as long as the dead letters that they are about. It forgets what is old when it is full, so that no upstream
+// can make dead letters impossible. A dead letter stays, whatever becomes of its refusal.
 func refusalStream(c jetstream.Config) njs.StreamConfig {
 	refusals := baseStream(c, events.StreamRefusals, "Why commands were refused, for those who published them", events.RefusalsOfAll)
-	refusals.MaxAge, refusals.MaxMsgSize, refusals.MaxBytes = c.DeadLetterRetention, events.MaxRefusalBytes, maxRefusalBytes
+	refusals.MaxAge, refusals.MaxMsgSize, refusals.MaxBytes = c.DeadLetterRetention, events.MaxRefusalBytes, c.RefusalBytes
 	refusals.MaxMsgsPerSubject, refusals.Discard = events.RefusalsPerOrder, njs.DiscardOld
 	refusals.DenyDelete, refusals.DenyPurge, refusals.AllowDirect = true, true, true
 	if c.Accounts { // the server lets no account hear what came to it from another one, but what it repeats itself

@@ -60,7 +60,8 @@ func TestStreamFilesAreTakenByTheServer(t *testing.T) {
 		}
 	}
 	cfg := testConfig()
-	cfg.DeadLetterBytes, cfg.RefusedBytes = streamconfig.Of(config.Defaults()).DeadLetterBytes, streamconfig.Of(config.Defaults()).RefusedBytes
+	shipped := streamconfig.Of(config.Defaults())
+	cfg.DeadLetterBytes, cfg.RefusedBytes, cfg.RefusalBytes = shipped.DeadLetterBytes, shipped.RefusedBytes, shipped.RefusalBytes
 	c, err := jetstreamtest.Dial(testContext(t), options(t, server.URL(), cfg))
 	if err != nil {
 		t.Fatal(err)
