@@ -76,6 +76,7 @@ func (g *gateway) configure(app string) {
 	text, err := os.ReadFile(filepath.Join(g.Dir, "payonce.yaml"))
 	g.Must(err)
 	changed := strings.NewReplacer("base_url: "+g.At.Sandbox+"/teemopay-kr\n", "base_url: "+g.front.URL+"/teemopay-kr\n",
+		"breaker: {open_for: 2s}\n", "breaker: {off: true}\n", // its probes would be look-ups only, which are never answered
 		"app_code: "+appBefore+"\n", "app_code: "+app+"\n", "nats:\n", "reload_every: 200ms\nnats:\n").Replace(string(text))
 	if strings.Count(changed, g.front.URL) != 1 || !strings.Contains(changed, "app_code: "+app+"\n") || !strings.Contains(changed, "reload_every") {
 		g.t.Fatalf("the configuration is not changed as meant:\n%s", changed)
