@@ -101,8 +101,8 @@ func TestApplyStreams(t *testing.T) {
 	cfg.Upstreams, cfg.Ledgers, cfg.PaymentRetention = []string{"shop"}, []string{"books"}, 2*cfg.PaymentRetention
 	second := reconnect(t, server.URL(), cfg)
 	done, err := second.ApplyStreams(testContext(t), false)
-	if err != nil || len(done) != 2 {
-		t.Fatalf("%v: %v, want a stream and a consumer", done, err)
+	if err != nil || len(done) != 3 {
+		t.Fatalf("%v: %v, want a stream, and the consumers of the ledger and of refusals", done, err)
 	}
 	left, err := second.CheckStreams(testContext(t))
 	if err != nil || len(left) != 1 || left[0].Field != "max_age" {
