@@ -22,7 +22,10 @@ COVERED  := $(WAITING),$(READING)
 # Packages whose long tests of one goroutine do all their cases only without the race detector, see test/race. Those of PAGES
 # only read the repository's files.
 PAGES    := ./test/archtest ./test/docstest
-WHOLE    := ./pkg/connectors/... ./pkg/events ./pkg/worker
+WHOLE    := ./pkg/connectors/... ./pkg/events ./pkg/worker ./test/contracts
+
+# Begun first, so that none of them is alone at the end.
+LONGEST  := ./test/faults ./test/deploytest ./internal/console ./internal/payctl ./pkg/archive ./test/campaign
 
 # The race detector needs a C compiler. Where there is none, tests run without it and say so.
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
@@ -71,7 +74,7 @@ test: ## run all tests with the race detector, the long ones also without, and c
 	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
 	$(GO) test -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=set -coverpkg=$(READING) -coverprofile=coverage.whole.out $(WHOLE) $(PAGES)
 	$(GO) test $(RACE) -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverpkg=$(WAITING) -coverprofile=coverage.out \
-		$$($(GO) list ./... | grep -v $(PAGES:./%=-e /%))
+		$(LONGEST) $$($(GO) list ./... | grep -v $(PAGES:./%=-e /%))
 	@tail -n +2 coverage.whole.out >>coverage.out && rm coverage.whole.out
 	@awk -v covered="$(COVERED)" "$$COVERAGE" coverage.out
 	@command -v redis-server >/dev/null || echo "note: tests on real Redis servers were left out"

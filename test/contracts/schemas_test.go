@@ -16,6 +16,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/race"
 	"payonce/test/testenv"
 )
 
@@ -38,7 +39,9 @@ func TestSchemasAndChecksAgree(t *testing.T) {
 			t.Errorf("%s does not say what it needs", provider)
 		}
 		for _, way := range connectors.Ways(c) {
-			ways++
+			if ways++; race.Enabled && ways%6 != 1 { // it computes alone: all of them without the race detector
+				continue
+			}
 			t.Run(fmt.Sprintf("%s/%s/%s/%s", provider, way.Operation, way.Method, way.Currency), func(t *testing.T) {
 				w := newWayTest(t, c, way, connectors.Schema(base, provider, c, way))
 				rapid.Check(t, w.agree)
