@@ -1,7 +1,6 @@
 package deploytest
 
 import (
-	"bytes"
 	"encoding/json"
 	"path/filepath"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 	"payonce/internal/app"
 	"payonce/internal/payctl"
 	"payonce/pkg/archive"
+	"payonce/test/testenv"
 )
 
 // archived waits until the archive, with a key of its own that can only read, has all events, and compares it with the log. Its check of
@@ -24,8 +24,8 @@ func archived(t *testing.T, s *system) {
 		return json.Unmarshal([]byte(said), &st) == nil && st.Lag == 0 && st.Events > 0
 	})
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, " 0 differences", "archive", "verify")
-	var out bytes.Buffer
-	if code := app.Main(app.Archive(), []string{"--config", filepath.Join(s.Dir, "archive.yaml"), "--check"}, &out, &out); code != app.ExitOK || !strings.Contains(out.String(), " 0 failed") {
+	out := &testenv.Logs{} // connections log while the check writes
+	if code := app.Main(app.Archive(), []string{"--config", filepath.Join(s.Dir, "archive.yaml"), "--check"}, out, out); code != app.ExitOK || !strings.Contains(out.String(), " 0 failed") {
 		t.Errorf("archive --check: exit %d\n%s", code, out.String())
 	}
 }
