@@ -292,3 +292,31 @@ func TestRewindLedger(t *testing.T) {
 		t.Errorf("%v, %v", differences, err)
 	}
 }
+
+// What waits for another attempt is counted, with the time of the earliest; an endpoint that is not there is said to be so.
+func TestStateTellsTheNextAttempt(t *testing.T) {
+	c := toEndpoints(t, nil, "shop")
+	earliest := time.Now().Add(time.Hour).Truncate(time.Second)
+	var sent atomic.Int32
+	sending(t, c, "shop", 1, func(context.Context, events.Message) queue.Verdict {
+		return queue.ParkUntil(earliest.Add(time.Duration(3-sent.Add(1)) * time.Hour))
+	})
+	settle(t, c, "W", 3)
+	jetstreamtest.Eventually(t, "three events wait", func() bool {
+		s, err := c.EndpointState(t.Context(), "shop")
+		return err == nil && s.Waiting == 3
+	})
+	s, err := c.EndpointState(t.Context(), "shop")
+	if err != nil || s.NextAt.Before(earliest) || s.NextAt.After(earliest.Add(2*time.Second)) || s.New != 0 || s.Due != 0 || s.Disabled || s.DeadLetters != 0 {
+		t.Errorf("%+v, %v; the next attempt is at %s", s, err, earliest)
+	}
+	if _, err := c.EndpointState(t.Context(), "none"); !errors.Is(err, admin.ErrNotCreated) {
+		t.Errorf("an endpoint that is not there: %v", err)
+	}
+	if err := errors.Join(c.DisableEndpoint(t.Context(), "none"), c.EnableEndpoint(t.Context(), "none")); err == nil {
+		t.Error("an endpoint that is not there is disabled")
+	}
+	if err := c.SendAgain(t.Context(), "shop", "replay", events.Message{Subject: "payment"}); err == nil {
+		t.Error("a message that names no payment is sent again")
+	}
+}
