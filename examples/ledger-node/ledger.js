@@ -63,14 +63,14 @@ async function consumerOf(nc) {
 // Refused is what no repetition changes.
 class Refused extends Error {}
 
-// tell says what the ledger waits for, and that its books are lost where the consumer has read what the journal lacks.
+// tell says what the ledger waits for, and that its records are lost where the consumer has read what the journal lacks.
 async function tell(consumer, journal) {
   const { name, num_pending: pending, ack_floor: read } = await consumer.info();
   console.error(`ledger: waiting for payments that are ${outcomes.join(', ')}, as ${name}; ${pending} outcomes wait now`);
   if (read.stream_seq > 0 && journal.empty) {
     console.error(
       `ledger: the journal ${flags.journal} is empty, but ${name} has read the log up to sequence ${read.stream_seq}, and does not get that again.\n` +
-        `ledger: if the books are lost: payctl ledgers rewind ${name.replace(/^ledger-/, '')} --from start`,
+        `ledger: if the records are lost: payctl ledgers rewind ${name.replace(/^ledger-/, '')} --from start`,
     );
   }
 }

@@ -72,12 +72,12 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return follow(ctx, consumer, book, out)
 }
 
-// tell says what the ledger waits for, and that its books are lost where the consumer has read what the journal lacks.
+// tell says what the ledger waits for, and that its records are lost where the consumer has read what the journal lacks.
 func tell(w io.Writer, info *jetstream.ConsumerInfo, path string, book *journal) {
 	_, _ = fmt.Fprintf(w, "ledger: waiting for payments that are %s, as %s; %d outcomes wait now\n", strings.Join(outcomes, ", "), info.Name, info.NumPending)
 	if read := info.AckFloor.Stream; read > 0 && len(book.last) == 0 {
 		_, _ = fmt.Fprintf(w, `ledger: the journal %s is empty, but %s has read the log up to sequence %d, and does not get that again.
-ledger: if the books are lost: payctl ledgers rewind %s --from start
+ledger: if the records are lost: payctl ledgers rewind %s --from start
 `, path, info.Name, read, strings.TrimPrefix(info.Name, "ledger-"))
 	}
 }

@@ -174,14 +174,14 @@ func booksLost(t *testing.T, s *system) {
 	stop()
 	testenv.Must(t, os.RemoveAll(journal))
 	says, stop = ledger()
-	eventually(t, "the ledger says that its books are lost", func() bool {
+	eventually(t, "the ledger says that its records are lost", func() bool {
 		return strings.Contains(says.String(), "is empty, but ledger-books has read the log up to sequence") && strings.Contains(says.String(), "payctl ledgers rewind books --from start")
 	})
 	if equal() {
 		t.Error("the books are whole although they are lost")
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "take the administrator's key", "ledgers", "rewind", statement, "--from", "start", "--reason", "a test", "--yes")
-	for _, command := range documented(t, "ledger.md", "lost books", "payctl") {
+	for _, command := range documented(t, "ledger.md", "lost records", "payctl") {
 		at := slices.Index(command, "--config")
 		user := strings.TrimSuffix(command[at+1], ".yaml")
 		s.wantPayctl(t, user, payctl.ExitOK, "", slices.Delete(command, at, at+2)...)
