@@ -37,19 +37,4 @@ func cell(text string) string {
 }
 
 // reasonText is a reason in one line.
-func reasonText(r *payment.Reason) string {
-	if r == nil {
-		return ""
-	}
-	text := r.Code
-	if r.ProviderCode != "" {
-		text += " (" + r.ProviderCode + ")"
-	}
-	if r.By != "" {
-		text += " by " + r.By
-	}
-	if r.Message != "" {
-		text += ": " + r.Message
-	}
-	return plain(text)
-}
+func reasonText(r *payment.Reason) string { return plain(r.Line()) }

@@ -304,7 +304,7 @@ func printWaiting(w io.Writer, found []waiting) error {
 	}
 	for _, one := range found {
 		_, _ = fmt.Fprintln(table, printable(fmt.Sprintf("%s\x00%s\x00%s\x00%s\x00%s\x00%s\x00%s", one.Provider, one.Order, one.Operation,
-			one.Due.UTC().Format(time.RFC3339), one.Status, money(one.Amount), reason(one.Reason))))
+			one.Due.UTC().Format(time.RFC3339), one.Status, money(one.Amount), one.Reason.Line())))
 	}
 	return table.Flush()
 }

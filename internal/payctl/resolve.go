@@ -105,7 +105,7 @@ func (r resolution) question(shown payment.Payment, decision operator.Decision) 
 
 // open is the status of a payment, with its reason where it has one.
 func open(p payment.Payment) string {
-	if why := reason(p.Reason); why != "" {
+	if why := p.Reason.Line(); why != "" {
 		return fmt.Sprintf("%s (%s)", p.Status, why)
 	}
 	return string(p.Status)

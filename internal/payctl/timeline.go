@@ -53,7 +53,7 @@ func (s timeline) print(w io.Writer) error {
 			_, _ = fmt.Fprintln(table, printable(strings.Join(cells, "\x00")))
 			continue
 		}
-		cells = append(cells, after, string(e.Payment.Status), fmt.Sprint(e.Payment.Attempts), reason(e.Payment.Reason))
+		cells = append(cells, after, string(e.Payment.Status), fmt.Sprint(e.Payment.Attempts), e.Payment.Reason.Line())
 		_, _ = fmt.Fprintln(table, printable(strings.Join(cells, "\x00")))
 	}
 	if err := table.Flush(); err != nil {
@@ -70,7 +70,7 @@ func (s timeline) print(w io.Writer) error {
 func (s timeline) header() [][2]string {
 	p := s.Payment
 	lines := [][2]string{
-		{"WARNING", s.unreadableLine()}, {"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", reason(p.Reason)},
+		{"WARNING", s.unreadableLine()}, {"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", p.Reason.Line()},
 		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's number", p.ProviderReference},
 	}
 	for _, r := range p.Transfers {
@@ -86,7 +86,7 @@ func (s timeline) header() [][2]string {
 		lines = append(lines, [2]string{"overdue since", moment(p.OverdueAt, p)})
 	}
 	for _, a := range p.Annotations {
-		lines = append(lines, [2]string{"the " + string(a.Source) + " said", fmt.Sprintf("%s, %s, at %s", a.Kind, reason(a.Reason), moment(a.At, p))})
+		lines = append(lines, [2]string{"the " + string(a.Source) + " said", fmt.Sprintf("%s, %s, at %s", a.Kind, a.Reason.Line(), moment(a.At, p))})
 	}
 	lines = append(lines, actionLines("action", p.Action)...)
 	lines = append(lines, actionLines("withheld", p.WithheldAction)...)
@@ -148,23 +148,6 @@ func (s timeline) parkedLine() string {
 		return line + "; it will be dropped, the payment has ended"
 	}
 	return line
-}
-
-func reason(r *payment.Reason) string {
-	if r == nil {
-		return ""
-	}
-	text := r.Code
-	if r.ProviderCode != "" {
-		text += " (" + r.ProviderCode + ")"
-	}
-	if r.By != "" {
-		text += " by " + r.By
-	}
-	if r.Message != "" {
-		text += ": " + r.Message
-	}
-	return text
 }
 
 func money(m payment.Money) string {

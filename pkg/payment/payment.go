@@ -138,6 +138,24 @@ type Reason struct {
 	By           string `json:"by,omitempty"`            // who decided, where a person did
 }
 
+// Line returns the reason in a line for people: the code, the provider's own code, who decided, and the message; "" of none.
+func (r *Reason) Line() string {
+	if r == nil {
+		return ""
+	}
+	text := r.Code
+	if r.ProviderCode != "" {
+		text += " (" + r.ProviderCode + ")"
+	}
+	if r.By != "" {
+		text += " by " + r.By
+	}
+	if r.Message != "" {
+		text += ": " + r.Message
+	}
+	return text
+}
+
 // The reason codes. They are on the wire and only ever added to.
 const (
 	ReasonDeclined             = "declined"              // the provider refused this payment, see provider_code

@@ -143,3 +143,17 @@ func TestTextOfAField(t *testing.T) {
 		t.Errorf("%v allocations", n)
 	}
 }
+
+func TestLineOfAReason(t *testing.T) {
+	for want, r := range map[string]*payment.Reason{
+		"":                                nil,
+		"declined":                        {Code: payment.ReasonDeclined},
+		"declined (426): no money":        {Code: payment.ReasonDeclined, ProviderCode: "426", Message: "no money"},
+		"resolved_manually by kim: paid":  {Code: "resolved_manually", By: "kim", Message: "paid"},
+		"declined (426) by kim: no money": {Code: payment.ReasonDeclined, ProviderCode: "426", By: "kim", Message: "no money"},
+	} {
+		if got := r.Line(); got != want {
+			t.Errorf("%+v: %q, want %q", r, got, want)
+		}
+	}
+}
