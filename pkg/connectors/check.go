@@ -86,9 +86,13 @@ func Problems(c Connector, cmd payment.Command, known payment.FieldErrors) payme
 		problems.Say("method", accepts(methods))
 	}
 	checker, checks := c.(Checker)
-	switch _, describes := c.(Describer); {
+	switch describer, describes := c.(Describer); {
 	case describes:
-		problems.Add(formProblems(waysOf(c, t, cmd.Operation), cmd, problems)...)
+		if form, ok := formOf(describer, t, cmd); ok {
+			problems.Add(form.Check(cmd)...)
+		} else {
+			problems.Add(formProblems(waysOf(c, t, cmd.Operation), cmd, problems)...)
+		}
 	case checks && len(problems) == 0:
 		problems.Add(ownProblems(checker.Check(cmd))...)
 	}
@@ -114,6 +118,23 @@ func ownProblems(err error) payment.FieldErrors {
 // CheckForm is Check of a [Checker] that is a [Describer].
 func CheckForm(c Connector, cmd payment.Command) error {
 	return payment.FieldErrors(formProblems(waysOf(c, c.Traits(), cmd.Operation), cmd, nil)).Err()
+}
+
+// formOf returns the form of a command that names a way: nearly all do, and for them the others are not looked at.
+func formOf(d Describer, t Traits, cmd payment.Command) (form check.Form, ok bool) {
+	methods := t.Methods[cmd.Operation]
+	if !slices.Contains(t.Currencies, cmd.Amount.Currency) || cmd.Method != "" && !slices.Contains(methods, cmd.Method) {
+		return form, false
+	}
+	if cmd.Method != "" || len(methods) == 0 {
+		return d.Form(cmd.Operation, cmd.Method, cmd.Amount.Currency)
+	}
+	for _, method := range methods { // the first is the default
+		if form, ok = d.Form(cmd.Operation, method, cmd.Amount.Currency); ok {
+			return form, true
+		}
+	}
+	return form, false
 }
 
 // formProblems returns what is wrong with a command by the forms of the ways of its operation. Where the method or the currency

@@ -34,11 +34,45 @@ func (c *Command) texts() []text {
 	return all
 }
 
+// textFields are the fields of texts, without those of the list.
+var textFields = func() (fields []string) {
+	for _, t := range new(Command).texts() {
+		fields = append(fields, t.field)
+	}
+	return fields
+}()
+
+// isNormal reports whether all texts that [Command.Normalised] changes are known to be in Unicode's composed form. It
+// allocates nothing.
+func (c *Command) isNormal() bool {
+	for _, field := range textFields {
+		if !isComposed(c.Text(field)) {
+			return false
+		}
+	}
+	for _, digits := range c.Account.LastDigits {
+		if !isComposed(digits) {
+			return false
+		}
+	}
+	return isComposed(c.ReturnURL)
+}
+
+// isComposed reports whether a text is known to be in Unicode's composed form: it can be, and not be known to be.
+func isComposed(text string) bool { return norm.NFC.QuickSpanString(text) == len(text) }
+
 // Normalised returns the command with its texts in Unicode's composed form (NFC), in which a Hangul syllable is
 // one character. macOS, for one, writes file names in the other form, where it is two or three: both look the
 // same, and a bank compares them as different names. The reader of a command calls it once, so that what is
 // checked, compared and sent is one text. Metadata stays as it is: it belongs to the upstream.
 func (c Command) Normalised() Command {
+	if c.isNormal() { // as nearly all are
+		return c
+	}
+	return c.normalised()
+}
+
+func (c Command) normalised() Command {
 	c.Account.LastDigits = slices.Clone(c.Account.LastDigits)
 	for _, t := range c.texts() {
 		*t.value = norm.NFC.String(*t.value)
@@ -64,13 +98,18 @@ func (c Command) textProblems() (problems FieldErrors) {
 	if len(c.Account.LastDigits) > MaxLastDigits {
 		problems.Say("account.last_digits", fmt.Sprintf("must have at most %d entries", MaxLastDigits))
 	}
-	for _, t := range c.texts() {
+	for _, field := range textFields {
 		refused := UnseenCharacter
-		if t.field == "description" {
+		if field == "description" {
 			refused = disruptive
 		}
-		if problem := textProblem(*t.value, refused); problem != "" {
-			problems.Say(t.field, problem)
+		if problem := textProblem(c.Text(field), refused); problem != "" {
+			problems.Say(field, problem)
+		}
+	}
+	for i, digits := range c.Account.LastDigits {
+		if problem := textProblem(digits, UnseenCharacter); problem != "" {
+			problems.Say(fmt.Sprintf("account.last_digits[%d]", i), problem)
 		}
 	}
 	problem := characterProblem(c.ReturnURL, UnseenCharacter)

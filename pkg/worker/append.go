@@ -122,6 +122,9 @@ func (w *Worker) reload(ctx context.Context, j *job) error {
 
 // readActions reads the content of what the customer must do.
 func (w *Worker) readActions(ctx context.Context, j *job) error {
+	if !j.payment.Action.Missing() && !j.payment.WithheldAction.Missing() {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 	defer cancel()
 	p, err := w.Log.Actions(ctx, j.payment)

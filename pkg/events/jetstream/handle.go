@@ -89,10 +89,7 @@ func (s *consumer) work(ctx context.Context, m *nats.Msg, alive *heartbeat) {
 	case c.fit.check() == nil: // else another process takes it
 		verdict = c.judge(ctx, s.handler, d)
 	}
-	// Settling goes on when the process is asked to stop, or else the work would be done again.
-	settling, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
-	defer cancel()
-	c.settle(settling, d, verdict)
+	c.settle(ctx, d, verdict)
 	endProcess(span, verdict)
 }
 

@@ -41,13 +41,9 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 		c.broker.Count.Retries.Add(1)
 		answer = nakText(v.Delay)
 	case queue.Dead:
-		answer, err = termText, c.sendToDeadLetters(ctx, d, v)
-	case queue.Park:
-		err = c.park(ctx, d, v.At)
-	case queue.Forward:
-		err = c.forward(ctx, d, v.Subject)
+		answer, err = termText, c.store(ctx, d, v)
 	default:
-		err = fmt.Errorf("unknown verdict %d", v.Kind)
+		err = c.store(ctx, d, v)
 	}
 	if err != nil {
 		c.broker.Count.Unsettled.Add(1)
@@ -57,9 +53,27 @@ func (c *Conn) settle(ctx context.Context, d *delivery, v queue.Verdict) {
 	c.answer(ctx, d.raw, answer)
 }
 
+// store stores what replaces the message. It goes on when the process is asked to stop, or else the work would be done again.
+func (c *Conn) store(ctx context.Context, d *delivery, v queue.Verdict) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
+	defer cancel()
+	switch v.Kind {
+	case queue.Dead:
+		return c.sendToDeadLetters(ctx, d, v)
+	case queue.Park:
+		return c.park(ctx, d, v.At)
+	case queue.Forward:
+		return c.forward(ctx, d, v.Subject)
+	}
+	return fmt.Errorf("unknown verdict %d", v.Kind)
+}
+
 // answer sends an acknowledgement, again while the connection is down, for at most AckWait: after it
 // the server does not wait for it any more.
 func (c *Conn) answer(ctx context.Context, m *nats.Msg, text []byte) {
+	if c.broker.NATS.Publish(m.Reply, text) == nil {
+		return
+	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.cfg.AckWait)
 	defer cancel()
 	for wait := broker.NewBackoff(); ; {
