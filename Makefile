@@ -31,7 +31,7 @@ LONGEST  := ./test/faults ./test/deploytest ./internal/console ./internal/payctl
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench archive-bench microbench load openapi contracts alerts costs kubernetes build release connector compose-images compose-pin pin-images compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench bench-sweep archive-bench microbench load openapi contracts alerts costs kubernetes build release connector compose-images compose-pin pin-images compose-test clean
 
 # Prints how much of each package was run. A block that several test programs ran counts once. Suites (storetest,
 # connectortest) are run by the packages that they test.
@@ -126,8 +126,11 @@ update: ## write golden files and generated documents again
 cover: ## open the lines that the last make test ran in a browser
 	$(GO) tool cover -html=coverage.out
 
-bench: ## measure beside a bare loop and Watermill, write docs/performance.md: PAYMENTS (10000), ROUNDS (5), STORE (/tmp)
+bench: ## measure beside a bare loop, Watermill and asynq, write docs/performance.md: PAYMENTS (10000), ROUNDS (5), STORE (/tmp)
 	$(GO) run ./test/bench --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --write docs/performance.md $(BENCHFLAGS)
+
+bench-sweep: ## find the best options of the programs that bench measures beside payonce: ROUNDS, PAYMENTS, STORE
+	$(GO) run ./test/bench --sweep --programs bare,watermill,asynq --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --best test/bench/best.json --write docs/performance.md $(BENCHFLAGS)
 
 archive-bench: ## measure the archive's lag at 1,000 payments/s and what it costs workers, see docs/archive.md: PAYMENTS (10000), ARCHIVEFLAGS
 	$(GO) test ./test/bench -count=1 -timeout 1h -run MeasureArchive -v -archive-payments $(PAYMENTS) $(ARCHIVEFLAGS)

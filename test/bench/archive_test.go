@@ -105,8 +105,8 @@ func (c *copier) behind(t *testing.T) (lag uint64, age time.Duration) {
 // measureLag sends payments at a steady rate.
 func measureLag(t *testing.T, place archive.Location, payments int) {
 	t.Helper()
-	s := start(t, t.TempDir(), 64, false)
-	plan{}.startFleet(s, all[1], 2, "")
+	s := start(t, t.TempDir(), setting{nodes: 1, slots: 64, workers: 2})
+	plan{}.startFleet(s, payonce(), "", "")
 	c := startCopier(t, s, place)
 	sent, done := make(chan struct{}), make(chan struct{})
 	var lags []uint64
@@ -133,7 +133,7 @@ func measureLag(t *testing.T, place archive.Location, payments int) {
 		}
 	}
 	tick.Stop()
-	s.await(payments * all[1].events)
+	s.await(payments * payonce().events)
 	took := time.Since(began)
 	close(sent)
 	<-done
@@ -149,21 +149,22 @@ func measureLag(t *testing.T, place archive.Location, payments int) {
 }
 
 // throughputWith executes a backlog and returns payments a second.
-func throughputWith(t *testing.T, place archive.Location, with bool, payments int) (perSecond float64) {
+func throughputWith(t *testing.T, place archive.Location, with bool, payments int) float64 {
 	t.Helper()
-	s := start(t, t.TempDir(), 64, false)
+	s := start(t, t.TempDir(), setting{nodes: 1, slots: 64, workers: 2})
 	var c *copier
 	if with {
 		c = startCopier(t, s, place)
 	}
-	perSecond, _ = plan{payments: payments}.throughput(s, all[1], 2)
+	r := result{}
+	defer plan{payments: payments}.throughput(s, payonce(), &r).stop()
 	if with {
 		testenv.Await(t.Context(), t, "the archive has all", func() bool { lag, _ := c.behind(t); return lag == 0 })
-		st, err := c.store.Status(t.Context(), testenv.Connect(t, jetstream.Options{URLs: []string{s.nats.URL}}))
+		st, err := c.store.Status(t.Context(), testenv.Connect(t, jetstream.Options{URLs: s.urls()}))
 		testenv.Must(t, err)
-		if int(st.Payments) != payments || int(st.Events) != payments*all[1].events {
+		if int(st.Payments) != payments || int(st.Events) != payments*payonce().events {
 			t.Errorf("the archive has %d payments and %d events of %d payments", st.Payments, st.Events, payments)
 		}
 	}
-	return perSecond
+	return r.perSecond
 }

@@ -33,7 +33,11 @@ func (c cost) of(n int) cost {
 
 // spent is what the broker and Redis have spent since they were started.
 func (s *system) spent() cost {
-	return cost{broker: processorTime(s.t, s.nats.Pid()), redis: processorTime(s.t, s.redis.Pid()), published: s.published(), commands: s.commands()}
+	var broker time.Duration
+	for _, server := range s.nats {
+		broker += processorTime(s.t, server.Pid())
+	}
+	return cost{broker: broker, redis: processorTime(s.t, s.redis.Pid()), published: s.published(), commands: s.commands()}
 }
 
 // ticks a second of the times in /proc, on every Linux that Go runs on.
@@ -55,16 +59,19 @@ func processorTime(t testing.TB, pid int) time.Duration {
 	return time.Duration(user+system) * time.Second / ticks
 }
 
-// published is how many messages the broker was sent.
-func (s *system) published() float64 {
-	response, err := http.Get(s.monitor + "/varz")
-	testenv.Must(s.t, err)
-	defer func() { _ = response.Body.Close() }()
-	var told struct {
-		InMsgs float64 `json:"in_msgs"`
+// published is how many messages the broker was sent, those among its servers included.
+func (s *system) published() (total float64) {
+	for _, monitor := range s.monitors {
+		response, err := http.Get(monitor + "/varz")
+		testenv.Must(s.t, err)
+		var told struct {
+			InMsgs float64 `json:"in_msgs"`
+		}
+		err = json.NewDecoder(response.Body).Decode(&told)
+		testenv.Must(s.t, errors.Join(err, response.Body.Close()))
+		total += told.InMsgs
 	}
-	testenv.Must(s.t, json.NewDecoder(response.Body).Decode(&told))
-	return told.InMsgs
+	return total
 }
 
 // commands is how many commands Redis was sent of those that the programs use.

@@ -9,127 +9,128 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/uuid"
-	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
-	"payonce/pkg/payment"
 	"payonce/test/bench/baseline"
 	"payonce/test/testenv"
 )
 
 // result is what one program did in one round.
 type result struct {
-	program  string
-	setting  setting
-	p50, p99 time.Duration // from a command's publish to the moment at which its outcome was stored
-
+	program   string
+	setting   setting
 	perSecond float64 // of a backlog
+	latency   []latency
 	cost
+}
+
+// latency is how long payments took at a load: from the moment at which a command was due to be published to the one at which
+// its outcome was stored.
+type latency struct {
+	load          load
+	rate          int
+	p50, p90, p99 time.Duration
+}
+
+func (r result) latencies() (text string) {
+	for _, l := range r.latency {
+		text += fmt.Sprintf(", at %s (%d a second) p50 %s, p99 %s", l.load, l.rate, millis(l.p50), millis(l.p99))
+	}
+	return text
 }
 
 // runTimeout bounds one round of one program.
 const runTimeout = 10 * time.Minute
 
-// measure plays one round: payments one by one for the latency, then a backlog for the throughput.
+// measure plays one round: a backlog for the throughput, then payments at each load for the latency.
 func (p plan) measure(t testing.TB, of program, in setting) result {
-	s := start(t, p.store, p.slots, in.sync)
+	s := start(t, p.store, in)
 	r := result{program: of.name, setting: in}
-	r.p50, r.p99 = p.latency(s, of, in.workers)
-	r.perSecond, r.cost = p.throughput(s, of, in.workers)
+	fleet := p.throughput(s, of, &r)
+	defer fleet.stop()
+	if p.paced > 0 {
+		for i, l := range p.loads {
+			r.latency = append(r.latency, p.atLoad(s, of, l, l.of(r.perSecond), fmt.Sprintf("L%d-", i)))
+		}
+	}
 	return r
 }
 
-func (p plan) latency(s *system, of program, workers int) (p50, p99 time.Duration) {
-	fleet := p.startFleet(s, of, workers, "")
-	defer fleet.stop()
-	sent := make(map[string]time.Time, p.paced)
-	tick := time.NewTicker(time.Second / time.Duration(p.rate))
-	defer tick.Stop()
-	for i := range p.paced {
+// atLoad sends payments at a rate. Each counts from when it was due: a sender that falls behind hides no delay.
+func (p plan) atLoad(s *system, of program, l load, rate int, prefix string) latency {
+	n := max(10, int(p.paced.Seconds()*float64(rate)))
+	before, feed := s.stored(), s.feed(of, p.best.of(of, s.setting))
+	due, first := make(map[string]time.Time, n), time.Now()
+	for i := range n {
+		order := prefix + strconv.Itoa(i)
+		due[order] = first.Add(time.Duration(i) * time.Second / time.Duration(rate))
 		select {
 		case <-s.t.Context().Done():
 			s.t.Fatal(context.Cause(s.t.Context()))
-		case <-tick.C:
+		case <-time.After(time.Until(due[order])):
 		}
-		order := fmt.Sprintf("L%d", i)
-		sent[order] = time.Now()
-		s.publish(order)
+		feed.publish(order)
 	}
-	s.await(p.paced * of.events)
-	took := make([]time.Duration, 0, p.paced)
-	for _, o := range s.outcomes() {
-		took = append(took, o.at.Sub(sent[o.order]))
+	feed.end()
+	s.await(before + n*of.events)
+	took := make([]time.Duration, 0, n)
+	for _, o := range s.outcomes(prefix) {
+		took = append(took, o.at.Sub(due[o.order]))
 	}
 	slices.Sort(took)
-	return took[len(took)/2], took[len(took)*99/100]
+	return latency{load: l, rate: rate, p50: took[len(took)/2], p90: took[len(took)*9/10], p99: took[len(took)*99/100]}
 }
 
 // warmUp is the part of a backlog that is not measured: connections are opened in it, and a second process
 // may be a moment later than the first.
 const warmUp = 5 // one fifth
 
-func (p plan) throughput(s *system, of program, workers int) (perSecond float64, c cost) {
+func (p plan) throughput(s *system, of program, r *result) fleet {
+	options := p.best.of(of, s.setting)
+	feed := s.feed(of, options)
 	for i := range p.payments {
-		s.publish(fmt.Sprintf("T%d", i))
+		feed.publish("T" + strconv.Itoa(i))
 	}
-	select {
-	case <-s.js.PublishAsyncComplete():
-	case <-s.t.Context().Done():
-		s.t.Fatal(context.Cause(s.t.Context()))
-	}
-	before := s.spent()
-	fleet := p.startFleet(s, of, workers, p.profile)
-	defer fleet.stop()
+	feed.end()
+	already, before := s.stored(), s.spent()
+	fleet := p.startFleet(s, of, options, p.profile)
 	profiled := func() error { return nil }
 	if p.profile != "" {
 		profiled = s.profileBroker(s.t.Context(), filepath.Join(p.profile, of.name))
 	}
-	s.await((p.paced + p.payments) * of.events)
+	s.await(already + p.payments*of.events)
 	after := s.spent()
 	for _, process := range fleet {
 		after.worker += processorTime(s.t, process.Pid())
 	}
+	r.cost = after.minus(before).of(p.payments)
 	testenv.Must(s.t, profiled())
-	outcomes := s.outcomes()
-	if missing := p.paced + p.payments - len(outcomes); missing != 0 {
+	backlog := s.outcomes("T")
+	if missing := p.payments - len(backlog); missing != 0 {
 		s.t.Fatalf("%d outcomes too few", missing)
 	}
-	backlog := outcomes[p.paced:]
 	slices.SortFunc(backlog, func(a, b outcome) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	first, last := len(backlog)/warmUp, len(backlog)-1
-	return float64(last-first) / backlog[last].at.Sub(backlog[first].at).Seconds(), after.minus(before).of(p.payments)
-}
-
-// publish puts a command into the queue and does not wait for it to be stored.
-func (s *system) publish(order string) {
-	cmd := payment.Command{
-		Ref: payment.Ref{Provider: baseline.Provider, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10_000),
-		Customer: payment.Customer{ID: "C1", Name: "홍길동"}, RequestedAt: time.Now().UTC(),
-	}
-	id := uuid.NewString()
-	out, err := events.EncodeCommand(cmd, id)
-	testenv.Must(s.t, err)
-	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}
-	msg.Header.Set("_watermill_message_uuid", id)                      // Watermill's name of a message
-	_, err = s.js.PublishMsgAsync(msg, njs.WithStallWait(time.Minute)) // a synced disk is slower than this loop
-	testenv.Must(s.t, err)
+	r.perSecond = float64(last-first) / backlog[last].at.Sub(backlog[first].at).Seconds()
+	return fleet
 }
 
 // await waits until there are so many events.
 func (s *system) await(n int) {
+	testenv.Await(s.t.Context(), s.t, fmt.Sprintf("%d events", n), func() bool { return s.stored() >= n })
+}
+
+// stored is how many events the log has.
+func (s *system) stored() int {
 	log, err := s.js.Stream(s.t.Context(), events.StreamPayments)
 	testenv.Must(s.t, err)
-	testenv.Await(s.t.Context(), s.t, fmt.Sprintf("%d events", n), func() bool {
-		info, err := log.Info(s.t.Context())
-		testenv.Must(s.t, err)
-		return int(info.State.Msgs) >= n
-	})
+	return int(log.CachedInfo().State.Msgs)
 }
 
 // outcome is one event, and when the broker stored it.
@@ -138,8 +139,8 @@ type outcome struct {
 	at    time.Time
 }
 
-// outcomes reads all outcomes, in the order of the log.
-func (s *system) outcomes() (all []outcome) {
+// outcomes reads the outcomes of the orders with a prefix, in the order of the log.
+func (s *system) outcomes(prefix string) (all []outcome) {
 	consumer, err := s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
 		FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
 	})
@@ -152,7 +153,9 @@ func (s *system) outcomes() (all []outcome) {
 		for m := range batch.Messages() {
 			meta, err := m.Metadata()
 			testenv.Must(s.t, err)
-			all = append(all, outcome{order: strings.TrimPrefix(m.Subject(), baseline.OutcomePrefix), at: meta.Timestamp})
+			if order := strings.TrimPrefix(m.Subject(), baseline.OutcomePrefix); strings.HasPrefix(order, prefix) {
+				all = append(all, outcome{order: order, at: meta.Timestamp})
+			}
 			left--
 		}
 		testenv.Must(s.t, batch.Error())
@@ -163,9 +166,9 @@ func (s *system) outcomes() (all []outcome) {
 // fleet is the processes of one program.
 type fleet []*testenv.Process
 
-func (p plan) startFleet(s *system, of program, workers int, profile string) (f fleet) {
-	for i := range workers {
-		cmd := exec.Command(of.build(s.t), of.arguments(s)...)
+func (p plan) startFleet(s *system, of program, options, profile string) (f fleet) {
+	for i := range s.workers {
+		cmd := exec.Command(of.build(s.t), of.arguments(s, options)...)
 		if profile != "" {
 			cmd.Env = append(os.Environ(), fmt.Sprintf("PAYONCE_BENCH_PROFILE=%s", filepath.Join(profile, fmt.Sprintf("%s-%d", of.name, i+1))))
 		}

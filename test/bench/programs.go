@@ -22,26 +22,39 @@ type program struct {
 	built string
 	// events is how many the program writes for a payment.
 	events int
-	// arguments of its process.
-	arguments func(s *system) []string
+	// fed says that it has a queue of its own, into which it puts commands when it is started with --feed.
+	fed bool
+	// options are tried by a sweep: flags, separated by blanks.
+	options []string
 }
 
 // all lists the programs.
 var all = []program{
-	{name: "bare", source: "./test/bench/bare", module: ".", events: 1, arguments: flagsOf},
-	{name: "payonce", source: "./test/bench/worker", module: ".", events: 2, arguments: configOf},
-	{name: "watermill", source: ".", module: "test/bench/watermill", events: 1, arguments: flagsOf},
+	{name: "bare", source: "./test/bench/bare", module: ".", events: 1, options: []string{
+		"--ack-pending=0", "--ack-pending=10000", "--ack-pending=10000 --await-ack",
+		"--push --ack-pending=0", "--push --ack-pending=10000",
+	}},
+	{name: "watermill", source: ".", module: "test/bench/watermill", events: 1, options: []string{
+		"--ack-pending=0", "--ack-pending=1000", "--ack-pending=10000", "--ack-pending=0 --manual-ack",
+		"--ack-pending=10000 --manual-ack", "--ack-pending=0 --await-ack",
+	}},
+	{name: "asynq", source: ".", module: "test/bench/asynq", events: 1, fed: true, options: []string{"--pool=0", "--pool=600"}},
+	{name: "payonce", source: "./test/bench/worker", module: ".", events: 2},
 }
+
+// payonce is ours.
+func payonce() program { return all[len(all)-1] }
 
 // before is another build of payonce.
-func before(built string) program {
-	return program{name: "before", built: built, events: 2, arguments: configOf}
-}
+func before(built string) program { return program{name: "before", built: built, events: 2} }
 
-func configOf(s *system) []string { return []string{"--config", s.config} }
-
-func flagsOf(s *system) []string {
-	return []string{"--nats", s.nats.URL, "--redis", s.redis.Addr(), "--provider", s.provider, "--slots", strconv.Itoa(s.slots)}
+// arguments of its process, with the options of a baseline.
+func (p program) arguments(s *system, options string) []string {
+	if p.source == payonce().source || p.built != "" {
+		return []string{"--config", s.config}
+	}
+	own := []string{"--nats", strings.Join(s.urls(), ","), "--redis", s.redis.Addr(), "--provider", s.provider, "--slots", strconv.Itoa(s.slots)}
+	return append(own, strings.Fields(options)...)
 }
 
 func named(names string) (programs []program, err error) {
@@ -92,7 +105,8 @@ func copyModule(folder, to string) error {
 // configText is the configuration of payonce's workers: what a file has that says only what it must.
 const configText = `environment: test
 nats:
-  urls: [%q]
+  urls: [%s]
+  replicas: %d
 redis:
   addresses: [%q]
 worker:

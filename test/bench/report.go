@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"strings"
@@ -19,25 +18,50 @@ func (p plan) report(results []result) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	fmt.Fprintf(&text, "%d processors, %s, %d slots in each worker, rounds of %d payments, %d of each program in each setting. ",
-		runtime.NumCPU(), runtime.Version(), p.slots, p.payments, p.rounds)
+	fmt.Fprintf(&text, "%d processors, %s, rounds of %d payments, %d of each program in each setting. ", runtime.NumCPU(), runtime.Version(), p.payments, p.rounds)
 	fmt.Fprintf(&text, "The disk takes %.0f synced writes of 1 KiB a second.\n\n", writes)
-	fmt.Fprintln(&text, "| setting | program | payments a second | payonce beside it | p50 | p99 | µs of processor: worker | broker | Redis | to the broker | to Redis |")
-	fmt.Fprintln(&text, "|---|---|---|---|---|---|---|---|---|---|---|")
+	columns := []string{"setting", "program", "payments a second", "payonce beside it"}
+	for _, l := range p.loads {
+		columns = append(columns, fmt.Sprintf("p50 at %s", l), "p99")
+	}
+	columns = append(columns, "µs of processor: worker", "broker", "Redis", "to the broker", "to Redis")
+	fmt.Fprintf(&text, "| %s |\n%s|\n", strings.Join(columns, " | "), strings.Repeat("|---", len(columns)))
 	for _, s := range p.settings {
 		for _, program := range p.programs {
-			own := pick(results, program.name, s)
-			fmt.Fprintf(&text, "| %s | %s | %.0f | %s | %s | %s | %d | %d | %d | %.1f | %.1f |\n", s, program.name,
-				median(own, func(r result) float64 { return r.perSecond }), ratio(pick(results, "payonce", s), own),
-				millis(median(own, func(r result) time.Duration { return r.p50 })), millis(median(own, func(r result) time.Duration { return r.p99 })),
-				median(own, func(r result) time.Duration { return r.worker }).Microseconds(),
-				median(own, func(r result) time.Duration { return r.broker }).Microseconds(),
-				median(own, func(r result) time.Duration { return r.redis }).Microseconds(),
-				median(own, func(r result) float64 { return r.published }), median(own, func(r result) float64 { return r.commands }))
+			fmt.Fprintf(&text, "| %s |\n", strings.Join(p.row(results, program, s), " | "))
 		}
 	}
 	return text.String(), nil
 }
+
+func (p plan) row(results []result, program program, s setting) []string {
+	own := pick(results, program.name, s)
+	cells := []string{
+		s.String(), program.name, fmt.Sprintf("%.0f", median(own, func(r result) float64 { return r.perSecond })),
+		ratio(pick(results, payonce().name, s), own),
+	}
+	for i := range p.loads {
+		for _, of := range []func(l latency) time.Duration{latency.median, latency.worst} {
+			cell := "–"
+			if p.paced > 0 {
+				cell = millis(median(own, func(r result) time.Duration { return of(r.latency[i]) }))
+			}
+			cells = append(cells, cell)
+		}
+	}
+	for _, of := range []func(c cost) time.Duration{cost.ofWorker, cost.ofBroker, cost.ofRedis} {
+		cells = append(cells, fmt.Sprint(median(own, func(r result) time.Duration { return of(r.cost) }).Microseconds()))
+	}
+	return append(cells, fmt.Sprintf("%.1f", median(own, func(r result) float64 { return r.published })),
+		fmt.Sprintf("%.1f", median(own, func(r result) float64 { return r.commands })))
+}
+
+func (l latency) median() time.Duration { return l.p50 }
+func (l latency) worst() time.Duration  { return l.p99 }
+
+func (c cost) ofWorker() time.Duration { return c.worker }
+func (c cost) ofBroker() time.Duration { return c.broker }
+func (c cost) ofRedis() time.Duration  { return c.redis }
 
 func pick(results []result, program string, s setting) (own []result) {
 	for _, r := range results {
@@ -71,23 +95,3 @@ func ratio(payonce, other []result) string {
 }
 
 func millis(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d.Microseconds())/1000) }
-
-// The table is between these lines of the page.
-const (
-	tableBegins = "<!-- make bench writes from here -->\n"
-	tableEnds   = "<!-- to here -->\n"
-)
-
-// replaceTable puts the text between the two lines of the page.
-func replaceTable(page, text string) error {
-	old, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	head, rest, found := strings.Cut(string(old), tableBegins)
-	_, tail, ended := strings.Cut(rest, tableEnds)
-	if !found || !ended {
-		return fmt.Errorf("%s has no place for the table", page)
-	}
-	return os.WriteFile(page, []byte(head+tableBegins+"\n"+text+"\n"+tableEnds+tail), 0o644)
-}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	njs "github.com/nats-io/nats.go/jetstream"
 
@@ -22,46 +26,82 @@ import (
 	"payonce/test/testenv"
 )
 
-// system is a nats-server and a redis-server, each a process of its own with nothing in it, a provider that
-// answers at once, and a connection of ours.
+// system is a NATS and a redis-server, processes of their own with nothing in them, a provider, and a connection of ours.
 type system struct {
+	setting
 	t        testing.TB
-	slots    int
-	nats     *testenv.NATS
+	nats     []*testenv.NATS
 	redis    *redistest.Server
-	provider string // base URL
-	monitor  string // base URL of the broker's monitoring
-	profiler string // base URL of its profiles
-	config   string // file
+	provider string   // base URL
+	monitors []string // base URLs of the broker's monitoring
+	profiler string   // base URL of the first server's profiles
+	config   string   // file
 	js       njs.JetStream
 }
 
-func start(t testing.TB, store string, slots int, sync bool) *system {
+func start(t testing.TB, store string, in setting) *system {
 	dir, err := os.MkdirTemp(store, "payonce-bench-") // on the measured disk
 	testenv.Must(t, err)
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	s := &system{t: t, slots: slots}
-	monitor, profiler := testenv.FreeAddress(t), testenv.FreeAddress(t)
-	_, port, _ := net.SplitHostPort(profiler)
-	s.monitor, s.profiler = "http://"+monitor, "http://"+profiler
-	s.nats = testenv.StartNATS(t, dir, testenv.NATSOptions{Unsynced: !sync, Lines: fmt.Sprintf("http: %q\nprof_port: %s", monitor, port)})
-	fsync := map[bool]string{false: "everysec", true: "always"}[sync]
+	s := &system{t: t, setting: in}
+	s.startNATS(dir)
+	fsync := map[bool]string{false: "everysec", true: "always"}[in.sync]
 	s.redis = redistest.Start(t, "--dir", dir, "--appendfsync", fsync)
-	s.provider = testenv.HTTP(t, "127.0.0.1:0", http.HandlerFunc(answer))
+	s.provider = testenv.HTTP(t, "127.0.0.1:0", http.HandlerFunc(s.answer))
 	s.config = filepath.Join(dir, "payonce.yaml")
-	text := fmt.Sprintf(configText, s.nats.URL, s.redis.Addr(), s.slots, s.provider)
+	text := fmt.Sprintf(configText, `"`+strings.Join(s.urls(), `", "`)+`"`, in.nodes, s.redis.Addr(), in.slots, s.provider)
 	testenv.Must(t, errors.Join(os.WriteFile(s.config, []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "secret"), []byte(baseline.Secret), 0o600)))
 	rt, err := app.Load(app.Worker(), s.config, io.Discard)
 	testenv.Must(t, err)
 	// The streams are as payonce has them. All programs use them.
-	testenv.Must(t, testenv.Connect(t, jetstream.Options{URLs: []string{s.nats.URL}, Config: streamconfig.Of(rt.Config)}).EnsureStreams(t.Context()))
-	s.js, err = njs.New(natstest.JetStream(t, s.nats.URL).Conn(), njs.WithPublishAsyncMaxPending(512))
+	testenv.Must(t, testenv.Connect(t, jetstream.Options{URLs: s.urls(), Config: streamconfig.Of(rt.Config)}).EnsureStreams(t.Context()))
+	s.js, err = njs.New(natstest.JetStream(t, s.urls()[0]).Conn(), njs.WithPublishAsyncMaxPending(512))
 	testenv.Must(t, err)
+	s.keep()
 	return s
 }
 
-// answer is the provider: it takes every deposit at once and remembers nothing.
-func answer(w http.ResponseWriter, r *http.Request) {
+// startNATS starts as many servers as the setting has, and waits until they take streams.
+func (s *system) startNATS(dir string) {
+	routes := make([]string, s.nodes)
+	for i := range routes {
+		routes[i] = testenv.FreeAddress(s.t)
+	}
+	for i, route := range routes {
+		monitor, profiler := testenv.FreeAddress(s.t), testenv.FreeAddress(s.t)
+		_, port, _ := net.SplitHostPort(profiler)
+		lines := fmt.Sprintf("http: %q\nprof_port: %s\nserver_name: bench-%d", monitor, port, i+1)
+		if s.nodes > 1 {
+			lines += fmt.Sprintf("\ncluster { name: bench, listen: %q, routes: [\"nats://%s\"] }", route, strings.Join(routes, `", "nats://`))
+		}
+		s.monitors = append(s.monitors, "http://"+monitor)
+		if i == 0 {
+			s.profiler = "http://" + profiler
+		}
+		own := filepath.Join(dir, strconv.Itoa(i+1))
+		testenv.Must(s.t, os.Mkdir(own, 0o700))
+		s.nats = append(s.nats, testenv.StartNATS(s.t, own, testenv.NATSOptions{Unsynced: !s.sync, Lines: lines}))
+	}
+	if s.nodes > 1 {
+		js := natstest.JetStream(s.t, s.urls()[0])
+		testenv.Await(s.t.Context(), s.t, "the cluster has a leader", func() bool {
+			ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
+			defer cancel()
+			_, err := js.AccountInfo(ctx)
+			return err == nil
+		})
+	}
+}
+
+func (s *system) urls() (urls []string) {
+	for _, server := range s.nats {
+		urls = append(urls, server.URL)
+	}
+	return urls
+}
+
+// answer is the provider: it takes every deposit and remembers nothing.
+func (s *system) answer(w http.ResponseWriter, r *http.Request) {
 	var asked struct {
 		Order  string `json:"payment_cl_id"`
 		Amount string `json:"amount"`
@@ -69,6 +109,12 @@ func answer(w http.ResponseWriter, r *http.Request) {
 	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
+	}
+	if s.delay > 0 {
+		select {
+		case <-time.After(s.delay):
+		case <-r.Context().Done():
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = fmt.Fprintf(w, `{"error_code":"0000","data":{"link":"https://pay.example.com/cashier/%[1]s","payment_cl_id":%[1]q,"payment_id":"P%[1]s","amount":%[2]q}}`, asked.Order, asked.Amount)

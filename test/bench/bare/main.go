@@ -27,55 +27,77 @@ func run(ctx context.Context, o baseline.Options, worker *baseline.Worker) error
 	if err != nil {
 		return err
 	}
-	consumer, err := js.CreateOrUpdateConsumer(ctx, baseline.CommandStream, jetstream.ConsumerConfig{
-		Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: baseline.CommandFilter, MaxAckPending: 10_000,
-	})
+	p := program{js: js, worker: worker, awaitAck: o.AwaitAck, messages: make(chan jetstream.Msg)}
+	consuming, err := p.consume(ctx, o)
 	if err != nil {
 		return err
 	}
-	return work(js, consumer, worker, o.Slots, ctx.Done())
-}
-
-// work consumes until stop is closed, with as many goroutines as there are slots.
-func work(js jetstream.JetStream, consumer jetstream.Consumer, worker *baseline.Worker, slots int, stop <-chan struct{}) error {
-	messages := make(chan jetstream.Msg)
 	var workers sync.WaitGroup
-	for range slots {
-		workers.Go(func() {
-			for m := range messages {
-				if err := handle(context.Background(), js, worker, m); err != nil {
-					fmt.Fprintln(os.Stderr, "bare:", err)
-				}
-			}
-		})
-	}
-	consuming, err := consumer.Consume(func(m jetstream.Msg) { messages <- m })
-	if err != nil {
-		return err
+	for range o.Slots {
+		workers.Go(p.work)
 	}
 	fmt.Fprintln(os.Stderr, baseline.Ready)
-	<-stop
+	<-ctx.Done()
 	consuming.Drain()
 	<-consuming.Closed()
-	close(messages)
+	close(p.messages)
 	workers.Wait()
 	return nil
 }
 
-func handle(ctx context.Context, js jetstream.JetStream, worker *baseline.Worker, m jetstream.Msg) error {
+type program struct {
+	js       jetstream.JetStream
+	worker   *baseline.Worker
+	awaitAck bool
+	messages chan jetstream.Msg
+}
+
+// consume begins to take messages.
+func (p program) consume(ctx context.Context, o baseline.Options) (jetstream.ConsumeContext, error) {
+	config := jetstream.ConsumerConfig{
+		Durable: "bare", AckPolicy: jetstream.AckExplicitPolicy, FilterSubject: baseline.CommandFilter, MaxAckPending: o.AckPending,
+	}
+	take := func(m jetstream.Msg) { p.messages <- m }
+	if !o.Push {
+		consumer, err := p.js.CreateOrUpdateConsumer(ctx, baseline.CommandStream, config)
+		if err != nil {
+			return nil, err
+		}
+		return consumer.Consume(take)
+	}
+	config.DeliverSubject, config.DeliverGroup = "bare.deliver", "bare"
+	consumer, err := p.js.CreateOrUpdatePushConsumer(ctx, baseline.CommandStream, config)
+	if err != nil {
+		return nil, err
+	}
+	return consumer.Consume(take)
+}
+
+func (p program) work() {
+	for m := range p.messages {
+		if err := p.handle(context.Background(), m); err != nil {
+			fmt.Fprintln(os.Stderr, "bare:", err)
+		}
+	}
+}
+
+func (p program) handle(ctx context.Context, m jetstream.Msg) error {
 	cmd, err := baseline.Order(m.Data())
 	if err != nil {
 		return err
 	}
-	if first, err := worker.First(ctx, cmd.Order); err != nil || !first {
+	if first, err := p.worker.First(ctx, cmd.Order); err != nil || !first {
 		return err
 	}
-	subject, data, err := worker.Call(ctx, cmd)
+	subject, data, err := p.worker.Call(ctx, cmd)
 	if err != nil {
 		return err
 	}
-	if _, err := js.Publish(ctx, subject, data); err != nil {
+	if _, err := p.js.Publish(ctx, subject, data); err != nil {
 		return err
+	}
+	if p.awaitAck {
+		return m.DoubleAck(ctx)
 	}
 	return m.Ack()
 }

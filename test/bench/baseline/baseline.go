@@ -43,10 +43,16 @@ const guardFor = 24 * time.Hour
 // Ready is what a program writes to stderr when it takes commands.
 const Ready = "working"
 
-// Options are what a program is started with.
+// Options are what a program is started with. Those from AckPending on are what a sweep tries; a program reads those that it knows.
 type Options struct {
 	NATS, Redis, ProviderURL string
-	Slots                    int // commands at the same time
+	Slots                    int  // commands at the same time
+	Feed                     bool // put commands from stdin, one a line, into the program's own queue, and end
+	AckPending               int  // messages that the broker delivers before they are acknowledged; 0 is the library's default
+	AwaitAck                 bool // wait until the broker has confirmed an acknowledgement
+	ManualAck                bool // acknowledge by Watermill alone, not by its NATS library as well
+	Push                     bool // the broker pushes messages
+	Pool                     int  // connections to Redis; 0 is the library's default
 }
 
 // Main is the whole of a program's main function: it reads the flags, lets the program work until SIGINT or
@@ -68,6 +74,12 @@ func run(ctx context.Context, args []string, work func(context.Context, Options,
 	set.StringVar(&o.Redis, "redis", "", "`host:port` of Redis")
 	set.StringVar(&o.ProviderURL, "provider", "", "base `URL` of the provider")
 	set.IntVar(&o.Slots, "slots", 32, "commands at the same time")
+	set.BoolVar(&o.Feed, "feed", false, "put commands from stdin into the queue")
+	set.IntVar(&o.AckPending, "ack-pending", 0, "messages that may wait for their acknowledgement")
+	set.BoolVar(&o.AwaitAck, "await-ack", false, "wait until an acknowledgement is confirmed")
+	set.BoolVar(&o.ManualAck, "manual-ack", false, "do not let the NATS library acknowledge")
+	set.BoolVar(&o.Push, "push", false, "take messages from a push consumer")
+	set.IntVar(&o.Pool, "pool", 0, "connections to Redis for the queue")
 	if err := set.Parse(args); err != nil {
 		return err
 	}

@@ -31,14 +31,17 @@ func run(ctx context.Context, o baseline.Options, worker *baseline.Worker) error
 	if err != nil {
 		return err
 	}
+	subscribe := []nats.SubOpt{nats.BindStream(baseline.CommandStream), nats.DeliverAll(), nats.AckExplicit(), nats.AckWait(time.Minute)}
+	if o.AckPending > 0 {
+		subscribe = append(subscribe, nats.MaxAckPending(o.AckPending))
+	}
+	if o.ManualAck {
+		subscribe = append(subscribe, nats.ManualAck())
+	}
 	subscriber, err := wmnats.NewSubscriber(wmnats.SubscriberConfig{
 		URL: o.NATS, QueueGroupPrefix: "watermill", SubscribersCount: o.Slots, AckWaitTimeout: time.Minute,
 		JetStream: wmnats.JetStreamConfig{
-			DurablePrefix: "watermill", AckAsync: true,
-			SubscribeOptions: []nats.SubOpt{
-				nats.BindStream(baseline.CommandStream), nats.DeliverAll(), nats.AckExplicit(), nats.ManualAck(),
-				nats.AckWait(time.Minute), nats.MaxAckPending(10_000),
-			},
+			DurablePrefix: "watermill", AckAsync: !o.AwaitAck, SubscribeOptions: subscribe,
 		},
 	}, logger)
 	if err != nil {

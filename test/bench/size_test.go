@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bufio"
+	"database/sql"
+	"flag"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	_ "github.com/jackc/pgx/v5/stdlib" // reads the size of an archive
+	"golang.org/x/sync/errgroup"
+
+	"payonce/pkg/archive"
+	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/idempotency"
+	"payonce/pkg/idempotency/redis"
+	"payonce/pkg/payment"
+	"payonce/pkg/secret"
+	"payonce/test/bench/baseline"
+	"payonce/test/pgtest"
+	"payonce/test/redistest"
+	"payonce/test/testenv"
+)
+
+var sizePayments = flag.Int("size-payments", 0, "TestMeasureSize: so many payments; 0 only tries it out")
+
+// TestMeasureSize measures what a settled deposit takes of the memory and disk of NATS, of Redis and of the archive. docs/sizing.md
+// has the figures. It holds no size; it checks that all payments are there.
+func TestMeasureSize(t *testing.T) {
+	redistest.Require(t)
+	t.Cleanup(testenv.RemoveBuilds)
+	n := max(*sizePayments, 50)
+	s := start(t, t.TempDir(), setting{nodes: 1, slots: 64, workers: 1})
+	conn := testenv.Connect(t, jetstream.Options{URLs: s.urls()})
+	before := s.sizes()
+	s.settle(conn, n)
+	after := s.sizes()
+	after["archive, SQLite"] = s.archived(t, n, archive.Location{File: filepath.Join(t.TempDir(), "archive.db")}, func(place archive.Location) float64 { return diskUsed(t, filepath.Dir(place.File)) })
+	server := pgtest.Start(t)
+	after["archive, PostgreSQL"] = s.archived(t, n, archive.Location{URL: secret.New(server.URL()), Schema: "size"}, func(archive.Location) float64 { return schemaSize(t, server.URL()) })
+	for _, name := range []string{"NATS, live memory", "NATS, resident memory", "NATS, disk", "PAYMENTS", "ACTIONS", "Redis, memory", "Redis, disk", "archive, SQLite", "archive, PostgreSQL"} {
+		t.Logf("%-22s %7.0f bytes a payment", name, (after[name]-before[name])/float64(n))
+	}
+	if got := s.stored(); got != n*3 {
+		t.Errorf("the log has %d events of %d payments", got, n)
+	}
+}
+
+// settle writes what workers write for n deposits that settle: claims, events, links.
+func (s *system) settle(conn *admin.Conn, n int) {
+	client, err := redis.NewClient(redis.Config{Addresses: []string{s.redis.Addr()}})
+	testenv.Must(s.t, err)
+	defer func() { _ = client.Close() }()
+	claims := redis.New(client, redis.Options{})
+	var group errgroup.Group
+	group.SetLimit(s.slots)
+	for i := range n {
+		group.Go(func() error { return s.settleOne(conn, claims, "S-2026-11-"+strconv.Itoa(1_000_000+i)) })
+	}
+	testenv.Must(s.t, group.Wait())
+}
+
+func (s *system) settleOne(conn *admin.Conn, claims idempotency.Store, order string) error {
+	ctx, now := s.t.Context(), time.Now().UTC()
+	cmd := payment.Command{
+		Ref: payment.Ref{Provider: baseline.Provider, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10_000), Upstream: "shop",
+		Customer: payment.Customer{ID: "C1", Name: "홍길동"}, RequestedAt: now, Metadata: map[string]string{"cart": order},
+	}
+	claim, err := claims.Claim(ctx, cmd.Ref, idempotency.Request{Owner: uuid.NewString(), Lease: time.Minute, Retention: 400 * 24 * time.Hour})
+	if err != nil {
+		return err
+	}
+	p, seq := payment.New(cmd), uint64(0)
+	for _, o := range []payment.Observation{
+		{Kind: payment.Intend, Source: payment.FromWorker},
+		{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: "P" + order, Action: &payment.Action{
+			Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: http.MethodGet, URL: "https://pay.example.com/cashier/" + uuid.NewString()},
+		}},
+		{Kind: payment.Paid, Source: payment.FromWebhook, Reference: "P" + order, Amount: cmd.Amount},
+	} {
+		o.Attempt = p.Attempts
+		if p, _, err = payment.Decide(p, o, now); err != nil {
+			return fmt.Errorf("%s: %w", o.Kind, err)
+		}
+		if seq, err = conn.Append(ctx, p, seq); err != nil {
+			return err
+		}
+	}
+	return claims.Release(ctx, cmd.Ref, claim.Held)
+}
+
+// sizes are what the servers hold, in bytes.
+func (s *system) sizes() map[string]float64 {
+	sizes := map[string]float64{
+		"NATS, live memory": s.heap(), "NATS, disk": diskUsed(s.t, s.nats[0].Store), "Redis, memory": s.redisInfo("used_memory"), "Redis, disk": s.redisInfo("aof_current_size"),
+	}
+	resident, err := s.nats[0].Memory("VmRSS")
+	testenv.Must(s.t, err)
+	sizes["NATS, resident memory"] = float64(resident) * 1024
+	for _, name := range []string{events.StreamPayments, events.StreamActions} {
+		stream, err := s.js.Stream(s.t.Context(), name)
+		testenv.Must(s.t, err)
+		sizes[name] = float64(stream.CachedInfo().State.Bytes)
+	}
+	return sizes
+}
+
+// heap is what the broker's heap has after a collection.
+func (s *system) heap() (size float64) {
+	response, err := http.Get(s.profiler + "/debug/pprof/heap?gc=1&debug=1")
+	testenv.Must(s.t, err)
+	defer func() { _ = response.Body.Close() }()
+	for lines := bufio.NewScanner(response.Body); lines.Scan(); {
+		if value, is := strings.CutPrefix(lines.Text(), "# HeapAlloc = "); is {
+			size, err = strconv.ParseFloat(value, 64)
+			testenv.Must(s.t, err)
+		}
+	}
+	return size
+}
+
+func (s *system) redisInfo(name string) (size float64) {
+	for line := range strings.Lines(s.redis.MustDo("INFO")) {
+		if value, is := strings.CutPrefix(strings.TrimSpace(line), name+":"); is {
+			n, err := strconv.ParseFloat(value, 64)
+			testenv.Must(s.t, err)
+			size = n
+		}
+	}
+	return size
+}
+
+// archived is the size of an archive of the log.
+func (s *system) archived(t *testing.T, payments int, place archive.Location, size func(archive.Location) float64) float64 {
+	t.Helper()
+	c := startCopier(t, s, place)
+	testenv.Await(t.Context(), t, "the archive has all", func() bool { lag, _ := c.behind(t); return lag == 0 })
+	testenv.Must(t, c.process.Stop(testenv.StopTimeout))
+	st, err := c.store.Status(t.Context(), testenv.Connect(t, jetstream.Options{URLs: s.urls()}))
+	testenv.Must(t, err)
+	if int(st.Payments) != payments {
+		t.Errorf("the archive has %d payments of %d", st.Payments, payments)
+	}
+	return size(place)
+}
+
+func schemaSize(t *testing.T, url string) (size float64) {
+	t.Helper()
+	db, err := sql.Open("pgx", url)
+	testenv.Must(t, err)
+	defer func() { _ = db.Close() }()
+	testenv.Must(t, db.QueryRowContext(t.Context(), "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'size' AND c.relkind = 'r'").Scan(&size))
+	return size
+}
+
+func diskUsed(t testing.TB, dir string) (size float64) {
+	t.Helper()
+	testenv.Must(t, filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		info, err := e.Info()
+		if os.IsNotExist(err) {
+			return nil
+		}
+		size += float64(info.Size())
+		return err
+	}))
+	return size
+}
