@@ -106,11 +106,16 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 	o := console.Options{
 		SignIn: people, Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log, About: log, Readers: log,
 		TraceURL: cfg.Console.TraceURL,
-		Status:   reporter{conn, levels, StatusProviders(cfg, rt.Connectors), rt.Now, CountedBy(cfg)}, Search: search.Log{Source: conn, Events: logEvents},
+		Search:   search.Log{Source: conn, Events: logEvents},
 	}
 	o.Approvals = operator.Approvals{Above: cfg.Approvals.Limits(), Expires: cfg.Approvals.Expires, Accounts: cfg.NATS.Accounts, Requests: log}
+	report := reporter{conn: conn, levels: levels, providers: StatusProviders(cfg, rt.Connectors), now: rt.Now, countedBy: CountedBy(cfg)}
+	if len(o.Approvals.Above) > 0 {
+		report.requests = operator.NewWaiting(o.Approvals)
+	}
+	o.Status = report
 	if cfg.Console.Actions {
-		o.Acting = &console.Acting{Reader: log, DeadLetters: log, Actions: operator.Actions{
+		o.Acting = &console.Acting{Reader: log, DeadLetters: log, Endpoints: log, PayoutFile: payoutFiles(rt, log), Actions: operator.Actions{
 			Service: operator.Service{Log: log, Queue: log, Now: rt.Now}, Audit: log, NewID: uuid.NewString, Timeout: consoleRead, Approvals: o.Approvals,
 		}}
 	}
@@ -123,6 +128,7 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 		o.Search, o.Archive, o.Trends, closeArchive = archived, archived, archived, archived.close
 	}
 	o.Providers = consoleProviders(rt)
+	o.SendTo, o.Endpoints = cfg.SendTo(), log
 	o.Statements = console.Statements{Log: log, Remembered: cfg.NATS.PaymentsRetention}
 	closeFolder := func() {}
 	if dir := cfg.Console.StatementsDir; dir != "" {
@@ -147,10 +153,17 @@ func consoleProviders(rt Runtime) (all []console.Provider) {
 		connector, _ := rt.Connectors.Get(of.Name)
 		traits, cfg := connector.Traits(), rt.Config.Providers[of.Name]
 		p := console.Provider{
-			ProviderConfig: of, Settings: rt.Config.ProviderSummary(of.Name), Kind: traits.Kind, Currencies: traits.Currencies, Methods: traits.Methods,
+			ProviderConfig: of, Settings: rt.Config.ProviderSummary(of.Name), Kind: traits.Kind, Currencies: traits.Currencies,
 			MaxOrderLength: traits.MaxOrderLength, BasicTime: traits.BasicTime, Threshold: traits.Threshold, OneReference: traits.OneReference,
 		}
 		p.Balance, _ = connector.(connectors.Balancer)
+		for _, way := range connectors.Ways(connector) {
+			of := console.Way{
+				Operation: way.Operation, Method: way.Method, Default: way.Default, Currency: way.Currency, Amount: way.Form.AmountNote(way.Currency), Note: way.Form.WholeNote,
+			}
+			of.Required, of.Optional = way.Form.Names()
+			p.Ways = append(p.Ways, of)
+		}
 		p.Closed, p.ClosedKnownUntil = cfg.Hours.Closed, cfg.Hours.ClosedKnownUntil
 		if len(of.Operations) > 0 {
 			p.Zone = of.Hours(of.Operations[0]).Zone()

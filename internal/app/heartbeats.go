@@ -39,7 +39,8 @@ type heartbeats struct {
 	calls     *calls.Limits // nil for a service that calls no provider
 	slots     int
 	failures  *failures
-	open      *status.Open // nil for a process that does not read the whole system
+	open      *status.Open                            // nil for a process that does not read the whole system
+	endpoints func() map[string]status.EndpointHealth // nil but for a notifier
 	startedAt time.Time
 	id        string
 	silent    bool // the last one was not sent
@@ -171,6 +172,9 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 			}
 			beat.Providers[provider] = of
 		}
+	}
+	if h.endpoints != nil {
+		beat.Endpoints = h.endpoints()
 	}
 	if h.open != nil {
 		ctx, cancel := context.WithTimeout(ctx, levelsTimeout)

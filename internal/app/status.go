@@ -31,17 +31,18 @@ func StatusProviders(cfg config.Config, registry *connectors.Registry) []status.
 	return all
 }
 
-// reporter makes reports in an ingress. It asks no more than an ingress with an account of its own may: the queue is known from
-// heartbeats.
+// reporter makes reports in an ingress or a console. It asks no more than an ingress with an account of its own may: the queue is
+// known from heartbeats.
 type reporter struct {
 	conn      *jetstream.Conn
 	levels    *statistics.Reporter
 	providers []status.ProviderConfig
 	now       func() time.Time
 	countedBy string
+	requests  status.Requests // nil in an ingress, which may not read AUDIT
 }
 
 // Report implements the ingress's Status.
 func (r reporter) Report(ctx context.Context) status.Report {
-	return status.Assemble(ctx, status.Sources{Heartbeats: r.levels, Log: r.conn, CountedBy: r.countedBy}, r.providers, r.now())
+	return status.Assemble(ctx, status.Sources{Heartbeats: r.levels, Log: r.conn, Requests: r.requests, CountedBy: r.countedBy}, r.providers, r.now())
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"payonce/internal/console/signin"
+	"payonce/internal/csvfile"
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -21,6 +22,10 @@ type Acting struct {
 	Actions     operator.Actions
 	Reader      operator.Reader
 	DeadLetters operator.DeadLetters
+	Endpoints   EndpointActions
+	// PayoutFile checks a file of payouts for a provider. Without problems it returns what is to be queued, and a note where
+	// something could not be checked. The error is for people.
+	PayoutFile func(ctx context.Context, provider, name string, text []byte) (f operator.PayoutFile, problems []csvfile.Problem, note string, err error)
 }
 
 const (
@@ -38,6 +43,7 @@ func (c *Console) actionRoutes(mux *http.ServeMux) {
 	for role, routes := range map[signin.Role]map[string]http.HandlerFunc{
 		signin.Operator: {
 			"GET /actions/{action}": c.bulk, "POST /actions/{action}": c.doBulk,
+			"GET /ledgers/endpoints/{endpoint}/{action}": c.endpointAct, "POST /ledgers/endpoints/{endpoint}/{action}": c.doEndpointAct,
 			"GET /payments/{provider}/{order}/resolve": c.decide(resolving), "POST /payments/{provider}/{order}/resolve": c.doDecide(resolving),
 			"GET /payments/{provider}/{order}/retry": c.decide(retrying), "POST /payments/{provider}/{order}/retry": c.doDecide(retrying),
 			"GET /payments/{provider}/{order}/skip": c.decide(skipping), "POST /payments/{provider}/{order}/skip": c.doDecide(skipping),
@@ -52,6 +58,7 @@ func (c *Console) actionRoutes(mux *http.ServeMux) {
 			mux.Handle(pattern, c.gate.Require(role, bounded(handler), http.HandlerFunc(c.denied)))
 		}
 	}
+	mux.Handle("POST /approvals/{request}/import", c.by(signin.Approver, c.approveImport)) // which bounds its body itself
 }
 
 func bounded(next http.HandlerFunc) http.Handler {
@@ -153,6 +160,8 @@ func (c *Console) said(r *http.Request, err error, done string) notice {
 		return notice{Bad: true, Text: say("The payment has changed meanwhile. Nothing was written: look at it again.")}
 	case errors.Is(err, operator.ErrOwnRequest):
 		return notice{Bad: true, Text: say("You made this request: another person must approve it.")}
+	case errors.Is(err, operator.ErrOtherFile):
+		return notice{Bad: true, Text: say("This is not the file of the request: nothing was queued.")}
 	case errors.Is(err, operator.ErrNoRequest):
 		return notice{Bad: true, Text: say("There is no such request.")}
 	}

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"context"
 	"fmt"
 	"html"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"payonce/internal/console"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/test/axe"
 	"payonce/test/jetstreamtest"
 )
 
@@ -369,24 +371,42 @@ func TestConsoleThatOnlyShows(t *testing.T) {
 	s.wantAudits()
 }
 
-// Every page of what people do is there, in both languages, on both sizes, without a complaint of the browser.
+// actionPages are the pages of what people do after toActOn, and what each must show.
+func actionPages() map[string][2]string {
+	return map[string][2]string{
+		"approvals": {"/approvals", "9,000,000"}, "approval": {"/approvals/1", "9,000,000"}, "import": {"/approvals/2", "november.csv"},
+		"release": {"/actions/release?payment=" + url.QueryEscape("acme/P-1"), "P-1"},
+		"cancel":  {"/actions/cancel?all=payments", "P-1"}, "drop": {"/actions/drop?all=letters", "X-1"}, "replay": {"/actions/replay?all=letters", "X-1"}, "nothing": {"/actions/replay", ""},
+		"resolve": {"/payments/acme/C-1/resolve", "9,000,000"}, "retry": {"/payments/acme/R-1/retry", "R-1"}, "skip": {"/payments/acme/U-1/skip", "U-1"}, "unmask": {"/payments/acme/A-1/unmask", "A-1"}, "payment": {"/payments/acme/D-1", "D-1"},
+		"chosen": {"/payments", "D-1"}, "parked": {"/parked", "P-1"}, "letters": {"/dead-letters", "X-1"}, "audit": {"/audit", "seen"}, "statements": {"/statements", ""},
+		"endpoint": {"/ledgers/endpoints/shop", "shop"}, "test": {"/ledgers/endpoints/shop/test", ""}, "disable": {"/ledgers/endpoints/shop/disable", ""},
+		"resend": {"/ledgers/endpoints/shop/replay?provider=acme&order=S-1", "S-1"},
+	}
+}
+
+// Every page of what people do is there, in both languages, on both sizes, without a complaint of the browser, and without anything that
+// axe-core finds wrong, light or dark; so is a form that was refused.
 func TestActionPages(t *testing.T) {
-	s := start(t)
+	script := axe.Script(t)
+	s := withEndpoint(t, newReceiver(t), false)
 	s.toActOn()
-	parked := url.QueryEscape("acme/P-1")
+	s.append(newPayment("R-1"), 0, in(payment.Submitting), func(p *payment.Payment) {
+		p.Status, p.NotFound, p.NotFoundAt = payment.InDoubt, 2, time.Now().UTC()
+	})
+	s.append(newPayment("U-1"), 0, in(payment.Submitting))
+	if _, err := s.conn.Broker().JS.Publish(jetstreamtest.Context(t), events.PaymentSubject(payment.Settled, payment.Ref{Provider: "acme", Order: "U-1"}), []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	s.settle("S-1")
+	s.requestImport([]byte("a file"), 2, payment.KRW(20_000))
 	for name, size := range sizes {
-		ctx := browser(t, size[0], size[1])
+		ctx := browser(t, size[0], size[1], "400") // a form that is refused
 		s.signInAs(ctx, "lee", "/")
 		for i, lang := range []string{"en", "ko"} {
 			if i > 0 {
 				do(ctx, t, chromedp.Click(`form[action="/language"] button`), chromedp.WaitVisible(`html[lang="ko"]`))
 			}
-			for page, p := range map[string][2]string{
-				"approvals": {"/approvals", "9,000,000"}, "approval": {"/approvals/1", "9,000,000"}, "release": {"/actions/release?payment=" + parked, "P-1"},
-				"cancel": {"/actions/cancel?all=payments", "P-1"}, "drop": {"/actions/drop?all=letters", "X-1"}, "nothing": {"/actions/replay", ""},
-				"resolve": {"/payments/acme/C-1/resolve", "9,000,000"}, "unmask": {"/payments/acme/A-1/unmask", "A-1"}, "payment": {"/payments/acme/D-1", "D-1"},
-				"chosen": {"/payments", "D-1"}, "parked": {"/parked", "P-1"}, "letters": {"/dead-letters", "X-1"}, "audit": {"/audit", "seen"},
-			} {
+			for page, p := range actionPages() {
 				do(ctx, t, chromedp.Navigate(s.url+p[0]), chromedp.WaitVisible("main"))
 				shown := text(ctx, t, "main")
 				if !strings.Contains(shown, p[1]) || strings.Contains(shown, "%!") || strings.Contains(shown, "<nil>") || strings.Contains(shown, "ZgotmplZ") {
@@ -394,9 +414,24 @@ func TestActionPages(t *testing.T) {
 				}
 				fits(ctx, t, page+" "+lang+" "+name)
 				shoot(ctx, t, "act-"+page+"-"+lang+"-"+name)
+				if lang == "en" {
+					inBothColours(ctx, t, script, page+" "+name)
+				}
 			}
 		}
+		do(ctx, t, chromedp.Navigate(s.url+"/payments/acme/C-1/resolve"), chromedp.WaitVisible("#amount"), chromedp.Click(`input[value="settled"]`),
+			chromedp.SetValue("#amount", "1"), chromedp.SendKeys("#reason", "seen\r"), chromedp.WaitVisible(`[role="alert"]`))
+		inBothColours(ctx, t, script, "refused "+name)
 	}
+}
+
+// inBothColours holds a page against axe-core, light, and its contrast dark.
+func inBothColours(ctx context.Context, t *testing.T, script, page string) {
+	t.Helper()
+	inColours(ctx, t, "light")
+	accessible(ctx, t, script, page)
+	inColours(ctx, t, "dark")
+	faults(ctx, t, axe.Contrast, page+" dark")
 }
 
 // A payment that its provider does not know is sent once more, after a person agreed: it is written so, and its command comes at once.

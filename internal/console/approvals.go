@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"payonce/internal/console/signin"
+	"payonce/internal/csvfile"
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 )
@@ -49,14 +50,16 @@ type approvalPage struct {
 	asked
 	operator.Request
 	Waits, MayApprove, MayRefuse, Own bool
-	File                              bool // it needs the file, so payctl carries it out
+	File                              bool // it is an import, which is approved with its file
+	Problems                          []csvfile.Problem
+	More                              int // problems that are not shown
 }
 
 func (c *Console) approval(w http.ResponseWriter, r *http.Request) {
-	c.showApproval(w, r, http.StatusOK, "")
+	c.showApproval(w, r, http.StatusOK, "", nil)
 }
 
-func (c *Console) showApproval(w http.ResponseWriter, r *http.Request, status int, problem string) {
+func (c *Console) showApproval(w http.ResponseWriter, r *http.Request, status int, problem string, inFile []csvfile.Problem) {
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	found, err := c.o.Approvals.Request(ctx, number(r.PathValue("request")), c.o.Now())
@@ -71,7 +74,8 @@ func (c *Console) showApproval(w http.ResponseWriter, r *http.Request, status in
 	page := approvalPage{asked: asked{Reason: r.PostForm.Get("reason"), Problem: problem, Back: "/approvals"}, Request: found}
 	page.Waits, page.File = found.State == events.Requested, found.Record.Action == events.ActionImport
 	page.Own = strings.EqualFold(found.By, signin.From(r.Context()).Name)
-	page.MayApprove = page.Waits && !page.Own && !page.File && c.may(r, signin.Approver)
+	page.Problems, page.More = inFile[:min(len(inFile), problemsShown)], max(0, len(inFile)-problemsShown)
+	page.MayApprove = page.Waits && !page.Own && c.may(r, signin.Approver)
 	page.MayRefuse = page.Waits && c.mayRefuse(r, found)
 	c.render(w, r, status, "approval", fmt.Sprintf("%s %d", c.say(r)("Request"), found.Sequence), page)
 }
@@ -99,7 +103,7 @@ func (c *Console) refuse(w http.ResponseWriter, r *http.Request) {
 func (c *Console) end(w http.ResponseWriter, r *http.Request, what events.Action, do func(context.Context, uint64, operator.Person) error, done string) {
 	who := actor(r)
 	if who.Validate() != nil {
-		c.showApproval(w, r, http.StatusBadRequest, c.say(r)(reasonMissing))
+		c.showApproval(w, r, http.StatusBadRequest, c.say(r)(reasonMissing), nil)
 		return
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)

@@ -331,6 +331,7 @@ func (c *Console) times(all []payment.Payment, over time.Duration) map[payment.R
 // resultWords are the results that are translated; others say what is peculiar to one payment.
 var resultWords = []string{
 	operator.Released, operator.LookedUp, operator.Delivered, operator.Cancelled, operator.Replayed, operator.Dropped, operator.NotFound,
+	operator.SentAgain,
 }
 
 func (c *Console) result(r *http.Request, text string) string {

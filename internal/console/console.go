@@ -14,6 +14,7 @@ import (
 	"golang.org/x/text/message"
 
 	"payonce/internal/console/signin"
+	"payonce/pkg/endpoints"
 	"payonce/pkg/operator"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	Trends      Trends  // nil where there is no archive
 	About       About
 	Readers     Readers
+	SendTo      []endpoints.Endpoint // that get webhooks
+	Endpoints   EndpointStates       // how they stand; nil where there are none
 	Statements  Statements
 	TraceURL    string // a trace's page, with {trace_id} in it; empty where there is none
 	Last        Last
@@ -45,7 +48,8 @@ type Options struct {
 
 func (o Options) complete() bool {
 	return o.Zone != nil && o.Logger != nil && o.Now != nil && o.Status != nil && o.Search != nil && o.Log != nil && o.Last != nil && o.Queue != nil &&
-		o.Records != nil && o.Changes != nil && o.About != nil && o.Readers != nil && o.Approvals.Requests != nil
+		o.Records != nil && o.Changes != nil && o.About != nil && o.Readers != nil && o.Approvals.Requests != nil &&
+		(o.Endpoints != nil || len(o.SendTo) == 0)
 }
 
 // Console answers the requests of browsers. It is safe for concurrent use.
@@ -56,7 +60,9 @@ type Console struct {
 	trends    *trends // nil without an archive
 	stop      context.CancelFunc
 	comparing sync.Mutex // a statement is being compared
+	importing sync.Mutex // a file of payouts is being imported
 	balances  balances
+	endpoints endpointStates
 	gate      *signin.Gate
 	pages     pages
 	notices   notices
@@ -70,7 +76,8 @@ func New(o Options) (*Console, error) {
 	if !o.complete() {
 		return nil, errors.New("a console needs everything but an archive and providers")
 	}
-	c := &Console{o: o, printers: printers(), reports: reports{from: o.Status, now: o.Now}, balances: balances{last: map[string]balance{}}}
+	c := &Console{o: o, printers: printers(), reports: reports{from: o.Status, now: o.Now}, balances: balances{last: map[string]balance{}},
+		endpoints: endpointStates{from: o.Endpoints, now: o.Now}}
 	var err error
 	if c.pages, err = parse(o.Zone, o.Now); err != nil {
 		return nil, err
@@ -120,6 +127,7 @@ func (c *Console) routes() http.Handler {
 	inside.HandleFunc("GET /dead-letters", c.deadLetters)
 	inside.HandleFunc("GET /audit", c.audit)
 	inside.HandleFunc("GET /ledgers", c.ledgers)
+	inside.HandleFunc("GET /ledgers/endpoints/{endpoint}", c.endpoint)
 	inside.HandleFunc("GET /statements", c.statements)
 	inside.Handle("POST /statements", c.by(signin.Operator, c.compareStatement))
 	inside.HandleFunc("GET /statements/{id}", c.comparison)
@@ -230,8 +238,11 @@ func (c *Console) menu(r *http.Request, say words) []menuItem {
 		}
 		current := r.URL.Path == page.path || page.path != "/" && strings.HasPrefix(r.URL.Path, page.path+"/")
 		item := menuItem{Path: page.path, Name: say(page.name), Current: current}
-		if page.path == "/attention" {
+		switch page.path {
+		case "/attention":
 			item.Count = c.reports.attention()
+		case "/approvals":
+			item.Count = c.reports.waiting()
 		}
 		items = append(items, item)
 	}

@@ -41,6 +41,18 @@ func (c *reports) attention() int {
 	return *c.last.AttentionTotal
 }
 
+// waiting is how many requests waited for a second person by the last report.
+func (c *reports) waiting() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, i := range c.last.Attention {
+		if i.Request > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 // nowPage is how everything stands.
 type nowPage struct {
 	Report    status.Report

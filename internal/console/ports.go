@@ -77,9 +77,8 @@ type Provider struct {
 	Kind     string
 	Settings string         // the part of the configuration, in which secrets are masked
 	Zone     *time.Location // of the provider's clock; nil where that is not known
-	// Currencies that it takes, its ways of paying by operation (the first is the default), and how long an order number may be.
+	// Currencies that it takes, and how long an order number may be.
 	Currencies     []string
-	Methods        map[payment.Operation][]string
 	MaxOrderLength int
 	// BasicTime is after how long an outcome is usually there, Threshold the longest time until it is; 0 is not known.
 	BasicTime, Threshold time.Duration
@@ -87,9 +86,20 @@ type Provider struct {
 	// Closed are extra closed days, each with its name where it has one, and ClosedKnownUntil the last day for which they are complete.
 	Closed           []string
 	ClosedKnownUntil string
-	// Required are the fields of a command without which the provider refuses it.
-	Required map[payment.Operation][]string
-	Balance  Balance // nil where the provider tells none
+	Ways             []Way
+	Balance          Balance // nil where the provider tells none
+}
+
+// Way is one way of paying, and what a command needs that takes it, beside its order.
+type Way struct {
+	Operation payment.Operation
+	Method    string // empty for an operation without methods
+	Default   bool   // a command without a method takes it
+	Currency  string
+	Amount    string // which amounts it takes
+	// Required and Optional are fields, as GET /v1/providers/{provider} names them; "a or b" is one of two.
+	Required, Optional []string
+	Note               string // what must hold beside
 }
 
 // Balance asks the provider what the merchant's account holds.

@@ -62,6 +62,7 @@ func functions(printer *message.Printer, zone *time.Location, now func() time.Ti
 	return template.FuncMap{
 		"t":          word,
 		"payment":    paymentPath,
+		"endpoint":   endpointPath,
 		"moment":     func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("Mon 15:04"), zone) },
 		"count":      func(n int) string { return printer.Sprintf("%d", n) },
 		"money":      grouped,

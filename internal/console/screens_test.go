@@ -24,6 +24,7 @@ import (
 	"payonce/pkg/archive"
 	"payonce/pkg/calendar"
 	"payonce/pkg/connectors"
+	"payonce/pkg/endpoints"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/status"
@@ -36,7 +37,7 @@ var update = flag.Bool("update", false, "write the pictures of docs/images")
 // screens are all pages, as a busy day leaves them.
 var screens = []struct{ name, path string }{
 	{"now", "/"}, {"attention", "/attention"}, {"payments", "/payments"}, {"payment", "/payments/teemopay-kr/DP-10006"}, {"parked", "/parked"},
-	{"dead-letters", "/dead-letters"}, {"statements", "/statements"}, {"statement", "/statements/last"}, {"ledgers", "/ledgers"},
+	{"dead-letters", "/dead-letters"}, {"statements", "/statements"}, {"statement", "/statements/last"}, {"ledgers", "/ledgers"}, {"endpoint", "/ledgers/endpoints/shop"},
 	{"providers", "/providers"}, {"provider", "/providers/teemopay-kr"}, {"audit", "/audit"},
 }
 
@@ -172,9 +173,12 @@ func busyDay(t *testing.T) (system, string) {
 	t.Cleanup(func() { _ = folder.Close() })
 	s := start(t, func(o *console.Options) {
 		o.Status, o.Search, o.Archive, o.Trends, o.Log = dayReport(now), store, store, store, store
-		o.SignIn.Users[0].Roles = []signin.Role{signin.Operator}
+		o.SignIn.Users[0].Roles, o.Statements.Remembered = []signin.Role{signin.Operator}, 72*time.Hour
 		o.Environment, o.Zone, o.Statements.Kept, o.TraceURL = "staging", time.FixedZone("KST", 9*3600), folder, "https://tempo.example.com/trace/{trace_id}"
 		o.Providers = dayProviders(t)
+		o.SendTo, o.Endpoints = dayEndpoints, states{
+			"shop": {New: 214, Due: 3, Waiting: 12, NextAt: now.Add(4 * time.Minute), DeadLetters: 2}, "game": {}, "erp": {Disabled: true, New: 38},
+		}
 	})
 	s.fillBroker(now)
 	return s, s.compared(now)
@@ -196,12 +200,31 @@ func dayProviders(t *testing.T) (all []console.Provider) {
 				Hours: func(payment.Operation) calendar.Hours { return hours },
 			},
 			Kind: strings.Split(name, "-")[0], Zone: time.FixedZone("KST", 9*3600), Currencies: []string{"KRW"}, MaxOrderLength: 64, BasicTime: 5 * time.Minute, Threshold: 24 * time.Hour,
-			Methods: map[payment.Operation][]string{payment.Deposit: {"va", "wallet"}}, Closed: []string{"2026-12-25 Christmas Day", "2027-01-01 New Year's Day"}, ClosedKnownUntil: "2027-01-31",
+			Ways: []console.Way{
+				{Operation: payment.Deposit, Method: "va", Default: true, Currency: "KRW", Amount: "At least 1000. At most 10000000.", Required: []string{"customer.name or account.holder"}, Optional: []string{"customer.phone", "customer.email"}},
+				{Operation: payment.Deposit, Method: "wallet", Currency: "KRW", Amount: "At least 1000. At most 2000000.", Required: []string{"customer.name or account.holder", "customer.phone", "customer.ip_address"}, Optional: []string{"customer.email"}},
+				{Operation: payment.Payout, Currency: "KRW", Amount: "Positive.", Required: []string{"account.number", "account.holder or customer.name", "account.bank_code"}, Note: "One of the provider's banks."},
+			},
+			Closed: []string{"2026-12-25 Christmas Day", "2027-01-01 New Year's Day"}, ClosedKnownUntil: "2027-01-31",
 			Settings: "kind: " + strings.Split(name, "-")[0] + "\nbase_url: https://gateway.example.com\nmerchant: M-20419\nsecret: [redacted]\nrate:\n  calls: 10\n  per: 1s\n  burst: 20\n",
 			Balance:  told{{Currency: "KRW", Available: payment.KRW(48_250_000), Frozen: payment.KRW(1_500_000)}},
 		})
 	}
 	return all
+}
+
+// dayEndpoints are those of a busy day: one works, one is down, and one was disabled.
+var dayEndpoints = []endpoints.Endpoint{
+	{Name: "erp", URL: "https://erp.example.com/hooks", EveryUpstream: true, Statuses: []payment.Status{payment.Settled, payment.Reversed}},
+	{Name: "game", URL: "https://api.game.example/payonce", Upstream: "game", Statuses: []payment.Status{payment.Settled, payment.Failed}},
+	{Name: "shop", URL: "https://shop.example.com/payonce", Upstream: "shop", Providers: busyProviders, Statuses: []payment.Status{payment.Settled, payment.Failed, payment.Reversed, payment.Conflict}},
+}
+
+// states are how endpoints stand.
+type states map[string]events.EndpointState
+
+func (s states) EndpointStates(context.Context) (map[string]events.EndpointState, error) {
+	return s, nil
 }
 
 // told is a balance.
@@ -310,10 +333,11 @@ func (s system) fillBroker(now time.Time) {
 
 // dayReport is how everything stands at its end.
 func dayReport(now time.Time) report {
-	total := 4
+	total := 5
 	r := status.Report{At: now, AttentionTotal: &total, Warnings: []string{}, Attention: []status.Item{
 		{Provider: "ecommpay-kr", Order: "DP-10136", Status: payment.Conflict, Reason: "contradicted", Amount: payment.KRW(1_250_000), Number: 1, Since: now.Add(-26 * time.Hour), Next: "the provider reported it as paid after it was declined: ask the provider what moved; then payctl payment resolve ecommpay-kr DP-10136 --settled or --failed"},
 		{Provider: "teemopay-kr", Order: "DP-10234", Status: payment.InDoubt, Reason: "no_answer", Amount: payment.KRW(330_000), Number: 1, Since: now.Add(-3 * time.Hour), Next: "ask the provider for this order; then payctl payment resolve teemopay-kr DP-10234"},
+		{Provider: "ecommpay-kr", Reason: status.Approval, Amount: payment.KRW(24_500_000), Number: 212, Since: now.Add(-2 * time.Hour), Request: 17, Action: events.ActionImport, By: "ann", Next: "another person approves or refuses it until 2026-12-01 06:00 UTC: payctl approvals show 17"},
 		{Provider: "diamondpay-kr-v1", Order: "DP-10061", Status: payment.Parked, Reason: "low_balance", Amount: payment.KRW(90_000), Number: 12, Since: now.Add(-time.Hour), Next: "top up the balance at the provider; payments go on by themselves"},
 		{Provider: "teemopay-kr", Reason: status.DeadLetters, Number: 2, Since: now.Add(-30 * time.Minute), Next: "see what they are: payctl deadletters list --provider teemopay-kr"},
 	}}
@@ -344,6 +368,17 @@ func dayReport(now time.Time) report {
 			Service: "worker", Process: fmt.Sprintf("worker@seoul-%d:4711", i+1), Version: "v1.4.0", StartedAt: now.Add(-30 * time.Hour), Slots: 64, InFlight: int64(3 + i), Ready: true,
 		})
 	}
+	failure := func(ago time.Duration, order, problem string) status.EndpointFailure {
+		return status.EndpointFailure{Failure: status.Failure{At: now.Add(-ago), Error: problem}, Provider: "teemopay-kr", Order: order, Status: payment.Settled}
+	}
+	r.Processes = append(r.Processes, status.Process{
+		Service: "notifier", Process: "notifier@seoul-1:812", Version: "v1.4.0", StartedAt: now.Add(-30 * time.Hour), Ready: true, Endpoints: map[string]status.EndpointHealth{
+			"game": {Breaker: status.BreakerClosed, DeliveredAt: now.Add(-2 * time.Second)}, "erp": {Breaker: status.BreakerClosed, DeliveredAt: now.Add(-50 * time.Minute)},
+			"shop": {Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), DeliveredAt: now.Add(-11 * time.Minute), Failures: []status.EndpointFailure{
+				failure(10*time.Second, "DP-10007", "HTTP 503"), failure(40*time.Second, "DP-10012", "HTTP 503"), failure(70*time.Second, "DP-10015", "no answer in time"),
+			}},
+		},
+	})
 	return report{r}
 }
 

@@ -72,7 +72,9 @@ func actionPaths() map[string]url.Values {
 	return map[string]url.Values{
 		"/actions/release": one, "/actions/cancel": one, "/actions/replay": {"letter": {"1"}, "reason": {"x"}}, "/actions/drop": {"letter": {"1"}, "reason": {"x"}},
 		"/payments/acme/D-1/resolve": decided, "/payments/acme/D-1/retry": decided, "/payments/acme/D-1/skip": decided, "/payments/acme/A-1/unmask": decided,
-		"/approvals/1/approve": {"reason": {"x"}}, "/approvals/1/refuse": {"reason": {"x"}},
+		"/approvals/1/approve": {"reason": {"x"}}, "/approvals/1/refuse": {"reason": {"x"}}, "/approvals/1/import": {"reason": {"x"}},
+		"/ledgers/endpoints/shop/test": {"reason": {"x"}}, "/ledgers/endpoints/shop/disable": {"reason": {"x"}}, "/ledgers/endpoints/shop/enable": {"reason": {"x"}},
+		"/ledgers/endpoints/shop/replay": {"provider": {"acme"}, "order": {"D-1"}, "number": {"1"}, "reason": {"x"}},
 	}
 }
 

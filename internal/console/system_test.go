@@ -50,6 +50,11 @@ func (r report) Report(context.Context) status.Report { return r.stands }
 func start(t *testing.T, change ...func(*console.Options)) system {
 	t.Helper()
 	broker, conn := jetstreamtest.Start(t)
+	return startOn(t, broker, conn, change...)
+}
+
+func startOn(t *testing.T, broker *natstest.Server, conn *admin.Conn, change ...func(*console.Options)) system {
+	t.Helper()
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	base, _ := url.Parse(server.URL)
@@ -79,7 +84,7 @@ func start(t *testing.T, change ...func(*console.Options)) system {
 		Approvals: operator.Approvals{Above: []payment.Money{payment.KRW(5_000_000)}, Expires: time.Hour, Requests: conn},
 		Providers: []console.Provider{{ProviderConfig: provider, Settings: "kind: acme\nsecret: [redacted]\n"}},
 	}
-	o.Acting = &console.Acting{Reader: conn, DeadLetters: conn, Actions: operator.Actions{
+	o.Acting = &console.Acting{Reader: conn, DeadLetters: conn, Endpoints: conn, Actions: operator.Actions{
 		Service: operator.Service{Log: conn, Queue: conn, Now: time.Now}, Audit: conn, NewID: uuid.NewString, Timeout: time.Minute, Approvals: o.Approvals,
 	}}
 	for _, c := range change {

@@ -58,6 +58,15 @@ func TestEveryTextHasKorean(t *testing.T) {
 	for _, text := range decideTitles {
 		used[text] = true
 	}
+	for _, text := range importResults {
+		used[text] = true
+	}
+	for _, text := range endpointTitles {
+		used[text] = true
+	}
+	for _, state := range []endpointState{stateMissing, stateDisabled, stateSilent, stateOpen, stateHalfOpen, stateEnabled} {
+		used[state.Word] = true
+	}
 	used[reasonMissing] = true
 	for _, s := range payment.Statuses() {
 		used["status "+string(s)] = true

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"payonce/internal/csvfile"
+	"payonce/internal/payouts"
 	"payonce/internal/statements"
 	"payonce/pkg/payment"
 	"payonce/pkg/reconcile"
@@ -27,11 +28,11 @@ func TestLinesAreBounded(t *testing.T) {
 
 // What each kind of file may have.
 func TestBoundsOfLines(t *testing.T) {
-	const payouts = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
+	const header = "general.project_id,general.payment_id,customer.id,customer.first_name,customer.last_name,customer.email,customer.ip_address,account.number,account.customer_name,account.bank_id,payment.amount,payment.currency"
 	const statement = "order,operation,amount,currency,status,created_at"
 	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\n,", most+1)) }
 	for name, last := range map[string]csvfile.Problem{
-		"payouts": lastOf(parsePayouts("p.csv", full(payouts, maxPayouts), target{}).problems),
+		"payouts": lastOf(payouts.Parse("p.csv", full(header, payouts.Most), payouts.Target{}).Problems),
 		"books":   lastOf(statements.Parse(full(statement, reconcile.MaxLines), statements.Form{}, &reconcile.Statement{})),
 	} {
 		if !strings.HasPrefix(last.Problem, "a file may have at most ") {
@@ -66,11 +67,11 @@ func numbered(n int, format string) string {
 }
 
 // readsLinearly holds the readers of files to what a file may cost.
-func readsLinearly(t *testing.T, text []byte, form statements.Form, to target) {
+func readsLinearly(t *testing.T, text []byte, form statements.Form, to payouts.Target) {
 	t.Helper()
 	day := reconcile.Interval{From: time.Unix(1_790_000_000, 0), To: time.Unix(1_790_086_400, 0)}
 	alloctest.Linear(t, len(text), func() { statements.Parse(text, form, reconcile.NewStatement(day.To, day)) })
-	alloctest.Linear(t, len(text), func() { parsePayouts("payouts.csv", text, to) })
+	alloctest.Linear(t, len(text), func() { payouts.Parse("payouts.csv", text, to) })
 }
 
 func TestAFileCostsNoMoreThanItsSize(t *testing.T) {
@@ -80,16 +81,16 @@ func TestAFileCostsNoMoreThanItsSize(t *testing.T) {
 	}
 	for what, text := range costlyFiles(race.Share(256<<10, 16)) {
 		t.Run(what, func(t *testing.T) {
-			readsLinearly(t, []byte(text), statements.Form{Zone: time.UTC}, target{provider: "ecommpay-kr", project: "200"})
-			readsLinearly(t, []byte(text), form, target{provider: "ecommpay-kr", project: "200"})
+			readsLinearly(t, []byte(text), statements.Form{Zone: time.UTC}, payouts.Target{Provider: "ecommpay-kr", Project: "200"})
+			readsLinearly(t, []byte(text), form, payouts.Target{Provider: "ecommpay-kr", Project: "200"})
 		})
 	}
 }
 
 func TestOnlyTheFirstProblemsAreKept(t *testing.T) {
-	f := parsePayouts("payouts.csv", []byte("general.payment_id,payment.amount\n"+strings.Repeat("x\n", 10)), target{})
-	if len(f.problems) == 0 || len(f.problems) > 20 {
-		t.Errorf("%d problems", len(f.problems))
+	f := payouts.Parse("payouts.csv", []byte("general.payment_id,payment.amount\n"+strings.Repeat("x\n", 10)), payouts.Target{})
+	if len(f.Problems) == 0 || len(f.Problems) > 20 {
+		t.Errorf("%d problems", len(f.Problems))
 	}
 	statement := reconcile.NewStatement(time.Unix(2, 0), reconcile.Interval{From: time.Unix(1, 0), To: time.Unix(2, 0)})
 	found := statements.Parse([]byte("order,status,created_at,settled_amount,currency,operation\n"+strings.Repeat("x\n", 1000)), statements.Form{Zone: time.UTC}, statement)
@@ -104,7 +105,7 @@ func BenchmarkFile(b *testing.B) {
 		b.Run(what, func(b *testing.B) {
 			alloctest.Time(b, 2*len(text), func() {
 				statements.Parse([]byte(text), statements.Form{Zone: time.UTC}, reconcile.NewStatement(day.To, day))
-				parsePayouts("payouts.csv", []byte(text), target{provider: "ecommpay-kr", project: "200"})
+				payouts.Parse("payouts.csv", []byte(text), payouts.Target{Provider: "ecommpay-kr", Project: "200"})
 			})
 		})
 	}

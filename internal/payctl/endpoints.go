@@ -13,10 +13,14 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"payonce/pkg/config"
 	"payonce/pkg/endpoints"
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
+	"payonce/pkg/events/jetstream/statistics"
+	"payonce/pkg/status"
 )
 
 func endpointsCommand(env Env) *cobra.Command {
@@ -38,15 +42,32 @@ type shownEndpoint struct {
 	Providers  []string `json:"providers"`
 	Operations []string `json:"operations"`
 	Statuses   []string `json:"statuses"`
-	admin.EndpointState
+	events.EndpointState
 	Problem string `json:"problem,omitempty"` // why its state cannot be read
+	// What running notifiers say of it.
+	Breaker     string                   `json:"breaker,omitempty"`
+	DeliveredAt time.Time                `json:"delivered_at,omitzero"`
+	Failures    []status.EndpointFailure `json:"failures,omitempty"` // the last ones, newest first
 }
 
-func (e Env) shownEndpoint(ctx context.Context, conn *admin.Conn, of endpoints.Endpoint) (shownEndpoint, error) {
+// notifiers is what running notifiers say of endpoints. Where that cannot be read it is empty: the rest is known all the same.
+func (e Env) notifiers(ctx context.Context, conn *admin.Conn) status.Report {
+	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
+	defer cancel()
+	levels, err := statistics.New(conn.Conn, noop.NewMeterProvider())
+	if err != nil {
+		return status.Report{}
+	}
+	return status.Assemble(ctx, status.Sources{Heartbeats: levels}, nil, e.Now())
+}
+
+func (e Env) shownEndpoint(ctx context.Context, conn *admin.Conn, of endpoints.Endpoint, said status.Report) (shownEndpoint, error) {
 	s := shownEndpoint{Name: of.Name, Upstream: of.Upstream, Providers: orAll(of.Providers), Operations: orAll(of.Operations), Statuses: orAll(of.Statuses)}
 	if at, err := url.Parse(of.URL); err == nil {
 		s.Host = at.Host
 	}
+	now := said.EndpointOf(of.Name)
+	s.Breaker, s.DeliveredAt, s.Failures = now.Breaker, now.DeliveredAt, now.Failures
 	ctx, cancel := context.WithTimeout(ctx, e.Timeout)
 	defer cancel()
 	var err error
@@ -72,6 +93,8 @@ func (s shownEndpoint) state() string {
 		return s.Problem
 	case s.Disabled:
 		return "disabled"
+	case s.Breaker == status.BreakerOpen || s.Breaker == status.BreakerHalfOpen:
+		return "breaker " + strings.ReplaceAll(s.Breaker, "_", " ")
 	}
 	return "enabled"
 }
@@ -82,15 +105,16 @@ func endpointsList(env Env) *cobra.Command {
 		Long: `List the endpoints with what waits for them.
 
 NEW are events of the log that were not sent yet, those included that the endpoint does not want. DUE are those to be sent
-again now, WAITING those whose next attempt is later. DEAD are dead letters: payctl deadletters list --code endpoint_failed.`,
+again now, WAITING those whose next attempt is later. DEAD are dead letters: payctl deadletters list --code endpoint_failed.
+STATE is "breaker open" while a notifier sends nothing because requests failed; payctl endpoints show has the last failures.`,
 		Example: "  payctl endpoints list\n  payctl endpoints list --json", Args: arguments(),
 	}
 	path, asJSON := addConfig(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, _ []string) error {
 		return env.withNATS(c.Context(), *path, func(ctx context.Context, cfg config.Config, conn *admin.Conn) error {
-			found := []shownEndpoint{}
+			found, said := []shownEndpoint{}, env.notifiers(ctx, conn)
 			for _, of := range cfg.SendTo() {
-				s, err := env.shownEndpoint(ctx, conn, of)
+				s, err := env.shownEndpoint(ctx, conn, of, said)
 				if err != nil {
 					return err
 				}
@@ -153,7 +177,7 @@ func endpointsShow(env Env) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			s, err := env.shownEndpoint(ctx, conn, of)
+			s, err := env.shownEndpoint(ctx, conn, of, env.notifiers(ctx, conn))
 			if err != nil {
 				return err
 			}
@@ -174,6 +198,12 @@ func (s shownEndpoint) write(w io.Writer) error {
 	}
 	if !s.NextAt.IsZero() {
 		lines = append(lines, [2]string{"next attempt", s.NextAt.UTC().Format(time.RFC3339)})
+	}
+	if !s.DeliveredAt.IsZero() {
+		lines = append(lines, [2]string{"last delivery", s.DeliveredAt.UTC().Format(time.RFC3339)})
+	}
+	for _, f := range s.Failures {
+		lines = append(lines, [2]string{"failure", fmt.Sprintf("%s %s of %s %s: %s", f.At.UTC().Format(time.RFC3339), f.Status, f.Provider, f.Order, f.Error)})
 	}
 	for _, line := range lines {
 		if _, err := fmt.Fprintf(w, "%-14s%s\n", line[0]+":", printable(line[1])); err != nil {

@@ -6,13 +6,11 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"payonce/pkg/config"
 	"payonce/pkg/endpoints"
 	"payonce/pkg/events"
-	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -33,14 +31,6 @@ func (e Env) onEndpoint(c *cobra.Command, h actionFlags, name string, do func(co
 	})
 }
 
-// recordOf is the audit record of an action on an endpoint, and its one item.
-func recordOf(action events.Action, endpoint string, who operator.Person) (events.AuditRecord, events.AuditItem) {
-	record := events.AuditRecord{
-		Action: action, Provider: events.NoProvider, By: who.Name, Reason: who.Why, Filter: map[string]string{"endpoint": endpoint},
-	}
-	return record, events.AuditItem{Stream: events.StreamEndpoints + " consumer " + events.EndpointConsumer(endpoint)}
-}
-
 func endpointsTest(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "test NAME", Short: "Have a notifier send a test event to an endpoint",
@@ -57,23 +47,11 @@ also while the endpoint is disabled. Exit code 1: the endpoint did not answer wi
 				_, err := fmt.Fprintln(env.Stderr, "A test event would be sent to the endpoint "+of.Name+". Nothing was done: this is a dry run.")
 				return err
 			}
-			var came events.EndpointTest
-			var refused error
-			record, item := recordOf(events.ActionTest, of.Name, who)
-			_, err := env.carryOut(ctx, conn, record, []events.AuditItem{item}, "tests", func(ctx context.Context, item *events.AuditItem) error {
-				ctx, cancel := context.WithTimeout(ctx, env.Timeout)
-				defer cancel()
-				var err error
-				came, err = conn.TestEndpoint(ctx, of.Name)
-				switch item.Result = "delivered"; {
-				case errors.Is(err, jetstream.ErrNoNotifier):
-					item.Result, refused, err = "not sent: "+jetstream.ErrNoNotifier.Error(), fmt.Errorf("%w: start one, or look at its log", err), nil
-				case err == nil && !came.Delivered:
-					item.Result = "not delivered: " + came.Problem
-				}
-				return err
-			})
-			if err = errors.Join(err, refused); err != nil {
+			came, err := env.actions(conn).TestEndpoint(ctx, conn, of.Name, who)
+			if errors.Is(err, events.ErrNoNotifier) {
+				err = fmt.Errorf("%w: start one, or look at its log", err)
+			}
+			if err != nil {
 				return err
 			}
 			return showTest(c, of.Name, came, *asJSON)
@@ -105,9 +83,9 @@ func endpointsSwitch(env Env, disable bool) *cobra.Command {
 		Use: "enable NAME", Short: "Have notifiers send to a disabled endpoint again", Args: arguments("NAME"),
 		Example: `  payctl endpoints enable shop --by kim --reason "the shop is back, ticket 4711"`,
 	}
-	action, word, done, follows := events.ActionEnable, "enable", "enabled", "Notifiers send what waited within seconds."
+	word, done, follows := "enable", operator.EndpointEnabled, "Notifiers send what waited within seconds."
 	if disable {
-		action, word, done, follows = events.ActionDisable, "disable", "disabled", "Its events wait until it is enabled; requests under way are finished."
+		word, done, follows = "disable", operator.EndpointDisabled, "Its events wait until it is enabled; requests under way are finished."
 		c.Use, c.Short = "disable NAME", "Have notifiers send nothing to an endpoint"
 		c.Long = c.Short + `.
 
@@ -124,26 +102,15 @@ Its events wait, however long, and are sent when it is enabled again. Notifiers 
 			if err := env.confirm(h, fmt.Sprintf("%s the endpoint %s, as %s: %s", word, of.Name, who.Name, who.Why), of.Name); err != nil {
 				return err
 			}
-			record, item := recordOf(action, of.Name, who)
-			_, err := env.carryOut(ctx, conn, record, []events.AuditItem{item}, "endpoints", func(ctx context.Context, item *events.AuditItem) error {
-				item.Result = done
-				if disable {
-					return conn.DisableEndpoint(ctx, of.Name)
-				}
-				return conn.EnableEndpoint(ctx, of.Name)
-			})
-			if err != nil {
+			if err := env.actions(conn).SwitchEndpoint(ctx, conn, of.Name, !disable, who); err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(c.OutOrStdout(), "The endpoint %s is %s. %s\n", of.Name, done, follows)
+			_, err := fmt.Fprintf(c.OutOrStdout(), "The endpoint %s is %s. %s\n", of.Name, done, follows)
 			return err
 		})
 	}
 	return c
 }
-
-// sentAgain is the result of an event that a person had sent to an endpoint again.
-const sentAgain = "sent again"
 
 func endpointsReplay(env Env) *cobra.Command {
 	c := &cobra.Command{
@@ -163,95 +130,66 @@ endpoint wants. Events that became dead letters are sent again with payctl deadl
 	c.Flags().StringVar(&s.from, "from", "", "filter by `TIME`: stored at or after it, e.g. 2026-11-22T00:00:00Z")
 	c.Flags().StringVar(&s.to, "to", "", "filter by `TIME`: stored before it")
 	c.RunE = func(c *cobra.Command, args []string) error {
-		if err := s.validate(); err != nil {
+		filter, err := s.parse()
+		if err != nil {
 			return err
 		}
 		return env.onEndpoint(c, h, args[0], func(ctx context.Context, conn *admin.Conn, of endpoints.Endpoint, who operator.Person) error {
-			found, err := s.read(ctx, conn, of)
+			found, err := filter.Read(ctx, conn, of.Wants, maxReplayed)
+			var tooMany *operator.TooManyError
+			if errors.As(err, &tooMany) {
+				return usageError{fmt.Errorf("%w with --to", err)}
+			}
 			if err != nil {
 				return err
 			}
-			return env.replayTo(ctx, c, conn, of, found, h, who, *asJSON)
+			return env.replayTo(ctx, c, conn, operator.ResendOf(of.Name, filter, found), h, who, *asJSON)
 		})
 	}
 	return c
 }
 
-// eventFilter chooses events of the log.
+// eventFilter are the flags that choose events of the log.
 type eventFilter struct{ provider, order, from, to string }
 
-func (s eventFilter) validate() error {
+func (s eventFilter) parse() (f operator.EventFilter, err error) {
 	if s.order == "" && s.from == "" {
-		return usagef("--order or --from is required")
+		return f, usagef("--order or --from is required")
 	}
 	if s.order != "" {
 		if err := (payment.Ref{Provider: s.provider, Order: s.order}).Validate(); err != nil {
-			return usagef("--order requires --provider: %w", err)
+			return f, usagef("--order requires --provider: %w", err)
 		}
 	} else if s.provider != "" && !payment.ValidProvider(s.provider) {
-		return usagef("--provider: %q is not a valid provider name", s.provider)
+		return f, usagef("--provider: %q is not a valid provider name", s.provider)
 	}
-	return errors.Join(validTime("--from", s.from), validTime("--to", s.to))
+	if err := errors.Join(validTime("--from", s.from), validTime("--to", s.to)); err != nil {
+		return f, err
+	}
+	f = operator.EventFilter{Provider: s.provider, Order: s.order}
+	f.From, _ = time.Parse(time.RFC3339, s.from) // those that are not empty are valid
+	f.To, _ = time.Parse(time.RFC3339, s.to)
+	return f, nil
 }
 
 // maxReplayed bounds one replay, which is held in memory: name a shorter time.
 const maxReplayed = 100_000
 
-// read returns the events that are chosen and that the endpoint wants, oldest first.
-func (s eventFilter) read(ctx context.Context, conn *admin.Conn, of endpoints.Endpoint) (found []events.Message, err error) {
-	subject, from, to := "payment.>", time.Time{}, time.Time{}
-	if s.provider != "" {
-		ref := payment.Ref{Provider: s.provider, Order: "*"}
-		if s.order != "" {
-			ref.Order = s.order
-		}
-		subject = events.PaymentFilter(ref)
-	}
-	if s.from != "" {
-		from, _ = time.Parse(time.RFC3339, s.from)
-	}
-	if s.to != "" {
-		to, _ = time.Parse(time.RFC3339, s.to)
-	}
-	err = conn.ReadEvents(ctx, subject, from, func(m events.Message) (bool, error) {
-		if !to.IsZero() && !m.StoredAt.Before(to) {
-			return false, nil
-		}
-		p, err := events.DecodePayment(m.Data)
-		if err != nil || !of.Wants(p) { // one that cannot be read was not sent either
-			return true, nil
-		}
-		if found = append(found, m); len(found) > maxReplayed {
-			return false, usagef("more than %d events: name a shorter time with --to", maxReplayed)
-		}
-		return true, nil
-	})
-	return found, err
-}
-
-func (e Env) replayTo(ctx context.Context, c *cobra.Command, conn *admin.Conn, of endpoints.Endpoint, found []events.Message, h actionFlags, who operator.Person, asJSON bool) error {
-	items, bySequence := []events.AuditItem{}, map[uint64]events.Message{}
-	for _, m := range found {
-		ref, _ := events.SubjectRef(m.Subject)
-		status, _ := events.SubjectStatus(m.Subject)
-		items = append(items, events.AuditItem{Order: ref.Order, Event: m.Sequence, Before: status})
-		bySequence[m.Sequence] = m
-	}
-	r := actionReport{Action: events.ActionReplay, Chosen: len(items), DryRun: *h.dryRun, Items: items}
-	if *h.dryRun || len(items) == 0 {
-		_, _ = fmt.Fprintf(e.Stderr, "%s would be sent to the endpoint %s again.\n", counted(len(items), "event"), of.Name)
+func (e Env) replayTo(ctx context.Context, c *cobra.Command, conn *admin.Conn, again operator.Resend, h actionFlags, who operator.Person, asJSON bool) error {
+	n := len(again.Events)
+	r := actionReport{Action: events.ActionReplay, Chosen: n, DryRun: *h.dryRun, Items: again.Items}
+	if *h.dryRun || n == 0 {
+		_, _ = fmt.Fprintf(e.Stderr, "%s would be sent to the endpoint %s again.\n", counted(n, "event"), again.Endpoint)
 		return r.write(c.OutOrStdout(), asJSON)
 	}
-	question := fmt.Sprintf("send %s to the endpoint %s again, as %s: %s", counted(len(items), "event"), of.Name, who.Name, who.Why)
-	if err := e.confirm(h, question, fmt.Sprint(len(items))); err != nil {
+	question := fmt.Sprintf("send %s to the endpoint %s again, as %s: %s", counted(n, "event"), again.Endpoint, who.Name, who.Why)
+	if err := e.confirm(h, question, fmt.Sprint(n)); err != nil {
 		return err
 	}
-	record, _ := recordOf(events.ActionReplay, of.Name, who)
-	replay := uuid.NewString()
-	results, err := e.carryOut(ctx, conn, record, items, "events", func(ctx context.Context, item *events.AuditItem) error {
-		item.Result = sentAgain
-		return conn.SendAgain(ctx, of.Name, replay, bySequence[item.Event])
-	})
+	shown := newProgress(e, n, "events")
+	defer shown.end()
+	again.Done = shown.add
+	results, err := e.actions(conn).SendAgain(ctx, conn, again, who)
 	r.Results = results
 	return errors.Join(r.write(c.OutOrStdout(), asJSON), err)
 }

@@ -2,20 +2,17 @@ package payctl
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"payonce/internal/csvfile"
+	"payonce/internal/payouts"
 	"payonce/pkg/config"
 	"payonce/pkg/connectors"
-	"payonce/pkg/connectors/ecommpay"
-	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
@@ -105,19 +102,23 @@ func (e Env) importFile(ctx context.Context, cfg config.Config, h actionFlags, w
 }
 
 // checked reads and checks the file.
-func (e Env) checked(ctx context.Context, cfg config.Config, r *report) (*file, error) {
-	to, err := e.target(cfg, r.Provider)
+func (e Env) checked(ctx context.Context, cfg config.Config, r *report) (*payouts.File, error) {
+	connector, err := e.connector(cfg, r.Provider)
 	if err != nil {
 		return nil, err
 	}
-	r.BanksUnchecked = e.askBanks(ctx, to.connector)
-	f, err := readPayouts(r.File, to)
+	to, err := payouts.TargetOf(r.Provider, cfg.Providers[r.Provider], connector, e.Now())
 	if err != nil {
 		return nil, usageError{err}
 	}
-	r.Payouts, r.Total, r.Problems = len(f.payouts), f.total, f.problems
-	if len(f.problems) > 0 {
-		return nil, fmt.Errorf("problems in the file: %d; nothing was sent", len(f.problems))
+	r.BanksUnchecked = e.askBanks(ctx, connector)
+	f, err := payouts.Read(r.File, to)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	r.Payouts, r.Total, r.Problems = len(f.Payouts), f.Total, f.Problems
+	if len(f.Problems) > 0 {
+		return nil, fmt.Errorf("problems in the file: %d; nothing was sent", len(f.Problems))
 	}
 	return f, nil
 }
@@ -136,15 +137,17 @@ func (r *report) problem(err error, again string) error {
 }
 
 // payoutFile is what is to be sent, with its progress and with r as its report.
-func (e Env) payoutFile(conn *admin.Conn, f *file, r *report) operator.PayoutFile {
+func (e Env) payoutFile(conn *admin.Conn, f *payouts.File, r *report) operator.PayoutFile {
 	return operator.PayoutFile{
-		Provider: r.Provider, Total: f.total,
-		File: events.AuditFile{Name: f.name, SHA256: hex.EncodeToString(f.sum[:]), Payouts: len(f.payouts)},
+		Provider: r.Provider, Total: f.Total, File: f.Audited(),
 		Send: func(ctx context.Context) (map[string]int, error) {
 			r.begun = true
-			results, err := send(ctx, conn, f.payouts, newProgress(e, len(f.payouts), "payouts"), e.Timeout)
-			r.count(f.payouts, results)
-			return map[string]int{"new": r.New, "already_there": r.Already, "conflict": len(r.Conflicts), "unsent": r.Unsent}, err
+			shown := newProgress(e, len(f.Payouts), "payouts")
+			defer shown.end()
+			results, err := payouts.Send(ctx, conn, f.Payouts, shown.add, e.Timeout)
+			counts := payouts.Count(f.Payouts, results)
+			r.New, r.Already, r.Conflicts, r.Unsent = counts.New, counts.Already, counts.Conflicts, counts.Unsent
+			return counts.Audited(), err
 		},
 	}
 }
@@ -165,22 +168,6 @@ func (e Env) askBanks(ctx context.Context, connector connectors.Connector) strin
 	return ""
 }
 
-// target finds the account. A file of ECommPay's Dashboard names a project, which only an account there has.
-func (e Env) target(cfg config.Config, provider string) (target, error) {
-	connector, err := e.connector(cfg, provider)
-	if err != nil {
-		return target{}, err
-	}
-	if kind := cfg.Providers[provider].Kind; kind != ecommpay.Kind.Name {
-		return target{}, usagef("%s is of kind %s; the file format is that of ECommPay's Dashboard", provider, kind)
-	}
-	var settings ecommpay.Settings
-	if err := cfg.Providers[provider].Decode(&settings); err != nil {
-		return target{}, usageError{err}
-	}
-	return target{provider: provider, project: strconv.FormatInt(settings.ProjectID, 10), connector: connector, now: e.Now()}, nil
-}
-
 // report is what came of an import.
 type report struct {
 	File     string            `json:"file"`
@@ -198,21 +185,6 @@ type report struct {
 	// Unsent are those of which it is not known that they are in the queue.
 	Unsent int `json:"unsent"`
 	begun  bool
-}
-
-func (r *report) count(payouts []payout, results []result) {
-	for i, result := range results {
-		switch result {
-		case sent:
-			r.New++
-		case alreadyThere:
-			r.Already++
-		case conflict:
-			r.Conflicts = append(r.Conflicts, payouts[i].line)
-		default:
-			r.Unsent++
-		}
-	}
 }
 
 func (r *report) write(w io.Writer, asJSON bool) error {

@@ -55,7 +55,7 @@ func named(i events.AuditItem) string {
 
 // wasDone reports whether a result says that the action was done.
 func wasDone(result string) bool {
-	return slices.Contains([]string{operator.Released, operator.LookedUp, operator.Cancelled, operator.Erased, operator.Replayed, operator.Dropped, sentAgain}, result)
+	return slices.Contains([]string{operator.Released, operator.LookedUp, operator.Cancelled, operator.Erased, operator.Replayed, operator.Dropped, operator.SentAgain}, result)
 }
 
 // leftAlone makes the exit code say that not all was done.

@@ -15,6 +15,7 @@ import (
 	"payonce/internal/app"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 	"payonce/pkg/status"
 )
@@ -71,6 +72,9 @@ func (e Env) status(ctx context.Context, cfg config.Config) status.Report {
 			return status.Report{At: e.Now(), Unknown: []status.Unknown{{What: "queue", Problem: err.Error()}}}
 		}
 		from = status.Sources{Heartbeats: levels, Levels: levels, Log: conn, Doubtful: levels}
+		if len(cfg.Approvals.Above) > 0 {
+			from.Requests = operator.NewWaiting(e.deciding(cfg, conn).Approvals)
+		}
 	}
 	from.CountedBy = app.CountedBy(cfg)
 	providers, err := e.statusProviders(cfg)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -82,6 +83,11 @@ func handlerOf(t *testing.T, o endpoints.Options) queue.Handler {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return handlerOfNotifier(t, n, o.Endpoints[0].Name)
+}
+
+func handlerOfNotifier(t *testing.T, n *endpoints.Notifier, endpoint string) queue.Handler {
+	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	q, ended := &handlers{of: map[string]queue.Handler{}, asked: make(chan struct{}, 8)}, make(chan error, 1)
 	go func() { ended <- n.Run(ctx, q) }()
@@ -94,7 +100,7 @@ func handlerOf(t *testing.T, o endpoints.Options) queue.Handler {
 	<-q.asked
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.of[o.Endpoints[0].Name]
+	return q.of[endpoint]
 }
 
 // event is a message of the log about a payment.
@@ -364,4 +370,52 @@ func TestBreaker(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What a process says of an endpoint is how requests went, in words of ours: nothing of what the endpoint sent, also where that is no answer.
+func TestHealth(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 64<<10))
+			_, _ = io.WriteString(conn, "HTTP/1.1 the customer is Kim Minsu\r\n\r\n")
+			_ = conn.Close()
+		}
+	}()
+	var logs bytes.Buffer
+	o := options(&logs, shop("http://"+listener.Addr().String()))
+	o.Breaker.Failures = 2
+	n, err := endpoints.New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle := handlerOfNotifier(t, n, "shop")
+	for range 7 {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond) // the breaker holds the later ones back
+		handle(ctx, event(t, "id", nil))
+		cancel()
+	}
+	h := n.Health()["shop"]
+	if h.State != "open" || len(h.Failures) != 2 || h.Failures[0].Problem != "the answer cannot be read" || h.Failures[0].Order != "D-1" || !h.DeliveredAt.IsZero() || time.Until(h.TriesAt) > 30*time.Second || h.TriesAt.IsZero() {
+		t.Errorf("%+v", h)
+	}
+	if strings.Contains(logs.String(), "Kim") {
+		t.Error(logs.String())
+	}
+	url, _ := receiver(t, http.StatusOK)
+	n, err = endpoints.New(options(io.Discard, shop(url)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if handlerOfNotifier(t, n, "shop")(t.Context(), event(t, "id", nil)); n.Health()["shop"].DeliveredAt.IsZero() || n.Health()["shop"].State != "closed" {
+		t.Errorf("%+v", n.Health())
+	}
 }

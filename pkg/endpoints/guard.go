@@ -11,6 +11,8 @@ import (
 // ErrAddress says that an endpoint's host resolves to an address that is not public.
 var ErrAddress = errors.New("the address is not public")
 
+var errPlain = errors.New("plain HTTP goes to allow_networks only")
+
 // notPublic are the networks that lead into our own, besides those that package netip has names for: whatever an upstream's
 // host name resolves to, a notifier must not reach a database or a cloud's metadata for it (IANA's special-purpose registries).
 var notPublic = []netip.Prefix{
@@ -58,7 +60,7 @@ func guard(allowed []netip.Prefix, plain bool) func(network, address string, _ s
 		case !public(ip):
 			return fmt.Errorf("%w: %s; allow_networks can allow it", ErrAddress, ip)
 		case plain:
-			return fmt.Errorf("plain HTTP goes to allow_networks only, not to %s", ip)
+			return fmt.Errorf("%w, not to %s", errPlain, ip)
 		}
 		return nil
 	}

@@ -58,6 +58,7 @@ type receiver struct {
 	*sender
 	breaker *breaker
 	slots   chan struct{} // a token for each request that may be sent
+	history history
 }
 
 // New checks the options.
@@ -85,7 +86,7 @@ func New(o Options) (*Notifier, error) {
 			s.client.Transport = o.Transport
 		}
 		r := &receiver{Endpoint: e, sender: s, slots: make(chan struct{}, e.Concurrency)}
-		r.breaker = newBreaker(e.Name, o.Breaker, func(from, to gobreaker.State) { n.stateChanged(e.Name, from, to) })
+		r.breaker = newBreaker(e.Name, o.Breaker, func(from, to gobreaker.State) { n.stateChanged(r, from, to) })
 		n.receivers[e.Name] = r
 		metrics.breakerIs(e.Name, gobreaker.StateClosed)
 	}
@@ -179,6 +180,7 @@ func (n *Notifier) deliver(ctx context.Context, r *receiver, m events.Message, p
 	came := r.send(context.WithoutCancel(ctx), id, m.Header, m.Data)
 	done(came.delivered())
 	n.metrics.request(ctx, r.Name, came)
+	r.history.note(p, came, n.Now().UTC())
 	switch {
 	case came.delivered():
 		n.metrics.event(ctx, r.Name, resultDelivered)
@@ -260,8 +262,10 @@ func (n *Notifier) Test(ctx context.Context, endpoint string) (test events.Endpo
 	return events.EndpointTest{ID: id, Delivered: came.delivered(), Status: came.status, Problem: came.problem, Seconds: came.took.Seconds()}, true
 }
 
-func (n *Notifier) stateChanged(name string, from, to gobreaker.State) {
+func (n *Notifier) stateChanged(r *receiver, from, to gobreaker.State) {
+	name := r.Name
 	n.metrics.breakerIs(name, to)
+	r.history.opened(to, n.Now().Add(n.Breaker.OpenFor).UTC())
 	switch to {
 	case gobreaker.StateOpen:
 		n.Logger.Warn("endpoint unavailable: its events wait", "endpoint", name, "was", from.String(), "next", "nothing if it is short; payctl endpoints show "+name)

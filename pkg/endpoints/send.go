@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -125,7 +127,8 @@ func (s *sender) sign(header http.Header, id string, body []byte) error {
 	return nil
 }
 
-// cause leaves out the URL, whose query can hold a secret of the receiver's.
+// cause says in words of ours why there was no answer. The error itself can hold the URL, whose query can be a secret of the
+// receiver's, and what the receiver sent in place of an answer.
 func cause(err error) string {
 	var of *url.Error
 	if errors.As(err, &of) {
@@ -134,7 +137,43 @@ func cause(err error) string {
 		}
 		err = of.Err
 	}
-	return err.Error()
+	var name *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var alert tls.AlertError
+	var noTLS tls.RecordHeaderError
+	var dial *net.OpError
+	var number syscall.Errno
+	switch {
+	case errors.Is(err, ErrAddress), errors.Is(err, errPlain):
+		return err.Error()
+	case errors.As(err, &name):
+		return "the host name cannot be resolved"
+	case errors.As(err, &certificate):
+		return "its certificate is not accepted: " + certificateProblem(certificate.Err)
+	case errors.As(err, &alert), errors.As(err, &noTLS):
+		return "no TLS connection"
+	case errors.As(err, &dial) && dial.Op == "dial" && errors.As(err, &number):
+		return "no connection: " + number.Error()
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, io.ErrUnexpectedEOF):
+		return "the connection ended before an answer"
+	}
+	return "the answer cannot be read"
+}
+
+// certificateProblem leaves out what stands in the certificate.
+func certificateProblem(err error) string {
+	var host x509.HostnameError
+	var issuer x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(err, &host):
+		return "it is for another host"
+	case errors.As(err, &issuer):
+		return "its issuer is not known"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "it has expired, or is not valid yet"
+	}
+	return "it is not valid"
 }
 
 // retryAfter reads the header of that name: seconds or a date.

@@ -2,6 +2,7 @@ package events
 
 import (
 	"encoding/json"
+	"errors"
 	"strconv"
 	"strings"
 	"time"
@@ -92,6 +93,22 @@ type EndpointTest struct {
 	Status    int     `json:"status,omitempty"`  // of HTTP; 0 where there was no answer
 	Problem   string  `json:"problem,omitempty"` // why it was not delivered
 	Seconds   float64 `json:"seconds"`           // how long the request took
+}
+
+// ErrNoNotifier says that no notifier runs, or that this user may not ask one.
+var ErrNoNotifier = errors.New("no notifier answers")
+
+// EndpointState is how an endpoint stands at the broker. The JSON is that of payctl, and only ever added to.
+type EndpointState struct {
+	Disabled bool `json:"disabled"`
+	// New events of the log were not sent yet; those that are Due were, and are sent again as soon as there is room; Waiting ones
+	// have another attempt at NextAt or later.
+	New     int       `json:"new"`
+	Due     int       `json:"due"`
+	Waiting int       `json:"waiting"`
+	NextAt  time.Time `json:"next_at,omitzero"`
+	// DeadLetters are those of the endpoint.
+	DeadLetters int `json:"dead_letters"`
 }
 
 // EndpointTestType is the CloudEvents type of a test event.

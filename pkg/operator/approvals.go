@@ -158,6 +158,16 @@ func (a Approvals) List(ctx context.Context, now time.Time) ([]Request, error) {
 // Recent returns the requests that were made from a time on, oldest first. Those made in the last [Approvals.Expires] are all that
 // can be approved.
 func (a Approvals) Recent(ctx context.Context, from, now time.Time) ([]Request, error) {
+	before, err := a.lastBefore(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	found, _, err := a.read(ctx, before, now)
+	return found, err
+}
+
+// lastBefore returns a sequence of AUDIT after which all records are that were kept from a time on.
+func (a Approvals) lastBefore(ctx context.Context, from time.Time) (uint64, error) {
 	older := func(after uint64) (bool, error) { // whether the record after a sequence is older
 		entries, err := a.Requests.Audits(ctx, after, 1)
 		return len(entries) > 0 && entries[0].StoredAt.Before(from), err
@@ -165,7 +175,7 @@ func (a Approvals) Recent(ctx context.Context, from, now time.Time) ([]Request, 
 	low, high := uint64(0), uint64(1) // the first that isn't older follows one of these, or one between
 	for {
 		if is, err := older(high); err != nil {
-			return nil, err
+			return 0, err
 		} else if !is {
 			break
 		}
@@ -175,7 +185,7 @@ func (a Approvals) Recent(ctx context.Context, from, now time.Time) ([]Request, 
 		middle := low + (high-low)/2
 		is, err := older(middle)
 		if err != nil {
-			return nil, err
+			return 0, err
 		}
 		if is {
 			low = middle + 1
@@ -183,8 +193,7 @@ func (a Approvals) Recent(ctx context.Context, from, now time.Time) ([]Request, 
 			high = middle
 		}
 	}
-	found, _, err := a.read(ctx, low, now)
-	return found, err
+	return low, nil
 }
 
 // Request returns one request, or [ErrNoRequest].
@@ -202,7 +211,11 @@ func (a Approvals) Request(ctx context.Context, sequence uint64, now time.Time) 
 
 // read returns the requests after a sequence and the last sequence of AUDIT.
 func (a Approvals) read(ctx context.Context, after uint64, now time.Time) (found []Request, last uint64, err error) {
-	found = []Request{}
+	return a.readOn(ctx, []Request{}, after, now)
+}
+
+// readOn goes on with the records after a sequence.
+func (a Approvals) readOn(ctx context.Context, found []Request, after uint64, now time.Time) (_ []Request, last uint64, err error) {
 	for last = after; ; {
 		entries, err := a.Requests.Audits(ctx, last, page)
 		if err != nil {

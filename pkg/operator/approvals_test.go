@@ -3,6 +3,7 @@ package operator_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ type records struct {
 	entries []events.AuditEntry
 	account string
 	at      time.Time
+	read    int // how many were given out
 }
 
 func (r *records) Audit(ctx context.Context, record events.AuditRecord) error {
@@ -38,7 +40,9 @@ func (r *records) RecordAfter(ctx context.Context, record events.AuditRecord, la
 
 func (r *records) Audits(_ context.Context, after uint64, most int) ([]events.AuditEntry, error) {
 	rest := r.entries[min(after, uint64(len(r.entries))):]
-	return rest[:min(most, len(rest))], nil
+	rest = rest[:min(most, len(rest))]
+	r.read += len(rest)
+	return rest, nil
 }
 
 // With accounts, who requested and who approved is what the server wrote, and a record without an account counts for nothing.
@@ -117,6 +121,49 @@ func TestRecentRequests(t *testing.T) {
 	if found, err := a.Recent(t.Context(), now, now); err != nil || len(found) != 0 {
 		t.Errorf("%v, %+v", err, found)
 	}
+}
+
+// What waits is known at each time it is asked for, and each record of AUDIT is read once.
+func TestWaitingRequests(t *testing.T) {
+	_, service := at(t, intend, indeterminate)
+	audit, now := &records{}, service.Now()
+	a := operator.Approvals{Expires: time.Hour, Requests: audit}
+	write := func(at time.Time, r events.AuditRecord) uint64 {
+		t.Helper()
+		audit.at = at
+		sequence, err := audit.RecordRequest(t.Context(), r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return sequence
+	}
+	request := events.AuditRecord{Stage: events.Requested, Action: events.ActionFail, By: "kim", ExpiresAt: now.Add(2 * time.Hour), Items: []events.AuditItem{{Order: "P-1"}}}
+	for range 120 {
+		write(now.Add(-2*time.Hour), request)
+	}
+	waiting := operator.NewWaiting(a)
+	wants := func(at time.Time, want ...uint64) {
+		t.Helper()
+		found, err := waiting.Requests(t.Context(), at)
+		var have []uint64
+		for _, r := range found {
+			have = append(have, r.Sequence)
+		}
+		if err != nil || !slices.Equal(have, want) {
+			t.Errorf("%v waits, want %v, %v", have, want, err)
+		}
+	}
+	wants(now)
+	first, second := write(now, request), write(now.Add(10*time.Minute), request)
+	wants(now.Add(10*time.Minute), first, second)
+	audit.read = 0
+	wants(now.Add(11*time.Minute), first, second)
+	if audit.read != 0 {
+		t.Errorf("%d records were read again", audit.read)
+	}
+	write(now.Add(12*time.Minute), events.AuditRecord{Stage: events.Refused, Request: second, By: "lee"})
+	wants(now.Add(12*time.Minute), first)
+	wants(now.Add(time.Hour)) // it has expired, and no record says so
 }
 
 // A request expires by the time at which the server stored it, whatever its record says.

@@ -10,13 +10,15 @@ import (
 
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
 
 // The services that send heartbeats.
 const (
-	ServiceWorker  = "worker"
-	ServiceIngress = "ingress"
+	ServiceWorker   = "worker"
+	ServiceIngress  = "ingress"
+	ServiceNotifier = "notifier"
 )
 
 // Heartbeats returns what each process that lives said last, by key.
@@ -34,6 +36,11 @@ type Doubtful interface {
 	EverDoubtful(ctx context.Context, most int) (refs []payment.Ref, more bool, err error)
 }
 
+// Requests says which actions wait for a second person, oldest first.
+type Requests interface {
+	Requests(ctx context.Context, now time.Time) ([]operator.Request, error)
+}
+
 // Sources are where a report comes from. All but Heartbeats may be nil: then what they say is taken from the heartbeats of
 // those who may read it.
 type Sources struct {
@@ -41,6 +48,7 @@ type Sources struct {
 	Levels     Levels
 	Log        Log
 	Doubtful   Doubtful
+	Requests   Requests // nil where nothing needs a second person, and for those who may not read AUDIT
 	// CountedBy is the service whose processes may read the whole system. What another's heartbeat says of it is not believed:
 	// a holder of an ingress's key could hide a conflict.
 	CountedBy string
@@ -210,6 +218,7 @@ func (a *assembly) processes(beats []Heartbeat) {
 		a.report.Processes = append(a.report.Processes, Process{
 			Service: h.Service, Process: h.Process, Host: h.Host, Version: h.Version, Configuration: h.Configuration, StartedAt: h.StartedAt, At: h.At,
 			Slots: h.Slots, InFlight: h.InFlight, Ready: h.NotReady == "", NotReady: h.NotReady, Clock: h.Clock, Failures: h.Failures, Providers: h.Providers,
+			Endpoints: h.Endpoints,
 		})
 		if h.Service == ServiceWorker {
 			workers++

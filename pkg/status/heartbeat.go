@@ -8,12 +8,14 @@ import (
 	"unicode"
 
 	"payonce/pkg/events"
+	"payonce/pkg/payment"
 )
 
-// Heartbeat is what a worker or an ingress says of itself every few seconds. It holds no secret and nothing of a customer.
+// Heartbeat is what a worker, an ingress or a notifier says of itself every few seconds. It holds no secret and nothing of a
+// customer.
 type Heartbeat struct {
 	ID            string    `json:"id"`      // new with each start
-	Service       string    `json:"service"` // worker or ingress
+	Service       string    `json:"service"` // worker, ingress or notifier
 	Process       string    `json:"process"` // as NATS and the logs show it, e.g. "worker@host:4711"
 	Host          string    `json:"host"`
 	Version       string    `json:"version"`
@@ -29,6 +31,8 @@ type Heartbeat struct {
 	// Failures are the last errors of NATS and Redis, by name.
 	Failures  map[string]Failure        `json:"failures,omitempty"`
 	Providers map[string]ProviderHealth `json:"providers,omitempty"`
+	// Endpoints are from a notifier.
+	Endpoints map[string]EndpointHealth `json:"endpoints,omitempty"`
 	// Levels and Open are from a process that reads the whole system; nil from others.
 	Levels map[string]events.Level `json:"levels,omitempty"`
 	Open   *Summary                `json:"open,omitempty"`
@@ -59,6 +63,22 @@ type ProviderHealth struct {
 	CallsAt  time.Time `json:"calls_at,omitzero"` // when an open breaker lets calls through
 	Refused  []string  `json:"refused,omitempty"` // ways of paying for which the provider refuses our account, with its code
 	LastFail *Failure  `json:"last_failure,omitempty"`
+}
+
+// EndpointHealth is how a notifier gets on with an endpoint.
+type EndpointHealth struct {
+	Breaker     string            `json:"breaker"`
+	TriesAt     time.Time         `json:"tries_at,omitzero"`     // when an open breaker lets a request through
+	DeliveredAt time.Time         `json:"delivered_at,omitzero"` // when the endpoint took an event last
+	Failures    []EndpointFailure `json:"failures,omitempty"`    // the last ones, newest first
+}
+
+// EndpointFailure is a request that an endpoint did not take.
+type EndpointFailure struct {
+	Failure
+	Provider string         `json:"provider"`
+	Order    string         `json:"order"`
+	Status   payment.Status `json:"status"`
 }
 
 // failureText is how much of an error is shown.

@@ -16,10 +16,24 @@ import (
 // maxDoubtful is how many payments are read to find those that need a person, where no process has counted them.
 const maxDoubtful = 2000
 
-// attention says what needs a person: what was counted, each payment read again, and dead letters.
+// attention says what needs a person: what was counted, each payment read again, requests for a second person, and dead letters.
 func (a *assembly) attention(ctx context.Context, levels map[string]events.Level, sum *Summary) {
-	var items []Item
-	total := 0
+	items, total, known := a.payments(ctx, sum)
+	more := append(a.requestItems(ctx), deadLetterItems(levels)...)
+	items, total = append(items, more...), total+len(more)
+	slices.SortStableFunc(items, func(x, y Item) int {
+		return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.Provider, y.Provider), cmp.Compare(x.Order, y.Order))
+	})
+	switch {
+	case known:
+		a.report.Attention, a.report.AttentionTotal = append([]Item{}, items...), &total
+	case len(items) > 0: // what else needs a person is known all the same
+		a.report.Attention = items
+	}
+}
+
+// payments are those that need a person, as far as they are named, and how many there are in all.
+func (a *assembly) payments(ctx context.Context, sum *Summary) (items []Item, total int, known bool) {
 	switch {
 	case sum != nil:
 		total = sum.AttentionTotal
@@ -31,24 +45,18 @@ func (a *assembly) attention(ctx context.Context, levels map[string]events.Level
 			}
 			items = append(items, item)
 		}
+		return items, total, true
 	case a.Doubtful == nil || a.Log == nil:
 		a.unknown("payments", "no process lives that counts them")
-		return
-	default:
-		found, err := a.searchDoubtful(ctx)
-		if err != nil {
-			a.unknown("payments", "no process lives that counts them, and the log cannot be searched: %v", err)
-			return
-		}
-		a.unknown("payments", "no process lives that counts them: of those that need a person only the ones in doubt and in conflict are shown")
-		items, total = found, len(found)
+		return nil, 0, false
 	}
-	dead := deadLetterItems(levels)
-	items, total = append(items, dead...), total+len(dead)
-	slices.SortStableFunc(items, func(x, y Item) int {
-		return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.Provider, y.Provider), cmp.Compare(x.Order, y.Order))
-	})
-	a.report.Attention, a.report.AttentionTotal = append([]Item{}, items...), &total
+	found, err := a.searchDoubtful(ctx)
+	if err != nil {
+		a.unknown("payments", "no process lives that counts them, and the log cannot be searched: %v", err)
+		return nil, 0, false
+	}
+	a.unknown("payments", "no process lives that counts them: of those that need a person only the ones in doubt and in conflict are shown")
+	return found, len(found), true
 }
 
 // item reads a payment again: it may have moved on since it was counted. needs is false when no person is needed any more.
@@ -118,6 +126,32 @@ func (a *assembly) searchDoubtful(ctx context.Context) ([]Item, error) {
 		}
 	}
 	return items, nil
+}
+
+// requestItems are the actions that wait for a second person.
+func (a *assembly) requestItems(ctx context.Context) (items []Item) {
+	if a.Requests == nil {
+		return nil
+	}
+	waiting, err := a.Requests.Requests(ctx, a.now)
+	if err != nil {
+		a.unknown("approvals", "AUDIT cannot be read: %v", err)
+	}
+	for _, r := range waiting {
+		i := Item{
+			Provider: r.Record.Provider, Reason: Approval, Amount: r.Record.Amount, Number: max(1, len(r.Record.Items), r.Record.File.Payouts), Since: r.Record.At,
+			Request: r.Sequence, Action: r.Record.Action, By: r.By,
+			Next: fmt.Sprintf("another person approves or refuses it until %s: payctl approvals show %d", r.ExpiresAt.UTC().Format("2006-01-02 15:04 UTC"), r.Sequence),
+		}
+		if len(r.Record.Items) == 1 {
+			one := r.Record.Items[0]
+			if i.Order = one.Order; i.Amount.IsZero() {
+				i.Amount = one.Amount
+			}
+		}
+		items = append(items, i)
+	}
+	return items
 }
 
 func deadLetterItems(levels map[string]events.Level) (items []Item) {

@@ -69,10 +69,14 @@ type Process struct {
 	Clock         *Clock                    `json:"clock,omitempty"`
 	Failures      map[string]Failure        `json:"failures,omitempty"`
 	Providers     map[string]ProviderHealth `json:"providers,omitempty"`
+	Endpoints     map[string]EndpointHealth `json:"endpoints,omitempty"`
 }
 
-// DeadLetters is the reason of an [Item] that stands for a provider's dead letters.
-const DeadLetters = "dead_letters"
+// Reasons of an [Item] that is no payment.
+const (
+	DeadLetters = "dead_letters" // a provider's dead letters
+	Approval    = "approval"     // an action that waits for a second person
+)
 
 // Item is something that needs a person: a payment, or many of one kind, of which it names the oldest.
 type Item struct {
@@ -86,11 +90,15 @@ type Item struct {
 	Number    int               `json:"number"` // how many are like this
 	Since     time.Time         `json:"since,omitzero"`
 	Next      string            `json:"next"` // what a person does
+	// Request is the number of a request for a second person, Action what was asked for, and By by whom.
+	Request uint64        `json:"request,omitempty"`
+	Action  events.Action `json:"action,omitempty"`
+	By      string        `json:"by,omitempty"`
 }
 
 // Unknown is something that could not be found out.
 type Unknown struct {
-	What    string `json:"what"` // processes, queue or payments
+	What    string `json:"what"` // processes, queue, payments or approvals
 	Problem string `json:"problem"`
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
+	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 	"payonce/pkg/status"
 )
@@ -26,7 +27,12 @@ type world struct {
 	beats  map[string]status.Heartbeat
 	levels map[string]events.Level
 	log    map[payment.Ref]payment.Payment
+	waits  []operator.Request
 	away   error
+}
+
+func (w world) Requests(context.Context, time.Time) ([]operator.Request, error) {
+	return w.waits, w.away
 }
 
 func (w world) Heartbeats(context.Context) (map[string][]byte, error) {
@@ -61,7 +67,7 @@ func (w world) EverDoubtful(context.Context, int) (refs []payment.Ref, more bool
 }
 
 func (w world) report(providers ...status.ProviderConfig) status.Report {
-	return status.Assemble(context.Background(), status.Sources{Heartbeats: w, Levels: w, Log: w, Doubtful: w, CountedBy: status.ServiceIngress}, providers, now)
+	return status.Assemble(context.Background(), status.Sources{Heartbeats: w, Levels: w, Log: w, Doubtful: w, Requests: w, CountedBy: status.ServiceIngress}, providers, now)
 }
 
 // week is open on weekdays from 8 to 23:30 in Seoul.
@@ -142,6 +148,8 @@ func everything(t *testing.T) world {
 // The whole report, as people and as programs read it. The text has lines of 80 characters at most.
 func TestReportIsGolden(t *testing.T) {
 	w := everything(t)
+	w.waits = requests()
+	w.beats["notifier.n1"] = notifier("n1")
 	limited := provider(acme, week(t))
 	limited.Rate = &status.Rate{Calls: 20, PerSeconds: 1, Burst: 5}
 	full := w.report(limited, provider("other-kr", calendar.Hours{}))
@@ -173,6 +181,73 @@ func TestReportIsGolden(t *testing.T) {
 		}
 		golden(t, name+".txt", text.Bytes())
 		golden(t, name+".json", append(data, '\n'))
+	}
+}
+
+// requests are two that wait for a second person.
+func requests() []operator.Request {
+	one := events.AuditRecord{Action: events.ActionSettle, Provider: acme, By: "kim", At: now.Add(-50 * time.Minute), Items: []events.AuditItem{{Order: "P-1002", Amount: payment.KRW(9_000_000)}}}
+	file := events.AuditRecord{Action: events.ActionImport, Provider: acme, By: "lee", At: now.Add(-time.Minute), Amount: payment.KRW(20_000_000), File: events.AuditFile{Name: "november.csv", Payouts: 2000}, Items: []events.AuditItem{}}
+	return []operator.Request{
+		{Sequence: 17, By: "kim", ExpiresAt: now.Add(23 * time.Hour), Record: one, State: events.Requested}, {Sequence: 21, By: "lee", ExpiresAt: now.Add(24 * time.Hour), Record: file, State: events.Requested},
+	}
+}
+
+// notifier is a notifier of which an endpoint fails.
+func notifier(id string) status.Heartbeat {
+	return status.Heartbeat{
+		ID: id, Service: "notifier", Process: "notifier@host-a:7", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-time.Hour), At: now,
+		Endpoints: map[string]status.EndpointHealth{"shop": {Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), DeliveredAt: now.Add(-time.Hour), Failures: []status.EndpointFailure{
+			{Failure: status.Failure{At: now.Add(-10 * time.Second), Error: "HTTP 503"}, Provider: acme, Order: "P-1001", Status: payment.Conflict},
+		}}},
+	}
+}
+
+// The worst that running notifiers say of an endpoint is shown, with the newest failures; what another kind of process says is not believed.
+func TestEndpointsAreAsBadAsTheWorst(t *testing.T) {
+	w := everything(t)
+	first, second, liar := notifier("n1"), notifier("n2"), notifier("w9")
+	second.Endpoints = map[string]status.EndpointHealth{"shop": {Breaker: status.BreakerClosed, DeliveredAt: now, Failures: []status.EndpointFailure{{Failure: status.Failure{At: now.Add(-time.Second), Error: "no answer in time"}}}}}
+	liar.Service, liar.Endpoints = "worker", map[string]status.EndpointHealth{"game": {Breaker: status.BreakerOpen}}
+	w.beats["notifier.n1"], w.beats["notifier.n2"], w.beats["worker.w9"] = first, second, liar
+	r := w.report(provider(acme, week(t)))
+	e := r.EndpointOf("shop")
+	if e.Breaker != status.BreakerOpen || !e.DeliveredAt.Equal(now) || len(e.Failures) != 2 || e.Failures[0].Error != "no answer in time" || !e.TriesAt.Equal(now.Add(20*time.Second)) {
+		t.Errorf("%+v", e)
+	}
+	if e := r.EndpointOf("game"); e.Breaker != "" {
+		t.Errorf("%+v", e)
+	}
+}
+
+// Requests for a second person need a person, also where payments are not counted, and upstreams do not hear of them.
+func TestRequestsNeedAPerson(t *testing.T) {
+	w := everything(t)
+	before := *w.report(provider(acme, week(t))).AttentionTotal
+	w.waits = requests()
+	r := w.report(provider(acme, week(t)))
+	if *r.AttentionTotal != before+2 || r.Healthy() {
+		t.Errorf("%d need a person, want %d", *r.AttentionTotal, before+2)
+	}
+	all := func(string) bool { return true }
+	for _, i := range r.For(all, all, func(status.Item) bool { return true }).Attention {
+		if i.Request > 0 {
+			t.Errorf("an upstream hears of %+v", i)
+		}
+	}
+	w.beats, w.levels = nil, nil
+	uncounted := status.Assemble(t.Context(), status.Sources{Heartbeats: w, Requests: w}, nil, now)
+	if uncounted.AttentionTotal != nil || len(uncounted.Attention) != 2 || uncounted.Attention[0].Request != 17 {
+		t.Errorf("%+v", uncounted.Attention)
+	}
+	var text bytes.Buffer
+	if err := uncounted.Text(&text); err != nil || !strings.Contains(strings.Join(strings.Fields(text.String()), " "), "request 17 to settle at "+acme+" P-1002, 9000000 KRW, asked for by kim") {
+		t.Errorf("%v: %s", err, &text)
+	}
+	w.away = errors.New("no responders")
+	away := status.Assemble(t.Context(), status.Sources{Heartbeats: world{}, Requests: w}, nil, now)
+	if len(away.Unknown) == 0 || away.Healthy() {
+		t.Errorf("%+v", away)
 	}
 }
 

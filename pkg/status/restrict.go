@@ -27,7 +27,7 @@ func (r Report) For(provider, totals func(name string) bool, item func(Item) boo
 		seen.Attention = []Item{}
 	}
 	for _, i := range r.Attention {
-		if provider(i.Provider) && item(i) {
+		if i.Request == 0 && provider(i.Provider) && item(i) { // requests are for those who run payonce
 			seen.Attention = append(seen.Attention, i)
 		}
 	}

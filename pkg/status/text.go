@@ -12,6 +12,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
@@ -253,12 +254,15 @@ func (t *text) processes(all []Process) {
 func (t *text) attention(r Report) {
 	if r.AttentionTotal == nil {
 		t.line("\n", "NEEDS A PERSON: unknown")
-		return
+	} else {
+		t.line("\n", "NEEDS A PERSON: "+number(*r.AttentionTotal))
 	}
-	t.line("\n", "NEEDS A PERSON: "+number(*r.AttentionTotal))
 	for _, i := range r.Attention {
 		t.line(fmt.Sprintf("  %8s  ", t.age(i.Since)), what(i))
 		t.next(i.Next)
+	}
+	if r.AttentionTotal == nil {
+		return
 	}
 	if more := *r.AttentionTotal - len(r.Attention); more > 0 {
 		t.line("  ", "and "+number(more)+" more, which are younger")
@@ -279,6 +283,9 @@ func what(i Item) string {
 	if i.Reason == DeadLetters {
 		return i.Provider + ": " + counted(i.Number, "dead letter")
 	}
+	if i.Reason == Approval {
+		return approval(i)
+	}
 	words := i.Provider + " " + i.Order
 	if !i.Amount.IsZero() {
 		words += ", " + string(i.Operation) + " of " + i.Amount.String()
@@ -291,6 +298,23 @@ func what(i Item) string {
 		words += ", the oldest of " + number(i.Number)
 	}
 	return words
+}
+
+// approval is a request for a second person: what, about how much, and by whom.
+func approval(i Item) string {
+	words := fmt.Sprintf("request %d to %s at %s", i.Request, i.Action, i.Provider)
+	switch {
+	case i.Action == events.ActionImport:
+		words += ": " + counted(i.Number, "payout")
+	case i.Order != "":
+		words += " " + i.Order
+	default:
+		words += ": " + counted(i.Number, "payment")
+	}
+	if !i.Amount.IsZero() {
+		words += ", " + i.Amount.String()
+	}
+	return words + ", asked for by " + i.By
 }
 
 func (t *text) age(since time.Time) string {

@@ -97,6 +97,7 @@ func toldByNotifier(t *testing.T, s *system) {
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "1: sent again", again...)
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, `"due": 1`, "endpoints", "show", "shop", "--json")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "disabled", "endpoints", "list")
+	s.wantPayctl(t, "operator-lee", payctl.ExitOK, `"breaker": "closed"`, "endpoints", "show", "shop", "--json") // from its heartbeat
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "All streams match their definition.", "streams", "diff")
 	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "is enabled", append([]string{"endpoints", "enable", "shop"}, reason...)...)
 	s.receiver.until(t, "H-9 settled")

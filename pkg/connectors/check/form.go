@@ -136,3 +136,26 @@ func (f Field) checkList(problems *payment.FieldErrors, entries []string) {
 		}
 	}
 }
+
+// Names are the fields of the form as people read them: those that a command must have, beside its order and amount, and those that
+// it may have. "a or b" is one field, whose text the other may hold.
+func (f Form) Names() (required, optional []string) {
+	for _, field := range f.Fields {
+		name := field.Name
+		if field.other != "" {
+			name += " or " + field.other
+		}
+		if field.Required {
+			required = append(required, name)
+		} else {
+			optional = append(optional, name)
+		}
+	}
+	return required, optional
+}
+
+// AmountNote says which amounts of a currency the form takes, for people.
+func (f Form) AmountNote(currency string) string {
+	decimals, _ := payment.Decimals(currency)
+	return f.amountNote(decimals)
+}

@@ -239,15 +239,13 @@ func (c *Conn) answerTest(ctx context.Context, m *nats.Msg, test func(context.Co
 	}
 }
 
-// ErrNoNotifier says that no notifier runs, or that this user may not ask one.
-var ErrNoNotifier = errors.New("no notifier answers")
-
-// TestEndpoint asks a notifier to send a test event to an endpoint and returns what came of it.
+// TestEndpoint asks a notifier to send a test event to an endpoint and returns what came of it. The error is
+// [events.ErrNoNotifier] when none answers.
 func (c *Conn) TestEndpoint(ctx context.Context, endpoint string) (events.EndpointTest, error) {
 	var result events.EndpointTest
 	m, err := c.broker.NATS.RequestWithContext(ctx, events.EndpointTestSubject(endpoint), nil)
 	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded) {
-		return result, fmt.Errorf("test endpoint %s: %w", endpoint, ErrNoNotifier)
+		return result, fmt.Errorf("test endpoint %s: %w", endpoint, events.ErrNoNotifier)
 	}
 	if err == nil {
 		err = events.Unmarshal(m.Data, &result)

@@ -21,21 +21,8 @@ func OfEndpoints(d Difference) bool {
 	return d.Stream == events.StreamEndpoints || strings.HasPrefix(d.Consumer, events.EndpointConsumer(""))
 }
 
-// EndpointState is how an endpoint stands.
-type EndpointState struct {
-	Disabled bool `json:"disabled"`
-	// New events of the log were not sent yet; those that are Due were, and are sent again as soon as there is room; Waiting ones
-	// have another attempt at NextAt or later.
-	New     int       `json:"new"`
-	Due     int       `json:"due"`
-	Waiting int       `json:"waiting"`
-	NextAt  time.Time `json:"next_at,omitzero"`
-	// DeadLetters are those of the endpoint.
-	DeadLetters int `json:"dead_letters"`
-}
-
 // EndpointState reads how an endpoint stands.
-func (c *Conn) EndpointState(ctx context.Context, name string) (EndpointState, error) {
+func (c *Conn) EndpointState(ctx context.Context, name string) (events.EndpointState, error) {
 	s, err := c.readEndpoint(ctx, name)
 	if errors.Is(err, njs.ErrConsumerNotFound) || errors.Is(err, njs.ErrStreamNotFound) {
 		err = ErrNotCreated
@@ -46,33 +33,92 @@ func (c *Conn) EndpointState(ctx context.Context, name string) (EndpointState, e
 	return s, nil
 }
 
-func (c *Conn) readEndpoint(ctx context.Context, name string) (s EndpointState, err error) {
+func (c *Conn) readEndpoint(ctx context.Context, name string) (events.EndpointState, error) {
 	log, err := c.consumerInfo(ctx, events.StreamPayments, events.EndpointConsumer(name))
 	if err != nil {
-		return s, err
+		return events.EndpointState{}, err
 	}
 	again, err := c.consumerInfo(ctx, events.StreamEndpoints, events.EndpointConsumer(name))
 	if err != nil {
-		return s, err
+		return events.EndpointState{}, err
 	}
-	s.Disabled = again.Paused
-	s.New, s.Due = int(log.NumPending)+log.NumAckPending, int(again.NumPending)+again.NumAckPending
-	_, s.Waiting, err = c.broker.Subjects(ctx, events.StreamEndpoints, events.EndpointWaitingFilter(name), 0)
+	dead, err := c.endpointDeadLetters(ctx)
 	if err != nil {
-		return s, err
+		return events.EndpointState{}, err
 	}
-	if s.NextAt, err = c.nextAttempt(ctx, name, s.Waiting); err != nil {
-		return s, err
+	return c.endpointState(ctx, name, log, again, dead[name])
+}
+
+// EndpointStates reads how all endpoints stand, by name; those that have no consumers yet are left out. It lists consumers, which
+// not every user may.
+func (c *Conn) EndpointStates(ctx context.Context) (map[string]events.EndpointState, error) {
+	log, err := c.endpointConsumers(ctx, events.StreamPayments)
+	if err != nil {
+		return nil, err
 	}
+	all := map[string]events.EndpointState{}
+	if len(log) == 0 {
+		return all, nil
+	}
+	again, err := c.endpointConsumers(ctx, events.StreamEndpoints)
+	if err != nil {
+		return nil, err
+	}
+	dead, err := c.endpointDeadLetters(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for name, info := range log {
+		if again[name] == nil {
+			continue
+		}
+		if all[name], err = c.endpointState(ctx, name, info, again[name], dead[name]); err != nil {
+			return nil, fmt.Errorf("endpoint %s: %w", name, err)
+		}
+	}
+	return all, nil
+}
+
+// endpointConsumers returns the consumers of endpoints in a stream, by the endpoint's name.
+func (c *Conn) endpointConsumers(ctx context.Context, stream string) (map[string]*njs.ConsumerInfo, error) {
+	of, err := c.broker.Stream(ctx, stream)
+	if err != nil {
+		return nil, fmt.Errorf("consumers of %s: %w", stream, err)
+	}
+	all, list := map[string]*njs.ConsumerInfo{}, of.ListConsumers(ctx)
+	for info := range list.Info() {
+		if name, is := strings.CutPrefix(info.Name, events.EndpointConsumer("")); is {
+			all[name] = info
+		}
+	}
+	if err := list.Err(); err != nil {
+		return nil, fmt.Errorf("consumers of %s: %w", stream, err)
+	}
+	return all, nil
+}
+
+// endpointDeadLetters counts the dead letters of endpoints.
+func (c *Conn) endpointDeadLetters(ctx context.Context) (map[string]int, error) {
+	counts := map[string]int{}
 	for raw, err := range c.broker.Messages(ctx, events.StreamDeadLetters, events.EndpointDeadLetters, 0) {
 		if err != nil {
-			return s, err
+			return nil, err
 		}
-		if e, ok := events.ParseEndpointEvent(deadLetterOf(raw).Message.Subject); ok && e.Endpoint == name {
-			s.DeadLetters++
+		if e, ok := events.ParseEndpointEvent(deadLetterOf(raw).Message.Subject); ok {
+			counts[e.Endpoint]++
 		}
 	}
-	return s, nil
+	return counts, nil
+}
+
+func (c *Conn) endpointState(ctx context.Context, name string, log, again *njs.ConsumerInfo, dead int) (s events.EndpointState, err error) {
+	s.Disabled, s.DeadLetters = again.Paused, dead
+	s.New, s.Due = int(log.NumPending)+log.NumAckPending, int(again.NumPending)+again.NumAckPending
+	if _, s.Waiting, err = c.broker.Subjects(ctx, events.StreamEndpoints, events.EndpointWaitingFilter(name), 0); err != nil {
+		return s, err
+	}
+	s.NextAt, err = c.nextAttempt(ctx, name, s.Waiting)
+	return s, err
 }
 
 // mostRead bounds how many waiting events are read for the time of the next attempt.

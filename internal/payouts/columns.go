@@ -1,4 +1,4 @@
-package payctl
+package payouts
 
 import (
 	"fmt"
