@@ -106,7 +106,7 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 	o := console.Options{
 		SignIn: people, Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log, About: log, Readers: log,
 		TraceURL: cfg.Console.TraceURL,
-		Status:   reporter{conn, levels, StatusProviders(cfg, rt.Connectors), rt.Now, CountedBy(cfg)}, Search: search.Log{Source: conn, Events: logEvents},
+		Status:   newReporter(rt, conn, levels), Search: search.Log{Source: conn, Events: logEvents},
 	}
 	o.Approvals = operator.Approvals{Above: cfg.Approvals.Limits(), Expires: cfg.Approvals.Expires, Accounts: cfg.NATS.Accounts, Requests: log}
 	if cfg.Console.Actions {

@@ -15,8 +15,10 @@ import (
 
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"payonce/pkg/config"
+	"payonce/pkg/endpoints"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	calls "payonce/pkg/limits"
@@ -36,7 +38,8 @@ type heartbeats struct {
 	rt        Runtime
 	conn      *jetstream.Conn
 	levels    *statistics.Reporter
-	calls     *calls.Limits // nil for a service that calls no provider
+	calls     *calls.Limits                      // nil for a service that calls no provider
+	endpoints func() map[string]endpoints.Health // nil for a service that is no notifier
 	slots     int
 	failures  *failures
 	open      *status.Open // nil for a process that does not read the whole system
@@ -60,6 +63,15 @@ func newHeartbeats(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter
 		h.open = status.NewOpen(rt.Now)
 	}
 	return h
+}
+
+// besides returns heartbeats of a service that works beside the payments. It counts nothing of NATS as a metric.
+func besides(rt Runtime, conn *jetstream.Conn) (*heartbeats, error) {
+	levels, err := statistics.New(conn, noop.NewMeterProvider())
+	if err != nil {
+		return nil, err
+	}
+	return newHeartbeats(rt, conn, levels, nil, nil), nil
 }
 
 // readsSystem reports whether a process may read the whole system, the log and the queue: an ingress, or a worker where
@@ -156,7 +168,7 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 		ID: h.id, Service: h.rt.Service, Process: h.rt.Name, Host: host, Version: ThisBuild().Short(), Configuration: digest(h.rt),
 		StartedAt: h.startedAt, At: h.rt.Now().UTC(), Slots: h.slots, InFlight: h.conn.Broker().Count.InFlight.Load(), Failures: h.failures.known(),
 	}
-	if err := h.conn.Ready(); err != nil {
+	if err := h.ready(); err != nil {
 		beat.NotReady = status.FailureOf(beat.At, err).Error
 	}
 	if s := h.rt.clock.State(); s.Measured {
@@ -172,6 +184,9 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 			beat.Providers[provider] = of
 		}
 	}
+	if h.endpoints != nil {
+		beat.Endpoints = endpointHealth(h.endpoints())
+	}
 	if h.open != nil {
 		ctx, cancel := context.WithTimeout(ctx, levelsTimeout)
 		defer cancel()
@@ -183,6 +198,30 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 		}
 	}
 	return beat
+}
+
+// ready is what /readyz says.
+func (h *heartbeats) ready() error {
+	if h.rt.health == nil {
+		return h.conn.Ready()
+	}
+	return h.rt.health.check()
+}
+
+func endpointHealth(known map[string]endpoints.Health) map[string]status.EndpointHealth {
+	all := map[string]status.EndpointHealth{}
+	for name, h := range known {
+		of := status.EndpointHealth{Breaker: h.Breaker, RequestsAt: h.RequestsAt.UTC()}
+		if b := h.Backlog; b != nil {
+			of.New, of.Due, of.Disabled = &b.New, &b.Due, b.Disabled
+		}
+		if f := h.LastFailure; f != nil {
+			last := status.FailureOf(f.At, errors.New(f.What))
+			of.LastFail = &last
+		}
+		all[name] = of
+	}
+	return all
 }
 
 // digest distinguishes configurations without their secrets.

@@ -39,8 +39,17 @@ func runNotifier(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	rt.health.becomes(conn.Ready)
 	rt.measureFirst(ctx, conn)
+	beats, err := besides(rt, conn)
+	if err != nil {
+		return err
+	}
+	beats.endpoints = notifier.Health
+	for _, e := range rt.Config.SendTo() {
+		beats.slots += e.Concurrency
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rt.keepClock(ctx, conn) })
+	group.Go(func() error { return beats.run(ctx) })
 	group.Go(func() error { return notifier.Run(ctx, conn) })
 	ready("sending")
 	return group.Wait()

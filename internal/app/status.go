@@ -31,17 +31,31 @@ func StatusProviders(cfg config.Config, registry *connectors.Registry) []status.
 	return all
 }
 
+// StatusEndpoints returns what a report needs of the endpoints of the configuration.
+func StatusEndpoints(cfg config.Config) []status.EndpointConfig {
+	var all []status.EndpointConfig
+	for _, e := range cfg.SendTo() {
+		all = append(all, status.EndpointConfig{Name: e.Name, Upstream: e.Upstream})
+	}
+	return all
+}
+
 // reporter makes reports in an ingress. It asks no more than an ingress with an account of its own may: the queue is known from
 // heartbeats.
 type reporter struct {
 	conn      *jetstream.Conn
 	levels    *statistics.Reporter
 	providers []status.ProviderConfig
+	endpoints []status.EndpointConfig
 	now       func() time.Time
 	countedBy string
 }
 
+func newReporter(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) reporter {
+	return reporter{conn, levels, StatusProviders(rt.Config, rt.Connectors), StatusEndpoints(rt.Config), rt.Now, CountedBy(rt.Config)}
+}
+
 // Report implements the ingress's Status.
 func (r reporter) Report(ctx context.Context) status.Report {
-	return status.Assemble(ctx, status.Sources{Heartbeats: r.levels, Log: r.conn, CountedBy: r.countedBy}, r.providers, r.now())
+	return status.Assemble(ctx, status.Sources{Heartbeats: r.levels, Log: r.conn, CountedBy: r.countedBy, Endpoints: r.endpoints}, r.providers, r.now())
 }

@@ -73,10 +73,19 @@ func (h *handlers) AnswerEndpointTests(ctx context.Context, _ func(context.Conte
 	return nil
 }
 
-func (h *handlers) EndpointWaiting(context.Context, string) (int, int, error) { return 0, 0, nil }
+func (h *handlers) EndpointBacklog(context.Context, string) (events.EndpointBacklog, error) {
+	return events.EndpointBacklog{New: 17, Due: 2}, nil
+}
 
 // handlerOf runs a notifier until the test ends and returns the handler of its one endpoint.
 func handlerOf(t *testing.T, o endpoints.Options) queue.Handler {
+	t.Helper()
+	_, handler := running(t, o)
+	return handler
+}
+
+// running runs a notifier until the test ends and returns it, and the handler of its one endpoint.
+func running(t *testing.T, o endpoints.Options) (*endpoints.Notifier, queue.Handler) {
 	t.Helper()
 	n, err := endpoints.New(o)
 	if err != nil {
@@ -94,7 +103,7 @@ func handlerOf(t *testing.T, o endpoints.Options) queue.Handler {
 	<-q.asked
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	return q.of[o.Endpoints[0].Name]
+	return n, q.of[o.Endpoints[0].Name]
 }
 
 // event is a message of the log about a payment.
@@ -363,5 +372,41 @@ func TestBreaker(t *testing.T) {
 				t.Errorf("when it is back: %+v", v)
 			}
 		}
+	})
+}
+
+// A notifier says how it gets on with an endpoint: what waits, what failed last, and while its breaker is open, until when.
+func TestHealth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, status := time.Now(), http.StatusBadGateway
+		o := options(io.Discard, shop("http://127.0.0.1:1"))
+		o.Breaker.Failures = 2
+		o.Transport = answering(func() int { return status })
+		n, handle := running(t, o)
+		synctest.Wait() // until what waits was measured
+		want := func(when, breaker string, requestsAt time.Time, failed *endpoints.Failure) {
+			t.Helper()
+			h := n.Health()["shop"]
+			if h.Backlog == nil || *h.Backlog != (events.EndpointBacklog{New: 17, Due: 2}) {
+				t.Errorf("%s waits %+v", when, h.Backlog)
+			}
+			if h.Breaker != breaker || !h.RequestsAt.Equal(requestsAt) {
+				t.Errorf("%s its breaker is %s until %s, want %s until %s", when, h.Breaker, h.RequestsAt, breaker, requestsAt)
+			}
+			if (h.LastFailure == nil) != (failed == nil) || failed != nil && (h.LastFailure.What != failed.What || !h.LastFailure.At.Equal(failed.At)) {
+				t.Errorf("%s failed %+v, want %+v", when, h.LastFailure, failed)
+			}
+		}
+		want("before the first request", "closed", time.Time{}, nil)
+		for range 2 {
+			handle(t.Context(), event(t, "id", nil))
+		}
+		failed := &endpoints.Failure{At: began, What: "HTTP 502"}
+		want("after two that failed", "open", began.Add(30*time.Second), failed)
+		time.Sleep(30*time.Second + time.Millisecond)
+		want("after its time", "half_open", time.Time{}, failed)
+		status = http.StatusOK
+		handle(t.Context(), event(t, "id", nil))
+		want("after one that was taken", "closed", time.Time{}, failed)
 	})
 }

@@ -15,8 +15,10 @@ import (
 
 // The services that send heartbeats.
 const (
-	ServiceWorker  = "worker"
-	ServiceIngress = "ingress"
+	ServiceWorker   = "worker"
+	ServiceIngress  = "ingress"
+	ServiceArchive  = "archive"
+	ServiceNotifier = "notifier"
 )
 
 // Heartbeats returns what each process that lives said last, by key.
@@ -44,6 +46,8 @@ type Sources struct {
 	// CountedBy is the service whose processes may read the whole system. What another's heartbeat says of it is not believed:
 	// a holder of an ingress's key could hide a conflict.
 	CountedBy string
+	// Endpoints are those of the configuration.
+	Endpoints []EndpointConfig
 }
 
 // ProviderConfig is what the configuration says of a provider.
@@ -66,8 +70,10 @@ func Assemble(ctx context.Context, from Sources, providers []ProviderConfig, now
 	for _, p := range providers {
 		a.report.Providers = append(a.report.Providers, a.provider(p, beats, levels, sum))
 	}
+	a.report.Endpoints = endpointsOf(a.Endpoints, beats)
 	if known {
 		a.processes(beats)
+		a.unserved(beats)
 	}
 	a.attention(ctx, levels, sum)
 	return a.report

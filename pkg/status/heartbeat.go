@@ -10,10 +10,10 @@ import (
 	"payonce/pkg/events"
 )
 
-// Heartbeat is what a worker or an ingress says of itself every few seconds. It holds no secret and nothing of a customer.
+// Heartbeat is what a process says of itself every few seconds. It holds no secret and nothing of a customer.
 type Heartbeat struct {
 	ID            string    `json:"id"`      // new with each start
-	Service       string    `json:"service"` // worker or ingress
+	Service       string    `json:"service"` // worker, ingress, archive or notifier
 	Process       string    `json:"process"` // as NATS and the logs show it, e.g. "worker@host:4711"
 	Host          string    `json:"host"`
 	Version       string    `json:"version"`
@@ -26,9 +26,10 @@ type Heartbeat struct {
 	// NotReady says why it cannot work; empty when it can.
 	NotReady string `json:"not_ready,omitempty"`
 	Clock    *Clock `json:"clock,omitempty"` // nil before it was measured
-	// Failures are the last errors of NATS and Redis, by name.
+	// Failures are the last errors of what it depends on, by name: nats, redis.
 	Failures  map[string]Failure        `json:"failures,omitempty"`
 	Providers map[string]ProviderHealth `json:"providers,omitempty"`
+	Endpoints map[string]EndpointHealth `json:"endpoints,omitempty"` // of a notifier
 	// Levels and Open are from a process that reads the whole system; nil from others.
 	Levels map[string]events.Level `json:"levels,omitempty"`
 	Open   *Summary                `json:"open,omitempty"`
@@ -59,6 +60,18 @@ type ProviderHealth struct {
 	CallsAt  time.Time `json:"calls_at,omitzero"` // when an open breaker lets calls through
 	Refused  []string  `json:"refused,omitempty"` // ways of paying for which the provider refuses our account, with its code
 	LastFail *Failure  `json:"last_failure,omitempty"`
+}
+
+// EndpointHealth is how a notifier gets on with an endpoint.
+type EndpointHealth struct {
+	Breaker    string    `json:"breaker"`
+	RequestsAt time.Time `json:"requests_at,omitzero"` // when an open breaker lets a request through
+	// New events of the log were not sent yet, those that are Due are to be sent again now; null where that could not be read.
+	New *int `json:"new"`
+	Due *int `json:"due"`
+	// Disabled says that an operator has its events wait.
+	Disabled bool     `json:"disabled,omitempty"`
+	LastFail *Failure `json:"last_failure,omitempty"`
 }
 
 // failureText is how much of an error is shown.

@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -27,6 +28,8 @@ type world struct {
 	levels map[string]events.Level
 	log    map[payment.Ref]payment.Payment
 	away   error
+
+	endpoints []status.EndpointConfig
 }
 
 func (w world) Heartbeats(context.Context) (map[string][]byte, error) {
@@ -61,7 +64,7 @@ func (w world) EverDoubtful(context.Context, int) (refs []payment.Ref, more bool
 }
 
 func (w world) report(providers ...status.ProviderConfig) status.Report {
-	return status.Assemble(context.Background(), status.Sources{Heartbeats: w, Levels: w, Log: w, Doubtful: w, CountedBy: status.ServiceIngress}, providers, now)
+	return status.Assemble(context.Background(), status.Sources{Heartbeats: w, Levels: w, Log: w, Doubtful: w, CountedBy: status.ServiceIngress, Endpoints: w.endpoints}, providers, now)
 }
 
 // week is open on weekdays from 8 to 23:30 in Seoul.
@@ -114,6 +117,15 @@ func everything(t *testing.T) world {
 	ingress := status.Heartbeat{
 		ID: "i1", Service: "ingress", Process: "ingress@host-a:99", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-5 * time.Minute), At: now, Open: r.summary(t),
 	}
+	waits, none := 1204, 0
+	notifier := status.Heartbeat{
+		ID: "n1", Service: status.ServiceNotifier, Process: "notifier@host-a:7", Host: "host-a", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-2 * time.Hour), At: now, Slots: 16,
+		Endpoints: map[string]status.EndpointHealth{
+			"shop": {Breaker: status.BreakerOpen, RequestsAt: now.Add(20 * time.Second), New: &waits, Due: &none, LastFail: &status.Failure{At: now.Add(-10 * time.Second), Error: "HTTP 503"}},
+			"game": {Breaker: status.BreakerClosed, New: &none, Due: &none}, "bookkeeping": {Breaker: status.BreakerClosed, New: &waits, Due: &waits, Disabled: true},
+			"of-another-file": {Breaker: status.BreakerHalfOpen},
+		},
+	}
 	of := func(order string, s payment.Status, change func(*payment.Payment)) payment.Payment {
 		p := payment.Payment{Ref: payment.Ref{Provider: acme, Order: order}, Operation: payment.Payout, Status: s, Amount: payment.KRW(10_000), UpdatedAt: now.Add(-2 * time.Hour), FirstSubmittedAt: now.Add(-3 * time.Hour)}
 		if change != nil {
@@ -130,7 +142,7 @@ func everything(t *testing.T) world {
 		log[p.Ref] = p
 	}
 	return world{
-		beats: map[string]status.Heartbeat{"worker.w1": worker, "worker.w2": second, "ingress.i1": ingress},
+		beats: map[string]status.Heartbeat{"worker.w1": worker, "worker.w2": second, "ingress.i1": ingress, "notifier.n1": notifier},
 		levels: map[string]events.Level{
 			acme:       {Ready: 12, OldestReadyAt: now.Add(-4 * time.Second), InWork: 3},
 			"other-kr": {DeadLetters: 2, OldestDeadLetterAt: now.Add(-30 * time.Minute)},
@@ -144,8 +156,9 @@ func TestReportIsGolden(t *testing.T) {
 	w := everything(t)
 	limited := provider(acme, week(t))
 	limited.Rate = &status.Rate{Calls: 20, PerSeconds: 1, Burst: 5}
+	w.endpoints = []status.EndpointConfig{{Name: "bookkeeping"}, {Name: "game", Upstream: "game"}, {Name: "new"}, {Name: "shop", Upstream: "shop"}}
 	full := w.report(limited, provider("other-kr", calendar.Hours{}))
-	away := world{away: errors.New("no servers available for connection")}.report(provider(acme, week(t)))
+	away := world{away: errors.New("no servers available for connection"), endpoints: []status.EndpointConfig{{Name: "shop"}}}.report(provider(acme, week(t)))
 	quiet := newReader()
 	well := world{
 		beats: map[string]status.Heartbeat{
@@ -206,7 +219,7 @@ func TestForeignHeartbeatsAreNotBelieved(t *testing.T) {
 	beat := w.beats["worker.w1"]
 	w.beats["ingress.x"] = beat
 	r := w.report(provider(acme, week(t)))
-	if len(r.Processes) != 3 || len(r.Unknown) != 1 || r.Unknown[0].What != "processes" {
+	if len(r.Processes) != 4 || len(r.Unknown) != 1 || r.Unknown[0].What != "processes" {
 		t.Errorf("processes %+v, unknown %+v", r.Processes, r.Unknown)
 	}
 }
@@ -234,5 +247,59 @@ func TestTextHasNothingThatATerminalObeys(t *testing.T) {
 	}
 	if f := status.FailureOf(now, errors.New("a\x1b[2J\nb"+strings.Repeat("x", 1000))); strings.ContainsAny(f.Error, "\x1b\n") || len(f.Error) > 310 {
 		t.Errorf("got %q", f.Error)
+	}
+}
+
+// One notifier that reaches an endpoint is enough, what waits is what the one sees that sees most, and none but notifiers are
+// believed.
+func TestEndpointsOfSeveralNotifiers(t *testing.T) {
+	few, many := 2, 5
+	beat := func(id, service string, e status.EndpointHealth) status.Heartbeat {
+		return status.Heartbeat{ID: id, Service: service, Endpoints: map[string]status.EndpointHealth{"shop": e}}
+	}
+	failed := func(ago time.Duration, what string) *status.Failure {
+		return &status.Failure{At: now.Add(-ago), Error: what}
+	}
+	open := func(after time.Duration) status.EndpointHealth {
+		return status.EndpointHealth{Breaker: status.BreakerOpen, RequestsAt: now.Add(after)}
+	}
+	for name, c := range map[string]struct {
+		beats []status.Heartbeat
+		want  status.Endpoint
+	}{
+		"one reaches it": {
+			[]status.Heartbeat{
+				beat("1", status.ServiceNotifier, status.EndpointHealth{Breaker: status.BreakerOpen, RequestsAt: now.Add(time.Second), New: &few, Due: &many, LastFail: failed(time.Second, "HTTP 503")}),
+				beat("2", status.ServiceNotifier, status.EndpointHealth{Breaker: status.BreakerClosed, New: &many, Due: &few, LastFail: failed(time.Minute, "HTTP 500")}),
+			},
+			status.Endpoint{Name: "shop", Upstream: "shop", Breaker: status.BreakerClosed, New: &many, Due: &many, LastFailure: failed(time.Second, "HTTP 503")},
+		},
+		"one tries": {
+			[]status.Heartbeat{beat("1", status.ServiceNotifier, status.EndpointHealth{Breaker: status.BreakerHalfOpen}), beat("2", status.ServiceNotifier, open(time.Second))},
+			status.Endpoint{Name: "shop", Upstream: "shop", Breaker: status.BreakerHalfOpen},
+		},
+		"the first to try": {
+			[]status.Heartbeat{beat("1", status.ServiceNotifier, open(9*time.Second)), beat("2", status.ServiceNotifier, open(3*time.Second))},
+			status.Endpoint{Name: "shop", Upstream: "shop", Breaker: status.BreakerOpen, RequestsAt: now.Add(3 * time.Second)},
+		},
+		"a worker says so": {
+			[]status.Heartbeat{beat("1", status.ServiceWorker, status.EndpointHealth{Breaker: status.BreakerClosed, New: &few})},
+			status.Endpoint{Name: "shop", Upstream: "shop"},
+		},
+	} {
+		w := world{beats: map[string]status.Heartbeat{}, endpoints: []status.EndpointConfig{{Name: "shop", Upstream: "shop"}}}
+		for _, b := range c.beats {
+			w.beats[events.HeartbeatKey(b.Service, b.ID)] = b
+		}
+		r := w.report()
+		if len(r.Endpoints) != 1 || !reflect.DeepEqual(r.Endpoints[0], c.want) {
+			t.Errorf("%s: got %+v, want %+v", name, r.Endpoints, c.want)
+		}
+		if warned := strings.Contains(strings.Join(r.Warnings, "\n"), "no notifier lives"); warned != (name == "a worker says so") {
+			t.Errorf("%s: warnings %q", name, r.Warnings)
+		}
+	}
+	if r := (world{}).report(); strings.Contains(strings.Join(r.Warnings, "\n"), "notifier") || r.Endpoints != nil {
+		t.Errorf("without endpoints: %+v", r)
 	}
 }
