@@ -46,8 +46,13 @@ func runArchive(ctx context.Context, rt Runtime, ready func(string)) error {
 		return a.Ready()
 	})
 	rt.measureFirst(ctx, conn)
+	beats, err := besides(rt, conn)
+	if err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rt.keepClock(ctx, conn) })
+	group.Go(func() error { return beats.run(ctx) })
 	group.Go(func() error {
 		if err := a.Run(ctx); err != nil {
 			return &startError{err, archive.NextOtherLog}

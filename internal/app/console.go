@@ -109,7 +109,7 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 		Search:   search.Log{Source: conn, Events: logEvents},
 	}
 	o.Approvals = operator.Approvals{Above: cfg.Approvals.Limits(), Expires: cfg.Approvals.Expires, Accounts: cfg.NATS.Accounts, Requests: log}
-	report := reporter{conn: conn, levels: levels, providers: StatusProviders(cfg, rt.Connectors), now: rt.Now, countedBy: CountedBy(cfg)}
+	report := newReporter(rt, conn, levels)
 	if len(o.Approvals.Above) > 0 {
 		report.requests = operator.NewWaiting(o.Approvals)
 	}

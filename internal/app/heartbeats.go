@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
+	"go.opentelemetry.io/otel/metric/noop"
 
 	"payonce/pkg/config"
 	"payonce/pkg/events"
@@ -61,6 +62,15 @@ func newHeartbeats(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter
 		h.open = status.NewOpen(rt.Now)
 	}
 	return h
+}
+
+// besides returns heartbeats of a service that works beside the payments. It counts nothing of NATS as a metric.
+func besides(rt Runtime, conn *jetstream.Conn) (*heartbeats, error) {
+	levels, err := statistics.New(conn, noop.NewMeterProvider())
+	if err != nil {
+		return nil, err
+	}
+	return newHeartbeats(rt, conn, levels, nil, nil), nil
 }
 
 // readsSystem reports whether a process may read the whole system, the log and the queue: an ingress, or a worker where
@@ -157,7 +167,7 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 		ID: h.id, Service: h.rt.Service, Process: h.rt.Name, Host: host, Version: ThisBuild().Short(), Configuration: digest(h.rt),
 		StartedAt: h.startedAt, At: h.rt.Now().UTC(), Slots: h.slots, InFlight: h.conn.Broker().Count.InFlight.Load(), Failures: h.failures.known(),
 	}
-	if err := h.conn.Ready(); err != nil {
+	if err := h.ready(); err != nil {
 		beat.NotReady = status.FailureOf(beat.At, err).Error
 	}
 	if s := h.rt.clock.State(); s.Measured {
@@ -187,6 +197,14 @@ func (h *heartbeats) say(ctx context.Context) status.Heartbeat {
 		}
 	}
 	return beat
+}
+
+// ready is what /readyz says.
+func (h *heartbeats) ready() error {
+	if h.rt.health == nil {
+		return h.conn.Ready()
+	}
+	return h.rt.health.check()
 }
 
 // digest distinguishes configurations without their secrets.

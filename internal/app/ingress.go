@@ -112,7 +112,7 @@ func newHandler(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter, f
 		},
 		Now: rt.Now, NewID: uuid.NewString, Logger: rt.Logger,
 		Ready:  func(context.Context) error { return conn.Ready() },
-		Status: reporter{conn: conn, levels: levels, providers: StatusProviders(rt.Config, rt.Connectors), now: rt.Now, countedBy: CountedBy(rt.Config)},
+		Status: newReporter(rt, conn, levels),
 	})
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"payonce/pkg/config"
 	"payonce/pkg/endpoints"
-	"payonce/pkg/events/jetstream/statistics"
 	"payonce/pkg/status"
 )
 
@@ -40,14 +39,16 @@ func runNotifier(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return err
 	}
-	levels, err := statistics.New(conn, nil)
+	rt.health.becomes(conn.Ready)
+	rt.measureFirst(ctx, conn)
+	beats, err := besides(rt, conn)
 	if err != nil {
 		return err
 	}
-	rt.health.becomes(conn.Ready)
-	rt.measureFirst(ctx, conn)
-	beats := newHeartbeats(rt, conn, levels, nil, nil)
 	beats.endpoints = func() map[string]status.EndpointHealth { return endpointHealth(notifier.Health()) }
+	for _, e := range rt.Config.SendTo() {
+		beats.slots += e.Concurrency
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return rt.keepClock(ctx, conn) })
 	group.Go(func() error { return beats.run(ctx) })
@@ -62,6 +63,9 @@ func endpointHealth(of map[string]endpoints.Health) map[string]status.EndpointHe
 	all := map[string]status.EndpointHealth{}
 	for name, h := range of {
 		e := status.EndpointHealth{Breaker: breakers[h.State], TriesAt: h.TriesAt, DeliveredAt: h.DeliveredAt}
+		if b := h.Backlog; b != nil {
+			e.New, e.Due, e.Disabled = &b.New, &b.Due, b.Disabled
+		}
 		for _, f := range h.Failures {
 			e.Failures = append(e.Failures, status.EndpointFailure{
 				Failure: status.FailureOf(f.At, errors.New(f.Problem)), Provider: f.Provider, Order: f.Order, Status: f.Status,

@@ -84,15 +84,14 @@ func (r notified) Report(ctx context.Context) status.Report {
 	if r.n == nil {
 		return stands
 	}
-	said := map[string]status.EndpointHealth{}
 	for name, h := range r.n.Health() {
-		e := status.EndpointHealth{Breaker: strings.ReplaceAll(h.State, "-", "_"), TriesAt: h.TriesAt, DeliveredAt: h.DeliveredAt}
+		e := status.Endpoint{Name: name, Breaker: strings.ReplaceAll(h.State, "-", "_"), TriesAt: h.TriesAt, DeliveredAt: h.DeliveredAt}
 		for _, f := range h.Failures {
 			e.Failures = append(e.Failures, status.EndpointFailure{Failure: status.Failure{At: f.At, Error: f.Problem}, Provider: f.Provider, Order: f.Order, Status: f.Status})
 		}
-		said[name] = e
+		stands.Endpoints = append(stands.Endpoints, e)
 	}
-	stands.Processes = []status.Process{{Service: status.ServiceNotifier, Process: "notifier@test:1", Ready: true, StartedAt: stands.At, At: stands.At, Endpoints: said}}
+	stands.Processes = []status.Process{{Service: status.ServiceNotifier, Process: "notifier@test:1", Ready: true, StartedAt: stands.At, At: stands.At}}
 	return stands
 }
 

@@ -37,7 +37,7 @@ func TestSignIn(t *testing.T) {
 
 // busy is a report in which everything happens.
 func busy() report {
-	now, total := time.Now(), 3
+	now, total, waiting, none := time.Now(), 3, 1204, 0
 	counted := &status.ProviderSummary{
 		Open: map[payment.Status]status.Count{
 			payment.Submitting: {Number: 3, Since: now.Add(-4 * time.Second)}, payment.Pending: {Number: 1204, Since: now.Add(-50 * time.Minute)},
@@ -62,6 +62,11 @@ func busy() report {
 			{Service: "worker", Process: "worker@seoul-1:4711", Version: "v1.4.0", StartedAt: now.Add(-30 * time.Hour), Slots: 64, InFlight: 3, Ready: true},
 			{Service: "ingress", Process: "ingress@seoul-2:99", Version: "v1.4.0", StartedAt: now.Add(-time.Hour), NotReady: "NATS does not answer",
 				Failures: map[string]status.Failure{"NATS": {At: now.Add(-time.Minute), Error: "timeout <i>"}}},
+		},
+		Endpoints: []status.Endpoint{
+			{Name: "shop", Upstream: "shop", Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), New: &waiting, Due: &none,
+				Failures: []status.EndpointFailure{{Failure: status.Failure{At: now.Add(-10 * time.Second), Error: "HTTP 503 <b>"}}}},
+			{Name: "game", Disabled: true},
 		},
 		Attention: []status.Item{
 			{Provider: "acme", Order: "C-1", Status: payment.Conflict, Reason: "contradicted", Amount: payment.KRW(1_250_000), Number: 1, Since: now.Add(-26 * time.Hour), Next: "ask the provider what moved; then: payctl payment resolve acme C-1"},

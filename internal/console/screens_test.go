@@ -372,13 +372,16 @@ func dayReport(now time.Time) report {
 		return status.EndpointFailure{Failure: status.Failure{At: now.Add(-ago), Error: problem}, Provider: "teemopay-kr", Order: order, Status: payment.Settled}
 	}
 	r.Processes = append(r.Processes, status.Process{
-		Service: "notifier", Process: "notifier@seoul-1:812", Version: "v1.4.0", StartedAt: now.Add(-30 * time.Hour), Ready: true, Endpoints: map[string]status.EndpointHealth{
-			"game": {Breaker: status.BreakerClosed, DeliveredAt: now.Add(-2 * time.Second)}, "erp": {Breaker: status.BreakerClosed, DeliveredAt: now.Add(-50 * time.Minute)},
-			"shop": {Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), DeliveredAt: now.Add(-11 * time.Minute), Failures: []status.EndpointFailure{
-				failure(10*time.Second, "DP-10007", "HTTP 503"), failure(40*time.Second, "DP-10012", "HTTP 503"), failure(70*time.Second, "DP-10015", "no answer in time"),
-			}},
-		},
+		Service: "notifier", Process: "notifier@seoul-1:812", Version: "v1.4.0", StartedAt: now.Add(-30 * time.Hour), Slots: 12, Ready: true,
 	})
+	none, few := 0, 3
+	r.Endpoints = []status.Endpoint{
+		{Name: "erp", Breaker: status.BreakerClosed, New: &none, Due: &none, DeliveredAt: now.Add(-50 * time.Minute)},
+		{Name: "game", Upstream: "game", Breaker: status.BreakerClosed, New: &none, Due: &none, DeliveredAt: now.Add(-2 * time.Second)},
+		{Name: "shop", Upstream: "shop", Breaker: status.BreakerOpen, New: &none, Due: &few, TriesAt: now.Add(20 * time.Second), DeliveredAt: now.Add(-11 * time.Minute), Failures: []status.EndpointFailure{
+			failure(10*time.Second, "DP-10007", "HTTP 503"), failure(40*time.Second, "DP-10012", "HTTP 503"), failure(70*time.Second, "DP-10015", "no answer in time"),
+		}},
+	}
 	return report{r}
 }
 

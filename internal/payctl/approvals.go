@@ -25,16 +25,37 @@ func approvalsCommand(env Env) *cobra.Command {
 	return parent
 }
 
+const (
+	// approvalsShown is how far back requests that ended are listed.
+	approvalsShown = 30 * 24 * time.Hour
+	// clocksDiffer is how much this machine's clock may be ahead of the broker's, which wrote when a request was stored.
+	clocksDiffer = time.Hour
+)
+
 func approvalsList(env Env) *cobra.Command {
 	c := &cobra.Command{
 		Use: "list", Short: "List requests that wait for a second person",
-		Example: "  payctl approvals list\n  payctl approvals list --all --json", Args: arguments(),
+		Long: `List requests that wait for a second person.
+
+AUDIT is read from the oldest request on that can still be approved, with --all that of 30 days, or from --since.`,
+		Example: "  payctl approvals list\n  payctl approvals list --all --since 2026-10-01T00:00:00Z --json", Args: arguments(),
 	}
 	configPath, asJSON := addConfig(c), addJSON(c)
 	all := c.Flags().Bool("all", false, "also those that were approved or refused, or ended otherwise")
+	since := c.Flags().String("since", "", "list those that were made at or after this `TIME`, e.g. 2026-11-22T00:00:00Z")
 	c.RunE = func(c *cobra.Command, _ []string) error {
+		if err := validTime("--since", *since); err != nil {
+			return err
+		}
 		return env.withNATS(c.Context(), *configPath, func(ctx context.Context, cfg config.Config, conn *admin.Conn) error {
-			found, err := env.deciding(cfg, conn).Approvals.List(ctx, env.Now())
+			from := env.Now().Add(-cfg.Approvals.Expires - clocksDiffer)
+			if *all {
+				from = env.Now().Add(-max(cfg.Approvals.Expires, approvalsShown))
+			}
+			if *since != "" {
+				from, _ = time.Parse(time.RFC3339, *since)
+			}
+			found, err := env.deciding(cfg, conn).Approvals.Recent(ctx, from, env.Now())
 			if err != nil {
 				return err
 			}

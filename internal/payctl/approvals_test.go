@@ -298,3 +298,27 @@ func TestUnapprovedDecisionsAreFound(t *testing.T) {
 	run(t, "", verify...).expect(t, 1, "P-1: settled", "2 decided without a second person")
 	run(t, "", append(verify, "--since", time.Now().Add(time.Hour).UTC().Format(time.RFC3339))...).expect(t, 0, "0 found.", "")
 }
+
+// The list reads AUDIT from the oldest request on that can still be approved, and of those that ended shows the last 30 days, or those
+// since a time.
+func TestListOfRequestsIsBounded(t *testing.T) {
+	t.Parallel()
+	conn, config := fourEyes(t, "9999 KRW")
+	live(t, conn, payment.New(command("P-1")), submitting, inDoubt)
+	run(t, "", with(config, by, "payment", "resolve", shop, "P-1", "--failed", "--yes")...).expect(t, 1, "", "another person must approve request 1")
+	later := func(by time.Duration, args ...string) outcome {
+		var out, problems bytes.Buffer
+		e := env("", &out, &problems)
+		e.Now = func() time.Time { return time.Now().Add(by) }
+		code := payctl.Run(t.Context(), append(args, "--config", config), e)
+		return outcome{code, out.String(), problems.String()}
+	}
+	list, ago, ahead := []string{"approvals", "list", "--all"}, time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), time.Now().Add(time.Hour).UTC().Format(time.RFC3339)
+	later(0, "approvals", "list").expect(t, 0, "1 request.", "")
+	later(0, "approvals", "list", "--since", ahead).expect(t, 0, "0 requests.", "")
+	later(2*time.Hour, "approvals", "list").expect(t, 0, "0 requests.", "")
+	later(29*24*time.Hour, list...).expect(t, 0, "1 expired", "")
+	later(31*24*time.Hour, list...).expect(t, 0, "0 requests.", "")
+	later(31*24*time.Hour, append(list, "--since", ago)...).expect(t, 0, "1 expired", "")
+	later(0, append(list, "--since", "yesterday")...).expect(t, 2, "", "--since")
+}

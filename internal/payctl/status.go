@@ -25,8 +25,8 @@ var errNotWell = errors.New("something needs a person, or is not known")
 
 func statusCommand(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "status", Short: "Show how every provider and process stands, and what needs a person",
-		Long: `Show how every provider and process stands, and what needs a person, oldest first, with what to do.
+		Use: "status", Short: "Show how every provider, process and endpoint stands, and what needs a person",
+		Long: `Show how every provider, process and endpoint stands, and what needs a person, oldest first, with what to do.
 
 Numbers of payments come from a process that counts them (an ingress, or a worker where nats.accounts is true), and are a few
 seconds old. What cannot be found out is shown as unknown. It exits with 0 whatever it finds; with --check with 1 if something
@@ -76,7 +76,7 @@ func (e Env) status(ctx context.Context, cfg config.Config) status.Report {
 			from.Requests = operator.NewWaiting(e.deciding(cfg, conn).Approvals)
 		}
 	}
-	from.CountedBy = app.CountedBy(cfg)
+	from.CountedBy, from.Endpoints = app.CountedBy(cfg), app.StatusEndpoints(cfg)
 	providers, err := e.statusProviders(cfg)
 	report := status.Assemble(ctx, from, providers, e.Now())
 	if err != nil {

@@ -74,16 +74,25 @@ func (h *handlers) AnswerEndpointTests(ctx context.Context, _ func(context.Conte
 	return nil
 }
 
-func (h *handlers) EndpointWaiting(context.Context, string) (int, int, error) { return 0, 0, nil }
+func (h *handlers) EndpointBacklog(context.Context, string) (events.EndpointBacklog, error) {
+	return events.EndpointBacklog{New: 17, Due: 2}, nil
+}
 
 // handlerOf runs a notifier until the test ends and returns the handler of its one endpoint.
 func handlerOf(t *testing.T, o endpoints.Options) queue.Handler {
+	t.Helper()
+	_, handler := running(t, o)
+	return handler
+}
+
+// running runs a notifier until the test ends and returns it, and the handler of its one endpoint.
+func running(t *testing.T, o endpoints.Options) (*endpoints.Notifier, queue.Handler) {
 	t.Helper()
 	n, err := endpoints.New(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return handlerOfNotifier(t, n, o.Endpoints[0].Name)
+	return n, handlerOfNotifier(t, n, o.Endpoints[0].Name)
 }
 
 func handlerOfNotifier(t *testing.T, n *endpoints.Notifier, endpoint string) queue.Handler {
@@ -418,4 +427,40 @@ func TestHealth(t *testing.T) {
 	if handlerOfNotifier(t, n, "shop")(t.Context(), event(t, "id", nil)); n.Health()["shop"].DeliveredAt.IsZero() || n.Health()["shop"].State != "closed" {
 		t.Errorf("%+v", n.Health())
 	}
+}
+
+// A notifier says how it gets on with an endpoint: what waits, what failed last, and while its breaker is open, until when.
+func TestHealthOverTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began, status := time.Now(), http.StatusBadGateway
+		o := options(io.Discard, shop("http://127.0.0.1:1"))
+		o.Breaker.Failures = 2
+		o.Transport = answering(func() int { return status })
+		n, handle := running(t, o)
+		synctest.Wait() // until what waits was measured
+		want := func(when, breaker string, requestsAt time.Time, failed *endpoints.Failure) {
+			t.Helper()
+			h := n.Health()["shop"]
+			if h.Backlog == nil || *h.Backlog != (events.EndpointBacklog{New: 17, Due: 2}) {
+				t.Errorf("%s waits %+v", when, h.Backlog)
+			}
+			if h.State != breaker || !h.TriesAt.Equal(requestsAt) {
+				t.Errorf("%s its breaker is %s until %s, want %s until %s", when, h.State, h.TriesAt, breaker, requestsAt)
+			}
+			if (len(h.Failures) == 0) != (failed == nil) || failed != nil && (h.Failures[0].Problem != failed.Problem || !h.Failures[0].At.Equal(failed.At)) {
+				t.Errorf("%s failed %+v, want %+v", when, h.Failures, failed)
+			}
+		}
+		want("before the first request", "closed", time.Time{}, nil)
+		for range 2 {
+			handle(t.Context(), event(t, "id", nil))
+		}
+		failed := &endpoints.Failure{At: began, Problem: "HTTP 502"}
+		want("after two that failed", "open", began.Add(30*time.Second), failed)
+		time.Sleep(30*time.Second + time.Millisecond)
+		want("after its time", "half-open", time.Time{}, failed)
+		status = http.StatusOK
+		handle(t.Context(), event(t, "id", nil))
+		want("after one that was taken", "closed", time.Time{}, failed)
+	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/sony/gobreaker/v2"
 
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
 )
 
@@ -19,6 +20,7 @@ type Health struct {
 	DeliveredAt time.Time
 	// Failures are the last requests that failed, newest first.
 	Failures []Failure
+	Backlog  *events.EndpointBacklog // as last measured; nil where it could not be
 }
 
 // Failure is a request that was not answered with 2xx.
@@ -32,7 +34,7 @@ type Failure struct {
 // keptFailures is how many failures of an endpoint are remembered.
 const keptFailures = 5
 
-// history remembers what came of the last requests to an endpoint. It is safe for concurrent use.
+// history remembers what came of the last requests to an endpoint, and what waits for it. It is safe for concurrent use.
 type history struct {
 	mu sync.Mutex
 	Health
@@ -56,6 +58,13 @@ func (h *history) opened(state gobreaker.State, triesAt time.Time) {
 	if state == gobreaker.StateOpen {
 		h.TriesAt = triesAt
 	}
+}
+
+// waits notes what the endpoint has not taken; nil where that could not be measured.
+func (h *history) waits(backlog *events.EndpointBacklog) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.Backlog = backlog
 }
 
 func (h *history) health(state gobreaker.State) Health {

@@ -25,8 +25,8 @@ type Queue interface {
 	ConsumeEndpoint(ctx context.Context, endpoint string, slots int, handler queue.Handler) error
 	// AnswerEndpointTests has test send a test event where an operator asks for one.
 	AnswerEndpointTests(ctx context.Context, test func(ctx context.Context, endpoint string) (events.EndpointTest, bool)) error
-	// EndpointWaiting returns how many events wait: in the log, and of those that an attempt failed.
-	EndpointWaiting(ctx context.Context, endpoint string) (log, again int, err error)
+	// EndpointBacklog returns what an endpoint has not taken.
+	EndpointBacklog(ctx context.Context, endpoint string) (events.EndpointBacklog, error)
 }
 
 // Options of a [Notifier].
@@ -116,26 +116,27 @@ func (n *Notifier) Run(ctx context.Context, q Queue) error {
 		})
 	}
 	group.Go(func() error { return q.AnswerEndpointTests(ctx, n.Test) })
-	group.Go(func() error { n.reportWaiting(ctx, q); return nil })
+	group.Go(func() error { n.measureBacklogs(ctx, q); return nil })
 	return group.Wait()
 }
 
-// waitingEvery is how often it is measured what waits.
-const waitingEvery = 15 * time.Second
+// backlogEvery is how often it is measured what waits.
+const backlogEvery = 10 * time.Second
 
-// reportWaiting measures what waits for each endpoint, until ctx ends.
-func (n *Notifier) reportWaiting(ctx context.Context, q Queue) {
-	ticker := time.NewTicker(waitingEvery)
+// measureBacklogs measures what waits for each endpoint, until ctx ends.
+func (n *Notifier) measureBacklogs(ctx context.Context, q Queue) {
+	ticker := time.NewTicker(backlogEvery)
 	defer ticker.Stop()
 	for {
-		for name := range n.receivers {
-			log, again, err := q.EndpointWaiting(ctx, name)
+		for name, r := range n.receivers {
+			waits, err := q.EndpointBacklog(ctx, name)
 			if err != nil { // what else fails with it is logged
 				n.Logger.DebugContext(ctx, "cannot measure what waits for an endpoint", "endpoint", name, "error", err)
+				r.history.waits(nil)
 				continue
 			}
-			n.metrics.waits(ctx, name, "log", log)
-			n.metrics.waits(ctx, name, "again", again)
+			r.history.waits(&waits)
+			n.metrics.waits(ctx, name, waits)
 		}
 		select {
 		case <-ctx.Done():
@@ -177,9 +178,8 @@ func (n *Notifier) deliver(ctx context.Context, r *receiver, m events.Message, p
 		return queue.RetryAfter(0)
 	}
 	// A request that was sent is awaited also when this process must stop: its answer saves a repetition.
-	came := r.send(context.WithoutCancel(ctx), id, m.Header, m.Data)
+	came := n.request(context.WithoutCancel(ctx), r, id, m.Header, m.Data)
 	done(came.delivered())
-	n.metrics.request(ctx, r.Name, came)
 	r.history.note(p, came, n.Now().UTC())
 	switch {
 	case came.delivered():
@@ -191,6 +191,13 @@ func (n *Notifier) deliver(ctx context.Context, r *receiver, m events.Message, p
 		return queue.RetryAfter(0)
 	}
 	return n.postpone(ctx, r, p, came, attempts, first)
+}
+
+// request makes one request, and counts what came of it.
+func (n *Notifier) request(ctx context.Context, r *receiver, id string, attributes events.Header, body []byte) result {
+	came := r.send(ctx, id, attributes, body)
+	n.metrics.request(ctx, r.Name, came)
+	return came
 }
 
 // postpone has the broker keep an event until its next attempt, the last of which is when it is given up.
@@ -257,19 +264,17 @@ func (n *Notifier) Test(ctx context.Context, endpoint string) (test events.Endpo
 	}
 	id := uuid.NewString()
 	out := events.EncodeEndpointTest(endpoint, id, n.Now())
-	came := r.send(ctx, id, out.Header, out.Data)
-	n.metrics.request(ctx, r.Name, came)
+	came := n.request(ctx, r, id, out.Header, out.Data)
 	return events.EndpointTest{ID: id, Delivered: came.delivered(), Status: came.status, Problem: came.problem, Seconds: came.took.Seconds()}, true
 }
 
 func (n *Notifier) stateChanged(r *receiver, from, to gobreaker.State) {
-	name := r.Name
-	n.metrics.breakerIs(name, to)
+	n.metrics.breakerIs(r.Name, to)
 	r.history.opened(to, n.Now().Add(n.Breaker.OpenFor).UTC())
 	switch to {
 	case gobreaker.StateOpen:
-		n.Logger.Warn("endpoint unavailable: its events wait", "endpoint", name, "was", from.String(), "next", "nothing if it is short; payctl endpoints show "+name)
+		n.Logger.Warn("endpoint unavailable: its events wait", "endpoint", r.Name, "was", from.String(), "next", "nothing if it is short; payctl endpoints show "+r.Name)
 	case gobreaker.StateClosed:
-		n.Logger.Info("endpoint available again", "endpoint", name, "was", from.String())
+		n.Logger.Info("endpoint available again", "endpoint", r.Name, "was", from.String())
 	}
 }

@@ -50,6 +50,15 @@ func (e EndpointEvent) subject(where string) string {
 	return join(endpoint, where, e.Endpoint, e.Provider, e.Order, strconv.FormatUint(e.Sequence, 10))
 }
 
+// EndpointBacklog is what an endpoint has not taken.
+type EndpointBacklog struct {
+	// New events of the log were not sent yet; those that are Due were, and are to be sent again now. Those that the broker holds
+	// until their next attempt are not counted.
+	New, Due int
+	// Disabled says that an operator has events wait until the endpoint is enabled.
+	Disabled bool
+}
+
 // EndpointDueFilter matches the events that wait to be sent to an endpoint, "*" for any.
 func EndpointDueFilter(name string) string { return join(endpoint, endpointDue, name, "*", "*", "*") }
 

@@ -6,7 +6,7 @@ import (
 	"payonce/pkg/payment"
 )
 
-// HeartbeatBucket is the key-value bucket in which each running worker and ingress says how it is. Its entries vanish by
+// HeartbeatBucket is the key-value bucket in which each running worker, ingress, archive and notifier says how it is. Its entries vanish by
 // themselves, so that one that died is missed soon. StreamHeartbeats is the stream behind it.
 const (
 	HeartbeatBucket  = "HEARTBEATS"

@@ -13,8 +13,8 @@ type Status interface {
 	Report(ctx context.Context) status.Report
 }
 
-// showStatus shows the state of all that the API key may see: of its providers, and of payments only those that it could
-// read one by one. What is counted at a provider that other upstreams use is of all of them, so it is left out.
+// showStatus shows the state of all that the API key may see: of its providers, of its upstream's endpoints, and of payments only
+// those that it could read one by one. What is counted at a provider that other upstreams use is of all of them, so it is left out.
 func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) *problem {
 	if s.status == nil {
 		return newProblem(kindUnavailable, "The status is not known here.")
@@ -32,6 +32,6 @@ func (s *Server) showStatus(w http.ResponseWriter, r *http.Request) *problem {
 			return totals(i.Provider)
 		}
 		return key.allowsOperation(i.Operation) && i.Operation.Valid() && (payment.Payment{Upstream: i.Upstream}).VisibleTo(key.upstream())
-	}))
+	}, func(e status.Endpoint) bool { return e.Upstream != "" && e.Upstream == key.upstream() }))
 	return nil
 }

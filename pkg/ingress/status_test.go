@@ -20,7 +20,8 @@ import (
 type fakeStatus struct{ log *fakeLog }
 
 func (f fakeStatus) Report(ctx context.Context) status.Report {
-	return status.Assemble(ctx, status.Sources{Heartbeats: f, Log: f.log, CountedBy: status.ServiceWorker}, []status.ProviderConfig{configured("fake-kr"), configured("other-kr")}, start)
+	endpoints := []status.EndpointConfig{{Name: "of-shop", Upstream: "shop"}, {Name: "of-all"}, {Name: "of-narrow", Upstream: "narrow"}}
+	return status.Assemble(ctx, status.Sources{Heartbeats: f, Log: f.log, CountedBy: status.ServiceWorker, Endpoints: endpoints}, []status.ProviderConfig{configured("fake-kr"), configured("other-kr")}, start)
 }
 
 func configured(name string) status.ProviderConfig {
@@ -46,8 +47,13 @@ func (f fakeStatus) Heartbeats(context.Context) (map[string][]byte, error) {
 		Open: &status.Summary{At: start, Sequence: 7, Providers: map[string]*status.ProviderSummary{"fake-kr": open(), "other-kr": open()},
 			Attention: []status.Attention{one("fake-kr", "D-1"), one("fake-kr", "D-2"), one("other-kr", "D-3")}, AttentionTotal: 3},
 	}
+	waits := 3
+	notifier := status.Heartbeat{ID: "2", Service: status.ServiceNotifier, Process: "notifier@secret-host:1", Endpoints: map[string]status.EndpointHealth{
+		"of-shop": {Breaker: status.BreakerClosed, New: &waits, Due: &waits, Failures: []status.EndpointFailure{{Failure: status.Failure{At: since, Error: "dial secret-host"}}}}, "of-another": {Breaker: status.BreakerClosed},
+	}}
 	data, err := beat.Encode()
-	return map[string][]byte{"worker.1": data}, err
+	more, err2 := notifier.Encode()
+	return map[string][]byte{"worker.1": data, "notifier.2": more}, errors.Join(err, err2)
 }
 
 // conflicts puts the payments into the log that the heartbeat names, of two upstreams.
@@ -73,9 +79,10 @@ func TestStatusShowsWhatTheKeyMaySee(t *testing.T) {
 	conflicts(t, b)
 	for key, want := range map[string]struct {
 		providers, shared, items []string
+		endpoint                 string
 	}{
-		apiKey:    {[]string{"fake-kr", "other-kr"}, []string{"other-kr"}, []string{"fake-kr/", "fake-kr/D-1"}},
-		narrowKey: {[]string{"other-kr"}, []string{"other-kr"}, nil}, // it is not for payouts
+		apiKey:    {[]string{"fake-kr", "other-kr"}, []string{"other-kr"}, []string{"fake-kr/", "fake-kr/D-1"}, "of-shop"},
+		narrowKey: {[]string{"other-kr"}, []string{"other-kr"}, nil, "of-narrow"}, // it is not for payouts
 	} {
 		a := b.do("GET", "/v1/status", "", "Authorization", "Bearer "+key)
 		a.mustBe(t, 200)
@@ -106,8 +113,11 @@ func TestStatusShowsWhatTheKeyMaySee(t *testing.T) {
 		if !slices.Equal(providers, want.providers) || !slices.Equal(items, want.items) || got.AttentionTotal == nil || *got.AttentionTotal != len(want.items) {
 			t.Errorf("the key sees %v and %v of %v, want %v", providers, items, got.AttentionTotal, want)
 		}
-		if len(got.Processes) != 1 || got.Processes[0].Ready || got.Processes[0].Slots != 32 {
+		if len(got.Processes) != 2 || got.Processes[0].Ready || got.Processes[0].Slots != 32 {
 			t.Errorf("processes %+v", got.Processes)
+		}
+		if len(got.Endpoints) != 1 || got.Endpoints[0].Name != want.endpoint {
+			t.Errorf("the key sees the endpoints %+v, want %s", got.Endpoints, want.endpoint)
 		}
 	}
 }
@@ -118,7 +128,7 @@ func TestStatusOfOneProvider(t *testing.T) {
 	conflicts(t, b)
 	a := b.do("GET", "/v1/status", "", "Authorization", "Bearer "+narrowKey)
 	a.mustBe(t, 200)
-	const want = `{"at":"2026-11-22T00:00:00Z","providers":[{"name":"other-kr","hours":[{"operation":"deposit","open":true,"zone":"UTC"},{"operation":"payout","open":true,"zone":"UTC"}],"rate":{"calls":20,"per_seconds":1,"burst":1},"breaker":null,"queue":{"ready":0,"in_work":0,"ready_webhooks":0,"dead_letters":0},"payments":{"open":{"conflict":{"number":1,"since":"2026-11-21T22:00:00Z"}},"parked":{},"overdue":0,"last_hour":{"settled":0,"failed":0}}}],"processes":[{"service":"worker","version":"v1","started_at":"2026-11-21T22:00:00Z","at":"2026-11-22T00:00:00Z","slots":32,"in_flight":0,"ready":false}],"attention":[{"provider":"other-kr","order":"D-3","operation":"payout","status":"conflict","reason":"declined","amount":{"value":"10000","currency":"KRW"},"upstream":"narrow","number":1,"since":"2026-11-21T22:00:00Z","next":"the provider contradicts a published outcome: inform the owner of the ledger and check the provider's console. Then: payctl payment resolve other-kr D-3 --settled or --failed"}],"attention_total":1,"warnings":[],"unknown":[]}`
+	const want = `{"at":"2026-11-22T00:00:00Z","providers":[{"name":"other-kr","hours":[{"operation":"deposit","open":true,"zone":"UTC"},{"operation":"payout","open":true,"zone":"UTC"}],"rate":{"calls":20,"per_seconds":1,"burst":1},"breaker":null,"queue":{"ready":0,"in_work":0,"ready_webhooks":0,"dead_letters":0},"payments":{"open":{"conflict":{"number":1,"since":"2026-11-21T22:00:00Z"}},"parked":{},"overdue":0,"last_hour":{"settled":0,"failed":0}}}],"processes":[{"service":"worker","version":"v1","started_at":"2026-11-21T22:00:00Z","at":"2026-11-22T00:00:00Z","slots":32,"in_flight":0,"ready":false},{"service":"notifier","version":"","started_at":"0001-01-01T00:00:00Z","at":"0001-01-01T00:00:00Z","in_flight":0,"ready":true}],"endpoints":[{"name":"of-narrow","upstream":"narrow","new":null,"due":null}],"attention":[{"provider":"other-kr","order":"D-3","operation":"payout","status":"conflict","reason":"declined","amount":{"value":"10000","currency":"KRW"},"upstream":"narrow","number":1,"since":"2026-11-21T22:00:00Z","next":"the provider contradicts a published outcome: inform the owner of the ledger and check the provider's console. Then: payctl payment resolve other-kr D-3 --settled or --failed"}],"attention_total":1,"warnings":[],"unknown":[]}`
 	if got := strings.TrimSpace(a.body); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

@@ -18,6 +18,7 @@ import (
 const (
 	ServiceWorker   = "worker"
 	ServiceIngress  = "ingress"
+	ServiceArchive  = "archive"
 	ServiceNotifier = "notifier"
 )
 
@@ -52,6 +53,8 @@ type Sources struct {
 	// CountedBy is the service whose processes may read the whole system. What another's heartbeat says of it is not believed:
 	// a holder of an ingress's key could hide a conflict.
 	CountedBy string
+	// Endpoints are those of the configuration.
+	Endpoints []EndpointConfig
 }
 
 // ProviderConfig is what the configuration says of a provider.
@@ -74,8 +77,10 @@ func Assemble(ctx context.Context, from Sources, providers []ProviderConfig, now
 	for _, p := range providers {
 		a.report.Providers = append(a.report.Providers, a.provider(p, beats, levels, sum))
 	}
+	a.report.Endpoints = endpointsOf(a.Endpoints, beats)
 	if known {
 		a.processes(beats)
+		a.unserved(beats)
 	}
 	a.attention(ctx, levels, sum)
 	return a.report
@@ -218,7 +223,6 @@ func (a *assembly) processes(beats []Heartbeat) {
 		a.report.Processes = append(a.report.Processes, Process{
 			Service: h.Service, Process: h.Process, Host: h.Host, Version: h.Version, Configuration: h.Configuration, StartedAt: h.StartedAt, At: h.At,
 			Slots: h.Slots, InFlight: h.InFlight, Ready: h.NotReady == "", NotReady: h.NotReady, Clock: h.Clock, Failures: h.Failures, Providers: h.Providers,
-			Endpoints: h.Endpoints,
 		})
 		if h.Service == ServiceWorker {
 			workers++

@@ -11,11 +11,10 @@ import (
 	"payonce/pkg/payment"
 )
 
-// Heartbeat is what a worker, an ingress or a notifier says of itself every few seconds. It holds no secret and nothing of a
-// customer.
+// Heartbeat is what a process says of itself every few seconds. It holds no secret and nothing of a customer.
 type Heartbeat struct {
 	ID            string    `json:"id"`      // new with each start
-	Service       string    `json:"service"` // worker, ingress or notifier
+	Service       string    `json:"service"` // worker, ingress, archive or notifier
 	Process       string    `json:"process"` // as NATS and the logs show it, e.g. "worker@host:4711"
 	Host          string    `json:"host"`
 	Version       string    `json:"version"`
@@ -28,7 +27,7 @@ type Heartbeat struct {
 	// NotReady says why it cannot work; empty when it can.
 	NotReady string `json:"not_ready,omitempty"`
 	Clock    *Clock `json:"clock,omitempty"` // nil before it was measured
-	// Failures are the last errors of NATS and Redis, by name.
+	// Failures are the last errors of what it depends on, by name: nats, redis.
 	Failures  map[string]Failure        `json:"failures,omitempty"`
 	Providers map[string]ProviderHealth `json:"providers,omitempty"`
 	// Endpoints are from a notifier.
@@ -67,8 +66,13 @@ type ProviderHealth struct {
 
 // EndpointHealth is how a notifier gets on with an endpoint.
 type EndpointHealth struct {
-	Breaker     string            `json:"breaker"`
-	TriesAt     time.Time         `json:"tries_at,omitzero"`     // when an open breaker lets a request through
+	Breaker string    `json:"breaker"`
+	TriesAt time.Time `json:"tries_at,omitzero"` // when an open breaker lets a request through
+	// New events of the log were not sent yet, those that are Due are to be sent again now; null where that could not be read.
+	New *int `json:"new"`
+	Due *int `json:"due"`
+	// Disabled says that an operator has its events wait.
+	Disabled    bool              `json:"disabled,omitempty"`
 	DeliveredAt time.Time         `json:"delivered_at,omitzero"` // when the endpoint took an event last
 	Failures    []EndpointFailure `json:"failures,omitempty"`    // the last ones, newest first
 }

@@ -12,6 +12,8 @@ type Report struct {
 	At        time.Time  `json:"at"`
 	Providers []Provider `json:"providers"`
 	Processes []Process  `json:"processes"` // null where they cannot be asked
+	// Endpoints are those to which webhooks are sent; left out where there are none.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// Attention is what needs a person, oldest first; AttentionTotal is how much there is in all.
 	Attention      []Item `json:"attention"`
 	AttentionTotal *int   `json:"attention_total"`
@@ -69,7 +71,6 @@ type Process struct {
 	Clock         *Clock                    `json:"clock,omitempty"`
 	Failures      map[string]Failure        `json:"failures,omitempty"`
 	Providers     map[string]ProviderHealth `json:"providers,omitempty"`
-	Endpoints     map[string]EndpointHealth `json:"endpoints,omitempty"`
 }
 
 // Reasons of an [Item] that is no payment.

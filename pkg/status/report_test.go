@@ -8,6 +8,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -29,6 +30,8 @@ type world struct {
 	log    map[payment.Ref]payment.Payment
 	waits  []operator.Request
 	away   error
+
+	endpoints []status.EndpointConfig
 }
 
 func (w world) Requests(context.Context, time.Time) ([]operator.Request, error) {
@@ -67,7 +70,7 @@ func (w world) EverDoubtful(context.Context, int) (refs []payment.Ref, more bool
 }
 
 func (w world) report(providers ...status.ProviderConfig) status.Report {
-	return status.Assemble(context.Background(), status.Sources{Heartbeats: w, Levels: w, Log: w, Doubtful: w, Requests: w, CountedBy: status.ServiceIngress}, providers, now)
+	return status.Assemble(context.Background(), status.Sources{Heartbeats: w, Levels: w, Log: w, Doubtful: w, Requests: w, CountedBy: status.ServiceIngress, Endpoints: w.endpoints}, providers, now)
 }
 
 // week is open on weekdays from 8 to 23:30 in Seoul.
@@ -120,6 +123,17 @@ func everything(t *testing.T) world {
 	ingress := status.Heartbeat{
 		ID: "i1", Service: "ingress", Process: "ingress@host-a:99", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-5 * time.Minute), At: now, Open: r.summary(t),
 	}
+	waits, none := 1204, 0
+	notifier := status.Heartbeat{
+		ID: "n1", Service: status.ServiceNotifier, Process: "notifier@host-a:7", Host: "host-a", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-2 * time.Hour), At: now, Slots: 16,
+		Endpoints: map[string]status.EndpointHealth{
+			"shop": {Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), New: &waits, Due: &none, DeliveredAt: now.Add(-time.Hour), Failures: []status.EndpointFailure{
+				{Failure: status.Failure{At: now.Add(-10 * time.Second), Error: "HTTP 503"}, Provider: acme, Order: "P-1001", Status: payment.Conflict},
+			}},
+			"game": {Breaker: status.BreakerClosed, New: &none, Due: &none}, "bookkeeping": {Breaker: status.BreakerClosed, New: &waits, Due: &waits, Disabled: true},
+			"of-another-file": {Breaker: status.BreakerHalfOpen},
+		},
+	}
 	of := func(order string, s payment.Status, change func(*payment.Payment)) payment.Payment {
 		p := payment.Payment{Ref: payment.Ref{Provider: acme, Order: order}, Operation: payment.Payout, Status: s, Amount: payment.KRW(10_000), UpdatedAt: now.Add(-2 * time.Hour), FirstSubmittedAt: now.Add(-3 * time.Hour)}
 		if change != nil {
@@ -136,7 +150,7 @@ func everything(t *testing.T) world {
 		log[p.Ref] = p
 	}
 	return world{
-		beats: map[string]status.Heartbeat{"worker.w1": worker, "worker.w2": second, "ingress.i1": ingress},
+		beats: map[string]status.Heartbeat{"worker.w1": worker, "worker.w2": second, "ingress.i1": ingress, "notifier.n1": notifier},
 		levels: map[string]events.Level{
 			acme:       {Ready: 12, OldestReadyAt: now.Add(-4 * time.Second), InWork: 3},
 			"other-kr": {DeadLetters: 2, OldestDeadLetterAt: now.Add(-30 * time.Minute)},
@@ -149,11 +163,11 @@ func everything(t *testing.T) world {
 func TestReportIsGolden(t *testing.T) {
 	w := everything(t)
 	w.waits = requests()
-	w.beats["notifier.n1"] = notifier("n1")
 	limited := provider(acme, week(t))
 	limited.Rate = &status.Rate{Calls: 20, PerSeconds: 1, Burst: 5}
+	w.endpoints = []status.EndpointConfig{{Name: "bookkeeping"}, {Name: "game", Upstream: "game"}, {Name: "new"}, {Name: "shop", Upstream: "shop"}}
 	full := w.report(limited, provider("other-kr", calendar.Hours{}))
-	away := world{away: errors.New("no servers available for connection")}.report(provider(acme, week(t)))
+	away := world{away: errors.New("no servers available for connection"), endpoints: []status.EndpointConfig{{Name: "shop"}}}.report(provider(acme, week(t)))
 	quiet := newReader()
 	well := world{
 		beats: map[string]status.Heartbeat{
@@ -193,33 +207,6 @@ func requests() []operator.Request {
 	}
 }
 
-// notifier is a notifier of which an endpoint fails.
-func notifier(id string) status.Heartbeat {
-	return status.Heartbeat{
-		ID: id, Service: "notifier", Process: "notifier@host-a:7", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-time.Hour), At: now,
-		Endpoints: map[string]status.EndpointHealth{"shop": {Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), DeliveredAt: now.Add(-time.Hour), Failures: []status.EndpointFailure{
-			{Failure: status.Failure{At: now.Add(-10 * time.Second), Error: "HTTP 503"}, Provider: acme, Order: "P-1001", Status: payment.Conflict},
-		}}},
-	}
-}
-
-// The worst that running notifiers say of an endpoint is shown, with the newest failures; what another kind of process says is not believed.
-func TestEndpointsAreAsBadAsTheWorst(t *testing.T) {
-	w := everything(t)
-	first, second, liar := notifier("n1"), notifier("n2"), notifier("w9")
-	second.Endpoints = map[string]status.EndpointHealth{"shop": {Breaker: status.BreakerClosed, DeliveredAt: now, Failures: []status.EndpointFailure{{Failure: status.Failure{At: now.Add(-time.Second), Error: "no answer in time"}}}}}
-	liar.Service, liar.Endpoints = "worker", map[string]status.EndpointHealth{"game": {Breaker: status.BreakerOpen}}
-	w.beats["notifier.n1"], w.beats["notifier.n2"], w.beats["worker.w9"] = first, second, liar
-	r := w.report(provider(acme, week(t)))
-	e := r.EndpointOf("shop")
-	if e.Breaker != status.BreakerOpen || !e.DeliveredAt.Equal(now) || len(e.Failures) != 2 || e.Failures[0].Error != "no answer in time" || !e.TriesAt.Equal(now.Add(20*time.Second)) {
-		t.Errorf("%+v", e)
-	}
-	if e := r.EndpointOf("game"); e.Breaker != "" {
-		t.Errorf("%+v", e)
-	}
-}
-
 // Requests for a second person need a person, also where payments are not counted, and upstreams do not hear of them.
 func TestRequestsNeedAPerson(t *testing.T) {
 	w := everything(t)
@@ -230,7 +217,7 @@ func TestRequestsNeedAPerson(t *testing.T) {
 		t.Errorf("%d need a person, want %d", *r.AttentionTotal, before+2)
 	}
 	all := func(string) bool { return true }
-	for _, i := range r.For(all, all, func(status.Item) bool { return true }).Attention {
+	for _, i := range r.For(all, all, func(status.Item) bool { return true }, func(status.Endpoint) bool { return true }).Attention {
 		if i.Request > 0 {
 			t.Errorf("an upstream hears of %+v", i)
 		}
@@ -281,7 +268,7 @@ func TestForeignHeartbeatsAreNotBelieved(t *testing.T) {
 	beat := w.beats["worker.w1"]
 	w.beats["ingress.x"] = beat
 	r := w.report(provider(acme, week(t)))
-	if len(r.Processes) != 3 || len(r.Unknown) != 1 || r.Unknown[0].What != "processes" {
+	if len(r.Processes) != 4 || len(r.Unknown) != 1 || r.Unknown[0].What != "processes" {
 		t.Errorf("processes %+v, unknown %+v", r.Processes, r.Unknown)
 	}
 }
@@ -309,5 +296,63 @@ func TestTextHasNothingThatATerminalObeys(t *testing.T) {
 	}
 	if f := status.FailureOf(now, errors.New("a\x1b[2J\nb"+strings.Repeat("x", 1000))); strings.ContainsAny(f.Error, "\x1b\n") || len(f.Error) > 310 {
 		t.Errorf("got %q", f.Error)
+	}
+}
+
+// One notifier that reaches an endpoint is enough, what waits is what the one sees that sees most, and none but notifiers are
+// believed.
+func TestEndpointsOfSeveralNotifiers(t *testing.T) {
+	few, many := 2, 5
+	beat := func(id, service string, e status.EndpointHealth) status.Heartbeat {
+		return status.Heartbeat{ID: id, Service: service, Endpoints: map[string]status.EndpointHealth{"shop": e}}
+	}
+	failed := func(ago time.Duration, what string) status.EndpointFailure {
+		return status.EndpointFailure{Failure: status.Failure{At: now.Add(-ago), Error: what}, Provider: acme, Order: "P-1001", Status: payment.Settled}
+	}
+	late, early := failed(time.Second, "HTTP 503"), failed(time.Minute, "HTTP 500")
+	open := func(after time.Duration) status.EndpointHealth {
+		return status.EndpointHealth{Breaker: status.BreakerOpen, TriesAt: now.Add(after)}
+	}
+	for name, c := range map[string]struct {
+		beats []status.Heartbeat
+		want  status.Endpoint
+	}{
+		"one reaches it": {
+			[]status.Heartbeat{
+				beat("1", status.ServiceNotifier, status.EndpointHealth{Breaker: status.BreakerOpen, TriesAt: now.Add(time.Second), New: &few, Due: &many, Failures: []status.EndpointFailure{late, early, early}}),
+				beat("2", status.ServiceNotifier, status.EndpointHealth{Breaker: status.BreakerClosed, New: &many, Due: &few, DeliveredAt: now, Failures: []status.EndpointFailure{late, early, early}}),
+			},
+			status.Endpoint{Name: "shop", Upstream: "shop", Breaker: status.BreakerClosed, New: &many, Due: &many, DeliveredAt: now, Failures: []status.EndpointFailure{late, late, early, early, early}},
+		},
+		"one tries": {
+			[]status.Heartbeat{beat("1", status.ServiceNotifier, status.EndpointHealth{Breaker: status.BreakerHalfOpen}), beat("2", status.ServiceNotifier, open(time.Second))},
+			status.Endpoint{Name: "shop", Upstream: "shop", Breaker: status.BreakerHalfOpen},
+		},
+		"the first to try": {
+			[]status.Heartbeat{beat("1", status.ServiceNotifier, open(9*time.Second)), beat("2", status.ServiceNotifier, open(3*time.Second))},
+			status.Endpoint{Name: "shop", Upstream: "shop", Breaker: status.BreakerOpen, TriesAt: now.Add(3 * time.Second)},
+		},
+		"a worker says so": {
+			[]status.Heartbeat{beat("1", status.ServiceWorker, status.EndpointHealth{Breaker: status.BreakerClosed, New: &few})},
+			status.Endpoint{Name: "shop", Upstream: "shop"},
+		},
+	} {
+		w := world{beats: map[string]status.Heartbeat{}, endpoints: []status.EndpointConfig{{Name: "shop", Upstream: "shop"}}}
+		for _, b := range c.beats {
+			w.beats[events.HeartbeatKey(b.Service, b.ID)] = b
+		}
+		r := w.report()
+		if len(r.Endpoints) != 1 || !reflect.DeepEqual(r.Endpoints[0], c.want) {
+			t.Errorf("%s: got %+v, want %+v", name, r.Endpoints, c.want)
+		}
+		if got := r.EndpointOf("shop"); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s by its name: got %+v, want %+v", name, got, c.want)
+		}
+		if warned := strings.Contains(strings.Join(r.Warnings, "\n"), "no notifier lives"); warned != (name == "a worker says so") {
+			t.Errorf("%s: warnings %q", name, r.Warnings)
+		}
+	}
+	if r := (world{}).report(); strings.Contains(strings.Join(r.Warnings, "\n"), "notifier") || r.Endpoints != nil || !reflect.DeepEqual(r.EndpointOf("shop"), status.Endpoint{Name: "shop"}) {
+		t.Errorf("without endpoints: %+v", r)
 	}
 }

@@ -3,9 +3,9 @@ package status
 import "slices"
 
 // For returns what may be shown to a client that sees some providers and some payments only: the state of those
-// providers, and of processes that they live and work. Where totals is false for a provider, what is counted there is of others,
+// providers and endpoints, and of processes that they live and work. Where totals is false for a provider, what is counted there is of others,
 // too, and is left out. Hosts, errors and configurations are for those who run payonce.
-func (r Report) For(provider, totals func(name string) bool, item func(Item) bool) Report {
+func (r Report) For(provider, totals func(name string) bool, item func(Item) bool, endpoint func(Endpoint) bool) Report {
 	seen := Report{At: r.At, Providers: []Provider{}, Warnings: []string{}, Unknown: []Unknown{}}
 	for _, p := range r.Providers {
 		if provider(p.Name) {
@@ -23,6 +23,12 @@ func (r Report) For(provider, totals func(name string) bool, item func(Item) boo
 			Service: p.Service, Version: p.Version, StartedAt: p.StartedAt, At: p.At, Slots: p.Slots, InFlight: p.InFlight, Ready: p.Ready,
 		})
 	}
+	for _, e := range r.Endpoints {
+		if endpoint(e) {
+			e.Failures = nil
+			seen.Endpoints = append(seen.Endpoints, e)
+		}
+	}
 	if r.AttentionTotal != nil {
 		seen.Attention = []Item{}
 	}
@@ -36,6 +42,9 @@ func (r Report) For(provider, totals func(name string) bool, item func(Item) boo
 	}
 	if slices.Contains(r.Warnings, noWorker) {
 		seen.Warnings = append(seen.Warnings, noWorker)
+	}
+	if len(seen.Endpoints) > 0 && slices.Contains(r.Warnings, noNotifier) {
+		seen.Warnings = append(seen.Warnings, noNotifier)
 	}
 	for _, u := range r.Unknown {
 		seen.Unknown = append(seen.Unknown, Unknown{What: u.What, Problem: "it cannot be found out now"})

@@ -33,6 +33,7 @@ func (r Report) Text(w io.Writer) error {
 		t.provider(p)
 	}
 	t.processes(r.Processes)
+	t.endpoints(r.Endpoints)
 	t.attention(r)
 	_, err := io.WriteString(w, t.out.String())
 	return err
@@ -249,6 +250,52 @@ func (t *text) processes(all []Process) {
 			t.line("    ", fmt.Sprintf("%s, %s ago: %s", name, span(t.now.Sub(p.Failures[name].At)), p.Failures[name].Error))
 		}
 	}
+}
+
+func (t *text) endpoints(all []Endpoint) {
+	if len(all) == 0 {
+		return
+	}
+	t.line("\n", "ENDPOINTS")
+	longest := 0
+	for _, e := range all {
+		longest = max(longest, len(e.Name))
+	}
+	for _, e := range all {
+		t.line(fmt.Sprintf("  %-*s  ", longest, shown(e.Name)), t.endpoint(e))
+	}
+}
+
+func (t *text) endpoint(e Endpoint) string {
+	var words []string
+	if e.Disabled {
+		words = append(words, "DISABLED")
+	}
+	switch e.Breaker {
+	case "":
+		words = append(words, "breaker unknown")
+	case BreakerClosed:
+		words = append(words, "breaker closed")
+	default:
+		word := "BREAKER " + strings.ToUpper(strings.ReplaceAll(e.Breaker, "_", " "))
+		if e.Breaker == BreakerOpen && e.TriesAt.After(t.now) {
+			word += ", a request in " + span(e.TriesAt.Sub(t.now))
+		}
+		words = append(words, word)
+	}
+	switch {
+	case e.New == nil || e.Due == nil:
+		words = append(words, "what waits is unknown")
+	case *e.New+*e.Due == 0:
+		words = append(words, "nothing waits")
+	default:
+		words = append(words, fmt.Sprintf("%s new, %s to send again", number(*e.New), number(*e.Due)))
+	}
+	if len(e.Failures) > 0 {
+		f := e.Failures[0]
+		words = append(words, fmt.Sprintf("last failure %s ago: %s", span(t.now.Sub(f.At)), f.Error))
+	}
+	return strings.Join(words, "; ")
 }
 
 func (t *text) attention(r Report) {

@@ -33,7 +33,8 @@ func howItStands(t *testing.T, s *system) {
 		for _, p := range r.Processes {
 			services[p.Service] = true
 		}
-		return services[status.ServiceWorker] && services[status.ServiceIngress] && r.AttentionTotal != nil && r.Providers[0].Payments != nil && r.Providers[0].Queue != nil
+		served := len(r.Endpoints) == 1 && r.Endpoints[0].Breaker == status.BreakerClosed && r.Endpoints[0].New != nil
+		return served && services[status.ServiceWorker] && services[status.ServiceIngress] && services[status.ServiceArchive] && services[status.ServiceNotifier] && r.AttentionTotal != nil && r.Providers[0].Payments != nil && r.Providers[0].Queue != nil
 	})
 	request, err := http.NewRequestWithContext(bounded(t), http.MethodGet, "http://"+s.At.Listen+"/v1/status", nil)
 	if err != nil {

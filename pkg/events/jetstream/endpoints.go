@@ -180,21 +180,22 @@ func (c *Conn) postpone(ctx context.Context, endpoint string, d broker.Stored, a
 	return nil
 }
 
-// EndpointWaiting returns how many events an endpoint has not taken: of the log, and of those that are due again. Those that the
-// broker holds until their next attempt are not counted.
-func (c *Conn) EndpointWaiting(ctx context.Context, endpoint string) (log, again int, err error) {
+// EndpointBacklog returns what an endpoint has not taken.
+func (c *Conn) EndpointBacklog(ctx context.Context, endpoint string) (events.EndpointBacklog, error) {
 	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)
 	defer cancel()
-	var counts [2]int
+	var found [2]*njs.ConsumerInfo
 	for i, stream := range []string{events.StreamPayments, events.StreamEndpoints} {
 		consumer, err := c.broker.JS.Consumer(ctx, stream, events.EndpointConsumer(endpoint))
 		if err != nil {
-			return 0, 0, fmt.Errorf("what waits for endpoint %s: %w", endpoint, err)
+			return events.EndpointBacklog{}, fmt.Errorf("what waits for endpoint %s: %w", endpoint, err)
 		}
-		info := consumer.CachedInfo()
-		counts[i] = int(info.NumPending) + info.NumAckPending
+		found[i] = consumer.CachedInfo()
 	}
-	return counts[0], counts[1], nil
+	log, again := found[0], found[1]
+	return events.EndpointBacklog{
+		New: int(log.NumPending) + log.NumAckPending, Due: int(again.NumPending) + again.NumAckPending, Disabled: again.Paused,
+	}, nil
 }
 
 // maxTests bounds the test events that one notifier sends at a time.

@@ -192,6 +192,9 @@ func TestDisabledEndpointLosesNothing(t *testing.T) {
 	if err != nil || !s.Disabled || s.New != 2 || s.Due != 1 {
 		t.Errorf("%+v, %v", s, err)
 	}
+	if b, err := c.EndpointBacklog(ctx, "shop"); err != nil || b != (events.EndpointBacklog{New: 2, Due: 1, Disabled: true}) {
+		t.Errorf("a notifier sees %+v, %v", b, err)
+	}
 	enabled.Store(true)
 	if err := c.EnableEndpoint(ctx, "shop"); err != nil {
 		t.Fatal(err)
