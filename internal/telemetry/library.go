@@ -11,7 +11,8 @@ import (
 // Says is the attribute that has the words of a library; the message of such a line is ours.
 const Says = "says"
 
-// Library returns a handler for the lines of a library: each gets this message. Of what the library adds only an error stays.
+// Library returns a handler for the lines of a library that are at least warnings: each gets this message. Of what the library adds
+// only an error stays.
 func Library(next slog.Handler, message string) slog.Handler { return library{next, message} }
 
 type library struct {
@@ -19,12 +20,15 @@ type library struct {
 	message string
 }
 
+// logrWarning is the level of logr's V(1), with which OpenTelemetry warns. What it says below is of no interest to us.
+const logrWarning = slog.LevelInfo - 1
+
 func (l library) Enabled(ctx context.Context, level slog.Level) bool {
-	return l.next.Enabled(ctx, level)
+	return level >= logrWarning && l.next.Enabled(ctx, max(level, slog.LevelWarn))
 }
 
 func (l library) Handle(ctx context.Context, line slog.Record) error {
-	ours := slog.NewRecord(line.Time, line.Level, l.message, line.PC)
+	ours := slog.NewRecord(line.Time, max(line.Level, slog.LevelWarn), l.message, line.PC)
 	ours.AddAttrs(slog.String(Says, line.Message))
 	line.Attrs(func(a slog.Attr) bool {
 		if err, is := a.Value.Any().(error); is {
