@@ -47,7 +47,7 @@ func TestADeniedPermissionIsToldAtOnce(t *testing.T) {
 		{"console", "ingress", app.Console(), `"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.PAYMENTS", "$JS.API.STREAM.MSG.GET.*",`, "$JS.API.INFO"},
 	} {
 		t.Run(c.user+" with the seed of "+c.others, func(t *testing.T) {
-			config := filepath.Join(filepath.Dir(s.Config), "stranger.yaml")
+			config := filepath.Join(filepath.Dir(s.Config), "wrong.yaml")
 			text, err := os.ReadFile(configs[c.user])
 			testenv.Must(t, err)
 			testenv.Must(t, os.WriteFile(config, []byte(strings.ReplaceAll(string(text), s.seedFile(c.user), s.seedFile(c.others))), 0o600))
