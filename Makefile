@@ -60,10 +60,12 @@ help: ## show this text
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## play a whole scenario of payments on this machine, then stop
-	$(GO) run ./cmd/demo
+	@echo "building…" && $(GO) build -o bin/demo ./cmd/demo
+	@bin/demo
 
-run: ## start the same system and keep it up until Ctrl-C
-	$(GO) run ./cmd/demo --keep
+run: ## start the same system and keep it up until Ctrl-C; STATE=dir keeps its payments for the next run
+	@echo "building…" && $(GO) build -o bin/demo ./cmd/demo
+	@bin/demo --keep $(if $(STATE),--state "$(STATE)")
 
 campaign: ## break everything under load, then audit: SEED (1), ORDERS (5400), DURATION (60s), see docs/reliability.md
 	$(GO) run ./cmd/campaign --seed $(SEED) --orders $(ORDERS) --duration $(DURATION)

@@ -18,9 +18,9 @@ import (
 
 // audit compares what the log says with what really happened at the provider.
 func (t *teller) audit(ctx context.Context) error {
-	fmt.Fprintf(t.out, "\nAll payments, from the log:\n\n")
+	fmt.Fprintf(t.out, "\nAll payments from the log, and how often money moved in the provider's records:\n\n")
 	table := tabwriter.NewWriter(t.out, 2, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "  PAYMENT\tOUTCOME\tAMOUNT\tMONEY MOVED AT THE PROVIDER\tTIMELINE")
+	fmt.Fprintln(table, "  PAYMENT\tOUTCOME\tAMOUNT\tMOVED\tTIMELINE AND DURATION")
 	var lost, wrong []string
 	for _, want := range t.expected {
 		records, err := t.stack.Log.History(ctx, want.ref)
@@ -127,14 +127,23 @@ func amountOf(p payment.Payment) string {
 	}
 }
 
-// timeline shows the statuses with the time between them.
+// timelineWidth is what the other columns leave of the table.
+const timelineWidth = tableWidth - 68
+
+// timeline shows the statuses and the time from the first to the last. Where they are too many, some in the middle are left out.
 func timeline(records []events.Record) string {
-	parts := make([]string, len(records))
-	for i, r := range records {
-		parts[i] = string(r.Payment.Status)
-		if i > 0 {
-			parts[i] = fmt.Sprintf("%s +%s", parts[i], r.StoredAt.Sub(records[i-1].StoredAt).Round(time.Millisecond))
-		}
+	var statuses []string
+	for _, r := range records {
+		statuses = append(statuses, string(r.Payment.Status))
 	}
-	return strings.Join(parts, " → ")
+	if len(statuses) == 1 {
+		return statuses[0]
+	}
+	took := records[len(records)-1].StoredAt.Sub(records[0].StoredAt).Round(time.Millisecond)
+	line := fmt.Sprintf("%s +%s", strings.Join(statuses, " → "), took)
+	for len(statuses) > 2 && columns(line) > timelineWidth {
+		statuses = slices.Delete(statuses, len(statuses)-2, len(statuses)-1)
+		line = fmt.Sprintf("%s → … → %s +%s", strings.Join(statuses[:len(statuses)-1], " → "), statuses[len(statuses)-1], took)
+	}
+	return line
 }

@@ -5,6 +5,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,7 +16,10 @@ import (
 	"time"
 
 	"payonce/internal/app"
+	"payonce/pkg/events"
 	"payonce/pkg/payment"
+	"payonce/pkg/sandbox"
+	"payonce/test/testenv"
 )
 
 // The demo starts itself again for its workers; under test, that is this test program.
@@ -36,6 +41,12 @@ func TestScenario(t *testing.T) {
 	if wrong := firstWrong(transcript, out.String()); wrong != "" || len(transcript) < 40 {
 		t.Errorf("README shows %d lines, and the scenario did not print %q there", len(transcript), wrong)
 	}
+	scenario, table, found := strings.Cut(out.String(), "\nAll payments from the log")
+	if !found {
+		t.Fatal("there is no table")
+	}
+	readable(t, scenario, scenarioWidth)
+	readable(t, table, tableWidth)
 	for _, line := range []string{"charged more than once: 0\n", "lost: 0\n", "A search in the archive finds all "} {
 		if !strings.Contains(out.String(), line) {
 			t.Errorf("%q is not told", line)
@@ -48,8 +59,10 @@ func TestUsage(t *testing.T) {
 	if code := run(t.Context(), []string{"--help"}, &out, &problems); code != app.ExitOK || !strings.Contains(problems.String(), "-keep") {
 		t.Errorf("--help: code %d, %s", code, problems.String())
 	}
-	if code := run(t.Context(), []string{"--nonsense"}, &out, &problems); code != app.ExitUsage {
-		t.Errorf("a wrong flag: code %d", code)
+	for _, args := range [][]string{{"--nonsense"}, {"--state", t.TempDir()}} {
+		if code := run(t.Context(), args, &out, &problems); code != app.ExitUsage {
+			t.Errorf("%v: code %d", args, code)
+		}
 	}
 }
 
@@ -58,7 +71,7 @@ var shellBlock = regexp.MustCompile("(?s)```sh\n(.*?)```")
 // The curl commands of README get a payment that the customer can act on. All other commands are checked by
 // test/docstest, and those of Compose are run by make compose-test.
 func TestReadmeCommands(t *testing.T) {
-	s := startStack(t, "")
+	s := startStack(t, "", "")
 	curls := 0
 	for _, block := range shellBlock.FindAllStringSubmatch(read(t, "../../README.md"), -1) {
 		if strings.HasPrefix(block[1], "curl ") {
@@ -114,25 +127,120 @@ func checkPayment(t *testing.T, out []byte) {
 	}
 }
 
-// What --keep prints works when it is pasted.
+// What --keep prints fits a terminal, and works when it is pasted.
 func TestKeepPrintsCommandsThatWork(t *testing.T) {
-	s := startStack(t, "")
+	s := startStack(t, "", "")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	var out bytes.Buffer
 	keepUp(ctx, s, &out)
-	began := time.Now()
-	script := regexp.MustCompile(`(?m)^  curl ([^\\\n]|\\\n)*$`).FindAllString(out.String(), -1)
-	if len(script) != 8 {
-		t.Fatalf("%d commands are printed: %q", len(script), script)
-	}
-	for _, command := range script {
-		if answer := shell(t, s, command); !json.Valid(answer) {
-			t.Errorf("%s\nanswered %s", command, answer)
+	readable(t, out.String(), scenarioWidth)
+	began, program := time.Now(), testenv.Build(t, "payonce/cmd/payctl")
+	t.Cleanup(testenv.RemoveBuilds)
+	commands := map[string]int{}
+	for _, command := range printedCommand.FindAllString(out.String(), -1) {
+		name := strings.Fields(command)[0]
+		commands[name]++
+		switch {
+		case name == "curl":
+			if answer := shell(t, s, command); !json.Valid(answer) {
+				t.Errorf("%s\nanswered %s", command, answer)
+			}
+		case name == "export":
+			if !strings.HasSuffix(command, "="+s.APIKey+"\n") {
+				t.Errorf("%s is not the key", command)
+			}
+		case strings.Contains(command, "./cmd/payctl"):
+			commands["payctl"]++
+			readable(t, string(shell(t, s, strings.Replace(command, "go run ./cmd/payctl", program, 1))), 0)
 		}
 	}
-	t.Logf("%d commands took %s", len(script), time.Since(began))
+	if commands["curl"] != 8 || commands["export"] != 1 || commands["payctl"] != 3 || commands["go"] != 4 {
+		t.Fatalf("printed: %v\n%s", commands, out.String())
+	}
+	t.Logf("%v took %s", commands, time.Since(began))
+	for _, at := range s.metrics {
+		if status, text := s.Get(t.Context(), at.url); status != http.StatusOK || !strings.Contains(text, "payonce_build_info") || !strings.Contains(out.String(), at.url) {
+			t.Errorf("metrics of %s at %s: %d, printed: %t", at.process, at.url, status, strings.Contains(out.String(), at.url))
+		}
+	}
+	if len(s.metrics) != 5 {
+		t.Errorf("metrics: %v", s.metrics)
+	}
 	printedLedger(t, out.String())
+	payctlIsReadable(t, s, program)
+}
+
+// printedCommand is a line that can be pasted, with the deeper lines below it.
+var printedCommand = regexp.MustCompile(`(?m)^  (?:curl|export|go run) .*\n(?: {4,}.*\n)*`)
+
+// payctlIsReadable looks at what payctl shows of payments of every kind.
+func payctlIsReadable(t *testing.T, s *stack, program string) {
+	t.Helper()
+	if status, text := s.Post(t.Context(), "/v1/deposits", testenv.Variant{Account: testenv.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}.
+		Command(payment.Ref{Provider: testenv.ECommPay, Order: "D-x-clarification-9"})); status != http.StatusAccepted {
+		t.Fatalf("%d %s", status, text)
+	}
+	asked := payment.Ref{Provider: testenv.ECommPay, Order: "D-x-clarification-9"}
+	if p, err := s.get(t.Context(), asked); err != nil || p.Action == nil || p.Action.Clarification == nil {
+		t.Fatalf("nothing is asked: %+v, %v", p, err)
+	}
+	s.Must(s.publish(t.Context(), events.ShortSubject(payment.Deposit), "not even JSON"))
+	s.Must(s.publish(t.Context(), events.ShortSubject(payment.Payout), payout("P-9", "10.5")))
+	testenv.Await(t.Context(), t, "two dead letters", func() bool {
+		all, err := s.Log.DeadLetters(t.Context(), 0, 10)
+		return err == nil && len(all) == 2
+	})
+	for _, command := range []string{
+		"status", "status --json", "payments list", "payments list --json", "payment show " + asked.Provider + " " + asked.Order,
+		"payment show " + asked.Provider + " " + asked.Order + " --json", "payment show " + provider + " P-9", "deadletters list", "deadletters show 1",
+		"deadletters show 2", "parked list", "refusals list", "ledgers list", "audit list", "streams diff", "archive status", "archive verify",
+		"approvals list", "endpoints list", "banks " + provider,
+	} {
+		cmd := exec.CommandContext(t.Context(), program, append(strings.Fields(command), "--config", s.Config)...)
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Errorf("payctl %s: %v\n%s", command, err, out)
+		}
+		readable(t, "payctl "+command+"\n"+string(out), 0)
+	}
+}
+
+// A system that is started again in its folder goes on with the same payments.
+func TestRunGoesOnWithItsPayments(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "state")
+	var before *stack
+	t.Run("first", func(t *testing.T) {
+		s := startStack(t, dir, "")
+		for path, body := range map[string]string{"/v1/deposits": deposit("D-1", "10000"), "/v1/payouts": payout("P-x-hang-1", "20000")} {
+			if status, text := s.Post(t.Context(), path, body); status != http.StatusAccepted {
+				t.Fatalf("%s: %d %s", path, status, text)
+			}
+		}
+		if p, err := s.get(t.Context(), of("D-1")); err != nil || p.Status != payment.Pending {
+			t.Fatalf("%s, %v", p.Status, err)
+		}
+		_, err := s.Sandbox.WaitFor(t.Context(), provider, "P-x-hang-1", sandbox.Acknowledged(1)) // its webhook comes before the reply
+		s.Must(err)
+		if err := testenv.Run(t.Context(), io.Discard, func(t testing.TB) { openState(t, dir, "") }); err == nil || !strings.Contains(err.Error(), "another system runs in this folder") {
+			t.Errorf("a second system in the folder: %v", err)
+		}
+		before = s
+	})
+	if t.Failed() {
+		return
+	}
+	s := startStack(t, dir, "")
+	if s.APIKey != before.APIKey || s.At.Listen != before.At.Listen || s.At.Sandbox != before.At.Sandbox || s.Config != before.Config || s.state.Runs != 2 {
+		t.Errorf("was %+v %s, is %+v %s", before.At, before.Config, s.At, s.Config)
+	}
+	s.Must(s.Sandbox.Pay(provider, "D-1", 0))
+	for _, order := range []string{"D-1", "P-x-hang-1"} {
+		s.Until(t.Context(), of(order), "settled", func(p payment.Payment) bool { return p.Status == payment.Settled })
+		if o, err := s.Sandbox.Order(provider, order); err != nil || len(o.Charges) != 1 {
+			t.Errorf("%s: %d charges, %v", order, len(o.Charges), err)
+		}
+	}
 }
 
 // printedLedger runs the ledger as --keep says, until it has booked the payment that the lines before paid.

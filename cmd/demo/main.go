@@ -2,8 +2,9 @@
 // JetStream on disk, miniredis, the provider sandbox, ingress, archive, console, and two workers that are processes of
 // their own, so that one can be killed.
 //
-//	go run ./cmd/demo          plays the scenario and ends with exit code 0 only if all is as it must be
-//	go run ./cmd/demo --keep   keeps the system up and prints commands to try
+//	go run ./cmd/demo                      plays the scenario and ends with exit code 0 only if all is as it must be
+//	go run ./cmd/demo --keep               keeps the system up and prints commands to try
+//	go run ./cmd/demo --keep --state dir   the same, with its state in a folder: the next run goes on with the same payments
 package main
 
 import (
@@ -43,10 +44,15 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	set.SetOutput(stderr)
 	keep := set.Bool("keep", false, "keep the system running and print commands to try, instead of running the scenario")
 	listen := set.String("listen", "", "loopback `ADDRESS` of the ingress; default: a free port, with --keep 127.0.0.1:8080")
+	dir := set.String("state", "", "with --keep, `FOLDER` of everything that the system keeps, made if it is missing; default: a fresh one that is removed in the end")
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return app.ExitOK
 		}
+		return app.ExitUsage
+	}
+	if *dir != "" && !*keep {
+		fmt.Fprintln(stderr, "demo: --state requires --keep: the scenario needs a fresh system")
 		return app.ExitUsage
 	}
 	if *keep && *listen == "" {
@@ -54,7 +60,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	began := time.Now()
 	err := testenv.Run(ctx, stderr, func(t testing.TB) {
-		s := startStack(t, *listen)
+		s := startStack(t, *dir, *listen)
 		if *keep {
 			keepUp(ctx, s, stdout)
 			return

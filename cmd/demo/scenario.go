@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"payonce/pkg/events"
@@ -51,14 +52,20 @@ func scenario() []act {
 	}
 }
 
+// say prints a line with the time, and further ones below it where the terminal may be too narrow.
 func (t *teller) say(format string, args ...any) {
-	fmt.Fprintf(t.out, "%6.1fs   %s\n", time.Since(t.began).Seconds(), fmt.Sprintf(format, args...))
+	before := fmt.Sprintf("%6.1fs   ", time.Since(t.began).Seconds())
+	for _, line := range wrap(fmt.Sprintf(format, args...), scenarioWidth-len(before)) {
+		fmt.Fprintln(t.out, before+line)
+		before = strings.Repeat(" ", len(before))
+	}
 }
 
 func (t *teller) introduce() {
 	t.say("The system is up: nats-server with JetStream on disk, miniredis, the provider's sandbox,")
-	t.say("the ingress at %s, two workers (pids %d and %d), an archive, and a ledger.", t.stack.ingress, t.stack.workers[0].Pid(), t.stack.workers[1].Pid())
-	t.say("The console, for as long as this runs: %s", t.stack.link())
+	t.say("two workers (pids %d and %d), an archive, a ledger, a console, and the ingress", t.stack.workers[0].Pid(), t.stack.workers[1].Pid())
+	t.say("at %s. The console, for as long as this runs:", t.stack.ingress)
+	t.say("%s", t.stack.link())
 }
 
 func (t *teller) tell(ctx context.Context) error {

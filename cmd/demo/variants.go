@@ -22,7 +22,11 @@ func everyVariant(ctx context.Context, t *teller) error {
 }
 
 func (t *teller) playVariant(ctx context.Context, v testenv.Variant, ref payment.Ref) error {
-	t.say("%s, %s %s of %s", v.Account, v.Operation, v.Method, v.Amount)
+	way := string(v.Operation)
+	if v.Method != "" {
+		way += " " + v.Method
+	}
+	t.say("%s, %s of %s", v.Account, way, v.Amount)
 	if _, err := t.post(ctx, "/v1/"+string(v.Operation)+"s", v.Command(ref), http.StatusAccepted); err != nil {
 		return err
 	}
@@ -46,7 +50,7 @@ func (t *teller) customerPays(ctx context.Context, ref payment.Ref) error {
 	case p.Action.Transfer != nil:
 		t.say("  transfer to account %s", p.Action.Transfer.AccountNumber)
 	default:
-		t.say("  open %s", shorten(p.Action.Redirect.URL))
+		t.say("  open %s", shorten(p.Action.Redirect.URL, 60))
 		if err := t.visit(ctx, ref, p.Action.Redirect); err != nil {
 			return err
 		}
@@ -70,14 +74,6 @@ func (t *teller) visit(ctx context.Context, ref payment.Ref, to *payment.Redirec
 	return err
 }
 
-func shorten(text string) string {
-	const most = 60
-	if len(text) <= most {
-		return text
-	}
-	return text[:most] + "…"
-}
-
 // clarified is a deposit for which the provider asks for a field, which the upstream then sends.
 func clarified(ctx context.Context, t *teller) error {
 	v := testenv.Variant{Account: testenv.ECommPay, Method: "gate", Operation: payment.Deposit, Amount: payment.KRW(10_000)}
@@ -96,7 +92,7 @@ func clarified(ctx context.Context, t *teller) error {
 	if err != nil {
 		return err
 	}
-	t.say("the webhook asks for %v", p.Action.Clarification.Fields)
+	t.say("the webhook asks for %s", listed(p.Action.Clarification.Fields))
 	if _, err := t.post(ctx, "/v1/payments/"+ref.String()+"/clarification", string(answers), http.StatusAccepted); err != nil {
 		return err
 	}

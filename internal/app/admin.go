@@ -100,7 +100,7 @@ func openAdmin(ctx context.Context, rt Runtime, address string, metrics http.Han
 		}
 		_, _ = w.Write([]byte("ready\n"))
 	})
-	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second}
+	server := &http.Server{Handler: mux, ReadTimeout: 5 * time.Second, WriteTimeout: 30 * time.Second, ErrorLog: serverErrors(rt.Logger)}
 	go func() { _ = server.Serve(listener) }()
 	rt.Logger.Info("metrics and health at http://" + listener.Addr().String())
 	return func() { _ = server.Close() }, nil

@@ -201,9 +201,17 @@ func NewLogger(cfg config.Log, w io.Writer) *slog.Logger {
 	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
 		level = slog.LevelInfo // the configuration was validated before
 	}
-	options := &slog.HandlerOptions{Level: level}
+	options := &slog.HandlerOptions{Level: level, ReplaceAttr: withoutNil}
 	if cfg.Format == "text" {
 		return slog.New(telemetry.Logs(slog.NewTextHandler(w, options)))
 	}
 	return slog.New(telemetry.Logs(slog.NewJSONHandler(w, options)))
+}
+
+// withoutNil leaves out an error that is none: "error=<nil>" reads like one.
+func withoutNil(_ []string, a slog.Attr) slog.Attr {
+	if a.Key == "error" && a.Value.Kind() == slog.KindAny && a.Value.Any() == nil {
+		return slog.Attr{}
+	}
+	return a
 }

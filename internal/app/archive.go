@@ -69,7 +69,7 @@ func tryLog(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	defer cancel()
 	conn, err := dialNATS(ctx, rt)
 	if err != nil {
-		return nil, &startError{err, adviceForNATS(err)}
+		return nil, &startError{err, adviceForNATS(err, natsUser(rt))}
 	}
 	return conn, nil
 }

@@ -97,6 +97,11 @@ func TestAStartWaitsForNATS(t *testing.T) {
 					return false
 				}
 			})
+			for line, want := range map[string]int{says: 1, "connected to NATS": 1} {
+				if n := strings.Count(b.logs.String(), `"`+line+`"`); n != want {
+					t.Errorf("%q is said %d times:\n%s", line, n, b.logs)
+				}
+			}
 			b.sees("readiness", func() bool { status, _ := get(t, b.admin+"/readyz"); return status == http.StatusOK })
 			b.stop()
 			if err := <-b.ended; err != nil {

@@ -16,19 +16,19 @@ import (
 
 // What to do about NATS.
 const (
-	adviceForStreams = "run payctl streams diff; then, as administrator: payctl streams apply, with --update where something differs"
-	adviceForSync    = "check that each server's file has sync_interval: always, as deploy/nats/server.conf does"
+	adviceToApply = "run payctl streams diff; then, as administrator: payctl streams apply, with --update where something differs"
+	adviceForSync = "check that each server's file has sync_interval: always, as deploy/nats/server.conf does"
 )
 
-// adviceForNATS says what to do when a connection cannot be made.
-func adviceForNATS(err error) string {
+// adviceForNATS says what to do when a connection cannot be made by a service that needs this user.
+func adviceForNATS(err error, user string) string {
 	switch text := err.Error(); {
 	case errors.Is(err, jetstream.ErrServerTooOld):
 		return "update nats-server; its streams are kept"
 	case strings.Contains(text, "nats.tls"), strings.Contains(text, "x509"), strings.Contains(text, "tls:"):
 		return "check nats.tls and the server's certificate"
 	case strings.Contains(text, "does not permit"):
-		return "compare the user's permissions with deploy/nats/accounts.conf, or take the seed of another user"
+		return jetstream.NextDenied(user)
 	case strings.Contains(strings.ToLower(text), "authorization"), strings.Contains(text, "nkey"), strings.Contains(text, "credentials"):
 		return "check the user's key in nats, and that the server knows it"
 	case strings.Contains(text, "JetStream"):
@@ -37,13 +37,21 @@ func adviceForNATS(err error) string {
 	return "check nats.urls, that the servers run, and that no firewall blocks the port"
 }
 
+// adviceForStreams says what to do when the streams are not as they are declared.
+func adviceForStreams(err error, user string) string {
+	if jetstream.Denied(err) {
+		return jetstream.NextDenied(user)
+	}
+	return adviceToApply
+}
+
 // checkNATS connects for itself and looks at the server and its streams, without changing them.
 func checkNATS(ctx context.Context, rt Runtime) []finding {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	conn, err := dialNATS(ctx, rt)
 	if err != nil {
-		return []finding{{check: "NATS", state: failed, result: err.Error(), next: adviceForNATS(err)}}
+		return []finding{{check: "NATS", state: failed, result: err.Error(), next: adviceForNATS(err, natsUser(rt))}}
 	}
 	defer func() { _ = conn.Close() }() // nothing was written
 	return append([]finding{
@@ -111,7 +119,7 @@ func checkStreams(ctx context.Context, rt Runtime, conn *admin.Conn) finding {
 		lines[i] = d.String()
 	}
 	if len(lines) > 0 {
-		row.state, row.result, row.next = failed, strings.Join(lines, "\n"), adviceForStreams
+		row.state, row.result, row.next = failed, strings.Join(lines, "\n"), adviceToApply
 	}
 	return row
 }

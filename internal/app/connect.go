@@ -1,14 +1,9 @@
 package app
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log"
-	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -40,16 +35,23 @@ func connectNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 func connectWith(ctx context.Context, rt Runtime, try func(context.Context, Runtime) (*jetstream.Conn, error)) (*jetstream.Conn, error) {
 	pauses := backoff.NewExponentialBackOff(backoff.WithInitialInterval(awayFirst), backoff.WithMultiplier(2),
 		backoff.WithMaxInterval(awayMost), backoff.WithMaxElapsedTime(0))
+	began, said := rt.local(), map[string]bool{}
 	for {
 		conn, err := try(ctx, rt)
 		var start *startError
 		if err == nil || ctx.Err() != nil || !errors.As(err, &start) || !jetstream.Away(err) {
 			rt.health.becomes(func() error { return errStarting })
+			if err == nil && len(said) > 0 {
+				rt.Logger.Info("connected to NATS", "after", rt.local().Sub(began).Round(time.Second))
+			}
 			return conn, err
 		}
 		wait := pauses.NextBackOff()
 		rt.health.becomes(func() error { return fmt.Errorf("waiting for NATS: %w", err) })
-		rt.Logger.Warn("cannot connect to NATS; will retry", "error", err, "wait", wait, "next", start.next)
+		if !said[err.Error()] { // once for each cause
+			said[err.Error()] = true
+			rt.Logger.Warn("cannot connect to NATS; will retry", "error", err, "next", start.next)
+		}
 		select {
 		case <-ctx.Done():
 			return nil, context.Cause(ctx)
@@ -64,11 +66,11 @@ func tryNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	defer cancel()
 	conn, err := dialNATS(ctx, rt)
 	if err != nil {
-		return nil, &startError{err, adviceForNATS(err)}
+		return nil, &startError{err, adviceForNATS(err, natsUser(rt))}
 	}
 	if err := admin.New(conn).EnsureStreams(ctx); err != nil {
 		_ = conn.Close()
-		return nil, &startError{err, adviceForStreams}
+		return nil, &startError{err, adviceForStreams(err, natsUser(rt))}
 	}
 	return conn, nil
 }
@@ -84,7 +86,7 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 		streams.Endpoints = nil
 	}
 	return jetstream.Connect(ctx, jetstream.Options{
-		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service), Ingress: rt.Service == Ingress().Name,
+		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service), RequiredUser: natsUser(rt), Ingress: rt.Service == Ingress().Name,
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,
 		TLS: tlsConfig, Config: streams, Logger: rt.Logger, Now: rt.Now, Fit: rt.fit(),
 	})
@@ -93,6 +95,14 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 // Inbox is where a program gets its answers from NATS: each kind of program has its own prefix, so that
 // the server's permissions can keep the others away (deploy/nats/accounts.conf).
 func Inbox(program string) string { return "_INBOX." + program }
+
+// natsUser is the user of deploy/nats/accounts.conf that a service logs in as.
+func natsUser(rt Runtime) string {
+	if rt.Service == Console().Name && !rt.Config.Console.Actions {
+		return "viewer"
+	}
+	return rt.Service
+}
 
 // connectRedis makes the claim store and its client, which the caller closes. A Redis that is down is no reason not to start, unless the
 // configuration says that claims are required; one that throws keys away is.
@@ -108,36 +118,6 @@ func connectRedis(ctx context.Context, rt Runtime) (store *redis.Store, client g
 		return nil, nil, err
 	}
 	return store, client, nil
-}
-
-// logLibraries lets what libraries say go where our own lines go, in the same format.
-func logLibraries(logger *slog.Logger) {
-	slog.SetDefault(logger) // takes what is written with package log, too
-	log.SetOutput(httpLines{log.Writer()})
-	goredis.SetLogger(redisLines{logger})
-}
-
-// httpLines takes what package net/http says. Of a provider that sends more than its answer it would show what was
-// sent, with the personal data in it.
-type httpLines struct{ io.Writer }
-
-func (l httpLines) Write(line []byte) (int, error) {
-	said, _, shows := bytes.Cut(line, []byte(" starting with "))
-	if !shows {
-		return l.Writer.Write(line)
-	}
-	if _, err := l.Writer.Write(append(slices.Clone(said), '\n')); err != nil {
-		return 0, err
-	}
-	return len(line), nil
-}
-
-// redisLines takes what go-redis says. It repeats what our own lines say of a call that failed, so it is for
-// those who look closely.
-type redisLines struct{ *slog.Logger }
-
-func (l redisLines) Printf(ctx context.Context, format string, values ...any) {
-	l.DebugContext(ctx, "Redis client", "says", fmt.Sprintf(format, values...))
 }
 
 // dialRedis makes the claim store and its client, which connects when it is used.

@@ -77,7 +77,7 @@ func runConsole(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	server := &http.Server{
 		Handler: pages, ReadHeaderTimeout: consoleRead, ReadTimeout: consoleRead, WriteTimeout: consoleWrite, IdleTimeout: consoleIdle,
-		MaxHeaderBytes: 32 << 10,
+		MaxHeaderBytes: 32 << 10, ErrorLog: serverErrors(rt.Logger),
 	}
 	server.RegisterOnShutdown(pages.Close) // live pages would hold it up
 	ready("listening on " + listener.Addr().String())

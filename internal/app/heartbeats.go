@@ -215,7 +215,8 @@ func digest(rt Runtime) string {
 
 // failures remembers the last error of each thing that a process depends on. It is safe for concurrent use.
 type failures struct {
-	now func() time.Time
+	now   func() time.Time
+	redis chan struct{} // gets one when Redis fails; has room for one
 
 	mu   sync.Mutex
 	last map[string]status.Failure
@@ -246,6 +247,10 @@ type redisFailures struct{ *failures }
 func (f redisFailures) note(err error) {
 	if err != nil && !errors.Is(err, goredis.Nil) && !errors.Is(err, context.Canceled) && !strings.HasPrefix(err.Error(), "NOSCRIPT") {
 		f.add("redis", err)
+		select {
+		case f.redis <- struct{}{}:
+		default: // it knows
+		}
 	}
 }
 

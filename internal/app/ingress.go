@@ -86,7 +86,7 @@ func runIngress(ctx context.Context, rt Runtime, ready func(string)) error {
 		})
 	}
 	server := ingress.NewHTTPServer(handler, limits(rt.Config.Ingress))
-	server.ConnState = listener.connections.State
+	server.ConnState, server.ErrorLog = listener.connections.State, serverErrors(rt.Logger)
 	ready("listening on " + listener.Addr().String())
 	return serve(ctx, rt, server, listener)
 }

@@ -62,7 +62,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	if err != nil {
 		return err
 	}
-	failed := &failures{now: rt.Now}
+	failed := &failures{now: rt.Now, redis: make(chan struct{}, 1)}
 	client.AddHook(redisFailures{failed})
 	quotas, err := calls.NewQuotas(Quotas(rt.Config), budget.New(client), rt.Now, rt.Logger)
 	if err != nil {
@@ -97,6 +97,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 			group.Go(func() error { return levels.ReportLevels(ctx, rt.Connectors.Names()) })
 		}
 	}
+	group.Go(func() error { newRedisWatch(rt, client, failed).run(ctx); return nil })
 	group.Go(func() error { logClocks(ctx, rt); return nil })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
 	ready("working")

@@ -78,7 +78,7 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*admin.Conn, error) {
 		return nil, usagef("nats.tls: %w", err)
 	}
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
-		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"),
+		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"), RequiredUser: "an operator or the administrator",
 		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
 		TLS: tlsConfig, Config: streamconfig.Of(cfg), Now: e.Now,
 		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
@@ -118,6 +118,8 @@ func nextToConnect(err error) string {
 		return "the server does not know this user: set nats.nkey_seed_file to your own seed (payctl credentials make --operator NAME writes operator-NAME.seed)"
 	case strings.Contains(text, "tls") || strings.Contains(text, "x509"):
 		return "set nats.tls.ca_file to the CA of the server, and use a host name of its certificate in nats.urls"
+	case jetstream.Denied(err):
+		return "this user lacks the permissions of an operator: set nats.nkey_seed_file to your own seed; for payctl streams apply to the administrator's"
 	case strings.Contains(text, "permission") || strings.Contains(text, "jetstream is not available"):
 		return "the server has no JetStream, or this user lacks an operator's permissions: set nats.nkey_seed_file to your own seed"
 	}

@@ -48,13 +48,13 @@ type Telemetry struct {
 // and OTEL_EXPORTER_OTLP_METRICS_ENDPOINT. The other variables of OpenTelemetry count too, e.g.
 // OTEL_RESOURCE_ATTRIBUTES, OTEL_TRACES_SAMPLER and OTEL_SDK_DISABLED.
 func Start(ctx context.Context, o Options) (*Telemetry, error) {
+	report(o.Logger)
 	t := &Telemetry{}
 	disabled := strings.EqualFold(os.Getenv("OTEL_SDK_DISABLED"), "true")
 	traces, metrics := !disabled && wanted("TRACES"), !disabled && wanted("METRICS")
 	if !traces && !metrics && !o.Scraped {
 		return t, nil
 	}
-	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { o.Logger.Warn("telemetry is not delivered", "error", err) }))
 	about, err := describe(ctx, o)
 	if err != nil {
 		return nil, err

@@ -3,6 +3,7 @@ package connectors
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"payonce/pkg/payment"
@@ -81,7 +82,7 @@ func (e *Error) Error() string {
 	if e.Message != "" {
 		text += ": " + e.Message
 	}
-	if e.Err != nil {
+	if e.Err != nil && !strings.HasSuffix(e.Message, e.Err.Error()) { // a message can be made of its cause
 		text += fmt.Sprintf(": %v", e.Err)
 	}
 	return text

@@ -3,7 +3,6 @@ package ingress
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"time"
 )
@@ -90,8 +89,7 @@ func (l Limits) Validate() error {
 }
 
 // NewHTTPServer returns an HTTP server with the limits set. When the
-// handler is a [*Server], shutting the HTTP server down also ends the waiting of its requests, and what
-// the HTTP server has to say goes to the Server's logger.
+// handler is a [*Server], shutting the HTTP server down also ends the waiting of its requests.
 func NewHTTPServer(handler http.Handler, limits Limits) *http.Server {
 	server := &http.Server{
 		Handler: handler, MaxHeaderBytes: limits.HeaderBytes,
@@ -100,7 +98,6 @@ func NewHTTPServer(handler http.Handler, limits Limits) *http.Server {
 	}
 	if s, ok := handler.(*Server); ok {
 		server.RegisterOnShutdown(s.StopWaiting)
-		server.ErrorLog = slog.NewLogLogger(s.logger.Handler(), slog.LevelWarn)
 	}
 	return server
 }

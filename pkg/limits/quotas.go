@@ -102,10 +102,14 @@ func (q *Quotas) reserve(ctx context.Context, upstream string, r Rate) (wait tim
 		wait, ok, err := q.shared.Reserve(asking, "intake/"+upstream, r, quotaTimeout) // no provider has this name
 		cancel()
 		if err == nil {
+			if q.downUntil.Load() != 0 && q.downUntil.Swap(0) != 0 {
+				q.log.InfoContext(ctx, "shared quotas available again")
+			}
 			return wait, ok
 		}
-		q.downUntil.Store(q.now().Add(sharedPause).UnixNano())
-		q.log.WarnContext(ctx, "shared quota of an upstream unavailable: each worker applies the whole quota", "upstream", upstream, "error", err)
+		if was := q.downUntil.Swap(q.now().Add(sharedPause).UnixNano()); was == 0 { // once for each outage
+			q.log.WarnContext(ctx, "shared quotas of upstreams unavailable: each worker applies the whole quota", "upstream", upstream, "error", err)
+		}
 	}
 	return q.own[upstream].reserve(q.now(), r, quotaTimeout)
 }

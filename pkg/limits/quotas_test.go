@@ -1,9 +1,11 @@
 package limits_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -110,4 +112,37 @@ func TestQuotaOfNothing(t *testing.T) {
 			t.Errorf("%+v was taken", q)
 		}
 	}
+}
+
+// flaky is a shared budget that fails while down is true.
+type flaky struct{ down bool }
+
+func (f *flaky) Reserve(context.Context, string, limits.Rate, time.Duration) (time.Duration, bool, error) {
+	if f.down {
+		return 0, false, errors.New("no route to Redis")
+	}
+	return 0, true, nil
+}
+
+// An outage of the shared quotas is told once, and so is its end.
+func TestSharedQuotasDownAreToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines bytes.Buffer
+		shared := &flaky{}
+		q, err := limits.NewQuotas(map[string]limits.Quota{"shop": {MessagesPerSecond: 50, BytesPerSecond: 50_000}}, shared, time.Now, slog.New(slog.NewTextHandler(&lines, nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, shared.down = range []bool{true, true, true, false, false, true, false} {
+			if err := q.Wait(t.Context(), "shop", 10); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(2 * time.Second)
+		}
+		for line, want := range map[string]int{"shared quotas of upstreams unavailable": 2, "shared quotas available again": 2} {
+			if got := strings.Count(lines.String(), line); got != want {
+				t.Errorf("%q was said %d times, want %d:\n%s", line, got, want, lines.String())
+			}
+		}
+	})
 }

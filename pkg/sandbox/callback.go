@@ -108,12 +108,22 @@ func (d *Account) notify(at chargeAt, state State, m Movement) <-chan struct{} {
 	job := &delivering{
 		account: d, record: r, index: len(r.Callbacks) - 1, repeats: 1, answered: make(chan struct{}), notice: notice,
 	}
-	if callback.Lost || !d.box.begin() {
+	if callback.Lost {
 		close(job.answered)
 		return job.answered
 	}
 	if _, ok := r.switches.take(DuplicateCallback); ok {
 		job.repeats = 2
+	}
+	d.send(job)
+	return job.answered
+}
+
+// send begins to send a callback, unless the sandbox is closed.
+func (d *Account) send(job *delivering) {
+	if !d.box.begin() {
+		close(job.answered)
+		return
 	}
 	go func() {
 		defer d.box.running.Done()
@@ -124,7 +134,6 @@ func (d *Account) notify(at chargeAt, state State, m Movement) <-chan struct{} {
 			}
 		}
 	}()
-	return job.answered
 }
 
 func closedChannel() <-chan struct{} {

@@ -54,6 +54,11 @@ func (s *Sandbox) Truth() Truth {
 func (d *Account) truth() AccountTruth {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.copy()
+}
+
+// copy is truth for callers that hold mu.
+func (d *Account) copy() AccountTruth {
 	truth := AccountTruth{Provider: d.config.Name, Currency: d.currency, Orders: []Order{}, Refused: slices.Clone(d.refused)}
 	for _, r := range d.records {
 		truth.Orders = append(truth.Orders, r.Order.clone())

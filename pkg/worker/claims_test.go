@@ -1,7 +1,11 @@
 package worker_test
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +98,25 @@ func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
 		d.want(p.Command(context.Background(), d.message(d.order("o-3"))), queue.Done)
 		if n := p.ports.count("claim"); n != 2 || p.ports.count("release") != 1 {
 			t.Errorf("after the pause: %v", p.ports.calls)
+		}
+	})
+}
+
+// An outage of the store is told once, and so is its end.
+func TestStoreDownIsToldOnce(t *testing.T) {
+	inBubble(t, func(d *testbed) {
+		var lines bytes.Buffer
+		d.options.Logger = slog.New(slog.NewTextHandler(&lines, nil))
+		p := d.start()
+		for i, broken := range []string{"LOADING", "LOADING", "LOADING", "", "", "LOADING", ""} {
+			d.server.SetError(broken)
+			d.want(p.Command(context.Background(), d.message(d.order(fmt.Sprintf("o-%d", i)))), queue.Done)
+			time.Sleep(2 * time.Second)
+		}
+		for line, want := range map[string]int{"claim store unavailable": 2, "claim store available again": 2} {
+			if got := strings.Count(lines.String(), line); got != want {
+				t.Errorf("%q was said %d times, want %d:\n%s", line, got, want, lines.String())
+			}
 		}
 	})
 }

@@ -31,8 +31,13 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 		Owner: w.NewID(), Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
 	})
 	if err != nil {
-		w.claimsDownUntil.Store(w.Now().Add(claimPause).UnixNano())
+		if was := w.claimsDownUntil.Swap(w.Now().Add(claimPause).UnixNano()); was != 0 { // said once for each outage
+			err = nil
+		}
 		return w.withoutClaim(ctx, j, err)
+	}
+	if w.claimsDownUntil.Load() != 0 && w.claimsDownUntil.Swap(0) != 0 {
+		w.Logger.InfoContext(ctx, "claim store available again")
 	}
 	if claim.Outcome != idempotency.Won {
 		return queue.RetryAfter(min(max(claim.Wait, busyMin), busyMax)), false
@@ -42,7 +47,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 	return queue.Verdict{}, true
 }
 
-// withoutClaim goes on with the log alone, or waits, as configured.
+// withoutClaim goes on with the log alone, or waits, as configured. An err is news.
 func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (queue.Verdict, bool) {
 	w.metrics.claimsDown.Add(ctx, 1)
 	if err != nil {

@@ -90,7 +90,7 @@ type Options struct {
 type Worker struct {
 	Options
 	metrics *instruments
-	// claimsDownUntil is when to ask the claim store again after it failed, in Unix nanoseconds.
+	// claimsDownUntil is when to ask the claim store again after it failed, in Unix nanoseconds; 0 after it answered.
 	claimsDownUntil atomic.Int64
 }
 

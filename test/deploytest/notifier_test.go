@@ -104,7 +104,7 @@ func toldByNotifier(t *testing.T, s *system) {
 	for _, action := range []string{"test", "disable", "replay", "enable"} {
 		s.wantPayctl(t, "operator-lee", payctl.ExitOK, " kim ", "audit", "list", "--action", action)
 	}
-	if logs := s.logs.String(); strings.Contains(strings.ToLower(logs), "permissions violation") {
+	if logs := s.logs.String(); strings.Contains(logs, "permission denied by NATS") {
 		t.Errorf("a program lacks a right:\n%s", logs)
 	}
 }

@@ -182,7 +182,7 @@ func (s *system) pay(t *testing.T) {
 	}
 	s.othersCannotSee(t, "N-1", "H-1")
 	s.bookedByExample(t, s.payByHTTP(t, "H-2"))
-	if logs := s.logs.String(); strings.Contains(strings.ToLower(logs), "permissions violation") {
+	if logs := s.logs.String(); strings.Contains(logs, "permission denied by NATS") {
 		t.Errorf("a program lacks a right:\n%s", logs)
 	}
 }

@@ -39,10 +39,29 @@ func StartOn(t testing.TB, disk *Disk) *Server {
 	return start(t, true, disk.Dir)
 }
 
+// StartIn is StartSynced at a host:port, with the streams in a folder that stays.
+func StartIn(t testing.TB, address, dir string) *Server {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatalf("natstest: %v", err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatalf("natstest: %v", err)
+	}
+	return startAt(t, number, true, dir)
+}
+
 func start(t testing.TB, sync bool, dir string) *Server {
 	t.Helper()
+	return startAt(t, freePort(t), sync, dir)
+}
+
+func startAt(t testing.TB, port int, sync bool, dir string) *Server {
+	t.Helper()
 	s := &Server{t: t, options: server.Options{
-		ServerName: "natstest", Host: "127.0.0.1", Port: freePort(t),
+		ServerName: "natstest", Host: "127.0.0.1", Port: port,
 		JetStream: true, StoreDir: dir, NoLog: true, NoSigs: true, SyncAlways: sync,
 	}}
 	t.Cleanup(s.Stop)

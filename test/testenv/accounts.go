@@ -38,6 +38,7 @@ type Keys struct {
 	teemopay teemopay.Keys
 	shared   string // secret of the accounts that sign with a shared one
 	token    string // of Diamond Pay's queries
+	written  bool   // are in the folder
 }
 
 // NewKeys makes keys.

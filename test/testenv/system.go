@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -41,7 +42,8 @@ type System struct {
 	edits int
 }
 
-// NewSystem makes the accounts and the configuration in a folder. Where at is empty, the ingress listens on a free port, and the
+// NewSystem makes the accounts and the configuration in a folder; one that an earlier system has left there goes on with its keys,
+// and with the orders of its sandbox if it called SaveSandbox. Where at is empty, the ingress listens on a free port, and the
 // sandbox runs in this process: edit, if set, may change each of its accounts.
 func NewSystem(t testing.TB, dir string, at Addresses, edit func(*sandbox.AccountConfig)) *System {
 	t.Helper()
@@ -50,7 +52,7 @@ func NewSystem(t testing.TB, dir string, at Addresses, edit func(*sandbox.Accoun
 		s.At.Listen = FreeAddress(t)
 	}
 	var err error
-	s.Keys, err = NewKeys()
+	s.Keys, err = keptKeys(dir)
 	s.Must(err)
 	if s.At.Sandbox == "" {
 		accounts, err := s.Keys.Accounts(s.At, edit)
@@ -58,7 +60,8 @@ func NewSystem(t testing.TB, dir string, at Addresses, edit func(*sandbox.Accoun
 		s.Sandbox, err = sandbox.New(sandbox.Options{Now: time.Now, Accounts: accounts})
 		s.Must(err)
 		t.Cleanup(s.Sandbox.Close)
-		s.At.Sandbox = HTTP(t, "127.0.0.1:0", s.Sandbox)
+		s.Must(s.restoreSandbox())
+		s.At.Sandbox = HTTP(t, cmp.Or(s.At.SandboxListen, "127.0.0.1:0"), s.Sandbox)
 	}
 	s.Config, s.APIKey, err = s.Keys.WriteConfig(dir, s.At)
 	s.Must(err)

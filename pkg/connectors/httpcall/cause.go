@@ -3,6 +3,7 @@ package httpcall
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -19,37 +20,85 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
-// plain describes a failure of the network in words that hold nothing of the request or the reply.
+// handshakeError is an error of a TLS handshake. It looks like one of a request, and is none.
+type handshakeError struct{ err error }
+
+func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }
+func (e *handshakeError) Unwrap() error { return e.err }
+
+// plain describes a failure of the network in words that hold nothing of the request or the reply. It begins with what a
+// person looks at next: DNS, TLS, connection refused, timed out. It is shown as the reason of a payment.
 func plain(err error) string {
 	var (
-		dns     *net.DNSError
-		op      *net.OpError
-		errno   syscall.Errno
-		cert    *tls.CertificateVerificationError
-		alert   tls.AlertError
-		record  tls.RecordHeaderError
-		timeout net.Error
+		dns       *net.DNSError
+		handshake *handshakeError
 	)
 	switch {
 	case errors.Is(err, context.Canceled):
 		return "cancelled"
-	case errors.Is(err, context.DeadlineExceeded):
-		return "timed out: the deadline passed"
 	case errors.As(err, &dns):
-		return "DNS: the host name cannot be resolved"
+		return "DNS: " + plainDNS(dns)
+	case errors.As(err, &handshake):
+		return "TLS: " + plainTLS(handshake.err)
+	}
+	return plainTCP(err)
+}
+
+func plainDNS(err *net.DNSError) string {
+	switch {
+	case err.IsNotFound:
+		return "no such host name"
+	case err.IsTimeout:
+		return "timed out"
+	}
+	return "the host name cannot be resolved"
+}
+
+// plainTLS describes a failed handshake. The words of crypto/x509 are not used: names in a certificate are another's text.
+func plainTLS(err error) string {
+	var (
+		unknown x509.UnknownAuthorityError
+		host    x509.HostnameError
+		invalid x509.CertificateInvalidError
+		cert    *tls.CertificateVerificationError
+		alert   tls.AlertError
+		record  tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &unknown):
+		return "the certificate is of an unknown authority"
+	case errors.As(err, &host):
+		return "the certificate is for another host name"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "the certificate has expired or is not valid yet"
 	case errors.As(err, &cert):
-		return "TLS: the certificate is not trusted: " + cert.Err.Error()
+		return "the certificate is not trusted"
 	case errors.As(err, &alert):
-		return "TLS: " + alert.Error()
+		return alert.Error()
 	case errors.As(err, &record):
-		return "TLS: the server does not speak TLS"
+		return "the server does not speak TLS"
+	}
+	return "handshake: " + plainTCP(err)
+}
+
+func plainTCP(err error) string {
+	var (
+		op      *net.OpError
+		errno   syscall.Errno
+		timeout net.Error
+	)
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return "timed out"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timed out"
 	case errors.As(err, &op) && errors.As(err, &errno):
+		if op.Op == "dial" {
+			return errno.Error() // "connection refused", "no route to host"
+		}
 		return op.Op + ": " + errno.Error()
 	case errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF):
 		return "the server closed the connection"
-	case errors.As(err, &timeout) && timeout.Timeout():
-		return "timed out"
-	default:
-		return "the connection failed"
 	}
+	return "the connection failed"
 }

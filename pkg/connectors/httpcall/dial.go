@@ -38,7 +38,7 @@ func (d *dialer) dialTLS(ctx context.Context, network, address string) (net.Conn
 	secured := tls.Client(raw, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, err
+		return nil, &handshakeError{err}
 	}
 	return newConn(secured, raw), nil
 }

@@ -58,7 +58,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err
 		return Reply{}, notSent("no request was made", errors.New("the HTTP client was not made by httpcall.NewClient"))
 	}
 	if err := ctx.Err(); err != nil {
-		return Reply{}, notSent("the call's deadline had passed before a request was made", &cause{plain(err), err})
+		return Reply{}, unreachable("the call's deadline had passed before a request was made", err)
 	}
 	out, ctx := newOutgoing(ctx)
 	req, err := build(ctx, r)
@@ -77,7 +77,7 @@ func Send(ctx context.Context, client *http.Client, r Request) (reply Reply, err
 		return Reply{}, keptBack(out, res, err)
 	}
 	if err != nil {
-		return Reply{}, inDoubt("the request was written, no reply arrived", "", &cause{plain(err), err})
+		return Reply{}, inDoubt("the request or a part of it was written, no reply arrived", "", "no reply: ", err)
 	}
 	return read(res, out, r.ReplyLimit)
 }
@@ -94,7 +94,7 @@ func keptBack(out *outgoing, res *http.Response, err error) *connectors.Error {
 		e.Code = payment.ReasonInterrupted
 		return e
 	}
-	return notSent("no byte of the request was written", &cause{plain(err), err})
+	return unreachable("no byte of the request was written", err)
 }
 
 // build makes a request that Go's transport cannot repeat: a body without GetBody, and never nil for
@@ -142,11 +142,12 @@ func read(res *http.Response, out *outgoing, limit int64) (Reply, error) {
 	body, err := io.ReadAll(io.LimitReader(res.Body, limit+1))
 	switch {
 	case err != nil:
-		return Reply{}, inDoubt("the body of the reply broke off", status, &cause{plain(err), err})
+		return Reply{}, inDoubt("the body of the reply broke off", status, "the reply broke off: ", err)
 	case int64(len(body)) > limit:
-		e := inDoubt(fmt.Sprintf("the body of the reply is longer than %d bytes", limit), status, nil)
-		e.Code, e.Message = payment.ReasonIndeterminate, "the reply is too long"
-		return Reply{}, e
+		return Reply{}, &connectors.Error{
+			Class: connectors.InDoubt, Code: payment.ReasonIndeterminate, ProviderCode: status, Message: "the reply is too long",
+			Evidence: fmt.Sprintf("the body of the reply is longer than %d bytes", limit),
+		}
 	}
 	out.answered.Store(true)
 	return Reply{Status: res.StatusCode, Header: res.Header, Body: body, Reused: out.reused}, nil
@@ -156,6 +157,20 @@ func notSent(evidence string, err error) *connectors.Error {
 	return &connectors.Error{Class: connectors.NotSent, Code: payment.ReasonUnreachable, Evidence: evidence, Err: err}
 }
 
-func inDoubt(evidence, status string, err error) *connectors.Error {
-	return &connectors.Error{Class: connectors.InDoubt, Code: payment.ReasonNoAnswer, ProviderCode: status, Evidence: evidence, Err: err}
+// unreachable is the error of a request that the network kept back. Its message says why.
+func unreachable(evidence string, err error) *connectors.Error {
+	e := notSent(evidence, &cause{plain(err), err})
+	if e.Message = plain(err); errors.Is(err, context.DeadlineExceeded) && e.Message == "timed out" {
+		e.Message = "timed out before the connection was made"
+	}
+	return e
+}
+
+// inDoubt is the error of a request without its whole answer. Its message says what came instead, and not how much of the
+// request arrived: the network doesn't tell.
+func inDoubt(evidence, status, what string, err error) *connectors.Error {
+	return &connectors.Error{
+		Class: connectors.InDoubt, Code: payment.ReasonNoAnswer, ProviderCode: status, Message: what + plain(err), Evidence: evidence,
+		Err: &cause{plain(err), err},
+	}
 }

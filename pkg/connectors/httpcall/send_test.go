@@ -153,7 +153,7 @@ func TestNothingWasSent(t *testing.T) {
 		for _, scheme := range []string{"http", "https"} {
 			_, err := httpcall.Send(testContext(t), newClient(t, httpcall.Options{}), post(scheme+refusedURL))
 			e := mustFail(t, err, connectors.NotSent, payment.ReasonUnreachable)
-			if !errors.Is(e, syscall.ECONNREFUSED) || !strings.HasSuffix(e.Error(), ": dial: connection refused") {
+			if !errors.Is(e, syscall.ECONNREFUSED) || !strings.HasSuffix(e.Error(), ": connection refused") {
 				t.Errorf("the cause is lost: %v", e)
 			}
 		}
@@ -255,6 +255,90 @@ func TestTLS(t *testing.T) {
 	if len(requests) != 0 {
 		t.Error("a request arrived over a connection that is not trusted")
 	}
+}
+
+// What a person reads of a provider that cannot be reached, seen through real sockets: DNS, refused, TLS or timed out. Where a byte may
+// have been written it says that no reply came, and not whether the request arrived.
+func TestUnreachableSaysWhy(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	secured := httptest.NewUnstartedServer(http.NotFoundHandler())
+	secured.Config.ErrorLog = log.New(io.Discard, "", 0)
+	secured.StartTLS()
+	t.Cleanup(secured.Close)
+	roots := x509.NewCertPool()
+	roots.AddCert(secured.Certificate())
+	otherName := strings.Replace(secured.URL, "127.0.0.1", "localhost", 1)
+	mute := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool { _, _ = io.Copy(io.Discard, conn); return false })
+	gone := serve(t, func(net.Conn, *http.Request, int64) bool { return false })
+	cut := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool { return reset(conn) })
+	half := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool {
+		write(conn, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}")
+		return false
+	})
+	silent := listen(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
+	shut := listen(t, func(conn net.Conn) { _, _ = conn.Read(make([]byte, 1)) })
+	for name, c := range map[string]struct {
+		url     string
+		roots   *x509.CertPool
+		within  time.Duration // of the call; 0 is long
+		class   connectors.Class
+		message string // its beginning
+	}{
+		"DNS":                 {"http://no-such-host.invalid/pay", nil, 0, connectors.NotSent, "DNS: "},
+		"refused":             {"http://" + closed.Addr().String() + "/pay", nil, 0, connectors.NotSent, "connection refused"},
+		"refused, TLS":        {"https://" + closed.Addr().String() + "/pay", nil, 0, connectors.NotSent, "connection refused"},
+		"unknown authority":   {secured.URL, nil, 0, connectors.NotSent, "TLS: the certificate is of an unknown authority"},
+		"another name":        {otherName, roots, 0, connectors.NotSent, "TLS: the certificate is for another host name"},
+		"silent in handshake": {"https://" + silent + "/pay", nil, 500 * time.Millisecond, connectors.NotSent, "timed out before the connection was made"},
+		"closed in handshake": {"https://" + shut + "/pay", nil, 0, connectors.NotSent, "TLS: handshake: "},
+		"no reply in time":    {mute.url(), nil, 500 * time.Millisecond, connectors.InDoubt, "no reply: timed out"},
+		"closed":              {gone.url(), nil, 0, connectors.InDoubt, "no reply: the server closed the connection"},
+		"reset":               {cut.url(), nil, 0, connectors.InDoubt, "no reply: "},
+		"half a reply":        {half.url(), nil, 0, connectors.InDoubt, "the reply broke off: the server closed the connection"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx := testContext(t)
+			if c.within > 0 {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithTimeout(ctx, c.within)
+				defer cancel()
+			}
+			_, err := httpcall.Send(ctx, newClient(t, httpcall.Options{RootCAs: c.roots}), post(c.url))
+			code := map[connectors.Class]string{connectors.NotSent: payment.ReasonUnreachable, connectors.InDoubt: payment.ReasonNoAnswer}[c.class]
+			e := mustFail(t, err, c.class, code)
+			if !strings.HasPrefix(e.Message, c.message) || strings.Count(e.Error(), e.Message) != 1 || e.Reason().Message != e.Message {
+				t.Errorf("it says %q (%v), want %q", e.Message, e, c.message)
+			}
+			if sent := strings.Contains(e.Message, "written") || strings.Contains(e.Message, "sent") || strings.Contains(e.Message, "received"); sent {
+				t.Errorf("%q says more than is known", e.Message)
+			}
+		})
+	}
+}
+
+// listen hands each connection to a function and closes it then, until the test ends.
+func listen(t *testing.T, each func(net.Conn)) (address string) {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var done sync.WaitGroup
+	done.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			done.Go(func() { each(conn); _ = conn.Close() })
+		}
+	})
+	t.Cleanup(func() { _ = listener.Close(); done.Wait() })
+	return listener.Addr().String()
 }
 
 func TestInDoubtAfterTheRequest(t *testing.T) {

@@ -32,3 +32,6 @@ func Away(err error) bool {
 	}
 	return broker.NotReady(err)
 }
+
+// Denied reports whether an error is that the server does not permit something to this user.
+func Denied(err error) bool { return errors.Is(err, broker.ErrDenied) }

@@ -35,6 +35,10 @@ type Options struct {
 	// Where each program has its own, none can read another's answers.
 	Inbox string
 
+	// RequiredUser is the name that deploy/nats/accounts.conf has for the user that this program needs, e.g. "worker". A
+	// permission that is refused is reported with it; empty says nothing.
+	RequiredUser string
+
 	// Ingress says that this is an ingress in an account of its own, see [Config.Accounts].
 	Ingress bool
 
@@ -102,6 +106,7 @@ type Conn struct {
 	// unreadable are the payments of which this process met a last event that cannot be read.
 	unreadable unreadables
 	fit        fitness
+	outage     outage
 	pace       func(ctx context.Context, upstream string, size int) error // see PaceIntake; nil for none
 	tracer     trace.Tracer
 	// ownTracer says that tracer is not the global one.
@@ -162,28 +167,10 @@ func (c *Conn) natsOptions(ctx context.Context, o Options) ([]nats.Option, error
 		// Nothing is written later than its caller believes: no buffer while the connection is down.
 		nats.ReconnectBufSize(-1),
 		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(2),
-		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) {
-			c.past.disconnected()
-			if err == nil { // we closed it
-				c.log.Info("NATS: connection closed")
-				return
-			}
-			c.log.Warn("NATS: disconnected", "error", err)
-		}),
-		nats.ReconnectHandler(func(nc *nats.Conn) {
-			c.log.Info("NATS: connected again", "server", nc.ConnectedServerName())
-			c.broker.Count.Reconnects.Add(1)
-			notify(c.past.look)
-			c.broker.Reconnected.Send()
-		}),
-		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			if errors.Is(err, nats.ErrPermissionViolation) {
-				c.broker.NoteDenied(err)
-				c.log.Error("NATS does not permit something to this user", "error", err, "next", "compare the user's permissions with deploy/nats/accounts.conf")
-				return
-			}
-			c.log.Error("NATS: asynchronous error", "error", err)
-		}),
+		nats.DisconnectErrHandler(c.disconnected),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.outage.failed(c.log, err) }),
+		nats.ReconnectHandler(c.reconnected),
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) { c.reportError(err, o.RequiredUser) }),
 	}
 	if o.Inbox != "" {
 		options = append(options, nats.CustomInboxPrefix(o.Inbox))
@@ -229,10 +216,10 @@ func (c *Conn) checkServer(ctx context.Context) error {
 		_, err := c.broker.JS.AccountInfo(ctx)
 		return err
 	})
-	if err != nil {
+	if err != nil && !errors.Is(err, broker.ErrDenied) {
 		return fmt.Errorf("JetStream is not available to this account: %w", err)
 	}
-	return nil
+	return err
 }
 
 // Oldest server that knows scheduled messages (ADR-51).

@@ -24,18 +24,15 @@ const (
 
 type atStart struct{}
 
-// AtStart marks the questions of a program that begins: one that had no answer while the server refused this user something is
-// not asked again. Later, when many ask at the same time, a refusal may be another's.
+// AtStart marks the questions of a program that begins: one that has no answer yet when the server refuses this user something
+// ends at once, and is not asked again. Later, when many ask at the same time, a refusal may be another's.
 func AtStart(ctx context.Context) context.Context { return context.WithValue(ctx, atStart{}, true) }
 
 // Ask asks again until the cluster can answer or ctx ends. What is asked must do no harm twice.
 func (c *Client) Ask(ctx context.Context, question func(context.Context) error) error {
 	for wait := NewBackoff(); ; {
-		before := c.denials.Load()
-		attempt, cancel := context.WithTimeout(ctx, AskTimeout)
-		err := question(attempt)
-		cancel()
-		if NotReady(err) && ctx.Value(atStart{}) != nil && c.denials.Load() > before {
+		err, denied := c.askOnce(ctx, question)
+		if denied {
 			return c.Denied(err)
 		}
 		if !NotReady(err) || ctx.Err() != nil {
@@ -44,6 +41,31 @@ func (c *Client) Ask(ctx context.Context, question func(context.Context) error) 
 		if c.NATS.IsClosed() || !Pause(ctx, wait) {
 			return errors.Join(context.Cause(ctx), err)
 		}
+	}
+}
+
+// askOnce asks once. At the start of a program it does not wait for an answer that the server has refused: denied is true then.
+func (c *Client) askOnce(ctx context.Context, question func(context.Context) error) (err error, denied bool) {
+	ctx, cancel := context.WithTimeout(ctx, AskTimeout)
+	defer cancel()
+	if ctx.Value(atStart{}) == nil {
+		return question(ctx), false
+	}
+	refused, answered := c.refusals.Wait(), make(chan struct{})
+	defer close(answered)
+	go func() {
+		select {
+		case <-refused:
+			cancel()
+		case <-answered:
+		}
+	}()
+	err = question(ctx)
+	select {
+	case <-refused:
+		return err, NotReady(err) || errors.Is(err, context.Canceled)
+	default:
+		return err, false
 	}
 }
 

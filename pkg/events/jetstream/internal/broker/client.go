@@ -44,6 +44,7 @@ type Client struct {
 	streams  sync.Map // name → njs.Stream
 	denied   atomic.Pointer[denial]
 	denials  atomic.Int64
+	refusals Broadcast // at each denial
 
 	mu     sync.Mutex
 	closed bool
@@ -96,27 +97,58 @@ func (c *Client) Close() error {
 // ErrDenied says that the server refused this user something: what was asked then has no answer, ever.
 var ErrDenied = errors.New("NATS does not permit it to this user")
 
-// NoteDenied keeps that the server refused this user something.
-func (c *Client) NoteDenied(err error) { c.denied.Store(&denial{said(err), c.denials.Add(1)}) }
+// Denial is what the server refused a user.
+type Denial struct {
+	Action  string // "publish" or "subscribe"
+	Subject string // with the queue group, where there is one
+}
+
+// DenialOf reads it out of the server's words: `Permissions Violation for Publish to "parked.x"`. Of other words it is zero.
+func DenialOf(err error) Denial {
+	_, what, _ := strings.Cut(err.Error(), "ermissions Violation for ")
+	action, subject, found := strings.Cut(what, " to ")
+	if !found {
+		return Denial{}
+	}
+	if action = "publish"; strings.HasPrefix(what, "Subscription") {
+		action = "subscribe"
+	}
+	return Denial{action, strings.ReplaceAll(subject, `"`, "")}
+}
+
+func (d Denial) String() string {
+	if d.Subject == "" {
+		return "NATS does not permit this user what was asked"
+	}
+	return fmt.Sprintf("NATS does not permit this user to %s to %s", d.Action, d.Subject)
+}
+
+// deniedError is an error whose cause is that the server refused this user something. Its text is that: what was asked for
+// then only ran out of time.
+type deniedError struct {
+	Denial
+	err error
+}
+
+func (e *deniedError) Error() string   { return e.String() }
+func (e *deniedError) Unwrap() []error { return []error{ErrDenied, e.err} }
+
+// NoteDenied keeps that the server refused this user something, and ends the questions of a program that begins.
+func (c *Client) NoteDenied(err error) {
+	c.denied.Store(&denial{DenialOf(err), c.denials.Add(1)})
+	c.refusals.Send()
+}
 
 type denial struct {
-	what  string
+	Denial
 	count int64
 }
 
-// said is what the server refused, out of its words: `Permissions Violation for Publish to "parked.x"`.
-func said(err error) string {
-	_, what, found := strings.Cut(err.Error(), "Permissions Violation for ")
-	if !found {
-		return "NATS: permission refused"
-	}
-	return "NATS does not permit: " + strings.ToLower(what[:1]) + what[1:]
-}
-
-// Denied adds to an error that the server refused this user something, if it did: what was asked then had no answer.
+// Denied returns an error as one of what the server refused this user, if it refused it something: what was asked then had no
+// answer.
 func (c *Client) Denied(err error) error {
 	if last := c.denied.Load(); last != nil && !errors.Is(err, ErrDenied) {
-		return fmt.Errorf("%w: %s: %w", ErrDenied, last.what, err)
+		return &deniedError{last.Denial, err}
 	}
 	return err
 }
