@@ -23,7 +23,8 @@ export class Journal {
 
   // post writes what an outcome changes and returns the line, or '' if the order's journal is as far already.
   // It is on the disk after sync.
-  post({ event, provider, order, operation, revision, status, settled_amount }) {
+  post({ id: event, payment }) {
+    const { provider, order, operation, revision, status, settled_amount, fee, provider_completed_at, annotations = [] } = payment;
     const key = `${provider}/${order}`;
     const before = this.#last.get(key);
     if (revision <= (before?.revision ?? 0)) return ''; // delivered again, or out of order: a later event has said it all
@@ -33,6 +34,10 @@ export class Journal {
       case 'settled':
         if (!settled_amount) throw new Error(`${key} is settled without settled_amount`);
         entry.to = settled_amount; // not what was asked for: what the provider says arrived
+        // What the provider keeps, as it says, and its value date. A fee that is missing is unknown, not zero, and one that contradicts
+        // the amount is for a person: the provider's statement says it.
+        if (fee && !annotations.some((a) => a.reason?.code === 'fee_impossible')) entry.fee = fee;
+        if (provider_completed_at) entry.completed_at = provider_completed_at;
         break;
       case 'failed':
       case 'reversed':

@@ -3,6 +3,7 @@ import net from 'node:net';
 import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AckPolicy, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { decodeEvent } from 'payonce-client';
 import { connectionFlags, forbidden, open } from './connect.js';
 import { Journal } from './journal.js';
 
@@ -87,21 +88,11 @@ async function persist(action, nc) {
   }
 }
 
-// decode checks the version of what it reads. What it does not know it must not book, and not acknowledge
-// either: an operator updates the ledger, and then it comes again.
+// decode reads a message. What the client does not know must not be booked, and not acknowledged either: an operator updates the
+// ledger, and then it comes again.
 function decode(message) {
-  const header = {}; // header names have no case
-  for (const [name, values] of message.headers ?? []) header[name.toLowerCase()] = values[0];
-  if (header['ce-specversion'] !== '1.0' || header['ce-dataschema'] !== 'urn:payonce:schema:payment:v1') {
-    throw new Error(`CloudEvents ${header['ce-specversion']} with schema ${header['ce-dataschema']} is not known here`);
-  }
-  const payment = { ...message.json(), event: header['ce-id'] };
-  if (header['ce-type'] !== `payment.${payment.status}`) {
-    throw new Error(`ce-type is ${header['ce-type']} and the status ${payment.status}`);
-  }
-  const named = payment.event && payment.provider && payment.order && ['deposit', 'payout'].includes(payment.operation);
-  if (!named || !Number.isSafeInteger(payment.revision) || payment.revision < 1) throw new Error('it names no payment');
-  return payment;
+  const header = new Map([...(message.headers ?? [])].map(([name, values]) => [name.toLowerCase(), values[0]])); // names have no case
+  return decodeEvent(message.string(), (name) => header.get(name));
 }
 
 // follow books what comes until it is told to stop. A message is acknowledged only after it is on the disk:

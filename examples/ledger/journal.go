@@ -8,6 +8,9 @@ import (
 	"io"
 	"os"
 	"syscall"
+	"time"
+
+	"payonce/pkg/client"
 )
 
 // entry is one line of the journal: an order's booked amount goes from one value to another. Each outcome
@@ -21,7 +24,16 @@ type entry struct {
 	Status    string `json:"status"`
 	From      amount `json:"from"`
 	To        amount `json:"to"`
-	Stop      bool   `json:"stop,omitempty"` // a person must look before anything else is done with the order
+	// Fee is what the provider keeps, exactly as it says, and CompletedAt when it says that the payment ended: the value date. Both are
+	// missing where the provider did not tell them, or nothing that can be booked: then its statement says it.
+	Fee         *amount   `json:"fee,omitempty"`
+	CompletedAt time.Time `json:"completed_at,omitzero"`
+	Stop        bool      `json:"stop,omitempty"` // a person must look before anything else is done with the order
+}
+
+type amount struct {
+	Value    string `json:"value"`
+	Currency string `json:"currency"`
 }
 
 // journal is a file of entries and what they come to. It is for one goroutine of one process.
@@ -70,19 +82,23 @@ func (j *journal) load() error {
 
 // post writes what an outcome changes and returns the line, or "" if the order's journal is as far already.
 // It is on the disk after sync.
-func (j *journal) post(p payment) (string, error) {
+func (j *journal) post(event client.Event) (string, error) {
+	p := event.Payment
 	key := p.Provider + "/" + p.Order
 	before := j.last[key]
 	if p.Revision <= before.Revision {
 		return "", nil // delivered again, or out of order: a later event has said it all
 	}
-	e := entry{Event: p.Event, Provider: p.Provider, Order: p.Order, Operation: p.Operation, Revision: p.Revision, Status: p.Status, From: before.To}
+	e := entry{Event: event.ID, Provider: p.Provider, Order: p.Order, Operation: string(p.Operation), Revision: p.Revision, Status: string(p.Status), From: before.To}
 	switch p.Status {
 	case "settled":
-		if p.Settled == nil {
+		if p.SettledAmount.IsZero() {
 			return "", errors.New(key + " is settled without settled_amount")
 		}
-		e.To = *p.Settled // not what was asked for: what the provider says arrived
+		e.To = amount{p.SettledAmount.Value(), p.SettledAmount.Currency} // not what was asked for: what the provider says arrived
+		if e.CompletedAt = p.ProviderCompletedAt; !p.Fee.IsZero() && !p.FeeImpossible() {
+			e.Fee = &amount{p.Fee.Value(), p.Fee.Currency}
+		}
 	case "failed", "reversed":
 		e.To = amount{Value: "0", Currency: before.To.Currency}
 	case "conflict":

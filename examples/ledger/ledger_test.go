@@ -19,6 +19,7 @@ import (
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/internal/streamconfig"
+	"payonce/pkg/client"
 	"payonce/pkg/config"
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
@@ -198,24 +199,24 @@ func entriesIfAny(t *testing.T, journal string) []entry {
 }
 
 func TestWhatIsBooked(t *testing.T) {
-	of := func(status string, revision int, value string) payment {
-		p := payment{Event: "e", Provider: "acme", Order: "D-1", Operation: "deposit", Status: status, Revision: revision}
+	of := func(status domain.Status, revision int, value string) client.Event {
+		p := domain.Payment{Ref: client.Ref{Provider: "acme", Order: "D-1"}, Operation: domain.Deposit, Status: status, Revision: revision}
 		if value != "" {
-			p.Settled = &amount{value, "KRW"}
+			p.SettledAmount, _ = domain.ParseMoney(value, "KRW")
 		}
-		return p
+		return client.Event{ID: "e", Payment: events.DataOf(p)}
 	}
 	for name, c := range map[string]struct {
-		outcomes []payment
+		outcomes []client.Event
 		want     string // from>to of each entry
 	}{
-		"settled":               {[]payment{of("settled", 2, "9900")}, ">9900 "},
-		"the same twice":        {[]payment{of("settled", 2, "9900"), of("settled", 2, "9900")}, ">9900 "},
-		"failed":                {[]payment{of("failed", 2, "")}, ">0 "},
-		"reversed":              {[]payment{of("settled", 2, "9900"), of("reversed", 3, "9900")}, ">9900 9900>0 "},
-		"out of order":          {[]payment{of("reversed", 3, "9900"), of("settled", 2, "9900")}, ">0 "},
-		"conflict and a person": {[]payment{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("settled", 4, "500")}, ">9900 9900>9900! 9900>500 "},
-		"a person says no":      {[]payment{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("failed", 4, "")}, ">9900 9900>9900! 9900>0 "},
+		"settled":               {[]client.Event{of("settled", 2, "9900")}, ">9900 "},
+		"the same twice":        {[]client.Event{of("settled", 2, "9900"), of("settled", 2, "9900")}, ">9900 "},
+		"failed":                {[]client.Event{of("failed", 2, "")}, ">0 "},
+		"reversed":              {[]client.Event{of("settled", 2, "9900"), of("reversed", 3, "9900")}, ">9900 9900>0 "},
+		"out of order":          {[]client.Event{of("reversed", 3, "9900"), of("settled", 2, "9900")}, ">0 "},
+		"conflict and a person": {[]client.Event{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("settled", 4, "500")}, ">9900 9900>9900! 9900>500 "},
+		"a person says no":      {[]client.Event{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("failed", 4, "")}, ">9900 9900>9900! 9900>0 "},
 	} {
 		path := filepath.Join(t.TempDir(), "j")
 		for _, p := range c.outcomes {
@@ -261,19 +262,64 @@ func TestUnfinishedLineIsCut(t *testing.T) {
 	}
 }
 
+// What the provider keeps is booked as it says; what it did not tell, or what cannot be, is not booked as nothing.
+func TestFeesAreBookedAsTold(t *testing.T) {
+	at := time.Date(2026, 11, 22, 9, 0, 0, 0, time.FixedZone("", 9*60*60))
+	for name, c := range map[string]struct {
+		value      string
+		impossible bool
+		want       *amount
+	}{
+		"told": {"110.02", false, &amount{"110.02", "KRW"}}, "nothing": {"0", false, &amount{"0", "KRW"}}, "not told": {"", false, nil}, "impossible": {"-1", true, nil},
+	} {
+		p := domain.Payment{Ref: client.Ref{Provider: "acme", Order: "D-1"}, Operation: domain.Deposit, Status: domain.Settled, Revision: 2,
+			SettledAmount: domain.KRW(9900), ProviderCompletedAt: at}
+		if c.value != "" {
+			p.Fee, _ = domain.ParseFee(c.value, "KRW")
+		}
+		if c.impossible {
+			p.Annotations = []domain.Annotation{{At: at, Source: domain.FromWebhook, Kind: domain.Paid, Reason: &domain.Reason{Code: domain.ReasonFeeImpossible}}}
+		}
+		path := filepath.Join(t.TempDir(), "j")
+		j, err := openJournal(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := j.post(client.Event{ID: "e", Payment: events.DataOf(p)}); err != nil {
+			t.Fatal(err)
+		}
+		_ = j.close()
+		if e := entries(t, path)[0]; (e.Fee == nil) != (c.want == nil) || e.Fee != nil && *e.Fee != *c.want || !e.CompletedAt.Equal(at) || e.To.Value != "9900" {
+			t.Errorf("%s: booked %+v", name, e)
+		}
+	}
+}
+
+// An event of a version that is not known here ends the ledger, and is neither booked nor acknowledged.
 func TestUnknownVersionsAreNotBooked(t *testing.T) {
-	good := map[string]string{"ce-specversion": "1.0", "Ce-Type": "payment.settled", "ce-id": "e", "ce-dataschema": "urn:payonce:schema:payment:v1"}
-	data := []byte(`{"provider":"acme","order":"D-1","operation":"deposit","status":"settled","revision":1,"later":"added"}`)
-	for name, value := range map[string]string{"": "", "ce-specversion": "2.0", "Ce-Type": "payment.failed", "ce-dataschema": "urn:payonce:schema:payment:v2", "ce-id": ""} {
-		header := nats.Header{}
-		for key, own := range good {
-			header[key] = []string{own}
-		}
-		if name != "" {
-			header[name] = []string{value}
-		}
-		if _, err := decode(header, data); (err == nil) != (name == "") {
-			t.Errorf("%s %q: %v", name, value, err)
-		}
+	b, journal := newBroker(t), filepath.Join(t.TempDir(), "ledger.jsonl")
+	b.again(time.Minute)
+	m, err := events.EncodePayment(domain.Payment{Ref: domain.Ref{Provider: "acme-kr", Order: "D-1"}, Operation: domain.Deposit, Status: domain.Settled,
+		Revision: 1, Amount: domain.KRW(1), SettledAmount: domain.KRW(1), UpdatedAt: time.Now()}, "later")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Header.Set("ce-dataschema", "urn:payonce:schema:payment:v2")
+	if _, err := b.nc.RequestMsg(&nats.Msg{Subject: m.Subject, Header: nats.Header(m.Header), Data: m.Data}, 30*time.Second); err != nil {
+		t.Fatal(err)
+	}
+	cmd, out := b.start(journal)
+	for out.Scan() {
+		t.Errorf("booked %s", out.Text())
+	}
+	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 1 || len(entries(t, journal)) != 0 {
+		t.Errorf("it ended with %v and booked %d", err, len(entries(t, journal)))
+	}
+	consumer, err := open(b.ctx, b.nc, "$JS.API", "ledger-books", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info := consumer.CachedInfo(); info.AckFloor.Stream != 0 {
+		t.Errorf("acknowledged up to %d", info.AckFloor.Stream)
 	}
 }

@@ -1,10 +1,9 @@
-// Ledger is an example of a service that books the outcomes of payonce. It uses nothing of payonce but its
-// subjects, headers and JSON. See README.md beside it.
+// Ledger is an example of a service that books the outcomes of payonce. It uses nothing of payonce but its client, which reads
+// and checks the events. See README.md beside it.
 package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -17,6 +16,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"payonce/pkg/client"
 )
 
 func main() {
@@ -116,11 +117,13 @@ func follow(ctx context.Context, consumer jetstream.Consumer, book *journal, out
 		}
 		var taken []jetstream.Msg
 		for m := range batch.Messages() {
-			p, err := decode(m.Headers(), m.Data())
+			// What the client does not know must not be booked, and not acknowledged either: an operator updates the ledger, and
+			// then it comes again.
+			e, err := client.DecodeEvent(m.Headers(), m.Data())
 			if err != nil {
 				return fmt.Errorf("%s is not acknowledged: %w", m.Subject(), err)
 			}
-			line, err := book.post(p)
+			line, err := book.post(e)
 			if err != nil {
 				return err
 			}
@@ -142,47 +145,4 @@ func follow(ctx context.Context, consumer jetstream.Consumer, book *journal, out
 		}
 	}
 	return nil
-}
-
-// payment is what a ledger needs of an event. Everything else in it is ignored: fields are only added.
-type payment struct {
-	Event     string  `json:"-"` // ce-id
-	Provider  string  `json:"provider"`
-	Order     string  `json:"order"`
-	Operation string  `json:"operation"`
-	Status    string  `json:"status"`
-	Revision  int     `json:"revision"`
-	Settled   *amount `json:"settled_amount"`
-}
-
-type amount struct {
-	Value    string `json:"value"`
-	Currency string `json:"currency"`
-}
-
-// decode checks the version of what it reads. What it does not know it must not book, and not acknowledge
-// either: an operator updates the ledger, and then it comes again.
-func decode(header nats.Header, data []byte) (payment, error) {
-	get := func(name string) string { // header names have no case
-		for key, values := range header {
-			if strings.EqualFold(key, name) && len(values) > 0 {
-				return values[0]
-			}
-		}
-		return ""
-	}
-	if version, schema := get("ce-specversion"), get("ce-dataschema"); version != "1.0" || schema != "urn:payonce:schema:payment:v1" {
-		return payment{}, fmt.Errorf("CloudEvents %q with schema %q is not known here", version, schema)
-	}
-	p := payment{Event: get("ce-id")}
-	if err := json.Unmarshal(data, &p); err != nil {
-		return payment{}, err
-	}
-	if kind := get("ce-type"); kind != "payment."+p.Status {
-		return payment{}, fmt.Errorf("ce-type is %q and the status %q", kind, p.Status)
-	}
-	if p.Event == "" || p.Provider == "" || p.Order == "" || p.Revision < 1 || p.Operation != "deposit" && p.Operation != "payout" {
-		return payment{}, errors.New("it names no payment")
-	}
-	return p, nil
 }

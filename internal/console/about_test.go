@@ -54,6 +54,52 @@ func TestAboutAPayment(t *testing.T) {
 	}
 }
 
+// What the publisher of a refused command was told is on the page of the order, also where nothing else is known of it.
+func TestRefusalsOfAPayment(t *testing.T) {
+	s := start(t)
+	s.append(newPayment("R-1"), 0, in(payment.Submitting), settled)
+	_, js := jetstreamtest.Foreign(t, s.broker.URL())
+	for order, upstream := range map[string]string{"R-1": "web", "R-2": ""} {
+		r := events.Refusal{Provider: "acme", Order: order, Message: "deposit.requested", Upstream: upstream, Reason: events.DeadOrderReused, Detail: "order: <b>another</b> command",
+			RefusedAt: time.Now(), PublishedAt: time.Now(), Stream: events.StreamCommands, Sequence: 7}
+		m, err := events.EncodeRefusal(r, "r-"+order)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := js.Publish(t.Context(), m.Subject, m.Data); err != nil {
+			t.Fatal(err)
+		}
+		_, _, page := s.get(s.client(), "/payments/acme/"+order)
+		for _, want := range []string{"Refused commands", "order_reused", "order: &lt;b&gt;another&lt;/b&gt; command", map[bool]string{true: "web", false: "no upstream"}[upstream != ""]} {
+			if !strings.Contains(page, want) {
+				t.Errorf("%s: %s is not in %s", order, want, page)
+			}
+		}
+	}
+	if status, _, page := s.get(s.client(), "/payments/acme/R-3"); status != http.StatusNotFound || strings.Contains(page, "Refused commands") {
+		t.Errorf("an order that is not known: %d", status)
+	}
+}
+
+// A fee is shown as the provider told it, and when it said that the payment ended.
+func TestFeeOfAPayment(t *testing.T) {
+	s := start(t)
+	s.append(newPayment("F-1"), 0, in(payment.Submitting), settled, func(p *payment.Payment) {
+		p.Fee, p.ProviderCompletedAt = payment.Fee{Hundredths: 1802, Currency: "KRW"}, time.Date(2026, 11, 22, 9, 0, 5, 0, time.FixedZone("", 9*60*60))
+		p.Transfers = []payment.Transfer{{Reference: "T-1", Amount: p.SettledAmount, Fee: p.Fee}}
+	})
+	_, _, page := s.get(s.client(), "/payments/acme/F-1")
+	for _, want := range []string{"Provider&#39;s fee", "18.02 KRW", "Ended by the provider&#39;s clock", "09:00:05"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("%s is not in %s", want, page)
+		}
+	}
+	s.append(newPayment("F-2"), 0, in(payment.Submitting), settled)
+	if _, _, page := s.get(s.client(), "/payments/acme/F-2"); strings.Contains(page, "fee") {
+		t.Errorf("a fee that was not told is shown: %s", page)
+	}
+}
+
 // statementSystem is a console that keeps comparisons, whose kim has a role.
 func statementSystem(t *testing.T, role signin.Role) (system, string) {
 	t.Helper()

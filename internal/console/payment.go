@@ -43,7 +43,8 @@ type paymentPage struct {
 	Next        string
 	Unreadable  []uint64
 	DeadLetters []events.DeadLetter
-	Archived    bool // the log has forgotten it
+	Refusals    []events.Refusal // what upstreams were told of refused commands
+	Archived    bool             // the log has forgotten it
 	Webhooks    []webhook
 	Audits      []events.AuditEntry
 	More        bool // there are more webhooks or audit records than are shown
@@ -117,6 +118,9 @@ func (c *Console) tell(ctx context.Context, ref payment.Ref) (paymentPage, error
 	if page.DeadLetters, err = c.o.Records.DeadLettersOf(ctx, ref); err != nil {
 		return page, err
 	}
+	if page.Refusals, err = c.o.About.RefusalsOf(ctx, ref); err != nil {
+		return page, err
+	}
 	command, err := c.o.Queue.QueuedCommand(ctx, ref)
 	switch {
 	case err == nil:
@@ -138,7 +142,7 @@ func (c *Console) tell(ctx context.Context, ref payment.Ref) (paymentPage, error
 		page.Archived = err == nil
 	}
 	switch {
-	case errors.Is(err, events.ErrNoPayment) && (page.Command != nowhere || len(page.DeadLetters) > 0):
+	case errors.Is(err, events.ErrNoPayment) && (page.Command != nowhere || len(page.DeadLetters)+len(page.Refusals) > 0):
 		page.Payment = payment.Payment{Ref: ref, Status: payment.Requested}
 		if decoded, err := events.DecodeCommand(command); err == nil && page.Command != nowhere {
 			page.Payment = payment.New(decoded)

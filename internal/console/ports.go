@@ -64,6 +64,8 @@ type About interface {
 	// WebhooksOf returns webhooks as they were received, which hold personal data.
 	WebhooksOf(ctx context.Context, ref payment.Ref, max int) ([]events.Message, error)
 	AuditsOf(ctx context.Context, ref payment.Ref, max int) ([]events.AuditEntry, error)
+	// RefusalsOf returns what upstreams were told of refused commands.
+	RefusalsOf(ctx context.Context, ref payment.Ref) ([]events.Refusal, error)
 }
 
 // Readers says who reads the log, and how far.

@@ -23,8 +23,8 @@ func paymentCommand(env Env) *cobra.Command {
 the time since the previous event.
 
 An order without events is looked for in the queue, then among the provider's references, in the archive or, without one,
-in the newest events of the log. A payment that the log has forgotten is shown from the archive. Dead letters of the order
-are listed. It exits with 1 if the order is not found.
+in the newest events of the log. A payment that the log has forgotten is shown from the archive. Dead letters of the order,
+and what its publisher was told of a refused command, are listed. It exits with 1 if the order is not found.
 
 The payment page or account that the customer got is personal data: --unmask shows it and writes an audit record.`,
 		Example: `  payctl payment show ecommpay-kr P-1001
@@ -98,7 +98,19 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmas
 	if err != nil && !errors.Is(err, events.ErrNoPayment) {
 		return timeline{}, err
 	}
+	if s.Refusals, err = withRefusals(ctx, conn, ref, err); err != nil && !errors.Is(err, events.ErrNoPayment) {
+		return timeline{}, err
+	}
 	return timeline(s), unknownTo(cfg, ref, err)
+}
+
+// withRefusals returns what upstreams were told of refused commands of an order. An order that only they know is no error.
+func withRefusals(ctx context.Context, conn *admin.Conn, ref payment.Ref, known error) ([]events.Refusal, error) {
+	all, err := conn.RefusalsOf(ctx, ref)
+	if err == nil && len(all) == 0 {
+		err = known
+	}
+	return all, err
 }
 
 // unknownTo says more than that the log does not know an order: where it may lie, and that its provider is none of ours.

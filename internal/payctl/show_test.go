@@ -70,7 +70,8 @@ func pending(p *payment.Payment) {
 func settled(p *payment.Payment) {
 	p.Status, p.Action, p.SettledAmount, p.ProviderReference = payment.Settled, nil, payment.KRW(9000), "PR-1"
 	p.Reason = &payment.Reason{Code: payment.ReasonAmountMismatch, ProviderCode: "42", Message: "odd\x1b[2J\ttext"}
-	p.Transfers = []payment.Transfer{{Reference: "R-1", Amount: payment.KRW(9000)}}
+	p.Fee, p.ProviderCompletedAt = payment.Fee{Hundredths: 9502, Currency: "KRW"}, time.Date(2026, 11, 22, 9, 0, 5, 0, time.FixedZone("", 9*60*60))
+	p.Transfers = []payment.Transfer{{Reference: "R-1", Amount: payment.KRW(9000), Fee: p.Fee}}
 }
 
 func TestShow(t *testing.T) {
@@ -82,7 +83,8 @@ func TestShow(t *testing.T) {
 	text := blanks.ReplaceAllString(o.out, " ")
 	for _, line := range []string{
 		"payment ecommpay-kr/D-1", "status settled", "reason amount_mismatch (42): odd\ufffd[2J\ufffdtext",
-		"amount 10000 KRW", "settled amount 9000 KRW", "provider's number PR-1", "transfer R-1 9000 KRW", "attempts 1",
+		"amount 10000 KRW", "settled amount 9000 KRW", "provider's number PR-1", "transfer R-1 9000 KRW, fee 95.02 KRW", "attempts 1",
+		"provider's fee 95.02 KRW", "provider's end 2026-11-22T00:00:05Z (2026-11-22T09:00:05+09:00)",
 		"submitted at 2026-11-22T00:00:01Z (2026-11-22T09:00:01+09:00)", "metadata cart cart-of-hong",
 		"REVISION UTC ", "LOCAL ", "from the first event to the last.",
 	} {
@@ -236,6 +238,35 @@ func TestShowWithoutACommand(t *testing.T) {
 }
 
 // Dead letters about an order are named with it, whether the log knows the order or not, and however they name it.
+// What the publisher of a refused command was told is shown, beside the payment of the first command, and when nothing else is left of the order.
+func TestShowNamesRefusals(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	command := command("R-1")
+	command.Upstream = "web"
+	live(t, conn, payment.New(command), submitting)
+	give(t, conn, command, queue.DeadLetter(events.DeadOrderReused, "order: another command was taken"))
+	for range 2 {
+		o := run(t, "", "payment", "show", shop, "R-1", "--config", config)
+		o.expect(t, 0, "order_reused: order: another command was taken", "")
+		if text := blanks.ReplaceAllString(o.out, " "); !strings.Contains(text, "refused deposit.requested, published by web at 20") || !strings.Contains(text, "status submitting") {
+			t.Errorf("%s", o.out)
+		}
+		run(t, "", "deadletters", "drop", "1", "--by", "kim", "--reason", "ticket 4711", "--yes", "--config", config)
+	}
+	refused := command
+	refused.Order = "R-2"
+	give(t, conn, refused, queue.DeadLetter(events.DeadTooOld, "requested_at: before the log's retention"))
+	run(t, "", "deadletters", "drop", "--all", "--by", "kim", "--reason", "ticket 4711", "--yes", "--config", config)
+	o := run(t, "", "payment", "show", shop, "R-2", "--json", "--config", config)
+	o.expect(t, 0, "", "")
+	var s struct{ Refusals []events.Refusal }
+	if err := json.Unmarshal([]byte(o.out), &s); err != nil || len(s.Refusals) != 1 || s.Refusals[0].Upstream != "web" || s.Refusals[0].Reason != events.DeadTooOld || s.Refusals[0].RefusedAt.IsZero() {
+		t.Errorf("%s: %v", o.out, err)
+	}
+	run(t, "", "payment", "show", shop, "R-3", "--config", config).expect(t, payctl.ExitFailed, "", "not found")
+}
+
 func TestShowNamesDeadLetters(t *testing.T) {
 	t.Parallel()
 	conn, config := system(t)

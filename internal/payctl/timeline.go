@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode"
 
+	"payonce/pkg/events"
 	"payonce/pkg/operator"
 	"payonce/pkg/payment"
 )
@@ -71,17 +72,22 @@ func (s timeline) header() [][2]string {
 	p := s.Payment
 	lines := [][2]string{
 		{"WARNING", s.unreadableLine()}, {"payment", p.Ref.String()}, {"upstream", p.Upstream}, {"operation", string(p.Operation)}, {"status", string(p.Status)}, {"reason", p.Reason.Line()},
-		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's number", p.ProviderReference},
+		{"amount", money(p.Amount)}, {"settled amount", money(p.SettledAmount)}, {"provider's fee", fee(p.Fee)},
+		{"provider's number", p.ProviderReference},
 	}
 	for _, r := range p.Transfers {
-		lines = append(lines, [2]string{"transfer", r.Reference + " " + money(r.Amount)})
+		line := r.Reference + " " + money(r.Amount)
+		if !r.Fee.IsZero() {
+			line += ", fee " + fee(r.Fee)
+		}
+		lines = append(lines, [2]string{"transfer", line})
 	}
 	if p.Status != "" {
 		lines = append(lines, [2]string{"attempts", fmt.Sprint(p.Attempts)})
 	}
 	lines = append(lines,
 		[2]string{"requested at", moment(p.RequestedAt, p)}, [2]string{"submitted at", submitted(p)},
-		[2]string{"resume at", moment(p.ResumeAt, p)})
+		[2]string{"resume at", moment(p.ResumeAt, p)}, [2]string{"provider's end", moment(p.ProviderCompletedAt, p)})
 	if !p.OverdueAt.IsZero() {
 		lines = append(lines, [2]string{"overdue since", moment(p.OverdueAt, p)})
 	}
@@ -96,6 +102,9 @@ func (s timeline) header() [][2]string {
 	lines = append(lines, [2]string{"command", s.commandLine()})
 	for _, l := range s.DeadLetters {
 		lines = append(lines, [2]string{"dead letter", fmt.Sprintf("%d of %s, %s: %s; see payctl deadletters show %[1]d", l.Sequence, moment(l.At, p), l.Reason, l.Detail)})
+	}
+	for _, r := range s.Refusals {
+		lines = append(lines, [2]string{"refused", refusedLine(r, p)})
 	}
 	lines = append(lines, [2]string{"next", s.Next})
 	return slices.DeleteFunc(lines, func(line [2]string) bool { return line[1] == "" })
@@ -155,6 +164,26 @@ func money(m payment.Money) string {
 		return ""
 	}
 	return m.String()
+}
+
+// refusedLine says what was refused, when, why, and who published it.
+func refusedLine(r events.Refusal, p payment.Payment) string {
+	by := "published for no upstream"
+	if r.Upstream != "" {
+		by = "published by " + r.Upstream
+	}
+	line := fmt.Sprintf("%s, %s at %s: %s", r.Message, by, moment(r.RefusedAt, p), r.Reason)
+	if r.Detail != "" {
+		line += ": " + r.Detail
+	}
+	return line
+}
+
+func fee(f payment.Fee) string {
+	if f.IsZero() {
+		return ""
+	}
+	return f.String()
 }
 
 // moment writes a time in UTC and where the provider is.

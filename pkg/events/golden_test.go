@@ -58,6 +58,15 @@ func clarification() *payment.Action {
 	}}
 }
 
+// fee returns a fee of won.
+func fee(value string) payment.Fee {
+	f, err := payment.ParseFee(value, "KRW")
+	if err != nil {
+		panic(err)
+	}
+	return f
+}
+
 const exampleActionID = "01939c3e-5a00-7000-8000-00000000000a"
 
 // stored is an action as it is read from the log, without its content.
@@ -80,6 +89,7 @@ func exampleEvents() map[string]payment.Payment {
 		list["payment."+name] = p
 	}
 	transfers := []payment.Transfer{{Reference: "T-1", Amount: payment.KRW(6000)}, {Reference: "T-2", Amount: payment.KRW(4000)}}
+	fees := []payment.Transfer{{Reference: "T-1", Amount: payment.KRW(6000), Fee: fee("65.00")}, {Reference: "T-2", Amount: payment.KRW(4000), Fee: fee("45.02")}}
 	settled := func(p *payment.Payment) {
 		p.Known, p.ProviderReference, p.SettledAmount, p.Transfers = true, "P-1", payment.KRW(10000), transfers
 	}
@@ -132,6 +142,17 @@ func exampleEvents() map[string]payment.Payment {
 	add("settled", payment.Settled, 3, func(p *payment.Payment) {
 		settled(p)
 		p.Upstream = "shop"
+	})
+	add("settled.fee", payment.Settled, 3, func(p *payment.Payment) {
+		settled(p)
+		p.Transfers, p.Fee, p.ProviderCompletedAt = fees, fee("110.02"), begin.Truncate(time.Second).In(time.FixedZone("", 9*60*60))
+	})
+	add("settled.fee_impossible", payment.Settled, 3, func(p *payment.Payment) {
+		p.Known, p.ProviderReference, p.SettledAmount, p.Fee = true, "P-1", payment.KRW(10000), fee("10000.50")
+		p.Annotations = []payment.Annotation{{
+			At: p.UpdatedAt, Source: payment.FromWebhook, Kind: payment.Paid,
+			Reason: &payment.Reason{Code: payment.ReasonFeeImpossible, Message: "a fee of 10000.5 KRW is more than 10000 KRW"},
+		}}
 	})
 	add("settled.manually", payment.Settled, 3, func(p *payment.Payment) {
 		p.Known, p.SettledAmount = true, payment.KRW(10000)

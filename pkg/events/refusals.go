@@ -161,6 +161,11 @@ const WrittenRefusal = written + ".command.refused.>"
 // RefusalsOfAll matches the refusals of all upstreams.
 const RefusalsOfAll = "command.refused.*.*.*"
 
+// RefusalsOfOrder matches the refusals of an order, whichever upstream published the commands.
+func RefusalsOfOrder(ref payment.Ref) string {
+	return join("command", "refused", "*", ref.Provider, ref.Order)
+}
+
 // RefusalsOf matches all refusals of an upstream.
 func RefusalsOf(upstream string) string {
 	return join("command", "refused", upstreamToken(upstream), "*", "*")

@@ -172,9 +172,17 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 		o.Action = rapid.SampledFrom([]*payment.Action{nil, redirect(), transfer(), clarification()}).Draw(t, "action")
 	}
 	if o.Kind == payment.Paid && rapid.Bool().Draw(t, "with transfer") {
-		o.Transfers = []payment.Transfer{{Reference: text(t, "transfer"), Amount: payment.Money{Minor: rapid.Int64Range(1, 1e9).Draw(t, "minor"), Currency: p.Amount.Currency}}}
+		o.Transfers = []payment.Transfer{{Reference: text(t, "transfer"), Amount: payment.Money{Minor: rapid.Int64Range(1, 1e9).Draw(t, "minor"), Currency: p.Amount.Currency}, Fee: drawFee(t, p)}}
 	}
+	o.Source, o.Report = payment.FromWebhook, payment.Report{Fee: drawFee(t, p), CompletedAt: drawTime(t).In(time.FixedZone("", rapid.IntRange(-14, 14).Draw(t, "zone")*60*60))}
 	return o
+}
+
+func drawFee(t *rapid.T, p payment.Payment) payment.Fee {
+	if rapid.Bool().Draw(t, "no fee") {
+		return payment.Fee{}
+	}
+	return payment.Fee{Hundredths: rapid.OneOf(rapid.Int64(), rapid.Int64Range(-100, 1_000_000)).Draw(t, "fee"), Currency: p.Amount.Currency}
 }
 
 // Documents that a schema must refuse: each is a golden one with one change.
@@ -202,6 +210,8 @@ func TestSchemasRefuse(t *testing.T) {
 		{"payment.failed", "reason", nil}, {"payment.in_doubt", "reason", nil}, {"payment.conflict", "reason", nil}, {"payment.reversed", "reason", nil},
 		{"payment.pending", "amount", nil}, {"payment.submitting", "amount", nil}, {"payment.in_doubt", "amount", nil},
 		{"payment.settled", "status", "requested"}, {"payment.settled", "status", "done"}, {"payment.settled", "revision", 0}, {"payment.settled", "revision", 1.5},
+		{"payment.settled.fee", "fee.value", "1.23456"}, {"payment.settled.fee", "fee.value", 5}, {"payment.settled.fee", "fee.value", "+1"}, {"payment.settled.fee", "fee.currency", nil},
+		{"payment.settled.fee", "provider_completed_at", "yesterday"}, {"payment.settled.fee", "fees", "1"},
 		{"payment.settled", "updated_at", nil}, {"payment.settled", "attempts", -1}, {"payment.settled", "fingerprint", "abc"}, {"payment.failed", "reason.code", nil},
 		{"payment.settled", "paid", true}, {"payment.pending.redirect", "action.type", "transfer"}, {"payment.pending.redirect", "action.redirect", nil},
 		{"payment.pending.redirect", "action.transfer", map[string]any{"account_number": "1"}}, {"payment.pending.redirect", "action.redirect.method", "PUT"},
@@ -297,9 +307,9 @@ func compareNames(t *testing.T, root, schema map[string]any, typ reflect.Type, s
 	seen[typ] = true
 	properties, _ := schema["properties"].(map[string]any)
 	names := slices.Sorted(maps.Keys(properties))
-	if typ == reflect.TypeFor[payment.Money]() { // writes itself, see its golden bytes
+	if typ == reflect.TypeFor[payment.Money]() || typ == reflect.TypeFor[payment.Fee]() { // write themselves, see their golden bytes
 		if !slices.Equal(names, []string{"currency", "value"}) {
-			t.Errorf("money has %v", names)
+			t.Errorf("%s has %v", typ, names)
 		}
 		return
 	}

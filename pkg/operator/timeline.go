@@ -63,6 +63,9 @@ type Timeline struct {
 	Unreadable []uint64 `json:"unreadable,omitempty"`
 	// DeadLetters are those about the order, oldest first; [ReadHistory] leaves them out.
 	DeadLetters []DeadLetter `json:"dead_letters,omitempty"`
+	// Refusals are what upstreams were told of refused commands of the order, oldest first; [ReadHistory] leaves them out. They stay when
+	// their dead letters were dropped.
+	Refusals []events.Refusal `json:"refusals,omitempty"`
 }
 
 // TimelineEvent is one event of the log, in the form of the HTTP border's timeline.

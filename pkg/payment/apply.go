@@ -71,6 +71,7 @@ func apply(p Payment, o Observation, evidence Evidence, to Status, now time.Time
 		next.Annotations = annotated(p.Annotations, a)
 	}
 	applyAmounts(&next, p, o, evidence, to)
+	applyReport(&next, p, o, to, now)
 	return next
 }
 

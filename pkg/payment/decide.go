@@ -130,7 +130,7 @@ func classify(p Payment, o Observation, now time.Time) Evidence {
 	if o.Kind == Paid && (p.Status == Settled || p.Status == Reversed) {
 		// Transfers are compared by themselves: a person may have settled on another amount than their sum.
 		amount, transfers, _ := paid(p, o)
-		if !slices.Equal(transfers, p.Transfers) || len(o.Transfers) == 0 && amount != p.SettledAmount {
+		if !slices.EqualFunc(transfers, p.Transfers, Transfer.same) || len(o.Transfers) == 0 && amount != p.SettledAmount {
 			return paidDifferently
 		}
 		return paidAgain
@@ -198,12 +198,18 @@ func paid(p Payment, o Observation) (amount Money, transfers []Transfer, possibl
 		if !arrives(p, r.Amount) {
 			return Money{}, nil, false
 		}
+		if !r.Fee.writable() { // it could not be written
+			r.Fee = Fee{}
+		}
 		at := slices.IndexFunc(transfers, func(known Transfer) bool { return known.Reference == r.Reference })
 		if at < 0 {
 			transfers = append(transfers, r)
-		} else {
-			transfers[at] = r
+			continue
 		}
+		if r.Fee.IsZero() {
+			r.Fee = transfers[at].Fee
+		}
+		transfers[at] = r
 	}
 	switch {
 	case len(o.Transfers) == 0 && !o.SettledAmount.IsZero():

@@ -20,6 +20,21 @@ func drawAmount(t *rapid.T, label string) payment.Money {
 	}).Draw(t, label)
 }
 
+// drawFee draws fees from few, and some that cannot be written.
+func drawFee(t *rapid.T) payment.Fee {
+	return rapid.SampledFrom([]payment.Fee{
+		{}, {}, {Currency: "KRW"}, {Hundredths: 1802, Currency: "KRW"}, {Hundredths: -5, Currency: "KRW"}, {Hundredths: 1 << 50, Currency: "KRW"},
+		{Hundredths: 5, Currency: "TWD"}, {Hundredths: 5, Currency: "USD"}, {Hundredths: 1<<63 - 1, Currency: "KRW"},
+	}).Draw(t, "fee")
+}
+
+func drawReport(t *rapid.T) payment.Report {
+	return payment.Report{
+		Fee: drawFee(t), CompletedAt: rapid.SampledFrom([]time.Time{{}, begin, begin.In(time.FixedZone("KST", 9*3600)), time.Unix(1<<40, 0)}).Draw(t, "completed"),
+		Unread: rapid.SampledFrom([][]payment.Reason{nil, nil, {payment.UnreadFee("fee")}}).Draw(t, "unread"),
+	}
+}
+
 func drawReason(t *rapid.T) *payment.Reason {
 	return rapid.SampledFrom([]*payment.Reason{nil, nil, {Code: payment.ReasonDeclined, ProviderCode: "426", Message: "no"}}).Draw(t, "reason")
 }
@@ -58,12 +73,12 @@ func drawObservation(t *rapid.T, p payment.Payment) payment.Observation {
 		o.PageClosesAt = rapid.SampledFrom([]time.Time{{}, {}, begin, begin.Add(2 * time.Hour)}).Draw(t, "page closes")
 		o.ActionDone = rapid.SampledFrom([]*payment.Action{nil, drawAction(t), p.Action}).Draw(t, "done")
 	case payment.Declined, payment.Reversal:
-		o.Amount = drawAmount(t, "echo")
+		o.Amount, o.Report = drawAmount(t, "echo"), drawReport(t)
 	case payment.Paid:
-		o.Amount, o.SettledAmount = drawAmount(t, "echo"), drawAmount(t, "settled")
+		o.Amount, o.SettledAmount, o.Report = drawAmount(t, "echo"), drawAmount(t, "settled"), drawReport(t)
 		for range rapid.IntRange(0, 3).Draw(t, "transfers") {
 			o.Transfers = append(o.Transfers, payment.Transfer{
-				Reference: rapid.SampledFrom([]string{"r1", "r2", "r3"}).Draw(t, "transfer"), Amount: drawAmount(t, "transfer amount"),
+				Reference: rapid.SampledFrom([]string{"r1", "r2", "r3"}).Draw(t, "transfer"), Amount: drawAmount(t, "transfer amount"), Fee: drawFee(t),
 			})
 		}
 	case payment.Park, payment.NotExecuted:

@@ -74,6 +74,8 @@ type Observation struct {
 	SettledAmount Money
 	// Transfers are the single transfers, for Paid, where the provider reports them one by one.
 	Transfers []Transfer
+	// Report is what ledgers book beside the amount, for Paid and Declined.
+	Report Report
 	// Action is what the customer must do, for Accepted.
 	Action *Action
 	// PageClosesAt says, for Accepted, that nothing was sent: the action is the link to a page of the provider's,

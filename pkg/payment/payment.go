@@ -23,6 +23,12 @@ type Payment struct {
 	SettledAmount Money `json:"settled_amount,omitzero"`
 	// Transfers are the single transfers that make SettledAmount, where the provider reports them one by one.
 	Transfers []Transfer `json:"transfers,omitempty"`
+	// Fee is what the provider says it keeps of the payment. It is missing where the provider did not tell it with the outcome, and
+	// an annotation with ReasonFeeUnreadable says that it could not be read; ReasonFeeImpossible that it contradicts the amount.
+	Fee Fee `json:"fee,omitzero"`
+	// ProviderCompletedAt is when the payment ended by the provider's own clock and in its zone. It is missing where the provider
+	// does not tell it. It says nothing about the order of events.
+	ProviderCompletedAt time.Time `json:"provider_completed_at,omitzero"`
 	// Evidence lists what the provider has said of a payment in conflict, each kind once, in the order of the
 	// alphabet: accepted, declined, paid, partially_reversed, reversed.
 	Evidence []Kind `json:"evidence,omitempty"`
@@ -192,6 +198,9 @@ const (
 	ReasonRetryApproved        = "retry_approved"        // a named person lets it be sent once more, see by and message
 	ReasonUnreadable           = "unreadable_event"      // an event of the log could not be read, and a named person stepped over it, see by and message
 	ReasonOverdue              = "overdue"               // still pending after the longest time that the provider needs
+	ReasonFeeUnreadable        = "fee_unreadable"        // of an annotation: the provider told a fee that cannot be read, so there is none
+	ReasonFeeImpossible        = "fee_impossible"        // of an annotation: the fee is less than zero, more than the payment, or in another currency
+	ReasonCompletionUnreadable = "completion_unreadable" // of an annotation: the provider told a time of completion that cannot be read
 )
 
 // ReversalPending reports whether the provider said that the payment was reversed, and only the first of the two events of that
@@ -204,4 +213,8 @@ func (p Payment) ReversalPending() bool {
 type Transfer struct {
 	Reference string `json:"reference"` // the provider's number of this transfer
 	Amount    Money  `json:"amount"`
+	Fee       Fee    `json:"fee,omitzero"` // what the provider says it keeps of this transfer, where it tells that
 }
+
+// same reports whether two transfers move the same money. What they cost makes no other transfer of one.
+func (t Transfer) same(u Transfer) bool { return t.Reference == u.Reference && t.Amount == u.Amount }

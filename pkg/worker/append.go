@@ -52,6 +52,7 @@ func (w *Worker) observe(ctx context.Context, j *job, observation payment.Observ
 		observation.PageGrace = w.pageGrace(j.payment, traits)
 		next, changed, err := payment.Decide(j.payment, observation, at)
 		if err != nil || !changed {
+			w.noteLateReport(ctx, j.payment, observation)
 			return err
 		}
 		err = w.append(ctx, j, next)

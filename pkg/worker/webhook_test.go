@@ -334,3 +334,29 @@ func TestAWebhookFollowsAPaymentThatMoves(t *testing.T) {
 		d.log.want("o-1", payment.Submitting, payment.Pending, payment.Settled, payment.Conflict)
 	})
 }
+
+// A fee that the provider tells with the outcome is in its event. One that it tells afterwards is no second outcome: it is logged, and
+// nothing is written.
+func TestALateFeeIsLogged(t *testing.T) {
+	var logs strings.Builder
+	fee := payment.Fee{Hundredths: 1802, Currency: "KRW"}
+	with := func(o *payment.Observation) { o.Report.Fee = fee }
+	inBubble(t, func(d *testbed) {
+		d.options.Logger = slog.New(slog.NewTextHandler(&logs, nil))
+		p := d.start()
+		for order, first := range map[string]payment.Observation{"o-1": paid(), "o-2": paid(with)} {
+			d.want(p.Command(context.Background(), d.message(d.order(order))), queue.Done)
+			first.Reference, first.Source = "ref-"+order, payment.FromWebhook
+			d.want(p.Webhook(context.Background(), d.webhook(order, first)), queue.Done)
+			before := len(d.log.history(order))
+			with(&first)
+			d.want(p.Webhook(context.Background(), d.webhook(order, first)), queue.Done)
+			if after := d.log.history(order); len(after) != before || (after[before-1].Fee == fee) != (order == "o-2") {
+				t.Errorf("%s: %d events after %d, the fee is %v", order, len(after), before, after[before-1].Fee)
+			}
+		}
+	})
+	if text := logs.String(); strings.Count(text, "provider told a fee or a time after the outcome") != 1 || !strings.Contains(text, "order=o-1") {
+		t.Errorf("logged: %s", text)
+	}
+}

@@ -80,47 +80,11 @@ func TestGoClient(t *testing.T) {
 // So does the one in JavaScript, with the client as its package has it; and the client's own tests hold: what is repeated and what is
 // not, waits, and signatures.
 func TestTypeScriptClient(t *testing.T) {
-	dir := build(t)
+	dir := testenv.BuildTypeScriptClient(t, root, t.TempDir())
 	s := start(t)
 	testenv.Must(t, os.WriteFile(filepath.Join(dir, "shown.mjs"), []byte(block(t, s, "js")), 0o600))
 	if out := output(t, s, dir, "node", "shown.mjs"); out != "settled 20000 KRW\n" {
 		t.Errorf("it prints %q", out)
 	}
 	output(t, s, dir, "node", "--test", "test/")
-}
-
-// build copies the client, installs exactly the packages of its lock file and compiles it. WITHOUT_NODE=1 says that it is to be left out.
-func build(t *testing.T) (dir string) {
-	t.Helper()
-	if os.Getenv("WITHOUT_NODE") == "1" {
-		t.Skip("left out, because the environment has WITHOUT_NODE=1")
-	}
-	missing := t.Fatalf
-	if os.Getenv("REQUIRE_SERVICES") == "" {
-		missing = t.Skipf
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		missing("npm is not installed: apt-get install npm, or leave it out with WITHOUT_NODE=1")
-	}
-	top := t.TempDir()
-	dir = filepath.Join(top, "clients", "typescript")
-	for _, folder := range []string{"clients/typescript/src", "clients/typescript/test", "docs/contracts", "pkg/events/schemas"} {
-		testenv.Must(t, os.CopyFS(filepath.Join(top, folder), os.DirFS(filepath.Join(root, folder))))
-	}
-	for _, name := range []string{"package.json", "package-lock.json", "tsconfig.json"} {
-		text, err := os.ReadFile(filepath.Join(root, "clients/typescript", name))
-		testenv.Must(t, err)
-		testenv.Must(t, os.WriteFile(filepath.Join(dir, name), text, 0o600))
-	}
-	for _, args := range [][]string{{"ci", "--ignore-scripts", "--no-audit", "--no-fund"}, {"run", "build"}} {
-		ctx, cancel := context.WithTimeout(t.Context(), timeout)
-		install := exec.CommandContext(ctx, "npm", args...)
-		install.Dir = dir
-		out, err := install.CombinedOutput()
-		cancel()
-		if err != nil {
-			missing("npm %s: %v\n%s", args[0], err, out)
-		}
-	}
-	return dir
 }

@@ -3,7 +3,6 @@ package deploytest
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -34,23 +33,15 @@ type javascript struct {
 	dir string
 }
 
-// installNode copies the examples and installs exactly the packages of their lock file. It is the only test that
-// needs npm, which is 357 packages in Debian: WITHOUT_NODE=1 says that it is to be left out.
+// installNode copies the examples and the client that they use, and installs exactly the packages of their lock files.
 func installNode(t *testing.T) string {
 	t.Helper()
-	if os.Getenv("WITHOUT_NODE") == "1" {
-		t.Skip("left out, because the environment has WITHOUT_NODE=1")
-	}
-	missing := t.Fatalf
-	if os.Getenv("REQUIRE_SERVICES") == "" {
-		missing = t.Skipf
-	}
-	if _, err := exec.LookPath("npm"); err != nil {
-		missing("npm is not installed: apt-get install npm, or leave it out with WITHOUT_NODE=1")
-	}
-	dir := t.TempDir()
+	top := t.TempDir()
+	testenv.BuildTypeScriptClient(t, "../..", top)
+	dir := filepath.Join(top, "examples", "ledger-node")
+	testenv.Must(t, os.MkdirAll(dir, 0o700))
 	files, err := filepath.Glob(filepath.Join(nodeExample, "*.js*"))
-	if err != nil || len(files) < 6 {
+	if err != nil || len(files) < 7 {
 		t.Fatalf("%d files of the examples: %v", len(files), err)
 	}
 	for _, file := range files {
@@ -58,13 +49,7 @@ func installNode(t *testing.T) string {
 		testenv.Must(t, err)
 		testenv.Must(t, os.WriteFile(filepath.Join(dir, filepath.Base(file)), text, 0o600))
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 2*timeout)
-	defer cancel()
-	install := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-	install.Dir = dir
-	if out, err := install.CombinedOutput(); err != nil {
-		missing("npm ci: %v\n%s", err, out)
-	}
+	testenv.NPM(t, dir, "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 	return dir
 }
 
@@ -107,6 +92,8 @@ type booked struct {
 	Event, Provider, Order, Operation, Status string
 	Revision                                  int
 	From, To                                  payment.Money
+	Fee                                       payment.Fee
+	CompletedAt                               time.Time
 	Stop                                      bool
 }
 
@@ -116,13 +103,15 @@ func (b *booked) UnmarshalJSON(data []byte) error {
 		Event, Provider, Order, Operation, Status string
 		Revision                                  int
 		From, To                                  struct{ Value, Currency string }
+		Fee                                       payment.Fee
+		CompletedAt                               time.Time `json:"completed_at"`
 		Stop                                      bool
 	}
 	var p plain
 	if err := json.Unmarshal(data, &p); err != nil {
 		return err
 	}
-	*b = booked{Event: p.Event, Provider: p.Provider, Order: p.Order, Operation: p.Operation, Status: p.Status, Revision: p.Revision, Stop: p.Stop}
+	*b = booked{Event: p.Event, Provider: p.Provider, Order: p.Order, Operation: p.Operation, Status: p.Status, Revision: p.Revision, Stop: p.Stop, Fee: p.Fee, CompletedAt: p.CompletedAt}
 	for amount, text := range map[*payment.Money]struct{ Value, Currency string }{&b.From: p.From, &b.To: p.To} {
 		if text.Currency == "" && (text.Value == "" || text.Value == "0") {
 			continue
@@ -297,6 +286,7 @@ func TestExamplesInNode(t *testing.T) {
 	dir := installNode(t)
 	n := javascript{startSystem(t, startBroker(t, "node.conf", "nats-1"), 1), t, dir}
 	n.upstreamAsks()
+	n.upstreamReadsRefusals()
 	n.stopWorker() // and plays worker itself
 	worker := n.login(t, "worker")
 	write(t, worker, "A", 200)
@@ -332,6 +322,12 @@ func TestExamplesInNode(t *testing.T) {
 		t.Errorf("the ledger ended with %d: %s", code, problems)
 	}
 	sameAsLog(t, n.journal(), log)
+	// The payment of the upstream went through the sandbox, which tells its fee, 5 won and 1 %, and when it ended.
+	for _, b := range n.journal() {
+		if b.Order == "JS-1" && (b.Fee.String() != "105 KRW" || b.CompletedAt.IsZero()) {
+			t.Errorf("booked the fee %v, ended at %s", b.Fee, b.CompletedAt)
+		}
+	}
 	n.unknownVersion(worker)
 }
 
@@ -358,6 +354,47 @@ func (n javascript) upstreamAsks() {
 	// Another's provider: it must say so and end, and not try for ever.
 	if out, problems, code := n.upstream(testenv.DiamondPayTWD, order); code != 1 || !strings.Contains(strings.ToLower(problems), "permission") {
 		n.t.Errorf("for a provider of another upstream: %d, %s, %s", code, out, problems)
+	}
+}
+
+// upstreamReadsRefusals publishes a command that no worker can execute: the upstream reads why, also after it was killed before it had
+// handled that, and not again once it has.
+func (n javascript) upstreamReadsRefusals() {
+	n.t.Helper()
+	const order = "JS-REFUSED"
+	cmd, lines, problems := n.start("upstream.js", "--seed", n.seedFile("upstream-shop"), "--provider", testenv.TeemoPay, "--order", order, "--value", "ten")
+	var ack struct {
+		Stream string
+		Seq    uint64
+	}
+	for lines.Scan() {
+		testenv.Must(n.t, json.Unmarshal(lines.Bytes(), &ack))
+	}
+	if code := exitCode(cmd); code != 0 || ack.Seq == 0 {
+		n.t.Fatalf("it was not published: %d, %s", code, problems)
+	}
+	refusals := func() (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
+		return n.start("refusals.js", "--seed", n.seedFile("upstream-shop"), "--api-prefix", "PAYONCE", "--consumer", admin.RefusalConsumer("shop"))
+	}
+	cmd, lines, problems = refusals()
+	if !lines.Scan() {
+		n.t.Fatalf("no refusal: %s", problems)
+	}
+	var r struct {
+		events.Refusal
+		ID string
+	}
+	testenv.Must(n.t, json.Unmarshal(lines.Bytes(), &r))
+	if r.ID == "" || r.Ref() != (payment.Ref{Provider: testenv.TeemoPay, Order: order}) || r.Reason != events.DeadInvalid || len(r.Errors) != 1 || r.Errors[0].Pointer != "/amount/value" ||
+		r.Stream != ack.Stream || r.Sequence != ack.Seq {
+		n.t.Errorf("the refusal is %s, of %+v", lines.Text(), ack)
+	}
+	testenv.Must(n.t, cmd.Process.Signal(syscall.SIGTERM)) // its acknowledgement goes out
+	for lines.Scan() {
+		n.t.Errorf("again: %s", lines.Text())
+	}
+	if code := exitCode(cmd); code != 0 {
+		n.t.Errorf("it ended with %d: %s", code, problems)
 	}
 }
 

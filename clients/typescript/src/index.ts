@@ -4,7 +4,7 @@
 // crash. However often it was sent, it is one payment.
 import type { components } from './api.js';
 
-export { Receiver, NotSigned, type Event } from './receiver.js';
+export { Receiver, NotSigned, decodeEvent, type Event } from './receiver.js';
 
 type Schemas = components['schemas'];
 /** What to pay; see docs/upstream.md for what each provider needs. */

@@ -15,6 +15,29 @@ export class NotSigned extends Error {
   override name = 'NotSigned';
 }
 
+/**
+ * Reads an event of the stream PAYMENTS: data is the text of its message, header reads one of its headers, whose names have no case. It
+ * throws a TypeError for an event of a version or with a status that is not known here: neither book nor acknowledge it, so that it
+ * comes again once this program is updated.
+ */
+export function decodeEvent(data: string, header: (name: string) => string | null | undefined): Event {
+  const [version, schema, kind] = [header('ce-specversion'), header('ce-dataschema'), header('ce-type')];
+  if (version !== '1.0' || schema !== 'urn:payonce:schema:payment:v1') throw new TypeError(`CloudEvents ${version} with the schema ${schema} are not known here`);
+  const event = eventOf(header('ce-id') ?? '', JSON.parse(data));
+  if (kind !== `payment.${event.payment?.status}`) throw new TypeError(`the event is a ${kind}, and its payment is ${event.payment?.status}`);
+  return event;
+}
+
+const statuses = new Set<unknown>(['parked', 'submitting', 'in_doubt', 'pending', 'settled', 'failed', 'conflict', 'reversed']);
+
+function eventOf(id: string, data: any): Event {
+  const named = typeof data?.provider === 'string' && typeof data.order === 'string' && ['deposit', 'payout'].includes(data.operation);
+  if (!id || !named || !Number.isSafeInteger(data.revision) || data.revision < 1 || !statuses.has(data.status)) {
+    throw new TypeError('the event names no payment, or has a status that is not known here');
+  }
+  return { id, payment: data, test: false };
+}
+
 const tolerance = 5 * 60; // seconds, as Standard Webhooks has it
 
 /** Verifies the signed webhooks of payonce (Standard Webhooks). */
@@ -41,8 +64,7 @@ export class Receiver {
     if (!(await this.#signed(signed, signatures))) throw new NotSigned('no signature is right');
     const data = JSON.parse(body);
     if (data.test === true) return { id, test: true };
-    if (typeof data.status !== 'string' || typeof data.order !== 'string' || !(data.revision >= 1)) throw new TypeError('the event names no payment');
-    return { id, payment: data, test: false };
+    return eventOf(id, data);
   }
 
   async #signed(text: Uint8Array<ArrayBuffer>, signatures: string[]): Promise<boolean> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { createServer } from 'node:http';
 import { test } from 'node:test';
-import { Client, NotSigned, Problem, Receiver, actionable, ended } from 'payonce-client';
+import { Client, NotSigned, Problem, Receiver, actionable, decodeEvent, ended } from 'payonce-client';
 
 const command = { provider: 'teemopay-kr', order: 'D-1', amount: { value: '10000', currency: 'KRW' } };
 const accepted = { provider: 'teemopay-kr', order: 'D-1', status: 'requested', revision: 0, duplicate: true };
@@ -69,7 +69,7 @@ test('what can never be sent is an error at once', async () => {
 const now = Date.parse('2026-11-30T09:00:00Z');
 const key = (text) => `whsec_${Buffer.from(text).toString('base64')}`;
 const [old, current] = [key('the old key of 32 bytes, really!'), key('the new key of 32 bytes, really!')];
-const event = JSON.stringify({ provider: 'teemopay-kr', order: 'D-1', status: 'settled', revision: 3 });
+const event = JSON.stringify({ provider: 'teemopay-kr', order: 'D-1', operation: 'deposit', status: 'settled', revision: 3 });
 
 function headers(secret, body, { id = 'event-1', at = now / 1000 } = {}) {
   const signature = createHmac('sha256', Buffer.from(secret.slice(6), 'base64')).update(`${id}.${at}.${body}`).digest('base64');
@@ -93,4 +93,17 @@ test('signed webhooks are read, and no others', async () => {
   }
   assert.throws(() => new Receiver());
   assert.throws(() => new Receiver('whsec_***'), (e) => !e.message.includes('***'));
+});
+
+test('an event of the log is read, and one of an unknown version is not', () => {
+  const payment = { provider: 'teemopay-kr', order: 'D-1', operation: 'deposit', status: 'settled', revision: 3, settled_amount: { value: '9900', currency: 'KRW' }, fee: { value: '104.02', currency: 'KRW' }, later: 'added' };
+  const header = { 'ce-specversion': '1.0', 'ce-type': 'payment.settled', 'ce-id': 'event-1', 'ce-dataschema': 'urn:payonce:schema:payment:v1' };
+  const read = (changes, data = payment) => decodeEvent(JSON.stringify(data), (name) => ({ ...header, ...changes })[name]);
+  assert.deepEqual(read({}), { id: 'event-1', payment, test: false });
+  for (const changes of [{ 'ce-specversion': '2.0' }, { 'ce-type': 'payment.failed' }, { 'ce-dataschema': 'urn:payonce:schema:payment:v2' }, { 'ce-id': undefined }]) {
+    assert.throws(() => read(changes), TypeError, JSON.stringify(changes));
+  }
+  for (const changes of [{ status: 'polished' }, { revision: 0 }, { order: undefined }, { operation: 'refund' }, { provider: 5 }]) {
+    assert.throws(() => read({ 'ce-type': `payment.${changes.status ?? 'settled'}` }, { ...payment, ...changes }), TypeError, JSON.stringify(changes));
+  }
 });

@@ -190,8 +190,7 @@ func problem(err error, otherwise string) string {
 
 // observed reads the state of an order from a query or a notification. It is only believed to be paid
 // with its amount, so that it can be compared with ours; a deposit also with the real_amount, which is
-// what is to be credited (KRW deposit page, v1), where an older payout may have none. The fee is the merchant's
-// business with the provider.
+// what is to be credited (KRW deposit page, v1), where an older payout may have none.
 func (c *Connector) observed(source payment.Source, operation payment.Operation, currency string, f fields) payment.Observation {
 	if currency == "" {
 		return doubtful(source, operation, f, "the provider names no currency, and this account has several or another one")
@@ -222,7 +221,7 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 		case hundredfold(arrived, amount):
 			return doubtful(source, operation, f, "paid, but real_amount is about 1/100 or 100 times the amount: perhaps in another unit")
 		}
-		o.Kind, o.SettledAmount = payment.Paid, arrived
+		o.Kind, o.SettledAmount, o.Report = payment.Paid, arrived, f.reported(currency)
 	case statusFailed:
 		if arrived.Minor > 0 {
 			return doubtful(source, operation, f, "not paid, but money moved")

@@ -35,10 +35,13 @@ func TestWebhook(t *testing.T) {
 			Answer: connectors.Answer{ContentType: "application/json", Body: `{"error_code":"0000"}`}}
 	}
 	const in, out = "97a968b4a9db497c8c03198e395a38c6", "manhe_withdraw_30029531"
-	paid := payment.Observation{Kind: payment.Paid, Reference: "PM00000102", Amount: payment.KRW(4000), SettledAmount: payment.KRW(4000)}
+	costs := func(hundredths int64) payment.Report {
+		return payment.Report{Fee: payment.Fee{Hundredths: hundredths, Currency: "KRW"}}
+	}
+	paid := payment.Observation{Kind: payment.Paid, Reference: "PM00000102", Amount: payment.KRW(4000), SettledAmount: payment.KRW(4000), Report: costs(3200)}
 	less := paid
 	less.SettledAmount = payment.KRW(3990)
-	paidOut := payment.Observation{Kind: payment.Paid, Reference: "STARDREAMPOT00065748", Amount: payment.KRW(1000)}
+	paidOut := payment.Observation{Kind: payment.Paid, Reference: "STARDREAMPOT00065748", Amount: payment.KRW(1000), Report: costs(0)}
 	cases := []struct {
 		name, body string
 		want       connectors.Notice
@@ -53,7 +56,7 @@ func TestWebhook(t *testing.T) {
 			Kind: payment.Indeterminate, Known: true, Reference: "PM00000102", Reason: &payment.Reason{Code: payment.ReasonIndeterminate, Message: "no page documents this status"}})},
 		{"payout paid", payoutNotification, notice(payment.Payout, out, paidOut)},
 		{"payout paid, older page", replaced(payoutNotification, `"fee"`, `"real_amount":100000,"fee"`), notice(payment.Payout, out, payment.Observation{
-			Kind: payment.Paid, Reference: "STARDREAMPOT00065748", Amount: payment.KRW(1000), SettledAmount: payment.KRW(1000)})},
+			Kind: payment.Paid, Reference: "STARDREAMPOT00065748", Amount: payment.KRW(1000), SettledAmount: payment.KRW(1000), Report: costs(0)})},
 		{"payout failed", payoutFailed, notice(payment.Payout, out, payment.Observation{Kind: payment.Declined, Reference: "POT1", Amount: payment.KRW(1000),
 			Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "5", Message: "closed"}})},
 		{"a further deposit number without a value", replaced(payoutNotification, `{`, `{"payment_cl_id":"",`), notice(payment.Payout, out, paidOut)},

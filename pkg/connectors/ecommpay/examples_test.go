@@ -55,23 +55,23 @@ func TestExamplesOfTheDocument(t *testing.T) {
 	brace := func(_ *testing.T, text string) string { return "{" + text }
 	asIs := func(_ *testing.T, text string) string { return text }
 	for _, k := range []struct {
-		name, order, number, code, message string
-		project                            int64
-		amount                             int64
-		operation                          payment.Operation
-		fix                                func(*testing.T, string) string
-		broken                             string // where the page's text stops being JSON
+		name, ended, order, number, code, message string
+		project                                   int64
+		amount                                    int64
+		operation                                 payment.Operation
+		fix                                       func(*testing.T, string) string
+		broken                                    string // where the page's text stops being JSON
 	}{
-		{"page-success", order, "1737000008461", "", "", 200, 10000, payment.Deposit, asIs, ""},
-		{"page-decline", "TEST_157130660960567", "15589000008586", "603", "Auto decline", 200, 1500, payment.Deposit, asIs, ""},
-		{"page-direct-success", "1234567890_0007", "39", "", "", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
-		{"page-direct-decline", "1234567890_0008", "39", "20000", "General decline", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
-		{"gate-redirect-success", order, "1737000008461", "", "", 200, 10000, payment.Deposit, asIs, ""},
-		{"gate-redirect-decline", "TEST_157130660960567", "15589000008586", "603", "Auto decline", 200, 1000, payment.Deposit, asIs, ""},
-		{"gate-success", "1234567890_0007", "39", "", "", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
-		{"gate-decline", "1234567890_0008", "39", "20000", "General decline", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
-		{"payout-success", "TEST_22153483503277312", "6042000008706", "", "", 200, 10000, payment.Payout, brace, "after line 1, byte 13"},
-		{"payout-decline", "Test_8998465_001", "1167000009526", "20000", "General decline", 200, 1000, payment.Payout, asIs, ""},
+		{"page-success", "2019-10-16T09:41:26Z", order, "1737000008461", "", "", 200, 10000, payment.Deposit, asIs, ""},
+		{"page-decline", "2019-10-17T10:38:03Z", "TEST_157130660960567", "15589000008586", "603", "Auto decline", 200, 1500, payment.Deposit, asIs, ""},
+		{"page-direct-success", "2020-04-01T11:18:58Z", "1234567890_0007", "39", "", "", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
+		{"page-direct-decline", "2020-04-01T11:18:58Z", "1234567890_0008", "39", "20000", "General decline", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
+		{"gate-redirect-success", "2019-10-16T09:41:26Z", order, "1737000008461", "", "", 200, 10000, payment.Deposit, asIs, ""},
+		{"gate-redirect-decline", "2019-10-17T10:38:03Z", "TEST_157130660960567", "15589000008586", "603", "Auto decline", 200, 1000, payment.Deposit, asIs, ""},
+		{"gate-success", "2020-04-01T11:18:58Z", "1234567890_0007", "39", "", "", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
+		{"gate-decline", "2020-04-01T11:18:58Z", "1234567890_0008", "39", "20000", "General decline", 1840, 10000, payment.Deposit, comma, "after line 18, byte 8"},
+		{"payout-success", "2019-10-17T10:10:06Z", "TEST_22153483503277312", "6042000008706", "", "", 200, 10000, payment.Payout, brace, "after line 1, byte 13"},
+		{"payout-decline", "2019-10-21T11:38:58Z", "Test_8998465_001", "1167000009526", "20000", "General decline", 200, 1000, payment.Payout, asIs, ""},
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			s := settings("https://api.example.com")
@@ -86,7 +86,11 @@ func TestExamplesOfTheDocument(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			want := payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Reference: k.number, Amount: payment.KRW(k.amount)}
+			ended, err := time.Parse(time.RFC3339, k.ended)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := payment.Observation{Kind: payment.Paid, Source: payment.FromWebhook, Reference: k.number, Amount: payment.KRW(k.amount), Report: payment.Report{CompletedAt: ended}}
 			if k.code != "" {
 				want.Kind, want.Reason = payment.Declined, &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: k.code, Message: k.message}
 			}

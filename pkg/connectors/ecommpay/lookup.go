@@ -101,7 +101,7 @@ func (c *Connector) lookedUp(q connectors.Query, doc node) report {
 		retry: doc.truth("payment", "is_new_attempts_available"),
 	}
 	written, _ := wireTime(doc.value("payment", "date"))
-	r.action = c.actionOf(doc, written)
+	r.action = c.actionOf(doc, written.UTC())
 	r.readOperations(q.Operation, doc)
 	r.readAmounts(q, doc)
 	return r
@@ -147,6 +147,9 @@ func (r *report) readOperations(want payment.Operation, doc node) {
 			continue
 		}
 		r.reference, r.outcome = operation.value("id"), operation.value("status")
+		if listsOperations(doc) { // the date of a transaction is when it was made
+			r.completed = operation.value("date")
+		}
 		if plain(r.outcome) == "success" {
 			r.succeeded = append(r.succeeded, operation)
 		}
@@ -156,17 +159,21 @@ func (r *report) readOperations(want payment.Operation, doc node) {
 	}
 }
 
+func listsOperations(doc node) bool {
+	list := doc.at("operations")
+	return list.Kind() == boundedjson.List && !list.Empty()
+}
+
 // operationsOf returns the items of operations or, where there are none, the transaction.
 func operationsOf(doc node) iter.Seq[node] {
 	return func(yield func(node) bool) {
-		list := doc.at("operations")
-		if list.Kind() != boundedjson.List || list.Empty() {
+		if !listsOperations(doc) {
 			if !doc.missing("transaction") {
 				yield(doc.at("transaction"))
 			}
 			return
 		}
-		for item := range list.Inner() {
+		for item := range doc.at("operations").Inner() {
 			if !yield(node{item}) {
 				return
 			}

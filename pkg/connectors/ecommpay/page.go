@@ -97,7 +97,7 @@ func (c *Connector) language(cmd payment.Command) string {
 func wireTime(text string) (time.Time, bool) {
 	for _, layout := range []string{"2006-01-02T15:04:05-0700", time.RFC3339} {
 		if t, err := time.Parse(layout, text); err == nil && payment.ValidTime(t) {
-			return t.UTC(), true
+			return t, true
 		}
 	}
 	return time.Time{}, false

@@ -1,6 +1,7 @@
 package ecommpay
 
 import (
+	"time"
 	"unicode/utf8"
 
 	"payonce/pkg/connectors/masking"
@@ -17,6 +18,7 @@ type report struct {
 	amount        payment.Money
 	settled       payment.Money
 	succeeded     []node // operations of a look-up that are the payment itself
+	completed     string // when that operation ended
 	retry         bool   // the customer may try again within this payment
 	action        *payment.Action
 	problem       string        // why nothing of it can be believed
@@ -52,14 +54,14 @@ func observe(source payment.Source, r report) payment.Observation {
 	case payment.Accepted:
 		o.Action = r.action
 	case payment.Paid:
-		o.SettledAmount = r.settled
+		o.SettledAmount, o.Report = r.settled, r.ended()
 	case payment.Declined:
 		if r.retry { // en_PP_Try_Again: the end comes when no attempt is left
 			o.Kind = payment.Accepted
 			return o
 		}
 		reason.Code = payment.ReasonDeclined
-		o.Reason = &reason
+		o.Reason, o.Report = &reason, r.ended()
 	case payment.Reversal, payment.PartialReversal:
 		reason.Code = payment.ReasonReversed
 		if o.Kind == payment.PartialReversal {
@@ -68,6 +70,24 @@ func observe(source payment.Source, r report) payment.Observation {
 		o.Reason, o.Amount = &reason, payment.Money{} // of what was reversed
 	}
 	return o
+}
+
+// ended is when the payment's operation ended: its date, which stands beside the date on which it was created (Korean banks page).
+// The provider tells no fee of this method.
+func (r report) ended() (told payment.Report) {
+	if r.completed == "" {
+		return told
+	}
+	at, ok := wireTime(r.completed)
+	if !ok {
+		told.Unread = append(told.Unread, payment.UnreadTime("the operation's date"))
+		return told
+	}
+	told.CompletedAt = at.UTC()
+	if _, offset := at.Zone(); offset != 0 { // in the zone of the text, whatever that is called on this machine
+		told.CompletedAt = at.In(time.FixedZone("", offset))
+	}
+	return told
 }
 
 // contradiction returns why a report does not mean what its status says, or nothing.

@@ -61,7 +61,7 @@ func (c *Connector) called(doc node, receivedAt time.Time) report {
 		retry: doc.truth("payment", "is_new_attempts_available"),
 	}
 	if operationTypes[plain(r.operation)] == payment.Paid {
-		r.reference = doc.value("operation", "id")
+		r.reference, r.completed = doc.value("operation", "id"), doc.value("operation", "date")
 		if paymentTypes[plain(r.operation)] != direction(doc) {
 			r.problem = "the payment and its operation have different directions"
 		}
@@ -95,7 +95,7 @@ func (r *report) readSums(doc node) {
 func written(doc node, receivedAt time.Time) time.Time {
 	for _, path := range [][]string{{"operation", "date"}, {"payment", "date"}} {
 		if t, ok := wireTime(doc.value(path...)); ok {
-			return t
+			return t.UTC()
 		}
 	}
 	return receivedAt

@@ -40,9 +40,10 @@ func TestWebhook(t *testing.T) {
 	c := connect(t, settings("https://api.example.com"))
 	const number = "1737000008461"
 	won := payment.KRW(10000)
-	paid := payment.Observation{Kind: payment.Paid, Reference: number, Amount: won}
+	ended := payment.Report{CompletedAt: time.Date(2019, 10, 16, 9, 41, 26, 0, time.UTC)}
+	paid := payment.Observation{Kind: payment.Paid, Reference: number, Amount: won, Report: ended}
 	declined := func(code string) payment.Observation {
-		return payment.Observation{Kind: payment.Declined, Reference: number, Amount: won, Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: code, Message: "Some text"}}
+		return payment.Observation{Kind: payment.Declined, Reference: number, Amount: won, Report: ended, Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: code, Message: "Some text"}}
 	}
 	accepted := payment.Observation{Kind: payment.Accepted, Reference: number, Amount: won}
 	partialReversal := payment.Observation{Kind: payment.PartialReversal, Reason: &payment.Reason{Code: payment.ReasonPartlyReversed, ProviderCode: "0", Message: "Some text"}}

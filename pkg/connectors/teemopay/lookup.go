@@ -82,7 +82,8 @@ func notFound(operation payment.Operation, env envelope) bool {
 // and 0 for a KYC deposit (zh korea/payin/create). transactionAmount is what was ordered, amount what
 // was received, and statementList the single payments.
 func (c *Connector) depositObservation(f fields, data object) payment.Observation {
-	transfers, total, err := readTransfers(data)
+	var report payment.Report
+	transfers, total, err := readTransfers(data, &report)
 	ordered, err2 := f.won("transactionAmount")
 	received, err3 := f.won("amount")
 	if err != nil || err2 != nil || err3 != nil {
@@ -100,7 +101,8 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 		}
 		return o
 	case status == 2 && total.Minor == 0 && received.Minor > 0, status == 2 && total.Minor > 0 && (received.IsZero() || received == total):
-		o.Kind, o.Transfers, o.SettledAmount = payment.Paid, transfers, received
+		report.Fee = f.fee(&report) // of the order
+		o.Kind, o.Transfers, o.SettledAmount, o.Report = payment.Paid, transfers, received, report
 		return o
 	case status == 2:
 		return doubtful(payment.FromLookup, f, "paid, but the amount received and the single payments differ")
@@ -115,8 +117,8 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 }
 
 // readTransfers returns the payments of a statementList that succeeded (paymentStatementStatus 2, where 3
-// is failed), and their sum.
-func readTransfers(data object) (transfers []payment.Transfer, total payment.Money, err error) {
+// is failed), and their sum, and notes when the last of them was paid.
+func readTransfers(data object, report *payment.Report) (transfers []payment.Transfer, total payment.Money, err error) {
 	seen := map[string]bool{}
 	for s, err := range data.list("statementList") {
 		if err != nil {
@@ -130,7 +132,7 @@ func readTransfers(data object) (transfers []payment.Transfer, total payment.Mon
 		default:
 			return nil, payment.Money{}, fmt.Errorf("a payment with an undocumented status")
 		}
-		r, err := transfer(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
+		r, err := f.transfer("paymentSingleOrderNo", "paymentStatementAmount", report)
 		if err != nil || seen[r.Reference] {
 			return nil, payment.Money{}, fmt.Errorf("a payment without a number or an amount, or twice")
 		}
@@ -144,12 +146,14 @@ func readTransfers(data object) (transfers []payment.Transfer, total payment.Mon
 }
 
 // transfer makes a transfer of a payment that succeeded, so with a number and more than nothing.
-func transfer(reference string, f fields, amountName string) (payment.Transfer, error) {
+func (f fields) transfer(numberName, amountName string, report *payment.Report) (payment.Transfer, error) {
+	reference := f.short(numberName)
 	amount, err := f.won(amountName)
 	if err != nil || amount.Minor <= 0 || reference == "" {
 		return payment.Transfer{}, fmt.Errorf("%s or the number of the payment is missing or unreadable", amountName)
 	}
-	return payment.Transfer{Reference: reference, Amount: amount}, nil
+	f.completed(report)
+	return payment.Transfer{Reference: reference, Amount: amount, Fee: f.fee(report)}, nil
 }
 
 // payoutObservation reads a payout from a query or a callback: status 1 in payment (queries only),
@@ -168,9 +172,9 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 	case ok && status == 2 && failureCode(f["errorCode"]):
 		return doubtful(source, f, "paid, but with the code of a failure")
 	case ok && status == 2 && amount.Minor > 0:
-		o.Kind = payment.Paid
+		o.Kind, o.Report = payment.Paid, f.reported()
 	case ok && status == 3:
-		o.Kind, o.Reason, reason.Code = payment.Declined, reason, payment.ReasonDeclined
+		o.Kind, o.Reason, reason.Code, o.Report = payment.Declined, reason, payment.ReasonDeclined, f.ended()
 		if reason.ProviderCode == "" {
 			reason.ProviderCode = failedCode(f["errorMessage"])
 		}

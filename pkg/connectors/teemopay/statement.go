@@ -114,7 +114,8 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 	const source = payment.FromStatement
 	ordered, err1 := f.won("amount")
 	moved, err2 := f.won("transactionAmount")
-	transfers, total, err3 := billTransfers(record)
+	report := f.reported()
+	transfers, total, err3 := billTransfers(record, &report)
 	if errors.Join(err1, err2, err3) != nil || ordered.IsZero() {
 		return doubtful(source, f, "the amounts or the list of payments cannot be read")
 	}
@@ -126,9 +127,9 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 	case status == 1 && still:
 		o.Kind = payment.Accepted
 	case status == 2 && moved.Minor > 0 && (len(transfers) == 0 || op == payment.Deposit && total == moved):
-		o.Kind, o.SettledAmount, o.Transfers = payment.Paid, moved, transfers
+		o.Kind, o.SettledAmount, o.Transfers, o.Report = payment.Paid, moved, transfers, report
 	case status == 3 && still:
-		o.Kind, o.Reason, reason.Code = payment.Declined, reason, payment.ReasonDeclined
+		o.Kind, o.Reason, reason.Code, o.Report = payment.Declined, reason, payment.ReasonDeclined, f.ended()
 	case status == 4:
 		o.Kind, o.Reason, reason.Code = payment.Reversal, reason, payment.ReasonReversed
 	case status == 5:
@@ -140,14 +141,14 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 }
 
 // billTransfers returns the single payments of a deposit and their sum.
-func billTransfers(record object) (transfers []payment.Transfer, total payment.Money, err error) {
+func billTransfers(record object, report *payment.Report) (transfers []payment.Transfer, total payment.Money, err error) {
 	seen := map[string]bool{}
 	for entry, err := range record.list("paymentList") {
 		if err != nil {
 			return nil, payment.Money{}, err
 		}
 		f, _ := entry.fields()
-		r, err := transfer(f.short("paymentSingleOrderNo"), f, "paymentStatementAmount")
+		r, err := f.transfer("paymentSingleOrderNo", "paymentStatementAmount", report)
 		if err != nil || seen[r.Reference] {
 			return nil, payment.Money{}, errors.New("a payment without a number or an amount, or twice")
 		}

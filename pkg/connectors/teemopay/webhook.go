@@ -129,12 +129,13 @@ func depositCallback(f fields) payment.Observation {
 	if f["status"] != "2" {
 		return doubtful(payment.FromWebhook, f, "no page documents this status of a deposit's callback")
 	}
-	r, err := transfer(f.short("paymentOrderNo"), f, "paymentAmount")
+	var report payment.Report
+	r, err := f.transfer("paymentOrderNo", "paymentAmount", &report)
 	if err != nil {
 		return doubtful(payment.FromWebhook, f, err.Error())
 	}
 	return payment.Observation{
 		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f.short("tradeNo"),
-		Transfers: []payment.Transfer{r},
+		Transfers: []payment.Transfer{r}, Report: report,
 	}
 }

@@ -54,8 +54,12 @@ func TestWebhook(t *testing.T) {
 		return connectors.Notice{Order: "OrderNoExample", Operation: operation, Observation: o, Answer: answer}
 	}
 	const deposit, payout = "TS2501010001MX0000000000000000", "TF2501010001KR0000000000000000"
-	paid := notice(payment.Deposit, payment.Observation{Kind: payment.Paid, Reference: deposit,
-		Transfers: []payment.Transfer{{Reference: "TSOPaymentOrderNoExample", Amount: payment.KRW(1000)}}})
+	seoul := time.FixedZone("KST", 9*60*60)
+	paid := notice(payment.Deposit, payment.Observation{Kind: payment.Paid, Reference: deposit, Report: payment.Report{CompletedAt: time.Date(2025, 1, 1, 0, 0, 0, 0, seoul)},
+		Transfers: []payment.Transfer{{Reference: "TSOPaymentOrderNoExample", Amount: payment.KRW(1000), Fee: payment.Fee{Hundredths: 1500, Currency: "KRW"}}}})
+	ended := payment.Report{CompletedAt: time.Date(2025, 5, 1, 0, 0, 0, 0, seoul)}
+	costly := ended
+	costly.Fee = payment.Fee{Hundredths: 1050, Currency: "KRW"}
 	indeterminate := func(operation payment.Operation, reference, status, why string) connectors.Notice {
 		return notice(operation, payment.Observation{Kind: payment.Indeterminate, Reference: reference, Known: true,
 			Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: status, Message: why}})
@@ -73,8 +77,8 @@ func TestWebhook(t *testing.T) {
 		{"deposit without a payment's number", strings.Replace(payinCallback, `"TSOPaymentOrderNoExample"`, `null`, 1), indeterminate(payment.Deposit, deposit, "2", badTransfer)},
 		{"deposit of a fraction", strings.Replace(payinCallback, `"1000.00"`, `"1000.10"`, 1), indeterminate(payment.Deposit, deposit, "2", badTransfer)},
 		{"deposit of nothing", strings.Replace(payinCallback, `"1000.00"`, `"0.00"`, 1), indeterminate(payment.Deposit, deposit, "2", badTransfer)},
-		{"payout paid", payoutCallback, notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000)})},
-		{"payout failed", payoutFailed, notice(payment.Payout, payment.Observation{Kind: payment.Declined, Reference: payout,
+		{"payout paid", payoutCallback, notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000), Report: costly})},
+		{"payout failed", payoutFailed, notice(payment.Payout, payment.Observation{Kind: payment.Declined, Reference: payout, Report: ended,
 			Reason: &payment.Reason{Code: payment.ReasonDeclined, ProviderCode: "9999", Message: "Others"}})},
 		{"payout given back", payoutRefunded, notice(payment.Payout, payment.Observation{Kind: payment.Reversal, Reference: payout, Amount: payment.KRW(1000),
 			Reason: &payment.Reason{Code: payment.ReasonReversed, ProviderCode: "1000", Message: "The account does not exist or is restricted"}})},
@@ -83,7 +87,7 @@ func TestWebhook(t *testing.T) {
 		{"payout paid, with the code of a failure", strings.Replace(payoutCallback, `"errorCode":null`, `"errorCode":1015`, 1), indeterminate(payment.Payout, payout, "2", "paid, but with the code of a failure")},
 		{"payout paid without an amount", strings.Replace(payoutCallback, `"1000.00"`, `null`, 1), indeterminate(payment.Payout, payout, "2", badPayout)},
 		{"payout of a fraction", strings.Replace(payoutCallback, `"1000.00"`, `"1000.10"`, 1), indeterminate(payment.Payout, payout, "2", "the amount cannot be read")},
-		{"a further field", strings.Replace(payoutCallback, `{`, `{"channel":"a&b","vip":true,"rate":1.50,`, 1), notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000)})},
+		{"a further field", strings.Replace(payoutCallback, `{`, `{"channel":"a&b","vip":true,"rate":1.50,`, 1), notice(payment.Payout, payment.Observation{Kind: payment.Paid, Reference: payout, Amount: payment.KRW(1000), Report: costly})},
 	}
 	for _, k := range cases {
 		for name, key := range map[string]*rsa.PrivateKey{"current key": platformKey(), "retired key": retiredKey()} {

@@ -154,7 +154,7 @@ func newBill(v sandbox.View) bill {
 		CreateTime: local(v.Charge.At), CompleteTime: local(v.Charge.CompletedAt), PaymentList: []billPayment{},
 	}
 	if len(v.Movements) > 0 {
-		b.ServiceAmount = fee(v.Received())
+		b.ServiceAmount = fees(v.Movements)
 	}
 	if v.Charge.State == sandbox.Failed {
 		reason := failures[v.Charge.Failure].message

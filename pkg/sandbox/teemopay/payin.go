@@ -216,8 +216,10 @@ func (p *Protocol) depositState(v sandbox.View) depositState {
 		message := failures[v.Charge.Failure].message
 		state.ErrorMessage = &message
 	}
+	if len(v.Movements) > 0 {
+		state.ServiceAmount = fees(v.Movements)
+	}
 	for _, m := range v.Movements {
-		state.ServiceAmount = fee(v.Received())
 		state.StatementList = append(state.StatementList, paymentState{
 			PaymentSingleOrderNo: m.Reference, PaymentStatementAmount: won(m.Amount), PaymentStatementStatus: statuses[sandbox.Paid],
 			PaymentStatementStatusName: "代收成功", CompleteTime: local(m.At), ServiceAmount: fee(m.Amount),

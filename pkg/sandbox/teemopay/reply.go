@@ -106,6 +106,15 @@ func fee(amount int64) string {
 	return fmt.Sprintf("%d.%02d", jeon/100, jeon%100)
 }
 
+// fees prints the sum of the fees of movements.
+func fees(all []sandbox.Movement) string {
+	jeon := int64(0)
+	for _, m := range all {
+		jeon += feeFixedInJeon + m.Amount
+	}
+	return fmt.Sprintf("%d.%02d", jeon/100, jeon%100)
+}
+
 // local prints a time in the country's zone; nil for none.
 func local(t time.Time) *string {
 	if t.IsZero() {

@@ -8,6 +8,7 @@ import (
 
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/payment"
 )
 
 // refusalStream keeps refusals as long as the dead letters that they are about. It forgets what is old when it is full, so that no upstream
@@ -45,6 +46,20 @@ type Refusal struct {
 	Sequence uint64
 	Refusal  events.Refusal
 	Problem  string // why it cannot be read; Refusal is empty then
+}
+
+// RefusalsOf returns what upstreams were told of refused commands of an order, oldest first. One that cannot be read is left out:
+// [Conn.Refusals] names it.
+func (c *Conn) RefusalsOf(ctx context.Context, ref payment.Ref) (all []events.Refusal, err error) {
+	for raw, err := range c.broker.Messages(ctx, events.StreamRefusals, events.RefusalsOfOrder(ref), 0) {
+		if err != nil {
+			return nil, fmt.Errorf("refusals of %s: %w", ref, err)
+		}
+		if one, err := events.DecodeRefusal(raw.Data); err == nil {
+			all = append(all, one)
+		}
+	}
+	return all, nil
 }
 
 // Refusals returns at most most refusals after a sequence, oldest first; 0 begins at the first. upstream, where it is not

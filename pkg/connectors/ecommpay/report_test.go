@@ -1,0 +1,45 @@
+package ecommpay_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// The operation's date is when it ended, in the zone of the text. The provider tells no fee. A date that cannot be read stops nothing.
+func TestTimesOfOutcomes(t *testing.T) {
+	c := connect(t, settings("https://api.example.com"))
+	for date, want := range map[string]string{
+		`"2019-10-16T09:41:26+0000"`: "2019-10-16T09:41:26Z", `"2019-10-16T18:41:26+0900"`: "2019-10-16T18:41:26+09:00", `"2019-10-16T18:41:26+09:00"`: "2019-10-16T18:41:26+09:00",
+		`"2019-10-16T09:41:26Z"`: "2019-10-16T09:41:26Z", `null`: "", `""`: "", `"2019-10-16 09:41:26"`: payment.ReasonCompletionUnreadable, `"yesterday"`: payment.ReasonCompletionUnreadable,
+	} {
+		for status, kind := range map[string]payment.Kind{"success": payment.Paid, "decline": payment.Declined} {
+			code := map[string]string{"success": "0", "decline": "603"}[status]
+			dated := func(text string) string {
+				return strings.Replace(text, `"date":"2019-10-16T09:41:26+0000","created_date"`, `"date":`+date+`,"created_date"`, 1)
+			}
+			n, err := c.Webhook(nil, []byte(signedBy(t, current, dated(callback("purchase", status, "sale", status, code)))), now)
+			if err != nil || n.Observation.Kind != kind || ended(n.Observation) != want || !n.Observation.Report.Fee.IsZero() {
+				t.Errorf("%s %s: %s at %q, %v; want %q", status, date, n.Observation.Kind, ended(n.Observation), err, want)
+			}
+			one := strings.Replace(operation("1", "sale", status, code), `"request_id"`, `"date":`+date+`,"request_id"`, 1)
+			o, err := lookUp(t, payment.Deposit, http.StatusOK, signedBy(t, current, statusAnswer(`"status":"`+status+`"`, sumRequest, sumReal, operations(one))))
+			if err != nil || o.Kind != kind || ended(o) != want {
+				t.Errorf("look-up %s %s: %s at %q, %v; want %q", status, date, o.Kind, ended(o), err, want)
+			}
+		}
+	}
+}
+
+func ended(o payment.Observation) string {
+	switch {
+	case len(o.Report.Unread) > 0:
+		return o.Report.Unread[0].Code
+	case o.Report.CompletedAt.IsZero():
+		return ""
+	}
+	return o.Report.CompletedAt.Format(time.RFC3339)
+}

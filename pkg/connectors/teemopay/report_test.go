@@ -1,0 +1,111 @@
+package teemopay_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"payonce/pkg/payment"
+)
+
+// reads compares what an observation tells of the fee and the time: "18.02 at 2025-01-01T00:00:00+09:00, fee_unreadable".
+func reads(t *testing.T, o payment.Observation, fee, at string, unread ...string) {
+	t.Helper()
+	total, told := o.Report.Fee, ""
+	if total.IsZero() {
+		for _, r := range o.Transfers {
+			total, _ = total.Add(r.Fee)
+		}
+	}
+	if !total.IsZero() {
+		told = total.Value()
+	}
+	when := ""
+	if !o.Report.CompletedAt.IsZero() {
+		when = o.Report.CompletedAt.Format(time.RFC3339)
+	}
+	var codes []string
+	for _, why := range o.Report.Unread {
+		codes = append(codes, why.Code)
+	}
+	if told != fee || when != at || !slices.Equal(codes, unread) {
+		t.Errorf("it tells the fee %q at %q and %v, want %q at %q and %v", told, when, codes, fee, at, unread)
+	}
+}
+
+// The fee comes in parts of a won, and the time in the country's zone. What is missing is not told, and what cannot be read is noted:
+// neither is zero, and neither stops the payment from being settled.
+func TestFeesAndTimes(t *testing.T) {
+	c := newReceiver(t)
+	const midnight = "2025-01-01T00:00:00+09:00"
+	for name, k := range map[string]struct {
+		old, new, fee, at string
+		unread            []string
+	}{
+		"as the page has it":     {"", "", "15", midnight, nil},
+		"parts of a won":         {`"15.00"`, `"18.02"`, "18.02", midnight, nil},
+		"a number":               {`"15.00"`, `18.02`, "18.02", midnight, nil},
+		"nothing":                {`"15.00"`, `"0.00"`, "0", midnight, nil},
+		"less than nothing":      {`"15.00"`, `"-18.02"`, "-18.02", midnight, nil},
+		"no fee":                 {`"15.00"`, `null`, "", midnight, nil},
+		"a blank":                {`"15.00"`, `" "`, "", midnight, nil},
+		"words":                  {`"15.00"`, `"15 won"`, "", midnight, []string{payment.ReasonFeeUnreadable}},
+		"parts of a part":        {`"15.00"`, `"15.001"`, "", midnight, []string{payment.ReasonFeeUnreadable}},
+		"no time":                {`"2025-01-01 00:00:00"`, `null`, "15", "", nil},
+		"a time with its zone":   {`"2025-01-01 00:00:00"`, `"2025-01-01T00:00:00Z"`, "15", "", []string{payment.ReasonCompletionUnreadable}},
+		"a day that never comes": {`"2025-01-01 00:00:00"`, `"2025-02-30 00:00:00"`, "15", "", []string{payment.ReasonCompletionUnreadable}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := payinCallback
+			if k.old != "" {
+				body = strings.Replace(body, k.old, k.new, 1)
+			}
+			n, err := c.Webhook(callbackHeader(), signedBy(t, platformKey(), body), now)
+			if err != nil || n.Observation.Kind != payment.Paid {
+				t.Fatalf("%+v, %v", n, err)
+			}
+			reads(t, n.Observation, k.fee, k.at, k.unread...)
+		})
+	}
+}
+
+// A look-up and the statement tell the fee of the order, and when the last of its payments was paid.
+func TestFeesOfLookupsAndStatements(t *testing.T) {
+	statement := func(number, amount, fee, at string) string {
+		return `{"paymentSingleOrderNo":"` + number + `","paymentStatementAmount":"` + amount + `","paymentStatementStatus":2,"serviceAmount":` + fee + `,"completeTime":` + at + `}`
+	}
+	for name, k := range map[string]struct {
+		list, whole, fee, at string
+		unread               []string
+	}{
+		"the whole":       {statement("A", "600", `"11.00"`, `"2025-01-01 00:00:05"`) + "," + statement("B", "400", `"9.00"`, `"2025-01-01 00:00:00"`), `"20.00"`, "20", "2025-01-01T00:00:05+09:00", nil},
+		"the parts":       {statement("A", "600", `"11.00"`, `null`) + "," + statement("B", "400", `"9.50"`, `"2025-01-01 00:00:00"`), "null", "20.5", "2025-01-01T00:00:00+09:00", nil},
+		"nothing":         {statement("A", "1000", "null", "null"), "null", "", "", nil},
+		"unreadable":      {statement("A", "1000", `"x"`, `"x"`), "null", "", "", []string{payment.ReasonCompletionUnreadable, payment.ReasonFeeUnreadable}},
+		"unreadable part": {statement("A", "1000", `"x"`, "null"), `"20.00"`, "20", "", []string{payment.ReasonFeeUnreadable}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o, err := lookup(t, payment.Deposit, data(`"transactionAmount":"1000.00","amount":"1000.00","status":2,"serviceAmount":`+k.whole+`,"statementList":[`+k.list+`]`))
+			if err != nil || o.Kind != payment.Paid {
+				t.Fatalf("%+v, %v", o, err)
+			}
+			reads(t, o, k.fee, k.at, k.unread...)
+		})
+	}
+	o, err := lookup(t, payment.Payout, data(`"amount":"1000.00","status":2,"serviceAmount":"10.50","completeTime":"2025-05-01 00:00:00"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads(t, o, "10.5", "2025-05-01T00:00:00+09:00")
+	o, err = lookup(t, payment.Payout, data(`"amount":"1000.00","status":1,"serviceAmount":"10.50","completeTime":"2025-05-01 00:00:00"`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads(t, o, "", "") // it has not ended
+	lines, _, err := statementOf(t, payment.Deposit, "", envelopeOf(`{"pageIndex":"next","records":[`+record("PAYIN", "paymentList", "["+paid("TSO1", "5000.00")+"]")+`]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads(t, lines[0].Observation, "26", "2026-02-27T03:01:08+09:00")
+}
