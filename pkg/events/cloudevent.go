@@ -58,13 +58,15 @@ const (
 
 // header returns the attributes as NATS headers in binary mode.
 func (a Attributes) header() Header {
-	h := make(Header, 12) // room for what a publisher adds
-	h["ce-specversion"] = []string{specVersion}
+	h := make(Header, 12)          // room for what a publisher adds
+	values := make([]string, 0, 8) // one for each attribute, allocated at once
 	put := func(name, value string) {
 		if value != "" { // an attribute is Unicode; a webhook's Content-Type need not be
-			h[name] = []string{percentEncode(strings.ToValidUTF8(value, "\ufffd"))}
+			values = append(values, percentEncode(strings.ToValidUTF8(value, "\ufffd")))
+			h[name] = values[len(values)-1 : len(values) : len(values)]
 		}
 	}
+	put("ce-specversion", specVersion)
 	put("ce-id", a.ID)
 	put("ce-source", a.Source)
 	put("ce-type", a.Type)
