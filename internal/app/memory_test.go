@@ -14,19 +14,22 @@ func TestTuneGC(t *testing.T) {
 	})
 	for _, test := range []struct {
 		percentSet, limitSet string
+		slots                int
 		percent              int
 		limit                int64
 	}{
-		{"", "", 400, 320 << 20},
-		{"50", "", 100, 320 << 20},
-		{"", "1GiB", 400, math.MaxInt64},
+		{"", "", 32, 400, 64 << 20},
+		{"", "", 1024, 400, 96 << 20},
+		{"", "", 2048, 400, 176 << 20},
+		{"50", "", 1024, 100, 96 << 20},
+		{"", "1GiB", 1024, 400, math.MaxInt64},
 	} {
 		t.Setenv("GOGC", test.percentSet)
 		t.Setenv("GOMEMLIMIT", test.limitSet)
-		tuneGC()
+		tuneGC(test.slots)
 		gotLimit, gotPercent := debug.SetMemoryLimit(math.MaxInt64), debug.SetGCPercent(100)
 		if gotPercent != test.percent || gotLimit != test.limit {
-			t.Errorf("GOGC=%s GOMEMLIMIT=%s: %d %%, %d bytes; want %d, %d", test.percentSet, test.limitSet, gotPercent, gotLimit, test.percent, test.limit)
+			t.Errorf("%d slots, GOGC=%s GOMEMLIMIT=%s: %d %%, %d bytes; want %d, %d", test.slots, test.percentSet, test.limitSet, gotPercent, gotLimit, test.percent, test.limit)
 		}
 	}
 }

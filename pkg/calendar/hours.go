@@ -39,32 +39,37 @@ type interval struct {
 
 // Open reports whether the provider is open at t.
 func (h Hours) Open(t time.Time) bool {
-	for from := range h.spans(t, t) {
-		return !from.After(t)
-	}
-	return false
+	open := false
+	h.spans(t, t, func(from, _ time.Time) bool {
+		open = !from.After(t)
+		return false
+	})
+	return open
 }
 
 // NextOpening returns the first open instant at or after t: t itself while open. It returns false when
 // there is none within the [Horizon].
 func (h Hours) NextOpening(t time.Time) (time.Time, bool) {
-	until := t.Add(Horizon)
-	for from := range h.spans(t, until) {
-		return within(from, until)
-	}
-	return time.Time{}, false
+	var at time.Time
+	until, opens := t.Add(Horizon), false
+	h.spans(t, until, func(from, _ time.Time) bool {
+		at, opens = within(from, until)
+		return false
+	})
+	return at, opens
 }
 
 // NextClosing returns the first closed instant at or after t: t itself while closed. It returns false
 // when there is none within the [Horizon].
 func (h Hours) NextClosing(t time.Time) (time.Time, bool) {
 	until, end := t.Add(Horizon), t
-	for from, to := range h.spans(t, until) {
+	h.spans(t, until, func(from, to time.Time) bool {
 		if from.After(end) {
-			break
+			return false
 		}
 		end = to
-	}
+		return true
+	})
 	return within(end, until)
 }
 
@@ -76,12 +81,13 @@ func (h Hours) OpenDuration(from, to time.Time) time.Duration {
 	}
 	to = from.Add(to.Sub(from)) // Sub stops at the longest Duration
 	var sum time.Duration
-	for opens, closes := range h.spans(from, to) {
+	h.spans(from, to, func(opens, closes time.Time) bool {
 		if !opens.Before(to) {
-			break
+			return false
 		}
 		sum += earlier(closes, to).Sub(opens)
-	}
+		return true
+	})
 	return sum
 }
 
@@ -92,15 +98,18 @@ func (h Hours) AddOpen(t time.Time, d time.Duration) (time.Time, bool) {
 	if d <= 0 {
 		return t, true
 	}
-	until := t.Add(Horizon)
-	for from, to := range h.spans(t, until) {
+	var at time.Time
+	until, ever := t.Add(Horizon), false
+	h.spans(t, until, func(from, to time.Time) bool {
 		open := to.Sub(from)
 		if d <= open {
-			return within(from.Add(d), until)
+			at, ever = within(from.Add(d), until)
+			return false
 		}
 		d -= open
-	}
-	return time.Time{}, false
+		return true
+	})
+	return at, ever
 }
 
 // Zone is where the provider's clock hangs; UTC where it is always open.

@@ -59,7 +59,7 @@ const (
 // header returns the attributes as NATS headers in binary mode.
 func (a Attributes) header() Header {
 	h := make(Header, 16)          // room for what a publisher adds
-	values := make([]string, 0, 8) // of all attributes, which are one each
+	values := make([]string, 0, 8) // one for each attribute, allocated at once
 	put := func(name, value string) {
 		if value != "" { // an attribute is Unicode; a webhook's Content-Type need not be
 			values = append(values, percentEncode(strings.ToValidUTF8(value, "\ufffd")))

@@ -69,8 +69,11 @@ func EndpointWaitingFilter(name string) string {
 
 // ParseEndpointEvent reads a subject of ENDPOINTS.
 func ParseEndpointEvent(subject string) (EndpointEvent, bool) {
+	if !strings.HasPrefix(subject, endpoint+".") { // most are not: they are not taken apart
+		return EndpointEvent{}, false
+	}
 	tokens := strings.Split(subject, ".")
-	if len(tokens) != 6 || tokens[0] != endpoint || tokens[1] != endpointDue && tokens[1] != endpointWaiting {
+	if len(tokens) != 6 || tokens[1] != endpointDue && tokens[1] != endpointWaiting {
 		return EndpointEvent{}, false
 	}
 	sequence, err := strconv.ParseUint(tokens[5], 10, 64)

@@ -146,26 +146,30 @@ func DeadLetterOf(subject string) (stream, provider string, ok bool) {
 
 // SubjectStatus returns the status that a subject of the log names.
 func SubjectStatus(subject string) (payment.Status, bool) {
-	tokens := strings.Split(subject, ".")
-	if len(tokens) != 4 || tokens[0] != "payment" || !payment.Status(tokens[1]).Valid() {
+	rest, ours := strings.CutPrefix(subject, "payment.")
+	name, rest, _ := strings.Cut(rest, ".")
+	status := payment.Status(name)
+	if !ours || strings.Count(rest, ".") != 1 || !status.Valid() {
 		return "", false
 	}
-	return payment.Status(tokens[1]), true
+	return status, true
 }
 
 // SubjectRef returns the payment that a subject names, and whether it names one.
 func SubjectRef(subject string) (payment.Ref, bool) {
-	tokens := strings.Split(subject, ".")
 	if e, ok := ParseEndpointEvent(subject); ok {
 		return e.Ref, true
 	}
-	if len(tokens) == 3 && tokens[0] == "parked" || len(tokens) == 4 && tokens[0] != "parked" {
-		ref := payment.Ref{Provider: tokens[len(tokens)-2], Order: tokens[len(tokens)-1]}
-		if ref.Validate() == nil {
-			return ref, true
-		}
+	tokens, last := strings.Count(subject, ".")+1, strings.LastIndexByte(subject, '.')
+	if parked := strings.HasPrefix(subject, "parked."); tokens != 3 && parked || tokens != 4 && !parked {
+		return payment.Ref{}, false
 	}
-	return payment.Ref{}, false
+	before := strings.LastIndexByte(subject[:last], '.')
+	ref := payment.Ref{Provider: subject[before+1 : last], Order: subject[last+1:]}
+	if ref.Validate() != nil {
+		return payment.Ref{}, false
+	}
+	return ref, true
 }
 
 // SubjectOperation returns the operation of a command's subject, long or short. A clarification has none.

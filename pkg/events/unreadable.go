@@ -55,6 +55,9 @@ func (e *UnreadableError) Next() string {
 
 // Unreadable returns the unreadable event that err is about.
 func Unreadable(err error) (*UnreadableError, bool) {
+	if err == nil { // it is asked for every message
+		return nil, false
+	}
 	var bad *UnreadableError
 	ok := errors.As(err, &bad)
 	return bad, ok

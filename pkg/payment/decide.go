@@ -244,10 +244,22 @@ func same(p, next Payment) bool {
 		return false
 	}
 	next.UpdatedAt = p.UpdatedAt
+	if differs(p, next) {
+		return false
+	}
 	if reflect.DeepEqual(p, next) { // what is the same in memory is so in JSON, and cheaper to compare
 		return true
 	}
 	return p.Action.Same(next.Action) && p.WithheldAction.Same(next.WithheldAction) && sameJSON(p, next)
+}
+
+// differs reports whether a field differs that observations change and that is cheap to compare: then the JSON does.
+func differs(p, next Payment) bool {
+	return p.NotFound != next.NotFound || p.Submits != next.Submits || p.Attempts != next.Attempts ||
+		p.Known != next.Known || p.Refused != next.Refused || p.RetryApproved != next.RetryApproved ||
+		p.ProviderReference != next.ProviderReference || p.SettledAmount != next.SettledAmount ||
+		len(p.Annotations) != len(next.Annotations) || !sameReason(p.Reason, next.Reason) ||
+		!p.OverdueAt.Equal(next.OverdueAt) || !p.NotFoundAt.Equal(next.NotFoundAt) || !p.ResumeAt.Equal(next.ResumeAt)
 }
 
 func sameJSON(a, b any) bool {

@@ -1,7 +1,5 @@
 package payment
 
-import "strings"
-
 // Ref names one payment: the configured account at a payment provider, and the merchant's order
 // number there. It is the idempotency key everywhere: in Redis, in the log, at the provider.
 type Ref struct {
@@ -12,15 +10,31 @@ type Ref struct {
 // String returns "provider/order", for messages to people.
 func (r Ref) String() string { return r.Provider + "/" + r.Order }
 
+// characters are those of which a name is made, by their byte.
+type characters [256]bool
+
 // What the names are made of.
-const (
-	providerCharacters = "abcdefghijklmnopqrstuvwxyz0123456789-"
-	orderCharacters    = providerCharacters + "ABCDEFGHIJKLMNOPQRSTUVWXYZ_"
+var (
+	providerCharacters = charactersOf("abcdefghijklmnopqrstuvwxyz0123456789-")
+	orderCharacters    = charactersOf("abcdefghijklmnopqrstuvwxyz0123456789-ABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 )
 
+func charactersOf(text string) *characters {
+	var of characters
+	for i := range len(text) {
+		of[text[i]] = true
+	}
+	return &of
+}
+
 // named reports whether text is 1 to most of the characters. It is asked several times for every message.
-func named(text string, most int, characters string) bool {
-	return text != "" && len(text) <= most && strings.Trim(text, characters) == ""
+func named(text string, most int, of *characters) bool {
+	for i := range len(text) {
+		if !of[text[i]] {
+			return false
+		}
+	}
+	return text != "" && len(text) <= most
 }
 
 // ValidProvider reports whether name can be a provider's name: 1 to 32 of a-z, 0-9 and "-". Such a

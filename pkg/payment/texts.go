@@ -10,79 +10,38 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// text is one text of a command, with its path in the JSON document.
-type text struct {
-	field string
-	value *string
+// eachText gives all texts of a command to do, with their path in the JSON document, and takes what it returns for them:
+// all but the order, the return URL and the metadata, which have rules of their own. It takes no pointers, so that a
+// command need not move to the heap.
+func (c *Command) eachText(do func(field, text string) string) {
+	c.Method, c.Language, c.Description = do("method", c.Method), do("language", c.Language), do("description", c.Description)
+	c.Customer.ID, c.Customer.Name = do("customer.id", c.Customer.ID), do("customer.name", c.Customer.Name)
+	c.Customer.FirstName, c.Customer.LastName = do("customer.first_name", c.Customer.FirstName), do("customer.last_name", c.Customer.LastName)
+	c.Customer.Email, c.Customer.Phone = do("customer.email", c.Customer.Email), do("customer.phone", c.Customer.Phone)
+	c.Customer.IDType, c.Customer.IDNumber = do("customer.id_type", c.Customer.IDType), do("customer.id_number", c.Customer.IDNumber)
+	c.Account.Number, c.Account.Holder = do("account.number", c.Account.Number), do("account.holder", c.Account.Holder)
+	c.Account.BankCode, c.Account.BankName = do("account.bank_code", c.Account.BankCode), do("account.bank_name", c.Account.BankName)
+	for i, digits := range c.Account.LastDigits {
+		c.Account.LastDigits[i] = do(fmt.Sprintf("account.last_digits[%d]", i), digits)
+	}
 }
-
-// texts returns all texts of a command except for the order, the return URL and the metadata, which have rules
-// of their own.
-func (c *Command) texts() []text {
-	all := []text{
-		{"method", &c.Method}, {"language", &c.Language}, {"description", &c.Description},
-		{"customer.id", &c.Customer.ID}, {"customer.name", &c.Customer.Name},
-		{"customer.first_name", &c.Customer.FirstName}, {"customer.last_name", &c.Customer.LastName},
-		{"customer.email", &c.Customer.Email}, {"customer.phone", &c.Customer.Phone},
-		{"customer.id_type", &c.Customer.IDType}, {"customer.id_number", &c.Customer.IDNumber},
-		{"account.number", &c.Account.Number}, {"account.holder", &c.Account.Holder},
-		{"account.bank_code", &c.Account.BankCode}, {"account.bank_name", &c.Account.BankName},
-	}
-	for i := range c.Account.LastDigits {
-		all = append(all, text{fmt.Sprintf("account.last_digits[%d]", i), &c.Account.LastDigits[i]})
-	}
-	return all
-}
-
-// textFields are the fields of texts, without those of the list.
-var textFields = func() (fields []string) {
-	for _, t := range new(Command).texts() {
-		fields = append(fields, t.field)
-	}
-	return fields
-}()
-
-// isNormal reports whether all texts that [Command.Normalised] changes are known to be in Unicode's composed form. It
-// allocates nothing.
-func (c *Command) isNormal() bool {
-	for _, field := range textFields {
-		if !isComposed(c.Text(field)) {
-			return false
-		}
-	}
-	for _, digits := range c.Account.LastDigits {
-		if !isComposed(digits) {
-			return false
-		}
-	}
-	return isComposed(c.ReturnURL)
-}
-
-// isComposed reports whether a text is known to be in Unicode's composed form: it can be, and not be known to be.
-func isComposed(text string) bool { return norm.NFC.QuickSpanString(text) == len(text) }
 
 // Normalised returns the command with its texts in Unicode's composed form (NFC), in which a Hangul syllable is
 // one character. macOS, for one, writes file names in the other form, where it is two or three: both look the
 // same, and a bank compares them as different names. The reader of a command calls it once, so that what is
 // checked, compared and sent is one text. Metadata stays as it is: it belongs to the upstream.
 func (c Command) Normalised() Command {
-	if c.isNormal() { // as nearly all are
-		return c
-	}
-	return c.normalised()
-}
-
-func (c Command) normalised() Command {
 	c.Account.LastDigits = slices.Clone(c.Account.LastDigits)
-	for _, t := range c.texts() {
-		*t.value = norm.NFC.String(*t.value)
-	}
+	c.eachText(func(_, text string) string { return norm.NFC.String(text) })
 	c.ReturnURL = norm.NFC.String(c.ReturnURL)
 	return c
 }
 
 // normalisedMetadata is what the fingerprint takes of the metadata. Keys that would become one are left.
 func normalisedMetadata(metadata map[string]string) map[string]string {
+	if len(metadata) == 0 {
+		return nil
+	}
 	values, keys := make(map[string]string, len(metadata)), make(map[string]string, len(metadata))
 	for key, value := range metadata {
 		values[key] = norm.NFC.String(value)
@@ -98,20 +57,17 @@ func (c Command) textProblems() (problems FieldErrors) {
 	if len(c.Account.LastDigits) > MaxLastDigits {
 		problems.Say("account.last_digits", fmt.Sprintf("must have at most %d entries", MaxLastDigits))
 	}
-	for _, field := range textFields {
+	c.Account.LastDigits = slices.Clone(c.Account.LastDigits) // another may read them meanwhile
+	c.eachText(func(field, text string) string {
 		refused := UnseenCharacter
 		if field == "description" {
 			refused = disruptive
 		}
-		if problem := textProblem(c.Text(field), refused); problem != "" {
+		if problem := textProblem(text, refused); problem != "" {
 			problems.Say(field, problem)
 		}
-	}
-	for i, digits := range c.Account.LastDigits {
-		if problem := textProblem(digits, UnseenCharacter); problem != "" {
-			problems.Say(fmt.Sprintf("account.last_digits[%d]", i), problem)
-		}
-	}
+		return text
+	})
 	problem := characterProblem(c.ReturnURL, UnseenCharacter)
 	if len(c.ReturnURL) > MaxURL {
 		problem = fmt.Sprintf("must have at most %d bytes", MaxURL)

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"payonce/pkg/payment"
+	"payonce/test/alloctest"
 )
 
 // nfd is 홍길동 as macOS writes it: nine characters of Hangul's alphabet.
@@ -156,4 +157,17 @@ func TestLineOfAReason(t *testing.T) {
 			t.Errorf("%+v: %q, want %q", r, got, want)
 		}
 	}
+}
+
+// It is asked for every message.
+func TestNormalisedAllocatesNothing(t *testing.T) {
+	cmd := payment.Command{
+		Ref: payment.Ref{Provider: "acme-kr", Order: "o-1"}, Operation: payment.Deposit, Amount: payment.KRW(10000),
+		Customer: payment.Customer{Name: "홍길동"}, Description: "books",
+	}
+	alloctest.None(t, func() {
+		if got := cmd.Normalised(); got.Customer.Name != cmd.Customer.Name || got.Ref.Validate() != nil {
+			t.Errorf("became %+v", got)
+		}
+	})
 }

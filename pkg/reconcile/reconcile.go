@@ -49,6 +49,9 @@ type Provider struct {
 	Pages Pages
 	// Hours says when the provider is open. It is called concurrently.
 	Hours func(op payment.Operation) calendar.Hours
+	// Read reads an event; nil takes [events.ReadPayment]. A simulation, which delivers the same event again and again,
+	// remembers what that returned.
+	Read func(subject string, sequence uint64, data []byte) (payment.Payment, error)
 }
 
 // recheck bounds how long an event is put off at once, so that a lookup schedule or hours that were changed take effect
@@ -58,18 +61,10 @@ const recheck = 5 * time.Minute
 // Run has the open payments of all providers looked up until ctx ends. Any number of processes may do so.
 // It returns an error when the providers are not valid or the queue cannot go on.
 func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now func() time.Time) error {
-	for _, p := range providers {
-		if err := p.LookupSchedule.Validate(); err != nil {
-			return fmt.Errorf("reconcile: %s: %w", p.Name, err)
-		}
-		if err := p.Pages.validate(); err != nil {
-			return fmt.Errorf("reconcile: %s: %w", p.Name, err)
-		}
-		if p.Hours == nil || p.Slots < 1 || now == nil {
-			return fmt.Errorf("reconcile: %s: %w", p.Name, errors.New("hours, slots and a clock are required"))
-		}
+	timers, err := timersOf(providers, engine, now)
+	if err != nil {
+		return fmt.Errorf("reconcile: %w", err)
 	}
-	timers := timersOf(providers, engine, now)
 	end, err := watch(timers)
 	if err != nil {
 		return fmt.Errorf("reconcile: %w", err)
@@ -87,20 +82,51 @@ func Run(ctx context.Context, q Queue, engine Engine, providers []Provider, now 
 	return group.Wait()
 }
 
-func timersOf(providers []Provider, engine Engine, now func() time.Time) []timer {
+// Timer is one of the timers that [Run] gives to its queue.
+type Timer struct {
+	Name     string
+	Statuses []payment.Status // of the events that it reads
+	Handle   queue.Handler
+}
+
+// Timers returns the timers of a provider for those who deliver its events themselves: a simulation. It returns an error
+// when the provider is not valid.
+func Timers(engine Engine, of Provider, now func() time.Time) ([]Timer, error) {
+	timers, err := timersOf([]Provider{of}, engine, now)
+	if err != nil {
+		return nil, fmt.Errorf("reconcile: %w", err)
+	}
+	all := make([]Timer, len(timers))
+	for i, t := range timers {
+		all[i] = Timer{t.step.name, t.step.statuses, t.handle}
+	}
+	return all, nil
+}
+
+// timersOf returns the timers of all providers.
+func timersOf(providers []Provider, engine Engine, now func() time.Time) ([]timer, error) {
 	var timers []timer
 	for _, p := range providers {
+		if err := errors.Join(p.LookupSchedule.Validate(), p.Pages.validate()); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.Name, err)
+		}
+		if p.Hours == nil || p.Slots < 1 || now == nil {
+			return nil, fmt.Errorf("%s: hours, slots and a clock are required", p.Name)
+		}
+		if p.Read == nil {
+			p.Read = events.ReadPayment
+		}
 		steps := append(p.LookupSchedule.steps(), p.Pages.steps()...)
 		for i, step := range steps {
-			timers = append(timers, timer{provider: p, engine: engine, now: now, step: step, later: steps[i+1:], progress: &progress{}})
+			timers = append(timers, timer{provider: &p, engine: engine, now: now, step: step, later: steps[i+1:], progress: &progress{}})
 		}
 	}
-	return timers
+	return timers, nil
 }
 
 // timer handles the events of one step.
 type timer struct {
-	provider Provider
+	provider *Provider
 	engine   Engine
 	now      func() time.Time
 	step     step
@@ -111,7 +137,7 @@ type timer struct {
 // handle puts an event off that is not old enough and leaves one that is old enough for the next step to that:
 // after an outage a payment is looked up once, not once for each step.
 func (t timer) handle(ctx context.Context, m events.Message) queue.Verdict {
-	p, err := events.ReadPayment(m.Subject, m.Sequence, m.Data)
+	p, err := t.provider.Read(m.Subject, m.Sequence, m.Data)
 	if err != nil { // a payment whose event cannot be read cannot be looked up
 		return queue.DeadLetter(events.DeadUndecodable, err.Error())
 	}

@@ -97,7 +97,7 @@ func (w *Worker) completeReversal(ctx context.Context, j *job) error {
 
 // append writes the next event of the payment.
 func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	seq, err := w.Log.Append(ctx, next, j.seq)
 	if err != nil {
@@ -111,7 +111,7 @@ func (w *Worker) append(ctx context.Context, j *job, next payment.Payment) error
 
 // reload reads the payment from the log.
 func (w *Worker) reload(ctx context.Context, j *job) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	current, seq, err := w.Log.Last(ctx, j.ref)
 	if err != nil {
@@ -126,7 +126,7 @@ func (w *Worker) readActions(ctx context.Context, j *job) error {
 	if !j.payment.Action.Missing() && !j.payment.WithheldAction.Missing() {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	p, err := w.Log.Actions(ctx, j.payment)
 	if err == nil {

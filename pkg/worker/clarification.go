@@ -97,7 +97,7 @@ func first(m events.Message, c events.Clarification) time.Time {
 
 // clarify sends the values once and writes that the provider has them.
 func (w *Worker) clarify(ctx context.Context, m events.Message, c events.Clarification, j *job, clarifier connectors.Clarifier) queue.Verdict {
-	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	callCtx, cancel := w.bounded(ctx)
 	defer cancel()
 	began, done := w.Local(), j.payment.Action
 	callCtx, span := tracing.StartCall(callCtx, "clarify", j.ref, j.payment.Attempts)

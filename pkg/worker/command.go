@@ -18,7 +18,7 @@ func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 	if events.IsClarification(m.Subject) {
 		return w.clarification(ctx, m)
 	}
-	cmd, err := events.DecodeCommand(m)
+	cmd, err := w.DecodeCommand(m)
 	if err != nil {
 		return w.refuseUndecodable(ctx, err)
 	}

@@ -22,7 +22,7 @@ func (w *Worker) Intake(ctx context.Context, m events.Message) queue.Verdict {
 	case events.IsClarification(m.Subject):
 		return w.intakeClarification(ctx, m)
 	}
-	cmd, err := events.DecodeCommand(m)
+	cmd, err := w.DecodeCommand(m)
 	if err != nil {
 		return w.refuseUndecodable(ctx, err)
 	}

@@ -25,7 +25,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 		return w.withoutClaim(ctx, j, nil)
 	}
 	// Bounded, so that a slow store cannot eat the lease that is being asked for.
-	askCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	askCtx, cancel := w.bounded(ctx)
 	defer cancel()
 	claim, err := w.Claims.Claim(askCtx, j.ref, idempotency.Request{
 		Owner: w.NewID(), Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
@@ -65,7 +65,7 @@ func (w *Worker) renew(ctx context.Context, j *job) error {
 	if j.held == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	err := w.Claims.Renew(ctx, j.ref, *j.held, w.Timing.Lease)
 	if err == nil || errors.Is(err, idempotency.ErrLost) || w.ClaimsRequired {
@@ -93,7 +93,7 @@ func (w *Worker) release(ctx context.Context, j *job) {
 	held := *j.held
 	j.held = nil
 	w.metrics.claimsHeld.Add(ctx, -1)
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	if err := w.Claims.Release(ctx, j.ref, held); err != nil && !errors.Is(err, idempotency.ErrLost) {
 		w.Logger.WarnContext(ctx, "cannot release the claim", "provider", j.ref.Provider, "order", j.ref.Order, "error", err)

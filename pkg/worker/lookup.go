@@ -45,7 +45,7 @@ func (w *Worker) lookUp(ctx context.Context, j *job, permit permit) error {
 func (w *Worker) ask(ctx context.Context, j *job, permit permit) (observation payment.Observation, asked time.Time, answered bool) {
 	called, err := false, error(nil)
 	defer func() { permit.Done(called, err) }()
-	callCtx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	callCtx, cancel := w.bounded(ctx)
 	defer cancel()
 	callCtx, span := tracing.StartCall(callCtx, "lookup", j.ref, j.payment.Attempts)
 	asked = w.Now()

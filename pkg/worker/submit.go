@@ -150,7 +150,7 @@ func (w *Worker) timely(cmd payment.Command) bool {
 // stops lets it end. An order that was sent before goes over a connection of its own, so that its answer is
 // not another's.
 func (w *Worker) callOnce(ctx context.Context, j *job) (payment.Observation, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	began := w.Local()
 	if err := w.inLease(j, began); err != nil { // the fence asks again; here it saves the dialing
@@ -213,7 +213,7 @@ func withdrawn(p payment.Payment) payment.Observation {
 // before it was read, with its clocks, and "unknown" would be believed too early. No more time has passed since the
 // intent than the monotonic clock shows. Where the time cannot be had nothing is written: the log has the intent.
 func (w *Worker) redate(ctx context.Context, j *job, intended time.Time) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	ctx, cancel := w.bounded(ctx)
 	defer cancel()
 	if err := w.Measure(ctx); err != nil {
 		return fmt.Errorf("measure the time: %w", err)

@@ -25,6 +25,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
@@ -78,9 +79,15 @@ type Options struct {
 	// is compared with nothing of another process; nil takes Now.
 	Local func() time.Time
 	// Wait returns after d or when ctx ends; nil waits in real time. Simulations have a time of their own.
-	Wait   func(ctx context.Context, d time.Duration)
-	NewID  func() string // unique for each call, e.g. a UUID
-	Logger *slog.Logger  // nil discards
+	Wait func(ctx context.Context, d time.Duration)
+	// Bound bounds a call of a port in real time; nil takes [context.WithTimeout]. A simulation, whose calls take no real
+	// time, need not.
+	Bound func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
+	NewID func() string // unique for each call, e.g. a UUID
+	// DecodeCommand reads a command; nil takes [events.DecodeCommand]. A simulation, which delivers the same message again
+	// and again, remembers what that returned.
+	DecodeCommand func(m events.Message) (payment.Command, error)
+	Logger        *slog.Logger // nil discards
 	// OnStep, if set, is called between the steps of a command. Fault tests stop the process there.
 	OnStep func(Step, payment.Ref)
 }
@@ -132,6 +139,12 @@ func New(o Options) (*Worker, error) {
 	}
 	if o.Wait == nil {
 		o.Wait = wait
+	}
+	if o.Bound == nil {
+		o.Bound = context.WithTimeout
+	}
+	if o.DecodeCommand == nil {
+		o.DecodeCommand = events.DecodeCommand
 	}
 	if o.OnStep == nil {
 		o.OnStep = func(Step, payment.Ref) {}
@@ -197,6 +210,11 @@ const (
 // Steps lists all steps.
 func Steps() []Step {
 	return []Step{StepClaimed, StepIntended, StepCalled, StepAppended, StepFinished}
+}
+
+// bounded bounds one call of a port by the submit timeout. A process that stops lets the call end.
+func (w *Worker) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	return w.Bound(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
 }
 
 // maxMoves bounds how often one delivery of a message follows a payment that others keep moving.

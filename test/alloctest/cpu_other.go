@@ -6,5 +6,5 @@ import "time"
 
 var start = time.Now()
 
-// used returns the time of the process, where its processor time is not to be had.
-func used() time.Duration { return time.Since(start) }
+// ProcessorTime returns the time of the process, where its processor time is not to be had.
+func ProcessorTime() time.Duration { return time.Since(start) }

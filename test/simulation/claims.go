@@ -140,7 +140,9 @@ func (c claimsPort) Claim(_ context.Context, ref payment.Ref, req idempotency.Re
 	err = c.do("claim", ref, func() {
 		w := c.p.w
 		claim = w.lieAboutClaim(ref, req, w.claims.claim(ref, req))
-		w.note("%s claims %s: %s, fence %d", c.p.name, ref.Order, [...]string{"", "won", "busy"}[claim.Outcome], claim.Held.Fence)
+		if w.tracing {
+			w.note("%s claims %s: %s, fence %d", c.p.name, ref.Order, [...]string{"", "won", "busy"}[claim.Outcome], claim.Held.Fence)
+		}
 	})
 	if err != nil {
 		return idempotency.Claim{}, err

@@ -70,7 +70,7 @@ func (w *world) hangs(t *task, v queue.Verdict) {
 	if m.stream != events.StreamPayments || !t.hung || v.Kind != queue.Retry {
 		return
 	}
-	s, timer := w.step(m), w.processes[0].timers[m.step]
+	s, timer := w.step(m), w.processes[0].timer(m.step)
 	s.hanging = m
 	if w.now < w.calm+maxFreeze+measureEvery { // a process may have stood still
 		return

@@ -21,11 +21,11 @@ type hours struct {
 }
 
 // drawHours makes half of the operations always open. The others close and open every few minutes.
-func (w *world) drawHours() hours {
+func (w *world) drawHours() *hours {
 	if w.rng.IntN(2) == 0 {
-		return hours{}
+		return &hours{}
 	}
-	h := hours{
+	h := &hours{
 		policy: [...]worker.ClosedPolicy{worker.ParkClosed, worker.ParkClosed, worker.RejectClosed, worker.SendClosed}[w.rng.IntN(4)],
 		safe:   w.rng.IntN(2) == 0, shut: w.rng.IntN(3) == 0,
 	}
@@ -80,7 +80,7 @@ func (p *process) opening(_ string, op payment.Operation) worker.Opening {
 		}
 	}
 	if p.w.mutant.opening != nil {
-		return p.w.mutant.opening(p.w, h)
+		return p.w.mutant.opening(p.w, *h)
 	}
 	return worker.Opening{Hours: h.engine, Closed: h.policy}
 }

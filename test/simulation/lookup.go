@@ -35,7 +35,9 @@ func (c providerPort) Lookup(_ context.Context, q connectors.Query) (payment.Obs
 		return payment.Observation{}, misconfigured()
 	}
 	says := c.answer(o, asked)
-	w.note("%s looks %s up: %s", c.p.name, q.Order, says.Kind)
+	if w.tracing {
+		w.note("%s looks %s up: %s", c.p.name, q.Order, says.Kind)
+	}
 	if t.travel(); c.p.mono() >= deadline {
 		return c.unheard()
 	}

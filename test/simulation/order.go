@@ -78,10 +78,11 @@ func (w *world) ask(o *order, cmd payment.Command, wait time.Duration) {
 	if w.chance(commandShort) {
 		out.Subject = events.ShortSubject(cmd.Operation)
 	}
-	o.commands = append(o.commands, cmd.Fingerprint())
+	fingerprint := cmd.Fingerprint()
+	o.commands = append(o.commands, fingerprint)
 	w.after(wait, func() {
 		w.publish(message{
-			stream: events.StreamCommands, ref: o.ref, fingerprint: cmd.Fingerprint(),
+			stream: events.StreamCommands, ref: o.ref, fingerprint: fingerprint,
 			Message: events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data},
 		})
 	})

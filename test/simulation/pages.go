@@ -1,11 +1,15 @@
 package simulation
 
 import (
-	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"payonce/pkg/payment"
 )
+
+// pageURL begins the links to pages; the number of the link follows.
+const pageURL = "https://pay.example/page/"
 
 // methodPage is a deposit for which the provider is asked nothing: its customer gets the link to a page.
 const methodPage = "page"
@@ -34,17 +38,18 @@ func (w *world) makeLink(o *order, cmd payment.Command, clock time.Time) payment
 	w.links = append(w.links, &link{o: o, cmd: cmd, closes: closes.Sub(epoch)})
 	return payment.Observation{
 		Kind: payment.Accepted, PageClosesAt: closes,
-		Action: &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: fmt.Sprintf("https://pay.example/page/%d", len(w.links)-1)}},
+		Action: &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: pageURL + strconv.Itoa(len(w.links)-1)}},
 	}
 }
 
 // handOver gives the customer the link that an event of the log has, and draws what the customer does with it.
 func (w *world) handOver(p payment.Payment) {
-	n := -1
 	if p.Status != payment.Pending || p.Action == nil || p.Action.Redirect == nil {
 		return
 	}
-	if _, err := fmt.Sscanf(p.Action.Redirect.URL, "https://pay.example/page/%d", &n); err != nil || w.links[n].given {
+	number, _ := strings.CutPrefix(p.Action.Redirect.URL, pageURL)
+	n, err := strconv.Atoi(number)
+	if err != nil || w.links[n].given {
 		return
 	}
 	l := w.links[n]

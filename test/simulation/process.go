@@ -25,7 +25,7 @@ type process struct {
 	engine *worker.Worker
 	ctx    context.Context
 	stop   context.CancelFunc
-	timers []timer
+	timers []timer // nil before the first event of a payment
 	gate   *gate
 	person bool // an operator
 	dead   bool
@@ -53,15 +53,19 @@ func (w *world) startProcess() {
 	engine, err := worker.New(worker.Options{
 		FenceKeptConnections: w.fenceKept, Limits: spare, Wait: p.wait, GiveUpPolicy: p.timeout, Threshold: func(string) time.Duration { return threshold },
 		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, Local: p.local, Measure: p.measure, NewID: w.id, Opening: p.opening,
-		Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
+		DecodeCommand: w.decodeCommand, Bound: unbounded, Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
 	if err != nil {
 		panic(err) // the timing of this package does not fit the engine
 	}
 	p.engine = engine
-	p.timers = p.startTimers()
 	w.processes = append(w.processes, p)
 	w.note("%s starts", p.name)
+}
+
+// unbounded is a call that ends in no real time.
+func unbounded(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
+	return ctx, func() {}
 }
 
 // kill ends a process: whatever it was doing stops where it is.
@@ -102,7 +106,7 @@ type task struct {
 	answered       bool                 // a look-up had an answer
 	hung           bool                 // a look-up had none, as those of many others
 	unreadable     *payment.Observation // the last answer of a look-up, when it could not be read
-	hours          hours                // that it asked for last
+	hours          *hours               // that it asked for last
 	hoursAsked     bool                 // that it asked for any
 	hoursAt        time.Duration        // when
 	sawClosed      bool                 // that the provider was closed, when it asked for the hours last
@@ -124,7 +128,7 @@ func (w *world) advance(t *task) {
 	case p.dead:
 		return
 	case p.frozen > w.now:
-		w.after(p.frozen-w.now, func() { w.advance(t) })
+		w.resume(p.frozen-w.now, t)
 		return
 	}
 	if t.coroutine == nil {
@@ -134,7 +138,7 @@ func (w *world) advance(t *task) {
 	pause, more := t.coroutine.resume()
 	w.current = nil
 	if more {
-		w.after(pause, func() { w.advance(t) })
+		w.resume(pause, t)
 		return
 	}
 	t.coroutine = nil

@@ -218,12 +218,9 @@ func (w *world) orphanWebhook() {
 type providerPort struct{ p *process }
 
 func (c providerPort) Traits() connectors.Traits {
-	return connectors.Traits{
-		Kind: "simulated", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
-		Methods:       map[payment.Operation][]string{payment.Deposit: {"", methodPage}},
-		SettlingDelay: settling(), PageGrace: pageGrace,
-		RefusalLeavesNoOrder: c.p.w.refusalLeavesNoOrder,
-	}
+	t := c.p.w.traits
+	t.RefusalLeavesNoOrder = c.p.w.refusalLeavesNoOrder
+	return t
 }
 
 // Webhook reads what tell wrote.

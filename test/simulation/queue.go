@@ -14,11 +14,12 @@ type message struct {
 	events.Message
 	stream      string
 	ref         payment.Ref
-	fingerprint string        // of a command
-	gone        bool          // acknowledged
-	step        int           // of the timer, for an event of the log
-	crowded     bool          // others wait behind it
-	waits       time.Duration // since when it waits behind one whose look-ups hang
+	fingerprint string           // of a command
+	command     *payment.Command // as its bytes were decoded; nil before its first delivery
+	gone        bool             // acknowledged
+	step        int              // of the timer, for an event of the log
+	crowded     bool             // others wait behind it
+	waits       time.Duration    // since when it waits behind one whose look-ups hang
 }
 
 // deadLetter is a message that was given up.
@@ -32,7 +33,9 @@ func (w *world) publish(m message) {
 	kept := &m
 	kept.Sequence, kept.StoredAt, kept.Deliveries = uint64(len(w.messages)+1), w.time(), 0
 	w.messages = append(w.messages, kept)
-	w.note("queue: %s is %s %d", m.Subject, m.stream, kept.Sequence)
+	if w.tracing {
+		w.note("queue: %s is %s %d", m.Subject, m.stream, kept.Sequence)
+	}
 	wait := w.latency()
 	if w.fails(deliveryLate) {
 		wait = w.between(0, time.Minute)
@@ -51,7 +54,9 @@ func (w *world) deliver(m *message) {
 		return
 	}
 	m.Deliveries++
-	w.note("%s gets %s %d, delivery %d", p.name, m.stream, m.Sequence, m.Deliveries)
+	if w.tracing {
+		w.note("%s gets %s %d, delivery %d", p.name, m.stream, m.Sequence, m.Deliveries)
+	}
 	m.gone = w.mutant.acknowledgeFirst
 	if p.frozen > w.now {
 		w.silent(m, m.Deliveries)
@@ -59,7 +64,7 @@ func (w *world) deliver(m *message) {
 	handle := p.engine.Command
 	switch _, long := events.SubjectRef(m.Subject); {
 	case m.stream == events.StreamPayments:
-		handle, m.Pending = p.timers[m.step].handle, w.pending(m)
+		handle, m.Pending = p.timer(m.step).Handle, w.pending(m)
 	case m.stream == events.StreamWebhooks:
 		handle = p.engine.Webhook
 	case !long:
@@ -71,15 +76,32 @@ func (w *world) deliver(m *message) {
 	p.begin(m, handle)
 }
 
+// decodeCommand decodes a command when it is delivered first, and remembers it for the deliveries that follow, some dozens:
+// they have the same bytes, subject and header.
+func (w *world) decodeCommand(m events.Message) (payment.Command, error) {
+	if w.current == nil || w.mutant.stored != nil {
+		return events.DecodeCommand(m)
+	}
+	known := &w.current.m.command
+	if *known == nil {
+		cmd, err := events.DecodeCommand(m)
+		if err != nil {
+			return cmd, err
+		}
+		*known = &cmd
+	}
+	return **known, nil
+}
+
 // anyProcess draws one that takes messages.
 func (w *world) anyProcess() *process {
-	var able []*process
+	able := w.able[:0]
 	for _, p := range w.processes {
 		if !p.dead && !p.person && p.ctx.Err() == nil {
 			able = append(able, p)
 		}
 	}
-	if len(able) == 0 {
+	if w.able = able; len(able) == 0 {
 		return nil
 	}
 	return able[w.rng.IntN(len(able))]
@@ -128,7 +150,7 @@ func (w *world) settle(t *task) {
 		w.dead = append(w.dead, deadLetter{m, v.Reason})
 	case queue.Forward:
 		on := m.again()
-		on.Subject = v.Subject
+		on.Subject, on.command = v.Subject, nil
 		w.publish(on)
 	}
 	w.acknowledge(m, t.n)
@@ -151,6 +173,7 @@ func (m *message) again() message {
 	next := *m
 	next.gone = false
 	if m.Header.Get(events.HeaderRequestedAt) == "" {
+		next.command = nil // its header is another
 		next.Header = maps.Clone(m.Header)
 		next.Header[events.HeaderRequestedAt] = []string{m.StoredAt.Format(time.RFC3339Nano)}
 	}

@@ -1,16 +1,13 @@
 package simulation
 
 import (
-	"context"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"payonce/pkg/calendar"
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
-	"payonce/pkg/queue"
 	"payonce/pkg/reconcile"
 )
 
@@ -27,59 +24,53 @@ const threshold = time.Hour
 
 // timer reads the events of open payments for one step of the lookup schedule.
 type timer struct {
-	name     string
-	life     time.Duration // of the pages that it is for
-	after    time.Duration
-	statuses []payment.Status
-	handle   queue.Handler
+	reconcile.Timer
+	life  time.Duration // of the pages that it is for
+	after time.Duration
 }
 
-// registry is the queue that pkg/reconcile is started with: it writes down what it is asked for and delivers
-// nothing by itself.
-type registry struct {
-	mu     sync.Mutex
-	timers []timer
+// timer returns the timer of a step of the lookup schedule. Many a process ends before it has use for one.
+func (p *process) timer(step int) *timer {
+	if p.timers == nil {
+		p.timers = p.startTimers()
+	}
+	return &p.timers[step]
 }
 
-func (r *registry) ConsumePayments(_ context.Context, _, name string, statuses []payment.Status, _ int, h queue.Handler) error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.timers = append(r.timers, timer{name: name, statuses: statuses, handle: h})
-	return nil
-}
-
-// startTimers returns the timers of a process, in the order of the lookup schedule.
+// startTimers returns the timers of a process, in the order of their names.
 func (p *process) startTimers() []timer {
-	var r registry
 	var engine reconcile.Engine = p.engine
 	if p.w.mutant.engine != nil {
 		engine = p.w.mutant.engine(engine)
 	}
-	of := reconcile.Provider{
-		Name: acme, LookupSchedule: p.w.schedule(), Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
-		Hours: func(op payment.Operation) calendar.Hours { return p.w.hours[op].engine },
-	}
-	if err := reconcile.Run(p.ctx, &r, engine, []reconcile.Provider{of}, p.clock); err != nil {
+	schedule := p.w.schedule()
+	all, err := reconcile.Timers(engine, reconcile.Provider{
+		Name: acme, LookupSchedule: schedule, Slots: 1, Pages: reconcile.Pages{Grace: pageGrace, Lives: pageLives()},
+		Hours: func(op payment.Operation) calendar.Hours { return p.w.hours[op].engine }, Read: p.w.log.readEvent,
+	}, p.clock)
+	if err != nil {
 		panic(err) // the lookup schedule of this package is not valid
 	}
-	slices.SortFunc(r.timers, func(a, b timer) int { return strings.Compare(a.name, b.name) }) // "1", "2", "page1", "page2", "threshold"
-	times, lives := p.w.schedule().Times(), pageLives()
-	for i := range r.timers {
-		switch t := &r.timers[i]; {
-		case strings.HasPrefix(t.name, "page"):
-			t.life, t.after, lives = lives[0], pageGrace, lives[1:]
+	slices.SortFunc(all, func(a, b reconcile.Timer) int { return strings.Compare(a.Name, b.Name) }) // "1", "2", "page1", "page2", "threshold"
+	times, lives := schedule.Times(), pageLives()
+	timers := make([]timer, len(all))
+	for i := range timers {
+		switch t := &timers[i]; {
+		case strings.HasPrefix(all[i].Name, "page"):
+			*t, lives = timer{all[i], lives[0], pageGrace}, lives[1:]
 		default:
-			t.after, times = times[0], times[1:]
+			*t, times = timer{all[i], 0, times[0]}, times[1:]
 		}
 	}
-	return r.timers
+	return timers
 }
 
 // remind has the broker give an event of an open payment to the timers, about when it is due: a consumer has
 // room for some events only, so most are delivered first when older ones are done with.
 func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
+	w.processes[0].timer(0)
 	for step, t := range w.processes[0].timers {
-		if !slices.Contains(t.statuses, p.Status) || w.mutant.forgetTimer != nil && w.mutant.forgetTimer(t.name, p.Status) {
+		if !slices.Contains(t.Statuses, p.Status) || w.mutant.forgetTimer != nil && w.mutant.forgetTimer(t.Name, p.Status) {
 			continue
 		}
 		if t.life > 0 && !p.AwaitsPage() { // its timer would leave it

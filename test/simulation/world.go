@@ -1,12 +1,12 @@
 package simulation
 
 import (
-	"container/heap"
 	"fmt"
 	"math/rand/v2"
 	"strconv"
 	"time"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 	"payonce/pkg/worker"
 )
@@ -53,7 +53,7 @@ type world struct {
 
 	log       *memoryLog
 	claims    *memoryClaims
-	hours     map[payment.Operation]hours
+	hours     map[payment.Operation]*hours
 	limits    spared
 	outage    outage
 	parked    map[payment.Ref]*schedule
@@ -64,14 +64,16 @@ type world struct {
 	notices   []notice
 	links     []*link
 	processes []*process
+	able      []*process // that take messages, see anyProcess
 	orders    []*order
 
 	tracing  bool
 	trace    []string
 	problems []string
 
-	refusalLeavesNoOrder bool // the provider promises it
-	fenceKept            bool // the claim store is asked before each request, also on a connection that stood already
+	traits               connectors.Traits // of the provider, without what follows
+	refusalLeavesNoOrder bool              // the provider promises it
+	fenceKept            bool              // the claim store is asked before each request, also on a connection that stood already
 }
 
 // newWorld draws everything that happens by itself in a run.
@@ -80,10 +82,16 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing,
 		parked: map[payment.Ref]*schedule{}, resumed: map[time.Time]*order{},
 	}
+	w.hireCrew()
+	w.traits = connectors.Traits{
+		Kind: "simulated", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
+		Methods:       map[payment.Operation][]string{payment.Deposit: {"", methodPage}},
+		SettlingDelay: settling(), PageGrace: pageGrace,
+	}
 	w.rates = drawRates(w.rng)
 	w.trouble = w.rates.sum()
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
-	w.hours = map[payment.Operation]hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
+	w.hours = map[payment.Operation]*hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}
 	w.limits, w.outage, w.refusalLeavesNoOrder = w.drawLimits(), w.drawOutage(), w.rng.IntN(3) == 0
 	w.fenceKept = w.rng.IntN(2) == 0
 	w.log, w.claims = newMemoryLog(w), newMemoryClaims(w)
@@ -103,19 +111,20 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 // run plays the world to its end.
 func (w *world) run() {
 	for w.agenda.Len() > 0 && len(w.problems) == 0 {
-		next := heap.Pop(&w.agenda).(entry)
+		next := w.agenda.next()
 		if next.at > w.calm+quiet {
 			break
 		}
-		w.now = next.at
-		next.do()
+		if w.now = next.at; next.resumed != nil {
+			w.advance(next.resumed)
+		} else {
+			next.do()
+		}
 	}
 	for _, p := range w.processes {
 		w.kill(p)
 	}
-	for _, c := range w.idle {
-		c.end()
-	}
+	w.dismissCrew()
 	if len(w.problems) == 0 {
 		w.judge()
 	}
@@ -159,36 +168,4 @@ func (w *world) problem(format string, args ...any) {
 	text := fmt.Sprintf(format, args...)
 	w.problems = append(w.problems, text)
 	w.note("PROBLEM %s", text)
-}
-
-// after puts something on the agenda.
-func (w *world) after(d time.Duration, do func()) {
-	w.agenda.made++
-	heap.Push(&w.agenda, entry{w.now + d, w.agenda.made, do})
-}
-
-// entry is what will happen at a time. What is planned for the same time happens in the order of planning.
-type entry struct {
-	at time.Duration
-	n  int
-	do func()
-}
-
-// agenda is a heap of entries.
-type agenda struct {
-	entries []entry
-	made    int
-}
-
-func (a *agenda) Len() int { return len(a.entries) }
-func (a *agenda) Less(i, j int) bool {
-	x, y := a.entries[i], a.entries[j]
-	return x.at < y.at || x.at == y.at && x.n < y.n
-}
-func (a *agenda) Swap(i, j int) { a.entries[i], a.entries[j] = a.entries[j], a.entries[i] }
-func (a *agenda) Push(x any)    { a.entries = append(a.entries, x.(entry)) }
-func (a *agenda) Pop() any {
-	last := a.entries[len(a.entries)-1]
-	a.entries = a.entries[:len(a.entries)-1]
-	return last
 }
