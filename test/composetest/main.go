@@ -146,7 +146,11 @@ func (s *stack) up(ctx context.Context) error {
 	}
 	steps = append(steps, []string{"run", "--rm", "secrets"})
 	if !s.ha {
-		steps = append(steps, []string{"run", "--rm", "shop"})
+		pay := []string{"run", "--rm", "shop"}
+		if s.without != "" { // which it would start
+			steps, pay = append(steps, s.start()), []string{"run", "--rm", "--no-deps", "shop"}
+		}
+		steps = append(steps, pay)
 		s.payments += len(testenv.Variants())
 	}
 	for _, step := range append(steps, s.start()) {
