@@ -244,7 +244,7 @@ END {
 endef
 export PINNED
 
-compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker: COMPOSEFLAGS="-ha -observability", BEFORE=a command to run first
+compose-test: ## build and start docker-compose.yml, pay in every way through it, kill a worker, look everywhere, kill all: COMPOSEFLAGS="-ha -observability", BEFORE=a command to run first
 	$(BEFORE)
 	$(GO) run ./test/composetest $(COMPOSEFLAGS)
 

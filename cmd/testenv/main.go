@@ -1,5 +1,5 @@
-// Command testenv makes the secrets of a test environment with containers, and pays through it. It is never part of
-// production.
+// Command testenv makes the secrets of a test environment with containers, pays through it, and is the endpoint that gets its
+// webhooks. It is never part of production.
 package main
 
 import (
@@ -20,9 +20,9 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	root := &cobra.Command{Use: "testenv", Short: "Create the secrets of a test environment, and send test payments", SilenceUsage: true}
+	root := &cobra.Command{Use: "testenv", Short: "Create the secrets of a test environment, send test payments, and take the webhooks about them", SilenceUsage: true}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(secretsCommand(), payCommand())
+	root.AddCommand(secretsCommand(), payCommand(), receiveCommand())
 	if root.ExecuteContext(ctx) != nil {
 		stop()
 		os.Exit(1)

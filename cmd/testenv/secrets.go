@@ -2,6 +2,7 @@ package main
 
 import (
 	"crypto/rand"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -26,6 +27,7 @@ const (
 	redisDir     = "redis"
 	ingressDir   = "ingress"
 	grafanaDir   = "grafana"
+	endpointsDir = "endpoints"
 	providersDir = "providers" // as "sandbox keys" writes it
 )
 
@@ -39,7 +41,7 @@ func secretsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "secrets DIR", Short: "Create all secrets of a test environment in a folder; nothing is overwritten",
 		Long: `Create all secrets of a test environment in a folder: NATS (as "payctl credentials make" does), Redis, an API key, Grafana,
-and the sandbox's keys. If they exist, nothing is done. When run by root, the files belong to --owner, the user of the
+an endpoint's secret, and the sandbox's keys. If they exist, nothing is done. When run by root, the files belong to --owner, the user of the
 containers, and the API key and Grafana's password to the owner of the folder.`,
 		Example: "  testenv secrets secrets --owner 65532", Args: cobra.ExactArgs(1),
 	}
@@ -52,7 +54,7 @@ containers, and the API key and Grafana's password to the owner of the folder.`,
 		} else if !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		if err := errors.Join(makeRedis(dir), makeAPIKey(dir), makeGrafana(dir), makeProviders(dir), makeNATS(dir)); err != nil {
+		if err := errors.Join(makeRedis(dir), makeAPIKey(dir), makeGrafana(dir), makeEndpoint(dir), makeProviders(dir), makeNATS(dir)); err != nil {
 			return err
 		}
 		if err := give(dir, *owner); err != nil {
@@ -72,10 +74,10 @@ var redisHosts = []string{
 func makeNATS(dir string) error {
 	return credentials.Make(credentials.Options{
 		Dir: filepath.Join(dir, natsDir), Now: time.Now(),
-		// In a test environment the ingress and the sandbox show the same certificate.
-		Hosts:     []string{"nats", "nats-1", "nats-2", "nats-3", "ingress", "sandbox", "localhost", "127.0.0.1"},
+		// In a test environment the ingress, the sandbox and the receiver show the same certificate.
+		Hosts:     []string{"nats", "nats-1", "nats-2", "nats-3", "ingress", "sandbox", "receiver", "localhost", "127.0.0.1"},
 		Upstreams: []credentials.Upstream{{Name: "shop", Providers: []string{"*"}}}, Ledgers: []string{"books"},
-		Operators: []string{"testenv"}, RedisHosts: redisHosts,
+		Operators: []string{"testenv"}, Endpoints: []string{"shop"}, RedisHosts: redisHosts,
 	})
 }
 
@@ -108,6 +110,13 @@ func makeAPIKey(dir string) error {
 func makeGrafana(dir string) error {
 	password := random()
 	return errors.Join(write(dir, grafanaDir, adminPasswordFile, password+"\n"), write(dir, grafanaDir, "password", password+"\n"))
+}
+
+// makeEndpoint writes what webhooks to the endpoint "shop" are signed with.
+func makeEndpoint(dir string) error {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // it never fails
+	return write(dir, endpointsDir, "shop.secret", "whsec_"+base64.StdEncoding.EncodeToString(key)+"\n")
 }
 
 func makeProviders(dir string) error {
@@ -143,6 +152,11 @@ func write(dir, folder, name, text string) error {
 	return errors.Join(err, file.Close())
 }
 
+// forPerson reports whether a file is for who starts the testenv, and no container reads it.
+func forPerson(dir, path string) bool {
+	return path == filepath.Join(dir, ingressDir, apiKeyFile) || path == filepath.Join(dir, grafanaDir, adminPasswordFile)
+}
+
 // give makes owner the owner of all files. The folders may be passed through, so that the one who has the
 // folder can read the API key and Grafana's password in it.
 func give(dir string, owner int) error {
@@ -161,7 +175,7 @@ func give(dir string, owner int) error {
 			return err
 		case entry.IsDir():
 			return errors.Join(os.Chmod(path, 0o711), os.Lchown(path, owner, owner))
-		case entry.Name() == apiKeyFile, entry.Name() == adminPasswordFile:
+		case forPerson(dir, path):
 			return os.Lchown(path, person, person)
 		case entry.Name() == "ca.pem": // not a secret: every client needs it
 			return errors.Join(os.Chmod(path, 0o644), os.Lchown(path, owner, owner))

@@ -93,3 +93,30 @@ func TestSecretsAreThoseOfCompose(t *testing.T) {
 		}
 	}
 }
+
+// TestContainersCanReadTheirSecrets: what a service mounts belongs to the user of the containers, and not to who starts them.
+func TestContainersCanReadTheirSecrets(t *testing.T) {
+	dir, persons := t.TempDir(), 0
+	makeSecrets(t, dir)
+	mounted := map[string]bool{}
+	for _, compose := range []string{"docker-compose.yml", "docker-compose.override.yml"} {
+		text, err := os.ReadFile(filepath.Join("../..", compose))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, found := range secretFile.FindAllStringSubmatch(string(text), -1) {
+			mounted[found[1]] = true
+		}
+	}
+	for path := range contents(t, dir) {
+		if !forPerson(dir, filepath.Join(dir, path)) {
+			continue
+		}
+		if persons++; mounted[path] {
+			t.Errorf("%s is mounted and belongs to another user", path)
+		}
+	}
+	if persons != 2 { // the API key, and Grafana's password
+		t.Errorf("%d files are for who starts the testenv", persons)
+	}
+}

@@ -7,7 +7,7 @@ folder=${1:?which folder?}
 for part in redis ingress grafana; do
 	mkdir "$folder/$part"
 done
-mkdir -p "$folder/providers"
+mkdir -p "$folder/providers" "$folder/endpoints"
 random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; }
 redis=$(random) admin=$(random) sentinel=$(random) key=$(random)
 # Our programs' user has the rights of deploy/redis/payonce.acl. The servers trust each other with another password.

@@ -1,6 +1,6 @@
 // Composetest builds and starts docker-compose.yml as a test environment, pays through it from outside in every way that the
-// providers have, kills containers on the way, compares every outcome with the records of the providers' sandbox, and
-// takes everything down again. It wants Docker, Compose, and the base images or a way to them. See
+// providers have, kills containers on the way, compares every outcome with the records of the providers' sandbox, looks for it in the
+// archive, in the console and at the shop's endpoint, kills all containers and looks again, and takes everything down. It wants Docker, Compose, and the base images or a way to them. See
 // docs/deploy-docker.md.
 package main
 
@@ -9,6 +9,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -18,6 +19,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"payonce/pkg/payment"
 	"payonce/test/freeport"
 	"payonce/test/testenv"
 	"payonce/test/testmerchant"
@@ -73,10 +75,10 @@ func run(ctx context.Context, o options) (err error) {
 		return errors.Join(err, s.logs(ctx))
 	}
 	if err := s.audit(ctx); err != nil {
-		return err
+		return errors.Join(err, s.logs(ctx))
 	}
-	if o.observability {
-		return s.observe(ctx)
+	if err := s.everything(ctx); err != nil {
+		return errors.Join(err, s.logs(ctx))
 	}
 	return nil
 }
@@ -94,6 +96,9 @@ type stack struct {
 	aftermath                   errgroup.Group         // what goes on after a kill
 	taken                       []testmerchant.Outcome // of payments that were under way in a call at a kill
 	payments                    int                    // so many were made, of which all must be in the records
+	one                         payment.Ref            // of them
+	consoleURL, usedLink        string
+	browser                     *http.Client // that is signed in to the console, or nil
 }
 
 func newStack(ctx context.Context, o options) (*stack, error) {
@@ -103,15 +108,16 @@ func newStack(ctx context.Context, o options) (*stack, error) {
 		return nil, err
 	}
 	s.env = append(os.Environ(), "PAYONCE_SECRETS="+s.secrets)
-	var urls [6]string
-	for i, name := range []string{"PAYONCE_PORT", "SANDBOX_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT", "CONSOLE_PORT"} {
+	var urls [7]string
+	for i, name := range []string{"PAYONCE_PORT", "SANDBOX_PORT", "PROMETHEUS_PORT", "GRAFANA_PORT", "JAEGER_PORT", "CONSOLE_PORT", "RECEIVER_PORT"} {
 		if urls[i], err = freeport.Address(ctx); err != nil {
 			return nil, err
 		}
 		s.env = append(s.env, name+"="+urls[i][strings.LastIndexByte(urls[i], ':')+1:])
 	}
-	s.shop = testmerchant.Shop{Ingress: "https://" + urls[0], Sandbox: "https://" + urls[1]}
-	s.env = append(s.env, "CONSOLE_URL=http://"+urls[5])
+	s.shop = testmerchant.Shop{Ingress: "https://" + urls[0], Sandbox: "https://" + urls[1], Endpoint: "https://" + urls[6]}
+	s.consoleURL = "http://" + urls[5]
+	s.env = append(s.env, "CONSOLE_URL="+s.consoleURL)
 	s.prometheus, s.grafana, s.jaeger = "http://"+urls[2], "http://"+urls[3], "http://"+urls[4]
 	switch {
 	case o.ha && o.observability: // Compose 1 takes one file only, and what is set counts more
@@ -140,14 +146,14 @@ func (s *stack) up(ctx context.Context) error {
 	}
 	steps = append(steps, []string{"run", "--rm", "secrets"})
 	if !s.ha {
-		steps = append(steps, []string{"run", "--rm", "shop"})
+		pay := []string{"run", "--rm", "shop"}
+		if s.without != "" { // which it would start
+			steps, pay = append(steps, s.start()), []string{"run", "--rm", "--no-deps", "shop"}
+		}
+		steps = append(steps, pay)
 		s.payments += len(testenv.Variants())
 	}
-	start := []string{"up", "--no-build", "-d", "--scale", "worker=2"}
-	for _, name := range leftOut(s.without) {
-		start = append(start, "--scale", name+"=0")
-	}
-	for _, step := range append(steps, start) {
+	for _, step := range append(steps, s.start()) {
 		if err := s.compose(ctx, step...); err != nil {
 			return fmt.Errorf("%s: %w", strings.Join(step, " "), err)
 		}
@@ -158,6 +164,15 @@ func (s *stack) up(ctx context.Context) error {
 	}
 	s.shop.Key = strings.TrimSpace(string(key))
 	return s.shop.Trust(filepath.Join(s.secrets, "nats", "clients", "ca.pem"))
+}
+
+// start is the command of Compose that starts everything.
+func (s *stack) start() []string {
+	start := []string{"up", "--no-build", "-d", "--scale", "worker=2"}
+	for _, name := range leftOut(s.without) {
+		start = append(start, "--scale", name+"=0")
+	}
+	return start
 }
 
 func (s *stack) down() error {

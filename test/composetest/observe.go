@@ -21,7 +21,7 @@ func (s *stack) observe(ctx context.Context) error {
 		service, what string
 		check         func(context.Context) error
 	}{
-		{"prometheus", "both programs are scraped", s.targets},
+		{"prometheus", "every program is scraped", s.targets},
 		{"prometheus", "the shipped rules work", s.rules},
 		{"prometheus", "every command was counted", s.counted},
 		{"jaeger", "a payment is one trace through both programs", s.traced},
@@ -103,8 +103,10 @@ func (s *stack) targets(ctx context.Context) error {
 		}
 		up[target.Labels["job"]]++
 	}
-	if up["worker"] != 1 || up["ingress"] != 1 { // the other worker was killed
-		return fmt.Errorf("up are %v", up)
+	for _, job := range []string{"worker", "ingress", "archive", "console", "notifier"} {
+		if up[job] != 1 { // the other worker was killed
+			return fmt.Errorf("up are %v", up)
+		}
 	}
 	return nil
 }

@@ -60,6 +60,9 @@ func (s *stack) pay(ctx context.Context) error {
 	errs = append(errs, everyWayTaken(outcomes, s.times), s.aftermath.Wait())
 	outcomes = append(outcomes, s.taken...)
 	s.payments += len(outcomes)
+	if len(outcomes) > 0 {
+		s.one = outcomes[0].Ref
+	}
 	bad := testmerchant.Print(os.Stdout, outcomes)
 	fmt.Printf("in %s, with %d killed by SIGKILL\n", time.Since(began).Round(100*time.Millisecond), struck)
 	if bad > 0 {

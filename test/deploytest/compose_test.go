@@ -43,7 +43,7 @@ func TestComposeIsHardened(t *testing.T) {
 			t.Errorf("%s: %s", name, problem)
 		}
 	}
-	for _, name := range []string{"worker", "ingress", "archive", "console"} {
+	for _, name := range []string{"worker", "ingress", "archive", "console", "notifier"} {
 		text, _ := at(documents(t, composeFile)[0], "services", name, "stop_grace_period").(string)
 		if grace, err := time.ParseDuration(text); err != nil || grace < drain() {
 			t.Errorf("%s has %q to stop, and may need %s", name, text, drain())
@@ -124,7 +124,7 @@ func TestComposeRulesBite(t *testing.T) {
 
 // TestProgramsHaveOnlyTheirOwnSeed: a program that can read another's seed has the other's rights.
 func TestProgramsHaveOnlyTheirOwnSeed(t *testing.T) {
-	seed := map[string]string{"worker": "nats_worker_seed", "ingress": "nats_ingress_seed", "archive": "nats_archive_seed", "console": "nats_console_seed", "streams": "nats_administrator_seed"}
+	seed := map[string]string{"worker": "nats_worker_seed", "ingress": "nats_ingress_seed", "archive": "nats_archive_seed", "console": "nats_console_seed", "notifier": "nats_notifier_seed", "streams": "nats_administrator_seed"}
 	for service, parts := range composeServices(t, composeFile, 15) {
 		secrets, _ := at(parts, "secrets").([]any)
 		seeds := 0
@@ -140,6 +140,27 @@ func TestProgramsHaveOnlyTheirOwnSeed(t *testing.T) {
 		}
 		if _, needs := seed[service]; needs != (seeds == 1) {
 			t.Errorf("%s has %d seeds", service, seeds)
+		}
+	}
+}
+
+// TestProgramsHaveOnlyTheSecretsThatTheyRead: providers' secrets are for those who pay or show, and what webhooks to endpoints are signed
+// with is for the notifier.
+func TestProgramsHaveOnlyTheSecretsThatTheyRead(t *testing.T) {
+	want := map[string]string{"worker": "providers", "ingress": "providers", "console": "providers", "streams": "providers", "archive": "", "notifier": "endpoints"}
+	for service, folder := range want {
+		var found []string
+		for _, file := range []string{composeFile, overrideFile} {
+			volumes, _ := at(composeServices(t, file, 4)[service], "volumes").([]any)
+			for _, volume := range volumes {
+				if text, _ := volume.(string); strings.HasPrefix(text, "${PAYONCE_SECRETS:-./secrets}/") {
+					_, target, _ := strings.Cut(text, ":/run/secrets/")
+					found = append(found, strings.TrimSuffix(target, ":ro"))
+				}
+			}
+		}
+		if got := strings.Join(slices.Compact(found), ","); got != folder {
+			t.Errorf("%s has the secrets of %q, want %q", service, got, folder)
 		}
 	}
 }
@@ -160,10 +181,16 @@ func TestComposeNamesWhatExists(t *testing.T) {
 			}
 		}
 		secrets, _ := at(service, "secrets").([]any)
+		sources := map[string]bool{}
 		for _, secret := range secrets {
-			if source, _ := at(secret, "source").(string); !declared("secrets", source) {
+			source, _ := at(secret, "source").(string)
+			if !declared("secrets", source) {
 				t.Errorf("%s wants the secret %s, which there is not", name, source)
 			}
+			if sources[source] { // Compose 1 merges two files by the source, and leaves out the first target
+				t.Errorf("%s has the secret %s twice", name, source)
+			}
+			sources[source] = true
 		}
 		volumes, _ := at(service, "volumes").([]any)
 		for _, volume := range volumes {
@@ -212,7 +239,7 @@ func profilesOf(services map[string]any) map[string]bool {
 // TestProfilesHaveTheirServices: what each profile adds to the services that are always there.
 func TestProfilesHaveTheirServices(t *testing.T) {
 	want := map[string][]string{
-		"":              {"archive", "console", "ingress", "nats-1", "redis-1", "sandbox", "streams", "volumes", "worker"},
+		"":              {"archive", "console", "ingress", "nats-1", "notifier", "receiver", "redis-1", "sandbox", "streams", "volumes", "worker"},
 		"ha":            {"nats-2", "nats-3", "redis-2", "sentinel-1", "sentinel-2", "sentinel-3"},
 		"observability": {"grafana", "jaeger", "prometheus"},
 		"secrets":       {"secrets"}, "shop": {"shop"},

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -84,7 +85,7 @@ func TestKubernetesPageAppliesWhatIsThere(t *testing.T) {
 // names, from files that "payctl credentials make" writes or that the page names.
 func TestKubernetesPageMakesTheSecrets(t *testing.T) {
 	dir := t.TempDir()
-	if err := credentials.Make(credentials.Options{Dir: filepath.Join(dir, "nats"), Hosts: []string{"nats.nats"}, RedisHosts: []string{"redis.redis"}, Now: time.Now()}); err != nil {
+	if err := credentials.Make(credentials.Options{Dir: filepath.Join(dir, "nats"), Hosts: []string{"nats.nats"}, Endpoints: []string{"shop"}, RedisHosts: []string{"redis.redis"}, Now: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	made := map[string][]string{}
@@ -105,19 +106,24 @@ func TestKubernetesPageMakesTheSecrets(t *testing.T) {
 			}
 			made[fields[i+1]] = append(made[fields[i+1]], key)
 		}
-		if own := strings.TrimPrefix(fields[i+1], "payonce-"); own != "providers" && !strings.Contains(line, "clients/"+cmp.Or(map[string]string{"console": "viewer"}[own], own)+".seed") {
+		if own := strings.TrimPrefix(fields[i+1], "payonce-"); own != "providers" && own != "endpoints" && !strings.Contains(line, "clients/"+cmp.Or(map[string]string{"console": "viewer"}[own], own)+".seed") {
 			t.Errorf("%s has another's seed", own)
 		}
 	}
 	named := shippedText(t, "deploy/kubernetes/overlays/production/payonce.yaml")
+	folders := map[string][]string{
+		"worker": {"payonce", "providers"}, "ingress": {"payonce", "providers"}, "console": {"payonce", "providers"},
+		"archive": {"payonce"}, "notifier": {"payonce", "endpoints"}, // which have no secret of a provider
+	}
 	for name, deployment := range workloads(t) {
-		if !slices.Contains([]string{"worker", "ingress", "archive", "console"}, name) {
-			continue
+		if volumes, _ := at(deployment, "spec", "template", "spec", "volumes").([]any); folders[name] != nil && len(volumes) != 1+len(folders[name]) {
+			t.Errorf("%s has %d volumes", name, len(volumes))
 		}
-		for folder, volume := range map[string]string{"payonce": "1", "providers": "2"} {
+		for i, folder := range folders[name] {
+			volume := strconv.Itoa(i + 1)
 			secret := fmt.Sprint(at(deployment, "spec", "template", "spec", "volumes", volume, "secret", "secretName"))
 			want := all(named, `/run/secrets/`+folder+`/([a-z0-9.-]+)`)
-			if got := slices.Sorted(slices.Values(made[secret])); !slices.Equal(got, want) || len(want) < 2 {
+			if got := slices.Sorted(slices.Values(made[secret])); !slices.Equal(got, want) || len(want) == 0 {
 				t.Errorf("%s: the page makes %s of %v, the configuration wants %v", name, secret, got, want)
 			}
 		}

@@ -66,7 +66,7 @@ func podProblems(deployment node) (found []string) {
 
 func TestKubernetesIsHardened(t *testing.T) {
 	all := workloads(t)
-	for _, name := range []string{"worker", "ingress", "archive", "console"} {
+	for _, name := range []string{"worker", "ingress", "archive", "console", "notifier"} {
 		if all[name] == nil {
 			t.Errorf("there is no Deployment %s", name)
 		}

@@ -35,11 +35,11 @@ func TestPrometheusScrapesWhereProgramsListen(t *testing.T) {
 		name, _ := at(job, "dns_sd_configs", "0", "names", "0").(string)
 		scraped[name] = fmt.Sprintf(":%v", at(job, "dns_sd_configs", "0", "port"))
 	}
-	if len(scraped) != 4 {
+	if len(scraped) != 5 {
 		t.Errorf("%v is scraped", scraped)
 	}
 	services := composeServices(t, composeFile, 15)
-	for _, program := range []string{"worker", "ingress", "archive", "console"} {
+	for _, program := range []string{"worker", "ingress", "archive", "console", "notifier"} {
 		if listens := at(documents(t, "deploy/docker/test.yaml")[0], program, "admin_listen"); scraped[program] != listens || services[program] == nil {
 			t.Errorf("%s listens at %v and is scraped at %q", program, listens, scraped[program])
 		}

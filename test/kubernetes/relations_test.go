@@ -104,13 +104,14 @@ func TestNetworkPermitsWhatIsNeeded(t *testing.T) {
 	ingress := append([]string{worker[0], "from namespace payonce/requests=allowed:http/TCP", database}, programs...)
 	archive := []string{worker[0], programs[1], programs[2], programs[3], programs[6], database} // it calls no provider
 	console := append([]string{ingress[1]}, archive...)
+	notifier := append([]string{worker[0], programs[6]}, programs[:4]...)
 	testenv := []string{"from pod any:any", "to namespace kubernetes.io/metadata.name=kube-system:53/TCP",
 		"to namespace kubernetes.io/metadata.name=kube-system:53/UDP", "to pod any:any"}
 	for overlay, want := range map[string]map[string][]string{
-		"overlays/production": {"worker": worker, "ingress": ingress, "archive": archive, "console": console},
+		"overlays/production": {"worker": worker, "ingress": ingress, "archive": archive, "console": console, "notifier": notifier},
 		"overlays/test": {
-			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv), "archive": slices.Concat(archive, testenv), "console": slices.Concat(console, testenv),
-			"nats": testenv, "redis-1": testenv, "streams": testenv, "sandbox": testenv,
+			"worker": slices.Concat(worker, testenv), "ingress": slices.Concat(ingress, testenv), "archive": slices.Concat(archive, testenv), "console": slices.Concat(console, testenv), "notifier": slices.Concat(notifier, testenv),
+			"nats": testenv, "redis-1": testenv, "streams": testenv, "sandbox": testenv, "receiver": testenv,
 		},
 	} {
 		all := workloads(built(t, overlay))

@@ -24,9 +24,10 @@ import (
 
 // Shop is one upstream service. Its methods may be called at the same time.
 type Shop struct {
-	Ingress string // base URL
-	Sandbox string // base URL
-	Key     string // of the ingress
+	Ingress  string // base URL
+	Sandbox  string // base URL
+	Endpoint string // base URL of its [Receiver]
+	Key      string // of the ingress
 
 	client http.Client
 }
