@@ -54,12 +54,6 @@ func encoded(b *testing.B, p payment.Payment, sequence uint64) events.Message {
 	return events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Sequence: sequence, StoredAt: start.Add(time.Duration(sequence) * time.Second)}
 }
 
-// both runs a benchmark on both databases.
-func both(b *testing.B, run func(b *testing.B, location archive.Location)) {
-	b.Run("sqlite", func(b *testing.B) { run(b, sqlite(b)) })
-	b.Run("postgres", func(b *testing.B) { run(b, postgresLocation(b)) })
-}
-
 // BenchmarkAppend stores events in batches, and reports the processor time of this process for each event; PostgreSQL's own is not in it.
 func BenchmarkAppend(b *testing.B) {
 	for name, place := range map[string]func(testing.TB) archive.Location{"sqlite": sqlite, "postgres": postgresLocation} {
