@@ -22,13 +22,17 @@ func Archive() Service {
 }
 
 func runArchive(ctx context.Context, rt Runtime, ready func(string)) error {
+	tuneGC(archiveLimit)
+	if err := yieldProcessor(); err != nil {
+		rt.Logger.Warn("cannot lower the own priority; on a busy machine the archive takes processor time from workers", "error", err)
+	}
 	conn, err := connectWith(ctx, rt, tryLog)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = conn.Close() }()
 	a, err := archive.New(archive.Options{
-		Log: conn, Batch: rt.Config.Archive.Batch, Retention: rt.Config.Archive.Retention, Now: rt.Now, Logger: rt.Logger,
+		Log: conn, Batch: rt.Config.Archive.Batch, Gather: archive.DefaultGather, Retention: rt.Config.Archive.Retention, Now: rt.Now, Logger: rt.Logger,
 		Follow: func(ctx context.Context) (archive.Follower, error) {
 			return conn.FollowLog(ctx, rt.Config.Archive.Consumer)
 		},

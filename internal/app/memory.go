@@ -7,31 +7,35 @@ import (
 	"payonce/pkg/config"
 )
 
-// What a worker's garbage collector may leave, where GOGC and GOMEMLIMIT say nothing. A worker holds little, so
+// What the garbage collector of a worker or an archive may leave, where GOGC and GOMEMLIMIT say nothing. They hold little, so
 // with Go's own 100 % it would collect many times a second under load. Above the limit, which the program's own file in
 // memory (30 MiB) comes on top of, it collects as often as it must; a payment on its way holds some 70 KiB, most of it
 // stacks.
 const (
-	garbagePercent = 400      // of what is in use
-	leastLimit     = 64 << 20 // bytes of memory
+	garbagePercent = 400       // of what is in use
+	leastLimit     = 96 << 20  // bytes of memory of a worker
+	archiveLimit   = 320 << 20 // of an archive; the manifests give it 512 MiB
 	fixedLimit     = 16 << 20
 	slotLimit      = 80 << 10 // for each payment that can be on its way
 )
 
-// slotsOf is how many payments a worker works on at the same time, of all providers.
-func slotsOf(c config.Config) (slots int) {
+// workerLimit is the memory of a worker that works on as many payments at the same time as its configuration says.
+func workerLimit(c config.Config) int64 {
+	slots := 0
 	for name := range c.Providers {
 		slots += c.ProviderSlots(name)
 	}
-	return slots
+	return limitOf(slots)
 }
 
-// tuneGC lets a worker collect its garbage less often, while it has little memory for its slots.
-func tuneGC(slots int) {
+func limitOf(slots int) int64 { return max(leastLimit, fixedLimit+int64(slots)*slotLimit) }
+
+// tuneGC lets a process collect its garbage less often, while it has less memory than the limit.
+func tuneGC(limit int64) {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(garbagePercent)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(max(leastLimit, fixedLimit+int64(slots)*slotLimit))
+		debug.SetMemoryLimit(limit)
 	}
 }

@@ -18,7 +18,7 @@ func TestTuneGC(t *testing.T) {
 		percent              int
 		limit                int64
 	}{
-		{"", "", 32, 400, 64 << 20},
+		{"", "", 32, 400, 96 << 20},
 		{"", "", 1024, 400, 96 << 20},
 		{"", "", 2048, 400, 176 << 20},
 		{"50", "", 1024, 100, 96 << 20},
@@ -26,7 +26,7 @@ func TestTuneGC(t *testing.T) {
 	} {
 		t.Setenv("GOGC", test.percentSet)
 		t.Setenv("GOMEMLIMIT", test.limitSet)
-		tuneGC(test.slots)
+		tuneGC(limitOf(test.slots))
 		gotLimit, gotPercent := debug.SetMemoryLimit(math.MaxInt64), debug.SetGCPercent(100)
 		if gotPercent != test.percent || gotLimit != test.limit {
 			t.Errorf("%d slots, GOGC=%s GOMEMLIMIT=%s: %d %%, %d bytes; want %d, %d", test.slots, test.percentSet, test.limitSet, gotPercent, gotLimit, test.percent, test.limit)

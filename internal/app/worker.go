@@ -35,7 +35,7 @@ func Worker() Service {
 }
 
 func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
-	tuneGC(slotsOf(rt.Config))
+	tuneGC(workerLimit(rt.Config))
 	claims, client, err := connectRedis(ctx, rt)
 	if err != nil {
 		return err

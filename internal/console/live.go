@@ -51,12 +51,21 @@ func (c *changes) close() {
 func (c *changes) run(changed <-chan struct{}) {
 	anyway := time.NewTicker(liveAnyway)
 	defer anyway.Stop()
-	for {
-		select {
-		case <-c.stop:
-			return
-		case <-changed:
-		case <-anyway.C:
+	for again := false; ; {
+		if again { // once more after a change: the archive may have it only now
+			select {
+			case <-changed:
+			default:
+				again = false
+			}
+		} else {
+			select {
+			case <-c.stop:
+				return
+			case <-changed:
+				again = true
+			case <-anyway.C:
+			}
 		}
 		c.tell()
 		select {

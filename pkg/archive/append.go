@@ -227,9 +227,13 @@ func (s *Store) updatePayments(ctx context.Context, tx *sql.Tx, rows []stored, l
 			return err
 		}
 	}
-	var payments, metadata [][]any
+	var payments, moved, metadata [][]any
 	for ref, r := range after {
 		if r.id == 0 {
+			continue
+		}
+		if was := before[ref]; was.id != 0 && !late[ref] && r.sameFixed(was) {
+			moved = append(moved, r.values())
 			continue
 		}
 		payments = append(payments, r.values())
@@ -238,6 +242,9 @@ func (s *Store) updatePayments(ctx context.Context, tx *sql.Tx, rows []stored, l
 		}
 	}
 	if err := s.insert(ctx, tx, "payments ("+paymentColumns+")", onConflict, payments); err != nil {
+		return err
+	}
+	if err := s.insert(ctx, tx, "payments ("+paymentColumns+")", onConflictFixed, moved); err != nil {
 		return err
 	}
 	return s.insert(ctx, tx, "payment_metadata (id, name, value, opened_at)", "", metadata)
@@ -280,10 +287,11 @@ func (s *Store) readRows(ctx context.Context, tx *sql.Tx, rows []stored) (map[pa
 	}
 	err := s.each(ctx, tx, func(rows *sql.Rows) error {
 		var r row
-		var ref payment.Ref
-		err := rows.Scan(&ref.Provider, &ref.Order, &r.id, &r.sequence, &r.openedAt, &r.endedAt)
-		found[ref] = r
+		var requested int64
+		err := rows.Scan(&r.Provider, &r.Order, &r.id, &r.sequence, &r.openedAt, &r.endedAt, &r.Operation, &r.Amount.Minor, &r.Amount.Currency, &r.Upstream, &requested)
+		r.RequestedAt = timeOf(requested)
+		found[r.Ref] = r
 		return err
-	}, "SELECT provider, order_number, id, sequence, opened_at, ended_at FROM payments WHERE order_number IN "+list(len(args)), args...)
+	}, "SELECT provider, order_number, id, sequence, opened_at, ended_at, operation, amount_minor, currency, upstream, requested_at FROM payments WHERE order_number IN "+list(len(args)), args...)
 	return found, err
 }

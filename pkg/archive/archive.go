@@ -36,11 +36,17 @@ type Options struct {
 	Open func(ctx context.Context) (*Store, error)
 	// Batch is how many events are stored in one transaction at most.
 	Batch int
+	// Gather is how long a transaction lets further events come together for the next one: many events at once cost much less
+	// each. An event that comes after a quiet time is stored at once, and so are full batches of one that is behind. 0 is no time.
+	Gather time.Duration
 	// Retention is how long a payment is kept after it ended and changed last; 0 is for ever.
 	Retention time.Duration
 	Now       func() time.Time
 	Logger    *slog.Logger
 }
+
+// DefaultGather is what the program archive uses.
+const DefaultGather = 250 * time.Millisecond
 
 // The times of an Archiver.
 const (
@@ -187,6 +193,7 @@ func (a *Archiver) follow(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		began := a.o.Now()
 		if a.idle = len(batch) == 0; !a.idle {
 			if err := a.untilDone(ctx, "store events", func() error { return a.append(ctx, batch) }); err != nil {
 				return err
@@ -196,12 +203,29 @@ func (a *Archiver) follow(ctx context.Context) error {
 				return err
 			}
 		}
+		if len(batch) > 0 && len(batch) < a.o.Batch {
+			a.gather(ctx, began)
+		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
 		if err := a.check(ctx); err != nil {
 			return err
 		}
+	}
+}
+
+// gather waits until events had time to come together since a batch began to be stored, or ctx ends.
+func (a *Archiver) gather(ctx context.Context, began time.Time) {
+	wait := a.o.Gather - a.o.Now().Sub(began)
+	if wait <= 0 || wait > a.o.Gather { // also where the clock was set back
+		return
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
 	}
 }
 

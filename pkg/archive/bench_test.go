@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -18,15 +19,31 @@ import (
 
 var benchPayments = flag.Int("archive-payments", 20_000, "how many payments BenchmarkSearch searches")
 
-// batchOf returns 500 events of payments of three events each, from an event on.
-func batchOf(b *testing.B, from uint64) []events.Message {
-	batch := make([]events.Message, 500)
+// behind is how many payments begin between the two events of one.
+const behind = 100
+
+// batchOf returns events as a busy log has them, from one on: by turns the first one of a payment, and the outcome of one that
+// began a while before.
+func batchOf(b *testing.B, from uint64, size int) []events.Message {
+	batch := make([]events.Message, size)
 	for i := range batch {
 		n := int(from) + i
-		p := deposit(fmt.Sprintf("D-%d", n/3), []payment.Status{payment.Submitting, payment.Pending, payment.Settled}[n%3], 1+n%3)
+		p := deposit(fmt.Sprintf("D-%d", n/2), payment.Submitting, 1)
+		if n%2 == 1 {
+			p = deposit(fmt.Sprintf("D-%d", max(0, n/2-behind)), payment.Settled, 2)
+			p.ProviderReference = fmt.Sprintf("R-%d", n/2)
+		}
+		p.Upstream, p.Metadata = "shop", map[string]string{"customer_id": fmt.Sprintf("c-%d", n/2%5000)}
 		batch[i] = encoded(b, p, from+uint64(i)+1)
 	}
 	return batch
+}
+
+// processorTime is what this process has used so far.
+func processorTime() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // it cannot fail for the own process
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 func encoded(b *testing.B, p payment.Payment, sequence uint64) events.Message {
@@ -37,26 +54,28 @@ func encoded(b *testing.B, p payment.Payment, sequence uint64) events.Message {
 	return events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data, Sequence: sequence, StoredAt: start.Add(time.Duration(sequence) * time.Second)}
 }
 
-// both runs a benchmark on both databases.
-func both(b *testing.B, run func(b *testing.B, location archive.Location)) {
-	b.Run("sqlite", func(b *testing.B) { run(b, sqlite(b)) })
-	b.Run("postgres", func(b *testing.B) { run(b, postgresLocation(b)) })
-}
-
-// BenchmarkAppend stores events in batches of 500.
+// BenchmarkAppend stores events in batches, and reports the processor time of this process for each event; PostgreSQL's own is not in it.
 func BenchmarkAppend(b *testing.B) {
-	both(b, func(b *testing.B, location archive.Location) {
-		s := openAt(b, location)
-		sequence := uint64(0)
-		for b.Loop() {
-			batch := batchOf(b, sequence)
-			sequence += uint64(len(batch))
-			if _, err := s.Append(b.Context(), "one", batch, start); err != nil {
-				b.Fatal(err)
-			}
+	for name, place := range map[string]func(testing.TB) archive.Location{"sqlite": sqlite, "postgres": postgresLocation} {
+		for _, size := range []int{50, 500, 2000} {
+			b.Run(fmt.Sprintf("%s/%d", name, size), func(b *testing.B) {
+				s := openAt(b, place(b))
+				sequence, spent := uint64(0), time.Duration(0)
+				for b.Loop() {
+					b.StopTimer()
+					batch := batchOf(b, sequence, size)
+					began := processorTime()
+					b.StartTimer()
+					if _, err := s.Append(b.Context(), "one", batch, start); err != nil {
+						b.Fatal(err)
+					}
+					sequence, spent = sequence+uint64(size), spent+processorTime()-began
+				}
+				b.ReportMetric(float64(sequence)/b.Elapsed().Seconds(), "events/s")
+				b.ReportMetric(float64(spent.Microseconds())/float64(sequence), "cpu-µs/event")
+			})
 		}
-		b.ReportMetric(float64(sequence)/b.Elapsed().Seconds(), "events/s")
-	})
+	}
 }
 
 // searched are archives with many payments, made once for all rounds.
@@ -86,6 +105,10 @@ func manyPayments(b *testing.B, database string) *archive.Store {
 			p.Metadata = map[string]string{"customer_id": fmt.Sprintf("c-%d", n%50_000), "shop": fmt.Sprint(n % 4)}
 			if n%6 == 3 {
 				p.Reason = &payment.Reason{Code: []string{payment.ReasonDeclined, payment.ReasonExpired}[n/6%2]}
+			}
+			p.UpdatedAt = start.Add(time.Duration(n)*time.Second + time.Duration(n%97)*time.Second)
+			if p.Status == payment.Parked {
+				p.ResumeAt = p.UpdatedAt.Add(time.Duration(n%90) * time.Minute)
 			}
 			if n%9973 == 0 {
 				p.OverdueAt, p.Status = start, payment.InDoubt
@@ -157,6 +180,46 @@ func BenchmarkSearch(b *testing.B) {
 					took = append(took, time.Since(began))
 				}
 				slices.Sort(took)
+				b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
+			})
+		}
+	}
+}
+
+// BenchmarkCharts counts for the charts of the console: the first time, and again while payments come.
+func BenchmarkCharts(b *testing.B) {
+	end := start.Add(time.Duration(*benchPayments) * time.Second).Truncate(4 * time.Hour).Add(4 * time.Hour)
+	day := search.Interval{From: end.Add(-24 * time.Hour), Length: 30 * time.Minute, Count: 48}
+	week := search.Interval{From: end.Add(-7 * 24 * time.Hour), Length: 4 * time.Hour, Count: 42}
+	for _, database := range []string{"sqlite", "postgres"} {
+		for _, one := range []struct {
+			name  string
+			count func(s *archive.Store) error
+		}{
+			{"day", func(s *archive.Store) error { _, err := s.Trend(b.Context(), day); return err }},
+			{"week", func(s *archive.Store) error { _, err := s.Trend(b.Context(), week); return err }},
+			{"parked", func(s *archive.Store) error { _, err := s.Wave(b.Context(), day); return err }},
+		} {
+			b.Run(database+"/"+one.name, func(b *testing.B) {
+				s := manyPayments(b, database)
+				archive.Forget(s)
+				began := time.Now()
+				if err := one.count(s); err != nil {
+					b.Fatal(err)
+				}
+				first := time.Since(began)
+				var took []time.Duration
+				spent := processorTime()
+				for b.Loop() {
+					began := time.Now()
+					if err := one.count(s); err != nil {
+						b.Fatal(err)
+					}
+					took = append(took, time.Since(began))
+				}
+				slices.Sort(took)
+				b.ReportMetric(float64((processorTime()-spent).Microseconds())/1000/float64(len(took)), "cpu-ms")
+				b.ReportMetric(float64(first.Microseconds())/1000, "first-ms")
 				b.ReportMetric(float64(took[len(took)*99/100].Microseconds())/1000, "p99-ms")
 			})
 		}

@@ -3,6 +3,7 @@ package archive
 import (
 	"cmp"
 	"encoding/json"
+	"slices"
 	"strings"
 	"time"
 
@@ -89,15 +90,28 @@ const paymentColumns = `id, provider, order_number, operation, status, revision,
  provider_code, amount_minor, currency, settled_minor, settled_currency, upstream, attempts, submits, contested, requested_at, opened_at, submitted_at,
  ended_at, changed_at, resume_at, overdue_at`
 
-// onConflict replaces a row of the same payment.
-var onConflict = func() string {
+// fixed are the columns that hardly ever change between two events of a payment. SQLite writes the index of every column that a
+// statement names, so they are named only where one did.
+var fixed = []string{"id", "provider", "order_number", "operation", "amount_minor", "currency", "upstream", "requested_at", "opened_at"}
+
+// onConflict replaces a row of the same payment; onConflictFixed leaves what is fixed.
+var onConflict, onConflictFixed = replacing(nil), replacing(fixed)
+
+func replacing(but []string) string {
 	var set []string
 	for _, column := range strings.Split(paymentColumns, ",") {
-		column = strings.TrimSpace(column)
-		set = append(set, column+" = excluded."+column)
+		if column = strings.TrimSpace(column); !slices.Contains(but, column) {
+			set = append(set, column+" = excluded."+column)
+		}
 	}
 	return "ON CONFLICT (order_number, provider) DO UPDATE SET " + strings.Join(set, ", ")
-}()
+}
+
+// sameFixed reports whether what is fixed is as it was before.
+func (r row) sameFixed(before row) bool {
+	return r.id == before.id && r.openedAt == before.openedAt && r.Operation == before.Operation && r.Amount == before.Amount &&
+		text(r.Upstream) == before.Upstream && nanoseconds(r.RequestedAt) == nanoseconds(before.RequestedAt)
+}
 
 func (r row) values() []any {
 	reason := payment.Reason{}

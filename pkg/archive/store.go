@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -35,6 +36,8 @@ type Store struct {
 	db       *sql.DB
 	location Location
 	postgres bool
+	prepared sync.Map // statements, by their text
+	cells    cells
 }
 
 const (
@@ -130,7 +133,10 @@ func (s *Store) prepare(ctx context.Context) error {
 }
 
 // Close closes the database.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	s.prepared.Range(func(_, statement any) bool { _ = statement.(*sql.Stmt).Close(); return true }) // the database says what is wrong
+	return s.db.Close()
+}
 
 // hide returns why PostgreSQL can't be reached without the user and the database that its driver names.
 func (s *Store) hide(err error) error {
@@ -218,20 +224,43 @@ func (s *Store) each(ctx context.Context, in runner, scan func(*sql.Rows) error,
 // list returns "(?,?,…)".
 func list(n int) string { return "(" + strings.TrimSuffix(strings.Repeat("?,", n), ",") + ")" }
 
-// insert writes rows into a table, some at a time, because a statement takes a limited number of values.
+// chunk is how many rows are written by one statement. Statements of so many are prepared once.
+const chunk = 50
+
+// insert writes rows into a table.
 func (s *Store) insert(ctx context.Context, in runner, into, conflict string, rows [][]any) error {
-	const most = 30_000 // values; SQLite takes 32,766 and PostgreSQL 65,535
 	for len(rows) > 0 {
-		n := min(len(rows), most/len(rows[0]))
+		n := min(len(rows), chunk)
 		args := make([]any, 0, n*len(rows[0]))
 		for _, row := range rows[:n] {
 			args = append(args, row...)
 		}
 		values := strings.TrimSuffix(strings.Repeat(list(len(rows[0]))+",", n), ",")
-		if _, err := in.ExecContext(ctx, s.bind("INSERT INTO "+into+" VALUES "+values+" "+conflict), args...); err != nil {
+		if err := s.exec(ctx, in, "INSERT INTO "+into+" VALUES "+values+" "+conflict, n == chunk, args); err != nil {
 			return err
 		}
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// exec carries out a statement. One that is used often is prepared once for each connection.
+func (s *Store) exec(ctx context.Context, in runner, statement string, often bool, args []any) error {
+	tx, inTx := in.(*sql.Tx)
+	if !often || !inTx || s.postgres { // whose driver remembers statements
+		_, err := in.ExecContext(ctx, s.bind(statement), args...)
+		return err
+	}
+	prepared, known := s.prepared.Load(statement)
+	if !known {
+		made, err := s.db.PrepareContext(ctx, statement)
+		if err != nil {
+			return err
+		}
+		if prepared, known = s.prepared.LoadOrStore(statement, made); known {
+			_ = made.Close() // another was faster
+		}
+	}
+	_, err := tx.StmtContext(ctx, prepared.(*sql.Stmt)).ExecContext(ctx, args...)
+	return err
 }

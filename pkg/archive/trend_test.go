@@ -58,6 +58,56 @@ func TestTrend(t *testing.T) {
 	})
 }
 
+// What was counted of a time that is over is remembered, and still true: what comes into the newest ten minutes is counted at once, what is
+// corrected in older ones comes with the counts that follow, and a chart of remembered counts is the one of new ones.
+func TestTrendIsRemembered(t *testing.T) {
+	onBoth(t, func(t *testing.T, place archive.Location) {
+		s, log := openAt(t, place), newLog()
+		day := start.Truncate(24 * time.Hour)
+		event := func(p payment.Payment, at time.Time) {
+			p.UpdatedAt = at
+			m := log.add(t, p)
+			m.StoredAt = at
+			put(t, s, m)
+		}
+		for i := range 60 {
+			at := day.Add(time.Duration(i) * 4 * time.Minute)
+			event(deposit(fmt.Sprintf("D-%d", i), payment.Submitting, 1), at)
+			event(deposit(fmt.Sprintf("D-%d", i), payment.Failed, 2), at.Add(time.Minute))
+		}
+		in := search.Interval{From: day, Length: 30 * time.Minute, Count: 12}
+		count := func(fresh bool) search.Trend {
+			t.Helper()
+			of := s
+			if fresh {
+				of = openAt(t, place)
+			}
+			trend, err := of.Trend(bounded(t), in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return trend
+		}
+		if first, again := count(false), count(false); !slices.Equal(first, again) || !slices.Equal(first, count(true)) {
+			t.Errorf("%+v\n%+v", first, again)
+		}
+		archive.Exec(t, s, "DELETE FROM payments WHERE order_number = 'D-1'") // what no one tells the cache of
+		if remembered := count(false); remembered[0].Begun != count(true)[0].Begun+1 {
+			t.Error("the times that are over were counted again, all of them")
+		}
+		event(deposit("D-99", payment.Submitting, 1), day.Add(237*time.Minute)) // into the newest ten minutes
+		if newest := count(false)[7]; newest.Begun != count(true)[7].Begun {
+			t.Errorf("%+v, want one more", newest)
+		}
+		for range 36 / 4 {
+			count(false)
+		}
+		if remembered := count(false); !slices.Equal(remembered, count(true)) {
+			t.Errorf("%+v\n%+v", remembered, count(true))
+		}
+	})
+}
+
 // Parked payments are counted where they are tried again: those of before at once, and those of after apart.
 func TestWave(t *testing.T) {
 	onBoth(t, func(t *testing.T, place archive.Location) {

@@ -31,9 +31,9 @@ type Archive struct {
 const (
 	DefaultArchiveSchema   = "archive"
 	DefaultArchiveConsumer = "archive"
-	DefaultArchiveBatch    = 500
+	DefaultArchiveBatch    = 1000
 
-	maxArchiveBatch = 1000 // a statement takes a limited number of values
+	maxArchiveBatch = 1000 // the broker gives out no more before they are acknowledged
 )
 
 // RoleArchive needs archive.file or archive.url.

@@ -23,7 +23,7 @@ import (
 var (
 	archivePayments = flag.Int("archive-payments", 0, "TestMeasureArchive: so many payments a run; 0 only tries it out")
 	archiveRate     = flag.Int("archive-rate", 1000, "TestMeasureArchive: payments a second, for the lag")
-	archiveRounds   = flag.Int("archive-rounds", 3, "TestMeasureArchive: pairs of runs, for the cost")
+	archiveRounds   = flag.Int("archive-rounds", 3, "TestMeasureArchive: pairs of runs, for what it costs workers")
 )
 
 // TestMeasureArchive measures on each database how far an archive is behind at a steady rate of payments, and what it costs two
@@ -44,6 +44,9 @@ func TestMeasureArchive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			measureLag(t, place(t.TempDir()), payments)
+			if rounds == 0 {
+				return
+			}
 			var ratios []float64
 			for round := range rounds {
 				rate := map[bool]float64{}
@@ -66,6 +69,7 @@ type copier struct {
 	*system
 	process *testenv.Process
 	store   *archive.Store
+	began   time.Duration // of processor time
 }
 
 func startCopier(t *testing.T, s *system, place archive.Location) *copier {
@@ -85,7 +89,13 @@ func startCopier(t *testing.T, s *system, place archive.Location) *copier {
 	process, err := testenv.Start(t.Context(), exec.Command(testenv.Build(t, "payonce/cmd/archive"), "--config", config), io.Discard, "copying the log")
 	testenv.Must(t, err)
 	t.Cleanup(process.Kill)
-	return &copier{s, process, store}
+	return &copier{s, process, store, processorTime(t, process.Pid())}
+}
+
+// spent is the processor time of the archive since it was ready; that of PostgreSQL is not in it.
+func (c *copier) spent(t *testing.T) time.Duration {
+	t.Helper()
+	return processorTime(t, c.process.Pid()) - c.began
 }
 
 // behind is how many events the archive lacks, and how long ago the newest that it has was stored.
@@ -138,6 +148,7 @@ func measureLag(t *testing.T, place archive.Location, payments int) {
 	close(sent)
 	<-done
 	testenv.Await(t.Context(), t, "the archive has all", func() bool { lag, _ := c.behind(t); return lag == 0 })
+	t.Logf("the archive spent %d µs of processor time on each event", c.spent(t).Microseconds()/int64(payments*payonce().events))
 	if len(lags) == 0 {
 		return // it was over at once
 	}
@@ -160,6 +171,7 @@ func throughputWith(t *testing.T, place archive.Location, with bool, payments in
 	defer plan{payments: payments}.throughput(s, payonce(), &r).stop()
 	if with {
 		testenv.Await(t.Context(), t, "the archive has all", func() bool { lag, _ := c.behind(t); return lag == 0 })
+		t.Logf("the archive spent %d µs of processor time on each event", c.spent(t).Microseconds()/int64(payments*payonce().events))
 		st, err := c.store.Status(t.Context(), testenv.Connect(t, jetstream.Options{URLs: s.urls()}))
 		testenv.Must(t, err)
 		if int(st.Payments) != payments || int(st.Events) != payments*payonce().events {

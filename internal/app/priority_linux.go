@@ -1,0 +1,30 @@
+package app
+
+import (
+	"errors"
+	"os"
+	"strconv"
+	"syscall"
+)
+
+// background is the nice value of a program that payments do not wait for.
+const background = 10
+
+// yieldProcessor has other programs of this machine go first where all want the processor. On Linux each thread has a priority of its
+// own, which those that it makes later inherit.
+func yieldProcessor() error {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		id, err := strconv.Atoi(thread.Name())
+		if err == nil {
+			err = syscall.Setpriority(syscall.PRIO_PROCESS, id, background)
+		}
+		if err != nil && !errors.Is(err, syscall.ESRCH) { // it has ended meanwhile
+			return err
+		}
+	}
+	return nil
+}
