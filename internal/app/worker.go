@@ -100,6 +100,7 @@ func runWorker(ctx context.Context, rt Runtime, ready func(string)) error {
 	group.Go(func() error { newRedisWatch(rt, client, failed).run(ctx); return nil })
 	group.Go(func() error { logClocks(ctx, rt); return nil })
 	group.Go(func() error { keepBanks(ctx, rt.Connectors, rt.Logger); return nil })
+	group.Go(func() error { newBalances(rt, conn).run(ctx, rt.Connectors); return nil })
 	ready("working")
 	return group.Wait()
 }

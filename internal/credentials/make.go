@@ -227,6 +227,7 @@ func (o Options) thirdParties(files map[string][]byte) (conf []byte, guard []str
 			return nil, nil, err
 		}
 		guard = append(guard, ownConsumer(p.Consumer)...)
+		guard = append(guard, fmt.Sprintf("%q, %q", "$JS.API.CONSUMER.MSG.NEXT.BALANCES."+p.Consumer, "$JS.ACK.BALANCES."+p.Consumer+".>"))
 		ledgers = append(ledgers, p)
 	}
 	for _, name := range o.Operators {

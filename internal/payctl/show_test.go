@@ -387,7 +387,7 @@ func TestShowWithoutStreams(t *testing.T) {
 	t.Parallel()
 	server := natstest.Start(t)
 	config := configuration(t, server.URL(), nowhere)
-	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, ACTIONS, REFUSALS, REFUSED_WEBHOOKS, KV_HEARTBEATS: create it with payctl streams apply")
+	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "NATS has no stream COMMANDS, WEBHOOKS, PAYMENTS, DEADLETTERS, AUDIT, ACTIONS, REFUSALS, REFUSED_WEBHOOKS, BALANCES, KV_HEARTBEATS: create it with payctl streams apply")
 	server.Stop()
 	run(t, "", "payment", "show", shop, "X-1", "--config", config).expect(t, 1, "", "Next: check that nats-server runs and that nats.urls names it")
 }

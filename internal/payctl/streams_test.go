@@ -35,16 +35,16 @@ func TestStreams(t *testing.T) {
 		t.Errorf("applied twice: %+v", again)
 	}
 	longer := with("payments_retention: 500d, ledgers: [books], ")
-	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: PAYMENTS consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "1 differences are left")
+	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: BALANCES consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "2 differences are left")
 	run(t, "", "streams", "diff", "--json", "--config", longer).expect(t, 1, `"field": "max_age"`, "--update")
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 7", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
 	// A shorter memory would forget payments: no flag allows that.
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 8", "--config", path).expect(t, 1, "", "PAYMENTS: max_age is")
 	run(t, "", "streams", "diff", "--config", longer).expect(t, 0, "", "match their definition")
 	// Each of the three that did or tried something left its intent and its result; applying nothing left none.
-	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended create what is missing 9 done", "")
-	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 7 1 done", "")
-	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 8 1 not done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "unattended create what is missing 10 done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 7 2 done", "")
+	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 8 2 not done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "4 actions.", "")
 	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-books: missing"`, "")
 	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--reason", "ticket"}, {"--by", " ", "--reason", "ticket"}} {

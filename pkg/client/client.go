@@ -25,6 +25,8 @@ type (
 	Money    = payment.Money
 	Customer = payment.Customer
 	Account  = payment.Account
+	// Fee is what a provider keeps, in hundredths of the currency's smallest unit. The zero Fee was not told, which is not a fee of nothing.
+	Fee = payment.Fee
 	// Payment is a payment as it stands. Its Status can be one that this version does not know: then it has neither settled
 	// nor failed as far as the caller knows.
 	Payment = events.PaymentData

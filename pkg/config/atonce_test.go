@@ -120,6 +120,9 @@ providers:
 func TestAProblemIsNotFollowedByOthers(t *testing.T) {
 	for yaml, want := range map[string]string{
 		"providers: {one: {kind: office, hours: {zone: UTC, days: [mon], hours: 08:00-12:00}}}\n": "providers.one.hours.days: must be a single value",
+		"providers: {one: {kind: office, balance_interval: 59s}}\n":                               "providers.one.balance_interval: must be 0s (never), or from 1m to 7d",
+		"providers: {one: {kind: office, balance_interval: 1h}}\n":                                "providers.one.balance_interval: must be 0s: this kind of provider has no balance query",
+		"providers: {one: {kind: office, balance_interval: 8d}}\n":                                "providers.one.balance_interval: must be 0s (never), or from 1m to 7d",
 		"providers: {one: {kind: office, basic_time: -1s}}\n":                                     "providers.one.basic_time: must not be negative",
 		"providers: {one: {}}\n": "providers.one.kind: is missing",
 	} {

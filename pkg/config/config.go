@@ -244,6 +244,8 @@ type Provider struct {
 	// ThresholdClock is "wall" where Threshold goes on while the provider is closed, or "open"; empty takes what the
 	// kind says.
 	ThresholdClock string `yaml:"threshold_clock"`
+	// BalanceInterval is how often workers ask for the balance of the account and publish it for ledgers; 0 is never.
+	BalanceInterval time.Duration `yaml:"balance_interval"`
 	// Hours in which it takes payments; the default is as its kind says.
 	Hours Hours `yaml:"hours"`
 	// Rate bounds the calls of all workers together.

@@ -99,6 +99,8 @@ func (c *Config) connector(found *problems, key, name string, kind connectors.Ki
 		}
 		return nil
 	}
+	_, tells := connector.(connectors.Balancer)
+	found.check(tells || c.Providers[name].BalanceInterval == 0 || found.has(key+".balance_interval"), key+".balance_interval", "must be 0s: this kind of provider has no balance query")
 	if len(found.list) == before {
 		made[name] = connector
 	}

@@ -308,6 +308,8 @@ func (c *Config) validateProviders(p *problems) {
 		if provider.ThresholdClock != "" {
 			p.oneOf(key+".threshold_clock", provider.ThresholdClock, WallClock, OpenClock)
 		}
+		p.check(provider.BalanceInterval == 0 || provider.BalanceInterval >= time.Minute && provider.BalanceInterval <= 7*day, key+".balance_interval",
+			"must be 0s (never), or from 1m to 7d")
 		provider.Hours.validate(p, key+".hours")
 		provider.validateLimits(p, key)
 		for i, network := range provider.WebhookSources {

@@ -225,11 +225,17 @@ func goldenMessages(t *testing.T) map[string]events.Outgoing {
 	keep("webhook.refused", m, err)
 	m, err = events.EncodeRefusal(exampleRefusal(), exampleID)
 	keep("command.refused", m, err)
+	m, err = events.EncodeBalance(exampleBalance(), exampleID)
+	keep("balance.reported", m, err)
 	for name, r := range exampleAudits() {
 		m, err = events.EncodeAudit(r, exampleID)
 		keep("operator."+name, m, err)
 	}
 	return all
+}
+
+func exampleBalance() events.BalanceReport {
+	return events.BalanceReport{Provider: ref.Provider, ReportedAt: begin, Balances: []events.ReportedBalance{{Available: payment.KRW(1234567), Frozen: payment.KRW(0)}}}
 }
 
 func exampleRefusal() events.Refusal {

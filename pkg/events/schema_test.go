@@ -41,8 +41,11 @@ var (
 
 // schemaOf returns the schema of a golden message by its name; nil where the data has none.
 func schemaOf(golden string) *jsonschema.Schema {
-	if golden == "command.refused" {
+	switch golden {
+	case "command.refused":
 		return compile(events.RefusalSchema, events.RefusalSchemaID)
+	case "balance.reported":
+		return compile(events.BalanceSchema, events.BalanceSchemaID)
 	}
 	kind, _, _ := strings.Cut(golden, ".")
 	return map[string]*jsonschema.Schema{"command": commandSchema, "clarification": clarificationSchema, "payment": paymentSchema, "action": actionSchema}[kind]
@@ -212,6 +215,7 @@ func TestSchemasRefuse(t *testing.T) {
 		{"payment.settled", "status", "requested"}, {"payment.settled", "status", "done"}, {"payment.settled", "revision", 0}, {"payment.settled", "revision", 1.5},
 		{"payment.settled.fee", "fee.value", "1.23456"}, {"payment.settled.fee", "fee.value", 5}, {"payment.settled.fee", "fee.value", "+1"}, {"payment.settled.fee", "fee.currency", nil},
 		{"payment.settled.fee", "provider_completed_at", "yesterday"}, {"payment.settled.fee", "fees", "1"},
+		{"balance.reported", "provider", nil}, {"balance.reported", "reported_at", "now"}, {"balance.reported", "balances", []any{}}, {"balance.reported", "balances", nil}, {"balance.reported", "total", 5},
 		{"payment.settled", "updated_at", nil}, {"payment.settled", "attempts", -1}, {"payment.settled", "fingerprint", "abc"}, {"payment.failed", "reason.code", nil},
 		{"payment.settled", "paid", true}, {"payment.pending.redirect", "action.type", "transfer"}, {"payment.pending.redirect", "action.redirect", nil},
 		{"payment.pending.redirect", "action.transfer", map[string]any{"account_number": "1"}}, {"payment.pending.redirect", "action.redirect.method", "PUT"},
@@ -275,7 +279,7 @@ func TestSchemasNameTheFieldsOfTheCode(t *testing.T) {
 	}{
 		{reflect.TypeFor[payment.Command](), events.CommandSchema, 4}, {reflect.TypeFor[events.PaymentData](), events.PaymentSchema, 5},
 		{reflect.TypeFor[events.Clarification](), events.ClarificationSchema, 1},
-		{reflect.TypeFor[actionData](), events.ActionSchema, 5},
+		{reflect.TypeFor[actionData](), events.ActionSchema, 5}, {reflect.TypeFor[events.BalanceReport](), events.BalanceSchema, 3},
 	} {
 		var doc map[string]any
 		if err := json.Unmarshal(c.schema, &doc); err != nil {

@@ -9,6 +9,7 @@ const (
 	PaymentSchemaID       = "urn:payonce:schema:payment:v1"
 	ActionSchemaID        = "urn:payonce:schema:action:v1"
 	RefusalSchemaID       = "urn:payonce:schema:refusal:v1"
+	BalanceSchemaID       = "urn:payonce:schema:balance:v1"
 )
 
 // CommandSchema is the JSON Schema (2020-12) of the data of deposit.requested and payout.requested.
@@ -30,6 +31,11 @@ var PaymentSchema []byte
 //
 //go:embed schemas/action.v1.json
 var ActionSchema []byte
+
+// BalanceSchema is the JSON Schema (2020-12) of the data of balance.reported.
+//
+//go:embed schemas/balance.v1.json
+var BalanceSchema []byte
 
 // RefusalSchema is the JSON Schema (2020-12) of the data of command.refused.
 //

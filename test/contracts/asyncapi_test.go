@@ -115,6 +115,7 @@ func channels() []channel {
 		{"webhookWaiting", "webhook.waiting.{provider}.{order}.{digest}", events.StreamWebhooks, "A webhook that the broker holds until its order is known. For workers only.", "send", "", []string{events.WebhookType}, "", held, []string{"webhook"}},
 		{"webhookRefused", "webhook.refused.{provider}.{bucket}", events.StreamRefusedWebhooks, "A webhook that the ingress refused, without personal data and secrets. The last ones are kept, for a day. For people.", "send", refusedSchema, []string{events.RefusedWebhookType}, "", nil, []string{"webhook.refused"}},
 		{"commandRefused", "command.refused.{upstream}.{provider}.{order}", events.StreamRefusals, "Why a command, or a clarification, became a dead letter, for who published it. An upstream with an account of its own hears command.refused.{provider}.{order}. The upstream is ~ where it is not known; where the message named no payment, the provider is unknown and the order is where the message was stored.", "send", "refusal.v1.json", []string{events.RefusalType}, events.RefusalSchemaID, map[string]string{events.HeaderUpstream: "the upstream that published the command"}, []string{"command.refused"}},
+		{"balanceReported", "balance.reported.{provider}", events.StreamBalances, "What a provider told of the merchant's account when a worker asked for it. For ledgers.", "send", "balance.v1.json", []string{events.BalanceType}, events.BalanceSchemaID, map[string]string{"Nats-Expected-Last-Subject-Sequence": guarded["Nats-Expected-Last-Subject-Sequence"]}, []string{"balance.reported"}},
 		{"deadLetter", "deadletter.{stream}.{provider}", events.StreamDeadLetters, "A message that could not be worked: its own headers and data, and why.", "send", "", nil, "", deadHeaders(received, waited), []string{deadLetterExample}},
 	}
 	for _, kind := range []string{"deposit", "payout", "clarification"} {
@@ -452,6 +453,8 @@ func decoded(c channel, m events.Message) (err error) {
 		}
 	case events.StreamRefusals:
 		_, err = events.DecodeRefusal(m.Data)
+	case events.StreamBalances:
+		_, err = events.DecodeBalance(m.Data)
 	case events.StreamActions:
 		tokens := strings.Split(m.Subject, ".")
 		_, err = events.DecodeAction(payment.Ref{Provider: tokens[2], Order: tokens[3]}, tokens[4], m.Data)

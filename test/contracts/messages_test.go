@@ -112,6 +112,7 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	refused, err := events.EncodeRefusedWebhook(events.RefusedWebhook{Provider: "teemopay-kr", Refusal: "bad_signature", ReceivedAt: now}, 0, "refused")
 	must(err)
 	must(conn.PublishRefusedWebhook(ctx, refused))
+	must(conn.AppendBalance(ctx, events.BalanceReport{Provider: "teemopay-kr", ReportedAt: now, Balances: []events.ReportedBalance{{Available: payment.KRW(1), Frozen: payment.KRW(0)}}}, 0))
 	statuses := slices.DeleteFunc(payment.Statuses(), func(s payment.Status) bool { return s == payment.Requested })
 	for i, status := range statuses {
 		of := payment.Ref{Provider: "teemopay-kr", Order: fmt.Sprintf("S-%d", i)}
@@ -156,6 +157,7 @@ type sender interface {
 	PublishClarification(context.Context, events.Outgoing, string) error
 	PublishWebhook(context.Context, events.Outgoing, string) error
 	PublishRefusedWebhook(context.Context, events.Outgoing) error
+	AppendBalance(context.Context, events.BalanceReport, uint64) error
 	Append(context.Context, payment.Payment, uint64) (uint64, error)
 	Audit(context.Context, events.AuditRecord) error
 	ConsumeCommands(context.Context, string, int, queue.Handler) error

@@ -112,7 +112,7 @@ func TestShippedStreamsAreTheDefaults(t *testing.T) {
 // TestStreamsOfNACK compares the resources with deploy/nats/streams; production has three replicas of each.
 func TestStreamsOfNACK(t *testing.T) {
 	files, err := filepath.Glob("../../deploy/nats/streams/*.json")
-	if err != nil || len(files) != 9 {
+	if err != nil || len(files) != 10 {
 		t.Fatal(err, files)
 	}
 	resources := documents(t, "deploy/kubernetes/overlays/production/streams.yaml")

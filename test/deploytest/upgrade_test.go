@@ -61,13 +61,13 @@ func TestUpgradeToAccounts(t *testing.T) {
 		testenv.Must(t, err)
 		rewrite(t, filepath.Join(dir, "accounts.conf"), func(string) string { // with what this version needs in any case
 			text := strings.Replace(string(shared), `"deadletter.*.*", `, `"deadletter.*.*", "command.refused.*.*.*", `, 1)
-			return strings.Replace(text, `"$JS.API.CONSUMER.INFO.COMMANDS.*", `, `"$JS.API.CONSUMER.INFO.COMMANDS.*", "$JS.API.CONSUMER.INFO.REFUSALS.*", `, 1)
+			return strings.Replace(text, `"$JS.API.CONSUMER.INFO.COMMANDS.*", `, `"$JS.API.CONSUMER.INFO.COMMANDS.*", "$JS.API.CONSUMER.INFO.REFUSALS.*", "$JS.API.CONSUMER.INFO.BALANCES.*", `, 1)
 		})
 		rewrite(t, filepath.Join(dir, "keys.conf"), func(text string) string { // one operator for all, who also makes the streams
 			return strings.Replace(newerPrograms.ReplaceAllString(text, ""), "ADMINISTRATOR_NKEY", "OPERATOR_NKEY", 1)
 		})
-		rewrite(t, filepath.Join(dir, "third-parties.conf"), func(text string) string { // there was no stream REFUSALS
-			return regexp.MustCompile(`(?m)^.*(?:REFUSALS|command\.refused).*\n`).ReplaceAllStringFunc(text, func(line string) string {
+		rewrite(t, filepath.Join(dir, "third-parties.conf"), func(text string) string { // there were no streams REFUSALS and BALANCES
+			return regexp.MustCompile(`(?m)^.*(?:REFUSALS|BALANCES|command\.refused).*\n`).ReplaceAllStringFunc(text, func(line string) string {
 				if strings.Contains(line, "subscribe") {
 					return strings.Replace(line, `, "command.refused.*.*"`, "", 1)
 				}

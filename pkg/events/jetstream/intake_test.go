@@ -101,14 +101,14 @@ func TestApplyStreams(t *testing.T) {
 	cfg.Upstreams, cfg.Ledgers, cfg.PaymentRetention = []string{"shop"}, []string{"books"}, 2*cfg.PaymentRetention
 	second := reconnect(t, server.URL(), cfg)
 	done, err := second.ApplyStreams(testContext(t), false)
-	if err != nil || len(done) != 3 {
-		t.Fatalf("%v: %v, want a stream, and the consumers of the ledger and of refusals", done, err)
+	if err != nil || len(done) != 4 {
+		t.Fatalf("%v: %v, want a stream, and the consumers of the ledger, of its balances and of refusals", done, err)
 	}
 	left, err := second.CheckStreams(testContext(t))
-	if err != nil || len(left) != 1 || left[0].Field != "max_age" {
+	if err != nil || len(left) != 2 || left[0].Field != "max_age" || left[1].Field != "max_age" { // of PAYMENTS and BALANCES
 		t.Fatalf("left %v: %v", left, err)
 	}
-	if done, err = second.ApplyStreams(testContext(t), true); err != nil || len(done) != 1 {
+	if done, err = second.ApplyStreams(testContext(t), true); err != nil || len(done) != 2 {
 		t.Fatalf("update: %v: %v", done, err)
 	}
 	if left, err = second.CheckStreams(testContext(t)); err != nil || len(left) != 0 {

@@ -26,7 +26,7 @@ type madeConsumer struct {
 	config njs.ConsumerConfig
 }
 
-// madeConsumers are those of ledgers and archive, of upstreams that read refusals, and of endpoints.
+// madeConsumers are those of ledgers, which read balances, too, and archive, of upstreams that read refusals, and of endpoints.
 func madeConsumers(c jetstream.Config) []madeConsumer {
 	var all []madeConsumer
 	for _, config := range readers(c) {
@@ -34,6 +34,9 @@ func madeConsumers(c jetstream.Config) []madeConsumer {
 	}
 	for _, config := range refusalConsumers(c) {
 		all = append(all, madeConsumer{events.StreamRefusals, config})
+	}
+	for _, config := range balanceConsumers(c) {
+		all = append(all, madeConsumer{events.StreamBalances, config})
 	}
 	for _, of := range jetstream.EndpointConsumers(c) {
 		all = append(all, madeConsumer{of.Stream, of.Config})

@@ -60,7 +60,7 @@ func streamConfigs(c jetstream.Config) []njs.StreamConfig {
 		audit.Subjects = append(audit.Subjects, "audit.*.*.*.*")
 	}
 	audit.DenyDelete, audit.DenyPurge = true, true
-	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit, actions, refusalStream(c), refusedStream(c), heartbeatStream(c)}
+	all := []njs.StreamConfig{commands, webhooks, payments, deadLetters, audit, actions, refusalStream(c), refusedStream(c), balanceStream(c), heartbeatStream(c)}
 	if len(c.Endpoints) > 0 {
 		all = append(all, endpointStream(c))
 	}

@@ -82,7 +82,7 @@ func TestEnsureStreams(t *testing.T) {
 	}
 	defer c.Close()
 	missing, err := c.CheckStreams(ctx)
-	if err != nil || len(missing) != 9 || missing[0].String() != "COMMANDS: missing" {
+	if err != nil || len(missing) != 10 || missing[0].String() != "COMMANDS: missing" {
 		t.Fatalf("before: %v, %v", missing, err)
 	}
 	for range 2 {
