@@ -1,5 +1,5 @@
 # The programs of payonce as static files in an image without a shell.
-#   docker build --target payonce .   worker, ingress, archive, console, payctl: for production
+#   docker build --target payonce .   worker, ingress, archive, console, notifier, payctl: for production
 #   docker build --target test .     these, and the providers' sandbox with what a test environment needs
 # An image's tag is a version; a registry's digest pins it further: --build-arg BASE=name@sha256:...
 ARG GO_IMAGE=golang:1.26.8
