@@ -186,25 +186,27 @@ build: ## build all programs into bin/
 
 # Programs of a release, and the version of the program that lists their modules.
 PROGRAMS := worker ingress archive notifier console payctl
+ARCHES   ?= amd64 arm64
+DIST     ?= dist
 SBOM     := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 IMAGE    ?= payonce:$(VERSION)
 VERSION  ?= $(shell git describe --tags --always --dirty)
-COMMIT   := $(shell git rev-parse HEAD)
-DATE     := $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)
-STAMP    := -X payonce/internal/app.release=$(VERSION) -X payonce/internal/app.commit=$(COMMIT) -X payonce/internal/app.date=$(DATE)
+COMMIT   ?= $(shell git rev-parse HEAD)
+DATE     ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT%H:%M:%SZ)
+STAMP     = -X payonce/internal/app.release=$(VERSION) -X payonce/internal/app.commit=$(COMMIT) -X payonce/internal/app.date=$(DATE)
 
 release: ## build the release into dist/: archives for linux/amd64 and arm64 with their SBOMs, checksums, the image (IMAGE=none: without it)
-	rm -rf dist
-	@for arch in amd64 arm64; do \
-		dir=dist/payonce-$(VERSION)-linux-$$arch && mkdir -p "$$dir/sbom" && echo "building $$dir" && \
+	rm -rf $(DIST)
+	@for arch in $(ARCHES); do \
+		dir=$(DIST)/payonce-$(VERSION)-linux-$$arch && mkdir -p "$$dir/sbom" && echo "building $$dir" && \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w $(STAMP)' -o "$$dir/" $(PROGRAMS:%=./cmd/%) && \
 		for program in $(PROGRAMS); do \
-			GOFLAGS=-buildvcs=false $(GO) run $(SBOM) bin -json -noserial -version $(VERSION) -output "$$dir/sbom/$$program.cdx.json" "$$dir/$$program" 2>/dev/null && \
+			GOFLAGS=-buildvcs=false $(GO) run $(SBOM) bin -json -std -noserial -notimestamp -version $(VERSION) -output "$$dir/sbom/$$program.cdx.json" "$$dir/$$program" 2>/dev/null && \
 			[ -s "$$dir/sbom/$$program.cdx.json" ] || { echo "no SBOM of $$program" >&2; exit 1; }; \
 		done && cp -r LICENSE README.md SECURITY.md UPGRADING.md CHANGELOG.md payonce.example.yaml deploy docs "$$dir/" && \
-		tar -C dist --sort=name --owner=0 --group=0 --numeric-owner --mtime='$(DATE)' -cf - "$${dir#dist/}" | gzip -n >"$$dir.tar.gz" && rm -r "$$dir" || exit 1; \
+		tar -C $(DIST) --sort=name --mode='u=rwX,go=rX' --owner=0 --group=0 --numeric-owner --mtime='$(DATE)' -cf - "$${dir#$(DIST)/}" | gzip -n >"$$dir.tar.gz" && rm -r "$$dir" || exit 1; \
 	done
-	@cd dist && sha256sum *.tar.gz >SHA256SUMS && sha256sum -c --quiet SHA256SUMS && cat SHA256SUMS
+	@cd $(DIST) && sha256sum *.tar.gz >SHA256SUMS && sha256sum -c --quiet SHA256SUMS && cat SHA256SUMS
 	@[ "$(IMAGE)" = none ] || docker build --target payonce -t $(IMAGE) --build-arg "STAMP=$(STAMP)" .
 
 connector: ## lay out the folder of a new provider: make connector NAME=acme (see docs/connectors.md)
@@ -249,4 +251,4 @@ compose-test: ## build and start docker-compose.yml, pay in every way through it
 	$(GO) run ./test/composetest $(COMPOSEFLAGS)
 
 clean: ## remove what the other targets made
-	rm -rf bin dist coverage*.out
+	rm -rf bin $(DIST) coverage*.out
