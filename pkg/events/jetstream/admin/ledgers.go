@@ -72,7 +72,7 @@ func (c *Conn) RewindLedger(ctx context.Context, ledger string, from uint64) err
 		return nil
 	}
 	if errors.Is(err, nats.ErrNoResponders) || errors.Is(err, context.DeadlineExceeded) {
-		err = fmt.Errorf("%w (%w)", ErrCannotRewind, err)
+		err = fmt.Errorf("%w (%w)", ErrCannotRewind, c.broker.Denied(err))
 	}
-	return fmt.Errorf("rewind ledger %s: %w", ledger, c.broker.Denied(err))
+	return fmt.Errorf("rewind ledger %s: %w", ledger, err)
 }

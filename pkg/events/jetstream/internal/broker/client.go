@@ -123,14 +123,20 @@ func (d Denial) String() string {
 	return fmt.Sprintf("NATS does not permit this user to %s to %s", d.Action, d.Subject)
 }
 
-// deniedError is an error whose cause is that the server refused this user something. Its text is that: what was asked for
-// then only ran out of time.
+// deniedError is an error whose cause is that the server refused this user something. That what was asked for then ran out of
+// time is not said.
 type deniedError struct {
 	Denial
 	err error
 }
 
-func (e *deniedError) Error() string   { return e.String() }
+func (e *deniedError) Error() string {
+	if NotReady(e.err) || errors.Is(e.err, context.Canceled) {
+		return e.String()
+	}
+	return e.String() + ": " + e.err.Error()
+}
+
 func (e *deniedError) Unwrap() []error { return []error{ErrDenied, e.err} }
 
 // NoteDenied keeps that the server refused this user something, and ends the questions of a program that begins.
