@@ -1,0 +1,87 @@
+package jetstream
+
+import (
+	"math"
+	"time"
+)
+
+// unlimited is a limit that no number of appends reaches.
+const unlimited = math.MaxInt
+
+const (
+	// firstBatch is how many appends make a batch while it is not known what one takes.
+	firstBatch = 32
+	// leastBatch is the smallest batch, and leastSingles how many appends are on their way at least before others wait.
+	leastBatch, leastSingles = 8, 8
+	// forgetSingle and forgetBatch are the age at which a measurement says nothing any more, so that one bad moment of the machine
+	// decides nothing for long. To try a batch again costs some milliseconds; to try appends alone, all go so for trySingles.
+	forgetSingle, forgetBatch = 10 * time.Second, 2 * time.Second
+	trySingles                = 30 * time.Millisecond
+)
+
+// pace decides how many appends make a batch pay, by what both ways took lately: a batch of n must take less time than n appends
+// one after the other. A batch has a price of its own (the server stages it in files), so that a few appends are always
+// quicker alone, and on a server that does not sync each write so are many. Nothing tells a client when a server syncs.
+//
+// The times are measured where they count, between appends of this process under load. So what the network and the
+// machine do is in them, on both sides alike.
+type pace struct {
+	always bool // whenever two appends wait
+
+	single   time.Duration // between two appends that come back one after the other; 0: not measured yet
+	batch    time.Duration // from sending a batch to its acknowledgement; 0: not measured yet
+	singleAt time.Time     // when each was measured last
+	batchAt  time.Time
+	trying   time.Time // until then appends go one by one
+	last     time.Time // when an append came back while others were on their way; zero: none did
+}
+
+// limits returns how many appends may be on their way alone before others wait, and how many must wait to go as a batch.
+func (p *pace) limits(now time.Time) (singles, least int) {
+	switch {
+	case p.always:
+		return 1, 2
+	case now.Before(p.trying):
+		return unlimited, unlimited
+	case now.Sub(p.singleAt) > forgetSingle:
+		p.trying = now.Add(trySingles)
+		return unlimited, unlimited
+	case now.Sub(p.batchAt) > forgetBatch:
+		least = firstBatch
+	default:
+		least = max(leastBatch, 1+int(p.batch/max(p.single, 1)))
+	}
+	return max(leastSingles, least/3), least
+}
+
+// singleDone notes that an append that went alone came back, with so many others still on their way. Only under load the
+// time between two of them is what one of them takes.
+func (p *pace) singleDone(now time.Time, others int) {
+	if others < leastSingles/2 {
+		p.last = time.Time{}
+		return
+	}
+	if !p.last.IsZero() {
+		if now.Sub(p.singleAt) > forgetSingle {
+			p.single = 0
+		}
+		p.single, p.singleAt = smoothed(p.single, now.Sub(p.last), 32), now
+	}
+	p.last = now
+}
+
+// batchDone notes how long a batch took. Appends alone that were before it do not count as under load with those after it.
+func (p *pace) batchDone(now time.Time, took time.Duration) {
+	if now.Sub(p.batchAt) > forgetBatch {
+		p.batch = 0
+	}
+	p.batch, p.batchAt, p.last = smoothed(p.batch, took, 4), now, time.Time{}
+}
+
+// smoothed is a moving average, in which the newest value weighs one of weight.
+func smoothed(average, value time.Duration, weight int) time.Duration {
+	if average == 0 {
+		return value
+	}
+	return average + (value-average)/time.Duration(weight)
+}
