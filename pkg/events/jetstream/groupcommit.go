@@ -56,6 +56,7 @@ type groupMember struct {
 // groupBatch is a batch on its way. What became of it is written before done is closed.
 type groupBatch struct {
 	members []*groupMember
+	ahead   int // appends that were on their way alone when it was sent
 	done    chan struct{}
 	first   uint64 // sequence of its first event
 	err     error
@@ -188,7 +189,7 @@ func (g *groupCommit) choose() (members []*groupMember) {
 
 // start sends a batch. It needs the lock.
 func (g *groupCommit) start(members []*groupMember) {
-	b := &groupBatch{members: members, done: make(chan struct{})}
+	b := &groupBatch{members: members, ahead: g.singles, done: make(chan struct{})}
 	for _, m := range members {
 		m.batch = b
 		close(m.turn)
@@ -206,7 +207,7 @@ func (g *groupCommit) run(b *groupBatch) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if size > 0 {
-		g.batchEnded(b.err, size, took)
+		g.batchEnded(b, size, took)
 	}
 	g.batching = false
 	g.next()
@@ -238,7 +239,8 @@ func (g *groupCommit) sendBatch(b *groupBatch) (took time.Duration, size int) {
 }
 
 // batchEnded learns from what became of a batch. It needs the lock.
-func (g *groupCommit) batchEnded(err error, size int, took time.Duration) {
+func (g *groupCommit) batchEnded(b *groupBatch, size int, took time.Duration) {
+	err := b.err
 	count := &g.broker.Count
 	count.Batches.Add(1)
 	count.BatchedAppends.Add(int64(size))
@@ -247,7 +249,7 @@ func (g *groupCommit) batchEnded(err error, size int, took time.Duration) {
 	}
 	now := g.broker.Now()
 	if broker.ReplyOf(err) != broker.Lost {
-		g.pace.batchDone(now, took)
+		g.pace.batchDone(now, size, b.ahead, took)
 	}
 	if !broker.RefusesBatches(err) {
 		return

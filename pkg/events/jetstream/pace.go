@@ -11,12 +11,16 @@ const unlimited = math.MaxInt
 const (
 	// firstBatch is how many appends make a batch while it is not known what one takes.
 	firstBatch = 32
-	// leastBatch is the smallest batch, and leastSingles how many appends are on their way at least before others wait.
-	leastBatch, leastSingles = 8, 8
+	// leastBatch is the smallest batch, and leastSingles how many appends are on their way at least before others wait: a server
+	// that has fewer to do can become idle while this process waits for a processor.
+	leastBatch, leastSingles = 8, 32
+	// busySingles is how many others must be on their way for the time of an append to be measured.
+	busySingles = 4
 	// forgetSingle and forgetBatch are the age at which a measurement says nothing any more, so that one bad moment of the machine
-	// decides nothing for long. To try a batch again costs some milliseconds; to try appends alone, all go so for trySingles.
-	forgetSingle, forgetBatch = 10 * time.Second, 2 * time.Second
-	trySingles                = 30 * time.Millisecond
+	// decides nothing for long. Appends alone are tried again for trySingles. To try a batch can take a busy disk a while: where
+	// it did not pay, the time until the next doubles, up to longestForget.
+	forgetSingle, forgetBatch, longestForget = 10 * time.Second, 2 * time.Second, time.Minute
+	trySingles                               = 30 * time.Millisecond
 )
 
 // pace decides how many appends make a batch pay, by what both ways took lately: a batch of n must take less time than n appends
@@ -32,8 +36,9 @@ type pace struct {
 	batch    time.Duration // from sending a batch to its acknowledgement; 0: not measured yet
 	singleAt time.Time     // when each was measured last
 	batchAt  time.Time
-	trying   time.Time // until then appends go one by one
-	last     time.Time // when an append came back while others were on their way; zero: none did
+	trying   time.Time     // until then appends go one by one
+	forget   time.Duration // how long the time of a batch counts
+	last     time.Time     // when an append came back while others were on their way; zero: none did
 }
 
 // limits returns how many appends may be on their way alone before others wait, and how many must wait to go as a batch.
@@ -46,18 +51,18 @@ func (p *pace) limits(now time.Time) (singles, least int) {
 	case now.Sub(p.singleAt) > forgetSingle:
 		p.trying = now.Add(trySingles)
 		return unlimited, unlimited
-	case now.Sub(p.batchAt) > forgetBatch:
+	case now.Sub(p.batchAt) > p.forget:
 		least = firstBatch
 	default:
 		least = max(leastBatch, 1+int(p.batch/max(p.single, 1)))
 	}
-	return max(leastSingles, least/3), least
+	return max(leastSingles, least/2), least
 }
 
 // singleDone notes that an append that went alone came back, with so many others still on their way. Only under load the
 // time between two of them is what one of them takes.
 func (p *pace) singleDone(now time.Time, others int) {
-	if others < leastSingles/2 {
+	if others < busySingles {
 		p.last = time.Time{}
 		return
 	}
@@ -70,12 +75,19 @@ func (p *pace) singleDone(now time.Time, others int) {
 	p.last = now
 }
 
-// batchDone notes how long a batch took. Appends alone that were before it do not count as under load with those after it.
-func (p *pace) batchDone(now time.Time, took time.Duration) {
-	if now.Sub(p.batchAt) > forgetBatch {
+// batchDone notes how long a batch of so many appends took, of which it may have waited at the server for the appends alone
+// that were on their way before it. These do not count as under load with those after it.
+func (p *pace) batchDone(now time.Time, size, ahead int, took time.Duration) {
+	took = max(took-time.Duration(ahead)*p.single, took/8)
+	if now.Sub(p.batchAt) > p.forget {
 		p.batch = 0
 	}
-	p.batch, p.batchAt, p.last = smoothed(p.batch, took, 4), now, time.Time{}
+	p.batch, p.batchAt, p.last = smoothed(p.batch, took, 8), now, time.Time{}
+	if p.batch < time.Duration(size)*p.single {
+		p.forget = forgetBatch
+	} else {
+		p.forget = min(max(2*p.forget, forgetBatch), longestForget)
+	}
 }
 
 // smoothed is a moving average, in which the newest value weighs one of weight.
