@@ -85,6 +85,9 @@ func dialNATS(ctx context.Context, rt Runtime) (*jetstream.Conn, error) {
 	if rt.role != config.RoleNotifier { // no payment waits until an endpoint's consumers are made or changed
 		streams.Endpoints = nil
 	}
+	if rt.role != config.RoleWorker { // only workers append much at once
+		streams.GroupCommit = jetstream.GroupCommitNever
+	}
 	return jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.URLs, Name: rt.Name, Inbox: Inbox(rt.Service), RequiredUser: natsUser(rt), Ingress: rt.Service == Ingress().Name,
 		Credentials: cfg.Credentials, NKeySeed: cfg.NKeySeed, User: cfg.User, Password: cfg.Password,

@@ -77,10 +77,12 @@ func (e Env) dial(ctx context.Context, cfg config.Config) (*admin.Conn, error) {
 	if err != nil {
 		return nil, usagef("nats.tls: %w", err)
 	}
+	streams := streamconfig.Of(cfg)
+	streams.GroupCommit = jetstream.GroupCommitNever // only workers append much at once
 	conn, err := jetstream.Connect(ctx, jetstream.Options{
 		URLs: cfg.NATS.URLs, Name: "payctl", Inbox: app.Inbox("payctl"), RequiredUser: "an operator or the administrator",
 		Credentials: cfg.NATS.Credentials, NKeySeed: cfg.NATS.NKeySeed, User: cfg.NATS.User, Password: cfg.NATS.Password,
-		TLS: tlsConfig, Config: streamconfig.Of(cfg), Now: e.Now,
+		TLS: tlsConfig, Config: streams, Now: e.Now,
 		Logger: slog.New(slog.NewTextHandler(e.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
 	})
 	if err != nil {

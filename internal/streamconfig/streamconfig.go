@@ -18,7 +18,7 @@ func Of(cfg config.Config) jetstream.Config {
 	streams.AuditRetention = cfg.NATS.AuditRetention
 	streams.ActionRetention = cfg.NATS.ActionsRetention
 	streams.AckWait, streams.OrphanAfter = cfg.Worker.AckWait, cfg.Worker.UnknownProviderFor
-	streams.Accounts = cfg.NATS.Accounts
+	streams.Accounts, streams.GroupCommit = cfg.NATS.Accounts, cfg.NATS.GroupCommit
 	streams.Upstreams, streams.Ledgers = cfg.NATS.Upstreams, cfg.NATS.Ledgers
 	for _, e := range cfg.SendTo() {
 		streams.Endpoints = append(streams.Endpoints, jetstream.Endpoint{Name: e.Name, Providers: e.Providers, Statuses: e.Statuses})

@@ -58,6 +58,9 @@ type NATS struct {
 	// PaymentsRetention is how long the log keeps an event of a payment. Each payment costs the server
 	// about 0.8 KB of memory for that long. A command that is older is refused.
 	PaymentsRetention time.Duration `yaml:"payments_retention"`
+	// GroupCommit says when events of concurrent payments are appended to the log together: "auto", the default, where it is
+	// quicker, as measured under way; "always" whenever two wait; "never".
+	GroupCommit string `yaml:"group_commit"`
 	// WebhooksRetention is how long a webhook is kept as it was received.
 	WebhooksRetention time.Duration `yaml:"webhooks_retention"`
 	// DeadLettersRetention is how long a message that was given up is kept.
@@ -286,7 +289,7 @@ func Defaults() Config {
 	return Config{
 		Environment: Production,
 		NATS: NATS{
-			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1,
+			URLs: []string{"nats://127.0.0.1:4222"}, Replicas: 1, GroupCommit: "auto",
 			PaymentsRetention: 400 * day, WebhooksRetention: 30 * day, DeadLettersRetention: 400 * day, DeadLettersBytes: 256 << 20,
 			ActionsRetention: 35 * day, AuditRetention: 5 * 365 * day,
 			UpstreamQuota: Quota{MessagesPerSecond: 1000, BytesPerSecond: 4 << 20},

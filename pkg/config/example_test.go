@@ -41,7 +41,7 @@ func TestExampleLoadsWithTheDefaults(t *testing.T) {
 		c.Redis.Addresses[0] != want.Redis.Addresses[0] || c.Ingress.Listen != want.Ingress.Listen ||
 		c.Ingress.MaxWait != want.Ingress.MaxWait || c.Ingress.MaxWaiting != want.Ingress.MaxWaiting ||
 		limitsOf(c.Ingress) != limitsOf(want.Ingress) || c.Ingress.TLS.ClientCertificates != want.Ingress.TLS.ClientCertificates || c.ReloadEvery != want.ReloadEvery ||
-		c.Ingress.ProxyHeader != want.Ingress.ProxyHeader || c.NATS.Replicas != want.NATS.Replicas {
+		c.Ingress.ProxyHeader != want.Ingress.ProxyHeader || c.NATS.Replicas != want.NATS.Replicas || c.NATS.GroupCommit != want.NATS.GroupCommit {
 		t.Errorf("the example says that these are the defaults:\n%s", c.Summary())
 	}
 }

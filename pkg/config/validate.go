@@ -131,6 +131,7 @@ func (n NATS) validate(p *problems) {
 	_, err := n.TLS.Client()
 	p.tls("nats.tls", n.TLS, err)
 	p.check(slices.Contains([]int{1, 3, 5}, n.Replicas), "nats.replicas", "must be 1, 3 or 5")
+	p.oneOf("nats.group_commit", n.GroupCommit, "auto", "always", "never")
 	for key, retention := range map[string]time.Duration{
 		"payments": n.PaymentsRetention, "webhooks": n.WebhooksRetention, "dead_letters": n.DeadLettersRetention,
 		"actions": n.ActionsRetention, "audit": n.AuditRetention,

@@ -73,6 +73,8 @@ var paymentHeaders = joined(guarded, map[string]string{
 	jetstream.HeaderPrevious: "the sequence of the order's event before this one, 0 for the first",
 	jetstream.HeaderReason:   "the code of the payment's reason, for who counts payments without reading them; empty where there is none", jetstream.HeaderOverdueAt: "the payment's overdue_at, in whole seconds, where it has one",
 	jetstream.HeaderResumeAt: "a parked payment's resume_at, in whole seconds",
+	"Nats-Batch-Id":          "of events that were appended together, the batch; it says nothing about a payment",
+	"Nats-Batch-Sequence":    "the event's number in the batch", "Nats-Batch-Commit": "1 on the last event of the batch",
 })
 
 // auditHeaders are those of every record of what a person did.
@@ -483,7 +485,7 @@ func openConn(ctx context.Context, t *testing.T) (*admin.Conn, *nats.Conn) {
 	t.Helper()
 	url := natstest.Start(t).URL()
 	config := streamconfig.Of(config.Defaults())
-	config.Upstreams = []string{"shop"}
+	config.Upstreams, config.GroupCommit = []string{"shop"}, jetstream.GroupCommitAlways
 	conn := testenv.Connect(t, jetstream.Options{URLs: []string{url}, Config: config})
 	if err := conn.EnsureStreams(ctx); err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel/trace"
 	"go.yaml.in/yaml/v4"
+	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
@@ -151,6 +152,25 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	must(conn.Replay(ctx, 1))
 }
 
+// appendTogether has events appended by several goroutines until some went together.
+func appendTogether(ctx context.Context, t *testing.T, all *tap, conn sender) {
+	t.Helper()
+	together := func(m *nats.Msg) bool { return m.Header.Get("Nats-Batch-Commit") != "" }
+	for n := 0; !slices.ContainsFunc(all.of(ctx, t, "payment.*.*.*"), together); n++ {
+		var group errgroup.Group
+		for i := range 8 {
+			group.Go(func() error {
+				of := payment.Ref{Provider: "teemopay-kr", Order: fmt.Sprintf("T-%d-%d", n, i)}
+				_, err := conn.Append(ctx, payment.Payment{Ref: of, Operation: payment.Deposit, Status: payment.Submitting, Revision: 1, Amount: payment.KRW(1), UpdatedAt: time.Now()}, 0)
+				return err
+			})
+		}
+		if err := group.Wait(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // sender is what of the adapter sends.
 type sender interface {
 	PublishCommand(context.Context, events.Outgoing) error
@@ -187,6 +207,7 @@ func TestAsyncAPIHasTheHeadersOfTheCode(t *testing.T) {
 	conn, nc := openConn(ctx, t)
 	all := openTap(t, nc)
 	sendEverything(ctx, t, all, conn)
+	appendTogether(ctx, t, all, conn)
 	var doc object
 	if err := yaml.Unmarshal(read(t, asyncAPI), &doc); err != nil {
 		t.Fatal(err)

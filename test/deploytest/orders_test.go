@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"payonce/internal/app"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/config"
@@ -119,13 +121,41 @@ func sentInBatches(t *testing.T, s *system) {
 	}
 }
 
+// appendedTogether has a worker append events of many payments together: its rights suffice for batches.
+func appendedTogether(t *testing.T, s *system) {
+	t.Helper()
+	conn := s.connect(t, "worker", func(cfg *config.Config) { cfg.NATS.GroupCommit = "always" })
+	var group errgroup.Group
+	for i := range 64 {
+		group.Go(func() error {
+			for n := range 5 {
+				p := payment.Payment{
+					Ref: payment.Ref{Provider: "nobody", Order: fmt.Sprintf("T-%d-%d", i, n)}, Operation: payment.Deposit, Status: payment.Submitting,
+					Revision: 1, Attempts: 1, Amount: payment.KRW(10000), UpdatedAt: time.Now().UTC(),
+				}
+				if _, err := conn.Append(bounded(t), p, 0); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	testenv.Must(t, group.Wait())
+	if count := &conn.Broker().Count; count.BatchedAppends.Load() < 64 || count.BatchesFailed.Load() > 0 {
+		t.Errorf("%d appends in %d batches, of which %d failed", count.BatchedAppends.Load(), count.Batches.Load(), count.BatchesFailed.Load())
+	}
+}
+
 // connect connects as the program of a user does, with its configuration.
-func (s *system) connect(t *testing.T, user string) *jetstream.Conn {
+func (s *system) connect(t *testing.T, user string, edit ...func(*config.Config)) *jetstream.Conn {
 	t.Helper()
 	cfg, err := config.Load(filepath.Join(s.Dir, user+".yaml"), config.OS())
 	testenv.Must(t, err)
 	tls, err := cfg.NATS.TLS.Client()
 	testenv.Must(t, err)
+	for _, edit := range edit {
+		edit(&cfg)
+	}
 	inbox := map[string]string{"worker": "worker", "ingress": "ingress"}[user]
 	if inbox == "" {
 		inbox = "payctl"

@@ -63,6 +63,19 @@ func (d *Disk) Fill() {
 	}
 }
 
+// FillBut is Fill, and leaves room for so many bytes.
+func (d *Disk) FillBut(room int64) {
+	d.t.Helper()
+	d.Fill()
+	filler, err := os.Stat(d.filler())
+	if err == nil {
+		err = os.Truncate(d.filler(), filler.Size()-room)
+	}
+	if err != nil {
+		d.t.Fatal(err)
+	}
+}
+
 // MakeRoom takes away what Fill wrote.
 func (d *Disk) MakeRoom() {
 	d.t.Helper()

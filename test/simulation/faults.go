@@ -80,8 +80,16 @@ const (
 	unreadableStatus               // no worker can read what the provider says of a payment, for a while or for ever
 	accountRefused                 // the provider refuses our account for a while
 	approves                       // a person lets a payment be sent once more
+	batchLost                      // the log did not write a batch and gives no answer; perhaps it writes it later, if it still may
+	batchUnheard                   // the log wrote a batch and gives no answer
+	batchRefused                   // the log refuses a batch for no reason of its appends
+	batchStale                     // the log refuses a batch for the sake of one append; drawn by no one
+	batched                        // a batch has more than one append; drawn by no one
 	faults
 )
+
+// batchFaults are drawn by drawBatching.
+var batchFaults = [...]fault{batchLost, batchUnheard, batchRefused}
 
 // rates are the probabilities of the faults in one run. A run knows about half of them, so that each is
 // also seen without the noise of the others.
@@ -100,7 +108,7 @@ func (r rates) sum() (all float64) {
 
 func drawRates(rng *rand.Rand) rates {
 	var r rates
-	for f := range r {
+	for f := range r[:batchLost] {
 		if rng.IntN(2) == 0 {
 			r[f] = [...]float64{0.02, 0.1, 0.3}[rng.IntN(3)]
 		}

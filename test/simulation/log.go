@@ -158,6 +158,11 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 	w.judgeReason(t, next)
 	w.judgeTold(t, next, after)
 	w.judgeDown(t, next)
+	if w.batching.on && !l.p.person {
+		if m := l.p.appendTogether(t, next, out.Data, after); !m.alone {
+			return m.seq, m.err
+		}
+	}
 	t.travel()
 	switch {
 	case w.fails(appendUnwritten):

@@ -45,6 +45,11 @@ type Mutant struct {
 	clock            func(t *task, wall time.Time, mono time.Duration) time.Time // what the lease is measured by
 	stored           func(*process, queue.Handler) queue.Handler                 // a message shows another time of its storing
 	forgetExpiry     bool                                                        // a command is published without its expires_at
+
+	orderTwice         bool // two appends of one order go into one batch
+	unheardBatchStored bool // the appends of a batch that has no answer are taken for written
+	unheardBatchStale  bool // they are taken for refused
+	refusedBatchStored bool // the appends of a refused batch are taken for written
 }
 
 func (m Mutant) timed(t worker.Timing) worker.Timing {

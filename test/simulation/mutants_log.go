@@ -40,6 +40,10 @@ func logMutants() []Mutant {
 		return Mutant{Name: name, log: func(w *world, l worker.Log) worker.Log { return brokenLog{l, w, answer} }}
 	}
 	return []Mutant{
+		{Name: "two appends of one order in a batch", orderTwice: true},
+		{Name: "take a batch without an answer for written", unheardBatchStored: true},
+		{Name: "take a batch without an answer for refused", Harmless: true, unheardBatchStale: true},
+		{Name: "take a refused batch for written", refusedBatchStored: true},
 		broken("log without compare-and-set", func(l brokenLog, p payment.Payment, _, seq uint64, err error) (uint64, error) {
 			if errors.Is(err, events.ErrStale) {
 				return l.write(p)

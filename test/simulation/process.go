@@ -27,7 +27,8 @@ type process struct {
 	stop   context.CancelFunc
 	timers []timer // nil before the first event of a payment
 	gate   *gate
-	person bool // an operator
+	batch  *batch // that was made last; nil for none
+	person bool   // an operator
 	dead   bool
 	frozen time.Duration // until then nothing in it moves
 	tasks  []*task

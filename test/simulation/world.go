@@ -56,6 +56,7 @@ type world struct {
 	hours     map[payment.Operation]*hours
 	limits    spared
 	outage    outage
+	batching  batching
 	parked    map[payment.Ref]*schedule
 	steps     []*step              // of the lookup schedule
 	resumed   map[time.Time]*order // by when it is to go on after closed hours
@@ -89,6 +90,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 		SettlingDelay: settling(), PageGrace: pageGrace,
 	}
 	w.rates = drawRates(w.rng)
+	w.drawBatching(seed)
 	w.trouble = w.rates.sum()
 	w.calm = w.between(5*time.Minute, 20*time.Minute)
 	w.hours = map[payment.Operation]*hours{payment.Deposit: w.drawHours(), payment.Payout: w.drawHours()}

@@ -27,7 +27,8 @@ const HeaderPrevious = "Payonce-Previous"
 //     followed it.
 //   - any other error: it is not known whether the event was written. Read it again.
 //
-// A lost acknowledgement is resolved by asking the log, until ctx ends.
+// A lost acknowledgement is resolved by asking the log, until ctx ends. Concurrent appends of different orders can go to the
+// server together ([Config.GroupCommit]); each of them has the same answers.
 //
 // What the customer must do is stored beside the log first, and the event names it: see [Conn.Actions].
 func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq uint64, err error) {
@@ -63,16 +64,23 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 }
 
 func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after uint64) (uint64, error) {
-	ack, err := c.broker.Send(ctx, msg)
+	seq, together, err := c.sendEvent(ctx, msg, ref)
+	refused := together && err != nil && broker.ReplyOf(err) != broker.Lost
+	if refused { // perhaps for another's sake: alone, each learns about itself
+		seq, err = sendAlone(ctx, c.broker, msg)
+	}
 	switch broker.ReplyOf(err) {
 	case broker.Acked:
-		return ack.Sequence, nil
+		return seq, nil
 	case broker.WrongSequence, broker.Contended:
-		return 0, events.ErrStale // nothing of ours was sent before, so nothing of ours is stored
+		if !together {
+			return 0, events.ErrStale // nothing of ours was sent before, so nothing of ours is stored
+		}
+		// That the batch was refused does not prove that nothing of it is stored: what is in the way can be ours.
 	case broker.Refused:
 		return 0, err
 	}
-	for wait := broker.NewBackoff(); c.broker.Again(ctx, wait); {
+	for wait, soon := broker.NewBackoff(), refused; soon || c.broker.Again(ctx, wait); soon = false {
 		last, found := c.lastEvent(ctx, ref)
 		switch {
 		case found != nil:
@@ -87,11 +95,29 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 		// Ours is not there, as far as this replica knows. Ask again under the same id: whatever became
 		// of the first, one is stored. A refusal is checked against the log once more, because a single
 		// server refuses the repetition of an event that it has stored.
-		if ack, err = c.broker.Send(ctx, msg); err == nil {
-			return ack.Sequence, nil
+		if seq, err = sendAlone(ctx, c.broker, msg); err == nil {
+			return seq, nil
 		}
 	}
 	return 0, errors.Join(context.Cause(ctx), err)
+}
+
+// sendEvent sends an event once, alone or in a batch. together says that it was in a batch, which another's event may have
+// had refused.
+func (c *Conn) sendEvent(ctx context.Context, msg *nats.Msg, ref payment.Ref) (seq uint64, together bool, err error) {
+	if c.group != nil {
+		return c.group.send(ctx, ref, msg)
+	}
+	seq, err = sendAlone(ctx, c.broker, msg)
+	return seq, false, err
+}
+
+func sendAlone(ctx context.Context, b *broker.Client, msg *nats.Msg) (uint64, error) {
+	ack, err := b.Send(ctx, msg)
+	if err != nil {
+		return 0, err
+	}
+	return ack.Sequence, nil
 }
 
 // position is where an event is in the log. The zero position is before the first.

@@ -25,6 +25,15 @@ const refusalBytes = 16 << 20
 // refusedBytes is the size of the stream of refused webhooks.
 const refusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPerBucket * events.MaxRefusedBytes
 
+// When events of concurrent payments are appended together, as one atomic batch.
+const (
+	// GroupCommitAuto does it on one server (Replicas 1) when so many wait that a batch is quicker, as measured under way.
+	GroupCommitAuto = "auto"
+	// GroupCommitAlways does it whenever two wait for what is on its way, on any server.
+	GroupCommitAlways = "always"
+	GroupCommitNever  = "never"
+)
+
 // Config says how streams and consumers are set up. All workers of one system must use the same.
 type Config struct {
 	// Replicas of each stream: 1, 3 or 5. Production uses 3.
@@ -82,6 +91,9 @@ type Config struct {
 	OrphanAfter time.Duration
 	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
 	PublishTimeout time.Duration
+	// GroupCommit says when events of concurrent payments are appended together: [GroupCommitAuto], [GroupCommitAlways] or
+	// [GroupCommitNever].
+	GroupCommit string
 	// LevelsEvery is how often package statistics reads how full the queue is.
 	LevelsEvery time.Duration
 	// ProbeEvery is how often [Conn.WatchWrites] writes a probe to a stream that can be written.
@@ -151,6 +163,9 @@ func (c Config) Validate() error {
 	}
 	if slices.Contains(c.Upstreams, events.IngressIntake) {
 		problems = append(problems, fmt.Errorf("upstream %q: the name is reserved for the ingress", events.IngressIntake))
+	}
+	if !slices.Contains([]string{GroupCommitAuto, GroupCommitAlways, GroupCommitNever}, c.GroupCommit) {
+		problems = append(problems, fmt.Errorf("group_commit must be auto, always or never, not %q", c.GroupCommit))
 	}
 	if c.PublishTimeout >= c.AckWait {
 		problems = append(problems, errors.New("publish_timeout must be shorter than ack_wait"))

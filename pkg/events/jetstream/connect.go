@@ -103,6 +103,7 @@ type Conn struct {
 	log      *slog.Logger
 	notifier *notifier
 	past     *past
+	group    *groupCommit // nil: events are appended one by one
 	// unreadable are the payments of which this process met a last event that cannot be read.
 	unreadable unreadables
 	fit        fitness
@@ -131,6 +132,7 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		consumers: map[*consumer]struct{}{}, past: newPast(), fit: fitness{ask: o.Fit},
 	}
 	c.broker.Apart, c.broker.PublishTimeout = o.Ingress && o.Config.Accounts, o.Config.PublishTimeout
+	c.group = newGroupCommit(o.Config, c.broker, o.Logger, c.past.wait)
 	c.tracer, c.ownTracer = o.tracers().Tracer(tracerName), o.Tracers != nil
 	c.notifier = newNotifier(c)
 	options, err := c.natsOptions(ctx, o)

@@ -6,7 +6,7 @@ import "time"
 func DefaultConfig() Config {
 	const day = 24 * time.Hour
 	c := BaseConfig()
-	c.Replicas, c.AckWait, c.OrphanAfter = 1, time.Minute, time.Minute
+	c.Replicas, c.AckWait, c.OrphanAfter, c.GroupCommit = 1, time.Minute, time.Minute, GroupCommitAuto
 	c.PaymentRetention, c.WebhookRetention, c.DeadLetterRetention, c.AuditRetention, c.ActionRetention = 400*day, 30*day, 400*day, 1825*day, 35*day
 	c.DeadLetterBytes = 256 << 20
 	return c

@@ -19,6 +19,9 @@ type proxy struct {
 	hangUp atomic.Bool
 	lost   atomic.Int32
 	gate   atomic.Pointer[gate]
+	lie    atomic.Bool // the next acknowledgement becomes a refusal
+	cutAt  atomic.Pointer[string]
+	cuts   atomic.Int32
 }
 
 // gate is shut behind what holds a text.
@@ -59,6 +62,11 @@ func (p *proxy) hold(text string) (release func()) {
 	return release
 }
 
+// cut ends the connection before a text of the client reaches the server, once.
+func (p *proxy) cut(text string) { p.cutAt.Store(&text) }
+
+func (p *proxy) wasCut() bool { return p.cuts.Load() == 1 }
+
 func (p *proxy) serve(client net.Conn) {
 	defer client.Close()
 	server, err := net.Dial("tcp", p.target)
@@ -82,6 +90,11 @@ func (p *proxy) serve(client net.Conn) {
 			}
 			continue
 		}
+		if at := bytes.Index(buffer[:n], []byte(`{"stream":"`)); at >= 0 && p.lie.CompareAndSwap(true, false) {
+			end := at + bytes.IndexByte(buffer[at:n], '}')
+			copy(buffer[at:end+1], bytes.Repeat([]byte(" "), end+1-at)) // its length was told before
+			copy(buffer[at:end+1], `{"error":{"code":400,"err_code":10071}}`)
+		}
 		if _, err := client.Write(buffer[:n]); err != nil {
 			return
 		}
@@ -96,6 +109,14 @@ func (p *proxy) forward(client, server net.Conn) {
 		n, err := client.Read(buffer)
 		if err != nil {
 			return
+		}
+		if text := p.cutAt.Load(); text != nil {
+			if at := bytes.Index(buffer[:n], []byte(*text)); at >= 0 {
+				p.cutAt.Store(nil)
+				p.cuts.Add(1)
+				_, _ = server.Write(buffer[:at])
+				return
+			}
 		}
 		if _, err := server.Write(buffer[:n]); err != nil {
 			return

@@ -67,7 +67,7 @@ func readers(c jetstream.Config) []njs.ConsumerConfig {
 }
 
 // EnsureStreams creates the streams and the consumers of ledgers, upstreams and endpoints that are missing. It leaves those that
-// exist as they are, and returns a [*MismatchError] when they differ from their definition. The archive's consumer is left
+// exist as they are, and returns a [*MismatchError] when they differ from their definition in more than speed. The archive's consumer is left
 // to [Conn.ApplyStreams]: a service that starts does not wait for the archive.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
 	own := *c
@@ -81,10 +81,19 @@ func (c *Conn) EnsureStreams(ctx context.Context) error {
 	if err != nil {
 		return c.broker.Denied(err)
 	}
-	if len(differences) > 0 {
+	if differences = slices.DeleteFunc(differences, Difference.onlySlower); len(differences) > 0 {
 		return &MismatchError{Differences: differences}
 	}
 	return nil
+}
+
+// allowBatches is the field of a stream that takes atomic batches.
+const allowBatches = "allow_atomic"
+
+// onlySlower reports whether a difference costs nothing but speed: a log without batches takes events one by one. A program
+// starts with it all the same.
+func (d Difference) onlySlower() bool {
+	return d.Stream == events.StreamPayments && d.Field == allowBatches
 }
 
 // ApplyStreams creates the streams and the consumers of ledgers, endpoints and archive that are missing. With update it also
@@ -161,7 +170,7 @@ func (d Difference) Safe() bool {
 		return true
 	}
 	switch d.Field {
-	case "", "description", "filter_subjects", "filter_subject", "ack_wait", "max_ack_pending", "max_waiting", "allow_direct":
+	case "", "description", "filter_subjects", "filter_subject", "ack_wait", "max_ack_pending", "max_waiting", "allow_direct", allowBatches:
 		// A consumer's filters choose what a ledger reads, not what is kept.
 		return true
 	case "deny_delete", "deny_purge":

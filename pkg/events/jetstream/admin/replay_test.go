@@ -28,6 +28,11 @@ func TestReplayOfACommand(t *testing.T) {
 		t.Fatalf("%+v, %v", one, err)
 	}
 
+	eventually(t, "the command leaves the queue", func() bool {
+		_, err := c.QueuedCommand(testContext(t), ref("D-1"))
+		return errors.Is(err, events.ErrNotQueued)
+	})
+
 	// Another command of the order is in the queue: the guard holds, and the dead letter stays.
 	publish(t, c, ref("D-1"))
 	receive(t, arrivals, "the other command")

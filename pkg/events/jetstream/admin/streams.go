@@ -40,6 +40,7 @@ func streamConfigs(c jetstream.Config) []njs.StreamConfig {
 	payments := baseStream(c, events.StreamPayments, "The log of payments", "payment.*.*.*")
 	payments.MaxAge = c.PaymentRetention
 	payments.DenyDelete, payments.DenyPurge, payments.AllowDirect = true, true, true
+	payments.AllowAtomicPublish = true // for group commit
 
 	if c.Accounts { // an ingress has no consumer: the definition of one can make the server write to any subject
 		payments.RePublish = &njs.RePublish{Source: "payment.>", Destination: events.WrittenSubject, HeadersOnly: true}

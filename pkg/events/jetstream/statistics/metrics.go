@@ -29,6 +29,9 @@ const (
 	MetricResubscribes   = "payonce.queue.resubscribes"
 	MetricPublishRetries = "payonce.queue.publish_retries"
 	MetricReconnects     = "payonce.queue.reconnects"
+	MetricBatches        = "payonce.log.batches"
+	MetricBatchedAppends = "payonce.log.batched_appends"
+	MetricBatchesFailed  = "payonce.log.batches_failed"
 	// MetricWritable is 1 for each stream that takes what this process publishes, and 0 for one that does not.
 	MetricWritable = "payonce.streams.writable"
 	// MetricUnreadable is how many payments this process knows whose last event cannot be read, by provider.
@@ -62,6 +65,9 @@ func (r *Reporter) register() error {
 	counter(&count.Resubscribes)(meter.Int64ObservableCounter(MetricResubscribes))
 	counter(&count.PublishRetries)(meter.Int64ObservableCounter(MetricPublishRetries))
 	counter(&count.Reconnects)(meter.Int64ObservableCounter(MetricReconnects))
+	counter(&count.Batches)(meter.Int64ObservableCounter(MetricBatches))
+	counter(&count.BatchedAppends)(meter.Int64ObservableCounter(MetricBatchedAppends))
+	counter(&count.BatchesFailed)(meter.Int64ObservableCounter(MetricBatchesFailed))
 	writable, err := meter.Int64ObservableGauge(MetricWritable)
 	all, errs = append(all, writable), append(errs, err)
 	unreadable, err := meter.Int64ObservableGauge(MetricUnreadable)

@@ -19,4 +19,7 @@ type Counters struct {
 	Resubscribes   atomic.Int64 // subscriptions made again for any reason
 	PublishRetries atomic.Int64 // publishes that were repeated because no acknowledgement came
 	Reconnects     atomic.Int64
+	Batches        atomic.Int64 // of events, sent
+	BatchedAppends atomic.Int64 // events in them
+	BatchesFailed  atomic.Int64 // of the batches, those refused or without an answer
 }
