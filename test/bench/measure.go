@@ -134,10 +134,15 @@ func (s *system) await(n int) {
 }
 
 // stored is how many events the log has.
-func (s *system) stored() int {
-	log, err := s.js.Stream(s.t.Context(), events.StreamPayments)
-	testenv.Must(s.t, err)
-	return int(log.CachedInfo().State.Msgs)
+func (s *system) stored() (n int) {
+	testenv.Await(s.t.Context(), s.t, "the log answers", func() bool { // a cluster may be electing a leader
+		log, err := s.js.Stream(s.t.Context(), events.StreamPayments)
+		if err == nil {
+			n = int(log.CachedInfo().State.Msgs)
+		}
+		return err == nil
+	})
+	return n
 }
 
 // outcome is one event, and when the broker stored it.
