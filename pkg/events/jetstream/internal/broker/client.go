@@ -106,11 +106,12 @@ type Denial struct {
 // DenialOf reads it out of the server's words: `Permissions Violation for Publish to "parked.x"`. Of other words it is zero.
 func DenialOf(err error) Denial {
 	_, what, _ := strings.Cut(err.Error(), "ermissions Violation for ")
-	action, subject, found := strings.Cut(what, " to ")
+	kind, subject, found := strings.Cut(what, " to ")
 	if !found {
 		return Denial{}
 	}
-	if action = "publish"; strings.HasPrefix(what, "Subscription") {
+	action := "publish"
+	if strings.HasPrefix(kind, "Subscription") {
 		action = "subscribe"
 	}
 	return Denial{action, strings.ReplaceAll(subject, `"`, "")}
