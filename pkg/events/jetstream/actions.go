@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
 	"payonce/pkg/events"
@@ -26,7 +27,7 @@ func (c *Conn) storeActions(ctx context.Context, p payment.Payment) (payment.Pay
 		}
 		out, err := events.EncodeAction(p.Ref, **action, id, p.UpdatedAt)
 		if err == nil {
-			err = c.broker.Publish(ctx, broker.NewMessage(ctx, out, id))
+			err = c.storeAction(ctx, p.Ref, broker.NewMessage(ctx, out, id))
 		}
 		if err != nil {
 			return p, fmt.Errorf("store action of %s: %w", p.Ref, err)
@@ -36,6 +37,16 @@ func (c *Conn) storeActions(ctx context.Context, p payment.Payment) (payment.Pay
 		*action = &stored
 	}
 	return p, nil
+}
+
+// storeAction stores one content, with those of other payments where that is quicker. Sent again under its id it is kept once.
+func (c *Conn) storeAction(ctx context.Context, ref payment.Ref, msg *nats.Msg) error {
+	if c.actionGroup != nil {
+		if _, _, err := c.actionGroup.send(ctx, ref, msg); err == nil {
+			return nil
+		}
+	}
+	return c.broker.Publish(ctx, msg)
 }
 
 // Actions returns a payment with the content of what its customer must do, as far as it is kept. What was erased, or

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/trace"
 
+	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream/internal/broker"
 	"payonce/pkg/secret"
 )
@@ -104,6 +105,8 @@ type Conn struct {
 	notifier *notifier
 	past     *past
 	group    *groupCommit // nil: events are appended one by one
+	// actionGroup is that of what customers must do.
+	actionGroup *groupCommit
 	// unreadable are the payments of which this process met a last event that cannot be read.
 	unreadable unreadables
 	fit        fitness
@@ -132,7 +135,8 @@ func Connect(ctx context.Context, o Options) (*Conn, error) {
 		consumers: map[*consumer]struct{}{}, past: newPast(), fit: fitness{ask: o.Fit},
 	}
 	c.broker.Apart, c.broker.PublishTimeout = o.Ingress && o.Config.Accounts, o.Config.PublishTimeout
-	c.group = newGroupCommit(o.Config, c.broker, o.Logger, c.past.wait)
+	c.group = newGroupCommit(events.StreamPayments, o.Config, c.broker, o.Logger, c.past.wait)
+	c.actionGroup = newGroupCommit(events.StreamActions, o.Config, c.broker, o.Logger, c.past.wait)
 	c.tracer, c.ownTracer = o.tracers().Tracer(tracerName), o.Tracers != nil
 	c.notifier = newNotifier(c)
 	options, err := c.natsOptions(ctx, o)

@@ -28,9 +28,10 @@ const (
 // It changes nothing of what an append means. Every event has its own expected sequence, and of a batch that was not stored
 // each append is made alone, so that only the one that was too late is refused ([Conn.Append]).
 type groupCommit struct {
+	stream  string
 	broker  *broker.Client
 	log     *slog.Logger
-	ready   func(context.Context) error // nil when the log may be written, see [past.wait]
+	ready   func(context.Context) error // nil when the stream may be written, see [past.wait]
 	longest time.Duration               // how long an append waits for others at most
 
 	mu       sync.Mutex
@@ -63,12 +64,12 @@ type groupBatch struct {
 }
 
 // newGroupCommit returns nil where events are always sent one by one.
-func newGroupCommit(cfg Config, b *broker.Client, log *slog.Logger, ready func(context.Context) error) *groupCommit {
+func newGroupCommit(stream string, cfg Config, b *broker.Client, log *slog.Logger, ready func(context.Context) error) *groupCommit {
 	if cfg.GroupCommit == GroupCommitNever || cfg.GroupCommit == GroupCommitAuto && cfg.Replicas > 1 {
 		return nil
 	}
 	return &groupCommit{
-		broker: b, log: log, ready: ready, longest: cfg.PublishTimeout / 4, pace: pace{always: cfg.GroupCommit == GroupCommitAlways},
+		stream: stream, broker: b, log: log, ready: ready, longest: cfg.PublishTimeout / 4, pace: pace{always: cfg.GroupCommit == GroupCommitAlways},
 	}
 }
 
@@ -257,7 +258,7 @@ func (g *groupCommit) batchEnded(b *groupBatch, size int, took time.Duration) {
 	g.refused = now.Add(refusedFor)
 	if !g.reported {
 		g.reported = true
-		g.log.Warn("batch of events refused; appending one by one", "error", err,
-			"next", "payctl streams diff says whether the stream PAYMENTS allows atomic batches; payctl streams apply --update allows them")
+		g.log.Warn("batch of events refused; appending one by one", "stream", g.stream, "error", err,
+			"next", "payctl streams diff says whether the stream allows atomic batches; payctl streams apply --update allows them")
 	}
 }

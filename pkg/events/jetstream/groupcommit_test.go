@@ -230,6 +230,68 @@ func TestAppendsWhereTheLogTakesNoBatches(t *testing.T) {
 	}
 }
 
+// What customers must do is stored together as well, before the events that name it; where the stream takes no batches, one by
+// one. All of it can be read.
+func TestActionsAreStoredTogether(t *testing.T) {
+	for name, allowed := range map[string]bool{"allowed": true, "an older stream": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := natstest.StartSynced(t)
+			c := connect(t, server.URL(), grouping())
+			_, js := foreign(t, server.URL())
+			stream, err := js.Stream(testContext(t), events.StreamActions)
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := stream.CachedInfo().Config
+			config.AllowAtomicPublish = allowed
+			if _, err := js.UpdateStream(testContext(t), config); err != nil {
+				t.Fatal(err)
+			}
+			const n = 12
+			waiting, release := c.HoldActions()
+			var ended sync.WaitGroup
+			for i, r := range orders("D", n) {
+				p := paymentOf(r, payment.Pending)
+				p.Action = &payment.Action{Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: "GET", URL: "https://pay.example.com/" + r.Order}}
+				ended.Go(func() {
+					if _, err := c.Append(testContext(t), p, 0); err != nil {
+						t.Error(err)
+					}
+				})
+				eventually(t, "an action that waits", func() bool { return waiting() == i+1 })
+			}
+			release()
+			ended.Wait()
+			together := 0
+			for _, r := range orders("D", n) {
+				p, _, err := c.Last(testContext(t), r)
+				if err == nil {
+					p, err = c.Actions(testContext(t), p)
+				}
+				if err != nil || p.Action == nil || p.Action.Redirect == nil || p.Action.Redirect.URL != "https://pay.example.com/"+r.Order {
+					t.Errorf("%s: %+v, %v", r, p.Action, err)
+				}
+			}
+			for seq := range uint64(n) {
+				m, err := stream.GetMsg(testContext(t), seq+1)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if m.Header.Get("Nats-Batch-Id") != "" {
+					together++
+				}
+			}
+			if info, err := stream.Info(testContext(t)); err != nil || info.State.Msgs != n {
+				t.Errorf("%+v, %v", info, err)
+			}
+			if want := map[bool]int{true: n, false: 0}[allowed]; together != want {
+				t.Errorf("%d were stored together, want %d", together, want)
+			}
+		})
+	}
+}
+
 // Races for the same orders over two connections that both append together, on one server and on three: one winner each.
 func TestOfTwoGroupedAppendsOneWins(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) (one, other *admin.Conn){

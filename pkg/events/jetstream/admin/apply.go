@@ -90,11 +90,9 @@ func (c *Conn) EnsureStreams(ctx context.Context) error {
 // allowBatches is the field of a stream that takes atomic batches.
 const allowBatches = "allow_atomic"
 
-// onlySlower reports whether a difference costs nothing but speed: a log without batches takes events one by one. A program
+// onlySlower reports whether a difference costs nothing but speed: a stream without batches takes events one by one. A program
 // starts with it all the same.
-func (d Difference) onlySlower() bool {
-	return d.Stream == events.StreamPayments && d.Field == allowBatches
-}
+func (d Difference) onlySlower() bool { return d.Field == allowBatches }
 
 // ApplyStreams creates the streams and the consumers of ledgers, endpoints and archive that are missing. With update it also
 // changes those that differ, if all differences can be changed without losing or refusing anything; if

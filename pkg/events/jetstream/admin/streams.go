@@ -54,6 +54,7 @@ func streamConfigs(c jetstream.Config) []njs.StreamConfig {
 	actions := baseStream(c, events.StreamActions, "Payment pages and accounts for customers, kept for a short time", "action.stored.*.*.*")
 	actions.MaxAge, actions.MaxMsgSize = c.ActionRetention, jetstream.MaxMessageBytes
 	actions.DenyPurge, actions.AllowDirect = true, true
+	actions.AllowAtomicPublish = true // for group commit
 
 	audit := baseStream(c, events.StreamAudit, "Actions of operators, with their reasons", "operator.*.*.*")
 	audit.MaxAge = c.AuditRetention
