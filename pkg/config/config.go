@@ -308,7 +308,7 @@ func Defaults() Config {
 			IdleTimeout: 2 * time.Minute, BackendTimeout: 10 * time.Second,
 		},
 		Worker: Worker{
-			Slots: 32, SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
+			Slots: 128, SubmitTimeout: 15 * time.Second, RetryFor: 5 * time.Second, RetryInitial: 100 * time.Millisecond,
 			Lease: 40 * time.Second, AckWait: time.Minute,
 			ClockBound: time.Second, ClockWarning: 2 * time.Second, ClockLimit: 10 * time.Second,
 			LookupMin: 5 * time.Second, LookupMax: 15 * time.Minute, ParkMin: 10 * time.Second, ParkMax: 10 * time.Minute,
