@@ -3,6 +3,7 @@ package contracts
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net/http"
@@ -23,6 +24,7 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
+	"payonce/test/testenv"
 )
 
 // deadLetterExample is a file in testdata, which is written from a real dead letter.
@@ -149,7 +151,13 @@ func sendEverything(ctx context.Context, t *testing.T, all *tap, conn sender) {
 	}
 	stop()
 	workers.Wait()
-	must(conn.Replay(ctx, 1))
+	testenv.Await(ctx, t, "the dead letter is replayed", func() bool {
+		err := conn.Replay(ctx, 1)
+		if !errors.Is(err, events.ErrQueued) { // else the command is about to leave the queue
+			must(err)
+		}
+		return err == nil
+	})
 }
 
 // appendTogether has events appended by several goroutines until some went together.
