@@ -206,8 +206,8 @@ func paid(p Payment, o Observation) (amount Money, transfers []Transfer, possibl
 			transfers = append(transfers, r)
 			continue
 		}
-		if r.Fee.IsZero() {
-			r.Fee = transfers[at].Fee
+		if known := transfers[at]; !known.Fee.IsZero() && known.Amount == r.Amount || r.Fee.IsZero() { // the first fee of an amount stays
+			r.Fee = known.Fee
 		}
 		transfers[at] = r
 	}

@@ -27,11 +27,16 @@ func UnreadTime(field string) Reason {
 	return Reason{Code: ReasonCompletionUnreadable, Message: field + " is not a time"}
 }
 
-// applyReport takes over what the provider tells with an outcome. A payment that a person failed has cost nothing.
+// applyReport takes over what the provider tells with an outcome. A payment that a person failed has cost nothing, and of one
+// that a person settled with another amount than the provider's no fee is known. In a conflict the first report of an amount
+// stays: each other one would write an event, without end.
 func applyReport(next *Payment, p Payment, o Observation, to Status, now time.Time) {
 	switch _, _, possible := paid(p, o); {
-	case o.Kind == ManuallyFailed:
+	case o.Kind == ManuallyFailed, o.Kind == ManuallySettled && next.SettledAmount != p.SettledAmount:
 		next.Fee, next.ProviderCompletedAt = Fee{}, time.Time{}
+		next.Annotations = withoutImpossibleFee(next.Annotations)
+		return
+	case p.Status == Conflict && to == Conflict && next.SettledAmount == p.SettledAmount && !p.Fee.IsZero():
 		return
 	case o.Kind == Declined && to == Failed, o.Kind == Paid && (to == Settled || to == Conflict) && possible:
 	default:
@@ -43,14 +48,14 @@ func applyReport(next *Payment, p Payment, o Observation, to Status, now time.Ti
 	case !fee.IsZero() && !fee.writable():
 		next.Fee, unread = Fee{}, append(unread[:len(unread):len(unread)], UnreadFee("the fee"))
 	default:
-		next.Fee = fee
+		next.Fee, next.Annotations = fee, withoutImpossibleFee(next.Annotations)
 		if why := impossible(fee, firstAmount(next.SettledAmount, next.Amount)); why != "" {
 			unread = append(unread[:len(unread):len(unread)], Reason{Code: ReasonFeeImpossible, Message: why})
 		}
 	}
 	if _, err := o.Report.CompletedAt.MarshalJSON(); err != nil {
 		unread = append(unread[:len(unread):len(unread)], UnreadTime("the time"))
-	} else if !o.Report.CompletedAt.IsZero() {
+	} else if !o.Report.CompletedAt.IsZero() && (p.Status != Conflict || p.ProviderCompletedAt.IsZero()) {
 		next.ProviderCompletedAt = o.Report.CompletedAt
 	}
 	if o.Source != FromWebhook && o.Source != FromLookup && o.Source != FromStatement {
@@ -95,10 +100,19 @@ func impossible(fee Fee, of Money) string {
 	return ""
 }
 
+// withoutImpossibleFee leaves out what was said of an earlier fee. The events before have it.
+func withoutImpossibleFee(all []Annotation) []Annotation {
+	was := func(a Annotation) bool { return a.Reason != nil && a.Reason.Code == ReasonFeeImpossible }
+	if !slices.ContainsFunc(all, was) {
+		return all
+	}
+	return slices.DeleteFunc(slices.Clone(all), was)
+}
+
 // FeeImpossible reports whether the fee contradicts the payment, see [ReasonFeeImpossible]: it is what the provider told, and nothing to
 // book before the provider was asked.
 func (p Payment) FeeImpossible() bool {
-	return slices.ContainsFunc(p.Annotations, func(a Annotation) bool { return a.Reason != nil && a.Reason.Code == ReasonFeeImpossible })
+	return impossible(p.Fee, firstAmount(p.SettledAmount, p.Amount)) != ""
 }
 
 // ReportsMore reports whether an observation tells a fee or a time of completion of a payment with an outcome that its events do
@@ -107,9 +121,12 @@ func (p Payment) ReportsMore(o Observation) bool {
 	if p.Status != Settled || o.Kind != Paid {
 		return false
 	}
-	fee := o.Report.Fee
-	if _, transfers, _ := paid(p, o); fee.IsZero() && len(o.Transfers) > 0 {
-		fee = feeOf(Payment{Transfers: transfers}, o)
+	known := func(t Transfer) bool {
+		return t.Fee.IsZero() || slices.ContainsFunc(p.Transfers, func(k Transfer) bool { return k.Reference == t.Reference && k.Fee == t.Fee })
 	}
-	return !fee.IsZero() && fee != p.Fee || p.ProviderCompletedAt.IsZero() && !o.Report.CompletedAt.IsZero()
+	another := slices.ContainsFunc(o.Transfers, func(t Transfer) bool { return !known(t) })
+	if whole := o.Report.Fee; !whole.IsZero() {
+		another = whole != p.Fee
+	}
+	return another || p.ProviderCompletedAt.IsZero() && !o.Report.CompletedAt.IsZero()
 }

@@ -1,8 +1,10 @@
 package payment_test
 
 import (
+	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -121,5 +123,61 @@ func TestAnotherFeeIsNoOtherOutcome(t *testing.T) {
 	if bare := decideAll(t, payment.New(deposit()), intend, payment.Observation{Kind: payment.Paid}); !bare.ReportsMore(outcome(payment.Paid, won(t, "1"))) ||
 		!bare.ReportsMore(outcome(payment.Paid, payment.Fee{})) || bare.ReportsMore(payment.Observation{Kind: payment.Paid}) || bare.ReportsMore(outcome(payment.Declined, won(t, "1"))) {
 		t.Error("what is told after an outcome is not noticed")
+	}
+}
+
+// What a person decides about a conflict, and what the provider tells later, leaves a fee only where it is that of the amount; an
+// earlier contradiction is not held against a later fee.
+func TestFeeAfterAConflict(t *testing.T) {
+	transfer := func(reference string, amount int64, fee string) payment.Observation {
+		return outcome(payment.Paid, payment.Fee{}, func(o *payment.Observation) {
+			o.Transfers = []payment.Transfer{{Reference: reference, Amount: payment.KRW(amount), Fee: won(t, fee)}}
+		})
+	}
+	settle := func(amount int64) payment.Observation {
+		return payment.Observation{Kind: payment.ManuallySettled, Source: payment.FromPerson, SettledAmount: payment.KRW(amount)}
+	}
+	for name, c := range map[string]struct {
+		told  []payment.Observation
+		fee   payment.Fee
+		flags []string
+	}{
+		"settled with less":         {[]payment.Observation{transfer("a", 10000, "500"), transfer("b", 1, "1"), settle(400)}, payment.Fee{}, nil},
+		"settled as told":           {[]payment.Observation{transfer("a", 10000, "500"), transfer("b", 1, "1"), settle(10001)}, won(t, "501"), nil},
+		"of a part, impossible":     {[]payment.Observation{transfer("a", 100, "500")}, won(t, "500"), []string{payment.ReasonFeeImpossible}},
+		"of the rest, possible":     {[]payment.Observation{transfer("a", 100, "500"), transfer("b", 9900, "15")}, won(t, "515"), nil},
+		"impossible, settled anew":  {[]payment.Observation{transfer("a", 100, "500"), transfer("b", 1, "1"), settle(9000)}, payment.Fee{}, nil},
+		"another in the conflict":   {[]payment.Observation{transfer("a", 10000, "500"), transfer("b", 1, "1"), transfer("b", 1, "2"), transfer("a", 10000, "-3")}, won(t, "501"), nil},
+		"another whole in conflict": {[]payment.Observation{outcome(payment.Paid, won(t, "5")), outcome(payment.Declined, payment.Fee{}), outcome(payment.Paid, won(t, "-6"))}, won(t, "5"), nil},
+	} {
+		p := decideAll(t, payment.New(deposit()), append([]payment.Observation{intend}, c.told...)...)
+		flags := slices.DeleteFunc(codes(p), func(code string) bool { return !strings.HasPrefix(code, "fee_") })
+		if p.Fee != c.fee || !slices.Equal(flags, c.flags) || p.FeeImpossible() != (len(c.flags) > 0) {
+			t.Errorf("%s: %s of %s with the fee %v and %v, want %v and %v", name, p.Status, p.SettledAmount, p.Fee, flags, c.fee, c.flags)
+		}
+	}
+}
+
+// A provider that tells another fee again and again makes no further events of a conflict.
+func TestFeesInAConflictAreBounded(t *testing.T) {
+	p := decideAll(t, payment.New(deposit()), intend, outcome(payment.Paid, won(t, "5")), outcome(payment.Declined, payment.Fee{}))
+	if p.Status != payment.Conflict {
+		t.Fatal(p.Status)
+	}
+	written := 0
+	for i := range 50 {
+		next, changed, err := payment.Decide(p, outcome(payment.Paid, won(t, fmt.Sprint(-i)), func(o *payment.Observation) {
+			o.Report.CompletedAt = begin.Add(time.Duration(i) * time.Minute)
+		}), begin.Add(time.Hour))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if changed {
+			written++
+		}
+		p = next
+	}
+	if written > 1 {
+		t.Errorf("%d events", written)
 	}
 }

@@ -79,7 +79,7 @@ func (r report) ended() (told payment.Report) {
 		return told
 	}
 	at, ok := wireTime(r.completed)
-	if !ok {
+	if !ok || !at.After(time.Time{}) {
 		told.Unread = append(told.Unread, payment.UnreadTime("the operation's date"))
 		return told
 	}

@@ -29,7 +29,7 @@ func (f fields) completed(r *payment.Report) {
 		return
 	}
 	at, err := time.ParseInLocation(time.DateTime, f[name], korea)
-	if err != nil {
+	if err != nil || !at.After(time.Time{}) {
 		r.Unread = append(r.Unread, payment.UnreadTime(name))
 	} else if at.After(r.CompletedAt) {
 		r.CompletedAt = at

@@ -54,6 +54,8 @@ func TestFeesAndTimes(t *testing.T) {
 		"parts of a part":        {`"15.00"`, `"15.001"`, "", midnight, []string{payment.ReasonFeeUnreadable}},
 		"no time":                {`"2025-01-01 00:00:00"`, `null`, "15", "", nil},
 		"a time with its zone":   {`"2025-01-01 00:00:00"`, `"2025-01-01T00:00:00Z"`, "15", "", []string{payment.ReasonCompletionUnreadable}},
+		"no year":                {`"2025-01-01 00:00:00"`, `"0000-01-01 00:00:00"`, "15", "", []string{payment.ReasonCompletionUnreadable}},
+		"the time of nothing":    {`"2025-01-01 00:00:00"`, `"0001-01-01 09:00:00"`, "15", "", []string{payment.ReasonCompletionUnreadable}},
 		"a day that never comes": {`"2025-01-01 00:00:00"`, `"2025-02-30 00:00:00"`, "15", "", []string{payment.ReasonCompletionUnreadable}},
 	} {
 		t.Run(name, func(t *testing.T) {
