@@ -146,7 +146,7 @@ func TestFeeAfterAConflict(t *testing.T) {
 		"settled as told":           {[]payment.Observation{transfer("a", 10000, "500"), transfer("b", 1, "1"), settle(10001)}, won(t, "501"), nil},
 		"of a part, impossible":     {[]payment.Observation{transfer("a", 100, "500")}, won(t, "500"), []string{payment.ReasonFeeImpossible}},
 		"of the rest, possible":     {[]payment.Observation{transfer("a", 100, "500"), transfer("b", 9900, "15")}, won(t, "515"), nil},
-		"impossible, settled anew":  {[]payment.Observation{transfer("a", 100, "500"), transfer("b", 1, "1"), settle(9000)}, payment.Fee{}, nil},
+		"impossible, then by hand":  {[]payment.Observation{transfer("a", 100, "500"), transfer("b", 1, "1"), settle(9000)}, payment.Fee{}, nil},
 		"another in the conflict":   {[]payment.Observation{transfer("a", 10000, "500"), transfer("b", 1, "1"), transfer("b", 1, "2"), transfer("a", 10000, "-3")}, won(t, "501"), nil},
 		"another whole in conflict": {[]payment.Observation{outcome(payment.Paid, won(t, "5")), outcome(payment.Declined, payment.Fee{}), outcome(payment.Paid, won(t, "-6"))}, won(t, "5"), nil},
 	} {
