@@ -196,7 +196,7 @@ DATE     ?= $(shell TZ=UTC git log -1 --format=%cd --date=format-local:%Y-%m-%dT
 STAMP     = -X payonce/internal/app.release=$(VERSION) -X payonce/internal/app.commit=$(COMMIT) -X payonce/internal/app.date=$(DATE)
 
 release: ## build the release into dist/: archives for linux/amd64 and arm64 with their SBOMs, checksums, the image (IMAGE=none: without it)
-	rm -rf $(DIST)
+	rm -rf $(DIST)/payonce-* $(DIST)/SHA256SUMS
 	@for arch in $(ARCHES); do \
 		dir=$(DIST)/payonce-$(VERSION)-linux-$$arch && mkdir -p "$$dir/sbom" && echo "building $$dir" && \
 		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch $(GO) build -trimpath -buildvcs=false -ldflags '-s -w $(STAMP)' -o "$$dir/" $(PROGRAMS:%=./cmd/%) && \
@@ -206,7 +206,7 @@ release: ## build the release into dist/: archives for linux/amd64 and arm64 wit
 		done && cp -r LICENSE README.md SECURITY.md UPGRADING.md CHANGELOG.md payonce.example.yaml deploy docs "$$dir/" && \
 		tar -C $(DIST) --sort=name --mode='u=rwX,go=rX' --owner=0 --group=0 --numeric-owner --mtime='$(DATE)' -cf - "$${dir#$(DIST)/}" | gzip -n >"$$dir.tar.gz" && rm -r "$$dir" || exit 1; \
 	done
-	@cd $(DIST) && sha256sum *.tar.gz >SHA256SUMS && sha256sum -c --quiet SHA256SUMS && cat SHA256SUMS
+	@cd $(DIST) && sha256sum payonce-*.tar.gz >SHA256SUMS && sha256sum -c --quiet SHA256SUMS && cat SHA256SUMS
 	@[ "$(IMAGE)" = none ] || docker build --target payonce -t $(IMAGE) --build-arg "STAMP=$(STAMP)" .
 
 connector: ## lay out the folder of a new provider: make connector NAME=acme (see docs/connectors.md)
