@@ -200,7 +200,7 @@ func (o *observed) closedLists(t *testing.T) func(label, value string) bool {
 		case "upstream":
 			return value == "shop"
 		case "stream":
-			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit, events.StreamActions, events.StreamRefusedWebhooks, events.StreamHeartbeats, events.StreamRefusals, events.IntakeStream("shop")}, value)
+			return slices.Contains([]string{events.StreamCommands, events.StreamWebhooks, events.StreamPayments, events.StreamDeadLetters, events.StreamAudit, events.StreamActions, events.StreamRefusedWebhooks, events.StreamHeartbeats, events.StreamRefusals, events.StreamBalances, events.IntakeStream("shop")}, value)
 		case "version":
 			return strings.HasPrefix(value, "(devel)") || strings.HasPrefix(value, "v")
 		case "code": // one that a connector or the configuration calls misconfigured
