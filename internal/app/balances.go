@@ -16,8 +16,10 @@ import (
 )
 
 const (
-	// balanceAgain is the longest pause after a provider or the broker did not answer.
+	// balanceAgain is the pause after the broker did not answer, and after a provider did not for the first time.
 	balanceAgain = time.Minute
+	// balanceAhead is how far ahead the clock of another worker may be before it is logged.
+	balanceAhead = time.Minute
 	// balanceTimeout bounds one request, and balanceSpread is by what part of the interval workers differ, so that one of them asks.
 	balanceTimeout = 15 * time.Second
 	balanceSpread  = 10
@@ -44,14 +46,15 @@ func newBalances(rt Runtime, log balanceLog) balances {
 }
 
 // run asks each provider that has an interval until ctx ends. When it was asked last stands in the stream, so that any number of workers
-// ask once in an interval, and a restart asks no sooner.
+// ask once in an interval, and a restart asks no sooner. While a provider fails, each worker asks it for itself.
 func (b balances) run(ctx context.Context, registry *connectors.Registry) {
 	var group errgroup.Group
 	for _, name := range registry.Names() {
 		connector, _ := registry.Get(name)
 		if able, is := connector.(connectors.Balancer); is && b.interval(name) > 0 {
 			group.Go(func() error {
-				for pause := time.Duration(0); ; pause = b.step(ctx, name, able) {
+				one := asker{balances: b, provider: name, able: able}
+				for pause := time.Duration(0); ; pause = one.step(ctx) {
 					select {
 					case <-ctx.Done():
 						return nil
@@ -64,31 +67,71 @@ func (b balances) run(ctx context.Context, registry *connectors.Registry) {
 	_ = group.Wait()
 }
 
-// step publishes a provider's balance if it is due, and returns how long to wait then.
-func (b balances) step(ctx context.Context, provider string, able connectors.Balancer) time.Duration {
-	interval := b.interval(provider)
-	last, seq, err := b.log.LastBalance(ctx, provider)
+// asker asks one provider.
+type asker struct {
+	balances
+	provider string
+	able     connectors.Balancer
+
+	failures int       // since the last balance
+	seen     uint64    // the last balance in the stream
+	since    time.Time // it counts from then on
+}
+
+// step publishes the provider's balance if it is due, and returns how long to wait then.
+func (a *asker) step(ctx context.Context) time.Duration {
+	interval := a.interval(a.provider)
+	last, seq, err := a.log.LastBalance(ctx, a.provider)
 	if err != nil {
-		b.failed(ctx, "cannot read the last balance; will retry", provider, err)
+		a.failed(ctx, "cannot read the last balance; will retry", a.provider, err)
 		return min(interval, balanceAgain)
 	}
-	spread := rand.N(interval/balanceSpread + 1)
-	if left := last.ReportedAt.Add(interval).Sub(b.now()); left > 0 {
-		return min(left, interval) + spread // no longer than that, however far ahead another worker's clock was
+	a.see(ctx, last, seq)
+	if left := a.since.Add(interval).Sub(a.now()); left > 0 {
+		a.failures = 0
+		return spread(left, interval)
 	}
-	report, err := b.ask(ctx, provider, able)
+	report, err := a.ask(ctx, a.provider, a.able)
 	if err != nil {
-		b.failed(ctx, "cannot read the provider's balance; will retry", provider, err)
-		return min(interval, balanceAgain)
+		a.failed(ctx, "cannot read the provider's balance; will retry", a.provider, err)
+		return a.pause(interval)
 	}
-	switch err := b.log.AppendBalance(ctx, report, seq); {
+	switch err := a.log.AppendBalance(ctx, report, seq); {
 	case errors.Is(err, events.ErrStale): // another worker was first
 	case err != nil:
-		b.failed(ctx, "cannot publish the provider's balance; will retry", provider, err)
-		return min(interval, balanceAgain)
+		a.failed(ctx, "cannot publish the provider's balance; will retry", a.provider, err)
+		return a.pause(interval)
 	}
-	return interval + spread
+	a.failures = 0
+	return spread(interval, interval)
 }
+
+// see notes when the last balance was reported: now at the latest, however far ahead the clock of the worker was that reported it.
+func (a *asker) see(ctx context.Context, last events.BalanceReport, seq uint64) {
+	if seq == a.seen {
+		return
+	}
+	now := a.now()
+	if a.seen, a.since = seq, last.ReportedAt; a.since.After(now) {
+		a.since = now
+	}
+	if ahead := last.ReportedAt.Sub(now); ahead > balanceAhead {
+		a.logger.WarnContext(ctx, "the last balance was reported in the future: check the clocks of the workers", "provider", a.provider, "reported_at", last.ReportedAt, "ahead", ahead)
+	}
+}
+
+// pause is how long to wait after one more failure: longer each time, up to the interval.
+func (a *asker) pause(interval time.Duration) time.Duration {
+	pause := interval
+	if a.failures < 16 { // a longer interval than that is not configured
+		pause = min(interval, balanceAgain<<a.failures)
+	}
+	a.failures++
+	return spread(pause, pause)
+}
+
+// spread is a time and a random part of the tenth of another.
+func spread(d, of time.Duration) time.Duration { return d + rand.N(of/balanceSpread+1) }
 
 func (b balances) ask(ctx context.Context, provider string, able connectors.Balancer) (events.BalanceReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, balanceTimeout)

@@ -22,6 +22,7 @@ type account struct {
 	mu    sync.Mutex
 	asked int
 	fails int // so often at first
+	every int // and then at each that it divides; 0 is none
 	takes time.Duration
 }
 
@@ -29,7 +30,7 @@ func (a *account) Balance(context.Context) ([]connectors.Balance, error) {
 	time.Sleep(a.takes)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.asked++; a.asked <= a.fails {
+	if a.asked++; a.asked <= a.fails || a.every > 0 && a.asked%a.every == 0 {
 		return nil, errors.New("no answer")
 	}
 	return []connectors.Balance{{Currency: "KRW", Available: payment.KRW(int64(a.asked)), Frozen: payment.KRW(0)}}, nil
@@ -124,7 +125,7 @@ func TestBalancesArePublishedOnceAnInterval(t *testing.T) {
 	})
 }
 
-// A provider or a broker that does not answer is asked again after a minute.
+// A provider that does not answer is asked again after a minute and then later, a broker each minute.
 func TestBalancesAreAskedForAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m, a := &memory{}, &account{fails: 3}
@@ -135,6 +136,48 @@ func TestBalancesAreAskedForAgain(t *testing.T) {
 		m.down = true
 		if logs := reporting(t, m, a, 1, time.Hour, 9*time.Minute+time.Second); a.asked != 4 || strings.Count(logs, "cannot read the last balance") != 10 {
 			t.Errorf("the provider was asked %d times: %s", a.asked, logs)
+		}
+	})
+}
+
+// A provider that fails is asked at growing pauses, up to the interval, which begin again after a balance.
+func TestBalancesBackOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, a := &memory{}, &account{fails: 1_000_000}
+		reporting(t, m, a, 1, time.Hour, 24*time.Hour)
+		if a.asked < 26 || a.asked > 30 { // 1, 2, 4, 8, 16, 32 minutes and then hours, with a spread of a tenth
+			t.Errorf("asked %d times in a day", a.asked)
+		}
+		a.fails = a.asked + 5
+		reporting(t, m, a, 1, 7*24*time.Hour, 365*24*time.Hour) // no interval is longer
+		if n := len(m.all); n < 47 || n > 53 {
+			t.Errorf("%d balances in a year", n)
+		}
+		m.all, a.asked, a.fails, a.every = nil, 0, 0, 2 // each second request fails
+		reporting(t, m, a, 1, time.Hour, 24*time.Hour)
+		if n := len(m.all); n < 21 || n > 24 {
+			t.Errorf("%d balances in a day, with as many failures", n)
+		}
+	})
+}
+
+// A balance that was reported in the future keeps a provider silent for one interval, not until then, and is logged once.
+func TestBalanceOfTheFuture(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for ahead, logged := range map[time.Duration]int{30 * time.Second: 0, 365 * 24 * time.Hour: 1} {
+			want := 4 - logged // a restart sees it again
+			m, a := &memory{all: []events.BalanceReport{{Provider: "acme", ReportedAt: time.Now().Add(ahead)}}}, &account{}
+			reporting(t, m, a, 1, time.Hour, 59*time.Minute)
+			if a.asked != 0 {
+				t.Errorf("%s ahead: asked within the interval", ahead)
+			}
+			logs := reporting(t, m, a, 1, time.Hour, 3*time.Hour)
+			if n := len(m.all); n != want {
+				t.Errorf("%s ahead: %d balances after 4 h, want %d", ahead, n, want)
+			}
+			if n := strings.Count(logs, "the last balance was reported in the future"); n != logged {
+				t.Errorf("%s ahead: logged %d times: %s", ahead, n, logs)
+			}
 		}
 	})
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -24,6 +25,8 @@ type EndpointActions interface {
 }
 
 const (
+	// resendTimeout bounds sending events again.
+	resendTimeout = 10 * time.Minute
 	// resendMost is how many events can be sent again at once, and resendShown how many of them the page lists.
 	resendMost  = 10_000
 	resendShown = 50
@@ -81,7 +84,7 @@ func (c *Console) toActOn(ctx context.Context, r *http.Request) (page endpointAc
 // choose reads the events that a filter chooses.
 func (c *Console) choose(ctx context.Context, r *http.Request, page *endpointAct) error {
 	page.Providers = c.providerNames()
-	f := operator.EventFilter{Provider: r.Form.Get("provider"), Order: r.Form.Get("order"), Last: number(r.PostForm.Get("last"))}
+	f := operator.EventFilter{Provider: r.Form.Get("provider"), Order: r.Form.Get("order"), Last: number(r.Form.Get("last"))}
 	for name, at := range map[string]*time.Time{"from": &f.From, "to": &f.To} {
 		text := inFull(r.Form.Get(name), c.o.Zone)
 		if text == "" {
@@ -123,6 +126,20 @@ func (c *Console) choose(ctx context.Context, r *http.Request, page *endpointAct
 	return nil
 }
 
+// Full is a time to its end, for what a person does not write.
+func (endpointAct) Full(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return at.UTC().Format(time.RFC3339Nano)
+}
+
+// rest leads to the events that were left of those that were to be sent again.
+func (p endpointAct) rest(left *operator.UnfinishedError) string {
+	query := url.Values{"provider": {p.Filter.Provider}, "order": {p.Filter.Order}, "from": {p.Full(left.From)}, "to": {p.Full(p.Filter.To)}, "last": {letterValue(p.Last)}}
+	return fmt.Sprintf("%s/%s?%s", endpointPath(p.Name), p.Action, query.Encode())
+}
+
 // local is a time as a form has it.
 func (c *Console) local(at time.Time) string {
 	if at.IsZero() {
@@ -151,9 +168,14 @@ func (c *Console) showEndpointAct(w http.ResponseWriter, r *http.Request, status
 	}
 }
 
-// doEndpointAct does what was asked for.
+// doEndpointAct does what was asked for. Once begun, sending events again goes on when the page is closed.
 func (c *Console) doEndpointAct(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
+	reading, timeout := r.Context(), readTimeout
+	if events.Action(r.PathValue("action")) == events.ActionReplay {
+		reading, timeout = context.WithoutCancel(reading), resendTimeout
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(resendTimeout + liveWrite)) // where it cannot be set the server's own holds
+	}
+	ctx, cancel := context.WithTimeout(reading, timeout)
 	defer cancel()
 	page, err := c.toActOn(ctx, r)
 	if err != nil {
@@ -197,6 +219,10 @@ func (c *Console) carryOutOn(ctx context.Context, r *http.Request, page endpoint
 	case events.ActionReplay:
 		results, err := a.SendAgain(ctx, to, operator.ResendOf(page.Name, page.Filter, page.Found), who)
 		told := c.said(r, err, say("Done, as far as it was possible:"))
+		var unfinished *operator.UnfinishedError
+		if errors.As(err, &unfinished) {
+			told.Link, told.LinkText = page.rest(unfinished), say("Send the rest")
+		}
 		for _, result := range slices.Sorted(maps.Keys(results)) {
 			told.Lines = append(told.Lines, fmt.Sprintf("%d: %s", results[result], c.result(r, result)))
 		}

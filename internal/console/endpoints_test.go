@@ -96,7 +96,7 @@ func (r notified) Report(ctx context.Context) status.Report {
 }
 
 // withEndpoint is a console beside a broker with the streams of the endpoint "shop", and a notifier that sends to it.
-func withEndpoint(t *testing.T, to *receiver, running bool) system {
+func withEndpoint(t *testing.T, to *receiver, running bool, change ...func(*console.Options)) system {
 	t.Helper()
 	t.Parallel()
 	of := shop(to.url)
@@ -125,9 +125,9 @@ func withEndpoint(t *testing.T, to *receiver, running bool) system {
 		})
 	}
 	of.Secrets = nil // the console has none
-	return startOn(t, broker, conn, func(o *console.Options) {
+	return startOn(t, broker, conn, append([]func(*console.Options){func(o *console.Options) {
 		o.SendTo, o.Endpoints, o.Status = []endpoints.Endpoint{of}, conn, said
-	})
+	}}, change...)...)
 }
 
 func (s system) settle(orders ...string) {

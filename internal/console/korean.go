@@ -292,6 +292,7 @@ var korean = map[string]string{
 	"Cancel payments":                             "결제 취소",
 	"Cancel…":                                     "취소…",
 	"Choose what happened to the money.":          "돈이 어떻게 되었는지 선택하세요.",
+	"Send the rest":                               "나머지 보내기",
 	"Done, as far as it was possible:":            "가능한 범위에서 처리했습니다:",
 	"Done. The audit log has it under your name.": "처리했습니다. 감사 기록에 이름과 함께 남았습니다.",
 	"Drop dead letters":                           "배달 실패 삭제",

@@ -34,3 +34,6 @@ func Leaves() []string {
 		return slices.ContainsFunc(all, func(other string) bool { return strings.HasPrefix(other, path+" ") })
 	})
 }
+
+// HowToGoOn is howToGoOn.
+var HowToGoOn = howToGoOn

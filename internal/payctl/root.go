@@ -16,6 +16,7 @@ import (
 	"payonce/internal/app"
 	"payonce/pkg/clock"
 	"payonce/pkg/connectors"
+	"payonce/pkg/operator"
 )
 
 // Exit codes.
@@ -65,7 +66,7 @@ func Run(ctx context.Context, args []string, env Env) int {
 	root.SetErr(env.Stderr)
 	err := root.ExecuteContext(ctx)
 	if err != nil {
-		_, _ = fmt.Fprintf(env.Stderr, "payctl: %v\n", err)
+		_, _ = fmt.Fprintf(env.Stderr, "payctl: %v%s\n", err, howToGoOn(err))
 	}
 	var usage usageError
 	switch {
@@ -76,6 +77,18 @@ func Run(ctx context.Context, args []string, env Env) int {
 	default:
 		return ExitFailed
 	}
+}
+
+// howToGoOn says how an action that did not come to its end is continued.
+func howToGoOn(err error) string {
+	var unfinished *operator.UnfinishedError
+	switch {
+	case !errors.As(err, &unfinished):
+		return ""
+	case unfinished.From.IsZero():
+		return "\nRun the same command again to continue"
+	}
+	return "\nRun the same command again to continue, with --from " + unfinished.From.UTC().Format(time.RFC3339Nano)
 }
 
 // usageError is a mistake in the command line or in the configuration.

@@ -1,10 +1,14 @@
 package payctl_test
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"payonce/internal/payctl"
+	"payonce/pkg/operator"
 )
 
 func TestMisspeltCommandsAreSuggested(t *testing.T) {
@@ -27,5 +31,18 @@ func TestShellsCompleteCommands(t *testing.T) {
 	}
 	if r := run(t, "", "__complete", "payment", "s"); r.code != payctl.ExitOK || !strings.HasPrefix(r.out, "show\t") {
 		t.Errorf("code %d, %s%s", r.code, r.out, r.errors)
+	}
+}
+
+// Sending events again is continued from the first that is left; other actions leave alone what they have done.
+func TestHowToGoOn(t *testing.T) {
+	for want, err := range map[string]error{
+		"": errors.New("no answer"),
+		"\nRun the same command again to continue":                                             fmt.Errorf("release: %w", &operator.UnfinishedError{Left: 3}),
+		"\nRun the same command again to continue, with --from 2026-01-02T03:04:05.000000006Z": &operator.UnfinishedError{Left: 3, From: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC)},
+	} {
+		if have := payctl.HowToGoOn(err); have != want {
+			t.Errorf("%q, want %q", have, want)
+		}
 	}
 }

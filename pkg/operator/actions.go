@@ -62,7 +62,7 @@ func (a Actions) Each(ctx context.Context, action events.Action, b Batch, act fu
 }
 
 // each applies an action to all items, in parts with a pair of records each. It returns how many items came to each result.
-// When ctx ends, the current part is finished.
+// When ctx ends, the current part is finished. The error of what does not come to its end is an [UnfinishedError].
 func (a Actions) each(ctx context.Context, action events.Action, b Batch, act do) (map[string]int, error) {
 	results := map[string]int{}
 	if err := b.Who.Validate(); err != nil {
@@ -71,16 +71,23 @@ func (a Actions) each(ctx context.Context, action events.Action, b Batch, act do
 	record := b.record(action)
 	for items := b.Items; len(items) > 0; {
 		if ctx.Err() != nil {
-			return results, fmt.Errorf("interrupted, %d left; run the same command again to continue", len(items))
+			return results, &UnfinishedError{Left: len(items)}
 		}
 		n := min(batch, len(items))
 		record.Items, items = items[:n], items[n:]
 		err := a.recorded(ctx, record, b.Done, act)
+		left := len(items)
 		for _, item := range record.Items {
 			results[item.Result]++
+			if isLeft(item) {
+				left++
+			}
+		}
+		if err != nil && left > 0 {
+			err = &UnfinishedError{Left: left, Cause: err}
 		}
 		if err != nil {
-			return results, fmt.Errorf("stopped: %w\nRun the same command again to continue", err)
+			return results, err
 		}
 	}
 	return results, nil
@@ -115,11 +122,11 @@ func (a Actions) recorded(ctx context.Context, record events.AuditRecord, done f
 	for i := range record.Items {
 		group.Go(func() error {
 			if groupCtx.Err() != nil {
-				record.Items[i].Result = "not started"
+				record.Items[i].Result = notStarted
 				return nil
 			}
 			if err := act(ctx, &record.Items[i]); err != nil {
-				record.Items[i].Result = "unknown"
+				record.Items[i].Result = unknown
 				return err
 			}
 			if done != nil {

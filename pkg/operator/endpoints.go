@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"payonce/pkg/events"
@@ -163,7 +164,7 @@ func ResendOf(endpoint string, f EventFilter, found []events.Message) Resend {
 	return r
 }
 
-// SendAgain has events sent to an endpoint again, and counts what came of them.
+// SendAgain has events sent to an endpoint again, and counts what came of them. An [UnfinishedError] says from when on some are left.
 func (a Actions) SendAgain(ctx context.Context, to EndpointSender, r Resend, who Person) (map[string]int, error) {
 	bySequence := map[uint64]events.Message{}
 	for _, m := range r.Events {
@@ -171,8 +172,14 @@ func (a Actions) SendAgain(ctx context.Context, to EndpointSender, r Resend, who
 	}
 	b, replay := onEndpoint(r.Endpoint, r.Provider, who, r.Items...), a.NewID()
 	b.Done = r.Done
-	return a.each(ctx, events.ActionReplay, b, func(ctx context.Context, item *events.AuditItem) error {
+	results, err := a.each(ctx, events.ActionReplay, b, func(ctx context.Context, item *events.AuditItem) error {
 		item.Result = SentAgain
 		return to.SendAgain(ctx, r.Endpoint, replay, bySequence[item.Event])
 	})
+	var unfinished *UnfinishedError
+	if errors.As(err, &unfinished) {
+		first := slices.IndexFunc(r.Items, isLeft)
+		unfinished.From = bySequence[r.Items[first].Event].StoredAt
+	}
+	return results, err
 }

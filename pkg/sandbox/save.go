@@ -73,28 +73,59 @@ func (r *record) save() savedOrder {
 }
 
 // Restore goes on with what [Sandbox.Save] wrote: money that was to move moves, and callbacks that were not acknowledged are sent
-// again. A refund that was about to come does not. It is for a new sandbox with the same accounts, before anything is asked of it.
+// again. A refund that was about to come does not. It is for a new sandbox with the same accounts, before anything is asked of it. After
+// an error, which is [ErrInvalid] where accounts and orders do not fit, the sandbox is of no use.
 func (s *Sandbox) Restore(r io.Reader) error {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return fmt.Errorf("sandbox: restore: %w", err)
+	}
 	var all saved
-	if err := json.NewDecoder(r).Decode(&all); err != nil {
+	if err := json.Unmarshal(text, &all); err != nil { // unlike a Decoder, it refuses what follows
+		return fmt.Errorf("sandbox: restore: %w", err)
+	}
+	if err := s.complete(all); err != nil {
 		return fmt.Errorf("sandbox: restore: %w", err)
 	}
 	for _, of := range all.Accounts {
-		d, err := s.account(of.Provider)
-		if err != nil {
-			return fmt.Errorf("sandbox: restore: %w", err)
-		}
-		if err := d.restore(of); err != nil {
+		if err := s.accounts[of.Provider].restore(of); err != nil {
 			return fmt.Errorf("sandbox: restore %s: %w", of.Provider, err)
 		}
 	}
 	return nil
 }
 
-func (d *Account) restore(of savedAccount) error {
-	if len(of.Records) != len(of.Orders) {
-		return fmt.Errorf("%w: %d orders with %d records", ErrInvalid, len(of.Orders), len(of.Records))
+// complete holds what was saved against the accounts of the sandbox: each must be there once, with each of its orders once.
+func (s *Sandbox) complete(all saved) error {
+	accounts := map[string]bool{}
+	for _, of := range all.Accounts {
+		if _, err := s.account(of.Provider); err != nil {
+			return err
+		}
+		if accounts[of.Provider] {
+			return fmt.Errorf("%w: the account %s occurs twice", ErrInvalid, of.Provider)
+		}
+		accounts[of.Provider] = true
+		orders := map[string]bool{}
+		for _, order := range of.Orders {
+			if orders[order.Order] {
+				return fmt.Errorf("%w: %s: the order %s occurs twice", ErrInvalid, of.Provider, order.Order)
+			}
+			orders[order.Order] = true
+		}
+		if len(of.Records) != len(of.Orders) {
+			return fmt.Errorf("%w: %s: %d orders with %d records", ErrInvalid, of.Provider, len(of.Orders), len(of.Records))
+		}
 	}
+	for _, name := range s.names {
+		if !accounts[name] {
+			return fmt.Errorf("%w: the account %s is missing", ErrInvalid, name)
+		}
+	}
+	return nil
+}
+
+func (d *Account) restore(of savedAccount) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.serial, d.total, d.frozen, d.refused = of.Serial, of.Total, of.Frozen, of.Refused

@@ -62,12 +62,25 @@ func TestRestore(t *testing.T) {
 }
 
 func TestRestoreRefusesWhatItCannotBe(t *testing.T) {
-	for _, kept := range []string{"", "no JSON", `{"accounts":[{"provider":"other"}]}`, `{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D-1"}]}]}`,
-		`{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D 1"}],"records":[{}]}]}`, `{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D-1","charges":[{}]}],"records":[{}]}]}`} {
-		if err := newRig(t, nil).box.Restore(strings.NewReader(kept)); err == nil {
-			t.Errorf("%q is taken", kept)
+	const one = `{"provider":"teemopay-kr","orders":[{"order":"D-1"}],"records":[{"released":true}]}`
+	for kept, want := range map[string]string{
+		"":        "unexpected end",
+		"no JSON": "invalid character",
+		"{}":      "the account teemopay-kr is missing",
+		"null":    "the account teemopay-kr is missing",
+		`{"accounts":[` + one + `]}{"accounts":[]}`:                            "after top-level value",
+		`{"accounts":[` + one + `,` + one + `]}`:                               "the account teemopay-kr occurs twice",
+		`{"accounts":[` + one + `,{"provider":"other"}]}`:                      "other",
+		`{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D-1"}]}]}`: "1 orders with 0 records",
+		`{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D-1"},{"order":"D-1"}],"records":[{"released":true},{"released":true}]}]}`: "the order D-1 occurs twice",
+		`{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D 1"}],"records":[{}]}]}`:                                                  "an order number is",
+		`{"accounts":[{"provider":"teemopay-kr","orders":[{"order":"D-1","charges":[{}]}],"records":[{}]}]}`:                                   "D-1",
+	} {
+		if err := newRig(t, nil).box.Restore(strings.NewReader(kept)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: %v, want %q", kept, err, want)
 		}
 	}
+	must(t, newRig(t, nil).box.Restore(strings.NewReader(`{"accounts":[`+one+`]}`)))
 }
 
 func TestSaveSaysThatItCouldNot(t *testing.T) {
