@@ -35,11 +35,12 @@ func TestMeasureArchive(t *testing.T) {
 	if *archivePayments == 0 {
 		rounds = 1
 	}
-	server := pgtest.Start(t)
+	server, archives := pgtest.Start(t), 0
 	for name, place := range map[string]func(dir string) archive.Location{
 		"sqlite": func(dir string) archive.Location { return archive.Location{File: filepath.Join(dir, "archive.db")} },
-		"postgres": func(dir string) archive.Location {
-			return archive.Location{URL: secret.New(server.URL()), Schema: "a" + filepath.Base(dir)}
+		"postgres": func(string) archive.Location {
+			archives++ // each of another log
+			return archive.Location{URL: secret.New(server.URL()), Schema: fmt.Sprintf("archive_%d", archives)}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

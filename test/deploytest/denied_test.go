@@ -44,7 +44,7 @@ func TestADeniedPermissionIsToldAtOnce(t *testing.T) {
 		{"archive", "ingress", app.Archive(), `"$JS.API.CONSUMER.INFO.PAYMENTS.archive", `, "$JS.API.CONSUMER.INFO.PAYMENTS.archive"},
 		{"notifier", "archive", app.Notifier(), `"$JS.API.INFO", `, "$JS.API.INFO"},
 		{"viewer", "worker", app.Console(), `"$JS.API.INFO", "$JS.API.STREAM.INFO.PAYMENTS", "$JS.API.STREAM.INFO.COMMANDS", "$JS.API.STREAM.INFO.DEADLETTERS",`, "$JS.API.INFO"},
-		{"console", "ingress", app.Console(), `"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.PAYMENTS", "$JS.API.STREAM.MSG.GET.*",`, "$JS.API.INFO"},
+		{"console", "ingress", app.Console(), `"$JS.API.INFO", "$JS.API.STREAM.INFO.*", "$JS.API.CONSUMER.LIST.PAYMENTS", "$JS.API.CONSUMER.LIST.ENDPOINTS", "$JS.API.STREAM.MSG.GET.*",`, "$JS.API.INFO"},
 	} {
 		t.Run(c.user+" with the seed of "+c.others, func(t *testing.T) {
 			config := filepath.Join(filepath.Dir(s.Config), "wrong.yaml")

@@ -125,6 +125,13 @@ func (o *outgoing) hasLeft() bool {
 	return o.state == left
 }
 
+// keptBy returns what kept the request back; nil where nothing did.
+func (o *outgoing) keptBy() error {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return o.kept
+}
+
 // withdraw keeps the request back for good, if no byte was handed over yet. It reports whether that is so.
 func (o *outgoing) withdraw() bool {
 	o.mu.Lock()

@@ -88,8 +88,9 @@ func keptBack(out *outgoing, res *http.Response, err error) *connectors.Error {
 		_ = res.Body.Close()
 		err = errSurplus
 	}
+	// The transport can say that the connection has ended, which is what the refusal did to it.
 	var refused *refusedError
-	if errors.As(err, &refused) {
+	if errors.As(errors.Join(out.keptBy(), err), &refused) {
 		e := notSent("no byte of the request was written: the last check refused it", refused.err)
 		e.Code = payment.ReasonInterrupted
 		return e
