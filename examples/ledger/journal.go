@@ -22,8 +22,8 @@ type entry struct {
 	Operation string `json:"operation"` // a deposit is credited, a payout debited
 	Revision  int    `json:"revision"`
 	Status    string `json:"status"`
-	From      amount `json:"from"`
-	To        amount `json:"to"`
+	From      amount `json:"from,omitzero"` // missing where nothing was booked before
+	To        amount `json:"to,omitzero"`   // missing where nothing is booked: of a conflict that came first
 	// Fee is what the provider keeps, exactly as it says, and CompletedAt when it says that the payment ended: the value date. Both are
 	// missing where the provider did not tell them, or nothing that can be booked: then its statement says it.
 	Fee         *amount   `json:"fee,omitempty"`

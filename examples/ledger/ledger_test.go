@@ -210,6 +210,7 @@ func TestWhatIsBooked(t *testing.T) {
 		outcomes []client.Event
 		want     string // from>to of each entry
 	}{
+		"conflict first":        {[]client.Event{of("conflict", 2, "9900"), of("settled", 3, "9900")}, ">! >9900 "},
 		"settled":               {[]client.Event{of("settled", 2, "9900")}, ">9900 "},
 		"the same twice":        {[]client.Event{of("settled", 2, "9900"), of("settled", 2, "9900")}, ">9900 "},
 		"failed":                {[]client.Event{of("failed", 2, "")}, ">0 "},
@@ -234,11 +235,31 @@ func TestWhatIsBooked(t *testing.T) {
 		}
 		got := ""
 		for _, e := range entries(t, path) {
+			if text, err := json.Marshal(e); err != nil || strings.Contains(string(text), `"value":""`) {
+				t.Errorf("%s: an amount of nothing: %s", name, text)
+			}
 			got += e.From.Value + ">" + e.To.Value + map[bool]string{true: "!"}[e.Stop] + " "
 		}
 		if got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
+	}
+}
+
+// Journals of before say that nothing was booked with an empty amount.
+func TestJournalOfBeforeIsRead(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "j")
+	line := `{"event":"e","provider":"p","order":"D-1","operation":"deposit","revision":2,"status":"conflict","from":{"value":"","currency":""},"to":{"value":"","currency":""},"stop":true}` + "\n"
+	if err := os.WriteFile(path, []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	j, err := openJournal(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = j.close() }()
+	if last := j.last["p/D-1"]; last.Revision != 2 || last.To != (amount{}) || !last.Stop {
+		t.Errorf("%+v", last)
 	}
 }
 

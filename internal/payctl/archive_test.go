@@ -58,6 +58,25 @@ func withReference(p *payment.Payment) {
 	p.ProviderReference, p.Metadata = "=R/77", map[string]string{"customer_id": "c-4711"}
 }
 
+func refusedWithoutAmount(p *payment.Payment) {
+	p.Status, p.Amount, p.Reason = payment.Failed, payment.Money{}, &payment.Reason{Code: "invalid_command"}
+}
+
+// A refused command without an amount has none in the list, which is not 0.
+func TestPaymentsListWithoutAmount(t *testing.T) {
+	t.Parallel()
+	conn, config := system(t)
+	live(t, conn, payment.New(command("N-1")), refusedWithoutAmount)
+	out := run(t, "", "payments", "list", "--config", config)
+	if lines := strings.Split(out.out, "\n"); len(lines) < 2 || len(lines[0]) == 0 || !strings.HasPrefix(lines[1][strings.Index(lines[0], "AMOUNT"):], "-  ") {
+		t.Errorf("%+v", out)
+	}
+	rows, err := csv.NewReader(strings.NewReader(run(t, "", "payments", "list", "--csv", "--config", config).out)).ReadAll()
+	if err != nil || len(rows) != 2 || rows[0][6] != "amount" || rows[1][6] != "" {
+		t.Errorf("%v %v", err, rows)
+	}
+}
+
 // Lists and references are found in the archive and, without one, in the log, which is said.
 func TestPaymentsList(t *testing.T) {
 	t.Parallel()

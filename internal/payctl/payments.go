@@ -161,8 +161,14 @@ func eachFound(ctx context.Context, s searcher, f search.Filter, limit int, writ
 
 var listColumns = []string{"opened", "provider", "order", "operation", "status", "reason", "amount", "currency", "provider_reference", "changed", "submits"}
 
+// amountCell is where the amount is. It is empty where a refused command had none that could be read: 0 would be an amount.
+const amountCell = 6
+
 func cellsOf(e search.Entry) []string {
-	p, code := e.Payment, ""
+	p, code, value := e.Payment, "", ""
+	if !p.Amount.IsZero() {
+		value = p.Amount.Value()
+	}
 	if p.Reason != nil {
 		code = p.Reason.Code
 	}
@@ -171,7 +177,7 @@ func cellsOf(e search.Entry) []string {
 		status += " (a later event cannot be read)"
 	}
 	return []string{
-		e.OpenedAt.UTC().Format(time.RFC3339), p.Provider, p.Order, string(p.Operation), status, code, p.Amount.Value(), p.Amount.Currency,
+		e.OpenedAt.UTC().Format(time.RFC3339), p.Provider, p.Order, string(p.Operation), status, code, value, p.Amount.Currency,
 		p.ProviderReference, p.UpdatedAt.UTC().Format(time.RFC3339), fmt.Sprint(p.Requests()),
 	}
 }
@@ -200,7 +206,11 @@ func listTo(w io.Writer, asJSON, asCSV bool) (write func(search.Entry) error, do
 	_, _ = fmt.Fprintln(table, strings.ToUpper(strings.Join(listColumns, "\t")))
 	return func(e search.Entry) error {
 			n++
-			_, err := fmt.Fprintln(table, printable(strings.Join(cellsOf(e), "\x00")))
+			cells := cellsOf(e)
+			if cells[amountCell] == "" {
+				cells[amountCell] = "-"
+			}
+			_, err := fmt.Fprintln(table, printable(strings.Join(cells, "\x00")))
 			return err
 		}, func() error {
 			if err := table.Flush(); err != nil {

@@ -109,7 +109,7 @@ Exit code: 0 success, 1 failure, 2 wrong command line or configuration.`
 	root.SilenceErrors, root.SilenceUsage = true, true
 	root.Version = app.ThisBuild().String()
 	root.SetVersionTemplate("payctl {{.Version}}\n")
-	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usagef("%w; see %s --help", err, c.CommandPath()) })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(statusCommand(env), signCommand(env), verifyCommand(env), paymentCommand(env), paymentsCommand(env), archiveCommand(env), banksCommand(env), payoutsCommand(env),
 		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), refusalsCommand(env), webhooksCommand(env), endpointsCommand(env), ledgersCommand(env), auditCommand(env), approvalsCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env), versionCommand(env))
 	return root
@@ -122,13 +122,26 @@ func group(use, short, example string) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case len(args) > 0:
-				return usagef("%s has no command %q%s; see %[1]s --help", c.CommandPath(), args[0], meant(c, args[0]))
+				return noCommand(c, args[0])
 			case c.HasParent():
 				return usagef("%s needs a command: %s; see %[1]s --help", c.CommandPath(), strings.Join(names(c), ", "))
 			}
 			return c.Help()
 		},
 	}
+}
+
+// wrongFlag says what is wrong with a flag. Where a group reads flags after a name, that is no command of it, and what it doesn't know are
+// the flags of the command that was meant.
+func wrongFlag(c *cobra.Command, err error) error {
+	if args := c.Flags().Args(); c.HasAvailableSubCommands() && len(args) > 0 {
+		return noCommand(c, args[0])
+	}
+	return usagef("%w; see %s --help", err, c.CommandPath())
+}
+
+func noCommand(c *cobra.Command, name string) error {
+	return usagef("%s has no command %q%s; see %[1]s --help", c.CommandPath(), name, meant(c, name))
 }
 
 // meant suggests the commands that a misspelt name is close to.
@@ -141,13 +154,15 @@ func meant(c *cobra.Command, name string) string {
 }
 
 func versionCommand(env Env) *cobra.Command {
-	return &cobra.Command{
+	c := &cobra.Command{
 		Use: "version", Short: "Print the version, the commit and its date", Example: "  payctl version", Args: arguments(),
 		RunE: func(*cobra.Command, []string) error {
 			_, err := fmt.Fprintln(env.Stdout, "payctl", app.ThisBuild())
 			return err
 		},
 	}
+	c.Flags().String("config", "", "accepted like that of other commands, and not read: `FILE`")
+	return c
 }
 
 func names(c *cobra.Command) []string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -69,6 +70,13 @@ func TestCommandWithoutKeyIsRefused(t *testing.T) {
 			// A body that is wrong in every way shows that the key is checked first.
 			a := b.do("POST", "/v1/deposits", "{", "Authorization", value, "Content-Type", "text/plain")
 			a.mustRefuse(t, 401, "unauthorized", "")
+			want := "The API key is not known."
+			if slices.Contains([]string{"none", "no scheme", "other scheme", "empty"}, name) {
+				want = "An API key is required: send it as Authorization: Bearer."
+			}
+			if !strings.Contains(a.body, `"detail":"`+want+`"`) {
+				t.Errorf("want %q: %s", want, a.body)
+			}
 			if got := a.header.Get("WWW-Authenticate"); got != `Bearer realm="payonce"` {
 				t.Errorf("WWW-Authenticate %q", got)
 			}

@@ -180,15 +180,23 @@ func (k *keyring) of(name string) *holder {
 	return nil
 }
 
-// find returns who holds the key of a request, or nil.
-func (k *keyring) find(header http.Header) *holder {
+// bearer returns the only bearer token of a request, or "".
+func bearer(header http.Header) string {
 	values := header.Values("Authorization")
 	if len(values) != 1 {
-		return nil
+		return ""
 	}
 	scheme, token, _ := strings.Cut(values[0], " ")
-	token = strings.TrimLeft(token, " ")
-	if !strings.EqualFold(scheme, "Bearer") || len(token) < MinKeyLength {
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimLeft(token, " ")
+}
+
+// find returns who holds the key of a request, or nil.
+func (k *keyring) find(header http.Header) *holder {
+	token := bearer(header)
+	if len(token) < MinKeyLength {
 		return nil
 	}
 	sum := sha256.Sum256([]byte(token))

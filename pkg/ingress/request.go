@@ -138,7 +138,7 @@ func (s *Server) authorized(cost int, serve endpoint) endpoint {
 		key := s.keys.Load().find(r.Header)
 		if key == nil {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="payonce"`)
-			return traced(r.Context(), w, r, refuse(newProblem(kindUnauthorized, "An API key is required: send it as Authorization: Bearer.")))
+			return traced(r.Context(), w, r, refuse(newProblem(kindUnauthorized, withoutKey(r.Header))))
 		}
 		requestOf(r).key = key
 		ctx := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
@@ -153,6 +153,14 @@ func (s *Server) authorized(cost int, serve endpoint) endpoint {
 		}
 		return traced(ctx, w, r, serve)
 	}
+}
+
+// withoutKey says why a request has no known API key.
+func withoutKey(header http.Header) string {
+	if bearer(header) == "" {
+		return "An API key is required: send it as Authorization: Bearer."
+	}
+	return "The API key is not known."
 }
 
 func refuse(why *problem) endpoint {

@@ -97,9 +97,7 @@ func searchOf(r *http.Request) (f search.Filter, after string, limit int, refuse
 	if after = values.Get("after"); len(values["after"]) > 1 {
 		bad = append(bad, search.Problem{Name: "after", Detail: "must be given once"})
 	}
-	values.Del("limit")
-	values.Del("after")
-	f, more := search.Parse(values)
+	f, more := search.Parse(values, "after", "limit")
 	if bad = append(bad, more...); len(bad) > 0 {
 		return f, "", 0, parametersProblem(bad)
 	}

@@ -65,7 +65,7 @@ func TestSearchIsNarrowedToTheKey(t *testing.T) {
 
 func TestSearchNamesEveryBadParameter(t *testing.T) {
 	b, s := withSearch(t)
-	a := b.do("GET", "/v1/payments?status=hunter2&limit=0&amount_from=5&hunter2=1&to=hunter2", "")
+	a := b.do("GET", "/v1/payments?status=hunter2&limit=0&amount_from=5&hunter2!=1&to=hunter2", "")
 	a.mustRefuse(t, 422, "invalid_field", "limit")
 	for _, name := range []string{`"status"`, `"limit"`, `"amount_from"`, `"to"`, `"name":""`} {
 		if !strings.Contains(a.body, name) {
@@ -74,6 +74,13 @@ func TestSearchNamesEveryBadParameter(t *testing.T) {
 	}
 	if strings.Contains(a.body, "hunter2") {
 		t.Errorf("a value is shown: %s", a.body)
+	}
+	for _, name := range []string{"state", "a"} {
+		a = b.do("GET", "/v1/payments?limit=5&"+name+"=hunter2", "")
+		a.mustRefuse(t, 422, "invalid_field", name)
+		if !strings.Contains(a.body, "after, amount_from") || !strings.Contains(a.body, "limit, metadata") || strings.Contains(a.body, "hunter2") {
+			t.Errorf("not all parameters are named, or a value is: %s", a.body)
+		}
 	}
 	b.do("GET", "/v1/payments?a=%zz", "").mustRefuse(t, 422, "invalid_field", "")
 	s.err = search.ErrCursor

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -13,7 +14,7 @@ import (
 
 // Problem says what is wrong with one parameter of a search. It never holds the value.
 type Problem struct {
-	Name   string `json:"name"` // empty for a name that isn't known
+	Name   string `json:"name"` // empty for an unknown name that isn't like that of a parameter
 	Detail string `json:"detail"`
 }
 
@@ -39,19 +40,36 @@ var parameters = map[string]func(f *Filter, values []string, all url.Values) str
 // Parameters are the names of all parameters of a search, in order.
 func Parameters() []string { return slices.Sorted(maps.Keys(parameters)) }
 
-// Parse reads a filter from the parameters of a URL, and reports everything that is wrong with them.
-func Parse(values url.Values) (f Filter, problems []Problem) {
+// Parse reads a filter from the parameters of a URL, and reports everything that is wrong with them. It skips those named in own, which
+// the caller reads itself.
+func Parse(values url.Values, own ...string) (f Filter, problems []Problem) {
+	unknown := 0
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		read, known := parameters[name]
-		if !known {
-			problems = append(problems, Problem{"", "there is a parameter that is not known; known are " + strings.Join(Parameters(), ", ")})
-			continue
-		}
-		if detail := read(&f, values[name], values); detail != "" {
-			problems = append(problems, Problem{name, detail})
+		switch {
+		case slices.Contains(own, name):
+		case known:
+			if detail := read(&f, values[name], values); detail != "" {
+				problems = append(problems, Problem{name, detail})
+			}
+		default:
+			if unknown++; unknown <= maxValues { // an answer must not be much larger than its request
+				problems = append(problems, unknownParameter(name, own))
+			}
 		}
 	}
 	return f, slices.Compact(problems)
+}
+
+// nameLike is what may be shown of an unknown name: others may be a value that was pasted into the wrong place.
+var nameLike = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,31}$`)
+
+func unknownParameter(name string, own []string) Problem {
+	known := "; known are " + strings.Join(slices.Sorted(slices.Values(slices.Concat(Parameters(), own))), ", ")
+	if !nameLike.MatchString(name) {
+		return Problem{"", "there is an unknown parameter" + known}
+	}
+	return Problem{name, "is not known" + known}
 }
 
 const maxValues = 20

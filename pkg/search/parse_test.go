@@ -1,6 +1,7 @@
 package search_test
 
 import (
+	"fmt"
 	"net/url"
 	"reflect"
 	"slices"
@@ -32,7 +33,7 @@ func TestParse(t *testing.T) {
 
 // Every bad parameter is named, and its value is not shown.
 func TestParseNamesEveryProblem(t *testing.T) {
-	values := url.Values{"hunter2": {"hunter2"}}
+	values := url.Values{"hunter2!": {"hunter2"}}
 	for _, name := range search.Parameters() {
 		if name != "code" && name != "provider_reference" {
 			values.Set(name, "hunter2!")
@@ -50,10 +51,17 @@ func TestParseNamesEveryProblem(t *testing.T) {
 			t.Errorf("%v shows the value", p)
 		}
 	}
-	for query, name := range map[string]string{"amount_from=5": "amount_from", "currency=KRW": "currency", "amount_to=1.5&currency=KRW": "amount_to", "status=requested": "status", "overdue=": "overdue", "order=": "order"} {
+	for query, name := range map[string]string{"amount_from=5": "amount_from", "currency=KRW": "currency", "amount_to=1.5&currency=KRW": "amount_to", "status=requested": "status", "overdue=": "overdue", "order=": "order", "state=x": "state", "after=x": "after", "%1b=x&:=x": ""} {
 		values, _ := url.ParseQuery(query)
 		if _, problems := search.Parse(values); len(problems) != 1 || problems[0].Name != name {
 			t.Errorf("%s: %v", query, problems)
 		}
+	}
+	many := url.Values{}
+	for i := range 1000 {
+		many.Set(fmt.Sprintf("x%d", i), "")
+	}
+	if _, problems := search.Parse(many); len(problems) != 20 {
+		t.Errorf("%d problems of 1000 unknown parameters", len(problems))
 	}
 }
