@@ -45,9 +45,9 @@ func play(t *testing.T, args ...string) (text, page string) {
 // TestBench is make bench with few payments: that all programs still do the work. It says nothing about
 // speed.
 func TestBench(t *testing.T) {
-	text, page := play(t, "--paced", "200ms", "--in-flight", "8,16", "--workers", "2")
+	text, page := play(t, "--paced", "200ms", "--in-flight", "8", "--workers", "2")
 	for _, program := range all {
-		if n := strings.Count(text, "in flight, 2 workers | "+program.name+" |"); n != 2 {
+		if n := strings.Count(text, "in flight, 2 workers | "+program.name+" |"); n != 1 {
 			t.Errorf("the table has %d lines of %s", n, program.name)
 		}
 	}
@@ -68,15 +68,15 @@ func TestBenchOnThreeNodes(t *testing.T) {
 	}
 }
 
-// TestSweep tries all options and keeps those that were best.
+// TestSweep tries all options of a program and keeps those that were best.
 func TestSweep(t *testing.T) {
 	best := filepath.Join(t.TempDir(), "best.json")
-	text, page := play(t, "--sweep", "--best", best, "--in-flight", "8", "--programs", "bare,watermill,asynq")
+	text, page := play(t, "--sweep", "--best", best, "--in-flight", "8", "--programs", "asynq")
 	kept, err := os.ReadFile(best)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, program := range all {
+	for _, program := range all[2:3] {
 		for _, options := range program.options {
 			if !strings.Contains(text, "| sync default, 8 in flight | "+program.name+" | `"+options+"` |") {
 				t.Errorf("%s with %s was not tried", program.name, options)

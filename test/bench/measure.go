@@ -153,8 +153,13 @@ type outcome struct {
 
 // outcomes reads the outcomes of the orders with a prefix, in the order of the log.
 func (s *system) outcomes(prefix string) (all []outcome) {
-	consumer, err := s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
-		FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
+	var consumer njs.Consumer
+	var err error
+	testenv.Await(s.t.Context(), s.t, "the log can be read", func() bool { // a cluster may be electing a leader
+		consumer, err = s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
+			FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
+		})
+		return err == nil || s.nodes == 1
 	})
 	testenv.Must(s.t, err)
 	info, err := consumer.Info(s.t.Context())

@@ -54,7 +54,12 @@ func start(t testing.TB, store string, in setting) *system {
 	rt, err := app.Load(app.Worker(), s.config, io.Discard)
 	testenv.Must(t, err)
 	// The streams are as payonce has them. All programs use them.
-	testenv.Must(t, testenv.Connect(t, jetstream.Options{URLs: s.urls(), Config: streamconfig.Of(rt.Config)}).EnsureStreams(t.Context()))
+	conn := testenv.Connect(t, jetstream.Options{URLs: s.urls(), Config: streamconfig.Of(rt.Config)})
+	testenv.Await(t.Context(), t, "the streams have leaders", func() bool {
+		err = conn.EnsureStreams(t.Context())
+		return err == nil || in.nodes == 1
+	})
+	testenv.Must(t, err)
 	s.js, err = njs.New(natstest.JetStream(t, s.urls()[0]).Conn(), njs.WithPublishAsyncMaxPending(512))
 	testenv.Must(t, err)
 	s.keep()

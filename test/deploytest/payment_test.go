@@ -216,7 +216,6 @@ func TestPaymentOnACluster(t *testing.T) {
 	toldByNotifier(t, s)
 	booksLost(t, s)
 	archived(t, s)
-	appendedTogether(t, s)
 	attack(t, s)
 	stolenWorker(t, s)
 	stolenAcks(t, s)
