@@ -72,6 +72,28 @@ func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
 	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", admin.LedgerConsumer(statement))
 }
 
+// withoutNATS has each program wait for a NATS that is not there, say so, and end when it is asked to.
+func withoutNATS(t *testing.T, dir string) {
+	t.Helper()
+	address := testenv.FreeAddress(t)
+	for program, args := range map[string][]string{
+		"ledger.js": {"--create"}, "refusals.js": {"--create"}, "upstream.js": {"--order", "D-1"},
+	} {
+		cmd := exec.CommandContext(t.Context(), "node", append([]string{program, "--nats", "nats://" + address}, args...)...)
+		cmd.Dir, cmd.SysProcAttr = dir, &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		problems := &testenv.Logs{}
+		cmd.Stderr = problems
+		testenv.Must(t, cmd.Start())
+		testenv.Await(t.Context(), t, program+" says what it waits for", func() bool {
+			return strings.Contains(problems.String(), "waiting for NATS at nats://"+address)
+		})
+		testenv.Must(t, cmd.Process.Signal(syscall.SIGTERM))
+		if _ = cmd.Wait(); exitCode(cmd) != 143 {
+			t.Errorf("%s ended with %d: %s", program, exitCode(cmd), problems)
+		}
+	}
+}
+
 func exitCode(cmd *exec.Cmd) int {
 	_ = cmd.Wait()
 	return cmd.ProcessState.ExitCode()
@@ -284,6 +306,7 @@ func (n javascript) cut() (count int) {
 // twice and late, and books each once.
 func TestExamplesInNode(t *testing.T) {
 	dir := installNode(t)
+	withoutNATS(t, dir)
 	n := javascript{startSystem(t, startBroker(t, "node.conf", "nats-1"), 1), t, dir}
 	n.upstreamAsks()
 	n.upstreamReadsRefusals()
