@@ -156,16 +156,24 @@ func (f Field) describeEither(command map[string]any) {
 // note tells people in the description of a field what its schema cannot say.
 func (f Field) note(command map[string]any) {
 	var notes []string
-	if f.other != "" {
-		notes = append(notes, "or "+f.other)
-	}
 	for _, test := range f.Tests {
 		if test.note != "" && !slices.Contains(notes, test.note) {
 			notes = append(notes, test.note)
 		}
 	}
+	if f.other == "" {
+		addNotes(command, f.Name, notes)
+		return
+	}
+	addNotes(command, f.Name, append([]string{"or " + f.other}, notes...))
 	if notes != nil {
-		s := property(command, f.Name)
+		addNotes(command, f.other, append([]string{"where it is sent for " + f.Name}, notes...))
+	}
+}
+
+func addNotes(command map[string]any, name string, notes []string) {
+	if notes != nil {
+		s := property(command, name)
 		s["description"] = strings.TrimSpace(text(s["description"]) + " " + strings.Join(notes, "; "))
 	}
 }
