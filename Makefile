@@ -182,7 +182,7 @@ kubernetes: ## build deploy/kubernetes with kustomize and check it against the s
 	$(GO) test -C test/kubernetes -count=1 .
 
 build: ## build all programs into bin/
-	$(GO) build -trimpath -o bin/ ./cmd/...
+	$(GO) build -trimpath -ldflags '$(STAMP)' -o bin/ ./cmd/...
 
 # Programs of a release, and the version of the program that lists their modules.
 PROGRAMS := worker ingress archive notifier console payctl

@@ -79,15 +79,8 @@ func (p plan) atLoad(s *system, of program, l load, rate int, prefix string) lat
 	}
 	feed.end()
 	s.await(before + n*of.events)
-	found := s.outcomes(prefix)
-	testenv.Await(s.t.Context(), s.t, "all outcomes", func() bool {
-		if len(found) < n {
-			found = s.outcomes(prefix)
-		}
-		return len(found) >= n
-	})
 	took := make([]time.Duration, 0, n)
-	for _, o := range found {
+	for _, o := range s.allOutcomes(prefix, n) {
 		took = append(took, o.at.Sub(due[o.order]))
 	}
 	slices.Sort(took)
@@ -98,34 +91,43 @@ func (p plan) atLoad(s *system, of program, l load, rate int, prefix string) lat
 // may be a moment later than the first.
 const warmUp = 5 // one fifth
 
+// throughput has a program work through a backlog, and leaves its processes running.
 func (p plan) throughput(s *system, of program, r *result) fleet {
 	options := p.best.of(of, s.setting)
+	var fleet fleet
+	if of.early {
+		fleet = p.startFleet(s, of, options, p.profile)
+	}
+	already, before := s.stored(), s.spent()
 	feed := s.feed(of, options)
 	for i := range p.payments {
 		feed.publish("T" + strconv.Itoa(i))
 	}
 	feed.end()
-	already, before := s.stored(), s.spent()
-	fleet := p.startFleet(s, of, options, p.profile)
+	if !of.early {
+		before = s.spent() // without what it costs the broker to take the commands
+		fleet = p.startFleet(s, of, options, p.profile)
+	}
 	profiled := func() error { return nil }
 	if p.profile != "" {
 		profiled = s.profileBroker(s.t.Context(), filepath.Join(p.profile, of.name))
 	}
 	s.await(already + p.payments*of.events)
 	after := s.spent()
-	for _, process := range fleet {
-		after.worker += processorTime(s.t, process.Pid())
-	}
+	after.worker = fleet.spent(s.t)
 	r.cost = after.minus(before).of(p.payments)
 	testenv.Must(s.t, profiled())
-	backlog := s.outcomes("T")
-	if len(backlog) < p.payments { // some have more events than one that goes straight through
-		testenv.Await(s.t.Context(), s.t, "all outcomes", func() bool { backlog = s.outcomes("T"); return len(backlog) >= p.payments })
-	}
+	backlog := s.allOutcomes("T", p.payments)
 	slices.SortFunc(backlog, func(a, b outcome) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	first, last := len(backlog)/warmUp, len(backlog)-1
 	r.perSecond = float64(last-first) / backlog[last].at.Sub(backlog[first].at).Seconds()
 	return fleet
+}
+
+// allOutcomes waits for n outcomes: a payment can have more events than one that goes straight through.
+func (s *system) allOutcomes(prefix string, n int) (all []outcome) {
+	testenv.Await(s.t.Context(), s.t, fmt.Sprintf("%d outcomes", n), func() bool { all = s.outcomes(prefix); return len(all) >= n })
+	return all
 }
 
 // await waits until there are so many events.
@@ -153,31 +155,46 @@ type outcome struct {
 
 // outcomes reads the outcomes of the orders with a prefix, in the order of the log.
 func (s *system) outcomes(prefix string) (all []outcome) {
-	var consumer njs.Consumer
 	var err error
-	testenv.Await(s.t.Context(), s.t, "the log can be read", func() bool { // a cluster may be electing a leader
-		consumer, err = s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
-			FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
-		})
+	testenv.Await(s.t.Context(), s.t, "the outcomes can be read", func() bool { // a cluster may be electing a leader
+		all, err = s.readOutcomes(prefix)
 		return err == nil || s.nodes == 1
 	})
 	testenv.Must(s.t, err)
+	return all
+}
+
+func (s *system) readOutcomes(prefix string) (all []outcome, err error) {
+	consumer, err := s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
+		FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
+	})
+	if err != nil {
+		return nil, err
+	}
 	info, err := consumer.Info(s.t.Context())
-	testenv.Must(s.t, err)
+	if err != nil {
+		return nil, err
+	}
 	for left := int(info.NumPending); left > 0; {
 		batch, err := consumer.Fetch(min(left, 1000), njs.FetchMaxWait(10*time.Second))
-		testenv.Must(s.t, err)
+		if err != nil {
+			return nil, err
+		}
 		for m := range batch.Messages() {
 			meta, err := m.Metadata()
-			testenv.Must(s.t, err)
+			if err != nil {
+				return nil, err
+			}
 			if order := strings.TrimPrefix(m.Subject(), baseline.OutcomePrefix); strings.HasPrefix(order, prefix) {
 				all = append(all, outcome{order: order, at: meta.Timestamp})
 			}
 			left--
 		}
-		testenv.Must(s.t, batch.Error())
+		if err := batch.Error(); err != nil {
+			return nil, err
+		}
 	}
-	return all
+	return all, nil
 }
 
 // fleet is the processes of one program.
@@ -195,6 +212,14 @@ func (p plan) startFleet(s *system, of program, options, profile string) (f flee
 		f = append(f, process)
 	}
 	return f
+}
+
+// spent is the processor time of all processes.
+func (f fleet) spent(t testing.TB) (total time.Duration) {
+	for _, process := range f {
+		total += processorTime(t, process.Pid())
+	}
+	return total
 }
 
 func (f fleet) stop() {

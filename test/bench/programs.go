@@ -24,6 +24,9 @@ type program struct {
 	events int
 	// fed says that it has a queue of its own, into which it puts commands when it is started with --feed.
 	fed bool
+	// early says that its processes are ready before commands are published: else the first of its subscribers get all of a
+	// backlog, one after the other.
+	early bool
 	// options are tried by a sweep: flags, separated by blanks.
 	options []string
 }
@@ -34,7 +37,7 @@ var all = []program{
 		"--ack-pending=0", "--ack-pending=10000", "--ack-pending=10000 --await-ack",
 		"--push --ack-pending=0", "--push --ack-pending=10000",
 	}},
-	{name: "watermill", source: ".", module: "test/bench/watermill", events: 1, options: []string{
+	{name: "watermill", source: ".", module: "test/bench/watermill", events: 1, early: true, options: []string{
 		"--ack-pending=0", "--ack-pending=1000", "--ack-pending=10000", "--ack-pending=0 --manual-ack",
 		"--ack-pending=10000 --manual-ack", "--ack-pending=0 --await-ack",
 	}},
