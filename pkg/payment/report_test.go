@@ -158,26 +158,37 @@ func TestFeeAfterAConflict(t *testing.T) {
 	}
 }
 
-// A provider that tells another fee again and again makes no further events of a conflict.
-func TestFeesInAConflictAreBounded(t *testing.T) {
-	p := decideAll(t, payment.New(deposit()), intend, outcome(payment.Paid, won(t, "5")), outcome(payment.Declined, payment.Fee{}))
-	if p.Status != payment.Conflict {
-		t.Fatal(p.Status)
+// A provider that tells another fee or another time again and again makes no further events of a conflict.
+func TestReportsInAConflictAreBounded(t *testing.T) {
+	at := func(i int) func(*payment.Observation) {
+		return func(o *payment.Observation) { o.Report.CompletedAt = begin.Add(time.Duration(i) * time.Minute) }
 	}
-	written := 0
-	for i := range 50 {
-		next, changed, err := payment.Decide(p, outcome(payment.Paid, won(t, fmt.Sprint(-i)), func(o *payment.Observation) {
-			o.Report.CompletedAt = begin.Add(time.Duration(i) * time.Minute)
-		}), begin.Add(time.Hour))
-		if err != nil {
-			t.Fatal(err)
+	for name, again := range map[string]func(i int) payment.Observation{
+		"whole": func(i int) payment.Observation { return outcome(payment.Paid, won(t, fmt.Sprint(-i)), at(i)) },
+		"times": func(i int) payment.Observation { return outcome(payment.Paid, payment.Fee{}, at(i)) },
+		"transfers": func(i int) payment.Observation {
+			return outcome(payment.Paid, payment.Fee{}, func(o *payment.Observation) {
+				o.Transfers = []payment.Transfer{{Reference: "a", Amount: payment.KRW(10000), Fee: won(t, fmt.Sprint(i+1))}}
+			})
+		},
+	} {
+		p := decideAll(t, payment.New(deposit()), intend, again(0), outcome(payment.Declined, payment.Fee{}))
+		if p.Status != payment.Conflict {
+			t.Fatal(p.Status)
 		}
-		if changed {
-			written++
+		written := 0
+		for i := range 50 {
+			next, changed, err := payment.Decide(p, again(i+1), begin.Add(time.Hour))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if changed {
+				written++
+			}
+			p = next
 		}
-		p = next
-	}
-	if written > 1 {
-		t.Errorf("%d events", written)
+		if written > 1 {
+			t.Errorf("%s: %d events", name, written)
+		}
 	}
 }

@@ -15,6 +15,7 @@ func TestTimesOfOutcomes(t *testing.T) {
 	for date, want := range map[string]string{
 		`"2019-10-16T09:41:26+0000"`: "2019-10-16T09:41:26Z", `"2019-10-16T18:41:26+0900"`: "2019-10-16T18:41:26+09:00", `"2019-10-16T18:41:26+09:00"`: "2019-10-16T18:41:26+09:00",
 		`"2019-10-16T09:41:26Z"`: "2019-10-16T09:41:26Z", `null`: "", `""`: "", `"2019-10-16 09:41:26"`: payment.ReasonCompletionUnreadable, `"yesterday"`: payment.ReasonCompletionUnreadable,
+		`"0001-01-01T00:00:00+0000"`: payment.ReasonCompletionUnreadable,
 	} {
 		for status, kind := range map[string]payment.Kind{"success": payment.Paid, "decline": payment.Declined} {
 			code := map[string]string{"success": "0", "decline": "603"}[status]
