@@ -10,8 +10,8 @@ import (
 // background is the nice value of a program that payments do not wait for.
 const background = 10
 
-// yieldProcessor has other programs of this machine go first where all want the processor. On Linux each thread has a priority of its
-// own, which those that it makes later inherit.
+// yieldProcessor lowers the priority of this process below that of other programs of the machine. On Linux each thread has a
+// priority of its own, which threads that it creates later inherit.
 func yieldProcessor() error {
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil {
