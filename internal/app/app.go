@@ -208,7 +208,7 @@ func NewLogger(cfg config.Log, w io.Writer) *slog.Logger {
 	return slog.New(telemetry.Logs(slog.NewJSONHandler(w, options)))
 }
 
-// withoutNil leaves out an error that is none: "error=<nil>" reads like one.
+// withoutNil leaves out a nil error: "error=<nil>" reads like an error.
 func withoutNil(_ []string, a slog.Attr) slog.Attr {
 	if a.Key == "error" && a.Value.Kind() == slog.KindAny && a.Value.Any() == nil {
 		return slog.Attr{}

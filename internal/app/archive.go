@@ -24,7 +24,7 @@ func Archive() Service {
 func runArchive(ctx context.Context, rt Runtime, ready func(string)) error {
 	tuneGC(archiveLimit)
 	if err := yieldProcessor(); err != nil {
-		rt.Logger.Warn("cannot lower the own priority; on a busy machine the archive takes processor time from workers", "error", err)
+		rt.Logger.Warn("cannot lower the archive's priority; on a busy machine it takes processor time from workers", "error", err)
 	}
 	conn, err := connectWith(ctx, rt, tryLog)
 	if err != nil {
@@ -50,7 +50,7 @@ func runArchive(ctx context.Context, rt Runtime, ready func(string)) error {
 		return a.Ready()
 	})
 	rt.measureFirst(ctx, conn)
-	beats, err := besides(rt, conn)
+	beats, err := backgroundHeartbeats(rt, conn)
 	if err != nil {
 		return err
 	}

@@ -18,14 +18,14 @@ import (
 const (
 	// balanceAgain is the pause after the broker did not answer, and after a provider did not for the first time.
 	balanceAgain = time.Minute
-	// balanceAhead is how far ahead the clock of another worker may be before it is logged.
+	// balanceAhead is how far ahead the clock of another worker may be before that is logged.
 	balanceAhead = time.Minute
-	// balanceTimeout bounds one request, and balanceSpread is by what part of the interval workers differ, so that one of them asks.
+	// balanceTimeout bounds one request, and 1/balanceSpread is by what part of the interval workers differ, so that one of them asks.
 	balanceTimeout = 15 * time.Second
 	balanceSpread  = 10
 )
 
-// balanceLog keeps what providers told.
+// balanceLog stores the balances that providers told.
 type balanceLog interface {
 	LastBalance(ctx context.Context, provider string) (events.BalanceReport, uint64, error)
 	AppendBalance(ctx context.Context, r events.BalanceReport, after uint64) error
@@ -45,16 +45,16 @@ func newBalances(rt Runtime, log balanceLog) balances {
 	}}
 }
 
-// run asks each provider that has an interval until ctx ends. When it was asked last stands in the stream, so that any number of workers
-// ask once in an interval, and a restart asks no sooner. While a provider fails, each worker asks it for itself.
+// run asks each provider that has an interval until ctx ends. The stream has the time of the last balance, so that any number of
+// workers ask once in an interval, and a restart asks no sooner. While a provider fails, each worker retries by itself.
 func (b balances) run(ctx context.Context, registry *connectors.Registry) {
 	var group errgroup.Group
 	for _, name := range registry.Names() {
 		connector, _ := registry.Get(name)
-		if able, is := connector.(connectors.Balancer); is && b.interval(name) > 0 {
+		if balancer, is := connector.(connectors.Balancer); is && b.interval(name) > 0 {
 			group.Go(func() error {
-				one := asker{balances: b, provider: name, able: able}
-				for pause := time.Duration(0); ; pause = one.step(ctx) {
+				a := asker{balances: b, provider: name, balancer: balancer}
+				for pause := time.Duration(0); ; pause = a.step(ctx) {
 					select {
 					case <-ctx.Done():
 						return nil
@@ -71,19 +71,19 @@ func (b balances) run(ctx context.Context, registry *connectors.Registry) {
 type asker struct {
 	balances
 	provider string
-	able     connectors.Balancer
+	balancer connectors.Balancer
 
 	failures int       // since the last balance
-	seen     uint64    // the last balance in the stream
-	since    time.Time // it counts from then on
+	seen     uint64    // sequence of the last balance in the stream
+	since    time.Time // when it was reported; the interval begins then
 }
 
-// step publishes the provider's balance if it is due, and returns how long to wait then.
+// step publishes the provider's balance if it is due, and returns how long to wait for the next step.
 func (a *asker) step(ctx context.Context) time.Duration {
 	interval := a.interval(a.provider)
 	last, seq, err := a.log.LastBalance(ctx, a.provider)
 	if err != nil {
-		a.failed(ctx, "cannot read the last balance; will retry", a.provider, err)
+		a.failed(ctx, "cannot read the last balance; will retry", err)
 		return min(interval, balanceAgain)
 	}
 	a.see(ctx, last, seq)
@@ -91,15 +91,15 @@ func (a *asker) step(ctx context.Context) time.Duration {
 		a.failures = 0
 		return spread(left, interval)
 	}
-	report, err := a.ask(ctx, a.provider, a.able)
+	report, err := a.ask(ctx)
 	if err != nil {
-		a.failed(ctx, "cannot read the provider's balance; will retry", a.provider, err)
+		a.failed(ctx, "cannot read the provider's balance; will retry", err)
 		return a.pause(interval)
 	}
 	switch err := a.log.AppendBalance(ctx, report, seq); {
 	case errors.Is(err, events.ErrStale): // another worker was first
 	case err != nil:
-		a.failed(ctx, "cannot publish the provider's balance; will retry", a.provider, err)
+		a.failed(ctx, "cannot publish the provider's balance; will retry", err)
 		return a.pause(interval)
 	}
 	a.failures = 0
@@ -130,24 +130,24 @@ func (a *asker) pause(interval time.Duration) time.Duration {
 	return spread(pause, pause)
 }
 
-// spread is a time and a random part of the tenth of another.
+// spread adds a random part of a tenth of an interval to d.
 func spread(d, of time.Duration) time.Duration { return d + rand.N(of/balanceSpread+1) }
 
-func (b balances) ask(ctx context.Context, provider string, able connectors.Balancer) (events.BalanceReport, error) {
+func (a *asker) ask(ctx context.Context) (events.BalanceReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, balanceTimeout)
 	defer cancel()
-	ctx, call := tracing.StartCall(ctx, "balance", payment.Ref{Provider: provider}, 0)
-	list, err := able.Balance(ctx)
+	ctx, call := tracing.StartCall(ctx, "balance", payment.Ref{Provider: a.provider}, 0)
+	list, err := a.balancer.Balance(ctx)
 	call.End(err)
-	r := events.BalanceReport{Provider: provider, ReportedAt: b.now().UTC()}
+	r := events.BalanceReport{Provider: a.provider, ReportedAt: a.now().UTC()}
 	for _, one := range list {
 		r.Balances = append(r.Balances, events.ReportedBalance{Available: one.Available, Frozen: one.Frozen})
 	}
 	return r, err
 }
 
-func (b balances) failed(ctx context.Context, message, provider string, err error) {
+func (a *asker) failed(ctx context.Context, message string, err error) {
 	if ctx.Err() == nil {
-		b.logger.WarnContext(ctx, message, "provider", provider, "error", err)
+		a.logger.WarnContext(ctx, message, "provider", a.provider, "error", err)
 	}
 }

@@ -41,7 +41,7 @@ type heartbeats struct {
 	slots     int
 	failures  *failures
 	open      *status.Open                            // nil for a process that does not read the whole system
-	endpoints func() map[string]status.EndpointHealth // nil but for a notifier
+	endpoints func() map[string]status.EndpointHealth // nil except for a notifier
 	startedAt time.Time
 	id        string
 	silent    bool // the last one was not sent
@@ -64,8 +64,8 @@ func newHeartbeats(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter
 	return h
 }
 
-// besides returns heartbeats of a service that works beside the payments. It counts nothing of NATS as a metric.
-func besides(rt Runtime, conn *jetstream.Conn) (*heartbeats, error) {
+// backgroundHeartbeats returns the heartbeats of a service that payments do not wait for. It exports no metrics of NATS.
+func backgroundHeartbeats(rt Runtime, conn *jetstream.Conn) (*heartbeats, error) {
 	levels, err := statistics.New(conn, noop.NewMeterProvider())
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func digest(rt Runtime) string {
 // failures remembers the last error of each thing that a process depends on. It is safe for concurrent use.
 type failures struct {
 	now   func() time.Time
-	redis chan struct{} // gets one when Redis fails; has room for one
+	redis chan struct{} // signalled when Redis fails; buffered for one signal
 
 	mu   sync.Mutex
 	last map[string]status.Failure
@@ -249,7 +249,7 @@ func (f redisFailures) note(err error) {
 		f.add("redis", err)
 		select {
 		case f.redis <- struct{}{}:
-		default: // it knows
+		default: // signalled already
 		}
 	}
 }

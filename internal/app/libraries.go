@@ -12,8 +12,8 @@ import (
 	"payonce/internal/telemetry"
 )
 
-// logLibraries lets what libraries say go where our own lines go, in the same format and below a message of ours. NATS's client
-// says nothing by itself, and OpenTelemetry is [telemetry.Start]'s.
+// logLibraries sends what libraries log to our log, in the same format and under a message of ours. The client of NATS logs
+// nothing by itself, and [telemetry.Start] does the same for OpenTelemetry.
 func logLibraries(logger *slog.Logger) {
 	slog.SetDefault(logger)
 	log.SetFlags(0)
@@ -21,8 +21,8 @@ func logLibraries(logger *slog.Logger) {
 	goredis.SetLogger(redisLines{logger})
 }
 
-// standardLines takes what is written with package log: net/http's client does. Of a provider that sends more than its answer
-// it would show what was sent, with the personal data in it.
+// standardLines takes what is written with package log, as net/http's client does. When a provider sends more than its answer,
+// that line would show what was sent, with the personal data in it: it is cut off.
 type standardLines struct{ *slog.Logger }
 
 func (l standardLines) Write(line []byte) (int, error) {
@@ -31,15 +31,14 @@ func (l standardLines) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// redisLines takes what go-redis says. It repeats what our own lines say of a call that failed, so it is for
-// those who look closely.
+// redisLines takes what go-redis logs. That repeats what our own lines say of a failed call, so it is for debugging.
 type redisLines struct{ *slog.Logger }
 
 func (l redisLines) Printf(ctx context.Context, format string, values ...any) {
 	l.DebugContext(ctx, "Redis client", telemetry.Says, fmt.Sprintf(format, values...))
 }
 
-// serverErrors takes what an HTTP server reports that no handler of ours sees, e.g. a TLS handshake that failed.
+// serverErrors takes what an HTTP server reports outside of handlers, e.g. a failed TLS handshake.
 func serverErrors(logger *slog.Logger) *log.Logger {
 	return slog.NewLogLogger(telemetry.Library(logger.Handler(), "HTTP server"), slog.LevelWarn)
 }

@@ -54,7 +54,7 @@ func TestASecondAnswerIsNotLogged(t *testing.T) {
 	}
 }
 
-// keepLoggers gives the process its loggers back when the test ends.
+// keepLoggers restores the loggers of the process when the test ends.
 func keepLoggers(t *testing.T) {
 	before, output, flags := slog.Default(), log.Writer(), log.Flags()
 	t.Cleanup(func() { slog.SetDefault(before); log.SetOutput(output); log.SetFlags(flags) })
@@ -95,8 +95,8 @@ func TestLibrariesReportToOurLog(t *testing.T) {
 	}
 }
 
-// An error that is none is left out, in both formats.
-func TestNoErrorIsNil(t *testing.T) {
+// A nil error is left out, in both formats.
+func TestNilErrorsAreLeftOut(t *testing.T) {
 	for _, format := range []string{"text", "json"} {
 		var lines bytes.Buffer
 		logger := NewLogger(config.Log{Level: "info", Format: format}, &lines)

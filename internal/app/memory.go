@@ -7,10 +7,9 @@ import (
 	"payonce/pkg/config"
 )
 
-// What the garbage collector of a worker or an archive may leave, where GOGC and GOMEMLIMIT say nothing. They hold little, so
-// with Go's own 100 % it would collect many times a second under load. Above the limit, which the program's own file in
-// memory (30 MiB) comes on top of, it collects as often as it must; a payment on its way holds some 70 KiB, most of it
-// stacks.
+// How much garbage a worker or an archive may keep, where GOGC and GOMEMLIMIT are not set. Their heap is small, so with Go's own
+// 100 % it would be collected many times a second under load. Near the limit it is collected as often as necessary. The mapped
+// program (30 MiB) is not part of the limit; a payment in flight needs some 70 KiB, most of it stacks.
 const (
 	garbagePercent = 400       // of what is in use
 	leastLimit     = 96 << 20  // bytes of memory of a worker

@@ -41,7 +41,7 @@ func runNotifier(ctx context.Context, rt Runtime, ready func(string)) error {
 	}
 	rt.health.becomes(conn.Ready)
 	rt.measureFirst(ctx, conn)
-	beats, err := besides(rt, conn)
+	beats, err := backgroundHeartbeats(rt, conn)
 	if err != nil {
 		return err
 	}
@@ -57,7 +57,7 @@ func runNotifier(ctx context.Context, rt Runtime, ready func(string)) error {
 	return group.Wait()
 }
 
-// endpointHealth is how endpoints are, as a heartbeat says it.
+// endpointHealth converts the health of endpoints to that of a heartbeat.
 func endpointHealth(of map[string]endpoints.Health) map[string]status.EndpointHealth {
 	breakers := map[string]string{"closed": status.BreakerClosed, "half-open": status.BreakerHalfOpen, "open": status.BreakerOpen}
 	all := map[string]status.EndpointHealth{}

@@ -2,5 +2,5 @@
 
 package app
 
-// yieldProcessor does nothing where priorities are not known.
+// yieldProcessor does nothing on other systems.
 func yieldProcessor() error { return nil }

@@ -8,19 +8,19 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-// How often a worker asks whether Redis is there, while it is and while it isn't, and how long it waits for the answer.
+// How often a worker pings Redis while it answers and while it doesn't, and how long it waits for the answer.
 const (
 	redisEvery   = 10 * time.Second
 	redisAgain   = time.Second
 	redisTimeout = 2 * time.Second
 )
 
-// redisWatch says once when Redis is away, and once when it is back, also where no payment needs it meanwhile.
+// redisWatch logs once when Redis stops answering and once when it answers again, also while no payment needs it.
 type redisWatch struct {
 	ping   func(context.Context) error
 	log    *slog.Logger
 	now    func() time.Time
-	failed <-chan struct{} // a command failed: ask at once
+	failed <-chan struct{} // a command failed: ping at once
 	next   string          // what workers do meanwhile
 }
 
@@ -35,7 +35,7 @@ func newRedisWatch(rt Runtime, client goredis.UniversalClient, failed *failures)
 
 // run works until ctx ends.
 func (w redisWatch) run(ctx context.Context) {
-	var away time.Time // since when; zero while it is there
+	var away time.Time // since when there is no answer; zero while Redis answers
 	for {
 		asking, cancel := context.WithTimeout(ctx, redisTimeout)
 		err := w.ping(asking)

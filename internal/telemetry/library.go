@@ -8,11 +8,11 @@ import (
 	"go.opentelemetry.io/otel"
 )
 
-// Says is the attribute that has the words of a library; the message of such a line is ours.
+// Says is the attribute with the text of a library; the message of such a line is ours.
 const Says = "says"
 
-// Library returns a handler for the lines of a library that are at least warnings: each gets this message. Of what the library adds
-// only an error stays.
+// Library returns a handler for the lines of a library that are warnings or worse: each gets this message. Of the library's
+// attributes only errors are kept.
 func Library(next slog.Handler, message string) slog.Handler { return library{next, message} }
 
 type library struct {
@@ -20,7 +20,7 @@ type library struct {
 	message string
 }
 
-// logrWarning is the level of logr's V(1), with which OpenTelemetry warns. What it says below is of no interest to us.
+// logrWarning is the level of logr's V(1), at which OpenTelemetry warns. Its more verbose levels are dropped.
 const logrWarning = slog.LevelInfo - 1
 
 func (l library) Enabled(ctx context.Context, level slog.Level) bool {
@@ -42,7 +42,7 @@ func (l library) Handle(ctx context.Context, line slog.Record) error {
 func (l library) WithAttrs([]slog.Attr) slog.Handler { return l }
 func (l library) WithGroup(string) slog.Handler      { return l }
 
-// report lets OpenTelemetry report to the logger, also where nothing of it was started: else it writes to stderr by itself.
+// report makes OpenTelemetry log to the logger, also where none of it was started: its default is stderr.
 func report(logger *slog.Logger) {
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { logger.Warn("telemetry is not delivered", "error", err) }))
 	otel.SetLogger(logr.FromSlogHandler(Library(logger.Handler(), "OpenTelemetry")))

@@ -9,8 +9,7 @@ const fullDay = 24 * 60 * 60 // seconds that the wall clock shows in a day
 
 // spans gives yield the open time from t on, without the margins: from each opening to its closing, in order, until yield
 // returns false. Spans may touch. All that begin until the given instant are among them; one that ends after it may go
-// on in a span that is not. It is no iterator of package iter, which would allocate: a worker asks several times for
-// each payment.
+// on in a span that is not. It isn't an iter.Seq2, which would allocate: a worker asks several times for each payment.
 func (h *Hours) spans(t, until time.Time, yield func(from, to time.Time) bool) {
 	if h.zone == nil {
 		yield(t, until.Add(1))

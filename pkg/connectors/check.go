@@ -120,7 +120,8 @@ func CheckForm(c Connector, cmd payment.Command) error {
 	return payment.FieldErrors(formProblems(waysOf(c, c.Traits(), cmd.Operation), cmd, nil)).Err()
 }
 
-// formOf returns the form of a command that names a way: nearly all do, and for them the others are not looked at.
+// formOf returns the form of a command whose method and currency the connector has. Nearly all commands are such, and for them
+// the other ways need not be listed.
 func formOf(d Describer, t Traits, cmd payment.Command) (form check.Form, ok bool) {
 	methods := t.Methods[cmd.Operation]
 	if !slices.Contains(t.Currencies, cmd.Amount.Currency) || cmd.Method != "" && !slices.Contains(methods, cmd.Method) {

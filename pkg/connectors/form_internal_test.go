@@ -16,7 +16,7 @@ func (twoWays) Form(op payment.Operation, method, currency string) (check.Form, 
 	return check.Form{Fields: []check.Field{check.Required(name)}}, op == payment.Deposit && (method != "a" || currency == "KRW")
 }
 
-// TestFormOfACommand holds that the form that is looked up for a command is the one that the list of all ways gives it.
+// TestFormOfACommand checks that the form that is looked up for a command is the one of the list of all ways.
 func TestFormOfACommand(t *testing.T) {
 	for _, traits := range []Traits{
 		{Currencies: []string{"KRW", "TWD"}, Methods: map[payment.Operation][]string{payment.Deposit: {"a", "b"}}},

@@ -198,7 +198,7 @@ func paid(p Payment, o Observation) (amount Money, transfers []Transfer, possibl
 		if !arrives(p, r.Amount) {
 			return Money{}, nil, false
 		}
-		if !r.Fee.writable() { // it could not be written
+		if !r.Fee.writable() { // an event with it could not be written
 			r.Fee = Fee{}
 		}
 		at := slices.IndexFunc(transfers, func(known Transfer) bool { return known.Reference == r.Reference })
@@ -253,7 +253,7 @@ func same(p, next Payment) bool {
 	return p.Action.Same(next.Action) && p.WithheldAction.Same(next.WithheldAction) && sameJSON(p, next)
 }
 
-// differs reports whether a field differs that observations change and that is cheap to compare: then the JSON does.
+// differs reports whether a field differs that observations change and that is cheap to compare. If one does, so does the JSON.
 func differs(p, next Payment) bool {
 	return p.NotFound != next.NotFound || p.Submits != next.Submits || p.Attempts != next.Attempts ||
 		p.Known != next.Known || p.Refused != next.Refused || p.RetryApproved != next.RetryApproved ||

@@ -11,13 +11,13 @@ import (
 // Fee is what a provider keeps of a payment, exactly as it says. Fees are a percentage, so they come in parts of the smallest
 // unit of their currency (18.02 won), and [Money] would have to round them. A Fee holds hundredths of that unit. It can be less
 // than zero and more than the payment where the provider says so, see [ReasonFeeImpossible]. The zero Fee is "not told" and is left
-// out of JSON; a fee of nothing has a currency.
+// out of JSON; a fee of zero has a currency.
 type Fee struct {
 	Hundredths int64  // of an ISO 4217 minor unit: 18.02 KRW is 1802, 3.20 TWD is 32000
 	Currency   string // ISO 4217 code, upper case
 }
 
-// feeDecimals is how many more decimals a fee has than its currency.
+// A fee has feeDecimals more decimals than its currency: perMinor of its units are one minor unit.
 const (
 	feeDecimals = 2
 	perMinor    = 100
@@ -29,20 +29,20 @@ func ParseFee(value, currency string) (Fee, error) {
 	decimals, known := currencies[currency]
 	unsigned, negative := strings.CutPrefix(value, "-")
 	whole, fraction, dotted := strings.Cut(unsigned, ".")
-	most := decimals + feeDecimals
+	longest := decimals + feeDecimals
 	switch {
 	case !known:
 		_, err := ParseMoney("0", currency)
 		return Fee{}, err
 	case dotted && !digits(fraction):
 		return Fee{}, &FieldError{Field: "value", Problem: `must be a decimal number of digits, like "18.02"`}
-	case len(fraction) > most:
-		return Fee{}, &FieldError{Field: "value", Problem: fmt.Sprintf("a fee in %s has at most %d decimals", currency, most)}
+	case len(fraction) > longest:
+		return Fee{}, &FieldError{Field: "value", Problem: fmt.Sprintf("a fee in %s has at most %d decimals", currency, longest)}
 	}
 	if _, err := ParseMoney(whole, currency); err != nil {
 		return Fee{}, err
 	}
-	n, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", most-len(fraction)), 10, 64)
+	n, err := strconv.ParseInt(whole+fraction+strings.Repeat("0", longest-len(fraction)), 10, 64)
 	if err != nil {
 		return Fee{}, &FieldError{Field: "value", Problem: "is too large"}
 	}
@@ -99,7 +99,8 @@ func (f Fee) writable() bool {
 	return known && whole <= limit && whole >= -limit && f.Hundredths != math.MinInt64
 }
 
-// MarshalJSON writes {"value":"18.02","currency":"KRW"}, as [Money] is written. It refuses what UnmarshalJSON would refuse.
+// MarshalJSON writes {"value":"18.02","currency":"KRW"}, as [Money] is written. It refuses what UnmarshalJSON would refuse, except
+// for the zero Fee, which fields leave out.
 func (f Fee) MarshalJSON() ([]byte, error) {
 	if !f.IsZero() && !f.writable() {
 		return nil, fmt.Errorf("write a fee of %s: not one that can be read again", f)

@@ -216,5 +216,5 @@ type Transfer struct {
 	Fee       Fee    `json:"fee,omitzero"` // what the provider says it keeps of this transfer, where it tells that
 }
 
-// same reports whether two transfers move the same money. What they cost makes no other transfer of one.
+// same reports whether two transfers move the same money. Their fees are not compared: a fee can be told later.
 func (t Transfer) same(u Transfer) bool { return t.Reference == u.Reference && t.Amount == u.Amount }

@@ -7,29 +7,29 @@ import (
 )
 
 // Report is what a provider tells of a payment that ledgers book beside the amount. What it does not tell, and what cannot be
-// read, is absent and never nothing.
+// read, is absent and never zero.
 type Report struct {
 	// Fee is what the provider keeps of the whole payment, for Paid. Where it tells only the fees of transfers, they are added up.
 	Fee Fee
 	// CompletedAt is when the payment ended by the provider's own clock, in the zone in which it says so.
 	CompletedAt time.Time
-	// Unread says why something of that was told and cannot be used: an annotation of the outcome keeps it.
+	// Unread has a reason for each value that was told and cannot be used. Annotations of the outcome keep them.
 	Unread []Reason
 }
 
-// UnreadFee is the reason of a fee that was told and cannot be read. field is the provider's name of it.
+// UnreadFee is the reason of a fee that was told and cannot be read. field is the provider's name for it.
 func UnreadFee(field string) Reason {
 	return Reason{Code: ReasonFeeUnreadable, Message: field + " is not an amount"}
 }
 
-// UnreadTime is the reason of a time of completion that was told and cannot be read. field is the provider's name of it.
+// UnreadTime is the reason of a completion time that was told and cannot be read. field is the provider's name for it.
 func UnreadTime(field string) Reason {
 	return Reason{Code: ReasonCompletionUnreadable, Message: field + " is not a time"}
 }
 
-// applyReport takes over what the provider tells with an outcome. A payment that a person failed has cost nothing, and of one
-// that a person settled with another amount than the provider's no fee is known. In a conflict the first report of an amount
-// stays: each other one would write an event, without end.
+// applyReport takes over what the provider tells with an outcome. A payment that a person failed cost no fee, and the fee of one
+// that a person settled with another amount than the provider's is unknown. In a conflict the first report of an amount stays:
+// each further one would write an event, without bound.
 func applyReport(next *Payment, p Payment, o Observation, to Status, now time.Time) {
 	switch _, _, possible := paid(p, o); {
 	case o.Kind == ManuallyFailed, o.Kind == ManuallySettled && next.SettledAmount != p.SettledAmount:
@@ -42,19 +42,19 @@ func applyReport(next *Payment, p Payment, o Observation, to Status, now time.Ti
 	default:
 		return
 	}
-	unread := o.Report.Unread
+	unread := slices.Clip(o.Report.Unread) // append copies
 	switch fee := feeOf(*next, o); {
-	case o.Kind == Declined: // nothing moved of which anything could be kept
+	case o.Kind == Declined: // no money moved, so no fee was kept of it
 	case !fee.IsZero() && !fee.writable():
-		next.Fee, unread = Fee{}, append(unread[:len(unread):len(unread)], UnreadFee("the fee"))
+		next.Fee, unread = Fee{}, append(unread, UnreadFee("the fee"))
 	default:
 		next.Fee, next.Annotations = fee, withoutImpossibleFee(next.Annotations)
-		if why := impossible(fee, firstAmount(next.SettledAmount, next.Amount)); why != "" {
-			unread = append(unread[:len(unread):len(unread)], Reason{Code: ReasonFeeImpossible, Message: why})
+		if why := next.impossibleFee(); why != "" {
+			unread = append(unread, Reason{Code: ReasonFeeImpossible, Message: why})
 		}
 	}
 	if _, err := o.Report.CompletedAt.MarshalJSON(); err != nil {
-		unread = append(unread[:len(unread):len(unread)], UnreadTime("the time"))
+		unread = append(unread, UnreadTime("the time"))
 	} else if !o.Report.CompletedAt.IsZero() && (p.Status != Conflict || p.ProviderCompletedAt.IsZero()) {
 		next.ProviderCompletedAt = o.Report.CompletedAt
 	}
@@ -66,12 +66,12 @@ func applyReport(next *Payment, p Payment, o Observation, to Status, now time.Ti
 	}
 }
 
-// feeOf returns the fee of the payment after an observation: the whole, or the sum of its transfers' if that is known of each.
+// feeOf returns the fee of the payment after an observation: that of the whole, or the sum of its transfers' fees if each is known.
 func feeOf(next Payment, o Observation) (total Fee) {
 	if !o.Report.Fee.IsZero() {
 		return o.Report.Fee
 	}
-	if len(o.Transfers) == 0 { // nothing new of it
+	if len(o.Transfers) == 0 { // no fee was told
 		return next.Fee
 	}
 	for _, t := range next.Transfers {
@@ -84,10 +84,10 @@ func feeOf(next Payment, o Observation) (total Fee) {
 	return total
 }
 
-// impossible returns why a fee cannot be that of a payment of an amount; "" where it can. It is recorded all the same, as the
-// provider told it.
-func impossible(fee Fee, of Money) string {
-	switch {
+// impossibleFee returns why the fee cannot be that of the payment's amount; "" where it can. The fee is recorded all the same, as
+// the provider told it.
+func (p Payment) impossibleFee() string {
+	switch fee, of := p.Fee, firstAmount(p.SettledAmount, p.Amount); {
 	case fee.IsZero():
 		return ""
 	case fee.Currency != of.Currency:
@@ -100,7 +100,7 @@ func impossible(fee Fee, of Money) string {
 	return ""
 }
 
-// withoutImpossibleFee leaves out what was said of an earlier fee. The events before have it.
+// withoutImpossibleFee leaves out the annotation of an earlier fee. Earlier events keep it.
 func withoutImpossibleFee(all []Annotation) []Annotation {
 	was := func(a Annotation) bool { return a.Reason != nil && a.Reason.Code == ReasonFeeImpossible }
 	if !slices.ContainsFunc(all, was) {
@@ -109,14 +109,12 @@ func withoutImpossibleFee(all []Annotation) []Annotation {
 	return slices.DeleteFunc(slices.Clone(all), was)
 }
 
-// FeeImpossible reports whether the fee contradicts the payment, see [ReasonFeeImpossible]: it is what the provider told, and nothing to
-// book before the provider was asked.
-func (p Payment) FeeImpossible() bool {
-	return impossible(p.Fee, firstAmount(p.SettledAmount, p.Amount)) != ""
-}
+// FeeImpossible reports whether the fee contradicts the payment, see [ReasonFeeImpossible]: the provider told it, and it must not be
+// booked before the provider has confirmed it.
+func (p Payment) FeeImpossible() bool { return p.impossibleFee() != "" }
 
-// ReportsMore reports whether an observation tells a fee or a time of completion of a payment with an outcome that its events do
-// not have. A payment has one outcome, so it is not written any more.
+// ReportsMore reports whether an observation tells a fee or a completion time that a settled payment lacks. An outcome is written
+// once, so it is not added.
 func (p Payment) ReportsMore(o Observation) bool {
 	if p.Status != Settled || o.Kind != Paid {
 		return false

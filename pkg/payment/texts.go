@@ -10,9 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// eachText gives all texts of a command to do, with their path in the JSON document, and takes what it returns for them:
-// all but the order, the return URL and the metadata, which have rules of their own. It takes no pointers, so that a
-// command need not move to the heap.
+// eachText replaces each text of a command with what do returns for it and its path in the JSON document: all but the order, the
+// return URL and the metadata, which have rules of their own. It takes no pointers, so that a command stays on the stack.
 func (c *Command) eachText(do func(field, text string) string) {
 	c.Method, c.Language, c.Description = do("method", c.Method), do("language", c.Language), do("description", c.Description)
 	c.Customer.ID, c.Customer.Name = do("customer.id", c.Customer.ID), do("customer.name", c.Customer.Name)

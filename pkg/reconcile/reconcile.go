@@ -49,8 +49,8 @@ type Provider struct {
 	Pages Pages
 	// Hours says when the provider is open. It is called concurrently.
 	Hours func(op payment.Operation) calendar.Hours
-	// Read reads an event; nil takes [events.ReadPayment]. A simulation, which delivers the same event again and again,
-	// remembers what that returned.
+	// Read reads an event; nil takes [events.ReadPayment]. A simulation, which delivers the same event many times, caches what that
+	// returned.
 	Read func(subject string, sequence uint64, data []byte) (payment.Payment, error)
 }
 
@@ -89,8 +89,8 @@ type Timer struct {
 	Handle   queue.Handler
 }
 
-// Timers returns the timers of a provider for those who deliver its events themselves: a simulation. It returns an error
-// when the provider is not valid.
+// Timers returns the timers of a provider, for a simulation, which delivers its events itself. It returns an error when the
+// provider is not valid.
 func Timers(engine Engine, of Provider, now func() time.Time) ([]Timer, error) {
 	timers, err := timersOf([]Provider{of}, engine, now)
 	if err != nil {

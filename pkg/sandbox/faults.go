@@ -145,7 +145,9 @@ func leadingFault(text string) (best Fault, found bool) {
 }
 
 // switches are the faults of one order, with what is left of their counts.
-type switches []*struct {
+type switches []*faultSwitch
+
+type faultSwitch struct {
 	Fault
 	left int // -1 is always
 }
@@ -157,10 +159,7 @@ func newSwitches(faults []Fault) switches {
 		if left == 0 {
 			left = -1
 		}
-		s = append(s, &struct {
-			Fault
-			left int
-		}{f, left})
+		s = append(s, &faultSwitch{f, left})
 	}
 	return s
 }

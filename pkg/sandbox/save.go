@@ -8,7 +8,7 @@ import (
 	"slices"
 )
 
-// saved is what the accounts hold, for the same accounts of a later sandbox.
+// saved is the state of all accounts, for the same accounts of a later sandbox.
 type saved struct {
 	Accounts []savedAccount `json:"accounts"`
 }
@@ -39,7 +39,7 @@ type savedCharge struct {
 	Deferred bool    `json:"deferred,omitempty"`
 }
 
-// Save writes what the accounts hold, for [Sandbox.Restore]. Orders that change meanwhile are written as they were or as they are.
+// Save writes the state of all accounts, for [Sandbox.Restore]. Orders that change meanwhile are written as before or after.
 func (s *Sandbox) Save(w io.Writer) error {
 	var all saved
 	for _, name := range s.names {
@@ -73,8 +73,8 @@ func (r *record) save() savedOrder {
 }
 
 // Restore goes on with what [Sandbox.Save] wrote: money that was to move moves, and callbacks that were not acknowledged are sent
-// again. A refund that was about to come does not. It is for a new sandbox with the same accounts, before anything is asked of it. After
-// an error, which is [ErrInvalid] where accounts and orders do not fit, the sandbox is of no use.
+// again. A refund that was due is not made. It is for a new sandbox with the same accounts, before anything is asked of it. After
+// an error, which is [ErrInvalid] where accounts and orders do not fit, the sandbox must not be used.
 func (s *Sandbox) Restore(r io.Reader) error {
 	text, err := io.ReadAll(r)
 	if err != nil {
@@ -95,7 +95,7 @@ func (s *Sandbox) Restore(r io.Reader) error {
 	return nil
 }
 
-// complete holds what was saved against the accounts of the sandbox: each must be there once, with each of its orders once.
+// complete compares what was saved with the accounts of the sandbox: each must be there once, with each of its orders once.
 func (s *Sandbox) complete(all saved) error {
 	accounts := map[string]bool{}
 	for _, of := range all.Accounts {
@@ -155,10 +155,7 @@ func (r *record) restore(more savedOrder) error {
 	}
 	r.switches = nil
 	for _, f := range more.Faults {
-		r.switches = append(r.switches, &struct {
-			Fault
-			left int
-		}{f.Fault, f.Left})
+		r.switches = append(r.switches, &faultSwitch{f.Fault, f.Left})
 	}
 	if r.released = more.Released; r.released {
 		close(r.release)
@@ -169,7 +166,7 @@ func (r *record) restore(more savedOrder) error {
 	return nil
 }
 
-// resume lets a charge go on, and sends the callbacks that the merchant has not taken. mu is held.
+// resume lets a charge go on, and sends the callbacks that the merchant has not acknowledged. mu is held.
 func (d *Account) resume(at chargeAt) {
 	switch charge := at.charge(); {
 	case charge.State != Pending:

@@ -102,8 +102,8 @@ func TestStoreDownGoesOnAndIsNotAskedForEachMessage(t *testing.T) {
 	})
 }
 
-// An outage of the store is told once, and so is its end.
-func TestStoreDownIsToldOnce(t *testing.T) {
+// An outage of the store is logged once, and so is its end.
+func TestStoreDownIsLoggedOnce(t *testing.T) {
 	inBubble(t, func(d *testbed) {
 		var lines bytes.Buffer
 		d.options.Logger = slog.New(slog.NewTextHandler(&lines, nil))

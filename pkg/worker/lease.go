@@ -31,12 +31,12 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 		Owner: w.NewID(), Lease: w.Timing.Lease, Retention: w.Timing.ClaimRetention,
 	})
 	if err != nil {
-		if was := w.claimsDownUntil.Swap(w.Now().Add(claimPause).UnixNano()); was != 0 { // said once for each outage
+		if was := w.claimsDownUntil.Swap(w.Now().Add(claimPause).UnixNano()); was != 0 { // logged once for each outage
 			err = nil
 		}
 		return w.withoutClaim(ctx, j, err)
 	}
-	if w.claimsDownUntil.Load() != 0 && w.claimsDownUntil.Swap(0) != 0 {
+	if w.claimsDownUntil.Load() != 0 && w.claimsDownUntil.Swap(0) != 0 { // one of many logs it
 		w.Logger.InfoContext(ctx, "claim store available again")
 	}
 	if claim.Outcome != idempotency.Won {
@@ -47,7 +47,7 @@ func (w *Worker) claim(ctx context.Context, j *job) (queue.Verdict, bool) {
 	return queue.Verdict{}, true
 }
 
-// withoutClaim goes on with the log alone, or waits, as configured. An err is news.
+// withoutClaim goes on with the log alone, or waits, as configured. It logs err, which is nil for an outage that was logged already.
 func (w *Worker) withoutClaim(ctx context.Context, j *job, err error) (queue.Verdict, bool) {
 	w.metrics.claimsDown.Add(ctx, 1)
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"payonce/pkg/payment"
 )
 
-// noteLateReport logs that a provider tells a fee or a time of completion that the outcome in the log does not have: an order has
-// one outcome, so it is not written. The webhook is kept in WEBHOOKS.
+// noteLateReport logs that a provider tells a fee or a completion time that the outcome in the log lacks: an outcome is written
+// once, so it is not added. A webhook with it stays in WEBHOOKS.
 func (w *Worker) noteLateReport(ctx context.Context, p payment.Payment, o payment.Observation) {
 	if p.ReportsMore(o) {
 		w.Logger.WarnContext(ctx, "provider told a fee or a time after the outcome", "provider", p.Provider, "order", p.Order,

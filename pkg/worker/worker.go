@@ -80,12 +80,12 @@ type Options struct {
 	Local func() time.Time
 	// Wait returns after d or when ctx ends; nil waits in real time. Simulations have a time of their own.
 	Wait func(ctx context.Context, d time.Duration)
-	// Bound bounds a call of a port in real time; nil takes [context.WithTimeout]. A simulation, whose calls take no real
-	// time, need not.
+	// Bound bounds a call of a port in real time; nil takes [context.WithTimeout]. The calls of a simulation take no real time: it
+	// sets no bound.
 	Bound func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 	NewID func() string // unique for each call, e.g. a UUID
-	// DecodeCommand reads a command; nil takes [events.DecodeCommand]. A simulation, which delivers the same message again
-	// and again, remembers what that returned.
+	// DecodeCommand reads a command; nil takes [events.DecodeCommand]. A simulation, which delivers the same message many times,
+	// caches what that returned.
 	DecodeCommand func(m events.Message) (payment.Command, error)
 	Logger        *slog.Logger // nil discards
 	// OnStep, if set, is called between the steps of a command. Fault tests stop the process there.

@@ -19,18 +19,18 @@ import (
 	"payonce/test/testenv"
 )
 
-// brokerKills is how often the broker is killed, and raced how many writers of each of two connections race for orders meanwhile.
+// brokerKills is how often the broker is killed, and raced how many orders two connections race for at the same time.
 const brokerKills, raced = 4, 48
 
-// contest is what two writers were told about the intent of one order.
+// contest is the answers to two writers that append the intent of one order.
 type contest struct {
 	ref  payment.Ref
 	seqs [2]uint64
 	errs [2]error
 }
 
-// nats-server is killed with SIGKILL again and again while two connections append together, and race for the same orders. An
-// append that was told to be stored is in the log, no order has two intents, and none that lost is told that it won.
+// nats-server is killed with SIGKILL again and again while two connections append in batches and race for the same orders. An
+// append that was acknowledged is in the log, no order has two intents, and the loser of a race is told so.
 func TestBrokerKilledInTheMiddleOfBatches(t *testing.T) {
 	t.Parallel()
 	ctx := within(t, timeout)

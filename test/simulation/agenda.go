@@ -8,7 +8,7 @@ import (
 // agenda is what will happen, the next thing first. What is planned for the same time happens in the order of planning.
 type agenda struct {
 	entries []*entry
-	done    []*entry // to be used again: a run plans some hundred
+	done    []*entry // reused: a run plans some hundred
 	made    int
 }
 

@@ -16,7 +16,7 @@ const maxGathering = 3 * time.Second
 // as without batches.
 type batching struct {
 	rng *rand.Rand
-	on  bool // the workers of this run append together
+	on  bool // the workers of this run append in batches
 }
 
 func (w *world) drawBatching(seed uint64) {
@@ -27,14 +27,14 @@ func (w *world) drawBatching(seed uint64) {
 	}
 }
 
-// batch is what a process appends together: all of it is written, or nothing.
+// batch is appends of a process of which all are written, or none.
 type batch struct {
 	p       *process
 	at      time.Duration // when the log gets it
 	members []*member
 }
 
-// member is an append in a batch, and what its process was told.
+// member is an append in a batch, and the answer to it.
 type member struct {
 	t     *task
 	next  payment.Payment
@@ -42,11 +42,12 @@ type member struct {
 	after uint64
 	seq   uint64
 	err   error
-	alone bool // the batch was refused
+	alone bool // the batch was refused: append it alone
 }
 
-// appendTogether appends with what else its process appends at this time. It returns a member without alone when that is the answer.
-func (p *process) appendTogether(t *task, next payment.Payment, data []byte, after uint64) *member {
+// appendInBatch appends in a batch with what else its process appends at this time. The member that it returns has the answer,
+// unless it says alone.
+func (p *process) appendInBatch(t *task, next payment.Payment, data []byte, after uint64) *member {
 	w, m := p.w, &member{t: t, next: next, data: data, after: after}
 	b := p.batch
 	if b == nil || b.at <= w.now || b.has(next.Ref) && !w.mutant.orderTwice {
@@ -73,10 +74,10 @@ func (b *batch) has(ref payment.Ref) bool {
 func (w *world) write(b *batch) {
 	switch {
 	case b.p.dead && w.batching.rng.IntN(2) == 0:
-		return // it did not leave
+		return // it was not sent
 	case len(b.members) > 1:
 		w.happened[batched]++
-		w.note("%s appends %d events together", b.p.name, len(b.members))
+		w.note("%s appends a batch of %d events", b.p.name, len(b.members))
 	}
 	switch {
 	case w.fails(batchLost):
@@ -98,7 +99,7 @@ func (w *world) write(b *batch) {
 }
 
 // commit writes all events of a batch, or none. As nats-server does, it compares each with what the log had before the batch. heard
-// says that those who wait for it may still hear of it.
+// says that its answer may still arrive.
 func (w *world) commit(b *batch, heard bool) bool {
 	for _, m := range b.members {
 		if w.log.last(m.next.Ref).seq != m.after {
@@ -129,10 +130,10 @@ func (b *batch) answer(err error) {
 	}
 }
 
-// refused has each append of a batch made alone.
+// refused makes each append of a batch go alone.
 func (b *batch) refused() {
 	for _, m := range b.members {
 		m.alone = !b.p.w.mutant.refusedBatchStored
-		m.seq = b.p.w.log.last(m.next.Ref).seq // of the mistake
+		m.seq = b.p.w.log.last(m.next.Ref).seq // for the mutant
 	}
 }

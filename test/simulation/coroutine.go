@@ -22,26 +22,26 @@ const idle = time.Duration(-1)
 // a quarter is used, so that it would have to grow again; handlers need less than four times as much.
 const room = 16 << 10
 
-// crews are the idle coroutines of runs that have ended. Each run takes those of another, or makes its own.
-var crews struct {
+// idlePools are the idle coroutines of each run that has ended. A run takes those of another, or makes its own.
+var idlePools struct {
 	mu   sync.Mutex
 	free [][]*coroutine
 }
 
-// hireCrew gives the run coroutines.
-func (w *world) hireCrew() {
-	crews.mu.Lock()
-	defer crews.mu.Unlock()
-	if last := len(crews.free) - 1; last >= 0 {
-		w.idle, crews.free = crews.free[last], crews.free[:last]
+// takePool gives the run the coroutines of one that has ended.
+func (w *world) takePool() {
+	idlePools.mu.Lock()
+	defer idlePools.mu.Unlock()
+	if last := len(idlePools.free) - 1; last >= 0 {
+		w.idle, idlePools.free = idlePools.free[last], idlePools.free[:last]
 	}
 }
 
-// dismissCrew gives them to another run. All of them are idle, because all processes are dead.
-func (w *world) dismissCrew() {
-	crews.mu.Lock()
-	defer crews.mu.Unlock()
-	crews.free, w.idle = append(crews.free, w.idle), nil
+// returnPool leaves the coroutines to another run. All of them are idle, because all processes are dead.
+func (w *world) returnPool() {
+	idlePools.mu.Lock()
+	defer idlePools.mu.Unlock()
+	idlePools.free, w.idle = append(idlePools.free, w.idle), nil
 }
 
 // coroutineFor returns a coroutine that will work on a task.
@@ -52,7 +52,7 @@ func (w *world) coroutineFor(t *task) *coroutine {
 		return c
 	}
 	c := &coroutine{task: t}
-	c.next, _ = iter.Pull(c.run) // it is never stopped, because another run has use for it
+	c.next, _ = iter.Pull(c.run) // it is never stopped, because another run uses it
 	return c
 }
 
@@ -81,7 +81,7 @@ func (c *coroutine) resume() (time.Duration, bool) {
 	w := c.task.p.w
 	pause, _ := c.next()
 	if pause == idle {
-		c.task = nil // which holds all of its run
+		c.task = nil // it refers to all of its run
 		w.idle = append(w.idle, c)
 	}
 	return pause, pause != idle

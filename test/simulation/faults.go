@@ -83,8 +83,8 @@ const (
 	batchLost                      // the log did not write a batch and gives no answer; perhaps it writes it later, if it still may
 	batchUnheard                   // the log wrote a batch and gives no answer
 	batchRefused                   // the log refuses a batch for no reason of its appends
-	batchStale                     // the log refuses a batch for the sake of one append; drawn by no one
-	batched                        // a batch has more than one append; drawn by no one
+	batchStale                     // the log refuses a batch because of one append; never drawn, it follows
+	batched                        // a batch has more than one append; never drawn, it follows
 	faults
 )
 

@@ -110,7 +110,7 @@ func (l *memoryLog) read(ref payment.Ref, behind time.Duration) (payment.Payment
 // readEvent returns an event as its bytes were read when it was written: to read them again for each timer, each time,
 // took a tenth of a run.
 func (l *memoryLog) readEvent(subject string, seq uint64, data []byte) (payment.Payment, error) {
-	if ref, _ := events.SubjectRef(subject); ref != (payment.Ref{}) {
+	if ref, ok := events.SubjectRef(subject); ok {
 		if p := l.at(ref, seq); p.Ref == ref {
 			return p, nil
 		}
@@ -159,7 +159,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 	w.judgeTold(t, next, after)
 	w.judgeDown(t, next)
 	if w.batching.on && !l.p.person {
-		if m := l.p.appendTogether(t, next, out.Data, after); !m.alone {
+		if m := l.p.appendInBatch(t, next, out.Data, after); !m.alone {
 			return m.seq, m.err
 		}
 	}

@@ -47,7 +47,7 @@ type Mutant struct {
 	forgetExpiry     bool                                                        // a command is published without its expires_at
 
 	orderTwice         bool // two appends of one order go into one batch
-	unheardBatchStored bool // the appends of a batch that has no answer are taken for written
+	unheardBatchStored bool // the appends of a batch without an answer are taken for written
 	unheardBatchStale  bool // they are taken for refused
 	refusedBatchStored bool // the appends of a refused batch are taken for written
 }

@@ -29,7 +29,7 @@ type timer struct {
 	after time.Duration
 }
 
-// timer returns the timer of a step of the lookup schedule. Many a process ends before it has use for one.
+// timer returns the timer of a step of the lookup schedule. Timers are made when first needed: many processes end before.
 func (p *process) timer(step int) *timer {
 	if p.timers == nil {
 		p.timers = p.startTimers()

@@ -65,7 +65,7 @@ type world struct {
 	notices   []notice
 	links     []*link
 	processes []*process
-	able      []*process // that take messages, see anyProcess
+	able      []*process // buffer of anyProcess
 	orders    []*order
 
 	tracing  bool
@@ -83,7 +83,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing,
 		parked: map[payment.Ref]*schedule{}, resumed: map[time.Time]*order{},
 	}
-	w.hireCrew()
+	w.takePool()
 	w.traits = connectors.Traits{
 		Kind: "simulated", Operations: payment.Operations(), Currencies: []string{"KRW"}, MaxOrderLength: 64,
 		Methods:       map[payment.Operation][]string{payment.Deposit: {"", methodPage}},
@@ -126,7 +126,7 @@ func (w *world) run() {
 	for _, p := range w.processes {
 		w.kill(p)
 	}
-	w.dismissCrew()
+	w.returnPool()
 	if len(w.problems) == 0 {
 		w.judge()
 	}

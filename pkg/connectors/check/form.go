@@ -138,7 +138,7 @@ func (f Field) checkList(problems *payment.FieldErrors, entries []string) {
 }
 
 // Names are the fields of the form as people read them: those that a command must have, beside its order and amount, and those that
-// it may have. "a or b" is one field, whose text the other may hold.
+// it may have. "a or b" is one field, whose text may be in the other.
 func (f Form) Names() (required, optional []string) {
 	for _, field := range f.Fields {
 		name := field.Name

@@ -20,14 +20,14 @@ type cause struct {
 func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
-// handshakeError is an error of a TLS handshake. It looks like one of a request, and is none.
+// handshakeError is an error of a TLS handshake. Without it, it could not be told from an error of a request.
 type handshakeError struct{ err error }
 
 func (e *handshakeError) Error() string { return "TLS handshake: " + e.err.Error() }
 func (e *handshakeError) Unwrap() error { return e.err }
 
-// plain describes a failure of the network in words that hold nothing of the request or the reply. It begins with what a
-// person looks at next: DNS, TLS, connection refused, timed out. It is shown as the reason of a payment.
+// plain describes a failure of the network without anything of the request or the reply. It begins with what a person checks
+// next: DNS, TLS, connection refused, timed out. It is shown as the reason of a payment.
 func plain(err error) string {
 	var (
 		dns       *net.DNSError
@@ -54,7 +54,7 @@ func plainDNS(err *net.DNSError) string {
 	return "the host name cannot be resolved"
 }
 
-// plainTLS describes a failed handshake. The words of crypto/x509 are not used: names in a certificate are another's text.
+// plainTLS describes a failed handshake. It does not use the texts of crypto/x509, which contain names of the certificate.
 func plainTLS(err error) string {
 	var (
 		unknown x509.UnknownAuthorityError

@@ -35,7 +35,7 @@ const (
 const maxReplyHeader = 64 << 10
 
 // bufferSize is that of each of a connection's two buffers, in bytes. A request and its answer have less; larger ones take
-// another system call. Go's 4 KiB were a third of what a worker holds of the heap with 1,024 calls on their way.
+// another system call. Go's 4 KiB were a third of a worker's heap with 1,024 calls in flight.
 const bufferSize = 2 << 10
 
 // NewClient returns a client for [Send], safe for concurrent use. It speaks HTTP/1.1 only, because

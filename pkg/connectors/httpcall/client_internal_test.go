@@ -2,7 +2,7 @@ package httpcall
 
 import "testing"
 
-// A worker with 1,024 calls on their way has as many connections.
+// A worker with 1,024 calls in flight has as many connections.
 func TestConnectionsHaveSmallBuffers(t *testing.T) {
 	both, ok := provable(NewClient(Options{}))
 	if !ok {

@@ -88,7 +88,7 @@ func keptBack(out *outgoing, res *http.Response, err error) *connectors.Error {
 		_ = res.Body.Close()
 		err = errSurplus
 	}
-	// The transport can say that the connection has ended, which is what the refusal did to it.
+	// The refusal ends the connection, and the transport may report that instead of the refusal.
 	var refused *refusedError
 	if errors.As(errors.Join(out.keptBy(), err), &refused) {
 		e := notSent("no byte of the request was written: the last check refused it", refused.err)
@@ -160,8 +160,9 @@ func notSent(evidence string, err error) *connectors.Error {
 
 // unreachable is the error of a request that the network kept back. Its message says why.
 func unreachable(evidence string, err error) *connectors.Error {
-	e := notSent(evidence, &cause{plain(err), err})
-	if e.Message = plain(err); errors.Is(err, context.DeadlineExceeded) && e.Message == "timed out" {
+	why := &cause{plain(err), err}
+	e := notSent(evidence, why)
+	if e.Message = why.text; errors.Is(err, context.DeadlineExceeded) && e.Message == "timed out" {
 		e.Message = "timed out before the connection was made"
 	}
 	return e
@@ -170,8 +171,8 @@ func unreachable(evidence string, err error) *connectors.Error {
 // inDoubt is the error of a request without its whole answer. Its message says what came instead, and not how much of the
 // request arrived: the network doesn't tell.
 func inDoubt(evidence, status, what string, err error) *connectors.Error {
+	why := &cause{plain(err), err}
 	return &connectors.Error{
-		Class: connectors.InDoubt, Code: payment.ReasonNoAnswer, ProviderCode: status, Message: what + plain(err), Evidence: evidence,
-		Err: &cause{plain(err), err},
+		Class: connectors.InDoubt, Code: payment.ReasonNoAnswer, ProviderCode: status, Message: what + why.text, Evidence: evidence, Err: why,
 	}
 }

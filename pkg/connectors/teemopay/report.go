@@ -6,8 +6,8 @@ import (
 	"payonce/pkg/payment"
 )
 
-// fee reads serviceAmount, which comes in parts of a won: "18.02" (korea/payin/callback). None where it is missing; what is no
-// amount is noted in the report.
+// fee reads serviceAmount, which has parts of a won: "18.02" (korea/payin/callback). It is zero where it is missing; one that is
+// not an amount is noted in the report.
 func (f fields) fee(r *payment.Report) payment.Fee {
 	const name = "serviceAmount"
 	text, told := f[name]
@@ -21,8 +21,8 @@ func (f fields) fee(r *payment.Report) payment.Fee {
 	return fee
 }
 
-// completed reads completeTime, which is in the country's zone (korea/payin/callback), as the latest of the report. What is no
-// time is noted there.
+// completed reads completeTime, which is in the country's zone (korea/payin/callback), and keeps the latest in the report. One
+// that is not a time is noted there.
 func (f fields) completed(r *payment.Report) {
 	const name = "completeTime"
 	if f[name] == "" {
@@ -43,8 +43,8 @@ func (f fields) reported() (r payment.Report) {
 	return r
 }
 
-// ended is what they tell of one that failed: when. A query names a serviceAmount then, too, which is that of the formula beside it; of
-// the callbacks it is null.
+// ended is what they tell of a payment that failed: when. A query has a serviceAmount then, too, that of the formula beside it; in
+// callbacks it is null.
 func (f fields) ended() (r payment.Report) {
 	f.completed(&r)
 	return r

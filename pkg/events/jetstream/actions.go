@@ -39,7 +39,8 @@ func (c *Conn) storeActions(ctx context.Context, p payment.Payment) (payment.Pay
 	return p, nil
 }
 
-// storeAction stores one content, with those of other payments where that is quicker. Sent again under its id it is kept once.
+// storeAction stores one content, in a batch with those of other payments where that is quicker. Sent again under its id it is
+// kept once.
 func (c *Conn) storeAction(ctx context.Context, ref payment.Ref, msg *nats.Msg) error {
 	if c.actionGroup != nil {
 		if _, _, err := c.actionGroup.send(ctx, ref, msg); err == nil {

@@ -28,7 +28,7 @@ const HeaderPrevious = "Payonce-Previous"
 //   - any other error: it is not known whether the event was written. Read it again.
 //
 // A lost acknowledgement is resolved by asking the log, until ctx ends. Concurrent appends of different orders can go to the
-// server together ([Config.GroupCommit]); each of them has the same answers.
+// server in one batch ([Config.GroupCommit]); each of them returns what it would return alone.
 //
 // What the customer must do is stored beside the log first, and the event names it: see [Conn.Actions].
 func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq uint64, err error) {
@@ -64,16 +64,16 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 }
 
 func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after uint64) (uint64, error) {
-	seq, together, err := c.sendEvent(ctx, msg, ref)
-	refused := together && err != nil && broker.ReplyOf(err) != broker.Lost
-	if refused { // perhaps for another's sake: alone, each learns about itself
+	seq, batched, err := c.sendEvent(ctx, msg, ref)
+	refused := batched && err != nil && broker.ReplyOf(err) != broker.Lost
+	if refused { // perhaps because of another event: sent alone, each has an answer of its own
 		seq, err = sendAlone(ctx, c.broker, msg)
 	}
 	switch broker.ReplyOf(err) {
 	case broker.Acked:
 		return seq, nil
 	case broker.WrongSequence, broker.Contended:
-		if !together {
+		if !batched {
 			return 0, events.ErrStale // nothing of ours was sent before, so nothing of ours is stored
 		}
 		// That the batch was refused does not prove that nothing of it is stored: what is in the way can be ours.
@@ -102,9 +102,9 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 	return 0, errors.Join(context.Cause(ctx), err)
 }
 
-// sendEvent sends an event once, alone or in a batch. together says that it was in a batch, which another's event may have
-// had refused.
-func (c *Conn) sendEvent(ctx context.Context, msg *nats.Msg, ref payment.Ref) (seq uint64, together bool, err error) {
+// sendEvent sends an event once, alone or in a batch. batched reports that it was in a batch, which can be refused because of
+// another event.
+func (c *Conn) sendEvent(ctx context.Context, msg *nats.Msg, ref payment.Ref) (seq uint64, batched bool, err error) {
 	if c.group != nil {
 		return c.group.send(ctx, ref, msg)
 	}

@@ -25,13 +25,14 @@ const refusalBytes = 16 << 20
 // refusedBytes is the size of the stream of refused webhooks.
 const refusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPerBucket * events.MaxRefusedBytes
 
-// When events of concurrent payments are appended together, as one atomic batch.
+// When events of concurrent payments are appended as one atomic batch.
 const (
-	// GroupCommitAuto does it on one server (Replicas 1) when so many wait that a batch is quicker, as measured under way.
+	// GroupCommitAuto batches on one server (Replicas 1) when so many appends wait that a batch is quicker, as measured under load.
 	GroupCommitAuto = "auto"
-	// GroupCommitAlways does it whenever two wait for what is on its way, on any server.
+	// GroupCommitAlways batches whenever two appends wait for what is in flight, on any server.
 	GroupCommitAlways = "always"
-	GroupCommitNever  = "never"
+	// GroupCommitNever appends every event alone.
+	GroupCommitNever = "never"
 )
 
 // Config says how streams and consumers are set up. All workers of one system must use the same.
@@ -91,7 +92,7 @@ type Config struct {
 	OrphanAfter time.Duration
 	// PublishTimeout is how long one publish waits for its acknowledgement before it is repeated.
 	PublishTimeout time.Duration
-	// GroupCommit says when events of concurrent payments are appended together: [GroupCommitAuto], [GroupCommitAlways] or
+	// GroupCommit says when events of concurrent payments are appended in one batch: [GroupCommitAuto], [GroupCommitAlways] or
 	// [GroupCommitNever].
 	GroupCommit string
 	// LevelsEvery is how often package statistics reads how full the queue is.

@@ -2,13 +2,13 @@ package jetstream
 
 import "time"
 
-// HoldAppends has appends wait, however long, as if a batch were on its way. release ends that, and waiting counts them.
-func (c *Conn) HoldAppends() (waiting func() int, release func()) { return c.group.hold() }
+// QueueAppends makes appends wait, however long, as if a batch were in flight. waiting counts them; release sends them.
+func (c *Conn) QueueAppends() (waiting func() int, release func()) { return c.group.queue() }
 
-// HoldActions is HoldAppends of what customers must do.
-func (c *Conn) HoldActions() (waiting func() int, release func()) { return c.actionGroup.hold() }
+// QueueActions is QueueAppends for what customers must do.
+func (c *Conn) QueueActions() (waiting func() int, release func()) { return c.actionGroup.queue() }
 
-func (g *groupCommit) hold() (waiting func() int, release func()) {
+func (g *groupCommit) queue() (waiting func() int, release func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.batching, g.longest = true, time.Hour
@@ -24,8 +24,8 @@ func (g *groupCommit) hold() (waiting func() int, release func()) {
 		}
 }
 
-// WaitForAppends sets how long an append waits for others at most.
-func (c *Conn) WaitForAppends(longest time.Duration) {
+// LimitAppendWait sets how long an append waits at most for what is in flight.
+func (c *Conn) LimitAppendWait(longest time.Duration) {
 	c.group.mu.Lock()
 	defer c.group.mu.Unlock()
 	c.group.longest = longest

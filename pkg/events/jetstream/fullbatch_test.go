@@ -23,13 +23,13 @@ func TestFullDiskInTheMiddleOfABatch(t *testing.T) {
 	const size = 20
 	partly := 0
 	for room := int64(0); room <= 240<<10; room += 24 << 10 {
-		c := reconnect(t, server.URL(), grouping())       // one that was not refused a batch yet
+		c := reconnect(t, server.URL(), alwaysBatching()) // one that was not refused a batch yet
 		all := firsts(fmt.Sprintf("D%d", room>>10), size) // some 50 KB, which the server writes twice
 		ctx, cancel := context.WithTimeout(t.Context(), attempts)
 		for _, a := range all {
 			a.ctx, a.payment.Metadata = ctx, map[string]string{"text": strings.Repeat("x", 2<<10)}
 		}
-		together(t, c, all, func() { disk.FillBut(room) }, nothing)
+		appendInBatch(t, c, all, func() { disk.FillBut(room) }, nothing)
 		cancel()
 		disk.MakeRoom()
 		server.Restart()

@@ -21,43 +21,43 @@ const (
 	refusedFor = time.Minute
 )
 
-// groupCommit sends appends of different orders together, as one atomic batch, where that is quicker than one by one: a server
-// that syncs every write syncs once for a batch. Appends that come while a batch is on its way go into the next. No append
-// waits for company: it waits only for what is on its way already, and not longer than a quarter of the publish timeout.
+// groupCommit sends appends of different orders as one atomic batch where that is quicker than one by one: a server that syncs
+// every write syncs once for a batch. Appends that come while a batch is in flight go into the next. An append never waits to
+// fill a batch: it waits only for what is in flight already, and at most a quarter of the publish timeout.
 //
-// It changes nothing of what an append means. Every event has its own expected sequence, and of a batch that was not stored
-// each append is made alone, so that only the one that was too late is refused ([Conn.Append]).
+// An append means the same in a batch. Every event has its own expected sequence, and after a batch that was not stored each
+// append is sent alone, so that only the stale one is refused ([Conn.Append]).
 type groupCommit struct {
 	stream  string
 	broker  *broker.Client
 	log     *slog.Logger
 	ready   func(context.Context) error // nil when the stream may be written, see [past.wait]
-	longest time.Duration               // how long an append waits for others at most
+	longest time.Duration               // how long an append waits at most for what is in flight
 
 	mu       sync.Mutex
 	pace     pace
 	waiting  []*groupMember
-	singles  int       // appends on their way alone
-	batching bool      // a batch is on its way
+	singles  int       // single appends in flight
+	batching bool      // a batch is in flight
 	refused  time.Time // no batch before this time
-	reported bool      // that the server refuses batches
+	reported bool      // it was logged that the server refuses batches
 }
 
-// groupMember is an append that waits, or is in a batch.
+// groupMember is an append that waits or is in a batch.
 type groupMember struct {
 	ctx   context.Context
 	ref   payment.Ref
 	msg   *nats.Msg
 	turn  chan struct{} // closed when it is in a batch, or is to go alone
 	batch *groupBatch   // nil: alone
-	sent  bool          // in the batch; false when its caller had given up before
+	sent  bool          // in the batch; false when its context ended before the batch left
 	index int           // of its event in the batch
 }
 
-// groupBatch is a batch on its way. What became of it is written before done is closed.
+// groupBatch is a batch in flight. Its result is written before done is closed.
 type groupBatch struct {
 	members []*groupMember
-	ahead   int // appends that were on their way alone when it was sent
+	ahead   int // single appends in flight when it was sent
 	done    chan struct{}
 	first   uint64 // sequence of its first event
 	err     error
@@ -73,8 +73,8 @@ func newGroupCommit(stream string, cfg Config, b *broker.Client, log *slog.Logge
 	}
 }
 
-// send sends one event, alone or in a batch. together says that it was in a batch, and so may be stored whatever the error is.
-func (g *groupCommit) send(ctx context.Context, ref payment.Ref, msg *nats.Msg) (seq uint64, together bool, err error) {
+// send sends one event, alone or in a batch. batched reports that it was in a batch: it may be stored then, whatever the error is.
+func (g *groupCommit) send(ctx context.Context, ref payment.Ref, msg *nats.Msg) (seq uint64, batched bool, err error) {
 	m := &groupMember{ctx: ctx, ref: ref, msg: msg, turn: make(chan struct{})}
 	if longest, alone := g.enter(m); !alone {
 		g.await(m, longest)
@@ -104,7 +104,7 @@ func (g *groupCommit) send(ctx context.Context, ref payment.Ref, msg *nats.Msg) 
 	return m.batch.first + uint64(m.index), true, nil
 }
 
-// enter reports whether an append may go alone now. Else it waits for its turn, so long at most.
+// enter reports whether an append may go alone now. If not, the append waits for its turn, at most for longest.
 func (g *groupCommit) enter(m *groupMember) (longest time.Duration, alone bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -117,7 +117,7 @@ func (g *groupCommit) enter(m *groupMember) (longest time.Duration, alone bool) 
 	return g.longest, false
 }
 
-// await waits until an append is in a batch or is to go alone, which it also is when it has waited long enough, or its caller has.
+// await waits until an append is in a batch or is to go alone. After longest, or when its context ends, it goes alone.
 func (g *groupCommit) await(m *groupMember, longest time.Duration) {
 	timer := time.NewTimer(longest)
 	defer timer.Stop()
@@ -135,7 +135,7 @@ func (g *groupCommit) await(m *groupMember, longest time.Duration) {
 	}
 }
 
-// singleEnded lets the next go.
+// singleEnded notes that a single append came back and sends what may go next.
 func (g *groupCommit) singleEnded() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -144,7 +144,7 @@ func (g *groupCommit) singleEnded() {
 	g.next()
 }
 
-// limits returns how many appends may be on their way alone before others wait, and how many must wait for a batch to pay.
+// limits returns how many single appends may be in flight before others wait, and how many must wait for a batch to pay.
 func (g *groupCommit) limits() (singles, least int) {
 	now := g.broker.Now()
 	if now.Before(g.refused) {
@@ -214,7 +214,7 @@ func (g *groupCommit) run(b *groupBatch) {
 	g.next()
 }
 
-// sendBatch sends a batch without those whose callers have given up: nothing is sent after that. It returns how many it sent.
+// sendBatch sends a batch without the members whose context has ended. It returns how many it sent, and how long that took.
 func (g *groupCommit) sendBatch(b *groupBatch) (took time.Duration, size int) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.broker.PublishTimeout)
 	defer cancel()
@@ -239,7 +239,7 @@ func (g *groupCommit) sendBatch(b *groupBatch) (took time.Duration, size int) {
 	return g.broker.Now().Sub(began), len(msgs)
 }
 
-// batchEnded learns from what became of a batch. It needs the lock.
+// batchEnded counts and measures a batch, and stops batching for a while when the server refuses batches. It needs the lock.
 func (g *groupCommit) batchEnded(b *groupBatch, size int, took time.Duration) {
 	err := b.err
 	count := &g.broker.Count

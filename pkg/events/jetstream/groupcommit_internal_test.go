@@ -32,8 +32,8 @@ func TestABatchIsBounded(t *testing.T) {
 	}
 }
 
-// What is in a batch whose caller has given up before it leaves is not sent.
-func TestABatchLeavesOutWhoGaveUp(t *testing.T) {
+// An append whose context ends before its batch leaves is not sent.
+func TestABatchLeavesOutCancelledAppends(t *testing.T) {
 	ctx, c := begin(t, DefaultConfig(), time.Now)
 	gone, giveUp := context.WithCancel(ctx)
 	giveUp()
@@ -59,7 +59,7 @@ func TestABatchWaitsForTheLogToBeChecked(t *testing.T) {
 	if end, err := c.LogEnd(ctx); err != nil || end.Sequence != 0 {
 		t.Errorf("the log ends at %d: %v", end.Sequence, err)
 	}
-	if _, together, err := c.group.send(gaveUp(ctx), payment.Ref{Provider: "acme", Order: "a"}, memberOf(ctx, "a", 1).msg); together || !errors.Is(err, context.Canceled) {
+	if _, batched, err := c.group.send(gaveUp(ctx), payment.Ref{Provider: "acme", Order: "a"}, memberOf(ctx, "a", 1).msg); batched || !errors.Is(err, context.Canceled) {
 		t.Errorf("an append whose caller has given up: %v", err)
 	}
 }

@@ -23,8 +23,8 @@ import (
 	"payonce/test/natstest"
 )
 
-// grouping is the configuration of a connection that appends together whenever two appends wait.
-func grouping() jetstream.Config {
+// alwaysBatching is the configuration of a connection that makes a batch whenever two appends wait.
+func alwaysBatching() jetstream.Config {
 	cfg := testConfig()
 	cfg.GroupCommit = jetstream.GroupCommitAlways
 	return cfg
@@ -48,11 +48,11 @@ func firsts(prefix string, n int) []*appended {
 	return all
 }
 
-// together makes appends wait for one another, lets them go and waits for what came of each. before is called in between, and
-// then during.
-func together(t *testing.T, c *admin.Conn, all []*appended, before, during func()) {
+// appendInBatch queues appends, releases them as one batch and waits for the result of each. before is called before the release,
+// during after it.
+func appendInBatch(t *testing.T, c *admin.Conn, all []*appended, before, during func()) {
 	t.Helper()
-	waiting, release := c.HoldAppends()
+	waiting, release := c.QueueAppends()
 	var ended sync.WaitGroup
 	for i, a := range all {
 		ctx := a.ctx
@@ -100,32 +100,31 @@ func batches(c *admin.Conn) [3]int64 {
 	return [3]int64{count.Batches.Load(), count.BatchedAppends.Load(), count.BatchesFailed.Load()}
 }
 
-func TestAppendsTogether(t *testing.T) {
+func TestConcurrentAppendsAreOneBatch(t *testing.T) {
 	t.Parallel()
-	c := connect(t, natstest.StartSynced(t).URL(), grouping())
+	c := connect(t, natstest.StartSynced(t).URL(), alwaysBatching())
 	all := firsts("D", 20)
-	together(t, c, all, nothing, nothing)
+	appendInBatch(t, c, all, nothing, nothing)
 	checkStored(t, c, all)
 	if got := batches(c); got != [3]int64{1, 20, 0} {
 		t.Errorf("batches, appends and failed: %v", got)
 	}
-	alone := &appended{payment: paymentOf(ref("alone"), payment.Submitting)} // nothing waits for company
+	alone := &appended{payment: paymentOf(ref("alone"), payment.Submitting)} // it does not wait to fill a batch
 	alone.seq, alone.err = c.Append(testContext(t), alone.payment, 0)
 	checkStored(t, c, []*appended{alone})
 	if got := batches(c); got[0] != 1 {
-		t.Error("an append without company became a batch")
+		t.Error("a single append became a batch")
 	}
 }
 
-// Of a batch that was refused for the sake of one append, all others are stored, and only this one is told that it came
-// too late.
+// When a batch is refused because of one append, all others are stored, and only that one is told that it was stale.
 func TestARefusedBatchRefusesOneAppend(t *testing.T) {
 	t.Parallel()
-	c := connect(t, natstest.StartSynced(t).URL(), grouping())
+	c := connect(t, natstest.StartSynced(t).URL(), alwaysBatching())
 	all := firsts("D", 10)
 	late := all[4]
 	mustAppend(t, c, paymentOf(late.payment.Ref, payment.InDoubt), 0)
-	together(t, c, all, nothing, nothing)
+	appendInBatch(t, c, all, nothing, nothing)
 	if !errors.Is(late.err, events.ErrStale) {
 		t.Errorf("the late append: %v", late.err)
 	}
@@ -140,9 +139,9 @@ func TestARefusedBatchThatIsStored(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
 	between := startProxy(t, server.Addr())
-	c := connect(t, between.url(), grouping())
+	c := connect(t, between.url(), alwaysBatching())
 	all := firsts("D", 10)
-	together(t, c, all, func() { between.lie.Store(true) }, nothing)
+	appendInBatch(t, c, all, func() { between.lie.Store(true) }, nothing)
 	checkStored(t, c, all)
 	if got := batches(c); got != [3]int64{1, 10, 1} {
 		t.Errorf("batches, appends and failed: %v", got)
@@ -153,7 +152,7 @@ func TestARefusedBatchThatIsStored(t *testing.T) {
 func TestAnOrderIsInABatchOnce(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
-	c := connect(t, server.URL(), grouping())
+	c := connect(t, server.URL(), alwaysBatching())
 	var twice []*nats.Msg
 	for i, status := range []payment.Status{payment.Settled, payment.Failed} {
 		out, err := events.EncodePayment(paymentOf(ref("twice"), status), fmt.Sprint(i))
@@ -169,7 +168,7 @@ func TestAnOrderIsInABatchOnce(t *testing.T) {
 	}
 	all := firsts("D", 3)
 	all = append(all, &appended{payment: paymentOf(ref("D-0"), payment.Failed)}, &appended{payment: paymentOf(ref("D-0"), payment.InDoubt)})
-	together(t, c, all, nothing, nothing)
+	appendInBatch(t, c, all, nothing, nothing)
 	checkStored(t, c, all[:3])
 	for _, late := range all[3:] {
 		if !errors.Is(late.err, events.ErrStale) {
@@ -181,8 +180,8 @@ func TestAnOrderIsInABatchOnce(t *testing.T) {
 	}
 }
 
-// A log that takes no batches, because its stream was made by an older version, takes appends one by one. One line says so.
-func TestAppendsWhereTheLogTakesNoBatches(t *testing.T) {
+// A log that refuses batches, because its stream was made by an older version, gets appends one by one. One line says so.
+func TestAppendsWhereTheLogRefusesBatches(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
 	connect(t, server.URL(), testConfig())
@@ -197,7 +196,7 @@ func TestAppendsWhereTheLogTakesNoBatches(t *testing.T) {
 		t.Fatal(err)
 	}
 	var log bytes.Buffer // written with the group's lock only
-	o := options(t, server.URL(), grouping())
+	o := options(t, server.URL(), alwaysBatching())
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	c, err := jetstreamtest.Dial(testContext(t), o)
 	if err != nil {
@@ -205,11 +204,11 @@ func TestAppendsWhereTheLogTakesNoBatches(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = c.Close() })
 	if err := c.EnsureStreams(testContext(t)); err != nil {
-		t.Fatalf("a program does not start with a log that takes no batches: %v", err)
+		t.Fatalf("a program does not start with a log that refuses batches: %v", err)
 	}
 	for i := range 2 {
 		all := firsts(fmt.Sprintf("D%d", i), 10)
-		together(t, c, all, nothing, nothing)
+		appendInBatch(t, c, all, nothing, nothing)
 		checkStored(t, c, all)
 	}
 	if got := batches(c); got != [3]int64{1, 10, 1} {
@@ -230,14 +229,14 @@ func TestAppendsWhereTheLogTakesNoBatches(t *testing.T) {
 	}
 }
 
-// What customers must do is stored together as well, before the events that name it; where the stream takes no batches, one by
+// What customers must do is stored in batches as well, before the events that name it; where the stream refuses batches, one by
 // one. All of it can be read.
-func TestActionsAreStoredTogether(t *testing.T) {
+func TestActionsAreStoredInBatches(t *testing.T) {
 	for name, allowed := range map[string]bool{"allowed": true, "an older stream": false} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := natstest.StartSynced(t)
-			c := connect(t, server.URL(), grouping())
+			c := connect(t, server.URL(), alwaysBatching())
 			_, js := foreign(t, server.URL())
 			stream, err := js.Stream(testContext(t), events.StreamActions)
 			if err != nil {
@@ -249,7 +248,7 @@ func TestActionsAreStoredTogether(t *testing.T) {
 				t.Fatal(err)
 			}
 			const n = 12
-			waiting, release := c.HoldActions()
+			waiting, release := c.QueueActions()
 			var ended sync.WaitGroup
 			for i, r := range orders("D", n) {
 				p := paymentOf(r, payment.Pending)
@@ -263,7 +262,7 @@ func TestActionsAreStoredTogether(t *testing.T) {
 			}
 			release()
 			ended.Wait()
-			together := 0
+			batched := 0
 			for _, r := range orders("D", n) {
 				p, _, err := c.Last(testContext(t), r)
 				if err == nil {
@@ -279,25 +278,25 @@ func TestActionsAreStoredTogether(t *testing.T) {
 					t.Fatal(err)
 				}
 				if m.Header.Get("Nats-Batch-Id") != "" {
-					together++
+					batched++
 				}
 			}
 			if info, err := stream.Info(testContext(t)); err != nil || info.State.Msgs != n {
 				t.Errorf("%+v, %v", info, err)
 			}
-			if want := map[bool]int{true: n, false: 0}[allowed]; together != want {
-				t.Errorf("%d were stored together, want %d", together, want)
+			if want := map[bool]int{true: n, false: 0}[allowed]; batched != want {
+				t.Errorf("%d were stored in a batch, want %d", batched, want)
 			}
 		})
 	}
 }
 
-// Races for the same orders over two connections that both append together, on one server and on three: one winner each.
-func TestOfTwoGroupedAppendsOneWins(t *testing.T) {
+// Races for the same orders over two connections that both append in batches, on one server and on three: one winner each.
+func TestOfTwoBatchedAppendsOneWins(t *testing.T) {
 	for name, start := range map[string]func(*testing.T) (one, other *admin.Conn){
 		"one server": func(t *testing.T) (one, other *admin.Conn) {
 			url := natstest.StartSynced(t).URL()
-			return connect(t, url, grouping()), connect(t, url, grouping())
+			return connect(t, url, alwaysBatching()), connect(t, url, alwaysBatching())
 		},
 		"three servers": func(t *testing.T) (one, other *admin.Conn) {
 			nodes := natstest.NewCluster(t)
@@ -306,7 +305,7 @@ func TestOfTwoGroupedAppendsOneWins(t *testing.T) {
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), 4*timeout)
 			t.Cleanup(cancel)
-			return groupingCluster(ctx, t, nodes), groupingCluster(ctx, t, nodes)
+			return batchingCluster(ctx, t, nodes), batchingCluster(ctx, t, nodes)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -323,14 +322,14 @@ func TestOfTwoGroupedAppendsOneWins(t *testing.T) {
 				got := batches(c)
 				t.Logf("batches, appends and failed: %v", got)
 				if got[1] < races/4 {
-					t.Error("too few appends were made together: the test proves little")
+					t.Error("too few appends were in batches: the test proves little")
 				}
 			}
 		})
 	}
 }
 
-func groupingCluster(ctx context.Context, t *testing.T, nodes []*natstest.Server) *admin.Conn {
+func batchingCluster(ctx context.Context, t *testing.T, nodes []*natstest.Server) *admin.Conn {
 	t.Helper()
 	o := clusterOptions(t, nodes)
 	o.Config.GroupCommit = jetstream.GroupCommitAlways

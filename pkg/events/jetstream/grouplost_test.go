@@ -22,9 +22,9 @@ func TestBatchWithLostAcknowledgement(t *testing.T) {
 			t.Parallel()
 			server := natstest.StartSynced(t)
 			between := startProxy(t, server.Addr())
-			c := connect(t, between.url(), grouping())
+			c := connect(t, between.url(), alwaysBatching())
 			all := firsts("D", 10)
-			together(t, c, all, func() {
+			appendInBatch(t, c, all, func() {
 				between.hangUp.Store(lost.hangUp)
 				between.lose.Store(lost.answers)
 			}, nothing)
@@ -45,10 +45,10 @@ func TestBatchWithLostAcknowledgementAndConcurrentWriter(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
 	between := startProxy(t, server.Addr())
-	late, concurrent := connect(t, between.url(), grouping()), connect(t, server.URL(), testConfig())
+	late, concurrent := connect(t, between.url(), alwaysBatching()), connect(t, server.URL(), testConfig())
 	all := firsts("D", 6)
 	var release func()
-	together(t, late, all, func() {
+	appendInBatch(t, late, all, func() {
 		release = between.hold("Nats-Batch-Commit") // it can ask the log only after the concurrent writer
 		between.lose.Store(1)
 	}, func() {
@@ -77,9 +77,9 @@ func TestBatchThatIsCutInTwo(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
 	between := startProxy(t, server.Addr())
-	c := connect(t, between.url(), grouping())
+	c := connect(t, between.url(), alwaysBatching())
 	all := firsts("D", 10)
-	together(t, c, all, func() { between.cut("payment.submitting.acme.D-5 ") }, nothing)
+	appendInBatch(t, c, all, func() { between.cut("payment.submitting.acme.D-5 ") }, nothing)
 	if !between.wasCut() {
 		t.Fatal("the connection was not cut: the test proves nothing")
 	}
@@ -89,20 +89,20 @@ func TestBatchThatIsCutInTwo(t *testing.T) {
 	}
 }
 
-// An append whose caller gives up while it waits is never sent; one whose batch is on its way may be stored, and its caller is
-// not told that it is not.
+// An append whose caller gives up while it waits is never sent; one whose batch is in flight may be stored, and its caller is not
+// told that it isn't.
 func TestACallerThatGivesUpWhileOthersWait(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
 	between := startProxy(t, server.Addr())
-	cfg := grouping()
+	cfg := alwaysBatching()
 	cfg.PublishTimeout = 5 * time.Second
 	c := connect(t, between.url(), cfg)
 	all := firsts("D", 6)
 	waits, giveUp := context.WithCancel(t.Context())
-	impatient, giveUpToo := context.WithCancel(t.Context())
-	all[2].ctx, all[4].ctx = waits, impatient
-	together(t, c, all, func() {
+	inFlight, giveUpToo := context.WithCancel(t.Context())
+	all[2].ctx, all[4].ctx = waits, inFlight
+	appendInBatch(t, c, all, func() {
 		giveUp()
 		between.lose.Store(1)
 	}, func() {
@@ -123,20 +123,20 @@ func TestACallerThatGivesUpWhileOthersWait(t *testing.T) {
 	checkStored(t, c, []*appended{all[0], all[1], all[3], all[5]})
 }
 
-// An append waits for what is on its way, but not for long: what is on its way may never come back.
+// An append waits for what is in flight, but not for long: an acknowledgement may never come.
 func TestAppendsDoNotWaitForALostBatch(t *testing.T) {
 	t.Parallel()
 	server := natstest.StartSynced(t)
 	between := startProxy(t, server.Addr())
-	cfg := grouping()
+	cfg := alwaysBatching()
 	cfg.PublishTimeout = 20 * time.Second
 	cfg.AckWait = time.Hour
 	c := connect(t, between.url(), cfg)
 	all := firsts("D", 4)
 	late := &appended{payment: paymentOf(ref("late"), payment.Submitting)}
-	together(t, c, all, func() { between.lose.Store(1) }, func() {
+	appendInBatch(t, c, all, func() { between.lose.Store(1) }, func() {
 		eventually(t, "a lost acknowledgement", func() bool { return between.lost.Load() == 1 })
-		c.WaitForAppends(100 * time.Millisecond)
+		c.LimitAppendWait(100 * time.Millisecond)
 		late.seq, late.err = c.Append(testContext(t), late.payment, 0)
 		if batches(c)[0] != 0 {
 			t.Error("the batch came back: the test proves nothing")

@@ -11,24 +11,23 @@ const unlimited = math.MaxInt
 const (
 	// firstBatch is how many appends make a batch while it is not known what one takes.
 	firstBatch = 32
-	// leastBatch is the smallest batch, and leastSingles how many appends are on their way at least before others wait: a server
-	// that has fewer to do can become idle while this process waits for a processor.
+	// leastBatch is the smallest batch, and leastSingles how many single appends are at least in flight before others wait: a
+	// server with fewer can become idle while this process waits for a processor.
 	leastBatch, leastSingles = 8, 32
-	// busySingles is how many others must be on their way for the time of an append to be measured.
+	// busySingles is how many others must be in flight for the time of an append to be measured.
 	busySingles = 4
-	// forgetSingle and forgetBatch are the age at which a measurement says nothing any more, so that one bad moment of the machine
-	// decides nothing for long. Appends alone are tried again for trySingles. To try a batch can take a busy disk a while: where
-	// it did not pay, the time until the next doubles, up to longestForget.
+	// forgetSingle and forgetBatch are the age at which a measurement expires, so that one slow moment of the machine does not
+	// decide for long. Single appends are tried again for trySingles. Trying a batch can take a busy disk a while: where it did
+	// not pay, the time until the next try doubles, up to longestForget.
 	forgetSingle, forgetBatch, longestForget = 10 * time.Second, 2 * time.Second, time.Minute
 	trySingles                               = 30 * time.Millisecond
 )
 
-// pace decides how many appends make a batch pay, by what both ways took lately: a batch of n must take less time than n appends
-// one after the other. A batch has a price of its own (the server stages it in files), so that a few appends are always
-// quicker alone, and on a server that does not sync each write so are many. Nothing tells a client when a server syncs.
+// pace decides how many appends make a batch pay, from what both took lately: a batch of n must take less time than n appends one
+// after the other. A batch has a cost of its own (the server stages it in files), so a few appends are always quicker one by
+// one, and many are on a server that does not sync each write. A client cannot ask when a server syncs.
 //
-// The times are measured where they count, between appends of this process under load. So what the network and the
-// machine do is in them, on both sides alike.
+// The times are measured between appends of this process under load, so the network and the machine are in both alike.
 type pace struct {
 	always bool // whenever two appends wait
 
@@ -36,12 +35,12 @@ type pace struct {
 	batch    time.Duration // from sending a batch to its acknowledgement; 0: not measured yet
 	singleAt time.Time     // when each was measured last
 	batchAt  time.Time
-	trying   time.Time     // until then appends go one by one
+	trying   time.Time     // appends go one by one until then
 	forget   time.Duration // how long the time of a batch counts
-	last     time.Time     // when an append came back while others were on their way; zero: none did
+	last     time.Time     // when an append came back while others were in flight; zero: none did
 }
 
-// limits returns how many appends may be on their way alone before others wait, and how many must wait to go as a batch.
+// limits returns how many single appends may be in flight before others wait, and how many must wait to go as a batch.
 func (p *pace) limits(now time.Time) (singles, least int) {
 	switch {
 	case p.always:
@@ -59,8 +58,8 @@ func (p *pace) limits(now time.Time) (singles, least int) {
 	return max(leastSingles, least/2), least
 }
 
-// singleDone notes that an append that went alone came back, with so many others still on their way. Only under load the
-// time between two of them is what one of them takes.
+// singleDone notes that a single append came back while others were in flight. Only under load is the time between two of them
+// what one of them takes.
 func (p *pace) singleDone(now time.Time, others int) {
 	if others < busySingles {
 		p.last = time.Time{}
@@ -75,8 +74,8 @@ func (p *pace) singleDone(now time.Time, others int) {
 	p.last = now
 }
 
-// batchDone notes how long a batch of so many appends took, of which it may have waited at the server for the appends alone
-// that were on their way before it. These do not count as under load with those after it.
+// batchDone notes how long a batch of size appends took. It may have waited at the server for the single appends ahead of it,
+// whose time is subtracted. The next single append starts a new measurement.
 func (p *pace) batchDone(now time.Time, size, ahead int, took time.Duration) {
 	took = max(took-time.Duration(ahead)*p.single, took/8)
 	if now.Sub(p.batchAt) > p.forget {

@@ -101,10 +101,7 @@ const (
 )
 
 // fee prints the fee of an amount: one percent of a won is a jeon, its hundredth.
-func fee(amount int64) string {
-	jeon := feeFixedInJeon + amount
-	return fmt.Sprintf("%d.%02d", jeon/100, jeon%100)
-}
+func fee(amount int64) string { return inWon(feeFixedInJeon + amount) }
 
 // fees prints the sum of the fees of movements.
 func fees(all []sandbox.Movement) string {
@@ -112,8 +109,11 @@ func fees(all []sandbox.Movement) string {
 	for _, m := range all {
 		jeon += feeFixedInJeon + m.Amount
 	}
-	return fmt.Sprintf("%d.%02d", jeon/100, jeon%100)
+	return inWon(jeon)
 }
+
+// inWon prints jeon as won: "18.02".
+func inWon(jeon int64) string { return fmt.Sprintf("%d.%02d", jeon/100, jeon%100) }
 
 // local prints a time in the country's zone; nil for none.
 func local(t time.Time) *string {

@@ -24,8 +24,8 @@ const (
 
 type atStart struct{}
 
-// AtStart marks the questions of a program that begins: one that has no answer yet when the server refuses this user something
-// ends at once, and is not asked again. Later, when many ask at the same time, a refusal may be another's.
+// AtStart marks the questions of a program that starts: one without an answer ends at once when the server refuses this user
+// something, and is not asked again. Later, when many ask at the same time, a denial may be of another question.
 func AtStart(ctx context.Context) context.Context { return context.WithValue(ctx, atStart{}, true) }
 
 // Ask asks again until the cluster can answer or ctx ends. What is asked must do no harm twice.
@@ -44,25 +44,25 @@ func (c *Client) Ask(ctx context.Context, question func(context.Context) error) 
 	}
 }
 
-// askOnce asks once. At the start of a program it does not wait for an answer that the server has refused: denied is true then.
+// askOnce asks once. At the start of a program it stops waiting when the server refuses this user something: denied is true then.
 func (c *Client) askOnce(ctx context.Context, question func(context.Context) error) (err error, denied bool) {
 	ctx, cancel := context.WithTimeout(ctx, AskTimeout)
 	defer cancel()
 	if ctx.Value(atStart{}) == nil {
 		return question(ctx), false
 	}
-	refused, answered := c.refusals.Wait(), make(chan struct{})
+	denials, answered := c.denials.Wait(), make(chan struct{})
 	defer close(answered)
 	go func() {
 		select {
-		case <-refused:
+		case <-denials:
 			cancel()
 		case <-answered:
 		}
 	}()
 	err = question(ctx)
 	select {
-	case <-refused:
+	case <-denials:
 		return err, NotReady(err) || errors.Is(err, context.Canceled)
 	default:
 		return err, false

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -41,10 +40,9 @@ type Client struct {
 
 	Stopping context.Context // ends when Close begins
 	stop     context.CancelFunc
-	streams  sync.Map // name → njs.Stream
-	denied   atomic.Pointer[denial]
-	denials  atomic.Int64
-	refusals Broadcast // at each denial
+	streams  sync.Map               // name → njs.Stream
+	denied   atomic.Pointer[Denial] // the last one
+	denials  Broadcast              // at each one
 
 	mu     sync.Mutex
 	closed bool
@@ -92,72 +90,6 @@ func (c *Client) Close() error {
 		return fmt.Errorf("close NATS: acknowledgements may be lost and messages redelivered: %w", err)
 	}
 	return nil
-}
-
-// ErrDenied says that the server refused this user something: what was asked then has no answer, ever.
-var ErrDenied = errors.New("NATS does not permit it to this user")
-
-// Denial is what the server refused a user.
-type Denial struct {
-	Action  string // "publish" or "subscribe"
-	Subject string // with the queue group, where there is one
-}
-
-// DenialOf reads it out of the server's words: `Permissions Violation for Publish to "parked.x"`. Of other words it is zero.
-func DenialOf(err error) Denial {
-	_, what, _ := strings.Cut(err.Error(), "ermissions Violation for ")
-	kind, subject, found := strings.Cut(what, " to ")
-	if !found {
-		return Denial{}
-	}
-	action := "publish"
-	if strings.HasPrefix(kind, "Subscription") {
-		action = "subscribe"
-	}
-	return Denial{action, strings.ReplaceAll(subject, `"`, "")}
-}
-
-func (d Denial) String() string {
-	if d.Subject == "" {
-		return "NATS does not permit this user what was asked"
-	}
-	return fmt.Sprintf("NATS does not permit this user to %s to %s", d.Action, d.Subject)
-}
-
-// deniedError is an error whose cause is that the server refused this user something. That what was asked for then ran out of
-// time is not said.
-type deniedError struct {
-	Denial
-	err error
-}
-
-func (e *deniedError) Error() string {
-	if NotReady(e.err) || errors.Is(e.err, context.Canceled) {
-		return e.String()
-	}
-	return e.String() + ": " + e.err.Error()
-}
-
-func (e *deniedError) Unwrap() []error { return []error{ErrDenied, e.err} }
-
-// NoteDenied keeps that the server refused this user something, and ends the questions of a program that begins.
-func (c *Client) NoteDenied(err error) {
-	c.denied.Store(&denial{DenialOf(err), c.denials.Add(1)})
-	c.refusals.Send()
-}
-
-type denial struct {
-	Denial
-	count int64
-}
-
-// Denied returns an error as one of what the server refused this user, if it refused it something: what was asked then had no
-// answer.
-func (c *Client) Denied(err error) error {
-	if last := c.denied.Load(); last != nil && !errors.Is(err, ErrDenied) {
-		return &deniedError{last.Denial, err}
-	}
-	return err
 }
 
 // Stream returns a handle of a stream. Handles are asked for once, because each one costs a request;
