@@ -14,7 +14,7 @@ const { values: flags } = parseArgs({
   options: {
     ...connectionFlags,
     'api-prefix': { type: 'string', default: '$JS.API' }, // of the JetStream API; PAYONCE in an account of deploy/nats
-    consumer: { type: 'string', default: 'ledger-books-node' }, // the durable consumer
+    consumer: { type: 'string', default: 'ledger-accounting-node' }, // the durable consumer
     create: { type: 'boolean', default: false }, // make the consumer, where NATS has no accounts and no operator made it
     journal: { type: 'string', default: 'ledger-node.jsonl' }, // the file to book into
   },
