@@ -91,17 +91,12 @@ type EventFilter struct {
 	Last uint64
 }
 
-// Problem says what is missing in a filter, empty where nothing is: without an order or a time it would choose the whole log.
-func (f EventFilter) Problem() string {
-	switch {
-	case f.Order == "" && f.From.IsZero():
-		return "an order or a time from which on is required"
-	case f.Order != "" && (payment.Ref{Provider: f.Provider, Order: f.Order}).Validate() != nil:
-		return "an order requires its provider"
-	case f.Provider != "" && !payment.ValidProvider(f.Provider):
-		return "the provider's name is not valid"
+// Valid reports whether a filter names an order with its provider, or a first time: without both it would choose the whole log.
+func (f EventFilter) Valid() bool {
+	if f.Order != "" {
+		return payment.Ref{Provider: f.Provider, Order: f.Order}.Validate() == nil
 	}
-	return ""
+	return !f.From.IsZero() && (f.Provider == "" || payment.ValidProvider(f.Provider))
 }
 
 // EventLog is the log of payments.
