@@ -86,8 +86,8 @@ func (a Actions) TestEndpoint(ctx context.Context, at EndpointTester, endpoint s
 // EventFilter chooses events of the log: those of one order, or those that were stored in a time.
 type EventFilter struct {
 	Provider, Order string    // an order needs a provider; empty means all
-	From, To        time.Time // stored at or after, and before; zero is no bound
-	// Last is the last sequence that is read; 0 is no bound.
+	From, To        time.Time // stored at or after, and before; zero is unbounded
+	// Last is the last sequence that is read; 0 is unbounded.
 	Last uint64
 }
 
@@ -101,7 +101,7 @@ func (f EventFilter) Valid() bool {
 
 // EventLog is the log of payments.
 type EventLog interface {
-	// ReadEvents gives the events under a subject from a time on to each, oldest first, until there is no more, or each says so.
+	// ReadEvents calls each for the events under a subject from a time on, oldest first, until it returns false or there are no more.
 	ReadEvents(ctx context.Context, subject string, from time.Time, each func(events.Message) (more bool, err error)) error
 }
 
