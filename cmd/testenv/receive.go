@@ -41,19 +41,19 @@ func receiveCommand() *cobra.Command {
 			return err
 		}
 		server := &http.Server{Addr: *listen, Handler: receiver, ReadTimeout: receiveTimeout, WriteTimeout: receiveTimeout, IdleTimeout: idleTimeout}
-		stop := context.AfterFunc(c.Context(), func() {
-			ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), receiveTimeout)
-			defer cancel()
-			_ = server.Shutdown(ctx) // what is under way is sent again
-		})
-		defer stop()
 		if _, err := fmt.Fprintln(c.OutOrStdout(), "taking webhooks at", *listen); err != nil {
 			return err
 		}
-		if err := server.ListenAndServeTLS(*cert, *key); err != http.ErrServerClosed {
+		failed := make(chan error, 1)
+		go func() { failed <- server.ListenAndServeTLS(*cert, *key) }()
+		select {
+		case err := <-failed:
 			return err
+		case <-c.Context().Done():
 		}
-		return nil
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(c.Context()), receiveTimeout)
+		defer cancel()
+		return server.Shutdown(ctx)
 	}
 	return c
 }

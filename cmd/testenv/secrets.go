@@ -76,7 +76,7 @@ func makeNATS(dir string) error {
 		Dir: filepath.Join(dir, natsDir), Now: time.Now(),
 		// In a test environment the ingress, the sandbox and the receiver show the same certificate.
 		Hosts:     []string{"nats", "nats-1", "nats-2", "nats-3", "ingress", "sandbox", "receiver", "localhost", "127.0.0.1"},
-		Upstreams: []credentials.Upstream{{Name: "shop", Providers: []string{"*"}}}, Ledgers: []string{"books"},
+		Upstreams: []credentials.Upstream{{Name: "shop", Providers: []string{"*"}}}, Ledgers: []string{"accounting"},
 		Operators: []string{"testenv"}, Endpoints: []string{"shop"}, RedisHosts: redisHosts,
 	})
 }

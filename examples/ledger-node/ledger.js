@@ -14,7 +14,7 @@ const { values: flags } = parseArgs({
   options: {
     ...connectionFlags,
     'api-prefix': { type: 'string', default: '$JS.API' }, // of the JetStream API; PAYONCE in an account of deploy/nats
-    consumer: { type: 'string', default: 'ledger-books-node' }, // the durable consumer
+    consumer: { type: 'string', default: 'ledger-accounting-node' }, // the durable consumer
     create: { type: 'boolean', default: false }, // make the consumer, where NATS has no accounts and no operator made it
     journal: { type: 'string', default: 'ledger-node.jsonl' }, // the file to book into
   },
@@ -33,9 +33,9 @@ for (const signal of ['SIGINT', 'SIGTERM']) {
 // The name is one of Linux's own and goes with the process, however that ends; elsewhere there is no such guard.
 function alone(path) {
   return new Promise((done, failed) => {
-    const door = net.createServer().unref();
-    door.once('error', (error) => (error.code === 'EADDRINUSE' ? failed(new Error(`another ledger books into ${path}`)) : done()));
-    door.listen(`\0payonce-ledger:${resolve(path)}`, done);
+    const listener = net.createServer().unref();
+    listener.once('error', (error) => (error.code === 'EADDRINUSE' ? failed(new Error(`another ledger books into ${path}`)) : done()));
+    listener.listen(`\0payonce-ledger:${resolve(path)}`, done);
   });
 }
 

@@ -86,7 +86,7 @@ func (b *broker) log(order string, status domain.Status, revision int) {
 // again makes the consumer as the ledger does, but for one thing: what a killed ledger had is delivered again soon.
 func (b *broker) again(soon time.Duration) {
 	b.t.Helper()
-	consumer, err := open(b.ctx, b.nc, "$JS.API", "ledger-books", true)
+	consumer, err := open(b.ctx, b.nc, "$JS.API", "ledger-accounting", true)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -336,7 +336,7 @@ func TestUnknownVersionsAreNotBooked(t *testing.T) {
 	if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 1 || len(entries(t, journal)) != 0 {
 		t.Errorf("it ended with %v and booked %d", err, len(entries(t, journal)))
 	}
-	consumer, err := open(b.ctx, b.nc, "$JS.API", "ledger-books", false)
+	consumer, err := open(b.ctx, b.nc, "$JS.API", "ledger-accounting", false)
 	if err != nil {
 		t.Fatal(err)
 	}

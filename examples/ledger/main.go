@@ -38,7 +38,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	seed := set.String("seed", "", "`FILE` with this ledger's nkey seed, on a secured NATS")
 	ca := set.String("ca", "", "`FILE` with the CA of a secured NATS")
 	prefix := set.String("api-prefix", "$JS.API", "of the JetStream API; PAYONCE in an account of deploy/nats")
-	name := set.String("consumer", "ledger-books", "the durable consumer")
+	name := set.String("consumer", "ledger-accounting", "the durable consumer")
 	create := set.Bool("create", false, "make the consumer, where NATS has no accounts")
 	path := set.String("journal", "ledger.jsonl", "the `FILE` to book into")
 	if err := set.Parse(args); err != nil {

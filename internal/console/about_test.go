@@ -1,7 +1,6 @@
 package console_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -17,6 +16,7 @@ import (
 
 	"payonce/internal/console"
 	"payonce/internal/console/signin"
+	"payonce/internal/csvfile"
 	"payonce/internal/statements"
 	"payonce/pkg/connectors"
 	"payonce/pkg/events"
@@ -130,7 +130,7 @@ func TestStatements(t *testing.T) {
 	at := time.Now().UTC().Format(time.RFC3339)
 	file := "Number,State,Made,Sum,Ref,Name\nS-1,ok," + at + ",1250000,PR-S-1,Kim Minsu\nS-9,ok," + at + ",700,<b>R</b>,Lee\nS-2,odd," + at + ",1250000,PR-S-2,Kim\n"
 	client := s.client()
-	id := s.upload(client, &bytes.Buffer{}, values, file)
+	id := s.upload(client, values, file)
 	_, _, page := s.get(client, "/statements/"+id)
 	for _, want := range []string{"missing_here", `href="/payments/acme/S-9"`, "&lt;b&gt;R&lt;/b&gt;", "indeterminate", "Compared by kim", "statement.csv"} {
 		if !strings.Contains(page, want) {
@@ -183,6 +183,7 @@ func TestStatementsThatAreRefused(t *testing.T) {
 	}{
 		{good, header + "A,paid,yesterday,1\n", "line 2, created_at: must be a time"},
 		{good, "", "the file is empty"},
+		{good, strings.Repeat("x", csvfile.MaxBytes+1), "the file is too large"},
 		{with("provider", "none"), header, "the provider is required"},
 		{with("from", "soon"), header, "the first and the last day are required"},
 		{with("from", "2020-01-01"), header, "at most 31 days"},
@@ -190,7 +191,7 @@ func TestStatementsThatAreRefused(t *testing.T) {
 		{with("columns", "order"), header, "give pairs"},
 		{with("columns", "<i>=x"), header, "&lt;i&gt;"},
 	} {
-		reply := s.send(client, &bytes.Buffer{}, c.values, c.file)
+		reply := s.sendFile(client, "/statements", c.values, "statement.csv", c.file)
 		page, _ := io.ReadAll(reply.Body)
 		_ = reply.Body.Close()
 		if reply.StatusCode != http.StatusBadRequest || !strings.Contains(string(page), c.want) {
@@ -205,7 +206,7 @@ func TestStatementsThatAreRefused(t *testing.T) {
 func TestAViewerComparesNothing(t *testing.T) {
 	s, kept := statementSystem(t, signin.Viewer)
 	client := s.client()
-	if reply := s.send(client, &bytes.Buffer{}, map[string]string{"provider": "acme"}, "order\n"); reply.StatusCode != http.StatusForbidden {
+	if reply := s.sendFile(client, "/statements", map[string]string{"provider": "acme"}, "statement.csv", "order\n"); reply.StatusCode != http.StatusForbidden {
 		t.Errorf("a viewer: %s", reply.Status)
 	}
 	if _, _, page := s.get(client, "/statements"); strings.Contains(page, "enctype") {

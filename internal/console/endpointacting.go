@@ -101,7 +101,7 @@ func (c *Console) choose(ctx context.Context, r *http.Request, page *endpointAct
 	if f.Order == "" && f.From.IsZero() && f.To.IsZero() && r.Method == http.MethodGet {
 		return nil // the form was just opened
 	}
-	if f.Problem() != "" {
+	if !f.Valid() {
 		page.Problem = c.say(r)("Give an order with its provider, or a first time.")
 		return nil
 	}

@@ -4,14 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"time"
 
-	"payonce/internal/csvfile"
 	"payonce/pkg/events"
 	"payonce/pkg/operator"
 )
@@ -25,10 +22,8 @@ var importResults = map[string]string{"new": "queued", "already_there": "already
 // approveImport approves the import of a file of payouts with the same file, and queues it. One is imported at a time: it takes
 // the memory of the file.
 func (c *Console) approveImport(w http.ResponseWriter, r *http.Request) {
-	stream, say := http.NewResponseController(w), c.say(r)
-	_ = stream.SetReadDeadline(time.Now().Add(uploadTimeout)) // where they cannot be set the server's own hold
-	_ = stream.SetWriteDeadline(time.Now().Add(uploadTimeout + importTimeout + liveWrite))
-	r.Body = http.MaxBytesReader(w, r.Body, csvfile.MaxBytes+formMemory)
+	say := c.say(r)
+	acceptUpload(w, r, importTimeout)
 	if !c.importing.TryLock() {
 		c.showApproval(w, r, http.StatusServiceUnavailable, say("Another file is being imported. Try again in a minute."), nil)
 		return
@@ -92,21 +87,4 @@ func (c *Console) importFile(ctx context.Context, w http.ResponseWriter, r *http
 		told.Lines = append(told.Lines, plain(note))
 	}
 	c.tellAndGo(w, r, "/approvals", told)
-}
-
-// uploaded reads the file of a form.
-func uploaded(r *http.Request) (name string, text []byte, err error) {
-	if err := r.ParseMultipartForm(formMemory); err != nil {
-		return "", nil, err
-	}
-	file, header, err := r.FormFile("file")
-	if err != nil {
-		return "", nil, err
-	}
-	defer func() { _ = file.Close() }()
-	if header.Size > csvfile.MaxBytes {
-		return "", nil, errors.New("the file is too large")
-	}
-	text, err = io.ReadAll(file)
-	return filepath.Base(header.Filename), text, err
 }

@@ -1,12 +1,10 @@
 package console_test
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"io"
-	"mime/multipart"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -97,24 +95,14 @@ func TestImportIsApprovedWithItsFile(t *testing.T) {
 	s.wantAudits("requested import ann: payouts of November", "approved import lee: seen, too", "intended import lee: seen, too", "finished import lee: seen, too")
 }
 
-// importAs sends the form of an import.
+// importAs sends the form of an import, without a file if that is empty.
 func (s system) importAs(client *http.Client, request, reason, file string) (int, string) {
 	s.t.Helper()
-	var form bytes.Buffer
-	parts := multipart.NewWriter(&form)
-	_ = parts.WriteField("reason", reason) // into memory
-	if file != "" {
-		part, err := parts.CreateFormFile("file", "november.csv")
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		_, _ = io.WriteString(part, file)
+	name := "november.csv"
+	if file == "" {
+		name = ""
 	}
-	_ = parts.Close()
-	reply, err := client.Post(s.url+"/approvals/"+request+"/import", parts.FormDataContentType(), &form)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	reply := s.sendFile(client, "/approvals/"+request+"/import", map[string]string{"reason": reason}, name, file)
 	defer func() { _ = reply.Body.Close() }()
 	body, err := io.ReadAll(reply.Body)
 	if err != nil {

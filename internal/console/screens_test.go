@@ -388,9 +388,7 @@ func dayReport(now time.Time) report {
 // compared compares a file that differs from the log and returns the id of what is kept.
 func (s system) compared(now time.Time) string {
 	s.t.Helper()
-	client := s.client()
-	var form bytes.Buffer
-	return s.upload(client, &form, map[string]string{
+	return s.upload(s.client(), map[string]string{
 		"provider": "teemopay-kr", "from": now.In(time.FixedZone("KST", 9*3600)).Format(time.DateOnly), "to": now.In(time.FixedZone("KST", 9*3600)).Format(time.DateOnly), "operation": "deposit", "currency": "KRW",
 	}, "order,status,created_at,settled_amount,reference\n"+
 		"DP-77001,paid,"+now.Format(time.RFC3339)+",560000,202611300001\nDP-10012,paid,"+now.Add(-8*time.Minute).Format(time.RFC3339)+",90000,202611300002\n")

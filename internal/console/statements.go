@@ -5,7 +5,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -35,11 +34,8 @@ type Kept interface {
 }
 
 const (
-	// compareTimeout bounds a comparison, and uploadTimeout how long a browser may take to send the file.
+	// compareTimeout bounds a comparison.
 	compareTimeout = 10 * time.Minute
-	uploadTimeout  = 2 * time.Minute
-	// formMemory is how much of an upload is kept in memory: all of what is no file.
-	formMemory = 1 << 20
 	// findingsShown is how many findings a page has; the CSV file has all.
 	findingsShown = 500
 	problemsShown = 100
@@ -78,10 +74,8 @@ func (c *Console) renderStatements(w http.ResponseWriter, r *http.Request, statu
 
 // compareStatement takes a file, compares it and keeps what came of it. One is compared at a time: it takes the memory of the file.
 func (c *Console) compareStatement(w http.ResponseWriter, r *http.Request) {
-	stream, say := http.NewResponseController(w), c.say(r)
-	_ = stream.SetReadDeadline(time.Now().Add(uploadTimeout)) // where they cannot be set the server's own hold
-	_ = stream.SetWriteDeadline(time.Now().Add(uploadTimeout + compareTimeout + liveWrite))
-	r.Body = http.MaxBytesReader(w, r.Body, csvfile.MaxBytes+formMemory)
+	say := c.say(r)
+	acceptUpload(w, r, compareTimeout)
 	page := statementsPage{Form: url.Values{}}
 	if c.o.Statements.Kept == nil {
 		c.renderStatements(w, r, http.StatusNotFound, page)
@@ -162,13 +156,11 @@ func (c *Console) request(r *http.Request) (q statements.Request, err error) {
 	}
 	q.From, _ = time.ParseInLocation(time.DateOnly, r.PostFormValue("from"), zone) // what isn't a day is refused later
 	q.To, _ = time.ParseInLocation(time.DateOnly, r.PostFormValue("to"), zone)
-	file, header, err := r.FormFile("file")
-	if err != nil {
-		return q, errors.New("the file is required")
+	name, text, err := uploaded(r)
+	if errors.Is(err, http.ErrMissingFile) {
+		err = errors.New("the file is required")
 	}
-	defer func() { _ = file.Close() }()
-	q.File = plain(header.Filename)
-	q.Text, err = io.ReadAll(io.LimitReader(file, csvfile.MaxBytes))
+	q.File, q.Text = plain(name), text
 	return q, err
 }
 

@@ -164,9 +164,9 @@ func (s system) clientOf(name string) *http.Client {
 }
 
 // upload sends a statement and returns the id of its comparison.
-func (s system) upload(client *http.Client, form *bytes.Buffer, values map[string]string, file string) string {
+func (s system) upload(client *http.Client, values map[string]string, file string) string {
 	s.t.Helper()
-	reply := s.send(client, form, values, file)
+	reply := s.sendFile(client, "/statements", values, "statement.csv", file)
 	id := path.Base(reply.Request.URL.Path)
 	if body, _ := io.ReadAll(reply.Body); reply.StatusCode != http.StatusOK || id == "statements" {
 		s.t.Fatalf("%s at %s: %s", reply.Status, reply.Request.URL, body)
@@ -175,19 +175,23 @@ func (s system) upload(client *http.Client, form *bytes.Buffer, values map[strin
 	return id
 }
 
-func (s system) send(client *http.Client, form *bytes.Buffer, values map[string]string, file string) *http.Response {
+// sendFile sends a form with a file; with none if name is empty.
+func (s system) sendFile(client *http.Client, path string, values map[string]string, name, file string) *http.Response {
 	s.t.Helper()
-	parts := multipart.NewWriter(form)
-	for name, value := range values {
-		_ = parts.WriteField(name, value) // into memory
+	var form bytes.Buffer
+	parts := multipart.NewWriter(&form)
+	for field, value := range values {
+		_ = parts.WriteField(field, value) // into memory
 	}
-	part, err := parts.CreateFormFile("file", "statement.csv")
-	if err != nil {
-		s.t.Fatal(err)
+	if name != "" {
+		part, err := parts.CreateFormFile("file", name)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		_, _ = io.WriteString(part, file)
 	}
-	_, _ = io.WriteString(part, file)
 	_ = parts.Close()
-	reply, err := client.Post(s.url+"/statements", parts.FormDataContentType(), form)
+	reply, err := client.Post(s.url+path, parts.FormDataContentType(), &form)
 	if err != nil {
 		s.t.Fatal(err)
 	}

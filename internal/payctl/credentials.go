@@ -12,7 +12,7 @@ import (
 
 func credentialsCommand(env Env) *cobra.Command {
 	c := group("credentials", "Create the keys and the configuration of a secured NATS",
-		"  payctl credentials make nats --host nats-1 --upstream shop=ecommpay-kr,teemopay-kr --ledger books --operator kim")
+		"  payctl credentials make nats --host nats-1 --upstream shop=ecommpay-kr,teemopay-kr --ledger accounting --operator kim")
 	c.AddCommand(credentialsMakeCommand(env))
 	return c
 }
@@ -27,7 +27,7 @@ of Redis and Sentinel.
 
 If one of the files exists, nothing is written. Only the owner can read the files.`,
 		Example: `  payctl credentials make nats --host localhost --host 127.0.0.1
-  payctl credentials make nats --host nats-1 --host nats-2 --host nats-3 --upstream 'shop=*' --ledger books --operator kim`,
+  payctl credentials make nats --host nats-1 --host nats-2 --host nats-3 --upstream 'shop=*' --ledger accounting --operator kim`,
 		Args: arguments("DIR"),
 	}
 	hosts := c.Flags().StringSlice("host", []string{"localhost", "127.0.0.1"}, "`NAME` or address of a NATS server, for its certificate; may be repeated")

@@ -32,8 +32,8 @@ func TestBoundsOfLines(t *testing.T) {
 	const statement = "order,operation,amount,currency,status,created_at"
 	full := func(header string, most int) []byte { return []byte(header + strings.Repeat("\n,", most+1)) }
 	for name, last := range map[string]csvfile.Problem{
-		"payouts": lastOf(payouts.Parse("p.csv", full(header, payouts.Most), payouts.Target{}).Problems),
-		"books":   lastOf(statements.Parse(full(statement, reconcile.MaxLines), statements.Form{}, &reconcile.Statement{})),
+		"payouts":   lastOf(payouts.Parse("p.csv", full(header, payouts.Most), payouts.Target{}).Problems),
+		"statement": lastOf(statements.Parse(full(statement, reconcile.MaxLines), statements.Form{}, &reconcile.Statement{})),
 	} {
 		if !strings.HasPrefix(last.Problem, "a file may have at most ") {
 			t.Errorf("%s: %s", name, last)
@@ -53,8 +53,8 @@ func costlyFiles(size int) map[string]string {
 	const statement = "order,status,created_at,settled_amount\n"
 	return map[string]string{
 		"commas": strings.Repeat(",", size), "columns": strings.Repeat("a,", size/2), "lines": strings.Repeat("\n", size), "quotes": strings.Repeat(`"`, size), "quoted lines": strings.Repeat("\"\n", size/2), "bad quotes": "a,b\n" + strings.Repeat("a\"\n", size/3), "semicolons": "a;b\n" + strings.Repeat(";", size),
-		"statement of nothing": statement + strings.Repeat(",,,\n", size/4), "statement of one letter": statement + strings.Repeat("a\n", size/2), "bad statement": statement + strings.Repeat("a,b,c,d\n", size/8), "books of one payment": statement + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": statement + strings.Repeat(",", size),
-		"books": statement + numbered(size/30, "a%d,ok,2026-11-22 09:00:05,1\n"), "payouts": "general.payment_id,payment.amount\n" + strings.Repeat("a,1\n", size/4), "not UTF-8": strings.Repeat("\xff\n", size/2),
+		"statement of nothing": statement + strings.Repeat(",,,\n", size/4), "statement of one letter": statement + strings.Repeat("a\n", size/2), "bad statement": statement + strings.Repeat("a,b,c,d\n", size/8), "statement of one payment": statement + strings.Repeat("a,ok,2026-11-22 09:00:05,1\n", size/27), "a wide line": statement + strings.Repeat(",", size),
+		"statement": statement + numbered(size/30, "a%d,ok,2026-11-22 09:00:05,1\n"), "payouts": "general.payment_id,payment.amount\n" + strings.Repeat("a,1\n", size/4), "not UTF-8": strings.Repeat("\xff\n", size/2),
 	}
 }
 

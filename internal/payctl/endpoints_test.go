@@ -14,10 +14,10 @@ import (
 	"payonce/test/jetstreamtest"
 )
 
-// withEndpoint adds the endpoint "shop", which gets the payments of every upstream, and the ledger "books" to a configuration.
+// withEndpoint adds the endpoint "shop", which gets the payments of every upstream, and the ledger "accounting" to a configuration.
 func withEndpoint(t testing.TB, config string) {
 	t.Helper()
-	text := strings.Replace(contentOf(t, config), "nats: {", "nats: {ledgers: [books], ", 1) +
+	text := strings.Replace(contentOf(t, config), "nats: {", "nats: {ledgers: [accounting], ", 1) +
 		"endpoints:\n  shop: {url: \"https://shop.example/payonce?token=secret\", secrets_file: [absent], every_upstream: true}\n"
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -135,10 +135,10 @@ func TestLedgers(t *testing.T) {
 	look := func(args ...string) outcome {
 		return run(t, "", append(append([]string{"ledgers"}, args...), "--config", config)...)
 	}
-	look("list").expect(t, payctl.ExitOK, "books 0 2 0 no never", "")
-	do("rewind", "books", "--from", "3", "--yes").expect(t, payctl.ExitFailed, "", "would leave out what is between: nothing was done")
+	look("list").expect(t, payctl.ExitOK, "accounting 0 2 0 no never", "")
+	do("rewind", "accounting", "--from", "3", "--yes").expect(t, payctl.ExitFailed, "", "would leave out what is between: nothing was done")
 	_, js := jetstreamtest.Foreign(t, url)
-	consumer, err := js.Consumer(t.Context(), events.StreamPayments, "ledger-books")
+	consumer, err := js.Consumer(t.Context(), events.StreamPayments, "ledger-accounting")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,15 +151,15 @@ func TestLedgers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	look("show", "books").expect(t, payctl.ExitOK, "books 4 0 0 no", "")
-	do("rewind", "books", "--yes").expect(t, payctl.ExitUsage, "", "--from is required: start, a sequence number")
-	do("rewind", "books", "--from", "start").expect(t, payctl.ExitUsage, "", "--yes")
-	do("rewind", "books", "--from", "start", "--dry-run").expect(t, payctl.ExitOK, "", "read PAYMENTS again from sequence 1; it has read up to 4")
-	look("show", "books").expect(t, payctl.ExitOK, "books 4 0 0 no", "")
-	do("rewind", "books", "--from", "3", "--yes").expect(t, payctl.ExitOK, "from sequence 3: 1 outcome. It had read up to 4", "")
-	do("rewind", "books", "--from", "start", "--yes").expect(t, payctl.ExitOK, "from sequence 1: 2 outcomes", "")
-	do("rewind", "books", "--from", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "--yes").expect(t, payctl.ExitOK, "from sequence 1: 2 outcomes", "")
-	do("rewind", "Books", "--from", "start", "--yes").expect(t, payctl.ExitUsage, "", "without the ledger- of its consumer")
+	look("show", "accounting").expect(t, payctl.ExitOK, "accounting 4 0 0 no", "")
+	do("rewind", "accounting", "--yes").expect(t, payctl.ExitUsage, "", "--from is required: start, a sequence number")
+	do("rewind", "accounting", "--from", "start").expect(t, payctl.ExitUsage, "", "--yes")
+	do("rewind", "accounting", "--from", "start", "--dry-run").expect(t, payctl.ExitOK, "", "read PAYMENTS again from sequence 1; it has read up to 4")
+	look("show", "accounting").expect(t, payctl.ExitOK, "accounting 4 0 0 no", "")
+	do("rewind", "accounting", "--from", "3", "--yes").expect(t, payctl.ExitOK, "from sequence 3: 1 outcome. It had read up to 4", "")
+	do("rewind", "accounting", "--from", "start", "--yes").expect(t, payctl.ExitOK, "from sequence 1: 2 outcomes", "")
+	do("rewind", "accounting", "--from", time.Now().Add(-time.Hour).UTC().Format(time.RFC3339), "--yes").expect(t, payctl.ExitOK, "from sequence 1: 2 outcomes", "")
+	do("rewind", "Accounting", "--from", "start", "--yes").expect(t, payctl.ExitUsage, "", "without the ledger- of its consumer")
 	do("rewind", "other", "--from", "start", "--yes").expect(t, payctl.ExitFailed, "", "its consumer does not exist")
 	run(t, "", "audit", "list", "--action", "rewind", "--json", "--config", config).expect(t, payctl.ExitOK, `"from": "start"`, "")
 }

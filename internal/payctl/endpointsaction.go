@@ -90,7 +90,7 @@ func endpointsSwitch(env Env, disable bool) *cobra.Command {
 		c.Long = c.Short + `.
 
 Its events wait, however long, and are sent when it is enabled again. Notifiers notice it within seconds.`
-		c.Example = `  payctl endpoints disable shop --by kim --reason "the shop books twice, ticket 4711"`
+		c.Example = `  payctl endpoints disable shop --by kim --reason "the shop counts outcomes twice, ticket 4711"`
 	}
 	h := addActionFlags(c)
 	c.RunE = func(c *cobra.Command, args []string) error {

@@ -21,7 +21,7 @@ import (
 func ledgersCommand(env Env) *cobra.Command {
 	c := group("ledgers", "Show how far ledgers have read the log, and have them read it again",
 		`  payctl ledgers list
-  payctl ledgers rewind books --from start --by kim --reason "its journal is lost, ticket 4711"`)
+  payctl ledgers rewind accounting --from start --by kim --reason "its journal is lost, ticket 4711"`)
 	c.AddCommand(ledgersList(env), ledgersShow(env), ledgersRewind(env))
 	return c
 }
@@ -39,7 +39,7 @@ func ledgersList(env Env) *cobra.Command {
 
 func ledgersShow(env Env) *cobra.Command {
 	c := &cobra.Command{
-		Use: "show NAME", Short: "Show how far one ledger has read", Example: "  payctl ledgers show books", Args: arguments("NAME"),
+		Use: "show NAME", Short: "Show how far one ledger has read", Example: "  payctl ledgers show accounting", Args: arguments("NAME"),
 	}
 	path, asJSON := addConfig(c), addJSON(c)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -108,8 +108,8 @@ func ledgersRewind(env Env) *cobra.Command {
 
 The ledger's consumer keeps its name and definition, and the ledger may run meanwhile. It gets outcomes again that it has
 booked; the revision of each tells it so. With nats.accounts only the administrator can do it.`,
-		Example: `  payctl ledgers rewind books --from start --by kim --reason "its journal is lost, ticket 4711" --config administrator.yaml
-  payctl ledgers rewind books --from 2026-11-22T00:00:00Z --by kim --reason "restored from a backup of that day" --yes`,
+		Example: `  payctl ledgers rewind accounting --from start --by kim --reason "its journal is lost, ticket 4711" --config administrator.yaml
+  payctl ledgers rewind accounting --from 2026-11-22T00:00:00Z --by kim --reason "restored from a backup of that day" --yes`,
 		Args: arguments("NAME"),
 	}
 	h, asJSON := addActionFlags(c), addJSON(c)

@@ -131,8 +131,8 @@ func group(use, short, example string) *cobra.Command {
 	}
 }
 
-// wrongFlag says what is wrong with a flag. Where a group reads flags after a name, that is no command of it, and what it doesn't know are
-// the flags of the command that was meant.
+// wrongFlag says what is wrong with a flag. A group that reads flags after a name doesn't have a command of that name: the name is wrong,
+// and the flags are those of the command that was meant.
 func wrongFlag(c *cobra.Command, err error) error {
 	if args := c.Flags().Args(); c.HasAvailableSubCommands() && len(args) > 0 {
 		return noCommand(c, args[0])

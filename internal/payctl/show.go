@@ -104,7 +104,7 @@ func (e Env) show(ctx context.Context, cfg config.Config, ref payment.Ref, unmas
 	return timeline(s), unknownTo(cfg, ref, err)
 }
 
-// withRefusals returns what upstreams were told of refused commands of an order. An order that only they know is no error.
+// withRefusals returns what upstreams were told of refused commands of an order. An order that only they know isn't an error.
 func withRefusals(ctx context.Context, conn *admin.Conn, ref payment.Ref, known error) ([]events.Refusal, error) {
 	all, err := conn.RefusalsOf(ctx, ref)
 	if err == nil && len(all) == 0 {

@@ -34,8 +34,8 @@ func TestStreams(t *testing.T) {
 	if again := run(t, "", "streams", "apply", "--config", path); again.code != 0 || strings.Contains(again.out, "done") {
 		t.Errorf("applied twice: %+v", again)
 	}
-	longer := with("payments_retention: 500d, ledgers: [books], ")
-	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: BALANCES consumer ledger-books: missing\nleft: PAYMENTS: max_age is", "2 differences are left")
+	longer := with("payments_retention: 500d, ledgers: [accounting], ")
+	run(t, "", "streams", "apply", "--config", longer).expect(t, 1, "done: BALANCES consumer ledger-accounting: missing\nleft: PAYMENTS: max_age is", "2 differences are left")
 	run(t, "", "streams", "diff", "--json", "--config", longer).expect(t, 1, `"field": "max_age"`, "--update")
 	run(t, "", "streams", "apply", "--update", "--by", "kim", "--reason", "ticket 7", "--config", longer).expect(t, 0, "done: PAYMENTS: max_age is", "")
 	// A shorter memory would forget payments: no flag allows that.
@@ -46,7 +46,7 @@ func TestStreams(t *testing.T) {
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 7 2 done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "kim ticket 8 2 not done", "")
 	run(t, "", "audit", "list", "--action", "apply", "--config", longer).expect(t, 0, "4 actions.", "")
-	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-books: missing"`, "")
+	run(t, "", "audit", "list", "--json", "--config", longer).expect(t, 0, `"stream": "PAYMENTS consumer ledger-accounting: missing"`, "")
 	for _, missing := range [][]string{{}, {"--by", "kim"}, {"--reason", "ticket"}, {"--by", " ", "--reason", "ticket"}} {
 		run(t, "", append([]string{"streams", "apply", "--update", "--config", path}, missing...)...).expect(t, 2, "", "--by NAME and --reason TEXT are required with --update: ")
 	}
@@ -57,7 +57,7 @@ func TestStreams(t *testing.T) {
 func TestCredentialsMake(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "nats")
-	run(t, "", "credentials", "make", dir, "--upstream", "shop=acme-kr,acme-tw", "--ledger", "books", "--host", "nats-1").
+	run(t, "", "credentials", "make", dir, "--upstream", "shop=acme-kr,acme-tw", "--ledger", "accounting", "--host", "nats-1").
 		expect(t, 0, "clients", "")
 	seeds := 0
 	err := filepath.WalkDir(dir, func(path string, entry os.DirEntry, err error) error {

@@ -13,7 +13,7 @@ import (
 // zero, whatever the file says.
 func TestEverySettingHasAValue(t *testing.T) {
 	cfg := config.Defaults()
-	cfg.NATS.Accounts, cfg.NATS.Upstreams, cfg.NATS.Ledgers = true, []string{"shop"}, []string{"books"}
+	cfg.NATS.Accounts, cfg.NATS.Upstreams, cfg.NATS.Ledgers = true, []string{"shop"}, []string{"accounting"}
 	cfg.NATS.Replicas, cfg.Archive.File = 3, "archive.db"
 	cfg.Endpoints = map[string]config.Endpoint{"shop": {EveryUpstream: true, Providers: []string{"acme"}}}
 	streams := streamconfig.Of(cfg)

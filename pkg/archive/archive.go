@@ -37,7 +37,7 @@ type Options struct {
 	// Batch is how many events are stored in one transaction at most.
 	Batch int
 	// Gather is how long a transaction lets further events come together for the next one: many events at once cost much less
-	// each. An event that comes after a quiet time is stored at once, and so are full batches of one that is behind. 0 is no time.
+	// each. An event that comes after a quiet time is stored at once, and so are full batches of one that is behind. 0 does not wait.
 	Gather time.Duration
 	// Retention is how long a payment is kept after it ended and changed last; 0 is for ever.
 	Retention time.Duration

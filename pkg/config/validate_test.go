@@ -35,7 +35,7 @@ func TestRelations(t *testing.T) {
 		"password alone":          {"nats: {password: \"${GOOD}\"}", "2: nats.user: must be set together with password"},
 		"a seed beside a user":    {"nats: {user: me, password: \"${GOOD}\", nkey_seed: \"${GOOD}\"}", "2: nats.nkey_seed: excludes credentials, and user and password"},
 		"an upstream's name":      {"nats: {upstreams: [shop, Shop.1]}", "2: nats.upstreams[1]: must be 1 to 32"},
-		"a ledger twice":          {"nats: {ledgers: [books, books]}", "2: nats.ledgers[1]: occurs twice"},
+		"a ledger twice":          {"nats: {ledgers: [accounting, accounting]}", "2: nats.ledgers[1]: occurs twice"},
 		"two ways in":             {"nats: {user: me, password: \"${GOOD}\", credentials: \"${GOOD}\"}", "2: nats.credentials: excludes user and password"},
 		"URL with a password":     {"nats: {urls: [\"nats://a:${GOOD}@b\"]}", "2: nats.urls[0]: must not have a user or password"},
 		"no redis":                {"redis: {addresses: []}", "2: redis.addresses: requires at least one server"},

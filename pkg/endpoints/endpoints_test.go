@@ -434,7 +434,7 @@ func TestHealthOverTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began, status := time.Now(), http.StatusBadGateway
 		o := options(io.Discard, shop("http://127.0.0.1:1"))
-		o.Breaker.Failures = 2
+		o.Breaker.Failures = 7
 		o.Transport = answering(func() int { return status })
 		n, handle := running(t, o)
 		synctest.Wait() // until what waits was measured
@@ -447,16 +447,18 @@ func TestHealthOverTime(t *testing.T) {
 			if h.State != breaker || !h.TriesAt.Equal(requestsAt) {
 				t.Errorf("%s its breaker is %s until %s, want %s until %s", when, h.State, h.TriesAt, breaker, requestsAt)
 			}
-			if (len(h.Failures) == 0) != (failed == nil) || failed != nil && (h.Failures[0].Problem != failed.Problem || !h.Failures[0].At.Equal(failed.At)) {
+			if (len(h.Failures) == 0) != (failed == nil) || failed != nil && (len(h.Failures) != 5 || h.Failures[0].Problem != failed.Problem || !h.Failures[0].At.Equal(failed.At)) {
 				t.Errorf("%s failed %+v, want %+v", when, h.Failures, failed)
 			}
 		}
 		want("before the first request", "closed", time.Time{}, nil)
-		for range 2 {
+		for range 7 {
+			time.Sleep(time.Second)
 			handle(t.Context(), event(t, "id", nil))
 		}
-		failed := &endpoints.Failure{At: began, Problem: "HTTP 502"}
-		want("after two that failed", "open", began.Add(30*time.Second), failed)
+		last := began.Add(7 * time.Second)
+		failed := &endpoints.Failure{At: last, Problem: "HTTP 502"}
+		want("after seven that failed", "open", last.Add(30*time.Second), failed)
 		time.Sleep(30*time.Second + time.Millisecond)
 		want("after its time", "half-open", time.Time{}, failed)
 		status = http.StatusOK

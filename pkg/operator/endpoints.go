@@ -86,27 +86,22 @@ func (a Actions) TestEndpoint(ctx context.Context, at EndpointTester, endpoint s
 // EventFilter chooses events of the log: those of one order, or those that were stored in a time.
 type EventFilter struct {
 	Provider, Order string    // an order needs a provider; empty means all
-	From, To        time.Time // stored at or after, and before; zero is no bound
-	// Last is the last sequence that is read; 0 is no bound.
+	From, To        time.Time // stored at or after, and before; zero is unbounded
+	// Last is the last sequence that is read; 0 is unbounded.
 	Last uint64
 }
 
-// Problem says what is missing in a filter, empty where nothing is: without an order or a time it would choose the whole log.
-func (f EventFilter) Problem() string {
-	switch {
-	case f.Order == "" && f.From.IsZero():
-		return "an order or a time from which on is required"
-	case f.Order != "" && (payment.Ref{Provider: f.Provider, Order: f.Order}).Validate() != nil:
-		return "an order requires its provider"
-	case f.Provider != "" && !payment.ValidProvider(f.Provider):
-		return "the provider's name is not valid"
+// Valid reports whether a filter names an order with its provider, or a first time: without both it would choose the whole log.
+func (f EventFilter) Valid() bool {
+	if f.Order != "" {
+		return payment.Ref{Provider: f.Provider, Order: f.Order}.Validate() == nil
 	}
-	return ""
+	return !f.From.IsZero() && (f.Provider == "" || payment.ValidProvider(f.Provider))
 }
 
 // EventLog is the log of payments.
 type EventLog interface {
-	// ReadEvents gives the events under a subject from a time on to each, oldest first, until there is no more, or each says so.
+	// ReadEvents calls each for the events under a subject from a time on, oldest first, until it returns false or there are no more.
 	ReadEvents(ctx context.Context, subject string, from time.Time, each func(events.Message) (more bool, err error)) error
 }
 

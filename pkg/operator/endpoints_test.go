@@ -125,7 +125,7 @@ func TestEventFilter(t *testing.T) {
 		for _, m := range found {
 			have = append(have, m.Sequence)
 		}
-		if fmt.Sprint(have) != test.want || err != nil || test.f.Problem() != "" {
+		if fmt.Sprint(have) != test.want || err != nil || !test.f.Valid() {
 			t.Errorf("%s: %v, %v, want %s", name, have, err, test.want)
 		}
 	}
@@ -134,7 +134,7 @@ func TestEventFilter(t *testing.T) {
 		t.Errorf("five of at most four: %v", err)
 	}
 	for _, bad := range []operator.EventFilter{{}, {Provider: "acme"}, {Order: "P-1"}, {To: begin}, {Provider: "A", From: begin}} {
-		if bad.Problem() == "" {
+		if bad.Valid() {
 			t.Errorf("%+v chooses too much, or nothing", bad)
 		}
 	}

@@ -61,7 +61,7 @@ func endpointsOf(configured []EndpointConfig, beats []Heartbeat) (all []Endpoint
 	return all
 }
 
-// add takes in what one more notifier says.
+// add merges what one more notifier says.
 func (e *Endpoint) add(h EndpointHealth) {
 	order := []string{"", BreakerOpen, BreakerHalfOpen, BreakerClosed}
 	switch better := slices.Index(order, h.Breaker) - slices.Index(order, e.Breaker); {

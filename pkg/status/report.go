@@ -73,7 +73,7 @@ type Process struct {
 	Providers     map[string]ProviderHealth `json:"providers,omitempty"`
 }
 
-// Reasons of an [Item] that is no payment.
+// Reasons of an [Item] that isn't a payment.
 const (
 	DeadLetters = "dead_letters" // a provider's dead letters
 	Approval    = "approval"     // an action that waits for a second person

@@ -40,7 +40,7 @@ func (s *stack) signIn(ctx context.Context) error {
 		return err
 	}
 	browser := &http.Client{Jar: jar, Timeout: 30 * time.Second}
-	err = patiently(ctx, func(ctx context.Context) error {
+	err = eventually(ctx, func(ctx context.Context) error {
 		log, err := s.read(ctx, "logs", "--no-color", "console")
 		if err != nil {
 			return err
@@ -75,7 +75,7 @@ func (s *stack) console(ctx context.Context, ref payment.Ref) error {
 		"/payments?order=" + ref.Order: {`status settled">`, "/payments/" + ref.String()},
 		"/payments/" + ref.String():    {`status settled">`, "/payments/" + ref.String()},
 	} {
-		err := patiently(ctx, func(ctx context.Context) error {
+		err := eventually(ctx, func(ctx context.Context) error {
 			page, err := open(ctx, s.browser, http.MethodGet, s.consoleURL+path, nil)
 			if lacks := missing(page, wanted); err == nil && len(lacks) > 0 {
 				err = fmt.Errorf("the page has no %q", lacks)

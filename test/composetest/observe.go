@@ -32,7 +32,7 @@ func (s *stack) observe(ctx context.Context) error {
 			fmt.Printf("==> %s: left out\n", c.service)
 			continue
 		}
-		if err := patiently(ctx, c.check); err != nil {
+		if err := eventually(ctx, c.check); err != nil {
 			return errors.Join(fmt.Errorf("%s: %s: %w", c.service, c.what, err), s.logs(ctx))
 		}
 		fmt.Printf("==> %s: %s\n", c.service, c.what)
@@ -40,8 +40,8 @@ func (s *stack) observe(ctx context.Context) error {
 	return nil
 }
 
-// patiently repeats a check for two minutes: metrics and traces come with a delay.
-func patiently(ctx context.Context, check func(context.Context) error) error {
+// eventually repeats a check for two minutes: metrics and traces come with a delay.
+func eventually(ctx context.Context, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	for {

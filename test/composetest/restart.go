@@ -11,10 +11,10 @@ import (
 	"payonce/test/testmerchant"
 )
 
-// everything takes the whole from outside: the archive finds what was made, the shop's endpoint was told, and the console shows it.
+// everything takes the whole from outside: the archive finds what was made, the shop's endpoint got its webhooks, and the console shows it.
 // Then all containers are killed at once and started again, and it must still be so, and a new payment go the whole way.
 func (s *stack) everything(ctx context.Context) error {
-	ids, err := s.told(ctx, s.payments, nil)
+	ids, err := s.webhooks(ctx, s.payments, nil)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (s *stack) everything(ctx context.Context) error {
 	if err := s.killAll(ctx); err != nil {
 		return err
 	}
-	if err := s.still(ctx); err != nil {
+	if err := s.unchanged(ctx); err != nil {
 		return err
 	}
 	fresh := s.shop.Pay(ctx, testenv.Variants()[0], fmt.Sprintf("R%d", time.Now().Unix()))
@@ -40,7 +40,7 @@ func (s *stack) everything(ctx context.Context) error {
 	if err := s.archived(ctx); err != nil {
 		return err
 	}
-	if _, err := s.told(ctx, 1, ids); err != nil {
+	if _, err := s.webhooks(ctx, 1, ids); err != nil {
 		return err
 	}
 	return s.console(ctx, fresh.Ref)
@@ -56,8 +56,8 @@ func (s *stack) killAll(ctx context.Context) error {
 	return s.compose(ctx, s.start()...)
 }
 
-// still sees that what was there before the restart is there.
-func (s *stack) still(ctx context.Context) error {
+// unchanged sees that what was there before the restart is there.
+func (s *stack) unchanged(ctx context.Context) error {
 	p, err := s.shop.Payment(ctx, s.one)
 	if err != nil {
 		return fmt.Errorf("after the restart: %w", err)

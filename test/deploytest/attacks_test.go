@@ -102,13 +102,13 @@ var targets = append([]string{
 // ledger and the archive get events of the log, an ingress and an operator get what they read; none may land there.
 func replies(t *testing.T, s *system) {
 	t.Helper()
-	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+statement)
+	upstream, ledger := s.login(t, "upstream-shop"), s.login(t, "ledger-"+accounting)
 	ingress, lee, archive, console, viewer := s.login(t, "ingress"), s.login(t, "operator-lee"), s.login(t, "archive"), s.login(t, "console"), s.login(t, "viewer")
 	for _, target := range targets {
 		// An answer to a bad command would be a dead letter; an expected sequence makes the answer an error.
 		msg := &nats.Msg{Subject: "deposit.requested.ecommpay-kr.A-0", Reply: target, Header: nats.Header{"Nats-Expected-Last-Sequence": {"999999"}}}
 		testenv.Must(t, upstream.PublishMsg(msg))
-		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement)
+		next := "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(accounting)
 		testenv.Must(t, ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)))
 		testenv.Must(t, archive.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.archive", target, []byte(`{"batch":1,"no_wait":true}`)))
 		for subject, body := range map[string]string{

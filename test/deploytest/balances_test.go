@@ -24,9 +24,9 @@ func TestBalancesOnOneServer(t *testing.T) {
 	})
 	s.stopWorker()
 	s.run(t, app.Worker(), own)
-	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+statement), "PAYONCE")
+	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+accounting), "PAYONCE")
 	testenv.Must(t, err)
-	consumer, err := js.Consumer(bounded(t), events.StreamBalances, admin.LedgerConsumer(statement))
+	consumer, err := js.Consumer(bounded(t), events.StreamBalances, admin.LedgerConsumer(accounting))
 	testenv.Must(t, err)
 	m, err := consumer.Next(njs.FetchMaxWait(timeout))
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"payonce/test/testenv"
 )
 
-// told is within what time a person is told of a permission that a program lacks.
-const told = 5 * time.Second
+// deniedWithin is how soon a program says which permission it lacks.
+const deniedWithin = 5 * time.Second
 
 // TestADeniedPermissionIsToldAtOnce starts each program with the seed of another one, and with its own while a permission is missing
 // on the server. It says what is not permitted, who needs it and what to do.
@@ -74,7 +74,7 @@ func (s *system) denied(t *testing.T, service app.Service, config string, ends b
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() { ended <- service.Run(ctx, rt, func(string) {}) }()
-	waiting, stop := context.WithTimeout(t.Context(), told)
+	waiting, stop := context.WithTimeout(t.Context(), deniedWithin)
 	defer stop()
 	testenv.Await(waiting, t, service.Name+" says what is denied: "+line, func() bool {
 		for said := range strings.Lines(logs.String()) {
@@ -86,7 +86,7 @@ func (s *system) denied(t *testing.T, service app.Service, config string, ends b
 	})
 	late := time.After(timeout)
 	if ends {
-		late = time.After(told)
+		late = time.After(deniedWithin)
 	} else {
 		cancel()
 	}

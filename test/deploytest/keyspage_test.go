@@ -55,7 +55,7 @@ Written by a test; do not edit. Each line is tried on servers with the shipped f
 			}
 			keysRow(&b, "refused: publish with the header", headers)
 			keysRow(&b, "without effect: the answer to a request is to go to", targets)
-		case "ledger-" + statement, "archive", "console", "viewer":
+		case "ledger-" + accounting, "archive", "console", "viewer":
 			keysRow(&b, "without effect: the answer to a request is to go to", targets)
 		case "operator-kim":
 			keysRow(&b, "without effect (tried as operator-lee): the answer to a request is to go to", targets)

@@ -35,7 +35,7 @@ func TestNATSPageIsTyped(t *testing.T) {
 	p.configure(t, blocks[1][2])
 	p.serve(t, blocks[0][2])
 	out := p.typed(t, blocks[2][2])
-	for _, want := range []string{"done: INTAKE-shop: missing", "done: PAYMENTS consumer ledger-books: missing", "All streams match their definition.", " 0 failed"} {
+	for _, want := range []string{"done: INTAKE-shop: missing", "done: PAYMENTS consumer ledger-accounting: missing", "All streams match their definition.", " 0 failed"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("it is not said %q: %s", want, out)
 		}

@@ -69,7 +69,7 @@ func (n javascript) start(program string, args ...string) (*exec.Cmd, *bufio.Sca
 // ledger runs the ledger with the rights that deploy/nats gives it.
 func (n javascript) ledger() (*exec.Cmd, *bufio.Scanner, *testenv.Logs) {
 	n.t.Helper()
-	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+statement), "--api-prefix", "PAYONCE", "--consumer", admin.LedgerConsumer(statement))
+	return n.start("ledger.js", "--seed", n.seedFile("ledger-"+accounting), "--api-prefix", "PAYONCE", "--consumer", admin.LedgerConsumer(accounting))
 }
 
 // withoutNATS has each program wait for a NATS that is not there, say so, and end when it is asked to.
@@ -293,7 +293,7 @@ func (n javascript) cut() (count int) {
 		list, err := s.Connz(&server.ConnzOptions{})
 		testenv.Must(n.t, err)
 		for _, c := range list.Conns {
-			if c.Name == admin.LedgerConsumer(statement) && s.DisconnectClientByID(c.Cid) == nil {
+			if c.Name == admin.LedgerConsumer(accounting) && s.DisconnectClientByID(c.Cid) == nil {
 				count++
 			}
 		}
@@ -428,7 +428,7 @@ func (n javascript) unread() int {
 	defer nc.Close()
 	js, err := njs.New(nc)
 	testenv.Must(n.t, err)
-	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, admin.LedgerConsumer(statement))
+	consumer, err := js.Consumer(bounded(n.t), events.StreamPayments, admin.LedgerConsumer(accounting))
 	testenv.Must(n.t, err)
 	info, err := consumer.Info(bounded(n.t))
 	testenv.Must(n.t, err)

@@ -115,8 +115,8 @@ type bookedAs struct {
 	Revision      int
 }
 
-// books reads the journal: what was booked last of each order.
-func books(t *testing.T, journal string) map[string]bookedAs {
+// journalOf returns what the journal booked last of each order.
+func journalOf(t *testing.T, journal string) map[string]bookedAs {
 	t.Helper()
 	text, err := os.ReadFile(journal)
 	testenv.Must(t, err)
@@ -129,9 +129,9 @@ func books(t *testing.T, journal string) map[string]bookedAs {
 	return last
 }
 
-// booksLost deletes the journal of the example ledger. By the commands of docs/ledger.md alone its books are whole again, and equal to
+// recordsLost deletes the journal of the example ledger. By the commands of docs/ledger.md alone its records are whole again, and equal to
 // the log; until then the ledger says what is wrong and what to do.
-func booksLost(t *testing.T, s *system) {
+func recordsLost(t *testing.T, s *system) {
 	t.Helper()
 	binary, journal := filepath.Join(t.TempDir(), "ledger"), filepath.Join(t.TempDir(), "journal")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "payonce/examples/ledger").CombinedOutput(); err != nil {
@@ -162,7 +162,7 @@ func booksLost(t *testing.T, s *system) {
 		return last
 	}
 	equal := func() bool {
-		have, want := books(t, journal), inLog()
+		have, want := journalOf(t, journal), inLog()
 		for order, b := range want {
 			if have[order] != b {
 				return false
@@ -176,18 +176,18 @@ func booksLost(t *testing.T, s *system) {
 	testenv.Must(t, os.RemoveAll(journal))
 	says, stop = ledger()
 	eventually(t, "the ledger says that its records are lost", func() bool {
-		return strings.Contains(says.String(), "is empty, but ledger-books has read the log up to sequence") && strings.Contains(says.String(), "payctl ledgers rewind books --from start")
+		return strings.Contains(says.String(), "is empty, but ledger-accounting has read the log up to sequence") && strings.Contains(says.String(), "payctl ledgers rewind accounting --from start")
 	})
 	if equal() {
-		t.Error("the books are whole although they are lost")
+		t.Error("the records are whole although they are lost")
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "take the administrator's key", "ledgers", "rewind", statement, "--from", "start", "--reason", "a test", "--yes")
+	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "take the administrator's key", "ledgers", "rewind", accounting, "--from", "start", "--reason", "a test", "--yes")
 	for _, command := range documented(t, "ledger.md", "lost records", "payctl") {
 		at := slices.Index(command, "--config")
 		user := strings.TrimSuffix(command[at+1], ".yaml")
 		s.wantPayctl(t, user, payctl.ExitOK, "", slices.Delete(command, at, at+2)...)
 	}
-	eventually(t, "the books are whole and equal to the log", equal)
+	eventually(t, "the records are whole and equal to the log", equal)
 	stop()
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "1 rewound", "audit", "list", "--action", "rewind")
 	says, stop = ledger("--create")

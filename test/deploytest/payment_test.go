@@ -69,7 +69,7 @@ func (b broker) config(t *testing.T, path, user string, replicas int) string {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	testenv.Must(t, err)
-	login := fmt.Sprintf("order_prefixes: {game: G-}\narchive: {file: %s}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [books]\n",
+	login := fmt.Sprintf("order_prefixes: {game: G-}\narchive: {file: %s}\nnats:\n  nkey_seed_file: %s\n  tls: {enabled: true, ca_file: %s}\n  replicas: %d\n  accounts: true\n  upstreams: [shop, game]\n  ledgers: [accounting]\n",
 		filepath.Join(filepath.Dir(path), "archive.db"), b.seedFile(user), b.ca(), replicas)
 	own, config := filepath.Join(filepath.Dir(path), user+".yaml"), strings.Replace(string(text), "nats:\n", login, 1)
 	if user != "worker" { // the others use no Redis: they know no password of it, and nothing listens there
@@ -115,9 +115,9 @@ func (s *system) payByHTTP(t *testing.T, order string) payment.Ref {
 // settled waits, as the ledger, until both payments have settled.
 func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	t.Helper()
-	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+statement), "PAYONCE")
+	js, err := njs.NewWithAPIPrefix(s.login(t, "ledger-"+accounting), "PAYONCE")
 	testenv.Must(t, err)
-	consumer, err := js.Consumer(bounded(t), events.StreamPayments, admin.LedgerConsumer(statement))
+	consumer, err := js.Consumer(bounded(t), events.StreamPayments, admin.LedgerConsumer(accounting))
 	testenv.Must(t, err)
 	waiting := map[payment.Ref]bool{}
 	for _, ref := range refs {
@@ -191,7 +191,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 	s := startSystem(t, startBroker(t, "node.conf", "nats-1"), 1)
 	s.pay(t)
 	toldByNotifier(t, s)
-	booksLost(t, s)
+	recordsLost(t, s)
 	archived(t, s)
 	consoleShows(t, s)
 	howItStands(t, s)
@@ -214,7 +214,7 @@ func TestPaymentOnACluster(t *testing.T) {
 	s := startSystem(t, startBroker(t, "cluster.conf", "nats-1", "nats-2", "nats-3"), 3)
 	s.pay(t)
 	toldByNotifier(t, s)
-	booksLost(t, s)
+	recordsLost(t, s)
 	archived(t, s)
 	attack(t, s)
 	stolenWorker(t, s)

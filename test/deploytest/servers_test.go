@@ -21,11 +21,11 @@ import (
 // timeout bounds waits for what must happen. The machine can be slow.
 const timeout = time.Minute
 
-// shop, game and statement are the third parties of all tests.
+// shop, game and accounting are the third parties of all tests.
 var (
-	shop      = credentials.Upstream{Name: "shop", Providers: []string{"teemopay-kr", "ecommpay-kr"}}
-	game      = credentials.Upstream{Name: "game", Providers: []string{"diamondpay-tw"}}
-	statement = "books"
+	shop       = credentials.Upstream{Name: "shop", Providers: []string{"teemopay-kr", "ecommpay-kr"}}
+	game       = credentials.Upstream{Name: "game", Providers: []string{"diamondpay-tw"}}
+	accounting = "accounting"
 )
 
 // broker is a secured nats-server, or three of them, from the shipped files and nothing else.
@@ -53,7 +53,7 @@ func startBroker(t *testing.T, file string, names ...string) broker {
 	t.Helper()
 	b := broker{dir: t.TempDir()}
 	if err := credentials.Make(credentials.Options{
-		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{statement}, Endpoints: []string{"shop"}, Operators: []string{"kim", "lee"},
+		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{accounting}, Endpoints: []string{"shop"}, Operators: []string{"kim", "lee"},
 		Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
 	}); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func started(t *testing.T, store string, operators []string, change func(dir str
 	t.Helper()
 	b := broker{dir: t.TempDir()}
 	if err := credentials.Make(credentials.Options{
-		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{statement}, Operators: operators, Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
+		Dir: b.dir, Upstreams: []credentials.Upstream{shop, game}, Ledgers: []string{accounting}, Operators: operators, Hosts: []string{"localhost", "127.0.0.1"}, Now: time.Now(),
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ var workerTargets = []string{
 	"$JS.API.STREAM.PURGE.COMMANDS", "$JS.API.STREAM.PURGE.WEBHOOKS", "$JS.API.STREAM.PURGE.DEADLETTERS",
 	"$JS.API.STREAM.DELETE.DEADLETTERS", "$JS.API.STREAM.DELETE.INTAKE-game", "$JS.API.STREAM.DELETE.AUDIT", "$JS.API.STREAM.DELETE.PAYMENTS",
 	"$JS.API.STREAM.DELETE.AUDIT-COPY", "COPY.STREAM.DELETE.AUDIT-COPY", "$JS.API.STREAM.UPDATE.WEBHOOKS", "$JS.API.STREAM.CREATE.FORGED",
-	"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-books", "$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-books", "$JS.API.CONSUMER.DELETE.PAYMENTS.archive",
+	"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-accounting", "$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-accounting", "$JS.API.CONSUMER.DELETE.PAYMENTS.archive",
 	"audit.operator-kim.settle.nobody.W-1", "operator.settle.nobody.W-1", "copy.operator-kim.settle.nobody.W-1", "copy.settle.nobody.W-1",
 }
 
@@ -137,7 +137,7 @@ func (s *system) pictures(t *testing.T) map[string]string {
 			all[name] += fmt.Sprintf(": first %d, %d messages to %d", info.State.FirstSeq, info.State.Msgs, info.State.LastSeq)
 		}
 	}
-	for _, name := range []string{admin.LedgerConsumer(statement), "archive"} {
+	for _, name := range []string{admin.LedgerConsumer(accounting), "archive"} {
 		consumer, err := js.Consumer(bounded(t), events.StreamPayments, name)
 		if err != nil {
 			all[name] = err.Error()
@@ -161,7 +161,7 @@ func stolenAcks(t *testing.T, s *system) {
 		{"ingress", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"ingress", "$JS.API.DIRECT.GET.PAYMENTS.payment.no.such.one", nil},
 		{"ingress", "webhook.received.nobody.X", nil}, {"operator-lee", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"operator-lee", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"upstream-shop", "deposit.requested.ecommpay-kr.A-1", nil},
-		{"ledger-" + statement, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(statement), []byte(`{"batch":1,"no_wait":true}`)},
+		{"ledger-" + accounting, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(accounting), []byte(`{"batch":1,"no_wait":true}`)},
 		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"archive", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"console", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"viewer", "$JS.API.STREAM.MSG.GET.COMMANDS", missing},
 	} {
@@ -184,7 +184,7 @@ func stolenAcks(t *testing.T, s *system) {
 			t.Errorf("%s %s: %+v, %v", ask.user, ask.subject, info, err)
 		}
 	}
-	for _, consumer := range []string{"ledger-books", "archive"} {
+	for _, consumer := range []string{"ledger-accounting", "archive"} {
 		if s.allows(t, "worker", &nats.Msg{Subject: "$JS.API.DIRECT.GET.PAYMENTS", Reply: "$JS.ACK.PAYMENTS." + consumer + ".1.1.1.1.0", Data: missing}) {
 			t.Errorf("a worker may have an answer acknowledge a message of %s", consumer)
 		}

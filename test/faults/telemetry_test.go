@@ -258,7 +258,7 @@ func (o *observed) badStarts(ctx context.Context) {
 func (o *observed) outcomes(ctx context.Context) map[string]struct{} {
 	found := map[string]struct{}{}
 	js := natstest.JetStream(o.t, o.nats.URL, nats.UserInfo("payonce", o.natsPassword))
-	consumer, err := js.CreateConsumer(ctx, events.StreamPayments, njs.ConsumerConfig{Durable: "books", FilterSubject: "payment.settled.>", AckPolicy: njs.AckExplicitPolicy})
+	consumer, err := js.CreateConsumer(ctx, events.StreamPayments, njs.ConsumerConfig{Durable: "ledger", FilterSubject: "payment.settled.>", AckPolicy: njs.AckExplicitPolicy})
 	o.Must(err)
 	batch, err := consumer.FetchNoWait(1000)
 	o.Must(err)

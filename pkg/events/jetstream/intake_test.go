@@ -98,7 +98,7 @@ func TestApplyStreams(t *testing.T) {
 	first := connect(t, server.URL(), cfg)
 	seq := mustAppend(t, first, paymentOf(ref("D-1"), "settled"), 0)
 
-	cfg.Upstreams, cfg.Ledgers, cfg.PaymentRetention = []string{"shop"}, []string{"books"}, 2*cfg.PaymentRetention
+	cfg.Upstreams, cfg.Ledgers, cfg.PaymentRetention = []string{"shop"}, []string{"accounting"}, 2*cfg.PaymentRetention
 	second := reconnect(t, server.URL(), cfg)
 	done, err := second.ApplyStreams(testContext(t), false)
 	if err != nil || len(done) != 4 {
@@ -121,7 +121,7 @@ func TestApplyStreams(t *testing.T) {
 		t.Errorf("a shorter retention: %v", err)
 	}
 	_, js := foreign(t, server.URL())
-	consumer, err := js.Consumer(testContext(t), events.StreamPayments, admin.LedgerConsumer("books"))
+	consumer, err := js.Consumer(testContext(t), events.StreamPayments, admin.LedgerConsumer("accounting"))
 	if err != nil {
 		t.Fatal(err)
 	}

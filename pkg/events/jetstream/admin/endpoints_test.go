@@ -239,7 +239,7 @@ func TestDisablingStopsANotifier(t *testing.T) {
 func TestRewindLedger(t *testing.T) {
 	t.Parallel()
 	cfg := jetstreamtest.Config()
-	cfg.Ledgers = []string{"books"}
+	cfg.Ledgers = []string{"accounting"}
 	server := natstest.Start(t)
 	c := jetstreamtest.Connect(t, server.URL(), cfg)
 	ctx := jetstreamtest.Context(t)
@@ -250,7 +250,7 @@ func TestRewindLedger(t *testing.T) {
 	_, js := jetstreamtest.Foreign(t, server.URL())
 	read := func(want ...uint64) {
 		t.Helper()
-		consumer, err := js.Consumer(ctx, events.StreamPayments, admin.LedgerConsumer("books"))
+		consumer, err := js.Consumer(ctx, events.StreamPayments, admin.LedgerConsumer("accounting"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -269,11 +269,11 @@ func TestRewindLedger(t *testing.T) {
 		}
 	}
 	read(2, 4, 6, 8)
-	if s, err := c.LedgerState(ctx, "books"); err != nil || s.ReadUpTo != 8 || s.Unread != 0 {
+	if s, err := c.LedgerState(ctx, "accounting"); err != nil || s.ReadUpTo != 8 || s.Unread != 0 {
 		t.Errorf("%+v, %v", s, err)
 	}
 	for _, from := range []uint64{1, 5} {
-		if err := c.RewindLedger(ctx, "books", from); err != nil {
+		if err := c.RewindLedger(ctx, "accounting", from); err != nil {
 			t.Fatal(err)
 		}
 		if from == 1 {

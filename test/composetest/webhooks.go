@@ -9,15 +9,15 @@ import (
 	"payonce/test/testmerchant"
 )
 
-// told waits until the shop's endpoint has a signed webhook about each payment that was made, and nothing else. before are the
+// webhooks waits until the shop's endpoint has a signed webhook about each payment that was made, and nothing else. before are the
 // webhook-ids of a time that the endpoint has forgotten: they may come again. It returns all that are known now.
-func (s *stack) told(ctx context.Context, made int, before map[string]bool) (ids map[string]bool, err error) {
-	err = patiently(ctx, func(ctx context.Context) error {
+func (s *stack) webhooks(ctx context.Context, made int, before map[string]bool) (ids map[string]bool, err error) {
+	err = eventually(ctx, func(ctx context.Context) error {
 		got, err := s.shop.Webhooks(ctx)
 		if err != nil {
 			return err
 		}
-		ids, err = checkGot(got, made, before)
+		ids, err = checkWebhooks(got, made, before)
 		return err
 	})
 	if err != nil {
@@ -27,8 +27,8 @@ func (s *stack) told(ctx context.Context, made int, before map[string]bool) (ids
 	return ids, nil
 }
 
-// checkGot returns the webhook-ids, those before included.
-func checkGot(got testmerchant.Webhooks, made int, before map[string]bool) (map[string]bool, error) {
+// checkWebhooks returns the webhook-ids, those before included.
+func checkWebhooks(got testmerchant.Webhooks, made int, before map[string]bool) (map[string]bool, error) {
 	if got.Refused > 0 || got.Odd > 0 {
 		return nil, fmt.Errorf("%d have no valid signature, and %d cannot be read", got.Refused, got.Odd)
 	}

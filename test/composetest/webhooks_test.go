@@ -28,7 +28,7 @@ func TestWebhooksAreChecked(t *testing.T) {
 		"one of a time before":      {testmerchant.Webhooks{Received: []testmerchant.Received{one, two, twice}}, map[string]bool{"c": true}, true},
 		"only those of time before": {testmerchant.Webhooks{Received: []testmerchant.Received{one, two}}, map[string]bool{"a": true}, false},
 	} {
-		ids, err := checkGot(c.got, 2, c.before)
+		ids, err := checkWebhooks(c.got, 2, c.before)
 		if (err == nil) != c.good {
 			t.Errorf("%s: %v", name, err)
 		}
