@@ -27,7 +27,7 @@ const refusedBytes = refusedProviders * events.RefusedBuckets * events.RefusedPe
 
 // When events of concurrent payments are appended as one atomic batch.
 const (
-	// GroupCommitAuto batches on one server (Replicas 1) when so many appends wait that a batch is quicker, as measured under load.
+	// GroupCommitAuto batches on one server (Replicas 1) where that makes more appends a second, as measured under load.
 	GroupCommitAuto = "auto"
 	// GroupCommitAlways batches whenever two appends wait for what is in flight, on any server.
 	GroupCommitAlways = "always"

@@ -57,7 +57,6 @@ type groupMember struct {
 // groupBatch is a batch in flight. Its result is written before done is closed.
 type groupBatch struct {
 	members []*groupMember
-	ahead   int // single appends in flight when it was sent
 	done    chan struct{}
 	first   uint64 // sequence of its first event
 	err     error
@@ -80,7 +79,7 @@ func (g *groupCommit) send(ctx context.Context, ref payment.Ref, msg *nats.Msg) 
 		g.await(m, longest)
 	}
 	if m.batch == nil {
-		defer g.singleEnded()
+		defer func() { g.singleEnded(err == nil) }()
 		if ctx.Err() != nil { // it was not sent, which says nothing of the stream
 			return 0, false, context.Cause(ctx)
 		}
@@ -136,21 +135,22 @@ func (g *groupCommit) await(m *groupMember, longest time.Duration) {
 }
 
 // singleEnded notes that a single append came back and sends what may go next.
-func (g *groupCommit) singleEnded() {
+func (g *groupCommit) singleEnded(stored bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if stored {
+		g.pace.done(g.broker.Now(), 1, false, g.singles+len(g.waiting))
+	}
 	g.singles--
-	g.pace.singleDone(g.broker.Now(), g.singles)
 	g.next()
 }
 
 // limits returns how many single appends may be in flight before others wait, and how many must wait for a batch to pay.
 func (g *groupCommit) limits() (singles, least int) {
-	now := g.broker.Now()
-	if now.Before(g.refused) {
+	if !g.refused.IsZero() && g.broker.Now().Before(g.refused) {
 		return unlimited, unlimited
 	}
-	return g.pace.limits(now)
+	return g.pace.limits()
 }
 
 // next sends what waits, as a batch or alone, as far as it may go now. It needs the lock.
@@ -190,7 +190,7 @@ func (g *groupCommit) choose() (members []*groupMember) {
 
 // start sends a batch. It needs the lock.
 func (g *groupCommit) start(members []*groupMember) {
-	b := &groupBatch{members: members, ahead: g.singles, done: make(chan struct{})}
+	b := &groupBatch{members: members, done: make(chan struct{})}
 	for _, m := range members {
 		m.batch = b
 		close(m.turn)
@@ -202,24 +202,24 @@ func (g *groupCommit) start(members []*groupMember) {
 
 // run sends a batch, and then what waits meanwhile.
 func (g *groupCommit) run(b *groupBatch) {
-	took, size := g.sendBatch(b)
+	size := g.sendBatch(b)
 	close(b.done)
 	runtime.Gosched() // those of this batch that append again at once go into the next one, too: two halves would take turns
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if size > 0 {
-		g.batchEnded(b, size, took)
+		g.batchEnded(b, size)
 	}
 	g.batching = false
 	g.next()
 }
 
-// sendBatch sends a batch without the members whose context has ended. It returns how many it sent, and how long that took.
-func (g *groupCommit) sendBatch(b *groupBatch) (took time.Duration, size int) {
+// sendBatch sends a batch without the members whose context has ended. It returns how many it sent.
+func (g *groupCommit) sendBatch(b *groupBatch) (size int) {
 	ctx, cancel := context.WithTimeout(context.Background(), g.broker.PublishTimeout)
 	defer cancel()
 	if b.err = g.ready(ctx); b.err != nil {
-		return 0, 0
+		return 0
 	}
 	var msgs []*nats.Msg
 	for _, m := range b.members {
@@ -229,18 +229,17 @@ func (g *groupCommit) sendBatch(b *groupBatch) (took time.Duration, size int) {
 		}
 	}
 	if len(msgs) == 0 {
-		return 0, 0
+		return 0
 	}
-	began := g.broker.Now()
 	last, err := g.broker.SendBatch(ctx, msgs)
 	if b.err = err; err == nil {
 		b.first = last + 1 - uint64(len(msgs))
 	}
-	return g.broker.Now().Sub(began), len(msgs)
+	return len(msgs)
 }
 
 // batchEnded counts and measures a batch, and stops batching for a while when the server refuses batches. It needs the lock.
-func (g *groupCommit) batchEnded(b *groupBatch, size int, took time.Duration) {
+func (g *groupCommit) batchEnded(b *groupBatch, size int) {
 	err := b.err
 	count := &g.broker.Count
 	count.Batches.Add(1)
@@ -249,8 +248,8 @@ func (g *groupCommit) batchEnded(b *groupBatch, size int, took time.Duration) {
 		count.BatchesFailed.Add(1)
 	}
 	now := g.broker.Now()
-	if broker.ReplyOf(err) != broker.Lost {
-		g.pace.batchDone(now, size, b.ahead, took)
+	if err == nil {
+		g.pace.done(now, size, true, size+g.singles+len(g.waiting))
 	}
 	if !broker.RefusesBatches(err) {
 		return

@@ -38,7 +38,7 @@ func TestABatchLeavesOutCancelledAppends(t *testing.T) {
 	gone, giveUp := context.WithCancel(ctx)
 	giveUp()
 	b := &groupBatch{members: []*groupMember{memberOf(ctx, "a", 1), memberOf(gone, "b", 1), memberOf(ctx, "c", 1)}}
-	if _, size := c.group.sendBatch(b); size != 2 || b.err != nil || b.members[1].sent || !b.members[2].sent || b.members[2].index != 1 {
+	if size := c.group.sendBatch(b); size != 2 || b.err != nil || b.members[1].sent || !b.members[2].sent || b.members[2].index != 1 {
 		t.Errorf("%d were sent: %v", size, b.err)
 	}
 	if end, err := c.LogEnd(ctx); err != nil || end.Sequence != 2 || b.first != 1 {
@@ -53,7 +53,7 @@ func TestABatchWaitsForTheLogToBeChecked(t *testing.T) {
 	ctx, c := begin(t, cfg, time.Now)
 	c.past.guard()
 	b := &groupBatch{members: []*groupMember{memberOf(ctx, "a", 1)}}
-	if _, size := c.group.sendBatch(b); size != 0 || b.err == nil {
+	if size := c.group.sendBatch(b); size != 0 || b.err == nil {
 		t.Errorf("%d were sent: %v", size, b.err)
 	}
 	if end, err := c.LogEnd(ctx); err != nil || end.Sequence != 0 {

@@ -9,90 +9,116 @@ import (
 const unlimited = math.MaxInt
 
 const (
-	// firstBatch is how many appends make a batch while it is not known what one takes.
-	firstBatch = 32
-	// leastBatch is the smallest batch, and leastSingles how many single appends are at least in flight before others wait: a
-	// server with fewer can become idle while this process waits for a processor.
-	leastBatch, leastSingles = 8, 32
-	// busySingles is how many others must be in flight for the time of an append to be measured.
-	busySingles = 4
-	// forgetSingle and forgetBatch are the age at which a measurement expires, so that one slow moment of the machine does not
-	// decide for long. Single appends are tried again for trySingles. Trying a batch can take a busy disk a while: where it did
-	// not pay, the time until the next try doubles, up to longestForget.
-	forgetSingle, forgetBatch, longestForget = 10 * time.Second, 2 * time.Second, time.Minute
-	trySingles                               = 30 * time.Millisecond
+	// singlesBeside is how many appends may be in flight alone before others wait for a batch, and leastBatch how many must wait
+	// for one, where batches are made.
+	singlesBeside, leastBatch = 8, 8
+	// underLoad is how many appends must be in flight on average for a measurement: with fewer, appends come back as they are made.
+	underLoad = 16
+	// A comparison has turns of at least turnTime, with and without batches one after the other, so that a slow moment of the machine
+	// is in both. One that is not complete in comparisonTime begins again.
+	turns, turnTime, comparisonTime = 6, 100 * time.Millisecond, 5 * time.Second
+	// batchGain is by what factor there must be more appends a second with batches. It is more than what two measurements of the same
+	// usually differ by.
+	batchGain = 1.2
+	// keepBatches is how long batches are made before the next comparison. Without them, the pause before it doubles from the first to
+	// the longest: a comparison of what does not pay costs a worker of 128 slots about 0.1 s.
+	keepBatches              = 20 * time.Second
+	firstPause, longestPause = 5 * time.Second, time.Minute
 )
 
-// pace decides how many appends make a batch pay, from what both took lately: a batch of n must take less time than n appends one
-// after the other. A batch has a cost of its own (the server stages it in files), so a few appends are always quicker one by
-// one, and many are on a server that does not sync each write. A client cannot ask when a server syncs.
-//
-// The times are measured between appends of this process under load, so the network and the machine are in both alike.
+// pace decides whether appends go in batches, by which way made more of them in a second lately. A batch has a cost of its own
+// (the server stages it in files), so it pays on a server that syncs each write and not on others. A client cannot ask when a
+// server syncs. The time of one append does not tell either: on a busy machine that is mostly the wait for a processor.
 type pace struct {
 	always bool // whenever two appends wait
 
-	single   time.Duration // between two appends that come back one after the other; 0: not measured yet
-	batch    time.Duration // from sending a batch to its acknowledgement; 0: not measured yet
-	singleAt time.Time     // when each was measured last
-	batchAt  time.Time
-	trying   time.Time     // appends go one by one until then
-	forget   time.Duration // how long the time of a batch counts
-	last     time.Time     // when an append came back while others were in flight; zero: none did
+	batches bool          // decided by the last comparison
+	next    time.Time     // when the next comparison begins
+	pause   time.Duration // before that one, if batches did not pay
+
+	began    time.Time // of the comparison; zero: none is on its way
+	turn     int
+	measured [2]rate // without and with batches
+
+	since time.Time // when the first append of the turn came back; zero: none did
+	rate  rate      // of this turn
+	load  int       // sum of the appends in flight, over the appends
 }
 
+// rate is a number of appends in a time.
+type rate struct {
+	appends int
+	took    time.Duration
+}
+
+func (r rate) perSecond() float64 { return float64(r.appends) / r.took.Seconds() }
+
 // limits returns how many single appends may be in flight before others wait, and how many must wait to go as a batch.
-func (p *pace) limits(now time.Time) (singles, least int) {
+func (p *pace) limits() (singles, least int) {
 	switch {
 	case p.always:
 		return 1, 2
-	case now.Before(p.trying):
-		return unlimited, unlimited
-	case now.Sub(p.singleAt) > forgetSingle:
-		p.trying = now.Add(trySingles)
-		return unlimited, unlimited
-	case now.Sub(p.batchAt) > p.forget:
-		least = firstBatch
-	default:
-		least = max(leastBatch, 1+int(p.batch/max(p.single, 1)))
+	case p.batching():
+		return singlesBeside, leastBatch
 	}
-	return max(leastSingles, least/2), least
+	return unlimited, unlimited
 }
 
-// singleDone notes that a single append came back while others were in flight. Only under load is the time between two of them
-// what one of them takes.
-func (p *pace) singleDone(now time.Time, others int) {
-	if others < busySingles {
-		p.last = time.Time{}
+// batching reports whether batches are made now: after a comparison as it was decided, in a comparison in every second turn.
+func (p *pace) batching() bool {
+	if p.began.IsZero() {
+		return p.batches
+	}
+	return p.turn%2 == 1
+}
+
+// done notes that a single append, or a batch of size appends, was stored while so many were in flight, itself included.
+func (p *pace) done(now time.Time, size int, batch bool, inFlight int) {
+	switch {
+	case p.always || now.Before(p.next):
+		return
+	case p.began.IsZero() || now.Sub(p.began) > comparisonTime:
+		p.begin(now)
+	}
+	if p.since.IsZero() {
+		if batch == p.batching() { // the last ones of the turn before do not count
+			p.since = now
+		}
 		return
 	}
-	if !p.last.IsZero() {
-		if now.Sub(p.singleAt) > forgetSingle {
-			p.single = 0
-		}
-		p.single, p.singleAt = smoothed(p.single, now.Sub(p.last), 32), now
-	}
-	p.last = now
-}
-
-// batchDone notes how long a batch of size appends took. It may have waited at the server for the single appends ahead of it,
-// whose time is subtracted. The next single append starts a new measurement.
-func (p *pace) batchDone(now time.Time, size, ahead int, took time.Duration) {
-	took = max(took-time.Duration(ahead)*p.single, took/8)
-	if now.Sub(p.batchAt) > p.forget {
-		p.batch = 0
-	}
-	p.batch, p.batchAt, p.last = smoothed(p.batch, took, 8), now, time.Time{}
-	if p.batch < time.Duration(size)*p.single {
-		p.forget = forgetBatch
-	} else {
-		p.forget = min(max(2*p.forget, forgetBatch), longestForget)
+	p.rate.appends += size
+	p.load += size * inFlight
+	if p.rate.took = now.Sub(p.since); p.rate.took >= turnTime {
+		p.endTurn(now)
 	}
 }
 
-// smoothed is a moving average, in which the newest value weighs one of weight.
-func smoothed(average, value time.Duration, weight int) time.Duration {
-	if average == 0 {
-		return value
+// begin begins a comparison.
+func (p *pace) begin(now time.Time) {
+	*p = pace{pause: p.pause, began: now}
+}
+
+func (p *pace) endTurn(now time.Time) {
+	if p.load < underLoad*p.rate.appends {
+		p.begin(now)
+		return
 	}
-	return average + (value-average)/time.Duration(weight)
+	of := &p.measured[p.turn%2]
+	of.appends += p.rate.appends
+	of.took += p.rate.took
+	p.turn, p.since, p.rate, p.load = p.turn+1, time.Time{}, rate{}, 0
+	if p.turn == turns {
+		p.decide(now)
+	}
+}
+
+// decide ends a comparison.
+func (p *pace) decide(now time.Time) {
+	p.began = time.Time{}
+	if p.batches = p.measured[1].perSecond() > batchGain*p.measured[0].perSecond(); p.batches {
+		p.next, p.pause = now.Add(keepBatches), 0
+		return
+	}
+	p.pause = min(max(2*p.pause, firstPause), longestPause)
+	p.next = now.Add(p.pause)
 }

@@ -5,113 +5,160 @@ import (
 	"time"
 )
 
-// measured is a pace that has just seen appends alone and a batch take so long.
-func measured(single, batch time.Duration) (*pace, time.Time) {
-	p, now := &pace{}, time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
-	for range 100 {
-		p.singleDone(now, leastSingles)
-		now = now.Add(single)
-	}
-	if batch > 0 {
-		p.batchDone(now, 100, 0, batch)
-	}
-	return p, now
+// paced is a pace with a clock, and a server that stores so many appends a second alone and in batches.
+type paced struct {
+	pace
+	now             time.Time
+	single, batched float64
+	inFlight        int
 }
 
-func TestABatchMustPay(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		single, batch  time.Duration
-		singles, least int
-	}{
-		"a disk that is synced for each write": {330 * time.Microsecond, 8 * time.Millisecond, 32, 25},
-		"a server that does not sync":          {30 * time.Microsecond, 8 * time.Millisecond, 133, 267},
-		"a disk that is very slow":             {20 * time.Millisecond, 60 * time.Millisecond, leastSingles, leastBatch},
-		"no batch was measured yet":            {330 * time.Microsecond, 0, 32, firstBatch},
-	} {
-		p, now := measured(c.single, c.batch)
-		if singles, least := p.limits(now); singles != c.singles || least != c.least {
-			t.Errorf("%s: %d alone, %d for a batch, want %d and %d", name, singles, least, c.singles, c.least)
+func newPaced(single, batched float64, inFlight int) *paced {
+	return &paced{now: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC), single: single, batched: batched, inFlight: inFlight}
+}
+
+// append stores one append, or a batch if batches are made.
+func (p *paced) append() {
+	size, rate := 1, p.single
+	if p.batching() {
+		size, rate = p.inFlight/2, p.batched
+	}
+	p.now = p.now.Add(time.Duration(float64(size) / rate * float64(time.Second)))
+	p.done(p.now, size, p.batching(), p.inFlight)
+}
+
+// decided goes on until a comparison, which is due, has been decided.
+func (p *paced) decided(t *testing.T) {
+	t.Helper()
+	p.append()
+	for ends := p.now.Add(time.Hour); !p.began.IsZero(); p.append() {
+		if p.now.After(ends) {
+			t.Fatal("no comparison has ended")
 		}
 	}
-	p, now := measured(time.Millisecond, 0)
-	p.batchDone(now, 100, 50, 60*time.Millisecond) // of which it waited for 50 others before it
-	if _, least := p.limits(now); least != 11 {
-		t.Errorf("behind 50 others: %d for a batch, want 11", least)
+}
+
+func TestBatchesAreMadeWhereTheyPay(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		single, batched float64
+		batches         bool
+	}{
+		"a disk that is synced for each write": {3000, 9000, true},
+		"a server that does not sync":          {20_000, 11_000, false},
+		"a server that has more than enough":   {5600, 5600, false},
+		"a little more, which can be chance":   {3000, 3500, false},
+		"a disk that is very slow":             {60, 400, true},
+	} {
+		p := newPaced(c.single, c.batched, 60)
+		p.decided(t)
+		singles, least := p.limits()
+		if p.batches != c.batches || c.batches != (singles == singlesBeside && least == leastBatch) || c.batches != (least != unlimited) {
+			t.Errorf("%s: %v, %d alone, %d for a batch", name, p.batches, singles, least)
+		}
 	}
-	if singles, least := (&pace{always: true}).limits(time.Now()); singles != 1 || least != 2 {
+	if singles, least := (&pace{always: true}).limits(); singles != 1 || least != 2 {
 		t.Errorf("always: %d alone, %d for a batch", singles, least)
 	}
 }
 
-// Without load no append is measured, and none waits for another.
+// A slow moment of the machine, longer than a turn, decides nothing: the next turn of the other way is in it as well.
+func TestASlowMomentDecidesNothing(t *testing.T) {
+	t.Parallel()
+	for slow := range turns - 1 {
+		p := newPaced(5000, 4000, 60)
+		for p.next.IsZero() {
+			p.single, p.batched = 5000, 4000
+			if p.turn == slow || p.turn == slow+1 {
+				p.single, p.batched = 500, 400
+			}
+			p.append()
+		}
+		if p.batches {
+			t.Errorf("slow in turns %d and %d: batches", slow, slow+1)
+		}
+	}
+}
+
+// Without load no append waits for another, and no batch is tried.
 func TestWithoutLoadAppendsGoAlone(t *testing.T) {
 	t.Parallel()
-	p, now := &pace{}, time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)
-	for range 1000 {
-		if singles, least := p.limits(now); singles != unlimited || least != unlimited {
+	p := newPaced(3000, 9000, underLoad-1)
+	for range 100_000 {
+		if singles, least := p.limits(); singles != unlimited || least != unlimited {
 			t.Fatalf("%d alone, %d for a batch", singles, least)
 		}
-		now = now.Add(20 * time.Millisecond)
-		p.singleDone(now, 1)
+		p.append()
+	}
+	p.inFlight = underLoad
+	p.decided(t)
+	if !p.batches {
+		t.Error("no batches under load")
+	}
+	p.inFlight = underLoad - 1
+	for p.now = p.next; p.began.IsZero() || p.turn > 0; p.append() {
+	}
+	if _, least := p.limits(); least != unlimited {
+		t.Errorf("%d for a batch after the load has gone", least)
 	}
 }
 
-// What was measured is forgotten, so that one bad moment of the machine decides nothing for long.
-func TestThePaceIsMeasuredAgain(t *testing.T) {
+// A turn begins with an append that came back in its own way: the last batch before a turn without them is none of it.
+func TestATurnCountsItsOwnAppends(t *testing.T) {
 	t.Parallel()
-	p, now := measured(30*time.Microsecond, 8*time.Millisecond)
-	now = now.Add(forgetSingle + time.Second)
-	if singles, least := p.limits(now); singles != unlimited || least != unlimited {
-		t.Errorf("appends must go alone to be measured: %d, %d", singles, least)
+	p := newPaced(3000, 3000, 60)
+	for p.turn < 2 {
+		p.append()
 	}
-	for range 100 {
-		now = now.Add(400 * time.Microsecond)
-		p.singleDone(now, leastSingles)
+	p.done(p.now, 10_000, true, 60)
+	for p.turn < 3 {
+		p.append()
 	}
-	if singles, least := p.limits(now); singles != leastSingles || least != firstBatch {
-		t.Errorf("then a batch must be tried: %d alone, %d for a batch", singles, least)
+	p.done(p.now, 1, false, 60)
+	if !p.since.IsZero() {
+		t.Error("a single append began a turn with batches")
 	}
-	p.batchDone(now, 100, 0, 2*time.Second) // a moment in which the machine stood still
-	if _, least := p.limits(now); least != 5001 {
-		t.Errorf("%d for a batch, want 5001", least)
-	}
-	now = now.Add(p.forget + time.Millisecond)
-	if _, least := p.limits(now); least != firstBatch {
-		t.Errorf("%d for a batch: another must be tried", least)
-	}
-	p.batchDone(now, 100, 0, 8*time.Millisecond)
-	if _, least := p.limits(now); least != 21 {
-		t.Errorf("%d for a batch, want 21: what was measured before counts still", least)
-	}
-	// The time between two appends of which one came before a batch is the batch's.
-	single := p.single
-	p.singleDone(now.Add(time.Second), leastSingles)
-	if p.single != single {
-		t.Errorf("an append took %v", p.single)
+	if one := p.measured[0].perSecond(); one > 3300 {
+		t.Errorf("%v appends a second without batches", one)
 	}
 }
 
-// Where batches do not pay they are tried ever more seldom, but tried.
-func TestBatchesThatDoNotPayAreTriedSeldom(t *testing.T) {
+// What takes longer than a comparison may is measured again from its beginning.
+func TestAComparisonDoesNotGoOnFromOldTurns(t *testing.T) {
 	t.Parallel()
-	p, now := measured(30*time.Microsecond, 0)
-	for i, pause := range []time.Duration{2, 4, 8, 16, 32, 60, 60} {
-		p.batchDone(now, 100, 0, 8*time.Millisecond)
-		now = now.Add(pause * time.Second)
-		p.singleAt = now
-		if _, least := p.limits(now); least == firstBatch {
-			t.Errorf("batch %d is tried before %v are over", i+2, pause*time.Second)
-		}
-		now = now.Add(time.Millisecond)
-		if _, least := p.limits(now); least != firstBatch {
-			t.Errorf("batch %d is not tried after %v", i+2, pause*time.Second)
-		}
+	p := newPaced(3000, 9000, 60)
+	for p.turn < 4 {
+		p.append()
 	}
-	p.batchDone(now, 1000, 0, 8*time.Millisecond) // which pays
-	now = now.Add(forgetBatch + time.Millisecond)
-	p.singleAt = now
-	if _, least := p.limits(now); least != firstBatch {
-		t.Error("a batch that paid is to be measured again soon")
+	p.now = p.now.Add(comparisonTime)
+	if p.append(); p.turn != 0 || p.measured != [2]rate{} {
+		t.Errorf("turn %d, %v", p.turn, p.measured)
+	}
+}
+
+// Where batches do not pay they are tried ever more seldom, but tried; where they pay, that is checked again.
+func TestBatchesAreTriedAgain(t *testing.T) {
+	t.Parallel()
+	p := newPaced(20_000, 11_000, 60)
+	for _, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
+		p.decided(t)
+		if p.batches || p.next.Sub(p.now) != pause*time.Second {
+			t.Errorf("%v: the next comparison is after %v, want %v s", p.batches, p.next.Sub(p.now), int(pause))
+		}
+		p.now = p.next.Add(-time.Second)
+		if p.append(); !p.began.IsZero() {
+			t.Errorf("a comparison begins %v before it is due", p.next.Sub(p.now))
+		}
+		p.now = p.next
+	}
+	p.single = 3000
+	p.decided(t)
+	if !p.batches || p.next.Sub(p.now) != keepBatches {
+		t.Errorf("%v: the next comparison is after %v", p.batches, p.next.Sub(p.now))
+	}
+	p.single, p.now = 20_000, p.next
+	p.decided(t)
+	if p.batches || p.next.Sub(p.now) != firstPause {
+		t.Errorf("%v: the next comparison is after %v", p.batches, p.next.Sub(p.now))
 	}
 }
