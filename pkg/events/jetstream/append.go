@@ -30,6 +30,9 @@ const HeaderPrevious = "Payonce-Previous"
 // A lost acknowledgement is resolved by asking the log, until ctx ends. Concurrent appends of different orders can go to the
 // server in one batch ([Config.GroupCommit]); each of them returns what it would return alone.
 //
+// The event has no Nats-Msg-Id: its expected sequence keeps it from being stored twice, and the server would remember each id for
+// two minutes, in its memory.
+//
 // What the customer must do is stored beside the log first, and the event names it: see [Conn.Actions].
 func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq uint64, err error) {
 	id, err := broker.NewID()
@@ -48,7 +51,6 @@ func (c *Conn) Append(ctx context.Context, p payment.Payment, after uint64) (seq
 	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data} // no other code has the header
 	broker.InjectTrace(ctx, msg.Header)
 	last := strconv.FormatUint(after, 10)
-	msg.Header.Set(broker.HeaderMessageID, id)
 	msg.Header.Set(HeaderPrevious, last)
 	describe(msg.Header, p)
 	msg.Header.Set(njs.ExpectedLastSubjSeqHeader, last)
@@ -86,15 +88,15 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 		case found != nil:
 			err = found
 			continue
-		case last.id == msg.Header.Get(broker.HeaderMessageID):
+		case last.id == msg.Header.Get(broker.HeaderEventID):
 			c.broker.NoteStored(events.StreamPayments)
 			return last.sequence, nil
 		case last.sequence > after:
 			return 0, events.ErrStale
 		}
-		// Ours is not there, as far as this replica knows. Ask again under the same id: whatever became
-		// of the first, one is stored. A refusal is checked against the log once more, because a single
-		// server refuses the repetition of an event that it has stored.
+		// Ours is not there, as far as this replica knows. Send it again: it expects the same sequence, so
+		// whatever became of the first, one is stored. A refusal is checked against the log once more, because
+		// the first can be what the server refuses it for.
 		if seq, err = sendAlone(ctx, c.broker, msg); err == nil {
 			return seq, nil
 		}
@@ -138,5 +140,5 @@ func (c *Conn) lastEvent(ctx context.Context, ref payment.Ref) (position, error)
 	if err != nil {
 		return position{}, err
 	}
-	return position{id: raw.Header.Get(broker.HeaderMessageID), sequence: raw.Sequence}, nil
+	return position{id: raw.Header.Get(broker.HeaderEventID), sequence: raw.Sequence}, nil
 }

@@ -53,6 +53,21 @@ func TestAppendThenRead(t *testing.T) {
 	}
 }
 
+// The server would remember an id of each event for two minutes. It is needed by no one: an event is stored once by what it expects.
+func TestAnEventHasNoMessageID(t *testing.T) {
+	server, c := start(t)
+	seq := mustAppend(t, c, paymentOf(ref("D-1"), payment.Submitting), 0)
+	_, js := foreign(t, server.URL())
+	stream, err := js.Stream(testContext(t), events.StreamPayments)
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw, err := stream.GetMsg(testContext(t), seq)
+	if err != nil || raw.Header.Get("Nats-Msg-Id") != "" || raw.Header.Get("ce-id") == "" {
+		t.Errorf("%v, %v", raw, err)
+	}
+}
+
 // An event that another client wrote past Append need not name the one before it: its history is found by subject.
 func TestHistoryOfAForeignEvent(t *testing.T) {
 	server, c := start(t)

@@ -7,6 +7,6 @@
 // see a message again after a crash, a lost acknowledgement or a restart of the server. What must not
 // happen twice is guarded by [Conn.Append], which one of any number of concurrent writers wins.
 //
-// A publish whose acknowledgement is lost is repeated under the same Nats-Msg-Id until the context
-// ends, so contexts given to this package should have a deadline.
+// A publish whose acknowledgement is lost is repeated until the context ends, so contexts given to this package should have a
+// deadline. It is stored once: an event of the log by its expected sequence, another message by its Nats-Msg-Id.
 package jetstream

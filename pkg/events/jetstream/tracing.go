@@ -1,6 +1,7 @@
 package jetstream
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -71,7 +72,7 @@ func (c *Conn) startProcess(ctx context.Context, d *delivery, consumer string) (
 	if span.IsRecording() {
 		span.SetAttributes(semconv.MessagingOperationTypeProcess, semconv.MessagingOperationName("process"),
 			semconv.MessagingConsumerGroupName(consumer), attributeDeliveries.Int(d.Message.Deliveries))
-		c.aboutMessage(span, d.Stream, d.Message.Header.Get(broker.HeaderMessageID))
+		c.aboutMessage(span, d.Stream, cmp.Or(d.Message.Header.Get(broker.HeaderMessageID), d.Message.Header.Get(broker.HeaderEventID)))
 		aboutPayment(span, d.Message.Subject)
 	}
 	return ctx, span
