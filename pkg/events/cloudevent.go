@@ -58,7 +58,7 @@ const (
 
 // header returns the attributes as NATS headers in binary mode.
 func (a Attributes) header() Header {
-	h := make(Header, 16)          // room for what a publisher adds
+	h := make(Header, 14)          // room for what a publisher adds; for one more, Go makes twice as much
 	values := make([]string, 0, 8) // one for each attribute, allocated at once
 	put := func(name, value string) {
 		if value != "" { // an attribute is Unicode; a webhook's Content-Type need not be
