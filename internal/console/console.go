@@ -68,6 +68,7 @@ type Console struct {
 	gate      *signin.Gate
 	pages     pages
 	notices   notices
+	jobs      jobs
 	printers  map[language.Tag]*message.Printer
 	handler   http.Handler
 	close     sync.Once
@@ -103,6 +104,7 @@ func (c *Console) Close() {
 	c.close.Do(func() {
 		c.changes.close()
 		c.stop()
+		c.jobs.close()
 		if c.trends != nil {
 			c.trends.work.Wait()
 		}
