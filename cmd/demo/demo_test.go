@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -152,10 +154,14 @@ func TestKeepPrintsCommandsThatWork(t *testing.T) {
 			}
 		case strings.Contains(command, "./cmd/payctl"):
 			commands["payctl"]++
-			readable(t, string(shell(t, s, strings.Replace(command, "go run ./cmd/payctl", program, 1))), 0)
+			answer := string(shell(t, s, strings.Replace(command, payctl, program, 1)))
+			readable(t, answer, 0)
+			if strings.Contains(command, "console link") {
+				linkSignsIn(t, s, answer, program)
+			}
 		}
 	}
-	if commands["curl"] != 8 || commands["export"] != 1 || commands["payctl"] != 3 || commands["go"] != 4 {
+	if commands["curl"] != 8 || commands["export"] != 1 || commands["payctl"] != 4 || commands["go"] != 5 {
 		t.Fatalf("printed: %v\n%s", commands, out.String())
 	}
 	t.Logf("%v took %s", commands, time.Since(began))
@@ -169,6 +175,49 @@ func TestKeepPrintsCommandsThatWork(t *testing.T) {
 	}
 	printedLedger(t, out.String())
 	payctlIsReadable(t, s, program)
+}
+
+// linkSignsIn uses a link up. Its page then shows the command for another one, which works as it stands there.
+func linkSignsIn(t *testing.T, s *stack, answer, program string) {
+	t.Helper()
+	link, err := url.Parse(strings.TrimSpace(answer))
+	s.Must(err)
+	jar, err := cookiejar.New(nil)
+	s.Must(err)
+	browser := &http.Client{Jar: jar, Timeout: time.Minute}
+	token := url.Values{"token": {link.Query().Get("token")}}
+	form := "http://" + link.Host + link.Path
+	if at, _, _ := page(t)(browser.PostForm(form, token)); at != "/" {
+		t.Errorf("the link %s leads to %s", answer, at)
+	}
+	command := payctl + " console link --config " + s.Config
+	for _, open := range []func() (*http.Response, error){
+		func() (*http.Response, error) { return browser.Get(link.String()) },
+		func() (*http.Response, error) { return browser.PostForm(form, token) },
+	} {
+		if _, status, text := page(t)(open()); status != http.StatusUnauthorized || !strings.Contains(text, ">"+command+"</pre>") {
+			t.Errorf("%d, and %q is not on the page of a spent link: %s", status, command, text)
+		}
+	}
+	if again := shell(t, s, strings.Replace(command, payctl, program, 1)); !strings.Contains(string(again), link.Path+"?token=") || string(again) == answer {
+		t.Errorf("%s printed %s", command, again)
+	}
+}
+
+// page reads an answer: the path that it is of, its status and its text.
+func page(t *testing.T) func(*http.Response, error) (path string, status int, text string) {
+	return func(reply *http.Response, err error) (string, int, string) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = reply.Body.Close() }()
+		body, err := io.ReadAll(reply.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return reply.Request.URL.Path, reply.StatusCode, string(body)
+	}
 }
 
 // printedCommand is a line that can be pasted, with the deeper lines below it.

@@ -14,7 +14,11 @@ var shown = template.Must(template.New("keep").Parse(`The system is up. Ctrl-C e
 
   ingress   {{.Ingress}}
   console   {{.Console}}
-            (this link signs in once, within ten minutes)
+            (this link signs in once, within ten minutes; for another one:)
+
+  {{.Payctl}} console link \
+    --config {{.Config}}
+
   sandbox   {{.Sandbox}}   (GET / explains its admin API and its faults)
   NATS      {{.NATS}}
 {{- range $i, $m := .Metrics}}
@@ -56,11 +60,11 @@ Payments found in the archive, newest first:
 
 How everything stands, and one payment explained, for operators (docs/payctl.md has all commands):
 
-  go run ./cmd/payctl status \
+  {{.Payctl}} status \
     --config {{.Config}}
-  go run ./cmd/payctl payments list \
+  {{.Payctl}} payments list \
     --config {{.Config}}
-  go run ./cmd/payctl payment show {{.Provider}} D-{{.Run}} \
+  {{.Payctl}} payment show {{.Provider}} D-{{.Run}} \
     --config {{.Config}}
 
 What the provider's records say:
@@ -72,6 +76,9 @@ A ledger that books the outcomes, in another terminal, into ledger.jsonl:
   go run ./examples/ledger --nats {{.NATS}} --create
 `))
 
+// payctl is how payctl is called in the folder of the repository.
+const payctl = "go run ./cmd/payctl"
+
 // keepUp shows how to use the running system and waits until it is to end.
 func keepUp(ctx context.Context, s *stack, out io.Writer) {
 	run := fmt.Sprint(s.state.Runs)
@@ -81,7 +88,7 @@ func keepUp(ctx context.Context, s *stack, out io.Writer) {
 	}
 	s.Must(shown.Execute(out, map[string]any{
 		"Ingress": s.ingress, "Console": s.link(), "Sandbox": s.At.Sandbox, "NATS": s.At.NATS[0], "Metrics": metrics, "Dir": s.Dir,
-		"Kept": s.state.described(), "Key": s.APIKey, "Provider": provider, "Run": run, "Config": s.Config,
+		"Kept": s.state.described(), "Key": s.APIKey, "Provider": provider, "Run": run, "Config": s.Config, "Payctl": payctl,
 		"Deposit": spread(deposit("D-"+run, "10000")), "Payout": spread(payout("P-x-drop-"+run, "20000")),
 	}))
 	<-ctx.Done()

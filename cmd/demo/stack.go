@@ -105,6 +105,7 @@ func (s *stack) start(service app.Service) {
 	s.T.Cleanup(func() { _ = logs.Close() })
 	rt, err := app.Load(service, s.Config, logs)
 	s.Must(err)
+	rt.Payctl = payctl
 	testenv.Serve(s.T, func(ctx context.Context, ready func(string)) error { return service.Run(ctx, rt, ready) })
 	s.noteMetrics(service.Name, service.Name)
 	if s.Log == nil {

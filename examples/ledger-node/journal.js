@@ -3,6 +3,9 @@
 // its place.
 import { closeSync, fsyncSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs';
 
+// nothing is the field "to" of an entry that books 0. It is left out where no currency is known: of a refused command without an amount.
+const nothing = (currency) => (currency ? { to: { value: '0', currency } } : {});
+
 export class Journal {
   #file;
   #last = new Map(); // by provider/order
@@ -28,8 +31,8 @@ export class Journal {
     const key = `${provider}/${order}`;
     const before = this.#last.get(key);
     if (revision <= (before?.revision ?? 0)) return ''; // delivered again, or out of order: a later event has said it all
-    const from = before?.to ?? { value: '', currency: '' };
-    const entry = { event, provider, order, operation, revision, status, from };
+    const from = before?.to?.currency ? before.to : undefined; // of nothing, which older journals wrote as an empty amount
+    const entry = { event, provider, order, operation, revision, status, ...(from && { from }) };
     switch (status) {
       case 'settled':
         if (!settled_amount) throw new Error(`${key} is settled without settled_amount`);
@@ -41,10 +44,10 @@ export class Journal {
         break;
       case 'failed':
       case 'reversed':
-        entry.to = { value: '0', currency: from.currency };
+        Object.assign(entry, nothing(from?.currency ?? payment.amount?.currency));
         break;
       case 'conflict': // the outcome is unknown: a settled or failed follows, by a person
-        entry.to = from;
+        if (from) entry.to = from;
         entry.stop = true;
         break;
       default:

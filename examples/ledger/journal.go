@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,7 +24,7 @@ type entry struct {
 	Revision  int    `json:"revision"`
 	Status    string `json:"status"`
 	From      amount `json:"from,omitzero"` // missing where nothing was booked before
-	To        amount `json:"to,omitzero"`   // missing where nothing is booked: of a conflict that came first
+	To        amount `json:"to,omitzero"`   // missing where no amount is known: of a conflict that came first, or a refused command without an amount
 	// Fee is what the provider keeps, exactly as it says, and CompletedAt when it says that the payment ended: the value date. Both are
 	// missing where the provider did not tell them, or nothing that can be booked: then its statement says it.
 	Fee         *amount   `json:"fee,omitempty"`
@@ -80,6 +81,15 @@ func (j *journal) load() error {
 	return j.sync()
 }
 
+// nothing is 0 of the currency of what was booked before, or else of what was asked for. It is missing where neither is known.
+func nothing(before, asked string) amount {
+	currency := cmp.Or(before, asked)
+	if currency == "" {
+		return amount{}
+	}
+	return amount{Value: "0", Currency: currency}
+}
+
 // post writes what an outcome changes and returns the line, or "" if the order's journal is as far already.
 // It is on the disk after sync.
 func (j *journal) post(event client.Event) (string, error) {
@@ -89,7 +99,10 @@ func (j *journal) post(event client.Event) (string, error) {
 	if p.Revision <= before.Revision {
 		return "", nil // delivered again, or out of order: a later event has said it all
 	}
-	e := entry{Event: event.ID, Provider: p.Provider, Order: p.Order, Operation: string(p.Operation), Revision: p.Revision, Status: string(p.Status), From: before.To}
+	e := entry{Event: event.ID, Provider: p.Provider, Order: p.Order, Operation: string(p.Operation), Revision: p.Revision, Status: string(p.Status)}
+	if before.To.Currency != "" { // without one it is a line of an older version, about nothing
+		e.From = before.To
+	}
 	switch p.Status {
 	case "settled":
 		if p.SettledAmount.IsZero() {
@@ -100,9 +113,9 @@ func (j *journal) post(event client.Event) (string, error) {
 			e.Fee = &amount{p.Fee.Value(), p.Fee.Currency}
 		}
 	case "failed", "reversed":
-		e.To = amount{Value: "0", Currency: before.To.Currency}
+		e.To = nothing(before.To.Currency, p.Amount.Currency)
 	case "conflict":
-		e.To, e.Stop = before.To, true // the outcome is unknown: a settled or failed follows, by a person
+		e.To, e.Stop = e.From, true // the outcome is unknown: a settled or failed follows, by a person
 	default:
 		return "", fmt.Errorf("%s: the status %q is not an outcome", key, p.Status)
 	}

@@ -204,6 +204,9 @@ func TestWhatIsBooked(t *testing.T) {
 		if value != "" {
 			p.SettledAmount, _ = domain.ParseMoney(value, "KRW")
 		}
+		if status != "failed" || value != "unknown" {
+			p.Amount = domain.KRW(10000)
+		}
 		return client.Event{ID: "e", Payment: events.DataOf(p)}
 	}
 	for name, c := range map[string]struct {
@@ -214,6 +217,9 @@ func TestWhatIsBooked(t *testing.T) {
 		"settled":               {[]client.Event{of("settled", 2, "9900")}, ">9900 "},
 		"the same twice":        {[]client.Event{of("settled", 2, "9900"), of("settled", 2, "9900")}, ">9900 "},
 		"failed":                {[]client.Event{of("failed", 2, "")}, ">0 "},
+		"refused, no amount":    {[]client.Event{of("failed", 2, "unknown")}, "> "},
+		"refused, then settled": {[]client.Event{of("failed", 2, "unknown"), of("conflict", 3, "9900"), of("settled", 4, "9900")}, "> >! >9900 "},
+		"failed, then settled":  {[]client.Event{of("failed", 2, ""), of("conflict", 3, "9900"), of("settled", 4, "9900")}, ">0 0>0! 0>9900 "},
 		"reversed":              {[]client.Event{of("settled", 2, "9900"), of("reversed", 3, "9900")}, ">9900 9900>0 "},
 		"out of order":          {[]client.Event{of("reversed", 3, "9900"), of("settled", 2, "9900")}, ">0 "},
 		"conflict and a person": {[]client.Event{of("settled", 2, "9900"), of("conflict", 3, "9900"), of("settled", 4, "500")}, ">9900 9900>9900! 9900>500 "},
@@ -235,7 +241,7 @@ func TestWhatIsBooked(t *testing.T) {
 		}
 		got := ""
 		for _, e := range entries(t, path) {
-			if text, err := json.Marshal(e); err != nil || strings.Contains(string(text), `"value":""`) {
+			if text, err := json.Marshal(e); err != nil || strings.Contains(string(text), `""`) {
 				t.Errorf("%s: an amount of nothing: %s", name, text)
 			}
 			got += e.From.Value + ">" + e.To.Value + map[bool]string{true: "!"}[e.Stop] + " "
@@ -246,7 +252,7 @@ func TestWhatIsBooked(t *testing.T) {
 	}
 }
 
-// Journals of before say that nothing was booked with an empty amount.
+// Journals of before say that nothing was booked with an empty amount, or with one without a currency.
 func TestJournalOfBeforeIsRead(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	line := `{"event":"e","provider":"p","order":"D-1","operation":"deposit","revision":2,"status":"conflict","from":{"value":"","currency":""},"to":{"value":"","currency":""},"stop":true}` + "\n"
@@ -260,6 +266,10 @@ func TestJournalOfBeforeIsRead(t *testing.T) {
 	defer func() { _ = j.close() }()
 	if last := j.last["p/D-1"]; last.Revision != 2 || last.To != (amount{}) || !last.Stop {
 		t.Errorf("%+v", last)
+	}
+	p := domain.Payment{Ref: client.Ref{Provider: "p", Order: "D-1"}, Operation: domain.Deposit, Status: domain.Failed, Revision: 3, Amount: domain.KRW(1)}
+	if line, err := j.post(client.Event{ID: "f", Payment: events.DataOf(p)}); err != nil || strings.Contains(line, `"from"`) || !strings.Contains(line, `"to":{"value":"0","currency":"KRW"}`) {
+		t.Errorf("%s %v", line, err)
 	}
 }
 

@@ -65,7 +65,7 @@ func observed(run func(context.Context, Runtime, func(string)) error, address fu
 				rt.Logger.Warn("cannot deliver the last telemetry", "error", err)
 			}
 		}()
-		rt.health, rt.measured = &health{}, seen.Measures()
+		rt.health, rt.measured, rt.admin = &health{}, seen.Measures(), http.NewServeMux()
 		forget, err := registerHealth(rt)
 		if err != nil {
 			return err
@@ -90,7 +90,7 @@ func openAdmin(ctx context.Context, rt Runtime, address string, metrics http.Han
 	if err != nil {
 		return nil, fmt.Errorf("%s.admin_listen: %w", rt.Service, err)
 	}
-	mux := http.NewServeMux()
+	mux := rt.admin
 	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) {

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"strings"
@@ -56,8 +57,12 @@ type Runtime struct {
 	role  config.Role   // what it is for
 	files *config.Files // what it was read from
 
-	health   *health // nil where observed did not set it
-	measured bool    // whether metrics are exported or scraped
+	// Payctl is how payctl is called here, for commands that people are told to run; empty means "payctl".
+	Payctl string
+
+	health   *health        // nil where observed did not set it
+	admin    *http.ServeMux // what the operators' listener serves; nil where observed did not set it
+	measured bool           // whether metrics are exported or scraped
 }
 
 // Service is a program that runs until ctx ends.

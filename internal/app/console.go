@@ -68,12 +68,10 @@ func runConsole(ctx context.Context, rt Runtime, ready func(string)) error {
 		}
 	})
 	if rt.Config.Console.Links {
-		link, err := pages.Invite(signin.Person{Name: "test", Roles: signin.Roles()})
-		if err != nil {
+		if err := rt.offerLinks(pages); err != nil {
 			_ = listener.Close()
 			return err
 		}
-		rt.Logger.Warn("this link signs in once, within ten minutes", "link", link)
 	}
 	server := &http.Server{
 		Handler: pages, ReadHeaderTimeout: consoleRead, ReadTimeout: consoleRead, WriteTimeout: consoleWrite, IdleTimeout: consoleIdle,
@@ -104,7 +102,7 @@ func newConsole(rt Runtime, conn *jetstream.Conn, levels *statistics.Reporter) (
 	}
 	log := admin.New(conn)
 	o := console.Options{
-		SignIn: people, Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log, About: log, Readers: log,
+		SignIn: people, LinkCommand: rt.linkCommand(), Zone: zone, Logger: rt.Logger, Now: rt.Now, Log: log, Last: log, Queue: log, Records: log, Changes: log, About: log, Readers: log,
 		TraceURL: cfg.Console.TraceURL,
 		Search:   search.Log{Source: conn, Events: logEvents},
 	}

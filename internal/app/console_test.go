@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"io"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -82,6 +83,7 @@ func showsAllPages(t *testing.T, nats string) {
 	}
 	defer func() { _ = store.Close() }()
 	client := enter(t, b.logs.String())
+	linksOnRequest(t, b, s.Config)
 	for _, path := range consolePages {
 		reply, err := client.Get("http://" + listen + path)
 		if err != nil {
@@ -103,6 +105,29 @@ func showsAllPages(t *testing.T, nats string) {
 	}
 	if strings.Contains(b.logs.String(), "restarting the log reader") {
 		t.Errorf("the log cannot be followed: %s", b.logs)
+	}
+}
+
+// linksOnRequest asks for another link as payctl does, and as a browser and another machine would.
+func linksOnRequest(t *testing.T, b *beginning, config string) {
+	t.Helper()
+	if !strings.Contains(b.logs.String(), "for another link: payctl console link --config "+config) {
+		t.Errorf("no command for another link in %s", b.logs)
+	}
+	for header, want := range map[string]int{"": http.StatusOK, "Origin": http.StatusForbidden, "Sec-Fetch-Site": http.StatusForbidden} {
+		req, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, b.admin+app.LinkPath, nil)
+		if header != "" {
+			req.Header.Set(header, "http://evil.example")
+		}
+		reply, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := io.ReadAll(reply.Body)
+		_ = reply.Body.Close()
+		if reply.StatusCode != want || strings.Contains(string(text), "token=") != (want == http.StatusOK) {
+			t.Errorf("%q: %s %s", header, reply.Status, text)
+		}
 	}
 }
 

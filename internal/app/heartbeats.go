@@ -207,9 +207,17 @@ func (h *heartbeats) ready() error {
 	return h.rt.health.check()
 }
 
-// digest distinguishes configurations without their secrets.
+// digest tells configurations of one service apart, without their secrets. Archives and notifiers do not read the settings of providers,
+// so theirs differ from those of other services. The addresses that a process listens on are left out: processes on one machine need
+// ports of their own, and do the same.
 func digest(rt Runtime) string {
-	sum := sha256.Sum256([]byte(rt.Config.Summary()))
+	cfg := rt.Config
+	for _, address := range []*string{
+		&cfg.Ingress.Listen, &cfg.Ingress.AdminListen, &cfg.Worker.AdminListen, &cfg.Archive.AdminListen, &cfg.Notifier.AdminListen, &cfg.Console.Listen, &cfg.Console.AdminListen,
+	} {
+		*address = ""
+	}
+	sum := sha256.Sum256([]byte(cfg.Summary()))
 	return hex.EncodeToString(sum[:6])
 }
 

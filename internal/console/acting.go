@@ -42,7 +42,7 @@ func (c *Console) actionRoutes(mux *http.ServeMux) {
 	}
 	for role, routes := range map[signin.Role]map[string]http.HandlerFunc{
 		signin.Operator: {
-			"GET /actions/{action}": c.bulk, "POST /actions/{action}": c.doBulk,
+			"GET /actions/{action}": c.bulk, "POST /actions/{action}": c.doBulk, "GET " + jobPath + "{job}": c.showJob,
 			"GET /ledgers/endpoints/{endpoint}/{action}": c.endpointAct, "POST /ledgers/endpoints/{endpoint}/{action}": c.doEndpointAct,
 			"GET /payments/{provider}/{order}/resolve": c.decide(resolving), "POST /payments/{provider}/{order}/resolve": c.doDecide(resolving),
 			"GET /payments/{provider}/{order}/retry": c.decide(retrying), "POST /payments/{provider}/{order}/retry": c.doDecide(retrying),

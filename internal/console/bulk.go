@@ -3,7 +3,6 @@ package console
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"net/http"
 	"net/url"
@@ -89,6 +88,8 @@ func (c *Console) chosen(ctx context.Context, r *http.Request) (page bulkPage, e
 // chosenRefs are the payments that a form names, or all that match.
 func (c *Console) chosenRefs(ctx context.Context, r *http.Request, page *bulkPage) (refs []payment.Ref, err error) {
 	switch all := r.Form.Get("all"); {
+	case r.Method == http.MethodGet && r.Form.Has("rest"):
+		refs, _ = c.rest(r)
 	case r.Method == http.MethodGet && all == "parked":
 		provider := r.Form.Get("provider")
 		if provider != "" && !payment.ValidProvider(provider) {
@@ -210,6 +211,12 @@ func (c *Console) chosenLetters(ctx context.Context, r *http.Request, page *bulk
 	for _, text := range r.Form["letter"] {
 		wanted[number(text)] = true
 	}
+	if r.Method == http.MethodGet && r.Form.Has("rest") {
+		_, letters := c.rest(r)
+		for _, sequence := range letters {
+			wanted[sequence] = true
+		}
+	}
 	delete(wanted, 0)
 	if !all {
 		for _, seq := range slices.Sorted(maps.Keys(wanted)) {
@@ -244,7 +251,7 @@ func (c *Console) chosenLetters(ctx context.Context, r *http.Request, page *bulk
 	}
 }
 
-// doBulk does it to exactly what was shown, with an audit record for each provider.
+// doBulk does it to exactly what was shown, with an audit record for each provider. What takes long goes on behind a page of its own.
 func (c *Console) doBulk(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
@@ -260,35 +267,38 @@ func (c *Console) doBulk(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	over, _ := time.ParseDuration(r.PostForm.Get("over"))
-	results, err := c.carryOut(ctx, page, who, over)
-	c.log(ctx, page.Action, who, "", page.Number(), err)
-	told := c.said(r, err, c.say(r)("Done, as far as it was possible:"))
-	for _, result := range slices.Sorted(maps.Keys(results)) {
-		told.Lines = append(told.Lines, fmt.Sprintf("%d: %s", results[result], c.result(r, result)))
+	name, j := c.begin(ctx, page, who, over)
+	if j == nil {
+		page.Problem = c.say(r)("Too many actions are under way. Nothing was done: try again later.")
+		c.showBulk(w, r, http.StatusServiceUnavailable, page, nil)
+		return
 	}
-	c.tellAndGo(w, r, page.Back, told)
+	quick := time.NewTimer(jobQuick)
+	defer quick.Stop()
+	select {
+	case <-j.ended:
+		c.tellAndGo(w, r, page.Back, c.toldOf(r, name, j))
+	case <-quick.C:
+		http.Redirect(w, r, jobPath+name, http.StatusSeeOther)
+	case <-r.Context().Done(): // the page was closed; the action goes on
+	}
 }
 
-// carryOut acts on the payments or dead letters of each provider, and counts what came of them.
-func (c *Console) carryOut(ctx context.Context, page bulkPage, who operator.Person, over time.Duration) (map[string]int, error) {
-	results := map[string]int{}
+// carryOut acts on the payments or dead letters of each provider, and keeps what came of them.
+func (c *Console) carryOut(ctx context.Context, j *job, over time.Duration) {
 	items := map[string][]events.AuditItem{}
-	for _, p := range page.Payments {
+	for _, p := range j.page.Payments {
 		items[p.Provider] = append(items[p.Provider], events.AuditItem{Order: p.Order, Upstream: p.Upstream, Before: p.Status})
 	}
-	for _, l := range page.Letters {
+	for _, l := range j.page.Letters {
 		items[l.Provider] = append(items[l.Provider], events.AuditItem{Order: l.Order, Upstream: l.Upstream, DeadLetter: l.Sequence})
 	}
-	times := c.times(page.Payments, over)
-	var problems error
+	times := c.times(j.page.Payments, over)
 	for _, provider := range slices.Sorted(maps.Keys(items)) {
-		done, err := c.onProvider(ctx, page.Action, operator.Batch{Provider: provider, Who: who, Items: items[provider]}, times)
-		for result, n := range done {
-			results[result] += n
-		}
-		problems = errors.Join(problems, err)
+		of := operator.Batch{Provider: provider, Who: j.who, Items: items[provider], Done: func() { j.done.Add(1) }}
+		_, err := c.onProvider(ctx, j.page.Action, of, times)
+		j.parts = append(j.parts, jobPart{provider, of.Items, err})
 	}
-	return results, problems
 }
 
 func (c *Console) onProvider(ctx context.Context, action events.Action, b operator.Batch, times map[payment.Ref]time.Time) (map[string]int, error) {

@@ -21,7 +21,9 @@ import (
 // Options are what a console is made of.
 type Options struct {
 	// SignIn says how people sign in; its Page is the console's own.
-	SignIn      signin.Options
+	SignIn signin.Options
+	// LinkCommand is what a person runs for another link that signs in. It is shown for a link that is spent; empty where there is none.
+	LinkCommand string
 	Environment string         // shown where it is not production
 	Zone        *time.Location // in which times are shown
 	Logger      *slog.Logger
@@ -66,6 +68,7 @@ type Console struct {
 	gate      *signin.Gate
 	pages     pages
 	notices   notices
+	jobs      jobs
 	printers  map[language.Tag]*message.Printer
 	handler   http.Handler
 	close     sync.Once
@@ -101,6 +104,7 @@ func (c *Console) Close() {
 	c.close.Do(func() {
 		c.changes.close()
 		c.stop()
+		c.jobs.close()
 		if c.trends != nil {
 			c.trends.work.Wait()
 		}
@@ -174,7 +178,7 @@ var problems = map[signin.Problem]string{
 	signin.WrongLogin:  "Name or password is wrong.",
 	signin.TooOften:    "Too many attempts. Wait a minute, then try again.",
 	signin.NoRole:      "You are known, but have no role here. Ask the administrator of payonce for one.",
-	signin.LinkUsed:    "This link was used already, or is older than ten minutes. Start the console again to get a new one.",
+	signin.LinkUsed:    "This link was used already, or is older than ten minutes.",
 	signin.IssuerAway:  "The company's sign-in does not answer. Try again in a moment.",
 	signin.IssuerWrong: "The company's sign-in did not confirm who you are. Try again.",
 }
@@ -182,6 +186,7 @@ var problems = map[signin.Problem]string{
 type signInPage struct {
 	signin.Page
 	Problem string
+	Command string // for another link
 }
 
 func (c *Console) signIn(w http.ResponseWriter, r *http.Request, p signin.Page) {
@@ -189,6 +194,12 @@ func (c *Console) signIn(w http.ResponseWriter, r *http.Request, p signin.Page) 
 	shown := signInPage{Page: p}
 	if p.Problem != signin.NoProblem {
 		shown.Problem = say(problems[p.Problem])
+	}
+	switch {
+	case p.Problem == signin.LinkUsed && c.o.LinkCommand != "":
+		shown.Command = c.o.LinkCommand
+	case p.Problem == signin.LinkUsed:
+		shown.Problem += " " + say("Start the console again to get a new one.")
 	}
 	c.render(w, r, p.Status, "signin", say("Sign in"), shown)
 }

@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"encoding/csv"
 	"fmt"
 	"slices"
 	"strings"
@@ -246,6 +247,21 @@ func TestListInPages(t *testing.T) {
 		if order := fmt.Sprintf("D-%02d", i); found[order] != 1 || strings.Count(file, ","+order+",") != 1 {
 			t.Errorf("%s is listed %d times", order, found[order])
 		}
+	}
+}
+
+// A refused command without an amount that can be read has none in the file either: 0 would be an amount.
+func TestFileWithoutAmount(t *testing.T) {
+	s := start(t)
+	p := newPayment("N-1")
+	p.Amount = payment.Money{}
+	s.append(p, 0, func(p *payment.Payment) {
+		p.Status, p.Reason = payment.Failed, &payment.Reason{Code: payment.ReasonInvalid}
+	})
+	_, _, file := s.get(s.client(), "/payments.csv")
+	rows, err := csv.NewReader(strings.NewReader(file)).ReadAll()
+	if err != nil || len(rows) != 2 || !slices.Equal(rows[0][6:8], []string{"amount", "currency"}) || rows[1][2] != "N-1" || rows[1][6] != "" || rows[1][7] != "" {
+		t.Errorf("%v %v", err, rows)
 	}
 }
 

@@ -192,8 +192,12 @@ func (c *Console) paymentsCSV(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// cells is a payment's line of the file. The amount is empty where a refused command had none that could be read: 0 would be an amount.
 func cells(e search.Entry) []string {
-	p, code := e.Payment, ""
+	p, code, value := e.Payment, "", ""
+	if !p.Amount.IsZero() {
+		value = p.Amount.Value()
+	}
 	if p.Reason != nil {
 		code = p.Reason.Code
 	}
@@ -202,7 +206,7 @@ func cells(e search.Entry) []string {
 		status += " (a later event cannot be read)"
 	}
 	all := []string{
-		e.OpenedAt.UTC().Format(time.RFC3339), p.Provider, p.Order, string(p.Operation), status, code, p.Amount.Value(), p.Amount.Currency,
+		e.OpenedAt.UTC().Format(time.RFC3339), p.Provider, p.Order, string(p.Operation), status, code, value, p.Amount.Currency,
 		p.ProviderReference, p.UpdatedAt.UTC().Format(time.RFC3339),
 	}
 	for i := range all {

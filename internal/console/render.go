@@ -66,7 +66,6 @@ func functions(printer *message.Printer, zone *time.Location, now func() time.Ti
 		"moment":     func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("Mon 15:04"), zone) },
 		"count":      func(n int) string { return printer.Sprintf("%d", n) },
 		"money":      grouped,
-		"amount":     amountOf,
 		"weekday":    func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("Mon 2006-01-02 15:04"), zone) },
 		"ago":        func(at time.Time) template.HTML { return timeTag(at, ago(word, now().Sub(at)), zone) },
 		"at":         func(at time.Time) template.HTML { return timeTag(at, at.In(zone).Format("2006-01-02 15:04:05"), zone) },
@@ -98,15 +97,7 @@ func timeTag(at time.Time, shown string, zone *time.Location) template.HTML {
 		at.In(zone).Format("2006-01-02 15:04:05.000 MST"), at.UTC().Format("15:04:05 UTC"), template.HTMLEscapeString(shown)))
 }
 
-// amountOf is grouped for what can be 0.
-func amountOf(m payment.Money) string {
-	if m.Minor == 0 {
-		return "0\u00a0" + m.Currency
-	}
-	return grouped(m)
-}
-
-// grouped writes an amount for people: "1,250,000 KRW".
+// grouped writes an amount for people: "1,250,000 KRW", and a dash where none is known.
 func grouped(m payment.Money) string {
 	if m.IsZero() {
 		return "–"

@@ -6,8 +6,23 @@ import (
 	"strings"
 	"testing"
 
+	"payonce/internal/console"
 	"payonce/pkg/payment"
 )
+
+// A link that is spent says how to get another one: by a command, or where there is none by a restart.
+func TestSpentLink(t *testing.T) {
+	const restart, command = "Start the console again", "payctl console link --config /etc/payonce.yaml"
+	for name, given := range map[string]string{"without": "", "with": command} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, func(o *console.Options) { o.SignIn.Links, o.LinkCommand = true, given })
+			status, _, page := s.get(http.DefaultClient, "/sign-in/link?token=x")
+			if status != http.StatusUnauthorized || strings.Contains(page, restart) != (given == "") || strings.Contains(page, ">"+command+"</pre>") != (given != "") {
+				t.Errorf("%d %s", status, page)
+			}
+		})
+	}
+}
 
 // Every answer bounds what a browser does with it, and no page is kept by it.
 func TestSecurityHeaders(t *testing.T) {

@@ -111,7 +111,7 @@ Exit code: 0 success, 1 failure, 2 wrong command line or configuration.`
 	root.SetVersionTemplate("payctl {{.Version}}\n")
 	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(statusCommand(env), signCommand(env), verifyCommand(env), paymentCommand(env), paymentsCommand(env), archiveCommand(env), banksCommand(env), payoutsCommand(env),
-		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), refusalsCommand(env), webhooksCommand(env), endpointsCommand(env), ledgersCommand(env), auditCommand(env), approvalsCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), healthCommand(env), versionCommand(env))
+		statementsCommand(env), parkedCommand(env), deadLettersCommand(env), refusalsCommand(env), webhooksCommand(env), endpointsCommand(env), ledgersCommand(env), auditCommand(env), approvalsCommand(env), privacyCommand(env), logCommand(env), streamsCommand(env), credentialsCommand(env), consoleCommand(env), healthCommand(env), versionCommand(env))
 	return root
 }
 

@@ -7,5 +7,5 @@
 // what the log forgets, until its own retention; what the log forgot before the archive read it is a gap, recorded and shown.
 //
 // The database is SQLite in a file or PostgreSQL. Times in it are nanoseconds since 1970 in UTC, 0 for none, and amounts are
-// whole minor units.
+// whole minor units; one that is not known has no currency.
 package archive

@@ -31,6 +31,9 @@ const (
 	unknown    = "unknown"
 )
 
+// Left reports whether an item of a [Batch] that ended was not acted on, or may not have been; may says which.
+func Left(i events.AuditItem) (left, may bool) { return isLeft(i), i.Result == unknown }
+
 // isLeft reports whether an item was not acted on, or may not have been.
 func isLeft(i events.AuditItem) bool {
 	return i.Result == "" || i.Result == notStarted || i.Result == unknown

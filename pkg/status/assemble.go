@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"payonce/pkg/calendar"
@@ -218,7 +219,7 @@ func worstBreaker(provider string, beats []Heartbeat) *Breaker {
 func (a *assembly) processes(beats []Heartbeat) {
 	a.report.Processes = []Process{}
 	workers := 0
-	configurations := map[string]map[string]bool{} // by service
+	configurations := map[program]map[string]int{} // how many processes have each
 	for _, h := range beats {
 		a.report.Processes = append(a.report.Processes, Process{
 			Service: h.Service, Process: h.Process, Host: h.Host, Version: h.Version, Configuration: h.Configuration, StartedAt: h.StartedAt, At: h.At,
@@ -227,10 +228,11 @@ func (a *assembly) processes(beats []Heartbeat) {
 		if h.Service == ServiceWorker {
 			workers++
 		}
-		if configurations[h.Service] == nil {
-			configurations[h.Service] = map[string]bool{}
+		of := program{h.Service, h.Version}
+		if configurations[of] == nil {
+			configurations[of] = map[string]int{}
 		}
-		configurations[h.Service][h.Configuration] = true
+		configurations[of][h.Configuration]++
 		if h.NotReady != "" {
 			a.warn("%s is not ready: %s", h.Process, h.NotReady)
 		}
@@ -238,10 +240,28 @@ func (a *assembly) processes(beats []Heartbeat) {
 	if workers == 0 {
 		a.warn(noWorker)
 	}
-	for _, service := range slices.Sorted(maps.Keys(configurations)) {
-		if n := len(configurations[service]); n > 1 {
-			a.warn("the processes of service %s run with %d different configurations", service, n)
+	a.compare(configurations)
+}
+
+// program is what processes have in common that have the same digest of the same configuration: another service reads other parts of it,
+// and another version may know other keys.
+type program struct{ service, version string }
+
+// compare warns of processes that run with another configuration than others of the same service and version.
+func (a *assembly) compare(configurations map[program]map[string]int) {
+	byName := func(x, y program) int {
+		return cmp.Or(cmp.Compare(x.service, y.service), cmp.Compare(x.version, y.version))
+	}
+	for _, one := range slices.SortedFunc(maps.Keys(configurations), byName) {
+		of := configurations[one]
+		if len(of) < 2 {
+			continue
 		}
+		var each []string
+		for _, digest := range slices.Sorted(maps.Keys(of)) {
+			each = append(each, fmt.Sprintf("%s: %d", digest, of[digest]))
+		}
+		a.warn("the processes of service %s run with different configurations (%s): restart those with the older one", one.service, strings.Join(each, ", "))
 	}
 }
 

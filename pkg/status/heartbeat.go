@@ -18,7 +18,7 @@ type Heartbeat struct {
 	Process       string    `json:"process"` // as NATS and the logs show it, e.g. "worker@host:4711"
 	Host          string    `json:"host"`
 	Version       string    `json:"version"`
-	Configuration string    `json:"configuration"` // SHA-256 of what it was started with, secrets left out
+	Configuration string    `json:"configuration"` // digest of what this service reads of it; secrets and the addresses that it listens on left out
 	StartedAt     time.Time `json:"started_at"`
 	At            time.Time `json:"at"`
 	// Slots is how many messages it works on at most, and InFlight how many it does.

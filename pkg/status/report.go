@@ -61,7 +61,7 @@ type Process struct {
 	Process       string                    `json:"process,omitempty"`
 	Host          string                    `json:"host,omitempty"`
 	Version       string                    `json:"version"`
-	Configuration string                    `json:"configuration,omitempty"`
+	Configuration string                    `json:"configuration,omitempty"` // as in [Heartbeat]; to compare with processes of the same service
 	StartedAt     time.Time                 `json:"started_at"`
 	At            time.Time                 `json:"at"`
 	Slots         int                       `json:"slots,omitempty"`

@@ -125,7 +125,7 @@ func everything(t *testing.T) world {
 	}
 	waits, none := 1204, 0
 	notifier := status.Heartbeat{
-		ID: "n1", Service: status.ServiceNotifier, Process: "notifier@host-a:7", Host: "host-a", Version: "v1.4.0", Configuration: "3f9a6c0d51e2", StartedAt: now.Add(-2 * time.Hour), At: now, Slots: 16,
+		ID: "n1", Service: status.ServiceNotifier, Process: "notifier@host-a:7", Host: "host-a", Version: "v1.4.0", Configuration: "b81c24e07f3a", StartedAt: now.Add(-2 * time.Hour), At: now, Slots: 16,
 		Endpoints: map[string]status.EndpointHealth{
 			"shop": {Breaker: status.BreakerOpen, TriesAt: now.Add(20 * time.Second), New: &waits, Due: &none, DeliveredAt: now.Add(-time.Hour), Failures: []status.EndpointFailure{
 				{Failure: status.Failure{At: now.Add(-10 * time.Second), Error: "HTTP 503"}, Provider: acme, Order: "P-1001", Status: payment.Conflict},
@@ -156,6 +156,24 @@ func everything(t *testing.T) world {
 			"other-kr": {DeadLetters: 2, OldestDeadLetterAt: now.Add(-30 * time.Minute)},
 		},
 		log: log,
+	}
+}
+
+// Configurations are compared among processes of one service and version: others read other parts of the file.
+func TestConfigurationsAreComparedWithinAService(t *testing.T) {
+	for name, c := range map[string]struct {
+		service, version, configuration string
+		warns                           bool
+	}{
+		"the same": {"worker", "v1", "a", false}, "another configuration": {"worker", "v1", "b", true},
+		"another service": {"archive", "v1", "b", false}, "another version": {"worker", "v2", "b", false},
+	} {
+		stands := world{beats: map[string]status.Heartbeat{
+			"worker.1": {ID: "1", Service: "worker", Version: "v1", Configuration: "a"}, c.service + ".2": {ID: "2", Service: c.service, Version: c.version, Configuration: c.configuration},
+		}}.report()
+		if warns := strings.Contains(strings.Join(stands.Warnings, "\n"), "different configurations (a: 1, b: 1)"); warns != c.warns {
+			t.Errorf("%s: %v", name, stands.Warnings)
+		}
 	}
 }
 

@@ -233,7 +233,9 @@ func (t *text) processes(all []Process) {
 	if len(all) == 0 {
 		t.line("  ", "none lives")
 	}
+	configurations := map[string]string{} // by service
 	for _, p := range all {
+		configurations[p.Service] = p.Configuration
 		work := number(int(p.InFlight)) + " in work"
 		if p.Slots > 0 {
 			work += ", " + number(p.Slots) + " slots"
@@ -249,6 +251,9 @@ func (t *text) processes(all []Process) {
 		for _, name := range slices.Sorted(maps.Keys(p.Failures)) {
 			t.line("    ", fmt.Sprintf("%s, %s ago: %s", name, span(t.now.Sub(p.Failures[name].At)), p.Failures[name].Error))
 		}
+	}
+	if len(slices.Compact(slices.Sorted(maps.Values(configurations)))) > 1 {
+		t.line("  ", "configuration: a digest, to compare processes of one service; services read different parts of the file")
 	}
 }
 

@@ -111,7 +111,7 @@ func TestWrongCommandsAreSeen(t *testing.T) {
 	for _, wrong := range []string{
 		"make demmo", "make simulate RUN=1", "make compose-test COMPOSEFLAGS=-hah", "go run ./cmd/dema", "go run ./cmd/demo --kep", "go test ./internal/simulaton", "go test ./test/simulation -run 'Simulatoin$'",
 		"payctl parked relaese x", "payctl parked release --bye kim", "payctl nonsense", "worker --chek", "worker check", "ingress --cheque",
-		"docker-compose run --rm sekrets", "docker-compose --env-file deploy/none.env up", "docker-compose explode", "kubectl apply -k deploy/kubernetes/none", "kubectl scale --replicas 3", "kubectl apply -f deploy/none.yaml", "kubectl -n payonce rollout status deployment/none",
+		"docker-compose run --rm sekrets", "docker-compose --env-file deploy/none.env up", "docker-compose explode", "kubectl apply -k deploy/kubernetes/none", "kubectl scale --replicas 3", "kubectl apply -f deploy/none.yaml", "kubectl -n payonce rollout status deployment/none", "kubectl -n payonce exec deploy/none -- payctl status",
 		"kubectl -n payonce port-forward service/none 1:1", "kubectl create secret generic payonce-none --from-file=a", "kubectl label namespace nats payonce/none=allowed", "docker build --target none .",
 		"curl -s http://127.0.0.1:8080/v1/deposit -d '{}'", "curl -s http://127.0.0.1:8080/v1/deposits", "curl -s -X DELETE http://127.0.0.1:8080/v1/payments/a/b",
 		`nats req deposits.requested.a.b '{}'`, `nats req deposit.requested.a.b '{"provider": "x", "order": "b", "amount": {"value": "1", "currency": "KRW"}}'`, "nats stream rm PAYMENTS",

@@ -54,6 +54,12 @@ func checkKubectl(args []string) error {
 		return exists(filepath.Join(args[2], "kustomization.yaml"))
 	case verb == "apply -f":
 		return exists(args[2])
+	case args[0] == "exec" && len(args) > 1: // the rest is the container's
+		name, deployed := strings.CutPrefix(args[1], "deploy/")
+		if !deployed {
+			return fmt.Errorf("%s is not deploy/NAME", args[1])
+		}
+		return inManifests(`(?s)\nkind: Deployment\n.*\bname: `+name+`\b`, "deployment "+name)
 	case verb == "rollout status" || args[0] == "port-forward":
 		kind, name, _ := strings.Cut(args[len(args)-1], "/")
 		if args[0] == "port-forward" {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"sync"
@@ -35,7 +36,9 @@ func (g *Gate) Invite(p Person) (string, error) {
 	if g.links.made == nil {
 		g.links.made = map[[sha256.Size]byte]link{}
 	}
-	g.links.made[sha256.Sum256([]byte(token))] = link{p, time.Now().Add(linkLifetime)}
+	now := time.Now()
+	maps.DeleteFunc(g.links.made, func(_ [sha256.Size]byte, l link) bool { return !now.Before(l.until) })
+	g.links.made[sha256.Sum256([]byte(token))] = link{p, now.Add(linkLifetime)}
 	return g.o.BaseURL.JoinPath("/sign-in/link").String() + "?token=" + url.QueryEscape(token), nil
 }
 
@@ -49,10 +52,24 @@ func (l *links) take(token string, now time.Time) (Person, bool) {
 	return found.person, ok && now.Before(found.until)
 }
 
-// showLink shows a button. The link itself changes nothing: programs that look at links before people do must not use it up.
+// valid reports whether a link can be used still.
+func (l *links) valid(token string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found, ok := l.made[sha256.Sum256([]byte(token))]
+	return ok && now.Before(found.until)
+}
+
+// showLink shows a button, or that the link is spent. The link itself changes nothing: programs that look at links before people do must
+// not use it up.
 func (g *Gate) showLink(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	g.page(w, r, Page{Status: http.StatusOK, Link: r.URL.Query().Get("token")})
+	token := r.URL.Query().Get("token")
+	if !g.links.valid(token, time.Now()) {
+		g.page(w, r, Page{Status: http.StatusUnauthorized, Problem: LinkUsed})
+		return
+	}
+	g.page(w, r, Page{Status: http.StatusOK, Link: token})
 }
 
 func (g *Gate) useLink(w http.ResponseWriter, r *http.Request) {

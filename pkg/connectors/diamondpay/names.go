@@ -91,7 +91,11 @@ func (o object) asWritten() object {
 // decisive are the fields that decide about money.
 var decisive = []string{"status", "amount", "real_amount"}
 
-// withUnreadable adds to f what o has of the decisive fields as an object or a list, which plain fields leave out.
+// told are fields beside them. What the provider tells there and cannot be read must leave a trace: an annotation, a doubt or a text
+// that people see. An empty list or object is PHP's way to tell nothing, as null and "".
+var told = []string{"currency", "error_msg", "fee", "success_time"}
+
+// withUnreadable adds to f what o has of the decisive and told fields as an object or a list, which plain fields leave out.
 // As missing, an older payout's real_amount would be taken for the ordered one.
 func (o object) withUnreadable(f fields) fields {
 	if f == nil {
@@ -100,6 +104,11 @@ func (o object) withUnreadable(f fields) fields {
 	for _, name := range decisive {
 		if raw := o[name]; len(raw) > 0 && (raw[0] == '{' || raw[0] == '[') {
 			f[name] = string(raw)
+		}
+	}
+	for _, name := range told {
+		if strictjson.Filled(o[name]) {
+			f[name] = string(o[name])
 		}
 	}
 	return f

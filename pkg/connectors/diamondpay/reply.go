@@ -30,7 +30,7 @@ func (c *Connector) envelope(reply httpcall.Reply) (envelope, *connectors.Error)
 	if err != nil {
 		return envelope{}, indeterminate(status, "", "the body is "+err.Error())
 	}
-	f := o.fields()
+	f := o.withUnreadable(o.fields())
 	return envelope{body: o, code: f["error_code"], message: f["error_msg"]}, nil
 }
 

@@ -1,6 +1,7 @@
 package diamondpay_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -54,12 +55,54 @@ func TestFeesAndTimesOfLookups(t *testing.T) {
 		paid + `,"success_time":null,"update_time":1567614111`:         "32 KRW",
 		paid + `,"success_time":"yesterday"`:                           "32 KRW, completion_unreadable",
 		paid + `,"success_time":99999999999999`:                        "32 KRW, completion_unreadable",
+		paid + `,"success_time":[1567614111]`:                          "32 KRW, completion_unreadable",
+		paid + `,"success_time":{"at":1567614111}`:                     "32 KRW, completion_unreadable",
+		paid + `,"success_time":[ ]`:                                   "32 KRW",
 		`"amount":1000000,"real_amount":0,"status":4,"success_time":0`: "none",
 		`"amount":1000000,"real_amount":0,"status":1,"success_time":0`: "none",
 	} {
 		o, err := lookup(t, krwV2, payment.Deposit, one(row(payment.Deposit, more)))
 		if err != nil || told(o) != want {
 			t.Errorf("%s: %s as %q, %v; want %q", more, o.Kind, told(o), err, want)
+		}
+	}
+}
+
+// A list or an object where the pages have a plain value was told and cannot be read. It leaves a trace, by each way that an answer
+// comes; an empty one tells nothing, as PHP writes it.
+func TestListsInOptionalFields(t *testing.T) {
+	const paid = `"amount":1000000,"real_amount":1000000,"status":2`
+	for fee, want := range map[string]string{
+		`[3200]`: "none, fee_unreadable", `[[]]`: "none, fee_unreadable", `{"amount":3200}`: "none, fee_unreadable", `[]`: "none", `{}`: "none", `[ ]`: "none",
+	} {
+		text := strings.Replace(row(payment.Deposit, paid), `"fee":3200`, `"fee":`+fee, 1)
+		if o, err := lookup(t, krwV2, payment.Deposit, one(text)); err != nil || o.Kind != payment.Paid || told(o) != want {
+			t.Errorf("look-up %s: %s as %q, %v; want %q", fee, o.Kind, told(o), err, want)
+		}
+		if fee[0] == '{' {
+			continue // no page says how an object is signed: it is refused
+		}
+		v1 := string(withFields(text, `"platform_id":"PF0002","platform_channel_id":"PFC1","memo":"","update_time":1567614111`))
+		if o, err := lookup(t, krwV1, payment.Deposit, list(string(signedWith(t, diamondpay.MD5, key, v1)))); err != nil || o.Kind != payment.Paid || told(o) != want {
+			t.Errorf("look-up of v1 %s: %s as %q, %v; want %q", fee, o.Kind, told(o), err, want)
+		}
+		n, err := receiver(t, diamondpay.MD5).Webhook(nil, signedWith(t, diamondpay.MD5, key, replaced(depositNotification, `"fee":3200`, `"fee":`+fee)), now)
+		if err != nil || n.Observation.Kind != payment.Paid || told(n.Observation) != want {
+			t.Errorf("notification %s: %s as %q, %v; want %q", fee, n.Observation.Kind, told(n.Observation), err, want)
+		}
+	}
+	for more, want := range map[string]payment.Kind{`,"currency":["TWD"]`: payment.Indeterminate, `,"currency":[]`: payment.Paid} {
+		if o, err := lookup(t, krwV2, payment.Deposit, one(row(payment.Deposit, paid+more))); err != nil || o.Kind != want {
+			t.Errorf("%s: %s, %v", more, o.Kind, err)
+		}
+	}
+	o, err := lookup(t, krwV2, payment.Payout, one(row(payment.Payout, `"amount":1000000,"status":5,"error_msg":{"reason":"no such account"}`)))
+	if err != nil || o.Kind != payment.Declined || !strings.Contains(o.Reason.Message, "no such account") {
+		t.Errorf("%+v, %v", o.Reason, err)
+	}
+	for _, total := range []string{`[1]`, `{"a":1}`, `[]`} { // nothing was learned, which a worker logs
+		if got, err := balance(t, krwV2, balanceV2(total, "0")); err == nil {
+			t.Errorf("a balance of %s: %+v", total, got)
 		}
 	}
 }

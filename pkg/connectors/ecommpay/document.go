@@ -80,6 +80,16 @@ func (n node) value(path ...string) string {
 	return n.at(path...).Text()
 }
 
+// told is value for what people are told of, and for what must not be taken for missing: an object or a list is told as its JSON. An
+// empty one says nothing: PHP writes an array without anything in it so.
+func (n node) told(path ...string) string {
+	at := n.at(path...)
+	if kind := at.Kind(); (kind == boundedjson.Object || kind == boundedjson.List) && !at.Empty() {
+		return at.Raw()
+	}
+	return at.Text()
+}
+
 // missing reports whether there is nothing under a path, or null.
 func (n node) missing(path ...string) bool {
 	kind := n.at(path...).Kind()

@@ -97,7 +97,7 @@ func named(doc node) string {
 // lookedUp reads a status answer.
 func (c *Connector) lookedUp(q connectors.Query, doc node) report {
 	r := report{
-		status: doc.value("payment", "status"), code: doc.value("payment", "result_code"), message: doc.value("payment", "result_message"),
+		status: doc.value("payment", "status"), code: doc.told("payment", "result_code"), message: doc.told("payment", "result_message"),
 		retry: doc.truth("payment", "is_new_attempts_available"),
 	}
 	written, _ := wireTime(doc.value("payment", "date"))
@@ -146,15 +146,15 @@ func (r *report) readOperations(want payment.Operation, doc node) {
 			}
 			continue
 		}
-		r.reference, r.outcome = operation.value("id"), operation.value("status")
+		r.reference, r.outcome = operation.value("id"), operation.told("status")
 		if listsOperations(doc) { // the date of a transaction is when it was made
-			r.completed = operation.value("date")
+			r.completed = operation.told("date")
 		}
 		if plain(r.outcome) == "success" {
 			r.succeeded = append(r.succeeded, operation)
 		}
 		if !whole {
-			r.code, r.message = operation.value("code"), operation.value("message")
+			r.code, r.message = operation.told("code"), operation.told("message")
 		}
 	}
 }

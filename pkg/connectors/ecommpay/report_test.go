@@ -15,7 +15,8 @@ func TestTimesOfOutcomes(t *testing.T) {
 	for date, want := range map[string]string{
 		`"2019-10-16T09:41:26+0000"`: "2019-10-16T09:41:26Z", `"2019-10-16T18:41:26+0900"`: "2019-10-16T18:41:26+09:00", `"2019-10-16T18:41:26+09:00"`: "2019-10-16T18:41:26+09:00",
 		`"2019-10-16T09:41:26Z"`: "2019-10-16T09:41:26Z", `null`: "", `""`: "", `"2019-10-16 09:41:26"`: payment.ReasonCompletionUnreadable, `"yesterday"`: payment.ReasonCompletionUnreadable,
-		`"0001-01-01T00:00:00+0000"`: payment.ReasonCompletionUnreadable,
+		`"0001-01-01T00:00:00+0000"`: payment.ReasonCompletionUnreadable, `["2019-10-16T09:41:26Z"]`: payment.ReasonCompletionUnreadable, `{"at":1}`: payment.ReasonCompletionUnreadable,
+		`[]`: "", `{}`: "",
 	} {
 		for status, kind := range map[string]payment.Kind{"success": payment.Paid, "decline": payment.Declined} {
 			code := map[string]string{"success": "0", "decline": "603"}[status]
@@ -31,6 +32,21 @@ func TestTimesOfOutcomes(t *testing.T) {
 			if err != nil || o.Kind != kind || ended(o) != want {
 				t.Errorf("look-up %s %s: %s at %q, %v; want %q", status, date, o.Kind, ended(o), err, want)
 			}
+		}
+	}
+}
+
+// A list or an object in place of a code is not a missing code: what it stands beside decides nothing.
+func TestListsInPlaceOfCodes(t *testing.T) {
+	for code, want := range map[string]payment.Kind{`"0"`: payment.Paid, `[]`: payment.Paid, `["301"]`: payment.Indeterminate, `{"a":"301"}`: payment.Indeterminate} {
+		n, err := connect(t, settings("https://api.example.com")).Webhook(nil, []byte(signedBy(t, current, strings.Replace(callback("purchase", "success", "sale", "success", "0"), `"code":"0"`, `"code":`+code, 1))), now)
+		if err != nil || n.Observation.Kind != want {
+			t.Errorf("callback %s: %s, %v; want %s", code, n.Observation.Kind, err, want)
+		}
+		one := strings.Replace(operation("1", "sale", "success", "0"), `"code":"0"`, `"code":`+code, 1)
+		o, err := lookUp(t, payment.Deposit, http.StatusOK, signedBy(t, current, statusAnswer(`"status":"success"`, sumRequest, sumReal, operations(one))))
+		if err != nil || o.Kind != want {
+			t.Errorf("look-up %s: %s, %v; want %s", code, o.Kind, err, want)
 		}
 	}
 }

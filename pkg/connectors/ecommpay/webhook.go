@@ -56,12 +56,12 @@ func direction(doc node) payment.Operation {
 // (redirectData in the provider's SDKs).
 func (c *Connector) called(doc node, receivedAt time.Time) report {
 	r := report{
-		status: doc.value("payment", "status"), operation: doc.value("operation", "type"), outcome: doc.value("operation", "status"),
-		code: doc.value("operation", "code"), message: doc.value("operation", "message"),
+		status: doc.value("payment", "status"), operation: doc.told("operation", "type"), outcome: doc.told("operation", "status"),
+		code: doc.told("operation", "code"), message: doc.told("operation", "message"),
 		retry: doc.truth("payment", "is_new_attempts_available"),
 	}
 	if operationTypes[plain(r.operation)] == payment.Paid {
-		r.reference, r.completed = doc.value("operation", "id"), doc.value("operation", "date")
+		r.reference, r.completed = doc.value("operation", "id"), doc.told("operation", "date")
 		if paymentTypes[plain(r.operation)] != direction(doc) {
 			r.problem = "the payment and its operation have different directions"
 		}

@@ -73,6 +73,12 @@ func Text(value json.RawMessage) (string, bool) {
 	return v.Text(), err == nil
 }
 
+// Filled reports whether a value of an [Object] is an object or a list with something in it. PHP writes an array without anything in it
+// as either, so that an empty one says nothing.
+func Filled(value json.RawMessage) bool {
+	return len(value) > 2 && (value[0] == '{' || value[0] == '[') && len(bytes.TrimSpace(value[1:len(value)-1])) > 0
+}
+
 func raw(data []byte, v boundedjson.Value) json.RawMessage {
 	from, to := v.Offsets()
 	return data[from:to:to]

@@ -98,3 +98,12 @@ func TestLimits(t *testing.T) {
 		t.Errorf("%d fields, %v", len(o), err)
 	}
 }
+
+func TestFilled(t *testing.T) {
+	for text, want := range map[string]bool{`[1]`: true, `[[]]`: true, `{"a":null}`: true, `[]`: false, `{}`: false, "[ \n]": false, `{ }`: false, `""`: false, `"[1]"`: false, `null`: false, `1`: false} {
+		o, err := strictjson.Object([]byte(`{"a":` + text + `}`))
+		if err != nil || strictjson.Filled(o["a"]) != want || strictjson.Filled(o["b"]) {
+			t.Errorf("%s: %t, %v", text, strictjson.Filled(o["a"]), err)
+		}
+	}
+}

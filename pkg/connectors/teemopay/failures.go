@@ -18,10 +18,10 @@ var channelMessages = []struct{ begins, name string }{
 }
 
 // failureCode reports whether a payout's errorCode is one of those that the pages list for failures: 1000 to 1016
-// and 9999. Any other beside a success says nothing.
+// and 9999, or an object or a list, which no page has. Any other beside a success says nothing.
 func failureCode(code string) bool {
 	n, err := strconv.Atoi(code)
-	return err == nil && (n >= 1000 && n <= 1016 || n == 9999)
+	return strings.HasPrefix(code, "{") || strings.HasPrefix(code, "[") || err == nil && (n >= 1000 && n <= 1016 || n == 9999)
 }
 
 // failedCode is the provider code of an order that failed: its status, and what the channel said where the page

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -54,13 +55,21 @@ func (o object) list(name string) iter.Seq2[object, error] {
 // Numbers and booleans are kept as they were written, so that 801 and "801" are the same.
 type fields map[string]string
 
-// fields returns the plain values of o; nested is the name of a value that is an object or a list.
+// told are the fields that decide about money, and those beside them that people are told of. As an object or a list they are not
+// missing, but values that cannot be read: an amount that is missing is another thing. An empty one is PHP's way to say nothing.
+var told = []string{"amount", "completeTime", "errorCode", "errorMessage", "failReason", "serviceAmount", "transactionAmount"}
+
+// fields returns the plain values of o, and of the told fields also objects and lists, as JSON; nested is the name of a value that is an
+// object or a list.
 func (o object) fields() (f fields, nested string) {
 	f = make(fields, len(o))
 	for name, raw := range o {
 		switch raw[0] {
 		case '{', '[':
 			nested = name
+			if strictjson.Filled(raw) && slices.Contains(told, name) {
+				f[name] = string(raw)
+			}
 		case 'n': // null
 		case '"':
 			if text, ok := strictjson.Text(raw); ok && !blank(text) {

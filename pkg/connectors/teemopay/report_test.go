@@ -85,6 +85,8 @@ func TestFeesOfLookupsAndStatements(t *testing.T) {
 		"the parts":       {statement("A", "600", `"11.00"`, `null`) + "," + statement("B", "400", `"9.50"`, `"2025-01-01 00:00:00"`), "null", "20.5", "2025-01-01T00:00:00+09:00", nil},
 		"nothing":         {statement("A", "1000", "null", "null"), "null", "", "", nil},
 		"unreadable":      {statement("A", "1000", `"x"`, `"x"`), "null", "", "", []string{payment.ReasonCompletionUnreadable, payment.ReasonFeeUnreadable}},
+		"a list":          {statement("A", "1000", `[1]`, `{"at":1}`), `["20.00"]`, "", "", []string{payment.ReasonCompletionUnreadable, payment.ReasonFeeUnreadable, payment.ReasonFeeUnreadable}},
+		"an empty list":   {statement("A", "1000", `[]`, `{}`), `[ ]`, "", "", nil},
 		"unreadable part": {statement("A", "1000", `"x"`, "null"), `"20.00"`, "20", "", []string{payment.ReasonFeeUnreadable}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -110,4 +112,29 @@ func TestFeesOfLookupsAndStatements(t *testing.T) {
 		t.Fatal(err)
 	}
 	reads(t, lines[0].Observation, "26", "2026-02-27T03:01:08+09:00")
+}
+
+// A list or an object where the pages have a plain value is not a missing value: it decides nothing, and people see it.
+func TestListsInAnswers(t *testing.T) {
+	for fields, want := range map[string]payment.Kind{
+		`"amount":"1000.00","status":2,"errorCode":[1001]`: payment.Indeterminate, `"amount":"1000.00","status":2,"errorCode":[]`: payment.Paid,
+		`"amount":["1000.00"],"status":2`: payment.Indeterminate, `"amount":"1000.00","status":[2]`: payment.Indeterminate,
+	} {
+		if o, err := lookup(t, payment.Payout, data(fields)); err != nil || o.Kind != want {
+			t.Errorf("%s: %s, %v; want %s", fields, o.Kind, err, want)
+		}
+	}
+	const list = `"statementList":[{"paymentSingleOrderNo":"A","paymentStatementAmount":"1000","paymentStatementStatus":2}]`
+	for fields, want := range map[string]payment.Kind{
+		`"transactionAmount":"1000.00","amount":["1.00"],"status":2,`: payment.Indeterminate, `"transactionAmount":{"a":1},"amount":"1000.00","status":2,`: payment.Indeterminate,
+		`"transactionAmount":"1000.00","amount":[],"status":2,`: payment.Paid, // as without an amount
+	} {
+		if o, err := lookup(t, payment.Deposit, data(fields+list)); err != nil || o.Kind != want {
+			t.Errorf("%s: %s, %v; want %s", fields, o.Kind, err, want)
+		}
+	}
+	o, err := lookup(t, payment.Payout, data(`"amount":"1000.00","status":3,"errorMessage":["no such account"]`))
+	if err != nil || o.Kind != payment.Declined || !strings.Contains(o.Reason.Message, "no such account") {
+		t.Errorf("%+v, %v", o.Reason, err)
+	}
 }
