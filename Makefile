@@ -8,6 +8,8 @@ RUNS     ?= 100000
 SEED     ?= 1
 RECORD   ?=
 PARKED   ?= 50000
+PENDING  ?= 100000
+KEPT     ?= 1000000
 ORDERS   ?= 5400
 DURATION ?= 60s
 PAYMENTS ?= 10000
@@ -32,7 +34,7 @@ LONGEST  := ./test/faults ./test/deploytest ./internal/console ./internal/payctl
 RACE := $(shell [ "$$($(GO) env CGO_ENABLED)" = 1 ] && command -v "$$($(GO) env CC)" >/dev/null && echo -race)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench bench-sweep archive-bench microbench load openapi contracts alerts costs kubernetes build release connector compose-images compose-pin pin-images compose-test clean
+.PHONY: help demo run campaign test lint fuzz update simulate weekend scale cover bench bench-sweep bench-growth archive-bench microbench load openapi contracts alerts costs kubernetes build release connector compose-images compose-pin pin-images compose-test clean
 
 # Prints how much of each package was run. A block that several test programs ran counts once. Suites (storetest,
 # connectortest) are run by the packages that they test.
@@ -134,6 +136,10 @@ bench: ## measure beside a bare loop, Watermill and asynq, write docs/performanc
 
 bench-sweep: ## find the best options of the programs that bench measures beside payonce: ROUNDS, PAYMENTS, STORE
 	$(GO) run ./test/bench --sweep --programs bare,watermill,asynq --payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --best test/bench/best.json --write docs/performance.md $(BENCHFLAGS)
+
+bench-growth: ## measure payonce with KEPT (1000000) settled, PARKED (50000) and PENDING (100000) payments before, see docs/performance.md: ROUNDS, PAYMENTS, STORE
+	$(GO) run ./test/bench --growth --kept $(KEPT) --parked $(PARKED) --pending $(PENDING) --due $(PENDING) --programs bare,payonce --loads 100,500 \
+		--payments $(PAYMENTS) --rounds $(ROUNDS) --store $(STORE) --write docs/performance.md $(BENCHFLAGS)
 
 archive-bench: ## measure the archive's lag at 1,000 payments/s and what it costs workers, see docs/archive.md: PAYMENTS (10000), ARCHIVEFLAGS
 	$(GO) test ./test/bench -count=1 -timeout 1h -run MeasureArchive -v -archive-payments $(PAYMENTS) $(ARCHIVEFLAGS)

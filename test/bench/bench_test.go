@@ -19,7 +19,7 @@ import (
 const timeout = 8 * time.Minute
 
 // pageWithPlaces has the places that bench writes to.
-const pageWithPlaces = "before\n<!-- bench writes the results from here -->\nold\n<!-- to here -->\nbetween\n<!-- bench writes the sweep from here -->\nold\n<!-- to here -->\nafter\n"
+const pageWithPlaces = "before\n<!-- bench writes the results from here -->\nold\n<!-- to here -->\nbetween\n<!-- bench writes the sweep from here -->\nold\n<!-- to here -->\n<!-- bench writes the growth from here -->\nold\n<!-- to here -->\nafter\n"
 
 func play(t *testing.T, args ...string) (text, page string) {
 	t.Helper()
@@ -95,7 +95,8 @@ func TestSweep(t *testing.T) {
 func TestFlags(t *testing.T) {
 	for _, args := range [][]string{
 		{"--sync", "never"}, {"--workers", "0"}, {"--workers", "x"}, {"--programs", "celery"}, {"--payments", "9"}, {"--rounds", "0"}, {"--unknown"},
-		{"--nodes", "2"}, {"--delay", "x"}, {"--delay", "-1s"}, {"--kept", "-1"}, {"--loads", ""}, {"--loads", "0"}, {"--loads", "x%"}, {"--loads", "5,5"}, {"--paced", "-1s"},
+		{"--nodes", "2"}, {"--delay", "x"}, {"--delay", "-1s"}, {"--kept", "-1"}, {"--parked", "x"}, {"--pending", "-1"},
+		{"--due", "5", "--due-after", "9s"}, {"--due", "5", "--pending", "5"}, {"--growth", "--kept", "5", "--sync", "default,always"}, {"--growth", "--parked", "-5"}, {"--loads", ""}, {"--loads", "0"}, {"--loads", "x%"}, {"--loads", "5,5"}, {"--paced", "-1s"},
 	} {
 		if _, _, err := parse(args); err == nil {
 			t.Errorf("%q were taken", args)
@@ -104,6 +105,18 @@ func TestFlags(t *testing.T) {
 	p, _, err := parse([]string{"--sync", "default,always", "--in-flight", "32,128", "--delay", "300ms"})
 	if err != nil || len(p.settings) != 4 || p.settings[3].String() != "sync always, 128 in flight, provider takes 300ms" {
 		t.Errorf("the settings are %v, %v", p.settings, err)
+	}
+	if p, _, err = parse([]string{"--kept", "0,5", "--parked", "6", "--due", "7"}); err != nil || len(p.settings) != 2 ||
+		p.settings[1].String() != "sync default, 128 in flight, 5 payments kept, 6 parked, 7 pending and due" {
+		t.Errorf("combined, the settings are %v, %v", p.settings, err)
+	}
+	p, _, err = parse([]string{"--growth", "--kept", "0,5,50", "--parked", "6", "--pending", "7", "--due", "8"})
+	var grown []string
+	for _, s := range p.settings {
+		grown = append(grown, s.there())
+	}
+	if want := []string{"", "5 payments kept", "50 payments kept", "6 parked", "7 pending", "8 pending and due"}; err != nil || !slices.Equal(grown, want) {
+		t.Errorf("one at a time, the settings are %q, %v, want %q", grown, err, want)
 	}
 	if p, _, err = parse(nil); err != nil || !slices.Equal(p.settings, published) {
 		t.Errorf("without flags the settings are %v, %v", p.settings, err)

@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"strconv"
 	"testing"
 	"time"
 
@@ -45,21 +44,27 @@ func (s *system) feed(of program, options string) feed {
 // patiently publishes on a synced disk that is slower than the loop, and while a cluster elects a leader.
 var patiently = []njs.PublishOpt{njs.WithStallWait(time.Minute), njs.WithRetryAttempts(100), njs.WithRetryWait(100 * time.Millisecond)}
 
-// command is what is published for an order, and its id.
-func command(t testing.TB, order string) (out events.Outgoing, id string) {
-	cmd := payment.Command{
+// deposit is the command of an order.
+func deposit(order string) payment.Command {
+	return payment.Command{
 		Ref: payment.Ref{Provider: baseline.Provider, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10_000),
-		Customer: payment.Customer{ID: "C1", Name: "홍길동"}, RequestedAt: time.Now().UTC(),
+		Customer: payment.Customer{ID: "C1", Name: "홍길동"},
 	}
-	id = uuid.NewString()
+}
+
+// command is what is published, and its id.
+func command(t testing.TB, cmd payment.Command) (out events.Outgoing, id string) {
+	cmd.RequestedAt, id = time.Now().UTC(), uuid.NewString()
 	out, err := events.EncodeCommand(cmd, id)
 	testenv.Must(t, err)
 	return out, id
 }
 
 // publish puts a command into the stream of commands.
-func (s *system) publish(order string) {
-	out, id := command(s.t, order)
+func (s *system) publish(order string) { s.send(deposit(order)) }
+
+func (s *system) send(cmd payment.Command) {
+	out, id := command(s.t, cmd)
 	msg := &nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}
 	msg.Header.Set("_watermill_message_uuid", id) // Watermill's name of a message
 	_, err := s.js.PublishMsgAsync(msg, patiently...)
@@ -83,7 +88,7 @@ type lineFeed struct {
 }
 
 func (f *lineFeed) publish(order string) {
-	out, _ := command(f.s.t, order)
+	out, _ := command(f.s.t, deposit(order))
 	_, err := fmt.Fprintf(f.lines, "%s\n", out.Data)
 	testenv.Must(f.s.t, err)
 	testenv.Must(f.s.t, f.lines.Flush())
@@ -92,22 +97,4 @@ func (f *lineFeed) publish(order string) {
 func (f *lineFeed) end() {
 	testenv.Must(f.s.t, f.pipe.Close())
 	testenv.Must(f.s.t, f.cmd.Wait())
-}
-
-// keep writes the events of settled payments into the log, which no program has worked on.
-func (s *system) keep() {
-	for i := range s.kept {
-		p := payment.Payment{
-			Ref: payment.Ref{Provider: baseline.Provider, Order: "K" + strconv.Itoa(i)}, Operation: payment.Deposit,
-			Amount: payment.KRW(10_000), ProviderReference: "P" + strconv.Itoa(i), UpdatedAt: time.Now().UTC(),
-		}
-		for _, status := range []payment.Status{payment.Submitting, payment.Pending, payment.Settled} {
-			p.Status = status
-			out, err := events.EncodePayment(p, uuid.NewString())
-			testenv.Must(s.t, err)
-			_, err = s.js.PublishMsgAsync(&nats.Msg{Subject: out.Subject, Header: nats.Header(out.Header), Data: out.Data}, patiently...)
-			testenv.Must(s.t, err)
-		}
-	}
-	s.end()
 }

@@ -4,6 +4,7 @@
 //
 //	go run ./test/bench --sweep             # finds each baseline's best options, and keeps them
 //	go run ./test/bench --rounds 5          # measures all programs, each with its best options
+//	go run ./test/bench --growth --kept 1000000 --parked 50000   # measures payonce with payments that are there already
 package main
 
 import (
@@ -42,6 +43,7 @@ type plan struct {
 	settings []setting
 	programs []program
 	best     options // of the baselines
+	growth   bool    // compare settings with the first one, see growth.go
 }
 
 func run(ctx context.Context, args []string, out io.Writer) error {
@@ -53,16 +55,36 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if page.sweep {
 		return p.sweep(ctx, page, out)
 	}
-	results, err := p.play(ctx, os.Stderr)
+	if err := p.checkRoom(os.Stderr); err != nil {
+		return err
+	}
+	play, report, part, charts := p.play, p.report, "results", p.charts
+	if p.growth {
+		play, report, part, charts = p.playGrowth, p.reportGrowth, "growth", p.growthCharts
+	}
+	results, err := play(ctx, os.Stderr)
 	if err != nil {
 		return err
 	}
-	text, err := p.report(results)
+	text, err := report(results)
 	if err != nil {
 		return err
 	}
 	fmt.Fprint(out, text)
-	return errors.Join(page.write("results", text), page.draw(p, results))
+	drawn, err := page.draw(charts(results))
+	if p.growth { // they are among what is written, because not every machine holds enough for them
+		text += drawn
+	}
+	return errors.Join(err, page.write(part, text))
+}
+
+// checkRoom refuses settings that do not fit on this machine.
+func (p plan) checkRoom(progress io.Writer) error {
+	has, err := roomAt(p.store)
+	if err != nil {
+		return err
+	}
+	return checkRoom(p.settings, p.growth, has, progress)
 }
 
 // parse reads the flags.
@@ -100,6 +122,7 @@ func parse(args []string) (p plan, o output, err error) {
 	if p.before != "" {
 		p.programs = append(p.programs, before(p.before))
 	}
+	p.growth = s.growth
 	if p.payments < 10 || p.paced < 0 || p.rounds < 1 {
 		return p, o, errors.New("payments must be 10 at least, rounds 1, and paced not negative")
 	}
@@ -126,9 +149,9 @@ func (p plan) play(ctx context.Context, progress io.Writer) (results []result, e
 
 // one plays one round of one program, on servers of its own.
 func (p plan) one(ctx context.Context, progress io.Writer, of program, in setting) (r result, err error) {
-	ctx, cancel := context.WithTimeout(ctx, runTimeout)
+	ctx, cancel := context.WithTimeout(ctx, in.timeout())
 	defer cancel()
-	err = testenv.Run(ctx, progress, func(t testing.TB) { r = p.measure(t, of, in) })
+	err = testenv.Run(ctx, progress, func(t testing.TB) { r = p.measure(t, progress, of, in) })
 	if err != nil {
 		return r, fmt.Errorf("%s, %s: %w", of.name, in, err)
 	}

@@ -27,6 +27,8 @@ type result struct {
 	setting   setting
 	perSecond float64 // of a backlog
 	latency   []latency
+	memory    memory
+	lookups   int // that the provider got
 	cost
 }
 
@@ -45,20 +47,36 @@ func (r result) latencies() (text string) {
 	return text
 }
 
-// runTimeout bounds one round of one program.
-const runTimeout = 10 * time.Minute
+// runTimeout bounds one round of one program, and fillTimeout what is written for each payment before it.
+const (
+	runTimeout  = 10 * time.Minute
+	fillTimeout = 2 * time.Millisecond
+)
 
-// measure plays one round: a backlog for the throughput, then payments at each load for the latency.
-func (p plan) measure(t testing.TB, of program, in setting) result {
+func (s setting) timeout() time.Duration {
+	return runTimeout + time.Duration(s.kept+s.parked+s.pending+s.due)*fillTimeout + s.dueAfter
+}
+
+// measure plays one round on servers of its own.
+func (p plan) measure(t testing.TB, progress io.Writer, of program, in setting) result {
 	s := start(t, p.store, in)
-	r := result{program: of.name, setting: in}
+	s.fill(progress)
+	return p.playRound(s, of)
+}
+
+// playRound plays one round: a backlog for the throughput, then payments at each load for the latency.
+func (p plan) playRound(s *system, of program) result {
+	s.becomeDue()
+	s.round++
+	r, lookups := result{program: of.name, setting: s.setting}, s.lookups.Load()
 	fleet := p.throughput(s, of, &r)
 	defer fleet.stop()
 	if p.paced > 0 {
 		for i, l := range p.loads {
-			r.latency = append(r.latency, p.atLoad(s, of, l, l.of(r.perSecond), fmt.Sprintf("L%d-", i)))
+			r.latency = append(r.latency, p.atLoad(s, of, l, l.of(r.perSecond), fmt.Sprintf("L%d-%d-", s.round, i)))
 		}
 	}
+	r.lookups = int(s.lookups.Load() - lookups)
 	return r
 }
 
@@ -66,6 +84,7 @@ func (p plan) measure(t testing.TB, of program, in setting) result {
 func (p plan) atLoad(s *system, of program, l load, rate int, prefix string) latency {
 	n := max(10, int(p.paced.Seconds()*float64(rate)))
 	before, feed := s.stored(), s.feed(of, p.best.of(of, s.setting))
+	s.from = before + 1
 	due, first := make(map[string]time.Time, n), time.Now()
 	for i := range n {
 		order := prefix + strconv.Itoa(i)
@@ -99,9 +118,10 @@ func (p plan) throughput(s *system, of program, r *result) fleet {
 		fleet = p.startFleet(s, of, options, p.profile)
 	}
 	already, before := s.stored(), s.spent()
-	feed := s.feed(of, options)
+	s.from = already + 1
+	prefix, feed := fmt.Sprintf("T%d-", s.round), s.feed(of, options)
 	for i := range p.payments {
-		feed.publish("T" + strconv.Itoa(i))
+		feed.publish(prefix + strconv.Itoa(i))
 	}
 	feed.end()
 	if !of.early {
@@ -117,7 +137,7 @@ func (p plan) throughput(s *system, of program, r *result) fleet {
 	after.worker = fleet.spent(s.t)
 	r.cost = after.minus(before).of(p.payments)
 	testenv.Must(s.t, profiled())
-	backlog := s.allOutcomes("T", p.payments)
+	backlog := s.allOutcomes(prefix, p.payments)
 	slices.SortFunc(backlog, func(a, b outcome) int { return cmp.Compare(a.at.UnixNano(), b.at.UnixNano()) })
 	first, last := len(backlog)/warmUp, len(backlog)-1
 	r.perSecond = float64(last-first) / backlog[last].at.Sub(backlog[first].at).Seconds()
@@ -130,8 +150,12 @@ func (s *system) allOutcomes(prefix string, n int) (all []outcome) {
 	return all
 }
 
-// await waits until there are so many events.
+// await waits until there are so many events. Where look-ups can write some, too, it waits until no command is left.
 func (s *system) await(n int) {
+	if s.due > 0 {
+		testenv.Await(s.t.Context(), s.t, "all commands are executed", func() bool { return s.queued() == s.parked })
+		return
+	}
 	testenv.Await(s.t.Context(), s.t, fmt.Sprintf("%d events", n), func() bool { return s.stored() >= n })
 }
 
@@ -153,7 +177,7 @@ type outcome struct {
 	at    time.Time
 }
 
-// outcomes reads the outcomes of the orders with a prefix, in the order of the log.
+// outcomes reads the outcomes of the orders with a prefix, in the order of the log, from where the round began.
 func (s *system) outcomes(prefix string) (all []outcome) {
 	var err error
 	testenv.Await(s.t.Context(), s.t, "the outcomes can be read", func() bool { // a cluster may be electing a leader
@@ -167,6 +191,7 @@ func (s *system) outcomes(prefix string) (all []outcome) {
 func (s *system) readOutcomes(prefix string) (all []outcome, err error) {
 	consumer, err := s.js.OrderedConsumer(s.t.Context(), events.StreamPayments, njs.OrderedConsumerConfig{
 		FilterSubjects: []string{baseline.OutcomePrefix + "*"}, HeadersOnly: true,
+		DeliverPolicy: njs.DeliverByStartSequencePolicy, OptStartSeq: uint64(max(s.from, 1)),
 	})
 	if err != nil {
 		return nil, err

@@ -3,8 +3,10 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -34,21 +36,27 @@ func (o output) write(part, text string) error {
 	return os.WriteFile(o.page, []byte(head+begin+"\n"+text+"\n"+end+tail), 0o644)
 }
 
-// draw makes the charts of the page that the results are enough for: in a folder of images beside the page.
-func (o output) draw(p plan, results []result) error {
+// draw makes those charts that the results are enough for, in a folder of images beside the page, and returns the page's lines
+// that show them.
+func (o output) draw(charts map[string]chart) (shown string, err error) {
 	if o.page == "" {
-		return nil
+		return "", nil
 	}
-	var failed []error
-	for name, c := range map[string]chart{
-		"bench-throughput": p.throughputChart(results), "bench-latency": p.latencyChart(results), "bench-kept": p.keptChart(results),
-	} {
-		if c.fits() {
-			file := filepath.Join(filepath.Dir(o.page), "images", name+".svg")
-			failed = append(failed, os.WriteFile(file, []byte(c.svg()), 0o644))
+	for _, name := range slices.Sorted(maps.Keys(charts)) {
+		if c := charts[name]; c.fits() {
+			file := filepath.Join("images", name+".svg")
+			err = errors.Join(err, os.WriteFile(filepath.Join(filepath.Dir(o.page), file), []byte(c.svg()), 0o644))
+			shown += fmt.Sprintf("\n![%s](%s)\n", c.title, filepath.ToSlash(file))
 		}
 	}
-	return errors.Join(failed...)
+	return shown, err
+}
+
+// charts are those of a comparison of programs.
+func (p plan) charts(results []result) map[string]chart {
+	return map[string]chart{
+		"bench-throughput": p.throughputChart(results), "bench-latency": p.latencyChart(results), "bench-kept": p.keptChart(results),
+	}
 }
 
 // throughputChart is throughput over payments in flight, a line for each program, in the settings that differ by that alone.
@@ -58,7 +66,7 @@ func (p plan) throughputChart(results []result) chart {
 		for _, program := range p.programs {
 			line := line{name: program.name + map[bool]string{false: ", sync default", true: ", sync always"}[sync]}
 			for _, s := range p.settings {
-				if s.sync == sync && s.nodes == 1 && s.workers == 1 && s.delay == 0 && s.kept == 0 {
+				if s.sync == sync && s.nodes == 1 && s.workers == 1 && s.delay == 0 && !s.filled() {
 					rate := median(pick(results, program.name, s), func(r result) float64 { return r.perSecond })
 					line.points = append(line.points, point{strconv.Itoa(s.slots), rate})
 				}
@@ -100,14 +108,17 @@ func (p plan) keptChart(results []result) chart {
 	} {
 		line := line{name: name}
 		for _, s := range p.settings {
-			if own := pick(results, payonce().name, s); len(own) > 0 && s.sync == p.settings[0].sync && s.slots == p.settings[0].slots {
+			if own := pick(results, payonce().name, s); len(own) > 0 && s.onlyKept(p.settings[0]) {
 				line.points = append(line.points, point{strconv.Itoa(s.kept), median(own, func(r result) float64 { return of(r.cost) })})
 			}
 		}
 		c.lines = append(c.lines, line)
 	}
-	if len(c.lines[0].points) > 1 && c.lines[0].points[0].x == c.lines[0].points[1].x { // what differs is not what is kept
-		return chart{}
-	}
 	return c
+}
+
+// onlyKept reports whether a setting differs from another in nothing but what is kept.
+func (s setting) onlyKept(other setting) bool {
+	s.kept = other.kept
+	return s == other
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"testing"
 
-	"payonce/test/bench/baseline"
 	"payonce/test/testenv"
 )
 
@@ -104,26 +103,3 @@ func copyModule(folder, to string) error {
 	}
 	return nil
 }
-
-// configText is the configuration of payonce's workers: what a file has that says only what it must.
-const configText = `environment: test
-nats:
-  urls: [%s]
-  replicas: %d
-redis:
-  addresses: [%q]
-worker:
-  slots: %d
-providers:
-  ` + baseline.Provider + `:
-    kind: diamondpay
-    settings:
-      base_url: %s
-      platform_id: ` + baseline.PlatformID + `
-      secret_file: secret
-      sign_type: HMAC-SHA256
-      currency: KRW
-      version: v2
-      callback_url: ` + baseline.NotifyURL + `
-      allow_plain_links: true
-`

@@ -6,9 +6,7 @@ import (
 	"database/sql"
 	"flag"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -23,7 +21,6 @@ import (
 	"payonce/pkg/events"
 	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
-	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
 	"payonce/pkg/secret"
@@ -42,9 +39,8 @@ func TestMeasureSize(t *testing.T) {
 	t.Cleanup(testenv.RemoveBuilds)
 	n := max(*sizePayments, 50)
 	s := start(t, t.TempDir(), setting{nodes: 1, slots: 64, workers: 1})
-	conn := testenv.Connect(t, jetstream.Options{URLs: s.urls()})
 	before := s.sizes()
-	s.settle(conn, n)
+	s.settleAll(n)
 	t.Logf("%-22s %7.0f bytes a payment at once", "NATS, live memory", (s.heap()-before["NATS, live memory"])/float64(n))
 	if *sizePayments > 0 { // until the broker has forgotten the ids of messages
 		<-time.After(3 * time.Minute)
@@ -61,50 +57,23 @@ func TestMeasureSize(t *testing.T) {
 	}
 }
 
-// settle writes what workers write for n deposits that settle: claims, events, links.
-func (s *system) settle(conn *admin.Conn, n int) {
-	client, err := redis.NewClient(redis.Config{Addresses: []string{s.redis.Addr()}})
-	testenv.Must(s.t, err)
+// settleAll writes what workers write for n deposits that settle: claims, events, links, webhooks.
+func (s *system) settleAll(n int) {
+	client := s.redisClient()
 	defer func() { _ = client.Close() }()
 	claims := redis.New(client, redis.Options{})
 	var group errgroup.Group
 	group.SetLimit(s.slots)
 	for i := range n {
-		group.Go(func() error { return s.settleOne(conn, claims, "S-2026-11-"+strconv.Itoa(1_000_000+i)) })
+		group.Go(func() error {
+			p, err := s.settle(claims, "S-2026-11-"+strconv.Itoa(1_000_000+i))
+			if err != nil {
+				return err
+			}
+			return keepWebhook(s.t.Context(), s.conn, p)
+		})
 	}
 	testenv.Must(s.t, group.Wait())
-}
-
-func (s *system) settleOne(conn *admin.Conn, claims idempotency.Store, order string) error {
-	ctx, now := s.t.Context(), time.Now().UTC()
-	cmd := payment.Command{
-		Ref: payment.Ref{Provider: baseline.Provider, Order: order}, Operation: payment.Deposit, Amount: payment.KRW(10_000), Upstream: "shop",
-		Customer: payment.Customer{ID: "C1", Name: "홍길동"}, RequestedAt: now, Metadata: map[string]string{"cart": order},
-	}
-	claim, err := claims.Claim(ctx, cmd.Ref, idempotency.Request{Owner: uuid.NewString(), Lease: time.Minute, Retention: 400 * 24 * time.Hour})
-	if err != nil {
-		return err
-	}
-	p, seq := payment.New(cmd), uint64(0)
-	for _, o := range []payment.Observation{
-		{Kind: payment.Intend, Source: payment.FromWorker},
-		{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: "P" + order, Action: &payment.Action{
-			Type: payment.ActionRedirect, Redirect: &payment.Redirect{Method: http.MethodGet, URL: "https://pay.example.com/cashier/" + uuid.NewString()},
-		}},
-		{Kind: payment.Paid, Source: payment.FromWebhook, Reference: "P" + order, Amount: cmd.Amount},
-	} {
-		o.Attempt = p.Attempts
-		if p, _, err = payment.Decide(p, o, now); err != nil {
-			return fmt.Errorf("%s: %w", o.Kind, err)
-		}
-		if seq, err = conn.Append(ctx, p, seq); err != nil {
-			return err
-		}
-	}
-	if err := keepWebhook(ctx, conn, p); err != nil {
-		return err
-	}
-	return claims.Release(ctx, cmd.Ref, claim.Held)
 }
 
 // keepWebhook stores a webhook as a provider sends it: with the headers that proxies add, and a signature.
@@ -152,17 +121,6 @@ func (s *system) heap() (size float64) {
 	return size
 }
 
-func (s *system) redisInfo(name string) (size float64) {
-	for line := range strings.Lines(s.redis.MustDo("INFO")) {
-		if value, is := strings.CutPrefix(strings.TrimSpace(line), name+":"); is {
-			n, err := strconv.ParseFloat(value, 64)
-			testenv.Must(s.t, err)
-			size = n
-		}
-	}
-	return size
-}
-
 // archived is the size of an archive of the log.
 func (s *system) archived(t *testing.T, payments int, place archive.Location, size func(archive.Location) float64) float64 {
 	t.Helper()
@@ -183,21 +141,5 @@ func schemaSize(t *testing.T, url string) (size float64) {
 	testenv.Must(t, err)
 	defer func() { _ = db.Close() }()
 	testenv.Must(t, db.QueryRowContext(t.Context(), "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'size' AND c.relkind = 'r'").Scan(&size))
-	return size
-}
-
-func diskUsed(t testing.TB, dir string) (size float64) {
-	t.Helper()
-	testenv.Must(t, filepath.WalkDir(dir, func(_ string, e fs.DirEntry, err error) error {
-		if err != nil || e.IsDir() {
-			return err
-		}
-		info, err := e.Info()
-		if os.IsNotExist(err) {
-			return nil
-		}
-		size += float64(info.Size())
-		return err
-	}))
 	return size
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +20,7 @@ import (
 	"payonce/internal/app"
 	"payonce/internal/streamconfig"
 	"payonce/pkg/events/jetstream"
+	"payonce/pkg/events/jetstream/admin"
 	"payonce/test/bench/baseline"
 	"payonce/test/natstest"
 	"payonce/test/redistest"
@@ -37,6 +38,10 @@ type system struct {
 	profiler string   // base URL of the first server's profiles
 	config   string   // file
 	js       njs.JetStream
+	conn     *admin.Conn
+	round    int          // in the names of its orders, 0 before the first
+	lookups  atomic.Int64 // that the provider got
+	from     int          // sequence of the log from which a round's outcomes are read
 }
 
 func start(t testing.TB, store string, in setting) *system {
@@ -49,20 +54,18 @@ func start(t testing.TB, store string, in setting) *system {
 	s.redis = redistest.Start(t, "--dir", dir, "--appendfsync", fsync)
 	s.provider = testenv.HTTP(t, "127.0.0.1:0", http.HandlerFunc(s.answer))
 	s.config = filepath.Join(dir, "payonce.yaml")
-	text := fmt.Sprintf(configText, `"`+strings.Join(s.urls(), `", "`)+`"`, in.nodes, s.redis.Addr(), in.slots, s.provider)
-	testenv.Must(t, errors.Join(os.WriteFile(s.config, []byte(text), 0o600), os.WriteFile(filepath.Join(dir, "secret"), []byte(baseline.Secret), 0o600)))
+	testenv.Must(t, errors.Join(os.WriteFile(s.config, []byte(s.configuration(time.Now())), 0o600), os.WriteFile(filepath.Join(dir, "secret"), []byte(baseline.Secret), 0o600)))
 	rt, err := app.Load(app.Worker(), s.config, io.Discard)
 	testenv.Must(t, err)
 	// The streams are as payonce has them. All programs use them.
-	conn := testenv.Connect(t, jetstream.Options{URLs: s.urls(), Config: streamconfig.Of(rt.Config)})
+	s.conn = testenv.Connect(t, jetstream.Options{URLs: s.urls(), Config: streamconfig.Of(rt.Config)})
 	testenv.Await(t.Context(), t, "the streams have leaders", func() bool {
-		err = conn.EnsureStreams(t.Context())
+		err = s.conn.EnsureStreams(t.Context())
 		return err == nil || in.nodes == 1
 	})
 	testenv.Must(t, err)
 	s.js, err = njs.New(natstest.JetStream(t, s.urls()[0]).Conn(), njs.WithPublishAsyncMaxPending(512))
 	testenv.Must(t, err)
-	s.keep()
 	return s
 }
 
@@ -103,24 +106,4 @@ func (s *system) urls() (urls []string) {
 		urls = append(urls, server.URL)
 	}
 	return urls
-}
-
-// answer is the provider: it takes every deposit and remembers nothing.
-func (s *system) answer(w http.ResponseWriter, r *http.Request) {
-	var asked struct {
-		Order  string `json:"payment_cl_id"`
-		Amount string `json:"amount"`
-	}
-	if err := json.NewDecoder(r.Body).Decode(&asked); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	if s.delay > 0 {
-		select {
-		case <-time.After(s.delay):
-		case <-r.Context().Done():
-		}
-	}
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = fmt.Fprintf(w, `{"error_code":"0000","data":{"link":"https://pay.example.com/cashier/%[1]s","payment_cl_id":%[1]q,"payment_id":"P%[1]s","amount":%[2]q}}`, asked.Order, asked.Amount)
 }
