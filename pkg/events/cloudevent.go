@@ -136,12 +136,16 @@ const upperHex = "0123456789ABCDEF"
 // percentEncode writes a header value as section 3.1.3.2 of the CloudEvents NATS binding says: blanks,
 // quotes, "%" and all that is not printable ASCII become %XY per UTF-8 byte.
 func percentEncode(value string) string {
-	if strings.IndexFunc(value, mustEncode) < 0 {
+	i := 0
+	for i < len(value) && !mustEncode(value[i]) {
+		i++
+	}
+	if i == len(value) {
 		return value
 	}
 	var b strings.Builder
 	for i := range len(value) {
-		if c := value[i]; mustEncode(rune(c)) {
+		if c := value[i]; mustEncode(c) {
 			b.Write([]byte{'%', upperHex[c>>4], upperHex[c&15]})
 		} else {
 			b.WriteByte(c)
@@ -150,7 +154,7 @@ func percentEncode(value string) string {
 	return b.String()
 }
 
-func mustEncode(c rune) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
+func mustEncode(c byte) bool { return c <= ' ' || c > '~' || c == '"' || c == '%' }
 
 // percentDecode undoes percentEncode. As the binding demands, it first takes off double quotes with
 // their backslash escapes, accepts what is encoded without need and lower-case hex, and refuses bytes

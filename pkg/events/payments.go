@@ -1,7 +1,6 @@
 package events
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"payonce/pkg/payment"
@@ -13,7 +12,7 @@ func PaymentType(s payment.Status) string { return "payment." + string(s) }
 // EncodePayment returns the event that gives the current state of a payment. id must be unique; it becomes the
 // event's CloudEvents id.
 func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
-	data, err := encodePayment(p)
+	data, err := AppendPayment(make([]byte, 0, usualPayment), p)
 	if err != nil {
 		return Outgoing{}, err
 	}
@@ -24,8 +23,11 @@ func EncodePayment(p payment.Payment, id string) (Outgoing, error) {
 	return Outgoing{Subject: PaymentSubject(p.Status, p.Ref), Header: attributes.header(), Data: data}, nil
 }
 
-// encodePayment returns the data of the event.
-func encodePayment(p payment.Payment) ([]byte, error) {
+// usualPayment is more bytes than the data of most events has.
+const usualPayment = 1 << 10
+
+// AppendPayment appends the data of the event to b. What it returns with an error is not to be used.
+func AppendPayment(b []byte, p payment.Payment) ([]byte, error) {
 	if err := p.Ref.Validate(); err != nil {
 		return nil, fmt.Errorf("encode payment: %w", err)
 	}
@@ -36,7 +38,7 @@ func encodePayment(p payment.Payment) ([]byte, error) {
 		return nil, fmt.Errorf("encode payment %s: operation %q", p.Ref, p.Operation)
 	}
 	p.Action, p.WithheldAction = withoutContent(p.Action), withoutContent(p.WithheldAction)
-	data, err := json.Marshal(DataOf(p))
+	data, err := appendData(b, DataOf(p))
 	if err != nil {
 		return nil, fmt.Errorf("encode payment %s: %w", p.Ref, err)
 	}

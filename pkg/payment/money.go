@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -87,10 +88,11 @@ func (m Money) Value() string {
 	if m.Minor < 0 {
 		sign, n = "-", -n
 	}
-	text := fmt.Sprintf("%0*d", decimals+1, n)
+	text := strconv.FormatUint(n, 10)
 	if decimals == 0 {
 		return sign + text
 	}
+	text = strings.Repeat("0", max(decimals+1-len(text), 0)) + text
 	return sign + text[:len(text)-decimals] + "." + text[len(text)-decimals:]
 }
 
@@ -134,11 +136,17 @@ const beforeValue, beforeCurrency, afterCurrency = `{"value":"`, `","currency":"
 // MarshalJSON writes {"value":"10000","currency":"KRW"}. It refuses what UnmarshalJSON would refuse
 // (less than zero, too large, an unknown currency), because an event with such an amount could never be
 // read again. The zero Money, which fields leave out, is written all the same.
-func (m Money) MarshalJSON() ([]byte, error) {
+func (m Money) MarshalJSON() ([]byte, error) { return m.AppendJSON(nil) }
+
+// AppendJSON appends what MarshalJSON writes to b.
+func (m Money) AppendJSON(b []byte) ([]byte, error) {
 	if !m.IsZero() && !m.writable() {
 		return nil, fmt.Errorf("write %s: not an amount that can be read again", m)
 	}
-	return []byte(beforeValue + m.Value() + beforeCurrency + m.Currency + afterCurrency), nil // nothing in it needs an escape
+	for _, part := range []string{beforeValue, m.Value(), beforeCurrency, m.Currency, afterCurrency} { // nothing in it needs an escape
+		b = append(b, part...)
+	}
+	return b, nil
 }
 
 // UnmarshalJSON reads what MarshalJSON writes; the value must be a JSON string. A [*FieldError] names

@@ -28,14 +28,14 @@ func (w *Worker) Command(ctx context.Context, m events.Message) queue.Verdict {
 	}
 	conn, known := w.Connectors.Get(cmd.Provider)
 	if !known {
-		return w.refuse(ctx, payment.New(cmd), queue.DeadLetter(events.DeadUnknownProvider, "provider: not configured"))
+		return w.refuse(ctx, w.NewPayment(cmd), queue.DeadLetter(events.DeadUnknownProvider, "provider: not configured"))
 	}
 	if reason, detail := w.untimely(cmd, m); reason != "" {
 		if verdict, known := w.refuseUntimely(ctx, cmd, reason, detail); !known {
 			return verdict
 		}
 	}
-	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: payment.New(cmd), started: w.Local()}
+	j := &job{ref: cmd.Ref, cmd: cmd, conn: conn, payment: w.NewPayment(cmd), started: w.Local()}
 	j.meaning = j.payment.Fingerprint
 	if verdict, held := w.claim(ctx, j); !held {
 		return verdict

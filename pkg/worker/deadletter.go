@@ -68,7 +68,7 @@ func (w *Worker) untimely(cmd payment.Command, m events.Message) (reason events.
 // refuseUntimely refuses an untimely command, unless the log knows its order: then the payment goes its way, whatever any
 // clock says, because a command that is dead-lettered would leave it without an end.
 func (w *Worker) refuseUntimely(ctx context.Context, cmd payment.Command, reason events.DeadReason, detail string) (verdict queue.Verdict, known bool) {
-	j := &job{ref: cmd.Ref, payment: payment.New(cmd)}
+	j := &job{ref: cmd.Ref, payment: w.NewPayment(cmd)}
 	err := w.reload(ctx, j)
 	if errors.Is(err, events.ErrNoPayment) {
 		if reason == events.DeadTooOld { // the log may have forgotten it: nothing is written about it

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
@@ -52,8 +51,7 @@ type instruments struct {
 	registry                     *connectors.Registry
 }
 
-func newInstruments(registry *connectors.Registry) (*instruments, error) {
-	meter := otel.Meter("payonce/worker")
+func newInstruments(meter metric.Meter, registry *connectors.Registry) (*instruments, error) {
 	i := instruments{registry: registry}
 	var errs [11]error
 	i.transitions, errs[0] = meter.Int64Counter(MetricTransitions)

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 
@@ -18,7 +19,7 @@ import (
 // Where metrics have no reader, counting a payment allocates nothing: OpenTelemetry would make the attributes
 // of a measurement all the same.
 func TestCountingCostsNothingWhereNobodyMeasures(t *testing.T) {
-	i, err := newInstruments(connectors.NewRegistry(nil))
+	i, err := newInstruments(otel.Meter("payonce/worker"), connectors.NewRegistry(nil))
 	if err != nil {
 		t.Fatal(err)
 	}

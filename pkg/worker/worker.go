@@ -22,6 +22,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/metric"
 	"golang.org/x/sync/errgroup"
 
 	"payonce/pkg/connectors"
@@ -80,13 +82,16 @@ type Options struct {
 	Local func() time.Time
 	// Wait returns after d or when ctx ends; nil waits in real time. Simulations have a time of their own.
 	Wait func(ctx context.Context, d time.Duration)
-	// Bound bounds a call of a port in real time; nil takes [context.WithTimeout]. The calls of a simulation take no real time: it
-	// sets no bound.
+	// Bound returns the context of a call of a port: it ends after d in real time, and not with ctx, so that a process that stops
+	// lets the call end. Nil does that. The calls of a simulation take no real time: it sets no bound.
 	Bound func(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc)
 	NewID func() string // unique for each call, e.g. a UUID
-	// DecodeCommand reads a command; nil takes [events.DecodeCommand]. A simulation, which delivers the same message many times,
-	// caches what that returned.
+	// Meter makes the metrics; nil takes that of the global provider. Simulations have no reader of metrics.
+	Meter metric.Meter
+	// DecodeCommand reads a command, and NewPayment makes the payment that it asks for; nil takes [events.DecodeCommand] and
+	// [payment.New]. A simulation, which delivers the same message many times, caches what these returned.
 	DecodeCommand func(m events.Message) (payment.Command, error)
+	NewPayment    func(c payment.Command) payment.Payment
 	Logger        *slog.Logger // nil discards
 	// OnStep, if set, is called between the steps of a command. Fault tests stop the process there.
 	OnStep func(Step, payment.Ref)
@@ -141,15 +146,21 @@ func New(o Options) (*Worker, error) {
 		o.Wait = wait
 	}
 	if o.Bound == nil {
-		o.Bound = context.WithTimeout
+		o.Bound = bound
 	}
 	if o.DecodeCommand == nil {
 		o.DecodeCommand = events.DecodeCommand
 	}
+	if o.NewPayment == nil {
+		o.NewPayment = payment.New
+	}
 	if o.OnStep == nil {
 		o.OnStep = func(Step, payment.Ref) {}
 	}
-	metrics, err := newInstruments(o.Connectors)
+	if o.Meter == nil {
+		o.Meter = otel.Meter("payonce/worker")
+	}
+	metrics, err := newInstruments(o.Meter, o.Connectors)
 	if err != nil {
 		return nil, fmt.Errorf("worker: %w", err)
 	}
@@ -214,7 +225,12 @@ func Steps() []Step {
 
 // bounded bounds one call of a port by the submit timeout. A process that stops lets the call end.
 func (w *Worker) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
-	return w.Bound(context.WithoutCancel(ctx), w.Timing.SubmitTimeout)
+	return w.Bound(ctx, w.Timing.SubmitTimeout)
+}
+
+// bound is the default of Options.Bound.
+func bound(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), d)
 }
 
 // maxMoves bounds how often one delivery of a message follows a payment that others keep moving.

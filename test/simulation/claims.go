@@ -22,7 +22,7 @@ type claimRecord struct {
 	held   idempotency.Held
 	free   bool
 	until  time.Duration
-	memory logEvent // what the record shows of the payment; only planted mistakes look at it
+	memory *logEvent // what the record shows of the payment; only planted mistakes look at it
 }
 
 func newMemoryClaims(w *world) *memoryClaims {

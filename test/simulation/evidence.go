@@ -83,7 +83,7 @@ func (w *world) noticeOf(m *message) notice {
 
 // annotated reports whether an event of the log keeps what the provider said.
 func (w *world) annotated(ref payment.Ref, source payment.Source, o payment.Observation) bool {
-	return slices.ContainsFunc(w.log.lists[ref], func(e logEvent) bool {
+	return slices.ContainsFunc(w.log.lists[ref], func(e *logEvent) bool {
 		return slices.ContainsFunc(e.stands.Annotations, func(a payment.Annotation) bool {
 			return a.Source == source && a.Kind == o.Kind && a.Reason != nil && *a.Reason == *o.Reason
 		})
@@ -101,7 +101,7 @@ func (w *world) judgeNotices() {
 		said := w.noticeOf(d.message)
 		orphan := said.ref.Order == orphanOrder && d.reason == events.DeadUnknownOrder
 		late := said.observation.Kind == payment.Indeterminate && d.reason == events.DeadUnexplained &&
-			slices.ContainsFunc(w.log.lists[d.ref], func(e logEvent) bool { return e.stands.Status.Ended() })
+			slices.ContainsFunc(w.log.lists[d.ref], func(e *logEvent) bool { return e.stands.Status.Ended() })
 		if !orphan && !late {
 			w.problem("a webhook for %s is a dead letter: %s", said.ref.Order, d.reason)
 		}

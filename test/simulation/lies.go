@@ -46,7 +46,7 @@ func (w *world) forgeClaim(o *order) {
 // forgeMemory changes what a record shows of the payment: an older event or a newer one, another status, another
 // command's payment, another order's, or one that the log does not know.
 func (w *world) forgeMemory(o *order, r *claimRecord) {
-	m := w.log.last(o.ref)
+	m := *w.log.last(o.ref)
 	if list := w.log.lists[o.ref]; len(list) > 0 && w.rng.IntN(3) == 0 {
 		m.stands = list[w.rng.IntN(len(list))].stands
 	}
@@ -61,7 +61,7 @@ func (w *world) forgeMemory(o *order, r *claimRecord) {
 	if w.rng.IntN(4) == 0 {
 		m.stands.Fingerprint = "of another command"
 	}
-	r.memory = m
+	r.memory = &m
 }
 
 // lied says that what the store answered the workers is worth nothing any more.

@@ -18,25 +18,29 @@ const maxBehind = 1500 * time.Millisecond
 type logEvent struct {
 	seq    uint64
 	at     time.Duration
-	stands payment.Payment // as it is read from the event's bytes
+	stands payment.Payment // as it is read from the event's bytes, see values.go
 }
 
 // memoryLog is a log with a true compare-and-set.
 type memoryLog struct {
 	w     *world
 	seq   uint64
-	lists map[payment.Ref][]logEvent
+	lists map[payment.Ref][]*logEvent
+	past  []payment.Payment // buffer of history
 }
 
 func newMemoryLog(w *world) *memoryLog {
-	return &memoryLog{w: w, lists: map[payment.Ref][]logEvent{}}
+	return &memoryLog{w: w, lists: map[payment.Ref][]*logEvent{}}
 }
 
-func (l *memoryLog) last(ref payment.Ref) logEvent {
+// noEvent is the last event of an order that has none.
+var noEvent = &logEvent{}
+
+func (l *memoryLog) last(ref payment.Ref) *logEvent {
 	if list := l.lists[ref]; len(list) > 0 {
 		return list[len(list)-1]
 	}
-	return logEvent{}
+	return noEvent
 }
 
 // at returns a payment as an event says it.
@@ -61,23 +65,20 @@ func (l *memoryLog) write(p payment.Payment, data []byte, after uint64) (uint64,
 // force writes without a look at what is there.
 func (l *memoryLog) force(p payment.Payment, data []byte) uint64 {
 	l.seq++
-	stands, err := events.ReadPayment(events.PaymentSubject(p.Status, p.Ref), l.seq, data)
-	if err != nil {
-		l.w.problem("%s: an event cannot be read: %v", p.Order, err)
+	event := &logEvent{l.seq, l.w.now, l.w.readBack(p, l.seq, data)}
+	list := l.lists[p.Ref]
+	if list == nil {
+		list = make([]*logEvent, 0, 8) // most orders have fewer
 	}
-	l.w.countApproval(l.last(p.Ref).stands, stands)
-	event := logEvent{l.seq, l.w.now, stands}
-	if l.lists[p.Ref] == nil {
-		l.lists[p.Ref] = make([]logEvent, 0, 8) // most orders have fewer
-	}
-	l.lists[p.Ref] = append(l.lists[p.Ref], event)
+	l.w.countApproval(&l.last(p.Ref).stands, &event.stands)
+	l.lists[p.Ref] = append(list, event)
 	if r, known := l.w.claims.records[p.Ref]; known {
 		r.memory = event
 		l.w.claims.records[p.Ref] = r
 	}
-	l.w.remind(stands, l.seq, data)
-	l.w.judgePage(stands)
-	l.w.handOver(stands)
+	l.w.remind(&event.stands, l.seq, data)
+	l.w.judgePage(event.stands)
+	l.w.handOver(event.stands)
 	if l.w.tracing {
 		l.w.note("  log %s: %s is event %d, revision %d, attempts %d%s", p.Order, p.Status, l.seq, p.Revision, p.Attempts, because(p))
 	}
@@ -118,13 +119,13 @@ func (l *memoryLog) readEvent(subject string, seq uint64, data []byte) (payment.
 	return events.ReadPayment(subject, seq, data)
 }
 
-// history returns all events of an order.
+// history returns all events of an order, until it is called again.
 func (l *memoryLog) history(ref payment.Ref) []payment.Payment {
-	all := make([]payment.Payment, 0, len(l.lists[ref]))
+	l.past = l.past[:0]
 	for _, event := range l.lists[ref] {
-		all = append(all, event.stands)
+		l.past = append(l.past, event.stands)
 	}
-	return all
+	return l.past
 }
 
 // intendedAt is when the last request of a payment began, as its intent says.
@@ -145,7 +146,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 	if l.p.w.mutant.undated && next.Status == payment.InDoubt {
 		next.SubmittedAt = l.p.w.log.intendedAt(next)
 	}
-	out, err := events.EncodePayment(next, "event")
+	data, err := l.p.w.encode(next)
 	if err != nil {
 		return 0, err
 	}
@@ -159,7 +160,7 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 	w.judgeTold(t, next, after)
 	w.judgeDown(t, next)
 	if w.batching.on && !l.p.person {
-		if m := l.p.appendInBatch(t, next, out.Data, after); !m.alone {
+		if m := l.p.appendInBatch(t, next, data, after); !m.alone {
 			return m.seq, m.err
 		}
 	}
@@ -170,10 +171,10 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 		return 0, errUnheard
 	case w.fails(appendLate):
 		w.note("%s append %s: no reply yet", l.p.name, next.Order)
-		w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.log.write(next, out.Data, after) })
+		w.writeLater(next, data, after)
 		return 0, errUnheard
 	}
-	seq, err := w.log.write(next, out.Data, after)
+	seq, err := w.log.write(next, data, after)
 	if err == nil && next.Status == payment.Submitting {
 		t.intended(next)
 	}
@@ -184,6 +185,11 @@ func (l logPort) Append(_ context.Context, next payment.Payment, after uint64) (
 		return 0, errUnheard
 	}
 	return seq, err
+}
+
+// writeLater writes what its writer was told nothing of, if it still may be written then.
+func (w *world) writeLater(p payment.Payment, data []byte, after uint64) {
+	w.after(w.between(0, timing().SubmitTimeout), func() { _, _ = w.log.write(p, data, after) })
 }
 
 // Actions has nothing to add: the simulated log keeps all of a payment in its events.

@@ -28,11 +28,11 @@ func (l brokenLog) Append(ctx context.Context, p payment.Payment, after uint64) 
 
 // write puts an event behind whatever is there.
 func (l brokenLog) write(p payment.Payment) (uint64, error) {
-	out, err := events.EncodePayment(p, "event")
+	data, err := l.w.encode(p)
 	if err != nil {
 		return 0, err
 	}
-	return l.w.log.force(p, out.Data), nil
+	return l.w.log.force(p, data), nil
 }
 
 func logMutants() []Mutant {
@@ -92,7 +92,7 @@ type claimLog struct {
 func (l claimLog) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
 	t := l.w.current
 	r := l.w.claims.records[ref]
-	if t != nil && !t.p.dead && t.m.stream == events.StreamCommands && r.memory.seq > 0 && l.trusted(l.w, r.memory.stands) {
+	if t != nil && !t.p.dead && t.m.stream == events.StreamCommands && r.memory != nil && l.trusted(l.w, r.memory.stands) {
 		return r.memory.stands, r.memory.seq, nil
 	}
 	return l.Log.Last(ctx, ref)

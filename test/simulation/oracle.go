@@ -176,9 +176,9 @@ func (w *world) known(o *order) []payment.Status {
 
 // judgeQueue checks that nothing waits, but for payments that are in doubt for a reason.
 func (w *world) judgeQueue() {
-	for ref := range w.parked {
-		if !w.doubted(ref) && !w.waits(w.orderOf(ref)) {
-			w.problem("%s: parked at the end", ref.Order)
+	for _, o := range w.orders {
+		if w.parked[o.ref] != nil && !w.doubted(o.ref) && !w.waits(o) {
+			w.problem("%s: parked at the end", o.ref.Order)
 		}
 	}
 	for _, d := range w.dead {

@@ -78,11 +78,11 @@ func (w *world) ask(o *order, cmd payment.Command, wait time.Duration) {
 	if w.chance(commandShort) {
 		out.Subject = events.ShortSubject(cmd.Operation)
 	}
-	fingerprint := cmd.Fingerprint()
-	o.commands = append(o.commands, fingerprint)
+	asked := payment.New(cmd)
+	o.commands = append(o.commands, asked.Fingerprint)
 	w.after(wait, func() {
 		w.publish(message{
-			stream: events.StreamCommands, ref: o.ref, fingerprint: fingerprint,
+			stream: events.StreamCommands, ref: o.ref, fingerprint: asked.Fingerprint, command: &cmd, asked: &asked,
 			Message: events.Message{Subject: out.Subject, Header: out.Header, Data: out.Data},
 		})
 	})

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"payonce/pkg/connectors"
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
@@ -54,7 +56,7 @@ func (w *world) startProcess() {
 	engine, err := worker.New(worker.Options{
 		FenceKeptConnections: w.fenceKept, Limits: spare, Wait: p.wait, GiveUpPolicy: p.timeout, Threshold: func(string) time.Duration { return threshold },
 		Log: log, Claims: exclusive{w.mutant.store(claimsPort{p}), w}, Timing: w.mutant.timed(timing()), Now: p.now, Local: p.local, Measure: p.measure, NewID: w.id, Opening: p.opening,
-		DecodeCommand: w.decodeCommand, Bound: unbounded, Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
+		DecodeCommand: w.decodeCommand, NewPayment: w.newPayment, Meter: unread, Bound: unbounded, Connectors: connectors.NewRegistry(map[string]connectors.Connector{acme: conn}),
 	})
 	if err != nil {
 		panic(err) // the timing of this package does not fit the engine
@@ -64,9 +66,12 @@ func (w *world) startProcess() {
 	w.note("%s starts", p.name)
 }
 
-// unbounded is a call that ends in no real time.
-func unbounded(ctx context.Context, _ time.Duration) (context.Context, context.CancelFunc) {
-	return ctx, func() {}
+// unread makes metrics that have no reader.
+var unread = noop.NewMeterProvider().Meter("")
+
+// unbounded is the context of a call that ends in no real time.
+func unbounded(context.Context, time.Duration) (context.Context, context.CancelFunc) {
+	return context.Background(), func() {}
 }
 
 // kill ends a process: whatever it was doing stops where it is.

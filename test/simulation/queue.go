@@ -15,7 +15,9 @@ type message struct {
 	stream      string
 	ref         payment.Ref
 	fingerprint string           // of a command
-	command     *payment.Command // as its bytes were decoded; nil before its first delivery
+	command     *payment.Command // that it is; nil for another message
+	asked       *payment.Payment // that the command asks for
+	read        bool             // the command was read from its bytes, see values.go
 	gone        bool             // acknowledged
 	step        int              // of the timer, for an event of the log
 	crowded     bool             // others wait behind it
@@ -76,23 +78,6 @@ func (w *world) deliver(m *message) {
 	p.begin(m, handle)
 }
 
-// decodeCommand decodes a command when it is delivered first, and remembers it for the deliveries that follow, some dozens:
-// they have the same bytes, subject and header.
-func (w *world) decodeCommand(m events.Message) (payment.Command, error) {
-	if w.current == nil || w.mutant.stored != nil {
-		return events.DecodeCommand(m)
-	}
-	known := &w.current.m.command
-	if *known == nil {
-		cmd, err := events.DecodeCommand(m)
-		if err != nil {
-			return cmd, err
-		}
-		*known = &cmd
-	}
-	return **known, nil
-}
-
 // anyProcess draws one that takes messages.
 func (w *world) anyProcess() *process {
 	able := w.able[:0]
@@ -150,7 +135,7 @@ func (w *world) settle(t *task) {
 		w.dead = append(w.dead, deadLetter{m, v.Reason})
 	case queue.Forward:
 		on := m.again()
-		on.Subject, on.command = v.Subject, nil
+		on.Subject, on.read = v.Subject, false
 		w.publish(on)
 	}
 	w.acknowledge(m, t.n)
@@ -173,7 +158,7 @@ func (m *message) again() message {
 	next := *m
 	next.gone = false
 	if m.Header.Get(events.HeaderRequestedAt) == "" {
-		next.command = nil // its header is another
+		next.read = false // its header is another
 		next.Header = maps.Clone(m.Header)
 		next.Header[events.HeaderRequestedAt] = []string{m.StoredAt.Format(time.RFC3339Nano)}
 	}

@@ -34,8 +34,8 @@ func (w *world) judgeSending(o *order) {
 }
 
 // countApproval counts what persons approve.
-func (w *world) countApproval(before, p payment.Payment) {
-	if p.RetryApproved && !before.RetryApproved && code(p) == payment.ReasonRetryApproved && p.Reason.By != "" {
+func (w *world) countApproval(before, p *payment.Payment) {
+	if p.RetryApproved && !before.RetryApproved && code(*p) == payment.ReasonRetryApproved && p.Reason.By != "" {
 		w.orderOf(p.Ref).approvals++
 		w.happened[approves]++
 	}

@@ -67,7 +67,7 @@ func (p *process) startTimers() []timer {
 
 // remind has the broker give an event of an open payment to the timers, about when it is due: a consumer has
 // room for some events only, so most are delivered first when older ones are done with.
-func (w *world) remind(p payment.Payment, seq uint64, data []byte) {
+func (w *world) remind(p *payment.Payment, seq uint64, data []byte) {
 	w.processes[0].timer(0)
 	for step, t := range w.processes[0].timers {
 		if !slices.Contains(t.Statuses, p.Status) || w.mutant.forgetTimer != nil && w.mutant.forgetTimer(t.Name, p.Status) {

@@ -68,6 +68,8 @@ type world struct {
 	able      []*process // buffer of anyProcess
 	orders    []*order
 
+	bytes    bool   // events and commands are read from their bytes, see values.go
+	scratch  []byte // buffer of encode
 	tracing  bool
 	trace    []string
 	problems []string
@@ -80,7 +82,7 @@ type world struct {
 // newWorld draws everything that happens by itself in a run.
 func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 	w := &world{
-		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing,
+		rng: rand.New(rand.NewPCG(seed, 0x9E3779B97F4A7C15)), mutant: mutant, tracing: tracing, bytes: seed%bytesEvery == 0,
 		parked: map[payment.Ref]*schedule{}, resumed: map[time.Time]*order{},
 	}
 	w.takePool()
@@ -112,7 +114,7 @@ func newWorld(seed uint64, mutant Mutant, tracing bool) *world {
 
 // run plays the world to its end.
 func (w *world) run() {
-	for w.agenda.Len() > 0 && len(w.problems) == 0 {
+	for len(w.agenda.entries) > 0 && len(w.problems) == 0 {
 		next := w.agenda.next()
 		if next.at > w.calm+quiet {
 			break
