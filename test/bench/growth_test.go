@@ -126,7 +126,7 @@ func sameEvents(t *testing.T, s *system, original, copied payment.Ref) {
 }
 
 func TestRoom(t *testing.T) {
-	has := room{disk: 9e9, memory: 20e9} // 4 GB of disk to use
+	has := room{disk: 8.5e9, memory: 20e9} // 3.5 GB of disk to use
 	if n := has.holds(); n != 1_000_000 {
 		t.Errorf("%d fit", n)
 	}
