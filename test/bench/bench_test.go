@@ -182,8 +182,10 @@ func TestReport(t *testing.T) {
 	}
 	p.settings = []setting{s, {nodes: 1, slots: 8, workers: 1, kept: 1000}}
 	results = append(results, result{program: "payonce", setting: p.settings[1]})
-	if c := p.keptChart(results); !c.fits() {
-		t.Error("no chart over kept payments")
+	p.settings = append(p.settings, setting{nodes: 1, slots: 8, workers: 1, parked: 5})
+	results = append(results, result{program: "payonce", setting: p.settings[2]})
+	if c := p.keptChart(results); !c.fits() || len(c.lines[0].points) != 2 {
+		t.Errorf("the chart over kept payments is %+v", c)
 	}
 }
 

@@ -115,7 +115,7 @@ func sameEvents(t *testing.T, s *system, original, copied payment.Ref) {
 		}
 		a.Header.Del(njs.MsgIDHeader)
 		for name := range a.Header {
-			if b.Header.Get(name) == "" && a.Header.Get(name) != "" || b.Header.Get("ce-id") == a.Header.Get("ce-id") {
+			if len(b.Header.Values(name)) != len(a.Header.Values(name)) || b.Header.Get("ce-id") == a.Header.Get("ce-id") {
 				t.Errorf("%s has %v, want the headers %v", copied, b.Header, a.Header)
 			}
 		}
@@ -126,7 +126,7 @@ func sameEvents(t *testing.T, s *system, original, copied payment.Ref) {
 }
 
 func TestRoom(t *testing.T) {
-	has := room{disk: 9e9, memory: 20e9} // 4 GB of disk to use
+	has := room{disk: 8.5e9, memory: 20e9} // 3.5 GB of disk to use
 	if n := has.holds(); n != 1_000_000 {
 		t.Errorf("%d fit", n)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -70,7 +71,6 @@ func (s *system) copyEvents(original []*njs.RawStreamMsg, from, to int) {
 				previous = from*len(original) + (i-1)*(to-from) + number - from + 1
 			}
 			msg := copyOf(event, keptOrder(0), keptOrder(number))
-			msg.Header.Del(njs.MsgIDHeader)
 			msg.Header.Set("ce-id", uuid.NewString())
 			msg.Header.Set(jetstream.HeaderPrevious, strconv.Itoa(previous))
 			msg.Header.Set(njs.ExpectedLastSubjSeqHeader, strconv.Itoa(previous))
@@ -82,10 +82,16 @@ func (s *system) copyEvents(original []*njs.RawStreamMsg, from, to int) {
 	}
 }
 
+// notCopied are headers of an event that the broker has forgotten after two minutes, or that it adds to what it shows.
+var notCopied = []string{njs.MsgIDHeader, njs.StreamHeader, njs.SequenceHeader, njs.SubjectHeader, njs.TimeStampHeaer, njs.LastSequenceHeader}
+
 // copyOf returns a stored message with another order in place of its own, wherever it stands.
 func copyOf(m *njs.RawStreamMsg, of, order string) *nats.Msg {
 	msg := &nats.Msg{Subject: strings.ReplaceAll(m.Subject, of, order), Header: make(nats.Header, len(m.Header)), Data: []byte(strings.ReplaceAll(string(m.Data), of, order))}
 	for name, values := range m.Header {
+		if slices.Contains(notCopied, name) {
+			continue
+		}
 		for _, value := range values {
 			msg.Header.Add(name, strings.ReplaceAll(value, of, order))
 		}

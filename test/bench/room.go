@@ -17,7 +17,7 @@ import (
 // What one kept payment takes in all, in bytes: its events and its claim on the disk, and in the memory of the broker and of Redis
 // (docs/sizing.md; shortly after it was written the broker holds about as much garbage). A pending or parked one takes no more.
 const (
-	keptDisk   = 4_000
+	keptDisk   = 3_500
 	keptMemory = 2_200
 )
 
