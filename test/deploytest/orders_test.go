@@ -98,7 +98,7 @@ func sentInBatches(t *testing.T, s *system) {
 	const small, large = 600, 24
 	for i := range small + large {
 		p := payment.Payment{
-			Ref: payment.Ref{Provider: "nobody", Order: fmt.Sprintf("B-%03d", i)}, Operation: payment.Deposit, Status: payment.Submitting,
+			Ref: payment.Ref{Provider: "not-configured", Order: fmt.Sprintf("B-%03d", i)}, Operation: payment.Deposit, Status: payment.Submitting,
 			Revision: 1, Attempts: 1, Amount: payment.KRW(10000), UpdatedAt: time.Now().UTC(),
 		}
 		if i >= small { // more than the 4 MiB of an answer
@@ -121,8 +121,8 @@ func sentInBatches(t *testing.T, s *system) {
 	}
 }
 
-// appendedTogether has a worker append events of many payments together: its rights suffice for batches.
-func appendedTogether(t *testing.T, s *system) {
+// appendsInBatches has a worker append events of many payments in atomic batches: its permissions must suffice for that.
+func appendsInBatches(t *testing.T, s *system) {
 	t.Helper()
 	conn := s.connect(t, "worker", func(cfg *config.Config) { cfg.NATS.GroupCommit = "always" })
 	var group errgroup.Group
