@@ -89,11 +89,10 @@ var errNotCloudEvent = errors.New("no ce- headers")
 func parseAttributes(h Header) (Attributes, error) {
 	values := make(map[string]string, 8) // as many as payonce writes
 	for key, list := range h {
-		name, ce := cutPrefixFold(key, "ce-")
-		if !ce || len(list) == 0 {
+		if _, ce := cutPrefixFold(key, "ce-"); !ce || len(list) == 0 {
 			continue
 		}
-		name = strings.ToLower(key)
+		name := strings.ToLower(key)
 		if _, doubled := values[strings.TrimPrefix(name, "ce-")]; doubled || len(list) > 1 {
 			return Attributes{}, fmt.Errorf("header %s occurs twice", name)
 		}
