@@ -114,8 +114,8 @@ printf '%-14s %-28s %s\n' "$$(sed -n 's/.*execs: \([0-9]*\).*/\1/p' "$$log" | ta
 endef
 export FUZZ
 
-simulate: ## play RUNS (100000) seeds from SEED (1) in the simulation, and all mistakes, RECORD (none) gets a line every minute, see docs/reliability.md
-	$(GO) test ./test/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v -seed $(SEED) -runs $(RUNS) -record '$(abspath $(RECORD))'
+simulate: ## play RUNS (100000) seeds from SEED (1, or the first that RECORD has not) in the simulation, and all mistakes; RECORD (none) gets a line every minute, see docs/reliability.md
+	$(GO) test ./test/simulation -count=1 -timeout 24h -run 'Simulation$$|OracleFindsMistakes$$' -v $(if $(filter file,$(origin SEED)),,-seed $(SEED)) -runs $(RUNS) -record '$(abspath $(RECORD))'
 
 weekend: ## measure what PARKED (50000) parked payouts do to other providers, see docs/reliability.md
 	$(GO) test ./test/faults -count=1 -timeout 1h -run MeasureWeekend -v -measure $(PARKED)

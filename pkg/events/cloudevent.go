@@ -87,12 +87,12 @@ var errNotCloudEvent = errors.New("no ce- headers")
 // parseAttributes reads the attributes of a binary-mode message. A message without any "ce-" header
 // gives errNotCloudEvent. An attribute that occurs twice is refused: no reader could say which counts.
 func parseAttributes(h Header) (Attributes, error) {
-	values := map[string]string{}
+	values := make(map[string]string, 8) // as many as payonce writes
 	for key, list := range h {
-		name := strings.ToLower(key)
-		if !strings.HasPrefix(name, "ce-") || len(list) == 0 {
+		if _, ce := cutPrefixFold(key, "ce-"); !ce || len(list) == 0 {
 			continue
 		}
+		name := strings.ToLower(key)
 		if _, doubled := values[strings.TrimPrefix(name, "ce-")]; doubled || len(list) > 1 {
 			return Attributes{}, fmt.Errorf("header %s occurs twice", name)
 		}

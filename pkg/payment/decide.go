@@ -1,11 +1,8 @@
 package payment
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"reflect"
 	"slices"
 	"time"
 )
@@ -13,6 +10,18 @@ import (
 // ErrForbidden says that an observation cannot be applied in the payment's status: the caller must do
 // something else first (look up instead of sending, wait for the command, ask a person).
 var ErrForbidden = errors.New("not allowed in this status")
+
+// forbiddenError is an [ErrForbidden] whose text is made when it is read: workers often only ask whether a request may be made.
+type forbiddenError struct {
+	evidence Evidence
+	status   Status
+}
+
+func (e forbiddenError) Error() string {
+	return fmt.Sprintf("%s on a payment that is %s: %s", e.evidence, e.status, ErrForbidden)
+}
+
+func (e forbiddenError) Unwrap() error { return ErrForbidden }
 
 // Evidence is an observation as the table sees it: its kind, refined by what is already known about
 // the payment.
@@ -59,7 +68,7 @@ func Decide(p Payment, o Observation, now time.Time) (next Payment, changed bool
 	move := table[p.Status][evidence]
 	switch {
 	case move == forbidden:
-		return p, false, fmt.Errorf("%s on a payment that is %s: %w", evidence, p.Status, ErrForbidden)
+		return p, false, forbiddenError{evidence, p.Status}
 	case move == stay:
 		return p, false, nil
 	}
@@ -235,38 +244,4 @@ func sum(transfers []Transfer) (Money, []Transfer, bool) {
 		total = next
 	}
 	return total, transfers, true
-}
-
-// same reports whether nothing but the time would change in what is written. It compares the JSON,
-// because an observation's times and empty maps differ in memory from those that were read back.
-func same(p, next Payment) bool {
-	if p.Status != next.Status {
-		return false
-	}
-	next.UpdatedAt = p.UpdatedAt
-	if differs(p, next) {
-		return false
-	}
-	if reflect.DeepEqual(p, next) { // what is the same in memory is so in JSON, and cheaper to compare
-		return true
-	}
-	return p.Action.Same(next.Action) && p.WithheldAction.Same(next.WithheldAction) && sameJSON(p, next)
-}
-
-// differs reports whether a field differs that observations change and that is cheap to compare. If one does, so does the JSON.
-func differs(p, next Payment) bool {
-	return p.NotFound != next.NotFound || p.Submits != next.Submits || p.Attempts != next.Attempts ||
-		p.Known != next.Known || p.Refused != next.Refused || p.RetryApproved != next.RetryApproved ||
-		p.ProviderReference != next.ProviderReference || p.SettledAmount != next.SettledAmount ||
-		len(p.Annotations) != len(next.Annotations) || !sameReason(p.Reason, next.Reason) ||
-		!p.OverdueAt.Equal(next.OverdueAt) || !p.NotFoundAt.Equal(next.NotFoundAt) || !p.ResumeAt.Equal(next.ResumeAt)
-}
-
-func sameJSON(a, b any) bool {
-	before, err := json.Marshal(a)
-	if err != nil {
-		return false
-	}
-	after, err := json.Marshal(b)
-	return err == nil && bytes.Equal(before, after)
 }

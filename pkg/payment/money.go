@@ -82,18 +82,23 @@ func digits(s string) bool {
 func (m Money) IsZero() bool { return m == Money{} }
 
 // Value returns the amount in major units with all decimals of its currency: "10000", "483.89".
-func (m Money) Value() string {
+func (m Money) Value() string { return string(m.appendValue(nil)) }
+
+func (m Money) appendValue(b []byte) []byte {
 	decimals := currencies[m.Currency]
-	sign, n := "", uint64(m.Minor)
+	n := uint64(m.Minor)
 	if m.Minor < 0 {
-		sign, n = "-", -n
+		b, n = append(b, '-'), -n
 	}
-	text := strconv.FormatUint(n, 10)
-	if decimals == 0 {
-		return sign + text
+	text := strconv.AppendUint(make([]byte, 0, 20), n, 10)
+	for range decimals + 1 - len(text) {
+		text = slices.Insert(text, 0, '0')
 	}
-	text = strings.Repeat("0", max(decimals+1-len(text), 0)) + text
-	return sign + text[:len(text)-decimals] + "." + text[len(text)-decimals:]
+	b = append(b, text[:len(text)-decimals]...)
+	if decimals > 0 {
+		b = append(append(b, '.'), text[len(text)-decimals:]...)
+	}
+	return b
 }
 
 // String returns the amount for people: "10000 KRW".
@@ -143,10 +148,8 @@ func (m Money) AppendJSON(b []byte) ([]byte, error) {
 	if !m.IsZero() && !m.writable() {
 		return nil, fmt.Errorf("write %s: not an amount that can be read again", m)
 	}
-	for _, part := range []string{beforeValue, m.Value(), beforeCurrency, m.Currency, afterCurrency} { // nothing in it needs an escape
-		b = append(b, part...)
-	}
-	return b, nil
+	b = append(m.appendValue(append(b, beforeValue...)), beforeCurrency...) // nothing in it needs an escape
+	return append(append(b, m.Currency...), afterCurrency...), nil
 }
 
 // UnmarshalJSON reads what MarshalJSON writes; the value must be a JSON string. A [*FieldError] names

@@ -69,7 +69,7 @@ func (p *progress) holdsUp(now time.Time, step time.Duration) bool {
 }
 
 // watch gives the timers' lateness as a metric until the returned function is called.
-func watch(timers []timer) (end func() error, err error) {
+func watch(timers []*timer) (end func() error, err error) {
 	meter := otel.Meter("payonce/reconcile")
 	late, err := meter.Float64ObservableGauge(MetricLookupsLate, metric.WithUnit("s"))
 	if err != nil {

@@ -104,8 +104,8 @@ func Timers(engine Engine, of Provider, now func() time.Time) ([]Timer, error) {
 }
 
 // timersOf returns the timers of all providers.
-func timersOf(providers []Provider, engine Engine, now func() time.Time) ([]timer, error) {
-	var timers []timer
+func timersOf(providers []Provider, engine Engine, now func() time.Time) ([]*timer, error) {
+	var timers []*timer
 	for _, p := range providers {
 		if err := errors.Join(p.LookupSchedule.Validate(), p.Pages.validate()); err != nil {
 			return nil, fmt.Errorf("%s: %w", p.Name, err)
@@ -118,7 +118,7 @@ func timersOf(providers []Provider, engine Engine, now func() time.Time) ([]time
 		}
 		steps := append(p.LookupSchedule.steps(), p.Pages.steps()...)
 		for i, step := range steps {
-			timers = append(timers, timer{provider: &p, engine: engine, now: now, step: step, later: steps[i+1:], progress: &progress{}})
+			timers = append(timers, &timer{provider: &p, engine: engine, now: now, step: step, later: steps[i+1:]})
 		}
 	}
 	return timers, nil
@@ -131,12 +131,12 @@ type timer struct {
 	now      func() time.Time
 	step     step
 	later    []step // in their order
-	progress *progress
+	progress progress
 }
 
 // handle puts an event off that is not old enough and leaves one that is old enough for the next step to that:
 // after an outage a payment is looked up once, not once for each step.
-func (t timer) handle(ctx context.Context, m events.Message) queue.Verdict {
+func (t *timer) handle(ctx context.Context, m events.Message) queue.Verdict {
 	p, err := t.provider.Read(m.Subject, m.Sequence, m.Data)
 	if err != nil { // a payment whose event cannot be read cannot be looked up
 		return queue.DeadLetter(events.DeadUndecodable, err.Error())
@@ -173,7 +173,7 @@ func (t timer) handle(ctx context.Context, m events.Message) queue.Verdict {
 // the broker hands out no more events of a timer than wait for their time (see jetstream.Conn.ConsumePayments), so
 // enough of them would stop the step. While others wait that may be due, those that were asked about, which are the
 // oldest, are left to the next step of the schedule. The last step has none after it, and leaves nothing.
-func (t timer) unanswered(again queue.Verdict, next bool) queue.Verdict {
+func (t *timer) unanswered(again queue.Verdict, next bool) queue.Verdict {
 	if next && t.progress.holdsUp(t.now(), t.step.life+t.step.after) {
 		return queue.Acknowledge()
 	}
@@ -182,7 +182,7 @@ func (t timer) unanswered(again queue.Verdict, next bool) queue.Verdict {
 }
 
 // next is the step that comes after this one for an event; more is false when there is none.
-func (t timer) next(p payment.Payment, m events.Message) (r step, more bool) {
+func (t *timer) next(p payment.Payment, m events.Message) (r step, more bool) {
 	for _, r := range t.later {
 		if t.concerns(p, m, r) {
 			return r, true
@@ -193,7 +193,7 @@ func (t timer) next(p payment.Payment, m events.Message) (r step, more bool) {
 
 // concerns reports whether a step is for an event. A step of pages is for those that closed in its time, if the
 // log still has the event then.
-func (t timer) concerns(p payment.Payment, m events.Message, r step) bool {
+func (t *timer) concerns(p payment.Payment, m events.Message, r step) bool {
 	if r.life == 0 {
 		return true
 	}
@@ -204,7 +204,7 @@ func (t timer) concerns(p payment.Payment, m events.Message, r step) bool {
 
 // due is when an event is as old as a step. Events are as old as the log says, so that they become due in the
 // order of the log. An intent is a worker's work of seconds, whatever the hours: one that is old is in doubt.
-func (t timer) due(p payment.Payment, m events.Message, r step) (time.Time, bool) {
+func (t *timer) due(p payment.Payment, m events.Message, r step) (time.Time, bool) {
 	if p.Status == payment.Submitting || r.wall {
 		return m.StoredAt.Add(r.after), true
 	}

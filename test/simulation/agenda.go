@@ -65,6 +65,16 @@ func (a *agenda) next() entry {
 	return *first
 }
 
+// clear forgets all entries, and keeps their memory.
+func (a *agenda) clear() {
+	a.done = append(a.done, a.entries...)
+	for _, e := range a.done {
+		*e = entry{}
+	}
+	clear(a.entries)
+	a.entries, a.made = a.entries[:0], 0
+}
+
 func (e *entry) before(other *entry) bool {
 	return e.at < other.at || e.at == other.at && e.n < other.n
 }

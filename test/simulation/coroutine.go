@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"sync"
 	"time"
+
+	"payonce/pkg/payment"
 )
 
 // coroutine runs one handler after the other, in one run after the other, so that each finds a stack that has grown
@@ -22,26 +24,37 @@ const idle = time.Duration(-1)
 // a quarter is used, so that it would have to grow again; handlers need less than four times as much.
 const room = 16 << 10
 
-// idlePools are the idle coroutines of each run that has ended. A run takes those of another, or makes its own.
-var idlePools struct {
-	mu   sync.Mutex
-	free [][]*coroutine
+// pool is what a run leaves to another: its idle coroutines, and memory in which nothing is.
+type pool struct {
+	idle    []*coroutine
+	agenda  agenda
+	scratch []byte
+	past    []payment.Payment
 }
 
-// takePool gives the run the coroutines of one that has ended.
+// pools are those of the runs that have ended. A run takes that of another, or begins with an empty one.
+var pools struct {
+	mu   sync.Mutex
+	free []pool
+}
+
+// takePool gives the run the pool of one that has ended.
 func (w *world) takePool() {
-	idlePools.mu.Lock()
-	defer idlePools.mu.Unlock()
-	if last := len(idlePools.free) - 1; last >= 0 {
-		w.idle, idlePools.free = idlePools.free[last], idlePools.free[:last]
+	pools.mu.Lock()
+	defer pools.mu.Unlock()
+	if last := len(pools.free) - 1; last >= 0 {
+		w.pool, pools.free = pools.free[last], pools.free[:last]
 	}
 }
 
-// returnPool leaves the coroutines to another run. All of them are idle, because all processes are dead.
+// returnPool leaves the pool to another run. All coroutines are idle, because all processes are dead. What the buffers refer to
+// is of this run: it is cleared.
 func (w *world) returnPool() {
-	idlePools.mu.Lock()
-	defer idlePools.mu.Unlock()
-	idlePools.free, w.idle = append(idlePools.free, w.idle), nil
+	w.agenda.clear()
+	clear(w.past[:cap(w.past)])
+	pools.mu.Lock()
+	defer pools.mu.Unlock()
+	pools.free, w.pool = append(pools.free, w.pool), pool{}
 }
 
 // coroutineFor returns a coroutine that will work on a task.

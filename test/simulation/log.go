@@ -26,7 +26,6 @@ type memoryLog struct {
 	w     *world
 	seq   uint64
 	lists map[payment.Ref][]*logEvent
-	past  []payment.Payment // buffer of history
 }
 
 func newMemoryLog(w *world) *memoryLog {
@@ -121,11 +120,11 @@ func (l *memoryLog) readEvent(subject string, seq uint64, data []byte) (payment.
 
 // history returns all events of an order, until it is called again.
 func (l *memoryLog) history(ref payment.Ref) []payment.Payment {
-	l.past = l.past[:0]
+	l.w.past = l.w.past[:0]
 	for _, event := range l.lists[ref] {
-		l.past = append(l.past, event.stands)
+		l.w.past = append(l.w.past, event.stands)
 	}
-	return l.past
+	return l.w.past
 }
 
 // intendedAt is when the last request of a payment began, as its intent says.

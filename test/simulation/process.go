@@ -32,6 +32,7 @@ type process struct {
 	batch  *batch // that was made last; nil for none
 	person bool   // an operator
 	dead   bool
+	told   bool          // to stop
 	frozen time.Duration // until then nothing in it moves
 	tasks  []*task
 }
@@ -205,7 +206,7 @@ func (t *task) disturb() {
 // suffer lets one thing happen to the process.
 func (t *task) suffer(f fault) {
 	p, w := t.p, t.p.w
-	if f == stop && (p.person || p.ctx.Err() != nil) || f == paused && p.exposed() {
+	if f == stop && (p.person || p.told) || f == paused && p.exposed() {
 		return
 	}
 	w.happened[f]++
@@ -215,6 +216,7 @@ func (t *task) suffer(f fault) {
 		panic(errCrash)
 	case stop:
 		w.note("%s is told to stop", p.name)
+		p.told = true
 		p.stop()
 		w.after(w.between(0, 30*time.Second), w.startProcess)
 	case freeze:

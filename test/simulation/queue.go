@@ -82,7 +82,7 @@ func (w *world) deliver(m *message) {
 func (w *world) anyProcess() *process {
 	able := w.able[:0]
 	for _, p := range w.processes {
-		if !p.dead && !p.person && p.ctx.Err() == nil {
+		if !p.dead && !p.person && !p.told {
 			able = append(able, p)
 		}
 	}

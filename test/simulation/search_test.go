@@ -2,10 +2,7 @@ package simulation_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -64,65 +61,23 @@ func (s *search) done() uint64 {
 	return done
 }
 
-// String says how far the search is. A search that was ended begins again after the seeds that it names.
+// String says how far the search is: which seeds are played without a gap, and what came of them.
 func (s *search) String() string {
 	done, took, used := s.done(), time.Since(s.began), alloctest.ProcessorTime()-s.used
+	found := "no broken promise"
+	if failed := s.failed.Load(); failed > 0 {
+		found = fmt.Sprintf("seed %d fails", failed-1)
+	}
+	if done == 0 {
+		return "nothing is played yet, " + found
+	}
 	rate := float64(done) / took.Seconds()
-	text := fmt.Sprintf("seeds %d to %d: %d of %d runs, %d events, no broken promise, %.0f runs/s, %.0f for a second of processor time",
-		s.first, s.first+done-1, done, s.runs, s.seen.events.Load(), rate, float64(done)/used.Seconds())
-	switch failed := s.failed.Load(); {
-	case failed > 0:
-		return fmt.Sprintf("seed %d fails", failed-1)
-	case done == 0:
-		return "nothing is played yet"
-	case done < s.runs:
+	text := fmt.Sprintf("seeds %d to %d: %d of %d runs, %d events, %s, %.0f runs/s, %.0f for a second of processor time",
+		s.first, s.first+done-1, done, s.runs, s.seen.events.Load(), found, rate, float64(done)/used.Seconds())
+	if done < s.runs {
 		text += fmt.Sprintf(", %s left", time.Duration(float64(s.runs-done)/rate*float64(time.Second)).Round(time.Second))
 	}
 	return text
-}
-
-// tell prints how far the search is, and adds it to the file of records, if there is one.
-func (s *search) tell(t *testing.T, record string) {
-	t.Helper()
-	t.Log(s)
-	if record == "" {
-		return
-	}
-	file, err := os.OpenFile(record, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, err = fmt.Fprintf(file, "%s %s\n", time.Now().UTC().Format(time.RFC3339), s)
-	if closed := file.Close(); err != nil || closed != nil {
-		t.Fatalf("write the record: %v, %v", err, closed)
-	}
-}
-
-// What a search says of itself is all that is kept of it.
-func TestSearchIsRecorded(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "record")
-	mistake := simulation.Mutants()[0]
-	for _, c := range []struct {
-		of   *search
-		want string
-	}{
-		{newSearch(7, 20, simulation.Mutant{}), " seeds 7 to 26: 20 of 20 runs, "},
-		{newSearch(1, 1000, mistake), " seed "},
-	} {
-		c.of.play()
-		c.of.tell(t, file)
-		text, err := os.ReadFile(file)
-		if lines := strings.Split(strings.TrimSpace(string(text)), "\n"); err != nil || !strings.Contains(lines[len(lines)-1], c.want) {
-			t.Errorf("recorded %q, %v; want %q", lines, err, c.want)
-		}
-	}
-	half := newSearch(7, 20, simulation.Mutant{})
-	for p := range half.playing {
-		half.playing[p].Store(10 + uint64(p))
-	}
-	if text := half.String(); !strings.HasPrefix(text, "seeds 7 to 16: 10 of 20 runs, ") || !strings.HasSuffix(text, " left") {
-		t.Errorf("half of a search: %s", text)
-	}
 }
 
 // happenings are what came to pass in all runs. A simulation in which something never happens proves nothing about

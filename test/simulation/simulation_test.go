@@ -15,9 +15,9 @@ import (
 )
 
 var (
-	seed   = flag.Uint64("seed", 1, "first seed of the simulation")
-	runs   = flag.Uint64("runs", uint64(race.Share(2500, 12)), "number of seeds")
-	record = flag.String("record", "", "file to which a search adds a line every minute, and its result")
+	seed = flag.Uint64("seed", 1, "first seed of the simulation; with -record, if not given, the first that is not in the file")
+	runs = flag.Uint64("runs", uint64(race.Share(2500, 12)), "number of seeds")
+	kept = flag.String("record", "", "file to which a search adds a line every minute, and its result")
 )
 
 // The heap of a run is small and all of it is garbage soon: at 64 MiB it is collected.
@@ -28,22 +28,32 @@ func TestMain(m *testing.M) {
 
 // Every seed from -seed on, -runs of them. The first that fails is printed from its beginning.
 func TestSimulation(t *testing.T) {
-	s := newSearch(*seed, *runs, simulation.Mutant{})
+	first, record := *seed, newRecord(*kept)
+	if record.file != "" && !given("seed") {
+		first = record.sum(t).next
+	}
+	s := newSearch(first, *runs, simulation.Mutant{})
+	tellRecord := func() {
+		t.Log(s)
+		record.add(t, s.String())
+	}
 	ended := make(chan struct{})
 	go func() { s.play(); close(ended) }()
 	for tick := time.NewTicker(time.Minute); ; {
 		select {
 		case <-ended:
 		case <-tick.C:
-			s.tell(t, *record)
+			tellRecord()
 			continue
 		}
 		break
 	}
 	if *runs == 1 && testing.Verbose() {
-		t.Log("\n" + strings.Join(simulation.Run(*seed, simulation.Mutant{}, true).Trace, "\n"))
+		t.Log("\n" + strings.Join(simulation.Run(first, simulation.Mutant{}, true).Trace, "\n"))
 	}
-	s.tell(t, *record)
+	if tellRecord(); record.file != "" {
+		t.Logf("%s: %s", record.file, record.sum(t))
+	}
 	if failed := s.failed.Load(); failed > 0 {
 		tell(t, failed-1)
 	}

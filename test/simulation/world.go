@@ -46,10 +46,9 @@ type world struct {
 	mutant   Mutant
 	now      time.Duration // since epoch
 	calm     time.Duration // when faults end
-	agenda   agenda
 	ids      int
 	current  *task
-	idle     []*coroutine
+	pool
 
 	log       *memoryLog
 	claims    *memoryClaims
@@ -68,8 +67,7 @@ type world struct {
 	able      []*process // buffer of anyProcess
 	orders    []*order
 
-	bytes    bool   // events and commands are read from their bytes, see values.go
-	scratch  []byte // buffer of encode
+	bytes    bool // events and commands are read from their bytes, see values.go
 	tracing  bool
 	trace    []string
 	problems []string
@@ -128,10 +126,10 @@ func (w *world) run() {
 	for _, p := range w.processes {
 		w.kill(p)
 	}
-	w.returnPool()
 	if len(w.problems) == 0 {
 		w.judge()
 	}
+	w.returnPool()
 }
 
 // chance draws what belongs to the world, at any time.
