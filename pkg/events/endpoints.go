@@ -10,14 +10,14 @@ import (
 	"payonce/pkg/payment"
 )
 
-// StreamEndpoints holds events of payments that an endpoint did not take, until their next attempt. It exists where endpoints
+// StreamEndpoints stores events that could not be delivered to an endpoint, until their next attempt. It exists only where endpoints
 // are configured.
 const StreamEndpoints = "ENDPOINTS"
 
 // Headers of an event in [StreamEndpoints].
 const (
-	HeaderAttempts     = "Payonce-Attempts"      // how often it was sent to the endpoint
-	HeaderFirstAttempt = "Payonce-First-Attempt" // when for the first time, RFC 3339
+	HeaderAttempts     = "Payonce-Attempts"      // number of delivery attempts so far
+	HeaderFirstAttempt = "Payonce-First-Attempt" // time of the first attempt, RFC 3339
 )
 
 // EndpointDeadLetters matches the dead letters of all endpoints.
@@ -26,7 +26,7 @@ const EndpointDeadLetters = "deadletter.endpoints.*"
 // EndpointConsumer is the durable consumer of an endpoint, in PAYMENTS and in ENDPOINTS.
 func EndpointConsumer(endpoint string) string { return "endpoint-" + endpoint }
 
-// EndpointEvent is an event of the log on its way to an endpoint.
+// EndpointEvent is an event of the log that is to be delivered to an endpoint.
 type EndpointEvent struct {
 	Endpoint string
 	payment.Ref
@@ -40,36 +40,36 @@ const (
 	endpointWaiting = "waiting"
 )
 
-// Due is where the event waits to be sent, e.g. "endpoint.due.shop.teemopay-kr.D-1.4711".
+// Due is the subject of an event that is due to be sent again, e.g. "endpoint.due.shop.teemopay-kr.D-1.4711".
 func (e EndpointEvent) Due() string { return e.subject(endpointDue) }
 
-// Waiting is where the broker holds the event until its next attempt.
+// Waiting is the subject under which the broker keeps the event, as a scheduled message, until its next attempt.
 func (e EndpointEvent) Waiting() string { return e.subject(endpointWaiting) }
 
 func (e EndpointEvent) subject(where string) string {
 	return join(endpoint, where, e.Endpoint, e.Provider, e.Order, strconv.FormatUint(e.Sequence, 10))
 }
 
-// EndpointBacklog is what an endpoint has not taken.
+// EndpointBacklog counts the events that an endpoint has not accepted yet.
 type EndpointBacklog struct {
-	// New events of the log were not sent yet; those that are Due were, and are to be sent again now. Those that the broker holds
-	// until their next attempt are not counted.
+	// New counts events of the log that were never sent, and Due those that failed before and are due again. Events whose next attempt
+	// is scheduled for later are not counted.
 	New, Due int
-	// Disabled says that an operator has events wait until the endpoint is enabled.
+	// Disabled says that an operator has disabled the endpoint. Its events wait until it is enabled.
 	Disabled bool
 }
 
-// EndpointDueFilter matches the events that wait to be sent to an endpoint, "*" for any.
+// EndpointDueFilter matches the events that are due to be sent again to an endpoint. The name "*" matches all endpoints.
 func EndpointDueFilter(name string) string { return join(endpoint, endpointDue, name, "*", "*", "*") }
 
-// EndpointWaitingFilter matches the events that the broker holds for an endpoint, "*" for any.
+// EndpointWaitingFilter matches the events that are scheduled for a later attempt. The name "*" matches all endpoints.
 func EndpointWaitingFilter(name string) string {
 	return join(endpoint, endpointWaiting, name, "*", "*", "*")
 }
 
 // ParseEndpointEvent reads a subject of ENDPOINTS.
 func ParseEndpointEvent(subject string) (EndpointEvent, bool) {
-	if !strings.HasPrefix(subject, endpoint+".") { // most are not: they are not taken apart
+	if !strings.HasPrefix(subject, endpoint+".") { // most subjects have nothing to do with endpoints, so they are not split
 		return EndpointEvent{}, false
 	}
 	tokens := strings.Split(subject, ".")
@@ -81,8 +81,8 @@ func ParseEndpointEvent(subject string) (EndpointEvent, bool) {
 	return e, err == nil && payment.ValidProvider(e.Endpoint) && e.Ref.Validate() == nil
 }
 
-// EndpointAttempts returns how often a message was sent to its endpoint, and when for the first time: zero for an event that
-// comes from the log.
+// EndpointAttempts returns the number of delivery attempts of a message and the time of the first one. Both are zero for an event that
+// was read from the log.
 func EndpointAttempts(h Header) (attempts int, first time.Time) {
 	attempts, err := strconv.Atoi(h.Get(HeaderAttempts))
 	if err != nil || attempts < 0 {
@@ -95,10 +95,10 @@ func EndpointAttempts(h Header) (attempts int, first time.Time) {
 	return attempts, first
 }
 
-// EndpointTestSubject is where payctl asks a notifier to send a test event to an endpoint, "*" for any.
+// EndpointTestSubject is the subject on which payctl asks a notifier to send a test event to an endpoint. The name "*" matches all endpoints.
 func EndpointTestSubject(name string) string { return join(endpoint, "test", name) }
 
-// EndpointTest is what came of a test event. The JSON is on the wire and only ever added to.
+// EndpointTest is the result of a test event. It is sent as JSON, to which fields are only ever added.
 type EndpointTest struct {
 	ID        string  `json:"id"` // its webhook-id
 	Delivered bool    `json:"delivered"`
@@ -107,19 +107,19 @@ type EndpointTest struct {
 	Seconds   float64 `json:"seconds"`           // how long the request took
 }
 
-// ErrNoNotifier says that no notifier runs, or that this user may not ask one.
+// ErrNoNotifier says that no notifier runs, or that this user has no permission to ask one.
 var ErrNoNotifier = errors.New("no notifier answers")
 
-// EndpointState is how an endpoint stands at the broker. The JSON is that of payctl, and only ever added to.
+// EndpointState is the state of an endpoint in the broker. payctl prints it as JSON, to which fields are only ever added.
 type EndpointState struct {
 	Disabled bool `json:"disabled"`
-	// New events of the log were not sent yet; those that are Due were, and are sent again as soon as there is room; Waiting ones
-	// have another attempt at NextAt or later.
+	// New counts events of the log that were never sent, Due those that failed before and are sent again as soon as a slot is free, and
+	// Waiting those whose next attempt is at NextAt or later.
 	New     int       `json:"new"`
 	Due     int       `json:"due"`
 	Waiting int       `json:"waiting"`
 	NextAt  time.Time `json:"next_at,omitzero"`
-	// DeadLetters are those of the endpoint.
+	// DeadLetters counts the dead letters of the endpoint.
 	DeadLetters int `json:"dead_letters"`
 }
 
@@ -131,7 +131,7 @@ func EncodeEndpointTest(name, id string, at time.Time) Outgoing {
 	data, _ := json.Marshal(struct {
 		Test     bool   `json:"test"`
 		Endpoint string `json:"endpoint"`
-	}{true, name}) // no error: a bool and a string
+	}{true, name}) // a bool and a string cannot fail
 	attributes := Attributes{ID: id, Source: Source, Type: EndpointTestType, Subject: name, Time: at, ContentType: contentJSON}
 	return Outgoing{Header: attributes.header(), Data: data}
 }

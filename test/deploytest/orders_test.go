@@ -81,7 +81,7 @@ func contested(t *testing.T, s *system) {
 func unanswered(t *testing.T, s *system) {
 	t.Helper()
 	s.stopWorker()
-	for order, want := range map[string]int{"H-1": http.StatusOK, "nobody-asked": http.StatusServiceUnavailable} {
+	for order, want := range map[string]int{"H-1": http.StatusOK, "never-asked-for": http.StatusServiceUnavailable} {
 		for _, below := range []string{"", "/events"} {
 			if status, body := s.get(t, payment.Ref{Provider: testenv.TeemoPay, Order: order}, below); status != want {
 				t.Errorf("%s%s without a worker: %d %s, want %d", order, below, status, body, want)
@@ -98,7 +98,7 @@ func sentInBatches(t *testing.T, s *system) {
 	const small, large = 600, 24
 	for i := range small + large {
 		p := payment.Payment{
-			Ref: payment.Ref{Provider: "nobody", Order: fmt.Sprintf("B-%03d", i)}, Operation: payment.Deposit, Status: payment.Submitting,
+			Ref: payment.Ref{Provider: "not-configured", Order: fmt.Sprintf("B-%03d", i)}, Operation: payment.Deposit, Status: payment.Submitting,
 			Revision: 1, Attempts: 1, Amount: payment.KRW(10000), UpdatedAt: time.Now().UTC(),
 		}
 		if i >= small { // more than the 4 MiB of an answer
@@ -109,7 +109,7 @@ func sentInBatches(t *testing.T, s *system) {
 		}
 	}
 	next := 0
-	err := s.connect(t, "operator-kim").SentPayments(bounded(t), "nobody", from, time.Now().Add(time.Hour), func(p payment.Payment) error {
+	err := s.connect(t, "operator-kim").SentPayments(bounded(t), "not-configured", from, time.Now().Add(time.Hour), func(p payment.Payment) error {
 		if want := fmt.Sprintf("B-%03d", next); p.Order != want {
 			return fmt.Errorf("%s comes, want %s", p.Order, want)
 		}
@@ -121,8 +121,8 @@ func sentInBatches(t *testing.T, s *system) {
 	}
 }
 
-// appendedTogether has a worker append events of many payments together: its rights suffice for batches.
-func appendedTogether(t *testing.T, s *system) {
+// appendsInBatches has a worker append events of many payments in atomic batches: its permissions must suffice for that.
+func appendsInBatches(t *testing.T, s *system) {
 	t.Helper()
 	conn := s.connect(t, "worker", func(cfg *config.Config) { cfg.NATS.GroupCommit = "always" })
 	var group errgroup.Group
@@ -130,7 +130,7 @@ func appendedTogether(t *testing.T, s *system) {
 		group.Go(func() error {
 			for n := range 5 {
 				p := payment.Payment{
-					Ref: payment.Ref{Provider: "nobody", Order: fmt.Sprintf("T-%d-%d", i, n)}, Operation: payment.Deposit, Status: payment.Submitting,
+					Ref: payment.Ref{Provider: "not-configured", Order: fmt.Sprintf("T-%d-%d", i, n)}, Operation: payment.Deposit, Status: payment.Submitting,
 					Revision: 1, Attempts: 1, Amount: payment.KRW(10000), UpdatedAt: time.Now().UTC(),
 				}
 				if _, err := conn.Append(bounded(t), p, 0); err != nil {

@@ -198,7 +198,7 @@ func TestPaymentOnOneServer(t *testing.T) {
 	steppedOver(t, s)
 	contested(t, s)
 	sentInBatches(t, s)
-	appendedTogether(t, s)
+	appendsInBatches(t, s)
 	unanswered(t, s)
 	attack(t, s)
 	stolenWorker(t, s)

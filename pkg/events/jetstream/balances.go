@@ -11,8 +11,7 @@ import (
 	"payonce/pkg/events/jetstream/internal/broker"
 )
 
-// LastBalance returns what a provider told last of the merchant's account, and its sequence; the zero report and 0 where nothing is
-// kept.
+// LastBalance returns the last balance report of a provider and its sequence; the zero report and 0 if there is none.
 func (c *Conn) LastBalance(ctx context.Context, provider string) (last events.BalanceReport, seq uint64, err error) {
 	err = c.broker.Ask(ctx, func(ctx context.Context) error {
 		stream, err := c.broker.Stream(ctx, events.StreamBalances)
@@ -35,9 +34,9 @@ func (c *Conn) LastBalance(ctx context.Context, provider string) (last events.Ba
 	return last, seq, nil
 }
 
-// AppendBalance keeps what a provider told, if the last that is kept is still the one with sequence after: of workers that asked at the
-// same time one is kept, and the others get [events.ErrStale]. It tries once, for a lost balance is asked for again. What
-// comes of it says nothing about other streams and does not turn readiness off.
+// AppendBalance stores a balance report if the last stored one still has the sequence after. Of several workers that asked the provider at
+// the same time one succeeds, and the others get [events.ErrStale]. It is not retried, because a lost balance is requested again. A
+// failure says nothing about other streams and does not turn readiness off.
 func (c *Conn) AppendBalance(ctx context.Context, r events.BalanceReport, after uint64) error {
 	id, err := broker.NewID()
 	if err != nil {

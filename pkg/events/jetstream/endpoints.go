@@ -18,7 +18,7 @@ import (
 	"payonce/pkg/queue"
 )
 
-// Endpoint is a receiver of webhooks: which events of the log are read for it.
+// Endpoint is a receiver of webhooks, and which events of the log it gets.
 type Endpoint struct {
 	Name      string
 	Providers []string // empty means all
@@ -31,11 +31,11 @@ type EndpointConsumer struct {
 	Config           njs.ConsumerConfig
 }
 
-// MaxWaiting is the server's default of open pull requests; written out so that a difference shows.
+// MaxWaiting is the server's default limit of open pull requests. It is set explicitly, so that payctl streams diff shows another value.
 const MaxWaiting = 512
 
-// EndpointConsumers returns the two durable consumers of each endpoint: one reads new events of the log, the other those of which
-// an attempt is due again. Each endpoint has its own, so that one that fails delays no other.
+// EndpointConsumers returns the two durable consumers of each endpoint: one reads new events of the log, the other events that are due
+// for another attempt. Each endpoint has consumers of its own, so that a failing one delays no other.
 func EndpointConsumers(c Config) []EndpointConsumer {
 	var all []EndpointConsumer
 	for _, e := range c.Endpoints {
@@ -73,9 +73,9 @@ func endpointConsumer(c Config, endpoint, description string, filters []string) 
 	return config
 }
 
-// ConsumeEndpoint gives the events of an endpoint to handler, as [Conn.ConsumeCommands] does: new ones of the log and, as many
-// at the same time, those that are due again. The verdict [queue.Park] has the broker keep the event in ENDPOINTS until its time,
-// and counts an attempt; the event of the log is then finished, so that it holds up no other.
+// ConsumeEndpoint calls handler for the events of an endpoint, like [Conn.ConsumeCommands]: for new events of the log and, with as many
+// slots again, for events that are due for another attempt. On the verdict [queue.Park] the event is stored in ENDPOINTS until its time,
+// with one more attempt counted; the event of the log is then acknowledged, so that it does not block others.
 //
 // Where NATS has accounts the consumers must exist.
 func (c *Conn) ConsumeEndpoint(ctx context.Context, endpoint string, slots int, handler queue.Handler) error {
@@ -96,12 +96,12 @@ func (c *Conn) ConsumeEndpoint(ctx context.Context, endpoint string, slots int, 
 	}
 }
 
-// enabledEvery is how often a notifier looks whether an operator has disabled or enabled an endpoint.
+// enabledEvery is how often a notifier checks whether an operator has disabled or enabled an endpoint.
 const enabledEvery = 2 * time.Second
 
-// awaitEndpoint returns when an endpoint is enabled, or disabled, or when ctx ends. It is disabled while its consumer of ENDPOINTS
-// is paused: the broker then keeps what is due again, and this process leaves the log alone. An answer that does not come changes
-// nothing.
+// awaitEndpoint returns when an endpoint is enabled (or disabled, if enabled is false), or when ctx ends. An endpoint is disabled while its
+// consumer of ENDPOINTS is paused: the broker then delivers nothing that is due again, and this process reads no new events for it. If the
+// broker does not answer, the last known state counts.
 func (c *Conn) awaitEndpoint(ctx context.Context, endpoint string, enabled bool) error {
 	for first := true; ; first = false {
 		asking, cancel := context.WithTimeout(ctx, broker.AskTimeout)
@@ -135,7 +135,7 @@ func (c *Conn) consumeEnabled(ctx context.Context, endpoint string, slots int, h
 	return group.Wait()
 }
 
-// postponing carries out the verdict Park.
+// postponing returns a handler that carries out the verdict [queue.Park] of another one.
 func (c *Conn) postponing(endpoint, stream string, handler queue.Handler) queue.Handler {
 	return func(ctx context.Context, m events.Message) queue.Verdict {
 		v := handler(ctx, m)
@@ -153,8 +153,7 @@ func (c *Conn) postponing(endpoint, stream string, handler queue.Handler) queue.
 	}
 }
 
-// postpone has the broker deliver an event again at a time. There is one schedule for each event and endpoint; a later one
-// replaces it.
+// postpone schedules an event for delivery at a time. There is one schedule for each event and endpoint; a later one replaces it.
 func (c *Conn) postpone(ctx context.Context, endpoint string, d broker.Stored, at time.Time) error {
 	e, ok := events.ParseEndpointEvent(d.Message.Subject)
 	if !ok {
@@ -180,7 +179,7 @@ func (c *Conn) postpone(ctx context.Context, endpoint string, d broker.Stored, a
 	return nil
 }
 
-// EndpointBacklog returns what an endpoint has not taken.
+// EndpointBacklog counts the events that an endpoint has not accepted yet.
 func (c *Conn) EndpointBacklog(ctx context.Context, endpoint string) (events.EndpointBacklog, error) {
 	ctx, cancel := context.WithTimeout(ctx, broker.AskTimeout)
 	defer cancel()
@@ -201,7 +200,7 @@ func (c *Conn) EndpointBacklog(ctx context.Context, endpoint string) (events.End
 // maxTests bounds the test events that one notifier sends at a time.
 const maxTests = 8
 
-// AnswerEndpointTests has test events sent for [Conn.TestEndpoint], until ctx ends.
+// AnswerEndpointTests answers the requests of [Conn.TestEndpoint] by calling test, until ctx ends.
 func (c *Conn) AnswerEndpointTests(ctx context.Context, test func(ctx context.Context, endpoint string) (events.EndpointTest, bool)) error {
 	questions := make(chan *nats.Msg, maxTests)
 	sub, err := c.broker.NATS.ChanQueueSubscribe(events.EndpointTestSubject("*"), "notifiers", questions)
@@ -240,8 +239,8 @@ func (c *Conn) answerTest(ctx context.Context, m *nats.Msg, test func(context.Co
 	}
 }
 
-// TestEndpoint asks a notifier to send a test event to an endpoint and returns what came of it. The error is
-// [events.ErrNoNotifier] when none answers.
+// TestEndpoint asks a notifier to send a test event to an endpoint and returns the result. The error is [events.ErrNoNotifier] when none
+// answers.
 func (c *Conn) TestEndpoint(ctx context.Context, endpoint string) (events.EndpointTest, error) {
 	var result events.EndpointTest
 	m, err := c.broker.NATS.RequestWithContext(ctx, events.EndpointTestSubject(endpoint), nil)

@@ -16,17 +16,17 @@ import (
 	"payonce/pkg/payment"
 )
 
-// LedgerConsumer is the durable consumer of PAYMENTS that is made for a ledger of [jetstream.Config.Ledgers]. A
-// ledger may not make consumers itself: the definition of one can make the server write to any subject.
+// LedgerConsumer is the name of the durable consumer of PAYMENTS that is created for a ledger of [jetstream.Config.Ledgers]. Ledgers
+// have no permission to create consumers: a consumer's definition can make the server publish to any subject.
 func LedgerConsumer(ledger string) string { return "ledger-" + ledger }
 
-// madeConsumer is a consumer that is made together with the streams.
+// madeConsumer is a consumer that is created along with the streams.
 type madeConsumer struct {
 	stream string
 	config njs.ConsumerConfig
 }
 
-// madeConsumers are those of ledgers, which read balances, too, and archive, of upstreams that read refusals, and of endpoints.
+// madeConsumers returns the consumers of ledgers (payments and balances), of the archive, of upstreams (refusals) and of endpoints.
 func madeConsumers(c jetstream.Config) []madeConsumer {
 	var all []madeConsumer
 	for _, config := range readers(c) {
@@ -44,7 +44,7 @@ func madeConsumers(c jetstream.Config) []madeConsumer {
 	return all
 }
 
-// readers are the consumers that are made for those who may make none: the ledgers and the archive.
+// readers returns the consumers of PAYMENTS of the ledgers and the archive, which have no permission to create them.
 func readers(c jetstream.Config) []njs.ConsumerConfig {
 	var all []njs.ConsumerConfig
 	add := func(name, description string, filters ...string) {
@@ -67,8 +67,8 @@ func readers(c jetstream.Config) []njs.ConsumerConfig {
 }
 
 // EnsureStreams creates the streams and the consumers of ledgers, upstreams and endpoints that are missing. It leaves those that
-// exist as they are, and returns a [*MismatchError] when they differ from their definition in more than speed. The archive's consumer is left
-// to [Conn.ApplyStreams]: a service that starts does not wait for the archive.
+// exist as they are, and returns a [*MismatchError] unless all differences from their definition only affect speed. The archive's consumer is
+// left to [Conn.ApplyStreams]: a service that starts does not wait for the archive.
 func (c *Conn) EnsureStreams(ctx context.Context) error {
 	own := *c
 	own.cfg.Archive = ""
@@ -87,17 +87,17 @@ func (c *Conn) EnsureStreams(ctx context.Context) error {
 	return nil
 }
 
-// allowBatches is the field of a stream that takes atomic batches.
+// allowBatches is the setting of a stream that accepts atomic batches.
 const allowBatches = "allow_atomic"
 
-// onlySlower reports whether a difference costs nothing but speed: a stream without batches takes events one by one. A program
-// starts with it all the same.
+// onlySlower reports whether a difference only affects speed: a stream without batches accepts events one by one. Programs start in spite
+// of it.
 func (d Difference) onlySlower() bool { return d.Field == allowBatches }
 
 // ApplyStreams creates the streams and the consumers of ledgers, endpoints and archive that are missing. With update it also
 // changes those that differ, if all differences can be changed without losing or refusing anything; if
-// one cannot, it changes nothing and returns a [*MismatchError] with those. It returns what it did, also
-// beside an error.
+// one cannot, it changes nothing and returns a [*MismatchError] with those. It returns what it did, even when it also returns
+// an error.
 func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference, err error) {
 	differences, err := c.CheckStreams(ctx)
 	if err != nil {
@@ -132,7 +132,7 @@ func (c *Conn) ApplyStreams(ctx context.Context, update bool) (done []Difference
 	return done, nil
 }
 
-// apply creates or updates one stream or consumer, if a difference says so, and returns what it did.
+// apply creates or updates one stream or consumer, if it is among the differences, and returns what it did.
 func (c *Conn) apply(ctx context.Context, differences []Difference, of Difference, update bool, create, change func(context.Context) error) ([]Difference, error) {
 	own := slices.DeleteFunc(slices.Clone(differences), func(d Difference) bool { return d.Name() != of.Name() })
 	if len(own) == 0 {
@@ -148,11 +148,11 @@ func (c *Conn) apply(ctx context.Context, differences []Difference, of Differenc
 	if err := c.broker.Ask(ctx, step); err != nil {
 		return nil, fmt.Errorf("%s %s (%w): %w", what, of.Name(), broker.ErrNotMade, err)
 	}
-	c.broker.Forget(of.Stream) // what is remembered of it may have changed
+	c.broker.Forget(of.Stream) // the cached description may be outdated
 	return own, nil
 }
 
-// createStream is no error when a concurrent writer creates the same stream at the same time: the server compares.
+// createStream also succeeds when another process creates the same stream at the same time: the server compares the definitions.
 func (c *Conn) createStream(ctx context.Context, want njs.StreamConfig) error {
 	_, err := c.broker.JS.CreateStream(ctx, want)
 	if errors.Is(err, njs.ErrStreamNameAlreadyInUse) {
@@ -161,21 +161,21 @@ func (c *Conn) createStream(ctx context.Context, want njs.StreamConfig) error {
 	return err
 }
 
-// Safe reports whether a difference can be changed without losing a message or refusing one that was
-// taken before: what is kept may grow, what is taken may grow. A missing stream can be created.
+// Safe reports whether a difference can be changed without losing stored messages and without refusing messages that were accepted
+// before: limits may grow, and subjects may be added. A missing stream can be created.
 func (d Difference) Safe() bool {
-	if d.Stream == events.StreamDeadLetters && d.Field == "max_bytes" { // what it does not take stays where it is
+	if d.Stream == events.StreamDeadLetters && d.Field == "max_bytes" { // a message that does not fit stays in the stream that it is in
 		return true
 	}
 	switch d.Field {
 	case "", "description", "filter_subjects", "filter_subject", "ack_wait", "max_ack_pending", "max_waiting", "allow_direct", allowBatches:
-		// A consumer's filters choose what a ledger reads, not what is kept.
+		// A consumer's filters choose what a ledger reads, not what is stored.
 		return true
 	case "deny_delete", "deny_purge":
 		return d.Want == "true"
 	case "max_age", "max_msg_size", "max_bytes", "max_msgs", "max_msgs_per_subject", "num_replicas", "duplicate_window":
 		return d.grows()
-	case "republish": // an announcement more takes nothing from what is kept
+	case "republish": // to republish messages does not change what is stored
 		return d.Have == notSet
 	case "subjects":
 		return d.addsOnly()
@@ -183,7 +183,7 @@ func (d Difference) Safe() bool {
 	return false
 }
 
-// grows compares limits, of which 0, less and none mean unlimited.
+// grows reports whether a limit gets larger. 0, a negative number and a limit that is not set mean unlimited.
 func (d Difference) grows() bool {
 	limit := func(text string) (int64, bool) {
 		n, err := strconv.ParseInt(text, 10, 64)

@@ -7,7 +7,7 @@ import (
 	"payonce/pkg/events/jetstream"
 )
 
-// balanceStream keeps balances as long as the log keeps payments.
+// balanceStream defines the stream of balances, which keeps them as long as the log keeps payments.
 func balanceStream(c jetstream.Config) njs.StreamConfig {
 	balances := baseStream(c, events.StreamBalances, "What providers told of the merchant's accounts", events.BalancesOfAll)
 	balances.MaxAge, balances.MaxMsgSize = c.PaymentRetention, events.MaxBalanceBytes
@@ -15,7 +15,7 @@ func balanceStream(c jetstream.Config) njs.StreamConfig {
 	return balances
 }
 
-// balanceConsumers are those of ledgers, which have the names of their consumers of PAYMENTS.
+// balanceConsumers returns the ledgers' consumers of BALANCES. They are named like their consumers of PAYMENTS.
 func balanceConsumers(c jetstream.Config) (all []njs.ConsumerConfig) {
 	for _, ledger := range c.Ledgers {
 		name := LedgerConsumer(ledger)

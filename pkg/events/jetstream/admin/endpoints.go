@@ -13,15 +13,15 @@ import (
 	"payonce/pkg/events/jetstream/internal/broker"
 )
 
-// ErrNotCreated says that an endpoint or a ledger has no consumer yet.
+// ErrNotCreated says that the consumer of an endpoint or of a ledger does not exist yet.
 var ErrNotCreated = errors.New("its consumer does not exist: name it in the configuration, and run payctl streams apply")
 
-// OfEndpoints reports whether a difference is of what only endpoints need.
+// OfEndpoints reports whether a difference concerns a stream or a consumer that only endpoints need.
 func OfEndpoints(d Difference) bool {
 	return d.Stream == events.StreamEndpoints || strings.HasPrefix(d.Consumer, events.EndpointConsumer(""))
 }
 
-// EndpointState reads how an endpoint stands.
+// EndpointState reads the state of an endpoint.
 func (c *Conn) EndpointState(ctx context.Context, name string) (events.EndpointState, error) {
 	s, err := c.readEndpoint(ctx, name)
 	if errors.Is(err, njs.ErrConsumerNotFound) || errors.Is(err, njs.ErrStreamNotFound) {
@@ -49,8 +49,8 @@ func (c *Conn) readEndpoint(ctx context.Context, name string) (events.EndpointSt
 	return c.endpointState(ctx, name, log, again, dead[name])
 }
 
-// EndpointStates reads how all endpoints stand, by name; those that have no consumers yet are left out. It lists consumers, which
-// not every user may.
+// EndpointStates reads the states of all endpoints, by name; endpoints without consumers are left out. It lists consumers, which needs
+// a permission that not every user has.
 func (c *Conn) EndpointStates(ctx context.Context) (map[string]events.EndpointState, error) {
 	log, err := c.endpointConsumers(ctx, events.StreamPayments)
 	if err != nil {
@@ -97,7 +97,7 @@ func (c *Conn) endpointConsumers(ctx context.Context, stream string) (map[string
 	return all, nil
 }
 
-// endpointDeadLetters counts the dead letters of endpoints.
+// endpointDeadLetters counts the dead letters of each endpoint.
 func (c *Conn) endpointDeadLetters(ctx context.Context) (map[string]int, error) {
 	counts := map[string]int{}
 	for raw, err := range c.broker.Messages(ctx, events.StreamDeadLetters, events.EndpointDeadLetters, 0) {
@@ -121,7 +121,7 @@ func (c *Conn) endpointState(ctx context.Context, name string, log, again *njs.C
 	return s, err
 }
 
-// mostRead bounds how many waiting events are read for the time of the next attempt.
+// mostRead bounds how many waiting events are read to find the time of the next attempt.
 const mostRead = 1000
 
 func (c *Conn) nextAttempt(ctx context.Context, name string, waiting int) (next time.Time, err error) {
@@ -155,11 +155,11 @@ func (c *Conn) consumerInfo(ctx context.Context, stream, name string) (*njs.Cons
 	return info, err
 }
 
-// disabledFor is how long an endpoint stays disabled unless it is enabled: the broker wants an end.
+// disabledFor is how long an endpoint stays disabled unless it is enabled: a pause of a consumer needs an end.
 const disabledFor = 100 * 365 * 24 * time.Hour
 
-// DisableEndpoint has notifiers send nothing to an endpoint. Its events wait, however long, until EnableEndpoint. A notifier
-// notices it within seconds.
+// DisableEndpoint makes notifiers stop sending to an endpoint, within seconds. Its events wait, for any length of time, until
+// EnableEndpoint.
 func (c *Conn) DisableEndpoint(ctx context.Context, name string) error {
 	_, err := c.broker.JS.PauseConsumer(ctx, events.StreamEndpoints, events.EndpointConsumer(name), c.broker.Now().Add(disabledFor))
 	if err != nil {
@@ -168,7 +168,7 @@ func (c *Conn) DisableEndpoint(ctx context.Context, name string) error {
 	return nil
 }
 
-// EnableEndpoint is the opposite of DisableEndpoint.
+// EnableEndpoint reverses DisableEndpoint.
 func (c *Conn) EnableEndpoint(ctx context.Context, name string) error {
 	if _, err := c.broker.JS.ResumeConsumer(ctx, events.StreamEndpoints, events.EndpointConsumer(name)); err != nil {
 		return fmt.Errorf("enable endpoint %s: %w", name, c.broker.Denied(err))
@@ -176,8 +176,8 @@ func (c *Conn) EnableEndpoint(ctx context.Context, name string) error {
 	return nil
 }
 
-// SendAgain has an event of the log sent to an endpoint, under its own webhook-id. replay names the person's action: repeated
-// within two minutes, the event is sent once for it.
+// SendAgain queues an event of the log to be sent to an endpoint again, with the webhook-id that it had. replay identifies the person's
+// action: if the call is repeated within two minutes, the event is queued once for it.
 func (c *Conn) SendAgain(ctx context.Context, endpoint, replay string, m events.Message) error {
 	e := events.EndpointEvent{Endpoint: endpoint, Sequence: m.Sequence}
 	ref, ok := events.SubjectRef(m.Subject)

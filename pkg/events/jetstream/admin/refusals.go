@@ -11,21 +11,21 @@ import (
 	"payonce/pkg/payment"
 )
 
-// refusalStream keeps refusals as long as the dead letters that they are about. It forgets what is old when it is full, so that no upstream
-// can make dead letters impossible. A dead letter stays, whatever becomes of its refusal.
+// refusalStream defines the stream of refusals, which keeps them as long as the dead letters that they are about. When it is full it drops
+// the oldest, so that no upstream can block dead-lettering by filling it. A dead letter does not depend on its refusal.
 func refusalStream(c jetstream.Config) njs.StreamConfig {
 	refusals := baseStream(c, events.StreamRefusals, "Why commands were refused, for those who published them", events.RefusalsOfAll)
 	refusals.MaxAge, refusals.MaxMsgSize, refusals.MaxBytes = c.DeadLetterRetention, events.MaxRefusalBytes, c.RefusalBytes
 	refusals.MaxMsgsPerSubject, refusals.Discard = events.RefusalsPerOrder, njs.DiscardOld
 	refusals.DenyDelete, refusals.DenyPurge, refusals.AllowDirect = true, true, true
-	if c.Accounts { // the server lets no account hear what came to it from another one, but what it repeats itself
+	if c.Accounts { // an account cannot export what it got from another account, but it can export what its stream republishes
 		refusals.RePublish = &njs.RePublish{Source: "command.refused.>", Destination: events.WrittenRefusal}
 	}
 	return refusals
 }
 
-// RefusalConsumer is the durable consumer of REFUSALS that is made for an upstream of [jetstream.Config.Upstreams]. An upstream
-// may not make consumers itself.
+// RefusalConsumer is the name of the durable consumer of REFUSALS that is created for an upstream of [jetstream.Config.Upstreams], which has
+// no permission to create consumers.
 func RefusalConsumer(upstream string) string { return "refusals-" + upstream }
 
 func refusalConsumers(c jetstream.Config) (all []njs.ConsumerConfig) {
@@ -48,8 +48,8 @@ type Refusal struct {
 	Problem  string // why it cannot be read; Refusal is empty then
 }
 
-// RefusalsOf returns what upstreams were told of refused commands of an order, oldest first. One that cannot be read is left out:
-// [Conn.Refusals] names it.
+// RefusalsOf returns the refusals of an order's commands, oldest first. One that cannot be read is left out; [Conn.Refusals] reports
+// it.
 func (c *Conn) RefusalsOf(ctx context.Context, ref payment.Ref) (all []events.Refusal, err error) {
 	for raw, err := range c.broker.Messages(ctx, events.StreamRefusals, events.RefusalsOfOrder(ref), 0) {
 		if err != nil {
@@ -62,8 +62,8 @@ func (c *Conn) RefusalsOf(ctx context.Context, ref payment.Ref) (all []events.Re
 	return all, nil
 }
 
-// Refusals returns at most most refusals after a sequence, oldest first; 0 begins at the first. upstream, where it is not
-// empty, chooses those of one.
+// Refusals returns up to most refusals that come after a sequence, oldest first; 0 begins at the first. If upstream is not empty, only
+// its refusals are returned.
 func (c *Conn) Refusals(ctx context.Context, upstream string, after uint64, most int) (all []Refusal, err error) {
 	filter := events.RefusalsOfAll
 	if upstream != "" {
