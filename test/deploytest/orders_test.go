@@ -81,7 +81,7 @@ func contested(t *testing.T, s *system) {
 func unanswered(t *testing.T, s *system) {
 	t.Helper()
 	s.stopWorker()
-	for order, want := range map[string]int{"H-1": http.StatusOK, "nobody-asked": http.StatusServiceUnavailable} {
+	for order, want := range map[string]int{"H-1": http.StatusOK, "never-asked-for": http.StatusServiceUnavailable} {
 		for _, below := range []string{"", "/events"} {
 			if status, body := s.get(t, payment.Ref{Provider: testenv.TeemoPay, Order: order}, below); status != want {
 				t.Errorf("%s%s without a worker: %d %s, want %d", order, below, status, body, want)
@@ -109,7 +109,7 @@ func sentInBatches(t *testing.T, s *system) {
 		}
 	}
 	next := 0
-	err := s.connect(t, "operator-kim").SentPayments(bounded(t), "nobody", from, time.Now().Add(time.Hour), func(p payment.Payment) error {
+	err := s.connect(t, "operator-kim").SentPayments(bounded(t), "not-configured", from, time.Now().Add(time.Hour), func(p payment.Payment) error {
 		if want := fmt.Sprintf("B-%03d", next); p.Order != want {
 			return fmt.Errorf("%s comes, want %s", p.Order, want)
 		}
@@ -130,7 +130,7 @@ func appendsInBatches(t *testing.T, s *system) {
 		group.Go(func() error {
 			for n := range 5 {
 				p := payment.Payment{
-					Ref: payment.Ref{Provider: "nobody", Order: fmt.Sprintf("T-%d-%d", i, n)}, Operation: payment.Deposit, Status: payment.Submitting,
+					Ref: payment.Ref{Provider: "not-configured", Order: fmt.Sprintf("T-%d-%d", i, n)}, Operation: payment.Deposit, Status: payment.Submitting,
 					Revision: 1, Attempts: 1, Amount: payment.KRW(10000), UpdatedAt: time.Now().UTC(),
 				}
 				if _, err := conn.Append(bounded(t), p, 0); err != nil {
