@@ -133,10 +133,7 @@ func journalOf(t *testing.T, journal string) map[string]bookedAs {
 // the log; until then the ledger says what is wrong and what to do.
 func recordsLost(t *testing.T, s *system) {
 	t.Helper()
-	binary, journal := filepath.Join(t.TempDir(), "ledger"), filepath.Join(t.TempDir(), "journal")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "payonce/examples/ledger").CombinedOutput(); err != nil {
-		t.Fatalf("build the example: %v\n%s", err, out)
-	}
+	binary, journal := exampleLedger(t), filepath.Join(t.TempDir(), "journal")
 	start := s.here(documented(t, "ledger.md", "commands", "go")[1][2:])
 	ledger := func(more ...string) (says *testenv.Logs, stop func()) {
 		says = testenv.NewLogs(t)

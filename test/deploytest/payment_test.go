@@ -146,13 +146,20 @@ func (s *system) settled(t *testing.T, refs ...payment.Ref) {
 	}
 }
 
+// TestMain removes in the end what tests have built.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	testenv.RemoveBuilds()
+	os.Exit(code)
+}
+
+// exampleLedger is the program of examples/ledger, built once.
+func exampleLedger(t *testing.T) string { return testenv.Build(t, "payonce/examples/ledger") }
+
 // bookedByExample waits until examples/ledger, a process of its own with the ledger's key, has booked a payment.
 func (s *system) bookedByExample(t *testing.T, ref payment.Ref) {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "ledger")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "payonce/examples/ledger").CombinedOutput(); err != nil {
-		t.Fatalf("build the example: %v\n%s", err, out)
-	}
+	binary := exampleLedger(t)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
 	lines := documented(t, "ledger.md", "commands", "go")
