@@ -107,6 +107,22 @@ func TestAnOrderIsNotSentAgainAfterGivingUp(t *testing.T) {
 	})
 }
 
+// An order of which no request has left is not at its limit, also where that is 0: each worker was stopped before its request, and a look-up
+// made the payment in doubt. (The simulation found it, in seed 334816.)
+func TestAnOrderThatWasNeverSentIsNotAtItsLimit(t *testing.T) {
+	for _, limit := range []int{0, 1} {
+		inBubble(t, func(d *testbed) {
+			d.options.GiveUpPolicy = func(string, payment.Operation) worker.GiveUpPolicy { return worker.GiveUpPolicy{MaxSubmits: limit} }
+			cmd := d.order("o-1")
+			is := payment.New(cmd)
+			is.Status, is.Revision, is.UpdatedAt = payment.InDoubt, 1, d.now()
+			d.log.put(is)
+			d.want(d.settle(d.start(), d.message(cmd)), queue.Done)
+			d.sent("o-1", 1, 1)
+		})
+	}
+}
+
 // expires_at ends it as before: the provider said twice that nothing is there.
 func TestAnOrderAtItsLimitExpires(t *testing.T) {
 	inBubble(t, func(d *testbed) {

@@ -66,7 +66,7 @@ func toldLimit(p payment.Payment) bool {
 
 // submitLimit says why an order that the provider does not know is not sent again by the program; nil when it is.
 func (w *Worker) submitLimit(j *job) *payment.Reason {
-	p, limit := j.payment, w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).MaxSubmits
+	p, limit := j.payment, max(w.GiveUpPolicy(j.ref.Provider, j.cmd.Operation).MaxSubmits, 1)
 	why := &payment.Reason{Code: payment.ReasonSubmitLimit}
 	switch end := w.givesUpAt(j.cmd); {
 	case p.RetryApproved:
