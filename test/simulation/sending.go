@@ -199,10 +199,11 @@ func (w *world) judgeArrival(r request) {
 	}
 }
 
-// intended draws whether the request of a new intent finds a connection. The first request of an order may.
+// intended draws whether the request of a new intent finds a connection. The first request of an order may. Where both clocks stood still
+// while the append was on its way and no check follows, it does not: that is a window that no check closes (docs/failure-modes.md).
 func (t *task) intended(p payment.Payment) {
 	w := t.p.w
 	t.intent = w.now
-	t.kept = p.Submits <= 1 && w.oneOf(2, connectionKept)
+	t.kept = p.Submits <= 1 && w.oneOf(2, connectionKept) && (w.fenceKept || !t.seen.blind())
 	t.exposed = t.kept && !w.fenceKept
 }
