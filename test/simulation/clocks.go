@@ -55,7 +55,7 @@ func (p *process) now() time.Time {
 	if t != nil && p.clocks.slow > 0 {
 		t.slow = true
 	}
-	if t != nil && t.hoursAsked && p.w.now == t.hoursAt { // its time can have moved since it asked for the hours
+	if t != nil && t.hoursAsked && p.w.now == max(t.hoursAt, p.frozen) { // its time can have moved since it asked for the hours
 		if t.hours.engine.Open(p.clock()) {
 			t.sawOpen, t.openAt = true, p.w.now
 		} else {
