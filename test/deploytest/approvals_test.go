@@ -20,7 +20,7 @@ import (
 )
 
 // large is a payment above the limit, which no worker works on.
-var large = payment.Ref{Provider: "nobody", Order: "AP-1"}
+var large = payment.Ref{Provider: "retired-kr", Order: "AP-1"}
 
 // secondPerson tries approvals where the server says who is who: the requester cannot approve, under any name, and the other
 // operator can.
@@ -51,14 +51,14 @@ func secondPerson(t *testing.T, s *system) {
 // stolen key of a worker another. Neither is a request.
 func forgedRequests(t *testing.T, s *system) {
 	t.Helper()
-	seq := s.inDoubt(t, payment.Ref{Provider: "nobody", Order: "AP-2"}, payment.KRW(5_000_000))
+	seq := s.inDoubt(t, payment.Ref{Provider: "retired-kr", Order: "AP-2"}, payment.KRW(5_000_000))
 	now := time.Now().UTC()
 	body, err := json.Marshal(events.AuditRecord{
-		ID: "forged-request", Stage: events.Requested, Action: events.ActionSettle, Provider: "nobody", Order: "AP-2", By: "kim", Reason: "not me", At: now,
+		ID: "forged-request", Stage: events.Requested, Action: events.ActionSettle, Provider: "retired-kr", Order: "AP-2", By: "kim", Reason: "not me", At: now,
 		ExpiresAt: now.Add(time.Hour), Items: []events.AuditItem{{Order: "AP-2", Before: payment.InDoubt, Event: seq, Amount: payment.KRW(5_000_000)}},
 	})
 	testenv.Must(t, err)
-	for user, subject := range map[string]string{"operator-lee": "operator.settle.nobody.AP-2", "worker": "operator.account.nobody.-"} {
+	for user, subject := range map[string]string{"operator-lee": "operator.settle.retired-kr.AP-2", "worker": "operator.account.retired-kr.-"} {
 		ack, err := s.jetStream(t, user).Publish(bounded(t), subject, body)
 		testenv.Must(t, err)
 		s.wantPayctl(t, "operator-lee", payctl.ExitFailed, "no such request", "approvals", "approve", fmt.Sprint(ack.Sequence), "--reason", "mine", "--yes")
@@ -66,7 +66,7 @@ func forgedRequests(t *testing.T, s *system) {
 	if code, out := s.payctl(t, "operator-kim", "approvals", "list"); code != payctl.ExitOK || strings.Contains(out, "AP-2") {
 		t.Errorf("exit %d\n%s", code, out)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "in_doubt", "payment", "show", "nobody", "AP-2")
+	s.wantPayctl(t, "operator-kim", payctl.ExitOK, "in_doubt", "payment", "show", "retired-kr", "AP-2")
 }
 
 // inDoubt lets the key of a worker write a payment in doubt, and returns its sequence.

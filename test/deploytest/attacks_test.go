@@ -14,7 +14,7 @@ import (
 
 // victims are messages that wait and that no upstream may be able to remove, hold back or forge. No
 // worker serves the provider, so they stay.
-var victims = []string{"deposit.requested.nobody.V-1", "deposit.requested.nobody.V-2", "payout.requested.nobody.V-3"}
+var victims = []string{"deposit.requested.retired-kr.V-1", "deposit.requested.retired-kr.V-2", "payout.requested.retired-kr.V-3"}
 
 // attack tries, with the rights of an upstream and of a ledger, what headers and reply subjects can do
 // although permissions do not see them. Each of these worked in an account that was shared.
@@ -29,7 +29,7 @@ func attack(t *testing.T, s *system) {
 	}
 	worker := s.jetStream(t, "worker")
 	for i := range 2 * len(targets) { // events that the ledger has not read yet
-		if _, err := worker.Publish(bounded(t), fmt.Sprintf("payment.settled.nobody.L-%d", i), []byte("{}")); err != nil {
+		if _, err := worker.Publish(bounded(t), fmt.Sprintf("payment.settled.retired-kr.L-%d", i), []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -71,7 +71,7 @@ var orders = [][]string{
 	{"Nats-Rollup", "all"}, {"Nats-Rollup", "sub"}, {"Nats-TTL", "1s"}, {"Nats-Incr", "+1"},
 	{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", victims[0]},
 	{"Nats-Schedule", "@every 1s", "Nats-Schedule-Target", "intake.game.deposit.requested.diamondpay-tw.F"},
-	{"Nats-Schedule", "@at 2026-01-01T00:00:00Z", "Nats-Schedule-Target", "audit.operator-kim.settle.nobody.V-1"},
+	{"Nats-Schedule", "@at 2026-01-01T00:00:00Z", "Nats-Schedule-Target", "audit.operator-kim.settle.retired-kr.V-1"},
 	{"Nats-Batch-Id", "b", "Nats-Batch-Sequence", "1"},
 	{"Nats-Expected-Last-Sequence", "999999"}, {"Nats-Expected-Stream", events.StreamPayments},
 }
@@ -93,8 +93,8 @@ func headers(t *testing.T, s *system, user string) {
 
 // targets are subjects that a third party can name as where the server's answer goes.
 var targets = append([]string{
-	"payment.settled.teemopay-kr.N-1", "payment.failed.nobody.V-1", "parked.nobody.V-1", "webhook.received.teemopay-kr.N-1",
-	"operator.settle.nobody.V-1", "audit.operator-kim.settle.nobody.V-1",
+	"payment.settled.teemopay-kr.N-1", "payment.failed.retired-kr.V-1", "parked.retired-kr.V-1", "webhook.received.teemopay-kr.N-1",
+	"operator.settle.retired-kr.V-1", "audit.operator-kim.settle.retired-kr.V-1",
 	"$JS.API.STREAM.PURGE.COMMANDS", "$JS.API.STREAM.DELETE.COMMANDS", "$JS.API.STREAM.MSG.DELETE.COMMANDS",
 }, victims...)
 
@@ -112,7 +112,7 @@ func replies(t *testing.T, s *system) {
 		testenv.Must(t, ledger.PublishRequest(next, target, []byte(`{"batch":1,"no_wait":true}`)))
 		testenv.Must(t, archive.PublishRequest("$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.archive", target, []byte(`{"batch":1,"no_wait":true}`)))
 		for subject, body := range map[string]string{
-			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.nobody.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",
+			"$JS.API.DIRECT.GET.PAYMENTS": `{"last_by_subj":"payment.settled.retired-kr.L-0"}`, "$JS.API.STREAM.INFO.PAYMENTS": "",
 		} {
 			for _, nc := range []*nats.Conn{ingress, lee, archive, console, viewer} {
 				testenv.Must(t, nc.PublishRequest(subject, target, []byte(body)))

@@ -30,17 +30,17 @@ func consoleActs(t *testing.T, s *system) {
 	defer stop()
 	c := s.enterConsole(t, listen)
 
-	s.inDoubt(t, payment.Ref{Provider: "nobody", Order: "CO-1"}, payment.KRW(5_000_000))
-	page := c.post(t, "/payments/nobody/CO-1/resolve", url.Values{"outcome": {"settled"}})
+	s.inDoubt(t, payment.Ref{Provider: "retired-kr", Order: "CO-1"}, payment.KRW(5_000_000))
+	page := c.post(t, "/payments/retired-kr/CO-1/resolve", url.Values{"outcome": {"settled"}})
 	asked := regexp.MustCompile(`/approvals/(\d+)"`).FindStringSubmatch(page)
 	if asked == nil {
 		t.Fatalf("nothing was requested: %s\n%s", page, s.logs)
 	}
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "approved and carried out", "approvals", "approve", asked[1], "--reason", "seen", "--yes")
-	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "resolved_manually by test: seen in the console", "payment", "show", "nobody", "CO-1")
+	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "resolved_manually by test: seen in the console", "payment", "show", "retired-kr", "CO-1")
 
-	s.inDoubt(t, payment.Ref{Provider: "nobody", Order: "CO-2"}, payment.KRW(5_000_000))
-	_, out := s.payctl(t, "operator-kim", "payment", "resolve", "nobody", "CO-2", "--failed", "--reason", "ticket 4711", "--yes")
+	s.inDoubt(t, payment.Ref{Provider: "retired-kr", Order: "CO-2"}, payment.KRW(5_000_000))
+	_, out := s.payctl(t, "operator-kim", "payment", "resolve", "retired-kr", "CO-2", "--failed", "--reason", "ticket 4711", "--yes")
 	asked = regexp.MustCompile(`another person must approve request (\d+) `).FindStringSubmatch(out)
 	if asked == nil {
 		t.Fatal(out)
@@ -48,7 +48,7 @@ func consoleActs(t *testing.T, s *system) {
 	if page := c.post(t, "/approvals/"+asked[1], nil); !strings.Contains(page, "Approved, and done") {
 		t.Errorf("%s\n%s", page, s.logs)
 	}
-	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "resolved_manually by kim: ticket 4711", "payment", "show", "nobody", "CO-2")
+	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "resolved_manually by kim: ticket 4711", "payment", "show", "retired-kr", "CO-2")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, " test ", "audit", "list", "--action", "fail")
 	s.wantPayctl(t, "operator-lee", payctl.ExitOK, "0 found.", "approvals", "verify")
 }

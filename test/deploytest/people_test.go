@@ -44,7 +44,7 @@ func people(t *testing.T, s *system) {
 	// A dead letter to drop: what is here is not JSON.
 	js := s.jetStream(t, "worker")
 	for range 2 {
-		if _, err := js.Publish(bounded(t), "deadletter.commands.nobody", []byte("x")); err != nil {
+		if _, err := js.Publish(bounded(t), "deadletter.commands.retired-kr", []byte("x")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -61,9 +61,9 @@ func people(t *testing.T, s *system) {
 
 	// lee says to be kim, past payctl.
 	lee := s.jetStream(t, "operator-lee")
-	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Action: events.ActionSettle, Provider: "nobody", By: "kim", Reason: "not me", At: time.Now()})
+	forged, err := json.Marshal(events.AuditRecord{ID: "forged", Stage: events.Intended, Action: events.ActionSettle, Provider: "retired-kr", By: "kim", Reason: "not me", At: time.Now()})
 	testenv.Must(t, err)
-	if _, err := lee.Publish(bounded(t), "operator.settle.nobody.X-1", forged); err != nil {
+	if _, err := lee.Publish(bounded(t), "operator.settle.retired-kr.X-1", forged); err != nil {
 		t.Fatal(err)
 	}
 	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, `it names "kim", but was written by the account operator-lee`, "audit", "verify")
@@ -134,12 +134,12 @@ func foreignOrders(t *testing.T, s *system) {
 func (s *system) forgedByWorker(t *testing.T) {
 	t.Helper()
 	body, err := json.Marshal(events.AuditRecord{
-		ID: "forged-by-worker", Stage: events.Finished, Action: events.ActionSettle, Provider: "nobody", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(),
+		ID: "forged-by-worker", Stage: events.Finished, Action: events.ActionSettle, Provider: "retired-kr", Order: "W-1", By: "kim", Reason: "not me", At: time.Now(),
 	})
 	testenv.Must(t, err)
 	worker := s.jetStream(t, "worker")
-	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: "copy.account.nobody.-", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}); err != nil {
+	if _, err := worker.PublishMsg(bounded(t), &nats.Msg{Subject: "copy.account.retired-kr.-", Data: body, Header: nats.Header{"Nats-Msg-Id": {"forged-finished"}}}); err != nil {
 		t.Fatal(err)
 	}
-	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "(copy.worker.account.nobody.-) is not in AUDIT", "audit", "verify")
+	s.wantPayctl(t, "operator-kim", payctl.ExitFailed, "(copy.worker.account.retired-kr.-) is not in AUDIT", "audit", "verify")
 }

@@ -24,7 +24,7 @@ var workerTargets = []string{
 	"$JS.API.STREAM.DELETE.DEADLETTERS", "$JS.API.STREAM.DELETE.INTAKE-game", "$JS.API.STREAM.DELETE.AUDIT", "$JS.API.STREAM.DELETE.PAYMENTS",
 	"$JS.API.STREAM.DELETE.AUDIT-COPY", "COPY.STREAM.DELETE.AUDIT-COPY", "$JS.API.STREAM.UPDATE.WEBHOOKS", "$JS.API.STREAM.CREATE.FORGED",
 	"$JS.API.CONSUMER.DELETE.PAYMENTS.ledger-accounting", "$JS.API.CONSUMER.PAUSE.PAYMENTS.ledger-accounting", "$JS.API.CONSUMER.DELETE.PAYMENTS.archive",
-	"audit.operator-kim.settle.nobody.W-1", "operator.settle.nobody.W-1", "copy.operator-kim.settle.nobody.W-1", "copy.settle.nobody.W-1",
+	"audit.operator-kim.settle.retired-kr.W-1", "operator.settle.retired-kr.W-1", "copy.operator-kim.settle.retired-kr.W-1", "copy.settle.retired-kr.W-1",
 }
 
 // workerBodies are what the server is made to send there: what a request of the API can be, and an audit record.
@@ -44,9 +44,9 @@ func stolenWorker(t *testing.T, s *system) {
 		}
 		return ack.Sequence
 	}
-	publish("webhook.received.nobody.W-1", "{}")
-	publish("deadletter.commands.nobody", "{}")
-	publish("deposit.requested.nobody.W-1", "{}")
+	publish("webhook.received.retired-kr.W-1", "{}")
+	publish("deadletter.commands.retired-kr", "{}")
+	publish("deposit.requested.retired-kr.W-1", "{}")
 	if _, err := worker.CreateConsumer(bounded(t), events.StreamPayments, njs.ConsumerConfig{Name: "stolen", AckPolicy: njs.AckNonePolicy}); err != nil {
 		t.Fatal(err)
 	}
@@ -54,13 +54,13 @@ func stolenWorker(t *testing.T, s *system) {
 	push := 0
 	for _, target := range workerTargets {
 		for _, body := range workerBodies {
-			read := fmt.Sprintf(`{"seq":%d}`, publish("payment.settled.nobody.W-1", body))
+			read := fmt.Sprintf(`{"seq":%d}`, publish("payment.settled.retired-kr.W-1", body))
 			for _, ask := range []nats.Msg{
 				{Subject: "$JS.API.DIRECT.GET.PAYMENTS", Data: []byte(read)},
 				{Subject: "$JS.API.DIRECT.GET.PAYMENTS", Data: []byte(read), Header: nats.Header{"Nats-Request-Info": {`{"acc":"PAYONCE","svc":"PAYONCE"}`}}},
 				{Subject: "$JS.API.STREAM.MSG.GET.PAYMENTS", Data: []byte(read)},
 				{Subject: "$JS.API.STREAM.INFO.PAYMENTS"},
-				{Subject: "payment.settled.nobody.W-1", Data: []byte("{}")},
+				{Subject: "payment.settled.retired-kr.W-1", Data: []byte("{}")},
 				{Subject: "$JS.API.CONSUMER.MSG.NEXT.PAYMENTS.stolen", Data: []byte(`{"batch":1,"no_wait":true}`)},
 			} {
 				ask.Reply = target
@@ -69,13 +69,13 @@ func stolenWorker(t *testing.T, s *system) {
 		}
 		push++
 		s.pushed(t, nc, fmt.Sprintf("push-%d", push), target)
-		msg := &nats.Msg{Subject: "parked.nobody.W-1", Data: []byte("{}"), Header: nats.Header{"Nats-Schedule": {"@every 1s"}, "Nats-Schedule-Target": {target}}}
+		msg := &nats.Msg{Subject: "parked.retired-kr.W-1", Data: []byte("{}"), Header: nats.Header{"Nats-Schedule": {"@every 1s"}, "Nats-Schedule-Target": {target}}}
 		if _, err := worker.PublishMsg(bounded(t), msg, njs.WithRetryAttempts(0)); err == nil {
 			t.Errorf("a schedule for %s was taken", target)
 		}
 	}
 	// What the server still does for these requests is done before it answers later ones of the same user.
-	publish("payment.settled.nobody.W-2", "{}")
+	publish("payment.settled.retired-kr.W-2", "{}")
 	if _, err := worker.Stream(bounded(t), events.StreamPayments); err != nil {
 		t.Error(err)
 	}
@@ -159,13 +159,13 @@ func stolenAcks(t *testing.T, s *system) {
 		body          []byte
 	}{
 		{"ingress", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"ingress", "$JS.API.DIRECT.GET.PAYMENTS.payment.no.such.one", nil},
-		{"ingress", "webhook.received.nobody.X", nil}, {"operator-lee", "$JS.API.DIRECT.GET.PAYMENTS", missing},
+		{"ingress", "webhook.received.retired-kr.X", nil}, {"operator-lee", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"operator-lee", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"upstream-shop", "deposit.requested.ecommpay-kr.A-1", nil},
 		{"ledger-" + accounting, "PAYONCE.CONSUMER.MSG.NEXT.PAYMENTS." + admin.LedgerConsumer(accounting), []byte(`{"batch":1,"no_wait":true}`)},
 		{"administrator", "$JS.API.DIRECT.GET.PAYMENTS", missing}, {"archive", "$JS.API.DIRECT.GET.PAYMENTS", missing},
 		{"console", "$JS.API.STREAM.MSG.GET.COMMANDS", missing}, {"viewer", "$JS.API.STREAM.MSG.GET.COMMANDS", missing},
 	} {
-		subject := fmt.Sprintf("deposit.requested.nobody-%d.K-1", i)
+		subject := fmt.Sprintf("deposit.requested.retired-kr-%d.K-1", i)
 		if _, err := worker.Publish(bounded(t), subject, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
@@ -198,11 +198,11 @@ func emptiedQueue(t *testing.T, s *system) {
 	for _, user := range []string{"worker", "operator-lee"} {
 		js := s.jetStream(t, user)
 		for i := range 3 {
-			if _, err := js.Publish(bounded(t), fmt.Sprintf("deposit.requested.nobody.E-%d", i), []byte("{}")); err != nil {
+			if _, err := js.Publish(bounded(t), fmt.Sprintf("deposit.requested.retired-kr.E-%d", i), []byte("{}")); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if _, err := js.PublishMsg(bounded(t), &nats.Msg{Subject: "deposit.requested.nobody.E-9", Header: nats.Header{"Nats-Rollup": {"all"}}}); err != nil {
+		if _, err := js.PublishMsg(bounded(t), &nats.Msg{Subject: "deposit.requested.retired-kr.E-9", Header: nats.Header{"Nats-Rollup": {"all"}}}); err != nil {
 			t.Errorf("%s cannot empty COMMANDS any more: say so in SECURITY.md (%v)", user, err)
 		}
 	}
