@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 )
 
@@ -26,15 +27,15 @@ type answer struct {
 
 // fence returns the last check before the first byte of a request to pay leaves, when the connection is open. The
 // time since the lease began is measured by two clocks. A pause that stops both is seen by the claim store
-// alone, which has a clock of its own, or by the log, where others have moved the payment meanwhile. They are
-// asked after a connection was dialed, which takes long enough for such a pause; for one that was open already
-// the configuration decides.
+// alone, which has a clock of its own, and by the log, where others have moved the payment meanwhile. Both are
+// asked after a connection was dialed, which takes long enough for such a pause: the store can be forged. For
+// a connection that was open already the configuration decides whether the store is asked.
 func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 	return func(ctx context.Context, dialed bool) error {
-		var said answer
+		var said answers
 		if dialed || w.FenceKeptConnections {
 			var err error
-			if said, err = w.stillOurs(ctx, j); err != nil {
+			if said, err = w.stillOurs(ctx, j, dialed); err != nil {
 				return err
 			}
 		}
@@ -42,33 +43,54 @@ func (w *Worker) fence(j *job) func(ctx context.Context, dialed bool) error {
 		if err := w.inLease(j, now); err != nil {
 			return err
 		}
-		return said.fresh(now)
+		return errors.Join(said.claim.fresh(now), said.log.fresh(now))
 	}
 }
 
-// stillOurs asks the claim store whether the order is still this worker's, by its own clock. Where the store cannot
-// be asked, or has forgotten the order, the log decides: the intent must be its last word.
-func (w *Worker) stillOurs(ctx context.Context, j *job) (answer, error) {
+// answers are those of the last check; one that was not asked for is zero.
+type answers struct{ claim, log answer }
+
+// stillOurs asks the claim store whether the order is still this worker's, by its own clock. After a dial, and where the store cannot
+// be asked, or has forgotten the order, the log is asked as well: the intent must be its last word.
+func (w *Worker) stillOurs(ctx context.Context, j *job, dialed bool) (said answers, err error) {
 	if j.held != nil {
-		said, err := w.verify(ctx, j)
+		said.claim, err = w.verify(ctx, j)
 		switch {
 		case err == nil:
-			return said, nil
+			if !dialed {
+				return said, nil
+			}
 		case errors.Is(err, idempotency.ErrLost), w.ClaimsRequired:
-			return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
+			return answers{}, fmt.Errorf("%w: %w", errMayNotSend, err)
+		default:
+			said.claim = answer{}
+			w.Logger.WarnContext(ctx, "cannot verify the claim before the request; checking the log",
+				"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 		}
-		w.Logger.WarnContext(ctx, "cannot verify the claim before the request; checking the log",
-			"provider", j.ref.Provider, "order", j.ref.Order, "error", err)
 	}
-	said := answer{w.Local(), w.Timing.SubmitTimeout}
-	_, seq, err := w.Log.Last(ctx, j.ref)
-	switch {
-	case err != nil:
-		return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
-	case seq != j.seq:
-		return answer{}, fmt.Errorf("%w: the payment has changed in the log", errMayNotSend)
+	said.log, err = w.lastWord(ctx, j)
+	return said, err
+}
+
+// A replica of the log that does not have the intent yet is asked again, after a pause that doubles from the first to the last.
+const firstBehind, lastBehind = 10 * time.Millisecond, 320 * time.Millisecond
+
+// lastWord asks the log whether the intent is the last event of the payment.
+func (w *Worker) lastWord(ctx context.Context, j *job) (answer, error) {
+	for pause := firstBehind; ; pause *= 2 {
+		said := answer{w.Local(), w.Timing.SubmitTimeout}
+		_, seq, err := w.Log.Last(ctx, j.ref)
+		switch behind := err == nil && seq < j.seq || errors.Is(err, events.ErrNoPayment); {
+		case behind && pause <= lastBehind:
+			w.Wait(ctx, pause)
+		case err != nil:
+			return answer{}, fmt.Errorf("%w: %w", errMayNotSend, err)
+		case seq != j.seq:
+			return answer{}, fmt.Errorf("%w: the payment has changed in the log", errMayNotSend)
+		default:
+			return said, nil
+		}
 	}
-	return said, nil
 }
 
 // verify asks for as much of the lease as the call needs and its own answer may take to arrive.

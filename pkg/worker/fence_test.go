@@ -9,6 +9,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 
 	"payonce/pkg/connectors"
+	"payonce/pkg/events"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/idempotency/redis"
 	"payonce/pkg/payment"
@@ -40,11 +41,18 @@ func TestAPauseDuringTheDialThatStopsBothClocks(t *testing.T) {
 		p.Revision++
 		d.log.put(p)
 	}
+	forge := func(d *testbed) { // the record of before, with a lease that runs on
+		key := redis.DefaultPrefix + ":{" + acme + ":o-1}"
+		d.server.HSet(key, "lease_until", fmt.Sprint(d.options.Now().Add(100*timing.Lease).UnixMilli()))
+	}
 	for name, c := range map[string]struct {
 		during   func(d *testbed, pause func(time.Duration))
 		required bool
 		sent     int
 	}{
+		"forged":                   {func(d *testbed, pause func(time.Duration)) { pause(2 * timing.Lease); forge(d) }, false, 1},
+		"forged, moved on":         {func(d *testbed, pause func(time.Duration)) { pause(2 * timing.Lease); forge(d); move(d) }, false, 0},
+		"forged, required":         {func(d *testbed, pause func(time.Duration)) { pause(2 * timing.Lease); forge(d); move(d) }, true, 0},
 		"a short pause":            {func(_ *testbed, pause func(time.Duration)) { pause(left - time.Second) }, false, 1},
 		"no time for the answer":   {func(_ *testbed, pause func(time.Duration)) { pause(left) }, false, 0},
 		"too long for the lease":   {func(_ *testbed, pause func(time.Duration)) { pause(left + time.Second) }, false, 0},
@@ -103,6 +111,39 @@ func TestAPauseThatARealRedisSees(t *testing.T) {
 			d.sent("o-1", 0, 0)
 		})
 	}
+}
+
+// While a machine is paused in its dial, another worker finds out that the provider does not know the order, sends it, and it is paid. Who
+// may write to Redis makes the record of the paused worker again, with a lease that runs on. The log lets nothing leave when it wakes.
+func TestAForgedRecordLetsNoSecondPaymentLeave(t *testing.T) {
+	server := redistest.Start(t)
+	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	d := newTestbed(t, nil)
+	d.claims = redis.New(client, redis.Options{})
+	base, later := time.Now(), time.Duration(0)
+	d.options.Now = func() time.Time { return base }
+	paused := d.start()
+	d.options.Now = func() time.Time { return base.Add(later) }
+	key := redis.DefaultPrefix + ":{" + acme + ":o-1}"
+	d.provider.onDial = func() {
+		d.provider.onDial = func() {}
+		owner, fence := server.MustDo("HGET "+key+" owner"), server.MustDo("HGET "+key+" fence")
+		server.MustDo("HSET " + key + " lease_until 1") // Redis's clock cannot be moved
+		other := d.start()
+		for d.provider.of("o-1").submitted == 0 {
+			if later += d.options.Timing.LookupMax; later > 24*time.Hour {
+				t.Fatal("the other worker did not send the order")
+			}
+			other.Command(context.Background(), d.message(d.order("o-1")))
+		}
+		server.MustDo(fmt.Sprintf("HSET %s owner %s fence %s lease_until %d", key, owner, fence, time.Now().Add(time.Hour).UnixMilli()))
+	}
+	paused.Command(context.Background(), d.message(d.order("o-1")))
+	d.sent("o-1", 1, 1)
 }
 
 // A suspension during the dial, which stops the monotonic clock alone, is seen by the wall clock. The check of the lease
@@ -182,6 +223,28 @@ func TestAKeptConnectionIsFencedAsConfigured(t *testing.T) {
 				if asked := p.ports.count("verify") == 1; asked != always {
 					t.Errorf("Redis was asked: %v, want %v", asked, always)
 				}
+			})
+		})
+	}
+}
+
+// A replica of the log that does not have the intent yet is asked again. One that never gets it lets nothing leave.
+func TestAReplicaBehindTheIntent(t *testing.T) {
+	for name, sent := range map[string]int{"for a moment": 1, "for ever": 0} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(d *testbed) {
+				p := d.start()
+				behind := func() error { return events.ErrNoPayment }
+				d.provider.onDial = func() {
+					if p.ports.onRead = behind; sent == 0 {
+						p.ports.fault = func(_ int, name string) fault {
+							p.ports.onRead = behind
+							return fine
+						}
+					}
+				}
+				d.want(p.Command(context.Background(), d.message(d.order("o-1"))), map[int]queue.Kind{1: queue.Done, 0: queue.Park}[sent])
+				d.sent("o-1", sent, sent)
 			})
 		})
 	}

@@ -155,18 +155,21 @@ func (c claimsPort) Renew(_ context.Context, ref payment.Ref, held idempotency.H
 	if t := c.p.w.current; t != nil {
 		t.started, t.seen = t.looked, seen{} // the engine's lease begins then, whatever the store says
 	}
-	if err := c.do("renew", ref, func() { result = c.p.w.lieAboutRenewal(ref, c.p.w.claims.renew(ref, held, lease)) }); err != nil {
+	if err := c.do("renew", ref, func() { result = c.p.w.lieAboutLease(ref, c.p.w.claims.renew(ref, held, lease)) }); err != nil {
 		return err
 	}
 	return result
 }
 
 func (c claimsPort) Verify(_ context.Context, ref payment.Ref, held idempotency.Held, left time.Duration) error {
-	var result error
+	var truth, result error
 	var before seen
 	asked, t := c.p.mono(), c.p.w.current
 	err := c.do("verify", ref, func() {
-		result, before, t.exposed = c.p.w.claims.verify(ref, held, left), t.seen, true
+		truth, before, t.exposed = c.p.w.claims.verify(ref, held, left), t.seen, true
+		if result = truth; t.dialed { // the answer is all that there is on a connection that was open already
+			result = c.p.w.lieAboutLease(ref, truth)
+		}
 	})
 	switch {
 	case err != nil || c.p.mono()-asked >= fenceTimeout:
@@ -175,7 +178,8 @@ func (c claimsPort) Verify(_ context.Context, ref payment.Ref, held idempotency.
 	case result != nil:
 		t.exposed = false
 	default:
-		if t.confirmed = true; t.seen == before {
+		t.trusted, t.confirmed = true, truth == nil
+		if t.confirmed && t.seen == before {
 			t.seen = seen{}
 		}
 	}

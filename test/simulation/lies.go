@@ -80,8 +80,8 @@ func (w *world) lieAboutClaim(ref payment.Ref, req idempotency.Request, claim id
 	return idempotency.Claim{Outcome: idempotency.Won, Held: idempotency.Held{Owner: req.Owner, Fence: 1 + int64(w.rng.IntN(3))}}
 }
 
-// lieAboutRenewal says the opposite.
-func (w *world) lieAboutRenewal(ref payment.Ref, err error) error {
+// lieAboutLease says the opposite, of a lease that a worker wants to have or to have confirmed.
+func (w *world) lieAboutLease(ref payment.Ref, err error) error {
 	if !w.fails(claimLies) {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/idempotency"
 	"payonce/pkg/payment"
+	"payonce/pkg/worker"
 )
 
 // sendingMutants mistake the last check before a request leaves, and how long a request can be on its way.
@@ -28,6 +29,7 @@ func sendingMutants() []Mutant {
 		}},
 		{Name: "measure the lease by the clocks alone", claims: func(s idempotency.Store) idempotency.Store { return unverified{s, false} }},
 		{Name: "ask nobody when the claim store is away", claims: func(s idempotency.Store) idempotency.Store { return unverified{s, true} }},
+		{Name: "trust the claim store in the last check", log: func(w *world, l worker.Log) worker.Log { return unasked{l, w} }},
 		{Name: "go by the time of before a suspension", undated: true},
 		forgetful("forget the clocks in the settling delay", func(s *connectors.Settling) { s.ClockBound = 0 }),
 		forgetful("forget the submit timeout in the settling delay", func(s *connectors.Settling) { s.SubmitTimeout = 0 }),
@@ -47,6 +49,27 @@ func (s unverified) Verify(ctx context.Context, ref payment.Ref, held idempotenc
 		return err
 	}
 	return nil
+}
+
+// unasked is not asked in the last check where the claim store said yes.
+type unasked struct {
+	worker.Log
+	w *world
+}
+
+func (l unasked) Append(ctx context.Context, p payment.Payment, after uint64) (uint64, error) {
+	seq, err := l.Log.Append(ctx, p, after)
+	if t := l.w.current; t != nil {
+		t.wrote = seq
+	}
+	return seq, err
+}
+
+func (l unasked) Last(ctx context.Context, ref payment.Ref) (payment.Payment, uint64, error) {
+	if t := l.w.current; t != nil && t.fenced != nil && t.trusted {
+		return payment.Payment{}, t.wrote, nil
+	}
+	return l.Log.Last(ctx, ref)
 }
 
 // forgetful works with a settling delay that lacks something.

@@ -101,6 +101,9 @@ type task struct {
 	looked         time.Duration        // when it asked for the time last
 	seen           seen                 // of its clocks, since the claim store has confirmed its lease last
 	confirmed      bool                 // that was in the last check
+	trusted        bool                 // the claim store said so in the last check, perhaps as a lie
+	wrote          uint64               // the sequence of what it wrote last; only a planted mistake looks at it
+	dialed         bool                 // the connection to the provider is new
 	kept           bool                 // a connection to the provider is open
 	fenced         *fenced              // the last check before its request leaves is made
 	exposed        bool                 // see [process.exposed]

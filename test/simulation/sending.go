@@ -47,7 +47,7 @@ func (c providerPort) Submit(ctx context.Context, cmd payment.Command) (payment.
 	w.note("%s submits %s", c.p.name, cmd.Order)
 	sending := connectors.SendingOf(ctx)
 	dialed := !t.kept || sending.NewConnection
-	t.kept = false
+	t.kept, t.dialed = false, dialed
 	check := func() error { return c.check(ctx, t, sending.Check, dialed) }
 	if w.mutant.fenceFirst {
 		err, check = check(), func() error { return nil }
@@ -95,7 +95,7 @@ func (c providerPort) dial(t *task) bool {
 // check is the last thing before the first byte leaves.
 func (c providerPort) check(ctx context.Context, t *task, check func(context.Context, bool) error, dialed bool) error {
 	w := c.p.w
-	t.logFenced, t.confirmed = false, false
+	t.logFenced, t.confirmed, t.trusted = false, false, false
 	t.fenced = &fenced{w.time().Add(c.p.clocks.wall), c.p.mono()}
 	defer func() { t.fenced = nil }()
 	if w.mutant.fence != nil {
@@ -173,8 +173,8 @@ func (w *world) lastMoment(t *task) bool {
 }
 
 // judgeFence checks what the last check is for: a request leaves so early that it ends within the lease. Where no clock
-// of the machine shows how much of it has passed, the claim store was asked, and where that cannot be asked, the log;
-// ask says that it had to be.
+// of the machine shows how much of it has passed, the claim store was asked and told the truth, or the log was asked; ask says that one
+// of them had to be.
 func (w *world) judgeFence(t *task, ask bool) {
 	most := timing().Lease - timing().SubmitTimeout
 	switch {
