@@ -37,6 +37,11 @@ func shippedUser(t *testing.T) (*redistest.Server, goredis.UniversalClient) {
 func TestSuiteAsShippedUser(t *testing.T) {
 	t.Parallel()
 	server, client := shippedUser(t)
+	var connecting refusals
+	client.AddHook(&connecting)
+	if err := client.Ping(t.Context()).Err(); err != nil || len(connecting.all) > 0 {
+		t.Errorf("ping on a new connection: %v; refused: %v", err, connecting.all)
+	}
 	admin := connect(t, redis.Config{Addresses: []string{server.Addr()}})
 	var stores atomic.Int32
 	storetest.Run(t, func(*testing.T) idempotency.Store {

@@ -102,6 +102,8 @@ func NewClient(c Config) (goredis.UniversalClient, error) {
 		Protocol: 2,
 		// Managed Redis Enterprise only; elsewhere one refused command for each connection.
 		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+		// CLIENT SETINFO is refused by servers before Redis 7.2 and to the user of deploy/redis, once for each connection.
+		DisableIdentity: true,
 	}), nil
 }
 

@@ -109,3 +109,34 @@ func TestAnAnswerNobodyKnows(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// refusals are the errors of all requests, those included that a client makes by itself.
+type refusals struct{ all []error }
+
+func (r *refusals) note(err error) error {
+	if err != nil {
+		r.all = append(r.all, err)
+	}
+	return err
+}
+
+func (r *refusals) DialHook(next goredis.DialHook) goredis.DialHook { return next }
+
+func (r *refusals) ProcessHook(next goredis.ProcessHook) goredis.ProcessHook {
+	return func(ctx context.Context, cmd goredis.Cmder) error { return r.note(next(ctx, cmd)) }
+}
+
+func (r *refusals) ProcessPipelineHook(next goredis.ProcessPipelineHook) goredis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []goredis.Cmder) error { return r.note(next(ctx, cmds)) }
+}
+
+// TestANewConnectionIsNotRefusedAnything: payctl status shows what Redis refused a worker last, so a request that a client
+// makes by itself must not be among it. miniredis refuses what servers before Redis 7.2 do not know.
+func TestANewConnectionIsNotRefusedAnything(t *testing.T) {
+	client := connect(t, redis.Config{Addresses: []string{miniredis.RunT(t).Addr()}})
+	var seen refusals
+	client.AddHook(&seen)
+	if err := client.Ping(t.Context()).Err(); err != nil || len(seen.all) > 0 {
+		t.Errorf("ping: %v; refused: %v", err, seen.all)
+	}
+}
