@@ -199,6 +199,9 @@ func linkSignsIn(t *testing.T, s *stack, answer, program string) {
 			t.Errorf("%d, and %q is not on the page of a spent link: %s", status, command, text)
 		}
 	}
+	if _, status, text := page(t)(browser.Get("http://" + link.Host + "/actions/release?all=parked")); status != http.StatusOK {
+		t.Errorf("%d, and who signed in cannot release parked payments: %s", status, text)
+	}
 	if again := shell(t, s, strings.Replace(command, payctl, program, 1)); !strings.Contains(string(again), link.Path+"?token=") || string(again) == answer {
 		t.Errorf("%s printed %s", command, again)
 	}

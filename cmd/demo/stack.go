@@ -69,7 +69,7 @@ func startStack(t testing.TB, dir, listen string) *stack {
 func (s *stack) configure() {
 	s.Unhurried() // an answer that is given up has taken the customer's link with it, which no look-up brings back
 	s.Archive(filepath.Join(s.Dir, "archive.db"))
-	s.Edit("\nlog:\n", "\nconsole:\n  listen: "+s.console+"\n  base_url: http://"+s.console+"\n  zone: Asia/Seoul\n  links: true\nlog:\n")
+	s.Edit("\nlog:\n", "\nconsole:\n  listen: "+s.console+"\n  base_url: http://"+s.console+"\n  zone: Asia/Seoul\n  links: true\n  actions: true\nlog:\n")
 	for _, service := range []string{"ingress", "archive", "console"} {
 		s.Admin(service)
 	}
