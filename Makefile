@@ -155,7 +155,7 @@ $(SCHEMAS)/node_modules/.package-lock.json: $(SCHEMAS)/package-lock.json
 	npm ci --prefix $(SCHEMAS) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-contracts: openapi $(SCHEMAS)/node_modules/.package-lock.json ## the same, and validate the AsyncAPI document with AsyncAPI's own schema (needs npm)
+contracts: openapi $(SCHEMAS)/node_modules/.package-lock.json ## what openapi does, and validate the AsyncAPI document with AsyncAPI's own schema (needs npm)
 	$(GO) test ./test/contracts -count=1 -run AsyncAPIIsValid
 
 RELEASED := test/contracts/_released
