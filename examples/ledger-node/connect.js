@@ -1,5 +1,6 @@
 // What both programs have in common: the flags of a connection, and the connection.
 import { readFileSync } from 'node:fs';
+import { JetStreamApiError } from '@nats-io/jetstream';
 import { connect, nkeyAuthenticator } from '@nats-io/transport-node';
 
 export const connectionFlags = {
@@ -32,4 +33,9 @@ export async function open(flags, name) {
 // forbidden says whether an error means that this user may not do what it tried, however deep the client wraps it.
 export function forbidden(error) {
   return Boolean(error) && (error.name === 'PermissionViolationError' || forbidden(error.cause));
+}
+
+// missing says whether an error means that there is no such consumer.
+export function missing(error) {
+  return error instanceof JetStreamApiError && error.code === 10014;
 }

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AckPolicy, JetStreamApiError, jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { decodeEvent } from 'payonce-client';
-import { connectionFlags, forbidden, open } from './connect.js';
+import { connectionFlags, forbidden, missing, open } from './connect.js';
 import { Journal } from './journal.js';
 
 // outcomes are the statuses that a ledger books. The consumer ledger-<name> of deploy/nats gets the same.
@@ -58,7 +58,15 @@ async function consumerOf(nc) {
       );
     }
   }
-  return jetstream(nc, options).consumers.get('PAYMENTS', flags.consumer);
+  try {
+    return await jetstream(nc, options).consumers.get('PAYMENTS', flags.consumer);
+  } catch (error) {
+    if (!missing(error)) throw error;
+    throw new Refused(
+      `there is no consumer ${flags.consumer}: start with --create where NATS has no accounts; elsewhere an operator names the ledger in ` +
+        'nats.ledgers and runs payctl streams apply',
+    );
+  }
 }
 
 // Refused is what no repetition changes.

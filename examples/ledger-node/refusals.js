@@ -2,7 +2,7 @@
 // beside it.
 import { parseArgs } from 'node:util';
 import { AckPolicy, jetstream, jetstreamManager } from '@nats-io/jetstream';
-import { connectionFlags, open } from './connect.js';
+import { connectionFlags, missing, open } from './connect.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -39,7 +39,15 @@ async function consumerOf(nc) {
       filter_subjects: ['command.refused.~.*.*'], // of commands that no account published
     });
   }
-  return jetstream(nc, options).consumers.get('REFUSALS', flags.consumer);
+  try {
+    return await jetstream(nc, options).consumers.get('REFUSALS', flags.consumer);
+  } catch (error) {
+    if (!missing(error)) throw error;
+    throw new Error(
+      `there is no consumer ${flags.consumer}: start with --create where NATS has no accounts; elsewhere an operator names the upstream in ` +
+        'nats.upstreams and runs payctl streams apply',
+    );
+  }
 }
 
 try {

@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -26,6 +28,7 @@ import (
 	"payonce/pkg/events/jetstream/admin"
 	domain "payonce/pkg/payment"
 	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // TestMain is the ledger itself in the processes that a test starts and kills.
@@ -327,6 +330,24 @@ func TestFeesAreBookedAsTold(t *testing.T) {
 }
 
 // An event of a version that is not known here ends the ledger, and is neither booked nor acknowledged.
+// Who begins has no consumer yet, or asks for the flags.
+func TestBeginnersAreToldHowToBegin(t *testing.T) {
+	b := newBroker(t)
+	journal := filepath.Join(t.TempDir(), "ledger.jsonl")
+	err := run(b.ctx, []string{"--nats", b.url, "--journal", journal}, io.Discard)
+	if !errors.Is(err, njs.ErrConsumerNotFound) || !strings.Contains(err.Error(), "--create") || !strings.Contains(err.Error(), "nats.ledgers") {
+		t.Errorf("without a consumer: %v", err)
+	}
+	if err := run(b.ctx, []string{"--nats", "nats://" + testenv.FreeAddress(t), "--journal", journal}, io.Discard); err == nil || !strings.Contains(err.Error(), "--nats") {
+		t.Errorf("without NATS: %v", err)
+	}
+	help := exec.CommandContext(b.ctx, os.Args[0], "--help")
+	help.Env = append(os.Environ(), "BE_THE_LEDGER=1")
+	if text, err := help.CombinedOutput(); err != nil || strings.Contains(string(text), "help requested") || !strings.Contains(string(text), "-create") {
+		t.Errorf("--help: %v: %s", err, text)
+	}
+}
+
 func TestUnknownVersionsAreNotBooked(t *testing.T) {
 	b, journal := newBroker(t), filepath.Join(t.TempDir(), "ledger.jsonl")
 	b.again(time.Minute)

@@ -23,7 +23,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && ctx.Err() == nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil && ctx.Err() == nil && !errors.Is(err, flag.ErrHelp) {
 		fmt.Fprintln(os.Stderr, "ledger:", err)
 		os.Exit(1)
 	}
@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	}
 	nc, err := nats.Connect(*url, options...)
 	if err != nil {
-		return err
+		return fmt.Errorf("connect to the address of --nats: %w", err)
 	}
 	defer nc.Close()
 	consumer, err := open(ctx, nc, *prefix, *name, *create)
@@ -89,7 +89,11 @@ func open(ctx context.Context, nc *nats.Conn, prefix, name string, create bool) 
 		return nil, err
 	}
 	if !create {
-		return js.Consumer(ctx, "PAYMENTS", name)
+		consumer, err := js.Consumer(ctx, "PAYMENTS", name)
+		if errors.Is(err, jetstream.ErrConsumerNotFound) {
+			err = fmt.Errorf("%w: start with --create where NATS has no accounts; elsewhere an operator names the ledger in nats.ledgers and runs payctl streams apply", err)
+		}
+		return consumer, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, createTimeout)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,9 +19,13 @@ import (
 	"github.com/nats-io/nats.go"
 	njs "github.com/nats-io/nats.go/jetstream"
 
+	"payonce/internal/streamconfig"
+	"payonce/pkg/config"
 	"payonce/pkg/events"
+	"payonce/pkg/events/jetstream"
 	"payonce/pkg/events/jetstream/admin"
 	"payonce/pkg/payment"
+	"payonce/test/natstest"
 	"payonce/test/testenv"
 )
 
@@ -90,6 +95,26 @@ func withoutNATS(t *testing.T, dir string) {
 		testenv.Must(t, cmd.Process.Signal(syscall.SIGTERM))
 		if _ = cmd.Wait(); exitCode(cmd) != 143 {
 			t.Errorf("%s ended with %d: %s", program, exitCode(cmd), problems)
+		}
+	}
+}
+
+// withoutConsumers has the programs that read begin before they have a consumer: they say how to get one.
+func withoutConsumers(t *testing.T, dir string) {
+	t.Helper()
+	broker := natstest.Start(t)
+	conn, err := jetstream.Connect(t.Context(), jetstream.Options{
+		URLs: []string{broker.URL()}, Name: "test", Config: streamconfig.Of(config.Defaults()), Logger: slog.New(slog.DiscardHandler), Now: time.Now,
+	})
+	testenv.Must(t, err)
+	defer func() { _ = conn.Close() }()
+	testenv.Must(t, admin.New(conn).EnsureStreams(t.Context()))
+	for program, name := range map[string]string{"ledger.js": "nats.ledgers", "refusals.js": "nats.upstreams"} {
+		cmd := exec.CommandContext(t.Context(), "node", program, "--nats", broker.URL())
+		cmd.Dir = dir
+		out, err := cmd.CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "there is no consumer ") || !strings.Contains(string(out), "--create") || !strings.Contains(string(out), name) {
+			t.Errorf("%s: %v: %s", program, err, out)
 		}
 	}
 }
@@ -295,6 +320,7 @@ func (n javascript) cut() (count int) {
 func TestExamplesInNode(t *testing.T) {
 	dir := installNode(t)
 	withoutNATS(t, dir)
+	withoutConsumers(t, dir)
 	n := javascript{startSystem(t, startBroker(t, "node.conf", "nats-1"), 1), t, dir}
 	n.upstreamAsks()
 	n.upstreamReadsRefusals()
