@@ -3,6 +3,7 @@ package payctl_test
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -136,6 +137,12 @@ func TestLedgers(t *testing.T) {
 		return run(t, "", append(append([]string{"ledgers"}, args...), "--config", config)...)
 	}
 	look("list").expect(t, payctl.ExitOK, "accounting 0 2 0 no never", "")
+	unnamed := filepath.Join(filepath.Dir(config), "without-ledgers.yaml")
+	if err := os.WriteFile(unnamed, []byte(strings.Replace(contentOf(t, config), "ledgers: [accounting], ", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run(t, "", "ledgers", "list", "--config", unnamed).expect(t, payctl.ExitOK, "A ledger that made its own consumer: payctl ledgers show NAME", "")
+	run(t, "", "ledgers", "show", "accounting", "--config", unnamed).expect(t, payctl.ExitOK, "accounting 0 2 0 no never", "")
 	do("rewind", "accounting", "--from", "3", "--yes").expect(t, payctl.ExitFailed, "", "would leave out what is between: nothing was done")
 	_, js := jetstreamtest.Foreign(t, url)
 	consumer, err := js.Consumer(t.Context(), events.StreamPayments, "ledger-accounting")

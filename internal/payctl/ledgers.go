@@ -80,10 +80,12 @@ func (e Env) showLedgers(c *cobra.Command, path string, asJSON bool, chosen func
 }
 
 func printLedgers(w io.Writer, found []admin.LedgerState) error {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(found) > 0 {
-		_, _ = fmt.Fprintln(table, "LEDGER\tREAD UP TO\tUNREAD\tIN WORK\tREADING\tLAST READ")
+	if len(found) == 0 {
+		_, err := fmt.Fprintln(w, "0 ledgers: nats.ledgers names none. A ledger that made its own consumer: payctl ledgers show NAME")
+		return err
 	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "LEDGER\tREAD UP TO\tUNREAD\tIN WORK\tREADING\tLAST READ")
 	for _, s := range found {
 		reading, at := "no", "never"
 		if s.Reading {
