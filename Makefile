@@ -66,9 +66,9 @@ demo: ## play a whole scenario of payments on this machine, then stop
 	@echo "building…" && $(GO) build -o bin/demo ./cmd/demo
 	@bin/demo
 
-run: ## start the same system and keep it up until Ctrl-C; STATE=dir keeps its payments for the next run
+run: ## start the same system and keep it up until Ctrl-C; STATE=dir keeps its payments for the next run, LISTEN (127.0.0.1:8080) is the ingress
 	@echo "building…" && $(GO) build -o bin/demo ./cmd/demo
-	@bin/demo --keep $(if $(STATE),--state "$(STATE)")
+	@bin/demo --keep $(if $(STATE),--state "$(STATE)") $(if $(LISTEN),--listen "$(LISTEN)")
 
 campaign: ## break everything under load, then audit: SEED (1), ORDERS (5400), DURATION (60s), see docs/reliability.md
 	$(GO) run ./cmd/campaign --seed $(SEED) --orders $(ORDERS) --duration $(DURATION)

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"net"
 	"net/http"
 	"net/http/cookiejar"
 	"net/url"
@@ -65,6 +66,22 @@ func TestUsage(t *testing.T) {
 		if code := run(t.Context(), args, &out, &problems); code != app.ExitUsage {
 			t.Errorf("%v: code %d", args, code)
 		}
+	}
+}
+
+// Where the ingress's address is taken, nothing is started, and it says what to do.
+func TestAnAddressThatIsTaken(t *testing.T) {
+	other, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = other.Close() }()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // what is started all the same ends at once
+	var out, problems bytes.Buffer
+	code := run(ctx, []string{"--keep", "--listen", other.Addr().String()}, &out, &problems)
+	if code != app.ExitFailed || !strings.Contains(problems.String(), "already in use") || !strings.Contains(problems.String(), "make run LISTEN=") || out.Len() > 0 {
+		t.Errorf("code %d: %s%s", code, out.String(), problems.String())
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/signal"
 	"syscall"
@@ -58,6 +59,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *keep && *listen == "" {
 		*listen = "127.0.0.1:8080"
 	}
+	if err := free(ctx, *listen); err != nil {
+		fmt.Fprintf(stderr, "demo: the ingress cannot listen: %v\nNext: end what listens there, or name another address: make run LISTEN=127.0.0.1:8081\n", err)
+		return app.ExitFailed
+	}
 	began := time.Now()
 	err := testenv.Run(ctx, stderr, func(t testing.TB) {
 		s := startStack(t, *dir, *listen)
@@ -72,6 +77,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return app.ExitFailed
 	}
 	return app.ExitOK
+}
+
+// free says whether the ingress can listen at an address, before everything else is started. Empty is a free one.
+func free(ctx context.Context, address string) error {
+	if address == "" {
+		return nil
+	}
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	return l.Close()
 }
 
 // play runs the scenario and says whether everything was as it must be.
