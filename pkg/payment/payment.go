@@ -201,6 +201,7 @@ const (
 	ReasonFeeUnreadable        = "fee_unreadable"        // of an annotation: the provider told a fee that cannot be read, so there is none
 	ReasonFeeImpossible        = "fee_impossible"        // of an annotation: the fee is less than zero, more than the payment, or in another currency
 	ReasonCompletionUnreadable = "completion_unreadable" // of an annotation: the provider told a time of completion that cannot be read
+	ReasonReferenceUnreadable  = "reference_unreadable"  // of an annotation: the provider told a number of its own that cannot be kept
 )
 
 // ReversalPending reports whether the provider said that the payment was reversed, and only the first of the two events of that

@@ -27,6 +27,12 @@ func UnreadTime(field string) Reason {
 	return Reason{Code: ReasonCompletionUnreadable, Message: field + " is not a time"}
 }
 
+// UnreadReference is the reason of a number that the provider told for the payment and that cannot be kept: it is longer than
+// [MaxText], or an object or a list. field is the provider's name for it.
+func UnreadReference(field string) Reason {
+	return Reason{Code: ReasonReferenceUnreadable, Message: field + " is not a number that can be kept"}
+}
+
 // applyReport takes over what the provider tells with an outcome. A payment that a person failed cost no fee, and the fee of one
 // that a person settled with another amount than the provider's is unknown. In a conflict the first report of an amount stays:
 // each further one would write an event, without bound.

@@ -83,17 +83,21 @@ func (w *Worker) tell(ctx context.Context, j *job, answered bool) error {
 	if p.Status != payment.Pending && p.Status != payment.InDoubt {
 		return nil
 	}
-	if p.Unexplained() {
-		last := p.Annotations[len(p.Annotations)-1]
-		if !answered && w.openTime(p, last.At) < explainFor {
-			return nil
-		}
+	switch {
+	case w.inexplicable(p, answered):
 		return w.decide(ctx, j, overdue(whyTold(p)))
+	case p.Unexplained():
+		return nil
 	}
 	if limit := w.Threshold(p.Provider); limit > 0 && w.tooLong(j, limit) {
 		return w.decide(ctx, j, overdue(nil))
 	}
 	return nil
+}
+
+// inexplicable reports whether no look-up explains what the provider said: one was answered, or none was for long enough.
+func (w *Worker) inexplicable(p payment.Payment, answered bool) bool {
+	return p.Unexplained() && (answered || w.openTime(p, p.Annotations[len(p.Annotations)-1].At) >= explainFor)
 }
 
 // whyTold is why a person is told of an open payment: what its provider said, or nil for the time alone.

@@ -86,7 +86,7 @@ func (w *Worker) lookUpOpen(ctx context.Context, j *job, limit time.Duration, pe
 		err = w.observe(ctx, j, interruption(), w.Now())
 	}
 	counted := j.payment.AwaitsPage() && j.seq != before // the first answer: its event has timers of its own
-	if err == nil && answered && j.payment.Unexplained() {
+	if err == nil && w.inexplicable(j.payment, answered) {
 		err = w.tell(ctx, j, answered)
 	} else if err == nil && !counted && w.tooLong(j, limit) {
 		err = w.decide(ctx, j, overdue(whyTold(j.payment)))

@@ -316,6 +316,28 @@ func TestALookUpWithoutAnAnswerDoesNotPutThePersonOff(t *testing.T) {
 	})
 }
 
+// What the provider said and no look-up explains is told to a person as soon by a timer as by the message that brought it, which
+// may be gone.
+func TestATimerTellsOfAnUnexplainedStatement(t *testing.T) {
+	inBubble(t, func(d *testbed) {
+		d.pendingFor("o-1", 10*time.Minute)
+		d.lookupSays(payment.Observation{}, errors.New("503"))
+		p := d.start()
+		_ = d.want(p.Webhook(context.Background(), d.webhook("o-1", unreadable())), queue.Park) // and it is lost
+		time.Sleep(5*time.Minute - time.Second)
+		_ = d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Retry)
+		if is := d.log.now("o-1"); len(is.Annotations) != 1 || !is.OverdueAt.IsZero() {
+			t.Fatalf("told at %s of %+v", is.OverdueAt, is.Annotations)
+		}
+		time.Sleep(time.Second)
+		d.want(p.Overdue(context.Background(), d.event("o-1"), threshold), queue.Done)
+		if is := d.log.now("o-1"); is.OverdueAt.IsZero() || is.Status != payment.Pending {
+			t.Errorf("%s, told at %s", is.Status, is.OverdueAt)
+		}
+		d.reason("o-1", payment.ReasonUnexplained, "2")
+	})
+}
+
 func TestAClosedProviderIsNotAsked(t *testing.T) {
 	for _, policy := range []worker.ClosedPolicy{worker.ParkClosed, worker.RejectClosed, worker.SendClosed} {
 		atHours(t, friday.Add(-time.Hour), policy, func(d *testbed) {

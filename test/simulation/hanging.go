@@ -75,6 +75,9 @@ func (w *world) hangs(t *task, v queue.Verdict) {
 	if w.now < w.calm+maxFreeze+measureEvery { // a process may have stood still
 		return
 	}
+	if w.log.last(m.ref).seq != m.Sequence { // moved on during the look-up: the next delivery is done with it
+		return
+	}
 	for _, other := range s.waiting {
 		if w.now-other.waits > timer.life+timer.after+2*maxSkew {
 			w.problem("%s: its look-up waits behind one of %s that gets no answer", other.ref.Order, m.ref.Order)

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
@@ -222,7 +223,7 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 		case hundredfold(arrived, amount):
 			return doubtful(source, operation, f, "paid, but real_amount is about 1/100 or 100 times the amount: perhaps in another unit")
 		}
-		o.Kind, o.SettledAmount, o.Report = payment.Paid, arrived, f.reported(currency)
+		o.Kind, o.SettledAmount, o.Report = payment.Paid, arrived, f.reported(operation, currency)
 	case statusFailed:
 		if arrived.Minor > 0 {
 			return doubtful(source, operation, f, "not paid, but money moved")
@@ -235,12 +236,13 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 	return o
 }
 
-// reference is the provider's number of an order, where it is of a sane length.
+// reference is the provider's number of an order; empty where it cannot be kept.
 func reference(operation payment.Operation, f fields) string {
-	if number := f[kindOf(operation)+"_id"]; len(number) <= payment.MaxText {
-		return number
+	number := f[kindOf(operation)+"_id"]
+	if utf8.RuneCountInString(number) > payment.MaxText || strings.HasPrefix(number, "{") || strings.HasPrefix(number, "[") {
+		return ""
 	}
-	return ""
+	return number
 }
 
 // doubtful is an answer about our order whose meaning no document gives.

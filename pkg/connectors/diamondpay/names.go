@@ -93,7 +93,7 @@ var decisive = []string{"status", "amount", "real_amount"}
 
 // told are fields beside them. What the provider tells there and cannot be read must leave a trace: an annotation, a doubt or a text
 // that people see. An empty list or object is PHP's way to tell nothing, as null and "".
-var told = []string{"currency", "error_msg", "fee", "success_time"}
+var told = []string{"currency", "error_msg", "fee", "payment_id", "payout_id", "success_time"}
 
 // withUnreadable adds to f what o has of the decisive and told fields as an object or a list, which plain fields leave out.
 // As missing, an older payout's real_amount would be taken for the ordered one.

@@ -143,8 +143,8 @@ func (c *Connector) echo(cmd payment.Command, kind string, parts ...object) (ech
 		if !amount.IsZero() {
 			o.Amount = amount
 		}
-		if reference := f[kind+"_id"]; reference != "" && len(reference) <= payment.MaxText {
-			o.Reference = reference
+		if number := reference(cmd.Operation, f); number != "" {
+			o.Reference = number
 		}
 	}
 	if unreadable != nil {

@@ -11,7 +11,10 @@ import (
 // reported reads the fee, in hundredths of a won or a dollar as all amounts, so that a fee of won can have a fraction (showdoc
 // and kuipay, notifications and order queries), and success_time, which only the v2 queries tell. update_time is when the order
 // changed last, and no page says that it is when the order succeeded.
-func (f fields) reported(currency string) (r payment.Report) {
+func (f fields) reported(operation payment.Operation, currency string) (r payment.Report) {
+	if name := kindOf(operation) + "_id"; f[name] != "" && reference(operation, f) == "" {
+		r.Unread = append(r.Unread, payment.UnreadReference(name))
+	}
 	if text, told := f["fee"]; told {
 		var err error
 		if r.Fee, err = hundredths(text, currency); err != nil {

@@ -68,6 +68,21 @@ func TestFeesAndTimesOfLookups(t *testing.T) {
 	}
 }
 
+// A number of the platform that cannot be kept does not stop a payment from ending, and is not taken for a missing one.
+func TestNumbersThatCannotBeKept(t *testing.T) {
+	for operation, c := range map[payment.Operation]struct{ given, paid string }{payment.Deposit: {`"PM00000102"`, "2"}, payment.Payout: {`"POT00000001"`, "3"}} {
+		for number, want := range map[string]string{
+			`["P1"]`: "32 KRW, reference_unreadable", `{"id":"P1"}`: "32 KRW, reference_unreadable", `"` + strings.Repeat("9", payment.MaxText+1) + `"`: "32 KRW, reference_unreadable",
+			`"` + strings.Repeat("길", payment.MaxText) + `"`: "32 KRW", `"P1"`: "32 KRW", `[]`: "32 KRW", `""`: "32 KRW",
+		} {
+			o, err := lookup(t, krwV2, operation, one(strings.Replace(row(operation, `"amount":1000000,"real_amount":1000000,"status":`+c.paid), c.given, number, 1)))
+			if err != nil || o.Kind != payment.Paid || told(o) != want || (o.Reference == "P1") != (number == `"P1"`) {
+				t.Errorf("%s %s: %s as %q, %v; want %q", operation, number, o.Kind, told(o), err, want)
+			}
+		}
+	}
+}
+
 // A list or an object where the pages have a plain value was told and cannot be read. It leaves a trace, by each way that an answer
 // comes; an empty one tells nothing, as PHP writes it.
 func TestListsInOptionalFields(t *testing.T) {

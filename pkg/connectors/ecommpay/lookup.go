@@ -147,7 +147,7 @@ func (r *report) readOperations(want payment.Operation, doc node) {
 			}
 			continue
 		}
-		r.reference, r.outcome = operation.value("id"), operation.told("status")
+		r.reference, r.outcome = operation.told("id"), operation.told("status")
 		if listsOperations(doc) { // the date of a transaction is when it was made
 			r.completed = operation.told("date")
 		}

@@ -88,6 +88,12 @@ func TestEveryStatus(t *testing.T) {
 	}
 }
 
+// unnumbered is an outcome whose number was told and cannot be kept.
+func unnumbered(o payment.Observation) payment.Observation {
+	o.Reference, o.Report.Unread = "", []payment.Reason{payment.UnreadReference("the operation's id")}
+	return o
+}
+
 func TestLookup(t *testing.T) {
 	sale := func(status, code string) string {
 		return operations(operation("1737000008461", "sale", status, code))
@@ -131,7 +137,7 @@ func TestLookup(t *testing.T) {
 	}{
 		{"paid", payment.Deposit, statusAnswer(`"status":"success","result_code":"0"`, amounts, sale("success", "0")), paid},
 		{"paid, by number", payment.Deposit, statusAnswer(`"status":"success","result_code":0`, amounts, `"transaction":{"id":"1737000008461","date":"x","type":"sale"}`), paid},
-		{"paid, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success","result_code":"0"`, amounts, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), nameless(paid)},
+		{"paid, under a number that no event can hold", payment.Deposit, strings.ReplaceAll(statusAnswer(`"status":"success","result_code":"0"`, amounts, sale("success", "0")), "1737000008461", strings.Repeat("1", 257)), unnumbered(paid)},
 		{"paid, amounts as texts", payment.Deposit, statusAnswer(`"status":"success"`, strings.ReplaceAll(amounts, `10000`, `"10000.00"`), sale("success", "0")), paid},
 		{"another amount arrived", payment.Deposit, statusAnswer(`"status":"success"`, sumRequest, strings.Replace(sumReal, "10000", "9000", 1), sale("success", "0")), other("9000", "sum_request 10000 KRW, sum_real 9000 KRW")},
 		{"another amount was ordered there", payment.Deposit, statusAnswer(`"status":"success"`, strings.Replace(sumRequest, "10000", "9000", 1), sumReal, sale("success", "0")), other("9000", "sum_request 9000 KRW, sum_real 10000 KRW")},

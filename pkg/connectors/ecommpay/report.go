@@ -1,6 +1,7 @@
 package ecommpay
 
 import (
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -26,9 +27,9 @@ type report struct {
 	other         payment.Money // of a mismatch, if it is known not to be what was ordered
 }
 
-// number is that of the operation; one that is longer than an event can hold is as good as none.
+// number is that of the operation; empty where it cannot be kept.
 func (r report) number() string {
-	if utf8.RuneCountInString(r.reference) > payment.MaxText {
+	if utf8.RuneCountInString(r.reference) > payment.MaxText || strings.HasPrefix(r.reference, "{") || strings.HasPrefix(r.reference, "[") {
 		return ""
 	}
 	return r.reference
@@ -75,6 +76,9 @@ func observe(source payment.Source, r report) payment.Observation {
 // ended is when the payment's operation ended: its date, which stands beside the date on which it was created (Korean banks page).
 // The provider tells no fee of this method.
 func (r report) ended() (told payment.Report) {
+	if r.reference != "" && r.number() == "" {
+		told.Unread = append(told.Unread, payment.UnreadReference("the operation's id"))
+	}
 	if r.completed == "" {
 		return told
 	}

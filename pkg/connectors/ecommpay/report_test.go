@@ -36,6 +36,29 @@ func TestTimesOfOutcomes(t *testing.T) {
 	}
 }
 
+// A number of the operation that cannot be kept does not stop a payment from ending, and is not taken for a missing one.
+func TestNumbersThatCannotBeKept(t *testing.T) {
+	c := connect(t, settings("https://api.example.com"))
+	for number, want := range map[string]string{
+		`["1"]`: payment.ReasonReferenceUnreadable, `{"id":1}`: payment.ReasonReferenceUnreadable, `"` + strings.Repeat("9", payment.MaxText+1) + `"`: payment.ReasonReferenceUnreadable,
+		`1`: "", `"1"`: "", `[]`: "", `null`: "",
+	} {
+		for status, kind := range map[string]payment.Kind{"success": payment.Paid, "decline": payment.Declined} {
+			code := map[string]string{"success": "0", "decline": "603"}[status]
+			one := strings.Replace(operation("1", "sale", status, code), `"id":1,`, `"id":`+number+`,`, 1)
+			o, err := lookUp(t, payment.Deposit, http.StatusOK, signedBy(t, current, statusAnswer(`"status":"`+status+`"`, sumRequest, sumReal, operations(one))))
+			if err != nil || o.Kind != kind || ended(o) != want || (o.Reference == "1") != strings.Contains(`"1"`, number) {
+				t.Errorf("look-up %s %s: %+v, %v; want %q", status, number, o, err, want)
+			}
+			body := strings.Replace(callback("purchase", status, "sale", status, code), `"id":1737000008461,`, `"id":`+number+`,`, 1)
+			n, err := c.Webhook(nil, []byte(signedBy(t, current, body)), now)
+			if err != nil || n.Observation.Kind != kind || (want != "") != (ended(n.Observation) == want) {
+				t.Errorf("callback %s %s: %+v, %v; want %q", status, number, n.Observation, err, want)
+			}
+		}
+	}
+}
+
 // A list or an object in place of a code is not a missing code: what it stands beside decides nothing.
 func TestListsInPlaceOfCodes(t *testing.T) {
 	for code, want := range map[string]payment.Kind{`"0"`: payment.Paid, `[]`: payment.Paid, `["301"]`: payment.Indeterminate, `{"a":"301"}`: payment.Indeterminate} {

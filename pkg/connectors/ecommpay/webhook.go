@@ -61,7 +61,7 @@ func (c *Connector) called(doc node, receivedAt time.Time) report {
 		retry: doc.truth("payment", "is_new_attempts_available"),
 	}
 	if operationTypes[plain(r.operation)] == payment.Paid {
-		r.reference, r.completed = doc.value("operation", "id"), doc.told("operation", "date")
+		r.reference, r.completed = doc.told("operation", "id"), doc.told("operation", "date")
 		if paymentTypes[plain(r.operation)] != direction(doc) {
 			r.problem = "the payment and its operation have different directions"
 		}

@@ -89,7 +89,7 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 	if err != nil || err2 != nil || err3 != nil {
 		return doubtful(payment.FromLookup, f, "the amounts or the list of payments cannot be read")
 	}
-	o := payment.Observation{Source: payment.FromLookup, Reference: f.short("tradeNo"), Amount: ordered}
+	o := payment.Observation{Source: payment.FromLookup, Reference: f.reference(), Amount: ordered}
 	kind, _ := f.integer("paymentType")
 	status, ok := f.integer("status")
 	switch {
@@ -102,6 +102,7 @@ func (c *Connector) depositObservation(f fields, data object) payment.Observatio
 		return o
 	case status == 2 && total.Minor == 0 && received.Minor > 0, status == 2 && total.Minor > 0 && (received.IsZero() || received == total):
 		report.Fee = f.fee(&report) // of the order
+		f.named(&report)
 		o.Kind, o.Transfers, o.SettledAmount, o.Report = payment.Paid, transfers, received, report
 		return o
 	case status == 2:
@@ -164,7 +165,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 	if err != nil {
 		return doubtful(source, f, "the amount cannot be read")
 	}
-	o := payment.Observation{Source: source, Reference: f.short("tradeNo"), Amount: amount}
+	o := payment.Observation{Source: source, Reference: f.reference(), Amount: amount}
 	reason := &payment.Reason{ProviderCode: masking.Code(f["errorCode"]), Message: masking.Text(f["errorMessage"], payment.Command{})}
 	switch status, ok := f.integer("status"); {
 	case ok && status == 1 && source == payment.FromLookup:
@@ -189,7 +190,7 @@ func payoutObservation(source payment.Source, f fields) payment.Observation {
 // doubtful is an answer about our order whose meaning no page documents.
 func doubtful(source payment.Source, f fields, why string) payment.Observation {
 	return payment.Observation{
-		Kind: payment.Indeterminate, Source: source, Reference: f.short("tradeNo"), Known: true,
+		Kind: payment.Indeterminate, Source: source, Reference: f.reference(), Known: true,
 		Reason: &payment.Reason{Code: payment.ReasonIndeterminate, ProviderCode: masking.Code(f["status"]), Message: why},
 	}
 }

@@ -55,9 +55,12 @@ func (o object) list(name string) iter.Seq2[object, error] {
 // Numbers and booleans are kept as they were written, so that 801 and "801" are the same.
 type fields map[string]string
 
+// tradeNo is the platform's number of an order (pay-in page; korea/payin/query).
+const tradeNo = "tradeNo"
+
 // told are the fields that decide about money, and those beside them that people are told of. As an object or a list they are not
 // missing, but values that cannot be read: an amount that is missing is another thing. An empty one is PHP's way to say nothing.
-var told = []string{"amount", "completeTime", "errorCode", "errorMessage", "failReason", "serviceAmount", "transactionAmount"}
+var told = []string{"amount", "completeTime", "errorCode", "errorMessage", "failReason", "serviceAmount", tradeNo, "transactionAmount"}
 
 // fields returns the plain values of o, and of the told fields also objects and lists, as JSON; nested is the name of a value that is an
 // object or a list.
@@ -88,6 +91,14 @@ func (f fields) short(name string) string {
 		return ""
 	}
 	return f[name]
+}
+
+// reference is the platform's number of the order, and empty where it cannot be kept.
+func (f fields) reference() string {
+	if strings.HasPrefix(f[tradeNo], "{") || strings.HasPrefix(f[tradeNo], "[") {
+		return ""
+	}
+	return f.short(tradeNo)
 }
 
 // integer returns a whole number; ok is false when it is missing or something else.

@@ -64,7 +64,7 @@ func (c *Connector) submitted(cmd payment.Command, reply httpcall.Reply) (paymen
 	if err != nil {
 		return payment.Observation{}, known(indeterminate(code, "", "the answer's amount is not a whole number of won"), f)
 	}
-	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f.short("tradeNo"), Amount: amount}
+	o := payment.Observation{Kind: payment.Accepted, Source: payment.FromSubmit, Reference: f.reference(), Amount: amount}
 	return c.outcome(cmd, o, f, env.data)
 }
 
@@ -92,7 +92,7 @@ func (c *Connector) outcome(cmd payment.Command, o payment.Observation, f fields
 		return payment.Observation{}, known(indeterminate("3", "", "the refusal names another amount"), f)
 	case ok && status == 3:
 		return payment.Observation{}, &connectors.Error{
-			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMsg"]), Reference: f.short("tradeNo"),
+			Class: connectors.Rejected, Code: payment.ReasonDeclined, ProviderCode: failedCode(f["errorMsg"]), Reference: f.reference(),
 			Message: masking.Text(f["errorMsg"], cmd), Evidence: "code 200 with status 3: the order failed (pay-in page, docs.teemopay.com korea/payout/create)",
 		}
 	case ok && (status == 1 || status == 0 && deposit && kind == typeKYCVA):
@@ -112,6 +112,6 @@ func indeterminate(providerCode, message, evidence string) *connectors.Error {
 
 // known marks an answer that names our order: the provider has it, under the number of the answer's fields.
 func known(e *connectors.Error, f fields) *connectors.Error {
-	e.Known, e.Reference = true, f.short("tradeNo")
+	e.Known, e.Reference = true, f.reference()
 	return e
 }

@@ -36,10 +36,18 @@ func (f fields) completed(r *payment.Report) {
 	}
 }
 
+// named notes in the report that the platform's number of the order was told and cannot be kept.
+func (f fields) named(r *payment.Report) {
+	if f[tradeNo] != "" && f.reference() == "" {
+		r.Unread = append(r.Unread, payment.UnreadReference(tradeNo))
+	}
+}
+
 // reported is what a payout's answer or callback, or the record of a payment, tells of the whole payment.
 func (f fields) reported() (r payment.Report) {
 	r.Fee = f.fee(&r)
 	f.completed(&r)
+	f.named(&r)
 	return r
 }
 
@@ -47,5 +55,6 @@ func (f fields) reported() (r payment.Report) {
 // callbacks it is null.
 func (f fields) ended() (r payment.Report) {
 	f.completed(&r)
+	f.named(&r)
 	return r
 }

@@ -72,6 +72,37 @@ func TestFeesAndTimes(t *testing.T) {
 	}
 }
 
+// A number of the platform that cannot be kept does not stop a payment from ending, and is not taken for a missing one.
+func TestNumbersThatCannotBeKept(t *testing.T) {
+	const given = `"TS2501010001MX0000000000000000"`
+	c := newReceiver(t)
+	unread := []string{payment.ReasonReferenceUnreadable}
+	for number, want := range map[string][]string{`"` + strings.Repeat("9", payment.MaxText+1) + `"`: unread, `"` + strings.Repeat("9", payment.MaxText) + `"`: nil, `null`: nil, `""`: nil} {
+		n, err := c.Webhook(callbackHeader(), signedBy(t, platformKey(), strings.Replace(payinCallback, given, number, 1)), now)
+		if err != nil || n.Observation.Kind != payment.Paid {
+			t.Fatalf("%s: %+v, %v", number, n, err)
+		}
+		reads(t, n.Observation, "15", "2025-01-01T00:00:00+09:00", want...)
+	}
+	for number, want := range map[string][]string{`["T1"]`: unread, `{"no":"T1"}`: unread, `[]`: nil, `"T1"`: nil} {
+		for operation, text := range map[payment.Operation]string{
+			payment.Deposit: `"transactionAmount":"1000.00","amount":"1000.00","status":2,"serviceAmount":null,"statementList":[]`,
+			payment.Payout:  `"amount":"1000.00","status":2`,
+		} {
+			o, err := lookup(t, operation, strings.Replace(data(text), `"T1"`, number, 1))
+			if err != nil || o.Kind != payment.Paid || (o.Reference == "T1") != (number == `"T1"`) {
+				t.Errorf("%s of a %s: %+v, %v", number, operation, o, err)
+			}
+			reads(t, o, "", "", want...)
+		}
+		o, err := lookup(t, payment.Payout, strings.Replace(data(`"amount":"1000.00","status":3`), `"T1"`, number, 1))
+		if err != nil || o.Kind != payment.Declined {
+			t.Errorf("%s: %+v, %v", number, o, err)
+		}
+		reads(t, o, "", "", want...)
+	}
+}
+
 // A look-up and the statement tell the fee of the order, and when the last of its payments was paid.
 func TestFeesOfLookupsAndStatements(t *testing.T) {
 	statement := func(number, amount, fee, at string) string {

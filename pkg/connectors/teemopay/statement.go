@@ -119,7 +119,7 @@ func recorded(f fields, record object, op payment.Operation) payment.Observation
 	if errors.Join(err1, err2, err3) != nil || ordered.IsZero() {
 		return doubtful(source, f, "the amounts or the list of payments cannot be read")
 	}
-	o := payment.Observation{Source: source, Reference: f.short("tradeNo"), Amount: ordered}
+	o := payment.Observation{Source: source, Reference: f.reference(), Amount: ordered}
 	reason := &payment.Reason{ProviderCode: masking.Code(f["status"]), Message: masking.Text(f["failReason"], payment.Command{})}
 	status, _ := strconv.Atoi(f["status"])
 	still := moved.Minor == 0 && len(transfers) == 0

@@ -130,12 +130,13 @@ func depositCallback(f fields) payment.Observation {
 		return doubtful(payment.FromWebhook, f, "no page documents this status of a deposit's callback")
 	}
 	var report payment.Report
+	f.named(&report)
 	r, err := f.transfer("paymentOrderNo", "paymentAmount", &report)
 	if err != nil {
 		return doubtful(payment.FromWebhook, f, err.Error())
 	}
 	return payment.Observation{
-		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f.short("tradeNo"),
+		Kind: payment.Paid, Source: payment.FromWebhook, Reference: f.reference(),
 		Transfers: []payment.Transfer{r}, Report: report,
 	}
 }
