@@ -311,3 +311,33 @@ func TestNothingIsAppendedAgainBeforeTheLogWasCompared(t *testing.T) {
 		})
 	}
 }
+
+// Where a mark is later than the broker's clock, because that was ahead or the mark was forged, no acceptance counts: an operator deletes
+// the mark, too (docs/operators.md).
+func TestAMarkFromTheFuture(t *testing.T) {
+	server, c := start(t)
+	mustAppend(t, c, paymentOf(ref("a"), payment.Submitting), 0)
+	end, err := c.LogEnd(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &marks{kept: events.LogMark{Log: end.Log, Sequence: end.Sequence + 1, At: end.At.Add(24 * time.Hour)}}
+	worker := connect(t, server.URL(), testConfig())
+	guarded := make(chan error, 1)
+	go func() { guarded <- worker.GuardLog(testContext(t), m) }()
+	eventually(t, "not ready", func() bool { return lost(worker) })
+	accept(t, c)
+	asked := func() (n int) { m.set(func(m *marks) { n = m.asked }); return n }
+	before := asked()
+	eventually(t, "two comparisons", func() bool { return asked() >= before+2 })
+	if !lost(worker) {
+		t.Error("an acceptance counts that is older than the mark")
+	}
+	m.set(func(m *marks) { m.kept = events.LogMark{} })
+	if err := receive(t, guarded, "the end of the wait"); err != nil {
+		t.Fatal(err)
+	}
+	if err := worker.Ready(); err != nil {
+		t.Error(err)
+	}
+}
