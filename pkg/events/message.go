@@ -37,7 +37,7 @@ const (
 	DeadTooOld          DeadReason = "too_old"          // requested before the log's retention, or a clarification that came too late
 	DeadUnknownOrder    DeadReason = "unknown_order"    // a webhook for an order that never came
 	DeadBadWebhook      DeadReason = "bad_webhook"      // a webhook that does not verify or cannot be read
-	DeadUnexplained     DeadReason = "unexplained"      // a signed webhook that cannot be mapped, about a payment with an outcome or with as many annotations as one keeps, or one that goes on with a payment that failed
+	DeadUnexplained     DeadReason = "unexplained"      // a signed webhook that cannot be mapped, about a payment with an outcome or with as many annotations as one keeps, one that reports a transfer more than a payment keeps, or one that goes on with a payment that failed
 	DeadHostile         DeadReason = "hostile_header"   // a header orders the broker to remove, hold back or forge messages
 	DeadMaxDeliveries   DeadReason = "max_deliveries"   // the broker stopped delivering it: a consumer was given a limit
 	DeadTerminated      DeadReason = "terminated"       // it was terminated manually

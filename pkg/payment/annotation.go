@@ -88,11 +88,22 @@ func (p Payment) Annotated(o Observation) bool {
 	})
 }
 
-// Overfull reports whether a webhook would only add one more annotation to a payment that is full of them. Each
-// would write an event, and cost a look-up and a further event, without end.
+// MaxTransfers is how many transfers a payment keeps of webhooks: every event has all of them, and one that is larger than the broker
+// takes could not be written. A customer makes them, and can make many.
+const MaxTransfers = 500
+
+// Overfull reports whether a webhook would only add one more annotation to a payment that is full of them, or one more transfer. Each
+// would write an event, and an annotation cost a look-up and a further event, without end.
 func (p Payment) Overfull(o Observation) bool {
 	open := p.Status == Pending || p.Status == InDoubt || p.Status == Conflict
-	return o.Kind == Indeterminate && open && p.Known && len(p.Annotations) >= MaxAnnotations && !p.Annotated(o)
+	return o.Kind == Indeterminate && open && p.Known && len(p.Annotations) >= MaxAnnotations && !p.Annotated(o) || p.TooManyTransfers(o)
+}
+
+// TooManyTransfers reports whether an observation has a transfer that is new to a payment which has as many as it keeps.
+func (p Payment) TooManyTransfers(o Observation) bool {
+	return len(p.Transfers) >= MaxTransfers && slices.ContainsFunc(o.Transfers, func(t Transfer) bool {
+		return !slices.ContainsFunc(p.Transfers, func(known Transfer) bool { return known.Reference == t.Reference })
+	})
 }
 
 // annotated adds a to what there is, unless it was said before: providers repeat themselves.

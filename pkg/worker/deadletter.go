@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"payonce/pkg/connectors"
@@ -106,8 +107,11 @@ func foreignOrder() queue.Verdict {
 // can. It changes nothing and may report money, so it is kept as a dead letter, which a person sees.
 func unexplained(p payment.Payment, o payment.Observation) string {
 	detail := "unrecognised webhook for a payment that is " + string(p.Status)
-	if o.Kind == payment.Accepted {
+	switch {
+	case o.Kind == payment.Accepted:
 		detail = "the provider has a payment that failed without its confirmation"
+	case p.TooManyTransfers(o):
+		detail = fmt.Sprintf("one more transfer than the %d that a payment keeps", payment.MaxTransfers)
 	}
 	if o.Reason == nil {
 		return detail

@@ -2,6 +2,7 @@ package worker_test
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -374,6 +375,34 @@ func TestNewsDoesNotResetTheThreshold(t *testing.T) {
 			if late := time.Since(is.FirstSubmittedAt) >= threshold; late != !is.OverdueAt.IsZero() {
 				t.Fatalf("after %s: told at %s", time.Since(is.FirstSubmittedAt), is.OverdueAt)
 			}
+		}
+	})
+}
+
+// A payment keeps a bounded number of transfers: an event that has more than the broker takes could not be written, and no further report of
+// money about the order. Each webhook with another transfer is kept whole, for a person.
+func TestAPaymentKeepsABoundedNumberOfTransfers(t *testing.T) {
+	inBubble(t, func(d *testbed) {
+		p := d.start()
+		d.want(p.Command(context.Background(), d.message(d.order("o-1"))), queue.Done)
+		is := d.log.now("o-1")
+		is.Status, is.Reason, is.Action, is.Revision, is.SettledAmount = payment.Conflict, &payment.Reason{Code: payment.ReasonExtraTransfer}, nil, is.Revision+1, payment.KRW(payment.MaxTransfers)
+		for i := range payment.MaxTransfers {
+			is.Transfers = append(is.Transfers, payment.Transfer{Reference: fmt.Sprintf("t-%d", i), Amount: payment.KRW(1)})
+		}
+		d.log.put(is)
+		one := func(number int) events.Message {
+			return d.webhook("o-1", payment.Observation{Kind: payment.Paid, Transfers: []payment.Transfer{{Reference: fmt.Sprintf("t-%d", number), Amount: payment.KRW(1)}}})
+		}
+		d.want(p.Webhook(context.Background(), one(payment.MaxTransfers-1)), queue.Done)
+		before := d.log.now("o-1").Revision
+		v := p.Webhook(context.Background(), one(payment.MaxTransfers))
+		d.want(v, queue.Dead, events.DeadUnexplained)
+		if v.Detail != "one more transfer than the 500 that a payment keeps" {
+			t.Errorf("%q", v.Detail)
+		}
+		if now := d.log.now("o-1"); now.Revision != before || len(now.Transfers) != payment.MaxTransfers {
+			t.Errorf("revision %d with %d transfers", now.Revision, len(now.Transfers))
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
 	"payonce/pkg/connectors/masking"
+	"payonce/pkg/connectors/strictjson"
 	"payonce/pkg/payment"
 )
 
@@ -140,7 +141,7 @@ func (c *Connector) answeredList(q connectors.Query, env envelope) (payment.Obse
 	switch {
 	case !ok:
 		return payment.Observation{}, indeterminate(env.code, "", "the answer has no list of orders")
-	case length == 0 && hasTotal && total != "0":
+	case length == 0 && (hasTotal && total != "0" || strictjson.Filled(env.body["total"])):
 		return payment.Observation{}, indeterminate(env.code, "", "the list is empty, and its total is not 0")
 	case length == 0:
 		return c.unknown(env.code), nil

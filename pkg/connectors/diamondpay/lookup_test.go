@@ -299,7 +299,7 @@ func TestLookupErrors(t *testing.T) {
 		v1 := []string{
 			list(row(operation, paid+`,"platform_id":"PF0002"`)), list(tampered), list(good, tampered), list(elsewhere), list(foreignOrder), list(nobody),
 			list(string(signedWith(t, diamondpay.MD5, "another-secret-than-ours", row(operation, paid+`,"platform_id":"PF0002"`)))),
-			one(good), `{"error_code":"0000","data":[],"total":1}`, `{"error_code":"0000","data":null}`, `{"error_code":"0000"}`, `{"error_code":"0000","data":{}}`,
+			one(good), `{"error_code":"0000","data":[],"total":1}`, `{"error_code":"0000","data":[],"total":[1]}`, `{"error_code":"0000","data":[],"total":{"count":1}}`, `{"error_code":"0000","data":null}`, `{"error_code":"0000"}`, `{"error_code":"0000","data":{}}`,
 			`{"error_code":"0000","data":[1]}`, `{"error_code":"0000","data":"[]"}`,
 			list(strings.Replace(good, `{`, `{"status":2,`, 1)),
 		}
@@ -310,7 +310,7 @@ func TestLookupErrors(t *testing.T) {
 		}
 		both := []string{
 			`{"error_code":"0050","data":` + good + `}`, `{"error_code":"0050","data":[` + good + `]}`, `{"error_code":"0004"}`, `{"error_code":"0005"}`, `{"error_code":"0006"}`,
-			`{"error_code":"0001"}`, `{"error_code":"0014"}`, `{"error_code":"0027"}`, `{"error_code":"50"}`, `{"error_code":50}`, `{"error_code":"9999"}`, `{}`, ``, `<html>`,
+			`{"error_code":"0001"}`, `{"error_code":"0014"}`, `{"error_code":"0027"}`, `{"error_code":"50"}`, `{"error_code":50}`, `{"error_code":"9999"}`, `{"error_code":["0050"]}`, `{}`, ``, `<html>`,
 		}
 		if operation == payment.Payout {
 			both = append(both, `{"error_code":"0007"}`) // is about deposits

@@ -82,8 +82,9 @@ func (c *Connector) notFound(status int, doc node) bool {
 			return false
 		}
 	}
-	own, common := doc.value("payment", "status"), doc.value("status")
-	return (own == "error" || own == "" && common == "error") && vacant(doc.at("operations")) && vacant(doc.at("transaction"))
+	own, common, is := doc.told("payment", "status"), doc.told("status"), doc.at("payment")
+	return (own == "error" || own == "" && common == "error" && (is.Kind() == boundedjson.Object || vacant(is))) &&
+		vacant(doc.at("operations")) && vacant(doc.at("transaction"))
 }
 
 // named returns our payment id. In the status format payment.id can be another number.

@@ -280,6 +280,11 @@ func TestNotFound(t *testing.T) {
 		"an error, not signed":   {200, `{"payment":{"status":"error"},"errors":[{"code":"501"}]}`},
 		"code twice":             {200, strings.Replace(documented, `{"code"`, `{"code":"1","code"`, 1)},
 		"both payments, paid":    {200, strings.Replace(documented, `{`, `{"payment":{"status":"success"},`, 1)},
+		"a list of statuses":     {200, strings.Replace(common, `{`, `{"payment":{"status":["processing"]},`, 1)},
+		"a payment as a text":    {200, strings.Replace(common, `{`, `{"payment":"processing",`, 1)},
+		"a list of numbers":      {200, strings.Replace(documented, `{`, `{"payment_id":["other"],`, 1)},
+		"a list of codes":        {200, strings.Replace(documented, `[`, `[{"code":["3028"]},`, 1)},
+		"a code as an object":    {200, strings.Replace(documented, `{`, `{"code":{"is":"3028"},`, 1)},
 		"not found and a status": {200, strings.Replace(documented, `"error"`, `"processing"`, 1)},
 	} {
 		o, err := lookUp(t, payment.Deposit, c.status, c.body)

@@ -81,10 +81,10 @@ func namesOrder(doc node, order string) bool {
 // errorCode returns the code of an error answer, the most cautious one if there are several. PHP writes a list whose
 // numbers have gaps as an object.
 func errorCode(doc node, meaningOf func(code string) meaning) string {
-	code := doc.value("code")
+	code := doc.told("code")
 	list := doc.at("errors")
 	for e := range list.Inner() {
-		further := e.Get("code").Text()
+		further := node{e}.told("code")
 		switch was, is := meaningOf(code).caution(), meaningOf(further).caution(); {
 		case further == "":
 		case code == "", is > was, is == was && list.Kind() == boundedjson.Object && further < code: // fields have no order
@@ -96,7 +96,7 @@ func errorCode(doc node, meaningOf func(code string) meaning) string {
 
 // ours reports whether an answer or a callback, where it says, is about our project and the order.
 func (c *Connector) ours(doc node, order string) bool {
-	for _, id := range []string{doc.value("payment_id"), doc.value(generalName, "payment_id")} {
+	for _, id := range []string{doc.told("payment_id"), doc.told(generalName, "payment_id")} {
 		if id != "" && id != order {
 			return false
 		}

@@ -69,7 +69,7 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 	seq, batched, err := c.sendEvent(ctx, msg, ref)
 	refused := batched && err != nil && broker.ReplyOf(err) != broker.Lost
 	if refused { // perhaps because of another event: sent alone, each has an answer of its own
-		seq, err = sendAlone(ctx, c.broker, msg)
+		seq, err = c.sendAgain(ctx, msg)
 	}
 	switch broker.ReplyOf(err) {
 	case broker.Acked:
@@ -97,7 +97,7 @@ func (c *Conn) append(ctx context.Context, msg *nats.Msg, ref payment.Ref, after
 		// Ours is not there, as far as this replica knows. Send it again: it expects the same sequence, so
 		// whatever became of the first, one is stored. A refusal is checked against the log once more, because
 		// the first can be what the server refuses it for.
-		if seq, err = sendAlone(ctx, c.broker, msg); err == nil {
+		if seq, err = c.sendAgain(ctx, msg); err == nil {
 			return seq, nil
 		}
 	}
@@ -112,6 +112,15 @@ func (c *Conn) sendEvent(ctx context.Context, msg *nats.Msg, ref payment.Ref) (s
 	}
 	seq, err = sendAlone(ctx, c.broker, msg)
 	return seq, false, err
+}
+
+// sendAgain sends an event once more, alone, when the log may be written: the connection can have been lost since it was sent first, and
+// what came back can be an older copy of the log, in which the expected sequence is the last one again.
+func (c *Conn) sendAgain(ctx context.Context, msg *nats.Msg) (uint64, error) {
+	if err := c.past.wait(ctx); err != nil {
+		return 0, err
+	}
+	return sendAlone(ctx, c.broker, msg)
 }
 
 func sendAlone(ctx context.Context, b *broker.Client, msg *nats.Msg) (uint64, error) {

@@ -17,6 +17,7 @@ import (
 	"payonce/pkg/payment"
 	"payonce/pkg/queue"
 	"payonce/test/jetstreamtest"
+	"payonce/test/natstest"
 )
 
 // marks are kept in memory, and can be silent.
@@ -246,4 +247,97 @@ func TestNothingIsAppendedBeforeTheLogWasComparedAgain(t *testing.T) {
 		t.Errorf("an event was appended; %+v", m)
 	}
 	eventually(t, "the refusal", func() bool { return lost(worker) })
+}
+
+// afterwards are marks that say that more was seen than there is, once something has happened.
+type afterwards struct {
+	marks
+	happened func() bool
+}
+
+func (a *afterwards) Mark(ctx context.Context) (events.LogMark, error) {
+	m, err := a.marks.Mark(ctx)
+	if a.happened() {
+		m.Sequence += 100
+	}
+	return m, err
+}
+
+// An append that lost its connection on the way is not repeated before the log was compared either: in an older copy of the log the
+// sequence that it expects can be the last one again.
+func TestNothingIsAppendedAgainBeforeTheLogWasCompared(t *testing.T) {
+	for name, commit := range map[string]string{"alone": jetstream.GroupCommitNever, "in a batch": jetstream.GroupCommitAlways} {
+		t.Run(name, func(t *testing.T) {
+			server := natstest.StartSynced(t)
+			between, cfg := startProxy(t, server.Addr()), testConfig()
+			cfg.GroupCommit = commit
+			worker, other := connect(t, between.url(), cfg), connect(t, server.URL(), testConfig())
+			if err := worker.GuardLog(testContext(t), &afterwards{happened: between.wasCut}); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(testContext(t))
+			all := firsts("A", 2)
+			for _, a := range all {
+				a.ctx = ctx
+			}
+			cut := func() {
+				between.cut("payment.submitting." + all[0].payment.Ref.Provider + "." + all[0].payment.Order + " ")
+			}
+			noticed := func() {
+				eventually(t, "the loss is noticed", func() bool { return lost(worker) })
+				cancel()
+			}
+			if commit == jetstream.GroupCommitAlways {
+				appendInBatch(t, worker, all, cut, noticed)
+			} else {
+				var ended sync.WaitGroup
+				cut()
+				ended.Go(func() {
+					for _, a := range all {
+						a.seq, a.err = worker.Append(ctx, a.payment, 0)
+					}
+				})
+				noticed()
+				ended.Wait()
+			}
+			if !between.wasCut() {
+				t.Fatal("the connection was not cut: the test proves nothing")
+			}
+			for _, a := range all {
+				if _, _, err := other.Last(testContext(t), a.payment.Ref); a.err == nil || !errors.Is(err, events.ErrNoPayment) {
+					t.Errorf("%s: appended: %v, in the log: %v", a.payment.Ref, a.err, err)
+				}
+			}
+		})
+	}
+}
+
+// Where a mark is later than the broker's clock, because that was ahead or the mark was forged, no acceptance counts: an operator deletes
+// the mark, too (docs/operators.md).
+func TestAMarkFromTheFuture(t *testing.T) {
+	server, c := start(t)
+	mustAppend(t, c, paymentOf(ref("a"), payment.Submitting), 0)
+	end, err := c.LogEnd(testContext(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &marks{kept: events.LogMark{Log: end.Log, Sequence: end.Sequence + 1, At: end.At.Add(24 * time.Hour)}}
+	worker := connect(t, server.URL(), testConfig())
+	guarded := make(chan error, 1)
+	go func() { guarded <- worker.GuardLog(testContext(t), m) }()
+	eventually(t, "not ready", func() bool { return lost(worker) })
+	accept(t, c)
+	asked := func() (n int) { m.set(func(m *marks) { n = m.asked }); return n }
+	before := asked()
+	eventually(t, "two comparisons", func() bool { return asked() >= before+2 })
+	if !lost(worker) {
+		t.Error("an acceptance counts that is older than the mark")
+	}
+	m.set(func(m *marks) { m.kept = events.LogMark{} })
+	if err := receive(t, guarded, "the end of the wait"); err != nil {
+		t.Fatal(err)
+	}
+	if err := worker.Ready(); err != nil {
+		t.Error(err)
+	}
 }
