@@ -81,8 +81,8 @@ test: ## run all tests with the race detector, the long ones also without, and c
 	@command -v redis-server >/dev/null || [ "$$REQUIRE_SERVICES" = 1 ] || \
 		echo "note: redis-server is not installed; tests on real Redis servers are left out (apt-get install redis-server)"
 	@[ -n "$(RACE)" ] || echo "note: no C compiler is installed; tests run without the race detector (apt-get install gcc libc6-dev)"
-	$(GO) test -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=set -coverpkg=$(READING) -coverprofile=coverage.whole.out $(WHOLE) $(PAGES)
-	$(GO) test $(RACE) $(UNWATCHED) -vet=off -p 4 -parallel 4 -count=1 -timeout 20m -covermode=atomic -coverpkg=$(WAITING) -coverprofile=coverage.out \
+	$(GO) test -vet=off -p 4 -parallel 4 -count=1 -timeout 45m -covermode=set -coverpkg=$(READING) -coverprofile=coverage.whole.out $(WHOLE) $(PAGES)
+	$(GO) test $(RACE) $(UNWATCHED) -vet=off -p 4 -parallel 4 -count=1 -timeout 45m -covermode=atomic -coverpkg=$(WAITING) -coverprofile=coverage.out \
 		$(LONGEST) $$($(GO) list ./... | grep -v $(PAGES:./%=-e /%))
 	@tail -n +2 coverage.whole.out >>coverage.out && rm coverage.whole.out
 	@awk -v covered="$(COVERED)" "$$COVERAGE" coverage.out
