@@ -273,8 +273,9 @@ func TestUnreachableSaysWhy(t *testing.T) {
 	roots.AddCert(secured.Certificate())
 	otherName := strings.Replace(secured.URL, "127.0.0.1", "localhost", 1)
 	arrived := make(chan struct{})
+	arrive := sync.OnceFunc(func() { close(arrived) })
 	mute := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool {
-		close(arrived)
+		arrive()
 		_, _ = io.Copy(io.Discard, conn)
 		return false
 	})
@@ -314,6 +315,7 @@ func TestUnreachableSaysWhy(t *testing.T) {
 				defer cancel()
 			}
 			if c.until != nil {
+				defer context.AfterFunc(ctx, arrive)() // a request that never arrives fails the test
 				ctx = deadline{ctx, c.until}
 			}
 			_, err := httpcall.Send(ctx, newClient(t, httpcall.Options{RootCAs: c.roots}), post(c.url))
