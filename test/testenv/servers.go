@@ -56,7 +56,7 @@ func build(n int, args []string) (path string, err error) {
 	}
 	flags, source := args[:len(args)-1], args[len(args)-1]
 	// Without what only a debugger reads, as in a release: linking takes a third less.
-	all := append(append([]string{"build", "-ldflags=-s -w"}, flags...), "-o", path, source)
+	all := append(append([]string{"build"}, flags...), "-ldflags=-s -w", "-o", path, source) // -C must be the first flag
 	if out, err := exec.Command("go", all...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
