@@ -319,10 +319,7 @@ func printedLedger(t *testing.T, printed string) {
 	if line == nil {
 		t.Fatal("no ledger is printed")
 	}
-	args, program := strings.Fields(line[1]), filepath.Join(t.TempDir(), "ledger")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../../examples/ledger").CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	args, program := strings.Fields(line[1]), testenv.Build(t, "payonce/examples/ledger")
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program, args[1:]...)

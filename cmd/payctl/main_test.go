@@ -15,7 +15,7 @@ import (
 // The program as operators have it: built and stamped as for a release, with its exit codes and its signals.
 func TestProgram(t *testing.T) {
 	program := filepath.Join(t.TempDir(), "payctl")
-	const stamp = "-X payonce/internal/app.release=v1.2.3 -X payonce/internal/app.commit=0123abcd -X payonce/internal/app.date=2026-11-30T09:00:00Z"
+	const stamp = "-s -w -X payonce/internal/app.release=v1.2.3 -X payonce/internal/app.commit=0123abcd -X payonce/internal/app.date=2026-11-30T09:00:00Z"
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-ldflags", stamp, "-o", program, ".").CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}

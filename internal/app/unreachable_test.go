@@ -1,7 +1,6 @@
 package app_test
 
 import (
-	"bytes"
 	"context"
 	"io"
 	"log"
@@ -69,7 +68,7 @@ func TestAnUnreachableProviderSaysWhy(t *testing.T) {
 			if reason == nil || reason.Code != want.code || !strings.HasPrefix(reason.Message, want.says) {
 				t.Errorf("the reason is %+v, want %s: %s", reason, want.code, want.says)
 			}
-			var out bytes.Buffer
+			var out testenv.Logs // the connection logs while the command writes
 			payctl.Run(t.Context(), []string{"payment", "show", provider, "U-1", "--config", s.Config}, payctl.Env{
 				Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, Now: time.Now, LookupEnv: os.LookupEnv, Kinds: app.Kinds(),
 			})

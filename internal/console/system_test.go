@@ -10,12 +10,13 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"path"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/alexedwards/argon2id"
 	"github.com/chromedp/chromedp"
 	"github.com/google/uuid"
-	"golang.org/x/crypto/bcrypt"
 
 	"payonce/internal/console"
 	"payonce/internal/console/signin"
@@ -33,6 +34,11 @@ import (
 )
 
 const password = "correct horse"
+
+// passwordHash is made once, and by argon2id: the race detector makes bcrypt slow, see the tests of signin for it.
+var passwordHash = sync.OnceValues(func() (string, error) {
+	return argon2id.CreateHash(password, &argon2id.Params{Memory: 16 << 10, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32})
+})
 
 // system is a console beside a real nats-server.
 type system struct {
@@ -58,7 +64,7 @@ func startOn(t *testing.T, broker *natstest.Server, conn *admin.Conn, change ...
 	var handler http.Handler
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	base, _ := url.Parse(server.URL)
-	hash, err := bcrypt.GenerateFromPassword([]byte(password), 10)
+	hash, err := passwordHash()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,9 +80,9 @@ func startOn(t *testing.T, broker *natstest.Server, conn *admin.Conn, change ...
 		SignIn: signin.Options{
 			BaseURL: base, Idle: time.Hour, Lifetime: time.Hour, Logger: slog.New(slog.DiscardHandler),
 			Users: []signin.User{
-				{Name: "kim", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Viewer}},
-				{Name: "ann", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Operator}},
-				{Name: "lee", PasswordHash: secret.New(string(hash)), Roles: []signin.Role{signin.Operator, signin.Approver, signin.Unmask}},
+				{Name: "kim", PasswordHash: secret.New(hash), Roles: []signin.Role{signin.Viewer}},
+				{Name: "ann", PasswordHash: secret.New(hash), Roles: []signin.Role{signin.Operator}},
+				{Name: "lee", PasswordHash: secret.New(hash), Roles: []signin.Role{signin.Operator, signin.Approver, signin.Unmask}},
 			},
 		},
 		Environment: "test", Zone: time.FixedZone("KST", 9*3600), Logger: slog.New(slog.DiscardHandler), Now: time.Now,

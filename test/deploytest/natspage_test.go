@@ -51,7 +51,7 @@ type page struct {
 func newPage(t *testing.T) page {
 	t.Helper()
 	p := page{dir: t.TempDir(), path: t.TempDir()}
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", p.path+"/", "payonce/cmd/payctl", "payonce/cmd/worker", "github.com/nats-io/nats-server/v2")
+	build := exec.CommandContext(t.Context(), "go", "build", "-ldflags=-s -w", "-o", p.path+"/", "payonce/cmd/payctl", "payonce/cmd/worker", "github.com/nats-io/nats-server/v2")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}

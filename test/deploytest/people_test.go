@@ -1,7 +1,6 @@
 package deploytest
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -24,7 +23,7 @@ import (
 // payctl runs payctl with the key of a person and returns its exit code and what it printed.
 func (s *system) payctl(t *testing.T, user string, args ...string) (int, string) {
 	t.Helper()
-	var out bytes.Buffer
+	var out testenv.Logs // the connection logs while the command writes
 	code := payctl.Run(t.Context(), append(args, "--config", filepath.Join(s.Dir, user+".yaml")), payctl.Env{
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
 	})

@@ -22,7 +22,7 @@ import (
 // operate runs payctl as a person does.
 func (s *system) operate(args ...string) string {
 	s.t.Helper()
-	var out strings.Builder
+	var out testenv.Logs // the connection logs while the command writes
 	code := payctl.Run(s.t.Context(), append(args, "--config", s.Config), payctl.Env{
 		Stdin: strings.NewReader(""), Stdout: &out, Stderr: &out, LookupEnv: os.LookupEnv, Now: time.Now, Kinds: app.Kinds(),
 	})

@@ -272,7 +272,13 @@ func TestUnreachableSaysWhy(t *testing.T) {
 	roots := x509.NewCertPool()
 	roots.AddCert(secured.Certificate())
 	otherName := strings.Replace(secured.URL, "127.0.0.1", "localhost", 1)
-	mute := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool { _, _ = io.Copy(io.Discard, conn); return false })
+	arrived := make(chan struct{})
+	arrive := sync.OnceFunc(func() { close(arrived) })
+	mute := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool {
+		arrive()
+		_, _ = io.Copy(io.Discard, conn)
+		return false
+	})
 	gone := serve(t, func(net.Conn, *http.Request, int64) bool { return false })
 	cut := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool { return reset(conn) })
 	half := serve(t, func(conn net.Conn, _ *http.Request, _ int64) bool {
@@ -284,21 +290,22 @@ func TestUnreachableSaysWhy(t *testing.T) {
 	for name, c := range map[string]struct {
 		url     string
 		roots   *x509.CertPool
-		within  time.Duration // of the call; 0 is long
+		within  time.Duration   // of the call; 0 is long
+		until   <-chan struct{} // of the call, if not nil
 		class   connectors.Class
 		message string // its beginning
 	}{
-		"DNS":                 {"http://no-such-host.invalid/pay", nil, 0, connectors.NotSent, "DNS: "},
-		"refused":             {"http://" + closed.Addr().String() + "/pay", nil, 0, connectors.NotSent, "connection refused"},
-		"refused, TLS":        {"https://" + closed.Addr().String() + "/pay", nil, 0, connectors.NotSent, "connection refused"},
-		"unknown authority":   {secured.URL, nil, 0, connectors.NotSent, "TLS: the certificate is of an unknown authority"},
-		"another name":        {otherName, roots, 0, connectors.NotSent, "TLS: the certificate is for another host name"},
-		"silent in handshake": {"https://" + silent + "/pay", nil, 500 * time.Millisecond, connectors.NotSent, "timed out before the connection was made"},
-		"closed in handshake": {"https://" + shut + "/pay", nil, 0, connectors.NotSent, "TLS: handshake: "},
-		"no reply in time":    {mute.url(), nil, 500 * time.Millisecond, connectors.InDoubt, "no reply: timed out"},
-		"closed":              {gone.url(), nil, 0, connectors.InDoubt, "no reply: the server closed the connection"},
-		"reset":               {cut.url(), nil, 0, connectors.InDoubt, "no reply: "},
-		"half a reply":        {half.url(), nil, 0, connectors.InDoubt, "the reply broke off: the server closed the connection"},
+		"DNS":                 {"http://no-such-host.invalid/pay", nil, 0, nil, connectors.NotSent, "DNS: "},
+		"refused":             {"http://" + closed.Addr().String() + "/pay", nil, 0, nil, connectors.NotSent, "connection refused"},
+		"refused, TLS":        {"https://" + closed.Addr().String() + "/pay", nil, 0, nil, connectors.NotSent, "connection refused"},
+		"unknown authority":   {secured.URL, nil, 0, nil, connectors.NotSent, "TLS: the certificate is of an unknown authority"},
+		"another name":        {otherName, roots, 0, nil, connectors.NotSent, "TLS: the certificate is for another host name"},
+		"silent in handshake": {"https://" + silent + "/pay", nil, 500 * time.Millisecond, nil, connectors.NotSent, "timed out before the connection was made"},
+		"closed in handshake": {"https://" + shut + "/pay", nil, 0, nil, connectors.NotSent, "TLS: handshake: "},
+		"no reply in time":    {mute.url(), nil, 0, arrived, connectors.InDoubt, "no reply: timed out"},
+		"closed":              {gone.url(), nil, 0, nil, connectors.InDoubt, "no reply: the server closed the connection"},
+		"reset":               {cut.url(), nil, 0, nil, connectors.InDoubt, "no reply: "},
+		"half a reply":        {half.url(), nil, 0, nil, connectors.InDoubt, "the reply broke off: the server closed the connection"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx := testContext(t)
@@ -306,6 +313,10 @@ func TestUnreachableSaysWhy(t *testing.T) {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, c.within)
 				defer cancel()
+			}
+			if c.until != nil {
+				defer context.AfterFunc(ctx, arrive)() // a request that never arrives fails the test
+				ctx = deadline{ctx, c.until}
 			}
 			_, err := httpcall.Send(ctx, newClient(t, httpcall.Options{RootCAs: c.roots}), post(c.url))
 			code := map[connectors.Class]string{connectors.NotSent: payment.ReasonUnreachable, connectors.InDoubt: payment.ReasonNoAnswer}[c.class]
@@ -317,6 +328,23 @@ func TestUnreachableSaysWhy(t *testing.T) {
 				t.Errorf("%q says more than is known", e.Message)
 			}
 		})
+	}
+}
+
+// deadline is a context whose time is over when a channel is closed: on a slow machine not before the request has arrived.
+type deadline struct {
+	context.Context
+	over <-chan struct{}
+}
+
+func (d deadline) Done() <-chan struct{} { return d.over }
+
+func (d deadline) Err() error {
+	select {
+	case <-d.over:
+		return context.DeadlineExceeded
+	default:
+		return nil
 	}
 }
 

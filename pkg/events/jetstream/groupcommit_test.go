@@ -1,7 +1,6 @@
 package jetstream_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +20,7 @@ import (
 	"payonce/pkg/payment"
 	"payonce/test/jetstreamtest"
 	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // alwaysBatching is the configuration of a connection that makes a batch whenever two appends wait.
@@ -195,7 +195,7 @@ func TestAppendsWhereTheLogRefusesBatches(t *testing.T) {
 	if _, err := js.UpdateStream(testContext(t), older); err != nil {
 		t.Fatal(err)
 	}
-	var log bytes.Buffer // written with the group's lock only
+	var log testenv.Logs
 	o := options(t, server.URL(), alwaysBatching())
 	o.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	c, err := jetstreamtest.Dial(testContext(t), o)

@@ -1,7 +1,6 @@
 package jetstream_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +17,7 @@ import (
 	"payonce/pkg/queue"
 	"payonce/test/jetstreamtest"
 	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // marks are kept in memory, and can be silent.
@@ -211,7 +211,7 @@ func TestAMomentaryLossHealsByItself(t *testing.T) {
 	}
 	for answers, told := range map[int]bool{4: false, 5: true} {
 		m := &ahead{marks: marks{kept: events.LogMark{Log: end.Log, Sequence: end.Sequence, At: end.At}}, answers: answers}
-		var lines bytes.Buffer // complete when GuardLog has returned
+		var lines testenv.Logs // complete when GuardLog has returned, but the connection logs as well
 		o := options(t, server.URL(), testConfig())
 		o.Logger = slog.New(slog.NewTextHandler(&lines, &slog.HandlerOptions{Level: slog.LevelError}))
 		worker, err := jetstreamtest.Dial(testContext(t), o)

@@ -1,7 +1,6 @@
 package janitor_test
 
 import (
-	"bytes"
 	"context"
 	"log/slog"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"payonce/pkg/queue"
 	"payonce/test/jetstreamtest"
 	"payonce/test/natstest"
+	"payonce/test/testenv"
 )
 
 // TestSweepTellsWhoseCommandsItGaveUp: one line for each provider, with how many and what to type.
@@ -22,7 +22,7 @@ func TestSweepTellsWhoseCommandsItGaveUp(t *testing.T) {
 	server := natstest.Start(t)
 	cfg := testConfig()
 	cfg.OrphanAfter = time.Millisecond
-	var logs bytes.Buffer // only the sweep writes, and it is over when it is read
+	var logs testenv.Logs // the sweep is over when it is read, but the connection logs as well
 	o := options(t, server.URL(), cfg)
 	o.Logger = slog.New(slog.NewTextHandler(&logs, &slog.HandlerOptions{Level: slog.LevelError}))
 	c, err := jetstreamtest.Dial(testContext(t), o)
