@@ -205,6 +205,8 @@ func swallowedControl(t *testing.T) {
 	}
 	w.heal()
 	<-w.arrived
+	// The kernel keeps it until it knows that it arrived, and would for long where the wire was cut before that: the next test sees it.
+	w.until("the kernel knows that it arrived", func() bool { return len(w.kept()) == 0 })
 }
 
 // swallowedAbandoned: once the call has returned, nothing is left that could arrive later.
