@@ -40,7 +40,7 @@ func TestConsoleWithManyOpenPayments(t *testing.T) {
 	logs := &testenv.Logs{}
 	rt, err := app.Load(app.Console(), s.Config, logs)
 	s.Must(err)
-	beat(t, conn, app.CountedBy(rt.Config), rt.Connectors.Names(), *openPayments)
+	keepBeating(t, conn, app.CountedBy(rt.Config), rt.Connectors.Names(), *openPayments)
 	process := exec.Command(testenv.Build(t, "payonce/cmd/console"), "--config", s.Config)
 	t.Cleanup(testenv.RemoveBuilds)
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
@@ -135,17 +135,17 @@ func fillArchive(t *testing.T, conn *jetstream.Conn, file string) {
 	}
 }
 
-// beat counts the open payments and says so, as the process does whose count is believed.
-func beat(t *testing.T, conn *jetstream.Conn, service string, providers []string, n int) {
+// keepBeating counts the open payments and says so, as the process does whose count is believed.
+func keepBeating(t *testing.T, conn *jetstream.Conn, service string, providers []string, n int) {
 	t.Helper()
 	levels, err := statistics.New(conn, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	open := status.NewOpen(time.Now)
-	ctx, cancel := context.WithCancel(t.Context())
+	following, cancel := context.WithCancel(t.Context())
 	var follow sync.WaitGroup
-	follow.Go(func() { _ = levels.FollowHeaders(ctx, open) })
+	follow.Go(func() { _ = levels.FollowHeaders(following, open) })
 	defer follow.Wait()
 	defer cancel()
 	var sum *status.Summary
@@ -153,12 +153,33 @@ func beat(t *testing.T, conn *jetstream.Conn, service string, providers []string
 		sum = open.Summary(providers)
 		return sum != nil && sum.Sequence >= uint64(n)
 	})
-	h := status.Heartbeat{ID: "one", Service: service, Process: service + "@here:1", StartedAt: time.Now(), At: time.Now(), Open: sum}
-	data, err := h.Encode()
-	if err == nil {
-		err = levels.PutHeartbeat(t.Context(), events.HeartbeatKey(h.Service, h.ID), data)
+	h := status.Heartbeat{ID: "one", Service: service, Process: service + "@here:1", StartedAt: time.Now(), Open: sum}
+	put := func() error {
+		h.At = time.Now()
+		data, err := h.Encode()
+		if err != nil {
+			return err
+		}
+		return levels.PutHeartbeat(t.Context(), events.HeartbeatKey(h.Service, h.ID), data)
 	}
-	if err != nil {
+	if err := put(); err != nil {
 		t.Fatal(err)
 	}
+	// As a process does, and for as long as the test takes: one that is silent is not believed.
+	beating, stop := context.WithCancel(t.Context())
+	var beats sync.WaitGroup
+	beats.Go(func() {
+		for ticker := time.NewTicker(5 * time.Second); ; {
+			select {
+			case <-ticker.C:
+				if err := put(); err != nil && beating.Err() == nil {
+					t.Error(err)
+				}
+			case <-beating.Done():
+				ticker.Stop()
+				return
+			}
+		}
+	})
+	t.Cleanup(func() { stop(); beats.Wait() })
 }
