@@ -141,7 +141,7 @@ func TestLedgers(t *testing.T) {
 	if err := os.WriteFile(unnamed, []byte(strings.Replace(contentOf(t, config), "ledgers: [accounting], ", "", 1)), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	run(t, "", "ledgers", "list", "--config", unnamed).expect(t, payctl.ExitOK, "A ledger that made its own consumer: payctl ledgers show NAME", "")
+	run(t, "", "ledgers", "list", "--config", unnamed).expect(t, payctl.ExitOK, "0 ledgers: nats.ledgers names none. A ledger that made its own consumer: payctl ledgers show NAME", "")
 	run(t, "", "ledgers", "show", "accounting", "--config", unnamed).expect(t, payctl.ExitOK, "accounting 0 2 0 no never", "")
 	do("rewind", "accounting", "--from", "3", "--yes").expect(t, payctl.ExitFailed, "", "would leave out what is between: nothing was done")
 	_, js := jetstreamtest.Foreign(t, url)

@@ -56,7 +56,7 @@ const pageSize = 50
 // Run is the whole program. It ends early, in good order, when ctx ends. It returns the exit code; what
 // went wrong has been printed. Writes to Stderr come one after the other, and none after its return.
 func Run(ctx context.Context, args []string, env Env) int {
-	problems := &said{w: env.Stderr}
+	problems := &lockedWriter{w: env.Stderr}
 	defer problems.end()
 	env.Stderr = problems
 	if env.Timeout == 0 {

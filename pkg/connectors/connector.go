@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"net/http"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"payonce/pkg/calendar"
 	"payonce/pkg/payment"
@@ -127,4 +129,13 @@ type Traits struct {
 	// result comes before it. It stands in place of that of Hours, and goes with other hours too. A configuration
 	// may say otherwise.
 	MarginBeforeClosing map[payment.Operation]time.Duration
+}
+
+// Reference returns a provider's number of a payment as it was told; empty where it cannot be kept: it is longer than
+// [payment.MaxText], or an object or a list, told as its JSON.
+func Reference(told string) string {
+	if utf8.RuneCountInString(told) > payment.MaxText || strings.HasPrefix(told, "{") || strings.HasPrefix(told, "[") {
+		return ""
+	}
+	return told
 }

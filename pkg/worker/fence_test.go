@@ -86,19 +86,26 @@ func another(t *testing.T, d *testbed) {
 	}
 }
 
+// onRedis is a testbed with its claims in a real Redis.
+func onRedis(t *testing.T, server *redistest.Server) *testbed {
+	t.Helper()
+	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = client.Close() })
+	d := newTestbed(t, nil)
+	d.claims = redis.New(client, redis.Options{})
+	return d
+}
+
 // The same with a real Redis. Its clock cannot be moved, so the end of the lease is moved into its past.
 func TestAPauseThatARealRedisSees(t *testing.T) {
 	server := redistest.Start(t)
 	for name, taken := range map[string]bool{"the lease has ended": false, "another has the order": true} {
 		t.Run(name, func(t *testing.T) {
 			server.FlushAll()
-			client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = client.Close() })
-			d := newTestbed(t, nil)
-			d.claims = redis.New(client, redis.Options{})
+			d := onRedis(t, server)
 			base := time.Now()
 			d.options.Now = func() time.Time { return base }
 			d.provider.onDial = func() {
@@ -117,13 +124,7 @@ func TestAPauseThatARealRedisSees(t *testing.T) {
 // may write to Redis makes the record of the paused worker again, with a lease that runs on. The log lets nothing leave when it wakes.
 func TestAForgedRecordLetsNoSecondPaymentLeave(t *testing.T) {
 	server := redistest.Start(t)
-	client, err := redis.NewClient(redis.Config{Addresses: []string{server.Addr()}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = client.Close() })
-	d := newTestbed(t, nil)
-	d.claims = redis.New(client, redis.Options{})
+	d := onRedis(t, server)
 	base, later := time.Now(), time.Duration(0)
 	d.options.Now = func() time.Time { return base }
 	paused := d.start()

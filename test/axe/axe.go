@@ -2,10 +2,10 @@
 package axe
 
 import (
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -36,11 +36,11 @@ func Script(t *testing.T) string {
 }
 
 var load = sync.OnceValues(func() (string, error) {
-	root, err := moduleRoot()
+	module, err := exec.Command("go", "env", "GOMOD").Output() // built with -trimpath, a program does not know where its source is
 	if err != nil {
 		return "", err
 	}
-	folder := filepath.Join(root, "test", "axe", "_package")
+	folder := filepath.Join(filepath.Dir(strings.TrimSpace(string(module))), "test", "axe", "_package")
 	file := filepath.Join(folder, "node_modules", "axe-core", "axe.min.js")
 	if _, err := os.Stat(file); err != nil {
 		install := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-timeout=60000", "--fetch-retries=1")
@@ -52,25 +52,6 @@ var load = sync.OnceValues(func() (string, error) {
 	script, err := os.ReadFile(file)
 	return string(script), err
 })
-
-// moduleRoot returns the folder of go.mod. Tests run in the folder of their package; a program that is built with -trimpath does not
-// know where its source is.
-func moduleRoot() (string, error) {
-	folder, err := os.Getwd()
-	if err != nil {
-		return "", err
-	}
-	for {
-		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
-			return folder, nil
-		}
-		above := filepath.Dir(folder)
-		if above == folder {
-			return "", errors.New("no go.mod in or above the working directory")
-		}
-		folder = above
-	}
-}
 
 type installError struct {
 	err    error

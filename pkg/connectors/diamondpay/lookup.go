@@ -7,7 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/httpcall"
@@ -238,11 +237,7 @@ func (c *Connector) observed(source payment.Source, operation payment.Operation,
 
 // reference is the provider's number of an order; empty where it cannot be kept.
 func reference(operation payment.Operation, f fields) string {
-	number := f[kindOf(operation)+"_id"]
-	if utf8.RuneCountInString(number) > payment.MaxText || strings.HasPrefix(number, "{") || strings.HasPrefix(number, "[") {
-		return ""
-	}
-	return number
+	return connectors.Reference(f[kindOf(operation)+"_id"])
 }
 
 // doubtful is an answer about our order whose meaning no document gives.

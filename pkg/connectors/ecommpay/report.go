@@ -1,10 +1,9 @@
 package ecommpay
 
 import (
-	"strings"
 	"time"
-	"unicode/utf8"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/masking"
 	"payonce/pkg/payment"
 )
@@ -28,12 +27,7 @@ type report struct {
 }
 
 // number is that of the operation; empty where it cannot be kept.
-func (r report) number() string {
-	if utf8.RuneCountInString(r.reference) > payment.MaxText || strings.HasPrefix(r.reference, "{") || strings.HasPrefix(r.reference, "[") {
-		return ""
-	}
-	return r.reference
-}
+func (r report) number() string { return connectors.Reference(r.reference) }
 
 // observe says what a report means. Everything that is not documented, or contradicts itself, is indeterminate.
 func observe(source payment.Source, r report) payment.Observation {

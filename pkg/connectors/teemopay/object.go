@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"payonce/pkg/connectors"
 	"payonce/pkg/connectors/strictjson"
 	"payonce/pkg/payment"
 )
@@ -94,12 +95,7 @@ func (f fields) short(name string) string {
 }
 
 // reference is the platform's number of the order, and empty where it cannot be kept.
-func (f fields) reference() string {
-	if strings.HasPrefix(f[tradeNo], "{") || strings.HasPrefix(f[tradeNo], "[") {
-		return ""
-	}
-	return f.short(tradeNo)
-}
+func (f fields) reference() string { return connectors.Reference(f[tradeNo]) }
 
 // integer returns a whole number; ok is false when it is missing or something else.
 func (f fields) integer(name string) (n int, ok bool) {

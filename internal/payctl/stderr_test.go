@@ -7,19 +7,19 @@ import (
 	"testing"
 )
 
-// onePart is a writer that must not be used by two at the same time, as a buffer is: the race detector sees it.
-type onePart struct{ text []byte }
+// plainBuffer is a writer that must not be used by two at the same time, as a buffer is: the race detector sees it.
+type plainBuffer struct{ text []byte }
 
-func (o *onePart) Write(p []byte) (int, error) {
-	o.text = append(o.text, p...)
+func (b *plainBuffer) Write(p []byte) (int, error) {
+	b.text = append(b.text, p...)
 	return len(p), nil
 }
 
 // A connection that loses NATS logs it while the progress of an import is written.
 func TestTextsOnStandardErrorAreWhole(t *testing.T) {
 	t.Parallel()
-	var out onePart
-	s := &said{w: &out}
+	var out plainBuffer
+	s := &lockedWriter{w: &out}
 	var all sync.WaitGroup
 	const writers, texts = 4, 200
 	for range writers {
