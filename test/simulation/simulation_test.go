@@ -81,7 +81,8 @@ func TestCoroutinesAreUsedAgain(t *testing.T) {
 		}
 		return runtime.NumGoroutine()
 	}
-	if before, after := play(1, 50), play(50, 150); after > before+10 {
+	// The same runs twice: how many coroutines one needs at the same time differs from run to run.
+	if before, after := play(50, 150), play(50, 150); after > before+10 {
 		t.Errorf("100 runs left %d goroutines", after-before)
 	}
 }
